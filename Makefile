@@ -1,0 +1,41 @@
+# tintflow: every target sets up .venv by itself.
+PYTHON ?= python3.11
+PORT ?= 8000
+DATA ?= photos
+MINUTES ?= 120
+BIN := .venv/bin
+
+.PHONY: serve test check train eval bench format clean
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+serve: .venv/installed  ## serve on http://localhost:$(PORT)
+	$(BIN)/tintflow serve --port $(PORT)
+
+test: .venv/installed  ## all tests but the slow and GPU ones
+	$(BIN)/pytest -m 'not slow and not gpu'
+
+check: .venv/installed  ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+train: .venv/installed  ## train every level on DATA for MINUTES minutes in all
+	$(BIN)/python -m training --data $(DATA) --minutes $(MINUTES) --out runs/train
+
+eval: .venv/installed  ## measure weights/ on DATA
+	$(BIN)/python -m benchmarks.quality --data $(DATA) --json -
+
+bench: .venv/installed  ## measure speed
+	$(BIN)/python -m benchmarks.upsampling
+
+format: .venv/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,127 @@
+"""The condition network h: what the flow knows of a photo, from its lightness alone."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["ConditionFeatures", "ConditionNetwork", "Stage"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run of inverted residual blocks that share kernel and width."""
+
+    expansion: int
+    channels: int
+    blocks: int
+    stride: int
+    kernel: int
+
+
+LITE0_STAGES = (
+    Stage(expansion=1, channels=16, blocks=1, stride=1, kernel=3),
+    Stage(expansion=6, channels=24, blocks=2, stride=2, kernel=3),
+    Stage(expansion=6, channels=40, blocks=2, stride=2, kernel=5),
+    Stage(expansion=6, channels=80, blocks=3, stride=2, kernel=3),
+    Stage(expansion=6, channels=112, blocks=3, stride=1, kernel=5),
+    Stage(expansion=6, channels=192, blocks=4, stride=2, kernel=5),
+    Stage(expansion=6, channels=320, blocks=1, stride=1, kernel=3),
+)
+STEM_CHANNELS = 32
+GLOBAL_CHANNELS = 1280
+
+
+class ConditionFeatures(NamedTuple):
+    """Features of a 256×256 lightness, from fine to coarse."""
+
+    at_32: Tensor
+    """(B, 40, 32, 32)"""
+    at_16: Tensor
+    """(B, 112, 16, 16)"""
+    at_8: Tensor
+    """(B, 320, 8, 8)"""
+    at_1: Tensor
+    """(B, 1280), the mean over the photo"""
+
+
+class SameConv(nn.Conv2d):
+    """Convolution padded as TensorFlow's "SAME" does, with any extra pixel at the bottom and right.
+
+    The ImageNet weights were trained so; symmetric padding would shift every stride-2 layer by half a pixel.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        stride, kernel = self.stride[0], self.kernel_size[0]
+        pad = [max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in x.shape[-2:]]
+        if pad[0] % 2 == 0 and pad[1] % 2 == 0:
+            padding = (pad[0] // 2, pad[1] // 2)
+            return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        x = F.pad(x, (pad[1] // 2, pad[1] - pad[1] // 2, pad[0] // 2, pad[0] - pad[0] // 2))
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+class InvertedResidual(nn.Module):
+    """Expand 1×1, depthwise k×k, project 1×1, with a skip where shapes allow (MobileNetV2, arXiv 1801.04381)."""
+
+    def __init__(self, in_channels: int, stage: Stage, stride: int) -> None:
+        super().__init__()
+        hidden = in_channels * stage.expansion
+        self.expand = SameConv(in_channels, hidden, 1) if stage.expansion != 1 else None
+        self.depthwise = SameConv(hidden, hidden, stage.kernel, stride=stride, groups=hidden)
+        self.project = SameConv(hidden, stage.channels, 1)
+        self.skip = stride == 1 and in_channels == stage.channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x if self.expand is None else F.relu6(self.expand(x))
+        h = self.project(F.relu6(self.depthwise(h)))
+        return x + h if self.skip else h
+
+
+class ConditionNetwork(nn.Module):
+    """EfficientNet-Lite0 as a feature pyramid, its batch norms folded into the convolutions.
+
+    Folding leaves nothing that could differ between batches, so forward and inverse always agree.
+    Source: EfficientNet (arXiv 1905.11946), Lite variant: no squeeze-and-excitation, ReLU6.
+    """
+
+    def __init__(self, stages: tuple[Stage, ...] = LITE0_STAGES) -> None:
+        super().__init__()
+        self.stem = SameConv(3, STEM_CHANNELS, 3, stride=2)
+        self.stages = nn.ModuleList()
+        channels = STEM_CHANNELS
+        for stage in stages:
+            blocks = nn.Sequential()
+            for i in range(stage.blocks):
+                blocks.append(InvertedResidual(channels, stage, stage.stride if i == 0 else 1))
+                channels = stage.channels
+            self.stages.append(blocks)
+        self.top = SameConv(channels, GLOBAL_CHANNELS, 1)
+
+    def forward(self, lightness: Tensor) -> ConditionFeatures:
+        """Compute the pyramid.
+
+        lightness: (B, 1, 256, 256), L* in [0, 100].
+        """
+        x = grey_input(lightness).expand(-1, 3, -1, -1)
+        x = F.relu6(self.stem(x))
+        outputs = []
+        for stage in self.stages:
+            x = stage(x)
+            outputs.append(x)
+        at_1 = F.relu6(self.top(x)).mean((2, 3))
+        return ConditionFeatures(outputs[2], outputs[4], outputs[6], at_1)
+
+
+def grey_input(lightness: Tensor) -> Tensor:
+    """Turn L* into the grey of the same lightness, scaled as the ImageNet weights expect.
+
+    lightness: any shape, L* in [0, 100]. Returns (x·255 − 127)/128 of the grey x in [0, 1], sRGB-encoded.
+    Source: CIE 15:2004 (L* to Y), IEC 61966-2-1 (Y to sRGB).
+    """
+    f = (lightness + 16) / 116
+    linear = torch.where(lightness > 8, f**3, lightness * (27 / 24389))
+    grey = torch.where(linear > 0.0031308, 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055, 12.92 * linear)
+    return (grey * 255 - 127) / 128

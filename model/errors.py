@@ -1,0 +1,23 @@
+"""Errors of the model; whoever serves it maps them to its own."""
+
+__all__ = ["CheckpointError", "InputError", "ModelError", "NonFiniteError"]
+
+
+class ModelError(Exception):
+    """Base of every error that `model` raises."""
+
+
+class InputError(ModelError, ValueError):
+    """An argument is out of its documented shape or range."""
+
+    def __init__(self, name: str, expected: str, got: object) -> None:
+        super().__init__(f"{name}: expected {expected}, got {got}")
+        self.name = name
+
+
+class CheckpointError(ModelError):
+    """Weights are missing, damaged, or of another architecture."""
+
+
+class NonFiniteError(ModelError):
+    """The network produced a value that is not a finite number."""

@@ -1,0 +1,103 @@
+"""Photos for training: read from a folder or tar shards, cropped, turned into lightness and chroma."""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from model.color import rgb_to_lab
+
+__all__ = ["Example", "NoPhotosError", "is_near_grey", "make_example", "read_photos"]
+
+LIGHTNESS_SIZE = 256
+CHROMA_SIZE = 64
+SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+MIN_CHROMA = 4.0
+"""A photo whose mean chroma √(a*² + b*²) is below this teaches only grey, and is dropped."""
+MIN_CROP = 0.75
+"""Smallest side of a random crop, as a share of the photo's."""
+
+
+class NoPhotosError(ValueError):
+    """Raised where a data path holds no readable photo."""
+
+
+class Example(NamedTuple):
+    """What the cINN sees of a photo."""
+
+    lightness: NDArray[np.float32]
+    """(256, 256), L* in [0, 100]"""
+    chroma: NDArray[np.float32]
+    """(64, 64, 2), a*b*, averaged over area"""
+
+
+def read_photos(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Yield each photo below a folder, or in a tar shard, as (H, W, 3) sRGB; unreadable ones are passed over.
+
+    A folder may itself hold tar shards. Raises NoPhotosError if nothing could be read.
+    """
+    found = False
+    for data in _read_files(path):
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                photo = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
+            continue
+        found = True
+        yield photo
+    if not found:
+        raise NoPhotosError(f"no readable photo in {path}")
+
+
+def _read_files(path: Path) -> Iterator[bytes]:
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.suffix.lower() == ".tar" or file.suffix.lower() in SUFFIXES:
+                yield from _read_files(file)
+    elif path.suffix.lower() == ".tar":
+        with tarfile.open(path) as tar:
+            for member in tar:
+                extracted = tar.extractfile(member)
+                if extracted is not None and Path(member.name).suffix.lower() in SUFFIXES:
+                    yield extracted.read()
+    else:
+        yield path.read_bytes()
+
+
+def is_near_grey(photo: NDArray[np.uint8]) -> bool:
+    """Whether a photo's mean chroma is below MIN_CHROMA. photo: (H, W, 3) sRGB."""
+    small = cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA)
+    return bool(np.hypot(*_to_lab(small)[1:]).mean() < MIN_CHROMA)
+
+
+def make_example(photo: NDArray[np.uint8], rng: np.random.Generator | None = None) -> Example:
+    """Turn a photo into network inputs: whole where rng is None, else randomly cropped and mirrored.
+
+    photo: (H, W, 3) sRGB. Sides are squeezed to a square, as they are when the service colorizes.
+    """
+    if rng is not None:
+        scale = rng.uniform(MIN_CROP, 1)
+        height, width = (round(side * scale) for side in photo.shape[:2])
+        top, left = rng.integers(photo.shape[0] - height + 1), rng.integers(photo.shape[1] - width + 1)
+        photo = photo[top : top + height, left : left + width]
+        if rng.random() < 0.5:
+            photo = photo[:, ::-1]
+    lightness, a, b = _to_lab(photo)
+    shrinks = min(lightness.shape) > LIGHTNESS_SIZE
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    lightness = cv2.resize(lightness, (LIGHTNESS_SIZE, LIGHTNESS_SIZE), interpolation=interpolation)
+    chroma = cv2.resize(np.dstack((a, b)), (CHROMA_SIZE, CHROMA_SIZE), interpolation=cv2.INTER_AREA)
+    return Example(lightness.clip(0, 100), chroma)
+
+
+def _to_lab(photo: NDArray[np.uint8]) -> NDArray[np.float32]:
+    rgb = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None].float() / 255
+    lab: NDArray[np.float32] = rgb_to_lab(rgb)[0].numpy()
+    return lab
