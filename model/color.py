@@ -1,19 +1,31 @@
-"""Colour: sRGB to CIELAB and back, for D65 and the 2° observer."""
+"""Colour: sRGB to CIELAB and back, for D65 and the 2° observer, and photos to their lightness."""
 
+from functools import cache
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["rgb_to_lab"]
+from model.errors import InputError
+from model.protocol import Photo
 
-# IEC 61966-2-1, linear sRGB to XYZ
+__all__ = ["lab_to_rgb", "lightness_to_grey", "photo_to_lightness", "rgb_to_lab"]
+
+# IEC 61966-2-1, linear sRGB to XYZ; its rows sum to the white point, so that greys have a* = b* = 0
 SRGB_TO_XYZ = (
     (0.4124564, 0.3575761, 0.1804375),
     (0.2126729, 0.7151522, 0.0721750),
     (0.0193339, 0.1191920, 0.9503041),
 )
+XYZ_TO_SRGB: tuple[tuple[float, ...], ...] = tuple(map(tuple, np.linalg.inv(np.array(SRGB_TO_XYZ)).tolist()))
 WHITE_D65 = (0.95047, 1.0, 1.08883)
 EPSILON = 216 / 24389
 KAPPA = 24389 / 27
+DELTA = 6 / 29
+"""∛EPSILON: above it f⁻¹ is a cube, below it a line"""
+TILE_PIXELS = 1 << 18
+"""Pixels of a photo that are turned into lightness at a time."""
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -28,3 +40,79 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     f = torch.where(ratio > EPSILON, ratio.clamp_min(EPSILON) ** (1 / 3), (KAPPA * ratio + 16) / 116)
     x, y, z = f.unbind(1)
     return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), 1)
+
+
+def lab_to_linear(lab: Tensor) -> Tensor:
+    """Convert CIELAB (D65, 2° observer) to linear sRGB.
+
+    lab: (B, 3, …). Returns (B, 3, …), unclipped: a colour outside of sRGB has channels below 0 or above 1.
+    """
+    lightness, a, b = lab.unbind(1)
+    y = (lightness + 16) / 116
+    f = torch.stack((y + a / 500, y, y - b / 200), 1)
+    ratio = torch.where(f > DELTA, f**3, (116 * f - 16) / KAPPA)
+    to_linear = lab.new_tensor(XYZ_TO_SRGB) * lab.new_tensor(WHITE_D65)
+    return torch.einsum("ij,bj...->bi...", to_linear, ratio)
+
+
+def lab_to_rgb(lab: Tensor) -> Tensor:
+    """Convert CIELAB (D65, 2° observer) to sRGB: the inverse of `rgb_to_lab`.
+
+    lab: (B, 3, …). Returns (B, 3, …), unclipped: a colour outside of sRGB has channels below 0 or above 1.
+    Source: CIE 15:2004, IEC 61966-2-1.
+    """
+    linear = lab_to_linear(lab)
+    threshold = 0.04045 / 12.92
+    return torch.where(linear > threshold, 1.055 * linear.clamp_min(threshold) ** (1 / 2.4) - 0.055, 12.92 * linear)
+
+
+def lightness_to_grey(lightness: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the sRGB-encoded grey in [0, 1] of each L* in [0, 100], of any shape."""
+    lab = torch.zeros(1, 3, lightness.size, dtype=torch.float64)
+    lab[0, 0] = torch.from_numpy(np.asarray(lightness, np.float64).ravel())
+    return np.asarray(lab_to_rgb(lab)[0, 1].numpy().reshape(lightness.shape), np.float64)
+
+
+def photo_to_lightness(photo: Photo) -> NDArray[np.float32]:
+    """Return the (H, W) L* in [0, 100] of a photo, whose own colours are ignored.
+
+    Grey is looked up; colour goes by its luminance. Works in tiles of TILE_PIXELS.
+    Raises InputError unless photo is (H, W) uint8 or uint16, or (H, W, 3) uint8, and not empty.
+    """
+    is_grey = photo.ndim == 2 and photo.dtype in (np.uint8, np.uint16)
+    is_color = photo.ndim == 3 and photo.shape[2] == 3 and photo.dtype == np.uint8
+    if not (is_grey or is_color) or photo.size == 0:
+        expected = "(H, W) uint8 or uint16, or (H, W, 3) uint8, not empty"
+        raise InputError("photo", expected, f"{photo.shape} {photo.dtype}")
+    lightness = np.empty(photo.shape[:2], np.float32)
+    pixels, flat = photo.reshape(lightness.size, -1), lightness.reshape(-1)
+    for start in range(0, flat.size, TILE_PIXELS):
+        tile = slice(start, start + TILE_PIXELS)
+        if is_color:
+            flat[tile] = _lightness_of_color(pixels[tile])
+        else:
+            np.take(_grey_table(photo.dtype.itemsize), pixels[tile, 0], out=flat[tile], mode="clip")
+    return lightness
+
+
+def _lightness_of_color(pixels: Photo) -> NDArray[np.float32]:
+    y = np.zeros(len(pixels), np.float32)
+    for channel, weight in enumerate(SRGB_TO_XYZ[1]):
+        y += np.take(np.float32(weight) * _linear_table(), pixels[:, channel], mode="clip")
+    y.clip(0, 1, out=y)
+    return np.where(y > EPSILON, 116 * np.cbrt(y) - 16, KAPPA * y)
+
+
+@cache
+def _linear_table() -> NDArray[np.float32]:
+    """Return linear sRGB of each 8-bit level."""
+    level = np.arange(256) / 255
+    return np.where(level > 0.04045, ((level + 0.055) / 1.055) ** 2.4, level / 12.92).astype(np.float32)
+
+
+@cache
+def _grey_table(bytes_per_pixel: int) -> NDArray[np.float32]:
+    """Return L* of each 8- or 16-bit level of grey."""
+    grey = torch.linspace(0, 1, 256**bytes_per_pixel, dtype=torch.float64)
+    lab = rgb_to_lab(grey.expand(1, 3, 1, -1))
+    return lab[0, 0, 0].clamp(0, 100).to(torch.float32).numpy()
