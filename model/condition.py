@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ConditionFeatures", "ConditionNetwork", "Stage"]
+__all__ = ["FEATURE_CHANNELS", "ConditionFeatures", "ConditionNetwork", "Stage"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,12 @@ LITE0_STAGES = (
     Stage(expansion=6, channels=320, blocks=1, stride=1, kernel=3),
 )
 STEM_CHANNELS = 32
-GLOBAL_CHANNELS = 1280
+FEATURE_CHANNELS = {"at_32": (32, 40), "at_16": (16, 112), "at_8": (8, 320), "at_1": (1, 1280)}
+"""Size and channel count of each feature map."""
 
 
 class ConditionFeatures(NamedTuple):
-    """Features of a 256×256 lightness, from fine to coarse."""
+    """Features of a 256×256 lightness, from fine to coarse, each channel standardized over the training photos."""
 
     at_32: Tensor
     """(B, 40, 32, 32)"""
@@ -98,7 +99,10 @@ class ConditionNetwork(nn.Module):
                 blocks.append(InvertedResidual(channels, stage, stage.stride if i == 0 else 1))
                 channels = stage.channels
             self.stages.append(blocks)
-        self.top = SameConv(channels, GLOBAL_CHANNELS, 1)
+        self.top = SameConv(channels, FEATURE_CHANNELS["at_1"][1], 1)
+        for name, (_, count) in FEATURE_CHANNELS.items():
+            self.register_buffer(f"mean_{name}", torch.zeros(count))
+            self.register_buffer(f"std_{name}", torch.ones(count))
 
     def forward(self, lightness: Tensor) -> ConditionFeatures:
         """Compute the pyramid.
@@ -112,7 +116,13 @@ class ConditionNetwork(nn.Module):
             x = stage(x)
             outputs.append(x)
         at_1 = F.relu6(self.top(x)).mean((2, 3))
-        return ConditionFeatures(outputs[2], outputs[4], outputs[6], at_1)
+        raw = {"at_32": outputs[2], "at_16": outputs[4], "at_8": outputs[6], "at_1": at_1}
+        return ConditionFeatures(**{name: self._standardize(name, feature) for name, feature in raw.items()})
+
+    def _standardize(self, name: str, feature: Tensor) -> Tensor:
+        shape = (-1, 1, 1) if feature.dim() == 4 else (-1,)
+        mean, std = (self.get_buffer(f"{kind}_{name}").view(shape) for kind in ("mean", "std"))
+        return (feature - mean) / std
 
 
 def grey_input(lightness: Tensor) -> Tensor:

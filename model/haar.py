@@ -1,0 +1,68 @@
+"""Haar downsampling: four pixels become their mean and three differences, at half the size."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["HaarDownsampling", "detail", "join_detail", "pyramid"]
+
+# Rows: mean, horizontal, vertical and diagonal difference of a 2×2 patch; orthonormal, so log-det = 0.
+KERNELS = ((0.5, 0.5, 0.5, 0.5), (0.5, -0.5, 0.5, -0.5), (0.5, 0.5, -0.5, -0.5), (0.5, -0.5, -0.5, 0.5))
+
+
+class HaarDownsampling(nn.Module):
+    """Orthonormal Haar transform, (B, C, H, W) ↔ (B, 4C, H/2, W/2), log-det 0.
+
+    The first C channels are the patch sums halved (twice the mean), then come the horizontal, vertical and diagonal
+    differences of C channels each. Source: Ardizzone et al. 2019 (arXiv 1907.02392), section 3.1.
+    """
+
+    kernels: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kernels", torch.tensor(KERNELS), persistent=False)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Downsample; H and W must be even."""
+        b, c, h, w = x.shape
+        patches = F.pixel_unshuffle(x, 2).view(b, c, 4, h // 2, w // 2)
+        z = torch.einsum("kp,bcphw->bkchw", self.kernels.to(x), patches)
+        return z.reshape(b, 4 * c, h // 2, w // 2), x.new_zeros(b)
+
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Upsample; the channel count must be a multiple of 4."""
+        b, c, h, w = z.shape
+        bands = z.reshape(b, 4, c // 4, h, w)
+        patches = torch.einsum("kp,bkchw->bcphw", self.kernels.to(z), bands)
+        return F.pixel_shuffle(patches.reshape(b, c, h, w), 2), z.new_zeros(b)
+
+
+def pyramid(finest: Tensor, steps: int) -> list[Tensor]:
+    """Halve (B, C, S, S) `steps` times by averaging; return all sizes, coarse to fine."""
+    sizes = [finest]
+    for _ in range(steps):
+        sizes.insert(0, F.avg_pool2d(sizes[0], 2))
+    return sizes
+
+
+_haar = HaarDownsampling()
+
+
+def _predicted_detail(coarser: Tensor) -> Tensor:
+    """Haar detail of a smooth upsampling, so that a latent of 0 means a smooth coloring and no 2×2 blocks."""
+    smooth = F.interpolate(coarser, scale_factor=2, mode="bicubic", align_corners=False)
+    return _haar(smooth)[0][:, coarser.shape[1] :]
+
+
+def detail(finer: Tensor) -> Tensor:
+    """Return what (B, C, S, S) adds to a smooth upsampling of its half-size mean: (B, 3C, S/2, S/2)."""
+    bands = _haar(finer)[0]
+    channels = finer.shape[1]
+    return bands[:, channels:] - _predicted_detail(bands[:, :channels] / 2)
+
+
+def join_detail(coarser: Tensor, difference: Tensor) -> Tensor:
+    """Undo `detail`: (B, C, S, S) and (B, 3C, S, S) to (B, C, 2S, 2S)."""
+    bands = torch.cat((2 * coarser, difference + _predicted_detail(coarser)), 1)
+    return _haar.inverse(bands)[0]

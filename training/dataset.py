@@ -1,0 +1,66 @@
+"""Batches of condition features, lightness and chroma, from the folders that `training.features` wrote."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.condition import FEATURE_CHANNELS, ConditionFeatures
+from training.features import STEPS_PER_STD
+
+__all__ = ["Batch", "FeatureDataset"]
+
+TYPES = {**dict.fromkeys(FEATURE_CHANNELS, np.int8), "lightness": np.uint8, "chroma": np.float16}
+
+
+class Batch(NamedTuple):
+    """What a level trains on."""
+
+    features: ConditionFeatures
+    lightness: Tensor
+    """(B, 1, 128, 128), L* in [0, 100]"""
+    chroma: Tensor
+    """(B, 2, 64, 64), a*b*"""
+
+
+class FeatureDataset:
+    """Photos by their features; each photo has one or more views, of which a batch takes one at random."""
+
+    def __init__(self, folders: Sequence[Sequence[Path]], held_out: int) -> None:
+        """folders: for each data path, its views. held_out: photos kept back to choose by, the last ones."""
+        self.shards = [[_open(view) for view in views] for views in folders]
+        index = [(s, i) for s, views in enumerate(self.shards) for i in range(len(views[0]["chroma"]))]
+        self.train, self.held_out = index[: len(index) - held_out], index[len(index) - held_out :]
+
+    def batches(self, size: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """Yield shuffled batches of training photos without end."""
+        while True:
+            order = rng.permutation(len(self.train))
+            for start in range(0, len(order) - size + 1, size):
+                rows = [self.train[i] for i in order[start : start + size]]
+                yield self._read([(s, int(rng.integers(len(self.shards[s]))), i) for s, i in rows])
+
+    def held_out_batches(self, size: int) -> Iterator[Batch]:
+        """Yield the first view of each held-out photo, in order."""
+        for start in range(0, len(self.held_out), size):
+            yield self._read([(s, 0, i) for s, i in self.held_out[start : start + size]])
+
+    def _read(self, rows: Sequence[tuple[int, int, int]]) -> Batch:
+        def stack(name: str) -> Tensor:
+            array = torch.from_numpy(np.stack([self.shards[s][view][name][i] for s, view, i in rows]))
+            return array.movedim(-1, 1) if array.dim() == 4 else array
+
+        features = ConditionFeatures(**{name: stack(name).float() / STEPS_PER_STD for name in FEATURE_CHANNELS})
+        return Batch(features, stack("lightness").float() / 2.55, stack("chroma").float())
+
+
+def _open(folder: Path) -> dict[str, NDArray[np.generic]]:
+    shapes = json.loads((folder / "done.json").read_text())["shapes"]
+    return {
+        name: np.memmap(folder / f"{name}.raw", TYPES[name], "r").reshape(-1, *shape) for name, shape in shapes.items()
+    }
