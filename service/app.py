@@ -1,0 +1,40 @@
+"""The application: settings and a way to load the model in, an ASGI application out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from service import problems
+from service.engine import Engine, Load
+from service.logs import RequestLog
+from service.metrics import Metrics
+from service.routes import router
+from service.settings import Settings
+
+__all__ = ["create_app"]
+
+DESCRIPTION = "POST a black-and-white photo, get N different, plausible colorings at its own size."
+
+
+def create_app(settings: Settings, load: Load) -> FastAPI:
+    """Build the application. `load` is called once, at startup, off the event loop; until then /readyz says 503."""
+    metrics = Metrics()
+    engine = Engine(settings, metrics)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.create_task(engine.load(load))
+        yield
+        engine.drain()
+        loading.cancel()
+        engine.close()
+
+    app = FastAPI(title="tintflow", version=version("tintflow"), description=DESCRIPTION, lifespan=lifespan)
+    app.state.settings, app.state.metrics, app.state.engine = settings, metrics, engine
+    app.add_middleware(RequestLog, metrics=metrics)
+    app.include_router(router)
+    problems.install(app)
+    return app

@@ -1,0 +1,70 @@
+"""The command line: `tintflow serve`."""
+
+from types import FrameType
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from model.protocol import Colorizer
+from service import logs
+from service.app import create_app
+from service.engine import Engine, State
+from service.settings import Settings
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Colorize black-and-white photographs.", no_args_is_help=True)
+
+
+@app.callback()
+def main() -> None:
+    """Colorize black-and-white photographs."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8000,
+) -> None:
+    """Serve the HTTP interface until SIGTERM or SIGINT, then finish what was accepted."""
+    settings = Settings()
+    logs.configure(settings.log_format)
+    application = create_app(settings, load_colorizer)
+    engine: Engine = application.state.engine
+    config = uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,  # the application logs requests itself, with their numbers
+        ws="none",
+        timeout_graceful_shutdown=int(settings.deadline_seconds) + 1,
+    )
+    Server(config, engine).run()
+    if engine.state is State.FAILED:
+        raise typer.Exit(1)
+
+
+def load_colorizer(settings: Settings) -> Colorizer:
+    """Load the trained weights. Imports torch only now, so that whoever brings another model needs none."""
+    from model.colorizer import load_colorizer
+
+    return load_colorizer(settings.weights, settings.device)
+
+
+class Server(uvicorn.Server):
+    """Ends readiness as soon as a signal asks to stop, and stops by itself if the model can't be loaded."""
+
+    def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
+        super().__init__(config)
+        self._engine = engine
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain, then stop as uvicorn does: it waits for requests in work."""
+        self._engine.drain()
+        super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say whether to stop now."""
+        return await super().on_tick(counter) or self._engine.state is State.FAILED

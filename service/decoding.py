@@ -1,0 +1,147 @@
+"""An uploaded file's bytes become pixels, or a clear error. Nothing here trusts the file or its name."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import pillow_heif
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from model.protocol import Photo
+from service.errors import ImageTypeError, ServiceError, TooManyPixelsError, UndecodableImageError
+from service.profiles import grey_to_srgb, lab_to_srgb, to_srgb
+
+__all__ = ["FORMATS", "DecodedPhoto", "decode"]
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF")
+"""Pillow's names of what the service reads"""
+PREFIX_BYTES = 16  # what Pillow's own identification looks at
+MAX_8 = 255
+MAX_16 = 65_535
+
+pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+Image.init()
+Image.MAX_IMAGE_PIXELS = None  # the service has its own limit, looked at before decoding
+
+
+@dataclass(frozen=True)
+class DecodedPhoto:
+    """A photo upright, in sRGB."""
+
+    pixels: Photo
+    """(H, W) grey of 8 or 16 bits, or (H, W, 3) sRGB of 8 bits"""
+    alpha: NDArray[np.uint8] | None
+    """(H, W), 255 = opaque; None where every pixel is"""
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+
+def decode(data: bytes, max_pixels: int) -> DecodedPhoto:
+    """Decode a photo (of several frames or pages, the first), turn it upright and bring it to sRGB.
+
+    Grey stays grey, and 16-bit grey keeps its 16 bits. The size is judged from the header, before any pixel is decoded.
+    Raises ImageTypeError, TooManyPixelsError or UndecodableImageError.
+    """
+    if not data:
+        raise UndecodableImageError("image: the file is empty")
+    formats = _identify(data)
+    if not formats:
+        raise ImageTypeError("image: not a file of a type that is read here: " + ", ".join(FORMATS))
+    try:
+        with Image.open(BytesIO(data), formats=formats) as image:
+            _check_size(image.size, max_pixels)
+            image.load()
+            _check_size(image.size, max_pixels)  # HEIF may know better after decoding
+            return _to_photo(_upright(image))
+    except ServiceError:
+        raise
+    except Exception as error:  # on broken files decoders raise whatever they like: TypeError, KeyError, MemoryError, …
+        raise UndecodableImageError(f"image: the {formats[0]} file does not decode") from error
+
+
+def _identify(data: bytes) -> list[str]:
+    """List the formats that the file's first bytes speak for."""
+    prefix = data[:PREFIX_BYTES]
+    openers = {name: Image.OPEN[name][1] for name in FORMATS}
+    return [name for name, accepts in openers.items() if accepts is not None and accepts(prefix)]
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise UndecodableImageError(f"image: its header says {width}×{height} pixels")
+    if width * height > max_pixels:
+        raise TooManyPixelsError(f"image: {width}×{height} pixels are more than {max_pixels}")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # broken EXIF, which says nothing about the pixels: the photo stays as it is stored
+        return image
+
+
+def _to_photo(image: Image.Image) -> DecodedPhoto:
+    profile = image.info.get("icc_profile")
+    if image.mode == "1":
+        image = image.convert("L")
+    if image.mode.startswith(("I", "F")):
+        grey = _grey_16(image)
+        return DecodedPhoto(grey_to_srgb(grey, profile), _keyed_alpha(grey, image))
+    if image.mode == "L":
+        levels: NDArray[np.uint8] = np.asarray(image)
+        return DecodedPhoto(grey_to_srgb(levels, profile), _keyed_alpha(levels, image))
+    if image.mode in ("LA", "La"):
+        grey_band, alpha_band = image.convert("LA").split()
+        return DecodedPhoto(grey_to_srgb(np.asarray(grey_band), profile), _alpha(alpha_band))
+    if image.mode == "CMYK":
+        return DecodedPhoto(np.asarray(to_srgb(image, profile)), None)
+    if image.mode == "LAB":
+        return DecodedPhoto(np.asarray(lab_to_srgb(image)), None)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = _alpha(image.getchannel("A"))
+        return DecodedPhoto(np.asarray(to_srgb(image.convert("RGB"), profile)), alpha)
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    return DecodedPhoto(np.asarray(to_srgb(image, profile)), None)
+
+
+def _alpha(band: Image.Image) -> NDArray[np.uint8] | None:
+    alpha: NDArray[np.uint8] = np.asarray(band)
+    return None if alpha.min() == MAX_8 else alpha
+
+
+def _keyed_alpha(grey: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
+    """Return the alpha of a grey PNG that names one level as transparent."""
+    key = image.info.get("transparency")
+    if not isinstance(key, int) or not (grey == key).any():
+        return None
+    return np.where(grey == key, np.uint8(0), np.uint8(MAX_8))
+
+
+def _grey_16(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return grey of more than 8 bits a pixel, in scale (Pillow's `convert("L")` would clip it).
+
+    16-bit files are taken as they are. Files of 32-bit integers or floats do not say where white is, so the smallest
+    usual white that holds every value is taken (1 for floats, 255, 65535); else the values are stretched.
+    """
+    values = np.asarray(image)
+    if image.mode.startswith("I;16") and values.dtype.kind == "u":
+        return values.astype(np.uint16)  # to the machine's byte order
+    values = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    whites = [1.0, float(MAX_8), float(MAX_16)] if image.mode == "F" else [float(MAX_8), float(MAX_16)]
+    white = next((white for white in whites if low >= 0 and high <= white), None)
+    black = 0.0
+    if white is None:
+        black, white = low, high
+    span = (white - black) or 1.0  # all pixels equal
+    return np.rint((values - black) * (MAX_16 / span)).astype(np.uint16)

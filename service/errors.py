@@ -1,0 +1,108 @@
+"""Errors of the service. They know what went wrong, not which HTTP status says so: `problems` does."""
+
+from dataclasses import dataclass
+
+__all__ = [
+    "BodyTypeError",
+    "ClientGoneError",
+    "DeadlineError",
+    "DrainingError",
+    "FieldProblem",
+    "ImageTypeError",
+    "LoadFailedError",
+    "LoadingError",
+    "MalformedBodyError",
+    "NotAcceptableError",
+    "OutputSizeError",
+    "ParameterError",
+    "QueueFullError",
+    "RetryLaterError",
+    "ServiceError",
+    "TooManyPixelsError",
+    "UndecodableImageError",
+    "UploadTooLargeError",
+]
+
+
+class ServiceError(Exception):
+    """Base of every error that `service` raises for a request. Its text is shown to the client."""
+
+
+class MalformedBodyError(ServiceError):
+    """The body is not what its Content-Type says: broken JSON, broken multipart."""
+
+
+class BodyTypeError(ServiceError):
+    """The body is neither multipart/form-data nor application/json."""
+
+
+class NotAcceptableError(ServiceError):
+    """The answer cannot have any of the forms that the Accept header allows."""
+
+
+class UploadTooLargeError(ServiceError):
+    """The upload has more bytes than the limit."""
+
+
+class ImageTypeError(ServiceError):
+    """The upload is not an image of a type that the service reads."""
+
+
+class UndecodableImageError(ServiceError):
+    """The upload starts like an image, but does not decode."""
+
+
+class TooManyPixelsError(ServiceError):
+    """The photo has more pixels than the limit."""
+
+
+class OutputSizeError(ServiceError):
+    """The output format cannot hold an image of the photo's size."""
+
+
+@dataclass(frozen=True)
+class FieldProblem:
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class ParameterError(ServiceError):
+    """Fields are missing, unknown or out of range."""
+
+    def __init__(self, *problems: FieldProblem) -> None:
+        super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
+        self.problems = problems
+
+
+class RetryLaterError(ServiceError):
+    """The request may succeed later."""
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class QueueFullError(RetryLaterError):
+    """As many requests as the limit allows are accepted and unanswered."""
+
+
+class LoadingError(RetryLaterError):
+    """The model is not loaded and warm yet."""
+
+
+class DrainingError(RetryLaterError):
+    """The service is stopping: it finishes what it accepted and takes no more."""
+
+
+class LoadFailedError(RetryLaterError):
+    """The model could not be loaded."""
+
+
+class DeadlineError(ServiceError):
+    """The answer was not ready in time; what was left of its work is dropped."""
+
+
+class ClientGoneError(ServiceError):
+    """The client closed the connection before its answer was ready. Nobody reads this error but the log."""

@@ -1,0 +1,99 @@
+"""Structured log lines, and a number for every request."""
+
+import logging
+import re
+import sys
+import time
+import uuid
+from typing import Literal
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.metrics import Metrics
+from service.problems import internal_error
+
+__all__ = ["RequestLog", "configure"]
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+QUIET_PATHS = {"/livez", "/readyz", "/metrics"}  # asked every few seconds by machines
+
+log = structlog.get_logger()
+
+
+def configure(log_format: Literal["console", "json"]) -> None:
+    """Write the process's log lines, those of libraries too, to standard error."""
+    renderers: dict[str, structlog.typing.Processor] = {
+        "json": structlog.processors.JSONRenderer(),
+        "console": structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+    }
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    tracebacks = [structlog.processors.format_exc_info] if log_format == "json" else []
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *tracebacks,
+                renderers[log_format],
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.captureWarnings(True)  # decoders warn about odd files
+
+
+class RequestLog:
+    """ASGI middleware: numbers, times, counts and logs each request, and answers errors that nobody foresaw.
+
+    A request's number comes from its X-Request-Id header if that is a sane one, and goes back in the answer's.
+    Neither bodies nor query strings are logged.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        started = time.perf_counter()
+        status = 0
+
+        async def send_numbered(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_numbered)
+            except Exception:  # the last resort of every request: whatever it was, the client gets an answer
+                log.exception("unexpected_error")
+                if status:  # too late for another answer; the server closes the connection
+                    raise
+                await internal_error()(scope, receive, send_numbered)
+            finally:
+                self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        method, path = scope["method"], getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.requests.labels(method, path, str(status)).inc()
+        self._metrics.request_seconds.labels(path).observe(seconds)
+        write = log.debug if path in QUIET_PATHS else log.info
+        write("request", method=method, path=scope["path"], status=status, seconds=round(seconds, 4))

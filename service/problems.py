@@ -1,0 +1,147 @@
+"""Errors as HTTP answers: RFC 9457 problem details, their statuses and their stable codes."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from model.errors import CheckpointError, InputError, ModelError, NonFiniteError
+from service import errors
+
+__all__ = ["INTERNAL_ERROR", "PROBLEMS", "Problem", "install", "internal_error", "responses"]
+
+MEDIA_TYPE = "application/problem+json"
+
+PROBLEMS: dict[type[Exception], tuple[int, str]] = {
+    errors.MalformedBodyError: (400, "malformed_body"),
+    errors.NotAcceptableError: (406, "not_acceptable"),
+    errors.UploadTooLargeError: (413, "upload_too_large"),
+    errors.BodyTypeError: (415, "unsupported_body_type"),
+    errors.ImageTypeError: (415, "unsupported_image_type"),
+    errors.ParameterError: (422, "invalid_parameters"),
+    errors.TooManyPixelsError: (422, "too_many_pixels"),
+    errors.UndecodableImageError: (422, "undecodable_image"),
+    errors.OutputSizeError: (422, "output_too_large"),
+    InputError: (422, "invalid_input"),
+    errors.QueueFullError: (429, "queue_full"),
+    errors.ClientGoneError: (499, "client_gone"),
+    ModelError: (500, "model_error"),
+    CheckpointError: (500, "checkpoint_error"),
+    NonFiniteError: (500, "non_finite"),
+    errors.LoadingError: (503, "loading"),
+    errors.DrainingError: (503, "draining"),
+    errors.LoadFailedError: (503, "load_failed"),
+    errors.DeadlineError: (504, "deadline"),
+}
+"""(status, code) of every error that a request may meet, of the service and of the model"""
+
+ROUTER_CODES = {404: "not_found", 405: "method_not_allowed"}
+
+INTERNAL_ERROR = (500, "internal_error")
+"""of every error that nobody foresaw"""
+
+TITLES = {499: "Client Closed Request"}
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    field: str = Field(examples=["temperature"])
+    message: str = Field(examples=["Input should be less than or equal to 2"])
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 describes it. Programs look at `code`; people read `detail`."""
+
+    model_config = ConfigDict(json_schema_extra={"description": "RFC 9457 problem details"})
+
+    type: str = Field(default="about:blank", examples=["about:blank"])
+    title: str = Field(description="the status in words", examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    code: str = Field(description="stable, for programs", examples=["invalid_parameters"])
+    detail: str = Field(description="for people", examples=["temperature: Input should be less than or equal to 2"])
+    errors: list[FieldProblem] | None = Field(default=None, description="the fields at fault, where it is theirs")
+
+
+def _title(status: int) -> str:
+    return TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def _answer(
+    status: int,
+    code: str,
+    detail: str,
+    fields: list[FieldProblem] | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    problem = Problem(title=_title(status), status=status, code=code, detail=detail, errors=fields)
+    return JSONResponse(
+        problem.model_dump(exclude_none=True), status_code=status, headers=headers, media_type=MEDIA_TYPE
+    )
+
+
+async def _known_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer a service's or model's error by the table."""
+    status, code = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
+    fields, headers = None, {}
+    if isinstance(error, errors.ParameterError):
+        fields = [FieldProblem(field=each.field, message=each.message) for each in error.problems]
+    if isinstance(error, InputError):
+        fields = [FieldProblem(field=error.name, message=str(error))]
+    if isinstance(error, errors.RetryLaterError):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return _answer(status, code, str(error), fields, headers)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer what the router itself refuses: no such path (404), no such method (405)."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
+    status = int(error.status_code)
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    return _answer(status, ROUTER_CODES.get(status, "http_error"), detail, headers=dict(error.headers or {}))
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer what FastAPI itself refuses, in the service's own words."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type alone
+    found = [errors.FieldProblem(str(each["loc"][-1]), each["msg"]) for each in error.errors()]
+    return await _known_error(request, errors.ParameterError(*found))
+
+
+def internal_error() -> JSONResponse:
+    """Answer an error that nobody foresaw; it is in the log, under the request's id."""
+    status, code = INTERNAL_ERROR
+    return _answer(status, code, "an unexpected error; the log knows it by this answer's X-Request-Id")
+
+
+def install(app: FastAPI) -> None:
+    """Let every error that leaves a route become a problem."""
+    app.add_exception_handler(errors.ServiceError, _known_error)
+    app.add_exception_handler(ModelError, _known_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+
+
+def responses(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
+    """Describe these errors for OpenAPI: one entry a status, one example a code."""
+    described: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        status, code = PROBLEMS[kind]
+        example = {"type": "about:blank", "title": _title(status), "status": status, "code": code}
+        summary = (kind.__doc__ or code).splitlines()[0]
+        entry = described.setdefault(
+            status,
+            {
+                "description": _title(status),
+                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
+            },
+        )
+        entry["content"][MEDIA_TYPE]["examples"][code] = {
+            "summary": summary,
+            "value": example | {"detail": summary},
+        }
+    return described

@@ -1,0 +1,66 @@
+"""ICC profiles: colours and greys of other spaces become sRGB. A broken or unfit profile is ignored."""
+
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from model.protocol import Photo
+
+__all__ = ["grey_to_srgb", "lab_to_srgb", "to_srgb"]
+
+INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
+FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
+MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
+"""the Pillow mode of an ICC colour space's name"""
+
+
+def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert an image of mode RGB or CMYK to RGB in sRGB."""
+    transform = _transform(profile, image.mode)
+    converted = None if transform is None else ImageCms.applyTransform(image, transform)
+    if converted is not None:
+        return converted
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def lab_to_srgb(image: Image.Image) -> Image.Image:
+    """Convert an image of mode LAB (CIELAB, D50) to RGB in sRGB."""
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    transform = ImageCms.buildTransform(lab, srgb, "LAB", "RGB", INTENT, FLAGS)
+    converted = ImageCms.applyTransform(image, transform)
+    return image if converted is None else converted
+
+
+def grey_to_srgb(grey: NDArray[np.uint8] | NDArray[np.uint16], profile: bytes | None) -> Photo:
+    """Convert grey levels to sRGB-encoded grey of the same bits; a profile of RGB is asked for its neutral axis."""
+    levels = np.arange(256, dtype=np.uint8)
+    ramp = Image.fromarray(levels[None, :])
+    for mode in ("L", "RGB"):
+        transform = _transform(profile, mode)
+        if transform is None:
+            continue
+        converted = ImageCms.applyTransform(ramp.convert(mode), transform)
+        if converted is None:
+            continue
+        table: NDArray[np.uint8] = np.asarray(converted.getchannel("G"))[0]
+        if grey.dtype == np.uint8:
+            return np.take(table, grey)
+        # Pillow has no 16-bit sRGB grey to convert to; the curve is smooth, so its 256 levels are interpolated
+        curve = np.rint(np.interp(np.arange(65_536), levels * 257.0, table * 257.0))
+        return np.take(curve.astype(np.uint16), grey)
+    return grey
+
+
+def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return the transform from a profile to sRGB; None if there's no need or the profile isn't one for this mode."""
+    if not profile:
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if MODES.get(source.profile.xcolor_space) != mode or "sRGB" in (source.profile.profile_description or ""):
+            return None
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", INTENT, FLAGS)
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):  # what Pillow raises for a broken profile
+        return None
