@@ -38,7 +38,7 @@ def grey_to_srgb(grey: NDArray[np.uint8] | NDArray[np.uint16], profile: bytes | 
     levels = np.arange(256, dtype=np.uint8)
     ramp = Image.fromarray(levels[None, :])
     for mode in ("L", "RGB"):
-        transform = _transform(profile, mode)
+        transform = _transform(profile, mode, FLAGS | ImageCms.Flags.NOOPTIMIZE)  # optimized, it is coarse in the darks
         if transform is None:
             continue
         converted = ImageCms.applyTransform(ramp.convert(mode), transform)
@@ -53,7 +53,7 @@ def grey_to_srgb(grey: NDArray[np.uint8] | NDArray[np.uint16], profile: bytes | 
     return grey
 
 
-def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+def _transform(profile: bytes | None, mode: str, flags: ImageCms.Flags = FLAGS) -> ImageCms.ImageCmsTransform | None:
     """Return the transform from a profile to sRGB; None if there's no need or the profile isn't one for this mode."""
     if not profile:
         return None
@@ -61,6 +61,6 @@ def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform |
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         if MODES.get(source.profile.xcolor_space) != mode or "sRGB" in (source.profile.profile_description or ""):
             return None
-        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", INTENT, FLAGS)
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", INTENT, flags)
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):  # what Pillow raises for a broken profile
         return None

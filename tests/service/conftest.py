@@ -1,0 +1,196 @@
+"""A fake colorizer, the service around it on a real socket, and files to send."""
+
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from PIL import Image
+
+from model.protocol import Colorings, ModelInfo, Photo, SampleOptions
+from service.app import create_app
+from service.cli import Server
+from service.settings import Settings
+
+START_SECONDS = 10
+
+
+class FakeColorizer:
+    """Tints the photo by colours drawn from (seed, sample index), the more the higher the temperature."""
+
+    info = ModelInfo("fake-1", "cpu", 10, 8192, 0.75, "0" * 64)
+
+    def __init__(self) -> None:
+        self.photos: list[Photo] = []
+        self.options: list[SampleOptions] = []
+        self.threads: set[str] = set()
+        self.error: Exception | None = None
+        self.entered = threading.Semaphore(0)
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def colorize(self, photo: Photo, options: SampleOptions) -> Colorings:
+        self.photos.append(photo)
+        self.options.append(options)
+        self.threads.add(threading.current_thread().name)
+        self.entered.release()
+        assert self.gate.wait(START_SECONDS), "the test left the gate closed"
+        if self.error:
+            raise self.error
+        temperature = self.info.default_temperature if options.temperature is None else options.temperature
+        grey = photo if photo.ndim == 2 else photo.mean(axis=2)
+        levels = grey.astype(np.float64) / (257 if photo.dtype == np.uint16 else 1)
+        tints = [np.random.default_rng([options.seed, i]).normal(0, 30 * temperature, 3) for i in range(options.n)]
+        images = [np.rint(levels[..., None] + tint).clip(0, 255).astype(np.uint8) for tint in tints]
+        norm = temperature if options.latent_norm is None else options.latent_norm
+        return Colorings(
+            images=np.stack(images),
+            bits_per_dim=tuple(2.5 + i / 8 for i in range(options.n)),
+            latent_norms=(norm,) * options.n,
+            temperature=temperature,
+            timings={"condition": 0.001, "sample": 0.002, "upsample": 0.003},
+        )
+
+
+class Service:
+    """A running service and a client of it."""
+
+    def __init__(self, app: FastAPI, server: Server, client: httpx.Client, colorizer: FakeColorizer) -> None:
+        self.app = app
+        self.server = server
+        self.client = client
+        self.colorizer = colorizer
+
+    def post(self, image: bytes, headers: dict[str, str] | None = None, **fields: object) -> httpx.Response:
+        """Send a photo and fields as a form."""
+        data = {name: str(value) for name, value in fields.items()}
+        files = {"image": ("photo.jpg", image)}
+        return self.client.post("/v1/colorizations", files=files, data=data, headers=headers)
+
+    def wait_until_ready(self) -> None:
+        give_up = time.monotonic() + START_SECONDS
+        while self.client.get("/readyz").status_code != 200:
+            assert time.monotonic() < give_up, "not ready in time"
+            time.sleep(0.01)
+
+
+@contextmanager
+def running(load: Callable[[Settings], Any], colorizer: FakeColorizer, **settings: object) -> Iterator[Service]:
+    app = create_app(Settings(**settings), load)  # type: ignore[arg-type]
+    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=10)
+    server = Server(config, app.state.engine)
+    thread = threading.Thread(target=server.run, name="server")
+    thread.start()
+    try:
+        give_up = time.monotonic() + START_SECONDS
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < give_up, "the server did not start in time"
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=START_SECONDS) as client:
+            yield Service(app, server, client, colorizer)
+    finally:
+        colorizer.gate.set()
+        server.should_exit = True
+        thread.join(START_SECONDS)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Service]]:
+    """A function that starts a service of its own for one test: settings in; ready, unless `load` is given."""
+    with ExitStack() as stack:
+
+        def start_one(load: Callable[[Settings], Any] | None = None, **settings: object) -> Service:
+            colorizer = FakeColorizer()
+            service = stack.enter_context(running(load or (lambda _: colorizer), colorizer, **settings))
+            if load is None:
+                service.wait_until_ready()
+            return service
+
+        yield start_one
+
+
+@pytest.fixture(scope="session")
+def shared_service() -> Iterator[Service]:
+    colorizer = FakeColorizer()
+    with running(lambda _: colorizer, colorizer) as service:
+        service.wait_until_ready()
+        yield service
+
+
+@pytest.fixture
+def service(shared_service: Service) -> Service:
+    """A ready service with default settings, whose colorizer has not been called in this test."""
+    shared_service.colorizer.photos.clear()
+    shared_service.colorizer.options.clear()
+    shared_service.colorizer.error = None
+    return shared_service
+
+
+@pytest.fixture
+def encoded() -> Callable[..., bytes]:
+    """A function that writes an image as a file's bytes."""
+
+    def write(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
+        buffer = BytesIO()
+        image.save(buffer, file_format, **options)
+        return buffer.getvalue()
+
+    return write
+
+
+@pytest.fixture
+def grey_photo() -> Image.Image:
+    """A grey photo, 40 wide and 24 high, that no turn or flip leaves as it is."""
+    y, x = np.mgrid[0:24, 0:40]
+    return Image.fromarray((4 * x + 3 * y).astype(np.uint8))
+
+
+@pytest.fixture
+def grey_png(grey_photo: Image.Image, encoded: Callable[..., bytes]) -> bytes:
+    return encoded(grey_photo, "PNG")
+
+
+@pytest.fixture
+def icc_profile() -> Callable[[str, float], bytes]:
+    """A function that makes a minimal ICC profile: (`GRAY` or `RGB `, gamma) in, sRGB's primaries."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65_536)) for value in values)
+
+    def make(space: str, gamma: float) -> bytes:
+        curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+        text = b"test\0"
+        tags = {
+            b"desc": b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(79),
+            b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1.0, 0.8249),
+        }
+        if space == "GRAY":
+            tags[b"kTRC"] = curve
+        else:
+            primaries = {b"r": (0.4361, 0.2225, 0.0139), b"g": (0.3851, 0.7169, 0.0971), b"b": (0.1431, 0.0606, 0.7141)}
+            for letter, xyz in primaries.items():
+                tags[letter + b"XYZ"] = b"XYZ " + bytes(4) + fixed(*xyz)
+                tags[letter + b"TRC"] = curve
+        table, body = struct.pack(">I", len(tags)), b""
+        start = 128 + 4 + 12 * len(tags)
+        for name, content in tags.items():
+            content += bytes(-len(content) % 4)
+            table += name + struct.pack(">II", start + len(body), len(content))
+            body += content
+        header = struct.pack(
+            ">I4sI4s4s4s", 128 + len(table) + len(body), b"test", 0x02100000, b"mntr", space.encode(), b"XYZ "
+        )
+        header += bytes(12) + b"acsp" + bytes(28) + fixed(0.9642, 1.0, 0.8249)
+        return header.ljust(128, b"\0") + table + body
+
+    return make

@@ -1,0 +1,328 @@
+"""Every format and mode comes out as its pixels; every broken file as the service's own error."""
+
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from service.decoding import DecodedPhoto, decode
+from service.errors import ImageTypeError, ServiceError, TooManyPixelsError, UndecodableImageError
+
+Encode = Callable[..., bytes]
+
+MAX_PIXELS = 1_000_000
+LOSSY_LEVELS = 12  # a smooth ramp at a good quality; a wrong mode or order of bytes is off by more
+LINEAR_MIDDLE = 188  # sRGB encoding of linear light 128/255
+
+
+def colours() -> np.ndarray:
+    """A smooth image, 40 wide and 24 high, of three different channels."""
+    y, x = np.mgrid[0:24, 0:40]
+    return np.stack([6 * x, 10 * y, 255 - 6 * x], axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("file_format", "options", "tolerance"),
+    [
+        ("JPEG", {"quality": 95}, LOSSY_LEVELS),
+        ("JPEG", {"quality": 95, "progressive": True}, LOSSY_LEVELS),
+        ("PNG", {}, 0),
+        ("WEBP", {"lossless": True}, 0),
+        ("WEBP", {"quality": 95}, LOSSY_LEVELS),
+        ("TIFF", {}, 0),
+        ("TIFF", {"compression": "tiff_lzw"}, 0),
+        ("TIFF", {"compression": "tiff_adobe_deflate"}, 0),
+        ("BMP", {}, 0),
+        ("AVIF", {"quality": 95}, LOSSY_LEVELS),
+        ("HEIF", {"quality": 95}, LOSSY_LEVELS),
+    ],
+)
+def test_colour_of_each_format(encoded: Encode, file_format: str, options: dict[str, object], tolerance: int) -> None:
+    photo = decode(encoded(Image.fromarray(colours()), file_format, **options), MAX_PIXELS)
+    assert (photo.width, photo.height, photo.alpha) == (40, 24, None)
+    np.testing.assert_allclose(photo.pixels.astype(int), colours(), atol=tolerance)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF", "GIF", "BMP", "HEIF"])
+def test_grey_stays_grey(encoded: Encode, grey_photo: Image.Image, file_format: str) -> None:
+    photo = decode(encoded(grey_photo, file_format), MAX_PIXELS)
+    grey = photo.pixels if photo.pixels.ndim == 2 else photo.pixels[..., 1]  # GIF and HEIF may come back as colour
+    assert photo.pixels.ndim == 2 or file_format in ("GIF", "HEIF")
+    np.testing.assert_allclose(grey.astype(int), np.asarray(grey_photo), atol=LOSSY_LEVELS)
+
+
+def test_16_bit_png_keeps_its_bits(encoded: Encode) -> None:
+    levels = np.linspace(0, 65_535, 40 * 24).round().astype(np.uint16).reshape(24, 40)
+    photo = decode(encoded(Image.fromarray(levels)), MAX_PIXELS)
+    assert photo.pixels.dtype == np.uint16
+    np.testing.assert_array_equal(photo.pixels, levels)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_16_bit_tiff_keeps_its_bits(order: str) -> None:
+    levels = np.linspace(0, 65_535, 40 * 24).round().astype(np.uint16).reshape(24, 40)
+    photo = decode(tiff(levels.astype(f"{order}u2"), order, bits=16), MAX_PIXELS)
+    assert photo.pixels.dtype == np.dtype(np.uint16)
+    assert photo.pixels.dtype.isnative
+    np.testing.assert_array_equal(photo.pixels, levels)
+
+
+def test_16_bit_tiff_turned_by_exif(encoded: Encode) -> None:
+    levels = np.arange(40 * 24, dtype=np.uint16).reshape(24, 40) * 60
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = decode(encoded(Image.fromarray(levels), "TIFF", exif=exif), MAX_PIXELS)
+    np.testing.assert_array_equal(photo.pixels, np.rot90(levels, -1))
+
+
+def tiff(samples: np.ndarray, order: str, bits: int) -> bytes:
+    """A plain one-strip grey TIFF, in either byte order."""
+    height, width = samples.shape
+    entries = [(256, width), (257, height), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1), (278, height)]
+    entries.append((279, samples.nbytes))
+    directory = struct.pack(f"{order}H", len(entries))
+    for tag, value in entries:
+        directory += struct.pack(f"{order}HHII", tag, 4, 1, value)
+    magic = b"II*\0" if order == "<" else b"MM\0*"
+    return magic + struct.pack(f"{order}I", 8 + samples.nbytes) + samples.tobytes() + directory + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("values", "white"),
+    [
+        (np.array([[0, 100, 255]], np.int32), 255),
+        (np.array([[0, 1000, 65_535]], np.int32), 65_535),
+        (np.array([[0, 500_000, 1_000_000]], np.int32), 1_000_000),
+        (np.array([[0.0, 0.25, 1.0]], np.float32), 1),
+        (np.array([[0.0, 64.0, 255.0]], np.float32), 255),
+        (np.array([[0.0, 300.0, 60_000.0]], np.float32), 65_535),
+    ],
+)
+def test_wide_grey_is_scaled_not_clipped(encoded: Encode, values: np.ndarray, white: float) -> None:
+    photo = decode(encoded(Image.fromarray(values), "TIFF"), MAX_PIXELS)
+    assert photo.pixels.dtype == np.uint16
+    np.testing.assert_allclose(photo.pixels / 65_535, values / white, atol=1 / 65_535)
+
+
+def test_float_grey_with_negative_and_missing_values(encoded: Encode) -> None:
+    values = np.array([[-1.0, 0.0, 1.0, np.nan]], np.float32)
+    photo = decode(encoded(Image.fromarray(values), "TIFF"), MAX_PIXELS)
+    np.testing.assert_array_equal(photo.pixels, [[0, 32_768, 65_535, 32_768]])
+
+
+def test_constant_wide_grey(encoded: Encode) -> None:
+    photo = decode(encoded(Image.fromarray(np.full((2, 2), -5, np.int32)), "TIFF"), MAX_PIXELS)
+    np.testing.assert_array_equal(photo.pixels, np.zeros((2, 2)))
+
+
+def test_1_bit(encoded: Encode) -> None:
+    photo = decode(encoded(Image.fromarray(np.eye(8, dtype=bool)), "PNG"), MAX_PIXELS)
+    np.testing.assert_array_equal(photo.pixels, 255 * np.eye(8))
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "TIFF"])
+def test_cmyk(encoded: Encode, file_format: str) -> None:
+    red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    photo = decode(encoded(red, file_format), MAX_PIXELS)
+    np.testing.assert_allclose(photo.pixels.astype(int), np.broadcast_to([255, 0, 0], (16, 16, 3)), atol=LOSSY_LEVELS)
+
+
+def test_ycbcr(encoded: Encode) -> None:
+    photo = decode(encoded(Image.fromarray(colours()).convert("YCbCr"), "TIFF"), MAX_PIXELS)
+    np.testing.assert_allclose(
+        photo.pixels.astype(int), colours(), atol=3
+    )  # rounding of Cb and Cr, times up to 1.8, twice
+
+
+def test_lab(encoded: Encode) -> None:
+    lab = Image.merge("LAB", [Image.new("L", (4, 4), value) for value in (255, 128, 128)])  # white
+    photo = decode(encoded(lab, "TIFF"), MAX_PIXELS)
+    np.testing.assert_allclose(photo.pixels.astype(int), 255, atol=1)  # lcms rounds white by at most a level
+
+
+def test_palette(encoded: Encode) -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    image.putpixel((1, 0), 1)
+    for file_format in ("PNG", "GIF", "TIFF", "BMP"):
+        photo = decode(encoded(image, file_format), MAX_PIXELS)
+        np.testing.assert_array_equal(photo.pixels, [[[10, 20, 30], [200, 100, 50]]])
+        assert photo.alpha is None
+    for file_format in ("PNG", "GIF"):
+        photo = decode(encoded(image, file_format, transparency=1), MAX_PIXELS)
+        assert photo.alpha is not None
+        np.testing.assert_array_equal(photo.alpha, [[255, 0]])
+
+
+@pytest.mark.parametrize(("file_format", "mode"), [("PNG", "LA"), ("PNG", "RGBA"), ("WEBP", "RGBA"), ("TIFF", "RGBA")])
+def test_alpha_is_kept(encoded: Encode, grey_photo: Image.Image, file_format: str, mode: str) -> None:
+    image = grey_photo.convert(mode)
+    image.putalpha(Image.fromarray(255 - np.asarray(grey_photo)))
+    photo = decode(encoded(image, file_format, **({"lossless": True} if file_format == "WEBP" else {})), MAX_PIXELS)
+    assert photo.pixels.ndim == (2 if mode == "LA" else 3)
+    assert photo.alpha is not None
+    np.testing.assert_array_equal(photo.alpha, 255 - np.asarray(grey_photo))
+
+
+def test_alpha_that_hides_nothing_is_none(encoded: Encode, grey_photo: Image.Image) -> None:
+    assert decode(encoded(grey_photo.convert("RGBA")), MAX_PIXELS).alpha is None
+
+
+@pytest.mark.parametrize(
+    ("array", "key"),
+    [
+        (np.array([[0, 7, 255]], np.uint8), 7),
+        (np.array([[0, 700, 65_535]], np.uint16), 700),
+        (np.array([[[1, 2, 3], [4, 5, 6], [7, 8, 9]]], np.uint8), (4, 5, 6)),
+    ],
+)
+def test_png_colour_that_means_transparent(encoded: Encode, array: np.ndarray, key: int | tuple[int, ...]) -> None:
+    photo = decode(encoded(Image.fromarray(array), "PNG", transparency=key), MAX_PIXELS)
+    assert photo.alpha is not None
+    np.testing.assert_array_equal(photo.alpha, [[255, 0, 255]])
+    np.testing.assert_array_equal(photo.pixels, array)
+
+
+UPRIGHT = {
+    1: lambda stored: stored,
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.T,
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: stored[::-1, ::-1].T,
+    8: lambda stored: np.rot90(stored),
+}
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF", "HEIF"])
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_exif_orientation(encoded: Encode, grey_photo: Image.Image, file_format: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = decode(encoded(grey_photo, file_format, exif=exif.tobytes()), MAX_PIXELS)
+    grey = photo.pixels if photo.pixels.ndim == 2 else photo.pixels[..., 1]
+    expected = UPRIGHT[orientation](np.asarray(grey_photo))
+    assert grey.shape == expected.shape
+    np.testing.assert_allclose(grey.astype(int), expected, atol=LOSSY_LEVELS)
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of the EXIF
+def test_broken_exif_is_ignored(encoded: Encode, grey_photo: Image.Image) -> None:
+    photo = decode(encoded(grey_photo, "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"), MAX_PIXELS)
+    assert (photo.width, photo.height) == (40, 24)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("space", ["GRAY", "RGB "])
+def test_icc_profile_of_linear_light(
+    encoded: Encode, icc_profile: Callable[[str, float], bytes], mode: str, space: str
+) -> None:
+    image = Image.new(mode, (4, 4), (128,) * len(Image.new(mode, (1, 1)).getbands()))
+    photo = decode(encoded(image, "PNG", icc_profile=icc_profile(space, 1.0)), MAX_PIXELS)
+    unfit = space == "GRAY" and mode.startswith("RGB")  # a grey profile says nothing of colours
+    np.testing.assert_allclose(photo.pixels.astype(int), 128 if unfit else LINEAR_MIDDLE, atol=1)  # lcms rounds
+
+
+def test_icc_profile_of_16_bit_grey(encoded: Encode, icc_profile: Callable[[str, float], bytes]) -> None:
+    levels = np.arange(0, 65_536, 64, dtype=np.uint16)[None, :]
+    photo = decode(encoded(Image.fromarray(levels), "PNG", icc_profile=icc_profile("GRAY", 1.0)), MAX_PIXELS)
+    linear = levels / 65_535
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    bright = linear > 0.02  # below, a curve this steep is too coarse at 8 bits; no real profile is
+    np.testing.assert_allclose((photo.pixels / 65_535)[bright], srgb[bright], atol=0.5 / 255 + 0.002)  # half a level, and chords
+    assert len(np.unique(photo.pixels)) > 512, "16 bits fell to 8"  # 8 bits would leave 256 at most
+
+
+def test_srgb_profile_changes_nothing(encoded: Encode) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=profile), MAX_PIXELS)
+    np.testing.assert_array_equal(photo.pixels, colours())
+
+
+@pytest.mark.parametrize("profile", [b"nonsense", b"\0" * 200])
+def test_broken_profile_is_ignored(encoded: Encode, profile: bytes) -> None:
+    photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=profile), MAX_PIXELS)
+    np.testing.assert_array_equal(photo.pixels, colours())
+
+
+def test_truncated_profile_is_ignored(encoded: Encode, icc_profile: Callable[[str, float], bytes]) -> None:
+    profile = icc_profile("RGB ", 1.0)[:-30]
+    photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=profile), MAX_PIXELS)
+    np.testing.assert_array_equal(photo.pixels, colours())
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "TIFF", "WEBP", "PNG", "AVIF"])
+def test_first_frame_of_several(encoded: Encode, file_format: str) -> None:
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ((200, 200, 200), (20, 20, 20))]
+    data = encoded(frames[0], file_format, save_all=True, append_images=frames[1:])
+    np.testing.assert_allclose(decode(data, MAX_PIXELS).pixels.astype(int), 200, atol=LOSSY_LEVELS)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that ends after its header."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+def test_size_is_judged_from_the_header() -> None:
+    with pytest.raises(TooManyPixelsError, match="20000×20000"):
+        decode(png_header(20_000, 20_000) + b"\0\0\0\0IDAT", 50_000_000)
+
+
+def test_pixel_limit_is_inclusive(encoded: Encode, grey_png: bytes) -> None:
+    assert decode(grey_png, 40 * 24).width == 40
+    with pytest.raises(TooManyPixelsError):
+        decode(grey_png, 40 * 24 - 1)
+
+
+@pytest.mark.parametrize("size", [(0, 10), (10, 0)])
+def test_empty_photo(size: tuple[int, int]) -> None:
+    with pytest.raises(UndecodableImageError):
+        decode(png_header(*size) + b"\0\0\0\0IDAT", MAX_PIXELS)
+
+
+@pytest.mark.parametrize(
+    "data", [b"hello", b"%PDF-1.7\n", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"P5 1 1 255\n\0", b"\0\0\1\0\1\0"]
+)
+def test_other_types_are_not_read(data: bytes) -> None:
+    with pytest.raises(ImageTypeError):
+        decode(data, MAX_PIXELS)
+
+
+def test_types_that_pillow_would_read_are_not_read(encoded: Encode, grey_photo: Image.Image) -> None:
+    for file_format in ("TGA", "ICO", "PCX", "JPEG2000", "PPM"):
+        with pytest.raises(ImageTypeError):
+            decode(encoded(grey_photo.convert("RGB"), file_format), MAX_PIXELS)
+
+
+def test_empty_file() -> None:
+    with pytest.raises(UndecodableImageError, match="empty"):
+        decode(b"", MAX_PIXELS)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"])
+def test_truncated_file(encoded: Encode, file_format: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), file_format)
+    with pytest.raises(UndecodableImageError):
+        decode(data[: len(data) // 2], MAX_PIXELS)
+
+
+@pytest.mark.filterwarnings("ignore")  # decoders warn about odd files, as they should
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_files_decode_or_raise_a_service_error(encoded: Encode, file_format: str, data: st.DataObject) -> None:
+    damaged = bytearray(encoded(Image.fromarray(colours()), file_format))
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        assert isinstance(decode(bytes(damaged), MAX_PIXELS), DecodedPhoto)
+    except ServiceError as error:
+        assert str(error).startswith("image: ")

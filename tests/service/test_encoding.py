@@ -1,0 +1,72 @@
+"""Files come out in the right format, with their alpha, at the quality asked for."""
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image, JpegImagePlugin
+
+from service.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
+from service.errors import OutputSizeError
+
+RNG = np.random.default_rng(3)
+RGB = RNG.integers(0, 256, (24, 40, 3), dtype=np.uint8)
+ALPHA = RNG.integers(0, 255, (24, 40), dtype=np.uint8)
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(BytesIO(data))
+
+
+@pytest.mark.parametrize("output_format", MEDIA_TYPES)
+def test_format_and_size(output_format: OutputFormat) -> None:
+    image = opened(encode(RGB, None, output_format, 90))
+    assert image.get_format_mimetype() == MEDIA_TYPES[output_format]
+    assert (image.size, image.mode) == ((40, 24), "RGB")
+
+
+def test_png_is_lossless() -> None:
+    np.testing.assert_array_equal(np.asarray(opened(encode(RGB, None, "png", 1))), RGB)
+
+
+def test_jpeg_keeps_chroma_at_full_size() -> None:
+    image = opened(encode(RGB, None, "jpeg", 90))
+    assert JpegImagePlugin.get_sampling(image) == 0  # 4:4:4
+
+
+@pytest.mark.parametrize("output_format", ["jpeg", "webp"])
+def test_quality_costs_bytes_and_saves_errors(output_format: OutputFormat) -> None:
+    files = [encode(RGB, None, output_format, quality) for quality in (1, 50, 100)]
+    errors = [np.abs(np.asarray(opened(data)).astype(float) - RGB).mean() for data in files]
+    assert [len(data) for data in files] == sorted(len(data) for data in files)
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] > errors[2]
+
+
+@pytest.mark.parametrize("output_format", ["png", "webp"])
+def test_alpha_is_kept(output_format: OutputFormat) -> None:
+    image = opened(encode(RGB, ALPHA, output_format, 90))
+    assert image.mode == "RGBA"
+    np.testing.assert_array_equal(np.asarray(image)[..., 3], ALPHA)
+
+
+def test_jpeg_lays_alpha_over_white() -> None:
+    grey = np.full((16, 16, 3), 100, np.uint8)
+    for level, expected in ((0, 255), (255, 100)):
+        image = opened(encode(grey, np.full((16, 16), level, np.uint8), "jpeg", 100))
+        np.testing.assert_allclose(np.asarray(image).astype(int), expected, atol=1)  # JPEG rounds
+
+
+@pytest.mark.parametrize("output_format", MEDIA_TYPES)
+def test_same_pixels_same_bytes(output_format: OutputFormat) -> None:
+    assert encode(RGB, ALPHA, output_format, 80) == encode(RGB, ALPHA, output_format, 80)
+
+
+@pytest.mark.parametrize(("output_format", "longest"), [("jpeg", 65_500), ("webp", 16_383)])
+def test_longest_side_is_what_the_encoder_writes(output_format: OutputFormat, longest: int) -> None:
+    check_output_size(longest, 1, output_format)
+    line = np.zeros((1, longest, 3), np.uint8)
+    assert opened(encode(line, None, output_format, 1)).size == (longest, 1)
+    for size in ((longest + 1, 1), (1, longest + 1)):
+        with pytest.raises(OutputSizeError, match=output_format):
+            check_output_size(*size, output_format)
