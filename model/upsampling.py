@@ -2,14 +2,19 @@
 
 Each full-size pixel gets the weighted mean of the nearest TAPS × TAPS small pixels. A weight is a Gaussian of the
 distance times a Gaussian of the difference in lightness, so that colours follow the photo's edges. Weights depend on
-the lightness alone: they are computed once for all N maps.
-Source: Kopf et al. 2007, Joint Bilateral Upsampling.
+the lightness alone: they are computed once for all N maps. As any mean it dulls colours; so the small maps are first
+sharpened by as much as averaging the result back to the small size would show.
+`upsample_to_rgb` runs on the CPU, compiled; `upsample_to_rgb_tensor` defines the same in plain torch, on any device.
+Source: Kopf et al. 2007, Joint Bilateral Upsampling; Irani and Peleg 1991 for the sharpening (back-projection).
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,14 +25,19 @@ from model.gamut import map_to_gamut
 __all__ = ["upsample_chroma", "upsample_to_rgb", "upsample_to_rgb_tensor"]
 
 TAPS = 5
-SIGMA_SPACE = 0.8
+SIGMA_SPACE = 0.6
 """Standard deviation of the spatial Gaussian, in small pixels."""
-SIGMA_LIGHTNESS = 6.0
+SIGMA_LIGHTNESS = 8.0
 """Standard deviation of the lightness Gaussian, in units of L*."""
-FLOOR = 1e-3
+FLOOR = 1e-2
 """Weight of an unlike lightness: where no tap is alike, the spatial weights alone decide."""
-TILE_PIXELS = 1 << 16
-"""Full-size pixels that are worked on at a time."""
+SHARPENING_SCALE = 4
+"""Sharpening is judged at this many times the small size."""
+TILE = 256
+"""Side of the tiles, in pixels, that the torch path works on."""
+BAND_PIXELS = 1 << 17
+"""Pixels that a thread takes at a time."""
+MAX_THREADS = 16
 
 
 def upsample_to_rgb(
@@ -36,96 +46,134 @@ def upsample_to_rgb(
     """Upsample N small a*b* maps, map them to the gamut, and join them with the photo's own lightness.
 
     chroma: (N, 2, h, w) a*b*. lightness: (H, W), L* in [0, 100]. Returns (N, H, W, 3) sRGB, in `out` if it is given.
-    Runs in row tiles; beside the output it needs a few megabytes.
+    Runs on the CPUs this process may use, MAX_THREADS at most; beside its output it needs a few megabytes.
+    The first call loads the compiled kernel, or compiles it (seconds). May be called from several threads at once.
     Raises InputError if a shape or type is another, a size is 0, or a value is not finite.
     """
-    samples = _check(chroma, lightness)
-    shape = (samples, *lightness.shape, 3)
+    from model.upsampling_kernel import fill_rows  # late: it imports numba, and may compile
+
+    _check(chroma, lightness)
+    height, width = lightness.shape
+    shape = (len(chroma), height, width, 3)
     if out is None:
         out = np.empty(shape, np.uint8)
-    elif out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
-        raise InputError("out", f"contiguous {shape} uint8", f"{out.shape} {out.dtype}")
-    rgb = upsample_to_rgb_tensor(torch.from_numpy(chroma), torch.from_numpy(lightness))
-    out[:] = rgb.numpy()
+    elif out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous or not out.flags.writeable:
+        raise InputError("out", f"contiguous, writable {shape} uint8", f"{out.shape} {out.dtype}")
+    lightness = np.ascontiguousarray(lightness)
+    guide, sharp = _prepare(torch.tensor(chroma), _as_tensor(lightness))
+    if not (torch.isfinite(guide).all() and torch.isfinite(sharp).all()):
+        raise InputError("chroma, lightness", "finite values", "NaN or infinity")
+    opponents = (sharp * torch.tensor([1 / 500, -1 / 200])[:, None, None]).permute(2, 3, 0, 1).flatten(2)
+    arguments = lightness, guide.contiguous().numpy(), opponents.contiguous().numpy(), out
+    band = max(1, BAND_PIXELS // width)
+    threads = min(len(os.sched_getaffinity(0)), MAX_THREADS, -(-height // band))
+    with ThreadPoolExecutor(threads, thread_name_prefix="upsampling") as pool:
+        list(pool.map(lambda top: fill_rows(top, min(top + band, height), *arguments), range(0, height, band)))
     return out
 
 
-def _check(chroma: NDArray[np.float32], lightness: NDArray[np.float32]) -> int:
-    if chroma.ndim != 4 or chroma.shape[1] != 2 or chroma.size == 0 or chroma.dtype != np.float32:
-        raise InputError("chroma", "(N, 2, h, w) float32, not empty", f"{chroma.shape} {chroma.dtype}")
-    if lightness.ndim != 2 or lightness.size == 0 or lightness.dtype != np.float32:
-        raise InputError("lightness", "(H, W) float32, not empty", f"{lightness.shape} {lightness.dtype}")
-    return len(chroma)
-
-
 def upsample_to_rgb_tensor(chroma: Tensor, lightness: Tensor) -> Tensor:
-    """Do what `upsample_to_rgb` does, in plain torch, on the tensors' device.
+    """Do what `upsample_to_rgb` does, in plain torch, on the tensors' device and in their precision.
 
     chroma: (N, 2, h, w) a*b*. lightness: (H, W), L* in [0, 100]. Returns (N, H, W, 3) sRGB, uint8.
     """
     rgb = torch.empty(len(chroma), *lightness.shape, 3, dtype=torch.uint8, device=chroma.device)
-    for rows, tile in _upsampled_tiles(chroma, lightness):
-        lab = torch.cat((lightness[rows].expand(len(tile), 1, -1, -1), tile), 1)
+    for tile, upsampled in _upsampled_tiles(chroma, lightness):
+        lab = torch.cat((lightness[tile].expand(len(chroma), 1, -1, -1), upsampled), 1)
         encoded = lab_to_rgb(map_to_gamut(lab)).clamp(0, 1)
-        rgb[:, rows] = (encoded * 255).round().to(torch.uint8).movedim(1, -1)
+        rgb[:, *tile] = (encoded * 255).round().to(torch.uint8).movedim(1, -1)
     return rgb
 
 
 def upsample_chroma(chroma: Tensor, lightness: Tensor) -> Tensor:
     """Upsample N small a*b* maps to the size of a lightness.
 
-    chroma: (N, C, h, w). lightness: (H, W), L* in [0, 100]. Returns (N, C, H, W), not mapped to the gamut.
+    chroma: (N, 2, h, w) a*b*. lightness: (H, W), L* in [0, 100]. Returns (N, 2, H, W), not mapped to the gamut.
     """
-    upsampled = chroma.new_empty(*chroma.shape[:2], *lightness.shape)
-    for rows, tile in _upsampled_tiles(chroma, lightness):
-        upsampled[:, :, rows] = tile
-    return upsampled
+    result = chroma.new_empty(*chroma.shape[:2], *lightness.shape)
+    for tile, upsampled in _upsampled_tiles(chroma, lightness):
+        result[:, :, *tile] = upsampled
+    return result
 
 
-def _upsampled_tiles(chroma: Tensor, lightness: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield row slices of the photo, each with its upsampled (N, C, rows, W) chroma."""
+def _check(chroma: NDArray[np.float32], lightness: NDArray[np.float32]) -> None:
+    if chroma.ndim != 4 or chroma.shape[1] != 2 or chroma.size == 0 or chroma.dtype != np.float32:
+        raise InputError("chroma", "(N, 2, h, w) float32, not empty", f"{chroma.shape} {chroma.dtype}")
+    if lightness.ndim != 2 or lightness.size == 0 or lightness.dtype != np.float32:
+        raise InputError("lightness", "(H, W) float32, not empty", f"{lightness.shape} {lightness.dtype}")
+
+
+def _as_tensor(array: NDArray[np.float32]) -> Tensor:
+    """Share the array's memory, also where it is read-only, of which torch would warn."""
+    return torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)
+
+
+def _upsampled_tiles(chroma: Tensor, lightness: Tensor) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
+    """Yield tiles of the photo, each with its upsampled (N, 2, rows, columns) chroma."""
     height, width = lightness.shape
+    guide, sharp = _prepare(chroma, lightness)
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            tile = slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
+            taps = _taps(tile[0], height, guide.shape[0]), _taps(tile[1], width, guide.shape[1])
+            yield tile, _weighted_mean(sharp, _weights(lightness[tile], guide, taps), taps)
+
+
+def _prepare(chroma: Tensor, lightness: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the small (h, w) lightness, and the chroma sharpened: plus what averaging the upsampled takes from it."""
     small = chroma.shape[-2:]
-    small_lightness = (
-        area_matrix(height, small[0]).to(lightness) @ lightness @ area_matrix(width, small[1]).to(lightness).T
-    )
-    (tap_y, weight_y), (tap_x, weight_x) = (
-        (index.to(chroma.device), weight.to(chroma))
-        for index, weight in (taps(height, small[0]), taps(width, small[1]))
-    )
-    step = max(1, TILE_PIXELS // (width * len(chroma)))
-    for top in range(0, height, step):
-        rows = slice(top, min(top + step, height))
-        total = torch.zeros_like(lightness[rows])
-        tile = chroma.new_zeros(*chroma.shape[:2], *total.shape)
-        for i in range(TAPS):
-            for j in range(TAPS):
-                at = tap_y[rows, i, None], tap_x[None, :, j]
-                difference = (lightness[rows] - small_lightness[at]) / SIGMA_LIGHTNESS
-                weight = torch.exp(-(difference**2) / 2) + FLOOR
-                weight = weight * weight_y[rows, i, None] * weight_x[None, :, j]
-                tile += weight * chroma[(..., *at)]
-                total += weight
-        yield rows, tile / total
+    middle = area_average(lightness, (SHARPENING_SCALE * small[0], SHARPENING_SCALE * small[1]))
+    guide = F.avg_pool2d(middle[None], SHARPENING_SCALE)[0]
+    to_middle = [_taps(slice(0, SHARPENING_SCALE * size), SHARPENING_SCALE * size, size) for size in small]
+    weights = F.avg_pool2d(_weights(middle, guide, to_middle), SHARPENING_SCALE)
+    return guide, 2 * chroma - _weighted_mean(chroma, weights, [_taps(slice(0, size), size, size) for size in small])
 
 
-def taps(size: int, small: int) -> tuple[Tensor, Tensor]:
-    """Return the nearest small pixels of each full-size one along an axis, and their spatial weights.
+Taps = tuple[Tensor, Tensor]
+"""Along an axis: (size, TAPS) indices of the nearest small pixels, repeated at the border, and their distances."""
 
-    Returns (size, TAPS) indices, repeated at the border, and (size, TAPS) weights, float64, that sum to 1.
+
+def _taps(part: slice, size: int, small: int) -> Taps:
+    center = (torch.arange(part.start, part.stop, dtype=torch.float64) + 0.5) * small / size - 0.5
+    index = (center + 0.5).floor()[:, None] + torch.arange(TAPS) - TAPS // 2
+    return index.long().clamp(0, small - 1), index - center[:, None]
+
+
+def _weights(lightness: Tensor, guide: Tensor, taps: Sequence[Taps]) -> Tensor:
+    """Return the weight of each tap, (TAPS², H, W), of sum 1."""
+    (tap_y, far_y), (tap_x, far_x) = ((tap.to(guide.device), far.to(guide)) for tap, far in taps)
+    far = far_y.T[:, None, :, None] ** 2 + far_x.T[None, :, None, :] ** 2
+    unlike = lightness - guide[tap_y.T[:, None, :, None], tap_x.T[None, :, None, :]]
+    weights = torch.exp(-far / (2 * SIGMA_SPACE**2)) * (torch.exp(-(unlike**2) / (2 * SIGMA_LIGHTNESS**2)) + FLOOR)
+    return (weights / weights.sum((0, 1))).flatten(0, 1)
+
+
+def _weighted_mean(chroma: Tensor, weights: Tensor, taps: Sequence[Taps]) -> Tensor:
+    (tap_y, _), (tap_x, _) = taps
+    mean = chroma.new_zeros(*chroma.shape[:2], *weights.shape[-2:])
+    for t, weight in enumerate(weights):
+        mean += weight * chroma[:, :, tap_y[:, t // TAPS, None], tap_x[None, :, t % TAPS]]
+    return mean
+
+
+def area_average(image: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Resize (H, W) so that each pixel of the result is the mean over the area it covers, be it below one pixel.
+
+    `cv2.INTER_AREA` does so only where both sides shrink.
     """
-    center = (torch.arange(size, dtype=torch.float64) + 0.5) * small / size - 0.5
-    index = center.round()[:, None] + torch.arange(TAPS) - TAPS // 2
-    weight = torch.exp(-(((index - center[:, None]) / SIGMA_SPACE) ** 2) / 2)
-    return index.long().clamp(0, small - 1), weight / weight.sum(1, keepdim=True)
+    if image.shape[0] < image.shape[1]:  # the longer side first, so that what lies between is small
+        return _average_rows(_average_rows(image.T, shape[1]).T, shape[0])
+    return _average_rows(_average_rows(image, shape[0]).T, shape[1]).T
 
 
-def area_matrix(size: int, small: int) -> Tensor:
-    """Return the (small, size) matrix, float64, that averages an axis of `size` pixels over areas.
-
-    Small pixel i is the mean over [i, i + 1) · size / small; its rows sum to 1, also where `size` is below `small`.
-    """
-    edge = torch.arange(small + 1, dtype=torch.float64)[:, None] * size / small
-    pixel = torch.arange(size, dtype=torch.float64)
-    covered = (torch.minimum(edge[1:], pixel + 1) - torch.maximum(edge[:-1], pixel)).clamp_min(0)
-    return covered * small / size
+def _average_rows(image: Tensor, small: int) -> Tensor:
+    size = image.shape[0]
+    result = image.new_empty(small, image.shape[1])
+    for i in range(small):
+        start, stop = i * size, (i + 1) * size  # in units of 1/small of a pixel
+        first, last = start // small, -(-stop // small)
+        covered = image.new_full((last - first,), small)
+        covered[0] -= start - first * small
+        covered[-1] -= last * small - stop
+        result[i] = covered / size @ image[first:last]
+    return result
