@@ -7,7 +7,7 @@ mean and the details d, and each level is a conditional flow of its own (Yu et a
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +30,7 @@ class CinnConfig:
     levels: tuple[LevelConfig, ...] = (
         LevelConfig(
             size=8, blocks=8, width=256, head_width=192, head_blocks=1, joint_blocks=0,
-            dense_blocks=6, dense_width=512, dropout=0.15,
+            dense_blocks=6, dense_width=512, dropout=0.2,
         ),
         LevelConfig(size=16, blocks=12, width=192, head_width=160, head_blocks=1, joint_blocks=1, dropout=0.05),
         LevelConfig(size=32, blocks=10, width=128, head_width=96, head_blocks=1, joint_blocks=1),
@@ -69,7 +69,8 @@ class Cinn(nn.Module):
         self.config = config or CinnConfig()
         generator = torch.Generator().manual_seed(self.config.seed)
         self.network = ConditionNetwork()
-        self.levels = nn.ModuleList(FlowLevel(level, generator) for level in self.config.levels)
+        levels = [FlowLevel(level, generator) for level in self.config.levels]
+        self.levels = cast(Sequence[FlowLevel], nn.ModuleList(levels))
         self.register_buffer("chroma_mean", torch.zeros(2, 1, 1))
         self.register_buffer("chroma_std", torch.ones(2, 1, 1))
 

@@ -36,8 +36,7 @@ class ConvSubnet(nn.Module):
     def forward(self, x: Tensor, share: Tensor) -> Tensor:
         """x: (B, in, H, W); share: (B or 1, width, H, W). Returns (B, out, H, W)."""
         h = F.relu(self.first(x) + share)
-        out: Tensor = self.last(F.relu(self.middle(h)))
-        return out
+        return self.last(F.relu(self.middle(h)))
 
 
 class DenseSubnet(nn.Module):
@@ -54,8 +53,7 @@ class DenseSubnet(nn.Module):
     def forward(self, x: Tensor, share: Tensor) -> Tensor:
         """x: (B, in); share: (B or 1, width). Returns (B, out)."""
         h = F.relu(self.first(x) + share)
-        out: Tensor = self.last(F.relu(self.middle(h)))
-        return out
+        return self.last(F.relu(self.middle(h)))
 
 
 class AffineCoupling(nn.Module):

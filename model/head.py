@@ -23,8 +23,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C, H, W), and so is what is returned."""
-        out: Tensor = x + self.last(F.relu(self.first(F.relu(x))))
-        return out
+        return x + self.last(F.relu(self.first(F.relu(x))))
 
 
 class Head(nn.Module):
@@ -66,5 +65,4 @@ class Head(nn.Module):
             if size < self.grid:
                 projected = F.interpolate(projected, scale_factor=self.grid // size, mode="bilinear")
             out = out + projected
-        result: Tensor = self.blocks(out)
-        return result
+        return self.blocks(out)

@@ -1,7 +1,8 @@
 """One level of the conditional wavelet flow: a conditional flow of its own, with its own head."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -84,12 +85,15 @@ class FlowLevel(nn.Module):
         nn.init.zeros_(self.ends.weight)
         nn.init.zeros_(self.ends.bias)  # type: ignore[arg-type]
 
-        self.couplings = nn.ModuleList(AffineCoupling(channels, ConvSubnet, config.width) for _ in range(config.blocks))
-        self.mixings = nn.ModuleList(OrthogonalMixing(channels, generator) for _ in range(config.blocks))
-        self.dense_couplings = nn.ModuleList(
-            AffineCoupling(self.dims, DenseSubnet, config.dense_width) for _ in range(config.dense_blocks)
-        )
-        self.dense_mixings = nn.ModuleList(OrthogonalMixing(self.dims, generator) for _ in range(config.dense_blocks))
+        couplings = [AffineCoupling(channels, ConvSubnet, config.width) for _ in range(config.blocks)]
+        mixings = [OrthogonalMixing(channels, generator) for _ in range(config.blocks)]
+        dense = range(config.dense_blocks)
+        dense_couplings = [AffineCoupling(self.dims, DenseSubnet, config.dense_width) for _ in dense]
+        dense_mixings = [OrthogonalMixing(self.dims, generator) for _ in dense]
+        self.couplings = cast(Sequence[AffineCoupling], nn.ModuleList(couplings))
+        self.mixings = cast(Sequence[OrthogonalMixing], nn.ModuleList(mixings))
+        self.dense_couplings = cast(Sequence[AffineCoupling], nn.ModuleList(dense_couplings))
+        self.dense_mixings = cast(Sequence[OrthogonalMixing], nn.ModuleList(dense_mixings))
         if config.dense_blocks:
             self.dense_squeeze = nn.Conv2d(condition, 32, 1)
             self.dense_shares = nn.Linear(32 * self.grid**2, config.dense_blocks * config.dense_width)
@@ -99,8 +103,7 @@ class FlowLevel(nn.Module):
 
         features: of h. lightness: (B, 1, 128, 128), L* in [0, 100].
         """
-        out: Tensor = self.head(features, lightness)
-        return out
+        return self.head(features, lightness)
 
     def sample_condition(self, photo: Tensor, coarser: Tensor | None) -> LevelCondition:
         """Compute what every layer needs of the condition, for all blocks in one convolution.

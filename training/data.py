@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from model.color import rgb_to_lab
+from model.resizing import resize_chroma, resize_lightness
 
 __all__ = ["Example", "NoPhotosError", "is_near_grey", "make_example", "read_photos"]
 
-LIGHTNESS_SIZE = 256
 CHROMA_SIZE = 64
 SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 MIN_CHROMA = 4.0
@@ -73,8 +72,8 @@ def _read_files(path: Path) -> Iterator[bytes]:
 
 def is_near_grey(photo: NDArray[np.uint8]) -> bool:
     """Whether a photo's mean chroma is below MIN_CHROMA. photo: (H, W, 3) sRGB."""
-    small = cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA)
-    return bool(np.hypot(*_to_lab(small)[1:]).mean() < MIN_CHROMA)
+    _, a, b = _to_lab(photo[::4, ::4])
+    return bool(np.hypot(a, b).mean() < MIN_CHROMA)
 
 
 def make_example(photo: NDArray[np.uint8], rng: np.random.Generator | None = None) -> Example:
@@ -90,14 +89,10 @@ def make_example(photo: NDArray[np.uint8], rng: np.random.Generator | None = Non
         if rng.random() < 0.5:
             photo = photo[:, ::-1]
     lightness, a, b = _to_lab(photo)
-    shrinks = min(lightness.shape) > LIGHTNESS_SIZE
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    lightness = cv2.resize(lightness, (LIGHTNESS_SIZE, LIGHTNESS_SIZE), interpolation=interpolation)
-    chroma = cv2.resize(np.dstack((a, b)), (CHROMA_SIZE, CHROMA_SIZE), interpolation=cv2.INTER_AREA)
-    return Example(lightness.clip(0, 100), chroma)
+    return Example(resize_lightness(lightness), resize_chroma(np.dstack((a, b)), CHROMA_SIZE))
 
 
 def _to_lab(photo: NDArray[np.uint8]) -> NDArray[np.float32]:
-    rgb = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None].float() / 255
+    rgb = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255
     lab: NDArray[np.float32] = rgb_to_lab(rgb)[0].numpy()
     return lab

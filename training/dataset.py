@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.condition import FEATURE_CHANNELS, ConditionFeatures
+from training.data import NoPhotosError
 from training.features import STEPS_PER_STD
 
 __all__ = ["Batch", "FeatureDataset"]
@@ -31,11 +32,14 @@ class Batch(NamedTuple):
 class FeatureDataset:
     """Photos by their features; each photo has one or more views, of which a batch takes one at random."""
 
-    def __init__(self, folders: Sequence[Sequence[Path]], held_out: int) -> None:
-        """folders: for each data path, its views. held_out: photos kept back to choose by, the last ones."""
+    def __init__(self, folders: Sequence[Sequence[Path]], held_out: float) -> None:
+        """folders: for each data path, its views. held_out: share of the photos kept back to choose by, the last."""
         self.shards = [[_open(view) for view in views] for views in folders]
         index = [(s, i) for s, views in enumerate(self.shards) for i in range(len(views[0]["chroma"]))]
-        self.train, self.held_out = index[: len(index) - held_out], index[len(index) - held_out :]
+        kept = len(index) - max(1, round(held_out * len(index)))
+        self.train, self.held_out = index[:kept], index[kept:]
+        if not self.train:
+            raise NoPhotosError(f"only {len(index)} photos with colours: too few to train on")
 
     def batches(self, size: int, rng: np.random.Generator) -> Iterator[Batch]:
         """Yield shuffled batches of training photos without end."""

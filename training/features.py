@@ -1,110 +1,92 @@
 """Condition features of every training photo, computed once and kept on disk.
 
-h is frozen while the flow trains, and costs more than the flow's coarse levels do, so its features are stored as int8
-(step 1/24 of a channel's standard deviation, far below the noise that training adds) in memory-mapped arrays.
+h is frozen while the flow trains and costs more than a level of the flow does (80 against 110 to 310 photos a second on
+one core of the machine that trained the released weights), so its features are stored in memory-mapped arrays, as int8
+with a step of 1/24 of a channel's standard deviation, far below the noise that training adds.
 """
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.condition import ConditionNetwork
-from training.data import is_near_grey, make_example, read_photos
+from model.condition import FEATURE_CHANNELS, ConditionNetwork
+from training.data import Example, is_near_grey, make_example, read_photos
 
-__all__ = ["FeatureStatistics", "build_features", "measure_statistics"]
+__all__ = ["STEPS_PER_STD", "build_features", "standardize_network"]
 
 STEPS_PER_STD = 24
 DETAIL_SIZE = 128
-"""Size at which the lightness itself is kept, for the network on L*."""
+"""Size at which the lightness itself is kept, for the heads."""
 BATCH = 8  # h is fastest on a CPU where a batch's activations stay in the cache
-FIELDS = ("at_32", "at_16", "at_8", "at_1")
+DONE = "done.json"
 
 
-class FeatureStatistics(NamedTuple):
-    """Mean and standard deviation of each channel of h, for each of its resolutions."""
-
-    mean: dict[str, NDArray[np.float32]]
-    std: dict[str, NDArray[np.float32]]
-
-
-def _compute(network: ConditionNetwork, lightness: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-    batch = torch.from_numpy(np.stack(lightness))[:, None].contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-        features = network(batch)
-    return [(f.permute(0, 2, 3, 1) if f.dim() == 4 else f).float().numpy() for f in features]
+def standardize_network(network: ConditionNetwork, path: Path, photos: int = 512) -> None:
+    """Set the mean and standard deviation of each of h's channels from the first photos of a data path."""
+    examples = (make_example(photo) for photo in islice(read_photos(path), photos))
+    parts = zip(*(_compute(network, batch) for batch in _batched(examples)), strict=True)
+    for name, arrays in zip(FEATURE_CHANNELS, parts, strict=True):
+        channels = np.concatenate(arrays).reshape(-1, arrays[0].shape[-1])
+        network.get_buffer(f"mean_{name}").copy_(torch.from_numpy(channels.mean(0)))
+        network.get_buffer(f"std_{name}").copy_(torch.from_numpy(channels.std(0)) + 1e-3)
 
 
-def measure_statistics(network: ConditionNetwork, path: Path, photos: int = 512) -> FeatureStatistics:
-    """Measure h's channels on the first photos of a data path."""
-    batches: list[list[NDArray[np.float32]]] = []
-    lightness: list[NDArray[np.float32]] = []
-    for photo in read_photos(path):
-        lightness.append(make_example(photo).lightness)
-        if len(lightness) == BATCH:
-            batches.append(_compute(network, lightness))
-            lightness = []
-        if len(batches) * BATCH >= photos:
-            break
-    if lightness:
-        batches.append(_compute(network, lightness))
-    joined = {name: np.concatenate(parts) for name, parts in zip(FIELDS, zip(*batches, strict=True), strict=True)}
-    axes = {name: tuple(range(array.ndim - 1)) for name, array in joined.items()}
-    return FeatureStatistics(
-        {name: array.mean(axes[name]) for name, array in joined.items()},
-        {name: array.std(axes[name]) + 1e-3 for name, array in joined.items()},
-    )
-
-
-def build_features(
-    network: ConditionNetwork, statistics: FeatureStatistics, path: Path, out: Path, view: int, seed: int = 0
-) -> int:
+def build_features(network: ConditionNetwork, path: Path, out: Path, view: int, seed: int = 0) -> int:
     """Write one view of each photo of a data path to a folder of arrays; return how many photos it holds.
 
-    View 0 shows whole photos, every other view a random crop, half of them mirrored. A finished folder is kept.
+    View 0 shows whole photos, every other view a random crop, half of them mirrored. A finished folder is kept,
+    an unfinished one begun anew. Near-grey photos are dropped.
     """
-    if (out / "done.json").exists():
-        return int(json.loads((out / "done.json").read_text())["photos"])
+    if (out / DONE).exists():
+        return int(json.loads((out / DONE).read_text())["photos"])
     part = out.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    files = {name: (part / f"{name}.raw").open("wb") for name in (*FIELDS, "lightness", "chroma")}
     rng = np.random.default_rng((seed, view))
-    pending: list[NDArray[np.float32]] = []
+    photos = (photo for photo in read_photos(path) if not is_near_grey(photo))
+    examples = (make_example(photo, rng if view else None) for photo in photos)
     shapes: dict[str, list[int]] = {}
-    photos = 0
-
-    def write(name: str, array: NDArray[np.generic]) -> None:
-        shapes[name] = [*array.shape[1:]]
-        files[name].write(np.ascontiguousarray(array).tobytes())
-
-    def flush() -> None:
-        for name, array in zip(FIELDS, _compute(network, pending), strict=True):
-            scaled = (array - statistics.mean[name]) / statistics.std[name] * STEPS_PER_STD
-            write(name, scaled.round().clip(-127, 127).astype(np.int8))
-        pending.clear()
-
-    for photo in read_photos(path):
-        if is_near_grey(photo):
-            continue
-        example = make_example(photo, rng if view else None)
-        small = cv2.resize(example.lightness, (DETAIL_SIZE, DETAIL_SIZE), interpolation=cv2.INTER_AREA)
-        write("lightness", (small * 2.55).round().astype(np.uint8)[None, :, :, None])
-        write("chroma", example.chroma.astype(np.float16)[None])
-        pending.append(example.lightness)
-        photos += 1
-        if len(pending) == BATCH:
-            flush()
-    if pending:
-        flush()
-    for file in files.values():
-        file.close()
-    (part / "done.json").write_text(json.dumps({"photos": photos, "shapes": shapes}))
+    count = 0
+    files = {name: (part / f"{name}.raw").open("wb") for name in (*FEATURE_CHANNELS, "lightness", "chroma")}
+    try:
+        for batch in _batched(examples):
+            count += len(batch)
+            for name, array in _quantize(network, batch).items():
+                shapes[name] = [*array.shape[1:]]
+                files[name].write(array.tobytes())
+    finally:
+        for file in files.values():
+            file.close()
+    (part / DONE).write_text(json.dumps({"photos": count, "shapes": shapes}))
     part.rename(out)
-    return photos
+    return count
+
+
+def _batched(examples: Iterator[Example]) -> Iterator[list[Example]]:
+    while batch := list(islice(examples, BATCH)):
+        yield batch
+
+
+def _compute(network: ConditionNetwork, batch: Sequence[Example]) -> list[NDArray[np.float32]]:
+    """Features of a batch with channels last, as they are stored."""
+    lightness = torch.from_numpy(np.stack([example.lightness for example in batch]))[:, None]
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        features = network(lightness.contiguous(memory_format=torch.channels_last))
+    return [(f.permute(0, 2, 3, 1) if f.dim() == 4 else f).float().numpy() for f in features]
+
+
+def _quantize(network: ConditionNetwork, batch: Sequence[Example]) -> dict[str, NDArray[np.generic]]:
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name, array in zip(FEATURE_CHANNELS, _compute(network, batch), strict=True):
+        arrays[name] = (array * STEPS_PER_STD).round().clip(-127, 127).astype(np.int8)
+    small = [cv2.resize(e.lightness, (DETAIL_SIZE, DETAIL_SIZE), interpolation=cv2.INTER_AREA) for e in batch]
+    arrays["lightness"] = (np.stack(small)[..., None] * 2.55).round().astype(np.uint8)
+    arrays["chroma"] = np.stack([example.chroma for example in batch]).astype(np.float16)
+    return arrays

@@ -31,7 +31,7 @@ def load_imagenet_weights(network: ConditionNetwork) -> None:
             folded |= _fold(source, f"{old}._depthwise_conv", f"{old}._bn1", f"{new}.depthwise")
             folded |= _fold(source, f"{old}._project_conv", f"{old}._bn2", f"{new}.project")
             index += 1
-    network.load_state_dict(folded)
+    network.load_state_dict(folded | dict(network.named_buffers()))
 
 
 def _fold(source: dict[str, Tensor], conv: str, norm: str, name: str) -> dict[str, Tensor]:

@@ -1,223 +1,188 @@
-"""The training loop of one level."""
+"""The training loop, of one level or of several on the same batches."""
 
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import nn
 
 from model.cinn import Cinn
-from model.haar import detail, pyramid
-from model.level import FlowLevel
 from training.dataset import Batch, FeatureDataset
+from training.ema import Ema
+from training.objective import NATS_PER_BIT, noisy_loss
 
-__all__ = ["LoopConfig", "level_data", "level_loss", "standardize_level", "train_level"]
+__all__ = ["LoopConfig", "Trainer"]
+
+EVALUATION_SEED = 1
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How a level is trained."""
+    """How levels are trained."""
 
-    minutes: float
+    minutes: float = 30
     batch: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
     warmup_steps: int = 300
     clip: float = 1.0
-    """largest norm of the gradient"""
+    """largest norm of a level's gradient"""
     noise: float = 0.05
     """standard deviation of the Gaussian noise on standardized a*b* at 64×64"""
     coarser_noise: float = 0.05
-    """the same on the coarser a*b* that a level is conditioned on, which is a sample when the model is used"""
+    """the same, more of it, on the coarser a*b* that a level is conditioned on"""
     ema_decay: float = 0.999
     checkpoint_minutes: float = 4
     seed: int = 0
 
 
-def level_data(cinn: Cinn, level: int, chroma: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return what a level maps to its latent, and the coarser a*b* that it is conditioned on.
+@dataclass
+class History:
+    """What a run has done so far."""
 
-    chroma: (B, 2, 64, 64) a*b*.
-    """
-    sizes = pyramid((chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.levels) - 1)
-    return (detail(sizes[level]), sizes[level - 1]) if level else (sizes[0], None)
-
-
-def level_loss(flow: FlowLevel, batch: Batch, data: Tensor, coarser: Tensor | None) -> Tensor:
-    """Negative log-likelihood of each photo's level data, (B,) in nats per dimension of the level."""
-    photo = flow.photo_condition(batch.features, batch.lightness)
-    z, log_det = flow(data, flow.sample_condition(photo, coarser))
-    squares: Tensor = 0.5 * z.square().sum(1) + 0.5 * flow.dims * math.log(2 * math.pi)
-    return (squares - log_det) / flow.dims
+    step: int = 0
+    seconds: float = 0.0
+    skipped: int = 0
+    """steps whose loss or gradient was not finite"""
+    losses: list[tuple[int, list[float], list[float]]] = field(default_factory=list)
+    """step, then bits per dimension of each level: running mean in training, and held out"""
 
 
-def standardize_level(cinn: Cinn, level: int, dataset: FeatureDataset, photos: int = 2048) -> None:
-    """Set a level's mean and scale from training photos."""
-    rng = np.random.default_rng(0)
-    batches = dataset.batches(256, rng)
-    data = torch.cat([level_data(cinn, level, next(batches).chroma)[0] for _ in range(photos // 256)])
-    flow = cinn.levels[level]
-    flow.mean.copy_(data.mean((0, 2, 3))[:, None, None] if level == 0 else torch.zeros_like(flow.mean))
-    flow.std.copy_(data.std((0, 2, 3))[:, None, None])
+class Trainer:
+    """Trains some levels of a cINN in place."""
 
+    def __init__(self, cinn: Cinn, levels: Sequence[int], dataset: FeatureDataset, config: LoopConfig) -> None:
+        """levels: their indices, coarse to fine."""
+        self.cinn, self.levels, self.dataset, self.config = cinn, levels, dataset, config
+        self.flows = nn.ModuleList(cinn.levels[level] for level in levels)
+        self.flows.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+        self.optimizer = torch.optim.AdamW(
+            self.flows.parameters(),
+            lr=config.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.ema = Ema(self.flows, config.ema_decay)
+        self.history = History()
+        self.running = [math.nan] * len(levels)
 
-class Ema:
-    """Exponential moving average of parameters; the average warms up so that early steps are forgotten."""
+    def train(self, state_file: Path) -> bool:
+        """Train until the minutes are over, ending with averaged weights; return False if a signal ended it early.
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.values = {name: p.detach().clone() for name, p in module.named_parameters()}
+        state_file is written every few minutes and at the end; if it exists, training goes on from it.
+        """
+        if state_file.exists():
+            self._load(state_file)
+        torch.manual_seed(self.config.seed + self.history.step)  # dropout has no generator of its own
+        generator = torch.Generator().manual_seed(self.config.seed + self.history.step)
+        batches = self.dataset.batches(
+            min(self.config.batch, len(self.dataset.train)),
+            np.random.default_rng((self.config.seed, self.history.step)),
+        )
+        resumed, begun = self.history.seconds, time.monotonic()
+        saved = begun
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        with stop_signals() as stop, Progress(*columns, transient=True) as bar:
+            task = bar.add_task("", total=self.config.minutes * 60)
+            while self.history.seconds < self.config.minutes * 60 and not stop:
+                self._step(next(batches), generator)
+                now = time.monotonic()
+                self.history.seconds = resumed + now - begun
+                bar.update(task, completed=self.history.seconds, description=self._describe())
+                if now - saved > self.config.checkpoint_minutes * 60:
+                    self._save(state_file)
+                    saved = time.monotonic()
+        self._save(state_file)
+        self.ema.apply()
+        return not stop
 
-    @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for name, p in module.named_parameters():
-            self.values[name].lerp_(p.detach(), 1 - decay)
+    def evaluate(self) -> list[float]:
+        """Mean loss of each level over the held-out photos, in bits per dimension, noise from a fixed seed."""
+        self.flows.eval()
+        generator = torch.Generator().manual_seed(EVALUATION_SEED)
+        losses: list[list[torch.Tensor]] = [[] for _ in self.levels]
+        with torch.inference_mode():
+            for batch in self.dataset.held_out_batches(self.config.batch):
+                for level, parts in zip(self.levels, losses, strict=True):
+                    parts.append(noisy_loss(self.cinn, level, batch, self.config.noise, 0.0, generator))
+        return [torch.cat(parts).mean().item() / NATS_PER_BIT for parts in losses]
 
-    @contextmanager
-    def applied(self, module: nn.Module) -> Iterator[None]:
-        """Swap the averages in for the duration of a block."""
-        kept = {name: p.detach().clone() for name, p in module.named_parameters()}
-        try:
-            self._fill(module, self.values)
-            yield
-        finally:
-            self._fill(module, kept)
+    def _step(self, batch: Batch, generator: torch.Generator) -> None:
+        config, history = self.config, self.history
+        self.flows.train()
+        warm = min(1.0, (history.step + 1) / config.warmup_steps)
+        done = min(1.0, history.seconds / (config.minutes * 60))
+        self.optimizer.param_groups[0]["lr"] = config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * done))
+        losses = [
+            noisy_loss(self.cinn, level, batch, config.noise, config.coarser_noise, generator).mean()
+            for level in self.levels
+        ]
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+        norms = [nn.utils.clip_grad_norm_(flow.parameters(), config.clip) for flow in self.flows]
+        history.step += 1
+        if not torch.isfinite(torch.stack((*losses, *norms))).all():
+            history.skipped += 1
+            return
+        self.optimizer.step()
+        self.ema.update(history.step)
+        for i, loss in enumerate(losses):
+            value = loss.item() / NATS_PER_BIT
+            self.running[i] = (
+                value if math.isnan(self.running[i]) else self.running[i] + 0.02 * (value - self.running[i])
+            )
 
-    @staticmethod
-    @torch.no_grad()
-    def _fill(module: nn.Module, values: dict[str, Tensor]) -> None:
-        for name, p in module.named_parameters():
-            p.copy_(values[name])
+    def _describe(self) -> str:
+        sizes = (self.cinn.config.levels[level].size for level in self.levels)
+        losses = ", ".join(f"{size}²: {bits:.4f}" for size, bits in zip(sizes, self.running, strict=True))
+        rate = self.history.step * self.config.batch / max(self.history.seconds, 1e-9)
+        return f"{losses} bits/dim, {rate:.0f} samples/s"
 
-
-class _StopFlag:
-    """Set by SIGTERM and SIGINT, so that the loop ends after its step and writes a checkpoint."""
-
-    def __init__(self) -> None:
-        self.raised = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._raise)
-
-    def _raise(self, number: int, frame: FrameType | None) -> None:
-        self.raised = True
-
-
-def train_level(cinn: Cinn, level: int, dataset: FeatureDataset, config: LoopConfig, state_file: Path) -> bool:
-    """Train one level in place, ending with the average of its weights; return False if a signal stopped it.
-
-    state_file is written every few minutes and at the end; if it exists, training goes on from it.
-    """
-    flow = cinn.levels[level]
-    stop = _StopFlag()
-    torch.manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-    optimizer = torch.optim.AdamW(
-        flow.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
-    )
-    ema = Ema(flow, config.ema_decay)
-    progress: dict[str, Any] = {"step": 0, "seconds": 0.0, "skipped": 0, "best": math.inf, "history": []}
-    if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        flow.load_state_dict(state["flow"])
-        optimizer.load_state_dict(state["optimizer"])
-        ema.values, progress = state["ema"], state["progress"]
-        rng = np.random.default_rng((config.seed, progress["step"]))
-    flow.to(memory_format=torch.channels_last)
-    batches = dataset.batches(config.batch, rng)
-    begun = time.monotonic() - progress["seconds"]
-    saved = shown = time.monotonic()
-    running = math.nan
-
-    def save() -> None:
-        progress["seconds"] = time.monotonic() - begun
-        with ema.applied(flow):
-            held_out = evaluate_level(cinn, level, dataset, config)
-        progress["history"].append([progress["step"], progress["seconds"], running, held_out])
-        state = {"flow": flow.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema.values}
+    def _save(self, state_file: Path) -> None:
+        with self.ema.applied():
+            held_out = self.evaluate()
+        self.history.losses.append((self.history.step, list(self.running), held_out))
+        state = {
+            "flows": self.flows.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "ema": self.ema.values,
+            "history": vars(self.history),
+            "running": self.running,
+        }
         partial = state_file.with_suffix(".partial")
-        torch.save({**state, "progress": progress}, partial)
-        partial.rename(state_file)
+        torch.save(state, partial)
+        partial.replace(state_file)
         print(
-            f"level {cinn.config.levels[level].size} · step {progress['step']} · {progress['seconds'] / 60:.1f} min · "
-            f"train {bits(running):.4f}, held out {bits(held_out):.4f} bits/dim · {progress['skipped']} skipped",
+            f"step {self.history.step}, {self.history.seconds / 60:.1f} min: {self._describe()}; held out "
+            f"{', '.join(f'{bits:.4f}' for bits in held_out)}; {self.history.skipped} steps skipped",
             flush=True,
         )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as bar:
-        task = bar.add_task("", total=config.minutes * 60, completed=progress["seconds"])
-        while (elapsed := time.monotonic() - begun) < config.minutes * 60 and not stop.raised:
-            warm = min(1.0, (progress["step"] + 1) / config.warmup_steps)
-            done = elapsed / (config.minutes * 60)
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * done))
-            loss = _step(cinn, level, next(batches), config, optimizer)
-            progress["step"] += 1
-            if math.isfinite(loss):
-                ema.update(flow, progress["step"])
-                running = loss if math.isnan(running) else running + 0.02 * (loss - running)
-            else:
-                progress["skipped"] += 1
-            now = time.monotonic()
-            if now - shown > 1:
-                shown = now
-                rate = progress["step"] * config.batch / (now - begun)
-                bar.update(
-                    task,
-                    completed=now - begun,
-                    description=f"{cinn.config.levels[level].size}² {bits(running):.4f} bits/dim {rate:.0f} samples/s",
-                )
-            if now - saved > config.checkpoint_minutes * 60:
-                save()
-                saved = time.monotonic()
-    save()
-    Ema._fill(flow, ema.values)
-    return not stop.raised
+    def _load(self, state_file: Path) -> None:
+        state = torch.load(state_file, weights_only=True)
+        self.flows.load_state_dict(state["flows"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.ema.values = state["ema"]
+        self.history = History(**state["history"])
+        self.running = state["running"]
 
 
-def bits(nats: float) -> float:
-    """Nats to bits."""
-    return nats / math.log(2)
-
-
-def _step(cinn: Cinn, level: int, batch: Batch, config: LoopConfig, optimizer: torch.optim.Optimizer) -> float:
-    """Take one optimizer step; return the loss, not finite where the step was skipped."""
-    flow = cinn.levels[level]
-    flow.train()
-    noisy = batch.chroma + config.noise * cinn.chroma_std * torch.randn_like(batch.chroma)
-    data, coarser = level_data(cinn, level, noisy)
-    if coarser is not None:
-        coarser = coarser + config.coarser_noise * torch.randn_like(coarser)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = level_loss(flow, batch, data, coarser).mean()
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    norm = nn.utils.clip_grad_norm_(flow.parameters(), config.clip)
-    if not (torch.isfinite(loss) and torch.isfinite(norm)):
-        return math.nan
-    optimizer.step()
-    return loss.item()
-
-
-@torch.no_grad()
-def evaluate_level(cinn: Cinn, level: int, dataset: FeatureDataset, config: LoopConfig) -> float:
-    """Mean loss over the held-out photos, in nats per dimension, with the noise of training from a fixed seed."""
-    flow = cinn.levels[level].eval()
-    generator = torch.Generator().manual_seed(1)
-    losses = []
-    for batch in dataset.held_out_batches(config.batch):
-        noise = torch.randn(batch.chroma.shape, generator=generator)
-        data, coarser = level_data(cinn, level, batch.chroma + config.noise * cinn.chroma_std * noise)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            losses.append(level_loss(flow, batch, data, coarser))
-    return torch.cat(losses).mean().item()
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and SIGINT in a list that becomes non-empty, instead of dying of them."""
+    received: list[int] = []
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    previous = [signal.signal(number, lambda number, _: received.append(number)) for number in numbers]
+    try:
+        yield received
+    finally:
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,54 @@
+"""The objective: exact negative log-likelihood of a level, under the noise that smooths photos' 8-bit colours."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from model.cinn import Cinn
+from model.haar import detail, pyramid
+from training.dataset import Batch
+
+__all__ = ["NATS_PER_BIT", "level_data", "level_loss", "noisy_loss"]
+
+NATS_PER_BIT = math.log(2)
+
+
+def level_data(cinn: Cinn, level: int, chroma: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return what a level maps to its latent, and the coarser a*b* that it is conditioned on.
+
+    chroma: (B, 2, 64, 64) a*b*. Both results are in standardized a*b*.
+    """
+    sizes = pyramid((chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.levels) - 1)
+    return (detail(sizes[level]), sizes[level - 1]) if level else (sizes[0], None)
+
+
+def level_loss(cinn: Cinn, level: int, batch: Batch, data: Tensor, coarser: Tensor | None) -> Tensor:
+    """Negative log-likelihood of each photo's level data: (B,) in nats per dimension of the level.
+
+    data, coarser: of `level_data`. Source: Ardizzone et al. 2019 (arXiv 1907.02392), equation 7.
+    """
+    flow = cinn.levels[level]
+    photo = flow.photo_condition(batch.features, batch.lightness)
+    z, log_det = flow(data, flow.sample_condition(photo, coarser))
+    nats = 0.5 * z.square().sum(1) + 0.5 * flow.dims * math.log(2 * math.pi) - log_det
+    return nats / flow.dims
+
+
+def noisy_loss(
+    cinn: Cinn, level: int, batch: Batch, noise: float, coarser_noise: float, generator: torch.Generator
+) -> Tensor:
+    """Return the loss with Gaussian noise on the a*b*, and some more on the coarser a*b* that conditions a level.
+
+    noise, coarser_noise: standard deviations in standardized a*b*. The second prepares a level for samples of the
+    coarser levels, which are never quite like data. Subnets run in bfloat16, the flow's arithmetic in float32.
+    """
+
+    def draw(like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=generator).to(like.device)
+
+    data, coarser = level_data(cinn, level, batch.chroma + noise * cinn.chroma_std * draw(batch.chroma))
+    if coarser is not None:
+        coarser = coarser + coarser_noise * draw(coarser)
+    with torch.autocast(batch.chroma.device.type, dtype=torch.bfloat16):
+        return level_loss(cinn, level, batch, data, coarser)

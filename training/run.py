@@ -1,0 +1,112 @@
+"""A training run: condition features, then the levels, then one checkpoint."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.cinn import Cinn, CinnConfig
+from model.errors import InputError
+from training.dataset import FeatureDataset
+from training.features import build_features, standardize_network
+from training.imagenet import load_imagenet_weights
+from training.loop import LoopConfig, Trainer
+from training.standardize import standardize_chroma, standardize_level
+
+__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "run"]
+
+MODEL_NAME = "tintflow-cwf-1"
+WEIGHTS_FILE = "cinn.safetensors"
+SHARES: Mapping[int, float] = {8: 0.27, 16: 0.26, 32: 0.23, 64: 0.24}
+"""Each level's share of the minutes. Coarse levels decide coherence, and see several times more samples for theirs."""
+WEIGHT_DECAYS: Mapping[int, float] = {8: 0.1}
+"""Where a level's weight decay is not LoopConfig's: the coarsest overfits first."""
+DEFAULT_TEMPERATURE = 0.8
+DEFAULT_EXPONENTS = (1.0, 1.0, 2.0, 3.0)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What a run is told."""
+
+    data: Path
+    """a folder of photos or of tar shards, or one shard"""
+    out: Path
+    minutes: float
+    levels: tuple[int, ...] = ()
+    """sizes of the levels to train together, on the same batches; none means every level, one after another"""
+    views: int = 4
+    """of each photo: one whole, the others random crops"""
+    held_out: float = 0.02
+    """share of the photos that is kept back to choose by"""
+    init: Path | None = None
+    """weights to start from, in place of h's ImageNet weights and an untrained flow"""
+
+
+def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | None = None) -> Path | None:
+    """Train and write the checkpoint; return its path, or None if a signal ended the run early.
+
+    Condition features and the state of every level lie below `config.out`; a run goes on from those that it finds.
+    Raises InputError for a level that the network does not have, NoPhotosError for data without photos.
+    """
+    cinn = load_checkpoint(config.init).cinn.requires_grad_(True) if config.init else Cinn(model)
+    sizes = [level.size for level in cinn.config.levels]
+    unknown = set(config.levels) - set(sizes)
+    if unknown:
+        raise InputError("level", f"some of {sizes}", sorted(unknown))
+    config.out.mkdir(parents=True, exist_ok=True)
+    dataset = _prepare(config, cinn)
+    loop = loop or LoopConfig()
+    turns: Sequence[tuple[int, ...]] = [config.levels] if config.levels else [(size,) for size in sizes]
+    total = sum(SHARES[size] for turn in turns for size in turn)
+    for turn in turns:
+        minutes = config.minutes * sum(SHARES[size] for size in turn) / total
+        decay = max(WEIGHT_DECAYS.get(size, loop.weight_decay) for size in turn)
+        settings = replace(loop, minutes=minutes, weight_decay=decay)
+        trainer = Trainer(cinn, sorted(sizes.index(size) for size in turn), dataset, settings)
+        if not trainer.train(config.out / f"level-{'-'.join(str(size) for size in turn)}.pt"):
+            return None
+    path = config.out / WEIGHTS_FILE
+    save_checkpoint(Checkpoint(cinn, MODEL_NAME, DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS), path)
+    return path
+
+
+def join(levels: Mapping[int, Path], out: Path) -> None:
+    """Put levels of several checkpoints into one; what is not a level comes from the first.
+
+    levels: for each size, the checkpoint to take that level from. Raises InputError if a size is missing.
+    """
+    checkpoints = {size: load_checkpoint(path) for size, path in levels.items()}
+    joined = next(iter(checkpoints.values()))
+    sizes = [level.size for level in joined.cinn.config.levels]
+    if sorted(levels) != sizes:
+        raise InputError("level", f"one checkpoint for each of {sizes}", sorted(levels))
+    configs = []
+    for i, size in enumerate(sizes):
+        cinn = checkpoints[size].cinn
+        joined.cinn.levels[i] = cinn.levels[i]  # type: ignore[index]
+        configs.append(cinn.config.levels[i])
+    joined.cinn.config = replace(joined.cinn.config, levels=tuple(configs))
+    save_checkpoint(joined, out)
+
+
+def _prepare(config: RunConfig, cinn: Cinn) -> FeatureDataset:
+    """Compute condition features and, for a new cINN, the scales that depend on the data."""
+    shards = sorted(config.data.glob("*.tar")) if config.data.is_dir() else []
+    paths = shards or [config.data]
+    if not config.init:
+        load_imagenet_weights(cinn.network)
+        standardize_network(cinn.network, paths[0])
+    cinn.network.requires_grad_(False).eval()
+    folders: list[list[Path]] = [[] for _ in paths]
+    for view in range(config.views):
+        for i, path in enumerate(paths):
+            folders[i].append(config.out / "features" / f"{path.stem}-{view}")
+            count = build_features(cinn.network, path, folders[i][view], view, seed=i)
+            print(f"features of {path.name}, view {view + 1} of {config.views}: {count} photos", flush=True)
+    dataset = FeatureDataset(folders, config.held_out)
+    if not config.init:
+        standardize_chroma(cinn, dataset)
+        for level in range(len(cinn.levels)):
+            standardize_level(cinn, level, dataset)
+    return dataset
