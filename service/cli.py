@@ -47,10 +47,16 @@ def serve(
 
 
 def load_colorizer(settings: Settings) -> Colorizer:
-    """Load the trained weights. Imports torch only now, so that whoever brings another model needs none."""
+    """Load the trained weights, from a file or from a folder that holds one.
+
+    Raises FileNotFoundError, or what the model raises. Imports torch only now: around another model, none is needed.
+    """
     from model.colorizer import load_colorizer
 
-    return load_colorizer(settings.weights, settings.device)
+    found = sorted(settings.weights.glob("*.safetensors")) if settings.weights.is_dir() else [settings.weights]
+    if len(found) != 1:
+        raise FileNotFoundError(f"{settings.weights}: expected one .safetensors file, got {len(found)}")
+    return load_colorizer(found[0], settings.device)
 
 
 class Server(uvicorn.Server):

@@ -103,8 +103,8 @@ class Engine:
         started = time.perf_counter()
         try:
             self._colorizer = await self._on(self._inference, _load_and_warm_up, load, self._settings)
-        except Exception:  # whatever it is, the service answers health checks and says why it isn't ready
-            log.exception("load_failed")
+        except Exception as error:  # whatever it is, the service answers health checks and says that it isn't ready
+            log.exception("load_failed", reason=str(error))
             self._state = State.FAILED
             return
         if self._state is State.LOADING:

@@ -25,7 +25,10 @@ def configure(log_format: Literal["console", "json"]) -> None:
     """Write the process's log lines, those of libraries too, to standard error."""
     renderers: dict[str, structlog.typing.Processor] = {
         "json": structlog.processors.JSONRenderer(),
-        "console": structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        "console": structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the default prints local variables: uploads
+        ),
     }
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,11 +1,15 @@
-"""What OpenAPI cannot learn from types: a body of two kinds, and an answer of three."""
+"""What OpenAPI cannot learn from types: a body of two kinds, an answer of three, and problems."""
 
 from typing import Any
 
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
 from service.encoding import MEDIA_TYPES
+from service.problems import Problem
 from service.schemas import ColorizationParameters, ColorizationRequest
 
-__all__ = ["COLORIZATION_ANSWERS", "COLORIZATION_BODY"]
+__all__ = ["COLORIZATION_ANSWERS", "COLORIZATION_BODY", "describe_problems"]
 
 BINARY = {"type": "string", "format": "binary"}
 PHOTO = BINARY | {"description": "the file: JPEG, PNG, WebP, TIFF, GIF (first frame), BMP, AVIF or HEIC"}
@@ -50,3 +54,16 @@ COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
         },
     }
 }
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Add the schema of problems, which no route returns by type, to the application's OpenAPI document."""
+    _, schemas = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
+    generate = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = generate()
+        document["components"]["schemas"].update(schemas["$defs"])
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]  # how FastAPI's documentation extends it

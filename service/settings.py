@@ -8,8 +8,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["Settings"]
 
-MIB = 1024 * 1024
-
 
 class Settings(BaseSettings):
     """Settings of one process; `TINTFLOW_MAX_BYTES=1000000` sets `max_bytes`."""
@@ -19,8 +17,8 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """where the model runs; auto = the GPU if there is one"""
     weights: Path = Path(__file__).resolve().parents[1] / "weights"
-    """folder of the trained weights"""
-    max_bytes: int = Field(default=50 * MIB, gt=0)
+    """file of the trained weights, or a folder that holds one"""
+    max_bytes: int = Field(default=50_000_000, gt=0)
     """of one uploaded photo, as a file"""
     max_pixels: int = Field(default=50_000_000, gt=0)
     """width × height of one photo"""

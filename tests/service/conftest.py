@@ -3,6 +3,7 @@
 import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from PIL import Image
@@ -104,6 +106,15 @@ def running(load: Callable[[Settings], Any], colorizer: FakeColorizer, **setting
         thread.join(START_SECONDS)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def quiet_logs() -> Iterator[None]:
+    structlog.configure(
+        logger_factory=structlog.ReturnLoggerFactory(), processors=[structlog.processors.JSONRenderer()]
+    )
+    yield
+    structlog.reset_defaults()
+
+
 @pytest.fixture
 def start() -> Iterator[Callable[..., Service]]:
     """A function that starts a service of its own for one test: settings in; ready, unless `load` is given."""
@@ -158,6 +169,18 @@ def grey_photo() -> Image.Image:
 @pytest.fixture
 def grey_png(grey_photo: Image.Image, encoded: Callable[..., bytes]) -> bytes:
     return encoded(grey_photo, "PNG")
+
+
+@pytest.fixture
+def png_header() -> Callable[[int, int], bytes]:
+    """A function that makes a grey PNG of a given size that has no pixels."""
+
+    def make(width: int, height: int) -> bytes:
+        chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+        header = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        return b"\x89PNG\r\n\x1a\n" + header + b"\0\0\0\0IDAT"
+
+    return make
 
 
 @pytest.fixture

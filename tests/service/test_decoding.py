@@ -1,8 +1,8 @@
 """Every format and mode comes out as its pixels; every broken file as the service's own error."""
 
 import struct
-import zlib
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -235,7 +235,8 @@ def test_icc_profile_of_16_bit_grey(encoded: Encode, icc_profile: Callable[[str,
     linear = levels / 65_535
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     bright = linear > 0.02  # below, a curve this steep is too coarse at 8 bits; no real profile is
-    np.testing.assert_allclose((photo.pixels / 65_535)[bright], srgb[bright], atol=0.5 / 255 + 0.002)  # half a level, and chords
+    tolerance = 0.5 / 255 + 0.002  # the table's rounding, and the curve's distance from its chords
+    np.testing.assert_allclose((photo.pixels / 65_535)[bright], srgb[bright], atol=tolerance)
     assert len(np.unique(photo.pixels)) > 512, "16 bits fell to 8"  # 8 bits would leave 256 at most
 
 
@@ -264,15 +265,9 @@ def test_first_frame_of_several(encoded: Encode, file_format: str) -> None:
     np.testing.assert_allclose(decode(data, MAX_PIXELS).pixels.astype(int), 200, atol=LOSSY_LEVELS)
 
 
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that ends after its header."""
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
-
-
-def test_size_is_judged_from_the_header() -> None:
+def test_size_is_judged_from_the_header(png_header: Callable[[int, int], bytes]) -> None:
     with pytest.raises(TooManyPixelsError, match="20000×20000"):
-        decode(png_header(20_000, 20_000) + b"\0\0\0\0IDAT", 50_000_000)
+        decode(png_header(20_000, 20_000), 50_000_000)
 
 
 def test_pixel_limit_is_inclusive(encoded: Encode, grey_png: bytes) -> None:
@@ -282,9 +277,9 @@ def test_pixel_limit_is_inclusive(encoded: Encode, grey_png: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [(0, 10), (10, 0)])
-def test_empty_photo(size: tuple[int, int]) -> None:
+def test_empty_photo(png_header: Callable[[int, int], bytes], size: tuple[int, int]) -> None:
     with pytest.raises(UndecodableImageError):
-        decode(png_header(*size) + b"\0\0\0\0IDAT", MAX_PIXELS)
+        decode(png_header(*size), MAX_PIXELS)
 
 
 @pytest.mark.parametrize(
@@ -322,7 +317,5 @@ def test_damaged_files_decode_or_raise_a_service_error(encoded: Encode, file_for
     damaged = bytearray(encoded(Image.fromarray(colours()), file_format))
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with suppress(ServiceError):
         assert isinstance(decode(bytes(damaged), MAX_PIXELS), DecodedPhoto)
-    except ServiceError as error:
-        assert str(error).startswith("image: ")

@@ -1,0 +1,192 @@
+"""The routes beside colorizations, request numbers, logs and the documentation."""
+
+import json
+import logging
+import re
+import sys
+import types
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from typer.testing import CliRunner
+
+from service import cli, logs
+from service.problems import PROBLEMS
+from service.settings import Settings
+
+
+def test_health(service) -> None:
+    assert service.client.get("/livez").json() == {"status": "live"}
+    assert service.client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_models(service) -> None:
+    (model,) = service.client.get("/v1/models").json()["data"]
+    assert model == {
+        "id": "fake-1",
+        "object": "model",
+        "device": "cpu",
+        "parameters": 10,
+        "latents": 8192,
+        "default_temperature": 0.75,
+        "sha256": "0" * 64,
+    }
+
+
+def test_root_leads_to_the_documentation(service) -> None:
+    answer = service.client.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+    assert "text/html" in service.client.get("/docs").headers["content-type"]
+
+
+def test_metrics(start, grey_png) -> None:
+    service = start()
+    service.post(grey_png, n=3)
+    service.post(b"", n=3)
+    service.client.get("/secret/of/many/paths")
+    text = service.client.get("/metrics").text
+    for line in (
+        'tintflow_requests_total{method="POST",path="/v1/colorizations",status="200"} 1.0',
+        'tintflow_requests_total{method="POST",path="/v1/colorizations",status="422"} 1.0',
+        'tintflow_requests_total{method="GET",path="unmatched",status="404"} 1.0',
+        'tintflow_stage_seconds_count{stage="encode"} 1.0',
+        "tintflow_samples_total 3.0",
+        "tintflow_pixels_total 960.0",
+        "tintflow_accepted_requests 0.0",
+        "tintflow_ready 1.0",
+    ):
+        assert line in text.splitlines()
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize("given", ["abc-123", "A.b_c", "x" * 64])
+def test_request_number_comes_back(service, given: str) -> None:
+    assert service.client.get("/livez", headers={"X-Request-Id": given}).headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a\tb", "<script>"])
+def test_strange_request_number_is_replaced(service, given: str) -> None:
+    number = service.client.get("/livez", headers={"X-Request-Id": given}).headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{32}", number)
+
+
+def test_log_names_the_request_and_never_its_content(service, grey_png) -> None:
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        service.post(grey_png, {"X-Request-Id": "mine"}, n=2, seed=7)
+        service.client.post("/v1/colorizations?key=hidden", json={"image": "c2VjcmV0"})
+    events = [(line["event"], line["request_id"]) for line in lines]
+    assert events[:2] == [("colorized", "mine"), ("request", "mine")]
+    assert (lines[0]["pixels"], lines[0]["samples"]) == (960, 2)
+    assert (lines[1]["method"], lines[1]["path"], lines[1]["status"]) == ("POST", "/v1/colorizations", 200)
+    assert lines[2]["status"] == 415
+    for secret in ("c2VjcmV0", "hidden", "IHDR", "photo.jpg"):
+        assert secret not in repr(lines)
+
+
+def test_openapi_describes_bodies_answers_and_errors(service) -> None:
+    document = service.client.get("/openapi.json").json()
+    operation = document["paths"]["/v1/colorizations"]["post"]
+    bodies = {name: body["schema"] for name, body in operation["requestBody"]["content"].items()}
+    assert set(bodies) == {"multipart/form-data", "application/json"}
+    names = {"image", "n", "temperature", "latent_norm", "seed", "output_format", "output_compression"}
+    for body in bodies.values():
+        assert set(body["properties"]) == names | {"response_format"}
+        assert body["required"] == ["image"]
+        for name, field in body["properties"].items():
+            assert "examples" in field or (name, field.get("format")) == ("image", "binary"), f"{name} has no example"
+    answers = operation["responses"]
+    assert set(answers["200"]["content"]) == {
+        "application/json",
+        "application/zip",
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+    }
+    described = {
+        (int(status), code)
+        for status, answer in answers.items()
+        for code in answer["content"].get("application/problem+json", {}).get("examples", {})
+    }
+    assert described == {problem for problem in PROBLEMS.values() if problem[0] != 499}
+    for schema in ("ColorizationResponse", "Coloring", "Timings", "Model", "Problem"):
+        for name, field in document["components"]["schemas"][schema]["properties"].items():
+            assert field.keys() & {"examples", "$ref", "items", "const", "anyOf"}, f"{schema}.{name} has no example"
+
+
+def references(node: object) -> set[str]:
+    if isinstance(node, dict):
+        found = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
+        return found.union(*map(references, node.values()))
+    return set().union(*map(references, node)) if isinstance(node, list) else set()
+
+
+def test_openapi_has_no_dangling_references(service) -> None:
+    document = service.client.get("/openapi.json").json()
+    assert references(document) <= {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+
+def test_settings_come_from_the_environment(monkeypatch) -> None:
+    monkeypatch.setenv("TINTFLOW_DEVICE", "cpu")
+    monkeypatch.setenv("TINTFLOW_MAX_BYTES", "1000")
+    settings = Settings()
+    assert (settings.device, settings.max_bytes, settings.max_pixels) == ("cpu", 1000, 50_000_000)
+    assert settings.weights.name == "weights"
+
+
+def test_serve_fails_when_the_model_does_not_load(monkeypatch) -> None:
+    def load(settings: Settings) -> None:
+        raise FileNotFoundError("no weights here")
+
+    monkeypatch.setattr(cli, "load_colorizer", load)
+    monkeypatch.setattr("service.logs.configure", lambda log_format: None)
+    with structlog.testing.capture_logs() as lines:
+        result = CliRunner().invoke(cli.app, ["serve", "--port", "0"])
+    assert result.exit_code == 1
+    assert [(line["event"], line.get("reason")) for line in lines] == [("load_failed", "no weights here")]
+
+
+def test_weights_are_a_file_or_a_folder_of_one(monkeypatch, tmp_path) -> None:
+    loader = types.ModuleType("model.colorizer")
+    loader.load_colorizer = lambda path, device: (path, device)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "model.colorizer", loader)
+    with pytest.raises(FileNotFoundError, match="got 0"):
+        cli.load_colorizer(Settings(weights=tmp_path))
+    file = tmp_path / "a.safetensors"
+    file.touch()
+    for weights in (tmp_path, file):
+        assert cli.load_colorizer(Settings(weights=weights, device="cpu")) == (file, "cpu")
+    (tmp_path / "b.safetensors").touch()
+    with pytest.raises(FileNotFoundError, match="got 2"):
+        cli.load_colorizer(Settings(weights=tmp_path))
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Put the process's logging back as it was."""
+    root, configured = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    structlog.configure(**configured)
+
+
+@pytest.mark.usefixtures("own_logging")
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_logs_hold_tracebacks_without_local_variables(capsys, log_format: str) -> None:
+    logs.configure(log_format)
+    upload = b"a private photo"
+    try:
+        raise ValueError(len(upload))
+    except ValueError:
+        structlog.get_logger().exception("failed", request_id="mine")
+    logging.getLogger("library").info("a library's line")
+    written = capsys.readouterr().err
+    for words in ("failed", "mine", "Traceback", "ValueError: 15", "a library's line"):
+        assert words in written
+    assert "private" not in written.replace('upload = b"a private photo"', "")
+    if log_format == "json":
+        assert [json.loads(line)["event"] for line in written.splitlines()] == ["failed", "a library's line"]

@@ -1,0 +1,223 @@
+"""POST /v1/colorizations: every field, every form of the answer."""
+
+import base64
+import json
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+PATH = "/v1/colorizations"
+
+
+def images_of(answer: httpx.Response) -> list[Image.Image]:
+    assert answer.status_code == 200, answer.text
+    return [Image.open(BytesIO(base64.b64decode(each["b64_json"]))) for each in answer.json()["data"]]
+
+
+def test_answer_by_default(service, grey_png) -> None:
+    answer = service.post(grey_png)
+    assert answer.headers["content-type"] == "application/json"
+    body = answer.json()
+    assert set(body) == {"id", "created", "model", "seed", "temperature", "width", "height", "data", "timings"}
+    assert (body["model"], body["width"], body["height"], body["temperature"]) == ("fake-1", 40, 24, 0.75)
+    assert 0 <= body["seed"] < 2**32
+    assert set(body["timings"]) == {"decode", "condition", "sample", "upsample", "encode"}
+    assert body["timings"]["sample"] == 0.002
+    assert [each["index"] for each in body["data"]] == [0, 1, 2, 3]
+    assert [each["bits_per_dim"] for each in body["data"]] == [2.5, 2.625, 2.75, 2.875]
+    assert {each["media_type"] for each in body["data"]} == {"image/jpeg"}
+    assert [(image.format, image.size) for image in images_of(answer)] == [("JPEG", (40, 24))] * 4
+
+
+def test_server_timing_names_every_step_and_the_queue(service, grey_png) -> None:
+    steps = [each.partition(";dur=") for each in service.post(grey_png).headers["server-timing"].split(", ")]
+    assert [name for name, _, _ in steps] == ["decode", "queue", "condition", "sample", "upsample", "encode"]
+    assert {name: float(value) for name, _, value in steps}["sample"] == 2.0  # milliseconds
+
+
+def test_fields_reach_the_colorizer(service, grey_png) -> None:
+    body = service.post(grey_png, n=3, seed=2**32 - 1, temperature=0.5, latent_norm=1.25).json()
+    (options,) = service.colorizer.options
+    assert (options.n, options.seed, options.temperature, options.latent_norm) == (3, 2**32 - 1, 0.5, 1.25)
+    assert (body["seed"], body["temperature"], len(body["data"])) == (2**32 - 1, 0.5, 3)
+    assert [each["latent_norm"] for each in body["data"]] == [1.25] * 3
+
+
+def test_the_photo_reaches_the_colorizer_in_its_own_bits(service, encoded) -> None:
+    levels = np.arange(960, dtype=np.uint16).reshape(24, 40) * 64
+    assert service.post(encoded(Image.fromarray(levels))).status_code == 200
+    (photo,) = service.colorizer.photos
+    np.testing.assert_array_equal(photo, levels)
+
+
+@pytest.mark.parametrize("n", [1, 16])
+def test_n(service, grey_png, n: int) -> None:
+    assert len(images_of(service.post(grey_png, n=n))) == n
+
+
+def test_same_seed_same_bytes(service, grey_png) -> None:
+    first, second = (service.post(grey_png, seed=7).json()["data"] for _ in range(2))
+    assert first == second
+    assert service.post(grey_png, seed=8).json()["data"] != first
+
+
+def test_a_seed_left_out_is_drawn_and_returned(service, grey_png) -> None:
+    first, second = (service.post(grey_png).json() for _ in range(2))
+    assert first["seed"] != second["seed"]
+    assert service.post(grey_png, seed=first["seed"]).json()["data"] == first["data"]
+
+
+def test_sample_does_not_depend_on_n(service, grey_png) -> None:
+    four, eight = (service.post(grey_png, seed=7, n=n).json()["data"] for n in (4, 8))
+    assert four == eight[:4]
+
+
+def test_temperature_0_gives_equal_samples(service, grey_png) -> None:
+    cold = {each["b64_json"] for each in service.post(grey_png, temperature=0).json()["data"]}
+    warm = {each["b64_json"] for each in service.post(grey_png, temperature=1).json()["data"]}
+    assert (len(cold), len(warm)) == (1, 4)
+
+
+@pytest.mark.parametrize("output_format", ["jpeg", "png", "webp"])
+def test_output_format(service, grey_png, output_format: str) -> None:
+    answer = service.post(grey_png, output_format=output_format, n=2)
+    assert [image.format for image in images_of(answer)] == [output_format.upper()] * 2
+    assert answer.json()["data"][0]["media_type"] == f"image/{output_format}"
+
+
+@pytest.mark.parametrize("output_format", ["jpeg", "webp"])
+def test_output_compression(service, grey_png, output_format: str) -> None:
+    low, default, high = (
+        len(service.post(grey_png, seed=7, output_format=output_format, **quality).json()["data"][0]["b64_json"])
+        for quality in ({"output_compression": 1}, {}, {"output_compression": 100})
+    )
+    assert low < default < high
+
+
+@pytest.mark.parametrize("output_format", ["png", "webp"])
+def test_alpha_is_kept(service, encoded, grey_photo, output_format: str) -> None:
+    photo = grey_photo.convert("LA")
+    photo.putalpha(Image.fromarray(255 - np.asarray(grey_photo)))
+    (image,) = images_of(service.post(encoded(photo), n=1, output_format=output_format))
+    np.testing.assert_array_equal(np.asarray(image)[..., 3], 255 - np.asarray(grey_photo))
+
+
+def test_a_photo_on_its_side_comes_back_upright(service, encoded, grey_photo) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    answer = service.post(encoded(grey_photo, "JPEG", exif=exif), n=1)
+    assert (answer.json()["width"], answer.json()["height"]) == (24, 40)
+    assert images_of(answer)[0].size == (24, 40)
+
+
+def test_content_counts_not_the_name(service, grey_png) -> None:
+    files = {"image": ("notes.txt", grey_png, "text/plain")}
+    assert service.client.post(PATH, files=files).status_code == 200
+
+
+@pytest.mark.parametrize("wrap", ["{}", "data:image/png;base64,{}", "\n{}\n"])
+def test_json_body(service, grey_png, wrap: str) -> None:
+    image = wrap.format(base64.b64encode(grey_png).decode())
+    fields = {"seed": 7, "n": 2, "temperature": None, "output_format": "png"}
+    answer = service.client.post(PATH, json={"image": image, **fields})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["data"] == service.post(grey_png, seed=7, n=2, output_format="png").json()["data"]
+
+
+def test_zip(service, grey_png) -> None:
+    answer = service.post(grey_png, seed=7, n=3, response_format="zip", output_format="png")
+    assert answer.headers["content-type"] == "application/zip"
+    expected = images_of(service.post(grey_png, seed=7, n=3, output_format="png"))
+    with zipfile.ZipFile(BytesIO(answer.content)) as archive:
+        assert archive.namelist() == ["0.png", "1.png", "2.png"]
+        for name, image in zip(archive.namelist(), expected, strict=True):
+            np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(archive.read(name)))), np.asarray(image))
+    assert answer.headers["tintflow-seed"] == "7"
+    assert answer.headers["tintflow-bits-per-dim"] == "2.5, 2.625, 2.75"
+    assert service.post(grey_png, seed=7, n=3, response_format="zip", output_format="png").content == answer.content
+
+
+def test_bare_image(service, grey_png) -> None:
+    answer = service.post(grey_png, {"Accept": "image/*"}, n=1, seed=7, temperature=0.5, latent_norm=1)
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.headers["vary"] == "Accept"
+    facts = {name: value for name, value in answer.headers.items() if name.startswith("tintflow-")}
+    assert facts.pop("tintflow-id").startswith("colorization-")
+    assert facts == {
+        "tintflow-seed": "7",
+        "tintflow-temperature": "0.5",
+        "tintflow-model": "fake-1",
+        "tintflow-bits-per-dim": "2.5",
+        "tintflow-latent-norm": "1.0",
+    }
+    expected = service.post(grey_png, n=1, seed=7, temperature=0.5, latent_norm=1).json()["data"][0]["b64_json"]
+    assert answer.content == base64.b64decode(expected)
+
+
+@pytest.mark.parametrize(
+    ("accept", "fields", "media_type"),
+    [
+        (None, {}, "application/json"),
+        ("*/*", {"n": 1}, "application/json"),
+        ("application/json", {}, "application/json"),
+        ("application/*", {}, "application/json"),
+        ("application/zip", {}, "application/zip"),
+        ("APPLICATION/ZIP", {"n": 1}, "application/zip"),
+        ("*/*", {"response_format": "zip"}, "application/zip"),
+        ("application/zip", {"response_format": "zip"}, "application/zip"),
+        ("image/*", {"n": 1}, "image/jpeg"),
+        ("image/png", {"n": 1}, "image/png"),
+        ("image/webp", {"n": 1}, "image/webp"),
+        ("image/*", {"n": 1, "output_format": "webp"}, "image/webp"),
+        ("image/png, */*", {"n": 1}, "image/png"),
+        ("image/png;q=0.5, image/webp", {"n": 1}, "image/webp"),
+        ("image/*, image/jpeg;q=0", {"n": 1}, "image/png"),
+        ("application/json;q=0.1, application/zip;q=0.2", {}, "application/zip"),
+        ("image/webp, */*;q=0.8", {"n": 4}, "application/json"),
+        ("image/avif, text/html, */*;q=0.1", {"n": 1}, "application/json"),
+    ],
+)
+def test_accept_decides_the_form(
+    service, grey_png, accept: str | None, fields: dict[str, object], media_type: str
+) -> None:
+    answer = service.post(grey_png, None if accept is None else {"Accept": accept}, **fields)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+
+
+@pytest.mark.parametrize(
+    ("accept", "fields"),
+    [
+        ("text/html", {}),
+        ("image/*", {"n": 4}),
+        ("image/*", {}),
+        ("image/gif", {"n": 1}),
+        ("image/png", {"n": 1, "output_format": "jpeg"}),
+        ("application/json", {"response_format": "zip"}),
+        ("application/zip", {"response_format": "b64_json"}),
+        ("image/png", {"n": 1, "response_format": "b64_json"}),
+        ("*/*;q=0", {}),
+        ("image/png;q=high", {"n": 1}),
+    ],
+)
+def test_accept_that_cannot_be_met(service, grey_png, accept: str, fields: dict[str, object]) -> None:
+    answer = service.post(grey_png, {"Accept": accept}, **fields)
+    assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
+    assert not service.colorizer.photos, "refused only after the work was done"
+
+
+def test_12_megapixels_come_back_at_full_size(service, encoded: Callable[..., bytes]) -> None:
+    photo = encoded(Image.linear_gradient("L").resize((4000, 3000)), "JPEG")
+    answer = service.post(photo, {"Accept": "image/*"}, n=1)
+    assert Image.open(BytesIO(answer.content)).size == (4000, 3000)
+
+
+def test_answer_is_strict_json(service, grey_png) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    json.loads(service.post(grey_png).text, parse_constant=refuse)

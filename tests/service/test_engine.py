@@ -1,0 +1,166 @@
+"""Loading, waiting, giving up and stopping."""
+
+import signal
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import httpx
+import pytest
+
+PATH = "/v1/colorizations"
+PATIENCE_SECONDS = 5
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(8) as threads:
+        yield threads
+
+
+def eventually(condition) -> None:
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < give_up, "did not happen in time"
+        time.sleep(0.01)
+
+
+def accepted(service) -> float:
+    for line in service.client.get("/metrics").text.splitlines():
+        if line.startswith("tintflow_accepted_requests "):
+            return float(line.split()[1])
+    raise AssertionError("no such metric")
+
+
+def occupy(service, pool, grey_png) -> Future[httpx.Response]:
+    """Keep the colorizer busy with one request until its gate is opened."""
+    service.colorizer.gate.clear()
+    busy = pool.submit(service.post, grey_png)
+    assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS)
+    return busy
+
+
+def test_not_ready_until_loaded_and_warm(start, grey_png) -> None:
+    loading, services = threading.Event(), []
+
+    def load(settings):
+        assert loading.wait(PATIENCE_SECONDS)
+        return services[0].colorizer
+
+    service = start(load)
+    services.append(service)
+    service.colorizer.gate.clear()
+    for answer in (service.client.get("/readyz"), service.client.get("/v1/models"), service.post(grey_png)):
+        assert (answer.status_code, answer.json()["code"]) == (503, "loading")
+        assert int(answer.headers["retry-after"]) >= 1
+    assert service.client.get("/livez").status_code == 200
+    loading.set()
+    assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS), "not warmed up"
+    assert service.client.get("/readyz").status_code == 503, "ready before it was warm"
+    service.colorizer.gate.set()
+    service.wait_until_ready()
+    assert service.post(grey_png).status_code == 200
+
+
+def test_failed_load_is_told_and_stops_the_server(start, monkeypatch) -> None:
+    def load(settings):
+        raise FileNotFoundError("no weights")
+
+    monkeypatch.setattr("service.cli.Server.on_tick", lambda self, counter: never())
+    service = start(load)
+    eventually(lambda: service.client.get("/readyz").json().get("code") == "load_failed")
+    assert service.client.get("/livez").status_code == 200
+    monkeypatch.undo()
+    eventually(lambda: service.server.servers and not service.server.servers[0].is_serving())
+
+
+async def never() -> bool:
+    return False
+
+
+def test_inference_has_one_thread_of_its_own(start, pool, grey_png) -> None:
+    service = start()
+    answers = list(pool.map(lambda _: service.post(grey_png), range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(service.colorizer.threads) == 1
+    assert service.colorizer.threads.pop().startswith("inference")
+
+
+def test_the_event_loop_stays_free(start, pool, grey_png) -> None:
+    service = start()
+    busy = occupy(service, pool, grey_png)
+    begin = time.monotonic()
+    assert service.client.get("/livez").status_code == 200
+    assert time.monotonic() - begin < 1
+    service.colorizer.gate.set()
+    assert busy.result().status_code == 200
+
+
+def test_full_queue(start, pool, grey_png) -> None:
+    service = start(queue_length=2)
+    busy = occupy(service, pool, grey_png)
+    waiting = pool.submit(service.post, grey_png)
+    eventually(lambda: accepted(service) == 2)
+    answer = service.post(grey_png)
+    assert (answer.status_code, answer.json()["code"]) == (429, "queue_full")
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    service.colorizer.gate.set()
+    assert (busy.result().status_code, waiting.result().status_code) == (200, 200)
+    assert accepted(service) == 0
+    assert service.post(grey_png).status_code == 200
+
+
+def test_deadline_drops_the_work_that_has_not_begun(start, pool, grey_png) -> None:
+    service = start(deadline_seconds=0.3)
+    warm_ups = len(service.colorizer.photos)
+    busy = occupy(service, pool, grey_png)
+    waiting = [pool.submit(service.post, grey_png) for _ in range(4)]
+    for late in (busy, *waiting):
+        answer = late.result()
+        assert (answer.status_code, answer.json()["code"]) == (504, "deadline")
+    assert accepted(service) == 0
+    service.colorizer.gate.set()
+    assert service.post(grey_png).status_code == 200
+    assert len(service.colorizer.photos) - warm_ups == 2, "an expired request was worked on"
+
+
+def test_slow_upload_meets_the_deadline(start) -> None:
+    service = start(deadline_seconds=0.2)
+
+    def trickle():
+        yield b'{"image": "'
+        time.sleep(1)
+        yield b'AAAA"}'
+
+    answer = service.client.post(PATH, content=trickle(), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (504, "deadline")
+
+
+def test_disconnected_client_is_not_worked_for(start, pool, grey_png) -> None:
+    service = start()
+    warm_ups = len(service.colorizer.photos)
+    busy = occupy(service, pool, grey_png)
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(service.client.base_url.join(PATH), files={"image": grey_png}, timeout=0.3)
+    eventually(lambda: accepted(service) == 1)
+    service.colorizer.gate.set()
+    assert busy.result().status_code == 200
+    assert service.post(grey_png).status_code == 200
+    assert len(service.colorizer.photos) - warm_ups == 2, "worked for a client that had gone"
+
+
+def test_stopping_finishes_what_was_accepted(start, pool, grey_png) -> None:
+    service = start()
+    busy = occupy(service, pool, grey_png)
+    waiting = pool.submit(service.post, grey_png)
+    eventually(lambda: accepted(service) == 2)
+    service.app.state.engine.drain()
+    for answer in (service.client.get("/readyz"), service.post(grey_png)):
+        assert (answer.status_code, answer.json()["code"]) == (503, "draining")
+        assert int(answer.headers["retry-after"]) >= 1
+    service.server.handle_exit(signal.SIGTERM, None)
+    time.sleep(0.3)  # the server has noticed by now
+    service.colorizer.gate.set()
+    assert (busy.result().status_code, waiting.result().status_code) == (200, 200)
+    with pytest.raises(httpx.TransportError):
+        eventually(lambda: service.client.get("/livez").status_code != 200)

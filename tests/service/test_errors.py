@@ -1,0 +1,257 @@
+"""Every bad request gets its 4xx with a clear problem, and the service goes on."""
+
+import ast
+import base64
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from model.errors import InputError, ModelError, NonFiniteError
+from service.errors import ServiceError
+from service.problems import INTERNAL_ERROR, PROBLEMS, ROUTER_CODES
+
+PATH = "/v1/colorizations"
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) -> None:
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["code"]) == (status, status, code)
+    assert body["type"] == "about:blank"
+    assert body["title"]
+    for word in words:
+        assert word in body["detail"]
+    assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("n", 0, ["greater than or equal to 1", "0"]),
+        ("n", 99, ["less than or equal to 16", "99"]),
+        ("n", 1.5, []),
+        ("n", "", []),
+        ("temperature", -1, ["greater than or equal to 0", "-1"]),
+        ("temperature", 2.1, ["less than or equal to 2"]),
+        ("temperature", "nan", ["finite"]),
+        ("temperature", "inf", []),
+        ("temperature", "warm", ["warm"]),
+        ("latent_norm", -0.1, []),
+        ("latent_norm", "nan", ["finite"]),
+        ("latent_norm", 2.5, []),
+        ("seed", -1, []),
+        ("seed", 2**32, []),
+        ("output_format", "gif", ["jpeg", "png", "webp"]),
+        ("output_compression", 0, []),
+        ("output_compression", 101, []),
+        ("response_format", "url", ["b64_json", "zip"]),
+        ("rank", "likelihood", ["unknown"]),
+        ("colour", "red", ["unknown"]),
+    ],
+)
+def test_parameter(service, grey_png, field: str, value: object, words: list[str]) -> None:
+    answers = [service.post(grey_png, **{field: value})]
+    if value not in ("nan", "inf"):
+        body = {"image": base64.b64encode(grey_png).decode(), field: value}
+        answers.append(service.client.post(PATH, json=body))
+    for answer in answers:
+        assert_problem(answer, 422, "invalid_parameters", field, *words)
+        assert [each["field"] for each in answer.json()["errors"]] == [field]
+    assert not service.colorizer.photos
+
+
+def test_nan_in_json(service, grey_png) -> None:
+    body = b'{"temperature": NaN, "image": "%s"}' % base64.b64encode(grey_png)
+    answer = service.client.post(PATH, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_every_field_at_fault_is_named(service, grey_png) -> None:
+    answer = service.post(grey_png, n=0, seed=-1, colour="red")
+    assert {each["field"] for each in answer.json()["errors"]} == {"n", "seed", "colour"}
+
+
+def test_truncated_jpeg(service, encoded, grey_photo) -> None:
+    jpeg = encoded(grey_photo, "JPEG")
+    assert_problem(service.post(jpeg[: len(jpeg) // 2]), 422, "undecodable_image", "JPEG")
+
+
+def test_empty_file(service) -> None:
+    assert_problem(service.post(b""), 422, "undecodable_image", "empty")
+
+
+def test_text_named_jpg(service) -> None:
+    assert_problem(service.post(b"just some words\n"), 415, "unsupported_image_type", "JPEG")
+
+
+def test_header_of_20000_by_20000(service, png_header) -> None:
+    assert_problem(service.post(png_header(20_000, 20_000)), 422, "too_many_pixels", "20000×20000", "50000000")
+
+
+def test_too_long_for_the_output_format(service, encoded) -> None:
+    photo = encoded(Image.new("L", (16_384, 1)))
+    assert_problem(service.post(photo, output_format="webp"), 422, "output_too_large", "webp", "16383")
+    assert not service.colorizer.photos, "refused only after the work was done"
+    assert service.post(photo, output_format="png").status_code == 200
+
+
+def test_the_service_goes_on(service, grey_png, png_header) -> None:
+    for bad in (b"", b"words", png_header(20_000, 20_000), grey_png[:40]):
+        assert service.post(bad).is_client_error
+    assert service.post(grey_png).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [(b"", []), (b"{", []), (b"[]", ["object"]), (b"3", []), (b"\xff", []), (b'{"image": "AAAA"', [])],
+)
+def test_malformed_json(service, body: bytes, words: list[str]) -> None:
+    answer = service.client.post(PATH, content=body, headers={"Content-Type": "application/json"})
+    assert_problem(answer, 400, "malformed_body", *words)
+
+
+@pytest.mark.parametrize(
+    "image", ["not base64!", "AAA", "data:image/png,AAAA", "data:image/png;base64", "ünïcode", 5, None, ["AAAA"]]
+)
+def test_image_in_json_that_is_not_base64(service, image: object) -> None:
+    answer = service.client.post(PATH, json={"image": image})
+    assert_problem(answer, 422, "invalid_parameters", "image")
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=x"])
+def test_malformed_multipart(service, content_type: str) -> None:
+    answer = service.client.post(PATH, content=b"no parts here", headers={"Content-Type": content_type})
+    assert_problem(answer, 400, "malformed_body")
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "application/x-www-form-urlencoded", "text/plain", None])
+def test_body_of_another_type(service, grey_png, content_type: str | None) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer = service.client.post(PATH, content=grey_png, headers=headers)
+    assert_problem(answer, 415, "unsupported_body_type", "multipart/form-data", "application/json")
+
+
+def test_missing_image(service) -> None:
+    multipart = service.client.post(PATH, files={"n": (None, "1")})
+    for answer in (multipart, service.client.post(PATH, json={"n": 1})):
+        assert_problem(answer, 422, "invalid_parameters", "image", "required")
+
+
+def test_image_as_text_in_a_form(service) -> None:
+    answer = service.client.post(PATH, files={"image": (None, "AAAA")})
+    assert_problem(answer, 422, "invalid_parameters", "image", "file")
+
+
+def test_photo_in_another_field(service, grey_png) -> None:
+    answer = service.client.post(PATH, files={"file": ("photo.png", grey_png)})
+    assert_problem(answer, 422, "invalid_parameters", "file", "unknown")
+
+
+def test_fields_given_twice(service, grey_png) -> None:
+    answer = service.client.post(PATH, files={"image": grey_png}, data={"n": ["1", "2"]})
+    assert_problem(answer, 422, "invalid_parameters", "n", "more than once")
+
+
+def test_two_photos(service, grey_png) -> None:
+    answer = service.client.post(PATH, files=[("image", grey_png), ("image", grey_png)])
+    assert_problem(answer, 400, "malformed_body")
+
+
+def test_unknown_path_and_method(service) -> None:
+    assert_problem(service.client.get("/v1/nothing"), 404, "not_found", "/v1/nothing")
+    answer = service.client.get(PATH)
+    assert_problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "POST"
+
+
+def test_errors_of_the_model(service, grey_png) -> None:
+    service.colorizer.error = InputError("temperature", "0 … 1", 2)
+    answer = service.post(grey_png)
+    assert_problem(answer, 422, "invalid_input", "expected 0 … 1")
+    assert answer.json()["errors"][0]["field"] == "temperature"
+    service.colorizer.error = NonFiniteError("a*b* are not finite")
+    assert_problem(service.post(grey_png), 500, "non_finite", "finite")
+
+
+def test_unforeseen_error(service, grey_png) -> None:
+    service.colorizer.error = ZeroDivisionError("a secret of the inside")
+    answer = service.post(grey_png, {"X-Request-Id": "mine-1"})
+    assert_problem(answer, 500, "internal_error")
+    assert "secret" not in answer.text
+    assert answer.headers["x-request-id"] == "mine-1"
+    service.colorizer.error = None
+    assert service.post(grey_png).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["multipart", "json"])
+def test_too_many_bytes(start, grey_png, kind: str) -> None:
+    service = start(max_bytes=len(grey_png))
+    big = grey_png + b"\0"
+
+    def send(image: bytes) -> httpx.Response:
+        if kind == "multipart":
+            return service.post(image)
+        return service.client.post(PATH, json={"image": base64.b64encode(image).decode()})
+
+    assert send(grey_png).status_code == 200
+    assert_problem(send(big), 413, "upload_too_large", str(len(grey_png)))
+    assert_problem(send(bytes(1_000_000)), 413, "upload_too_large")
+
+
+def post_head(address: tuple[str, int], headers: str) -> socket.socket:
+    connection = socket.create_connection(address, timeout=5)
+    connection.sendall(f"POST {PATH} HTTP/1.1\r\nHost: test\r\n{headers}\r\n\r\n".encode())
+    return connection
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
+def test_too_many_announced_bytes_are_refused_before_they_come(service, content_type: str) -> None:
+    url = service.client.base_url
+    headers = f"Content-Type: {content_type}\r\nContent-Length: 99000000"
+    with post_head((url.host, url.port), headers) as connection:
+        assert b" 413 " in connection.recv(4096)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
+def test_too_many_streamed_bytes_are_refused_before_the_last(start, content_type: str) -> None:
+    service = start(max_bytes=1000)
+    url = service.client.base_url
+    headers = f"Content-Type: {content_type}\r\nTransfer-Encoding: chunked"
+    with post_head((url.host, url.port), headers) as connection:
+        part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+        chunk = part + b"A" * 100_000
+        connection.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))  # and no last chunk
+        assert b" 413 " in connection.recv(4096)
+
+
+def subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
+def test_table_of_problems_is_complete() -> None:
+    bases = {kind for kind in subclasses(ServiceError) if list(subclasses(kind))}
+    raised = {*subclasses(ServiceError), ModelError, *subclasses(ModelError)} - bases
+    raised = {kind for kind in raised if kind.__module__.startswith(("service", "model"))}
+    assert set(PROBLEMS) == raised
+    codes = [code for _, code in PROBLEMS.values()]
+    assert len(set(codes)) == len(codes), "a code names one error"
+
+
+def test_documentation_lists_every_code() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    listed = {(int(status), code) for status, code in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", page, re.MULTILINE)}
+    assert listed == {*PROBLEMS.values(), INTERNAL_ERROR, *ROUTER_CODES.items()}
+
+
+def test_no_http_exceptions_in_the_service() -> None:
+    for path in (Path(__file__).parents[2] / "service").glob("*.py"):
+        raised = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise) and node.exc]
+        assert not [node for node in raised if "HTTPException" in ast.unparse(node)], path.name
