@@ -31,7 +31,7 @@ SIGMA_LIGHTNESS = 8.0
 """Standard deviation of the lightness Gaussian, in units of L*."""
 FLOOR = 1e-2
 """Weight of an unlike lightness: where no tap is alike, the spatial weights alone decide."""
-SHARPENING_SCALE = 4
+SHARPENING_SCALE = 2
 """Sharpening is judged at this many times the small size."""
 TILE = 256
 """Side of the tiles, in pixels, that the torch path works on."""

@@ -5,7 +5,6 @@ first-level cache, and is vectorized. All arithmetic is in float32, and so are t
 every loop to float64.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -21,8 +20,12 @@ __all__ = ["fill_rows"]
 
 F32 = np.float32
 ZERO, HALF, ONE = F32(0), F32(0.5), F32(1)
-SPAN = 64
-"""Most pixels in a span."""
+SPAN = 256
+"""Pixels of a row that are converted at a time."""
+RUN = 64
+"""Most pixels that are averaged at a time; they share their taps."""
+LANES = 8
+"""Runs are rounded up to a multiple of this, so that no loop has a slow rest; what lies beyond is overwritten."""
 LIGHTNESS_SCALE, SPACE_SCALE = F32(1 / (128 * SIGMA_LIGHTNESS**2)), F32(1 / (128 * SIGMA_SPACE**2))
 WEIGHT_FLOOR = F32(FLOOR)
 LOW, HIGH = F32(-TOLERANCE), F32(1 + TOLERANCE)
@@ -73,38 +76,48 @@ def _weigh(
     lightness: Floats, small_lightness: Floats, weight_y: Floats, weight_x: Floats, weights: Floats, total: Floats
 ) -> None:
     """Compute each tap's weight, and one over their sum."""
-    n = len(lightness)
-    total[:n] = ZERO
-    for i in range(TAPS):
-        for j in range(TAPS):
-            t = i * TAPS + j
-            tap_lightness, tap_y = small_lightness[t], weight_y[i]
-            for k in range(n):
-                alike = _gaussian(lightness[k] - tap_lightness, LIGHTNESS_SCALE) + WEIGHT_FLOOR
-                weight = alike * (tap_y * weight_x[j, k])
-                weights[t, k] = weight
-                total[k] += weight
-    for k in range(n):
+    for k in range(len(total)):
+        total[k] = ZERO
+    for t in range(TAPS * TAPS):
+        tap_lightness, tap_y, j = small_lightness[t], weight_y[t // TAPS], t % TAPS
+        for k in range(len(total)):
+            alike = _gaussian(lightness[k] - tap_lightness, LIGHTNESS_SCALE) + WEIGHT_FLOOR
+            weight = alike * (tap_y * weight_x[j, k])
+            weights[t, k] = weight
+            total[k] += weight
+    for k in range(len(total)):
         total[k] = ONE / total[k]
 
 
 @compiled(fastmath=FAST)
-def _average(small_chroma: Floats, weights: Floats, total: Floats, opponents: Floats) -> None:
+def _average(small_chroma: Floats, weights: Floats, total: Floats, start: int, opponents: Floats) -> None:
     for c in range(len(opponents)):
-        opponents[c] = ZERO
+        sums = opponents[c, start : start + len(total)]
+        for k in range(len(sums)):
+            sums[k] = ZERO
         for t in range(0, TAPS * TAPS, TAPS):  # a row of taps at once, to load and store the sums five times less
             s0, s1, s2 = small_chroma[t, c], small_chroma[t + 1, c], small_chroma[t + 2, c]
             s3, s4 = small_chroma[t + 3, c], small_chroma[t + 4, c]
-            for k in range(len(total)):
-                opponents[c, k] += (
+            for k in range(len(sums)):
+                sums[k] += (
                     s0 * weights[t, k]
                     + s1 * weights[t + 1, k]
                     + s2 * weights[t + 2, k]
                     + s3 * weights[t + 3, k]
                     + s4 * weights[t + 4, k]
                 )
-        for k in range(len(total)):
-            opponents[c, k] *= total[k]
+        for k in range(len(sums)):
+            sums[k] *= total[k]
+
+
+@compiled(fastmath=FAST)
+def _weigh_axis(start: int, count: int, size: int, small: int, weights: Floats) -> None:
+    """Compute the spatial weights of the pixels from `start` on, which share their taps, along an axis of `size`."""
+    nearest = (2 * start + 1) * small // (2 * size)
+    for j in range(TAPS):
+        for k in range(count):
+            distance = (start + k + 0.5) * small / size - (nearest + j - TAPS // 2 + 0.5)
+            weights[j, k] = _gaussian(F32(distance), SPACE_SCALE)
 
 
 @compiled(inline="always")
@@ -179,45 +192,45 @@ def fill_rows(first: int, last: int, lightness: Floats, guide: Floats, chroma: F
     rows, columns, channels = chroma.shape
     small_lightness = np.empty(TAPS * TAPS, np.float32)
     small_chroma = np.empty((TAPS * TAPS, channels), np.float32)
-    weight_y = np.empty(TAPS, np.float32)
-    weight_x = np.empty((TAPS, SPAN), np.float32)
-    weights = np.empty((TAPS * TAPS, SPAN), np.float32)
-    total = np.empty(SPAN, np.float32)
-    opponents = np.empty((channels, SPAN), np.float32)
-    f = np.empty(SPAN, np.float32)
+    weight_y = np.empty((TAPS, 1), np.float32)
+    weight_x = np.empty((TAPS, RUN), np.float32)
+    weights = np.empty((TAPS * TAPS, RUN), np.float32)
+    total = np.empty(RUN, np.float32)
+    span = np.zeros(SPAN + RUN, np.float32)
+    opponents = np.empty((channels, SPAN + RUN), np.float32)
     linear = np.empty((3, SPAN), np.float32)
     packed = np.empty((5, SPAN), np.float32)
     origin = np.empty(SPAN, np.int64)
     for y in range(first, last):
-        center_y = (y + 0.5) * rows / height - 0.5
-        nearest_y = math.floor(center_y + 0.5)
-        for i in range(TAPS):
-            weight_y[i] = _gaussian(F32(nearest_y + i - TAPS // 2 - center_y), SPACE_SCALE)
-        x = 0
-        while x < width:
-            nearest_x = math.floor((x + 0.5) * columns / width)
-            end = x + 1
-            while end < min(width, x + SPAN) and math.floor((end + 0.5) * columns / width) == nearest_x:
-                end += 1
-            n = end - x
+        nearest_y = (2 * y + 1) * rows // (2 * height)
+        _weigh_axis(y, 1, height, rows, weight_y)
+        for left in range(0, width, SPAN):
+            right = min(left + SPAN, width)
+            n = right - left
             for k in range(n):
-                distance = F32(nearest_x - ((x + k + 0.5) * columns / width - 0.5))
-                for j in range(TAPS):
-                    weight_x[j, k] = _gaussian(distance + F32(j - TAPS // 2), SPACE_SCALE)
-            for i in range(TAPS):
-                tap_y = min(max(nearest_y + i - TAPS // 2, 0), rows - 1)
-                for j in range(TAPS):
-                    tap_x = min(max(nearest_x + j - TAPS // 2, 0), columns - 1)
-                    small_lightness[i * TAPS + j] = guide[tap_y, tap_x]
-                    for c in range(channels):
-                        small_chroma[i * TAPS + j, c] = chroma[tap_y, tap_x, c]
-            _weigh(lightness[y, x:end], small_lightness, weight_y, weight_x, weights, total)
-            _average(small_chroma, weights, total[:n], opponents)
+                span[k] = lightness[y, left + k]
+            x = left
+            while x < right:
+                nearest_x = (2 * x + 1) * columns // (2 * width)
+                next_x = -((columns - 2 * (nearest_x + 1) * width) // (2 * columns))
+                end = min(next_x, x + RUN, right)
+                lanes = -(-(end - x) // LANES) * LANES
+                start = x - left
+                for i in range(TAPS):
+                    tap_y = min(max(nearest_y + i - TAPS // 2, 0), rows - 1)
+                    for j in range(TAPS):
+                        tap_x = min(max(nearest_x + j - TAPS // 2, 0), columns - 1)
+                        small_lightness[i * TAPS + j] = guide[tap_y, tap_x]
+                        for c in range(channels):
+                            small_chroma[i * TAPS + j, c] = chroma[tap_y, tap_x, c]
+                _weigh_axis(x, lanes, width, columns, weight_x)
+                _weigh(span[start:], small_lightness, weight_y[:, 0], weight_x, weights, total[:lanes])
+                _average(small_chroma, weights, total[:lanes], start, opponents)
+                x = end
             for k in range(n):
-                f[k] = (lightness[y, x + k] + F32(16)) / F32(116)
+                span[k] = (span[k] + F32(16)) / F32(116)
             for m in range(len(out)):
                 dx, dz = opponents[2 * m], opponents[2 * m + 1]
-                _to_linear(f[:n], dx, dz, linear)
-                _map_to_gamut(f[:n], dx, dz, linear, packed, origin)
-                _encode(linear, out[m, y, x:end])
-            x = end
+                _to_linear(span[:n], dx, dz, linear)
+                _map_to_gamut(span[:n], dx, dz, linear, packed, origin)
+                _encode(linear, out[m, y, left:right])
