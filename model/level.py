@@ -129,10 +129,7 @@ class FlowLevel(nn.Module):
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         """x: (B, *data_shape). Returns the latent (B, dims) and the log-det."""
         log_det = x.new_zeros(x.shape[0]) - self._log_scale()
-        x = (x - self.mean) / self.std
-        if self.coarsest:
-            x, _ = self.haar(x)
-        x, part = self.affine(x, condition.first)
+        x, part = self.affine(self.standardize(x), condition.first)
         log_det = log_det + part
         for coupling, mixing, share in zip(self.couplings, self.mixings, condition.shares, strict=True):
             x, part = coupling(x, share)
@@ -147,6 +144,11 @@ class FlowLevel(nn.Module):
             log_det = log_det + part
         x, part = self.affine(x, condition.last)
         return x, log_det + part
+
+    def standardize(self, x: Tensor) -> Tensor:
+        """Bring level data to what the first layer sees: (B, *data_shape) to (B, C, grid, grid)."""
+        x = (x - self.mean) / self.std
+        return self.haar(x)[0] if self.coarsest else x
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         """z: (B, dims). Returns (B, *data_shape) and the log-det of the inverse."""

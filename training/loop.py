@@ -38,6 +38,8 @@ class LoopConfig:
     """standard deviation of the Gaussian noise on standardized a*b* at 64×64"""
     coarser_noise: float = 0.05
     """the same, more of it, on the coarser a*b* that a level is conditioned on"""
+    regression: float = 2.0
+    """weight of the first layer's regression beside the likelihood"""
     ema_decay: float = 0.999
     checkpoint_minutes: float = 4
     seed: int = 0
@@ -112,7 +114,7 @@ class Trainer:
         with torch.inference_mode():
             for batch in self.dataset.held_out_batches(self.config.batch):
                 for level, parts in zip(self.levels, losses, strict=True):
-                    parts.append(noisy_loss(self.cinn, level, batch, self.config.noise, 0.0, generator))
+                    parts.append(noisy_loss(self.cinn, level, batch, self.config.noise, 0.0, generator).nats)
         return [torch.cat(parts).mean().item() / NATS_PER_BIT for parts in losses]
 
     def _step(self, batch: Batch, generator: torch.Generator) -> None:
@@ -122,19 +124,20 @@ class Trainer:
         done = min(1.0, history.seconds / (config.minutes * 60))
         self.optimizer.param_groups[0]["lr"] = config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * done))
         losses = [
-            noisy_loss(self.cinn, level, batch, config.noise, config.coarser_noise, generator).mean()
-            for level in self.levels
+            noisy_loss(self.cinn, level, batch, config.noise, config.coarser_noise, generator) for level in self.levels
         ]
         self.optimizer.zero_grad(set_to_none=True)
-        torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+        nats = [loss.nats.mean() for loss in losses]
+        regressions = [config.regression * loss.regression.mean() for loss in losses]
+        torch.stack((*nats, *regressions)).sum().backward()  # type: ignore[no-untyped-call]
         norms = [nn.utils.clip_grad_norm_(flow.parameters(), config.clip) for flow in self.flows]
         history.step += 1
-        if not torch.isfinite(torch.stack((*losses, *norms))).all():
+        if not torch.isfinite(torch.stack((*nats, *norms))).all():
             history.skipped += 1
             return
         self.optimizer.step()
         self.ema.update(history.step)
-        for i, loss in enumerate(losses):
+        for i, loss in enumerate(nats):
             value = loss.item() / NATS_PER_BIT
             self.running[i] = (
                 value if math.isnan(self.running[i]) else self.running[i] + 0.02 * (value - self.running[i])

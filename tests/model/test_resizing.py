@@ -1,0 +1,32 @@
+"""Resizing to the network's sizes keeps averages and order."""
+
+import numpy as np
+import pytest
+
+from model.resizing import resize_chroma, resize_lightness
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (64, 64), (256, 256), (300, 200), (100, 1000), (1000, 100), (513, 257)])
+def test_a_constant_stays_constant(shape: tuple[int, int]) -> None:
+    resized = resize_lightness(np.full(shape, 42.0, np.float32))
+    assert resized.shape == (256, 256)
+    np.testing.assert_allclose(resized, 42.0, rtol=1e-5)
+
+
+def test_shrinking_averages_over_area() -> None:
+    lightness = np.random.default_rng(0).uniform(0, 100, (1024, 512)).astype(np.float32)
+    expected = lightness.reshape(256, 4, 256, 2).mean((1, 3))
+    np.testing.assert_allclose(resize_lightness(lightness), expected, atol=1e-3)
+
+
+def test_growing_stays_in_range() -> None:
+    checks = (np.indices((16, 16)).sum(0) % 2 * 100).astype(np.float32)
+    resized = resize_lightness(checks)
+    assert resized.min() == 0
+    assert resized.max() == 100
+
+
+def test_chroma_is_averaged_over_area() -> None:
+    chroma = np.random.default_rng(0).normal(0, 20, (128, 256, 2)).astype(np.float32)
+    expected = chroma.reshape(64, 2, 64, 4, 2).mean((1, 3))
+    np.testing.assert_allclose(resize_chroma(chroma, 64), expected, atol=1e-4)
