@@ -16,6 +16,7 @@ from model.level import LevelConfig
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 
 CHECKSUMS = "SHA256SUMS"
+METADATA = "tintflow"
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,12 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
         for name, tensor in checkpoint.cinn.state_dict().items()
     }
     metadata = {
-        "format": "tintflow 1",
         "name": checkpoint.name,
-        "config": json.dumps(asdict(checkpoint.cinn.config)),
-        "temperature": json.dumps(checkpoint.temperature),
-        "temperature_exponents": json.dumps(checkpoint.temperature_exponents),
+        "temperature": checkpoint.temperature,
+        "temperature_exponents": checkpoint.temperature_exponents,
+        "config": asdict(checkpoint.cinn.config),
     }
-    save_file(tensors, path, metadata)
+    save_file(tensors, path, {METADATA: json.dumps(metadata)})  # one key, for safetensors would shuffle several
     path.chmod(0o644)  # safetensors writes for the owner alone, but servers run as another user
     digest = _sha256(path)
     (path.parent / CHECKSUMS).write_text(f"{digest}  {path.name}\n")
@@ -69,17 +69,17 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         raise CheckpointError(f"{path} is damaged: its SHA-256 {digest} is not the one in {CHECKSUMS}")
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {})[METADATA])
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        config = json.loads(metadata["config"])
+        config = metadata["config"]
         levels = tuple(LevelConfig(**level) for level in config.pop("levels"))
         cinn = Cinn(CinnConfig(levels=levels, **config))
         cinn.load_state_dict(tensors)
         checkpoint = Checkpoint(
             cinn.eval().requires_grad_(False).to(device),
             metadata["name"],
-            float(json.loads(metadata["temperature"])),
-            tuple(json.loads(metadata["temperature_exponents"])),
+            float(metadata["temperature"]),
+            tuple(metadata["temperature_exponents"]),
             digest,
         )
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -1,0 +1,135 @@
+"""The sampler by its laws, through the door that the service uses."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model.checkpoint import Checkpoint
+from model.color import lightness_to_grey, photo_to_lightness
+from model.colorizer import CinnColorizer, choose_device
+from model.errors import InputError, NonFiniteError
+from model.protocol import Colorizer, SampleOptions
+
+
+@pytest.fixture(scope="module")
+def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
+    return CinnColorizer(tiny_checkpoint, "cpu")
+
+
+@pytest.fixture(scope="module")
+def photo() -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (90, 120), np.uint8)
+
+
+def spread(images: NDArray[np.uint8]) -> float:
+    return float(images.astype(np.float64).var(0).mean())
+
+
+def test_it_is_a_colorizer(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    door: Colorizer = colorizer
+    assert door.info.latents == 8192
+    assert door.info.default_temperature == 0.8
+    colorings = door.colorize(photo, SampleOptions(n=2, seed=1))
+    assert colorings.images.shape == (2, 90, 120, 3)
+    assert colorings.images.dtype == np.uint8
+    assert colorings.temperature == 0.8
+    assert set(colorings.timings) == {"condition", "sample", "upsample"}
+    assert len(colorings.bits_per_dim) == len(colorings.latent_norms) == 2
+
+
+def test_same_seed_same_bytes(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    a, b = (colorizer.colorize(photo, SampleOptions(n=3, seed=5)) for _ in range(2))
+    np.testing.assert_array_equal(a.images, b.images)
+    assert a.bits_per_dim == b.bits_per_dim
+
+
+def test_a_sample_does_not_depend_on_n(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    four, eight = (colorizer.colorize(photo, SampleOptions(n=n, seed=5)) for n in (4, 8))
+    difference = four.images[2].astype(int) - eight.images[2].astype(int)
+    assert np.abs(difference).max() <= 1  # another batch size may take another convolution kernel
+
+
+def test_other_seeds_and_indices_differ(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    a, b = (colorizer.colorize(photo, SampleOptions(n=2, seed=seed)).images for seed in (1, 2))
+    for one, other in ((a[0], a[1]), (a[0], b[0]), (a[1], b[0])):
+        assert np.abs(one.astype(int) - other.astype(int)).mean() > 1
+
+
+def test_variance_grows_with_temperature_from_zero(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    spreads = [spread(colorizer.colorize(photo, SampleOptions(4, 3, t)).images) for t in (0.0, 0.5, 1.0)]
+    assert spreads[0] == 0 < spreads[1] < spreads[2]
+
+
+def test_latent_norm(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    norms = colorizer.colorize(photo, SampleOptions(4, 3, 1.0, latent_norm=1.0)).latent_norms
+    np.testing.assert_allclose(norms, 1.0, rtol=1e-5)
+
+
+def test_the_output_turned_grey_is_the_input(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    for image in colorizer.colorize(photo, SampleOptions(3, 3, 1.0)).images:
+        grey = lightness_to_grey(photo_to_lightness(image)) * 255
+        assert np.abs(grey - photo).max() <= 1
+
+
+def test_bits_per_dim_is_the_likelihood_of_the_chroma(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    import torch
+
+    condition = colorizer.condition(photo_to_lightness(photo))
+    chroma, bits = colorizer.sample(condition, colorizer.draw(SampleOptions(3, 3), 0.8))
+    log_prob = colorizer.cinn.log_prob(torch.from_numpy(chroma), condition).log_prob.sum(1)
+    np.testing.assert_allclose(bits, -log_prob.numpy() / (np.log(2) * 8192), atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (37, 3), (64, 64)])
+def test_any_size(colorizer: CinnColorizer, shape: tuple[int, int]) -> None:
+    photo = np.full(shape, 128, np.uint8)
+    assert colorizer.colorize(photo, SampleOptions(1, 0)).images.shape == (1, *shape, 3)
+
+
+def test_16_bits_and_colour_are_the_same_photo(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    options = SampleOptions(1, 0)
+    expected = colorizer.colorize(photo, options).images.astype(int)
+    for same in (photo.astype(np.uint16) * 257, np.repeat(photo[..., None], 3, 2)):
+        assert np.abs(colorizer.colorize(same, options).images - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (SampleOptions(0, 0), "n"),
+        (SampleOptions(1, 0, -1.0), "temperature"),
+        (SampleOptions(1, 0, float("nan")), "temperature"),
+        (SampleOptions(1, -1), "seed"),
+        (SampleOptions(1, 0, 1.0, 3.0), "latent_norm"),
+    ],
+)
+def test_options_out_of_range(
+    colorizer: CinnColorizer, photo: NDArray[np.uint8], options: SampleOptions, name: str
+) -> None:
+    with pytest.raises(InputError) as error:
+        colorizer.colorize(photo, options)
+    assert error.value.name == name
+
+
+def test_never_a_picture_of_nans(tiny_checkpoint: Checkpoint, photo: NDArray[np.uint8]) -> None:
+    class Broken(CinnColorizer):
+        def draw(self, options: SampleOptions, temperature: float) -> list:  # type: ignore[type-arg]
+            return [z * float("nan") for z in super().draw(options, temperature)]
+
+    with pytest.raises(NonFiniteError):
+        Broken(tiny_checkpoint, "cpu").colorize(photo, SampleOptions(1, 0))
+
+
+def test_devices() -> None:
+    assert choose_device("cpu") == "cpu"
+    assert choose_device("auto") in ("cpu", "cuda")
+    with pytest.raises(InputError, match="device"):
+        choose_device("tpu")
+
+
+def test_exponents_come_from_the_checkpoint(tiny_checkpoint: Checkpoint, photo: NDArray[np.uint8]) -> None:
+    cold = replace(tiny_checkpoint, temperature_exponents=(50.0,) * 4)
+    frozen = CinnColorizer(cold, "cpu").colorize(photo, SampleOptions(3, 0, 0.5))
+    assert spread(frozen.images) == 0
