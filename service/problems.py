@@ -6,13 +6,14 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from model.errors import CheckpointError, InputError, ModelError, NonFiniteError
 from service import errors
+from service.errors import FieldProblem
 
-__all__ = ["INTERNAL_ERROR", "PROBLEMS", "Problem", "install", "internal_error", "responses"]
+__all__ = ["INTERNAL_ERROR", "PROBLEMS", "ROUTER_CODES", "Problem", "install", "internal_error", "responses"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -47,17 +48,8 @@ INTERNAL_ERROR = (500, "internal_error")
 TITLES = {499: "Client Closed Request"}
 
 
-class FieldProblem(BaseModel):
-    """What is wrong with one field."""
-
-    field: str = Field(examples=["temperature"])
-    message: str = Field(examples=["Input should be less than or equal to 2"])
-
-
 class Problem(BaseModel):
     """An error, as RFC 9457 describes it. Programs look at `code`; people read `detail`."""
-
-    model_config = ConfigDict(json_schema_extra={"description": "RFC 9457 problem details"})
 
     type: str = Field(default="about:blank", examples=["about:blank"])
     title: str = Field(description="the status in words", examples=["Unprocessable Content"])
@@ -89,9 +81,9 @@ async def _known_error(request: Request, error: Exception) -> JSONResponse:
     status, code = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
     fields, headers = None, {}
     if isinstance(error, errors.ParameterError):
-        fields = [FieldProblem(field=each.field, message=each.message) for each in error.problems]
+        fields = list(error.problems)
     if isinstance(error, InputError):
-        fields = [FieldProblem(field=error.name, message=str(error))]
+        fields = [FieldProblem(error.name, str(error))]
     if isinstance(error, errors.RetryLaterError):
         headers["Retry-After"] = str(error.retry_after_seconds)
     return _answer(status, code, str(error), fields, headers)
@@ -108,7 +100,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     """Answer what FastAPI itself refuses, in the service's own words."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type alone
-    found = [errors.FieldProblem(str(each["loc"][-1]), each["msg"]) for each in error.errors()]
+    found = [FieldProblem(str(each["loc"][-1]), each["msg"]) for each in error.errors()]
     return await _known_error(request, errors.ParameterError(*found))
 
 

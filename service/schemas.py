@@ -20,7 +20,7 @@ __all__ = [
 MAX_SAMPLES = 16
 MAX_SEED = 2**32 - 1
 
-Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
+ZeroToTwo = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 
 
 class ColorizationParameters(BaseModel):
@@ -29,13 +29,13 @@ class ColorizationParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     n: int = Field(default=4, ge=1, le=MAX_SAMPLES, description="how many colorings", examples=[4])
-    temperature: Temperature | None = Field(
+    temperature: ZeroToTwo | None = Field(
         default=None,
-        description="standard deviation of the latents: 0 = the single most likely kind of coloring, 1 = the model's "
+        description="standard deviation of the latents: 0 = the one coloring of z = 0, 1 = the model's "
         "own distribution; left out = what the model card recommends",
         examples=[0.8],
     )
-    latent_norm: Temperature | None = Field(
+    latent_norm: ZeroToTwo | None = Field(
         default=None,
         description="rescale each latent to this norm, in units of √dim; left out = as drawn",
         examples=[1.0],
