@@ -8,7 +8,6 @@ sharpened by as much as averaging the result back to the small size would show.
 Source: Kopf et al. 2007, Joint Bilateral Upsampling; Irani and Peleg 1991 for the sharpening (back-projection).
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -46,7 +45,7 @@ def upsample_to_rgb(
     """Upsample N small a*b* maps, map them to the gamut, and join them with the photo's own lightness.
 
     chroma: (N, 2, h, w) a*b*. lightness: (H, W), L* in [0, 100]. Returns (N, H, W, 3) sRGB, in `out` if it is given.
-    Runs on the CPUs this process may use, MAX_THREADS at most; beside its output it needs a few megabytes.
+    Runs on as many threads as torch uses, MAX_THREADS at most; beside its output it needs a few megabytes.
     The first call loads the compiled kernel, or compiles it (seconds). May be called from several threads at once.
     Raises InputError if a shape or type is another, a size is 0, or a value is not finite.
     """
@@ -66,7 +65,7 @@ def upsample_to_rgb(
     opponents = (sharp * torch.tensor([1 / 500, -1 / 200])[:, None, None]).permute(2, 3, 0, 1).flatten(2)
     arguments = lightness, guide.contiguous().numpy(), opponents.contiguous().numpy(), out
     band = max(1, BAND_PIXELS // width)
-    threads = min(len(os.sched_getaffinity(0)), MAX_THREADS, -(-height // band))
+    threads = min(torch.get_num_threads(), MAX_THREADS, -(-height // band))
     with ThreadPoolExecutor(threads, thread_name_prefix="upsampling") as pool:
         list(pool.map(lambda top: fill_rows(top, min(top + band, height), *arguments), range(0, height, band)))
     return out
