@@ -17,7 +17,8 @@ def map_to_gamut(lab: Tensor) -> Tensor:
     """Shrink the chroma of each colour by the least factor that brings it into sRGB.
 
     lab: (B, 3, …), L* in [0, 100]. Returns (B, 3, …): L* and hue are kept, colours of sRGB are returned as they are.
-    Every hue leaf of sRGB is star-shaped around the grey axis, so that bisection finds the one boundary.
+    A ray of chroma leaves sRGB once, at the boundary that bisection finds; but for a sliver of yellows at L* above 93,
+    whose edge is a little concave: there it finds one of the boundaries.
     """
     outside = ~_is_inside(lab)
     colors = lab.movedim(1, -1)[outside].T[None]

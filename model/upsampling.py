@@ -63,7 +63,8 @@ def upsample_to_rgb(
     if not (torch.isfinite(guide).all() and torch.isfinite(sharp).all()):
         raise InputError("chroma, lightness", "finite values", "NaN or infinity")
     opponents = (sharp * torch.tensor([1 / 500, -1 / 200])[:, None, None]).permute(2, 3, 0, 1).flatten(2)
-    arguments = lightness, guide.contiguous().numpy(), opponents.contiguous().numpy(), out
+    numbers = np.array([1 / SIGMA_SPACE, 1 / SIGMA_LIGHTNESS, FLOOR], np.float32)
+    arguments = lightness, guide.contiguous().numpy(), opponents.contiguous().numpy(), *numbers, out
     band = max(1, BAND_PIXELS // width)
     threads = min(torch.get_num_threads(), MAX_THREADS, -(-height // band))
     with ThreadPoolExecutor(threads, thread_name_prefix="upsampling") as pool:

@@ -2,7 +2,8 @@
 
 A row is worked on in spans of pixels that share their taps, so that every inner loop runs over plain arrays in the
 first-level cache, and is vectorized. All arithmetic is in float32, and so are the constants: a Python float would widen
-every loop to float64.
+every loop to float64. numba caches the machine code under this file's date alone: what may be tuned elsewhere is passed
+in, and whoever changes a constant that is imported here touches this file.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from model.color import DELTA, KAPPA, WHITE_D65, XYZ_TO_SRGB
 from model.gamut import STEPS, TOLERANCE
-from model.upsampling import FLOOR, SIGMA_LIGHTNESS, SIGMA_SPACE, TAPS
+from model.upsampling import TAPS
 
 __all__ = ["fill_rows"]
 
@@ -26,8 +27,6 @@ RUN = 64
 """Most pixels that are averaged at a time; they share their taps."""
 LANES = 8
 """Runs are rounded up to a multiple of this, so that no loop has a slow rest; what lies beyond is overwritten."""
-LIGHTNESS_SCALE, SPACE_SCALE = F32(1 / (128 * SIGMA_LIGHTNESS**2)), F32(1 / (128 * SIGMA_SPACE**2))
-WEIGHT_FLOOR = F32(FLOOR)
 LOW, HIGH = F32(-TOLERANCE), F32(1 + TOLERANCE)
 CUBE_FROM, LINE_SLOPE, LINE_OFFSET = F32(DELTA), F32(116 / KAPPA), F32(16 / KAPPA)
 (RX, RY, RZ), (GX, GY, GZ), (BX, BY, BZ) = (np.array(XYZ_TO_SRGB) * WHITE_D65).astype(np.float32)
@@ -40,7 +39,7 @@ ENCODED = np.rint(255 * _encoded).astype(np.uint8)
 INDEX, FLOATS = numba.int64, numba.float32
 SIGNATURE = numba.void(
     INDEX, INDEX, numba.types.Array(FLOATS, 2, "C", readonly=True), FLOATS[:, ::1], FLOATS[:, :, ::1],
-    numba.uint8[:, :, :, ::1],
+    FLOATS, FLOATS, FLOATS, numba.uint8[:, :, :, ::1],
 )  # fmt: skip
 # sums may be reordered into fused multiply-adds; infinities and NaN keep their meaning
 FAST = {"arcp", "contract", "nsz"}
@@ -58,9 +57,9 @@ def compiled(*signature: Any, **options: Any) -> Callable[[FunctionT], FunctionT
 
 
 @compiled(inline="always")
-def _gaussian(x: F32, scale: F32) -> F32:
-    """Return exp(−64 scale x²) by exp(−y) ≈ (1 − z + z²/2)⁶⁴, z = y/64: off by at most 2·10⁻⁵, and vectorized."""
-    z = min(x * x * scale, ONE)
+def _gaussian(x: F32) -> F32:
+    """Return exp(−x²/2) by exp(−y) ≈ (1 − z + z²/2)⁶⁴, z = y/64: off by at most 2·10⁻⁵, and vectorized."""
+    z = min(x * x * F32(1 / 128), ONE)
     g = ONE - z + z * z * HALF
     g *= g
     g *= g
@@ -73,7 +72,14 @@ def _gaussian(x: F32, scale: F32) -> F32:
 
 @compiled(fastmath=FAST)
 def _weigh(
-    lightness: Floats, small_lightness: Floats, weight_y: Floats, weight_x: Floats, weights: Floats, total: Floats
+    lightness: Floats,
+    small_lightness: Floats,
+    per_sigma: F32,
+    floor: F32,
+    weight_y: Floats,
+    weight_x: Floats,
+    weights: Floats,
+    total: Floats,
 ) -> None:
     """Compute each tap's weight, and one over their sum."""
     for k in range(len(total)):
@@ -81,7 +87,7 @@ def _weigh(
     for t in range(TAPS * TAPS):
         tap_lightness, tap_y, j = small_lightness[t], weight_y[t // TAPS], t % TAPS
         for k in range(len(total)):
-            alike = _gaussian(lightness[k] - tap_lightness, LIGHTNESS_SCALE) + WEIGHT_FLOOR
+            alike = _gaussian((lightness[k] - tap_lightness) * per_sigma) + floor
             weight = alike * (tap_y * weight_x[j, k])
             weights[t, k] = weight
             total[k] += weight
@@ -111,13 +117,13 @@ def _average(small_chroma: Floats, weights: Floats, total: Floats, start: int, o
 
 
 @compiled(fastmath=FAST)
-def _weigh_axis(start: int, count: int, size: int, small: int, weights: Floats) -> None:
+def _weigh_axis(start: int, count: int, size: int, small: int, per_sigma: F32, weights: Floats) -> None:
     """Compute the spatial weights of the pixels from `start` on, which share their taps, along an axis of `size`."""
     nearest = (2 * start + 1) * small // (2 * size)
     for j in range(TAPS):
         for k in range(count):
             distance = (start + k + 0.5) * small / size - (nearest + j - TAPS // 2 + 0.5)
-            weights[j, k] = _gaussian(F32(distance), SPACE_SCALE)
+            weights[j, k] = _gaussian(F32(distance) * per_sigma)
 
 
 @compiled(inline="always")
@@ -182,10 +188,21 @@ def _encode(linear: Floats, pixels: NDArray[np.uint8]) -> None:
 
 
 @compiled(SIGNATURE, cache=True, nogil=True, fastmath=FAST)
-def fill_rows(first: int, last: int, lightness: Floats, guide: Floats, chroma: Floats, out: NDArray[np.uint8]) -> None:
+def fill_rows(
+    first: int,
+    last: int,
+    lightness: Floats,
+    guide: Floats,
+    chroma: Floats,
+    per_sigma_space: F32,
+    per_sigma_lightness: F32,
+    floor: F32,
+    out: NDArray[np.uint8],
+) -> None:
     """Write rows first … last − 1 of `out`.
 
     lightness: (H, W) L*. guide: (h, w) its small twin. chroma: (h, w, 2N), a*/500 and −b*/200 of each map in turn.
+    per_sigma_…: one over the standard deviations of the Gaussians. floor: weight of an unlike lightness.
     out: (N, H, W, 3).
     """
     height, width = lightness.shape
@@ -203,7 +220,7 @@ def fill_rows(first: int, last: int, lightness: Floats, guide: Floats, chroma: F
     origin = np.empty(SPAN, np.int64)
     for y in range(first, last):
         nearest_y = (2 * y + 1) * rows // (2 * height)
-        _weigh_axis(y, 1, height, rows, weight_y)
+        _weigh_axis(y, 1, height, rows, per_sigma_space, weight_y)
         for left in range(0, width, SPAN):
             right = min(left + SPAN, width)
             n = right - left
@@ -223,8 +240,17 @@ def fill_rows(first: int, last: int, lightness: Floats, guide: Floats, chroma: F
                         small_lightness[i * TAPS + j] = guide[tap_y, tap_x]
                         for c in range(channels):
                             small_chroma[i * TAPS + j, c] = chroma[tap_y, tap_x, c]
-                _weigh_axis(x, lanes, width, columns, weight_x)
-                _weigh(span[start:], small_lightness, weight_y[:, 0], weight_x, weights, total[:lanes])
+                _weigh_axis(x, lanes, width, columns, per_sigma_space, weight_x)
+                _weigh(
+                    span[start:],
+                    small_lightness,
+                    per_sigma_lightness,
+                    floor,
+                    weight_y[:, 0],
+                    weight_x,
+                    weights,
+                    total[:lanes],
+                )
                 _average(small_chroma, weights, total[:lanes], start, opponents)
                 x = end
             for k in range(n):
