@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from model.color import rgb_to_lab
 from model.resizing import resize_chroma, resize_lightness
 
-__all__ = ["Example", "NoPhotosError", "is_near_grey", "make_example", "read_photos"]
+__all__ = ["Example", "NoPhotosError", "is_near_grey", "make_example", "read_named_photos", "read_photos"]
 
 CHROMA_SIZE = 64
 SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -38,36 +38,42 @@ class Example(NamedTuple):
 
 
 def read_photos(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Yield each photo below a folder, or in a tar shard, as (H, W, 3) sRGB; unreadable ones are passed over.
+    """Yield each photo of a data path, as `read_named_photos` does."""
+    for _, photo in read_named_photos(path):
+        yield photo
+
+
+def read_named_photos(path: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Yield name and (H, W, 3) sRGB of each photo below a folder, or in a tar shard; unreadable ones are passed over.
 
     A folder may itself hold tar shards. Raises NoPhotosError if nothing could be read.
     """
     found = False
-    for data in _read_files(path):
+    for name, data in _read_files(path):
         try:
             with Image.open(io.BytesIO(data)) as image:
                 photo = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-        except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
+        except Exception:  # noqa: S112 (decoders raise anything on a broken file, and one photo is no loss)
             continue
         found = True
-        yield photo
+        yield name, photo
     if not found:
         raise NoPhotosError(f"no readable photo in {path}")
 
 
-def _read_files(path: Path) -> Iterator[bytes]:
+def _read_files(path: Path, name: str = "") -> Iterator[tuple[str, bytes]]:
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.suffix.lower() == ".tar" or file.suffix.lower() in SUFFIXES:
-                yield from _read_files(file)
+                yield from _read_files(file, file.relative_to(path).as_posix())
     elif path.suffix.lower() == ".tar":
         with tarfile.open(path) as tar:
             for member in tar:
                 extracted = tar.extractfile(member)
                 if extracted is not None and Path(member.name).suffix.lower() in SUFFIXES:
-                    yield extracted.read()
+                    yield member.name, extracted.read()
     else:
-        yield path.read_bytes()
+        yield name or path.name, path.read_bytes()
 
 
 def is_near_grey(photo: NDArray[np.uint8]) -> bool:
