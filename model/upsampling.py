@@ -49,26 +49,36 @@ def upsample_to_rgb(
     The first call loads the compiled kernel, or compiles it (seconds). May be called from several threads at once.
     Raises InputError if a shape or type is another, a size is 0, or a value is not finite.
     """
-    from model.upsampling_kernel import fill_rows  # late: it imports numba, and may compile
+    from model.upsampling_kernel import average_rows, fill_rows  # late: it imports numba, and may compile
 
-    _check(chroma, lightness)
+    samples = _check(chroma, lightness)
     height, width = lightness.shape
-    shape = (len(chroma), height, width, 3)
+    shape = (samples, height, width, 3)
     if out is None:
         out = np.empty(shape, np.uint8)
     elif out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous or not out.flags.writeable:
         raise InputError("out", f"contiguous, writable {shape} uint8", f"{out.shape} {out.dtype}")
     lightness = np.ascontiguousarray(lightness)
-    guide, sharp = _prepare(torch.tensor(chroma), _as_tensor(lightness))
-    if not (torch.isfinite(guide).all() and torch.isfinite(sharp).all()):
+    rows, columns = chroma.shape[2:]
+    middle = area_average(_as_tensor(lightness), (SHARPENING_SCALE * rows, SHARPENING_SCALE * columns)).numpy()
+    middle = np.ascontiguousarray(middle)
+    guide = middle.reshape(rows, SHARPENING_SCALE, columns, SHARPENING_SCALE).mean((1, 3))
+    scaled = chroma * np.array([1 / 500, -1 / 200], np.float32)[:, None, None]
+    opponents = np.ascontiguousarray(scaled.transpose(2, 3, 0, 1)).reshape(rows, columns, 2 * samples)
+    if not (np.isfinite(guide).all() and np.isfinite(opponents).all()):
         raise InputError("chroma, lightness", "finite values", "NaN or infinity")
-    opponents = (sharp * torch.tensor([1 / 500, -1 / 200])[:, None, None]).permute(2, 3, 0, 1).flatten(2)
-    numbers = np.array([1 / SIGMA_SPACE, 1 / SIGMA_LIGHTNESS, FLOOR], np.float32)
-    arguments = lightness, guide.contiguous().numpy(), opponents.contiguous().numpy(), *numbers, out
+    numbers = np.float32(1 / SIGMA_SPACE), np.float32(1 / SIGMA_LIGHTNESS), np.float32(FLOOR)
+    back = np.empty((*middle.shape, 2 * samples), np.float32)
+    average_rows(0, len(middle), middle, guide, opponents, *numbers, back)
+    sharp = 2 * opponents - back.reshape(rows, SHARPENING_SCALE, columns, SHARPENING_SCALE, -1).mean((1, 3))
     band = max(1, BAND_PIXELS // width)
     threads = min(torch.get_num_threads(), MAX_THREADS, -(-height // band))
+
+    def fill_band(top: int) -> None:
+        fill_rows(top, min(top + band, height), lightness, guide, sharp, *numbers, out)
+
     with ThreadPoolExecutor(threads, thread_name_prefix="upsampling") as pool:
-        list(pool.map(lambda top: fill_rows(top, min(top + band, height), *arguments), range(0, height, band)))
+        list(pool.map(fill_band, range(0, height, band)))
     return out
 
 
@@ -96,11 +106,12 @@ def upsample_chroma(chroma: Tensor, lightness: Tensor) -> Tensor:
     return result
 
 
-def _check(chroma: NDArray[np.float32], lightness: NDArray[np.float32]) -> None:
+def _check(chroma: NDArray[np.float32], lightness: NDArray[np.float32]) -> int:
     if chroma.ndim != 4 or chroma.shape[1] != 2 or chroma.size == 0 or chroma.dtype != np.float32:
         raise InputError("chroma", "(N, 2, h, w) float32, not empty", f"{chroma.shape} {chroma.dtype}")
     if lightness.ndim != 2 or lightness.size == 0 or lightness.dtype != np.float32:
         raise InputError("lightness", "(H, W) float32, not empty", f"{lightness.shape} {lightness.dtype}")
+    return len(chroma)
 
 
 def _as_tensor(array: NDArray[np.float32]) -> Tensor:
@@ -161,7 +172,7 @@ def area_average(image: Tensor, shape: tuple[int, int]) -> Tensor:
 
     `cv2.INTER_AREA` does so only where both sides shrink.
     """
-    if image.shape[0] < image.shape[1]:  # the longer side first, so that what lies between is small
+    if image.shape[1] > 16 * image.shape[0]:  # else what lies between the two steps could be huge
         return _average_rows(_average_rows(image.T, shape[1]).T, shape[0])
     return _average_rows(_average_rows(image, shape[0]).T, shape[1]).T
 

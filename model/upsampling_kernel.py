@@ -17,7 +17,7 @@ from model.color import DELTA, KAPPA, WHITE_D65, XYZ_TO_SRGB
 from model.gamut import STEPS, TOLERANCE
 from model.upsampling import TAPS
 
-__all__ = ["fill_rows"]
+__all__ = ["average_rows", "fill_rows"]
 
 F32 = np.float32
 ZERO, HALF, ONE = F32(0), F32(0.5), F32(1)
@@ -37,9 +37,9 @@ ENCODED = np.rint(255 * _encoded).astype(np.uint8)
 """8-bit sRGB of even steps of linear sRGB: at black, where sRGB is steepest, five steps make a level."""
 
 INDEX, FLOATS = numba.int64, numba.float32
-SIGNATURE = numba.void(
+ARGUMENTS = (
     INDEX, INDEX, numba.types.Array(FLOATS, 2, "C", readonly=True), FLOATS[:, ::1], FLOATS[:, :, ::1],
-    FLOATS, FLOATS, FLOATS, numba.uint8[:, :, :, ::1],
+    FLOATS, FLOATS, FLOATS,
 )  # fmt: skip
 # sums may be reordered into fused multiply-adds; infinities and NaN keep their meaning
 FAST = {"arcp", "contract", "nsz"}
@@ -187,7 +187,80 @@ def _encode(linear: Floats, pixels: NDArray[np.uint8]) -> None:
             pixels[k, channel] = ENCODED[min(max(step, 0), STEPS_TO_WHITE)]
 
 
-@compiled(SIGNATURE, cache=True, nogil=True, fastmath=FAST)
+@compiled(fastmath=FAST)
+def _average_span(
+    y: int,
+    left: int,
+    right: int,
+    lightness: Floats,
+    guide: Floats,
+    chroma: Floats,
+    per_sigma_space: F32,
+    per_sigma_lightness: F32,
+    floor: F32,
+    span: Floats,
+    opponents: Floats,
+) -> None:
+    """Upsample pixels left … right − 1 of row y: their lightness goes to `span`, their chroma to `opponents`."""
+    height, width = lightness.shape
+    rows, columns, channels = chroma.shape
+    small_lightness = np.empty(TAPS * TAPS, np.float32)
+    small_chroma = np.empty((TAPS * TAPS, channels), np.float32)
+    weight_y = np.empty((TAPS, 1), np.float32)
+    weight_x = np.empty((TAPS, RUN), np.float32)
+    weights = np.empty((TAPS * TAPS, RUN), np.float32)
+    total = np.empty(RUN, np.float32)
+    for k in range(right - left):
+        span[k] = lightness[y, left + k]
+    nearest_y = (2 * y + 1) * rows // (2 * height)
+    _weigh_axis(y, 1, height, rows, per_sigma_space, weight_y)
+    x = left
+    while x < right:
+        nearest_x = (2 * x + 1) * columns // (2 * width)
+        next_x = -((columns - 2 * (nearest_x + 1) * width) // (2 * columns))
+        end = min(next_x, x + RUN, right)
+        lanes = -(-(end - x) // LANES) * LANES
+        for i in range(TAPS):
+            tap_y = min(max(nearest_y + i - TAPS // 2, 0), rows - 1)
+            for j in range(TAPS):
+                tap_x = min(max(nearest_x + j - TAPS // 2, 0), columns - 1)
+                small_lightness[i * TAPS + j] = guide[tap_y, tap_x]
+                for c in range(channels):
+                    small_chroma[i * TAPS + j, c] = chroma[tap_y, tap_x, c]
+        start = x - left
+        run, run_total = span[start : start + lanes], total[:lanes]
+        _weigh_axis(x, lanes, width, columns, per_sigma_space, weight_x)
+        _weigh(run, small_lightness, per_sigma_lightness, floor, weight_y[:, 0], weight_x, weights, run_total)
+        _average(small_chroma, weights, run_total, start, opponents)
+        x = end
+
+
+@compiled(numba.void(*ARGUMENTS, FLOATS[:, :, ::1]), cache=True, nogil=True, fastmath=FAST)
+def average_rows(
+    first: int,
+    last: int,
+    lightness: Floats,
+    guide: Floats,
+    chroma: Floats,
+    per_sigma_space: F32,
+    per_sigma_lightness: F32,
+    floor: F32,
+    out: Floats,
+) -> None:
+    """Write rows first … last − 1 of `out`, (H, W, 2N): the upsampled chroma. See `fill_rows`."""
+    span = np.zeros(SPAN + RUN, np.float32)
+    opponents = np.empty((chroma.shape[2], SPAN + RUN), np.float32)
+    numbers = per_sigma_space, per_sigma_lightness, floor
+    for y in range(first, last):
+        for left in range(0, lightness.shape[1], SPAN):
+            right = min(left + SPAN, lightness.shape[1])
+            _average_span(y, left, right, lightness, guide, chroma, *numbers, span, opponents)
+            for k in range(right - left):
+                for c in range(len(opponents)):
+                    out[y, left + k, c] = opponents[c, k]
+
+
+@compiled(numba.void(*ARGUMENTS, numba.uint8[:, :, :, ::1]), cache=True, nogil=True, fastmath=FAST)
 def fill_rows(
     first: int,
     last: int,
@@ -199,64 +272,26 @@ def fill_rows(
     floor: F32,
     out: NDArray[np.uint8],
 ) -> None:
-    """Write rows first … last − 1 of `out`.
+    """Write rows first … last − 1 of `out`, (N, H, W, 3): sRGB of the upsampled chroma, mapped to the gamut.
 
     lightness: (H, W) L*. guide: (h, w) its small twin. chroma: (h, w, 2N), a*/500 and −b*/200 of each map in turn.
     per_sigma_…: one over the standard deviations of the Gaussians. floor: weight of an unlike lightness.
-    out: (N, H, W, 3).
     """
-    height, width = lightness.shape
-    rows, columns, channels = chroma.shape
-    small_lightness = np.empty(TAPS * TAPS, np.float32)
-    small_chroma = np.empty((TAPS * TAPS, channels), np.float32)
-    weight_y = np.empty((TAPS, 1), np.float32)
-    weight_x = np.empty((TAPS, RUN), np.float32)
-    weights = np.empty((TAPS * TAPS, RUN), np.float32)
-    total = np.empty(RUN, np.float32)
     span = np.zeros(SPAN + RUN, np.float32)
-    opponents = np.empty((channels, SPAN + RUN), np.float32)
+    opponents = np.empty((chroma.shape[2], SPAN + RUN), np.float32)
     linear = np.empty((3, SPAN), np.float32)
     packed = np.empty((5, SPAN), np.float32)
     origin = np.empty(SPAN, np.int64)
+    numbers = per_sigma_space, per_sigma_lightness, floor
     for y in range(first, last):
-        nearest_y = (2 * y + 1) * rows // (2 * height)
-        _weigh_axis(y, 1, height, rows, per_sigma_space, weight_y)
-        for left in range(0, width, SPAN):
-            right = min(left + SPAN, width)
-            n = right - left
-            for k in range(n):
-                span[k] = lightness[y, left + k]
-            x = left
-            while x < right:
-                nearest_x = (2 * x + 1) * columns // (2 * width)
-                next_x = -((columns - 2 * (nearest_x + 1) * width) // (2 * columns))
-                end = min(next_x, x + RUN, right)
-                lanes = -(-(end - x) // LANES) * LANES
-                start = x - left
-                for i in range(TAPS):
-                    tap_y = min(max(nearest_y + i - TAPS // 2, 0), rows - 1)
-                    for j in range(TAPS):
-                        tap_x = min(max(nearest_x + j - TAPS // 2, 0), columns - 1)
-                        small_lightness[i * TAPS + j] = guide[tap_y, tap_x]
-                        for c in range(channels):
-                            small_chroma[i * TAPS + j, c] = chroma[tap_y, tap_x, c]
-                _weigh_axis(x, lanes, width, columns, per_sigma_space, weight_x)
-                _weigh(
-                    span[start:],
-                    small_lightness,
-                    per_sigma_lightness,
-                    floor,
-                    weight_y[:, 0],
-                    weight_x,
-                    weights,
-                    total[:lanes],
-                )
-                _average(small_chroma, weights, total[:lanes], start, opponents)
-                x = end
-            for k in range(n):
-                span[k] = (span[k] + F32(16)) / F32(116)
+        for left in range(0, lightness.shape[1], SPAN):
+            right = min(left + SPAN, lightness.shape[1])
+            _average_span(y, left, right, lightness, guide, chroma, *numbers, span, opponents)
+            f = span[: right - left]
+            for k in range(len(f)):
+                f[k] = (f[k] + F32(16)) / F32(116)
             for m in range(len(out)):
                 dx, dz = opponents[2 * m], opponents[2 * m + 1]
-                _to_linear(span[:n], dx, dz, linear)
-                _map_to_gamut(span[:n], dx, dz, linear, packed, origin)
+                _to_linear(f, dx, dz, linear)
+                _map_to_gamut(f, dx, dz, linear, packed, origin)
                 _encode(linear, out[m, y, left:right])
