@@ -6,21 +6,25 @@ from numpy.typing import NDArray
 
 from model.cinn import LIGHTNESS_SIZE
 
-__all__ = ["resize_chroma", "resize_lightness"]
+__all__ = ["SHARPEST", "resize_chroma", "resize_lightness"]
+
+SHARPEST = 192
+"""Longest side of lightness that reaches the network, in pixels: the mean of the training photos, which are 150 to 224.
+
+Given sharper lightness, h's features move away from those that the flow was trained on, and colours fit worse.
 
 
 def resize_lightness(lightness: NDArray[np.float32], size: int = LIGHTNESS_SIZE) -> NDArray[np.float32]:
-    """Squeeze (H, W) L* to a square: averaged over area where it shrinks, bicubic where it grows.
+    """Squeeze (H, W) L* to a square, as sharp as the photos that the network was trained on.
 
+    A side longer than SHARPEST is averaged over area to that first; what is shorter than size then grows bicubically.
     Returns (size, size) in [0, 100].
     """
-    height = lightness.shape[0]
-    # One side at a time, for a panorama can shrink along one and grow along the other.
-    for shape in ((height, size), (size, size)):
-        shrinks = shape[0] * shape[1] < lightness.size
-        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-        lightness = np.asarray(cv2.resize(lightness, shape[::-1], interpolation=interpolation), np.float32)
-    return lightness.clip(0, 100)
+    sharpest = min(SHARPEST, size)
+    shape = tuple(min(side, sharpest) for side in lightness.shape)
+    lightness = cv2.resize(lightness, shape[::-1], interpolation=cv2.INTER_AREA).reshape(shape)
+    lightness = cv2.resize(lightness, (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(lightness, np.float32).clip(0, 100)
 
 
 def resize_chroma(chroma: NDArray[np.float32], size: int) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.resizing import resize_chroma, resize_lightness
+from model.resizing import SHARPEST, resize_chroma, resize_lightness
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (64, 64), (256, 256), (300, 200), (100, 1000), (1000, 100), (513, 257)])
@@ -14,9 +14,16 @@ def test_a_constant_stays_constant(shape: tuple[int, int]) -> None:
 
 
 def test_shrinking_averages_over_area() -> None:
-    lightness = np.random.default_rng(0).uniform(0, 100, (1024, 512)).astype(np.float32)
-    expected = lightness.reshape(256, 4, 256, 2).mean((1, 3))
-    np.testing.assert_allclose(resize_lightness(lightness), expected, atol=1e-3)
+    lightness = np.random.default_rng(0).uniform(0, 100, (512, 256)).astype(np.float32)
+    expected = lightness.reshape(128, 4, 128, 2).mean((1, 3))
+    np.testing.assert_allclose(resize_lightness(lightness, 128), expected, atol=1e-3)
+
+
+def test_what_is_too_sharp_for_the_network_is_smoothed() -> None:
+    stripes = np.tile(np.array([0, 100], np.float32), (1024, 512))
+    np.testing.assert_allclose(resize_lightness(stripes), 50, atol=17)
+    same = np.random.default_rng(0).uniform(0, 100, (SHARPEST, SHARPEST)).astype(np.float32)
+    assert resize_lightness(same).std() > 0.8 * same.std()
 
 
 def test_growing_stays_in_range() -> None:
