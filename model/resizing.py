@@ -12,6 +12,7 @@ SHARPEST = 192
 """Longest side of lightness that reaches the network, in pixels: the mean of the training photos, which are 150 to 224.
 
 Given sharper lightness, h's features move away from those that the flow was trained on, and colours fit worse.
+"""
 
 
 def resize_lightness(lightness: NDArray[np.float32], size: int = LIGHTNESS_SIZE) -> NDArray[np.float32]:
