@@ -25,7 +25,7 @@ check: .venv/installed  ## format, lint, types, import rules
 	$(BIN)/lint-imports
 
 train: .venv/installed  ## train every level on DATA for MINUTES minutes in all
-	$(BIN)/python -m training --data $(DATA) --minutes $(MINUTES) --out runs/train
+	$(BIN)/python -m training run --data $(DATA) --minutes $(MINUTES) --out runs/train --resume
 
 eval: .venv/installed  ## measure weights/ on DATA
 	$(BIN)/python -m benchmarks.quality --data $(DATA) --json -

@@ -53,7 +53,10 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
     save_file(tensors, path, {METADATA: json.dumps(metadata)})  # one key, for safetensors would shuffle several
     path.chmod(0o644)  # safetensors writes for the owner alone, but servers run as another user
     digest = _sha256(path)
-    (path.parent / CHECKSUMS).write_text(f"{digest}  {path.name}\n")
+    sums = path.parent / CHECKSUMS
+    others = sums.read_text().splitlines() if sums.is_file() else []
+    kept = [line for line in others if line.partition("  ")[2] != path.name]
+    sums.write_text("\n".join(sorted([*kept, f"{digest}  {path.name}"], key=lambda line: line[66:])) + "\n")
     return digest
 
 

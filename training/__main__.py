@@ -1,4 +1,4 @@
-"""`python -m training`: train on your own photos."""
+"""`python -m training`: train on your own photos, and join levels that were trained apart."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,12 +8,17 @@ from rich.console import Console
 
 from model.errors import ModelError
 from training.data import NoPhotosError
-from training.run import RunConfig, run
+from training.run import RunConfig, join, run
 
 Level = Annotated[list[int] | None, typer.Option(help="Size of a level to train; repeat it to train some together.")]
 
 
-def main(
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+errors = Console(stderr=True)
+
+
+@app.command("run")
+def run_command(
     data: Annotated[Path, typer.Option(exists=True, help="A folder of photos or of tar shards, or one shard.")],
     out: Annotated[Path, typer.Option(help="Features, states and the checkpoint go here.")] = Path("runs/train"),
     minutes: Annotated[float, typer.Option(min=0, help="Of training, for all levels, without the features.")] = 120,
@@ -23,7 +28,6 @@ def main(
     resume: Annotated[bool, typer.Option(help="Go on from the states in OUT; without it they must not exist.")] = False,
 ) -> None:
     """Train the cINN: every level apart, one after another, or those that --level names together."""
-    errors = Console(stderr=True)
     states = sorted(out.glob("level-*.pt"))
     if states and not resume:
         errors.print(f"{out} holds a run already; go on with it with --resume, or choose another --out")
@@ -36,5 +40,20 @@ def main(
     print(f"weights: {path}" if path else f"stopped; go on with --resume --out {out}")
 
 
+@app.command("join")
+def join_command(
+    level: Annotated[list[str], typer.Option(help="SIZE=WEIGHTS: where to take a level from; once for every level.")],
+    out: Annotated[Path, typer.Option(help="The checkpoint to write.")],
+) -> None:
+    """Put levels that were trained in runs of their own into one checkpoint."""
+    try:
+        pairs = [part.partition("=") for part in level]
+        join({int(size): Path(weights) for size, _, weights in pairs}, out)
+    except (ModelError, ValueError) as error:
+        errors.print(str(error))
+        raise typer.Exit(2) from error
+    print(f"weights: {out}")
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -1,0 +1,88 @@
+"""Photos are found, read and turned into examples; broken ones are passed over."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from training.data import NoPhotosError, is_near_grey, make_example, read_named_photos, read_photos
+
+
+def photo(seed: int = 0, size: tuple[int, int] = (70, 90)) -> NDArray[np.uint8]:
+    small = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), np.uint8)
+    return np.asarray(Image.fromarray(small).resize(size[::-1], Image.Resampling.BICUBIC))
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.png").write_bytes(png(photo(0)))
+    (tmp_path / "sub" / "b.png").write_bytes(png(photo(1)))
+    (tmp_path / "broken.jpg").write_bytes(b"not a photo")
+    (tmp_path / "notes.txt").write_text("nor is this")
+    return tmp_path
+
+
+def test_a_folder_is_read_with_names_in_order(folder: Path) -> None:
+    found = dict(read_named_photos(folder))
+    assert list(found) == ["a.png", "sub/b.png"]
+    np.testing.assert_array_equal(found["sub/b.png"], photo(1))
+
+
+def test_a_tar_is_read(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
+        for name, data in (("x/0.png", png(photo(0))), ("x/1.txt", b"no photo"), ("x/2.png", png(photo(2))[:50])):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    for path in (tmp_path, tmp_path / "shard.tar"):
+        assert [name for name, _ in read_named_photos(path)] == ["x/0.png"]
+
+
+def test_no_photos(tmp_path: Path) -> None:
+    with pytest.raises(NoPhotosError, match="no readable photo in"):
+        list(read_photos(tmp_path))
+
+
+def test_near_grey() -> None:
+    grey = np.repeat(photo()[..., :1], 3, 2)
+    assert is_near_grey(grey)
+    assert not is_near_grey(photo())
+
+
+def test_an_example_of_a_whole_photo() -> None:
+    example = make_example(np.full((50, 300, 3), (255, 0, 0), np.uint8))
+    assert example.lightness.shape == (256, 256)
+    assert example.chroma.shape == (64, 64, 2)
+    # Red in CIELAB (D65): 53.24, 80.09, 67.20.
+    np.testing.assert_allclose(example.lightness, 53.24, atol=0.01)
+    np.testing.assert_allclose(example.chroma.reshape(-1, 2).mean(0), (80.09, 67.20), atol=0.01)
+
+
+def test_crops_are_random_and_reproducible() -> None:
+    a, b, c = (make_example(photo(), np.random.default_rng(seed)).chroma for seed in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert np.abs(a - c).mean() > 0.1
+
+
+def test_half_of_the_crops_are_mirrored() -> None:
+    ramp = np.zeros((64, 64, 3), np.uint8)
+    ramp[..., 0] = np.arange(64) * 4
+    rng = np.random.default_rng(0)
+    mirrored = sum(np.ptp(make_example(ramp, rng).lightness[0, [200, 50]]) > 0 and _falls(ramp, rng) for _ in range(60))
+    assert 15 < mirrored < 45
+
+
+def _falls(ramp: NDArray[np.uint8], rng: np.random.Generator) -> bool:
+    row = make_example(ramp, rng).lightness[0]
+    return bool(row[200] < row[50])

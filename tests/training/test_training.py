@@ -1,0 +1,250 @@
+"""The training loop learns, stops, goes on and writes weights that load."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from PIL import Image
+from torch.testing import assert_close
+
+from model.checkpoint import Checkpoint, load_checkpoint
+from model.cinn import Cinn, CinnConfig
+from model.errors import InputError
+from training.data import NoPhotosError
+from training.dataset import FeatureDataset
+from training.ema import Ema
+from training.features import STEPS_PER_STD, build_features, standardize_network
+from training.imagenet import load_imagenet_weights
+from training.loop import LoopConfig, Trainer, stop_signals
+from training.objective import level_data, level_loss
+from training.run import RunConfig, join, run
+from training.standardize import standardize_chroma, standardize_level
+
+PHOTOS = 24
+STEPS = 30
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pieces of photos, and two that are too grey to learn from."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    whole = [skimage.data.astronaut(), skimage.data.chelsea(), skimage.data.coffee()]
+    for i in range(PHOTOS + 2):
+        photo = whole[i % 3]
+        top, left = (rng.integers(side - 160 + 1) for side in photo.shape[:2])
+        piece = photo[top : top + 160, left : left + 160].copy()
+        if i >= PHOTOS:
+            piece[...] = piece[..., :1]
+        Image.fromarray(piece).save(folder / f"{i:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(photos: Path, tmp_path_factory: pytest.TempPathFactory, tiny_config: CinnConfig) -> tuple[Cinn, Path]:
+    """A new network with ImageNet's h, and the features of one view."""
+    cinn = Cinn(tiny_config)
+    load_imagenet_weights(cinn.network)
+    standardize_network(cinn.network, photos)
+    folder = tmp_path_factory.mktemp("features") / "0"
+    assert build_features(cinn.network, photos, folder, view=0) == PHOTOS
+    return cinn, folder
+
+
+def new_cinn(prepared: tuple[Cinn, Path]) -> tuple[Cinn, FeatureDataset]:
+    source, folder = prepared
+    dataset = FeatureDataset([[folder]], held_out=0.2)
+    cinn = Cinn(source.config)
+    cinn.load_state_dict(source.state_dict())
+    standardize_chroma(cinn, dataset)
+    for level in range(4):
+        standardize_level(cinn, level, dataset)
+    return cinn, dataset
+
+
+def trainer(prepared: tuple[Cinn, Path], levels: tuple[int, ...], **settings: float) -> Trainer:
+    cinn, dataset = new_cinn(prepared)
+    return Trainer(cinn, levels, dataset, replace(LoopConfig(batch=8, warmup_steps=1), **settings))  # type: ignore[arg-type]
+
+
+def steps(loop: Trainer, count: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    batches = loop.dataset.batches(8, np.random.default_rng(0))
+    for _ in range(count):
+        loop._step(next(batches), generator)
+
+
+def test_features_are_those_of_h(prepared: tuple[Cinn, Path], photos: Path) -> None:
+    cinn, folder = prepared
+    from training.data import make_example, read_photos
+
+    example = make_example(next(read_photos(photos)))
+    dataset = FeatureDataset([[folder]], held_out=0.2)
+    batch = dataset._read([(0, 0, 0)])
+    assert_close(batch.chroma[0].permute(1, 2, 0).numpy(), example.chroma, rtol=1e-3, atol=0.02)  # kept in float16
+    expected = cinn.network(torch.from_numpy(example.lightness)[None, None])
+    for kept, feature in zip(batch.features, expected, strict=True):
+        inside = feature.abs() < 127 / STEPS_PER_STD
+        # bfloat16 and the step of the int8 both stay below a tenth of a channel's standard deviation on average.
+        assert (kept - feature)[inside].abs().mean() < 0.1
+
+
+def test_finished_features_are_kept(prepared: tuple[Cinn, Path], photos: Path) -> None:
+    cinn, folder = prepared
+    before = (folder / "chroma.raw").stat().st_mtime_ns
+    assert build_features(cinn.network, photos, folder, view=0) == PHOTOS
+    assert (folder / "chroma.raw").stat().st_mtime_ns == before
+
+
+def test_data_are_standardized(prepared: tuple[Cinn, Path]) -> None:
+    cinn, dataset = new_cinn(prepared)
+    batch = next(dataset.batches(len(dataset.train), np.random.default_rng(0)))
+    for level, flow in enumerate(cinn.levels):
+        data, _ = level_data(cinn, level, batch.chroma)
+        seen = flow.standardize(data)
+        # Haar bands of one photo need not have unit variance each, but all of them together do.
+        assert seen.square().mean().item() == pytest.approx(1, rel=0.05)
+
+
+def test_the_loss_is_the_models_own_likelihood(prepared: tuple[Cinn, Path]) -> None:
+    cinn, dataset = new_cinn(prepared)
+    batch = next(iter(dataset.held_out_batches(3)))
+    condition = [level.photo_condition(batch.features, batch.lightness) for level in cinn.levels]
+    log_prob = cinn.log_prob(batch.chroma, condition).log_prob
+    for level, flow in enumerate(cinn.levels):
+        nats = level_loss(cinn, level, batch, *level_data(cinn, level, batch.chroma)).nats
+        assert_close(-nats * flow.dims + cinn._constant(level), log_prob[:, level], rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize("levels", [(0,), (1,), (2, 3)])
+def test_training_lowers_the_held_out_loss(prepared: tuple[Cinn, Path], levels: tuple[int, ...]) -> None:
+    loop = trainer(prepared, levels, learning_rate=3e-3)
+    before = loop.evaluate()
+    steps(loop, STEPS)
+    assert loop.history.skipped == 0
+    assert all(after < start for start, after in zip(before, loop.evaluate(), strict=True))
+
+
+def test_steps_that_are_not_finite_are_skipped_and_counted(prepared: tuple[Cinn, Path]) -> None:
+    loop = trainer(prepared, (0,))
+    before = {name: p.clone() for name, p in loop.flows.named_parameters()}
+    batch = next(loop.dataset.batches(8, np.random.default_rng(0)))
+    loop._step(batch._replace(chroma=batch.chroma * math.nan), torch.Generator().manual_seed(0))
+    assert (loop.history.step, loop.history.skipped) == (1, 1)
+    for name, p in loop.flows.named_parameters():
+        assert_close(p, before[name], rtol=0, atol=0)
+
+
+def test_training_goes_on_from_its_state(prepared: tuple[Cinn, Path], tmp_path: Path) -> None:
+    first = trainer(prepared, (0,), minutes=0.01)
+    first.train(tmp_path / "level-8.pt")
+    second = trainer(prepared, (0,), minutes=0.02)
+    second.train(tmp_path / "level-8.pt")
+    assert second.history.step > first.history.step > 0
+    assert second.history.losses[: len(first.history.losses)] == first.history.losses
+    assert second.history.seconds >= 0.02 * 60
+
+
+def test_ema_averages_and_gives_back() -> None:
+    module = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(module.weight, 1.0)
+    ema = Ema(module, decay=0.5)
+    torch.nn.init.constant_(module.weight, 3.0)
+    ema.update(1000)
+    with ema.applied():
+        assert module.weight.item() == 2.0
+    assert module.weight.item() == 3.0
+
+
+def test_signals_are_collected_and_handed_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_signals() as received:
+        assert not received
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert received == [signal.SIGTERM]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_run_of_all_levels(photos: Path, tmp_path: Path, tiny_config: CinnConfig) -> None:
+    loop = LoopConfig(batch=8)
+    path = run(RunConfig(photos, tmp_path, minutes=0.02, views=2), tiny_config, loop)
+    assert path is not None
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.cinn.config == tiny_config
+    assert {file.stem for file in tmp_path.glob("level-*.pt")} == {"level-8", "level-16", "level-32", "level-64"}
+    # From these weights, one level more; then joined with the others.
+    more = run(RunConfig(photos, tmp_path / "more", minutes=0.01, levels=(16,), views=1, init=path), None, loop)
+    assert more is not None
+    join({8: path, 16: more, 32: path, 64: path}, tmp_path / "joined.safetensors")
+    joined = load_checkpoint(tmp_path / "joined.safetensors").cinn.state_dict()
+    for name, tensor in load_checkpoint(path).cinn.state_dict().items():
+        origin = load_checkpoint(more).cinn.state_dict()[name] if name.startswith("levels.1.") else tensor
+        assert_close(joined[name], origin, rtol=0, atol=0)
+    trained = [name for name in joined if name.startswith("levels.1.") and name.endswith("weight")]
+    assert any(not torch.equal(joined[name], load_checkpoint(path).cinn.state_dict()[name]) for name in trained)
+
+
+def test_joining_wants_every_level(tiny_weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="one checkpoint for each of"):
+        join({8: tiny_weights}, tmp_path / "joined.safetensors")
+
+
+def test_an_unknown_level(photos: Path, tmp_path: Path, tiny_config: CinnConfig) -> None:
+    with pytest.raises(InputError, match="level: expected some of"):
+        run(RunConfig(photos, tmp_path, minutes=0.01, levels=(9,)), tiny_config)
+
+
+def test_too_few_photos(tmp_path: Path, photos: Path, tiny_config: CinnConfig) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "only.png").write_bytes((photos / "00.png").read_bytes())
+    with pytest.raises(NoPhotosError, match="too few to train on"):
+        run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0.01, views=1), tiny_config)
+
+
+def test_sigterm_leaves_a_state_to_go_on_from(photos: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "training",
+        "run",
+        "--data",
+        photos,
+        "--out",
+        tmp_path,
+        "--minutes",
+        "5",
+        "--views",
+        "1",
+    ]
+    with subprocess.Popen(  # noqa: S603
+        [*map(str, command), "--level", "8"], stdout=subprocess.DEVNULL, env=_environment()
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "features" / f"{photos.name}-0" / "done.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(3)
+        process.terminate()
+        assert process.wait(30) == 0
+    state = torch.load(tmp_path / "level-8.pt", weights_only=True)
+    assert state["history"]["step"] > 0
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def test_an_interrupted_run_is_not_begun_anew(tiny_checkpoint: Checkpoint, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "level-8.pt").write_bytes(b"")
+    command = [sys.executable, "-m", "training", "run", "--data", str(photos), "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 2
+    assert "--resume" in done.stderr
