@@ -1,14 +1,14 @@
 # tintflow: every target sets up .venv by itself.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 DATA ?= photos
 MINUTES ?= 120
 BIN := .venv/bin
 
-.PHONY: serve test check train eval bench format clean
+.PHONY: serve test check train eval bench docs format clean
 
 .venv/installed: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
@@ -32,6 +32,9 @@ eval: .venv/installed  ## measure weights/ on DATA
 
 bench: .venv/installed  ## measure speed
 	$(BIN)/python -m benchmarks.upsampling
+
+docs: .venv/installed  ## make the pictures of README and docs anew
+	$(BIN)/python -m benchmarks.pictures
 
 format: .venv/installed
 	$(BIN)/ruff format .

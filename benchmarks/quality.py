@@ -108,7 +108,9 @@ def _colorize(
     own = rgb_to_lab(torch.from_numpy(truth).permute(2, 0, 1)[None].float() / 255)[0, 1:].permute(1, 2, 0).numpy()
     target = torch.from_numpy(resize_chroma(own, cinn.chroma_size)).permute(2, 0, 1)[None].to(colorizer.device)
     log_prob = float(cinn.log_prob(target, condition).log_prob.sum())
-    return upsample_to_rgb(chroma, lightness).astype(np.float32) / np.float32(255), -log_prob / (np.log(2) * target.numel())
+    return upsample_to_rgb(chroma, lightness).astype(np.float32) / np.float32(255), -log_prob / (
+        np.log(2) * target.numel()
+    )
 
 
 def _square(photo: NDArray[np.uint8], size: int = SIZE) -> NDArray[np.uint8]:
