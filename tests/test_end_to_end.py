@@ -1,0 +1,147 @@
+"""`tintflow serve` with the released weights: a real grey photo in, colorings out."""
+
+import io
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import skimage.data
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.color import lightness_to_grey, photo_to_lightness
+
+URL = "/v1/colorizations"
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).parent / "tintflow"), "serve", "--port", str(port)]
+    with (
+        subprocess.Popen(command) as server,  # noqa: S603
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=STOP_SECONDS) as client,
+    ):
+        try:
+            wait_until_ready(client, server)
+            yield client
+        finally:
+            server.terminate()
+            stopped = server.wait(STOP_SECONDS)
+    assert stopped == -signal.SIGTERM
+
+
+def wait_until_ready(client: httpx.Client, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.ConnectError:
+            pass
+        time.sleep(0.1)
+    pytest.fail("the service did not become ready")
+
+
+@pytest.fixture(scope="module")
+def grey() -> NDArray[np.uint8]:
+    photo = photo_to_lightness(skimage.data.coffee()[:400:2, :600:2])
+    return (255 * lightness_to_grey(photo)).round().astype(np.uint8)
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def huge() -> bytes:
+    """A PNG whose header says 20,000 × 20,000, and little more."""
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(20_001))), (b"IEND", b""))
+    parts = (struct.pack(">I", len(d)) + name + d + struct.pack(">I", zlib.crc32(name + d)) for name, d in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def colorize(client: httpx.Client, grey: NDArray[np.uint8], **fields: Any) -> list[NDArray[np.uint8]]:
+    data = {"response_format": "zip", "output_format": "png", **fields}
+    answer = client.post(URL, files={"image": png(grey)}, data=data)
+    assert answer.status_code == 200, answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        names = [name for name in archive.namelist() if name.endswith(f".{data['output_format']}")]
+        return [np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in names]
+
+
+def test_four_different_colorings_at_the_photos_own_size(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
+    answer = client.post(URL, files={"image": png(grey)}, data={"n": 4})
+    body = answer.json()
+    assert (body["width"], body["height"]) == grey.shape[::-1]
+    assert len({item["b64_json"] for item in body["data"]}) == 4
+    assert {item["media_type"] for item in body["data"]} == {"image/jpeg"}
+    assert all(np.isfinite(item["bits_per_dim"]) for item in body["data"])
+
+
+def test_colorings_are_colourful_and_keep_the_lightness(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
+    for image in colorize(client, grey, n=4, seed=1, temperature=1):
+        back = 255 * lightness_to_grey(photo_to_lightness(image))
+        assert np.abs(back - grey).max() <= 1
+        assert np.ptp(image.astype(int), axis=2).mean() > 5  # grey has 0
+
+
+def test_same_seed_same_bytes(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
+    first, second = (client.post(URL, files={"image": png(grey)}, data={"seed": 3}).json() for _ in range(2))
+    assert [item["b64_json"] for item in first["data"]] == [item["b64_json"] for item in second["data"]]
+
+
+def test_a_sample_does_not_depend_on_n(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
+    four, eight = (colorize(client, grey, n=n, seed=3)[2].astype(int) for n in (4, 8))
+    assert np.abs(four - eight).max() <= 1
+
+
+def test_variance_grows_with_temperature_from_zero(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
+    spreads = [np.var(colorize(client, grey, n=4, seed=3, temperature=t), axis=0).mean() for t in (0, 0.5, 1)]
+    assert spreads[0] == 0 < spreads[1] < spreads[2]
+
+
+def test_latent_norm(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
+    body = client.post(URL, files={"image": png(grey)}, data={"n": 4, "latent_norm": 1}).json()
+    np.testing.assert_allclose([item["latent_norm"] for item in body["data"]], 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("upload", "fields", "status"),
+    [
+        (png(np.zeros((60, 60), np.uint8))[:60], {}, 422),
+        (b"", {}, 422),
+        (b"only text, though the name says .jpg", {}, 415),
+        (huge(), {}, 422),
+        (None, {"n": 0}, 422),
+        (None, {"n": 99}, 422),
+        (None, {"temperature": -1}, 422),
+        (None, {"temperature": "nan"}, 422),
+    ],
+)
+def test_bad_input_is_refused_and_the_service_goes_on(
+    client: httpx.Client, grey: NDArray[np.uint8], upload: bytes | None, fields: dict[str, Any], status: int
+) -> None:
+    file = ("photo.jpg", png(grey) if upload is None else upload)
+    answer = client.post(URL, files={"image": file}, data=fields)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(answer.json()) >= {"type", "title", "status", "detail", "code"}
+    assert client.get("/readyz").status_code == 200
