@@ -1,4 +1,4 @@
-"""Latents: drawn from a seed, scaled by temperature, rescaled to a norm."""
+"""Latents: drawn from a seed, scaled by temperature, rescaled to a norm, mixed with others and interpolated."""
 
 import math
 from collections.abc import Sequence
@@ -9,10 +9,12 @@ from torch import Tensor
 
 from model.errors import InputError
 
-__all__ = ["draw_latents", "latent_norms", "rescale_latents"]
+__all__ = ["draw_latents", "interpolate_latents", "latent_norms", "mix_latents", "rescale_latents"]
 
 MAX_TEMPERATURE = 2.0
 MAX_LATENT_NORM = 2.0
+MIN_ANGLE = 1e-3
+"""Radians: two latents that are nearer to one direction, or to opposite ones, are interpolated on a line."""
 
 
 def draw_latents(
@@ -52,6 +54,41 @@ def rescale_latents(latents: Sequence[Tensor], norm: float) -> list[Tensor]:
         raise InputError("latent_norm", "a temperature above 0, for z = 0 has no direction", norm)
     factors = norm / norms.clamp_min(math.ulp(1.0))
     return [z * factors[:, None] for z in latents]
+
+
+def mix_latents(latents: Sequence[Tensor], noise: Sequence[Tensor], weights: Sequence[float]) -> list[Tensor]:
+    """Return w·z + √(1 − w²)·ε, with a weight w in 0…1 for each level: 1 keeps z exactly, 0 is ε.
+
+    latents: (N or 1, dim) of each level. noise: (N, dim) of each level. If both are Gaussian, so is their mixture.
+    """
+    if len(weights) != len(latents) or not all(0 <= w <= 1 for w in weights):
+        raise InputError("weights", f"{len(latents)} numbers from 0 to 1", tuple(weights))
+    return [w * z + math.sqrt(1 - w * w) * e for z, e, w in zip(latents, noise, weights, strict=True)]
+
+
+def interpolate_latents(
+    start: Sequence[Tensor], end: Sequence[Tensor], positions: Sequence[float], spherical: bool = True
+) -> list[Tensor]:
+    """Go from one latent, (1, dim) of each level, to another: (P, dim) for P positions in 0…1.
+
+    The spherical path turns each level's direction evenly and changes its norm evenly, so that what lies between two
+    Gaussian latents has the norm of one. Position 0 is the start and position 1 the end, exactly.
+    """
+    t = torch.tensor(positions, dtype=torch.float64)[:, None]
+    return [_interpolate(a, b, t, spherical) for a, b in zip(start, end, strict=True)]
+
+
+def _interpolate(a: Tensor, b: Tensor, t: Tensor, spherical: bool) -> Tensor:
+    share_a, share_b = 1 - t, t
+    norm_a, norm_b = float(a.norm()), float(b.norm())
+    if spherical and norm_a > 0 and norm_b > 0:
+        angle = math.acos(max(-1.0, min(1.0, float((a.double() * b.double()).sum()) / (norm_a * norm_b))))
+        if MIN_ANGLE < angle < math.pi - MIN_ANGLE:  # else the two have one direction, or no path is the shortest
+            norm = (1 - t) * norm_a + t * norm_b
+            share_a = torch.sin((1 - t) * angle) / math.sin(angle) * norm / norm_a
+            share_b = torch.sin(t * angle) / math.sin(angle) * norm / norm_b
+    between = share_a.to(a) * a + share_b.to(b) * b
+    return torch.where(t == 0, a, torch.where(t == 1, b, between))
 
 
 def _generator(seed: int, index: int) -> torch.Generator:

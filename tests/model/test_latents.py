@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from model.errors import InputError
-from model.latents import draw_latents, latent_norms, rescale_latents
+from model.latents import draw_latents, interpolate_latents, latent_norms, mix_latents, rescale_latents
 
 DIMS = (128, 384, 1536, 6144)
 FLAT = (1.0, 1.0, 1.0, 1.0)
@@ -73,3 +73,48 @@ def test_a_latent_of_zero_has_no_direction() -> None:
     with pytest.raises(InputError, match="no direction"):
         rescale_latents(zero, 1.0)
     assert_close(latent_norms(rescale_latents(zero, 0.0)), torch.zeros(1))
+
+
+def two_latents() -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    return draw_latents(DIMS, FLAT, 7, [0], 1.0), draw_latents(DIMS, FLAT, 8, [0], 1.0)
+
+
+def test_mixing_keeps_or_replaces_a_level_exactly() -> None:
+    z, noise = two_latents()
+    mixed = mix_latents(z, noise, (1.0, 0.0, 0.6, 1.0))
+    for got, expected in zip(mixed, (z[0], noise[1], 0.6 * z[2] + 0.8 * noise[2], z[3]), strict=True):
+        assert_close(got, expected)
+    assert mixed[0].equal(z[0])
+    assert mixed[1].equal(noise[1])
+
+
+@pytest.mark.parametrize("weights", [(1.0,), (1.0, 1.0, 1.0, 1.1), (-0.1, 0.0, 0.0, 0.0), (math.nan,) * 4])
+def test_weights_out_of_range(weights: tuple[float, ...]) -> None:
+    with pytest.raises(InputError, match="weights"):
+        mix_latents(*two_latents(), weights)
+
+
+@pytest.mark.parametrize("spherical", [True, False])
+def test_a_path_has_its_ends_and_leaves_its_arguments(spherical: bool) -> None:
+    a, b = two_latents()
+    copies = [z.clone() for z in (*a, *b)]
+    for path, start, end in zip(interpolate_latents(a, b, (0.0, 0.3, 1.0), spherical), a, b, strict=True):
+        assert path[:1].equal(start)
+        assert path[2:].equal(end)
+    assert all(z.equal(copy) for z, copy in zip((*a, *b), copies, strict=True))
+
+
+def test_a_spherical_path_turns_evenly_and_changes_its_norm_evenly() -> None:
+    a, b = two_latents()
+    b = [2 * z for z in b]
+    for path in interpolate_latents(a, b, (0.0, 0.25, 0.5, 0.75, 1.0)):
+        assert_close(path.norm(dim=1), torch.linspace(float(path[0].norm()), float(path[-1].norm()), 5))
+        cosines = torch.cosine_similarity(path[1:], path[:-1])
+        assert_close(cosines, cosines[:1].expand(4))
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0, -1.0])
+def test_a_path_without_a_plane_is_a_line(factor: float) -> None:
+    a, _ = two_latents()
+    (middle,) = interpolate_latents(a[:1], [factor * a[0]], (0.5,))
+    assert_close(middle, a[0] * (1 + factor) / 2)

@@ -1,0 +1,30 @@
+"""Selection: which of many candidates are shown."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["select_diverse", "select_likely"]
+
+
+def select_diverse(chroma: NDArray[np.float32], n: int) -> list[int]:
+    """Choose n maps of (M, 2, h, w) a*b* that lie far apart; return their indices, ascending.
+
+    Farthest-point selection: beginning with the first, each map chosen is the one farthest from all chosen before. The
+    distance of two maps is their colour difference, averaged over pixels.
+    Source: Gonzalez 1985, Clustering to minimize the maximum intercluster distance.
+    """
+    chosen = [0]
+    nearest = np.full(len(chroma), np.inf)
+    while len(chosen) < n:
+        distance = np.linalg.norm(chroma - chroma[chosen[-1]], axis=1).mean((1, 2))
+        nearest = np.minimum(nearest, distance)
+        nearest[chosen] = -1  # so that of equal maps, too, each is chosen once
+        chosen.append(int(nearest.argmax()))
+    return sorted(chosen)
+
+
+def select_likely(bits_per_dim: NDArray[np.float64] | Sequence[float], n: int) -> list[int]:
+    """Choose the n of the highest likelihood, which is the fewest bits; return their indices, ascending."""
+    return sorted(np.argsort(bits_per_dim, kind="stable")[:n].tolist())
