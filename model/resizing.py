@@ -2,11 +2,14 @@
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from model.cinn import LIGHTNESS_SIZE
+from model.color import TILE_PIXELS, rgb_to_lab
+from model.protocol import Photo
 
-__all__ = ["SHARPEST", "resize_chroma", "resize_lightness"]
+__all__ = ["SHARPEST", "photo_to_chroma", "resize_chroma", "resize_lightness"]
 
 SHARPEST = 192
 """Longest side of lightness that reaches the network, in pixels: the mean of the training photos, which are 150 to 224.
@@ -23,11 +26,28 @@ def resize_lightness(lightness: NDArray[np.float32], size: int = LIGHTNESS_SIZE)
     """
     sharpest = min(SHARPEST, size)
     shape = tuple(min(side, sharpest) for side in lightness.shape)
-    lightness = cv2.resize(lightness, shape[::-1], interpolation=cv2.INTER_AREA).reshape(shape)
-    lightness = cv2.resize(lightness, (size, size), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(lightness, np.float32).clip(0, 100)
+    averaged = cv2.resize(lightness, shape[::-1], interpolation=cv2.INTER_AREA).reshape(shape)
+    grown = cv2.resize(averaged, (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(grown, np.float32).clip(0, 100)
 
 
 def resize_chroma(chroma: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """Average (H, W, 2) a*b* over area to (size, size, 2)."""
     return np.asarray(cv2.resize(chroma, (size, size), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def photo_to_chroma(photo: Photo, size: int) -> NDArray[np.float32]:
+    """Return the (size, size, 2) a*b* of a photo, averaged over area; of a grey one, 0.
+
+    Works in strips of rows, so that a large photo is never held in floats.
+    """
+    if photo.ndim == 2:
+        return np.zeros((size, size, 2), np.float32)
+    height, width = photo.shape[:2]
+    rows = max(1, TILE_PIXELS // width)
+    narrow = np.empty((height, size, 2), np.float32)
+    for top in range(0, height, rows):
+        strip = torch.from_numpy(photo[top : top + rows].copy()).permute(2, 0, 1)[None].float() / 255
+        chroma = rgb_to_lab(strip)[0, 1:].permute(1, 2, 0).contiguous().numpy()
+        narrow[top : top + rows] = cv2.resize(chroma, (size, len(chroma)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(narrow, (size, size), interpolation=cv2.INTER_AREA), np.float32)

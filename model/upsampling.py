@@ -21,7 +21,7 @@ from model.color import lab_to_rgb
 from model.errors import InputError
 from model.gamut import map_to_gamut
 
-__all__ = ["upsample_chroma", "upsample_to_rgb", "upsample_to_rgb_tensor"]
+__all__ = ["upsample_chroma", "upsample_points", "upsample_to_rgb", "upsample_to_rgb_tensor"]
 
 TAPS = 5
 SIGMA_SPACE = 0.6
@@ -104,6 +104,20 @@ def upsample_chroma(chroma: Tensor, lightness: Tensor) -> Tensor:
     for tile, upsampled in _upsampled_tiles(chroma, lightness):
         result[:, :, *tile] = upsampled
     return result
+
+
+def upsample_points(chroma: Tensor, lightness: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
+    """Upsample N small maps to some pixels alone, differentiably.
+
+    chroma: (N, C, h, w). lightness: (H, W), L* in [0, 100]. points: row and column of K pixels. Returns (N, K, C).
+    """
+    guide, sharp = _prepare(chroma, lightness)
+    means = []
+    for y, x in points:
+        pixel = slice(y, y + 1), slice(x, x + 1)
+        taps = _taps(pixel[0], lightness.shape[0], guide.shape[0]), _taps(pixel[1], lightness.shape[1], guide.shape[1])
+        means.append(_weighted_mean(sharp, _weights(lightness[pixel], guide, taps), taps)[:, :, 0, 0])
+    return torch.stack(means, 1)
 
 
 def _check(chroma: NDArray[np.float32], lightness: NDArray[np.float32]) -> int:

@@ -17,6 +17,7 @@ from model.upsampling import (
     TAPS,
     area_average,
     upsample_chroma,
+    upsample_points,
     upsample_to_rgb,
     upsample_to_rgb_tensor,
 )
@@ -234,3 +235,13 @@ def test_other_arguments_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=f"{name}.*: expected"):
         upsample_to_rgb(chroma, lightness, out=out)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (45, 3), (60, 90), (300, 270)])
+def test_points_are_those_of_the_whole(shape: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    chroma, lightness = torch.randn(2, 2, 16, 16, generator=generator), torch.from_numpy(photo(shape))
+    points = [(0, 0), (shape[0] - 1, shape[1] - 1), (shape[0] // 2, shape[1] // 3)]
+    whole = upsample_chroma(chroma, lightness)
+    expected = torch.stack([whole[:, :, y, x] for y, x in points], 1)
+    torch.testing.assert_close(upsample_points(chroma, lightness, points), expected)
