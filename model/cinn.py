@@ -53,9 +53,9 @@ class Samples(NamedTuple):
     """Chroma drawn by the inverse pass."""
 
     chroma: Tensor
-    """(N, 2, 64, 64) a*b*"""
+    """(N, 2, 64, 64) a*b*; smaller where only coarse levels were decoded"""
     log_prob: Tensor
-    """(N, 4): nats of each level, in CIELAB units"""
+    """(N, 4): nats of each level decoded, in CIELAB units"""
 
 
 class Cinn(nn.Module):
@@ -110,14 +110,16 @@ class Cinn(nn.Module):
     def sample(self, condition: Sequence[Tensor], latents: Sequence[Tensor]) -> Samples:
         """Decode latents.
 
-        condition: of `condition`, for N photos or for one. latents: (N, dims) of each level, coarse to fine.
+        condition: of `condition`, for N photos or for one. latents: (N, dims) of each level, coarse to fine; where fine
+        levels are left out, the result is the a*b* at the size of the last one given.
         """
         parts = []
         chroma = latents[0].new_empty(0)
-        for i, level in enumerate(self.levels):
-            data, log_det = level.inverse(latents[i], level.sample_condition(condition[i], chroma if i else None))
+        for i, z in enumerate(latents):
+            level = self.levels[i]
+            data, log_det = level.inverse(z, level.sample_condition(condition[i], chroma if i else None))
             chroma = join_detail(chroma, data) if i else data
-            parts.append(gaussian_log_prob(latents[i]) - log_det + self._constant(i))
+            parts.append(gaussian_log_prob(z) - log_det + self._constant(i))
         return Samples(chroma * self.chroma_std + self.chroma_mean, torch.stack(parts, 1))
 
     def _constant(self, level: int) -> Tensor:

@@ -1,12 +1,33 @@
 """The one door to the model: uint8 arrays in, uint8 arrays out."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Colorings", "Colorizer", "ModelInfo", "Photo", "SampleOptions"]
+__all__ = [
+    "Colorings",
+    "Colorizer",
+    "Hint",
+    "HintMatch",
+    "InterpolationOptions",
+    "InterpolationPath",
+    "LatentName",
+    "LevelLikelihood",
+    "Likelihood",
+    "ModelInfo",
+    "Photo",
+    "Rank",
+    "SampleOptions",
+    "Select",
+    "TransferOptions",
+    "VariationOptions",
+]
+
+Select = Literal["first", "diverse", "likely"]
+Rank = Literal["none", "likelihood"]
+InterpolationPath = Literal["spherical", "linear"]
 
 Photo = NDArray[np.uint8] | NDArray[np.uint16]
 """(H, W) sRGB-encoded grey of 8 or 16 bits, or (H, W, 3) sRGB of 8 bits, whose own colours are ignored."""
@@ -28,6 +49,18 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class Hint:
+    """A colour wished for at a point of the photo."""
+
+    x: float
+    """0 left … 1 right"""
+    y: float
+    """0 top … 1 bottom"""
+    color: tuple[int, int, int]
+    """sRGB, 0 … 255; the photo keeps its own lightness, so that a*b* alone are wished for"""
+
+
+@dataclass(frozen=True)
 class SampleOptions:
     """How to draw the samples of one photo. Sample i depends on (photo, seed, i, temperature) alone."""
 
@@ -39,14 +72,91 @@ class SampleOptions:
     """0 … 2; None is the model's default"""
     latent_norm: float | None = None
     """0 … 2, ‖z‖/√dim of every sample; None leaves the norm to chance"""
+    candidates: int | None = None
+    """n … 64, how many are drawn for `select` to choose from; None is n"""
+    select: Select = "first"
+    """`diverse`: far apart in colour; `likely`: of the highest likelihood"""
+    rank: Rank = "none"
+    """`likelihood` sorts, the likeliest first; `none` keeps the drawn order"""
+    hints: tuple[Hint, ...] = ()
+    """up to 32; the chosen samples are moved until they follow them"""
+
+
+@dataclass(frozen=True)
+class LatentName:
+    """What names a drawn latent, beside the photo, temperature and latent norm."""
+
+    seed: int
+    """0 … 2³² − 1"""
+    index: int
+    """of the sample, from 0"""
+
+
+@dataclass(frozen=True)
+class VariationOptions:
+    """How to draw samples like a given one: z = √(1 − s²)·z₀ + s·ε."""
+
+    n: int
+    origin: LatentName
+    """of z₀"""
+    strength: float
+    """s: 0 gives z₀ itself, 1 independent samples"""
+    noise_seed: int
+    """of ε, which has the temperature and norm of z₀"""
+    levels: tuple[int, ...] | None = None
+    """sizes of the levels whose latents move; None is all"""
+    temperature: float | None = None
+    latent_norm: float | None = None
+
+
+@dataclass(frozen=True)
+class TransferOptions:
+    """How to draw samples that have the colours of a reference."""
+
+    n: int
+    seed: int
+    """of what is drawn"""
+    weights: tuple[float, ...] | None = None
+    """w of each level, coarse to fine: z = w·z_reference + √(1 − w²)·ε; None copies the coarse and draws the fine"""
+    temperature: float | None = None
+    """of ε"""
+
+
+@dataclass(frozen=True)
+class InterpolationOptions:
+    """How to go from one latent to another."""
+
+    steps: int
+    """samples, both ends included: 2 … 16"""
+    start: LatentName
+    end: LatentName | None
+    """None where a reference photo is the end"""
+    path: InterpolationPath = "spherical"
+    """keeps the norms of the latents; `linear` makes those between two ends smaller"""
+    temperature: float | None = None
+    latent_norm: float | None = None
+
+
+@dataclass(frozen=True)
+class HintMatch:
+    """How well a sample follows a hint."""
+
+    color: tuple[int, int, int]
+    """sRGB of the sample at the hint's point"""
+    delta_e: float
+    """ΔE76 between this and the hint's colour, the difference in lightness included"""
+    delta_chroma: float
+    """the share of a*b* in it, all that colorizing can change"""
 
 
 @dataclass(frozen=True)
 class Colorings:
-    """N samples of one photo, in drawn order."""
+    """N samples of one photo, in drawn order unless they were ranked."""
 
     images: NDArray[np.uint8]
     """(N, H, W, 3) sRGB; L* is the photo's own"""
+    indices: tuple[int, ...]
+    """of each sample, in drawn order"""
     bits_per_dim: tuple[float, ...]
     """exact −log₂ p(a*b* | L*) / dim of each sample, a*b* in CIELAB units at 64×64"""
     latent_norms: tuple[float, ...]
@@ -55,6 +165,33 @@ class Colorings:
     """the one used"""
     timings: dict[str, float]
     """seconds: `condition`, `sample`, `upsample`"""
+    hints: tuple[tuple[HintMatch, ...], ...] = ()
+    """of each sample, in the order of the hints; empty where none were given"""
+
+
+@dataclass(frozen=True)
+class LevelLikelihood:
+    """One level's share of a likelihood."""
+
+    size: int
+    """of the a*b* that the level completes"""
+    dims: int
+    bits_per_dim: float
+    """of this level's own dimensions"""
+    latent_norm: float
+    """‖z‖/√dim of this level's latent: about 1 where the colours are as the model expects"""
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """How plausible a photo's own colours are."""
+
+    bits_per_dim: float
+    """exact −log₂ p(a*b* | L*) / dim, a*b* in CIELAB units at 64×64"""
+    levels: tuple[LevelLikelihood, ...]
+    """coarse to fine"""
+    timings: dict[str, float]
+    """seconds: `condition`, `likelihood`"""
 
 
 class Colorizer(Protocol):
@@ -67,5 +204,33 @@ class Colorizer(Protocol):
         """Draw samples and bring them to the photo's own size.
 
         Raises InputError for a photo or option out of range, NonFiniteError rather than return a broken image.
+        """
+        ...
+
+    def vary(self, photo: Photo, options: VariationOptions) -> Colorings:
+        """Draw samples like one that `colorize` drew. Strength 0 returns that sample, to the byte.
+
+        Raises what `colorize` raises.
+        """
+        ...
+
+    def transfer(self, photo: Photo, reference: Photo, options: TransferOptions) -> Colorings:
+        """Colorize a photo by the latent of a reference, encoded with the reference's own lightness.
+
+        Raises what `colorize` raises.
+        """
+        ...
+
+    def interpolate(self, photo: Photo, options: InterpolationOptions, reference: Photo | None = None) -> Colorings:
+        """Colorize along a path between two samples, or between a sample and a reference's latent.
+
+        Raises what `colorize` raises.
+        """
+        ...
+
+    def likelihood(self, photo: Photo) -> Likelihood:
+        """Say how plausible a photo's own colours are; grey ones are a* = b* = 0.
+
+        Raises InputError for a photo out of range, NonFiniteError where the likelihood is not a number.
         """
         ...
