@@ -10,11 +10,11 @@ __all__ = ["AffineCoupling", "ConvSubnet", "DenseSubnet"]
 
 SCALE_LIMIT = 1.5
 """α of the soft clamp: one block scales by at most e^±1.5."""
-INPUT_LIMIT = 8.0
+INPUT_LIMIT = 3.0
 """Subnets see their input soft-clamped to this many standard deviations.
 
-A ReLU subnet's shift grows with its input, so without it a latent far from the training data is pushed out further
-by every block of the inverse until it overflows. With it, shift and scale stay in the range that training saw.
+A ReLU subnet's scale and shift grow with its input, so without a clamp a latent far from the training data is pushed out
+further by every block of the inverse, until it overflows; in bfloat16 and in float32 alike.
 """
 
 

@@ -19,6 +19,10 @@ from model.mixing import OrthogonalMixing
 __all__ = ["FlowLevel", "LevelCondition", "LevelConfig"]
 
 
+COARSER_LIMIT = 10.0
+"""A level sees coarser a*b* clamped to this many standard deviations, which no photo reaches but a sample may."""
+
+
 @dataclass(frozen=True)
 class LevelConfig:
     """Numbers of one level."""
@@ -114,7 +118,7 @@ class FlowLevel(nn.Module):
         if self.coarser is not None:
             if coarser is None:
                 raise InputError("coarser", f"a*b* of size {self.config.size // 2}", None)
-            h = h + self.coarser(coarser)
+            h = h + self.coarser(coarser.clamp(-COARSER_LIMIT, COARSER_LIMIT))
         h = F.relu(self.joint(h))
         if self.coarsest:
             h = F.pixel_unshuffle(h, 2)
