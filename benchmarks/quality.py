@@ -7,7 +7,7 @@ root mean squares over all pixels of a subset, in hundredths of the sRGB range.
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated
@@ -54,13 +54,13 @@ class Subset:
     def rmse(self, name: str) -> float:
         return 100 * self.mean(name) ** 0.5
 
-    def report(self) -> dict[str, float]:
+    def report(self, samples: int) -> dict[str, float]:
         """Figures of the subset, under the names that the model card uses."""
         return {
             "photos": len(self.measures["bits_per_dim"]),
             "bits_per_dim": self.mean("bits_per_dim"),
-            "best_of_8_pixel": self.rmse("best_pixel"),
-            "best_of_8_photo": self.rmse("best_photo"),
+            f"best_of_{samples}_pixel": self.rmse("best_pixel"),
+            f"best_of_{samples}_photo": self.rmse("best_photo"),
             "best_of_1": self.rmse("first"),
             "temperature_0": self.rmse("zero"),
             "grey": self.rmse("grey"),
@@ -147,12 +147,18 @@ def main(
     ] = None,
     samples: Annotated[int, typer.Option(min=2, help="Samples for each photo.")] = 8,
     limit: Annotated[int | None, typer.Option(min=1, help="Measure only the first so many photos of a subset.")] = None,
+    exponent: Annotated[
+        list[float] | None, typer.Option(help="γ of each level, coarse to fine, in place of the checkpoint's.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
 ) -> None:
     """Measure the colors of photos whose true colours are known."""
     console = Console(stderr=True)
     try:
         colorizer = load_colorizer(weights, device)
+        if exponent:
+            checkpoint = replace(colorizer.checkpoint, temperature_exponents=tuple(exponent))
+            colorizer = CinnColorizer(checkpoint, colorizer.device)
         if sheet:
             chosen = colorizer.info.default_temperature if temperature is None else temperature
             rows = [
@@ -174,8 +180,14 @@ def main(
     except (ModelError, NoPhotosError) as error:
         console.print(str(error))
         raise typer.Exit(2) from error
-    settings = {"samples": samples, "temperature": temperature, "weights": colorizer.info.sha256}
-    report = {name: subset.report() | settings for name, subset in subsets.items()}
+    exponents = list(colorizer.checkpoint.temperature_exponents)
+    settings = {
+        "samples": samples,
+        "temperature": temperature,
+        "temperature_exponents": exponents,
+        "weights": colorizer.info.sha256,
+    }
+    report = {name: subset.report(samples) | settings for name, subset in subsets.items()}
     console.print(_table(report))
     if json_file == "-":
         print(json.dumps(report, indent=2))
