@@ -7,10 +7,12 @@ from io import BytesIO
 
 from fastapi import Response
 
+from model.protocol import HintMatch
 from service.encoding import MEDIA_TYPES, OutputFormat
 from service.engine import Colorization
 from service.errors import NotAcceptableError
-from service.schemas import Coloring, ColorizationParameters, ColorizationResponse, Timings
+from service.parameters import Parameters
+from service.schemas import Coloring, ColorizationResponse, HintReport, Timings
 
 __all__ = ["Form", "choose_form", "render"]
 
@@ -27,11 +29,11 @@ class Form:
     output_format: OutputFormat
 
 
-def choose_form(accept: str | None, parameters: ColorizationParameters) -> Form:
+def choose_form(accept: str | None, parameters: Parameters) -> Form:
     """Choose the form that the Accept header likes best among those that the parameters leave open.
 
-    An explicit `response_format` leaves only itself open; else JSON, a zip and, for n = 1, the bare image are, the
-    image as JPEG, PNG or WebP unless `output_format` is explicit. Raises NotAcceptableError if none is acceptable.
+    An explicit `response_format` leaves only itself open; else JSON, a zip and, for one coloring, the bare image are,
+    the image as JPEG, PNG or WebP unless `output_format` is explicit. Raises NotAcceptableError if none is acceptable.
     """
     offers = _offers(parameters)
     ranges = _parse_accept(accept or "*/*")
@@ -40,17 +42,17 @@ def choose_form(accept: str | None, parameters: ColorizationParameters) -> Form:
     if quality > 0:
         return best
     types = ", ".join(form.media_type for form in offers)
-    hint = "" if parameters.n == 1 else "; a bare image needs n=1"
+    hint = "" if parameters.samples == 1 else "; a bare image needs n=1"
     raise NotAcceptableError(f"Accept: with these parameters the answer can be {types}{hint}")
 
 
-def _offers(parameters: ColorizationParameters) -> list[Form]:
+def _offers(parameters: Parameters) -> list[Form]:
     chosen = parameters.output_format
     json, archive = Form(JSON, chosen), Form(ZIP, chosen)
     if "response_format" in parameters.model_fields_set:
         return [archive if parameters.response_format == "zip" else json]
     formats: list[OutputFormat] = [chosen] if "output_format" in parameters.model_fields_set else list(MEDIA_TYPES)
-    images = [Form(MEDIA_TYPES[each], each) for each in formats] if parameters.n == 1 else []
+    images = [Form(MEDIA_TYPES[each], each) for each in formats] if parameters.samples == 1 else []
     return [json, archive, *images]
 
 
@@ -88,14 +90,21 @@ def render(colorization: Colorization, form: Form) -> Response:
 
 def _facts(colorization: Colorization) -> dict[str, str]:
     """Return in headers what JSON says in its body; what belongs to a sample, comma-separated in their order."""
-    return {
+    facts = {
         "Tintflow-Id": colorization.id,
         "Tintflow-Model": colorization.model,
         "Tintflow-Seed": str(colorization.seed),
         "Tintflow-Temperature": str(colorization.temperature),
+        "Tintflow-Index": ", ".join(str(sample.index) for sample in colorization.samples),
         "Tintflow-Bits-Per-Dim": ", ".join(str(sample.bits_per_dim) for sample in colorization.samples),
         "Tintflow-Latent-Norm": ", ".join(str(sample.latent_norm) for sample in colorization.samples),
     }
+    if colorization.noise_seed is not None:
+        facts["Tintflow-Noise-Seed"] = str(colorization.noise_seed)
+    if colorization.samples[0].hints:
+        distances = (" ".join(f"{hint.delta_e:.2f}" for hint in sample.hints) for sample in colorization.samples)
+        facts["Tintflow-Delta-E"] = ", ".join(distances)
+    return facts
 
 
 def _server_timing(timings: dict[str, float]) -> str:
@@ -108,6 +117,7 @@ def _json(colorization: Colorization) -> bytes:
         created=colorization.created,
         model=colorization.model,
         seed=colorization.seed,
+        noise_seed=colorization.noise_seed,
         temperature=colorization.temperature,
         width=colorization.width,
         height=colorization.height,
@@ -118,12 +128,19 @@ def _json(colorization: Colorization) -> bytes:
                 media_type=sample.media_type,
                 bits_per_dim=sample.bits_per_dim,
                 latent_norm=sample.latent_norm,
+                hints=[_report(match) for match in sample.hints] or None,
             )
             for sample in colorization.samples
         ],
         timings=Timings(**{stage: colorization.timings[stage] for stage in STAGES}),
     )
-    return answer.model_dump_json().encode()
+    return answer.model_dump_json(exclude_none=True).encode()
+
+
+def _report(match: HintMatch) -> HintReport:
+    red, green, blue = match.color
+    color = f"#{red:02x}{green:02x}{blue:02x}"
+    return HintReport(color=color, delta_e=match.delta_e, delta_chroma=match.delta_chroma)
 
 
 def _bare(colorization: Colorization) -> bytes:

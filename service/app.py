@@ -11,7 +11,7 @@ from service import problems
 from service.engine import Engine, Load
 from service.logs import RequestLog
 from service.metrics import Metrics
-from service.openapi import describe_problems
+from service.openapi import describe_schemas
 from service.routes import router
 from service.settings import Settings
 
@@ -38,5 +38,5 @@ def create_app(settings: Settings, load: Load) -> FastAPI:
     app.add_middleware(RequestLog, metrics=metrics)
     app.include_router(router)
     problems.install(app)
-    describe_problems(app)
+    describe_schemas(app)
     return app

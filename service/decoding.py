@@ -43,27 +43,27 @@ class DecodedPhoto:
         return int(self.pixels.shape[0])
 
 
-def decode(data: bytes, max_pixels: int) -> DecodedPhoto:
+def decode(data: bytes, max_pixels: int, field: str = "image") -> DecodedPhoto:
     """Decode a photo (of several frames or pages, the first), turn it upright and bring it to sRGB.
 
     Grey stays grey, and 16-bit grey keeps its 16 bits. The size is judged from the header, before any pixel is decoded.
-    Raises ImageTypeError, TooManyPixelsError or UndecodableImageError.
+    Errors name the field. Raises ImageTypeError, TooManyPixelsError or UndecodableImageError.
     """
     if not data:
-        raise UndecodableImageError("image: the file is empty")
+        raise UndecodableImageError(f"{field}: the file is empty")
     formats = _identify(data)
     if not formats:
-        raise ImageTypeError("image: not a file of a type that is read here: " + ", ".join(FORMATS))
+        raise ImageTypeError(f"{field}: not a file of a type that is read here: {', '.join(FORMATS)}")
     try:
         with Image.open(BytesIO(data), formats=formats) as image:
-            _check_size(image.size, max_pixels)
+            _check_size(image.size, max_pixels, field)
             image.load()
-            _check_size(image.size, max_pixels)  # HEIF may know better after decoding
+            _check_size(image.size, max_pixels, field)  # HEIF may know better after decoding
             return _to_photo(_upright(image))
     except ServiceError:
         raise
     except Exception as error:  # on broken files decoders raise whatever they like: TypeError, KeyError, MemoryError, …
-        raise UndecodableImageError(f"image: the {formats[0]} file does not decode") from error
+        raise UndecodableImageError(f"{field}: the {formats[0]} file does not decode") from error
 
 
 def _identify(data: bytes) -> list[str]:
@@ -73,12 +73,12 @@ def _identify(data: bytes) -> list[str]:
     return [name for name, accepts in openers.items() if accepts is not None and accepts(prefix)]
 
 
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+def _check_size(size: tuple[int, int], max_pixels: int, field: str) -> None:
     width, height = size
     if width < 1 or height < 1:
-        raise UndecodableImageError(f"image: its header says {width}×{height} pixels")
+        raise UndecodableImageError(f"{field}: its header says {width}×{height} pixels")
     if width * height > max_pixels:
-        raise TooManyPixelsError(f"image: {width}×{height} pixels are more than {max_pixels}")
+        raise TooManyPixelsError(f"{field}: {width}×{height} pixels are more than {max_pixels}")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -2,30 +2,32 @@
 
 import asyncio
 import math
-import secrets
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import structlog
 
-from model.protocol import Colorizer, ModelInfo, SampleOptions
-from service.decoding import decode
+from model.protocol import Colorizer, HintMatch, ModelInfo, SampleOptions
+from service.decoding import DecodedPhoto, decode
 from service.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
+from service.endpoints import ColorEndpoint, Endpoint
 from service.errors import DeadlineError, DrainingError, LoadFailedError, LoadingError, QueueFullError
 from service.metrics import Metrics
-from service.schemas import MAX_SEED, ColorizationParameters
+from service.parameters import Parameters, VariationParameters
+from service.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
 from service.settings import Settings
 
 __all__ = ["Colorization", "Engine", "Load", "Sample", "State"]
 
 T = TypeVar("T")
+ColorP = TypeVar("ColorP", bound=Parameters)
 Load = Callable[[Settings], Colorizer]
 
 PHOTOS_AT_WORK = 3  # one decodes, one is on the model, one encodes; the rest wait as the bytes they came in
@@ -54,6 +56,7 @@ class Sample:
     media_type: str
     bits_per_dim: float
     latent_norm: float
+    hints: tuple[HintMatch, ...]
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Colorization:
     """Unix time in seconds"""
     model: str
     seed: int
+    noise_seed: int | None
+    """of variations"""
     temperature: float
     width: int
     height: int
@@ -150,23 +155,27 @@ class Engine:
             self._accepted -= 1
 
     async def colorize(
-        self, upload: bytes, parameters: ColorizationParameters, output_format: OutputFormat
+        self,
+        endpoint: ColorEndpoint[ColorP],
+        uploads: Mapping[str, bytes],
+        parameters: ColorP,
+        output_format: OutputFormat,
     ) -> Colorization:
         """Decode, colorize and encode one photo. Cancelled, it drops what its threads have not begun.
 
         Raises what `decode` raises, OutputSizeError and ModelError.
         """
         colorizer = self._loaded()
-        seed = secrets.randbelow(MAX_SEED + 1) if parameters.seed is None else parameters.seed
-        options = SampleOptions(parameters.n, seed, parameters.temperature, parameters.latent_norm)
         async with self._at_work:
             started = time.perf_counter()
-            photo = await self.in_codec_thread(decode, upload, self._settings.max_pixels)
+            photos = await self._decode(uploads)
+            photo = photos["image"]
             check_output_size(photo.width, photo.height, output_format)
             decoded = _since(started)
 
             started = time.perf_counter()
-            colorings = await self._on(self._inference, colorizer.colorize, photo.pixels, options)
+            pixels = {name: each.pixels for name, each in photos.items()}
+            colorings = await self._on(self._inference, endpoint.run, colorizer, pixels, parameters)
             self._last_seconds = sum(colorings.timings.values())
             waited = _since(started) - self._last_seconds
 
@@ -180,23 +189,56 @@ class Engine:
             )
             encoded = _since(started)
         timings = {"decode": decoded, "queue": max(waited, 0.0), **colorings.timings, "encode": encoded}
-        self._count(photo.width * photo.height, len(files), timings)
-        facts = zip(files, colorings.bits_per_dim, colorings.latent_norms, strict=True)
+        self._metrics.samples.inc(len(files))
+        self._count("colorized", endpoint, photo, timings, samples=len(files))
+        hints = colorings.hints or ((),) * len(files)
+        facts = zip(colorings.indices, files, colorings.bits_per_dim, colorings.latent_norms, hints, strict=True)
         return Colorization(
-            id=f"colorization-{uuid.uuid4().hex}",
+            id=_new_id(endpoint),
             created=int(time.time()),
             model=colorizer.info.name,
-            seed=seed,
+            seed=parameters.seed,
+            noise_seed=parameters.noise_seed if isinstance(parameters, VariationParameters) else None,
             temperature=colorings.temperature,
             width=photo.width,
             height=photo.height,
             output_format=output_format,
             samples=tuple(
-                Sample(index, data, MEDIA_TYPES[output_format], bits_per_dim, latent_norm)
-                for index, (data, bits_per_dim, latent_norm) in enumerate(facts)
+                Sample(index, data, MEDIA_TYPES[output_format], bits_per_dim, latent_norm, matches)
+                for index, data, bits_per_dim, latent_norm, matches in facts
             ),
             timings=timings,
         )
+
+    async def likelihood(self, endpoint: Endpoint[Any], uploads: Mapping[str, bytes]) -> LikelihoodResponse:
+        """Say how plausible a photo's own colours are. Raises what `decode` raises, and ModelError."""
+        colorizer = self._loaded()
+        async with self._at_work:
+            started = time.perf_counter()
+            photo = (await self._decode(uploads))["image"]
+            decoded = _since(started)
+
+            started = time.perf_counter()
+            found = await self._on(self._inference, colorizer.likelihood, photo.pixels)
+            waited = _since(started) - sum(found.timings.values())
+        timings = {"decode": decoded, "queue": max(waited, 0.0), **found.timings}
+        self._count("scored", endpoint, photo, timings)
+        return LikelihoodResponse(
+            id=_new_id(endpoint),
+            created=int(time.time()),
+            model=colorizer.info.name,
+            width=photo.width,
+            height=photo.height,
+            bits_per_dim=found.bits_per_dim,
+            levels=[LevelBits(**asdict(level)) for level in found.levels],
+            timings=LikelihoodTimings(**timings),
+        )
+
+    async def _decode(self, uploads: Mapping[str, bytes]) -> dict[str, DecodedPhoto]:
+        """Decode files side by side."""
+        limit = self._settings.max_pixels
+        work = (self.in_codec_thread(decode, upload, limit, name) for name, upload in uploads.items())
+        return dict(zip(uploads, await asyncio.gather(*work), strict=True))
 
     async def in_codec_thread(self, work: Callable[..., T], *arguments: object) -> T:
         """Run work of pure bytes and pixels beside the event loop."""
@@ -209,13 +251,15 @@ class Engine:
             raise LoadingError("the model is being loaded", RETRY_SECONDS)
         return self._colorizer
 
-    def _count(self, pixels: int, samples: int, timings: dict[str, float]) -> None:
+    def _count(
+        self, event: str, endpoint: Endpoint[Any], photo: DecodedPhoto, timings: dict[str, float], **facts: int
+    ) -> None:
+        pixels = photo.width * photo.height
         self._metrics.pixels.inc(pixels)
-        self._metrics.samples.inc(samples)
         for stage, seconds in timings.items():
             self._metrics.stage_seconds.labels(stage).observe(seconds)
         rounded = {stage: round(seconds, 4) for stage, seconds in timings.items()}
-        log.info("colorized", pixels=pixels, samples=samples, **rounded)
+        log.info(event, kind=endpoint.name, pixels=pixels, **facts, **rounded)
 
     async def _on(self, threads: ThreadPoolExecutor, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, work, *arguments)
@@ -226,6 +270,10 @@ def _load_and_warm_up(load: Load, settings: Settings) -> Colorizer:
     ramp = np.linspace(0, 255, WARM_UP_SIDE).astype(np.uint8)
     colorizer.colorize(np.tile(ramp, (WARM_UP_SIDE, 1)), SampleOptions(n=4, seed=0))
     return colorizer
+
+
+def _new_id(endpoint: Endpoint[Any]) -> str:
+    return f"{endpoint.name}-{uuid.uuid4().hex}"
 
 
 def _since(started: float) -> float:

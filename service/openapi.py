@@ -1,43 +1,72 @@
 """What OpenAPI cannot learn from types: a body of two kinds, an answer of three, and problems."""
 
+import json
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from service.encoding import MEDIA_TYPES
+from service.endpoints import PIXEL, Endpoint
+from service.parameters import PointColor
 from service.problems import Problem
-from service.schemas import ColorizationParameters, ColorizationRequest
 
-__all__ = ["COLORIZATION_ANSWERS", "COLORIZATION_BODY", "describe_problems"]
+__all__ = ["COLORIZATION_ANSWERS", "body", "describe_schemas"]
 
+REFERENCE = "#/components/schemas/{model}"
 BINARY = {"type": "string", "format": "binary"}
 PHOTO = BINARY | {"description": "the file: JPEG, PNG, WebP, TIFF, GIF (first frame), BMP, AVIF or HEIC"}
 
 
-def _multipart() -> dict[str, Any]:
-    schema = ColorizationParameters.model_json_schema()
-    schema["description"] = "A photo and how to colorize it, as a form."
-    schema["properties"] = {"image": PHOTO} | schema["properties"]
-    schema["required"] = ["image"]
-    return schema
+def body(endpoint: Endpoint[Any]) -> dict[str, Any]:
+    """Describe a body that is a form or JSON, with an example that works."""
+    example = dict.fromkeys(endpoint.required_files, PIXEL) | endpoint.example
+    return {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": _multipart(endpoint)},
+            "application/json": {
+                "schema": _without_definitions(endpoint.request.model_json_schema(ref_template=REFERENCE)),
+                "example": example,
+            },
+        },
+    }
+
+
+def _without_definitions(schema: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in schema.items() if name != "$defs"}  # they are among the components
+
+
+def _multipart(endpoint: Endpoint[Any]) -> dict[str, Any]:
+    schema = endpoint.parameters.model_json_schema()
+    fields = {name: _as_text(field) for name, field in schema["properties"].items()}
+    return {
+        "title": endpoint.parameters.__name__,
+        "description": endpoint.parameters.__doc__,
+        "type": "object",
+        "additionalProperties": False,
+        "properties": dict.fromkeys(endpoint.files, PHOTO) | fields,
+        "required": [*endpoint.required_files, *schema.get("required", [])],
+    }
+
+
+def _as_text(field: dict[str, Any]) -> dict[str, Any]:
+    """Describe an array as a form sends it: numbers with commas between them, or else JSON."""
+    if "array" not in {kind.get("type") for kind in field.get("anyOf", [field])}:
+        return field
+    (example,) = field["examples"]
+    is_numbers = all(isinstance(each, int | float) for each in example)
+    text = ",".join(map(str, example)) if is_numbers else json.dumps(example)
+    return {"type": "string", "description": field["description"], "examples": [text]}
 
 
 def _header(description: str, example: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}, "example": example}
 
 
-COLORIZATION_BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {"schema": _multipart()},
-        "application/json": {"schema": ColorizationRequest.model_json_schema()},
-    },
-}
-
 COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The colorings: as JSON, a zip of files named by their index, or, for n=1, the bare image",
+        "description": "The colorings: as JSON, a zip of files named by their index, or, for one alone, the bare image",
         "content": {
             "application/zip": {"schema": BINARY},
             **{media_type: {"schema": BINARY} for media_type in MEDIA_TYPES.values()},
@@ -46,9 +75,12 @@ COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
             "Server-Timing": _header("milliseconds of each step", "decode;dur=21.0, queue;dur=0.2, sample;dur=87.1"),
             "X-Request-Id": _header("as sent, or made up; the log knows it", "6b1f0c"),
             "Tintflow-Seed": _header("of a zip or a bare image: the seed used", "7"),
+            "Tintflow-Noise-Seed": _header("of a zip or a bare image of variations: the one used", "11"),
             "Tintflow-Temperature": _header("of a zip or a bare image: the temperature used", "0.8"),
+            "Tintflow-Index": _header("of a zip or a bare image: of each sample", "0"),
             "Tintflow-Bits-Per-Dim": _header("of a zip or a bare image: of each sample", "2.91"),
             "Tintflow-Latent-Norm": _header("of a zip or a bare image: of each sample", "0.81"),
+            "Tintflow-Delta-E": _header("of a zip or a bare image: of each sample's hints", "6.10 2.41"),
             "Tintflow-Model": _header("of a zip or a bare image", "tintflow-cwf-1"),
             "Tintflow-Id": _header("of a zip or a bare image", "colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"),
         },
@@ -56,9 +88,9 @@ COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def describe_problems(app: FastAPI) -> None:
-    """Add the schema of problems, which no route returns by type, to the application's OpenAPI document."""
-    _, schemas = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
+def describe_schemas(app: FastAPI) -> None:
+    """Add the schemas that no route returns by type to the application's OpenAPI document."""
+    _, schemas = models_json_schema([(Problem, "serialization"), (PointColor, "validation")], ref_template=REFERENCE)
     generate = app.openapi
 
     def described() -> dict[str, Any]:

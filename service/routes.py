@@ -11,11 +11,20 @@ from fastapi.responses import RedirectResponse
 from model.errors import CheckpointError, InputError, ModelError, NonFiniteError
 from service import errors, problems
 from service.answers import choose_form, render
-from service.bodies import read_colorization
+from service.bodies import read_request
+from service.endpoints import (
+    COLORIZATIONS,
+    INTERPOLATIONS,
+    LIKELIHOODS,
+    TRANSFERS,
+    VARIATIONS,
+    ColorEndpoint,
+    Endpoint,
+)
 from service.engine import Engine
 from service.metrics import Metrics
-from service.openapi import COLORIZATION_ANSWERS, COLORIZATION_BODY
-from service.schemas import ColorizationResponse, Model, ModelList, Status
+from service.openapi import COLORIZATION_ANSWERS, body
+from service.schemas import ColorizationResponse, LikelihoodResponse, Model, ModelList, Status
 from service.settings import Settings
 
 __all__ = ["router"]
@@ -40,17 +49,19 @@ def _metrics(request: Request) -> Metrics:
     return metrics
 
 
+EngineOf = Annotated[Engine, Depends(_engine)]
+SettingsOf = Annotated[Settings, Depends(_settings)]
+MetricsOf = Annotated[Metrics, Depends(_metrics)]
+
 NOT_READY = (errors.LoadingError, errors.DrainingError, errors.LoadFailedError)
-COLORIZATION_ERRORS = (
+SCORING_ERRORS = (
     errors.MalformedBodyError,
-    errors.NotAcceptableError,
     errors.UploadTooLargeError,
     errors.BodyTypeError,
     errors.ImageTypeError,
     errors.ParameterError,
     errors.TooManyPixelsError,
     errors.UndecodableImageError,
-    errors.OutputSizeError,
     InputError,
     errors.QueueFullError,
     ModelError,
@@ -59,32 +70,84 @@ COLORIZATION_ERRORS = (
     *NOT_READY,
     errors.DeadlineError,
 )
+COLORING_ERRORS = (*SCORING_ERRORS, errors.NotAcceptableError, errors.OutputSizeError)
 
 
-@router.post(
-    "/v1/colorizations",
-    tags=["colorizations"],
-    summary="Colorize a photo",
-    response_model=ColorizationResponse,
-    responses={**COLORIZATION_ANSWERS, **problems.responses(*COLORIZATION_ERRORS)},
-    openapi_extra={"requestBody": COLORIZATION_BODY},
-)
-async def create_colorizations(
-    request: Request,
-    engine: Annotated[Engine, Depends(_engine)],
-    settings: Annotated[Settings, Depends(_settings)],
-) -> Response:
-    """Get N different, plausible colorings of one black-and-white photo, at its own size."""
+def _described(endpoint: Endpoint[Any]) -> dict[str, Any]:
+    """Return what OpenAPI shows of an endpoint."""
+    makes_colorings = isinstance(endpoint, ColorEndpoint)
+    answers = COLORIZATION_ANSWERS if makes_colorings else {}
+    kinds = COLORING_ERRORS if makes_colorings else SCORING_ERRORS
+    return {
+        "tags": [f"{endpoint.name}s"],
+        "responses": answers | problems.responses(*kinds),
+        "openapi_extra": {"requestBody": body(endpoint)},
+    }
+
+
+async def _colorings(endpoint: ColorEndpoint[Any], request: Request, engine: Engine, settings: Settings) -> Response:
     async with engine.accept():
-        upload, parameters = await read_colorization(request, engine, settings.max_bytes)
+        uploads, parameters = await read_request(request, engine, endpoint, settings.max_bytes)
         form = choose_form(request.headers.get("accept"), parameters)
-        work = engine.colorize(upload, parameters, form.output_format)
+        work = engine.colorize(endpoint, uploads, parameters, form.output_format)
         colorization = await _while_connected(request, work)
         return await engine.in_codec_thread(render, colorization, form)
 
 
+@router.post(
+    "/v1/colorizations",
+    summary="Colorize a photo",
+    response_model=ColorizationResponse,
+    **_described(COLORIZATIONS),
+)
+async def create_colorizations(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
+    """Get N different, plausible colorings of one black-and-white photo, at its own size."""
+    return await _colorings(COLORIZATIONS, request, engine, settings)
+
+
+@router.post(
+    "/v1/variations",
+    summary="Get more colorings like one",
+    response_model=ColorizationResponse,
+    **_described(VARIATIONS),
+)
+async def create_variations(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
+    """Get N colorings that are like a given one of the same photo, the less the higher the strength."""
+    return await _colorings(VARIATIONS, request, engine, settings)
+
+
+@router.post(
+    "/v1/transfers",
+    summary="Colorize a photo by a reference",
+    response_model=ColorizationResponse,
+    **_described(TRANSFERS),
+)
+async def create_transfers(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
+    """Get N colorings of a photo whose colours come from another photo, through its latent."""
+    return await _colorings(TRANSFERS, request, engine, settings)
+
+
+@router.post(
+    "/v1/interpolations",
+    summary="Go from one coloring to another",
+    response_model=ColorizationResponse,
+    **_described(INTERPOLATIONS),
+)
+async def create_interpolations(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
+    """Get the colorings along a path between two of the same photo, or from one to a reference's colours."""
+    return await _colorings(INTERPOLATIONS, request, engine, settings)
+
+
+@router.post("/v1/likelihoods", summary="Say how plausible a photo's own colours are", **_described(LIKELIHOODS))
+async def create_likelihoods(request: Request, engine: EngineOf, settings: SettingsOf) -> LikelihoodResponse:
+    """Get the exact bits per dimension of a photo's own colours, given its own lightness."""
+    async with engine.accept():
+        uploads, _ = await read_request(request, engine, LIKELIHOODS, settings.max_bytes)
+        return await _while_connected(request, engine.likelihood(LIKELIHOODS, uploads))
+
+
 @router.get("/v1/models", tags=["models"], responses=problems.responses(*NOT_READY))
-async def list_models(engine: Annotated[Engine, Depends(_engine)]) -> ModelList:
+async def list_models(engine: EngineOf) -> ModelList:
     """Say what is loaded, and where it runs."""
     facts = asdict(engine.info)
     return ModelList(data=[Model(id=facts.pop("name"), **facts)])
@@ -97,14 +160,14 @@ async def livez() -> Status:
 
 
 @router.get("/readyz", tags=["health"], responses=problems.responses(*NOT_READY))
-async def readyz(engine: Annotated[Engine, Depends(_engine)]) -> Status:
+async def readyz(engine: EngineOf) -> Status:
     """Answer 200 while colorizations are accepted: weights loaded and warm, and not stopping."""
     engine.check_ready()
     return Status(status=engine.state)
 
 
 @router.get("/metrics", tags=["health"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(metrics: Annotated[Metrics, Depends(_metrics)]) -> Response:
+async def metrics(metrics: MetricsOf) -> Response:
     """Return metrics for Prometheus."""
     return Response(metrics.text(), media_type=Metrics.media_type)
 

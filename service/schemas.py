@@ -1,86 +1,44 @@
-"""Bodies of requests and answers, with the examples that /docs shows."""
+"""Bodies of answers, with the examples that /docs shows."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from service.encoding import OutputFormat
+from pydantic import BaseModel, Field
 
 __all__ = [
     "Coloring",
-    "ColorizationParameters",
-    "ColorizationRequest",
     "ColorizationResponse",
+    "HintReport",
+    "LevelBits",
+    "LikelihoodResponse",
+    "LikelihoodTimings",
     "Model",
     "ModelList",
     "Status",
     "Timings",
 ]
 
-MAX_SAMPLES = 16
-MAX_SEED = 2**32 - 1
 
-ZeroToTwo = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
+class HintReport(BaseModel):
+    """How well a sample follows a hint."""
 
-
-class ColorizationParameters(BaseModel):
-    """How to colorize, without the photo itself."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    n: int = Field(default=4, ge=1, le=MAX_SAMPLES, description="how many colorings", examples=[4])
-    temperature: ZeroToTwo | None = Field(
-        default=None,
-        description="standard deviation of the latents: 0 = the one coloring of z = 0, 1 = the model's "
-        "own distribution; left out = what the model card recommends",
-        examples=[0.8],
+    color: str = Field(description="of the coloring at the hint's point", examples=["#94412f"])
+    delta_e: float = Field(
+        description="ΔE76 between this and the hint's colour, the photo's own lightness included", examples=[6.1]
     )
-    latent_norm: ZeroToTwo | None = Field(
-        default=None,
-        description="rescale each latent to this norm, in units of √dim; left out = as drawn",
-        examples=[1.0],
-    )
-    seed: int | None = Field(
-        default=None,
-        ge=0,
-        le=MAX_SEED,
-        description="the same photo, seed and temperature give the same colorings; left out = random, and returned",
-        examples=[7],
-    )
-    output_format: OutputFormat = Field(default="jpeg", examples=["jpeg"])
-    output_compression: int = Field(
-        default=90,
-        ge=1,
-        le=100,
-        description="quality of JPEG and WebP; PNG is lossless and ignores it",
-        examples=[90],
-    )
-    response_format: Literal["b64_json", "zip"] = Field(
-        default="b64_json",
-        description="JSON with base64, or a zip of the files; left out, the Accept header decides",
-        examples=["b64_json"],
-    )
-
-
-class ColorizationRequest(ColorizationParameters):
-    """A photo and how to colorize it, as JSON."""
-
-    image: str = Field(
-        description="the file in base64, or a data URL",
-        examples=[
-            "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
-        ],
+    delta_chroma: float = Field(
+        description="the part of it that is a*b*: all that colorizing can change", examples=[2.3]
     )
 
 
 class Coloring(BaseModel):
     """One sample."""
 
-    index: int = Field(description="sample number, from 0", examples=[0])
+    index: int = Field(description="sample number in drawn order, or step of a path, from 0", examples=[0])
     b64_json: str = Field(description="the file in base64", examples=["/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMC…"])
     media_type: str = Field(examples=["image/jpeg"])
     bits_per_dim: float = Field(description="−log₂ p(a*b* | L*) / dim; smaller is likelier", examples=[2.91])
     latent_norm: float = Field(description="‖z‖/√dim", examples=[0.81])
+    hints: list[HintReport] | None = Field(default=None, description="for each hint, where some were given")
 
 
 class Timings(BaseModel):
@@ -100,11 +58,46 @@ class ColorizationResponse(BaseModel):
     created: int = Field(description="Unix time in seconds", examples=[1767225600])
     model: str = Field(examples=["tintflow-cwf-1"])
     seed: int = Field(description="the one used", examples=[7])
+    noise_seed: int | None = Field(default=None, description="of variations: the one used", examples=[11])
     temperature: float = Field(description="the one used", examples=[0.8])
     width: int = Field(description="of the photo, upright, and of every coloring", examples=[1024])
     height: int = Field(examples=[768])
     data: list[Coloring]
     timings: Timings
+
+
+class LevelBits(BaseModel):
+    """One level's share of a likelihood."""
+
+    size: int = Field(description="of the a*b* that the level completes", examples=[8])
+    dims: int = Field(description="latents of the level", examples=[128])
+    bits_per_dim: float = Field(description="of this level's own dimensions", examples=[5.2])
+    latent_norm: float = Field(
+        description="‖z‖/√dim of this level: about 1 where the colours are as the model expects", examples=[1.04]
+    )
+
+
+class LikelihoodTimings(BaseModel):
+    """Seconds spent in each step."""
+
+    decode: float = Field(examples=[0.021])
+    condition: float = Field(examples=[0.034])
+    likelihood: float = Field(examples=[0.035])
+
+
+class LikelihoodResponse(BaseModel):
+    """How plausible a photo's own colours are."""
+
+    id: str = Field(examples=["likelihood-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
+    created: int = Field(description="Unix time in seconds", examples=[1767225600])
+    model: str = Field(examples=["tintflow-cwf-1"])
+    width: int = Field(description="of the photo, upright", examples=[1024])
+    height: int = Field(examples=[768])
+    bits_per_dim: float = Field(
+        description="−log₂ p(a*b* | L*) / dim of the photo's own colours; smaller is likelier", examples=[2.91]
+    )
+    levels: list[LevelBits] = Field(description="coarse to fine; their bits add up to the whole")
+    timings: LikelihoodTimings
 
 
 class Model(BaseModel):

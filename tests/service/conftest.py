@@ -17,7 +17,18 @@ import uvicorn
 from fastapi import FastAPI
 from PIL import Image
 
-from model.protocol import Colorings, ModelInfo, Photo, SampleOptions
+from model.protocol import (
+    Colorings,
+    HintMatch,
+    InterpolationOptions,
+    LevelLikelihood,
+    Likelihood,
+    ModelInfo,
+    Photo,
+    SampleOptions,
+    TransferOptions,
+    VariationOptions,
+)
 from service.app import create_app
 from service.cli import Server
 from service.settings import Settings
@@ -32,7 +43,8 @@ class FakeColorizer:
 
     def __init__(self) -> None:
         self.photos: list[Photo] = []
-        self.options: list[SampleOptions] = []
+        self.references: list[Photo | None] = []
+        self.options: list[Any] = []
         self.threads: set[str] = set()
         self.error: Exception | None = None
         self.entered = threading.Semaphore(0)
@@ -40,25 +52,63 @@ class FakeColorizer:
         self.gate.set()
 
     def colorize(self, photo: Photo, options: SampleOptions) -> Colorings:
+        self._enter(photo, options)
+        drawn = range(options.n) if options.select == "first" else range(1, options.n + 1)
+        order = tuple(reversed(drawn)) if options.rank == "likelihood" else tuple(drawn)
+        hints = tuple(HintMatch(hint.color, 3.5, 1.25) for hint in options.hints)
+        return self._tint(photo, [(options.seed, i) for i in order], options, order, hints)
+
+    def vary(self, photo: Photo, options: VariationOptions) -> Colorings:
+        self._enter(photo, options)
+        original = (options.origin.seed, options.origin.index)
+        names = [original if options.strength == 0 else (options.noise_seed, i) for i in range(options.n)]
+        return self._tint(photo, names, options)
+
+    def transfer(self, photo: Photo, reference: Photo, options: TransferOptions) -> Colorings:
+        self._enter(photo, options, reference)
+        return self._tint(photo, [(options.seed, i) for i in range(options.n)], options)
+
+    def interpolate(self, photo: Photo, options: InterpolationOptions, reference: Photo | None = None) -> Colorings:
+        self._enter(photo, options, reference)
+        return self._tint(photo, [(options.start.seed, i) for i in range(options.steps)], options)
+
+    def likelihood(self, photo: Photo) -> Likelihood:
+        self._enter(photo, None)
+        levels = (LevelLikelihood(8, 128, 5.5, 1.25), LevelLikelihood(16, 384, 4.5, 1.0))
+        return Likelihood(4.75, levels, {"condition": 0.001, "likelihood": 0.002})
+
+    def _enter(self, photo: Photo, options: Any, reference: Photo | None = None) -> None:
         self.photos.append(photo)
+        self.references.append(reference)
         self.options.append(options)
         self.threads.add(threading.current_thread().name)
         self.entered.release()
         assert self.gate.wait(START_SECONDS), "the test left the gate closed"
         if self.error:
             raise self.error
+
+    def _tint(
+        self,
+        photo: Photo,
+        names: list[tuple[int, int]],
+        options: Any,
+        indices: tuple[int, ...] | None = None,
+        hints: tuple[HintMatch, ...] = (),
+    ) -> Colorings:
         temperature = self.info.default_temperature if options.temperature is None else options.temperature
         grey = photo if photo.ndim == 2 else photo.mean(axis=2)
         levels = grey.astype(np.float64) / (257 if photo.dtype == np.uint16 else 1)
-        tints = [np.random.default_rng([options.seed, i]).normal(0, 30 * temperature, 3) for i in range(options.n)]
+        tints = [np.random.default_rng(name).normal(0, 30 * temperature, 3) for name in names]
         images = [np.rint(levels[..., None] + tint).clip(0, 255).astype(np.uint8) for tint in tints]
-        norm = temperature if options.latent_norm is None else options.latent_norm
+        norm = getattr(options, "latent_norm", None)
         return Colorings(
             images=np.stack(images),
-            bits_per_dim=tuple(2.5 + i / 8 for i in range(options.n)),
-            latent_norms=(norm,) * options.n,
+            indices=tuple(range(len(names))) if indices is None else indices,
+            bits_per_dim=tuple(2.5 + i / 8 for i in range(len(names))),
+            latent_norms=(temperature if norm is None else norm,) * len(names),
             temperature=temperature,
             timings={"condition": 0.001, "sample": 0.002, "upsample": 0.003},
+            hints=(hints,) * len(names) if hints else (),
         )
 
 
@@ -72,10 +122,16 @@ class Service:
         self.colorizer = colorizer
 
     def post(self, image: bytes, headers: dict[str, str] | None = None, **fields: object) -> httpx.Response:
-        """Send a photo and fields as a form."""
-        data = {name: str(value) for name, value in fields.items()}
-        files = {"image": ("photo.jpg", image)}
-        return self.client.post("/v1/colorizations", files=files, data=data, headers=headers)
+        """Send a photo and fields as a form, to be colorized."""
+        return self.post_to("/v1/colorizations", image, headers, **fields)
+
+    def post_to(
+        self, path: str, image: bytes, headers: dict[str, str] | None = None, /, **fields: object
+    ) -> httpx.Response:
+        """Send a photo and fields as a form; bytes are further files."""
+        files = {name: ("other.jpg", value) for name, value in fields.items() if isinstance(value, bytes)}
+        data = {name: str(value) for name, value in fields.items() if name not in files}
+        return self.client.post(path, files={"image": ("photo.jpg", image)} | files, data=data, headers=headers)
 
     def wait_until_ready(self) -> None:
         give_up = time.monotonic() + START_SECONDS
@@ -142,6 +198,7 @@ def shared_service() -> Iterator[Service]:
 def service(shared_service: Service) -> Service:
     """A ready service with default settings, whose colorizer has not been called in this test."""
     shared_service.colorizer.photos.clear()
+    shared_service.colorizer.references.clear()
     shared_service.colorizer.options.clear()
     shared_service.colorizer.error = None
     return shared_service

@@ -1,5 +1,6 @@
 """The routes beside colorizations, request numbers, logs and the documentation."""
 
+import base64
 import json
 import logging
 import re
@@ -84,33 +85,73 @@ def test_log_names_the_request_and_never_its_content(service, grey_png) -> None:
         assert secret not in repr(lines)
 
 
-def test_openapi_describes_bodies_answers_and_errors(service) -> None:
-    document = service.client.get("/openapi.json").json()
-    operation = document["paths"]["/v1/colorizations"]["post"]
-    bodies = {name: body["schema"] for name, body in operation["requestBody"]["content"].items()}
+COMMON = {"image", "seed", "temperature", "output_format", "output_compression", "response_format"}
+FIELDS = {
+    "colorizations": (COMMON | {"n", "latent_norm", "rank", "candidates", "select", "hints"}, {"image"}),
+    "variations": (
+        COMMON | {"n", "index", "strength", "levels", "noise_seed", "latent_norm"},
+        {"image", "seed", "index"},
+    ),
+    "transfers": (COMMON | {"reference", "n", "weights"}, {"image", "reference"}),
+    "interpolations": (
+        COMMON | {"reference", "index", "to_seed", "to_index", "steps", "path", "latent_norm"},
+        {"image", "seed", "index"},
+    ),
+    "likelihoods": ({"image"}, {"image"}),
+}
+"""fields of each endpoint, and those it requires"""
+
+
+def operation(service, name: str) -> dict:
+    return service.client.get("/openapi.json").json()["paths"][f"/v1/{name}"]["post"]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_openapi_describes_bodies(service, name: str) -> None:
+    bodies = {kind: body["schema"] for kind, body in operation(service, name)["requestBody"]["content"].items()}
     assert set(bodies) == {"multipart/form-data", "application/json"}
-    names = {"image", "n", "temperature", "latent_norm", "seed", "output_format", "output_compression"}
+    fields, required = FIELDS[name]
     for body in bodies.values():
-        assert set(body["properties"]) == names | {"response_format"}
-        assert body["required"] == ["image"]
-        for name, field in body["properties"].items():
-            assert "examples" in field or (name, field.get("format")) == ("image", "binary"), f"{name} has no example"
-    answers = operation["responses"]
-    assert set(answers["200"]["content"]) == {
-        "application/json",
-        "application/zip",
-        "image/jpeg",
-        "image/png",
-        "image/webp",
-    }
+        assert set(body["properties"]) == fields
+        assert set(body["required"]) == required
+        for field, described in body["properties"].items():
+            assert "examples" in described or described.get("format") == "binary", f"{field} has no example"
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_examples_of_openapi_work(service, name: str) -> None:
+    content = operation(service, name)["requestBody"]["content"]
+    answer = service.client.post(f"/v1/{name}", json=content["application/json"]["example"])
+    assert answer.status_code == 200, answer.text
+    pixel = base64.b64decode(content["application/json"]["example"]["image"].partition(",")[2])
+    form = content["multipart/form-data"]["schema"]["properties"]
+    files = {field: pixel for field in form if form[field].get("format") == "binary"}
+    data = {field: str(form[field]["examples"][0]) for field in form if field not in files}
+    if name == "interpolations":
+        del data["to_index"], data["to_seed"]  # the reference is the end
+    assert service.client.post(f"/v1/{name}", files=files, data=data).status_code == 200
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_openapi_describes_answers_and_errors(service, name: str) -> None:
+    answers = operation(service, name)["responses"]
+    files = {"application/zip", "image/jpeg", "image/png", "image/webp"}
+    assert set(answers["200"]["content"]) == {"application/json"} | (set() if name == "likelihoods" else files)
     described = {
         (int(status), code)
         for status, answer in answers.items()
         for code in answer["content"].get("application/problem+json", {}).get("examples", {})
     }
-    assert described == {problem for problem in PROBLEMS.values() if problem[0] != 499}
-    for schema in ("ColorizationResponse", "Coloring", "Timings", "Model", "Problem"):
-        for name, field in document["components"]["schemas"][schema]["properties"].items():
+    codes = {problem for problem in PROBLEMS.values() if problem[0] != 499}
+    of_pictures = {(406, "not_acceptable"), (422, "output_too_large")}
+    assert described == codes - (of_pictures if name == "likelihoods" else set())
+
+
+def test_openapi_has_examples_of_answers(service) -> None:
+    schemas = service.client.get("/openapi.json").json()["components"]["schemas"]
+    answers = ("ColorizationResponse", "Coloring", "HintReport", "Timings", "LikelihoodResponse", "LevelBits")
+    for schema in (*answers, "LikelihoodTimings", "Model", "Problem", "PointColor"):
+        for name, field in schemas[schema]["properties"].items():
             assert field.keys() & {"examples", "$ref", "items", "const", "anyOf"}, f"{schema}.{name} has no example"
 
 

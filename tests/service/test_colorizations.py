@@ -152,6 +152,7 @@ def test_bare_image(service, grey_png) -> None:
         "tintflow-seed": "7",
         "tintflow-temperature": "0.5",
         "tintflow-model": "fake-1",
+        "tintflow-index": "0",
         "tintflow-bits-per-dim": "2.5",
         "tintflow-latent-norm": "1.0",
     }

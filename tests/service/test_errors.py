@@ -50,7 +50,11 @@ def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) 
         ("output_compression", 0, []),
         ("output_compression", 101, []),
         ("response_format", "url", ["b64_json", "zip"]),
-        ("rank", "likelihood", ["unknown"]),
+        ("rank", "beauty", ["none", "likelihood"]),
+        ("select", "best", ["first", "diverse", "likely"]),
+        ("candidates", 65, ["less than or equal to 64"]),
+        ("hints", "[{", []),
+        ("hints", "red", []),
         ("colour", "red", ["unknown"]),
     ],
 )
@@ -160,6 +164,11 @@ def test_fields_given_twice(service, grey_png) -> None:
 
 def test_two_photos(service, grey_png) -> None:
     answer = service.client.post(PATH, files=[("image", grey_png), ("image", grey_png)])
+    assert_problem(answer, 422, "invalid_parameters", "image", "more than once")
+
+
+def test_many_files(service, grey_png) -> None:
+    answer = service.client.post(PATH, files=[(f"image{i}", grey_png) for i in range(20)])
     assert_problem(answer, 400, "malformed_body")
 
 

@@ -1,0 +1,280 @@
+"""Variations, transfers, interpolations, likelihoods, and what colorizations choose from: every field and form."""
+
+import base64
+import json
+import zipfile
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.errors import InputError
+from model.protocol import Hint, LatentName
+
+HINTS = [{"x": 0.25, "y": 0.5, "color": "#A03c28"}, {"x": 1, "y": 0, "color": "#000000"}]
+VARIATION = {"seed": 7, "index": 2}
+PATH = {"seed": 7, "index": 0, "to_index": 1}
+
+
+@pytest.fixture
+def color_png(encoded) -> bytes:
+    return encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)))
+
+
+def in_json(files: dict[str, bytes], fields: dict[str, object]) -> dict[str, object]:
+    return {name: base64.b64encode(file).decode() for name, file in files.items()} | fields
+
+
+def test_candidates_reach_the_colorizer(service, grey_png) -> None:
+    answer = service.post(grey_png, n=2, candidates=32, select="diverse")
+    (options,) = service.colorizer.options
+    assert (options.n, options.candidates, options.select, options.rank) == (2, 32, "diverse", "none")
+    assert [each["index"] for each in answer.json()["data"]] == [1, 2]
+
+
+def test_rank(service, grey_png) -> None:
+    ranked = service.post(grey_png, seed=7, n=3, rank="likelihood").json()["data"]
+    drawn = service.post(grey_png, seed=7, n=3).json()["data"]
+    assert [each["index"] for each in ranked] == [2, 1, 0]
+    assert [each["b64_json"] for each in ranked] == [each["b64_json"] for each in reversed(drawn)]
+    archive = service.post(grey_png, seed=7, n=3, rank="likelihood", response_format="zip")
+    assert archive.headers["tintflow-index"] == "2, 1, 0"
+    assert zipfile.ZipFile(BytesIO(archive.content)).namelist() == ["2.jpeg", "1.jpeg", "0.jpeg"]
+
+
+@pytest.mark.parametrize("body", ["form", "json"])
+def test_hints(service, grey_png, body: str) -> None:
+    if body == "form":
+        answer = service.post(grey_png, n=1, hints=json.dumps(HINTS))
+    else:
+        answer = service.client.post("/v1/colorizations", json=in_json({"image": grey_png}, {"n": 1, "hints": HINTS}))
+    (options,) = service.colorizer.options
+    assert options.hints == (Hint(0.25, 0.5, (160, 60, 40)), Hint(1.0, 0.0, (0, 0, 0)))
+    (coloring,) = answer.json()["data"]
+    assert coloring["hints"] == [
+        {"color": "#a03c28", "delta_e": 3.5, "delta_chroma": 1.25},
+        {"color": "#000000", "delta_e": 3.5, "delta_chroma": 1.25},
+    ]
+
+
+def test_hints_of_a_bare_image_are_in_a_header(service, grey_png) -> None:
+    answer = service.post(grey_png, {"Accept": "image/*"}, n=1, hints=json.dumps(HINTS))
+    assert answer.headers["tintflow-delta-e"] == "3.50 3.50"
+
+
+def test_without_hints_none_are_reported(service, grey_png) -> None:
+    assert "hints" not in service.post(grey_png, n=1).json()["data"][0]
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        [{"x": 0.5, "y": 0.5}],
+        [{"x": 0.5, "y": 0.5, "color": "red"}],
+        [{"x": 0.5, "y": 0.5, "color": "#12345"}],
+        [{"x": -0.1, "y": 0.5, "color": "#123456"}],
+        [{"x": 0.5, "y": 1.1, "color": "#123456"}],
+        [{"x": "left", "y": 0.5, "color": "#123456"}],
+        [{"x": 0.5, "y": 0.5, "color": "#123456", "size": 3}],
+        [3],
+        {"x": 0.5, "y": 0.5, "color": "#123456"},
+        [HINTS[0]] * 33,
+    ],
+)
+def test_malformed_hints(service, grey_png, hints: object) -> None:
+    in_form = service.post(grey_png, hints=json.dumps(hints))
+    as_json = service.client.post("/v1/colorizations", json=in_json({"image": grey_png}, {"hints": hints}))
+    for answer in (in_form, as_json):
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameters")
+        assert {each["field"] for each in answer.json()["errors"]} == {"hints"}
+    assert not service.colorizer.options
+
+
+def test_variation(service, grey_png) -> None:
+    answer = service.post_to(
+        "/v1/variations", grey_png, **VARIATION, n=3, strength=0.25, noise_seed=11, levels="8,16", temperature=0.5
+    )
+    (options,) = service.colorizer.options
+    assert (options.n, options.strength, options.noise_seed, options.levels) == (3, 0.25, 11, (8, 16))
+    assert (options.origin, options.temperature, options.latent_norm) == (LatentName(7, 2), 0.5, None)
+    body = answer.json()
+    assert body["id"].startswith("variation-")
+    assert (body["seed"], body["noise_seed"], len(body["data"])) == (7, 11, 3)
+
+
+def test_variation_of_strength_0_is_the_original(service, grey_png) -> None:
+    original = service.post(grey_png, seed=7, n=3).json()["data"][2]["b64_json"]
+    variations = service.post_to("/v1/variations", grey_png, **VARIATION, n=2, strength=0).json()["data"]
+    assert {each["b64_json"] for each in variations} == {original}
+
+
+def test_noise_seed_left_out_is_drawn_and_returned(service, grey_png) -> None:
+    first, second = (service.post_to("/v1/variations", grey_png, **VARIATION).json() for _ in range(2))
+    assert first["noise_seed"] != second["noise_seed"]
+    again = service.post_to("/v1/variations", grey_png, **VARIATION, noise_seed=first["noise_seed"])
+    assert again.json()["data"] == first["data"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("coarse", (8, 16)), ("fine", (32, 64)), ("all", (8, 16, 32, 64)), ("64", (64,)), ("8, 32", (8, 32))],
+)
+def test_levels(service, grey_png, given: str, expected: tuple[int, ...]) -> None:
+    service.post_to("/v1/variations", grey_png, **VARIATION, levels=given)
+    for levels in (given, list(expected)):
+        body = in_json({"image": grey_png}, VARIATION | {"levels": levels})
+        assert service.client.post("/v1/variations", json=body).status_code == 200
+    assert {options.levels for options in service.colorizer.options} == {expected}
+
+
+@pytest.mark.parametrize("body", ["form", "json"])
+def test_transfer(service, grey_png, color_png, body: str) -> None:
+    fields = {"n": 2, "seed": 5, "temperature": 0.5}
+    if body == "form":
+        answer = service.post_to("/v1/transfers", grey_png, reference=color_png, weights="1,1,0.5,0", **fields)
+    else:
+        files = {"image": grey_png, "reference": color_png}
+        answer = service.client.post("/v1/transfers", json=in_json(files, fields | {"weights": [1, 1, 0.5, 0]}))
+    (options,) = service.colorizer.options
+    assert (options.n, options.seed, options.weights, options.temperature) == (2, 5, (1, 1, 0.5, 0), 0.5)
+    assert (service.colorizer.photos[0].shape, service.colorizer.references[0].shape) == ((24, 40), (20, 30, 3))
+    assert answer.json()["id"].startswith("transfer-")
+    assert (answer.json()["width"], answer.json()["height"]) == (40, 24)
+
+
+def test_interpolation(service, grey_png) -> None:
+    answer = service.post_to("/v1/interpolations", grey_png, **PATH, to_seed=9, steps=3, path="linear")
+    (options,) = service.colorizer.options
+    assert (options.start, options.end, options.steps, options.path) == (
+        LatentName(7, 0),
+        LatentName(9, 1),
+        3,
+        "linear",
+    )
+    assert service.colorizer.references == [None]
+    assert [each["index"] for each in answer.json()["data"]] == [0, 1, 2]
+    service.post_to("/v1/interpolations", grey_png, **PATH)
+    assert service.colorizer.options[1].end == LatentName(7, 1)
+
+
+def test_interpolation_to_a_reference(service, grey_png, color_png) -> None:
+    assert service.post_to("/v1/interpolations", grey_png, seed=7, index=0, reference=color_png).status_code == 200
+    assert service.colorizer.options[0].end is None
+    assert service.colorizer.references[0].shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("body", ["form", "json"])
+def test_likelihood(service, color_png, body: str) -> None:
+    if body == "form":
+        answer = service.post_to("/v1/likelihoods", color_png).json()
+    else:
+        answer = service.client.post("/v1/likelihoods", json=in_json({"image": color_png}, {})).json()
+    assert answer.pop("id").startswith("likelihood-")
+    assert answer.pop("created") > 0
+    assert set(answer.pop("timings")) == {"decode", "condition", "likelihood"}
+    assert answer == {
+        "model": "fake-1",
+        "width": 30,
+        "height": 20,
+        "bits_per_dim": 4.75,
+        "levels": [
+            {"size": 8, "dims": 128, "bits_per_dim": 5.5, "latent_norm": 1.25},
+            {"size": 16, "dims": 384, "bits_per_dim": 4.5, "latent_norm": 1.0},
+        ],
+    }
+    assert service.colorizer.photos[0].shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize(("path", "fields"), [("variations", VARIATION), ("transfers", {}), ("interpolations", PATH)])
+def test_forms_of_the_answer(service, grey_png, color_png, path: str, fields: dict[str, object]) -> None:
+    files = {"reference": color_png} if path == "transfers" else {}
+    archive = service.post_to(f"/v1/{path}", grey_png, **fields, **files, output_format="png", response_format="zip")
+    names = zipfile.ZipFile(BytesIO(archive.content)).namelist()
+    assert names == [f"{i}.png" for i in range(len(names))]
+    assert ("tintflow-noise-seed" in archive.headers) is (path == "variations")
+    if path != "interpolations":  # which has two colorings at least
+        bare = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/webp"}, **fields, **files, n=1)
+        assert bare.headers["content-type"] == "image/webp"
+    refused = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields, **files)
+    assert refused.status_code == 406
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "field"),
+    [
+        ("variations", {"index": 2}, "seed"),
+        ("variations", {"seed": 7}, "index"),
+        ("variations", VARIATION | {"index": 64}, "index"),
+        ("variations", VARIATION | {"strength": 1.1}, "strength"),
+        ("variations", VARIATION | {"strength": "nan"}, "strength"),
+        ("variations", VARIATION | {"levels": "12"}, "levels"),
+        ("variations", VARIATION | {"levels": "rough"}, "levels"),
+        ("variations", VARIATION | {"n": 17}, "n"),
+        ("variations", VARIATION | {"noise_seed": -1}, "noise_seed"),
+        ("variations", VARIATION | {"hints": "[]"}, "hints"),
+        ("variations", VARIATION | {"reference": b"x"}, "reference"),
+        ("transfers", {}, "reference"),
+        ("transfers", {"reference": "text"}, "reference"),
+        ("transfers", {"reference": b"x", "weights": "1,2"}, "weights"),
+        ("transfers", {"reference": b"x", "weights": "much"}, "weights"),
+        ("interpolations", PATH | {"steps": 1}, "steps"),
+        ("interpolations", PATH | {"steps": 17}, "steps"),
+        ("interpolations", PATH | {"path": "crooked"}, "path"),
+        ("interpolations", PATH | {"to_index": -1}, "to_index"),
+        ("interpolations", PATH | {"n": 4}, "n"),
+        ("likelihoods", {"n": 4}, "n"),
+    ],
+)
+def test_parameter(service, grey_png, path: str, fields: dict[str, object], field: str) -> None:
+    answer = service.post_to(f"/v1/{path}", grey_png, **fields)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameters")
+    assert [each["field"] for each in answer.json()["errors"]] == [field]
+    assert not service.colorizer.options
+
+
+def test_what_only_the_model_can_tell(service, grey_png) -> None:
+    service.colorizer.error = InputError("candidates", "4 to 64", 2)
+    answer = service.post(grey_png, candidates=2)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "candidates")
+
+
+@pytest.mark.parametrize(("reference", "status"), [(b"", 422), (b"just some words", 415)])
+def test_a_bad_reference_is_named(service, grey_png, reference: bytes, status: int) -> None:
+    answer = service.post_to("/v1/transfers", grey_png, reference=reference)
+    assert answer.status_code == status
+    assert answer.json()["detail"].startswith("reference:")
+
+
+@pytest.mark.parametrize("name", ["image", "reference"])
+@pytest.mark.parametrize("body", ["form", "json"])
+def test_each_file_may_be_as_large_as_the_limit(start, grey_png, name: str, body: str) -> None:
+    service = start(max_bytes=len(grey_png))
+
+    def send(files: dict[str, bytes]) -> tuple[int, str]:
+        if body == "json":
+            answer = service.client.post("/v1/transfers", json=in_json(files, {}))
+        else:
+            answer = service.client.post("/v1/transfers", files=files)
+        return answer.status_code, answer.json().get("detail", "")
+
+    files = {"image": grey_png, "reference": grey_png}
+    assert send(files)[0] == 200
+    status, detail = send(files | {name: grey_png + b"\0"})
+    assert status == 413
+    assert detail.startswith(f"{name}:")
+
+
+def test_metrics(start, grey_png) -> None:
+    service = start()
+    service.post_to("/v1/variations", grey_png, **VARIATION, n=2)
+    service.post_to("/v1/likelihoods", grey_png)
+    lines = service.client.get("/metrics").text.splitlines()
+    for line in (
+        'tintflow_requests_total{method="POST",path="/v1/variations",status="200"} 1.0',
+        'tintflow_requests_total{method="POST",path="/v1/likelihoods",status="200"} 1.0',
+        'tintflow_stage_seconds_count{stage="likelihood"} 1.0',
+        "tintflow_samples_total 2.0",
+        "tintflow_pixels_total 1920.0",
+    ):
+        assert line in lines
