@@ -1,0 +1,30 @@
+"""Fixed random permutation of channels between coupling blocks."""
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["RandomPermutation"]
+
+
+class RandomPermutation(nn.Module):
+    """Reorder the channels in a fixed random way, log-det 0.
+
+    The order is saved with the weights. Source: Ardizzone et al. 2019 (arXiv 1907.02392), section 3.1.
+    """
+
+    order: Tensor
+    undo: Tensor
+
+    def __init__(self, channels: int, generator: torch.Generator) -> None:
+        super().__init__()
+        order = torch.randperm(channels, generator=generator)
+        self.register_buffer("order", order)
+        self.register_buffer("undo", order.argsort(), persistent=False)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """x: (B, C, …)."""
+        return x[:, self.order], x.new_zeros(x.shape[0])
+
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z: (B, C, …)."""
+        return z[:, self.undo], z.new_zeros(z.shape[0])

@@ -1,0 +1,140 @@
+"""`python -m training.mnist`: train a cINN on MNIST, draw the paper's figures with it, and measure it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from model.errors import ModelError
+from training.mnist.checkpoint import load_classifier, load_flow, save_classifier, save_flow
+from training.mnist.classifier import train_classifier
+from training.mnist.digits import BadIdxError, read_digits
+from training.mnist.figures import FIGURES, Source, write_grid
+from training.mnist.flow import DigitFlow, DigitFlowConfig
+from training.mnist.measure import measure, recognized
+from training.mnist.train import DigitTrainer, TrainConfig
+
+FLOW_FILE = Path("weights/mnist/cinn.safetensors")
+CLASSIFIER_FILE = Path("weights/mnist/classifier.safetensors")
+PICTURES = Path("docs/pictures")
+FigureName = StrEnum("FigureName", {name: name for name in FIGURES})  # type: ignore[misc] # named by the table
+
+Data = Annotated[Path, typer.Option(help="Folder of MNIST's four IDX files, plain or .gz.")]
+Weights = Annotated[Path, typer.Option(help="The cINN's weights.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
+Temperatures = Annotated[list[float], typer.Option(min=0, max=2, help="Of the digits judged; may be repeated.")]
+JsonFile = Annotated[str | None, typer.Option("--json", help="Write JSON to this file, - for standard output.")]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+console = Console(stderr=True)
+
+
+@app.command("train")
+def train_command(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="State and weights go here.")] = Path("runs/mnist"),
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the digits.")] = TrainConfig.epochs,
+    blocks: Annotated[int, typer.Option(min=1, help="Coupling blocks.")] = DigitFlowConfig.blocks,
+    width: Annotated[int, typer.Option(min=1, help="Of each subnet.")] = DigitFlowConfig.width,
+    noise: Annotated[float, typer.Option(min=0, help="On pixels in [0, 1].")] = DigitFlowConfig.noise,
+    seed: Seed = 0,
+    resume: Annotated[bool, typer.Option(help="Go on from the state in OUT; without it there must be none.")] = False,
+) -> None:
+    """Train the cINN."""
+    state = out / "state.pt"
+    if state.exists() and not resume:
+        console.print(f"{out} holds a run already; go on with it with --resume, or choose another --out")
+        raise typer.Exit(2)
+    with errors_printed():
+        digits = read_digits(data, "train")
+    torch.manual_seed(seed)  # layers have no generator of their own
+    flow = DigitFlow(DigitFlowConfig(blocks, width, noise, seed))
+    flow.standardize(digits)
+    out.mkdir(parents=True, exist_ok=True)
+    if DigitTrainer(flow, digits, replace(TrainConfig(), epochs=epochs, seed=seed)).train(state):
+        save_flow(flow, out / FLOW_FILE.name)
+        print(f"weights: {out / FLOW_FILE.name}")
+    else:
+        print(f"stopped; go on with --resume --out {out}")
+
+
+@app.command("classifier")
+def classifier_command(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Where its weights go.")] = CLASSIFIER_FILE,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the digits.")] = 6,
+    seed: Seed = 0,
+) -> None:
+    """Train the classifier that judges generated digits, on real ones only."""
+    with errors_printed():
+        digits, test = read_digits(data, "train"), read_digits(data, "t10k")
+    classifier = train_classifier(digits, epochs, seed)
+    save_classifier(classifier, out)
+    print(f"recognizes {recognized(classifier, test)['all']:.2%} of the test digits; weights: {out}")
+
+
+@app.command("figure")
+def figure_command(
+    name: Annotated[FigureName, typer.Argument(help="Which of the paper's figures.")],
+    data: Annotated[Path, typer.Option(help="MNIST's IDX files, for the figures of test digits.")] = Path("mnist"),
+    weights: Weights = FLOW_FILE,
+    out: Annotated[Path | None, typer.Option(help="The PNG; default docs/pictures/mnist-NAME.png.")] = None,
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="Of samples.")] = 0.8,
+    seed: Seed = 0,
+) -> None:
+    """Draw a figure."""
+    path = out or PICTURES / f"mnist-{name}.png"
+    with errors_printed():
+        write_grid(FIGURES[name](Source(load_flow(weights), data, temperature, seed)), path)
+    print(path)
+
+
+@app.command("measure")
+def measure_command(
+    data: Data,
+    weights: Weights = FLOW_FILE,
+    classifier: Annotated[Path, typer.Option(help="The classifier's weights.")] = CLASSIFIER_FILE,
+    temperature: Temperatures = [1.0, 0.8],  # noqa: B006 (typer copies it)
+    per_class: Annotated[int, typer.Option(min=1, help="Digits to generate of each class.")] = 1000,
+    seed: Seed = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure likelihood and latents on the test digits, and how well generated ones are recognized."""
+    with errors_printed():
+        flow, judge, test = load_flow(weights), load_classifier(classifier), read_digits(data, "t10k")
+    report = measure(flow, judge, test, temperature, per_class, seed)
+    for title, columns in report.items():
+        console.print(_table(title, columns))
+    if json_file == "-":
+        print(json.dumps(report, indent=2))
+    elif json_file:
+        Path(json_file).write_text(json.dumps(report, indent=2) + "\n")
+
+
+@contextmanager
+def errors_printed() -> Iterator[None]:
+    """Print what is wrong with weights or data, and exit with 2."""
+    try:
+        yield
+    except (ModelError, BadIdxError) as error:
+        console.print(str(error))
+        raise typer.Exit(2) from error
+
+
+def _table(title: str, columns: Mapping[str, Mapping[str, float]]) -> Table:
+    table = Table(title, *columns)
+    for name in next(iter(columns.values())):
+        table.add_row(name, *(f"{column[name]:.4f}" for column in columns.values()))
+    return table
+
+
+if __name__ == "__main__":
+    app()

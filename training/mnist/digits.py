@@ -1,0 +1,85 @@
+"""Handwritten digits, read from the IDX files that MNIST comes in, and between whole and continuous pixels."""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["CLASSES", "PIXELS", "SIDE", "BadIdxError", "Digits", "continuous", "read_digits", "whole"]
+
+CLASSES = 10
+SIDE = 28
+PIXELS = SIDE * SIDE
+LEVELS = 256
+UNSIGNED_BYTE = 8
+"""the IDX code of the only type of number that MNIST has"""
+
+
+class BadIdxError(ValueError):
+    """A file is missing, or not the IDX file that it should be."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Digits and what they mean."""
+
+    images: Tensor
+    """(N, 784) uint8, 0 paper … 255 ink"""
+    labels: Tensor
+    """(N,) int64, 0 … 9"""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def part(self, chosen: slice | Tensor) -> "Digits":
+        """Return some of the digits."""
+        return Digits(self.images[chosen], self.labels[chosen])
+
+
+def read_digits(folder: Path, part: Literal["train", "t10k"]) -> Digits:
+    """Read the digits to train on or to test on: `{part}-images-idx3-ubyte`, plain or .gz, and their labels.
+
+    Raises BadIdxError for files that are missing or of another shape.
+    """
+    images = _read_idx(folder, f"{part}-images-idx3-ubyte")
+    labels = _read_idx(folder, f"{part}-labels-idx1-ubyte")
+    if images.shape[1:] != (SIDE, SIDE) or labels.shape != images.shape[:1] or labels.max(initial=0) >= CLASSES:
+        raise BadIdxError(f"{folder}: expected N digits of 28×28 and N labels, got {images.shape} and {labels.shape}")
+    return Digits(torch.from_numpy(images.reshape(-1, PIXELS)), torch.from_numpy(labels.astype(np.int64)))
+
+
+def continuous(images: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+    """Turn uint8 pixels into real ones: uniform within each of 256 steps of [0, 1), then Gaussian noise on top.
+
+    images: (B, 784). noise: standard deviation in units of [0, 1].
+    """
+    pixels = (images + torch.rand(images.shape, generator=generator)) / LEVELS
+    return pixels + noise * torch.randn(images.shape, generator=generator) if noise else pixels
+
+
+def whole(pixels: Tensor) -> Tensor:
+    """Turn real pixels back into uint8; undoes `continuous` where there was no noise."""
+    return (pixels * LEVELS).floor().clamp(0, LEVELS - 1).to(torch.uint8)
+
+
+def _read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
+    """Source: the format's description on the MNIST page (LeCun et al.): magic, sizes, bytes; big-endian."""
+    plain, packed = folder / name, folder / f"{name}.gz"
+    if not plain.is_file() and not packed.is_file():
+        raise BadIdxError(f"no {name} or {name}.gz in {folder}")
+    try:
+        data = plain.read_bytes() if plain.is_file() else gzip.decompress(packed.read_bytes())
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise BadIdxError(f"{packed}: {error}") from error
+    start = 4 + 4 * data[3] if len(data) > 4 else 0
+    if data[:3] != bytes((0, 0, UNSIGNED_BYTE)) or len(data) < start:
+        raise BadIdxError(f"{folder / name} is not an IDX file of bytes")
+    shape = tuple(int(size) for size in np.frombuffer(data[4:start], ">u4"))
+    if len(data) - start != np.prod(shape, dtype=np.int64):
+        raise BadIdxError(f"{folder / name}: expected {shape} bytes, got {len(data) - start}")
+    return np.frombuffer(bytearray(data[start:]), np.uint8).reshape(shape)

@@ -1,0 +1,140 @@
+"""The figures of the paper's MNIST experiments, one function each: rows of digits with what they show."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from model.latents import draw_latents, interpolate_latents
+from training.mnist.digits import CLASSES, PIXELS, SIDE, Digits, read_digits
+from training.mnist.flow import DigitFlow
+from training.mnist.measure import decode, encode, sample
+
+__all__ = ["FIGURES", "Figure", "Grid", "Source", "write_grid"]
+
+COLUMNS = 10
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0, 1.1, 1.2)
+AXES = 3
+WALK = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+"""in standard deviations of the test latents along an axis"""
+ZOOM = 2
+GAP = 2
+TITLE = 16
+GREYS = 32
+"""grey levels of a figure: noise of fewer levels makes smaller files"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a figure is made of."""
+
+    flow: DigitFlow
+    data: Path
+    """folder of the IDX files; read only where a figure needs real digits"""
+    temperature: float
+    seed: int
+
+    def test_digits(self) -> Digits:
+        return read_digits(self.data, "t10k")
+
+    def one_of_each(self, digits: Digits) -> Tensor:
+        """Indices of ten digits, one of each class, chosen by the seed."""
+        generator = torch.Generator().manual_seed(self.seed)
+        shuffled = torch.randperm(len(digits), generator=generator)
+        return torch.stack([shuffled[digits.labels[shuffled] == label][0] for label in range(CLASSES)])
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows of digits."""
+
+    images: Tensor
+    """(R, C, 784) uint8"""
+    columns: tuple[str, ...]
+    """titles"""
+    groups: int = 1
+    """equal parts that the columns fall into, set apart"""
+
+
+Figure = Callable[[Source], Grid]
+
+
+def samples(source: Source) -> Grid:
+    """Ten samples of each class."""
+    digits = sample(source.flow, COLUMNS, source.temperature, source.seed)
+    return Grid(digits.images.view(CLASSES, COLUMNS, PIXELS), ("",) * COLUMNS)
+
+
+def temperatures(source: Source) -> Grid:
+    """One latent of each class at rising temperatures."""
+    (z,) = draw_latents((PIXELS,), (1.0,), source.seed, range(CLASSES), 1.0)
+    scaled = z[:, None] * torch.tensor(TEMPERATURES)[:, None]
+    return Grid(_decode(source.flow, scaled, torch.arange(CLASSES)), tuple(f"T={t:g}" for t in TEMPERATURES))
+
+
+def transfer(source: Source) -> Grid:
+    """Ten test digits, and the latent of each decoded under the ten classes: another digit by the same hand."""
+    digits = source.test_digits()
+    chosen = digits.part(source.one_of_each(digits))
+    z = encode(source.flow, chosen, 0.0, source.seed)
+    drawn = decode(source.flow, z.repeat_interleave(CLASSES, 0), torch.arange(CLASSES).repeat(len(z)))
+    images = torch.cat((chosen.images[:, None], drawn.view(len(z), CLASSES, PIXELS)), 1)
+    return Grid(images, ("test", *(str(label) for label in range(CLASSES))))
+
+
+def axes(source: Source) -> Grid:
+    """The first principal axes of the test latents, walked both ways from their mean under each class."""
+    z = encode(source.flow, source.test_digits(), source.flow.config.noise, source.seed)
+    values, vectors = torch.linalg.eigh((z - z.mean(0)).T @ (z - z.mean(0)) / len(z))
+    first = (vectors * values.sqrt())[:, -AXES:].T.flip(0)  # eigh sorts upwards
+    steps = z.mean(0) + torch.tensor(WALK)[None, :, None] * first[:, None]
+    images = _decode(source.flow, steps.flatten(0, 1).expand(CLASSES, -1, -1), torch.arange(CLASSES))
+    return Grid(
+        images, tuple(f"{step:+g}σ" if step else f"axis {axis + 1}" for axis in range(AXES) for step in WALK), AXES
+    )
+
+
+def interpolation(source: Source) -> Grid:
+    """From one test digit to another of its class, along the spherical path between their latents."""
+    digits = source.test_digits()
+    positions = [i / (COLUMNS - 1) for i in range(COLUMNS)]
+    start, end = (
+        encode(source.flow, digits.part(Source.one_of_each(other, digits)), 0.0, source.seed)
+        for other in (source, Source(source.flow, source.data, source.temperature, source.seed + 1))
+    )
+    paths = [interpolate_latents([a[None]], [b[None]], positions)[0] for a, b in zip(start, end, strict=True)]
+    titles = ("test", *("",) * (COLUMNS - 2), "test")
+    return Grid(_decode(source.flow, torch.stack(paths), torch.arange(CLASSES)), titles)
+
+
+FIGURES: Mapping[str, Figure] = {
+    figure.__name__: figure for figure in (samples, temperatures, transfer, axes, interpolation)
+}
+
+
+def write_grid(grid: Grid, path: Path) -> None:
+    """Draw dark digits on white paper, a row for each row of the grid, with the columns' titles above."""
+    rows, columns, _ = grid.images.shape
+    cell, per_group = SIDE * ZOOM + GAP, columns // grid.groups
+    lefts = [column * cell + column // per_group * 4 * GAP for column in range(columns)]
+    top = TITLE if any(grid.columns) else 0
+    sheet = Image.new("L", (lefts[-1] + cell - GAP, top + rows * cell - GAP), 255)
+    draw = ImageDraw.Draw(sheet)
+    step = 256 // GREYS
+    ink = 255 - (grid.images // step * 255 // (GREYS - 1)).view(rows, columns, SIDE, SIDE).numpy()
+    for column, left in enumerate(lefts):
+        draw.text((left + SIDE * ZOOM // 2, TITLE // 2), grid.columns[column], fill=32, anchor="mm")
+        for row in range(rows):
+            digit = Image.fromarray(ink[row, column]).resize((SIDE * ZOOM, SIDE * ZOOM), Image.Resampling.NEAREST)
+            sheet.paste(digit, (left, top + row * cell))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path, optimize=True)
+
+
+def _decode(flow: DigitFlow, z: Tensor, labels: Tensor) -> Tensor:
+    """z: (R, C, 784), a row for each of the labels (R,). Returns (R, C, 784) uint8."""
+    rows, columns, _ = z.shape
+    return decode(flow, z.reshape(-1, PIXELS), labels.repeat_interleave(columns)).view(rows, columns, PIXELS)

@@ -1,0 +1,103 @@
+"""The class-conditional cINN: fully connected couplings, with random permutations between."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from model.affine import ConditionalAffine
+from model.coupling import AffineCoupling, DenseSubnet
+from model.permutation import RandomPermutation
+from training.mnist.digits import CLASSES, PIXELS, Digits
+
+__all__ = ["DigitFlow", "DigitFlowConfig"]
+
+LOG_SCALE_LIMIT = 4.0
+
+
+@dataclass(frozen=True)
+class DigitFlowConfig:
+    """Size of the network. The authors have 24 two-sided blocks of width 512."""
+
+    blocks: int = 20
+    width: int = 288
+    noise: float = 0.08
+    """standard deviation of the Gaussian noise on pixels in [0, 1] in training: the density is that of noisy digits"""
+    seed: int = 0
+    """of the permutations"""
+
+
+class DigitFlow(nn.Module):
+    """Maps the pixels of a digit to a latent of as many dimensions, given its class, and back.
+
+    The condition is the class as a one-hot vector. A matrix times that is one of its rows, so each subnet's share of
+    the condition is a row of a table, and so are mean and scale of the conditional affine layer where latents leave.
+    Source: Ardizzone et al. 2019 (arXiv 1907.02392), section 4.1.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: DigitFlowConfig) -> None:
+        super().__init__()
+        self.config = config
+        generator = torch.Generator().manual_seed(config.seed)
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("std", torch.ones(()))
+        permutations = (RandomPermutation(PIXELS, generator) for _ in range(config.blocks))
+        couplings = (AffineCoupling(PIXELS, DenseSubnet, config.width) for _ in range(config.blocks))
+        self.permutations = cast(Sequence[RandomPermutation], nn.ModuleList(permutations))
+        self.couplings = cast(Sequence[AffineCoupling], nn.ModuleList(couplings))
+        self.shares = nn.Embedding(CLASSES, config.blocks * config.width)
+        nn.init.normal_(self.shares.weight, std=0.1)
+        self.last = ConditionalAffine(LOG_SCALE_LIMIT)
+        self.mean_and_log_scale = nn.Embedding(CLASSES, 2 * PIXELS)
+        nn.init.zeros_(self.mean_and_log_scale.weight)
+
+    def forward(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """pixels: (B, 784) about [0, 1]; labels: (B,) int64."""
+        x = (pixels - self.mean) / self.std
+        log_det = -PIXELS * self.std.log() * x.new_ones(x.shape[0])
+        for permutation, coupling, share in self._blocks(labels):
+            x, _ = permutation(x)
+            x, part = coupling(x, share)
+            log_det = log_det + part
+        z, part = self.last(x, self.mean_and_log_scale(labels))
+        return z, log_det + part
+
+    def inverse(self, z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """z: (B, 784); labels: (B,) int64."""
+        x, log_det = self.last.inverse(z, self.mean_and_log_scale(labels))
+        for permutation, coupling, share in reversed(self._blocks(labels)):
+            x, part = coupling.inverse(x, share)
+            x, _ = permutation.inverse(x)
+            log_det = log_det + part
+        return x * self.std + self.mean, log_det + PIXELS * self.std.log()
+
+    def nats(self, pixels: Tensor, labels: Tensor) -> Tensor:
+        """Return the negative log-likelihood of each digit per dimension, the density taken for pixels in [0, 1]."""
+        z, log_det = self(pixels, labels)
+        return 0.5 * z.square().mean(1) + 0.5 * math.log(2 * math.pi) - log_det / PIXELS
+
+    @torch.no_grad()
+    def standardize(self, digits: Digits) -> None:
+        """Set the scales that depend on the data, so that an untrained flow has latents of variance 1 in each class."""
+        noise = self.config.noise
+        pixels = digits.images.float() / 255
+        self.mean.copy_(pixels.mean())
+        self.std.copy_((pixels.var() + noise**2).sqrt())
+        order = torch.arange(PIXELS)[None]
+        for permutation in self.permutations:
+            order, _ = permutation(order)
+        for label in range(CLASSES):
+            own = (pixels[digits.labels == label] - self.mean) / self.std
+            log_scale = 0.5 * (own.var(0) + (noise / self.std) ** 2).log()
+            raw = LOG_SCALE_LIMIT * torch.tan(log_scale * math.pi / (2 * LOG_SCALE_LIMIT))  # before its soft clamp
+            self.mean_and_log_scale.weight[label] = torch.cat((own.mean(0)[order[0]], raw[order[0]]))
+
+    def _blocks(self, labels: Tensor) -> list[tuple[RandomPermutation, AffineCoupling, Tensor]]:
+        shares = self.shares(labels).chunk(self.config.blocks, 1)
+        return list(zip(self.permutations, self.couplings, shares, strict=True))

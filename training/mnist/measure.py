@@ -1,0 +1,112 @@
+"""Figures of the digits' cINN: likelihood, how Gaussian its latents are, and how well its digits are recognized."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from model.latents import draw_latents
+from training.mnist.classifier import DigitClassifier, classify
+from training.mnist.digits import CLASSES, PIXELS, Digits, continuous, whole
+from training.mnist.flow import DigitFlow
+from training.objective import NATS_PER_BIT
+
+__all__ = ["Report", "bits_per_dim", "decode", "encode", "latent_statistics", "measure", "recognized", "sample"]
+
+BATCH = 500
+BITS_PER_PIXEL = 8
+PERCENTILES = (0.05, 0.5, 0.95)
+
+Report = dict[str, dict[str, dict[str, float]]]
+"""tables: what is measured → of what → name → figure"""
+
+
+def measure(
+    flow: DigitFlow, classifier: DigitClassifier, test: Digits, temperatures: Sequence[float], per_class: int, seed: int
+) -> Report:
+    """Measure everything; beside the test latents stand as many true draws of N(0, 1)."""
+    noise = flow.config.noise
+    latents = encode(flow, test, noise, seed)
+    gaussian = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed))
+    generated = {f"T={t:g}": sample(flow, per_class, t, seed) for t in temperatures}
+    return {
+        "bits_per_dim": {
+            "uniform": {"test": bits_per_dim(flow, test, 0.0, seed)},
+            "noise_of_training": {"test": bits_per_dim(flow, test, noise, seed)},
+        },
+        "latents": {"test": latent_statistics(latents), "gaussian": latent_statistics(gaussian)},
+        "recognized": {name: recognized(classifier, digits) for name, digits in ({"test": test} | generated).items()},
+    }
+
+
+@torch.inference_mode()
+def encode(flow: DigitFlow, digits: Digits, noise: float, seed: int) -> Tensor:
+    """Latents (N, 784) of digits, with the given noise on their pixels."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.cat([flow(continuous(part.images, noise, generator), part.labels)[0] for part in _parts(digits)])
+
+
+@torch.inference_mode()
+def decode(flow: DigitFlow, z: Tensor, labels: Tensor) -> Tensor:
+    """z: (N, 784); labels: (N,). Returns the digits, (N, 784) uint8."""
+    batches = zip(torch.split(z, BATCH), torch.split(labels, BATCH), strict=True)
+    return whole(torch.cat([flow.inverse(part, own)[0] for part, own in batches]))
+
+
+def sample(flow: DigitFlow, per_class: int, temperature: float, seed: int) -> Digits:
+    """Draw digits of every class, in the order of classes. Digit i depends on (seed, i, temperature) alone."""
+    labels = torch.arange(CLASSES).repeat_interleave(per_class)
+    (z,) = draw_latents((PIXELS,), (1.0,), seed, range(len(labels)), temperature)
+    return Digits(decode(flow, z, labels), labels)
+
+
+@torch.inference_mode()
+def bits_per_dim(flow: DigitFlow, digits: Digits, noise: float, seed: int) -> float:
+    """Mean −log₂ p of a digit's pixels, for each of its 784, in steps of 1/256.
+
+    With noise 0 this is the usual convention: pixels are uniform within their step, so that the mean is an upper
+    bound of the bits that a lossless code of the whole pixels needs (Theis et al. 2016, arXiv 1511.01844).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    nats = [flow.nats(continuous(part.images, noise, generator), part.labels) for part in _parts(digits)]
+    return torch.cat(nats).mean().item() / NATS_PER_BIT + BITS_PER_PIXEL
+
+
+def latent_statistics(z: Tensor) -> dict[str, float]:
+    """How far latents (N, 784) are from N(0, 1): moments of each dimension, and what dimensions have in common.
+
+    Of mean, variance and excess kurtosis per dimension: 5th, 50th and 95th percentile over the dimensions. Further
+    the mean and the standard deviation over digits of the latent norm, the mean size of the correlation of two
+    dimensions, and the largest eigenvalue of the covariance (1 for N → ∞).
+    """
+    centred = z.double() - z.double().mean(0)
+    variance = centred.square().mean(0)
+    kurtosis = centred.pow(4).mean(0) / variance.square() - 3
+    covariance = centred.T @ centred / len(z)
+    scale = variance.sqrt()
+    correlation = covariance / (scale[:, None] * scale)
+    norms = z.double().square().mean(1).sqrt()
+    pairs = ~torch.eye(z.shape[1], dtype=torch.bool)
+    statistics = {
+        f"{name}_p{round(100 * q)}": values.quantile(q).item()
+        for name, values in (("mean", z.double().mean(0)), ("variance", variance), ("excess_kurtosis", kurtosis))
+        for q in PERCENTILES
+    }
+    return statistics | {
+        "latent_norm": norms.mean().item(),
+        "latent_norm_std": norms.std().item(),
+        "correlation": correlation[pairs].abs().mean().item(),
+        "largest_eigenvalue": torch.linalg.eigvalsh(covariance)[-1].item(),
+    }
+
+
+def recognized(classifier: DigitClassifier, digits: Digits) -> dict[str, float]:
+    """Share of the digits whose class the classifier recognizes, over all and of each class."""
+    right = (classify(classifier, digits.images) == digits.labels).double()
+    shares = {f"class_{label}": right[digits.labels == label].mean().item() for label in range(CLASSES)}
+    return {"all": right.mean().item()} | shares
+
+
+def _parts(digits: Digits) -> Iterator[Digits]:
+    for start in range(0, len(digits), BATCH):
+        yield digits.part(slice(start, start + BATCH))
