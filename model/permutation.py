@@ -13,13 +13,10 @@ class RandomPermutation(nn.Module):
     """
 
     order: Tensor
-    undo: Tensor
 
     def __init__(self, channels: int, generator: torch.Generator) -> None:
         super().__init__()
-        order = torch.randperm(channels, generator=generator)
-        self.register_buffer("order", order)
-        self.register_buffer("undo", order.argsort(), persistent=False)
+        self.register_buffer("order", torch.randperm(channels, generator=generator))
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x: (B, C, …)."""
@@ -27,4 +24,4 @@ class RandomPermutation(nn.Module):
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z: (B, C, …)."""
-        return z[:, self.undo], z.new_zeros(z.shape[0])
+        return z[:, self.order.argsort()], z.new_zeros(z.shape[0])

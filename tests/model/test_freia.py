@@ -13,6 +13,7 @@ from model.affine import ConditionalAffine, soft_clamp
 from model.coupling import INPUT_LIMIT, SCALE_LIMIT, AffineCoupling, ConvSubnet, DenseSubnet
 from model.haar import HaarDownsampling
 from model.mixing import OrthogonalMixing
+from model.permutation import RandomPermutation
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
@@ -53,6 +54,18 @@ def test_orthogonal_mixing_of_vectors() -> None:
     (z,), log_det = fm.FixedLinearTransform([(5,)], M=ours.matrix, b=torch.zeros(5))([x])
     assert_close(ours(x)[0], z)
     assert_close(ours(x)[1], log_det.expand(4), rtol=0, atol=1e-5)
+
+
+def test_random_permutation() -> None:
+    x = draw(4, 9)
+    ours = RandomPermutation(9, torch.Generator().manual_seed(1))
+    theirs = fm.PermuteRandom([(9,)], seed=3)
+    theirs.perm, theirs.perm_inv = ours.order, ours.order.argsort()
+    (z,), log_det = theirs([x])
+    (back,), _ = theirs([z], rev=True)
+    assert_close(ours(x)[0], z)
+    assert_close(ours(x)[1], torch.full((4,), float(log_det)))
+    assert_close(ours.inverse(z)[0], back)
 
 
 def test_orthogonal_mixing_of_maps() -> None:

@@ -13,6 +13,7 @@ from model.coupling import AffineCoupling, ConvSubnet, DenseSubnet
 from model.haar import HaarDownsampling
 from model.level import FlowLevel, LevelCondition, LevelConfig
 from model.mixing import OrthogonalMixing
+from model.permutation import RandomPermutation
 
 
 class Case(NamedTuple):
@@ -53,6 +54,7 @@ BLOCKS = {
     "haar": Case(HaarDownsampling, (3, 2, 4, 6), lambda: None),
     "mixing of maps": Case(lambda: OrthogonalMixing(6, generator()), (3, 6, 2, 2), lambda: None),
     "mixing of vectors": Case(lambda: OrthogonalMixing(7, generator()), (3, 7), lambda: None),
+    "permutation": Case(lambda: RandomPermutation(7, generator()), (3, 7), lambda: None),
     "conditional affine": Case(ConditionalAffine, (3, 4, 2, 3), lambda: draw(3, 8, 2, 3)),
     "conditional affine, one photo": Case(ConditionalAffine, (3, 4, 2, 3), lambda: draw(1, 8, 2, 3)),
     "conv coupling": Case(lambda: AffineCoupling(6, ConvSubnet, 8), (3, 6, 4, 4), lambda: draw(3, 8, 4, 4)),
