@@ -40,12 +40,6 @@ class Source:
     def test_digits(self) -> Digits:
         return read_digits(self.data, "t10k")
 
-    def one_of_each(self, digits: Digits) -> Tensor:
-        """Indices of ten digits, one of each class, chosen by the seed."""
-        generator = torch.Generator().manual_seed(self.seed)
-        shuffled = torch.randperm(len(digits), generator=generator)
-        return torch.stack([shuffled[digits.labels[shuffled] == label][0] for label in range(CLASSES)])
-
 
 @dataclass(frozen=True)
 class Grid:
@@ -78,7 +72,7 @@ def temperatures(source: Source) -> Grid:
 def transfer(source: Source) -> Grid:
     """Ten test digits, and the latent of each decoded under the ten classes: another digit by the same hand."""
     digits = source.test_digits()
-    chosen = digits.part(source.one_of_each(digits))
+    chosen = _one_of_each(digits, source.seed)
     z = encode(source.flow, chosen, 0.0, source.seed)
     drawn = decode(source.flow, z.repeat_interleave(CLASSES, 0), torch.arange(CLASSES).repeat(len(z)))
     images = torch.cat((chosen.images[:, None], drawn.view(len(z), CLASSES, PIXELS)), 1)
@@ -93,7 +87,7 @@ def axes(source: Source) -> Grid:
     steps = z.mean(0) + torch.tensor(WALK)[None, :, None] * first[:, None]
     images = _decode(source.flow, steps.flatten(0, 1).expand(CLASSES, -1, -1), torch.arange(CLASSES))
     return Grid(
-        images, tuple(f"{step:+g}σ" if step else f"axis {axis + 1}" for axis in range(AXES) for step in WALK), AXES
+        images, tuple(f"{step:+g}" if step else f"axis {axis + 1}" for axis in range(AXES) for step in WALK), AXES
     )
 
 
@@ -101,10 +95,7 @@ def interpolation(source: Source) -> Grid:
     """From one test digit to another of its class, along the spherical path between their latents."""
     digits = source.test_digits()
     positions = [i / (COLUMNS - 1) for i in range(COLUMNS)]
-    start, end = (
-        encode(source.flow, digits.part(Source.one_of_each(other, digits)), 0.0, source.seed)
-        for other in (source, Source(source.flow, source.data, source.temperature, source.seed + 1))
-    )
+    start, end = (encode(source.flow, _one_of_each(digits, seed), 0.0, seed) for seed in (source.seed, source.seed + 1))
     paths = [interpolate_latents([a[None]], [b[None]], positions)[0] for a, b in zip(start, end, strict=True)]
     titles = ("test", *("",) * (COLUMNS - 2), "test")
     return Grid(_decode(source.flow, torch.stack(paths), torch.arange(CLASSES)), titles)
@@ -124,11 +115,13 @@ def write_grid(grid: Grid, path: Path) -> None:
     sheet = Image.new("L", (lefts[-1] + cell - GAP, top + rows * cell - GAP), 255)
     draw = ImageDraw.Draw(sheet)
     step = 256 // GREYS
-    ink = 255 - (grid.images // step * 255 // (GREYS - 1)).view(rows, columns, SIDE, SIDE).numpy()
+    ink = (
+        255 - ((grid.images // step).int() * 255 // (GREYS - 1)).to(torch.uint8).view(rows, columns, SIDE, SIDE).numpy()
+    )
     for column, left in enumerate(lefts):
         draw.text((left + SIDE * ZOOM // 2, TITLE // 2), grid.columns[column], fill=32, anchor="mm")
         for row in range(rows):
-            digit = Image.fromarray(ink[row, column]).resize((SIDE * ZOOM, SIDE * ZOOM), Image.Resampling.NEAREST)
+            digit = Image.fromarray(pictures[row, column]).resize((SIDE * ZOOM, SIDE * ZOOM), Image.Resampling.NEAREST)
             sheet.paste(digit, (left, top + row * cell))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, optimize=True)
@@ -138,3 +131,10 @@ def _decode(flow: DigitFlow, z: Tensor, labels: Tensor) -> Tensor:
     """z: (R, C, 784), a row for each of the labels (R,). Returns (R, C, 784) uint8."""
     rows, columns, _ = z.shape
     return decode(flow, z.reshape(-1, PIXELS), labels.repeat_interleave(columns)).view(rows, columns, PIXELS)
+
+
+def _one_of_each(digits: Digits, seed: int) -> Digits:
+    """Return ten digits, one of each class in order, chosen by the seed."""
+    shuffled = torch.randperm(len(digits), generator=torch.Generator().manual_seed(seed))
+    labels = digits.labels[shuffled]
+    return digits.part(torch.stack([shuffled[labels == label][0] for label in range(CLASSES)]))
