@@ -41,8 +41,8 @@ BATCH = {"cpu": 4, "cuda": 16}
 bits differ, and a sample must not depend on how many are drawn with it."""
 MAX_CANDIDATES = 64
 MAX_STEPS = 16
-COARSE_SIZE = 16
-"""Diverse candidates are told apart by their a*b* at this size: finer levels cost most and change colours little."""
+COARSE_SIZE = 8
+"""Diverse candidates are told apart by their a*b* at this size: finer levels change colours little and cost most."""
 COPIED_SIZE = 16
 """Latents of the levels up to this size are copied from a reference, where no weights are given."""
 
@@ -176,10 +176,7 @@ class CinnColorizer:
     def sample(
         self, condition: list[Tensor], latents: Sequence[Tensor]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Decode latents to (N, 2, 64, 64) a*b* and (N,) bits per dimension. Raises NonFiniteError.
-
-        Where fine levels are left out, both are those of the coarse ones.
-        """
+        """Decode latents to (N, 2, 64, 64) a*b* and (N,) bits per dimension. Raises NonFiniteError."""
         n, batch = len(latents[0]), BATCH[self.device]
         filled = [F.pad(z, (0, 0, 0, -n % batch)).to(self.device) for z in latents]
         parts = [
@@ -222,7 +219,8 @@ class CinnColorizer:
         if options.select == "likely":
             return select_likely(self.sample(condition, latents)[1], options.n)
         coarse = [z for z, level in zip(latents, self.cinn.config.levels, strict=True) if level.size <= COARSE_SIZE]
-        return select_diverse(self.sample(condition, coarse)[0], options.n)
+        chroma = self.cinn.sample(condition, [z.to(self.device) for z in coarse]).chroma  # none of these is shown
+        return select_diverse(chroma.float().cpu().numpy(), options.n)
 
     def _decode(self, photo: Photo, latents: list[Tensor], temperature: float, timer: Timer | None = None) -> Colorings:
         timer = timer or Timer(self.device)
