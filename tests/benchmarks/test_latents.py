@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.latents import PROMISES, difference, mean_pairwise, psnr, rmse
+from benchmarks.latents import MAX_PSNR, PROMISES, difference, mean_pairwise, psnr, rmse
 from model.checkpoint import Checkpoint
 from model.colorizer import CinnColorizer
 
@@ -25,7 +25,7 @@ def photo() -> NDArray[np.uint8]:
 @pytest.mark.parametrize("name", PROMISES)
 def test_every_promise_is_measured(colorizer: CinnColorizer, photo: NDArray[np.uint8], name: str) -> None:
     promise = PROMISES[name]
-    found = promise.report([promise.measure(colorizer, photo, number) for number in range(2)])
+    found = promise.report([promise.measure(colorizer, photo, 0)])
     assert all(math.isfinite(value) for value in found.values())
     if name in ("round_trip", "variation"):  # which hold for every network, trained or not
         assert promise.keeps(found)
@@ -40,3 +40,4 @@ def test_measures(photo: NDArray[np.uint8]) -> None:
     grey, darker = np.full((4, 4, 3), 100, np.uint8), np.full((4, 4, 3), 49, np.uint8)
     assert rmse(grey[None], darker) == pytest.approx(20)
     assert psnr(grey, darker) == pytest.approx(20 * math.log10(5))
+    assert psnr(grey, grey) == MAX_PSNR
