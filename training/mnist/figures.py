@@ -115,9 +115,8 @@ def write_grid(grid: Grid, path: Path) -> None:
     sheet = Image.new("L", (lefts[-1] + cell - GAP, top + rows * cell - GAP), 255)
     draw = ImageDraw.Draw(sheet)
     step = 256 // GREYS
-    ink = (
-        255 - ((grid.images // step).int() * 255 // (GREYS - 1)).to(torch.uint8).view(rows, columns, SIDE, SIDE).numpy()
-    )
+    ink = (255 - (grid.images // step).int() * 255 // (GREYS - 1)).to(torch.uint8)
+    pictures = ink.view(rows, columns, SIDE, SIDE).numpy()
     for column, left in enumerate(lefts):
         draw.text((left + SIDE * ZOOM // 2, TITLE // 2), grid.columns[column], fill=32, anchor="mm")
         for row in range(rows):
