@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from service import problems
 from service.engine import Engine, Load
@@ -33,7 +34,7 @@ def create_app(settings: Settings, load: Load) -> FastAPI:
         loading.cancel()
         engine.close()
 
-    app = FastAPI(title="tintflow", version=version("tintflow"), description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPIOffline(title="tintflow", version=version("tintflow"), description=DESCRIPTION, lifespan=lifespan)
     app.state.settings, app.state.metrics, app.state.engine = settings, metrics, engine
     app.add_middleware(RequestLog, metrics=metrics)
     app.include_router(router)

@@ -38,7 +38,13 @@ def test_models(service) -> None:
 def test_root_leads_to_the_documentation(service) -> None:
     answer = service.client.get("/")
     assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
-    assert "text/html" in service.client.get("/docs").headers["content-type"]
+    page = service.client.get("/docs")
+    assert "text/html" in page.headers["content-type"]
+    scripts = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert scripts
+    for script in scripts:  # of this service alone, so that the page works offline
+        assert script.startswith("/")
+        assert service.client.get(script).status_code == 200
 
 
 def test_metrics(start, grey_png) -> None:
