@@ -13,8 +13,8 @@ SCALE_LIMIT = 1.5
 INPUT_LIMIT = 3.0
 """Subnets see their input soft-clamped to this many standard deviations.
 
-A ReLU subnet's scale and shift grow with its input, so without a clamp a latent far from the training data is pushed out
-further by every block of the inverse, until it overflows; in bfloat16 and in float32 alike.
+A ReLU subnet's scale and shift grow with its input, so without a clamp a latent far from the training data is pushed
+out further by every block of the inverse, until it overflows; in bfloat16 and in float32 alike.
 """
 
 
