@@ -5,6 +5,7 @@ root mean squares over all pixels of a subset, in hundredths of the sRGB range.
 """
 
 import json
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from benchmarks.measures import best_of_pixel, colourfulness, squared_error, var
 from benchmarks.sheet import write_sheet
 from model.color import photo_to_lightness, rgb_to_lab
 from model.colorizer import CinnColorizer, load_colorizer
-from model.errors import ModelError
+from model.errors import InputError, ModelError
 from model.protocol import SampleOptions
 from model.resizing import resize_chroma
 from model.upsampling import upsample_to_rgb
@@ -35,7 +36,6 @@ __all__ = ["Subset", "measure"]
 
 SIZE = 256
 SHEET_SAMPLES = 6
-SEED = 0
 
 
 @dataclass
@@ -72,10 +72,12 @@ class Subset:
         }
 
 
-def measure(colorizer: CinnColorizer, photo: NDArray[np.uint8], samples: int, temperature: float) -> dict[str, float]:
+def measure(
+    colorizer: CinnColorizer, photo: NDArray[np.uint8], samples: int, temperature: float, seed: int
+) -> dict[str, float]:
     """Measure one photo, (H, W, 3) sRGB."""
     truth = _square(photo)
-    images, bits_per_dim = _colorize(colorizer, truth, samples, temperature)
+    images, bits_per_dim = _colorize(colorizer, truth, samples, temperature, seed)
     grey, mean_colour, zero, drawn = images[0], images[1], images[2:3], images[3:]
     target = truth.astype(np.float32) / np.float32(255)
     errors = squared_error(drawn, target)
@@ -95,13 +97,13 @@ def measure(colorizer: CinnColorizer, photo: NDArray[np.uint8], samples: int, te
 
 @torch.inference_mode()
 def _colorize(
-    colorizer: CinnColorizer, truth: NDArray[np.uint8], samples: int, temperature: float
+    colorizer: CinnColorizer, truth: NDArray[np.uint8], samples: int, temperature: float, seed: int
 ) -> tuple[NDArray[np.float32], float]:
     """Return grey, mean colour, temperature 0 and the samples, in that order, and the bits/dim of the truth."""
     cinn = colorizer.cinn
     lightness = photo_to_lightness(truth)
     condition = colorizer.condition(lightness)
-    drawn, _ = colorizer.sample(condition, colorizer.draw(SampleOptions(samples, SEED), temperature))
+    drawn, _ = colorizer.sample(condition, colorizer.draw(SampleOptions(samples, seed), temperature))
     zero, _ = colorizer.sample(condition, [torch.zeros(1, dim) for dim in cinn.dims])
     flat = np.broadcast_to(cinn.chroma_mean.cpu().numpy(), zero[0].shape)
     chroma = np.concatenate((np.zeros_like(zero), flat[None], zero, drawn)).astype(np.float32)
@@ -113,14 +115,21 @@ def _colorize(
     )
 
 
+def _seed(name: str) -> int:
+    """Give every photo latents of its own, always the same."""
+    return zlib.crc32(name.encode())
+
+
 def _square(photo: NDArray[np.uint8], size: int = SIZE) -> NDArray[np.uint8]:
     interpolation = cv2.INTER_AREA if min(photo.shape[:2]) > size else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(photo, (size, size), interpolation=interpolation), np.uint8)
 
 
-def _sheet_row(colorizer: CinnColorizer, photo: NDArray[np.uint8], temperature: float) -> list[NDArray[np.uint8]]:
+def _sheet_row(
+    colorizer: CinnColorizer, photo: NDArray[np.uint8], temperature: float, seed: int
+) -> list[NDArray[np.uint8]]:
     truth = _square(photo)
-    images, _ = _colorize(colorizer, truth, SHEET_SAMPLES, temperature)
+    images, _ = _colorize(colorizer, truth, SHEET_SAMPLES, temperature, seed)
     grey, _, zero, *drawn = (255 * images).round().astype(np.uint8)
     return [grey, truth, zero, *drawn]
 
@@ -157,12 +166,14 @@ def main(
     try:
         colorizer = load_colorizer(weights, device)
         if exponent:
+            if len(exponent) != len(colorizer.cinn.levels):
+                raise InputError("exponent", f"{len(colorizer.cinn.levels)} of them", len(exponent))
             checkpoint = replace(colorizer.checkpoint, temperature_exponents=tuple(exponent))
             colorizer = CinnColorizer(checkpoint, colorizer.device)
         if sheet:
             chosen = colorizer.info.default_temperature if temperature is None else temperature
             rows = [
-                _sheet_row(colorizer, photo, chosen)
+                _sheet_row(colorizer, photo, chosen, _seed(name))
                 for name, photo in read_named_photos(data)
                 if any(fnmatch(name, pattern) for pattern in sheet)
             ]
@@ -174,9 +185,9 @@ def main(
             return
         temperature = 1.0 if temperature is None else temperature
         subsets: dict[str, Subset] = defaultdict(Subset)
-        for subset, _, photo in track(_subsets(data), "measuring", console=console):
+        for subset, name, photo in track(_subsets(data), "measuring", console=console):
             if limit is None or len(subsets[subset].measures["bits_per_dim"]) < limit:
-                subsets[subset].add(**measure(colorizer, photo, samples, temperature))
+                subsets[subset].add(**measure(colorizer, photo, samples, temperature, _seed(name)))
     except (ModelError, NoPhotosError) as error:
         console.print(str(error))
         raise typer.Exit(2) from error

@@ -87,6 +87,8 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         )
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
+    if len(checkpoint.temperature_exponents) != len(checkpoint.cinn.levels):
+        raise CheckpointError(f"{path} does not hold one temperature exponent for each level")
     if not all(bool(torch.isfinite(p).all()) for p in checkpoint.cinn.state_dict().values()):
         raise CheckpointError(f"{path} holds weights that are not finite numbers")
     return checkpoint

@@ -15,7 +15,14 @@ from model.color import photo_to_lightness
 from model.device import choose_device
 from model.errors import InputError, NonFiniteError
 from model.hints import follow_hints, match_hints
-from model.latents import draw_latents, interpolate_latents, latent_norms, mix_latents, rescale_latents
+from model.latents import (
+    draw_latents,
+    interpolate_latents,
+    latent_norms,
+    mix_latents,
+    rescale_latents,
+    temperature_of_norm,
+)
 from model.protocol import (
     Colorings,
     Hint,
@@ -79,7 +86,7 @@ class CinnColorizer:
         candidates = options.n if options.candidates is None else options.candidates
         _check("n", options.n, 1, MAX_CANDIDATES)
         _check("candidates", candidates, options.n, MAX_CANDIDATES)
-        temperature = self._temperature(options.temperature)
+        temperature = self._temperature(options.temperature, options.latent_norm)
         drawn = self.draw(options, temperature)
         timer = Timer(self.device)
         lightness = photo_to_lightness(photo)
@@ -107,7 +114,7 @@ class CinnColorizer:
         moved = sizes if options.levels is None else options.levels
         if not set(moved) <= set(sizes):
             raise InputError("levels", f"sizes among {sizes}", moved)
-        temperature = self._temperature(options.temperature)
+        temperature = self._temperature(options.temperature, options.latent_norm)
         origin = self._recall(options.origin, temperature, options.latent_norm)
         noise = self._draw(options.noise_seed, range(options.n), temperature, options.latent_norm)
         kept = (1 - options.strength**2) ** 0.5
@@ -120,7 +127,7 @@ class CinnColorizer:
     def transfer(self, photo: Photo, reference: Photo, options: TransferOptions) -> Colorings:
         """Colorize by the latent of a reference; see `model.protocol.Colorizer`."""
         _check("n", options.n, 1, MAX_CANDIDATES)
-        temperature = self._temperature(options.temperature)
+        temperature = self._temperature(options.temperature, None)
         weights = options.weights
         if weights is None:
             weights = tuple(float(level.size <= COPIED_SIZE) for level in self.cinn.config.levels)
@@ -135,7 +142,7 @@ class CinnColorizer:
         _check("steps", options.steps, 2, MAX_STEPS)
         if (options.end is None) == (reference is None):
             raise InputError("reference", "an index of the end or a reference, not both", "both or neither")
-        temperature = self._temperature(options.temperature)
+        temperature = self._temperature(options.temperature, options.latent_norm)
         start = self._recall(options.start, temperature, options.latent_norm)
         timer = Timer(self.device)
         if options.end is not None:
@@ -202,7 +209,9 @@ class CinnColorizer:
             raise NonFiniteError("the flow returned latents that are not finite numbers")
         return LogProb(encoded.log_prob.cpu(), [z.cpu() for z in encoded.latents])
 
-    def _temperature(self, given: float | None) -> float:
+    def _temperature(self, given: float | None, norm: float | None) -> float:
+        if norm is not None:
+            return temperature_of_norm(self.cinn.dims, self.checkpoint.temperature_exponents, norm)
         return self.checkpoint.temperature if given is None else given
 
     def _draw(self, seed: int, indices: Sequence[int], temperature: float, norm: float | None) -> list[Tensor]:

@@ -27,14 +27,16 @@ class HaarDownsampling(nn.Module):
         """Downsample; H and W must be even."""
         b, c, h, w = x.shape
         patches = F.pixel_unshuffle(x, 2).view(b, c, 4, h // 2, w // 2)
-        z = torch.einsum("kp,bcphw->bkchw", self.kernels.to(x), patches)
+        with torch.autocast(x.device.type, enabled=False):  # which would round to bfloat16
+            z = torch.einsum("kp,bcphw->bkchw", self.kernels.to(x), patches)
         return z.reshape(b, 4 * c, h // 2, w // 2), x.new_zeros(b)
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Upsample; the channel count must be a multiple of 4."""
         b, c, h, w = z.shape
         bands = z.reshape(b, 4, c // 4, h, w)
-        patches = torch.einsum("kp,bkchw->bcphw", self.kernels.to(z), bands)
+        with torch.autocast(z.device.type, enabled=False):
+            patches = torch.einsum("kp,bkchw->bcphw", self.kernels.to(z), bands)
         return F.pixel_shuffle(patches.reshape(b, c, h, w), 2), z.new_zeros(b)
 
 

@@ -9,10 +9,18 @@ from torch import Tensor
 
 from model.errors import InputError
 
-__all__ = ["draw_latents", "interpolate_latents", "latent_norms", "mix_latents", "rescale_latents"]
+__all__ = [
+    "draw_latents",
+    "interpolate_latents",
+    "latent_norms",
+    "mix_latents",
+    "rescale_latents",
+    "temperature_of_norm",
+]
 
 MAX_TEMPERATURE = 2.0
 MAX_LATENT_NORM = 2.0
+BISECTIONS = 50
 MIN_ANGLE = 1e-3
 """Radians: two latents that are nearer to one direction, or to opposite ones, are interpolated on a line."""
 
@@ -22,7 +30,8 @@ def draw_latents(
 ) -> list[Tensor]:
     """Draw the latents of the given samples, one float32 tensor (N, dim) for each level, coarse to fine.
 
-    Level l has standard deviation temperature^exponents[l]: above 1, an exponent cools a fine level first.
+    Level l has standard deviation temperature^exponents[l], so that below 1 an exponent above 1 cools a level first;
+    at temperatures above 1 all levels are warmed alike.
     Sample i depends on (seed, i, temperature) alone, on every device. Raises InputError out of range.
     """
     if not 0 <= temperature <= MAX_TEMPERATURE:  # also refuses NaN
@@ -31,9 +40,27 @@ def draw_latents(
         raise InputError("seed", "0 to 2³² − 1", seed)
     generators = [_generator(seed, index) for index in indices]
     return [
-        temperature**exponent * torch.stack([torch.randn(dim, generator=generator) for generator in generators])
+        _deviation(temperature, exponent)
+        * torch.stack([torch.randn(dim, generator=generator) for generator in generators])
         for dim, exponent in zip(dims, exponents, strict=True)
     ]
+
+
+def temperature_of_norm(dims: Sequence[int], exponents: Sequence[float], norm: float) -> float:
+    """Return the temperature whose latents have this root mean square norm, so that every level keeps its share.
+
+    Raises InputError for a norm out of range.
+    """
+    if not 0 <= norm <= MAX_LATENT_NORM:
+        raise InputError("latent_norm", f"0 to {MAX_LATENT_NORM}", norm)
+    if norm >= 1:
+        return norm  # where the exponents no longer count
+    low, high = 0.0, 1.0
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        squares = sum(dim * middle ** (2 * exponent) for dim, exponent in zip(dims, exponents, strict=True))
+        low, high = (middle, high) if squares < norm**2 * sum(dims) else (low, middle)
+    return low
 
 
 def latent_norms(latents: Sequence[Tensor]) -> Tensor:
@@ -89,6 +116,10 @@ def _interpolate(a: Tensor, b: Tensor, t: Tensor, spherical: bool) -> Tensor:
             share_b = torch.sin(t * angle) / math.sin(angle) * norm / norm_b
     between = share_a.to(a) * a + share_b.to(b) * b
     return torch.where(t == 0, a, torch.where(t == 1, b, between))
+
+
+def _deviation(temperature: float, exponent: float) -> float:
+    return float(temperature if temperature > 1 else temperature**exponent)
 
 
 def _generator(seed: int, index: int) -> torch.Generator:

@@ -23,8 +23,12 @@ class OrthogonalMixing(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x: (B, C) or (B, C, H, W)."""
-        return torch.einsum("ij,bj...->bi...", self.matrix, x), x.new_zeros(x.shape[0])
+        return self._multiply("ij,bj...->bi...", x), x.new_zeros(x.shape[0])
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z: (B, C) or (B, C, H, W)."""
-        return torch.einsum("ij,bi...->bj...", self.matrix, z), z.new_zeros(z.shape[0])
+        return self._multiply("ij,bi...->bj...", z), z.new_zeros(z.shape[0])
+
+    def _multiply(self, equation: str, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):  # which would round the flow itself, not only its subnets
+            return torch.einsum(equation, self.matrix, x)

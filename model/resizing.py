@@ -11,6 +11,8 @@ from model.protocol import Photo
 
 __all__ = ["SHARPEST", "photo_to_chroma", "resize_chroma", "resize_lightness"]
 
+MAX_SIDE = 2048
+"""Longest side, in pixels, at which a photo's own colours are averaged in CIELAB; longer ones are first in sRGB."""
 SHARPEST = 192
 """Longest side of lightness that reaches the network, in pixels: the mean of the training photos, which are 150 to 224.
 
@@ -43,6 +45,10 @@ def photo_to_chroma(photo: Photo, size: int) -> NDArray[np.float32]:
     """
     if photo.ndim == 2:
         return np.zeros((size, size, 2), np.float32)
+    if max(photo.shape[:2]) > MAX_SIDE:  # so that no shape, however long, needs more than a few megabytes of floats
+        shape = tuple(min(side, MAX_SIDE) for side in photo.shape[:2])
+        small = cv2.resize(photo, shape[::-1], interpolation=cv2.INTER_AREA)
+        photo = np.asarray(small, np.uint8).reshape(*shape, 3)
     height, width = photo.shape[:2]
     rows = max(1, TILE_PIXELS // width)
     narrow = np.empty((height, size, 2), np.float32)

@@ -1,6 +1,7 @@
 """`tintflow serve` with the released weights: a real grey photo in, colorings out."""
 
 import io
+import os
 import signal
 import socket
 import struct
@@ -28,22 +29,30 @@ STOP_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
+def port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(port: int) -> Iterator[subprocess.Popen[bytes]]:
     command = [str(Path(sys.executable).parent / "tintflow"), "serve", "--port", str(port)]
-    with (
-        subprocess.Popen(command) as server,  # noqa: S603
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=STOP_SECONDS) as client,
-    ):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TINTFLOW_")}
+    with subprocess.Popen(command, env=environment) as process:  # noqa: S603
         try:
-            wait_until_ready(client, server)
-            yield client
+            yield process
         finally:
-            server.terminate()
-            stopped = server.wait(STOP_SECONDS)
+            process.terminate()
+            stopped = process.wait(STOP_SECONDS)
     assert stopped == -signal.SIGTERM
+
+
+@pytest.fixture(scope="module")
+def client(port: int, server: subprocess.Popen[bytes]) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=STOP_SECONDS) as client:
+        wait_until_ready(client, server)
+        yield client
 
 
 def wait_until_ready(client: httpx.Client, server: subprocess.Popen[bytes]) -> None:
@@ -67,6 +76,12 @@ def grey() -> NDArray[np.uint8]:
 def png(pixels: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
@@ -118,6 +133,16 @@ def test_variance_grows_with_temperature_from_zero(client: httpx.Client, grey: N
     assert spreads[0] == 0 < spreads[1] < spreads[2]
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the server's memory from /proc")
+def test_12_megapixels_stay_below_2_5_gb(client: httpx.Client, server: subprocess.Popen[bytes]) -> None:
+    photo = np.add.outer(np.arange(3000), np.arange(4000)).astype(np.uint8)
+    answer = client.post(URL, files={"image": jpeg(photo)}, data={"n": 4})
+    assert (answer.json()["width"], answer.json()["height"], len(answer.json()["data"])) == (4000, 3000, 4)
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    assert peak < 2_500_000  # kB
+
+
 def test_latent_norm(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
     body = client.post(URL, files={"image": png(grey)}, data={"n": 4, "latent_norm": 1}).json()
     np.testing.assert_allclose([item["latent_norm"] for item in body["data"]], 1, rtol=1e-5)
@@ -126,7 +151,7 @@ def test_latent_norm(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
 @pytest.mark.parametrize(
     ("upload", "fields", "status"),
     [
-        (png(np.zeros((60, 60), np.uint8))[:60], {}, 422),
+        (jpeg(np.full((600, 600), 99, np.uint8))[:700], {}, 422),
         (b"", {}, 422),
         (b"only text, though the name says .jpg", {}, 415),
         (huge(), {}, 422),

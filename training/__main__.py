@@ -25,6 +25,8 @@ def run_command(
     level: Level = None,
     views: Annotated[int, typer.Option(min=1, help="Of each photo: one whole, the others random crops.")] = 4,
     init: Annotated[Path | None, typer.Option(exists=True, help="Weights to start from.")] = None,
+    name: Annotated[str, typer.Option(help="Of the weights that come out, as the service shows it.")] = "my-colors-1",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     resume: Annotated[bool, typer.Option(help="Go on from the states in OUT; without it they must not exist.")] = False,
 ) -> None:
     """Train the cINN: every level apart, one after another, or those that --level names together."""
@@ -33,7 +35,7 @@ def run_command(
         errors.print(f"{out} holds a run already; go on with it with --resume, or choose another --out")
         raise typer.Exit(2)
     try:
-        path = run(RunConfig(data, out, minutes, tuple(level or ()), views, init=init))
+        path = run(RunConfig(data, out, minutes, tuple(level or ()), views, init=init, name=name, device=device))
     except (ModelError, NoPhotosError) as error:
         errors.print(str(error))
         raise typer.Exit(2) from error

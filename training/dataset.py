@@ -33,11 +33,12 @@ class FeatureDataset:
     """Photos by their features; each photo has one or more views, of which a batch takes one at random."""
 
     def __init__(self, folders: Sequence[Sequence[Path]], held_out: float) -> None:
-        """folders: for each data path, its views. held_out: share of the photos kept back to choose by, the last."""
+        """folders: for each data path, its views. held_out: share of the photos kept back to choose by."""
         self.shards = [[_open(view) for view in views] for views in folders]
         index = [(s, i) for s, views in enumerate(self.shards) for i in range(len(views[0]["chroma"]))]
-        kept = len(index) - max(1, round(held_out * len(index)))
-        self.train, self.held_out = index[:kept], index[kept:]
+        every = max(2, round(1 / held_out))  # spread evenly, for neighbours in a folder are often alike
+        self.held_out = index[every - 1 :: every] or index[-1:]
+        self.train = sorted(set(index) - set(self.held_out))
         if not self.train:
             raise NoPhotosError(f"only {len(index)} photos with colours: too few to train on")
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.condition import FEATURE_CHANNELS, ConditionNetwork
-from training.data import Example, is_near_grey, make_example, read_photos
+from training.data import Example, NoPhotosError, is_near_grey, make_example, read_photos
 
 __all__ = ["STEPS_PER_STD", "build_features", "standardize_network"]
 
@@ -35,14 +35,14 @@ def standardize_network(network: ConditionNetwork, path: Path, photos: int = 512
     for name, arrays in zip(FEATURE_CHANNELS, parts, strict=True):
         channels = np.concatenate(arrays).reshape(-1, arrays[0].shape[-1])
         network.get_buffer(f"mean_{name}").copy_(torch.from_numpy(channels.mean(0)))
-        network.get_buffer(f"std_{name}").copy_(torch.from_numpy(channels.std(0)) + 1e-3)
+        network.get_buffer(f"std_{name}").copy_(torch.from_numpy(channels.std(0) + 1e-3))
 
 
 def build_features(network: ConditionNetwork, path: Path, out: Path, view: int, seed: int = 0) -> int:
     """Write one view of each photo of a data path to a folder of arrays; return how many photos it holds.
 
     View 0 shows whole photos, every other view a random crop, half of them mirrored. A finished folder is kept,
-    an unfinished one begun anew. Near-grey photos are dropped.
+    an unfinished one begun anew. Near-grey photos are dropped; raises NoPhotosError if no other is there.
     """
     if (out / DONE).exists():
         return int(json.loads((out / DONE).read_text())["photos"])
@@ -64,6 +64,8 @@ def build_features(network: ConditionNetwork, path: Path, out: Path, view: int, 
     finally:
         for file in files.values():
             file.close()
+    if not count:
+        raise NoPhotosError(f"only near-grey photos in {path}: they teach no colour")
     (part / DONE).write_text(json.dumps({"photos": count, "shapes": shapes}))
     part.rename(out)
     return count
@@ -77,9 +79,10 @@ def _batched(examples: Iterator[Example]) -> Iterator[list[Example]]:
 def _compute(network: ConditionNetwork, batch: Sequence[Example]) -> list[NDArray[np.float32]]:
     """Features of a batch with channels last, as they are stored."""
     lightness = torch.from_numpy(np.stack([example.lightness for example in batch]))[:, None]
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-        features = network(lightness.contiguous(memory_format=torch.channels_last))
-    return [(f.permute(0, 2, 3, 1) if f.dim() == 4 else f).float().numpy() for f in features]
+    device = network.stem.weight.device
+    with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16):
+        features = network(lightness.to(device, memory_format=torch.channels_last))
+    return [(f.permute(0, 2, 3, 1) if f.dim() == 4 else f).float().cpu().numpy() for f in features]
 
 
 def _quantize(network: ConditionNetwork, batch: Sequence[Example]) -> dict[str, NDArray[np.generic]]:

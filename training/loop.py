@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
 from model.cinn import Cinn
+from model.condition import ConditionFeatures
 from training.dataset import Batch, FeatureDataset
 from training.ema import Ema
 from training.objective import NATS_PER_BIT, noisy_loss
@@ -74,6 +75,7 @@ class Trainer:
         )
         self.ema = Ema(self.flows, config.ema_decay)
         self.history = History()
+        self.batch = min(config.batch, len(dataset.train))
         self.running = [math.nan] * len(levels)
 
     def train(self, state_file: Path) -> bool:
@@ -85,14 +87,14 @@ class Trainer:
             self._load(state_file)
         torch.manual_seed(self.config.seed + self.history.step)  # dropout has no generator of its own
         generator = torch.Generator().manual_seed(self.config.seed + self.history.step)
-        batches = self.dataset.batches(
-            min(self.config.batch, len(self.dataset.train)),
-            np.random.default_rng((self.config.seed, self.history.step)),
-        )
+        rng = np.random.default_rng((self.config.seed, self.history.step))
+        batches = self._on_device(self.dataset.batches(self.batch, rng))
+        sizes = [self.cinn.config.levels[level].size for level in self.levels]
         resumed, begun = self.history.seconds, time.monotonic()
         saved = begun
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         with stop_signals() as stop, Progress(*columns, transient=True) as bar:
+            print(f"training {', '.join(f'{size}²' for size in sizes)} from step {self.history.step}", flush=True)
             task = bar.add_task("", total=self.config.minutes * 60)
             while self.history.seconds < self.config.minutes * 60 and not stop:
                 self._step(next(batches), generator)
@@ -112,10 +114,16 @@ class Trainer:
         generator = torch.Generator().manual_seed(EVALUATION_SEED)
         losses: list[list[torch.Tensor]] = [[] for _ in self.levels]
         with torch.inference_mode():
-            for batch in self.dataset.held_out_batches(self.config.batch):
+            for batch in self._on_device(self.dataset.held_out_batches(self.config.batch)):
                 for level, parts in zip(self.levels, losses, strict=True):
                     parts.append(noisy_loss(self.cinn, level, batch, self.config.noise, 0.0, generator).nats)
         return [torch.cat(parts).mean().item() / NATS_PER_BIT for parts in losses]
+
+    def _on_device(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        device = self.cinn.chroma_mean.device
+        for features, lightness, chroma in batches:
+            moved = ConditionFeatures(*(feature.to(device) for feature in features))
+            yield Batch(moved, lightness.to(device), chroma.to(device))
 
     def _step(self, batch: Batch, generator: torch.Generator) -> None:
         config, history = self.config, self.history
@@ -146,7 +154,7 @@ class Trainer:
     def _describe(self) -> str:
         sizes = (self.cinn.config.levels[level].size for level in self.levels)
         losses = ", ".join(f"{size}²: {bits:.4f}" for size, bits in zip(sizes, self.running, strict=True))
-        rate = self.history.step * self.config.batch / max(self.history.seconds, 1e-9)
+        rate = self.history.step * self.batch / max(self.history.seconds, 1e-9)
         return f"{losses} bits/dim, {rate:.0f} samples/s"
 
     def _save(self, state_file: Path) -> None:
@@ -170,7 +178,7 @@ class Trainer:
         )
 
     def _load(self, state_file: Path) -> None:
-        state = torch.load(state_file, weights_only=True)
+        state = torch.load(state_file, map_location=self.cinn.chroma_mean.device, weights_only=True)
         self.flows.load_state_dict(state["flows"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.ema.values = state["ema"]

@@ -1,11 +1,16 @@
 """A training run: condition features, then the levels, then one checkpoint."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.cinn import Cinn, CinnConfig
+from model.device import choose_device
 from model.errors import InputError
 from training.dataset import FeatureDataset
 from training.features import build_features, standardize_network
@@ -15,7 +20,6 @@ from training.standardize import standardize_chroma, standardize_level
 
 __all__ = ["WEIGHTS_FILE", "RunConfig", "join", "run"]
 
-MODEL_NAME = "tintflow-cwf-1"
 WEIGHTS_FILE = "cinn.safetensors"
 SHARES: Mapping[int, float] = {8: 0.27, 16: 0.26, 32: 0.23, 64: 0.24}
 """Each level's share of the minutes. Coarse levels decide coherence, and see several times more samples for theirs."""
@@ -41,6 +45,9 @@ class RunConfig:
     """share of the photos that is kept back to choose by"""
     init: Path | None = None
     """weights to start from, in place of h's ImageNet weights and an untrained flow"""
+    name: str = "my-colors-1"
+    """of what comes out, as the service shows it"""
+    device: str = "cpu"
 
 
 def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | None = None) -> Path | None:
@@ -49,12 +56,14 @@ def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | N
     Condition features and the state of every level lie below `config.out`; a run goes on from those that it finds.
     Raises InputError for a level that the network does not have, NoPhotosError for data without photos.
     """
-    cinn = load_checkpoint(config.init).cinn.requires_grad_(True) if config.init else Cinn(model)
+    source = load_checkpoint(config.init) if config.init else _new(model)
+    cinn = source.cinn.requires_grad_(True).to(choose_device(config.device))
     sizes = [level.size for level in cinn.config.levels]
     unknown = set(config.levels) - set(sizes)
     if unknown:
         raise InputError("level", f"some of {sizes}", sorted(unknown))
     config.out.mkdir(parents=True, exist_ok=True)
+    _claim(config, cinn)
     dataset = _prepare(config, cinn)
     loop = loop or LoopConfig()
     turns: Sequence[tuple[int, ...]] = [config.levels] if config.levels else [(size,) for size in sizes]
@@ -67,7 +76,7 @@ def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | N
         if not trainer.train(config.out / f"level-{'-'.join(str(size) for size in turn)}.pt"):
             return None
     path = config.out / WEIGHTS_FILE
-    save_checkpoint(Checkpoint(cinn, MODEL_NAME, DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS), path)
+    save_checkpoint(replace(source, cinn=cinn, name=config.name), path)
     return path
 
 
@@ -84,10 +93,38 @@ def join(levels: Mapping[int, Path], out: Path) -> None:
     configs = []
     for i, size in enumerate(sizes):
         cinn = checkpoints[size].cinn
+        if not _shares_surroundings(joined.cinn, cinn):
+            raise InputError("level", "checkpoints with the same h and a*b* scales", f"others at {size}²")
         joined.cinn.levels[i] = cinn.levels[i]  # type: ignore[index]
         configs.append(cinn.config.levels[i])
     joined.cinn.config = replace(joined.cinn.config, levels=tuple(configs))
     save_checkpoint(joined, out)
+
+
+def _new(model: CinnConfig | None) -> Checkpoint:
+    cinn = Cinn(model)
+    return Checkpoint(cinn, "", DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS[: len(cinn.levels)])
+
+
+def _shares_surroundings(one: Cinn, other: Cinn) -> bool:
+    """Whether everything but the levels is the same."""
+    others = other.state_dict()
+    return all(torch.equal(t, others[name]) for name, t in one.state_dict().items() if not name.startswith("levels."))
+
+
+def _claim(config: RunConfig, cinn: Cinn) -> None:
+    """Write down what a run folder belongs to, so that features and states are not reused for anything else."""
+    files = [config.data] if config.data.is_file() else sorted(p for p in config.data.rglob("*") if p.is_file())
+    start = hashlib.sha256(config.init.read_bytes()).hexdigest() if config.init else "imagenet"
+    belongs = {
+        "data": hashlib.sha256(repr([(str(p), p.stat().st_size) for p in files]).encode()).hexdigest(),
+        "start": start,
+        "model": repr(cinn.config),
+    }
+    claim = config.out / "run.json"
+    if claim.exists() and json.loads(claim.read_text()) != belongs:
+        raise InputError("out", "a new folder, or the data and weights that this one was begun with", str(config.out))
+    claim.write_text(json.dumps(belongs))
 
 
 def _prepare(config: RunConfig, cinn: Cinn) -> FeatureDataset:

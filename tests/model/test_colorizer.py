@@ -1,14 +1,16 @@
 """The sampler by its laws, through the door that the service uses."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from model.checkpoint import Checkpoint
 from model.color import lightness_to_grey, photo_to_lightness
-from model.colorizer import CinnColorizer
+from model.colorizer import CinnColorizer, load_colorizer
 from model.device import choose_device
 from model.errors import InputError, NonFiniteError
 from model.protocol import Colorizer, SampleOptions
@@ -123,11 +125,29 @@ def test_never_a_picture_of_nans(tiny_checkpoint: Checkpoint, photo: NDArray[np.
         Broken(tiny_checkpoint, "cpu").colorize(photo, SampleOptions(1, 0))
 
 
-def test_devices() -> None:
+@pytest.mark.parametrize("there", [True, False])
+def test_devices(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: there)
     assert choose_device("cpu") == "cpu"
-    assert choose_device("auto") in ("cpu", "cuda")
+    assert choose_device("auto") == ("cuda" if there else "cpu")
+    if there:
+        assert choose_device("cuda") == "cuda"
+    else:
+        with pytest.raises(InputError, match="on a machine without one"):
+            choose_device("cuda")
     with pytest.raises(InputError, match="device"):
         choose_device("tpu")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_paints_what_the_cpu_paints(tiny_weights: Path, photo: NDArray[np.uint8]) -> None:
+    on_cpu, on_gpu = (load_colorizer(tiny_weights, device) for device in ("cpu", "cuda"))
+    options = SampleOptions(n=4, seed=5)
+    first, second = (on_gpu.colorize(photo, options).images for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    # Convolutions of the two devices may differ in the last bits, and TF32 in more.
+    assert np.abs(first.astype(int) - on_cpu.colorize(photo, options).images).max() <= 3
 
 
 def test_exponents_come_from_the_checkpoint(tiny_checkpoint: Checkpoint, photo: NDArray[np.uint8]) -> None:

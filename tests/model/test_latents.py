@@ -7,7 +7,14 @@ import torch
 from torch.testing import assert_close
 
 from model.errors import InputError
-from model.latents import draw_latents, interpolate_latents, latent_norms, mix_latents, rescale_latents
+from model.latents import (
+    draw_latents,
+    interpolate_latents,
+    latent_norms,
+    mix_latents,
+    rescale_latents,
+    temperature_of_norm,
+)
 
 DIMS = (128, 384, 1536, 6144)
 FLAT = (1.0, 1.0, 1.0, 1.0)
@@ -118,3 +125,21 @@ def test_a_path_without_a_plane_is_a_line(factor: float) -> None:
     a, _ = two_latents()
     (middle,) = interpolate_latents(a[:1], [factor * a[0]], (0.5,))
     assert_close(middle, a[0] * (1 + factor) / 2)
+
+
+@pytest.mark.parametrize("norm", [0.0, 0.3, 0.8, 1.0, 1.5])
+def test_the_temperature_of_a_norm_gives_that_norm(norm: float) -> None:
+    exponents = (1.0, 1.5, 2.0, 3.0)
+    temperature = temperature_of_norm(DIMS, exponents, norm)
+    norms = latent_norms(draw_latents(DIMS, exponents, 7, range(8), temperature))
+    assert_close(norms, torch.full((8,), norm), rtol=5 / math.sqrt(2 * 1000), atol=0)  # at least 1000 dims count
+
+
+def test_norm_one_is_the_models_own_distribution() -> None:
+    assert temperature_of_norm(DIMS, (1.0, 1.0, 2.0, 3.0), 1.0) == 1.0
+
+
+def test_above_one_all_levels_are_warmed_alike() -> None:
+    one, hot = (draw_latents(DIMS, (1.0, 1.0, 2.0, 3.0), 7, [0], t) for t in (1.0, 1.5))
+    for z, warmed in zip(one, hot, strict=True):
+        assert_close(warmed, 1.5 * z)

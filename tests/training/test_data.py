@@ -79,7 +79,7 @@ def test_half_of_the_crops_are_mirrored() -> None:
     ramp = np.zeros((64, 64, 3), np.uint8)
     ramp[..., 0] = np.arange(64) * 4
     rng = np.random.default_rng(0)
-    mirrored = sum(np.ptp(make_example(ramp, rng).lightness[0, [200, 50]]) > 0 and _falls(ramp, rng) for _ in range(60))
+    mirrored = sum(_falls(ramp, rng) for _ in range(60))
     assert 15 < mirrored < 45
 
 
