@@ -9,6 +9,7 @@ BIN := .venv/bin
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	@echo "Installing into .venv; the first time this fetches torch and takes minutes."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
