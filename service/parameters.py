@@ -65,8 +65,8 @@ Seed = Annotated[int, BeforeValidator(_seed), Field(ge=0, le=MAX_SEED, examples=
 Temperature = Annotated[
     ZeroToTwo | None,
     Field(
-        description="standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of z = 0, 1 = the model's "
-        "own distribution; left out = what the model card recommends",
+        description="standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of "
+        "z = 0, 1 = the model's own distribution; left out = what the model card recommends",
         examples=[0.8],
     ),
 ]
