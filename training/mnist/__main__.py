@@ -109,8 +109,9 @@ def measure_command(
 ) -> None:
     """Measure likelihood and latents on the test digits, and how well generated ones are recognized."""
     with errors_printed():
-        flow, judge, test = load_flow(weights), load_classifier(classifier), read_digits(data, "t10k")
-    report = measure(flow, judge, test, temperature, per_class, seed)
+        flow, judge = load_flow(weights), load_classifier(classifier)
+        train, test = read_digits(data, "train"), read_digits(data, "t10k")
+    report = measure(flow, judge, train, test, temperature, per_class, seed)
     for title, columns in report.items():
         console.print(_table(title, columns))
     if json_file == "-":

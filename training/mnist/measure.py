@@ -22,9 +22,15 @@ Report = dict[str, dict[str, dict[str, float]]]
 
 
 def measure(
-    flow: DigitFlow, classifier: DigitClassifier, test: Digits, temperatures: Sequence[float], per_class: int, seed: int
+    flow: DigitFlow,
+    classifier: DigitClassifier,
+    train: Digits,
+    test: Digits,
+    temperatures: Sequence[float],
+    per_class: int,
+    seed: int,
 ) -> Report:
-    """Measure everything; beside the test latents stand as many true draws of N(0, 1)."""
+    """Measure everything; beside the test latents stand as many true draws of N(0, 1), and of the training digits."""
     noise = flow.config.noise
     latents = encode(flow, test, noise, seed)
     gaussian = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed))
@@ -34,7 +40,12 @@ def measure(
             "uniform": {"test": bits_per_dim(flow, test, 0.0, seed)},
             "noise_of_training": {"test": bits_per_dim(flow, test, noise, seed)},
         },
-        "latents": {"test": latent_statistics(latents), "gaussian": latent_statistics(gaussian)},
+        "latents": {
+            "test": latent_statistics(latents),
+            "gaussian": latent_statistics(gaussian),
+            "train": latent_statistics(encode(flow, train.part(slice(len(test))), noise, seed)),
+            "test_without_noise": latent_statistics(encode(flow, test, 0.0, seed)),
+        },
         "recognized": {name: recognized(classifier, digits) for name, digits in ({"test": test} | generated).items()},
     }
 
