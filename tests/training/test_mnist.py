@@ -1,0 +1,358 @@
+"""The digits' cINN: its data, laws, training, measures and figures, and the weights that come with it."""
+
+import gzip
+import math
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.testing import assert_close
+from typer.testing import CliRunner
+
+from model.errors import CheckpointError
+from training.mnist.__main__ import CLASSIFIER_FILE, FLOW_FILE, app
+from training.mnist.checkpoint import load_classifier, load_flow, save_classifier, save_flow
+from training.mnist.classifier import DigitClassifier, train_classifier
+from training.mnist.digits import CLASSES, PIXELS, SIDE, BadIdxError, Digits, continuous, read_digits, whole
+from training.mnist.figures import FIGURES, Source
+from training.mnist.flow import DigitFlow, DigitFlowConfig
+from training.mnist.measure import bits_per_dim, decode, encode, latent_statistics, measure, recognized, sample
+from training.mnist.train import DigitTrainer, TrainConfig
+
+ROOT = Path(__file__).parents[2]
+TINY = DigitFlowConfig(blocks=3, width=8)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Digits:
+    """Ten classes of a bar each, higher or lower, left or right, on speckled paper that is darker or brighter."""
+    labels = torch.arange(CLASSES).repeat(20)
+    images = torch.randint(0, 40, (len(labels), SIDE, SIDE), generator=generator())
+    images += torch.randint(0, 100, (len(labels), 1, 1), generator=generator())
+    for image, label in zip(images, labels.tolist(), strict=True):
+        top, left = 4 * (label // 2) + 4, 5 + 10 * (label % 2)
+        image[top : top + 3, left : left + 8] += 100
+    return Digits(images.flatten(1).to(torch.uint8), labels)
+
+
+@pytest.fixture(scope="module")
+def data(digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The digits as IDX files: those to train on packed, those to test on plain."""
+    folder = tmp_path_factory.mktemp("mnist")
+    for part in ("train", "t10k"):
+        write_idx(folder, part, digits, packed=part == "train")
+    return folder
+
+
+def write_idx(folder: Path, part: str, digits: Digits, packed: bool) -> None:
+    images = digits.images.view(-1, SIDE, SIDE)
+    for name, values in (("images-idx3", images), ("labels-idx1", digits.labels.to(torch.uint8))):
+        sizes = b"".join(size.to_bytes(4, "big") for size in values.shape)
+        content = bytes((0, 0, 8, values.ndim)) + sizes + values.numpy().tobytes()
+        path = folder / f"{part}-{name}-ubyte{'.gz' if packed else ''}"
+        path.write_bytes(gzip.compress(content) if packed else content)
+
+
+@pytest.fixture(scope="module")
+def flow(digits: Digits) -> DigitFlow:
+    """An untrained network whose parameters are all off their start, so that each has an effect."""
+    return random_flow(digits)
+
+
+def random_flow(digits: Digits) -> DigitFlow:
+    flow, draws = DigitFlow(TINY), generator(3)
+    flow.standardize(digits)
+    with torch.no_grad():
+        for p in flow.parameters():
+            p.add_(0.1 * torch.randn(p.shape, generator=draws))
+    return flow.eval()
+
+
+def assert_one_level(got: Tensor, expected: Tensor) -> None:
+    """A pixel at the edge of its step may round into the next."""
+    assert_close(got.int(), expected.int(), rtol=0, atol=1)
+
+
+def test_digits_are_read_packed_and_plain(data: Path, digits: Digits) -> None:
+    for part in ("train", "t10k"):
+        read = read_digits(data, part)  # type: ignore[arg-type]
+        assert torch.equal(read.images, digits.images)
+        assert torch.equal(read.labels, digits.labels)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x00\x00\x08",
+        bytes((0, 0, 13, 1, 0, 0, 0, 1, 0)),
+        bytes((0, 0, 8, 1, 0, 0, 0, 9, 0)),
+        bytes((0, 0, 8, 3)),
+    ],
+    ids=["empty", "short", "not bytes", "cut off", "no sizes"],
+)
+def test_a_broken_file_is_refused(data: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(content)
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes((data / "t10k-labels-idx1-ubyte").read_bytes())
+    with pytest.raises(BadIdxError):
+        read_digits(tmp_path, "t10k")
+
+
+def test_labels_of_other_digits_are_refused(data: Path, digits: Digits, tmp_path: Path) -> None:
+    write_idx(tmp_path, "t10k", digits.part(slice(30)), packed=False)
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes((data / "t10k-images-idx3-ubyte").read_bytes())
+    with pytest.raises(BadIdxError, match="30"):
+        read_digits(tmp_path, "t10k")
+
+
+def test_a_cut_archive_is_refused(tmp_path: Path, digits: Digits) -> None:
+    write_idx(tmp_path, "train", digits, packed=True)
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BadIdxError):
+        read_digits(tmp_path, "train")
+
+
+def test_whole_pixels_come_back_from_continuous_ones() -> None:
+    images = torch.arange(256, dtype=torch.uint8).repeat(4, 1)
+    assert torch.equal(whole(continuous(images, 0.0, generator())), images)
+
+
+def test_noise_has_the_given_standard_deviation() -> None:
+    images = torch.full((200, PIXELS), 100, dtype=torch.uint8)
+    pixels = continuous(images, 0.08, generator())
+    # Of 156,800 draws the standard deviation is known to 0.2%.
+    assert pixels.std().item() == pytest.approx(0.08, rel=0.01)
+    assert pixels.mean().item() == pytest.approx(100.5 / 256, abs=0.001)
+
+
+def test_inverse_undoes_forward_and_log_det_is_that_of_the_jacobian(digits: Digits) -> None:
+    flow = random_flow(digits).double()
+    few = digits.part(slice(2))
+    x = continuous(few.images, 0.08, generator()).double()
+    z, log_det = flow(x, few.labels)
+    back, inverse_log_det = flow.inverse(z, few.labels)
+    assert_close(back, x)
+    assert_close(inverse_log_det, -log_det)
+    jacobian = torch.autograd.functional.jacobian(lambda row: flow(row[None], few.labels[:1])[0][0], x[0])
+    assert_close(torch.linalg.slogdet(jacobian).logabsdet, log_det[0])
+
+
+def test_every_parameter_gets_a_gradient(digits: Digits) -> None:
+    flow = random_flow(digits)
+    flow.nats(continuous(digits.images, 0.08, generator()), digits.labels).mean().backward()
+    assert [name for name, p in flow.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_the_class_changes_what_a_latent_means(flow: DigitFlow) -> None:
+    z = torch.randn(1, PIXELS, generator=generator()).expand(CLASSES, -1)
+    drawn = decode(flow, z, torch.arange(CLASSES))
+    assert len(drawn.unique(dim=0)) == CLASSES
+
+
+def test_an_untrained_flow_has_latents_of_mean_0_and_variance_1(digits: Digits) -> None:
+    flow = DigitFlow(TINY)
+    flow.standardize(digits)
+    z = encode(flow, digits, TINY.noise, 0)
+    # 20 digits a class set each scale, so noise of training in them differs from its expectation by some percent.
+    assert z.mean().item() == pytest.approx(0, abs=0.05)
+    assert z.var().item() == pytest.approx(1, abs=0.1)
+
+
+def trainer(digits: Digits, epochs: int) -> DigitTrainer:
+    torch.manual_seed(0)
+    flow = DigitFlow(TINY)
+    flow.standardize(digits)
+    config = TrainConfig(epochs=epochs, batch=40, warmup_steps=1, learning_rate=3e-3, held_out=20)
+    return DigitTrainer(flow, digits, config)
+
+
+def test_training_raises_the_likelihood_of_new_digits(digits: Digits, tmp_path: Path) -> None:
+    loop = trainer(digits, 12)
+    before = loop.evaluate()
+    assert loop.train(tmp_path / "state.pt")
+    assert loop.evaluate() < before - 0.02
+    assert loop.skipped == 0
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
+    digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole_run, stopped, resumed = (trainer(digits, 3) for _ in range(3))
+    assert whole_run.train(tmp_path / "whole.pt")
+    evaluate = stopped.evaluate
+
+    def stop_after_the_first_epoch() -> float:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return evaluate()
+
+    monkeypatch.setattr(stopped, "evaluate", stop_after_the_first_epoch)
+    assert not stopped.train(tmp_path / "state.pt")
+    assert stopped.epoch == 1
+    assert resumed.train(tmp_path / "state.pt")
+    for name, p in whole_run.flow.named_parameters():
+        assert torch.equal(resumed.flow.get_parameter(name), p), name
+
+
+def test_a_step_that_is_not_finite_is_skipped_and_counted(digits: Digits, tmp_path: Path) -> None:
+    loop = trainer(digits, 1)
+    before = [p.detach().clone() for p in loop.flow.parameters()]
+    with torch.no_grad():
+        loop.flow.shares.weight.fill_(math.nan)
+    assert loop.train(tmp_path / "state.pt")
+    assert loop.skipped == loop.step == 4
+    assert_close([p.detach() for p in loop.flow.parameters()], before, rtol=0, atol=0)  # the averages took none in
+
+
+def test_weights_come_back_from_disk(flow: DigitFlow, digits: Digits, tmp_path: Path) -> None:
+    path = tmp_path / "cinn.safetensors"
+    save_flow(flow, path)
+    save_classifier(DigitClassifier(), tmp_path / "classifier.safetensors")
+    loaded = load_flow(path)
+    assert loaded.config == flow.config
+    # float16 keeps 11 bits of each of the parameters.
+    assert_close(encode(loaded, digits, 0.0, 0), encode(flow, digits, 0.0, 0), rtol=1e-2, atol=1e-2)
+    with pytest.raises(CheckpointError, match="expected"):
+        load_classifier(path)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_flow(path)
+    with pytest.raises(CheckpointError, match="no weights"):
+        load_flow(tmp_path / "none.safetensors")
+
+
+def test_the_permutations_are_those_of_the_file(digits: Digits, tmp_path: Path) -> None:
+    flow = random_flow(digits)
+    for permutation in flow.permutations:
+        permutation.order = permutation.order.flip(0)
+    save_flow(flow, tmp_path / "cinn.safetensors")
+    loaded = load_flow(tmp_path / "cinn.safetensors")
+    assert_one_level(decode(loaded, encode(loaded, digits, 0.0, 0), digits.labels), digits.images)
+
+
+def test_bits_per_dim_of_a_known_density() -> None:
+    flow = DigitFlow(TINY)  # the identity, so the density is N(0, 1)
+    dark = Digits(torch.zeros(5, PIXELS, dtype=torch.uint8), torch.arange(5))
+    # Pixels lie in [0, 1/256), where N(0, 1) hardly falls; the 256 steps of a pixel are 8 bits.
+    expected = math.log2(math.sqrt(2 * math.pi)) + 8
+    assert bits_per_dim(flow, dark, 0.0, 0) == pytest.approx(expected, abs=1e-4)
+
+
+def draws(kind: str) -> Tensor:
+    z = torch.randn(4000, 50, generator=generator(1))
+    if kind == "heavy":  # half of the digits with twice the spread
+        z[::2] *= 2
+    if kind == "common":  # a part that all dimensions have in common
+        z = (z + 0.5 * torch.randn(4000, 1, generator=generator(2))) / math.sqrt(1.25)
+    return z
+
+
+def test_latent_statistics_tell_gaussian_latents_from_others() -> None:
+    gaussian, heavy, common = (latent_statistics(draws(kind)) for kind in ("gaussian", "heavy", "common"))
+    # Standard errors with 4,000 digits: variance √(2/4000) = 0.022, kurtosis √(24/4000) = 0.077.
+    assert gaussian["variance_p50"] == pytest.approx(1, abs=0.05)
+    assert gaussian["excess_kurtosis_p50"] == pytest.approx(0, abs=0.1)
+    assert gaussian["latent_norm_std"] == pytest.approx(math.sqrt(1 / 100), rel=0.1)
+    assert heavy["excess_kurtosis_p50"] == pytest.approx(3 * 8.5 / 2.5**2 - 3, abs=0.25)
+    assert heavy["latent_norm_std"] > 4 * gaussian["latent_norm_std"]
+    assert common["correlation"] == pytest.approx(0.2, abs=0.03)
+    assert common["largest_eigenvalue"] > 8 * gaussian["largest_eigenvalue"]
+    assert common["excess_kurtosis_p50"] == pytest.approx(0, abs=0.1)  # each dimension alone looks Gaussian
+
+
+def test_a_sample_depends_on_its_own_index_alone(flow: DigitFlow) -> None:
+    one, three = sample(flow, 1, 0.8, 5), sample(flow, 3, 0.8, 5)
+    assert torch.equal(one.images[0], three.images[0])
+    assert torch.equal(three.labels, torch.arange(CLASSES).repeat_interleave(3))
+    assert len(three.images.unique(dim=0)) == 30
+    assert len(sample(flow, 3, 0.0, 5).images.unique(dim=0)) == CLASSES
+
+
+def test_recognition_is_counted_by_class(digits: Digits) -> None:
+    class Four(DigitClassifier):
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.eye(CLASSES)[torch.full((len(images),), 4)]
+
+    shares = recognized(Four(), digits)
+    assert shares["all"] == pytest.approx(0.1)
+    assert [shares[f"class_{label}"] for label in range(CLASSES)] == [0, 0, 0, 0, 1, 0, 0, 0, 0, 0]
+
+
+def test_the_classifier_learns(digits: Digits) -> None:
+    many = Digits(digits.images.repeat(3, 1), digits.labels.repeat(3))
+    assert recognized(train_classifier(many, epochs=12), digits)["all"] > 0.6
+
+
+def test_a_figure_of_each_kind(flow: DigitFlow, data: Path, digits: Digits) -> None:
+    grids = {name: figure(Source(flow, data, 0.8, 0)) for name, figure in FIGURES.items()}
+    for name, grid in grids.items():
+        rows, columns, pixels = grid.images.shape
+        assert (rows, columns, pixels) == (CLASSES, len(grid.columns), PIXELS), name
+        assert grid.images.dtype == torch.uint8
+    originals, transferred = grids["transfer"].images[:, 0], grids["transfer"].images[:, 1:]
+    own = transferred[torch.arange(CLASSES), torch.arange(CLASSES)]
+    assert_one_level(own, originals)  # decoded under its own class, a latent is the digit it came from
+    assert_one_level(grids["interpolation"].images[:, 0], originals)
+    assert len(transferred[0].unique(dim=0)) == CLASSES
+
+
+def test_commands_from_training_to_figures(data: Path, tmp_path: Path) -> None:
+    def run(*arguments: str | Path) -> str:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    run("train", "--data", data, "--out", tmp_path, "--epochs", 1, "--blocks", 2, "--width", 8)
+    run("classifier", "--data", data, "--out", tmp_path / "classifier.safetensors", "--epochs", 1)
+    weights = ("--weights", tmp_path / "cinn.safetensors")
+    for name in FIGURES:
+        run("figure", name, "--data", data, *weights, "--out", tmp_path / f"{name}.png")
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            assert picture.size > (CLASSES * SIDE, CLASSES * SIDE)
+    report = tmp_path / "report.json"
+    run(
+        *("measure", "--data", data, *weights, "--classifier", tmp_path / "classifier.safetensors"),
+        *("--per-class", 2, "--temperature", 0.5, "--json", report),
+    )
+    assert '"T=0.5"' in report.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--data", "nowhere"], "nowhere"),
+        (["figure", "samples", "--weights", "nowhere"], "nowhere"),
+        (["measure", "--data", "data", "--weights", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_is_missing_is_said(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_the_released_weights_draw_digits_that_are_recognized() -> None:
+    flow, classifier = load_flow(ROOT / FLOW_FILE), load_classifier(ROOT / CLASSIFIER_FILE)
+    # 99% of 10,000 are recognized; of 500 digits, fewer than 97% would be more than four standard errors off.
+    assert recognized(classifier, sample(flow, 50, 0.8, 1))["all"] >= 0.97
+    z = torch.randn(20, PIXELS, generator=generator())
+    labels = torch.arange(CLASSES).repeat(2)
+    with torch.inference_mode():
+        back, _ = flow(flow.inverse(z, labels)[0], labels)
+    assert_close(back, z, rtol=0, atol=1e-2)  # float32 through 40 coupling passes
+
+
+def test_measures_have_every_part(flow: DigitFlow, digits: Digits) -> None:
+    report = measure(flow, DigitClassifier().eval(), digits, digits, [1.0], 2, 0)
+    assert set(report) == {"bits_per_dim", "latents", "recognized"}
+    assert set(report["latents"]) == {"test", "gaussian", "train", "test_without_noise"}
+    assert set(report["recognized"]) == {"test", "T=1"}
+    assert report["bits_per_dim"]["uniform"]["test"] != report["bits_per_dim"]["noise_of_training"]["test"]
