@@ -1,22 +1,14 @@
-"""Weights on disk: one safetensors file that also holds the configuration, checked by its SHA-256."""
+"""The cINN's checkpoint: weights, configuration and how to sample them, in one file."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from model.cinn import Cinn, CinnConfig
 from model.errors import CheckpointError
 from model.level import LevelConfig
+from model.weights_file import read_weights, restore, write_weights
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
-
-CHECKSUMS = "SHA256SUMS"
-METADATA = "tintflow"
 
 
 @dataclass(frozen=True)
@@ -29,7 +21,7 @@ class Checkpoint:
     temperature: float
     """the recommended one"""
     temperature_exponents: tuple[float, ...]
-    """γ of each level, coarse to fine: a level is drawn at temperature^γ"""
+    """γ of each level, coarse to fine: below 1, a level is drawn at temperature^γ"""
     sha256: str = ""
 
 
@@ -39,25 +31,13 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
     Parameters are stored in float16, which changes a sample by less than 8 bits can show; buffers, among them the
     orthogonal matrices, stay in float32.
     """
-    parameters = dict(checkpoint.cinn.named_parameters())
-    tensors = {
-        name: (tensor.half() if name in parameters else tensor).contiguous()
-        for name, tensor in checkpoint.cinn.state_dict().items()
-    }
     metadata = {
         "name": checkpoint.name,
         "temperature": checkpoint.temperature,
         "temperature_exponents": checkpoint.temperature_exponents,
         "config": asdict(checkpoint.cinn.config),
     }
-    save_file(tensors, path, {METADATA: json.dumps(metadata)})  # one key, for safetensors would shuffle several
-    path.chmod(0o644)  # safetensors writes for the owner alone, but servers run as another user
-    digest = _sha256(path)
-    sums = path.parent / CHECKSUMS
-    others = sums.read_text().splitlines() if sums.is_file() else []
-    kept = [line for line in others if line.partition("  ")[2] != path.name]
-    sums.write_text("\n".join(sorted([*kept, f"{digest}  {path.name}"], key=lambda line: line[66:])) + "\n")
-    return digest
+    return write_weights(checkpoint.cinn, metadata, path)
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
@@ -65,46 +45,15 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
 
     Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, or is not ours.
     """
-    if not path.is_file():
-        raise CheckpointError(f"no weights at {path}")
-    digest = _sha256(path)
-    if digest != _expected_sha256(path):
-        raise CheckpointError(f"{path} is damaged: its SHA-256 {digest} is not the one in {CHECKSUMS}")
+    metadata, tensors, digest = read_weights(path)
     try:
-        with safe_open(path, "pt") as file:
-            metadata = json.loads((file.metadata() or {})[METADATA])
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a mapping)
         config = metadata["config"]
         levels = tuple(LevelConfig(**level) for level in config.pop("levels"))
         cinn = Cinn(CinnConfig(levels=levels, **config))
-        cinn.load_state_dict(tensors)
-        checkpoint = Checkpoint(
-            cinn.eval().requires_grad_(False).to(device),
-            metadata["name"],
-            float(metadata["temperature"]),
-            tuple(metadata["temperature_exponents"]),
-            digest,
-        )
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        name, temperature = metadata["name"], float(metadata["temperature"])
+        exponents = tuple(metadata["temperature_exponents"])
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
-    if len(checkpoint.temperature_exponents) != len(checkpoint.cinn.levels):
+    if len(exponents) != len(levels):
         raise CheckpointError(f"{path} does not hold one temperature exponent for each level")
-    if not all(bool(torch.isfinite(p).all()) for p in checkpoint.cinn.state_dict().values()):
-        raise CheckpointError(f"{path} holds weights that are not finite numbers")
-    return checkpoint
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _expected_sha256(path: Path) -> str:
-    sums = path.parent / CHECKSUMS
-    if not sums.is_file():
-        raise CheckpointError(f"no {CHECKSUMS} beside {path}")
-    for line in sums.read_text().splitlines():
-        digest, _, name = line.partition("  ")
-        if name == path.name:
-            return digest
-    raise CheckpointError(f"{sums} does not list {path.name}")
+    return Checkpoint(restore(cinn, tensors, path).to(device), name, temperature, exponents, digest)
