@@ -31,7 +31,7 @@ ROUNDS = 2
 STEPS = 10
 """Of Adam, each round."""
 RATE = 0.1
-SIGMA = 2.0
+SIGMA = 1.0
 """Standard deviation, in units of a*b*, that a hint leaves the colour."""
 
 
