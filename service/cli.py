@@ -1,4 +1,4 @@
-"""The command line: `tintflow serve`."""
+"""The command line: `tintflow serve`, and commands that colorize files."""
 
 from types import FrameType
 from typing import Annotated
@@ -9,6 +9,7 @@ import uvicorn
 from model.protocol import Colorizer
 from service import logs
 from service.app import create_app
+from service.commands import add_commands
 from service.engine import Engine, State
 from service.settings import Settings
 
@@ -57,6 +58,9 @@ def load_colorizer(settings: Settings) -> Colorizer:
     if len(found) != 1:
         raise FileNotFoundError(f"{settings.weights}: expected one .safetensors file, got {len(found)}")
     return load_colorizer(found[0], settings.device)
+
+
+add_commands(app, load_colorizer)
 
 
 class Server(uvicorn.Server):
