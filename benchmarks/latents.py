@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import numpy as np
 import torch
 import typer
@@ -21,6 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.square import square
 from model.color import photo_to_lightness, rgb_to_lab
 from model.colorizer import CinnColorizer, load_colorizer
 from model.errors import ModelError
@@ -29,7 +29,6 @@ from training.data import NoPhotosError, read_named_photos
 
 __all__ = ["PROMISES", "Promise"]
 
-SIZE = 256
 SEED = 0
 STRENGTHS = (0.0, 0.2, 0.5, 1.0)
 CANDIDATES = 32
@@ -167,11 +166,6 @@ def seconds(run: Callable[[], object]) -> float:
     return min(times)
 
 
-def _square(photo: Photo) -> Photo:
-    interpolation = cv2.INTER_AREA if min(photo.shape[:2]) > SIZE else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(photo, (SIZE, SIZE), interpolation=interpolation), np.uint8)
-
-
 def _means(photos: Sequence[Figures]) -> Figures:
     return {name: float(np.mean([figures[name] for figures in photos])) for name in photos[0]}
 
@@ -264,7 +258,7 @@ def main(
     chosen = {name: PROMISES[name] for name in only or PROMISES}
     try:
         colorizer = load_colorizer(weights, device)
-        photos = [_square(photo) for _, photo in track(read_named_photos(data), "reading", console=console)]
+        photos = [square(photo) for _, photo in track(read_named_photos(data), "reading", console=console)]
     except (ModelError, NoPhotosError) as error:
         console.print(str(error))
         raise typer.Exit(2) from error

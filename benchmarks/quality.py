@@ -13,7 +13,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import numpy as np
 import torch
 import typer
@@ -24,17 +23,16 @@ from rich.table import Table
 
 from benchmarks.measures import best_of_pixel, colourfulness, squared_error, variance
 from benchmarks.sheet import write_sheet
-from model.color import photo_to_lightness, rgb_to_lab
+from benchmarks.square import square
+from model.color import photo_to_lightness
 from model.colorizer import CinnColorizer, load_colorizer
 from model.errors import InputError, ModelError
 from model.protocol import SampleOptions
-from model.resizing import resize_chroma
 from model.upsampling import upsample_to_rgb
 from training.data import NoPhotosError, read_named_photos
 
 __all__ = ["Subset", "measure"]
 
-SIZE = 256
 SHEET_SAMPLES = 6
 
 
@@ -76,7 +74,7 @@ def measure(
     colorizer: CinnColorizer, photo: NDArray[np.uint8], samples: int, temperature: float, seed: int
 ) -> dict[str, float]:
     """Measure one photo, (H, W, 3) sRGB."""
-    truth = _square(photo)
+    truth = square(photo)
     images, bits_per_dim = _colorize(colorizer, truth, samples, temperature, seed)
     grey, mean_colour, zero, drawn = images[0], images[1], images[2:3], images[3:]
     target = truth.astype(np.float32) / np.float32(255)
@@ -107,12 +105,9 @@ def _colorize(
     zero, _ = colorizer.sample(condition, [torch.zeros(1, dim) for dim in cinn.dims])
     flat = np.broadcast_to(cinn.chroma_mean.cpu().numpy(), zero[0].shape)
     chroma = np.concatenate((np.zeros_like(zero), flat[None], zero, drawn)).astype(np.float32)
-    own = rgb_to_lab(torch.from_numpy(truth).permute(2, 0, 1)[None].float() / 255)[0, 1:].permute(1, 2, 0).numpy()
-    target = torch.from_numpy(resize_chroma(own, cinn.chroma_size)).permute(2, 0, 1)[None].to(colorizer.device)
-    log_prob = float(cinn.log_prob(target, condition).log_prob.sum())
-    return upsample_to_rgb(chroma, lightness).astype(np.float32) / np.float32(255), -log_prob / (
-        np.log(2) * target.numel()
-    )
+    log_prob = float(colorizer.encode(truth, condition).log_prob.sum())
+    images = upsample_to_rgb(chroma, lightness).astype(np.float32) / np.float32(255)
+    return images, -log_prob / (np.log(2) * sum(cinn.dims))
 
 
 def _seed(name: str) -> int:
@@ -120,15 +115,10 @@ def _seed(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
-def _square(photo: NDArray[np.uint8], size: int = SIZE) -> NDArray[np.uint8]:
-    interpolation = cv2.INTER_AREA if min(photo.shape[:2]) > size else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(photo, (size, size), interpolation=interpolation), np.uint8)
-
-
 def _sheet_row(
     colorizer: CinnColorizer, photo: NDArray[np.uint8], temperature: float, seed: int
 ) -> list[NDArray[np.uint8]]:
-    truth = _square(photo)
+    truth = square(photo)
     images, _ = _colorize(colorizer, truth, SHEET_SAMPLES, temperature, seed)
     grey, _, zero, *drawn = (255 * images).round().astype(np.uint8)
     return [grey, truth, zero, *drawn]

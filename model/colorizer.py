@@ -41,7 +41,7 @@ from model.selection import select_diverse, select_likely
 from model.timer import Timer
 from model.upsampling import upsample_to_rgb
 
-__all__ = ["CinnColorizer", "choose_device", "load_colorizer"]
+__all__ = ["CinnColorizer", "load_colorizer"]
 
 BATCH = {"cpu": 4, "cuda": 16}
 """Samples that are decoded at once, filled up where there are fewer: another number may take other kernels, whose last

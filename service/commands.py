@@ -1,7 +1,7 @@
 """Commands that colorize files in this process: the same words as the HTTP interface."""
 
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -22,24 +22,22 @@ from model.protocol import (
 from service.decoding import DecodedPhoto, decode
 from service.encoding import check_output_size, encode
 from service.errors import ServiceError
+from service.parameters import MAX_CANDIDATES, MAX_SAMPLES, MAX_SEED, MAX_STEPS, random_seed
 from service.settings import Settings
 
 __all__ = ["add_commands"]
 
 QUALITY = 90
-MAX_SEED = 2**32 - 1
 
 PhotoFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The photo.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the colorings.")]
-Number = Annotated[int, typer.Option("-n", min=1, max=16, help="How many colorings.")]
+Number = Annotated[int, typer.Option("-n", min=1, max=MAX_SAMPLES, help="How many colorings.")]
 Temperature = Annotated[
     float | None, typer.Option("--temperature", "-t", min=0, max=2, help="Default: what the model card recommends.")
 ]
 Seed = Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Default: random, and shown.")]
 OriginalSeed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the coloring that you liked.")]
-Index = Annotated[int, typer.Option(min=0, max=63, help="Of the coloring that you liked.")]
-
-errors = Console(stderr=True)
+Index = Annotated[int, typer.Option(min=0, max=MAX_CANDIDATES - 1, help="Of the coloring that you liked.")]
 
 
 def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> None:
@@ -47,14 +45,11 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
 
     def run(photo: Path, out: Path, seed: int, make: Callable[[Colorizer, DecodedPhoto], Colorings]) -> None:
         settings = Settings()
-        try:
+        with _errors_in_words():
             decoded = decode(photo.read_bytes(), settings.max_pixels)
             height, width = decoded.pixels.shape[:2]
             check_output_size(width, height, "png")
             colorings = make(load(settings), decoded)
-        except (ModelError, ServiceError, FileNotFoundError) as error:
-            errors.print(str(error))
-            raise typer.Exit(2) from error
         out.mkdir(parents=True, exist_ok=True)
         table = Table("file", "index", "bits/dim", title=f"seed {seed}, temperature {colorings.temperature:g}")
         for index, image, bits in zip(colorings.indices, colorings.images, colorings.bits_per_dim, strict=True):
@@ -68,7 +63,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         photo: PhotoFile, out: Out = Path("out"), n: Number = 4, temperature: Temperature = None, seed: Seed = None
     ) -> None:
         """Draw colorings of a photo."""
-        drawn = _seed(seed)
+        drawn = random_seed() if seed is None else seed
         run(photo, out, drawn, lambda model, p: model.colorize(p.pixels, SampleOptions(n, drawn, temperature)))
 
     @app.command()
@@ -83,7 +78,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         noise_seed: Seed = None,
     ) -> None:
         """Draw more like one coloring, made with this seed, index and temperature."""
-        noise = _seed(noise_seed)
+        noise = random_seed() if noise_seed is None else noise_seed
         options = VariationOptions(n, LatentName(seed, index), strength, noise, temperature=temperature)
         run(photo, out, noise, lambda model, p: model.vary(p.pixels, options))
 
@@ -97,7 +92,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         seed: Seed = None,
     ) -> None:
         """Give a photo the colours of another."""
-        drawn = _seed(seed)
+        drawn = random_seed() if seed is None else seed
         options = TransferOptions(n, drawn, temperature=temperature)
 
         def make(model: Colorizer, p: DecodedPhoto) -> Colorings:
@@ -111,8 +106,10 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         photo: PhotoFile,
         seed: OriginalSeed,
         index: Index,
-        end_index: Annotated[int, typer.Option(min=0, max=63, help="Of the coloring at the other end.")],
-        steps: Annotated[int, typer.Option(min=2, max=16, help="Colorings, both ends included.")] = 5,
+        end_index: Annotated[
+            int, typer.Option(min=0, max=MAX_CANDIDATES - 1, help="Of the coloring at the other end.")
+        ],
+        steps: Annotated[int, typer.Option(min=2, max=MAX_STEPS, help="Colorings, both ends included.")] = 5,
         out: Out = Path("out"),
         temperature: Temperature = None,
     ) -> None:
@@ -125,16 +122,19 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
     def likelihood(photo: PhotoFile) -> None:
         """Say how plausible a photo's own colours are, in bits per dimension."""
         settings = Settings()
-        try:
+        with _errors_in_words():
             found = load(settings).likelihood(decode(photo.read_bytes(), settings.max_pixels).pixels)
-        except (ModelError, ServiceError, FileNotFoundError) as error:
-            errors.print(str(error))
-            raise typer.Exit(2) from error
         table = Table("level", "dims", "bits/dim", title=f"{found.bits_per_dim:.3f} bits/dim")
         for level in found.levels:
             table.add_row(f"{level.size}²", str(level.dims), f"{level.bits_per_dim:.3f}")
         Console().print(table)
 
 
-def _seed(given: int | None) -> int:
-    return secrets.randbelow(MAX_SEED + 1) if given is None else given
+@contextmanager
+def _errors_in_words() -> Iterator[None]:
+    """End the command with one line and status 2 on what a user can mend."""
+    try:
+        yield
+    except (ModelError, ServiceError, FileNotFoundError) as error:
+        Console(stderr=True).print(str(error))
+        raise typer.Exit(2) from error

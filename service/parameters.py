@@ -10,6 +10,10 @@ from model.protocol import Hint, InterpolationPath, Rank, Select
 from service.encoding import OutputFormat
 
 __all__ = [
+    "MAX_CANDIDATES",
+    "MAX_SAMPLES",
+    "MAX_SEED",
+    "MAX_STEPS",
     "ColorizationParameters",
     "InterpolationParameters",
     "LikelihoodParameters",
@@ -17,6 +21,7 @@ __all__ = [
     "PointColor",
     "TransferParameters",
     "VariationParameters",
+    "random_seed",
 ]
 
 MAX_SAMPLES = 16
@@ -27,12 +32,12 @@ MAX_SEED = 2**32 - 1
 LEVELS = {"coarse": (8, 16), "fine": (32, 64), "all": (8, 16, 32, 64)}
 
 
-def _random_seed() -> int:
+def random_seed() -> int:
     return secrets.randbelow(MAX_SEED + 1)
 
 
 def _seed(value: Any) -> Any:
-    return _random_seed() if value is None else value
+    return random_seed() if value is None else value
 
 
 def _array(value: Any) -> Any:
@@ -85,7 +90,7 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seed: Seed = Field(default_factory=_random_seed, description=SEED_OF_SAMPLES)
+    seed: Seed = Field(default_factory=random_seed, description=SEED_OF_SAMPLES)
     temperature: Temperature = None
     output_format: OutputFormat = Field(default="jpeg", examples=["jpeg"])
     output_compression: int = Field(
@@ -178,7 +183,7 @@ class VariationParameters(Parameters):
         examples=[[8, 16]],
     )
     noise_seed: Seed = Field(
-        default_factory=_random_seed,
+        default_factory=random_seed,
         description="of what is new in the variations; left out = random, and the one used is returned",
         examples=[11],
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.condition import FEATURE_CHANNELS, ConditionFeatures
 from training.data import NoPhotosError
-from training.features import STEPS_PER_STD
+from training.features import DONE, STEPS_PER_STD
 
 __all__ = ["Batch", "FeatureDataset"]
 
@@ -65,7 +65,7 @@ class FeatureDataset:
 
 
 def _open(folder: Path) -> dict[str, NDArray[np.generic]]:
-    shapes = json.loads((folder / "done.json").read_text())["shapes"]
+    shapes = json.loads((folder / DONE).read_text())["shapes"]
     return {
         name: np.memmap(folder / f"{name}.raw", TYPES[name], "r").reshape(-1, *shape) for name, shape in shapes.items()
     }

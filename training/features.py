@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from model.condition import FEATURE_CHANNELS, ConditionNetwork
 from training.data import Example, NoPhotosError, is_near_grey, make_example, read_photos
 
-__all__ = ["STEPS_PER_STD", "build_features", "standardize_network"]
+__all__ = ["DONE", "STEPS_PER_STD", "build_features", "standardize_network"]
 
 STEPS_PER_STD = 24
 DETAIL_SIZE = 128

@@ -19,7 +19,7 @@ from training.dataset import Batch, FeatureDataset
 from training.ema import Ema
 from training.objective import NATS_PER_BIT, noisy_loss
 
-__all__ = ["LoopConfig", "Trainer"]
+__all__ = ["LoopConfig", "Trainer", "stop_signals"]
 
 EVALUATION_SEED = 1
 

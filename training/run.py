@@ -16,7 +16,7 @@ from training.dataset import FeatureDataset
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig, Trainer
-from training.standardize import standardize_chroma, standardize_level
+from training.standardize import standardize
 
 __all__ = ["WEIGHTS_FILE", "RunConfig", "join", "run"]
 
@@ -143,7 +143,5 @@ def _prepare(config: RunConfig, cinn: Cinn) -> FeatureDataset:
             print(f"features of {path.name}, view {view + 1} of {config.views}: {count} photos", flush=True)
     dataset = FeatureDataset(folders, config.held_out)
     if not config.init:
-        standardize_chroma(cinn, dataset)
-        for level in range(len(cinn.levels)):
-            standardize_level(cinn, level, dataset)
+        standardize(cinn, dataset)
     return dataset

@@ -30,7 +30,7 @@ from training.imagenet import FILE, PACKAGE, load_imagenet_weights
 from training.loop import LoopConfig, Trainer, stop_signals
 from training.objective import level_data, level_loss
 from training.run import RunConfig, join, run
-from training.standardize import standardize_chroma, standardize_level
+from training.standardize import standardize
 
 PHOTOS = 24
 STEPS = 30
@@ -68,9 +68,7 @@ def new_cinn(prepared: tuple[Cinn, Path]) -> tuple[Cinn, FeatureDataset]:
     dataset = FeatureDataset([[folder]], held_out=0.2)
     cinn = Cinn(source.config)
     cinn.load_state_dict(source.state_dict())
-    standardize_chroma(cinn, dataset)
-    for level in range(4):
-        standardize_level(cinn, level, dataset)
+    standardize(cinn, dataset)
     return cinn, dataset
 
 
