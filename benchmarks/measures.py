@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["best_of_pixel", "colourfulness", "squared_error", "variance"]
+__all__ = ["best_of_pixel", "colourfulness", "rmse", "variance"]
 
 Image = NDArray[np.float32]
 """(H, W, 3)"""
@@ -11,17 +11,18 @@ Samples = NDArray[np.float32]
 """(N, H, W, 3)"""
 
 
-def squared_error(samples: Samples, truth: Image) -> NDArray[np.float64]:
-    """Mean squared error of each sample: (N,)."""
-    return np.square(samples - truth).mean((1, 2, 3), dtype=np.float64)
+def rmse(samples: Samples, truth: Image) -> NDArray[np.float64]:
+    """Root mean square error of each sample: (N,)."""
+    return np.sqrt(np.square(samples - truth).mean((1, 2, 3), dtype=np.float64))
 
 
 def best_of_pixel(samples: Samples, truth: Image) -> float:
-    """Mean squared error where every pixel takes whichever sample is nearest to the truth there.
+    """Root mean square error where every channel of every pixel takes whichever sample is nearest to the truth there.
 
-    Source: Ardizzone et al. 2019 (arXiv 1907.02392), table 3.
+    Source: Ardizzone et al. 2019 (arXiv 1907.02392), table 3, as its authors' code computes it
+    (vislearn/conditional_INNs, colorization_cINN/compare_methods.py).
     """
-    return float(np.square(samples - truth).mean(3).min(0).mean(dtype=np.float64))
+    return float(np.sqrt(np.square(samples - truth).min(0).mean(dtype=np.float64)))
 
 
 def variance(samples: Samples) -> float:

@@ -10,8 +10,8 @@ from PIL import Image
 from typer import Typer
 from typer.testing import CliRunner
 
-from benchmarks.measures import best_of_pixel, colourfulness, squared_error, variance
-from benchmarks.quality import main
+from benchmarks.measures import best_of_pixel, colourfulness, rmse, variance
+from benchmarks.quality import Subset, main
 
 app = Typer()
 app.command()(main)
@@ -23,16 +23,28 @@ def flat(*rgb: float) -> np.ndarray:
 
 def test_errors_of_known_samples() -> None:
     samples = np.stack([flat(0, 0, 0), flat(0.5, 0.5, 0.5)])
-    np.testing.assert_allclose(squared_error(samples, flat(0.5, 0.5, 0.5)), (0.25, 0))
-    np.testing.assert_allclose(squared_error(samples, flat(0, 0, 0.3)), (0.03, (0.25 + 0.25 + 0.04) / 3), rtol=1e-6)
+    np.testing.assert_allclose(rmse(samples, flat(0.5, 0.5, 0.5)), (0.5, 0))
+    expected = np.sqrt((0.09 / 3, (0.25 + 0.25 + 0.04) / 3))
+    np.testing.assert_allclose(rmse(samples, flat(0, 0, 0.3)), expected, rtol=1e-6)
 
 
-def test_each_pixel_takes_its_best_sample() -> None:
+def test_each_channel_of_each_pixel_takes_its_best_sample() -> None:
     truth = flat(0, 0, 0)
     truth[:2] = 1
     black, white = flat(0, 0, 0), flat(1, 1, 1)
     assert best_of_pixel(np.stack([black, white]), truth) == 0
-    assert best_of_pixel(np.stack([black, black]), truth) == pytest.approx(0.5)
+    assert best_of_pixel(np.stack([black, black]), truth) == pytest.approx(0.5**0.5)
+    assert best_of_pixel(np.stack([black, white]), flat(0, 1, 0.5)) == pytest.approx((0.25 / 3) ** 0.5)
+
+
+def test_errors_are_averaged_over_photos_after_the_root() -> None:
+    subset = Subset()
+    for error in (0.01, 0.03):
+        values = dict.fromkeys(("best_pixel", "best_photo", "first", "zero", "grey", "mean_colour"), error)
+        subset.add(**values, bits_per_dim=0, variance=error, colourfulness=1, colourfulness_truth=1)
+    report = subset.report(8)
+    for name in ("best_of_8_pixel", "best_of_8_photo", "best_of_1", "temperature_0", "grey", "mean_colour"):
+        assert report[name] == pytest.approx(2)
 
 
 def test_variance_over_samples() -> None:
