@@ -86,6 +86,7 @@ class CinnColorizer:
         candidates = options.n if options.candidates is None else options.candidates
         _check("n", options.n, 1, MAX_CANDIDATES)
         _check("candidates", candidates, options.n, MAX_CANDIDATES)
+        _check("offset", options.offset, 0, MAX_CANDIDATES - candidates)
         temperature = self._temperature(options.temperature, options.latent_norm)
         drawn = self.draw(options, temperature)
         timer = Timer(self.device)
@@ -94,6 +95,7 @@ class CinnColorizer:
         timer.stop("condition")
         indices = self._select(condition, drawn, options)
         latents = [z[indices] for z in drawn]
+        indices = [options.offset + i for i in indices]
         if options.hints:
             small = torch.from_numpy(resize_lightness(lightness)).to(self.device)
             latents = follow_hints(self.cinn, condition, latents, small, options.hints)
@@ -110,31 +112,35 @@ class CinnColorizer:
         """Draw samples like a given one; see `model.protocol.Colorizer`."""
         _check("n", options.n, 1, MAX_CANDIDATES)
         _check("strength", options.strength, 0, 1)
+        _check("offset", options.offset, 0, MAX_CANDIDATES - options.n)
         sizes = [level.size for level in self.cinn.config.levels]
         moved = sizes if options.levels is None else options.levels
         if not set(moved) <= set(sizes):
             raise InputError("levels", f"sizes among {sizes}", moved)
         temperature = self._temperature(options.temperature, options.latent_norm)
         origin = self._recall(options.origin, temperature, options.latent_norm)
-        noise = self._draw(options.noise_seed, range(options.n), temperature, options.latent_norm)
+        numbers = _numbers(options.offset, options.n)
+        noise = self._draw(options.noise_seed, numbers, temperature, options.latent_norm)
         kept = (1 - options.strength**2) ** 0.5
         latents = mix_latents(origin, noise, [kept if size in moved else 1.0 for size in sizes])
         if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
             latents = rescale_latents(latents, options.latent_norm)
-        return self._decode(photo, latents, temperature)
+        return self._decode(photo, latents, temperature, numbers)
 
     @torch.no_grad()
     def transfer(self, photo: Photo, reference: Photo, options: TransferOptions) -> Colorings:
         """Colorize by the latent of a reference; see `model.protocol.Colorizer`."""
         _check("n", options.n, 1, MAX_CANDIDATES)
+        _check("offset", options.offset, 0, MAX_CANDIDATES - options.n)
         temperature = self._temperature(options.temperature, None)
         weights = options.weights
         if weights is None:
             weights = tuple(float(level.size <= COPIED_SIZE) for level in self.cinn.config.levels)
-        noise = self._draw(options.seed, range(options.n), temperature, None)
+        numbers = _numbers(options.offset, options.n)
+        noise = self._draw(options.seed, numbers, temperature, None)
         timer = Timer(self.device)
         latents = mix_latents(self.encode(reference).latents, noise, weights)
-        return self._decode(photo, latents, temperature, timer)
+        return self._decode(photo, latents, temperature, numbers, timer)
 
     @torch.no_grad()
     def interpolate(self, photo: Photo, options: InterpolationOptions, reference: Photo | None = None) -> Colorings:
@@ -151,7 +157,7 @@ class CinnColorizer:
             end = self.encode(reference).latents
         positions = np.linspace(0, 1, options.steps).tolist()
         latents = interpolate_latents(start, end, positions, options.path == "spherical")
-        return self._decode(photo, latents, temperature, timer)
+        return self._decode(photo, latents, temperature, range(options.steps), timer)
 
     @torch.no_grad()
     def likelihood(self, photo: Photo) -> Likelihood:
@@ -173,7 +179,7 @@ class CinnColorizer:
     def draw(self, options: SampleOptions, temperature: float) -> list[Tensor]:
         """Draw the latents that the options name, every candidate's, (N, dim) of each level, on the CPU."""
         many = options.n if options.candidates is None or options.select == "first" else options.candidates
-        return self._draw(options.seed, range(many), temperature, options.latent_norm)
+        return self._draw(options.seed, _numbers(options.offset, many), temperature, options.latent_norm)
 
     def condition(self, lightness: NDArray[np.float32]) -> list[Tensor]:
         """Compute all that depends on the photo alone, from (H, W) L* in [0, 100]."""
@@ -231,14 +237,21 @@ class CinnColorizer:
         chroma = self.cinn.sample(condition, [z.to(self.device) for z in coarse]).chroma  # none of these is shown
         return select_diverse(chroma.float().cpu().numpy(), options.n)
 
-    def _decode(self, photo: Photo, latents: list[Tensor], temperature: float, timer: Timer | None = None) -> Colorings:
+    def _decode(
+        self,
+        photo: Photo,
+        latents: list[Tensor],
+        temperature: float,
+        indices: Sequence[int],
+        timer: Timer | None = None,
+    ) -> Colorings:
         timer = timer or Timer(self.device)
         lightness = photo_to_lightness(photo)
         condition = self.condition(lightness)
         timer.stop("condition")
         chroma, bits_per_dim = self.sample(condition, latents)
         timer.stop("sample")
-        return self._finish(lightness, chroma, bits_per_dim, latents, temperature, timer, range(len(chroma)))
+        return self._finish(lightness, chroma, bits_per_dim, latents, temperature, timer, indices)
 
     def _finish(
         self,
@@ -262,6 +275,10 @@ class CinnColorizer:
             timings=timer.seconds,
             hints=match_hints(images, hints) if hints else (),
         )
+
+
+def _numbers(offset: int, n: int) -> range:
+    return range(offset, offset + n)
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

@@ -80,6 +80,8 @@ class SampleOptions:
     """`likelihood` sorts, the likeliest first; `none` keeps the drawn order"""
     hints: tuple[Hint, ...] = ()
     """up to 32; the chosen samples are moved until they follow them"""
+    offset: int = 0
+    """of the first sample (or candidate): those of indices offset … offset + n − 1 are drawn; all below 64"""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ class VariationOptions:
     """sizes of the levels whose latents move; None is all"""
     temperature: float | None = None
     latent_norm: float | None = None
+    offset: int = 0
+    """index of the first variation, as in SampleOptions"""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,8 @@ class TransferOptions:
     """w of each level, coarse to fine: z = w·z_reference + √(1 − w²)·ε; None copies the coarse and draws the fine"""
     temperature: float | None = None
     """of ε"""
+    offset: int = 0
+    """index of the first sample, as in SampleOptions"""
 
 
 @dataclass(frozen=True)

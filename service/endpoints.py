@@ -94,6 +94,7 @@ def _colorize(colorizer: Colorizer, photos: Photos, asked: ColorizationParameter
         select=asked.select,
         rank=asked.rank,
         hints=tuple(point.hint() for point in asked.hints),
+        offset=asked.offset,
     )
     return colorizer.colorize(photos["image"], options)
 
@@ -107,12 +108,13 @@ def _vary(colorizer: Colorizer, photos: Photos, asked: VariationParameters) -> C
         levels=asked.levels,
         temperature=asked.temperature,
         latent_norm=asked.latent_norm,
+        offset=asked.offset,
     )
     return colorizer.vary(photos["image"], options)
 
 
 def _transfer(colorizer: Colorizer, photos: Photos, asked: TransferParameters) -> Colorings:
-    options = TransferOptions(asked.n, asked.seed, asked.weights, asked.temperature)
+    options = TransferOptions(asked.n, asked.seed, asked.weights, asked.temperature, asked.offset)
     return colorizer.transfer(photos["image"], photos["reference"], options)
 
 

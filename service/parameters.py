@@ -65,6 +65,15 @@ def _levels(value: Any) -> Any:
 ZeroToOne = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 ZeroToTwo = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=MAX_SAMPLES, description="how many colorings", examples=[4])]
+Offset = Annotated[
+    int,
+    Field(
+        ge=0,
+        lt=MAX_CANDIDATES,
+        description="index of the first: n=2 and offset=4 are colorings 4 and 5 of the seed; all below 64",
+        examples=[0],
+    ),
+]
 Index = Annotated[int, Field(ge=0, lt=MAX_CANDIDATES, description="of the coloring, as it came", examples=[2])]
 Seed = Annotated[int, BeforeValidator(_seed), Field(ge=0, le=MAX_SEED, examples=[7])]
 Temperature = Annotated[
@@ -135,6 +144,7 @@ class ColorizationParameters(Parameters):
     """How to colorize, without the photo itself."""
 
     n: Count = 4
+    offset: Offset = 0
     latent_norm: LatentNorm = None
     rank: Rank = Field(
         default="none",
@@ -173,6 +183,7 @@ class VariationParameters(Parameters):
     seed: Annotated[int, Field(ge=0, le=MAX_SEED, description=SEED_OF_ORIGINAL, examples=[7])]
     index: Index
     n: Count = 4
+    offset: Offset = 0
     strength: ZeroToOne = Field(
         default=0.5, description="0 = the coloring itself, 1 = independent of it", examples=[0.5]
     )
@@ -199,6 +210,7 @@ class TransferParameters(Parameters):
     """How to take over the colours of a reference."""
 
     n: Count = 4
+    offset: Offset = 0
     weights: Annotated[tuple[ZeroToOne, ...] | None, BeforeValidator(_numbers)] = Field(
         default=None,
         description="how much of each level, 8, 16, 32 and 64, comes from the reference: 1 copies its latents, 0 draws "

@@ -54,6 +54,15 @@ def test_a_sample_does_not_depend_on_n(colorizer: CinnColorizer, photo: NDArray[
         np.testing.assert_array_equal(colorizer.colorize(photo, SampleOptions(n=n, seed=5)).images, eight[:n])
 
 
+def test_parts_by_offset_are_the_whole(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    whole = colorizer.colorize(photo, SampleOptions(n=6, seed=5))
+    part = colorizer.colorize(photo, SampleOptions(n=2, seed=5, offset=3))
+    assert part.indices == (3, 4)
+    np.testing.assert_array_equal(part.images, whole.images[3:5])
+    ranked = colorizer.colorize(photo, SampleOptions(n=2, seed=5, offset=3, candidates=3, rank="likelihood"))
+    assert set(ranked.indices) == {3, 4}
+
+
 def test_other_seeds_and_indices_differ(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     a, b = (colorizer.colorize(photo, SampleOptions(n=2, seed=seed)).images for seed in (1, 2))
     for one, other in ((a[0], a[1]), (a[0], b[0]), (a[1], b[0])):

@@ -12,6 +12,7 @@ from model.color import photo_to_lightness
 from model.colorizer import CinnColorizer
 from model.errors import InputError
 from model.protocol import (
+    Colorings,
     InterpolationOptions,
     LatentName,
     SampleOptions,
@@ -99,6 +100,19 @@ def test_transfer_of_no_level_is_a_sample(colorizer: CinnColorizer, photo, color
     np.testing.assert_array_equal(drawn.images, colorizer.colorize(photo, SampleOptions(3, 4)).images)
 
 
+def test_parts_by_offset_are_the_whole(colorizer: CinnColorizer, photo, colors) -> None:
+    def transfer(n: int, offset: int) -> Colorings:
+        return colorizer.transfer(photo, colors, TransferOptions(n, 4, offset=offset))
+
+    def varied(n: int, offset: int) -> Colorings:
+        return colorizer.vary(photo, VariationOptions(n, LatentName(5, 2), 0.5, 9, offset=offset))
+
+    for draw in (transfer, varied):
+        part = draw(2, 3)
+        assert part.indices == (3, 4)
+        np.testing.assert_array_equal(part.images, draw(5, 0).images[3:])
+
+
 def test_transfer_copies_coarse_and_draws_fine_levels_by_default(colorizer: CinnColorizer, photo, colors) -> None:
     default = colorizer.transfer(photo, colors, TransferOptions(2, 4)).images
     np.testing.assert_array_equal(
@@ -181,6 +195,10 @@ def test_rank_sorts_and_keeps_the_index(colorizer: CinnColorizer, photo: NDArray
     [
         (lambda c, p: c.colorize(p, SampleOptions(4, 0, candidates=3)), "candidates"),
         (lambda c, p: c.colorize(p, SampleOptions(4, 0, candidates=65)), "candidates"),
+        (lambda c, p: c.colorize(p, SampleOptions(4, 0, offset=61)), "offset"),
+        (lambda c, p: c.colorize(p, SampleOptions(1, 0, offset=-1)), "offset"),
+        (lambda c, p: c.vary(p, VariationOptions(4, LatentName(0, 0), 0.5, 0, offset=61)), "offset"),
+        (lambda c, p: c.transfer(p, p, TransferOptions(4, 0, offset=61)), "offset"),
         (lambda c, p: c.vary(p, VariationOptions(0, LatentName(0, 0), 0.5, 0)), "n"),
         (lambda c, p: c.vary(p, VariationOptions(1, LatentName(0, 0), 1.1, 0)), "strength"),
         (lambda c, p: c.vary(p, VariationOptions(1, LatentName(0, 0), math.nan, 0)), "strength"),

@@ -54,6 +54,7 @@ class FakeColorizer:
     def colorize(self, photo: Photo, options: SampleOptions) -> Colorings:
         self._enter(photo, options)
         drawn = range(options.n) if options.select == "first" else range(1, options.n + 1)
+        drawn = [options.offset + i for i in drawn]
         order = tuple(reversed(drawn)) if options.rank == "likelihood" else tuple(drawn)
         hints = tuple(HintMatch(hint.color, 3.5, 1.25) for hint in options.hints)
         return self._tint(photo, [(options.seed, i) for i in order], options, order, hints)
@@ -61,12 +62,14 @@ class FakeColorizer:
     def vary(self, photo: Photo, options: VariationOptions) -> Colorings:
         self._enter(photo, options)
         original = (options.origin.seed, options.origin.index)
-        names = [original if options.strength == 0 else (options.noise_seed, i) for i in range(options.n)]
-        return self._tint(photo, names, options)
+        order = tuple(range(options.offset, options.offset + options.n))
+        names = [original if options.strength == 0 else (options.noise_seed, i) for i in order]
+        return self._tint(photo, names, options, order)
 
     def transfer(self, photo: Photo, reference: Photo, options: TransferOptions) -> Colorings:
         self._enter(photo, options, reference)
-        return self._tint(photo, [(options.seed, i) for i in range(options.n)], options)
+        order = tuple(range(options.offset, options.offset + options.n))
+        return self._tint(photo, [(options.seed, i) for i in order], options, order)
 
     def interpolate(self, photo: Photo, options: InterpolationOptions, reference: Photo | None = None) -> Colorings:
         self._enter(photo, options, reference)

@@ -109,6 +109,15 @@ def test_variation_of_strength_0_is_the_original(service, grey_png) -> None:
     assert {each["b64_json"] for each in variations} == {original}
 
 
+@pytest.mark.parametrize("path", ["/v1/colorizations", "/v1/variations", "/v1/transfers"])
+def test_offset(service, grey_png, color_png, path: str) -> None:
+    fields = {"/v1/variations": VARIATION, "/v1/transfers": {"reference": color_png, "seed": 7}}.get(path, {"seed": 7})
+    body = service.post_to(path, grey_png, **fields, n=2, offset=5).json()
+    (options,) = service.colorizer.options
+    assert (options.n, options.offset) == (2, 5)
+    assert [each["index"] for each in body["data"]] == [5, 6]
+
+
 def test_noise_seed_left_out_is_drawn_and_returned(service, grey_png) -> None:
     first, second = (service.post_to("/v1/variations", grey_png, **VARIATION).json() for _ in range(2))
     assert first["noise_seed"] != second["noise_seed"]
