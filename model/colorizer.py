@@ -12,7 +12,7 @@ from torch import Tensor
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.cinn import LogProb
 from model.color import photo_to_lightness
-from model.device import choose_device
+from model.device import choose_device, device_memory
 from model.errors import InputError, NonFiniteError
 from model.hints import follow_hints, match_hints
 from model.latents import (
@@ -25,6 +25,7 @@ from model.latents import (
 )
 from model.protocol import (
     Colorings,
+    DeviceMemory,
     Hint,
     InterpolationOptions,
     LatentName,
@@ -79,6 +80,11 @@ class CinnColorizer:
             default_temperature=self.checkpoint.temperature,
             sha256=self.checkpoint.sha256,
         )
+
+    @property
+    def memory(self) -> DeviceMemory:
+        """Memory of the device, now."""
+        return device_memory(self.device)
 
     @torch.no_grad()
     def colorize(self, photo: Photo, options: SampleOptions) -> Colorings:

@@ -1,10 +1,14 @@
 """Where the network runs."""
 
+import os
+from pathlib import Path
+
 import torch
 
 from model.errors import InputError
+from model.protocol import DeviceMemory
 
-__all__ = ["choose_device"]
+__all__ = ["choose_device", "device_memory"]
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -18,3 +22,14 @@ def choose_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return name
+
+
+def device_memory(device: str) -> DeviceMemory:
+    """Return what this process uses of a device's memory, and what there is in all; Linux alone tells of a CPU's."""
+    if device == "cuda":
+        _, total = torch.cuda.mem_get_info()
+        return DeviceMemory(torch.cuda.memory_reserved(), total)
+    page = os.sysconf("SC_PAGE_SIZE")
+    statm = Path("/proc/self/statm")
+    resident = int(statm.read_text().split()[1]) if statm.exists() else 0
+    return DeviceMemory(resident * page, os.sysconf("SC_PHYS_PAGES") * page)

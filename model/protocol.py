@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 __all__ = [
     "Colorings",
     "Colorizer",
+    "DeviceMemory",
     "Hint",
     "HintMatch",
     "InterpolationOptions",
@@ -46,6 +47,16 @@ class ModelInfo:
     default_temperature: float
     sha256: str
     """of the weights' file"""
+
+
+@dataclass(frozen=True)
+class DeviceMemory:
+    """Memory of the device that the model runs on."""
+
+    used_bytes: int
+    """by this process: of a CPU all that is resident, of a GPU what torch holds"""
+    total_bytes: int
+    """of the machine, or of the GPU"""
 
 
 @dataclass(frozen=True)
@@ -205,6 +216,11 @@ class Colorizer(Protocol):
 
     @property
     def info(self) -> ModelInfo: ...
+
+    @property
+    def memory(self) -> DeviceMemory:
+        """Memory of the device, now. May be asked from any thread."""
+        ...
 
     def colorize(self, photo: Photo, options: SampleOptions) -> Colorings:
         """Draw samples and bring them to the photo's own size.

@@ -112,6 +112,7 @@ class Engine:
             log.exception("load_failed", reason=str(error))
             self._state = State.FAILED
             return
+        self._metrics.model_loaded(self._colorizer)
         if self._state is State.LOADING:
             self._state = State.READY
         log.info("ready", model=self.info.name, device=self.info.device, seconds=_since(started))

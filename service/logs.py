@@ -11,7 +11,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import Metrics
-from service.problems import internal_error
+from service.problems import INTERNAL_ERROR, internal_error
 
 __all__ = ["RequestLog", "configure"]
 
@@ -90,6 +90,7 @@ class RequestLog:
                 log.exception("unexpected_error")
                 if status:  # too late for another answer; the server closes the connection
                     raise
+                scope.setdefault("state", {})["code"] = INTERNAL_ERROR[1]
                 await internal_error()(scope, receive, send_numbered)
             finally:
                 self._record(scope, status, time.perf_counter() - started)
@@ -98,5 +99,8 @@ class RequestLog:
         method, path = scope["method"], getattr(scope.get("route"), "path", "unmatched")
         self._metrics.requests.labels(method, path, str(status)).inc()
         self._metrics.request_seconds.labels(path).observe(seconds)
+        facts = {name: scope["state"][name] for name in ("code", "key") if name in scope.get("state", {})}
+        if "code" in facts:
+            self._metrics.rejected.labels(facts["code"]).inc()
         write = log.debug if path in QUIET_PATHS else log.info
-        write("request", method=method, path=scope["path"], status=status, seconds=round(seconds, 4))
+        write("request", method=method, path=scope["path"], status=status, seconds=round(seconds, 4), **facts)

@@ -84,6 +84,7 @@ async def _known_error(request: Request, error: Exception) -> JSONResponse:
         fields = list(error.problems)
     if isinstance(error, InputError):
         fields = [FieldProblem(error.name, str(error))]
+    request.state.code = code  # for the log and the metrics
     if isinstance(error, errors.RetryLaterError):
         headers["Retry-After"] = str(error.retry_after_seconds)
     return _answer(status, code, str(error), fields, headers)
@@ -93,8 +94,9 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     """Answer what the router itself refuses: no such path (404), no such method (405)."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
     status = int(error.status_code)
+    request.state.code = code = ROUTER_CODES.get(status, "http_error")
     detail = f"{request.method} {request.url.path}: {error.detail}"
-    return _answer(status, ROUTER_CODES.get(status, "http_error"), detail, headers=dict(error.headers or {}))
+    return _answer(status, code, detail, headers=dict(error.headers or {}))
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from model.protocol import (
     Colorings,
+    DeviceMemory,
     HintMatch,
     InterpolationOptions,
     LevelLikelihood,
@@ -40,6 +41,7 @@ class FakeColorizer:
     """Tints the photo by colours drawn from (seed, sample index), the more the higher the temperature."""
 
     info = ModelInfo("fake-1", "cpu", 10, 8192, 0.75, "0" * 64)
+    memory = DeviceMemory(1000, 5000)
 
     def __init__(self) -> None:
         self.photos: list[Photo] = []

@@ -1,0 +1,92 @@
+"""Prometheus is told what the service does, in a format that its own parser reads."""
+
+import re
+import threading
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from model.errors import NonFiniteError
+from model.protocol import ModelInfo
+from service.metrics import GAUGES, Metrics
+
+PATH = "/v1/colorizations"
+
+
+def scraped(service) -> dict[str, dict[tuple[str, ...], float]]:
+    """Read /metrics: {name: {label values: value}}."""
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in text_string_to_metric_families(service.client.get("/metrics").text):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
+    return found
+
+
+def test_rejections_are_counted_by_their_code(start, grey_png) -> None:
+    service = start()
+    service.post(grey_png)
+    assert "tintflow_rejected_total" not in scraped(service)
+    service.post(b"")
+    service.post(grey_png, n=99)
+    service.client.get("/v1/nothing")
+    service.client.get(PATH)
+    service.colorizer.error = NonFiniteError("a*b* are not finite")
+    service.post(grey_png)
+    service.colorizer.error = ZeroDivisionError("unforeseen")
+    service.post(grey_png)
+    codes = (
+        "undecodable_image",
+        "invalid_parameters",
+        "not_found",
+        "method_not_allowed",
+        "non_finite",
+        "internal_error",
+    )
+    assert scraped(service)["tintflow_rejected_total"] == {(code,): 1.0 for code in codes}
+
+
+def test_model_and_its_device_are_told(start) -> None:
+    service = start()
+    found = scraped(service)
+    info: ModelInfo = service.colorizer.info
+    assert set(found["tintflow_model_info"]) == {(info.device, info.name, info.sha256)}
+    assert found["tintflow_device_memory_bytes"] == {("cpu", "used"): 1000.0, ("cpu", "total"): 5000.0}
+    assert found["tintflow_build_info"].values()
+
+
+def test_model_is_told_only_once_it_is_loaded(start) -> None:
+    loading = threading.Event()
+    service = start(lambda _: loading.wait(10) and service.colorizer)
+    found = scraped(service)
+    assert "tintflow_model_info" not in found
+    assert found["tintflow_ready"] == {(): 0.0}
+    loading.set()
+    service.wait_until_ready()
+    found = scraped(service)
+    assert "tintflow_model_info" in found
+    assert found["tintflow_ready"] == {(): 1.0}
+
+
+def test_paths_of_no_route_do_not_become_labels(start) -> None:
+    service = start()
+    for i in range(20):
+        service.client.get(f"/v1/{i}")
+    paths = {labels[1] for labels in scraped(service)["tintflow_requests_total"]}
+    assert {path for path in paths if path.startswith("/v1")} == set()
+    assert "unmatched" in paths
+
+
+def test_page_of_operations_names_every_metric(start, grey_png) -> None:
+    service = start()
+    service.post(grey_png)
+    service.post(b"")
+    told = {name for name in scraped(service) if name.startswith("tintflow_") and not name.endswith("_created")}
+    families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in told} | {name for name, _ in GAUGES.values()}
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    assert families == set(re.findall(r"^\| `(tintflow_\w+)`", page, re.MULTILINE))
+
+
+def test_a_gauge_without_a_name_is_refused() -> None:
+    with pytest.raises(KeyError):
+        Metrics().watch(unheard_of=lambda: 0.0)
