@@ -1,0 +1,76 @@
+"""A client of the HTTP interface: the same words, typed, blocking or asynchronous.
+
+with Client("http://localhost:8000") as client:
+    answer = client.colorizations("photo.jpg", n=4, seed=7)
+    answer.data[0].save("coloring.jpg")
+"""
+
+from service.client.answers import Coloring, ColorizationResponse
+from service.client.client import AsyncClient, Client
+from service.client.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    DeadlineError,
+    InvalidParameterError,
+    MalformedRequestError,
+    NotFoundError,
+    OutputTooLargeError,
+    ProblemError,
+    RequestError,
+    ServerError,
+    TimedOutError,
+    TintflowError,
+    TooLargeError,
+    TooManyPixelsError,
+    TooManyRequestsError,
+    UnavailableError,
+    UndecodableImageError,
+    UnprocessableError,
+    UnreadableAnswerError,
+    UnsupportedTypeError,
+)
+from service.client.requests import (
+    ColorizationFields,
+    Hint,
+    InterpolationFields,
+    PhotoSource,
+    TransferFields,
+    VariationFields,
+)
+from service.schemas import LikelihoodResponse, Model, ModelList
+
+__all__ = [
+    "AsyncClient",
+    "AuthenticationError",
+    "Client",
+    "Coloring",
+    "ColorizationFields",
+    "ColorizationResponse",
+    "ConnectionFailedError",
+    "DeadlineError",
+    "Hint",
+    "InterpolationFields",
+    "InvalidParameterError",
+    "LikelihoodResponse",
+    "MalformedRequestError",
+    "Model",
+    "ModelList",
+    "NotFoundError",
+    "OutputTooLargeError",
+    "PhotoSource",
+    "ProblemError",
+    "RequestError",
+    "ServerError",
+    "TimedOutError",
+    "TintflowError",
+    "TooLargeError",
+    "TooManyPixelsError",
+    "TooManyRequestsError",
+    "TransferFields",
+    "UnavailableError",
+    "UndecodableImageError",
+    "UnprocessableError",
+    "UnreadableAnswerError",
+    "UnsupportedTypeError",
+    "VariationFields",
+]

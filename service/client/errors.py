@@ -1,0 +1,197 @@
+"""What the client raises: one tree, by the status and the code of the problem that the service answered.
+
+TintflowError
+├── ConnectionFailedError          no answer came: refused, reset, no such host
+├── TimedOutError                  no answer came within the client's own timeout
+├── UnreadableAnswerError          an answer came that is not tintflow's
+└── ProblemError                   the service said no, and why
+    ├── RequestError               4xx: the request is at fault
+    │   ├── MalformedRequestError  400
+    │   ├── AuthenticationError    401, 403
+    │   ├── NotFoundError          404
+    │   ├── TooLargeError          413
+    │   ├── UnsupportedTypeError   415
+    │   ├── UnprocessableError     422
+    │   │   ├── InvalidParameterError
+    │   │   ├── TooManyPixelsError
+    │   │   ├── UndecodableImageError
+    │   │   └── OutputTooLargeError
+    │   └── TooManyRequestsError   429, after the last retry
+    └── ServerError                5xx
+        ├── UnavailableError       503, after the last retry
+        └── DeadlineError          504
+"""
+
+from http import HTTPStatus
+
+import httpx
+
+from service.errors import FieldProblem
+
+__all__ = [
+    "AuthenticationError",
+    "ConnectionFailedError",
+    "DeadlineError",
+    "InvalidParameterError",
+    "MalformedRequestError",
+    "NotFoundError",
+    "OutputTooLargeError",
+    "ProblemError",
+    "RequestError",
+    "ServerError",
+    "TimedOutError",
+    "TintflowError",
+    "TooLargeError",
+    "TooManyPixelsError",
+    "TooManyRequestsError",
+    "UnavailableError",
+    "UndecodableImageError",
+    "UnprocessableError",
+    "UnreadableAnswerError",
+    "UnsupportedTypeError",
+    "problem_of",
+]
+
+UNKNOWN_CODE = "unknown"
+"""of an answer that is no problem of tintflow's: a proxy's, say"""
+
+
+class TintflowError(Exception):
+    """Base of every error that the client raises for an exchange with the service."""
+
+
+class ConnectionFailedError(TintflowError):
+    """No answer came."""
+
+
+class TimedOutError(TintflowError):
+    """No answer came within the client's own timeout."""
+
+
+class UnreadableAnswerError(TintflowError):
+    """An answer came that is not tintflow's: something else listens there."""
+
+
+class ProblemError(TintflowError):
+    """The service answered with an error. Its text is the problem's `detail`."""
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        status: int,
+        code: str = UNKNOWN_CODE,
+        errors: tuple[FieldProblem, ...] = (),
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.status = status
+        self.code = code
+        """stable, for programs"""
+        self.errors = errors
+        """the fields at fault"""
+        self.request_id = request_id
+        """the service's log knows it"""
+
+
+class RequestError(ProblemError):
+    """4xx: the request is at fault; the same one will fail again."""
+
+
+class MalformedRequestError(RequestError):
+    """400: the body could not be read."""
+
+
+class AuthenticationError(RequestError):
+    """401 or 403: the API key is missing, unknown, or not enough."""
+
+
+class NotFoundError(RequestError):
+    """404: there is no such path; is the URL right?"""
+
+
+class TooLargeError(RequestError):
+    """413: the file has more bytes than the service takes."""
+
+
+class UnsupportedTypeError(RequestError):
+    """415: the file is no image of a type that is read."""
+
+
+class UnprocessableError(RequestError):
+    """422: the photo or a field cannot be worked with."""
+
+
+class InvalidParameterError(UnprocessableError):
+    """Fields are missing, unknown or out of range; `errors` names them."""
+
+
+class TooManyPixelsError(UnprocessableError):
+    """The photo has more pixels than the service takes."""
+
+
+class UndecodableImageError(UnprocessableError):
+    """The file is empty, truncated or broken."""
+
+
+class OutputTooLargeError(UnprocessableError):
+    """The output format cannot hold an image of the photo's size."""
+
+
+class TooManyRequestsError(RequestError):
+    """429: the queue is full, or the key's rate is used up, even after the last retry."""
+
+
+class ServerError(ProblemError):
+    """5xx: the service is at fault."""
+
+
+class UnavailableError(ServerError):
+    """503: the service is loading, stopping or broken, even after the last retry."""
+
+
+class DeadlineError(ServerError):
+    """504: the answer was not ready within the service's deadline."""
+
+
+BY_CODE: dict[str, type[ProblemError]] = {
+    "invalid_parameters": InvalidParameterError,
+    "invalid_input": InvalidParameterError,
+    "too_many_pixels": TooManyPixelsError,
+    "undecodable_image": UndecodableImageError,
+    "output_too_large": OutputTooLargeError,
+}
+BY_STATUS: dict[int, type[ProblemError]] = {
+    400: MalformedRequestError,
+    401: AuthenticationError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    413: TooLargeError,
+    415: UnsupportedTypeError,
+    422: UnprocessableError,
+    429: TooManyRequestsError,
+    503: UnavailableError,
+    504: DeadlineError,
+}
+
+
+def problem_of(response: httpx.Response) -> ProblemError:
+    """Return the error that an answer of 4xx or 5xx stands for."""
+    status = response.status_code
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    problem = body if isinstance(body, dict) else {}
+    code = str(problem.get("code", UNKNOWN_CODE))
+    fields = [each for each in problem.get("errors") or () if isinstance(each, dict)]
+    by_class = ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else RequestError
+    kind = BY_CODE.get(code) or BY_STATUS.get(status) or by_class
+    return kind(
+        str(problem.get("detail") or f"{status} {response.reason_phrase}"),
+        status=status,
+        code=code,
+        errors=tuple(FieldProblem(str(each.get("field")), str(each.get("message"))) for each in fields),
+        request_id=response.headers.get("x-request-id"),
+    )

@@ -1,0 +1,94 @@
+"""One call's requests, waits and result, without doing any of them: what the two clients share."""
+
+import email.utils
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeVar
+
+import httpx
+
+from service.client.errors import (
+    ConnectionFailedError,
+    TimedOutError,
+    TintflowError,
+    UnreadableAnswerError,
+    problem_of,
+)
+from service.client.requests import Call, opened
+
+__all__ = ["Outcome", "Step", "Wait", "exchange"]
+
+T = TypeVar("T")
+
+RETRIED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
+"""connections that another try may mend"""
+FIRST_WAIT_SECONDS = 0.5  # doubled each time, where the service does not say how long to wait
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A pause before the next request."""
+
+    seconds: float
+
+
+Step = httpx.Request | Wait
+Outcome = httpx.Response | httpx.TransportError | None
+"""of a request: its answer, or why there is none; of a wait: None"""
+
+
+def exchange(
+    client: httpx.Client | httpx.AsyncClient, call: Call[T], retries: int, max_wait: float
+) -> Generator[Step, Outcome, T]:
+    """Yield what to do next, take its outcome, and in the end return the call's result.
+
+    429, 503 and broken connections are tried again, up to `retries` times, after as many seconds as Retry-After says;
+    if these are more than `max_wait`, the error is raised at once. A file that cannot be read twice is sent once.
+    """
+    with opened(call.photos) as files:
+        if not all(file.seekable() for _, file in files.values()):
+            retries = 0
+        for attempt in range(retries + 1):
+            request = client.build_request(call.method, call.path, data=call.values or None, files=files or None)
+            outcome = yield request
+            seconds = FIRST_WAIT_SECONDS * 2**attempt
+            if isinstance(outcome, httpx.Response):
+                if outcome.is_success:
+                    return _result(call, outcome)
+                error: TintflowError = problem_of(outcome)
+                if outcome.status_code not in RETRIED:
+                    raise error
+                seconds = _retry_after(outcome, seconds)
+            elif isinstance(outcome, BROKEN):
+                error = ConnectionFailedError(f"{request.url}: {outcome or type(outcome).__name__}")
+                error.__cause__ = outcome
+            elif isinstance(outcome, httpx.TimeoutException):
+                raise TimedOutError(f"{request.url}: no answer in time") from outcome
+            else:
+                raise ConnectionFailedError(f"{request.url}: {outcome}") from outcome
+            if attempt == retries or seconds > max_wait:
+                raise error
+            yield Wait(seconds)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _result(call: Call[T], response: httpx.Response) -> T:
+    try:
+        return call.read(response.content)
+    except ValueError as error:
+        raise UnreadableAnswerError(f"{response.request.url}: not an answer of tintflow's") from error
+
+
+def _retry_after(response: httpx.Response, default: float) -> float:
+    """Return the seconds that Retry-After asks for, as a number or as a date (RFC 9110, 10.2.3)."""
+    text = response.headers.get("retry-after", "")
+    if text.isdecimal():
+        return float(text)
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return default
+    return max(date.timestamp() - time.time(), 0.0)

@@ -1,0 +1,154 @@
+"""Both clients against the real application: over a socket, and through ASGI."""
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from service import client as public
+from service.client import AsyncClient, Client
+from service.endpoints import COLORIZATIONS, INTERPOLATIONS, LIKELIHOODS, TRANSFERS, VARIATIONS
+
+HINTS: list[public.Hint] = [{"x": 0.25, "y": 0.75, "color": "#a03c28"}]
+
+CALLS: dict[str, Callable[[Any, bytes], Any]] = {
+    "colorizations": lambda client, png: client.colorizations(png, n=2, seed=7, hints=HINTS, temperature=None),
+    "variations": lambda client, png: client.variations(png, seed=7, index=1, levels=[8, 16], noise_seed=3),
+    "transfers": lambda client, png: client.transfers(png, png, weights=[1, 1, 0.5, 0], seed=3),
+    "interpolations": lambda client, png: client.interpolations(png, seed=7, index=0, to_index=2, steps=3),
+    "interpolations to a reference": lambda client, png: client.interpolations(png, seed=7, index=0, reference=png),
+    "likelihoods": lambda client, png: client.likelihoods(png),
+    "models": lambda client, png: client.models(),
+}
+
+
+@pytest.fixture
+def client(service):
+    with Client(str(service.client.base_url)) as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_blocking_and_asynchronous_say_the_same(service, client: Client, grey_png: bytes, name: str) -> None:
+    async def call() -> Any:
+        async with AsyncClient("http://test", transport=httpx.ASGITransport(service.app)) as other:
+            return await CALLS[name](other, grey_png)
+
+    varying = {"id", "created", "timings"}
+    one, other = CALLS[name](client, grey_png), asyncio.run(call())
+    assert one.model_dump(exclude=varying) == other.model_dump(exclude=varying)
+    if service.colorizer.options:
+        assert service.colorizer.options[0] == service.colorizer.options[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "endpoint"),
+    [
+        (public.ColorizationFields, COLORIZATIONS),
+        (public.VariationFields, VARIATIONS),
+        (public.TransferFields, TRANSFERS),
+        (public.InterpolationFields, INTERPOLATIONS),
+    ],
+)
+def test_every_field_of_the_interface_can_be_said(fields: type, endpoint) -> None:
+    expected = {*endpoint.parameters.model_fields, *endpoint.optional_files} - {"response_format"}
+    assert set(get_type_hints(fields)) == expected
+
+
+def test_the_public_methods_are_the_endpoints() -> None:
+    names = {f"{each.name}s" for each in (COLORIZATIONS, VARIATIONS, TRANSFERS, INTERPOLATIONS, LIKELIHOODS)}
+    for kind in (Client, AsyncClient):
+        assert {name for name in vars(kind) if not name.startswith("_")} == {*names, "models", "close"}
+
+
+def test_colorings_as_bytes_images_and_files(client: Client, grey_png: bytes, tmp_path: Path) -> None:
+    answer = client.colorizations(grey_png, n=2, seed=7, output_format="png")
+    first = answer.data[0]
+    with Image.open(io.BytesIO(first.content)) as opened:
+        assert (opened.format, opened.size) == ("PNG", (answer.width, answer.height))
+        np.testing.assert_array_equal(np.asarray(first.image), np.asarray(opened))
+    first.save(tmp_path / "first.png")
+    assert (tmp_path / "first.png").read_bytes() == first.content
+    assert first.content != answer.data[1].content
+
+
+def test_photos_come_as_paths_bytes_files_and_images(
+    service, client: Client, grey_photo: Image.Image, grey_png: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(grey_png)
+    with path.open("rb") as file:
+        for source in (path, str(path), grey_png, file, grey_photo):
+            client.colorizations(source, n=1)
+        assert not file.closed
+    for photo in service.colorizer.photos:
+        np.testing.assert_array_equal(photo, np.asarray(grey_photo))
+    with pytest.raises(FileNotFoundError):
+        client.colorizations(tmp_path / "missing.png")
+
+
+def test_an_upload_is_streamed() -> None:
+    """The file is read in pieces, between which earlier ones are sent, never as a whole."""
+    events: list[str] = []
+
+    class Watched(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            events.append(f"read {size}")
+            return super().read(size)
+
+    class Transport(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            for _ in request.stream:  # type: ignore[union-attr]
+                events.append("sent")
+            return httpx.Response(400, json={})
+
+    with Client(transport=Transport()) as client, pytest.raises(public.MalformedRequestError):
+        client.colorizations(Watched(bytes(1_000_000)))
+    reads = [event for event in events if event.startswith("read")]
+    assert len(reads) > 10
+    assert "read -1" not in reads
+    assert events.index("sent") < events.index(reads[1], events.index(reads[0]) + 1)
+
+
+def test_connections_are_used_again(service, client: Client, grey_png: bytes) -> None:
+    ports: set[int] = set()
+    transport = client._http._transport
+    handle = transport.handle_request
+
+    def watched(request: httpx.Request) -> httpx.Response:
+        response = handle(request)
+        ports.add(response.extensions["network_stream"].get_extra_info("client_addr")[1])
+        return response
+
+    transport.handle_request = watched  # type: ignore[method-assign]
+    for _ in range(3):
+        client.colorizations(grey_png, n=1)
+    assert len(ports) == 1
+
+
+def test_an_api_key_is_a_bearer_token() -> None:
+    seen: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("authorization"))
+        return httpx.Response(200, json={"object": "list", "data": []})
+
+    for key in ("secret", None):
+        with Client(api_key=key, transport=httpx.MockTransport(answer)) as client:
+            client.models()
+    assert seen == ["Bearer secret", None]
+
+
+def test_many_at_once(service, grey_png: bytes) -> None:
+    async def run() -> list[int]:
+        async with AsyncClient(str(service.client.base_url)) as client:
+            calls: list[Awaitable[Any]] = [client.colorizations(grey_png, n=1, seed=seed) for seed in range(8)]
+            return [answer.seed for answer in await asyncio.gather(*calls)]
+
+    assert asyncio.run(run()) == list(range(8))

@@ -1,0 +1,226 @@
+"""The client's errors are made of the service's problems, and it waits where waiting helps."""
+
+import asyncio
+import email.utils
+import inspect
+import io
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from service.client import (
+    AsyncClient,
+    AuthenticationError,
+    Client,
+    ConnectionFailedError,
+    InvalidParameterError,
+    NotFoundError,
+    ProblemError,
+    RequestError,
+    ServerError,
+    TimedOutError,
+    TintflowError,
+    TooManyPixelsError,
+    TooManyRequestsError,
+    UnavailableError,
+    UndecodableImageError,
+    UnreadableAnswerError,
+    UnsupportedTypeError,
+    errors,
+)
+from service.client.errors import problem_of
+from service.errors import FieldProblem
+from service.problems import PROBLEMS, ROUTER_CODES
+
+MODELS = {"object": "list", "data": []}
+QUEUE_FULL = httpx.Response(429, json={"code": "queue_full", "detail": "full"}, headers={"Retry-After": "7"})
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the client waited, without waiting."""
+    waited: list[float] = []
+
+    async def later(seconds: float) -> None:
+        waited.append(seconds)
+
+    # the module's own names alone: the server of other tests sleeps too
+    monkeypatch.setattr("service.client.client.time", SimpleNamespace(sleep=waited.append))
+    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=later))
+    return waited
+
+
+def answering(*answers: httpx.Response | Exception) -> httpx.MockTransport:
+    """Give these answers, one after another; the last one for ever."""
+    left = list(answers)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        outcome = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return httpx.Response(outcome.status_code, headers=outcome.headers, content=outcome.content)
+
+    return httpx.MockTransport(answer)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), sorted({*PROBLEMS.values(), *((status, code) for status, code in ROUTER_CODES.items())})
+)
+def test_every_problem_has_a_class_of_its_status(status: int, code: str) -> None:
+    body = {"code": code, "detail": "why", "errors": [{"field": "n", "message": "no"}]}
+    error = problem_of(httpx.Response(status, json=body, headers={"X-Request-Id": "6b1f"}))
+    assert isinstance(error, RequestError if status < 500 else ServerError)
+    assert (str(error), error.status, error.code, error.request_id) == ("why", status, code, "6b1f")
+    assert error.errors == (FieldProblem("n", "no"),)
+    if status in errors.BY_STATUS:
+        assert isinstance(error, errors.BY_STATUS[status])
+
+
+def test_codes_are_the_services() -> None:
+    assert set(errors.BY_CODE) <= {code for _, code in PROBLEMS.values()}
+
+
+def test_every_class_is_in_the_documented_tree() -> None:
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, TintflowError)]
+    assert len(kinds) > 15
+    for kind in kinds:
+        assert kind.__name__ in (errors.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("upload", "fields", "kind", "code"),
+    [
+        (b"only text", {}, UnsupportedTypeError, "unsupported_image_type"),
+        (b"", {}, UndecodableImageError, "undecodable_image"),
+        (None, {"n": 99}, InvalidParameterError, "invalid_parameters"),
+    ],
+)
+def test_errors_of_the_real_application(service, grey_png: bytes, upload, fields, kind, code) -> None:
+    photo = grey_png if upload is None else upload
+    with Client(str(service.client.base_url)) as client, pytest.raises(kind) as caught:
+        client.colorizations(photo, **fields)
+    assert caught.value.code == code
+    if fields:
+        assert [each.field for each in caught.value.errors] == list(fields)
+
+
+def test_pixels_over_the_limit(start: Callable, grey_png: bytes) -> None:
+    service = start(max_pixels=100)
+    with Client(str(service.client.base_url)) as client, pytest.raises(TooManyPixelsError):
+        client.likelihoods(grey_png)
+
+
+def test_a_full_queue_is_waited_for(start: Callable, grey_png: bytes) -> None:
+    """Over a socket: refused while another holds the only place, then served, Retry-After's second later."""
+    service = start(queue_length=1)
+    service.colorizer.entered.acquire()  # of the warm-up
+    service.colorizer.gate.clear()
+    url = str(service.client.base_url)
+
+    def hold() -> None:
+        with Client(url) as client:
+            client.colorizations(grey_png, n=1)
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    assert service.colorizer.entered.acquire(timeout=10)
+    with Client(url, retries=0) as client, pytest.raises(TooManyRequestsError):
+        client.colorizations(grey_png)
+    threading.Timer(0.2, service.colorizer.gate.set).start()
+    started = time.monotonic()
+    with Client(url) as client:
+        assert len(client.colorizations(grey_png, n=2).data) == 2
+    assert time.monotonic() - started >= 1  # Retry-After is whole seconds, one at least
+    holding.join()
+
+
+def test_retry_after_is_honoured(waits: list[float]) -> None:
+    loading = httpx.Response(503, json={"code": "loading"}, headers={"Retry-After": "2"})
+    later = email.utils.format_datetime(email.utils.localtime(), usegmt=False)
+    dated = httpx.Response(429, headers={"Retry-After": later})
+    silent = httpx.Response(503)
+    answers = (QUEUE_FULL, loading, dated, silent, httpx.Response(200, json=MODELS))
+    with Client(transport=answering(*answers), retries=4) as client:
+        client.models()
+    assert waits[:2] == [7, 2]
+    assert waits[2] == 0  # the date is past by now
+    assert waits[3] == 0.5 * 2**3
+
+    async def run() -> None:
+        async with AsyncClient(transport=answering(QUEUE_FULL, httpx.Response(200, json=MODELS))) as client:
+            await client.models()
+
+    asyncio.run(run())
+    assert waits[4:] == [7]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (QUEUE_FULL, TooManyRequestsError),
+        (httpx.Response(503), UnavailableError),
+        (httpx.ConnectError("refused"), ConnectionFailedError),
+        (httpx.RemoteProtocolError("closed"), ConnectionFailedError),
+    ],
+)
+def test_after_the_last_retry_the_error_is_raised(waits: list[float], answer, kind: type[TintflowError]) -> None:
+    with Client(transport=answering(answer), retries=2) as client, pytest.raises(kind):
+        client.models()
+    assert len(waits) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (httpx.Response(401), AuthenticationError),
+        (httpx.Response(404), NotFoundError),
+        (httpx.Response(418), RequestError),
+        (httpx.Response(502, text="<html>"), ServerError),
+        (httpx.Response(500, json=["no problem"]), ServerError),
+        (httpx.Response(429, headers={"Retry-After": "61"}), TooManyRequestsError),
+        (httpx.Response(200, text="<html>"), UnreadableAnswerError),
+        (httpx.ReadTimeout("slow"), TimedOutError),
+        (httpx.UnsupportedProtocol("ftp"), ConnectionFailedError),
+    ],
+)
+def test_what_waiting_does_not_mend_is_raised_at_once(waits: list[float], answer, kind: type[TintflowError]) -> None:
+    with Client(transport=answering(answer)) as client, pytest.raises(kind) as caught:
+        client.models()
+    assert not waits
+    if isinstance(caught.value, ProblemError):
+        assert caught.value.code == errors.UNKNOWN_CODE
+
+
+def test_a_file_is_sent_again_from_its_beginning(waits: list[float]) -> None:
+    bodies: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(request.read().split(b"\r\n\r\n", 1)[1].split(b"\r\n--")[0])
+        return QUEUE_FULL
+
+    with Client(transport=httpx.MockTransport(answer), retries=2) as client, pytest.raises(TooManyRequestsError):
+        client.likelihoods(io.BytesIO(b"the photo"))
+    assert bodies == [b"the photo"] * 3
+
+
+def test_a_pipe_is_sent_once(waits: list[float]) -> None:
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    with Client(transport=answering(QUEUE_FULL)) as client, pytest.raises(TooManyRequestsError):
+        client.likelihoods(Pipe(b"the photo"))
+    assert not waits
+
+
+def test_nobody_listens(waits: list[float]) -> None:
+    with (
+        Client("http://127.0.0.1:9", retries=1) as client,
+        pytest.raises(ConnectionFailedError, match=r"127\.0\.0\.1:9"),
+    ):
+        client.models()
+    assert len(waits) == 1
