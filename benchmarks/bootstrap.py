@@ -1,0 +1,44 @@
+"""Statistics over photos, and how far they would be off with other photos of the same kind."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Statistic", "Weights", "mean", "ratio", "standard_error"]
+
+REPLICATES = 256
+SEED = 0
+
+Weights = NDArray[np.float64]
+"""(N,), how often each photo counts"""
+Statistic = Callable[[Weights], float]
+
+
+def mean(values: Sequence[float] | NDArray[np.floating], scale: float = 1.0) -> Statistic:
+    """Weighted mean of one value a photo."""
+    array = np.asarray(values, np.float64)
+    return lambda weights: float(scale * (weights @ array) / weights.sum())
+
+
+def ratio(above: Sequence[float] | NDArray[np.floating], below: Sequence[float] | NDArray[np.floating]) -> Statistic:
+    """Weighted sum of one value a photo over that of another; NaN where the latter is 0."""
+    numerator, denominator = np.asarray(above, np.float64), np.asarray(below, np.float64)
+
+    def statistic(weights: Weights) -> float:
+        total = weights @ denominator
+        return float(weights @ numerator / total) if total else float("nan")
+
+    return statistic
+
+
+def standard_error(statistic: Statistic, photos: int, replicates: int = REPLICATES) -> float:
+    """Standard deviation of a statistic over photos drawn anew with replacement; replicates that are NaN are left out.
+
+    Source: Efron 1979, Bootstrap Methods: Another Look at the Jackknife.
+    """
+    rng = np.random.default_rng(SEED)
+    draws = rng.multinomial(photos, np.full(photos, 1 / photos), replicates).astype(np.float64)
+    values = np.array([statistic(weights) for weights in draws])
+    values = values[np.isfinite(values)]
+    return float(values.std()) if values.size else 0.0

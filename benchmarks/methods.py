@@ -1,0 +1,90 @@
+"""What is measured: methods that colorize a photo of known colours, several times."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.color import photo_to_lightness
+from model.colorizer import CinnColorizer
+from model.protocol import SampleOptions
+from model.resizing import photo_to_chroma
+from training.loop import LoopConfig
+
+__all__ = ["DEFAULT_SAMPLES", "Bits", "CinnMethod", "Colors", "Method"]
+
+DEFAULT_SAMPLES = 3
+"""Samples at the default temperature: with the one of temperature 0 they fill a batch of four."""
+NOISE = LoopConfig().noise
+
+Chroma = NDArray[np.float32]
+"""(N, 2, 64, 64) a*b*"""
+
+
+class Bits(NamedTuple):
+    """Bits per dimension."""
+
+    truth: float
+    """of the photo's own colours"""
+    noisy_truth: float
+    """of the same under the noise of training: what the flow has learned the density of, and what samples look like"""
+    samples: NDArray[np.float64]
+    """(N,)"""
+
+
+class Colors(NamedTuple):
+    """What a method makes of one photo."""
+
+    drawn: Chroma
+    """samples at the temperature that is measured"""
+    default: Chroma
+    """DEFAULT_SAMPLES samples at the method's default temperature"""
+    zero: Chroma
+    """the one at temperature 0"""
+    bits: Bits | None
+    """None for a method without a likelihood"""
+
+
+class Method(Protocol):
+    """A way to colorize."""
+
+    name: str
+    settings: dict[str, object]
+    """what the report says of it"""
+
+    def colorize(self, photo: NDArray[np.uint8], samples: int, temperature: float, seed: int) -> Colors:
+        """Colorize from the lightness of a (H, W, 3) sRGB photo."""
+
+
+class CinnMethod:
+    """The cINN, as the service samples it."""
+
+    def __init__(self, colorizer: CinnColorizer) -> None:
+        self.colorizer = colorizer
+        self.name = "tintflow"
+        self.default_temperature = colorizer.info.default_temperature
+        self.settings: dict[str, object] = {
+            "default_temperature": self.default_temperature,
+            "temperature_exponents": list(colorizer.checkpoint.temperature_exponents),
+            "weights": colorizer.info.sha256,
+        }
+
+    @torch.inference_mode()
+    def colorize(self, photo: NDArray[np.uint8], samples: int, temperature: float, seed: int) -> Colors:
+        """Colorize; see Method."""
+        condition = self.colorizer.condition(photo_to_lightness(photo))
+        drawn, bits = self.colorizer.sample(condition, self.colorizer.draw(SampleOptions(samples, seed), temperature))
+        default = self.colorizer.draw(SampleOptions(DEFAULT_SAMPLES, seed), self.default_temperature)
+        others, _ = self.colorizer.sample(condition, [torch.cat((z[:1] * 0, z)) for z in default])
+        truth = self._truth_bits(photo, condition, seed)
+        return Colors(drawn, others[1:], others[:1], Bits(*truth, bits))
+
+    def _truth_bits(self, photo: NDArray[np.uint8], condition: list[torch.Tensor], seed: int) -> tuple[float, float]:
+        cinn = self.colorizer.cinn
+        truth = torch.from_numpy(photo_to_chroma(photo, cinn.chroma_size)).permute(2, 0, 1)
+        noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(seed))
+        chroma = torch.stack((truth, truth + NOISE * cinn.chroma_std.cpu() * noise)).to(self.colorizer.device)
+        log_prob = cinn.log_prob(chroma, condition).log_prob.double().sum(1)
+        plain, noisy = (-log_prob / (np.log(2) * sum(cinn.dims))).tolist()
+        return plain, noisy
