@@ -97,11 +97,12 @@ async def _read_multipart(request: Request, endpoint: Endpoint[P], max_bytes: in
 
 
 async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> tuple[dict[str, bytes], P]:
-    counts = Counter(name for name, _ in form.multi_items())
+    items = [(name.removesuffix("[]"), value) for name, value in form.multi_items()]  # `image[]`: an array of one
+    counts = Counter(name for name, _ in items)
     twice = [FieldProblem(name, "given more than once") for name, count in counts.items() if count > 1]
     if twice:
         raise ParameterError(*twice)
-    values = dict(form)
+    values = dict(items)
     files = {name: values.pop(name, None) for name in endpoint.files}
     # a file in another field is an unknown field: its name is all that matters
     texts = {name: value if isinstance(value, str) else "" for name, value in values.items()}

@@ -16,7 +16,8 @@ from service.problems import INTERNAL_ERROR, internal_error
 __all__ = ["RequestLog", "configure"]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-QUIET_PATHS = {"/livez", "/readyz", "/metrics"}  # asked every few seconds by machines
+# asked every few seconds by machines
+QUIET_PATHS = {"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"}
 
 log = structlog.get_logger()
 

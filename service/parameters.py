@@ -15,6 +15,7 @@ __all__ = [
     "MAX_SEED",
     "MAX_STEPS",
     "ColorizationParameters",
+    "Count",
     "InterpolationParameters",
     "LikelihoodParameters",
     "Parameters",

@@ -1,0 +1,100 @@
+"""Health and metadata by the Open Inference Protocol, version 2, for what watches models that way.
+
+Its inference request has no room for files; colorizations are asked for under /v1.
+"""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from service import problems
+from service.error_member import ErrorMemberRoute
+from service.routes import NOT_READY, EngineOf
+
+__all__ = ["router"]
+
+MODEL = "colorization"
+
+
+class Live(BaseModel):
+    """Whether the process lives."""
+
+    live: bool = True
+
+
+class Ready(BaseModel):
+    """Whether colorizations are accepted."""
+
+    ready: bool = True
+
+
+class ModelReady(Ready):
+    """Whether colorizations are accepted by the model of this name."""
+
+    name: str = Field(default=MODEL, examples=[MODEL])
+
+
+class TensorMetadata(BaseModel):
+    """One input or output."""
+
+    name: str = Field(examples=["image"])
+    datatype: str = Field(examples=["BYTES"])
+    shape: list[int] = Field(description="−1 = as many as asked for", examples=[[1]])
+
+
+class ModelMetadata(BaseModel):
+    """What is loaded, and what goes in and comes out."""
+
+    name: str = Field(default=MODEL, examples=[MODEL])
+    versions: list[str] = Field(examples=[["tintflow-cwf-1"]])
+    platform: str = Field(default="pytorch", examples=["pytorch"])
+    inputs: list[TensorMetadata] = [
+        TensorMetadata(name="image", datatype="BYTES", shape=[1]),
+        TensorMetadata(name="n", datatype="UINT32", shape=[1]),
+        TensorMetadata(name="temperature", datatype="FP64", shape=[1]),
+        TensorMetadata(name="seed", datatype="UINT32", shape=[1]),
+    ]
+    outputs: list[TensorMetadata] = [
+        TensorMetadata(name="images", datatype="BYTES", shape=[-1]),
+        TensorMetadata(name="bits_per_dim", datatype="FP64", shape=[-1]),
+    ]
+
+
+class OpenInferenceRoute(ErrorMemberRoute):
+    """Errors as the protocol has them."""
+
+    @staticmethod
+    def error_member(problem: dict[str, Any]) -> str:
+        """Return the protocol's error: a text."""
+        return str(problem["detail"])
+
+
+router = APIRouter(prefix="/v2", tags=["open inference protocol"], route_class=OpenInferenceRoute)
+unready = problems.responses(*NOT_READY)
+
+
+@router.get("/health/live", summary="Live")
+async def live() -> Live:
+    """Answer while the process lives."""
+    return Live()
+
+
+@router.get("/health/ready", summary="Ready", responses=unready)
+async def ready(engine: EngineOf) -> Ready:
+    """Answer 200 while colorizations are accepted."""
+    engine.check_ready()
+    return Ready()
+
+
+@router.get(f"/models/{MODEL}", summary="Model metadata", responses=unready)
+async def model_metadata(engine: EngineOf) -> ModelMetadata:
+    """Say what is loaded, what goes in and what comes out."""
+    return ModelMetadata(versions=[engine.info.name])
+
+
+@router.get(f"/models/{MODEL}/ready", summary="Model ready", responses=unready)
+async def model_ready(engine: EngineOf) -> ModelReady:
+    """Answer 200 while colorizations are accepted."""
+    engine.check_ready()
+    return ModelReady()

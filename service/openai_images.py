@@ -1,0 +1,58 @@
+"""`POST /v1/images/edits` as OpenAI's clients call it: colorizations under another name, with their defaults."""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from service.encoding import OutputFormat
+from service.endpoints import COLORIZATIONS, ColorEndpoint
+from service.error_member import ErrorMemberRoute
+from service.parameters import ColorizationParameters, Count
+from service.routes import EngineOf, SettingsOf, colorings, described
+from service.schemas import ColorizationResponse
+
+__all__ = ["EDITS", "EditParameters", "router"]
+
+IGNORED = "accepted and ignored"
+
+
+class EditParameters(ColorizationParameters):
+    """What OpenAI's clients send, and all that colorizations take besides."""
+
+    n: Count = 1
+    output_format: OutputFormat = Field(default="png", examples=["png"])
+    prompt: str | None = Field(default=None, description=f"{IGNORED}: colours come from the photo and the seed alone")
+    model: str | None = Field(default=None, description=f"{IGNORED}: the answer's `model` says what was used")
+    user: str | None = Field(default=None, description=IGNORED)
+    size: Literal["auto"] | None = Field(default=None, description="a coloring has the photo's own size")
+    quality: Literal["auto"] | None = Field(default=None, description="see `output_compression`")
+    background: Literal["auto"] | None = Field(default=None, description="a coloring has the photo's own transparency")
+
+
+EDITS = ColorEndpoint("image_edit", EditParameters, example={"prompt": "colorize", "n": 1}, run=COLORIZATIONS.run)
+
+
+class OpenAIRoute(ErrorMemberRoute):
+    """Errors as OpenAI's clients read them."""
+
+    @staticmethod
+    def error_member(problem: dict[str, Any]) -> dict[str, str | None]:
+        """Return OpenAI's error object."""
+        fields = problem.get("errors") or [{"field": None}]
+        kind = "invalid_request_error" if problem["status"] < 500 else "server_error"
+        return {"message": problem["detail"], "type": kind, "param": fields[0]["field"], "code": problem["code"]}
+
+
+router = APIRouter(route_class=OpenAIRoute)
+
+
+@router.post(
+    "/v1/images/edits",
+    summary="Colorize a photo, as OpenAI's clients ask for it",
+    response_model=ColorizationResponse,
+    **described(EDITS),
+)
+async def create_image_edits(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
+    """Get N colorings of one photo; the prompt is accepted and ignored."""
+    return await colorings(EDITS, request, engine, settings)
