@@ -18,7 +18,7 @@ from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig, Trainer
 from training.standardize import standardize
 
-__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "run"]
+__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "prepare", "run"]
 
 WEIGHTS_FILE = "cinn.safetensors"
 SHARES: Mapping[int, float] = {8: 0.27, 16: 0.26, 32: 0.23, 64: 0.24}
@@ -48,6 +48,8 @@ class RunConfig:
     name: str = "my-colors-1"
     """of what comes out, as the service shows it"""
     device: str = "cpu"
+    features: Path | None = None
+    """where condition features lie; below `out` unless given"""
 
 
 def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | None = None) -> Path | None:
@@ -64,7 +66,7 @@ def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | N
         raise InputError("level", f"some of {sizes}", sorted(unknown))
     config.out.mkdir(parents=True, exist_ok=True)
     _claim(config, cinn)
-    dataset = _prepare(config, cinn)
+    dataset = prepare(config, cinn)
     loop = loop or LoopConfig()
     turns: Sequence[tuple[int, ...]] = [config.levels] if config.levels else [(size,) for size in sizes]
     total = sum(SHARES[size] for turn in turns for size in turn)
@@ -127,8 +129,8 @@ def _claim(config: RunConfig, cinn: Cinn) -> None:
     claim.write_text(json.dumps(belongs))
 
 
-def _prepare(config: RunConfig, cinn: Cinn) -> FeatureDataset:
-    """Compute condition features and, for a new cINN, the scales that depend on the data."""
+def prepare(config: RunConfig, cinn: Cinn) -> FeatureDataset:
+    """Compute condition features that are not there yet and, for a new cINN, the scales that depend on the data."""
     shards = sorted(config.data.glob("*.tar")) if config.data.is_dir() else []
     paths = shards or [config.data]
     if not config.init:
@@ -138,7 +140,7 @@ def _prepare(config: RunConfig, cinn: Cinn) -> FeatureDataset:
     folders: list[list[Path]] = [[] for _ in paths]
     for view in range(config.views):
         for i, path in enumerate(paths):
-            folders[i].append(config.out / "features" / f"{path.stem}-{view}")
+            folders[i].append((config.features or config.out / "features") / f"{path.stem}-{view}")
             count = build_features(cinn.network, path, folders[i][view], view, seed=i)
             print(f"features of {path.name}, view {view + 1} of {config.views}: {count} photos", flush=True)
     dataset = FeatureDataset(folders, config.held_out)
