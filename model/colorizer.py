@@ -1,11 +1,9 @@
 """The colorizer that the service calls: a photo in, samples at its own size out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -13,46 +11,35 @@ from model.checkpoint import Checkpoint, load_checkpoint
 from model.cinn import LogProb
 from model.color import photo_to_lightness
 from model.device import choose_device, device_memory
-from model.errors import InputError, NonFiniteError
-from model.hints import follow_hints, match_hints
-from model.latents import (
-    draw_latents,
-    interpolate_latents,
-    latent_norms,
-    mix_latents,
-    rescale_latents,
-    temperature_of_norm,
-)
+from model.hints import match_hints
+from model.latents import latent_norms
+from model.passes import Condition, Passes
+from model.plans import Chosen, Planner, own_chroma
 from model.protocol import (
     Colorings,
     DeviceMemory,
-    Hint,
+    Drawn,
+    DrawTask,
+    Finished,
     InterpolationOptions,
-    LatentName,
     LevelLikelihood,
     Likelihood,
     ModelInfo,
+    Options,
     Photo,
     SampleOptions,
+    SmallPhoto,
     TransferOptions,
     VariationOptions,
 )
 from model.resizing import photo_to_chroma, resize_lightness
-from model.selection import select_diverse, select_likely
 from model.timer import Timer
 from model.upsampling import upsample_to_rgb
 
 __all__ = ["CinnColorizer", "load_colorizer"]
 
-BATCH = {"cpu": 4, "cuda": 16}
-"""Samples that are decoded at once, filled up where there are fewer: another number may take other kernels, whose last
-bits differ, and a sample must not depend on how many are drawn with it."""
-MAX_CANDIDATES = 64
-MAX_STEPS = 16
-COARSE_SIZE = 8
-"""Diverse candidates are told apart by their a*b* at this size: finer levels change colours little and cost most."""
-COPIED_SIZE = 16
-"""Latents of the levels up to this size are copied from a reference, where no weights are given."""
+FINISHED_BYTES = 128_000_000
+"""Of the images that `finish` upsamples at once: enough of them share their weights, and any number can be had."""
 
 
 def load_colorizer(weights: Path, device: str = "auto") -> "CinnColorizer":
@@ -68,6 +55,8 @@ class CinnColorizer:
         self.checkpoint = checkpoint
         self.device = device
         self.cinn = checkpoint.cinn
+        self._passes = Passes(self.cinn, device)
+        self._planner = Planner(checkpoint, self._passes)
 
     @property
     def info(self) -> ModelInfo:
@@ -86,207 +75,131 @@ class CinnColorizer:
         """Memory of the device, now."""
         return device_memory(self.device)
 
-    @torch.no_grad()
     def colorize(self, photo: Photo, options: SampleOptions) -> Colorings:
         """Draw samples and bring them to the photo's own size; see `model.protocol.Colorizer`."""
-        candidates = options.n if options.candidates is None else options.candidates
-        _check("n", options.n, 1, MAX_CANDIDATES)
-        _check("candidates", candidates, options.n, MAX_CANDIDATES)
-        _check("offset", options.offset, 0, MAX_CANDIDATES - candidates)
-        temperature = self._temperature(options.temperature, options.latent_norm)
-        drawn = self.draw(options, temperature)
-        timer = Timer(self.device)
-        lightness = photo_to_lightness(photo)
-        condition = self.condition(lightness)
-        timer.stop("condition")
-        indices = self._select(condition, drawn, options)
-        latents = [z[indices] for z in drawn]
-        indices = [options.offset + i for i in indices]
-        if options.hints:
-            small = torch.from_numpy(resize_lightness(lightness)).to(self.device)
-            latents = follow_hints(self.cinn, condition, latents, small, options.hints)
-        chroma, bits_per_dim = self.sample(condition, latents)
-        timer.stop("sample")
-        if options.rank == "likelihood":
-            order = np.argsort(bits_per_dim, kind="stable")
-            chroma, bits_per_dim, latents = chroma[order], bits_per_dim[order], [z[order] for z in latents]
-            indices = [indices[i] for i in order]
-        return self._finish(lightness, chroma, bits_per_dim, latents, temperature, timer, indices, options.hints)
+        return self._colorize(photo, options)
 
-    @torch.no_grad()
     def vary(self, photo: Photo, options: VariationOptions) -> Colorings:
         """Draw samples like a given one; see `model.protocol.Colorizer`."""
-        _check("n", options.n, 1, MAX_CANDIDATES)
-        _check("strength", options.strength, 0, 1)
-        _check("offset", options.offset, 0, MAX_CANDIDATES - options.n)
-        sizes = [level.size for level in self.cinn.config.levels]
-        moved = sizes if options.levels is None else options.levels
-        if not set(moved) <= set(sizes):
-            raise InputError("levels", f"sizes among {sizes}", moved)
-        temperature = self._temperature(options.temperature, options.latent_norm)
-        origin = self._recall(options.origin, temperature, options.latent_norm)
-        numbers = _numbers(options.offset, options.n)
-        noise = self._draw(options.noise_seed, numbers, temperature, options.latent_norm)
-        kept = (1 - options.strength**2) ** 0.5
-        latents = mix_latents(origin, noise, [kept if size in moved else 1.0 for size in sizes])
-        if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
-            latents = rescale_latents(latents, options.latent_norm)
-        return self._decode(photo, latents, temperature, numbers)
+        return self._colorize(photo, options)
 
-    @torch.no_grad()
     def transfer(self, photo: Photo, reference: Photo, options: TransferOptions) -> Colorings:
         """Colorize by the latent of a reference; see `model.protocol.Colorizer`."""
-        _check("n", options.n, 1, MAX_CANDIDATES)
-        _check("offset", options.offset, 0, MAX_CANDIDATES - options.n)
-        temperature = self._temperature(options.temperature, None)
-        weights = options.weights
-        if weights is None:
-            weights = tuple(float(level.size <= COPIED_SIZE) for level in self.cinn.config.levels)
-        numbers = _numbers(options.offset, options.n)
-        noise = self._draw(options.seed, numbers, temperature, None)
-        timer = Timer(self.device)
-        latents = mix_latents(self.encode(reference).latents, noise, weights)
-        return self._decode(photo, latents, temperature, numbers, timer)
+        return self._colorize(photo, options, reference)
 
-    @torch.no_grad()
     def interpolate(self, photo: Photo, options: InterpolationOptions, reference: Photo | None = None) -> Colorings:
         """Colorize along a path between two latents; see `model.protocol.Colorizer`."""
-        _check("steps", options.steps, 2, MAX_STEPS)
-        if (options.end is None) == (reference is None):
-            raise InputError("reference", "an index of the end or a reference, not both", "both or neither")
-        temperature = self._temperature(options.temperature, options.latent_norm)
-        start = self._recall(options.start, temperature, options.latent_norm)
-        timer = Timer(self.device)
-        if options.end is not None:
-            end = self._recall(options.end, temperature, options.latent_norm)
-        elif reference is not None:
-            end = self.encode(reference).latents
-        positions = np.linspace(0, 1, options.steps).tolist()
-        latents = interpolate_latents(start, end, positions, options.path == "spherical")
-        return self._decode(photo, latents, temperature, range(options.steps), timer)
+        return self._colorize(photo, options, reference)
 
-    @torch.no_grad()
     def likelihood(self, photo: Photo) -> Likelihood:
         """Say how plausible a photo's own colours are; see `model.protocol.Colorizer`."""
+        return self.score_all([self.shrink(photo, with_chroma=True)])[0]
+
+    def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
+        """Bring a photo to the network's sizes; see `model.protocol.Colorizer`."""
+        return self._shrink(photo, photo_to_lightness(photo), with_chroma)
+
+    def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
+        """Draw the samples of several tasks in shared passes; see `model.protocol.Colorizer`."""
+        with self._passes.running():
+            plans = [self._planner.plan(task) for task in tasks]
+            timer = Timer(self.device)
+            conditions = self._passes.condition([task.photo.lightness for task in tasks])
+            timer.stop("condition")
+            chosen = [plan(condition) for plan, condition in zip(plans, conditions, strict=True)]
+            samples = self._passes.sample(conditions, [each.latents for each in chosen])
+            timer.stop("sample")
+        return [_drawn(each, *sampled, timer.seconds) for each, sampled in zip(chosen, samples, strict=True)]
+
+    def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
+        """Say how plausible the own colours of several photos are; see `model.protocol.Colorizer`."""
+        with self._passes.running():
+            timer = Timer(self.device)
+            conditions = self._passes.condition([photo.lightness for photo in photos])
+            timer.stop("condition")
+            encoded = [
+                self._passes.encode(own_chroma(photo), condition)
+                for photo, condition in zip(photos, conditions, strict=True)
+            ]
+            timer.stop("likelihood")
+        return [self._likelihood(each, timer.seconds) for each in encoded]
+
+    def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
+        """Bring samples to the photo's own size, a few at a time; see `model.protocol.Colorizer`."""
+        lightness = photo_to_lightness(photo)
+        together = max(1, FINISHED_BYTES // (3 * lightness.size))
+        for start in range(0, len(drawn.chroma), together):
+            images = upsample_to_rgb(drawn.chroma[start : start + together], lightness)
+            matches = match_hints(images, drawn.hints) if drawn.hints else ((),) * len(images)
+            yield from map(Finished, images, matches)
+
+    def draw(self, options: SampleOptions, temperature: float) -> list[Tensor]:
+        """Draw the latents that the options name, every candidate's, (N, dim) of each level, on the CPU."""
+        return self._planner.draw(options, temperature)
+
+    def condition(self, lightness: NDArray[np.float32]) -> Condition:
+        """Compute all that depends on the photo alone, from (H, W) L* in [0, 100]."""
+        with self._passes.running():
+            return self._passes.condition([resize_lightness(lightness)])[0]
+
+    def sample(
+        self, condition: Condition, latents: Sequence[Tensor]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Decode latents to (N, 2, 64, 64) a*b* and (N,) bits per dimension. Raises NonFiniteError."""
+        with self._passes.running():
+            return self._passes.sample([condition], [latents])[0]
+
+    def encode(self, photo: Photo) -> LogProb:
+        """Encode a photo's own colours, given its own lightness; latents on the CPU. Raises NonFiniteError."""
+        small = self.shrink(photo, with_chroma=True)
+        with self._passes.running():
+            (condition,) = self._passes.condition([small.lightness])
+            return self._passes.encode(own_chroma(small), condition)
+
+    def _shrink(self, photo: Photo, lightness: NDArray[np.float32], with_chroma: bool) -> SmallPhoto:
+        chroma = photo_to_chroma(photo, self.cinn.chroma_size) if with_chroma else None
+        return SmallPhoto(resize_lightness(lightness), chroma)
+
+    def _colorize(self, photo: Photo, options: Options, reference: Photo | None = None) -> Colorings:
+        lightness = photo_to_lightness(photo)
+        small = self._shrink(photo, lightness, with_chroma=False)
+        seen = None if reference is None else self.shrink(reference, with_chroma=True)
+        (drawn,) = self.draw_all([DrawTask(small, options, seen)])
         timer = Timer(self.device)
-        condition = self.condition(photo_to_lightness(photo))
-        timer.stop("condition")
-        encoded = self.encode(photo, condition)
+        images = upsample_to_rgb(drawn.chroma, lightness)
+        timer.stop("upsample")
+        return Colorings(
+            images=images,
+            indices=drawn.indices,
+            bits_per_dim=drawn.bits_per_dim,
+            latent_norms=drawn.latent_norms,
+            temperature=drawn.temperature,
+            timings=drawn.timings | timer.seconds,
+            hints=match_hints(images, drawn.hints) if drawn.hints else (),
+        )
+
+    def _likelihood(self, encoded: LogProb, seconds: dict[str, float]) -> Likelihood:
         bits = (-encoded.log_prob[0].double() / np.log(2)).tolist()
-        timer.stop("likelihood")
         levels = tuple(
             LevelLikelihood(level.size, dims, level_bits / dims, float(latent_norms([z])))
             for level, dims, level_bits, z in zip(
                 self.cinn.config.levels, self.cinn.dims, bits, encoded.latents, strict=True
             )
         )
-        return Likelihood(sum(bits) / sum(self.cinn.dims), levels, timer.seconds)
-
-    def draw(self, options: SampleOptions, temperature: float) -> list[Tensor]:
-        """Draw the latents that the options name, every candidate's, (N, dim) of each level, on the CPU."""
-        many = options.n if options.candidates is None or options.select == "first" else options.candidates
-        return self._draw(options.seed, _numbers(options.offset, many), temperature, options.latent_norm)
-
-    def condition(self, lightness: NDArray[np.float32]) -> list[Tensor]:
-        """Compute all that depends on the photo alone, from (H, W) L* in [0, 100]."""
-        small = torch.from_numpy(resize_lightness(lightness))[None, None].to(self.device)
-        return self.cinn.condition(small)
-
-    def sample(
-        self, condition: list[Tensor], latents: Sequence[Tensor]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Decode latents to (N, 2, 64, 64) a*b* and (N,) bits per dimension. Raises NonFiniteError."""
-        n, batch = len(latents[0]), BATCH[self.device]
-        filled = [F.pad(z, (0, 0, 0, -n % batch)).to(self.device) for z in latents]
-        parts = [
-            self.cinn.sample(condition, part) for part in zip(*(torch.split(z, batch) for z in filled), strict=True)
-        ]
-        chroma = torch.cat([part.chroma for part in parts])[:n].float().cpu().numpy()
-        log_prob = torch.cat([part.log_prob for part in parts])[:n].double().sum(1).cpu().numpy()
-        bits_per_dim = -log_prob / (np.log(2) * chroma[0].size)
-        if not (np.isfinite(chroma).all() and np.isfinite(bits_per_dim).all()):
-            raise NonFiniteError("the flow returned a*b* that are not finite numbers")
-        return chroma, bits_per_dim
-
-    def encode(self, photo: Photo, condition: list[Tensor] | None = None) -> LogProb:
-        """Encode a photo's own colours, given its own lightness or the condition made of it; latents on the CPU.
-
-        Raises NonFiniteError.
-        """
-        if condition is None:
-            condition = self.condition(photo_to_lightness(photo))
-        chroma = torch.from_numpy(photo_to_chroma(photo, self.cinn.chroma_size)).permute(2, 0, 1)[None]
-        encoded = self.cinn.log_prob(chroma.to(self.device), condition)
-        if not all(bool(part.isfinite().all()) for part in (encoded.log_prob, *encoded.latents)):
-            raise NonFiniteError("the flow returned latents that are not finite numbers")
-        return LogProb(encoded.log_prob.cpu(), [z.cpu() for z in encoded.latents])
-
-    def _temperature(self, given: float | None, norm: float | None) -> float:
-        if norm is not None:
-            return temperature_of_norm(self.cinn.dims, self.checkpoint.temperature_exponents, norm)
-        return self.checkpoint.temperature if given is None else given
-
-    def _draw(self, seed: int, indices: Sequence[int], temperature: float, norm: float | None) -> list[Tensor]:
-        latents = draw_latents(self.cinn.dims, self.checkpoint.temperature_exponents, seed, indices, temperature)
-        return latents if norm is None else rescale_latents(latents, norm)
-
-    def _recall(self, name: LatentName, temperature: float, norm: float | None) -> list[Tensor]:
-        _check("index", name.index, 0, MAX_CANDIDATES - 1)
-        return self._draw(name.seed, [name.index], temperature, norm)
-
-    def _select(self, condition: list[Tensor], latents: list[Tensor], options: SampleOptions) -> list[int]:
-        if len(latents[0]) == options.n:
-            return list(range(options.n))
-        if options.select == "likely":
-            return select_likely(self.sample(condition, latents)[1], options.n)
-        coarse = [z for z, level in zip(latents, self.cinn.config.levels, strict=True) if level.size <= COARSE_SIZE]
-        chroma = self.cinn.sample(condition, [z.to(self.device) for z in coarse]).chroma  # none of these is shown
-        return select_diverse(chroma.float().cpu().numpy(), options.n)
-
-    def _decode(
-        self,
-        photo: Photo,
-        latents: list[Tensor],
-        temperature: float,
-        indices: Sequence[int],
-        timer: Timer | None = None,
-    ) -> Colorings:
-        timer = timer or Timer(self.device)
-        lightness = photo_to_lightness(photo)
-        condition = self.condition(lightness)
-        timer.stop("condition")
-        chroma, bits_per_dim = self.sample(condition, latents)
-        timer.stop("sample")
-        return self._finish(lightness, chroma, bits_per_dim, latents, temperature, timer, indices)
-
-    def _finish(
-        self,
-        lightness: NDArray[np.float32],
-        chroma: NDArray[np.float32],
-        bits_per_dim: NDArray[np.float64],
-        latents: list[Tensor],
-        temperature: float,
-        timer: Timer,
-        indices: Sequence[int],
-        hints: Sequence[Hint] = (),
-    ) -> Colorings:
-        images = upsample_to_rgb(chroma, lightness)
-        timer.stop("upsample")
-        return Colorings(
-            images=images,
-            indices=tuple(indices),
-            bits_per_dim=tuple(bits_per_dim.tolist()),
-            latent_norms=tuple(latent_norms(latents).tolist()),
-            temperature=temperature,
-            timings=timer.seconds,
-            hints=match_hints(images, hints) if hints else (),
-        )
+        return Likelihood(sum(bits) / sum(self.cinn.dims), levels, dict(seconds))
 
 
-def _numbers(offset: int, n: int) -> range:
-    return range(offset, offset + n)
-
-
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # also refuses NaN
-        raise InputError(name, f"{low} to {high}", value)
+def _drawn(
+    chosen: Chosen, chroma: NDArray[np.float32], bits_per_dim: NDArray[np.float64], seconds: dict[str, float]
+) -> Drawn:
+    order = np.argsort(bits_per_dim, kind="stable") if chosen.ranked else np.arange(len(chroma))
+    norms = latent_norms(chosen.latents).numpy()
+    return Drawn(
+        chroma=chroma[order],
+        indices=tuple(chosen.indices[i] for i in order),
+        bits_per_dim=tuple(bits_per_dim[order].tolist()),
+        latent_norms=tuple(norms[order].tolist()),
+        temperature=chosen.temperature,
+        timings=dict(seconds),
+        hints=chosen.hints,
+    )

@@ -1,6 +1,6 @@
 """Errors of the model; whoever serves it maps them to its own."""
 
-__all__ = ["CheckpointError", "InputError", "ModelError", "NonFiniteError"]
+__all__ = ["CheckpointError", "InputError", "ModelError", "NonFiniteError", "OutOfMemoryError"]
 
 
 class ModelError(Exception):
@@ -21,3 +21,7 @@ class CheckpointError(ModelError):
 
 class NonFiniteError(ModelError):
     """The network produced a value that is not a finite number."""
+
+
+class OutOfMemoryError(ModelError):
+    """The device has no memory left for the pass; a smaller one, or a later one, may fit."""

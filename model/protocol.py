@@ -1,7 +1,8 @@
 """The one door to the model: uint8 arrays in, uint8 arrays out."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ __all__ = [
     "Colorings",
     "Colorizer",
     "DeviceMemory",
+    "DrawTask",
+    "Drawn",
+    "Finished",
     "Hint",
     "HintMatch",
     "InterpolationOptions",
@@ -18,10 +22,12 @@ __all__ = [
     "LevelLikelihood",
     "Likelihood",
     "ModelInfo",
+    "Options",
     "Photo",
     "Rank",
     "SampleOptions",
     "Select",
+    "SmallPhoto",
     "TransferOptions",
     "VariationOptions",
 ]
@@ -154,6 +160,45 @@ class InterpolationOptions:
     latent_norm: float | None = None
 
 
+Options = SampleOptions | VariationOptions | TransferOptions | InterpolationOptions
+
+
+@dataclass(frozen=True)
+class SmallPhoto:
+    """A photo at the network's sizes: all that the network sees of it."""
+
+    lightness: NDArray[np.float32]
+    """(256, 256), L* in [0, 100]"""
+    chroma: NDArray[np.float32] | None
+    """(64, 64, 2), its own a*b*; None where only its lightness was asked for"""
+
+
+@dataclass(frozen=True)
+class DrawTask:
+    """What to draw for one photo."""
+
+    photo: SmallPhoto
+    options: Options
+    reference: SmallPhoto | None = None
+    """with its chroma; where the options want one"""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """N samples of one photo at the network's size: all of `Colorings` but the images."""
+
+    chroma: NDArray[np.float32]
+    """(N, 2, 64, 64) a*b*"""
+    indices: tuple[int, ...]
+    bits_per_dim: tuple[float, ...]
+    latent_norms: tuple[float, ...]
+    temperature: float
+    timings: dict[str, float]
+    """seconds: `condition`, `sample`, of the pass, however many photos shared it"""
+    hints: tuple[Hint, ...] = ()
+    """those that were followed"""
+
+
 @dataclass(frozen=True)
 class HintMatch:
     """How well a sample follows a hint."""
@@ -164,6 +209,15 @@ class HintMatch:
     """ΔE76 between this and the hint's colour, the difference in lightness included"""
     delta_chroma: float
     """the share of a*b* in it, all that colorizing can change"""
+
+
+class Finished(NamedTuple):
+    """One sample at the photo's own size."""
+
+    image: NDArray[np.uint8]
+    """(H, W, 3) sRGB; L* is the photo's own"""
+    hints: tuple[HintMatch, ...]
+    """in the order of the hints; empty where none were given"""
 
 
 @dataclass(frozen=True)
@@ -212,7 +266,11 @@ class Likelihood:
 
 
 class Colorizer(Protocol):
-    """Colorizes one photo at a time. Not thread-safe: call it from one thread."""
+    """Colorizes photos, one in one call, or several that share passes through the network in three steps.
+
+    `shrink` and `finish` work at the photo's own size, each photo for itself, in any thread and several at once. What
+    runs the network does not: call it from one thread.
+    """
 
     @property
     def info(self) -> ModelInfo: ...
@@ -254,5 +312,33 @@ class Colorizer(Protocol):
         """Say how plausible a photo's own colours are; grey ones are a* = b* = 0.
 
         Raises InputError for a photo out of range, NonFiniteError where the likelihood is not a number.
+        """
+        ...
+
+    def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
+        """Bring a photo to the network's sizes; its own a*b*, which take longer, if they are asked for.
+
+        Raises InputError for a photo out of range.
+        """
+        ...
+
+    def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
+        """Draw the samples of several tasks in shared passes. A task's do not depend on the others.
+
+        Raises what `colorize` raises, whichever task it is about, and OutOfMemoryError; fewer tasks may then succeed.
+        """
+        ...
+
+    def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
+        """Say how plausible the own colours of several photos are; they need their chroma.
+
+        Raises what `likelihood` raises, whichever photo it is about, and OutOfMemoryError.
+        """
+        ...
+
+    def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
+        """Bring samples to the photo's own size, in order; a few at a time, so that they need not all be held.
+
+        Raises InputError for a photo out of range.
         """
         ...

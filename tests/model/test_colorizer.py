@@ -1,5 +1,6 @@
 """The sampler by its laws, through the door that the service uses."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,13 +126,16 @@ def test_options_out_of_range(
     assert error.value.name == name
 
 
-def test_never_a_picture_of_nans(tiny_checkpoint: Checkpoint, photo: NDArray[np.uint8]) -> None:
-    class Broken(CinnColorizer):
-        def draw(self, options: SampleOptions, temperature: float) -> list:  # type: ignore[type-arg]
-            return [z * float("nan") for z in super().draw(options, temperature)]
-
+@pytest.mark.parametrize("part", ["network.stem", "levels.0.shares", "levels.3.couplings.0.subnet.last"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_never_a_picture_of_nans(
+    tiny_checkpoint: Checkpoint, photo: NDArray[np.uint8], part: str, value: float
+) -> None:
+    cinn = copy.deepcopy(tiny_checkpoint.cinn)
+    cinn.get_parameter(f"{part}.weight")[0] = value
+    broken = CinnColorizer(replace(tiny_checkpoint, cinn=cinn), "cpu")
     with pytest.raises(NonFiniteError):
-        Broken(tiny_checkpoint, "cpu").colorize(photo, SampleOptions(1, 0))
+        broken.colorize(photo, SampleOptions(1, 0))
 
 
 @pytest.mark.parametrize("there", [True, False])
