@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["FEATURE_CHANNELS", "ConditionFeatures", "ConditionNetwork", "Stage"]
+__all__ = ["EARLY_STAGES", "FEATURE_CHANNELS", "ConditionFeatures", "ConditionNetwork", "InvertedResidual", "Stage"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ LITE0_STAGES = (
     Stage(expansion=6, channels=192, blocks=4, stride=2, kernel=5),
     Stage(expansion=6, channels=320, blocks=1, stride=1, kernel=3),
 )
+EARLY_STAGES = 3
+"""Those up to 32×32, whose output is `at_32`: the costliest and most general ones, which training leaves alone."""
 STEM_CHANNELS = 32
 FEATURE_CHANNELS = {"at_32": (32, 40), "at_16": (16, 112), "at_8": (8, 320), "at_1": (1, 1280)}
 """Size and channel count of each feature map."""
@@ -109,19 +111,28 @@ class ConditionNetwork(nn.Module):
 
         lightness: (B, 1, 256, 256), L* in [0, 100].
         """
-        x = grey_input(lightness).expand(-1, 3, -1, -1)
-        x = F.relu6(self.stem(x))
-        outputs = []
-        for stage in self.stages:
+        x = F.relu6(self.stem(grey_input(lightness).expand(-1, 3, -1, -1)))
+        for stage in self.stages[:EARLY_STAGES]:
+            x = stage(x)
+        return self.refine(x)
+
+    def refine(self, x: Tensor) -> ConditionFeatures:
+        """Compute the pyramid from what the early stages made of a lightness, (B, 40, 32, 32), not standardized."""
+        outputs = [x]
+        for stage in self.stages[EARLY_STAGES:]:
             x = stage(x)
             outputs.append(x)
         at_1 = F.relu6(self.top(x)).mean((2, 3))
-        raw = {"at_32": outputs[2], "at_16": outputs[4], "at_8": outputs[6], "at_1": at_1}
+        raw = {"at_32": outputs[0], "at_16": outputs[2], "at_8": outputs[4], "at_1": at_1}
         return ConditionFeatures(**{name: self._standardize(name, feature) for name, feature in raw.items()})
 
+    def scales(self, name: str) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of a feature's channels, shaped to fit it."""
+        shape = (-1, 1, 1) if FEATURE_CHANNELS[name][0] > 1 else (-1,)
+        return self.get_buffer(f"mean_{name}").view(shape), self.get_buffer(f"std_{name}").view(shape)
+
     def _standardize(self, name: str, feature: Tensor) -> Tensor:
-        shape = (-1, 1, 1) if feature.dim() == 4 else (-1,)
-        mean, std = (self.get_buffer(f"{kind}_{name}").view(shape) for kind in ("mean", "std"))
+        mean, std = self.scales(name)
         return (feature - mean) / std
 
 

@@ -18,6 +18,7 @@ from model.condition import ConditionFeatures
 from training.dataset import Batch, FeatureDataset
 from training.ema import Ema
 from training.objective import NATS_PER_BIT, noisy_loss
+from training.unfreeze import refine, unfreeze
 
 __all__ = ["LoopConfig", "Trainer", "stop_signals"]
 
@@ -31,10 +32,12 @@ class LoopConfig:
     minutes: float = 30
     batch: int = 64
     learning_rate: float = 1e-3
+    network_learning_rate: float = 0.0
+    """of the late stages of h, which stay frozen at 0"""
     weight_decay: float = 0.02
     warmup_steps: int = 300
     clip: float = 1.0
-    """largest norm of a level's gradient"""
+    """largest norm of the gradient of a level, or of h"""
     noise: float = 0.05
     """standard deviation of the Gaussian noise on standardized a*b* at 64×64"""
     coarser_noise: float = 0.05
@@ -66,14 +69,14 @@ class Trainer:
         self.cinn, self.levels, self.dataset, self.config = cinn, levels, dataset, config
         self.flows = nn.ModuleList(cinn.levels[level] for level in levels)
         self.flows.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
-        self.optimizer = torch.optim.AdamW(
-            self.flows.parameters(),
-            lr=config.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
-        self.ema = Ema(self.flows, config.ema_decay)
+        self.trained = nn.ModuleDict({"flows": self.flows})
+        groups = [{"params": list(self.flows.parameters()), "lr": config.learning_rate}]
+        if config.network_learning_rate:
+            groups.append({"params": unfreeze(cinn.network), "lr": config.network_learning_rate})
+            self.trained["network"] = cinn.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True)
+        self.peaks = [group["lr"] for group in self.optimizer.param_groups]
+        self.ema = Ema(self.trained, config.ema_decay)
         self.history = History()
         self.batch = min(config.batch, len(dataset.train))
         self.running = [math.nan] * len(levels)
@@ -115,6 +118,7 @@ class Trainer:
         losses: list[list[torch.Tensor]] = [[] for _ in self.levels]
         with torch.inference_mode():
             for batch in self._on_device(self.dataset.held_out_batches(self.config.batch)):
+                batch = self._refined(batch)
                 for level, parts in zip(self.levels, losses, strict=True):
                     parts.append(noisy_loss(self.cinn, level, batch, self.config.noise, 0.0, generator).nats)
         return [torch.cat(parts).mean().item() / NATS_PER_BIT for parts in losses]
@@ -125,12 +129,23 @@ class Trainer:
             moved = ConditionFeatures(*(feature.to(device) for feature in features))
             yield Batch(moved, lightness.to(device), chroma.to(device))
 
+    def _refined(self, batch: Batch) -> Batch:
+        """A batch with features of h as it is now, where h is trained too."""
+        return batch._replace(features=refine(self.cinn.network, batch.features)) if self.trains_network else batch
+
+    @property
+    def trains_network(self) -> bool:
+        """Whether the late stages of h are trained beside the levels."""
+        return "network" in self.trained
+
     def _step(self, batch: Batch, generator: torch.Generator) -> None:
         config, history = self.config, self.history
         self.flows.train()
         warm = min(1.0, (history.step + 1) / config.warmup_steps)
         done = min(1.0, history.seconds / (config.minutes * 60))
-        self.optimizer.param_groups[0]["lr"] = config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * done))
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * warm * (0.5 + 0.5 * math.cos(math.pi * done))
+        batch = self._refined(batch)
         losses = [
             noisy_loss(self.cinn, level, batch, config.noise, config.coarser_noise, generator) for level in self.levels
         ]
@@ -138,7 +153,8 @@ class Trainer:
         nats = [loss.nats.mean() for loss in losses]
         regressions = [config.regression * loss.regression.mean() for loss in losses]
         torch.stack((*nats, *regressions)).sum().backward()  # type: ignore[no-untyped-call]
-        norms = [nn.utils.clip_grad_norm_(flow.parameters(), config.clip) for flow in self.flows]
+        parts = [*self.flows, *([self.cinn.network] if self.trains_network else [])]
+        norms = [nn.utils.clip_grad_norm_(part.parameters(), config.clip) for part in parts]
         history.step += 1
         if not torch.isfinite(torch.stack((*nats, *norms))).all():
             history.skipped += 1
@@ -162,7 +178,7 @@ class Trainer:
             held_out = self.evaluate()
         self.history.losses.append((self.history.step, list(self.running), held_out))
         state = {
-            "flows": self.flows.state_dict(),
+            "trained": self.trained.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "ema": self.ema.values,
             "history": vars(self.history),
@@ -179,7 +195,7 @@ class Trainer:
 
     def _load(self, state_file: Path) -> None:
         state = torch.load(state_file, map_location=self.cinn.chroma_mean.device, weights_only=True)
-        self.flows.load_state_dict(state["flows"])
+        self.trained.load_state_dict(state["trained"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.ema.values = state["ema"]
         self.history = History(**state["history"])

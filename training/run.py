@@ -64,10 +64,13 @@ def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | N
     unknown = set(config.levels) - set(sizes)
     if unknown:
         raise InputError("level", f"some of {sizes}", sorted(unknown))
+    loop = loop or LoopConfig()
+    if loop.network_learning_rate and not config.levels:
+        # Levels that do not train with h would be left with features that they have never seen.
+        raise InputError("level", "the levels to train together with h", "none")
     config.out.mkdir(parents=True, exist_ok=True)
     _claim(config, cinn)
     dataset = prepare(config, cinn)
-    loop = loop or LoopConfig()
     turns: Sequence[tuple[int, ...]] = [config.levels] if config.levels else [(size,) for size in sizes]
     total = sum(SHARES[size] for turn in turns for size in turn)
     for turn in turns:

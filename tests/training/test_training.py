@@ -135,6 +135,26 @@ def test_training_lowers_the_held_out_loss(prepared: tuple[Cinn, Path], levels: 
     assert all(after < start for start, after in zip(before, loop.evaluate(), strict=True))
 
 
+def test_training_h_beside_a_level_changes_h_where_it_may_change(prepared: tuple[Cinn, Path], tmp_path: Path) -> None:
+    loop = trainer(prepared, (0, 1), learning_rate=3e-3, network_learning_rate=1e-4)
+    before = {name: p.clone() for name, p in loop.cinn.network.named_parameters()}
+    start = loop.evaluate()
+    steps(loop, STEPS)
+    assert all(after < held for held, after in zip(start, loop.evaluate(), strict=True))
+    changed = {name for name, p in loop.cinn.network.named_parameters() if not torch.equal(p, before[name])}
+    assert changed == {name for name, p in loop.cinn.network.named_parameters() if p.requires_grad}
+    assert not any(name.startswith(("stem", "stages.0.", "stages.1.", "stages.2.")) for name in changed)
+    loop._save(tmp_path / "state.pt")
+    again = trainer(prepared, (0, 1), network_learning_rate=1e-4)
+    again._load(tmp_path / "state.pt")
+    assert_close(again.cinn.network.state_dict(), loop.cinn.network.state_dict())
+
+
+def test_h_is_not_trained_without_the_levels_that_it_feeds(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="together with h"):
+        run(RunConfig(photos, tmp_path, 1), loop=LoopConfig(network_learning_rate=1e-4))
+
+
 def test_steps_that_are_not_finite_are_skipped_and_counted(prepared: tuple[Cinn, Path]) -> None:
     loop = trainer(prepared, (0,))
     before = {name: p.clone() for name, p in loop.flows.named_parameters()}

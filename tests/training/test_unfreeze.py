@@ -1,0 +1,62 @@
+"""The late stages of h train beside the levels, on the features stored at 32×32."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from model.condition import EARLY_STAGES, FEATURE_CHANNELS, ConditionNetwork, SameConv
+from training.imagenet import load_imagenet_weights
+from training.unfreeze import FixedDepthwise, refine, unfreeze
+
+
+@pytest.mark.parametrize("size", [8, 9, 16])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_a_fixed_depthwise_convolution_is_the_convolution_and_has_its_gradient(
+    kernel: int, stride: int, size: int
+) -> None:
+    torch.manual_seed(0)
+    conv = SameConv(6, 6, kernel, stride=stride, groups=6).double()
+    fixed = FixedDepthwise(conv)
+    x = torch.randn(2, 6, size, size + 1, dtype=torch.float64, requires_grad=True)
+    expected, got = conv(x), fixed(x)
+    assert_close(got, expected)
+    towards = torch.randn_like(expected)
+    assert_close(torch.autograd.grad(got, x, towards), torch.autograd.grad(expected, x, towards))
+
+
+def test_only_what_comes_after_32_by_32_is_trained_and_its_names_stay() -> None:
+    network = ConditionNetwork()
+    names = list(network.state_dict())
+    trained = unfreeze(network)
+    assert list(network.state_dict()) == names
+    early = [*network.stem.parameters(), *network.stages[:EARLY_STAGES].parameters()]
+    assert trained
+    assert not any(parameter.requires_grad for parameter in early)
+    assert all(parameter.requires_grad for parameter in network.top.parameters())
+    ConditionNetwork().load_state_dict(network.state_dict())
+
+
+def test_refined_features_are_those_of_h() -> None:
+    network = ConditionNetwork()
+    load_imagenet_weights(network)
+    for name in FEATURE_CHANNELS:
+        network.get_buffer(f"std_{name}").fill_(3)
+    lightness = 100 * torch.rand(2, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole = network(lightness)
+        unfreeze(network)
+        for expected, got in zip(whole, refine(network, whole), strict=True):
+            # bfloat16 keeps 8 bits, through some thirty layers: 3% was seen
+            assert (got - expected).abs().mean() < 0.06 * expected.abs().mean()
+
+
+def test_every_trained_parameter_gets_a_gradient() -> None:
+    network = ConditionNetwork()
+    load_imagenet_weights(network)
+    trained = unfreeze(network)
+    lightness = 100 * torch.rand(2, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        stored = network(lightness)
+    sum(feature.square().mean() for feature in refine(network, stored)).backward()  # type: ignore[union-attr]
+    assert all(parameter.grad is not None and parameter.grad.abs().max() > 0 for parameter in trained)
