@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from service import problems
+from service.access import Access, allow_origins
 from service.engine import Engine, Load
+from service.headers import SecurityHeaders
 from service.logs import RequestLog
 from service.metrics import Metrics
 from service.openapi import describe_schemas
@@ -25,6 +27,7 @@ def create_app(settings: Settings, load: Load) -> FastAPI:
     """Build the application. `load` is called once, at startup, off the event loop; until then /readyz says 503."""
     metrics = Metrics()
     engine = Engine(settings, metrics)
+    access = Access(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -34,10 +37,18 @@ def create_app(settings: Settings, load: Load) -> FastAPI:
         loading.cancel()
         engine.close()
 
-    app = FastAPIOffline(title="tintflow", version=version("tintflow"), description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPIOffline(
+        title="tintflow",
+        version=version("tintflow"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        dependencies=[Depends(access.check)],
+    )
     app.state.settings, app.state.metrics, app.state.engine = settings, metrics, engine
     app.add_middleware(RequestLog, metrics=metrics)
+    allow_origins(app, settings)
+    app.add_middleware(SecurityHeaders)
     app.include_router(router)
     problems.install(app)
-    describe_schemas(app)
+    describe_schemas(app, access.open_paths)
     return app

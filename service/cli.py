@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from pydantic import ValidationError
 
 from model.protocol import Colorizer
 from service import logs
 from service.app import create_app
 from service.commands import add_commands
 from service.engine import Engine, State
+from service.key_commands import app as keys
+from service.keys import KeyFileError
 from service.settings import Settings
 
 __all__ = ["app"]
@@ -29,9 +32,13 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8000,
 ) -> None:
     """Serve the HTTP interface until SIGTERM or SIGINT, then finish what was accepted."""
-    settings = Settings()
-    logs.configure(settings.log_format)
-    application = create_app(settings, load_colorizer)
+    try:
+        settings = Settings()
+        logs.configure(settings.log_format)
+        application = create_app(settings, load_colorizer)
+    except (ValidationError, KeyFileError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
     engine: Engine = application.state.engine
     config = uvicorn.Config(
         application,
@@ -39,6 +46,7 @@ def serve(
         port=port,
         log_config=None,
         access_log=False,  # the application logs requests itself, with their numbers
+        server_header=False,
         ws="none",
         timeout_graceful_shutdown=int(settings.deadline_seconds) + 1,
     )
@@ -61,6 +69,7 @@ def load_colorizer(settings: Settings) -> Colorizer:
 
 
 add_commands(app, load_colorizer)
+app.add_typer(keys, name="keys")
 
 
 class Server(uvicorn.Server):

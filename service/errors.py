@@ -9,16 +9,20 @@ __all__ = [
     "DrainingError",
     "FieldProblem",
     "ImageTypeError",
+    "InvalidKeyError",
     "LoadFailedError",
     "LoadingError",
     "MalformedBodyError",
+    "MissingKeyError",
     "NotAcceptableError",
     "OutputSizeError",
     "ParameterError",
     "QueueFullError",
+    "RateLimitedError",
     "RetryLaterError",
     "ServiceError",
     "TooManyPixelsError",
+    "UnauthorizedError",
     "UndecodableImageError",
     "UploadTooLargeError",
 ]
@@ -30,6 +34,18 @@ class ServiceError(Exception):
 
 class MalformedBodyError(ServiceError):
     """The body is not what its Content-Type says: broken JSON, broken multipart."""
+
+
+class UnauthorizedError(ServiceError):
+    """The request does not show an API key that is known."""
+
+
+class MissingKeyError(UnauthorizedError):
+    """The request shows no API key."""
+
+
+class InvalidKeyError(UnauthorizedError):
+    """The request shows an API key that is not known."""
 
 
 class BodyTypeError(ServiceError):
@@ -86,6 +102,10 @@ class RetryLaterError(ServiceError):
 
 class QueueFullError(RetryLaterError):
     """As many requests as the limit allows are accepted and unanswered."""
+
+
+class RateLimitedError(RetryLaterError):
+    """The API key made as many requests as its rate limits allow."""
 
 
 class LoadingError(RetryLaterError):

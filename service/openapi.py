@@ -1,6 +1,7 @@
 """What OpenAPI cannot learn from types: a body of two kinds, an answer of three, and problems."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,6 +15,7 @@ from service.problems import Problem
 __all__ = ["COLORIZATION_ANSWERS", "body", "describe_schemas"]
 
 REFERENCE = "#/components/schemas/{model}"
+KEY_SCHEME = "API key"
 BINARY = {"type": "string", "format": "binary"}
 PHOTO = BINARY | {"description": "the file: JPEG, PNG, WebP, TIFF, GIF (first frame), BMP, AVIF or HEIC"}
 
@@ -88,14 +90,22 @@ COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def describe_schemas(app: FastAPI) -> None:
-    """Add the schemas that no route returns by type to the application's OpenAPI document."""
+def describe_schemas(app: FastAPI, open_paths: Collection[str] | None) -> None:
+    """Add the schemas that no route returns by type to the application's OpenAPI document, and who may ask what.
+
+    open_paths: those that ask for no API key; None where none does.
+    """
     _, schemas = models_json_schema([(Problem, "serialization"), (PointColor, "validation")], ref_template=REFERENCE)
     generate = app.openapi
 
     def described() -> dict[str, Any]:
         document = generate()
         document["components"]["schemas"].update(schemas["$defs"])
+        if open_paths is not None:
+            document["components"]["securitySchemes"] = {KEY_SCHEME: {"type": "http", "scheme": "bearer"}}
+            for path in document["paths"].keys() - open_paths:
+                for operation in document["paths"][path].values():
+                    operation["security"] = [{KEY_SCHEME: []}]
         return document
 
     app.openapi = described  # type: ignore[method-assign]  # how FastAPI's documentation extends it

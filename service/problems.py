@@ -19,6 +19,8 @@ MEDIA_TYPE = "application/problem+json"
 
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     errors.MalformedBodyError: (400, "malformed_body"),
+    errors.MissingKeyError: (401, "missing_key"),
+    errors.InvalidKeyError: (401, "invalid_key"),
     errors.NotAcceptableError: (406, "not_acceptable"),
     errors.UploadTooLargeError: (413, "upload_too_large"),
     errors.BodyTypeError: (415, "unsupported_body_type"),
@@ -29,6 +31,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     errors.OutputSizeError: (422, "output_too_large"),
     InputError: (422, "invalid_input"),
     errors.QueueFullError: (429, "queue_full"),
+    errors.RateLimitedError: (429, "rate_limited"),
     errors.ClientGoneError: (499, "client_gone"),
     ModelError: (500, "model_error"),
     CheckpointError: (500, "checkpoint_error"),
@@ -44,6 +47,12 @@ ROUTER_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 INTERNAL_ERROR = (500, "internal_error")
 """of every error that nobody foresaw"""
+
+CHALLENGES: dict[type[Exception], str] = {
+    errors.MissingKeyError: 'Bearer realm="tintflow"',
+    errors.InvalidKeyError: 'Bearer realm="tintflow", error="invalid_token"',
+}
+"""WWW-Authenticate of every 401 (RFC 6750)"""
 
 TITLES = {499: "Client Closed Request"}
 
@@ -85,6 +94,8 @@ async def _known_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, InputError):
         fields = [FieldProblem(error.name, str(error))]
     request.state.code = code  # for the log and the metrics
+    if isinstance(error, errors.UnauthorizedError):
+        headers["WWW-Authenticate"] = CHALLENGES[type(error)]
     if isinstance(error, errors.RetryLaterError):
         headers["Retry-After"] = str(error.retry_after_seconds)
     return _answer(status, code, str(error), fields, headers)

@@ -54,7 +54,9 @@ SettingsOf = Annotated[Settings, Depends(_settings)]
 MetricsOf = Annotated[Metrics, Depends(_metrics)]
 
 NOT_READY = (errors.LoadingError, errors.DrainingError, errors.LoadFailedError)
+UNAUTHORIZED = (errors.MissingKeyError, errors.InvalidKeyError)
 SCORING_ERRORS = (
+    *UNAUTHORIZED,
     errors.MalformedBodyError,
     errors.UploadTooLargeError,
     errors.BodyTypeError,
@@ -64,6 +66,7 @@ SCORING_ERRORS = (
     errors.UndecodableImageError,
     InputError,
     errors.QueueFullError,
+    errors.RateLimitedError,
     ModelError,
     NonFiniteError,
     CheckpointError,
@@ -146,7 +149,11 @@ async def create_likelihoods(request: Request, engine: EngineOf, settings: Setti
         return await _while_connected(request, engine.likelihood(LIKELIHOODS, uploads))
 
 
-@router.get("/v1/models", tags=["models"], responses=problems.responses(*NOT_READY))
+@router.get(
+    "/v1/models",
+    tags=["models"],
+    responses=problems.responses(*UNAUTHORIZED, errors.RateLimitedError, *NOT_READY),
+)
 async def list_models(engine: EngineOf) -> ModelList:
     """Say what is loaded, and where it runs."""
     facts = asdict(engine.info)

@@ -1,10 +1,12 @@
 """What whoever runs the service may choose, each from an environment variable that starts with TINTFLOW_."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.keys import parse_limits
 
 __all__ = ["Settings"]
 
@@ -30,3 +32,28 @@ class Settings(BaseSettings):
     """threads that decode and encode"""
     log_format: Literal["console", "json"] = "console"
     """how log lines are written to standard error"""
+    api_keys_file: Path | None = None
+    """file of hashed API keys, as `tintflow keys add` writes it; without one, everyone may"""
+    rate_limit: str = ""
+    """of each API key that has no limit of its own, as in `10/second; 1000/hour`"""
+    metrics_need_key: bool = False
+    """whether /metrics asks for an API key too"""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """origins whose pages may use the interface from a browser, with commas between them; `*` is any"""
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_rate_limit(cls, text: str) -> str:
+        parse_limits(text)
+        return text
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, origins: object) -> object:
+        return tuple(filter(None, map(str.strip, origins.split(",")))) if isinstance(origins, str) else origins
+
+    @model_validator(mode="after")
+    def _have_keys(self) -> "Settings":
+        if (self.rate_limit or self.metrics_need_key) and self.api_keys_file is None:
+            raise ValueError("rate_limit and metrics_need_key need an api_keys_file")
+        return self

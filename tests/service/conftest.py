@@ -1,5 +1,6 @@
 """A fake colorizer, the service around it on a real socket, and files to send."""
 
+import logging
 import struct
 import threading
 import time
@@ -174,6 +175,19 @@ def quiet_logs() -> Iterator[None]:
     )
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Put the process's logging back as it was."""
+    root, configured = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    structlog.configure(**configured)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import logging
 import re
 import sys
 import types
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -206,19 +205,6 @@ def test_weights_are_a_file_or_a_folder_of_one(monkeypatch, tmp_path) -> None:
     (tmp_path / "b.safetensors").touch()
     with pytest.raises(FileNotFoundError, match="got 2"):
         cli.load_colorizer(Settings(weights=tmp_path))
-
-
-@pytest.fixture
-def own_logging() -> Iterator[None]:
-    """Put the process's logging back as it was."""
-    root, configured = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers[:], root.level
-    root.handlers.clear()
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
-    structlog.configure(**configured)
 
 
 @pytest.mark.usefixtures("own_logging")

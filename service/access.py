@@ -1,0 +1,107 @@
+"""Who may: a bearer key for all but what OPEN_PATHS names, how many requests a key may make, and from which origins."""
+
+import math
+import time
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.security import HTTPBearer
+from limits import RateLimitItem
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from service.errors import InvalidKeyError, MissingKeyError, RateLimitedError
+from service.keys import Key, KeyFileError, KeyRing, parse_limits
+from service.settings import Settings
+
+__all__ = ["METRICS_PATH", "OPEN_PATHS", "Access", "allow_origins"]
+
+OPEN_PATHS = {
+    "/",
+    "/page/{name}",
+    "/docs",
+    "/docs/oauth2-redirect",
+    "/redoc",
+    "/openapi.json",
+    "/livez",
+    "/readyz",
+    "/v2/health/live",
+    "/v2/health/ready",
+    "/v2/models/colorization",
+    "/v2/models/colorization/ready",
+}
+"""routes that ask for no key: they show nothing of a photo, and cost nothing"""
+METRICS_PATH = "/metrics"
+"""asks for a key if the settings say so"""
+
+BEARER = HTTPBearer(auto_error=False)
+ONE_DAY = 86_400  # seconds
+
+log = structlog.get_logger()
+
+
+class Access:
+    """Lets in who shows a key of the file, as often as the key's rate limits allow.
+
+    A limit counts a moving window, so that no instant, such as a new hour, lets twice as many in.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the keys, if there is a file of them. Raises KeyFileError."""
+        self._ring = KeyRing(settings.api_keys_file) if settings.api_keys_file else None
+        self._open_paths = frozenset(OPEN_PATHS if settings.metrics_need_key else OPEN_PATHS | {METRICS_PATH})
+        self._limits = parse_limits(settings.rate_limit)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    @property
+    def open_paths(self) -> frozenset[str] | None:
+        """The routes that ask for no key; None where none does."""
+        return self._open_paths if self._ring else None
+
+    async def check(self, request: Request) -> None:
+        """Let a request pass, before its body is read, or raise MissingKeyError, InvalidKeyError, RateLimitedError."""
+        if self._ring is None or request.scope["route"].path in self._open_paths:
+            return
+        self._reload(self._ring)
+        credentials = await BEARER(request)
+        if credentials is None:
+            raise MissingKeyError("Authorization: expected Bearer and an API key")
+        key = self._ring.find(credentials.credentials.strip())
+        if key is None:
+            raise InvalidKeyError("Authorization: no such API key")
+        request.state.key = key.name  # for the log
+        self._count(key)
+
+    def _reload(self, ring: KeyRing) -> None:
+        try:
+            if ring.reload():
+                log.info("api_keys_reloaded")
+        except KeyFileError as error:  # those known so far go on
+            log.error("api_keys_not_reloaded", reason=str(error))
+
+    def _count(self, key: Key) -> None:
+        limits = key.limits or self._limits
+        full = [limit for limit in limits if not self._limiter.test(limit, key.name)]
+        if full:
+            seconds = max(self._seconds_until_free(limit, key) for limit in full)
+            raise RateLimitedError(f"{key.name} may make no more than {' and '.join(map(str, full))}", seconds)
+        for limit in limits:
+            self._limiter.hit(limit, key.name)
+
+    def _seconds_until_free(self, limit: RateLimitItem, key: Key) -> int:
+        stats = self._limiter.get_window_stats(limit, key.name)
+        return max(math.ceil(stats.reset_time - time.time()), 1)
+
+
+def allow_origins(app: FastAPI, settings: Settings) -> None:
+    """Let pages of the origins in the settings use the interface: none by default."""
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            expose_headers=["*"],
+            max_age=ONE_DAY,
+        )

@@ -1,0 +1,54 @@
+"""Security headers of every answer."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["SecurityHeaders"]
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+"""of answers that are data, should a browser show them as a page"""
+
+DOCS = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' blob: data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+"""of Swagger UI and ReDoc, which start by a script within the page; they show this service's own text alone"""
+DOCS_PATHS = ("/docs", "/redoc")
+
+
+class SecurityHeaders:
+    """ASGI middleware: adds these headers to every answer, where it has none of its own.
+
+    Answers under /v1/ are photos and what is known of them: no cache may keep them.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        added = HEADERS | {"Content-Security-Policy": DOCS if path.startswith(DOCS_PATHS) else NOTHING}
+        if path.startswith("/v1/"):
+            added["Cache-Control"] = "no-store"
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = message.get("headers", [])
+                names = {name.lower() for name, _ in given}
+                encoded = [(name.lower().encode(), value.encode()) for name, value in added.items()]
+                message["headers"] = [*given, *((name, value) for name, value in encoded if name not in names)]
+            await send(message)
+
+        await self._app(scope, receive, send_guarded)

@@ -1,0 +1,40 @@
+"""`tintflow keys`: make API keys."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.keys import KeyFileError, add_key
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Make API keys.", no_args_is_help=True)
+
+
+@app.callback()
+def main() -> None:
+    """Make API keys."""
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Whose key it is: one word, which the log shows.")],
+    file: Annotated[
+        Path, typer.Option(envvar="TINTFLOW_API_KEYS_FILE", help="File of hashed keys; made if missing.")
+    ] = Path("api-keys.txt"),
+    rate_limit: Annotated[
+        str, typer.Option(help="How many requests it may make, as in '10/second; 1000/hour'; else the settings say.")
+    ] = "",
+) -> None:
+    """Make a key, show it once, and add its hash to the file. A running service sees it at once.
+
+    To take a key back, delete its line.
+    """
+    try:
+        secret = add_key(file, name, rate_limit)
+    except (KeyFileError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    typer.echo(secret)
+    typer.echo(f"Its hash is in {file}; the key itself is kept nowhere.", err=True)

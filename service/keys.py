@@ -1,0 +1,118 @@
+"""API keys: made at random, kept as hashes, recognized in constant time."""
+
+import hashlib
+import re
+import secrets
+import tempfile
+from dataclasses import dataclass
+from hmac import compare_digest
+from pathlib import Path
+
+from limits import RateLimitItem, parse_many
+
+__all__ = ["Key", "KeyFileError", "KeyRing", "add_key", "parse_limits"]
+
+PREFIX = "tintflow_"
+"""so that a person, or a scanner of leaked secrets, sees what it is"""
+SECRET_BYTES = 32
+DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class KeyFileError(ValueError):
+    """The file of keys is missing or malformed."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is known of a key: all but the key."""
+
+    name: str
+    digest: str
+    """SHA-256, in hexadecimal"""
+    limits: tuple[RateLimitItem, ...] = ()
+    """its own; empty: those of the settings"""
+
+
+class KeyRing:
+    """The keys in a file, one a line: `SHA-256  name  [rate limits]`; lines that start with # are comments.
+
+    SHA-256 suits, since a key is 256 random bits: there is nothing to guess that a slow hash would make slower to
+    guess. It only would make each request slower, of those too who have no key.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the file. Raises KeyFileError."""
+        self._path = path
+        self._changed = 0
+        self._keys: tuple[Key, ...] = ()
+        self.reload()
+
+    def reload(self) -> bool:
+        """Read the file again if it has changed, and say whether it had. Raises KeyFileError; then nothing changes."""
+        try:
+            changed = self._path.stat().st_mtime_ns
+            if changed == self._changed:
+                return False
+            self._changed = changed  # a malformed file is complained about once
+            text = self._path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise KeyFileError(f"{self._path}: cannot be read: {error}") from error
+        self._keys = _parse(text, self._path)
+        return True
+
+    def find(self, secret: str) -> Key | None:
+        """Return the key that this is, or None. Takes the same time wherever they differ, and whichever it is."""
+        digest = _digest(secret)
+        found = None
+        for key in self._keys:
+            if compare_digest(key.digest, digest):
+                found = key
+        return found
+
+
+def add_key(path: Path, name: str, limits: str = "") -> str:
+    """Add a new key's hash to a file, which is made if missing; return the key, which is kept nowhere.
+
+    Raises KeyFileError if what is added, or was there, is malformed, or the file has that name already.
+    """
+    secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    line = "  ".join(part for part in (_digest(secret), name, limits) if part)
+    if len(line.splitlines()) != 1 or name.split() != [name]:
+        raise KeyFileError(f"name: expected one word, got {name!r}")
+    before = path.read_text() if path.exists() else ""
+    text = "\n".join([*before.splitlines(), line, ""])
+    _parse(text, path)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
+        file.write(text)  # for its owner alone, and in place of the old file at once
+    Path(file.name).replace(path)
+    return secret
+
+
+def parse_limits(text: str) -> tuple[RateLimitItem, ...]:
+    """Parse `10/second; 1000/hour`; no text, no limits. Raises ValueError."""
+    limits = tuple(parse_many(text)) if text else ()
+    if any(limit.amount < 1 for limit in limits):
+        raise ValueError(f"expected a rate limit of at least 1, got {text}")
+    return limits
+
+
+def _parse(text: str, path: Path) -> tuple[Key, ...]:
+    keys: dict[str, Key] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        place = f"{path}, line {number}"
+        digest, name, limits = [*line.split(maxsplit=2), "", ""][:3]
+        if not DIGEST.fullmatch(digest) or not name:
+            raise KeyFileError(f"{place}: expected a SHA-256 in hexadecimal and a name")  # never the line: a key, maybe
+        if name in keys:
+            raise KeyFileError(f"{place}: a second key named {name}")
+        try:
+            keys[name] = Key(name, digest, parse_limits(limits.strip()))
+        except ValueError as error:
+            raise KeyFileError(f"{place}: {error}") from error
+    return tuple(keys.values())
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,222 @@
+"""Who may: keys, rate limits and origins."""
+
+import asyncio
+import random
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+import structlog
+from fastapi import Request
+from pydantic import ValidationError
+
+from service.access import METRICS_PATH, OPEN_PATHS, Access
+from service.errors import RateLimitedError
+from service.keys import KeyFileError, add_key
+from service.problems import CHALLENGES, PROBLEMS
+from service.settings import Settings
+
+PATH = "/v1/colorizations"
+HERE, ELSEWHERE = "https://here.example", "https://elsewhere.example"
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def keys_file(tmp_path) -> Path:
+    return tmp_path / "keys"
+
+
+@pytest.fixture
+def key(keys_file) -> str:
+    return add_key(keys_file, "ann")
+
+
+def test_without_a_file_of_keys_everyone_may(service, grey_png) -> None:
+    assert service.post(grey_png).status_code == 200
+    assert service.post(grey_png, bearer("whatever")).status_code == 200
+    assert "securitySchemes" not in service.client.get("/openapi.json").json()["components"]
+
+
+def test_a_key_lets_in(start, grey_png, keys_file, key) -> None:
+    service = start(api_keys_file=keys_file)
+    for authorization in (f"Bearer {key}", f"bearer {key}", f"BEARER  {key}"):
+        assert service.post(grey_png, {"Authorization": authorization}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("authorization", "code"),
+    [
+        (None, "missing_key"),
+        ("", "missing_key"),
+        ("Bearer", "missing_key"),
+        ("Basic YW5uOmFubg==", "missing_key"),
+        ("Bearer wrong", "invalid_key"),
+        ("Bearer ann", "invalid_key"),
+        ("Bearer \xff\xfe", "invalid_key"),
+    ],
+)
+def test_who_has_none_gets_401(start, grey_png, keys_file, key, authorization: str | None, code: str) -> None:
+    service = start(api_keys_file=keys_file)
+    headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
+    calls = len(service.colorizer.photos)
+    answer = service.post(grey_png, headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert ("invalid_token" in answer.headers["www-authenticate"]) == (code == "invalid_key")
+    assert len(service.colorizer.photos) == calls
+
+
+def test_a_key_in_the_query_does_not_count(start, grey_png, keys_file, key) -> None:
+    service = start(api_keys_file=keys_file)
+    assert service.client.post(f"{PATH}?key={key}", files={"image": grey_png}).status_code == 401
+
+
+def test_every_401_has_a_challenge() -> None:
+    assert set(CHALLENGES) == {kind for kind, (status, _) in PROBLEMS.items() if status == 401}
+
+
+def test_what_is_not_named_as_open_asks_for_a_key(start, keys_file, key) -> None:
+    service = start(api_keys_file=keys_file)
+    document = service.client.get("/openapi.json").json()
+    asked = set()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            status = service.client.request(method, path).status_code
+            assert (status == 401) == (path not in OPEN_PATHS | {METRICS_PATH}), path
+            assert ("security" in operation) == (status == 401)
+            asked |= {path} if status == 401 else set()
+    assert {PATH, "/v1/variations", "/v1/transfers", "/v1/likelihoods", "/v1/models"} < asked
+    for path in ("/livez", "/readyz", "/metrics", "/docs", "/redoc", "/static-offline-docs/swagger-ui.css"):
+        assert service.client.get(path).status_code == 200
+    assert service.client.get("/", follow_redirects=True).status_code == 200
+
+
+def test_metrics_may_ask_for_a_key(start, keys_file, key) -> None:
+    service = start(api_keys_file=keys_file, metrics_need_key=True)
+    assert service.client.get("/metrics").status_code == 401
+    assert service.client.get("/metrics", headers=bearer(key)).status_code == 200
+
+
+def test_401_comes_before_the_body(start, keys_file, key) -> None:
+    service = start(api_keys_file=keys_file)
+
+    url = service.client.base_url
+    head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
+    with socket.create_connection((url.host, url.port), timeout=5) as connection:
+        connection.sendall(head.encode())  # and no body
+        assert b" 401 " in connection.recv(4096)
+
+
+def test_keys_come_and_go_while_the_service_runs(start, grey_png, keys_file, key) -> None:
+    service = start(api_keys_file=keys_file)
+    assert service.post(grey_png, bearer(key)).status_code == 200
+    bob = add_key(keys_file, "bob")
+    assert service.post(grey_png, bearer(bob)).status_code == 200
+    keys_file.write_text("\n".join(line for line in keys_file.read_text().splitlines() if "ann" not in line))
+    assert service.post(grey_png, bearer(key)).status_code == 401
+    assert service.post(grey_png, bearer(bob)).status_code == 200
+    with structlog.testing.capture_logs() as lines:
+        keys_file.write_text("broken")
+        assert service.post(grey_png, bearer(bob)).status_code == 200
+    assert "api_keys_not_reloaded" in [line["event"] for line in lines]
+
+
+def test_the_log_names_the_key_and_never_shows_it(start, grey_png, keys_file, key) -> None:
+    service = start(api_keys_file=keys_file)
+    with structlog.testing.capture_logs() as lines:
+        service.post(grey_png, bearer(key))
+        service.post(grey_png, bearer(key + "x"))
+    (good, bad) = (line for line in lines if line["event"] == "request")
+    assert (good["key"], good["status"]) == ("ann", 200)
+    assert (bad["code"], bad["status"]) == ("invalid_key", 401)
+    assert "key" not in bad
+    assert key not in repr(lines)
+
+
+def test_rate_limit_is_each_keys_own_and_retry_after_is_true(start, grey_png, keys_file, key) -> None:
+    bob = add_key(keys_file, "bob", "100/second")
+    service = start(api_keys_file=keys_file, rate_limit="2/second; 1000/hour")
+    assert [service.client.get("/v1/models", headers=bearer(key)).status_code for _ in range(2)] == [200, 200]
+    answer = service.post(grey_png, bearer(key))
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+    assert answer.json()["detail"] == "ann may make no more than 2 per 1 second"
+    assert answer.headers["retry-after"] == "1"
+    assert all(service.client.get("/v1/models", headers=bearer(bob)).status_code == 200 for _ in range(5))
+    time.sleep(1)
+    assert service.post(grey_png, bearer(key)).status_code == 200
+
+
+@pytest.mark.parametrize("limits", ["1/second", "3/10 seconds", "2/second; 5/minute", "4/minute; 6/hour"])
+def test_retry_after_is_the_least_that_suffices(keys_file, monkeypatch, limits: str) -> None:
+    key, now = add_key(keys_file, "ann", limits), 1_000_000.0
+    access = Access(Settings(api_keys_file=keys_file))
+    scope = {"type": "http", "route": type("Route", (), {"path": PATH}), "state": {}}
+    scope["headers"] = [(b"authorization", f"Bearer {key}".encode())]
+    monkeypatch.setattr(time, "time", lambda: now)
+
+    def seconds_to_wait() -> int:
+        try:
+            asyncio.run(access.check(Request(scope)))
+        except RateLimitedError as error:
+            return error.retry_after_seconds
+        return 0
+
+    draws, waits = random.Random(5), []
+    for _ in range(60):
+        now += draws.expovariate(1)
+        wait = seconds_to_wait()
+        if wait > 1:
+            now += wait - 1.001  # a little too early
+            assert seconds_to_wait() > 0
+            now += 1.001
+            assert seconds_to_wait() == 0
+        waits.append(wait)
+    assert max(waits) > 0
+
+
+@pytest.mark.parametrize(
+    "settings", [{"rate_limit": "5/minute"}, {"metrics_need_key": True}, {"rate_limit": "often", "api_keys_file": "k"}]
+)
+def test_settings_that_would_not_hold_are_refused(settings) -> None:
+    with pytest.raises(ValidationError, match=r"need an api_keys_file|couldn't parse"):
+        Settings(**settings)
+
+
+def test_a_missing_file_of_keys_ends_the_start(tmp_path) -> None:
+    with pytest.raises(KeyFileError):
+        Access(Settings(api_keys_file=tmp_path / "none"))
+
+
+def allowed_origin(answer: httpx.Response) -> str | None:
+    return answer.headers.get("access-control-allow-origin")
+
+
+PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
+
+
+def test_no_other_origin_may_by_default(service, grey_png) -> None:
+    assert allowed_origin(service.post(grey_png, {"Origin": HERE})) is None
+    preflight = service.client.options(PATH, headers=PREFLIGHT | {"Origin": HERE})
+    assert (preflight.status_code, allowed_origin(preflight)) == (405, None)
+
+
+def test_origins_of_the_settings_may(start, grey_png, keys_file, key, monkeypatch) -> None:
+    monkeypatch.setenv("TINTFLOW_CORS_ORIGINS", f"{HERE}, https://there.example")
+    service = start(api_keys_file=keys_file)
+    preflight = service.client.options(PATH, headers=PREFLIGHT | {"Origin": HERE})
+    assert (preflight.status_code, allowed_origin(preflight)) == (200, HERE)
+    assert service.client.options(PATH, headers=PREFLIGHT | {"Origin": ELSEWHERE}).status_code == 400
+    good, without_key = (service.post(grey_png, {"Origin": HERE} | more) for more in (bearer(key), {}))
+    assert (good.status_code, allowed_origin(good)) == (200, HERE)
+    assert (without_key.status_code, allowed_origin(without_key)) == (401, HERE)  # a page can read why
+    assert allowed_origin(service.post(grey_png, bearer(key) | {"Origin": ELSEWHERE})) is None
+    service.colorizer.error = ZeroDivisionError("unforeseen")
+    failed = service.post(grey_png, bearer(key) | {"Origin": HERE})
+    assert (failed.status_code, allowed_origin(failed)) == (500, HERE)
+    assert "access-control-allow-credentials" not in good.headers

@@ -1,0 +1,128 @@
+"""The file of API keys: hashes alone, read strictly, compared in constant time."""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from service import keys
+from service.cli import app
+from service.keys import KeyFileError, KeyRing, add_key
+
+DIGEST = "0" * 64
+
+
+def test_a_key_is_found_by_its_hash_alone(tmp_path) -> None:
+    path = tmp_path / "keys"
+    first, second = add_key(path, "ann"), add_key(path, "bob", "10/second; 1000/hour")
+    ring = KeyRing(path)
+    assert ring.find(first).name == "ann"  # type: ignore[union-attr]
+    found = ring.find(second)
+    assert found is not None
+    assert (found.name, [limit.amount for limit in found.limits]) == ("bob", [10, 1000])
+    for wrong in ("", first[:-1], first + "x", first.swapcase(), "ann", found.digest):
+        assert ring.find(wrong) is None
+    text = path.read_text()
+    assert first not in text
+    assert first.removeprefix(keys.PREFIX) not in text
+    assert hashlib.sha256(first.encode()).hexdigest() in text
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_keys_are_256_random_bits(tmp_path) -> None:
+    made = {add_key(tmp_path / "keys", f"k{i}") for i in range(20)}
+    assert len(made) == 20
+    assert all(len(key.removeprefix(keys.PREFIX)) == 43 for key in made)  # 256 bits, 6 a letter
+
+
+def test_every_key_is_compared_in_constant_time(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "keys"
+    secrets = [add_key(path, name) for name in ("ann", "bob", "cyd")]
+    ring, compared = KeyRing(path), []
+
+    def compare(a: str, b: str) -> bool:
+        compared.append((a, b))
+        return a == b
+
+    monkeypatch.setattr(keys, "compare_digest", compare)
+    for secret in (secrets[0], secrets[2], "wrong"):
+        compared.clear()
+        ring.find(secret)
+        assert len(compared) == 3, "the time would tell which key it is"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("tintflow_secret  ann\n", "line 1: expected a SHA-256"),
+        (f"{DIGEST}\n", "and a name"),
+        (f"# keys\n\n{DIGEST}  ann  often\n", "line 3"),
+        (f"{DIGEST}  ann  0/minute\n", "at least 1"),
+        (f"{DIGEST}  ann\n{'1' * 64}  ann\n", "line 2: a second key named ann"),
+        ("\udcff", "cannot be read"),
+    ],
+)
+def test_malformed_file(tmp_path, text: str, words: str) -> None:
+    path = tmp_path / "keys"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(KeyFileError, match=words) as error:
+        KeyRing(path)
+    assert "tintflow_secret" not in str(error.value), "a key written in clear by mistake must not reach the log"
+
+
+def test_missing_file(tmp_path) -> None:
+    with pytest.raises(KeyFileError, match="cannot be read"):
+        KeyRing(tmp_path / "none")
+
+
+def test_an_empty_file_lets_nobody_in(tmp_path) -> None:
+    path = tmp_path / "keys"
+    path.touch()
+    assert KeyRing(path).find("") is None
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Write a file so that its time of change differs, however coarse the clock is."""
+    before = path.stat().st_mtime_ns
+    path.write_text(text)
+    os.utime(path, ns=(before + 1_000_000_000, before + 1_000_000_000))
+
+
+def test_a_changed_file_is_read_again_and_a_malformed_one_changes_nothing(tmp_path) -> None:
+    path = tmp_path / "keys"
+    ann = add_key(path, "ann")
+    ring = KeyRing(path)
+    assert not ring.reload()
+    rewrite(path, "broken\n")
+    with pytest.raises(KeyFileError):
+        ring.reload()
+    assert not ring.reload(), "complained about twice"
+    assert ring.find(ann) is not None
+    rewrite(path, "")
+    assert ring.reload()
+    assert ring.find(ann) is None
+
+
+@pytest.mark.parametrize("name", ["", "two words", "two\nlines", " "])
+def test_a_name_is_one_word(tmp_path, name: str) -> None:
+    with pytest.raises(KeyFileError, match="one word"):
+        add_key(tmp_path / "keys", name)
+    assert not (tmp_path / "keys").exists()
+
+
+def test_command_shows_the_key_once_and_writes_its_hash(tmp_path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("# ours")
+    result = CliRunner().invoke(app, ["keys", "add", "ann", "--file", str(path), "--rate-limit", "5/minute"])
+    assert result.exit_code == 0, result.output
+    key = KeyRing(path).find(result.stdout.strip())
+    assert key is not None
+    assert (key.name, [limit.amount for limit in key.limits]) == ("ann", [5])
+    assert path.read_text().startswith("# ours\n")
+    again = CliRunner().invoke(app, ["keys", "add", "ann"], env={"TINTFLOW_API_KEYS_FILE": str(path)})
+    assert again.exit_code == 2
+    assert "a second key named ann" in again.stderr
+    assert len(path.read_text().splitlines()) == 2

@@ -1,0 +1,131 @@
+"""What comes in stays in the request: nothing is fetched, logged or kept."""
+
+import base64
+import logging
+import os
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from service import logs
+
+PATH = "/v1/colorizations"
+MARK = "a-private-word"
+
+
+@pytest.fixture
+def trap() -> Iterator[socket.socket]:
+    """A listener that nobody should call."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        yield listener
+
+
+@pytest.fixture
+def calls(monkeypatch) -> list[tuple[str, object]]:
+    """What other threads than the test's, the server's among them, try to reach."""
+    made: list[tuple[str, object]] = []
+    here = threading.current_thread()
+
+    def watched(name: str, original):
+        def call(*arguments, **options):
+            if threading.current_thread() is not here:
+                made.append((name, arguments[-1]))
+            return original(*arguments, **options)
+
+        return call
+
+    for owner, name in ((socket.socket, "connect"), (socket.socket, "connect_ex"), (socket, "getaddrinfo")):
+        monkeypatch.setattr(owner, name, watched(name, getattr(owner, name)))
+    return made
+
+
+@pytest.mark.parametrize(
+    "image", ["http://{trap}/a.jpg", "data:image/png,http://{trap}/a.png", "//{trap}/a.jpg", "file:///etc/hostname"]
+)
+def test_no_url_is_fetched(service, grey_png, trap, calls, image: str) -> None:
+    url = image.format(trap=f"127.0.0.1:{trap.getsockname()[1]}")
+    good = base64.b64encode(grey_png).decode()
+    answers = [
+        service.client.post(PATH, json={"image": url}),
+        service.client.post(PATH, json={"image": {"url": url}}),
+        service.client.post(PATH, json={"image": good, "image_url": url}),
+        service.client.post("/v1/transfers", json={"image": good, "reference": url}),
+        service.client.post(PATH, files={"image": (None, url)}),
+        service.post(url.encode()),
+    ]
+    assert all(answer.is_client_error for answer in answers), [answer.status_code for answer in answers]
+    assert calls == []
+    with pytest.raises(BlockingIOError):
+        trap.accept()
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+@pytest.mark.usefixtures("own_logging")
+def test_uploads_are_not_logged(start, encoded, grey_photo, monkeypatch, caplog, log_format: str) -> None:
+    monkeypatch.setattr(sys, "stderr", StringIO())
+    logs.configure(log_format)  # type: ignore[arg-type]
+    caplog.set_level(logging.WARNING, logger="httpx")  # the client's own lines
+    service = start()
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", MARK)
+    photo = encoded(grey_photo, "PNG", pnginfo=text)
+    assert MARK.encode() in photo
+    in_base64 = base64.b64encode(photo).decode()
+    assert service.post(photo).status_code == 200
+    bad = [
+        service.post(photo[:-20]),
+        service.post(MARK.encode()),
+        service.client.post(PATH, json={"image": in_base64 + "!"}),
+        service.client.post(PATH, json={"image": MARK, MARK: MARK}),
+        service.client.post(PATH, content=MARK.encode(), headers={"Content-Type": "application/json"}),
+        service.client.post(f"{PATH}?q={MARK}", files={MARK: (f"{MARK}.jpg", photo)}),
+    ]
+    assert all(answer.is_client_error for answer in bad)
+    service.colorizer.error = ZeroDivisionError("unforeseen")
+    assert service.post(photo).status_code == 500
+    written = sys.stderr.getvalue()
+    assert "ZeroDivisionError" in written, "the log was not captured"
+    for private in (MARK, in_base64[:40], repr(photo[:20])[2:-1], "photo.jpg"):
+        assert private not in written
+
+
+def deleted_files(folder: Path) -> list[str]:
+    """List the files of a folder that have no name any more, and that this process holds open."""
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            links.append(str(descriptor.readlink()))
+        except FileNotFoundError:  # of the listing itself
+            continue
+    return [link for link in links if link.startswith(str(folder))]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc shows which files are open")  # noqa: PTH112
+def test_no_file_of_an_upload_is_left(start, encoded, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    service = start()
+    noise = np.random.default_rng(0).integers(0, 256, (1100, 1100), dtype=np.uint8)
+    photo = encoded(Image.fromarray(noise), "PNG")
+    assert len(photo) > 1_100_000, "such a small one would stay in memory anyway"
+    while service.colorizer.entered.acquire(blocking=False):
+        pass
+    service.colorizer.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(service.post, photo, n=1, output_format="jpeg")
+        assert service.colorizer.entered.acquire(timeout=10)
+        assert list(tmp_path.iterdir()) == []
+        service.colorizer.gate.set()
+        assert answer.result().status_code == 200
+    assert service.client.post(PATH, files={"image": photo, "n": (None, "99")}).status_code == 422
+    assert list(tmp_path.iterdir()) == []
+    assert deleted_files(tmp_path) == []
