@@ -29,7 +29,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.classifier import load_classifier
-from benchmarks.methods import DEFAULT_SAMPLES, CinnMethod, Method
+from benchmarks.methods import DEFAULT_SAMPLES, BaselineMethod, CinnMethod, Method
 from benchmarks.records import Record, Reference, measure
 from benchmarks.sheet import write_sheet
 from benchmarks.square import square
@@ -38,6 +38,7 @@ from model.color import photo_to_lightness
 from model.colorizer import CinnColorizer, load_colorizer
 from model.errors import InputError, ModelError
 from model.upsampling import upsample_to_rgb
+from training.baselines.checkpoint import load_baseline
 from training.data import NoPhotosError, read_named_photos
 
 __all__ = ["main", "read_labels"]
@@ -75,6 +76,9 @@ def main(
     json_file: Annotated[
         str | None, typer.Option("--json", help="Write JSON to this file, - for standard output.")
     ] = None,
+    baseline: Annotated[
+        list[Path] | None, typer.Option(help="Weights of a baseline to measure beside; may be repeated.")
+    ] = None,
     labels: Annotated[
         Path | None, typer.Option(exists=True, help="ImageNet classes: a TSV with columns file and class_index.")
     ] = None,
@@ -108,6 +112,7 @@ def main(
         classes = read_labels(labels) if labels else {}
         mean_chroma = np.broadcast_to(cinn.colorizer.cinn.chroma_mean.cpu().numpy(), (2, 64, 64))
         methods: list[Method] = [cinn]
+        methods += [BaselineMethod(load_baseline(path, cinn.colorizer.device), path.stem) for path in baseline or ()]
         records: dict[str, dict[str, list[Record]]] = defaultdict(lambda: {method.name: [] for method in methods})
         for subset, name, photo in track(_subsets(data), "measuring", console=console):
             if limit is None or len(records[subset][cinn.name]) < limit:

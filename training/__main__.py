@@ -1,4 +1,4 @@
-"""`python -m training`: train on your own photos, and join levels that were trained apart."""
+"""`python -m training`: train on your own photos, join levels that were trained apart, and train baselines."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,11 +7,13 @@ import typer
 from rich.console import Console
 
 from model.errors import ModelError
+from training.baselines.networks import BASELINES
+from training.baselines.train import train_baseline
 from training.data import NoPhotosError
 from training.run import RunConfig, join, run
 
 Level = Annotated[list[int] | None, typer.Option(help="Size of a level to train; repeat it to train some together.")]
-
+Features = Annotated[Path | None, typer.Option(help="Where condition features lie; below OUT if left out.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 errors = Console(stderr=True)
@@ -28,14 +30,45 @@ def run_command(
     name: Annotated[str, typer.Option(help="Of the weights that come out, as the service shows it.")] = "my-colors-1",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     resume: Annotated[bool, typer.Option(help="Go on from the states in OUT; without it they must not exist.")] = False,
+    features: Features = None,
 ) -> None:
     """Train the cINN: every level apart, one after another, or those that --level names together."""
-    states = sorted(out.glob("level-*.pt"))
-    if states and not resume:
-        errors.print(f"{out} holds a run already; go on with it with --resume, or choose another --out")
-        raise typer.Exit(2)
+    _refuse(sorted(out.glob("level-*.pt")), resume)
+    config = RunConfig(
+        data, out, minutes, tuple(level or ()), views, init=init, name=name, device=device, features=features
+    )
     try:
-        path = run(RunConfig(data, out, minutes, tuple(level or ()), views, init=init, name=name, device=device))
+        path = run(config)
+    except ModuleNotFoundError as error:
+        errors.print(f"{error.name} is not installed: pip install 'tintflow\\[train]'")  # \\[: no markup of rich's
+        raise typer.Exit(2) from error
+    except (ModelError, NoPhotosError) as error:
+        errors.print(str(error))
+        raise typer.Exit(2) from error
+    print(f"weights: {path}" if path else f"stopped; go on with --resume --out {out}")
+
+
+@app.command("baseline")
+def baseline_command(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(BASELINES)}.")],
+    data: Annotated[Path, typer.Option(exists=True, help="A folder of photos or of tar shards, or one shard.")],
+    out: Annotated[Path, typer.Option(help="State and weights go here.")] = Path("runs/baselines"),
+    minutes: Annotated[float, typer.Option(min=0, help="Of training, without the features.")] = 120,
+    views: Annotated[int, typer.Option(min=1, help="Of each photo: one whole, the others random crops.")] = 4,
+    init: Annotated[Path | None, typer.Option(exists=True, help="Weights of a cINN whose h to use.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    resume: Annotated[bool, typer.Option(help="Go on from the state in OUT; without it there must be none.")] = False,
+    features: Features = None,
+) -> None:
+    """Train a rival of the cINN, with the same h, features and budget; measure it with benchmarks.quality."""
+    _refuse([file for file in (out / f"{name}.pt",) if file.exists()], resume)
+    try:
+        path = train_baseline(
+            name, RunConfig(data, out, minutes, (), views, init=init, device=device, features=features)
+        )
+    except ModuleNotFoundError as error:
+        errors.print(f"{error.name} is not installed: pip install 'tintflow\\[train]'")  # \\[: no markup of rich's
+        raise typer.Exit(2) from error
     except (ModelError, NoPhotosError) as error:
         errors.print(str(error))
         raise typer.Exit(2) from error
@@ -55,6 +88,13 @@ def join_command(
         errors.print(str(error))
         raise typer.Exit(2) from error
     print(f"weights: {out}")
+
+
+def _refuse(states: list[Path], resume: bool) -> None:
+    """End where a run would begin anew over the states of another."""
+    if states and not resume:
+        errors.print(f"{states[0].parent} holds a run already; go on with it with --resume, or choose another --out")
+        raise typer.Exit(2)
 
 
 if __name__ == "__main__":

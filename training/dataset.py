@@ -28,6 +28,11 @@ class Batch(NamedTuple):
     chroma: Tensor
     """(B, 2, 64, 64), a*b*"""
 
+    def to(self, device: torch.device) -> "Batch":
+        """Move it to a device."""
+        features = ConditionFeatures(*(feature.to(device) for feature in self.features))
+        return Batch(features, self.lightness.to(device), self.chroma.to(device))
+
 
 class FeatureDataset:
     """Photos by their features; each photo has one or more views, of which a batch takes one at random."""

@@ -1,0 +1,137 @@
+"""The baselines: regression, conditional VAE and conditional GAN."""
+
+import math
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.baselines.decoder import Decoder, DecoderConfig
+from training.dataset import Batch
+
+__all__ = ["BASELINES", "Baseline", "ConditionalGan", "ConditionalVae", "Regression"]
+
+MIN_ERROR = 1e-4
+"""Mean squared error below which the VAE gains nothing more by it."""
+LOG_VARIANCE_LIMIT = 10.0
+L1_WEIGHT = 10.0
+"""of the GAN's generator, on standardized a*b*; pix2pix has 100 on a*b* divided by 110, which is 12 on ours."""
+LIGHTNESS_SCALE = 50.0
+
+
+class Baseline(nn.Module):
+    """Paints from a latent drawn from N(0, 1). Players are trained in turns, each on a loss of its own."""
+
+    has_latent: ClassVar[bool] = True
+    learning_rate: ClassVar[float] = 1e-3
+    betas: ClassVar[tuple[float, float]] = (0.9, 0.99)
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.decoder = Decoder(config if self.has_latent else replace(config, latent_channels=0))
+
+    def players(self) -> dict[str, nn.Module]:
+        """Return what is trained, in the order of their turns."""
+        return {"painter": self}
+
+    def loss(self, player: str, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
+        """Return a player's loss, a scalar. target: (B, 2, 64, 64), standardized a*b*."""
+        raise NotImplementedError
+
+    def held_out_loss(self, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
+        """Return what tells how training goes, on photos kept back."""
+        return self.loss("painter", batch, target, generator)
+
+    def paint(self, batch: Batch, z: Tensor) -> Tensor:
+        """Return standardized a*b* as float32."""
+        return self.decoder(batch.features, batch.lightness, z).float()
+
+    def draw(self, photos: int, like: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw latents."""
+        return torch.randn(photos, *self.decoder.latent_shape, generator=generator).to(like.device)
+
+
+class Regression(Baseline):
+    """CNN regression: the mean colour, and one coloring only."""
+
+    has_latent = False
+
+    def loss(self, player: str, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
+        """Mean squared error."""
+        return F.mse_loss(self.paint(batch, self.draw(len(target), target, generator)), target)
+
+
+class ConditionalVae(Baseline):
+    """Conditional VAE with a Gaussian decoder of one variance, always the best one.
+
+    Source: Kingma and Welling 2014 (arXiv 1312.6114); Rybkin et al. 2021 (arXiv 2006.13202) for the variance.
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__(config)
+        layers: list[nn.Module] = []
+        channels = 3
+        for width in reversed(config.widths):
+            layers += [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.ReLU()]
+            channels = width
+        self.encoder = nn.Sequential(*layers, nn.Conv2d(channels, 2 * config.latent_channels, 3, padding=1))
+
+    def loss(self, player: str, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
+        """Negative evidence lower bound in nats for each of the 8192 dimensions, without its constant."""
+        mean, raw = self.encoder(_with_lightness(target, batch)).float().chunk(2, 1)
+        log_variance = raw.clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
+        z = mean + (0.5 * log_variance).exp() * self.draw(len(target), target, generator)
+        error = F.mse_loss(self.paint(batch, z), target)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum() / target.numel()
+        return 0.5 * error.clamp_min(MIN_ERROR).log() + divergence
+
+
+class ConditionalGan(Baseline):
+    """pix2pix with a latent for its noise: judged by patches, beside an L1 loss.
+
+    Source: Isola et al. 2017 (arXiv 1611.07004).
+    """
+
+    learning_rate = 2e-4
+    betas = (0.5, 0.99)
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__(config)
+        layers: list[nn.Module] = []
+        channels = 3
+        for width in reversed(config.widths):
+            layers += [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+            channels = width
+        self.discriminator = nn.Sequential(*layers, nn.Conv2d(channels, 1, 3, padding=1))
+
+    def players(self) -> dict[str, nn.Module]:
+        """Return generator and discriminator."""
+        return {"painter": self.decoder, "discriminator": self.discriminator}
+
+    def loss(self, player: str, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
+        """Cross-entropy of the discriminator, or what the generator makes of it; the non-saturating form."""
+        z = self.draw(len(target), target, generator)
+        if player == "discriminator":
+            with torch.no_grad():
+                painted = self.paint(batch, z)
+            judged = self.discriminator(_with_lightness(torch.cat((target, painted)), batch)).float()
+            real, fake = judged.chunk(2)
+            return 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
+        painted = self.paint(batch, z)
+        judged = self.discriminator(_with_lightness(painted, batch)).float()
+        return F.softplus(-judged).mean() + L1_WEIGHT * F.l1_loss(painted, target)
+
+    def held_out_loss(self, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
+        """Mean absolute error, for the rest depends on how good the discriminator is."""
+        return F.l1_loss(self.paint(batch, self.draw(len(target), target, generator)), target)
+
+
+BASELINES: dict[str, type[Baseline]] = {"regression": Regression, "cvae": ConditionalVae, "cgan": ConditionalGan}
+
+
+def _with_lightness(chroma: Tensor, batch: Batch) -> Tensor:
+    """Stack the lightness at 64×64 onto standardized a*b*, (kB, 2, 64, 64) to (kB, 3, 64, 64)."""
+    small = F.avg_pool2d(batch.lightness / LIGHTNESS_SCALE - 1, 2)
+    return torch.cat((small.repeat(math.ceil(len(chroma) / len(small)), 1, 1, 1), chroma), 1)
