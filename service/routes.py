@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import RedirectResponse
 
 from model.errors import CheckpointError, InputError, ModelError, NonFiniteError
 from service import errors, problems
@@ -177,12 +176,6 @@ async def readyz(engine: EngineOf) -> Status:
 async def metrics(metrics: MetricsOf) -> Response:
     """Return metrics for Prometheus."""
     return Response(metrics.text(), media_type=Metrics.media_type)
-
-
-@router.get("/", include_in_schema=False)
-async def root() -> RedirectResponse:
-    """Lead people to the documentation."""
-    return RedirectResponse("/docs")
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:

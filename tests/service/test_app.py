@@ -34,9 +34,7 @@ def test_models(service) -> None:
     }
 
 
-def test_root_leads_to_the_documentation(service) -> None:
-    answer = service.client.get("/")
-    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+def test_documentation_is_of_this_service_alone(service) -> None:
     page = service.client.get("/docs")
     assert "text/html" in page.headers["content-type"]
     scripts = re.findall(r'(?:src|href)="([^"]+)"', page.text)
@@ -92,12 +90,12 @@ def test_log_names_the_request_and_never_its_content(service, grey_png) -> None:
 
 COMMON = {"image", "seed", "temperature", "output_format", "output_compression", "response_format"}
 FIELDS = {
-    "colorizations": (COMMON | {"n", "latent_norm", "rank", "candidates", "select", "hints"}, {"image"}),
+    "colorizations": (COMMON | {"n", "offset", "latent_norm", "rank", "candidates", "select", "hints"}, {"image"}),
     "variations": (
-        COMMON | {"n", "index", "strength", "levels", "noise_seed", "latent_norm"},
+        COMMON | {"n", "offset", "index", "strength", "levels", "noise_seed", "latent_norm"},
         {"image", "seed", "index"},
     ),
-    "transfers": (COMMON | {"reference", "n", "weights"}, {"image", "reference"}),
+    "transfers": (COMMON | {"reference", "n", "offset", "weights"}, {"image", "reference"}),
     "interpolations": (
         COMMON | {"reference", "index", "to_seed", "to_index", "steps", "path", "latent_norm"},
         {"image", "seed", "index"},

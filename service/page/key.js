@@ -1,0 +1,29 @@
+/** The service's API key, where it asks for one: kept in this tab alone. */
+
+import { byId } from "./element.js";
+
+const NAME = "tintflow-key";
+let asking = null;
+
+export const storedKey = () => sessionStorage.getItem(NAME);
+
+/** Ask for a key, once for all requests that wait. Returns whether there is one that `refused` is not. */
+export function askForKey(refused) {
+  if (storedKey() !== refused) return Promise.resolve(true); // another request has been given one meanwhile
+  asking ??= new Promise((resolve) => {
+    const dialog = byId("key-dialog");
+    const input = byId("key");
+    if (refused) byId("key-note").textContent = "The service does not know this key. Is it spelled right?";
+    dialog.returnValue = "";
+    byId("key-cancel").onclick = () => dialog.close();
+    dialog.addEventListener("close", () => {
+      asking = null;
+      const given = dialog.returnValue === "use";
+      if (given) sessionStorage.setItem(NAME, input.value.trim());
+      input.value = "";
+      resolve(given);
+    }, { once: true });
+    dialog.showModal();
+  });
+  return asking;
+}

@@ -1,0 +1,21 @@
+/** Undo and redo: buttons, and the usual keys outside of text fields. */
+
+import { byId } from "./element.js";
+import { canRedo, canUndo, listen, redo, undo } from "./store.js";
+
+export function setUpUndo() {
+  byId("undo").onclick = undo;
+  byId("redo").onclick = redo;
+  addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.target.matches('input[type="number"], input[type="password"]')) return;
+    const key = event.key.toLowerCase();
+    const action = key === "y" || (key === "z" && event.shiftKey) ? redo : key === "z" ? undo : null;
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+  listen(() => {
+    byId("undo").disabled = !canUndo();
+    byId("redo").disabled = !canRedo();
+  });
+}

@@ -1,0 +1,35 @@
+/** The wipe: left of it the grey photo, right of it the coloring. */
+
+import { byId, clamp } from "./element.js";
+
+const STEPS = { ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2 };
+let percent = 0;
+
+export function setUpWipe() {
+  const handle = byId("wipe");
+  handle.addEventListener("pointerdown", (event) => {
+    handle.setPointerCapture(event.pointerId);
+    event.stopPropagation();
+  });
+  handle.addEventListener("pointermove", (event) => {
+    if (!handle.hasPointerCapture(event.pointerId)) return;
+    const box = byId("stage").getBoundingClientRect();
+    wipeTo((100 * (event.clientX - box.left)) / box.width);
+  });
+  handle.addEventListener("keydown", (event) => {
+    const to = { Home: 0, End: 100 }[event.key] ?? (event.key in STEPS ? percent + STEPS[event.key] : null);
+    if (to === null) return;
+    event.preventDefault();
+    wipeTo(to);
+  });
+  wipeTo(0);
+}
+
+export function wipeTo(to) {
+  percent = clamp(to, 0, 100);
+  byId("stage").style.setProperty("--wipe", `${percent}%`);
+  byId("stage").style.setProperty("--wiped", percent / 100);
+  const handle = byId("wipe");
+  handle.setAttribute("aria-valuenow", Math.round(percent));
+  handle.setAttribute("aria-valuetext", percent === 0 ? "all coloring" : percent === 100 ? "all grey" : `${Math.round(percent)} % grey`);
+}

@@ -1,0 +1,37 @@
+"""The page at `/` and its files: plain HTML, CSS and JavaScript modules from `service/page`, as they are."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.staticfiles import StaticFiles
+
+__all__ = ["PAGE_HEADERS", "router"]
+
+PAGE = Path(__file__).parent / "page"
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-cache",  # asked for anew each time, answered 304: no page mixes two versions
+}
+
+router = APIRouter(include_in_schema=False)
+files = StaticFiles(directory=PAGE)
+
+
+@router.get("/")
+async def page(request: Request) -> Response:
+    """Return the page."""
+    return await _file("index.html", request)
+
+
+@router.get("/page/{name}")
+async def page_file(name: str, request: Request) -> Response:
+    """Return one of the page's files; without its own 404, for the router has one."""
+    return await _file(name, request)
+
+
+async def _file(name: str, request: Request) -> Response:
+    response = await files.get_response(name, request.scope)
+    response.headers.update(PAGE_HEADERS)
+    return response

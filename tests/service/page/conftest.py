@@ -1,0 +1,110 @@
+"""The page in a real browser, on a running service with the fake colorizer."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+TIMEOUT = 10_000  # milliseconds
+EXECUTABLE = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if EXECUTABLE is None:
+        pytest.skip("needs chromium (on Debian: apt-get install chromium)")
+    expect.set_options(timeout=TIMEOUT)
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # chromium refuses to run as root with it
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=sandbox)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, service) -> Iterator[Callable[..., Page]]:
+    """A function that opens the page in a browser of its own; the test fails on any error in the browser's console.
+
+    Arguments are those of a browser's context, `at` what follows the address, `of` another service, and `expected`
+    words of console errors that the test means to see.
+    """
+    contexts: list[BrowserContext] = []
+    unexpected: list[str] = []
+
+    def open_one(at: str = "", of=service, expected: str = "", **options: object) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(TIMEOUT)
+        page.on("pageerror", lambda error: unexpected.append(str(error)))
+        page.on(
+            "console",
+            lambda line: (
+                unexpected.append(line.text)
+                if line.type in ("error", "warning") and not (expected and expected in line.text)
+                else None
+            ),
+        )
+        page.goto(f"{of.client.base_url}{at}")
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert not unexpected
+
+
+@pytest.fixture
+def page(open_page) -> Page:
+    return open_page()
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grey photo on disk, 300 wide and 200 high."""
+    path = tmp_path_factory.mktemp("photos") / "bridge.png"
+    y, x = np.mgrid[0:200, 0:300]
+    Image.fromarray((40 + 0.4 * x + 0.3 * y).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def color_photo(photo: Path) -> Path:
+    """A colour photo on disk."""
+    path = photo.with_name("beach.png")
+    Image.new("RGB", (90, 60), (200, 120, 40)).save(path)
+    return path
+
+
+@pytest.fixture
+def upload(photo: Path) -> Callable[..., None]:
+    """A function that chooses a photo and waits for its colorings."""
+
+    def choose(page: Page, *paths: Path, colorings: int = 4) -> None:
+        page.set_input_files("#files", list(paths) or [photo])
+        expect(page.locator(".card.new")).to_have_count(colorings)
+        expect(page.locator("#run-progress")).to_be_hidden()
+
+    return choose
+
+
+@pytest.fixture
+def drop() -> Callable[[Page, str, Path], None]:
+    """A function that drops a file on what a selector finds, as a drag from a folder does."""
+    script = """(target, {bytes, name}) => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
+      for (const kind of ['dragover', 'drop']) {
+        target.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+      }
+    }"""
+
+    def on(page: Page, selector: str, path: Path) -> None:
+        page.locator(selector).evaluate(script, {"bytes": list(path.read_bytes()), "name": path.name})
+
+    return on

@@ -1,0 +1,121 @@
+"""For everyone: axe-core, the keyboard, phones, light and dark; and nothing from elsewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+SERIOUS = {"serious", "critical"}
+
+
+def findings(page: Page) -> list[str]:
+    violations = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:120]} {node.get('failureSummary', '')}"
+        for each in violations
+        if each["impact"] in SERIOUS
+        for node in each["nodes"]
+    ]
+
+
+def wide(page: Page) -> list[str]:
+    """List what sticks out to the right of the window."""
+    return page.evaluate("""() => [...document.querySelectorAll('body *')].filter((each) => each.checkVisibility()
+      && each.getBoundingClientRect().right > innerWidth + 1 && !each.closest('.strip, .away, .stage')
+    ).map((each) => each.outerHTML.slice(0, 80))""")
+
+
+@pytest.mark.parametrize(("scheme", "device"), [("light", {}), ("dark", PHONE)], ids=["light desktop", "dark phone"])
+def test_every_view_is_accessible_and_fits(open_page, upload, scheme: str, device: dict[str, object]) -> None:
+    page = open_page(color_scheme=scheme, reduced_motion="reduce", **device)
+    assert not findings(page)
+    assert not wide(page)
+    upload(page)
+    page.locator(".card.new .mark").nth(0).click()
+    page.locator(".card.new .mark").nth(1).click()
+    assert not findings(page)
+    assert not wide(page)
+    page.click("#unmark")
+    page.locator(".card.new .open").nth(0).click()
+    assert not findings(page)
+    assert not wide(page)
+    page.click("#hint-here")
+    page.click("#hint-add")
+    assert not findings(page)
+    assert not wide(page)
+
+
+def brightness(page: Page) -> float:
+    """Return the lightness of the page's background, 0 … 1."""
+    return float(re.match(r"oklch\(([\d.]+)", page.evaluate("getComputedStyle(document.body).backgroundColor"))[1])
+
+
+def test_light_and_dark_follow_the_system_until_told(open_page) -> None:
+    page = open_page(color_scheme="dark")
+    assert brightness(page) < 0.3
+    page.emulate_media(color_scheme="light")
+    assert brightness(page) > 0.9
+    page.click("#theme")
+    assert brightness(page) < 0.3
+    page.reload()
+    assert brightness(page) < 0.3
+
+
+def test_all_of_it_by_keyboard(page, photo, tmp_path) -> None:
+    """Choose, open, wipe, download and close without a pointer."""
+
+    def tab_to(selector: str) -> None:
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.locator(selector).first.evaluate("each => each === document.activeElement"):
+                return
+        pytest.fail(f"no way to {selector} by Tab")
+
+    tab_to("#files")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    chooser.value.set_files(photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    tab_to(".card.new .open")
+    page.keyboard.press("Enter")
+    expect(page.locator("#stage")).to_be_focused()
+    tab_to("#wipe")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#wipe")).to_have_attribute("aria-valuenow", "2")
+    tab_to("#download")
+    with page.expect_download():
+        page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.locator(".card.new .open").first).to_be_focused()
+
+
+def test_nothing_from_elsewhere(open_page, service, upload) -> None:
+    """Offline, so to say: no other host is asked, and the policy would not let it."""
+    page = open_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    upload(page)
+    own = (str(service.client.base_url), "blob:", "data:")
+    assert asked
+    assert [url for url in asked if not url.startswith(own)] == []
+    policy = service.client.get("/").headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+def test_files_of_the_page(service) -> None:
+    folder = Path("service/page")
+    for path in folder.iterdir():
+        answer = service.client.get(f"/page/{path.name}")
+        assert (answer.status_code, answer.content) == (200, path.read_bytes())
+        again = service.client.get(f"/page/{path.name}", headers={"If-None-Match": answer.headers["etag"]})
+        assert again.status_code == 304
+    for name in ("no.js", "..%2fsite.py", "%2e%2e/site.py"):
+        answer = service.client.get(f"/page/{name}")
+        assert answer.status_code == 404
+        assert answer.json()["code"] == "not_found"
