@@ -17,6 +17,7 @@ from service.metrics import Metrics
 from service.openapi import describe_schemas
 from service.routes import router
 from service.settings import Settings
+from service.tracing import telemetry
 
 __all__ = ["create_app"]
 
@@ -43,6 +44,7 @@ def create_app(settings: Settings, load: Load) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         dependencies=[Depends(access.check)],
+        telemetry=telemetry(settings.tracing),
     )
     app.state.settings, app.state.metrics, app.state.engine = settings, metrics, engine
     app.add_middleware(RequestLog, metrics=metrics)

@@ -15,6 +15,7 @@ from service.engine import Engine, State
 from service.key_commands import app as keys
 from service.keys import KeyFileError
 from service.settings import Settings
+from service.tracing import TracingUnavailableError
 
 __all__ = ["app"]
 
@@ -36,7 +37,7 @@ def serve(
         settings = Settings()
         logs.configure(settings.log_format)
         application = create_app(settings, load_colorizer)
-    except (ValidationError, KeyFileError) as error:
+    except (ValidationError, KeyFileError, TracingUnavailableError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     engine: Engine = application.state.engine

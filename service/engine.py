@@ -23,6 +23,7 @@ from service.metrics import Metrics
 from service.parameters import Parameters, VariationParameters
 from service.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
 from service.settings import Settings
+from service.tracing import record_stages
 
 __all__ = ["Colorization", "Engine", "Load", "Sample", "State"]
 
@@ -259,6 +260,7 @@ class Engine:
         self._metrics.pixels.inc(pixels)
         for stage, seconds in timings.items():
             self._metrics.stage_seconds.labels(stage).observe(seconds)
+        record_stages(timings)
         rounded = {stage: round(seconds, 4) for stage, seconds in timings.items()}
         log.info(event, kind=endpoint.name, pixels=pixels, **facts, **rounded)
 

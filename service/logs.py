@@ -12,12 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import Metrics
 from service.problems import INTERNAL_ERROR, internal_error
+from service.tracing import QUIET_PATHS, trace_id
 
 __all__ = ["RequestLog", "configure"]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# asked every few seconds by machines
-QUIET_PATHS = {"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"}
 
 log = structlog.get_logger()
 
@@ -84,7 +83,7 @@ class RequestLog:
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id, **trace_id()):
             try:
                 await self._app(scope, receive, send_numbered)
             except Exception:  # the last resort of every request: whatever it was, the client gets an answer

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """threads that decode and encode"""
     log_format: Literal["console", "json"] = "console"
     """how log lines are written to standard error"""
+    tracing: bool = False
+    """whether OpenTelemetry traces are sent to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs the extra `otel`"""
     api_keys_file: Path | None = None
     """file of hashed API keys, as `tintflow keys add` writes it; without one, everyone may"""
     rate_limit: str = ""

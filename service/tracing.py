@@ -1,0 +1,66 @@
+"""OpenTelemetry: a span for each request, which FastAPI makes, and within it one for each stage."""
+
+import time
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry import trace
+from starlette.types import Scope
+
+__all__ = ["QUIET_PATHS", "TracingUnavailableError", "record_stages", "telemetry", "trace_id"]
+
+QUIET_PATHS = {"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"}
+"""asked every few seconds by machines"""
+NANOSECONDS = 1_000_000_000
+EXPORTER = "opentelemetry.exporter.otlp.proto.http"
+
+
+class TracingUnavailableError(RuntimeError):
+    """Tracing is asked for, and the extra for it is not installed."""
+
+
+def telemetry(tracing: bool) -> TelemetryConfig:
+    """Say what FastAPI traces: requests if wanted, sent to where OTEL_EXPORTER_OTLP_ENDPOINT says.
+
+    Raises TracingUnavailableError.
+    """
+    if tracing and not _is_installed(EXPORTER):
+        raise TracingUnavailableError("TINTFLOW_TRACING needs more packages: pip install 'tintflow[otel]'")
+    return TelemetryConfig(
+        tracing=tracing,
+        auto_configure=tracing,
+        metrics=False,  # Prometheus is told
+        logs=False,  # they hold the texts of exceptions
+        operation_spans=False,
+        exclude=_is_quiet,
+    )
+
+
+def record_stages(timings: Mapping[str, float]) -> None:
+    """Add spans to the current request's: its stages (seconds, in their order), back to back, the last ending now."""
+    if not trace.get_current_span().is_recording():
+        return
+    tracer = trace.get_tracer("tintflow")
+    start = time.time_ns() - round(sum(timings.values()) * NANOSECONDS)
+    for stage, seconds in timings.items():
+        end = start + round(seconds * NANOSECONDS)
+        tracer.start_span(stage, start_time=start).end(end)
+        start = end
+
+
+def trace_id() -> dict[str, str]:
+    """Return what lets a log line be found from its trace: nothing where there is none."""
+    context = trace.get_current_span().get_span_context()
+    return {"trace_id": trace.format_trace_id(context.trace_id)} if context.is_valid else {}
+
+
+def _is_quiet(scope: Scope) -> bool:
+    return scope.get("path") in QUIET_PATHS
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package above it
+        return False

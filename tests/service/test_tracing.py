@@ -1,0 +1,93 @@
+"""Traces: one of each request, with a span for each stage."""
+
+import logging
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+import structlog
+
+from service import tracing
+from service.tracing import TracingUnavailableError, record_stages, telemetry
+
+pytest.importorskip("opentelemetry.sdk", reason="the extra `otel` is not installed")
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+CALLER = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = f"00-{CALLER}-b7ad6b7169203331-01"
+
+
+@pytest.fixture(scope="module")
+def exporter() -> InMemorySpanExporter:
+    """What the process's one provider of tracers exports to; there is no way to take it back."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return exporter
+
+
+@pytest.fixture
+def spans(exporter) -> Iterator[InMemorySpanExporter]:
+    exporter.clear()
+    yield exporter
+    exporter.clear()
+
+
+def by_name(exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:
+    return {span.name: span for span in exporter.get_finished_spans()}
+
+
+def test_a_request_and_its_stages_are_traced(start, grey_png, spans) -> None:
+    service = start(tracing=True)
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        answer = service.post(grey_png, {"traceparent": TRACEPARENT})
+    found = by_name(spans)
+    request = found.pop("POST /v1/colorizations")
+    assert request.attributes["http.response.status_code"] == 200
+    assert {"decode", "condition", "sample", "upsample", "encode"} <= set(found)
+    for name, seconds in answer.json()["timings"].items():
+        span = found[name]
+        assert (span.end_time - span.start_time) / 1e9 == pytest.approx(seconds, abs=1e-6)
+        assert span.parent.span_id == request.context.span_id
+        assert request.start_time <= span.end_time <= request.end_time
+    stages = sorted(found.values(), key=lambda span: span.start_time)
+    assert all(a.end_time == b.start_time for a, b in pairwise(stages)), "not back to back"
+    assert {span.context.trace_id for span in [request, *stages]} == {int(CALLER, 16)}, "not the caller's trace"
+    assert {line["trace_id"] for line in lines} == {CALLER}
+
+
+def test_errors_are_traced_without_their_texts(start, grey_png, spans) -> None:
+    service = start(tracing=True)
+    service.colorizer.error = ZeroDivisionError("a secret of the inside")
+    service.post(grey_png)
+    (span,) = spans.get_finished_spans()
+    assert span.attributes["http.response.status_code"] == 500
+    assert "secret" not in span.to_json()
+
+
+def test_machines_that_watch_are_not_traced(start, spans) -> None:
+    service = start(tracing=True)
+    for path in ("/livez", "/readyz", "/metrics"):
+        service.client.get(path)
+    assert not spans.get_finished_spans()
+
+
+def test_nothing_is_traced_by_default(start, grey_png, spans) -> None:
+    start().post(grey_png, {"traceparent": TRACEPARENT})
+    assert not spans.get_finished_spans()
+
+
+def test_stages_outside_of_a_request_are_not_traced(spans) -> None:
+    record_stages({"decode": 0.1})
+    assert not spans.get_finished_spans()
+
+
+def test_tracing_without_the_extra_ends_the_start(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(tracing, "EXPORTER", "opentelemetry.nothing.like.it")
+    with caplog.at_level(logging.WARNING), pytest.raises(TracingUnavailableError, match=r"tintflow\[otel\]"):
+        telemetry(True)
+    assert telemetry(False)["tracing"] is False
