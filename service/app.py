@@ -8,7 +8,7 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from service import problems, site
+from service import open_inference, openai_images, problems, site
 from service.access import Access, allow_origins
 from service.engine import Engine, Load
 from service.headers import SecurityHeaders
@@ -51,6 +51,8 @@ def create_app(settings: Settings, load: Load) -> FastAPI:
     allow_origins(app, settings)
     app.add_middleware(SecurityHeaders)
     app.include_router(router)
+    app.include_router(openai_images.router)
+    app.include_router(open_inference.router)
     app.include_router(site.router)
     problems.install(app)
     describe_schemas(app, access.open_paths)

@@ -1,12 +1,13 @@
 """`POST /v1/images/edits` as OpenAI's clients call it: colorizations under another name, with their defaults."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from service.encoding import OutputFormat
-from service.endpoints import COLORIZATIONS, ColorEndpoint
+from service.endpoints import COLORIZATIONS
 from service.error_member import ErrorMemberRoute
 from service.parameters import ColorizationParameters, Count
 from service.routes import EngineOf, SettingsOf, colorings, described
@@ -30,7 +31,7 @@ class EditParameters(ColorizationParameters):
     background: Literal["auto"] | None = Field(default=None, description="a coloring has the photo's own transparency")
 
 
-EDITS = ColorEndpoint("image_edit", EditParameters, example={"prompt": "colorize", "n": 1}, run=COLORIZATIONS.run)
+EDITS = replace(COLORIZATIONS, name="image_edit", parameters=EditParameters, example={"prompt": "colorize", "n": 1})
 
 
 class OpenAIRoute(ErrorMemberRoute):

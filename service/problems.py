@@ -13,7 +13,16 @@ from model.errors import CheckpointError, InputError, ModelError, NonFiniteError
 from service import errors
 from service.errors import FieldProblem
 
-__all__ = ["INTERNAL_ERROR", "PROBLEMS", "ROUTER_CODES", "Problem", "install", "internal_error", "responses"]
+__all__ = [
+    "INTERNAL_ERROR",
+    "PROBLEMS",
+    "ROUTER_CODES",
+    "Problem",
+    "install",
+    "internal_error",
+    "known_error",
+    "responses",
+]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -85,7 +94,7 @@ def _answer(
     )
 
 
-async def _known_error(request: Request, error: Exception) -> JSONResponse:
+async def known_error(request: Request, error: Exception) -> JSONResponse:
     """Answer a service's or model's error by the table."""
     status, code = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
     fields, headers = None, {}
@@ -114,7 +123,7 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     """Answer what FastAPI itself refuses, in the service's own words."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type alone
     found = [FieldProblem(str(each["loc"][-1]), each["msg"]) for each in error.errors()]
-    return await _known_error(request, errors.ParameterError(*found))
+    return await known_error(request, errors.ParameterError(*found))
 
 
 def internal_error() -> JSONResponse:
@@ -125,8 +134,8 @@ def internal_error() -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Let every error that leaves a route become a problem."""
-    app.add_exception_handler(errors.ServiceError, _known_error)
-    app.add_exception_handler(ModelError, _known_error)
+    app.add_exception_handler(errors.ServiceError, known_error)
+    app.add_exception_handler(ModelError, known_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
 

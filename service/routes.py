@@ -26,7 +26,7 @@ from service.openapi import COLORIZATION_ANSWERS, body
 from service.schemas import ColorizationResponse, LikelihoodResponse, Model, ModelList, Status
 from service.settings import Settings
 
-__all__ = ["router"]
+__all__ = ["NOT_READY", "EngineOf", "SettingsOf", "colorings", "described", "router"]
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ SCORING_ERRORS = (
 COLORING_ERRORS = (*SCORING_ERRORS, errors.NotAcceptableError, errors.OutputSizeError)
 
 
-def _described(endpoint: Endpoint[Any]) -> dict[str, Any]:
+def described(endpoint: Endpoint[Any]) -> dict[str, Any]:
     """Return what OpenAPI shows of an endpoint."""
     makes_colorings = isinstance(endpoint, ColorEndpoint)
     answers = COLORIZATION_ANSWERS if makes_colorings else {}
@@ -87,7 +87,8 @@ def _described(endpoint: Endpoint[Any]) -> dict[str, Any]:
     }
 
 
-async def _colorings(endpoint: ColorEndpoint[Any], request: Request, engine: Engine, settings: Settings) -> Response:
+async def colorings(endpoint: ColorEndpoint[Any], request: Request, engine: Engine, settings: Settings) -> Response:
+    """Answer a request for colorings."""
     async with engine.accept():
         uploads, parameters = await read_request(request, engine, endpoint, settings.max_bytes)
         form = choose_form(request.headers.get("accept"), parameters)
@@ -100,47 +101,47 @@ async def _colorings(endpoint: ColorEndpoint[Any], request: Request, engine: Eng
     "/v1/colorizations",
     summary="Colorize a photo",
     response_model=ColorizationResponse,
-    **_described(COLORIZATIONS),
+    **described(COLORIZATIONS),
 )
 async def create_colorizations(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
     """Get N different, plausible colorings of one black-and-white photo, at its own size."""
-    return await _colorings(COLORIZATIONS, request, engine, settings)
+    return await colorings(COLORIZATIONS, request, engine, settings)
 
 
 @router.post(
     "/v1/variations",
     summary="Get more colorings like one",
     response_model=ColorizationResponse,
-    **_described(VARIATIONS),
+    **described(VARIATIONS),
 )
 async def create_variations(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
     """Get N colorings that are like a given one of the same photo, the less the higher the strength."""
-    return await _colorings(VARIATIONS, request, engine, settings)
+    return await colorings(VARIATIONS, request, engine, settings)
 
 
 @router.post(
     "/v1/transfers",
     summary="Colorize a photo by a reference",
     response_model=ColorizationResponse,
-    **_described(TRANSFERS),
+    **described(TRANSFERS),
 )
 async def create_transfers(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
     """Get N colorings of a photo whose colours come from another photo, through its latent."""
-    return await _colorings(TRANSFERS, request, engine, settings)
+    return await colorings(TRANSFERS, request, engine, settings)
 
 
 @router.post(
     "/v1/interpolations",
     summary="Go from one coloring to another",
     response_model=ColorizationResponse,
-    **_described(INTERPOLATIONS),
+    **described(INTERPOLATIONS),
 )
 async def create_interpolations(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
     """Get the colorings along a path between two of the same photo, or from one to a reference's colours."""
-    return await _colorings(INTERPOLATIONS, request, engine, settings)
+    return await colorings(INTERPOLATIONS, request, engine, settings)
 
 
-@router.post("/v1/likelihoods", summary="Say how plausible a photo's own colours are", **_described(LIKELIHOODS))
+@router.post("/v1/likelihoods", summary="Say how plausible a photo's own colours are", **described(LIKELIHOODS))
 async def create_likelihoods(request: Request, engine: EngineOf, settings: SettingsOf) -> LikelihoodResponse:
     """Get the exact bits per dimension of a photo's own colours, given its own lightness."""
     async with engine.accept():

@@ -157,7 +157,6 @@ class DeadlineError(ServerError):
 
 BY_CODE: dict[str, type[ProblemError]] = {
     "invalid_parameters": InvalidParameterError,
-    "invalid_input": InvalidParameterError,
     "too_many_pixels": TooManyPixelsError,
     "undecodable_image": UndecodableImageError,
     "output_too_large": OutputTooLargeError,

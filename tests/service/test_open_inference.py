@@ -1,0 +1,52 @@
+"""Health and metadata by the Open Inference Protocol."""
+
+import threading
+
+import pytest
+
+
+def test_a_ready_service(service) -> None:
+    answers = {
+        path: service.client.get(f"/v2/{path}")
+        for path in ("health/live", "health/ready", "models/colorization/ready", "models/colorization")
+    }
+    assert {answer.status_code for answer in answers.values()} == {200}
+    assert answers["health/live"].json() == {"live": True}
+    assert answers["health/ready"].json() == {"ready": True}
+    assert answers["models/colorization/ready"].json() == {"name": "colorization", "ready": True}
+
+
+def test_metadata_of_the_model(service) -> None:
+    metadata = service.client.get("/v2/models/colorization").json()
+    assert metadata["name"] == "colorization"
+    assert metadata["versions"] == ["fake-1"]
+    assert set(metadata) == {"name", "versions", "platform", "inputs", "outputs"}
+    for tensor in metadata["inputs"] + metadata["outputs"]:
+        assert set(tensor) == {"name", "datatype", "shape"}
+
+
+def test_inputs_and_outputs_are_those_of_colorizations(service, grey_png: bytes) -> None:
+    metadata = service.client.get("/v2/models/colorization").json()
+    values = {"n": 1, "seed": 7, "temperature": 0.5}
+    assert {tensor["name"] for tensor in metadata["inputs"]} == {"image", *values}
+    answer = service.post(grey_png, **values)
+    assert answer.status_code == 200
+    assert "bits_per_dim" in answer.json()["data"][0]
+
+
+@pytest.mark.parametrize("path", ["health/ready", "models/colorization/ready", "models/colorization"])
+def test_while_loading(start, path: str) -> None:
+    gate = threading.Event()
+    service = start(lambda settings: gate.wait(10))
+    try:
+        answer = service.client.get(f"/v2/{path}")
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"]
+        assert answer.json()["error"] == answer.json()["detail"] == "the model is being loaded"
+        assert service.client.get("/v2/health/live").status_code == 200
+    finally:
+        gate.set()
+
+
+def test_another_model_is_not_found(service) -> None:
+    assert service.client.get("/v2/models/other").status_code == 404
