@@ -1,0 +1,134 @@
+"""How much may be accepted at once, and when there will be room again."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from types import TracebackType
+
+from service.errors import QueueFullError
+
+__all__ = ["Backlog", "Place"]
+
+WINDOW_SECONDS = 60.0
+"""Throughput is that of this last while."""
+UNKNOWN_SECONDS = 5
+"""To wait, where nothing has been measured yet."""
+
+Clock = Callable[[], float]
+
+
+class Backlog:
+    """What the accepted, unanswered requests hold of each resource: never more than its limit, but for one alone.
+
+    A request that is larger than a limit by itself is accepted when nobody else holds any, or it would be told to come
+    again for ever.
+    """
+
+    def __init__(self, limits: Mapping[str, int], longest_seconds: float, clock: Clock = time.monotonic) -> None:
+        """limits: of each resource. longest_seconds: after which any request is over, whatever became of it."""
+        self._limits = dict(limits)
+        self._longest = math.ceil(longest_seconds)
+        self._clock = clock
+        self._held = dict.fromkeys(limits, 0)
+        self._places = 0
+        self._rates = {name: _Throughput(clock) for name in limits}
+
+    def held(self, resource: str) -> int:
+        """Return how much is held now."""
+        return self._held[resource]
+
+    def enter(self) -> "Place":
+        """Return an empty place, to be left again. Raises QueueFullError if nothing more can be claimed in it."""
+        for name, held in self._held.items():
+            self._check(name, 1, likely=held // max(self._places, 1))
+        self._places += 1
+        return Place(self)
+
+    def claim(self, amounts: Mapping[str, int]) -> None:
+        """Hold more of some resources, or of none. Raises QueueFullError, which says when there will be room."""
+        for name, amount in amounts.items():
+            self._check(name, amount)
+        for name, amount in amounts.items():
+            if not self._held[name]:
+                self._rates[name].begin()
+            self._held[name] += amount
+
+    def leave(self, amounts: Mapping[str, int], answered: bool) -> None:
+        """Give up a place and what is held in it; what was answered tells how long the next has to wait."""
+        self._places -= 1
+        for name, amount in amounts.items():
+            self._held[name] -= amount
+            if answered:
+                self._rates[name].count(amount)
+            if not self._held[name]:
+                self._rates[name].end()
+
+    def _check(self, name: str, amount: int, likely: int = 0) -> None:
+        """Raise QueueFullError if there is no room for an amount; it says when there is, for as much as is likely."""
+        held, limit = self._held[name], self._limits[name]
+        if held and held + amount > limit:
+            seconds = self._rates[name].seconds(held + max(amount, likely) - limit)
+            told = min(max(seconds, 1), self._longest)
+            raise QueueFullError(f"{held} of at most {limit} {name} are waiting", told)
+
+
+class Place:
+    """What one request holds. A context manager: left without an error, the request was answered."""
+
+    def __init__(self, backlog: Backlog) -> None:
+        self._backlog = backlog
+        self._held: dict[str, int] = {}
+
+    def claim(self, **amounts: int) -> None:
+        """Hold more. Raises QueueFullError if that is too much."""
+        self._backlog.claim(amounts)
+        for name, amount in amounts.items():
+            self._held[name] = self._held.get(name, 0) + amount
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._backlog.leave(self._held, answered=error is None)
+        self._held = {}
+
+
+class _Throughput:
+    """How much of a resource is answered a second, while any is held."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._begun = clock()
+        self._answered: deque[tuple[float, int]] = deque()
+        self._last: float | None = None
+
+    def begin(self) -> None:
+        """Begin to count anew: nothing was held until now."""
+        self._begun = self._clock()
+        self._answered.clear()
+
+    def end(self) -> None:
+        """Remember the rate: nothing is held any more."""
+        self._last = self._rate()
+
+    def count(self, amount: int) -> None:
+        """Count what was answered now."""
+        self._answered.append((self._clock(), amount))
+
+    def seconds(self, amount: int) -> int:
+        """Say how long this much will take."""
+        rate = self._rate()
+        return math.ceil(amount / rate) if rate else UNKNOWN_SECONDS
+
+    def _rate(self) -> float | None:
+        """Return the rate of the last while; before anything was answered in it, the one before."""
+        now = self._clock()
+        while self._answered and self._answered[0][0] <= now - WINDOW_SECONDS:
+            self._answered.popleft()
+        elapsed = min(now - self._begun, WINDOW_SECONDS)
+        if not self._answered or elapsed <= 0:
+            return self._last
+        return sum(amount for _, amount in self._answered) / elapsed

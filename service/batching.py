@@ -1,0 +1,139 @@
+"""Requests that wait together share one pass through the network, on a thread of its own."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+__all__ = ["Batcher"]
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    run: Callable[[Sequence[Any]], list[Any]]
+    item: Any
+    latents: int
+    result: asyncio.Future[Any]
+
+
+class Batcher:
+    """Runs the network for whatever waits, first come, first served; to be used in one event loop.
+
+    A batch begins as soon as the network is free. Only while other requests are on their way here, and the batch isn't
+    full, it waits for them a little. A batch that fails is halved until the failure is one request's own.
+    """
+
+    def __init__(self, max_latents: int, max_wait_seconds: float, observe: Callable[[int], object]) -> None:
+        """max_latents: of one batch, unless a request alone has more. observe: is told each batch's latents."""
+        self._max_latents = max_latents
+        self._max_wait = max_wait_seconds
+        self._observe = observe
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
+        self._waiting: deque[_Job] = deque()
+        self._coming = 0
+        self._change = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+
+    @property
+    def depth(self) -> int:
+        """How many requests wait."""
+        return len(self._waiting)
+
+    async def submit(self, run: Callable[[Sequence[ItemT]], list[ResultT]], item: ItemT, latents: int) -> ResultT:
+        """Run `run` on a batch that holds the item, and return the item's result, or raise its error.
+
+        Cancelled, it drops the item, if its batch has not begun.
+        """
+        job = _Job(run, item, latents, asyncio.get_running_loop().create_future())
+        self._waiting.append(job)
+        self._change.set()
+        if self._worker is None or self._worker.done():
+            # in a context of its own, since it outlives the request that started it
+            self._worker = asyncio.get_running_loop().create_task(self._work(), context=Context())
+        try:
+            found: ResultT = await job.result
+            return found
+        finally:
+            if job in self._waiting:
+                self._waiting.remove(job)
+
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """Announce a request that will submit something soon."""
+        self._coming += 1
+        try:
+            yield
+        finally:
+            self._coming -= 1
+            self._change.set()
+
+    async def call(self, work: Callable[..., T], *arguments: object) -> T:
+        """Run something else on the network's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def close(self) -> None:
+        """Drop what has not begun, and let the thread end."""
+        if self._worker is not None:
+            self._worker.cancel()
+        for job in self._waiting:
+            job.result.cancel()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _work(self) -> None:
+        while self._waiting:
+            await self._wait_for_more()
+            await self._run(self._take())
+
+    async def _wait_for_more(self) -> None:
+        try:
+            async with asyncio.timeout(self._max_wait):
+                while self._coming and sum(job.latents for job in self._waiting) < self._max_latents:
+                    self._change.clear()
+                    await self._change.wait()
+        except TimeoutError:
+            pass
+
+    def _take(self) -> list[_Job]:
+        """Take what is of one kind and fits into one batch, and always one."""
+        batch: list[_Job] = []
+        latents = 0
+        while self._waiting:
+            job = self._waiting[0]
+            if batch and (job.run != batch[0].run or latents + job.latents > self._max_latents):
+                break
+            latents += job.latents
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _run(self, jobs: Sequence[_Job]) -> None:
+        batch = [job for job in jobs if not job.result.done()]  # a request may have been given up meanwhile
+        if not batch:
+            return
+        self._observe(sum(job.latents for job in batch))
+        try:
+            results = await self.call(batch[0].run, [job.item for job in batch])
+        except Exception as error:  # whatever it is, it is told to those whom it is about
+            if len(batch) == 1:
+                if not batch[0].result.done():
+                    batch[0].result.set_exception(error)
+                return
+            log.warning("batch_halved", requests=len(batch), reason=f"{type(error).__name__}: {error}"[:200])
+            middle = len(batch) // 2
+            await self._run(batch[:middle])
+            await self._run(batch[middle:])
+            return
+        for job, result in zip(batch, results, strict=True):
+            if not job.result.done():
+                job.result.set_result(result)

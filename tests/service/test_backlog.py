@@ -1,0 +1,167 @@
+"""The bounded queue: what it holds, what it refuses, and whether its Retry-After is true."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.backlog import UNKNOWN_SECONDS, Backlog, Place
+from service.errors import QueueFullError
+
+LONGEST = 100
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def backlog(clock: Clock) -> Backlog:
+    return Backlog({"latents": 10, "pixels": 1000}, LONGEST, clock)
+
+
+def occupy(backlog: Backlog, **amounts: int) -> Place:
+    place = backlog.enter()
+    place.claim(**amounts)
+    return place
+
+
+def answer(place: Place) -> None:
+    with place:
+        pass
+
+
+def test_holds_until_left(backlog: Backlog) -> None:
+    place = occupy(backlog, latents=4)
+    place.claim(pixels=100)
+    assert (backlog.held("latents"), backlog.held("pixels")) == (4, 100)
+    with pytest.raises(RuntimeError), place:
+        raise RuntimeError
+    assert (backlog.held("latents"), backlog.held("pixels")) == (0, 0)
+
+
+@pytest.mark.parametrize(("first", "second"), [({"latents": 8}, {"latents": 3}), ({"pixels": 600}, {"pixels": 401})])
+def test_too_much_is_refused_and_nothing_of_it_held(backlog: Backlog, first, second) -> None:
+    occupy(backlog, **first)
+    place = backlog.enter()
+    with pytest.raises(QueueFullError):
+        place.claim(**second)
+    with pytest.raises(QueueFullError):
+        place.claim(**dict.fromkeys(("latents", "pixels"), 0) | second)
+    answer(place)
+    assert sum(map(backlog.held, ("latents", "pixels"))) == sum(first.values())
+
+
+def test_a_full_queue_refuses_at_the_door(backlog: Backlog) -> None:
+    full = occupy(backlog, latents=10)
+    with pytest.raises(QueueFullError):
+        backlog.enter()
+    answer(full)
+    backlog.enter()
+
+
+def test_the_door_tells_when_there_is_room_for_a_likely_request(backlog: Backlog, clock: Clock) -> None:
+    places = [occupy(backlog, latents=5) for _ in range(2)]
+    clock.now += 10
+    answer(places[0])  # one latent in two seconds
+    occupy(backlog, latents=5)
+    with pytest.raises(QueueFullError) as error:
+        backlog.enter()
+    assert error.value.retry_after_seconds == 10
+
+
+def test_one_alone_may_be_larger_than_the_limit(backlog: Backlog) -> None:
+    large = occupy(backlog, latents=12)
+    with pytest.raises(QueueFullError):
+        occupy(backlog, latents=1)
+    answer(large)
+
+
+def test_nothing_measured_yet(backlog: Backlog) -> None:
+    occupy(backlog, latents=10)
+    with pytest.raises(QueueFullError) as error:
+        backlog.enter()
+    assert error.value.retry_after_seconds == UNKNOWN_SECONDS
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(1, 5), min_size=6, max_size=40), st.floats(0.05, 3), st.integers(1, 5))
+def test_who_comes_again_when_told_finds_room(amounts: list[int], seconds_each: float, asked: int) -> None:
+    """Requests are answered one after another, each latent at a constant pace, and nobody else comes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("service.backlog.WINDOW_SECONDS", 1e9)  # whose edge would cut a request in two
+        _comes_again_when_told(amounts, seconds_each, asked)
+
+
+def _comes_again_when_told(amounts: list[int], seconds_each: float, asked: int) -> None:
+    clock = Clock()
+    backlog = Backlog({"latents": 10}, LONGEST, clock)
+    waiting: list[tuple[Place, int]] = []
+
+    def work() -> None:
+        place, amount = waiting.pop(0)
+        clock.now += amount * seconds_each
+        answer(place)
+
+    for amount in amounts:
+        while waiting and backlog.held("latents") + amount > 10:
+            work()
+        waiting.append((occupy(backlog, latents=amount), amount))
+    answered = sum(amounts) - backlog.held("latents")
+    if answered == 0 or backlog.held("latents") + asked <= 10:
+        return
+    with pytest.raises(QueueFullError) as error:
+        Place(backlog).claim(latents=asked)
+    told, begun = error.value.retry_after_seconds, clock.now
+    over = backlog.held("latents") + asked - 10
+    assert 0 <= told - min(max(1, over * seconds_each), LONGEST) < 1 + 1e-6  # whole seconds, and no more than needed
+    while waiting and backlog.held("latents") + asked > 10:
+        work()
+    # what is answered last may be larger than what was over: it leaves as a whole
+    assert clock.now - begun <= told + max(amounts) * seconds_each
+
+
+def test_rate_is_that_of_the_last_minute(backlog: Backlog, clock: Clock) -> None:
+    held = occupy(backlog, latents=2)
+    for _ in range(100):  # slow ones, one every ten seconds
+        other = occupy(backlog, latents=1)
+        clock.now += 10
+        answer(other)
+    for _ in range(60):  # fast ones, one a second
+        other = occupy(backlog, latents=1)
+        clock.now += 1
+        answer(other)
+    occupy(backlog, latents=8)
+    with pytest.raises(QueueFullError) as error:
+        Place(backlog).claim(latents=5)
+    assert error.value.retry_after_seconds == pytest.approx(5, abs=1)
+    answer(held)
+
+
+def test_idle_time_is_no_slowness(backlog: Backlog, clock: Clock) -> None:
+    for _ in range(3):
+        place = occupy(backlog, latents=5)
+        clock.now += 1
+        answer(place)
+        clock.now += 1000
+    occupy(backlog, latents=10)
+    with pytest.raises(QueueFullError) as error:
+        Place(backlog).claim(latents=5)
+    assert error.value.retry_after_seconds == 1
+
+
+def test_never_longer_than_any_request_lives(backlog: Backlog, clock: Clock) -> None:
+    occupy(backlog, latents=9)
+    other = occupy(backlog, latents=1)
+    clock.now += 10_000
+    answer(other)
+    with pytest.raises(QueueFullError) as error:
+        Place(backlog).claim(latents=9)
+    assert error.value.retry_after_seconds == LONGEST

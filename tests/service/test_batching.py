@@ -1,0 +1,194 @@
+"""Requests that wait together share a batch; what befalls one does not befall the others."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.batching import Batcher
+
+PATIENCE_SECONDS = 5
+
+
+class Network:
+    """Doubles numbers, batch by batch, behind a gate; some numbers make it fail."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.too_many: int | None = None
+
+    def run(self, numbers: Sequence[int]) -> list[int]:
+        self.batches.append(list(numbers))
+        assert self.gate.wait(PATIENCE_SECONDS)
+        if self.too_many is not None and len(numbers) >= self.too_many:
+            raise MemoryError
+        if any(number < 0 for number in numbers):
+            raise ValueError("negative")
+        return [2 * number for number in numbers]
+
+    def negate(self, numbers: Sequence[int]) -> list[int]:
+        self.batches.append(list(numbers))
+        return [-number for number in numbers]
+
+
+async def with_batcher(
+    work: Callable[[Batcher, Network], Awaitable[None]], max_latents: int = 8, max_wait: float = 0.0
+) -> list[int]:
+    sizes: list[int] = []
+    batcher, network = Batcher(max_latents, max_wait, sizes.append), Network()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await work(batcher, network)
+    finally:
+        network.gate.set()
+        batcher.close()
+    return sizes
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+async def behind_gate(batcher: Batcher, network: Network, jobs: Sequence[tuple[int, int]]) -> list[asyncio.Task[int]]:
+    """Let jobs, (number, latents), wait together while the network is busy with another; then free it."""
+    network.gate.clear()
+    first = asyncio.create_task(batcher.submit(network.run, 0, 1))
+    await until(lambda: bool(network.batches))
+    tasks = [asyncio.create_task(batcher.submit(network.run, *job)) for job in jobs]
+    await until(lambda: batcher.depth == len(jobs))
+    network.gate.set()
+    assert await first == 0
+    return tasks
+
+
+def test_those_that_wait_together_share_batches() -> None:
+    async def work(batcher: Batcher, network: Network) -> None:
+        tasks = await behind_gate(batcher, network, [(1, 4), (2, 4), (3, 1), (4, 16), (5, 8)])
+        assert await asyncio.gather(*tasks) == [2, 4, 6, 8, 10]
+        assert network.batches == [[0], [1, 2], [3], [4], [5]]
+        assert batcher.depth == 0
+
+    assert asyncio.run(with_batcher(work)) == [1, 8, 1, 16, 8]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=12), st.integers(1, 8))
+def test_first_come_first_served_and_never_too_many(latents: list[int], max_latents: int) -> None:
+    async def work(batcher: Batcher, network: Network) -> None:
+        tasks = await behind_gate(batcher, network, list(enumerate(latents)))
+        assert await asyncio.gather(*tasks) == [2 * i for i in range(len(latents))]
+        batches = network.batches[1:]
+        assert [i for batch in batches for i in batch] == list(range(len(latents)))
+        for batch in batches:
+            assert len(batch) == 1 or sum(latents[i] for i in batch) <= max_latents
+
+    asyncio.run(with_batcher(work, max_latents))
+
+
+def test_other_work_is_not_mixed_in() -> None:
+    async def work(batcher: Batcher, network: Network) -> None:
+        network.gate.clear()
+        tasks = [asyncio.create_task(batcher.submit(network.run, i, 1)) for i in range(3)]
+        await until(lambda: len(network.batches) == 1)
+        tasks += [asyncio.create_task(batcher.submit(network.negate, i, 1)) for i in (5, 6)]
+        tasks += [asyncio.create_task(batcher.submit(network.run, 7, 1))]
+        await until(lambda: batcher.depth == 3)
+        network.gate.set()
+        assert await asyncio.gather(*tasks) == [0, 2, 4, -5, -6, 14]
+        assert network.batches == [[0, 1, 2], [5, 6], [7]]
+
+    asyncio.run(with_batcher(work))
+
+
+def test_no_wait_when_nobody_is_coming() -> None:
+    async def work(batcher: Batcher, network: Network) -> None:
+        assert await batcher.submit(network.run, 1, 1) == 2
+
+    asyncio.run(with_batcher(work, max_wait=10 * PATIENCE_SECONDS))
+
+
+def test_waits_for_those_that_are_coming() -> None:
+    async def work(batcher: Batcher, network: Network) -> None:
+        with batcher.coming():
+            first = asyncio.create_task(batcher.submit(network.run, 1, 1))
+            await asyncio.sleep(0.05)
+            assert not network.batches
+        assert await batcher.submit(network.run, 2, 1) == 4
+        assert await first == 2
+        assert network.batches == [[1, 2]]
+
+    asyncio.run(with_batcher(work, max_wait=PATIENCE_SECONDS))
+
+
+def test_waits_no_longer_than_it_may_nor_for_a_full_batch() -> None:
+    async def late(batcher: Batcher, network: Network) -> None:
+        with batcher.coming():
+            assert await batcher.submit(network.run, 1, 1) == 2
+
+    async def full(batcher: Batcher, network: Network) -> None:
+        with batcher.coming():
+            assert await batcher.submit(network.run, 1, 8) == 2
+
+    asyncio.run(with_batcher(late, max_wait=0.01))
+    asyncio.run(with_batcher(full, max_wait=10 * PATIENCE_SECONDS))
+
+
+@pytest.mark.parametrize("guilty", range(5))
+def test_one_failure_is_one_requests_own(guilty: int) -> None:
+    async def work(batcher: Batcher, network: Network) -> None:
+        numbers = [-1 if i == guilty else i for i in range(5)]
+        tasks = await behind_gate(batcher, network, [(number, 1) for number in numbers])
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(found[guilty], ValueError)
+        assert [each for i, each in enumerate(found) if i != guilty] == [2 * i for i in range(5) if i != guilty]
+
+    asyncio.run(with_batcher(work))
+
+
+def test_out_of_memory_halves_the_batch() -> None:
+    async def work(batcher: Batcher, network: Network) -> None:
+        network.too_many = 3
+        tasks = await behind_gate(batcher, network, [(i, 1) for i in range(8)])
+        assert await asyncio.gather(*tasks) == [2 * i for i in range(8)]
+        assert [batch for batch in network.batches if len(batch) == 2] == [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+    asyncio.run(with_batcher(work))
+
+
+def test_what_is_given_up_is_not_run() -> None:
+    async def work(batcher: Batcher, network: Network) -> None:
+        network.gate.clear()
+        first = asyncio.create_task(batcher.submit(network.run, 0, 1))
+        await until(lambda: bool(network.batches))
+        given_up, kept = (asyncio.create_task(batcher.submit(network.run, i, 1)) for i in (1, 2))
+        await until(lambda: batcher.depth == 2)
+        given_up.cancel()
+        await until(lambda: batcher.depth == 1)
+        first.cancel()  # its batch has begun, and ends for nobody
+        network.gate.set()
+        assert await kept == 4
+        assert network.batches == [[0], [2]]
+        assert given_up.cancelled()
+        assert first.cancelled()
+
+    asyncio.run(with_batcher(work))
+
+
+def test_closing_gives_up_what_waits() -> None:
+    async def work(batcher: Batcher, network: Network) -> None:
+        network.gate.clear()
+        tasks = [asyncio.create_task(batcher.submit(network.run, i, 8)) for i in range(2)]
+        await until(lambda: batcher.depth == 1 and bool(network.batches))
+        batcher.close()
+        network.gate.set()
+        await asyncio.wait(tasks[1:])
+        assert tasks[1].cancelled()
+        tasks[0].cancel()
+
+    asyncio.run(with_batcher(work))
