@@ -1,7 +1,9 @@
 """An uploaded file's bytes become pixels, or a clear error. Nothing here trusts the file or its name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -9,7 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from model.protocol import Photo
-from service.errors import ImageTypeError, ServiceError, TooManyPixelsError, UndecodableImageError
+from service.errors import (
+    DecodingLimitError,
+    ImageTypeError,
+    ServiceError,
+    TooManyPixelsError,
+    UndecodableImageError,
+)
 from service.profiles import grey_to_srgb, lab_to_srgb, to_srgb
 
 __all__ = ["FORMATS", "DecodedPhoto", "decode"]
@@ -17,6 +25,7 @@ __all__ = ["FORMATS", "DecodedPhoto", "decode"]
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF")
 """Pillow's names of what the service reads"""
 PREFIX_BYTES = 16  # what Pillow's own identification looks at
+ROWS_AT_ONCE = 64
 MAX_8 = 255
 MAX_16 = 65_535
 
@@ -42,12 +51,29 @@ class DecodedPhoto:
     def height(self) -> int:
         return int(self.pixels.shape[0])
 
+    def packed(self) -> tuple[dict[str, Any], list[memoryview]]:
+        """Return a note of what this is, and its arrays as bytes, for another process."""
+        arrays = [self.pixels] if self.alpha is None else [self.pixels, self.alpha]
+        note = {"shape": self.pixels.shape, "type": self.pixels.dtype.name, "alpha": self.alpha is not None}
+        return note, [np.ascontiguousarray(array).data for array in arrays]
 
-def decode(data: bytes, max_pixels: int, field: str = "image") -> DecodedPhoto:
+    @staticmethod
+    def unpacked(note: dict[str, Any], contents: memoryview) -> "DecodedPhoto":
+        """Undo `packed`, whose bytes lie behind each other in `contents`; they are shared, not copied."""
+        shape, kind = tuple(note["shape"]), np.dtype(note["type"])
+        pixels = np.frombuffer(contents, kind, int(np.prod(shape))).reshape(shape)
+        alpha = np.frombuffer(contents, np.uint8, offset=pixels.nbytes).reshape(shape[:2]) if note["alpha"] else None
+        return DecodedPhoto(pixels, alpha)
+
+
+def decode(
+    data: bytes, max_pixels: int, field: str = "image", allow: Callable[[int], None] | None = None
+) -> DecodedPhoto:
     """Decode a photo (of several frames or pages, the first), turn it upright and bring it to sRGB.
 
-    Grey stays grey, and 16-bit grey keeps its 16 bits. The size is judged from the header, before any pixel is decoded.
-    Errors name the field. Raises ImageTypeError, TooManyPixelsError or UndecodableImageError.
+    Grey stays grey, and 16-bit grey keeps its 16 bits. The size is judged from the header, before any pixel is decoded;
+    then `allow` is told how many pixels are coming. Errors name the field.
+    Raises ImageTypeError, TooManyPixelsError, UndecodableImageError, or DecodingLimitError where memory is limited.
     """
     if not data:
         raise UndecodableImageError(f"{field}: the file is empty")
@@ -57,12 +83,18 @@ def decode(data: bytes, max_pixels: int, field: str = "image") -> DecodedPhoto:
     try:
         with Image.open(BytesIO(data), formats=formats) as image:
             _check_size(image.size, max_pixels, field)
+            if allow is not None:
+                allow(image.width * image.height)
             image.load()
             _check_size(image.size, max_pixels, field)  # HEIF may know better after decoding
             return _to_photo(_upright(image))
     except ServiceError:
         raise
-    except Exception as error:  # on broken files decoders raise whatever they like: TypeError, KeyError, MemoryError, …
+    except MemoryError as error:
+        raise DecodingLimitError(f"{field}: takes more memory to decode than its size explains") from error
+    except (
+        Exception
+    ) as error:  # on broken files decoders raise whatever they like: TypeError, KeyError, struct.error, …
         raise UndecodableImageError(f"{field}: the {formats[0]} file does not decode") from error
 
 
@@ -111,7 +143,18 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
         return DecodedPhoto(np.asarray(to_srgb(image.convert("RGB"), profile)), alpha)
     if image.mode != "RGB":
         image = image.convert("RGB")
+    rgb: NDArray[np.uint8] = np.asarray(image)
+    if _is_grey(rgb):
+        return DecodedPhoto(grey_to_srgb(np.ascontiguousarray(rgb[..., 0]), profile, ("RGB",)), None)
     return DecodedPhoto(np.asarray(to_srgb(image, profile)), None)
+
+
+def _is_grey(rgb: NDArray[np.uint8]) -> bool:
+    """Say whether red, green and blue are equal everywhere; of colours, a few rows are looked at."""
+    bands = (rgb[top : top + ROWS_AT_ONCE] for top in range(0, len(rgb), ROWS_AT_ONCE))
+    return all(
+        np.array_equal(band[..., 0], band[..., 1]) and np.array_equal(band[..., 1], band[..., 2]) for band in bands
+    )
 
 
 def _alpha(band: Image.Image) -> NDArray[np.uint8] | None:

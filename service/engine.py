@@ -15,7 +15,8 @@ import numpy as np
 import structlog
 
 from model.protocol import Colorizer, HintMatch, ModelInfo, SampleOptions
-from service.decoding import DecodedPhoto, decode
+from service.decoders import Decoders
+from service.decoding import DecodedPhoto
 from service.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
 from service.endpoints import ColorEndpoint, Endpoint
 from service.errors import DeadlineError, DrainingError, LoadFailedError, LoadingError, QueueFullError
@@ -93,6 +94,8 @@ class Engine:
         self._at_work = asyncio.Semaphore(PHOTOS_AT_WORK)
         self._inference = ThreadPoolExecutor(1, thread_name_prefix="inference")
         self._codecs = ThreadPoolExecutor(settings.codec_threads, thread_name_prefix="codec")
+        self._decoding = ThreadPoolExecutor(settings.codec_threads, thread_name_prefix="decoding")  # they only wait
+        self._decoders = Decoders(settings.decode_seconds)
         metrics.watch(accepted=lambda: self._accepted, ready=lambda: self._state is State.READY)
 
     @property
@@ -108,6 +111,7 @@ class Engine:
         """Load the model and warm it up, on its thread; then be ready. A failure is logged and kept as the state."""
         started = time.perf_counter()
         try:
+            self._decoders.start()
             self._colorizer = await self._on(self._inference, _load_and_warm_up, load, self._settings)
         except Exception as error:  # whatever it is, the service answers health checks and says that it isn't ready
             log.exception("load_failed", reason=str(error))
@@ -127,6 +131,8 @@ class Engine:
         """Drop what has not begun and let the threads end."""
         self._inference.shutdown(wait=False, cancel_futures=True)
         self._codecs.shutdown(wait=False, cancel_futures=True)
+        self._decoding.shutdown(wait=False, cancel_futures=True)
+        self._decoders.close()
 
     def check_ready(self) -> None:
         """Raise LoadingError, LoadFailedError or DrainingError unless requests are accepted."""
@@ -239,7 +245,8 @@ class Engine:
     async def _decode(self, uploads: Mapping[str, bytes]) -> dict[str, DecodedPhoto]:
         """Decode files side by side."""
         limit = self._settings.max_pixels
-        work = (self.in_codec_thread(decode, upload, limit, name) for name, upload in uploads.items())
+        decode = self._decoders.decode
+        work = (self._on(self._decoding, decode, upload, limit, name) for name, upload in uploads.items())
         return dict(zip(uploads, await asyncio.gather(*work), strict=True))
 
     async def in_codec_thread(self, work: Callable[..., T], *arguments: object) -> T:

@@ -6,6 +6,8 @@ __all__ = [
     "BodyTypeError",
     "ClientGoneError",
     "DeadlineError",
+    "DecoderLostError",
+    "DecodingLimitError",
     "DrainingError",
     "FieldProblem",
     "ImageTypeError",
@@ -68,6 +70,10 @@ class UndecodableImageError(ServiceError):
     """The upload starts like an image, but does not decode."""
 
 
+class DecodingLimitError(ServiceError):
+    """The photo takes more time or memory to decode than it may."""
+
+
 class TooManyPixelsError(ServiceError):
     """The photo has more pixels than the limit."""
 
@@ -98,6 +104,10 @@ class RetryLaterError(ServiceError):
     def __init__(self, detail: str, retry_after_seconds: int) -> None:
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
+
+
+class DecoderLostError(RetryLaterError):
+    """The process that decoded the photo was ended from outside; another takes its place."""
 
 
 class QueueFullError(RetryLaterError):

@@ -33,11 +33,16 @@ def lab_to_srgb(image: Image.Image) -> Image.Image:
     return image if converted is None else converted
 
 
-def grey_to_srgb(grey: NDArray[np.uint8] | NDArray[np.uint16], profile: bytes | None) -> Photo:
-    """Convert grey levels to sRGB-encoded grey of the same bits; a profile of RGB is asked for its neutral axis."""
+def grey_to_srgb(
+    grey: NDArray[np.uint8] | NDArray[np.uint16], profile: bytes | None, modes: tuple[str, ...] = ("L", "RGB")
+) -> Photo:
+    """Convert grey levels to sRGB-encoded grey of the same bits; a profile of RGB is asked for its neutral axis.
+
+    A profile for none of the modes is ignored.
+    """
     levels = np.arange(256, dtype=np.uint8)
     ramp = Image.fromarray(levels[None, :])
-    for mode in ("L", "RGB"):
+    for mode in modes:
         transform = _transform(profile, mode, FLAGS | ImageCms.Flags.NOOPTIMIZE)  # optimized, it is coarse in the darks
         if transform is None:
             continue

@@ -63,6 +63,8 @@ SCORING_ERRORS = (
     errors.ParameterError,
     errors.TooManyPixelsError,
     errors.UndecodableImageError,
+    errors.DecodingLimitError,
+    errors.DecoderLostError,
     InputError,
     errors.QueueFullError,
     errors.RateLimitedError,

@@ -29,7 +29,9 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(default=120.0, gt=0)
     """from a request's acceptance to its answer, upload and waiting included; later is 504"""
     codec_threads: int = Field(default=4, gt=0)
-    """threads that decode and encode"""
+    """threads that encode, and as many processes that decode"""
+    decode_seconds: float = Field(default=20.0, gt=0)
+    """for one photo to be decoded; one that takes longer is refused"""
     log_format: Literal["console", "json"] = "console"
     """how log lines are written to standard error"""
     tracing: bool = False

@@ -1,0 +1,204 @@
+"""A decoder that hangs, crashes, swells or is killed costs its own request an error, and nothing else."""
+
+import os
+import signal
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.decoders import Decoders
+from service.decoding import decode
+from service.errors import (
+    DecoderLostError,
+    DecodingLimitError,
+    ImageTypeError,
+    TooManyPixelsError,
+    UndecodableImageError,
+)
+
+Encode = Callable[..., bytes]
+
+MAX_PIXELS = 50_000_000
+SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[Decoders]:
+    made = Decoders(SECONDS)
+    made.start()
+    yield made
+    made.close()
+
+
+def processes(of: Decoders) -> list[int]:
+    """Process ids, those at work included."""
+    return sorted(each._process.pid for each in of._all)
+
+
+def stopped(pid: int) -> None:
+    """Let a process answer no more, as one that loops forever."""
+    os.kill(pid, signal.SIGSTOP)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16"])
+def test_photo_is_the_one_decoded_here(decoders: Decoders, encoded: Encode, mode: str) -> None:
+    draws = np.random.default_rng(5)
+    bands = 1 if mode == "I;16" else len(mode)
+    kind = np.uint16 if mode == "I;16" else np.uint8
+    shape = (24, 40) if bands == 1 else (24, 40, bands)
+    data = encoded(Image.fromarray(draws.integers(0, np.iinfo(kind).max, shape, dtype=kind)))
+    here, there = decode(data, MAX_PIXELS), decoders.decode(data, MAX_PIXELS)
+    assert there.pixels.dtype == here.pixels.dtype
+    np.testing.assert_array_equal(there.pixels, here.pixels)
+    if here.alpha is None:
+        assert there.alpha is None
+    else:
+        np.testing.assert_array_equal(there.alpha, here.alpha)
+
+
+def test_refusals_are_those_of_decoding(decoders: Decoders, grey_png: bytes) -> None:
+    before = processes(decoders)
+    with pytest.raises(ImageTypeError, match="reference"):
+        decoders.decode(b"hello", MAX_PIXELS, "reference")
+    with pytest.raises(TooManyPixelsError, match="40×24"):
+        decoders.decode(grey_png, 40 * 24 - 1)
+    with pytest.raises(UndecodableImageError):
+        decoders.decode(grey_png[:-30], MAX_PIXELS)
+    with pytest.raises(UndecodableImageError, match="empty"):
+        decoders.decode(b"", MAX_PIXELS)
+    assert processes(decoders) == before, "a refusal costs no process"
+
+
+def test_processes_are_as_many_as_decode_at_once(grey_png: bytes) -> None:
+    decoders = Decoders(SECONDS)
+    try:
+        for _ in range(3):
+            decoders.decode(grey_png, MAX_PIXELS)
+        assert len(processes(decoders)) == 1
+        threads = [threading.Thread(target=decoders.decode, args=(grey_png, MAX_PIXELS)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(SECONDS)
+        assert 1 <= len(processes(decoders)) <= 3
+    finally:
+        decoders.close()
+
+
+def test_one_that_takes_too_long_is_killed_and_replaced(grey_png: bytes) -> None:
+    decoders = Decoders(SECONDS)
+    try:
+        decoders.decode(grey_png, MAX_PIXELS)
+        (pid,) = processes(decoders)
+        stopped(pid)
+        decoders._seconds = 0.2
+        started = time.monotonic()
+        with pytest.raises(DecodingLimitError, match="seconds"):
+            decoders.decode(grey_png, MAX_PIXELS)
+        assert time.monotonic() - started < SECONDS / 2
+        assert not Path(f"/proc/{pid}").exists()
+        decoders._seconds = SECONDS
+        (other,) = processes(decoders)
+        assert other != pid
+        assert decoders.decode(grey_png, MAX_PIXELS).width == 40
+        assert processes(decoders) == [other], "the one that took its place decodes"
+    finally:
+        decoders.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (signal.SIGKILL, DecoderLostError),
+        (signal.SIGSEGV, UndecodableImageError),
+        (signal.SIGABRT, UndecodableImageError),
+    ],
+)
+def test_one_that_dies_at_work_is_replaced(grey_png: bytes, number: signal.Signals, error: type[Exception]) -> None:
+    decoders = Decoders(SECONDS)
+    try:
+        decoders.decode(grey_png, MAX_PIXELS)
+        (pid,) = processes(decoders)
+        stopped(pid)  # so that it is at work until it dies
+        threading.Timer(0.1, os.kill, (pid, number)).start()
+        threading.Timer(0.2, _go_on, (pid,)).start()
+        with pytest.raises(error):
+            decoders.decode(grey_png, MAX_PIXELS)
+        assert decoders.decode(grey_png, MAX_PIXELS).width == 40
+        assert pid not in processes(decoders)
+    finally:
+        decoders.close()
+
+
+def _go_on(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGCONT)  # a stopped process takes a signal other than SIGKILL only now
+    except ProcessLookupError:
+        return
+
+
+def test_one_that_died_idle_is_replaced(grey_png: bytes) -> None:
+    decoders = Decoders(SECONDS)
+    try:
+        decoders.decode(grey_png, MAX_PIXELS)
+        os.kill(processes(decoders)[0], signal.SIGKILL)
+        with pytest.raises(DecoderLostError):
+            decoders.decode(grey_png, MAX_PIXELS)
+        assert decoders.decode(grey_png, MAX_PIXELS).width == 40
+    finally:
+        decoders.close()
+
+
+def test_service_that_stops_is_not_deserted(decoders: Decoders, grey_png: bytes) -> None:
+    decoders.decode(grey_png, MAX_PIXELS)
+    for pid in processes(decoders):
+        os.kill(pid, signal.SIGTERM)  # as systemd sends to every process of a service
+        os.kill(pid, signal.SIGINT)
+    assert decoders.decode(grey_png, MAX_PIXELS).width == 40
+
+
+def test_no_process_outlives_it(grey_png: bytes) -> None:
+    decoders = Decoders(SECONDS)
+    decoders.decode(grey_png, MAX_PIXELS)
+    decoders.start()
+    pids = processes(decoders)
+    assert len(pids) == 2
+    decoders.close()
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def tiled_tiff(side: int, tile_side: int) -> bytes:
+    """A grey TIFF, stored as one tile of zeros that may be larger than it."""
+    tile = zlib.compress(bytes(tile_side * tile_side), 1)
+    entries = [(256, side), (257, side), (258, 8), (259, 8), (262, 1), (277, 1)]
+    entries += [(322, tile_side), (323, tile_side), (324, 8), (325, len(tile))]
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", tag, 4, 1, v) for tag, v in entries)
+    return b"II*\0" + struct.pack("<I", 8 + len(tile)) + tile + directory + bytes(4)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is limited on Linux alone")
+def test_memory_is_limited_by_the_size_in_the_header(grey_png: bytes) -> None:
+    """A tile of 268 megapixels, of which the photo is 16×16, would be 256 MiB in memory."""
+    decoders = Decoders(SECONDS)
+    try:
+        np.testing.assert_array_equal(decoders.decode(tiled_tiff(16, 16), MAX_PIXELS).pixels, np.zeros((16, 16)))
+        before = peak_bytes(decoders)
+        with pytest.raises((DecodingLimitError, UndecodableImageError)):
+            decoders.decode(tiled_tiff(16, 16_384), MAX_PIXELS)
+        assert peak_bytes(decoders) - before < 100e6
+        assert decoders.decode(grey_png, MAX_PIXELS).width == 40
+    finally:
+        decoders.close()
+
+
+def peak_bytes(of: Decoders) -> int:
+    """Most resident memory that a process has had."""
+    statuses = [Path(f"/proc/{pid}/status").read_text() for pid in processes(of)]
+    return max(1024 * int(status.split("VmHWM:")[1].split()[0]) for status in statuses)
