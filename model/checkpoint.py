@@ -2,7 +2,9 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from model.chain import ChainConfig
 from model.cinn import Cinn, CinnConfig
 from model.errors import CheckpointError
 from model.level import LevelConfig
@@ -48,7 +50,7 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     metadata, tensors, digest = read_weights(path)
     try:
         config = metadata["config"]
-        levels = tuple(LevelConfig(**level) for level in config.pop("levels"))
+        levels = tuple(_level_config(level) for level in config.pop("levels"))
         cinn = Cinn(CinnConfig(levels=levels, **config))
         name, temperature = metadata["name"], float(metadata["temperature"])
         exponents = tuple(metadata["temperature_exponents"])
@@ -57,3 +59,12 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     if len(exponents) != len(levels):
         raise CheckpointError(f"{path} does not hold one temperature exponent for each level")
     return Checkpoint(restore(cinn, tensors, path).to(device), name, temperature, exponents, digest)
+
+
+def _level_config(numbers: dict[str, Any]) -> LevelConfig | ChainConfig:
+    if "head_widths" not in numbers:
+        return LevelConfig(**numbers)
+    frozen: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in numbers.items()
+    }
+    return ChainConfig(**frozen)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.chain import ChainConfig, ChainLevel
 from model.condition import ConditionNetwork
 from model.haar import detail, join_detail, pyramid
 from model.level import FlowLevel, LevelConfig
@@ -27,7 +28,7 @@ LIGHTNESS_SIZE = 256
 class CinnConfig:
     """Numbers of the whole network; defaults are those of the released weights."""
 
-    levels: tuple[LevelConfig, ...] = (
+    levels: tuple[LevelConfig | ChainConfig, ...] = (
         LevelConfig(
             size=8, blocks=8, width=256, head_width=192, head_blocks=1, joint_blocks=0,
             dense_blocks=6, dense_width=512, dropout=0.2,
@@ -36,6 +37,7 @@ class CinnConfig:
         LevelConfig(size=32, blocks=10, width=128, head_width=96, head_blocks=1, joint_blocks=1),
         LevelConfig(size=64, blocks=8, width=64, head_width=48, head_blocks=1, joint_blocks=1),
     )  # fmt: skip
+    """of the wavelet flow, coarse to fine; or, for comparison, the authors' chain alone"""
     seed: int = 0
     """of the fixed orthogonal mixing"""
 
@@ -69,8 +71,11 @@ class Cinn(nn.Module):
         self.config = config or CinnConfig()
         generator = torch.Generator().manual_seed(self.config.seed)
         self.network = ConditionNetwork()
-        levels = [FlowLevel(level, generator) for level in self.config.levels]
-        self.levels = cast(Sequence[FlowLevel], nn.ModuleList(levels))
+        levels = [
+            FlowLevel(level, generator) if isinstance(level, LevelConfig) else ChainLevel(level, generator)
+            for level in self.config.levels
+        ]
+        self.levels = cast(Sequence[FlowLevel | ChainLevel], nn.ModuleList(levels))
         self.register_buffer("chroma_mean", torch.zeros(2, 1, 1))
         self.register_buffer("chroma_std", torch.ones(2, 1, 1))
 

@@ -63,8 +63,12 @@ class AffineCoupling(nn.Module):
     Source: Dinh et al. 2017 (arXiv 1605.08803), soft clamp of Ardizzone et al. 2019 (arXiv 1907.02392).
     """
 
-    def __init__(self, channels: int, subnet: type[ConvSubnet] | type[DenseSubnet], width: int) -> None:
+    def __init__(
+        self, channels: int, subnet: type[ConvSubnet] | type[DenseSubnet], width: int, clamped: bool = True
+    ) -> None:
+        """clamped: whether scale and subnet input are soft-clamped."""
         super().__init__()
+        self.clamped = clamped
         self.passed = channels // 2
         self.subnet = subnet(self.passed, width, 2 * (channels - self.passed))
 
@@ -81,5 +85,6 @@ class AffineCoupling(nn.Module):
         return torch.cat((z1, (z2 - shift) * torch.exp(-log_scale)), 1), -log_scale.flatten(1).sum(1)
 
     def _scale_and_shift(self, x1: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-        raw, shift = self.subnet(soft_clamp(x1, INPUT_LIMIT), share).to(x1.dtype).chunk(2, 1)
-        return soft_clamp(raw, SCALE_LIMIT), shift
+        seen = soft_clamp(x1, INPUT_LIMIT) if self.clamped else x1
+        raw, shift = self.subnet(seen, share).to(x1.dtype).chunk(2, 1)
+        return soft_clamp(raw, SCALE_LIMIT) if self.clamped else raw, shift

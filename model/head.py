@@ -31,21 +31,22 @@ class Head(nn.Module):
 
     Finer features are stacked (space to depth), coarser ones projected first and then repeated.
     `dropout` zeroes whole feature channels in training, since the coarsest level overfits without.
+    A head that does not see h is given the lightness alone.
     """
 
-    def __init__(self, grid: int, width: int, blocks: int, dropout: float) -> None:
+    def __init__(self, grid: int, width: int, blocks: int, dropout: float, sees_h: bool = True) -> None:
         super().__init__()
         self.grid = grid
         self.dropout = dropout
         self.projections = nn.ModuleDict()
         for name, (size, channels) in FEATURE_CHANNELS.items():
-            if 2 * grid >= size >= 8 and size >= grid // 2:
+            if sees_h and 2 * grid >= size >= 8 and size >= grid // 2:
                 stacked = channels * max(size // grid, 1) ** 2
                 self.projections[name] = nn.Conv2d(stacked, width, 1, bias=False)
         patch = LIGHTNESS_SIZE // grid if grid > 8 else 4
         self.lightness_size = grid * patch
         self.lightness = nn.Conv2d(patch**2, width, 1)
-        self.whole = nn.Linear(FEATURE_CHANNELS["at_1"][1], width, bias=False)
+        self.whole = nn.Linear(FEATURE_CHANNELS["at_1"][1], width, bias=False) if sees_h else None
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
 
     def forward(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
@@ -55,7 +56,8 @@ class Head(nn.Module):
         """
         small = F.avg_pool2d(lightness / 50 - 1, LIGHTNESS_SIZE // self.lightness_size)
         out = self.lightness(F.pixel_unshuffle(small, self.lightness_size // self.grid))
-        out = out + self.whole(F.dropout(features.at_1, self.dropout, self.training))[:, :, None, None]
+        if self.whole is not None:
+            out = out + self.whole(F.dropout(features.at_1, self.dropout, self.training))[:, :, None, None]
         for name, projection in self.projections.items():
             feature = F.dropout2d(getattr(features, name), self.dropout, self.training)
             size = feature.shape[-1]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +15,13 @@ from model.errors import InputError
 from model.haar import HaarDownsampling
 from model.head import Head, ResidualBlock
 from model.mixing import OrthogonalMixing
+from model.permutation import RandomPermutation
 
 __all__ = ["FlowLevel", "LevelCondition", "LevelConfig"]
 
 
+Mixing = OrthogonalMixing | RandomPermutation
+MIXINGS: dict[str, type[Mixing]] = {"orthogonal": OrthogonalMixing, "permutation": RandomPermutation}
 COARSER_LIMIT = 10.0
 """A level sees coarser a*b* clamped to this many standard deviations, which no photo reaches but a sample may."""
 
@@ -42,6 +45,13 @@ class LevelConfig:
     """fully connected coupling blocks, at the coarsest level"""
     dense_width: int = 0
     dropout: float = 0.0
+    sees_h: bool = True
+    """whether the head sees h, or the lightness alone; this and what follows is for ablations"""
+    soft_clamp: bool = True
+    conditional_affine: bool = True
+    mixing: Literal["orthogonal", "permutation"] = "orthogonal"
+    zero_start: bool = True
+    """whether last layers start at zero, or as any other layer of torch"""
 
 
 class LevelCondition(NamedTuple):
@@ -73,34 +83,37 @@ class FlowLevel(nn.Module):
         self.coarsest = config.size == 8
         self.data_shape = (2, 8, 8) if self.coarsest else (6, config.size // 2, config.size // 2)
         self.grid = 4 if self.coarsest else config.size // 2
-        channels = 8 if self.coarsest else 6
+        self.channels = channels = 8 if self.coarsest else 6
         self.dims = channels * self.grid**2
         self.register_buffer("mean", torch.zeros(self.data_shape[0], 1, 1))
         self.register_buffer("std", torch.ones(self.data_shape[0], 1, 1))
         self.haar = HaarDownsampling()
-        self.affine = ConditionalAffine()
+        self.affine = ConditionalAffine() if config.soft_clamp else ConditionalAffine(None)
 
-        self.head = Head(8 if self.coarsest else self.grid, config.head_width, config.head_blocks, config.dropout)
+        self.head = Head(
+            8 if self.coarsest else self.grid, config.head_width, config.head_blocks, config.dropout, config.sees_h
+        )
         self.coarser = None if self.coarsest else nn.Conv2d(2, config.head_width, 3, padding=1)
         self.joint = nn.Sequential(*(ResidualBlock(config.head_width) for _ in range(config.joint_blocks)))
         condition = config.head_width * (4 if self.coarsest else 1)
         self.shares = nn.Conv2d(condition, config.blocks * config.width, 1)
-        self.ends = nn.Conv2d(condition, 2 * 2 * channels, 1)
-        nn.init.zeros_(self.ends.weight)
-        nn.init.zeros_(self.ends.bias)  # type: ignore[arg-type]
+        self.ends = zero_conv(condition, 2 * 2 * channels) if config.conditional_affine else None
 
-        couplings = [AffineCoupling(channels, ConvSubnet, config.width) for _ in range(config.blocks)]
-        mixings = [OrthogonalMixing(channels, generator) for _ in range(config.blocks)]
+        mixing, clamped = MIXINGS[config.mixing], config.soft_clamp
+        couplings = [AffineCoupling(channels, ConvSubnet, config.width, clamped) for _ in range(config.blocks)]
+        mixings = [mixing(channels, generator) for _ in range(config.blocks)]
         dense = range(config.dense_blocks)
-        dense_couplings = [AffineCoupling(self.dims, DenseSubnet, config.dense_width) for _ in dense]
-        dense_mixings = [OrthogonalMixing(self.dims, generator) for _ in dense]
+        dense_couplings = [AffineCoupling(self.dims, DenseSubnet, config.dense_width, clamped) for _ in dense]
+        dense_mixings = [mixing(self.dims, generator) for _ in dense]
         self.couplings = cast(Sequence[AffineCoupling], nn.ModuleList(couplings))
-        self.mixings = cast(Sequence[OrthogonalMixing], nn.ModuleList(mixings))
+        self.mixings = cast(Sequence[Mixing], nn.ModuleList(mixings))
         self.dense_couplings = cast(Sequence[AffineCoupling], nn.ModuleList(dense_couplings))
-        self.dense_mixings = cast(Sequence[OrthogonalMixing], nn.ModuleList(dense_mixings))
+        self.dense_mixings = cast(Sequence[Mixing], nn.ModuleList(dense_mixings))
         if config.dense_blocks:
             self.dense_squeeze = nn.Conv2d(condition, 32, 1)
             self.dense_shares = nn.Linear(32 * self.grid**2, config.dense_blocks * config.dense_width)
+        if not config.zero_start:
+            self.apply(_start_as_torch_does)
 
     def photo_condition(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
         """Compute what depends on the lightness alone, once per photo: (B, head_width, …).
@@ -122,7 +135,8 @@ class FlowLevel(nn.Module):
         h = F.relu(self.joint(h))
         if self.coarsest:
             h = F.pixel_unshuffle(h, 2)
-        first, last = self.ends(h).chunk(2, 1)
+        ends = h.new_zeros(len(h), 4 * self.channels, *h.shape[2:]) if self.ends is None else self.ends(h)
+        first, last = ends.chunk(2, 1)
         shares = self.shares(h).chunk(self.config.blocks, 1)
         dense_shares: tuple[Tensor, ...] = ()
         if self.config.dense_blocks:
@@ -175,3 +189,16 @@ class FlowLevel(nn.Module):
 
     def _log_scale(self) -> Tensor:
         return self.std.log().sum() * (self.dims // self.data_shape[0])
+
+
+def zero_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """Return a 1×1 convolution that starts at zero."""
+    conv = nn.Conv2d(in_channels, out_channels, 1)
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    return conv
+
+
+def _start_as_torch_does(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        module.reset_parameters()

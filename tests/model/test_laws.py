@@ -14,6 +14,7 @@ from model.haar import HaarDownsampling
 from model.level import FlowLevel, LevelCondition, LevelConfig
 from model.mixing import OrthogonalMixing
 from model.permutation import RandomPermutation
+from model.reshaping import ReshapeDownsampling
 
 
 class Case(NamedTuple):
@@ -30,10 +31,10 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(5)
 
 
-def level(size: int, dense_blocks: int = 0) -> FlowLevel:
+def level(size: int, dense_blocks: int = 0, **ablation: Any) -> FlowLevel:
     config = LevelConfig(
         size=size, blocks=2, width=8, head_width=6, head_blocks=1, joint_blocks=1,
-        dense_blocks=dense_blocks, dense_width=10,
+        dense_blocks=dense_blocks, dense_width=10, **ablation,
     )  # fmt: skip
     return FlowLevel(config, generator())
 
@@ -62,6 +63,14 @@ BLOCKS = {
     "dense coupling": Case(lambda: AffineCoupling(9, DenseSubnet, 8), (3, 9), lambda: draw(3, 8)),
     "level 8": Case(lambda: level(8, dense_blocks=2), (3, 2, 8, 8), level_condition(8, 4, dense=2)),
     "level 16": Case(lambda: level(16), (3, 6, 8, 8), level_condition(6, 8)),
+    "level with permutations": Case(
+        lambda: level(8, dense_blocks=1, mixing="permutation"), (3, 2, 8, 8), level_condition(8, 4, dense=1)
+    ),
+    "unclamped coupling": Case(
+        lambda: AffineCoupling(6, ConvSubnet, 8, clamped=False), (3, 6, 4, 4), lambda: draw(3, 8, 4, 4)
+    ),
+    "unclamped conditional affine": Case(lambda: ConditionalAffine(None), (3, 4, 2, 3), lambda: draw(3, 8, 2, 3)),
+    "reshape": Case(ReshapeDownsampling, (3, 2, 4, 6), lambda: None),
 }
 
 
