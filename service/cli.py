@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from model.protocol import Colorizer
 from service import logs
 from service.app import create_app
-from service.commands import add_commands
+from service.command_line.commands import add_commands
+from service.command_line.passing import add_passing_commands
 from service.engine import Engine, State
 from service.key_commands import app as keys
 from service.keys import KeyFileError
@@ -70,6 +71,7 @@ def load_colorizer(settings: Settings) -> Colorizer:
 
 
 add_commands(app, load_colorizer)
+add_passing_commands(app)
 app.add_typer(keys, name="keys")
 
 

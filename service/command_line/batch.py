@@ -1,0 +1,120 @@
+"""Work on many photos: some at once, with progress; what fails is told at the end, and the others are done."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from model.errors import ModelError
+from service.client import (
+    AsyncClient,
+    AuthenticationError,
+    ConnectionFailedError,
+    InvalidParameterError,
+    NotFoundError,
+    TintflowError,
+    UnavailableError,
+    UnreadableAnswerError,
+)
+from service.command_line.connection import Connection
+from service.command_line.photos import Photo, Trouble
+from service.errors import ServiceError
+
+__all__ = ["Work", "finish", "run_batch", "run_client"]
+
+T = TypeVar("T")
+
+Work = Callable[[AsyncClient, Photo], Awaitable[str | None]]
+"""does all there is to do with one photo, and may say in a line what was done"""
+
+OF_ALL_PHOTOS = (
+    AuthenticationError,
+    ConnectionFailedError,
+    InvalidParameterError,
+    NotFoundError,
+    UnavailableError,
+    UnreadableAnswerError,
+)
+"""errors that the next photo would meet too"""
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+class RateColumn(ProgressColumn):
+    """Photos a minute."""
+
+    def render(self, task: Task) -> Text:
+        """Show it, once it is known."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{60 * speed:.1f} photos/min" if speed else "", style="cyan")
+
+
+def run_client(connection: Connection, ask: Callable[[AsyncClient], Awaitable[T]]) -> T:
+    """Connect, and ask. On what a user can mend, the program ends with one line and status 2; on Ctrl-C with 130."""
+
+    async def run() -> T:
+        async with connection.open() as client:
+            return await ask(client)
+
+    try:
+        return asyncio.run(run())
+    except (TintflowError, ModelError, ServiceError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(MISUSED) from error
+    except KeyboardInterrupt as error:
+        typer.echo("stopped; the same command goes on from here", err=True)
+        raise typer.Exit(INTERRUPTED) from error
+
+
+def run_batch(
+    connection: Connection, photos: Sequence[Photo], work: Work, at_once: int, description: str, console: Console
+) -> list[Trouble]:
+    """Work on photos and return those that failed. Ends the program as `run_client` does."""
+    troubles: list[Trouble] = []
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+
+    async def ask(client: AsyncClient) -> None:
+        waiting = iter(photos)
+
+        async def worker() -> None:
+            for photo in waiting:
+                try:
+                    line = await work(client, photo)
+                    if line:
+                        console.print(line, highlight=False, markup=False, soft_wrap=True)
+                except OF_ALL_PHOTOS:
+                    raise
+                except (TintflowError, OSError) as error:
+                    troubles.append(Trouble(str(photo.source), str(error)))
+                progress.advance(task)
+
+        workers = [asyncio.create_task(worker()) for _ in range(at_once)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for each in workers:
+                each.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(description, total=len(photos))
+        if photos:
+            run_client(connection, ask)
+    return troubles
+
+
+def finish(troubles: Sequence[Trouble]) -> None:
+    """Tell what failed, and end with status 1 if anything did."""
+    if not troubles:
+        return
+    table = Table("not done", "why", title=f"{len(troubles)} not done", title_justify="left")
+    for trouble in troubles:
+        table.add_row(trouble.name, trouble.reason)
+    Console(stderr=True).print(table)
+    raise typer.Exit(FAILED)

@@ -1,0 +1,142 @@
+"""EXIF and ICC profile of a photo, kept in its colorings."""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms
+
+from service.decoding import FORMATS
+from service.encoding import OutputFormat, encode
+
+__all__ = ["Metadata", "embed", "read_metadata", "to_profile"]
+
+Base = ExifTags.Base
+
+HOW_PIXELS_ARE_STORED = {
+    Base.NewSubfileType, Base.SubfileType, Base.ImageWidth, Base.ImageLength, Base.BitsPerSample, Base.Compression,
+    Base.PhotometricInterpretation, Base.FillOrder, Base.StripOffsets, Base.SamplesPerPixel, Base.RowsPerStrip,
+    Base.StripByteCounts, Base.PlanarConfiguration, Base.TransferFunction, Base.Predictor, Base.WhitePoint,
+    Base.PrimaryChromaticities, Base.ColorMap, Base.TileWidth, Base.TileLength, Base.TileOffsets, Base.TileByteCounts,
+    Base.SubIFDs, Base.ExtraSamples, Base.SampleFormat, Base.JPEGTables, Base.JpegIFOffset, Base.JpegIFByteCount,
+    Base.YCbCrCoefficients, Base.YCbCrSubSampling, Base.YCbCrPositioning, Base.ReferenceBlackWhite,
+    Base.InterColorProfile,
+}  # fmt: skip
+"""tags that a TIFF has for its pixels, not for the photo"""
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+JPEG_SEGMENT_BYTES = 65_533
+ICC_MARK = b"ICC_PROFILE\0"
+WEBP_ICC, WEBP_ALPHA, WEBP_EXIF = 0x20, 0x10, 0x08  # flags of VP8X
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a coloring keeps of its photo."""
+
+    exif: bytes | None = None
+    """beginning with `Exif\\0\\0`; upright, without what is about the pixels of the old file"""
+    profile: bytes | None = None
+    """of RGB; a photo of another space, such as grey, has sRGB's in its place"""
+    converts: bool = False
+    """whether the coloring's pixels, which are sRGB, must be brought to the profile"""
+
+
+def read_metadata(photo: Path) -> Metadata:
+    """Read the header of a photo. What is broken is left out; whether the photo decodes is for others to say."""
+    try:
+        with Image.open(photo, formats=FORMATS) as image:
+            profile, exif = image.info.get("icc_profile"), image.getexif()
+            return Metadata(_exif_bytes(exif), *_fitting(profile))
+    except Exception:  # on broken files Pillow raises whatever it likes
+        return Metadata()
+
+
+def _exif_bytes(exif: Image.Exif) -> bytes | None:
+    for tag in HOW_PIXELS_ARE_STORED & set(exif):
+        del exif[tag]
+    if not exif:
+        return None
+    if Base.Orientation in exif:
+        exif[Base.Orientation] = 1  # colorings are upright
+    return exif.tobytes()
+
+
+def _fitting(profile: bytes | None) -> tuple[bytes | None, bool]:
+    """Return the profile that a coloring can have, and whether its pixels must be converted."""
+    if not profile:
+        return None, False
+    try:
+        opened = ImageCms.ImageCmsProfile(BytesIO(profile))
+        is_rgb = opened.profile.xcolor_space.strip() == "RGB"
+        if is_rgb and "sRGB" not in (opened.profile.profile_description or ""):
+            ImageCms.buildTransform(SRGB, opened, "RGB", "RGB")
+            return profile, True
+    except (ImageCms.PyCMSError, OSError):
+        is_rgb = False
+    return (profile if is_rgb else SRGB.tobytes()), False
+
+
+def to_profile(png: bytes, profile: bytes, output_format: OutputFormat, quality: int) -> bytes:
+    """Bring a coloring from sRGB to an RGB profile, and encode it."""
+    with Image.open(BytesIO(png)) as image:
+        alpha = np.asarray(image.getchannel("A")) if "A" in image.getbands() else None
+        rgb = image.convert("RGB")
+    target = ImageCms.ImageCmsProfile(BytesIO(profile))
+    transform = ImageCms.buildTransform(SRGB, target, "RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
+    ImageCms.applyTransform(rgb, transform, inPlace=True)
+    return encode(np.asarray(rgb), alpha, output_format, quality)
+
+
+def embed(data: bytes, output_format: OutputFormat, metadata: Metadata) -> bytes:
+    """Put metadata into an encoded image that has none, without touching its pixels."""
+    writers = {"jpeg": _into_jpeg, "png": _into_png, "webp": _into_webp}
+    if metadata.exif is None and metadata.profile is None:
+        return data
+    return writers[output_format](data, metadata.exif, metadata.profile)
+
+
+def _into_jpeg(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
+    segments = b""
+    if exif and len(exif) <= JPEG_SEGMENT_BYTES:
+        segments += b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    if profile:
+        size = JPEG_SEGMENT_BYTES - len(ICC_MARK) - 2
+        parts = [profile[start : start + size] for start in range(0, len(profile), size)]
+        for number, part in enumerate(parts, 1):
+            body = ICC_MARK + bytes((number, len(parts))) + part
+            segments += b"\xff\xe2" + struct.pack(">H", len(body) + 2) + body
+    start = 2
+    if data[2:4] == b"\xff\xe0":  # JFIF's own segment stays the first
+        start += 2 + int.from_bytes(data[4:6], "big")
+    return data[:start] + segments + data[start:]
+
+
+def _into_png(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    chunks = b""
+    if profile:
+        chunks += chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
+    if exif:
+        chunks += chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    after_header = 8 + 25  # signature, IHDR
+    return data[:after_header] + chunks + data[after_header:]
+
+
+def _into_webp(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+    with Image.open(BytesIO(data)) as image:
+        size, has_alpha = image.size, "A" in image.getbands()
+    flags = WEBP_ALPHA * has_alpha | WEBP_ICC * bool(profile) | WEBP_EXIF * bool(exif)
+    sides = b"".join((side - 1).to_bytes(3, "little") for side in size)
+    header = chunk(b"VP8X", struct.pack("<I", flags) + sides)
+    frames = data[12 + len(header) :] if data[12:16] == b"VP8X" else data[12:]
+    body = header + (chunk(b"ICCP", profile) if profile else b"") + frames
+    body += chunk(b"EXIF", exif.removeprefix(b"Exif\0\0")) if exif else b""
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body

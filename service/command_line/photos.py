@@ -1,0 +1,81 @@
+"""Which photos a command means: files, folders with all below them, and globs."""
+
+import glob
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from service.decoding import FORMATS
+
+__all__ = ["Photo", "Trouble", "find_photos"]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A file, and the name of what is made of it."""
+
+    source: Path
+    target: Path
+    """below the output folder, without a suffix; folders are mirrored"""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What could not be done, and why."""
+
+    name: str
+    reason: str
+
+
+def find_photos(arguments: Sequence[Path], out: Path) -> tuple[list[Photo], list[Trouble]]:
+    """Return the photos in order, each once, and what named none.
+
+    Of folders and globs, files with the suffix of an image are taken, but for hidden ones and what is in the output
+    folder; a file that is named itself is always taken. Two photos of one name, such as a.jpg and a.tif, keep their
+    suffix in the names of what is made of them.
+    """
+    photos: dict[Path, Photo] = {}
+    troubles = []
+    for argument in arguments:
+        found = list(_find(argument, out))
+        if not found:
+            troubles.append(Trouble(str(argument), "no photos there"))
+        for photo in found:
+            photos.setdefault(photo.source.resolve(), photo)
+    counts = Counter(photo.target for photo in photos.values())
+    named = [
+        replace(photo, target=photo.target.with_name(photo.source.name)) if counts[photo.target] > 1 else photo
+        for photo in photos.values()
+    ]
+    seen: dict[Path, Photo] = {}
+    for photo in named:
+        first = seen.setdefault(photo.target, photo)
+        if first is not photo:
+            troubles.append(Trouble(str(photo.source), f"its colorings would have the names of {first.source}'s"))
+    return list(seen.values()), troubles
+
+
+def _find(argument: Path, out: Path) -> Iterator[Photo]:
+    if argument.is_dir():
+        yield from _images(argument, argument.rglob("*"), out)
+    elif not argument.exists() and glob.has_magic(str(argument)):
+        root = next(parent for parent in argument.parents if not glob.has_magic(str(parent)))
+        yield from _images(root, root.glob(str(argument.relative_to(root))), out)
+    else:
+        yield Photo(argument, Path(argument.stem))
+
+
+def _images(root: Path, files: Iterable[Path], out: Path) -> Iterator[Photo]:
+    suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
+    for file in sorted(files):
+        relative = file.relative_to(root)
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if file.suffix.lower() in suffixes and file.is_file() and not hidden and not _is_below(file, out):
+            yield Photo(file, relative.with_suffix(""))
+
+
+def _is_below(file: Path, folder: Path) -> bool:
+    return folder.resolve() in file.resolve().parents

@@ -1,0 +1,88 @@
+"""`tintflow.jsonl` in the output folder: what was made of which photo, and how; so nothing is made twice."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from service.command_line.photos import Photo
+
+__all__ = ["Entry", "Made", "Record", "identify"]
+
+NAME = "tintflow.jsonl"
+
+
+class Made(BaseModel):
+    """One coloring."""
+
+    file: str
+    """its path below the output folder"""
+    index: int
+    bits_per_dim: float
+
+
+class Entry(BaseModel):
+    """All colorings that one command made of one photo."""
+
+    photo: str
+    """path of the photo"""
+    photo_bytes: int
+    photo_modified: int
+    """nanoseconds of Unix time"""
+    target: str
+    asked: dict[str, Any]
+    """the command and its options, as they were given"""
+    model: str
+    seed: int
+    noise_seed: int | None
+    temperature: float
+    files: list[Made]
+
+
+def identify(photo: Photo) -> dict[str, Any]:
+    """Return what tells one photo, and one state of it, from others. Raises OSError."""
+    status = photo.source.stat()
+    return {
+        "photo": str(photo.source.resolve()),
+        "photo_bytes": status.st_size,
+        "photo_modified": status.st_mtime_ns,
+        "target": photo.target.as_posix(),
+    }
+
+
+class Record:
+    """The entries of one output folder, the newest of a photo and of what was asked."""
+
+    def __init__(self, out: Path) -> None:
+        """Read the entries; a line that a kill left unfinished is as good as none."""
+        self._out = out
+        self._entries: list[Entry] = []
+        if self._file.exists():
+            for line in self._file.read_text("utf-8").splitlines():
+                try:
+                    self._entries.append(Entry.model_validate_json(line))
+                except ValidationError:
+                    continue
+
+    def find(self, identity: dict[str, Any], asked: dict[str, Any]) -> Entry | None:
+        """Return what was made of this very photo when the same was asked."""
+        alike = (each for each in reversed(self._entries) if each.asked == asked)
+        return next((each for each in alike if identity.items() <= each.model_dump().items()), None)
+
+    def seed(self, asked: dict[str, Any], name: str) -> int | None:
+        """Return the seed, `seed` or `noise_seed`, of the last photo of which the same was asked."""
+        return next((getattr(each, name) for each in reversed(self._entries) if each.asked == asked), None)
+
+    def is_complete(self, entry: Entry) -> bool:
+        """Say whether all the files of an entry are there."""
+        return all((self._out / made.file).exists() for made in entry.files)
+
+    def add(self, entry: Entry) -> None:
+        """Write an entry."""
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(entry.model_dump_json() + "\n")
+        self._entries.append(entry)
+
+    @property
+    def _file(self) -> Path:
+        return self._out / NAME

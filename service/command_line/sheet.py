@@ -1,0 +1,90 @@
+"""Contact sheets: a row a photo, first the photo in grey, then its colorings."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from service.command_line.photos import Photo, Trouble
+from service.command_line.record import Entry
+from service.decoding import decode
+from service.errors import ServiceError
+
+__all__ = ["write_sheets"]
+
+CELL, MARGIN, CAPTION = 256, 12, 22  # pixels
+ROWS = 12  # of one sheet
+MAX_PIXELS = 2**31
+"""the photo was decoded before: the limit was looked at there"""
+COMMENT = b"contact sheet by tintflow"
+"""in each sheet, so that only sheets are written over"""
+INK, PAPER = "black", "white"
+
+
+def write_sheets(out: Path, entries: Mapping[Photo, Entry], overwrite: bool) -> tuple[list[Path], list[Trouble]]:
+    """Write `sheet.jpg`, `sheet-2.jpg`, … and return them, and what stood in the way."""
+    rows = list(entries.items())
+    sheets, troubles = [], []
+    for number, start in enumerate(range(0, len(rows), ROWS), 1):
+        file = out / ("sheet.jpg" if number == 1 else f"sheet-{number}.jpg")
+        if file.exists() and not overwrite and not _is_sheet(file):
+            troubles.append(Trouble(str(file), "a file of this name is there, which is no sheet"))
+            continue
+        try:
+            sheet = _draw(out, rows[start : start + ROWS])
+            part = file.with_name(f".{file.name}.part")
+            sheet.save(part, "JPEG", quality=90, comment=COMMENT)
+            part.replace(file)
+            sheets.append(file)
+        except (OSError, ServiceError) as error:
+            troubles.append(Trouble(str(file), str(error)))
+    return sheets, troubles
+
+
+def _is_sheet(file: Path) -> bool:
+    try:
+        with Image.open(file, formats=["JPEG"]) as image:
+            return image.info.get("comment") == COMMENT
+    except OSError:
+        return False
+
+
+def _draw(out: Path, rows: Sequence[tuple[Photo, Entry]]) -> Image.Image:
+    columns = 1 + max(len(entry.files) for _, entry in rows)
+    step, row_step = CELL + MARGIN, CELL + CAPTION + MARGIN
+    sheet = Image.new("RGB", (MARGIN + columns * step, MARGIN + len(rows) * row_step), PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for row, (photo, entry) in enumerate(rows):
+        cells = [(entry.target, _grey(photo.source))]
+        for made in entry.files:
+            with Image.open(out / made.file) as image:
+                image.draft("RGB", (CELL, CELL))
+                cells.append((f"{made.index}   {made.bits_per_dim:.2f} bits/dim", _over_paper(image)))
+        for column, (caption, picture) in enumerate(cells):
+            picture.thumbnail((CELL, CELL))
+            left, top = MARGIN + column * step, MARGIN + row * row_step
+            sheet.paste(picture, (left + (CELL - picture.width) // 2, top + (CELL - picture.height) // 2))
+            draw.text((left, top + CELL + 2), _shortened(caption, font), INK, font)
+    return sheet
+
+
+def _grey(photo: Path) -> Image.Image:
+    pixels = decode(photo.read_bytes(), MAX_PIXELS).pixels
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    return Image.fromarray(pixels).convert("L")
+
+
+def _over_paper(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, PAPER), rgba).convert("RGB")
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """Return the end of a text, as much as there is room for."""
+    while font.getlength(text) > CELL:
+        text = "…" + text.removeprefix("…")[1:]
+    return text

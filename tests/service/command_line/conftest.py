@@ -1,0 +1,61 @@
+"""The command line around the fake colorizer, in a folder of its own with photos."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import structlog
+import typer
+from click.testing import Result
+from PIL import Image
+from typer.testing import CliRunner
+
+from service.command_line.commands import add_commands
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("TINTFLOW_URL", "TINTFLOW_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Any:
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    """Grey, 30 wide and 20 high."""
+    return np.arange(600, dtype=np.uint16).astype(np.uint8).reshape(20, 30)
+
+
+@pytest.fixture
+def photo(folder: Path, pixels: np.ndarray) -> Path:
+    Image.fromarray(pixels).save(folder / "photo.png")
+    return Path("photo.png")
+
+
+@pytest.fixture
+def app(service) -> typer.Typer:
+    app = typer.Typer()
+    add_commands(app, lambda settings: service.colorizer)
+    return app
+
+
+@pytest.fixture
+def run(app: typer.Typer) -> Callable[..., Result]:
+    """A function that runs a command, and expects its exit status."""
+
+    def invoke(*words: object, status: int = 0) -> Result:
+        result = CliRunner().invoke(app, [str(word) for word in words])
+        assert result.exit_code == status, result.output
+        return result
+
+    return invoke

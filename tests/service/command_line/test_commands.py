@@ -1,0 +1,184 @@
+"""The commands on files, around the fake colorizer: in this process, and against a server."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import ExifTags, Image
+
+from service.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS
+
+COMMANDS = {
+    "colorize": (["-n", "3", "--seed", "7"], ["photo-7-0.jpg", "photo-7-1.jpg", "photo-7-2.jpg"]),
+    "variations": (
+        ["--seed", "7", "--index", "1", "-n", "2", "--noise-seed", "9", "--levels", "coarse"],
+        ["photo-7-1-variation-9-0.jpg", "photo-7-1-variation-9-1.jpg"],
+    ),
+    "transfer": (
+        ["--reference", "photo.png", "-n", "1", "--seed", "3", "--weights", "1,1,0.5,0"],
+        ["photo-transfer-photo-3-0.jpg"],
+    ),
+    "interpolations": (
+        ["--seed", "7", "--index", "0", "--to-index", "2", "--steps", "2"],
+        ["photo-7-0-to-7-2-0.jpg", "photo-7-0-to-7-2-1.jpg"],
+    ),
+}
+ENDPOINTS = {
+    "colorize": COLORIZATIONS,
+    "variations": VARIATIONS,
+    "transfer": TRANSFERS,
+    "interpolations": INTERPOLATIONS,
+}
+
+
+def made(out: Path = Path("out")) -> list[str]:
+    return sorted(file.name for file in out.iterdir() if file.suffix != ".jsonl")
+
+
+def images(out: Path = Path("out")) -> dict[str, bytes]:
+    return {name: (out / name).read_bytes() for name in made(out)}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_colorings_are_written(run: Callable, photo: Path, command: str) -> None:
+    options, files = COMMANDS[command]
+    run(command, photo, *options)
+    assert made() == files
+    with Image.open(Path("out") / files[0]) as image:
+        assert (image.format, image.size, image.mode) == ("JPEG", (30, 20), "RGB")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_server_makes_the_same(service, run: Callable, photo: Path, command: str) -> None:
+    options, _ = COMMANDS[command]
+    run(command, photo, *options, "-o", "here")
+    run(command, photo, *options, "-o", "there", "--url", service.client.base_url)
+    assert images(Path("here")) == images(Path("there"))
+    in_process, over_http = service.colorizer.options[-2:]
+    assert in_process == over_http
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_field_of_the_interface_is_an_option(app: typer.Typer, command: str) -> None:
+    (parameters,) = (
+        {each.name for each in typer.main.get_command(app).commands[command].params}  # type: ignore[attr-defined]
+        for _ in "1"
+    )
+    endpoint = ENDPOINTS[command]
+    assert {*endpoint.parameters.model_fields, *endpoint.optional_files} - {"response_format"} <= parameters
+
+
+def test_hints(service, run: Callable, photo: Path) -> None:
+    run("colorize", photo, "--hint", "0.25,0.75,#a03c28", "--hint", "1,0,#000000", "-n", "1")
+    first, second = service.colorizer.options[-1].hints
+    assert (first.x, first.y, first.color) == (0.25, 0.75, (0xA0, 0x3C, 0x28))
+    assert (second.x, second.y) == (1, 0)
+    run("colorize", photo, "--hint", "left", status=2)
+
+
+def test_a_random_seed_is_in_the_names_and_in_the_record(run: Callable, photo: Path) -> None:
+    run("colorize", photo, "-n", "1")
+    entry = json.loads(Path("out/tintflow.jsonl").read_text())
+    assert made() == [f"photo-{entry['seed']}-0.jpg"]
+    assert entry["files"][0]["bits_per_dim"] == 2.5
+    assert entry["temperature"] == 0.75  # the fake's own
+
+
+@pytest.mark.parametrize(("output_format", "suffix"), [("jpeg", "jpg"), ("png", "png"), ("webp", "webp")])
+def test_formats(run: Callable, photo: Path, output_format: str, suffix: str) -> None:
+    run("colorize", photo, "-n", "1", "--seed", "7", "-f", output_format)
+    with Image.open(f"out/photo-7-0.{suffix}") as image:
+        assert image.format == output_format.upper()
+
+
+def test_exif_and_profile_are_kept_unless_stripped(run: Callable, icc_profile: Callable, pixels: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "A town"
+    exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N"}
+    profile = icc_profile("RGB ", 1.8)
+    Image.fromarray(pixels).convert("RGB").save("photo.png", exif=exif, icc_profile=profile)
+    run("colorize", "photo.png", "-n", "1", "--seed", "7", "-o", "kept", "-f", "png", "-t", "0")
+    run("colorize", "photo.png", "-n", "1", "--seed", "7", "-o", "stripped", "-f", "png", "-t", "0", "--strip")
+    with Image.open("kept/photo-7-0.png") as kept, Image.open("stripped/photo-7-0.png") as stripped:
+        assert kept.info["icc_profile"] == profile
+        assert kept.getexif()[ExifTags.Base.ImageDescription] == "A town"
+        assert kept.getexif().get_ifd(ExifTags.IFD.GPSInfo) == {ExifTags.GPS.GPSLatitudeRef: "N"}
+        assert not stripped.getexif()
+        assert "icc_profile" not in stripped.info
+        # to the photo's profile and back, the grey photo is the same within two roundings; in sRGB it is another
+        differences = [np.abs(np.asarray(each).astype(int) - pixels[..., None]).max() for each in (kept, stripped)]
+        assert differences[0] <= 3 < differences[1]
+
+
+def test_a_folder_and_a_sheet(run: Callable, photo: Path) -> None:
+    Path("in/sub").mkdir(parents=True)
+    Image.open(photo).save("in/a.png")
+    Image.new("RGBA", (20, 30), (90, 90, 90, 200)).save("in/sub/b.webp")
+    Image.new("I;16", (20, 30), 40_000).save("in/c.tif")
+    result = run("colorize", "in", "-n", "2", "--seed", "7", "--sheet")
+    assert {file.as_posix() for file in Path("out").rglob("*.jpg")} == {
+        "out/sheet.jpg", "out/a-7-0.jpg", "out/a-7-1.jpg", "out/c-7-0.jpg", "out/c-7-1.jpg", "out/sub/b-7-0.jpg",
+        "out/sub/b-7-1.jpg",
+    }  # fmt: skip
+    assert "in/a.png → out/a-7-{0,1}.jpg" in result.stdout
+    with Image.open("out/sheet.jpg") as sheet:
+        cells = [
+            np.asarray(sheet.crop((12 + 268 * column, 12 + 290 * row, 268 + 268 * column, 268 + 290 * row)))
+            for row in range(3)
+            for column in range(3)
+        ]
+        assert sheet.size == (12 + 3 * 268, 12 + 3 * 290)
+    for cell in cells:
+        assert (cell < 250).any()  # there is a picture
+    colourful = [(np.ptp(cell.astype(int), axis=2) > 4).any() for cell in cells]  # JPEG leaves grey within 2
+    assert colourful == [False, True, True] * 3
+
+
+def test_a_sheet_is_written_over_and_nothing_else_is(run: Callable, photo: Path) -> None:
+    sheet = Path("out/sheet.jpg")
+    run("colorize", photo, "-n", "1", "--seed", "7", "--sheet")
+    first = sheet.read_bytes()
+    run("colorize", photo, "-n", "1", "--seed", "8", "--sheet")
+    assert sheet.read_bytes() != first
+    Image.new("RGB", (8, 8)).save(sheet)
+    mine = sheet.read_bytes()
+    result = run("colorize", photo, "-n", "1", "--seed", "8", "--sheet", status=1)
+    assert "no sheet" in result.stderr
+    assert sheet.read_bytes() == mine
+    run("colorize", photo, "-n", "1", "--seed", "8", "--sheet", "--overwrite")
+    assert sheet.read_bytes() != mine
+
+
+def test_likelihoods_are_shown(service, run: Callable, photo: Path) -> None:
+    Path("other.png").write_bytes(photo.read_bytes())
+    for url in ([], ["--url", str(service.client.base_url)]):
+        result = run("likelihood", photo, "other.png", *url)
+        assert result.stdout.count("4.750") == 2
+        assert "photo.png" in result.stdout
+        assert "other.png" in result.stdout
+
+
+def test_models_are_shown(service, run: Callable) -> None:
+    for url in ([], ["--url", str(service.client.base_url)]):
+        assert "fake-1" in run("models", *url).stdout
+
+
+def test_help_has_examples(run: Callable) -> None:
+    for command in (*COMMANDS, "likelihood", "models"):
+        text = run(command, "--help").stdout
+        assert "Examples:" in text
+        assert f"tintflow {command} " in text
+    assert "GPS" in run("colorize", "--help").stdout
+
+
+def test_a_bare_image_is_what_the_fake_made(service, run: Callable, photo: Path, grey_png: bytes) -> None:
+    """A photo without metadata is written as the service encoded it, to the byte."""
+    run("colorize", photo, "-n", "1", "--seed", "7")
+    answer = service.post(photo.read_bytes(), {"Accept": "image/jpeg"}, n=1, seed=7)
+    assert Path("out/photo-7-0.jpg").read_bytes() == answer.content
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert image.size == (30, 20)

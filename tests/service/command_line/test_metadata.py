@@ -1,0 +1,120 @@
+"""EXIF and profiles of photos, in their colorings."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageCms
+
+from service.command_line.metadata import embed, read_metadata, to_profile
+from service.encoding import OutputFormat, encode
+
+FORMATS: list[OutputFormat] = ["jpeg", "png", "webp"]
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.fixture
+def exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "A town"
+    exif[ExifTags.Base.Orientation] = 6
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.DateTimeOriginal: "1931:05:06 07:08:09"}
+    exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (48.0, 1.0, 2.0)}
+    return exif
+
+
+@pytest.fixture
+def coloring() -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("output_format", FORMATS)
+@pytest.mark.parametrize("what", [("exif",), ("profile",), ("exif", "profile"), ()])
+def test_metadata_goes_in_and_pixels_stay(
+    tmp_path: Path, exif: Image.Exif, coloring: np.ndarray, output_format: OutputFormat, alpha: bool, what: tuple
+) -> None:
+    source = tmp_path / "photo.jpg"
+    options = {"exif": exif} if "exif" in what else {}
+    options |= {"icc_profile": SRGB} if "profile" in what else {}
+    Image.new("L", (24, 16)).save(source, **options)
+    transparency = np.tile(np.arange(24, dtype=np.uint8), (16, 1)) if alpha else None
+    plain = encode(coloring, transparency, output_format, 90)
+    with_metadata = embed(plain, output_format, read_metadata(source))
+    with Image.open(io.BytesIO(plain)) as one, Image.open(io.BytesIO(with_metadata)) as other:
+        assert (one.mode, one.size) == (other.mode, other.size)
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+        assert other.info.get("icc_profile") == (SRGB if "profile" in what else None)
+        kept = other.getexif()
+    if "exif" not in what:
+        assert not kept
+        return
+    assert kept[ExifTags.Base.ImageDescription] == "A town"
+    assert kept[ExifTags.Base.Orientation] == 1
+    for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        assert kept.get_ifd(ifd) == exif[ifd]
+
+
+def test_a_long_profile_takes_several_segments_of_a_jpeg(coloring: np.ndarray) -> None:
+    from service.command_line.metadata import Metadata
+
+    profile = np.random.default_rng(3).bytes(150_000)
+    for output_format in FORMATS:
+        data = embed(encode(coloring, None, output_format, 90), output_format, Metadata(profile=profile))
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.info["icc_profile"] == profile
+
+
+def test_what_a_tiff_says_of_its_own_pixels_is_left_out(tmp_path: Path) -> None:
+    source = tmp_path / "photo.tif"
+    Image.new("I;16", (24, 16)).save(source, description="A town", compression="tiff_lzw")
+    exif = Image.Exif()
+    exif.load(read_metadata(source).exif)
+    assert dict(exif) == {ExifTags.Base.ImageDescription: "A town"}
+
+
+@pytest.mark.parametrize("space", ["GRAY", "RGB "])
+def test_a_profile_of_another_space_becomes_srgbs(
+    tmp_path: Path, icc_profile: Callable[[str, float], bytes], space: str
+) -> None:
+    profile = icc_profile(space, 1.8)
+    source = tmp_path / "photo.png"
+    Image.new("L" if space == "GRAY" else "RGB", (24, 16)).save(source, icc_profile=profile)
+    metadata = read_metadata(source)
+    assert metadata.converts == (space == "RGB ")
+    if space == "RGB ":
+        assert metadata.profile == profile
+    else:
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(metadata.profile or b""))
+        assert "sRGB" in (opened.profile.profile_description or "")
+
+
+def test_a_broken_profile_becomes_srgbs(tmp_path: Path) -> None:
+    source = tmp_path / "photo.png"
+    Image.new("RGB", (24, 16)).save(source, icc_profile=b"no profile")
+    assert not read_metadata(source).converts
+    assert read_metadata(source).profile != b"no profile"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_pixels_are_brought_to_the_profile(icc_profile: Callable[[str, float], bytes], mode: str) -> None:
+    """A ramp at gamma 1.8 has larger values than in sRGB; read back by its profile, it is the ramp again."""
+    ramp = np.tile(np.linspace(20, 235, 24).astype(np.uint8), (16, 1))
+    image = Image.fromarray(ramp).convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    profile = icc_profile("RGB ", 1.8)
+    with Image.open(io.BytesIO(to_profile(buffer.getvalue(), profile, "png", 90))) as converted:
+        assert (converted.mode, converted.size) == (mode, image.size)
+        rgb = converted.convert("RGB")
+    assert np.abs(np.asarray(rgb).astype(int) - ramp[..., None]).max() > 3
+    target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    back = ImageCms.profileToProfile(rgb, target, ImageCms.createProfile("sRGB"))
+    assert np.abs(np.asarray(back).astype(int) - ramp[..., None]).max() <= 1  # two roundings to 8 bits
+
+
+def test_a_file_that_is_no_image_has_none(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_text("only text")
+    assert read_metadata(tmp_path / "photo.jpg") == read_metadata(tmp_path / "missing.jpg")

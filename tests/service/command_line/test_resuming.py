@@ -1,0 +1,198 @@
+"""What is done is skipped, what is there is kept, what fails is told, and the rest is done."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from model.errors import CheckpointError, NonFiniteError
+from service.command_line.commands import add_commands
+
+
+@pytest.fixture
+def photos(folder: Path) -> list[str]:
+    for shade, name in enumerate("abc"):
+        Image.new("L", (12, 8), 60 * shade + 30).save(f"{name}.png")
+    return ["a.png", "b.png", "c.png"]
+
+
+def state() -> dict[str, tuple[bytes, int]]:
+    return {
+        file.name: (file.read_bytes(), file.stat().st_mtime_ns)
+        for file in Path("out").iterdir()
+        if file.suffix != ".jsonl"
+    }
+
+
+@pytest.mark.parametrize("seed", [["--seed", "7"], []])
+def test_what_is_done_is_skipped(service, run: Callable, photos: list[str], seed: list[str]) -> None:
+    run("colorize", *photos[:2], "-n", "2", *seed)
+    before, calls = state(), len(service.colorizer.options)
+    result = run("colorize", *photos, "-n", "2", *seed)
+    assert "2 done before, 1 to do" in result.stdout
+    colored = [options for options in service.colorizer.options[calls:] if options.n == 2]
+    assert len(colored) == 1
+    after = state()
+    assert {name: after[name] for name in before} == before
+    assert len(after) == 6
+    assert len({name.split("-")[1] for name in after}) == 1  # one seed for all, drawn once
+
+
+def test_other_options_are_other_work(service, run: Callable, photos: list[str]) -> None:
+    run("colorize", "a.png", "-n", "1", "--seed", "7")
+    before = state()
+    result = run("colorize", "a.png", "-n", "1", "--seed", "7", "-t", "1", status=1)
+    assert "--overwrite" in result.stderr
+    assert state() == before
+    run("colorize", "a.png", "-n", "1", "--seed", "7", "-t", "1", "--overwrite")
+    assert state().keys() == before.keys()
+    assert state() != before
+    run("colorize", "a.png", "-n", "1", "--seed", "8", "-t", "1")
+    assert len(state()) == 2
+
+
+def test_a_changed_photo_is_another(run: Callable, photos: list[str]) -> None:
+    run("colorize", "a.png", "-n", "1", "--seed", "7")
+    before = state()
+    Image.new("L", (12, 8), 200).save("a.png")
+    run("colorize", "a.png", "-n", "1", "--seed", "7", status=1)
+    assert state() == before
+
+
+def test_a_file_that_is_no_coloring_is_never_written_over(service, run: Callable, photos: list[str]) -> None:
+    Path("out").mkdir()
+    Path("out/b-7-1.jpg").write_text("mine")
+    calls = len(service.colorizer.photos)
+    result = run("colorize", *photos, "-n", "2", "--seed", "7", status=1)
+    assert "out/b-7-1.jpg" in result.stderr.replace("\n", "")
+    assert Path("out/b-7-1.jpg").read_text() == "mine"
+    assert sorted(state()) == ["a-7-0.jpg", "a-7-1.jpg", "b-7-1.jpg", "c-7-0.jpg", "c-7-1.jpg"]
+    assert len(service.colorizer.photos) - calls <= 3  # of a, c and the warm-up: b was not even tried
+
+
+def test_half_a_photo_is_made_whole(run: Callable, photos: list[str]) -> None:
+    run("colorize", "a.png", "-n", "3")
+    whole = {name: data for name, (data, _) in state().items()}
+    Path("out", sorted(whole)[1]).unlink()
+    run("colorize", "a.png", "-n", "3")
+    assert {name: data for name, (data, _) in state().items()} == whole
+
+
+def test_a_torn_record_is_none(run: Callable, photos: list[str]) -> None:
+    run("colorize", "a.png", "b.png", "-n", "1")
+    record = Path("out/tintflow.jsonl")
+    record.write_bytes(record.read_bytes()[:-40])
+    assert "1 done before" in run("colorize", "a.png", "b.png", "-n", "1", status=1).stdout  # b's files are in the way
+
+
+def test_bad_files_are_told_of_and_the_others_are_done(run: Callable, photos: list[str]) -> None:
+    Path("text.jpg").write_text("only text")
+    Path("empty.png").touch()
+    result = run(
+        "colorize", "text.jpg", "a.png", "missing.png", "empty.png", "b.png", "-n", "1", "--seed", "7", status=1
+    )
+    for name in ("text.jpg", "missing.png", "empty.png"):
+        assert name in result.stderr
+    assert "3 not done" in result.stderr
+    assert sorted(state()) == ["a-7-0.jpg", "b-7-0.jpg"]
+
+
+def test_one_photo_that_the_model_fails_on(service, run: Callable, photos: list[str], monkeypatch) -> None:
+    enter = service.colorizer._enter
+
+    def failing(photo, options, reference=None):
+        if photo[0, 0] == 90:
+            raise NonFiniteError("no number")
+        enter(photo, options, reference)
+
+    monkeypatch.setattr(service.colorizer, "_enter", failing)
+    assert "no number" in run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", status=1).stderr
+    assert sorted(state()) == ["a-7-0.jpg", "c-7-0.jpg"]
+
+
+def test_no_part_is_left_when_writing_fails(run: Callable, photos: list[str], monkeypatch) -> None:
+    def failing(*arguments: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("service.command_line.record.Record.add", failing)
+    assert "disk full" in run("colorize", "a.png", status=1).stderr
+    assert not list(Path("out").iterdir())
+
+
+def test_no_server_ends_at_once(run: Callable, photos: list[str], monkeypatch) -> None:
+    monkeypatch.setattr("service.command_line.connection.RETRIES", 0)
+    result = run("colorize", *photos, "--url", "http://127.0.0.1:9", status=2)
+    assert result.stderr.count("127.0.0.1:9") == 1
+
+
+def test_fields_that_are_refused_end_at_once(run: Callable, photos: list[str]) -> None:
+    result = run("colorize", *photos, "--hint", "0,0,red", status=2)
+    assert result.stderr.count("hints") == 1
+    assert not state()
+
+
+def test_a_model_that_cannot_be_loaded_is_one_line(photos: list[str]) -> None:
+    import typer
+    from typer.testing import CliRunner
+
+    def load(settings: object) -> None:
+        raise CheckpointError("weights.safetensors: damaged")
+
+    app = typer.Typer()
+    add_commands(app, load)  # type: ignore[arg-type]
+    result = CliRunner().invoke(app, ["colorize", *photos])
+    assert (result.exit_code, result.stderr) == (2, "weights.safetensors: damaged\n")
+
+
+SLOW = """
+import sys, threading, time, typer
+sys.path[:0] = {path!r}
+from tests_conftest import FakeColorizer
+from service.command_line.commands import add_commands
+class Slow(FakeColorizer):
+    def _enter(self, photo, options, reference=None):
+        time.sleep(0.15)
+        super()._enter(photo, options, reference)
+app = typer.Typer()
+add_commands(app, lambda settings: Slow())
+app(["colorize", "in", "-n", "2", "--seed", "7", "--at-once", "1"])
+"""
+
+
+def test_ctrl_c_and_the_same_command_goes_on(folder: Path) -> None:
+    Path("in").mkdir()
+    for shade in range(6):
+        Image.new("L", (12, 8), 20 * shade + 30).save(f"in/{shade}.png")
+    helper = Path(__file__).parents[1] / "conftest.py"
+    Path("tests_conftest.py").write_text(helper.read_text())
+    program = SLOW.format(path=[str(folder)])
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TINTFLOW_")}
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", program]
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)  # noqa: S603
+
+    with start() as process:
+        give_up = time.monotonic() + 30
+        while not (Path("out").is_dir() and len(list(Path("out").glob("*.jpg"))) >= 2):
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "stopped; the same command goes on from here\n")
+    before = state()
+    assert 2 <= len(before) < 12
+    assert len(before) % 2 == 0  # whole photos alone
+    assert not [name for name in before if name.endswith(".part")]
+    with start() as process:
+        assert process.wait(60) == 0
+        process.communicate()
+    after = state()
+    assert len(after) == 12
+    assert {name: after[name] for name in before} == before
