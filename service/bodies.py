@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
+from service.backlog import Place
 from service.endpoints import Endpoint
 from service.engine import Engine
 from service.errors import (
@@ -38,45 +39,51 @@ MESSAGES = {"extra_forbidden": "unknown field", "missing": "this field is requir
 
 
 async def read_request(
-    request: Request, engine: Engine, endpoint: Endpoint[P], max_bytes: int
+    request: Request, engine: Engine, place: Place, endpoint: Endpoint[P], max_bytes: int
 ) -> tuple[dict[str, bytes], P]:
     """Return the uploaded files, by the names of their fields, and the parameters.
 
     Raises BodyTypeError, UploadTooLargeError as soon as too much has come in, MalformedBodyError, ParameterError,
-    ClientGoneError.
+    ClientGoneError, QueueFullError.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if media_type == "multipart/form-data":
-            return await _read_multipart(request, endpoint, max_bytes)
+            return await _read_multipart(request, place, endpoint, max_bytes)
         if media_type == "application/json":
             in_base64 = math.ceil(max_bytes / 3) * 4
-            body = await _limited(request, endpoint, in_base64, max_bytes).body()
+            body = await _limited(request, place, endpoint, in_base64, max_bytes).body()
             return await engine.in_codec_thread(_parse_json, body, endpoint, max_bytes)
     except ClientDisconnect as error:
         raise ClientGoneError("the client closed the connection while sending") from error
     raise BodyTypeError(f"Content-Type: expected multipart/form-data or application/json, got {media_type or 'none'}")
 
 
-def _limited(request: Request, endpoint: Endpoint[Any], bytes_per_file: int, max_bytes: int) -> Request:
-    """Return the same request, whose body raises UploadTooLargeError once it is longer than all files may be."""
+def _limited(request: Request, place: Place, endpoint: Endpoint[Any], bytes_per_file: int, max_bytes: int) -> Request:
+    """Return the same request, whose body raises UploadTooLargeError once it is longer than all files may be.
+
+    What has come in is held in the request's place.
+    """
     fields = " and ".join(endpoint.files)
     max_body_bytes = len(endpoint.files) * bytes_per_file + MARGIN_BYTES
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_body_bytes:
         raise _too_large(fields, max_bytes)
-    return Request(request.scope, _count(request.receive, max_body_bytes, lambda: _too_large(fields, max_bytes)))
+    counted = _count(request.receive, place, max_body_bytes, lambda: _too_large(fields, max_bytes))
+    return Request(request.scope, counted)
 
 
-def _count(receive: Receive, limit: int, error: Callable[[], Exception]) -> Receive:
+def _count(receive: Receive, place: Place, limit: int, error: Callable[[], Exception]) -> Receive:
     received = 0
 
     async def counted() -> Message:
         nonlocal received
         message = await receive()
-        received += len(message.get("body", b""))
+        more = len(message.get("body", b""))
+        received += more
         if received > limit:
             raise error()
+        place.claim(bytes=more)
         return message
 
     return counted
@@ -86,8 +93,10 @@ def _too_large(field: str, max_bytes: int) -> UploadTooLargeError:
     return UploadTooLargeError(f"{field}: more than {max_bytes} bytes")
 
 
-async def _read_multipart(request: Request, endpoint: Endpoint[P], max_bytes: int) -> tuple[dict[str, bytes], P]:
-    limited = _limited(request, endpoint, max_bytes, max_bytes)
+async def _read_multipart(
+    request: Request, place: Place, endpoint: Endpoint[P], max_bytes: int
+) -> tuple[dict[str, bytes], P]:
+    limited = _limited(request, place, endpoint, max_bytes, max_bytes)
     files = len(endpoint.files) + 1  # one too many is still read, to name the field that it is in
     try:
         async with limited.form(max_files=files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:

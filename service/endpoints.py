@@ -1,6 +1,6 @@
 """What each endpoint takes, and what it asks of the model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -8,11 +8,9 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field, create_model
 
 from model.protocol import (
-    Colorings,
-    Colorizer,
     InterpolationOptions,
     LatentName,
-    Photo,
+    Options,
     SampleOptions,
     TransferOptions,
     VariationOptions,
@@ -43,8 +41,6 @@ PIXEL = (
 
 P = TypeVar("P", bound=BaseModel)
 ColorP = TypeVar("ColorP", bound=Parameters)
-Photos = Mapping[str, Photo]
-"""the decoded files, by the names of their fields"""
 
 
 @dataclass(frozen=True)
@@ -81,11 +77,12 @@ def _file(default: Any) -> Any:
 class ColorEndpoint(Endpoint[ColorP]):
     """An endpoint whose answer is colorings."""
 
-    run: Callable[[Colorizer, Photos, ColorP], Colorings]
+    options: Callable[[ColorP], Options]
+    """what the parameters ask of the model"""
 
 
-def _colorize(colorizer: Colorizer, photos: Photos, asked: ColorizationParameters) -> Colorings:
-    options = SampleOptions(
+def _colorize(asked: ColorizationParameters) -> Options:
+    return SampleOptions(
         n=asked.n,
         seed=asked.seed,
         temperature=asked.temperature,
@@ -96,11 +93,10 @@ def _colorize(colorizer: Colorizer, photos: Photos, asked: ColorizationParameter
         hints=tuple(point.hint() for point in asked.hints),
         offset=asked.offset,
     )
-    return colorizer.colorize(photos["image"], options)
 
 
-def _vary(colorizer: Colorizer, photos: Photos, asked: VariationParameters) -> Colorings:
-    options = VariationOptions(
+def _vary(asked: VariationParameters) -> Options:
+    return VariationOptions(
         n=asked.n,
         origin=LatentName(asked.seed, asked.index),
         strength=asked.strength,
@@ -110,17 +106,15 @@ def _vary(colorizer: Colorizer, photos: Photos, asked: VariationParameters) -> C
         latent_norm=asked.latent_norm,
         offset=asked.offset,
     )
-    return colorizer.vary(photos["image"], options)
 
 
-def _transfer(colorizer: Colorizer, photos: Photos, asked: TransferParameters) -> Colorings:
-    options = TransferOptions(asked.n, asked.seed, asked.weights, asked.temperature, asked.offset)
-    return colorizer.transfer(photos["image"], photos["reference"], options)
+def _transfer(asked: TransferParameters) -> Options:
+    return TransferOptions(asked.n, asked.seed, asked.weights, asked.temperature, asked.offset)
 
 
-def _interpolate(colorizer: Colorizer, photos: Photos, asked: InterpolationParameters) -> Colorings:
+def _interpolate(asked: InterpolationParameters) -> Options:
     to_seed = asked.seed if asked.to_seed is None else asked.to_seed
-    options = InterpolationOptions(
+    return InterpolationOptions(
         steps=asked.steps,
         start=LatentName(asked.seed, asked.index),
         end=None if asked.to_index is None else LatentName(to_seed, asked.to_index),
@@ -128,21 +122,20 @@ def _interpolate(colorizer: Colorizer, photos: Photos, asked: InterpolationParam
         temperature=asked.temperature,
         latent_norm=asked.latent_norm,
     )
-    return colorizer.interpolate(photos["image"], options, photos.get("reference"))
 
 
-COLORIZATIONS = ColorEndpoint("colorization", ColorizationParameters, example={"n": 4, "seed": 7}, run=_colorize)
+COLORIZATIONS = ColorEndpoint("colorization", ColorizationParameters, example={"n": 4, "seed": 7}, options=_colorize)
 VARIATIONS = ColorEndpoint(
-    "variation", VariationParameters, example={"seed": 7, "index": 2, "strength": 0.5, "n": 4}, run=_vary
+    "variation", VariationParameters, example={"seed": 7, "index": 2, "strength": 0.5, "n": 4}, options=_vary
 )
 TRANSFERS = ColorEndpoint(
-    "transfer", TransferParameters, ("image", "reference"), example={"n": 4, "seed": 7}, run=_transfer
+    "transfer", TransferParameters, ("image", "reference"), example={"n": 4, "seed": 7}, options=_transfer
 )
 INTERPOLATIONS = ColorEndpoint(
     "interpolation",
     InterpolationParameters,
     optional_files=("reference",),
     example={"seed": 7, "index": 0, "to_index": 1, "steps": 5},
-    run=_interpolate,
+    options=_interpolate,
 )
 LIKELIHOODS = Endpoint("likelihood", LikelihoodParameters)

@@ -13,13 +13,26 @@ from typing import Any, TypeVar
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
-from model.protocol import Colorizer, HintMatch, ModelInfo, SampleOptions
+from model.errors import ModelError
+from model.protocol import Colorizer, DrawTask, HintMatch, ModelInfo, SampleOptions
+from service.backlog import Backlog, Place
+from service.batching import Batcher
+from service.canary import Canary
 from service.decoders import Decoders
 from service.decoding import DecodedPhoto
 from service.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
 from service.endpoints import ColorEndpoint, Endpoint
-from service.errors import DeadlineError, DrainingError, LoadFailedError, LoadingError, QueueFullError
+from service.errors import (
+    DeadlineError,
+    DrainingError,
+    LoadFailedError,
+    LoadingError,
+    OutputSizeError,
+    UnhealthyError,
+)
+from service.finishing import Lanes
 from service.metrics import Metrics
 from service.parameters import Parameters, VariationParameters
 from service.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
@@ -32,9 +45,8 @@ T = TypeVar("T")
 ColorP = TypeVar("ColorP", bound=Parameters)
 Load = Callable[[Settings], Colorizer]
 
-PHOTOS_AT_WORK = 3  # one decodes, one is on the model, one encodes; the rest wait as the bytes they came in
 RETRY_SECONDS = 5  # where nothing better is known
-MAX_RETRY_SECONDS = 60
+FAILED_RETRY_SECONDS = 60
 WARM_UP_SIDE = 256  # pixels
 
 log = structlog.get_logger()
@@ -45,6 +57,7 @@ class State(StrEnum):
 
     LOADING = "loading"
     READY = "ready"
+    UNHEALTHY = "unhealthy"
     DRAINING = "draining"
     FAILED = "failed"
 
@@ -82,25 +95,38 @@ class Colorization:
 
 
 class Engine:
-    """Decodes and encodes in parallel threads; the model runs on one thread of its own."""
+    """Decodes, upsamples and encodes beside the model, which draws for all requests that wait together."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
         self._state = State.LOADING
         self._colorizer: Colorizer | None = None
-        self._accepted = 0
-        self._last_seconds = 1.0
-        self._at_work = asyncio.Semaphore(PHOTOS_AT_WORK)
-        self._inference = ThreadPoolExecutor(1, thread_name_prefix="inference")
-        self._codecs = ThreadPoolExecutor(settings.codec_threads, thread_name_prefix="codec")
+        limits = {
+            "requests": settings.queue_length,
+            "bytes": settings.queue_bytes,
+            "latents": settings.queue_latents,
+            "pixels": settings.queue_pixels,
+        }
+        self._backlog = Backlog(limits, settings.deadline_seconds)
+        self._batcher = Batcher(settings.batch_latents, settings.batch_wait_seconds, metrics.batch_size.observe)
+        self._canary = Canary(self._batcher, settings.canary_seconds, settings.deadline_seconds)
+        self._watching: asyncio.Task[None] | None = None
+        self._lanes = Lanes(settings.codec_threads)
         self._decoding = ThreadPoolExecutor(settings.codec_threads, thread_name_prefix="decoding")  # they only wait
         self._decoders = Decoders(settings.decode_seconds)
-        metrics.watch(accepted=lambda: self._accepted, ready=lambda: self._state is State.READY)
+        metrics.watch(
+            accepted=lambda: self._backlog.held("requests"),
+            ready=lambda: self.state is State.READY,
+            queue_depth=lambda: self._batcher.depth,
+            queued_latents=lambda: self._backlog.held("latents"),
+            queued_pixels=lambda: self._backlog.held("pixels"),
+        )
 
     @property
     def state(self) -> State:
-        return self._state
+        unhealthy = self._state is State.READY and not self._canary.healthy
+        return State.UNHEALTHY if unhealthy else self._state
 
     @property
     def info(self) -> ModelInfo:
@@ -112,14 +138,20 @@ class Engine:
         started = time.perf_counter()
         try:
             self._decoders.start()
-            self._colorizer = await self._on(self._inference, _load_and_warm_up, load, self._settings)
+            colorizer, canary = await self._batcher.call(_load_and_warm_up, load, self._settings)
+        except (ModelError, OSError) as error:  # its text says it all: missing or damaged weights, no such device
+            log.error("load_failed", reason=str(error))
+            self._state = State.FAILED
+            return
         except Exception as error:  # whatever it is, the service answers health checks and says that it isn't ready
             log.exception("load_failed", reason=str(error))
             self._state = State.FAILED
             return
-        self._metrics.model_loaded(self._colorizer)
+        self._colorizer = colorizer
+        self._metrics.model_loaded(colorizer)
         if self._state is State.LOADING:
             self._state = State.READY
+        self._watching = asyncio.create_task(self._canary.watch(colorizer, canary))
         log.info("ready", model=self.info.name, device=self.info.device, seconds=_since(started))
 
     def drain(self) -> None:
@@ -129,41 +161,42 @@ class Engine:
 
     def close(self) -> None:
         """Drop what has not begun and let the threads end."""
-        self._inference.shutdown(wait=False, cancel_futures=True)
-        self._codecs.shutdown(wait=False, cancel_futures=True)
+        if self._watching is not None:
+            self._watching.cancel()
+        self._batcher.close()
+        self._lanes.close()
         self._decoding.shutdown(wait=False, cancel_futures=True)
         self._decoders.close()
 
     def check_ready(self) -> None:
-        """Raise LoadingError, LoadFailedError or DrainingError unless requests are accepted."""
+        """Raise LoadingError, LoadFailedError, UnhealthyError or DrainingError unless requests are accepted."""
         self._loaded()
-        if self._state is State.DRAINING:
+        if self.state is State.DRAINING:
             raise DrainingError("the service is stopping", RETRY_SECONDS)
+        if self.state is State.UNHEALTHY:
+            raise UnhealthyError("the model does not work; the log says why", math.ceil(self._canary.retry_seconds))
 
     @asynccontextmanager
-    async def accept(self) -> AsyncIterator[None]:
-        """Hold one of the queue's places, and the deadline, around all of a request's work.
+    async def accept(self) -> AsyncIterator[Place]:
+        """Hold a place among the accepted requests, and the deadline, around all of a request's work.
 
         Raises what `check_ready` raises, QueueFullError, or DeadlineError.
         """
         self.check_ready()
-        if self._accepted >= self._settings.queue_length:
-            seconds = math.ceil(self._last_seconds * self._accepted)
-            raise QueueFullError(f"{self._accepted} requests are waiting", min(max(seconds, 1), MAX_RETRY_SECONDS))
-        self._accepted += 1
         deadline = asyncio.timeout(self._settings.deadline_seconds)
         try:
-            async with deadline:
-                yield
+            with self._backlog.enter() as place:
+                place.claim(requests=1)
+                async with deadline:
+                    yield place
         except TimeoutError as error:
             if not deadline.expired():
                 raise
             raise DeadlineError(f"not ready within {self._settings.deadline_seconds:g} seconds") from error
-        finally:
-            self._accepted -= 1
 
     async def colorize(
         self,
+        place: Place,
         endpoint: ColorEndpoint[ColorP],
         uploads: Mapping[str, bytes],
         parameters: ColorP,
@@ -171,43 +204,46 @@ class Engine:
     ) -> Colorization:
         """Decode, colorize and encode one photo. Cancelled, it drops what its threads have not begun.
 
-        Raises what `decode` raises, OutputSizeError and ModelError.
+        Raises what `decode` raises, OutputSizeError, QueueFullError and ModelError.
         """
         colorizer = self._loaded()
-        async with self._at_work:
+        place.claim(latents=parameters.latents)
+        options = endpoint.options(parameters)
+        with self._batcher.coming():
             started = time.perf_counter()
             photos = await self._decode(uploads)
-            photo = photos["image"]
-            check_output_size(photo.width, photo.height, output_format)
+            photo, reference = photos["image"], photos.get("reference")
             decoded = _since(started)
-
+            pixels = self._check_output(photo, parameters.samples, output_format)
+            place.claim(pixels=pixels)
             started = time.perf_counter()
-            pixels = {name: each.pixels for name, each in photos.items()}
-            colorings = await self._on(self._inference, endpoint.run, colorizer, pixels, parameters)
-            self._last_seconds = sum(colorings.timings.values())
-            waited = _since(started) - self._last_seconds
+            lane = self._lanes.of(pixels)
+            small = await lane.run(colorizer.shrink, photo.pixels)
+            wanted = None if reference is None else await lane.run(colorizer.shrink, reference.pixels, True)
+        drawn = await self._batcher.submit(colorizer.draw_all, DrawTask(small, options, wanted), parameters.latents)
+        waited = _since(started) - sum(drawn.timings.values())
 
-            started = time.perf_counter()
-            quality = parameters.output_compression
-            files = await asyncio.gather(
-                *(
-                    self.in_codec_thread(encode, image, photo.alpha, output_format, quality)
-                    for image in colorings.images
-                )
-            )
-            encoded = _since(started)
-        timings = {"decode": decoded, "queue": max(waited, 0.0), **colorings.timings, "encode": encoded}
-        self._metrics.samples.inc(len(files))
-        self._count("colorized", endpoint, photo, timings, samples=len(files))
-        hints = colorings.hints or ((),) * len(files)
-        facts = zip(colorings.indices, files, colorings.bits_per_dim, colorings.latent_norms, hints, strict=True)
+        def to_file(image: NDArray[np.uint8]) -> bytes:
+            return encode(image, photo.alpha, output_format, parameters.output_compression)
+
+        files = await lane.finish(colorizer.finish(photo.pixels, drawn), to_file)
+        timings = {
+            "decode": decoded,
+            "queue": max(waited, 0.0),
+            **drawn.timings,
+            "upsample": files.upsample_seconds,
+            "encode": files.encode_seconds,
+        }
+        self._metrics.samples.inc(len(files.data))
+        self._count("colorized", endpoint, photo, timings, samples=len(files.data))
+        facts = zip(drawn.indices, files.data, drawn.bits_per_dim, drawn.latent_norms, files.hints, strict=True)
         return Colorization(
             id=_new_id(endpoint),
             created=int(time.time()),
             model=colorizer.info.name,
             seed=parameters.seed,
             noise_seed=parameters.noise_seed if isinstance(parameters, VariationParameters) else None,
-            temperature=colorings.temperature,
+            temperature=drawn.temperature,
             width=photo.width,
             height=photo.height,
             output_format=output_format,
@@ -218,17 +254,21 @@ class Engine:
             timings=timings,
         )
 
-    async def likelihood(self, endpoint: Endpoint[Any], uploads: Mapping[str, bytes]) -> LikelihoodResponse:
-        """Say how plausible a photo's own colours are. Raises what `decode` raises, and ModelError."""
+    async def likelihood(
+        self, place: Place, endpoint: Endpoint[Any], uploads: Mapping[str, bytes]
+    ) -> LikelihoodResponse:
+        """Say how plausible a photo's own colours are. Raises what `decode` raises, QueueFullError and ModelError."""
         colorizer = self._loaded()
-        async with self._at_work:
+        place.claim(latents=1)
+        with self._batcher.coming():
             started = time.perf_counter()
             photo = (await self._decode(uploads))["image"]
             decoded = _since(started)
-
+            place.claim(pixels=photo.width * photo.height)
             started = time.perf_counter()
-            found = await self._on(self._inference, colorizer.likelihood, photo.pixels)
-            waited = _since(started) - sum(found.timings.values())
+            small = await self._lanes.of(photo.width * photo.height).run(colorizer.shrink, photo.pixels, True)
+        found = await self._batcher.submit(colorizer.score_all, small, 1)
+        waited = _since(started) - sum(found.timings.values())
         timings = {"decode": decoded, "queue": max(waited, 0.0), **found.timings}
         self._count("scored", endpoint, photo, timings)
         return LikelihoodResponse(
@@ -244,18 +284,28 @@ class Engine:
 
     async def _decode(self, uploads: Mapping[str, bytes]) -> dict[str, DecodedPhoto]:
         """Decode files side by side."""
-        limit = self._settings.max_pixels
-        decode = self._decoders.decode
-        work = (self._on(self._decoding, decode, upload, limit, name) for name, upload in uploads.items())
+        limit, loop = self._settings.max_pixels, asyncio.get_running_loop()
+        work = (
+            loop.run_in_executor(self._decoding, self._decoders.decode, upload, limit, name)
+            for name, upload in uploads.items()
+        )
         return dict(zip(uploads, await asyncio.gather(*work), strict=True))
+
+    def _check_output(self, photo: DecodedPhoto, samples: int, output_format: OutputFormat) -> int:
+        """Return how many pixels all samples have. Raises OutputSizeError for too many, or too long sides."""
+        check_output_size(photo.width, photo.height, output_format)
+        pixels, limit = samples * photo.width * photo.height, self._settings.max_output_pixels
+        if pixels > limit:
+            raise OutputSizeError(f"n: {samples} × {photo.width}×{photo.height} pixels are more than {limit}")
+        return pixels
 
     async def in_codec_thread(self, work: Callable[..., T], *arguments: object) -> T:
         """Run work of pure bytes and pixels beside the event loop."""
-        return await self._on(self._codecs, work, *arguments)
+        return await self._lanes.small.run(work, *arguments)
 
     def _loaded(self) -> Colorizer:
         if self._state is State.FAILED:
-            raise LoadFailedError("the model could not be loaded; the log says why", MAX_RETRY_SECONDS)
+            raise LoadFailedError("the model could not be loaded; the log says why", FAILED_RETRY_SECONDS)
         if self._colorizer is None:
             raise LoadingError("the model is being loaded", RETRY_SECONDS)
         return self._colorizer
@@ -271,15 +321,17 @@ class Engine:
         rounded = {stage: round(seconds, 4) for stage, seconds in timings.items()}
         log.info(event, kind=endpoint.name, pixels=pixels, **facts, **rounded)
 
-    async def _on(self, threads: ThreadPoolExecutor, work: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(threads, work, *arguments)
 
-
-def _load_and_warm_up(load: Load, settings: Settings) -> Colorizer:
+def _load_and_warm_up(load: Load, settings: Settings) -> tuple[Colorizer, DrawTask]:
+    """Return the model, and what to ask of it to see whether it works."""
     colorizer = load(settings)
     ramp = np.linspace(0, 255, WARM_UP_SIDE).astype(np.uint8)
-    colorizer.colorize(np.tile(ramp, (WARM_UP_SIDE, 1)), SampleOptions(n=4, seed=0))
-    return colorizer
+    photo = np.tile(ramp, (WARM_UP_SIDE, 1))
+    canary = DrawTask(colorizer.shrink(photo), SampleOptions(n=1, seed=0))
+    (drawn,) = colorizer.draw_all([canary])
+    for _ in colorizer.finish(photo, drawn):
+        pass
+    return colorizer, canary
 
 
 def _new_id(endpoint: Endpoint[Any]) -> str:

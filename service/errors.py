@@ -26,6 +26,7 @@ __all__ = [
     "TooManyPixelsError",
     "UnauthorizedError",
     "UndecodableImageError",
+    "UnhealthyError",
     "UploadTooLargeError",
 ]
 
@@ -79,7 +80,7 @@ class TooManyPixelsError(ServiceError):
 
 
 class OutputSizeError(ServiceError):
-    """The output format cannot hold an image of the photo's size."""
+    """The output format cannot hold an image of the photo's size, or all samples together have too many pixels."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class DecoderLostError(RetryLaterError):
 
 
 class QueueFullError(RetryLaterError):
-    """As many requests as the limit allows are accepted and unanswered."""
+    """As much as the limits allow is accepted and unanswered."""
 
 
 class RateLimitedError(RetryLaterError):
@@ -124,6 +125,10 @@ class LoadingError(RetryLaterError):
 
 class DrainingError(RetryLaterError):
     """The service is stopping: it finishes what it accepted and takes no more."""
+
+
+class UnhealthyError(RetryLaterError):
+    """The model is loaded, but its last canary failed."""
 
 
 class LoadFailedError(RetryLaterError):

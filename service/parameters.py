@@ -121,6 +121,11 @@ class Parameters(BaseModel):
         """How many colorings the answer has."""
         raise NotImplementedError
 
+    @property
+    def latents(self) -> int:
+        """How many latents are drawn for them."""
+        return self.samples
+
 
 class PointColor(BaseModel):
     """A colour wished for at a point of the photo."""
@@ -176,6 +181,11 @@ class ColorizationParameters(Parameters):
     def samples(self) -> int:
         """How many colorings the answer has."""
         return self.n
+
+    @property
+    def latents(self) -> int:
+        """How many latents are drawn for them: every candidate's."""
+        return max(self.n, self.candidates or 0)
 
 
 class VariationParameters(Parameters):

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from model.errors import CheckpointError, InputError, ModelError, NonFiniteError
+from model.errors import CheckpointError, InputError, ModelError, NonFiniteError, OutOfMemoryError
 from service import errors
 from service.errors import FieldProblem
 
@@ -47,7 +47,9 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     CheckpointError: (500, "checkpoint_error"),
     NonFiniteError: (500, "non_finite"),
     errors.DecoderLostError: (503, "decoder_lost"),
+    OutOfMemoryError: (503, "out_of_memory"),
     errors.LoadingError: (503, "loading"),
+    errors.UnhealthyError: (503, "unhealthy"),
     errors.DrainingError: (503, "draining"),
     errors.LoadFailedError: (503, "load_failed"),
     errors.DeadlineError: (504, "deadline"),

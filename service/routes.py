@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from model.errors import CheckpointError, InputError, ModelError, NonFiniteError
+from model.errors import CheckpointError, InputError, ModelError, NonFiniteError, OutOfMemoryError
 from service import errors, problems
 from service.answers import choose_form, render
 from service.bodies import read_request
@@ -52,7 +52,7 @@ EngineOf = Annotated[Engine, Depends(_engine)]
 SettingsOf = Annotated[Settings, Depends(_settings)]
 MetricsOf = Annotated[Metrics, Depends(_metrics)]
 
-NOT_READY = (errors.LoadingError, errors.DrainingError, errors.LoadFailedError)
+NOT_READY = (errors.LoadingError, errors.DrainingError, errors.UnhealthyError, errors.LoadFailedError)
 UNAUTHORIZED = (errors.MissingKeyError, errors.InvalidKeyError)
 SCORING_ERRORS = (
     *UNAUTHORIZED,
@@ -71,6 +71,7 @@ SCORING_ERRORS = (
     ModelError,
     NonFiniteError,
     CheckpointError,
+    OutOfMemoryError,
     *NOT_READY,
     errors.DeadlineError,
 )
@@ -91,10 +92,10 @@ def described(endpoint: Endpoint[Any]) -> dict[str, Any]:
 
 async def colorings(endpoint: ColorEndpoint[Any], request: Request, engine: Engine, settings: Settings) -> Response:
     """Answer a request for colorings."""
-    async with engine.accept():
-        uploads, parameters = await read_request(request, engine, endpoint, settings.max_bytes)
+    async with engine.accept() as place:
+        uploads, parameters = await read_request(request, engine, place, endpoint, settings.max_bytes)
         form = choose_form(request.headers.get("accept"), parameters)
-        work = engine.colorize(endpoint, uploads, parameters, form.output_format)
+        work = engine.colorize(place, endpoint, uploads, parameters, form.output_format)
         colorization = await _while_connected(request, work)
         return await engine.in_codec_thread(render, colorization, form)
 
@@ -146,9 +147,9 @@ async def create_interpolations(request: Request, engine: EngineOf, settings: Se
 @router.post("/v1/likelihoods", summary="Say how plausible a photo's own colours are", **described(LIKELIHOODS))
 async def create_likelihoods(request: Request, engine: EngineOf, settings: SettingsOf) -> LikelihoodResponse:
     """Get the exact bits per dimension of a photo's own colours, given its own lightness."""
-    async with engine.accept():
-        uploads, _ = await read_request(request, engine, LIKELIHOODS, settings.max_bytes)
-        return await _while_connected(request, engine.likelihood(LIKELIHOODS, uploads))
+    async with engine.accept() as place:
+        uploads, _ = await read_request(request, engine, place, LIKELIHOODS, settings.max_bytes)
+        return await _while_connected(request, engine.likelihood(place, LIKELIHOODS, uploads))
 
 
 @router.get(

@@ -24,8 +24,22 @@ class Settings(BaseSettings):
     """of one uploaded photo, as a file"""
     max_pixels: int = Field(default=50_000_000, gt=0)
     """width × height of one photo"""
-    queue_length: int = Field(default=16, gt=0)
-    """requests accepted at once, those in work included; one more gets 429"""
+    max_output_pixels: int = Field(default=200_000_000, gt=0)
+    """n × width × height of one request"""
+    queue_length: int = Field(default=256, gt=0)
+    """requests accepted and unanswered, those that are still uploaded included; one more gets 429"""
+    queue_bytes: int = Field(default=1_000_000_000, gt=0)
+    """of their uploads; more gets 429"""
+    queue_latents: int = Field(default=256, gt=0)
+    """that they ask for, n or candidates each; more gets 429"""
+    queue_pixels: int = Field(default=400_000_000, gt=0)
+    """n × width × height of all of them; more gets 429"""
+    batch_latents: int = Field(default=16, gt=0)
+    """of requests that share one pass through the network"""
+    batch_wait_seconds: float = Field(default=0.01, ge=0)
+    """that a batch waits for requests that are being decoded; none if there are none"""
+    canary_seconds: float = Field(default=30.0, gt=0)
+    """from one look at whether the model still works to the next"""
     deadline_seconds: float = Field(default=120.0, gt=0)
     """from a request's acceptance to its answer, upload and waiting included; later is 504"""
     codec_threads: int = Field(default=4, gt=0)

@@ -5,7 +5,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from typing import Any
@@ -21,13 +21,18 @@ from PIL import Image
 from model.protocol import (
     Colorings,
     DeviceMemory,
+    Drawn,
+    DrawTask,
+    Finished,
     HintMatch,
     InterpolationOptions,
     LevelLikelihood,
     Likelihood,
     ModelInfo,
+    Options,
     Photo,
     SampleOptions,
+    SmallPhoto,
     TransferOptions,
     VariationOptions,
 )
@@ -49,39 +54,50 @@ class FakeColorizer:
         self.references: list[Photo | None] = []
         self.options: list[Any] = []
         self.threads: set[str] = set()
+        self.batches: list[int] = []
+        self.finishing: list[tuple[int, ...]] = []
         self.error: Exception | None = None
         self.entered = threading.Semaphore(0)
         self.gate = threading.Event()
         self.gate.set()
 
     def colorize(self, photo: Photo, options: SampleOptions) -> Colorings:
-        self._enter(photo, options)
-        drawn = range(options.n) if options.select == "first" else range(1, options.n + 1)
-        drawn = [options.offset + i for i in drawn]
-        order = tuple(reversed(drawn)) if options.rank == "likelihood" else tuple(drawn)
-        hints = tuple(HintMatch(hint.color, 3.5, 1.25) for hint in options.hints)
-        return self._tint(photo, [(options.seed, i) for i in order], options, order, hints)
+        return self._at_once(photo, options)
 
     def vary(self, photo: Photo, options: VariationOptions) -> Colorings:
-        self._enter(photo, options)
-        original = (options.origin.seed, options.origin.index)
-        order = tuple(range(options.offset, options.offset + options.n))
-        names = [original if options.strength == 0 else (options.noise_seed, i) for i in order]
-        return self._tint(photo, names, options, order)
+        return self._at_once(photo, options)
 
     def transfer(self, photo: Photo, reference: Photo, options: TransferOptions) -> Colorings:
-        self._enter(photo, options, reference)
-        order = tuple(range(options.offset, options.offset + options.n))
-        return self._tint(photo, [(options.seed, i) for i in order], options, order)
+        return self._at_once(photo, options, reference)
 
     def interpolate(self, photo: Photo, options: InterpolationOptions, reference: Photo | None = None) -> Colorings:
-        self._enter(photo, options, reference)
-        return self._tint(photo, [(options.start.seed, i) for i in range(options.steps)], options)
+        return self._at_once(photo, options, reference)
 
     def likelihood(self, photo: Photo) -> Likelihood:
-        self._enter(photo, None)
+        return self.score_all([self.shrink(photo, with_chroma=True)])[0]
+
+    def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
+        return SmallPhoto(photo, photo if with_chroma else None)  # it sees the whole photo
+
+    def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
+        self.batches.append(len(tasks))
+        for task in tasks:
+            self._enter(task.photo.lightness, task.options, None if task.reference is None else task.reference.chroma)
+        return [self._draw(task.options) for task in tasks]
+
+    def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
+        for photo in photos:
+            self._enter(photo.chroma, None)
         levels = (LevelLikelihood(8, 128, 5.5, 1.25), LevelLikelihood(16, 384, 4.5, 1.0))
-        return Likelihood(4.75, levels, {"condition": 0.001, "likelihood": 0.002})
+        return [Likelihood(4.75, levels, {"condition": 0.001, "likelihood": 0.002}) for _ in photos]
+
+    def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
+        grey = photo if photo.ndim == 2 else photo.mean(axis=2)
+        levels = grey.astype(np.float64) / (257 if photo.dtype == np.uint16 else 1)
+        hints = tuple(HintMatch(hint.color, 3.5, 1.25) for hint in drawn.hints)
+        for tint in drawn.chroma:
+            self.finishing.append(photo.shape)
+            yield Finished(np.rint(levels[..., None] + tint).clip(0, 255).astype(np.uint8), hints)
 
     def _enter(self, photo: Photo, options: Any, reference: Photo | None = None) -> None:
         self.photos.append(photo)
@@ -93,28 +109,42 @@ class FakeColorizer:
         if self.error:
             raise self.error
 
-    def _tint(
-        self,
-        photo: Photo,
-        names: list[tuple[int, int]],
-        options: Any,
-        indices: tuple[int, ...] | None = None,
-        hints: tuple[HintMatch, ...] = (),
-    ) -> Colorings:
+    def _draw(self, options: Options) -> Drawn:
+        if isinstance(options, InterpolationOptions):
+            indices = tuple(range(options.steps))
+        else:
+            shift = options.offset + (getattr(options, "select", "first") != "first")
+            indices = tuple(range(shift, shift + options.n))
+        if getattr(options, "rank", "none") == "likelihood":
+            indices = tuple(reversed(indices))
+        seed = options.noise_seed if isinstance(options, VariationOptions) else getattr(options, "seed", None)
+        names = [(options.start.seed if seed is None else seed, i) for i in indices]
+        if isinstance(options, VariationOptions) and options.strength == 0:
+            names = [(options.origin.seed, options.origin.index)] * options.n
         temperature = self.info.default_temperature if options.temperature is None else options.temperature
-        grey = photo if photo.ndim == 2 else photo.mean(axis=2)
-        levels = grey.astype(np.float64) / (257 if photo.dtype == np.uint16 else 1)
-        tints = [np.random.default_rng(name).normal(0, 30 * temperature, 3) for name in names]
-        images = [np.rint(levels[..., None] + tint).clip(0, 255).astype(np.uint8) for tint in tints]
         norm = getattr(options, "latent_norm", None)
-        return Colorings(
-            images=np.stack(images),
-            indices=tuple(range(len(names))) if indices is None else indices,
+        return Drawn(
+            chroma=np.stack([np.random.default_rng(name).normal(0, 30 * temperature, 3) for name in names]),
+            indices=indices,
             bits_per_dim=tuple(2.5 + i / 8 for i in range(len(names))),
             latent_norms=(temperature if norm is None else norm,) * len(names),
             temperature=temperature,
-            timings={"condition": 0.001, "sample": 0.002, "upsample": 0.003},
-            hints=(hints,) * len(names) if hints else (),
+            timings={"condition": 0.001, "sample": 0.002},
+            hints=getattr(options, "hints", ()),
+        )
+
+    def _at_once(self, photo: Photo, options: Options, reference: Photo | None = None) -> Colorings:
+        wanted = None if reference is None else self.shrink(reference, with_chroma=True)
+        (drawn,) = self.draw_all([DrawTask(self.shrink(photo), options, wanted)])
+        finished = list(self.finish(photo, drawn))
+        return Colorings(
+            images=np.stack([each.image for each in finished]),
+            indices=drawn.indices,
+            bits_per_dim=drawn.bits_per_dim,
+            latent_norms=drawn.latent_norms,
+            temperature=drawn.temperature,
+            timings=drawn.timings | {"upsample": 0.003},
+            hints=tuple(each.hints for each in finished) if drawn.hints else (),
         )
 
 

@@ -1,0 +1,213 @@
+"""What goes wrong in the model or around it: who is told, and who is not disturbed."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import structlog
+from PIL import Image
+from typer.testing import CliRunner
+
+from model.errors import NonFiniteError, OutOfMemoryError
+from service import cli
+
+PATIENCE_SECONDS = 10
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(16) as threads:
+        yield threads
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < give_up, "did not happen in time"
+        time.sleep(0.01)
+
+
+def metric(service, name: str) -> float:
+    lines = service.client.get("/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+def behind_gate(service, pool, image: bytes, *asked: dict) -> list:
+    """Let requests wait together while the model is busy with another; then free it, and return their answers."""
+    while service.colorizer.entered.acquire(blocking=False):
+        pass
+    service.colorizer.gate.clear()
+    first = pool.submit(service.post, image)
+    assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS)
+    waiting = [pool.submit(service.post, image, **fields) for fields in asked]
+    eventually(lambda: metric(service, "tintflow_queue_depth") == len(asked))
+    service.colorizer.gate.set()
+    assert first.result().status_code == 200
+    return [each.result() for each in waiting]
+
+
+def test_those_that_wait_share_a_batch(start, pool, grey_png) -> None:
+    service = start()
+    asked = [{"n": n, "seed": n, "temperature": n / 4, "response_format": "b64_json"} for n in (1, 2, 3)]
+    answers = behind_gate(service, pool, grey_png, *asked)
+    assert service.colorizer.batches[-1] == 3
+    for fields, answer in zip(asked, answers, strict=True):
+        alone = service.post(grey_png, **fields)
+        assert [each["b64_json"] for each in answer.json()["data"]] == [
+            each["b64_json"] for each in alone.json()["data"]
+        ]
+        assert (answer.json()["seed"], answer.json()["temperature"]) == (fields["seed"], fields["temperature"])
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (NonFiniteError("no number"), 500, "non_finite"),
+        (OutOfMemoryError("cuda has no memory left"), 503, "out_of_memory"),
+        (RuntimeError("nobody foresaw this"), 500, "internal_error"),
+    ],
+)
+def test_a_failure_is_one_requests_own(start, pool, grey_png, monkeypatch, error, status, code) -> None:
+    service = start()
+    draw_all = service.colorizer.draw_all
+
+    def failing(tasks):
+        if any(task.options.seed == 13 for task in tasks):
+            raise error
+        return draw_all(tasks)
+
+    monkeypatch.setattr(service.colorizer, "draw_all", failing)
+    answers = behind_gate(service, pool, grey_png, *({"seed": seed} for seed in (11, 12, 13, 14, 15)))
+    assert [answer.status_code for answer in answers] == [200, 200, status, 200, 200]
+    assert answers[2].json()["code"] == code
+
+
+def test_out_of_memory_is_met_by_smaller_batches(start, pool, grey_png, monkeypatch) -> None:
+    service = start()
+    draw_all = service.colorizer.draw_all
+
+    def small(tasks):
+        if len(tasks) > 1:
+            raise OutOfMemoryError("cuda has no memory left")
+        return draw_all(tasks)
+
+    monkeypatch.setattr(service.colorizer, "draw_all", small)
+    answers = behind_gate(service, pool, grey_png, *({"n": 1} for _ in range(6)))
+    assert [answer.status_code for answer in answers] == [200] * 6
+
+
+def test_readiness_tells_the_truth(start, grey_png) -> None:
+    service = start(canary_seconds=0.05)
+    with structlog.testing.capture_logs() as lines:
+        service.colorizer.error = NonFiniteError("no number")
+        eventually(lambda: service.client.get("/readyz").status_code == 503)
+        for answer in (service.client.get("/readyz"), service.post(grey_png)):
+            assert (answer.status_code, answer.json()["code"]) == (503, "unhealthy")
+            assert int(answer.headers["retry-after"]) >= 1
+        assert metric(service, "tintflow_ready") == 0
+        assert service.client.get("/livez").status_code == 200
+        service.colorizer.error = None
+        service.wait_until_ready()
+        assert service.post(grey_png).status_code == 200
+    assert [line["event"] for line in lines if "canary" in line["event"]] == ["canary_failed", "canary_recovered"]
+
+
+def test_a_model_that_hangs_is_not_ready(start) -> None:
+    service = start(canary_seconds=0.05, deadline_seconds=0.2)
+    service.colorizer.gate.clear()
+    eventually(lambda: service.client.get("/readyz").json().get("code") == "unhealthy")
+    service.colorizer.gate.set()
+    service.wait_until_ready()
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
+def test_clock_jumps(start, grey_png, monkeypatch, jump: float) -> None:
+    service = start(deadline_seconds=PATIENCE_SECONDS)
+    now = time.time
+    service.colorizer.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(service.post, grey_png)
+        eventually(lambda: metric(service, "tintflow_accepted_requests") == 1)
+        monkeypatch.setattr(time, "time", lambda: now() + jump)
+        time.sleep(0.1)
+        service.colorizer.gate.set()
+        assert busy.result().status_code == 200
+    timings = service.post(grey_png).json()["timings"]
+    assert all(0 <= seconds < PATIENCE_SECONDS for seconds in timings.values())
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_large_requests_do_not_stand_in_the_way(start, pool, encoded, grey_png, monkeypatch, large: bool) -> None:
+    """As many large requests as there are threads are held at full size: small ones pass them by."""
+    monkeypatch.setattr("service.finishing.LARGE_PIXELS", 16 * 300 * 200 - 1 if large else 10**9)
+    service = start(codec_threads=2)
+    gate, held = threading.Event(), threading.Semaphore(0)
+    finish = service.colorizer.finish
+
+    def slow(photo, drawn):
+        if photo.shape == (200, 300):
+            held.release()
+            assert gate.wait(PATIENCE_SECONDS)
+        return finish(photo, drawn)
+
+    class Slow:
+        """An iterator that waits where it is pulled: in a thread, as upsampling does."""
+
+        def __init__(self, photo, drawn):
+            self.made = None
+            self.asked = photo, drawn
+
+        def __next__(self):
+            self.made = self.made or slow(*self.asked)
+            return next(self.made)
+
+        def __iter__(self):
+            return self
+
+    monkeypatch.setattr(service.colorizer, "finish", Slow)
+    photo = encoded(Image.fromarray(np.zeros((200, 300), np.uint8)))
+    busy = [pool.submit(service.post, photo, n=16) for _ in range(4)]
+    for _ in range(1 if large else 2):
+        assert held.acquire(timeout=PATIENCE_SECONDS)
+    small = [pool.submit(service.post, grey_png) for _ in range(4)]
+    if large:
+        assert [each.result().status_code for each in small] == [200] * 4
+        assert not any(each.done() for each in busy)
+    else:  # without lanes they would wait: the test can fail
+        time.sleep(0.5)
+        assert not any(each.done() for each in small)
+    gate.set()
+    assert [each.result().status_code for each in (*busy, *small)] == [200] * 8
+
+
+@pytest.fixture
+def damaged(tiny_weights: Path) -> Path:
+    content = bytearray(tiny_weights.read_bytes())
+    content[-1] ^= 1
+    tiny_weights.write_bytes(content)
+    return tiny_weights
+
+
+@pytest.fixture
+def missing(tiny_weights: Path) -> Path:
+    tiny_weights.unlink()
+    return tiny_weights
+
+
+@pytest.mark.parametrize(("weights", "words"), [("damaged", "SHA-256"), ("missing", "no weights at")])
+def test_weights_that_cannot_be_used_end_the_start_with_one_line(request, monkeypatch, weights, words) -> None:
+    path = request.getfixturevalue(weights)
+    monkeypatch.setenv("TINTFLOW_WEIGHTS", str(path))
+    monkeypatch.setenv("TINTFLOW_DEVICE", "cpu")
+    monkeypatch.setattr("service.logs.configure", lambda log_format: None)
+    with structlog.testing.capture_logs() as lines:
+        result = CliRunner().invoke(cli.app, ["serve", "--port", "0"])
+    assert result.exit_code == 1
+    (line,) = lines
+    assert (line["event"], line.get("exc_info")) == ("load_failed", None)  # one line, without a traceback
+    assert str(path) in line["reason"]
+    assert words in line["reason"]
