@@ -3,9 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 DATA ?= photos
 MINUTES ?= 120
+VULNERABILITIES ?= pypi
 BIN := .venv/bin
 
-.PHONY: serve test check train eval bench docs format clean
+.PHONY: serve test check audit train eval bench docs format clean
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
@@ -24,6 +25,13 @@ check: .venv/installed  ## format, lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: .venv/installed  ## look for known vulnerabilities of what the images hold, in VULNERABILITIES: pypi or osv
+	test -x .venv/audit/bin/pip-audit || { $(BIN)/python -m venv .venv/audit && \
+	  .venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
+	.venv/audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+	  --vulnerability-service $(VULNERABILITIES) --requirement docker/requirements.lock || \
+	  { echo 'Vulnerable, or not to be known: the list of vulnerabilities must be reached over the network.' >&2; exit 1; }
 
 train: .venv/installed  ## train every level on DATA for MINUTES minutes in all
 	$(BIN)/python -m training run --data $(DATA) --minutes $(MINUTES) --out runs/train --resume

@@ -1,0 +1,122 @@
+"""What is installed is pinned, and what is loaded cannot run code of its own."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+LOCK = ROOT / "docker" / "requirements.lock"
+
+
+@pytest.fixture(scope="module")
+def lock() -> list[str]:
+    """The lock's entries: a pinned requirement and its hashes each."""
+    lines = (line for line in LOCK.read_text().splitlines() if not line.lstrip().startswith("#"))
+    return re.split(r"\n(?=\S)", "\n".join(lines).strip())
+
+
+def test_lock_pins_everything_with_hashes_and_names_no_address(lock) -> None:
+    assert len(lock) > 20
+    for entry in lock:
+        assert re.match(r"[a-z0-9._-]+==[\w.]+( ;.*)? \\\n", entry), entry
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
+    assert not re.search(r"https?://|--index|--find-links|--extra-index", LOCK.read_text())
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_lock_covers_the_projects_dependencies(lock, python: str) -> None:
+    environment = {"python_full_version": f"{python}.0", "python_version": python, "sys_platform": "linux"}
+    pins: dict[str, str] = {}
+    for entry in lock:
+        pin = Requirement(entry.partition("\\")[0])
+        if pin.marker is None or pin.marker.evaluate(environment):
+            assert pin.name not in pins, "pinned twice"
+            pins[canonicalize_name(pin.name)] = next(iter(pin.specifier)).version
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [Requirement(each) for each in (*project["dependencies"], *project["optional-dependencies"]["otel"])]
+    for requirement in wanted:
+        version = pins.get(canonicalize_name(requirement.name))
+        assert version, f"{requirement.name} is not in the lock: run `make lock`"
+        assert requirement.specifier.contains(version), f"{requirement} is not {version}: run `make lock`"
+
+
+FORBID = """
+import pickle
+import sys
+import traceback
+
+NUMBA = "numba/core/caching.py"  # machine code that numba compiled here, and no one else could have written
+
+def refuse(name):
+    if not any(frame.filename.endswith(NUMBA) for frame in traceback.extract_stack()):
+        raise RuntimeError(f"a pickle is loaded: {name}")
+
+def guarded(name, original):
+    def load(*arguments, **options):
+        refuse(name)
+        return original(*arguments, **options)
+    return load
+
+pickle.load, pickle.loads = guarded("load", pickle.load), guarded("loads", pickle.loads)
+sys.addaudithook(lambda event, details: refuse(details) if event == "pickle.find_class" else None)
+"""
+"""sitecustomize.py of every process, those of decoders too"""
+
+COLORIZE = """
+import base64
+import io
+import sys
+import time
+from pathlib import Path
+
+import torch
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from service.app import create_app
+from service.cli import load_colorizer
+from service.settings import Settings
+
+def refuse(*arguments, **options):
+    raise RuntimeError("torch.load")
+
+torch.load = torch.jit.load = torch.package.PackageImporter = refuse
+file = io.BytesIO()
+Image.linear_gradient("L").save(file, "PNG")
+with TestClient(create_app(Settings(weights=Path(sys.argv[1]), device="cpu"), load_colorizer)) as client:
+    give_up = time.monotonic() + 60
+    while client.get("/readyz").status_code != 200 and time.monotonic() < give_up:
+        time.sleep(0.05)
+    answer = client.post("/v1/colorizations", files={"image": file.getvalue()}, data={"n": 1})
+    assert answer.status_code == 200, answer.text
+    print(answer.json()["model"])
+"""
+
+
+def run(folder: Path, code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    (folder / "sitecustomize.py").write_text(FORBID)
+    environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)  # noqa: S603
+
+
+def test_no_pickle_is_loaded_while_photos_are_colorized(tmp_path, tiny_weights) -> None:
+    done = run(tmp_path, COLORIZE, tiny_weights)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split()[-1] == "tiny-1"
+
+
+@pytest.mark.parametrize(
+    "code", ["import pickle; pickle.loads(pickle.dumps(1))", "import _pickle; _pickle.loads(_pickle.dumps(print))"]
+)
+def test_a_pickle_would_have_been_seen(tmp_path, code: str) -> None:
+    done = run(tmp_path, code)
+    assert done.returncode != 0
+    assert "a pickle is loaded" in done.stderr
