@@ -1,0 +1,69 @@
+"""The whole command line: completion, and the commands that are programs of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from service.cli import app
+from training.__main__ import app as training
+
+TINTFLOW = Path(sys.executable).with_name("tintflow")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            "tintflow ",
+            {"serve", "colorize", "variations", "transfer", "interpolations", "likelihood", "models", "train"},
+        ),
+        ("tintflow co", {"colorize"}),
+        ("tintflow colorize --te", {"--temperature"}),
+        ("tintflow colorize --select ", {"first", "diverse", "likely"}),
+    ],
+)
+def test_shells_complete(words: str, expected: set[str]) -> None:
+    environment = os.environ | {
+        "_TINTFLOW_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    done = subprocess.run([TINTFLOW], env=environment, capture_output=True, text=True, check=True)  # noqa: S603
+    assert expected <= set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "module"),
+    [
+        (["train", "--data", "photos", "--help"], ["training", "run", "--data", "photos", "--help"]),
+        (["eval", "--json", "-", "--data", "photos"], ["benchmarks.quality", "--json", "-", "--data", "photos"]),
+    ],
+)
+def test_train_and_eval_become_their_programs(
+    words: list[str], module: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda program, arguments: became.append([program, *arguments]))
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert became == [[sys.executable, sys.executable, "-m", *module]]
+
+
+def test_training_answers_for_itself() -> None:
+    command = [TINTFLOW, "train", "--data", "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
+
+
+def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(config: object) -> None:
+        raise ModuleNotFoundError("No module named 'some_weights'", name="some_weights")
+
+    monkeypatch.setattr("training.__main__.run", run)
+    result = CliRunner().invoke(training, ["run", "--data", str(folder)])
+    assert result.exit_code == 2
+    assert "some_weights is not installed: pip install 'tintflow[train]'" in result.stderr.replace("\n", " ")
