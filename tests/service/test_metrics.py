@@ -2,6 +2,8 @@
 
 import re
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,29 @@ def test_page_of_operations_names_every_metric(start, grey_png) -> None:
 def test_a_gauge_without_a_name_is_refused() -> None:
     with pytest.raises(KeyError):
         Metrics().watch(unheard_of=lambda: 0.0)
+
+
+def test_the_queue_is_told_while_it_lasts(start, grey_png) -> None:
+    service = start(batch_wait_seconds=0, canary_seconds=1000)
+    before = scraped(service)
+    assert {name for name, _ in GAUGES.values()} <= set(before), "a gauge that nobody sets"
+    service.colorizer.gate.clear()
+    while service.colorizer.entered.acquire(blocking=False):
+        pass
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(service.post, grey_png, n=2)]
+        assert service.colorizer.entered.acquire(timeout=10)
+        answers += [pool.submit(service.post, grey_png, n=3), pool.submit(service.post, grey_png, n=3)]
+        give_up = time.monotonic() + 10
+        while (held := scraped(service))["tintflow_queue_depth"][()] < 2 and time.monotonic() < give_up:
+            time.sleep(0.01)
+        service.colorizer.gate.set()
+        assert [answer.result().status_code for answer in answers] == [200] * 3
+    assert held["tintflow_queue_depth"] == {(): 2}, "one is on the model, two wait for it"
+    assert held["tintflow_accepted_requests"] == {(): 3}
+    assert held["tintflow_queued_latents"] == {(): 8}
+    assert held["tintflow_queued_pixels"] == {(): 8 * 40 * 24}
+    after = scraped(service)
+    for name in ("accepted_requests", "queue_depth", "queued_latents", "queued_pixels"):
+        assert after[f"tintflow_{name}"] == {(): 0}
+    assert after["tintflow_batch_size_sum"][()] - before["tintflow_batch_size_sum"][()] == 8
