@@ -13,7 +13,6 @@ classes are known, how many percent of the photos it still recognizes.
 
 import csv
 import json
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -29,6 +28,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.classifier import load_classifier
+from benchmarks.collection import photos_of_subsets, seed_of
 from benchmarks.methods import DEFAULT_SAMPLES, BaselineMethod, CinnMethod, Method
 from benchmarks.records import Record, Reference, measure
 from benchmarks.sheet import write_sheet
@@ -50,24 +50,12 @@ ALL = "all"
 Report = dict[str, dict[str, object]]
 
 
-def _seed(name: str) -> int:
-    """Give every photo latents of its own, always the same."""
-    return zlib.crc32(name.encode())
-
-
 def _sheet_row(method: Method, photo: NDArray[np.uint8], temperature: float, seed: int) -> list[NDArray[np.uint8]]:
     truth = square(photo)
     colors = method.colorize(truth, SHEET_SAMPLES, temperature, seed)
     chroma = np.concatenate((0 * colors.zero, colors.zero, colors.drawn))
     grey, zero, *drawn = upsample_to_rgb(chroma, photo_to_lightness(truth))
     return [grey, truth, zero, *drawn]
-
-
-def _subsets(data: Path) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
-    """Yield (subset, name, photo); the subset is the first folder of a photo's name."""
-    for name, photo in read_named_photos(data):
-        folder, _, _ = name.rpartition("/")
-        yield folder.split("/")[0] or data.stem, name, photo
 
 
 def main(
@@ -114,11 +102,11 @@ def main(
         methods: list[Method] = [cinn]
         methods += [BaselineMethod(load_baseline(path, cinn.colorizer.device), path.stem) for path in baseline or ()]
         records: dict[str, dict[str, list[Record]]] = defaultdict(lambda: {method.name: [] for method in methods})
-        for subset, name, photo in track(_subsets(data), "measuring", console=console):
+        for subset, name, photo in track(photos_of_subsets(data), "measuring", console=console):
             if limit is None or len(records[subset][cinn.name]) < limit:
                 reference = Reference(photo, mean_chroma, classifier, classes.get(name))
                 for method in methods:
-                    records[subset][method.name].append(measure(method, reference, samples, temperature, _seed(name)))
+                    records[subset][method.name].append(measure(method, reference, samples, temperature, seed_of(name)))
     except (ModelError, NoPhotosError, ModuleNotFoundError) as error:
         console.print(str(error))
         raise typer.Exit(2) from error
@@ -165,7 +153,7 @@ def _load(weights: Path, exponents: list[float] | None, device: str) -> CinnMeth
 def _draw_sheet(method: CinnMethod, data: Path, patterns: list[str], temperature: float | None, file: Path) -> int:
     chosen = method.default_temperature if temperature is None else temperature
     rows = [
-        _sheet_row(method, photo, chosen, _seed(name))
+        _sheet_row(method, photo, chosen, seed_of(name))
         for name, photo in read_named_photos(data)
         if any(fnmatch(name, pattern) for pattern in patterns)
     ]

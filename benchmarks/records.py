@@ -113,7 +113,7 @@ def calibration(bits: Bits) -> dict[str, float]:
     A flow trained with noise draws noise too, so it is the truth with that noise which compares; without noise the
     truth is likelier than nearly every sample of even a perfect model.
     """
-    values = {"bits_per_dim": bits.truth}
+    values = {"bits_per_dim": bits.truth, "bits_per_dim_noisy": bits.noisy_truth}
     for suffix, truth in (("", bits.noisy_truth), ("_without_noise", bits.truth)):
         values[f"truth_in_range{suffix}"] = float(bits.samples.min() <= truth <= bits.samples.max())
         values[f"truth_rank{suffix}"] = float((bits.samples < truth).mean())

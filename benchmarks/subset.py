@@ -42,8 +42,9 @@ class Subset:
         for record in self.records:
             for name, value in record.values.items():
                 values[name].append(value)
-        if "bits_per_dim" in values:
-            yield "bits_per_dim", mean(values["bits_per_dim"])
+        for name in ("bits_per_dim", "bits_per_dim_noisy"):
+            if name in values:
+                yield name, mean(values[name])
         names = {
             "best_pixel": f"best_of_{samples}_pixel",
             "best_photo": f"best_of_{samples}_photo",

@@ -1,0 +1,24 @@
+"""The photos that are measured, their subsets and their seeds."""
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data import read_named_photos
+
+__all__ = ["photos_of_subsets", "seed_of"]
+
+
+def photos_of_subsets(data: Path) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
+    """Yield (subset, name, photo); the subset is the first folder of a photo's name."""
+    for name, photo in read_named_photos(data):
+        folder, _, _ = name.rpartition("/")
+        yield folder.split("/")[0] or data.stem, name, photo
+
+
+def seed_of(name: str) -> int:
+    """Give every photo latents of its own, always the same."""
+    return zlib.crc32(name.encode())

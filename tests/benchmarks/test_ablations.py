@@ -1,0 +1,127 @@
+"""Each ablation trains, is measured, and differs from what it is compared with in one thing."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import skimage.data
+import torch
+from PIL import Image
+from typer import Typer
+from typer.testing import CliRunner
+
+from benchmarks import ablations
+from benchmarks.ablations import Row, StudyConfig, figure, main, study
+from benchmarks.variants import CHAIN, VARIANTS, WHOLE
+from model.chain import ChainConfig
+from model.checkpoint import load_checkpoint
+from model.cinn import Cinn, CinnConfig
+from model.level import LevelConfig
+from training.dataset import FeatureDataset
+from training.imagenet import load_imagenet_weights
+from training.loop import LoopConfig
+
+TINY_CHAIN = ChainConfig(
+    blocks=(1, 1, 1, 1), widths=(4, 4, 6, 6), head_widths=(4, 6, 6, 8), dense_blocks=1, dense_width=8
+)
+QUICK = (WHOLE, "h trained too", "one chain, reshape")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    (tmp_path / "photos" / "pets").mkdir(parents=True)
+    Image.fromarray(skimage.data.chelsea()[::4, ::4]).save(tmp_path / "photos" / "pets" / "0.png")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def config(photos: Path, tmp_path: Path, tiny_config: CinnConfig) -> StudyConfig:
+    loop = LoopConfig(batch=8, warmup_steps=1)
+    return StudyConfig(photos, tmp_path / "out", 0.01, flow=tiny_config, chain=TINY_CHAIN, loop=loop)
+
+
+def run(config: StudyConfig, made_up: Path, names: Sequence[str]) -> dict[str, Row]:
+    source = Cinn(config.flow)
+    load_imagenet_weights(source.network)
+    return dict(study(config, source, FeatureDataset([[made_up]], held_out=0.2), names))
+
+
+def check(rows: dict[str, Row], names: Sequence[str]) -> None:
+    assert list(rows) == list(names)
+    for row in rows.values():
+        assert row["skipped_steps"] == row["failed"] == 0
+        assert row["samples"] > 0
+        assert all(math.isfinite(row[name]) for name in ablations.COLUMNS)
+
+
+def test_variants_are_trained_measured_and_kept(config: StudyConfig, made_up: Path) -> None:
+    rows = run(config, made_up, QUICK)
+    check(rows, QUICK)
+    assert rows["one chain, reshape"]["against"] == CHAIN
+    networks = {
+        name: load_checkpoint(config.out / name / "cinn.safetensors").cinn.network.top.weight
+        for name in (WHOLE, "h-trained-too")
+    }
+    assert not torch.equal(networks[WHOLE], networks["h-trained-too"])
+    kept = run(config, made_up, QUICK)  # is read, for clocks differ between runs
+    assert kept == rows
+    figure(rows, config.out / "it.png")
+    with Image.open(config.out / "it.png") as image:
+        assert image.width > 1000
+
+
+@pytest.mark.slow
+def test_every_variant(config: StudyConfig, made_up: Path) -> None:
+    check(run(config, made_up, list(VARIANTS)), list(VARIANTS))
+
+
+def test_variants_differ_from_what_they_are_compared_with() -> None:
+    flow, chain = CinnConfig(), ChainConfig()
+    for name, variant in VARIANTS.items():
+        base = VARIANTS[variant.against]
+        same = variant.model(flow, chain) == base.model(flow, chain) and variant.loop == base.loop
+        assert same == (name == WHOLE)
+    changed = VARIANTS["permutations"].model(flow, chain)
+    back = (replace(level, mixing="orthogonal") for level in changed.levels if isinstance(level, LevelConfig))
+    assert replace(changed, levels=tuple(back)) == flow
+
+
+def test_samples_that_overflow_are_counted(config: StudyConfig, made_up: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = ablations._train
+
+    def spoil(*arguments: object) -> object:
+        trained = train(*arguments)  # type: ignore[arg-type]
+        assert trained is not None
+        trained[0].chroma_std.fill_(math.inf)
+        return trained
+
+    monkeypatch.setattr(ablations, "_train", spoil)
+    (row,) = run(config, made_up, [WHOLE]).values()
+    assert row["failed"] == 1
+    assert "best_of_8_pixel" not in row
+    figure({WHOLE: row}, config.out / "it.png")
+
+
+def test_one_command(
+    photos: Path, made_up: Path, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = {WHOLE: {"standard_errors": {"variance": 0.5}, "variance": 3.0}}
+    monkeypatch.setattr(ablations, "study", lambda *_: iter(rows.items()))
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "shard-0").symlink_to(made_up)
+    (tmp_path / "shard.tar").touch()  # whose features are there already
+    app = Typer()
+    app.command()(main)
+    arguments = ["--data", str(tmp_path / "shard.tar"), "--features", str(tmp_path / "features"), "--views", "1"]
+    arguments += ["--photos", str(photos), "--init", str(tiny_weights), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "3 ± 0.5" in result.stderr
+    assert json.loads((tmp_path / "out" / "ablations.json").read_text()) == rows
+    assert (tmp_path / "out" / "ablations.png").exists()
+    result = CliRunner().invoke(app, [*arguments, "--variant", "no flow"])
+    assert result.exit_code == 2
+    assert "no flow" in result.stderr
