@@ -19,6 +19,7 @@ from service.errors import (
     UndecodableImageError,
 )
 from service.profiles import grey_to_srgb, lab_to_srgb, to_srgb
+from service.webp import webp_size
 
 __all__ = ["FORMATS", "DecodedPhoto", "decode"]
 
@@ -80,11 +81,17 @@ def decode(
     formats = _identify(data)
     if not formats:
         raise ImageTypeError(f"{field}: not a file of a type that is read here: {', '.join(FORMATS)}")
+
+    def announce(size: tuple[int, int]) -> None:
+        _check_size(size, max_pixels, field)
+        if allow is not None:
+            allow(size[0] * size[1])
+
     try:
+        if formats == ["WEBP"] and (size := webp_size(data)) is not None:
+            announce(size)
         with Image.open(BytesIO(data), formats=formats) as image:
-            _check_size(image.size, max_pixels, field)
-            if allow is not None:
-                allow(image.width * image.height)
+            announce(image.size)
             image.load()
             _check_size(image.size, max_pixels, field)  # HEIF may know better after decoding
             return _to_photo(_upright(image))
@@ -92,9 +99,7 @@ def decode(
         raise
     except MemoryError as error:
         raise DecodingLimitError(f"{field}: takes more memory to decode than its size explains") from error
-    except (
-        Exception
-    ) as error:  # on broken files decoders raise whatever they like: TypeError, KeyError, struct.error, …
+    except Exception as error:  # on broken files decoders raise whatever they like: TypeError, KeyError, IndexError, …
         raise UndecodableImageError(f"{field}: the {formats[0]} file does not decode") from error
 
 

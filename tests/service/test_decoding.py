@@ -2,16 +2,14 @@
 
 import struct
 from collections.abc import Callable
-from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from service.decoding import DecodedPhoto, decode
-from service.errors import ImageTypeError, ServiceError, TooManyPixelsError, UndecodableImageError
+from service.decoding import decode
+from service.errors import ImageTypeError, TooManyPixelsError, UndecodableImageError
+from service.webp import webp_size
 
 Encode = Callable[..., bytes]
 
@@ -309,13 +307,16 @@ def test_truncated_file(encoded: Encode, file_format: str) -> None:
         decode(data[: len(data) // 2], MAX_PIXELS)
 
 
-@pytest.mark.filterwarnings("ignore")  # decoders warn about odd files, as they should
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"])
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_damaged_files_decode_or_raise_a_service_error(encoded: Encode, file_format: str, data: st.DataObject) -> None:
-    damaged = bytearray(encoded(Image.fromarray(colours()), file_format))
-    for _ in range(data.draw(st.integers(1, 4))):
-        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    with suppress(ServiceError):
-        assert isinstance(decode(bytes(damaged), MAX_PIXELS), DecodedPhoto)
+@pytest.mark.parametrize(("mode", "lossless", "kind"), [("RGB", 0, b"VP8 "), ("RGB", 1, b"VP8L"), ("RGBA", 0, b"VP8X")])
+def test_size_of_webp(encoded: Encode, mode: str, lossless: int, kind: bytes) -> None:
+    data = encoded(Image.new(mode, (16_000, 300)), "WEBP", lossless=bool(lossless))
+    assert data[12:16] == kind
+    assert webp_size(data) == (16_000, 300)
+    assert webp_size(data[:29]) is None
+
+
+def test_size_of_webp_is_judged_before_room_is_made(encoded: Encode) -> None:
+    data = encoded(Image.new("RGBA", (4, 4)), "WEBP")
+    side = (16_383 - 1).to_bytes(3, "little")
+    with pytest.raises(TooManyPixelsError, match="16383×16383"):
+        decode(data[:24] + side + side + data[30:], 50_000_000)

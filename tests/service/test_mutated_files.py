@@ -1,0 +1,119 @@
+"""Valid files are mutated in thousands of ways: each decodes, or is refused by one of the service's own errors.
+
+`pytest -m slow tests/service/test_mutated_files.py` tries many times more.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from service.decoders import REFUSALS, Decoders
+from service.decoding import DecodedPhoto
+
+FORMATS = {
+    "JPEG": {"quality": 90},
+    "progressive JPEG": {"quality": 90, "progressive": True},
+    "PNG": {},
+    "WEBP": {"quality": 90},
+    "lossless WEBP": {"lossless": True},
+    "TIFF": {"compression": "tiff_lzw"},
+    "GIF": {},
+    "BMP": {},
+    "AVIF": {"quality": 90},
+    "HEIF": {"quality": 90},
+}
+MAX_PIXELS = 1_000_000
+SECONDS = 20  # none of these files has a reason to take this long; on a busy machine a second is not enough
+STEP_BYTES = 64
+EXAMPLES = 15
+MANY_EXAMPLES = 2000
+ONE_BY_ONE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[Decoders]:
+    made = Decoders(SECONDS)
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=FORMATS)
+def valid(request: pytest.FixtureRequest, encoded: Callable[..., bytes]) -> bytes:
+    """A file of some kind, of a colour photo 40 wide and 24 high with EXIF."""
+    y, x = np.mgrid[0:24, 0:40]
+    photo = Image.fromarray(np.stack([6 * x, 10 * y, 255 - 6 * x], axis=2).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    has_exif = request.param not in ("GIF", "BMP")
+    options = FORMATS[request.param] | ({"exif": exif.tobytes()} if has_exif else {})
+    return encoded(photo, request.param.split()[-1], **options)
+
+
+def check(decoders: Decoders, data: bytes) -> None:
+    """Decode: a photo or a refusal, and no process lost."""
+    before = set(decoders._all)
+    try:
+        photo = decoders.decode(data, MAX_PIXELS)
+    except REFUSALS:
+        pass
+    else:
+        assert isinstance(photo, DecodedPhoto)
+        assert 0 < photo.width * photo.height <= MAX_PIXELS
+        assert photo.alpha is None or photo.alpha.shape == photo.pixels.shape[:2]
+    assert decoders._all == before, "the file ended its decoder"
+
+
+def test_truncated_at_every_64th_byte(decoders: Decoders, valid: bytes) -> None:
+    check(decoders, valid)
+    for size in range(0, len(valid), STEP_BYTES):
+        check(decoders, valid[:size])
+
+
+def flip_bits(decoders: Decoders, valid: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(valid)
+    for bit in data.draw(st.lists(st.integers(0, 8 * len(valid) - 1), min_size=1, max_size=8)):
+        damaged[bit // 8] ^= 1 << bit % 8
+    check(decoders, bytes(damaged))
+
+
+def swap_chunks(decoders: Decoders, valid: bytes, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(valid)), min_size=4, max_size=4)))
+    parts = [valid[start:stop] for start, stop in pairwise([0, *cuts, len(valid)])]
+    parts[1], parts[3] = parts[3], parts[1]
+    check(decoders, b"".join(parts))
+
+
+@pytest.mark.parametrize("mutate", [flip_bits, swap_chunks])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=ONE_BY_ONE)
+@given(data=st.data())
+def test_mutated(decoders: Decoders, valid: bytes, mutate: Callable[..., None], data: st.DataObject) -> None:
+    mutate(decoders, valid, data)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("mutate", [flip_bits, swap_chunks])
+@settings(max_examples=MANY_EXAMPLES, deadline=None, suppress_health_check=ONE_BY_ONE)
+@given(data=st.data())
+def test_mutated_many_times(decoders: Decoders, valid: bytes, mutate: Callable[..., None], data: st.DataObject) -> None:
+    mutate(decoders, valid, data)
+
+
+@pytest.mark.parametrize("valid", ["PNG"], indirect=True)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=ONE_BY_ONE)
+@given(data=st.data())
+def test_chunks_of_a_png_in_another_order(decoders: Decoders, valid: bytes, data: st.DataObject) -> None:
+    chunks, start = [], 8
+    while start < len(valid):
+        stop = start + 12 + struct.unpack_from(">I", valid, start)[0]
+        chunks.append(valid[start:stop])
+        start = stop
+    order = data.draw(st.lists(st.sampled_from(chunks), max_size=2 * len(chunks)))  # some missing, some twice
+    check(decoders, valid[:8] + b"".join(order))
