@@ -16,7 +16,7 @@ from model.color import lightness_to_grey, photo_to_lightness
 from model.colorizer import load_colorizer
 from model.protocol import SampleOptions
 
-__all__ = ["main"]
+__all__ = ["PICTURES", "grey_of", "main"]
 
 PICTURES = Path("docs/pictures")
 WIDTH = 260
@@ -33,16 +33,17 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     colorizer = load_colorizer(weights, "cpu")
     photos = [skimage.data.coffee(), skimage.data.astronaut(), skimage.data.chelsea()]
-    Image.fromarray(_grey(photos[0])).save(out / "grey.jpg", quality=QUALITY)
+    Image.fromarray(grey_of(photos[0])).save(out / "grey.jpg", quality=QUALITY)
     rows = []
     for photo in photos:
-        grey = _small(_grey(photo))
+        grey = _small(grey_of(photo))
         colorings = colorizer.colorize(grey, SampleOptions(COLORINGS, SEED))
         rows.append(np.hstack([np.repeat(grey[..., None], 3, 2), *colorings.images]))
     Image.fromarray(np.vstack(rows)).save(out / "colorings.jpg", quality=QUALITY)
 
 
-def _grey(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def grey_of(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the grey photo of a colour photo's lightness: (H, W, 3) in, (H, W) out."""
     return (255 * lightness_to_grey(photo_to_lightness(photo))).round().astype(np.uint8)
 
 

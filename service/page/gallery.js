@@ -2,7 +2,7 @@
 
 import { byId, icon, make, once, setChildren } from "./element.js";
 import { toggleMark } from "./marks.js";
-import { greyUrl } from "./photos.js";
+import { greyUrl, removePhoto } from "./photos.js";
 import { hintsOf, listen, store } from "./store.js";
 import { openPhoto, openSample } from "./viewer.js";
 import { errorWords, number, runFacts, runTitle, sampleTitle } from "./words.js";
@@ -60,8 +60,9 @@ function progressWords(run) {
 const greyCard = once((photo) => {
   const open = make("button", { type: "button", className: "open", onclick: () => openPhoto(photo) });
   const words = make("span", {}, "Your photo");
+  const remove = make("button", { type: "button", className: "quiet icon", "aria-label": `Remove ${photo.name}`, title: "Remove this photo", onclick: () => removePhoto(photo) }, icon("close"));
   const hint = make("button", { type: "button", className: "quiet icon", "aria-label": "Place colour hints", title: "Place colour hints", onclick: () => openPhoto(photo) }, icon("drop"));
-  return make("li", { className: "card" }, open, make("div", { className: "foot" }, words, hint));
+  return make("li", { className: "card" }, open, make("div", { className: "foot" }, words, hint, remove));
 });
 
 function paintGrey(photo) {

@@ -19,7 +19,7 @@ export function askForKey(refused) {
     dialog.addEventListener("close", () => {
       asking = null;
       const given = dialog.returnValue === "use";
-      if (given) sessionStorage.setItem(NAME, input.value.trim());
+      if (given) sessionStorage.setItem(NAME, input.value.replace(/[^\x21-\x7e]/g, ""));
       input.value = "";
       resolve(given);
     }, { once: true });

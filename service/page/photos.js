@@ -5,6 +5,7 @@ import { notice } from "./notices.js";
 import { change, store } from "./store.js";
 import { colorize } from "./actions.js";
 import { useReference } from "./reference.js";
+import { stop } from "./work.js";
 
 /** Names of kinds that browsers may not know, but the service does. */
 const NAMES = /\.(jpe?g|png|webp|tiff?|gif|bmp|avif|hei[cf])$/i;
@@ -20,6 +21,15 @@ export function addFiles(files) {
   for (const photo of photos) measure(photo);
   change({ photos: [...store.view.photos, ...photos], photo: photos[0], run: null, marks: [] });
   for (const photo of photos) colorize(photo, { step: false });
+}
+
+/** Take a photo away, as long as nobody undoes it; what it waits for is stopped, and can go on then. */
+export function removePhoto(photo) {
+  for (const run of photo.runs) if (run.status === "waiting" || run.status === "working") stop(run);
+  const { photos } = store.view;
+  const rest = photos.filter((each) => each !== photo);
+  const next = rest[Math.min(photos.indexOf(photo), rest.length - 1)] ?? null;
+  change({ photos: rest, photo: next, run: next?.runs.at(-1) ?? null, marks: [] });
 }
 
 /** Find out whether the browser can show it (TIFF and HEIC often not), and its size. */

@@ -99,7 +99,7 @@ function showFacts() {
   if (sample) {
     const { run } = sample;
     const likelier = run.samples.filter((each) => each.bits_per_dim < sample.bits_per_dim).length;
-    facts.push(["Likelihood", `${sample.bits_per_dim.toFixed(3)} bits per dimension`]);
+    facts.push(["Likelihood", `${sample.bits_per_dim.toFixed(3)} bits/dim`]);
     facts.push(["", likelier ? `${likelier} of ${run.samples.length} here are likelier` : "the likeliest of these"]);
     facts.push(["Latent norm", sample.latent_norm.toFixed(3)]);
     facts.push(["Temperature", number(run.temperature)]);

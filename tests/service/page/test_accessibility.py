@@ -90,6 +90,11 @@ def test_all_of_it_by_keyboard(page, photo, tmp_path) -> None:
         page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     expect(page.locator(".card.new .open").first).to_be_focused()
+    for _ in range(20):  # and another photo, from where the first one is
+        page.keyboard.press("Shift+Tab")
+        if page.locator("#files").evaluate("each => each === document.activeElement"):
+            return
+    pytest.fail("no way back to the choice of photos by Shift+Tab")
 
 
 def test_nothing_from_elsewhere(open_page, service, upload) -> None:

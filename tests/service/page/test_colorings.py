@@ -5,6 +5,7 @@ from pathlib import Path
 from shutil import copy
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 
@@ -92,6 +93,25 @@ def test_several_photos_queue_up(page, upload, photo, tmp_path) -> None:
     page.locator("#strip .photo").nth(2).click()
     expect(page.get_by_alt_text("b.png, the grey photo")).to_be_visible()
     expect(page.locator(".card.new")).to_have_count(4)
+
+
+def test_a_removed_photo_comes_back_by_undo(page, upload) -> None:
+    upload(page)
+    page.get_by_role("button", name="Remove bridge.png").click()
+    expect(page.locator("#welcome")).to_be_visible()
+    page.click("#undo")
+    expect(page.locator(".card.new")).to_have_count(4)
+
+
+def test_a_file_that_no_browser_shows(page, upload, tmp_path) -> None:
+    """Its colorings have its lightness, so one of them stands for it."""
+    path = tmp_path / "scan.tiff"
+    Image.new("L", (60, 40), 120).save(path)
+    upload(page, path)
+    grey = page.locator(".card .open img.grey")
+    assert grey.evaluate("image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])") == [60, 40]
+    page.locator(".card .open").first.click()
+    expect(page.locator("#hint-tools")).to_be_visible()
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])

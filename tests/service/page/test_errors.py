@@ -5,6 +5,7 @@ import json
 from playwright.sync_api import Route, expect
 
 from model.errors import NonFiniteError
+from service.keys import add_key
 
 FAILED = "Failed to load resource"  # what the browser itself writes of any answer that is an error
 
@@ -81,22 +82,14 @@ def test_a_service_out_of_reach(open_page, photo) -> None:
     expect(page.locator("#run-error")).to_contain_text("The service does not answer.")
 
 
-def test_a_key_is_asked_for_and_sent(open_page, photo) -> None:
-    page = open_page(expected=FAILED)
-    sent: list[str | None] = []
-
-    def guard(route: Route) -> None:
-        sent.append(route.request.headers.get("authorization"))
-        if sent[-1] == "Bearer the-right-one":
-            route.continue_()
-        else:
-            problem = {"status": 401, "code": "invalid_key", "detail": "Authorization: no such API key"}
-            route.fulfill(status=401, content_type="application/problem+json", body=json.dumps(problem))
-
-    page.route("**/v1/colorizations", guard)
-    page.set_input_files("#files", photo)
-    for key in ("a-wrong-one", "the-right-one"):
-        page.fill("#key", key)
+def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None:
+    key = add_key(tmp_path / "keys", "ann")
+    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED)
+    expect(page.locator("#key-title")).to_have_text("This service asks for a key")
+    for given in ("a-wrong-one", key):
+        page.fill("#key", given)
         page.get_by_role("button", name="Use it").click()
-    expect(page.locator(".card.new")).to_have_count(4)
-    assert sent[:3] == [None, "Bearer a-wrong-one", "Bearer the-right-one"]
+    expect(page.locator("#key-dialog")).to_be_hidden()
+    upload(page)
+    page.reload()
+    upload(page)  # the tab still knows it

@@ -71,7 +71,7 @@ def test_zoom_and_pan(viewed) -> None:
 
 def test_facts_and_neighbours(viewed) -> None:
     facts = viewed.locator("#facts")
-    expect(facts).to_contain_text("2.625 bits per dimension")  # of the fake's sample 1, drawn as the second of its part
+    expect(facts).to_contain_text("2.625 bits/dim")  # of the fake's sample 1, drawn as the second of its part
     expect(facts).to_contain_text("300 × 200")
     viewed.click("#next")
     expect(viewed.locator("#viewer-title")).to_have_text("Coloring 3")
