@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Take out of a virtual environment what no running service reads.
+set -euo pipefail
+cd "$1"/lib/python3*/site-packages
+rm -r torch/include torch/bin/protoc*
+find networkx numba numpy sympy -type d -name tests -prune -exec rm -r {} +
+# symbols for debuggers, a fifth of the largest libraries; what is linked at run time stays
+strip --strip-unneeded torch/lib/libtorch_{cpu,python}.so llvmlite/binding/libllvmlite.so uvloop/loop.*.so
+# bytecode of what torch imports for torch.compile alone; the sources stay
+find mpmath networkx sympy torch/_inductor -type d -name __pycache__ -prune -exec rm -r {} +

@@ -1,0 +1,53 @@
+"""The Kubernetes manifests fit together; that each fits its schema, `make check` says."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+Manifest = dict[str, Any]
+
+
+@pytest.fixture
+def manifests() -> dict[str, Manifest]:
+    """By kind."""
+    return {m["kind"]: m for path in DEPLOY.glob("*.yaml") for m in yaml.safe_load_all(path.read_text())}
+
+
+def test_kustomization_lists_every_manifest(manifests: dict[str, Manifest]) -> None:
+    assert set(manifests["Kustomization"]["resources"]) == {p.name for p in DEPLOY.glob("*.yaml")} - {
+        "kustomization.yaml"
+    }
+
+
+def test_service_and_disruption_budget_select_the_pods(manifests: dict[str, Manifest]) -> None:
+    labels = manifests["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert manifests["Deployment"]["spec"]["selector"]["matchLabels"] == labels
+    assert manifests["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert manifests["Service"]["spec"]["selector"] == labels
+
+
+def test_autoscaler_scales_the_deployment(manifests: dict[str, Manifest]) -> None:
+    target, deployment = manifests["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"], manifests["Deployment"]
+    assert (target["apiVersion"], target["kind"]) == (deployment["apiVersion"], deployment["kind"])
+    assert target["name"] == deployment["metadata"]["name"]
+
+
+def test_ports_and_volumes_are_those_of_the_container(manifests: dict[str, Manifest]) -> None:
+    pod = manifests["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    ports = {port["name"] for port in container["ports"]}
+    probes = [container[f"{kind}Probe"]["httpGet"]["port"] for kind in ("startup", "readiness", "liveness")]
+    assert {*probes, manifests["Service"]["spec"]["ports"][0]["targetPort"]} <= ports
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+
+
+@pytest.mark.skipif(not shutil.which("kustomize"), reason="needs kustomize")
+def test_kustomize_builds_all_of_it(manifests: dict[str, Manifest]) -> None:
+    built = subprocess.run(["kustomize", "build", DEPLOY], check=True, capture_output=True, text=True)  # noqa: S603,S607
+    kinds = [manifest["kind"] for manifest in yaml.safe_load_all(built.stdout)]
+    assert sorted(kinds) == sorted(manifests.keys() - {"Kustomization"})
