@@ -1,0 +1,87 @@
+"""The real service with the real weights, in a process of its own, for benchmarks to ask."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+
+import cv2
+import httpx
+import numpy as np
+import psutil
+from PIL import Image
+
+__all__ = ["Service", "made_up_photo", "running"]
+
+START_SECONDS = 120.0
+STOP_SECONDS = 180.0
+POLL_SECONDS = 0.01
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that is ready."""
+
+    url: str
+    process: psutil.Process
+    start_seconds: float
+    """from the command to ready"""
+
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """The service's process, and those it started."""
+        return [self.process, *self.process.children(recursive=True)]
+
+
+@contextmanager
+def running(environment: Mapping[str, str] | None = None) -> Iterator[Service]:
+    """Start `tintflow serve` on a free port, wait until it is ready, and end it by SIGTERM."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    quiet = {"TINTFLOW_LOG_FORMAT": "json"} | dict(environment or {})
+    started = time.monotonic()
+    process = subprocess.Popen(  # noqa: S603 - this Python, this package
+        [sys.executable, "-c", "from service.cli import app; app()", "serve", "--port", str(port)],
+        env=os.environ | quiet,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until_ready(url, process)
+        yield Service(url, psutil.Process(process.pid), time.monotonic() - started)
+    finally:
+        process.terminate()
+        process.wait(STOP_SECONDS)
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Raise RuntimeError if the service ends, or does not become ready."""
+    deadline = time.monotonic() + START_SECONDS
+    with httpx.Client(base_url=url) as client:
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if client.get("/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(POLL_SECONDS)
+    raise RuntimeError("the service did not become ready")
+
+
+def made_up_photo(width: int, height: int, seed: int = 0, file_format: str = "JPEG", color: bool = False) -> bytes:
+    """Return a photo-like picture as a file: smooth areas, edges and grain."""
+    generator = np.random.default_rng(seed)
+    channels = 3 if color else 1
+    soft = cv2.resize(generator.uniform(20, 230, (9, 12, channels)), (width, height), interpolation=cv2.INTER_CUBIC)
+    hard = cv2.resize(generator.uniform(-30, 30, (20, 30)), (width, height), interpolation=cv2.INTER_NEAREST)
+    grain = generator.normal(0, 3, (height, width))
+    pixels = soft.reshape(height, width, channels) + (hard + grain)[..., None]
+    buffer = BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8).squeeze()).save(buffer, file_format)
+    return buffer.getvalue()
