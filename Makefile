@@ -4,9 +4,13 @@ PORT ?= 8000
 DATA ?= photos
 MINUTES ?= 120
 VULNERABILITIES ?= pypi
+BASE_IMAGE ?= python:3.12-slim
+DOCKER ?= docker
+DOCKER_BUILD ?=# more options for building the image
+IMAGE ?= tintflow:cpu
 BIN := .venv/bin
 
-.PHONY: serve test check audit train eval bench docs format clean
+.PHONY: serve test check audit lock image docker-test train eval bench docs format clean
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
@@ -17,14 +21,28 @@ BIN := .venv/bin
 serve: .venv/installed  ## serve on http://localhost:$(PORT)
 	$(BIN)/tintflow serve --port $(PORT)
 
-test: .venv/installed  ## all tests but the slow and GPU ones
-	$(BIN)/pytest -m 'not slow and not gpu'
+test: .venv/installed  ## all tests but the slow, GPU and Docker ones
+	$(BIN)/pytest -m 'not slow and not gpu and not docker'
 
 check: .venv/installed  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/kubernetes-validate --strict --quiet --no-warn deploy/*.yaml
+
+lock: .venv/installed  ## pin what the images hold
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra otel \
+	  --custom-compile-command 'make lock' --output-file docker/requirements.lock pyproject.toml
+
+image:  ## build $(IMAGE), the CPU image
+	$(DOCKER) build --target cpu --build-arg BASE_IMAGE=$(BASE_IMAGE) $(DOCKER_BUILD) --tag $(IMAGE) \
+	  --file docker/Dockerfile .
+
+docker-test: .venv/installed image  ## build the CPU image, run it with few rights, and test it
+	DOCKER=$(DOCKER) TINTFLOW_IMAGE=$(IMAGE) $(BIN)/pytest -m docker -s -v tests/docker
 
 audit: .venv/installed  ## look for known vulnerabilities of what the images hold, in VULNERABILITIES: pypi or osv
 	test -x .venv/audit/bin/pip-audit || { $(BIN)/python -m venv .venv/audit && \
@@ -44,6 +62,7 @@ bench: .venv/installed  ## measure speed
 
 docs: .venv/installed  ## make the pictures of README and docs anew
 	$(BIN)/python -m benchmarks.pictures
+	$(BIN)/python -m benchmarks.page_pictures
 
 format: .venv/installed
 	$(BIN)/ruff format .

@@ -1,0 +1,178 @@
+"""Every code block of README.md and docs/ runs, in the order of its page, or says above itself why it does not.
+
+A page's blocks run in one folder, which has photo.jpg, grey.jpg, colour.jpg, photos/ and docs/pictures/, with a server
+of the real application at http://localhost:8000 and a network too small to take time. Output is `json` or `text`.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import skimage.data
+import uvicorn
+from PIL import Image
+
+from model.checkpoint import Checkpoint, save_checkpoint
+from service.app import create_app
+from service.cli import Server, load_colorizer
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+URL = "http://localhost:8000"
+START_SECONDS = 60
+BLOCK_SECONDS = 60
+FENCE = re.compile(r"^\s*(```|~~~)", re.MULTILINE)
+BLOCK = re.compile(
+    r"(?:^<!-- not run: (?P<reason>\S.*?) -->\n\s*)?^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+OUTPUT = {"json", "text"}
+CURL = '#!/bin/sh\nexec {curl} --fail-with-body --silent --show-error "$@"\n'  # by itself curl takes a 422 for success
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    line: int
+    language: str
+    code: str
+    reason: str | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks_of(page: Path) -> list[Block]:
+    text = page.read_text("utf-8")
+    return [
+        Block(page, text.count("\n", 0, each.start("language")) + 1, each["language"], each["code"], each["reason"])
+        for each in BLOCK.finditer(text)
+    ]
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+def node() -> str:
+    found = shutil.which("node")
+    if not found:
+        pytest.skip("JavaScript needs node")
+    return found
+
+
+COMMANDS: dict[str, Callable[[str], list[str]]] = {
+    "sh": lambda code: ["bash", "-euo", "pipefail", "-c", code],
+    "python": lambda code: [sys.executable, "-W", "error", "-c", code],
+    "javascript": lambda code: [node(), "--input-type=module", "--eval", code],
+}
+
+
+@pytest.fixture(scope="session")
+def server(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    weights = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_checkpoint(tiny_checkpoint, weights)
+    app = create_app(Settings(weights=weights), load_colorizer)
+    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=10)
+    server = Server(config, app.state.engine)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        give_up = time.monotonic() + START_SECONDS
+        while not server.started:
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
+        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        while httpx.get(f"{url}/readyz").status_code != 200:
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        yield url
+    finally:
+        server.should_exit = True
+        thread.join(START_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """A function that returns the folder of a page, with what its blocks may use."""
+    made: dict[Path, Path] = {}
+    colour = Image.fromarray(skimage.data.astronaut()).resize((128, 128))
+
+    def folder(page: Path) -> Path:
+        if page not in made:
+            made[page] = path = tmp_path_factory.mktemp(page.stem)
+            colour.save(path / "colour.jpg")
+            for name in ("photo.jpg", "grey.jpg", "photos/one.jpg", "photos/more/two.jpg"):
+                (path / name).parent.mkdir(parents=True, exist_ok=True)
+                colour.convert("L").save(path / name)
+            shutil.copytree(ROOT / "docs/pictures", path / "docs/pictures")
+        return made[page]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def environment(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    programs = tmp_path_factory.mktemp("bin")
+    shim = programs / "curl"
+    shim.write_text(CURL.format(curl=shutil.which("curl")))
+    shim.chmod(0o755)
+    path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TINTFLOW_")}
+    return kept | {"PATH": path, "TINTFLOW_URL": server, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_fence_is_understood(page: Path) -> None:
+    assert len(FENCE.findall(page.read_text("utf-8"))) == 2 * len(blocks_of(page))
+    for block in blocks_of(page):
+        assert block.language in {*COMMANDS, *OUTPUT}, f"{block.name} is {block.language or 'of no language'}"
+
+
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.language in COMMANDS], ids=lambda block: block.name)
+def test_a_block_runs(block: Block, server: str, folders: Callable[[Path], Path], environment: dict[str, str]) -> None:
+    if block.reason:
+        pytest.skip(block.reason)
+    code = block.code.replace(URL, server).replace(".venv/bin/", "")
+    status, output = run(COMMANDS[block.language](code), folders(block.page), environment)
+    assert status == 0, f"{block.name}\n{block.code}\n{output[-4000:]}"
+
+
+def run(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """Run a command, and end all that it began if it takes too long."""
+    with subprocess.Popen(  # noqa: S603
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=BLOCK_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, output
+
+
+def test_a_block_that_fails_is_seen(server: str, environment: dict[str, str], tmp_path: Path) -> None:
+    for code in (
+        f"curl -F image=x {server}/v1/colorizations",
+        "false | true",
+        "$UNSET",
+        "tintflow colorize missing.jpg",
+    ):
+        status, _ = run(COMMANDS["sh"](code), tmp_path, environment)
+        assert status != 0
