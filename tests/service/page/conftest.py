@@ -14,7 +14,7 @@ TIMEOUT = 10_000  # milliseconds
 EXECUTABLE = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while it is open, its event loop runs, and no other can in this thread
 def browser() -> Iterator[Browser]:
     if EXECUTABLE is None:
         pytest.skip("needs chromium (on Debian: apt-get install chromium)")
