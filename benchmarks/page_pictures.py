@@ -21,7 +21,8 @@ from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, sync_p
 
 from benchmarks.pictures import PICTURES, grey_of
 from service.app import create_app
-from service.cli import Server, load_colorizer
+from service.cli import Server
+from service.loading import load_colorizer
 from service.settings import Settings
 
 __all__ = ["main"]

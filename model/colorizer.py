@@ -32,14 +32,12 @@ from model.protocol import (
     TransferOptions,
     VariationOptions,
 )
-from model.resizing import photo_to_chroma, resize_lightness
+from model.resizing import resize_lightness
+from model.scaling import Scaler
 from model.timer import Timer
 from model.upsampling import upsample_to_rgb
 
 __all__ = ["CinnColorizer", "load_colorizer"]
-
-FINISHED_BYTES = 128_000_000
-"""Of the images that `finish` upsamples at once: enough of them share their weights, and any number can be had."""
 
 
 def load_colorizer(weights: Path, device: str = "auto") -> "CinnColorizer":
@@ -57,6 +55,7 @@ class CinnColorizer:
         self.cinn = checkpoint.cinn
         self._passes = Passes(self.cinn, device)
         self._planner = Planner(checkpoint, self._passes)
+        self._scaler = Scaler(self.cinn.chroma_size)
 
     @property
     def info(self) -> ModelInfo:
@@ -97,7 +96,7 @@ class CinnColorizer:
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
         """Bring a photo to the network's sizes; see `model.protocol.Colorizer`."""
-        return self._shrink(photo, photo_to_lightness(photo), with_chroma)
+        return self._scaler.shrink(photo, with_chroma)
 
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
         """Draw the samples of several tasks in shared passes; see `model.protocol.Colorizer`."""
@@ -126,12 +125,7 @@ class CinnColorizer:
 
     def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
         """Bring samples to the photo's own size, a few at a time; see `model.protocol.Colorizer`."""
-        lightness = photo_to_lightness(photo)
-        together = max(1, FINISHED_BYTES // (3 * lightness.size))
-        for start in range(0, len(drawn.chroma), together):
-            images = upsample_to_rgb(drawn.chroma[start : start + together], lightness)
-            matches = match_hints(images, drawn.hints) if drawn.hints else ((),) * len(images)
-            yield from map(Finished, images, matches)
+        return self._scaler.finish(photo, drawn)
 
     def draw(self, options: SampleOptions, temperature: float) -> list[Tensor]:
         """Draw the latents that the options name, every candidate's, (N, dim) of each level, on the CPU."""
@@ -156,13 +150,9 @@ class CinnColorizer:
             (condition,) = self._passes.condition([small.lightness])
             return self._passes.encode(own_chroma(small), condition)
 
-    def _shrink(self, photo: Photo, lightness: NDArray[np.float32], with_chroma: bool) -> SmallPhoto:
-        chroma = photo_to_chroma(photo, self.cinn.chroma_size) if with_chroma else None
-        return SmallPhoto(resize_lightness(lightness), chroma)
-
     def _colorize(self, photo: Photo, options: Options, reference: Photo | None = None) -> Colorings:
         lightness = photo_to_lightness(photo)
-        small = self._shrink(photo, lightness, with_chroma=False)
+        small = self._scaler.shrink(photo, lightness=lightness)
         seen = None if reference is None else self.shrink(reference, with_chroma=True)
         (drawn,) = self.draw_all([DrawTask(small, options, seen)])
         timer = Timer(self.device)

@@ -28,6 +28,7 @@ __all__ = [
     "SampleOptions",
     "Select",
     "SmallPhoto",
+    "Steps",
     "TransferOptions",
     "VariationOptions",
 ]
@@ -265,8 +266,8 @@ class Likelihood:
     """seconds: `condition`, `likelihood`"""
 
 
-class Colorizer(Protocol):
-    """Colorizes photos, one in one call, or several that share passes through the network in three steps.
+class Steps(Protocol):
+    """Colorizes photos in three steps, of which several photos may share the passes through the network.
 
     `shrink` and `finish` work at the photo's own size, each photo for itself, in any thread and several at once. What
     runs the network does not: call it from one thread.
@@ -276,9 +277,41 @@ class Colorizer(Protocol):
     def info(self) -> ModelInfo: ...
 
     @property
-    def memory(self) -> DeviceMemory:
-        """Memory of the device, now. May be asked from any thread."""
+    def memory(self) -> DeviceMemory | None:
+        """Memory of the device, now; None where that is another machine's. May be asked from any thread."""
         ...
+
+    def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
+        """Bring a photo to the network's sizes; its own a*b*, which take longer, if they are asked for.
+
+        Raises InputError for a photo out of range.
+        """
+        ...
+
+    def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
+        """Draw the samples of several tasks in shared passes. A task's do not depend on the others.
+
+        Raises what `colorize` raises, whichever task it is about, and OutOfMemoryError; fewer tasks may then succeed.
+        """
+        ...
+
+    def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
+        """Say how plausible the own colours of several photos are; they need their chroma.
+
+        Raises what `likelihood` raises, whichever photo it is about, and OutOfMemoryError.
+        """
+        ...
+
+    def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
+        """Bring samples to the photo's own size, in order; a few at a time, so that they need not all be held.
+
+        Raises InputError for a photo out of range.
+        """
+        ...
+
+
+class Colorizer(Steps, Protocol):
+    """Colorizes photos, one in one call, or in steps."""
 
     def colorize(self, photo: Photo, options: SampleOptions) -> Colorings:
         """Draw samples and bring them to the photo's own size.
@@ -312,33 +345,5 @@ class Colorizer(Protocol):
         """Say how plausible a photo's own colours are; grey ones are a* = b* = 0.
 
         Raises InputError for a photo out of range, NonFiniteError where the likelihood is not a number.
-        """
-        ...
-
-    def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
-        """Bring a photo to the network's sizes; its own a*b*, which take longer, if they are asked for.
-
-        Raises InputError for a photo out of range.
-        """
-        ...
-
-    def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
-        """Draw the samples of several tasks in shared passes. A task's do not depend on the others.
-
-        Raises what `colorize` raises, whichever task it is about, and OutOfMemoryError; fewer tasks may then succeed.
-        """
-        ...
-
-    def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
-        """Say how plausible the own colours of several photos are; they need their chroma.
-
-        Raises what `likelihood` raises, whichever photo it is about, and OutOfMemoryError.
-        """
-        ...
-
-    def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
-        """Bring samples to the photo's own size, in order; a few at a time, so that they need not all be held.
-
-        Raises InputError for a photo out of range.
         """
         ...

@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 
 from service import open_inference, openai_images, problems, site
 from service.access import Access, allow_origins
+from service.batching import Network
 from service.engine import Engine, Load
 from service.headers import SecurityHeaders
 from service.logs import RequestLog
@@ -24,10 +25,13 @@ __all__ = ["create_app"]
 DESCRIPTION = "POST a black-and-white photo, get N different, plausible colorings at its own size."
 
 
-def create_app(settings: Settings, load: Load) -> FastAPI:
-    """Build the application. `load` is called once, at startup, off the event loop; until then /readyz says 503."""
+def create_app(settings: Settings, load: Load, network: Network | None = None) -> FastAPI:
+    """Build the application. `load` is called once, at startup, off the event loop; until then /readyz says 503.
+
+    network: None runs what was loaded in this process.
+    """
     metrics = Metrics()
-    engine = Engine(settings, metrics)
+    engine = Engine(settings, metrics, network)
     access = Access(settings)
 
     @asynccontextmanager

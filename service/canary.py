@@ -4,8 +4,9 @@ import asyncio
 
 import structlog
 
-from model.protocol import Colorizer, DrawTask
-from service.batching import Batcher
+from model.protocol import DrawTask, Steps
+from service.batching import Network
+from service.errors import RetryLaterError
 
 __all__ = ["Canary"]
 
@@ -18,9 +19,9 @@ log = structlog.get_logger()
 class Canary:
     """Draws one sample every so often, the way that every request goes."""
 
-    def __init__(self, batcher: Batcher, interval_seconds: float, patience_seconds: float) -> None:
+    def __init__(self, network: Network, interval_seconds: float, patience_seconds: float) -> None:
         """patience_seconds: after which having no answer is a failure."""
-        self._batcher = batcher
+        self._network = network
         self._interval = interval_seconds
         self._patience = patience_seconds
         self.healthy = True
@@ -30,16 +31,18 @@ class Canary:
         """When to look again, where the model does not work."""
         return min(AGAIN_SECONDS, self._interval)
 
-    async def watch(self, colorizer: Colorizer, task: DrawTask) -> None:
+    async def watch(self, colorizer: Steps, task: DrawTask) -> None:
         """Look again and again, until cancelled."""
         while True:
             await asyncio.sleep(self._interval if self.healthy else self.retry_seconds)
             await self._look(colorizer, task)
 
-    async def _look(self, colorizer: Colorizer, task: DrawTask) -> None:
+    async def _look(self, colorizer: Steps, task: DrawTask) -> None:
         try:
             async with asyncio.timeout(self._patience):
-                await self._batcher.submit(colorizer.draw_all, task, 1)
+                await self._network.submit(colorizer.draw_all, task, 1)
+        except RetryLaterError:
+            pass  # busy, which tells nothing of the model
         except Exception as error:  # whatever it is, it would have been a request's answer
             if self.healthy:
                 log.error("canary_failed", reason=f"{type(error).__name__}: {error}")

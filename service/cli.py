@@ -7,7 +7,6 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
-from model.protocol import Colorizer
 from service import logs
 from service.app import create_app
 from service.command_line.commands import add_commands
@@ -15,6 +14,7 @@ from service.command_line.passing import add_passing_commands
 from service.engine import Engine, State
 from service.key_commands import app as keys
 from service.keys import KeyFileError
+from service.loading import load_colorizer
 from service.settings import Settings
 from service.tracing import TracingUnavailableError
 
@@ -55,19 +55,6 @@ def serve(
     Server(config, engine).run()
     if engine.state is State.FAILED:
         raise typer.Exit(1)
-
-
-def load_colorizer(settings: Settings) -> Colorizer:
-    """Load the trained weights, from a file or from a folder that holds one.
-
-    Raises FileNotFoundError, or what the model raises. Imports torch only now: around another model, none is needed.
-    """
-    from model.colorizer import load_colorizer
-
-    found = sorted(settings.weights.glob("*.safetensors")) if settings.weights.is_dir() else [settings.weights]
-    if len(found) != 1:
-        raise FileNotFoundError(f"{settings.weights}: expected one .safetensors file, got {len(found)}")
-    return load_colorizer(found[0], settings.device)
 
 
 add_commands(app, load_colorizer)

@@ -16,9 +16,9 @@ import structlog
 from numpy.typing import NDArray
 
 from model.errors import ModelError
-from model.protocol import Colorizer, DrawTask, HintMatch, ModelInfo, SampleOptions
+from model.protocol import DrawTask, HintMatch, ModelInfo, SampleOptions, Steps
 from service.backlog import Backlog, Place
-from service.batching import Batcher
+from service.batching import Batcher, Network
 from service.canary import Canary
 from service.decoders import Decoders
 from service.decoding import DecodedPhoto
@@ -39,11 +39,11 @@ from service.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
 from service.settings import Settings
 from service.tracing import record_stages
 
-__all__ = ["Colorization", "Engine", "Load", "Sample", "State"]
+__all__ = ["Colorization", "Engine", "Load", "Sample", "State", "load_and_warm_up"]
 
 T = TypeVar("T")
 ColorP = TypeVar("ColorP", bound=Parameters)
-Load = Callable[[Settings], Colorizer]
+Load = Callable[[Settings], Steps]
 
 RETRY_SECONDS = 5  # where nothing better is known
 FAILED_RETRY_SECONDS = 60
@@ -97,11 +97,12 @@ class Colorization:
 class Engine:
     """Decodes, upsamples and encodes beside the model, which draws for all requests that wait together."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, network: Network | None = None) -> None:
+        """network: None runs the model in this process."""
         self._settings = settings
         self._metrics = metrics
         self._state = State.LOADING
-        self._colorizer: Colorizer | None = None
+        self._colorizer: Steps | None = None
         limits = {
             "requests": settings.queue_length,
             "bytes": settings.queue_bytes,
@@ -109,8 +110,10 @@ class Engine:
             "pixels": settings.queue_pixels,
         }
         self._backlog = Backlog(limits, settings.deadline_seconds)
-        self._batcher = Batcher(settings.batch_latents, settings.batch_wait_seconds, metrics.batch_size.observe)
-        self._canary = Canary(self._batcher, settings.canary_seconds, settings.deadline_seconds)
+        self._network = network or Batcher(
+            settings.batch_latents, settings.batch_wait_seconds, metrics.batch_size.observe
+        )
+        self._canary = Canary(self._network, settings.canary_seconds, settings.deadline_seconds)
         self._watching: asyncio.Task[None] | None = None
         self._lanes = Lanes(settings.codec_threads)
         self._decoding = ThreadPoolExecutor(settings.codec_threads, thread_name_prefix="decoding")  # they only wait
@@ -118,7 +121,7 @@ class Engine:
         metrics.watch(
             accepted=lambda: self._backlog.held("requests"),
             ready=lambda: self.state is State.READY,
-            queue_depth=lambda: self._batcher.depth,
+            queue_depth=lambda: self._network.depth,
             queued_latents=lambda: self._backlog.held("latents"),
             queued_pixels=lambda: self._backlog.held("pixels"),
         )
@@ -138,7 +141,7 @@ class Engine:
         started = time.perf_counter()
         try:
             self._decoders.start()
-            colorizer, canary = await self._batcher.call(_load_and_warm_up, load, self._settings)
+            colorizer, canary = await self._network.call(load_and_warm_up, load, self._settings)
         except (ModelError, OSError) as error:  # its text says it all: missing or damaged weights, no such device
             log.error("load_failed", reason=str(error))
             self._state = State.FAILED
@@ -163,7 +166,7 @@ class Engine:
         """Drop what has not begun and let the threads end."""
         if self._watching is not None:
             self._watching.cancel()
-        self._batcher.close()
+        self._network.close()
         self._lanes.close()
         self._decoding.shutdown(wait=False, cancel_futures=True)
         self._decoders.close()
@@ -209,7 +212,7 @@ class Engine:
         colorizer = self._loaded()
         place.claim(latents=parameters.latents)
         options = endpoint.options(parameters)
-        with self._batcher.coming():
+        with self._network.coming():
             started = time.perf_counter()
             photos = await self._decode(uploads)
             photo, reference = photos["image"], photos.get("reference")
@@ -220,7 +223,7 @@ class Engine:
             lane = self._lanes.of(pixels)
             small = await lane.run(colorizer.shrink, photo.pixels)
             wanted = None if reference is None else await lane.run(colorizer.shrink, reference.pixels, True)
-        drawn = await self._batcher.submit(colorizer.draw_all, DrawTask(small, options, wanted), parameters.latents)
+        drawn = await self._network.submit(colorizer.draw_all, DrawTask(small, options, wanted), parameters.latents)
         waited = _since(started) - sum(drawn.timings.values())
 
         def to_file(image: NDArray[np.uint8]) -> bytes:
@@ -260,14 +263,14 @@ class Engine:
         """Say how plausible a photo's own colours are. Raises what `decode` raises, QueueFullError and ModelError."""
         colorizer = self._loaded()
         place.claim(latents=1)
-        with self._batcher.coming():
+        with self._network.coming():
             started = time.perf_counter()
             photo = (await self._decode(uploads))["image"]
             decoded = _since(started)
             place.claim(pixels=photo.width * photo.height)
             started = time.perf_counter()
             small = await self._lanes.of(photo.width * photo.height).run(colorizer.shrink, photo.pixels, True)
-        found = await self._batcher.submit(colorizer.score_all, small, 1)
+        found = await self._network.submit(colorizer.score_all, small, 1)
         waited = _since(started) - sum(found.timings.values())
         timings = {"decode": decoded, "queue": max(waited, 0.0), **found.timings}
         self._count("scored", endpoint, photo, timings)
@@ -303,7 +306,7 @@ class Engine:
         """Run work of pure bytes and pixels beside the event loop."""
         return await self._lanes.small.run(work, *arguments)
 
-    def _loaded(self) -> Colorizer:
+    def _loaded(self) -> Steps:
         if self._state is State.FAILED:
             raise LoadFailedError("the model could not be loaded; the log says why", FAILED_RETRY_SECONDS)
         if self._colorizer is None:
@@ -322,7 +325,7 @@ class Engine:
         log.info(event, kind=endpoint.name, pixels=pixels, **facts, **rounded)
 
 
-def _load_and_warm_up(load: Load, settings: Settings) -> tuple[Colorizer, DrawTask]:
+def load_and_warm_up(load: Load, settings: Settings) -> tuple[Steps, DrawTask]:
     """Return the model, and what to ask of it to see whether it works."""
     colorizer = load(settings)
     ramp = np.linspace(0, 255, WARM_UP_SIDE).astype(np.uint8)

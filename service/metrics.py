@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from model.protocol import Colorizer
+from model.protocol import Steps
 
 __all__ = ["GAUGES", "Metrics"]
 
@@ -59,7 +59,7 @@ class Metrics:
             name, description = GAUGES[key]
             Gauge(name, description, registry=self._registry).set_function(value)
 
-    def model_loaded(self, colorizer: Colorizer) -> None:
+    def model_loaded(self, colorizer: Steps) -> None:
         """Report from now on which model is loaded, and the memory of its device."""
         info = colorizer.info
         facts = {"name": info.name, "device": info.device, "sha256": info.sha256}
@@ -74,12 +74,14 @@ class Metrics:
 class _DeviceMemory(Collector):
     """Asks the model for its device's memory whenever the metrics are read."""
 
-    def __init__(self, colorizer: Colorizer) -> None:
+    def __init__(self, colorizer: Steps) -> None:
         self._colorizer = colorizer
         self._device = colorizer.info.device
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         memory = self._colorizer.memory
+        if memory is None:
+            return
         description = "Memory of the model's device: used by this process, and in all"
         family = GaugeMetricFamily("tintflow_device_memory_bytes", description, labels=["device", "kind"])
         family.add_metric([self._device, "used"], memory.used_bytes)

@@ -81,7 +81,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from service.app import create_app
-from service.cli import load_colorizer
+from service.loading import load_colorizer
 from service.settings import Settings
 
 def refuse(*arguments, **options):

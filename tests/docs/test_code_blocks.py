@@ -24,7 +24,8 @@ from PIL import Image
 
 from model.checkpoint import Checkpoint, save_checkpoint
 from service.app import create_app
-from service.cli import Server, load_colorizer
+from service.cli import Server
+from service.loading import load_colorizer
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
