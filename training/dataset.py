@@ -13,6 +13,7 @@ from torch import Tensor
 from model.condition import FEATURE_CHANNELS, ConditionFeatures
 from training.data import NoPhotosError
 from training.features import DONE, STEPS_PER_STD
+from training.processes import Share
 
 __all__ = ["Batch", "FeatureDataset"]
 
@@ -47,13 +48,14 @@ class FeatureDataset:
         if not self.train:
             raise NoPhotosError(f"only {len(index)} photos with colours: too few to train on")
 
-    def batches(self, size: int, rng: np.random.Generator) -> Iterator[Batch]:
-        """Yield shuffled batches of training photos without end."""
+    def batches(self, size: int, rng: np.random.Generator, share: Share = Share()) -> Iterator[Batch]:  # noqa: B008
+        """Yield shuffled batches of training photos without end, or a process's share of each."""
         while True:
             order = rng.permutation(len(self.train))
             for start in range(0, len(order) - size + 1, size):
                 rows = [self.train[i] for i in order[start : start + size]]
-                yield self._read([(s, int(rng.integers(len(self.shards[s]))), i) for s, i in rows])
+                viewed = [(s, int(rng.integers(len(self.shards[s]))), i) for s, i in rows]
+                yield self._read(viewed[share.rows])
 
     def held_out_batches(self, size: int) -> Iterator[Batch]:
         """Yield the first view of each held-out photo, in order."""

@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import nn
+from torch import Tensor, nn
 
 from model.cinn import Cinn
 from model.condition import ConditionFeatures
+from model.errors import InputError
 from training.dataset import Batch, FeatureDataset
 from training.ema import Ema
 from training.objective import NATS_PER_BIT, noisy_loss
+from training.processes import Processes
 from training.unfreeze import refine, unfreeze
 
 __all__ = ["LoopConfig", "Trainer", "stop_signals"]
@@ -31,6 +33,7 @@ class LoopConfig:
 
     minutes: float = 30
     batch: int = 64
+    """photos of a step, of all processes together, who take equal shares of as many as can be shared so"""
     learning_rate: float = 1e-3
     network_learning_rate: float = 0.0
     """of the late stages of h, which stay frozen at 0"""
@@ -64,9 +67,21 @@ class History:
 class Trainer:
     """Trains some levels of a cINN in place."""
 
-    def __init__(self, cinn: Cinn, levels: Sequence[int], dataset: FeatureDataset, config: LoopConfig) -> None:
-        """levels: their indices, coarse to fine."""
+    def __init__(
+        self,
+        cinn: Cinn,
+        levels: Sequence[int],
+        dataset: FeatureDataset,
+        config: LoopConfig,
+        processes: Processes | None = None,
+    ) -> None:
+        """levels: their indices, coarse to fine. Raises InputError for fewer photos than processes."""
         self.cinn, self.levels, self.dataset, self.config = cinn, levels, dataset, config
+        self.processes = processes or Processes()
+        most, count = min(config.batch, len(dataset.train)), self.processes.share.of
+        self.batch = most - most % count
+        if not self.batch:
+            raise InputError("data", f"a photo for each of {count} processes", most)
         self.flows = nn.ModuleList(cinn.levels[level] for level in levels)
         self.flows.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
         self.trained = nn.ModuleDict({"flows": self.flows})
@@ -76,9 +91,9 @@ class Trainer:
             self.trained["network"] = cinn.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True)
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
+        self._losses = self.processes.averaging(self.trained, self._compute_losses, not self.trains_network)
         self.ema = Ema(self.trained, config.ema_decay)
         self.history = History()
-        self.batch = min(config.batch, len(dataset.train))
         self.running = [math.nan] * len(levels)
 
     def train(self, state_file: Path) -> bool:
@@ -88,28 +103,34 @@ class Trainer:
         """
         if state_file.exists():
             self._load(state_file)
-        torch.manual_seed(self.config.seed + self.history.step)  # dropout has no generator of its own
+        processes = self.processes
+        # dropout has no generator of its own, and is another in every process
+        torch.manual_seed(self.config.seed + self.history.step + (processes.share.rank << 32))
         generator = torch.Generator().manual_seed(self.config.seed + self.history.step)
         rng = np.random.default_rng((self.config.seed, self.history.step))
-        batches = self._on_device(self.dataset.batches(self.batch, rng))
+        batches = self._on_device(self.dataset.batches(self.batch, rng, processes.share))
         sizes = [self.cinn.config.levels[level].size for level in self.levels]
         resumed, begun = self.history.seconds, time.monotonic()
         saved = begun
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        with stop_signals() as stop, Progress(*columns, transient=True) as bar:
-            print(f"training {', '.join(f'{size}²' for size in sizes)} from step {self.history.step}", flush=True)
+        stopped = False
+        with stop_signals() as stop, Progress(*columns, transient=True, disable=not processes.first) as bar:
+            if processes.first:
+                print(f"training {', '.join(f'{size}²' for size in sizes)} from step {self.history.step}", flush=True)
             task = bar.add_task("", total=self.config.minutes * 60)
-            while self.history.seconds < self.config.minutes * 60 and not stop:
+            while self.history.seconds < self.config.minutes * 60 and not stopped:
                 self._step(next(batches), generator)
                 now = time.monotonic()
-                self.history.seconds = resumed + now - begun
+                clock = resumed + now - begun if processes.first else 0.0  # one for all
+                self.history.seconds, signals = processes.sum([clock, len(stop)]).tolist()
+                stopped = signals > 0
                 bar.update(task, completed=self.history.seconds, description=self._describe())
                 if now - saved > self.config.checkpoint_minutes * 60:
                     self._save(state_file)
                     saved = time.monotonic()
         self._save(state_file)
         self.ema.apply()
-        return not stop
+        return not stopped
 
     def evaluate(self) -> list[float]:
         """Mean loss of each level over the held-out photos, in bits per dimension, noise from a fixed seed."""
@@ -145,27 +166,34 @@ class Trainer:
         done = min(1.0, history.seconds / (config.minutes * 60))
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * warm * (0.5 + 0.5 * math.cos(math.pi * done))
-        batch = self._refined(batch)
-        losses = [
-            noisy_loss(self.cinn, level, batch, config.noise, config.coarser_noise, generator) for level in self.levels
-        ]
         self.optimizer.zero_grad(set_to_none=True)
-        nats = [loss.nats.mean() for loss in losses]
-        regressions = [config.regression * loss.regression.mean() for loss in losses]
-        torch.stack((*nats, *regressions)).sum().backward()  # type: ignore[no-untyped-call]
+        losses = self._losses(batch, generator)
+        losses.sum().backward()  # type: ignore[no-untyped-call]
         parts = [*self.flows, *([self.cinn.network] if self.trains_network else [])]
         norms = [nn.utils.clip_grad_norm_(part.parameters(), config.clip) for part in parts]
+        nats = self.processes.sum(losses[0]) / self.processes.share.of
         history.step += 1
-        if not torch.isfinite(torch.stack((*nats, *norms))).all():
+        if not all(bool(torch.isfinite(each).all()) for each in (nats, *norms)):
             history.skipped += 1
             return
         self.optimizer.step()
         self.ema.update(history.step)
-        for i, loss in enumerate(nats):
-            value = loss.item() / NATS_PER_BIT
+        for i, loss in enumerate(nats.tolist()):
+            value = loss / NATS_PER_BIT
             self.running[i] = (
                 value if math.isnan(self.running[i]) else self.running[i] + 0.02 * (value - self.running[i])
             )
+
+    def _compute_losses(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Return (2, levels): nats per dimension, and weighted regressions; means over this process's batch."""
+        config, batch = self.config, self._refined(batch)
+        losses = [
+            noisy_loss(self.cinn, level, batch, config.noise, config.coarser_noise, generator, self.processes.share)
+            for level in self.levels
+        ]
+        nats = [loss.nats.mean() for loss in losses]
+        regressions = [config.regression * loss.regression.mean() for loss in losses]
+        return torch.stack((torch.stack(nats), torch.stack(regressions)))
 
     def _describe(self) -> str:
         sizes = (self.cinn.config.levels[level].size for level in self.levels)
@@ -174,6 +202,8 @@ class Trainer:
         return f"{losses} bits/dim, {rate:.0f} samples/s"
 
     def _save(self, state_file: Path) -> None:
+        if not self.processes.first:
+            return
         with self.ema.applied():
             held_out = self.evaluate()
         self.history.losses.append((self.history.step, list(self.running), held_out))

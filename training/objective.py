@@ -13,6 +13,7 @@ from torch import Tensor
 from model.cinn import Cinn
 from model.haar import detail, pyramid
 from training.dataset import Batch
+from training.processes import Share
 
 __all__ = ["NATS_PER_BIT", "LevelLoss", "level_data", "level_loss", "noisy_loss"]
 
@@ -52,16 +53,24 @@ def level_loss(cinn: Cinn, level: int, batch: Batch, data: Tensor, coarser: Tens
 
 
 def noisy_loss(
-    cinn: Cinn, level: int, batch: Batch, noise: float, coarser_noise: float, generator: torch.Generator
+    cinn: Cinn,
+    level: int,
+    batch: Batch,
+    noise: float,
+    coarser_noise: float,
+    generator: torch.Generator,
+    share: Share = Share(),  # noqa: B008 - it is immutable
 ) -> LevelLoss:
     """Return the losses with Gaussian noise on the a*b*, and some more on the coarser a*b* that conditions a level.
 
     noise, coarser_noise: standard deviations in standardized a*b*. The second prepares a level for samples of the
     coarser levels, which are never quite like data. Subnets run in bfloat16, the flow's arithmetic in float32.
+    share: which part of a joint batch this one is; it has the noise that it would have there.
     """
 
     def draw(like: Tensor) -> Tensor:
-        return torch.randn(like.shape, generator=generator).to(like.device)
+        joint = torch.randn((len(like) * share.of, *like.shape[1:]), generator=generator)
+        return joint[share.rows].to(like.device)
 
     data, coarser = level_data(cinn, level, batch.chroma + noise * cinn.chroma_std * draw(batch.chroma))
     if coarser is not None:

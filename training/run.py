@@ -16,6 +16,7 @@ from training.dataset import FeatureDataset
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig, Trainer
+from training.processes import Processes, joined
 from training.standardize import standardize
 
 __all__ = ["WEIGHTS_FILE", "RunConfig", "join", "prepare", "run"]
@@ -56,32 +57,42 @@ def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | N
     """Train and write the checkpoint; return its path, or None if a signal ended the run early.
 
     Condition features and the state of every level lie below `config.out`; a run goes on from those that it finds.
+    Started by torchrun, its processes share features and batches, and the first writes what comes out.
     Raises InputError for a level that the network does not have, NoPhotosError for data without photos.
     """
+    device = choose_device(config.device)
+    with joined(device) as processes:
+        return _run(config, model, loop or LoopConfig(), device, processes)
+
+
+def _run(
+    config: RunConfig, model: CinnConfig | None, loop: LoopConfig, device: str, processes: Processes
+) -> Path | None:
     source = load_checkpoint(config.init) if config.init else _new(model)
-    cinn = source.cinn.requires_grad_(True).to(choose_device(config.device))
+    cinn = source.cinn.requires_grad_(True).to(device)
     sizes = [level.size for level in cinn.config.levels]
     unknown = set(config.levels) - set(sizes)
     if unknown:
         raise InputError("level", f"some of {sizes}", sorted(unknown))
-    loop = loop or LoopConfig()
     if loop.network_learning_rate and not config.levels:
         # Levels that do not train with h would be left with features that they have never seen.
         raise InputError("level", "the levels to train together with h", "none")
-    config.out.mkdir(parents=True, exist_ok=True)
-    _claim(config, cinn)
-    dataset = prepare(config, cinn)
+    if processes.first:
+        config.out.mkdir(parents=True, exist_ok=True)
+        _claim(config, cinn)
+    dataset = prepare(config, cinn, processes)
     turns: Sequence[tuple[int, ...]] = [config.levels] if config.levels else [(size,) for size in sizes]
     total = sum(SHARES[size] for turn in turns for size in turn)
     for turn in turns:
         minutes = config.minutes * sum(SHARES[size] for size in turn) / total
         decay = max(WEIGHT_DECAYS.get(size, loop.weight_decay) for size in turn)
         settings = replace(loop, minutes=minutes, weight_decay=decay)
-        trainer = Trainer(cinn, sorted(sizes.index(size) for size in turn), dataset, settings)
+        trainer = Trainer(cinn, sorted(sizes.index(size) for size in turn), dataset, settings, processes)
         if not trainer.train(config.out / f"level-{'-'.join(str(size) for size in turn)}.pt"):
             return None
     path = config.out / WEIGHTS_FILE
-    save_checkpoint(replace(source, cinn=cinn, name=config.name), path)
+    if processes.first:
+        save_checkpoint(replace(source, cinn=cinn, name=config.name), path)
     return path
 
 
@@ -132,20 +143,23 @@ def _claim(config: RunConfig, cinn: Cinn) -> None:
     claim.write_text(json.dumps(belongs))
 
 
-def prepare(config: RunConfig, cinn: Cinn) -> FeatureDataset:
+def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -> FeatureDataset:
     """Compute condition features that are not there yet and, for a new cINN, the scales that depend on the data."""
+    processes = processes or Processes()
     shards = sorted(config.data.glob("*.tar")) if config.data.is_dir() else []
     paths = shards or [config.data]
     if not config.init:
         load_imagenet_weights(cinn.network)
         standardize_network(cinn.network, paths[0])
     cinn.network.requires_grad_(False).eval()
-    folders: list[list[Path]] = [[] for _ in paths]
-    for view in range(config.views):
-        for i, path in enumerate(paths):
-            folders[i].append((config.features or config.out / "features") / f"{path.stem}-{view}")
-            count = build_features(cinn.network, path, folders[i][view], view, seed=i)
-            print(f"features of {path.name}, view {view + 1} of {config.views}: {count} photos", flush=True)
+    root = config.features or config.out / "features"
+    folders = [[root / f"{path.stem}-{view}" for view in range(config.views)] for path in paths]
+    work = [(view, i) for view in range(config.views) for i in range(len(paths))]
+    processes.wait()  # until the first has seen that the folder may be used
+    for view, i in work[processes.share.rows]:
+        count = build_features(cinn.network, paths[i], folders[i][view], view, seed=i)
+        print(f"features of {paths[i].name}, view {view + 1} of {config.views}: {count} photos", flush=True)
+    processes.wait()
     dataset = FeatureDataset(folders, config.held_out)
     if not config.init:
         standardize(cinn, dataset)

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from PIL import Image
 from torch.testing import assert_close
 
 from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -32,24 +31,8 @@ from training.objective import level_data, level_loss
 from training.run import RunConfig, join, run
 from training.standardize import standardize
 
-PHOTOS = 24
+PHOTOS = 24  # of the fixture, and two more that are too grey
 STEPS = 30
-
-
-@pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of pieces of photos, and two that are too grey to learn from."""
-    folder = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(0)
-    whole = [skimage.data.astronaut(), skimage.data.chelsea(), skimage.data.coffee()]
-    for i in range(PHOTOS + 2):
-        photo = whole[i % 3]
-        top, left = (rng.integers(side - 160 + 1) for side in photo.shape[:2])
-        piece = photo[top : top + 160, left : left + 160].copy()
-        if i >= PHOTOS:
-            piece[...] = piece[..., :1]
-        Image.fromarray(piece).save(folder / f"{i:02}.png")
-    return folder
 
 
 @pytest.fixture(scope="session")

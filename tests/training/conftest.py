@@ -1,0 +1,26 @@
+"""Photos to train on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+COLORED_PHOTOS = 24
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pieces of photos, and two that are too grey to learn from."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    whole = [skimage.data.astronaut(), skimage.data.chelsea(), skimage.data.coffee()]
+    for i in range(COLORED_PHOTOS + 2):
+        photo = whole[i % 3]
+        top, left = (rng.integers(side - 160 + 1) for side in photo.shape[:2])
+        piece = photo[top : top + 160, left : left + 160].copy()
+        if i >= COLORED_PHOTOS:
+            piece[...] = piece[..., :1]
+        Image.fromarray(piece).save(folder / f"{i:02}.png")
+    return folder

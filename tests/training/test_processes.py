@@ -1,0 +1,72 @@
+"""Two processes that train together do what one does alone with the joint batch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from model.cinn import Cinn, CinnConfig
+from model.errors import InputError
+from training.dataset import FeatureDataset
+from training.loop import LoopConfig, Trainer
+from training.processes import Processes, Share
+
+STEPS = Path(__file__).with_name("steps.py")
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+
+
+def test_shares_are_the_joint_batch(made_up: Path) -> None:
+    dataset = FeatureDataset([[made_up, made_up]], held_out=0.2)
+    joint, *shares = (
+        next(dataset.batches(6, np.random.default_rng(3), share)) for share in (Share(), Share(0, 2), Share(1, 2))
+    )
+    for i, share in enumerate(shares):
+        assert_close(share.chroma, joint.chroma[i::2], rtol=0, atol=0)
+
+
+def test_every_process_needs_a_photo(made_up: Path, tiny_config: CinnConfig) -> None:
+    dataset = FeatureDataset([[made_up]], held_out=0.2)
+    with pytest.raises(InputError, match="data: expected a photo for each of 80 processes"):
+        Trainer(Cinn(tiny_config), (0,), dataset, LoopConfig(), Processes(Share(0, 80)))
+
+
+@pytest.mark.slow  # torch is imported three times
+def test_two_processes_have_the_losses_of_one_with_the_joint_batch(made_up: Path, tmp_path: Path) -> None:
+    one, two = (_losses(made_up, tmp_path / name, start) for name, start in (("one", ()), ("two", TORCHRUN)))
+    for name in ("steps", "held_out"):
+        # of losses near 1; the same sums in another order, of subnets in bfloat16
+        assert_close(torch.tensor(two[name]), torch.tensor(one[name]), rtol=0, atol=1e-4)
+    first, last = one["steps"][0], one["steps"][-1]
+    assert all(abs(a - b) > 1e-2 for a, b in zip(first, last, strict=True))  # the steps change what is compared
+
+
+@pytest.mark.slow
+def test_torchrun_trains_and_one_process_writes(photos: Path, tmp_path: Path) -> None:
+    command = [sys.executable, *TORCHRUN, "-m", "training", "run", "--data", photos, "--out", tmp_path / "run"]
+    options = ("--minutes", "0.1", "--views", "2", "--level", "8")
+    done = subprocess.run(  # noqa: S603
+        [*map(str, command), *options], capture_output=True, text=True, check=False, env=_environment()
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("training 8² from step 0") == 1
+    assert done.stdout.count("features of") == 2  # each process computed one of two views
+    assert (tmp_path / "run" / "cinn.safetensors").exists()
+    state = torch.load(tmp_path / "run" / "level-8.pt", weights_only=True)
+    assert state["history"]["step"] > 0
+
+
+def _losses(features: Path, out: Path, start: tuple[str, ...]) -> Any:
+    command = [sys.executable, *start, str(STEPS), str(features), str(out)]
+    subprocess.run(command, check=True, env=_environment())  # noqa: S603
+    return json.loads(out.read_text())
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -1,0 +1,90 @@
+"""Processes that train one network together, as torchrun starts them: each takes its share of every batch."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+__all__ = ["Processes", "Share", "joined"]
+
+PATIENCE = timedelta(days=1)
+"""To wait for each other: one may be at work on the last features for long."""
+
+
+class Share(NamedTuple):
+    """Which of several equal parts of every batch is this process's."""
+
+    rank: int = 0
+    of: int = 1
+
+    @property
+    def rows(self) -> slice:
+        """Its rows of whatever all share."""
+        return slice(self.rank, None, self.of)
+
+
+class Processes:
+    """All that train together, usually one alone. What they draw from a seed, they draw alike."""
+
+    def __init__(self, share: Share | None = None, device: str = "cpu") -> None:
+        self.share = share or Share()
+        self._device = device
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes files and shows progress."""
+        return self.share.rank == 0
+
+    def averaging(self, trained: nn.Module, compute: Callable[..., Tensor], all_used: bool) -> Callable[..., Tensor]:
+        """Return `compute`; what it makes of trained parameters then has gradients that are means over all processes.
+
+        The parameters become those of the first. all_used: whether `compute` uses every one of them each time.
+        """
+        if self.share.of == 1:
+            return compute
+        computation = _Computation(trained, compute)
+        return DistributedDataParallel(computation, broadcast_buffers=False, find_unused_parameters=not all_used)
+
+    def sum(self, values: Sequence[float] | Tensor) -> Tensor:
+        """Return the sums over all processes, the same in each."""
+        total = torch.as_tensor(values, dtype=torch.float64, device=self._device).detach().clone()
+        if self.share.of > 1:
+            dist.all_reduce(total)
+        return total
+
+    def wait(self) -> None:
+        """Wait until all are here."""
+        if self.share.of > 1:
+            dist.barrier()
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Processes]:
+    """Join the processes that torchrun started beside this one, over NCCL on GPUs and gloo on CPUs; or be alone."""
+    if not dist.is_torchelastic_launched():
+        yield Processes(device=device)
+        return
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # from here on, it is what `cuda` means
+    dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield Processes(Share(dist.get_rank(), dist.get_world_size()), device)
+    finally:
+        dist.destroy_process_group()
+
+
+class _Computation(nn.Module):
+    """A function of parameters as a module: DistributedDataParallel takes nothing else."""
+
+    def __init__(self, trained: nn.Module, compute: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.trained, self._compute = trained, compute
+
+    def forward(self, *arguments: object) -> Tensor:
+        return self._compute(*arguments)
