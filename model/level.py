@@ -66,6 +66,12 @@ class LevelCondition(NamedTuple):
     last: Tensor
     """(B, 2·dims), of the conditional affine layer where latents leave"""
 
+    def of_first(self, count: int) -> "LevelCondition":
+        """Return the condition of a batch's first photos."""
+        shares = tuple(share[:count] for share in self.shares)
+        dense_shares = tuple(share[:count] for share in self.dense_shares)
+        return LevelCondition(self.first[:count], shares, dense_shares, self.last[:count])
+
 
 class FlowLevel(nn.Module):
     """Conditional flow of the a*b* at 8×8, or of the Haar details that lead from one size to the next.

@@ -10,6 +10,7 @@ from model.errors import ModelError
 from training.baselines.networks import BASELINES
 from training.baselines.train import train_baseline
 from training.data import NoPhotosError
+from training.loop import LoopConfig
 from training.run import RunConfig, join, run
 
 Level = Annotated[list[int] | None, typer.Option(help="Size of a level to train; repeat it to train some together.")]
@@ -31,14 +32,19 @@ def run_command(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     resume: Annotated[bool, typer.Option(help="Go on from the states in OUT; without it they must not exist.")] = False,
     features: Features = None,
+    learning_rate: Annotated[float, typer.Option(min=0, help="At its highest; lower where weights go on.")] = 1e-3,
+    network_learning_rate: Annotated[
+        float, typer.Option(min=0, help="Of the late stages of h, which then train with the levels named; 0: frozen.")
+    ] = 0.0,
 ) -> None:
     """Train the cINN: every level apart, one after another, or those that --level names together."""
     _refuse(sorted(out.glob("level-*.pt")), resume)
     config = RunConfig(
         data, out, minutes, tuple(level or ()), views, init=init, name=name, device=device, features=features
     )
+    loop = LoopConfig(learning_rate=learning_rate, network_learning_rate=network_learning_rate)
     try:
-        path = run(config)
+        path = run(config, loop=loop)
     except ModuleNotFoundError as error:
         errors.print(f"{error.name} is not installed: pip install 'tintflow\\[train]'")  # \\[: no markup of rich's
         raise typer.Exit(2) from error

@@ -38,7 +38,7 @@ class LoopConfig:
     network_learning_rate: float = 0.0
     """of the late stages of h, which stay frozen at 0"""
     weight_decay: float = 0.02
-    warmup_steps: int = 300
+    warmup_steps: int = 100
     clip: float = 1.0
     """largest norm of the gradient of a level, or of h"""
     noise: float = 0.05
@@ -46,7 +46,7 @@ class LoopConfig:
     coarser_noise: float = 0.05
     """the same, more of it, on the coarser a*b* that a level is conditioned on"""
     regression: float = 2.0
-    """weight of the first layer's regression beside the likelihood"""
+    """weight of the regression of z = 0 beside the likelihood"""
     ema_decay: float = 0.999
     checkpoint_minutes: float = 4
     seed: int = 0

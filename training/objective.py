@@ -1,7 +1,7 @@
 """The objective: exact negative log-likelihood of a level, under the noise that smooths photos' 8-bit colours.
 
-Beside it stands a regression of the first layer's mean. Likelihood alone learns a photo's overall colour late, since
-it weighs an error by 1/variance and overall colour varies most; without the regression, z = 0 stays nearly grey.
+Beside it stands a regression of the coloring of z = 0. Likelihood alone learns a photo's overall colour late, since it
+weighs an error by 1/variance and overall colour varies most; without the regression, z = 0 stays nearly grey.
 """
 
 import math
@@ -18,15 +18,17 @@ from training.processes import Share
 __all__ = ["NATS_PER_BIT", "LevelLoss", "level_data", "level_loss", "noisy_loss"]
 
 NATS_PER_BIT = math.log(2)
+REGRESSED = 2
+"""One photo of so many is decoded from z = 0 too, which costs as much again as the likelihood."""
 
 
 class LevelLoss(NamedTuple):
-    """Losses of each photo, (B,)."""
+    """Losses of each photo."""
 
     nats: Tensor
-    """negative log-likelihood in nats per dimension of the level"""
+    """(B,): negative log-likelihood in nats per dimension of the level"""
     regression: Tensor
-    """mean squared error of the first conditional affine layer's mean, in what that layer sees"""
+    """mean squared error of what z = 0 decodes to, in what the first layer sees; of the batch's first photos alone"""
 
 
 def level_data(cinn: Cinn, level: int, chroma: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -48,8 +50,10 @@ def level_loss(cinn: Cinn, level: int, batch: Batch, data: Tensor, coarser: Tens
     condition = flow.sample_condition(photo, coarser)
     z, log_det = flow(data, condition)
     nats = 0.5 * z.square().sum(1) + 0.5 * flow.dims * math.log(2 * math.pi) - log_det
-    mean, _ = condition.first.chunk(2, 1)
-    return LevelLoss(nats / flow.dims, (flow.standardize(data) - mean).square().flatten(1).mean(1))
+    some = data[: -(-len(data) // REGRESSED)]
+    zero, _ = flow.inverse(torch.zeros_like(z[: len(some)]), condition.of_first(len(some)))
+    errors = (flow.standardize(zero) - flow.standardize(some)).square()
+    return LevelLoss(nats / flow.dims, errors.flatten(1).mean(1))
 
 
 def noisy_loss(
