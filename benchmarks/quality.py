@@ -16,13 +16,11 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -31,31 +29,18 @@ from benchmarks.classifier import load_classifier
 from benchmarks.collection import photos_of_subsets, seed_of
 from benchmarks.methods import DEFAULT_SAMPLES, BaselineMethod, CinnMethod, Method
 from benchmarks.records import Record, Reference, measure
-from benchmarks.sheet import write_sheet
-from benchmarks.square import square
 from benchmarks.subset import Subset
-from model.color import photo_to_lightness
 from model.colorizer import CinnColorizer, load_colorizer
 from model.errors import InputError, ModelError
-from model.upsampling import upsample_to_rgb
 from training.baselines.checkpoint import load_baseline
-from training.data import NoPhotosError, read_named_photos
+from training.data import NoPhotosError
 
-__all__ = ["main", "read_labels"]
+__all__ = ["load_method", "main", "read_labels"]
 
-SHEET_SAMPLES = 6
 ALL = "all"
 """Name of the subset of all photos, where there are several."""
 
 Report = dict[str, dict[str, object]]
-
-
-def _sheet_row(method: Method, photo: NDArray[np.uint8], temperature: float, seed: int) -> list[NDArray[np.uint8]]:
-    truth = square(photo)
-    colors = method.colorize(truth, SHEET_SAMPLES, temperature, seed)
-    chroma = np.concatenate((0 * colors.zero, colors.zero, colors.drawn))
-    grey, zero, *drawn = upsample_to_rgb(chroma, photo_to_lightness(truth))
-    return [grey, truth, zero, *drawn]
 
 
 def main(
@@ -73,13 +58,7 @@ def main(
     judge: Annotated[
         bool, typer.Option(help="Let a classifier see the pictures, for KID, FID and top 1 and 5.")
     ] = True,
-    sheet: Annotated[
-        list[str] | None, typer.Option(help="Only draw a contact sheet of the photos so named (globs).")
-    ] = None,
-    sheet_file: Annotated[Path, typer.Option(help="Where the contact sheet goes.")] = Path("out/sheet.png"),
-    temperature: Annotated[
-        float | None, typer.Option(help="Default: 1 for figures, the model's own for a sheet.")
-    ] = None,
+    temperature: Annotated[float, typer.Option(min=0, help="At which the figures are taken.")] = 1.0,
     samples: Annotated[int, typer.Option(min=2, help="Samples for each photo.")] = 8,
     limit: Annotated[int | None, typer.Option(min=1, help="Measure only the first so many photos of a subset.")] = None,
     exponent: Annotated[
@@ -90,12 +69,7 @@ def main(
     """Measure the colors of photos whose true colours are known."""
     console = Console(stderr=True)
     try:
-        cinn = _load(weights, exponent, device)
-        if sheet:
-            count = _draw_sheet(cinn, data, sheet, temperature, sheet_file)
-            console.print(f"{count} photos: {sheet_file}")
-            return
-        temperature = 1.0 if temperature is None else temperature
+        cinn = load_method(weights, exponent, device)
         classifier = load_classifier(cinn.colorizer.device) if judge else None
         classes = read_labels(labels) if labels else {}
         mean_chroma = np.broadcast_to(cinn.colorizer.cinn.chroma_mean.cpu().numpy(), (2, 64, 64))
@@ -140,7 +114,8 @@ def read_labels(path: Path) -> dict[str, int]:
         return {row["file"]: int(row["class_index"]) for row in rows}
 
 
-def _load(weights: Path, exponents: list[float] | None, device: str) -> CinnMethod:
+def load_method(weights: Path, exponents: list[float] | None, device: str) -> CinnMethod:
+    """Load weights to measure; exponents: γ of each level in place of the checkpoint's. Raises ModelError."""
     colorizer = load_colorizer(weights, device)
     if exponents:
         if len(exponents) != len(colorizer.cinn.levels):
@@ -148,20 +123,6 @@ def _load(weights: Path, exponents: list[float] | None, device: str) -> CinnMeth
         checkpoint = replace(colorizer.checkpoint, temperature_exponents=tuple(exponents))
         colorizer = CinnColorizer(checkpoint, colorizer.device)
     return CinnMethod(colorizer)
-
-
-def _draw_sheet(method: CinnMethod, data: Path, patterns: list[str], temperature: float | None, file: Path) -> int:
-    chosen = method.default_temperature if temperature is None else temperature
-    rows = [
-        _sheet_row(method, photo, chosen, seed_of(name))
-        for name, photo in read_named_photos(data)
-        if any(fnmatch(name, pattern) for pattern in patterns)
-    ]
-    if not rows:
-        raise NoPhotosError(f"no photo in {data} is named {' or '.join(patterns)}")
-    titles = ["grey", "truth", "temperature 0", *(f"sample {i}, T = {chosen:g}" for i in range(SHEET_SAMPLES))]
-    write_sheet(rows, titles, file)
-    return len(rows)
 
 
 def _nest(reports: Mapping[str, Report], main_method: str) -> Report:

@@ -20,7 +20,7 @@ from benchmarks.square import square
 from model.color import photo_to_lightness
 from model.upsampling import upsample_to_rgb
 
-__all__ = ["Record", "Reference", "measure"]
+__all__ = ["Record", "Reference", "as_floats", "measure"]
 
 JUDGED = 2
 """Samples at the measured temperature that the classifier sees and whose blotches are measured."""

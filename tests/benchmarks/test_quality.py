@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import skimage.color
 import skimage.data
-from PIL import Image
 from torch import nn
 from typer import Typer
 from typer.testing import CliRunner
@@ -111,18 +110,10 @@ def test_colourfulness() -> None:
     assert colourfulness(half) == pytest.approx(spread + 0.3 * spread)
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    for subset, photo in (("pets", skimage.data.chelsea()), ("people", skimage.data.astronaut())):
-        (tmp_path / "data" / subset).mkdir(parents=True)
-        Image.fromarray(photo[::4, ::4]).save(tmp_path / "data" / subset / "0.png")
-    return tmp_path / "data"
-
-
-def test_one_object_for_each_subset(photos: Path, tiny_weights: Path) -> None:
-    labels = photos.parent / "labels.tsv"
+def test_one_object_for_each_subset(subsets: Path, tiny_weights: Path) -> None:
+    labels = subsets.parent / "labels.tsv"
     labels.write_text("file\tclass_index\npets/0.png\t285\n")
-    arguments = ["--data", str(photos), "--weights", str(tiny_weights), "--labels", str(labels), "--json", "-"]
+    arguments = ["--data", str(subsets), "--weights", str(tiny_weights), "--labels", str(labels), "--json", "-"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
@@ -137,8 +128,8 @@ def test_one_object_for_each_subset(photos: Path, tiny_weights: Path) -> None:
     assert report["pets"]["top_1_truth"] == 100
 
 
-def test_baselines_are_measured_beside(photos: Path, tiny_weights: Path, tmp_path: Path) -> None:
-    arguments = ["--data", str(photos), "--weights", str(tiny_weights), "--no-judge", "--json", "-"]
+def test_baselines_are_measured_beside(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    arguments = ["--data", str(subsets), "--weights", str(tiny_weights), "--no-judge", "--json", "-"]
     for name in ("regression", "cvae"):
         colorizer = BaselineColorizer(name, DecoderConfig(widths=(8, 8, 8), blocks=0, latent_channels=1))
         nn.init.normal_(colorizer.baseline.decoder.last.weight)
@@ -156,37 +147,21 @@ def test_baselines_are_measured_beside(photos: Path, tiny_weights: Path, tmp_pat
         assert "bits_per_dim" not in vae
 
 
-def test_labels_without_their_columns(photos: Path, tiny_weights: Path, tmp_path: Path) -> None:
+def test_labels_without_their_columns(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels.tsv"
     labels.write_text("photo\tclass\n")
     result = CliRunner().invoke(
-        app, ["--data", str(photos), "--weights", str(tiny_weights), "--labels", str(labels), "--no-judge"]
+        app, ["--data", str(subsets), "--weights", str(tiny_weights), "--labels", str(labels), "--no-judge"]
     )
     assert result.exit_code == 2
     assert "a TSV with columns file and class_index" in result.stderr
 
 
-def test_temperature_zero_has_no_variance(photos: Path, tiny_weights: Path, tmp_path: Path) -> None:
+def test_temperature_zero_has_no_variance(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.json"
-    arguments = ["--data", str(photos), "--weights", str(tiny_weights), "--temperature", "0", "--no-judge"]
+    arguments = ["--data", str(subsets), "--weights", str(tiny_weights), "--temperature", "0", "--no-judge"]
     arguments += ["--json", str(out)]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     for figures in json.loads(out.read_text()).values():
         assert figures["variance"] == 0
         assert figures["best_of_1"] == pytest.approx(figures["temperature_0"])
-
-
-def test_a_sheet_of_the_photos_that_are_named(photos: Path, tiny_weights: Path, tmp_path: Path) -> None:
-    sheet = tmp_path / "sheet.png"
-    arguments = ["--data", str(photos), "--weights", str(tiny_weights), "--sheet", "pets/*", "--sheet-file", str(sheet)]
-    assert CliRunner().invoke(app, arguments).exit_code == 0
-    with Image.open(sheet) as image:
-        width, height = image.size
-    assert width == 9 * 260 - 4
-    assert height == 18 + 256
-
-
-def test_a_name_that_is_not_there(photos: Path, tiny_weights: Path) -> None:
-    result = CliRunner().invoke(app, ["--data", str(photos), "--weights", str(tiny_weights), "--sheet", "birds/*"])
-    assert result.exit_code == 2
-    assert "no photo in" in result.stderr
