@@ -53,17 +53,13 @@ class Decoders:
 
         Raises what it raises, and DecodingLimitError or DecoderLostError.
         """
-        with self._lock:
-            decoder = self._idle.pop() if self._idle else None
-        if decoder is None:
-            decoder = self._new()
+        decoder = self._take()
         try:
             photo = decoder.decode(data, max_pixels, field, self._seconds)
         except (EOFError, OSError) as error:  # TimeoutError is an OSError
             ending = decoder.end()
             log.warning("decoder_lost", ending=ending, timeout=isinstance(error, TimeoutError), bytes=len(data))
-            with self._lock:
-                self._all.discard(decoder)
+            self._forget(decoder)
             if not self._closed:
                 self.start()
             raise self._explain(error, ending, field) from error
@@ -91,6 +87,22 @@ class Decoders:
             self._all.add(decoder)
         return decoder
 
+    def _take(self) -> "_Decoder":
+        """Return one that is idle and lives, or a new one."""
+        while True:
+            with self._lock:
+                decoder = self._idle.pop() if self._idle else None
+            if decoder is None:
+                return self._new()
+            if decoder.lives:
+                return decoder
+            log.warning("idle_decoder_lost", ending=decoder.end())
+            self._forget(decoder)
+
+    def _forget(self, decoder: "_Decoder") -> None:
+        with self._lock:
+            self._all.discard(decoder)
+
     def _put_back(self, decoder: "_Decoder") -> None:
         with self._lock:
             self._idle.append(decoder)
@@ -117,6 +129,10 @@ class _Decoder:
                 start_new_session=True,  # Ctrl-C ends the service, which first finishes what it has accepted
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"} | ONE_THREAD,
             )
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
 
     def decode(self, data: bytes, max_pixels: int, field: str, seconds: float) -> DecodedPhoto:
         """Raises TimeoutError, EOFError or OSError if no answer comes: then this decoder must be ended."""

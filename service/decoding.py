@@ -120,7 +120,11 @@ def _check_size(size: tuple[int, int], max_pixels: int, field: str) -> None:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
+        image.getexif()  # it is read now, and kept
+        image.info.pop("exif", None)  # else it is written anew, which broken EXIF does not survive
         return ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
     except Exception:  # broken EXIF, which says nothing about the pixels: the photo stays as it is stored
         return image
 

@@ -6,8 +6,9 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -252,6 +253,29 @@ def service(shared_service: Service) -> Service:
     shared_service.colorizer.options.clear()
     shared_service.colorizer.error = None
     return shared_service
+
+
+@pytest.fixture
+def extra_memory() -> Callable[[Service], AbstractContextManager[Callable[[], float]]]:
+    """A context in which to ask how many bytes a service and its decoders have taken at most since it was entered."""
+
+    @contextmanager
+    def watch(service: Service) -> Iterator[Callable[[], float]]:
+        before = sum(memory(pid, "VmRSS") for pid in processes(service))
+        for pid in processes(service):
+            clear = Path(f"/proc/{pid}/clear_refs")
+            if clear.exists():
+                clear.write_text("5")  # the peak begins anew
+        yield lambda: sum(memory(pid, "VmHWM") for pid in processes(service)) - before
+
+    def processes(service: Service) -> list[str]:
+        return ["self", *(str(each._process.pid) for each in list(service.app.state.engine._decoders._all))]
+
+    def memory(pid: str, field: str) -> int:
+        status = Path(f"/proc/{pid}/status")
+        return 1024 * int(status.read_text().split(f"{field}:")[1].split()[0]) if status.exists() else 0
+
+    return watch
 
 
 @pytest.fixture

@@ -216,6 +216,14 @@ def test_broken_exif_is_ignored(encoded: Encode, grey_photo: Image.Image) -> Non
     assert (photo.width, photo.height) == (40, 24)
 
 
+def test_broken_exif_still_says_how_to_turn(encoded: Encode, grey_photo: Image.Image) -> None:
+    """A camera's name that is a fraction can be read, but not be written."""
+    entries = [(0x010F, 5, 1, 8), (0x0112, 3, 1, 6)]
+    directory = struct.pack("<H", 2) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    photo = decode(encoded(grey_photo, "PNG", exif=b"II*\0\x08\0\0\0" + directory), MAX_PIXELS)
+    np.testing.assert_array_equal(photo.pixels, np.rot90(np.asarray(grey_photo), -1))
+
+
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 @pytest.mark.parametrize("space", ["GRAY", "RGB "])
 def test_icc_profile_of_linear_light(

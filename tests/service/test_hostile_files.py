@@ -1,0 +1,355 @@
+"""Files made to be odd, to swell or to stall go through the HTTP interface: their answers, and what they cost."""
+
+import io
+import struct
+import time
+import zlib
+from collections.abc import Callable
+
+import httpx
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import Image, ImageCms, PngImagePlugin
+
+from service.decoding import decode
+from service.errors import UndecodableImageError
+
+PATH = "/v1/colorizations"
+MAX_SECONDS = 60  # on a busy machine; a decoder is given up after 20
+SHORT_SECONDS = 4
+BOMB_BYTES = 100e6
+"""of memory that a refused file may take, in the service and its decoders together"""
+FRAMES = 300
+SIZE = (40, 24)
+
+
+def pattern(mode: str = "RGB", size: tuple[int, int] = SIZE, seed: int = 0) -> Image.Image:
+    """A soft picture that differs from seed to seed."""
+    width, height = size
+    y, x = np.mgrid[0:height, 0:width]
+    levels = 127 + 100 * np.sin((x + 3 * seed) / 7) * np.cos(y / 5)
+    return Image.fromarray(levels.astype(np.uint8)).convert(mode)
+
+
+def saved(image: Image.Image, file_format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width: int, height: int, *chunks: bytes, bits: int = 8, color: int = 0) -> bytes:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+def with_segment(jpeg: bytes, marker: int, content: bytes) -> bytes:
+    """Put a segment behind a JPEG's first marker."""
+    return jpeg[:2] + struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content + jpeg[2:]
+
+
+def exif(*entries: tuple[int, int, int, bytes], rest: bytes = b"") -> bytes:
+    """EXIF whose one directory has entries (tag, type, count, value or where it is)."""
+    directory = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHI", tag, kind, count) + value.ljust(4, b"\0") for tag, kind, count, value in entries
+    )
+    return b"Exif\0\0II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 0) + rest
+
+
+def tiff(entries: dict[int, tuple[int, int, int]], after: bytes = b"", following: int = 0) -> bytes:
+    """A TIFF whose directory has entries tag: (type, count, value), before other bytes."""
+    directory = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", tag, *entry) for tag, entry in sorted(entries.items())
+    )
+    return b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", following) + after
+
+
+def grey_tiff(width: int, height: int, compression: int = 1, **more: tuple[int, int, int]) -> bytes:
+    """A grey TIFF in one strip, with further entries `t270=(type, count, value)`; of many pixels, most are missing."""
+    entries = {
+        256: (4, 1, width), 257: (4, 1, height), 258: (3, 1, 8), 259: (3, 1, compression), 262: (3, 1, 1),
+        277: (3, 1, 1), 278: (4, 1, height),
+    }  # fmt: skip
+    entries |= {int(name[1:]): entry for name, entry in more.items()}
+    start = 8 + 2 + 12 * (len(entries) + 2) + 4
+    entries |= {273: (4, 1, start), 279: (4, 1, min(width * height, 10_000))}
+    return tiff(entries, bytes(min(width * height, 10_000)))
+
+
+def gif(screen: tuple[int, int], frame: tuple[int, int], disposal: int = 0) -> bytes:
+    """A GIF of one frame, on a screen of another size, whose pixels end at once."""
+    control = b"\x21\xf9\x04" + bytes([disposal << 2, 0, 0, 0, 0])
+    palette = bytes(6)
+    header = b"GIF89a" + struct.pack("<HHBBB", *screen, 0x80, 0, 0) + palette
+    return header + control + b"\x2c" + struct.pack("<HHHHB", 0, 0, *frame, 0) + b"\x02\x02\x4c\x01\x00;"
+
+
+def bmp(width: int, height: int, bits: int, compression: int, pixels: bytes, announced_colors: int = 0) -> bytes:
+    start = 54 + (4 * 2**bits if bits <= 8 else 0)
+    header = struct.pack(
+        "<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(pixels), 0, 0, announced_colors, 0
+    )
+    return (b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + header).ljust(start, b"\0") + pixels
+
+
+def patched(data: bytes, before: bytes, after: bytes) -> bytes:
+    assert data.count(before) >= 1, "nothing there to be changed"
+    return data.replace(before, after)
+
+
+def animated(file_format: str) -> bytes:
+    frames = [pattern(seed=seed) for seed in range(FRAMES)]
+    return saved(frames[0], file_format, save_all=True, append_images=frames[1:], duration=10)
+
+
+def mpo() -> bytes:
+    return saved(pattern(), "MPO", save_all=True, append_images=[pattern(seed=9, size=(80, 48))])
+
+
+def pages() -> bytes:
+    return saved(pattern(), "TIFF", save_all=True, append_images=[pattern(size=(400, 300))] * 30)
+
+
+def heif_of_many() -> bytes:
+    file = pillow_heif.HeifFile()
+    for seed in range(20):
+        file.add_from_pillow(pattern(seed=seed))
+    buffer = io.BytesIO()
+    file.save(buffer)
+    return buffer.getvalue()
+
+
+def huge_jpeg() -> bytes:
+    data = saved(pattern("L"), "JPEG")
+    return patched(data, struct.pack(">HH", 24, 40), struct.pack(">HH", 65_500, 65_500))
+
+
+def many_scans() -> bytes:
+    """A progressive JPEG that says its last scan again and again: few bytes, and much work."""
+    data = saved(Image.new("L", (4000, 4000), 99), "JPEG", progressive=True)
+    last = data.rfind(b"\xff\xda")
+    return data[:-2] + data[last:-2] * 20_000 + data[-2:]
+
+
+def without_tables() -> bytes:
+    data = saved(pattern("L"), "JPEG")
+    return data[:2] + data[data.index(b"\xff\xc0") :]
+
+
+def of_huge_size(file_format: str) -> bytes:
+    size = b"ispe" + bytes(4)
+    before, after = struct.pack(">II", 64, 64), struct.pack(">II", 2**15, 2**15)
+    return patched(saved(pattern(size=(64, 64)), file_format), size + before, size + after)
+
+
+def orientation_of_type(kind: int, count: int, value: bytes) -> bytes:
+    return with_segment(saved(pattern(), "JPEG"), 0xE1, exif((0x0112, kind, count, value)))
+
+
+def icc(profile: bytes, mode: str = "RGB", file_format: str = "JPEG") -> bytes:
+    return saved(pattern(mode), file_format, icc_profile=profile)
+
+
+def srgb() -> bytearray:
+    return bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+
+
+def zeroed(profile: bytearray, start: int, stop: int) -> bytes:
+    profile[start:stop] = bytes(stop - start)
+    return bytes(profile)
+
+
+ACCEPTED: dict[str, Callable[[], bytes]] = {
+    "GIF of 300 frames": lambda: animated("GIF"),
+    "APNG of 300 frames": lambda: animated("PNG"),
+    "WebP of 300 frames": lambda: animated("WEBP"),
+    "AVIF of 300 frames": lambda: animated("AVIF"),
+    "TIFF of pages of other sizes": pages,
+    "HEIF of 20 photos": heif_of_many,
+    "MPO": mpo,
+    "CMYK JPEG": lambda: saved(pattern("CMYK"), "JPEG"),
+    "CMYK TIFF": lambda: saved(pattern("CMYK"), "TIFF"),
+    "YCbCr TIFF in JPEG": lambda: saved(pattern("YCbCr"), "TIFF", compression="jpeg"),
+    "1 bit TIFF of a fax": lambda: saved(pattern("1"), "TIFF", compression="group4"),
+    "float TIFF": lambda: saved(pattern("F"), "TIFF"),
+    "16 bit PNG": lambda: saved(Image.fromarray(np.full((24, 40), 40_000, np.uint16)), "PNG"),
+    "16 bit TIFF": lambda: saved(Image.fromarray(np.full((24, 40), 40_000, np.uint16)), "TIFF"),
+    "palette with transparency": lambda: saved(pattern("P"), "PNG", transparency=bytes(range(200))),
+    "palette of one colour": lambda: saved(pattern("P").quantize(1), "PNG"),
+    "LA PNG": lambda: saved(pattern("LA"), "PNG"),
+    "RGBA TIFF": lambda: saved(pattern("RGBA"), "TIFF"),
+    "JPEG with bytes behind its end": lambda: saved(pattern(), "JPEG") + bytes(range(256)) * 40,
+    "PNG with bytes behind its end": lambda: saved(pattern(), "PNG") + b"PK\x03\x04" + bytes(1000),
+    "PNG with unknown chunks": lambda: png(
+        *SIZE, chunk(b"abCd", bytes(99)), chunk(b"IDAT", zlib.compress(bytes(24 * 41)))
+    ),
+    "JPEG with garbage for EXIF": lambda: with_segment(saved(pattern(), "JPEG"), 0xE1, b"Exif\0\0" + bytes(range(256))),
+    "JPEG with EXIF that holds itself": lambda: with_segment(
+        saved(pattern(), "JPEG"), 0xE1, exif((0x8769, 4, 1, struct.pack("<I", 8)), (0xA005, 4, 1, struct.pack("<I", 8)))
+    ),
+    "JPEG with EXIF of four thousand million values": lambda: with_segment(
+        saved(pattern(), "JPEG"), 0xE1, exif((270, 2, 2**32 - 1, b"\x08"), (0x8769, 13, 2**31, b"\xff" * 4))
+    ),
+    "JPEG with an orientation of 99": lambda: orientation_of_type(3, 1, b"\x63"),
+    "JPEG with an orientation in words": lambda: orientation_of_type(2, 3, b"6\0"),
+    "JPEG with a fraction for its orientation": lambda: orientation_of_type(5, 1, b"\x08"),
+    "JPEG with an ICC profile of garbage": lambda: icc(bytes(range(256)) * 9),
+    "JPEG with half an ICC profile": lambda: icc(bytes(srgb()[:200])),
+    "JPEG with an ICC profile without a size": lambda: icc(zeroed(srgb(), 0, 4)),
+    "JPEG with an ICC profile without tags": lambda: icc(zeroed(srgb(), 128, 400)),
+    "grey PNG with an ICC profile for colours": lambda: icc(bytes(srgb()), "L", "PNG"),
+    "CMYK JPEG with an ICC profile for RGB": lambda: icc(bytes(srgb()), "CMYK"),
+    "PNG with more pixels than it says": lambda: png(*SIZE, chunk(b"IDAT", zlib.compress(bytes(50_000_000), 9))),
+    "1 pixel": lambda: saved(pattern(size=(1, 1)), "PNG"),
+    "1 row": lambda: saved(pattern(size=(5000, 1)), "PNG"),
+    "1 column": lambda: saved(pattern(size=(1, 5000)), "PNG"),
+}  # fmt: skip
+SIZES = {"1 pixel": (1, 1), "1 row": (5000, 1), "1 column": (1, 5000)}
+
+OF_OTHER_TYPES: dict[str, Callable[[], bytes]] = {
+    "JPEG 2000": lambda: saved(pattern(), "JPEG2000"),
+    "JPEG 2000 stream": lambda: saved(pattern(), "JPEG2000")[85:],
+    "PSD": lambda: b"8BPS\0\x01" + bytes(6) + struct.pack(">HIIHH", 3, 24, 40, 8, 3) + bytes(12) + bytes(3 * 24 * 40),
+    "SVG": lambda: b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+    "SVG that names a file": lambda: b'<svg><image href="file:///etc/hostname"/></svg>',
+    "ICO": lambda: saved(pattern("RGBA", (32, 32)), "ICO"),
+    "TGA": lambda: saved(pattern(), "TGA"),
+    "PPM": lambda: saved(pattern(), "PPM"),
+    "PCX": lambda: saved(pattern(), "PCX"),
+    "DDS": lambda: saved(pattern(), "DDS"),
+    "PDF": lambda: saved(pattern(), "PDF"),
+    "EPS": lambda: saved(pattern(), "EPS"),
+    "ICNS": lambda: saved(pattern("RGBA", (16, 16)), "ICNS"),
+    "MP4": lambda: b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(200),
+    "ZIP": lambda: b"PK\x05\x06" + bytes(18),
+    "HTML": lambda: b"<!doctype html><title>not a photo</title>",
+    "zeros": lambda: bytes(10_000),
+}
+
+REFUSED: dict[str, Callable[[], bytes]] = {
+    "PNG of 0 rows": lambda: png(40, 0, chunk(b"IDAT", zlib.compress(b""))),
+    "PNG of 2³¹−1 by 2³¹−1": lambda: png(2**31 - 1, 2**31 - 1, chunk(b"IDAT", b"")),
+    "PNG of 4 thousand million rows": lambda: png(1, 2**32 - 1, chunk(b"IDAT", b"")),
+    "PNG of 17 bits": lambda: png(*SIZE, chunk(b"IDAT", zlib.compress(bytes(24 * 41))), bits=17),
+    "PNG without pixels": lambda: png(*SIZE),
+    "PNG of text alone": lambda: png(*SIZE, *[chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000), 9))] * 200),
+    "PNG with a bomb for an ICC profile": lambda: png(
+        *SIZE,
+        chunk(b"iCCP", b"bomb\0\0" + zlib.compress(bytes(50_000_000), 9)),
+        chunk(b"IDAT", zlib.compress(bytes(24 * 41))),
+    ),
+    "PNG with text that swells": lambda: png(*SIZE, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(50_000_000), 9))),
+    "GIF of 0 by 0": lambda: gif((0, 0), (0, 0)),
+    "GIF whose frame is larger than its screen": lambda: gif((10, 10), (65_535, 65_535)),
+    "GIF that is to be restored at full size": lambda: gif((10, 10), (65_535, 65_535), disposal=2),
+    "GIF of the largest screen": lambda: gif((65_535, 65_535), (1, 1), disposal=2),
+    "BMP of a negative width": lambda: bmp(-40, 24, 24, 0, bytes(3 * 40 * 24)),
+    "BMP of −2³¹ rows": lambda: bmp(40, -(2**31), 24, 0, bytes(3 * 40 * 24)),
+    "BMP of 2³¹−1 by 2³¹−1": lambda: bmp(2**31 - 1, 2**31 - 1, 8, 1, bytes(100)),
+    "BMP of four thousand million colours": lambda: bmp(40, 24, 8, 0, bytes(960), announced_colors=2**32 - 1),
+    "TIFF of no entries": lambda: tiff({}),
+    "TIFF whose directory follows itself": lambda: tiff({256: (4, 1, 40)}, following=8),
+    "TIFF of 65,535 by 65,535": lambda: grey_tiff(65_535, 65_535),
+    "TIFF of an unknown compression": lambda: grey_tiff(40, 24, compression=999),
+    "TIFF in a JPEG that is none": lambda: grey_tiff(40, 24, compression=7),
+    "JPEG of 65,500 by 65,500": huge_jpeg,
+    "JPEG without tables": without_tables,
+    "JPEG of 0 by 0": lambda: patched(saved(pattern("L"), "JPEG"), struct.pack(">HH", 24, 40), bytes(4)),
+    "AVIF of 32,768 by 32,768": lambda: of_huge_size("AVIF"),
+    "HEIF of 32,768 by 32,768": lambda: of_huge_size("HEIF"),
+    "AVIF that ends after its header": lambda: saved(pattern(), "AVIF")[:200],
+    "WebP of 16,383 by 16,383": lambda: patched(
+        saved(pattern(), "WEBP", lossless=True), struct.pack("<I", 39 | 23 << 14), struct.pack("<I", 0x0FFFFFFF)
+    ),
+}  # fmt: skip
+
+EITHER: dict[str, Callable[[], bytes]] = {
+    "TIFF of four thousand million values": lambda: grey_tiff(40, 24, t258=(3, 2**32 - 1, 8)),
+    "BMP whose runs jump about": lambda: bmp(5000, 5000, 8, 1, b"\0\x02\xff\xff" * 20_000),
+    "BMP of runs of one pixel": lambda: bmp(5000, 5000, 8, 1, b"\x01\x07" * 1_000_000),
+    "TIFF whose strips are all one": lambda: grey_tiff(5000, 5000),
+    "GIF of a screen without a frame": lambda: gif((7000, 7000), (1, 1)),
+}
+
+
+def cases(table: dict[str, Callable[[], bytes]]) -> list[object]:
+    return [pytest.param(make, id=name) for name, make in table.items()]
+
+
+def post(service, data: bytes) -> httpx.Response:
+    """Send a file, whose name and type say nothing, to be colorized once."""
+    files = {"image": ("photo.jpg", data)}
+    accept = {"Accept": "image/png"}
+    return service.client.post(PATH, files=files, data={"n": "1"}, headers=accept, timeout=MAX_SECONDS)
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_odd_but_a_photo(service, name: str) -> None:
+    answer = post(service, ACCEPTED[name]())
+    assert answer.status_code == 200, answer.text
+    assert Image.open(io.BytesIO(answer.content)).size == SIZES.get(name, SIZE)
+
+
+@pytest.mark.parametrize("make", cases(OF_OTHER_TYPES))
+def test_other_types(service, make: Callable[[], bytes]) -> None:
+    answer = post(service, make())
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_image_type")
+
+
+@pytest.mark.parametrize("make", cases(REFUSED))
+def test_refused_at_little_cost(service, extra_memory, make: Callable[[], bytes]) -> None:
+    data = make()
+    with extra_memory(service) as extra:
+        answer = post(service, data)
+        assert answer.status_code in (413, 422), answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert extra() < BOMB_BYTES
+
+
+@pytest.mark.parametrize("make", cases(EITHER))
+def test_answered_one_way_or_the_other(service, make: Callable[[], bytes]) -> None:
+    answer = post(service, make())
+    assert answer.status_code in (200, 422), answer.text
+
+
+def test_one_that_stalls_is_given_up(start, grey_png) -> None:
+    service = start(decode_seconds=SHORT_SECONDS)
+    answer = post(service, many_scans())
+    assert (answer.status_code, answer.json()["code"]) == (422, "decoding_limit")
+    give_up = time.monotonic() + MAX_SECONDS
+    while service.post(grey_png).status_code != 200:  # on a busy machine, a new decoder may take long to start
+        assert time.monotonic() < give_up, "no other decoder took its place"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(
+            TypeError,
+            ValueError,
+            SyntaxError,
+            KeyError,
+            IndexError,
+            RuntimeError,
+            struct.error,
+            AttributeError,
+            EOFError,
+        ),
+        *(OSError, OverflowError, ZeroDivisionError, NotImplementedError, RecursionError, UnicodeError, zlib.error),
+        *(Image.DecompressionBombError, ImageCms.PyCMSError),
+    ],
+)
+@pytest.mark.parametrize("step", ["open", "load"])
+def test_whatever_a_decoder_raises(monkeypatch, grey_png, error: type[Exception], step: str) -> None:
+    """Broken files make decoders raise all of these: none is more than the file's own fault."""
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise error("from within a decoder")
+
+    monkeypatch.setattr(*((Image, "open") if step == "open" else (PngImagePlugin.PngImageFile, "load")), fail)
+    with pytest.raises(UndecodableImageError, match="reference: the PNG file does not decode"):
+        decode(grey_png, 10**6, "reference")
