@@ -5,7 +5,7 @@ import { newRun, start } from "./work.js";
 import { sampleTitle } from "./words.js";
 
 function begin(run, { step = true, ...patch } = {}) {
-  if (step) change({ run, marks: [], ...patch });
+  if (step) change({ run, ...patch });
   else if (store.view.photo === run.photo) store.view = { ...store.view, run };
   start(run);
   return run;
@@ -30,7 +30,7 @@ export function reroll(photo) {
 export function transfer(reference) {
   const { photo, settings } = store.view;
   const fields = { reference, seed: settings.seed, temperature: temperature() };
-  return begin(newRun(photo, "transfers", settings.n, fields));
+  return begin(newRun(photo, "transfers", settings.n, fields, { title: `Colours of ${reference.name || "a pasted photo"}` }));
 }
 
 /** Whether the service can draw this sample again from its seed and index alone. */
@@ -61,5 +61,5 @@ export function interpolate([first, second], steps) {
   const fields = { seed: a.run.fields.seed, index: a.index, temperature: a.run.temperature, steps };
   if (isNamed(b) && b.run.temperature === a.run.temperature) Object.assign(fields, { to_seed: b.run.fields.seed, to_index: b.index });
   else fields.reference = b.blob;
-  return begin(newRun(a.run.photo, "interpolations", steps, fields));
+  return begin(newRun(a.run.photo, "interpolations", steps, fields), { marks: [] });
 }

@@ -1,16 +1,18 @@
 /** The grid: the grey photo, then its colorings as they come. */
 
+import { columnsFor } from "./columns.js";
 import { byId, icon, make, once, setChildren } from "./element.js";
 import { toggleMark } from "./marks.js";
 import { greyUrl, removePhoto } from "./photos.js";
 import { hintsOf, listen, store } from "./store.js";
 import { openPhoto, openSample } from "./viewer.js";
-import { errorWords, number, runFacts, runTitle, sampleTitle } from "./words.js";
+import { errorWords, runFacts, runTitle, sampleTitle } from "./words.js";
 import { start, stop } from "./work.js";
 
 export function setUpGallery() {
   byId("stop").onclick = () => stop(store.view.run);
   byId("retry").onclick = () => start(store.view.run);
+  new ResizeObserver(arrange).observe(byId("gallery"));
   listen(show);
 }
 
@@ -22,12 +24,21 @@ function show() {
   showHead(photo, run);
   const samples = run?.samples ?? [];
   const missing = Array.from({ length: (run?.total ?? 0) - samples.length }, (_, i) => pending(run, samples.length + i));
-  const cards = byId("cards");
-  if (photo.width) cards.style.setProperty("--ratio", `${photo.width} / ${photo.height}`);
-  cards.style.setProperty("--card", photo.width > 1.2 * photo.height ? "260px" : "200px");
-  setChildren(cards, [greyCard(photo), ...samples.map(sampleCard), ...missing]);
+  setChildren(byId("cards"), [greyCard(photo), ...samples.map(sampleCard), ...missing]);
+  arrange();
   paintGrey(photo);
   for (const sample of samples) paintSample(sample);
+}
+
+/** Give the cards the photo's shape, and the room there is. */
+function arrange() {
+  const { photo } = store.view;
+  if (!photo) return;
+  const cards = byId("cards");
+  const ratio = photo.width ? photo.width / photo.height : 1.5;
+  const room = { width: cards.clientWidth, height: innerHeight - cards.offsetTop };
+  const { columns, width } = columnsFor(cards.children.length, ratio, room);
+  for (const [name, value] of [["--ratio", ratio], ["--columns", columns], ["--card", `${width}px`]]) cards.style.setProperty(name, value);
 }
 
 function showHead(photo, run) {
@@ -83,7 +94,7 @@ const sampleCard = once((sample) => {
   const picture = make("img", { src: sample.url, alt: `${title}: open it`, decoding: "async" });
   const open = make("button", { type: "button", className: "open", onclick: () => openSample(sample) }, picture);
   const mark = make("button", { type: "button", className: "quiet icon mark", "aria-label": `Mark ${title.toLowerCase()} for interpolation`, title: "Mark for interpolation", onclick: () => toggleMark(sample) }, icon("mark"));
-  const bits = make("span", { title: "bits per dimension: smaller is likelier" }, `${number(sample.bits_per_dim)} bits`);
+  const bits = make("span", { title: "bits per dimension: smaller is likelier" }, `${sample.bits_per_dim.toFixed(2)} bits`);
   const foot = make("div", { className: "foot" }, title, bits, mark);
   return make("li", { className: "card new" }, open, foot);
 });

@@ -34,5 +34,5 @@ function show(run) {
   const { settings } = store.view;
   const { seed } = run.fields;
   const own = run.kind === "colorizations" ? { n: run.total, seed, temperature: run.fields.temperature } : {};
-  change({ run, marks: [], settings: { ...settings, ...own } });
+  change({ run, settings: { ...settings, ...own } });
 }

@@ -6,7 +6,8 @@
 export const MAX_SEED = 2 ** 32 - 1;
 export const MAX_HINTS = 32;
 
-export const randomSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
+/** Six digits: short enough to be read out, and enough to be new each time. */
+export const randomSeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000;
 
 export const store = {
   model: null,

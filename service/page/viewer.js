@@ -104,7 +104,7 @@ function showFacts() {
     facts.push(["Latent norm", sample.latent_norm.toFixed(3)]);
     facts.push(["Temperature", number(run.temperature)]);
     if (run.fields.seed !== undefined) facts.push(["Seed, index", `${run.fields.seed}, ${sample.index}`]);
-    for (const [i, hint] of (sample.hints ?? []).entries()) facts.push([`Hint ${i + 1}`, `missed by ΔE ${hint.delta_chroma.toFixed(1)} in a*b*`]);
+    for (const [i, hint] of (sample.hints ?? []).entries()) facts.push([`Hint ${i + 1}`, `missed by ΔE ${hint.delta_chroma.toFixed(1)}`]);
   }
   if (photo.width) facts.push(["Size", `${photo.width} × ${photo.height}`]);
   byId("facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));

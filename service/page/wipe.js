@@ -1,6 +1,7 @@
 /** The wipe: left of it the grey photo, right of it the coloring. */
 
 import { byId, clamp } from "./element.js";
+import { shown } from "./zoom.js";
 
 const STEPS = { ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2 };
 let percent = 0;
@@ -13,8 +14,8 @@ export function setUpWipe() {
   });
   handle.addEventListener("pointermove", (event) => {
     if (!handle.hasPointerCapture(event.pointerId)) return;
-    const box = byId("stage").getBoundingClientRect();
-    wipeTo((100 * (event.clientX - box.left)) / box.width);
+    const { left, width } = shown();
+    wipeTo((100 * (event.clientX - byId("stage").getBoundingClientRect().left - left)) / width);
   });
   handle.addEventListener("keydown", (event) => {
     const to = { Home: 0, End: 100 }[event.key] ?? (event.key in STEPS ? percent + STEPS[event.key] : null);
@@ -27,7 +28,6 @@ export function setUpWipe() {
 
 export function wipeTo(to) {
   percent = clamp(to, 0, 100);
-  byId("stage").style.setProperty("--wipe", `${percent}%`);
   byId("stage").style.setProperty("--wiped", percent / 100);
   const handle = byId("wipe");
   handle.setAttribute("aria-valuenow", Math.round(percent));

@@ -52,6 +52,14 @@ export function toPhoto({ clientX, clientY }) {
   return { x: (clientX - box.left - at.x) / at.scale / width, y: (clientY - box.top - at.y) / at.scale / height };
 }
 
+/** The part of the stage that the photo covers, in pixels from its edges. */
+export function shown() {
+  const { clientWidth, clientHeight } = stage();
+  const { width, height } = size();
+  const [left, top] = [Math.max(at.x, 0), Math.max(at.y, 0)];
+  return { left, top, width: Math.min(at.x + width * at.scale, clientWidth) - left, height: Math.min(at.y + height * at.scale, clientHeight) - top };
+}
+
 /** Where a point of the photo lies on the stage, in pixels. */
 export function toStage({ x, y }) {
   const { width, height } = size();
@@ -131,6 +139,7 @@ function paint() {
     image.style.transform = `translate(${at.x}px, ${at.y}px) scale(${at.scale})`;
     image.parentElement.classList.toggle("sharp", at.scale * devicePixelRatio >= 3);
   }
+  for (const [name, pixels] of Object.entries(shown())) stage().style.setProperty(`--shown-${name}`, `${pixels}px`);
   byId("zoom-percent").textContent = `${Math.round(100 * at.scale * devicePixelRatio)} %`;
   onChange();
 }

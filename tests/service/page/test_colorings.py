@@ -150,3 +150,16 @@ def test_nonsense_in_a_link_does_no_harm(open_page, upload) -> None:
     expect(page.locator("#number")).to_have_value("16")
     expect(page.locator("#seed")).to_have_value("0")
     upload(page, colorings=16)
+
+
+@pytest.mark.parametrize(("width", "height", "n"), [(1280, 800, 4), (1920, 1080, 8)])
+def test_all_colorings_are_seen_at_once(open_page, upload, width: int, height: int, n: int) -> None:
+    page = open_page(at=f"/#n={n}", viewport={"width": width, "height": height})
+    upload(page, colorings=n)
+    boxes = [card.bounding_box() for card in page.locator(".card").all()]
+    assert all(box["y"] + box["height"] <= height for box in boxes)
+    assert all(box["width"] >= 200 for box in boxes)
+    page.set_viewport_size({"width": 390, "height": 780})
+    expect(page.locator("#cards")).to_have_css("grid-template-columns", re.compile(r"^1\d\d(\.\d+)?px"))  # two in a row
+    narrow = [card.bounding_box() for card in page.locator(".card").all()]
+    assert all(box["x"] + box["width"] <= 390 for box in narrow)

@@ -75,7 +75,7 @@ def test_dragging_the_photo_places_no_hint(hinting) -> None:
 def test_a_reference_lends_its_colours(page, upload, drop, color_photo, service) -> None:
     upload(page)
     drop(page, "#reference-zone", color_photo)
-    expect(page.locator("#run-title")).to_have_text("Colours of another photo")
+    expect(page.locator("#run-title")).to_have_text("Colours of beach.png")
     expect(page.locator(".card.new")).to_have_count(4)
     expect(page.locator("#reference-picture")).to_be_visible()
     assert service.colorizer.references[-1][0, 0].tolist() == [200, 120, 40]

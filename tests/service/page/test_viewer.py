@@ -123,9 +123,11 @@ def test_more_like_this(viewed, service) -> None:
 def test_interpolate_between_two_marked(page, upload, service) -> None:
     upload(page)
     marks = page.locator(".card.new .mark")
+    places = [card.bounding_box() for card in page.locator(".card").all()]
     marks.nth(3).click()
     expect(page.locator("#marked-words")).to_contain_text("Coloring 4 is marked")
     expect(page.locator("#interpolate")).to_be_hidden()
+    assert [card.bounding_box() for card in page.locator(".card").all()] == places
     marks.nth(0).click()
     expect(marks.nth(0)).to_have_attribute("aria-pressed", "true")
     page.locator("#steps").fill("6")

@@ -1,0 +1,16 @@
+/** How wide cards are: as wide as they can be with all of them in view, or scrolled through where that makes them small. */
+
+const GAP = 16; // pixels, as in gallery.css
+const FOOT = 64; // of a card, and the space below it
+
+/** Return `{columns, width}` of `count` cards whose pictures are `ratio` times as wide as high, in a room of pixels. */
+export function columnsFor(count, ratio, room) {
+  const wide = (columns) => (room.width - GAP * (columns - 1)) / columns;
+  const high = (columns) => (room.height / Math.ceil(count / columns) - FOOT) * ratio;
+  const all = Array.from({ length: count }, (_, i) => ({ columns: i + 1, width: Math.min(wide(i + 1), high(i + 1)) }));
+  const best = all.reduce((a, b) => (b.width > a.width ? b : a));
+  const least = room.width < 600 ? 150 : 200;
+  if (best.width >= least) return best;
+  const columns = Math.max(1, Math.floor((room.width + GAP) / (least + GAP)));
+  return { columns, width: wide(columns) };
+}
