@@ -23,8 +23,9 @@ function show() {
   if (!photo) return;
   showHead(photo, run);
   const samples = run?.samples ?? [];
-  const missing = Array.from({ length: (run?.total ?? 0) - samples.length }, (_, i) => pending(run, samples.length + i));
-  setChildren(byId("cards"), [greyCard(photo), ...samples.map(sampleCard), ...missing]);
+  const missing = run && run.status !== "failed" ? run.total - samples.length : 0;
+  const places = Array.from({ length: missing }, (_, i) => pending(run, samples.length + i));
+  setChildren(byId("cards"), [greyCard(photo), ...samples.map(sampleCard), ...places]);
   arrange();
   paintGrey(photo);
   for (const sample of samples) paintSample(sample);
@@ -95,7 +96,7 @@ const sampleCard = once((sample) => {
   const open = make("button", { type: "button", className: "open", onclick: () => openSample(sample) }, picture);
   const mark = make("button", { type: "button", className: "quiet icon mark", "aria-label": `Mark ${title.toLowerCase()} for interpolation`, title: "Mark for interpolation", onclick: () => toggleMark(sample) }, icon("mark"));
   const bits = make("span", { title: "bits per dimension: smaller is likelier" }, `${sample.bits_per_dim.toFixed(2)} bits`);
-  const foot = make("div", { className: "foot" }, title, bits, mark);
+  const foot = make("div", { className: "foot" }, make("div", { className: "words" }, title, bits), mark);
   return make("li", { className: "card new" }, open, foot);
 });
 
@@ -106,13 +107,13 @@ function paintSample(sample) {
   card.querySelector(".mark").setAttribute("aria-pressed", marked);
 }
 
-const places = new WeakMap();
+const kept = new WeakMap();
 
 /** The place that a sample will take. */
 function pending(run, index) {
-  if (!places.has(run)) places.set(run, []);
+  if (!kept.has(run)) kept.set(run, []);
   const open = () => make("div", { className: "open", "aria-hidden": "true" });
-  const card = (places.get(run)[index] ??= make("li", {}, open(), make("div", { className: "foot" }, make("span", {}, String(index + 1)))));
+  const card = (kept.get(run)[index] ??= make("li", {}, open(), make("div", { className: "foot" }, make("span", {}, String(index + 1)))));
   card.className = run.status === "working" ? "card pending working" : "card pending";
   return card;
 }

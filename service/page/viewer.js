@@ -11,7 +11,7 @@ import { slider } from "./settings.js";
 import { listen, store } from "./store.js";
 import { setUpWipe } from "./wipe.js";
 import { errorWords, number, sampleTitle } from "./words.js";
-import { fit, setUpZoom, zoomKey } from "./zoom.js";
+import { fit, setPhoto, setUpZoom, zoomKey } from "./zoom.js";
 
 let photo = null;
 let sample = null; // null: the grey photo itself
@@ -30,6 +30,7 @@ function open(ofPhoto, ofSample) {
   if (!greyUrl(ofPhoto)) return; // there is nothing to look at yet
   photo = ofPhoto;
   sample = ofSample;
+  setPhoto(photo);
   const after = byId("after");
   const grey = greyUrl(photo);
   after.src = sample ? sample.url : grey;

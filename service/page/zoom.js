@@ -8,13 +8,14 @@ const PAN = 60; // pixels, for an arrow key
 
 const at = { scale: 1, x: 0, y: 0 };
 const pointers = new Map();
+let photo = null; // whose size may be known before its picture has come
 let fitted = true;
 let moved = 0;
 let onChange = () => {};
 
 const stage = () => byId("stage");
 const images = () => [byId("after"), byId("before")];
-const size = () => ({ width: byId("after").naturalWidth || 1, height: byId("after").naturalHeight || 1 });
+const size = () => (photo?.width ? photo : { width: byId("after").naturalWidth || 1, height: byId("after").naturalHeight || 1 });
 
 export function setUpZoom(listener) {
   onChange = listener;
@@ -64,6 +65,11 @@ export function shown() {
 export function toStage({ x, y }) {
   const { width, height } = size();
   return { left: at.x + x * width * at.scale, top: at.y + y * height * at.scale };
+}
+
+/** From now on, this photo is shown. */
+export function setPhoto(shown) {
+  photo = shown;
 }
 
 export function fit() {

@@ -41,7 +41,7 @@ from service.app import create_app
 from service.cli import Server
 from service.settings import Settings
 
-START_SECONDS = 10
+START_SECONDS = 30
 NO_CANARY_SECONDS = 3600.0  # it would meet the errors that a test lets the fake raise, now and then
 
 
