@@ -1,6 +1,7 @@
 """Networks small enough for tests, and made-up features and colours to train them on."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,11 @@ from model.cinn import Cinn, CinnConfig
 from model.condition import FEATURE_CHANNELS
 from model.level import LevelConfig
 from training.features import DONE
+
+# One thread, here and in the processes that tests start: the networks are too small to share, and on a busy machine
+# threads that wait for one another take many times longer.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 MADE_UP_PHOTOS = 40
 
