@@ -9,8 +9,9 @@ DOCKER ?= docker
 DOCKER_BUILD ?=# more options for building the image
 IMAGE ?= tintflow:cpu
 BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
-.PHONY: serve test check audit lock image docker-test train eval bench docs format clean
+.PHONY: serve test check audit lock image docker-test cluster-test train eval bench docs format clean
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
@@ -21,8 +22,8 @@ BIN := .venv/bin
 serve: .venv/installed  ## serve on http://localhost:$(PORT)
 	$(BIN)/tintflow serve --port $(PORT)
 
-test: .venv/installed  ## all tests but the slow, GPU and Docker ones
-	$(BIN)/pytest -m 'not slow and not gpu and not docker'
+test: .venv/installed  ## all tests but the slow, GPU, Docker and cluster ones
+	$(BIN)/pytest -m 'not slow and not gpu and not docker and not cluster'
 
 check: .venv/installed  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -34,8 +35,9 @@ check: .venv/installed  ## format, lint, types, import rules
 	$(BIN)/kubernetes-validate --strict --quiet --no-warn deploy/*.yaml
 
 lock: .venv/installed  ## pin what the images hold
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra otel \
-	  --custom-compile-command 'make lock' --output-file docker/requirements.lock pyproject.toml
+	$(LOCK) --extra otel --output-file docker/requirements.lock pyproject.toml
+	$(LOCK) --extra ray --constraints docker/requirements.lock --excludes docker/requirements.lock \
+	  --output-file docker/ray.lock pyproject.toml
 
 image:  ## build $(IMAGE), the CPU image
 	$(DOCKER) build --target cpu --build-arg BASE_IMAGE=$(BASE_IMAGE) $(DOCKER_BUILD) --tag $(IMAGE) \
@@ -44,11 +46,14 @@ image:  ## build $(IMAGE), the CPU image
 docker-test: .venv/installed image  ## build the CPU image, run it with few rights, and test it
 	DOCKER=$(DOCKER) TINTFLOW_IMAGE=$(IMAGE) $(BIN)/pytest -m docker -s -v tests/docker
 
+cluster-test: .venv/installed  ## serve and work in bulk on a Ray cluster of two nodes on this machine
+	$(BIN)/pytest -m cluster -s -v tests/cluster
+
 audit: .venv/installed  ## look for known vulnerabilities of what the images hold, in VULNERABILITIES: pypi or osv
 	test -x .venv/audit/bin/pip-audit || { $(BIN)/python -m venv .venv/audit && \
 	  .venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
 	.venv/audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
-	  --vulnerability-service $(VULNERABILITIES) --requirement docker/requirements.lock || \
+	  --vulnerability-service $(VULNERABILITIES) --requirement docker/requirements.lock --requirement docker/ray.lock || \
 	  { echo 'Vulnerable, or not to be known: the list of vulnerabilities must be reached over the network.' >&2; exit 1; }
 
 train: .venv/installed  ## train every level on DATA for MINUTES minutes in all

@@ -12,7 +12,10 @@ class InputError(ModelError, ValueError):
 
     def __init__(self, name: str, expected: str, got: object) -> None:
         super().__init__(f"{name}: expected {expected}, got {got}")
-        self.name = name
+        self.name, self.expected, self.got = name, expected, got
+
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, str, object]]:  # to travel between processes
+        return type(self), (self.name, self.expected, self.got)
 
 
 class CheckpointError(ModelError):

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-__all__ = ["Batcher", "Network"]
+__all__ = ["Batcher", "Network", "Run"]
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")

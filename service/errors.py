@@ -21,6 +21,7 @@ __all__ = [
     "ParameterError",
     "QueueFullError",
     "RateLimitedError",
+    "ReplicaLostError",
     "RetryLaterError",
     "ServiceError",
     "TooManyPixelsError",
@@ -117,6 +118,10 @@ class QueueFullError(RetryLaterError):
 
 class RateLimitedError(RetryLaterError):
     """The API key made as many requests as its rate limits allow."""
+
+
+class ReplicaLostError(RetryLaterError):
+    """The replica of the model that worked on the request was lost; others are there, or soon will be."""
 
 
 class LoadingError(RetryLaterError):

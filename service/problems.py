@@ -15,6 +15,7 @@ from service.errors import FieldProblem
 
 __all__ = [
     "INTERNAL_ERROR",
+    "MEDIA_TYPE",
     "PROBLEMS",
     "ROUTER_CODES",
     "Problem",
@@ -48,6 +49,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     NonFiniteError: (500, "non_finite"),
     errors.DecoderLostError: (503, "decoder_lost"),
     OutOfMemoryError: (503, "out_of_memory"),
+    errors.ReplicaLostError: (503, "replica_lost"),
     errors.LoadingError: (503, "loading"),
     errors.UnhealthyError: (503, "unhealthy"),
     errors.DrainingError: (503, "draining"),

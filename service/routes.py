@@ -72,6 +72,7 @@ SCORING_ERRORS = (
     NonFiniteError,
     CheckpointError,
     OutOfMemoryError,
+    errors.ReplicaLostError,
     *NOT_READY,
     errors.DeadlineError,
 )

@@ -1,0 +1,181 @@
+"""The service on a Ray cluster: `serve run service.cluster:app`; needs the extra `ray`.
+
+The routes are those of one process, in replicas that decode, upsample and encode on CPUs. The model is a deployment of
+its own, on GPUs where there are some: it gets photos at the network's size and gives back small a*b* maps. How many
+replicas, and of what, a Serve configuration says, as in deploy/ray.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from math import isqrt
+from typing import Any, TypeVar, cast
+
+from fastapi import FastAPI
+from ray import serve
+from ray.exceptions import RayActorError, RayTaskError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
+from ray.serve.handle import DeploymentHandle
+from ray.util.metrics import Histogram
+
+from model.protocol import Drawn, DrawTask, Finished, Likelihood, ModelInfo, Photo, SmallPhoto
+from service import logs
+from service.app import create_app
+from service.batching import Batcher, Run
+from service.engine import State, load_and_warm_up
+from service.errors import QueueFullError, ReplicaLostError
+from service.loading import load_colorizer
+from service.metrics import BATCH_SIZES
+from service.settings import Settings
+
+__all__ = ["Ingress", "Model", "Replicas", "app"]
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+T = TypeVar("T")
+
+RETRY_SECONDS = 2
+GRACE_SECONDS = 130  # longer than TINTFLOW_DEADLINE_SECONDS: what was accepted is finished
+LOST = (RayActorError, ReplicaUnavailableError, DeploymentUnavailableError)
+
+
+@serve.deployment(
+    max_ongoing_requests=32,
+    max_queued_requests=256,  # more is 429
+    autoscaling_config={"min_replicas": 1, "max_replicas": 8, "target_ongoing_requests": 8},
+    graceful_shutdown_timeout_s=GRACE_SECONDS,
+    health_check_timeout_s=GRACE_SECONDS,  # it waits behind what is in work
+)
+class Model:
+    """The network, for requests of every ingress replica: those that wait together share passes."""
+
+    def __init__(self) -> None:
+        settings = Settings()
+        logs.configure(settings.log_format)
+        sizes = Histogram("tintflow_batch_size", "Latents in one batch of the model", boundaries=list(BATCH_SIZES))
+        self._colorizer, self._canary = load_and_warm_up(load_colorizer, settings)
+        self._batcher = Batcher(settings.batch_latents, settings.batch_wait_seconds, sizes.observe)
+
+    async def info(self) -> ModelInfo:
+        """Say what is loaded."""
+        return self._colorizer.info
+
+    async def draw_all(self, task: DrawTask, latents: int) -> Drawn:
+        """Draw one task's samples, in a batch with others."""
+        return await self._batcher.submit(self._colorizer.draw_all, task, latents)
+
+    async def score_all(self, photo: SmallPhoto, latents: int) -> Likelihood:
+        """Score one photo, in a batch with others."""
+        return await self._batcher.submit(self._colorizer.score_all, photo, latents)
+
+    async def check_health(self) -> None:
+        """Draw a sample; where that fails, Ray replaces the replica."""
+        await self._batcher.submit(self._colorizer.draw_all, self._canary, 1)
+
+
+@serve.deployment(
+    max_ongoing_requests=512,  # more than TINTFLOW_QUEUE_LENGTH, which says who must wait
+    max_queued_requests=512,
+    backpressure_config={"status_code": 429, "retry_after_s": RETRY_SECONDS},
+    autoscaling_config={"min_replicas": 1, "max_replicas": 8, "target_ongoing_requests": 16},
+    graceful_shutdown_timeout_s=GRACE_SECONDS,
+)
+@serve.ingress()
+class Ingress:
+    """The routes; all but the network's work is done here."""
+
+    def __init__(self, model: DeploymentHandle[Model]) -> None:
+        self._model = model
+        self._app: FastAPI | None = None
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        settings = Settings()
+        logs.configure(settings.log_format)
+        self._app = create_app(settings, partial(RemoteSteps, self._model), Replicas(self._model))
+        return self._app
+
+    def check_health(self) -> None:
+        """Let Ray replace a replica that could not reach the model when it started. Raises RuntimeError."""
+        if self._app is not None and self._app.state.engine.state is State.FAILED:
+            raise RuntimeError("the engine has failed")
+
+
+class RemoteSteps:
+    """A colorizer whose network is elsewhere; see `model.protocol.Steps`."""
+
+    memory = None
+
+    def __init__(self, model: DeploymentHandle[Model], settings: Settings) -> None:
+        """Wait for the model."""
+        from model.scaling import Scaler  # imports torch
+
+        self._model = model
+        self._info = model.info.remote().result()
+        self._scaler = Scaler(isqrt(self._info.latents // 2))  # a* and b* have as many dimensions as their latents
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is loaded there."""
+        return self._info
+
+    def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
+        """Work here."""
+        return self._scaler.shrink(photo, with_chroma)
+
+    def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
+        """Work there."""
+        return [self._model.draw_all.remote(task, 1).result() for task in tasks]
+
+    def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
+        """Work there."""
+        return [self._model.score_all.remote(photo, 1).result() for photo in photos]
+
+    def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
+        """Work here."""
+        return self._scaler.finish(photo, drawn)
+
+
+class Replicas:
+    """Replicas of the model in place of a network in this process; see `service.batching.Network`."""
+
+    def __init__(self, model: DeploymentHandle[Model]) -> None:
+        self._model = model
+        self._waiting = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="remote")
+
+    @property
+    def depth(self) -> int:
+        """How many requests wait."""
+        return self._waiting
+
+    async def submit(self, run: Run[ItemT, ResultT], item: ItemT, latents: int) -> ResultT:
+        """Let a replica run its method of the same name. Raises what it raises, QueueFullError or ReplicaLostError."""
+        self._waiting += 1
+        try:
+            return cast(ResultT, await getattr(self._model, run.__name__).remote(item, latents))
+        except BackPressureError as error:
+            raise QueueFullError("as much as the limits allow waits for the model", RETRY_SECONDS) from error
+        except LOST as error:
+            raise ReplicaLostError("the replica that worked on it was lost", RETRY_SECONDS) from error
+        except RayTaskError as error:
+            raise error.cause from error
+        finally:
+            self._waiting -= 1
+
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """Tell nobody: replicas do not wait for what may go to another."""
+        yield
+
+    async def call(self, work: Callable[..., T], *arguments: object) -> T:
+        """Run something else beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+app = cast(Any, Ingress).bind(cast(Any, Model).bind())

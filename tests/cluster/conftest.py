@@ -1,0 +1,130 @@
+"""A real Ray cluster of two nodes on this machine, and the service on it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+RAY_SERVICE = ROOT / "deploy/ray/rayservice.yaml"
+START_SECONDS = 300  # with room for a machine that does much else
+MODEL = {
+    "ray_actor_options": {"num_cpus": 1},
+    "max_ongoing_requests": 2,
+    "max_queued_requests": 2,
+    "autoscaling_config": {
+        "min_replicas": 1,
+        "max_replicas": 2,
+        "target_ongoing_requests": 1,
+        "upscale_delay_s": 1,
+        "downscale_delay_s": 10,
+        "metrics_interval_s": 1,
+        "look_back_period_s": 5,
+    },
+}
+INGRESS = {"ray_actor_options": {"num_cpus": 1}, "autoscaling_config": None, "num_replicas": 1}
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service on the cluster."""
+
+    url: str
+
+    def replicas(self, deployment: str = "Model") -> list[psutil.Process]:
+        """Return the processes of a deployment's replicas."""
+        name = f"ray::ServeReplica:tintflow:{deployment}"
+        return [each for each in psutil.process_iter() if name in " ".join(_command(each))]
+
+    def wait_for_replicas(self, count: int, seconds: float = START_SECONDS) -> None:
+        """Wait until as many replicas of the model are there. Raises AssertionError if they never are."""
+        end = time.monotonic() + seconds
+        while len(self.replicas()) != count:
+            assert time.monotonic() < end, f"{len(self.replicas())} replicas, expected {count}"
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def cluster_environment() -> dict[str, str]:
+    return os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_memory_monitor_refresh_ms": "0",  # a test machine may be fuller than it likes
+        "TINTFLOW_DEVICE": "cpu",
+    }
+
+
+@pytest.fixture(scope="session")
+def address(cluster_environment: dict[str, str]) -> Iterator[str]:
+    """Of a cluster of two nodes: one has processors for the ingress and one replica, the other for one more."""
+    from ray.cluster_utils import Cluster
+
+    os.environ.update(cluster_environment)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    try:
+        cluster.add_node(num_cpus=1)
+        yield cluster.address
+    finally:
+        cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
+def service(
+    address: str, cluster_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """What KubeRay would serve, with numbers for a small machine; ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config: Any = yaml.safe_load(yaml.safe_load(RAY_SERVICE.read_text())["spec"]["serveConfigV2"])
+    config["proxy_location"] = "HeadOnly"  # both nodes would open the same port of this one machine
+    config["http_options"] = {"host": "127.0.0.1", "port": port}
+    (application,) = config["applications"]
+    application["deployments"] = [{"name": "Ingress", **INGRESS}, {"name": "Model", **MODEL}]
+    file = tmp_path_factory.mktemp("serve") / "serve.yaml"
+    file.write_text(yaml.safe_dump(config))
+    with serve_run(file, address, cluster_environment) as process:
+        url = f"http://127.0.0.1:{port}"
+        end = time.monotonic() + START_SECONDS
+        while not _is_ready(url):
+            assert process.poll() is None, "serve run ended"
+            assert time.monotonic() < end, "not ready in time"
+            time.sleep(0.2)
+        yield Service(url)
+
+
+@contextmanager
+def serve_run(file: Path, address: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `serve run`, until the end of the block."""
+    command = [Path(sys.executable).with_name("serve"), "run", str(file), "--address", address]
+    process = subprocess.Popen(command, env=environment)  # noqa: S603
+    try:
+        yield process
+    finally:
+        process.send_signal(2)  # it takes down what it runs
+        process.wait(120)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=10).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it is gone
+        return []

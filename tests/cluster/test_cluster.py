@@ -1,0 +1,145 @@
+"""On two nodes, the service answers as one process does, loses nothing to a lost replica, and scales.
+
+`make cluster-test` runs these. They follow each other: more load, a kill under it, and the quiet after it.
+"""
+
+import io
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.running import running
+from service.client import Client
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+PHOTO = Path(__file__).parents[2] / "docs/pictures/grey.jpg"
+SEEDS = (1, 2, 3)
+ASKED = {"n": 2, "output_format": "png"}
+CLIENTS = 8
+WORK_SECONDS = 1.0  # of a processor, that a replica which takes part must have had
+
+Images = list[NDArray[np.int16]]
+
+
+def ask(client: Client, seed: int) -> Images:
+    answer = client.colorizations(PHOTO.read_bytes(), seed=seed, **ASKED)
+    return [np.asarray(Image.open(io.BytesIO(each.content)), np.int16) for each in answer.data]
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[int, Images]:
+    """The answers of one process."""
+    with running({"TINTFLOW_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}) as one, Client(one.url) as client:
+        return {seed: ask(client, seed) for seed in SEEDS}
+
+
+class Load:
+    """Clients with this project's retries, each with one request after another."""
+
+    def __init__(self, url: str, expected: dict[int, Images]) -> None:
+        self._url, self._expected = url, expected
+        self.stop = threading.Event()
+        self.answered = 0
+        self.failures: list[str] = []
+        self.worst = 0
+        """levels between an answer and that of one process"""
+
+    def run(self, number: int) -> None:
+        with Client(self._url, retries=30, max_wait=60, timeout=120) as client:
+            while not self.stop.is_set():
+                seed = SEEDS[(number + self.answered) % len(SEEDS)]
+                try:
+                    images = ask(client, seed)
+                except Exception as error:  # whatever it is, this request was lost
+                    self.failures.append(f"{type(error).__name__}: {error}")
+                    continue
+                pairs = zip(images, self._expected[seed], strict=True)
+                self.worst = max(self.worst, *(int(np.abs(a - b).max()) for a, b in pairs))
+                self.answered += 1
+
+
+@contextmanager
+def load(url: str, expected: dict[int, Images]) -> Iterator[Load]:
+    made = Load(url, expected)
+    threads = [threading.Thread(target=made.run, args=(number,)) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield made
+    finally:
+        made.stop.set()
+        for thread in threads:
+            thread.join(120)
+
+
+def test_it_serves_the_same_routes(service) -> None:
+    page, models = httpx.get(service.url), httpx.get(f"{service.url}/v1/models").json()
+    assert page.headers["content-type"].startswith("text/html")
+    assert models["data"][0]["id"].startswith("tintflow-")
+    refused = httpx.post(f"{service.url}/v1/colorizations", files={"image": b"no image"})
+    assert (refused.status_code, refused.json()["code"]) == (415, "unsupported_image_type")
+    assert len(refused.headers.get_list("x-request-id")) == 1
+
+
+def test_a_full_queue_is_429_and_says_when_to_come_again(service) -> None:
+    statuses: Counter[int] = Counter()
+
+    def send() -> None:
+        answer = httpx.post(
+            f"{service.url}/v1/colorizations", files={"image": PHOTO.read_bytes()}, data={"n": "4"}, timeout=120
+        )
+        statuses[answer.status_code] += 1
+        if answer.status_code == 429:
+            assert answer.json()["code"] == "queue_full"
+            assert int(answer.headers["retry-after"]) >= 1
+
+    threads = [threading.Thread(target=send) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert set(statuses) == {200, 429}, statuses
+
+
+def test_two_replicas_answer_as_one_process_and_one_of_them_may_be_killed(service, expected) -> None:
+    with load(service.url, expected) as made:
+        service.wait_for_replicas(2)  # the load has called for the second
+        replicas = service.replicas()
+        begun = [each.cpu_times().user for each in replicas]
+        _wait(lambda: all(e.cpu_times().user > b + WORK_SECONDS for e, b in zip(replicas, begun, strict=True)))
+        before = made.answered
+        _wait(lambda: made.answered >= before + CLIENTS)
+        killed = replicas[0]
+        killed.send_signal(signal.SIGKILL)
+        killed.wait(30)
+        at_kill = made.answered
+        _wait(lambda: made.answered >= at_kill + 3 * CLIENTS)
+        service.wait_for_replicas(2)  # another has taken its place
+    print(f"\n{made.answered} answers, {before} before the kill; at most {made.worst} levels from one process's")
+    assert not made.failures
+    assert made.worst <= 1
+    assert killed.pid not in {each.pid for each in service.replicas()}
+
+
+def test_it_scales_down_when_nobody_asks(service) -> None:
+    service.wait_for_replicas(1)
+    with Client(service.url) as client:
+        assert len(ask(client, SEEDS[0])) == 2
+
+
+def _wait(condition, seconds: float = 300) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)

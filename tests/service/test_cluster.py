@@ -1,0 +1,92 @@
+"""The model's deployment, and what stands in for the model elsewhere; without a cluster, in Ray's local mode."""
+
+import asyncio
+import pickle
+import time
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from ray import serve
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
+from ray.serve.exceptions import BackPressureError
+
+from model.errors import InputError, ModelError, NonFiniteError, OutOfMemoryError
+from service import cluster
+from service.app import create_app
+from service.errors import QueueFullError, ReplicaLostError
+from service.loading import load_colorizer
+from service.settings import Settings
+
+START_SECONDS = 60
+
+
+@pytest.fixture
+def settings(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("TINTFLOW_WEIGHTS", str(tiny_weights))
+    monkeypatch.setattr("service.logs.configure", lambda log_format: None)
+    return Settings()
+
+
+@pytest.fixture
+def model(settings: Settings) -> Any:
+    """A handle of the model's deployment."""
+    bound = cluster.Model.bind()  # type: ignore[attr-defined]
+    return serve.run(bound, _local_testing_mode=True)
+
+
+def ready(client: TestClient) -> TestClient:
+    end = time.monotonic() + START_SECONDS
+    while client.get("/readyz").status_code != 200:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return client
+
+
+def test_answers_are_those_of_one_process(model: Any, settings: Settings, grey_png: bytes) -> None:
+    remote = create_app(settings, partial(cluster.RemoteSteps, model), cluster.Replicas(model))
+    answers = []
+    for app in (remote, create_app(settings, load_colorizer)):
+        with TestClient(app) as client:
+            ready(client)
+            form = {"n": "3", "seed": "7", "output_format": "png"}
+            colored = client.post("/v1/colorizations", files={"image": grey_png}, data=form).json()["data"]
+            scored = client.post("/v1/likelihoods", files={"image": grey_png}).json()
+            answers.append((colored, scored["bits_per_dim"], client.get("/v1/models").json()))
+            assert "tintflow_ready 1.0" in client.get("/metrics").text
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (BackPressureError(2, 2), QueueFullError),
+        (ActorDiedError(), ReplicaLostError),
+        (ActorUnavailableError("gone", None), ReplicaLostError),
+        (RayTaskError("draw_all", "", NonFiniteError("nan")), NonFiniteError),
+    ],
+    ids=lambda value: getattr(value, "__name__", type(value).__name__),
+)
+def test_what_a_call_meets_is_told_in_the_services_words(error: Exception, raised: type[Exception]) -> None:
+    async def fail(item: object, latents: int) -> None:
+        raise error
+
+    def draw_all(tasks: Any) -> Any:
+        raise AssertionError("it runs elsewhere")
+
+    replicas = cluster.Replicas(SimpleNamespace(draw_all=SimpleNamespace(remote=fail)))  # type: ignore[arg-type]
+    with pytest.raises(raised):
+        asyncio.run(replicas.submit(draw_all, None, 1))
+    assert replicas.depth == 0
+    replicas.close()
+
+
+@pytest.mark.parametrize(
+    "error", [InputError("hints", "up to 32", 33), NonFiniteError("nan"), OutOfMemoryError("full")]
+)
+def test_errors_of_the_model_travel(error: ModelError) -> None:
+    there = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert (type(there), str(there), vars(there)) == (type(error), str(error), vars(error))

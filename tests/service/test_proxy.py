@@ -1,0 +1,63 @@
+"""What a proxy says itself becomes a problem; what a replica says goes through."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.types import ASGIApp
+
+from service.proxy import middlewares
+
+
+def ask(app: ASGIApp, path: str = "/v1/models") -> httpx.Response:
+    for middleware in middlewares():
+        app = middleware.cls(app)  # type: ignore[call-arg]
+
+    async def get() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://proxy") as client:
+            return await client.get(path)
+
+    return asyncio.run(get())
+
+
+async def lost(scope: Any, receive: Any, send: Any) -> None:
+    """End without an answer, as a proxy does whose replica died."""
+
+
+@pytest.mark.parametrize(
+    ("app", "status", "code"),
+    [
+        (lost, 503, "replica_lost"),
+        (PlainTextResponse("backpressure", 429, {"x-request-id": "1"}), 429, "queue_full"),
+        (PlainTextResponse("unavailable", 503, {"x-request-id": "1"}), 503, "replica_lost"),
+    ],
+)
+def test_a_proxys_refusals_are_problems_that_say_when_to_come_again(app: ASGIApp, status: int, code: str) -> None:
+    answer = ask(app)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        PlainTextResponse("fine", 200, {"x-request-id": "1"}),
+        JSONResponse({"code": "loading"}, 503, {"x-request-id": "1"}, "application/problem+json"),
+    ],
+)
+def test_a_replicas_answers_go_through(sent: PlainTextResponse | JSONResponse) -> None:
+    answer = ask(sent)
+    assert (answer.status_code, answer.content) == (sent.status_code, sent.body)
+
+
+def test_a_request_has_one_id() -> None:
+    twice = PlainTextResponse("fine")
+    twice.raw_headers += [(b"x-request-id", b"1"), (b"x-request-id", b"1")]
+    assert ask(twice).headers.get_list("x-request-id") == ["1"]
+
+
+def test_a_proxys_own_paths_stay() -> None:
+    assert ask(PlainTextResponse("draining", 503), "/-/healthz").text == "draining"
