@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from service import logs
 from service.app import create_app
+from service.command_line.bulk import add_bulk_command
 from service.command_line.commands import add_commands
 from service.command_line.passing import add_passing_commands
 from service.engine import Engine, State
@@ -58,6 +59,7 @@ def serve(
 
 
 add_commands(app, load_colorizer)
+add_bulk_command(app)
 add_passing_commands(app)
 app.add_typer(keys, name="keys")
 

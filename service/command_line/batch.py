@@ -25,7 +25,7 @@ from service.command_line.connection import Connection
 from service.command_line.photos import Photo, Trouble
 from service.errors import ServiceError
 
-__all__ = ["Work", "finish", "run_batch", "run_client"]
+__all__ = ["INTERRUPTED", "MISUSED", "RateColumn", "Work", "finish", "run_batch", "run_client"]
 
 T = TypeVar("T")
 

@@ -1,0 +1,117 @@
+"""`tintflow bulk`: very many photos, by as many processes and machines as there are."""
+
+import json
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from service.bulk import Asked, Outcome, Source, colorize_all, on_ray, read_folder, read_parquet
+from service.command_line import options as o
+from service.command_line.batch import INTERRUPTED, MISUSED, RateColumn, finish
+from service.command_line.photos import Trouble, find_photos
+from service.parameters import random_seed
+
+__all__ = ["add_bulk_command"]
+
+ASKED_FILE, REPORT = "bulk.json", "bulk.jsonl"
+WHERE = "Where"  # a panel of --help
+
+
+def add_bulk_command(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(rich_help_panel="Photos", epilog="Example: tintflow bulk scans/ colored/ -n 2 --actors 4")
+    def bulk(
+        photos: Annotated[Path, typer.Argument(metavar="INPUT", exists=True, help="A folder of photos or of Parquet.")],
+        out: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for the colorings.")],
+        n: o.Number = 1,
+        temperature: o.Temperature = None,
+        seed: o.Seed = None,
+        output_format: o.OutputFormatOption = "jpeg",
+        output_compression: o.OutputCompression = 90,
+        image_column: Annotated[str, typer.Option(help="Of Parquet: files' bytes.")] = "image",
+        name_column: Annotated[str, typer.Option(help="Of Parquet: names, each once.")] = "name",
+        actors: Annotated[int, typer.Option(min=1, help="Processes with the model.", rich_help_panel=WHERE)] = 1,
+        gpus: Annotated[float, typer.Option(min=0, help="Of each process: 0.5.", rich_help_panel=WHERE)] = 0.0,
+        address: Annotated[
+            str, typer.Option(help="Of a Ray cluster; local starts one.", rich_help_panel=WHERE)
+        ] = "local",
+    ) -> None:
+        """Colorize very many photos on Ray, of a folder with all below it, or of Parquet files.
+
+        Colorings become OUTPUT/NAME-SEED-INDEX.jpg; OUTPUT/bulk.jsonl tells of every photo, bad ones included.
+        What is done already is skipped: after Ctrl-C the same command goes on.
+        """
+        if not find_spec("ray"):
+            typer.echo("ray is not installed: pip install 'tintflow[ray]'", err=True)
+            raise typer.Exit(MISUSED)
+        out.mkdir(parents=True, exist_ok=True)
+        earlier = json.loads((out / ASKED_FILE).read_text()) if (out / ASKED_FILE).exists() else None
+        if seed is None:
+            seed = random_seed() if earlier is None else earlier["seed"]
+        asked = Asked(n, seed, temperature, output_format, output_compression)
+        if earlier not in (None, asdict(asked)):
+            typer.echo(f"{out} holds colorings made otherwise; choose another folder, or ask for {earlier}", err=True)
+            raise typer.Exit(MISUSED)
+        (out / ASKED_FILE).write_text(json.dumps(asdict(asked)))
+        work = _Work(photos, out, image_column, name_column)
+        try:
+            with on_ray(address, actors if address == "local" else None):
+                work.run(asked, actors, gpus)
+        except KeyboardInterrupt as error:
+            typer.echo("stopped; the same command goes on from here", err=True)
+            raise typer.Exit(INTERRUPTED) from error
+        except Exception as error:  # of Ray's many, none is about one photo
+            typer.echo(str(error), err=True)
+            raise typer.Exit(MISUSED) from error
+        typer.echo(f"{work.done} done, {work.before} done before, {len(work.troubles)} not done")
+        finish(work.troubles)
+
+
+class _Work:
+    """One command's photos, and what becomes of them."""
+
+    def __init__(self, photos: Path, out: Path, image: str, name: str) -> None:
+        self._photos, self._out, self._columns = photos, out, (image, name)
+        self.done = self.before = 0
+        self.troubles: list[Trouble] = []
+
+    def run(self, asked: Asked, actors: int, gpus: float) -> None:
+        """Colorize them all; show progress, and write the report."""
+        source = self._read()
+        columns = (
+            TextColumn("bulk"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn(),
+        )  # fmt: skip
+        console = Console(stderr=True)
+        with (
+            (self._out / REPORT).open("a", 1, encoding="utf-8") as report,
+            Progress(*columns, console=console, disable=not console.is_terminal) as progress,
+        ):
+            task = progress.add_task("", total=source.count)
+            for outcome in colorize_all(source, asked, self._out, actors, gpus):
+                progress.advance(task)
+                if self._count(outcome):
+                    report.write(json.dumps(asdict(outcome)) + "\n")
+
+    def _read(self) -> Source:
+        tables = sorted(self._photos.rglob("*.parquet")) if self._photos.is_dir() else [self._photos]
+        if tables:
+            return read_parquet(tables, *self._columns)
+        found, self.troubles = find_photos([self._photos], self._out)
+        return read_folder({photo.target.as_posix(): photo.source for photo in found})
+
+    def _count(self, outcome: Outcome) -> bool:
+        """Count it, and say whether it is news."""
+        if outcome.error is not None:
+            self.troubles.append(Trouble(outcome.photo, outcome.error))
+        elif outcome.bits_per_dim:
+            self.done += 1
+        else:
+            self.before += 1
+            return False
+        return True
