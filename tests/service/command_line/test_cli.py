@@ -60,7 +60,7 @@ def test_training_answers_for_itself() -> None:
 
 
 def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(config: object) -> None:
+    def run(config: object, loop: object) -> None:
         raise ModuleNotFoundError("No module named 'some_weights'", name="some_weights")
 
     monkeypatch.setattr("training.__main__.run", run)
