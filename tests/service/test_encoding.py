@@ -57,6 +57,27 @@ def test_jpeg_lays_alpha_over_white() -> None:
         np.testing.assert_allclose(np.asarray(image).astype(int), expected, atol=1)  # JPEG rounds
 
 
+def test_jpeg_lays_half_transparent_over_white() -> None:
+    grey, alpha = np.full((16, 16, 3), 100, np.uint8), np.full((16, 16), 128, np.uint8)
+    image = opened(encode(grey, alpha, "jpeg", 100))
+    expected = 100 * 128 / 255 + 255 * 127 / 255
+    np.testing.assert_allclose(np.asarray(image).astype(int), expected, atol=1.5)  # JPEG and two roundings
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 70_000), (3, 200_000), (700, 900)])
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_png_is_read_by_others(shape: tuple[int, int], with_alpha: bool) -> None:
+    rgb = RNG.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    alpha = RNG.integers(0, 255, shape, dtype=np.uint8) if with_alpha else None
+    found = np.asarray(opened(encode(rgb, alpha, "png", 1)))
+    np.testing.assert_array_equal(found, rgb if alpha is None else np.dstack((rgb, alpha)))
+
+
+def test_smooth_png_is_small() -> None:
+    ramp = np.ascontiguousarray(np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None, None], (256, 256, 3)))
+    assert len(encode(ramp, None, "png", 1)) < ramp.size / 50
+
+
 @pytest.mark.parametrize("output_format", MEDIA_TYPES)
 def test_same_pixels_same_bytes(output_format: OutputFormat) -> None:
     assert encode(RGB, ALPHA, output_format, 80) == encode(RGB, ALPHA, output_format, 80)
