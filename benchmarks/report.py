@@ -1,19 +1,23 @@
-"""What every benchmark of the service prints: a table for people, and a JSON object for programs."""
+"""What every benchmark of speed prints: tables for people, and a JSON object for programs."""
 
 import argparse
 import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Target", "add_json_option", "write"]
+__all__ = ["Target", "add_json_option", "rows", "write"]
+
+WIDTH = 160  # of tables, in characters, where the terminal's is not known
 
 
 @dataclass(frozen=True)
@@ -30,23 +34,50 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="where to write the figures, - for standard output")
 
 
-def write(title: str, targets: list[Target], figures: Mapping[str, object], file: str | None) -> None:
+def rows(*header: str, title: str, cells: Sequence[Sequence[object]]) -> Table:
+    """Return a table; numbers are shown to three digits, None as nothing."""
+    table = Table(*header, title=title, box=MARKDOWN)
+    for row in cells:
+        table.add_row(*map(_shown, row))
+    return table
+
+
+def write(
+    title: str, targets: Sequence[Target], figures: Mapping[str, object], file: str | None, tables: Sequence[Table] = ()
+) -> None:
     """Print what was measured; with a file, write the figures too. Exits with status 1 if a promise was not kept."""
-    table = Table("promise", "measured", "kept", title=title)
-    for target in targets:
-        table.add_row(target.promise, target.measured, "yes" if target.kept else "NO")
-    Console(file=sys.stderr if file == "-" else sys.stdout).print(table)
+    console = Console(file=sys.stderr if file == "-" else sys.stdout)
+    if not console.is_terminal:
+        console.width = WIDTH
+    for table in tables:
+        console.print(table)
+    if targets:
+        kept = [(each.promise, each.measured, "yes" if each.kept else "NO") for each in targets]
+        console.print(rows("promise", "measured", "kept", title=title, cells=kept))
     if file:
         report = {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "hardware": {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0))},
-            "targets": {target.promise: target.kept for target in targets},
+            "hardware": _hardware(),
+            "targets": [{"promise": each.promise, "measured": each.measured, "kept": each.kept} for each in targets],
             **figures,
         }
         text = json.dumps(report, indent=2)
         print(text) if file == "-" else Path(file).write_text(text + "\n")
     if not all(target.kept for target in targets):
         raise SystemExit(1)
+
+
+def _shown(cell: object) -> str:
+    if cell is None:
+        return ""
+    if not isinstance(cell, float):
+        return str(cell)
+    return f"{cell:.3g}" if abs(cell) < 1000 else f"{cell:.0f}"
+
+
+def _hardware() -> dict[str, object]:
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "threads": torch.get_num_threads(), "gpu": gpu}
 
 
 def _cpu() -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-__all__ = ["Service", "made_up_photo", "running"]
+__all__ = ["Service", "free_port", "made_up_photo", "running"]
 
 START_SECONDS = 120.0
 STOP_SECONDS = 180.0
@@ -41,9 +41,7 @@ class Service:
 @contextmanager
 def running(environment: Mapping[str, str] | None = None) -> Iterator[Service]:
     """Start `tintflow serve` on a free port, wait until it is ready, and end it by SIGTERM."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     quiet = {"TINTFLOW_LOG_FORMAT": "json"} | dict(environment or {})
     started = time.monotonic()
@@ -58,6 +56,13 @@ def running(environment: Mapping[str, str] | None = None) -> Iterator[Service]:
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:

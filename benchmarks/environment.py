@@ -1,0 +1,33 @@
+"""An environment of its own for each peer, made on first use: what it asks for, before all that is installed here."""
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+__all__ = ["environment"]
+
+FOLDER = Path(sys.prefix) / "peers"
+
+
+def environment(name: str, *packages: str) -> Path:
+    """Return the Python of an environment that has these packages from PyPI. Raises CalledProcessError.
+
+    What they depend on is installed with them, in the versions that they want; torch and the like are shared with ours.
+    """
+    folder = FOLDER / name
+    python, record = folder / "bin" / "python", folder / "packages.txt"
+    wanted = "\n".join(packages)
+    if not record.exists() or record.read_text() != wanted:
+        _run("uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
+        _run("uv", "pip", "install", "--quiet", "--python", str(python), *packages)
+        theirs = sysconfig.get_path("purelib", vars={"base": str(folder)})
+        ours = sysconfig.get_path("purelib")
+        # read after what lies beside it, so that the peer's own packages come first
+        (Path(theirs) / "tintflow.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+        record.write_text(wanted)
+    return python
+
+
+def _run(module: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", module, *arguments], check=True)  # noqa: S603 - this Python, our arguments
