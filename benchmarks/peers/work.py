@@ -1,0 +1,50 @@
+"""What every server has to do for a request, around the same model, decoder and encoder: `read`, `draw`, `write`."""
+
+import base64
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model.colorizer import load_colorizer
+from model.protocol import Drawn, DrawTask, Photo, SampleOptions
+from service.decoding import decode
+from service.encoding import encode
+from service.settings import Settings
+
+__all__ = ["BATCH_REQUESTS", "BATCH_WAIT_SECONDS", "Job", "Work"]
+
+BATCH_REQUESTS = 4
+"""Of 4 samples each: as many latents as tintflow's own batches have."""
+BATCH_WAIT_SECONDS = Settings().batch_wait_seconds
+MAX_PIXELS = 50_000_000
+QUALITY = 95
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request that has been read."""
+
+    photo: Photo
+    task: DrawTask
+
+
+class Work:
+    """The model, loaded in the process that this is made in."""
+
+    def __init__(self) -> None:
+        settings = Settings()
+        self._colorizer = load_colorizer(settings.weights / "cinn.safetensors", settings.device)
+
+    def read(self, upload: bytes, n: int) -> Job:
+        """Decode a photo, and bring it to the network's size."""
+        photo = decode(upload, MAX_PIXELS).pixels
+        return Job(photo, DrawTask(self._colorizer.shrink(photo), SampleOptions(n, secrets.randbits(32))))
+
+    def draw(self, jobs: Sequence[Job]) -> list[Drawn]:
+        """Draw the samples of several requests in shared passes."""
+        return self._colorizer.draw_all([job.task for job in jobs])
+
+    def write(self, job: Job, drawn: Drawn) -> dict[str, list[dict[str, str]]]:
+        """Bring samples to full size and encode them: the answer, to be sent as JSON."""
+        files = (encode(each.image, None, "jpeg", QUALITY) for each in self._colorizer.finish(job.photo, drawn))
+        return {"data": [{"b64_json": base64.b64encode(file).decode()} for file in files]}
