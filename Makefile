@@ -62,8 +62,8 @@ train: .venv/installed  ## train every level on DATA for MINUTES minutes in all
 eval: .venv/installed  ## measure weights/ on DATA
 	$(BIN)/python -m benchmarks.quality --data $(DATA) --json -
 
-bench: .venv/installed  ## measure speed
-	$(BIN)/python -m benchmarks.upsampling
+bench: .venv/installed  ## measure speed, beside peers from PyPI: some 20 minutes; figures in build/benchmarks
+	$(BIN)/python -m benchmarks.suite
 
 docs: .venv/installed  ## make the pictures of README and docs anew
 	$(BIN)/python -m benchmarks.pictures
