@@ -90,7 +90,7 @@ def test_finished_a_few_at_a_time(colorizer: CinnColorizer, monkeypatch: pytest.
     (drawn,) = colorizer.draw_all([task(colorizer, 0, SampleOptions(5, 7))])
     together = images(colorizer, 0, drawn)
     for images_at_once in (0, 1, 2):
-        monkeypatch.setattr("model.colorizer.FINISHED_BYTES", images_at_once * PHOTOS[0].size)
+        monkeypatch.setattr("model.scaling.FINISHED_BYTES", images_at_once * PHOTOS[0].size)
         # another number of maps may be vectorized otherwise, which may round otherwise
         assert np.abs(images(colorizer, 0, drawn) - together).max() <= 1
 
