@@ -173,7 +173,8 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         if answers:
             levels = next(iter(answers.values())).levels
             table = Table("photo", "bits/dim", *(f"{level.size}²" for level in levels))
-            for photo, answer in answers.items():
+            for photo in filter(answers.__contains__, found):
+                answer = answers[photo]
                 bits = (answer.bits_per_dim, *(level.bits_per_dim for level in answer.levels))
                 table.add_row(str(photo.source), *(f"{each:.3f}" for each in bits))
             console.print(table)
