@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-__all__ = ["write_sheet"]
+__all__ = ["draw_sheet", "write_sheet"]
 
 GAP = 4
 HEADER = 18
@@ -17,15 +17,22 @@ INK = (32, 32, 32)
 
 def write_sheet(rows: Sequence[Sequence[NDArray[np.uint8]]], titles: Sequence[str], path: Path) -> None:
     """Write rows of equally large (H, W, 3) pictures under the titles of their columns."""
-    height, width = rows[0][0].shape[:2]
-    sheet = Image.new(
-        "RGB", (len(titles) * (width + GAP) - GAP, HEADER + len(rows) * (height + GAP) - GAP), color=PAPER
-    )
-    draw = ImageDraw.Draw(sheet)
-    for column, title in enumerate(titles):
-        draw.text((column * (width + GAP) + 2, 3), title, fill=INK)
-    for row, pictures in enumerate(rows):
-        for column, picture in enumerate(pictures):
-            sheet.paste(Image.fromarray(picture), (column * (width + GAP), HEADER + row * (height + GAP)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    draw_sheet(rows, titles).save(path)
+
+
+def draw_sheet(rows: Sequence[Sequence[NDArray[np.uint8]]], titles: Sequence[str]) -> Image.Image:
+    """Put rows of pictures, all of one row equally high and all of one column equally wide, under titles, if any."""
+    widths = [picture.shape[1] for picture in rows[0]]
+    top = HEADER if any(titles) else 0
+    height = top + sum(row[0].shape[0] + GAP for row in rows) - GAP
+    sheet = Image.new("RGB", (sum(widths) + GAP * (len(widths) - 1), height), color=PAPER)
+    draw = ImageDraw.Draw(sheet)
+    lefts = [sum(widths[:column]) + GAP * column for column in range(len(widths))]
+    for left, title in zip(lefts, titles, strict=True):
+        draw.text((left + 2, 3), title, fill=INK)
+    for row in rows:
+        for left, picture in zip(lefts, row, strict=True):
+            sheet.paste(Image.fromarray(picture), (left, top))
+        top += row[0].shape[0] + GAP
+    return sheet
