@@ -15,19 +15,33 @@ WINDOW_SECONDS = 60.0
 UNKNOWN_SECONDS = 5
 """To wait, where nothing has been measured yet."""
 
+TIMELY = 0.5
+"""Share of the longest time in which all that is accepted should be answered, at the present pace."""
+
 Clock = Callable[[], float]
 
 
 class Backlog:
     """What the accepted, unanswered requests hold of each resource: never more than its limit, but for one alone.
 
-    A request that is larger than a limit by itself is accepted when nobody else holds any, or it would be told to come
-    again for ever.
+    Of some resources it is less than their limit while answers come so slowly that more would come too late. A request
+    that is larger than a limit by itself is accepted when nobody else holds any, or it would be told to come again for
+    ever.
     """
 
-    def __init__(self, limits: Mapping[str, int], longest_seconds: float, clock: Clock = time.monotonic) -> None:
-        """limits: of each resource. longest_seconds: after which any request is over, whatever became of it."""
+    def __init__(
+        self,
+        limits: Mapping[str, int],
+        longest_seconds: float,
+        clock: Clock = time.monotonic,
+        floors: Mapping[str, int] | None = None,
+    ) -> None:
+        """limits: of each resource. longest_seconds: after which any request is over, whatever became of it.
+
+        floors: of resources that are worked off one after another: what may be held of them, however slow that is.
+        """
         self._limits = dict(limits)
+        self._floors = dict(floors or {})
         self._longest = math.ceil(longest_seconds)
         self._clock = clock
         self._held = dict.fromkeys(limits, 0)
@@ -66,11 +80,18 @@ class Backlog:
 
     def _check(self, name: str, amount: int, likely: int = 0) -> None:
         """Raise QueueFullError if there is no room for an amount; it says when there is, for as much as is likely."""
-        held, limit = self._held[name], self._limits[name]
+        held, limit = self._held[name], self._limit(name)
         if held and held + amount > limit:
             seconds = self._rates[name].seconds(held + max(amount, likely) - limit)
             told = min(max(seconds, 1), self._longest)
             raise QueueFullError(f"{held} of at most {limit} {name} are waiting", told)
+
+    def _limit(self, name: str) -> int:
+        """Return how much may be held: of what is worked off, no more than can be in time."""
+        limit, rate = self._limits[name], self._rates[name].rate()
+        if rate is None or name not in self._floors:
+            return limit
+        return min(limit, max(int(TIMELY * self._longest * rate), self._floors[name]))
 
 
 class Place:
@@ -112,7 +133,7 @@ class _Throughput:
 
     def end(self) -> None:
         """Remember the rate: nothing is held any more."""
-        self._last = self._rate()
+        self._last = self.rate()
 
     def count(self, amount: int) -> None:
         """Count what was answered now."""
@@ -120,10 +141,10 @@ class _Throughput:
 
     def seconds(self, amount: int) -> int:
         """Say how long this much will take."""
-        rate = self._rate()
+        rate = self.rate()
         return math.ceil(amount / rate) if rate else UNKNOWN_SECONDS
 
-    def _rate(self) -> float | None:
+    def rate(self) -> float | None:
         """Return the rate of the last while; before anything was answered in it, the one before."""
         now = self._clock()
         while self._answered and self._answered[0][0] <= now - WINDOW_SECONDS:

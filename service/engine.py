@@ -109,7 +109,8 @@ class Engine:
             "latents": settings.queue_latents,
             "pixels": settings.queue_pixels,
         }
-        self._backlog = Backlog(limits, settings.deadline_seconds)
+        two_batches = {"latents": 2 * settings.batch_latents}
+        self._backlog = Backlog(limits, settings.deadline_seconds, floors=two_batches)
         self._network = network or Batcher(
             settings.batch_latents, settings.batch_wait_seconds, metrics.batch_size.observe
         )

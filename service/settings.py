@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     queue_bytes: int = Field(default=1_000_000_000, gt=0)
     """of their uploads; more gets 429"""
     queue_latents: int = Field(default=256, gt=0)
-    """that they ask for, n or candidates each; more gets 429"""
+    """that they ask for, n or candidates each; more gets 429, and so does what would take over half of the deadline"""
     queue_pixels: int = Field(default=400_000_000, gt=0)
     """n × width × height of all of them; more gets 429"""
     batch_latents: int = Field(default=16, gt=0)

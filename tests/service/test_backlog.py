@@ -1,10 +1,12 @@
 """The bounded queue: what it holds, what it refuses, and whether its Retry-After is true."""
 
+import contextlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.backlog import UNKNOWN_SECONDS, Backlog, Place
+from service.backlog import TIMELY, UNKNOWN_SECONDS, Backlog, Place
 from service.errors import QueueFullError
 
 LONGEST = 100
@@ -165,3 +167,26 @@ def test_never_longer_than_any_request_lives(backlog: Backlog, clock: Clock) -> 
     with pytest.raises(QueueFullError) as error:
         Place(backlog).claim(latents=9)
     assert error.value.retry_after_seconds == LONGEST
+
+
+@pytest.mark.parametrize("seconds_each", [0.1, 2.0, 7.0])
+def test_no_more_is_accepted_than_can_be_answered_in_time(clock: Clock, seconds_each: float) -> None:
+    """However slow the work is, what is accepted is answered within half of the longest time, or within the floor."""
+    limit, floor = 100, 8
+    backlog = Backlog({"latents": limit, "bytes": limit}, LONGEST, clock, floors={"latents": floor})
+    waiting: list[tuple[Place, float]] = []
+    longest = 0.0
+    most = 0
+    for _ in range(300):
+        with contextlib.suppress(QueueFullError):
+            while True:  # as many as are let in
+                waiting.append((occupy(backlog, latents=1, bytes=1), clock.now))
+        most = max(most, len(waiting)) if clock.now > 1000 + 200 * seconds_each else 0
+        clock.now += seconds_each
+        place, came = waiting.pop(0)
+        answer(place)
+        if came > 1000 + 100 * seconds_each:
+            longest = max(longest, clock.now - came)
+    in_time = int(TIMELY * LONGEST / seconds_each)
+    assert most == min(max(in_time, floor), limit)
+    assert longest <= max(TIMELY * LONGEST, floor * seconds_each)

@@ -1,5 +1,7 @@
 """What goes wrong in the model or around it: who is told, and who is not disturbed."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -122,6 +124,24 @@ def test_a_model_that_hangs_is_not_ready(start) -> None:
     eventually(lambda: service.client.get("/readyz").json().get("code") == "unhealthy")
     service.colorizer.gate.set()
     service.wait_until_ready()
+
+
+def test_a_decoder_that_is_killed_is_replaced(start, pool, grey_png) -> None:
+    service = start()
+    assert service.post(grey_png).status_code == 200
+    decoders = service.app.state.engine._decoders
+    (decoder,) = decoders._all
+    os.kill(decoder._process.pid, signal.SIGSTOP)  # so that it is at work until it is killed
+    unlucky = pool.submit(service.post, grey_png)
+    eventually(lambda: not decoders._idle)
+    lucky = pool.submit(service.post, grey_png)
+    assert lucky.result().status_code == 200, "one file's decoder is nobody else's"
+    os.kill(decoder._process.pid, signal.SIGKILL)
+    answer = unlucky.result()
+    assert (answer.status_code, answer.json()["code"]) == (503, "decoder_lost")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert decoder not in decoders._all
+    assert service.post(grey_png).status_code == 200
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
