@@ -5,10 +5,10 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.colorizer import load_colorizer
 from model.protocol import Drawn, DrawTask, Photo, SampleOptions
 from service.decoding import decode
 from service.encoding import encode
+from service.loading import load_colorizer
 from service.settings import Settings
 
 __all__ = ["BATCH_REQUESTS", "BATCH_WAIT_SECONDS", "Job", "Work"]
@@ -32,8 +32,7 @@ class Work:
     """The model, loaded in the process that this is made in."""
 
     def __init__(self) -> None:
-        settings = Settings()
-        self._colorizer = load_colorizer(settings.weights / "cinn.safetensors", settings.device)
+        self._colorizer = load_colorizer(Settings())
 
     def read(self, upload: bytes, n: int) -> Job:
         """Decode a photo, and bring it to the network's size."""
