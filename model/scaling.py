@@ -14,7 +14,7 @@ from model.upsampling import upsample_to_rgb
 __all__ = ["Scaler"]
 
 FINISHED_BYTES = 160_000_000
-"""Of the images that `finish` upsamples at once, four of 12 megapixels: they share weights, which take the most time."""
+"""Of the images that `finish` upsamples at once, four of 12 megapixels: they share weights, which take most time."""
 
 
 class Scaler:
