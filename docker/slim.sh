@@ -6,5 +6,7 @@ rm -r torch/include torch/bin/protoc*
 find networkx numba numpy sympy -type d -name tests -prune -exec rm -r {} +
 # symbols for debuggers, a fifth of the largest libraries; what is linked at run time stays
 strip --strip-unneeded torch/lib/libtorch_{cpu,python}.so llvmlite/binding/libllvmlite.so uvloop/loop.*.so
-# bytecode of what torch imports for torch.compile alone; the sources stay
-find mpmath networkx sympy torch/_inductor -type d -name __pycache__ -prune -exec rm -r {} +
+find . -name '*.a' -delete
+# bytecode of what no service imports: torch.compile, export, tests' helpers, builds; the sources stay
+find mpmath networkx numba/cuda setuptools sympy torch/_dynamo torch/_inductor torch/onnx torch/testing/_internal \
+    -type d -name __pycache__ -prune -exec rm -r {} +

@@ -1,6 +1,7 @@
 """A real Ray cluster of two nodes on this machine, and the service on it."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -28,7 +29,7 @@ MODEL = {
         "max_replicas": 2,
         "target_ongoing_requests": 1,
         "upscale_delay_s": 1,
-        "downscale_delay_s": 10,
+        "downscale_delay_s": 20,
         "metrics_interval_s": 1,
         "look_back_period_s": 5,
     },
@@ -59,6 +60,7 @@ class Service:
 def cluster_environment() -> dict[str, str]:
     return os.environ | {
         "PYTHONPATH": str(ROOT),
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "service.proxy:middlewares",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_memory_monitor_refresh_ms": "0",  # a test machine may be fuller than it likes
         "TINTFLOW_DEVICE": "cpu",
@@ -108,12 +110,13 @@ def service(
 def serve_run(file: Path, address: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run `serve run`, until the end of the block."""
     command = [Path(sys.executable).with_name("serve"), "run", str(file), "--address", address]
-    process = subprocess.Popen(command, env=environment)  # noqa: S603
-    try:
-        yield process
-    finally:
-        process.send_signal(2)  # it takes down what it runs
-        process.wait(120)
+    with file.with_suffix(".log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)  # it takes down what it runs
+            process.wait(120)
 
 
 def _is_ready(url: str) -> bool:

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -51,3 +52,26 @@ def test_kustomize_builds_all_of_it(manifests: dict[str, Manifest]) -> None:
     built = subprocess.run(["kustomize", "build", DEPLOY], check=True, capture_output=True, text=True)  # noqa: S603,S607
     kinds = [manifest["kind"] for manifest in yaml.safe_load_all(built.stdout)]
     assert sorted(kinds) == sorted(manifests.keys() - {"Kustomization"})
+
+
+@pytest.fixture
+def ray_service() -> Manifest:
+    loaded: Manifest = yaml.safe_load((DEPLOY / "ray" / "rayservice.yaml").read_text())["spec"]
+    return loaded
+
+
+def test_ray_accepts_what_kuberay_is_to_serve(ray_service: Manifest) -> None:
+    from ray.serve.schema import ServeDeploySchema
+
+    from service.cluster import Ingress, Model
+
+    (application,) = ServeDeploySchema.model_validate(yaml.safe_load(ray_service["serveConfigV2"])).applications
+    known: list[Any] = [Ingress, Model]
+    assert [each.name for each in application.deployments] == [each.name for each in known]
+
+
+def test_kuberays_pods_fit_their_schema(ray_service: Manifest) -> None:
+    cluster = ray_service["rayClusterConfig"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "ray"}, **group["template"]}
+        kubernetes_validate.validate(pod, kubernetes_validate.latest_version(), strict=True)
