@@ -24,7 +24,7 @@ class Colorizations:
     def __init__(self) -> None:
         self.work = Work()
 
-    @serve.batch(max_batch_size=BATCH_REQUESTS, batch_wait_timeout_s=BATCH_WAIT_SECONDS)  # type: ignore[untyped-decorator]
+    @serve.batch(max_batch_size=BATCH_REQUESTS, batch_wait_timeout_s=BATCH_WAIT_SECONDS)
     async def draw(self, jobs: list[Job]) -> list[Drawn]:
         return await asyncio.to_thread(self.work.draw, jobs)
 
@@ -39,4 +39,4 @@ if __name__ == "__main__":
     deployment: Any = Colorizations
     serve.run(deployment.bind())
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    serve.shutdown()
+    serve.shutdown()  # type: ignore[no-untyped-call] # of Ray
