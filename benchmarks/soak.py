@@ -26,6 +26,8 @@ FIRST = 1000
 CLIENTS = 6
 GROWTH = 0.05
 """of resident memory, from after the first requests to the end"""
+MORE = 4
+"""open files, threads or processes, which come and go with what is at work; a leak in one request of a hundred makes 90"""
 REST_SECONDS = 3.0
 TIMEOUT_SECONDS = 900.0
 PATIENCE_SECONDS = 0.3
@@ -220,9 +222,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _grown(first.service_bytes, last.service_bytes) <= GROWTH,
         ),
         *(
-            Target(f"{name} {since}, no more", f"{getattr(first, name)} → {getattr(last, name)}", grown <= 0)
+            Target(
+                f"{name} {since}, no more than {MORE} more",
+                f"{getattr(first, name)} → {getattr(last, name)}",
+                getattr(last, name) <= getattr(first, name) + MORE,
+            )
             for name in ("files", "threads", "processes")
-            for grown in (getattr(last, name) - getattr(first, name),)
         ),
     ]
     figures = {

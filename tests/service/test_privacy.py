@@ -7,14 +7,15 @@ import socket
 import sys
 import tempfile
 import threading
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin
 
 from service import logs
 
@@ -129,3 +130,22 @@ def test_no_file_of_an_upload_is_left(start, encoded, tmp_path, monkeypatch) -> 
     assert service.client.post(PATH, files={"image": photo, "n": (None, "99")}).status_code == 422
     assert list(tmp_path.iterdir()) == []
     assert deleted_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("output_format", ["jpeg", "png", "webp"])
+@pytest.mark.parametrize("input_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
+def test_where_a_photo_was_taken_does_not_come_back(
+    service, encoded, grey_photo, input_format: str, output_format: str
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = MARK
+    exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (48.0, 1.0, 2.0)}
+    photo = encoded(grey_photo, input_format, exif=exif.tobytes())
+    assert MARK.encode() in photo
+    answer = service.post(photo, n=1, output_format=output_format, response_format="zip")
+    with zipfile.ZipFile(BytesIO(answer.content)) as archive:
+        (made,) = map(archive.read, archive.namelist())
+    assert MARK.encode() not in made
+    with Image.open(BytesIO(made)) as image:
+        assert not image.getexif()
+        assert not {"exif", "xmp", "XML:com.adobe.xmp", "comment"} & image.info.keys()
