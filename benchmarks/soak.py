@@ -27,7 +27,7 @@ CLIENTS = 6
 GROWTH = 0.05
 """of resident memory, from after the first requests to the end"""
 MORE = 4
-"""open files, threads or processes, which come and go with what is at work; a leak in one request of a hundred makes 90"""
+"""open files, threads or processes: some come and go with the work; a leak in one request of a hundred makes 90"""
 REST_SECONDS = 3.0
 TIMEOUT_SECONDS = 900.0
 PATIENCE_SECONDS = 0.3
