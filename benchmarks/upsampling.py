@@ -59,16 +59,18 @@ class Measurement:
     """of the first call in this process"""
 
 
-def measure(megapixels: Sequence[float], samples: int, device: str, peers: bool) -> Iterator[Measurement]:
+def measure(
+    megapixels: Sequence[float], samples: int, device: str, peers: bool, compiled: bool
+) -> Iterator[Measurement]:
     """Time each method on made-up 4:3 photos."""
     methods: dict[str, Method] = {
         OURS: upsample_to_rgb,
         f"torch, {device}": partial(upsample_by_torch, upsample_to_rgb_tensor, device),
-        f"torch.compile, {device}": partial(
-            upsample_by_torch, torch.compile(upsample_to_rgb_tensor, dynamic=True), device
-        ),
         "bilinear": bilinear_to_rgb,
     }
+    if compiled:
+        by_compiler = torch.compile(upsample_to_rgb_tensor, dynamic=True)
+        methods[f"torch.compile, {device}"] = partial(upsample_by_torch, by_compiler, device)
     chroma = made_up_chroma(samples)
     tiny = made_up_lightness((256, 256))
     first = {name: _seconds(method, chroma, tiny, _canvas(samples, tiny)) for name, method in methods.items()}
@@ -155,9 +157,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--device", default="cpu", help="of the torch paths: cpu, cuda, auto")
     parser.add_argument("--no-peers", dest="peers", action="store_false", help="leave out what has to be installed")
+    parser.add_argument("--no-compile", dest="compiled", action="store_false", help="leave out what takes minutes")
     add_json_option(parser)
     options = parser.parse_args(arguments)
-    results = list(measure(options.megapixels, options.samples, choose_device(options.device), options.peers))
+    device = choose_device(options.device)
+    results = list(measure(options.megapixels, options.samples, device, options.peers, options.compiled))
     table = rows(
         "megapixels", "method", "seconds", "CPU seconds", "ratio", "extra MB", "first call, seconds",
         title=f"{options.samples} maps",

@@ -1,10 +1,12 @@
 """The same model behind Ray Serve: `python -m benchmarks.peers.ray_server PORT`."""
 
 import asyncio
+import os
 import signal
 import sys
 from typing import Annotated, Any
 
+import ray
 from fastapi import FastAPI, File, Form
 from ray import serve
 
@@ -35,6 +37,8 @@ class Colorizations:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # on a busy machine its own 30 are too few
+    ray.init(address="local", include_dashboard=False, log_to_driver=False)
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
     deployment: Any = Colorizations
     serve.run(deployment.bind())
