@@ -20,9 +20,9 @@ GRIDS = (8, 16, 32)
 class DecoderConfig:
     """Numbers of a decoder."""
 
-    widths: tuple[int, int, int] = (256, 192, 128)
+    widths: tuple[int, int, int] = (192, 128, 64)
     """at 8×8, 16×16 and 32×32"""
-    blocks: int = 2
+    blocks: int = 1
     """residual blocks on each grid"""
     head_blocks: int = 1
     dropout: float = 0.1
