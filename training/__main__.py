@@ -85,11 +85,18 @@ def baseline_command(
 def join_command(
     level: Annotated[list[str], typer.Option(help="SIZE=WEIGHTS: where to take a level from; once for every level.")],
     out: Annotated[Path, typer.Option(help="The checkpoint to write.")],
+    name: Annotated[str | None, typer.Option(help="Of the weights, as the service shows it.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0, help="The default one of the service.")] = None,
+    exponent: Annotated[list[float] | None, typer.Option(help="γ of each level, coarse to fine.")] = None,
 ) -> None:
-    """Put levels that were trained in runs of their own into one checkpoint."""
+    """Put levels that were trained in runs of their own into one checkpoint.
+
+    What is not given comes from the first level's weights.
+    """
     try:
         pairs = [part.partition("=") for part in level]
-        join({int(size): Path(weights) for size, _, weights in pairs}, out)
+        weights = {int(size): Path(file) for size, _, file in pairs}
+        join(weights, out, name, temperature, exponent or ())
     except (ModelError, ValueError) as error:
         errors.print(str(error))
         raise typer.Exit(2) from error

@@ -27,7 +27,7 @@ SHARES: Mapping[int, float] = {8: 0.27, 16: 0.26, 32: 0.23, 64: 0.24}
 WEIGHT_DECAYS: Mapping[int, float] = {8: 0.1}
 """Where a level's weight decay is not LoopConfig's: the coarsest overfits first."""
 DEFAULT_TEMPERATURE = 0.9
-DEFAULT_EXPONENTS = (1.0, 1.0, 3.0, 6.0)
+DEFAULT_EXPONENTS = (0.5, 2.0, 4.0, 6.0)
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,17 @@ def _run(
     return path
 
 
-def join(levels: Mapping[int, Path], out: Path) -> None:
-    """Put levels of several checkpoints into one; what is not a level comes from the first.
+def join(
+    levels: Mapping[int, Path],
+    out: Path,
+    name: str | None = None,
+    temperature: float | None = None,
+    exponents: Sequence[float] = (),
+) -> None:
+    """Put levels of several checkpoints into one; what is not a level, and what is not given, comes from the first.
 
-    levels: for each size, the checkpoint to take that level from. Raises InputError if a size is missing.
+    levels: for each size, the checkpoint to take that level from. temperature: the one to recommend. exponents: γ of
+    each level, coarse to fine. Raises InputError if a size or an exponent is missing.
     """
     checkpoints = {size: load_checkpoint(path) for size, path in levels.items()}
     joined = next(iter(checkpoints.values()))
@@ -114,7 +121,10 @@ def join(levels: Mapping[int, Path], out: Path) -> None:
         joined.cinn.levels[i] = cinn.levels[i]  # type: ignore[index]
         configs.append(cinn.config.levels[i])
     joined.cinn.config = replace(joined.cinn.config, levels=tuple(configs))
-    save_checkpoint(joined, out)
+    if exponents and len(exponents) != len(sizes):
+        raise InputError("exponent", f"one for each of {sizes}", list(exponents))
+    told = {"name": name, "temperature": temperature, "temperature_exponents": tuple(exponents) or None}
+    save_checkpoint(replace(joined, **{key: value for key, value in told.items() if value is not None}), out)  # type: ignore[arg-type]
 
 
 def _new(model: CinnConfig | None) -> Checkpoint:

@@ -202,6 +202,16 @@ def test_joining_wants_every_level(tiny_weights: Path, tmp_path: Path) -> None:
         join({8: tiny_weights}, tmp_path / "joined.safetensors")
 
 
+def test_joining_tells_how_to_sample(tiny_weights: Path, tmp_path: Path) -> None:
+    levels = dict.fromkeys((8, 16, 32, 64), tiny_weights)
+    exponents = (0.5, 1.0, 2.0, 3.0)
+    join(levels, tmp_path / "joined.safetensors", "mine-2", 0.7, exponents)
+    joined = load_checkpoint(tmp_path / "joined.safetensors")
+    assert (joined.name, joined.temperature, joined.temperature_exponents) == ("mine-2", 0.7, exponents)
+    with pytest.raises(InputError, match="exponent"):
+        join(levels, tmp_path / "joined.safetensors", exponents=(1.0,))
+
+
 def test_joining_wants_the_same_h(tiny_checkpoint: Checkpoint, tiny_weights: Path, tmp_path: Path) -> None:
     other = Cinn(tiny_checkpoint.cinn.config)
     save_checkpoint(replace(tiny_checkpoint, cinn=other), tmp_path / "other.safetensors")
