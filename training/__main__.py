@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from model.errors import ModelError
+from training.average import average
 from training.baselines.networks import BASELINES
 from training.baselines.train import train_baseline
 from training.data import NoPhotosError
@@ -98,6 +99,20 @@ def join_command(
         weights = {int(size): Path(file) for size, _, file in pairs}
         join(weights, out, name, temperature, exponent or ())
     except (ModelError, ValueError) as error:
+        errors.print(str(error))
+        raise typer.Exit(2) from error
+    print(f"weights: {out}")
+
+
+@app.command("average")
+def average_command(
+    weights: Annotated[list[Path], typer.Argument(exists=True, help="Ends of runs that went on from each other.")],
+    out: Annotated[Path, typer.Option(help="The checkpoint to write.")],
+) -> None:
+    """Write the mean of several weights of one training."""
+    try:
+        average(weights, out)
+    except ModelError as error:
         errors.print(str(error))
         raise typer.Exit(2) from error
     print(f"weights: {out}")

@@ -21,6 +21,7 @@ from model.color import photo_to_lightness
 from model.condition import ConditionNetwork
 from model.errors import InputError
 from model.resizing import resize_lightness
+from training.average import average
 from training.data import NoPhotosError
 from training.dataset import FeatureDataset
 from training.ema import Ema
@@ -210,6 +211,18 @@ def test_joining_tells_how_to_sample(tiny_weights: Path, tmp_path: Path) -> None
     assert (joined.name, joined.temperature, joined.temperature_exponents) == ("mine-2", 0.7, exponents)
     with pytest.raises(InputError, match="exponent"):
         join(levels, tmp_path / "joined.safetensors", exponents=(1.0,))
+
+
+def test_an_average_lies_between(tiny_checkpoint: Checkpoint, tiny_weights: Path, tmp_path: Path) -> None:
+    other = Cinn(tiny_checkpoint.cinn.config)
+    save_checkpoint(replace(tiny_checkpoint, cinn=other), tmp_path / "other.safetensors")
+    average([tiny_weights, tmp_path / "other.safetensors"], tmp_path / "mean.safetensors")
+    mean = dict(load_checkpoint(tmp_path / "mean.safetensors").cinn.named_parameters())
+    for name, parameter in tiny_checkpoint.cinn.named_parameters():
+        expected = (parameter + other.get_parameter(name)) / 2
+        assert_close(mean[name], expected, rtol=2e-3, atol=3e-4)  # kept in float16
+    with pytest.raises(InputError, match="weights"):
+        average([], tmp_path / "mean.safetensors")
 
 
 def test_joining_wants_the_same_h(tiny_checkpoint: Checkpoint, tiny_weights: Path, tmp_path: Path) -> None:

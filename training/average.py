@@ -1,0 +1,27 @@
+"""The mean of weights from several ends of one training, which often lies lower than each of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from model.checkpoint import load_checkpoint, save_checkpoint
+from model.errors import InputError
+
+__all__ = ["average"]
+
+
+def average(paths: Sequence[Path], out: Path) -> None:
+    """Write the mean of checkpoints that go back to the same weights; what is not a weight comes from the first.
+
+    Raises InputError for none, or for networks of different configurations.
+    Source: Izmailov et al. 2018, Averaging Weights Leads to Wider Optima (arXiv 1803.05407).
+    """
+    checkpoints = [load_checkpoint(path) for path in paths]
+    if not checkpoints or any(each.cinn.config != checkpoints[0].cinn.config for each in checkpoints):
+        raise InputError("weights", "checkpoints of one configuration", [str(path) for path in paths])
+    states = [dict(each.cinn.named_parameters()) for each in checkpoints]
+    with torch.no_grad():
+        for name, parameter in states[0].items():
+            parameter.copy_(torch.stack([state[name] for state in states]).mean(0))
+    save_checkpoint(checkpoints[0], out)
