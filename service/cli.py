@@ -16,7 +16,6 @@ from service.engine import Engine, State
 from service.key_commands import app as keys
 from service.keys import KeyFileError
 from service.loading import load_colorizer
-from service.memory import share_arenas
 from service.settings import Settings
 from service.tracing import TracingUnavailableError
 
@@ -36,7 +35,6 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8000,
 ) -> None:
     """Serve the HTTP interface until SIGTERM or SIGINT, then finish what was accepted."""
-    share_arenas()
     try:
         settings = Settings()
         logs.configure(settings.log_format)
