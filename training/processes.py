@@ -49,7 +49,7 @@ class Processes:
         if self.share.of == 1:
             return compute
         computation = _Computation(trained, compute)
-        return DistributedDataParallel(computation, broadcast_buffers=False, find_unused_parameters=not all_used)
+        return DistributedDataParallel(computation, find_unused_parameters=not all_used)
 
     def sum(self, values: Sequence[float] | Tensor) -> Tensor:
         """Return the sums over all processes, the same in each."""

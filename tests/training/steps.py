@@ -15,7 +15,7 @@ from training.loop import LoopConfig, Trainer
 from training.processes import joined
 from training.standardize import standardize
 
-STEPS = 8
+STEPS = 5
 LEVELS = (0, 2)
 
 
@@ -30,7 +30,7 @@ def main(features: Path, out: Path) -> None:
         dataset = FeatureDataset([[features]], held_out=0.2)
         standardize(cinn, dataset)
         cinn.network.requires_grad_(False)
-        config = LoopConfig(batch=16, learning_rate=3e-3, warmup_steps=1)
+        config = LoopConfig(batch=16, warmup_steps=1)
         trainer = Trainer(cinn, LEVELS, dataset, config, processes)
         generator = torch.Generator().manual_seed(0)
         batches = dataset.batches(trainer.batch, np.random.default_rng(0), processes.share)
