@@ -5,6 +5,7 @@ What is done is seen by its files, so that the same work, begun anew, goes on wh
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -72,6 +73,7 @@ class Source:
 @contextmanager
 def on_ray(address: str, processors: int | None) -> Iterator[None]:
     """Connect to a Ray cluster, or start one on this machine with so many processors if the address is `local`."""
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # what it tells of, progress and the report tell better
     import ray
 
     ray.init(address, num_cpus=processors, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
