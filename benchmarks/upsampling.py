@@ -32,7 +32,7 @@ __all__ = ["Measurement", "main", "measure"]
 MEGAPIXELS = (1.0, 12.0, 50.0)
 SAMPLES = 8
 SMALL = 64
-LARGEST_IN_TORCH = 12.0
+LARGEST_IN_TORCH = 1.0
 """Megapixels: plain torch takes too long for more."""
 OURS, JOINT = "tintflow", "jointBilateralFilter"
 SECONDS, RATIO, EXTRA_MEGABYTES = 1.0, 300.0, 64.0
