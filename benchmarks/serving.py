@@ -104,7 +104,9 @@ def measure(names: Sequence[str], clients: Sequence[int], seconds: float) -> Ite
                 answered, errors = asyncio.run(ask_in_loops(url, photo, SAMPLES, count, seconds))
                 elapsed = time.perf_counter() - started
                 p50, p99 = (float(each) for each in np.percentile(answered or [np.inf], (50, 99)))
-                yield Outcome(name, count, len(answered) / elapsed, p50, p99, errors)
+                outcome = Outcome(name, count, len(answered) / elapsed, p50, p99, errors)
+                print(outcome, file=sys.stderr)  # it takes minutes
+                yield outcome
 
 
 async def ask_in_loops(url: str, photo: bytes, samples: int, clients: int, seconds: float) -> tuple[list[float], int]:
