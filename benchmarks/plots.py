@@ -16,7 +16,6 @@ __all__ = ["main"]
 
 PICTURES = Path("docs/pictures")
 OURS_COLOR, OTHERS = "#c2410c", ("#334155", "#0e7490", "#7c6f9b", "#8a8f98")
-LOWEST_MS = 10.0
 
 
 def upsampling(figures: dict[str, Any], left: Axes, right: Axes) -> None:
@@ -50,20 +49,18 @@ def sampling(figures: dict[str, Any], left: Axes, right: Axes) -> None:
     left.legend(fontsize=8)
     ways = {row["name"]: 1000 * (row["condition_seconds"] + row["sample_seconds"]) for row in figures["variants"]}
     ways["the authors' network"] = 1000 * figures["authors_seconds"]
-    _bars(right, ways, "ms, logarithmic", "n=8, by variant", log=True)
+    _bars(right, ways, "ms", "n=8, by variant")
 
 
 def codecs(figures: dict[str, Any], left: Axes, right: Axes) -> None:
-    """Time against size of each encoder."""
-    for axes, kind in ((left, "encode png"), (right, "encode webp")):
-        own = [row for row in figures["results"] if row["what"] == kind]
-        for i, row in enumerate(own):
-            axes.plot(row["seconds"], row["megabytes"], "o", color=_color(row["name"], i))
-            axes.annotate(
-                row["name"], (row["seconds"], row["megabytes"]), fontsize=6, xytext=(4, 3), textcoords="offset points"
-            )
-        axes.set(xlabel="seconds", ylabel="MB", title=f"{kind}, 12 megapixels")
-        axes.margins(x=0.25)
+    """Milliseconds of each encoder."""
+    for axes, kinds in ((left, ("encode png",)), (right, ("encode jpeg", "encode webp"))):
+        own = [row for row in figures["results"] if row["what"] in kinds]
+        names = {
+            f"{row['what'].removeprefix('encode ')}: {row['name']}, {row['megabytes']:.1f} MB": 1000 * row["seconds"]
+            for row in own
+        }
+        _bars(axes, names, "ms", "12 megapixels, one thread")
 
 
 def serving(figures: dict[str, Any], left: Axes, right: Axes) -> None:
@@ -101,16 +98,21 @@ def _color(name: str, i: int) -> str:
     return OURS_COLOR if name == "tintflow" else OTHERS[i % len(OTHERS)]
 
 
-def _bars(axes: Axes, values: dict[str, float], label: str, title: str, log: bool = False) -> None:
+def _bars(axes: Axes, values: dict[str, float], label: str, title: str) -> None:
     names = list(values)
-    colors = [OURS_COLOR if name in ("tintflow", "float32, channels last") else OTHERS[0] for name in names]
+    colors = [OURS_COLOR if "tintflow" in name or name == "float32, channels last" else OTHERS[0] for name in names]
     axes.barh(names, list(values.values()), color=colors)
     for y, value in enumerate(values.values()):
-        axes.annotate(f"{value:.3g}", (value, y), fontsize=7, va="center", xytext=(3, 0), textcoords="offset points")
+        axes.annotate(
+            f"{value:.3g}" if value < 1000 else f"{value:.0f}",
+            (value, y),
+            fontsize=7,
+            va="center",
+            xytext=(3, 0),
+            textcoords="offset points",
+        )
     axes.invert_yaxis()
     axes.margins(x=0.18)
-    if log:
-        axes.set_xscale("log")
     axes.tick_params(axis="y", labelsize=7)
     axes.set(xlabel=label, title=title)
 
