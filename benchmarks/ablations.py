@@ -145,16 +145,14 @@ def _measure(cinn: Cinn, config: StudyConfig) -> Row:
     checkpoint = Checkpoint(cinn, "ablation", 1.0, (1.0,) * len(cinn.levels))
     method = CinnMethod(CinnColorizer(checkpoint, cinn.chroma_mean.device.type))
     mean_chroma = np.broadcast_to(cinn.chroma_mean.cpu().numpy(), (2, cinn.chroma_size, cinn.chroma_size))
-    counts: dict[str, int] = {}
+    tried = 0
     records: list[Record] = []
-    for subset, name, photo in photos_of_subsets(config.photos):
-        counts[subset] = counts.get(subset, 0) + 1
-        if counts[subset] <= config.limit:
-            try:
-                records.append(measure(method, Reference(photo, mean_chroma), SAMPLES, 1.0, seed_of(name)))
-            except NonFiniteError:
-                continue
-    tried = sum(min(count, config.limit) for count in counts.values())
+    for _, name, photo in photos_of_subsets(config.photos, config.limit):
+        tried += 1
+        try:
+            records.append(measure(method, Reference(photo, mean_chroma), SAMPLES, 1.0, seed_of(name)))
+        except NonFiniteError:
+            continue
     report = Subset(records).report(SAMPLES) if records else {"standard_errors": {}}
     return report | {"failed": 1 - len(records) / tried}
 

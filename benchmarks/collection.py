@@ -1,6 +1,7 @@
 """The photos that are measured, their subsets and their seeds."""
 
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +13,18 @@ from training.data import read_named_photos
 __all__ = ["photos_of_subsets", "seed_of"]
 
 
-def photos_of_subsets(data: Path) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
-    """Yield (subset, name, photo); the subset is the first folder of a photo's name."""
+def photos_of_subsets(data: Path, limit: int | None = None) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
+    """Yield (subset, name, photo); the subset is the first folder of a photo's name.
+
+    limit: how many to yield of each subset, the first ones; None means all.
+    """
+    counts: Counter[str] = Counter()
     for name, photo in read_named_photos(data):
         folder, _, _ = name.rpartition("/")
-        yield folder.split("/")[0] or data.stem, name, photo
+        subset = folder.split("/")[0] or data.stem
+        counts[subset] += 1
+        if limit is None or counts[subset] <= limit:
+            yield subset, name, photo
 
 
 def seed_of(name: str) -> int:

@@ -76,11 +76,10 @@ def main(
         methods: list[Method] = [cinn]
         methods += [BaselineMethod(load_baseline(path, cinn.colorizer.device), path.stem) for path in baseline or ()]
         records: dict[str, dict[str, list[Record]]] = defaultdict(lambda: {method.name: [] for method in methods})
-        for subset, name, photo in track(photos_of_subsets(data), "measuring", console=console):
-            if limit is None or len(records[subset][cinn.name]) < limit:
-                reference = Reference(photo, mean_chroma, classifier, classes.get(name))
-                for method in methods:
-                    records[subset][method.name].append(measure(method, reference, samples, temperature, seed_of(name)))
+        for subset, name, photo in track(photos_of_subsets(data, limit), "measuring", console=console):
+            reference = Reference(photo, mean_chroma, classifier, classes.get(name))
+            for method in methods:
+                records[subset][method.name].append(measure(method, reference, samples, temperature, seed_of(name)))
     except (ModelError, NoPhotosError, ModuleNotFoundError) as error:
         console.print(str(error))
         raise typer.Exit(2) from error

@@ -66,13 +66,10 @@ def main(
 def _measure(method: CinnMethod, data: Path, limit: int, console: Console) -> dict[float, list[Record]]:
     mean_chroma = np.broadcast_to(method.colorizer.cinn.chroma_mean.cpu().numpy(), (2, 64, 64))
     records: dict[float, list[Record]] = {temperature: [] for temperature in TEMPERATURES}
-    counts: dict[str, int] = {}
-    for subset, name, photo in track(photos_of_subsets(data), "measuring", console=console):
-        counts[subset] = counts.get(subset, 0) + 1
-        if counts[subset] <= limit:
-            reference = Reference(photo, mean_chroma)
-            for temperature, parts in records.items():
-                parts.append(measure(method, reference, SAMPLES, temperature, seed_of(name)))
+    for _, name, photo in track(photos_of_subsets(data, limit), "measuring", console=console):
+        reference = Reference(photo, mean_chroma)
+        for temperature, parts in records.items():
+            parts.append(measure(method, reference, SAMPLES, temperature, seed_of(name)))
     return records
 
 
