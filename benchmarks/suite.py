@@ -5,7 +5,6 @@ from PyPI the first time. Its status is 1 if a target was missed.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -23,7 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("names", nargs="*", default=BENCHMARKS, help=f"some of {', '.join(BENCHMARKS)}; default all")
     options = parser.parse_args(arguments)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the service
     missed = []
     for name in options.names:
         command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(FOLDER / f"{name}.json")]

@@ -55,6 +55,7 @@ class CinnColorizer:
         self.device = device
         # the same numbers in another order, which convolutions are faster in: see python -m benchmarks.sampling
         self.cinn = checkpoint.cinn.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch forgets it
+        self.cinn.eval().requires_grad_(False)
         self._passes = Passes(self.cinn, device)
         self._planner = Planner(checkpoint, self._passes)
         self._scaler = Scaler(self.cinn.chroma_size)

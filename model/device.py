@@ -8,8 +8,10 @@ import torch
 from model.errors import InputError
 from model.protocol import DeviceMemory
 
-__all__ = ["choose_device", "device_memory"]
+__all__ = ["THREADS", "choose_device", "device_memory", "one_thread_each"]
 
+THREADS = torch.get_num_threads()
+"""That this process may use at a time: as many as it has cores, or OMP_NUM_THREADS."""
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -22,6 +24,15 @@ def choose_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return name
+
+
+def one_thread_each() -> None:
+    """Let every operation in this process take one thread alone.
+
+    For a process that computes much side by side: several threads of one operation wait for each other, spinning, and
+    take many times as long on cores that other programs use too.
+    """
+    torch.set_num_threads(1)
 
 
 def device_memory(device: str) -> DeviceMemory:

@@ -65,6 +65,6 @@ class Head(nn.Module):
                 feature = F.pixel_unshuffle(feature, size // self.grid)
             projected = projection(feature)
             if size < self.grid:
-                projected = F.interpolate(projected, scale_factor=self.grid // size, mode="bilinear")
+                projected = F.interpolate(projected, size=(self.grid, self.grid), mode="bilinear")
             out = out + projected
         return self.blocks(out)

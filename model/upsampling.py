@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.color import lab_to_rgb
+from model.device import THREADS
 from model.errors import InputError
 from model.gamut import map_to_gamut
 
@@ -45,7 +46,7 @@ def upsample_to_rgb(
     """Upsample N small a*b* maps, map them to the gamut, and join them with the photo's own lightness.
 
     chroma: (N, 2, h, w) a*b*. lightness: (H, W), L* in [0, 100]. Returns (N, H, W, 3) sRGB, in `out` if it is given.
-    Runs on as many threads as torch uses, MAX_THREADS at most; beside its output it needs a few megabytes.
+    Runs on as many threads as the process may use, MAX_THREADS at most; beside its output it needs a few megabytes.
     The first call loads the compiled kernel, or compiles it (seconds). May be called from several threads at once.
     Raises InputError if a shape or type is another, a size is 0, or a value is not finite.
     """
@@ -72,7 +73,7 @@ def upsample_to_rgb(
     average_rows(0, len(middle), middle, guide, opponents, *numbers, back)
     sharp = 2 * opponents - back.reshape(rows, SHARPENING_SCALE, columns, SHARPENING_SCALE, -1).mean((1, 3))
     band = max(1, BAND_PIXELS // width)
-    threads = min(torch.get_num_threads(), MAX_THREADS, -(-height // band))
+    threads = min(THREADS, MAX_THREADS, -(-height // band))
 
     def fill_band(top: int) -> None:
         fill_rows(top, min(top + band, height), lightness, guide, sharp, *numbers, out)

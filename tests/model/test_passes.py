@@ -22,6 +22,7 @@ from model.protocol import (
     TransferOptions,
     VariationOptions,
 )
+from model.recording import RecordedPasses
 
 PHOTOS = [np.random.default_rng(i).integers(0, 256, (20 + 9 * i, 60 - 7 * i, 3), np.uint8) for i in range(4)]
 HINT = Hint(0.5, 0.5, (160, 60, 40))
@@ -76,6 +77,18 @@ def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer) ->
         np.testing.assert_array_equal(colorizer.draw_all(batch)[place].chroma, alone.chroma)
 
 
+def test_recorded_passes_are_those_of_the_network(tiny_checkpoint: Checkpoint) -> None:
+    cinn = CinnColorizer(tiny_checkpoint, "cpu").cinn
+    recorded = RecordedPasses(cinn, 2)
+    lightness, generator = 100 * torch.rand(2, 1, 1, 256, 256), torch.Generator().manual_seed(1)
+    for photo in lightness:
+        condition = cinn.condition(photo)
+        torch.testing.assert_close(recorded.condition(photo), condition)
+        both = [torch.cat((level, level)) for level in condition]
+        latents = [torch.randn(2, dims, generator=generator) for dims in cinn.dims]
+        torch.testing.assert_close(tuple(recorded.sample(both, latents)), tuple(cinn.sample(both, latents)))
+
+
 def test_all_in_one_call_and_in_three_steps_are_the_same(colorizer: CinnColorizer) -> None:
     asked = SampleOptions(5, 7, rank="likelihood", hints=(HINT,))
     whole = colorizer.colorize(PHOTOS[0], asked)
@@ -121,7 +134,7 @@ def test_no_memory_left(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatc
     def fail(*arguments: object) -> None:
         raise raised
 
-    monkeypatch.setattr(colorizer.cinn, "sample", fail)
+    monkeypatch.setattr("model.passes.RecordedPasses.sample", fail)
     with pytest.raises(OutOfMemoryError):
         colorizer.draw_all([task(colorizer, 0, SampleOptions(1, 0))])
     raised = RuntimeError("shapes do not match")

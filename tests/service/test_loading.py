@@ -1,33 +1,33 @@
-"""What must be so before the network's library is loaded."""
+"""What is so once the service has loaded its model."""
 
-import subprocess
-import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
 
 import pytest
+import torch
 
-CODE = """
-import os, sys
 from service.loading import load_colorizer
 from service.settings import Settings
 
-class Watch:
-    def find_spec(self, name, path=None, target=None):
-        if name == "torch":
-            print(os.environ.get("OMP_WAIT_POLICY"))
 
-sys.meta_path.insert(0, Watch())
-try:
-    load_colorizer(Settings(weights="no-such-file"))
-except Exception:
-    pass
-"""
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("given", "found"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
-def test_threads_that_wait_sleep_unless_told_otherwise(monkeypatch, given: dict[str, str], found: str) -> None:
-    """OpenMP reads its settings once, while torch is loaded."""
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)  # noqa: S603
-    assert done.stdout.split()[0] == found
+@pytest.mark.usefixtures("two_threads")
+def test_no_operation_takes_threads_that_would_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.colorizer.load_colorizer", lambda path, device: (path, device))
+    assert load_colorizer(Settings(weights=Path("weights/cinn.safetensors"), device="cpu")) == (
+        Path("weights/cinn.safetensors"),
+        "cpu",
+    )
+    found = [torch.get_num_threads()]
+    begun_later = Thread(target=lambda: found.append(torch.get_num_threads()))
+    begun_later.start()
+    begun_later.join()
+    assert found == [1, 1]
