@@ -103,11 +103,14 @@ async def _read_multipart(
             return await _parse_form(form, endpoint, max_bytes)
     except HTTPException as error:
         raise MalformedBodyError(f"body: {error.detail}") from error
+    except UnicodeError as error:
+        raise MalformedBodyError("body: not text in the charset that Content-Type names") from error
 
 
 async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> tuple[dict[str, bytes], P]:
     items = [(name.removesuffix("[]"), value) for name, value in form.multi_items()]  # `image[]`: an array of one
     counts = Counter(name for name, _ in items)
+    "".join(counts).encode()  # raises UnicodeError: some charsets make what no answer could name
     twice = [FieldProblem(name, "given more than once") for name, count in counts.items() if count > 1]
     if twice:
         raise ParameterError(*twice)

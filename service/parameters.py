@@ -47,7 +47,7 @@ def _array(value: Any) -> Any:
         return value
     try:
         return json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError("expected a JSON array") from error
 
 

@@ -55,6 +55,8 @@ def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) 
         ("candidates", 65, ["less than or equal to 64"]),
         ("hints", "[{", []),
         ("hints", "red", []),
+        ("hints", "[" * 10_000, ["JSON array"]),
+        ("hints", '{"a":' * 3000, ["JSON array"]),
         ("colour", "red", ["unknown"]),
     ],
 )
@@ -132,6 +134,16 @@ def test_image_in_json_that_is_not_base64(service, image: object) -> None:
 def test_malformed_multipart(service, content_type: str) -> None:
     answer = service.client.post(PATH, content=b"no parts here", headers={"Content-Type": content_type})
     assert_problem(answer, 400, "malformed_body")
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [("undefined", b"n"), ("punycode", b"\xff-\x80!"), ("utf-7", b"+2AA-"), ("raw_unicode_escape", b"\\ud800")],
+)
+def test_charset_that_makes_no_text(service, charset: str, name: bytes) -> None:
+    content = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n1\r\n--x--\r\n' % name
+    headers = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+    assert_problem(service.client.post(PATH, content=content, headers=headers), 400, "malformed_body", "charset")
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "application/x-www-form-urlencoded", "text/plain", None])
