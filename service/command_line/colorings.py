@@ -33,6 +33,8 @@ class Asked:
     name: str
     """of the colorings: PHOTO-NAME-INDEX"""
     keeps_metadata: bool
+    keeps_gps: bool
+    """where the photo was taken, of its metadata"""
 
     @property
     def output_format(self) -> OutputFormat:
@@ -86,7 +88,9 @@ class Maker:
         """Make the colorings of one photo, and say where they are. Raises what the client raises, and OSError."""
         asked = self._asked
         identity = identify(photo)
-        metadata = await asyncio.to_thread(read_metadata, photo.source) if asked.keeps_metadata else Metadata()
+        metadata = Metadata()
+        if asked.keeps_metadata:
+            metadata = await asyncio.to_thread(read_metadata, photo.source, asked.keeps_gps)
         # pixels that are still to be converted must come without loss
         output_format = "png" if metadata.converts else asked.output_format
         answer = await asked.call(client, photo.source, **asked.fields | {"output_format": output_format})

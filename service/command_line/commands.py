@@ -55,6 +55,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         output_compression: o.OutputCompression = 90,
         overwrite: o.Overwrite = False,
         strip: o.Strip = False,
+        keep_gps: o.KeepGps = False,
         sheet: o.Sheet = False,
         url: o.Url = None,
         api_key: o.ApiKey = None,
@@ -86,6 +87,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         output_compression: o.OutputCompression = 90,
         overwrite: o.Overwrite = False,
         strip: o.Strip = False,
+        keep_gps: o.KeepGps = False,
         sheet: o.Sheet = False,
         url: o.Url = None,
         api_key: o.ApiKey = None,
@@ -113,6 +115,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         output_compression: o.OutputCompression = 90,
         overwrite: o.Overwrite = False,
         strip: o.Strip = False,
+        keep_gps: o.KeepGps = False,
         sheet: o.Sheet = False,
         url: o.Url = None,
         api_key: o.ApiKey = None,
@@ -143,6 +146,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         output_compression: o.OutputCompression = 90,
         overwrite: o.Overwrite = False,
         strip: o.Strip = False,
+        keep_gps: o.KeepGps = False,
         sheet: o.Sheet = False,
         url: o.Url = None,
         api_key: o.ApiKey = None,
@@ -207,14 +211,15 @@ def _make(
     options = context.params
     console, out = Console(), Path(options["out"])
     fields = _fields(options, endpoint)
-    given = {"command": context.info_name, "strip": options["strip"], **fields}
+    given = {"command": context.info_name, "strip": options["strip"], "keep_gps": options["keep_gps"], **fields}
     photos, troubles = find_photos([Path(each) for each in options["photos"]], out)
     record = Record(out)
     if draws and draws not in fields:
         earlier = record.seed(given, draws)
         fields[draws] = random_seed() if earlier is None else earlier
     out.mkdir(parents=True, exist_ok=True)
-    maker = Maker(out, record, Asked(call, fields, given, name(fields), not options["strip"]), options["overwrite"])
+    asked = Asked(call, fields, given, name(fields), not options["strip"], options["keep_gps"])
+    maker = Maker(out, record, asked, options["overwrite"])
     left, in_the_way = maker.sort_out(photos)
     if maker.entries:
         console.print(f"{len(maker.entries)} done before, {len(left)} to do")

@@ -44,18 +44,22 @@ class Metadata:
     """whether the coloring's pixels, which are sRGB, must be brought to the profile"""
 
 
-def read_metadata(photo: Path) -> Metadata:
-    """Read the header of a photo. What is broken is left out; whether the photo decodes is for others to say."""
+def read_metadata(photo: Path, keep_gps: bool = False) -> Metadata:
+    """Read the header of a photo: where it was taken only if told to.
+
+    What is broken is left out; whether the photo decodes is for others to say.
+    """
     try:
         with Image.open(photo, formats=FORMATS) as image:
             profile, exif = image.info.get("icc_profile"), image.getexif()
-            return Metadata(_exif_bytes(exif), *_fitting(profile))
+            return Metadata(_exif_bytes(exif, keep_gps), *_fitting(profile))
     except Exception:  # on broken files Pillow raises whatever it likes
         return Metadata()
 
 
-def _exif_bytes(exif: Image.Exif) -> bytes | None:
-    for tag in HOW_PIXELS_ARE_STORED & set(exif):
+def _exif_bytes(exif: Image.Exif, keep_gps: bool) -> bytes | None:
+    unwanted = HOW_PIXELS_ARE_STORED if keep_gps else HOW_PIXELS_ARE_STORED | {ExifTags.IFD.GPSInfo}
+    for tag in unwanted & set(exif):
         del exif[tag]
     if not exif:
         return None

@@ -16,6 +16,7 @@ __all__ = [
     "EndReference",
     "Hints",
     "Index",
+    "KeepGps",
     "LatentNorm",
     "Levels",
     "NoiseSeed",
@@ -57,10 +58,12 @@ Strip = Annotated[
     bool,
     typer.Option(
         "--strip",
-        help="Leave out EXIF and ICC profile. Without it colorings keep them, GPS position included: the files are "
-        "yours.",
+        help="Leave out EXIF and ICC profile. Without it colorings keep them, but for the GPS position.",
         rich_help_panel=FILES,
     ),
+]
+KeepGps = Annotated[
+    bool, typer.Option("--keep-gps", help="Keep where the photo was taken, too.", rich_help_panel=FILES)
 ]
 Sheet = Annotated[bool, typer.Option("--sheet", help="Write a contact sheet, sheet.jpg, too.", rich_help_panel=FILES)]
 OutputFormatOption = Annotated[

@@ -95,7 +95,9 @@ def test_formats(run: Callable, photo: Path, output_format: str, suffix: str) ->
         assert image.format == output_format.upper()
 
 
-def test_exif_and_profile_are_kept_unless_stripped(run: Callable, icc_profile: Callable, pixels: np.ndarray) -> None:
+def test_exif_and_profile_are_kept_unless_stripped_and_gps_if_asked(
+    run: Callable, icc_profile: Callable, pixels: np.ndarray
+) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = "A town"
     exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N"}
@@ -103,10 +105,13 @@ def test_exif_and_profile_are_kept_unless_stripped(run: Callable, icc_profile: C
     Image.fromarray(pixels).convert("RGB").save("photo.png", exif=exif, icc_profile=profile)
     run("colorize", "photo.png", "-n", "1", "--seed", "7", "-o", "kept", "-f", "png", "-t", "0")
     run("colorize", "photo.png", "-n", "1", "--seed", "7", "-o", "stripped", "-f", "png", "-t", "0", "--strip")
+    run("colorize", "photo.png", "-n", "1", "--seed", "7", "-o", "placed", "-f", "png", "--keep-gps")
+    with Image.open("placed/photo-7-0.png") as placed:
+        assert placed.getexif().get_ifd(ExifTags.IFD.GPSInfo) == {ExifTags.GPS.GPSLatitudeRef: "N"}
     with Image.open("kept/photo-7-0.png") as kept, Image.open("stripped/photo-7-0.png") as stripped:
         assert kept.info["icc_profile"] == profile
         assert kept.getexif()[ExifTags.Base.ImageDescription] == "A town"
-        assert kept.getexif().get_ifd(ExifTags.IFD.GPSInfo) == {ExifTags.GPS.GPSLatitudeRef: "N"}
+        assert ExifTags.IFD.GPSInfo not in kept.getexif()
         assert not stripped.getexif()
         assert "icc_profile" not in stripped.info
         # to the photo's profile and back, the grey photo is the same within two roundings; in sRGB it is another

@@ -21,7 +21,7 @@ def exif() -> Image.Exif:
     exif[ExifTags.Base.ImageDescription] = "A town"
     exif[ExifTags.Base.Orientation] = 6
     exif[ExifTags.IFD.Exif] = {ExifTags.Base.DateTimeOriginal: "1931:05:06 07:08:09"}
-    exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (48.0, 1.0, 2.0)}
+    exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSMapDatum: "TOKYO", ExifTags.GPS.GPSLatitude: (48.0, 1.0, 2.0)}
     return exif
 
 
@@ -42,7 +42,7 @@ def test_metadata_goes_in_and_pixels_stay(
     Image.new("L", (24, 16)).save(source, **options)
     transparency = np.tile(np.arange(24, dtype=np.uint8), (16, 1)) if alpha else None
     plain = encode(coloring, transparency, output_format, 90)
-    with_metadata = embed(plain, output_format, read_metadata(source))
+    with_metadata = embed(plain, output_format, read_metadata(source, keep_gps=True))
     with Image.open(io.BytesIO(plain)) as one, Image.open(io.BytesIO(with_metadata)) as other:
         assert (one.mode, one.size) == (other.mode, other.size)
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
@@ -55,6 +55,19 @@ def test_metadata_goes_in_and_pixels_stay(
     assert kept[ExifTags.Base.Orientation] == 1
     for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
         assert kept.get_ifd(ifd) == exif[ifd]
+
+
+@pytest.mark.parametrize("input_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
+def test_where_a_photo_was_taken_stays_here_unless_asked(tmp_path: Path, exif: Image.Exif, input_format: str) -> None:
+    source = tmp_path / "photo"
+    Image.new("L", (24, 16)).save(source, input_format, exif=exif.tobytes())
+    asked, unasked = (read_metadata(source, keep_gps).exif or b"" for keep_gps in (True, False))
+    assert b"TOKYO" in asked
+    assert b"TOKYO" not in unasked
+    kept = Image.Exif()
+    kept.load(unasked)
+    assert ExifTags.IFD.GPSInfo not in kept
+    assert kept.get_ifd(ExifTags.IFD.Exif) == exif[ExifTags.IFD.Exif]
 
 
 def test_a_long_profile_takes_several_segments_of_a_jpeg(coloring: np.ndarray) -> None:
