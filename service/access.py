@@ -37,6 +37,8 @@ METRICS_PATH = "/metrics"
 
 BEARER = HTTPBearer(auto_error=False)
 ONE_DAY = 86_400  # seconds
+CLOCK_STEP_SECONDS = 1.0
+"""A clock that was set by more than this is not the one that counted."""
 
 log = structlog.get_logger()
 
@@ -52,7 +54,9 @@ class Access:
         self._ring = KeyRing(settings.api_keys_file) if settings.api_keys_file else None
         self._open_paths = frozenset(OPEN_PATHS if settings.metrics_need_key else OPEN_PATHS | {METRICS_PATH})
         self._limits = parse_limits(settings.rate_limit)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._counts = MemoryStorage()
+        self._limiter = MovingWindowRateLimiter(self._counts)
+        self._clock_offset = _clock_offset()
 
     @property
     def open_paths(self) -> frozenset[str] | None:
@@ -81,6 +85,7 @@ class Access:
             log.error("api_keys_not_reloaded", reason=str(error))
 
     def _count(self, key: Key) -> None:
+        self._mind_the_clock()
         limits = key.limits or self._limits
         full = [limit for limit in limits if not self._limiter.test(limit, key.name)]
         if full:
@@ -89,9 +94,19 @@ class Access:
         for limit in limits:
             self._limiter.hit(limit, key.name)
 
+    def _mind_the_clock(self) -> None:
+        """Forget all counts if the clock was set: `limits` would refuse until it shows again what it did."""
+        before, self._clock_offset = self._clock_offset, _clock_offset()
+        if abs(self._clock_offset - before) > CLOCK_STEP_SECONDS:
+            self._counts.reset()
+
     def _seconds_until_free(self, limit: RateLimitItem, key: Key) -> int:
         stats = self._limiter.get_window_stats(limit, key.name)
         return max(math.ceil(stats.reset_time - time.time()), 1)
+
+
+def _clock_offset() -> float:
+    return time.time() - time.monotonic()
 
 
 def allow_origins(app: FastAPI, settings: Settings) -> None:

@@ -43,17 +43,18 @@ class KeyRing:
     def __init__(self, path: Path) -> None:
         """Read the file. Raises KeyFileError."""
         self._path = path
-        self._changed = 0
+        self._state: tuple[int, ...] = ()
         self._keys: tuple[Key, ...] = ()
         self.reload()
 
     def reload(self) -> bool:
         """Read the file again if it has changed, and say whether it had. Raises KeyFileError; then nothing changes."""
         try:
-            changed = self._path.stat().st_mtime_ns
-            if changed == self._changed:
+            status = self._path.stat()
+            state = status.st_mtime_ns, status.st_ino, status.st_size  # a clock's tick may see several changes
+            if state == self._state:
                 return False
-            self._changed = changed  # a malformed file is complained about once
+            self._state = state  # a malformed file is complained about once
             text = self._path.read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise KeyFileError(f"{self._path}: cannot be read: {error}") from error

@@ -158,7 +158,8 @@ def test_retry_after_is_the_least_that_suffices(keys_file, monkeypatch, limits: 
     access = Access(Settings(api_keys_file=keys_file))
     scope = {"type": "http", "route": type("Route", (), {"path": PATH}), "state": {}}
     scope["headers"] = [(b"authorization", f"Bearer {key}".encode())]
-    monkeypatch.setattr(time, "time", lambda: now)
+    for clock in ("time", "monotonic"):
+        monkeypatch.setattr(time, clock, lambda: now)
 
     def seconds_to_wait() -> int:
         try:
@@ -178,6 +179,21 @@ def test_retry_after_is_the_least_that_suffices(keys_file, monkeypatch, limits: 
             assert seconds_to_wait() == 0
         waits.append(wait)
     assert max(waits) > 0
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
+def test_a_clock_that_jumps_locks_nobody_out(start, keys_file, monkeypatch, jump: float) -> None:
+    key, now = add_key(keys_file, "ann", "2/minute"), time.time
+    service = start(api_keys_file=keys_file)
+
+    def answers() -> list[httpx.Response]:
+        return [service.client.get("/v1/models", headers=bearer(key)) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers()] == [200, 200, 429]
+    monkeypatch.setattr(time, "time", lambda: now() + jump)
+    after = answers()
+    assert [answer.status_code for answer in after] == [200, 200, 429]
+    assert 1 <= int(after[-1].headers["retry-after"]) <= 60
 
 
 @pytest.mark.parametrize(

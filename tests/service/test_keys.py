@@ -106,6 +106,21 @@ def test_a_changed_file_is_read_again_and_a_malformed_one_changes_nothing(tmp_pa
     assert ring.find(ann) is None
 
 
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_change_within_one_tick_of_the_clock_is_seen(tmp_path, replaced: bool) -> None:
+    path = tmp_path / "keys"
+    ann = add_key(path, "ann")
+    ring, before = KeyRing(path), path.stat().st_mtime_ns
+    if replaced:
+        (tmp_path / "new").write_text(f"{DIGEST}  ann\n")
+        (tmp_path / "new").replace(path)
+    else:
+        path.write_text("")
+    os.utime(path, ns=(before, before))
+    assert ring.reload()
+    assert ring.find(ann) is None
+
+
 @pytest.mark.parametrize("name", ["", "two words", "two\nlines", " "])
 def test_a_name_is_one_word(tmp_path, name: str) -> None:
     with pytest.raises(KeyFileError, match="one word"):
