@@ -6,13 +6,14 @@ import sys
 import time
 import uuid
 from typing import Literal
+from urllib.parse import quote
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import Metrics
 from service.problems import INTERNAL_ERROR, internal_error
-from service.tracing import QUIET_PATHS, trace_id
+from service.tracing import QUIET_PATHS, hide_query, trace_id
 
 __all__ = ["RequestLog", "configure"]
 
@@ -75,6 +76,7 @@ class RequestLog:
         request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         started = time.perf_counter()
         status = 0
+        hide_query(scope)
 
         async def send_numbered(message: Message) -> None:
             nonlocal status
@@ -103,4 +105,5 @@ class RequestLog:
         if "code" in facts:
             self._metrics.rejected.labels(facts["code"]).inc()
         write = log.debug if path in QUIET_PATHS else log.info
-        write("request", method=method, path=scope["path"], status=status, seconds=round(seconds, 4), **facts)
+        asked = quote(scope["path"])  # without control characters, which a terminal would obey
+        write("request", method=method, path=asked, status=status, seconds=round(seconds, 4), **facts)

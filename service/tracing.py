@@ -8,7 +8,7 @@ from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
 from starlette.types import Scope
 
-__all__ = ["QUIET_PATHS", "TracingUnavailableError", "record_stages", "telemetry", "trace_id"]
+__all__ = ["QUIET_PATHS", "TracingUnavailableError", "hide_query", "record_stages", "telemetry", "trace_id"]
 
 QUIET_PATHS = {"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"}
 """asked every few seconds by machines"""
@@ -47,6 +47,12 @@ def record_stages(timings: Mapping[str, float]) -> None:
         end = start + round(seconds * NANOSECONDS)
         tracer.start_span(stage, start_time=start).end(end)
         start = end
+
+
+def hide_query(scope: Scope) -> None:
+    """Keep the query string out of the current request's span: it may hold a key, by mistake."""
+    if scope["query_string"]:
+        trace.get_current_span().set_attribute("url.query", "REDACTED")
 
 
 def trace_id() -> dict[str, str]:

@@ -88,6 +88,17 @@ def test_log_names_the_request_and_never_its_content(service, grey_png) -> None:
         assert secret not in repr(lines)
 
 
+@pytest.mark.usefixtures("own_logging")
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_path_cannot_write_to_the_terminal(start, capsys, log_format: str) -> None:
+    logs.configure(log_format)
+    start().client.get("/a%1b[2J%0aerror%c2%9b2J")
+    written = capsys.readouterr().err
+    assert "/a%1B%5B2J%0Aerror%C2%9B2J" in written
+    assert not {"\x1b", "\x9b"} & set(written)
+    assert not any(line.startswith("error") for line in written.splitlines())
+
+
 COMMON = {"image", "seed", "temperature", "output_format", "output_compression", "response_format"}
 FIELDS = {
     "colorizations": (COMMON | {"n", "offset", "latent_norm", "rank", "candidates", "select", "hints"}, {"image"}),

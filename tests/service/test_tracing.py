@@ -69,6 +69,16 @@ def test_errors_are_traced_without_their_texts(start, grey_png, spans) -> None:
     assert "secret" not in span.to_json()
 
 
+def test_a_query_string_is_not_traced(start, grey_png, spans) -> None:
+    service = start(tracing=True)
+    service.client.post("/v1/colorizations?api_key=secret", files={"image": grey_png})
+    service.client.get("/v1/models?secret")
+    assert [span.attributes.get("url.query") for span in spans.get_finished_spans() if not span.parent] == [
+        "REDACTED"
+    ] * 2
+    assert "secret" not in "".join(span.to_json() for span in spans.get_finished_spans())
+
+
 def test_machines_that_watch_are_not_traced(start, spans) -> None:
     service = start(tracing=True)
     for path in ("/livez", "/readyz", "/metrics"):
