@@ -1,6 +1,8 @@
 """Loading, waiting, giving up and stopping."""
 
+import re
 import signal
+import socket
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -151,6 +153,48 @@ def test_disconnected_client_is_not_worked_for(start, pool, grey_png) -> None:
     assert busy.result().status_code == 200
     assert service.post(grey_png).status_code == 200
     assert len(service.colorizer.photos) - warm_ups == 2, "worked for a client that had gone"
+
+
+def statuses(service) -> set[str]:
+    return set(re.findall(r'path="/v1/colorizations",status="(\d+)"', service.client.get("/metrics").text))
+
+
+def test_who_goes_while_sending_holds_no_place(start) -> None:
+    service = start()
+    url = service.client.base_url
+    head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    with socket.create_connection((url.host, url.port)) as connection:
+        connection.sendall(head.encode() + b'{"image": "')
+        eventually(lambda: accepted(service) == 1)
+    eventually(lambda: accepted(service) == 0)
+    assert statuses(service) == {"499"}
+
+
+@pytest.mark.parametrize("goes", [True, False])
+def test_no_more_samples_are_finished_for_who_is_gone_or_late(start, grey_png, monkeypatch, goes: bool) -> None:
+    service = start(deadline_seconds=30 if goes else 1)
+    finish, finished = service.colorizer.finish, []
+
+    def slowly(photo, drawn):
+        for each in finish(photo, drawn):
+            time.sleep(0.2)
+            finished.append(each)
+            yield each
+
+    monkeypatch.setattr(service.colorizer, "finish", slowly)
+    url, asked = service.client.base_url.join(PATH), {"files": {"image": grey_png}, "data": {"n": "16"}}
+    if goes:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(url, timeout=0.7, **asked)
+    else:
+        assert httpx.post(url, timeout=30, **asked).json()["code"] == "deadline"
+    eventually(lambda: accepted(service) == 0)
+    assert statuses(service) == {"499" if goes else "504"}
+    time.sleep(0.5)  # the one in work ends
+    made = len(finished)
+    assert 0 < made < 16
+    time.sleep(0.5)
+    assert len(finished) == made, "worked on for nobody"
 
 
 def test_stopping_finishes_what_was_accepted(start, pool, grey_png) -> None:
