@@ -47,6 +47,13 @@ def test_lock_covers_the_projects_dependencies(lock, python: str) -> None:
         assert requirement.specifier.contains(version), f"{requirement} is not {version}: run `make lock`"
 
 
+@pytest.mark.parametrize("folder", ["service", "model", "training", "benchmarks"])
+def test_what_is_excused_from_the_rules_of_safety_says_why(folder: str) -> None:
+    for file in (ROOT / folder).rglob("*.py"):
+        for excuse in re.findall(r"# noqa: S\d.*", file.read_text()):
+            assert re.match(r"# noqa: S\d+ (- |\()\w", excuse), f"{file}: {excuse}"
+
+
 FORBID = """
 import pickle
 import sys

@@ -31,4 +31,4 @@ def add_passing_commands(app: typer.Typer) -> None:
 
 def _become(module: str, *arguments: str) -> None:
     """Replace this process by a module's, so that signals and the exit status are its own."""
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - this Python, our modules
