@@ -1,6 +1,7 @@
 """`python -m benchmarks.ablations`: the cINN with one thing left out at a time, all trained for the same short time.
 
-Every variant starts untrained, sees the same photos, and is measured on the same ones at temperature 1.
+Every variant starts untrained, sees the same photos, and is measured on the same ones at temperature 1. The networks
+are smaller than the released one, for short training of that says nothing.
 The levels at 8×8 and 16×16 train together, then those at 32×32 and 64×64 alone, each turn for its share of the minutes;
 the chain has but one level. Results of each variant lie in a folder of its own below OUT, and a command that was ended
 goes on from there. Figures are those of benchmarks.quality, `failed` the share of photos whose samples overflow.
@@ -23,7 +24,7 @@ from benchmarks.collection import photos_of_subsets, seed_of
 from benchmarks.methods import CinnMethod
 from benchmarks.records import Record, Reference, measure
 from benchmarks.subset import Subset
-from benchmarks.variants import VARIANTS, Variant
+from benchmarks.variants import SMALL_CHAIN, SMALL_FLOW, VARIANTS, Variant
 from model.chain import ChainConfig
 from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.cinn import Cinn, CinnConfig
@@ -66,9 +67,9 @@ class StudyConfig:
     minutes: float
     limit: int = 50
     """photos measured of each subset"""
-    flow: CinnConfig = field(default_factory=CinnConfig)
-    chain: ChainConfig = field(default_factory=ChainConfig)
-    loop: LoopConfig = field(default_factory=LoopConfig)
+    flow: CinnConfig = SMALL_FLOW
+    chain: ChainConfig = SMALL_CHAIN
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=32))
 
 
 def study(
