@@ -9,7 +9,7 @@ gives the same bits on any number of cores.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -42,7 +42,8 @@ class Passes:
         self.device = device
 
     @cached_property
-    def _ways(self) -> "Cinn | RecordedPasses":
+    def _network(self) -> Cinn | RecordedPasses:
+        """The network, recorded on a CPU; on first use, since encoding does without."""
         return self.cinn if self.device == "cuda" else RecordedPasses(self.cinn, SAMPLES[self.device])
 
     @cached_property
@@ -54,7 +55,8 @@ class Passes:
         """Compute the condition of each photo, from (256, 256) L* in [0, 100]."""
         chunk = PHOTOS[self.device]
         parts = [np.stack(lightness[start : start + chunk]) for start in range(0, len(lightness), chunk)]
-        return [condition for found in self._threads.map(self._condition_chunk, parts) for condition in found]
+        found = self._threads.map(partial(self._condition_chunk, self._network), parts)
+        return [condition for conditions in found for condition in conditions]
 
     def sample(
         self, conditions: Sequence[Condition], latents: Sequence[Sequence[Tensor]]
@@ -72,7 +74,7 @@ class Passes:
         starts = range(0, len(owners), chunk)
         parts = list(
             self._threads.map(
-                self._sample_chunk,
+                partial(self._sample_chunk, self._network),
                 ([conditions[photo] for photo in owners[start : start + chunk]] for start in starts),
                 ([z[start : start + chunk] for z in filled] for start in starts),
             )
@@ -96,16 +98,18 @@ class Passes:
         return LogProb(encoded.log_prob.cpu(), [z.cpu() for z in encoded.latents])
 
     @torch.no_grad()
-    def _condition_chunk(self, photos: NDArray[np.float32]) -> list[Condition]:
+    def _condition_chunk(self, network: Cinn | RecordedPasses, photos: NDArray[np.float32]) -> list[Condition]:
         missing = PHOTOS[self.device] - len(photos)
         filled = np.concatenate((photos, np.zeros((missing, *photos.shape[1:]), np.float32)))
-        levels = self._ways.condition(torch.from_numpy(filled)[:, None].to(self.device))
+        levels = network.condition(torch.from_numpy(filled)[:, None].to(self.device))
         return [[level[i : i + 1] for level in levels] for i in range(len(photos))]
 
     @torch.no_grad()
-    def _sample_chunk(self, conditions: Sequence[Condition], latents: Sequence[Tensor]) -> Samples:
+    def _sample_chunk(
+        self, network: Cinn | RecordedPasses, conditions: Sequence[Condition], latents: Sequence[Tensor]
+    ) -> Samples:
         condition = [torch.cat(level) for level in zip(*conditions, strict=True)]
-        return self._ways.sample(condition, [z.to(self.device) for z in latents])
+        return network.sample(condition, [z.to(self.device) for z in latents])
 
     @contextmanager
     def running(self) -> Iterator[None]:
