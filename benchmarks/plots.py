@@ -100,7 +100,7 @@ def _color(name: str, i: int) -> str:
 
 def _bars(axes: Axes, values: dict[str, float], label: str, title: str) -> None:
     names = list(values)
-    colors = [OURS_COLOR if "tintflow" in name or name == "float32, channels last" else OTHERS[0] for name in names]
+    colors = [OURS_COLOR if "tintflow" in name else OTHERS[0] for name in names]
     axes.barh(names, list(values.values()), color=colors)
     for y, value in enumerate(values.values()):
         axes.annotate(

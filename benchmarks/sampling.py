@@ -118,7 +118,7 @@ def _recorded(colorizer: CinnColorizer, latents: Sequence[Tensor], reference: Te
     first = time.perf_counter() - started
     far = (torch.from_numpy(chroma) - reference).norm(dim=1)
     return Variant(
-        "float32, channels last, recorded, side by side",
+        "tintflow: float32, recorded, side by side",
         median_seconds(partial(colorizer.condition, lightness), colorizer.device),
         median_seconds(partial(colorizer.sample, condition, latents), colorizer.device),
         first,
@@ -134,7 +134,7 @@ def _ways(
     stored: Cinn, ordered: Cinn, exact: Context, rounded: Context, device: str, compiled: bool
 ) -> Iterator[tuple[str, Cinn, Context, str | None]]:
     yield "float32", stored, exact, None
-    yield "float32, channels last", ordered, exact, None
+    yield f"{'tintflow: ' * (device == 'cuda')}float32, channels last", ordered, exact, None
     yield "bfloat16", stored, rounded, None
     yield "bfloat16, channels last", ordered, rounded, None
     if compiled:
