@@ -23,7 +23,8 @@ from rich.table import Table
 from benchmarks.square import square
 from model.color import photo_to_lightness, rgb_to_lab
 from model.colorizer import CinnColorizer, load_colorizer
-from model.errors import ModelError
+from model.device import THREADS
+from model.errors import InputError, ModelError
 from model.protocol import Hint, LatentName, SampleOptions, TransferOptions, VariationOptions
 from training.data import NoPhotosError, read_named_photos
 
@@ -248,15 +249,15 @@ def main(
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help=f"Measure only some of {', '.join(PROMISES)}.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Measure at most so many photos for each promise.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the model; default: all cores.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
 ) -> None:
     """Measure what the latent tools promise; exit with 1 where a promise is not kept."""
     console = Console(stderr=True)
-    if threads:
-        torch.set_num_threads(threads)
-    chosen = {name: PROMISES[name] for name in only or PROMISES}
     try:
+        unknown = set(only or ()) - set(PROMISES)
+        if unknown:
+            raise InputError("only", f"some of {list(PROMISES)}", sorted(unknown))
+        chosen = {name: PROMISES[name] for name in only or PROMISES}
         colorizer = load_colorizer(weights, device)
         photos = [square(photo) for _, photo in track(read_named_photos(data), "reading", console=console)]
     except (ModelError, NoPhotosError) as error:
@@ -276,7 +277,7 @@ def main(
         for i, (figure, value) in enumerate(found.items()):
             table.add_row("" if i else name, figure, f"{value:.4g}", "" if i else "yes" if kept else "no")
     console.print(table)
-    facts = {"weights": colorizer.info.sha256, "device": colorizer.device, "threads": torch.get_num_threads()}
+    facts = {"weights": colorizer.info.sha256, "device": colorizer.device, "threads": THREADS}
     text = json.dumps(report | {"settings": facts}, indent=2)
     if json_file == "-":
         print(text)
