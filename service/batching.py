@@ -149,18 +149,24 @@ class Batcher:
         if not batch:
             return
         self._observe(sum(job.latents for job in batch))
-        try:
-            results = await self.call(batch[0].run, [job.item for job in batch])
-        except Exception as error:  # whatever it is, it is told to those whom it is about
-            if len(batch) == 1:
-                if not batch[0].result.done():
-                    batch[0].result.set_exception(error)
-                return
-            log.warning("batch_halved", requests=len(batch), reason=f"{type(error).__name__}: {error}"[:200])
+        if not await self._succeeds(batch):
+            # no sooner than here, where the error is gone: it holds on to all memory that the failed pass had taken
             middle = len(batch) // 2
             await self._run(batch[:middle])
             await self._run(batch[middle:])
-            return
+
+    async def _succeeds(self, batch: Sequence[_Job]) -> bool:
+        """Run a batch and tell its jobs what came of it, or say that it is to be halved."""
+        try:
+            results = await self.call(batch[0].run, [job.item for job in batch])
+        except Exception as error:  # whatever it is, it is told to those whom it is about
+            if len(batch) > 1:
+                log.warning("batch_halved", requests=len(batch), reason=f"{type(error).__name__}: {error}"[:200])
+                return False
+            if not batch[0].result.done():
+                batch[0].result.set_exception(error)
+            return True
         for job, result in zip(batch, results, strict=True):
             if not job.result.done():
                 job.result.set_result(result)
+        return True

@@ -161,9 +161,11 @@ class Painter:
         except ModelError as error:
             if len(photos) == 1:
                 yield Outcome(photos[0][0], [], [], str(error))
-            else:
-                for each in photos:
-                    yield from self._paint([each])
+                return
+            drawn = None
+        if drawn is None:  # the error is gone: it held on to all memory that the failed pass had taken
+            for each in photos:
+                yield from self._paint([each])
             return
         for (photo, target, decoded), samples in zip(photos, drawn, strict=True):
             try:

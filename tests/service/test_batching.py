@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
@@ -159,6 +160,28 @@ def test_out_of_memory_halves_the_batch() -> None:
         assert [batch for batch in network.batches if len(batch) == 2] == [[0, 1], [2, 3], [4, 5], [6, 7]]
 
     asyncio.run(with_batcher(work))
+
+
+def test_a_failed_batch_holds_no_memory_while_its_halves_are_tried() -> None:
+    class Memory:
+        pass
+
+    taken: list[weakref.ref[Memory]] = []
+    held: list[int] = []
+
+    def run(numbers: Sequence[int]) -> list[int]:
+        held.append(sum(memory() is not None for memory in taken))
+        memory = Memory()
+        taken.append(weakref.ref(memory))
+        if len(numbers) > 1:
+            raise MemoryError
+        return list(numbers)
+
+    async def work(batcher: Batcher, network: Network) -> None:
+        await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(4)))
+
+    asyncio.run(with_batcher(work))
+    assert held == [0] * 7
 
 
 def test_what_is_given_up_is_not_run() -> None:

@@ -1,6 +1,7 @@
 """What an actor of `tintflow bulk` makes of a batch; on Ray itself, tests/cluster does."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def test_a_photo_that_the_model_fails_on_does_not_take_others_along(painter: Pai
     seen: list[int] = []
 
     def fail(tasks: Any) -> Any:
+        assert sys.exception() is None, "an error still holds the memory of the pass that failed"
         seen.append(len(tasks))
         if len(tasks) > 1 or len(seen) == 2:  # with others, and then the first alone
             raise NonFiniteError("not a number")
