@@ -103,7 +103,9 @@ def _answer(
 async def known_error(request: Request, error: Exception) -> JSONResponse:
     """Answer a service's or model's error by the table."""
     status, code = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
-    fields, headers = None, {}
+    fields, headers, detail = None, {}, str(error)
+    if isinstance(error, ModelError):
+        detail = detail.partition("\n")[0]  # below, libraries tell of their own insides
     if isinstance(error, errors.ParameterError):
         fields = list(error.problems)
     if isinstance(error, InputError):
@@ -113,7 +115,7 @@ async def known_error(request: Request, error: Exception) -> JSONResponse:
         headers["WWW-Authenticate"] = CHALLENGES[type(error)]
     if isinstance(error, errors.RetryLaterError):
         headers["Retry-After"] = str(error.retry_after_seconds)
-    return _answer(status, code, str(error), fields, headers)
+    return _answer(status, code, detail, fields, headers)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

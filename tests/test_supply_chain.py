@@ -47,6 +47,17 @@ def test_lock_covers_the_projects_dependencies(lock, python: str) -> None:
         assert requirement.specifier.contains(version), f"{requirement} is not {version}: run `make lock`"
 
 
+def test_images_install_what_the_locks_pin_and_the_project_alone() -> None:
+    dockerfile = (ROOT / "docker" / "Dockerfile").read_text().replace("\\\n", " ")
+    installs = re.findall(r"\bpip3? (?:[^\s&]+ )*?install (.*?)(?:&&|$)", dockerfile, re.MULTILINE)
+    assert all("--no-deps" in each for each in installs)
+    hashed, other = ([each for each in installs if ("--require-hashes" in each) == wanted] for wanted in (True, False))
+    assert {each.split()[-1] for each in hashed} == {"rest.lock", "torch.lock", "ray.lock"}
+    torch_of_the_cpu, project = other
+    assert "torch.lock" in torch_of_the_cpu
+    assert project.split()[-1] == "."
+
+
 @pytest.mark.parametrize("folder", ["service", "model", "training", "benchmarks"])
 def test_what_is_excused_from_the_rules_of_safety_says_why(folder: str) -> None:
     for file in (ROOT / folder).rglob("*.py"):

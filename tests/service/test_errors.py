@@ -11,7 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from model.errors import InputError, ModelError, NonFiniteError
+from model.errors import InputError, ModelError, NonFiniteError, OutOfMemoryError
 from service.errors import ServiceError
 from service.problems import INTERNAL_ERROR, PROBLEMS, ROUTER_CODES
 
@@ -198,6 +198,10 @@ def test_errors_of_the_model(service, grey_png) -> None:
     assert answer.json()["errors"][0]["field"] == "temperature"
     service.colorizer.error = NonFiniteError("a*b* are not finite")
     assert_problem(service.post(grey_png), 500, "non_finite", "finite")
+    service.colorizer.error = OutOfMemoryError("cpu has no memory left: 9 bytes\nTraceback of it:\n /opt/inside.py")
+    answer = service.post(grey_png)
+    assert_problem(answer, 503, "out_of_memory")
+    assert answer.json()["detail"] == "cpu has no memory left: 9 bytes"
 
 
 def test_unforeseen_error(service, grey_png) -> None:
