@@ -1,8 +1,14 @@
 """Traces: one of each request, with a span for each stage."""
 
+import gzip
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
+from threading import Thread
 
 import pytest
 import structlog
@@ -94,6 +100,50 @@ def test_nothing_is_traced_by_default(start, grey_png, spans) -> None:
 def test_stages_outside_of_a_request_are_not_traced(spans) -> None:
     record_stages({"decode": 0.1})
     assert not spans.get_finished_spans()
+
+
+ASK = """
+from fastapi.testclient import TestClient
+from service.app import create_app
+from service.settings import Settings
+
+def load(settings):
+    raise FileNotFoundError
+
+with TestClient(create_app(Settings(), load)) as client:
+    client.get("/v1/models?secret")
+"""
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
+    """The address of a collector, and the path and body of each request that it gets."""
+    got: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append((self.path, gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}", got
+        server.shutdown()
+
+
+def test_traces_reach_the_collector(collector) -> None:
+    url, got = collector
+    environment = os.environ | {"TINTFLOW_TRACING": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": url}
+    subprocess.run([sys.executable, "-c", ASK], env=environment, check=True, timeout=100)  # noqa: S603
+    assert {path for path, _ in got} == {"/v1/traces"}
+    sent = b"".join(body for _, body in got)
+    assert b"GET /v1/models" in sent
+    assert b"secret" not in sent
 
 
 def test_tracing_without_the_extra_ends_the_start(monkeypatch, caplog) -> None:
