@@ -17,6 +17,7 @@ from service.logs import RequestLog
 from service.metrics import Metrics
 from service.openapi import describe_schemas
 from service.routes import router
+from service.sending import Sending
 from service.settings import Settings
 from service.tracing import telemetry
 
@@ -54,6 +55,7 @@ def create_app(settings: Settings, load: Load, network: Network | None = None) -
     app.add_middleware(RequestLog, metrics=metrics)
     allow_origins(app, settings)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Sending, seconds=settings.deadline_seconds)
     app.include_router(router)
     app.include_router(openai_images.router)
     app.include_router(open_inference.router)

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     canary_seconds: float = Field(default=30.0, gt=0)
     """from one look at whether the model still works to the next"""
     deadline_seconds: float = Field(default=120.0, gt=0)
-    """from a request's acceptance to its answer, upload and waiting included; later is 504"""
+    """from a request's acceptance to its answer, upload and waiting included, else 504; and then for it to be read"""
     codec_threads: int = Field(default=4, gt=0)
     """threads that encode, and as many processes that decode"""
     decode_seconds: float = Field(default=20.0, gt=0)
