@@ -34,8 +34,7 @@ class Sending:
                 async with asyncio.timeout(self._seconds):
                     for start in starts:
                         more = start != starts[-1] or message.get("more_body", False)
-                        piece = {"body": body[start : start + PIECE_BYTES], "more_body": more}
-                        await send(message | piece)
+                        await send({**message, "body": body[start : start + PIECE_BYTES], "more_body": more})
             except TimeoutError:  # the server closes the connection, since the answer is not complete
                 log.warning("answer_not_read", bytes=len(body))
 
