@@ -12,6 +12,7 @@ from service.app import create_app
 from service.command_line.bulk import add_bulk_command
 from service.command_line.commands import add_commands
 from service.command_line.passing import add_passing_commands
+from service.connections import Connection
 from service.engine import Engine, State
 from service.key_commands import app as keys
 from service.keys import KeyFileError
@@ -50,6 +51,7 @@ def serve(
         log_config=None,
         access_log=False,  # the application logs requests itself, with their numbers
         server_header=False,
+        http=Connection,
         ws="none",
         timeout_graceful_shutdown=int(settings.deadline_seconds) + 1,
     )

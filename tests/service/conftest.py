@@ -39,6 +39,7 @@ from model.protocol import (
 )
 from service.app import create_app
 from service.cli import Server
+from service.connections import Connection
 from service.settings import Settings
 
 START_SECONDS = 30
@@ -181,7 +182,9 @@ class Service:
 @contextmanager
 def running(load: Callable[[Settings], Any], colorizer: FakeColorizer, **settings: object) -> Iterator[Service]:
     app = create_app(Settings(**{"canary_seconds": NO_CANARY_SECONDS} | settings), load)  # type: ignore[arg-type]
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=10)
+    config = uvicorn.Config(
+        app, port=0, log_config=None, access_log=False, http=Connection, ws="none", timeout_graceful_shutdown=10
+    )
     server = Server(config, app.state.engine)
     thread = threading.Thread(target=server.run, name="server")
     thread.start()
