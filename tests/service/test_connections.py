@@ -40,6 +40,22 @@ def test_who_does_not_end_a_head_is_left(start, monkeypatch, sent: bytes) -> Non
         assert answered(connection).count(b"HTTP/1.1 200") == (WHOLE in sent)
 
 
+def test_a_body_is_not_read_for_ever_after_its_answer(start, monkeypatch) -> None:
+    monkeypatch.setattr("service.connections.HEAD_SECONDS", 0.5)
+    with connected(start()) as connection:
+        connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000000000\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 404")
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        with pytest.raises(ConnectionError):
+            trickle(connection, give_up)
+
+
+def trickle(connection: socket.socket, until: float) -> None:
+    while time.monotonic() < until:
+        connection.sendall(b"a")
+        time.sleep(0.05)
+
+
 def test_a_request_that_takes_longer_than_a_head_may_is_answered(start, monkeypatch, grey_png) -> None:
     monkeypatch.setattr("service.connections.HEAD_SECONDS", 0.2)
     service = start()
@@ -56,14 +72,18 @@ def test_a_request_that_takes_longer_than_a_head_may_is_answered(start, monkeypa
         assert answered(connection).startswith(b"HTTP/1.1 200")
 
 
+CHUNKED = b"POST /v1/colorizations HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("begun", [b"GET /livez HTTP/1.1\r\n", CHUNKED + b"0\r\n", CHUNKED + b"1\r\n{\r\n0\r\n"])
 @pytest.mark.parametrize("more", [b"a" * 1000, b"a: b\r\n" * 200])
-def test_a_head_without_end_is_refused(start, more: bytes) -> None:
+def test_a_head_or_trailer_without_end_is_refused(start, begun: bytes, more: bytes) -> None:
     def send_much(connection: socket.socket) -> None:
         for _ in range(100 * MAX_HEAD_BYTES // len(more)):
             connection.sendall(more)
 
     with connected(start()) as connection:
-        connection.sendall(b"GET /livez HTTP/1.1\r\n")
+        connection.sendall(begun)
         with pytest.raises(ConnectionError):
             send_much(connection)
 
