@@ -25,7 +25,7 @@ from model.recording import RecordedPasses
 __all__ = ["Condition", "Passes"]
 
 SAMPLES = {"cpu": 2, "cuda": 16}
-"""Samples of a chunk."""
+"""Samples of a chunk, until memory runs out."""
 PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
 CPU_MEMORY_ERROR = "can't allocate memory"
@@ -40,11 +40,12 @@ class Passes:
     def __init__(self, cinn: Cinn, device: str) -> None:
         self.cinn = cinn
         self.device = device
+        self._samples, self._photos = SAMPLES[device], PHOTOS[device]
 
     @cached_property
     def _network(self) -> Cinn | RecordedPasses:
         """The network, recorded on a CPU; on first use, since encoding does without."""
-        return self.cinn if self.device == "cuda" else RecordedPasses(self.cinn, SAMPLES[self.device])
+        return self.cinn if self.device == "cuda" else RecordedPasses(self.cinn, self._samples)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
@@ -53,7 +54,7 @@ class Passes:
 
     def condition(self, lightness: Sequence[NDArray[np.float32]]) -> list[Condition]:
         """Compute the condition of each photo, from (256, 256) L* in [0, 100]."""
-        chunk = PHOTOS[self.device]
+        chunk = self._photos
         parts = [np.stack(lightness[start : start + chunk]) for start in range(0, len(lightness), chunk)]
         found = self._threads.map(partial(self._condition_chunk, self._network), parts)
         return [condition for conditions in found for condition in conditions]
@@ -67,7 +68,7 @@ class Passes:
         """
         numbers = [len(levels[0]) for levels in latents]
         owners = [photo for photo, n in enumerate(numbers) for _ in range(n)]
-        chunk = SAMPLES[self.device]
+        chunk = self._samples
         missing = -len(owners) % chunk
         owners += [0] * missing
         filled = [F.pad(torch.cat(level), (0, 0, 0, missing)) for level in zip(*latents, strict=True)]
@@ -99,7 +100,7 @@ class Passes:
 
     @torch.no_grad()
     def _condition_chunk(self, network: Cinn | RecordedPasses, photos: NDArray[np.float32]) -> list[Condition]:
-        missing = PHOTOS[self.device] - len(photos)
+        missing = self._photos - len(photos)
         filled = np.concatenate((photos, np.zeros((missing, *photos.shape[1:]), np.float32)))
         levels = network.condition(torch.from_numpy(filled)[:, None].to(self.device))
         return [[level[i : i + 1] for level in levels] for i in range(len(photos))]
@@ -113,13 +114,19 @@ class Passes:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run without gradients, and raise OutOfMemoryError where the device has no memory left."""
+        """Run without gradients, and raise OutOfMemoryError where the device has no memory left.
+
+        After it, passes are half as large, so that trying again may help.
+        """
         try:
             with torch.no_grad():
                 yield
         except (RuntimeError, MemoryError) as error:  # torch's own out-of-memory error is a RuntimeError
             if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and CPU_MEMORY_ERROR not in str(error):
                 raise
+            self._samples, self._photos = max(1, self._samples // 2), max(1, self._photos // 2)
+            self.__dict__.pop("_network", None)  # recorded for the size before
             if self.device == "cuda":
                 torch.cuda.empty_cache()
-            raise OutOfMemoryError(f"{self.device} has no memory left: {error}") from error
+            reason = f"{error}".strip().rpartition("\n")[2]  # a recorded pass tells at length where it was
+            raise OutOfMemoryError(f"{self.device} has no memory left: {reason}") from error

@@ -7,8 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from model.checkpoint import Checkpoint
+from model.cinn import Samples
 from model.colorizer import CinnColorizer
 from model.errors import InputError, OutOfMemoryError
 from model.protocol import (
@@ -130,13 +132,30 @@ def test_chroma_has_to_be_asked_for(colorizer: CinnColorizer) -> None:
         MemoryError(),
     ],
 )
-def test_no_memory_left(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch, raised: Exception) -> None:
-    def fail(*arguments: object) -> None:
-        raise raised
+def test_no_memory_left(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, raised: Exception) -> None:
+    colorizer = CinnColorizer(tiny_checkpoint, "cpu")
+    asked = [task(colorizer, 0, SampleOptions(2, 0))]
+    (before,) = colorizer.draw_all(asked)
+    whole, sizes = RecordedPasses.sample, list[int]()
 
-    monkeypatch.setattr("model.passes.RecordedPasses.sample", fail)
+    def fail_if_large(passes: RecordedPasses, condition: Sequence[Tensor], latents: Sequence[Tensor]) -> Samples:
+        sizes.append(len(latents[0]))
+        if sizes[-1] > 1:
+            raise raised
+        return whole(passes, condition, latents)
+
+    monkeypatch.setattr(RecordedPasses, "sample", fail_if_large)
     with pytest.raises(OutOfMemoryError):
-        colorizer.draw_all([task(colorizer, 0, SampleOptions(1, 0))])
-    raised = RuntimeError("shapes do not match")
+        colorizer.draw_all(asked)
+    (after,) = colorizer.draw_all(asked)
+    assert sizes == [2, 1, 1]
+    np.testing.assert_allclose(after.chroma, before.chroma, atol=1e-3)
+
+
+def test_other_errors_stay_what_they_are(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(RecordedPasses, "sample", fail)
     with pytest.raises(RuntimeError, match="shapes"):
         colorizer.draw_all([task(colorizer, 0, SampleOptions(1, 0))])
