@@ -25,10 +25,12 @@ from service.errors import ServiceError
 from service.loading import load_colorizer
 from service.settings import Settings
 
-__all__ = ["Asked", "Outcome", "Source", "colorize_all", "on_ray", "read_folder", "read_parquet"]
+__all__ = ["Asked", "Outcome", "Source", "colorize_all", "count_rows", "on_ray", "read_folder", "read_parquet"]
 
 PHOTOS_AT_ONCE = 16
-"""Photos of a batch: they share passes through the network, and are held as pixels together."""
+"""Photos of a batch: they share passes through the network."""
+PIXELS_AT_ONCE = 50_000_000
+"""Photos with so many pixels together are finished before another is decoded."""
 SUFFIXES: dict[OutputFormat, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
 
 Batch = dict[str, NDArray[Any]]
@@ -68,12 +70,15 @@ class Source:
 
     dataset: Any
     count: int
+    columns: tuple[str, str] | None = None
+    """of images and of names; None where photos are files, in columns `photo` and `target`"""
 
 
 @contextmanager
 def on_ray(address: str, processors: int | None) -> Iterator[None]:
     """Connect to a Ray cluster, or start one on this machine with so many processors if the address is `local`."""
     os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # what it tells of, progress and the report tell better
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray tells its makers of the machine
     import ray
 
     ray.init(address, num_cpus=processors, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
@@ -88,17 +93,26 @@ def read_folder(photos: Mapping[str, Path]) -> Source:
     """Read files, each for the name that its colorings get; every node must see them under the same path."""
     import ray
 
-    rows = [{"photo": str(path), "target": target} for target, path in photos.items()]
+    # as bytes: what Unix calls a name need not be text
+    rows = [{"photo": os.fsencode(path), "target": os.fsencode(target)} for target, path in photos.items()]
     blocks = -(-len(rows) // PHOTOS_AT_ONCE)
     return Source(ray.data.from_items(rows, override_num_blocks=blocks), len(rows))
 
 
-def read_parquet(files: list[Path], image: str, name: str) -> Source:
-    """Read photos from Parquet files: columns of images, as files' bytes, and of names, which must differ."""
+def count_rows(file: Path) -> int:
+    """Return how many rows a Parquet file says it has. Raises ValueError or OSError for a broken one."""
+    from pyarrow import parquet
+
+    return int(parquet.read_metadata(file).num_rows)
+
+
+def read_parquet(files: Mapping[Path, int], image: str, name: str) -> Source:
+    """Read photos from Parquet files of so many rows: columns of images and of names, which must differ."""
     import ray
 
-    dataset = ray.data.read_parquet([str(file) for file in files], columns=[image, name])
-    return Source(dataset.rename_columns({image: "data", name: "photo"}), dataset.count())
+    # reading asks for no processor of its own: the actors may have them all, and would wait for it for ever
+    dataset = ray.data.read_parquet([str(file) for file in files], columns=[image, name], num_cpus=0)
+    return Source(dataset, sum(files.values()), (image, name))
 
 
 def colorize_all(source: Source, asked: Asked, out: Path, actors: int, gpus: float) -> Iterator[Outcome]:
@@ -107,7 +121,7 @@ def colorize_all(source: Source, asked: Asked, out: Path, actors: int, gpus: flo
 
     outcomes = source.dataset.map_batches(
         Painter,
-        fn_constructor_args=(asked, str(out.resolve())),
+        fn_constructor_args=(asked, str(out.resolve()), source.columns),
         batch_size=PHOTOS_AT_ONCE,
         compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=1,
@@ -120,34 +134,39 @@ def colorize_all(source: Source, asked: Asked, out: Path, actors: int, gpus: flo
 class Painter:
     """Colorizes batches of photos, and writes the colorings. A bad photo is no error, but an outcome."""
 
-    def __init__(self, asked: Asked, out: str) -> None:
+    def __init__(self, asked: Asked, out: str, columns: tuple[str, str] | None = None) -> None:
+        """columns: see Source."""
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-        self._asked, self._out = asked, Path(out)
+        self._asked, self._out, self._columns = asked, Path(out), columns
         self._settings = Settings()
         self._colorizer = load_colorizer(self._settings)
         self._decoders = Decoders(self._settings.decode_seconds)
 
     def __call__(self, batch: Batch) -> Batch:
-        """Return a column of outcomes, as JSON. batch: columns `photo`, and `target` or `data`."""
-        columns = [batch["photo"], *(batch.get(name, [None] * len(batch["photo"])) for name in ("target", "data"))]
+        """Return a column of outcomes, as JSON."""
+        image, name = self._columns or ("photo", "target")
         outcomes: list[Outcome] = []
         waiting: list[tuple[str, str, DecodedPhoto]] = []
-        for photo, target, data in zip(*columns, strict=True):
+        for given, data in zip(batch[name], batch[image], strict=True):
+            target = _text(given)
+            photo = target if self._columns else _text(data)
             try:
-                place = _below(photo) if target is None else str(target)
+                place = _below(target)
                 if all((self._out / file).exists() for file in self._asked.files(place)):
-                    outcomes.append(Outcome(str(photo), self._asked.files(place), []))
-                else:
-                    waiting.append((str(photo), place, self._read(str(photo), data)))
+                    outcomes.append(Outcome(photo, self._asked.files(place), []))
+                    continue
+                content = _bytes(data) if self._columns else Path(photo).read_bytes()
+                waiting.append((photo, place, self._decode(content)))
             except (ServiceError, OSError, ValueError) as error:
-                outcomes.append(Outcome(str(photo), [], [], str(error)))
+                outcomes.append(Outcome(photo, [], [], str(error)))
+            if sum(decoded.width * decoded.height for *_, decoded in waiting) >= PIXELS_AT_ONCE:
+                outcomes += self._paint(waiting)
+                waiting.clear()
         outcomes += self._paint(waiting)
         return {"outcome": np.array([json.dumps(asdict(each)) for each in outcomes], dtype=object)}
 
-    def _read(self, photo: str, data: Any) -> DecodedPhoto:
-        decoded = self._decoders.decode(
-            Path(photo).read_bytes() if data is None else bytes(data), self._settings.max_pixels
-        )
+    def _decode(self, data: bytes) -> DecodedPhoto:
+        decoded = self._decoders.decode(data, self._settings.max_pixels)
         check_output_size(decoded.width, decoded.height, self._asked.output_format)
         return decoded
 
@@ -171,7 +190,7 @@ class Painter:
             try:
                 self._write(target, decoded, samples)
                 yield Outcome(photo, asked.files(target), list(samples.bits_per_dim))
-            except (ModelError, OSError) as error:
+            except (ModelError, ServiceError, OSError, ValueError) as error:
                 yield Outcome(photo, [], [], str(error))
 
     def _write(self, target: str, decoded: DecodedPhoto, drawn: Drawn) -> None:
@@ -186,9 +205,22 @@ class Painter:
             part.replace(file)
 
 
+def _bytes(image: Any) -> bytes:
+    """Return the bytes of an image from a table: itself, or as data sets of Hugging Face's have it, in a struct."""
+    found = image.get("bytes") if isinstance(image, dict) else image
+    if not isinstance(found, bytes):
+        raise ValueError(f"expected the bytes of an image, got {type(found).__name__}")
+    return found
+
+
+def _text(name: Any) -> str:
+    """Return a name, which may be bytes, a number or missing."""
+    return "" if name is None else os.fsdecode(name) if isinstance(name, bytes) else str(name)
+
+
 def _below(name: str) -> str:
-    """Return a name that is a path below the output folder. Raises ValueError for one that leads out of it."""
+    """Return a name that is a path below the output folder. Raises ValueError for any other."""
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.name:
+    if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name:
         raise ValueError(f"the name {name!r} is no path below a folder")
     return name

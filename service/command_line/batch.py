@@ -109,12 +109,14 @@ def run_batch(
     return troubles
 
 
-def finish(troubles: Sequence[Trouble]) -> None:
-    """Tell what failed, and end with status 1 if anything did."""
+def finish(troubles: Sequence[Trouble], more: int = 0, where: str = "") -> None:
+    """Tell what failed, how many more did and where these are told of; end with status 1 if anything did."""
     if not troubles:
         return
-    table = Table("not done", "why", title=f"{len(troubles)} not done", title_justify="left")
+    table = Table("not done", "why", title=f"{len(troubles) + more} not done", title_justify="left")
     for trouble in troubles:
         table.add_row(trouble.name, trouble.reason)
+    if more:
+        table.add_row(f"and {more} more", where)
     Console(stderr=True).print(table)
     raise typer.Exit(FAILED)

@@ -1,8 +1,10 @@
 """`tintflow bulk`: very many photos, by as many processes and machines as there are."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from service.bulk import Asked, Outcome, Source, colorize_all, on_ray, read_folder, read_parquet
+from service.bulk import Asked, Outcome, Source, colorize_all, count_rows, on_ray, read_folder, read_parquet
 from service.command_line import options as o
 from service.command_line.batch import INTERRUPTED, MISUSED, RateColumn, finish
 from service.command_line.photos import Trouble, find_photos
@@ -20,6 +22,8 @@ __all__ = ["add_bulk_command"]
 
 ASKED_FILE, REPORT = "bulk.json", "bulk.jsonl"
 WHERE = "Where"  # a panel of --help
+TOLD = 20
+"""Photos not done that the command itself tells of; the report tells of all."""
 
 
 def add_bulk_command(app: typer.Typer) -> None:
@@ -69,8 +73,8 @@ def add_bulk_command(app: typer.Typer) -> None:
         except Exception as error:  # of Ray's many, none is about one photo
             typer.echo(str(error), err=True)
             raise typer.Exit(MISUSED) from error
-        typer.echo(f"{work.done} done, {work.before} done before, {len(work.troubles)} not done")
-        finish(work.troubles)
+        typer.echo(f"{work.done} done, {work.before} done before, {work.failed} not done")
+        finish(work.troubles, work.failed - len(work.troubles), f"see {out / REPORT}")
 
 
 class _Work:
@@ -78,12 +82,13 @@ class _Work:
 
     def __init__(self, photos: Path, out: Path, image: str, name: str) -> None:
         self._photos, self._out, self._columns = photos, out, (image, name)
-        self.done = self.before = 0
+        self.done = self.before = self.failed = 0
         self.troubles: list[Trouble] = []
+        """the first few"""
 
     def run(self, asked: Asked, actors: int, gpus: float) -> None:
         """Colorize them all; show progress, and write the report."""
-        source = self._read()
+        told = _told_of(self._out / REPORT)
         columns = (
             TextColumn("bulk"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn(),
         )  # fmt: skip
@@ -92,26 +97,50 @@ class _Work:
             (self._out / REPORT).open("a", 1, encoding="utf-8") as report,
             Progress(*columns, console=console, disable=not console.is_terminal) as progress,
         ):
-            task = progress.add_task("", total=source.count)
-            for outcome in colorize_all(source, asked, self._out, actors, gpus):
+            source, troubles = self._read()
+            failures = (Outcome(trouble.name, [], [], trouble.reason) for trouble in troubles)
+            outcomes = colorize_all(source, asked, self._out, actors, gpus) if source else ()
+            task = progress.add_task("", total=len(troubles) + (source.count if source else 0))
+            for outcome in chain(failures, outcomes):
                 progress.advance(task)
-                if self._count(outcome):
+                self._count(outcome)
+                # one made before a kill may have been lost on its way to the report
+                if outcome.error is not None or outcome.bits_per_dim or outcome.photo not in told:
                     report.write(json.dumps(asdict(outcome)) + "\n")
 
-    def _read(self) -> Source:
+    def _read(self) -> tuple[Source | None, list[Trouble]]:
+        """Return the photos, if there are any, and what is none."""
+        troubles: list[Trouble] = []
         tables = sorted(self._photos.rglob("*.parquet")) if self._photos.is_dir() else [self._photos]
-        if tables:
-            return read_parquet(tables, *self._columns)
-        found, self.troubles = find_photos([self._photos], self._out)
-        return read_folder({photo.target.as_posix(): photo.source for photo in found})
+        if not tables:
+            found, troubles = find_photos([self._photos], self._out)
+            photos = {photo.target.as_posix(): photo.source for photo in found}
+            return read_folder(photos) if photos else None, troubles
+        rows: dict[Path, int] = {}
+        for table in tables:
+            try:
+                rows[table] = count_rows(table)
+            except (OSError, ValueError) as error:
+                troubles.append(Trouble(str(table), str(error)))
+        return read_parquet(rows, *self._columns) if rows else None, troubles
 
-    def _count(self, outcome: Outcome) -> bool:
-        """Count it, and say whether it is news."""
+    def _count(self, outcome: Outcome) -> None:
         if outcome.error is not None:
-            self.troubles.append(Trouble(outcome.photo, outcome.error))
+            self.failed += 1
+            if len(self.troubles) < TOLD:
+                self.troubles.append(Trouble(outcome.photo, outcome.error))
         elif outcome.bits_per_dim:
             self.done += 1
         else:
             self.before += 1
-            return False
-        return True
+
+
+def _told_of(report: Path) -> set[str]:
+    """Return the photos in an earlier report; a line that a kill left unfinished is as good as none."""
+    names = set()
+    if report.exists():
+        with report.open(encoding="utf-8") as lines:
+            for line in lines:
+                with suppress(ValueError):
+                    names.add(json.loads(line)["photo"])
+    return names

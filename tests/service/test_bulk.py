@@ -1,19 +1,25 @@
 """What an actor of `tintflow bulk` makes of a batch; on Ray itself, tests/cluster does."""
 
 import json
+import os
 import sys
+from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from model.errors import NonFiniteError
-from service import cli
-from service.bulk import Asked, Painter
-from service.command_line.bulk import ASKED_FILE
+from service import bulk, cli
+from service.bulk import Asked, Outcome, Painter
+from service.command_line.bulk import ASKED_FILE, REPORT, TOLD
 
+command = import_module("service.command_line.bulk")
 ASKED = Asked(n=2, seed=7, temperature=None, output_format="png", output_compression=90)
 
 
@@ -24,6 +30,13 @@ def painter(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     made = Painter(ASKED, str(tmp_path / "out"))
     yield made
     made._decoders.close()
+
+
+@pytest.fixture
+def table_painter(painter: Painter) -> Painter:
+    """One for tables, with images in a column `data` and names in `photo`."""
+    painter._columns = ("data", "photo")
+    return painter
 
 
 def outcomes(painter: Painter, **columns: list[Any]) -> list[dict[str, Any]]:
@@ -44,14 +57,14 @@ def test_bad_photos_are_outcomes_beside_the_good(painter: Painter, grey_png: byt
     assert {str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*.*")} == set(good["files"])
 
 
-def test_what_is_there_is_not_made_again(painter: Painter, grey_png: bytes, tmp_path: Path) -> None:
+def test_what_is_there_is_not_made_again(table_painter: Painter, grey_png: bytes, tmp_path: Path) -> None:
     rows: dict[str, list[Any]] = {"photo": ["a", "b"], "data": [grey_png, grey_png]}
-    first = outcomes(painter, **rows)
+    first = outcomes(table_painter, **rows)
     lost = tmp_path / "out" / first[1]["files"][1]
     kept = tmp_path / "out" / first[0]["files"][0]
     lost.unlink()
     before = kept.stat().st_mtime_ns
-    a, b = outcomes(painter, **rows)
+    a, b = outcomes(table_painter, **rows)
     assert (a["bits_per_dim"], a["error"]) == ([], None)
     assert b["bits_per_dim"] == first[1]["bits_per_dim"]
     assert lost.exists()
@@ -59,14 +72,14 @@ def test_what_is_there_is_not_made_again(painter: Painter, grey_png: bytes, tmp_
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/x", "a/../../b", ""])
-def test_a_name_leads_nowhere_else(painter: Painter, grey_png: bytes, name: str, tmp_path: Path) -> None:
-    (outcome,) = outcomes(painter, photo=[name], data=[grey_png])
+def test_a_name_leads_nowhere_else(table_painter: Painter, grey_png: bytes, name: str, tmp_path: Path) -> None:
+    (outcome,) = outcomes(table_painter, photo=[name], data=[grey_png])
     assert "no path below a folder" in outcome["error"]
     assert not list(tmp_path.rglob("*.png"))
 
 
-def test_a_photo_that_the_model_fails_on_does_not_take_others_along(painter: Painter, grey_png: bytes) -> None:
-    draw_all = painter._colorizer.draw_all
+def test_a_photo_that_the_model_fails_on_does_not_take_others_along(table_painter: Painter, grey_png: bytes) -> None:
+    draw_all = table_painter._colorizer.draw_all
     seen: list[int] = []
 
     def fail(tasks: Any) -> Any:
@@ -76,10 +89,96 @@ def test_a_photo_that_the_model_fails_on_does_not_take_others_along(painter: Pai
             raise NonFiniteError("not a number")
         return draw_all(tasks)
 
-    painter._colorizer.draw_all = fail  # type: ignore[method-assign]
-    first, second = outcomes(painter, photo=["a", "b"], data=[grey_png, grey_png])
+    table_painter._colorizer.draw_all = fail  # type: ignore[method-assign]
+    first, second = outcomes(table_painter, photo=["a", "b"], data=[grey_png, grey_png])
     assert seen == [2, 1, 1]
     assert (first["error"], second["error"]) == ("not a number", None)
+
+
+def test_photos_of_many_pixels_are_not_held_together(
+    table_painter: Painter, grey_png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_all, seen = table_painter._colorizer.draw_all, []
+    monkeypatch.setattr(table_painter._colorizer, "draw_all", lambda tasks: seen.append(len(tasks)) or draw_all(tasks))
+    monkeypatch.setattr(bulk, "PIXELS_AT_ONCE", 2 * 40 * 24)
+    made = outcomes(table_painter, photo=["a", "b", "c"], data=[grey_png] * 3)
+    assert seen == [2, 1]
+    assert [each["error"] for each in made] == [None] * 3
+
+
+@pytest.mark.parametrize("image", [None, 7, "text", {"path": "a.png"}], ids=repr)
+def test_rows_without_an_image_are_outcomes(table_painter: Painter, image: object) -> None:
+    (outcome,) = outcomes(table_painter, photo=["a"], data=[image])
+    assert "expected the bytes of an image" in outcome["error"]
+
+
+def test_images_come_as_hugging_face_has_them_and_names_are_numbers(table_painter: Painter, grey_png: bytes) -> None:
+    (outcome,) = outcomes(table_painter, photo=[12], data=[{"bytes": grey_png, "path": None}])
+    assert outcome["files"] == ["12-7-0.png", "12-7-1.png"]
+
+
+def test_names_of_files_need_not_be_text(painter: Painter, grey_png: bytes, tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    Path(os.fsdecode(name)).write_bytes(grey_png)
+    (outcome,) = outcomes(painter, photo=[name], target=[b"caf\xe9"])
+    assert outcome["error"] is None
+    assert os.fsencode(tmp_path) + b"/out/caf\xe9-7-0.png" in map(os.fsencode, (tmp_path / "out").iterdir())
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A function that runs the command on a folder, without Ray: it takes outcomes for those of the actors."""
+
+    def invoke(*made: Outcome) -> Any:
+        monkeypatch.setattr(command, "on_ray", lambda *_: nullcontext())
+        monkeypatch.setattr(command, "read_folder", lambda photos: bulk.Source(None, len(photos)))
+        monkeypatch.setattr(command, "read_parquet", lambda rows, *_: bulk.Source(None, sum(rows.values())))
+        monkeypatch.setattr(command, "colorize_all", lambda *_: iter(made))
+        (tmp_path / "in").mkdir(exist_ok=True)
+        return CliRunner().invoke(cli.app, ["bulk", str(tmp_path / "in"), str(tmp_path / "out"), "--seed", "7"])
+
+    return invoke
+
+
+def reported(tmp_path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (tmp_path / "out" / REPORT).read_text().splitlines()]
+
+
+def test_what_was_made_but_not_told_of_before_a_kill_is_told_of(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").touch()
+    assert run(Outcome("a", ["a-7-0.jpg"], [2.5])).exit_code == 0
+    with (tmp_path / "out" / REPORT).open("a") as report:
+        report.write('{"photo": "b", "fi\n')  # a kill
+    again = run(Outcome("a", ["a-7-0.jpg"], []), Outcome("b", ["b-7-0.jpg"], []))
+    assert "0 done, 2 done before, 0 not done" in again.stdout
+    lines = (tmp_path / "out" / REPORT).read_text().splitlines()
+    assert [json.loads(line)["photo"] for line in (lines[0], *lines[2:])] == ["a", "b"]
+
+
+def test_an_empty_folder_says_so(run: Any, tmp_path: Path) -> None:
+    done = run()
+    assert done.exit_code == 1
+    assert "no photos there" in done.stderr
+    assert [each["error"] for each in reported(tmp_path)] == ["no photos there"]
+
+
+def test_a_broken_table_is_reported_and_not_the_end(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bad.parquet").write_bytes(b"no table")
+    pq.write_table(pa.table({"image": [b""], "name": ["a"]}), tmp_path / "in" / "good.parquet")
+    assert "1 done, 0 done before, 1 not done" in run(Outcome("a", ["a-7-0.jpg"], [2.5])).stdout
+    assert [Path(each["photo"]).name for each in reported(tmp_path)] == ["bad.parquet", "a"]
+
+
+def test_of_many_bad_photos_the_first_are_shown_and_all_reported(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").touch()
+    done = run(*(Outcome(f"bad-{i}", [], [], "why") for i in range(TOLD + 5)))
+    assert f"{TOLD + 5} not done" in done.stdout
+    assert (f"bad-{TOLD - 1}" in done.stderr, f"bad-{TOLD}" in done.stderr) == (True, False)
+    assert "and 5 more" in done.stderr
+    assert len(reported(tmp_path)) == TOLD + 5
 
 
 def test_other_options_want_another_folder(tmp_path: Path) -> None:
