@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 from fastapi import FastAPI
 from ray import serve
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
 from ray.serve.handle import DeploymentHandle
 from ray.util.metrics import Histogram
@@ -38,7 +38,12 @@ T = TypeVar("T")
 
 RETRY_SECONDS = 2
 GRACE_SECONDS = 130  # longer than TINTFLOW_DEADLINE_SECONDS: what was accepted is finished
-LOST = (RayActorError, ReplicaUnavailableError, DeploymentUnavailableError)
+LOST = (
+    RayActorError,
+    ReplicaUnavailableError,
+    DeploymentUnavailableError,
+    ObjectLostError,  # the answer was there, on a node that is not any more
+)
 
 
 @serve.deployment(

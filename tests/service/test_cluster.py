@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from ray import serve
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, ObjectLostError, RayTaskError
 from ray.serve.exceptions import BackPressureError
 
 from model.errors import InputError, ModelError, NonFiniteError, OutOfMemoryError
@@ -66,6 +66,7 @@ def test_answers_are_those_of_one_process(model: Any, settings: Settings, grey_p
         (BackPressureError(2, 2), QueueFullError),
         (ActorDiedError(), ReplicaLostError),
         (ActorUnavailableError("gone", None), ReplicaLostError),
+        (ObjectLostError("00", None, ""), ReplicaLostError),
         (RayTaskError("draw_all", "", NonFiniteError("nan")), NonFiniteError),
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
