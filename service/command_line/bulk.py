@@ -65,7 +65,7 @@ def add_bulk_command(app: typer.Typer) -> None:
         (out / ASKED_FILE).write_text(json.dumps(asdict(asked)))
         work = _Work(photos, out, image_column, name_column)
         try:
-            with on_ray(address, actors if address == "local" else None):
+            with on_ray(address, actors + 1 if address == "local" else None):  # one is for reading tables
                 work.run(asked, actors, gpus)
         except KeyboardInterrupt as error:
             typer.echo("stopped; the same command goes on from here", err=True)
