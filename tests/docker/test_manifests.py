@@ -41,6 +41,19 @@ def test_autoscaler_scales_the_deployment(manifests: dict[str, Manifest]) -> Non
     assert target["name"] == deployment["metadata"]["name"]
 
 
+def test_pods_have_few_rights_and_what_they_scale_by(manifests: dict[str, Manifest]) -> None:
+    pod = manifests["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    (metric,) = manifests["HorizontalPodAutoscaler"]["spec"]["metrics"]
+    assert metric["resource"]["name"] in container["resources"]["requests"]  # utilization is a share of the request
+
+
 def test_ports_and_volumes_are_those_of_the_container(manifests: dict[str, Manifest]) -> None:
     pod = manifests["Deployment"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]

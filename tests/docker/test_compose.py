@@ -1,0 +1,46 @@
+"""What docker-compose.yml promises of every container; that it fits its schema, `make check` says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DASHBOARDS = ROOT / "docker/grafana/dashboards"
+SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_has_few_rights_and_limits(name: str) -> None:
+    service = SERVICES[name]
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["restart"] == "unless-stopped"
+    assert {"mem_limit", "pids_limit"} <= service.keys()
+
+
+def test_nothing_but_the_service_starts_unasked_and_nothing_is_open_to_others() -> None:
+    assert {name for name, service in SERVICES.items() if "profiles" not in service} == {"tintflow"}
+    (device,) = SERVICES["gpu"]["deploy"]["resources"]["reservations"]["devices"]
+    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+    ports = [port for service in SERVICES.values() for port in service["ports"]]
+    assert all(port.startswith(("127.0.0.1:", "${LISTEN:-127.0.0.1}:")) for port in ports)
+
+
+def test_what_it_observes_with_is_where_it_is_looked_for() -> None:
+    mounts = [mount.split(":") for name in ("prometheus", "grafana") for mount in SERVICES[name]["volumes"]]
+    inside = {there: ROOT / here for here, there, *_ in mounts if here.startswith("./")}
+    assert all(path.exists() for path in inside.values())
+    (source,) = yaml.safe_load((ROOT / "docker/grafana/datasources/prometheus.yml").read_text())["datasources"]
+    (provider,) = yaml.safe_load((DASHBOARDS / "provider.yml").read_text())["providers"]
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    dashboard = inside[provider["options"]["path"]] / Path(home).name
+    panels = json.loads(dashboard.read_text())["panels"]
+    assert {part["datasource"]["uid"] for panel in panels for part in (panel, *panel["targets"])} == {source["uid"]}
+    assert source["url"] == "http://prometheus:9090"
+    (job,) = yaml.safe_load((ROOT / "docker/prometheus.yml").read_text())["scrape_configs"]
+    (looked_up,) = job["dns_sd_configs"]
+    assert set(looked_up["names"]) == SERVICES.keys() - {"prometheus", "grafana"}
+    assert all(SERVICES[name]["ports"][0].endswith(f":{looked_up['port']}") for name in looked_up["names"])
