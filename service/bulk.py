@@ -113,7 +113,8 @@ def read_parquet(files: Mapping[Path, int], image: str, name: str) -> Source:
     # the newer reader lists files by a task with a processor of its own; but the actors may have them all, and would
     # wait for it for ever
     ray.data.DataContext.get_current().use_datasource_v2 = False
-    dataset = ray.data.read_parquet([str(file) for file in files], columns=[image, name], num_cpus=0)
+    paths = [str(file) for file in files]
+    dataset = ray.data.read_parquet(paths, columns=[image, name], file_extensions=None, num_cpus=0)
     return Source(dataset, sum(files.values()), (image, name))
 
 

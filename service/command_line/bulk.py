@@ -63,7 +63,7 @@ def add_bulk_command(app: typer.Typer) -> None:
             typer.echo(f"{out} holds colorings made otherwise; choose another folder, or ask for {earlier}", err=True)
             raise typer.Exit(MISUSED)
         (out / ASKED_FILE).write_text(json.dumps(asdict(asked)))
-        work = _Work(photos, out, image_column, name_column)
+        work = _Work(photos.absolute(), out, image_column, name_column)  # other nodes are at work in other folders
         try:
             with on_ray(address, actors + 1 if address == "local" else None):  # one is for reading tables
                 work.run(asked, actors, gpus)

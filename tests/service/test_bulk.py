@@ -171,6 +171,19 @@ def test_a_broken_table_is_reported_and_not_the_end(run: Any, tmp_path: Path) ->
     assert [Path(each["photo"]).name for each in reported(tmp_path)] == ["bad.parquet", "a"]
 
 
+def test_nodes_that_work_in_another_folder_find_the_photos(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").touch()
+    run()  # for the fakes
+    seen: dict[str, Path] = {}
+    monkeypatch.setattr(command, "read_folder", lambda photos: seen.update(photos) or bulk.Source(None, len(photos)))
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(cli.app, ["bulk", "in", "out"])
+    assert seen == {"a": tmp_path / "in" / "a.png"}
+
+
 def test_of_many_bad_photos_the_first_are_shown_and_all_reported(run: Any, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").touch()
