@@ -198,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print tables; with `--json`, write the figures too."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sampling", description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="cpu", help="cpu, cuda, auto")
-    parser.add_argument("--compile", dest="compiled", action="store_true", help="also torch.compile: takes many minutes")
+    parser.add_argument("--compile", dest="compiled", action="store_true", help="torch.compile too: takes many minutes")
     add_json_option(parser)
     options = parser.parse_args(arguments)
     device = choose_device(options.device)

@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--device", default="cpu", help="of the torch paths: cpu, cuda, auto")
     parser.add_argument("--no-peers", dest="peers", action="store_false", help="leave out what has to be installed")
-    parser.add_argument("--compile", dest="compiled", action="store_true", help="also torch.compile: takes many minutes")
+    parser.add_argument("--compile", dest="compiled", action="store_true", help="torch.compile too: takes many minutes")
     add_json_option(parser)
     options = parser.parse_args(arguments)
     device = choose_device(options.device)

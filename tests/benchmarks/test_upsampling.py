@@ -6,7 +6,7 @@ from benchmarks.upsampling import main
 
 
 def test_json_on_standard_output_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--json", "-", "--megapixels", "0.01", "--samples", "2", "--no-peers", "--no-compile"])
+    main(["--json", "-", "--megapixels", "0.01", "--samples", "2", "--no-peers"])
     output = capsys.readouterr()
     report = json.loads(output.out)
     assert report["hardware"]["cores"] >= 1
