@@ -20,7 +20,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 	touch $@
 
 serve: .venv/installed  ## serve on http://localhost:$(PORT)
-	MALLOC_ARENA_MAX=2 $(BIN)/tintflow serve --port $(PORT)
+	MALLOC_ARENA_MAX=8 $(BIN)/tintflow serve --port $(PORT)
 
 test: .venv/installed  ## all tests but the slow, GPU, Docker and cluster ones
 	$(BIN)/pytest -m 'not slow and not gpu and not docker and not cluster'

@@ -43,7 +43,7 @@ def running(environment: Mapping[str, str] | None = None) -> Iterator[Service]:
     """Start `tintflow serve` on a free port, wait until it is ready, and end it by SIGTERM."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    quiet = {"TINTFLOW_LOG_FORMAT": "json", "MALLOC_ARENA_MAX": "2"} | dict(environment or {})
+    quiet = {"TINTFLOW_LOG_FORMAT": "json", "MALLOC_ARENA_MAX": "8"} | dict(environment or {})
     started = time.monotonic()
     process = subprocess.Popen(  # noqa: S603 - this Python, this package
         [sys.executable, "-c", "from service.cli import app; app()", "serve", "--port", str(port)],

@@ -1,6 +1,7 @@
 """The colorizer that the service calls: a photo in, samples at its own size out."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ class CinnColorizer:
         self._planner = Planner(checkpoint, self._passes)
         self._scaler = Scaler(self.cinn.chroma_size)
 
-    @property
+    @cached_property
     def info(self) -> ModelInfo:
         """What is loaded, and where."""
         return ModelInfo(
