@@ -1,5 +1,6 @@
 """`tintflow.jsonl` in the output folder: what was made of which photo, and how; so nothing is made twice."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -56,22 +57,23 @@ class Record:
     def __init__(self, out: Path) -> None:
         """Read the entries; a line that a kill left unfinished is as good as none."""
         self._out = out
-        self._entries: list[Entry] = []
+        self._of_photo: dict[str, Entry] = {}
+        self._last: dict[str, Entry] = {}
         if self._file.exists():
             for line in self._file.read_text("utf-8").splitlines():
                 try:
-                    self._entries.append(Entry.model_validate_json(line))
+                    self._keep(Entry.model_validate_json(line))
                 except ValidationError:
                     continue
 
     def find(self, identity: dict[str, Any], asked: dict[str, Any]) -> Entry | None:
         """Return what was made of this very photo when the same was asked."""
-        alike = (each for each in reversed(self._entries) if each.asked == asked)
-        return next((each for each in alike if identity.items() <= each.model_dump().items()), None)
+        return self._of_photo.get(_key(identity, asked))
 
     def seed(self, asked: dict[str, Any], name: str) -> int | None:
         """Return the seed, `seed` or `noise_seed`, of the last photo of which the same was asked."""
-        return next((getattr(each, name) for each in reversed(self._entries) if each.asked == asked), None)
+        last = self._last.get(_key(asked))
+        return None if last is None else getattr(last, name)
 
     def is_complete(self, entry: Entry) -> bool:
         """Say whether all the files of an entry are there."""
@@ -81,8 +83,17 @@ class Record:
         """Write an entry."""
         with self._file.open("a", encoding="utf-8") as file:
             file.write(entry.model_dump_json() + "\n")
-        self._entries.append(entry)
+        self._keep(entry)
+
+    def _keep(self, entry: Entry) -> None:
+        identity = entry.model_dump(include={"photo", "photo_bytes", "photo_modified", "target"})
+        self._of_photo[_key(identity, entry.asked)] = entry
+        self._last[_key(entry.asked)] = entry
 
     @property
     def _file(self) -> Path:
         return self._out / NAME
+
+
+def _key(*parts: dict[str, Any]) -> str:
+    return json.dumps(parts, sort_keys=True, default=str)
