@@ -17,6 +17,7 @@ from PIL import AvifImagePlugin
 from service.channel import receive, send
 from service.decoding import DecodedPhoto, decode
 from service.errors import ServiceError
+from service.memory import give_back
 
 __all__ = ["main"]
 
@@ -46,6 +47,8 @@ def main(file: int) -> None:
             _unlimit_memory()
             send(channel, *photo.packed())
             del photo  # before the next one comes
+        del upload
+        give_back()
 
 
 def _decode(upload: bytes, max_pixels: int, field: str) -> DecodedPhoto:

@@ -33,6 +33,7 @@ from service.errors import (
     UnhealthyError,
 )
 from service.finishing import Lanes
+from service.memory import give_back_regularly
 from service.metrics import Metrics
 from service.parameters import Parameters, VariationParameters
 from service.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
@@ -116,6 +117,8 @@ class Engine:
         )
         self._canary = Canary(self._network, settings.canary_seconds, settings.deadline_seconds)
         self._watching: asyncio.Task[None] | None = None
+        self._giving_back: asyncio.Task[None] | None = None
+        self._done = 0
         self._lanes = Lanes(settings.codec_threads)
         self._decoding = ThreadPoolExecutor(settings.codec_threads, thread_name_prefix="decoding")  # they only wait
         self._decoders = Decoders(settings.decode_seconds)
@@ -156,6 +159,9 @@ class Engine:
         if self._state is State.LOADING:
             self._state = State.READY
         self._watching = asyncio.create_task(self._canary.watch(colorizer, canary))
+        self._giving_back = asyncio.create_task(
+            give_back_regularly(lambda: self._done, lambda: self._backlog.held("requests") > 0)
+        )
         log.info("ready", model=self.info.name, device=self.info.device, seconds=_since(started))
 
     def drain(self) -> None:
@@ -165,8 +171,9 @@ class Engine:
 
     def close(self) -> None:
         """Drop what has not begun and let the threads end."""
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in (self._watching, self._giving_back):
+            if task is not None:
+                task.cancel()
         self._network.close()
         self._lanes.close()
         self._decoding.shutdown(wait=False, cancel_futures=True)
@@ -197,6 +204,8 @@ class Engine:
             if not deadline.expired():
                 raise
             raise DeadlineError(f"not ready within {self._settings.deadline_seconds:g} seconds") from error
+        finally:
+            self._done += 1
 
     async def colorize(
         self,
