@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from model.condition import FEATURE_CHANNELS, ConditionNetwork
 from training.data import Example, NoPhotosError, is_near_grey, make_example, read_photos
+from training.precision import mixed_precision
 
 __all__ = ["DONE", "STEPS_PER_STD", "build_features", "standardize_network"]
 
@@ -80,7 +81,7 @@ def _compute(network: ConditionNetwork, batch: Sequence[Example]) -> list[NDArra
     """Features of a batch with channels last, as they are stored."""
     lightness = torch.from_numpy(np.stack([example.lightness for example in batch]))[:, None]
     device = network.stem.weight.device
-    with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16):
+    with torch.inference_mode(), mixed_precision(device):
         features = network(lightness.to(device, memory_format=torch.channels_last))
     return [(f.permute(0, 2, 3, 1) if f.dim() == 4 else f).float().cpu().numpy() for f in features]
 

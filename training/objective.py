@@ -13,6 +13,7 @@ from torch import Tensor
 from model.cinn import Cinn
 from model.haar import detail, pyramid
 from training.dataset import Batch
+from training.precision import mixed_precision
 from training.processes import Share
 
 __all__ = ["NATS_PER_BIT", "LevelLoss", "level_data", "level_loss", "noisy_loss"]
@@ -68,7 +69,7 @@ def noisy_loss(
     """Return the losses with Gaussian noise on the a*b*, and some more on the coarser a*b* that conditions a level.
 
     noise, coarser_noise: standard deviations in standardized a*b*. The second prepares a level for samples of the
-    coarser levels, which are never quite like data. Subnets run in bfloat16, the flow's arithmetic in float32.
+    coarser levels, which are never quite like data. Subnets run in mixed precision, the flow's arithmetic in float32.
     share: which part of a joint batch this one is; it has the noise that it would have there.
     """
 
@@ -79,5 +80,5 @@ def noisy_loss(
     data, coarser = level_data(cinn, level, batch.chroma + noise * cinn.chroma_std * draw(batch.chroma))
     if coarser is not None:
         coarser = coarser + coarser_noise * draw(coarser)
-    with torch.autocast(batch.chroma.device.type, dtype=torch.bfloat16):
+    with mixed_precision(batch.chroma.device):
         return level_loss(cinn, level, batch, data, coarser)

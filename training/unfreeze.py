@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.condition import EARLY_STAGES, ConditionFeatures, ConditionNetwork, InvertedResidual
+from training.precision import mixed_precision
 
 __all__ = ["FixedDepthwise", "refine", "unfreeze"]
 
@@ -83,5 +84,5 @@ def refine(network: ConditionNetwork, stored: ConditionFeatures) -> ConditionFea
     """Compute the late stages anew from stored features of 32×32."""
     mean, std = network.scales("at_32")
     x = (stored.at_32 * std + mean).contiguous(memory_format=torch.channels_last)
-    with torch.autocast(x.device.type, dtype=torch.bfloat16):
+    with mixed_precision(x.device):
         return network.refine(x)

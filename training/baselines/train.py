@@ -19,6 +19,7 @@ from training.baselines.networks import BASELINES
 from training.dataset import Batch, FeatureDataset
 from training.ema import Ema
 from training.loop import EVALUATION_SEED, LoopConfig, stop_signals
+from training.precision import mixed_precision
 from training.run import RunConfig, prepare
 
 __all__ = ["BaselineTrainer", "train_baseline"]
@@ -80,7 +81,7 @@ class BaselineTrainer:
         total = 0.0
         for held_out in self.dataset.held_out_batches(self.config.batch):
             batch = held_out.to(self.device)
-            with torch.autocast(batch.chroma.device.type, dtype=torch.bfloat16):
+            with mixed_precision(batch.chroma.device):
                 loss = self.baseline.held_out_loss(batch, self._target(batch), generator)
             total += loss.item() * len(batch.chroma)
         return total / len(self.dataset.held_out)
@@ -96,7 +97,7 @@ class BaselineTrainer:
             optimizer.param_groups[0]["lr"] = (
                 self.baseline.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * done))
             )
-            with torch.autocast(batch.chroma.device.type, dtype=torch.bfloat16):
+            with mixed_precision(batch.chroma.device):
                 loss = self.baseline.loss(name, batch, self._target(batch), generator)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ from training.loop import stop_signals
 from training.mnist.digits import Digits, continuous
 from training.mnist.flow import DigitFlow
 from training.objective import NATS_PER_BIT
+from training.precision import mixed_precision
 
 __all__ = ["DigitTrainer", "TrainConfig"]
 
@@ -99,7 +100,7 @@ class DigitTrainer:
         done = self.step / (config.epochs * steps_per_epoch)
         self.optimizer.param_groups[0]["lr"] = config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * done))
         pixels = continuous(batch.images, self.flow.config.noise, generator)
-        with torch.autocast("cpu", dtype=torch.bfloat16):  # subnets only: the couplings compute in the pixels' float32
+        with mixed_precision(pixels.device):  # subnets only: the couplings compute in the pixels' float32
             nats = self.flow.nats(pixels, batch.labels).mean()
         self.optimizer.zero_grad(set_to_none=True)
         nats.backward()  # type: ignore[no-untyped-call]
