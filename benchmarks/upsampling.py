@@ -1,7 +1,8 @@
 """Speed of full-size upsampling, ours beside the alternatives: `python -m benchmarks.upsampling [--json -]`.
 
-Every method turns N small a*b* maps and a full-size L* into N 8-bit sRGB pictures. `torch` is the same in plain torch,
-as it is and compiled; bilinear clips colours instead of mapping them to the gamut. The filters of OpenCV's contrib
+Every method turns N small a*b* maps and a full-size L* into N 8-bit sRGB pictures. `torch` is the same in plain torch;
+with `--compile` come it compiled, and the same and a bilateral grid in C++; bilinear clips colours instead of mapping
+them to the gamut. The filters of OpenCV's contrib
 modules, in an environment of their own, are timed on one channel of one megapixel, after bilinear upsampling and
 without conversion, and multiplied. Each method's first call, which may compile, is timed apart.
 """
@@ -57,6 +58,8 @@ class Measurement:
     """beside input and output"""
     first_seconds: float | None
     """of the first call in this process"""
+    levels: tuple[float, float] | None
+    """mean and largest difference to our picture, in 8-bit levels"""
 
 
 def measure(
@@ -69,11 +72,16 @@ def measure(
         "bilinear": bilinear_to_rgb,
     }
     if compiled:
+        from benchmarks.peers.extension import by_bilateral_grid, by_extension  # late: needs ninja
+
         by_compiler = torch.compile(upsample_to_rgb_tensor, dynamic=True)
         methods[f"torch.compile, {device}"] = partial(upsample_by_torch, by_compiler, device)
+        methods["C++ extension"], methods["bilateral grid, C++"] = by_extension, by_bilateral_grid
     chroma = made_up_chroma(samples)
     tiny = made_up_lightness((256, 256))
-    first = {name: _seconds(method, chroma, tiny, _canvas(samples, tiny)) for name, method in methods.items()}
+    pictures = {name: _canvas(samples, tiny) for name in methods}
+    first = {name: _seconds(method, chroma, tiny, pictures[name]) for name, method in methods.items()}
+    levels = {name: _levels(picture, pictures[OURS]) for name, picture in pictures.items()}
     filters = _filter_costs() if peers else {}
     for size in megapixels:
         height = max(1, round((size * 1e6 * 3 / 4) ** 0.5))
@@ -88,12 +96,12 @@ def measure(
             found = ours if name == OURS else cost(method, chroma, lightness, out, repetitions=repetitions)
             ratio = found.cpu_seconds / ours.cpu_seconds
             figures = found.seconds, found.cpu_seconds, ratio, found.extra_megabytes, first[name]
-            yield Measurement(name, size, samples, *figures)
+            yield Measurement(name, size, samples, *figures, levels[name])
         for name, each in filters.items():
             times = size * 2 * samples
             seconds, cpu_seconds = times * each.seconds, times * each.cpu_seconds
             ratio = cpu_seconds / ours.cpu_seconds
-            yield Measurement(name, size, samples, seconds, cpu_seconds, ratio, None, None)
+            yield Measurement(name, size, samples, seconds, cpu_seconds, ratio, None, None, None)
 
 
 def made_up_chroma(samples: int) -> Floats:
@@ -129,6 +137,11 @@ def _seconds(call: Callable[..., object], *arguments: object) -> float:
     return time.perf_counter() - started
 
 
+def _levels(picture: NDArray[np.uint8], ours: NDArray[np.uint8]) -> tuple[float, float]:
+    difference = cv2.absdiff(picture, ours)
+    return float(difference.mean()), float(difference.max())
+
+
 def _filter_costs() -> dict[str, Cost]:
     python = environment("opencv", "opencv-contrib-python-headless")
     command = [str(python), "-m", "benchmarks.peers.guided_filters"]
@@ -157,16 +170,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--device", default="cpu", help="of the torch paths: cpu, cuda, auto")
     parser.add_argument("--no-peers", dest="peers", action="store_false", help="leave out what has to be installed")
-    parser.add_argument("--compile", dest="compiled", action="store_true", help="torch.compile too: takes many minutes")
+    parser.add_argument(
+        "--compile", dest="compiled", action="store_true", help="what needs a C++ compiler too: takes many minutes"
+    )
     add_json_option(parser)
     options = parser.parse_args(arguments)
     device = choose_device(options.device)
     results = list(measure(options.megapixels, options.samples, device, options.peers, options.compiled))
     table = rows(
-        "megapixels", "method", "seconds", "CPU seconds", "ratio", "extra MB", "first call, seconds",
+        "megapixels", "method", "seconds", "CPU seconds", "ratio", "extra MB", "first call, seconds", "levels off",
         title=f"{options.samples} maps",
         cells=[
-            (r.megapixels, r.method, r.seconds, r.cpu_seconds, r.ratio, r.extra_megabytes, r.first_seconds)
+            (
+                r.megapixels, r.method, r.seconds, r.cpu_seconds, r.ratio, r.extra_megabytes, r.first_seconds,
+                "{:.2g}, at most {:g}".format(*r.levels) if r.levels else None,
+            )
             for r in results
         ],
     )  # fmt: skip
