@@ -37,13 +37,14 @@ def run_command(
     network_learning_rate: Annotated[
         float, typer.Option(min=0, help="Of the late stages of h, which then train with the levels named; 0: frozen.")
     ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the photos' order and of the noise.")] = 0,
 ) -> None:
     """Train the cINN: every level apart, one after another, or those that --level names together."""
     _refuse(sorted(out.glob("level-*.pt")), resume)
     config = RunConfig(
         data, out, minutes, tuple(level or ()), views, init=init, name=name, device=device, features=features
     )
-    loop = LoopConfig(learning_rate=learning_rate, network_learning_rate=network_learning_rate)
+    loop = LoopConfig(learning_rate=learning_rate, network_learning_rate=network_learning_rate, seed=seed)
     try:
         path = run(config, loop=loop)
     except ModuleNotFoundError as error:
