@@ -1,24 +1,24 @@
 """The precision in which networks are trained: bfloat16 where the device computes in it, else float32."""
 
-from functools import cache
-
 import torch
 
-__all__ = ["mixed_precision"]
+__all__ = ["computes_in_bfloat16", "mixed_precision"]
 
-BFLOAT16 = ("amx_bf16", "avx512_bf16", "bf16", "arm_bf16")
-"""What `torch.cpu.get_capabilities` calls instructions for it."""
+INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16")
+"""What torch calls a CPU's instructions for bfloat16."""
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
     """Return a context in which convolutions and matrix products run in bfloat16, where that is faster.
 
-    A CPU without instructions for bfloat16 imitates it, at a seventh of the speed of float32: there it changes nothing.
+    A device without instructions for bfloat16 imitates it, several times slower than float32: there nothing changes.
     """
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type != "cpu" or _cpu_has_bfloat16())
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=computes_in_bfloat16(device))
 
 
-@cache
-def _cpu_has_bfloat16() -> bool:
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in BFLOAT16)
+    return any(capabilities.get(name, False) for name in INSTRUCTIONS)

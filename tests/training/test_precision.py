@@ -1,11 +1,39 @@
+import pytest
 import torch
 
-from training.precision import BFLOAT16, mixed_precision
+from training import precision
+from training.precision import computes_in_bfloat16, mixed_precision
+
+CPU = torch.device("cpu")
 
 
-def test_products_are_rounded_where_the_processor_can_and_not_imitated_elsewhere() -> None:
-    capabilities = torch.cpu.get_capabilities()
-    can = any(capabilities.get(name) for name in BFLOAT16)
+@pytest.mark.parametrize("capable", [True, False])
+def test_products_are_rounded_only_where_the_device_computes_in_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, capable: bool
+) -> None:
+    monkeypatch.setattr(precision, "computes_in_bfloat16", lambda _: capable)
     x = torch.ones(2, 2)
-    with mixed_precision(x.device):
-        assert (x @ x).dtype == (torch.bfloat16 if can else torch.float32)
+    with mixed_precision(CPU):
+        assert (x @ x).dtype == (torch.bfloat16 if capable else torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("instructions", "capable"),
+    [
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": True, "amx_bf16": False}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+        ({"neon": True, "bf16": True}, True),
+        ({"neon": True, "bf16": False}, False),
+    ],
+)
+def test_a_processor_computes_in_bfloat16_by_its_instructions(
+    monkeypatch: pytest.MonkeyPatch, instructions: dict[str, bool], capable: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
+    assert computes_in_bfloat16(CPU) is capable
+
+
+def test_the_names_of_the_instructions_are_torchs() -> None:
+    known = torch.cpu.get_capabilities()
+    assert any(name in known for name in precision.INSTRUCTIONS)
