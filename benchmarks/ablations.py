@@ -34,7 +34,7 @@ from model.errors import InputError, ModelError, NonFiniteError
 from training.data import NoPhotosError
 from training.dataset import Batch, FeatureDataset
 from training.loop import LoopConfig, Trainer
-from training.run import SHARES, WEIGHT_DECAYS, RunConfig, prepare
+from training.run import SHARES, WEIGHT_DECAYS, RunConfig, origin, prepare
 from training.standardize import standardize
 from training.unfreeze import refine
 
@@ -69,7 +69,9 @@ class StudyConfig:
     """photos measured of each subset"""
     flow: CinnConfig = SMALL_FLOW
     chain: ChainConfig = SMALL_CHAIN
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=32))
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=32, processor_time=True))
+    trained_on: Mapping[str, object] = field(default_factory=dict)
+    """what tells the photos, their views and h from others: a variant is trained anew where it differs"""
 
 
 def study(
@@ -83,10 +85,10 @@ def study(
         folder = config.out / name.replace(",", "").replace(" ", "-")
         file = folder / "result.json"
         about = {"minutes": config.minutes, "limit": config.limit}
+        _claim(folder, config, VARIANTS[name])
         row: Row | None = json.loads(file.read_text()) if file.exists() else None
         if row is None or any(row[key] != value for key, value in about.items()):
             print(f"{name}, {config.minutes:g} minutes", flush=True)
-            folder.mkdir(parents=True, exist_ok=True)
             trained = _train(config, VARIANTS[name], source, dataset, folder)
             if trained is None:
                 return
@@ -94,6 +96,18 @@ def study(
             row = _measure(cinn, config) | progress | about | {"against": VARIANTS[name].against}
             file.write_text(json.dumps(row, indent=2) + "\n")
         yield name, row
+
+
+def _claim(folder: Path, config: StudyConfig, variant: Variant) -> None:
+    """Remove from a variant's folder what was trained with other settings or photos."""
+    model, loop = variant.model(config.flow, config.chain), replace(config.loop, **dict(variant.loop))  # type: ignore[arg-type]
+    belongs = {"minutes": config.minutes, "model": repr(model), "loop": repr(loop), **config.trained_on}
+    claim = folder / "belongs.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not claim.exists() or json.loads(claim.read_text()) != belongs:
+        for file in (*folder.glob("level-*.pt"), *folder.glob("result.json")):
+            file.unlink()
+    claim.write_text(json.dumps(belongs))
 
 
 class _RefinedDataset(FeatureDataset):
@@ -208,8 +222,9 @@ def main(
         if unknown:
             raise InputError("variant", f"some of {list(VARIANTS)}", sorted(unknown))
         source = (load_checkpoint(init).cinn if init else Cinn()).to(choose_device(device))
-        dataset = prepare(RunConfig(data, out, minutes, views=views, init=init, features=features), source)
-        config = StudyConfig(photos, out, minutes, limit)
+        run = RunConfig(data, out, minutes, views=views, init=init, features=features)
+        dataset = prepare(run, source)
+        config = StudyConfig(photos, out, minutes, limit, trained_on=origin(run) | {"views": views})
         rows = dict(study(config, source, dataset, names))
     except (ModelError, NoPhotosError) as error:
         console.print(str(error))

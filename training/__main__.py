@@ -61,7 +61,7 @@ def baseline_command(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(BASELINES)}.")],
     data: Annotated[Path, typer.Option(exists=True, help="A folder of photos or of tar shards, or one shard.")],
     out: Annotated[Path, typer.Option(help="State and weights go here.")] = Path("runs/baselines"),
-    minutes: Annotated[float, typer.Option(min=0, help="Of training, without the features.")] = 120,
+    minutes: Annotated[float, typer.Option(min=0, help="Of the processors, in training, without the features.")] = 120,
     views: Annotated[int, typer.Option(min=1, help="Of each photo: one whole, the others random crops.")] = 4,
     init: Annotated[Path | None, typer.Option(exists=True, help="Weights of a cINN whose h to use.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",

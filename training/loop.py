@@ -49,7 +49,13 @@ class LoopConfig:
     """weight of the regression of z = 0 beside the likelihood"""
     ema_decay: float = 0.999
     checkpoint_minutes: float = 4
+    processor_time: bool = False
+    """whether minutes are the processors', so that other programs on the machine take none of them, or the clock's"""
     seed: int = 0
+
+    def clock(self) -> float:
+        """Return the seconds by which minutes are counted."""
+        return time.process_time() if self.processor_time else time.monotonic()
 
 
 @dataclass
@@ -62,6 +68,8 @@ class History:
     """steps whose loss or gradient was not finite"""
     losses: list[tuple[int, list[float], list[float]]] = field(default_factory=list)
     """step, then bits per dimension of each level: running mean in training, and held out"""
+    best: float = math.inf
+    """the least mean of the levels' held-out bits per dimension"""
 
 
 class Trainer:
@@ -94,11 +102,14 @@ class Trainer:
         self._losses = self.processes.averaging(self.trained, self._compute_losses, not self.trains_network)
         self.ema = Ema(self.trained, config.ema_decay)
         self.history = History()
+        self.best: dict[str, Tensor] = {}
+        """averaged weights when held-out photos were likeliest"""
         self.running = [math.nan] * len(levels)
 
     def train(self, state_file: Path) -> bool:
-        """Train until the minutes are over, ending with averaged weights; return False if a signal ended it early.
+        """Train until the minutes are over; return False if a signal ended it early.
 
+        Ends with the averaged weights that held-out photos were likeliest with, of those whenever state was written.
         state_file is written every few minutes and at the end; if it exists, training goes on from it.
         """
         if state_file.exists():
@@ -110,7 +121,7 @@ class Trainer:
         rng = np.random.default_rng((self.config.seed, self.history.step))
         batches = self._on_device(self.dataset.batches(self.batch, rng, processes.share))
         sizes = [self.cinn.config.levels[level].size for level in self.levels]
-        resumed, begun = self.history.seconds, time.monotonic()
+        resumed, begun = self.history.seconds, self.config.clock()
         saved = begun
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         stopped = False
@@ -120,15 +131,16 @@ class Trainer:
             task = bar.add_task("", total=self.config.minutes * 60)
             while self.history.seconds < self.config.minutes * 60 and not stopped:
                 self._step(next(batches), generator)
-                now = time.monotonic()
+                now = self.config.clock()
                 clock = resumed + now - begun if processes.first else 0.0  # one for all
                 self.history.seconds, signals = processes.sum([clock, len(stop)]).tolist()
                 stopped = signals > 0
                 bar.update(task, completed=self.history.seconds, description=self._describe())
                 if now - saved > self.config.checkpoint_minutes * 60:
                     self._save(state_file)
-                    saved = time.monotonic()
+                    saved = self.config.clock()
         self._save(state_file)
+        self.ema.values = self.best or self.ema.values  # only the first process holds photos out
         self.ema.apply()
         return not stopped
 
@@ -207,10 +219,15 @@ class Trainer:
         with self.ema.applied():
             held_out = self.evaluate()
         self.history.losses.append((self.history.step, list(self.running), held_out))
+        mean = sum(held_out) / len(held_out)
+        if mean < self.history.best:
+            self.history.best = mean
+            self.best = {name: value.clone() for name, value in self.ema.values.items()}
         state = {
             "trained": self.trained.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "ema": self.ema.values,
+            "best": self.best,
             "history": vars(self.history),
             "running": self.running,
         }
@@ -227,7 +244,7 @@ class Trainer:
         state = torch.load(state_file, map_location=self.cinn.chroma_mean.device, weights_only=True)
         self.trained.load_state_dict(state["trained"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.ema.values = state["ema"]
+        self.ema.values, self.best = state["ema"], state["best"]
         self.history = History(**state["history"])
         self.running = state["running"]
 

@@ -19,7 +19,7 @@ from training.loop import LoopConfig, Trainer
 from training.processes import Processes, joined
 from training.standardize import standardize
 
-__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "prepare", "run"]
+__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run"]
 
 WEIGHTS_FILE = "cinn.safetensors"
 SHARES: Mapping[int, float] = {8: 0.27, 16: 0.26, 32: 0.23, 64: 0.24}
@@ -140,17 +140,20 @@ def _shares_surroundings(one: Cinn, other: Cinn) -> bool:
 
 def _claim(config: RunConfig, cinn: Cinn) -> None:
     """Write down what a run folder belongs to, so that features and states are not reused for anything else."""
-    files = [config.data] if config.data.is_file() else sorted(p for p in config.data.rglob("*") if p.is_file())
-    start = hashlib.sha256(config.init.read_bytes()).hexdigest() if config.init else "imagenet"
-    belongs = {
-        "data": hashlib.sha256(repr([(str(p), p.stat().st_size) for p in files]).encode()).hexdigest(),
-        "start": start,
-        "model": repr(cinn.config),
-    }
+    belongs = origin(config) | {"model": repr(cinn.config)}
     claim = config.out / "run.json"
     if claim.exists() and json.loads(claim.read_text()) != belongs:
         raise InputError("out", "a new folder, or the data and weights that this one was begun with", str(config.out))
     claim.write_text(json.dumps(belongs))
+
+
+def origin(config: RunConfig) -> dict[str, str]:
+    """Return what tells the photos and the weights that a run starts from, from others."""
+    files = [config.data] if config.data.is_file() else sorted(p for p in config.data.rglob("*") if p.is_file())
+    return {
+        "data": hashlib.sha256(repr([(str(p), p.stat().st_size) for p in files]).encode()).hexdigest(),
+        "start": hashlib.sha256(config.init.read_bytes()).hexdigest() if config.init else "imagenet",
+    }
 
 
 def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -> FeatureDataset:

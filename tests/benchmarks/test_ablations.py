@@ -73,6 +73,17 @@ def test_variants_are_trained_measured_and_kept(config: StudyConfig, made_up: Pa
         assert image.width > 1000
 
 
+def test_a_variant_is_trained_anew_on_other_photos(config: StudyConfig, made_up: Path) -> None:
+    first = run(config, made_up, (WHOLE,))
+    state = config.out / WHOLE.replace(" ", "-") / "level-64.pt"
+    before = torch.load(state, weights_only=True)["history"]["seconds"]
+    other = replace(config, trained_on={"data": "others"})
+    second = run(other, made_up, (WHOLE,))
+    assert torch.load(state, weights_only=True)["history"]["seconds"] != before
+    assert second != first
+    assert run(other, made_up, (WHOLE,)) == second
+
+
 @pytest.mark.slow
 def test_every_variant(config: StudyConfig, made_up: Path) -> None:
     check(run(config, made_up, list(VARIANTS)), list(VARIANTS))

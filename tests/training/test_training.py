@@ -159,6 +159,24 @@ def test_training_goes_on_from_its_state(prepared: tuple[Cinn, Path], tmp_path: 
     assert second.history.seconds >= 0.02 * 60
 
 
+def test_training_ends_with_the_weights_that_held_out_photos_were_likeliest_with(
+    prepared: tuple[Cinn, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = trainer(prepared, (0,), minutes=0.02, checkpoint_minutes=0.0)
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def evaluate() -> list[float]:
+        seen.append({name: p.detach().clone() for name, p in loop.trained.named_parameters()})
+        return [abs(len(seen) - 2.0)]  # the second time is the best
+
+    monkeypatch.setattr(loop, "evaluate", evaluate)
+    assert loop.train(tmp_path / "state.pt")
+    assert len(seen) > 2
+    for name, p in loop.trained.named_parameters():
+        assert_close(p, seen[1][name], rtol=0, atol=0)
+    assert any(not torch.equal(seen[1][name], last) for name, last in seen[-1].items())
+
+
 def test_ema_averages_and_gives_back() -> None:
     module = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.constant_(module.weight, 1.0)

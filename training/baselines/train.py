@@ -1,7 +1,6 @@
 """Training of a baseline, on the same features and with the same settings as a level."""
 
 import math
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,16 +58,16 @@ class BaselineTrainer:
         generator = torch.Generator().manual_seed(self.config.seed + self.step)
         rng = np.random.default_rng((self.config.seed, self.step))
         batches = self.dataset.batches(self.batch, rng)
-        resumed, begun = self.seconds, time.monotonic()
+        resumed, begun = self.seconds, self.config.clock()
         saved = begun
         with stop_signals() as stop:
             while self.seconds < self.config.minutes * 60 and not stop:
                 self.take_step(next(batches).to(self.device), generator)
-                now = time.monotonic()
+                now = self.config.clock()
                 self.seconds = resumed + now - begun
                 if now - saved > self.config.checkpoint_minutes * 60:
                     self._save(state_file)
-                    saved = time.monotonic()
+                    saved = self.config.clock()
         self._save(state_file)
         self.ema.apply()
         return not stop
@@ -154,7 +153,7 @@ def train_baseline(
     colorizer = BaselineColorizer(name, config or DecoderConfig())
     colorizer.surround(cinn)
     colorizer.to(cinn.chroma_mean.device)
-    trainer = BaselineTrainer(colorizer, dataset, replace(loop or LoopConfig(), minutes=run.minutes))
+    trainer = BaselineTrainer(colorizer, dataset, replace(loop or LoopConfig(processor_time=True), minutes=run.minutes))
     if not trainer.train(run.out / f"{name}.pt"):
         return None
     path = run.out / f"{name}.safetensors"
