@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from model.condition import ConditionNetwork, Stage
 from training.imagenet import fill_network, read_package
-from training.precision import mixed_precision
 
 __all__ = ["Classifier", "Judgement", "load_classifier"]
 
@@ -56,11 +55,10 @@ class Classifier(nn.Module):
 
     @torch.inference_mode()
     def judge(self, pictures: NDArray[np.uint8]) -> Judgement:
-        """pictures: (N, H, W, 3) sRGB."""
+        """pictures: (N, H, W, 3) sRGB. Computed in float32, so that every machine judges alike."""
         device = self.last.weight.device
         rgb = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float()
-        with mixed_precision(device):
-            features, logits = self(rgb.contiguous(memory_format=torch.channels_last))
+        features, logits = self(rgb.contiguous(memory_format=torch.channels_last))
         return Judgement(features.float().cpu().numpy(), logits.float().topk(5).indices.cpu().numpy())
 
 

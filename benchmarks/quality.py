@@ -72,6 +72,8 @@ def main(
         cinn = load_method(weights, exponent, device)
         classifier = load_classifier(cinn.colorizer.device) if judge else None
         classes = read_labels(labels) if labels else {}
+        if classes and not any(name in classes for _, name, _ in photos_of_subsets(data, limit)):
+            raise InputError("labels", f"the class of a photo in {data}", f"of {next(iter(classes))} and the like")
         mean_chroma = np.broadcast_to(cinn.colorizer.cinn.chroma_mean.cpu().numpy(), (2, 64, 64))
         methods: list[Method] = [cinn]
         methods += [BaselineMethod(load_baseline(path, cinn.colorizer.device), path.stem) for path in baseline or ()]

@@ -26,6 +26,6 @@ def test_it_recognizes_photos(classifier: Classifier) -> None:
 def test_a_picture_is_judged_alone(classifier: Classifier) -> None:
     coffee, cat = square(skimage.data.coffee()), square(skimage.data.chelsea())
     together, alone = classifier.judge(np.stack([coffee, cat])), classifier.judge(coffee[None])
-    # Batches of another size may take other kernels, which round bfloat16 elsewhere.
-    np.testing.assert_allclose(together.features[0], alone.features[0], atol=0.1)
+    # Batches of another size may take other kernels, which add up in another order.
+    np.testing.assert_allclose(together.features[0], alone.features[0], atol=1e-3)
     assert together.ranking[0, 0] == alone.ranking[0, 0]

@@ -157,6 +157,16 @@ def test_labels_without_their_columns(subsets: Path, tiny_weights: Path, tmp_pat
     assert "a TSV with columns file and class_index" in result.stderr
 
 
+def test_labels_of_other_photos(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("file\tclass_index\n0.png\t285\n")  # without its folder
+    result = CliRunner().invoke(
+        app, ["--data", str(subsets), "--weights", str(tiny_weights), "--labels", str(labels), "--no-judge"]
+    )
+    assert result.exit_code == 2
+    assert "of 0.png" in " ".join(result.stderr.split())
+
+
 def test_temperature_zero_has_no_variance(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.json"
     arguments = ["--data", str(subsets), "--weights", str(tiny_weights), "--temperature", "0", "--no-judge"]
