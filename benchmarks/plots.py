@@ -15,7 +15,8 @@ from matplotlib.axes import Axes
 __all__ = ["main"]
 
 PICTURES = Path("docs/pictures")
-OURS_COLOR, OTHERS = "#c2410c", ("#334155", "#0e7490", "#7c6f9b", "#8a8f98")
+OURS_COLOR = "#c2410c"
+OTHERS = ("#334155", "#0e7490", "#7c6f9b", "#8a8f98", "#15803d", "#a16207", "#be185d")
 
 
 def upsampling(figures: dict[str, Any], left: Axes, right: Axes) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 __all__ = ["BENCHMARKS", "FOLDER", "main"]
 
 BENCHMARKS = ("upsampling", "sampling", "codecs", "batching", "serving", "end_to_end", "start")
+COMPILING = ("upsampling", "sampling")
 FOLDER = Path("build/benchmarks")
 
 
@@ -20,11 +21,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run them; what one prints is shown."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.suite", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", default=BENCHMARKS, help=f"some of {', '.join(BENCHMARKS)}; default all")
+    parser.add_argument("--compile", action="store_true", help="what compilers make too: takes many minutes")
     options = parser.parse_args(arguments)
     FOLDER.mkdir(parents=True, exist_ok=True)
     missed = []
     for name in options.names:
         command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(FOLDER / f"{name}.json")]
+        if options.compile and name in COMPILING:
+            command.append("--compile")
         if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own modules
             missed.append(name)
     subprocess.run([sys.executable, "-m", "benchmarks.plots"], check=True)

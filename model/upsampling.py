@@ -22,7 +22,7 @@ from model.device import THREADS
 from model.errors import InputError
 from model.gamut import map_to_gamut
 
-__all__ = ["upsample_chroma", "upsample_points", "upsample_to_rgb", "upsample_to_rgb_tensor"]
+__all__ = ["sharpen", "upsample_chroma", "upsample_points", "upsample_to_rgb", "upsample_to_rgb_tensor"]
 
 TAPS = 5
 SIGMA_SPACE = 0.6
@@ -112,7 +112,7 @@ def upsample_points(chroma: Tensor, lightness: Tensor, points: Sequence[tuple[in
 
     chroma: (N, C, h, w). lightness: (H, W), L* in [0, 100]. points: row and column of K pixels. Returns (N, K, C).
     """
-    guide, sharp = _prepare(chroma, lightness)
+    guide, sharp = sharpen(chroma, lightness)
     means = []
     for y, x in points:
         pixel = slice(y, y + 1), slice(x, x + 1)
@@ -137,7 +137,7 @@ def _as_tensor(array: NDArray[np.float32]) -> Tensor:
 def _upsampled_tiles(chroma: Tensor, lightness: Tensor) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
     """Yield tiles of the photo, each with its upsampled (N, 2, rows, columns) chroma."""
     height, width = lightness.shape
-    guide, sharp = _prepare(chroma, lightness)
+    guide, sharp = sharpen(chroma, lightness)
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
             tile = slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
@@ -145,8 +145,8 @@ def _upsampled_tiles(chroma: Tensor, lightness: Tensor) -> Iterator[tuple[tuple[
             yield tile, _weighted_mean(sharp, _weights(lightness[tile], guide, taps), taps)
 
 
-def _prepare(chroma: Tensor, lightness: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the small (h, w) lightness, and the chroma sharpened: plus what averaging the upsampled takes from it."""
+def sharpen(chroma: Tensor, lightness: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the small (h, w) lightness and (N, C, h, w) chroma sharpened: plus what averaging the upsampled takes."""
     small = chroma.shape[-2:]
     middle = area_average(lightness, (SHARPENING_SCALE * small[0], SHARPENING_SCALE * small[1]))
     guide = F.avg_pool2d(middle[None], SHARPENING_SCALE)[0]

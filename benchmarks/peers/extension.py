@@ -15,7 +15,7 @@ from torch.utils.cpp_extension import load
 from model import upsampling_kernel
 from model.device import THREADS
 from model.gamut import STEPS
-from model.upsampling import BAND_PIXELS, FLOOR, SIGMA_LIGHTNESS, SIGMA_SPACE, area_average, upsample_to_rgb
+from model.upsampling import BAND_PIXELS, FLOOR, SIGMA_LIGHTNESS, SIGMA_SPACE, TAPS, sharpen, upsample_to_rgb
 
 __all__ = ["by_bilateral_grid", "by_extension"]
 
@@ -38,14 +38,14 @@ def by_extension(chroma: Floats, lightness: Floats, out: NDArray[np.uint8]) -> N
 
 
 def by_bilateral_grid(chroma: Floats, lightness: Floats, out: NDArray[np.uint8]) -> None:
-    """Look the same Gaussians' means up in a bilateral grid, without the sharpening; see `upsample_to_rgb`."""
+    """Look the same Gaussians' means of the same sharpened maps up in a bilateral grid; see `upsample_to_rgb`."""
     built, per_bin = _built(), (BINS - 1) / 100
     small = chroma.shape[2:]
     photo = torch.from_numpy(lightness)
-    guide = area_average(photo, small).numpy()
+    guide, sharp = (each.numpy() for each in sharpen(torch.from_numpy(chroma), photo))
     unlike = (guide[..., None] - np.arange(BINS) / per_bin) / SIGMA_LIGHTNESS
     alike = np.exp(-0.5 * unlike**2) + FLOOR
-    opponents = (chroma * np.array([1 / 500, -1 / 200], np.float32)[:, None, None]).reshape(-1, *small)
+    opponents = (sharp * np.array([1 / 500, -1 / 200], np.float32)[:, None, None]).reshape(-1, *small)
     layers = np.concatenate((opponents, np.ones((1, *small), np.float32)))
     # OpenCV takes at most four channels with a Gaussian, so each bin of each layer goes alone
     grid = np.empty((*small, BINS, len(layers)), np.float32)
@@ -73,5 +73,6 @@ def _built() -> Any:
     kernel = upsampling_kernel
     numbers = kernel.LOW, kernel.HIGH, kernel.CUBE_FROM, kernel.LINE_SLOPE, kernel.LINE_OFFSET
     matrix = [kernel.RX, kernel.RY, kernel.RZ, kernel.GX, kernel.GY, kernel.GZ, kernel.BX, kernel.BY, kernel.BZ]
-    built.configure(STEPS, *map(float, numbers), [float(each) for each in matrix], torch.from_numpy(kernel.ENCODED))
+    table = torch.from_numpy(kernel.ENCODED)
+    built.configure(TAPS, STEPS, *map(float, numbers), [float(each) for each in matrix], table)
     return built

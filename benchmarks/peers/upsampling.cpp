@@ -10,19 +10,20 @@
 
 namespace {
 
-constexpr int TAPS = 5, SPAN = 256, RUN = 64, STEPS_TO_WHITE = 1 << 14;
+constexpr int TAPS = 5, SPAN = 256, RUN = 64, LANES = 8;
 
 struct Constants {  // of model/gamut.py and model/color.py
   int steps;
   float low, high, cube_from, slope, offset;
   std::array<float, 9> to_linear;
-  std::vector<uint8_t> encoded;
+  std::vector<uint8_t> encoded;  // of even steps of linear sRGB, from 0 to 1
 };
 
 Constants constants;
 
-void configure(int steps, float low, float high, float cube_from, float slope, float offset,
+void configure(int taps, int steps, float low, float high, float cube_from, float slope, float offset,
                const std::array<float, 9>& to_linear, const torch::Tensor& encoded) {
+  TORCH_CHECK(taps == TAPS, "written for ", TAPS, " taps a side");
   constants = {steps, low, high, cube_from, slope, offset, to_linear, {}};
   constants.encoded.assign(encoded.data_ptr<uint8_t>(), encoded.data_ptr<uint8_t>() + encoded.numel());
 }
@@ -76,10 +77,10 @@ void encode(int count, const float* f, const float* dx, const float* dz, uint8_t
     to_linear(packed[0][k], packed[3][k] * packed[1][k], packed[3][k] * packed[2][k], linear[0][at], linear[1][at],
               linear[2][at]);
   }
+  const int white = int(constants.encoded.size()) - 1;
   for (int k = 0; k < count; k++)
     for (int c = 0; c < 3; c++)
-      pixels[3 * k + c] =
-          constants.encoded[std::clamp(int(linear[c][k] * STEPS_TO_WHITE + 0.5f), 0, STEPS_TO_WHITE)];
+      pixels[3 * k + c] = constants.encoded[std::clamp(int(linear[c][k] * white + 0.5f), 0, white)];
 }
 
 void encode_span(int count, int left, int64_t y, const float* row, const std::vector<float>& opponents, int maps,
@@ -105,7 +106,7 @@ void joint_bilateral(int64_t first, int64_t last, const torch::Tensor& lightness
   const int channels = chroma.size(2);
   const float *photo = lightness.data_ptr<float>(), *small = guide.data_ptr<float>(), *maps = chroma.data_ptr<float>();
   std::vector<float> opponents(channels * (SPAN + RUN)), taps(TAPS * TAPS * channels);
-  float weights[TAPS * TAPS][RUN], weight_y[TAPS][RUN], weight_x[TAPS][RUN], total[RUN];
+  float weights[TAPS * TAPS][RUN], weight_y[TAPS][RUN], weight_x[TAPS][RUN], total[RUN], near[RUN] = {};
   for (int64_t y = first; y < last; y++) {
     const float* row = photo + y * width;
     const int64_t nearest_y = (2 * y + 1) * rows / (2 * height);
@@ -115,7 +116,9 @@ void joint_bilateral(int64_t first, int64_t last, const torch::Tensor& lightness
       for (int64_t x = left; x < right;) {
         const int64_t nearest_x = (2 * x + 1) * columns / (2 * width);
         const int64_t next = (2 * (nearest_x + 1) * width - columns + 2 * columns - 1) / (2 * columns);
-        const int count = std::min({next, x + RUN, right}) - x;
+        const int pixels = std::min({next, x + RUN, right}) - x;
+        const int count = (pixels + LANES - 1) / LANES * LANES;  // no loop has a slow rest; what lies beyond is overwritten
+        std::copy_n(row + x, pixels, near);
         weigh_axis(x, count, width, columns, per_space, weight_x);
         std::fill_n(total, count, 0.0f);
         for (int t = 0; t < TAPS * TAPS; t++) {
@@ -124,10 +127,11 @@ void joint_bilateral(int64_t first, int64_t last, const torch::Tensor& lightness
           const float tap = small[tap_y * columns + tap_x], along_y = weight_y[t / TAPS][0];
           std::copy_n(maps + (tap_y * columns + tap_x) * channels, channels, &taps[t * channels]);
           for (int k = 0; k < count; k++) {
-            const float alike = gaussian((row[x + k] - tap) * per_lightness) + floor;
+            const float alike = gaussian((near[k] - tap) * per_lightness) + floor;
             total[k] += weights[t][k] = alike * (along_y * weight_x[t % TAPS][k]);
           }
         }
+        for (int k = 0; k < count; k++) total[k] = 1 / total[k];
         for (int c = 0; c < channels; c++) {
           float* sums = &opponents[c * (SPAN + RUN) + (x - left)];
           std::fill_n(sums, count, 0.0f);
@@ -139,9 +143,9 @@ void joint_bilateral(int64_t first, int64_t last, const torch::Tensor& lightness
               sums[k] += s0 * weights[t][k] + s1 * weights[t + 1][k] + s2 * weights[t + 2][k] +
                          s3 * weights[t + 3][k] + s4 * weights[t + 4][k];
           }
-          for (int k = 0; k < count; k++) sums[k] /= total[k];
+          for (int k = 0; k < count; k++) sums[k] *= total[k];
         }
-        x += count;
+        x += pixels;
       }
       encode_span(right - left, left, y, row, opponents, channels / 2, height, width, out.data_ptr<uint8_t>());
     }
