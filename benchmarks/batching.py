@@ -36,6 +36,7 @@ class Outcome:
     per_second: float
     p50_seconds: float
     p99_seconds: float
+    errors: int
 
 
 def by_settings(seconds: float) -> Iterator[Outcome]:
@@ -48,18 +49,18 @@ def by_settings(seconds: float) -> Iterator[Outcome]:
         settings = {"TINTFLOW_BATCH_LATENTS": str(latents), "TINTFLOW_BATCH_WAIT_SECONDS": str(wait)}
         with tintflow(settings) as url:
             asyncio.run(ask_in_loops(url, photo, SAMPLES, CLIENTS, WARM_UP_SECONDS))
-            answered, _ = asyncio.run(ask_in_loops(url, photo, SAMPLES, CLIENTS, seconds))
+            answered, failed = asyncio.run(ask_in_loops(url, photo, SAMPLES, CLIENTS, seconds))
         p50, p99 = (float(each) for each in np.percentile(answered, (50, 99)))
-        yield Outcome(latents, wait, CLIENTS / float(np.mean(answered)), p50, p99)
+        yield Outcome(latents, wait, CLIENTS / float(np.mean(answered)), p50, p99, failed)
 
 
-async def beside(url: str, seconds: float) -> tuple[float, float]:
-    """Return the median seconds of small requests, and of a large one, asked for at once."""
+async def beside(url: str, seconds: float) -> tuple[float, float, int]:
+    """Return the median seconds of small requests, and of a large one, asked for at once; and the errors of both."""
     small, large = made_up_photo(SIDE, SIDE), made_up_photo(*LARGE)
-    (found, _), (large_found, _) = await asyncio.gather(
+    (found, failed), (large_found, large_failed) = await asyncio.gather(
         ask_in_loops(url, small, SAMPLES, 1, seconds), ask_in_loops(url, large, LARGE_SAMPLES, 1, seconds)
     )
-    return float(np.median(found)), float(np.median(large_found))
+    return float(np.median(found)), float(np.median(large_found)), failed + large_failed
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -73,10 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         asyncio.run(ask_in_loops(url, made_up_photo(SIDE, SIDE), SAMPLES, 1, WARM_UP_SECONDS))
         found, _ = asyncio.run(ask_in_loops(url, made_up_photo(SIDE, SIDE), SAMPLES, 1, options.seconds))
         alone = float(np.median(found))
-        small, large = asyncio.run(beside(url, 2 * options.seconds))
+        small, large, failed = asyncio.run(beside(url, 2 * options.seconds))
     tables = [
         rows(
-            "latents of a batch", "wait, seconds", "requests/s", "p50, seconds", "p99, seconds",
+            "latents of a batch", "wait, seconds", "requests/s", "p50, seconds", "p99, seconds", "errors",
             title=f"{CLIENTS} clients, {SIDE}×{SIDE} JPEG, n={SAMPLES}",
             cells=[list(asdict(each).values()) for each in outcomes],
         ),
@@ -89,11 +90,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fair = Target(
         f"a small one takes at most {FAIR:g} of a large one's time", f"{small / large:.3f}", small <= FAIR * large
     )
+    errors = failed + sum(each.errors for each in outcomes)
     figures = {
         "outcomes": [asdict(each) for each in outcomes],
         "fairness_seconds": {"small alone": alone, "small beside large": small, "large": large},
     }
-    write("batching", [fair], figures, options.json, tables)
+    write("batching", [fair, Target("no error", str(errors), errors == 0)], figures, options.json, tables)
 
 
 if __name__ == "__main__":

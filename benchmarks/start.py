@@ -17,7 +17,9 @@ __all__ = ["main"]
 
 READY_SECONDS = 6.0
 FIRST_TO_TENTH = 1.5
-REQUESTS = 10
+REQUESTS = 12
+SETTLED = 7
+"""From here on a request counts as the tenth: one alone may be late for reasons of its own."""
 SIDE = 512
 SAMPLES = 4
 
@@ -36,13 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             requests.append([_ask(client, photo) for _ in range(REQUESTS)])
     starts, requests = starts[1:], requests[1:]
     ready, first = statistics.median(starts), statistics.median(each[0] for each in requests)
-    tenth = statistics.median(each[-1] for each in requests)
+    tenth = statistics.median(statistics.median(each[SETTLED:]) for each in requests)
+    ratio = statistics.median(each[0] / statistics.median(each[SETTLED:]) for each in requests)
     targets = [
         Target(f"ready in {READY_SECONDS:g} s", f"{ready:.2f} s", ready <= READY_SECONDS),
         Target(
             f"first request at most {FIRST_TO_TENTH:g} times the tenth",
-            f"{first:.3f} s, tenth {tenth:.3f} s: {first / tenth:.2f}",
-            first <= FIRST_TO_TENTH * tenth,
+            f"{first:.3f} s, tenth {tenth:.3f} s: {ratio:.2f}",
+            ratio <= FIRST_TO_TENTH,
         ),
     ]
     figures = {"ready_seconds": starts, "request_seconds": requests, "photo": f"{SIDE}×{SIDE}, n={SAMPLES}"}
