@@ -35,12 +35,18 @@ def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
     return CinnColorizer(tiny_checkpoint, "cpu")
 
 
+Mix = Sequence[tuple[int, Options]]
+CHOICES = ["likely", "diverse"]
+
+
 def options() -> st.SearchStrategy[Options]:
     few, seeds, temperatures = st.integers(1, 6), st.integers(0, 3), st.one_of(st.none(), st.floats(0, 2))
     names = st.builds(LatentName, seeds, st.integers(0, 5))
     return st.one_of(
         st.builds(SampleOptions, few, seeds, temperatures, rank=st.sampled_from(["none", "likelihood"])),
-        st.builds(SampleOptions, few, seeds, temperatures, candidates=st.just(7), select=st.just("likely")),
+        st.builds(SampleOptions, few, seeds, temperatures, candidates=st.just(7), select=st.sampled_from(CHOICES)),
+        st.builds(SampleOptions, few, seeds, latent_norm=st.floats(0, 2), offset=st.integers(0, 3)),
+        st.builds(SampleOptions, st.integers(1, 2), seeds, hints=st.just((HINT,))),
         st.builds(VariationOptions, few, names, st.floats(0, 1), seeds, temperature=temperatures),
         st.builds(TransferOptions, few, seeds, temperature=temperatures),
         st.builds(InterpolationOptions, st.integers(2, 5), names, names, temperature=temperatures),
@@ -56,11 +62,24 @@ def images(colorizer: CinnColorizer, photo: int, drawn: Drawn) -> np.ndarray:
     return np.stack([each.image for each in colorizer.finish(PHOTOS[photo], drawn)]).astype(int)
 
 
+def mixes() -> st.SearchStrategy[Mix]:
+    return st.lists(st.tuples(st.integers(0, len(PHOTOS) - 1), options()), min_size=2, max_size=4)
+
+
 @settings(max_examples=8, deadline=None, derandomize=True)
-@given(mix=st.lists(st.tuples(st.integers(0, len(PHOTOS) - 1), options()), min_size=2, max_size=4))
-def test_a_picture_is_the_same_alone_and_in_any_batch(
-    colorizer: CinnColorizer, mix: Sequence[tuple[int, Options]]
-) -> None:
+@given(mix=mixes())
+def test_a_picture_is_the_same_alone_and_in_any_batch(colorizer: CinnColorizer, mix: Mix) -> None:
+    check_alone_and_together(colorizer, mix)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None)
+@given(mix=mixes())
+def test_a_picture_is_the_same_alone_and_in_any_of_many_batches(colorizer: CinnColorizer, mix: Mix) -> None:
+    check_alone_and_together(colorizer, mix)
+
+
+def check_alone_and_together(colorizer: CinnColorizer, mix: Mix) -> None:
     tasks = [task(colorizer, *each) for each in mix]
     for (photo, _), each, together in zip(mix, tasks, colorizer.draw_all(tasks), strict=True):
         (alone,) = colorizer.draw_all([each])
