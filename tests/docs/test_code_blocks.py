@@ -79,7 +79,7 @@ COMMANDS: dict[str, Callable[[str], list[str]]] = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     weights = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_checkpoint(tiny_checkpoint, weights)
@@ -103,7 +103,7 @@ def server(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory
         thread.join(START_SECONDS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
     """A function that returns the folder of a page, with what its blocks may use."""
     made: dict[Path, Path] = {}
@@ -122,7 +122,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def environment(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     programs = tmp_path_factory.mktemp("bin")
     shim = programs / "curl"
