@@ -59,7 +59,7 @@ class Classifier(nn.Module):
         device = self.last.weight.device
         rgb = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float()
         features, logits = self(rgb.contiguous(memory_format=torch.channels_last))
-        return Judgement(features.float().cpu().numpy(), logits.float().topk(5).indices.cpu().numpy())
+        return Judgement(features.cpu().numpy(), logits.topk(5).indices.cpu().numpy())
 
 
 def load_classifier(device: str) -> Classifier:

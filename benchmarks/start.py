@@ -38,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             requests.append([_ask(client, photo) for _ in range(REQUESTS)])
     starts, requests = starts[1:], requests[1:]
     ready, first = statistics.median(starts), statistics.median(each[0] for each in requests)
-    tenth = statistics.median(statistics.median(each[SETTLED:]) for each in requests)
-    ratio = statistics.median(each[0] / statistics.median(each[SETTLED:]) for each in requests)
+    tenths = [statistics.median(each[SETTLED:]) for each in requests]
+    tenth = statistics.median(tenths)
+    ratio = statistics.median(each[0] / settled for each, settled in zip(requests, tenths, strict=True))
     targets = [
         Target(f"ready in {READY_SECONDS:g} s", f"{ready:.2f} s", ready <= READY_SECONDS),
         Target(
