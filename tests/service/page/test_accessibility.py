@@ -74,6 +74,8 @@ def test_all_of_it_by_keyboard(page, photo, tmp_path) -> None:
                 return
         pytest.fail(f"no way to {selector} by Tab")
 
+    # Listened for from the start: the browser may take the key before it has been told to report the chooser.
+    page.on("filechooser", lambda _: None)
     tab_to("#files")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Space")
