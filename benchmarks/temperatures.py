@@ -23,7 +23,7 @@ from training.data import NoPhotosError
 
 __all__ = ["main"]
 
-TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0, 1.2)
+TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0, 1.2)
 SHOWN = {
     "best_of_8_photo": "best of 8, per photo",
     "best_of_8_pixel": "best of 8, per pixel",

@@ -26,7 +26,7 @@ SHARES: Mapping[int, float] = {8: 0.27, 16: 0.26, 32: 0.23, 64: 0.24}
 """Each level's share of the minutes. Coarse levels decide coherence, and see several times more samples for theirs."""
 WEIGHT_DECAYS: Mapping[int, float] = {8: 0.1}
 """Where a level's weight decay is not LoopConfig's: the coarsest overfits first."""
-DEFAULT_TEMPERATURE = 0.9
+DEFAULT_TEMPERATURE = 0.95
 DEFAULT_EXPONENTS = (0.5, 2.0, 4.0, 6.0)
 
 
