@@ -25,12 +25,12 @@ from benchmarks.methods import CinnMethod
 from benchmarks.records import Record, Reference, measure
 from benchmarks.subset import Subset
 from benchmarks.variants import SMALL_CHAIN, SMALL_FLOW, VARIANTS, Variant
-from model.chain import ChainConfig
-from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from model.cinn import Cinn, CinnConfig
 from model.colorizer import CinnColorizer
 from model.device import choose_device
 from model.errors import InputError, ModelError, NonFiniteError
+from model.flow.chain import ChainConfig
+from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.flow.cinn import Cinn, CinnConfig
 from training.data import NoPhotosError
 from training.dataset import Batch, FeatureDataset
 from training.loop import LoopConfig, Trainer

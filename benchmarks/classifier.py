@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model.condition import ConditionNetwork, Stage
+from model.flow.condition import ConditionNetwork, Stage
 from training.imagenet import fill_network, read_package
 
 __all__ = ["Classifier", "Judgement", "load_classifier"]

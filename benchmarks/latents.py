@@ -21,10 +21,10 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.square import square
-from model.color import photo_to_lightness, rgb_to_lab
 from model.colorizer import CinnColorizer, load_colorizer
 from model.device import THREADS
 from model.errors import InputError, ModelError
+from model.pixels.color import photo_to_lightness, rgb_to_lab
 from model.protocol import Hint, LatentName, SampleOptions, TransferOptions, VariationOptions
 from training.data import NoPhotosError, read_named_photos
 

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.color import photo_to_lightness
 from model.colorizer import CinnColorizer
-from model.latents import draw_latents
+from model.drawing.latents import draw_latents
+from model.pixels.color import photo_to_lightness
+from model.pixels.resizing import photo_to_chroma, resize_lightness
 from model.protocol import SampleOptions
-from model.resizing import photo_to_chroma, resize_lightness
 from training.baselines.checkpoint import BaselineColorizer
 from training.loop import LoopConfig
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.sheet import draw_sheet
-from model.color import lab_to_rgb, lightness_to_grey, photo_to_lightness
 from model.colorizer import CinnColorizer, load_colorizer
+from model.pixels.color import lab_to_rgb, lightness_to_grey, photo_to_lightness
 from model.protocol import DrawTask, SampleOptions
 
 __all__ = ["PICTURES", "grey_of", "main"]

@@ -17,8 +17,8 @@ from benchmarks.measures import (
 )
 from benchmarks.methods import Bits, Method
 from benchmarks.square import square
-from model.color import photo_to_lightness
-from model.upsampling import upsample_to_rgb
+from model.pixels.color import photo_to_lightness
+from model.pixels.upsampling import upsample_to_rgb
 
 __all__ = ["Record", "Reference", "as_floats", "measure"]
 

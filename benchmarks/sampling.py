@@ -26,12 +26,12 @@ from torch import Tensor
 from benchmarks.peers.authors import Authors
 from benchmarks.photos import made_up_lightness
 from benchmarks.report import Target, add_json_option, rows, write
-from model.cinn import Cinn
-from model.color import lightness_to_grey
 from model.colorizer import CinnColorizer, load_colorizer
 from model.device import choose_device
+from model.flow.cinn import Cinn
+from model.pixels.color import lightness_to_grey
+from model.pixels.resizing import resize_lightness
 from model.protocol import SampleOptions
-from model.resizing import resize_lightness
 
 __all__ = ["main"]
 

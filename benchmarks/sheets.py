@@ -20,10 +20,10 @@ from benchmarks.methods import CinnMethod, Method
 from benchmarks.records import as_floats
 from benchmarks.sheet import write_sheet
 from benchmarks.square import square
-from model.color import photo_to_lightness
 from model.colorizer import load_colorizer
 from model.errors import ModelError
-from model.upsampling import upsample_to_rgb
+from model.pixels.color import photo_to_lightness
+from model.pixels.upsampling import upsample_to_rgb
 from training.data import NoPhotosError, read_named_photos
 
 __all__ = ["main"]

@@ -28,9 +28,9 @@ from benchmarks.cost import Cost, cost
 from benchmarks.environment import environment
 from benchmarks.photos import bilinear, made_up_lightness
 from benchmarks.report import Target, add_json_option, rows, write
-from model import upsampling
 from model.device import choose_device
-from model.upsampling import upsample_to_rgb, upsample_to_rgb_tensor
+from model.pixels import upsampling
+from model.pixels.upsampling import upsample_to_rgb, upsample_to_rgb_tensor
 
 __all__ = ["Measurement", "main", "measure"]
 

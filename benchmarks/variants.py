@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from model.chain import ChainConfig
-from model.cinn import CinnConfig
-from model.level import LevelConfig
+from model.flow.chain import ChainConfig
+from model.flow.cinn import CinnConfig
+from model.flow.level import LevelConfig
 
 __all__ = ["CHAIN", "SMALL_CHAIN", "SMALL_FLOW", "VARIANTS", "WHOLE", "Variant"]
 

@@ -9,14 +9,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.checkpoint import Checkpoint, load_checkpoint
-from model.cinn import LogProb
-from model.color import photo_to_lightness
 from model.device import choose_device, device_memory
-from model.hints import match_hints
-from model.latents import latent_norms
-from model.passes import Condition, Passes
-from model.plans import Chosen, Planner, own_chroma
+from model.drawing.hints import match_hints
+from model.drawing.latents import latent_norms
+from model.drawing.passes import Condition, Passes
+from model.drawing.plans import Chosen, Planner, own_chroma
+from model.drawing.timer import Timer
+from model.flow.checkpoint import Checkpoint, load_checkpoint
+from model.flow.cinn import LogProb
+from model.pixels.color import photo_to_lightness
+from model.pixels.resizing import resize_lightness
+from model.pixels.scaling import Scaler
+from model.pixels.upsampling import upsample_to_rgb
 from model.protocol import (
     Colorings,
     DeviceMemory,
@@ -34,10 +38,6 @@ from model.protocol import (
     TransferOptions,
     VariationOptions,
 )
-from model.resizing import resize_lightness
-from model.scaling import Scaler
-from model.timer import Timer
-from model.upsampling import upsample_to_rgb
 
 __all__ = ["CinnColorizer", "load_colorizer"]
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from model.checkpoint import Checkpoint, save_checkpoint
-from model.cinn import Cinn, CinnConfig
-from model.condition import FEATURE_CHANNELS
-from model.level import LevelConfig
+from model.flow.checkpoint import Checkpoint, save_checkpoint
+from model.flow.cinn import Cinn, CinnConfig
+from model.flow.condition import FEATURE_CHANNELS
+from model.flow.level import LevelConfig
 from training.features import DONE
 
 # One thread, here and in the processes that tests start: the networks are too small to share, and on a busy machine

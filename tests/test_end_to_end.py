@@ -21,7 +21,7 @@ import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.color import lightness_to_grey, photo_to_lightness
+from model.pixels.color import lightness_to_grey, photo_to_lightness
 
 URL = "/v1/colorizations"
 START_SECONDS = 60

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint import load_checkpoint, save_checkpoint
 from model.errors import InputError
+from model.flow.checkpoint import load_checkpoint, save_checkpoint
 
 __all__ = ["average"]
 

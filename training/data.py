@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from model.color import rgb_to_lab
-from model.resizing import resize_chroma, resize_lightness
+from model.pixels.color import rgb_to_lab
+from model.pixels.resizing import resize_chroma, resize_lightness
 
 __all__ = ["Example", "NoPhotosError", "is_near_grey", "make_example", "read_named_photos", "read_photos"]
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.condition import FEATURE_CHANNELS, ConditionFeatures
+from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
 from training.data import NoPhotosError
 from training.features import DONE, STEPS_PER_STD
 from training.processes import Share

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.condition import FEATURE_CHANNELS, ConditionNetwork
+from model.flow.condition import FEATURE_CHANNELS, ConditionNetwork
 from training.data import Example, NoPhotosError, is_near_grey, make_example, read_photos
 from training.precision import mixed_precision
 

@@ -5,7 +5,7 @@ from importlib import resources
 import torch
 from torch import Tensor
 
-from model.condition import ConditionNetwork
+from model.flow.condition import ConditionNetwork
 
 __all__ = ["fill_network", "load_imagenet_weights", "read_package"]
 

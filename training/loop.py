@@ -13,9 +13,9 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from model.cinn import Cinn
-from model.condition import ConditionFeatures
 from model.errors import InputError
+from model.flow.cinn import Cinn
+from model.flow.condition import ConditionFeatures
 from training.dataset import Batch, FeatureDataset
 from training.ema import Ema
 from training.objective import NATS_PER_BIT, noisy_loss

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from model.cinn import Cinn
-from model.haar import detail, pyramid
+from model.flow.cinn import Cinn
+from model.flow.haar import detail, pyramid
 from training.dataset import Batch
 from training.precision import mixed_precision
 from training.processes import Share

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from model.cinn import Cinn, CinnConfig
 from model.device import choose_device
 from model.errors import InputError
+from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.flow.cinn import Cinn, CinnConfig
 from training.dataset import FeatureDataset
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights

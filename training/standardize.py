@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from model.cinn import Cinn
+from model.flow.cinn import Cinn
 from training.dataset import FeatureDataset
 from training.objective import level_data
 

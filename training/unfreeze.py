@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.condition import EARLY_STAGES, ConditionFeatures, ConditionNetwork, InvertedResidual
+from model.flow.condition import EARLY_STAGES, ConditionFeatures, ConditionNetwork, InvertedResidual
 from training.precision import mixed_precision
 
 __all__ = ["FixedDepthwise", "refine", "unfreeze"]

@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks.cost import cost
 from benchmarks.running import made_up_photo
-from model.color import photo_to_lightness
+from model.pixels.color import photo_to_lightness
 from service.decoding import decode
 from service.encoding import MEDIA_TYPES, encode
 

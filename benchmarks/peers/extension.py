@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.cpp_extension import load
 
-from model import upsampling_kernel
 from model.device import THREADS
-from model.gamut import STEPS
-from model.upsampling import BAND_PIXELS, FLOOR, SIGMA_LIGHTNESS, SIGMA_SPACE, TAPS, sharpen, upsample_to_rgb
+from model.pixels import upsampling_kernel
+from model.pixels.gamut import STEPS
+from model.pixels.upsampling import BAND_PIXELS, FLOOR, SIGMA_LIGHTNESS, SIGMA_SPACE, TAPS, sharpen, upsample_to_rgb
 
 __all__ = ["by_bilateral_grid", "by_extension"]
 

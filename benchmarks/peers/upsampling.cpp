@@ -1,4 +1,4 @@
-// Two ways to full size in C++, to compare with model/upsampling_kernel.py: the same joint bilateral upsampling, and a
+// Two ways to full size in C++, to compare with model/pixels/upsampling_kernel.py: the same joint bilateral upsampling, and a
 // bilateral grid (Chen et al. 2007, Real-time edge-aware image processing with the bilateral grid) that is looked up
 // between its cells. Both end in the same gamut mapping and conversion. Arguments are those of `fill_rows` there.
 #include <torch/extension.h>
@@ -12,7 +12,7 @@ namespace {
 
 constexpr int TAPS = 5, SPAN = 256, RUN = 64, LANES = 8;
 
-struct Constants {  // of model/gamut.py and model/color.py
+struct Constants {  // of model/pixels/gamut.py and model/pixels/color.py
   int steps;
   float low, high, cube_from, slope, offset;
   std::array<float, 9> to_linear;

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from benchmarks import ablations
 from benchmarks.ablations import Row, StudyConfig, figure, main, study
 from benchmarks.variants import CHAIN, VARIANTS, WHOLE
-from model.chain import ChainConfig
-from model.checkpoint import load_checkpoint
-from model.cinn import Cinn, CinnConfig
-from model.level import LevelConfig
+from model.flow.chain import ChainConfig
+from model.flow.checkpoint import load_checkpoint
+from model.flow.cinn import Cinn, CinnConfig
+from model.flow.level import LevelConfig
 from training.dataset import FeatureDataset
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.latents import MAX_PSNR, PROMISES, difference, mean_pairwise, psnr, rmse
-from model.checkpoint import Checkpoint
 from model.colorizer import CinnColorizer
+from model.flow.checkpoint import Checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.photos import made_up_lightness
 from benchmarks.upsampling import made_up_chroma, main
-from model.upsampling import upsample_to_rgb
+from model.pixels.upsampling import upsample_to_rgb
 
 
 def test_json_on_standard_output_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.color import lightness_to_grey, photo_to_lightness
+from model.pixels.color import lightness_to_grey, photo_to_lightness
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

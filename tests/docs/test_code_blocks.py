@@ -22,7 +22,7 @@ import skimage.data
 import uvicorn
 from PIL import Image
 
-from model.checkpoint import Checkpoint, save_checkpoint
+from model.flow.checkpoint import Checkpoint, save_checkpoint
 from service.app import create_app
 from service.cli import Server
 from service.loading import load_colorizer

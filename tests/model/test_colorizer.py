@@ -9,11 +9,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from model.checkpoint import Checkpoint
-from model.color import lightness_to_grey, photo_to_lightness
 from model.colorizer import CinnColorizer, load_colorizer
 from model.device import choose_device
 from model.errors import InputError, NonFiniteError
+from model.flow.checkpoint import Checkpoint
+from model.pixels.color import lightness_to_grey, photo_to_lightness
 from model.protocol import Colorizer, SampleOptions
 
 

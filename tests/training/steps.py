@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.cinn import Cinn, CinnConfig
-from model.level import LevelConfig
+from model.flow.cinn import Cinn, CinnConfig
+from model.flow.level import LevelConfig
 from training.dataset import FeatureDataset
 from training.loop import LoopConfig, Trainer
 from training.processes import joined

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.testing import assert_close
 from typer.testing import CliRunner
 
-from model.checkpoint import Checkpoint
-from model.condition import ConditionFeatures
 from model.errors import CheckpointError, InputError
+from model.flow.checkpoint import Checkpoint
+from model.flow.condition import ConditionFeatures
 from training.__main__ import app
 from training.baselines.checkpoint import BaselineColorizer, load_baseline, save_baseline
 from training.baselines.decoder import DecoderConfig

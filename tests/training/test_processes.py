@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from model.cinn import Cinn, CinnConfig
 from model.errors import InputError
+from model.flow.cinn import Cinn, CinnConfig
 from training.dataset import FeatureDataset
 from training.loop import LoopConfig, Trainer
 from training.processes import Processes, Share

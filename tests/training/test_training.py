@@ -15,12 +15,12 @@ import skimage.data
 import torch
 from torch.testing import assert_close
 
-from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from model.cinn import Cinn, CinnConfig
-from model.color import photo_to_lightness
-from model.condition import ConditionNetwork
 from model.errors import InputError
-from model.resizing import resize_lightness
+from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.flow.cinn import Cinn, CinnConfig
+from model.flow.condition import ConditionNetwork
+from model.pixels.color import photo_to_lightness
+from model.pixels.resizing import resize_lightness
 from training.average import average
 from training.data import NoPhotosError
 from training.dataset import FeatureDataset

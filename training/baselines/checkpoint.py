@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.cinn import Cinn
-from model.condition import ConditionNetwork
 from model.errors import CheckpointError
-from model.weights_file import read_weights, restore, write_weights
+from model.flow.cinn import Cinn
+from model.flow.condition import ConditionNetwork
+from model.flow.weights_file import read_weights, restore, write_weights
 from training.baselines.decoder import DecoderConfig
 from training.baselines.networks import BASELINES
 from training.dataset import Batch

@@ -8,8 +8,8 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.condition import ConditionFeatures
-from model.head import Head, ResidualBlock
+from model.flow.condition import ConditionFeatures
+from model.flow.head import Head, ResidualBlock
 
 __all__ = ["Decoder", "DecoderConfig"]
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.checkpoint import load_checkpoint
-from model.cinn import Cinn
 from model.device import choose_device
 from model.errors import InputError
+from model.flow.checkpoint import load_checkpoint
+from model.flow.cinn import Cinn
 from training.baselines.checkpoint import BaselineColorizer, save_baseline
 from training.baselines.decoder import DecoderConfig
 from training.baselines.networks import BASELINES

@@ -1,10 +1,10 @@
-"""Weights of the digits' networks on disk, as `model.weights_file` keeps them."""
+"""Weights of the digits' networks on disk, as `model.flow.weights_file` keeps them."""
 
 from dataclasses import asdict
 from pathlib import Path
 
 from model.errors import CheckpointError
-from model.weights_file import WeightsFile, read_weights, restore, write_weights
+from model.flow.weights_file import WeightsFile, read_weights, restore, write_weights
 from training.mnist.classifier import DigitClassifier
 from training.mnist.flow import DigitFlow, DigitFlowConfig
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from model.latents import draw_latents, interpolate_latents
+from model.drawing.latents import draw_latents, interpolate_latents
 from training.mnist.digits import CLASSES, PIXELS, SIDE, Digits, read_digits
 from training.mnist.flow import DigitFlow
 from training.mnist.measure import decode, encode, sample

@@ -8,9 +8,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from model.affine import ConditionalAffine
-from model.coupling import AffineCoupling, DenseSubnet
-from model.permutation import RandomPermutation
+from model.flow.affine import ConditionalAffine
+from model.flow.coupling import AffineCoupling, DenseSubnet
+from model.flow.permutation import RandomPermutation
 from training.mnist.digits import CLASSES, PIXELS, Digits
 
 __all__ = ["DigitFlow", "DigitFlowConfig"]

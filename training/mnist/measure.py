@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from model.latents import draw_latents
+from model.drawing.latents import draw_latents
 from training.mnist.classifier import DigitClassifier, classify
 from training.mnist.digits import CLASSES, PIXELS, Digits, continuous, whole
 from training.mnist.flow import DigitFlow

@@ -1,0 +1,1 @@
+"""The conditional invertible network: invertible blocks, levels, condition network, checkpoint."""

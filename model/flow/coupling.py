@@ -1,0 +1,90 @@
+"""Affine coupling: one part of the channels scales and shifts the other."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.flow.affine import soft_clamp
+
+__all__ = ["AffineCoupling", "ConvSubnet", "DenseSubnet"]
+
+SCALE_LIMIT = 1.5
+"""α of the soft clamp: one block scales by at most e^±1.5."""
+INPUT_LIMIT = 3.0
+"""Subnets see their input soft-clamped to this many standard deviations.
+
+A ReLU subnet's scale and shift grow with its input, so without a clamp a latent far from the training data is pushed
+out further by every block of the inverse, until it overflows; in bfloat16 and in float32 alike.
+"""
+
+
+class ConvSubnet(nn.Module):
+    """3×3, 1×1, 3×3 convolutions with ReLU, as in GLOW; the last starts at zero.
+
+    The condition's share of the first convolution is computed outside, once per photo, and added:
+    conv([x, c]) = conv_x(x) + conv_c(c). Source: Kingma and Dhariwal 2018 (arXiv 1807.03039).
+    """
+
+    def __init__(self, in_channels: int, width: int, out_channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(in_channels, width, 3, padding=1)
+        self.middle = nn.Conv2d(width, width, 1)
+        self.last = nn.Conv2d(width, out_channels, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, share: Tensor) -> Tensor:
+        """x: (B, in, H, W); share: (B or 1, width, H, W). Returns (B, out, H, W)."""
+        h = F.relu(self.first(x) + share)
+        return self.last(F.relu(self.middle(h)))
+
+
+class DenseSubnet(nn.Module):
+    """Three fully connected layers with ReLU; the last starts at zero. See ConvSubnet for `share`."""
+
+    def __init__(self, in_channels: int, width: int, out_channels: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(in_channels, width)
+        self.middle = nn.Linear(width, width)
+        self.last = nn.Linear(width, out_channels)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor, share: Tensor) -> Tensor:
+        """x: (B, in); share: (B or 1, width). Returns (B, out)."""
+        h = F.relu(self.first(x) + share)
+        return self.last(F.relu(self.middle(h)))
+
+
+class AffineCoupling(nn.Module):
+    """One-sided affine coupling: x₁ passes, x₂ becomes x₂·exp(s(x₁, c)) + t(x₁, c).
+
+    The subnet may run in bfloat16; scaling, shifting and the log-det are done in x's own type.
+    Source: Dinh et al. 2017 (arXiv 1605.08803), soft clamp of Ardizzone et al. 2019 (arXiv 1907.02392).
+    """
+
+    def __init__(
+        self, channels: int, subnet: type[ConvSubnet] | type[DenseSubnet], width: int, clamped: bool = True
+    ) -> None:
+        """clamped: whether scale and subnet input are soft-clamped."""
+        super().__init__()
+        self.clamped = clamped
+        self.passed = channels // 2
+        self.subnet = subnet(self.passed, width, 2 * (channels - self.passed))
+
+    def forward(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """x: (B, C, …); condition: the subnet's share."""
+        x1, x2 = x[:, : self.passed], x[:, self.passed :]
+        log_scale, shift = self._scale_and_shift(x1, condition)
+        return torch.cat((x1, x2 * torch.exp(log_scale) + shift), 1), log_scale.flatten(1).sum(1)
+
+    def inverse(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """z: (B, C, …); condition: the subnet's share."""
+        z1, z2 = z[:, : self.passed], z[:, self.passed :]
+        log_scale, shift = self._scale_and_shift(z1, condition)
+        return torch.cat((z1, (z2 - shift) * torch.exp(-log_scale)), 1), -log_scale.flatten(1).sum(1)
+
+    def _scale_and_shift(self, x1: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        seen = soft_clamp(x1, INPUT_LIMIT) if self.clamped else x1
+        raw, shift = self.subnet(seen, share).to(x1.dtype).chunk(2, 1)
+        return soft_clamp(raw, SCALE_LIMIT) if self.clamped else raw, shift

@@ -1,0 +1,70 @@
+"""A level's head: from features of h and the lightness itself to the level's condition."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
+
+__all__ = ["Head", "ResidualBlock"]
+
+LIGHTNESS_SIZE = 128
+"""The lightness is given to heads at 128×128, its patches stacked into channels: detail that h has lost."""
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(conv(relu(x)))), the last convolution starting at zero."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.last = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, C, H, W), and so is what is returned."""
+        return x + self.last(F.relu(self.first(F.relu(x))))
+
+
+class Head(nn.Module):
+    """Projects every feature to one width on a level's grid, adds them up and refines the sum.
+
+    Finer features are stacked (space to depth), coarser ones projected first and then repeated.
+    `dropout` zeroes whole feature channels in training, since the coarsest level overfits without.
+    A head that does not see h is given the lightness alone.
+    """
+
+    def __init__(self, grid: int, width: int, blocks: int, dropout: float, sees_h: bool = True) -> None:
+        super().__init__()
+        self.grid = grid
+        self.dropout = dropout
+        self.projections = nn.ModuleDict()
+        for name, (size, channels) in FEATURE_CHANNELS.items():
+            if sees_h and 2 * grid >= size >= 8 and size >= grid // 2:
+                stacked = channels * max(size // grid, 1) ** 2
+                self.projections[name] = nn.Conv2d(stacked, width, 1, bias=False)
+        patch = LIGHTNESS_SIZE // grid if grid > 8 else 4
+        self.lightness_size = grid * patch
+        self.lightness = nn.Conv2d(patch**2, width, 1)
+        self.whole = nn.Linear(FEATURE_CHANNELS["at_1"][1], width, bias=False) if sees_h else None
+        self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+
+    def forward(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
+        """Return (B, width, grid, grid).
+
+        features: of h, standardized. lightness: (B, 1, 128, 128), L* in [0, 100].
+        """
+        small = F.avg_pool2d(lightness / 50 - 1, LIGHTNESS_SIZE // self.lightness_size)
+        out = self.lightness(F.pixel_unshuffle(small, self.lightness_size // self.grid))
+        if self.whole is not None:
+            out = out + self.whole(F.dropout(features.at_1, self.dropout, self.training))[:, :, None, None]
+        for name, projection in self.projections.items():
+            feature = F.dropout2d(getattr(features, name), self.dropout, self.training)
+            size = feature.shape[-1]
+            if size > self.grid:
+                feature = F.pixel_unshuffle(feature, size // self.grid)
+            projected = projection(feature)
+            if size < self.grid:
+                projected = F.interpolate(projected, size=(self.grid, self.grid), mode="bilinear")
+            out = out + projected
+        return self.blocks(out)

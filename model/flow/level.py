@@ -1,0 +1,210 @@
+"""One level of the conditional wavelet flow: a conditional flow of its own, with its own head."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.errors import InputError
+from model.flow.affine import ConditionalAffine
+from model.flow.condition import ConditionFeatures
+from model.flow.coupling import AffineCoupling, ConvSubnet, DenseSubnet
+from model.flow.haar import HaarDownsampling
+from model.flow.head import Head, ResidualBlock
+from model.flow.mixing import OrthogonalMixing
+from model.flow.permutation import RandomPermutation
+
+__all__ = ["FlowLevel", "LevelCondition", "LevelConfig"]
+
+
+Mixing = OrthogonalMixing | RandomPermutation
+MIXINGS: dict[str, type[Mixing]] = {"orthogonal": OrthogonalMixing, "permutation": RandomPermutation}
+COARSER_LIMIT = 10.0
+"""A level sees coarser a*b* clamped to this many standard deviations, which no photo reaches but a sample may."""
+
+
+@dataclass(frozen=True)
+class LevelConfig:
+    """Numbers of one level."""
+
+    size: int
+    """of the a*b* that the level completes: 8, 16, 32 or 64"""
+    blocks: int
+    """convolutional coupling blocks"""
+    width: int
+    """of their subnets"""
+    head_width: int
+    head_blocks: int
+    """residual blocks that see the lightness alone: once per photo"""
+    joint_blocks: int
+    """residual blocks that also see the coarser a*b*: once per sample"""
+    dense_blocks: int = 0
+    """fully connected coupling blocks, at the coarsest level"""
+    dense_width: int = 0
+    dropout: float = 0.0
+    sees_h: bool = True
+    """whether the head sees h, or the lightness alone; this and what follows is for ablations"""
+    soft_clamp: bool = True
+    conditional_affine: bool = True
+    mixing: Literal["orthogonal", "permutation"] = "orthogonal"
+    zero_start: bool = True
+    """whether last layers start at zero, or as any other layer of torch"""
+
+
+class LevelCondition(NamedTuple):
+    """What the layers of a level need of the condition."""
+
+    first: Tensor
+    """(B, 2C, grid, grid), of the conditional affine layer where data enter"""
+    shares: tuple[Tensor, ...]
+    """(B, width, grid, grid) for each convolutional block"""
+    dense_shares: tuple[Tensor, ...]
+    """(B, dense_width) for each fully connected block"""
+    last: Tensor
+    """(B, 2·dims), of the conditional affine layer where latents leave"""
+
+    def of_first(self, count: int) -> "LevelCondition":
+        """Return the condition of a batch's first photos."""
+        shares = tuple(share[:count] for share in self.shares)
+        dense_shares = tuple(share[:count] for share in self.dense_shares)
+        return LevelCondition(self.first[:count], shares, dense_shares, self.last[:count])
+
+
+class FlowLevel(nn.Module):
+    """Conditional flow of the a*b* at 8×8, or of the Haar details that lead from one size to the next.
+
+    The coarsest level maps (B, 2, 8, 8), every other (B, 6, size/2, size/2), to a latent (B, dims).
+    Conditional affine, then coupling blocks with orthogonal mixing after each, then conditional affine.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: LevelConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.config = config
+        self.coarsest = config.size == 8
+        self.data_shape = (2, 8, 8) if self.coarsest else (6, config.size // 2, config.size // 2)
+        self.grid = 4 if self.coarsest else config.size // 2
+        self.channels = channels = 8 if self.coarsest else 6
+        self.dims = channels * self.grid**2
+        self.register_buffer("mean", torch.zeros(self.data_shape[0], 1, 1))
+        self.register_buffer("std", torch.ones(self.data_shape[0], 1, 1))
+        self.haar = HaarDownsampling()
+        self.affine = ConditionalAffine() if config.soft_clamp else ConditionalAffine(None)
+
+        self.head = Head(
+            8 if self.coarsest else self.grid, config.head_width, config.head_blocks, config.dropout, config.sees_h
+        )
+        self.coarser = None if self.coarsest else nn.Conv2d(2, config.head_width, 3, padding=1)
+        self.joint = nn.Sequential(*(ResidualBlock(config.head_width) for _ in range(config.joint_blocks)))
+        condition = config.head_width * (4 if self.coarsest else 1)
+        self.shares = nn.Conv2d(condition, config.blocks * config.width, 1)
+        self.ends = zero_conv(condition, 2 * 2 * channels) if config.conditional_affine else None
+
+        mixing, clamped = MIXINGS[config.mixing], config.soft_clamp
+        couplings = [AffineCoupling(channels, ConvSubnet, config.width, clamped) for _ in range(config.blocks)]
+        mixings = [mixing(channels, generator) for _ in range(config.blocks)]
+        dense = range(config.dense_blocks)
+        dense_couplings = [AffineCoupling(self.dims, DenseSubnet, config.dense_width, clamped) for _ in dense]
+        dense_mixings = [mixing(self.dims, generator) for _ in dense]
+        self.couplings = cast(Sequence[AffineCoupling], nn.ModuleList(couplings))
+        self.mixings = cast(Sequence[Mixing], nn.ModuleList(mixings))
+        self.dense_couplings = cast(Sequence[AffineCoupling], nn.ModuleList(dense_couplings))
+        self.dense_mixings = cast(Sequence[Mixing], nn.ModuleList(dense_mixings))
+        if config.dense_blocks:
+            self.dense_squeeze = nn.Conv2d(condition, 32, 1)
+            self.dense_shares = nn.Linear(32 * self.grid**2, config.dense_blocks * config.dense_width)
+        if not config.zero_start:
+            self.apply(_start_as_torch_does)
+
+    def photo_condition(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
+        """Compute what depends on the lightness alone, once per photo: (B, head_width, …).
+
+        features: of h. lightness: (B, 1, 128, 128), L* in [0, 100].
+        """
+        return self.head(features, lightness)
+
+    def sample_condition(self, photo: Tensor, coarser: Tensor | None) -> LevelCondition:
+        """Compute what every layer needs of the condition, for all blocks in one convolution.
+
+        photo: of `photo_condition`. coarser: (B, 2, size/2, size/2) standardized a*b*, None at the coarsest level.
+        """
+        h = photo
+        if self.coarser is not None:
+            if coarser is None:
+                raise InputError("coarser", f"a*b* of size {self.config.size // 2}", None)
+            h = h + self.coarser(coarser.clamp(-COARSER_LIMIT, COARSER_LIMIT))
+        h = F.relu(self.joint(h))
+        if self.coarsest:
+            h = F.pixel_unshuffle(h, 2)
+        ends = h.new_zeros(len(h), 4 * self.channels, *h.shape[2:]) if self.ends is None else self.ends(h)
+        first, last = ends.chunk(2, 1)
+        shares = self.shares(h).chunk(self.config.blocks, 1)
+        dense_shares: tuple[Tensor, ...] = ()
+        if self.config.dense_blocks:
+            squeezed = F.relu(self.dense_squeeze(h)).flatten(1)
+            dense_shares = self.dense_shares(squeezed).chunk(self.config.dense_blocks, 1)
+        return LevelCondition(first, shares, dense_shares, last.flatten(1))
+
+    def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        """x: (B, *data_shape). Returns the latent (B, dims) and the log-det."""
+        log_det = x.new_zeros(x.shape[0]) - self._log_scale()
+        x, part = self.affine(self.standardize(x), condition.first)
+        log_det = log_det + part
+        for coupling, mixing, share in zip(self.couplings, self.mixings, condition.shares, strict=True):
+            x, part = coupling(x, share)
+            x, _ = mixing(x)
+            log_det = log_det + part
+        x = x.flatten(1)
+        for coupling, mixing, share in zip(
+            self.dense_couplings, self.dense_mixings, condition.dense_shares, strict=True
+        ):
+            x, part = coupling(x, share)
+            x, _ = mixing(x)
+            log_det = log_det + part
+        x, part = self.affine(x, condition.last)
+        return x, log_det + part
+
+    def standardize(self, x: Tensor) -> Tensor:
+        """Bring level data to what the first layer sees: (B, *data_shape) to (B, C, grid, grid)."""
+        x = (x - self.mean) / self.std
+        return self.haar(x)[0] if self.coarsest else x
+
+    def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
+        """z: (B, dims). Returns (B, *data_shape) and the log-det of the inverse."""
+        x, log_det = self.affine.inverse(z, condition.last)
+        dense = zip(self.dense_couplings, self.dense_mixings, condition.dense_shares, strict=True)
+        for coupling, mixing, share in reversed(list(dense)):
+            x, _ = mixing.inverse(x)
+            x, part = coupling.inverse(x, share)
+            log_det = log_det + part
+        x = x.view(x.shape[0], -1, self.grid, self.grid)
+        for coupling, mixing, share in reversed(list(zip(self.couplings, self.mixings, condition.shares, strict=True))):
+            x, _ = mixing.inverse(x)
+            x, part = coupling.inverse(x, share)
+            log_det = log_det + part
+        x, part = self.affine.inverse(x, condition.first)
+        log_det = log_det + part
+        if self.coarsest:
+            x, _ = self.haar.inverse(x)
+        return x * self.std + self.mean, log_det + self._log_scale()
+
+    def _log_scale(self) -> Tensor:
+        return self.std.log().sum() * (self.dims // self.data_shape[0])
+
+
+def zero_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """Return a 1×1 convolution that starts at zero."""
+    conv = nn.Conv2d(in_channels, out_channels, 1)
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    return conv
+
+
+def _start_as_torch_does(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        module.reset_parameters()

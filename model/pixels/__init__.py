@@ -1,0 +1,1 @@
+"""Color and size of whole photos: CIELAB, gamut, resizing, joint bilateral upsampling."""

@@ -1,0 +1,59 @@
+"""Photos brought to the network's sizes, the same way in training and in use."""
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.flow.cinn import LIGHTNESS_SIZE
+from model.pixels.color import TILE_PIXELS, rgb_to_lab
+from model.protocol import Photo
+
+__all__ = ["SHARPEST", "photo_to_chroma", "resize_chroma", "resize_lightness"]
+
+MAX_SIDE = 2048
+"""Longest side, in pixels, at which a photo's own colours are averaged in CIELAB; longer ones are first in sRGB."""
+SHARPEST = 192
+"""Longest side of lightness that reaches the network, in pixels: the mean of the training photos, which are 150 to 224.
+
+Given sharper lightness, h's features move away from those that the flow was trained on, and colours fit worse.
+"""
+
+
+def resize_lightness(lightness: NDArray[np.float32], size: int = LIGHTNESS_SIZE) -> NDArray[np.float32]:
+    """Squeeze (H, W) L* to a square, as sharp as the photos that the network was trained on.
+
+    A side longer than SHARPEST is averaged over area to that first; what is shorter than size then grows bicubically.
+    Returns (size, size) in [0, 100].
+    """
+    sharpest = min(SHARPEST, size)
+    shape = tuple(min(side, sharpest) for side in lightness.shape)
+    averaged = cv2.resize(lightness, shape[::-1], interpolation=cv2.INTER_AREA).reshape(shape)
+    grown = cv2.resize(averaged, (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(grown, np.float32).clip(0, 100)
+
+
+def resize_chroma(chroma: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Average (H, W, 2) a*b* over area to (size, size, 2)."""
+    return np.asarray(cv2.resize(chroma, (size, size), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def photo_to_chroma(photo: Photo, size: int) -> NDArray[np.float32]:
+    """Return the (size, size, 2) a*b* of a photo, averaged over area; of a grey one, 0.
+
+    Works in strips of rows, so that a large photo is never held in floats.
+    """
+    if photo.ndim == 2:
+        return np.zeros((size, size, 2), np.float32)
+    if max(photo.shape[:2]) > MAX_SIDE:  # so that no shape, however long, needs more than a few megabytes of floats
+        shape = tuple(min(side, MAX_SIDE) for side in photo.shape[:2])
+        small = cv2.resize(photo, shape[::-1], interpolation=cv2.INTER_AREA)
+        photo = np.asarray(small, np.uint8).reshape(*shape, 3)
+    height, width = photo.shape[:2]
+    rows = max(1, TILE_PIXELS // width)
+    narrow = np.empty((height, size, 2), np.float32)
+    for top in range(0, height, rows):
+        strip = torch.from_numpy(photo[top : top + rows].copy()).permute(2, 0, 1)[None].float() / 255
+        chroma = rgb_to_lab(strip)[0, 1:].permute(1, 2, 0).contiguous().numpy()
+        narrow[top : top + rows] = cv2.resize(chroma, (size, len(chroma)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(narrow, (size, size), interpolation=cv2.INTER_AREA), np.float32)

@@ -1,0 +1,41 @@
+"""Work at a photo's own size, before and after the network: without weights, so that it can be done elsewhere."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.drawing.hints import match_hints
+from model.pixels.color import photo_to_lightness
+from model.pixels.resizing import photo_to_chroma, resize_lightness
+from model.pixels.upsampling import upsample_to_rgb
+from model.protocol import Drawn, Finished, Photo, SmallPhoto
+
+__all__ = ["Scaler"]
+
+FINISHED_BYTES = 160_000_000
+"""Of the images that `finish` upsamples at once, four of 12 megapixels: they share weights, which take most time."""
+
+
+class Scaler:
+    """Brings photos to the network's sizes, and samples to the photos'. May be used from several threads at once."""
+
+    def __init__(self, chroma_size: int) -> None:
+        """chroma_size: side of the network's a*b* maps, in pixels."""
+        self._chroma_size = chroma_size
+
+    def shrink(
+        self, photo: Photo, with_chroma: bool = False, lightness: NDArray[np.float32] | None = None
+    ) -> SmallPhoto:
+        """Bring a photo to the network's sizes; see `model.protocol.Steps`. lightness: its own, if it is known."""
+        chroma = photo_to_chroma(photo, self._chroma_size) if with_chroma else None
+        return SmallPhoto(resize_lightness(photo_to_lightness(photo) if lightness is None else lightness), chroma)
+
+    def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
+        """Bring samples to the photo's own size, a few at a time; see `model.protocol.Steps`."""
+        lightness = photo_to_lightness(photo)
+        most = max(1, FINISHED_BYTES // (3 * lightness.size))
+        for chroma in np.array_split(drawn.chroma, -(-len(drawn.chroma) // most)):
+            images = upsample_to_rgb(chroma, lightness)
+            matches = match_hints(images, drawn.hints) if drawn.hints else ((),) * len(images)
+            yield from map(Finished, images, matches)

@@ -1,0 +1,297 @@
+"""The compiled kernel of `model.pixels.upsampling`: rows of a photo, from small a*b* maps to sRGB, in one pass.
+
+A row is worked on in spans of pixels that share their taps, so that every inner loop runs over plain arrays in the
+first-level cache, and is vectorized. All arithmetic is in float32, and so are the constants: a Python float would widen
+every loop to float64. numba caches the machine code under this file's date alone: what may be tuned elsewhere is passed
+in, and whoever changes a constant that is imported here touches this file.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from model.pixels.color import DELTA, KAPPA, WHITE_D65, XYZ_TO_SRGB
+from model.pixels.gamut import STEPS, TOLERANCE
+from model.pixels.upsampling import TAPS
+
+__all__ = ["average_rows", "fill_rows"]
+
+F32 = np.float32
+ZERO, HALF, ONE = F32(0), F32(0.5), F32(1)
+SPAN = 256
+"""Pixels of a row that are converted at a time."""
+RUN = 64
+"""Most pixels that are averaged at a time; they share their taps."""
+LANES = 8
+"""Runs are rounded up to a multiple of this, so that no loop has a slow rest; what lies beyond is overwritten."""
+LOW, HIGH = F32(-TOLERANCE), F32(1 + TOLERANCE)
+CUBE_FROM, LINE_SLOPE, LINE_OFFSET = F32(DELTA), F32(116 / KAPPA), F32(16 / KAPPA)
+(RX, RY, RZ), (GX, GY, GZ), (BX, BY, BZ) = (np.array(XYZ_TO_SRGB) * WHITE_D65).astype(np.float32)
+STEPS_TO_WHITE = 1 << 14
+_linear = np.arange(STEPS_TO_WHITE + 1) / STEPS_TO_WHITE
+_encoded = np.where(_linear > 0.04045 / 12.92, 1.055 * _linear ** (1 / 2.4) - 0.055, 12.92 * _linear)
+ENCODED = np.rint(255 * _encoded).astype(np.uint8)
+"""8-bit sRGB of even steps of linear sRGB: at black, where sRGB is steepest, five steps make a level."""
+
+INDEX, FLOATS = numba.int64, numba.float32
+ARGUMENTS = (
+    INDEX, INDEX, numba.types.Array(FLOATS, 2, "C", readonly=True), FLOATS[:, ::1], FLOATS[:, :, ::1],
+    FLOATS, FLOATS, FLOATS,
+)  # fmt: skip
+# sums may be reordered into fused multiply-adds; infinities and NaN keep their meaning
+FAST = {"arcp", "contract", "nsz"}
+
+
+Floats = NDArray[np.float32]
+FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
+
+
+def compiled(*signature: Any, **options: Any) -> Callable[[FunctionT], FunctionT]:
+    """Do what `numba.njit` does, and keep the function's type, which numba's own loses in some versions."""
+    njit: Any = numba.njit
+    decorate: Callable[[FunctionT], FunctionT] = njit(*signature, **options)
+    return decorate
+
+
+@compiled(inline="always")
+def _gaussian(x: F32) -> F32:
+    """Return exp(−x²/2) by exp(−y) ≈ (1 − z + z²/2)⁶⁴, z = y/64: off by at most 2·10⁻⁵, and vectorized."""
+    z = min(x * x * F32(1 / 128), ONE)
+    g = ONE - z + z * z * HALF
+    g *= g
+    g *= g
+    g *= g
+    g *= g
+    g *= g
+    g *= g
+    return g
+
+
+@compiled(fastmath=FAST)
+def _weigh(
+    lightness: Floats,
+    small_lightness: Floats,
+    per_sigma: F32,
+    floor: F32,
+    weight_y: Floats,
+    weight_x: Floats,
+    weights: Floats,
+    total: Floats,
+) -> None:
+    """Compute each tap's weight, and one over their sum."""
+    for k in range(len(total)):
+        total[k] = ZERO
+    for t in range(TAPS * TAPS):
+        tap_lightness, tap_y, j = small_lightness[t], weight_y[t // TAPS], t % TAPS
+        for k in range(len(total)):
+            alike = _gaussian((lightness[k] - tap_lightness) * per_sigma) + floor
+            weight = alike * (tap_y * weight_x[j, k])
+            weights[t, k] = weight
+            total[k] += weight
+    for k in range(len(total)):
+        total[k] = ONE / total[k]
+
+
+@compiled(fastmath=FAST)
+def _average(small_chroma: Floats, weights: Floats, total: Floats, start: int, opponents: Floats) -> None:
+    for c in range(len(opponents)):
+        sums = opponents[c, start : start + len(total)]
+        for k in range(len(sums)):
+            sums[k] = ZERO
+        for t in range(0, TAPS * TAPS, TAPS):  # a row of taps at once, to load and store the sums five times less
+            s0, s1, s2 = small_chroma[t, c], small_chroma[t + 1, c], small_chroma[t + 2, c]
+            s3, s4 = small_chroma[t + 3, c], small_chroma[t + 4, c]
+            for k in range(len(sums)):
+                sums[k] += (
+                    s0 * weights[t, k]
+                    + s1 * weights[t + 1, k]
+                    + s2 * weights[t + 2, k]
+                    + s3 * weights[t + 3, k]
+                    + s4 * weights[t + 4, k]
+                )
+        for k in range(len(sums)):
+            sums[k] *= total[k]
+
+
+@compiled(fastmath=FAST)
+def _weigh_axis(start: int, count: int, size: int, small: int, per_sigma: F32, weights: Floats) -> None:
+    """Compute the spatial weights of the pixels from `start` on, which share their taps, along an axis of `size`."""
+    nearest = (2 * start + 1) * small // (2 * size)
+    for j in range(TAPS):
+        for k in range(count):
+            distance = (start + k + 0.5) * small / size - (nearest + j - TAPS // 2 + 0.5)
+            weights[j, k] = _gaussian(F32(distance) * per_sigma)
+
+
+@compiled(inline="always")
+def _inverse_f(f: F32) -> F32:
+    return f * f * f if f > CUBE_FROM else f * LINE_SLOPE - LINE_OFFSET
+
+
+@compiled(inline="always")
+def _linear_rgb(f: F32, dx: F32, dz: F32) -> tuple[F32, F32, F32]:
+    x, y, z = _inverse_f(f + dx), _inverse_f(f), _inverse_f(f + dz)
+    return RX * x + RY * y + RZ * z, GX * x + GY * y + GZ * z, BX * x + BY * y + BZ * z
+
+
+@compiled(inline="always")
+def _is_inside(red: F32, green: F32, blue: F32) -> np.bool:
+    return min(red, min(green, blue)) >= LOW and max(red, max(green, blue)) <= HIGH
+
+
+@compiled(fastmath=FAST)
+def _to_linear(f: Floats, dx: Floats, dz: Floats, linear: Floats) -> None:
+    for k in range(len(f)):
+        red, green, blue = _linear_rgb(f[k], dx[k], dz[k])
+        linear[0, k] = red
+        linear[1, k] = green
+        linear[2, k] = blue
+
+
+@compiled(fastmath=FAST)
+def _map_to_gamut(f: Floats, dx: Floats, dz: Floats, linear: Floats, packed: Floats, origin: NDArray[np.int64]) -> None:
+    """Bisect the chroma of the colours outside of sRGB, packed side by side, and rewrite their linear sRGB."""
+    count = 0
+    for k in range(len(f)):
+        if not _is_inside(linear[0, k], linear[1, k], linear[2, k]):
+            packed[0, count] = f[k]
+            packed[1, count] = dx[k]
+            packed[2, count] = dz[k]
+            origin[count] = k
+            count += 1
+    lower, upper = packed[3], packed[4]
+    lower[:count] = ZERO
+    upper[:count] = ONE
+    for _ in range(STEPS):
+        for k in range(count):
+            factor = (lower[k] + upper[k]) * HALF
+            red, green, blue = _linear_rgb(packed[0, k], factor * packed[1, k], factor * packed[2, k])
+            inside = _is_inside(red, green, blue)
+            lower[k] = factor if inside else lower[k]
+            upper[k] = upper[k] if inside else factor
+    for k in range(count):
+        red, green, blue = _linear_rgb(packed[0, k], lower[k] * packed[1, k], lower[k] * packed[2, k])
+        linear[0, origin[k]] = red
+        linear[1, origin[k]] = green
+        linear[2, origin[k]] = blue
+
+
+@compiled(fastmath=FAST)
+def _encode(linear: Floats, pixels: NDArray[np.uint8]) -> None:
+    for k in range(len(pixels)):
+        for channel in range(3):
+            step = int(linear[channel, k] * F32(STEPS_TO_WHITE) + HALF)
+            pixels[k, channel] = ENCODED[min(max(step, 0), STEPS_TO_WHITE)]
+
+
+@compiled(fastmath=FAST)
+def _average_span(
+    y: int,
+    left: int,
+    right: int,
+    lightness: Floats,
+    guide: Floats,
+    chroma: Floats,
+    per_sigma_space: F32,
+    per_sigma_lightness: F32,
+    floor: F32,
+    span: Floats,
+    opponents: Floats,
+) -> None:
+    """Upsample pixels left … right − 1 of row y: their lightness goes to `span`, their chroma to `opponents`."""
+    height, width = lightness.shape
+    rows, columns, channels = chroma.shape
+    small_lightness = np.empty(TAPS * TAPS, np.float32)
+    small_chroma = np.empty((TAPS * TAPS, channels), np.float32)
+    weight_y = np.empty((TAPS, 1), np.float32)
+    weight_x = np.empty((TAPS, RUN), np.float32)
+    weights = np.empty((TAPS * TAPS, RUN), np.float32)
+    total = np.empty(RUN, np.float32)
+    for k in range(right - left):
+        span[k] = lightness[y, left + k]
+    nearest_y = (2 * y + 1) * rows // (2 * height)
+    _weigh_axis(y, 1, height, rows, per_sigma_space, weight_y)
+    x = left
+    while x < right:
+        nearest_x = (2 * x + 1) * columns // (2 * width)
+        next_x = -((columns - 2 * (nearest_x + 1) * width) // (2 * columns))
+        end = min(next_x, x + RUN, right)
+        lanes = -(-(end - x) // LANES) * LANES
+        for i in range(TAPS):
+            tap_y = min(max(nearest_y + i - TAPS // 2, 0), rows - 1)
+            for j in range(TAPS):
+                tap_x = min(max(nearest_x + j - TAPS // 2, 0), columns - 1)
+                small_lightness[i * TAPS + j] = guide[tap_y, tap_x]
+                for c in range(channels):
+                    small_chroma[i * TAPS + j, c] = chroma[tap_y, tap_x, c]
+        start = x - left
+        run, run_total = span[start : start + lanes], total[:lanes]
+        _weigh_axis(x, lanes, width, columns, per_sigma_space, weight_x)
+        _weigh(run, small_lightness, per_sigma_lightness, floor, weight_y[:, 0], weight_x, weights, run_total)
+        _average(small_chroma, weights, run_total, start, opponents)
+        x = end
+
+
+@compiled(numba.void(*ARGUMENTS, FLOATS[:, :, ::1]), cache=True, nogil=True, fastmath=FAST)
+def average_rows(
+    first: int,
+    last: int,
+    lightness: Floats,
+    guide: Floats,
+    chroma: Floats,
+    per_sigma_space: F32,
+    per_sigma_lightness: F32,
+    floor: F32,
+    out: Floats,
+) -> None:
+    """Write rows first … last − 1 of `out`, (H, W, 2N): the upsampled chroma. See `fill_rows`."""
+    span = np.zeros(SPAN + RUN, np.float32)
+    opponents = np.empty((chroma.shape[2], SPAN + RUN), np.float32)
+    numbers = per_sigma_space, per_sigma_lightness, floor
+    for y in range(first, last):
+        for left in range(0, lightness.shape[1], SPAN):
+            right = min(left + SPAN, lightness.shape[1])
+            _average_span(y, left, right, lightness, guide, chroma, *numbers, span, opponents)
+            for k in range(right - left):
+                for c in range(len(opponents)):
+                    out[y, left + k, c] = opponents[c, k]
+
+
+@compiled(numba.void(*ARGUMENTS, numba.uint8[:, :, :, ::1]), cache=True, nogil=True, fastmath=FAST)
+def fill_rows(
+    first: int,
+    last: int,
+    lightness: Floats,
+    guide: Floats,
+    chroma: Floats,
+    per_sigma_space: F32,
+    per_sigma_lightness: F32,
+    floor: F32,
+    out: NDArray[np.uint8],
+) -> None:
+    """Write rows first … last − 1 of `out`, (N, H, W, 3): sRGB of the upsampled chroma, mapped to the gamut.
+
+    lightness: (H, W) L*. guide: (h, w) its small twin. chroma: (h, w, 2N), a*/500 and −b*/200 of each map in turn.
+    per_sigma_…: one over the standard deviations of the Gaussians. floor: weight of an unlike lightness.
+    """
+    span = np.zeros(SPAN + RUN, np.float32)
+    opponents = np.empty((chroma.shape[2], SPAN + RUN), np.float32)
+    linear = np.empty((3, SPAN), np.float32)
+    packed = np.empty((5, SPAN), np.float32)
+    origin = np.empty(SPAN, np.int64)
+    numbers = per_sigma_space, per_sigma_lightness, floor
+    for y in range(first, last):
+        for left in range(0, lightness.shape[1], SPAN):
+            right = min(left + SPAN, lightness.shape[1])
+            _average_span(y, left, right, lightness, guide, chroma, *numbers, span, opponents)
+            f = span[: right - left]
+            for k in range(len(f)):
+                f[k] = (f[k] + F32(16)) / F32(116)
+            for m in range(len(out)):
+                dx, dz = opponents[2 * m], opponents[2 * m + 1]
+                _to_linear(f, dx, dz, linear)
+                _map_to_gamut(f, dx, dz, linear, packed, origin)
+                _encode(linear, out[m, y, left:right])

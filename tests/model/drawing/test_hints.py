@@ -1,0 +1,111 @@
+"""Hints by their laws."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model.colorizer import CinnColorizer
+from model.drawing.hints import match_hints
+from model.errors import InputError
+from model.flow.checkpoint import Checkpoint
+from model.flow.cinn import Cinn
+from model.protocol import Hint, SampleOptions
+
+FINE_LEVELS = ("levels.2.", "levels.3.")
+RED, BLUE = (190, 110, 100), (100, 120, 180)
+
+
+@pytest.fixture(scope="module")
+def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
+    """A network whose fine levels add little, as those of trained ones do; the coarse ones are as wild as they were."""
+    cinn = Cinn(tiny_checkpoint.cinn.config)
+    state = cinn.state_dict()
+    state |= {
+        name: tensor for name, tensor in tiny_checkpoint.cinn.state_dict().items() if not name.startswith(FINE_LEVELS)
+    }
+    cinn.load_state_dict(state)
+    exponents = (1.0, 1.0, 10.0, 10.0)
+    checkpoint = replace(tiny_checkpoint, cinn=cinn.eval().requires_grad_(False), temperature_exponents=exponents)
+    return CinnColorizer(checkpoint, "cpu")
+
+
+@pytest.fixture(scope="module")
+def photo() -> NDArray[np.uint8]:
+    y, x = np.mgrid[0:90, 0:120]
+    return (80 + x // 2 + y // 2).astype(np.uint8)
+
+
+HINTS = (Hint(0.2, 0.3, RED), Hint(0.8, 0.7, BLUE))
+
+
+def mean_chroma_distance(matches) -> float:
+    return float(np.mean([match.delta_chroma for sample in matches for match in sample]))
+
+
+def test_samples_come_to_the_hints_and_still_differ(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    plain = colorizer.colorize(photo, SampleOptions(4, 1))
+    hinted = colorizer.colorize(photo, SampleOptions(4, 1, hints=HINTS))
+    assert [len(sample) for sample in hinted.hints] == [2] * 4
+    # An untrained network answers its latents weakly, so that twenty steps of 0.1 do not bring them all the way.
+    assert mean_chroma_distance(hinted.hints) < 0.6 * mean_chroma_distance(match_hints(plain.images, HINTS))
+    for i in range(3):
+        assert np.abs(hinted.images[i].astype(int) - hinted.images[i + 1]).mean() > 1
+
+
+def test_matches_are_what_the_picture_shows(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    skimage = pytest.importorskip("skimage.color")
+    colorings = colorizer.colorize(photo, SampleOptions(2, 1, hints=HINTS))
+    for image, sample in zip(colorings.images, colorings.hints, strict=True):
+        for hint, match in zip(HINTS, sample, strict=True):
+            pixel = image[int(hint.y * 90), int(hint.x * 120)]
+            assert match.color == tuple(pixel)
+            got, wished = (skimage.rgb2lab(np.array(color, float) / 255) for color in (pixel, hint.color))
+            assert match.delta_e == pytest.approx(np.linalg.norm(got - wished), abs=1e-2)
+            assert match.delta_chroma == pytest.approx(np.linalg.norm((got - wished)[1:]), abs=1e-2)
+
+
+def test_a_sample_does_not_depend_on_n(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    two, four = (colorizer.colorize(photo, SampleOptions(n, 1, hints=HINTS)).images for n in (2, 4))
+    # Gradients are taken for n samples at once: their last bits differ, and Adam hands that on.
+    assert np.abs(two.astype(int) - four[:2]).max() <= 2
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (1.0, 1.0), (1.0, 0.0)])
+@pytest.mark.parametrize("color", [(0, 255, 0), (255, 255, 255), (0, 0, 0)])
+def test_no_place_or_colour_is_an_error(
+    colorizer: CinnColorizer, photo: NDArray[np.uint8], place: tuple[float, float], color: tuple[int, int, int]
+) -> None:
+    for dull in (photo, np.zeros((3, 5), np.uint8), np.full((1, 1), 255, np.uint8)):
+        colorings = colorizer.colorize(dull, SampleOptions(1, 1, hints=(Hint(*place, color),)))
+        assert np.isfinite(colorings.hints[0][0].delta_e)
+
+
+def test_temperature_0_follows_hints_too(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    plain, hinted = (colorizer.colorize(photo, SampleOptions(1, 1, 0.0, hints=hints)) for hints in ((), HINTS))
+    assert np.abs(plain.images.astype(int) - hinted.images).max() > 1
+
+
+def test_weights_are_left_alone(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    before = {name: p.clone() for name, p in colorizer.cinn.named_parameters()}
+    colorizer.colorize(photo, SampleOptions(1, 1, hints=HINTS))
+    for name, p in colorizer.cinn.named_parameters():
+        assert p.equal(before[name])
+        assert p.grad is None
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        (replace(HINTS[0], x=-0.1),),
+        (replace(HINTS[0], y=1.1),),
+        (replace(HINTS[0], x=float("nan")),),
+        (replace(HINTS[0], color=(0, 0, 256)),),
+        HINTS * 17,
+    ],
+)
+def test_hints_out_of_range(colorizer: CinnColorizer, photo: NDArray[np.uint8], hints: tuple[Hint, ...]) -> None:
+    with pytest.raises(InputError) as error:
+        colorizer.colorize(photo, SampleOptions(1, 1, hints=hints))
+    assert error.value.name == "hints"

@@ -1,0 +1,217 @@
+"""Variations, transfer, interpolation, choice and likelihood by their laws, through the door that the service uses."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from model.colorizer import CinnColorizer
+from model.errors import InputError
+from model.flow.checkpoint import Checkpoint
+from model.pixels.color import photo_to_lightness
+from model.protocol import (
+    Colorings,
+    InterpolationOptions,
+    LatentName,
+    SampleOptions,
+    TransferOptions,
+    VariationOptions,
+)
+
+ALL = (1.0, 1.0, 1.0, 1.0)
+NONE = (0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.fixture(scope="module")
+def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
+    return CinnColorizer(tiny_checkpoint, "cpu")
+
+
+@pytest.fixture(scope="module")
+def photo() -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (90, 120), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def colors() -> NDArray[np.uint8]:
+    """A soft colour photo: what 64×64 pixels of a*b* can hold."""
+    y, x = np.mgrid[0:128, 0:96] / 128
+    return np.stack((200 * x + 30, 120 + 60 * np.sin(4 * y), 200 - 150 * x * y), 2).astype(np.uint8)
+
+
+def distance(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    return float(np.abs(a.astype(float) - b).mean())
+
+
+def vary(colorizer: CinnColorizer, photo: NDArray[np.uint8], strength: float, n: int = 2, **options: object):
+    settings = {"origin": LatentName(5, 2), "noise_seed": 9} | options
+    return colorizer.vary(photo, VariationOptions(n=n, strength=strength, **settings))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("norm", [None, 1.0])
+def test_strength_0_is_the_original_to_the_byte(
+    colorizer: CinnColorizer, photo: NDArray[np.uint8], n: int, norm: float | None
+) -> None:
+    original = colorizer.colorize(photo, SampleOptions(7, 5, latent_norm=norm))
+    variations = vary(colorizer, photo, 0.0, n, latent_norm=norm)
+    for image, bits in zip(variations.images, variations.bits_per_dim, strict=True):
+        np.testing.assert_array_equal(image, original.images[2])
+        assert bits == original.bits_per_dim[2]
+
+
+def test_strength_1_is_independent(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(
+        vary(colorizer, photo, 1.0).images, colorizer.colorize(photo, SampleOptions(2, 9)).images
+    )
+
+
+def test_distance_grows_with_strength(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    original = colorizer.colorize(photo, SampleOptions(3, 5)).images[2]
+    distances = [distance(vary(colorizer, photo, s, 8).images, original) for s in (0.0, 0.2, 0.5, 1.0)]
+    assert distances[0] == 0
+    assert distances == sorted(set(distances))
+
+
+@pytest.mark.parametrize("strength", [0.3, 1.0])
+def test_variations_keep_the_latent_norm(colorizer: CinnColorizer, photo: NDArray[np.uint8], strength: float) -> None:
+    np.testing.assert_allclose(vary(colorizer, photo, strength, latent_norm=1.25).latent_norms, 1.25, rtol=1e-5)
+
+
+def test_only_chosen_levels_move(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    original = colorizer.colorize(photo, SampleOptions(3, 5)).images[2]
+    none = vary(colorizer, photo, 1.0, levels=()).images
+    np.testing.assert_array_equal(none, np.stack((original, original)))
+    coarse, fine = (distance(vary(colorizer, photo, 1.0, levels=levels).images, original) for levels in ((8,), (64,)))
+    assert coarse > 0
+    assert fine > 0
+
+
+def test_transfer_of_all_levels_gives_the_reference_back(colorizer: CinnColorizer, colors: NDArray[np.uint8]) -> None:
+    """The photo is as grey as the reference, so the flow undoes its own encoding, up to what 64×64 pixels hold."""
+    (image,) = colorizer.transfer(colors, colors, TransferOptions(1, 0, ALL)).images
+    assert distance(image, colors) < 2
+
+
+def test_transfer_of_no_level_is_a_sample(colorizer: CinnColorizer, photo, colors) -> None:
+    drawn = colorizer.transfer(photo, colors, TransferOptions(3, 4, NONE))
+    np.testing.assert_array_equal(drawn.images, colorizer.colorize(photo, SampleOptions(3, 4)).images)
+
+
+def test_parts_by_offset_are_the_whole(colorizer: CinnColorizer, photo, colors) -> None:
+    def transfer(n: int, offset: int) -> Colorings:
+        return colorizer.transfer(photo, colors, TransferOptions(n, 4, offset=offset))
+
+    def varied(n: int, offset: int) -> Colorings:
+        return colorizer.vary(photo, VariationOptions(n, LatentName(5, 2), 0.5, 9, offset=offset))
+
+    for draw in (transfer, varied):
+        part = draw(2, 3)
+        assert part.indices == (3, 4)
+        np.testing.assert_array_equal(part.images, draw(5, 0).images[3:])
+
+
+def test_transfer_copies_coarse_and_draws_fine_levels_by_default(colorizer: CinnColorizer, photo, colors) -> None:
+    default = colorizer.transfer(photo, colors, TransferOptions(2, 4)).images
+    np.testing.assert_array_equal(
+        default, colorizer.transfer(photo, colors, TransferOptions(2, 4, (1.0, 1.0, 0.0, 0.0))).images
+    )
+    assert distance(default[0], default[1]) > 0
+
+
+def test_interpolation_begins_and_ends_at_its_ends(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    path = colorizer.interpolate(photo, InterpolationOptions(5, LatentName(5, 1), LatentName(6, 0)))
+    np.testing.assert_array_equal(path.images[0], colorizer.colorize(photo, SampleOptions(2, 5)).images[1])
+    np.testing.assert_array_equal(path.images[-1], colorizer.colorize(photo, SampleOptions(1, 6)).images[0])
+
+
+@pytest.mark.parametrize(("shape", "keeps"), [("spherical", True), ("linear", False)])
+def test_spherical_path_keeps_the_norm(colorizer: CinnColorizer, photo, shape, keeps: bool) -> None:
+    norms = colorizer.interpolate(
+        photo, InterpolationOptions(3, LatentName(5, 0), LatentName(5, 1), shape, 1.0)
+    ).latent_norms
+    low = min(norms[0], norms[2])
+    assert (norms[1] >= low * 0.999) is keeps  # of independent latents, a line's middle has 1/√2 of the norm
+    if not keeps:
+        assert math.isclose(norms[1], math.sqrt(0.5), rel_tol=0.05)
+
+
+def test_interpolation_to_a_reference(colorizer: CinnColorizer, photo, colors) -> None:
+    path = colorizer.interpolate(photo, InterpolationOptions(3, LatentName(5, 0), None), colors)
+    expected = colorizer.transfer(photo, colors, TransferOptions(1, 0, ALL)).images[0]
+    np.testing.assert_array_equal(path.images[-1], expected)
+
+
+def test_likelihood_is_that_of_the_own_colours(colorizer: CinnColorizer, colors: NDArray[np.uint8]) -> None:
+    found = colorizer.likelihood(colors)
+    encoded = colorizer.encode(colors)
+    _, bits = colorizer.sample(colorizer.condition(photo_to_lightness(colors)), encoded.latents)
+    assert math.isclose(found.bits_per_dim, bits[0], abs_tol=1e-3)
+    assert [level.size for level in found.levels] == [8, 16, 32, 64]
+    total = sum(level.bits_per_dim * level.dims for level in found.levels)
+    assert math.isclose(total / 8192, found.bits_per_dim, rel_tol=1e-6)
+    assert set(found.timings) == {"condition", "likelihood"}
+
+
+def test_grey_photo_is_scored_as_grey(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    condition = colorizer.condition(photo_to_lightness(photo))
+    grey = colorizer.cinn.log_prob(torch.zeros(1, 2, 64, 64), condition).log_prob.sum()
+    expected = -float(grey) / (8192 * math.log(2))
+    for same in (photo, photo.astype(np.uint16) * 257, np.repeat(photo[..., None], 3, 2)):
+        # The a*b* of grey stored in colour are 0 but for rounding.
+        assert math.isclose(colorizer.likelihood(same).bits_per_dim, expected, rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("select", ["diverse", "likely"])
+def test_chosen_samples_are_those_of_their_index(colorizer: CinnColorizer, photo, select) -> None:
+    chosen = colorizer.colorize(photo, SampleOptions(3, 5, candidates=12, select=select))
+    everything = colorizer.colorize(photo, SampleOptions(12, 5))
+    assert len(set(chosen.indices)) == 3
+    assert list(chosen.indices) == sorted(chosen.indices)
+    for image, index in zip(chosen.images, chosen.indices, strict=True):
+        np.testing.assert_array_equal(image, everything.images[index])
+    if select == "likely":
+        assert sorted(chosen.bits_per_dim) == sorted(everything.bits_per_dim)[:3]
+
+
+def test_first_takes_the_first_of_any_number(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    assert colorizer.colorize(photo, SampleOptions(2, 5, candidates=64)).indices == (0, 1)
+
+
+def test_rank_sorts_and_keeps_the_index(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    drawn = colorizer.colorize(photo, SampleOptions(5, 5))
+    ranked = colorizer.colorize(photo, SampleOptions(5, 5, rank="likelihood"))
+    assert drawn.indices == (0, 1, 2, 3, 4)
+    assert list(ranked.bits_per_dim) == sorted(drawn.bits_per_dim)
+    for image, index, norm in zip(ranked.images, ranked.indices, ranked.latent_norms, strict=True):
+        np.testing.assert_array_equal(image, drawn.images[index])
+        assert norm == drawn.latent_norms[index]
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda c, p: c.colorize(p, SampleOptions(4, 0, candidates=3)), "candidates"),
+        (lambda c, p: c.colorize(p, SampleOptions(4, 0, candidates=65)), "candidates"),
+        (lambda c, p: c.colorize(p, SampleOptions(4, 0, offset=61)), "offset"),
+        (lambda c, p: c.colorize(p, SampleOptions(1, 0, offset=-1)), "offset"),
+        (lambda c, p: c.vary(p, VariationOptions(4, LatentName(0, 0), 0.5, 0, offset=61)), "offset"),
+        (lambda c, p: c.transfer(p, p, TransferOptions(4, 0, offset=61)), "offset"),
+        (lambda c, p: c.vary(p, VariationOptions(0, LatentName(0, 0), 0.5, 0)), "n"),
+        (lambda c, p: c.vary(p, VariationOptions(1, LatentName(0, 0), 1.1, 0)), "strength"),
+        (lambda c, p: c.vary(p, VariationOptions(1, LatentName(0, 0), math.nan, 0)), "strength"),
+        (lambda c, p: c.vary(p, VariationOptions(1, LatentName(0, -1), 0.5, 0)), "index"),
+        (lambda c, p: c.vary(p, VariationOptions(1, LatentName(0, 0), 0.5, 0, (7,))), "levels"),
+        (lambda c, p: c.transfer(p, p, TransferOptions(1, 0, (1.0,))), "weights"),
+        (lambda c, p: c.transfer(p, p, TransferOptions(1, 0, (1.0, 1.0, 1.0, 1.5))), "weights"),
+        (lambda c, p: c.interpolate(p, InterpolationOptions(1, LatentName(0, 0), LatentName(0, 1))), "steps"),
+        (lambda c, p: c.interpolate(p, InterpolationOptions(2, LatentName(0, 0), None)), "reference"),
+        (lambda c, p: c.interpolate(p, InterpolationOptions(2, LatentName(0, 0), LatentName(0, 1)), p), "reference"),
+    ],
+)
+def test_options_out_of_range(colorizer: CinnColorizer, photo: NDArray[np.uint8], call, name: str) -> None:
+    with pytest.raises(InputError) as error:
+        call(colorizer, photo)
+    assert error.value.name == name

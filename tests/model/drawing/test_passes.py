@@ -1,0 +1,180 @@
+"""Several photos in shared passes: what is drawn for one does not depend on the others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from model.colorizer import CinnColorizer
+from model.drawing.recording import RecordedPasses
+from model.errors import InputError, OutOfMemoryError
+from model.flow.checkpoint import Checkpoint
+from model.flow.cinn import Samples
+from model.protocol import (
+    Drawn,
+    DrawTask,
+    Hint,
+    InterpolationOptions,
+    LatentName,
+    Options,
+    SampleOptions,
+    TransferOptions,
+    VariationOptions,
+)
+
+PHOTOS = [np.random.default_rng(i).integers(0, 256, (20 + 9 * i, 60 - 7 * i, 3), np.uint8) for i in range(4)]
+HINT = Hint(0.5, 0.5, (160, 60, 40))
+
+
+@pytest.fixture(scope="module")
+def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
+    return CinnColorizer(tiny_checkpoint, "cpu")
+
+
+Mix = Sequence[tuple[int, Options]]
+CHOICES = ["likely", "diverse"]
+
+
+def options() -> st.SearchStrategy[Options]:
+    few, seeds, temperatures = st.integers(1, 6), st.integers(0, 3), st.one_of(st.none(), st.floats(0, 2))
+    names = st.builds(LatentName, seeds, st.integers(0, 5))
+    return st.one_of(
+        st.builds(SampleOptions, few, seeds, temperatures, rank=st.sampled_from(["none", "likelihood"])),
+        st.builds(SampleOptions, few, seeds, temperatures, candidates=st.just(7), select=st.sampled_from(CHOICES)),
+        st.builds(SampleOptions, few, seeds, latent_norm=st.floats(0, 2), offset=st.integers(0, 3)),
+        st.builds(SampleOptions, st.integers(1, 2), seeds, hints=st.just((HINT,))),
+        st.builds(VariationOptions, few, names, st.floats(0, 1), seeds, temperature=temperatures),
+        st.builds(TransferOptions, few, seeds, temperature=temperatures),
+        st.builds(InterpolationOptions, st.integers(2, 5), names, names, temperature=temperatures),
+    )
+
+
+def task(colorizer: CinnColorizer, photo: int, asked: Options) -> DrawTask:
+    reference = colorizer.shrink(PHOTOS[-photo], with_chroma=True) if isinstance(asked, TransferOptions) else None
+    return DrawTask(colorizer.shrink(PHOTOS[photo]), asked, reference)
+
+
+def images(colorizer: CinnColorizer, photo: int, drawn: Drawn) -> np.ndarray:
+    return np.stack([each.image for each in colorizer.finish(PHOTOS[photo], drawn)]).astype(int)
+
+
+def mixes() -> st.SearchStrategy[Mix]:
+    return st.lists(st.tuples(st.integers(0, len(PHOTOS) - 1), options()), min_size=2, max_size=4)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(mix=mixes())
+def test_a_picture_is_the_same_alone_and_in_any_batch(colorizer: CinnColorizer, mix: Mix) -> None:
+    check_alone_and_together(colorizer, mix)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None)
+@given(mix=mixes())
+def test_a_picture_is_the_same_alone_and_in_any_of_many_batches(colorizer: CinnColorizer, mix: Mix) -> None:
+    check_alone_and_together(colorizer, mix)
+
+
+def check_alone_and_together(colorizer: CinnColorizer, mix: Mix) -> None:
+    tasks = [task(colorizer, *each) for each in mix]
+    for (photo, _), each, together in zip(mix, tasks, colorizer.draw_all(tasks), strict=True):
+        (alone,) = colorizer.draw_all([each])
+        assert together.indices == alone.indices
+        assert together.bits_per_dim == pytest.approx(alone.bits_per_dim, abs=1e-4)
+        # chunks of one size take the same kernels: at most a rounding apart, and in fact nothing
+        assert np.abs(images(colorizer, photo, together) - images(colorizer, photo, alone)).max() <= 1
+
+
+def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer) -> None:
+    mine, other = (task(colorizer, photo, SampleOptions(1, seed)) for photo, seed in ((0, 5), (1, 6)))
+    (alone,) = colorizer.draw_all([mine])
+    for place in (0, 3, 4):
+        batch = [other] * 6
+        batch[place] = mine
+        np.testing.assert_array_equal(colorizer.draw_all(batch)[place].chroma, alone.chroma)
+
+
+def test_recorded_passes_are_those_of_the_network(tiny_checkpoint: Checkpoint) -> None:
+    cinn = CinnColorizer(tiny_checkpoint, "cpu").cinn
+    recorded = RecordedPasses(cinn, 2)
+    lightness, generator = 100 * torch.rand(2, 1, 1, 256, 256), torch.Generator().manual_seed(1)
+    for photo in lightness:
+        condition = cinn.condition(photo)
+        torch.testing.assert_close(recorded.condition(photo), condition)
+        both = [torch.cat((level, level)) for level in condition]
+        latents = [torch.randn(2, dims, generator=generator) for dims in cinn.dims]
+        torch.testing.assert_close(tuple(recorded.sample(both, latents)), tuple(cinn.sample(both, latents)))
+
+
+def test_all_in_one_call_and_in_three_steps_are_the_same(colorizer: CinnColorizer) -> None:
+    asked = SampleOptions(5, 7, rank="likelihood", hints=(HINT,))
+    whole = colorizer.colorize(PHOTOS[0], asked)
+    (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(PHOTOS[0]), asked)])
+    finished = list(colorizer.finish(PHOTOS[0], drawn))
+    assert (drawn.indices, drawn.bits_per_dim) == (whole.indices, whole.bits_per_dim)
+    assert tuple(each.hints for each in finished) == whole.hints
+    np.testing.assert_array_equal(np.stack([each.image for each in finished]), whole.images)
+
+
+def test_finished_a_few_at_a_time(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    (drawn,) = colorizer.draw_all([task(colorizer, 0, SampleOptions(5, 7))])
+    together = images(colorizer, 0, drawn)
+    for images_at_once in (0, 1, 2):
+        monkeypatch.setattr("model.pixels.scaling.FINISHED_BYTES", images_at_once * PHOTOS[0].size)
+        # another number of maps may be vectorized otherwise, which may round otherwise
+        assert np.abs(images(colorizer, 0, drawn) - together).max() <= 1
+
+
+def test_scores_do_not_depend_on_each_other(colorizer: CinnColorizer) -> None:
+    small = [colorizer.shrink(photo, with_chroma=True) for photo in PHOTOS]
+    for photo, together in zip(PHOTOS, colorizer.score_all(small), strict=True):
+        alone = colorizer.likelihood(photo)
+        assert (together.bits_per_dim, together.levels) == (alone.bits_per_dim, alone.levels)
+
+
+def test_chroma_has_to_be_asked_for(colorizer: CinnColorizer) -> None:
+    lightness_alone = colorizer.shrink(PHOTOS[0])
+    assert lightness_alone.chroma is None
+    with pytest.raises(InputError, match="chroma"):
+        colorizer.score_all([lightness_alone])
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        MemoryError(),
+    ],
+)
+def test_no_memory_left(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, raised: Exception) -> None:
+    colorizer = CinnColorizer(tiny_checkpoint, "cpu")
+    asked = [task(colorizer, 0, SampleOptions(2, 0))]
+    (before,) = colorizer.draw_all(asked)
+    whole, sizes = RecordedPasses.sample, list[int]()
+
+    def fail_if_large(passes: RecordedPasses, condition: Sequence[Tensor], latents: Sequence[Tensor]) -> Samples:
+        sizes.append(len(latents[0]))
+        if sizes[-1] > 1:
+            raise raised
+        return whole(passes, condition, latents)
+
+    monkeypatch.setattr(RecordedPasses, "sample", fail_if_large)
+    with pytest.raises(OutOfMemoryError):
+        colorizer.draw_all(asked)
+    (after,) = colorizer.draw_all(asked)
+    assert sizes == [2, 1, 1]
+    np.testing.assert_allclose(after.chroma, before.chroma, atol=1e-3)
+
+
+def test_other_errors_stay_what_they_are(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(RecordedPasses, "sample", fail)
+    with pytest.raises(RuntimeError, match="shapes"):
+        colorizer.draw_all([task(colorizer, 0, SampleOptions(1, 0))])

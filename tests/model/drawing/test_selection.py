@@ -1,0 +1,27 @@
+"""Selection by its laws."""
+
+import numpy as np
+import pytest
+
+from model.drawing.selection import select_diverse, select_likely
+
+
+def flat(*colors: float) -> np.ndarray:  # type: ignore[type-arg]
+    """Maps of one colour each, on the a* axis."""
+    return np.array([np.stack((np.full((4, 4), a), np.zeros((4, 4)))) for a in colors], np.float32)
+
+
+def test_diverse_takes_the_farthest_each_time() -> None:
+    # From 0 the farthest is 10; then 4 lies at least 4 from both, 5 is 5 away, and 9 only 1.
+    assert select_diverse(flat(0, 9, 4, 10, 5), 2) == [0, 3]
+    assert select_diverse(flat(0, 9, 4, 10, 5), 3) == [0, 3, 4]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_equal_maps_are_chosen_once_each(n: int) -> None:
+    chosen = select_diverse(flat(*([3.0] * 5)), n)
+    assert len(set(chosen)) == n
+
+
+def test_likely_takes_the_fewest_bits() -> None:
+    assert select_likely([3.0, 1.0, 2.0, 1.5], 2) == [1, 3]

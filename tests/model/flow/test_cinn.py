@@ -1,0 +1,160 @@
+"""The whole cINN: exact in both directions, and nothing that depends on the photo is computed per sample."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from model.errors import InputError
+from model.flow.cinn import Cinn, CinnConfig
+from model.flow.condition import ConditionNetwork
+from model.flow.coupling import AffineCoupling, ConvSubnet
+from model.flow.haar import detail, join_detail, pyramid
+from model.flow.level import LevelConfig
+
+SMALL = CinnConfig(
+    levels=(
+        LevelConfig(8, blocks=2, width=6, head_width=8, head_blocks=1, joint_blocks=1, dense_blocks=1, dense_width=8),
+        LevelConfig(16, blocks=2, width=6, head_width=8, head_blocks=1, joint_blocks=1),
+    )
+)
+FOUR_LEVELS = replace(SMALL, levels=(*SMALL.levels, *(replace(SMALL.levels[1], size=s) for s in (32, 64))))
+
+
+def build(config: CinnConfig, dtype: torch.dtype = torch.float64) -> Cinn:
+    """A cINN whose every parameter of the flow is off its start."""
+    draws = torch.Generator().manual_seed(3)
+    torch.set_default_dtype(dtype)
+    try:
+        cinn = Cinn(config)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with torch.no_grad():
+        for level in cinn.levels:
+            for p in level.parameters():
+                p.copy_(torch.randn(p.shape, generator=draws) * (0.5 / max(p[0].numel(), 1) ** 0.5))
+            level.std.fill_(0.7)
+        cinn.chroma_mean.fill_(1.5)
+        cinn.chroma_std.copy_(torch.tensor([12.0, 19.0])[:, None, None])
+    return cinn.eval()
+
+
+def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[Cinn, list[Tensor]]:
+    cinn = build(SMALL)
+    return cinn, [c.detach() for c in cinn.condition(50 + 20 * draw(1, 1, 256, 256).clamp(-2, 2))]
+
+
+def test_detail_is_undone() -> None:
+    x = draw(2, 2, 16, 16)
+    assert_close(join_detail(pyramid(x, 1)[0], detail(x)), x)
+
+
+def test_detail_of_a_smooth_ramp_is_small() -> None:
+    # A step of 1 a pixel has plain Haar details of 1; cubic convolution leaves less than a fifth of it.
+    ramp = torch.arange(32, dtype=torch.float64).expand(1, 2, 32, 32)
+    assert detail(ramp)[..., 3:-3, 3:-3].abs().max() < 0.2
+
+
+def test_sizes_and_latents() -> None:
+    with torch.device("meta"):
+        cinn = Cinn()
+    assert cinn.dims == [128, 384, 1536, 6144]
+    assert sum(cinn.dims) == 2 * cinn.chroma_size**2 == 8192
+
+
+def test_round_trip_and_log_prob_agree_in_both_directions(small: tuple[Cinn, list[Tensor]]) -> None:
+    cinn, condition = small
+    chroma = 15 * draw(3, 2, 16, 16)
+    encoded = cinn.log_prob(chroma, condition)
+    decoded = cinn.sample(condition, encoded.latents)
+    assert_close(decoded.chroma, chroma)
+    assert_close(decoded.log_prob, encoded.log_prob)
+
+
+def test_log_prob_is_that_of_the_jacobian(small: tuple[Cinn, list[Tensor]]) -> None:
+    cinn, condition = small
+    chroma = 15 * draw(1, 2, 16, 16)
+
+    def encode(x: Tensor) -> Tensor:
+        return torch.cat(cinn.log_prob(x.view(1, 2, 16, 16), condition).latents, 1)[0]
+
+    jacobian = torch.autograd.functional.jacobian(encode, chroma.flatten(), vectorize=True)
+    z = encode(chroma)
+    gaussian = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum()
+    assert_close(cinn.log_prob(chroma, condition).log_prob.sum(), gaussian + torch.linalg.slogdet(jacobian)[1])
+
+
+def test_float32_round_trip_of_all_four_levels() -> None:
+    cinn = build(FOUR_LEVELS, torch.float32)
+    condition = cinn.condition(torch.full((1, 1, 256, 256), 60.0))
+    latents = [draw(2, dim, seed=i, dtype=torch.float32) for i, dim in enumerate(cinn.dims)]
+    samples = cinn.sample(condition, latents)
+    encoded = cinn.log_prob(samples.chroma, condition)
+    for got, expected in zip(encoded.latents, latents, strict=True):
+        assert (got - expected).norm() < 1e-3 * expected.norm()
+    assert_close(encoded.log_prob, samples.log_prob, rtol=1e-4, atol=0.1)
+
+
+def test_one_photo_serves_many_samples(small: tuple[Cinn, list[Tensor]]) -> None:
+    cinn, condition = small
+    latents = [draw(4, dim) for dim in cinn.dims]
+    together = cinn.sample(condition, latents)
+    alone = cinn.sample(condition, [z[2:3] for z in latents])
+    assert_close(together.chroma[2:3], alone.chroma)
+    assert_close(together.log_prob[2:3], alone.log_prob)
+
+
+def test_every_parameter_of_the_levels_gets_a_gradient() -> None:
+    cinn = build(SMALL)
+    condition = cinn.condition(50 + 20 * draw(2, 1, 256, 256).clamp(-2, 2))
+    cinn.log_prob(15 * draw(2, 2, 16, 16), condition).log_prob.sum().backward()
+    without = [name for name, p in cinn.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert without == []
+
+
+def test_a_level_wants_its_coarser_chroma(small: tuple[Cinn, list[Tensor]]) -> None:
+    cinn, condition = small
+    with pytest.raises(InputError, match="coarser: expected a\\*b\\* of size 8, got None"):
+        cinn.levels[1].sample_condition(condition[1], None)
+
+
+def test_condition_features_do_not_depend_on_the_batch() -> None:
+    network = ConditionNetwork().eval()
+    lightness = 50 + 20 * draw(2, 1, 256, 256, dtype=torch.float32).clamp(-2, 2)
+    for together, alone in zip(network(lightness), network(lightness[:1]), strict=True):
+        assert_close(together[:1], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_what_a_subnet_returns_is_bounded() -> None:
+    # Else a latent far from the training data is pushed further out by every block, as trained flows have shown.
+    coupling = AffineCoupling(6, ConvSubnet, 8).double()
+    nn.init.normal_(coupling.subnet.last.weight, generator=torch.Generator().manual_seed(1))
+    direction, share = draw(2, 3, 4, 4).sign(), draw(2, 8, 4, 4)
+    far, farther = (
+        coupling.inverse(torch.cat((r * direction, draw(2, 3, 4, 4)), 1), share)[0][:, 3:] for r in (1e6, 1e9)
+    )
+    assert_close(far, farther, rtol=1e-4, atol=1e-4)
+
+
+def test_what_a_level_takes_from_the_coarser_chroma_is_bounded(small: tuple[Cinn, list[Tensor]]) -> None:
+    cinn, condition = small
+    direction = draw(1, 2, 8, 8).sign()
+    far, farther = (cinn.levels[1].sample_condition(condition[1], r * direction) for r in (1e6, 1e9))
+    assert_close(far, farther)
+
+
+def test_the_flow_itself_is_computed_in_float32_under_autocast() -> None:
+    cinn = build(FOUR_LEVELS, torch.float32)
+    chroma = 15 * draw(2, 2, 64, 64, dtype=torch.float32)
+    condition = cinn.condition(torch.full((1, 1, 256, 256), 60.0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        encoded = cinn.log_prob(chroma, condition)
+    assert {z.dtype for z in encoded.latents} == {torch.float32}
+    assert encoded.log_prob.dtype == torch.float32

@@ -1,0 +1,111 @@
+"""Blocks that have a twin in FrEIA agree with it numerically."""
+
+import math
+from collections.abc import Callable
+
+import FrEIA.modules as fm
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from model.flow.affine import ConditionalAffine, soft_clamp
+from model.flow.coupling import INPUT_LIMIT, SCALE_LIMIT, AffineCoupling, ConvSubnet, DenseSubnet
+from model.flow.haar import HaarDownsampling
+from model.flow.mixing import OrthogonalMixing
+from model.flow.permutation import RandomPermutation
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def clamp_of(limit: float) -> Callable[[Tensor], Tensor]:
+    return lambda raw: (2 / math.pi) * torch.atan(raw / limit)  # FrEIA multiplies by its clamp
+
+
+class Subnet(nn.Module):
+    """A function as the subnet that FrEIA builds."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def test_haar_downsampling() -> None:
+    x = draw(2, 3, 8, 6)
+    ours, log_det = HaarDownsampling()(x)
+    (theirs,), their_log_det = fm.HaarDownsampling([(3, 8, 6)], order_by_wavelet=True)([x])
+    # FrEIA has the differences in another order, which is all that may differ.
+    bands, their_bands = (
+        sorted(z.unflatten(1, (4, 3)).unbind(1), key=lambda band: band.sum().item()) for z in (ours, theirs)
+    )
+    for band, their_band in zip(bands, their_bands, strict=True):
+        assert_close(band, their_band)
+    assert_close(log_det, torch.as_tensor(their_log_det).expand(2).float())
+
+
+def test_orthogonal_mixing_of_vectors() -> None:
+    x = draw(4, 5)
+    ours = OrthogonalMixing(5, torch.Generator().manual_seed(1))
+    (z,), log_det = fm.FixedLinearTransform([(5,)], M=ours.matrix, b=torch.zeros(5))([x])
+    assert_close(ours(x)[0], z)
+    assert_close(ours(x)[1], log_det.expand(4), rtol=0, atol=1e-5)
+
+
+def test_random_permutation() -> None:
+    x = draw(4, 9)
+    ours = RandomPermutation(9, torch.Generator().manual_seed(1))
+    theirs = fm.PermuteRandom([(9,)], seed=3)
+    ours.order = theirs.perm.detach()
+    (z,), log_det = theirs([x])
+    (back,), _ = theirs([z], rev=True)
+    assert_close(ours(x)[0], z)
+    assert_close(ours(x)[1], torch.full((4,), float(log_det)))
+    assert_close(ours.inverse(z)[0], back)
+
+
+def test_orthogonal_mixing_of_maps() -> None:
+    x = draw(4, 6, 3, 5)
+    ours = OrthogonalMixing(6, torch.Generator().manual_seed(1))
+    (z,), _ = fm.Fixed1x1Conv([(6, 3, 5)], M=ours.matrix.T)([x])
+    assert_close(ours(x)[0], z)
+
+
+@pytest.mark.parametrize("shape", [(6,), (7,), (6, 4, 4)])
+def test_affine_coupling(shape: tuple[int, ...]) -> None:
+    kind = DenseSubnet if len(shape) == 1 else ConvSubnet
+    ours = AffineCoupling(shape[0], kind, 16)
+    nn.init.normal_(ours.subnet.last.weight, std=0.3)
+    x, share = draw(5, *shape), draw(5, 16, *shape[1:], seed=1)
+    theirs = fm.AffineCouplingOneSided(
+        [shape],
+        subnet_constructor=lambda _in, _out: Subnet(lambda x1: ours.subnet(soft_clamp(x1, INPUT_LIMIT), share)),
+        clamp=SCALE_LIMIT,
+        clamp_activation=clamp_of(SCALE_LIMIT),
+        split_len=shape[0] // 2,
+    )
+    (z,), log_det = theirs([x])
+    assert_close(ours(x, share)[0], z)
+    assert_close(ours(x, share)[1], log_det)
+    assert_close(ours.inverse(z, share)[0], theirs([z], rev=True)[0][0])
+
+
+def test_conditional_affine() -> None:
+    ours = ConditionalAffine(limit=3.0)
+    x, condition = draw(5, 4, 3, 3), draw(5, 8, 3, 3, seed=1)
+    theirs = fm.ConditionalAffineTransform(
+        [(4, 3, 3)],
+        dims_c=[(8, 3, 3)],
+        # FrEIA's direction z → x: x = z·exp(s) + t, its subnet gives s before the clamp, then t.
+        subnet_constructor=lambda _in, _out: Subnet(lambda c: torch.cat(c.chunk(2, 1)[::-1], 1)),
+        clamp=3.0,
+        clamp_activation=clamp_of(3.0),
+    )
+    z, log_det = ours(x, condition)
+    (back,), their_log_det = theirs([z], c=[condition])
+    assert_close(back, x)
+    assert_close(log_det, -their_log_det)

@@ -1,0 +1,54 @@
+"""Resizing to the network's sizes keeps averages and order."""
+
+import numpy as np
+import pytest
+import torch
+
+from model.pixels.color import rgb_to_lab
+from model.pixels.resizing import SHARPEST, photo_to_chroma, resize_chroma, resize_lightness
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (64, 64), (256, 256), (300, 200), (100, 1000), (1000, 100), (513, 257)])
+def test_a_constant_stays_constant(shape: tuple[int, int]) -> None:
+    resized = resize_lightness(np.full(shape, 42.0, np.float32))
+    assert resized.shape == (256, 256)
+    np.testing.assert_allclose(resized, 42.0, rtol=1e-5)
+
+
+def test_shrinking_averages_over_area() -> None:
+    lightness = np.random.default_rng(0).uniform(0, 100, (512, 256)).astype(np.float32)
+    expected = lightness.reshape(128, 4, 128, 2).mean((1, 3))
+    np.testing.assert_allclose(resize_lightness(lightness, 128), expected, atol=1e-3)
+
+
+def test_what_is_too_sharp_for_the_network_is_smoothed() -> None:
+    stripes = np.tile(np.array([0, 100], np.float32), (1024, 512))
+    np.testing.assert_allclose(resize_lightness(stripes), 50, atol=17)
+    same = np.random.default_rng(0).uniform(0, 100, (SHARPEST, SHARPEST)).astype(np.float32)
+    assert resize_lightness(same).std() > 0.8 * same.std()
+
+
+def test_growing_stays_in_range() -> None:
+    checks = (np.indices((16, 16)).sum(0) % 2 * 100).astype(np.float32)
+    resized = resize_lightness(checks)
+    assert resized.min() == 0
+    assert resized.max() == 100
+
+
+def test_chroma_is_averaged_over_area() -> None:
+    chroma = np.random.default_rng(0).normal(0, 20, (128, 256, 2)).astype(np.float32)
+    expected = chroma.reshape(64, 2, 64, 4, 2).mean((1, 3))
+    np.testing.assert_allclose(resize_chroma(chroma, 64), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(150, 224), (64, 64), (700, 900), (20, 30), (1, 1)])
+def test_chroma_of_a_photo_is_that_of_all_its_pixels(shape: tuple[int, int]) -> None:
+    """Strips of rows, as photos above 262,144 pixels are worked on, change nothing."""
+    photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    lab = rgb_to_lab(torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255)[0, 1:]
+    expected = resize_chroma(lab.permute(1, 2, 0).contiguous().numpy(), 64)
+    np.testing.assert_allclose(photo_to_chroma(photo, 64), expected, atol=1e-3)
+
+
+def test_a_grey_photo_has_no_chroma() -> None:
+    assert not photo_to_chroma(np.full((30, 20), 7, np.uint16), 64).any()

@@ -1,0 +1,248 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from model.errors import InputError
+from model.pixels.color import lab_to_linear, lab_to_rgb, lightness_to_grey, photo_to_lightness
+from model.pixels.upsampling import (
+    FLOOR,
+    SHARPENING_SCALE,
+    SIGMA_LIGHTNESS,
+    SIGMA_SPACE,
+    TAPS,
+    area_average,
+    upsample_chroma,
+    upsample_points,
+    upsample_to_rgb,
+    upsample_to_rgb_tensor,
+)
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Upsample = Callable[[Floats, Floats], NDArray[np.uint8]]
+
+
+def in_torch(device: str) -> Upsample:
+    def upsample(chroma: Floats, lightness: Floats) -> NDArray[np.uint8]:
+        tensors = (torch.tensor(array, device=device) for array in (chroma, lightness))
+        rgb: NDArray[np.uint8] = upsample_to_rgb_tensor(*tensors).cpu().numpy()
+        return rgb
+
+    return upsample
+
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+PATHS = pytest.mark.parametrize(
+    "upsample",
+    [
+        pytest.param(upsample_to_rgb, id="compiled"),
+        pytest.param(in_torch("cpu"), id="torch"),
+        pytest.param(in_torch("cuda"), id="cuda", marks=[pytest.mark.gpu, needs_cuda]),
+    ],
+)
+SHAPES = [(1, 1), (1, 37), (45, 3), (16, 12), (23, 31), (60, 90), (3, 700)]
+
+
+def photo(shape: tuple[int, int], seed: int = 0) -> Floats:
+    """Return the lightness of soft shapes with hard edges, from black to white."""
+    generator = np.random.default_rng(seed)
+    soft = cv2.resize(generator.uniform(-20, 120, (6, 6)), shape[::-1], interpolation=cv2.INTER_CUBIC)
+    hard = np.where(np.add.outer(np.arange(shape[0]), np.arange(shape[1])) // 7 % 2, 25, 0)
+    return np.asarray(np.reshape(soft + hard, shape).clip(0, 100), np.float32)
+
+
+def maps(samples: int, size: tuple[int, int], sigma: float, seed: int = 0) -> Floats:
+    return np.random.default_rng(seed).normal(0, sigma, (samples, 2, *size)).astype(np.float32)
+
+
+def reference_average(image: Doubles, shape: tuple[int, int]) -> Doubles:
+    for axis, small in enumerate(shape):
+        parts = np.moveaxis(np.repeat(image, small, axis), axis, 0).reshape(small, image.shape[axis], -1).mean(1)
+        image = np.moveaxis(parts.reshape(small, *np.delete(image.shape, axis)), 0, axis)
+    return image
+
+
+def reference_upsample(chroma: Doubles, guide: Doubles, lightness: Doubles) -> Doubles:
+    """Upsample (C, h, w) pixel by pixel, as the formula says."""
+    result = np.empty((len(chroma), *lightness.shape))
+    small, reach = np.array(guide.shape), np.arange(TAPS) - TAPS // 2
+    for at in np.ndindex(*lightness.shape):
+        center = (np.array(at) + 0.5) * small / lightness.shape - 0.5
+        y, x = np.floor(center + 0.5)[:, None] + reach
+        patch = np.ix_(*(np.clip(tap, 0, n - 1).astype(int) for tap, n in zip((y, x), small, strict=True)))
+        far = np.add.outer((y - center[0]) ** 2, (x - center[1]) ** 2)
+        unlike = lightness[at] - guide[patch]
+        weight = np.exp(-far / (2 * SIGMA_SPACE**2)) * (np.exp(-(unlike**2) / (2 * SIGMA_LIGHTNESS**2)) + FLOOR)
+        result[:, *at] = (chroma[:, *patch] * weight).sum((1, 2)) / weight.sum()
+    return result
+
+
+def reference(chroma: Floats, lightness: Floats) -> NDArray[np.uint8]:
+    """Do all of it in float64, with other means: areas by repetition, sharpening by its definition, long bisection."""
+    small = chroma.shape[2:]
+    wished, light = chroma.reshape(-1, *small).astype(np.float64), lightness.astype(np.float64)
+    guide = reference_average(light, small)
+    middle = reference_average(light, (SHARPENING_SCALE * small[0], SHARPENING_SCALE * small[1]))
+    back = reference_upsample(wished, guide, middle)
+    sharp = wished + wished - np.stack([reference_average(channel, small) for channel in back])
+    full = torch.from_numpy(reference_upsample(sharp, guide, light)).reshape(len(chroma), 2, *lightness.shape)
+    lower, upper = torch.zeros(len(chroma), 1, *lightness.shape, dtype=torch.float64), torch.tensor(1.0)
+    light_of_all = torch.from_numpy(light).expand_as(lower)
+    factor = torch.ones_like(lower)
+    for _ in range(40):
+        linear = lab_to_linear(torch.cat((light_of_all, full * factor), 1))
+        inside = ((linear >= -1e-9) & (linear <= 1 + 1e-9)).all(1, keepdim=True)
+        lower, upper = torch.where(inside, factor, lower), torch.where(inside, upper, factor)
+        factor = (lower + upper) / 2
+    rgb = lab_to_rgb(torch.cat((light_of_all, full * lower), 1)).clamp(0, 1)
+    return np.rint(255 * rgb.movedim(1, -1).numpy()).astype(np.uint8)
+
+
+@PATHS
+@pytest.mark.parametrize("sigma", [8, 80])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_equals_the_reference_within_a_level(upsample: Upsample, shape: tuple[int, int], sigma: float) -> None:
+    chroma, lightness = maps(3, (16, 12), sigma), photo(shape)
+    difference = upsample(chroma, lightness).astype(int) - reference(chroma, lightness)
+    assert np.abs(difference).max() <= 1
+    assert np.abs(difference).mean() < 0.05  # else more than rounding differs
+
+
+@PATHS
+@pytest.mark.parametrize("sigma", [0, 10, 60, 1000])
+def test_grey_of_the_output_is_the_input(upsample: Upsample, sigma: float) -> None:
+    grey = np.random.default_rng(0).permutation(np.arange(256, dtype=np.uint8).repeat(40)).reshape(80, 128)
+    rgb = upsample(maps(4, (64, 64), sigma), photo_to_lightness(grey))
+    for sample in rgb:
+        back = lightness_to_grey(photo_to_lightness(sample)) * 255
+        assert np.abs(np.rint(back) - grey).max() <= 1
+        # rounding red, green and blue moves their grey by at most half a level, the kernel's table by a fifth
+        assert np.abs(back - grey).max() < 0.7
+        if sigma == 0:
+            np.testing.assert_array_equal(sample, np.stack([grey] * 3, -1))
+
+
+@PATHS
+def test_grey_of_16_bits_is_kept(upsample: Upsample) -> None:
+    grey = np.random.default_rng(1).integers(0, 65536, (80, 128), np.uint16)
+    for sample in upsample(maps(2, (64, 64), 60), photo_to_lightness(grey)):
+        back = lightness_to_grey(photo_to_lightness(sample)) * 255
+        assert np.abs(back - grey / 257).max() < 0.7
+
+
+@PATHS
+def test_a_map_does_not_depend_on_its_neighbours(upsample: Upsample) -> None:
+    chroma, lightness = maps(5, (64, 64), 20), photo((70, 300))
+    together = upsample(chroma, lightness)
+    for i in range(5):
+        np.testing.assert_array_equal(together[i], upsample(chroma[i : i + 1], lightness)[0])
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_one_color_stays_one_color(shape: tuple[int, int]) -> None:
+    color = torch.tensor([30.0, -20.0], dtype=torch.float64)[None, :, None, None]
+    upsampled = upsample_chroma(color.expand(1, 2, 64, 64), torch.from_numpy(photo(shape)).double())
+    torch.testing.assert_close(upsampled, color.expand_as(upsampled), atol=1e-9, rtol=0)
+
+
+def test_smooth_areas_stay_smooth() -> None:
+    slope = torch.linspace(-50, 50, 64, dtype=torch.float64).expand(1, 2, 64, 64)
+    row = upsample_chroma(slope, torch.full((64, 2048), 50.0, dtype=torch.float64))[0, 0, 32, 128:-128]
+    steps = row.diff() / (100 / 63 / 32)  # in units of the slope's own; a block would have steps of 0 and of 32
+    assert (steps > 0.4).all()
+    assert (steps < 1.6).all()
+
+
+def test_colors_do_not_bleed_over_edges() -> None:
+    height, width, edge = 200, 1000, 523  # the edge falls inside a small pixel
+    lightness = torch.full((height, width), 30.0)
+    lightness[:, edge:] = 70
+    truth = torch.full((1, 2, height, width), 40.0)
+    truth[..., edge:] = -40
+    small = torch.stack([area_average(channel, (64, 64)) for channel in truth[0]])[None]
+    bilinear = cv2.resize(small[0, 0].numpy(), (width, height), interpolation=cv2.INTER_LINEAR)
+    error = (upsample_chroma(small, lightness) - truth).abs()
+    assert error.max() < 8
+    assert np.abs(bilinear - truth[0, 0].numpy()).max() > 35
+
+
+def test_a_pixel_unlike_all_around_it_gets_their_color() -> None:
+    lightness = torch.full((640, 640), 1.0)
+    lightness[300:303, 333] = 100
+    chroma = torch.from_numpy(maps(1, (64, 64), 20))
+    upsampled = upsample_chroma(chroma, lightness)
+    flat = upsample_chroma(chroma, torch.full_like(lightness, 1.0))
+    # the bright pixels lighten their small pixel by 3 L*, and so draw a little to it
+    torch.testing.assert_close(upsampled[..., 300:303, 333], flat[..., 300:303, 333], atol=1.0, rtol=0)
+
+
+def test_averages_back_to_the_small_maps_better_than_a_plain_mean_would() -> None:
+    lightness = torch.full((512, 512), 50.0)
+    chroma = torch.from_numpy(cv2.resize(maps(1, (20, 20), 20)[0, 0], (64, 64), interpolation=cv2.INTER_CUBIC))
+    upsampled = upsample_chroma(chroma.expand(1, 2, 64, 64), lightness)[0, 0]
+    blurred = cv2.GaussianBlur(chroma.numpy(), (5, 5), SIGMA_SPACE)
+    missed = (area_average(upsampled, (64, 64)) - chroma).square().mean()
+    assert missed < np.square(blurred - chroma.numpy()).mean() / 3
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+@pytest.mark.parametrize("shape", [*SHAPES, (130, 257), (8, 12), (5, 300), (2100, 2000)], ids=str)
+def test_area_average_is_exact(shape: tuple[int, int], dtype: type[np.floating], tolerance: float) -> None:
+    image = np.random.default_rng(0).uniform(0, 100, shape).astype(dtype)
+    result = area_average(torch.from_numpy(image), (8, 12)).numpy()
+    np.testing.assert_allclose(result, reference_average(image, (8, 12)), rtol=tolerance)
+
+
+def test_arguments_may_be_read_only_or_views_and_are_unchanged() -> None:
+    chroma, lightness = maps(2, (64, 64), 20), photo((50, 80))
+    expected = upsample_to_rgb(chroma, lightness)
+    copies = chroma.copy(), np.asfortranarray(lightness)
+    for array in copies:
+        array.flags.writeable = False
+    out = np.empty((2, 50, 80, 3), np.uint8)
+    assert upsample_to_rgb(*copies, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(copies[1], lightness)
+
+
+def test_threads_may_call_at_once() -> None:
+    chroma, lightness = maps(2, (64, 64), 20), photo((600, 400))
+    expected = upsample_to_rgb(chroma, lightness)
+    with ThreadPoolExecutor(4) as pool:
+        for rgb in pool.map(lambda _: upsample_to_rgb(chroma, lightness), range(8)):
+            np.testing.assert_array_equal(rgb, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "chroma", "lightness", "out"),
+    [
+        ("chroma", np.zeros((2, 64, 64), np.float32), np.zeros((4, 4), np.float32), None),
+        ("chroma", np.zeros((0, 2, 64, 64), np.float32), np.zeros((4, 4), np.float32), None),
+        ("chroma", np.zeros((1, 2, 64, 64), np.float64), np.zeros((4, 4), np.float32), None),
+        ("chroma", np.full((1, 2, 64, 64), np.nan, np.float32), np.zeros((4, 4), np.float32), None),
+        ("lightness", np.zeros((1, 2, 64, 64), np.float32), np.zeros((0, 4), np.float32), None),
+        ("lightness", np.zeros((1, 2, 64, 64), np.float32), np.zeros((4, 4), np.uint8), None),
+        ("lightness", np.zeros((1, 2, 64, 64), np.float32), np.full((4, 4), np.inf, np.float32), None),
+        ("out", np.zeros((1, 2, 64, 64), np.float32), np.zeros((4, 4), np.float32), np.zeros((4, 4, 3), np.uint8)),
+    ],
+)
+def test_other_arguments_are_refused(
+    name: str, chroma: Floats, lightness: Floats, out: NDArray[np.uint8] | None
+) -> None:
+    with pytest.raises(InputError, match=f"{name}.*: expected"):
+        upsample_to_rgb(chroma, lightness, out=out)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (45, 3), (60, 90), (300, 270)])
+def test_points_are_those_of_the_whole(shape: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    chroma, lightness = torch.randn(2, 2, 16, 16, generator=generator), torch.from_numpy(photo(shape))
+    points = [(0, 0), (shape[0] - 1, shape[1] - 1), (shape[0] // 2, shape[1] // 3)]
+    whole = upsample_chroma(chroma, lightness)
+    expected = torch.stack([whole[:, :, y, x] for y, x in points], 1)
+    torch.testing.assert_close(upsample_points(chroma, lightness, points), expected)
