@@ -23,7 +23,7 @@ from service.endpoints import (
 from service.engine import Engine
 from service.metrics import Metrics
 from service.openapi import COLORIZATION_ANSWERS, body
-from service.schemas import ColorizationResponse, LikelihoodResponse, Model, ModelList, Status
+from service.schemas import ColorizationResponse, LikelihoodResponse, Limits, Model, ModelList, Status
 from service.settings import Settings
 
 __all__ = ["NOT_READY", "EngineOf", "SettingsOf", "colorings", "described", "router"]
@@ -158,10 +158,11 @@ async def create_likelihoods(request: Request, engine: EngineOf, settings: Setti
     tags=["models"],
     responses=problems.responses(*UNAUTHORIZED, errors.RateLimitedError, *NOT_READY),
 )
-async def list_models(engine: EngineOf) -> ModelList:
-    """Say what is loaded, and where it runs."""
+async def list_models(engine: EngineOf, settings: SettingsOf) -> ModelList:
+    """Say what is loaded, where it runs, and how large photos may be."""
     facts = asdict(engine.info)
-    return ModelList(data=[Model(id=facts.pop("name"), **facts)])
+    limits = Limits(bytes=settings.max_bytes, pixels=settings.max_pixels, output_pixels=settings.max_output_pixels)
+    return ModelList(data=[Model(id=facts.pop("name"), limits=limits, **facts)])
 
 
 @router.get("/livez", tags=["health"])

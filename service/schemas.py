@@ -9,6 +9,7 @@ __all__ = [
     "ColorizationResponse",
     "HintReport",
     "LevelBits",
+    "Limits",
     "LikelihoodResponse",
     "LikelihoodTimings",
     "Model",
@@ -100,6 +101,14 @@ class LikelihoodResponse(BaseModel):
     timings: LikelihoodTimings
 
 
+class Limits(BaseModel):
+    """The largest photos and answers that this service takes; more is refused."""
+
+    bytes: int = Field(description="of one uploaded file", examples=[50_000_000])
+    pixels: int = Field(description="width × height of one photo", examples=[50_000_000])
+    output_pixels: int = Field(description="n × width × height of one request", examples=[200_000_000])
+
+
 class Model(BaseModel):
     """A model that is loaded."""
 
@@ -110,6 +119,7 @@ class Model(BaseModel):
     latents: int = Field(description="dimensions of the latent z", examples=[8192])
     default_temperature: float = Field(examples=[0.8])
     sha256: str = Field(description="of the weights' file", examples=["0" * 64])
+    limits: Limits
 
 
 class ModelList(BaseModel):

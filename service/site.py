@@ -25,7 +25,7 @@ async def page(request: Request) -> Response:
     return await _file("index.html", request)
 
 
-@router.get("/page/{name}")
+@router.get("/page/{name:path}")
 async def page_file(name: str, request: Request) -> Response:
     """Return one of the page's files; without its own 404, for the router has one."""
     return await _file(name, request)

@@ -31,6 +31,7 @@ def test_models(service) -> None:
         "latents": 8192,
         "default_temperature": 0.75,
         "sha256": "0" * 64,
+        "limits": {"bytes": 50_000_000, "pixels": 50_000_000, "output_pixels": 200_000_000},
     }
 
 

@@ -117,12 +117,15 @@ def test_nothing_from_elsewhere(open_page, service, upload) -> None:
 
 def test_files_of_the_page(service) -> None:
     folder = Path("service/page")
-    for path in folder.iterdir():
-        answer = service.client.get(f"/page/{path.name}")
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in paths} == {".html", ".css", ".js", ".svg", ".jpg"}
+    for path in paths:
+        url = f"/page/{path.relative_to(folder)}"
+        answer = service.client.get(url)
         assert (answer.status_code, answer.content) == (200, path.read_bytes())
-        again = service.client.get(f"/page/{path.name}", headers={"If-None-Match": answer.headers["etag"]})
+        again = service.client.get(url, headers={"If-None-Match": answer.headers["etag"]})
         assert again.status_code == 304
-    for name in ("no.js", "..%2fsite.py", "%2e%2e/site.py"):
+    for name in ("no.js", "..%2fsite.py", "%2e%2e/site.py", "samples", "samples/no.jpg", "samples/../../site.py"):
         answer = service.client.get(f"/page/{name}")
         assert answer.status_code == 404
         assert answer.json()["code"] == "not_found"
