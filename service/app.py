@@ -9,15 +9,15 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from service import open_inference, openai_images, problems, site
-from service.access import Access, allow_origins
 from service.batching import Network
+from service.edge.access import Access, allow_origins
+from service.edge.security_headers import SecurityHeaders
+from service.edge.slow_readers import Sending
 from service.engine import Engine, Load
-from service.headers import SecurityHeaders
 from service.logs import RequestLog
 from service.metrics import Metrics
 from service.openapi import describe_schemas
 from service.routes import router
-from service.sending import Sending
 from service.settings import Settings
 from service.tracing import telemetry
 

@@ -12,10 +12,10 @@ from service.app import create_app
 from service.command_line.bulk import add_bulk_command
 from service.command_line.commands import add_commands
 from service.command_line.passing import add_passing_commands
-from service.connections import Connection
+from service.edge.keys import KeyFileError
+from service.edge.slow_requests import Connection
 from service.engine import Engine, State
 from service.key_commands import app as keys
-from service.keys import KeyFileError
 from service.loading import load_colorizer
 from service.settings import Settings
 from service.tracing import TracingUnavailableError

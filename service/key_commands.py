@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.keys import KeyFileError, add_key
+from service.edge.keys import KeyFileError, add_key
 
 __all__ = ["app"]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.keys import parse_limits
+from service.edge.keys import parse_limits
 
 __all__ = ["Settings"]
 

@@ -39,7 +39,7 @@ from model.protocol import (
 )
 from service.app import create_app
 from service.cli import Server
-from service.connections import Connection
+from service.edge.slow_requests import Connection
 from service.settings import Settings
 
 START_SECONDS = 30

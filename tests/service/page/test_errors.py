@@ -5,7 +5,7 @@ import json
 from playwright.sync_api import Route, expect
 
 from model.errors import NonFiniteError
-from service.keys import add_key
+from service.edge.keys import add_key
 
 FAILED = "Failed to load resource"  # what the browser itself writes of any answer that is an error
 

@@ -12,9 +12,9 @@ import structlog
 from fastapi import Request
 from pydantic import ValidationError
 
-from service.access import METRICS_PATH, OPEN_PATHS, Access
+from service.edge.access import METRICS_PATH, OPEN_PATHS, Access
+from service.edge.keys import KeyFileError, add_key
 from service.errors import RateLimitedError
-from service.keys import KeyFileError, add_key
 from service.problems import CHALLENGES, PROBLEMS
 from service.settings import Settings
 

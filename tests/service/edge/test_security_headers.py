@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from service.headers import HEADERS
+from service.edge.security_headers import HEADERS
 
 
 def policy(answer) -> dict[str, set[str]]:

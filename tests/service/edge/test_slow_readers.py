@@ -10,7 +10,7 @@ import pytest
 import structlog
 from PIL import Image
 
-from service.sending import PIECE_BYTES
+from service.edge.slow_readers import PIECE_BYTES
 
 PATH = "/v1/colorizations"
 PATIENCE_SECONDS = 30

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from service.connections import MAX_HEAD_BYTES
+from service.edge.slow_requests import MAX_HEAD_BYTES
 
 PATIENCE_SECONDS = 10
 WHOLE = b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -33,7 +33,7 @@ def answered(connection: socket.socket) -> bytes:
 
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost: t", WHOLE + b"GET /livez HTT"])
 def test_who_does_not_end_a_head_is_left(start, monkeypatch, sent: bytes) -> None:
-    monkeypatch.setattr("service.connections.HEAD_SECONDS", 0.3)
+    monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.3)
     service = start()
     with connected(service) as connection:
         connection.sendall(sent)
@@ -41,7 +41,7 @@ def test_who_does_not_end_a_head_is_left(start, monkeypatch, sent: bytes) -> Non
 
 
 def test_a_body_is_not_read_for_ever_after_its_answer(start, monkeypatch) -> None:
-    monkeypatch.setattr("service.connections.HEAD_SECONDS", 0.5)
+    monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.5)
     with connected(start()) as connection:
         connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000000000\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 404")
@@ -57,7 +57,7 @@ def trickle(connection: socket.socket, until: float) -> None:
 
 
 def test_a_request_that_takes_longer_than_a_head_may_is_answered(start, monkeypatch, grey_png) -> None:
-    monkeypatch.setattr("service.connections.HEAD_SECONDS", 0.2)
+    monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.2)
     service = start()
     body = service.client.build_request("POST", "/v1/colorizations", files={"image": grey_png}, data={"n": "1"})
     head = f"POST {body.url.path} HTTP/1.1\r\nHost: test\r\nContent-Type: {body.headers['content-type']}\r\n"

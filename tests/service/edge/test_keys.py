@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from service import keys
 from service.cli import app
-from service.keys import KeyFileError, KeyRing, add_key
+from service.edge import keys
+from service.edge.keys import KeyFileError, KeyRing, add_key
 
 DIGEST = "0" * 64
 

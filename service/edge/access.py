@@ -11,8 +11,8 @@ from limits import RateLimitItem
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from service.edge.keys import Key, KeyFileError, KeyRing, parse_limits
 from service.errors import InvalidKeyError, MissingKeyError, RateLimitedError
-from service.keys import Key, KeyFileError, KeyRing, parse_limits
 from service.settings import Settings
 
 __all__ = ["METRICS_PATH", "OPEN_PATHS", "Access", "allow_origins"]
