@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks.environment import environment
 from benchmarks.report import Target, add_json_option, rows, write
 from benchmarks.running import Service, made_up_photo, running
-from service.decoding import decode
-from service.encoding import encode
+from service.codecs.decoding import decode
+from service.codecs.encoding import encode
 
 __all__ = ["main"]
 

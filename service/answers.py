@@ -8,7 +8,7 @@ from io import BytesIO
 from fastapi import Response
 
 from model.protocol import HintMatch
-from service.encoding import MEDIA_TYPES, OutputFormat
+from service.codecs.encoding import MEDIA_TYPES, OutputFormat
 from service.engine import Colorization
 from service.errors import NotAcceptableError
 from service.parameters import Parameters

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from model.errors import ModelError
 from model.protocol import Drawn, DrawTask, SampleOptions
-from service.decoders import Decoders
-from service.decoding import DecodedPhoto
-from service.encoding import OutputFormat, check_output_size, encode
+from service.codecs.decoding import DecodedPhoto
+from service.codecs.encoding import OutputFormat, check_output_size, encode
+from service.codecs.sandbox import Decoders
 from service.errors import ServiceError
 from service.loading import load_colorizer
 from service.settings import Settings

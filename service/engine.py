@@ -20,9 +20,9 @@ from model.protocol import DrawTask, HintMatch, ModelInfo, SampleOptions, Steps
 from service.backlog import Backlog, Place
 from service.batching import Batcher, Network
 from service.canary import Canary
-from service.decoders import Decoders
-from service.decoding import DecodedPhoto
-from service.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
+from service.codecs.decoding import DecodedPhoto
+from service.codecs.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
+from service.codecs.sandbox import Decoders
 from service.endpoints import ColorEndpoint, Endpoint
 from service.errors import (
     DeadlineError,

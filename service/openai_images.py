@@ -6,7 +6,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from service.encoding import OutputFormat
+from service.codecs.encoding import OutputFormat
 from service.endpoints import COLORIZATIONS
 from service.error_member import ErrorMemberRoute
 from service.parameters import ColorizationParameters, Count

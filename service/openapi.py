@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from service.encoding import MEDIA_TYPES
+from service.codecs.encoding import MEDIA_TYPES
 from service.endpoints import PIXEL, Endpoint
 from service.parameters import PointColor
 from service.problems import Problem

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from model.protocol import Hint, InterpolationPath, Rank, Select
-from service.encoding import OutputFormat
+from service.codecs.encoding import OutputFormat
 
 __all__ = [
     "MAX_CANDIDATES",

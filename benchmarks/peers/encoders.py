@@ -16,8 +16,8 @@ from PIL import Image
 from benchmarks.cost import cost
 from benchmarks.running import made_up_photo
 from model.pixels.color import photo_to_lightness
-from service.decoding import decode
-from service.encoding import MEDIA_TYPES, encode
+from service.codecs.decoding import decode
+from service.codecs.encoding import MEDIA_TYPES, encode
 
 __all__ = ["main"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.protocol import Drawn, DrawTask, Photo, SampleOptions
-from service.decoding import decode
-from service.encoding import encode
+from service.codecs.decoding import decode
+from service.codecs.encoding import encode
 from service.loading import load_colorizer
 from service.settings import Settings
 

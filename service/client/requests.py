@@ -12,7 +12,7 @@ from typing import IO, Any, Generic, Literal, Required, TypedDict, TypeVar
 from PIL import Image
 
 from model.protocol import InterpolationPath, Rank, Select
-from service.encoding import OutputFormat
+from service.codecs.encoding import OutputFormat
 
 __all__ = [
     "Call",

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from service.client import AsyncClient, ColorizationResponse
+from service.codecs.encoding import OutputFormat
 from service.command_line.metadata import Metadata, embed, read_metadata, to_profile
 from service.command_line.photos import Photo, Trouble
 from service.command_line.record import Entry, Made, Record, identify
-from service.encoding import OutputFormat
 
 __all__ = ["Asked", "Call", "Maker"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
-from service.decoding import FORMATS
-from service.encoding import OutputFormat, encode
+from service.codecs.decoding import FORMATS
+from service.codecs.encoding import OutputFormat, encode
 
 __all__ = ["Metadata", "embed", "read_metadata", "to_profile"]
 

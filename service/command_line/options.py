@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from model.protocol import InterpolationPath, Rank, Select
-from service.encoding import OutputFormat
+from service.codecs.encoding import OutputFormat
 from service.parameters import MAX_CANDIDATES, MAX_SAMPLES, MAX_SEED, MAX_STEPS
 
 __all__ = [

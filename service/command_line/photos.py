@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from service.decoding import FORMATS
+from service.codecs.decoding import FORMATS
 
 __all__ = ["Photo", "Trouble", "find_photos"]
 

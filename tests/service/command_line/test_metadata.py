@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
+from service.codecs.encoding import OutputFormat, encode
 from service.command_line.metadata import embed, read_metadata, to_profile
-from service.encoding import OutputFormat, encode
 
 FORMATS: list[OutputFormat] = ["jpeg", "png", "webp"]
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -1,6 +1,6 @@
 """Valid files are mutated in thousands of ways: each decodes, or is refused by one of the service's own errors.
 
-`pytest -m slow tests/service/test_mutated_files.py` tries many times more.
+`pytest -m slow tests/service/codecs/test_mutated_files.py` tries many times more.
 """
 
 import struct
@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from service.decoders import REFUSALS, Decoders
-from service.decoding import DecodedPhoto
+from service.codecs.decoding import DecodedPhoto
+from service.codecs.sandbox import REFUSALS, Decoders
 
 FORMATS = {
     "JPEG": {"quality": 90},

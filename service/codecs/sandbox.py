@@ -10,8 +10,8 @@ from threading import Lock
 import structlog
 
 from service import errors
-from service.channel import receive, send
-from service.decoding import DecodedPhoto
+from service.codecs.decoding import DecodedPhoto
+from service.codecs.sandbox_channel import receive, send
 from service.errors import DecoderLostError, DecodingLimitError, ServiceError, UndecodableImageError
 
 __all__ = ["Decoders"]
@@ -49,7 +49,7 @@ class Decoders:
             self._idle.append(decoder)
 
     def decode(self, data: bytes, max_pixels: int, field: str = "image") -> DecodedPhoto:
-        """Do what `service.decoding.decode` does, within limits of time and memory.
+        """Do what `service.codecs.decoding.decode` does, within limits of time and memory.
 
         Raises what it raises, and DecodingLimitError or DecoderLostError.
         """
@@ -116,13 +116,13 @@ class Decoders:
 
 
 class _Decoder:
-    """One process that runs `service.decoder`, and the socket to it."""
+    """One process that runs `service.codecs.sandbox_worker`, and the socket to it."""
 
     def __init__(self) -> None:
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this Python, this package
-                [sys.executable, "-m", "service.decoder", str(theirs.fileno())],
+                [sys.executable, "-m", "service.codecs.sandbox_worker", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from model.protocol import Photo
+from service.codecs.profiles import grey_to_srgb, lab_to_srgb, to_srgb
+from service.codecs.webp import webp_size
 from service.errors import (
     DecodingLimitError,
     ImageTypeError,
@@ -18,8 +20,6 @@ from service.errors import (
     TooManyPixelsError,
     UndecodableImageError,
 )
-from service.profiles import grey_to_srgb, lab_to_srgb, to_srgb
-from service.webp import webp_size
 
 __all__ = ["FORMATS", "DecodedPhoto", "decode"]
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.decoders import Decoders
-from service.decoding import decode
+from service.codecs.decoding import decode
+from service.codecs.sandbox import Decoders
 from service.errors import (
     DecoderLostError,
     DecodingLimitError,

@@ -12,7 +12,7 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from service.decoding import decode
+from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
 
 PATH = "/v1/colorizations"

@@ -1,4 +1,4 @@
-"""The process that decodes: `python -m service.decoder FD` serves one file after the other on an open socket.
+"""The decoding process: `python -m service.codecs.sandbox_worker FD` reads file after file from an open socket.
 
 It is killed, not asked, when a file takes too long; here it limits its own memory, anew for each file.
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from PIL import AvifImagePlugin
 
-from service.channel import receive, send
-from service.decoding import DecodedPhoto, decode
+from service.codecs.decoding import DecodedPhoto, decode
+from service.codecs.sandbox_channel import receive, send
 from service.errors import ServiceError
 from service.memory import give_back
 

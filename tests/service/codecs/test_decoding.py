@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from service.decoding import decode
+from service.codecs.decoding import decode
+from service.codecs.webp import webp_size
 from service.errors import ImageTypeError, TooManyPixelsError, UndecodableImageError
-from service.webp import webp_size
 
 Encode = Callable[..., bytes]
 

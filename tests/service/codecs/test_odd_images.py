@@ -14,7 +14,7 @@ import httpx
 import pytest
 from PIL import Image
 
-ARCHIVE = Path(os.environ.get("ODD_IMAGES", Path(__file__).parents[2] / "data" / "odd-images.tar"))
+ARCHIVE = Path(os.environ.get("ODD_IMAGES", Path(__file__).parents[3] / "data" / "odd-images.tar"))
 LARGE_BYTES = 500_000
 TIMEOUT_SECONDS = 60
 BOMB_BYTES = 100e6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin
 
-from service.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
+from service.codecs.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
 from service.errors import OutputSizeError
 
 RNG = np.random.default_rng(3)

@@ -1,0 +1,1 @@
+"""Image files in and out: decoding in a sandbox, encoding, color profiles."""
