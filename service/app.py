@@ -9,7 +9,6 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from service import open_inference, openai_images, problems, site
-from service.batching import Network
 from service.edge.access import Access, allow_origins
 from service.edge.security_headers import SecurityHeaders
 from service.edge.slow_readers import Sending
@@ -18,6 +17,7 @@ from service.logs import RequestLog
 from service.metrics import Metrics
 from service.openapi import describe_schemas
 from service.routes import router
+from service.scheduling.batching import Network
 from service.settings import Settings
 from service.tracing import telemetry
 

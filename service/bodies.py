@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
-from service.backlog import Place
 from service.endpoints import Endpoint
 from service.engine import Engine
 from service.errors import (
@@ -25,6 +24,7 @@ from service.errors import (
     ParameterError,
     UploadTooLargeError,
 )
+from service.scheduling.backlog import Place
 
 __all__ = ["read_request"]
 

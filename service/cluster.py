@@ -23,11 +23,11 @@ from ray.util.metrics import Histogram
 from model.protocol import Drawn, DrawTask, Finished, Likelihood, ModelInfo, Photo, SmallPhoto
 from service import logs
 from service.app import create_app
-from service.batching import Batcher, Run
 from service.engine import State, load_and_warm_up
 from service.errors import QueueFullError, ReplicaLostError
 from service.loading import load_colorizer
 from service.metrics import BATCH_SIZES
+from service.scheduling.batching import Batcher, Run
 from service.settings import Settings
 
 __all__ = ["Ingress", "Model", "Replicas", "app"]
@@ -143,7 +143,7 @@ class RemoteSteps:
 
 
 class Replicas:
-    """Replicas of the model in place of a network in this process; see `service.batching.Network`."""
+    """Replicas of the model in place of a network in this process; see `service.scheduling.batching.Network`."""
 
     def __init__(self, model: DeploymentHandle[Model]) -> None:
         self._model = model

@@ -17,9 +17,6 @@ from numpy.typing import NDArray
 
 from model.errors import ModelError
 from model.protocol import DrawTask, HintMatch, ModelInfo, SampleOptions, Steps
-from service.backlog import Backlog, Place
-from service.batching import Batcher, Network
-from service.canary import Canary
 from service.codecs.decoding import DecodedPhoto
 from service.codecs.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
 from service.codecs.sandbox import Decoders
@@ -36,6 +33,9 @@ from service.finishing import Lanes
 from service.memory import give_back_regularly
 from service.metrics import Metrics
 from service.parameters import Parameters, VariationParameters
+from service.scheduling.backlog import Backlog, Place
+from service.scheduling.batching import Batcher, Network
+from service.scheduling.canary import Canary
 from service.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
 from service.settings import Settings
 from service.tracing import record_stages

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.batching import Batcher
+from service.scheduling.batching import Batcher
 
 PATIENCE_SECONDS = 5
 

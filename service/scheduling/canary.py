@@ -5,8 +5,8 @@ import asyncio
 import structlog
 
 from model.protocol import DrawTask, Steps
-from service.batching import Network
 from service.errors import RetryLaterError
+from service.scheduling.batching import Network
 
 __all__ = ["Canary"]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.backlog import TIMELY, UNKNOWN_SECONDS, Backlog, Place
 from service.errors import QueueFullError
+from service.scheduling.backlog import TIMELY, UNKNOWN_SECONDS, Backlog, Place
 
 LONGEST = 100
 
@@ -98,7 +98,7 @@ def test_nothing_measured_yet(backlog: Backlog) -> None:
 def test_who_comes_again_when_told_finds_room(amounts: list[int], seconds_each: float, asked: int) -> None:
     """Requests are answered one after another, each latent at a constant pace, and nobody else comes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("service.backlog.WINDOW_SECONDS", 1e9)  # whose edge would cut a request in two
+        patch.setattr("service.scheduling.backlog.WINDOW_SECONDS", 1e9)  # whose edge would cut a request in two
         _comes_again_when_told(amounts, seconds_each, asked)
 
 
