@@ -13,13 +13,13 @@ from service.edge.access import Access, allow_origins
 from service.edge.security_headers import SecurityHeaders
 from service.edge.slow_readers import Sending
 from service.engine import Engine, Load
-from service.logs import RequestLog
-from service.metrics import Metrics
 from service.openapi import describe_schemas
 from service.routes import router
 from service.scheduling.batching import Network
 from service.settings import Settings
-from service.tracing import telemetry
+from service.telemetry.logs import RequestLog
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import telemetry
 
 __all__ = ["create_app"]
 

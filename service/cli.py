@@ -7,7 +7,6 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
-from service import logs
 from service.app import create_app
 from service.command_line.bulk import add_bulk_command
 from service.command_line.commands import add_commands
@@ -18,7 +17,8 @@ from service.engine import Engine, State
 from service.key_commands import app as keys
 from service.loading import load_colorizer
 from service.settings import Settings
-from service.tracing import TracingUnavailableError
+from service.telemetry import logs
+from service.telemetry.tracing import TracingUnavailableError
 
 __all__ = ["app"]
 

@@ -21,14 +21,14 @@ from ray.serve.handle import DeploymentHandle
 from ray.util.metrics import Histogram
 
 from model.protocol import Drawn, DrawTask, Finished, Likelihood, ModelInfo, Photo, SmallPhoto
-from service import logs
 from service.app import create_app
 from service.engine import State, load_and_warm_up
 from service.errors import QueueFullError, ReplicaLostError
 from service.loading import load_colorizer
-from service.metrics import BATCH_SIZES
 from service.scheduling.batching import Batcher, Run
 from service.settings import Settings
+from service.telemetry import logs
+from service.telemetry.metrics import BATCH_SIZES
 
 __all__ = ["Ingress", "Model", "Replicas", "app"]
 

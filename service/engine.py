@@ -31,14 +31,14 @@ from service.errors import (
 )
 from service.finishing import Lanes
 from service.memory import give_back_regularly
-from service.metrics import Metrics
 from service.parameters import Parameters, VariationParameters
 from service.scheduling.backlog import Backlog, Place
 from service.scheduling.batching import Batcher, Network
 from service.scheduling.canary import Canary
 from service.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
 from service.settings import Settings
-from service.tracing import record_stages
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import record_stages
 
 __all__ = ["Colorization", "Engine", "Load", "Sample", "State", "load_and_warm_up"]
 

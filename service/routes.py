@@ -21,10 +21,10 @@ from service.endpoints import (
     Endpoint,
 )
 from service.engine import Engine
-from service.metrics import Metrics
 from service.openapi import COLORIZATION_ANSWERS, body
 from service.schemas import ColorizationResponse, LikelihoodResponse, Limits, Model, ModelList, Status
 from service.settings import Settings
+from service.telemetry.metrics import Metrics
 
 __all__ = ["NOT_READY", "EngineOf", "SettingsOf", "colorings", "described", "router"]
 

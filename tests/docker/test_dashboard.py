@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from model.protocol import DeviceMemory, ModelInfo
-from service.metrics import GAUGES, Metrics
+from service.telemetry.metrics import GAUGES, Metrics
 
 DASHBOARD = Path(__file__).parents[2] / "docker/grafana/dashboards/tintflow.json"
 

@@ -11,9 +11,10 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from service import cli, logs
+from service import cli
 from service.problems import PROBLEMS
 from service.settings import Settings
+from service.telemetry import logs
 
 
 def test_health(service) -> None:
@@ -195,7 +196,7 @@ def test_serve_fails_when_the_model_does_not_load(monkeypatch) -> None:
         raise FileNotFoundError("no weights here")
 
     monkeypatch.setattr(cli, "load_colorizer", load)
-    monkeypatch.setattr("service.logs.configure", lambda log_format: None)
+    monkeypatch.setattr("service.telemetry.logs.configure", lambda log_format: None)
     with structlog.testing.capture_logs() as lines:
         result = CliRunner().invoke(cli.app, ["serve", "--port", "0"])
     assert result.exit_code == 1

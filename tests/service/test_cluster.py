@@ -27,7 +27,7 @@ START_SECONDS = 60
 @pytest.fixture
 def settings(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("TINTFLOW_WEIGHTS", str(tiny_weights))
-    monkeypatch.setattr("service.logs.configure", lambda log_format: None)
+    monkeypatch.setattr("service.telemetry.logs.configure", lambda log_format: None)
     return Settings()
 
 

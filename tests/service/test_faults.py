@@ -223,7 +223,7 @@ def test_weights_that_cannot_be_used_end_the_start_with_one_line(request, monkey
     path = request.getfixturevalue(weights)
     monkeypatch.setenv("TINTFLOW_WEIGHTS", str(path))
     monkeypatch.setenv("TINTFLOW_DEVICE", "cpu")
-    monkeypatch.setattr("service.logs.configure", lambda log_format: None)
+    monkeypatch.setattr("service.telemetry.logs.configure", lambda log_format: None)
     with structlog.testing.capture_logs() as lines:
         result = CliRunner().invoke(cli.app, ["serve", "--port", "0"])
     assert result.exit_code == 1

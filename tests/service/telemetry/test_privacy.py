@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
-from service import logs
+from service.telemetry import logs
 
 PATH = "/v1/colorizations"
 MARK = "a-private-word"

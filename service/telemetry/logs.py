@@ -11,9 +11,9 @@ from urllib.parse import quote
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.metrics import Metrics
 from service.problems import INTERNAL_ERROR, internal_error
-from service.tracing import QUIET_PATHS, hide_query, trace_id
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import QUIET_PATHS, hide_query, trace_id
 
 __all__ = ["RequestLog", "configure"]
 

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from model.errors import NonFiniteError
 from model.protocol import ModelInfo
-from service.metrics import GAUGES, Metrics
+from service.telemetry.metrics import GAUGES, Metrics
 
 PATH = "/v1/colorizations"
 
@@ -85,7 +85,7 @@ def test_page_of_operations_names_every_metric(start, grey_png) -> None:
     service.post(b"")
     told = {name for name in scraped(service) if name.startswith("tintflow_") and not name.endswith("_created")}
     families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in told} | {name for name, _ in GAUGES.values()}
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
     assert families == set(re.findall(r"^\| `(tintflow_\w+)`", page, re.MULTILINE))
 
 

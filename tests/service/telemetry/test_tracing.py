@@ -13,8 +13,8 @@ from threading import Thread
 import pytest
 import structlog
 
-from service import tracing
-from service.tracing import TracingUnavailableError, record_stages, telemetry
+from service.telemetry import tracing
+from service.telemetry.tracing import TracingUnavailableError, record_stages, telemetry
 
 pytest.importorskip("opentelemetry.sdk", reason="the extra `otel` is not installed")
 from opentelemetry import trace
