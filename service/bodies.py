@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
-from service.endpoints import Endpoint
+from service.api.endpoints import Endpoint
 from service.engine import Engine
 from service.errors import (
     BodyTypeError,

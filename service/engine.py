@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from model.errors import ModelError
 from model.protocol import DrawTask, HintMatch, ModelInfo, SampleOptions, Steps
+from service.api.endpoints import ColorEndpoint, Endpoint
+from service.api.parameters import Parameters, VariationParameters
+from service.api.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
 from service.codecs.decoding import DecodedPhoto
 from service.codecs.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
 from service.codecs.sandbox import Decoders
-from service.endpoints import ColorEndpoint, Endpoint
 from service.errors import (
     DeadlineError,
     DrainingError,
@@ -31,11 +33,9 @@ from service.errors import (
 )
 from service.finishing import Lanes
 from service.memory import give_back_regularly
-from service.parameters import Parameters, VariationParameters
 from service.scheduling.backlog import Backlog, Place
 from service.scheduling.batching import Batcher, Network
 from service.scheduling.canary import Canary
-from service.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import record_stages

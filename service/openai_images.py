@@ -6,12 +6,12 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from service.api.endpoints import COLORIZATIONS
+from service.api.parameters import ColorizationParameters, Count
+from service.api.schemas import ColorizationResponse
 from service.codecs.encoding import OutputFormat
-from service.endpoints import COLORIZATIONS
 from service.error_member import ErrorMemberRoute
-from service.parameters import ColorizationParameters, Count
 from service.routes import EngineOf, SettingsOf, colorings, described
-from service.schemas import ColorizationResponse
 
 __all__ = ["EDITS", "EditParameters", "router"]
 

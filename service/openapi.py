@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
+from service.api.endpoints import PIXEL, Endpoint
+from service.api.parameters import PointColor
 from service.codecs.encoding import MEDIA_TYPES
-from service.endpoints import PIXEL, Endpoint
-from service.parameters import PointColor
 from service.problems import Problem
 
 __all__ = ["COLORIZATION_ANSWERS", "body", "describe_schemas"]

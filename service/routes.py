@@ -10,8 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from model.errors import CheckpointError, InputError, ModelError, NonFiniteError, OutOfMemoryError
 from service import errors, problems
 from service.answers import choose_form, render
-from service.bodies import read_request
-from service.endpoints import (
+from service.api.endpoints import (
     COLORIZATIONS,
     INTERPOLATIONS,
     LIKELIHOODS,
@@ -20,9 +19,10 @@ from service.endpoints import (
     ColorEndpoint,
     Endpoint,
 )
+from service.api.schemas import ColorizationResponse, LikelihoodResponse, Limits, Model, ModelList, Status
+from service.bodies import read_request
 from service.engine import Engine
 from service.openapi import COLORIZATION_ANSWERS, body
-from service.schemas import ColorizationResponse, LikelihoodResponse, Limits, Model, ModelList, Status
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 

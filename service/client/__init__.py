@@ -5,6 +5,7 @@ with Client("http://localhost:8000") as client:
     answer.data[0].save("coloring.jpg")
 """
 
+from service.api.schemas import LikelihoodResponse, Model, ModelList
 from service.client.answers import Coloring, ColorizationResponse
 from service.client.client import AsyncClient, Client
 from service.client.errors import (
@@ -37,7 +38,6 @@ from service.client.requests import (
     TransferFields,
     VariationFields,
 )
-from service.schemas import LikelihoodResponse, Model, ModelList
 
 __all__ = [
     "AsyncClient",

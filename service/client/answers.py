@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from service import schemas
+from service.api import schemas
 
 __all__ = ["Coloring", "ColorizationResponse"]
 

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar, Unpack
 import httpx
 from pydantic import BaseModel
 
+from service.api.schemas import LikelihoodResponse, ModelList
 from service.client.answers import ColorizationResponse
 from service.client.exchange import Outcome, Wait, exchange
 from service.client.requests import (
@@ -21,7 +22,6 @@ from service.client.requests import (
     VariationFields,
     form_values,
 )
-from service.schemas import LikelihoodResponse, ModelList
 
 __all__ = ["AsyncClient", "Client"]
 

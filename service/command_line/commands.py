@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from model.protocol import Colorizer
+from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS, ColorEndpoint
+from service.api.parameters import random_seed
 from service.client import AsyncClient, LikelihoodResponse
 from service.command_line import options as o
 from service.command_line.batch import finish, run_batch, run_client
@@ -17,8 +19,6 @@ from service.command_line.connection import Connection
 from service.command_line.photos import Photo, find_photos
 from service.command_line.record import Record
 from service.command_line.sheet import write_sheets
-from service.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS, ColorEndpoint
-from service.parameters import random_seed
 from service.settings import Settings
 
 __all__ = ["add_commands"]

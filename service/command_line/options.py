@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from model.protocol import InterpolationPath, Rank, Select
+from service.api.parameters import MAX_CANDIDATES, MAX_SAMPLES, MAX_SEED, MAX_STEPS
 from service.codecs.encoding import OutputFormat
-from service.parameters import MAX_CANDIDATES, MAX_SAMPLES, MAX_SEED, MAX_STEPS
 
 __all__ = [
     "ApiKey",

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis import Case, HookContext
 from schemathesis.checks import CHECKS, load_all_checks
 
+from service.api.endpoints import PIXEL
 from service.app import create_app
-from service.endpoints import PIXEL
 from service.settings import Settings
 
 EXAMPLES = 10

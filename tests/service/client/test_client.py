@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from service import client as public
+from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, LIKELIHOODS, TRANSFERS, VARIATIONS
 from service.client import AsyncClient, Client
-from service.endpoints import COLORIZATIONS, INTERPOLATIONS, LIKELIHOODS, TRANSFERS, VARIATIONS
 
 HINTS: list[public.Hint] = [{"x": 0.25, "y": 0.75, "color": "#a03c28"}]
 

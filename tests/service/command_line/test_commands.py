@@ -10,7 +10,7 @@ import pytest
 import typer
 from PIL import ExifTags, Image
 
-from service.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS
+from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS
 
 COMMANDS = {
     "colorize": (["-n", "3", "--seed", "7"], ["photo-7-0.jpg", "photo-7-1.jpg", "photo-7-2.jpg"]),

@@ -15,7 +15,7 @@ from model.protocol import (
     TransferOptions,
     VariationOptions,
 )
-from service.parameters import (
+from service.api.parameters import (
     ColorizationParameters,
     InterpolationParameters,
     LikelihoodParameters,

@@ -1,0 +1,1 @@
+"""The wire contract: parameters, bodies, endpoints."""
