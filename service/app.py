@@ -8,13 +8,14 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from service import open_inference, openai_images, problems, site
 from service.edge.access import Access, allow_origins
 from service.edge.security_headers import SecurityHeaders
 from service.edge.slow_readers import Sending
 from service.engine import Engine, Load
-from service.openapi import describe_schemas
-from service.routes import router
+from service.http import problems, site
+from service.http.compat import open_inference, openai_images
+from service.http.openapi import describe_schemas
+from service.http.routes import router
 from service.scheduling.batching import Network
 from service.settings import Settings
 from service.telemetry.logs import RequestLog

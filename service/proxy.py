@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import QueueFullError, ReplicaLostError, RetryLaterError
-from service.problems import MEDIA_TYPE, known_error
+from service.http.problems import MEDIA_TYPE, known_error
 
 __all__ = ["ProxyProblems", "middlewares"]
 

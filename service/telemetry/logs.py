@@ -11,7 +11,7 @@ from urllib.parse import quote
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.problems import INTERNAL_ERROR, internal_error
+from service.http.problems import INTERNAL_ERROR, internal_error
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import QUIET_PATHS, hide_query, trace_id
 

@@ -12,7 +12,7 @@ import structlog
 from typer.testing import CliRunner
 
 from service import cli
-from service.problems import PROBLEMS
+from service.http.problems import PROBLEMS
 from service.settings import Settings
 from service.telemetry import logs
 

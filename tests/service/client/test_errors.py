@@ -34,7 +34,7 @@ from service.client import (
 )
 from service.client.errors import problem_of
 from service.errors import FieldProblem
-from service.problems import PROBLEMS, ROUTER_CODES
+from service.http.problems import PROBLEMS, ROUTER_CODES
 
 MODELS = {"object": "list", "data": []}
 QUEUE_FULL = httpx.Response(429, json={"code": "queue_full", "detail": "full"}, headers={"Retry-After": "7"})

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from service.edge.access import METRICS_PATH, OPEN_PATHS, Access
 from service.edge.keys import KeyFileError, add_key
 from service.errors import RateLimitedError
-from service.problems import CHALLENGES, PROBLEMS
+from service.http.problems import CHALLENGES, PROBLEMS
 from service.settings import Settings
 
 PATH = "/v1/colorizations"

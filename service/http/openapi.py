@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from service.api.endpoints import PIXEL, Endpoint
 from service.api.parameters import PointColor
 from service.codecs.encoding import MEDIA_TYPES
-from service.problems import Problem
+from service.http.problems import Problem
 
 __all__ = ["COLORIZATION_ANSWERS", "body", "describe_schemas"]
 

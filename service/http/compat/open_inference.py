@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from service import problems
-from service.error_member import ErrorMemberRoute
-from service.routes import NOT_READY, EngineOf
+from service.http import problems
+from service.http.compat.error_member import ErrorMemberRoute
+from service.http.routes import NOT_READY, EngineOf
 
 __all__ = ["router"]
 

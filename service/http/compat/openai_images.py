@@ -10,8 +10,8 @@ from service.api.endpoints import COLORIZATIONS
 from service.api.parameters import ColorizationParameters, Count
 from service.api.schemas import ColorizationResponse
 from service.codecs.encoding import OutputFormat
-from service.error_member import ErrorMemberRoute
-from service.routes import EngineOf, SettingsOf, colorings, described
+from service.http.compat.error_member import ErrorMemberRoute
+from service.http.routes import EngineOf, SettingsOf, colorings, described
 
 __all__ = ["EDITS", "EditParameters", "router"]
 

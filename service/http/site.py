@@ -7,7 +7,7 @@ from fastapi.staticfiles import StaticFiles
 
 __all__ = ["PAGE_HEADERS", "router"]
 
-PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parents[1] / "page"
 
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from model.errors import ModelError
 from service.errors import ServiceError
-from service.problems import known_error
+from service.http.problems import known_error
 
 __all__ = ["ErrorMemberRoute"]
 

@@ -8,8 +8,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, Request, Response
 
 from model.errors import CheckpointError, InputError, ModelError, NonFiniteError, OutOfMemoryError
-from service import errors, problems
-from service.answers import choose_form, render
+from service import errors
 from service.api.endpoints import (
     COLORIZATIONS,
     INTERPOLATIONS,
@@ -20,9 +19,11 @@ from service.api.endpoints import (
     Endpoint,
 )
 from service.api.schemas import ColorizationResponse, LikelihoodResponse, Limits, Model, ModelList, Status
-from service.bodies import read_request
 from service.engine import Engine
-from service.openapi import COLORIZATION_ANSWERS, body
+from service.http import problems
+from service.http.openapi import COLORIZATION_ANSWERS, body
+from service.http.request import read_request
+from service.http.response import choose_form, render
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 

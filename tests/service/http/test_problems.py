@@ -13,7 +13,7 @@ from PIL import Image
 
 from model.errors import InputError, ModelError, NonFiniteError, OutOfMemoryError
 from service.errors import ServiceError
-from service.problems import INTERNAL_ERROR, PROBLEMS, ROUTER_CODES
+from service.http.problems import INTERNAL_ERROR, PROBLEMS, ROUTER_CODES
 
 PATH = "/v1/colorizations"
 
@@ -271,12 +271,12 @@ def test_table_of_problems_is_complete() -> None:
 
 
 def test_documentation_lists_every_code() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
     listed = {(int(status), code) for status, code in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", page, re.MULTILINE)}
     assert listed == {*PROBLEMS.values(), INTERNAL_ERROR, *ROUTER_CODES.items()}
 
 
 def test_no_http_exceptions_in_the_service() -> None:
-    for path in (Path(__file__).parents[2] / "service").glob("*.py"):
+    for path in (Path(__file__).parents[3] / "service").rglob("*.py"):
         raised = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise) and node.exc]
         assert not [node for node in raised if "HTTPException" in ast.unparse(node)], path.name

@@ -1,0 +1,1 @@
+"""HTTP: routes, requests, responses, problems, and the page's files."""

@@ -1,0 +1,1 @@
+"""Other services' interfaces: OpenAI images and the Open Inference Protocol."""
