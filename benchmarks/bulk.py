@@ -49,7 +49,16 @@ def measure(photos: int, folder: Path) -> Run:
     picture = made_up_photo(SIDE, SIDE)
     for i in range(photos):
         (source / f"{i:05}.jpg").write_bytes(picture)
-    command = [sys.executable, "-c", "from service.cli import app; app()", "bulk", str(source), str(out), "--seed", "7"]
+    command = [
+        sys.executable,
+        "-c",
+        "from service.cli import app; app()",
+        "bulk",
+        str(source),
+        str(out),
+        "--seed",
+        "7",
+    ]
     started, processors, memory = time.monotonic(), dict[int, float](), list[tuple[int, int]]()
     niceness = {"RAY_worker_niceness": "0"}  # as any other process: Ray's own is 15
     with subprocess.Popen(command, env=os.environ | niceness) as process:  # noqa: S603 - this Python, this package

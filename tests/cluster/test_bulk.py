@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from service.command_line.bulk import ASKED_FILE, REPORT
+from service.cli.bulk import ASKED_FILE, REPORT
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 

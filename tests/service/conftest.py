@@ -38,7 +38,7 @@ from model.protocol import (
     VariationOptions,
 )
 from service.app import create_app
-from service.cli import Server
+from service.cli.program import Server
 from service.edge.slow_requests import Connection
 from service.settings import Settings
 

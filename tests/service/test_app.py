@@ -11,7 +11,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from service import cli
+from service.cli import program as cli
 from service.http.problems import PROBLEMS
 from service.settings import Settings
 from service.telemetry import logs

@@ -15,11 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 from model.errors import NonFiniteError
-from service import bulk, cli
+from service import bulk
 from service.bulk import Asked, Outcome, Painter
-from service.command_line.bulk import ASKED_FILE, REPORT, TOLD
+from service.cli import program as cli
+from service.cli.bulk import ASKED_FILE, REPORT, TOLD
 
-command = import_module("service.command_line.bulk")
+command = import_module("service.cli.bulk")
 ASKED = Asked(n=2, seed=7, temperature=None, output_format="png", output_compression=90)
 
 

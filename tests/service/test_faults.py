@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from model.errors import NonFiniteError, OutOfMemoryError
-from service import cli
+from service.cli import program as cli
 
 PATIENCE_SECONDS = 10
 

@@ -11,14 +11,14 @@ from rich.table import Table
 from model.protocol import Colorizer
 from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS, ColorEndpoint
 from service.api.parameters import random_seed
+from service.cli import options as o
+from service.cli.batch import finish, run_batch, run_client
+from service.cli.colorings import Asked, Call, Maker
+from service.cli.connection import Connection
+from service.cli.photos import Photo, find_photos
+from service.cli.record import Record
+from service.cli.sheet import write_sheets
 from service.client import AsyncClient, LikelihoodResponse
-from service.command_line import options as o
-from service.command_line.batch import finish, run_batch, run_client
-from service.command_line.colorings import Asked, Call, Maker
-from service.command_line.connection import Connection
-from service.command_line.photos import Photo, find_photos
-from service.command_line.record import Record
-from service.command_line.sheet import write_sheets
 from service.settings import Settings
 
 __all__ = ["add_commands"]

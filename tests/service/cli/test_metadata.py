@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
+from service.cli.metadata import embed, read_metadata, to_profile
 from service.codecs.encoding import OutputFormat, encode
-from service.command_line.metadata import embed, read_metadata, to_profile
 
 FORMATS: list[OutputFormat] = ["jpeg", "png", "webp"]
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -71,7 +71,7 @@ def test_where_a_photo_was_taken_stays_here_unless_asked(tmp_path: Path, exif: I
 
 
 def test_a_long_profile_takes_several_segments_of_a_jpeg(coloring: np.ndarray) -> None:
-    from service.command_line.metadata import Metadata
+    from service.cli.metadata import Metadata
 
     profile = np.random.default_rng(3).bytes(150_000)
     for output_format in FORMATS:

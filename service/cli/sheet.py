@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from service.cli.photos import Photo, Trouble
+from service.cli.record import Entry
 from service.codecs.decoding import decode
-from service.command_line.photos import Photo, Trouble
-from service.command_line.record import Entry
 from service.errors import ServiceError
 
 __all__ = ["write_sheets"]

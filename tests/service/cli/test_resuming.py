@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from model.errors import CheckpointError, NonFiniteError
-from service.command_line.commands import add_commands
+from service.cli.commands import add_commands
 
 
 @pytest.fixture
@@ -120,13 +120,13 @@ def test_no_part_is_left_when_writing_fails(run: Callable, photos: list[str], mo
     def failing(*arguments: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("service.command_line.record.Record.add", failing)
+    monkeypatch.setattr("service.cli.record.Record.add", failing)
     assert "disk full" in run("colorize", "a.png", status=1).stderr
     assert not list(Path("out").iterdir())
 
 
 def test_no_server_ends_at_once(run: Callable, photos: list[str], monkeypatch) -> None:
-    monkeypatch.setattr("service.command_line.connection.RETRIES", 0)
+    monkeypatch.setattr("service.cli.connection.RETRIES", 0)
     result = run("colorize", *photos, "--url", "http://127.0.0.1:9", status=2)
     assert result.stderr.count("127.0.0.1:9") == 1
 
@@ -155,7 +155,7 @@ import sys, time, typer
 from pathlib import Path
 sys.path[:0] = {path!r}
 from tests_conftest import FakeColorizer
-from service.command_line.commands import add_commands
+from service.cli.commands import add_commands
 class Held(FakeColorizer):
     # works on one photo, and holds the next for as long as there is a file `hold`
     def _enter(self, photo, options, reference=None):

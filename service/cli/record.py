@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from service.command_line.photos import Photo
+from service.cli.photos import Photo
 
 __all__ = ["Entry", "Made", "Record", "identify"]
 

@@ -8,13 +8,13 @@ import uvicorn
 from pydantic import ValidationError
 
 from service.app import create_app
-from service.command_line.bulk import add_bulk_command
-from service.command_line.commands import add_commands
-from service.command_line.passing import add_passing_commands
+from service.cli.bulk import add_bulk_command
+from service.cli.commands import add_commands
+from service.cli.key_commands import app as keys
+from service.cli.passing import add_passing_commands
 from service.edge.keys import KeyFileError
 from service.edge.slow_requests import Connection
 from service.engine import Engine, State
-from service.key_commands import app as keys
 from service.loading import load_colorizer
 from service.settings import Settings
 from service.telemetry import logs

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.command_line.photos import find_photos
+from service.cli.photos import find_photos
 
 FILES = (
     "a.jpg", "b.JPG", "notes.txt", ".hidden.jpg", "sub/c.tif", "sub/deep/d.heic", ".git/e.png", "out/a-7-0.jpg",

@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from model.errors import ModelError
+from service.cli.connection import Connection
+from service.cli.photos import Photo, Trouble
 from service.client import (
     AsyncClient,
     AuthenticationError,
@@ -21,8 +23,6 @@ from service.client import (
     UnavailableError,
     UnreadableAnswerError,
 )
-from service.command_line.connection import Connection
-from service.command_line.photos import Photo, Trouble
 from service.errors import ServiceError
 
 __all__ = ["INTERRUPTED", "MISUSED", "RateColumn", "Work", "finish", "run_batch", "run_client"]

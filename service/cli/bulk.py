@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from service.api.parameters import random_seed
 from service.bulk import Asked, Outcome, Source, colorize_all, count_rows, on_ray, read_folder, read_parquet
-from service.command_line import options as o
-from service.command_line.batch import INTERRUPTED, MISUSED, RateColumn, finish
-from service.command_line.photos import Trouble, find_photos
+from service.cli import options as o
+from service.cli.batch import INTERRUPTED, MISUSED, RateColumn, finish
+from service.cli.photos import Trouble, find_photos
 
 __all__ = ["add_bulk_command"]
 

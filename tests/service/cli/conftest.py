@@ -12,7 +12,7 @@ from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
-from service.command_line.commands import add_commands
+from service.cli.commands import add_commands
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.cli.metadata import Metadata, embed, read_metadata, to_profile
+from service.cli.photos import Photo, Trouble
+from service.cli.record import Entry, Made, Record, identify
 from service.client import AsyncClient, ColorizationResponse
 from service.codecs.encoding import OutputFormat
-from service.command_line.metadata import Metadata, embed, read_metadata, to_profile
-from service.command_line.photos import Photo, Trouble
-from service.command_line.record import Entry, Made, Record, identify
 
 __all__ = ["Asked", "Call", "Maker"]
 

@@ -1,0 +1,5 @@
+"""The commands of `tintflow`."""
+
+from service.cli.program import app
+
+__all__ = ["app"]

@@ -1,1 +1,0 @@
-"""The commands of `tintflow` that work on files."""
