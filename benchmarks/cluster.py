@@ -25,7 +25,7 @@ from rich.table import Table
 from benchmarks.report import add_json_option, write
 from benchmarks.running import made_up_photo, running
 from model.protocol import Drawn, DrawTask, ModelInfo
-from service.cluster import Ingress, Model
+from service.cluster.serve import Ingress, Model
 from service.engine import load_and_warm_up
 from service.loading import load_colorizer
 from service.settings import Settings
@@ -54,7 +54,7 @@ class Result:
 
 
 class ServeBatch:
-    """The model as `service.cluster.Model` has it, batched by Ray."""
+    """The model as `service.cluster.serve.Model` has it, batched by Ray."""
 
     def __init__(self) -> None:
         self._colorizer, _ = load_and_warm_up(load_colorizer, Settings())

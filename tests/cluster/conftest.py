@@ -60,7 +60,7 @@ class Service:
 def cluster_environment() -> dict[str, str]:
     return os.environ | {
         "PYTHONPATH": str(ROOT),
-        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "service.proxy:middlewares",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "service.cluster.proxy:middlewares",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_worker_niceness": "0",  # Ray's own is 15: on a busy machine, as good as none
         "RAY_memory_monitor_refresh_ms": "0",  # a test machine may be fuller than it likes

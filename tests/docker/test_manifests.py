@@ -90,7 +90,7 @@ def ray_service() -> Manifest:
 def test_ray_accepts_what_kuberay_is_to_serve(ray_service: Manifest) -> None:
     from ray.serve.schema import ServeDeploySchema
 
-    from service.cluster import Ingress, Model
+    from service.cluster.serve import Ingress, Model
 
     (application,) = ServeDeploySchema.model_validate(yaml.safe_load(ray_service["serveConfigV2"])).applications
     known: list[Any] = [Ingress, Model]

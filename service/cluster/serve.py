@@ -1,4 +1,4 @@
-"""The service on a Ray cluster: `serve run service.cluster:app`; needs the extra `ray`.
+"""The service on a Ray cluster: `serve run service.cluster.serve:app`; needs the extra `ray`.
 
 The routes are those of one process, in replicas that decode, upsample and encode on CPUs. The model is a deployment of
 its own, on GPUs where there are some: it gets photos at the network's size and gives back small a*b* maps. How many

@@ -15,8 +15,8 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, ObjectLostErro
 from ray.serve.exceptions import BackPressureError
 
 from model.errors import InputError, ModelError, NonFiniteError, OutOfMemoryError
-from service import cluster
 from service.app import create_app
+from service.cluster import serve as cluster
 from service.errors import QueueFullError, ReplicaLostError
 from service.loading import load_colorizer
 from service.settings import Settings

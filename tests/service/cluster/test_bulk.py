@@ -15,10 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 from model.errors import NonFiniteError
-from service import bulk
-from service.bulk import Asked, Outcome, Painter
 from service.cli import program as cli
 from service.cli.bulk import ASKED_FILE, REPORT, TOLD
+from service.cluster import bulk
+from service.cluster.bulk import Asked, Outcome, Painter
 
 command = import_module("service.cli.bulk")
 ASKED = Asked(n=2, seed=7, temperature=None, output_format="png", output_compression=90)

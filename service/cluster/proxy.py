@@ -1,6 +1,6 @@
 """What Ray's HTTP proxies say themselves, in the service's own words.
 
-They take it in where RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=service.proxy:middlewares.
+They take it in where RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=service.cluster.proxy:middlewares.
 """
 
 from starlette.middleware import Middleware

@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
-from service.proxy import middlewares
+from service.cluster.proxy import middlewares
 
 
 def ask(app: ASGIApp, path: str = "/v1/models") -> httpx.Response:
