@@ -66,8 +66,8 @@ bench: .venv/installed  ## measure speed, beside peers from PyPI: some 20 minute
 	$(BIN)/python -m benchmarks.suite
 
 docs: .venv/installed  ## make the pictures of README and docs anew
-	$(BIN)/python -m benchmarks.pictures
-	$(BIN)/python -m benchmarks.page_pictures
+	$(BIN)/python -m benchmarks.figures.pictures
+	$(BIN)/python -m benchmarks.figures.page_pictures
 
 format: .venv/installed
 	$(BIN)/ruff format .

@@ -20,10 +20,10 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.collection import photos_of_subsets, seed_of
-from benchmarks.methods import CinnMethod
-from benchmarks.records import Record, Reference, measure
-from benchmarks.subset import Subset
+from benchmarks.quality.collection import photos_of_subsets, seed_of
+from benchmarks.quality.methods import CinnMethod
+from benchmarks.quality.records import Record, Reference, measure
+from benchmarks.quality.subset import Subset
 from benchmarks.variants import SMALL_CHAIN, SMALL_FLOW, VARIANTS, Variant
 from model.colorizer import CinnColorizer
 from model.device import choose_device

@@ -12,8 +12,16 @@ from pathlib import Path
 
 __all__ = ["BENCHMARKS", "FOLDER", "main"]
 
-BENCHMARKS = ("upsampling", "sampling", "codecs", "batching", "serving", "end_to_end", "start")
-COMPILING = ("upsampling", "sampling")
+BENCHMARKS = (
+    "speed.upsampling",
+    "speed.sampling",
+    "speed.codecs",
+    "load.batching",
+    "load.serving",
+    "speed.end_to_end",
+    "speed.start",
+)
+COMPILING = ("speed.upsampling", "speed.sampling")
 FOLDER = Path("build/benchmarks")
 
 
@@ -26,12 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     missed = []
     for name in options.names:
-        command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(FOLDER / f"{name}.json")]
+        command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(FOLDER / f"{name.split('.')[-1]}.json")]
         if options.compile and name in COMPILING:
             command.append("--compile")
         if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own modules
             missed.append(name)
-    subprocess.run([sys.executable, "-m", "benchmarks.plots"], check=True)
+    subprocess.run([sys.executable, "-m", "benchmarks.figures.plots"], check=True)
     if missed:
         print(f"Targets missed, or not to be measured: {', '.join(missed)}", file=sys.stderr)
         raise SystemExit(1)

@@ -54,7 +54,7 @@ class CinnColorizer:
     def __init__(self, checkpoint: Checkpoint, device: str) -> None:
         self.checkpoint = checkpoint
         self.device = device
-        # the same numbers in another order, which convolutions are faster in: see python -m benchmarks.sampling
+        # the same numbers in another order, which convolutions are faster in: see python -m benchmarks.speed.sampling
         self.cinn = checkpoint.cinn.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch forgets it
         self.cinn.eval().requires_grad_(False)
         self._passes = Passes(self.cinn, device)

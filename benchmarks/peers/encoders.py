@@ -1,4 +1,4 @@
-"""Encoders and decoders timed on 12 megapixels, one thread each; prints JSON, for `benchmarks.codecs`."""
+"""Encoders and decoders timed on 12 megapixels, one thread each; prints JSON, for `benchmarks.speed.codecs`."""
 
 import json
 import sys
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.cost import cost
 from benchmarks.running import made_up_photo
+from benchmarks.speed.cost import cost
 from model.pixels.color import photo_to_lightness
 from service.codecs.decoding import decode
 from service.codecs.encoding import MEDIA_TYPES, encode

@@ -1,4 +1,4 @@
-"""Pixels become a file's bytes, by the encoders that `python -m benchmarks.codecs` found to be worth it."""
+"""Pixels become a file's bytes, by the encoders that `python -m benchmarks.speed.codecs` found to be worth it."""
 
 from io import BytesIO
 from typing import Literal

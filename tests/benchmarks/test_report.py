@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import plots
+from benchmarks.figures import plots
 from benchmarks.report import Target, rows, write
 
 

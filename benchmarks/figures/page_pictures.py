@@ -1,0 +1,123 @@
+"""Pictures of the page, taken in chromium: `python -m benchmarks.figures.page_pictures`.
+
+The photos come with scikit-image: coffee (CC0), astronaut (NASA, public domain) and chelsea (CC0).
+"""
+
+import io
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import skimage.data
+import typer
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, sync_playwright
+
+from benchmarks.figures.pictures import PICTURES, grey_of
+from service.app import create_app
+from service.cli.program import Server
+from service.loading import load_colorizer
+from service.settings import Settings
+
+__all__ = ["main"]
+
+PHOTOS = ("coffee", "astronaut", "chelsea")
+LINK = "#seed=11&n=5"
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 780}
+START_SECONDS = 60
+QUALITY = 85
+
+
+def main(out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = PICTURES) -> None:
+    """Write `page-grid.jpg`, `page-viewer.jpg` (dark), `page-hints.jpg` and `page-phone.jpg`."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        raise typer.BadParameter("the pictures of the page need chromium (on Debian: apt-get install chromium)")
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # chromium refuses to run as root with it
+    with _serving() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+        _grid(_colorized(browser, address, DESKTOP, "light"), out)
+        _viewer(_colorized(browser, address, DESKTOP, "dark"), out)
+        _phone(_colorized(browser, address, PHONE, "light"), out)
+        browser.close()
+
+
+@contextmanager
+def _serving() -> Iterator[str]:
+    """Serve the page on a free port; yield its address once the model is loaded."""
+    app = create_app(Settings(), load_colorizer)
+    server = Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"), app.state.engine)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        give_up = time.monotonic() + START_SECONDS
+        while not server.started or app.state.engine.state != "ready":
+            if time.monotonic() > give_up or not thread.is_alive():
+                raise RuntimeError("the service did not become ready")
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _colorized(browser: Browser, address: str, size: ViewportSize, scheme: str) -> Page:
+    """Open the page, choose the photos and wait for all colorings."""
+    page = browser.new_context(
+        viewport=size, color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
+    ).new_page()
+    page.goto(address + LINK)
+    files: list[FilePayload] = [
+        {"name": f"{name}.png", "mimeType": "image/png", "buffer": _png(name)} for name in PHOTOS
+    ]
+    page.set_input_files("#files", files)
+    page.wait_for_selector("#strip:not(:has(.busy, .waiting)) .photo", timeout=1000 * START_SECONDS)
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+def _png(name: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(grey_of(getattr(skimage.data, name)())).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _grid(page: Page, out: Path) -> None:
+    _save(page, out / "page-grid.jpg")
+    page.get_by_role("button", name="Place colour hints", exact=True).click()
+    page.get_by_role("radio", name="sea").click()
+    photo = page.locator("#after").bounding_box()
+    assert photo  # noqa: S101 - it is shown
+    page.mouse.click(photo["x"] + 0.3 * photo["width"], photo["y"] + 0.75 * photo["height"])
+    page.get_by_role("radio", name="straw, sand").click()
+    page.mouse.click(photo["x"] + 0.86 * photo["width"], photo["y"] + 0.3 * photo["height"])
+    _save(page, out / "page-hints.jpg")
+
+
+def _viewer(page: Page, out: Path) -> None:
+    page.locator(".card.new .open").nth(1).click()
+    page.locator("#wipe").press("Home")
+    for _ in range(22):
+        page.locator("#wipe").press("ArrowRight")
+    _save(page, out / "page-viewer.jpg")
+
+
+def _phone(page: Page, out: Path) -> None:
+    _save(page, out / "page-phone.jpg")
+
+
+def _save(page: Page, path: Path) -> None:
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(300)  # until pictures are decoded
+    page.screenshot(path=path, type="jpeg", quality=QUALITY)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,115 @@
+"""`python -m benchmarks.figures.pictures`: the pictures of README and docs, made with the released weights.
+
+The photos come with scikit-image: camera (CC0), coffee (CC0), astronaut (NASA, public domain), chelsea (CC0) and rocket
+(CC0). Nothing is chosen by hand: all are drawn from one seed.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import skimage.data
+import torch
+import typer
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.figures.sheet import draw_sheet
+from model.colorizer import CinnColorizer, load_colorizer
+from model.pixels.color import lab_to_rgb, lightness_to_grey, photo_to_lightness
+from model.protocol import DrawTask, SampleOptions
+
+__all__ = ["PICTURES", "grey_of", "main"]
+
+PICTURES = Path("docs/pictures")
+STRIP = "camera"
+ROWS = ("coffee", "astronaut", "chelsea", "rocket")
+TEMPERATURE_ROWS = ("camera", "coffee")
+COLORINGS = 5
+SEED = 7
+TEMPERATURES = (0.0, 0.4, 0.7, 0.95, 1.0, 1.2, 1.5)
+EACH = 2
+"""colorings of each temperature, one above the other"""
+SIZES = (8, 16, 32, 64)
+SHOWN_LIGHTNESS = 65.0
+"""of a*b* that are shown alone"""
+WIDTH = 260
+NARROW = 180
+QUALITY = 90
+
+
+def main(
+    weights: Annotated[Path, typer.Option(help="Weights to paint with.")] = Path("weights/cinn.safetensors"),
+    out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = PICTURES,
+) -> None:
+    """Write `grey.jpg`, a photo to try the service with, and what colorings, temperatures and levels look like."""
+    out.mkdir(parents=True, exist_ok=True)
+    colorizer = load_colorizer(weights, "cpu")
+    Image.fromarray(_grey("coffee")).save(out / "grey.jpg", quality=QUALITY)
+    _save(out / "strip.jpg", [_colorings(colorizer, STRIP)])
+    _save(out / "colorings.jpg", [_colorings(colorizer, name) for name in ROWS])
+    _temperatures(colorizer, out)
+    _levels(colorizer, out)
+
+
+def _colorings(colorizer: CinnColorizer, name: str) -> list[NDArray[np.uint8]]:
+    """Return a grey photo and its colorings."""
+    grey = _small(_grey(name), WIDTH)
+    return [_rgb(grey), *colorizer.colorize(grey, SampleOptions(COLORINGS, SEED)).images]
+
+
+def _temperatures(colorizer: CinnColorizer, out: Path) -> None:
+    """The same latents at several temperatures."""
+    rows: list[list[NDArray[np.uint8]]] = []
+    for name in TEMPERATURE_ROWS:
+        grey = _small(_grey(name), NARROW)
+        columns = [colorizer.colorize(grey, SampleOptions(EACH, SEED, each)).images for each in TEMPERATURES]
+        rows += ([column[i] for column in columns] for i in range(EACH))
+    titles = [f"T = {each:g}" for each in TEMPERATURES]
+    _save(out / "temperatures.jpg", rows, titles)
+
+
+def _levels(colorizer: CinnColorizer, out: Path) -> None:
+    """What each level adds to one coloring: its a*b* at each size, then at the photo's own, then with its lightness."""
+    grey = _small(_grey(STRIP), WIDTH)
+    (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(grey), SampleOptions(1, SEED))])
+    (coloring,) = colorizer.finish(grey, drawn)
+    chroma = torch.from_numpy(drawn.chroma)
+    small = [torch.nn.functional.adaptive_avg_pool2d(chroma, size) for size in SIZES]
+    shown = [_shown(torch.nn.functional.interpolate(each, grey.shape)) for each in small]
+    titles = ["grey photo", *(f"a*b* at {size} x {size}" for size in SIZES), "full size"]
+    _save(out / "levels.jpg", [[_rgb(grey), *shown, coloring.image]], titles)
+
+
+def _shown(chroma: torch.Tensor) -> NDArray[np.uint8]:
+    """Return (H, W, 3) sRGB of (1, 2, H, W) a*b* at one lightness."""
+    lightness = torch.full_like(chroma[:, :1], SHOWN_LIGHTNESS)
+    rgb = lab_to_rgb(torch.cat([lightness, chroma], 1)).clamp(0, 1)[0].permute(1, 2, 0)
+    return np.asarray((255 * rgb).round().to(torch.uint8))
+
+
+def grey_of(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the grey photo of a photo's lightness: (H, W, 3) or (H, W) in, (H, W) out."""
+    return (255 * lightness_to_grey(photo_to_lightness(photo))).round().astype(np.uint8)
+
+
+def _grey(name: str) -> NDArray[np.uint8]:
+    return grey_of(getattr(skimage.data, name)())
+
+
+def _rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(grey[..., None], 3, 2)
+
+
+def _small(grey: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    height = round(grey.shape[0] * width / grey.shape[1])
+    return np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def _save(path: Path, rows: Sequence[Sequence[NDArray[np.uint8]]], titles: Sequence[str] = ()) -> None:
+    draw_sheet(rows, titles or [""] * len(rows[0])).save(path, quality=QUALITY, subsampling=0)
+
+
+if __name__ == "__main__":
+    typer.run(main)

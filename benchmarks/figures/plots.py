@@ -1,0 +1,142 @@
+"""Plots of `make bench`: `python -m benchmarks.figures.plots`, from build/benchmarks/ to docs/pictures/."""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("agg")  # draws into files alone
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+__all__ = ["main"]
+
+PICTURES = Path("docs/pictures")
+OURS_COLOR = "#c2410c"
+OTHERS = ("#334155", "#0e7490", "#7c6f9b", "#8a8f98", "#15803d", "#a16207", "#be185d")
+
+
+def upsampling(figures: dict[str, Any], left: Axes, right: Axes) -> None:
+    """Seconds of each method at each size, and beside it the seconds of first calls."""
+    found = figures["results"]
+    methods = list(dict.fromkeys(row["method"] for row in found))
+    for i, method in enumerate(methods):
+        own = [row for row in found if row["method"] == method]
+        left.loglog(
+            [row["megapixels"] for row in own],
+            [row["seconds"] for row in own],
+            "o-",
+            color=_color(method, i),
+            label=method,
+        )
+    left.set(xlabel="megapixels", ylabel="seconds", title=f"{found[0]['samples']} maps to full size")
+    left.legend(fontsize=8)
+    first = {row["method"]: row["first_seconds"] for row in found if row["first_seconds"] is not None}
+    _bars(right, first, "seconds", "first call in a process")
+
+
+def sampling(figures: dict[str, Any], left: Axes, right: Axes) -> None:
+    """Seconds for n samples, and of each variant."""
+    numbers = [row["n"] for row in figures["by_number"]]
+    condition = [1000 * row["condition_seconds"] for row in figures["by_number"]]
+    sample = [1000 * row["sample_seconds"] for row in figures["by_number"]]
+    places = [str(n) for n in numbers]
+    left.bar(places, condition, color=OTHERS[0], label="condition, once")
+    left.bar(places, sample, bottom=condition, color=OURS_COLOR, label="inverse")
+    left.set(xlabel="n", ylabel="ms", title="one photo, n samples")
+    left.legend(fontsize=8)
+    ways = {row["name"]: 1000 * (row["condition_seconds"] + row["sample_seconds"]) for row in figures["variants"]}
+    ways["the authors' network"] = 1000 * figures["authors_seconds"]
+    _bars(right, ways, "ms", "n=8, by variant")
+
+
+def codecs(figures: dict[str, Any], left: Axes, right: Axes) -> None:
+    """Milliseconds of each encoder."""
+    for axes, kinds in ((left, ("encode png",)), (right, ("encode jpeg", "encode webp"))):
+        own = [row for row in figures["results"] if row["what"] in kinds]
+        names = {
+            f"{row['what'].removeprefix('encode ')}: {row['name']}, {row['megabytes']:.1f} MB": 1000 * row["seconds"]
+            for row in own
+        }
+        _bars(axes, names, "ms", "12 megapixels, one thread")
+
+
+def serving(figures: dict[str, Any], left: Axes, right: Axes) -> None:
+    """Requests a second and p99 against the number of clients."""
+    servers = list(dict.fromkeys(row["server"] for row in figures["outcomes"]))
+    for i, server in enumerate(servers):
+        own = [row for row in figures["outcomes"] if row["server"] == server]
+        clients = [row["clients"] for row in own]
+        left.plot(clients, [row["per_second"] for row in own], "o-", color=_color(server, i), label=server)
+        right.loglog(clients, [row["p99_seconds"] for row in own], "o-", color=_color(server, i), label=server)
+    left.set_xscale("log", base=2)
+    left.set(xlabel="clients", ylabel="requests/s", title="512×512 JPEG, n=4", ylim=(0, None))
+    right.set(xlabel="clients", ylabel="p99, seconds", title="99 of 100 are answered in")
+    left.legend(fontsize=8)
+
+
+def end_to_end(figures: dict[str, Any], left: Axes, right: Axes) -> None:
+    """Share of each stage, and of each function."""
+    stages = {name: 1000 * seconds for name, seconds in figures["stages"].items()}
+    stages |= {f"floor: {name}": 1000 * seconds for name, seconds in figures["floor_seconds"].items()}
+    _bars(left, stages, "ms", f"12 megapixels, n=4: p50 {figures['p50_seconds']:.2f} s")
+    _bars(right, figures["profile"], "% of busy threads", "innermost Python function")
+
+
+PLOTS: dict[str, Callable[[dict[str, Any], Axes, Axes], None]] = {
+    "upsampling": upsampling,
+    "sampling": sampling,
+    "codecs": codecs,
+    "serving": serving,
+    "end_to_end": end_to_end,
+}
+
+
+def _color(name: str, i: int) -> str:
+    return OURS_COLOR if name == "tintflow" else OTHERS[i % len(OTHERS)]
+
+
+def _bars(axes: Axes, values: dict[str, float], label: str, title: str) -> None:
+    names = list(values)
+    colors = [OURS_COLOR if "tintflow" in name else OTHERS[0] for name in names]
+    axes.barh(names, list(values.values()), color=colors)
+    for y, value in enumerate(values.values()):
+        axes.annotate(
+            f"{value:.3g}" if value < 1000 else f"{value:.0f}",
+            (value, y),
+            fontsize=7,
+            va="center",
+            xytext=(3, 0),
+            textcoords="offset points",
+        )
+    axes.invert_yaxis()
+    axes.margins(x=0.18)
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set(xlabel=label, title=title)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw what has been measured; what has not is left as it is."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.figures.plots", description=__doc__)
+    parser.add_argument("--figures", type=Path, default=Path("build/benchmarks"))
+    parser.add_argument("--pictures", type=Path, default=PICTURES)
+    options = parser.parse_args(arguments)
+    for name, plot in PLOTS.items():
+        file = options.figures / f"{name}.json"
+        if not file.exists():
+            continue
+        figures = json.loads(file.read_text())
+        figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+        plot(figures, left, right)
+        hardware = figures["hardware"]
+        where = hardware["gpu"] if figures.get("device") == "cuda" else f"{hardware['cpu']}, {hardware['cores']} cores"
+        figure.supxlabel(f"{where}, {figures['date'][:10]}", fontsize=7, color="gray")
+        figure.savefig(options.pictures / f"benchmark-{name.replace('_', '-')}.png", dpi=110)
+        plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

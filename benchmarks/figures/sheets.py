@@ -1,0 +1,85 @@
+"""Contact sheets of photos drawn by a seed, and of the worst ones: `python -m benchmarks.figures.sheets`.
+
+Each row is a photo squeezed to 256×256: grey, truth, temperature 0, then samples at the default temperature.
+The photos are drawn by a seed from all that the data hold; with `--failures`, all are colorized, and those are shown
+whose best sample is farthest from the truth, by RMSE in sRGB, the farthest first.
+"""
+
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.figures.sheet import write_sheet
+from benchmarks.quality.collection import seed_of
+from benchmarks.quality.measures import rmse
+from benchmarks.quality.methods import CinnMethod, Method
+from benchmarks.quality.records import as_floats
+from benchmarks.quality.square import square
+from model.colorizer import load_colorizer
+from model.errors import ModelError
+from model.pixels.color import photo_to_lightness
+from model.pixels.upsampling import upsample_to_rgb
+from training.data import NoPhotosError, read_named_photos
+
+__all__ = ["main"]
+
+SAMPLES = 4
+
+
+class Row(NamedTuple):
+    """A photo and its colorings."""
+
+    error: float
+    """of the best sample"""
+    name: str
+    pictures: list[NDArray[np.uint8]]
+    """grey, truth, temperature 0, samples: (256, 256, 3) each"""
+
+
+def main(
+    data: Annotated[Path, typer.Option(exists=True, help="Photos: a tar or a folder.")],
+    weights: Annotated[Path, typer.Option(help="Weights to look at.")] = Path("weights/cinn.safetensors"),
+    photos: Annotated[int, typer.Option(min=1, help="How many to show.")] = 40,
+    seed: Annotated[int, typer.Option(help="Draws the photos.")] = 0,
+    failures: Annotated[bool, typer.Option(help="Show those that fail most.")] = False,
+    temperature: Annotated[float | None, typer.Option(help="Default: the model's own.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the sheet goes.")] = Path("out/sheet.png"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Draw a contact sheet, and print the photos' names from top to bottom."""
+    console = Console(stderr=True)
+    try:
+        method = CinnMethod(load_colorizer(weights, device))
+        chosen = method.default_temperature if temperature is None else temperature
+        names = [name for name, _ in read_named_photos(data)]
+        drawn = names if failures else np.random.default_rng(seed).permutation(names)[:photos].tolist()
+        wanted = {name: i for i, name in enumerate(drawn)}
+        found = (each for each in read_named_photos(data) if each[0] in wanted)
+        rows = [_row(method, *each, chosen) for each in track(found, "colorizing", len(wanted), console=console)]
+    except (ModelError, NoPhotosError) as error:
+        console.print(str(error))
+        raise typer.Exit(2) from error
+    rows.sort(key=lambda row: -row.error if failures else wanted[row.name])
+    rows = rows[:photos]
+    titles = ["grey", "truth", "temperature 0", *(f"sample {i}, T = {chosen:g}" for i in range(SAMPLES))]
+    write_sheet([row.pictures for row in rows], titles, out)
+    for row in rows:
+        print(f"{row.name}  {100 * row.error:.1f}")
+
+
+def _row(method: Method, name: str, photo: NDArray[np.uint8], temperature: float) -> Row:
+    truth = square(photo)
+    colors = method.colorize(truth, SAMPLES, temperature, seed_of(name))
+    chroma = np.concatenate((0 * colors.zero, colors.zero, colors.drawn))
+    grey, zero, *drawn = upsample_to_rgb(chroma, photo_to_lightness(truth))
+    error = float(rmse(as_floats(np.stack(drawn)), as_floats(truth)).min())
+    return Row(error, name, [grey, truth, zero, *drawn])
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,93 @@
+"""`python -m benchmarks.figures.temperatures`: quality against temperature, one figure.
+
+The figures are those of benchmarks.quality, each measured at several temperatures on the same photos and seeds.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.quality.__main__ import load_method
+from benchmarks.quality.collection import photos_of_subsets, seed_of
+from benchmarks.quality.methods import CinnMethod
+from benchmarks.quality.records import Record, Reference, measure
+from benchmarks.quality.subset import Subset
+from model.errors import ModelError
+from training.data import NoPhotosError
+
+__all__ = ["main"]
+
+TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0, 1.2)
+SHOWN = {
+    "best_of_8_photo": "best of 8, per photo",
+    "best_of_8_pixel": "best of 8, per pixel",
+    "best_of_1": "best of 1",
+    "variance": "variance ×10⁴",
+    "colourfulness_share": "colourfulness, share of truth's",
+    "blotch": "blotch index",
+}
+"""Figures that are drawn, with their titles."""
+TRUTH = {"colourfulness_share": 1.0, "blotch": 1.0}
+"""What true photos have."""
+SAMPLES = 8
+
+
+def main(
+    data: Annotated[Path, typer.Option(exists=True, help="Photos: a tar or a folder.")],
+    weights: Annotated[Path, typer.Option(help="Weights to measure.")] = Path("weights/cinn.safetensors"),
+    limit: Annotated[int, typer.Option(min=1, help="Photos measured of each subset.")] = 50,
+    exponent: Annotated[
+        list[float] | None, typer.Option(help="γ of each level, coarse to fine, in place of the checkpoint's.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="JSON and figure go here.")] = Path("out/temperatures"),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Measure at several temperatures."""
+    console = Console(stderr=True)
+    try:
+        method = load_method(weights, exponent, device)
+        records = _measure(method, data, limit, console)
+    except (ModelError, NoPhotosError) as error:
+        console.print(str(error))
+        raise typer.Exit(2) from error
+    reports = {f"{temperature:g}": Subset(parts).report(SAMPLES) for temperature, parts in records.items()}
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "temperatures.json").write_text(json.dumps(method.settings | reports, indent=2) + "\n")
+    draw(reports, out / "temperatures.png")
+    print(f"{out / 'temperatures.json'}, {out / 'temperatures.png'}")
+
+
+def _measure(method: CinnMethod, data: Path, limit: int, console: Console) -> dict[float, list[Record]]:
+    mean_chroma = np.broadcast_to(method.colorizer.cinn.chroma_mean.cpu().numpy(), (2, 64, 64))
+    records: dict[float, list[Record]] = {temperature: [] for temperature in TEMPERATURES}
+    for _, name, photo in track(photos_of_subsets(data, limit), "measuring", console=console):
+        reference = Reference(photo, mean_chroma)
+        for temperature, parts in records.items():
+            parts.append(measure(method, reference, SAMPLES, temperature, seed_of(name)))
+    return records
+
+
+def draw(reports: dict[str, dict[str, object]], path: Path) -> None:
+    """Draw the figures of SHOWN against temperature, with bootstrap errors."""
+    drawing = Figure(figsize=(11, 6), layout="constrained")
+    temperatures = [float(each) for each in reports]
+    for axis, (name, title) in zip(drawing.subplots(2, 3).flat, SHOWN.items(), strict=True):
+        values = np.array([report[name] for report in reports.values()], np.float64)
+        errors = np.array([report["standard_errors"][name] for report in reports.values()], np.float64)  # type: ignore[index]
+        axis.errorbar(temperatures, values, yerr=errors, fmt="o-", color="black", capsize=3)
+        if name in TRUTH:
+            axis.axhline(TRUTH[name], color="grey", linewidth=0.8)
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("temperature")
+        axis.grid(alpha=0.3)
+    drawing.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    typer.run(main)

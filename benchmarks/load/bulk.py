@@ -1,0 +1,125 @@
+"""Work in bulk, on more and more small photos: `python -m benchmarks.load.bulk [--json -]`; takes long.
+
+Time is both the clock's and the processors', for a machine that does much else keeps the clock running. Memory is that
+of all processes, Ray's own included, what they share counted once, after a tenth of the photos and at its highest.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+
+from benchmarks.report import Target, add_json_option, write
+from benchmarks.running import made_up_photo
+
+__all__ = ["main"]
+
+SIDE = 64
+MORE_PER_PHOTO = 1.15
+"""Processor time of a photo among the most photos, as a multiple of that among the second most."""
+MORE_MEMORY = 1.1
+"""Memory at its highest, as a multiple of that after a tenth of the photos."""
+POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one job took."""
+
+    photos: int
+    seconds: float
+    processor_seconds: float
+    early_bytes: int
+    """of memory, after a tenth of the photos"""
+    most_bytes: int
+
+
+def measure(photos: int, folder: Path) -> Run:
+    """Make photos, and colorize them in bulk."""
+    source, out = folder / f"in-{photos}", folder / f"out-{photos}"
+    source.mkdir()
+    picture = made_up_photo(SIDE, SIDE)
+    for i in range(photos):
+        (source / f"{i:05}.jpg").write_bytes(picture)
+    command = [
+        sys.executable,
+        "-c",
+        "from service.cli import app; app()",
+        "bulk",
+        str(source),
+        str(out),
+        "--seed",
+        "7",
+    ]
+    started, processors, memory = time.monotonic(), dict[int, float](), list[tuple[int, int]]()
+    niceness = {"RAY_worker_niceness": "0"}  # as any other process: Ray's own is 15
+    with subprocess.Popen(command, env=os.environ | niceness) as process:  # noqa: S603 - this Python, this package
+        while process.poll() is None:
+            time.sleep(POLL_SECONDS)
+            done = len(list(out.glob("*.jpg")))
+            memory.append((done, _look(process.pid, processors)))
+    if process.returncode:
+        raise RuntimeError(f"bulk ended with status {process.returncode}")
+    early = next((held for done, held in memory if done >= photos // 10), memory[-1][1])
+    most = max(held for _, held in memory)
+    return Run(photos, time.monotonic() - started, sum(processors.values()), early, most)
+
+
+def _look(pid: int, processors: dict[int, float]) -> int:
+    """Note the processor seconds of a process and all that it started, and return their memory in bytes."""
+    held = 0
+    try:
+        tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:  # it has ended meanwhile
+        return 0
+    for each in tree:
+        try:
+            spent = each.cpu_times()
+            processors[each.pid] = spent.user + spent.system
+            held += each.memory_full_info().pss
+        except psutil.Error:
+            continue
+    return held
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print a table; with `--json`, write the figures too."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.bulk", description=__doc__.split("\n")[0])
+    parser.add_argument("--photos", type=int, nargs="+", default=[100, 1000, 5000])
+    add_json_option(parser)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        runs = []
+        for photos in sorted(options.photos):
+            runs.append(measure(photos, Path(folder)))
+            print(runs[-1], file=sys.stderr, flush=True)
+    pairs = list(pairwise(runs))  # of which the difference is free of what starting takes
+    per_photo = [(b.processor_seconds - a.processor_seconds) / (b.photos - a.photos) for a, b in pairs]
+    growth = max((b / a for a, b in pairwise(per_photo)), default=1.0)
+    memory = max(run.most_bytes / run.early_bytes for run in runs[1:] or runs)
+    targets = [
+        Target(
+            f"linear: another photo takes at most {MORE_PER_PHOTO:g} times as long",
+            f"{growth:.2f}",
+            growth <= MORE_PER_PHOTO,
+        ),
+        Target(f"memory grows to at most {MORE_MEMORY:g} times", f"{memory:.2f}", memory <= MORE_MEMORY),
+    ]
+    figures = {
+        "photo": f"{SIDE}×{SIDE} JPEG, n=1, one actor",
+        "runs": [asdict(run) for run in runs],
+        "processor_seconds_of_another_photo": per_photo,
+    }
+    write("work in bulk", targets, figures, options.json)
+
+
+if __name__ == "__main__":
+    main()

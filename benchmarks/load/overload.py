@@ -1,0 +1,192 @@
+"""The service at twice its capacity: `python -m benchmarks.load.overload [--json -]`; takes 90 seconds.
+
+Capacity is what closed-loop clients get. Then requests arrive at twice that rate, whether or not others are answered,
+while idle connections are kept alive and slow uploaders hold on to theirs.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import resource
+import statistics
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import httpx
+import numpy as np
+
+from benchmarks.report import Target, add_json_option, write
+from benchmarks.running import made_up_photo, running
+from service.settings import Settings
+
+__all__ = ["main"]
+
+PATH = "/v1/colorizations"
+SIDE = 512
+SAMPLES = 4
+CLIENTS = 8
+WARM_UP_SECONDS = 3.0
+CAPACITY_SECONDS = 15.0
+OVERLOAD = 2.0
+IDLE_CONNECTIONS = 500
+SLOW_UPLOADERS = 50
+SLOW_BYTES = 1000  # a second
+THROUGHPUT = 0.75
+"""Of the capacity: that much is still answered under overload, where refusing and hangers-on cost something too."""
+
+
+@dataclass
+class Outcome:
+    """What became of the requests."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    """that those waited which were answered 200"""
+    times: list[float] = field(default_factory=list)
+    """when they were answered"""
+    retry_after: list[int] = field(default_factory=list)
+
+
+class Load:
+    """One client process, and all that it does to a service."""
+
+    def __init__(self, url: str, deadline_seconds: float) -> None:
+        self._url = httpx.URL(url)
+        self._timeout = deadline_seconds + 10
+        self._photo = made_up_photo(SIDE, SIDE)
+
+    async def capacity(self) -> float:
+        """Return how many requests a second closed-loop clients get answered."""
+        async with self._client() as client:
+            await asyncio.gather(*(self._loop(client, Outcome(), WARM_UP_SECONDS) for _ in range(CLIENTS)))
+            outcome, started = Outcome(), time.perf_counter()
+            await asyncio.gather(*(self._loop(client, outcome, CAPACITY_SECONDS) for _ in range(CLIENTS)))
+            return outcome.statuses["200"] / (time.perf_counter() - started)
+
+    async def overload(self, rate: float, seconds: float) -> Outcome:
+        """Send requests at a rate, and return what became of them once all are answered; times are since the first."""
+        outcome, started = Outcome(), time.perf_counter()
+        async with self._client() as client, asyncio.TaskGroup() as tasks:
+            for i in range(round(rate * seconds)):
+                await asyncio.sleep(started + i / rate - time.perf_counter())
+                tasks.create_task(self._ask(client, outcome))
+        outcome.times = [each - started for each in outcome.times]
+        return outcome
+
+    async def idle(self, seen: Counter[str]) -> None:
+        """Keep a connection alive and idle; open another when the service closes it."""
+        while True:
+            reader, writer = await asyncio.open_connection(self._url.host, self._url.port)
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = await reader.readuntil(b"\r\n")
+            seen[answer.split()[1].decode()] += 1
+            while await reader.read(4096):
+                pass
+            writer.close()
+
+    async def upload_slowly(self, seen: Counter[str]) -> None:
+        """Send a photo, a kilobyte a second, again and again."""
+        async with self._client() as client:
+            whole = client.build_request("POST", PATH, files={"image": self._photo}, data={"n": "1"})
+            body, content_type = whole.read(), {"Content-Type": whole.headers["Content-Type"]}
+
+            async def trickle() -> AsyncIterator[bytes]:
+                for start in range(0, len(body), SLOW_BYTES):
+                    yield body[start : start + SLOW_BYTES]
+                    await asyncio.sleep(1)
+
+            while True:
+                answer = await client.post(PATH, content=trickle(), headers=content_type)
+                seen[str(answer.status_code)] += 1
+                await asyncio.sleep(int(answer.headers.get("Retry-After", 0)))
+
+    def _client(self) -> httpx.AsyncClient:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=CLIENTS)
+        return httpx.AsyncClient(base_url=self._url, timeout=self._timeout, limits=limits)
+
+    async def _loop(self, client: httpx.AsyncClient, outcome: Outcome, seconds: float) -> None:
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            await self._ask(client, outcome)
+
+    async def _ask(self, client: httpx.AsyncClient, outcome: Outcome) -> None:
+        started = time.perf_counter()
+        data = {"n": str(SAMPLES)}
+        try:
+            answer = await client.post(PATH, files={"image": self._photo}, data=data)
+        except httpx.HTTPError as error:
+            outcome.statuses[type(error).__name__] += 1
+            return
+        outcome.statuses[str(answer.status_code)] += 1
+        if answer.status_code == 200:
+            outcome.times.append(time.perf_counter())
+            outcome.seconds.append(outcome.times[-1] - started)
+        if answer.status_code == 429:
+            outcome.retry_after.append(int(answer.headers["Retry-After"]))
+
+
+async def _measure(
+    load: Load, seconds: float, idle_connections: int, slow_uploaders: int
+) -> tuple[float, Outcome, Counter[str], Counter[str]]:
+    capacity = await load.capacity()
+    idle: Counter[str] = Counter()
+    slow: Counter[str] = Counter()
+    hangers_on = [asyncio.create_task(load.idle(idle)) for _ in range(idle_connections)]
+    hangers_on += [asyncio.create_task(load.upload_slowly(slow)) for _ in range(slow_uploaders)]
+    try:
+        outcome = await load.overload(OVERLOAD * capacity, seconds)
+    finally:
+        for task in hangers_on:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*hangers_on)
+    return capacity, outcome, idle, slow
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print a table; with `--json`, write the figures too."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.overload", description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60.0, help="of overload")
+    parser.add_argument("--idle", type=int, default=IDLE_CONNECTIONS, help="connections that are kept alive")
+    parser.add_argument("--slow", type=int, default=SLOW_UPLOADERS, help="uploads at a kilobyte a second")
+    add_json_option(parser)
+    options = parser.parse_args(arguments)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    deadline = Settings().deadline_seconds
+    with running() as service:
+        capacity, outcome, idle, slow = asyncio.run(
+            _measure(Load(service.url, deadline), options.seconds, options.idle, options.slow)
+        )
+    p50, p99 = (float(each) for each in np.percentile(outcome.seconds or [np.inf], (50, 99)))
+    throughput = sum(each <= options.seconds for each in outcome.times) / options.seconds
+    counted = ", ".join(f"{count} × {status}" for status, count in outcome.statuses.most_common())
+    targets = [
+        Target("only 200 and 429", counted, set(outcome.statuses) == {"200", "429"}),
+        Target(f"p99 of those accepted below the deadline, {deadline:g} s", f"{p99:.1f} s", p99 < deadline),
+        Target(
+            f"answered at no less than {THROUGHPUT:g} of the capacity, {capacity:.2f}/s",
+            f"{throughput:.2f}/s",
+            throughput >= THROUGHPUT * capacity,
+        ),
+        Target(f"{options.idle} idle connections answered", f"{idle['200']} × 200", set(idle) <= {"200"}),
+        Target(f"{options.slow} slow uploads get 200 or 429", f"{dict(slow)}", set(slow) <= {"200", "429"}),
+    ]
+    figures = {
+        "seconds": options.seconds,
+        "request": f"{SIDE}×{SIDE} JPEG, n={SAMPLES}",
+        "capacity_per_second": capacity,
+        "statuses": dict(outcome.statuses),
+        "throughput_per_second": throughput,
+        "p50_seconds": p50,
+        "p99_seconds": p99,
+        "median_retry_after_seconds": statistics.median(outcome.retry_after) if outcome.retry_after else None,
+        "slow_uploads": dict(slow),
+    }
+    write(f"{OVERLOAD:g} times the capacity", targets, figures, options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Requests a second of tintflow and other servers: `python -m benchmarks.load.serving`; takes ten minutes.
+
+The same model, the same multipart request (a 512×512 JPEG, n=4) and a like answer, from closed-loop clients: each asks
+again as soon as it has its answer. The others come from PyPI, each in an environment of its own, with their own
+batching switched on; all settings stand in `benchmarks/peers`. Clients run on the same cores.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict, dataclass
+
+import httpx
+import numpy as np
+
+from benchmarks.environment import environment
+from benchmarks.report import Target, add_json_option, rows, write
+from benchmarks.running import free_port, made_up_photo, running
+
+__all__ = ["Outcome", "ask_in_loops", "main"]
+
+SIDE, SAMPLES = 512, 4
+CLIENTS = (1, 4, 16, 64)
+SECONDS, WARM_UP_SECONDS = 30.0, 5.0
+START_SECONDS = 180.0
+REQUEST_SECONDS = 120.0
+STOP_SECONDS = 30.0
+OURS = "tintflow"
+JUDGED_CLIENTS = 16
+FASTER_THAN_LITSERVE = 1.3
+P99_TO_P50 = 3.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What closed-loop clients got."""
+
+    server: str
+    clients: int
+    per_second: float
+    p50_seconds: float
+    p99_seconds: float
+    errors: int
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another server, and how it is started."""
+
+    package: str
+    module: str
+    port_option: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+    @contextmanager
+    def serve(self) -> Iterator[str]:
+        """Yield the URL to ask."""
+        python, port = environment(self.module.removesuffix("_server"), self.package), free_port()
+        module = ["-m", f"benchmarks.peers.{self.module}"]
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [str(python), *module, *self.port_option, str(port), *self.options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            yield f"http://127.0.0.1:{port}/colorize"
+        finally:
+            _end(process)
+
+
+@contextmanager
+def tintflow(environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield the URL to ask."""
+    with running(environment) as service:
+        yield f"{service.url}/v1/colorizations"
+
+
+SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
+    OURS: tintflow,
+    "LitServe": Peer("litserve", "litserve_server").serve,
+    "mosec": Peer("mosec", "mosec_server", ("--port",), ("--timeout", "120000", "--log-level", "error")).serve,
+    "Ray Serve": Peer("ray[serve]", "ray_server").serve,
+}
+
+
+def measure(names: Sequence[str], clients: Sequence[int], seconds: float) -> Iterator[Outcome]:
+    """Start one server after the other, and ask each with more and more clients."""
+    photo = made_up_photo(SIDE, SIDE)
+    for name in names:
+        with SERVERS[name]() as url:
+            if not _answers(url, photo):
+                print(f"{name} does not answer: left out", file=sys.stderr)
+                continue
+            for count in clients:
+                asyncio.run(ask_in_loops(url, photo, SAMPLES, count, WARM_UP_SECONDS))
+                started = time.perf_counter()
+                answered, errors = asyncio.run(ask_in_loops(url, photo, SAMPLES, count, seconds))
+                elapsed = time.perf_counter() - started
+                p50, p99 = (float(each) for each in np.percentile(answered or [np.inf], (50, 99)))
+                outcome = Outcome(name, count, len(answered) / elapsed, p50, p99, errors)
+                print(outcome, file=sys.stderr)  # it takes minutes
+                yield outcome
+
+
+async def ask_in_loops(url: str, photo: bytes, samples: int, clients: int, seconds: float) -> tuple[list[float], int]:
+    """Let clients ask until the time is up. Returns the seconds of each answer, and how many were errors."""
+    answered: list[float] = []
+    errors = 0
+    end = time.perf_counter() + seconds
+
+    async def loop(client: httpx.AsyncClient) -> None:
+        nonlocal errors
+        while (started := time.perf_counter()) < end:
+            try:
+                answer = await client.post(url, files={"image": photo}, data={"n": str(samples)})
+                answer.raise_for_status()
+            except httpx.HTTPError:
+                errors += 1
+                await asyncio.sleep(0.1)
+            else:
+                answered.append(time.perf_counter() - started)
+
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=clients)
+    async with httpx.AsyncClient(timeout=REQUEST_SECONDS, limits=limits) as client:
+        await asyncio.gather(*(loop(client) for _ in range(clients)))
+    return answered, errors
+
+
+def _answers(url: str, photo: bytes) -> bool:
+    """Ask until an answer comes, or it takes too long. Raises RuntimeError if the answer isn't whole."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            answer = httpx.post(url, files={"image": photo}, data={"n": str(SAMPLES)}, timeout=REQUEST_SECONDS)
+        except httpx.TransportError:
+            answer = None
+        if answer is not None and answer.is_success:
+            if len(answer.json()["data"]) != SAMPLES:
+                raise RuntimeError(f"{url} does not answer with {SAMPLES} samples")
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server and all that it has started."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _targets(outcomes: Sequence[Outcome]) -> Iterator[Target]:
+    rates = {each.server: each.per_second for each in outcomes if each.clients == JUDGED_CLIENTS}
+    for peer, least in (("LitServe", FASTER_THAN_LITSERVE), ("mosec", 1.0)):
+        if OURS in rates and peer in rates:
+            ratio = rates[OURS] / rates[peer]
+            promise = f"{least:g} times {peer} at {JUDGED_CLIENTS} clients"
+            yield Target(promise, f"{ratio:.2f} times", ratio >= least)
+    ours = [each for each in outcomes if each.server == OURS]
+    if ours:
+        worst = max(ours, key=lambda each: each.p99_seconds / each.p50_seconds)
+        ratio = worst.p99_seconds / worst.p50_seconds
+        measured = f"{ratio:.2f} times, at {worst.clients} clients"
+        yield Target(f"p99 at most {P99_TO_P50:g} times p50", measured, ratio <= P99_TO_P50)
+        errors = sum(each.errors for each in ours)
+        yield Target("no error", str(errors), errors == 0)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print a table; with `--json`, write the figures too."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.serving", description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for each server and number of clients")
+    parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS)
+    parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS))
+    parser.add_argument("--device", help="of every server's model: cpu, cuda, auto")
+    add_json_option(parser)
+    options = parser.parse_args(arguments)
+    if options.device:
+        os.environ["TINTFLOW_DEVICE"] = options.device
+    outcomes = list(measure(options.servers, options.clients, options.seconds))
+    table = rows(
+        "server", "clients", "requests/s", "p50, seconds", "p99, seconds", "errors",
+        title=f"{SIDE}×{SIDE} JPEG, n={SAMPLES}, {options.seconds:g} s each",
+        cells=[list(asdict(each).values()) for each in outcomes],
+    )  # fmt: skip
+    figures = {"seconds": options.seconds, "outcomes": [asdict(each) for each in outcomes]}
+    write("serving", list(_targets(outcomes)), figures, options.json, [table])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""Thousands of requests of all sizes: `python -m benchmarks.load.soak [--requests 10000] [--json -]`; may take an hour.
+
+Most photos are small, a few large; some files are broken, and some clients go away. After the first thousand and at the
+end the service is let come to rest, and its processes are looked at: what grew meanwhile is a leak.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import httpx
+import pillow_heif
+
+from benchmarks.report import Target, add_json_option, write
+from benchmarks.running import Service, made_up_photo, running
+
+__all__ = ["main"]
+
+FIRST = 1000
+"""requests after which the service has met everything"""
+CLIENTS = 6
+GROWTH = 0.05
+"""of resident memory, from after the first requests to the end"""
+MORE = 4
+"""open files, threads or processes: some come and go with the work; a leak in one request of a hundred makes 90"""
+REST_SECONDS = 3.0
+TIMEOUT_SECONDS = 900.0
+PATIENCE_SECONDS = 0.3
+"""within which a client that goes away does so"""
+PIECES = 4
+"""that an upload comes in, if its client goes away"""
+BAD_SHARE = 0.04
+GONE_SHARE = 0.03
+SCORED_SHARE = 0.1
+TRANSFERRED_SHARE = 0.05
+"""of the colorings"""
+PATH = "/v1/colorizations"
+OUTPUTS = ("jpeg", "png", "webp")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Photos that are about as large, and how many of all are such."""
+
+    share: float
+    sizes: tuple[tuple[int, int], ...]
+    formats: tuple[str, ...]
+    most_samples: int
+
+
+KINDS = (
+    Kind(0.85, ((64, 48), (128, 96), (200, 200), (256, 171)), ("JPEG", "PNG", "WEBP", "GIF", "TIFF"), 1),
+    Kind(0.13, ((512, 384), (640, 480), (400, 700)), ("JPEG", "AVIF", "HEIF", "WEBP"), 4),
+    Kind(0.02, ((1600, 1200), (2400, 1800)), ("JPEG", "PNG"), 1),
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the service's processes hold at rest."""
+
+    requests: int
+    service_bytes: int
+    """resident, of the process that serves"""
+    decoder_bytes: int
+    """resident, of those that decode"""
+    files: int
+    """open in all of them"""
+    threads: int
+    processes: int
+
+
+class Soak:
+    """One client process, and all that it asks of a service."""
+
+    def __init__(self, service: Service, seed: int) -> None:
+        self._service = service
+        self._draws = random.Random(seed)  # noqa: S311 - it chooses the next request
+        self._photos = [
+            [made_up_photo(*size, file_format=name) for size in kind.sizes for name in kind.formats] for kind in KINDS
+        ]
+        self._broken = _broken(self._photos[1][0])
+        self.answers: Counter[str] = Counter()
+        self.surprises: Counter[str] = Counter()
+        self.looks: list[Look] = []
+
+    async def run(self, requests: int, every: int) -> None:
+        """Send that many requests, a few at a time; look at the service after every so many, and at the end."""
+        for sent in range(0, requests, every):
+            some = min(every, requests - sent)
+            coming = iter(range(some))
+            async with self._client() as client:
+                await asyncio.gather(*(self._ask_one_by_one(client, coming) for _ in range(CLIENTS)))
+            self.looks.append(await self._look(sent + some))
+            print(f"{time.strftime('%X')} {self.looks[-1]} {dict(self.answers)}", file=sys.stderr, flush=True)
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self._service.url, timeout=TIMEOUT_SECONDS)
+
+    async def _ask_one_by_one(self, client: httpx.AsyncClient, coming: Iterator[int]) -> None:
+        for _ in coming:
+            what = self._draws.random()
+            if what < BAD_SHARE:
+                await self._send_broken(client)
+            elif what < BAD_SHARE + GONE_SHARE:
+                await self._go_away(client)
+            elif what < BAD_SHARE + GONE_SHARE + SCORED_SHARE:
+                await self._ask(client, "/v1/likelihoods", {"image": self._draws.choice(self._photos[0])}, {})
+            else:
+                await self._colorize(client)
+
+    async def _colorize(self, client: httpx.AsyncClient) -> None:
+        (which,) = self._draws.choices(range(len(KINDS)), [kind.share for kind in KINDS])
+        fields = {
+            "n": str(self._draws.randint(1, KINDS[which].most_samples)),
+            "seed": str(self._draws.randrange(2**32)),
+            "output_format": self._draws.choice(OUTPUTS),
+            "response_format": self._draws.choice(("b64_json", "zip")),
+        }
+        files = {"image": self._draws.choice(self._photos[which])}
+        if self._draws.random() < TRANSFERRED_SHARE:
+            await self._ask(client, "/v1/transfers", files | {"reference": self._draws.choice(self._photos[0])}, fields)
+        else:
+            await self._ask(client, PATH, files, fields)
+
+    async def _ask(self, client: httpx.AsyncClient, path: str, files: dict[str, bytes], fields: dict[str, str]) -> None:
+        answer = await client.post(path, files=files, data=fields)
+        self._count(str(answer.status_code), answer.status_code == 200)
+        await asyncio.sleep(int(answer.headers.get("Retry-After", 0)))
+
+    async def _send_broken(self, client: httpx.AsyncClient) -> None:
+        answer = await client.post(PATH, files={"image": self._draws.choice(self._broken)})
+        self._count(str(answer.status_code), 400 <= answer.status_code < 500)
+
+    async def _go_away(self, client: httpx.AsyncClient) -> None:
+        """Close the connection while the photo is sent, or while its colorings are made."""
+        whole = client.build_request("POST", PATH, files={"image": self._draws.choice(self._photos[1])})
+        content_type = {"Content-Type": whole.headers["Content-Type"]}
+        try:
+            async with asyncio.timeout(self._draws.uniform(0, PATIENCE_SECONDS)):
+                answer = await client.post(PATH, content=_in_pieces(whole.read()), headers=content_type)
+        except TimeoutError:
+            self._count("gone", True)
+        else:
+            self._count(str(answer.status_code), answer.status_code == 200)
+
+    def _count(self, answer: str, expected: bool) -> None:
+        self.answers[answer] += 1
+        if not expected:
+            self.surprises[answer] += 1
+
+    async def _look(self, requests: int) -> Look:
+        """Wait until neither requests nor connections are left in the service, and a little longer, then look."""
+        async with self._client() as client:
+            while "tintflow_accepted_requests 0.0" not in (await client.get("/metrics")).text:
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(REST_SECONDS)
+        service, *decoders = self._service.processes
+        every = [service, *decoders]
+        return Look(
+            requests,
+            service.memory_info().rss,
+            sum(each.memory_info().rss for each in decoders),
+            sum(each.num_fds() for each in every),
+            sum(each.num_threads() for each in every),
+            len(every),
+        )
+
+
+def _broken(photo: bytes) -> list[bytes]:
+    """Files that must be refused."""
+    size = (20_000).to_bytes(4, "big")
+    huge = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + size + size + b"\x08\0\0\0\0" + bytes(16)
+    return [b"", b"hello", photo[:40], photo[: len(photo) // 2], huge, bytes(100_000), b"GIF89a" + bytes(40)]
+
+
+async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    """Yield a body a piece at a time, for half of the time within which its client goes away."""
+    size = len(body) // PIECES + 1
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+        await asyncio.sleep(PATIENCE_SECONDS / 2 / PIECES)
+
+
+def _grown(first: int, last: int) -> float:
+    return last / first - 1
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print a table; with `--json`, write the figures too."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.soak", description=__doc__.split("\n")[0])
+    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--every", type=int, default=FIRST, help="look after every so many")
+    parser.add_argument("--seed", type=int, default=0)
+    add_json_option(parser)
+    options = parser.parse_args(arguments)
+    pillow_heif.register_heif_opener()
+    started = time.monotonic()
+    with running({"TINTFLOW_DEADLINE_SECONDS": str(TIMEOUT_SECONDS)}) as service:  # it is no matter of speed
+        soak = Soak(service, options.seed)
+        asyncio.run(soak.run(options.requests, options.every))
+    first = next((look for look in soak.looks if look.requests >= FIRST), soak.looks[0])
+    last = soak.looks[-1]
+    all_first, all_last = (look.service_bytes + look.decoder_bytes for look in (first, last))
+    since = f"after {last.requests} against {first.requests}"
+    targets = [
+        Target("answered as they should be", f"{dict(soak.answers)}", not soak.surprises),
+        Target(
+            f"resident memory {since}, no more than {GROWTH:+.0%}",
+            f"{all_first / 1e6:.0f} → {all_last / 1e6:.0f} MB: {_grown(all_first, all_last):+.1%}",
+            _grown(all_first, all_last) <= GROWTH,
+        ),
+        Target(
+            "of it, the process that serves",
+            f"{first.service_bytes / 1e6:.0f} → {last.service_bytes / 1e6:.0f} MB: "
+            f"{_grown(first.service_bytes, last.service_bytes):+.1%}",
+            _grown(first.service_bytes, last.service_bytes) <= GROWTH,
+        ),
+        *(
+            Target(
+                f"{name} {since}, no more than {MORE} more",
+                f"{getattr(first, name)} → {getattr(last, name)}",
+                getattr(last, name) <= getattr(first, name) + MORE,
+            )
+            for name in ("files", "threads", "processes")
+        ),
+    ]
+    figures = {
+        "requests": options.requests,
+        "seconds": time.monotonic() - started,
+        "answers": dict(soak.answers),
+        "surprises": dict(soak.surprises),
+        "looks": [asdict(look) for look in soak.looks],
+    }
+    write("soak", targets, figures, options.json)
+
+
+if __name__ == "__main__":
+    main()

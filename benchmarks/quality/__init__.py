@@ -1,0 +1,1 @@
+"""Quality of colorings: photos, measures, statistics, classifier."""

@@ -1,0 +1,61 @@
+"""How far the pictures of a method are from true photos as a whole: kernel and Fréchet distance of their features."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quality.bootstrap import Weights
+
+__all__ = ["Fid", "Kid"]
+
+Features = NDArray[np.float32]
+
+
+class Kid:
+    """Squared maximum mean discrepancy of the kernel (x·y/d + 1)³, without bias; may be below 0 by chance.
+
+    Pictures of one photo are never compared with each other, which would pull the distance down, since every photo is
+    in both sets. Source: Bińkowski et al. 2018 (arXiv 1801.01401).
+    """
+
+    def __init__(self, samples: Features, truth: Features) -> None:
+        """samples: (N, S, D), S pictures of each photo. truth: (N, D)."""
+        photos, count, dims = samples.shape
+        x = truth.astype(np.float64) / np.sqrt(dims)
+        y = samples.reshape(photos * count, dims).astype(np.float64) / np.sqrt(dims)
+        within_truth = (x @ x.T + 1) ** 3
+        within = ((y @ y.T + 1) ** 3).reshape(photos, count, photos, count).mean((1, 3))
+        across = ((x @ y.T + 1) ** 3).reshape(photos, photos, count).mean(2)
+        self.discrepancy = within_truth + within - across - across.T
+        np.fill_diagonal(self.discrepancy, 0)
+
+    def __call__(self, weights: Weights) -> float:
+        """Return the distance where each photo counts as often as its weight says; NaN for fewer than two photos."""
+        pairs = weights.sum() ** 2 - np.square(weights).sum()
+        return float(weights @ self.discrepancy @ weights / pairs) if pairs else float("nan")
+
+
+class Fid:
+    """Fréchet distance of two Gaussians with the features' means and covariances.
+
+    Of fewer photos than some 10,000 it is far too large, and the more so the fewer they are: compare it only between
+    methods on the same photos. Source: Heusel et al. 2017 (arXiv 1706.08500).
+    """
+
+    def __init__(self, samples: Features, truth: Features) -> None:
+        """samples: (N, D), one picture of each photo. truth: (N, D)."""
+        self.samples, self.truth = samples.astype(np.float64), truth.astype(np.float64)
+
+    def __call__(self, weights: Weights) -> float:
+        """Return the distance where each photo counts as often as its weight says; NaN for fewer than two photos."""
+        total = weights.sum()
+        if total < 2:
+            return float("nan")
+        means, centred = [], []
+        for features in (self.samples, self.truth):
+            means.append(weights @ features / total)
+            centred.append((features - means[-1]) * np.sqrt(weights / (total - 1))[:, None])
+        # Σ₁ = AᵀA and Σ₂ = BᵀB, so the trace of (Σ₁Σ₂)^½ is the sum of the singular values of ABᵀ, which is but N×N.
+        product = centred[0] @ centred[1].T
+        singular = np.sqrt(np.linalg.eigvalsh(product @ product.T).clip(0))
+        spread = sum(float(np.square(part).sum()) for part in centred)
+        return float(np.square(means[0] - means[1]).sum() + spread - 2 * singular.sum())

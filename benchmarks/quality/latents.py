@@ -1,0 +1,291 @@
+"""`python -m benchmarks.quality.latents`: what the latent tools promise, measured on photos that training never saw.
+
+Photos are squeezed to 256×256, as in benchmarks.quality, and go through the colorizer's door, but for the round trip,
+which is measured on latents. Colour differences are ΔE76.
+"""
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.quality.square import square
+from model.colorizer import CinnColorizer, load_colorizer
+from model.device import THREADS
+from model.errors import InputError, ModelError
+from model.pixels.color import photo_to_lightness, rgb_to_lab
+from model.protocol import Hint, LatentName, SampleOptions, TransferOptions, VariationOptions
+from training.data import NoPhotosError, read_named_photos
+
+__all__ = ["PROMISES", "Promise"]
+
+SEED = 0
+STRENGTHS = (0.0, 0.2, 0.5, 1.0)
+CANDIDATES = 32
+HINTS = 3
+N = 4
+REPETITIONS = 3
+MAX_PSNR = 100.0
+
+Photo = NDArray[np.uint8]
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A measurement of one photo, and what the figures of all photos must be."""
+
+    measure: Callable[[CinnColorizer, Photo, int], Figures]
+    photos: int
+    report: Callable[[Sequence[Figures]], Figures]
+    keeps: Callable[[Figures], bool]
+    wanted: str
+
+
+def round_trip(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
+    """Encode colorings again: the error of their latents, and of their likelihood."""
+    temperature = colorizer.checkpoint.temperature
+    with torch.no_grad():
+        condition = colorizer.condition(photo_to_lightness(photo))
+        latents = colorizer.draw(SampleOptions(N, SEED), temperature)
+        chroma, bits_per_dim = colorizer.sample(condition, latents)
+        encoded = colorizer.cinn.log_prob(torch.from_numpy(chroma).to(colorizer.device), condition)
+    again = torch.cat(encoded.latents, 1).cpu()
+    drawn = torch.cat(latents, 1)
+    bits_again = -encoded.log_prob.double().sum(1).cpu().numpy() / (np.log(2) * drawn.shape[1])
+    return {
+        "latent_error": float(((again - drawn).norm(dim=1) / drawn.norm(dim=1)).max()),
+        "bits_per_dim_error": float(np.abs(bits_again - bits_per_dim).max()),
+    }
+
+
+def variation(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
+    """Vary a sample: the mean colour difference to it at each strength, and whether strength 0 is it to the byte."""
+    original = colorizer.colorize(photo, SampleOptions(N, SEED)).images[1]
+    figures: Figures = {}
+    for strength in STRENGTHS:
+        options = VariationOptions(N, LatentName(SEED, 1), strength, noise_seed=1)
+        images = colorizer.vary(photo, options).images
+        figures[f"strength_{strength:g}"] = float(np.mean([difference(image, original) for image in images]))
+        if strength == 0:
+            figures["identical"] = float(all(np.array_equal(image, original) for image in images))
+    distances = [figures[f"strength_{strength:g}"] for strength in STRENGTHS]
+    figures["monotone"] = float(all(a < b for a, b in itertools.pairwise(distances)))
+    return figures
+
+
+def self_transfer(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
+    """Transfer a photo's own colours to it, all levels copied: the PSNR against the photo, and against a coloring."""
+    whole = (1.0,) * len(colorizer.cinn.dims)
+    coloring = colorizer.colorize(photo, SampleOptions(1, SEED)).images[0]
+    return {
+        "psnr": psnr(colorizer.transfer(photo, photo, TransferOptions(1, SEED, whole)).images[0], photo),
+        "psnr_of_coloring": psnr(
+            colorizer.transfer(photo, coloring, TransferOptions(1, SEED, whole)).images[0], coloring
+        ),
+    }
+
+
+def selection(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
+    """Choose 4 of 32 candidates: the mean difference between those chosen, and what choosing costs."""
+    plain, diverse = SampleOptions(N, SEED), SampleOptions(N, SEED, candidates=CANDIDATES, select="diverse")
+    first, chosen = colorizer.colorize(photo, plain).images, colorizer.colorize(photo, diverse).images
+    of_first, of_chosen = mean_pairwise(first), mean_pairwise(chosen)
+    return {
+        "first": of_first,
+        "diverse": of_chosen,
+        "diverse_wins": float(of_chosen > of_first),
+        "seconds_of_4": seconds(lambda: colorizer.colorize(photo, plain)),
+        "seconds_of_32": seconds(lambda: colorizer.colorize(photo, diverse)),
+    }
+
+
+def hinting(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
+    """Give 3 hints of the true colours, at random points: how well they are met, and what they do elsewhere."""
+    generator = np.random.default_rng((SEED, number))
+    height, width = photo.shape[:2]
+    hints = []
+    for y, x in zip(generator.integers(0, height, HINTS), generator.integers(0, width, HINTS), strict=True):
+        red, green, blue = photo[y, x].tolist()
+        hints.append(Hint((x + 0.5) / width, (y + 0.5) / height, (red, green, blue)))
+    plain = colorizer.colorize(photo, SampleOptions(N, SEED))
+    start, cpu_start = time.perf_counter(), time.process_time()
+    hinted = colorizer.colorize(photo, SampleOptions(N, SEED, hints=tuple(hints)))
+    took, cpu_took = time.perf_counter() - start, time.process_time() - cpu_start
+    rmse_plain, rmse_hinted = rmse(plain.images, photo), rmse(hinted.images, photo)
+    return {
+        **{f"delta_e_{i}": match.delta_e for i, match in enumerate(itertools.chain(*hinted.hints))},
+        "rmse": rmse_plain,
+        "rmse_hinted": rmse_hinted,
+        "hinted_wins": float(rmse_hinted < rmse_plain),
+        "pairwise": mean_pairwise(plain.images),
+        "pairwise_hinted": mean_pairwise(hinted.images),
+        "seconds": took,
+        "cpu_seconds": cpu_took,  # of all threads; steadier where others use the machine
+    }
+
+
+def difference(a: Photo, b: Photo) -> float:
+    """Return the mean ΔE76 between two images."""
+    lab = rgb_to_lab(torch.from_numpy(np.stack((a, b))).permute(0, 3, 1, 2).float() / 255)
+    return float((lab[0] - lab[1]).norm(dim=0).mean())
+
+
+def mean_pairwise(images: Photo) -> float:
+    """Return the mean ΔE76 over all pairs of (N, H, W, 3) images."""
+    return float(np.mean([difference(a, b) for a, b in itertools.combinations(images, 2)]))
+
+
+def rmse(images: Photo, truth: Photo) -> float:
+    """Return the root mean square error, in hundredths of the sRGB range, of the mean over all (N, H, W, 3) images."""
+    return float(np.square((images.astype(np.float64) - truth) / 255).mean() ** 0.5 * 100)
+
+
+def psnr(image: Photo, truth: Photo) -> float:
+    """Return the peak signal-to-noise ratio in dB; of equal images MAX_PSNR."""
+    return min(MAX_PSNR, float(-20 * np.log10(max(rmse(image[None], truth), 1e-9) / 100)))
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Return the least time of a few runs."""
+    times = []
+    for _ in range(REPETITIONS):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def _means(photos: Sequence[Figures]) -> Figures:
+    return {name: float(np.mean([figures[name] for figures in photos])) for name in photos[0]}
+
+
+def _worst(photos: Sequence[Figures]) -> Figures:
+    return {name: max(figures[name] for figures in photos) for name in photos[0]}
+
+
+def _report_transfer(photos: Sequence[Figures]) -> Figures:
+    lowest = {f"lowest_{name}": min(figures[name] for figures in photos) for name in photos[0]}
+    return _means(photos) | lowest | {"above_35_dB": float(np.mean([figures["psnr"] > 35 for figures in photos]))}
+
+
+def _report_selection(photos: Sequence[Figures]) -> Figures:
+    figures = _means(photos)
+    return figures | {"cost_ratio": figures["seconds_of_32"] / figures["seconds_of_4"]}
+
+
+def _report_hinting(photos: Sequence[Figures]) -> Figures:
+    distances = [value for figures in photos for name, value in figures.items() if name.startswith("delta_e_")]
+    means = {name: value for name, value in _means(photos).items() if not name.startswith("delta_e_")}
+    return {
+        "median_delta_e": float(np.median(distances)),
+        "p90_delta_e": float(np.percentile(distances, 90)),
+        **means,
+        "most_seconds": max(figures["seconds"] for figures in photos),
+    }
+
+
+PROMISES = {
+    "round_trip": Promise(
+        round_trip,
+        20,
+        _worst,
+        lambda found: found["latent_error"] < 1e-3 and found["bits_per_dim_error"] < 1e-3,
+        "relative error of latents and error of bits per dimension below 1e-3",
+    ),
+    "variation": Promise(
+        variation,
+        20,
+        _means,
+        lambda found: found["identical"] == 1 and _rising([found[f"strength_{s:g}"] for s in STRENGTHS]),
+        "strength 0 is the original to the byte, and the mean difference grows with strength",
+    ),
+    "self_transfer": Promise(
+        self_transfer, 20, _report_transfer, lambda found: found["psnr"] > 35, "mean PSNR above 35 dB"
+    ),
+    "selection": Promise(
+        selection,
+        100,
+        _report_selection,
+        lambda found: found["diverse_wins"] >= 0.9 and found["cost_ratio"] < 2,
+        "4 of 32 more diverse than 4 of 4 on 90% of photos, at less than twice the cost",
+    ),
+    "hints": Promise(
+        hinting,
+        50,
+        _report_hinting,
+        lambda found: found["median_delta_e"] < 6 and found["hinted_wins"] >= 0.8 and found["seconds"] <= 3,
+        "median ΔE below 6, RMSE below that of unhinted samples on 80% of photos, n = 4 in 3 seconds",
+    ),
+}
+
+
+def _rising(values: Sequence[float]) -> bool:
+    return all(a < b for a, b in itertools.pairwise(values))
+
+
+def _spread(photos: Sequence[Photo], count: int) -> Iterator[Photo]:
+    """Yield count photos, evenly from all."""
+    count = min(count, len(photos))
+    return (photos[i * len(photos) // count] for i in range(count))
+
+
+def main(
+    data: Annotated[Path, typer.Option(exists=True, help="Colour photos: a tar or a folder.")],
+    weights: Annotated[Path, typer.Option(help="Weights to measure.")] = Path("weights/cinn.safetensors"),
+    json_file: Annotated[
+        str | None, typer.Option("--json", help="Write JSON to this file, - for standard output.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help=f"Measure only some of {', '.join(PROMISES)}.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Measure at most so many photos for each promise.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Measure what the latent tools promise; exit with 1 where a promise is not kept."""
+    console = Console(stderr=True)
+    try:
+        unknown = set(only or ()) - set(PROMISES)
+        if unknown:
+            raise InputError("only", f"some of {list(PROMISES)}", sorted(unknown))
+        chosen = {name: PROMISES[name] for name in only or PROMISES}
+        colorizer = load_colorizer(weights, device)
+        photos = [square(photo) for _, photo in track(read_named_photos(data), "reading", console=console)]
+    except (ModelError, NoPhotosError) as error:
+        console.print(str(error))
+        raise typer.Exit(2) from error
+    report: dict[str, dict[str, object]] = {}
+    table = Table("promise", "figure", "value", "kept")
+    for name, promise in chosen.items():
+        count = min(promise.photos, limit or promise.photos, len(photos))
+        each = [
+            promise.measure(colorizer, photo, i)
+            for i, photo in enumerate(track(_spread(photos, count), name, total=count, console=console))
+        ]
+        found = promise.report(each)
+        kept = promise.keeps(found)
+        report[name] = {"photos": count, **found, "wanted": promise.wanted, "kept": kept}
+        for i, (figure, value) in enumerate(found.items()):
+            table.add_row("" if i else name, figure, f"{value:.4g}", "" if i else "yes" if kept else "no")
+    console.print(table)
+    facts = {"weights": colorizer.info.sha256, "device": colorizer.device, "threads": THREADS}
+    text = json.dumps(report | {"settings": facts}, indent=2)
+    if json_file == "-":
+        print(text)
+    elif json_file:
+        Path(json_file).write_text(text + "\n")
+    if not all(entry["kept"] for entry in report.values()):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,125 @@
+"""What is measured on one photo: its own colours and two plain colorings once, then each method's colorings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quality.classifier import Classifier, Judgement
+from benchmarks.quality.measures import (
+    best_of_pixel,
+    colourfulness,
+    pairwise_difference,
+    rmse,
+    smooth_gradient,
+    variance,
+)
+from benchmarks.quality.methods import Bits, Method
+from benchmarks.quality.square import square
+from model.pixels.color import photo_to_lightness
+from model.pixels.upsampling import upsample_to_rgb
+
+__all__ = ["Record", "Reference", "as_floats", "measure"]
+
+JUDGED = 2
+"""Samples at the measured temperature that the classifier sees and whose blotches are measured."""
+
+Pictures = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was measured on one photo."""
+
+    values: Mapping[str, float]
+    judgements: Mapping[str, Judgement] = field(default_factory=dict)
+    """of the pictures `drawn`, `default`, `zero`, `grey` and `truth`; empty without a classifier"""
+    label: int | None = None
+    """the photo's ImageNet class, if known"""
+
+
+class Reference:
+    """A photo squeezed to 256×256, with all that does not depend on the method."""
+
+    def __init__(
+        self,
+        photo: Pictures,
+        mean_chroma: NDArray[np.float32],
+        classifier: Classifier | None = None,
+        label: int | None = None,
+    ) -> None:
+        """photo: (H, W, 3) sRGB. mean_chroma: (2, 64, 64), the mean a*b* of the training photos."""
+        self.photo, self.classifier, self.label = square(photo), classifier, label
+        self.lightness = photo_to_lightness(self.photo)
+        self.truth = as_floats(self.photo)
+        plain = self.paint(np.stack((0 * mean_chroma, mean_chroma)))
+        grey, mean_colour = rmse(as_floats(plain), self.truth).tolist()
+        self.values = {
+            "grey": grey,
+            "mean_colour": mean_colour,
+            "colourfulness_truth": colourfulness(self.truth),
+            "smooth_gradient_truth": smooth_gradient(self.truth),
+        }
+        self.judgements = self.judge({"truth": self.photo[None], "grey": plain[:1]})
+
+    def paint(self, chroma: NDArray[np.float32]) -> Pictures:
+        """Give (N, 2, 64, 64) a*b* to the photo's lightness: (N, 256, 256, 3) sRGB."""
+        return upsample_to_rgb(chroma, self.lightness)
+
+    def judge(self, pictures: Mapping[str, Pictures]) -> dict[str, Judgement]:
+        """Let the classifier judge all pictures in one batch."""
+        if self.classifier is None:
+            return {}
+        judged = self.classifier.judge(np.concatenate(list(pictures.values())))
+        ends = np.cumsum([len(part) for part in pictures.values()])[:-1]
+        parts = zip(np.split(judged.features, ends), np.split(judged.ranking, ends), strict=True)
+        return {name: Judgement(*part) for name, part in zip(pictures, parts, strict=True)}
+
+
+def measure(method: Method, reference: Reference, samples: int, temperature: float, seed: int) -> Record:
+    """Measure a method's colorings of one photo."""
+    colors = method.colorize(reference.photo, samples, temperature, seed)
+    counts = np.cumsum((len(colors.drawn), len(colors.default)))
+    painted = reference.paint(np.concatenate((colors.drawn, colors.default, colors.zero)))
+    drawn, default, zero = np.split(as_floats(painted), counts)
+    truth = reference.truth
+    errors = rmse(drawn, truth)
+    values = {
+        "best_pixel": best_of_pixel(drawn, truth),
+        "best_photo": float(errors.min()),
+        "first": float(errors[0]),
+        "zero": float(rmse(zero, truth)[0]),
+        "variance": variance(drawn),
+        "colourfulness": float(np.mean([colourfulness(image) for image in drawn])),
+        "colourfulness_default": float(np.mean([colourfulness(image) for image in default])),
+        "smooth_gradient": float(np.mean([smooth_gradient(image) for image in drawn[:JUDGED]])),
+        "smooth_gradient_default": float(np.mean([smooth_gradient(image) for image in default])),
+        "pairwise_difference": pairwise_difference(colors.drawn),
+        "pairwise_difference_default": pairwise_difference(colors.default),
+    }
+    if colors.bits is not None:
+        values |= calibration(colors.bits)
+    pictures = dict(zip(("drawn", "default", "zero"), np.split(painted, counts), strict=True))
+    judgements = reference.judge(pictures | {"drawn": painted[:JUDGED]})
+    return Record(reference.values | values, reference.judgements | judgements, reference.label)
+
+
+def calibration(bits: Bits) -> dict[str, float]:
+    """Where the bits per dimension of the true colours lie among those of the samples.
+
+    `truth_rank` is the share of the N samples that have fewer bits. If true colours were drawn as samples are, its mean
+    over photos would be 1/2, and the truth would lie in the samples' range on (N − 1)/(N + 1) of the photos.
+    A flow trained with noise draws noise too, so it is the truth with that noise which compares; without noise the
+    truth is likelier than nearly every sample of even a perfect model.
+    """
+    values = {"bits_per_dim": bits.truth, "bits_per_dim_noisy": bits.noisy_truth}
+    for suffix, truth in (("", bits.noisy_truth), ("_without_noise", bits.truth)):
+        values[f"truth_in_range{suffix}"] = float(bits.samples.min() <= truth <= bits.samples.max())
+        values[f"truth_rank{suffix}"] = float((bits.samples < truth).mean())
+    return values
+
+
+def as_floats(pictures: Pictures) -> NDArray[np.float32]:
+    """Bring 8-bit sRGB to [0, 1]."""
+    return pictures.astype(np.float32) / np.float32(255)

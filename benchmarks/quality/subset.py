@@ -1,0 +1,110 @@
+"""Figures of one subset of photos, with their bootstrap errors."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quality.bootstrap import Statistic, Weights, mean, ratio, standard_error
+from benchmarks.quality.distances import Fid, Kid
+from benchmarks.quality.records import Record
+
+__all__ = ["Subset"]
+
+FID_REPLICATES = 20
+"""Bootstrap replicates of FID, which takes long."""
+PICTURES = {"": "drawn", "_default": "default", "_temperature_0": "zero", "_grey": "grey"}
+"""Suffix of a figure's name, and the judged pictures that it is of."""
+
+
+class Subset:
+    """Records of the photos of one subset, by one method."""
+
+    def __init__(self, records: Sequence[Record] = ()) -> None:
+        self.records = list(records)
+
+    def report(self, samples: int) -> dict[str, object]:
+        """Figures under the names that the model card uses, and `standard_errors` under the same names."""
+        photos = len(self.records)
+        figures: dict[str, float] = {}
+        errors: dict[str, float] = {}
+        for name, statistic in self._statistics(samples):
+            figure = statistic(np.ones(photos))
+            if np.isfinite(figure):
+                figures[name] = figure
+                replicates = {"replicates": FID_REPLICATES} if isinstance(statistic, Fid) else {}
+                errors[name] = standard_error(statistic, photos, **replicates)
+        return {"photos": photos} | figures | {"standard_errors": errors}
+
+    def _statistics(self, samples: int) -> Iterator[tuple[str, Statistic]]:
+        values: dict[str, list[float]] = defaultdict(list)
+        for record in self.records:
+            for name, value in record.values.items():
+                values[name].append(value)
+        for name in ("bits_per_dim", "bits_per_dim_noisy"):
+            if name in values:
+                yield name, mean(values[name])
+        names = {
+            "best_pixel": f"best_of_{samples}_pixel",
+            "best_photo": f"best_of_{samples}_photo",
+            "first": "best_of_1",
+            "zero": "temperature_0",
+            "grey": "grey",
+            "mean_colour": "mean_colour",
+        }
+        for name, title in names.items():
+            yield title, mean(values[name], 100)
+        yield "variance", mean(values["variance"], 1e4)
+        yield "colourfulness", mean(values["colourfulness"])
+        yield "colourfulness_truth", mean(values["colourfulness_truth"])
+        for suffix in ("", "_default"):
+            yield f"colourfulness_share{suffix}", ratio(values[f"colourfulness{suffix}"], values["colourfulness_truth"])
+            yield f"blotch{suffix}", ratio(values[f"smooth_gradient{suffix}"], values["smooth_gradient_truth"])
+            yield f"pairwise_difference{suffix}", mean(values[f"pairwise_difference{suffix}"])
+        for name in ("truth_in_range", "truth_rank"):
+            if name in values:
+                yield name, mean(values[name])
+                yield f"{name}_without_noise", mean(values[f"{name}_without_noise"])
+        if all(record.judgements for record in self.records):
+            yield from self._distances()
+            if any(record.label is not None for record in self.records):
+                yield from self._recognition()
+
+    def _distances(self) -> Iterator[tuple[str, Statistic]]:
+        truth = self._features("truth")[:, 0]
+        for suffix, pictures in PICTURES.items():
+            features = self._features(pictures)
+            yield f"kid{suffix}", _scaled(Kid(features, truth), 1e3)
+            yield f"fid{suffix}", Fid(features[:, 0], truth)
+
+    def _recognition(self) -> Iterator[tuple[str, Statistic]]:
+        known = np.array([record.label is not None for record in self.records], np.float64)
+        for best in (1, 5):
+            shares = {name: ratio(self._hits(name, best), known) for name in (*PICTURES.values(), "truth")}
+            for suffix, pictures in (PICTURES | {"_truth": "truth"}).items():
+                yield f"top_{best}{suffix}", _scaled(shares[pictures], 100)
+            for suffix in ("", "_default", "_temperature_0"):
+                colored, grey, truth = (shares[name] for name in (PICTURES[suffix], "grey", "truth"))
+                yield f"top_{best}_gap_closed{suffix}", _gap_closed(colored, grey, truth)
+
+    def _features(self, pictures: str) -> NDArray[np.float32]:
+        return np.stack([record.judgements[pictures].features for record in self.records])
+
+    def _hits(self, pictures: str, best: int) -> NDArray[np.float64]:
+        """Share of a photo's pictures whose class is among the best ones; 0 where the class is not known."""
+        rankings = (record.judgements[pictures].ranking[:, :best] for record in self.records)
+        labels = (-1 if record.label is None else record.label for record in self.records)
+        return np.array([(ranking == label).any(1).mean() for ranking, label in zip(rankings, labels, strict=True)])
+
+
+def _scaled(statistic: Statistic, scale: float) -> Statistic:
+    return lambda weights: scale * statistic(weights)
+
+
+def _gap_closed(colored: Statistic, grey: Statistic, truth: Statistic) -> Statistic:
+    def statistic(weights: Weights) -> float:
+        low, gap = grey(weights), truth(weights) - grey(weights)
+        return (colored(weights) - low) / gap if gap else float("nan")
+
+    return statistic

@@ -1,0 +1,1 @@
+"""Speed of each step, beside its alternatives."""

@@ -1,0 +1,137 @@
+"""Where the time of a large photo goes: `python -m benchmarks.speed.end_to_end [--json -]`.
+
+One 12-megapixel grey JPEG after the other is sent to the service, n=4, for JPEG answers. Stages are told by the answers
+themselves. The floor is what decoding the one and encoding the four takes, on as many threads as there are cores. The
+profile is py-spy's (in an environment of its own), over all threads and processes of the service.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from benchmarks.environment import environment
+from benchmarks.report import Target, add_json_option, rows, write
+from benchmarks.running import Service, made_up_photo, running
+from service.codecs.decoding import decode
+from service.codecs.encoding import encode
+
+__all__ = ["main"]
+
+WIDTH, HEIGHT, SAMPLES = 4000, 3000, 4
+QUALITY = 95
+REQUESTS, WARM_UP_REQUESTS = 15, 2
+PROFILE_SECONDS, PROFILE_RATE = 12, 100
+PROFILE_ROWS = 14
+P50_SECONDS = 2.5
+
+
+def ask(client: httpx.Client, photo: bytes) -> tuple[float, dict[str, float]]:
+    """Return the seconds until the whole answer is there, and those that it says its stages took."""
+    started = time.perf_counter()
+    answer = client.post("/v1/colorizations", files={"image": photo}, data={"n": str(SAMPLES)})
+    elapsed = time.perf_counter() - started
+    answer.raise_for_status()
+    return elapsed, answer.json()["timings"]
+
+
+def floor_seconds(photo: bytes) -> tuple[float, float]:
+    """Time decoding the photo and encoding the samples alone, in this process."""
+    colors = np.asarray(decode(made_up_photo(WIDTH, HEIGHT, color=True), WIDTH * HEIGHT).pixels, np.uint8)
+    decoding, encoding = [], []
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+        for _ in range(3):
+            started = time.perf_counter()
+            decode(photo, WIDTH * HEIGHT)
+            decoding.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            list(threads.map(lambda _: encode(colors, None, "jpeg", QUALITY), range(SAMPLES)))
+            encoding.append(time.perf_counter() - started)
+    return min(decoding), min(encoding)
+
+
+def cpu_seconds(service: Service) -> float:
+    """Return what all processes of the service have had of all cores; steadier than the clock on a busy machine."""
+    times = [process.cpu_times() for process in service.processes]
+    return sum(each.user + each.system for each in times)
+
+
+def profile(process: int, client: httpx.Client, photo: bytes) -> Counter[str]:
+    """Sample the service's busy threads while it answers: how often each function was the innermost of Python's."""
+    python = environment("py-spy", "py-spy")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "stacks.txt"
+        options = ["--format", "raw", "--nonblocking", "--subprocesses", "--rate", str(PROFILE_RATE)]
+        command = ["record", *options, "--duration", str(PROFILE_SECONDS), "--pid", str(process), "--output", str(file)]
+        spy = subprocess.Popen(  # noqa: S603 - a program that we installed
+            [str(python.parent / "py-spy"), *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while spy.poll() is None:
+            ask(client, photo)
+        found: Counter[str] = Counter()
+        for line in file.read_text().splitlines() if file.exists() else []:
+            stack, count = line.rsplit(" ", 1)
+            found[stack.split(";")[-1].rsplit(":", 1)[0].removesuffix(")") + ")"] += int(count)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print tables; with `--json`, write the figures too."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.end_to_end", description=__doc__.split("\n")[0])
+    parser.add_argument("--requests", type=int, default=REQUESTS)
+    parser.add_argument("--device", help="of the model: cpu, cuda, auto")
+    parser.add_argument("--no-profile", dest="profile", action="store_false", help="leave out what has to be installed")
+    add_json_option(parser)
+    options = parser.parse_args(arguments)
+    photo = made_up_photo(WIDTH, HEIGHT)
+    settings = {"TINTFLOW_DEVICE": options.device} if options.device else {}
+    with running(settings) as service, httpx.Client(base_url=service.url, timeout=60) as client:
+        for _ in range(WARM_UP_REQUESTS):
+            ask(client, photo)
+        before = cpu_seconds(service)
+        answers = [ask(client, photo) for _ in range(options.requests)]
+        spent = (cpu_seconds(service) - before) / options.requests
+        spied = profile(service.process.pid, client, photo) if options.profile else Counter[str]()
+    p50, p99 = (float(each) for each in np.percentile([elapsed for elapsed, _ in answers], (50, 99)))
+    stages = {name: statistics.median(timings[name] for _, timings in answers) for name in answers[0][1]}
+    stages["the rest: HTTP, base64"] = p50 - sum(stages.values())
+    decoding, encoding = floor_seconds(photo)
+    busy = sum(spied.values())
+    tables = [
+        rows(
+            "stage",
+            "seconds",
+            "%",
+            title=f"p50 {p50:.2f} s, CPU {spent:.2f} s",
+            cells=[(k, s, 100 * s / p50) for k, s in stages.items()],
+        ),
+        rows("floor", "seconds", title="alone", cells=[("decode", decoding), (f"encode {SAMPLES}", encoding)]),
+    ]
+    shares = [(name, 100 * count / busy) for name, count in spied.most_common(PROFILE_ROWS)]
+    if shares:
+        tables.append(rows("function", "% of busy threads", title="profile", cells=shares))
+    figures = {
+        "requests": options.requests,
+        "p50_seconds": p50,
+        "p99_seconds": p99,
+        "cpu_seconds": spent,
+        "stages": stages,
+        "floor_seconds": {"decode": decoding, "encode": encoding},
+        "profile": dict(shares),
+    }
+    task = f"{WIDTH * HEIGHT / 1e6:g} megapixels, n={SAMPLES}, JPEG"
+    target = Target(f"{task}: p50 in {P50_SECONDS:g} s", f"{p50:.2f} s", p50 <= P50_SECONDS)
+    write("end to end", [target], figures, options.json, tables)
+
+
+if __name__ == "__main__":
+    main()

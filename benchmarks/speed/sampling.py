@@ -1,0 +1,234 @@
+"""Seconds for n samples of a photo, ours beside the authors' network: `python -m benchmarks.speed.sampling [--json -]`.
+
+Condition and inverse are timed apart, the way that the service takes them. Variants (memory format, precision,
+compiled, recorded) are those of the same network, each with its first call's seconds and its ΔE to float32; all but the
+last, which is the service's on a CPU, take the samples one chunk after another, each operation with all of torch's
+threads. The peer is the authors' architecture built of FrEIA's modules, with random weights, and without the network
+that makes its features.
+"""
+
+import argparse
+import contextlib
+import copy
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.peers.authors import Authors
+from benchmarks.report import Target, add_json_option, rows, write
+from benchmarks.speed.photos import made_up_lightness
+from model.colorizer import CinnColorizer, load_colorizer
+from model.device import choose_device
+from model.flow.cinn import Cinn
+from model.pixels.color import lightness_to_grey
+from model.pixels.resizing import resize_lightness
+from model.protocol import SampleOptions
+
+__all__ = ["main"]
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "cinn.safetensors"
+NUMBERS = (1, 2, 4, 8, 16, 32)
+JUDGED = 8
+SIDE = 512
+LARGE_BATCH = 64
+CHUNK = {"cpu": 4, "cuda": 16}
+"""Samples of a pass, for the variants; more did not make them faster."""
+REPETITIONS = 7
+N8_TO_N1 = 2.5
+FASTER_THAN_AUTHORS = 20.0
+DELTA_E = 0.5
+CUDA_SECONDS = 0.025
+"""For a 512×512 photo and n=8, on a GPU."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run the same network, on JUDGED samples."""
+
+    name: str
+    condition_seconds: float
+    sample_seconds: float
+    first_seconds: float
+    """of both, the first time in this process; a compiler may have kept what it made before"""
+    delta_e: float
+    """ΔE76 to float32, the mean over pixels"""
+    largest_delta_e: float
+
+
+def by_number(colorizer: CinnColorizer) -> Iterator[dict[str, float]]:
+    """Time the passes as the service makes them."""
+    lightness = made_up_lightness((SIDE, SIDE))
+    condition = colorizer.condition(lightness)
+    for n in NUMBERS:
+        latents = colorizer.draw(SampleOptions(n, seed=0), 1.0)
+        first = median_seconds(partial(colorizer.condition, lightness), colorizer.device)
+        second = median_seconds(partial(colorizer.sample, condition, latents), colorizer.device)
+        each = (first + second) / n
+        yield {"n": n, "condition_seconds": first, "sample_seconds": second, "seconds_each": each}
+
+
+def variants(colorizer: CinnColorizer, compiled: bool) -> Iterator[Variant]:
+    """Time every way to run the network, float32 as it was stored first: the others are compared with it."""
+    device = colorizer.device
+    stored = copy.deepcopy(colorizer.cinn).to(memory_format=torch.contiguous_format)
+    lightness = torch.from_numpy(resize_lightness(made_up_lightness((SIDE, SIDE))))[None, None].to(device)
+    latents = [z.to(device) for z in colorizer.draw(SampleOptions(JUDGED, seed=0), colorizer.checkpoint.temperature)]
+    exact = partial(contextlib.nullcontext)
+    rounded = partial(torch.autocast, device, dtype=torch.bfloat16)
+    reference = torch.empty(0)
+    for name, cinn, context, mode in _ways(stored, colorizer.cinn, exact, rounded, device, compiled):
+        condition_of, sample_of = cinn.condition, cinn.sample
+        if mode is not None:
+            torch.compiler.reset()
+            condition_of = torch.compile(cinn.condition, mode=mode)
+            sample_of = torch.compile(cinn.sample, mode=mode)
+        with torch.no_grad(), context():
+            started = time.perf_counter()
+            condition = [level.clone() for level in condition_of(lightness)]
+            chroma = _chunks(sample_of, condition, latents, CHUNK[device])
+            first = time.perf_counter() - started
+            reference = reference if len(reference) else chroma
+            far = (chroma - reference).norm(dim=1)
+            yield Variant(
+                name,
+                median_seconds(partial(condition_of, lightness), device),
+                median_seconds(partial(_chunks, sample_of, condition, latents, CHUNK[device]), device),
+                first,
+                float(far.mean()),
+                float(far.max()),
+            )
+    if device == "cpu":
+        yield _recorded(CinnColorizer(colorizer.checkpoint, device), latents, reference)
+
+
+def _recorded(colorizer: CinnColorizer, latents: Sequence[Tensor], reference: Tensor) -> Variant:
+    lightness = made_up_lightness((SIDE, SIDE))
+    started = time.perf_counter()
+    condition = colorizer.condition(lightness)
+    chroma, _ = colorizer.sample(condition, latents)
+    first = time.perf_counter() - started
+    far = (torch.from_numpy(chroma) - reference).norm(dim=1)
+    return Variant(
+        "tintflow: float32, recorded, side by side",
+        median_seconds(partial(colorizer.condition, lightness), colorizer.device),
+        median_seconds(partial(colorizer.sample, condition, latents), colorizer.device),
+        first,
+        float(far.mean()),
+        float(far.max()),
+    )
+
+
+Context = Callable[[], AbstractContextManager[Any]]
+
+
+def _ways(
+    stored: Cinn, ordered: Cinn, exact: Context, rounded: Context, device: str, compiled: bool
+) -> Iterator[tuple[str, Cinn, Context, str | None]]:
+    yield "float32", stored, exact, None
+    yield f"{'tintflow: ' * (device == 'cuda')}float32, channels last", ordered, exact, None
+    yield "bfloat16", stored, rounded, None
+    yield "bfloat16, channels last", ordered, rounded, None
+    if compiled:
+        yield "float32, torch.compile", stored, exact, "default"
+        yield "bfloat16, torch.compile", stored, rounded, "default"
+        if device == "cuda":
+            yield "bfloat16, torch.compile, CUDA graphs", stored, rounded, "reduce-overhead"
+
+
+def _chunks(sample: Callable[..., Any], condition: list[Tensor], latents: list[Tensor], size: int) -> Tensor:
+    parts = zip(*(torch.split(z, size) for z in latents), strict=True)
+    return torch.cat([sample(condition, list(part)).chroma.float().clone() for part in parts])
+
+
+def authors_seconds(device: str) -> float:
+    """Time the authors' architecture on JUDGED samples."""
+    generator = torch.Generator().manual_seed(0)
+    authors = Authors(generator).to(device)
+    latents = [torch.randn(JUDGED, dim, generator=generator).to(device) for dim in authors.latents]
+    features = torch.randn(1, 256, 64, 64, generator=generator).to(device)
+    with torch.no_grad():
+        return median_seconds(partial(authors.sample, features, latents), device, repetitions=3)
+
+
+def photo_seconds(colorizer: CinnColorizer, n: int) -> float:
+    """Time a whole 512×512 photo, from its pixels to those of its samples."""
+    grey = np.rint(lightness_to_grey(made_up_lightness((SIDE, SIDE))) * 255).astype(np.uint8)
+    return median_seconds(partial(colorizer.colorize, grey, SampleOptions(n, seed=0)), colorizer.device)
+
+
+def median_seconds(call: Callable[[], object], device: str, repetitions: int = REPETITIONS) -> float:
+    """Call once, then several times, and wait for the device each time."""
+    seconds = []
+    for _ in range(1 + repetitions):
+        started = time.perf_counter()
+        call()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[1:])
+
+
+def _targets(
+    numbers: Sequence[dict[str, float]], ways: Sequence[Variant], authors: float, photo: float, device: str
+) -> Iterator[Target]:
+    total = {each["n"]: each["condition_seconds"] + each["sample_seconds"] for each in numbers}
+    ratio = total[JUDGED] / total[1]
+    yield Target(f"n={JUDGED} at most {N8_TO_N1:g} times n=1", f"{ratio:.2f} times", ratio <= N8_TO_N1)
+    ratio = authors / total[JUDGED]
+    promise = f"{FASTER_THAN_AUTHORS:g} times the authors' network at n={JUDGED}"
+    yield Target(promise, f"{ratio:.1f} times", ratio >= FASTER_THAN_AUTHORS)
+    default = ways[-1] if device == "cpu" else ways[1]
+    promise = f"default ({default.name}) within ΔE {DELTA_E:g} of float32 as stored"
+    yield Target(promise, f"{default.largest_delta_e:.1g} at most", default.largest_delta_e < DELTA_E)
+    if device == "cuda":
+        promise = f"a {SIDE}×{SIDE} photo, n={JUDGED}, in {CUDA_SECONDS:g} s on a GPU"
+        yield Target(promise, f"{photo:.4f} s", photo <= CUDA_SECONDS)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print tables; with `--json`, write the figures too."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.sampling", description=__doc__.split("\n")[0])
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, auto")
+    parser.add_argument("--compile", dest="compiled", action="store_true", help="torch.compile too: takes many minutes")
+    add_json_option(parser)
+    options = parser.parse_args(arguments)
+    device = choose_device(options.device)
+    authors = authors_seconds(device)  # first, with torch's threads as they are by default
+    colorizer = load_colorizer(WEIGHTS, device)
+    ways = list(variants(colorizer, options.compiled))
+    numbers = list(by_number(colorizer))
+    whole = {n: photo_seconds(colorizer, n) for n in (JUDGED, LARGE_BATCH)}
+    tables = [
+        rows("n", "condition, s", "sample, s", "each, s", title="passes", cells=[list(e.values()) for e in numbers]),
+        rows(
+            "variant", "condition, s", "sample, s", "first call, s", "mean ΔE", "largest ΔE",
+            title=f"n={JUDGED}", cells=[list(asdict(way).values()) for way in ways],
+        ),
+        rows(
+            f"{SIDE}×{SIDE} photo, pixels to pixels", "seconds", "colorings/s",
+            title="whole", cells=[(f"n={n}", seconds, n / seconds) for n, seconds in whole.items()],
+        ),
+        rows("the authors' network", "seconds", title="peer", cells=[(f"n={JUDGED}", authors)]),
+    ]  # fmt: skip
+    figures = {
+        "device": colorizer.device,
+        "by_number": numbers,
+        "variants": [asdict(way) for way in ways],
+        "authors_seconds": authors,
+        "photo_seconds": whole,
+    }
+    targets = list(_targets(numbers, ways, authors, whole[JUDGED], colorizer.device))
+    write("sampling", targets, figures, options.json, tables)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""Speed of full-size upsampling, ours beside the alternatives: `python -m benchmarks.speed.upsampling [--json -]`.
+
+Every method turns N small a*b* maps and a full-size L* into N 8-bit sRGB pictures. `torch` is the same in plain torch;
+with `--compile` come it compiled, and the same and a bilateral grid in C++; bilinear clips colours instead of mapping
+them to the gamut. The filters of OpenCV's contrib
+modules, in an environment of their own, are timed on one channel of one megapixel, after bilinear upsampling and
+without conversion, and multiplied. Each method's first call, which
+may compile, is timed apart.
+"""
+
+import argparse
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.environment import environment
+from benchmarks.report import Target, add_json_option, rows, write
+from benchmarks.speed.cost import Cost, cost
+from benchmarks.speed.photos import bilinear, made_up_lightness
+from model.device import choose_device
+from model.pixels import upsampling
+from model.pixels.upsampling import upsample_to_rgb, upsample_to_rgb_tensor
+
+__all__ = ["Measurement", "main", "measure"]
+
+MEGAPIXELS = (1.0, 12.0, 50.0)
+SAMPLES = 8
+SMALL = 64
+LARGEST_IN_TORCH = 1.0
+"""Megapixels: plain torch takes too long for more."""
+OURS, JOINT, COMPILED = "tintflow", "jointBilateralFilter", "torch.compile"
+SECONDS, RATIO, EXTRA_MEGABYTES = 1.0, 300.0, 64.0
+TARGET_MEGAPIXELS = 12.0
+
+Floats = NDArray[np.float32]
+Method = Callable[[Floats, Floats, NDArray[np.uint8]], object]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One method on one photo size."""
+
+    method: str
+    megapixels: float
+    samples: int
+    seconds: float
+    cpu_seconds: float
+    ratio: float
+    """of cpu_seconds to ours"""
+    extra_megabytes: float | None
+    """beside input and output"""
+    first_seconds: float | None
+    """of the first call in this process"""
+    levels: tuple[float, float] | None
+    """mean and largest difference to our picture of 256×256, in 8-bit levels"""
+
+
+def measure(
+    megapixels: Sequence[float], samples: int, device: str, peers: bool, compiled: bool
+) -> Iterator[Measurement]:
+    """Time each method on made-up 4:3 photos."""
+    methods: dict[str, Method] = {
+        OURS: upsample_to_rgb,
+        f"torch, {device}": partial(upsample_by_torch, upsample_to_rgb_tensor, device),
+        "bilinear": bilinear_to_rgb,
+    }
+    if compiled:
+        from benchmarks.peers.extension import by_bilateral_grid, by_extension  # late: needs ninja
+
+        by_compiler = torch.compile(upsample_to_rgb_tensor)
+        methods[f"{COMPILED}, {device}"] = partial(upsample_by_torch, _without_averages(by_compiler), device)
+        methods["C++ extension"], methods["bilateral grid, C++"] = by_extension, by_bilateral_grid
+    chroma = made_up_chroma(samples)
+    tiny = made_up_lightness((256, 256))
+    pictures = {name: _canvas(samples, tiny) for name in methods}
+    first = {name: _seconds(method, chroma, tiny, pictures[name]) for name, method in methods.items()}
+    levels = {name: _levels(picture, pictures[OURS]) for name, picture in pictures.items()}
+    filters = _filter_costs() if peers else {}
+    for size in megapixels:
+        height = max(1, round((size * 1e6 * 3 / 4) ** 0.5))
+        lightness = made_up_lightness((height, height * 4 // 3))
+        out = _canvas(samples, lightness)
+        ours = cost(upsample_to_rgb, chroma, lightness, out)
+        for name, method in methods.items():
+            slow = name.startswith("torch") and device == "cpu"
+            if slow and size > LARGEST_IN_TORCH:
+                continue
+            repetitions = 1 if slow else 3
+            if name.startswith(COMPILED):
+                method(chroma, lightness, out)  # which compiles for this size
+            found = ours if name == OURS else cost(method, chroma, lightness, out, repetitions=repetitions)
+            ratio = found.cpu_seconds / ours.cpu_seconds
+            figures = found.seconds, found.cpu_seconds, ratio, found.extra_megabytes, first[name]
+            yield Measurement(name, size, samples, *figures, levels[name])
+        for name, each in filters.items():
+            times = size * 2 * samples
+            seconds, cpu_seconds = times * each.seconds, times * each.cpu_seconds
+            ratio = cpu_seconds / ours.cpu_seconds
+            yield Measurement(name, size, samples, seconds, cpu_seconds, ratio, None, None, None)
+
+
+def made_up_chroma(samples: int) -> Floats:
+    """Return smooth (N, 2, 64, 64) a*b*."""
+    coarse = np.random.default_rng(0).normal(0, 20, (samples, 2, 8, 8)).astype(np.float32)
+    return np.stack([[bilinear(channel, (SMALL, SMALL)) for channel in sample] for sample in coarse])
+
+
+def bilinear_to_rgb(chroma: Floats, lightness: Floats, out: NDArray[np.uint8]) -> None:
+    """Resize each channel and let OpenCV convert; colours outside of sRGB are clipped."""
+    lab = np.empty((*lightness.shape, 3), np.float32)
+    lab[..., 0] = lightness
+    for picture, (a, b) in zip(out, chroma, strict=True):
+        lab[..., 1], lab[..., 2] = bilinear(a, lightness.shape), bilinear(b, lightness.shape)
+        cv2.convertScaleAbs(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), picture, 255)
+
+
+def upsample_by_torch(
+    upsample: Callable[..., Any], device: str, chroma: Floats, lightness: Floats, out: NDArray[np.uint8]
+) -> None:
+    """Bring both to the device, and what comes of them back."""
+    with torch.no_grad():
+        out[:] = upsample(torch.from_numpy(chroma).to(device), torch.from_numpy(lightness).to(device)).cpu().numpy()
+
+
+def _without_averages(compiled: Callable[..., Any]) -> Callable[..., Any]:
+    """Leave the photo's small twin, a loop over hundreds of rows, to torch as it is: compiled, it takes minutes."""
+    plain = torch.compiler.disable(upsampling.area_average)  # type: ignore[no-untyped-call]
+
+    def upsample(*arguments: Tensor) -> Any:
+        with patch.object(upsampling, "area_average", plain):
+            return compiled(*arguments)
+
+    return upsample
+
+
+def _canvas(samples: int, lightness: Floats) -> NDArray[np.uint8]:
+    return np.full((samples, *lightness.shape, 3), 255, np.uint8)  # touched, so that it does not count as extra
+
+
+def _seconds(call: Callable[..., object], *arguments: object) -> float:
+    started = time.perf_counter()
+    call(*arguments)
+    return time.perf_counter() - started
+
+
+def _levels(picture: NDArray[np.uint8], ours: NDArray[np.uint8]) -> tuple[float, float]:
+    difference = cv2.absdiff(picture, ours)
+    return float(difference.mean()), float(difference.max())
+
+
+def _filter_costs() -> dict[str, Cost]:
+    python = environment("opencv", "opencv-contrib-python-headless")
+    command = [str(python), "-m", "benchmarks.peers.guided_filters"]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own module
+    return {name: Cost(**found) for name, found in json.loads(answer).items()}
+
+
+def _targets(results: Sequence[Measurement]) -> Iterator[Target]:
+    at_target = {found.method: found for found in results if found.megapixels == TARGET_MEGAPIXELS}
+    if OURS not in at_target:
+        return
+    ours = at_target[OURS]
+    task = f"{ours.megapixels:g} megapixels × {ours.samples}"
+    yield Target(f"{task} in {SECONDS:g} s", f"{ours.seconds:.2f} s", ours.seconds <= SECONDS)
+    if JOINT in at_target:
+        ratio = at_target[JOINT].ratio
+        yield Target(f"{RATIO:g} times OpenCV's joint bilateral filter", f"{ratio:.0f} times", ratio >= RATIO)
+    extra = max((found.extra_megabytes or 0.0 for found in results if found.method == OURS), default=0.0)
+    yield Target(f"{EXTRA_MEGABYTES:g} MB beside input and output", f"{extra:.0f} MB", extra <= EXTRA_MEGABYTES)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print a table; with `--json`, write the figures too."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.upsampling", description=__doc__.split("\n")[0])
+    parser.add_argument("--megapixels", type=float, nargs="+", default=MEGAPIXELS)
+    parser.add_argument("--samples", type=int, default=SAMPLES)
+    parser.add_argument("--device", default="cpu", help="of the torch paths: cpu, cuda, auto")
+    parser.add_argument("--no-peers", dest="peers", action="store_false", help="leave out what has to be installed")
+    parser.add_argument(
+        "--compile", dest="compiled", action="store_true", help="what needs a C++ compiler too: takes many minutes"
+    )
+    add_json_option(parser)
+    options = parser.parse_args(arguments)
+    device = choose_device(options.device)
+    results = list(measure(options.megapixels, options.samples, device, options.peers, options.compiled))
+    table = rows(
+        "megapixels", "method", "seconds", "CPU seconds", "ratio", "extra MB", "first call, seconds", "levels off",
+        title=f"{options.samples} maps",
+        cells=[
+            (
+                r.megapixels, r.method, r.seconds, r.cpu_seconds, r.ratio, r.extra_megabytes, r.first_seconds,
+                "{:.2g}, at most {:g}".format(*r.levels) if r.levels else None,
+            )
+            for r in results
+        ],
+    )  # fmt: skip
+    figures = {"results": [asdict(found) for found in results]}
+    write("upsampling", list(_targets(results)), figures, options.json, [table])
+
+
+if __name__ == "__main__":
+    main()

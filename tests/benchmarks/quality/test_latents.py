@@ -1,0 +1,43 @@
+"""The measurement of the latent tools itself, on a tiny network."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks.quality.latents import MAX_PSNR, PROMISES, difference, mean_pairwise, psnr, rmse
+from model.colorizer import CinnColorizer
+from model.flow.checkpoint import Checkpoint
+
+
+@pytest.fixture(scope="module")
+def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
+    return CinnColorizer(tiny_checkpoint, "cpu")
+
+
+@pytest.fixture(scope="module")
+def photo() -> NDArray[np.uint8]:
+    y, x = np.mgrid[0:64, 0:64] / 64
+    return np.stack((200 * x + 30, 120 + 60 * np.sin(4 * y), 200 - 150 * x * y), 2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", PROMISES)
+def test_every_promise_is_measured(colorizer: CinnColorizer, photo: NDArray[np.uint8], name: str) -> None:
+    promise = PROMISES[name]
+    found = promise.report([promise.measure(colorizer, photo, 0)])
+    assert all(math.isfinite(value) for value in found.values())
+    if name in ("round_trip", "variation"):  # which hold for every network, trained or not
+        assert promise.keeps(found)
+
+
+def test_measures(photo: NDArray[np.uint8]) -> None:
+    skimage = pytest.importorskip("skimage.color")
+    other = photo[::-1].copy()
+    expected = np.linalg.norm(skimage.rgb2lab(photo) - skimage.rgb2lab(other), axis=2).mean()
+    assert difference(photo, other) == pytest.approx(expected, rel=1e-3)
+    assert mean_pairwise(np.stack((photo, photo, other))) == pytest.approx(2 / 3 * expected, rel=1e-3)
+    grey, darker = np.full((4, 4, 3), 100, np.uint8), np.full((4, 4, 3), 49, np.uint8)
+    assert rmse(grey[None], darker) == pytest.approx(20)
+    assert psnr(grey, darker) == pytest.approx(20 * math.log10(5))
+    assert psnr(grey, grey) == MAX_PSNR

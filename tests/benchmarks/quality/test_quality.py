@@ -1,0 +1,177 @@
+"""Measures by known values, and the whole measurement on a tiny network."""
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import skimage.color
+import skimage.data
+from torch import nn
+from typer import Typer
+from typer.testing import CliRunner
+
+from benchmarks.quality.__main__ import main
+from benchmarks.quality.measures import best_of_pixel, colourfulness, rmse, smooth_gradient, variance
+from benchmarks.quality.methods import Bits, Colors
+from benchmarks.quality.records import Record, Reference, measure
+from benchmarks.quality.subset import Subset
+from training.baselines.checkpoint import BaselineColorizer, save_baseline
+from training.baselines.decoder import DecoderConfig
+
+app = Typer()
+app.command()(main)
+
+
+def flat(*rgb: float) -> np.ndarray:
+    return np.full((4, 4, 3), rgb, np.float32)
+
+
+def test_errors_of_known_samples() -> None:
+    samples = np.stack([flat(0, 0, 0), flat(0.5, 0.5, 0.5)])
+    np.testing.assert_allclose(rmse(samples, flat(0.5, 0.5, 0.5)), (0.5, 0))
+    expected = np.sqrt((0.09 / 3, (0.25 + 0.25 + 0.04) / 3))
+    np.testing.assert_allclose(rmse(samples, flat(0, 0, 0.3)), expected, rtol=1e-6)
+
+
+def test_each_channel_of_each_pixel_takes_its_best_sample() -> None:
+    truth = flat(0, 0, 0)
+    truth[:2] = 1
+    black, white = flat(0, 0, 0), flat(1, 1, 1)
+    assert best_of_pixel(np.stack([black, white]), truth) == 0
+    assert best_of_pixel(np.stack([black, black]), truth) == pytest.approx(0.5**0.5)
+    assert best_of_pixel(np.stack([black, white]), flat(0, 1, 0.5)) == pytest.approx((0.25 / 3) ** 0.5)
+
+
+class FakeMethod:
+    """Paints every pixel of sample i in a* = b* = 10·i."""
+
+    name = "fake"
+    settings: ClassVar[dict[str, object]] = {}
+
+    def colorize(self, photo: np.ndarray, samples: int, temperature: float, seed: int) -> Colors:
+        drawn = np.arange(samples, dtype=np.float32)[:, None, None, None] * 10 * np.ones((1, 2, 64, 64), np.float32)
+        return Colors(drawn, drawn[:3], drawn[:1], Bits(2.0, 3.5, np.arange(samples, dtype=float)))
+
+
+@pytest.fixture
+def record() -> Record:
+    photo = np.full((64, 64, 3), 128, np.uint8)
+    return measure(FakeMethod(), Reference(photo, np.zeros((2, 64, 64), np.float32)), 3, 1.0, 0)
+
+
+def test_errors_are_averaged_over_photos_after_the_root(record: Record) -> None:
+    records = [Record(dict.fromkeys(record.values, error)) for error in (0.01, 0.03)]
+    report: Any = Subset(records).report(8)
+    for name in ("best_of_8_pixel", "best_of_8_photo", "best_of_1", "temperature_0", "grey", "mean_colour"):
+        assert report[name] == pytest.approx(2)
+        # Drawn anew, two photos have means of 1, 2, 2 and 3; 256 replicates give their spread to some percent.
+        assert report["standard_errors"][name] == pytest.approx(0.5**0.5, rel=0.15)
+
+
+def test_a_record_of_known_colorings(record: Record) -> None:
+    values = record.values
+    assert values["zero"] == values["first"] == values["best_photo"] == pytest.approx(0, abs=1e-6)
+    # Samples lie 10·√2, 10·√2 and 20·√2 apart.
+    assert values["pairwise_difference"] == pytest.approx(40 * 2**0.5 / 3)
+    assert values["smooth_gradient"] == pytest.approx(0, abs=0.01)
+    assert (values["bits_per_dim"], values["truth_rank_without_noise"], values["truth_rank"]) == (2, 2 / 3, 1)
+    assert (values["truth_in_range_without_noise"], values["truth_in_range"]) == (1, 0)
+
+
+def test_gradients_count_where_the_lightness_is_smooth() -> None:
+    a = np.zeros((256, 256), np.float32)
+    a[:, 128:] = 40
+    lightness = np.full((256, 256), 60, np.float32)
+    red_half = painted(lightness, a)
+    # One column in 63 has a step of 40.
+    assert smooth_gradient(red_half) == pytest.approx(40 / 63, rel=0.01)
+    lightness[:, 128:] = 30
+    assert smooth_gradient(painted(lightness, a)) == pytest.approx(0, abs=0.01)
+
+
+def painted(lightness: np.ndarray, a: np.ndarray) -> np.ndarray:
+    return skimage.color.lab2rgb(np.dstack((lightness, a, 0 * a))).astype(np.float32)
+
+
+def test_variance_over_samples() -> None:
+    assert variance(np.stack([flat(0, 0, 0), flat(1, 0, 0)])) == pytest.approx(0.25 / 3)
+    assert variance(np.stack([flat(0.2, 0.4, 0.6)] * 3)) == pytest.approx(0)
+
+
+def test_colourfulness() -> None:
+    assert colourfulness(flat(0.3, 0.3, 0.3)) == pytest.approx(0, abs=1e-5)
+    # All red: red−green is 255 and yellow−blue 127.5 everywhere, so only their means count.
+    assert colourfulness(flat(1, 0, 0)) == pytest.approx(0.3 * np.hypot(255, 127.5))
+    half = flat(1, 0, 0)
+    half[:2] = 0
+    spread = np.hypot(127.5, 63.75)
+    assert colourfulness(half) == pytest.approx(spread + 0.3 * spread)
+
+
+def test_one_object_for_each_subset(subsets: Path, tiny_weights: Path) -> None:
+    labels = subsets.parent / "labels.tsv"
+    labels.write_text("file\tclass_index\npets/0.png\t285\n")
+    arguments = ["--data", str(subsets), "--weights", str(tiny_weights), "--labels", str(labels), "--json", "-"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert [(name, figures["photos"]) for name, figures in report.items()] == [("people", 1), ("pets", 1), ("all", 2)]
+    for figures in report.values():
+        assert all(np.isfinite(value) for value in figures.values() if isinstance(value, float))
+        assert figures["best_of_8_pixel"] < figures["best_of_8_photo"] <= figures["best_of_1"]
+        assert figures["variance"] > 0
+        assert set(figures["standard_errors"]) < set(figures)
+    assert {name for name, figures in report.items() if "top_5" in figures} == {"pets", "all"}
+    assert {name for name, figures in report.items() if "kid_default" in figures} == {"all"}  # one photo is no set
+    assert report["pets"]["top_1_truth"] == 100
+
+
+def test_baselines_are_measured_beside(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    arguments = ["--data", str(subsets), "--weights", str(tiny_weights), "--no-judge", "--json", "-"]
+    for name in ("regression", "cvae"):
+        colorizer = BaselineColorizer(name, DecoderConfig(widths=(8, 8, 8), blocks=0, latent_channels=1))
+        nn.init.normal_(colorizer.baseline.decoder.last.weight)
+        save_baseline(colorizer, tmp_path / f"my-{name}.safetensors")
+        arguments += ["--baseline", str(tmp_path / f"my-{name}.safetensors")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    for figures in report.values():
+        regression, vae = figures["baselines"]["my-regression"], figures["baselines"]["my-cvae"]
+        assert regression["grey"] == vae["grey"] == figures["grey"]
+        assert regression["best_of_1"] == pytest.approx(regression["temperature_0"])
+        assert regression["variance"] == 0 < vae["variance"]
+        assert vae["best_of_8_pixel"] < vae["best_of_8_photo"]
+        assert "bits_per_dim" not in vae
+
+
+def test_labels_without_their_columns(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("photo\tclass\n")
+    result = CliRunner().invoke(
+        app, ["--data", str(subsets), "--weights", str(tiny_weights), "--labels", str(labels), "--no-judge"]
+    )
+    assert result.exit_code == 2
+    assert "a TSV with columns file and class_index" in result.stderr
+
+
+def test_labels_of_other_photos(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("file\tclass_index\n0.png\t285\n")  # without its folder
+    result = CliRunner().invoke(
+        app, ["--data", str(subsets), "--weights", str(tiny_weights), "--labels", str(labels), "--no-judge"]
+    )
+    assert result.exit_code == 2
+    assert "of 0.png" in " ".join(result.stderr.split())
+
+
+def test_temperature_zero_has_no_variance(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.json"
+    arguments = ["--data", str(subsets), "--weights", str(tiny_weights), "--temperature", "0", "--no-judge"]
+    arguments += ["--json", str(out)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    for figures in json.loads(out.read_text()).values():
+        assert figures["variance"] == 0
+        assert figures["best_of_1"] == pytest.approx(figures["temperature_0"])
