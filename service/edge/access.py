@@ -19,7 +19,7 @@ __all__ = ["METRICS_PATH", "OPEN_PATHS", "Access", "allow_origins"]
 
 OPEN_PATHS = {
     "/",
-    "/page/{name}",
+    "/page/{name:path}",
     "/docs",
     "/docs/oauth2-redirect",
     "/redoc",
