@@ -13,19 +13,22 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 
 .PHONY: serve test check audit lock image docker-test cluster-test train eval bench docs format clean
 
-.venv/installed: pyproject.toml
-	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
-	@echo "Installing into .venv; the first time this fetches torch and takes minutes."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	touch $@
+.NOTPARALLEL: # all targets share .venv
 
-serve: .venv/installed  ## serve on http://localhost:$(PORT)
+# what a target needs: .venv/for-serving, or .venv/for- and the name of an extra in pyproject.toml
+.venv/for-%: pyproject.toml install.py
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	@echo "Installing into .venv; the first time this fetches torch and takes a minute or more."
+	$(BIN)/python install.py $(filter-out serving,$*)
+	@touch $@
+
+serve: .venv/for-serving  ## serve on http://localhost:$(PORT)
 	MALLOC_ARENA_MAX=8 $(BIN)/tintflow serve --port $(PORT)
 
-test: .venv/installed  ## all tests but the slow, GPU, Docker and cluster ones
+test: .venv/for-test  ## all tests but the slow, GPU, Docker and cluster ones
 	$(BIN)/pytest -m 'not slow and not gpu and not docker and not cluster'
 
-check: .venv/installed  ## format, lint, types, import rules
+check: .venv/for-dev  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -34,7 +37,7 @@ check: .venv/installed  ## format, lint, types, import rules
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/kubernetes-validate --strict --quiet --no-warn deploy/*.yaml
 
-lock: .venv/installed  ## pin what the images hold
+lock: .venv/for-serving  ## pin what the images hold
 	$(LOCK) --extra otel --output-file docker/requirements.lock pyproject.toml
 	$(LOCK) --extra ray --constraints docker/requirements.lock --excludes docker/requirements.lock \
 	  --output-file docker/ray.lock pyproject.toml
@@ -43,33 +46,33 @@ image:  ## build $(IMAGE), the CPU image
 	$(DOCKER) build --target cpu --build-arg BASE_IMAGE=$(BASE_IMAGE) $(DOCKER_BUILD) --tag $(IMAGE) \
 	  --file docker/Dockerfile .
 
-docker-test: .venv/installed image  ## build the CPU image, run it with few rights, and test it
+docker-test: .venv/for-test image  ## build the CPU image, run it with few rights, and test it
 	DOCKER=$(DOCKER) TINTFLOW_IMAGE=$(IMAGE) $(BIN)/pytest -m docker -s -v tests/docker
 
-cluster-test: .venv/installed  ## serve and work in bulk on a Ray cluster of two nodes on this machine
+cluster-test: .venv/for-test  ## serve and work in bulk on a Ray cluster of two nodes on this machine
 	$(BIN)/pytest -m cluster -s -v tests/cluster
 
-audit: .venv/installed  ## look for known vulnerabilities of what the images hold, in VULNERABILITIES: pypi or osv
+audit: .venv/for-serving  ## look for known vulnerabilities of what the images hold, in VULNERABILITIES: pypi or osv
 	test -x .venv/audit/bin/pip-audit || { $(BIN)/python -m venv .venv/audit && \
 	  .venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
 	.venv/audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
 	  --vulnerability-service $(VULNERABILITIES) --requirement docker/requirements.lock --requirement docker/ray.lock || \
 	  { echo 'Vulnerable, or not to be known: the list of vulnerabilities must be reached over the network.' >&2; exit 1; }
 
-train: .venv/installed  ## train every level on DATA for MINUTES minutes in all
+train: .venv/for-train  ## train every level on DATA for MINUTES minutes in all
 	$(BIN)/python -m training run --data $(DATA) --minutes $(MINUTES) --out runs/train --resume
 
-eval: .venv/installed  ## measure weights/ on DATA
+eval: .venv/for-eval  ## measure weights/ on DATA
 	$(BIN)/python -m benchmarks.quality --data $(DATA) --json -
 
-bench: .venv/installed  ## measure speed, beside peers from PyPI: some 20 minutes; figures in build/benchmarks
+bench: .venv/for-test  ## measure speed, beside peers from PyPI: some 20 minutes; figures in build/benchmarks
 	$(BIN)/python -m benchmarks.suite
 
-docs: .venv/installed  ## make the pictures of README and docs anew
+docs: .venv/for-test  ## make the pictures of README and docs anew
 	$(BIN)/python -m benchmarks.figures.pictures
 	$(BIN)/python -m benchmarks.figures.page_pictures
 
-format: .venv/installed
+format: .venv/for-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

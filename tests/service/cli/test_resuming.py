@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -179,9 +180,14 @@ def test_ctrl_c_and_the_same_command_goes_on(folder: Path) -> None:
     program = HELD.format(path=[str(folder)])
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TINTFLOW_")}
 
-    def start() -> subprocess.Popen[str]:
+    @contextmanager
+    def start() -> Iterator[subprocess.Popen[str]]:
         command = [sys.executable, "-c", program]
-        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)  # noqa: S603
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603
+            try:
+                yield process
+            finally:
+                process.kill()  # a test that fails does not wait for it
 
     with start() as process:
         give_up = time.monotonic() + 30

@@ -1,0 +1,126 @@
+"""The installer: pip's configuration reaches uv, and torch comes from the source that fits the machine."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PLAIN = "torch comes from the plain index"
+
+
+@pytest.fixture
+def install() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("install", ROOT / "install.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("configuration", "variables"),
+    [
+        ("", {}),
+        ("global.index-url='https://a/simple'", {"UV_DEFAULT_INDEX": "https://a/simple"}),
+        ("install.extra-index-url='https://a/\\nhttps://b/'", {"UV_INDEX": "https://a/ https://b/"}),
+        ("global.find-links='/one\\n/two'\nglobal.timeout='9'", {"UV_FIND_LINKS": "/one,/two"}),
+        (":env:.cert='/mine.pem'\nglobal.cert='/yours.pem'", {"SSL_CERT_FILE": "/mine.pem"}),
+        ("global.cert='/a.pem'\ninstall.cert='/b.pem'\nfreeze.cert='/c.pem'", {"SSL_CERT_FILE": "/b.pem"}),
+    ],
+)
+def test_uv_is_told_what_pip_is_configured_with(install, configuration: str, variables: dict[str, str]) -> None:
+    assert install.uv_variables(configuration) == variables
+
+
+def test_torch_keeps_to_the_ranges_of_all_that_is_installed(install) -> None:
+    serving, training, everything = (list(install.torch_requirements(extra)) for extra in ("", "train", "dev"))
+    assert len(serving) == 1
+    assert serving[0].startswith("torch>=")
+    assert set(serving) < set(training) == set(everything)
+
+
+@pytest.fixture
+def machine(install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """A machine whose uv answers as a line of shell says; returns what it was asked."""
+    monkeypatch.delenv("UV_TORCH_BACKEND", raising=False)
+    monkeypatch.setenv("UV_FIND_LINKS", "/wheels")
+    monkeypatch.setattr(install, "UV", tmp_path / "uv")
+    monkeypatch.setattr(install, "PROBE_SECONDS", 1)
+
+    def run(answer: str, gpu: bool = False) -> list[str]:
+        asked = tmp_path / "asked"
+        install.UV.write_text(f'#!/bin/sh\necho "$UV_FIND_LINKS $*" >> {asked}\n{answer}\n')
+        install.UV.chmod(0o755)
+        install.install_torch(["torch>=2"], gpu)
+        return asked.read_text().splitlines()
+
+    return run
+
+
+def test_without_a_gpu_the_wheels_at_hand_come_first(machine, capsys) -> None:
+    asked = machine('case "$UV_FIND_LINKS $*" in /wheels*--no-index*) exit 0;; *) exit 1;; esac')
+    assert capsys.readouterr().out == "No NVIDIA GPU: torch comes from /wheels.\n"
+    assert not [each for each in asked if "--torch-backend" in each]
+
+
+@pytest.mark.parametrize(("gpu", "chosen", "backend"), [(False, "", "cpu"), (True, "", "auto"), (False, "cu1", "cu1")])
+def test_pytorchs_index_is_asked_for_what_the_machine_runs(
+    machine, monkeypatch, capsys, gpu: bool, chosen: str, backend: str
+) -> None:
+    monkeypatch.setenv("UV_TORCH_BACKEND", chosen)
+    asked = machine('case "$*" in *--no-index*) exit 1;; esac', gpu)
+    assert f"torch>=2 --torch-backend {backend}" in asked[-1]
+    assert "--dry-run" not in asked[-1]
+    assert "torch comes from PyTorch's own index" in capsys.readouterr().out
+    assert gpu or chosen or any("/wheels" in each for each in asked)
+    assert not (gpu or chosen) or sum("--no-index" in each for each in asked) == 1  # the look at what is there
+
+
+@pytest.mark.parametrize("answer", ["exit 2", 'case "$*" in *--torch-backend*) exec sleep 60;; *) exit 1;; esac'])
+def test_where_pytorchs_index_fails_or_hangs_the_plain_one_follows_within_seconds(machine, capsys, answer) -> None:
+    before = time.monotonic()
+    machine(answer)
+    assert time.monotonic() - before < 20
+    assert PLAIN in capsys.readouterr().out
+
+
+def test_an_index_that_fails_after_it_has_answered_is_left_too(machine, capsys) -> None:
+    machine('case "$*" in *--dry-run*) exit 0;; *) exit 1;; esac')
+    assert PLAIN in capsys.readouterr().out
+
+
+def test_what_is_there_already_stays(machine, capsys) -> None:
+    assert len(machine("exit 0")) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_the_real_uv_takes_a_wheel_at_hand(install, tmp_path: Path, monkeypatch, capsys) -> None:
+    if not install.UV.exists():
+        pytest.skip("no uv beside this Python: install.py puts it there")
+    monkeypatch.delenv("UV_TORCH_BACKEND", raising=False)
+    environment = tmp_path / "environment"
+    subprocess.run([install.UV, "venv", "--quiet", "--python", sys.executable, environment], check=True)  # noqa: S603
+    monkeypatch.setattr(sys, "executable", str(environment / "bin" / "python"))
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    with zipfile.ZipFile(wheels / "torch-99.0+cpu-py3-none-any.whl", "w") as wheel:
+        folder = "torch-99.0+cpu.dist-info"
+        wheel.writestr("torch.py", "")
+        wheel.writestr(f"{folder}/METADATA", "Metadata-Version: 2.1\nName: torch\nVersion: 99.0+cpu\n")
+        wheel.writestr(f"{folder}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{folder}/RECORD", f"torch.py,,\n{folder}/METADATA,,\n{folder}/WHEEL,,\n{folder}/RECORD,,\n")
+    monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
+    monkeypatch.setenv("UV_NO_CACHE", "1")
+    install.install_torch(["torch>=2.6", "torch>=2.13"], gpu=False)
+    assert capsys.readouterr().out == f"No NVIDIA GPU: torch comes from {wheels}.\n"
+    assert list(environment.glob("lib/python3*/site-packages/torch-99.0+cpu.dist-info"))
+    shutil.rmtree(wheels)
+    install.install_torch(["torch>=2.6"], gpu=False)
+    assert capsys.readouterr().out == ""
