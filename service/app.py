@@ -11,12 +11,13 @@ from fastapi_offline import FastAPIOffline
 from service.edge.access import Access, allow_origins
 from service.edge.security_headers import SecurityHeaders
 from service.edge.slow_readers import Sending
-from service.engine import Engine, Load
+from service.engine import Engine
 from service.http import problems, site
 from service.http.compat import open_inference, openai_images
 from service.http.openapi import describe_schemas
 from service.http.routes import router
-from service.scheduling.batching import Network
+from service.loading import Load
+from service.network import Network
 from service.settings import Settings
 from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics

@@ -1,9 +1,25 @@
-"""How the service gets the trained model."""
+"""Loading: the trained model, warmed up, and a task that shows whether it still works."""
 
-from model.protocol import Colorizer
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from model.protocol import Colorizer, DrawTask, SampleOptions, Steps
 from service.settings import Settings
 
-__all__ = ["load_colorizer"]
+__all__ = ["Load", "Loaded", "load_and_warm_up", "load_colorizer"]
+
+Load = Callable[[Settings], Steps]
+WARM_UP_SIDE = 256  # pixels
+
+
+class Loaded(NamedTuple):
+    """A model that has colorized once."""
+
+    steps: Steps
+    canary: DrawTask
+    """a small task, for health checks"""
 
 
 def load_colorizer(settings: Settings) -> Colorizer:
@@ -20,3 +36,15 @@ def load_colorizer(settings: Settings) -> Colorizer:
     colorizer = load_colorizer(found[0], settings.device)
     one_thread_each()  # passes run side by side
     return colorizer
+
+
+def load_and_warm_up(load: Load, settings: Settings) -> Loaded:
+    """Load the model and colorize a ramp with it, so that the first request is as fast as any."""
+    steps = load(settings)
+    ramp = np.linspace(0, 255, WARM_UP_SIDE).astype(np.uint8)
+    photo = np.tile(ramp, (WARM_UP_SIDE, 1))
+    canary = DrawTask(steps.shrink(photo), SampleOptions(n=1, seed=0))
+    (drawn,) = steps.draw_all([canary])
+    for _ in steps.finish(photo, drawn):
+        pass
+    return Loaded(steps, canary)

@@ -26,8 +26,7 @@ from benchmarks.report import add_json_option, write
 from benchmarks.running import made_up_photo, running
 from model.protocol import Drawn, DrawTask, ModelInfo
 from service.cluster.serve import Ingress, Model
-from service.engine import load_and_warm_up
-from service.loading import load_colorizer
+from service.loading import load_and_warm_up, load_colorizer
 from service.settings import Settings
 
 __all__ = ["main"]
@@ -71,7 +70,7 @@ class ServeBatch:
     async def _draw(self, items: list[tuple[DrawTask, int]]) -> list[Drawn]:
         return await asyncio.to_thread(self._colorizer.draw_all, [task for task, _ in items])
 
-    async def draw_all(self, task: DrawTask, latents: int) -> Drawn:
+    async def draw(self, task: DrawTask, latents: int) -> Drawn:
         """Draw one task's samples, in a batch with others."""
         return await cast(Any, self._draw)((task, latents))
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from math import isqrt
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from fastapi import FastAPI
 from ray import serve
@@ -22,19 +22,16 @@ from ray.util.metrics import Histogram
 
 from model.protocol import Drawn, DrawTask, Finished, Likelihood, ModelInfo, Photo, SmallPhoto
 from service.app import create_app
-from service.engine import State, load_and_warm_up
+from service.engine import State
 from service.errors import QueueFullError, ReplicaLostError
-from service.loading import load_colorizer
-from service.scheduling.batching import Batcher, Run
+from service.loading import Loaded, load_and_warm_up, load_colorizer
+from service.network import InProcess
+from service.scheduling.batching import Batcher
 from service.settings import Settings
 from service.telemetry import logs
 from service.telemetry.metrics import BATCH_SIZES
 
 __all__ = ["Ingress", "Model", "Replicas", "app"]
-
-ItemT = TypeVar("ItemT")
-ResultT = TypeVar("ResultT")
-T = TypeVar("T")
 
 RETRY_SECONDS = 2
 GRACE_SECONDS = 130  # longer than TINTFLOW_DEADLINE_SECONDS: what was accepted is finished
@@ -61,23 +58,24 @@ class Model:
         logs.configure(settings.log_format)
         sizes = Histogram("tintflow_batch_size", "Latents in one batch of the model", boundaries=list(BATCH_SIZES))
         self._colorizer, self._canary = load_and_warm_up(load_colorizer, settings)
-        self._batcher = Batcher(settings.batch_latents, settings.batch_wait_seconds, sizes.observe)
+        batcher = Batcher(settings.batch_latents, settings.batch_wait_seconds, sizes.observe)
+        self._network = InProcess(batcher, self._colorizer)
 
     async def info(self) -> ModelInfo:
         """Say what is loaded."""
         return self._colorizer.info
 
-    async def draw_all(self, task: DrawTask, latents: int) -> Drawn:
+    async def draw(self, task: DrawTask, latents: int) -> Drawn:
         """Draw one task's samples, in a batch with others."""
-        return await self._batcher.submit(self._colorizer.draw_all, task, latents)
+        return await self._network.draw(task, latents)
 
-    async def score_all(self, photo: SmallPhoto, latents: int) -> Likelihood:
+    async def score(self, photo: SmallPhoto) -> Likelihood:
         """Score one photo, in a batch with others."""
-        return await self._batcher.submit(self._colorizer.score_all, photo, latents)
+        return await self._network.score(photo)
 
     async def check_health(self) -> None:
         """Draw a sample; where that fails, Ray replaces the replica."""
-        await self._batcher.submit(self._colorizer.draw_all, self._canary, 1)
+        await self._network.draw(self._canary, 1)
 
 
 @serve.deployment(
@@ -131,11 +129,11 @@ class RemoteSteps:
 
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
         """Work there."""
-        return [self._model.draw_all.remote(task, 1).result() for task in tasks]
+        return [self._model.draw.remote(task, 1).result() for task in tasks]
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
         """Work there."""
-        return [self._model.score_all.remote(photo, 1).result() for photo in photos]
+        return [self._model.score.remote(photo).result() for photo in photos]
 
     def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
         """Work here."""
@@ -143,7 +141,7 @@ class RemoteSteps:
 
 
 class Replicas:
-    """Replicas of the model in place of a network in this process; see `service.scheduling.batching.Network`."""
+    """Replicas of the model in place of a network in this process; see `service.network.Network`."""
 
     def __init__(self, model: DeploymentHandle[Model]) -> None:
         self._model = model
@@ -155,11 +153,26 @@ class Replicas:
         """How many requests wait."""
         return self._waiting
 
-    async def submit(self, run: Run[ItemT, ResultT], item: ItemT, latents: int) -> ResultT:
-        """Let a replica run its method of the same name. Raises what it raises, QueueFullError or ReplicaLostError."""
+    async def start(self, load: Callable[[], Loaded]) -> Loaded:
+        """Wait, beside the event loop, until the model answers."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, load)
+
+    async def draw(self, task: DrawTask, latents: int) -> Drawn:
+        """Let a replica draw. Raises what it raises, QueueFullError or ReplicaLostError."""
+        with self._asking():
+            return await self._model.draw.remote(task, latents)
+
+    async def score(self, photo: SmallPhoto) -> Likelihood:
+        """Let a replica score. Raises what it raises, QueueFullError or ReplicaLostError."""
+        with self._asking():
+            return await self._model.score.remote(photo)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Count a request that waits, and translate Ray's errors."""
         self._waiting += 1
         try:
-            return cast(ResultT, await getattr(self._model, run.__name__).remote(item, latents))
+            yield
         except BackPressureError as error:
             raise QueueFullError("as much as the limits allow waits for the model", RETRY_SECONDS) from error
         except LOST as error:
@@ -173,10 +186,6 @@ class Replicas:
     def coming(self) -> Iterator[None]:
         """Tell nobody: replicas do not wait for what may go to another."""
         yield
-
-    async def call(self, work: Callable[..., T], *arguments: object) -> T:
-        """Run something else beside the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def close(self) -> None:
         """Let the thread end."""

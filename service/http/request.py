@@ -4,7 +4,7 @@ import base64
 import binascii
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -15,7 +15,6 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from service.api.endpoints import Endpoint
-from service.engine import Engine
 from service.errors import (
     BodyTypeError,
     ClientGoneError,
@@ -29,6 +28,7 @@ from service.scheduling.backlog import Place
 __all__ = ["read_request"]
 
 P = TypeVar("P", bound=BaseModel)
+Runner = Callable[..., Awaitable[Any]]
 
 MARGIN_BYTES = 64 * 1024  # for all of a body that is not the file
 MAX_FIELD_BYTES = 16 * 1024  # of a multipart field that is not the file
@@ -39,9 +39,11 @@ MESSAGES = {"extra_forbidden": "unknown field", "missing": "this field is requir
 
 
 async def read_request(
-    request: Request, engine: Engine, place: Place, endpoint: Endpoint[P], max_bytes: int
+    request: Request, place: Place, run: Runner, endpoint: Endpoint[P], max_bytes: int
 ) -> tuple[dict[str, bytes], P]:
     """Return the uploaded files, by the names of their fields, and the parameters.
+
+    place: holds the bytes that came in. run: runs a function beside the event loop.
 
     Raises BodyTypeError, UploadTooLargeError as soon as too much has come in, MalformedBodyError, ParameterError,
     ClientGoneError, QueueFullError.
@@ -53,7 +55,7 @@ async def read_request(
         if media_type == "application/json":
             in_base64 = math.ceil(max_bytes / 3) * 4
             body = await _limited(request, place, endpoint, in_base64, max_bytes).body()
-            return await engine.in_codec_thread(_parse_json, body, endpoint, max_bytes)
+            return await run(_parse_json, body, endpoint, max_bytes)
     except ClientDisconnect as error:
         raise ClientGoneError("the client closed the connection while sending") from error
     raise BodyTypeError(f"Content-Type: expected multipart/form-data or application/json, got {media_type or 'none'}")

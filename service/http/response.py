@@ -11,8 +11,8 @@ from model.protocol import HintMatch
 from service.api.parameters import Parameters
 from service.api.schemas import Coloring, ColorizationResponse, HintReport, Timings
 from service.codecs.encoding import MEDIA_TYPES, OutputFormat
-from service.engine import Colorization
 from service.errors import NotAcceptableError
+from service.pipeline import Colorization
 
 __all__ = ["Form", "choose_form", "render"]
 

@@ -94,12 +94,12 @@ def described(endpoint: Endpoint[Any]) -> dict[str, Any]:
 
 async def colorings(endpoint: ColorEndpoint[Any], request: Request, engine: Engine, settings: Settings) -> Response:
     """Answer a request for colorings."""
-    async with engine.accept() as place:
-        uploads, parameters = await read_request(request, engine, place, endpoint, settings.max_bytes)
+    async with engine.accept() as pipeline:
+        uploads, parameters = await read_request(request, pipeline.place, pipeline.run, endpoint, settings.max_bytes)
         form = choose_form(request.headers.get("accept"), parameters)
-        work = engine.colorize(place, endpoint, uploads, parameters, form.output_format)
+        work = pipeline.colorize(endpoint, uploads, parameters, form.output_format)
         colorization = await _while_connected(request, work)
-        return await engine.in_codec_thread(render, colorization, form)
+        return await pipeline.run(render, colorization, form)
 
 
 @router.post(
@@ -149,9 +149,9 @@ async def create_interpolations(request: Request, engine: EngineOf, settings: Se
 @router.post("/v1/likelihoods", summary="Say how plausible a photo's own colours are", **described(LIKELIHOODS))
 async def create_likelihoods(request: Request, engine: EngineOf, settings: SettingsOf) -> LikelihoodResponse:
     """Get the exact bits per dimension of a photo's own colours, given its own lightness."""
-    async with engine.accept() as place:
-        uploads, _ = await read_request(request, engine, place, LIKELIHOODS, settings.max_bytes)
-        return await _while_connected(request, engine.likelihood(place, LIKELIHOODS, uploads))
+    async with engine.accept() as pipeline:
+        uploads, _ = await read_request(request, pipeline.place, pipeline.run, LIKELIHOODS, settings.max_bytes)
+        return await _while_connected(request, pipeline.score(LIKELIHOODS, uploads))
 
 
 @router.get(

@@ -4,14 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
-__all__ = ["Batcher", "Network", "Run"]
+__all__ = ["Batcher", "Run"]
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -20,34 +20,6 @@ T = TypeVar("T")
 Run = Callable[[Sequence[ItemT]], list[ResultT]]
 
 log = structlog.get_logger()
-
-
-class Network(Protocol):
-    """Whoever runs the network for whatever waits, first come, first served; to be used in one event loop."""
-
-    @property
-    def depth(self) -> int:
-        """How many requests wait."""
-        ...
-
-    async def submit(self, run: Run[ItemT, ResultT], item: ItemT, latents: int) -> ResultT:
-        """Run `run` on a batch that holds the item, and return the item's result, or raise its error.
-
-        Cancelled, it drops the item, if its batch has not begun.
-        """
-        ...
-
-    def coming(self) -> AbstractContextManager[None]:
-        """Announce a request that will submit something soon."""
-        ...
-
-    async def call(self, work: Callable[..., T], *arguments: object) -> T:
-        """Run something else beside the event loop, on the network's thread where there is one."""
-        ...
-
-    def close(self) -> None:
-        """Drop what has not begun."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +31,7 @@ class _Job:
 
 
 class Batcher:
-    """Runs the network in this process; see Network.
+    """Runs work in batches on one thread, first come, first served; use it from one event loop.
 
     A batch begins as soon as the network is free. Only while other requests are on their way here, and the batch isn't
     full, it waits for them a little. A batch that fails is halved until the failure is one request's own.
@@ -82,7 +54,10 @@ class Batcher:
         return len(self._waiting)
 
     async def submit(self, run: Run[ItemT, ResultT], item: ItemT, latents: int) -> ResultT:
-        """Run `run` on a batch that holds the item; see Network."""
+        """Run `run` on a batch that holds the item, and return the item's result, or raise its error.
+
+        Cancelled, it drops the item, if its batch has not begun.
+        """
         job = _Job(run, item, latents, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
         self._change.set()

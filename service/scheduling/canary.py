@@ -4,9 +4,9 @@ import asyncio
 
 import structlog
 
-from model.protocol import DrawTask, Steps
+from model.protocol import DrawTask
 from service.errors import RetryLaterError
-from service.scheduling.batching import Network
+from service.network import Network
 
 __all__ = ["Canary"]
 
@@ -31,16 +31,16 @@ class Canary:
         """When to look again, where the model does not work."""
         return min(AGAIN_SECONDS, self._interval)
 
-    async def watch(self, colorizer: Steps, task: DrawTask) -> None:
+    async def watch(self, task: DrawTask) -> None:
         """Look again and again, until cancelled."""
         while True:
             await asyncio.sleep(self._interval if self.healthy else self.retry_seconds)
-            await self._look(colorizer, task)
+            await self._look(task)
 
-    async def _look(self, colorizer: Steps, task: DrawTask) -> None:
+    async def _look(self, task: DrawTask) -> None:
         try:
             async with asyncio.timeout(self._patience):
-                await self._network.submit(colorizer.draw_all, task, 1)
+                await self._network.draw(task, 1)
         except RetryLaterError:
             pass  # busy, which tells nothing of the model
         except Exception as error:  # whatever it is, it would have been a request's answer

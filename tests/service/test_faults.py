@@ -163,7 +163,7 @@ def test_clock_jumps(start, grey_png, monkeypatch, jump: float) -> None:
 @pytest.mark.parametrize("large", [True, False])
 def test_large_requests_do_not_stand_in_the_way(start, pool, encoded, grey_png, monkeypatch, large: bool) -> None:
     """As many large requests as there are threads are held at full size: small ones pass them by."""
-    monkeypatch.setattr("service.finishing.LARGE_PIXELS", 16 * 300 * 200 - 1 if large else 10**9)
+    monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 16 * 300 * 200 - 1 if large else 10**9)
     service = start(codec_threads=2)
     gate, held = threading.Event(), threading.Semaphore(0)
     finish = service.colorizer.finish

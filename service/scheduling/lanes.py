@@ -1,4 +1,4 @@
-"""Drawn samples become files: upsampled and encoded beside the network, one sample while the next is made."""
+"""Lanes: threads for full-size work, so that small requests never wait behind large ones."""
 
 import asyncio
 import time

@@ -1,0 +1,84 @@
+"""The network as the service sees it: `draw` and `score`, in this process or elsewhere."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from model.protocol import Drawn, DrawTask, Likelihood, SmallPhoto, Steps
+from service.loading import Loaded
+from service.scheduling.batching import Batcher
+
+__all__ = ["InProcess", "Network"]
+
+
+class Network(Protocol):
+    """Draws and scores for many requests, first come, first served. Use it from one event loop."""
+
+    @property
+    def depth(self) -> int:
+        """Number of requests that wait."""
+        ...
+
+    async def start(self, load: Callable[[], Loaded]) -> Loaded:
+        """Load the model beside the event loop. Call this once, before anything is drawn."""
+        ...
+
+    async def draw(self, task: DrawTask, latents: int) -> Drawn:
+        """Draw a task's samples; `latents` is how many candidates it takes.
+
+        Raises what the model raises. Cancelled, it drops the task, if its batch has not begun.
+        """
+        ...
+
+    async def score(self, photo: SmallPhoto) -> Likelihood:
+        """Score a photo's own colors; raises and cancels as `draw` does."""
+        ...
+
+    def coming(self) -> AbstractContextManager[None]:
+        """Announce a request that will draw or score soon."""
+        ...
+
+    def close(self) -> None:
+        """Drop what has not begun."""
+        ...
+
+
+class InProcess:
+    """The network in this process: requests that wait together share its passes; see Network."""
+
+    def __init__(self, batcher: Batcher, steps: Steps | None = None) -> None:
+        """steps: the loaded model, where there is no need to `start`."""
+        self._batcher = batcher
+        self._steps = steps
+
+    @property
+    def depth(self) -> int:
+        """Number of requests that wait."""
+        return self._batcher.depth
+
+    async def start(self, load: Callable[[], Loaded]) -> Loaded:
+        """Load the model on the network's thread."""
+        loaded = await self._batcher.call(load)
+        self._steps = loaded.steps
+        return loaded
+
+    async def draw(self, task: DrawTask, latents: int) -> Drawn:
+        """Draw a task's samples, in a batch with others; see Network."""
+        return await self._batcher.submit(self._loaded().draw_all, task, latents)
+
+    async def score(self, photo: SmallPhoto) -> Likelihood:
+        """Score a photo's own colors, in a batch with others; see Network."""
+        return await self._batcher.submit(self._loaded().score_all, photo, 1)
+
+    def coming(self) -> AbstractContextManager[None]:
+        """Announce a request that will draw or score soon."""
+        return self._batcher.coming()
+
+    def close(self) -> None:
+        """Drop what has not begun, and let the thread end."""
+        self._batcher.close()
+
+    def _loaded(self) -> Steps:
+        if self._steps is None:
+            raise RuntimeError("the network was not started")
+        return self._steps

@@ -1,0 +1,226 @@
+"""One photo's way: decode → shrink → draw → finish → encode."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from model.protocol import Drawn, DrawTask, HintMatch, SmallPhoto, Steps
+from service.api.endpoints import ColorEndpoint, Endpoint
+from service.api.parameters import Parameters, VariationParameters
+from service.api.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
+from service.codecs.decoding import DecodedPhoto
+from service.codecs.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
+from service.codecs.sandbox import Decoders
+from service.errors import OutputSizeError
+from service.network import Network
+from service.scheduling.backlog import Place
+from service.scheduling.lanes import Files, Lane, Lanes
+from service.settings import Settings
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import record_stages
+
+__all__ = ["Colorization", "Pipeline", "Sample", "Tools"]
+
+T = TypeVar("T")
+ColorP = TypeVar("ColorP", bound=Parameters)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One coloring as a file."""
+
+    index: int
+    data: bytes
+    media_type: str
+    bits_per_dim: float
+    latent_norm: float
+    hints: tuple[HintMatch, ...]
+
+
+@dataclass(frozen=True)
+class Colorization:
+    """N colorings of one photo as files, and what is known about them."""
+
+    id: str
+    created: int
+    """Unix time in seconds"""
+    model: str
+    seed: int
+    noise_seed: int | None
+    """seed of the noise; variations only"""
+    temperature: float
+    width: int
+    height: int
+    output_format: OutputFormat
+    samples: tuple[Sample, ...]
+    timings: dict[str, float]
+    """seconds: `decode`, `queue` (spent waiting for the network), `condition`, `sample`, `upsample`, `encode`"""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Everything that the requests of one process share."""
+
+    settings: Settings
+    metrics: Metrics
+    steps: Steps
+    network: Network
+    lanes: Lanes
+    decoders: Decoders
+    decoding: Executor
+    """threads that wait for the decoders"""
+
+
+class Pipeline:
+    """The steps of one accepted request. `Engine.accept` makes it, and holds its place and its deadline."""
+
+    def __init__(self, tools: Tools, place: Place) -> None:
+        self._tools = tools
+        self.place = place
+
+    async def colorize(
+        self,
+        endpoint: ColorEndpoint[ColorP],
+        uploads: Mapping[str, bytes],
+        parameters: ColorP,
+        output_format: OutputFormat,
+    ) -> Colorization:
+        """Turn uploads into encoded colorings. Cancelled, it drops what its threads have not begun.
+
+        Raises what `decode` raises, OutputSizeError, QueueFullError and ModelError.
+        """
+        timer = _Timer()
+        self.place.claim(latents=parameters.latents)
+        options = endpoint.options(parameters)
+        with self._tools.network.coming():
+            photo, reference = await self._decode(uploads)
+            timer.stop("decode")
+            lane = self._lane(self._claim_pixels(photo, parameters.samples, output_format))
+            small = await self._shrink(lane, photo)
+            wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)
+        drawn = await self._tools.network.draw(DrawTask(small, options, wanted), parameters.latents)
+        timer.stop("queue", but=drawn.timings)
+        files = await self._finish_and_encode(lane, photo, drawn, output_format, parameters.output_compression)
+        timer.seconds |= {"upsample": files.upsample_seconds, "encode": files.encode_seconds}
+        self._tools.metrics.samples.inc(len(files.data))
+        self._report("colorized", endpoint, photo, timer.seconds, samples=len(files.data))
+        facts = zip(drawn.indices, files.data, drawn.bits_per_dim, drawn.latent_norms, files.hints, strict=True)
+        return Colorization(
+            id=_new_id(endpoint),
+            created=int(time.time()),
+            model=self._tools.steps.info.name,
+            seed=parameters.seed,
+            noise_seed=parameters.noise_seed if isinstance(parameters, VariationParameters) else None,
+            temperature=drawn.temperature,
+            width=photo.width,
+            height=photo.height,
+            output_format=output_format,
+            samples=tuple(
+                Sample(index, data, MEDIA_TYPES[output_format], bits_per_dim, latent_norm, matches)
+                for index, data, bits_per_dim, latent_norm, matches in facts
+            ),
+            timings=timer.seconds,
+        )
+
+    async def score(self, endpoint: Endpoint[Any], uploads: Mapping[str, bytes]) -> LikelihoodResponse:
+        """Say how plausible a photo's own colors are. Raises what `decode` raises, QueueFullError and ModelError."""
+        timer = _Timer()
+        self.place.claim(latents=1)
+        with self._tools.network.coming():
+            photo, _ = await self._decode(uploads)
+            timer.stop("decode")
+            pixels = photo.width * photo.height
+            self.place.claim(pixels=pixels)
+            small = await self._shrink(self._lane(pixels), photo, with_chroma=True)
+        found = await self._tools.network.score(small)
+        timer.stop("queue", but=found.timings)
+        self._report("scored", endpoint, photo, timer.seconds)
+        return LikelihoodResponse(
+            id=_new_id(endpoint),
+            created=int(time.time()),
+            model=self._tools.steps.info.name,
+            width=photo.width,
+            height=photo.height,
+            bits_per_dim=found.bits_per_dim,
+            levels=[LevelBits(**asdict(level)) for level in found.levels],
+            timings=LikelihoodTimings(**timer.seconds),
+        )
+
+    async def run(self, work: Callable[..., T], *arguments: object) -> T:
+        """Run work of pure bytes and pixels beside the event loop."""
+        return await self._tools.lanes.small.run(work, *arguments)
+
+    async def _decode(self, uploads: Mapping[str, bytes]) -> tuple[DecodedPhoto, DecodedPhoto | None]:
+        """Decode the photo, and the reference if there is one, side by side."""
+        limit, loop, tools = self._tools.settings.max_pixels, asyncio.get_running_loop(), self._tools
+        work = (
+            loop.run_in_executor(tools.decoding, tools.decoders.decode, upload, limit, name)
+            for name, upload in uploads.items()
+        )
+        photos = dict(zip(uploads, await asyncio.gather(*work), strict=True))
+        return photos["image"], photos.get("reference")
+
+    def _claim_pixels(self, photo: DecodedPhoto, samples: int, output_format: OutputFormat) -> int:
+        """Return how many pixels all samples have, and claim them. Raises OutputSizeError and QueueFullError."""
+        check_output_size(photo.width, photo.height, output_format)
+        pixels, limit = samples * photo.width * photo.height, self._tools.settings.max_output_pixels
+        if pixels > limit:
+            raise OutputSizeError(f"n: {samples} × {photo.width}×{photo.height} pixels are more than {limit}")
+        self.place.claim(pixels=pixels)
+        return pixels
+
+    def _lane(self, pixels: int) -> Lane:
+        return self._tools.lanes.of(pixels)
+
+    async def _shrink(self, lane: Lane, photo: DecodedPhoto, with_chroma: bool = False) -> SmallPhoto:
+        return await lane.run(self._tools.steps.shrink, photo.pixels, with_chroma)
+
+    async def _finish_and_encode(
+        self, lane: Lane, photo: DecodedPhoto, drawn: Drawn, output_format: OutputFormat, quality: int
+    ) -> Files:
+        """Bring samples to the photo's size and encode them, one while the next is made."""
+
+        def to_file(image: NDArray[np.uint8]) -> bytes:
+            return encode(image, photo.alpha, output_format, quality)
+
+        return await lane.finish(self._tools.steps.finish(photo.pixels, drawn), to_file)
+
+    def _report(
+        self, event: str, endpoint: Endpoint[Any], photo: DecodedPhoto, timings: dict[str, float], **facts: int
+    ) -> None:
+        """Tell log, metrics and trace of a finished request."""
+        pixels = photo.width * photo.height
+        self._tools.metrics.pixels.inc(pixels)
+        for stage, seconds in timings.items():
+            self._tools.metrics.stage_seconds.labels(stage).observe(seconds)
+        record_stages(timings)
+        rounded = {stage: round(seconds, 4) for stage, seconds in timings.items()}
+        log.info(event, kind=endpoint.name, pixels=pixels, **facts, **rounded)
+
+
+class _Timer:
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def stop(self, step: str, but: Mapping[str, float] | None = None) -> None:
+        """End a step; `but` lists the parts of it that have names of their own."""
+        now, parts = time.perf_counter(), but or {}
+        self.seconds |= {step: max(now - self._last - sum(parts.values()), 0.0), **parts}
+        self._last = now
+
+
+def _new_id(endpoint: Endpoint[Any]) -> str:
+    return f"{endpoint.name}-{uuid.uuid4().hex}"
