@@ -5,6 +5,7 @@ import secrets
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from model.protocol import Hint, InterpolationPath, Rank, Select
 from service.codecs.encoding import OutputFormat
@@ -57,6 +58,17 @@ def _numbers(value: Any) -> Any:
         return value
     parts = [part.strip() for part in value.split(",")]
     return [int(part) if part.isdecimal() else part for part in parts]
+
+
+def _at_most(items: int) -> BeforeValidator:
+    """Refuse a longer array before its items are looked at: each could be at fault, and take its own words."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, list) and len(value) > items:
+            raise PydanticCustomError("too_long", f"expected at most {items} items, got {len(value)}")
+        return value
+
+    return BeforeValidator(check)
 
 
 def _levels(value: Any) -> Any:
@@ -170,7 +182,7 @@ class ColorizationParameters(Parameters):
         "highest likelihood",
         examples=["diverse"],
     )
-    hints: Annotated[tuple[PointColor, ...], BeforeValidator(_array)] = Field(
+    hints: Annotated[tuple[PointColor, ...], _at_most(MAX_HINTS), BeforeValidator(_array)] = Field(
         default=(),
         max_length=MAX_HINTS,
         description="colours that the colorings follow at points of the photo; in a form as a JSON array",
@@ -198,7 +210,9 @@ class VariationParameters(Parameters):
     strength: ZeroToOne = Field(
         default=0.5, description="0 = the coloring itself, 1 = independent of it", examples=[0.5]
     )
-    levels: Annotated[tuple[Literal[8, 16, 32, 64], ...] | None, BeforeValidator(_levels)] = Field(
+    levels: Annotated[
+        tuple[Literal[8, 16, 32, 64], ...] | None, _at_most(len(LEVELS["all"])), BeforeValidator(_levels)
+    ] = Field(
         default=None,
         description="sizes of the levels whose latents move: `coarse` = 8,16 (which colours), `fine` = 32,64 (their "
         "detail), `all`, or sizes; left out = all",
@@ -222,7 +236,7 @@ class TransferParameters(Parameters):
 
     n: Count = 4
     offset: Offset = 0
-    weights: Annotated[tuple[ZeroToOne, ...] | None, BeforeValidator(_numbers)] = Field(
+    weights: Annotated[tuple[ZeroToOne, ...] | None, _at_most(len(LEVELS["all"])), BeforeValidator(_numbers)] = Field(
         default=None,
         description="how much of each level, 8, 16, 32 and 64, comes from the reference: 1 copies its latents, 0 draws "
         "new ones; left out = 1,1,0,0",

@@ -1,7 +1,5 @@
 """The body of a request: multipart or JSON, read within the byte limit."""
 
-import base64
-import binascii
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -9,6 +7,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -23,6 +22,7 @@ from service.errors import (
     ParameterError,
     UploadTooLargeError,
 )
+from service.http.json_body import MAX_REST_BYTES, decode_file, split
 from service.scheduling.backlog import Place
 
 __all__ = ["read_request"]
@@ -30,9 +30,13 @@ __all__ = ["read_request"]
 P = TypeVar("P", bound=BaseModel)
 Runner = Callable[..., Awaitable[Any]]
 
-MARGIN_BYTES = 64 * 1024  # for all of a body that is not the file
 MAX_FIELD_BYTES = 16 * 1024  # of a multipart field that is not the file
 MAX_FIELDS = 32
+MAX_PROBLEMS = 20
+"""Maximum number of fields at fault that an answer names."""
+MAX_NAME_LENGTH = 64  # of a field, in an answer
+MAX_MESSAGE_LENGTH = 240
+CHARSETS = ("", "utf-8", "utf8", "us-ascii")
 
 MESSAGES = {"extra_forbidden": "unknown field", "missing": "this field is required"}
 """pydantic's error types that read better in other words"""
@@ -48,7 +52,7 @@ async def read_request(
     Raises BodyTypeError, UploadTooLargeError as soon as too much has come in, MalformedBodyError, ParameterError,
     ClientGoneError, QueueFullError.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = _media_type(request)
     try:
         if media_type == "multipart/form-data":
             return await _read_multipart(request, place, endpoint, max_bytes)
@@ -61,13 +65,22 @@ async def read_request(
     raise BodyTypeError(f"Content-Type: expected multipart/form-data or application/json, got {media_type or 'none'}")
 
 
+def _media_type(request: Request) -> str:
+    """Return the body's media type. Raises MalformedBodyError for a charset other than UTF-8: some take seconds."""
+    media_type, parameters = parse_options_header(request.headers.get("content-type", ""))
+    charset = parameters.get(b"charset", b"").decode("latin-1").lower()
+    if charset not in CHARSETS:
+        raise MalformedBodyError(f"Content-Type: expected charset=utf-8, got {charset[:MAX_NAME_LENGTH]!r}")
+    return media_type.decode("latin-1").strip().lower()
+
+
 def _limited(request: Request, place: Place, endpoint: Endpoint[Any], bytes_per_file: int, max_bytes: int) -> Request:
     """Return the same request, whose body raises UploadTooLargeError once it is longer than all files may be.
 
     What has come in is held in the request's place.
     """
     fields = " and ".join(endpoint.files)
-    max_body_bytes = len(endpoint.files) * bytes_per_file + MARGIN_BYTES
+    max_body_bytes = len(endpoint.files) * bytes_per_file + MAX_REST_BYTES
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_body_bytes:
         raise _too_large(fields, max_bytes)
@@ -105,18 +118,17 @@ async def _read_multipart(
             return await _parse_form(form, endpoint, max_bytes)
     except HTTPException as error:
         raise MalformedBodyError(f"body: {error.detail}") from error
-    except UnicodeError as error:
-        raise MalformedBodyError("body: not text in the charset that Content-Type names") from error
 
 
 async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> tuple[dict[str, bytes], P]:
     items = [(name.removesuffix("[]"), value) for name, value in form.multi_items()]  # `image[]`: an array of one
     counts = Counter(name for name, _ in items)
-    "".join(counts).encode()  # raises UnicodeError: some charsets make what no answer could name
-    twice = [FieldProblem(name, "given more than once") for name, count in counts.items() if count > 1]
+    twice = [_problem(name, "given more than once") for name, count in counts.items() if count > 1]
     if twice:
         raise ParameterError(*twice)
     values = dict(items)
+    if sum(len(value) for value in values.values() if isinstance(value, str)) > MAX_REST_BYTES:
+        raise UploadTooLargeError(f"body: more than {MAX_REST_BYTES} bytes beside the files")
     files = {name: values.pop(name, None) for name in endpoint.files}
     # a file in another field is an unknown field: its name is all that matters
     texts = {name: value if isinstance(value, str) else "" for name, value in values.items()}
@@ -136,27 +148,12 @@ async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> 
 
 
 def _parse_json(body: bytes, endpoint: Endpoint[P], max_bytes: int) -> tuple[dict[str, bytes], P]:
+    texts, values = split(body, endpoint.files)
     try:
-        parsed = endpoint.request.model_validate_json(body)
+        parsed = endpoint.request.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        if not first["loc"]:  # it is about the body as a whole: not JSON, or not an object
-            raise MalformedBodyError(f"body: {first['msg']}") from error
         raise _parameter_error(error, endpoint) from error
-    texts = {name: getattr(parsed, name) for name in endpoint.files}
-    uploads = {name: _from_base64(name, text) for name, text in texts.items() if text is not None}
-    return _checked(uploads, max_bytes), parsed
-
-
-def _from_base64(field: str, text: str) -> bytes:
-    if text.startswith("data:"):
-        head, comma, text = text.partition(",")
-        if not comma or not head.endswith(";base64"):
-            raise ParameterError(FieldProblem(field, "expected a data URL in base64"))
-    try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError) as error:  # ValueError: letters beyond ASCII
-        raise ParameterError(FieldProblem(field, "expected base64 or a data URL")) from error
+    return {name: decode_file(name, text, max_bytes) for name, text in texts.items()}, parsed
 
 
 def _checked(uploads: dict[str, bytes], max_bytes: int) -> dict[str, bytes]:
@@ -167,13 +164,21 @@ def _checked(uploads: dict[str, bytes], max_bytes: int) -> dict[str, bytes]:
 
 
 def _parameter_error(error: ValidationError, endpoint: Endpoint[Any]) -> ParameterError:
-    """Name each field at fault, with what it expects and what it got, but for the content of files."""
+    """Name fields at fault, with what they expect and what they got, but for the content of files."""
     problems = []
-    for each in error.errors(include_url=False):
+    for each in error.errors(include_url=False)[:MAX_PROBLEMS]:
         field, *place = (str(part) for part in each["loc"])
         message = MESSAGES.get(each["type"])
         if message is None:
             got = "" if field in endpoint.files else f", got {each['input']!r:.40}"
             message = each["msg"] + got
-        problems.append(FieldProblem(field, ".".join(place) + ": " + message if place else message))
+        problems.append(_problem(field, ".".join(place) + ": " + message if place else message))
     return ParameterError(*problems)
+
+
+def _problem(field: str, message: str) -> FieldProblem:
+    return FieldProblem(_short(field, MAX_NAME_LENGTH), _short(message, MAX_MESSAGE_LENGTH))
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,142 @@
+"""JSON bodies: files are cut out first, and whatever else a body holds is short, or refused at once."""
+
+import base64
+import json
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from service.errors import MalformedBodyError, ParameterError, ServiceError, UploadTooLargeError
+from service.http import json_body
+from service.http.json_body import MAX_REST_BYTES, decode_file, split
+
+PATH = "/v1/colorizations"
+JSON = {"Content-Type": "application/json"}
+FILE = np.random.default_rng(0).bytes(10_000)
+ENCODED = base64.b64encode(FILE).decode()
+MANY = 10**9
+
+
+@pytest.mark.parametrize("text", [ENCODED, f"data:image/png;base64,{ENCODED}", base64.encodebytes(FILE).decode(), ""])
+@pytest.mark.parametrize(
+    "escape", [("", ""), ("/", r"\/"), ("+", r"\u002B"), ("A", r"\u0041"), ('"image"', r'"im\u0061ge"')]
+)
+@pytest.mark.parametrize("piece", [64, 1000, 10**6])
+def test_files_are_cut_out(monkeypatch, text: str, escape: tuple[str, str], piece: int) -> None:
+    monkeypatch.setattr(json_body, "PIECE_BYTES", piece)
+    values = {"n": 2, "image": text, "hints": [{"image": 'a"b\\'}]}
+    body = json.dumps(values).replace("\\\\", "\0")
+    if escape[0]:
+        body = body.replace(*escape)
+    files, rest = split(body.replace("\0", "\\\\").encode(), ("image", "reference"))
+    assert rest == values | {"image": ""}
+    assert decode_file("image", files["image"], MANY) == (FILE if text else b"")
+
+
+@pytest.mark.parametrize("text", ["AAA", "AA=A", "====", "ü", r"\u00e9", r"\q", r"\"", "AA==AAAA" * 100, "data:,AAAA"])
+def test_what_is_not_base64_is_refused(monkeypatch, text: str) -> None:
+    monkeypatch.setattr(json_body, "PIECE_BYTES", 64)
+    with pytest.raises(ParameterError, match="image: expected"):
+        decode_file("image", split(f'{{"image": "{text}"}}'.encode(), ("image",))[0]["image"], MANY)
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_decoded_whole() -> None:
+    with pytest.raises(UploadTooLargeError, match="image"):
+        decode_file("image", memoryview(ENCODED.encode()), len(FILE) - 1)
+
+
+@pytest.mark.parametrize("twice", ['"n": 1, "n": 2', '"image": "AAAA", "image": "AAAA"', '"hints": [{"x": 0, "x": 1}]'])
+def test_keys_given_twice_are_refused(service, twice: str) -> None:
+    answer = service.client.post(PATH, content=f"{{{twice}}}", headers=JSON)
+    assert (answer.status_code, answer.json()["errors"][0]["message"]) == (422, "given more than once")
+
+
+BOMBS = {
+    "empty hints": b'{"image":"x","hints":[' + b"{}," * 1_000_000 + b"{}]}",
+    "unknown fields": b"{" + b",".join(b'"%d":1' % i for i in range(300_000)) + b"}",
+    "a long name": b'{"' + b"a" * 4_000_000 + b'":1}',
+    "a long text": b'{"image":"x","prompt":"' + rb"\"" * 2_000_000 + b'"}',
+    "backslashes": b'{"image":"' + b"\\" * 4_000_000 + b'"}',
+    "quotes in a file": b'{"image":"' + rb"\"" * 2_000_000 + b'"}',
+    "a string without end": b'{"image":"x","prompt":"' + b"a" * 4_000_000,
+    "brackets": b"[" * 4_000_000,
+    "white space": b'{"image"' + b" " * 4_000_000 + b':"x"}',
+    "many short strings": b'{"a":[' + b'"",' * 1_000_000 + b'""]}',
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_costs_next_to_nothing(bomb: str) -> None:
+    started = time.process_time()
+    with pytest.raises(ServiceError):
+        split(BOMBS[bomb], ("image",))
+    assert time.process_time() - started < 1.0
+    tracemalloc.start()
+    with pytest.raises(ServiceError):
+        split(BOMBS[bomb], ("image",))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5_000_000
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_gets_a_short_answer(service, bomb: str) -> None:
+    answer = service.client.post(PATH, content=BOMBS[bomb], headers=JSON)
+    assert answer.status_code in (400, 413, 422)
+    assert len(answer.content) < 1000
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {f"unknown{i}": 1 for i in range(3000)},
+        {f"{i}" + "a" * 1500: "b" * 1500 for i in range(20)},
+        {"hints": [{}] * 5000},
+        {"hints": [{"x": "a" * 100, "y": "b" * 100, "color": "c" * 100}] * 32},
+    ],
+)
+def test_at_most_20_problems_are_reported_with_names_cut(service, fields: dict) -> None:
+    body = json.dumps({"image": ENCODED} | fields)
+    assert len(body) - len(ENCODED) < MAX_REST_BYTES
+    answer = service.client.post(PATH, content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameters")
+    problems = answer.json()["errors"]
+    assert 1 <= len(problems) <= 20
+    assert max(len(each["field"]) for each in problems) <= 64
+    assert len(answer.content) < MAX_REST_BYTES / 4
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "item", "most"),
+    [
+        (PATH, "hints", {}, 32),
+        ("/v1/variations", "levels", 7, 4),
+        ("/v1/transfers", "weights", 7, 4),
+    ],
+)
+@pytest.mark.parametrize("as_form", [True, False])
+def test_arrays_are_counted_before_their_items_are_looked_at(
+    service, grey_png, path, field, item, most, as_form
+) -> None:
+    value = [item] * 1000
+    if as_form:
+        text = json.dumps(value) if field == "hints" else ",".join(map(str, value))
+        answer = service.post_to(path, grey_png, **{field: text})
+    else:
+        answer = service.client.post(path, json={"image": ENCODED, field: value})
+    (problem,) = (each for each in answer.json()["errors"] if each["field"] == field)
+    assert f"at most {most}" in problem["message"]
+
+
+def test_texts_of_a_form_are_bounded_together(service, grey_png) -> None:
+    answer = service.post(grey_png, **{f"unknown{i}": "a" * 16_000 for i in range(10)})
+    assert (answer.status_code, answer.json()["code"]) == (413, "upload_too_large")
+
+
+@pytest.mark.parametrize(("text", "words"), [(b"\xff", "UTF-8"), (rb"\ud800", "surrogate")])
+def test_text_that_is_no_unicode_is_refused(text: bytes, words: str) -> None:
+    for body in (b'{"n": "%s"}' % text, b'{"%s": 1}' % text):
+        with pytest.raises(MalformedBodyError, match=words):
+            split(body, ("image",))
