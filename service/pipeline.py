@@ -3,16 +3,18 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from model.protocol import Drawn, DrawTask, HintMatch, SmallPhoto, Steps
+from model.protocol import DrawTask, HintMatch, SmallPhoto, Steps
 from service.api.endpoints import ColorEndpoint, Endpoint
 from service.api.parameters import Parameters, VariationParameters
 from service.api.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
@@ -22,7 +24,7 @@ from service.codecs.sandbox import Decoders
 from service.errors import OutputSizeError
 from service.network import Network
 from service.scheduling.backlog import Place
-from service.scheduling.lanes import Files, Lane, Lanes
+from service.scheduling.lanes import Lane, Lanes
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import record_stages
@@ -49,7 +51,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Colorization:
-    """N colorings of one photo as files, and what is known about them."""
+    """N colorings of one photo, and what is known about them before the first is a file."""
 
     id: str
     created: int
@@ -62,9 +64,11 @@ class Colorization:
     width: int
     height: int
     output_format: OutputFormat
-    samples: tuple[Sample, ...]
+    samples: AsyncGenerator[Sample]
+    """each as soon as it is encoded; threads are held until the last: do not wait for a client between two"""
     timings: dict[str, float]
-    """seconds: `decode`, `queue` (spent waiting for the network), `condition`, `sample`, `upsample`, `encode`"""
+    """seconds: `decode`, `queue` (spent waiting for the network), `condition`, `sample`; with the last sample come
+    `upsample` and `encode`"""
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,9 @@ class Pipeline:
         parameters: ColorP,
         output_format: OutputFormat,
     ) -> Colorization:
-        """Turn uploads into encoded colorings. Cancelled, it drops what its threads have not begun.
+        """Turn uploads into drawn colorings, which are finished and encoded as they are taken.
 
+        Cancelled or closed, it drops what its threads have not begun.
         Raises what `decode` raises, OutputSizeError, QueueFullError and ModelError.
         """
         timer = _Timer()
@@ -110,11 +115,19 @@ class Pipeline:
             wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)
         drawn = await self._tools.network.draw(DrawTask(small, options, wanted), parameters.latents)
         timer.stop("queue", but=drawn.timings)
-        files = await self._finish_and_encode(lane, photo, drawn, output_format, parameters.output_compression)
-        timer.seconds |= {"upsample": files.upsample_seconds, "encode": files.encode_seconds}
-        self._tools.metrics.samples.inc(len(files.data))
-        self._report("colorized", endpoint, photo, timer.seconds, samples=len(files.data))
-        facts = zip(drawn.indices, files.data, drawn.bits_per_dim, drawn.latent_norms, files.hints, strict=True)
+        to_file = partial(_encode, photo, output_format, parameters.output_compression)
+
+        async def samples() -> AsyncGenerator[Sample]:
+            facts = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
+            finished = self._tools.steps.finish(photo.pixels, drawn)
+            async with aclosing(lane.finish(finished, to_file, timer.seconds)) as files:
+                async for file in files:
+                    index, bits_per_dim, latent_norm = next(facts)
+                    media_type = MEDIA_TYPES[output_format]
+                    yield Sample(index, file.data, media_type, bits_per_dim, latent_norm, file.hints)
+            self._tools.metrics.samples.inc(len(drawn.indices))
+            self._report("colorized", endpoint, photo, timer.seconds, samples=len(drawn.indices))
+
         return Colorization(
             id=_new_id(endpoint),
             created=int(time.time()),
@@ -125,10 +138,7 @@ class Pipeline:
             width=photo.width,
             height=photo.height,
             output_format=output_format,
-            samples=tuple(
-                Sample(index, data, MEDIA_TYPES[output_format], bits_per_dim, latent_norm, matches)
-                for index, data, bits_per_dim, latent_norm, matches in facts
-            ),
+            samples=samples(),
             timings=timer.seconds,
         )
 
@@ -185,16 +195,6 @@ class Pipeline:
     async def _shrink(self, lane: Lane, photo: DecodedPhoto, with_chroma: bool = False) -> SmallPhoto:
         return await lane.run(self._tools.steps.shrink, photo.pixels, with_chroma)
 
-    async def _finish_and_encode(
-        self, lane: Lane, photo: DecodedPhoto, drawn: Drawn, output_format: OutputFormat, quality: int
-    ) -> Files:
-        """Bring samples to the photo's size and encode them, one while the next is made."""
-
-        def to_file(image: NDArray[np.uint8]) -> bytes:
-            return encode(image, photo.alpha, output_format, quality)
-
-        return await lane.finish(self._tools.steps.finish(photo.pixels, drawn), to_file)
-
     def _report(
         self, event: str, endpoint: Endpoint[Any], photo: DecodedPhoto, timings: dict[str, float], **facts: int
     ) -> None:
@@ -220,6 +220,10 @@ class _Timer:
         now, parts = time.perf_counter(), but or {}
         self.seconds |= {step: max(now - self._last - sum(parts.values()), 0.0), **parts}
         self._last = now
+
+
+def _encode(photo: DecodedPhoto, output_format: OutputFormat, quality: int, image: NDArray[np.uint8]) -> bytes:
+    return encode(image, photo.alpha, output_format, quality)
 
 
 def _new_id(endpoint: Endpoint[Any]) -> str:

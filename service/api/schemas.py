@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 __all__ = [
     "Coloring",
+    "ColorizationDone",
     "ColorizationResponse",
     "HintReport",
     "LevelBits",
@@ -52,8 +53,8 @@ class Timings(BaseModel):
     encode: float = Field(examples=[0.045])
 
 
-class ColorizationResponse(BaseModel):
-    """N colorings of one photo."""
+class ColorizationDone(BaseModel):
+    """What is known about the colorings of one photo: the last event of a stream."""
 
     id: str = Field(examples=["colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
     created: int = Field(description="Unix time in seconds", examples=[1767225600])
@@ -63,8 +64,13 @@ class ColorizationResponse(BaseModel):
     temperature: float = Field(description="the one used", examples=[0.8])
     width: int = Field(description="of the photo, upright, and of every coloring", examples=[1024])
     height: int = Field(examples=[768])
-    data: list[Coloring]
     timings: Timings
+
+
+class ColorizationResponse(ColorizationDone):
+    """N colorings of one photo."""
+
+    data: list[Coloring]
 
 
 class LevelBits(BaseModel):

@@ -66,10 +66,17 @@ def _header(description: str, example: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}, "example": example}
 
 
+EVENTS_EXAMPLE = (
+    'event: coloring\ndata: {"index":0,"b64_json":"/9j/4AAQ…","media_type":"image/jpeg","bits_per_dim":2.91,…}\n\n'
+    'event: done\ndata: {"id":"colorization-5f0c…","seed":7,"temperature":0.8,…}\n\n'
+)
+
 COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The colorings: as JSON, a zip of files named by their index, or, for one alone, the bare image",
+        "description": "The colorings: as JSON, as events (each coloring as soon as it is made), as a zip of files "
+        "named by their index, or, for one alone, as the bare image",
         "content": {
+            "text/event-stream": {"schema": {"type": "string"}, "example": EVENTS_EXAMPLE},
             "application/zip": {"schema": BINARY},
             **{media_type: {"schema": BINARY} for media_type in MEDIA_TYPES.values()},
         },

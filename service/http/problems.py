@@ -19,8 +19,10 @@ __all__ = [
     "PROBLEMS",
     "ROUTER_CODES",
     "Problem",
+    "describe",
     "install",
     "internal_error",
+    "internal_problem",
     "known_error",
     "responses",
 ]
@@ -87,35 +89,38 @@ def _title(status: int) -> str:
     return TITLES.get(status) or HTTPStatus(status).phrase
 
 
-def _answer(
-    status: int,
-    code: str,
-    detail: str,
-    fields: list[FieldProblem] | None = None,
-    headers: dict[str, str] | None = None,
-) -> JSONResponse:
-    problem = Problem(title=_title(status), status=status, code=code, detail=detail, errors=fields)
+def _problem(status: int, code: str, detail: str, fields: list[FieldProblem] | None = None) -> Problem:
+    return Problem(title=_title(status), status=status, code=code, detail=detail, errors=fields)
+
+
+def _answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
     return JSONResponse(
-        problem.model_dump(exclude_none=True), status_code=status, headers=headers, media_type=MEDIA_TYPE
+        problem.model_dump(exclude_none=True), status_code=problem.status, headers=headers, media_type=MEDIA_TYPE
     )
 
 
-async def known_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer a service's or model's error by the table."""
+def describe(error: Exception) -> Problem:
+    """Return the problem that a service's or model's error is, by the table."""
     status, code = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
-    fields, headers, detail = None, {}, str(error)
+    fields, detail = None, str(error)
     if isinstance(error, ModelError):
         detail = detail.partition("\n")[0]  # below, libraries tell of their own insides
     if isinstance(error, errors.ParameterError):
         fields = list(error.problems)
     if isinstance(error, InputError):
         fields = [FieldProblem(error.name, str(error))]
-    request.state.code = code  # for the log and the metrics
+    return _problem(status, code, detail, fields)
+
+
+async def known_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer a service's or model's error by the table."""
+    problem, headers = describe(error), {}
+    request.state.code = problem.code  # for the log and the metrics
     if isinstance(error, errors.UnauthorizedError):
         headers["WWW-Authenticate"] = CHALLENGES[type(error)]
     if isinstance(error, errors.RetryLaterError):
         headers["Retry-After"] = str(error.retry_after_seconds)
-    return _answer(status, code, detail, fields, headers)
+    return _answer(problem, headers)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -124,7 +129,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     status = int(error.status_code)
     request.state.code = code = ROUTER_CODES.get(status, "http_error")
     detail = f"{request.method} {request.url.path}: {error.detail}"
-    return _answer(status, code, detail, headers=dict(error.headers or {}))
+    return _answer(_problem(status, code, detail), dict(error.headers or {}))
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -134,10 +139,14 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     return await known_error(request, errors.ParameterError(*found))
 
 
+def internal_problem() -> Problem:
+    """Return the problem that an error is which nobody foresaw; it is in the log, under the request's id."""
+    return _problem(*INTERNAL_ERROR, "unexpected error; quote this answer's X-Request-Id when you report it")
+
+
 def internal_error() -> JSONResponse:
-    """Answer an error that nobody foresaw; it is in the log, under the request's id."""
-    status, code = INTERNAL_ERROR
-    return _answer(status, code, "an unexpected error; the log knows it by this answer's X-Request-Id")
+    """Answer an error that nobody foresaw."""
+    return _answer(internal_problem())
 
 
 def install(app: FastAPI) -> None:

@@ -1,7 +1,8 @@
-"""The answer's form: JSON, a zip, or the bare image; chosen by the parameters and the Accept header together."""
+"""The answer's form: JSON, events, a zip, or the bare image; parameters and Accept header choose it together."""
 
 import base64
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -9,14 +10,15 @@ from fastapi import Response
 
 from model.protocol import HintMatch
 from service.api.parameters import Parameters
-from service.api.schemas import Coloring, ColorizationResponse, HintReport, Timings
+from service.api.schemas import Coloring, ColorizationDone, ColorizationResponse, HintReport, Timings
 from service.codecs.encoding import MEDIA_TYPES, OutputFormat
 from service.errors import NotAcceptableError
-from service.pipeline import Colorization
+from service.pipeline import Colorization, Sample
 
-__all__ = ["Form", "choose_form", "render"]
+__all__ = ["EVENTS", "Form", "choose_form", "coloring", "done", "render"]
 
 JSON = "application/json"
+EVENTS = "text/event-stream"
 ZIP = "application/zip"
 STAGES = ("decode", "condition", "sample", "upsample", "encode")
 
@@ -32,8 +34,9 @@ class Form:
 def choose_form(accept: str | None, parameters: Parameters) -> Form:
     """Choose the form that the Accept header likes best among those that the parameters leave open.
 
-    An explicit `response_format` leaves only itself open; else JSON, a zip and, for one coloring, the bare image are,
-    the image as JPEG, PNG or WebP unless `output_format` is explicit. Raises NotAcceptableError if none is acceptable.
+    An explicit `response_format` leaves only itself open: a zip, or base64, which JSON and events have. Else all forms
+    are, for one coloring also the bare image, as JPEG, PNG or WebP unless `output_format` is explicit.
+    Raises NotAcceptableError if none is acceptable.
     """
     offers = _offers(parameters)
     ranges = _parse_accept(accept or "*/*")
@@ -48,12 +51,12 @@ def choose_form(accept: str | None, parameters: Parameters) -> Form:
 
 def _offers(parameters: Parameters) -> list[Form]:
     chosen = parameters.output_format
-    json, archive = Form(JSON, chosen), Form(ZIP, chosen)
+    base64_forms, archive = [Form(JSON, chosen), Form(EVENTS, chosen)], Form(ZIP, chosen)
     if "response_format" in parameters.model_fields_set:
-        return [archive if parameters.response_format == "zip" else json]
+        return [archive] if parameters.response_format == "zip" else base64_forms
     formats: list[OutputFormat] = [chosen] if "output_format" in parameters.model_fields_set else list(MEDIA_TYPES)
     images = [Form(MEDIA_TYPES[each], each) for each in formats] if parameters.samples == 1 else []
-    return [json, archive, *images]
+    return [*base64_forms, archive, *images]
 
 
 def _parse_accept(accept: str) -> dict[str, float]:
@@ -78,31 +81,32 @@ def _preference(media_type: str, ranges: dict[str, float]) -> tuple[float, int]:
     return 0.0, 0
 
 
-def render(colorization: Colorization, form: Form) -> Response:
+def render(colorization: Colorization, samples: Sequence[Sample], form: Form) -> Response:
     """Build the answer. Takes time for base64 and the zip: not for the event loop."""
-    renderers = {JSON: _json, ZIP: _zip}
-    body = renderers.get(form.media_type, _bare)(colorization)
     headers = {"Server-Timing": _server_timing(colorization.timings), "Vary": "Accept"}
-    if form.media_type != JSON:
-        headers |= _facts(colorization)
+    if form.media_type == JSON:
+        body = _json(colorization, samples)
+    else:
+        body = _zip(colorization, samples) if form.media_type == ZIP else samples[0].data
+        headers |= _facts(colorization, samples)
     return Response(body, media_type=form.media_type, headers=headers)
 
 
-def _facts(colorization: Colorization) -> dict[str, str]:
+def _facts(colorization: Colorization, samples: Sequence[Sample]) -> dict[str, str]:
     """Return in headers what JSON says in its body; what belongs to a sample, comma-separated in their order."""
     facts = {
         "Tintflow-Id": colorization.id,
         "Tintflow-Model": colorization.model,
         "Tintflow-Seed": str(colorization.seed),
         "Tintflow-Temperature": str(colorization.temperature),
-        "Tintflow-Index": ", ".join(str(sample.index) for sample in colorization.samples),
-        "Tintflow-Bits-Per-Dim": ", ".join(str(sample.bits_per_dim) for sample in colorization.samples),
-        "Tintflow-Latent-Norm": ", ".join(str(sample.latent_norm) for sample in colorization.samples),
+        "Tintflow-Index": ", ".join(str(sample.index) for sample in samples),
+        "Tintflow-Bits-Per-Dim": ", ".join(str(sample.bits_per_dim) for sample in samples),
+        "Tintflow-Latent-Norm": ", ".join(str(sample.latent_norm) for sample in samples),
     }
     if colorization.noise_seed is not None:
         facts["Tintflow-Noise-Seed"] = str(colorization.noise_seed)
-    if colorization.samples[0].hints:
-        distances = (" ".join(f"{hint.delta_e:.2f}" for hint in sample.hints) for sample in colorization.samples)
+    if samples[0].hints:
+        distances = (" ".join(f"{hint.delta_e:.2f}" for hint in sample.hints) for sample in samples)
         facts["Tintflow-Delta-E"] = ", ".join(distances)
     return facts
 
@@ -111,8 +115,26 @@ def _server_timing(timings: dict[str, float]) -> str:
     return ", ".join(f"{stage};dur={1000 * seconds:.1f}" for stage, seconds in timings.items())
 
 
-def _json(colorization: Colorization) -> bytes:
-    answer = ColorizationResponse(
+def _json(colorization: Colorization, samples: Sequence[Sample]) -> bytes:
+    answer = ColorizationResponse(**dict(done(colorization)), data=[coloring(sample) for sample in samples])
+    return answer.model_dump_json(exclude_none=True).encode()
+
+
+def coloring(sample: Sample) -> Coloring:
+    """Return a sample as an answer holds it. Takes time for base64."""
+    return Coloring(
+        index=sample.index,
+        b64_json=base64.b64encode(sample.data).decode("ascii"),
+        media_type=sample.media_type,
+        bits_per_dim=sample.bits_per_dim,
+        latent_norm=sample.latent_norm,
+        hints=[_report(match) for match in sample.hints] or None,
+    )
+
+
+def done(colorization: Colorization) -> ColorizationDone:
+    """Return what an answer says beside the colorings, once the last of them is made."""
+    return ColorizationDone(
         id=colorization.id,
         created=colorization.created,
         model=colorization.model,
@@ -121,20 +143,8 @@ def _json(colorization: Colorization) -> bytes:
         temperature=colorization.temperature,
         width=colorization.width,
         height=colorization.height,
-        data=[
-            Coloring(
-                index=sample.index,
-                b64_json=base64.b64encode(sample.data).decode("ascii"),
-                media_type=sample.media_type,
-                bits_per_dim=sample.bits_per_dim,
-                latent_norm=sample.latent_norm,
-                hints=[_report(match) for match in sample.hints] or None,
-            )
-            for sample in colorization.samples
-        ],
         timings=Timings(**{stage: colorization.timings[stage] for stage in STAGES}),
     )
-    return answer.model_dump_json(exclude_none=True).encode()
 
 
 def _report(match: HintMatch) -> HintReport:
@@ -143,14 +153,10 @@ def _report(match: HintMatch) -> HintReport:
     return HintReport(color=color, delta_e=match.delta_e, delta_chroma=match.delta_chroma)
 
 
-def _bare(colorization: Colorization) -> bytes:
-    return colorization.samples[0].data
-
-
-def _zip(colorization: Colorization) -> bytes:
+def _zip(colorization: Colorization, samples: Sequence[Sample]) -> bytes:
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
-        for sample in colorization.samples:
+        for sample in samples:
             # ZipInfo without a date, so that the same images are the same bytes
             archive.writestr(zipfile.ZipInfo(f"{sample.index}.{colorization.output_format}"), sample.data)
     return buffer.getvalue()

@@ -1,7 +1,8 @@
 """The HTTP interface, version 1: each route validates, makes one call and answers."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
+from contextlib import aclosing
 from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
@@ -21,9 +22,11 @@ from service.api.endpoints import (
 from service.api.schemas import ColorizationResponse, LikelihoodResponse, Limits, Model, ModelList, Status
 from service.engine import Engine
 from service.http import problems
+from service.http.events import EventStream, write_event
 from service.http.openapi import COLORIZATION_ANSWERS, body
 from service.http.request import read_request
-from service.http.response import choose_form, render
+from service.http.response import EVENTS, Form, choose_form, coloring, done, render
+from service.pipeline import Colorization, Pipeline
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
@@ -93,13 +96,35 @@ def described(endpoint: Endpoint[Any]) -> dict[str, Any]:
 
 
 async def colorings(endpoint: ColorEndpoint[Any], request: Request, engine: Engine, settings: Settings) -> Response:
-    """Answer a request for colorings."""
-    async with engine.accept() as pipeline:
-        uploads, parameters = await read_request(request, pipeline.place, pipeline.run, endpoint, settings.max_bytes)
-        form = choose_form(request.headers.get("accept"), parameters)
-        work = pipeline.colorize(endpoint, uploads, parameters, form.output_format)
-        colorization = await _while_connected(request, work)
-        return await pipeline.run(render, colorization, form)
+    """Answer a request for colorings: all at once, or each as an event."""
+
+    async def work(stream: EventStream) -> Response | None:
+        async with engine.accept() as pipeline:
+            uploads, parameters = await read_request(
+                request, pipeline.place, pipeline.run, endpoint, settings.max_bytes
+            )
+            form = choose_form(request.headers.get("accept"), parameters)
+            making = pipeline.colorize(endpoint, uploads, parameters, form.output_format)
+            finish = _emit(making, pipeline, stream) if form.media_type == EVENTS else _collect(making, pipeline, form)
+            return await _while_connected(request, finish)
+
+    return await EventStream(request, 2 * settings.deadline_seconds).start(work)  # once to work, once to be read
+
+
+async def _collect(making: Awaitable[Colorization], pipeline: Pipeline, form: Form) -> Response:
+    colorization = await making
+    async with aclosing(colorization.samples) as samples:
+        made = [sample async for sample in samples]
+    return await pipeline.run(render, colorization, made, form)
+
+
+async def _emit(making: Awaitable[Colorization], pipeline: Pipeline, stream: EventStream) -> None:
+    stream.open()
+    colorization = await making
+    async with aclosing(colorization.samples) as samples:
+        async for sample in samples:
+            stream.emit(await pipeline.run(lambda each: write_event("coloring", coloring(each)), sample))
+    stream.emit(write_event("done", done(colorization)))
 
 
 @router.post(

@@ -2,17 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.protocol import Finished, HintMatch
 
-__all__ = ["Files", "Lane", "Lanes"]
+__all__ = ["File", "Lane", "Lanes"]
 
 LARGE_PIXELS = 8_000_000
 """Of all samples of a request together: those with more never stand in the way of others."""
@@ -23,15 +24,12 @@ T = TypeVar("T")
 Encode = Callable[[NDArray[np.uint8]], bytes]
 
 
-@dataclass
-class Files:
-    """What has become of a request's samples."""
+@dataclass(frozen=True)
+class File:
+    """One sample as a file."""
 
-    data: list[bytes] = field(default_factory=list)
-    hints: list[tuple[HintMatch, ...]] = field(default_factory=list)
-    upsample_seconds: float = 0.0
-    encode_seconds: float = 0.0
-    """what encoding took beyond upsampling"""
+    data: bytes
+    hints: tuple[HintMatch, ...]
 
 
 class Lane:
@@ -45,33 +43,56 @@ class Lane:
         """Run work beside the event loop."""
         return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    async def finish(self, images: Iterator[Finished], encode: Encode) -> Files:
-        """Pull images and encode each. Cancelled, it drops what has not begun."""
-        files = Files()
-        encodings: list[asyncio.Future[bytes]] = []
+    async def finish(
+        self, images: Iterator[Finished], encode: Encode, timings: dict[str, float]
+    ) -> AsyncGenerator[File]:
+        """Pull images, encode each beside the next, and yield them in order, each as soon as it is encoded.
+
+        timings: gets the seconds of `upsample`, and of `encode` what it took beyond upsampling.
+        The lane is held until the last file is taken: do not wait for a client between two. Closed or cancelled, it
+        drops what has not begun. Raises what `images` raises, after the files before it, and what `encode` raises.
+        """
         async with self._at_once:
-            started = time.perf_counter()
+            started, upsampling, more = time.perf_counter(), 0.0, True
+            failure: BaseException | None = None
+            pulling: asyncio.Future[tuple[Finished | None, float]] | None = None
+            encodings: deque[tuple[asyncio.Future[bytes], tuple[HintMatch, ...]]] = deque()
             try:
-                while True:
-                    begun = time.perf_counter()
-                    finished = await self.run(next, images, None)
-                    files.upsample_seconds += time.perf_counter() - begun
-                    if finished is None:
-                        break
-                    files.hints.append(finished.hints)
-                    encodings.append(self.run(encode, finished.image))
-                    if len(encodings) > ENCODED_AT_ONCE:
-                        await encodings[-1 - ENCODED_AT_ONCE]
-                files.data = await asyncio.gather(*encodings)
+                while more or encodings:
+                    if more and pulling is None and len(encodings) <= ENCODED_AT_ONCE:
+                        pulling = self.run(_pull, images, time.perf_counter())
+                    running: list[asyncio.Future[Any]] = [encoding for encoding, _ in [*encodings][:1]]
+                    if pulling is not None:
+                        running.append(pulling)
+                    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    if pulling is not None and pulling.done():
+                        failure = pulling.exception()
+                        finished, seconds = (None, 0.0) if failure else pulling.result()
+                        pulling, more = None, finished is not None
+                        upsampling += seconds
+                        if finished is not None:
+                            encodings.append((self.run(encode, finished.image), finished.hints))
+                    elif encodings[0][0].done():
+                        encoding, hints = encodings.popleft()
+                        yield File(encoding.result(), hints)
+                if failure is not None:
+                    raise failure
             finally:
-                for encoding in encodings:
-                    encoding.cancel()
-            files.encode_seconds = time.perf_counter() - started - files.upsample_seconds
-        return files
+                for left in (pulling, *(encoding for encoding, _ in encodings)):
+                    if left is not None:
+                        left.cancel()
+            timings["upsample"] = upsampling
+            timings["encode"] = time.perf_counter() - started - upsampling
 
     def close(self) -> None:
         """Drop what has not begun, and let the threads end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _pull(images: Iterator[Finished], submitted: float) -> tuple[Finished | None, float]:
+    """Return the next image, and the seconds since it was asked for."""
+    finished = next(images, None)
+    return finished, time.perf_counter() - submitted
 
 
 class Lanes:

@@ -1,0 +1,237 @@
+"""`Accept: text/event-stream`: each coloring is sent as soon as it is made."""
+
+import base64
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import structlog
+from PIL import Image
+
+from service.http import events as module
+
+EVENTS = {"Accept": "text/event-stream"}
+PATHS = {
+    "/v1/colorizations": {"n": 3, "seed": 7},
+    "/v1/variations": {"n": 3, "seed": 7, "index": 1, "noise_seed": 5},
+    "/v1/transfers": {"n": 3, "seed": 7},
+    "/v1/interpolations": {"steps": 3, "seed": 7, "index": 0, "to_index": 1},
+}
+PATIENCE_SECONDS = 60
+
+
+def parse(text: str) -> list[tuple[str, dict]]:
+    """Return (event, data) of a whole stream; comments are left out."""
+    assert text.endswith("\n\n")
+    found = []
+    for block in text.removesuffix("\n\n").split("\n\n"):
+        if not block.startswith(":"):
+            name, data = re.fullmatch(r"event: (\w+)\ndata: (.+)", block).groups()  # type: ignore[union-attr]
+            found.append((name, json.loads(data)))
+    return found
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def held(start, monkeypatch) -> Iterator[tuple]:
+    """A service that makes one coloring for each permit, and a function that gives permits."""
+    service, permits = start(), threading.Semaphore(0)
+    finish, made = service.colorizer.finish, []
+
+    def one_by_one(photo, drawn):
+        for each in finish(photo, drawn):
+            assert permits.acquire(timeout=PATIENCE_SECONDS)
+            made.append(each)
+            yield each
+
+    monkeypatch.setattr(service.colorizer, "finish", one_by_one)
+    yield service, permits.release, made
+    permits.release(100)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_events_say_what_json_says(service, grey_png: bytes, path: str) -> None:
+    fields = PATHS[path] | ({"reference": grey_png} if path == "/v1/transfers" else {})
+    answer = service.post_to(path, grey_png, EVENTS, **fields)
+    whole = service.post_to(path, grey_png, **fields).json()
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].partition(";")[0] == "text/event-stream"
+    assert answer.headers["cache-control"] == "no-store"
+    *colorings, (last, done) = parse(answer.text)
+    assert [name for name, _ in colorings] == ["coloring"] * 3
+    assert [data for _, data in colorings] == whole.pop("data")
+    assert last == "done"
+    varying = ("id", "created", "timings")
+    assert {**done, **dict.fromkeys(varying)} == {**whole, **dict.fromkeys(varying)}
+    assert set(done["timings"]) == set(whole["timings"])
+
+
+@pytest.mark.parametrize(
+    ("accept", "fields", "expected"),
+    [
+        ("text/event-stream", {"response_format": "b64_json"}, "text/event-stream"),
+        ("text/event-stream", {"response_format": "zip"}, "application/problem+json"),
+        ("text/*", {}, "text/event-stream"),
+        ("*/*", {}, "application/json"),
+        ("text/event-stream, application/json;q=0.5", {"n": 1}, "text/event-stream"),
+        ("text/event-stream;q=0.5, application/zip", {}, "application/zip"),
+    ],
+)
+def test_accept_chooses(service, grey_png: bytes, accept: str, fields: dict, expected: str) -> None:
+    answer = service.post(grey_png, {"Accept": accept}, **fields)
+    assert answer.headers["content-type"].partition(";")[0] == expected
+
+
+def test_a_coloring_comes_before_the_next_is_made(held, grey_png: bytes) -> None:
+    service, permit, made = held
+    form = {"files": {"image": grey_png}, "data": {"n": "3"}, "headers": EVENTS}
+    permit()
+    with service.client.stream("POST", "/v1/colorizations", **form) as answer:
+        lines = answer.iter_lines()
+        for count in (1, 2, 3):
+            assert next(lines) == "event: coloring"
+            assert json.loads(next(lines).removeprefix("data: "))["index"] == count - 1
+            assert next(lines) == ""
+            assert len(made) == count
+            permit()
+        assert next(lines) == "event: done"
+
+
+def test_what_is_wrong_before_the_first_coloring_is_a_problem(service, grey_png: bytes) -> None:
+    for answer in (service.post(grey_png, EVENTS, n=99), service.post(b"no image", EVENTS)):
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.status_code in {415, 422}
+
+
+@pytest.mark.parametrize(("error", "code"), [(MemoryError("foreseen by nobody"), "internal_error"), (None, "deadline")])
+def test_what_goes_wrong_later_is_an_event(start, grey_png: bytes, monkeypatch, error, code: str) -> None:
+    service = start(deadline_seconds=30 if error else 4)
+    finish = service.colorizer.finish
+
+    def failing(photo, drawn):
+        images = finish(photo, drawn)
+        yield next(images)
+        if error:
+            raise error
+        time.sleep(6)
+        yield next(images)
+
+    assert service.post(grey_png).status_code == 200  # all that starts has started
+    monkeypatch.setattr(service.colorizer, "finish", failing)
+    with structlog.testing.capture_logs() as lines:
+        answer = service.post(grey_png, EVENTS, n=2)
+        (coloring, _), (name, problem) = parse(answer.text)
+        eventually(lambda: any(line["event"] == "request" for line in lines))
+    assert (answer.status_code, coloring, name) == (200, "coloring", "error")
+    assert (problem["code"], problem["type"]) == (code, "about:blank")
+    assert "foreseen" not in answer.text
+    assert [line["code"] for line in lines if line["event"] == "request"] == [code]
+    assert service.client.get("/readyz").status_code == 200
+
+
+def test_silence_is_filled_with_comments(held, grey_png: bytes, monkeypatch) -> None:
+    service, permit, _ = held
+    monkeypatch.setattr(module, "KEEP_ALIVE_SECONDS", 0.05)
+    form = {"files": {"image": grey_png}, "data": {"n": "1"}, "headers": EVENTS}
+    with service.client.stream("POST", "/v1/colorizations", **form) as answer:
+        lines = answer.iter_lines()
+        assert [next(lines) for _ in range(4)] == [": keep-alive", ""] * 2
+        permit()
+        permit()
+        rest = "\n".join(lines) + "\n"
+    assert [name for name, _ in parse(rest.lstrip("\n"))] == ["coloring", "done"]
+
+
+def test_a_cut_connection_ends_the_work(held, grey_png: bytes) -> None:
+    service, permit, made = held
+    form = {"files": {"image": grey_png}, "data": {"n": "16"}, "headers": EVENTS}
+    permit()
+    with structlog.testing.capture_logs() as lines:
+        with service.client.stream("POST", "/v1/colorizations", **form) as answer:
+            assert next(answer.iter_lines()) == "event: coloring"
+        eventually(lambda: any(line["event"] == "request" for line in lines))
+    assert [line["code"] for line in lines if line["event"] == "request"] == ["client_gone"]
+    for _ in range(16):
+        permit()
+    time.sleep(0.5)
+    assert len(made) <= 2, "worked on for nobody"  # the one that was begun may end
+    assert service.client.get("/readyz").status_code == 200
+
+
+@contextmanager
+def unread(service, photo: bytes, n: int) -> Iterator[socket.socket]:
+    """A connection on which events were asked for, and nothing read."""
+    data = {"n": str(n), "seed": "7", "output_format": "png"}
+    request = service.client.build_request("POST", "/v1/colorizations", files={"image": photo}, data=data)
+    body = request.read()
+    head = ["POST /v1/colorizations HTTP/1.1", "Host: test", "Accept: text/event-stream", "Connection: close"]
+    head += [f"Content-Type: {request.headers['content-type']}", f"Content-Length: {len(body)}", "", ""]
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(PATIENCE_SECONDS)
+        connection.connect((service.client.base_url.host, service.client.base_url.port))
+        connection.sendall("\r\n".join(head).encode() + body)
+        yield connection
+
+
+@pytest.fixture
+def noise(encoded: Callable[..., bytes]) -> bytes:
+    """A photo whose colorings are of megabytes: more than sockets hold."""
+    levels = np.random.default_rng(0).integers(0, 256, (1200, 1200), np.uint8)
+    return encoded(Image.fromarray(levels))
+
+
+def test_a_slow_reader_gets_all_and_stands_in_nobodys_way(start, noise: bytes, grey_png: bytes) -> None:
+    service = start(codec_threads=1)
+    with unread(service, noise, n=2) as connection:
+        eventually(lambda: len(service.colorizer.finishing) == 2)
+        # all is made and nothing read: the place and the threads are free again
+        eventually(lambda: "tintflow_accepted_requests 0.0" in service.client.get("/metrics").text)
+        assert service.post(grey_png, n=1).status_code == 200
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    text = re.sub(rb"\r\n[0-9a-f]+\r\n", b"", b"\r\n" + body).removesuffix(b"\r\n").decode()  # chunks
+    whole = service.post(noise, n=2, seed=7, output_format="png").json()["data"]
+    *colorings, (last, _) = parse(text)
+    assert last == "done"
+    assert [base64.b64decode(data["b64_json"]) for _, data in colorings] == [
+        base64.b64decode(each["b64_json"]) for each in whole
+    ]
+
+
+def test_who_never_reads_is_left(start, noise: bytes) -> None:
+    service = start(deadline_seconds=10)
+    with structlog.testing.capture_logs() as lines, unread(service, noise, n=2) as connection:
+        eventually(lambda: any(line["event"] == "answer_not_read" for line in lines))
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"event: done" not in answer
+    assert not answer.endswith(b"0\r\n\r\n")  # so a client sees that it is not complete
+
+
+def test_it_is_documented(service) -> None:
+    paths = service.client.get("/openapi.json").json()["paths"]
+    for path in PATHS:
+        assert "text/event-stream" in paths[path]["post"]["responses"]["200"]["content"]
+
+
+def test_a_service_that_is_not_ready_says_so(start) -> None:
+    gate = threading.Event()
+    service = start(lambda _: gate.wait(PATIENCE_SECONDS))
+    answer = service.post(b"", EVENTS)
+    gate.set()
+    assert (answer.status_code, answer.json()["code"]) == (503, "loading")
+    assert int(answer.headers["retry-after"]) >= 1
