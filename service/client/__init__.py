@@ -5,7 +5,7 @@ with Client("http://localhost:8000") as client:
     answer.data[0].save("coloring.jpg")
 """
 
-from service.api.schemas import LikelihoodResponse, Model, ModelList
+from service.api.schemas import ColorizationDone, LikelihoodResponse, Model, ModelList
 from service.client.answers import Coloring, ColorizationResponse
 from service.client.client import AsyncClient, Client
 from service.client.errors import (
@@ -38,12 +38,16 @@ from service.client.requests import (
     TransferFields,
     VariationFields,
 )
+from service.client.streams import AsyncColoringStream, ColoringStream
 
 __all__ = [
     "AsyncClient",
+    "AsyncColoringStream",
     "AuthenticationError",
     "Client",
     "Coloring",
+    "ColoringStream",
+    "ColorizationDone",
     "ColorizationFields",
     "ColorizationResponse",
     "ConnectionFailedError",

@@ -2,17 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
-from pydantic import BaseModel
 
 from service.api.schemas import LikelihoodResponse, ModelList
+from service.client import calls
 from service.client.answers import ColorizationResponse
-from service.client.exchange import Outcome, Wait, exchange
+from service.client.exchange import Outcome, Wait, exchange, read
 from service.client.requests import (
     Call,
     ColorizationFields,
@@ -20,47 +19,17 @@ from service.client.requests import (
     PhotoSource,
     TransferFields,
     VariationFields,
-    form_values,
 )
+from service.client.streams import AsyncStreams, Streams
 
 __all__ = ["AsyncClient", "Client"]
 
 T = TypeVar("T")
-M = TypeVar("M", bound=BaseModel)
 
 URL = "http://localhost:8000"
 TIMEOUT = httpx.Timeout(150.0, connect=5.0)  # seconds; the service's own deadline is 120
 RETRIES = 3
 MAX_WAIT_SECONDS = 60.0
-
-MODELS = Call("GET", "/v1/models", ModelList.model_validate_json)
-
-
-def _post(path: str, photos: Mapping[str, PhotoSource | None], fields: Mapping[str, Any], answer: type[M]) -> Call[M]:
-    given = {name: photo for name, photo in photos.items() if photo is not None}
-    return Call("POST", path, answer.model_validate_json, given, form_values(fields))
-
-
-def _colorizations(image: PhotoSource, fields: ColorizationFields) -> Call[ColorizationResponse]:
-    return _post("/v1/colorizations", {"image": image}, fields, ColorizationResponse)
-
-
-def _variations(image: PhotoSource, fields: VariationFields) -> Call[ColorizationResponse]:
-    return _post("/v1/variations", {"image": image}, fields, ColorizationResponse)
-
-
-def _transfers(image: PhotoSource, reference: PhotoSource, fields: TransferFields) -> Call[ColorizationResponse]:
-    return _post("/v1/transfers", {"image": image, "reference": reference}, fields, ColorizationResponse)
-
-
-def _interpolations(image: PhotoSource, fields: InterpolationFields) -> Call[ColorizationResponse]:
-    values = {name: value for name, value in fields.items() if name != "reference"}
-    photos = {"image": image, "reference": fields.get("reference")}
-    return _post("/v1/interpolations", photos, values, ColorizationResponse)
-
-
-def _likelihoods(image: PhotoSource) -> Call[LikelihoodResponse]:
-    return _post("/v1/likelihoods", {"image": image}, {}, LikelihoodResponse)
 
 
 def _headers(api_key: str | None) -> dict[str, str]:
@@ -87,32 +56,34 @@ class Client:
     ) -> None:
         self._http = httpx.Client(base_url=url, headers=_headers(api_key), timeout=timeout, transport=transport)
         self._retries, self._max_wait = retries, max_wait
+        self.stream = Streams(lambda call: self._answer(call, stream=True))
+        """the same calls, whose colorings come one by one, each as soon as it is made"""
 
     def colorizations(self, image: PhotoSource, **fields: Unpack[ColorizationFields]) -> ColorizationResponse:
         """Get n colorings of a photo."""
-        return self._send(_colorizations(image, fields))
+        return self._send(calls.colorizations(image, fields))
 
     def variations(self, image: PhotoSource, **fields: Unpack[VariationFields]) -> ColorizationResponse:
         """Get more colorings like one of the same photo."""
-        return self._send(_variations(image, fields))
+        return self._send(calls.variations(image, fields))
 
     def transfers(
         self, image: PhotoSource, reference: PhotoSource, **fields: Unpack[TransferFields]
     ) -> ColorizationResponse:
         """Get colorings of a photo whose colours come from a reference."""
-        return self._send(_transfers(image, reference, fields))
+        return self._send(calls.transfers(image, reference, fields))
 
     def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> ColorizationResponse:
         """Get the colorings on the way from one to another, or to a reference's colours."""
-        return self._send(_interpolations(image, fields))
+        return self._send(calls.interpolations(image, fields))
 
     def likelihoods(self, image: PhotoSource) -> LikelihoodResponse:
         """Get the bits per dimension of a photo's own colours."""
-        return self._send(_likelihoods(image))
+        return self._send(calls.likelihoods(image))
 
     def models(self) -> ModelList:
         """Get what is loaded, and where it runs."""
-        return self._send(MODELS)
+        return self._send(calls.MODELS)
 
     def close(self) -> None:
         """Close the connections."""
@@ -127,6 +98,10 @@ class Client:
         self.close()
 
     def _send(self, call: Call[T]) -> T:
+        return read(call, self._answer(call, stream=False))
+
+    def _answer(self, call: Call[Any], stream: bool) -> httpx.Response:
+        """Return a good answer; of a stream, before its body is read."""
         with closing(exchange(self._http, call, self._retries, self._max_wait)) as steps:
             step = next(steps)
             while True:
@@ -135,14 +110,16 @@ class Client:
                     time.sleep(step.seconds)
                 else:
                     try:
-                        outcome = self._http.send(step)
+                        outcome = self._http.send(step, stream=stream)
+                        if not outcome.is_success:
+                            outcome.read()
                     except httpx.TransportError as error:
                         outcome = error
                 try:
                     step = steps.send(outcome)
                 except StopIteration as end:
-                    result: T = end.value
-                    return result
+                    answer: httpx.Response = end.value
+                    return answer
 
 
 class AsyncClient:
@@ -160,32 +137,34 @@ class AsyncClient:
     ) -> None:
         self._http = httpx.AsyncClient(base_url=url, headers=_headers(api_key), timeout=timeout, transport=transport)
         self._retries, self._max_wait = retries, max_wait
+        self.stream = AsyncStreams(lambda call: self._answer(call, stream=True))
+        """the same calls, whose colorings come one by one, each as soon as it is made"""
 
     async def colorizations(self, image: PhotoSource, **fields: Unpack[ColorizationFields]) -> ColorizationResponse:
         """Get n colorings of a photo."""
-        return await self._send(_colorizations(image, fields))
+        return await self._send(calls.colorizations(image, fields))
 
     async def variations(self, image: PhotoSource, **fields: Unpack[VariationFields]) -> ColorizationResponse:
         """Get more colorings like one of the same photo."""
-        return await self._send(_variations(image, fields))
+        return await self._send(calls.variations(image, fields))
 
     async def transfers(
         self, image: PhotoSource, reference: PhotoSource, **fields: Unpack[TransferFields]
     ) -> ColorizationResponse:
         """Get colorings of a photo whose colours come from a reference."""
-        return await self._send(_transfers(image, reference, fields))
+        return await self._send(calls.transfers(image, reference, fields))
 
     async def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> ColorizationResponse:
         """Get the colorings on the way from one to another, or to a reference's colours."""
-        return await self._send(_interpolations(image, fields))
+        return await self._send(calls.interpolations(image, fields))
 
     async def likelihoods(self, image: PhotoSource) -> LikelihoodResponse:
         """Get the bits per dimension of a photo's own colours."""
-        return await self._send(_likelihoods(image))
+        return await self._send(calls.likelihoods(image))
 
     async def models(self) -> ModelList:
         """Get what is loaded, and where it runs."""
-        return await self._send(MODELS)
+        return await self._send(calls.MODELS)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -200,6 +179,10 @@ class AsyncClient:
         await self.close()
 
     async def _send(self, call: Call[T]) -> T:
+        return read(call, await self._answer(call, stream=False))
+
+    async def _answer(self, call: Call[Any], stream: bool) -> httpx.Response:
+        """Return a good answer; of a stream, before its body is read."""
         with closing(exchange(self._http, call, self._retries, self._max_wait)) as steps:
             step = next(steps)
             while True:
@@ -208,11 +191,13 @@ class AsyncClient:
                     await asyncio.sleep(step.seconds)
                 else:
                     try:
-                        outcome = await self._http.send(step)
+                        outcome = await self._http.send(step, stream=stream)
+                        if not outcome.is_success:
+                            await outcome.aread()
                     except httpx.TransportError as error:
                         outcome = error
                 try:
                     step = steps.send(outcome)
                 except StopIteration as end:
-                    result: T = end.value
-                    return result
+                    answer: httpx.Response = end.value
+                    return answer

@@ -49,6 +49,7 @@ __all__ = [
     "UnprocessableError",
     "UnreadableAnswerError",
     "UnsupportedTypeError",
+    "problem_in",
     "problem_of",
 ]
 
@@ -176,13 +177,19 @@ BY_STATUS: dict[int, type[ProblemError]] = {
 
 
 def problem_of(response: httpx.Response) -> ProblemError:
-    """Return the error that an answer of 4xx or 5xx stands for."""
-    status = response.status_code
+    """Return the error that an answer of 4xx or 5xx stands for; its body must have been read."""
     try:
         body = response.json()
     except ValueError:
         body = None
+    return problem_in(body, response)
+
+
+def problem_in(body: object, response: httpx.Response) -> ProblemError:
+    """Return the error that a problem stands for, which is an answer's body or, with a status of its own, an event."""
     problem = body if isinstance(body, dict) else {}
+    told = problem.get("status")
+    status = told if response.is_success and isinstance(told, int) else response.status_code
     code = str(problem.get("code", UNKNOWN_CODE))
     fields = [each for each in problem.get("errors") or () if isinstance(each, dict)]
     by_class = ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else RequestError

@@ -5,7 +5,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -18,7 +18,7 @@ from service.client.errors import (
 )
 from service.client.requests import Call, opened
 
-__all__ = ["Outcome", "Step", "Wait", "exchange"]
+__all__ = ["Outcome", "Step", "Wait", "exchange", "read"]
 
 T = TypeVar("T")
 
@@ -41,9 +41,11 @@ Outcome = httpx.Response | httpx.TransportError | None
 
 
 def exchange(
-    client: httpx.Client | httpx.AsyncClient, call: Call[T], retries: int, max_wait: float
-) -> Generator[Step, Outcome, T]:
-    """Yield what to do next, take its outcome, and in the end return the call's result.
+    client: httpx.Client | httpx.AsyncClient, call: Call[Any], retries: int, max_wait: float
+) -> Generator[Step, Outcome, httpx.Response]:
+    """Yield what to do next, take its outcome, and in the end return the answer to the call, of status 2xx.
+
+    The body of any other answer must have been read.
 
     429, 503 and broken connections are tried again, up to `retries` times, after as many seconds as Retry-After says;
     if these are more than `max_wait`, the error is raised at once. A file that cannot be read twice is sent once.
@@ -52,12 +54,14 @@ def exchange(
         if not all(file.seekable() for _, file in files.values()):
             retries = 0
         for attempt in range(retries + 1):
-            request = client.build_request(call.method, call.path, data=call.values or None, files=files or None)
+            request = client.build_request(
+                call.method, call.path, data=call.values or None, files=files or None, headers=call.headers
+            )
             outcome = yield request
             seconds = FIRST_WAIT_SECONDS * 2**attempt
             if isinstance(outcome, httpx.Response):
                 if outcome.is_success:
-                    return _result(call, outcome)
+                    return outcome
                 error: TintflowError = problem_of(outcome)
                 if outcome.status_code not in RETRIED:
                     raise error
@@ -75,7 +79,8 @@ def exchange(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _result(call: Call[T], response: httpx.Response) -> T:
+def read(call: Call[T], response: httpx.Response) -> T:
+    """Return the result of a call. Raises UnreadableAnswerError."""
     try:
         return call.read(response.content)
     except ValueError as error:

@@ -109,6 +109,7 @@ class Call(Generic[T]):
     """makes the result of the answer's body; raises ValueError if it is another's"""
     photos: Mapping[str, PhotoSource] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def form_values(fields: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,227 @@
+"""Colorings as they are made: server-sent events, read one by one."""
+
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import httpx
+
+from service.api.schemas import ColorizationDone
+from service.client import calls
+from service.client.answers import Coloring
+from service.client.errors import ConnectionFailedError, TimedOutError, UnreadableAnswerError, problem_in
+from service.client.requests import (
+    Call,
+    ColorizationFields,
+    InterpolationFields,
+    PhotoSource,
+    TransferFields,
+    VariationFields,
+)
+
+__all__ = ["AsyncColoringStream", "AsyncStreams", "ColoringStream", "Streams"]
+
+MEDIA_TYPE = "text/event-stream"
+
+
+class _Reader:
+    """Makes colorings of the pieces of an answer, and keeps what the last event says."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self._buffer = bytearray()
+        self.done: ColorizationDone | None = None
+
+    def feed(self, piece: bytes) -> Iterator[Coloring]:
+        """Yield the colorings that are complete. Raises ProblemError for an `error`, UnreadableAnswerError."""
+        searched = max(len(self._buffer) - 1, 0)
+        self._buffer += piece
+        while (end := self._buffer.find(b"\n\n", searched)) >= 0:
+            event = bytes(self._buffer[:end])
+            del self._buffer[: end + 2]
+            searched = 0
+            coloring = self._understand(event)
+            if coloring is not None:
+                yield coloring
+
+    def end(self) -> None:
+        """Raise ConnectionFailedError if the answer is not complete."""
+        if self.done is None:
+            raise ConnectionFailedError(f"{self._response.request.url}: the answer ended before its last event")
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Raise TimedOutError and ConnectionFailedError for what goes wrong while the answer comes."""
+        url = self._response.request.url
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise TimedOutError(f"{url}: no event in time") from error
+        except httpx.TransportError as error:
+            raise ConnectionFailedError(f"{url}: {error or type(error).__name__}") from error
+
+    def _understand(self, event: bytes) -> Coloring | None:
+        fields = dict(line.split(b": ", 1) for line in event.split(b"\n") if b": " in line)  # a comment has no name
+        name, data = fields.get(b"event"), fields.get(b"data", b"")
+        try:
+            if name == b"coloring":
+                return Coloring.model_validate_json(data)
+            if name == b"done":
+                self.done = ColorizationDone.model_validate_json(data)
+            problem = json.loads(data) if name == b"error" else None
+        except ValueError as error:
+            raise UnreadableAnswerError(f"{self._response.request.url}: not an event of tintflow's") from error
+        if problem is not None:
+            raise problem_in(problem, self._response)
+        return None
+
+
+def _checked(response: httpx.Response) -> _Reader:
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    if media_type != MEDIA_TYPE:
+        raise UnreadableAnswerError(f"{response.request.url}: expected {MEDIA_TYPE}, got {media_type or 'nothing'}")
+    return _Reader(response)
+
+
+class ColoringStream:
+    """Iterates over the colorings of one photo, each as soon as it is made. The request is sent by the first `next`.
+
+    Raises what the client's calls raise; ProblemError and ConnectionFailedError also between two colorings. `with`
+    closes the connection, and so ends the work, if you leave before the last.
+    """
+
+    def __init__(self, send: Callable[[], httpx.Response]) -> None:
+        self.done: ColorizationDone | None = None
+        """seed, temperature, timings and the like, once all colorings have come"""
+        self._colorings = self._read(send)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Coloring:
+        return next(self._colorings)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._colorings.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read(self, send: Callable[[], httpx.Response]) -> Generator[Coloring]:
+        response = send()
+        try:
+            reader = _checked(response)
+            with reader.translated():
+                for piece in response.iter_bytes():
+                    yield from reader.feed(piece)
+            reader.end()
+            self.done = reader.done
+        finally:
+            response.close()
+
+
+class AsyncColoringStream:
+    """The same as `ColoringStream`, for `async for` and `async with`."""
+
+    def __init__(self, send: Callable[[], Awaitable[httpx.Response]]) -> None:
+        self.done: ColorizationDone | None = None
+        """seed, temperature, timings and the like, once all colorings have come"""
+        self._colorings = self._read(send)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Coloring:
+        return await anext(self._colorings)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._colorings.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _read(self, send: Callable[[], Awaitable[httpx.Response]]) -> AsyncGenerator[Coloring]:
+        response = await send()
+        try:
+            reader = _checked(response)
+            with reader.translated():
+                async for piece in response.aiter_bytes():
+                    for coloring in reader.feed(piece):
+                        yield coloring
+            reader.end()
+            self.done = reader.done
+        finally:
+            await response.aclose()
+
+
+def _as_events(call: Call[Any]) -> Call[Any]:
+    return replace(call, headers={"Accept": MEDIA_TYPE})
+
+
+class Streams:
+    """The calls that make colorings, one by one: `for coloring in client.stream.colorizations("photo.jpg"): …`."""
+
+    def __init__(self, send: Callable[[Call[Any]], httpx.Response]) -> None:
+        self._send = send
+
+    def colorizations(self, image: PhotoSource, **fields: Unpack[ColorizationFields]) -> ColoringStream:
+        """Get n colorings of a photo."""
+        return self._open(calls.colorizations(image, fields))
+
+    def variations(self, image: PhotoSource, **fields: Unpack[VariationFields]) -> ColoringStream:
+        """Get more colorings like one of the same photo."""
+        return self._open(calls.variations(image, fields))
+
+    def transfers(self, image: PhotoSource, reference: PhotoSource, **fields: Unpack[TransferFields]) -> ColoringStream:
+        """Get colorings of a photo whose colors come from a reference."""
+        return self._open(calls.transfers(image, reference, fields))
+
+    def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> ColoringStream:
+        """Get the colorings on the way from one to another, or to a reference's colors."""
+        return self._open(calls.interpolations(image, fields))
+
+    def _open(self, call: Call[Any]) -> ColoringStream:
+        return ColoringStream(lambda: self._send(_as_events(call)))
+
+
+class AsyncStreams:
+    """The same as `Streams`, for `async for`."""
+
+    def __init__(self, send: Callable[[Call[Any]], Awaitable[httpx.Response]]) -> None:
+        self._send = send
+
+    def colorizations(self, image: PhotoSource, **fields: Unpack[ColorizationFields]) -> AsyncColoringStream:
+        """Get n colorings of a photo."""
+        return self._open(calls.colorizations(image, fields))
+
+    def variations(self, image: PhotoSource, **fields: Unpack[VariationFields]) -> AsyncColoringStream:
+        """Get more colorings like one of the same photo."""
+        return self._open(calls.variations(image, fields))
+
+    def transfers(
+        self, image: PhotoSource, reference: PhotoSource, **fields: Unpack[TransferFields]
+    ) -> AsyncColoringStream:
+        """Get colorings of a photo whose colors come from a reference."""
+        return self._open(calls.transfers(image, reference, fields))
+
+    def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> AsyncColoringStream:
+        """Get the colorings on the way from one to another, or to a reference's colors."""
+        return self._open(calls.interpolations(image, fields))
+
+    def _open(self, call: Call[Any]) -> AsyncColoringStream:
+        return AsyncColoringStream(lambda: self._send(_as_events(call)))

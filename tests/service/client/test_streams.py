@@ -1,0 +1,166 @@
+"""Colorings that come one by one: from the real application, and from answers that break off."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from service.client import (
+    AsyncClient,
+    Client,
+    Coloring,
+    ConnectionFailedError,
+    DeadlineError,
+    InvalidParameterError,
+    TimedOutError,
+    UnreadableAnswerError,
+)
+
+HEADERS = {"content-type": "text/event-stream; charset=utf-8"}
+COLORING = (
+    b'event: coloring\ndata: {"index":0,"b64_json":"aGk=","media_type":"image/jpeg",'
+    b'"bits_per_dim":2.5,"latent_norm":1}\n\n'
+)
+DONE = (
+    b'event: done\ndata: {"id":"a","created":1,"model":"m","seed":7,"temperature":1,"width":2,"height":3,'
+    b'"timings":{"decode":0,"condition":0,"sample":0,"upsample":0,"encode":0}}\n\n'
+)
+ERROR = b'event: error\ndata: {"title":"Gateway Timeout","status":504,"code":"deadline","detail":"too late"}\n\n'
+
+CALLS: dict[str, Callable[[Any, bytes], Any]] = {
+    "colorizations": lambda calls, png: calls.colorizations(png, n=3, seed=7, temperature=None),
+    "variations": lambda calls, png: calls.variations(png, seed=7, index=1, levels=[8, 16], noise_seed=3),
+    "transfers": lambda calls, png: calls.transfers(png, png, weights=[1, 1, 0.5, 0], seed=3),
+    "interpolations": lambda calls, png: calls.interpolations(png, seed=7, index=0, to_index=2, steps=3),
+}
+
+
+def pieces(*parts: bytes) -> Client:
+    """A client of a service whose answer comes in these pieces."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["accept"] == "text/event-stream"
+        request.read()
+        return httpx.Response(200, headers=HEADERS, content=iter(parts))
+
+    return Client(transport=httpx.MockTransport(answer))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_streams_bring_what_answers_hold(service, grey_png: bytes, name: str) -> None:
+    url = str(service.client.base_url)
+
+    async def stream() -> tuple[list[Coloring], Any]:
+        async with AsyncClient(url) as client, CALLS[name](client.stream, grey_png) as colorings:
+            assert colorings.done is None
+            return [coloring async for coloring in colorings], colorings.done
+
+    with Client(url) as client:
+        whole = CALLS[name](client, grey_png)
+        colorings = CALLS[name](client.stream, grey_png)
+        blocking = list(colorings), colorings.done
+    for found, done in (blocking, asyncio.run(stream())):
+        assert found == whole.data
+        assert (done.seed, done.noise_seed, done.width) == (whole.seed, whole.noise_seed, whole.width)
+
+
+def test_events_may_be_cut_anywhere() -> None:
+    text = b": keep-alive\n\n" + COLORING + b": keep-alive\n\n" + COLORING + DONE
+    for size in (1, 7, len(text)):
+        with pieces(*(text[start : start + size] for start in range(0, len(text), size))) as client:
+            stream = client.stream.colorizations(b"photo")
+            assert [coloring.content for coloring in stream] == [b"hi", b"hi"]
+            assert stream.done is not None
+            assert stream.done.seed == 7
+
+
+def test_a_coloring_is_there_before_the_next_event() -> None:
+    asked = []
+
+    def answer() -> Iterator[bytes]:
+        for part in (COLORING, DONE):
+            asked.append(part)
+            yield part
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=HEADERS, content=answer()))
+    with Client(transport=transport) as client:
+        stream = client.stream.colorizations(b"photo")
+        assert not asked
+        next(stream)
+        assert asked == [COLORING]
+
+
+def test_an_error_after_the_first_coloring_is_raised() -> None:
+    with pieces(COLORING, ERROR) as client:
+        stream = client.stream.colorizations(b"photo")
+        next(stream)
+        with pytest.raises(DeadlineError, match="too late") as raised:
+            next(stream)
+    assert (raised.value.code, raised.value.status) == ("deadline", 504)
+
+
+def test_an_error_before_it_is_raised_too(service, grey_png: bytes) -> None:
+    with Client(str(service.client.base_url)) as client, pytest.raises(InvalidParameterError):
+        next(client.stream.colorizations(grey_png, n=99))
+
+
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [
+        ([COLORING], ConnectionFailedError),  # it ends in time, but is not complete
+        ([COLORING, DONE[:-2]], ConnectionFailedError),
+        ([COLORING, b"event: coloring\ndata: []\n\n"], UnreadableAnswerError),
+    ],
+)
+def test_an_answer_that_breaks_off(parts: list[bytes], error: type[Exception]) -> None:
+    with pieces(*parts) as client:
+        stream = client.stream.colorizations(b"photo")
+        next(stream)
+        with pytest.raises(error):
+            list(stream)
+        assert stream.done is None
+
+
+@pytest.mark.parametrize(
+    ("problem", "error"),
+    [(httpx.ReadError("reset"), ConnectionFailedError), (httpx.ReadTimeout("slow"), TimedOutError)],
+)
+def test_a_connection_that_breaks(problem: Exception, error: type[Exception]) -> None:
+    def answer() -> Iterator[bytes]:
+        yield COLORING
+        raise problem
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=HEADERS, content=answer()))
+    with Client(transport=transport) as client:
+        stream = client.stream.colorizations(b"photo")
+        next(stream)
+        with pytest.raises(error):
+            next(stream)
+
+
+def test_another_kind_of_answer_is_not_read() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={}))
+    with Client(transport=transport) as client, pytest.raises(UnreadableAnswerError):
+        next(client.stream.colorizations(b"photo"))
+
+
+def test_a_busy_service_is_asked_again() -> None:
+    answers = iter(
+        [
+            httpx.Response(429, headers={"retry-after": "0"}, json={"code": "queue_full"}),
+            httpx.Response(200, headers=HEADERS, content=iter([COLORING, DONE])),
+        ]
+    )
+    with Client(transport=httpx.MockTransport(lambda _: next(answers))) as client:
+        assert len(list(client.stream.colorizations(b"photo"))) == 1
+
+
+def test_leaving_early_closes_the_connection(service, grey_png: bytes) -> None:
+    with Client(str(service.client.base_url)) as client:
+        with client.stream.colorizations(grey_png, n=4) as stream:
+            next(stream)
+        pool = client._http._transport._pool  # type: ignore[attr-defined]
+        assert not [each for each in pool.connections if not each.is_idle() and not each.is_closed()]
+        assert len(client.colorizations(grey_png, n=1).data) == 1
