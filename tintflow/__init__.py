@@ -1,0 +1,17 @@
+"""Public Python interface: a client of a running tintflow service.
+
+from tintflow import Client
+
+with Client("http://localhost:8000") as client:
+    client.colorizations("photo.jpg", n=1).data[0].save("coloring.jpg")
+"""
+
+from importlib.metadata import version
+
+import service.client
+from service.client import *  # noqa: F403  # its __all__ is the list of public names
+
+__all__ = ["__version__"]
+__all__ += service.client.__all__
+
+__version__ = version("tintflow")
