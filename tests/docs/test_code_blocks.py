@@ -1,6 +1,6 @@
 """Every code block of README.md and docs/ runs, in the order of its page, or says above itself why it does not.
 
-A page's blocks run in one folder, which has photo.jpg, grey.jpg, colour.jpg, photos/ and docs/pictures/, with a server
+A page's blocks run in one folder, which has photo.jpg, gray.jpg, color.jpg, photos/ and docs/pictures/, with a server
 of the real application at http://localhost:8000 and a network too small to take time. Output is `json` or `text`.
 """
 
@@ -38,6 +38,8 @@ BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<reason>\S.*?) -->\n\s*)?^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 OUTPUT = {"json", "text"}
+OTHERS = {"mermaid", "caddyfile", "nginx"}
+"""diagrams, and configurations of other programs"""
 CURL = '#!/bin/sh\nexec {curl} --fail-with-body --silent --show-error "$@"\n'  # by itself curl takes a 422 for success
 
 
@@ -107,15 +109,15 @@ def server(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
     """A function that returns the folder of a page, with what its blocks may use."""
     made: dict[Path, Path] = {}
-    colour = Image.fromarray(skimage.data.astronaut()).resize((128, 128))
+    color = Image.fromarray(skimage.data.astronaut()).resize((128, 128))
 
     def folder(page: Path) -> Path:
         if page not in made:
             made[page] = path = tmp_path_factory.mktemp(page.stem)
-            colour.save(path / "colour.jpg")
-            for name in ("photo.jpg", "grey.jpg", "photos/one.jpg", "photos/more/two.jpg"):
+            color.save(path / "color.jpg")
+            for name in ("photo.jpg", "gray.jpg", "photos/one.jpg", "photos/more/two.jpg"):
                 (path / name).parent.mkdir(parents=True, exist_ok=True)
-                colour.convert("L").save(path / name)
+                color.convert("L").save(path / name)
             shutil.copytree(ROOT / "docs/pictures", path / "docs/pictures")
         return made[page]
 
@@ -137,7 +139,7 @@ def environment(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 def test_every_fence_is_understood(page: Path) -> None:
     assert len(FENCE.findall(page.read_text("utf-8"))) == 2 * len(blocks_of(page))
     for block in blocks_of(page):
-        assert block.language in {*COMMANDS, *OUTPUT}, f"{block.name} is {block.language or 'of no language'}"
+        assert block.language in {*COMMANDS, *OUTPUT, *OTHERS}, f"{block.name} is {block.language or 'of no language'}"
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.language in COMMANDS], ids=lambda block: block.name)
