@@ -11,7 +11,7 @@ IMAGE ?= tintflow:cpu
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
-.PHONY: serve test check audit lock image docker-test cluster-test train eval bench docs format clean
+.PHONY: serve test check audit lock image docker-test cluster-test train eval bench docs api format clean
 
 .NOTPARALLEL: # all targets share .venv
 
@@ -71,6 +71,9 @@ bench: .venv/for-test  ## measure speed, beside peers from PyPI: some 20 minutes
 docs: .venv/for-test  ## make the pictures of README and docs anew
 	$(BIN)/python -m benchmarks.figures.pictures
 	$(BIN)/python -m benchmarks.figures.page_pictures
+
+api: .venv/for-serving  ## write out what follows from the options: the client's fields and the tables of docs/api.md
+	$(BIN)/python -m service.api.generate
 
 format: .venv/for-dev
 	$(BIN)/ruff format .

@@ -2,10 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from model.options import (
+    Hint,
+    InterpolationOptions,
+    InterpolationPath,
+    LatentName,
+    Look,
+    Options,
+    Rank,
+    SampleOptions,
+    Select,
+    TransferOptions,
+    VariationOptions,
+)
 
 __all__ = [
     "Colorings",
@@ -21,6 +35,7 @@ __all__ = [
     "LatentName",
     "LevelLikelihood",
     "Likelihood",
+    "Look",
     "ModelInfo",
     "Options",
     "Photo",
@@ -32,10 +47,6 @@ __all__ = [
     "TransferOptions",
     "VariationOptions",
 ]
-
-Select = Literal["first", "diverse", "likely"]
-Rank = Literal["none", "likelihood"]
-InterpolationPath = Literal["spherical", "linear"]
 
 Photo = NDArray[np.uint8] | NDArray[np.uint16]
 """(H, W) sRGB-encoded grey of 8 or 16 bits, or (H, W, 3) sRGB of 8 bits, whose own colours are ignored."""
@@ -64,104 +75,6 @@ class DeviceMemory:
     """by this process: of a CPU all that is resident, of a GPU what torch holds"""
     total_bytes: int
     """of the machine, or of the GPU"""
-
-
-@dataclass(frozen=True)
-class Hint:
-    """A colour wished for at a point of the photo."""
-
-    x: float
-    """0 left … 1 right"""
-    y: float
-    """0 top … 1 bottom"""
-    color: tuple[int, int, int]
-    """sRGB, 0 … 255; the photo keeps its own lightness, so that a*b* alone are wished for"""
-
-
-@dataclass(frozen=True)
-class SampleOptions:
-    """How to draw the samples of one photo. Sample i depends on (photo, seed, i, temperature) alone."""
-
-    n: int
-    """how many samples, at least 1"""
-    seed: int
-    """0 … 2³² − 1"""
-    temperature: float | None = None
-    """0 … 2; None is the model's default"""
-    latent_norm: float | None = None
-    """0 … 2, ‖z‖/√dim of every sample; None leaves the norm to chance"""
-    candidates: int | None = None
-    """n … 64, how many are drawn for `select` to choose from; None is n"""
-    select: Select = "first"
-    """`diverse`: far apart in colour; `likely`: of the highest likelihood"""
-    rank: Rank = "none"
-    """`likelihood` sorts, the likeliest first; `none` keeps the drawn order"""
-    hints: tuple[Hint, ...] = ()
-    """up to 32; the chosen samples are moved until they follow them"""
-    offset: int = 0
-    """of the first sample (or candidate): those of indices offset … offset + n − 1 are drawn; all below 64"""
-
-
-@dataclass(frozen=True)
-class LatentName:
-    """What names a drawn latent, beside the photo, temperature and latent norm."""
-
-    seed: int
-    """0 … 2³² − 1"""
-    index: int
-    """of the sample, from 0"""
-
-
-@dataclass(frozen=True)
-class VariationOptions:
-    """How to draw samples like a given one: z = √(1 − s²)·z₀ + s·ε."""
-
-    n: int
-    origin: LatentName
-    """of z₀"""
-    strength: float
-    """s: 0 gives z₀ itself, 1 independent samples"""
-    noise_seed: int
-    """of ε, which has the temperature and norm of z₀"""
-    levels: tuple[int, ...] | None = None
-    """sizes of the levels whose latents move; None is all"""
-    temperature: float | None = None
-    latent_norm: float | None = None
-    offset: int = 0
-    """index of the first variation, as in SampleOptions"""
-
-
-@dataclass(frozen=True)
-class TransferOptions:
-    """How to draw samples that have the colours of a reference."""
-
-    n: int
-    seed: int
-    """of what is drawn"""
-    weights: tuple[float, ...] | None = None
-    """w of each level, coarse to fine: z = w·z_reference + √(1 − w²)·ε; None copies the coarse and draws the fine"""
-    temperature: float | None = None
-    """of ε"""
-    offset: int = 0
-    """index of the first sample, as in SampleOptions"""
-
-
-@dataclass(frozen=True)
-class InterpolationOptions:
-    """How to go from one latent to another."""
-
-    steps: int
-    """samples, both ends included: 2 … 16"""
-    start: LatentName
-    end: LatentName | None
-    """None where a reference photo is the end"""
-    path: InterpolationPath = "spherical"
-    """keeps the norms of the latents; `linear` makes those between two ends smaller"""
-    temperature: float | None = None
-    latent_norm: float | None = None
-
-
-Options = SampleOptions | VariationOptions | TransferOptions | InterpolationOptions
 
 
 @dataclass(frozen=True)

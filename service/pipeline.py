@@ -14,12 +14,12 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from model.protocol import DrawTask, HintMatch, SmallPhoto, Steps
+from model.protocol import DrawTask, HintMatch, Options, SmallPhoto, Steps, VariationOptions
 from service.api.endpoints import ColorEndpoint, Endpoint
-from service.api.parameters import Parameters, VariationParameters
+from service.api.formats import FORMATS, OutputFormat
 from service.api.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
 from service.codecs.decoding import DecodedPhoto
-from service.codecs.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
+from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders
 from service.errors import OutputSizeError
 from service.network import Network
@@ -32,7 +32,6 @@ from service.telemetry.tracing import record_stages
 __all__ = ["Colorization", "Pipeline", "Sample", "Tools"]
 
 T = TypeVar("T")
-ColorP = TypeVar("ColorP", bound=Parameters)
 
 log = structlog.get_logger()
 
@@ -94,10 +93,11 @@ class Pipeline:
 
     async def colorize(
         self,
-        endpoint: ColorEndpoint[ColorP],
+        endpoint: ColorEndpoint,
         uploads: Mapping[str, bytes],
-        parameters: ColorP,
+        options: Options,
         output_format: OutputFormat,
+        quality: int,
     ) -> Colorization:
         """Turn uploads into drawn colorings, which are finished and encoded as they are taken.
 
@@ -105,17 +105,16 @@ class Pipeline:
         Raises what `decode` raises, OutputSizeError, QueueFullError and ModelError.
         """
         timer = _Timer()
-        self.place.claim(latents=parameters.latents)
-        options = endpoint.options(parameters)
+        self.place.claim(latents=options.latents)
         with self._tools.network.coming():
             photo, reference = await self._decode(uploads)
             timer.stop("decode")
-            lane = self._lane(self._claim_pixels(photo, parameters.samples, output_format))
+            lane = self._lane(self._claim_pixels(photo, options.samples, output_format))
             small = await self._shrink(lane, photo)
             wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)
-        drawn = await self._tools.network.draw(DrawTask(small, options, wanted), parameters.latents)
+        drawn = await self._tools.network.draw(DrawTask(small, options, wanted), options.latents)
         timer.stop("queue", but=drawn.timings)
-        to_file = partial(_encode, photo, output_format, parameters.output_compression)
+        to_file = partial(_encode, photo, output_format, quality)
 
         async def samples() -> AsyncGenerator[Sample]:
             facts = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
@@ -123,7 +122,7 @@ class Pipeline:
             async with aclosing(lane.finish(finished, to_file, timer.seconds)) as files:
                 async for file in files:
                     index, bits_per_dim, latent_norm = next(facts)
-                    media_type = MEDIA_TYPES[output_format]
+                    media_type = FORMATS[output_format].media_type
                     yield Sample(index, file.data, media_type, bits_per_dim, latent_norm, file.hints)
             self._tools.metrics.samples.inc(len(drawn.indices))
             self._report("colorized", endpoint, photo, timer.seconds, samples=len(drawn.indices))
@@ -132,8 +131,8 @@ class Pipeline:
             id=_new_id(endpoint),
             created=int(time.time()),
             model=self._tools.steps.info.name,
-            seed=parameters.seed,
-            noise_seed=parameters.noise_seed if isinstance(parameters, VariationParameters) else None,
+            seed=options.seed,
+            noise_seed=options.noise_seed if isinstance(options, VariationOptions) else None,
             temperature=drawn.temperature,
             width=photo.width,
             height=photo.height,

@@ -16,8 +16,9 @@ from PIL import Image
 from benchmarks.running import made_up_photo
 from benchmarks.speed.cost import cost
 from model.pixels.color import photo_to_lightness
+from service.api.formats import FORMATS
 from service.codecs.decoding import decode
-from service.codecs.encoding import MEDIA_TYPES, encode
+from service.codecs.encoding import encode
 
 __all__ = ["main"]
 
@@ -56,7 +57,7 @@ def turbo(rgb: Pixels) -> bytes:
 
 def encoders(rgb: Pixels) -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     """Yield format, name and a call that encodes."""
-    for file_format in MEDIA_TYPES:
+    for file_format in FORMATS:
         yield file_format, OURS, partial(encode, rgb, None, file_format, QUALITY)
     yield "jpeg", "Pillow", partial(pillow, rgb, "JPEG", quality=QUALITY, subsampling="4:4:4")
     for level in (1, 3, 6):

@@ -25,7 +25,7 @@ from model.colorizer import CinnColorizer, load_colorizer
 from model.device import THREADS
 from model.errors import InputError, ModelError
 from model.pixels.color import photo_to_lightness, rgb_to_lab
-from model.protocol import Hint, LatentName, SampleOptions, TransferOptions, VariationOptions
+from model.protocol import Hint, SampleOptions, TransferOptions, VariationOptions
 from training.data import NoPhotosError, read_named_photos
 
 __all__ = ["PROMISES", "Promise"]
@@ -75,7 +75,7 @@ def variation(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     original = colorizer.colorize(photo, SampleOptions(N, SEED)).images[1]
     figures: Figures = {}
     for strength in STRENGTHS:
-        options = VariationOptions(N, LatentName(SEED, 1), strength, noise_seed=1)
+        options = VariationOptions(N, SEED, 1, strength, noise_seed=1)
         images = colorizer.vary(photo, options).images
         figures[f"strength_{strength:g}"] = float(np.mean([difference(image, original) for image in images]))
         if strength == 0:

@@ -1,28 +1,13 @@
-"""What each endpoint takes, and what it asks of the model."""
+"""Endpoints: the files and fields that each takes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field, create_model
 
-from model.protocol import (
-    InterpolationOptions,
-    LatentName,
-    Options,
-    SampleOptions,
-    TransferOptions,
-    VariationOptions,
-)
-from service.api.parameters import (
-    ColorizationParameters,
-    InterpolationParameters,
-    LikelihoodParameters,
-    Parameters,
-    TransferParameters,
-    VariationParameters,
-)
+from model.protocol import InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
+from service.api.parameters import LikelihoodParameters, Parameters, options_from, parameters_of
 
 __all__ = [
     "COLORIZATIONS",
@@ -40,7 +25,6 @@ PIXEL = (
 )
 
 P = TypeVar("P", bound=BaseModel)
-ColorP = TypeVar("ColorP", bound=Parameters)
 
 
 @dataclass(frozen=True)
@@ -74,68 +58,29 @@ def _file(default: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColorEndpoint(Endpoint[ColorP]):
+class ColorEndpoint(Endpoint[Parameters]):
     """An endpoint whose answer is colorings."""
 
-    options: Callable[[ColorP], Options]
-    """what the parameters ask of the model"""
+    options: type[Options]
+    """the model's options, whose fields its parameters are"""
+
+    def asked(self, parameters: Parameters) -> Options:
+        """Return what the parameters ask of the model."""
+        return options_from(parameters, self.options)
 
 
-def _colorize(asked: ColorizationParameters) -> Options:
-    return SampleOptions(
-        n=asked.n,
-        seed=asked.seed,
-        temperature=asked.temperature,
-        latent_norm=asked.latent_norm,
-        candidates=asked.candidates,
-        select=asked.select,
-        rank=asked.rank,
-        hints=tuple(point.hint() for point in asked.hints),
-        offset=asked.offset,
-    )
+def _endpoint(name: str, options: type[Options], **details: Any) -> ColorEndpoint:
+    title = f"{name.capitalize()}Parameters"
+    return ColorEndpoint(name, parameters_of(options, title), options=options, **details)
 
 
-def _vary(asked: VariationParameters) -> Options:
-    return VariationOptions(
-        n=asked.n,
-        origin=LatentName(asked.seed, asked.index),
-        strength=asked.strength,
-        noise_seed=asked.noise_seed,
-        levels=asked.levels,
-        temperature=asked.temperature,
-        latent_norm=asked.latent_norm,
-        offset=asked.offset,
-    )
-
-
-def _transfer(asked: TransferParameters) -> Options:
-    return TransferOptions(asked.n, asked.seed, asked.weights, asked.temperature, asked.offset)
-
-
-def _interpolate(asked: InterpolationParameters) -> Options:
-    to_seed = asked.seed if asked.to_seed is None else asked.to_seed
-    return InterpolationOptions(
-        steps=asked.steps,
-        start=LatentName(asked.seed, asked.index),
-        end=None if asked.to_index is None else LatentName(to_seed, asked.to_index),
-        path=asked.path,
-        temperature=asked.temperature,
-        latent_norm=asked.latent_norm,
-    )
-
-
-COLORIZATIONS = ColorEndpoint("colorization", ColorizationParameters, example={"n": 4, "seed": 7}, options=_colorize)
-VARIATIONS = ColorEndpoint(
-    "variation", VariationParameters, example={"seed": 7, "index": 2, "strength": 0.5, "n": 4}, options=_vary
-)
-TRANSFERS = ColorEndpoint(
-    "transfer", TransferParameters, ("image", "reference"), example={"n": 4, "seed": 7}, options=_transfer
-)
-INTERPOLATIONS = ColorEndpoint(
+COLORIZATIONS = _endpoint("colorization", SampleOptions, example={"n": 4, "seed": 7})
+VARIATIONS = _endpoint("variation", VariationOptions, example={"seed": 7, "index": 2, "strength": 0.5, "n": 4})
+TRANSFERS = _endpoint("transfer", TransferOptions, required_files=("image", "reference"), example={"n": 4, "seed": 7})
+INTERPOLATIONS = _endpoint(
     "interpolation",
-    InterpolationParameters,
+    InterpolationOptions,
     optional_files=("reference",),
     example={"seed": 7, "index": 0, "to_index": 1, "steps": 5},
-    options=_interpolate,
 )
 LIKELIHOODS = Endpoint("likelihood", LikelihoodParameters)

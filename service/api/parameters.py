@@ -1,120 +1,44 @@
-"""What a request may ask for beside its files: the fields of each endpoint, their ranges and examples."""
+"""Request fields: pydantic models made from the model's options, and what every answer's files have besides."""
 
 import json
 import secrets
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from annotated_types import MaxLen
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from pydantic_core import PydanticCustomError
 
-from model.protocol import Hint, InterpolationPath, Rank, Select
-from service.codecs.encoding import OutputFormat
+from model.options import MAX_SEED, RANDOM, Hint, Option, Options
+from service.api.formats import OutputFormat
 
 __all__ = [
-    "MAX_CANDIDATES",
-    "MAX_SAMPLES",
-    "MAX_SEED",
-    "MAX_STEPS",
-    "ColorizationParameters",
-    "Count",
-    "InterpolationParameters",
     "LikelihoodParameters",
     "Parameters",
     "PointColor",
-    "TransferParameters",
-    "VariationParameters",
+    "option_of",
+    "options_from",
+    "parameters_of",
     "random_seed",
 ]
 
-MAX_SAMPLES = 16
-MAX_CANDIDATES = 64
-MAX_HINTS = 32
-MAX_STEPS = 16
-MAX_SEED = 2**32 - 1
-LEVELS = {"coarse": (8, 16), "fine": (32, 64), "all": (8, 16, 32, 64)}
-
 
 def random_seed() -> int:
+    """Draw a seed."""
     return secrets.randbelow(MAX_SEED + 1)
 
 
-def _seed(value: Any) -> Any:
-    return random_seed() if value is None else value
-
-
-def _array(value: Any) -> Any:
-    """Read what a form sends as text: JSON."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("expected a JSON array") from error
-
-
-def _numbers(value: Any) -> Any:
-    """Read what a form sends as text: numbers with commas between them."""
-    if not isinstance(value, str):
-        return value
-    parts = [part.strip() for part in value.split(",")]
-    return [int(part) if part.isdecimal() else part for part in parts]
-
-
-def _at_most(items: int) -> BeforeValidator:
-    """Refuse a longer array before its items are looked at: each could be at fault, and take its own words."""
-
-    def check(value: Any) -> Any:
-        if isinstance(value, list) and len(value) > items:
-            raise PydanticCustomError("too_long", f"expected at most {items} items, got {len(value)}")
-        return value
-
-    return BeforeValidator(check)
-
-
-def _levels(value: Any) -> Any:
-    return LEVELS[value] if isinstance(value, str) and value in LEVELS else _numbers(value)
-
-
-ZeroToOne = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-ZeroToTwo = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=MAX_SAMPLES, description="how many colorings", examples=[4])]
-Offset = Annotated[
-    int,
-    Field(
-        ge=0,
-        lt=MAX_CANDIDATES,
-        description="index of the first: n=2 and offset=4 are colorings 4 and 5 of the seed; all below 64",
-        examples=[0],
-    ),
-]
-Index = Annotated[int, Field(ge=0, lt=MAX_CANDIDATES, description="of the coloring, as it came", examples=[2])]
-Seed = Annotated[int, BeforeValidator(_seed), Field(ge=0, le=MAX_SEED, examples=[7])]
-Temperature = Annotated[
-    ZeroToTwo | None,
-    Field(
-        description="standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of "
-        "z = 0, 1 = the model's own distribution; left out = what the model card recommends",
-        examples=[0.8],
-    ),
-]
-LatentNorm = Annotated[
-    ZeroToTwo | None,
-    Field(description="rescale each latent to this norm, in units of √dim; left out = as drawn", examples=[1.0]),
-]
-SEED_OF_SAMPLES = (
-    "the same photo, seed and temperature give the same colorings; left out = random, and the one used is returned"
-)
-SEED_OF_ORIGINAL = "of the coloring; photo, temperature and latent_norm must be those it was made with"
-
-
 class Parameters(BaseModel):
-    """What every endpoint that colorizes has."""
+    """The fields of every endpoint that colorizes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    seed: Seed = Field(default_factory=random_seed, description=SEED_OF_SAMPLES)
-    temperature: Temperature = None
-    output_format: OutputFormat = Field(default="jpeg", examples=["jpeg"])
+    output_format: OutputFormat = Field(
+        default="jpeg",
+        description="format of the files; JPEG keeps the colors at full size (4:4:4)",
+        examples=["jpeg"],
+    )
     output_compression: int = Field(
         default=90,
         ge=1,
@@ -128,24 +52,20 @@ class Parameters(BaseModel):
         examples=["b64_json"],
     )
 
-    @property
-    def samples(self) -> int:
-        """How many colorings the answer has."""
-        raise NotImplementedError
 
-    @property
-    def latents(self) -> int:
-        """How many latents are drawn for them."""
-        return self.samples
-
-
-class PointColor(BaseModel):
-    """A colour wished for at a point of the photo."""
+class LikelihoodParameters(BaseModel):
+    """A likelihood has no parameters: the photo is all."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    x: ZeroToOne = Field(description="0 = left, 1 = right", examples=[0.31])
-    y: ZeroToOne = Field(description="0 = top, 1 = bottom", examples=[0.62])
+
+class PointColor(BaseModel):
+    """A color wished for at a point of the photo."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    x: float = Field(ge=0, le=1, description="0 = left, 1 = right", examples=[0.31])
+    y: float = Field(ge=0, le=1, description="0 = top, 1 = bottom", examples=[0.62])
     color: str = Field(
         pattern="^#[0-9a-fA-F]{6}$",
         description="sRGB; the photo keeps its own lightness, so that hue and chroma alone are followed",
@@ -158,123 +78,93 @@ class PointColor(BaseModel):
         return Hint(self.x, self.y, (red, green, blue))
 
 
-class ColorizationParameters(Parameters):
-    """How to colorize, without the photo itself."""
+def parameters_of(
+    options: type[Options], name: str, base: type[Parameters] = Parameters, **defaults: Any
+) -> type[Parameters]:
+    """Make the request fields of an options class: same names, types, ranges and sentences.
 
-    n: Count = 4
-    offset: Offset = 0
-    latent_norm: LatentNorm = None
-    rank: Rank = Field(
-        default="none",
-        description="`likelihood` sorts the colorings, the likeliest first; `none` keeps the drawn order",
-        examples=["none"],
-    )
-    candidates: int | None = Field(
-        default=None,
-        ge=1,
-        le=MAX_CANDIDATES,
-        description="how many are drawn for `select` to choose n from; at least n, and left out = n",
-        examples=[32],
-    )
-    select: Select = Field(
-        default="first",
-        description="which of the candidates come back: the first n, n that lie far apart in colour, or the n of the "
-        "highest likelihood",
-        examples=["diverse"],
-    )
-    hints: Annotated[tuple[PointColor, ...], _at_most(MAX_HINTS), BeforeValidator(_array)] = Field(
-        default=(),
-        max_length=MAX_HINTS,
-        description="colours that the colorings follow at points of the photo; in a form as a JSON array",
-        examples=[[{"x": 0.31, "y": 0.62, "color": "#a03c28"}]],
-    )
-
-    @property
-    def samples(self) -> int:
-        """How many colorings the answer has."""
-        return self.n
-
-    @property
-    def latents(self) -> int:
-        """How many latents are drawn for them: every candidate's."""
-        return max(self.n, self.candidates or 0)
+    base: has further fields. defaults: in place of the options' own.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    made: dict[str, Any] = {}
+    for each in fields(options):
+        option = option_of(hints[each.name])
+        default = option.default if each.default is MISSING else each.default
+        if default is None and each.default is MISSING:
+            default = ...  # required
+        given: dict[str, Any] = {"default": defaults.get(each.name, default)}
+        if default == RANDOM:
+            given = {"default_factory": random_seed}
+        made[each.name] = (
+            _wire_type(hints[each.name], option),
+            Field(**given, description=option.meaning, examples=[option.example]),
+        )
+    return create_model(name, __base__=base, __doc__=options.__doc__, **made)
 
 
-class VariationParameters(Parameters):
-    """Which coloring to vary, and how much."""
-
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED, description=SEED_OF_ORIGINAL, examples=[7])]
-    index: Index
-    n: Count = 4
-    offset: Offset = 0
-    strength: ZeroToOne = Field(
-        default=0.5, description="0 = the coloring itself, 1 = independent of it", examples=[0.5]
-    )
-    levels: Annotated[
-        tuple[Literal[8, 16, 32, 64], ...] | None, _at_most(len(LEVELS["all"])), BeforeValidator(_levels)
-    ] = Field(
-        default=None,
-        description="sizes of the levels whose latents move: `coarse` = 8,16 (which colours), `fine` = 32,64 (their "
-        "detail), `all`, or sizes; left out = all",
-        examples=[[8, 16]],
-    )
-    noise_seed: Seed = Field(
-        default_factory=random_seed,
-        description="of what is new in the variations; left out = random, and the one used is returned",
-        examples=[11],
-    )
-    latent_norm: LatentNorm = None
-
-    @property
-    def samples(self) -> int:
-        """How many colorings the answer has."""
-        return self.n
+def option_of(hint: Any) -> Option:
+    """Return what an annotation says of its option."""
+    (option,) = (each for each in get_args(hint) if isinstance(each, Option))
+    return option
 
 
-class TransferParameters(Parameters):
-    """How to take over the colours of a reference."""
-
-    n: Count = 4
-    offset: Offset = 0
-    weights: Annotated[tuple[ZeroToOne, ...] | None, _at_most(len(LEVELS["all"])), BeforeValidator(_numbers)] = Field(
-        default=None,
-        description="how much of each level, 8, 16, 32 and 64, comes from the reference: 1 copies its latents, 0 draws "
-        "new ones; left out = 1,1,0,0",
-        examples=[[1, 1, 0.5, 0]],
-    )
-
-    @property
-    def samples(self) -> int:
-        """How many colorings the answer has."""
-        return self.n
+def options_from(parameters: Parameters, kind: type[Options]) -> Options:
+    """Return the options that a request's fields ask for."""
+    values = {each.name: getattr(parameters, each.name) for each in fields(kind)}
+    if "hints" in values:
+        values["hints"] = tuple(point.hint() for point in values["hints"])
+    return kind(**values)
 
 
-class InterpolationParameters(Parameters):
-    """Between which two colorings to go, and how."""
-
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED, description=SEED_OF_ORIGINAL, examples=[7])]
-    index: Index
-    to_index: Index | None = Field(
-        default=None, description="of the coloring at the other end; left out where a reference is it", examples=[3]
-    )
-    to_seed: int | None = Field(
-        default=None, ge=0, le=MAX_SEED, description="of the coloring at the other end; left out = seed", examples=[7]
-    )
-    steps: int = Field(default=5, ge=2, le=MAX_STEPS, description="colorings, both ends included", examples=[5])
-    path: InterpolationPath = Field(
-        default="spherical",
-        description="`spherical` keeps the norm of the latents; `linear` makes it smaller between the ends",
-        examples=["spherical"],
-    )
-    latent_norm: LatentNorm = None
-
-    @property
-    def samples(self) -> int:
-        """How many colorings the answer has."""
-        return self.steps
+def _wire_type(hint: Any, option: Option) -> Any:
+    """Return the type of a request field, which also reads what a form sends as text."""
+    if option.default == RANDOM:
+        return Annotated[hint, BeforeValidator(lambda value: random_seed() if value is None else value)]
+    base, *ranges = get_args(hint)
+    longest = next((each.max_length for each in _metadata(hint) if isinstance(each, MaxLen)), None)
+    if longest is None:
+        return hint
+    if base == tuple[Hint, ...]:
+        return Annotated[tuple[PointColor, ...], *ranges, _at_most(longest), BeforeValidator(_array)]
+    return Annotated[hint, _at_most(longest), BeforeValidator(_numbers(option.words or {}))]
 
 
-class LikelihoodParameters(BaseModel):
-    """A likelihood has no parameters: the photo is all."""
+def _metadata(hint: Any) -> Iterator[Any]:
+    """Yield what stands beside a type, and beside the types that it joins."""
+    for part in (hint, *get_args(get_args(hint)[0])):
+        yield from get_args(part)[1:] if get_origin(part) is Annotated else ()
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+def _at_most(items: int) -> BeforeValidator:
+    """Refuse a longer array before its items are looked at: each could be at fault, and take its own words."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, list) and len(value) > items:
+            raise PydanticCustomError("too_long", f"expected at most {items} items, got {len(value)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _array(value: Any) -> Any:
+    """Read JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("expected a JSON array") from error
+
+
+def _numbers(words: dict[str, Any]) -> Callable[[Any], Any]:
+    """Read numbers with commas between them, or a word that stands for them."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value in words:
+            return words[value]
+        parts = [part.strip() for part in value.split(",")]
+        return [int(part) if part.isdecimal() else part for part in parts]
+
+    return read

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from service.api.formats import OutputFormat
 from service.api.parameters import random_seed
 from service.cli import options as o
 from service.cli.batch import INTERRUPTED, MISUSED, RateColumn, finish
@@ -33,11 +34,11 @@ def add_bulk_command(app: typer.Typer) -> None:
     def bulk(
         photos: Annotated[Path, typer.Argument(metavar="INPUT", exists=True, help="A folder of photos or of Parquet.")],
         out: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for the colorings.")],
-        n: o.Number = 1,
-        temperature: o.Temperature = None,
-        seed: o.Seed = None,
-        output_format: o.OutputFormatOption = "jpeg",
-        output_compression: o.OutputCompression = 90,
+        n: Annotated[int, o.option("n")] = 1,
+        temperature: Annotated[float | None, o.option("temperature")] = None,
+        seed: Annotated[int | None, o.option("seed")] = None,
+        output_format: Annotated[OutputFormat, o.option("output_format")] = "jpeg",
+        output_compression: Annotated[int, o.option("output_compression")] = 90,
         image_column: Annotated[str, typer.Option(help="Of Parquet: files' bytes.")] = "image",
         name_column: Annotated[str, typer.Option(help="Of Parquet: names, each once.")] = "name",
         actors: Annotated[int, typer.Option(min=1, help="Processes with the model.", rich_help_panel=WHERE)] = 1,

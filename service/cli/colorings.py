@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.api.formats import FORMATS, OutputFormat
 from service.cli.metadata import Metadata, embed, read_metadata, to_profile
 from service.cli.photos import Photo, Trouble
 from service.cli.record import Entry, Made, Record, identify
 from service.client import AsyncClient, ColorizationResponse
-from service.codecs.encoding import OutputFormat
 
 __all__ = ["Asked", "Call", "Maker"]
-
-SUFFIXES: dict[OutputFormat, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
 
 
 Call = Callable[..., Awaitable[ColorizationResponse]]
@@ -140,13 +138,13 @@ class Maker:
         return f"{photo.target.name}-{self._asked.name}"
 
     def _file(self, photo: Photo, index: int | str) -> str:
-        name = f"{self._stem(photo)}-{index}{SUFFIXES[self._asked.output_format]}"
+        name = f"{self._stem(photo)}-{index}{FORMATS[self._asked.output_format].suffix}"
         return photo.target.with_name(name).as_posix()
 
     def _existing(self, photo: Photo) -> set[Path]:
         """Return the files that have a name that this photo's colorings may get."""
         folder, beginning = (self._out / photo.target).parent, f"{self._stem(photo)}-"
-        suffix = SUFFIXES[self._asked.output_format]
+        suffix = FORMATS[self._asked.output_format].suffix
         files = folder.iterdir() if folder.is_dir() else ()
         return {
             file

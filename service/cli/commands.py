@@ -1,6 +1,8 @@
 """The commands: their options are the interface's fields, and say which call to make of every photo."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
@@ -27,140 +29,89 @@ OUT = Path("out")
 AT_ONCE = 2  # while one is on the model, the other is decoded or encoded
 
 
-def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> None:
-    """Add the commands to a command line; `load` gives the model for work in this process."""
+@dataclass(frozen=True)
+class Command:
+    """A command that makes colorings. Its options are the fields of its endpoint."""
 
-    @app.command(
-        rich_help_panel="Photos",
-        epilog=_examples(
-            "colorize photo.jpg -n 4 -t 0.8 --seed 7",
-            "colorize scans/ 'albums/**/*.tif' -o colored/ -f png --sheet",
-            "colorize photo.jpg --hint '0.31,0.62,#a03c28' --url http://localhost:8000",
-        ),
-    )
-    def colorize(
-        context: typer.Context,
-        photos: o.Photos,
-        n: o.Number = 4,
-        temperature: o.Temperature = None,
-        seed: o.Seed = None,
-        offset: o.Offset = 0,
-        latent_norm: o.LatentNorm = None,
-        rank: o.RankOption = "none",
-        candidates: o.Candidates = None,
-        select: o.SelectOption = "first",
-        hints: o.Hints = None,
-        out: o.Out = OUT,
-        output_format: o.OutputFormatOption = "jpeg",
-        output_compression: o.OutputCompression = 90,
-        overwrite: o.Overwrite = False,
-        strip: o.Strip = False,
-        keep_gps: o.KeepGps = False,
-        sheet: o.Sheet = False,
-        url: o.Url = None,
-        api_key: o.ApiKey = None,
-        at_once: o.AtOnce = AT_ONCE,
-    ) -> None:
+    name: str
+    help: str
+    examples: tuple[str, ...]
+    endpoint: ColorEndpoint
+    call: Call
+    file_name: Callable[[dict[str, Any]], str]
+    """what the files of a photo are called, from the fields"""
+    draws: str | None
+    """name of the seed that is drawn if it is not given, once for all photos"""
+
+
+def _variation_name(fields: dict[str, Any]) -> str:
+    return f"{fields['seed']}-{fields['index']}-variation-{fields['noise_seed']}"
+
+
+def _transfer_name(fields: dict[str, Any]) -> str:
+    return f"transfer-{Path(fields['reference']).stem}-{fields['seed']}"
+
+
+def _interpolation_name(fields: dict[str, Any]) -> str:
+    begin = f"{fields['seed']}-{fields['index']}"
+    if "reference" in fields:
+        return f"{begin}-to-{Path(fields['reference']).stem}"
+    return f"{begin}-to-{fields.get('to_seed', fields['seed'])}-{fields.get('to_index')}"
+
+
+COMMANDS = (
+    Command(
+        "colorize",
         """Draw colorings of photos, at their own size.
 
         They become OUT/NAME-SEED-INDEX.jpg; folders are mirrored.
         What is done already is skipped: after Ctrl-C the same command goes on.
-        Files that cannot be colorized are told of at the end; then the exit status is 1.
-        """
-        _make(context, load, COLORIZATIONS, AsyncClient.colorizations, lambda f: f"{f['seed']}", draws="seed")
+        Files that cannot be colorized are listed at the end; then the exit status is 1.
+        """,
+        (
+            "colorize photo.jpg -n 4 -t 0.8 --seed 7",
+            "colorize scans/ 'albums/**/*.tif' -o colored/ -f png --sheet",
+            "colorize photo.jpg --hint '0.31,0.62,#a03c28' --url http://localhost:8000",
+        ),
+        COLORIZATIONS,
+        AsyncClient.colorizations,
+        lambda fields: f"{fields['seed']}",
+        draws="seed",
+    ),
+    Command(
+        "variations",
+        "Draw more like one coloring, which was made with this seed, index and temperature.",
+        ("variations photo.jpg --seed 7 --index 1 --strength 0.3",),
+        VARIATIONS,
+        AsyncClient.variations,
+        _variation_name,
+        draws="noise_seed",
+    ),
+    Command(
+        "transfer",
+        "Give photos the colors of another.",
+        ("transfer grey.jpg --reference colour.jpg",),
+        TRANSFERS,
+        AsyncClient.transfers,
+        _transfer_name,
+        draws="seed",
+    ),
+    Command(
+        "interpolations",
+        "Go from one coloring to another, or to the colors of a reference.",
+        ("interpolations photo.jpg --seed 7 --index 0 --to-index 2",),
+        INTERPOLATIONS,
+        AsyncClient.interpolations,
+        _interpolation_name,
+        draws=None,
+    ),
+)
 
-    @app.command(rich_help_panel="Photos", epilog=_examples("variations photo.jpg --seed 7 --index 1 --strength 0.3"))
-    def variations(
-        context: typer.Context,
-        photos: o.Photos,
-        seed: o.OriginalSeed,
-        index: o.Index,
-        strength: o.Strength = 0.3,
-        levels: o.Levels = None,
-        n: o.Number = 4,
-        offset: o.Offset = 0,
-        temperature: o.Temperature = None,
-        latent_norm: o.LatentNorm = None,
-        noise_seed: o.NoiseSeed = None,
-        out: o.Out = OUT,
-        output_format: o.OutputFormatOption = "jpeg",
-        output_compression: o.OutputCompression = 90,
-        overwrite: o.Overwrite = False,
-        strip: o.Strip = False,
-        keep_gps: o.KeepGps = False,
-        sheet: o.Sheet = False,
-        url: o.Url = None,
-        api_key: o.ApiKey = None,
-        at_once: o.AtOnce = AT_ONCE,
-    ) -> None:
-        """Draw more like one coloring, which was made with this seed, index and temperature."""
 
-        def name(fields: dict[str, Any]) -> str:
-            return f"{fields['seed']}-{fields['index']}-variation-{fields['noise_seed']}"
-
-        _make(context, load, VARIATIONS, AsyncClient.variations, name, draws="noise_seed")
-
-    @app.command(rich_help_panel="Photos", epilog=_examples("transfer grey.jpg --reference colour.jpg"))
-    def transfer(
-        context: typer.Context,
-        photos: o.Photos,
-        reference: o.Reference,
-        weights: o.Weights = None,
-        n: o.Number = 4,
-        offset: o.Offset = 0,
-        temperature: o.Temperature = None,
-        seed: o.Seed = None,
-        out: o.Out = OUT,
-        output_format: o.OutputFormatOption = "jpeg",
-        output_compression: o.OutputCompression = 90,
-        overwrite: o.Overwrite = False,
-        strip: o.Strip = False,
-        keep_gps: o.KeepGps = False,
-        sheet: o.Sheet = False,
-        url: o.Url = None,
-        api_key: o.ApiKey = None,
-        at_once: o.AtOnce = AT_ONCE,
-    ) -> None:
-        """Give photos the colours of another."""
-
-        def name(fields: dict[str, Any]) -> str:
-            return f"transfer-{Path(fields['reference']).stem}-{fields['seed']}"
-
-        _make(context, load, TRANSFERS, AsyncClient.transfers, name, draws="seed")
-
-    @app.command(rich_help_panel="Photos", epilog=_examples("interpolations photo.jpg --seed 7 --index 0 --to-index 2"))
-    def interpolations(
-        context: typer.Context,
-        photos: o.Photos,
-        seed: o.OriginalSeed,
-        index: o.Index,
-        to_index: o.ToIndex = None,
-        to_seed: o.ToSeed = None,
-        reference: o.EndReference = None,
-        steps: o.Steps = 5,
-        path: o.PathOption = "spherical",
-        temperature: o.Temperature = None,
-        latent_norm: o.LatentNorm = None,
-        out: o.Out = OUT,
-        output_format: o.OutputFormatOption = "jpeg",
-        output_compression: o.OutputCompression = 90,
-        overwrite: o.Overwrite = False,
-        strip: o.Strip = False,
-        keep_gps: o.KeepGps = False,
-        sheet: o.Sheet = False,
-        url: o.Url = None,
-        api_key: o.ApiKey = None,
-        at_once: o.AtOnce = AT_ONCE,
-    ) -> None:
-        """Go from one coloring to another, or to the colours of a reference."""
-
-        def name(fields: dict[str, Any]) -> str:
-            begin = f"{fields['seed']}-{fields['index']}"
-            if "reference" in fields:
-                return f"{begin}-to-{Path(fields['reference']).stem}"
-            return f"{begin}-to-{fields.get('to_seed', fields['seed'])}-{fields.get('to_index')}"
-
-        _make(context, load, INTERPOLATIONS, AsyncClient.interpolations, name, draws=None)
+def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> None:
+    """Add the commands to a command line; `load` gives the model for work in this process."""
+    for command in COMMANDS:
+        _add(app, load, command)
 
     @app.command(rich_help_panel="Photos", epilog=_examples("likelihood photos/"))
     def likelihood(photos: o.Photos, url: o.Url = None, api_key: o.ApiKey = None, at_once: o.AtOnce = AT_ONCE) -> None:
@@ -195,22 +146,41 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
             Console().print(table)
 
 
+def _add(app: typer.Typer, load: Callable[[Settings], Colorizer], command: Command) -> None:
+    def run(context: typer.Context, **_: Any) -> None:
+        _make(context, load, command)
+
+    def parameter(name: str, kind: Any, default: Any = Parameter.empty) -> Parameter:
+        return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind)
+
+    signature = [
+        parameter("context", typer.Context),
+        parameter("photos", o.Photos),
+        *o.field_options(command.endpoint),
+        parameter("out", o.Out, OUT),
+        parameter("overwrite", o.Overwrite, False),
+        parameter("strip", o.Strip, False),
+        parameter("keep_gps", o.KeepGps, False),
+        parameter("sheet", o.Sheet, False),
+        parameter("url", o.Url, None),
+        parameter("api_key", o.ApiKey, None),
+        parameter("at_once", o.AtOnce, AT_ONCE),
+    ]
+    run.__doc__ = command.help
+    run.__signature__ = Signature(signature)  # type: ignore[attr-defined]  # what typer reads, and the annotations
+    run.__annotations__ = {each.name: each.annotation for each in signature}
+    app.command(command.name, rich_help_panel="Photos", epilog=_examples(*command.examples))(run)
+
+
 def _examples(*lines: str) -> str:
     return "\n\n".join(["Examples:", *(f"tintflow {line}" for line in lines)])  # typer joins single lines
 
 
-def _make(
-    context: typer.Context,
-    load: Callable[[Settings], Colorizer],
-    endpoint: ColorEndpoint[Any],
-    call: Call,
-    name: Callable[[dict[str, Any]], str],
-    draws: str | None,
-) -> None:
-    """Make colorings of photos. `draws` names the seed that is drawn if it is not given, once for all photos."""
+def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command: Command) -> None:
+    """Make colorings of photos."""
     options = context.params
     console, out = Console(), Path(options["out"])
-    fields = _fields(options, endpoint)
+    fields, draws = _fields(options, command.endpoint), command.draws
     given = {"command": context.info_name, "strip": options["strip"], "keep_gps": options["keep_gps"], **fields}
     photos, troubles = find_photos([Path(each) for each in options["photos"]], out)
     record = Record(out)
@@ -218,7 +188,7 @@ def _make(
         earlier = record.seed(given, draws)
         fields[draws] = random_seed() if earlier is None else earlier
     out.mkdir(parents=True, exist_ok=True)
-    asked = Asked(call, fields, given, name(fields), not options["strip"], options["keep_gps"])
+    asked = Asked(command.call, fields, given, command.file_name(fields), not options["strip"], options["keep_gps"])
     maker = Maker(out, record, asked, options["overwrite"])
     left, in_the_way = maker.sort_out(photos)
     if maker.entries:
@@ -235,7 +205,7 @@ def _make(
     finish(troubles)
 
 
-def _fields(options: dict[str, Any], endpoint: ColorEndpoint[Any]) -> dict[str, Any]:
+def _fields(options: dict[str, Any], endpoint: ColorEndpoint) -> dict[str, Any]:
     """Return the interface's fields among the options, but for those left out."""
     names = {*endpoint.parameters.model_fields, *endpoint.files}
     fields = {name: value for name, value in options.items() if name in names and value not in (None, [], ())}

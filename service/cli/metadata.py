@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
+from service.api.formats import OutputFormat
 from service.codecs.decoding import FORMATS
-from service.codecs.encoding import OutputFormat, encode
+from service.codecs.encoding import encode
 
 __all__ = ["Metadata", "embed", "read_metadata", "to_profile"]
 

@@ -1,50 +1,40 @@
 """Options of the commands: the interface's fields by their own names, and those about files."""
 
+from inspect import Parameter
 from pathlib import Path
-from typing import Annotated
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
+from annotated_types import Ge, Le
+from pydantic.fields import FieldInfo
 
-from model.protocol import InterpolationPath, Rank, Select
-from service.api.parameters import MAX_CANDIDATES, MAX_SAMPLES, MAX_SEED, MAX_STEPS
-from service.codecs.encoding import OutputFormat
+from service.api.endpoints import COLORIZATIONS, ColorEndpoint
 
 __all__ = [
     "ApiKey",
     "AtOnce",
-    "Candidates",
-    "EndReference",
-    "Hints",
-    "Index",
     "KeepGps",
-    "LatentNorm",
-    "Levels",
-    "NoiseSeed",
-    "Number",
-    "Offset",
-    "OriginalSeed",
     "Out",
-    "OutputCompression",
-    "OutputFormatOption",
     "Overwrite",
-    "PathOption",
     "Photos",
-    "RankOption",
-    "Reference",
-    "Seed",
-    "SelectOption",
     "Sheet",
-    "Steps",
-    "Strength",
     "Strip",
-    "Temperature",
-    "ToIndex",
-    "ToSeed",
     "Url",
-    "Weights",
+    "field_options",
+    "option",
 ]
 
 FILES, MODEL, SERVER = "Files", "Colorings", "Where"  # panels of --help
+FLAGS = {
+    "n": ("-n",),
+    "temperature": ("--temperature", "-t"),
+    "output_format": ("--output-format", "-f"),
+    "hints": ("--hint",),
+    "reference": ("--reference", "-r"),
+}
+"""of fields whose options are not just their names"""
+NOT_OPTIONS = {"response_format"}
 
 Photos = Annotated[
     list[Path], typer.Argument(metavar="PHOTO", help="Files, folders (with all below them), or globs in quotes.")
@@ -66,13 +56,6 @@ KeepGps = Annotated[
     bool, typer.Option("--keep-gps", help="Keep where the photo was taken, too.", rich_help_panel=FILES)
 ]
 Sheet = Annotated[bool, typer.Option("--sheet", help="Write a contact sheet, sheet.jpg, too.", rich_help_panel=FILES)]
-OutputFormatOption = Annotated[
-    OutputFormat, typer.Option("--output-format", "-f", help="JPEG is 4:4:4.", rich_help_panel=FILES)
-]
-OutputCompression = Annotated[
-    int, typer.Option(min=1, max=100, help="Quality of JPEG and WebP.", rich_help_panel=FILES)
-]
-
 Url = Annotated[
     str | None,
     typer.Option(
@@ -87,75 +70,69 @@ AtOnce = Annotated[
     int, typer.Option("--at-once", min=1, max=64, help="Photos in work at a time.", rich_help_panel=SERVER)
 ]
 
-Number = Annotated[int, typer.Option("-n", min=1, max=MAX_SAMPLES, help="How many.", rich_help_panel=MODEL)]
-Offset = Annotated[int, typer.Option(min=0, max=MAX_CANDIDATES - 1, help="Index of the first.", rich_help_panel=MODEL)]
-Temperature = Annotated[
-    float | None,
-    typer.Option(
-        "--temperature", "-t", min=0, max=2, help="Default: what the model card recommends.", rich_help_panel=MODEL
-    ),
-]
-LatentNorm = Annotated[
-    float | None, typer.Option(min=0, max=2, help="‖z‖/√dim of each; default: as drawn.", rich_help_panel=MODEL)
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        max=MAX_SEED,
-        help="Default: random, the same for all photos, and part of the files' names.",
-        rich_help_panel=MODEL,
-    ),
-]
-RankOption = Annotated[Rank, typer.Option("--rank", help="Likeliest first, or as drawn.", rich_help_panel=MODEL)]
-Candidates = Annotated[
-    int | None,
-    typer.Option(min=1, max=MAX_CANDIDATES, help="How many are drawn to select from.", rich_help_panel=MODEL),
-]
-SelectOption = Annotated[Select, typer.Option("--select", help="Which candidates.", rich_help_panel=MODEL)]
-Hints = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--hint", metavar="X,Y,#RRGGBB", help="A colour at a point, 0 … 1 from the upper left.", rich_help_panel=MODEL
-    ),
-]
 
-OriginalSeed = Annotated[
-    int, typer.Option("--seed", min=0, max=MAX_SEED, help="Of the coloring that you liked.", rich_help_panel=MODEL)
-]
-Index = Annotated[
-    int, typer.Option(min=0, max=MAX_CANDIDATES - 1, help="Of the coloring that you liked.", rich_help_panel=MODEL)
-]
-Strength = Annotated[
-    float, typer.Option(min=0, max=1, help="0: the same coloring; 1: independent ones.", rich_help_panel=MODEL)
-]
-Levels = Annotated[
-    str | None, typer.Option(help="Which latents move: coarse, fine, all, or 8,16,32,64.", rich_help_panel=MODEL)
-]
-NoiseSeed = Annotated[
-    int | None, typer.Option(min=0, max=MAX_SEED, help="Of what is new; default: random.", rich_help_panel=MODEL)
-]
-Reference = Annotated[
-    Path, typer.Option("--reference", "-r", exists=True, dir_okay=False, help="A colour photo.", rich_help_panel=MODEL)
-]
-EndReference = Annotated[
-    Path | None,
-    typer.Option(
-        "--reference", "-r", exists=True, dir_okay=False, help="A colour photo as the other end.", rich_help_panel=MODEL
-    ),
-]
-Weights = Annotated[
-    str | None,
-    typer.Option(
-        help="How much of levels 8, 16, 32 and 64 comes from the reference; default: 1,1,0,0.", rich_help_panel=MODEL
-    ),
-]
-ToIndex = Annotated[
-    int | None,
-    typer.Option(min=0, max=MAX_CANDIDATES - 1, help="Of the coloring at the other end.", rich_help_panel=MODEL),
-]
-ToSeed = Annotated[
-    int | None, typer.Option(min=0, max=MAX_SEED, help="Of the other end; default: --seed.", rich_help_panel=MODEL)
-]
-Steps = Annotated[int, typer.Option(min=2, max=MAX_STEPS, help="Colorings, both ends included.", rich_help_panel=MODEL)]
-PathOption = Annotated[InterpolationPath, typer.Option("--path", help="Of the latents.", rich_help_panel=MODEL)]
+def field_options(endpoint: ColorEndpoint) -> list[Parameter]:
+    """Make an option of every field and every further file of an endpoint."""
+    options = [
+        _parameter(name, _type(name, field), option(name, endpoint), _default(field))
+        for name, field in endpoint.parameters.model_fields.items()
+        if name not in NOT_OPTIONS
+    ]
+    for name in endpoint.files[1:]:
+        required = name in endpoint.required_files
+        file = typer.Option(*FLAGS[name], exists=True, dir_okay=False, help="A color photo.", rich_help_panel=MODEL)
+        options.append(_parameter(name, Path if required else Path | None, file, Parameter.empty if required else None))
+    return sorted(options, key=lambda each: each.default is not Parameter.empty)
+
+
+def option(name: str, endpoint: ColorEndpoint = COLORIZATIONS) -> Any:
+    """Make the option of one field: its flags, range and sentence."""
+    field = endpoint.parameters.model_fields[name]
+    text = field.description or name
+    low, high = _range(field)
+    return typer.Option(
+        *FLAGS.get(name, ()),
+        min=low,
+        max=high,
+        metavar="X,Y,#RRGGBB" if name == "hints" else None,
+        help=f"{text[0].upper()}{text[1:]}.",
+        rich_help_panel=FILES if name.startswith("output_") else MODEL,
+    )
+
+
+def _parameter(name: str, kind: Any, details: Any, default: Any) -> Parameter:
+    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=Annotated[kind, details])
+
+
+def _default(field: FieldInfo) -> Any:
+    if field.is_required():
+        return Parameter.empty
+    return None if field.default_factory or field.default == () else field.default
+
+
+def _type(name: str, field: FieldInfo) -> Any:
+    """Return the type of an option: arrays are text, as in a form; hints are given one by one."""
+    if name == "hints":
+        return list[str] | None
+    kinds = [kind for kind in _parts(field.annotation) if kind is not NoneType]
+    kind = str if any(get_origin(each) is tuple for each in kinds) else kinds[0]
+    return kind | None if _default(field) is None else kind
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """Return the types that a union joins, without their ranges."""
+    if get_origin(annotation) is Annotated:
+        return _parts(get_args(annotation)[0])
+    if annotation is None or isinstance(annotation, type) or get_origin(annotation) in (Literal, tuple):
+        return [annotation]
+    return [kind for part in get_args(annotation) for kind in _parts(part)]
+
+
+def _range(field: FieldInfo) -> tuple[float | None, float | None]:
+    """Return the least and the greatest number that a field takes."""
+    found: list[Any] = list(field.metadata)
+    for part in get_args(field.annotation):
+        found += get_args(part)[1:] if get_origin(part) is Annotated else ()
+    low = next((each.ge for each in found if isinstance(each, Ge)), None)
+    high = next((each.le for each in found if isinstance(each, Le)), None)
+    return low, high  # type: ignore[return-value]  # numbers alone are compared

@@ -30,14 +30,8 @@ from service.client.errors import (
     UnreadableAnswerError,
     UnsupportedTypeError,
 )
-from service.client.requests import (
-    ColorizationFields,
-    Hint,
-    InterpolationFields,
-    PhotoSource,
-    TransferFields,
-    VariationFields,
-)
+from service.client.fields import ColorizationFields, Hint, InterpolationFields, TransferFields, VariationFields
+from service.client.photos import PhotoSource
 from service.client.streams import AsyncColoringStream, ColoringStream
 
 __all__ = [

@@ -7,15 +7,9 @@ from pydantic import BaseModel
 
 from service.api.schemas import LikelihoodResponse, ModelList
 from service.client.answers import ColorizationResponse
-from service.client.requests import (
-    Call,
-    ColorizationFields,
-    InterpolationFields,
-    PhotoSource,
-    TransferFields,
-    VariationFields,
-    form_values,
-)
+from service.client.fields import ColorizationFields, InterpolationFields, TransferFields, VariationFields
+from service.client.photos import PhotoSource
+from service.client.requests import Call, form_values
 
 __all__ = ["MODELS", "colorizations", "interpolations", "likelihoods", "transfers", "variations"]
 

@@ -12,14 +12,9 @@ from service.api.schemas import LikelihoodResponse, ModelList
 from service.client import calls
 from service.client.answers import ColorizationResponse
 from service.client.exchange import Outcome, Wait, exchange, read
-from service.client.requests import (
-    Call,
-    ColorizationFields,
-    InterpolationFields,
-    PhotoSource,
-    TransferFields,
-    VariationFields,
-)
+from service.client.fields import ColorizationFields, InterpolationFields, TransferFields, VariationFields
+from service.client.photos import PhotoSource
+from service.client.requests import Call
 from service.client.streams import AsyncStreams, Streams
 
 __all__ = ["AsyncClient", "Client"]

@@ -16,7 +16,8 @@ from service.client.errors import (
     UnreadableAnswerError,
     problem_of,
 )
-from service.client.requests import Call, opened
+from service.client.photos import opened
+from service.client.requests import Call
 
 __all__ = ["Outcome", "Step", "Wait", "exchange", "read"]
 

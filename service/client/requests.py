@@ -1,102 +1,15 @@
-"""What a call sends: photos, and the fields of each endpoint, by the interface's own names."""
+"""Calls: what to send, by the interface's own names, and how to read the answer."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
-from os import PathLike
-from pathlib import Path
-from typing import IO, Any, Generic, Literal, Required, TypedDict, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from PIL import Image
+from service.client.photos import PhotoSource
 
-from model.protocol import InterpolationPath, Rank, Select
-from service.codecs.encoding import OutputFormat
-
-__all__ = [
-    "Call",
-    "ColorizationFields",
-    "Hint",
-    "InterpolationFields",
-    "PhotoSource",
-    "TransferFields",
-    "VariationFields",
-    "form_values",
-    "opened",
-]
+__all__ = ["Call", "form_values"]
 
 T = TypeVar("T")
-
-PhotoSource = str | PathLike[str] | bytes | IO[bytes] | Image.Image
-"""a path, a file's bytes, a file open for reading bytes, which is streamed, or a Pillow image, which is sent as PNG"""
-
-
-class Hint(TypedDict):
-    """A colour wished for at a point of the photo."""
-
-    x: float
-    """0 = left, 1 = right"""
-    y: float
-    """0 = top, 1 = bottom"""
-    color: str
-    """`#rrggbb`"""
-
-
-class Fields(TypedDict, total=False):
-    """What every call that colorizes may say."""
-
-    temperature: float | None
-    output_format: OutputFormat
-    output_compression: int
-
-
-class ColorizationFields(Fields, total=False):
-    """How to colorize."""
-
-    n: int
-    offset: int
-    seed: int | None
-    latent_norm: float | None
-    rank: Rank
-    candidates: int | None
-    select: Select
-    hints: Sequence[Hint]
-
-
-class VariationFields(Fields, total=False):
-    """Which coloring to vary, and how much."""
-
-    seed: Required[int]
-    index: Required[int]
-    n: int
-    offset: int
-    strength: float
-    levels: Sequence[int] | Literal["coarse", "fine", "all"] | None
-    noise_seed: int | None
-    latent_norm: float | None
-
-
-class TransferFields(Fields, total=False):
-    """How to take over the colours of a reference."""
-
-    n: int
-    offset: int
-    seed: int | None
-    weights: Sequence[float] | None
-
-
-class InterpolationFields(Fields, total=False):
-    """Between which two colorings to go, and how."""
-
-    seed: Required[int]
-    index: Required[int]
-    to_index: int | None
-    to_seed: int | None
-    steps: int
-    path: InterpolationPath
-    latent_norm: float | None
-    reference: PhotoSource | None
 
 
 @dataclass(frozen=True)
@@ -123,25 +36,3 @@ def _as_text(value: Any) -> str:
     if any(isinstance(each, Mapping) for each in value):
         return json.dumps(list(value))
     return ",".join(str(each) for each in value)
-
-
-@contextmanager
-def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, IO[bytes]]]]:
-    """Open photos as files with names, for as long as it takes; those given open stay open.
-
-    Raises OSError for a path that cannot be read.
-    """
-    with ExitStack() as stack:
-
-        def open_one(name: str, photo: PhotoSource) -> tuple[str, IO[bytes]]:
-            if isinstance(photo, bytes):
-                return name, BytesIO(photo)
-            if isinstance(photo, Image.Image):
-                png = BytesIO()
-                photo.save(png, "PNG")
-                return name, png
-            if isinstance(photo, str | PathLike):
-                return Path(photo).name, stack.enter_context(Path(photo).open("rb"))
-            return name, photo
-
-        yield {name: open_one(name, photo) for name, photo in photos.items()}

@@ -13,14 +13,9 @@ from service.api.schemas import ColorizationDone
 from service.client import calls
 from service.client.answers import Coloring
 from service.client.errors import ConnectionFailedError, TimedOutError, UnreadableAnswerError, problem_in
-from service.client.requests import (
-    Call,
-    ColorizationFields,
-    InterpolationFields,
-    PhotoSource,
-    TransferFields,
-    VariationFields,
-)
+from service.client.fields import ColorizationFields, InterpolationFields, TransferFields, VariationFields
+from service.client.photos import PhotoSource
+from service.client.requests import Call
 
 __all__ = ["AsyncColoringStream", "AsyncStreams", "ColoringStream", "Streams"]
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from model.errors import ModelError
 from model.protocol import Drawn, DrawTask, SampleOptions
+from service.api.formats import FORMATS, OutputFormat
 from service.codecs.decoding import DecodedPhoto
-from service.codecs.encoding import OutputFormat, check_output_size, encode
+from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders
 from service.errors import ServiceError
 from service.loading import load_colorizer
@@ -31,8 +32,6 @@ PHOTOS_AT_ONCE = 16
 """Photos of a batch: they share passes through the network."""
 PIXELS_AT_ONCE = 50_000_000
 """Photos with so many pixels together are finished before another is decoded."""
-SUFFIXES: dict[OutputFormat, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
-
 Batch = dict[str, NDArray[Any]]
 
 
@@ -48,7 +47,7 @@ class Asked:
 
     def files(self, target: str) -> list[str]:
         """Return the names of a photo's colorings, below the output folder."""
-        return [f"{target}-{self.seed}-{i}{SUFFIXES[self.output_format]}" for i in range(self.n)]
+        return [f"{target}-{self.seed}-{i}{FORMATS[self.output_format].suffix}" for i in range(self.n)]
 
 
 @dataclass(frozen=True)

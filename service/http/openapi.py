@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from service.api.endpoints import PIXEL, Endpoint
+from service.api.formats import FORMATS
 from service.api.parameters import PointColor
-from service.codecs.encoding import MEDIA_TYPES
 from service.http.problems import Problem
 
 __all__ = ["COLORIZATION_ANSWERS", "body", "describe_schemas"]
@@ -78,7 +78,7 @@ COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
         "content": {
             "text/event-stream": {"schema": {"type": "string"}, "example": EVENTS_EXAMPLE},
             "application/zip": {"schema": BINARY},
-            **{media_type: {"schema": BINARY} for media_type in MEDIA_TYPES.values()},
+            **{each.media_type: {"schema": BINARY} for each in FORMATS.values()},
         },
         "headers": {
             "Server-Timing": _header("milliseconds of each step", "decode;dur=21.0, queue;dur=0.2, sample;dur=87.1"),

@@ -9,9 +9,9 @@ from io import BytesIO
 from fastapi import Response
 
 from model.protocol import HintMatch
+from service.api.formats import FORMATS, OutputFormat
 from service.api.parameters import Parameters
 from service.api.schemas import Coloring, ColorizationDone, ColorizationResponse, HintReport, Timings
-from service.codecs.encoding import MEDIA_TYPES, OutputFormat
 from service.errors import NotAcceptableError
 from service.pipeline import Colorization, Sample
 
@@ -31,31 +31,31 @@ class Form:
     output_format: OutputFormat
 
 
-def choose_form(accept: str | None, parameters: Parameters) -> Form:
+def choose_form(accept: str | None, parameters: Parameters, samples: int) -> Form:
     """Choose the form that the Accept header likes best among those that the parameters leave open.
 
     An explicit `response_format` leaves only itself open: a zip, or base64, which JSON and events have. Else all forms
     are, for one coloring also the bare image, as JPEG, PNG or WebP unless `output_format` is explicit.
     Raises NotAcceptableError if none is acceptable.
     """
-    offers = _offers(parameters)
+    offers = _offers(parameters, samples)
     ranges = _parse_accept(accept or "*/*")
     liked = [(_preference(form.media_type, ranges), form) for form in offers]
     (quality, _), best = max(liked, key=lambda each: each[0])  # of equals, max takes the first
     if quality > 0:
         return best
     types = ", ".join(form.media_type for form in offers)
-    hint = "" if parameters.samples == 1 else "; a bare image needs n=1"
+    hint = "" if samples == 1 else "; a bare image needs n=1"
     raise NotAcceptableError(f"Accept: with these parameters the answer can be {types}{hint}")
 
 
-def _offers(parameters: Parameters) -> list[Form]:
+def _offers(parameters: Parameters, samples: int) -> list[Form]:
     chosen = parameters.output_format
     base64_forms, archive = [Form(JSON, chosen), Form(EVENTS, chosen)], Form(ZIP, chosen)
     if "response_format" in parameters.model_fields_set:
         return [archive] if parameters.response_format == "zip" else base64_forms
-    formats: list[OutputFormat] = [chosen] if "output_format" in parameters.model_fields_set else list(MEDIA_TYPES)
-    images = [Form(MEDIA_TYPES[each], each) for each in formats] if parameters.samples == 1 else []
+    formats: list[OutputFormat] = [chosen] if "output_format" in parameters.model_fields_set else list(FORMATS)
+    images = [Form(FORMATS[each].media_type, each) for each in formats] if samples == 1 else []
     return [*base64_forms, archive, *images]
 
 

@@ -95,7 +95,7 @@ def described(endpoint: Endpoint[Any]) -> dict[str, Any]:
     }
 
 
-async def colorings(endpoint: ColorEndpoint[Any], request: Request, engine: Engine, settings: Settings) -> Response:
+async def colorings(endpoint: ColorEndpoint, request: Request, engine: Engine, settings: Settings) -> Response:
     """Answer a request for colorings: all at once, or each as an event."""
 
     async def work(stream: EventStream) -> Response | None:
@@ -103,8 +103,9 @@ async def colorings(endpoint: ColorEndpoint[Any], request: Request, engine: Engi
             uploads, parameters = await read_request(
                 request, pipeline.place, pipeline.run, endpoint, settings.max_bytes
             )
-            form = choose_form(request.headers.get("accept"), parameters)
-            making = pipeline.colorize(endpoint, uploads, parameters, form.output_format)
+            options = endpoint.asked(parameters)
+            form = choose_form(request.headers.get("accept"), parameters, options.samples)
+            making = pipeline.colorize(endpoint, uploads, options, form.output_format, parameters.output_compression)
             finish = _emit(making, pipeline, stream) if form.media_type == EVENTS else _collect(making, pipeline, form)
             return await _while_connected(request, finish)
 

@@ -6,24 +6,24 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from model.protocol import SampleOptions
 from service.api.endpoints import COLORIZATIONS
-from service.api.parameters import ColorizationParameters, Count
+from service.api.formats import OutputFormat
+from service.api.parameters import Parameters, parameters_of
 from service.api.schemas import ColorizationResponse
-from service.codecs.encoding import OutputFormat
 from service.http.compat.error_member import ErrorMemberRoute
 from service.http.routes import EngineOf, SettingsOf, colorings, described
 
-__all__ = ["EDITS", "EditParameters", "router"]
+__all__ = ["EDITS", "router"]
 
 IGNORED = "accepted and ignored"
 
 
-class EditParameters(ColorizationParameters):
-    """What OpenAI's clients send, and all that colorizations take besides."""
+class EditFields(Parameters):
+    """Fields that OpenAI's clients send."""
 
-    n: Count = 1
     output_format: OutputFormat = Field(default="png", examples=["png"])
-    prompt: str | None = Field(default=None, description=f"{IGNORED}: colours come from the photo and the seed alone")
+    prompt: str | None = Field(default=None, description=f"{IGNORED}: colors come from the photo and the seed alone")
     model: str | None = Field(default=None, description=f"{IGNORED}: the answer's `model` says what was used")
     user: str | None = Field(default=None, description=IGNORED)
     size: Literal["auto"] | None = Field(default=None, description="a coloring has the photo's own size")
@@ -31,7 +31,12 @@ class EditParameters(ColorizationParameters):
     background: Literal["auto"] | None = Field(default=None, description="a coloring has the photo's own transparency")
 
 
-EDITS = replace(COLORIZATIONS, name="image_edit", parameters=EditParameters, example={"prompt": "colorize", "n": 1})
+EDITS = replace(
+    COLORIZATIONS,
+    name="image_edit",
+    parameters=parameters_of(SampleOptions, "EditParameters", EditFields, n=1),
+    example={"prompt": "colorize", "n": 1},
+)
 
 
 class OpenAIRoute(ErrorMemberRoute):

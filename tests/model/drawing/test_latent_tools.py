@@ -14,7 +14,6 @@ from model.pixels.color import photo_to_lightness
 from model.protocol import (
     Colorings,
     InterpolationOptions,
-    LatentName,
     SampleOptions,
     TransferOptions,
     VariationOptions,
@@ -46,7 +45,7 @@ def distance(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
 
 
 def vary(colorizer: CinnColorizer, photo: NDArray[np.uint8], strength: float, n: int = 2, **options: object):
-    settings = {"origin": LatentName(5, 2), "noise_seed": 9} | options
+    settings = {"seed": 5, "index": 2, "noise_seed": 9} | options
     return colorizer.vary(photo, VariationOptions(n=n, strength=strength, **settings))  # type: ignore[arg-type]
 
 
@@ -105,7 +104,7 @@ def test_parts_by_offset_are_the_whole(colorizer: CinnColorizer, photo, colors) 
         return colorizer.transfer(photo, colors, TransferOptions(n, 4, offset=offset))
 
     def varied(n: int, offset: int) -> Colorings:
-        return colorizer.vary(photo, VariationOptions(n, LatentName(5, 2), 0.5, 9, offset=offset))
+        return colorizer.vary(photo, VariationOptions(n, 5, 2, 0.5, 9, offset=offset))
 
     for draw in (transfer, varied):
         part = draw(2, 3)
@@ -122,16 +121,14 @@ def test_transfer_copies_coarse_and_draws_fine_levels_by_default(colorizer: Cinn
 
 
 def test_interpolation_begins_and_ends_at_its_ends(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    path = colorizer.interpolate(photo, InterpolationOptions(5, LatentName(5, 1), LatentName(6, 0)))
+    path = colorizer.interpolate(photo, InterpolationOptions(5, 5, 1, 6, 0))
     np.testing.assert_array_equal(path.images[0], colorizer.colorize(photo, SampleOptions(2, 5)).images[1])
     np.testing.assert_array_equal(path.images[-1], colorizer.colorize(photo, SampleOptions(1, 6)).images[0])
 
 
 @pytest.mark.parametrize(("shape", "keeps"), [("spherical", True), ("linear", False)])
 def test_spherical_path_keeps_the_norm(colorizer: CinnColorizer, photo, shape, keeps: bool) -> None:
-    norms = colorizer.interpolate(
-        photo, InterpolationOptions(3, LatentName(5, 0), LatentName(5, 1), shape, 1.0)
-    ).latent_norms
+    norms = colorizer.interpolate(photo, InterpolationOptions(3, 5, 0, 5, 1, shape, 1.0)).latent_norms
     low = min(norms[0], norms[2])
     assert (norms[1] >= low * 0.999) is keeps  # of independent latents, a line's middle has 1/√2 of the norm
     if not keeps:
@@ -139,7 +136,7 @@ def test_spherical_path_keeps_the_norm(colorizer: CinnColorizer, photo, shape, k
 
 
 def test_interpolation_to_a_reference(colorizer: CinnColorizer, photo, colors) -> None:
-    path = colorizer.interpolate(photo, InterpolationOptions(3, LatentName(5, 0), None), colors)
+    path = colorizer.interpolate(photo, InterpolationOptions(3, 5, 0), colors)
     expected = colorizer.transfer(photo, colors, TransferOptions(1, 0, ALL)).images[0]
     np.testing.assert_array_equal(path.images[-1], expected)
 
@@ -197,18 +194,18 @@ def test_rank_sorts_and_keeps_the_index(colorizer: CinnColorizer, photo: NDArray
         (lambda c, p: c.colorize(p, SampleOptions(4, 0, candidates=65)), "candidates"),
         (lambda c, p: c.colorize(p, SampleOptions(4, 0, offset=61)), "offset"),
         (lambda c, p: c.colorize(p, SampleOptions(1, 0, offset=-1)), "offset"),
-        (lambda c, p: c.vary(p, VariationOptions(4, LatentName(0, 0), 0.5, 0, offset=61)), "offset"),
+        (lambda c, p: c.vary(p, VariationOptions(4, 0, 0, 0.5, 0, offset=61)), "offset"),
         (lambda c, p: c.transfer(p, p, TransferOptions(4, 0, offset=61)), "offset"),
-        (lambda c, p: c.vary(p, VariationOptions(0, LatentName(0, 0), 0.5, 0)), "n"),
-        (lambda c, p: c.vary(p, VariationOptions(1, LatentName(0, 0), 1.1, 0)), "strength"),
-        (lambda c, p: c.vary(p, VariationOptions(1, LatentName(0, 0), math.nan, 0)), "strength"),
-        (lambda c, p: c.vary(p, VariationOptions(1, LatentName(0, -1), 0.5, 0)), "index"),
-        (lambda c, p: c.vary(p, VariationOptions(1, LatentName(0, 0), 0.5, 0, (7,))), "levels"),
+        (lambda c, p: c.vary(p, VariationOptions(0, 0, 0, 0.5, 0)), "n"),
+        (lambda c, p: c.vary(p, VariationOptions(1, 0, 0, 1.1, 0)), "strength"),
+        (lambda c, p: c.vary(p, VariationOptions(1, 0, 0, math.nan, 0)), "strength"),
+        (lambda c, p: c.vary(p, VariationOptions(1, 0, -1, 0.5, 0)), "index"),
+        (lambda c, p: c.vary(p, VariationOptions(1, 0, 0, 0.5, 0, (7,))), "levels"),
         (lambda c, p: c.transfer(p, p, TransferOptions(1, 0, (1.0,))), "weights"),
         (lambda c, p: c.transfer(p, p, TransferOptions(1, 0, (1.0, 1.0, 1.0, 1.5))), "weights"),
-        (lambda c, p: c.interpolate(p, InterpolationOptions(1, LatentName(0, 0), LatentName(0, 1))), "steps"),
-        (lambda c, p: c.interpolate(p, InterpolationOptions(2, LatentName(0, 0), None)), "reference"),
-        (lambda c, p: c.interpolate(p, InterpolationOptions(2, LatentName(0, 0), LatentName(0, 1)), p), "reference"),
+        (lambda c, p: c.interpolate(p, InterpolationOptions(1, 0, 0, 0, 1)), "steps"),
+        (lambda c, p: c.interpolate(p, InterpolationOptions(2, 0, 0)), "reference"),
+        (lambda c, p: c.interpolate(p, InterpolationOptions(2, 0, 0, 0, 1), p), "reference"),
     ],
 )
 def test_options_out_of_range(colorizer: CinnColorizer, photo: NDArray[np.uint8], call, name: str) -> None:

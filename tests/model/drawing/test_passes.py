@@ -19,7 +19,6 @@ from model.protocol import (
     DrawTask,
     Hint,
     InterpolationOptions,
-    LatentName,
     Options,
     SampleOptions,
     TransferOptions,
@@ -41,15 +40,15 @@ CHOICES = ["likely", "diverse"]
 
 def options() -> st.SearchStrategy[Options]:
     few, seeds, temperatures = st.integers(1, 6), st.integers(0, 3), st.one_of(st.none(), st.floats(0, 2))
-    names = st.builds(LatentName, seeds, st.integers(0, 5))
+    indices = st.integers(0, 5)
     return st.one_of(
         st.builds(SampleOptions, few, seeds, temperatures, rank=st.sampled_from(["none", "likelihood"])),
         st.builds(SampleOptions, few, seeds, temperatures, candidates=st.just(7), select=st.sampled_from(CHOICES)),
         st.builds(SampleOptions, few, seeds, latent_norm=st.floats(0, 2), offset=st.integers(0, 3)),
         st.builds(SampleOptions, st.integers(1, 2), seeds, hints=st.just((HINT,))),
-        st.builds(VariationOptions, few, names, st.floats(0, 1), seeds, temperature=temperatures),
+        st.builds(VariationOptions, few, seeds, indices, st.floats(0, 1), seeds, temperature=temperatures),
         st.builds(TransferOptions, few, seeds, temperature=temperatures),
-        st.builds(InterpolationOptions, st.integers(2, 5), names, names, temperature=temperatures),
+        st.builds(InterpolationOptions, st.integers(2, 5), seeds, indices, seeds, indices, temperature=temperatures),
     )
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
+from service.api.formats import OutputFormat
 from service.cli.metadata import embed, read_metadata, to_profile
-from service.codecs.encoding import OutputFormat, encode
+from service.codecs.encoding import encode
 
-FORMATS: list[OutputFormat] = ["jpeg", "png", "webp"]
+NAMES: list[OutputFormat] = ["jpeg", "png", "webp"]
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -31,7 +32,7 @@ def coloring() -> np.ndarray:
 
 
 @pytest.mark.parametrize("alpha", [False, True])
-@pytest.mark.parametrize("output_format", FORMATS)
+@pytest.mark.parametrize("output_format", NAMES)
 @pytest.mark.parametrize("what", [("exif",), ("profile",), ("exif", "profile"), ()])
 def test_metadata_goes_in_and_pixels_stay(
     tmp_path: Path, exif: Image.Exif, coloring: np.ndarray, output_format: OutputFormat, alpha: bool, what: tuple
@@ -74,7 +75,7 @@ def test_a_long_profile_takes_several_segments_of_a_jpeg(coloring: np.ndarray) -
     from service.cli.metadata import Metadata
 
     profile = np.random.default_rng(3).bytes(150_000)
-    for output_format in FORMATS:
+    for output_format in NAMES:
         data = embed(encode(coloring, None, output_format, 90), output_format, Metadata(profile=profile))
         with Image.open(io.BytesIO(data)) as image:
             assert image.info["icc_profile"] == profile

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin
 
-from service.codecs.encoding import MEDIA_TYPES, OutputFormat, check_output_size, encode
+from service.api.formats import FORMATS, OutputFormat
+from service.codecs.encoding import check_output_size, encode
 from service.errors import OutputSizeError
 
 RNG = np.random.default_rng(3)
@@ -18,10 +19,10 @@ def opened(data: bytes) -> Image.Image:
     return Image.open(BytesIO(data))
 
 
-@pytest.mark.parametrize("output_format", MEDIA_TYPES)
+@pytest.mark.parametrize("output_format", FORMATS)
 def test_format_and_size(output_format: OutputFormat) -> None:
     image = opened(encode(RGB, None, output_format, 90))
-    assert image.get_format_mimetype() == MEDIA_TYPES[output_format]
+    assert image.get_format_mimetype() == FORMATS[output_format].media_type
     assert (image.size, image.mode) == ((40, 24), "RGB")
 
 
@@ -78,7 +79,7 @@ def test_smooth_png_is_small() -> None:
     assert len(encode(ramp, None, "png", 1)) < ramp.size / 50
 
 
-@pytest.mark.parametrize("output_format", MEDIA_TYPES)
+@pytest.mark.parametrize("output_format", FORMATS)
 def test_same_pixels_same_bytes(output_format: OutputFormat) -> None:
     assert encode(RGB, ALPHA, output_format, 80) == encode(RGB, ALPHA, output_format, 80)
 

@@ -1,0 +1,257 @@
+"""Options of a request: each is defined here once, with its type, range, default, sentence and example.
+
+HTTP forms and JSON, OpenAPI, the command line, the client and the tables in docs/api.md are made from these classes.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+from annotated_types import Ge, Le, MaxLen
+
+__all__ = [
+    "MAX_SEED",
+    "RANDOM",
+    "Hint",
+    "InterpolationOptions",
+    "InterpolationPath",
+    "LatentName",
+    "Look",
+    "Option",
+    "Options",
+    "Rank",
+    "SampleOptions",
+    "Select",
+    "TransferOptions",
+    "VariationOptions",
+]
+
+MAX_SAMPLES = 16
+MAX_CANDIDATES = 64
+MAX_HINTS = 32
+MAX_SEED: Final = 2**32 - 1
+RANDOM: Final = "random"
+"""A default: a request that leaves this seed out gets a random one, and the answer says which."""
+
+Select = Literal["first", "diverse", "likely"]
+Rank = Literal["none", "likelihood"]
+InterpolationPath = Literal["spherical", "linear"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """What users read about an option. Ranges stand beside it, as `Ge` and `Le`."""
+
+    meaning: str
+    """one sentence"""
+    example: Any
+    default: Any = None
+    """where the class requires a value and a request need not give one"""
+    words: dict[str, Any] | None = None
+    """words that a request may say in place of a value"""
+
+
+ZeroToOne = Annotated[float, Ge(0), Le(1)]
+ZeroToTwo = Annotated[float, Ge(0), Le(2)]
+Seed = Annotated[int, Ge(0), Le(MAX_SEED)]
+Index = Annotated[int, Ge(0), Le(MAX_CANDIDATES - 1)]
+Count = Annotated[int, Ge(1), Le(MAX_SAMPLES), Option("how many colorings", 4, default=4)]
+Offset = Annotated[
+    Index, Option("index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; all below 64", 0)
+]
+NewSeed = Annotated[
+    Seed, Option("the same photo, seed and temperature give the same colorings; left out = random", 7, default=RANDOM)
+]
+OriginalSeed = Annotated[
+    Seed, Option("seed of the coloring; photo, temperature and latent_norm must be those it was made with", 7)
+]
+OriginalIndex = Annotated[Index, Option("index of the coloring", 2)]
+Temperature = Annotated[
+    ZeroToTwo | None,
+    Option(
+        "standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of z = 0, "
+        "1 = the model's own distribution; left out = what the model card recommends",
+        0.8,
+    ),
+]
+LatentNorm = Annotated[
+    ZeroToTwo | None, Option("rescale each latent to this norm, in units of √dim; left out = as drawn", 1.0)
+]
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A color wished for at a point of the photo."""
+
+    x: float
+    """0 left … 1 right"""
+    y: float
+    """0 top … 1 bottom"""
+    color: tuple[int, int, int]
+    """sRGB, 0 … 255; the photo keeps its own lightness, so that a*b* alone are wished for"""
+
+
+@dataclass(frozen=True)
+class LatentName:
+    """The name of a drawn latent, beside the photo, temperature and latent norm."""
+
+    seed: int
+    index: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How finished colorings look, at constant lightness."""
+
+
+@dataclass(frozen=True)
+class SampleOptions(Look):
+    """How to colorize. Sample i depends on photo, seed, i and temperature alone."""
+
+    n: Count
+    seed: NewSeed
+    temperature: Temperature = None
+    latent_norm: LatentNorm = None
+    candidates: Annotated[
+        Annotated[int, Ge(1), Le(MAX_CANDIDATES)] | None,
+        Option("how many are drawn for `select` to choose n from; at least n, and left out = n", 32),
+    ] = None
+    select: Annotated[
+        Select,
+        Option(
+            "which of the candidates come back: the first n, n that lie far apart in color, or the n of the highest "
+            "likelihood",
+            "diverse",
+        ),
+    ] = "first"
+    rank: Annotated[
+        Rank, Option("`likelihood` sorts the colorings, the likeliest first; `none` keeps the drawn order", "none")
+    ] = "none"
+    hints: Annotated[
+        tuple[Hint, ...],
+        MaxLen(MAX_HINTS),
+        Option(
+            "colors that the colorings follow at points of the photo; in a form as a JSON array",
+            [{"x": 0.31, "y": 0.62, "color": "#a03c28"}],
+        ),
+    ] = ()
+    offset: Offset = 0
+
+    @property
+    def samples(self) -> int:
+        """Number of colorings in the answer."""
+        return self.n
+
+    @property
+    def latents(self) -> int:
+        """Number of latents drawn for them: every candidate's."""
+        return max(self.n, self.candidates or 0)
+
+
+@dataclass(frozen=True)
+class VariationOptions(Look):
+    """Which coloring to vary, and how much: z = √(1 − s²)·z₀ + s·ε."""
+
+    n: Count
+    seed: OriginalSeed
+    index: OriginalIndex
+    strength: Annotated[ZeroToOne, Option("0 = the coloring itself, 1 = independent of it", 0.5, default=0.5)]
+    noise_seed: Annotated[Seed, Option("seed of what is new in the variations; left out = random", 11, default=RANDOM)]
+    levels: Annotated[
+        Annotated[tuple[Literal[8, 16, 32, 64], ...], MaxLen(4)] | None,
+        Option(
+            "sizes of the levels whose latents move: `coarse` = 8,16 (which colors), `fine` = 32,64 (their detail), "
+            "`all`, or sizes; left out = all",
+            [8, 16],
+            words={"coarse": (8, 16), "fine": (32, 64), "all": (8, 16, 32, 64)},
+        ),
+    ] = None
+    temperature: Temperature = None
+    latent_norm: LatentNorm = None
+    offset: Offset = 0
+
+    @property
+    def origin(self) -> LatentName:
+        """The name of z₀."""
+        return LatentName(self.seed, self.index)
+
+    @property
+    def samples(self) -> int:
+        """Number of colorings in the answer."""
+        return self.n
+
+    @property
+    def latents(self) -> int:
+        """Number of latents drawn for them."""
+        return self.n
+
+
+@dataclass(frozen=True)
+class TransferOptions(Look):
+    """How to take over the colors of a reference: z = w·z_reference + √(1 − w²)·ε."""
+
+    n: Count
+    seed: NewSeed
+    weights: Annotated[
+        Annotated[tuple[ZeroToOne, ...], MaxLen(4)] | None,
+        Option(
+            "how much of each level, 8, 16, 32 and 64, comes from the reference: 1 copies its latents, 0 draws new "
+            "ones; left out = 1,1,0,0",
+            [1, 1, 0.5, 0],
+        ),
+    ] = None
+    temperature: Temperature = None
+    offset: Offset = 0
+
+    @property
+    def samples(self) -> int:
+        """Number of colorings in the answer."""
+        return self.n
+
+    @property
+    def latents(self) -> int:
+        """Number of latents drawn for them."""
+        return self.n
+
+
+@dataclass(frozen=True)
+class InterpolationOptions(Look):
+    """Between which two colorings to go, and how."""
+
+    steps: Annotated[int, Ge(2), Le(MAX_SAMPLES), Option("how many colorings, both ends included", 5, default=5)]
+    seed: OriginalSeed
+    index: OriginalIndex
+    to_seed: Annotated[Seed | None, Option("seed of the coloring at the other end; left out = seed", 7)] = None
+    to_index: Annotated[
+        Index | None, Option("index of the coloring at the other end; left out where a reference is that end", 3)
+    ] = None
+    path: Annotated[
+        InterpolationPath,
+        Option("`spherical` keeps the norm of the latents; `linear` makes it smaller between the ends", "spherical"),
+    ] = "spherical"
+    temperature: Temperature = None
+    latent_norm: LatentNorm = None
+
+    @property
+    def start(self) -> LatentName:
+        """The name of the first latent."""
+        return LatentName(self.seed, self.index)
+
+    @property
+    def end(self) -> LatentName | None:
+        """The name of the last latent; None where a reference photo is the end."""
+        if self.to_index is None:
+            return None
+        return LatentName(self.seed if self.to_seed is None else self.to_seed, self.to_index)
+
+    @property
+    def samples(self) -> int:
+        """Number of colorings in the answer."""
+        return self.steps
+
+    @property
+    def latents(self) -> int:
+        """Number of latents drawn for them."""
+        return self.steps
+
+
+Options = SampleOptions | VariationOptions | TransferOptions | InterpolationOptions

@@ -1,0 +1,180 @@
+"""Generator of all that is written out from the options: `python -m service.api.generate`.
+
+It writes the client's typed fields and the tables of docs/api.md, and says which files changed.
+"""
+
+import json
+import textwrap
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Le, MaxLen
+from pydantic_core import PydanticUndefined
+
+from model.options import RANDOM, Hint
+from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS, ColorEndpoint
+from service.api.formats import OutputFormat
+from service.api.parameters import Parameters, option_of
+
+__all__ = ["generated"]
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENT_FIELDS, API_PAGE = ROOT / "service/client/fields.py", ROOT / "docs/api.md"
+ENDPOINTS = (COLORIZATIONS, VARIATIONS, TRANSFERS, INTERPOLATIONS)
+FILE_MEANINGS = {"image": "the photo to colorize", "reference": "a color photo, whose colors are wanted"}
+WIDTH, INDENT = 118, " " * 4
+ANSWER_FORM = "response_format"  # the client decides on it
+
+HEAD = '''"""Typed fields of each call. Made from model/options.py by `python -m service.api.generate`: do not edit."""
+
+from collections.abc import Sequence
+from typing import Literal, Required, TypedDict
+
+from service.api.formats import OutputFormat
+from service.client.photos import PhotoSource
+
+__all__ = ["ColorizationFields", "Hint", "InterpolationFields", "TransferFields", "VariationFields"]
+
+
+class Hint(TypedDict):
+    """A color wished for at a point of the photo."""
+
+    x: float
+    """0 = left, 1 = right"""
+    y: float
+    """0 = top, 1 = bottom"""
+    color: str
+    """`#rrggbb`"""
+'''
+
+
+def generated() -> dict[Path, str]:
+    """Return what each generated file should hold."""
+    return {CLIENT_FIELDS: _client_fields(), API_PAGE: _api_page(API_PAGE.read_text("utf-8"))}
+
+
+def _client_fields() -> str:
+    return HEAD + "".join(_client_class(endpoint) for endpoint in ENDPOINTS)
+
+
+def _client_class(endpoint: ColorEndpoint) -> str:
+    hints = get_type_hints(endpoint.options, include_extras=True)
+    required = {name for name, field in endpoint.parameters.model_fields.items() if field.is_required()}
+    lines = [
+        f"\n\nclass {endpoint.name.capitalize()}Fields(TypedDict, total=False):",
+        f'    """{endpoint.options.__doc__}"""',
+        "",
+    ]
+    for name in (each.name for each in fields(endpoint.options)):
+        written = _written(hints[name])
+        if option_of(hints[name]).default == RANDOM:
+            written += " | None"
+        lines.append(f"    {name}: {f'Required[{written}]' if name in required else written}")
+        lines.append(_quoted(option_of(hints[name]).meaning))
+    lines += [f"    {name}: PhotoSource | None" for name in endpoint.optional_files]
+    for name, field in Parameters.model_fields.items():
+        if name != ANSWER_FORM:
+            kind: Any = field.annotation
+            lines.append(f"    {name}: {'OutputFormat' if kind == OutputFormat else _written(kind)}")
+            lines.append(_quoted(str(field.description)))
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Return a text as the docstring of a field."""
+    return textwrap.fill(f'"""{text}"""', WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+
+
+def _written(hint: Any) -> str:
+    """Write a type as source."""
+    if get_origin(hint) is Annotated:
+        base = get_args(hint)[0]
+        words = next((each.words for each in get_args(hint)[1:] if getattr(each, "words", None)), None)
+        written = _written(base)
+        return f"{written.removesuffix(' | None')} | Literal[{_listed(words)}] | None" if words else written
+    if hint is NoneType:
+        return "None"
+    if get_origin(hint) is Literal:
+        return f"Literal[{_listed(get_args(hint))}]"
+    if get_origin(hint) is tuple:
+        (part, _) = get_args(hint)
+        return f"Sequence[{'Hint' if part is Hint else _written(part)}]"
+    if isinstance(hint, type):
+        return hint.__name__
+    return " | ".join(_written(part) for part in get_args(hint))
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(json.dumps(each) for each in values)
+
+
+def _api_page(page: str) -> str:
+    for endpoint in ENDPOINTS:
+        begin, end = f"<!-- fields of {endpoint.name}s -->", "<!-- end of fields -->"
+        table = "\n".join(_rows(endpoint))
+        before, found, rest = page.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            raise ValueError(f"{API_PAGE}: expected {begin} and {end}")
+        page = f"{before}{begin}\n{table}\n{end}{after}"
+    return page
+
+
+def _rows(endpoint: ColorEndpoint) -> Iterator[str]:
+    yield "| field | values | default | meaning |"
+    yield "|---|---|---|---|"
+    for name in endpoint.files:
+        needed = "required" if name in endpoint.required_files else "none"
+        yield f"| `{name}` | a file | {needed} | {FILE_MEANINGS[name]} |"
+    hints = get_type_hints(endpoint.options, include_extras=True)
+    names = [each.name for each in fields(endpoint.options)]
+    for name in (*names, *Parameters.model_fields):
+        field = endpoint.parameters.model_fields[name]
+        default = field.default
+        if field.is_required():
+            shown = "required"
+        elif field.default_factory:
+            shown = "random"
+        else:
+            shown = "none" if default in (None, (), PydanticUndefined) else f"`{default}`"
+        values = _values(hints[name] if name in hints else Annotated[field.annotation, *field.metadata, None])
+        yield f"| `{name}` | {values} | {shown} | {_escaped(field.description or '')} |"
+
+
+def _values(hint: Any) -> str:
+    """Say which values a type has."""
+    parts = [hint, *_all_parts(hint)]
+    metadata = [each for part in parts if get_origin(part) is Annotated for each in get_args(part)[1:]]
+    low = next((each.ge for each in metadata if isinstance(each, Ge)), None)
+    high = next((each.le for each in metadata if isinstance(each, Le)), None)
+    longest = next((each.max_length for each in metadata if isinstance(each, MaxLen)), None)
+    if longest and Hint in parts:
+        return f"up to {longest} points"
+    if choices := next((get_args(part) for part in parts if get_origin(part) is Literal), None):
+        return ", ".join(f"`{each}`" for each in choices)
+    return f"{f'up to {longest} numbers of ' if longest else ''}{low} … {high}"
+
+
+def _all_parts(hint: Any) -> Iterator[Any]:
+    for part in get_args(hint):
+        yield part
+        yield from _all_parts(part)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def main() -> None:
+    """Write what changed."""
+    for path, text in generated().items():
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+            print(path.relative_to(ROOT))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

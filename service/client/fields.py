@@ -1,0 +1,126 @@
+"""Typed fields of each call. Made from model/options.py by `python -m service.api.generate`: do not edit."""
+
+from collections.abc import Sequence
+from typing import Literal, Required, TypedDict
+
+from service.api.formats import OutputFormat
+from service.client.photos import PhotoSource
+
+__all__ = ["ColorizationFields", "Hint", "InterpolationFields", "TransferFields", "VariationFields"]
+
+
+class Hint(TypedDict):
+    """A color wished for at a point of the photo."""
+
+    x: float
+    """0 = left, 1 = right"""
+    y: float
+    """0 = top, 1 = bottom"""
+    color: str
+    """`#rrggbb`"""
+
+
+class ColorizationFields(TypedDict, total=False):
+    """How to colorize. Sample i depends on photo, seed, i and temperature alone."""
+
+    n: int
+    """how many colorings"""
+    seed: int | None
+    """the same photo, seed and temperature give the same colorings; left out = random"""
+    temperature: float | None
+    """standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of z = 0, 1 = the
+    model's own distribution; left out = what the model card recommends"""
+    latent_norm: float | None
+    """rescale each latent to this norm, in units of √dim; left out = as drawn"""
+    candidates: int | None
+    """how many are drawn for `select` to choose n from; at least n, and left out = n"""
+    select: Literal["first", "diverse", "likely"]
+    """which of the candidates come back: the first n, n that lie far apart in color, or the n of the highest
+    likelihood"""
+    rank: Literal["none", "likelihood"]
+    """`likelihood` sorts the colorings, the likeliest first; `none` keeps the drawn order"""
+    hints: Sequence[Hint]
+    """colors that the colorings follow at points of the photo; in a form as a JSON array"""
+    offset: int
+    """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; all below 64"""
+    output_format: OutputFormat
+    """format of the files; JPEG keeps the colors at full size (4:4:4)"""
+    output_compression: int
+    """quality of JPEG and WebP; PNG is lossless and ignores it"""
+
+
+class VariationFields(TypedDict, total=False):
+    """Which coloring to vary, and how much: z = √(1 − s²)·z₀ + s·ε."""
+
+    n: int
+    """how many colorings"""
+    seed: Required[int]
+    """seed of the coloring; photo, temperature and latent_norm must be those it was made with"""
+    index: Required[int]
+    """index of the coloring"""
+    strength: float
+    """0 = the coloring itself, 1 = independent of it"""
+    noise_seed: int | None
+    """seed of what is new in the variations; left out = random"""
+    levels: Sequence[Literal[8, 16, 32, 64]] | Literal["coarse", "fine", "all"] | None
+    """sizes of the levels whose latents move: `coarse` = 8,16 (which colors), `fine` = 32,64 (their detail), `all`,
+    or sizes; left out = all"""
+    temperature: float | None
+    """standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of z = 0, 1 = the
+    model's own distribution; left out = what the model card recommends"""
+    latent_norm: float | None
+    """rescale each latent to this norm, in units of √dim; left out = as drawn"""
+    offset: int
+    """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; all below 64"""
+    output_format: OutputFormat
+    """format of the files; JPEG keeps the colors at full size (4:4:4)"""
+    output_compression: int
+    """quality of JPEG and WebP; PNG is lossless and ignores it"""
+
+
+class TransferFields(TypedDict, total=False):
+    """How to take over the colors of a reference: z = w·z_reference + √(1 − w²)·ε."""
+
+    n: int
+    """how many colorings"""
+    seed: int | None
+    """the same photo, seed and temperature give the same colorings; left out = random"""
+    weights: Sequence[float] | None
+    """how much of each level, 8, 16, 32 and 64, comes from the reference: 1 copies its latents, 0 draws new ones;
+    left out = 1,1,0,0"""
+    temperature: float | None
+    """standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of z = 0, 1 = the
+    model's own distribution; left out = what the model card recommends"""
+    offset: int
+    """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; all below 64"""
+    output_format: OutputFormat
+    """format of the files; JPEG keeps the colors at full size (4:4:4)"""
+    output_compression: int
+    """quality of JPEG and WebP; PNG is lossless and ignores it"""
+
+
+class InterpolationFields(TypedDict, total=False):
+    """Between which two colorings to go, and how."""
+
+    steps: int
+    """how many colorings, both ends included"""
+    seed: Required[int]
+    """seed of the coloring; photo, temperature and latent_norm must be those it was made with"""
+    index: Required[int]
+    """index of the coloring"""
+    to_seed: int | None
+    """seed of the coloring at the other end; left out = seed"""
+    to_index: int | None
+    """index of the coloring at the other end; left out where a reference is that end"""
+    path: Literal["spherical", "linear"]
+    """`spherical` keeps the norm of the latents; `linear` makes it smaller between the ends"""
+    temperature: float | None
+    """standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of z = 0, 1 = the
+    model's own distribution; left out = what the model card recommends"""
+    latent_norm: float | None
+    """rescale each latent to this norm, in units of √dim; left out = as drawn"""
+    reference: PhotoSource | None
+    output_format: OutputFormat
+    """format of the files; JPEG keeps the colors at full size (4:4:4)"""
+    output_compression: int
+    """quality of JPEG and WebP; PNG is lossless and ignores it"""

@@ -1,0 +1,60 @@
+"""One definition of every option: what is made from it says the same everywhere."""
+
+from dataclasses import fields
+from typing import get_args
+
+import pytest
+from pydantic import ValidationError
+
+from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS, ColorEndpoint
+from service.api.formats import FORMATS, OutputFormat
+from service.api.generate import generated
+from service.api.parameters import Parameters
+from service.codecs.encoding import ENCODERS
+
+ENDPOINTS = (COLORIZATIONS, VARIATIONS, TRANSFERS, INTERPOLATIONS)
+
+
+def test_generated_files_are_up_to_date() -> None:
+    for path, text in generated().items():
+        assert path.read_text("utf-8") == text, f"{path.name}: run python -m service.api.generate"
+
+
+def test_every_format_has_an_encoder() -> None:
+    assert set(FORMATS) == set(ENCODERS) == set(get_args(OutputFormat))
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_options_arrive_as_they_were_said(endpoint: ColorEndpoint) -> None:
+    """Each option's example, as JSON and as a form's text, is what the model gets."""
+    described = endpoint.parameters.model_json_schema()["properties"]
+    names = [each.name for each in fields(endpoint.options)]
+    said = {name: described[name]["examples"][0] for name in names if name != "hints"}
+    spelled = {
+        name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in said.items()
+    }
+    for given in (said, spelled):
+        asked = endpoint.asked(endpoint.parameters.model_validate(given))
+        found = {name: getattr(asked, name) for name in said}
+        assert found == {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+
+
+def test_words_stand_for_values() -> None:
+    asked = VARIATIONS.parameters.model_validate({"seed": 1, "index": 2, "levels": "fine"})
+    assert VARIATIONS.asked(asked).levels == (32, 64)  # type: ignore[union-attr]
+
+
+def test_a_seed_that_is_left_out_is_drawn() -> None:
+    seeds = {COLORIZATIONS.asked(COLORIZATIONS.parameters()).seed for _ in range(3)}
+    assert len(seeds) == 3
+
+
+@pytest.mark.parametrize(("field", "value"), [("n", 0), ("n", 17), ("temperature", 2.1), ("temperature", "nan")])
+def test_ranges_are_held(field: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=field):
+        COLORIZATIONS.parameters.model_validate({field: value})
+
+
+def test_file_fields_are_no_options() -> None:
+    for endpoint in ENDPOINTS:
+        assert not {each.name for each in fields(endpoint.options)} & set(Parameters.model_fields)
