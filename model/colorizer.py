@@ -17,9 +17,10 @@ from model.drawing.plans import Chosen, Planner, own_chroma
 from model.drawing.timer import Timer
 from model.flow.checkpoint import Checkpoint, load_checkpoint
 from model.flow.cinn import LogProb
+from model.options import PLAIN, Look
 from model.pixels.color import photo_to_lightness
 from model.pixels.resizing import resize_lightness
-from model.pixels.scaling import Scaler
+from model.pixels.scaling import Scaler, adjust
 from model.pixels.upsampling import upsample_to_rgb
 from model.protocol import (
     Colorings,
@@ -127,9 +128,9 @@ class CinnColorizer:
             timer.stop("likelihood")
         return [self._likelihood(each, timer.seconds) for each in encoded]
 
-    def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
+    def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
         """Bring samples to the photo's own size, a few at a time; see `model.protocol.Colorizer`."""
-        return self._scaler.finish(photo, drawn)
+        return self._scaler.finish(photo, drawn, look)
 
     def draw(self, options: SampleOptions, temperature: float) -> list[Tensor]:
         """Draw the latents that the options name, every candidate's, (N, dim) of each level, on the CPU."""
@@ -160,7 +161,7 @@ class CinnColorizer:
         seen = None if reference is None else self.shrink(reference, with_chroma=True)
         (drawn,) = self.draw_all([DrawTask(small, options, seen)])
         timer = Timer(self.device)
-        images = upsample_to_rgb(drawn.chroma, lightness)
+        images = upsample_to_rgb(adjust(drawn.chroma, options), lightness)
         timer.stop("upsample")
         return Colorings(
             images=images,

@@ -10,6 +10,7 @@ from annotated_types import Ge, Le, MaxLen
 
 __all__ = [
     "MAX_SEED",
+    "PLAIN",
     "RANDOM",
     "Hint",
     "InterpolationOptions",
@@ -101,6 +102,16 @@ class LatentName:
 @dataclass(frozen=True, kw_only=True)
 class Look:
     """How finished colorings look, at constant lightness."""
+
+    saturation: Annotated[
+        ZeroToTwo, Option("factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong", 1.2)
+    ] = 1.0
+    warmth: Annotated[
+        float, Ge(-1), Le(1), Option("shift of all colors toward warm (1, as in afternoon light) or cool (−1)", 0.2)
+    ] = 0.0
+
+
+PLAIN = Look()
 
 
 @dataclass(frozen=True)

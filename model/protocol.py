@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.options import (
+    PLAIN,
     Hint,
     InterpolationOptions,
     InterpolationPath,
@@ -22,6 +23,7 @@ from model.options import (
 )
 
 __all__ = [
+    "PLAIN",
     "Colorings",
     "Colorizer",
     "DeviceMemory",
@@ -215,8 +217,10 @@ class Steps(Protocol):
         """
         ...
 
-    def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
+    def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
         """Bring samples to the photo's own size, in order; a few at a time, so that they need not all be held.
+
+        look: the task's options say it.
 
         Raises InputError for a photo out of range.
         """

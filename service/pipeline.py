@@ -118,7 +118,7 @@ class Pipeline:
 
         async def samples() -> AsyncGenerator[Sample]:
             facts = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
-            finished = self._tools.steps.finish(photo.pixels, drawn)
+            finished = self._tools.steps.finish(photo.pixels, drawn, options)
             async with aclosing(lane.finish(finished, to_file, timer.seconds)) as files:
                 async for file in files:
                     index, bits_per_dim, latent_norm = next(facts)

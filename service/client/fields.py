@@ -23,6 +23,10 @@ class Hint(TypedDict):
 class ColorizationFields(TypedDict, total=False):
     """How to colorize. Sample i depends on photo, seed, i and temperature alone."""
 
+    saturation: float
+    """factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong"""
+    warmth: float
+    """shift of all colors toward warm (1, as in afternoon light) or cool (−1)"""
     n: int
     """how many colorings"""
     seed: int | None
@@ -52,6 +56,10 @@ class ColorizationFields(TypedDict, total=False):
 class VariationFields(TypedDict, total=False):
     """Which coloring to vary, and how much: z = √(1 − s²)·z₀ + s·ε."""
 
+    saturation: float
+    """factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong"""
+    warmth: float
+    """shift of all colors toward warm (1, as in afternoon light) or cool (−1)"""
     n: int
     """how many colorings"""
     seed: Required[int]
@@ -81,6 +89,10 @@ class VariationFields(TypedDict, total=False):
 class TransferFields(TypedDict, total=False):
     """How to take over the colors of a reference: z = w·z_reference + √(1 − w²)·ε."""
 
+    saturation: float
+    """factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong"""
+    warmth: float
+    """shift of all colors toward warm (1, as in afternoon light) or cool (−1)"""
     n: int
     """how many colorings"""
     seed: int | None
@@ -102,6 +114,10 @@ class TransferFields(TypedDict, total=False):
 class InterpolationFields(TypedDict, total=False):
     """Between which two colorings to go, and how."""
 
+    saturation: float
+    """factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong"""
+    warmth: float
+    """shift of all colors toward warm (1, as in afternoon light) or cool (−1)"""
     steps: int
     """how many colorings, both ends included"""
     seed: Required[int]

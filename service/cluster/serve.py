@@ -20,7 +20,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, 
 from ray.serve.handle import DeploymentHandle
 from ray.util.metrics import Histogram
 
-from model.protocol import Drawn, DrawTask, Finished, Likelihood, ModelInfo, Photo, SmallPhoto
+from model.protocol import PLAIN, Drawn, DrawTask, Finished, Likelihood, Look, ModelInfo, Photo, SmallPhoto
 from service.app import create_app
 from service.engine import State
 from service.errors import QueueFullError, ReplicaLostError
@@ -135,9 +135,9 @@ class RemoteSteps:
         """Work there."""
         return [self._model.score.remote(photo).result() for photo in photos]
 
-    def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
+    def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
         """Work here."""
-        return self._scaler.finish(photo, drawn)
+        return self._scaler.finish(photo, drawn, look)
 
 
 class Replicas:

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from PIL import Image
 
 from model.protocol import (
+    PLAIN,
     Colorings,
     DeviceMemory,
     Drawn,
@@ -29,6 +30,7 @@ from model.protocol import (
     InterpolationOptions,
     LevelLikelihood,
     Likelihood,
+    Look,
     ModelInfo,
     Options,
     Photo,
@@ -94,7 +96,7 @@ class FakeColorizer:
         levels = (LevelLikelihood(8, 128, 5.5, 1.25), LevelLikelihood(16, 384, 4.5, 1.0))
         return [Likelihood(4.75, levels, {"condition": 0.001, "likelihood": 0.002}) for _ in photos]
 
-    def finish(self, photo: Photo, drawn: Drawn) -> Iterator[Finished]:
+    def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
         grey = photo if photo.ndim == 2 else photo.mean(axis=2)
         levels = grey.astype(np.float64) / (257 if photo.dtype == np.uint16 else 1)
         hints = tuple(HintMatch(hint.color, 3.5, 1.25) for hint in drawn.hints)

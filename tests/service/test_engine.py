@@ -175,8 +175,8 @@ def test_no_more_samples_are_finished_for_who_is_gone_or_late(start, grey_png, m
     service = start(deadline_seconds=30 if goes else 1)
     finish, finished = service.colorizer.finish, []
 
-    def slowly(photo, drawn):
-        for each in finish(photo, drawn):
+    def slowly(photo, drawn, look):
+        for each in finish(photo, drawn, look):
             time.sleep(0.2)
             finished.append(each)
             yield each

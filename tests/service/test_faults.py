@@ -168,16 +168,16 @@ def test_large_requests_do_not_stand_in_the_way(start, pool, encoded, grey_png, 
     gate, held = threading.Event(), threading.Semaphore(0)
     finish = service.colorizer.finish
 
-    def slow(photo, drawn):
+    def slow(photo, drawn, look):
         if photo.shape == (200, 300):
             held.release()
             assert gate.wait(PATIENCE_SECONDS)
-        return finish(photo, drawn)
+        return finish(photo, drawn, look)
 
     class Slow:
         """An iterator that waits where it is pulled: in a thread, as upsampling does."""
 
-        def __init__(self, photo, drawn):
+        def __init__(self, photo, drawn, look):
             self.made = None
             self.asked = photo, drawn
 

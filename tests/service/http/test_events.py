@@ -50,8 +50,8 @@ def held(start, monkeypatch) -> Iterator[tuple]:
     service, permits = start(), threading.Semaphore(0)
     finish, made = service.colorizer.finish, []
 
-    def one_by_one(photo, drawn):
-        for each in finish(photo, drawn):
+    def one_by_one(photo, drawn, look):
+        for each in finish(photo, drawn, look):
             assert permits.acquire(timeout=PATIENCE_SECONDS)
             made.append(each)
             yield each
@@ -120,8 +120,8 @@ def test_what_goes_wrong_later_is_an_event(start, grey_png: bytes, monkeypatch, 
     service = start(deadline_seconds=30 if error else 4)
     finish = service.colorizer.finish
 
-    def failing(photo, drawn):
-        images = finish(photo, drawn)
+    def failing(photo, drawn, look):
+        images = finish(photo, drawn, look)
         yield next(images)
         if error:
             raise error

@@ -1,0 +1,63 @@
+"""The look of finished colorings: saturation and warmth, at constant lightness."""
+
+import numpy as np
+import pytest
+import torch
+
+from model.options import Look
+from model.pixels.color import rgb_to_lab
+from model.pixels.scaling import WARM, Scaler, adjust
+from model.pixels.upsampling import upsample_chroma
+from model.protocol import Drawn
+
+LOOKS = [Look(saturation=0.4), Look(saturation=1.7, warmth=-0.6), Look(warmth=1.0)]
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    return np.tile(np.linspace(40, 215, 48).astype(np.uint8), (40, 1))
+
+
+@pytest.fixture
+def drawn() -> Drawn:
+    chroma = np.random.default_rng(0).normal(0, 12, (2, 2, 8, 8)).astype(np.float32)
+    return Drawn(chroma, (0, 1), (1.0, 1.0), (1.0, 1.0), 1.0, {})
+
+
+def lab(photo: np.ndarray, drawn: Drawn, look: Look) -> torch.Tensor:
+    images = np.stack([each.image for each in Scaler(8).finish(photo, drawn, look)])
+    return rgb_to_lab(torch.from_numpy(images).double().movedim(-1, 1) / 255)
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_small_is_as_full_size(drawn: Drawn, look: Look) -> None:
+    lightness = torch.linspace(20, 80, 40 * 48, dtype=torch.float64).reshape(40, 48)
+
+    def upsampled(chroma: np.ndarray) -> torch.Tensor:
+        return upsample_chroma(torch.from_numpy(chroma).double(), lightness)
+
+    full = upsampled(drawn.chroma) * look.saturation + torch.from_numpy(WARM)[:, None, None] * look.warmth
+    torch.testing.assert_close(upsampled(adjust(drawn.chroma, look)), full, rtol=0, atol=1e-4)  # float32 at the start
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_lightness_stays(photo: np.ndarray, drawn: Drawn, look: Look) -> None:
+    gray = rgb_to_lab(torch.from_numpy(photo).double().expand(1, 3, -1, -1) / 255)[:, 0]
+    assert (lab(photo, drawn, look)[:, 0] - gray).abs().max() < 0.6  # one 8-bit level
+
+
+def test_without_saturation_all_is_gray(photo: np.ndarray, drawn: Drawn) -> None:
+    for each in Scaler(8).finish(photo, drawn, Look(saturation=0.0)):
+        assert np.ptp(each.image.astype(int), axis=-1).max() <= 1
+
+
+def test_warm_is_yellower_and_cool_bluer(photo: np.ndarray, drawn: Drawn) -> None:
+    cool, plain, warm = (lab(photo, drawn, Look(warmth=each))[:, 2].mean() for each in (-1.0, 0.0, 1.0))
+    assert cool < plain - 8
+    assert plain + 8 < warm
+
+
+def test_a_plain_look_changes_no_byte(photo: np.ndarray, drawn: Drawn) -> None:
+    plain, looked = (list(Scaler(8).finish(photo, drawn, *look)) for look in ((), (Look(),)))
+    for one, other in zip(plain, looked, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
