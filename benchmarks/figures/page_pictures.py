@@ -28,7 +28,7 @@ from service.settings import Settings
 __all__ = ["main"]
 
 PHOTOS = ("coffee", "astronaut", "chelsea")
-LINK = "#seed=11&n=5"
+LINK = "#seed=7&n=5"
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 780}
 START_SECONDS = 60
@@ -36,13 +36,18 @@ QUALITY = 85
 
 
 def main(out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = PICTURES) -> None:
-    """Write `page-grid.jpg`, `page-viewer.jpg` (dark), `page-hints.jpg` and `page-phone.jpg`."""
+    """Write a picture of each state of the page.
+
+    `page-welcome.jpg`, `page-grid.jpg`, `page-hints.jpg`, `page-viewer.jpg` (dark), `page-compare.jpg` and
+    `page-phone.jpg`.
+    """
     chromium = shutil.which("chromium")
     if chromium is None:
         raise typer.BadParameter("the pictures of the page need chromium (on Debian: apt-get install chromium)")
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # chromium refuses to run as root with it
     with _serving() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+        _welcome(_opened(browser, address, DESKTOP, "light"), out)
         _grid(_colorized(browser, address, DESKTOP, "light"), out)
         _viewer(_colorized(browser, address, DESKTOP, "dark"), out)
         _phone(_colorized(browser, address, PHONE, "light"), out)
@@ -68,12 +73,19 @@ def _serving() -> Iterator[str]:
         thread.join()
 
 
-def _colorized(browser: Browser, address: str, size: ViewportSize, scheme: str) -> Page:
-    """Open the page, choose the photos and wait for all colorings."""
+def _opened(browser: Browser, address: str, size: ViewportSize, scheme: str) -> Page:
+    """Open the page and wait for its demonstration."""
     page = browser.new_context(
         viewport=size, color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
     ).new_page()
     page.goto(address + LINK)
+    page.wait_for_selector("#hero-colorings li:nth-child(4)", timeout=1000 * START_SECONDS)
+    return page
+
+
+def _colorized(browser: Browser, address: str, size: ViewportSize, scheme: str) -> Page:
+    """Open the page, choose the photos and wait for all colorings."""
+    page = _opened(browser, address, size, scheme)
     files: list[FilePayload] = [
         {"name": f"{name}.png", "mimeType": "image/png", "buffer": _png(name)} for name in PHOTOS
     ]
@@ -89,23 +101,37 @@ def _png(name: str) -> bytes:
     return buffer.getvalue()
 
 
+def _welcome(page: Page, out: Path) -> None:
+    _save(page, out / "page-welcome.jpg")
+
+
 def _grid(page: Page, out: Path) -> None:
+    for place in (1, 3):
+        page.locator(".card.new .keep").nth(place).click()
     _save(page, out / "page-grid.jpg")
-    page.get_by_role("button", name="Place colour hints", exact=True).click()
-    page.get_by_role("radio", name="sea").click()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    _save(page, out / "page-compare.jpg")
+    page.locator("#compare-close").click()
+    page.locator("#keep-none").click()
+    page.get_by_role("button", name="Fix a color", exact=True).first.click()
+    for x, y, name in ((0.86, 0.3, "wood"), (0.3, 0.75, "brick, rust")):
+        _click(page, x, y)
+        page.locator("#palette-swatches").get_by_role("button", name=name).click()
+    page.wait_for_selector("#fix-status:not(:empty)")
+    page.wait_for_selector("#fix-status:empty", state="attached", timeout=1000 * START_SECONDS)
+    _click(page, 0.5, 0.25)  # the palette, for another one
+    _save(page, out / "page-hints.jpg")
+
+
+def _click(page: Page, x: float, y: float) -> None:
+    """Click on the photo in full view, at fractions of its width and height."""
     photo = page.locator("#after").bounding_box()
     assert photo  # noqa: S101 - it is shown
-    page.mouse.click(photo["x"] + 0.3 * photo["width"], photo["y"] + 0.75 * photo["height"])
-    page.get_by_role("radio", name="straw, sand").click()
-    page.mouse.click(photo["x"] + 0.86 * photo["width"], photo["y"] + 0.3 * photo["height"])
-    _save(page, out / "page-hints.jpg")
+    page.mouse.click(photo["x"] + x * photo["width"], photo["y"] + y * photo["height"])
 
 
 def _viewer(page: Page, out: Path) -> None:
     page.locator(".card.new .open").nth(1).click()
-    page.locator("#wipe").press("Home")
-    for _ in range(22):
-        page.locator("#wipe").press("ArrowRight")
     _save(page, out / "page-viewer.jpg")
 
 

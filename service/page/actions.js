@@ -1,36 +1,111 @@
 /** What can be asked for: each makes a run, shows it and starts it. */
 
-import { change, hintsOf, randomSeed, store, temperature } from "./store.js";
-import { newRun, start } from "./work.js";
-import { sampleTitle } from "./words.js";
+import { MAX_INDEX, change, hintsOf, randomSeed, store, temperature } from "./store.js";
+import { isBusy, newRun, start, stop } from "./work.js";
+import { number, sampleTitle } from "./words.js";
 
-function begin(run, { step = true, ...patch } = {}) {
-  if (step) change({ run, ...patch });
-  else if (store.view.photo === run.photo) store.view = { ...store.view, run };
+/** Show a run (in a step that undo takes back) and start it. */
+function begin(run, patch = {}) {
+  change({ runs: [run], ...patch });
   start(run);
   return run;
 }
 
-/** N colorings with the settings, and the hints if the photo has some. */
-export function colorize(photo, { step = true, ...patch } = {}) {
-  const settings = { ...store.view.settings, ...patch.settings };
+/** Make the run of n colorings of a photo that the settings ask for, with its fixed colors if it has some. */
+function newColorings(photo, more = {}) {
+  const { n, seed } = store.view.settings;
+  const fields = { seed: seed ?? randomSeed(), temperature: temperature() };
   const hints = hintsOf(photo);
-  const fields = { seed: settings.seed, temperature: temperature() };
-  if (hints.length) fields.hints = hints;
-  return begin(newRun(photo, "colorizations", settings.n, fields), { step, ...patch });
+  if (hints.length) fields.hints = hints.map(point);
+  return newRun(photo, "colorizations", n, fields, more);
 }
 
-/** The same with another seed. */
-export function reroll(photo) {
-  const settings = { ...store.view.settings, seed: randomSeed() };
-  if (photo) colorize(photo, { settings });
-  else change({ settings });
+export const colorize = (photo) => begin(newColorings(photo));
+
+/** Whether "more" of the runs in the grid is what the settings ask for. */
+export function canAdd() {
+  const { photo, runs, settings } = store.view;
+  const [first] = runs;
+  if (!first?.samples.length || first.kind === "interpolations") return false;
+  if (first.kind !== "colorizations") return true;
+  const { fields } = runs.at(-1);
+  const sameSeed = settings.seed === null || settings.seed === fields.seed;
+  return sameSeed && runs.at(-1).temperature === temperature() && sameHints(fields.hints, hintsOf(photo));
 }
 
-export function transfer(reference) {
-  const { photo, settings } = store.view;
-  const fields = { reference, seed: settings.seed, temperature: temperature() };
-  return begin(newRun(photo, "transfers", settings.n, fields, { title: `Colours of ${reference.name || "a pasted photo"}` }));
+/** What the service takes of a fixed color: its name is for people. */
+const point = ({ x, y, color }) => ({ x, y, color });
+
+export const sameHints = (some = [], others = []) => JSON.stringify(some.map(point)) === JSON.stringify(others.map(point));
+
+/** Add n to those in the grid, of a new seed; of a seed that is set, the next ones. */
+export function addMore() {
+  const { photo, runs, settings } = store.view;
+  const [first] = runs;
+  const last = runs.at(-1);
+  const { offset, hints, ...fields } = first.fields;
+  const fresh = first.kind === "variations" ? { noise_seed: randomSeed() } : { seed: randomSeed() };
+  const next = (last.fields.offset ?? 0) + last.total;
+  if (first.kind === "colorizations" && settings.seed !== null && next + settings.n - 1 <= MAX_INDEX) Object.assign(fresh, { seed: settings.seed, offset: next });
+  if (hints) fresh.hints = hints;
+  const { title, strength, source, note } = first;
+  const run = newRun(photo, first.kind, settings.n, { ...fields, ...fresh }, { title, strength, source, note, first: last.first + last.total, follows: first });
+  begin(run, { runs: [...runs, run] });
+}
+
+/** The first colorings of photos that have just come. A link may say which those of the first are. */
+export function colorizeFirst(photos) {
+  const { link } = store;
+  if (!link) return workOn(photos);
+  const { kind, total, fields, strength } = link;
+  const run = newRun(photos[0], kind, total, fields, { strength });
+  start(run);
+  return [run, ...workOn(photos.slice(1))];
+}
+
+function workOn(photos) {
+  const album = photos.length > 1;
+  const runs = photos.map((photo) => newColorings(photo, { album }));
+  if (album) store.album = runs;
+  runs.forEach(start);
+  return runs;
+}
+
+/** New colorings of all photos, each of a seed of its own. */
+export function colorizeAll() {
+  const { photos, photo } = store.view;
+  const runs = workOn(photos);
+  change({ runs: runs.filter((run) => run.photo === photo) });
+}
+
+export const cancelAlbum = () => stop(...store.album.filter(isBusy));
+export const resumeAlbum = () => store.album.filter((run) => run.status === "stopped").forEach(start);
+
+const REFERENCE_COUNT = 3;
+
+/**
+ * The colors of another photo. `closeness` is how much of the reference's two coarse levels is kept; the finer ones are
+ * drawn anew. At 1 hardly anything is left to differ, so that one coloring is enough.
+ */
+export function transfer(reference, closeness) {
+  const { photo } = store.view;
+  const total = closeness === 1 ? 1 : REFERENCE_COUNT;
+  const title = `Colors of ${reference.name || "a pasted photo"}`;
+  const note = hintsOf(photo).length ? "fixed colors are off here" : undefined;
+  return begin(newRun(photo, "transfers", total, transferFields(reference, closeness), { title, note }));
+}
+
+function transferFields(reference, closeness) {
+  const weights = [closeness, closeness ** 2, 0, 0].map(number).join(",");
+  return { reference, weights, seed: randomSeed(), temperature: temperature() };
+}
+
+/** Give all other photos the colors of a sample. */
+export function spreadColors(sample) {
+  const title = `Colors of ${sample.run.photo.name}`;
+  const others = store.view.photos.filter((photo) => photo !== sample.run.photo);
+  store.album = others.map((photo) => newRun(photo, "transfers", 1, transferFields(sample.blob, 1), { title, album: true }));
+  store.album.forEach(start);
 }
 
 /** Whether the service can draw this sample again from its seed and index alone. */
@@ -43,7 +118,7 @@ export const isNamed = (sample) => sample.run.kind === "colorizations" && !sampl
 export function vary(sample, strength) {
   const { run, index } = sample;
   const total = store.view.settings.n;
-  const more = { title: `More like ${sampleTitle(sample).toLowerCase()}`, strength };
+  const more = { title: `More like ${sampleTitle(sample).toLowerCase()}`, strength, source: sample };
   if (isNamed(sample)) {
     const fields = { seed: run.fields.seed, index, temperature: run.temperature, strength, noise_seed: randomSeed() };
     return begin(newRun(run.photo, "variations", total, fields, more));
@@ -54,12 +129,47 @@ export function vary(sample, strength) {
 }
 
 /** Whether there is a way between two samples: one end at least must be named by seed and index. */
-export const canInterpolate = (marks) => marks.length === 2 && marks.some(isNamed);
+export const canInterpolate = (ends) => ends.some(isNamed);
 
 export function interpolate([first, second], steps) {
   const [a, b] = isNamed(first) ? [first, second] : [second, first];
   const fields = { seed: a.run.fields.seed, index: a.index, temperature: a.run.temperature, steps };
   if (isNamed(b) && b.run.temperature === a.run.temperature) Object.assign(fields, { to_seed: b.run.fields.seed, to_index: b.index });
   else fields.reference = b.blob;
-  return begin(newRun(a.run.photo, "interpolations", steps, fields), { marks: [] });
+  return begin(newRun(a.run.photo, "interpolations", steps, fields));
 }
+
+/**
+ * Make the colorings in the grid follow the photo's fixed colors as they are now: the same seed, the same number. Without
+ * any, the colorings from before come back. Takes no step of its own in undo; the change of the colors was one.
+ */
+export function followHints(photo, show) {
+  const { runs, settings } = store.view;
+  const hints = hintsOf(photo);
+  const last = runs.findLast((run) => run.kind === "colorizations" && run.photo === photo);
+  const base = last?.base ?? last;
+  if (last?.fields.hints && isBusy(last)) stop(last);
+  if (!hints.length && base) return show([base]);
+  if (last?.fields.hints) last.superseded = true;
+  const fields = { seed: base?.fields.seed ?? settings.seed ?? randomSeed(), offset: base?.fields.offset, temperature: temperature(), hints: hints.map(point) };
+  const run = newRun(photo, "colorizations", base?.total ?? settings.n, fields, { base });
+  show([run]);
+  return start(run);
+}
+
+/** A run and what was added to it. */
+export const withMore = (run) => [run, ...run.photo.runs.filter((each) => each.follows === run)];
+
+const latest = (photo) => photo?.runs.findLast((run) => !run.follows && !run.superseded);
+
+/** What the grid shows of a photo: its latest run. */
+export const lookAt = (photo) => ({ photo, runs: latest(photo) ? withMore(latest(photo)) : [] });
+
+export const showPhoto = (photo) => change(lookAt(photo));
+
+/** Keep a sample, or let it go. */
+export function toggleKept(sample) {
+  const { kept } = store.view;
+  change({ kept: kept.includes(sample) ? kept.filter((each) => each !== sample) : [...kept, sample] });
+}
+

@@ -23,12 +23,25 @@ export function icon(name) {
   return svg;
 }
 
-/** Replace the children only where they differ, so that focus stays and pictures don't blink. */
+/** Make a button that shows an icon; `label` is its name and its tooltip. */
+export function iconButton(name, label, onclick, properties = {}) {
+  return make("button", { type: "button", className: "quiet icon", "aria-label": label, title: label, onclick, ...properties }, icon(name));
+}
+
+/** Give a parent these children. Those that stay are not touched, so that focus stays and no animation begins anew. */
 export function setChildren(parent, children) {
-  if (children.length === parent.children.length && children.every((each, i) => each === parent.children[i])) return;
-  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
-  parent.replaceChildren(...children);
-  if (focused?.isConnected) focused.focus({ preventScroll: true });
+  const wanted = new Set(children);
+  for (const each of [...parent.children]) if (!wanted.has(each)) each.remove();
+  for (const [i, child] of children.entries()) {
+    if (parent.children[i] !== child) parent.insertBefore(child, parent.children[i] ?? null);
+  }
+}
+
+/** Set a property or attribute only where it differs. */
+export function set(element, name, value) {
+  if (name in element ? element[name] === value : element.getAttribute(name) === String(value)) return;
+  if (name in element) element[name] = value;
+  else element.setAttribute(name, value);
 }
 
 /** Return a function that makes the element of an object once and finds it again later. */
@@ -38,6 +51,13 @@ export function once(build) {
     if (!made.has(key)) made.set(key, build(key));
     return made.get(key);
   };
+}
+
+/** Couple a range input with its output: it shows its value while it is dragged, and sets it where it is let go. */
+export function slider(id, onSet = () => {}, show = (value) => (byId(`${id}-out`).textContent = String(value))) {
+  const input = byId(id);
+  input.oninput = () => show(Number(input.value));
+  input.onchange = () => onSet(Number(input.value));
 }
 
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);

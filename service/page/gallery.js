@@ -1,34 +1,42 @@
-/** The grid: the grey photo, then its colorings as they come. */
+/** The grid: the gray photo, then its colorings as they come. */
 
+import { grayCard, moreCard, paintGray, paintSlot, paintSource, slotCard, sourceCard } from "./cards.js";
 import { columnsFor } from "./columns.js";
-import { byId, icon, make, once, setChildren } from "./element.js";
-import { toggleMark } from "./marks.js";
-import { greyUrl, removePhoto } from "./photos.js";
-import { hintsOf, listen, store } from "./store.js";
-import { openPhoto, openSample } from "./viewer.js";
-import { errorWords, runFacts, runTitle, sampleTitle } from "./words.js";
-import { start, stop } from "./work.js";
+import { saveAll, whileDisabled } from "./download.js";
+import { byId, setChildren } from "./element.js";
+import { notice } from "./notices.js";
+import { listen, store } from "./store.js";
+import { errorWords, runFacts, runNumbers, runTitle } from "./words.js";
+import { isBusy, start, stop } from "./work.js";
 
 export function setUpGallery() {
-  byId("stop").onclick = () => stop(store.view.run);
-  byId("retry").onclick = () => start(store.view.run);
+  byId("stop").onclick = () => stop(...store.view.runs.filter(isBusy));
+  byId("retry").onclick = () => store.view.runs.filter(isHalted).forEach(start);
+  byId("download-all").onclick = async ({ currentTarget }) => {
+    const { photo, runs } = store.view;
+    const error = await whileDisabled(currentTarget, () => saveAll(runs.flatMap((run) => run.samples), photo.name.replace(/\.[^.]*$/, "")));
+    if (error) notice(errorWords(error).title);
+  };
   new ResizeObserver(arrange).observe(byId("gallery"));
   listen(show);
 }
 
+const isHalted = (run) => run.status === "failed" || run.status === "stopped";
+
 function show() {
-  const { photo, run, photos } = store.view;
+  const { photo, photos, runs } = store.view;
   byId("welcome").hidden = photos.length > 0;
   byId("work").hidden = !photo;
   if (!photo) return;
-  showHead(photo, run);
-  const samples = run?.samples ?? [];
-  const missing = run && run.status !== "failed" ? run.total - samples.length : 0;
-  const places = Array.from({ length: missing }, (_, i) => pending(run, samples.length + i));
-  setChildren(byId("cards"), [greyCard(photo), ...samples.map(sampleCard), ...places]);
+  showHead(photo, runs);
+  const shown = runs.map((run) => ({ run, slots: run.slots.flatMap((sample, i) => (sample || !isHalted(run) ? [i] : [])) }));
+  const source = runs[0]?.source ? [sourceCard(runs[0])] : [];
+  const more = moreCard();
+  setChildren(byId("cards"), [grayCard(photo), ...source, ...shown.flatMap(({ run, slots }) => slots.map((slot) => slotCard(run, slot))), ...(more.hidden ? [] : [more])]);
   arrange();
-  paintGrey(photo);
-  for (const sample of samples) paintSample(sample);
+  paintGray(photo);
+  if (source.length) paintSource(runs[0]);
+  for (const { run, slots } of shown) for (const slot of slots) paintSlot(run, slot);
 }
 
 /** Give the cards the photo's shape, and the room there is. */
@@ -42,78 +50,34 @@ function arrange() {
   for (const [name, value] of [["--ratio", ratio], ["--columns", columns], ["--card", `${width}px`]]) cards.style.setProperty(name, value);
 }
 
-function showHead(photo, run) {
-  byId("run-title").textContent = run ? runTitle(run) : photo.name;
-  byId("run-facts").textContent = run ? runFacts(run) : "";
-  const busy = run?.status === "working" || run?.status === "waiting";
-  byId("run-progress").hidden = !busy && run?.status !== "stopped";
-  byId("stop").hidden = !busy;
-  byId("progress").hidden = !busy;
-  const bar = byId("progress");
-  if (run?.kind === "interpolations") bar.removeAttribute("value");
-  else Object.assign(bar, { max: run?.total ?? 1, value: run?.samples.length ?? 0 });
-  byId("progress-text").textContent = run ? progressWords(run) : "";
-  const halted = run?.status === "failed" || run?.status === "stopped";
+function showHead(photo, runs) {
+  const [first] = runs;
+  byId("run-title").textContent = first ? runTitle(first) : photo.name;
+  byId("run-facts").textContent = first ? runFacts(first, store.model?.default_temperature) : "";
+  byId("run-facts").title = first ? runNumbers(first) : "";
+  const samples = runs.flatMap((run) => run.samples);
+  byId("download-all").hidden = samples.length < 2;
+  showProgress(runs.find(isBusy));
+  const halted = runs.find(isHalted);
   byId("run-error").hidden = !halted;
   if (!halted) return;
-  const { title, detail } = run.error ? errorWords(run.error) : { title: "Stopped.", detail: "What had come stays." };
+  const { title, detail } = halted.error ? errorWords(halted.error) : { title: "Stopped.", detail: "The colorings that had come stay." };
   byId("error-title").textContent = title;
   byId("error-detail").textContent = detail;
-  byId("retry").textContent = run.samples.length ? "Go on" : "Try again";
+  byId("retry").textContent = samples.length ? "Go on" : "Try again";
+  byId("retry").hidden = Boolean(halted.error) && halted.error.passes === false;
+}
+
+function showProgress(run) {
+  byId("run-progress").hidden = !run;
+  if (!run) return;
+  const bar = byId("progress");
+  if (run.samples.length) Object.assign(bar, { max: run.total, value: run.samples.length });
+  else bar.removeAttribute("value");
+  byId("progress-text").textContent = progressWords(run);
 }
 
 function progressWords(run) {
   if (run.wait) return `${errorWords(run.wait.problem).title} Trying again in ${run.wait.seconds} s`;
-  if (run.status === "waiting") return "waiting for its turn";
-  if (run.status !== "working") return "";
-  return run.kind === "interpolations" ? "on the way …" : `${run.samples.length} of ${run.total}`;
-}
-
-const greyCard = once((photo) => {
-  const open = make("button", { type: "button", className: "open", onclick: () => openPhoto(photo) });
-  const words = make("span", {}, "Your photo");
-  const remove = make("button", { type: "button", className: "quiet icon", "aria-label": `Remove ${photo.name}`, title: "Remove this photo", onclick: () => removePhoto(photo) }, icon("close"));
-  const hint = make("button", { type: "button", className: "quiet icon", "aria-label": "Place colour hints", title: "Place colour hints", onclick: () => openPhoto(photo) }, icon("drop"));
-  return make("li", { className: "card" }, open, make("div", { className: "foot" }, words, hint, remove));
-});
-
-function paintGrey(photo) {
-  const open = greyCard(photo).querySelector(".open");
-  const url = greyUrl(photo);
-  const count = hintsOf(photo).length;
-  const drawn = `${url} ${count}`;
-  if (open.dataset.drawn === drawn) return;
-  open.dataset.drawn = drawn;
-  const label = `${photo.name}, the grey photo: open it and place colour hints`;
-  const picture = url ? make("img", { src: url, alt: label, className: "grey" }) : make("span", { className: "none" }, "This browser cannot show this kind of file; its colorings it can.");
-  open.replaceChildren(picture);
-  if (count) open.append(make("span", { className: "hint-badge" }, count === 1 ? "1 hint" : `${count} hints`));
-}
-
-const sampleCard = once((sample) => {
-  const title = sampleTitle(sample);
-  const picture = make("img", { src: sample.url, alt: `${title}: open it`, decoding: "async" });
-  const open = make("button", { type: "button", className: "open", onclick: () => openSample(sample) }, picture);
-  const mark = make("button", { type: "button", className: "quiet icon mark", "aria-label": `Mark ${title.toLowerCase()} for interpolation`, title: "Mark for interpolation", onclick: () => toggleMark(sample) }, icon("mark"));
-  const bits = make("span", { title: "bits per dimension: smaller is likelier" }, `${sample.bits_per_dim.toFixed(2)} bits`);
-  const foot = make("div", { className: "foot" }, make("div", { className: "words" }, title, bits), mark);
-  return make("li", { className: "card new" }, open, foot);
-});
-
-function paintSample(sample) {
-  const marked = store.view.marks.includes(sample);
-  const card = sampleCard(sample);
-  card.classList.toggle("marked", marked);
-  card.querySelector(".mark").setAttribute("aria-pressed", marked);
-}
-
-const kept = new WeakMap();
-
-/** The place that a sample will take. */
-function pending(run, index) {
-  if (!kept.has(run)) kept.set(run, []);
-  const open = () => make("div", { className: "open", "aria-hidden": "true" });
-  const card = (kept.get(run)[index] ??= make("li", {}, open(), make("div", { className: "foot" }, make("span", {}, String(index + 1)))));
-  card.className = run.status === "working" ? "card pending working" : "card pending";
-  return card;
+  return run.status === "waiting" ? "waiting for its turn" : `${run.samples.length} of ${run.total}`;
 }

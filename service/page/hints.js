@@ -1,84 +1,79 @@
-/** Colour hints: dots on the photo, and the colour of the next one. */
+/** "Fix a color": points on the photo, each with a color that all colorings follow. The interface calls them hints. */
 
-import { colorize } from "./actions.js";
-import { byId, clamp, icon, make } from "./element.js";
-import { MAX_HINTS, changeHints, hintsOf } from "./store.js";
+import { followHints, sameHints } from "./actions.js";
+import { byId, clamp, iconButton, make } from "./element.js";
+import { atLightness } from "./lab.js";
+import { closePalette, isPaletteOpen, lightnessAt, openPalette, setUpPalette } from "./palette.js";
+import { isPeeking } from "./peek.js";
+import { MAX_HINTS, amend, changeHints, hintsOf, store } from "./store.js";
 import { dragged, toPhoto, toStage } from "./zoom.js";
 
-const SWATCHES = [
-  ["light skin", "#d9a98c"], ["dark skin", "#8a5a3c"], ["hair, wood", "#7a5230"], ["brick, rust", "#a03c28"], ["red", "#c8202c"], ["orange", "#d97a26"],
-  ["straw, sand", "#cfb271"], ["grass", "#6f8f3c"], ["leaves", "#3f6b3a"], ["sea", "#2f7f86"], ["sky", "#7aaedb"], ["denim, navy", "#34507f"],
-];
 const NUDGE = 0.01; // of the photo's side, for an arrow key
+const CLICK = 4; // pixels that a pointer may move in a click
+const PAUSE = 500; // milliseconds after a change, in which another may come
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-let shownPhoto = () => null; // the photo on which hints are placed now
+let fixed = () => null; // the photo whose colors are fixed now
+let timer = null;
+let peeked = false; // the click that is coming ends a look at the gray photo
 const dots = [];
 
-export function setUpHints(photo, close) {
-  shownPhoto = photo;
-  byId("swatches").replaceChildren(...SWATCHES.map(swatch));
-  byId("hint-color").oninput = ({ target }) => choose(target.value);
-  byId("hint-add").onclick = () => {
-    add({ x: 0.5, y: 0.5 });
-    dots[hintsOf(shownPhoto()).length - 1].focus();
-  };
-  byId("hint-run").onclick = () => {
-    colorize(shownPhoto());
-    close();
-  };
-  byId("stage").addEventListener("click", (event) => {
-    if (shownPhoto() && event.target === byId("stage") && !dragged()) add(toPhoto(event));
+export function setUpHints(photo) {
+  fixed = photo;
+  setUpPalette();
+  const stage = byId("stage");
+  byId("hint-add").onclick = () => ask({ x: 0.5, y: 0.5 });
+  stage.addEventListener("pointerup", () => (peeked = isPeeking()), { capture: true });
+  stage.addEventListener("click", (event) => {
+    if (!fixed() || event.target !== stage || dragged() || peeked) return;
+    if (isPaletteOpen()) return closePalette();
+    const { x, y } = toPhoto(event);
+    if (x >= 0 && x <= 1 && y >= 0 && y <= 1) ask({ x, y });
   });
-  choose(SWATCHES[3][1]);
 }
 
-function swatch([name, color]) {
-  const button = make("button", { type: "button", role: "radio", "aria-label": name, title: name, onclick: () => choose(color), onkeydown: walk });
-  button.dataset.color = color;
-  button.style.setProperty("--dot", color);
-  return button;
+/** Ask for the color of a new point. */
+function ask(at) {
+  const photo = fixed();
+  if (hintsOf(photo).length >= MAX_HINTS) return;
+  const { x, y } = rounded(at);
+  openPalette(toStage({ x, y }), lightness({ x, y }), (choice) => {
+    changeHints(photo, [...hintsOf(photo), { x, y, ...choice }]);
+    dots[hintsOf(photo).length - 1].focus({ preventScroll: true });
+  });
 }
 
-/** Arrow keys go from swatch to swatch, as in any group of radio buttons. */
-function walk(event) {
-  const way = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-  if (!way) return;
-  event.preventDefault();
-  const all = [...byId("swatches").children];
-  const next = all[(all.indexOf(event.target) + way + all.length) % all.length];
-  choose(next.dataset.color);
-  next.focus();
-}
+const lightness = (at) => lightnessAt(byId("before"), at);
 
-function choose(color) {
-  byId("hint-color").value = color;
-  const all = [...byId("swatches").children];
-  for (const each of all) each.setAttribute("aria-checked", each.dataset.color === color);
-  const entry = all.find((each) => each.dataset.color === color) ?? all[0];
-  for (const each of all) each.tabIndex = each === entry ? 0 : -1;
-}
+/** As exact as a link writes it. */
+const rounded = ({ x, y }) => ({ x: Math.round(clamp(x, 0, 1) * 10_000) / 10_000, y: Math.round(clamp(y, 0, 1) * 10_000) / 10_000 });
 
-function add({ x, y }) {
-  const hints = hintsOf(shownPhoto());
-  if (x < 0 || x > 1 || y < 0 || y > 1 || hints.length >= MAX_HINTS) return;
-  changeHints(shownPhoto(), [...hints, { x, y, color: byId("hint-color").value }]);
-}
+const replace = (i, patch) => changeHints(fixed(), hintsOf(fixed()).map((hint, j) => (i === j ? { ...hint, ...patch } : hint)));
 
-function place(i, { x, y }) {
-  const moved = { x: clamp(x, 0, 1), y: clamp(y, 0, 1) };
-  changeHints(shownPhoto(), hintsOf(shownPhoto()).map((hint, j) => (i === j ? { ...hint, ...moved } : hint)));
+function move(i, to) {
+  const at = rounded(to);
+  replace(i, { ...at, color: atLightness(hintsOf(fixed())[i].color, lightness(at)).hex });
 }
 
 function remove(i) {
-  changeHints(shownPhoto(), hintsOf(shownPhoto()).filter((_, j) => i !== j));
+  changeHints(fixed(), hintsOf(fixed()).filter((_, j) => i !== j));
   byId("stage").focus({ preventScroll: true });
 }
 
-/** Paint the dots and their list. */
+/** Ask for another color of a point that is there. */
+function recolor(i) {
+  const hint = hintsOf(fixed())[i];
+  openPalette(toStage(hint), lightness(hint), (choice) => {
+    replace(i, choice);
+    dots[i].focus({ preventScroll: true });
+  }, () => remove(i));
+}
+
+/** Paint the points and their list. */
 export function showHints() {
-  const photo = shownPhoto();
+  const photo = fixed();
   byId("stage").classList.toggle("hinting", Boolean(photo));
+  if (!photo) closePalette();
   const hints = photo ? hintsOf(photo) : [];
   while (dots.length < hints.length) dots.push(dot(dots.length));
   for (const [i, each] of dots.entries()) {
@@ -89,43 +84,61 @@ export function showHints() {
     each.style.left = `${left}px`;
     each.style.top = `${top}px`;
     each.style.setProperty("--dot", hints[i].color);
-    each.setAttribute("aria-label", `Hint ${i + 1}, ${words(hints[i])}. Arrow keys move it, Delete removes it.`);
+    each.setAttribute("aria-label", `Fixed color ${i + 1}, ${words(hints[i])}. Enter changes it, arrow keys move it, Delete removes it.`);
   }
   byId("hint-list").replaceChildren(...hints.map(listed));
-  byId("hint-run").textContent = hints.length ? "Colorize with hints" : "Colorize without hints";
 }
 
-const words = ({ x, y, color }) => `${color} at ${Math.round(100 * x)} %, ${Math.round(100 * y)} %`;
+/** While colors are fixed, the colorings follow them, a moment after the last change. */
+export function follow() {
+  clearTimeout(timer);
+  const photo = fixed();
+  if (!photo || isFollowed(photo)) return;
+  timer = setTimeout(() => {
+    if (fixed() === photo && !isFollowed(photo)) followHints(photo, (runs) => amend({ runs }));
+  }, PAUSE);
+}
+
+function isFollowed(photo) {
+  const hints = hintsOf(photo);
+  const run = store.view.runs.findLast((each) => each.kind === "colorizations");
+  return run ? sameHints(run.fields.hints, hints) : !hints.length;
+}
+
+const words = ({ x, y, color, name }) => `${name ?? color}, at ${Math.round(100 * x)} %, ${Math.round(100 * y)} %`;
 
 function listed(hint, i) {
   const sample = make("i", { "aria-hidden": "true" });
   sample.style.setProperty("--dot", hint.color);
-  const button = make("button", { type: "button", className: "quiet icon", "aria-label": `Remove hint ${i + 1}`, onclick: () => remove(i) }, icon("remove"));
-  return make("li", {}, sample, words(hint), button);
+  return make("li", {}, sample, words(hint), iconButton("remove", `Remove fixed color ${i + 1}`, () => remove(i)));
 }
 
 function dot(i) {
   const button = make("button", { type: "button", className: "dot" });
-  let last = null;
-  button.addEventListener("pointerdown", (event) => button.setPointerCapture(event.pointerId));
+  let last = null; // where it was dragged to, if it was
+  let from = null;
+  button.addEventListener("pointerdown", (event) => {
+    button.setPointerCapture(event.pointerId);
+    last = null;
+    from = event;
+  });
   button.addEventListener("pointermove", (event) => {
     if (!button.hasPointerCapture(event.pointerId)) return;
+    if (!last && Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY) < CLICK) return;
+    closePalette();
     last = toPhoto(event);
     const { left, top } = toStage(last);
     button.style.left = `${left}px`;
     button.style.top = `${top}px`;
   });
-  button.addEventListener("pointerup", () => {
-    if (last) place(i, last);
-    last = null;
-  });
+  button.addEventListener("click", () => (last ? move(i, last) : recolor(i)));
   button.addEventListener("keydown", (event) => {
     const way = WAYS[event.key];
-    const hint = hintsOf(shownPhoto())[i];
-    if (way) place(i, { x: hint.x + NUDGE * way[0], y: hint.y + NUDGE * way[1] });
+    const hint = hintsOf(fixed())[i];
+    if (event.key === "Enter" || event.key === " ") last = null;
+    else if (way) move(i, { x: hint.x + NUDGE * way[0], y: hint.y + NUDGE * way[1] });
     else if (event.key === "Delete" || event.key === "Backspace") remove(i);
-    else return;
-    event.preventDefault();
+    if (way || event.key === "Delete" || event.key === "Backspace") event.preventDefault();
   });
   return button;
 }

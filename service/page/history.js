@@ -1,38 +1,44 @@
 /** What was tried with this photo; a click shows it again, with its settings. */
 
-import { byId, make, once, setChildren } from "./element.js";
+import { withMore } from "./actions.js";
+import { byId, make, once, set, setChildren } from "./element.js";
 import { change, listen, store } from "./store.js";
-import { runFacts, runTitle } from "./words.js";
+import { count, runFacts, runNumbers, runTitle } from "./words.js";
 
 const THUMBNAILS = 4;
 
 export function setUpHistory() {
   listen(() => {
-    const { photo, run } = store.view;
-    const runs = [...(photo?.runs ?? [])].reverse();
-    setChildren(byId("history"), runs.map(item));
-    for (const each of runs) paint(each, each === run);
+    const { photo, runs } = store.view;
+    const first = (photo?.runs ?? []).filter((run) => !run.follows && (!run.superseded || run === runs[0])).reverse();
+    setChildren(byId("history"), first.map(item));
+    for (const each of first) paint(each, each === runs[0]);
   });
 }
 
 const item = once((run) => {
   const thumbs = make("div", { className: "thumbs", "aria-hidden": "true" });
   const words = make("span", {}, make("strong", {}, runTitle(run)), make("span", { className: "fine" }));
-  return make("li", {}, make("button", { type: "button", onclick: () => show(run) }, thumbs, words));
+  return make("li", {}, make("button", { type: "button", title: runNumbers(run), onclick: () => show(run) }, thumbs, words));
 });
 
 const thumbnail = once((sample) => make("img", { src: sample.url, alt: "" }));
 
 function paint(run, current) {
   const button = item(run).firstChild;
-  button.setAttribute("aria-current", current);
-  button.querySelector(".fine").textContent = run.status === "failed" ? "failed" : runFacts(run);
-  setChildren(button.querySelector(".thumbs"), run.samples.slice(0, THUMBNAILS).map(thumbnail));
+  set(button, "aria-current", current);
+  const samples = withMore(run).flatMap((each) => each.samples);
+  const facts = [samples.length ? count(samples.length, "coloring") : "", runFacts(run, store.model?.default_temperature)];
+  set(button.querySelector(".fine"), "textContent", run.status === "failed" && !samples.length ? "failed" : facts.filter(Boolean).join(" · "));
+  setChildren(button.querySelector(".thumbs"), samples.slice(0, THUMBNAILS).map(thumbnail));
 }
 
 function show(run) {
-  const { settings } = store.view;
-  const { seed } = run.fields;
-  const own = run.kind === "colorizations" ? { n: run.total, seed, temperature: run.fields.temperature } : {};
-  change({ run, settings: { ...settings, ...own } });
+  const { settings, hints } = store.view;
+  const patch = { runs: withMore(run) };
+  if (run.kind === "colorizations") {
+    patch.settings = { ...settings, temperature: run.temperature ?? settings.temperature };
+    patch.hints = new Map(hints).set(run.photo, run.fields.hints ?? []);
+  }
+  change(patch);
 }

@@ -1,65 +1,72 @@
 /** Links: the parameters that make a coloring again, after the address's #. The photo itself is in no link. */
 
-import { isNamed } from "./actions.js";
-import { byId, clamp } from "./element.js";
-import { MAX_SEED, changeSettings, listen, store } from "./store.js";
-import { openSample } from "./viewer.js";
+import { clamp } from "./element.js";
+import { MAX_HINTS, MAX_INDEX, MAX_SEED } from "./store.js";
 
-let wanted = null; // the index to open as soon as it is there
-
-export function setUpLink() {
-  read();
-  addEventListener("hashchange", read);
-  listen(() => {
-    const { run } = store.view;
-    if (wanted === null || run?.kind !== "colorizations") return;
-    const sample = run.samples.find((each) => each.index === wanted);
-    if (!sample) return;
-    wanted = null;
-    byId("link-note").hidden = true;
-    openSample(sample);
-  });
-}
-
-function read() {
-  const given = new URLSearchParams(location.hash.slice(1));
-  const numberIn = (name, low, high) => {
-    const value = given.get(name);
-    return value === null || value.trim() === "" || !Number.isFinite(Number(value)) ? undefined : clamp(Number(value), low, high);
-  };
-  const whole = (name, low, high) => (numberIn(name, low, high) === undefined ? undefined : Math.round(numberIn(name, low, high)));
-  const index = whole("index", 0, 15);
-  const settings = { seed: whole("seed", 0, MAX_SEED), temperature: numberIn("temperature", 0, 2), n: whole("n", 1, 16) };
-  if (index !== undefined) settings.n = Math.max(settings.n ?? store.view.settings.n, index + 1);
-  const known = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
-  if (!Object.keys(known).length) return;
-  changeSettings(known);
-  wanted = index ?? null;
-  const note = byId("link-note");
-  note.hidden = false;
-  const which = index === undefined ? `Colorings of seed ${store.view.settings.seed}` : `Coloring ${index + 1} of seed ${store.view.settings.seed}`;
-  note.textContent = `${which}: drop the photo that this link was made for.`;
-}
-
-const linkTo = ({ run, index }) => {
-  const { seed } = run.fields;
-  const parameters = new URLSearchParams({ seed, temperature: run.temperature, n: run.total, index });
-  return `${location.origin}${location.pathname}#${parameters}`;
+/** Each kind's fields of the request, as [name in the link, name of the field, least, most, whole]. */
+const SEED = (name) => [name, name, 0, MAX_SEED, true];
+const INDEX = (name, field = name) => [name, field, 0, MAX_INDEX, true];
+const TEMPERATURE = ["temperature", "temperature", 0, 2, false];
+const KINDS = {
+  colorizations: [SEED("seed"), TEMPERATURE, INDEX("offset")],
+  variations: [SEED("seed"), TEMPERATURE, INDEX("of", "index"), ["strength", "strength", 0, 1, false], SEED("noise_seed"), INDEX("offset")],
+  interpolations: [SEED("seed"), TEMPERATURE, INDEX("of", "index"), SEED("to_seed"), INDEX("to_index"), ["steps", "steps", 2, 16, true]],
 };
 
-export function showShare(sample) {
-  const possible = Boolean(sample) && isNamed(sample);
-  byId("share").hidden = !possible;
-  byId("share-note").textContent = possible ? "The link holds seed, temperature and index, not the photo." : "This one has no link: it comes of more than a seed.";
+/** Whether a link can make this sample again: one that comes of a picture cannot be written down. */
+export const canLink = ({ run }) => Object.hasOwn(KINDS, run.kind) && !run.fields.reference;
+
+/** Name a model in a link: by its name, and by the beginning of its weights' checksum. */
+export const modelName = ({ id, sha256 }) => `${id}.${sha256.slice(0, 8)}`;
+
+/** Return what follows the # of a sample's link. */
+export function format(sample, look, model) {
+  const { run, index } = sample;
+  const words = new URLSearchParams();
+  if (run.kind !== "colorizations") words.set("kind", run.kind);
+  for (const [name, field] of KINDS[run.kind]) if (run.fields[field] !== undefined) words.set(name, run.fields[field]);
+  words.set("temperature", run.temperature);
+  words.set("n", run.total);
+  words.set("index", index);
+  if (run.fields.hints) words.set("hints", run.fields.hints.map(({ x, y, color }) => [rounded(x), rounded(y), color.slice(1)].join(",")).join(";"));
+  if (look.saturation !== 1) words.set("saturation", look.saturation);
+  if (look.warmth !== 0) words.set("warmth", look.warmth);
+  if (model) words.set("model", modelName(model));
+  if (run.photo.example) words.set("example", run.photo.example);
+  else if (run.photo.print) words.set("photo", run.photo.print);
+  return words.toString();
 }
 
-export async function shareSample(sample) {
-  const link = linkTo(sample);
-  const note = byId("share-note");
-  try {
-    await navigator.clipboard.writeText(link);
-    note.textContent = "Copied. It holds seed, temperature and index, not the photo.";
-  } catch { // no clipboard outside of a secure context
-    note.textContent = link;
+const rounded = (value) => Math.round(value * 10_000) / 10_000;
+
+/** Read it: `{kind, total, fields, index, look, model, photo, example}`, or null if it says nothing of a coloring. */
+export function parse(text) {
+  const given = new URLSearchParams(text);
+  const kind = Object.hasOwn(KINDS, given.get("kind")) ? given.get("kind") : "colorizations";
+  const numberIn = (name, low, high, whole) => {
+    const value = given.get(name)?.trim();
+    if (!value || !Number.isFinite(Number(value))) return undefined;
+    return clamp(whole ? Math.round(Number(value)) : Number(value), low, high);
+  };
+  const fields = {};
+  for (const [name, field, low, high, whole] of KINDS[kind]) {
+    const value = numberIn(name, low, high, whole);
+    if (value !== undefined) fields[field] = value;
   }
+  if (kind !== "colorizations" && (fields.seed === undefined || fields.index === undefined)) return null;
+  const n = numberIn("n", 1, 16, true);
+  if (!Object.keys(fields).length && n === undefined) return null;
+  const hints = readHints(given.get("hints"));
+  if (hints.length && kind === "colorizations") fields.hints = hints;
+  const index = numberIn("index", 0, MAX_INDEX, true) ?? null;
+  const offset = fields.offset ?? 0;
+  const total = fields.steps ?? Math.min(Math.max(n ?? 4, (index ?? 0) - offset + 1), 16);
+  const look = { saturation: numberIn("saturation", 0, 2) ?? 1, warmth: numberIn("warmth", -1, 1) ?? 0 };
+  const complete = fields.seed !== undefined && index !== null && index - offset < total && index >= offset;
+  return { kind, total, fields, strength: fields.strength, index: complete ? index : null, look, model: given.get("model"), photo: given.get("photo"), example: given.get("example") };
+}
+
+function readHints(text) {
+  const points = (text ?? "").split(";").slice(0, MAX_HINTS).map((each) => /^([\d.]+),([\d.]+),([\da-f]{6})$/.exec(each));
+  return points.filter((point) => point && Number(point[1]) <= 1 && Number(point[2]) <= 1).map(([, x, y, color]) => ({ x: Number(x), y: Number(y), color: `#${color}` }));
 }

@@ -1,11 +1,13 @@
 /** The page's beginning: every part is set up, then the service is asked what it is. */
 
+import { setUpAlbum } from "./album.js";
+import { setUpArrival } from "./arrival.js";
+import { setUpCompare } from "./compare.js";
+import { setUpDrop } from "./drop.js";
 import { byId } from "./element.js";
 import { setUpGallery } from "./gallery.js";
 import { setUpHistory } from "./history.js";
-import { setUpLink } from "./link.js";
-import { setUpMarks } from "./marks.js";
-import { setUpPhotos } from "./photos.js";
+import { setUpKept } from "./kept.js";
 import { setUpReference } from "./reference.js";
 import { model } from "./service.js";
 import { setUpSettings } from "./settings.js";
@@ -14,9 +16,11 @@ import { setUpStrip } from "./strip.js";
 import { setUpTheme } from "./theme.js";
 import { setUpUndo } from "./undo.js";
 import { setUpViewer } from "./viewer.js";
+import { setUpWelcome } from "./welcome.js";
 import { errorWords } from "./words.js";
 
-for (const setUp of [setUpTheme, setUpPhotos, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpHistory, setUpMarks, setUpViewer, setUpUndo, setUpLink]) setUp();
+const parts = [setUpTheme, setUpDrop, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome, setUpArrival];
+for (const setUp of parts) setUp();
 
 const note = byId("model-note");
 
@@ -27,7 +31,8 @@ function tell(problem) {
 }
 
 try {
-  store.model = await model({ onWait: tell });
+  const loaded = await model({ onWait: tell });
+  store.model = loaded;
   note.hidden = true;
   amend({});
 } catch (problem) {

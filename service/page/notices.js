@@ -1,15 +1,23 @@
 /** Short messages: seen in a corner, or only heard. */
 
-import { byId, icon, make } from "./element.js";
+import { byId, iconButton, make } from "./element.js";
+
+const SECONDS = 7; // that a message stays, unless the pointer or the focus is on it
 
 /** Say something to screen readers. */
 export function announce(text) {
   byId("status").textContent = text;
 }
 
-/** Show a message until it is closed. */
+/** Show a message; it fades by itself. */
 export function notice(text) {
-  const close = make("button", { type: "button", className: "quiet icon", "aria-label": "Close message", onclick: () => box.remove() }, icon("close"));
-  const box = make("div", { role: "alert" }, make("p", {}, text), close);
+  const box = make("div", { role: "alert" }, make("p", {}, text), iconButton("close", "Close message", () => box.remove()));
+  box.addEventListener("animationend", (event) => event.animationName === "fade" && box.remove());
   byId("notices").append(box);
+  const fade = () => {
+    if (box.matches(":hover, :focus-within")) setTimeout(fade, 1000);
+    else if (matchMedia("(prefers-reduced-motion: reduce)").matches) box.remove();
+    else box.classList.add("fading");
+  };
+  setTimeout(fade, 1000 * SECONDS);
 }

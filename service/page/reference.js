@@ -1,28 +1,37 @@
-/** A colour photo lends its colours. */
+/** A color photo lends its colors. */
 
-import { byId } from "./element.js";
 import { transfer } from "./actions.js";
-import { looksLikePhoto } from "./photos.js";
-import { notice } from "./notices.js";
+import { byId, slider } from "./element.js";
+import { accepted } from "./files.js";
+import { hintsOf, listen, store } from "./store.js";
 
-export function useReference(file) {
+let reference = null;
+
+export function useReference(files) {
+  const [file] = accepted(files.slice(0, 1));
   if (!file) return;
-  if (!looksLikePhoto(file)) {
-    notice(`Not a photo: ${file.name}`);
-    return;
-  }
+  reference = file;
   const picture = byId("reference-picture");
   URL.revokeObjectURL(picture.src);
   picture.src = URL.createObjectURL(file);
   picture.hidden = false;
   picture.onerror = () => (picture.hidden = true);
-  transfer(file);
+  byId("reference-words").textContent = "Drop or choose another";
+  byId("closeness-field").hidden = false;
+  apply();
 }
+
+const apply = () => transfer(reference, Number(byId("closeness").value));
 
 export function setUpReference() {
   const input = byId("reference");
   input.onchange = () => {
-    useReference(input.files[0]);
+    useReference([...input.files]);
     input.value = "";
   };
+  slider("closeness", apply, (value) => (byId("closeness-out").textContent = `${Math.round(100 * value)} %`));
+  listen(() => {
+    const { photo } = store.view;
+    byId("reference-note").hidden = !photo || !hintsOf(photo).length;
+  });
 }

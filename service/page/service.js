@@ -1,8 +1,10 @@
 /** The HTTP interface: requests, patience where the service asks for it, and its key. */
 
+import { events } from "./events.js";
 import { askForKey, storedKey } from "./key.js";
 
 const MAX_TRIES = 30;
+const STREAM = "text/event-stream";
 
 /** An answer that is not what was asked for: `code` is for programs, `detail` the service's own words. */
 export class Problem extends Error {
@@ -10,7 +12,14 @@ export class Problem extends Error {
     super(detail);
     Object.assign(this, { status, code, detail });
   }
+
+  /** Whether the same request may succeed later. */
+  get passes() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
 }
+
+const unreachable = () => new Problem(0, "unreachable", "No answer came back.");
 
 /** Return what is loaded. */
 export async function model({ signal, onWait } = {}) {
@@ -18,15 +27,38 @@ export async function model({ signal, onWait } = {}) {
   return (await answer.json()).data[0];
 }
 
-/** Return the JSON of colorings. `fields` are texts, numbers, arrays (sent as JSON) and files. */
-export async function colorings(kind, fields, options = {}) {
-  const answer = await request(`v1/${kind}`, { method: "POST", body: form(fields) }, options);
-  const body = await answer.json();
-  for (const each of body.data) {
-    each.blob = new Blob([bytes(each.b64_json)], { type: each.media_type });
-    delete each.b64_json;
+/**
+ * Ask for colorings. `fields` are texts, numbers, arrays (sent as JSON) and files. `onColoring` gets each coloring, with
+ * its file as `blob`, as soon as it has come: one after another where the service streams them. Returns the rest of the
+ * answer. `quiet`: ask nobody for a key.
+ */
+export async function colorings(kind, fields, { onColoring, ...options }) {
+  const headers = { Accept: `${STREAM}, application/json;q=0.9` };
+  const answer = await request(`v1/${kind}`, { method: "POST", body: form(fields), headers }, options);
+  const streams = answer.headers.get("Content-Type")?.startsWith(STREAM);
+  try {
+    if (streams) return await readStream(answer.body, onColoring);
+    const { data, ...rest } = await answer.json();
+    data.forEach((each) => onColoring(unpacked(each)));
+    return rest;
+  } catch (error) {
+    if (error instanceof Problem || options.signal?.aborted) throw error;
+    throw unreachable(); // the connection was cut
   }
-  return body;
+}
+
+async function readStream(body, onColoring) {
+  for await (const { event, data } of events(body)) {
+    const content = JSON.parse(data);
+    if (event === "coloring") onColoring(unpacked(content));
+    if (event === "error") throw new Problem(content.status ?? 500, content.code ?? "unknown", content.detail ?? "");
+    if (event === "done") return content;
+  }
+  throw unreachable(); // it ended before it was done
+}
+
+function unpacked({ b64_json, ...coloring }) {
+  return { ...coloring, blob: new Blob([bytes(b64_json)], { type: coloring.media_type }) };
 }
 
 function form(fields) {
@@ -44,15 +76,16 @@ function bytes(base64) {
 }
 
 /** Fetch; wait and try again as long as `Retry-After` says so; ask for a key where one is missing. */
-async function request(path, init, { signal, onWait } = {}) {
+async function request(path, init, { signal, onWait, quiet = false } = {}) {
   for (let tries = 1; ; tries++) {
     const key = storedKey();
-    const answer = await fetch(path, { ...init, signal, headers: key ? { Authorization: `Bearer ${key}` } : {} }).catch((error) => {
-      throw error.name === "AbortError" ? error : new Problem(0, "unreachable", "No answer came back.");
+    const headers = { ...init.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+    const answer = await fetch(path, { ...init, signal, headers }).catch((error) => {
+      throw error.name === "AbortError" ? error : unreachable();
     });
     if (answer.ok) return answer;
     const problem = await read(answer);
-    if (answer.status === 401 && (await askForKey(key))) continue;
+    if (answer.status === 401 && !quiet && (await askForKey(key))) continue;
     const seconds = Number(answer.headers.get("Retry-After"));
     if (!seconds || problem.code === "load_failed" || tries === MAX_TRIES) throw problem;
     onWait?.(problem, seconds);

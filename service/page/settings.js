@@ -1,49 +1,58 @@
-/** The panel: how many, how daring, which seed. */
+/** The panel: how many, how bold, and the numbers under Details. */
 
-import { colorize, reroll } from "./actions.js";
-import { byId, clamp, make } from "./element.js";
+import { addMore, canAdd, colorize } from "./actions.js";
+import { byId, clamp, make, slider } from "./element.js";
 import { MAX_SEED, changeSettings, hintsOf, listen, store, temperature } from "./store.js";
-import { number, temperatureWords } from "./words.js";
+import { boldness, boldnessWords, count, number } from "./words.js";
 
 export function setUpSettings() {
   slider("number", (n) => changeSettings({ n }));
-  slider("temperature", (value) => changeSettings({ temperature: value }), showTemperature);
-  byId("seed").onchange = ({ target }) => {
-    changeSettings({ seed: clamp(Math.round(Number(target.value) || 0), 0, MAX_SEED) });
+  slider("boldness", (value) => changeSettings({ temperature: value }), showBoldness);
+  byId("temperature").onchange = ({ target }) => {
+    changeSettings({ temperature: target.value === "" ? null : clamp(Number(target.value) || 0, 0, 2) });
   };
-  byId("die").onclick = () => reroll(store.view.photo);
+  byId("seed").onchange = ({ target }) => {
+    changeSettings({ seed: target.value === "" ? null : clamp(Math.round(Number(target.value) || 0), 0, MAX_SEED) });
+  };
   byId("settings").onsubmit = (event) => {
     event.preventDefault();
-    colorize(store.view.photo);
+    goOn();
   };
   listen(show);
 }
 
-/** While it is dragged a slider shows its value; where it is let go, the value counts. */
-export function slider(id, set = () => {}, show = (value) => (byId(`${id}-out`).textContent = number(value))) {
-  const input = byId(id);
-  input.oninput = () => show(Number(input.value));
-  input.onchange = () => set(Number(input.value));
+/** What the main button does. */
+export const goOn = () => (canAdd() ? addMore() : colorize(store.view.photo));
+
+/** And what it says. */
+export function goOnWords() {
+  const { runs, settings } = store.view;
+  if (!canAdd()) return "Colorize";
+  return runs[0].kind === "variations" ? `${settings.n} more like it` : `${settings.n} more`;
 }
 
-function showTemperature(value) {
-  byId("temperature-out").textContent = number(value);
-  byId("temperature-words").textContent = temperatureWords(value, store.model?.default_temperature);
+function showBoldness(value) {
+  const recommended = store.model?.default_temperature;
+  byId("boldness-out").textContent = boldness(value, recommended);
+  byId("boldness-words").textContent = boldnessWords(value, recommended);
+  byId("boldness").setAttribute("aria-valuetext", `${boldness(value, recommended)}: ${boldnessWords(value, recommended)}`);
 }
 
 function show() {
   const { photo, photos, settings } = store.view;
+  const value = temperature() ?? 1;
   byId("panel").hidden = byId("add").hidden = !photos.length;
   byId("number").value = settings.n;
   byId("number-out").textContent = settings.n;
-  byId("temperature").value = temperature();
-  showTemperature(temperature());
-  byId("seed").value = settings.seed;
+  byId("boldness").value = value;
+  showBoldness(value);
+  byId("temperature").value = number(value);
+  byId("seed").value = settings.seed ?? "";
+  byId("colorize").textContent = goOnWords();
   const hints = photo ? hintsOf(photo).length : 0;
   byId("hint-count").hidden = !hints;
-  byId("hint-count").textContent = hints === 1 ? "1 colour hint will be followed" : `${hints} colour hints will be followed`;
-  if (store.model) {
-    byId("model").textContent = `· ${store.model.id} on ${store.model.device}`;
-    byId("temperature-default").replaceChildren(make("option", { value: store.model.default_temperature }));
-  }
+  byId("hint-count").textContent = `${count(hints, "fixed color")} followed by every coloring`;
+  if (!store.model) return;
+  byId("model").textContent = `· ${store.model.id} on ${store.model.device}`;
+  byId("boldness-default").replaceChildren(make("option", { value: store.model.default_temperature }));
 }

@@ -5,19 +5,24 @@
 
 export const MAX_SEED = 2 ** 32 - 1;
 export const MAX_HINTS = 32;
+export const MAX_INDEX = 63;
+const PLAIN = { saturation: 1, warmth: 0 };
 
 /** Six digits: short enough to be read out, and enough to be new each time. */
 export const randomSeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000;
 
 export const store = {
   model: null,
+  link: null, // the coloring that the address asks for, until it has come
+  album: [], // runs of the latest work on all photos
   view: {
     photos: [],
     photo: null,
-    run: null,
-    marks: [], // samples of the photo, at most two
+    runs: [], // those in the grid: one, and what "more" added to it
+    kept: [], // samples of any photo, in the order they were kept
     hints: new Map(), // of each photo, an array of {x, y, color}
-    settings: { n: 4, temperature: null, seed: randomSeed() },
+    looks: new Map(), // of each sample that has one, {saturation, warmth}
+    settings: { n: 4, temperature: null, seed: null }, // null: the model's own temperature, a new seed each time
   },
 };
 
@@ -60,14 +65,33 @@ function travel(from, to) {
   notify();
 }
 
+/** The temperature to ask for; undefined leaves it to the service, as long as the model is not known. */
+export const temperature = () => store.view.settings.temperature ?? store.model?.default_temperature;
+
+export function changeSettings(patch) {
+  change({ settings: { ...store.view.settings, ...patch } });
+}
+
 export const hintsOf = (photo) => store.view.hints.get(photo) ?? [];
 
 export function changeHints(photo, hints) {
   change({ hints: new Map(store.view.hints).set(photo, hints) });
 }
 
-export function changeSettings(patch) {
-  change({ settings: { ...store.view.settings, ...patch } });
+export const lookOf = (sample) => store.view.looks.get(sample) ?? PLAIN;
+export const isPlain = ({ saturation, warmth }) => saturation === PLAIN.saturation && warmth === PLAIN.warmth;
+
+export function changeLook(sample, patch) {
+  const look = { ...lookOf(sample), ...patch };
+  const looks = new Map(store.view.looks);
+  if (isPlain(look)) looks.delete(sample);
+  else looks.set(sample, look);
+  change({ looks });
 }
 
-export const temperature = () => store.view.settings.temperature ?? store.model?.default_temperature ?? 1;
+/** The samples in the grid, in its order: what they are variations of, then those that have come. */
+export function shownSamples() {
+  const { runs } = store.view;
+  const source = runs[0]?.source;
+  return [...(source ? [source] : []), ...runs.flatMap((run) => run.samples)];
+}

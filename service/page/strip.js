@@ -1,8 +1,10 @@
-/** The photos, where there are several: each with how far it is. */
+/** The photos, where there are several: each in its colors, with how far it is. */
 
-import { byId, icon, make, once, setChildren } from "./element.js";
-import { greyUrl } from "./photos.js";
-import { change, listen, store } from "./store.js";
+import { showPhoto } from "./actions.js";
+import { byId, icon, make, once, set, setChildren } from "./element.js";
+import { shownUrl } from "./look.js";
+import { coverOf, grayUrl } from "./photo.js";
+import { listen, store } from "./store.js";
 
 export function setUpStrip() {
   listen(() => {
@@ -13,25 +15,21 @@ export function setUpStrip() {
   });
 }
 
-export function showPhoto(photo) {
-  change({ photo, run: photo?.runs.at(-1) ?? null, marks: [] });
-}
-
-const item = once((photo) => {
-  const button = make("button", { type: "button", className: "photo", title: photo.name, onclick: () => showPhoto(photo) });
-  return make("li", {}, button);
-});
+const item = once((photo) => make("li", {}, make("button", { type: "button", className: "photo", title: photo.name, onclick: () => showPhoto(photo) })));
 
 function paint(photo) {
   const status = photo.runs.at(-1)?.status;
   const button = item(photo).firstChild;
-  const url = greyUrl(photo);
-  if (button.dataset.url !== url) {
-    button.dataset.url = url;
-    button.replaceChildren(url ? make("img", { src: url, alt: "", className: "grey" }) : icon("plus"));
+  const cover = coverOf(photo);
+  const url = cover ? shownUrl(cover) : grayUrl(photo);
+  const drawn = `${url} ${Boolean(cover)}`;
+  if (button.dataset.drawn !== drawn) {
+    button.dataset.drawn = drawn;
+    button.replaceChildren(url ? make("img", { src: url, alt: "", className: cover ? "" : "gray" }) : icon("plus"));
   }
   const words = { waiting: ", waits", working: ", is being colorized", failed: ", failed" }[status] ?? "";
-  button.setAttribute("aria-label", photo.name + words);
-  button.setAttribute("aria-current", photo === store.view.photo);
-  item(photo).className = { waiting: "waiting", working: "busy", failed: "bad" }[status] ?? "";
+  set(button, "aria-label", photo.name + words);
+  if (photo === store.view.photo && button.getAttribute("aria-current") !== "true") item(photo).scrollIntoView?.({ block: "nearest", inline: "nearest" });
+  set(button, "aria-current", photo === store.view.photo);
+  set(item(photo), "className", { waiting: "waiting", working: "busy", failed: "bad" }[status] ?? "");
 }

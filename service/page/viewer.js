@@ -1,126 +1,192 @@
-/** The full view of a coloring, or of the grey photo to place hints on. */
+/** The full view of a coloring: compare it with the gray photo, change it, fix its colors, and take it away. */
 
-import { vary } from "./actions.js";
-import { saveSample } from "./download.js";
-import { byId, make } from "./element.js";
-import { setUpHints, showHints } from "./hints.js";
-import { shareSample, showShare } from "./link.js";
-import { toggleMark } from "./marks.js";
-import { greyUrl } from "./photos.js";
-import { slider } from "./settings.js";
-import { listen, store } from "./store.js";
+import { showPhoto, spreadColors, toggleKept, vary } from "./actions.js";
+import { saveSample, whileDisabled } from "./download.js";
+import { byId, make, once, set, setChildren, slider } from "./element.js";
+import { follow, setUpHints, showHints } from "./hints.js";
+import { previewer, shownUrl } from "./look.js";
+import { announce } from "./notices.js";
+import { closePalette } from "./palette.js";
+import { setUpPeek } from "./peek.js";
+import { grayUrl, likelihoodWords, samplesOf } from "./photo.js";
+import { shareSample, showShare } from "./share.js";
+import { changeLook, isPlain, listen, lookOf, shownSamples, store } from "./store.js";
 import { setUpWipe } from "./wipe.js";
 import { errorWords, number, sampleTitle } from "./words.js";
+import { isBusy } from "./work.js";
 import { fit, setPhoto, setUpZoom, zoomKey } from "./zoom.js";
 
 let photo = null;
-let sample = null; // null: the grey photo itself
+let sample = null; // null: the gray photo itself
+let fixing = false; // whether a click on the photo fixes a color
+let preview = null;
 
 const viewer = () => byId("viewer");
 
-export function openPhoto(of) {
-  open(of, null);
-}
+export const openSample = (of) => open(of.run.photo, of, false);
 
-export function openSample(of) {
-  open(of.run.photo, of);
-}
+/** Open a photo where its colors are fixed: on its first coloring in the grid, or in gray. */
+export const openForHints = (of) => open(of, shownSamples().find(({ run }) => run.photo === of && run.kind === "colorizations") ?? null, true);
 
-function open(ofPhoto, ofSample) {
-  if (!greyUrl(ofPhoto)) return; // there is nothing to look at yet
+function open(ofPhoto, ofSample, toFix) {
+  if (!grayUrl(ofPhoto)) return; // there is nothing to look at yet
+  if (toFix && ofPhoto !== store.view.photo) showPhoto(ofPhoto);
   photo = ofPhoto;
   sample = ofSample;
+  fixing = toFix;
   setPhoto(photo);
-  const after = byId("after");
-  const grey = greyUrl(photo);
-  after.src = sample ? sample.url : grey;
-  after.alt = sample ? sampleTitle(sample) : "The grey photo";
-  after.classList.toggle("grey", !sample);
-  byId("before").src = grey;
-  for (const each of ["before", "wipe"]) byId(each).hidden = !sample;
-  byId("sample-tools").hidden = !sample;
-  byId("hint-tools").hidden = Boolean(sample);
   byId("tools-error").hidden = true;
-  byId("viewer-title").textContent = sample ? sampleTitle(sample) : photo.name;
-  showFacts();
-  showShare(sample);
+  byId("after-look").hidden = true;
+  closePalette();
   if (!viewer().open) {
     viewer().showModal();
     fit();
     byId("stage").focus({ preventScroll: true });
   }
   show();
+  showShare(sample);
 }
 
 export function setUpViewer() {
+  preview = previewer(byId("after-look"));
   setUpWipe();
-  setUpHints(() => (sample ? null : photo), () => viewer().close());
+  setUpHints(() => (fixing && viewer().open ? photo : null));
   setUpZoom(showHints);
-  slider("strength");
+  setUpPeek(viewer());
+  slider("strength", undefined, (value) => (byId("strength-out").textContent = `${Math.round(100 * value)} %`));
   slider("quality");
+  slideLook("saturation", (value) => `${Math.round(100 * value)} %`);
+  slideLook("warmth", (value) => (value === 0 ? "0" : `${value > 0 ? "+" : "−"}${Math.round(100 * Math.abs(value))}`));
+  byId("after").addEventListener("load", () => (byId("after-look").hidden = true)); // the finished picture has come
+  byId("look-reset").onclick = () => changeLook(sample, { saturation: 1, warmth: 0 });
   byId("viewer-close").onclick = () => viewer().close();
   byId("previous").onclick = () => step(-1);
   byId("next").onclick = () => step(1);
-  byId("mark").onclick = () => toggleMark(sample);
-  byId("hint-here").onclick = () => openPhoto(photo);
+  byId("keep").onclick = () => toggleKept(sample);
+  byId("fix").onclick = () => open(photo, sample, true);
+  byId("fix-done").onclick = () => (sample ? open(photo, sample, false) : viewer().close());
   byId("share").onclick = () => shareSample(sample);
   byId("format").onchange = ({ target }) => (byId("quality").disabled = target.value === "png");
   byId("vary").onclick = () => {
     vary(sample, Number(byId("strength").value));
     viewer().close();
   };
+  byId("spread").onclick = () => {
+    spreadColors(sample);
+    viewer().close();
+    announce("All other photos get these colors");
+  };
   byId("download").onclick = save;
-  viewer().addEventListener("keydown", (event) => {
-    if (event.target.matches("input, select") || event.ctrlKey || event.metaKey) return;
-    const way = { PageUp: -1, PageDown: 1 }[event.key];
-    if (way) step(way);
-    if (way || zoomKey(event.key)) event.preventDefault();
-  });
-  listen(show);
+  viewer().addEventListener("keydown", keys);
+  viewer().addEventListener("close", () => (fixing = false));
+  listen(() => viewer().open && show());
+}
+
+function keys(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.target.matches("input, select, .dot")) return;
+  const slides = event.target.matches("[role=slider]"); // the wipe has arrow keys of its own
+  const way = { PageUp: -1, PageDown: 1, ...(slides ? {} : { ArrowLeft: -1, ArrowRight: 1 }) }[event.key];
+  if (way) step(way);
+  if (way || zoomKey(event.key)) event.preventDefault();
+}
+
+/** The samples that next and previous go through. */
+const others = () => shownSamples().filter(({ run }) => run.photo === photo);
+
+function step(way) {
+  const samples = others();
+  const place = samples.indexOf(sample);
+  if (place >= 0 && samples.length > 1) open(photo, samples[(place + way + samples.length) % samples.length], fixing);
 }
 
 function show() {
-  if (!viewer().open) return;
-  const samples = store.view.run?.samples ?? [];
-  for (const each of ["previous", "next"]) byId(each).hidden = !sample || samples.length < 2;
-  const marked = store.view.marks.includes(sample);
-  byId("mark").setAttribute("aria-pressed", marked);
-  byId("mark").textContent = marked ? "Marked for interpolation" : "Mark for interpolation";
+  if (fixing) sample = successor() ?? sample;
+  const title = sample ? sampleTitle(sample) : photo.name;
+  set(byId("viewer-title"), "textContent", title);
+  const gray = grayUrl(photo);
+  const after = byId("after");
+  set(after, "src", new URL(sample ? shownUrl(sample) : gray).href);
+  set(after, "alt", sample ? title : "The gray photo");
+  after.classList.toggle("gray", !sample);
+  set(byId("before"), "src", new URL(gray).href);
+  byId("stage").classList.toggle("comparing", Boolean(sample) && !fixing);
+  byId("wipe").hidden = !sample || fixing;
+  byId("actions").hidden = !sample || fixing;
+  byId("sample-tools").hidden = !sample || fixing;
+  byId("hint-tools").hidden = !fixing;
+  for (const each of ["previous", "next"]) byId(each).hidden = !sample || others().length < 2;
+  if (sample) showSample();
+  if (fixing) showFixing();
   showHints();
+  follow();
 }
 
-function step(way) {
-  const samples = store.view.run?.samples ?? [];
-  const place = samples.indexOf(sample);
-  if (place >= 0) openSample(samples[(place + way + samples.length) % samples.length]);
+/** The sample of the same number in the runs that the grid has now: the one that follows the fixed colors. */
+function successor() {
+  return others().find(({ run, index }) => run.kind === "colorizations" && index === (sample?.index ?? run.fields.offset ?? 0) && (!sample || run.fields.seed === sample.run.fields.seed));
 }
 
-function showFacts() {
-  const facts = [];
-  if (sample) {
-    const { run } = sample;
-    const likelier = run.samples.filter((each) => each.bits_per_dim < sample.bits_per_dim).length;
-    facts.push(["Likelihood", `${sample.bits_per_dim.toFixed(3)} bits/dim`]);
-    facts.push(["", likelier ? `${likelier} of ${run.samples.length} here are likelier` : "the likeliest of these"]);
-    facts.push(["Latent norm", sample.latent_norm.toFixed(3)]);
-    facts.push(["Temperature", number(run.temperature)]);
-    if (run.fields.seed !== undefined) facts.push(["Seed, index", `${run.fields.seed}, ${sample.index}`]);
-    for (const [i, hint] of (sample.hints ?? []).entries()) facts.push([`Hint ${i + 1}`, `missed by ΔE ${hint.delta_chroma.toFixed(1)}`]);
+function showSample() {
+  const kept = store.view.kept.includes(sample);
+  set(byId("keep"), "aria-pressed", kept);
+  byId("keep").lastElementChild.textContent = kept ? "Kept" : "Keep";
+  const { saturation, warmth } = lookOf(sample);
+  for (const [id, value] of Object.entries({ saturation, warmth })) {
+    byId(id).value = value;
+    byId(id).oninput({ preview: false });
   }
+  byId("look-reset").hidden = isPlain({ saturation, warmth });
+  byId("fix").hidden = sample.run.kind !== "colorizations";
+  byId("spread-tools").hidden = store.view.photos.length < 2;
+  const words = likelihoodWords(sample);
+  const all = samplesOf(photo);
+  const likelier = all.filter((each) => each.bits_per_dim < sample.bits_per_dim).length;
+  byId("chance").hidden = !words;
+  byId("chance").textContent = words ? `The model finds these colors ${words}: of this photo's ${all.length} colorings, ${likelier || "none"} ${likelier > 1 ? "are" : "is"} likelier.` : "";
+  setChildren(byId("facts"), factsOf(sample).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+}
+
+function factsOf({ run, index, bits_per_dim: bits, latent_norm: norm, hints }) {
+  const facts = [["Bits per dimension", bits.toFixed(3)], ["Latent norm", norm.toFixed(3)]];
+  if (run.temperature !== undefined) facts.push(["Temperature", number(run.temperature)]);
+  if (run.fields.seed !== undefined) facts.push(["Seed, index", `${run.fields.noise_seed ?? run.fields.seed}, ${index}`]);
+  for (const [i, hint] of (hints ?? []).entries()) facts.push([`Fixed color ${i + 1}`, `missed by ΔE ${hint.delta_chroma.toFixed(1)}`]);
   if (photo.width) facts.push(["Size", `${photo.width} × ${photo.height}`]);
-  byId("facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  return facts;
+}
+
+const thumbnail = once((of) => make("li", {}, make("button", { type: "button", "aria-label": sampleTitle(of), title: sampleTitle(of), onclick: () => open(photo, of, true) }, make("img", { src: of.url, alt: "" }))));
+
+function showFixing() {
+  setChildren(byId("fix-colorings"), others().map(thumbnail));
+  for (const each of others()) set(thumbnail(each).firstChild, "aria-current", each === sample);
+  const run = store.view.runs.find(isBusy);
+  const failed = store.view.runs.find((each) => each.status === "failed");
+  byId("fix-status").textContent = run ? "Coloring again …" : failed ? errorWords(failed.error).title : "";
+}
+
+/** Couple a slider with the sample's look: seen while it is dragged, counted where it is let go. */
+function slideLook(id, words) {
+  const input = byId(id);
+  input.oninput = ({ preview: live = true }) => {
+    byId(`${id}-out`).textContent = words(Number(input.value));
+    if (!live) return;
+    const now = { saturation: Number(byId("saturation").value), warmth: Number(byId("warmth").value) };
+    const of = sample;
+    preview(of, now).then(() => of === sample && (byId("after-look").hidden = false), fail);
+  };
+  input.onchange = () => changeLook(sample, { [id]: Number(input.value) });
 }
 
 async function save() {
-  const button = byId("download");
-  button.disabled = true;
   byId("tools-error").hidden = true;
-  try {
-    await saveSample(sample, byId("format").value, Number(byId("quality").value));
-  } catch (error) {
-    const { title, detail } = errorWords(error);
-    byId("tools-error").hidden = false;
-    byId("tools-error").textContent = `${title} ${detail}`;
-  }
-  button.disabled = false;
+  const options = { format: byId("format").value, quality: Number(byId("quality").value), beside: byId("beside").checked };
+  const error = await whileDisabled(byId("download"), () => saveSample(sample, options));
+  if (error) fail(error);
+}
+
+function fail(error) {
+  const { title, detail } = errorWords(error);
+  byId("tools-error").hidden = false;
+  byId("tools-error").textContent = `${title} ${detail}`;
 }

@@ -1,10 +1,10 @@
-/** The wipe: left of it the grey photo, right of it the coloring. */
+/** The wipe: left of it the gray photo, right of it the coloring. */
 
 import { byId, clamp } from "./element.js";
 import { shown } from "./zoom.js";
 
 const STEPS = { ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2 };
-let percent = 0;
+let percent = 50;
 
 export function setUpWipe() {
   const handle = byId("wipe");
@@ -23,7 +23,7 @@ export function setUpWipe() {
     event.preventDefault();
     wipeTo(to);
   });
-  wipeTo(0);
+  wipeTo(percent);
 }
 
 export function wipeTo(to) {
@@ -31,5 +31,5 @@ export function wipeTo(to) {
   byId("stage").style.setProperty("--wiped", percent / 100);
   const handle = byId("wipe");
   handle.setAttribute("aria-valuenow", Math.round(percent));
-  handle.setAttribute("aria-valuetext", percent === 0 ? "all coloring" : percent === 100 ? "all grey" : `${Math.round(percent)} % grey`);
+  handle.setAttribute("aria-valuetext", percent === 0 ? "all coloring" : percent === 100 ? "all gray" : `${Math.round(percent)} % gray`);
 }

@@ -26,37 +26,57 @@ export function errorWords(error) {
 }
 
 export const number = (value) => String(Math.round(value * 100) / 100);
+export const megabytes = (bytes) => `${number(Math.round(bytes / 1e5) / 10)} MB`;
+export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
-export function temperatureWords(value, recommended) {
-  if (value === recommended) return "as the model recommends";
-  if (value === 0) return "the single calmest coloring";
-  if (value < 0.5) return "calm: muted, and much alike";
-  if (value < 0.95) return "livelier, but plausible";
-  if (value <= 1.05) return "the model's own distribution";
-  return value < 1.4 ? "daring" : "beyond what photos look like";
+/** How daring a temperature is, beside the one that the model recommends. */
+export function boldness(value, recommended = 1) {
+  if (value === 0) return "Safest";
+  if (value < 0.6 * recommended) return "Very safe";
+  if (value < 0.95 * recommended) return "Safe";
+  if (value <= 1.02 * recommended) return "Balanced";
+  return value <= 1.25 ? "Bold" : "Wild";
 }
+
+const BOLDNESS = {
+  Safest: "one calm coloring, no other to choose from",
+  "Very safe": "muted colors, much alike",
+  Safe: "calmer colors, less different from one another",
+  Balanced: "as the model recommends",
+  Bold: "stronger colors, more different; some will be wrong",
+  Wild: "beyond what photos look like",
+};
+
+export const boldnessWords = (value, recommended) => BOLDNESS[boldness(value, recommended)];
 
 const KINDS = {
   colorizations: "Colorings",
   variations: "More like this",
-  transfers: "Colours of another photo",
+  transfers: "Colors of another photo",
   interpolations: "From one to the other",
 };
 
 export const runTitle = (run) => run.title ?? KINDS[run.kind];
 
-export function runFacts(run) {
-  const { seed, hints, steps } = run.fields;
+/** What a run was asked for, in a few words. */
+export function runFacts(run, recommended) {
+  const { hints } = run.fields;
   const facts = [];
-  if (run.strength !== undefined) facts.push(`change ${number(run.strength)}`);
-  if (hints) facts.push(hints.length === 1 ? "1 hint" : `${hints.length} hints`);
-  if (steps) facts.push(`${steps} steps`);
-  if (run.temperature !== undefined) facts.push(`temperature ${number(run.temperature)}`);
-  if (seed !== undefined && run.kind !== "variations") facts.push(`seed ${seed}`);
+  if (run.strength !== undefined) facts.push(`change ${Math.round(100 * run.strength)} %`);
+  if (hints) facts.push(count(hints.length, "fixed color"));
+  if (run.kind === "colorizations" && run.temperature !== undefined) facts.push(boldness(run.temperature, recommended));
+  if (run.note) facts.push(run.note);
   return facts.join(" · ");
 }
 
-export function sampleTitle(sample) {
-  if (sample.run.kind === "interpolations") return `Step ${sample.index + 1} of ${sample.run.total}`;
-  return `Coloring ${sample.index + 1}`;
+/** The numbers behind it. */
+export function runNumbers(run) {
+  const facts = [];
+  if (run.temperature !== undefined) facts.push(`temperature ${number(run.temperature)}`);
+  if (run.fields.seed !== undefined) facts.push(`seed ${run.fields.seed}`);
+  return facts.join(", ");
+}
+
+export function sampleTitle({ run, number }) {
+  return run.kind === "interpolations" ? `Step ${number} of ${run.total}` : `Coloring ${number}`;
 }

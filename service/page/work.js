@@ -1,39 +1,50 @@
 /**
- * Runs: what is asked for one photo, and the samples that came of it. One run works at a time; its samples are asked for
- * a few at once (each depends on the seed and its index alone), so that the first are seen while the next are made.
+ * Runs: what is asked for one photo, and the samples that come of it, each in its slot. One run works at a time, in one
+ * request; what a user asks for goes before what is left of the work on all photos.
  */
 
 import { announce } from "./notices.js";
-import { notify } from "./store.js";
-import { colorings } from "./service.js";
+import { Problem, colorings } from "./service.js";
+import { notify, store } from "./store.js";
 import { errorWords } from "./words.js";
 
-const AT_ONCE = 2;
 export const QUALITY = 90; // of the JPEGs that are looked at
 const waiting = [];
 let current = null;
 let runs = 0;
 
-/** Make a run; `fields` are the request's, without the photo, `n` and `offset`. */
+/**
+ * Make a run. `fields` are the request's, without the photo and `n`; `follows` is the run that it adds to, `source` the
+ * sample that it is like, `album` whether it is part of the work on all photos.
+ */
 export function newRun(photo, kind, total, fields, more = {}) {
-  const run = { id: ++runs, photo, kind, total, fields, samples: [], status: "waiting", error: null, wait: null, ...more };
+  const run = {
+    id: ++runs, photo, kind, total, fields, slots: Array(total).fill(null), status: "waiting", error: null, wait: null, model: null,
+    temperature: fields.temperature, first: 0, follows: null, source: null, album: false, ...more,
+    get samples() { return this.slots.filter(Boolean) },
+  };
   photo.runs.push(run);
   return run;
 }
 
+export const isBusy = (run) => run?.status === "waiting" || run?.status === "working";
+
 /** Begin a run, or go on with one that failed or was stopped: samples that have come stay. */
 export function start(run) {
   Object.assign(run, { status: "waiting", error: null, aborter: new AbortController() });
-  waiting.push(run);
+  const behind = run.album ? -1 : waiting.findIndex((each) => each.album);
+  waiting.splice(behind < 0 ? waiting.length : behind, 0, run);
   notify();
   pump();
 }
 
-export function stop(run) {
-  const place = waiting.indexOf(run);
-  if (place >= 0) waiting.splice(place, 1);
-  run.status = "stopped";
-  run.aborter.abort();
+export function stop(...stopped) {
+  for (const run of stopped) {
+    const place = waiting.indexOf(run);
+    if (place >= 0) waiting.splice(place, 1);
+    run.status = "stopped";
+    run.aborter.abort();
+  }
   notify();
 }
 
@@ -46,7 +57,7 @@ async function pump() {
   try {
     await finish(run, signal);
     run.status = "done";
-    announce(`${run.samples.length} colorings are ready`);
+    announce(run.total === 1 ? "1 coloring is ready" : `${run.total} colorings are ready`);
   } catch (error) {
     if (!signal.aborted) {
       Object.assign(run, { status: "failed", error });
@@ -64,24 +75,35 @@ async function finish(run, signal) {
     run.wait = { problem, seconds };
     notify();
   };
-  while (run.samples.length < run.total) {
-    const fields = { image: run.photo.file, ...run.fields, ...part(run), output_format: "jpeg", output_compression: QUALITY };
-    const answer = await colorings(run.kind, fields, { signal, onWait });
+  const onColoring = (coloring) => {
     run.wait = null;
-    run.temperature = answer.temperature;
-    Object.assign(run.photo, { width: answer.width, height: answer.height });
-    for (const each of answer.data) {
-      if (run.samples.some((sample) => sample.index === each.index)) continue;
-      run.samples.push({ ...each, run, url: URL.createObjectURL(each.blob) });
-    }
-    announce(`${run.samples.length} of ${run.total} colorings`);
+    take(run, coloring);
     notify();
+  };
+  while (run.slots.includes(null)) {
+    const before = run.samples.length;
+    const fields = { image: run.photo.file, ...run.fields, ...missing(run), output_format: "jpeg", output_compression: QUALITY };
+    const answer = await colorings(run.kind, fields, { signal, onWait, onColoring });
+    Object.assign(run, { temperature: answer.temperature, model: answer.model });
+    Object.assign(run.photo, { width: answer.width, height: answer.height });
+    if (run.samples.length === before) throw new Problem(500, "unknown", "The answer held no coloring.");
   }
 }
 
-function part(run) {
-  const offset = run.samples.length;
-  return run.kind === "interpolations" ? {} : { offset, n: Math.min(AT_ONCE, run.total - offset) };
+function take(run, coloring) {
+  const slot = coloring.index - (run.fields.offset ?? 0);
+  if (run.slots[slot] !== null) return;
+  run.slots[slot] = { ...coloring, run, number: run.first + slot + 1, url: URL.createObjectURL(coloring.blob) };
+}
+
+/** What to ask for next: all that is missing, or of a huge photo as much as the service answers at once. */
+function missing(run) {
+  if (run.kind === "interpolations") return {};
+  const { width, height } = run.photo;
+  const most = width && store.model ? Math.max(1, Math.floor(store.model.limits.output_pixels / (width * height))) : run.total;
+  const start = run.slots.indexOf(null);
+  const end = run.slots.findIndex((slot, i) => i > start && slot !== null);
+  return { offset: (run.fields.offset ?? 0) + start, n: Math.min((end < 0 ? run.total : end) - start, most) };
 }
 
 /** Return one sample's file; in another format than it came in, made anew by the service from what names the sample. */
@@ -90,6 +112,7 @@ export async function encoded(sample, format, quality) {
   const { run, index } = sample;
   const one = run.kind === "interpolations" ? {} : { offset: index, n: 1 };
   const fields = { image: run.photo.file, ...run.fields, ...one, output_format: format, output_compression: quality };
-  const answer = await colorings(run.kind, fields);
-  return answer.data.find((each) => each.index === index).blob;
+  let found = null;
+  await colorings(run.kind, fields, { onColoring: (each) => (found = each.index === index ? each.blob : found) });
+  return found;
 }

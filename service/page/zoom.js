@@ -14,7 +14,7 @@ let moved = 0;
 let onChange = () => {};
 
 const stage = () => byId("stage");
-const images = () => [byId("after"), byId("before")];
+const images = () => [byId("after"), byId("after-look"), byId("before")];
 const size = () => (photo?.width ? photo : { width: byId("after").naturalWidth || 1, height: byId("after").naturalHeight || 1 });
 
 export function setUpZoom(listener) {
@@ -124,7 +124,7 @@ function move(event) {
 
 function pan(event) {
   const way = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-  if (!way || event.target !== stage()) return;
+  if (!way || !event.shiftKey || event.target !== stage()) return;
   event.preventDefault();
   at.x += way[0] * PAN;
   at.y += way[1] * PAN;

@@ -66,6 +66,12 @@ class FakeColorizer:
         self.gate = threading.Event()
         self.gate.set()
 
+    def forget(self) -> None:
+        """Forget all calls."""
+        self.photos.clear()
+        self.references.clear()
+        self.options.clear()
+
     def colorize(self, photo: Photo, options: SampleOptions) -> Colorings:
         return self._at_once(photo, options)
 
@@ -253,9 +259,7 @@ def shared_service() -> Iterator[Service]:
 @pytest.fixture
 def service(shared_service: Service) -> Service:
     """A ready service with default settings, whose colorizer has not been called in this test."""
-    shared_service.colorizer.photos.clear()
-    shared_service.colorizer.references.clear()
-    shared_service.colorizer.options.clear()
+    shared_service.colorizer.forget()
     shared_service.colorizer.error = None
     return shared_service
 

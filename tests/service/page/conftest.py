@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 TIMEOUT = 30_000  # milliseconds; a busy machine takes its time
+SLOW = "GPU stall due to ReadPixels"  # software WebGL says so of every picture that is read back
 EXECUTABLE = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -31,12 +32,13 @@ def open_page(browser: Browser, service) -> Iterator[Callable[..., Page]]:
     """A function that opens the page in a browser of its own; the test fails on any error in the browser's console.
 
     Arguments are those of a browser's context, `at` what follows the address, `of` another service, and `expected`
-    words of console errors that the test means to see.
+    words of console errors that the test means to see. Without `demo`, the page is not waited for to colorize its
+    demonstration.
     """
     contexts: list[BrowserContext] = []
     unexpected: list[str] = []
 
-    def open_one(at: str = "", of=service, expected: str = "", **options: object) -> Page:
+    def open_one(at: str = "", of=service, expected: str = "", demo: bool = True, **options: object) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
         page = context.new_page()
@@ -46,11 +48,15 @@ def open_page(browser: Browser, service) -> Iterator[Callable[..., Page]]:
             "console",
             lambda line: (
                 unexpected.append(line.text)
-                if line.type in ("error", "warning") and not (expected and expected in line.text)
+                if line.type in ("error", "warning")
+                and not any(each and each in line.text for each in (expected, SLOW))
                 else None
             ),
         )
         page.goto(f"{of.client.base_url}{at}")
+        if demo:
+            expect(page.locator("#hero-colorings li")).to_have_count(4)
+            of.colorizer.forget()
         return page
 
     yield open_one

@@ -29,21 +29,33 @@ def wide(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize(("scheme", "device"), [("light", {}), ("dark", PHONE)], ids=["light desktop", "dark phone"])
-def test_every_view_is_accessible_and_fits(open_page, upload, scheme: str, device: dict[str, object]) -> None:
+def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str, device: dict[str, object]) -> None:
     page = open_page(color_scheme=scheme, reduced_motion="reduce", **device)
-    assert not findings(page)
-    assert not wide(page)
+    check(page)
     upload(page)
-    page.locator(".card.new .mark").nth(0).click()
-    page.locator(".card.new .mark").nth(1).click()
-    assert not findings(page)
-    assert not wide(page)
-    page.click("#unmark")
+    page.locator(".card.new .keep").nth(0).click()
+    page.locator(".card.new .keep").nth(1).click()
+    page.get_by_text("Details").first.click()
+    check(page)
+    page.click("#compare-open")
+    check(page)
+    page.click("#compare-close")
     page.locator(".card.new .open").nth(0).click()
-    assert not findings(page)
-    assert not wide(page)
-    page.click("#hint-here")
+    page.locator("#sample-tools summary").click()
+    check(page)
+    page.click("#fix")
     page.click("#hint-add")
+    check(page)
+    page.locator("#palette-swatches button").first.click()
+    check(page)
+    page.click("#viewer-close")
+    page.set_input_files("#files", [photo, photo])
+    expect(page.locator("#album-bar")).to_be_hidden()
+    expect(page.locator(".card.new")).to_have_count(4)
+    check(page)
+
+
+def check(page: Page) -> None:
     assert not findings(page)
     assert not wide(page)
 
@@ -86,7 +98,7 @@ def test_all_of_it_by_keyboard(page, photo, tmp_path) -> None:
     expect(page.locator("#stage")).to_be_focused()
     tab_to("#wipe")
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#wipe")).to_have_attribute("aria-valuenow", "2")
+    expect(page.locator("#wipe")).to_have_attribute("aria-valuenow", "52")
     tab_to("#download")
     with page.expect_download():
         page.keyboard.press("Enter")

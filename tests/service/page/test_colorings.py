@@ -1,8 +1,6 @@
-"""From a photo to its colorings: upload, progress, the queue, settings, undo, history and links."""
+"""From a photo to its colorings: upload, progress, settings, more of them, undo and history."""
 
 import re
-from pathlib import Path
-from shutil import copy
 
 import pytest
 from PIL import Image
@@ -22,77 +20,111 @@ def color_of(page: Page, index: int) -> tuple[int, ...]:
 
 def slide(page: Page, name: str, value: float) -> None:
     page.locator(f"#{name}").fill(str(value))
-    page.locator(f"#{name}").dispatch_event("change")
 
 
-def test_grey_at_once_then_colorings_as_they_come(page, photo, service) -> None:
+def test_gray_at_once_then_colorings_of_one_request(page, photo, service) -> None:
     held: list[Route] = []
     page.route("**/v1/colorizations", lambda route: held.append(route))
     page.set_input_files("#files", photo)
-    expect(page.locator(".card")).to_have_count(5)  # the grey photo, and places for four
+    expect(page.locator(".card")).to_have_count(5)  # the gray photo, and places for four
     expect(page.locator(".card.new")).to_have_count(0)
-    grey = page.locator(".card .open img.grey")
-    assert grey.evaluate("image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])") == [300, 200]
-    for made in (2, 4):
-        for _ in range(500):
-            if held:
-                break
-            page.wait_for_timeout(10)
-        held.pop().continue_()
-        expect(page.locator(".card.new")).to_have_count(made)
-        if made < 4:
-            expect(page.locator("#progress-text")).to_have_text("2 of 4")
-            expect(page.locator("#progress")).to_have_js_property("value", 2)
-            expect(page.locator(".card.pending")).to_have_count(2)
+    gray = page.locator(".card .open img.gray")
+    assert gray.evaluate("image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])") == [300, 200]
+    expect(page.locator("#progress-text")).to_have_text("0 of 4")
+    held.pop().continue_()
+    expect(page.locator(".card.new")).to_have_count(4)
     expect(page.locator("#run-progress")).to_be_hidden()
     expect(page.locator("#status")).to_have_text("4 colorings are ready")
-    assert [(each.n, each.offset) for each in service.colorizer.options] == [(2, 0), (2, 2)]
-    assert len({each.seed for each in service.colorizer.options}) == 1
+    assert [(each.n, each.offset) for each in service.colorizer.options] == [(4, 0)]  # one upload
     assert len({color_of(page, i) for i in range(4)}) == 4
 
 
 def test_settings_reach_the_service(page, upload, service) -> None:
     upload(page)
-    expect(page.locator("#temperature-words")).to_have_text("as the model recommends")
+    expect(page.locator("#boldness-out")).to_have_text("Balanced")
+    expect(page.locator("#boldness-words")).to_have_text("as the model recommends")
     slide(page, "number", 3)
-    slide(page, "temperature", 1.5)
-    expect(page.locator("#temperature-words")).to_have_text("beyond what photos look like")
+    slide(page, "boldness", 1.5)
+    expect(page.locator("#boldness-out")).to_have_text("Wild")
+    expect(page.locator("#temperature")).to_be_hidden()  # numbers are under Details
+    page.get_by_text("Details").first.click()
+    expect(page.locator("#temperature")).to_have_value("1.5")
     page.fill("#seed", "77")
+    page.locator("#seed").blur()
+    expect(page.locator("#colorize")).to_have_text("Colorize")
     page.click("#colorize")
-    expect(page.locator("#run-facts")).to_have_text("temperature 1.5 · seed 77")
+    expect(page.locator("#run-facts")).to_have_text("Wild")
+    expect(page.locator("#run-facts")).to_have_attribute("title", "temperature 1.5, seed 77")
     expect(page.locator(".card.new")).to_have_count(3)
-    assert [(each.n, each.offset, each.seed, each.temperature) for each in service.colorizer.options[2:]] == [
-        (2, 0, 77, 1.5),
-        (1, 2, 77, 1.5),
-    ]
+    options = service.colorizer.options[-1]
+    assert (options.n, options.offset, options.seed, options.temperature) == (3, 0, 77, 1.5)
 
 
-def test_die_rolls_another_seed_and_undo_brings_the_former_back(page, upload) -> None:
+def test_the_main_button_adds_new_ones(page, upload, service) -> None:
+    """Each time of a new seed, below those that are there, which are not touched."""
     upload(page)
-    seed, color = page.input_value("#seed"), color_of(page, 0)
-    page.click("#die")
+    expect(page.locator("#colorize")).to_have_text("4 more")
+    page.locator("#cards").evaluate("""cards => {
+      window.gone = 0;
+      new MutationObserver((all) => {
+        for (const each of all) window.gone += each.removedNodes.length;
+      }).observe(cards, {childList: true});
+    }""")
+    first = page.locator(".card.new").first.element_handle()
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(8)
+    expect(page.locator("#run-progress")).to_be_hidden()
+    page.locator(".card.more .open").click()
+    expect(page.locator(".card.new")).to_have_count(12)
+    assert len({color_of(page, i) for i in range(12)}) == 12
+    assert len({each.seed for each in service.colorizer.options}) == 3
+    assert first.evaluate("card => card.isConnected")
+    assert page.evaluate("window.gone") <= 2  # the last card alone, which made room
+    expect(page.locator(".card.new .title").nth(8)).to_have_text("Coloring 9")
+    expect(page.locator("#history li")).to_have_count(1)
+    page.keyboard.press("Control+z")
+    expect(page.locator(".card.new")).to_have_count(8)
+
+
+def test_of_a_seed_that_is_set_the_next_ones_come(page, upload, service) -> None:
+    upload(page)
+    page.get_by_text("Details").first.click()
+    page.fill("#seed", "5")
+    page.locator("#seed").blur()
+    page.click("#colorize")
+    expect(page.locator("#history li")).to_have_count(2)
+    expect(page.locator("#colorize")).to_have_text("4 more")
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(8)
+    assert [(each.seed, each.offset) for each in service.colorizer.options[1:]] == [(5, 0), (5, 4)]
+
+
+def test_undo_and_history(page, upload) -> None:
+    upload(page)
+    color = color_of(page, 0)
+    slide(page, "boldness", 0.4)
+    page.click("#colorize")
     expect(page.locator("#history li")).to_have_count(2)
     expect(page.locator(".card.new")).to_have_count(4)
-    assert page.input_value("#seed") != seed
     assert color_of(page, 0) != color
     page.keyboard.press("Control+z")
-    expect(page.locator("#seed")).to_have_value(seed)
     assert color_of(page, 0) == color
     page.click("#redo")
-    expect(page.locator("#seed")).not_to_have_value(seed)
+    expect(page.locator("#run-facts")).to_have_text("Very safe")
     page.locator("#history button").last.click()  # the first run
-    expect(page.locator("#seed")).to_have_value(seed)
+    expect(page.locator("#boldness-out")).to_have_text("Balanced")
     expect(page.locator("#history [aria-current=true]")).to_have_count(1)
+    assert color_of(page, 0) == color
 
 
-def test_several_photos_queue_up(page, upload, photo, tmp_path) -> None:
-    others = [Path(copy(photo, tmp_path / name)) for name in ("a.png", "b.png")]
-    upload(page, photo, *others)
-    expect(page.locator("#strip .photo")).to_have_count(3)
-    expect(page.locator("#strip .busy, #strip .waiting")).to_have_count(0)
-    page.locator("#strip .photo").nth(2).click()
-    expect(page.get_by_alt_text("b.png, the grey photo")).to_be_visible()
-    expect(page.locator(".card.new")).to_have_count(4)
+def test_likelihood_in_words(page, upload) -> None:
+    """The fake's samples have 2.5 bits and an eighth more each."""
+    upload(page)
+    expect(page.locator(".likelihood")).to_have_text(["very likely", "likely", "likely", "unusual"])
+    expect(page.locator(".likelihood").first).to_have_attribute(
+        "title", re.compile("next to its other colorings.* 2.5 bits per dimension")
+    )
+    expect(page.locator("#gallery, #panel").filter(has_text="bits")).to_have_count(0)
 
 
 def test_a_removed_photo_comes_back_by_undo(page, upload) -> None:
@@ -108,8 +140,8 @@ def test_a_file_that_no_browser_shows(page, upload, tmp_path) -> None:
     path = tmp_path / "scan.tiff"
     Image.new("L", (60, 40), 120).save(path)
     upload(page, path)
-    grey = page.locator(".card .open img.grey")
-    assert grey.evaluate("image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])") == [60, 40]
+    gray = page.locator(".card .open img.gray")
+    assert gray.evaluate("image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])") == [60, 40]
     page.locator(".card .open").first.click()
     expect(page.locator("#hint-tools")).to_be_visible()
 
@@ -126,30 +158,6 @@ def test_other_ways_in(page, photo, drop, way: str) -> None:
         }"""
         page.evaluate(script, list(photo.read_bytes()))
     expect(page.locator(".card.new")).to_have_count(4)
-
-
-def test_a_link_opens_the_same_coloring(open_page, upload) -> None:
-    first = open_page(permissions=["clipboard-read", "clipboard-write"])
-    upload(first)
-    color = color_of(first, 2)
-    first.locator(".card.new .open").nth(2).click()
-    first.click("#share")
-    expect(first.locator("#share-note")).to_contain_text("Copied")
-    link = first.evaluate("navigator.clipboard.readText()")
-    assert re.search(r"#seed=\d+&temperature=0\.75&n=4&index=2$", link)
-
-    second = open_page(at="/" + link[link.index("#") :])
-    expect(second.locator("#link-note")).to_contain_text("Coloring 3 of seed")
-    upload(second)
-    expect(second.locator("#viewer-title")).to_have_text("Coloring 3")
-    assert color_of(second, 2) == color
-
-
-def test_nonsense_in_a_link_does_no_harm(open_page, upload) -> None:
-    page = open_page(at="/#seed=-5&temperature=NaN&n=1e9&index=<script>")
-    expect(page.locator("#number")).to_have_value("16")
-    expect(page.locator("#seed")).to_have_value("0")
-    upload(page, colorings=16)
 
 
 @pytest.mark.parametrize(("width", "height", "n"), [(1280, 800, 4), (1920, 1080, 8)])

@@ -14,15 +14,15 @@ def test_an_error_in_words_and_on_from_there(open_page, upload, service) -> None
     page = open_page(expected=FAILED)
     upload(page)
     service.colorizer.error = NonFiniteError("the flow returned a*b* that are not finite numbers")
-    page.click("#die")
+    page.click("#colorize")
     expect(page.locator("#run-error")).to_contain_text("Something went wrong.")
     expect(page.locator("#run-error")).to_contain_text("not finite numbers")
-    expect(page.get_by_alt_text("bridge.png, the grey photo")).to_be_visible()
+    expect(page.get_by_alt_text("bridge.png, the gray photo")).to_be_visible()
     service.colorizer.error = None
     page.click("#retry")
-    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator(".card.new")).to_have_count(8)
     expect(page.locator("#run-error")).to_be_hidden()
-    expect(page.locator("#history li")).to_have_count(2)
+    expect(page.locator("#history li")).to_have_count(1)
 
 
 def test_a_file_that_is_no_photo(open_page, upload, tmp_path, photo) -> None:
@@ -38,17 +38,64 @@ def test_a_file_that_is_no_photo(open_page, upload, tmp_path, photo) -> None:
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
 
 
+def test_what_cannot_help_is_not_offered(open_page, tmp_path, photo) -> None:
+    page = open_page(expected=FAILED)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(photo.read_bytes()[:200])
+    page.set_input_files("#files", broken)
+    expect(page.locator("#run-error")).to_contain_text("This file is damaged")
+    expect(page.locator("#retry")).to_be_hidden()
+
+
+def test_a_file_that_is_too_large_is_not_sent(open_page, start, tmp_path, photo) -> None:
+    service = start(max_bytes=2_000_000)
+    page = open_page(of=service)
+    large = tmp_path / "scan.png"
+    large.write_bytes(photo.read_bytes() + bytes(3_000_000))
+    page.set_input_files("#files", large)
+    expect(page.locator("#notices")).to_contain_text("scan.png: 3 MB; the limit is 2 MB.")
+    expect(page.locator("#welcome")).to_be_visible()
+    assert service.colorizer.options == []
+
+
+def test_a_notice_fades(page, tmp_path) -> None:
+    page.clock.install()
+    text = tmp_path / "notes.txt"
+    text.write_text("not a photo")
+    page.set_input_files("#files", text)
+    expect(page.locator("#notices")).to_contain_text("Not a photo: notes.txt")
+    page.clock.run_for(5000)
+    expect(page.locator("#notices")).to_contain_text("Not a photo: notes.txt")
+    page.clock.run_for(5000)
+    expect(page.locator("#notices > *")).to_have_count(0)
+
+
+def test_where_a_photo_would_go_is_shown(page, upload, photo) -> None:
+    """On the first look, and with photos there: the grid, or the place of the reference."""
+    over = """target => {
+      const data = new DataTransfer();
+      data.items.add(new File(['x'], 'a.png', {type: 'image/png'}));
+      target.dispatchEvent(new DragEvent('dragover', {dataTransfer: data, bubbles: true, cancelable: true}));
+    }"""
+    hint = "getComputedStyle(document.querySelector('main'), '::after').display"
+    assert page.evaluate(hint) != "grid"
+    page.locator("#welcome").evaluate(over)
+    assert page.evaluate(hint) == "grid"
+    upload(page)
+    page.locator("#cards").evaluate(over)
+    assert page.evaluate(hint) == "grid"
+    page.locator("#reference-zone").evaluate(over)
+    assert page.evaluate(hint) == "none"
+    assert page.locator("#reference-zone").evaluate("zone => getComputedStyle(zone).outlineStyle") == "solid"
+
+
 def test_stopped_colorings_go_on(page, photo) -> None:
     held: list[Route] = []
-    page.route(
-        "**/v1/colorizations",
-        lambda route: held.append(route) if len(held) == 1 else (held.append(route), route.continue_()),
-    )
+    page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
     page.set_input_files("#files", photo)
-    expect(page.locator(".card.new")).to_have_count(2)
+    expect(page.locator(".card.pending")).to_have_count(4)
     page.click("#stop")
     expect(page.locator("#run-error")).to_contain_text("Stopped.")
-    expect(page.locator(".card.new")).to_have_count(2)
     page.click("#retry")
     expect(page.locator(".card.new")).to_have_count(4)
 
@@ -84,7 +131,7 @@ def test_a_service_out_of_reach(open_page, photo) -> None:
 
 def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None:
     key = add_key(tmp_path / "keys", "ann")
-    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED)
+    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, demo=False)
     expect(page.locator("#key-title")).to_have_text("This service asks for a key")
     for given in ("a-wrong-one", key):
         page.fill("#key", given)

@@ -1,84 +1,162 @@
-"""Colour hints on the photo, and the colours of another photo."""
+"""Colors that are fixed at points of the photo, and the colors of another photo."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 
 @pytest.fixture
-def hinting(page, upload) -> Page:
-    """The page with the grey photo in full view, where hints are placed."""
+def fixing(page, upload) -> Page:
+    """The page with a coloring in full view, where colors are fixed."""
     upload(page)
-    page.get_by_role("button", name="Place colour hints", exact=True).click()
+    page.get_by_role("button", name="Fix a color", exact=True).first.click()
     expect(page.locator("#hint-tools")).to_be_visible()
     return page
 
 
-def test_a_click_places_a_hint(hinting, service) -> None:
-    hinting.get_by_role("radio", name="sky").click()
-    image = hinting.locator("#after").bounding_box()
-    hinting.mouse.click(image["x"] + 0.25 * image["width"], image["y"] + 0.5 * image["height"])
-    hinting.locator("#hint-color").fill("#123456")
-    hinting.mouse.click(image["x"] + 0.75 * image["width"], image["y"] + 0.75 * image["height"])
-    expect(hinting.locator("#hint-list li")).to_have_count(2)
-    dot = hinting.locator(".dot").nth(1).bounding_box()
-    assert dot["x"] + dot["width"] / 2 == pytest.approx(image["x"] + 0.75 * image["width"], abs=1)
-    hinting.click("#hint-run")
-    expect(hinting.locator("#run-facts")).to_contain_text("2 hints")
-    expect(hinting.locator(".hint-badge")).to_have_text("2 hints")
-    expect(hinting.locator("#run-progress")).to_be_hidden()
-    first, second = service.colorizer.options[-1].hints
-    assert (first.x, first.y, first.color) == (
-        pytest.approx(0.25, abs=0.01),
-        pytest.approx(0.5, abs=0.01),
-        (122, 174, 219),
-    )
-    assert (second.x, second.y, second.color) == (
-        pytest.approx(0.75, abs=0.01),
-        pytest.approx(0.75, abs=0.01),
-        (18, 52, 86),
-    )
-    hinting.locator(".card.new .open").first.click()
-    expect(hinting.locator("#facts")).to_contain_text("missed by ΔE 1.3")  # the fake's 1.25
-    expect(hinting.locator("#share")).to_be_hidden()
+def click_at(page: Page, x: float, y: float) -> None:
+    """Click on the photo, at fractions of its width and height."""
+    image = page.locator("#after").bounding_box()
+    page.mouse.click(image["x"] + x * image["width"], image["y"] + y * image["height"])
 
 
-def test_hints_move_vanish_and_come_back(hinting) -> None:
-    hinting.click("#hint-add")
-    dot = hinting.locator(".dot").first
+def fix(page: Page, x: float, y: float, name: str) -> None:
+    click_at(page, x, y)
+    page.locator("#palette-swatches").get_by_role("button", name=name).click()
+
+
+def followed(page: Page, count: int) -> None:
+    """Wait until the colorings follow this many colors."""
+    expect(page.locator("#hint-list li")).to_have_count(count)
+    expect(page.locator("#run-facts")).to_contain_text("fixed color" if count else "Balanced")
+    expect(page.locator("#fix-status")).to_have_text("")
+
+
+def test_colorings_follow_a_color(fixing, service) -> None:
+    seed = service.colorizer.options[0].seed
+    before = fixing.locator("#after").get_attribute("src")
+    fix(fixing, 0.75, 0.5, "sky")
+    followed(fixing, 1)
+    options = service.colorizer.options[-1]
+    assert (options.seed, options.n, options.offset) == (seed, 4, 0)  # the same colorings, but for the color
+    (hint,) = options.hints
+    assert (hint.x, hint.y) == (pytest.approx(0.75, abs=0.01), pytest.approx(0.5, abs=0.01))
+    red, _, blue = hint.color
+    assert blue > red + 40
+    expect(fixing.locator("#after")).not_to_have_attribute("src", before)
+    expect(fixing.locator("#viewer-title")).to_have_text("Coloring 1")
+    fixing.click("#fix-done")
+    fixing.locator("#sample-tools summary").click()
+    expect(fixing.locator("#facts")).to_contain_text("missed by ΔE 1.3")  # the fake's 1.25
+    fixing.click("#viewer-close")
+    expect(fixing.locator(".badge")).to_have_text("1 fixed color")
+    expect(fixing.locator("#hint-count")).to_contain_text("1 fixed color")
+    expect(fixing.locator("#history li")).to_have_count(2)
+
+
+def test_the_palette_fits_the_lightness(fixing) -> None:
+    """The photo is dark on its left, where no sky is, and light on its right, where no navy is."""
+    click_at(fixing, 0.02, 0.02)
+    swatches = fixing.locator("#palette-swatches")
+    expect(swatches).to_contain_text("navy")
+    expect(swatches).not_to_contain_text("cream")
+    fixing.keyboard.press("Escape")
+    expect(fixing.locator("#palette")).to_be_hidden()
+    expect(fixing.locator("#viewer")).to_be_visible()
+    click_at(fixing, 0.98, 0.98)
+    expect(swatches).to_contain_text("cream")
+    expect(swatches).not_to_contain_text("navy")
+    assert swatches.locator("button").count() <= 10
+
+
+def test_another_color_is_brought_to_the_lightness(fixing, service) -> None:
+    click_at(fixing, 0.5, 0.5)
+    fixing.locator("#palette-color").fill("#c81e1e")
+    followed(fixing, 1)
+    ((hint,),) = [service.colorizer.options[-1].hints]
+    red, green, blue = hint.color
+    assert red > green + 50
+    assert red > blue + 50
+
+
+def centre(dot: Locator) -> tuple[float, float]:
+    box = dot.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_points_move_change_vanish_and_come_back(fixing, service) -> None:
+    fixing.click("#hint-add")
+    fixing.locator("#palette-swatches button").first.click()
+    dot = fixing.locator(".dot").first
     expect(dot).to_be_focused()
     dot.press("ArrowRight")
-    expect(hinting.locator("#hint-list li")).to_contain_text("51 %, 50 %")
-    box = dot.bounding_box()
-    hinting.mouse.move(box["x"] + 13, box["y"] + 13)
-    hinting.mouse.down()
-    hinting.mouse.move(box["x"] + 113, box["y"] + 13, steps=4)
-    hinting.mouse.up()
-    expect(hinting.locator("#hint-list li")).not_to_contain_text("51 %")
+    expect(fixing.locator("#hint-list li")).to_contain_text("51 %, 50 %")
+    x, y = centre(dot)
+    fixing.mouse.move(x, y)
+    fixing.mouse.down()
+    fixing.mouse.move(x + 100, y, steps=4)
+    fixing.mouse.up()
+    expect(fixing.locator("#hint-list li")).not_to_contain_text("51 %")
+    assert centre(dot)[0] == pytest.approx(x + 100, abs=2)
+    dot.press("Enter")
+    fixing.locator("#palette-swatches").get_by_role("button", name="grass").click()
+    expect(fixing.locator("#hint-list li")).to_contain_text("grass")
+    followed(fixing, 1)
     dot.press("Delete")
-    expect(hinting.locator("#hint-list li")).to_have_count(0)
-    hinting.keyboard.press("Control+z")
-    expect(hinting.locator("#hint-list li")).to_have_count(1)
+    followed(fixing, 0)
+    fixing.keyboard.press("Control+z")
+    followed(fixing, 1)
     expect(dot).to_be_visible()
-    hinting.get_by_role("button", name="Remove hint 1").click()
+    dot.click()
+    fixing.click("#palette-remove")
     expect(dot).to_be_hidden()
+    followed(fixing, 0)
 
 
-def test_dragging_the_photo_places_no_hint(hinting) -> None:
-    image = hinting.locator("#stage").bounding_box()
-    hinting.mouse.move(image["x"] + 300, image["y"] + 300)
-    hinting.mouse.down()
-    hinting.mouse.move(image["x"] + 340, image["y"] + 330, steps=4)
-    hinting.mouse.up()
-    expect(hinting.locator("#hint-list li")).to_have_count(0)
+def test_several_changes_are_one_request(fixing, service) -> None:
+    fix(fixing, 0.8, 0.5, "sky")
+    dot = fixing.locator(".dot").first
+    for _ in range(4):
+        dot.press("ArrowDown")
+    followed(fixing, 1)
+    assert len(service.colorizer.options) <= 3
+    expect(fixing.locator("#history li")).to_have_count(2)
 
 
-def test_a_reference_lends_its_colours(page, upload, drop, color_photo, service) -> None:
+def test_dragging_or_holding_the_photo_fixes_nothing(fixing) -> None:
+    image = fixing.locator("#stage").bounding_box()
+    x, y = image["x"] + 300, image["y"] + 300
+    fixing.mouse.move(x, y)
+    fixing.mouse.down()
+    fixing.mouse.move(x + 40, y + 30, steps=4)
+    fixing.mouse.up()
+    expect(fixing.locator("#palette")).to_be_hidden()
+    fixing.mouse.move(x, y)
+    fixing.mouse.down()
+    expect(fixing.locator("#stage.peeking")).to_be_visible()
+    fixing.mouse.up()
+    expect(fixing.locator("#palette")).to_be_hidden()
+
+
+def test_a_reference_lends_its_colors(page, upload, drop, color_photo, service) -> None:
     upload(page)
     drop(page, "#reference-zone", color_photo)
-    expect(page.locator("#run-title")).to_have_text("Colours of beach.png")
-    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
+    expect(page.locator(".card.new")).to_have_count(3)
     expect(page.locator("#reference-picture")).to_be_visible()
     assert service.colorizer.references[-1][0, 0].tolist() == [200, 120, 40]
+    assert service.colorizer.options[-1].weights == (0.9, 0.81, 0, 0)
     expect(page.locator("#strip .photo")).to_have_count(1)  # it is no photo to colorize
+    page.locator("#closeness").fill("1")
+    expect(page.locator(".card.new")).to_have_count(1)  # as nothing is left to differ
     page.set_input_files("#reference", color_photo)
-    expect(page.locator("#history li")).to_have_count(3)
+    expect(page.locator("#history li")).to_have_count(4)
+
+
+def test_a_reference_says_that_fixed_colors_are_off(fixing, drop, color_photo) -> None:
+    expect(fixing.locator("#reference-note")).to_be_hidden()
+    fix(fixing, 0.8, 0.5, "sky")
+    followed(fixing, 1)
+    fixing.click("#viewer-close")
+    expect(fixing.locator("#reference-note")).to_be_visible()
+    drop(fixing, "#reference-zone", color_photo)
+    expect(fixing.locator("#run-facts")).to_have_text("fixed colors are off here")

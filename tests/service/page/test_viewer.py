@@ -1,10 +1,12 @@
-"""The full view: wipe, zoom and pan, facts, downloads, variations and interpolation."""
+"""The full view: wipe and gray photo, zoom and pan, facts, looks, downloads and variations."""
 
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
+from skimage.color import rgb2lab
 
 
 @pytest.fixture
@@ -25,22 +27,41 @@ def chroma(pixel: tuple[int, int, int]) -> int:
     return max(pixel) - min(pixel)
 
 
-def test_wipe_uncovers_the_grey_photo(viewed) -> None:
+def test_wipe_begins_in_the_middle(viewed) -> None:
     box = viewed.locator("#stage").bounding_box()
     left, right, y = box["x"] + 0.25 * box["width"], box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
-    assert chroma(screen_pixel(viewed, left, y)) > 5
+    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "50")
+    assert chroma(screen_pixel(viewed, left, y)) <= 2  # the file is gray; the screen may round
+    assert chroma(screen_pixel(viewed, right, y)) > 5
     handle = viewed.locator("#wipe span").bounding_box()
     x, middle = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
     viewed.mouse.move(x, middle)
     viewed.mouse.down()
-    viewed.mouse.move(box["x"] + 0.5 * box["width"], middle, steps=4)
+    viewed.mouse.move(box["x"], middle, steps=4)
     viewed.mouse.up()
-    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "50")
-    assert chroma(screen_pixel(viewed, left, y)) <= 2  # the file is grey; the screen may round
-    assert chroma(screen_pixel(viewed, right, y)) > 5
+    assert chroma(screen_pixel(viewed, left, y)) > 5
     viewed.locator("#wipe").press("End")
-    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuetext", "all grey")
+    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuetext", "all gray")
     assert chroma(screen_pixel(viewed, right, y)) <= 2
+
+
+@pytest.mark.parametrize("way", ["hold", "space"])
+def test_the_gray_photo_as_long_as_it_is_held(viewed, way: str) -> None:
+    box = viewed.locator("#stage").bounding_box()
+    x, y = box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
+    if way == "hold":
+        viewed.mouse.move(x, y)
+        viewed.mouse.down()
+    else:
+        viewed.keyboard.down(" ")
+    expect(viewed.locator("#stage.peeking")).to_be_visible()
+    assert chroma(screen_pixel(viewed, x, y)) <= 2
+    if way == "hold":
+        viewed.mouse.up()
+    else:
+        viewed.keyboard.up(" ")
+    expect(viewed.locator("#stage.peeking")).to_have_count(0)
+    assert chroma(screen_pixel(viewed, x, y)) > 5
 
 
 def transform(page: Page) -> str:
@@ -54,7 +75,7 @@ def test_zoom_and_pan(viewed) -> None:
     for _ in range(8):
         viewed.click("#zoom-in")
     large = transform(viewed)
-    viewed.locator("#stage").press("ArrowRight")
+    viewed.locator("#stage").press("Shift+ArrowRight")
     moved = transform(viewed)
     assert moved != large
     box = viewed.locator("#stage").bounding_box()
@@ -69,17 +90,38 @@ def test_zoom_and_pan(viewed) -> None:
     assert transform(viewed) == fitted
 
 
-def test_facts_and_neighbours(viewed) -> None:
+def test_facts_and_neighbors(viewed) -> None:
+    expect(viewed.locator("#chance")).to_have_text(
+        "The model finds these colors likely: of this photo's 4 colorings, 1 is likelier."
+    )
     facts = viewed.locator("#facts")
-    expect(facts).to_contain_text("2.625 bits/dim")  # of the fake's sample 1, drawn as the second of its part
+    expect(facts).to_be_hidden()
+    viewed.locator("#sample-tools summary").click()
+    expect(facts).to_contain_text("2.625")  # of the fake's sample 1, drawn as the second
     expect(facts).to_contain_text("300 × 200")
-    viewed.click("#next")
-    expect(viewed.locator("#viewer-title")).to_have_text("Coloring 3")
-    viewed.keyboard.press("PageUp")
-    expect(viewed.locator("#viewer-title")).to_have_text("Coloring 2")
     viewed.keyboard.press("Escape")
     expect(viewed.locator("#viewer")).to_be_hidden()
     expect(viewed.locator(".card.new .open").nth(1)).to_be_focused()
+
+
+def test_arrow_keys_step_through(viewed) -> None:
+    title = viewed.locator("#viewer-title")
+    viewed.click("#next")
+    expect(title).to_have_text("Coloring 3")
+    for key, number in (("ArrowLeft", 2), ("ArrowLeft", 1), ("ArrowLeft", 4), ("ArrowRight", 1), ("PageDown", 2)):
+        viewed.keyboard.press(key)
+        expect(title).to_have_text(f"Coloring {number}")
+    viewed.locator("#wipe").press("ArrowRight")  # has a use of its own there
+    expect(title).to_have_text("Coloring 2")
+    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "52")
+
+
+def test_the_likelihood_is_of_all_that_have_come(viewed) -> None:
+    viewed.keyboard.press("Escape")
+    viewed.click("#colorize")
+    expect(viewed.locator(".card.new")).to_have_count(8)
+    viewed.locator(".card.new .open").nth(3).click()
+    expect(viewed.locator("#chance")).to_contain_text("of this photo's 8 colorings, 6 are likelier")
 
 
 @pytest.mark.parametrize(
@@ -102,13 +144,14 @@ def test_download(viewed, service, tmp_path, file_format: str, quality: int, kin
 
 
 def test_more_like_this(viewed, service) -> None:
-    seed = viewed.input_value("#seed")
-    viewed.locator("#strength").fill("0.3")
+    seed = service.colorizer.options[0].seed
+    viewed.locator("#strength").fill("0.4")
     viewed.click("#vary")
     expect(viewed.locator("#run-title")).to_have_text("More like coloring 2")
     expect(viewed.locator(".card.new")).to_have_count(4)
+    expect(viewed.locator(".card.source")).to_contain_text("Source: coloring 2")
     options = service.colorizer.options[-1]
-    assert (options.origin.seed, options.origin.index, options.strength) == (int(seed), 1, 0.3)
+    assert (options.origin.seed, options.origin.index, options.strength) == (seed, 1, 0.4)
     expect(viewed.locator("#run-progress")).to_be_hidden()
 
     viewed.locator(".card.new .open").nth(0).click()  # of a variation: it has no name, so its picture is the reference
@@ -116,27 +159,77 @@ def test_more_like_this(viewed, service) -> None:
     expect(viewed.locator("#run-title")).to_have_text("More like coloring 1")
     expect(viewed.locator("#history li")).to_have_count(3)
     expect(viewed.locator("#run-progress")).to_be_hidden()
-    assert service.colorizer.options[-1].weights == pytest.approx([(1 - 0.3**2) ** 0.5] * 4)
+    assert service.colorizer.options[-1].weights == pytest.approx([(1 - 0.4**2) ** 0.5] * 4)
     assert service.colorizer.references[-1].shape == (200, 300, 3)
 
 
-def test_interpolate_between_two_marked(page, upload, service) -> None:
-    upload(page)
-    marks = page.locator(".card.new .mark")
-    places = [card.bounding_box() for card in page.locator(".card").all()]
-    marks.nth(3).click()
-    expect(page.locator("#marked-words")).to_contain_text("Coloring 4 is marked")
-    expect(page.locator("#interpolate")).to_be_hidden()
-    assert [card.bounding_box() for card in page.locator(".card").all()] == places
-    marks.nth(0).click()
-    expect(marks.nth(0)).to_have_attribute("aria-pressed", "true")
-    page.locator("#steps").fill("6")
-    page.click("#interpolate")
-    expect(page.locator(".card.new")).to_have_count(6)
-    options = service.colorizer.options[-1]
-    assert (options.start.index, options.end.index, options.steps) == (3, 0, 6)
-    expect(page.locator("#marked")).to_be_hidden()
-    expect(page.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
-    page.locator(".card.new .mark").nth(1).click()
-    page.locator(".card.new .mark").nth(2).click()
-    expect(page.locator("#marked-words")).to_contain_text("One of the two must be drawn from a seed")
+def test_more_of_what_is_like_it(viewed, service) -> None:
+    viewed.click("#vary")
+    expect(viewed.locator("#colorize")).to_have_text("4 more like it")
+    viewed.click("#colorize")
+    expect(viewed.locator(".card.new")).to_have_count(8)
+    first, second = service.colorizer.options[-2:]
+    assert (first.origin, first.strength) == (second.origin, second.strength)
+    assert first.noise_seed != second.noise_seed
+
+
+def lab(content: bytes) -> np.ndarray:
+    return rgb2lab(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
+
+
+def adjust(page: Page, **values: float) -> None:
+    for name, value in values.items():
+        page.locator(f"#{name}").fill(str(value))
+
+
+def download(page: Page) -> bytes:
+    with page.expect_download() as started:
+        page.click("#download")
+    return started.value.path().read_bytes()
+
+
+def test_saturation_and_warmth_keep_the_lightness(viewed) -> None:
+    viewed.select_option("#format", "png")
+    before = lab(download(viewed))
+    adjust(viewed, saturation=0.5)
+    after = lab(download(viewed))
+    assert np.abs(after[..., 0] - before[..., 0]).max() < 0.6  # of 8 bits
+    inside = np.abs(before[..., 1:]).max(axis=2) > 5
+    assert inside.any()
+    assert np.abs(after[..., 1:] - 0.5 * before[..., 1:])[inside].max() < 1.5
+    adjust(viewed, warmth=1)
+    warm = lab(download(viewed))
+    assert np.abs(warm[..., 0] - before[..., 0]).max() < 1
+    middle = (before[..., 0] > 40) & (before[..., 0] < 70)
+    assert np.median((warm - after)[..., 2][middle]) == pytest.approx(16, abs=1)
+    assert np.median((warm - after)[..., 1][middle]) == pytest.approx(4, abs=1)
+    viewed.click("#look-reset")
+    assert np.abs(lab(download(viewed)) - before).max() == 0
+
+
+def test_a_look_is_seen_at_once_and_on_its_card(viewed) -> None:
+    plain = viewed.locator("#after").get_attribute("src")
+    drag = "slider => { slider.value = 0; slider.dispatchEvent(new Event('%s')); }"
+    viewed.locator("#saturation").evaluate(drag % "input")
+    expect(viewed.locator("#after-look")).to_be_visible()
+    box = viewed.locator("#stage").bounding_box()
+    x, y = box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
+    assert chroma(screen_pixel(viewed, x, y)) <= 2
+    viewed.locator("#saturation").evaluate(drag % "change")
+    expect(viewed.locator("#after-look")).to_be_hidden()  # the finished picture has come
+    assert viewed.locator("#after").get_attribute("src") != plain
+    assert chroma(screen_pixel(viewed, x, y)) <= 2
+    viewed.keyboard.press("Escape")
+    expect(viewed.locator(".card.new img").nth(1)).not_to_have_attribute("src", plain)
+    viewed.keyboard.press("Control+z")
+    expect(viewed.locator(".card.new img").nth(1)).to_have_attribute("src", plain)
+
+
+def test_side_by_side(viewed) -> None:
+    viewed.select_option("#format", "png")
+    viewed.check("#beside")
+    both = lab(download(viewed))
+    assert both.shape == (200, 600, 3)
+    assert np.abs(both[:, :300, 1:]).max() < 1.5
+    assert np.abs(both[:, 300:, 1:]).mean() > 3
+    assert np.abs(both[:, :300, 0] - both[:, 300:, 0]).max() < 1

@@ -1,0 +1,58 @@
+/** Links that are opened: they say which coloring is wanted, and it opens as soon as it is there. */
+
+import { byId } from "./element.js";
+import { modelName, parse } from "./link.js";
+import { notice } from "./notices.js";
+import { amend, changeSettings, listen, store } from "./store.js";
+import { openSample } from "./viewer.js";
+import { addSample } from "./welcome.js";
+
+export function setUpArrival() {
+  read();
+  addEventListener("hashchange", read);
+  listen(arrive);
+}
+
+function read() {
+  const link = parse(location.hash.slice(1));
+  if (!link) return;
+  const { seed, temperature } = link.fields;
+  const settings = { n: link.total };
+  if (link.kind === "colorizations" && temperature !== undefined) settings.temperature = temperature;
+  if (link.index === null) { // it names no coloring, and sets what it names
+    if (seed !== undefined) settings.seed = seed;
+    changeSettings(settings);
+    return;
+  }
+  changeSettings(settings);
+  store.link = link;
+  byId("link-note").hidden = false;
+  tell();
+  if (link.example) addSample(link.example);
+}
+
+/** Say what the link is for, and whether the model is another by now. */
+function tell() {
+  const { fields, index, model, example } = store.link;
+  const what = `This link shows coloring ${index - (fields.offset ?? 0) + 1} of a photo.`;
+  const changed = model && store.model && model !== modelName(store.model);
+  const warning = changed ? ` It was made by ${model.split(".")[0]}, and this service runs ${store.model.id}: colors will differ.` : "";
+  byId("link-note").textContent = `${what}${example ? "" : " Add the photo that it was made for."}${warning}`;
+  return warning;
+}
+
+function arrive() {
+  const { link } = store;
+  if (!link) return;
+  const warning = tell();
+  const run = store.view.runs[0];
+  const sample = run?.fields.seed === link.fields.seed && run.kind === link.kind && run.samples.find((each) => each.index === link.index);
+  if (!sample) return;
+  store.link = null;
+  byId("link-note").hidden = true;
+  if (warning) notice(warning.trim());
+  const { print } = sample.run.photo;
+  if (link.photo && print && link.photo !== print) notice("This is another photo than the link was made for, so its colors differ.");
+  amend({ looks: new Map(store.view.looks).set(sample, link.look) });
+  openSample(sample);
+}

@@ -1,0 +1,105 @@
+/** The cards of the grid: the gray photo, a place for each sample, what they are like, and "more". */
+
+import { toggleKept } from "./actions.js";
+import { saveSample } from "./download.js";
+import { byId, icon, iconButton, make, once, set } from "./element.js";
+import { shownUrl } from "./look.js";
+import { notice } from "./notices.js";
+import { grayUrl, likelihoodWords } from "./photo.js";
+import { removePhoto } from "./photos.js";
+import { goOn, goOnWords } from "./settings.js";
+import { hintsOf, store } from "./store.js";
+import { openForHints, openSample } from "./viewer.js";
+import { count, errorWords, number, sampleTitle } from "./words.js";
+import { isBusy } from "./work.js";
+
+const LIKELIHOOD = "How likely the model finds these colors for this photo, next to its other colorings.";
+
+export const grayCard = once((photo) => {
+  const open = make("button", { type: "button", className: "open", onclick: () => openForHints(photo) });
+  const fix = make("button", { type: "button", className: "quiet small fix", onclick: () => openForHints(photo) }, icon("drop"), "Fix a color");
+  const remove = iconButton("close", `Remove ${photo.name}`, () => removePhoto(photo));
+  return make("li", { className: "card" }, open, make("div", { className: "foot" }, make("div", { className: "words" }, "Original"), fix, remove));
+});
+
+export function paintGray(photo) {
+  const open = grayCard(photo).querySelector(".open");
+  const url = grayUrl(photo);
+  const hints = hintsOf(photo).length;
+  const drawn = `${url} ${hints}`;
+  if (open.dataset.drawn === drawn) return;
+  open.dataset.drawn = drawn;
+  const label = `${photo.name}, the gray photo: open it and fix a color`;
+  const picture = url ? make("img", { src: url, alt: label, className: "gray" }) : make("span", { className: "none" }, "Your browser cannot preview this file type. Colorings will show normally.");
+  open.replaceChildren(picture);
+  if (hints) open.append(make("span", { className: "badge" }, count(hints, "fixed color")));
+}
+
+const slots = new WeakMap();
+
+/** The card of one slot of a run: a place, until its sample has come. */
+export function slotCard(run, slot) {
+  if (!slots.has(run)) slots.set(run, []);
+  return (slots.get(run)[slot] ??= make("li", { className: "card pending" }, make("div", { className: "open", "aria-hidden": "true" }), make("div", { className: "foot" }, String(run.first + slot + 1))));
+}
+
+export function paintSlot(run, slot) {
+  const card = slotCard(run, slot);
+  const sample = run.slots[slot];
+  if (!sample) {
+    set(card, "className", run.status === "working" ? "card pending working" : "card pending");
+    return;
+  }
+  if (card.classList.contains("pending")) fill(card, sample, sampleTitle(sample), "new arriving");
+  paintSample(card, sample);
+}
+
+/** The sample that the others are like, at their head. */
+export const sourceCard = once((run) => {
+  const card = make("li");
+  fill(card, run.source, `Source: ${sampleTitle(run.source).toLowerCase()}`, "source");
+  return card;
+});
+
+export const paintSource = (run) => paintSample(sourceCard(run), run.source);
+
+function fill(card, sample, title, kind) {
+  const lower = title.toLowerCase();
+  const picture = make("img", { src: sample.url, alt: `${title}: open it`, decoding: "async" });
+  const open = make("button", { type: "button", className: "open", onclick: () => openSample(sample) }, picture);
+  const keep = iconButton("heart", `Keep ${lower}`, () => toggleKept(sample), { className: "quiet icon keep" });
+  const save = iconButton("download", `Download ${lower}`, () => download(sample), { className: "quiet icon save" });
+  const chance = make("span", { className: "likelihood" });
+  card.className = `card ${kind}`;
+  card.replaceChildren(open, make("div", { className: "foot" }, make("div", { className: "words" }, make("span", { className: "title" }, title), chance), keep, save));
+  card.addEventListener("animationend", () => card.classList.remove("arriving"));
+}
+
+function paintSample(card, sample) {
+  set(card.querySelector("img"), "src", shownUrl(sample));
+  const kept = store.view.kept.includes(sample);
+  card.classList.toggle("kept", kept);
+  set(card.querySelector(".keep"), "aria-pressed", kept);
+  const chance = card.querySelector(".likelihood");
+  set(chance, "textContent", likelihoodWords(sample) ?? "");
+  set(chance, "title", `${LIKELIHOOD} ${number(sample.bits_per_dim)} bits per dimension: fewer are likelier.`);
+}
+
+async function download(sample) {
+  try {
+    await saveSample(sample);
+  } catch (error) {
+    const { title, detail } = errorWords(error);
+    notice(`${title} ${detail}`);
+  }
+}
+
+const more = once(() => make("li", { className: "card more" }, make("button", { type: "button", className: "open", onclick: goOn }, icon("plus"), make("span", {})), make("div", { className: "foot" })));
+
+/** The last card: the main button again, where the eye has got to. */
+export function moreCard() {
+  const card = more(byId("cards"));
+  set(card.querySelector("span"), "textContent", goOnWords());
+  card.hidden = store.view.runs.some(isBusy) || !store.view.runs[0]?.samples.length || store.view.runs[0].kind === "interpolations";
+  return card;
+}

@@ -1,0 +1,54 @@
+/** Two kept colorings side by side, and the steps between them. */
+
+import { canInterpolate, interpolate } from "./actions.js";
+import { byId, iconButton, make, set, slider } from "./element.js";
+import { shownUrl } from "./look.js";
+import { likelihoodWords } from "./photo.js";
+import { sampleTitle } from "./words.js";
+
+let samples = [];
+let sides = [0, 1]; // places in `samples`
+
+export function setUpCompare() {
+  slider("steps");
+  byId("compare-close").onclick = () => byId("compare").close();
+  byId("interpolate").onclick = () => {
+    byId("compare").close();
+    interpolate(sides.map((place) => samples[place]), Number(byId("steps").value));
+  };
+  for (const side of [0, 1]) {
+    const turn = (way) => () => step(side, way);
+    const buttons = make("div", { className: "buttons turn" }, iconButton("previous", "Previous kept coloring", turn(-1)), iconButton("next", "Next kept coloring", turn(1)));
+    const caption = make("figcaption", {}, make("strong"), make("span", { className: "fine" }), buttons);
+    byId("compare-pair").append(make("figure", {}, make("img", { alt: "" }), caption));
+  }
+}
+
+/** Compare the last two of these. */
+export function compare(kept) {
+  samples = kept;
+  sides = [kept.length - 2, kept.length - 1];
+  show();
+  byId("compare").showModal();
+}
+
+/** Turn to the next one, past that of the other side. */
+function step(side, way) {
+  do sides[side] = (sides[side] + way + samples.length) % samples.length;
+  while (sides[side] === sides[1 - side]);
+  show();
+}
+
+function show() {
+  for (const [side, figure] of [...byId("compare-pair").children].entries()) {
+    const sample = samples[sides[side]];
+    set(figure.querySelector("img"), "src", shownUrl(sample));
+    set(figure.querySelector("img"), "alt", sampleTitle(sample));
+    figure.querySelector("strong").textContent = sampleTitle(sample);
+    figure.querySelector(".fine").textContent = likelihoodWords(sample) ?? "";
+    figure.querySelector(".turn").hidden = samples.length < 3;
+  }
+  const possible = canInterpolate(sides.map((place) => samples[place]));
+  byId("between").hidden = !possible;
+  byId("between-not").hidden = possible;
+}

@@ -1,0 +1,36 @@
+/** The colorings that are kept: a bar with all of them, to download and to compare. */
+
+import { compare } from "./compare.js";
+import { saveAll, whileDisabled } from "./download.js";
+import { byId, make, once, set, setChildren } from "./element.js";
+import { shownUrl } from "./look.js";
+import { notice } from "./notices.js";
+import { change, listen, store } from "./store.js";
+import { openSample } from "./viewer.js";
+import { errorWords, sampleTitle } from "./words.js";
+
+export function setUpKept() {
+  byId("compare-open").onclick = () => compare(ofThisPhoto());
+  byId("keep-none").onclick = () => change({ kept: [] });
+  byId("download-kept").onclick = async ({ currentTarget }) => {
+    const error = await whileDisabled(currentTarget, () => saveAll(store.view.kept, "kept-colorings"));
+    if (error) notice(errorWords(error).title);
+  };
+  listen(show);
+}
+
+const ofThisPhoto = () => store.view.kept.filter((sample) => sample.run.photo === store.view.photo);
+
+const thumbnail = once((sample) => {
+  const name = `${sample.run.photo.name}, ${sampleTitle(sample).toLowerCase()}: open it`;
+  return make("li", {}, make("button", { type: "button", "aria-label": name, title: name, onclick: () => openSample(sample) }, make("img", { alt: "" })));
+});
+
+function show() {
+  const { kept } = store.view;
+  byId("kept").hidden = !kept.length;
+  setChildren(byId("kept-pictures"), kept.map(thumbnail));
+  for (const sample of kept) set(thumbnail(sample).querySelector("img"), "src", shownUrl(sample));
+  byId("kept-words").textContent = `${kept.length} kept`;
+  byId("compare-open").hidden = ofThisPhoto().length < 2;
+}

@@ -1,0 +1,138 @@
+/** Saturation and warmth of a finished coloring: its a*b* change, its lightness L* does not. Drawn by WebGL. */
+
+import { isPlain, lookOf, notify } from "./store.js";
+import { QUALITY } from "./work.js";
+
+const TILE = 2048; // pixels a side, at a time; every WebGL has so much room
+const PREVIEW = 1600; // pixels of the longer side, while a slider moves
+
+const VERTEX = `attribute vec2 corner; varying vec2 at;
+void main() { at = vec2(corner.x, 1.0 - corner.y); gl_Position = vec4(2.0 * corner - 1.0, 0.0, 1.0); }`;
+
+/** a*b* = saturation · a*b* + warmth · (4, 16), then less chroma, at constant L* and hue, until sRGB has the color. */
+const FRAGMENT = `precision highp float;
+varying vec2 at; uniform sampler2D photo; uniform float saturation; uniform float warmth;
+const vec3 white = vec3(0.95047, 1.0, 1.08883);
+vec3 f(vec3 t) { return mix((24389.0 / 27.0 * t + 16.0) / 116.0, pow(max(t, 1e-6), vec3(1.0 / 3.0)), step(216.0 / 24389.0, t)); }
+vec3 inverse(vec3 t) { vec3 cube = t * t * t; return mix((116.0 * t - 16.0) * 27.0 / 24389.0, cube, step(216.0 / 24389.0, cube)); }
+vec3 linear(float y, vec2 ab) {
+  vec3 xyz = white * inverse(vec3(y + ab.x / 500.0, y, y - ab.y / 200.0));
+  return mat3(3.2404542, -0.969266, 0.0556434, -1.5371385, 1.8760108, -0.2040259, -0.4985314, 0.041556, 1.0572252) * xyz;
+}
+void main() {
+  vec4 rgba = texture2D(photo, at);
+  vec3 c = mix(rgba.rgb / 12.92, pow((rgba.rgb + 0.055) / 1.055, vec3(2.4)), step(0.04045, rgba.rgb));
+  vec3 xyz = mat3(0.4124564, 0.2126729, 0.0193339, 0.3575761, 0.7151522, 0.119192, 0.1804375, 0.072175, 0.9503041) * c;
+  vec3 lab = f(xyz / white);
+  vec2 ab = saturation * vec2(500.0 * (lab.x - lab.y), 200.0 * (lab.y - lab.z)) + warmth * vec2(4.0, 16.0);
+  float low = 0.0, high = 1.0, share = 1.0;
+  for (int i = 0; i < 12; i++) {
+    vec3 t = linear(lab.y, share * ab);
+    bool fits = min(t.r, min(t.g, t.b)) > -0.0005 && max(t.r, max(t.g, t.b)) < 1.0005;
+    if (fits) low = share; else high = share;
+    if (fits && i == 0) break;
+    share = (low + high) / 2.0;
+  }
+  c = clamp(linear(lab.y, low * ab), 0.0, 1.0);
+  gl_FragColor = vec4(mix(12.92 * c, 1.055 * pow(max(c, 1e-6), vec3(1.0 / 2.4)) - 0.055, step(0.0031308, c)), rgba.a);
+}`;
+
+/** Return a function that draws a bitmap with a look on a canvas; the canvas takes the bitmap's size. */
+function painter(canvas) {
+  const gl = canvas.getContext("webgl", { premultipliedAlpha: false, preserveDrawingBuffer: true });
+  if (!gl) throw new Error("This browser has no WebGL, which saturation and warmth need.");
+  const program = gl.createProgram();
+  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+    const shader = gl.createShader(kind);
+    gl.shaderSource(shader, source);
+    gl.compileShader(shader);
+    gl.attachShader(program, shader);
+  }
+  gl.linkProgram(program);
+  gl.useProgram(program);
+  gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
+  gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([0, 0, 1, 0, 0, 1, 1, 1]), gl.STATIC_DRAW);
+  gl.enableVertexAttribArray(gl.getAttribLocation(program, "corner"));
+  gl.vertexAttribPointer(gl.getAttribLocation(program, "corner"), 2, gl.FLOAT, false, 0, 0);
+  gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
+  for (const name of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, name, gl.CLAMP_TO_EDGE);
+  for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, name, gl.NEAREST);
+  gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
+  let held = null;
+  return (bitmap, { saturation, warmth }) => {
+    if (bitmap !== held) {
+      Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+      held = bitmap;
+    }
+    gl.viewport(0, 0, canvas.width, canvas.height);
+    gl.uniform1f(gl.getUniformLocation(program, "saturation"), saturation);
+    gl.uniform1f(gl.getUniformLocation(program, "warmth"), warmth);
+    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+  };
+}
+
+const EXACT = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
+
+/** Return a function that shows a sample with a look on a canvas at once: for sliders. */
+export function previewer(canvas) {
+  let paint = null;
+  let held = { sample: null, bitmap: null };
+  return async (sample, look) => {
+    if (held.sample !== sample) {
+      const whole = await createImageBitmap(sample.blob, EXACT);
+      const scale = Math.min(1, PREVIEW / Math.max(whole.width, whole.height));
+      const size = { resizeWidth: Math.round(whole.width * scale), resizeHeight: Math.round(whole.height * scale), resizeQuality: "high" };
+      held = { sample, bitmap: scale < 1 ? await createImageBitmap(whole, { ...EXACT, ...size }) : whole };
+    }
+    paint ??= painter(canvas);
+    paint(held.bitmap, look);
+  };
+}
+
+/** Return a picture with a look as a canvas of its own size. */
+export async function withLook(blob, look) {
+  const whole = await createImageBitmap(blob, EXACT);
+  const canvas = Object.assign(document.createElement("canvas"), { width: whole.width, height: whole.height });
+  const context = canvas.getContext("2d");
+  if (isPlain(look)) {
+    context.drawImage(whole, 0, 0);
+    return canvas;
+  }
+  const tile = document.createElement("canvas");
+  const paint = painter(tile);
+  for (let y = 0; y < whole.height; y += TILE) for (let x = 0; x < whole.width; x += TILE) {
+    const part = await createImageBitmap(whole, x, y, Math.min(TILE, whole.width - x), Math.min(TILE, whole.height - y), EXACT);
+    paint(part, look);
+    context.drawImage(tile, x, y);
+  }
+  tile.getContext("webgl").getExtension("WEBGL_lose_context")?.loseContext(); // browsers allow few at a time
+  return canvas;
+}
+
+/** Return a canvas as a file. */
+export function canvasBlob(canvas, format, quality) {
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The picture is too large for this browser."))), `image/${format}`, quality / 100);
+  });
+}
+
+const made = new WeakMap(); // of a sample, the addresses of its pictures by look
+
+/** Return the address of a sample's picture with its look; that of the last one, until it has been made. */
+export function shownUrl(sample) {
+  const look = lookOf(sample);
+  if (isPlain(look)) return sample.url;
+  if (!made.has(sample)) made.set(sample, { urls: new Map(), last: sample.url });
+  const { urls, last } = made.get(sample);
+  const key = `${look.saturation} ${look.warmth}`;
+  if (urls.get(key)) return (made.get(sample).last = urls.get(key));
+  if (!urls.has(key)) {
+    urls.set(key, null);
+    withLook(sample.blob, look).then((canvas) => canvasBlob(canvas, "jpeg", QUALITY)).then((blob) => {
+      urls.set(key, URL.createObjectURL(blob));
+      notify();
+    }, () => {});
+  }
+  return last;
+}

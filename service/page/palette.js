@@ -1,0 +1,93 @@
+/** The palette: colors that fit a point of the photo, named after what has them. */
+
+import { byId, clamp, make } from "./element.js";
+import { atLightness, hexToLab } from "./lab.js";
+
+/** [name, color, the lightness that such things mostly have]. */
+const COLORS = [
+  ["light skin", "#d9a98c", 55, 90], ["dark skin", "#8a5a3c", 15, 55], ["lips, rose", "#c46a70", 35, 70], ["blond hair", "#c9a86a", 50, 85],
+  ["brown hair", "#6b4630", 8, 45], ["wood", "#8f6236", 25, 65], ["brick, rust", "#a03c28", 20, 55], ["red", "#c8202c", 20, 60],
+  ["orange", "#d97a26", 45, 75], ["straw, sand", "#cfb271", 55, 90], ["gold, yellow", "#e2b93b", 60, 95], ["grass", "#6f8f3c", 35, 70],
+  ["leaf", "#3f6b3a", 15, 55], ["sea", "#2f7f86", 25, 65], ["sky", "#7aaedb", 50, 95], ["denim", "#4a6890", 20, 60],
+  ["navy", "#24365e", 5, 35], ["violet", "#7d5a96", 20, 65], ["stone, gray", "#8c8a86", 10, 95], ["cream", "#efe6d2", 75, 100],
+];
+const MOST = 10;
+const LEAST_CHROMA = 0.4; // of the color's own, that sRGB must hold at the point's lightness
+
+let onChoose = () => {};
+
+/** Set up the palette: its choices go to whoever opened it. */
+export function setUpPalette() {
+  byId("palette-color").onchange = ({ target }) => choose(target.value, null);
+  byId("palette-pick").hidden = !("EyeDropper" in window);
+  byId("palette-pick").onclick = async () => {
+    const picked = await new window.EyeDropper().open().catch(() => null); // null: it was left with Escape
+    if (picked) choose(picked.sRGBHex, null);
+  };
+  byId("palette-close").onclick = closePalette;
+  byId("palette").addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault(); // it closes the palette, not the whole view
+    event.stopPropagation();
+    closePalette();
+  });
+}
+
+function choose(color, name) {
+  const lightness = Number(byId("palette").dataset.lightness);
+  closePalette();
+  onChoose({ color: atLightness(color, lightness).hex, name });
+}
+
+export const isPaletteOpen = () => !byId("palette").hidden;
+
+export function closePalette() {
+  byId("palette").hidden = byId("pending-dot").hidden = true;
+}
+
+/** Show the colors that fit `lightness` beside a place on the stage. `remove`: what its last button does, if there is one. */
+export function openPalette({ left, top }, lightness, chosen, remove) {
+  const palette = byId("palette");
+  onChoose = chosen;
+  palette.dataset.lightness = lightness;
+  byId("palette-swatches").replaceChildren(...fitting(lightness).map(swatch));
+  byId("palette-remove").hidden = !remove;
+  byId("palette-remove").onclick = () => {
+    closePalette();
+    remove();
+  };
+  palette.hidden = byId("pending-dot").hidden = false;
+  byId("pending-dot").style.left = `${left}px`;
+  byId("pending-dot").style.top = `${top}px`;
+  const { clientWidth, clientHeight } = byId("stage");
+  const x = left + 30 + palette.offsetWidth < clientWidth ? left + 30 : left - 30 - palette.offsetWidth;
+  palette.style.left = `${clamp(x, 8, Math.max(8, clientWidth - palette.offsetWidth - 8))}px`;
+  palette.style.top = `${clamp(top - palette.offsetHeight / 2, 8, Math.max(8, clientHeight - palette.offsetHeight - 8))}px`;
+  byId("palette-swatches").firstChild.focus({ preventScroll: true });
+}
+
+/** The colors that things of this lightness have, as they look at it. */
+function fitting(lightness) {
+  const all = COLORS.map(([name, color, low, high]) => ({ name, color, off: Math.max(low - lightness, lightness - high, 0), ...atLightness(color, lightness) }));
+  const held = all.filter(({ kept }) => kept >= LEAST_CHROMA);
+  const best = [...(held.length ? held : all)].sort((a, b) => a.off - b.off).slice(0, MOST);
+  return all.filter((each) => best.includes(each));
+}
+
+function swatch({ name, color, hex }) {
+  const dot = make("i", { "aria-hidden": "true" });
+  dot.style.setProperty("--dot", hex);
+  return make("button", { type: "button", className: "quiet", onclick: () => choose(color, name) }, dot, name);
+}
+
+/** The lightness L* of a point of a picture, averaged over five by five pixels. */
+export function lightnessAt(image, { x, y }) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
+  const context = canvas.getContext("2d");
+  const { naturalWidth: width, naturalHeight: height } = image;
+  if (!width) return 50; // it has not come yet
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, clamp(x * width - 2.5, 0, Math.max(0, width - 5)), clamp(y * height - 2.5, 0, Math.max(0, height - 5)), Math.min(5, width), Math.min(5, height), 0, 0, 1, 1);
+  const hex = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3).map((value) => value.toString(16).padStart(2, "0")).join("");
+  return hexToLab(`#${hex}`)[0];
+}

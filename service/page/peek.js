@@ -1,0 +1,30 @@
+/** A look at the gray photo: as long as the photo is held, or the space bar. */
+
+import { byId } from "./element.js";
+import { dragged } from "./zoom.js";
+
+const HOLD = 220; // milliseconds, and without moving: a click and a drag mean something else
+
+export function setUpPeek(viewer) {
+  const stage = byId("stage");
+  let timer = null;
+  const peek = (on) => stage.classList.toggle("peeking", on);
+  const end = () => {
+    clearTimeout(timer);
+    peek(false);
+  };
+  stage.addEventListener("pointerdown", (event) => {
+    if (event.target === stage) timer = setTimeout(() => dragged() || peek(true), HOLD);
+  });
+  for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, end);
+  viewer.addEventListener("keydown", (event) => {
+    if (event.key !== " " || event.target.matches("button, input, select, summary, a")) return;
+    event.preventDefault();
+    peek(true);
+  });
+  viewer.addEventListener("keyup", (event) => event.key === " " && end());
+  viewer.addEventListener("close", end);
+}
+
+/** Whether the gray photo is shown just now: the click that ends this is no other. */
+export const isPeeking = () => byId("stage").classList.contains("peeking");

@@ -1,0 +1,55 @@
+/** One photo: its file, what stands for it in gray and in color, and a number by which a link knows it again. */
+
+import { amend, store } from "./store.js";
+
+/** Make a photo of a file; `example` is its name among the samples that come with the page. */
+export function newPhoto(file, example = null) {
+  const photo = { file, example, name: file.name || "pasted photo", url: URL.createObjectURL(file), shows: true, runs: [], width: 0, height: 0, print: null };
+  measure(photo);
+  file.arrayBuffer().then((buffer) => (photo.print = fingerprint(new Uint8Array(buffer))));
+  return photo;
+}
+
+/** Find out whether the browser can show it (TIFF and HEIC often not), and its size. */
+function measure(photo) {
+  const image = new Image();
+  image.onload = () => {
+    Object.assign(photo, { width: image.naturalWidth, height: image.naturalHeight });
+    amend({});
+  };
+  image.onerror = () => {
+    photo.shows = false;
+    amend({});
+  };
+  image.src = photo.url;
+}
+
+/** FNV-1a of the bytes, 32 bits: tells files apart, and needs no secure context. */
+function fingerprint(bytes) {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}
+
+/** All colorings of a photo, of all its runs. */
+export const samplesOf = (photo) => photo.runs.flatMap((run) => run.samples);
+
+/** What stands for the gray photo: itself, or a coloring, of the same lightness. Both are shown through `.gray`. */
+export const grayUrl = (photo) => (photo.shows ? photo.url : samplesOf(photo)[0]?.url);
+
+/** The coloring that stands for the photo: the one kept last, or else the first of its latest run. */
+export function coverOf(photo) {
+  const kept = store.view.kept.filter((sample) => sample.run.photo === photo);
+  return kept.at(-1) ?? photo.runs.findLast((run) => run.samples.length)?.samples[0] ?? null;
+}
+
+/**
+ * How likely the model finds a sample, in words, next to the likeliest of its photo; null where there is nothing to
+ * compare with. Bits per dimension of colorings of one photo mostly lie within half a bit.
+ */
+export function likelihoodWords(sample) {
+  const bits = samplesOf(sample.run.photo).map((each) => each.bits_per_dim);
+  if (bits.length < 2) return null;
+  const behind = sample.bits_per_dim - Math.min(...bits);
+  return behind < 0.08 ? "very likely" : behind < 0.3 ? "likely" : "unusual";
+}

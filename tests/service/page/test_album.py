@@ -1,0 +1,108 @@
+"""Several photos: all of them, each by a seed of its own, with progress and an end before time."""
+
+import io
+import zipfile
+from pathlib import Path
+from shutil import copy
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+MANY = 20
+
+
+@pytest.fixture
+def album(photo, tmp_path) -> list[Path]:
+    return [Path(copy(photo, tmp_path / name)) for name in ("a.png", "b.png", "c.png")]
+
+
+def done(page: Page, photos: int) -> None:
+    expect(page.locator("#strip .photo")).to_have_count(photos)
+    expect(page.locator("#strip .busy, #strip .waiting")).to_have_count(0)
+    expect(page.locator("#album-bar")).to_be_hidden()
+
+
+def test_all_photos_each_of_its_own_seed(page, album, service) -> None:
+    page.set_input_files("#files", album)
+    done(page, 3)
+    expect(page.locator("#strip img.gray")).to_have_count(0)  # each shows its first coloring
+    assert len({each.seed for each in service.colorizer.options}) == 3
+    page.locator("#strip .photo").nth(2).click()
+    expect(page.get_by_alt_text("c.png, the gray photo")).to_be_visible()
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.locator("#album-run").click()
+    expect(page.locator("#history li")).to_have_count(2)
+    done(page, 3)
+    assert [each.n for each in service.colorizer.options] == [4] * 6
+    assert len({each.seed for each in service.colorizer.options}) == 6
+
+
+def test_the_strip_shows_the_one_kept(page, album) -> None:
+    page.set_input_files("#files", album)
+    done(page, 3)
+    kept = page.locator(".card.new").nth(2)
+    kept.locator(".keep").click()
+    expect(page.locator("#strip img").first).to_have_attribute("src", kept.locator("img").get_attribute("src"))
+
+
+def test_progress_cancel_and_on(page, photo, tmp_path) -> None:
+    paths = [Path(copy(photo, tmp_path / f"{i:02}.png")) for i in range(MANY)]
+    held: list[Route] = []
+    answered = 0
+
+    def hold(route: Route) -> None:
+        nonlocal answered
+        if answered == 3:
+            held.append(route)
+        else:
+            answered += 1
+            route.continue_()
+
+    page.route("**/v1/colorizations", hold)
+    page.set_input_files("#files", paths)
+    expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos")
+    page.click("#album-cancel")
+    expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos, canceled")
+    expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
+    page.unroute("**/v1/colorizations")
+    page.click("#album-resume")
+    done(page, MANY)
+    expect(page.locator("#strip img:not(.gray)")).to_have_count(MANY)
+
+
+def test_what_is_asked_for_goes_before_the_album(page, album, service) -> None:
+    held: list[Route] = []
+    page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
+    page.set_input_files("#files", album)
+    for _ in range(500):
+        if held:
+            break
+        page.wait_for_timeout(10)
+    page.locator("#number").fill("1")
+    page.click("#colorize")
+    held.pop().continue_()
+    done(page, 3)
+    assert [each.n for each in service.colorizer.options] == [4, 1, 4, 4]
+
+
+def test_same_colors_for_all(page, album, service) -> None:
+    page.set_input_files("#files", album)
+    done(page, 3)
+    page.locator(".card.new .open").nth(1).click()
+    page.click("#spread")
+    done(page, 3)
+    for i in (1, 2):
+        page.locator("#strip .photo").nth(i).click()
+        expect(page.locator("#run-title")).to_have_text("Colors of a.png")
+        expect(page.locator(".card.new")).to_have_count(1)
+    assert [each.weights for each in service.colorizer.options[-2:]] == [(1, 1, 0, 0)] * 2
+    assert all(each.shape == (200, 300, 3) for each in service.colorizer.references[-2:])
+
+
+def test_one_of_each_in_a_zip(page, album) -> None:
+    page.set_input_files("#files", album)
+    done(page, 3)
+    with page.expect_download() as started:
+        page.click("#album-download")
+    with zipfile.ZipFile(io.BytesIO(started.value.path().read_bytes())) as files:
+        assert [name.split("/")[0] for name in files.namelist()] == ["a", "b", "c"]

@@ -1,0 +1,94 @@
+"""What is kept, and how it gets into files."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+
+def downloaded(page: Page, selector: str) -> tuple[str, bytes]:
+    with page.expect_download() as started:
+        page.locator(selector).first.click()
+    path = started.value.path()
+    return started.value.suggested_filename, path.read_bytes()
+
+
+@pytest.fixture
+def kept(page, upload) -> Page:
+    """The page with the first and the fourth coloring kept."""
+    upload(page)
+    places = [card.bounding_box() for card in page.locator(".card").all()]
+    page.locator(".card.new .keep").nth(0).click()
+    page.locator(".card.new .keep").nth(3).click()
+    assert [card.bounding_box() for card in page.locator(".card").all()] == places
+    return page
+
+
+def test_keep_and_undo(kept) -> None:
+    expect(kept.locator("#kept-words")).to_have_text("2 kept")
+    expect(kept.locator(".card.new .keep[aria-pressed=true]")).to_have_count(2)
+    kept.locator(".card.new .keep").nth(0).click()
+    expect(kept.locator("#kept-words")).to_have_text("1 kept")
+    kept.keyboard.press("Control+z")
+    expect(kept.locator("#kept-words")).to_have_text("2 kept")
+    kept.click("#keep-none")
+    expect(kept.locator("#kept")).to_be_hidden()
+
+
+def test_every_card_has_a_download(kept, service) -> None:
+    asked = len(service.colorizer.options)
+    name, content = downloaded(kept, ".card.new .save")
+    assert name.startswith("bridge-seed-")
+    assert Image.open(io.BytesIO(content)).size == (300, 200)
+    assert len(service.colorizer.options) == asked  # the file at hand is the one
+
+
+@pytest.mark.parametrize(("button", "count"), [("#download-all", 4), ("#download-kept", 2)])
+def test_zips(kept, button: str, count: int) -> None:
+    name, content = downloaded(kept, button)
+    assert name == {"#download-all": "bridge.zip", "#download-kept": "kept-colorings.zip"}[button]
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
+        assert files.testzip() is None  # every checksum is right
+        assert len(set(files.namelist())) == count
+        pictures = [np.asarray(Image.open(files.open(each))) for each in files.namelist()]
+    assert all(each.shape == (200, 300, 3) for each in pictures)
+    assert not (pictures[0] == pictures[1]).all()
+
+
+def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
+    kept.click("#compare-open")
+    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 1", "Coloring 4"])
+    first, second = (each.get_attribute("src") for each in kept.locator("#compare figure img").all())
+    assert first != second
+    boxes = [each.bounding_box() for each in kept.locator("#compare figure img").all()]
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    kept.locator("#steps").fill("6")
+    kept.click("#interpolate")
+    expect(kept.locator(".card.new")).to_have_count(6)
+    options = service.colorizer.options[-1]
+    assert (options.start.index, options.end.index, options.steps) == (0, 3, 6)
+    expect(kept.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
+
+
+def test_of_more_than_two_each_can_be_compared(kept) -> None:
+    kept.locator(".card.new .keep").nth(1).click()
+    kept.click("#compare-open")
+    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 2"])
+    kept.locator("#compare figure").nth(1).get_by_role("button", name="Next").click()
+    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 1"])
+
+
+def test_no_steps_between_two_variations(page, upload) -> None:
+    upload(page)
+    page.locator(".card.new .open").nth(0).click()
+    page.click("#vary")
+    expect(page.locator("#run-title")).to_have_text("More like coloring 1")
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.locator(".card.new .keep").nth(1).click()
+    page.locator(".card.new .keep").nth(2).click()
+    page.click("#compare-open")
+    expect(page.locator("#between")).to_be_hidden()
+    expect(page.locator("#between-not")).to_be_visible()

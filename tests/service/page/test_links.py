@@ -1,0 +1,144 @@
+"""A link opens exactly what was seen, or says why it cannot."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
+
+
+@pytest.fixture
+def link_of() -> Callable[[Page], str]:
+    """A function that copies the link of the coloring in full view."""
+
+    def copy(page: Page) -> str:
+        page.click("#share")
+        expect(page.locator("#share-note")).to_contain_text("Copied")
+        link = page.evaluate("navigator.clipboard.readText()")
+        return "/" + link[link.index("#") :]
+
+    return copy
+
+
+def pixels(page: Page) -> list[int]:
+    """Return the viewer's picture, as 8 by 8 pixels."""
+    return page.locator("#after").evaluate("""async (image) => {
+      await image.decode();
+      const context = Object.assign(document.createElement('canvas'), {width: 8, height: 8}).getContext('2d');
+      context.drawImage(image, 0, 0, 8, 8);
+      return [...context.getImageData(0, 0, 8, 8).data];
+    }""")
+
+
+def test_a_coloring(open_page, upload, link_of) -> None:
+    first = open_page(**CLIPBOARD)
+    upload(first)
+    first.locator(".card.new .open").nth(2).click()
+    link = link_of(first)
+    assert "temperature=0.75&n=4&index=2&model=fake-1.00000000" in link
+    second = open_page(at=link)
+    expect(second.locator("#link-note")).to_contain_text("shows coloring 3")
+    upload(second)
+    expect(second.locator("#viewer-title")).to_have_text("Coloring 3")
+    assert pixels(second) == pixels(first)
+    expect(second.locator("#notices > *")).to_have_count(0)
+
+
+def test_of_those_added_later(open_page, upload, link_of) -> None:
+    first = open_page(**CLIPBOARD)
+    upload(first)
+    first.click("#colorize")
+    expect(first.locator(".card.new")).to_have_count(8)
+    first.locator(".card.new .open").nth(6).click()
+    second = open_page(at=link_of(first))
+    upload(second)
+    expect(second.locator("#viewer-title")).to_have_text("Coloring 3")
+    assert pixels(second) == pixels(first)
+
+
+def test_a_variation_with_its_look(open_page, upload, link_of, service) -> None:
+    first = open_page(**CLIPBOARD)
+    upload(first)
+    first.locator(".card.new .open").nth(1).click()
+    first.click("#vary")
+    expect(first.locator("#run-title")).to_have_text("More like coloring 2")
+    expect(first.locator(".card.new")).to_have_count(4)
+    first.locator(".card.new .open").nth(2).click()
+    plain = first.locator("#after").get_attribute("src")
+    first.locator("#saturation").fill("0.5")
+    expect(first.locator("#after")).not_to_have_attribute("src", plain)
+    second = open_page(at=link_of(first))
+    upload(second)
+    expect(second.locator("#viewer-title")).to_have_text("Coloring 3")
+    expect(second.locator("#saturation-out")).to_have_text("50 %")
+    expect(second.locator(".card.new img").nth(2)).not_to_have_attribute(
+        "src", second.locator("#history img").nth(2).get_attribute("src")
+    )
+    assert pixels(second) == pixels(first)
+    assert [each.noise_seed for each in service.colorizer.options] == [service.colorizer.options[0].noise_seed]
+
+
+def test_fixed_colors(open_page, upload, link_of, service) -> None:
+    first = open_page(**CLIPBOARD)
+    upload(first)
+    first.get_by_role("button", name="Fix a color", exact=True).first.click()
+    first.click("#hint-add")
+    first.locator("#palette-swatches button").first.click()
+    expect(first.locator("#run-facts")).to_contain_text("1 fixed color")
+    expect(first.locator("#fix-status")).to_have_text("")
+    first.click("#fix-done")
+    hints = service.colorizer.options[-1].hints
+    second = open_page(at=link_of(first))
+    upload(second)
+    expect(second.locator("#viewer-title")).to_have_text("Coloring 1")
+    assert service.colorizer.options[-1].hints == hints
+    expect(second.locator(".badge")).to_have_text("1 fixed color")
+
+
+def test_of_a_sample_the_link_holds_all(open_page, link_of) -> None:
+    first = open_page(**CLIPBOARD)
+    first.get_by_role("button", name="An astronaut").click()
+    expect(first.locator(".card.new")).to_have_count(4)
+    first.locator(".card.new .open").nth(3).click()
+    second = open_page(at=link_of(first), demo=False)
+    expect(second.locator("#viewer-title")).to_have_text("Coloring 4")
+    assert pixels(second) == pixels(first)
+
+
+def test_another_model_is_told(open_page, upload) -> None:
+    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&model=older-1.12345678")
+    expect(page.locator("#link-note")).to_contain_text(
+        "made by older-1, and this service runs fake-1: colors will differ"
+    )
+    upload(page)
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+    expect(page.locator("#notices")).to_contain_text("made by older-1")
+
+
+def test_another_photo_is_told(open_page, upload) -> None:
+    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&photo=00000000")
+    upload(page)
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+    expect(page.locator("#notices")).to_contain_text("another photo than the link was made for")
+
+
+def test_colors_of_a_picture_have_no_link(page, upload, drop, color_photo) -> None:
+    upload(page)
+    drop(page, "#reference-zone", color_photo)
+    expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
+    expect(page.locator(".card.new")).to_have_count(3)
+    page.locator(".card.new .open").first.click()
+    expect(page.locator("#share")).to_be_hidden()
+    expect(page.locator("#share-note")).to_contain_text("takes its colors from a picture")
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    ["seed=-5&temperature=NaN&n=1e9", "kind=constructor&n=1e9&seed=-5", "n=1e9&seed=-5&index=<script>&hints=;;,"],
+)
+def test_nonsense_does_no_harm(open_page, upload, nonsense: str) -> None:
+    page = open_page(at=f"/#{nonsense}")
+    expect(page.locator("#number")).to_have_value("16")
+    upload(page, colorings=16)
+    expect(page.locator("#seed")).to_have_value("0")

@@ -1,0 +1,98 @@
+"""Colorings that the service streams are shown one by one; a stream that ends early is gone on with."""
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Route, expect
+
+STREAM = "text/event-stream"
+
+
+@pytest.fixture
+def streamed(service, photo) -> Callable[[Route, int], str]:
+    """A function that returns the answer to a request as events: so many colorings, and the end if these are all."""
+
+    def answer(route: Route, told: int) -> str:
+        request = route.request
+        assert STREAM in request.headers["accept"]
+        form = request.post_data_buffer.decode("latin-1")  # without the photo, which browsers keep to themselves
+        fields = dict(re.findall(r'name="(n|offset|seed|temperature)"\r\n\r\n([\d.]+)', form))
+        body = service.post(photo.read_bytes(), **fields).json()
+        data = body.pop("data")
+        events = [f"event: coloring\ndata: {json.dumps(each)}\n\n" for each in data[:told]]
+        return (
+            ": hello\n\n"
+            + "".join(events)
+            + (f"event: done\ndata: {json.dumps(body)}\n\n" if told >= len(data) else "")
+        )
+
+    return answer
+
+
+def test_events_are_colorings(page, photo, streamed) -> None:
+    page.route(
+        "**/v1/colorizations",
+        lambda route: route.fulfill(body=streamed(route, 4), content_type=f"{STREAM}; charset=utf-8"),
+    )
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator("#run-error")).to_be_hidden()
+    expect(page.locator("#run-facts")).to_have_text("Balanced")
+
+
+def test_a_stream_that_ends_early(page, photo, streamed, service) -> None:
+    page.route(
+        "**/v1/colorizations", lambda route: route.fulfill(body=streamed(route, 3), content_type=STREAM), times=1
+    )
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(3)
+    expect(page.locator("#run-error")).to_contain_text("does not answer")
+    page.click("#retry")
+    expect(page.locator(".card.new")).to_have_count(4)
+    assert [(each.n, each.offset) for each in service.colorizer.options] == [(4, 0), (1, 3)]
+
+
+def test_an_error_in_a_stream(page, photo) -> None:
+    problem = {"status": 503, "code": "out_of_memory", "detail": "the device has no memory left"}
+    body = f"event: error\ndata: {json.dumps(problem)}\n\n"
+    page.route("**/v1/colorizations", lambda route: route.fulfill(body=body, content_type=STREAM))
+    page.set_input_files("#files", photo)
+    expect(page.locator("#run-error")).to_contain_text("no memory left")
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_events_come_out_as_soon_as_they_are_whole(page, size: int) -> None:
+    """However the bytes are cut: line ends of all kinds, comments, data of more than one line, letters of two bytes."""
+    text = (
+        'data: a\n\n: comment\nevent: coloring\r\ndata: {"ä": 1,\r\ndata: "b": 2}\r\n\r\n'
+        "event: empty\n\nid: 3\rdata:x\r\rdata: never ended"
+    )
+    found = page.evaluate(
+        """async ([text, size]) => {
+          const { events } = await import('/page/events.js');
+          const bytes = new TextEncoder().encode(text);
+          const body = new ReadableStream({start(controller) {
+            for (let i = 0; i < bytes.length; i += size) controller.enqueue(bytes.slice(i, i + size));
+            controller.close();
+          }});
+          const found = [];
+          for await (const each of events(body)) found.push([each.event, each.data]);
+          return found;
+        }""",
+        [text, size],
+    )
+    assert found == [["message", "a"], ["coloring", '{"ä": 1,\n"b": 2}'], ["message", "x"]]
+
+
+def test_an_event_does_not_wait_for_the_next(page) -> None:
+    found = page.evaluate("""async () => {
+      const { events } = await import('/page/events.js');
+      let controller;
+      const all = events(new ReadableStream({start(given) { controller = given; }}));
+      const next = all.next();
+      controller.enqueue(new TextEncoder().encode('event: coloring\\ndata: 1\\n\\n'));
+      return (await next).value;
+    }""")
+    assert found == {"event": "coloring", "data": "1"}

@@ -1,0 +1,46 @@
+"""The first look: a live before and after, samples to try, and the way in on a phone."""
+
+from playwright.sync_api import Page, expect
+
+from service.edge.keys import add_key
+
+PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+
+
+def test_a_sample_colors_on_one_click(page, service) -> None:
+    expect(page.locator("#samples button")).to_have_count(3)
+    page.get_by_role("button", name="A cup of coffee").click()
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.get_by_alt_text("coffee.jpg, the gray photo")).to_be_visible()
+    assert service.colorizer.photos[-1].shape[:2] == (400, 600)
+
+
+def test_the_demonstration_is_live(open_page, service) -> None:
+    page = open_page(demo=False)
+    expect(page.locator("#hero-colorings li")).to_have_count(4)
+    (options,) = service.colorizer.options
+    assert (options.n, options.seed) == (4, 7)
+    after = page.locator("#hero-after")
+    first = after.get_attribute("src")
+    page.get_by_role("button", name="Coloring 3").click()
+    assert after.get_attribute("src") != first
+    clip = "getComputedStyle(document.getElementById('hero-after')).clipPath"
+    before = page.evaluate(clip)
+    page.locator("#hero-wipe").press("End")
+    assert page.evaluate(clip) != before
+
+
+def test_without_a_key_the_demonstration_stays_gray(open_page, start, tmp_path) -> None:
+    add_key(tmp_path / "keys", "ann")
+    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected="Failed to load resource", demo=False)
+    page.click("#key-cancel")
+    expect(page.locator("#model-note")).to_contain_text("asks for a key")
+    expect(page.locator("#hero-colorings li")).to_have_count(0)
+    expect(page.locator("#hero-wipe")).to_be_disabled()
+
+
+def test_on_a_phone_nobody_is_told_to_drop(open_page) -> None:
+    page: Page = open_page(**PHONE)
+    expect(page.get_by_text("Choose a photo", exact=True)).to_be_in_viewport()
+    expect(page.locator("#hero")).to_be_in_viewport()
+    expect(page.get_by_text("Or drop photos")).to_be_hidden()
