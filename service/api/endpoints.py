@@ -37,7 +37,7 @@ class Endpoint(Generic[P]):
     required_files: tuple[str, ...] = ("image",)
     optional_files: tuple[str, ...] = ()
     example: dict[str, Any] = field(default_factory=dict)
-    """parameters that make a request which works"""
+    """parameters that make a small request which works; /docs fills them in, and nothing else"""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -74,13 +74,13 @@ def _endpoint(name: str, options: type[Options], **details: Any) -> ColorEndpoin
     return ColorEndpoint(name, parameters_of(options, title), options=options, **details)
 
 
-COLORIZATIONS = _endpoint("colorization", SampleOptions, example={"n": 4, "seed": 7})
-VARIATIONS = _endpoint("variation", VariationOptions, example={"seed": 7, "index": 2, "strength": 0.5, "n": 4})
-TRANSFERS = _endpoint("transfer", TransferOptions, required_files=("image", "reference"), example={"n": 4, "seed": 7})
+COLORIZATIONS = _endpoint("colorization", SampleOptions, example={"n": 1, "seed": 7})
+VARIATIONS = _endpoint("variation", VariationOptions, example={"seed": 7, "index": 2, "n": 1})
+TRANSFERS = _endpoint("transfer", TransferOptions, required_files=("image", "reference"), example={"n": 1, "seed": 7})
 INTERPOLATIONS = _endpoint(
     "interpolation",
     InterpolationOptions,
     optional_files=("reference",),
-    example={"seed": 7, "index": 0, "to_index": 1, "steps": 5},
+    example={"seed": 7, "index": 0, "to_index": 1},
 )
 LIKELIHOODS = Endpoint("likelihood", LikelihoodParameters)

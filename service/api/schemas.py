@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 __all__ = [
+    "MODEL_EXAMPLE",
     "Coloring",
     "ColorizationDone",
     "ColorizationResponse",
@@ -18,6 +19,10 @@ __all__ = [
     "Status",
     "Timings",
 ]
+
+
+MODEL_EXAMPLE = "tintflow-cwf-4"
+"""the released weights (tests/docs/test_model_name.py)"""
 
 
 class HintReport(BaseModel):
@@ -58,7 +63,7 @@ class ColorizationDone(BaseModel):
 
     id: str = Field(examples=["colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
     created: int = Field(description="Unix time in seconds", examples=[1767225600])
-    model: str = Field(examples=["tintflow-cwf-1"])
+    model: str = Field(examples=[MODEL_EXAMPLE])
     seed: int = Field(description="the one used", examples=[7])
     noise_seed: int | None = Field(default=None, description="of variations: the one used", examples=[11])
     temperature: float = Field(description="the one used", examples=[0.8])
@@ -97,7 +102,7 @@ class LikelihoodResponse(BaseModel):
 
     id: str = Field(examples=["likelihood-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
     created: int = Field(description="Unix time in seconds", examples=[1767225600])
-    model: str = Field(examples=["tintflow-cwf-1"])
+    model: str = Field(examples=[MODEL_EXAMPLE])
     width: int = Field(description="of the photo, upright", examples=[1024])
     height: int = Field(examples=[768])
     bits_per_dim: float = Field(
@@ -118,7 +123,7 @@ class Limits(BaseModel):
 class Model(BaseModel):
     """A model that is loaded."""
 
-    id: str = Field(examples=["tintflow-cwf-1"])
+    id: str = Field(examples=[MODEL_EXAMPLE])
     object: Literal["model"] = "model"
     device: str = Field(examples=["cpu"])
     parameters: int = Field(examples=[14_000_000])

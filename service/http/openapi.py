@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from service.api.endpoints import PIXEL, Endpoint
 from service.api.formats import FORMATS
 from service.api.parameters import PointColor
+from service.api.schemas import MODEL_EXAMPLE
 from service.http.problems import Problem
 
 __all__ = ["COLORIZATION_ANSWERS", "body", "describe_schemas"]
@@ -41,7 +42,7 @@ def _without_definitions(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _multipart(endpoint: Endpoint[Any]) -> dict[str, Any]:
     schema = endpoint.parameters.model_json_schema()
-    fields = {name: _as_text(field) for name, field in schema["properties"].items()}
+    fields = {name: _as_text(field) | _prefilled(name, endpoint) for name, field in schema["properties"].items()}
     return {
         "title": endpoint.parameters.__name__,
         "description": endpoint.parameters.__doc__,
@@ -60,6 +61,11 @@ def _as_text(field: dict[str, Any]) -> dict[str, Any]:
     is_numbers = all(isinstance(each, int | float) for each in example)
     text = ",".join(map(str, example)) if is_numbers else json.dumps(example)
     return {"type": "string", "description": field["description"], "examples": [text]}
+
+
+def _prefilled(name: str, endpoint: Endpoint[Any]) -> dict[str, Any]:
+    """Return the example of a form's field, with which /docs fills it in: empty, which is as if left out."""
+    return {"examples": [endpoint.example.get(name, "")]}
 
 
 def _header(description: str, example: str) -> dict[str, Any]:
@@ -90,7 +96,7 @@ COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
             "Tintflow-Bits-Per-Dim": _header("of a zip or a bare image: of each sample", "2.91"),
             "Tintflow-Latent-Norm": _header("of a zip or a bare image: of each sample", "0.81"),
             "Tintflow-Delta-E": _header("of a zip or a bare image: of each sample's hints", "6.10 2.41"),
-            "Tintflow-Model": _header("of a zip or a bare image", "tintflow-cwf-1"),
+            "Tintflow-Model": _header("of a zip or a bare image", MODEL_EXAMPLE),
             "Tintflow-Id": _header("of a zip or a bare image", "colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"),
         },
     }

@@ -131,7 +131,11 @@ async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> 
         raise UploadTooLargeError(f"body: more than {MAX_REST_BYTES} bytes beside the files")
     files = {name: values.pop(name, None) for name in endpoint.files}
     # a file in another field is an unknown field: its name is all that matters
-    texts = {name: value if isinstance(value, str) else "" for name, value in values.items()}
+    texts = {
+        name: value if isinstance(value, str) else ""
+        for name, value in values.items()
+        if value != "" or not _may_be_left_out(name, endpoint)
+    }
     try:
         parameters = endpoint.parameters.model_validate(texts)
     except ValidationError as error:
@@ -145,6 +149,12 @@ async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> 
         elif name in endpoint.required_files:
             raise ParameterError(FieldProblem(name, MESSAGES["missing"]))
     return _checked(uploads, max_bytes), parameters
+
+
+def _may_be_left_out(name: str, endpoint: Endpoint[Any]) -> bool:
+    """Say whether a field's default is meant when the field is empty, as browsers send those not filled in."""
+    field = endpoint.parameters.model_fields.get(name)
+    return field is not None and not field.is_required()
 
 
 def _parse_json(body: bytes, endpoint: Endpoint[P], max_bytes: int) -> tuple[dict[str, bytes], P]:

@@ -30,12 +30,18 @@ class Form:
     media_type: str
     output_format: OutputFormat
 
+    @property
+    def is_image(self) -> bool:
+        """Whether the body is one bare image."""
+        return self.media_type.startswith("image/")
+
 
 def choose_form(accept: str | None, parameters: Parameters, samples: int) -> Form:
     """Choose the form that the Accept header likes best among those that the parameters leave open.
 
     An explicit `response_format` leaves only itself open: a zip, or base64, which JSON and events have. Else all forms
     are, for one coloring also the bare image, as JPEG, PNG or WebP unless `output_format` is explicit.
+    If none of these is acceptable, but a bare image is and `n` is left out, the answer is one image: a default yields.
     Raises NotAcceptableError if none is acceptable.
     """
     offers = _offers(parameters, samples)
@@ -44,6 +50,8 @@ def choose_form(accept: str | None, parameters: Parameters, samples: int) -> For
     (quality, _), best = max(liked, key=lambda each: each[0])  # of equals, max takes the first
     if quality > 0:
         return best
+    if samples > 1 and "n" in type(parameters).model_fields.keys() - parameters.model_fields_set:
+        return choose_form(accept, parameters, samples=1)
     types = ", ".join(form.media_type for form in offers)
     hint = "" if samples == 1 else "; a bare image needs n=1"
     raise NotAcceptableError(f"Accept: with these parameters the answer can be {types}{hint}")

@@ -105,6 +105,8 @@ async def colorings(endpoint: ColorEndpoint, request: Request, engine: Engine, s
             )
             options = endpoint.asked(parameters)
             form = choose_form(request.headers.get("accept"), parameters, options.samples)
+            if form.is_image and options.samples > 1:
+                options = endpoint.asked(parameters.model_copy(update={"n": 1}))
             making = pipeline.colorize(endpoint, uploads, options, form.output_format, parameters.output_compression)
             finish = _emit(making, pipeline, stream) if form.media_type == EVENTS else _collect(making, pipeline, form)
             return await _while_connected(request, finish)

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from service.api.schemas import MODEL_EXAMPLE
 from service.http import problems
 from service.http.compat.error_member import ErrorMemberRoute
 from service.http.routes import NOT_READY, EngineOf
@@ -47,7 +48,7 @@ class ModelMetadata(BaseModel):
     """What is loaded, and what goes in and comes out."""
 
     name: str = Field(default=MODEL, examples=[MODEL])
-    versions: list[str] = Field(examples=[["tintflow-cwf-1"]])
+    versions: list[str] = Field(examples=[[MODEL_EXAMPLE]])
     platform: str = Field(default="pytorch", examples=["pytorch"])
     inputs: list[TensorMetadata] = [
         TensorMetadata(name="image", datatype="BYTES", shape=[1]),

@@ -35,7 +35,7 @@ EDITS = replace(
     COLORIZATIONS,
     name="image_edit",
     parameters=parameters_of(SampleOptions, "EditParameters", EditFields, n=1),
-    example={"prompt": "colorize", "n": 1},
+    example={"prompt": "colorize", "n": 1, "seed": 7},
 )
 
 

@@ -172,6 +172,8 @@ def test_bare_image(service, grey_png) -> None:
         ("*/*", {"response_format": "zip"}, "application/zip"),
         ("application/zip", {"response_format": "zip"}, "application/zip"),
         ("image/*", {"n": 1}, "image/jpeg"),
+        ("image/*", {}, "image/jpeg"),  # a default yields
+        ("image/png", {}, "image/png"),
         ("image/png", {"n": 1}, "image/png"),
         ("image/webp", {"n": 1}, "image/webp"),
         ("image/*", {"n": 1, "output_format": "webp"}, "image/webp"),
@@ -190,12 +192,25 @@ def test_accept_decides_the_form(
     assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
 
 
+def test_a_default_n_yields_to_one_image_alone(service, grey_png) -> None:
+    one = service.post(grey_png, {"Accept": "image/jpeg"}, seed=7)
+    assert one.headers["tintflow-index"] == "0"
+    assert one.content == service.post(grey_png, {"Accept": "image/jpeg"}, seed=7, n=1).content
+    assert len(service.post(grey_png, {"Accept": "application/json, image/jpeg"}).json()["data"]) == 4
+
+
+@pytest.mark.parametrize("name", ["n", "seed", "temperature", "output_format", "response_format", "hints"])
+def test_an_empty_field_is_as_if_left_out(service, grey_png, name: str) -> None:
+    answer = service.post(grey_png, **{name: ""})
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["data"]) == 4
+
+
 @pytest.mark.parametrize(
     ("accept", "fields"),
     [
         ("text/html", {}),
         ("image/*", {"n": 4}),
-        ("image/*", {}),
         ("image/gif", {"n": 1}),
         ("image/png", {"n": 1, "output_format": "jpeg"}),
         ("application/json", {"response_format": "zip"}),

@@ -1,0 +1,45 @@
+"""/docs: "Try it out" sends a request that works, with nothing filled in but what it needs."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+FILLED = {
+    "/v1/colorizations": {"n": "1", "seed": "7"},
+    "/v1/variations": {"n": "1", "seed": "7", "index": "2"},
+    "/v1/transfers": {"n": "1", "seed": "7"},
+    "/v1/interpolations": {"seed": "7", "index": "0", "to_index": "1"},
+}
+
+
+def filled(operation: Locator) -> dict[str, str]:
+    """Return what the fields of a form hold, but for those that are empty."""
+    script = """rows => Object.fromEntries(rows.map(row => {
+      const input = row.querySelector('input:not([type=file]):not([type=checkbox]), select, textarea');
+      return [row.dataset.propertyName, input ? input.value : ''];
+    }).filter(([, value]) => value !== ''))"""
+    found: dict[str, str] = operation.locator("tr[data-property-name]").evaluate_all(script)
+    return found
+
+
+@pytest.mark.parametrize("path", FILLED)
+def test_try_it_out_fills_in_no_more_than_needed(service, open_page, photo: Path, path: str) -> None:
+    page = open_page("/docs")
+    operation = page.locator(".opblock", has=page.locator(f"[data-path='{path}']"))
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Try it out").click()
+    assert filled(operation) == FILLED[path]
+    for choose in operation.locator("input[type=file]").all():
+        choose.set_input_files(photo)
+    operation.get_by_role("button", name="Execute").click()
+    status = operation.locator(".live-responses-table .response-col_status").nth(1)
+    expect(status).to_contain_text("200")
+    expect(operation.locator(".live-responses-table")).to_contain_text("b64_json")
+    if path == "/v1/colorizations":
+        operation.locator(".response-controls select, .content-type").last.select_option("image/jpeg")
+        operation.get_by_role("button", name="Execute").click()
+        expect(operation.locator(".live-responses-table img")).to_be_visible()
+    (options, *_) = service.colorizer.options
+    assert getattr(options, "hints", ()) == ()
+    assert options.temperature is None
