@@ -1,6 +1,7 @@
 """Work on many photos: some at once, with progress; what fails is told at the end, and the others are done."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -25,7 +26,18 @@ from service.client import (
 )
 from service.errors import ServiceError
 
-__all__ = ["INTERRUPTED", "MISUSED", "RateColumn", "Work", "finish", "run_batch", "run_client"]
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "MISUSED",
+    "OF_ALL_PHOTOS",
+    "RateColumn",
+    "Work",
+    "finish",
+    "run_batch",
+    "run_client",
+    "share",
+]
 
 T = TypeVar("T")
 
@@ -53,21 +65,49 @@ class RateColumn(ProgressColumn):
         return Text(f"{60 * speed:.1f} photos/min" if speed else "", style="cyan")
 
 
-def run_client(connection: Connection, ask: Callable[[AsyncClient], Awaitable[T]]) -> T:
-    """Connect, and ask. On what a user can mend, the program ends with one line and status 2; on Ctrl-C with 130."""
+def run_client(
+    connection: Connection,
+    ask: Callable[[AsyncClient], Awaitable[T]],
+    stopped: str = "stopped; the same command goes on from here",
+    status: int = INTERRUPTED,
+) -> T:
+    """Connect, and ask. On what a user can mend, the program ends with one line and status 2.
+
+    stopped, status: what the program says, and its exit status, on Ctrl-C or SIGTERM.
+    """
 
     async def run() -> T:
         async with connection.open() as client:
             return await ask(client)
 
+    terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return asyncio.run(run())
     except (TintflowError, ModelError, ServiceError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(MISUSED) from error
     except KeyboardInterrupt as error:
-        typer.echo("stopped; the same command goes on from here", err=True)
-        raise typer.Exit(INTERRUPTED) from error
+        typer.echo(stopped, err=True)
+        raise typer.Exit(status) from error
+    finally:
+        signal.signal(signal.SIGTERM, terminate)
+
+
+async def share(photos: Sequence[Photo], work: Callable[[Photo], Awaitable[None]], at_once: int) -> None:
+    """Work on photos, some at once. An error ends all of it."""
+    waiting = iter(photos)
+
+    async def worker() -> None:
+        for photo in waiting:
+            await work(photo)
+
+    workers = [asyncio.create_task(worker()) for _ in range(at_once)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for each in workers:
+            each.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
 
 
 def run_batch(
@@ -80,10 +120,10 @@ def run_batch(
     )  # fmt: skip
 
     async def ask(client: AsyncClient) -> None:
-        waiting = iter(photos)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task(description, total=len(photos))
 
-        async def worker() -> None:
-            for photo in waiting:
+            async def work_on(photo: Photo) -> None:
                 try:
                     line = await work(client, photo)
                     if line:
@@ -94,18 +134,10 @@ def run_batch(
                     troubles.append(Trouble(str(photo.source), str(error)))
                 progress.advance(task)
 
-        workers = [asyncio.create_task(worker()) for _ in range(at_once)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for each in workers:
-                each.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            await share(photos, work_on, at_once)
 
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(description, total=len(photos))
-        if photos:
-            run_client(connection, ask)
+    if photos:
+        run_client(connection, ask)
     return troubles
 
 

@@ -10,9 +10,9 @@ from service.api.formats import FORMATS, OutputFormat
 from service.cli.metadata import Metadata, embed, read_metadata, to_profile
 from service.cli.photos import Photo, Trouble
 from service.cli.record import Entry, Made, Record, identify
-from service.client import AsyncClient, ColorizationResponse
+from service.client import AsyncClient, Coloring, ColorizationResponse
 
-__all__ = ["Asked", "Call", "Maker"]
+__all__ = ["Asked", "Call", "Maker", "as_file"]
 
 
 Call = Callable[..., Awaitable[ColorizationResponse]]
@@ -44,6 +44,18 @@ class Asked:
     def output_compression(self) -> int:
         """Their quality."""
         return int(self.fields["output_compression"])
+
+    def fields_for(self, metadata: Metadata) -> dict[str, Any]:
+        """Return the fields for a photo: pixels that are still to be converted must come without loss."""
+        return self.fields | {"output_format": "png" if metadata.converts else self.output_format}
+
+
+def as_file(coloring: Coloring, metadata: Metadata, asked: Asked) -> bytes:
+    """Return the file of a coloring, with what it keeps of its photo."""
+    data = coloring.content
+    if metadata.converts and metadata.profile:
+        data = to_profile(data, metadata.profile, asked.output_format, asked.output_compression)
+    return embed(data, asked.output_format, metadata)
 
 
 class Maker:
@@ -89,9 +101,7 @@ class Maker:
         metadata = Metadata()
         if asked.keeps_metadata:
             metadata = await asyncio.to_thread(read_metadata, photo.source, asked.keeps_gps)
-        # pixels that are still to be converted must come without loss
-        output_format = "png" if metadata.converts else asked.output_format
-        answer = await asked.call(client, photo.source, **asked.fields | {"output_format": output_format})
+        answer = await asked.call(client, photo.source, **asked.fields_for(metadata))
         entry = Entry(
             **identity,
             asked=asked.given,
@@ -120,13 +130,10 @@ class Maker:
         parts: dict[Path, Path] = {}
         try:
             for made, coloring in zip(entry.files, answer.data, strict=True):
-                data = coloring.content
-                if metadata.converts and metadata.profile:
-                    data = to_profile(data, metadata.profile, asked.output_format, asked.output_compression)
                 file = self._out / made.file
                 file.parent.mkdir(parents=True, exist_ok=True)
                 parts[file] = file.with_name(f".{file.name}.part")
-                parts[file].write_bytes(embed(data, asked.output_format, metadata))
+                parts[file].write_bytes(as_file(coloring, metadata, asked))
             self._record.add(entry)
             for file, part in parts.items():
                 part.replace(file)

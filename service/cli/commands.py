@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,15 @@ from service.cli.connection import Connection
 from service.cli.photos import Photo, find_photos
 from service.cli.record import Record
 from service.cli.sheet import write_sheets
+from service.cli.single import choose_options, find_single, make_single
+from service.cli.watching import Watcher
 from service.client import AsyncClient, LikelihoodResponse
 from service.settings import Settings
 
 __all__ = ["add_commands"]
 
 OUT = Path("out")
+WATCH_SECONDS = 2.0
 AT_ONCE = 2  # while one is on the model, the other is decoded or encoded
 
 
@@ -64,14 +68,16 @@ COMMANDS = (
         "colorize",
         """Draw colorings of photos, at their own size.
 
-        They become OUT/NAME-SEED-INDEX.jpg; folders are mirrored.
-        What is done already is skipped: after Ctrl-C the same command goes on.
-        Files that cannot be colorized are listed at the end; then the exit status is 1.
+        They become OUT/NAME-SEED-INDEX.jpg; folders are mirrored. Given one photo and the name of a file, one coloring
+        goes there; - is standard input or output.
+        Finished photos are skipped: after Ctrl-C the same command continues.
+        Files that cannot be colored are listed at the end; then the exit status is 1.
         """,
         (
+            "colorize photo.jpg colored.jpg",
             "colorize photo.jpg -n 4 -t 0.8 --seed 7",
             "colorize scans/ 'albums/**/*.tif' -o colored/ -f png --sheet",
-            "colorize photo.jpg --hint '0.31,0.62,#a03c28' --url http://localhost:8000",
+            "colorize photo.jpg --hint '0.31,0.62,#a03c28' --server http://localhost:8000",
         ),
         COLORIZATIONS,
         AsyncClient.colorizations,
@@ -90,7 +96,7 @@ COMMANDS = (
     Command(
         "transfer",
         "Give photos the colors of another.",
-        ("transfer grey.jpg --reference colour.jpg",),
+        ("transfer gray.jpg --reference color.jpg",),
         TRANSFERS,
         AsyncClient.transfers,
         _transfer_name,
@@ -108,14 +114,36 @@ COMMANDS = (
 )
 
 
+WATCH = Command(
+    "watch",
+    """Color the photos of a folder, and new ones as they appear.
+
+    They become OUT/NAME-SEED-INDEX.jpg; folders are mirrored.
+    A photo is colored once its file stays the same for --every seconds, and again if it changes.
+    Ctrl-C ends it.
+    """,
+    ("watch scans/ -n 2 -o colored/",),
+    COLORIZATIONS,
+    AsyncClient.colorizations,
+    lambda fields: f"{fields['seed']}",
+    draws="seed",
+)
+
+
 def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> None:
     """Add the commands to a command line; `load` gives the model for work in this process."""
     for command in COMMANDS:
-        _add(app, load, command)
+        _add(app, command, [_parameter("photos", o.Photos)], partial(_make, load=load, command=command))
+    _add(
+        app,
+        WATCH,
+        [_parameter("folder", o.Folder), _parameter("every", o.Every, WATCH_SECONDS)],
+        partial(_watch, load=load, command=WATCH),
+    )
 
     @app.command(rich_help_panel="Photos", epilog=_examples("likelihood photos/"))
     def likelihood(photos: o.Photos, url: o.Url = None, api_key: o.ApiKey = None, at_once: o.AtOnce = AT_ONCE) -> None:
-        """Say how plausible the photos' own colours are, in bits per dimension: smaller is likelier."""
+        """Say how plausible the photos' own colors are, in bits per dimension: smaller is likelier."""
         found, troubles = find_photos(photos, OUT)
         answers: dict[Photo, LikelihoodResponse] = {}
 
@@ -135,7 +163,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
             console.print(table)
         finish(troubles)
 
-    @app.command(rich_help_panel="Model", epilog=_examples("models --url http://localhost:8000"))
+    @app.command(rich_help_panel="Model", epilog=_examples("models --server http://localhost:8000"))
     def models(url: o.Url = None, api_key: o.ApiKey = None) -> None:
         """Show what colorizes: the released weights, or those of a server."""
         listed = run_client(Connection(url, api_key, load), AsyncClient.models)
@@ -146,25 +174,24 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
             Console().print(table)
 
 
-def _add(app: typer.Typer, load: Callable[[Settings], Colorizer], command: Command) -> None:
+def _add(app: typer.Typer, command: Command, own: list[Parameter], work: Callable[[typer.Context], None]) -> None:
     def run(context: typer.Context, **_: Any) -> None:
-        _make(context, load, command)
+        work(context)
 
-    def parameter(name: str, kind: Any, default: Any = Parameter.empty) -> Parameter:
-        return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind)
-
+    required = [each for each in own if each.default is Parameter.empty]
     signature = [
-        parameter("context", typer.Context),
-        parameter("photos", o.Photos),
+        _parameter("context", typer.Context),
+        *required,
         *o.field_options(command.endpoint),
-        parameter("out", o.Out, OUT),
-        parameter("overwrite", o.Overwrite, False),
-        parameter("strip", o.Strip, False),
-        parameter("keep_gps", o.KeepGps, False),
-        parameter("sheet", o.Sheet, False),
-        parameter("url", o.Url, None),
-        parameter("api_key", o.ApiKey, None),
-        parameter("at_once", o.AtOnce, AT_ONCE),
+        *(each for each in own if each not in required),
+        _parameter("out", o.Out, OUT),
+        _parameter("overwrite", o.Overwrite, False),
+        _parameter("strip", o.Strip, False),
+        _parameter("keep_gps", o.KeepGps, False),
+        *([] if command is WATCH else [_parameter("sheet", o.Sheet, False)]),
+        _parameter("url", o.Url, None),
+        _parameter("api_key", o.ApiKey, None),
+        _parameter("at_once", o.AtOnce, AT_ONCE),
     ]
     run.__doc__ = command.help
     run.__signature__ = Signature(signature)  # type: ignore[attr-defined]  # what typer reads, and the annotations
@@ -172,37 +199,66 @@ def _add(app: typer.Typer, load: Callable[[Settings], Colorizer], command: Comma
     app.command(command.name, rich_help_panel="Photos", epilog=_examples(*command.examples))(run)
 
 
+def _parameter(name: str, kind: Any, default: Any = Parameter.empty) -> Parameter:
+    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind)
+
+
 def _examples(*lines: str) -> str:
     return "\n\n".join(["Examples:", *(f"tintflow {line}" for line in lines)])  # typer joins single lines
 
 
 def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command: Command) -> None:
-    """Make colorings of photos."""
-    options = context.params
+    """Make colorings of photos: in a folder, or one in one file."""
+    single = find_single(context)
+    options = context.params if single is None else choose_options(context, single)
+    connection, overwrite = Connection(options["url"], options["api_key"], load), options["overwrite"]
+    if single is not None:
+        make_single(connection, single, _asked(options, command), overwrite)
+        return
     console, out = Console(), Path(options["out"])
-    fields, draws = _fields(options, command.endpoint), command.draws
-    given = {"command": context.info_name, "strip": options["strip"], "keep_gps": options["keep_gps"], **fields}
-    photos, troubles = find_photos([Path(each) for each in options["photos"]], out)
     record = Record(out)
-    if draws and draws not in fields:
-        earlier = record.seed(given, draws)
-        fields[draws] = random_seed() if earlier is None else earlier
+    photos, troubles = find_photos([Path(each) for each in options["photos"]], out)
     out.mkdir(parents=True, exist_ok=True)
-    asked = Asked(command.call, fields, given, command.file_name(fields), not options["strip"], options["keep_gps"])
-    maker = Maker(out, record, asked, options["overwrite"])
+    maker = Maker(out, record, _asked(options, command, record), overwrite)
     left, in_the_way = maker.sort_out(photos)
     if maker.entries:
         console.print(f"{len(maker.entries)} done before, {len(left)} to do")
-    connection = Connection(options["url"], options["api_key"], load)
-    failed = run_batch(connection, left, maker.make, options["at_once"], str(context.info_name), console)
+    failed = run_batch(connection, left, maker.make, options["at_once"], command.name, console)
     troubles += in_the_way + failed
     if options["sheet"]:
         entries = {photo: maker.entries[photo] for photo in photos if photo in maker.entries}
-        sheets, unwritten = write_sheets(out, entries, options["overwrite"])
+        sheets, unwritten = write_sheets(out, entries, overwrite)
         troubles += unwritten
         for sheet in sheets:
             console.print(str(sheet), highlight=False, soft_wrap=True)
     finish(troubles)
+
+
+def _watch(context: typer.Context, load: Callable[[Settings], Colorizer], command: Command) -> None:
+    """Make colorings of the photos in a folder, and of those that come."""
+    options = context.params
+    folder, out = Path(options["folder"]), Path(options["out"])
+    out.mkdir(parents=True, exist_ok=True)
+    record = Record(out)
+    maker = Maker(out, record, _asked(options, command, record), options["overwrite"])
+
+    def tell(line: str, failed: bool) -> None:
+        typer.echo(line, err=failed)
+
+    watcher = Watcher(folder, out, maker, options["at_once"], options["every"], tell)
+    typer.echo(f"watching {folder}; colorings go to {out}; Ctrl-C stops", err=True)
+    run_client(Connection(options["url"], options["api_key"], load), watcher.run, "stopped", 0)
+
+
+def _asked(options: dict[str, Any], command: Command, record: Record | None = None) -> Asked:
+    """Return what is asked of every photo; the seed, if it is not given, is that of the same work before."""
+    fields = _fields(options, command.endpoint)
+    recorded_as = "colorize" if command is WATCH else command.name  # the same work
+    given = {"command": recorded_as, "strip": options["strip"], "keep_gps": options["keep_gps"], **fields}
+    if command.draws and command.draws not in fields:
+        earlier = record.seed(given, command.draws) if record else None
+        fields[command.draws] = random_seed() if earlier is None else earlier
+    return Asked(command.call, fields, given, command.file_name(fields), not options["strip"], options["keep_gps"])
 
 
 def _fields(options: dict[str, Any], endpoint: ColorEndpoint) -> dict[str, Any]:

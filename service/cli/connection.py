@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import httpx
 import structlog
+from rich.console import Console
 
 from model.protocol import Colorizer
 from service.app import create_app
@@ -35,12 +36,17 @@ class Connection:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AsyncClient]:
         """Connect, or load the model. Raises what loading raises."""
-        if self.url:
-            async with AsyncClient(
-                self.url, api_key=self.api_key, retries=RETRIES, max_wait=MAX_WAIT_SECONDS
-            ) as client:
-                yield client
-            return
+        async with AsyncExitStack() as stack:
+            if self.url:
+                client = AsyncClient(self.url, api_key=self.api_key, retries=RETRIES, max_wait=MAX_WAIT_SECONDS)
+                yield await stack.enter_async_context(client)
+                return
+            with _told("loading the model…"):
+                client = await self._load(stack)
+            yield client
+
+    async def _load(self, stack: AsyncExitStack) -> AsyncClient:
+        """Load the model in this process, and return a client once it is warm; the stack closes both."""
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
         # nobody else asks, so that nobody is kept out or given up
         settings = Settings().model_copy(
@@ -49,12 +55,20 @@ class Connection:
         colorizer = self.load(settings)
         app = create_app(settings, lambda _: colorizer)
         transport = httpx.ASGITransport(app)
-        async with (
-            app.router.lifespan_context(app),
-            AsyncClient("http://in-process", timeout=DAY_SECONDS, transport=transport) as client,
-        ):
-            while app.state.engine.state is State.LOADING:  # it warms up
-                await asyncio.sleep(0.01)
-            if app.state.engine.state is State.FAILED:
-                raise UnavailableError("the model could not be loaded", status=503, code="load_failed")
-            yield client
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        client = await stack.enter_async_context(
+            AsyncClient("http://in-process", timeout=DAY_SECONDS, transport=transport)
+        )
+        while app.state.engine.state is State.LOADING:  # it warms up
+            await asyncio.sleep(0.01)
+        if app.state.engine.state is State.FAILED:
+            raise UnavailableError("the model could not be loaded", status=503, code="load_failed")
+        return client
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Say on a terminal what goes on, for as long as it does."""
+    console = Console(stderr=True)
+    with console.status(what) if console.is_terminal else nullcontext():
+        yield

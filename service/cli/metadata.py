@@ -5,6 +5,7 @@ import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
@@ -45,7 +46,7 @@ class Metadata:
     """whether the coloring's pixels, which are sRGB, must be brought to the profile"""
 
 
-def read_metadata(photo: Path, keep_gps: bool = False) -> Metadata:
+def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
     """Read the header of a photo: where it was taken only if told to.
 
     What is broken is left out; whether the photo decodes is for others to say.

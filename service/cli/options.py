@@ -14,6 +14,8 @@ from service.api.endpoints import COLORIZATIONS, ColorEndpoint
 __all__ = [
     "ApiKey",
     "AtOnce",
+    "Every",
+    "Folder",
     "KeepGps",
     "Out",
     "Overwrite",
@@ -37,10 +39,16 @@ FLAGS = {
 NOT_OPTIONS = {"response_format"}
 
 Photos = Annotated[
-    list[Path], typer.Argument(metavar="PHOTO", help="Files, folders (with all below them), or globs in quotes.")
+    list[Path],
+    typer.Argument(
+        metavar="PHOTO", help="Files, folders (with all below them), globs in quotes, or - (standard input)."
+    ),
 ]
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the colorings.", rich_help_panel=FILES)]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", exists=True, file_okay=False, help="A folder of photos.")]
+Every = Annotated[float, typer.Option("--every", min=0.1, help="Seconds between two looks at the folder.")]
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the colorings, or one file.", rich_help_panel=FILES)]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Make anew what is done, and replace files.", rich_help_panel=FILES)
 ]
@@ -59,9 +67,10 @@ Sheet = Annotated[bool, typer.Option("--sheet", help="Write a contact sheet, she
 Url = Annotated[
     str | None,
     typer.Option(
+        "--server",
         "--url",
         envvar="TINTFLOW_URL",
-        help="Of a running server; left out, the work is done in this process.",
+        help="URL of a running service; left out, the work is done in this process.",
         rich_help_panel=SERVER,
     ),
 ]

@@ -1,5 +1,6 @@
 """The command line: `tintflow serve`, and commands that colorize files."""
 
+from importlib.metadata import version
 from types import FrameType
 from typing import Annotated
 
@@ -25,8 +26,18 @@ __all__ = ["app"]
 app = typer.Typer(help="Colorize black-and-white photographs.", no_args_is_help=True)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tintflow {version('tintflow')}")
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Colorize black-and-white photographs."""
 
 

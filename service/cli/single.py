@@ -1,0 +1,115 @@
+"""One photo into one file, or from standard input to standard output."""
+
+import sys
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+
+from service.api.formats import FORMATS, OutputFormat
+from service.cli.batch import FAILED, MISUSED, run_client
+from service.cli.colorings import Asked, as_file
+from service.cli.connection import Connection
+from service.cli.metadata import Metadata, read_metadata
+from service.client import AsyncClient, ColorizationResponse
+
+__all__ = ["Single", "choose_options", "find_single", "make_single"]
+
+STREAM = Path("-")
+"""standard input or output"""
+SUFFIXES: dict[str, OutputFormat] = {FORMATS[name].suffix: name for name in FORMATS} | {".jpeg": "jpeg"}
+
+
+@dataclass(frozen=True)
+class Single:
+    """A photo, and the one file that its coloring goes to."""
+
+    photo: Path
+    target: Path
+
+
+def find_single(context: typer.Context) -> Single | None:
+    """Return what the command line says if it asks for one file: `in.jpg out.jpg`, `in.jpg -o out.jpg` or `-`.
+
+    Raises BadParameter where one file cannot hold what is asked for.
+    """
+    options = context.params
+    photos, out = [Path(each) for each in options["photos"]], Path(options["out"])
+    if _is_given(context, "out"):
+        if not _is_file(out):
+            return None
+        if len(photos) != 1:
+            raise typer.BadParameter("one file for several photos; give a folder", param_hint="--out")
+        return Single(photos[0], out)
+    if photos == [STREAM]:
+        return Single(STREAM, STREAM)
+    if len(photos) != 2 or not _is_file(photos[1]) or not (photos[0] == STREAM or photos[0].is_file()):
+        return None
+    if photos[1].exists() and not options["overwrite"]:  # `*.jpg` may be two photos
+        return None
+    return Single(*photos)
+
+
+def choose_options(context: typer.Context, single: Single) -> dict[str, Any]:
+    """Return the options that one file needs: n=1, and the format that its name says. Raises BadParameter."""
+    options = dict(context.params)
+    if "n" not in options:
+        raise typer.BadParameter("one file cannot hold several colorings; give a folder", param_hint="--out")
+    if options["n"] > 1 and _is_given(context, "n"):
+        raise typer.BadParameter("one file holds one coloring; give a folder, or n=1", param_hint="-n")
+    if options["sheet"]:
+        raise typer.BadParameter("a contact sheet needs a folder", param_hint="--sheet")
+    named = SUFFIXES.get(single.target.suffix.lower())
+    if named and named != options["output_format"] and _is_given(context, "output_format"):
+        raise typer.BadParameter(f"{single.target} is the name of another format", param_hint="--output-format")
+    return options | {"n": 1, "output_format": named or options["output_format"]}
+
+
+def make_single(connection: Connection, single: Single, asked: Asked, overwrite: bool) -> None:
+    """Make one coloring. The program ends with status 1 if a file is in the way, and as `run_client` ends it."""
+    target = single.target
+    if target == STREAM and sys.stdout.isatty():
+        _end("standard output is a terminal; add `> coloring.jpg` or `-o coloring.jpg`", MISUSED)
+    if target != STREAM and target.exists() and not overwrite:
+        _end(f"{target} exists; --overwrite replaces it", FAILED)
+    try:
+        photo = sys.stdin.buffer.read() if single.photo == STREAM else single.photo.read_bytes()
+    except OSError as error:
+        _end(f"{single.photo}: {error.strerror}", MISUSED)
+    metadata = read_metadata(BytesIO(photo), asked.keeps_gps) if asked.keeps_metadata else Metadata()
+
+    async def ask(client: AsyncClient) -> ColorizationResponse:
+        return await asked.call(client, photo, **asked.fields_for(metadata))
+
+    answer = run_client(connection, ask)
+    (coloring,) = answer.data
+    data = as_file(coloring, metadata, asked)
+    if target == STREAM:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        try:
+            part.write_bytes(data)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    said = f"{single.photo} → {target}   seed {answer.seed}, {coloring.bits_per_dim:.2f} bits/dim"
+    typer.echo(said, err=True)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"  # typer brings a click of its own
+
+
+def _is_file(target: Path) -> bool:
+    return target == STREAM or (target.suffix.lower() in SUFFIXES and not target.is_dir())
+
+
+def _end(line: str, status: int) -> NoReturn:
+    typer.echo(line, err=True)
+    raise typer.Exit(status)

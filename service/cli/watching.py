@@ -1,0 +1,76 @@
+"""Colors the photos of a folder as they appear."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from service.cli.batch import OF_ALL_PHOTOS, share
+from service.cli.colorings import Maker
+from service.cli.photos import Photo, find_photos
+from service.client import AsyncClient, TintflowError
+
+__all__ = ["Watcher"]
+
+State = tuple[int, int]
+"""bytes and time of the last change: a file whose state stays is complete"""
+
+
+class Watcher:
+    """Looks at a folder again and again. It holds the names of the files that are there, and some photos in work."""
+
+    def __init__(
+        self, folder: Path, out: Path, maker: Maker, at_once: int, seconds: float, tell: Callable[[str, bool], None]
+    ) -> None:
+        """seconds: between two looks. tell: takes a line, and whether it is about a failure."""
+        self._folder, self._out, self._maker = folder, out, maker
+        self._at_once, self._seconds, self._tell = at_once, seconds, tell
+        self._seen: dict[Path, State] = {}
+        self._settled: dict[Path, State] = {}
+        """done, refused or in the way: looked at again only if the file changes"""
+
+    async def run(self, client: AsyncClient) -> None:
+        """Color what is there and what comes, until cancelled. Raises what the next photo would meet, too."""
+        while True:
+            await self._work_on(client, await asyncio.to_thread(self._find_new))
+            await asyncio.sleep(self._seconds)
+
+    def _find_new(self) -> list[Photo]:
+        """Return the photos that are complete and not settled: those that did not change since the last look."""
+        photos, _ = find_photos([self._folder], self._out)
+        states = {photo.source: state for photo in photos if (state := _state(photo.source)) is not None}
+        before, self._seen = self._seen, states
+        self._settled = {path: state for path, state in self._settled.items() if states.get(path) == state}
+        complete = [
+            photo
+            for photo in photos
+            if photo.source in states
+            and before.get(photo.source) == states[photo.source]
+            and photo.source not in self._settled
+        ]
+        left, troubles = self._maker.sort_out(complete)
+        for trouble in troubles:
+            self._tell(f"{trouble.name}: {trouble.reason}", True)
+        for photo in complete:
+            if photo not in left:
+                self._settled[photo.source] = states[photo.source]
+        return left
+
+    async def _work_on(self, client: AsyncClient, photos: list[Photo]) -> None:
+        async def make(photo: Photo) -> None:
+            try:
+                self._tell(await self._maker.make(client, photo), False)
+            except OF_ALL_PHOTOS:
+                raise
+            except (TintflowError, OSError) as error:
+                self._tell(f"{photo.source}: {error}", True)
+            self._settled[photo.source] = self._seen[photo.source]
+
+        await share(photos, make, self._at_once)
+
+
+def _state(path: Path) -> State | None:
+    try:
+        status = path.stat()
+    except OSError:  # it went meanwhile
+        return None
+    return status.st_size, status.st_mtime_ns

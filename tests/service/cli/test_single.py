@@ -1,0 +1,136 @@
+"""One photo into one file, and from standard input to standard output."""
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import ExifTags, Image
+from typer.testing import CliRunner
+
+SEED = ("--seed", "7")
+COLORIZE_ON_A_SERVER = """
+import sys
+from service.cli import app
+sys.argv = ["tintflow", "colorize", "photo.png", "coloring.jpg", "--seed", "7", "--server", {url!r}]
+try:
+    app()
+except SystemExit as end:
+    assert not end.code, end.code
+heavy = {{"torch", "numba", "openvino", "safetensors"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+@pytest.fixture
+def expected(run: Callable, photo: Path) -> bytes:
+    run("colorize", photo, "-n", "1", *SEED, "-o", "folder")
+    return Path("folder/photo-7-0.jpg").read_bytes()
+
+
+def there() -> set[str]:
+    return {file.as_posix() for file in Path().rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("words", [("photo.png", "new/result.jpg"), ("photo.png", "-o", "new/result.jpg")])
+def test_a_photo_and_a_file(run: Callable, expected: bytes, words: tuple[str, ...]) -> None:
+    before = there()
+    said = run("colorize", *words, *SEED).stderr
+    assert Path("new/result.jpg").read_bytes() == expected
+    assert there() - before == {"new/result.jpg"}  # no record, no part
+    assert "photo.png → new/result.jpg" in said
+    assert "seed 7" in said
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.jpeg", "JPEG"), ("a.PNG", "PNG"), ("a.webp", "WEBP")])
+def test_the_name_says_the_format(run: Callable, photo: Path, name: str, kind: str) -> None:
+    run("colorize", photo, name)
+    with Image.open(name) as image:
+        assert (image.format, image.size) == (kind, (30, 20))
+
+
+def test_a_file_is_written_over_only_if_told(run: Callable, expected: bytes) -> None:
+    Path("result.jpg").write_bytes(b"mine")
+    said = run("colorize", "photo.png", "-o", "result.jpg", *SEED, status=1).stderr
+    assert "--overwrite" in said
+    assert Path("result.jpg").read_bytes() == b"mine"
+    run("colorize", "photo.png", "-o", "result.jpg", *SEED, "--overwrite")
+    assert Path("result.jpg").read_bytes() == expected
+    run("colorize", "photo.png", "result.jpg", *SEED, "--overwrite", "-f", "jpeg")
+    assert Path("result.jpg").read_bytes() == expected
+
+
+def test_two_photos_that_are_there_are_both_colored(run: Callable, photo: Path) -> None:
+    other = Path("other.png")
+    other.write_bytes(photo.read_bytes())
+    run("colorize", photo, other, "-n", "1", *SEED)
+    assert {"out/photo-7-0.jpg", "out/other-7-0.jpg"} <= there()
+    assert other.read_bytes() == photo.read_bytes()
+
+
+def test_standard_input_and_output(app: typer.Typer, expected: bytes) -> None:
+    photo = Path("photo.png").read_bytes()
+    for words in (["-"], ["-", "-"], ["-", "-o", "-"]):
+        result = CliRunner().invoke(app, ["colorize", *words, *SEED], input=photo)
+        assert result.exit_code == 0, result.output
+        assert result.stdout_bytes == expected
+    result = CliRunner().invoke(app, ["colorize", "photo.png", "-", *SEED, "-f", "png"])
+    with Image.open(io.BytesIO(result.stdout_bytes)) as image:
+        assert image.format == "PNG"
+    CliRunner().invoke(app, ["colorize", "-", "new.jpg", *SEED], input=photo)
+    assert Path("new.jpg").read_bytes() == expected
+
+
+def test_other_commands_too(run: Callable, photo: Path) -> None:
+    run("variations", photo, "like.png", *SEED, "--index", "1")
+    run("transfer", photo, "colored.png", "-r", photo)
+    assert {"like.png", "colored.png"} <= there()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("colorize", "photo.png", "photo.png", "-o", "a.jpg"),
+        ("colorize", "photo.png", "-o", "a.jpg", "-n", "2"),
+        ("colorize", "photo.png", "-o", "a.jpg", "-f", "png"),
+        ("colorize", "photo.png", "-o", "a.jpg", "--sheet"),
+        ("colorize", "missing.png", "-o", "a.jpg"),
+        ("interpolations", "photo.png", "-o", "a.jpg", "--seed", "7", "--index", "0", "--to-index", "1"),
+    ],
+)
+def test_what_one_file_cannot_hold_is_refused(run: Callable, photo: Path, words: tuple[str, ...]) -> None:
+    run(*words, status=2)
+    assert there() == {"photo.png"}
+
+
+def test_metadata_is_kept(run: Callable, icc_profile: Callable, pixels: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "A town"
+    profile = icc_profile("RGB ", 1.8)
+    Image.fromarray(pixels).convert("RGB").save("photo.png", exif=exif, icc_profile=profile)
+    run("colorize", "photo.png", "kept.png", *SEED)
+    run("colorize", "photo.png", "-n", "1", *SEED, "-f", "png", "-o", "folder")
+    assert Path("kept.png").read_bytes() == Path("folder/photo-7-0.png").read_bytes()
+    run("colorize", "photo.png", "stripped.png", *SEED, "--strip")
+    with Image.open("kept.png") as kept, Image.open("stripped.png") as stripped:
+        assert kept.getexif()[ExifTags.Base.ImageDescription] == "A town"
+        assert kept.info["icc_profile"] == profile
+        assert not stripped.getexif()
+
+
+def test_with_a_server_nothing_of_the_model_is_loaded(service, expected: bytes) -> None:
+    program = COLORIZE_ON_A_SERVER.format(url=str(service.client.base_url))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=dict(os.environ))  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    assert Path("coloring.jpg").read_bytes() == expected
+
+
+def test_the_model_is_announced_on_a_terminal_alone(run: Callable, photo: Path, monkeypatch) -> None:
+    assert "loading" not in run("colorize", photo, "quiet.jpg").stderr
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal
+    assert "loading the model…" in run("colorize", photo, "told.jpg").stderr

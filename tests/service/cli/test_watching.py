@@ -1,0 +1,141 @@
+"""`tintflow watch`: photos are colored as they appear."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from service.cli.colorings import Asked, Maker
+from service.cli.record import Record
+from service.cli.watching import Watcher
+from service.client import AsyncClient, ConnectionFailedError
+
+SECONDS = 0.2
+PATIENCE_SECONDS = 60
+OUT = Path("out")
+
+PROGRAM = """
+import sys, typer
+sys.path[:0] = {path!r}
+from tests_conftest import FakeColorizer
+from service.cli.commands import add_commands
+app = typer.Typer()
+add_commands(app, lambda settings: FakeColorizer())
+app(["watch", "in", "-n", "1", "--seed", "7", "--every", "0.2"])
+"""
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.02)
+
+
+def colored() -> set[str]:
+    return {file.name for file in OUT.glob("*.jpg")}
+
+
+def watch(service, during: Callable[[list[tuple[str, bool]]], Awaitable[None]]) -> None:
+    """Watch the folder `in` while something is done; it gets what the watcher tells."""
+    fields = {"n": 1, "seed": 7, "output_format": "jpeg", "output_compression": 90}
+    told: list[tuple[str, bool]] = []
+
+    async def run() -> None:
+        maker = Maker(OUT, Record(OUT), Asked(AsyncClient.colorizations, fields, fields, "7", True, False), False)
+        watcher = Watcher(Path("in"), OUT, maker, 2, SECONDS, lambda line, failed: told.append((line, failed)))
+        async with AsyncClient(str(service.client.base_url), retries=0) as client:
+            watching = asyncio.create_task(watcher.run(client))
+            doing = asyncio.create_task(during(told))
+            await asyncio.wait((watching, doing), return_when=asyncio.FIRST_COMPLETED)
+            watching.cancel()
+            await asyncio.wait((watching,))
+            if not watching.cancelled():
+                watching.result()
+            await doing
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def png(photo: Path) -> bytes:
+    Path("in").mkdir()
+    OUT.mkdir()
+    return photo.read_bytes()
+
+
+def test_photos_are_colored_as_they_appear(service, png: bytes) -> None:
+    Path("in/first.png").write_bytes(png)
+
+    async def during(told: list[tuple[str, bool]]) -> None:
+        await eventually(lambda: colored() == {"first-7-0.jpg"})
+        Path("in/sub").mkdir()
+        Path("in/sub/second.png").write_bytes(png)
+        await eventually(lambda: (OUT / "sub/second-7-0.jpg").exists())
+        await asyncio.sleep(3 * SECONDS)
+
+    watch(service, during)
+    assert len(service.colorizer.photos) == 2  # each once
+    watch(service, lambda told: asyncio.sleep(5 * SECONDS))
+    assert len(service.colorizer.photos) == 2  # nor after a new start
+
+
+def test_a_photo_that_is_still_written_is_left_alone(service, png: bytes) -> None:
+    async def during(told: list[tuple[str, bool]]) -> None:
+        with Path("in/slow.png").open("wb") as file:
+            for start in range(0, len(png), 1 + len(png) // 12):
+                file.write(png[start : start + 1 + len(png) // 12])
+                file.flush()
+                await asyncio.sleep(SECONDS / 3)
+        await eventually(lambda: colored() == {"slow-7-0.jpg"})
+        assert not [line for line, failed in told if failed]
+
+    watch(service, during)
+
+
+def test_a_bad_file_is_told_of_once_and_again_when_it_changes(service, png: bytes) -> None:
+    async def during(told: list[tuple[str, bool]]) -> None:
+        Path("in/bad.png").write_bytes(b"no image")
+        Path("in/good.png").write_bytes(png)
+        await eventually(lambda: len(told) == 2)
+        await asyncio.sleep(4 * SECONDS)
+        assert len(told) == 2
+        assert next(line for line, failed in told if failed).startswith("in/bad.png: ")
+        Path("in/bad.png").write_bytes(png)
+        await eventually(lambda: colored() == {"bad-7-0.jpg", "good-7-0.jpg"})
+
+    watch(service, during)
+
+
+def test_a_server_that_is_gone_ends_it(service, png: bytes) -> None:
+    Path("in/a.png").write_bytes(png)
+    service.client.base_url = "http://127.0.0.1:9"
+    with pytest.raises(ConnectionFailedError):
+        watch(service, lambda told: asyncio.sleep(PATIENCE_SECONDS))
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_it_cleanly(folder: Path, png: bytes, end: signal.Signals) -> None:
+    Path("tests_conftest.py").write_text((Path(__file__).parents[1] / "conftest.py").read_text())
+    Path("in/a.png").write_bytes(png)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TINTFLOW_")}
+    command = [sys.executable, "-c", PROGRAM.format(path=[str(folder)])]
+    with subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while "a-7-0.jpg" not in colored():
+            assert time.monotonic() < give_up
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(end)
+        out, told = process.communicate(timeout=PATIENCE_SECONDS)
+    assert (process.returncode, told.splitlines()[-1]) == (0, "stopped")
+    assert "in/a.png → out/a-7-0.jpg" in out
+    assert not [file for file in OUT.rglob("*") if file.name.endswith(".part")]
