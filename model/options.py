@@ -165,7 +165,7 @@ class VariationOptions(Look):
     n: Count
     seed: OriginalSeed
     index: OriginalIndex
-    strength: Annotated[ZeroToOne, Option("0 = the coloring itself, 1 = independent of it", 0.5, default=0.5)]
+    strength: Annotated[ZeroToOne, Option("0 = the coloring itself, 1 = independent of it", 0.3, default=0.3)]
     noise_seed: Annotated[Seed, Option("seed of what is new in the variations; left out = random", 11, default=RANDOM)]
     levels: Annotated[
         Annotated[tuple[Literal[8, 16, 32, 64], ...], MaxLen(4)] | None,
