@@ -133,7 +133,7 @@ WATCH = Command(
 def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> None:
     """Add the commands to a command line; `load` gives the model for work in this process."""
     for command in COMMANDS:
-        _add(app, command, [_parameter("photos", o.Photos)], partial(_make, load=load, command=command))
+        _add(app, command, [_parameter("photos", o.PhotosOrInput)], partial(_make, load=load, command=command))
     _add(
         app,
         WATCH,

@@ -20,6 +20,7 @@ __all__ = [
     "Out",
     "Overwrite",
     "Photos",
+    "PhotosOrInput",
     "Sheet",
     "Strip",
     "Url",
@@ -39,6 +40,9 @@ FLAGS = {
 NOT_OPTIONS = {"response_format"}
 
 Photos = Annotated[
+    list[Path], typer.Argument(metavar="PHOTO", help="Files, folders (with all below them), or globs in quotes.")
+]
+PhotosOrInput = Annotated[
     list[Path],
     typer.Argument(
         metavar="PHOTO", help="Files, folders (with all below them), globs in quotes, or - (standard input)."

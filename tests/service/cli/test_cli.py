@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ TINTFLOW = Path(sys.executable).with_name("tintflow")
             {"serve", "colorize", "variations", "transfer", "interpolations", "likelihood", "models", "train"},
         ),
         ("tintflow co", {"colorize"}),
+        ("tintflow w", {"watch"}),
+        ("tintflow colorize --ser", {"--server"}),
         ("tintflow colorize --te", {"--temperature"}),
         ("tintflow colorize --select ", {"first", "diverse", "likely"}),
     ],
@@ -34,6 +37,11 @@ def test_shells_complete(words: str, expected: set[str]) -> None:
     }
     done = subprocess.run([TINTFLOW], env=environment, capture_output=True, text=True, check=True)  # noqa: S603
     assert expected <= set(done.stdout.split())
+
+
+def test_the_version() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"tintflow {version('tintflow')}\n")
 
 
 @pytest.mark.parametrize(
