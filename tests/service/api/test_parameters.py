@@ -1,11 +1,14 @@
 """One definition of every option: what is made from it says the same everywhere."""
 
+import re
 from dataclasses import fields
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
+import service
 from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS, ColorEndpoint
 from service.api.formats import FORMATS, OutputFormat
 from service.api.generate import generated
@@ -18,6 +21,12 @@ ENDPOINTS = (COLORIZATIONS, VARIATIONS, TRANSFERS, INTERPOLATIONS)
 def test_generated_files_are_up_to_date() -> None:
     for path, text in generated().items():
         assert path.read_text("utf-8") == text, f"{path.name}: run python -m service.api.generate"
+
+
+def test_the_page_varies_by_the_same_default() -> None:
+    page = (Path(service.__path__[0]) / "page/index.html").read_text("utf-8")
+    (value,) = re.findall(r'<input id="strength"[^>]* value="([\d.]+)"', page)
+    assert float(value) == VARIATIONS.parameters.model_fields["strength"].default == 0.3
 
 
 def test_every_format_has_an_encoder() -> None:

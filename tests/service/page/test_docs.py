@@ -37,7 +37,7 @@ def test_try_it_out_fills_in_no_more_than_needed(service, open_page, photo: Path
     expect(status).to_contain_text("200")
     expect(operation.locator(".live-responses-table")).to_contain_text("b64_json")
     if path == "/v1/colorizations":
-        operation.locator(".response-control-media-type select").select_option("image/jpeg")
+        operation.locator(".response-control-media-type select").first.select_option("image/jpeg")
         operation.get_by_role("button", name="Execute").click()
         expect(operation.locator(".live-responses-table img")).to_be_visible()
     (options, *_) = service.colorizer.options
