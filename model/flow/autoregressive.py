@@ -1,0 +1,236 @@
+"""The coarsest level: a*b* at 8×8, one cell after another, each given the photo and all cells before it.
+
+A causal transformer turns the cells that are there into a mixture of bivariate Gaussians for the next one, and its
+conditional distribution functions turn the cell's a*b* into two Gaussian latents. So it is an exact flow, as the
+coupling levels are, but one that ties the cells of one object together.
+Source: Huang et al. 2018 (arXiv 1804.00779); Kumar et al. 2021, Colorization Transformer (arXiv 2102.04432).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
+from model.flow.head import LIGHTNESS_SIZE
+from model.flow.mixture import Mixture
+from model.flow.transformer import TransformerBlock
+
+__all__ = ["CELLS", "SIDE", "AutoregressiveConfig", "AutoregressiveLevel", "dispersed_order"]
+
+SIDE = 8
+CELLS = SIDE * SIDE
+FREQUENCIES = (1.0, 2.0, 4.0)
+"""Of the sines and cosines by which a cell's standardized a*b* are shown to the network."""
+CHROMA_LIMIT = 6.0
+"""Cells are shown clamped to this many standard deviations, which no photo reaches but a warm sample may."""
+
+
+@dataclass(frozen=True)
+class AutoregressiveConfig:
+    """Numbers of the level."""
+
+    width: int = 256
+    heads: int = 4
+    encoder_blocks: int = 3
+    decoder_blocks: int = 5
+    components: int = 8
+    dropout: float = 0.2
+    """share of h's feature channels that training hides"""
+
+    @property
+    def size(self) -> int:
+        """Side of the a*b* that the level completes."""
+        return SIDE
+
+
+def dispersed_order(side: int = SIDE) -> Tensor:
+    """Return the cells' indices in dispersed-dot order, in which every prefix covers the photo evenly.
+
+    Source: Bayer 1973, An optimum method for two-level rendition of continuous-tone pictures.
+    """
+    ranks = torch.zeros(1, 1, dtype=torch.long)
+    while len(ranks) < side:
+        top = torch.cat((4 * ranks, 4 * ranks + 2), 1)
+        ranks = torch.cat((top, torch.cat((4 * ranks + 3, 4 * ranks + 1), 1)))
+    return ranks.flatten().argsort()
+
+
+class AutoregressiveLevel(nn.Module):
+    """Maps (B, 2, 8, 8) standardized a*b* to latents (B, 128), given the photo.
+
+    Latents lie cell by cell in dispersed-dot order: z_a, z_b of the first cell, then of the second.
+    """
+
+    mean: Tensor
+    std: Tensor
+    order: Tensor
+    mask: Tensor
+    data_shape = (2, SIDE, SIDE)
+    dims = 2 * CELLS
+
+    def __init__(self, config: AutoregressiveConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.register_buffer("mean", torch.zeros(2, 1, 1))
+        self.register_buffer("std", torch.ones(2, 1, 1))
+        self.register_buffer("order", dispersed_order(), persistent=False)
+        self.register_buffer("mask", torch.full((CELLS, CELLS), -1e4).triu(1), persistent=False)
+
+        self.projections = nn.ModuleDict()
+        for name, (size, channels) in FEATURE_CHANNELS.items():
+            self.projections[name] = nn.Linear(channels * max(size // SIDE, 1) ** 2, width, bias=False)
+        self.patch = LIGHTNESS_SIZE // 2 // SIDE
+        self.lightness = nn.Linear(self.patch**2, width)
+        self.places = nn.Parameter(0.02 * torch.randn(CELLS, width))
+        self.encoder = nn.ModuleList(TransformerBlock(width, config.heads) for _ in range(config.encoder_blocks))
+        self.encoder_norm = nn.LayerNorm(width)
+
+        self.chroma = nn.Linear(2 + 4 * len(FREQUENCIES), width)
+        self.before = nn.Linear(width, width)
+        self.next = nn.Linear(width, width)
+        self.start = nn.Parameter(torch.zeros(width))
+        self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, width))
+        self.decoder = nn.ModuleList(TransformerBlock(width, config.heads) for _ in range(config.decoder_blocks))
+        self.decoder_norm = nn.LayerNorm(width)
+        self.output = nn.Linear(width, 6 * config.components)
+        self._start_output()
+
+    def photo_condition(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
+        """Compute what depends on the lightness alone, once per photo: (B, 64, width), cells row by row.
+
+        features: of h. lightness: (B, 1, 128, 128), L* in [0, 100].
+        """
+        small = F.avg_pool2d(lightness / 50 - 1, 2)
+        h = self.lightness(F.pixel_unshuffle(small, self.patch).flatten(2).mT) + self.places
+        for name, projection in self.projections.items():
+            feature = getattr(features, name)
+            if feature.dim() == 2:
+                h = h + projection(F.dropout(feature, self.config.dropout, self.training))[:, None]
+                continue
+            feature = F.dropout2d(feature, self.config.dropout, self.training)
+            h = h + projection(F.pixel_unshuffle(feature, feature.shape[-1] // SIDE).flatten(2).mT)
+        for block in self.encoder:
+            h = block(h)
+        return self.encoder_norm(h)
+
+    def mixtures(self, x: Tensor, photo: Tensor, order: Tensor | None = None) -> Mixture:
+        """Return every cell's mixture given the cells before it, all at once.
+
+        x: (B, 64, 2) standardized a*b* of the cells in order. photo: of `photo_condition`. order: (64,) or (B, 64),
+        which cell comes when; dispersed-dot order where it is left out.
+        """
+        order = self._orders(order, len(photo))
+        places = self.decoder_places[order]
+        cells = photo.gather(1, order[..., None].expand(-1, -1, photo.shape[-1])).expand(len(x), -1, -1)
+        before = self._token(x, cells, places)
+        start = self.start.to(before.dtype).expand(len(x), 1, -1)
+        h = torch.cat((start, before[:, :-1]), 1) + self.next(cells) + places
+        for block in self.decoder:
+            h = block(h, self.mask)
+        return self._mixture(h)
+
+    def log_prob(self, x: Tensor, photo: Tensor, order: Tensor | None = None) -> Tensor:
+        """Log-density of standardized cells in any order: (B, 64) in nats, without the log-det of the standardization.
+
+        x: (B, 2, 8, 8) level data; see `mixtures` for the others.
+        """
+        cells = self._cells(x, self._orders(order, len(x)))
+        return self.mixtures(cells, photo, order).log_prob(cells)
+
+    def forward(self, x: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
+        """x: (B, 2, 8, 8). Returns the latent (B, 128) and the log-det."""
+        cells = self._cells(x, self._orders(None, len(x)))
+        z, log_det = self.mixtures(cells, photo).double().forward(cells.double())
+        return z.flatten(1).to(x.dtype), log_det.sum(1).to(x.dtype) - self._log_scale()
+
+    def inverse(self, z: Tensor, photo: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+        """z: (N, 128). Returns (N, 2, 8, 8) and the log-det of the inverse, of every cell's mixture at a temperature.
+
+        photo: of N photos, or of one. The log-det is that of the map that was run; at temperature 1 it is the inverse
+        of `forward`.
+        """
+        return self.draw(z, photo, temperature)[:2]
+
+    def draw(
+        self, z: Tensor, photo: Tensor, temperature: float = 1.0, hints: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Invert latents at a temperature, with some cells given; also return log p of the result.
+
+        hints: (2, 8, 8) level data of the cells that are given, NaN elsewhere; these come first, and the others are
+        drawn given them, from latents of their own. Returns (N, 2, 8, 8), the log-det of the inverse (N,), and
+        (N,) the log-density of the model itself (temperature 1), in the order that was run.
+        """
+        order, given = self._hinted_order(hints)
+        rows = len(z)
+        places = self.decoder_places[order]
+        cells = photo[:, order]
+        upcoming = self.next(cells) + places
+        ranks = self.order.argsort()
+        latents = z.view(rows, CELLS, 2)[:, ranks[order]].double()
+        caches = [block.new_cache(rows, CELLS, upcoming) for block in self.decoder]
+        x = upcoming.new_zeros(rows, CELLS, 2)
+        log_det, log_prob = latents.new_zeros(rows), latents.new_zeros(rows)
+        before = self.start.expand(rows, 1, -1)
+        for i in range(CELLS):
+            h = before + upcoming[:, i : i + 1]
+            for block, cache in zip(self.decoder, caches, strict=True):
+                h = block.step(h, cache, i)
+            mixture = self._mixture(h[:, 0]).double()
+            if given is not None and i < len(given):
+                value = given[i].expand(rows, -1).double()
+            else:
+                value, part = mixture.tempered(temperature).inverse(latents[:, i])
+                log_det = log_det + part
+            x[:, i] = value
+            log_prob = log_prob + mixture.log_prob(value)
+            before = self._token(x[:, i : i + 1], cells[:, i : i + 1], places[i : i + 1])
+        data = x.new_empty(rows, CELLS, 2)
+        data[:, order] = x
+        data = data.mT.unflatten(2, (SIDE, SIDE)) * self.std + self.mean
+        scale = self._log_scale()
+        return data, (log_det + scale).to(z.dtype), (log_prob - scale).to(z.dtype)
+
+    def standardize(self, x: Tensor) -> Tensor:
+        """Bring level data to what the network sees."""
+        return (x - self.mean) / self.std
+
+    def _hinted_order(self, hints: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        if hints is None:
+            return self.order, None
+        cells = self.standardize(hints).flatten(1).mT
+        hinted = cells.isfinite().all(1)[self.order]
+        order = torch.cat((self.order[hinted], self.order[~hinted]))
+        return order, cells[self.order[hinted]]
+
+    def _token(self, x: Tensor, cells: Tensor, places: Tensor) -> Tensor:
+        """What a cell says to those after it: its a*b*, its condition, its place."""
+        seen = x.clamp(-CHROMA_LIMIT, CHROMA_LIMIT)
+        waves = [wave(f * seen) for f in FREQUENCIES for wave in (torch.sin, torch.cos)]
+        return self.chroma(torch.cat((seen, *waves), -1).to(self.start.dtype)) + self.before(cells) + places
+
+    def _mixture(self, h: Tensor) -> Mixture:
+        return Mixture.from_output(self.output(self.decoder_norm(h).to(self.output.weight.dtype)))
+
+    def _cells(self, x: Tensor, order: Tensor) -> Tensor:
+        cells = self.standardize(x).flatten(2).mT
+        return cells.gather(1, order[..., None].expand(len(cells), -1, 2))
+
+    def _orders(self, order: Tensor | None, rows: int) -> Tensor:
+        order = self.order if order is None else order
+        return order.expand(rows, -1) if order.dim() == 1 else order
+
+    def _log_scale(self) -> Tensor:
+        return CELLS * self.std.log().sum()
+
+    def _start_output(self) -> None:
+        """Let the components start apart, small and equally heavy."""
+        nn.init.normal_(self.output.weight, std=0.01)
+        with torch.no_grad():
+            bias = self.output.bias.view(6, self.config.components)
+            bias.zero_()
+            bias[1:3] = 0.7 * torch.randn(2, self.config.components)
+            bias[3:5] = math.log(0.5)

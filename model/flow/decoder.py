@@ -1,0 +1,99 @@
+"""The decoder of the condition: from h's coarse features down to every size at which details are drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
+from model.flow.head import LIGHTNESS_SIZE, ResidualBlock
+
+__all__ = ["Decoder", "DecoderConfig"]
+
+SKIPS = {16: "at_16", 32: "at_32"}
+"""Features of h that join on the way down."""
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """Numbers of the decoder."""
+
+    widths: tuple[int, ...] = (192, 160, 96, 48)
+    """channels at 8², 16², 32², 64²"""
+    stem_widths: tuple[int, ...] = (64, 48, 24)
+    """channels of what is seen of the lightness itself at 16², 32², 64²"""
+    blocks: tuple[int, ...] = (1, 2, 1, 1)
+    """residual blocks at each size"""
+    dropout: float = 0.1
+    """share of h's feature channels that training hides"""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sides of the maps that come out."""
+        return tuple(8 << i for i in range(len(self.widths)))
+
+
+class Decoder(nn.Module):
+    """A U-Net's second half: meaning comes from h's coarse features, edges from the lightness, once per photo.
+
+    Source: Ronneberger et al. 2015, U-Net (arXiv 1505.04597).
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        first, rest = config.widths[0], config.widths[1:]
+        self.whole = nn.Linear(FEATURE_CHANNELS["at_1"][1], first, bias=False)
+        self.coarsest = nn.Conv2d(FEATURE_CHANNELS["at_8"][1], first, 1)
+        self.stem = nn.ModuleList()
+        finer = 4 * (LIGHTNESS_SIZE // 128)
+        for width in reversed(config.stem_widths):
+            self.stem.append(nn.Conv2d(finer, width, 3, padding=1))
+            finer = 4 * width
+        self.down = nn.ModuleList(
+            nn.Conv2d(wide, narrow, 1) for wide, narrow in zip(config.widths, rest, strict=False)
+        )
+        self.skips = nn.ModuleDict()
+        for size, width in zip(config.sizes[1:], rest, strict=True):
+            if size in SKIPS:
+                self.skips[str(size)] = nn.Conv2d(FEATURE_CHANNELS[SKIPS[size]][1], width, 1, bias=False)
+        self.edges = nn.ModuleList(
+            nn.Conv2d(stem, width, 1, bias=False) for stem, width in zip(config.stem_widths, rest, strict=True)
+        )
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
+            for width, count in zip(config.widths, config.blocks, strict=True)
+        )
+
+    def forward(self, features: ConditionFeatures, lightness: Tensor) -> list[Tensor]:
+        """Return maps of 16², 32² and 64², (B, width, S, S) each, coarse to fine.
+
+        features: of h, standardized. lightness: (B, 1, 128, 128), L* in [0, 100].
+        """
+        seen = self._stem(lightness)
+        h = self.coarsest(self._hide(features.at_8))
+        h = h + self.whole(F.dropout(features.at_1, self.config.dropout, self.training))[:, :, None, None]
+        h = self.blocks[0](h)
+        maps = []
+        for i, size in enumerate(self.config.sizes[1:]):
+            h = F.interpolate(self.down[i](h), scale_factor=2, mode="bilinear", align_corners=False)
+            h = h + self.edges[i](seen[i])
+            if str(size) in self.skips:
+                h = h + self.skips[str(size)](self._hide(getattr(features, SKIPS[size])))
+            h = self.blocks[i + 1](h)
+            maps.append(h)
+        return maps
+
+    def _stem(self, lightness: Tensor) -> Sequence[Tensor]:
+        """See the lightness at 64², 32², 16²; return the maps coarse to fine."""
+        h = lightness / 50 - 1
+        maps: list[Tensor] = []
+        for conv in self.stem:
+            h = F.relu(conv(F.pixel_unshuffle(h, 2)))
+            maps.insert(0, h)
+        return maps
+
+    def _hide(self, feature: Tensor) -> Tensor:
+        return F.dropout2d(feature, self.config.dropout, self.training)

@@ -1,0 +1,130 @@
+"""A finer level of the conditional wavelet flow: the Haar details that lead from one size of a*b* to the next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.flow.affine import ConditionalAffine
+from model.flow.coupling import AffineCoupling, ConvSubnet
+from model.flow.haar import HaarDownsampling
+from model.flow.head import ResidualBlock
+from model.flow.mixing import OrthogonalMixing
+from model.flow.propagation import TAPS, propagate
+
+__all__ = ["DetailCondition", "DetailConfig", "DetailLevel"]
+
+CHANNELS = 6
+"""Three Haar details of a* and b*."""
+COARSER_LIMIT = 6.0
+"""A level sees coarser a*b* clamped to this many standard deviations, which no photo reaches but a sample may."""
+
+
+@dataclass(frozen=True)
+class DetailConfig:
+    """Numbers of one level."""
+
+    size: int
+    """side of the a*b* that the level completes: 16, 32 or 64"""
+    condition_width: int
+    """channels of the decoder's map of that size"""
+    blocks: int
+    """coupling blocks"""
+    width: int
+    """channels of their subnets"""
+    joint_blocks: int = 1
+    """residual blocks that see the decoder's map and the coarser a*b*: once per sample"""
+
+
+class DetailCondition(NamedTuple):
+    """What the layers of a level need of the condition."""
+
+    prediction: Tensor
+    """(B, 6, size/2, size/2): details of the propagated coarser a*b*"""
+    first: Tensor
+    """(B, 12, size/2, size/2), of the conditional affine layer where data enter"""
+    shares: tuple[Tensor, ...]
+    """(B, width, size/2, size/2) for each coupling block"""
+    last: Tensor
+    """(B, 2·dims), of the conditional affine layer where latents leave"""
+
+    def of_first(self, count: int) -> "DetailCondition":
+        """Return the condition of a batch's first photos."""
+        shares = tuple(share[:count] for share in self.shares)
+        return DetailCondition(self.prediction[:count], self.first[:count], shares, self.last[:count])
+
+
+class DetailLevel(nn.Module):
+    """Conditional flow of the Haar details, (B, 6, size/2, size/2), to latents (B, dims).
+
+    The coarser a*b* are propagated along what the decoder sees of the photo; what the details differ from those of the
+    propagated map goes through a conditional affine, coupling blocks with orthogonal mixing, and another affine.
+    """
+
+    std: Tensor
+
+    def __init__(self, config: DetailConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.config = config
+        grid = config.size // 2
+        self.data_shape = (CHANNELS, grid, grid)
+        self.dims = CHANNELS * grid**2
+        self.register_buffer("std", torch.ones(CHANNELS, 1, 1))
+        self.haar = HaarDownsampling()
+        self.affine = ConditionalAffine()
+        width = config.condition_width
+        self.coarser = nn.Conv2d(4, width, 3, padding=1)
+        self.joint = nn.Sequential(*(ResidualBlock(width) for _ in range(config.joint_blocks)))
+        self.logits = nn.Conv2d(width, TAPS**2, 1)
+        self.shares = nn.Conv2d(4 * width, config.blocks * config.width, 1)
+        self.ends = nn.Conv2d(4 * width, 2 * 2 * CHANNELS, 1)
+        nn.init.zeros_(self.ends.weight)
+        nn.init.zeros_(cast(Tensor, self.ends.bias))
+        couplings = [AffineCoupling(CHANNELS, ConvSubnet, config.width) for _ in range(config.blocks)]
+        mixings = [OrthogonalMixing(CHANNELS, generator) for _ in range(config.blocks)]
+        self.couplings = cast(Sequence[AffineCoupling], nn.ModuleList(couplings))
+        self.mixings = cast(Sequence[OrthogonalMixing], nn.ModuleList(mixings))
+
+    def sample_condition(self, photo: Tensor, coarser: Tensor) -> DetailCondition:
+        """Compute what every layer needs of the condition.
+
+        photo: (B, condition_width, size, size), the decoder's map. coarser: (B, 2, size/2, size/2) standardized a*b*.
+        """
+        seen = coarser.clamp(-COARSER_LIMIT, COARSER_LIMIT)
+        nearest = F.interpolate(seen, scale_factor=2, mode="nearest")
+        smooth = F.interpolate(seen, scale_factor=2, mode="bilinear", align_corners=False)
+        h = F.relu(self.joint(photo + self.coarser(torch.cat((nearest, smooth), 1))))
+        prediction = self.haar(propagate(coarser, self.logits(h)))[0][:, 2:]
+        packed = F.pixel_unshuffle(h, 2)
+        first, last = self.ends(packed).chunk(2, 1)
+        shares = self.shares(packed).chunk(self.config.blocks, 1)
+        return DetailCondition(prediction, first, shares, last.flatten(1))
+
+    def forward(self, x: Tensor, condition: DetailCondition) -> tuple[Tensor, Tensor]:
+        """x: (B, *data_shape). Returns the latent (B, dims) and the log-det."""
+        log_det = x.new_zeros(x.shape[0]) - self._log_scale()
+        x, part = self.affine((x - condition.prediction) / self.std, condition.first)
+        log_det = log_det + part
+        for coupling, mixing, share in zip(self.couplings, self.mixings, condition.shares, strict=True):
+            x, part = coupling(x, share)
+            x, _ = mixing(x)
+            log_det = log_det + part
+        x, part = self.affine(x.flatten(1), condition.last)
+        return x, log_det + part
+
+    def inverse(self, z: Tensor, condition: DetailCondition) -> tuple[Tensor, Tensor]:
+        """z: (B, dims). Returns (B, *data_shape) and the log-det of the inverse."""
+        x, log_det = self.affine.inverse(z, condition.last)
+        x = x.view(-1, *self.data_shape)
+        for coupling, mixing, share in reversed(list(zip(self.couplings, self.mixings, condition.shares, strict=True))):
+            x, _ = mixing.inverse(x)
+            x, part = coupling.inverse(x, share)
+            log_det = log_det + part
+        x, part = self.affine.inverse(x, condition.first)
+        return x * self.std + condition.prediction, log_det + part + self._log_scale()
+
+    def _log_scale(self) -> Tensor:
+        return self.std.log().sum() * (self.dims // CHANNELS)

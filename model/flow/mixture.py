@@ -1,0 +1,149 @@
+"""Mixtures of bivariate Gaussians, and the exact map between a draw of one and two Gaussian latents."""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["Mixture"]
+
+BISECTIONS = 60
+"""Halvings of the bracket of a quantile: to 1e-16 of its width."""
+SCALE_LIMITS = (-4.5, 2.0)
+"""Smallest and largest log-scale of a component."""
+CORRELATION_LIMIT = 0.98
+NUCLEUS_EXPONENT = 0.5
+"""At temperature T < 1 a mixture keeps its heaviest components, up to a share T^NUCLEUS_EXPONENT of the weight."""
+
+
+class Mixture(NamedTuple):
+    """p(a, b) = Σₖ wₖ·N(a, b; μₖ, Σₖ) for each of a batch of cells; K components in the last dimension."""
+
+    log_weights: Tensor
+    """(…, K), normalized"""
+    means: Tensor
+    """(…, 2, K)"""
+    log_scales: Tensor
+    """(…, 2, K): log of the standard deviations"""
+    correlations: Tensor
+    """(…, K) in (−1, 1)"""
+
+    @classmethod
+    def from_output(cls, output: Tensor) -> "Mixture":
+        """Read the parameters from a network's output, (…, 6·K)."""
+        parts = output.unflatten(-1, (6, -1))
+        return cls(
+            F.log_softmax(parts[..., 0, :], -1),
+            parts[..., 1:3, :],
+            parts[..., 3:5, :].clamp(*SCALE_LIMITS),
+            CORRELATION_LIMIT * torch.tanh(parts[..., 5, :]),
+        )
+
+    def double(self) -> "Mixture":
+        """Return the same in float64, for distribution functions and their inverses."""
+        return Mixture(*(part.double() for part in self))
+
+    def tempered(self, temperature: float) -> "Mixture":
+        """Return the mixture at a temperature T: itself at 1, a point at the heaviest component's mean at 0.
+
+        Scales are multiplied by T. Below 1 the lightest components go, as long as the others hold a share √T of the
+        weight; the heaviest always stays. Weights are not sharpened otherwise: between the modes nothing lives, and
+        fewer modes are calmer than smaller ones.
+        """
+        if temperature == 1:
+            return self
+        log_weights = self.log_weights
+        if temperature < 1:
+            order = log_weights.argsort(-1, descending=True)
+            sorted_weights = log_weights.gather(-1, order).exp()
+            before = sorted_weights.cumsum(-1) - sorted_weights
+            dropped = before >= temperature**NUCLEUS_EXPONENT
+            dropped[..., 0] = False
+            dropped = torch.zeros_like(dropped).scatter(-1, order, dropped)
+            log_weights = F.log_softmax(log_weights.masked_fill(dropped, -math.inf), -1)
+        scale = math.log(max(temperature, 1e-6))
+        return self._replace(log_weights=log_weights, log_scales=self.log_scales + scale)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density of (…, 2), (…) in nats."""
+        return self._joint(x).logsumexp(-1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (…, 2) to Gaussian latents: z_a = Φ⁻¹(F(a)), z_b = Φ⁻¹(F(b | a)).
+
+        Returns z (…, 2) and log |det ∂z/∂x| (…). Call it in float64: tails are exact to |z| of some 30 there.
+        Source: Huang et al. 2018, Neural Autoregressive Flows (arXiv 1804.00779); Ho et al. 2019, Flow++ (1902.00275).
+        """
+        first = self._first()
+        z_a = first.latent(x[..., 0])
+        z_b = self._second(x[..., 0]).latent(x[..., 1])
+        z = torch.stack((z_a, z_b), -1)
+        return z, self.log_prob(x) + 0.5 * z.square().sum(-1) + math.log(2 * math.pi)
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Map Gaussian latents (…, 2) to what they stand for; returns x (…, 2) and log |det ∂x/∂z| (…)."""
+        a = self._first().quantile(z[..., 0])
+        b = self._second(a).quantile(z[..., 1])
+        x = torch.stack((a, b), -1)
+        return x, -(self.log_prob(x) + 0.5 * z.square().sum(-1) + math.log(2 * math.pi))
+
+    def _joint(self, x: Tensor) -> Tensor:
+        """Log of wₖ·N(x; μₖ, Σₖ): (…, K)."""
+        u = (x[..., None] - self.means) * torch.exp(-self.log_scales)
+        a, b = u[..., 0, :], u[..., 1, :]
+        rest = 1 - self.correlations.square()
+        square = (a.square() - 2 * self.correlations * a * b + b.square()) / rest
+        log_scale = self.log_scales.sum(-2) + 0.5 * torch.log(rest)
+        return self.log_weights - 0.5 * square - log_scale - math.log(2 * math.pi)
+
+    def _first(self) -> "_Marginal":
+        return _Marginal(self.log_weights, self.means[..., 0, :], self.log_scales[..., 0, :].exp())
+
+    def _second(self, a: Tensor) -> "_Marginal":
+        """p(b | a): every component's weight becomes its share of p(a)."""
+        mean_a, mean_b = self.means.unbind(-2)
+        log_a, log_b = self.log_scales.unbind(-2)
+        u = (a[..., None] - mean_a) * torch.exp(-log_a)
+        log_weights = F.log_softmax(self.log_weights - 0.5 * u.square() - log_a, -1)
+        scale_b = log_b.exp()
+        return _Marginal(
+            log_weights,
+            mean_b + self.correlations * scale_b * u,
+            scale_b * (1 - self.correlations.square()).sqrt(),
+        )
+
+
+class _Marginal(NamedTuple):
+    """A mixture of Gaussians on a line, (…, K) each."""
+
+    log_weights: Tensor
+    means: Tensor
+    scales: Tensor
+
+    def latent(self, x: Tensor) -> Tensor:
+        """Φ⁻¹(F(x)), computed in the smaller tail, so that it is exact in both."""
+        u = (x[..., None] - self.means) / self.scales
+        below = (self.log_weights + torch.special.log_ndtr(u)).logsumexp(-1)
+        above = (self.log_weights + torch.special.log_ndtr(-u)).logsumexp(-1)
+        lower = below < above
+        z = torch.special.ndtri(torch.where(lower, below, above).exp())
+        return torch.where(lower, z, -z)
+
+    def quantile(self, z: Tensor) -> Tensor:
+        """F⁻¹(Φ(z)), by bisection: it lies between the least and the largest of the components' own quantiles."""
+        quantiles = self.means + self.scales * z[..., None]
+        live = self.log_weights > -math.inf
+        low = quantiles.masked_fill(~live, math.inf).amin(-1)
+        high = quantiles.masked_fill(~live, -math.inf).amax(-1)
+        lower = z < 0
+        side = torch.where(lower, 1.0, -1.0).to(z)
+        target = torch.special.log_ndtr(-z.abs())
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            u = (middle[..., None] - self.means) / self.scales
+            tail = (self.log_weights + torch.special.log_ndtr(side[..., None] * u)).logsumexp(-1)
+            left = (tail < target) == lower  # the quantile lies to the right of the middle
+            low, high = torch.where(left, middle, low), torch.where(left, high, middle)
+        return (low + high) / 2
