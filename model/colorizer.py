@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.device import choose_device, device_memory
-from model.drawing.hints import match_hints
+from model.drawing.hints import match_hints, mend_hints
 from model.drawing.latents import latent_norms
-from model.drawing.passes import Condition, Passes
+from model.drawing.passes import Condition, Decoded, Passes
 from model.drawing.plans import Chosen, Planner, own_chroma
 from model.drawing.timer import Timer
 from model.flow.checkpoint import Checkpoint, load_checkpoint
@@ -28,6 +28,7 @@ from model.protocol import (
     Drawn,
     DrawTask,
     Finished,
+    Hint,
     InterpolationOptions,
     LevelLikelihood,
     Likelihood,
@@ -111,9 +112,14 @@ class CinnColorizer:
             conditions = self._passes.condition([task.photo.lightness for task in tasks])
             timer.stop("condition")
             chosen = [plan(condition) for plan, condition in zip(plans, conditions, strict=True)]
-            samples = self._passes.sample(conditions, [each.latents for each in chosen])
+            coarsest, fine = [each.coarsest for each in chosen], [each.fine for each in chosen]
+            decoded = self._passes.add_details(conditions, coarsest, fine)
+            decoded = [
+                self._mend(task.photo, each.hints, condition, samples) if each.hints else samples
+                for task, each, condition, samples in zip(tasks, chosen, conditions, decoded, strict=True)
+            ]
             timer.stop("sample")
-        return [_drawn(each, *sampled, timer.seconds) for each, sampled in zip(chosen, samples, strict=True)]
+        return [_drawn(each, samples, timer.seconds) for each, samples in zip(chosen, decoded, strict=True)]
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
         """Say how plausible the own colours of several photos are; see `model.protocol.Colorizer`."""
@@ -122,7 +128,7 @@ class CinnColorizer:
             conditions = self._passes.condition([photo.lightness for photo in photos])
             timer.stop("condition")
             encoded = [
-                self._passes.encode(own_chroma(photo), condition)
+                self._passes.encode(_as_batch(own_chroma(photo)), condition)
                 for photo, condition in zip(photos, conditions, strict=True)
             ]
             timer.stop("likelihood")
@@ -132,10 +138,6 @@ class CinnColorizer:
         """Bring samples to the photo's own size, a few at a time; see `model.protocol.Colorizer`."""
         return self._scaler.finish(photo, drawn, look)
 
-    def draw(self, options: SampleOptions, temperature: float) -> list[Tensor]:
-        """Draw the latents that the options name, every candidate's, (N, dim) of each level, on the CPU."""
-        return self._planner.draw(options, temperature)
-
     def condition(self, lightness: NDArray[np.float32]) -> Condition:
         """Compute all that depends on the photo alone, from (H, W) L* in [0, 100]."""
         with self._passes.running():
@@ -144,16 +146,19 @@ class CinnColorizer:
     def sample(
         self, condition: Condition, latents: Sequence[Tensor]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Decode latents to (N, 2, 64, 64) a*b* and (N,) bits per dimension. Raises NonFiniteError."""
+        """Decode latents at temperature 1 to (N, 2, 64, 64) a*b* and (N,) bits per dimension. Raises NonFiniteError."""
         with self._passes.running():
-            return self._passes.sample([condition], [latents])[0]
+            ones = torch.ones(len(latents[0]))
+            coarsest = self._passes.draw_coarsest([condition], [latents[0]], [ones], [None])
+            (decoded,) = self._passes.add_details([condition], coarsest, [latents[1:]])
+        return decoded.chroma, decoded.bits_per_dim
 
     def encode(self, photo: Photo) -> LogProb:
         """Encode a photo's own colours, given its own lightness; latents on the CPU. Raises NonFiniteError."""
         small = self.shrink(photo, with_chroma=True)
         with self._passes.running():
             (condition,) = self._passes.condition([small.lightness])
-            return self._passes.encode(own_chroma(small), condition)
+            return self._passes.encode(_as_batch(own_chroma(small)), condition)
 
     def _colorize(self, photo: Photo, options: Options, reference: Photo | None = None) -> Colorings:
         lightness = photo_to_lightness(photo)
@@ -173,24 +178,32 @@ class CinnColorizer:
             hints=match_hints(images, drawn.hints) if drawn.hints else (),
         )
 
+    def _mend(
+        self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded
+    ) -> Decoded:
+        """Correct samples at the points of hints; their likelihood and latents become those of the corrected a*b*."""
+        chroma = mend_hints(samples.chroma, photo.lightness, hints)
+        encoded = self._passes.encode(chroma, condition)
+        bits_per_dim = -encoded.log_prob.double().sum(1) / (np.log(2) * sum(self.cinn.dims))
+        return Decoded(chroma, bits_per_dim.numpy(), encoded.latents)
+
     def _likelihood(self, encoded: LogProb, seconds: dict[str, float]) -> Likelihood:
         bits = (-encoded.log_prob[0].double() / np.log(2)).tolist()
         levels = tuple(
-            LevelLikelihood(level.size, dims, level_bits / dims, float(latent_norms([z])))
-            for level, dims, level_bits, z in zip(
-                self.cinn.config.levels, self.cinn.dims, bits, encoded.latents, strict=True
+            LevelLikelihood(size, dims, level_bits / dims, float(latent_norms([z])))
+            for size, dims, level_bits, z in zip(
+                self.cinn.config.sizes, self.cinn.dims, bits, encoded.latents, strict=True
             )
         )
         return Likelihood(sum(bits) / sum(self.cinn.dims), levels, dict(seconds))
 
 
-def _drawn(
-    chosen: Chosen, chroma: NDArray[np.float32], bits_per_dim: NDArray[np.float64], seconds: dict[str, float]
-) -> Drawn:
-    order = np.argsort(bits_per_dim, kind="stable") if chosen.ranked else np.arange(len(chroma))
-    norms = latent_norms(chosen.latents).numpy()
+def _drawn(chosen: Chosen, samples: Decoded, seconds: dict[str, float]) -> Drawn:
+    bits_per_dim = samples.bits_per_dim
+    order = np.argsort(bits_per_dim, kind="stable") if chosen.ranked else np.arange(len(bits_per_dim))
+    norms = latent_norms(samples.latents).numpy()
     return Drawn(
-        chroma=chroma[order],
+        chroma=samples.chroma[order],
         indices=tuple(chosen.indices[i] for i in order),
         bits_per_dim=tuple(bits_per_dim[order].tolist()),
         latent_norms=tuple(norms[order].tolist()),
@@ -198,3 +211,8 @@ def _drawn(
         timings=dict(seconds),
         hints=chosen.hints,
     )
+
+
+def _as_batch(chroma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(64, 64, 2) a*b* to (1, 2, 64, 64)."""
+    return np.ascontiguousarray(chroma.transpose(2, 0, 1)[None])

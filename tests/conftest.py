@@ -10,9 +10,12 @@ import pytest
 import torch
 
 from model.flow.checkpoint import Checkpoint, save_checkpoint
+from model.flow.autoregressive import AutoregressiveConfig
 from model.flow.cinn import Cinn, CinnConfig
 from model.flow.condition import FEATURE_CHANNELS
-from model.flow.level import LevelConfig
+from model.flow.critic import CriticConfig
+from model.flow.decoder import DecoderConfig
+from model.flow.detail_level import DetailConfig
 from training.features import DONE
 
 # One thread, here and in the processes that tests start: the networks are too small to share, and on a busy machine
@@ -27,10 +30,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 MADE_UP_PHOTOS = 40
 
 TINY = CinnConfig(
-    levels=(
-        LevelConfig(8, blocks=2, width=6, head_width=8, head_blocks=1, joint_blocks=0, dense_blocks=1, dense_width=8),
-        *(LevelConfig(size, blocks=2, width=6, head_width=8, head_blocks=1, joint_blocks=1) for size in (16, 32, 64)),
-    )
+    coarsest=AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=1, components=3),
+    decoder=DecoderConfig(widths=(8, 8, 8, 8), stem_widths=(4, 4, 4), blocks=(1, 1, 1, 1)),
+    details=tuple(DetailConfig(size, condition_width=8, blocks=2, width=6) for size in (16, 32, 64)),
+    critic=CriticConfig(width=16, heads=2, blocks=1),
 )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from model.errors import InputError
 
 __all__ = [
+    "deviations_at",
     "draw_latents",
     "interpolate_latents",
     "latent_norms",
@@ -26,24 +27,30 @@ MIN_ANGLE = 1e-3
 
 
 def draw_latents(
-    dims: Sequence[int], exponents: Sequence[float], seed: int, indices: Sequence[int], temperature: float
+    dims: Sequence[int], deviations: Sequence[float], seed: int, indices: Sequence[int], attempt: int = 0
 ) -> list[Tensor]:
     """Draw the latents of the given samples, one float32 tensor (N, dim) for each level, coarse to fine.
 
-    Level l has standard deviation temperature^exponents[l], so that below 1 an exponent above 1 cools a level first;
-    at temperatures above 1 all levels are warmed alike.
-    Sample i depends on (seed, i, temperature) alone, on every device. Raises InputError out of range.
+    deviations: standard deviation of each level. attempt: which of the tries for each sample. Sample i depends on (seed,
+    i, attempt) alone, on every device. Raises InputError for a seed out of range.
+    """
+    if not 0 <= seed < 2**32:
+        raise InputError("seed", "0 to 2³² − 1", seed)
+    generators = [_generator(seed, index, attempt) for index in indices]
+    return [
+        deviation * torch.stack([torch.randn(dim, generator=generator) for generator in generators])
+        for dim, deviation in zip(dims, deviations, strict=True)
+    ]
+
+
+def deviations_at(temperature: float, exponents: Sequence[float]) -> list[float]:
+    """Return each level's standard deviation at a temperature: temperature^γ, so that a γ above 1 cools a level first.
+
+    Above 1 all levels are warmed alike. Raises InputError for a temperature out of range.
     """
     if not 0 <= temperature <= MAX_TEMPERATURE:  # also refuses NaN
         raise InputError("temperature", f"0 to {MAX_TEMPERATURE}", temperature)
-    if not 0 <= seed < 2**32:
-        raise InputError("seed", "0 to 2³² − 1", seed)
-    generators = [_generator(seed, index) for index in indices]
-    return [
-        _deviation(temperature, exponent)
-        * torch.stack([torch.randn(dim, generator=generator) for generator in generators])
-        for dim, exponent in zip(dims, exponents, strict=True)
-    ]
+    return [float(temperature if temperature > 1 else temperature**exponent) for exponent in exponents]
 
 
 def temperature_of_norm(dims: Sequence[int], exponents: Sequence[float], norm: float) -> float:
@@ -118,11 +125,8 @@ def _interpolate(a: Tensor, b: Tensor, t: Tensor, spherical: bool) -> Tensor:
     return torch.where(t == 0, a, torch.where(t == 1, b, between))
 
 
-def _deviation(temperature: float, exponent: float) -> float:
-    return float(temperature if temperature > 1 else temperature**exponent)
-
-
-def _generator(seed: int, index: int) -> torch.Generator:
+def _generator(seed: int, index: int, attempt: int) -> torch.Generator:
     # SeedSequence spreads nearby seeds and indices over the whole range.
-    state = int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
+    entropy = (seed, index, attempt) if attempt else (seed, index)
+    state = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
     return torch.Generator().manual_seed(state % 2**63)

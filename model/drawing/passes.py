@@ -1,31 +1,33 @@
 """Passes through the network that several photos share.
 
-A chunk always has as many samples as any other: where there are fewer, it is filled up. Another number may take other
+A chunk always has as many rows as any other: where there are fewer, it is filled up. Another number may take other
 kernels, whose last bits differ; in chunks of one size a sample is the same to the bit, whatever is drawn beside it.
 On a CPU, chunks run side by side with one thread each, which is faster than several threads for one small pass, and
 gives the same bits on any number of cores.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from model.device import THREADS
 from model.drawing.recording import RecordedPasses
 from model.errors import NonFiniteError, OutOfMemoryError
-from model.flow.cinn import Cinn, LogProb, Samples
+from model.flow.cinn import Cinn, LogProb
 
-__all__ = ["Condition", "Passes"]
+__all__ = ["Condition", "Decoded", "Passes"]
 
 SAMPLES = {"cpu": 2, "cuda": 16}
-"""Samples of a chunk, until memory runs out."""
+"""Samples of a chunk of the finer levels, until memory runs out."""
+DRAWS = {"cpu": 32, "cuda": 256}
+"""Draws of a chunk of the coarsest level: its 64 small steps take little longer for many rows than for few."""
 PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
 CPU_MEMORY_ERROR = "can't allocate memory"
@@ -34,13 +36,24 @@ Condition = list[Tensor]
 """All that depends on the photo alone: (1, …) for each level."""
 
 
+class Decoded(NamedTuple):
+    """Samples of one photo at the network's size."""
+
+    chroma: NDArray[np.float32]
+    """(N, 2, 64, 64) a*b*"""
+    bits_per_dim: NDArray[np.float64]
+    """(N,)"""
+    latents: list[Tensor]
+    """(N, dim) of each level, on the CPU: those that give the samples at temperature 1"""
+
+
 class Passes:
     """The network on its device, numpy arrays and latents on the CPU in and out."""
 
     def __init__(self, cinn: Cinn, device: str) -> None:
         self.cinn = cinn
         self.device = device
-        self._samples, self._photos = SAMPLES[device], PHOTOS[device]
+        self._samples, self._draws, self._photos = SAMPLES[device], DRAWS[device], PHOTOS[device]
 
     @cached_property
     def _network(self) -> Cinn | RecordedPasses:
@@ -54,63 +67,100 @@ class Passes:
 
     def condition(self, lightness: Sequence[NDArray[np.float32]]) -> list[Condition]:
         """Compute the condition of each photo, from (256, 256) L* in [0, 100]."""
-        chunk = self._photos
-        parts = [np.stack(lightness[start : start + chunk]) for start in range(0, len(lightness), chunk)]
-        found = self._threads.map(partial(self._condition_chunk, self._network), parts)
-        return [condition for conditions in found for condition in conditions]
+        network = self._network
+        photos = torch.from_numpy(np.stack(lightness))[:, None]
 
-    def sample(
-        self, conditions: Sequence[Condition], latents: Sequence[Sequence[Tensor]]
-    ) -> list[tuple[NDArray[np.float32], NDArray[np.float64]]]:
-        """Decode the latents of each photo, (N, dim) for each level, each photo with an N of its own.
+        def compute(part: Tensor) -> list[Tensor]:
+            return network.condition(part)
 
-        Returns (N, 2, 64, 64) a*b* and (N,) bits per dimension of each. Raises NonFiniteError.
+        levels = self._in_chunks(compute, self._photos, photos)
+        return [[level[i : i + 1] for level in levels] for i in range(len(lightness))]
+
+    def draw_coarsest(
+        self,
+        conditions: Sequence[Condition],
+        latents: Sequence[Tensor],
+        temperatures: Sequence[Tensor],
+        given: Sequence[Tensor | None],
+    ) -> list[Tensor]:
+        """Decode the coarsest level of each photo: (N, 2, 8, 8) a*b*, each photo with an N of its own.
+
+        latents: (N, 128). temperatures: (N,). given: (N, 2, 8, 8) a*b* of the cells that are given, NaN elsewhere.
+        Raises NonFiniteError.
         """
-        numbers = [len(levels[0]) for levels in latents]
-        owners = [photo for photo, n in enumerate(numbers) for _ in range(n)]
-        chunk = self._samples
-        missing = -len(owners) % chunk
-        owners += [0] * missing
-        filled = [F.pad(torch.cat(level), (0, 0, 0, missing)) for level in zip(*latents, strict=True)]
-        starts = range(0, len(owners), chunk)
-        parts = list(
-            self._threads.map(
-                partial(self._sample_chunk, self._network),
-                ([conditions[photo] for photo in owners[start : start + chunk]] for start in starts),
-                ([z[start : start + chunk] for z in filled] for start in starts),
+        numbers = [len(z) for z in latents]
+        unknown = [torch.full((n, 2, 8, 8), torch.nan) if g is None else g for n, g in zip(numbers, given, strict=True)]
+        rows = (self._rows(conditions, numbers, 0), torch.cat(list(latents)), torch.cat(list(temperatures)))
+
+        def draw(condition: Tensor, z: Tensor, temperature: Tensor, known: Tensor) -> list[Tensor]:
+            return [self.cinn.draw_coarsest(condition, z, temperature, known)]
+
+        (drawn,) = self._in_chunks(draw, self._draws, *rows, torch.cat(unknown))
+        if not bool(drawn.isfinite().all()):
+            raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
+        return list(drawn.cpu().split(numbers))
+
+    def criticize(self, conditions: Sequence[Condition], coarsest: Sequence[Tensor]) -> list[Tensor]:
+        """Return the critic's log-odds of each photo's draws: (N,) of (N, 2, 8, 8) a*b*."""
+        numbers = [len(x) for x in coarsest]
+
+        def criticize(condition: Tensor, x: Tensor) -> list[Tensor]:
+            return [self.cinn.criticize(condition, x)]
+
+        rows = self._rows(conditions, numbers, 0)
+        (odds,) = self._in_chunks(criticize, self._draws, rows, torch.cat(list(coarsest)))
+        return list(odds.cpu().split(numbers))
+
+    def add_details(
+        self, conditions: Sequence[Condition], coarsest: Sequence[Tensor], latents: Sequence[Sequence[Tensor]]
+    ) -> list[Decoded]:
+        """Complete each photo's draws by the finer levels.
+
+        coarsest: (N, 2, 8, 8) a*b*. latents: (N, dim) of each finer level. Raises NonFiniteError.
+        """
+        network = self._network
+        numbers = [len(x) for x in coarsest]
+        levels = range(len(self.cinn.dims))
+        condition = [self._rows(conditions, numbers, level) for level in levels]
+        fine = [torch.cat(level) for level in zip(*latents, strict=True)]
+
+        def add(x: Tensor, *rest: Tensor) -> list[Tensor]:
+            return list(network.add_details(list(rest[: len(levels)]), x, list(rest[len(levels) :])))
+
+        chroma, log_prob, latent = self._in_chunks(add, self._samples, torch.cat(list(coarsest)), *condition, *fine)
+        bits_per_dim = -log_prob.double().sum(1) / (np.log(2) * sum(self.cinn.dims))
+        results = [
+            Decoded(c.cpu().float().numpy(), b.cpu().numpy(), [z.cpu(), *each])
+            for c, b, z, each in zip(
+                chroma.split(numbers), bits_per_dim.split(numbers), latent.split(numbers), latents, strict=True
             )
-        )
-        chroma = torch.cat([part.chroma for part in parts]).float().cpu().numpy()
-        log_prob = torch.cat([part.log_prob for part in parts]).double().sum(1).cpu().numpy()
-        bits_per_dim = -log_prob / (np.log(2) * chroma[0].size)
-        ends = np.cumsum(numbers)
-        results = [(chroma[end - n : end], bits_per_dim[end - n : end]) for n, end in zip(numbers, ends, strict=True)]
+        ]
         for found in results:
-            if not all(np.isfinite(each).all() for each in found):
+            if not all(np.isfinite(each).all() for each in found[:2]):
                 raise NonFiniteError("the flow returned a*b* that are not finite numbers")
         return results
 
     def encode(self, chroma: NDArray[np.float32], condition: Condition) -> LogProb:
-        """Encode (64, 64, 2) a*b*; latents on the CPU. Raises NonFiniteError."""
-        batch = torch.from_numpy(chroma).permute(2, 0, 1)[None].to(self.device)
-        encoded = self.cinn.log_prob(batch, condition)
+        """Encode (N, 2, 64, 64) a*b*; latents on the CPU. Raises NonFiniteError."""
+        encoded = self.cinn.log_prob(torch.from_numpy(chroma).to(self.device), condition)
         if not all(bool(part.isfinite().all()) for part in (encoded.log_prob, *encoded.latents)):
             raise NonFiniteError("the flow returned latents that are not finite numbers")
         return LogProb(encoded.log_prob.cpu(), [z.cpu() for z in encoded.latents])
 
-    @torch.no_grad()
-    def _condition_chunk(self, network: Cinn | RecordedPasses, photos: NDArray[np.float32]) -> list[Condition]:
-        missing = self._photos - len(photos)
-        filled = np.concatenate((photos, np.zeros((missing, *photos.shape[1:]), np.float32)))
-        levels = network.condition(torch.from_numpy(filled)[:, None].to(self.device))
-        return [[level[i : i + 1] for level in levels] for i in range(len(photos))]
+    def _rows(self, conditions: Sequence[Condition], numbers: Sequence[int], level: int) -> Tensor:
+        """Return a level's condition once for each row."""
+        parts = [condition[level].expand(n, *[-1] * (condition[level].dim() - 1)) for condition, n in zip(conditions, numbers, strict=True)]
+        return torch.cat(parts)
 
     @torch.no_grad()
-    def _sample_chunk(
-        self, network: Cinn | RecordedPasses, conditions: Sequence[Condition], latents: Sequence[Tensor]
-    ) -> Samples:
-        condition = [torch.cat(level) for level in zip(*conditions, strict=True)]
-        return network.sample(condition, [z.to(self.device) for z in latents])
+    def _in_chunks(self, function: Callable[..., Sequence[Tensor]], size: int, *rows: Tensor) -> list[Tensor]:
+        """Call a function with chunks of equal size, side by side; return its results, one row for each row given."""
+        count = len(rows[0])
+        missing = -count % size
+        filled = [torch.cat((part, part[:1].expand(missing, *part.shape[1:]))) if missing else part for part in rows]
+        chunks = [[part[start : start + size].to(self.device) for part in filled] for start in range(0, count, size)]
+        results = list(self._threads.map(lambda chunk: _without_gradients(function, chunk), chunks))
+        return [torch.cat(parts)[:count] for parts in zip(*results, strict=True)]
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -124,9 +174,16 @@ class Passes:
         except (RuntimeError, MemoryError) as error:  # torch's own out-of-memory error is a RuntimeError
             if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and CPU_MEMORY_ERROR not in str(error):
                 raise
-            self._samples, self._photos = max(1, self._samples // 2), max(1, self._photos // 2)
+            self._samples, self._draws, self._photos = (
+                max(1, size // 2) for size in (self._samples, self._draws, self._photos)
+            )
             self.__dict__.pop("_network", None)  # recorded for the size before
             if self.device == "cuda":
                 torch.cuda.empty_cache()
             reason = f"{error}".strip().rpartition("\n")[2]  # a recorded pass tells at length where it was
             raise OutOfMemoryError(f"{self.device} has no memory left: {reason}") from error
+
+
+def _without_gradients(function: Callable[..., Sequence[Tensor]], chunk: Sequence[Tensor]) -> Sequence[Tensor]:
+    with torch.no_grad():  # which holds for a thread alone
+        return function(*chunk)

@@ -1,4 +1,7 @@
-"""From what a task asks for to the latents that are decoded for it."""
+"""From what a task asks for to the samples that are drawn for it.
+
+A plan draws the coarsest level of its samples; the finer levels of several plans then share passes.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.drawing.hints import follow_hints
+from model.drawing.hints import check_hints, given_cells
 from model.drawing.latents import (
+    deviations_at,
     draw_latents,
     interpolate_latents,
     mix_latents,
@@ -32,21 +36,26 @@ from model.protocol import (
     VariationOptions,
 )
 
-__all__ = ["MAX_CANDIDATES", "Chosen", "Planner", "own_chroma"]
+__all__ = ["MAX_CANDIDATES", "TRIES", "Chosen", "Planner", "own_chroma"]
 
 MAX_CANDIDATES = 64
 MAX_STEPS = 16
-COARSE_SIZE = 8
-"""Diverse candidates are told apart by their a*b* at this size: finer levels change colours little and cost most."""
+TRIES = 8
+"""Draws of the coarsest level for each sample below temperature 1, of which the critic chooses one.
+
+At 1 and above there is one: samples then have the model's own distribution, exactly.
+"""
 COPIED_SIZE = 16
 """Latents of the levels up to this size are copied from a reference, where no weights are given."""
 
 
 class Chosen(NamedTuple):
-    """What to decode, and what the answer says of it."""
+    """What to complete by the finer levels, and what the answer says of it."""
 
-    latents: list[Tensor]
-    """(N, dim) of each level, on the CPU"""
+    coarsest: Tensor
+    """(N, 2, 8, 8) a*b*, on the CPU"""
+    fine: list[Tensor]
+    """(N, dim) of each finer level, on the CPU"""
     indices: Sequence[int]
     temperature: float
     hints: tuple[Hint, ...] = ()
@@ -54,137 +63,225 @@ class Chosen(NamedTuple):
     """the likeliest first"""
 
 
+class Drawing(NamedTuple):
+    """How the latents of one task are drawn and decoded."""
+
+    temperature: float
+    deviations: Sequence[float]
+    """of each level's latents"""
+    decoding: float
+    """the temperature of the coarsest level's mixtures"""
+    norm: float | None
+    given: Tensor | None = None
+    """(2, 8, 8) a*b* of hinted cells, NaN elsewhere"""
+
+    @property
+    def tries(self) -> int:
+        """Draws for each sample."""
+        return TRIES if 0 < self.decoding < 1 else 1
+
+
+class Latents(NamedTuple):
+    """Latents of N samples, and the temperature at which the coarsest level decodes them."""
+
+    levels: list[Tensor]
+    """(N, dim) of each level, coarse to fine, on the CPU"""
+    decoding: Tensor
+    """(N,)"""
+
+
 Plan = Callable[[Condition], Chosen]
 """What is left to do once the photo's condition is known."""
 
 
 class Planner:
-    """Checks and draws all that a task's options name before the network runs for it."""
+    """Checks all that a task's options name before the network runs for it."""
 
     def __init__(self, checkpoint: Checkpoint, passes: Passes) -> None:
         self._checkpoint = checkpoint
         self._passes = passes
-        self._sizes = [level.size for level in checkpoint.cinn.config.levels]
+        self._sizes = list(checkpoint.cinn.config.sizes)
         self._dims = checkpoint.cinn.dims
 
     def plan(self, task: DrawTask) -> Plan:
-        """Raise InputError for an option out of range, else draw what needs no network."""
+        """Raise InputError for an option out of range, else return what is left to do."""
         options = task.options
         if isinstance(options, SampleOptions):
             return self._samples(task.photo, options)
         if isinstance(options, VariationOptions):
-            chosen = self._variations(options)
-            return lambda condition: chosen
+            return self._variations(options)
         if isinstance(options, TransferOptions):
             return self._transfer(task.reference, options)
         return self._interpolation(task.reference, options)
-
-    def draw(self, options: SampleOptions, temperature: float) -> list[Tensor]:
-        """Draw the latents that the options name, every candidate's, (N, dim) of each level."""
-        many = options.n if options.candidates is None or options.select == "first" else options.candidates
-        return self._draw(options.seed, _numbers(options.offset, many), temperature, options.latent_norm)
 
     def _samples(self, photo: SmallPhoto, options: SampleOptions) -> Plan:
         candidates = options.n if options.candidates is None else options.candidates
         _check("n", options.n, 1, MAX_CANDIDATES)
         _check("candidates", candidates, options.n, MAX_CANDIDATES)
         _check("offset", options.offset, 0, MAX_CANDIDATES - candidates)
-        temperature = self._temperature(options.temperature, options.latent_norm)
-        drawn = self.draw(options, temperature)
+        drawing = self._drawing(options.temperature, options.latent_norm)
+        if options.hints:
+            check_hints(options.hints)
+            drawing = drawing._replace(given=given_cells(photo.lightness, options.hints))
+        many = options.n if options.select == "first" else candidates
+        numbers = _numbers(options.offset, many)
+        first = self._first(options.seed, numbers, drawing)
 
         def choose(condition: Condition) -> Chosen:
-            indices = self._select(condition, drawn, options)
-            latents = [z[indices] for z in drawn]
-            if options.hints:
-                small = torch.from_numpy(photo.lightness).to(self._passes.device)
-                latents = follow_hints(self._passes.cinn, condition, latents, small, options.hints)
-            numbers = [options.offset + i for i in indices]
-            return Chosen(latents, numbers, temperature, options.hints, options.rank == "likelihood")
+            latents, coarsest = self._best(condition, first, options.seed, numbers, drawing)
+            fine = latents[1:]
+            indices = self._select(condition, coarsest, fine, options)
+            return Chosen(
+                coarsest[indices],
+                [z[indices] for z in fine],
+                [numbers[i] for i in indices],
+                drawing.temperature,
+                options.hints,
+                options.rank == "likelihood",
+            )
 
         return choose
 
-    def _select(self, condition: Condition, latents: list[Tensor], options: SampleOptions) -> list[int]:
-        if len(latents[0]) == options.n:
+    def _select(
+        self, condition: Condition, coarsest: Tensor, fine: Sequence[Tensor], options: SampleOptions
+    ) -> list[int]:
+        if len(coarsest) == options.n:
             return list(range(options.n))
         if options.select == "likely":
-            ((_, bits_per_dim),) = self._passes.sample([condition], [latents])
-            return select_likely(bits_per_dim, options.n)
-        coarse = [z for z, size in zip(latents, self._sizes, strict=True) if size <= COARSE_SIZE]
-        # none of these is shown
-        chroma = self._passes.cinn.sample(condition, [z.to(self._passes.device) for z in coarse]).chroma
-        return select_diverse(chroma.float().cpu().numpy(), options.n)
+            (decoded,) = self._passes.add_details([condition], [coarsest], [fine])
+            return select_likely(decoded.bits_per_dim, options.n)
+        return select_diverse(coarsest.numpy(), options.n)  # finer levels change colors little
 
-    def _variations(self, options: VariationOptions) -> Chosen:
+    def _variations(self, options: VariationOptions) -> Plan:
         _check("n", options.n, 1, MAX_CANDIDATES)
         _check("strength", options.strength, 0, 1)
         _check("offset", options.offset, 0, MAX_CANDIDATES - options.n)
         moved = self._sizes if options.levels is None else options.levels
         if not set(moved) <= set(self._sizes):
             raise InputError("levels", f"sizes among {self._sizes}", moved)
-        temperature = self._temperature(options.temperature, options.latent_norm)
-        origin = self._recall(options.origin, temperature, options.latent_norm)
+        drawing = self._drawing(options.temperature, options.latent_norm)
         numbers = _numbers(options.offset, options.n)
-        noise = self._draw(options.noise_seed, numbers, temperature, options.latent_norm)
+        recall = self._recall(options.origin, drawing)
+        noise = self._first(options.noise_seed, numbers, drawing)
         kept = (1 - options.strength**2) ** 0.5
-        latents = mix_latents(origin, noise, [kept if size in moved else 1.0 for size in self._sizes])
-        if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
-            latents = rescale_latents(latents, options.latent_norm)
-        return Chosen(latents, numbers, temperature)
+
+        def choose(condition: Condition) -> Chosen:
+            best, _ = self._best(condition, noise, options.noise_seed, numbers, drawing)
+            weights = [kept if size in moved else 1.0 for size in self._sizes]
+            latents = mix_latents(recall(condition), best, weights)
+            if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
+                latents = rescale_latents(latents, options.latent_norm)
+            return self._decode(condition, _at(latents, drawing.decoding), numbers, drawing)
+
+        return choose
 
     def _transfer(self, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
         _check("n", options.n, 1, MAX_CANDIDATES)
         _check("offset", options.offset, 0, MAX_CANDIDATES - options.n)
         if reference is None:
             raise InputError("reference", "a photo", None)
-        temperature = self._temperature(options.temperature, None)
+        drawing = self._drawing(options.temperature, None)
         weights = options.weights
         if weights is None:
             weights = tuple(float(size <= COPIED_SIZE) for size in self._sizes)
         numbers = _numbers(options.offset, options.n)
-        noise = self._draw(options.seed, numbers, temperature, None)
-        return lambda condition: Chosen(mix_latents(self._latents_of(reference), noise, weights), numbers, temperature)
-
-    def _interpolation(self, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
-        _check("steps", options.steps, 2, MAX_STEPS)
-        temperature = self._temperature(options.temperature, options.latent_norm)
-        start = self._recall(options.start, temperature, options.latent_norm)
-        if options.end is not None and reference is None:
-            end = partial(self._recall, options.end, temperature, options.latent_norm)
-        elif options.end is None and reference is not None:
-            end = partial(self._latents_of, reference)
-        else:
-            raise InputError("reference", "an index of the end or a reference, not both", "both or neither")
-        positions = np.linspace(0, 1, options.steps).tolist()
+        noise = self._first(options.seed, numbers, drawing)
+        mix_latents(noise, noise, weights)  # raises for weights out of range
+        # A photo's own latents are those of temperature 1.
+        decoding = 1.0 if weights[0] > 0 else drawing.decoding
 
         def choose(condition: Condition) -> Chosen:
-            latents = interpolate_latents(start, end(), positions, options.path == "spherical")
-            return Chosen(latents, range(options.steps), temperature)
+            best, _ = self._best(condition, noise, options.seed, numbers, drawing)
+            latents = mix_latents(self._latents_of(reference), best, weights)
+            return self._decode(condition, _at(latents, decoding), numbers, drawing)
 
         return choose
 
+    def _interpolation(self, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
+        _check("steps", options.steps, 2, MAX_STEPS)
+        drawing = self._drawing(options.temperature, options.latent_norm)
+        start = self._recall(options.start, drawing)
+        last = drawing.decoding
+        if options.end is not None and reference is None:
+            end = self._recall(options.end, drawing)
+        elif options.end is None and reference is not None:
+            end, last = partial(self._latents_of_reference, reference), 1.0
+        else:
+            raise InputError("to_index and reference", "exactly one of them", "both or neither")
+        positions = np.linspace(0, 1, options.steps).tolist()
+
+        def choose(condition: Condition) -> Chosen:
+            spherical = options.path == "spherical"
+            latents = interpolate_latents(start(condition), end(condition), positions, spherical)
+            decoding = torch.lerp(torch.tensor(drawing.decoding), torch.tensor(last), torch.tensor(positions))
+            return self._decode(condition, Latents(latents, decoding), range(options.steps), drawing)
+
+        return choose
+
+    def _decode(self, condition: Condition, latents: Latents, numbers: Sequence[int], drawing: Drawing) -> Chosen:
+        (coarsest,) = self._passes.draw_coarsest([condition], [latents.levels[0]], [latents.decoding], [None])
+        return Chosen(coarsest, latents.levels[1:], numbers, drawing.temperature)
+
+    def _first(self, seed: int, indices: Sequence[int], drawing: Drawing) -> list[Tensor]:
+        """Draw each sample's latents, those of its first try."""
+        latents = draw_latents(self._dims, drawing.deviations, seed, indices)
+        return latents if drawing.norm is None else rescale_latents(latents, drawing.norm)
+
+    def _best(
+        self, condition: Condition, first: list[Tensor], seed: int, indices: Sequence[int], drawing: Drawing
+    ) -> tuple[list[Tensor], Tensor]:
+        """Return each sample's latents with the coarsest of its best try, and the a*b* that these decode to.
+
+        first: of `_first`. The critic chooses, sample by sample, so that none depends on the others.
+        """
+        tries = drawing.tries
+        more = [
+            draw_latents(self._dims[:1], drawing.deviations[:1], seed, indices, attempt)[0]
+            for attempt in range(1, tries)
+        ]
+        z = torch.stack([first[0], *more], 1).flatten(0, 1)
+        given = None if drawing.given is None else drawing.given.expand(len(z), -1, -1, -1)
+        decoding = torch.full((len(z),), drawing.decoding)
+        (drawn,) = self._passes.draw_coarsest([condition], [z], [decoding], [given])
+        if tries == 1:
+            return first, drawn
+        (odds,) = self._passes.criticize([condition], [drawn])
+        best = odds.view(-1, tries).argmax(1) + torch.arange(len(indices)) * tries
+        return [z[best], *first[1:]], drawn[best]
+
     def _latents_of(self, reference: SmallPhoto) -> list[Tensor]:
         (condition,) = self._passes.condition([reference.lightness])
-        return self._passes.encode(own_chroma(reference), condition).latents
+        return self._passes.encode(own_chroma(reference).transpose(2, 0, 1)[None].copy(), condition).latents
 
-    def _temperature(self, given: float | None, norm: float | None) -> float:
+    def _latents_of_reference(self, reference: SmallPhoto, condition: Condition) -> list[Tensor]:
+        """Encode a reference, whatever photo its latents are for."""
+        return self._latents_of(reference)
+
+    def _drawing(self, temperature: float | None, norm: float | None) -> Drawing:
+        exponents = self._checkpoint.temperature_exponents
         if norm is not None:
-            return temperature_of_norm(self._dims, self._checkpoint.temperature_exponents, norm)
-        return self._checkpoint.temperature if given is None else given
+            equal = temperature_of_norm(self._dims, exponents, norm)
+            return Drawing(equal, deviations_at(equal, exponents), 1.0, norm)
+        chosen = self._checkpoint.temperature if temperature is None else temperature
+        # The coarsest level is tempered where it is decoded, not in its latents.
+        return Drawing(chosen, [1.0, *deviations_at(chosen, exponents)[1:]], chosen, None)
 
-    def _draw(self, seed: int, indices: Sequence[int], temperature: float, norm: float | None) -> list[Tensor]:
-        latents = draw_latents(self._dims, self._checkpoint.temperature_exponents, seed, indices, temperature)
-        return latents if norm is None else rescale_latents(latents, norm)
-
-    def _recall(self, name: LatentName, temperature: float, norm: float | None) -> list[Tensor]:
+    def _recall(self, name: LatentName, drawing: Drawing) -> Callable[[Condition], list[Tensor]]:
+        """Return what gives the latents of a sample that was drawn."""
         _check("index", name.index, 0, MAX_CANDIDATES - 1)
-        return self._draw(name.seed, [name.index], temperature, norm)
+        first = self._first(name.seed, [name.index], drawing)
+        return lambda condition: self._best(condition, first, name.seed, [name.index], drawing)[0]
 
 
 def own_chroma(photo: SmallPhoto) -> NDArray[np.float32]:
-    """Return a photo's own a*b*. Raises InputError if they were not asked for."""
+    """Return a photo's own a*b*, (64, 64, 2). Raises InputError if they were not asked for."""
     if photo.chroma is None:
         raise InputError("photo", "its chroma too", "its lightness alone")
     return photo.chroma
+
+
+def _at(latents: list[Tensor], temperature: float) -> Latents:
+    return Latents(latents, torch.full((len(latents[0]),), temperature))
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

@@ -20,27 +20,28 @@ WARM_UPS = 2
 
 
 class RecordedPasses:
-    """`Cinn.condition` and `Cinn.sample` for batches of one size; may be called by several threads.
+    """`Cinn.condition` and `Cinn.add_details` for batches of one size; may be called by several threads.
 
     The cINN's parameters must not need gradients, and must not change any more.
     """
 
     def __init__(self, cinn: Cinn, samples: int) -> None:
-        """samples: of every call to `sample`."""
+        """samples: of every call to `add_details`."""
         device = cinn.chroma_mean.device
         lightness = torch.full((1, 1, LIGHTNESS_SIZE, LIGHTNESS_SIZE), 50.0, device=device)
         self._condition = _record(lambda photo: tuple(cinn.condition(photo)), lightness)
         condition = tuple(torch.cat([level] * samples) for level in self._condition(lightness))
-        latents = tuple(torch.zeros(samples, dims, device=device) for dims in cinn.dims)
-        self._sample = _record(lambda shares, z: tuple(cinn.sample(shares, z)), condition, latents)
+        coarsest = torch.zeros(samples, *cinn.coarsest.data_shape, device=device)
+        latents = tuple(torch.zeros(samples, dims, device=device) for dims in cinn.dims[1:])
+        self._add_details = _record(lambda c, x, z: tuple(cinn.add_details(c, x, z)), condition, coarsest, latents)
 
     def condition(self, lightness: Tensor) -> list[Tensor]:
         """Do what `Cinn.condition` does, for (1, 1, 256, 256)."""
         return list(self._condition(lightness))
 
-    def sample(self, condition: Sequence[Tensor], latents: Sequence[Tensor]) -> Samples:
-        """Do what `Cinn.sample` does, for all levels."""
-        return Samples(*self._sample(tuple(condition), tuple(latents)))
+    def add_details(self, condition: Sequence[Tensor], coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
+        """Do what `Cinn.add_details` does."""
+        return Samples(*self._add_details(tuple(condition), coarsest, tuple(latents)))
 
 
 def _record(function: Callable[..., tuple[Tensor, ...]], *examples: Any) -> Callable[..., tuple[Tensor, ...]]:

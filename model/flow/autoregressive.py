@@ -13,12 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
-from model.flow.head import LIGHTNESS_SIZE
+from model.flow.condition import FEATURE_CHANNELS, SMALL_LIGHTNESS, ConditionFeatures
 from model.flow.mixture import Mixture
 from model.flow.transformer import TransformerBlock
 
-__all__ = ["CELLS", "SIDE", "AutoregressiveConfig", "AutoregressiveLevel", "dispersed_order"]
+__all__ = ["CELLS", "SIDE", "AutoregressiveConfig", "AutoregressiveLevel", "ChromaEmbedding", "dispersed_order"]
 
 SIDE = 8
 CELLS = SIDE * SIDE
@@ -58,6 +57,19 @@ def dispersed_order(side: int = SIDE) -> Tensor:
     return ranks.flatten().argsort()
 
 
+class ChromaEmbedding(nn.Linear):
+    """Shows standardized a*b* to a transformer: (…, 2) to (…, width), by themselves and by their sines and cosines."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(2 + 4 * len(FREQUENCIES), width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: any floating type; the result has the weights'."""
+        seen = x.clamp(-CHROMA_LIMIT, CHROMA_LIMIT)
+        waves = [wave(f * seen) for f in FREQUENCIES for wave in (torch.sin, torch.cos)]
+        return super().forward(torch.cat((seen, *waves), -1).to(self.weight.dtype))
+
+
 class AutoregressiveLevel(nn.Module):
     """Maps (B, 2, 8, 8) standardized a*b* to latents (B, 128), given the photo.
 
@@ -71,7 +83,7 @@ class AutoregressiveLevel(nn.Module):
     data_shape = (2, SIDE, SIDE)
     dims = 2 * CELLS
 
-    def __init__(self, config: AutoregressiveConfig) -> None:
+    def __init__(self, config: AutoregressiveConfig, generator: torch.Generator) -> None:
         super().__init__()
         self.config = config
         width = config.width
@@ -83,21 +95,21 @@ class AutoregressiveLevel(nn.Module):
         self.projections = nn.ModuleDict()
         for name, (size, channels) in FEATURE_CHANNELS.items():
             self.projections[name] = nn.Linear(channels * max(size // SIDE, 1) ** 2, width, bias=False)
-        self.patch = LIGHTNESS_SIZE // 2 // SIDE
+        self.patch = SMALL_LIGHTNESS // 2 // SIDE
         self.lightness = nn.Linear(self.patch**2, width)
-        self.places = nn.Parameter(0.02 * torch.randn(CELLS, width))
+        self.places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
         self.encoder = nn.ModuleList(TransformerBlock(width, config.heads) for _ in range(config.encoder_blocks))
         self.encoder_norm = nn.LayerNorm(width)
 
-        self.chroma = nn.Linear(2 + 4 * len(FREQUENCIES), width)
+        self.chroma = ChromaEmbedding(width)
         self.before = nn.Linear(width, width)
         self.next = nn.Linear(width, width)
         self.start = nn.Parameter(torch.zeros(width))
-        self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, width))
+        self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
         self.decoder = nn.ModuleList(TransformerBlock(width, config.heads) for _ in range(config.decoder_blocks))
         self.decoder_norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, 6 * config.components)
-        self._start_output()
+        self._start_output(generator)
 
     def photo_condition(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
         """Compute what depends on the lightness alone, once per photo: (B, 64, width), cells row by row.
@@ -147,70 +159,53 @@ class AutoregressiveLevel(nn.Module):
         z, log_det = self.mixtures(cells, photo).double().forward(cells.double())
         return z.flatten(1).to(x.dtype), log_det.sum(1).to(x.dtype) - self._log_scale()
 
-    def inverse(self, z: Tensor, photo: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-        """z: (N, 128). Returns (N, 2, 8, 8) and the log-det of the inverse, of every cell's mixture at a temperature.
+    def inverse(self, z: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
+        """z: (N, 128). Returns (N, 2, 8, 8) and the log-det of the inverse. photo: of N photos, or of one."""
+        x = self.draw(z, photo, torch.ones(len(z), device=z.device))
+        return x, -self(x, photo)[1]
 
-        photo: of N photos, or of one. The log-det is that of the map that was run; at temperature 1 it is the inverse
-        of `forward`.
+    def draw(self, z: Tensor, photo: Tensor, temperature: Tensor, given: Tensor | None = None) -> Tensor:
+        """Invert latents cell by cell, each cell's mixture at a temperature, some cells given: (N, 2, 8, 8).
+
+        At temperature 0 a cell has the mean of its heaviest component, whatever the latents.
+
+        z: (N, 128). photo: of N photos, or of one. temperature: (N,). given: (N, 2, 8, 8) level data of the cells that
+        are given, NaN elsewhere; these come first, so that the others are drawn given them.
         """
-        return self.draw(z, photo, temperature)[:2]
-
-    def draw(
-        self, z: Tensor, photo: Tensor, temperature: float = 1.0, hints: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Invert latents at a temperature, with some cells given; also return log p of the result.
-
-        hints: (2, 8, 8) level data of the cells that are given, NaN elsewhere; these come first, and the others are
-        drawn given them, from latents of their own. Returns (N, 2, 8, 8), the log-det of the inverse (N,), and
-        (N,) the log-density of the model itself (temperature 1), in the order that was run.
-        """
-        order, given = self._hinted_order(hints)
-        rows = len(z)
+        order, known = self._known_first(given, len(z))
         places = self.decoder_places[order]
-        cells = photo[:, order]
+        cells = photo.expand(len(z), -1, -1).gather(1, order[..., None].expand(-1, -1, photo.shape[-1]))
         upcoming = self.next(cells) + places
-        ranks = self.order.argsort()
-        latents = z.view(rows, CELLS, 2)[:, ranks[order]].double()
-        caches = [block.new_cache(rows, CELLS, upcoming) for block in self.decoder]
-        x = upcoming.new_zeros(rows, CELLS, 2)
-        log_det, log_prob = latents.new_zeros(rows), latents.new_zeros(rows)
-        before = self.start.expand(rows, 1, -1)
+        ranks = self.order.argsort()[order]
+        latents = z.view(-1, CELLS, 2).gather(1, ranks[..., None].expand(-1, -1, 2))
+        caches = [block.new_cache(len(z), CELLS, upcoming) for block in self.decoder]
+        x = upcoming.new_zeros(len(z), CELLS, 2)
+        before = self.start.expand(len(z), 1, -1)
         for i in range(CELLS):
             h = before + upcoming[:, i : i + 1]
             for block, cache in zip(self.decoder, caches, strict=True):
                 h = block.step(h, cache, i)
-            mixture = self._mixture(h[:, 0]).double()
-            if given is not None and i < len(given):
-                value = given[i].expand(rows, -1).double()
-            else:
-                value, part = mixture.tempered(temperature).inverse(latents[:, i])
-                log_det = log_det + part
-            x[:, i] = value
-            log_prob = log_prob + mixture.log_prob(value)
-            before = self._token(x[:, i : i + 1], cells[:, i : i + 1], places[i : i + 1])
-        data = x.new_empty(rows, CELLS, 2)
-        data[:, order] = x
-        data = data.mT.unflatten(2, (SIDE, SIDE)) * self.std + self.mean
-        scale = self._log_scale()
-        return data, (log_det + scale).to(z.dtype), (log_prob - scale).to(z.dtype)
+            drawn = self._mixture(h[:, 0]).draw(latents[:, i], temperature)
+            x[:, i] = torch.where(known[:, i].isfinite(), known[:, i].double(), drawn)
+            before = self._token(x[:, i : i + 1], cells[:, i : i + 1], places[:, i : i + 1])
+        rows = torch.zeros_like(x).scatter(1, order[..., None].expand(-1, -1, 2), x)
+        return (rows.mT.unflatten(2, (SIDE, SIDE)) * self.std + self.mean).to(z.dtype)
 
     def standardize(self, x: Tensor) -> Tensor:
         """Bring level data to what the network sees."""
         return (x - self.mean) / self.std
 
-    def _hinted_order(self, hints: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        if hints is None:
-            return self.order, None
-        cells = self.standardize(hints).flatten(1).mT
-        hinted = cells.isfinite().all(1)[self.order]
-        order = torch.cat((self.order[hinted], self.order[~hinted]))
-        return order, cells[self.order[hinted]]
+    def _known_first(self, given: Tensor | None, rows: int) -> tuple[Tensor, Tensor]:
+        """Return each row's order of cells, (N, 64), and what is known of them in that order, (N, 64, 2) or NaN."""
+        if given is None:
+            return self.order.expand(rows, -1), self.mean.new_full((rows, CELLS, 2), math.nan)
+        known = self._cells(given, self.order.expand(rows, -1))
+        first = torch.argsort(known.isfinite().all(-1).to(torch.uint8), dim=1, descending=True, stable=True)
+        return self.order[first], known.gather(1, first[..., None].expand(-1, -1, 2))
 
     def _token(self, x: Tensor, cells: Tensor, places: Tensor) -> Tensor:
         """What a cell says to those after it: its a*b*, its condition, its place."""
-        seen = x.clamp(-CHROMA_LIMIT, CHROMA_LIMIT)
-        waves = [wave(f * seen) for f in FREQUENCIES for wave in (torch.sin, torch.cos)]
-        return self.chroma(torch.cat((seen, *waves), -1).to(self.start.dtype)) + self.before(cells) + places
+        return self.chroma(x) + self.before(cells) + places
 
     def _mixture(self, h: Tensor) -> Mixture:
         return Mixture.from_output(self.output(self.decoder_norm(h).to(self.output.weight.dtype)))
@@ -226,11 +221,11 @@ class AutoregressiveLevel(nn.Module):
     def _log_scale(self) -> Tensor:
         return CELLS * self.std.log().sum()
 
-    def _start_output(self) -> None:
+    def _start_output(self, generator: torch.Generator) -> None:
         """Let the components start apart, small and equally heavy."""
-        nn.init.normal_(self.output.weight, std=0.01)
+        nn.init.normal_(self.output.weight, std=0.01, generator=generator)
         with torch.no_grad():
             bias = self.output.bias.view(6, self.config.components)
             bias.zero_()
-            bias[1:3] = 0.7 * torch.randn(2, self.config.components)
+            bias[1:3] = 0.7 * torch.randn(2, self.config.components, generator=generator)
             bias[3:5] = math.log(0.5)

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import CheckpointError
-from model.flow.chain import ChainConfig
+from model.flow.autoregressive import AutoregressiveConfig
 from model.flow.cinn import Cinn, CinnConfig
-from model.flow.level import LevelConfig
+from model.flow.critic import CriticConfig
+from model.flow.decoder import DecoderConfig
+from model.flow.detail_level import DetailConfig
 from model.flow.weights_file import read_weights, restore, write_weights
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
@@ -23,7 +25,8 @@ class Checkpoint:
     temperature: float
     """the recommended one"""
     temperature_exponents: tuple[float, ...]
-    """γ of each level, coarse to fine: below 1, a level is drawn at temperature^γ"""
+    """γ of each level, coarse to fine: below 1, a finer level's latents are drawn at temperature^γ; the coarsest level's
+    counts only where a latent norm is asked for, since its mixtures are tempered themselves"""
     sha256: str = ""
 
 
@@ -49,22 +52,23 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     """
     metadata, tensors, digest = read_weights(path)
     try:
-        config = metadata["config"]
-        levels = tuple(_level_config(level) for level in config.pop("levels"))
-        cinn = Cinn(CinnConfig(levels=levels, **config))
+        cinn = Cinn(_config(metadata["config"]))
         name, temperature = metadata["name"], float(metadata["temperature"])
         exponents = tuple(metadata["temperature_exponents"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
-    if len(exponents) != len(levels):
+    if len(exponents) != len(cinn.dims):
         raise CheckpointError(f"{path} does not hold one temperature exponent for each level")
     return Checkpoint(restore(cinn, tensors, path).to(device), name, temperature, exponents, digest)
 
 
-def _level_config(numbers: dict[str, Any]) -> LevelConfig | ChainConfig:
-    if "head_widths" not in numbers:
-        return LevelConfig(**numbers)
-    frozen: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in numbers.items()
-    }
-    return ChainConfig(**frozen)
+def _config(numbers: dict[str, Any]) -> CinnConfig:
+    return CinnConfig(
+        coarsest=AutoregressiveConfig(**numbers["coarsest"]),
+        decoder=DecoderConfig(**{
+            name: tuple(value) if isinstance(value, list) else value for name, value in numbers["decoder"].items()
+        }),
+        details=tuple(DetailConfig(**level) for level in numbers["details"]),
+        critic=CriticConfig(**numbers["critic"]),
+        seed=numbers["seed"],
+    )

@@ -1,24 +1,27 @@
 """The conditional invertible neural network: a conditional wavelet flow over a*b* at 64×64.
 
 p(ab₆₄|L) = p(ab₈|L)·p(d₁₆|ab₈, L)·p(d₃₂|ab₁₆, L)·p(d₆₄|ab₃₂, L): the Haar transform splits each size into the half-size
-mean and the details d, and each level is a conditional flow of its own (Yu et al. 2020, arXiv 2010.13821).
+mean and the details d, and each level is a conditional flow of its own (Yu et al. 2020, arXiv 2010.13821). The coarsest
+is autoregressive over its cells; the finer ones propagate colors along the photo and add details by affine couplings.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.chain import ChainConfig, ChainLevel
+from model.flow.autoregressive import AutoregressiveConfig, AutoregressiveLevel
 from model.flow.condition import ConditionNetwork
-from model.flow.haar import detail, join_detail, pyramid
-from model.flow.level import FlowLevel, LevelConfig
+from model.flow.critic import Critic, CriticConfig
+from model.flow.decoder import Decoder, DecoderConfig
+from model.flow.detail_level import DetailConfig, DetailLevel
+from model.flow.haar import join, pyramid, split
 
-__all__ = ["LIGHTNESS_SIZE", "Cinn", "CinnConfig", "LogProb", "Samples"]
+__all__ = ["LIGHTNESS_SIZE", "Cinn", "CinnConfig", "LogProb", "Samples", "gaussian_log_prob"]
 
 LIGHTNESS_SIZE = 256
 """Side of the lightness that h sees."""
@@ -28,18 +31,22 @@ LIGHTNESS_SIZE = 256
 class CinnConfig:
     """Numbers of the whole network; defaults are those of the released weights."""
 
-    levels: tuple[LevelConfig | ChainConfig, ...] = (
-        LevelConfig(
-            size=8, blocks=8, width=256, head_width=192, head_blocks=1, joint_blocks=0,
-            dense_blocks=6, dense_width=512, dropout=0.2,
-        ),
-        LevelConfig(size=16, blocks=12, width=192, head_width=160, head_blocks=1, joint_blocks=1, dropout=0.05),
-        LevelConfig(size=32, blocks=10, width=128, head_width=96, head_blocks=1, joint_blocks=1),
-        LevelConfig(size=64, blocks=8, width=64, head_width=48, head_blocks=1, joint_blocks=1),
-    )  # fmt: skip
-    """of the wavelet flow, coarse to fine; or, for comparison, the authors' chain alone"""
+    coarsest: AutoregressiveConfig = field(default_factory=AutoregressiveConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    details: tuple[DetailConfig, ...] = (
+        DetailConfig(size=16, condition_width=160, blocks=8, width=128, joint_blocks=2),
+        DetailConfig(size=32, condition_width=96, blocks=8, width=96),
+        DetailConfig(size=64, condition_width=48, blocks=6, width=64),
+    )
+    """coarse to fine"""
+    critic: CriticConfig = field(default_factory=CriticConfig)
     seed: int = 0
     """of the fixed orthogonal mixing"""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Side of the a*b* that each level completes, coarse to fine."""
+        return (self.coarsest.size, *(level.size for level in self.details))
 
 
 class LogProb(NamedTuple):
@@ -55,9 +62,11 @@ class Samples(NamedTuple):
     """Chroma drawn by the inverse pass."""
 
     chroma: Tensor
-    """(N, 2, 64, 64) a*b*; smaller where only coarse levels were decoded"""
+    """(N, 2, 64, 64) a*b*"""
     log_prob: Tensor
-    """(N, 4): nats of each level decoded, in CIELAB units"""
+    """(N, 4): nats of each level, in CIELAB units"""
+    coarsest_latents: Tensor
+    """(N, 128): those that give the coarsest a*b* at temperature 1"""
 
 
 class Cinn(nn.Module):
@@ -71,69 +80,94 @@ class Cinn(nn.Module):
         self.config = config or CinnConfig()
         generator = torch.Generator().manual_seed(self.config.seed)
         self.network = ConditionNetwork()
-        levels = [
-            FlowLevel(level, generator) if isinstance(level, LevelConfig) else ChainLevel(level, generator)
-            for level in self.config.levels
-        ]
-        self.levels = cast(Sequence[FlowLevel | ChainLevel], nn.ModuleList(levels))
+        self.coarsest = AutoregressiveLevel(self.config.coarsest, generator)
+        self.decoder = Decoder(self.config.decoder)
+        details = [DetailLevel(level, generator) for level in self.config.details]
+        self.details = cast(Sequence[DetailLevel], nn.ModuleList(details))
+        self.critic = Critic(self.config.critic, self.config.coarsest, generator)
         self.register_buffer("chroma_mean", torch.zeros(2, 1, 1))
         self.register_buffer("chroma_std", torch.ones(2, 1, 1))
 
     @property
     def chroma_size(self) -> int:
         """Side of the finest a*b*."""
-        return self.config.levels[-1].size
+        return self.config.sizes[-1]
 
     @property
     def dims(self) -> list[int]:
         """Latents of each level, coarse to fine."""
-        return [level.dims for level in self.levels]
+        return [self.coarsest.dims, *(level.dims for level in self.details)]
 
     def condition(self, lightness: Tensor) -> list[Tensor]:
         """Compute all that depends on the photo alone.
 
-        lightness: (B, 1, 256, 256), L* in [0, 100]. Returns the photo condition of each level.
+        lightness: (B, 1, 256, 256), L* in [0, 100]. Returns the photo condition of each level: the cells', then the
+        decoder's maps.
         """
         features = self.network(lightness)
         small = F.avg_pool2d(lightness, 2)
-        return [level.photo_condition(features, small) for level in self.levels]
+        return [self.coarsest.photo_condition(features, small), *self.decoder(features, small)]
 
     def log_prob(self, chroma: Tensor, condition: Sequence[Tensor]) -> LogProb:
         """Encode chroma.
 
         chroma: (B, 2, 64, 64) a*b*. condition: of `condition`, for B photos or for one.
         """
-        sizes = pyramid((chroma - self.chroma_mean) / self.chroma_std, len(self.levels) - 1)
-        parts, latents = [], []
-        for i, level in enumerate(self.levels):
-            data = detail(sizes[i]) if i else sizes[0]
-            z, log_det = level(data, level.sample_condition(condition[i], sizes[i - 1] if i else None))
+        sizes = pyramid((chroma - self.chroma_mean) / self.chroma_std, len(self.details))
+        z, log_det = self.coarsest(sizes[0], condition[0])
+        latents, parts = [z], [gaussian_log_prob(z) + log_det + self._constant(0)]
+        for i, level in enumerate(self.details, 1):
+            z, log_det = level(split(sizes[i])[1], level.sample_condition(condition[i], sizes[i - 1]))
             latents.append(z)
             parts.append(gaussian_log_prob(z) + log_det + self._constant(i))
         return LogProb(torch.stack(parts, 1), latents)
 
-    def sample(self, condition: Sequence[Tensor], latents: Sequence[Tensor]) -> Samples:
-        """Decode latents.
+    def draw_coarsest(
+        self, condition: Tensor, z: Tensor, temperature: Tensor, given: Tensor | None = None
+    ) -> Tensor:
+        """Decode the coarsest level at a temperature: (N, 2, 8, 8) a*b*.
 
-        condition: of `condition`, for N photos or for one. latents: (N, dims) of each level, coarse to fine; where fine
-        levels are left out, the result is the a*b* at the size of the last one given.
+        condition: the first of `condition`, for N photos or for one. z: (N, 128). temperature: (N,). given: (N, 2, 8, 8)
+        a*b* of the cells that are given, NaN elsewhere.
         """
-        parts = []
-        chroma = latents[0].new_empty(0)
-        for i, z in enumerate(latents):
-            level = self.levels[i]
-            data, log_det = level.inverse(z, level.sample_condition(condition[i], chroma if i else None))
-            chroma = join_detail(chroma, data) if i else data
+        known = None if given is None else (given - self.chroma_mean) / self.chroma_std
+        return self.coarsest.draw(z, condition, temperature, known) * self.chroma_std + self.chroma_mean
+
+    def criticize(self, condition: Tensor, coarsest: Tensor) -> Tensor:
+        """Log-odds that a*b* of the coarsest size are a photo's own: (N,). See `draw_coarsest`."""
+        x = self.coarsest.standardize((coarsest - self.chroma_mean) / self.chroma_std)
+        return self.critic(x, condition)
+
+    def add_details(self, condition: Sequence[Tensor], coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
+        """Complete a*b* of the coarsest size by the finer levels.
+
+        condition: of `condition`, for N photos or for one. coarsest: (N, 2, 8, 8) a*b*. latents: (N, dims) of each finer
+        level, coarse to fine.
+        """
+        chroma = (coarsest - self.chroma_mean) / self.chroma_std
+        coarsest_latents, log_det = self.coarsest(chroma, condition[0])
+        parts = [gaussian_log_prob(coarsest_latents) + log_det + self._constant(0)]
+        for i, (level, z) in enumerate(zip(self.details, latents, strict=True), 1):
+            data, log_det = level.inverse(z, level.sample_condition(condition[i], chroma))
+            chroma = join(chroma, data)
             parts.append(gaussian_log_prob(z) - log_det + self._constant(i))
-        return Samples(chroma * self.chroma_std + self.chroma_mean, torch.stack(parts, 1))
+        return Samples(chroma * self.chroma_std + self.chroma_mean, torch.stack(parts, 1), coarsest_latents)
+
+    def sample(self, condition: Sequence[Tensor], latents: Sequence[Tensor]) -> Samples:
+        """Decode latents at temperature 1: the inverse of `log_prob`.
+
+        condition: of `condition`, for N photos or for one. latents: (N, dims) of each level, coarse to fine.
+        """
+        ones = torch.ones(len(latents[0]), device=latents[0].device)
+        return self.add_details(condition, self.draw_coarsest(condition[0], latents[0], ones), latents[1:])
 
     def _constant(self, level: int) -> Tensor:
         """Log-det of what surrounds a level: standardized a*b*, and bands of twice the mean."""
         log_std = self.chroma_std.log().sum()
-        size = self.config.levels[level].size
+        size = self.config.sizes[level]
         pixels = size**2 if level == 0 else 3 * (size // 2) ** 2
         # On the way down to a level, each halving takes the mean, which is half of the orthonormal Haar's first band.
-        halvings = len(self.levels) - 1 - level
+        halvings = len(self.details) - level
         return -pixels * (log_std + 2 * halvings * math.log(2))
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["EARLY_STAGES", "FEATURE_CHANNELS", "ConditionFeatures", "ConditionNetwork", "InvertedResidual", "Stage"]
+__all__ = ["EARLY_STAGES", "FEATURE_CHANNELS", "SMALL_LIGHTNESS", "ConditionFeatures", "ConditionNetwork", "InvertedResidual", "Stage"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ EARLY_STAGES = 3
 STEM_CHANNELS = 32
 FEATURE_CHANNELS = {"at_32": (32, 40), "at_16": (16, 112), "at_8": (8, 320), "at_1": (1, 1280)}
 """Size and channel count of each feature map."""
+SMALL_LIGHTNESS = 128
+"""Side at which levels see the lightness itself: detail that h has lost."""
 
 
 class ConditionFeatures(NamedTuple):

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
-from model.flow.head import LIGHTNESS_SIZE, ResidualBlock
+from model.flow.residual import ResidualBlock
 
 __all__ = ["Decoder", "DecoderConfig"]
 
@@ -48,7 +47,7 @@ class Decoder(nn.Module):
         self.whole = nn.Linear(FEATURE_CHANNELS["at_1"][1], first, bias=False)
         self.coarsest = nn.Conv2d(FEATURE_CHANNELS["at_8"][1], first, 1)
         self.stem = nn.ModuleList()
-        finer = 4 * (LIGHTNESS_SIZE // 128)
+        finer = 4
         for width in reversed(config.stem_widths):
             self.stem.append(nn.Conv2d(finer, width, 3, padding=1))
             finer = 4 * width

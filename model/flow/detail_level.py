@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
 from model.flow.coupling import AffineCoupling, ConvSubnet
-from model.flow.haar import HaarDownsampling
-from model.flow.head import ResidualBlock
+from model.flow.haar import split
+from model.flow.residual import ResidualBlock
 from model.flow.mixing import OrthogonalMixing
 from model.flow.propagation import TAPS, propagate
 
@@ -73,7 +73,6 @@ class DetailLevel(nn.Module):
         self.data_shape = (CHANNELS, grid, grid)
         self.dims = CHANNELS * grid**2
         self.register_buffer("std", torch.ones(CHANNELS, 1, 1))
-        self.haar = HaarDownsampling()
         self.affine = ConditionalAffine()
         width = config.condition_width
         self.coarser = nn.Conv2d(4, width, 3, padding=1)
@@ -97,7 +96,7 @@ class DetailLevel(nn.Module):
         nearest = F.interpolate(seen, scale_factor=2, mode="nearest")
         smooth = F.interpolate(seen, scale_factor=2, mode="bilinear", align_corners=False)
         h = F.relu(self.joint(photo + self.coarser(torch.cat((nearest, smooth), 1))))
-        prediction = self.haar(propagate(coarser, self.logits(h)))[0][:, 2:]
+        prediction = split(propagate(coarser, self.logits(h)))[1]
         packed = F.pixel_unshuffle(h, 2)
         first, last = self.ends(packed).chunk(2, 1)
         shares = self.shares(packed).chunk(self.config.blocks, 1)

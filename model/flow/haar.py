@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["HaarDownsampling", "detail", "join_detail", "pyramid"]
+__all__ = ["HaarDownsampling", "join", "pyramid", "split"]
 
 # Rows: mean, horizontal, vertical and diagonal difference of a 2×2 patch; orthonormal, so log-det = 0.
 KERNELS = ((0.5, 0.5, 0.5, 0.5), (0.5, -0.5, 0.5, -0.5), (0.5, 0.5, -0.5, -0.5), (0.5, -0.5, -0.5, 0.5))
@@ -51,20 +51,13 @@ def pyramid(finest: Tensor, steps: int) -> list[Tensor]:
 _haar = HaarDownsampling()
 
 
-def _predicted_detail(coarser: Tensor) -> Tensor:
-    """Haar detail of a smooth upsampling, so that a latent of 0 means a smooth coloring and no 2×2 blocks."""
-    smooth = F.interpolate(coarser, scale_factor=2, mode="bicubic", align_corners=False)
-    return _haar(smooth)[0][:, coarser.shape[1] :]
-
-
-def detail(finer: Tensor) -> Tensor:
-    """Return what (B, C, S, S) adds to a smooth upsampling of its half-size mean: (B, 3C, S/2, S/2)."""
+def split(finer: Tensor) -> tuple[Tensor, Tensor]:
+    """Split (B, C, S, S) into its half-size mean, (B, C, S/2, S/2), and Haar details, (B, 3C, S/2, S/2)."""
     bands = _haar(finer)[0]
     channels = finer.shape[1]
-    return bands[:, channels:] - _predicted_detail(bands[:, :channels] / 2)
+    return bands[:, :channels] / 2, bands[:, channels:]
 
 
-def join_detail(coarser: Tensor, difference: Tensor) -> Tensor:
-    """Undo `detail`: (B, C, S, S) and (B, 3C, S, S) to (B, C, 2S, 2S)."""
-    bands = torch.cat((2 * coarser, difference + _predicted_detail(coarser)), 1)
-    return _haar.inverse(bands)[0]
+def join(coarser: Tensor, details: Tensor) -> Tensor:
+    """Undo `split`: (B, C, S, S) and (B, 3C, S, S) to (B, C, 2S, 2S)."""
+    return _haar.inverse(torch.cat((2 * coarser, details), 1))[0]

@@ -9,6 +9,9 @@ from torch import Tensor
 
 __all__ = ["Mixture"]
 
+SMALLEST_TEMPERATURE = 1e-6
+"""What less is taken for: a scale of 0 has no density."""
+
 BISECTIONS = 60
 """Halvings of the bracket of a quantile: to 1e-16 of its width."""
 SCALE_LIMITS = (-4.5, 2.0)
@@ -45,26 +48,26 @@ class Mixture(NamedTuple):
         """Return the same in float64, for distribution functions and their inverses."""
         return Mixture(*(part.double() for part in self))
 
-    def tempered(self, temperature: float) -> "Mixture":
-        """Return the mixture at a temperature T: itself at 1, a point at the heaviest component's mean at 0.
+    def tempered(self, temperature: Tensor) -> "Mixture":
+        """Return each mixture at a temperature T > 0: itself at 1, smaller and with fewer components below.
 
-        Scales are multiplied by T. Below 1 the lightest components go, as long as the others hold a share √T of the
-        weight; the heaviest always stays. Weights are not sharpened otherwise: between the modes nothing lives, and
-        fewer modes are calmer than smaller ones.
+        temperature: (…), one for each mixture. Scales are multiplied by T. Below 1 the lightest components go, as long
+        as the others hold a share T^NUCLEUS_EXPONENT of the weight; the heaviest always stays. Latents are not shrunk,
+        since between the modes of a mixture nothing lives.
         """
-        if temperature == 1:
-            return self
-        log_weights = self.log_weights
-        if temperature < 1:
-            order = log_weights.argsort(-1, descending=True)
-            sorted_weights = log_weights.gather(-1, order).exp()
-            before = sorted_weights.cumsum(-1) - sorted_weights
-            dropped = before >= temperature**NUCLEUS_EXPONENT
-            dropped[..., 0] = False
-            dropped = torch.zeros_like(dropped).scatter(-1, order, dropped)
-            log_weights = F.log_softmax(log_weights.masked_fill(dropped, -math.inf), -1)
-        scale = math.log(max(temperature, 1e-6))
+        order = self.log_weights.argsort(-1, descending=True)
+        weights = self.log_weights.gather(-1, order).exp()
+        lighter = weights.cumsum(-1) - weights >= temperature[..., None].clamp(max=1) ** NUCLEUS_EXPONENT
+        lighter[..., 0] = False
+        dropped = torch.zeros_like(lighter).scatter(-1, order, lighter) & (temperature[..., None] < 1)
+        log_weights = F.log_softmax(self.log_weights.masked_fill(dropped, -math.inf), -1)
+        scale = temperature.clamp_min(SMALLEST_TEMPERATURE).log()[..., None, None]
         return self._replace(log_weights=log_weights, log_scales=self.log_scales + scale)
+
+    def heaviest(self) -> Tensor:
+        """Return the mean of each mixture's heaviest component: (…, 2)."""
+        index = self.log_weights.argmax(-1)[..., None, None].expand(*self.means.shape[:-1], 1)
+        return self.means.gather(-1, index)[..., 0]
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-density of (…, 2), (…) in nats."""
@@ -88,6 +91,19 @@ class Mixture(NamedTuple):
         b = self._second(a).quantile(z[..., 1])
         x = torch.stack((a, b), -1)
         return x, -(self.log_prob(x) + 0.5 * z.square().sum(-1) + math.log(2 * math.pi))
+
+    def draw(self, z: Tensor, temperature: Tensor) -> Tensor:
+        """Map (N, 2) Gaussian latents to draws, (N, 2) in float64, at temperatures (N,); without gradients.
+
+        At temperature 0 that is the mean of the heaviest component, whatever the latents.
+        """
+        if z.device.type != "cpu":
+            drawn, _ = self.double().tempered(temperature.double()).inverse(z.double())
+            return torch.where(temperature[:, None] == 0, self.heaviest().double(), drawn)
+        from model.flow.mixture_kernel import draw_rows  # late: it imports numba
+
+        arrays = [part.detach().double().numpy() for part in (*self, temperature, z)]
+        return torch.from_numpy(draw_rows(*arrays, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE))
 
     def _joint(self, x: Tensor) -> Tensor:
         """Log of wₖ·N(x; μₖ, Σₖ): (…, K)."""

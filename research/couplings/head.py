@@ -3,27 +3,10 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
+from model.flow.condition import FEATURE_CHANNELS, SMALL_LIGHTNESS, ConditionFeatures
+from model.flow.residual import ResidualBlock
 
-__all__ = ["Head", "ResidualBlock"]
-
-LIGHTNESS_SIZE = 128
-"""The lightness is given to heads at 128×128, its patches stacked into channels: detail that h has lost."""
-
-
-class ResidualBlock(nn.Module):
-    """x + conv(relu(conv(relu(x)))), the last convolution starting at zero."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.last = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (B, C, H, W), and so is what is returned."""
-        return x + self.last(F.relu(self.first(F.relu(x))))
+__all__ = ["Head"]
 
 
 class Head(nn.Module):
@@ -43,7 +26,7 @@ class Head(nn.Module):
             if sees_h and 2 * grid >= size >= 8 and size >= grid // 2:
                 stacked = channels * max(size // grid, 1) ** 2
                 self.projections[name] = nn.Conv2d(stacked, width, 1, bias=False)
-        patch = LIGHTNESS_SIZE // grid if grid > 8 else 4
+        patch = SMALL_LIGHTNESS // grid if grid > 8 else 4
         self.lightness_size = grid * patch
         self.lightness = nn.Conv2d(patch**2, width, 1)
         self.whole = nn.Linear(FEATURE_CHANNELS["at_1"][1], width, bias=False) if sees_h else None
@@ -54,7 +37,7 @@ class Head(nn.Module):
 
         features: of h, standardized. lightness: (B, 1, 128, 128), L* in [0, 100].
         """
-        small = F.avg_pool2d(lightness / 50 - 1, LIGHTNESS_SIZE // self.lightness_size)
+        small = F.avg_pool2d(lightness / 50 - 1, SMALL_LIGHTNESS // self.lightness_size)
         out = self.lightness(F.pixel_unshuffle(small, self.lightness_size // self.grid))
         if self.whole is not None:
             out = out + self.whole(F.dropout(features.at_1, self.dropout, self.training))[:, :, None, None]

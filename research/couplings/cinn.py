@@ -1,0 +1,117 @@
+"""The conditional invertible neural network: a conditional wavelet flow over a*b* at 64×64.
+
+p(ab₆₄|L) = p(ab₈|L)·p(d₁₆|ab₈, L)·p(d₃₂|ab₁₆, L)·p(d₆₄|ab₃₂, L): the Haar transform splits each size into the half-size
+mean and the details d, and each level is a conditional flow of its own (Yu et al. 2020, arXiv 2010.13821).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from research.couplings.chain import ChainConfig, ChainLevel
+from model.flow.cinn import LIGHTNESS_SIZE, LogProb, Samples, gaussian_log_prob
+from model.flow.condition import ConditionNetwork
+from model.flow.haar import pyramid
+from research.couplings.level import FlowLevel, LevelConfig
+from research.couplings.smooth_detail import detail, join_detail
+
+__all__ = ["CouplingCinn", "CouplingConfig"]
+
+@dataclass(frozen=True)
+class CouplingConfig:
+    """Numbers of the whole network; defaults are those of the released weights."""
+
+    levels: tuple[LevelConfig | ChainConfig, ...] = (
+        LevelConfig(
+            size=8, blocks=8, width=256, head_width=192, head_blocks=1, joint_blocks=0,
+            dense_blocks=6, dense_width=512, dropout=0.2,
+        ),
+        LevelConfig(size=16, blocks=12, width=192, head_width=160, head_blocks=1, joint_blocks=1, dropout=0.05),
+        LevelConfig(size=32, blocks=10, width=128, head_width=96, head_blocks=1, joint_blocks=1),
+        LevelConfig(size=64, blocks=8, width=64, head_width=48, head_blocks=1, joint_blocks=1),
+    )  # fmt: skip
+    """of the wavelet flow, coarse to fine; or, for comparison, the authors' chain alone"""
+    seed: int = 0
+    """of the fixed orthogonal mixing"""
+
+
+class CouplingCinn(nn.Module):
+    """Exactly invertible map between a*b* at 64×64 and 8192 latents, given the lightness."""
+
+    chroma_mean: Tensor
+    chroma_std: Tensor
+
+    def __init__(self, config: CouplingConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or CouplingConfig()
+        generator = torch.Generator().manual_seed(self.config.seed)
+        self.network = ConditionNetwork()
+        levels = [
+            FlowLevel(level, generator) if isinstance(level, LevelConfig) else ChainLevel(level, generator)
+            for level in self.config.levels
+        ]
+        self.levels = cast(Sequence[FlowLevel | ChainLevel], nn.ModuleList(levels))
+        self.register_buffer("chroma_mean", torch.zeros(2, 1, 1))
+        self.register_buffer("chroma_std", torch.ones(2, 1, 1))
+
+    @property
+    def chroma_size(self) -> int:
+        """Side of the finest a*b*."""
+        return self.config.levels[-1].size
+
+    @property
+    def dims(self) -> list[int]:
+        """Latents of each level, coarse to fine."""
+        return [level.dims for level in self.levels]
+
+    def condition(self, lightness: Tensor) -> list[Tensor]:
+        """Compute all that depends on the photo alone.
+
+        lightness: (B, 1, 256, 256), L* in [0, 100]. Returns the photo condition of each level.
+        """
+        features = self.network(lightness)
+        small = F.avg_pool2d(lightness, 2)
+        return [level.photo_condition(features, small) for level in self.levels]
+
+    def log_prob(self, chroma: Tensor, condition: Sequence[Tensor]) -> LogProb:
+        """Encode chroma.
+
+        chroma: (B, 2, 64, 64) a*b*. condition: of `condition`, for B photos or for one.
+        """
+        sizes = pyramid((chroma - self.chroma_mean) / self.chroma_std, len(self.levels) - 1)
+        parts, latents = [], []
+        for i, level in enumerate(self.levels):
+            data = detail(sizes[i]) if i else sizes[0]
+            z, log_det = level(data, level.sample_condition(condition[i], sizes[i - 1] if i else None))
+            latents.append(z)
+            parts.append(gaussian_log_prob(z) + log_det + self._constant(i))
+        return LogProb(torch.stack(parts, 1), latents)
+
+    def sample(self, condition: Sequence[Tensor], latents: Sequence[Tensor]) -> Samples:
+        """Decode latents.
+
+        condition: of `condition`, for N photos or for one. latents: (N, dims) of each level, coarse to fine; where fine
+        levels are left out, the result is the a*b* at the size of the last one given.
+        """
+        parts = []
+        chroma = latents[0].new_empty(0)
+        for i, z in enumerate(latents):
+            level = self.levels[i]
+            data, log_det = level.inverse(z, level.sample_condition(condition[i], chroma if i else None))
+            chroma = join_detail(chroma, data) if i else data
+            parts.append(gaussian_log_prob(z) - log_det + self._constant(i))
+        return Samples(chroma * self.chroma_std + self.chroma_mean, torch.stack(parts, 1))
+
+    def _constant(self, level: int) -> Tensor:
+        """Log-det of what surrounds a level: standardized a*b*, and bands of twice the mean."""
+        log_std = self.chroma_std.log().sum()
+        size = self.config.levels[level].size
+        pixels = size**2 if level == 0 else 3 * (size // 2) ** 2
+        # On the way down to a level, each halving takes the mean, which is half of the orthonormal Haar's first band.
+        halvings = len(self.levels) - 1 - level
+        return -pixels * (log_std + 2 * halvings * math.log(2))
