@@ -178,9 +178,7 @@ class CinnColorizer:
             hints=match_hints(images, drawn.hints) if drawn.hints else (),
         )
 
-    def _mend(
-        self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded
-    ) -> Decoded:
+    def _mend(self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded) -> Decoded:
         """Correct samples at the points of hints; their likelihood and latents become those of the corrected a*b*."""
         chroma = mend_hints(samples.chroma, photo.lightness, hints)
         encoded = self._passes.encode(chroma, condition)

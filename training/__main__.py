@@ -1,4 +1,4 @@
-"""`python -m training`: train on your own photos, join levels that were trained apart, and train baselines."""
+"""`python -m training`: train on your own photos, join parts that were trained apart, and train baselines."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +12,11 @@ from training.baselines.networks import BASELINES
 from training.baselines.train import train_baseline
 from training.data import NoPhotosError
 from training.loop import LoopConfig
-from training.run import RunConfig, join, run
+from training.run import SHARES, RunConfig, join, run
 
-Level = Annotated[list[int] | None, typer.Option(help="Size of a level to train; repeat it to train some together.")]
+Part = Annotated[
+    list[str] | None, typer.Option(help=f"Of {', '.join(SHARES)}; repeat it for some; all if left out.")
+]
 Features = Annotated[Path | None, typer.Option(help="Where condition features lie; below OUT if left out.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -25,8 +27,8 @@ errors = Console(stderr=True)
 def run_command(
     data: Annotated[Path, typer.Option(exists=True, help="A folder of photos or of tar shards, or one shard.")],
     out: Annotated[Path, typer.Option(help="Features, states and the checkpoint go here.")] = Path("runs/train"),
-    minutes: Annotated[float, typer.Option(min=0, help="Of training, for all levels, without the features.")] = 120,
-    level: Level = None,
+    minutes: Annotated[float, typer.Option(min=0, help="Of training, for all parts, without the features.")] = 120,
+    part: Part = None,
     views: Annotated[int, typer.Option(min=1, help="Of each photo: one whole, the others random crops.")] = 4,
     init: Annotated[Path | None, typer.Option(exists=True, help="Weights to start from.")] = None,
     name: Annotated[str, typer.Option(help="Of the weights that come out, as the service shows it.")] = "my-colors-1",
@@ -35,14 +37,14 @@ def run_command(
     features: Features = None,
     learning_rate: Annotated[float, typer.Option(min=0, help="At its highest; lower where weights go on.")] = 1e-3,
     network_learning_rate: Annotated[
-        float, typer.Option(min=0, help="Of the late stages of h, which then train with the levels named; 0: frozen.")
+        float, typer.Option(min=0, help="Of the late stages of h, which then train with the one part named; 0: frozen.")
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Of the photos' order and of the noise.")] = 0,
 ) -> None:
-    """Train the cINN: every level apart, one after another, or those that --level names together."""
-    _refuse(sorted(out.glob("level-*.pt")), resume)
+    """Train the cINN: part after part, or those that --part names."""
+    _refuse([file for file in (out / f"{name}.pt" for name in SHARES) if file.exists()], resume)
     config = RunConfig(
-        data, out, minutes, tuple(level or ()), views, init=init, name=name, device=device, features=features
+        data, out, minutes, tuple(part or ()), views, init=init, name=name, device=device, features=features
     )
     loop = LoopConfig(learning_rate=learning_rate, network_learning_rate=network_learning_rate, seed=seed)
     try:
@@ -85,20 +87,19 @@ def baseline_command(
 
 @app.command("join")
 def join_command(
-    level: Annotated[list[str], typer.Option(help="SIZE=WEIGHTS: where to take a level from; once for every level.")],
+    part: Annotated[list[str], typer.Option(help="PART=WEIGHTS: where to take a part from; once for each.")],
     out: Annotated[Path, typer.Option(help="The checkpoint to write.")],
     name: Annotated[str | None, typer.Option(help="Of the weights, as the service shows it.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, help="The default one of the service.")] = None,
     exponent: Annotated[list[float] | None, typer.Option(help="γ of each level, coarse to fine.")] = None,
 ) -> None:
-    """Put levels that were trained in runs of their own into one checkpoint.
+    """Put parts that were trained in runs of their own into one checkpoint.
 
-    What is not given comes from the first level's weights.
+    What is not given comes from the first part's weights.
     """
     try:
-        pairs = [part.partition("=") for part in level]
-        weights = {int(size): Path(file) for size, _, file in pairs}
-        join(weights, out, name, temperature, exponent or ())
+        pairs = [each.partition("=") for each in part]
+        join({key: Path(file) for key, _, file in pairs}, out, name, temperature, exponent or ())
     except (ModelError, ValueError) as error:
         errors.print(str(error))
         raise typer.Exit(2) from error

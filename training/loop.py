@@ -1,9 +1,9 @@
-"""The training loop, of one level or of several on the same batches."""
+"""The training loop: one part of a network, whatever its objective."""
 
 import math
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +14,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from model.errors import InputError
-from model.flow.cinn import Cinn
-from model.flow.condition import ConditionFeatures
+from model.flow.condition import ConditionFeatures, ConditionNetwork
 from training.dataset import Batch, FeatureDataset
 from training.ema import Ema
-from training.objective import NATS_PER_BIT, noisy_loss
+from training.objectives.objective import Losses, Objective
 from training.processes import Processes
 from training.unfreeze import refine, unfreeze
 
@@ -29,25 +28,23 @@ EVALUATION_SEED = 1
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How levels are trained."""
+    """How a part of the network is trained."""
 
     minutes: float = 30
     batch: int = 64
     """photos of a step, of all processes together, who take equal shares of as many as can be shared so"""
     learning_rate: float = 1e-3
+    """of AdamW, which trains all but the matrices of transformers"""
+    matrix_learning_rate: float = 2e-3
+    """of Muon, which trains these, in the units of AdamW"""
     network_learning_rate: float = 0.0
     """of the late stages of h, which stay frozen at 0"""
-    weight_decay: float = 0.02
     warmup_steps: int = 100
+    hold: float = 0.55
+    """share of the minutes after which learning rates fall, evenly, to 0"""
     clip: float = 1.0
-    """largest norm of the gradient of a level, or of h"""
-    noise: float = 0.05
-    """standard deviation of the Gaussian noise on standardized a*b* at 64×64"""
-    coarser_noise: float = 0.05
-    """the same, more of it, on the coarser a*b* that a level is conditioned on"""
-    regression: float = 2.0
-    """weight of the regression of z = 0 beside the likelihood"""
-    ema_decay: float = 0.999
+    """largest norm of the gradient of what AdamW trains, or of h; Muon's steps do not depend on the gradient's norm"""
+    ema_decay: float = 0.9985
     checkpoint_minutes: float = 4
     processor_time: bool = False
     """whether minutes are the processors', so that other programs on the machine take none of them, or the clock's"""
@@ -67,44 +64,57 @@ class History:
     skipped: int = 0
     """steps whose loss or gradient was not finite"""
     losses: list[tuple[int, list[float], list[float]]] = field(default_factory=list)
-    """step, then bits per dimension of each level: running mean in training, and held out"""
+    """step, then each loss shown: running mean in training, and held out"""
     best: float = math.inf
-    """the least mean of the levels' held-out bits per dimension"""
+    """the least mean of the held-out losses"""
 
 
 class Trainer:
-    """Trains some levels of a cINN in place."""
+    """Trains one part of a network in place."""
 
     def __init__(
         self,
-        cinn: Cinn,
-        levels: Sequence[int],
+        network: ConditionNetwork,
+        objective: Objective,
         dataset: FeatureDataset,
         config: LoopConfig,
         processes: Processes | None = None,
     ) -> None:
-        """levels: their indices, coarse to fine. Raises InputError for fewer photos than processes."""
-        self.cinn, self.levels, self.dataset, self.config = cinn, levels, dataset, config
+        """network: h, whose late stages are trained too where the configuration says so.
+
+        Raises InputError for fewer photos than processes.
+        """
+        self.network, self.objective, self.dataset, self.config = network, objective, dataset, config
         self.processes = processes or Processes()
         most, count = min(config.batch, len(dataset.train)), self.processes.share.of
         self.batch = most - most % count
         if not self.batch:
             raise InputError("data", f"a photo for each of {count} processes", most)
-        self.flows = nn.ModuleList(cinn.levels[level] for level in levels)
-        self.flows.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
-        self.trained = nn.ModuleDict({"flows": self.flows})
-        groups = [{"params": list(self.flows.parameters()), "lr": config.learning_rate}]
+        self.trained = nn.ModuleDict({"part": objective.module})
+        matrices = objective.matrices()
+        names = {id(matrix) for matrix in matrices}
+        self.others = [p for p in objective.module.parameters() if id(p) not in names]
+        groups = [{"params": self.others, "lr": config.learning_rate}]
         if config.network_learning_rate:
-            groups.append({"params": unfreeze(cinn.network), "lr": config.network_learning_rate})
-            self.trained["network"] = cinn.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True)
-        self.peaks = [group["lr"] for group in self.optimizer.param_groups]
+            groups.append({"params": unfreeze(network), "lr": config.network_learning_rate})
+            self.trained["network"] = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+        decay = objective.weight_decay
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=decay, fused=True)
+        ]
+        if matrices:
+            self.optimizers.append(
+                torch.optim.Muon(
+                    matrices, lr=config.matrix_learning_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+                )
+            )
+        self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
         self._losses = self.processes.averaging(self.trained, self._compute_losses, not self.trains_network)
         self.ema = Ema(self.trained, config.ema_decay)
         self.history = History()
         self.best: dict[str, Tensor] = {}
         """averaged weights when held-out photos were likeliest"""
-        self.running = [math.nan] * len(levels)
+        self.running = [math.nan] * len(objective.names)
 
     def train(self, state_file: Path) -> bool:
         """Train until the minutes are over; return False if a signal ended it early.
@@ -120,14 +130,13 @@ class Trainer:
         generator = torch.Generator().manual_seed(self.config.seed + self.history.step)
         rng = np.random.default_rng((self.config.seed, self.history.step))
         batches = self._on_device(self.dataset.batches(self.batch, rng, processes.share))
-        sizes = [self.cinn.config.levels[level].size for level in self.levels]
         resumed, begun = self.history.seconds, self.config.clock()
         saved = begun
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         stopped = False
         with stop_signals() as stop, Progress(*columns, transient=True, disable=not processes.first) as bar:
             if processes.first:
-                print(f"training {', '.join(f'{size}²' for size in sizes)} from step {self.history.step}", flush=True)
+                print(f"training {', '.join(self.objective.names)} from step {self.history.step}", flush=True)
             task = bar.add_task("", total=self.config.minutes * 60)
             while self.history.seconds < self.config.minutes * 60 and not stopped:
                 self._step(next(batches), generator)
@@ -145,73 +154,73 @@ class Trainer:
         return not stopped
 
     def evaluate(self) -> list[float]:
-        """Mean loss of each level over the held-out photos, in bits per dimension, noise from a fixed seed."""
-        self.flows.eval()
+        """Mean of each loss shown over the held-out photos, noise from a fixed seed."""
+        self.objective.module.eval()
         generator = torch.Generator().manual_seed(EVALUATION_SEED)
-        losses: list[list[torch.Tensor]] = [[] for _ in self.levels]
         with torch.inference_mode():
-            for batch in self._on_device(self.dataset.held_out_batches(self.config.batch)):
-                batch = self._refined(batch)
-                for level, parts in zip(self.levels, losses, strict=True):
-                    parts.append(noisy_loss(self.cinn, level, batch, self.config.noise, 0.0, generator).nats)
-        return [torch.cat(parts).mean().item() / NATS_PER_BIT for parts in losses]
+            losses = [
+                self.objective.held_out(self._refined(batch), generator)
+                for batch in self._on_device(self.dataset.held_out_batches(self.config.batch))
+            ]
+        return torch.cat(losses).mean(0).tolist()
 
     def _on_device(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        device = self.cinn.chroma_mean.device
+        device = self.network.stem.weight.device
         for features, lightness, chroma in batches:
             moved = ConditionFeatures(*(feature.to(device) for feature in features))
             yield Batch(moved, lightness.to(device), chroma.to(device))
 
     def _refined(self, batch: Batch) -> Batch:
         """A batch with features of h as it is now, where h is trained too."""
-        return batch._replace(features=refine(self.cinn.network, batch.features)) if self.trains_network else batch
+        return batch._replace(features=refine(self.network, batch.features)) if self.trains_network else batch
 
     @property
     def trains_network(self) -> bool:
-        """Whether the late stages of h are trained beside the levels."""
+        """Whether the late stages of h are trained too."""
         return "network" in self.trained
 
     def _step(self, batch: Batch, generator: torch.Generator) -> None:
         config, history = self.config, self.history
-        self.flows.train()
+        self.objective.module.train()
         warm = min(1.0, (history.step + 1) / config.warmup_steps)
-        done = min(1.0, history.seconds / (config.minutes * 60))
-        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
-            group["lr"] = peak * warm * (0.5 + 0.5 * math.cos(math.pi * done))
-        self.optimizer.zero_grad(set_to_none=True)
+        left = 1 - min(1.0, history.seconds / max(config.minutes * 60, 1e-9))
+        factor = warm * min(1.0, left / (1 - config.hold))
+        for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["lr"] = peak * factor
+            optimizer.zero_grad(set_to_none=True)
         losses = self._losses(batch, generator)
-        losses.sum().backward()  # type: ignore[no-untyped-call]
-        parts = [*self.flows, *([self.cinn.network] if self.trains_network else [])]
-        norms = [nn.utils.clip_grad_norm_(part.parameters(), config.clip) for part in parts]
-        nats = self.processes.sum(losses[0]) / self.processes.share.of
+        losses.minimized.backward()  # type: ignore[no-untyped-call]
+        shown = self.processes.sum(losses.shown) / self.processes.share.of
         history.step += 1
-        if not all(bool(torch.isfinite(each).all()) for each in (nats, *norms)):
+        if not self._is_finite(losses.minimized):
             history.skipped += 1
             return
-        self.optimizer.step()
+        parts = [self.others, *([list(self.network.parameters())] if self.trains_network else [])]
+        for part in parts:
+            nn.utils.clip_grad_norm_(part, config.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.ema.update(history.step)
-        for i, loss in enumerate(nats.tolist()):
-            value = loss / NATS_PER_BIT
-            self.running[i] = (
-                value if math.isnan(self.running[i]) else self.running[i] + 0.02 * (value - self.running[i])
-            )
+        for i, value in enumerate(shown.tolist()):
+            known = self.running[i]
+            if not math.isnan(value):  # a loss that this step left out
+                self.running[i] = value if math.isnan(known) else known + 0.02 * (value - known)
 
-    def _compute_losses(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Return (2, levels): nats per dimension, and weighted regressions; means over this process's batch."""
-        config, batch = self.config, self._refined(batch)
-        losses = [
-            noisy_loss(self.cinn, level, batch, config.noise, config.coarser_noise, generator, self.processes.share)
-            for level in self.levels
-        ]
-        nats = [loss.nats.mean() for loss in losses]
-        regressions = [config.regression * loss.regression.mean() for loss in losses]
-        return torch.stack((torch.stack(nats), torch.stack(regressions)))
+    def _is_finite(self, loss: Tensor) -> bool:
+        """Whether the loss and every gradient are finite, in every process."""
+        gradients = [p.grad for p in self.trained.parameters() if p.grad is not None]
+        norms = torch.stack(torch._foreach_norm(gradients))
+        broken = float(not (bool(torch.isfinite(loss)) and bool(torch.isfinite(norms).all())))
+        return self.processes.sum([broken]).item() == 0
+
+    def _compute_losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+        return self.objective.compute(self._refined(batch), generator, self.processes.share)
 
     def _describe(self) -> str:
-        sizes = (self.cinn.config.levels[level].size for level in self.levels)
-        losses = ", ".join(f"{size}²: {bits:.4f}" for size, bits in zip(sizes, self.running, strict=True))
+        losses = ", ".join(f"{name}: {loss:.4f}" for name, loss in zip(self.objective.names, self.running, strict=True))
         rate = self.history.step * self.batch / max(self.history.seconds, 1e-9)
-        return f"{losses} bits/dim, {rate:.0f} samples/s"
+        return f"{losses}, {rate:.0f} samples/s"
 
     def _save(self, state_file: Path) -> None:
         if not self.processes.first:
@@ -225,7 +234,7 @@ class Trainer:
             self.best = {name: value.clone() for name, value in self.ema.values.items()}
         state = {
             "trained": self.trained.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "ema": self.ema.values,
             "best": self.best,
             "history": vars(self.history),
@@ -236,14 +245,15 @@ class Trainer:
         partial.replace(state_file)
         print(
             f"step {self.history.step}, {self.history.seconds / 60:.1f} min: {self._describe()}; held out "
-            f"{', '.join(f'{bits:.4f}' for bits in held_out)}; {self.history.skipped} steps skipped",
+            f"{', '.join(f'{loss:.4f}' for loss in held_out)}; {self.history.skipped} steps skipped",
             flush=True,
         )
 
     def _load(self, state_file: Path) -> None:
-        state = torch.load(state_file, map_location=self.cinn.chroma_mean.device, weights_only=True)
+        state = torch.load(state_file, map_location=self.network.stem.weight.device, weights_only=True)
         self.trained.load_state_dict(state["trained"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.ema.values, self.best = state["ema"], state["best"]
         self.history = History(**state["history"])
         self.running = state["running"]

@@ -1,12 +1,13 @@
-"""A training run: condition features, then the levels, then one checkpoint."""
+"""A training run: condition features, then the parts of the cINN, then one checkpoint."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from model.device import choose_device
 from model.errors import InputError
@@ -16,18 +17,31 @@ from training.dataset import FeatureDataset
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig, Trainer
+from training.objectives.coarsest import CoarsestObjective
+from training.objectives.critic import CriticObjective
+from training.objectives.details import DetailsObjective
+from training.objectives.objective import Objective
 from training.processes import Processes, joined
 from training.standardize import standardize
 
 __all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run"]
 
 WEIGHTS_FILE = "cinn.safetensors"
-SHARES: Mapping[int, float] = {8: 0.27, 16: 0.26, 32: 0.23, 64: 0.24}
-"""Each level's share of the minutes. Coarse levels decide coherence, and see several times more samples for theirs."""
-WEIGHT_DECAYS: Mapping[int, float] = {8: 0.1}
-"""Where a level's weight decay is not LoopConfig's: the coarsest overfits first."""
-DEFAULT_TEMPERATURE = 0.95
-DEFAULT_EXPONENTS = (0.5, 2.0, 4.0, 6.0)
+SHARES: Mapping[str, float] = {"coarsest": 0.5, "details": 0.42, "critic": 0.08}
+"""Each part's share of the minutes, in the order of training: the critic judges draws of a trained coarsest level."""
+OBJECTIVES: Mapping[str, Callable[[Cinn], Objective]] = {
+    "coarsest": CoarsestObjective,
+    "details": DetailsObjective,
+    "critic": CriticObjective,
+}
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "coarsest": ("coarsest.",),
+    "details": ("decoder.", "details."),
+    "critic": ("critic.",),
+}
+"""What the names of each part's weights begin with."""
+DEFAULT_TEMPERATURE = 0.85
+DEFAULT_EXPONENTS = (1.0, 2.0, 4.0, 6.0)
 
 
 @dataclass(frozen=True)
@@ -38,8 +52,8 @@ class RunConfig:
     """a folder of photos or of tar shards, or one shard"""
     out: Path
     minutes: float
-    levels: tuple[int, ...] = ()
-    """sizes of the levels to train together, on the same batches; none means every level, one after another"""
+    parts: tuple[str, ...] = ()
+    """`coarsest`, `details` or `critic`, one after another; none means all"""
     views: int = 4
     """of each photo: one whole, the others random crops"""
     held_out: float = 0.02
@@ -56,9 +70,9 @@ class RunConfig:
 def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | None = None) -> Path | None:
     """Train and write the checkpoint; return its path, or None if a signal ended the run early.
 
-    Condition features and the state of every level lie below `config.out`; a run goes on from those that it finds.
+    Condition features and the state of every part lie below `config.out`; a run goes on from those that it finds.
     Started by torchrun, its processes share features and batches, and the first writes what comes out.
-    Raises InputError for a level that the network does not have, NoPhotosError for data without photos.
+    Raises InputError for a part that the network does not have, NoPhotosError for data without photos.
     """
     device = choose_device(config.device)
     with joined(device) as processes:
@@ -70,25 +84,22 @@ def _run(
 ) -> Path | None:
     source = load_checkpoint(config.init) if config.init else _new(model)
     cinn = source.cinn.requires_grad_(True).to(device)
-    sizes = [level.size for level in cinn.config.levels]
-    unknown = set(config.levels) - set(sizes)
+    unknown = set(config.parts) - set(SHARES)
     if unknown:
-        raise InputError("level", f"some of {sizes}", sorted(unknown))
-    if loop.network_learning_rate and not config.levels:
-        # Levels that do not train with h would be left with features that they have never seen.
-        raise InputError("level", "the levels to train together with h", "none")
+        raise InputError("part", f"some of {list(SHARES)}", sorted(unknown))
+    parts = [part for part in SHARES if part in config.parts or not config.parts]
+    if loop.network_learning_rate and len(parts) != 1:
+        # The other parts would be left with features that they have never seen.
+        raise InputError("part", "the one part to train together with h", parts)
     if processes.first:
         config.out.mkdir(parents=True, exist_ok=True)
         _claim(config, cinn)
     dataset = prepare(config, cinn, processes)
-    turns: Sequence[tuple[int, ...]] = [config.levels] if config.levels else [(size,) for size in sizes]
-    total = sum(SHARES[size] for turn in turns for size in turn)
-    for turn in turns:
-        minutes = config.minutes * sum(SHARES[size] for size in turn) / total
-        decay = max(WEIGHT_DECAYS.get(size, loop.weight_decay) for size in turn)
-        settings = replace(loop, minutes=minutes, weight_decay=decay)
-        trainer = Trainer(cinn, sorted(sizes.index(size) for size in turn), dataset, settings, processes)
-        if not trainer.train(config.out / f"level-{'-'.join(str(size) for size in turn)}.pt"):
+    total = sum(SHARES[part] for part in parts)
+    for part in parts:
+        settings = replace(loop, minutes=config.minutes * SHARES[part] / total)
+        trainer = Trainer(cinn.network, OBJECTIVES[part](cinn), dataset, settings, processes)
+        if not trainer.train(config.out / f"{part}.pt"):
             return None
     path = config.out / WEIGHTS_FILE
     if processes.first:
@@ -97,45 +108,42 @@ def _run(
 
 
 def join(
-    levels: Mapping[int, Path],
+    parts: Mapping[str, Path],
     out: Path,
     name: str | None = None,
     temperature: float | None = None,
     exponents: Sequence[float] = (),
 ) -> None:
-    """Put levels of several checkpoints into one; what is not a level, and what is not given, comes from the first.
+    """Put parts of several checkpoints into one; what is no part, and what is not given, comes from the first.
 
-    levels: for each size, the checkpoint to take that level from. temperature: the one to recommend. exponents: γ of
-    each level, coarse to fine. Raises InputError if a size or an exponent is missing.
+    parts: for each of `SHARES`, the checkpoint to take that part from. temperature: the one to recommend. exponents: γ
+    of each level, coarse to fine. Raises InputError if a part or an exponent is missing.
     """
-    checkpoints = {size: load_checkpoint(path) for size, path in levels.items()}
+    if set(parts) != set(SHARES):
+        raise InputError("part", f"one checkpoint for each of {list(SHARES)}", sorted(parts))
+    checkpoints = {part: load_checkpoint(parts[part]) for part in parts}
     joined = next(iter(checkpoints.values()))
-    sizes = [level.size for level in joined.cinn.config.levels]
-    if sorted(levels) != sizes:
-        raise InputError("level", f"one checkpoint for each of {sizes}", sorted(levels))
-    configs = []
-    for i, size in enumerate(sizes):
-        cinn = checkpoints[size].cinn
-        if not _shares_surroundings(joined.cinn, cinn):
-            raise InputError("level", "checkpoints with the same h and a*b* scales", f"others at {size}²")
-        joined.cinn.levels[i] = cinn.levels[i]  # type: ignore[index]
-        configs.append(cinn.config.levels[i])
-    joined.cinn.config = replace(joined.cinn.config, levels=tuple(configs))
-    if exponents and len(exponents) != len(sizes):
-        raise InputError("exponent", f"one for each of {sizes}", list(exponents))
+    weights = joined.cinn.state_dict()
+    for part, checkpoint in checkpoints.items():
+        others = checkpoint.cinn.state_dict()
+        if checkpoint.cinn.config != joined.cinn.config or not _shares_surroundings(weights, others):
+            raise InputError("part", "checkpoints with the same numbers, h and a*b* scales", f"others for {part}")
+        weights |= {key: value for key, value in others.items() if key.startswith(MODULES[part])}
+    joined.cinn.load_state_dict(weights)
+    if exponents and len(exponents) != len(joined.cinn.dims):
+        raise InputError("exponent", f"one for each of {joined.cinn.config.sizes}", list(exponents))
     told = {"name": name, "temperature": temperature, "temperature_exponents": tuple(exponents) or None}
     save_checkpoint(replace(joined, **{key: value for key, value in told.items() if value is not None}), out)  # type: ignore[arg-type]
 
 
 def _new(model: CinnConfig | None) -> Checkpoint:
-    cinn = Cinn(model)
-    return Checkpoint(cinn, "", DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS[: len(cinn.levels)])
+    return Checkpoint(Cinn(model), "", DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS)
 
 
-def _shares_surroundings(one: Cinn, other: Cinn) -> bool:
-    """Whether everything but the levels is the same."""
-    others = other.state_dict()
-    return all(torch.equal(t, others[name]) for name, t in one.state_dict().items() if not name.startswith("levels."))
+def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """Whether everything but the parts is the same."""
+    parts = tuple(prefix for prefixes in MODULES.values() for prefix in prefixes)
+    return all(torch.equal(t, other[name]) for name, t in one.items() if not name.startswith(parts))
 
 
 def _claim(config: RunConfig, cinn: Cinn) -> None:

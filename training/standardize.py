@@ -4,19 +4,21 @@ import numpy as np
 import torch
 
 from model.flow.cinn import Cinn
+from model.flow.haar import pyramid, split
 from training.dataset import FeatureDataset
-from training.objective import level_data
 
 __all__ = ["standardize"]
 
 BATCH = 64
 PHOTOS = 4096
+DETAIL_SCALE = 0.8
+"""What of the details is left once colors are propagated, roughly: the level's first layer learns the rest."""
 
 
 def standardize(cinn: Cinn, dataset: FeatureDataset) -> None:
     """Set the mean and standard deviation of a* and b*, then each level's mean and scale.
 
-    Details keep a mean of 0, so that a latent of 0 adds none.
+    Details keep a mean of 0: what z = 0 decodes to is learned.
     """
     batch = min(BATCH, len(dataset.train))
     batches = dataset.batches(batch, np.random.default_rng(0))
@@ -24,8 +26,8 @@ def standardize(cinn: Cinn, dataset: FeatureDataset) -> None:
     chroma = torch.cat([next(batches).chroma for _ in range(count)]).to(cinn.chroma_mean.device)
     cinn.chroma_mean.copy_(chroma.mean((0, 2, 3))[:, None, None])
     cinn.chroma_std.copy_(chroma.std((0, 2, 3))[:, None, None])
-    for level, flow in enumerate(cinn.levels):
-        data, _ = level_data(cinn, level, chroma)
-        if level == 0:
-            flow.mean.copy_(data.mean((0, 2, 3))[:, None, None])
-        flow.std.copy_(data.std((0, 2, 3))[:, None, None])
+    sizes = pyramid((chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))
+    cinn.coarsest.mean.copy_(sizes[0].mean((0, 2, 3))[:, None, None])
+    cinn.coarsest.std.copy_(sizes[0].std((0, 2, 3))[:, None, None])
+    for level, finer in zip(cinn.details, sizes[1:], strict=True):
+        level.std.copy_(DETAIL_SCALE * split(finer)[1].std((0, 2, 3))[:, None, None])

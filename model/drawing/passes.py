@@ -149,7 +149,10 @@ class Passes:
 
     def _rows(self, conditions: Sequence[Condition], numbers: Sequence[int], level: int) -> Tensor:
         """Return a level's condition once for each row."""
-        parts = [condition[level].expand(n, *[-1] * (condition[level].dim() - 1)) for condition, n in zip(conditions, numbers, strict=True)]
+        parts = [
+            condition[level].expand(n, *[-1] * (condition[level].dim() - 1))
+            for condition, n in zip(conditions, numbers, strict=True)
+        ]
         return torch.cat(parts)
 
     @torch.no_grad()

@@ -117,7 +117,8 @@ class AutoregressiveLevel(nn.Module):
         features: of h. lightness: (B, 1, 128, 128), L* in [0, 100].
         """
         small = F.avg_pool2d(lightness / 50 - 1, 2)
-        h = self.lightness(F.pixel_unshuffle(small, self.patch).flatten(2).mT) + self.places
+        h = self.lightness(F.pixel_unshuffle(small, self.patch).flatten(2).mT)
+        h = h + self.places.to(h.dtype)
         for name, projection in self.projections.items():
             feature = getattr(features, name)
             if feature.dim() == 2:
@@ -140,7 +141,7 @@ class AutoregressiveLevel(nn.Module):
         cells = photo.gather(1, order[..., None].expand(-1, -1, photo.shape[-1])).expand(len(x), -1, -1)
         before = self._token(x, cells, places)
         start = self.start.to(before.dtype).expand(len(x), 1, -1)
-        h = torch.cat((start, before[:, :-1]), 1) + self.next(cells) + places
+        h = torch.cat((start, before[:, :-1]), 1) + self.next(cells) + places.to(before.dtype)
         for block in self.decoder:
             h = block(h, self.mask)
         return self._mixture(h)
@@ -205,10 +206,12 @@ class AutoregressiveLevel(nn.Module):
 
     def _token(self, x: Tensor, cells: Tensor, places: Tensor) -> Tensor:
         """What a cell says to those after it: its a*b*, its condition, its place."""
-        return self.chroma(x) + self.before(cells) + places
+        before = self.before(cells)
+        return before + (self.chroma(x) + places).to(before.dtype)
 
     def _mixture(self, h: Tensor) -> Mixture:
-        return Mixture.from_output(self.output(self.decoder_norm(h).to(self.output.weight.dtype)))
+        with torch.autocast(h.device.type, enabled=False):  # colors need more than the 8 bits of bfloat16
+            return Mixture.from_output(self.output(self.decoder_norm(h.to(self.output.weight.dtype))))
 
     def _cells(self, x: Tensor, order: Tensor) -> Tensor:
         cells = self.standardize(x).flatten(2).mT

@@ -65,9 +65,9 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
 def _config(numbers: dict[str, Any]) -> CinnConfig:
     return CinnConfig(
         coarsest=AutoregressiveConfig(**numbers["coarsest"]),
-        decoder=DecoderConfig(**{
-            name: tuple(value) if isinstance(value, list) else value for name, value in numbers["decoder"].items()
-        }),
+        decoder=DecoderConfig(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in numbers["decoder"].items()}
+        ),
         details=tuple(DetailConfig(**level) for level in numbers["details"]),
         critic=CriticConfig(**numbers["critic"]),
         seed=numbers["seed"],

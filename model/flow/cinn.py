@@ -122,13 +122,11 @@ class Cinn(nn.Module):
             parts.append(gaussian_log_prob(z) + log_det + self._constant(i))
         return LogProb(torch.stack(parts, 1), latents)
 
-    def draw_coarsest(
-        self, condition: Tensor, z: Tensor, temperature: Tensor, given: Tensor | None = None
-    ) -> Tensor:
+    def draw_coarsest(self, condition: Tensor, z: Tensor, temperature: Tensor, given: Tensor | None = None) -> Tensor:
         """Decode the coarsest level at a temperature: (N, 2, 8, 8) a*b*.
 
-        condition: the first of `condition`, for N photos or for one. z: (N, 128). temperature: (N,). given: (N, 2, 8, 8)
-        a*b* of the cells that are given, NaN elsewhere.
+        condition: the first of `condition`, for N photos or for one. z: (N, 128). temperature: (N,). given:
+        (N, 2, 8, 8) a*b* of the cells that are given, NaN elsewhere.
         """
         known = None if given is None else (given - self.chroma_mean) / self.chroma_std
         return self.coarsest.draw(z, condition, temperature, known) * self.chroma_std + self.chroma_mean
@@ -141,8 +139,8 @@ class Cinn(nn.Module):
     def add_details(self, condition: Sequence[Tensor], coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
         """Complete a*b* of the coarsest size by the finer levels.
 
-        condition: of `condition`, for N photos or for one. coarsest: (N, 2, 8, 8) a*b*. latents: (N, dims) of each finer
-        level, coarse to fine.
+        condition: of `condition`, for N photos or for one. coarsest: (N, 2, 8, 8) a*b*. latents: (N, dims) of each
+        finer level, coarse to fine.
         """
         chroma = (coarsest - self.chroma_mean) / self.chroma_std
         coarsest_latents, log_det = self.coarsest(chroma, condition[0])

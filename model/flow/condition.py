@@ -7,7 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["EARLY_STAGES", "FEATURE_CHANNELS", "SMALL_LIGHTNESS", "ConditionFeatures", "ConditionNetwork", "InvertedResidual", "Stage"]
+__all__ = [
+    "EARLY_STAGES",
+    "FEATURE_CHANNELS",
+    "SMALL_LIGHTNESS",
+    "ConditionFeatures",
+    "ConditionNetwork",
+    "InvertedResidual",
+    "Stage",
+]
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ class Critic(nn.Module):
 
     def forward(self, x: Tensor, photo: Tensor) -> Tensor:
         """x: (N, 2, 8, 8), standardized as the coarsest level sees it. photo: its condition, of N photos or of one."""
-        h = self.photo(photo) + self.chroma(x.flatten(2).mT).to(photo.dtype) + self.places
+        h = self.photo(photo)
+        h = h + (self.chroma(x.flatten(2).mT) + self.places).to(h.dtype)
         for block in self.blocks:
             h = block(h)
         return self.output(self.norm(h)).mean((1, 2))

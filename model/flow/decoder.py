@@ -51,9 +51,7 @@ class Decoder(nn.Module):
         for width in reversed(config.stem_widths):
             self.stem.append(nn.Conv2d(finer, width, 3, padding=1))
             finer = 4 * width
-        self.down = nn.ModuleList(
-            nn.Conv2d(wide, narrow, 1) for wide, narrow in zip(config.widths, rest, strict=False)
-        )
+        self.down = nn.ModuleList(nn.Conv2d(wide, narrow, 1) for wide, narrow in zip(config.widths, rest, strict=False))
         self.skips = nn.ModuleDict()
         for size, width in zip(config.sizes[1:], rest, strict=True):
             if size in SKIPS:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from model.flow.affine import ConditionalAffine
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import split
-from model.flow.residual import ResidualBlock
 from model.flow.mixing import OrthogonalMixing
 from model.flow.propagation import TAPS, propagate
+from model.flow.residual import ResidualBlock
 
 __all__ = ["DetailCondition", "DetailConfig", "DetailLevel"]
 

@@ -1,6 +1,5 @@
 """Color propagation: every pixel of a size takes a mixture of the colors of the coarser pixels around it."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

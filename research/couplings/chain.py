@@ -12,9 +12,9 @@ from model.flow.affine import ConditionalAffine
 from model.flow.condition import ConditionFeatures
 from model.flow.coupling import AffineCoupling, ConvSubnet, DenseSubnet
 from model.flow.haar import HaarDownsampling
+from model.flow.mixing import OrthogonalMixing
 from research.couplings.head import Head
 from research.couplings.level import LevelCondition, zero_conv
-from model.flow.mixing import OrthogonalMixing
 from research.couplings.reshaping import ReshapeDownsampling
 
 __all__ = ["ChainConfig", "ChainLevel"]

@@ -7,20 +7,21 @@ mean and the details d, and each level is a conditional flow of its own (Yu et a
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from research.couplings.chain import ChainConfig, ChainLevel
-from model.flow.cinn import LIGHTNESS_SIZE, LogProb, Samples, gaussian_log_prob
+from model.flow.cinn import LogProb, Samples, gaussian_log_prob
 from model.flow.condition import ConditionNetwork
 from model.flow.haar import pyramid
+from research.couplings.chain import ChainConfig, ChainLevel
 from research.couplings.level import FlowLevel, LevelConfig
 from research.couplings.smooth_detail import detail, join_detail
 
 __all__ = ["CouplingCinn", "CouplingConfig"]
+
 
 @dataclass(frozen=True)
 class CouplingConfig:

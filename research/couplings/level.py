@@ -13,9 +13,9 @@ from model.flow.affine import ConditionalAffine
 from model.flow.condition import ConditionFeatures
 from model.flow.coupling import AffineCoupling, ConvSubnet, DenseSubnet
 from model.flow.haar import HaarDownsampling
+from model.flow.mixing import OrthogonalMixing
 from model.flow.residual import ResidualBlock
 from research.couplings.head import Head
-from model.flow.mixing import OrthogonalMixing
 from research.couplings.permutation import RandomPermutation
 
 __all__ = ["FlowLevel", "LevelCondition", "LevelConfig"]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch.nn.functional as F
+from model.flow.head import Head, ResidualBlock
 from torch import Tensor, nn
 
 from model.flow.condition import ConditionFeatures
-from model.flow.head import Head, ResidualBlock
 
 __all__ = ["Decoder", "DecoderConfig"]
 

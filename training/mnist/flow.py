@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+from model.flow.permutation import RandomPermutation
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
 from model.flow.coupling import AffineCoupling, DenseSubnet
-from model.flow.permutation import RandomPermutation
 from training.mnist.digits import CLASSES, PIXELS, Digits
 
 __all__ = ["DigitFlow", "DigitFlowConfig"]

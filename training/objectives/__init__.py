@@ -1,0 +1,1 @@
+"""What parts of the cINN are trained for."""

@@ -1,0 +1,75 @@
+"""The coarsest level's objective: exact likelihood of its cells, under a little noise and in several orders."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from model.flow.autoregressive import CELLS
+from model.flow.cinn import Cinn
+from model.flow.haar import pyramid
+from training.dataset import Batch
+from training.objectives.objective import Losses, draw_noise, matrices_of
+from training.precision import mixed_precision
+from training.processes import Share
+
+__all__ = ["CoarsestObjective"]
+
+NOISE = 0.02
+"""Standard deviation of the noise on a*b* at 8×8, in standardized a*b* at 64×64."""
+HINTED = 0.3
+"""Share of the photos whose order begins with random cells, as hints do."""
+MOST_HINTS = 8
+NATS_PER_BIT = math.log(2)
+
+
+class CoarsestObjective:
+    """Negative log-likelihood of a*b* at 8×8, in bits per dimension."""
+
+    names = ("8²",)
+    weight_decay = 0.1
+
+    def __init__(self, cinn: Cinn) -> None:
+        self.cinn = cinn
+        self.module: nn.Module = cinn.coarsest
+
+    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+        """Compute the losses; see `Objective`."""
+        data = self._data(batch)
+        data = data + NOISE * draw_noise(data, generator, share)
+        orders = self._draw_orders(len(data) * share.of, generator)[share.rows].to(data.device)
+        bits = self._bits(batch, data, orders).mean()
+        return Losses(bits.detach()[None], bits)
+
+    def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Return the losses of photos held out; see `Objective`."""
+        return self._bits(batch, self._data(batch), None)[:, None]
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Return the linear layers' weights, but for the mixtures'."""
+        level = self.cinn.coarsest
+        return [weight for weight in matrices_of(level) if weight is not level.output.weight]
+
+    def _data(self, batch: Batch) -> Tensor:
+        chroma = (batch.chroma - self.cinn.chroma_mean) / self.cinn.chroma_std
+        return pyramid(chroma, len(self.cinn.details))[0]
+
+    def _bits(self, batch: Batch, data: Tensor, orders: Tensor | None) -> Tensor:
+        level = self.cinn.coarsest
+        with mixed_precision(data.device):
+            photo = level.photo_condition(batch.features, batch.lightness)
+            log_prob = level.log_prob(data, photo, orders).sum(1)
+        return (level.std.log().sum() / 2 - log_prob / level.dims) / NATS_PER_BIT
+
+    def _draw_orders(self, rows: int, generator: torch.Generator) -> Tensor:
+        """Return an order of the cells for each photo, (rows, 64): dispersed dots, some after random cells."""
+        seed = int(torch.randint(2**31, (), generator=generator))
+        rng = np.random.default_rng(seed)
+        order = self.cinn.coarsest.order.cpu()
+        orders = order.repeat(rows, 1)
+        for row in range(rows):
+            if rng.random() < HINTED:
+                first = torch.from_numpy(rng.permutation(CELLS)[: rng.integers(1, MOST_HINTS + 1)])
+                orders[row] = torch.cat((first, order[~torch.isin(order, first)]))
+        return orders

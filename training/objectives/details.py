@@ -1,0 +1,95 @@
+"""The finer levels' objective: exact likelihood of their details, and how far the most likely details miss.
+
+The decoder and all finer levels train together. Each level is given the true coarser a*b* with a little noise, since
+samples of the coarser levels are never quite like data. Likelihood alone weighs an error by 1/variance and learns the
+means late; so what z = 0 decodes to, and the first layer's means, are regressed beside it.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from model.flow.cinn import Cinn, gaussian_log_prob
+from model.flow.detail_level import DetailLevel
+from model.flow.haar import pyramid, split
+from training.dataset import Batch
+from training.objectives.objective import Losses, draw_noise
+from training.precision import mixed_precision
+from training.processes import Share
+
+__all__ = ["DetailsObjective"]
+
+NOISE = 0.05
+"""Standard deviation of the noise on standardized a*b* at 64×64."""
+COARSER_NOISE = 0.05
+"""The same, more of it, on the coarser a*b* that a level is given."""
+REGRESSION = 0.5
+"""Weight of each squared error beside the likelihood."""
+REGRESSED = 4
+"""One photo of so many is decoded from z = 0 too, which costs as much again as the likelihood."""
+SHARES = (1.0, 0.6, 0.4)
+"""How often a step trains 16², 32², 64²: coarse details decide more and cost less."""
+NATS_PER_BIT = math.log(2)
+
+
+class DetailsObjective:
+    """Negative log-likelihood of Haar details, in bits per dimension of each level, and squared errors."""
+
+    weight_decay = 0.02
+
+    def __init__(self, cinn: Cinn) -> None:
+        self.cinn = cinn
+        self.module: nn.Module = nn.ModuleList((cinn.decoder, *cinn.details))
+        self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+        self.names = tuple(f"{level.config.size}²" for level in cinn.details)
+
+    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+        """Compute the losses; see `Objective`. A level that this step leaves out shows NaN."""
+        sizes = self._sizes(batch, NOISE * draw_noise(batch.chroma, generator, share))
+        use = [float(torch.rand((), generator=generator)) < rate for rate in SHARES]
+        shown, minimized = [], []
+        with mixed_precision(batch.chroma.device):
+            maps = self.cinn.decoder(batch.features, batch.lightness)
+            for i, level in enumerate(self.cinn.details):
+                noise = COARSER_NOISE * draw_noise(sizes[i], generator, share)  # drawn alike, used or not
+                if not use[i]:
+                    shown.append(sizes[0].new_tensor(math.nan))
+                    continue
+                nats, errors = _losses(level, maps[i], sizes[i] + noise, split(sizes[i + 1])[1])
+                shown.append(nats.detach() / NATS_PER_BIT)
+                minimized.append(nats + REGRESSION * errors)
+        # a process whose step trains everything has gradients for everything
+        return Losses(torch.stack(shown), torch.stack(minimized).sum())
+
+    def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Return the losses of photos held out; see `Objective`."""
+        sizes = self._sizes(batch, NOISE * draw_noise(batch.chroma, generator, Share()))
+        parts = []
+        with mixed_precision(batch.chroma.device):
+            maps = self.cinn.decoder(batch.features, batch.lightness)
+            for i, level in enumerate(self.cinn.details):
+                condition = level.sample_condition(maps[i], sizes[i])
+                z, log_det = level(split(sizes[i + 1])[1], condition)
+                parts.append(-(gaussian_log_prob(z) + log_det) / level.dims / NATS_PER_BIT)
+        return torch.stack(parts, 1)
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Return none: all are convolutions."""
+        return []
+
+    def _sizes(self, batch: Batch, noise: Tensor) -> list[Tensor]:
+        chroma = (batch.chroma - self.cinn.chroma_mean) / self.cinn.chroma_std
+        return pyramid(chroma + noise, len(self.cinn.details))
+
+
+def _losses(level: DetailLevel, photo: Tensor, coarser: Tensor, details: Tensor) -> tuple[Tensor, Tensor]:
+    """Return nats per dimension, and the squared errors of the first means and of what z = 0 decodes to."""
+    condition = level.sample_condition(photo, coarser)
+    z, log_det = level(details, condition)
+    nats = -(gaussian_log_prob(z) + log_det).mean() / level.dims
+    means = condition.first.float().chunk(2, 1)[0]
+    first = ((details - condition.prediction) / level.std - means).square().mean()
+    some = -(-len(details) // REGRESSED)
+    zero, _ = level.inverse(torch.zeros_like(z[:some]), condition.of_first(some))
+    return nats, first + ((zero - details[:some]) / level.std).square().mean()

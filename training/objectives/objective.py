@@ -1,0 +1,56 @@
+"""What a training loop needs to know of what it trains."""
+
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from training.dataset import Batch
+from training.processes import Share
+
+__all__ = ["Losses", "Objective", "draw_noise", "matrices_of"]
+
+
+class Losses(NamedTuple):
+    """Losses of a batch, each a mean over its photos."""
+
+    shown: Tensor
+    """(len(names),): what is reported and, held out, chosen by"""
+    minimized: Tensor
+    """(): what the gradient is of"""
+
+
+class Objective(Protocol):
+    """One part of a network, and the loss that it is trained for."""
+
+    names: tuple[str, ...]
+    """of the losses shown"""
+    module: nn.Module
+    """the parameters that are trained"""
+    weight_decay: float
+
+    def compute(self, batch: Batch, generator: torch.Generator, share: Share = ...) -> Losses:
+        """Compute the losses of one batch, under the noise of training.
+
+        share: which part of a joint batch this one is; it has the noise that it would have there.
+        """
+        ...
+
+    def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Return (B, len(names)) losses of photos that were held out."""
+        ...
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Return the parameters that Muon trains; AdamW takes the others."""
+        ...
+
+
+def draw_noise(like: Tensor, generator: torch.Generator, share: Share) -> Tensor:
+    """Return standard Gaussian noise for this process's share of a joint batch, the same however many share it."""
+    joint = torch.randn((len(like) * share.of, *like.shape[1:]), generator=generator)
+    return joint[share.rows].to(like.device)
+
+
+def matrices_of(blocks: nn.Module) -> list[nn.Parameter]:
+    """Return the weight matrices of a module's linear layers."""
+    return [layer.weight for layer in blocks.modules() if type(layer) is nn.Linear]
