@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.flow.checkpoint import Checkpoint, save_checkpoint
 from model.flow.autoregressive import AutoregressiveConfig
+from model.flow.checkpoint import Checkpoint, save_checkpoint
 from model.flow.cinn import Cinn, CinnConfig
 from model.flow.condition import FEATURE_CHANNELS
 from model.flow.critic import CriticConfig

@@ -14,9 +14,7 @@ from training.data import NoPhotosError
 from training.loop import LoopConfig
 from training.run import SHARES, RunConfig, join, run
 
-Part = Annotated[
-    list[str] | None, typer.Option(help=f"Of {', '.join(SHARES)}; repeat it for some; all if left out.")
-]
+Part = Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(SHARES)}; repeat it for some; all if left out.")]
 Features = Annotated[Path | None, typer.Option(help="Where condition features lie; below OUT if left out.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)

@@ -119,8 +119,8 @@ def load_method(weights: Path, exponents: list[float] | None, device: str) -> Ci
     """Load weights to measure; exponents: γ of each level in place of the checkpoint's. Raises ModelError."""
     colorizer = load_colorizer(weights, device)
     if exponents:
-        if len(exponents) != len(colorizer.cinn.levels):
-            raise InputError("exponent", f"{len(colorizer.cinn.levels)} of them", len(exponents))
+        if len(exponents) != len(colorizer.cinn.dims):
+            raise InputError("exponent", f"{len(colorizer.cinn.dims)} of them", len(exponents))
         checkpoint = replace(colorizer.checkpoint, temperature_exponents=tuple(exponents))
         colorizer = CinnColorizer(checkpoint, colorizer.device)
     return CinnMethod(colorizer)

@@ -25,7 +25,7 @@ from model.colorizer import CinnColorizer, load_colorizer
 from model.device import THREADS
 from model.errors import InputError, ModelError
 from model.pixels.color import photo_to_lightness, rgb_to_lab
-from model.protocol import Hint, SampleOptions, TransferOptions, VariationOptions
+from model.protocol import DrawTask, Hint, SampleOptions, TransferOptions, VariationOptions
 from training.data import NoPhotosError, read_named_photos
 
 __all__ = ["PROMISES", "Promise"]
@@ -54,19 +54,18 @@ class Promise:
 
 
 def round_trip(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
-    """Encode colorings again: the error of their latents, and of their likelihood."""
-    temperature = colorizer.checkpoint.temperature
+    """Encode colorings, decode and encode their latents again: the error of the latents, and of the likelihood."""
     with torch.no_grad():
         condition = colorizer.condition(photo_to_lightness(photo))
-        latents = colorizer.draw(SampleOptions(N, SEED), temperature)
-        chroma, bits_per_dim = colorizer.sample(condition, latents)
+        (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(N, SEED))])
+        latents = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma).to(colorizer.device), condition).latents
+        chroma, bits_per_dim = colorizer.sample(condition, [z.cpu() for z in latents])
         encoded = colorizer.cinn.log_prob(torch.from_numpy(chroma).to(colorizer.device), condition)
-    again = torch.cat(encoded.latents, 1).cpu()
-    drawn = torch.cat(latents, 1)
-    bits_again = -encoded.log_prob.double().sum(1).cpu().numpy() / (np.log(2) * drawn.shape[1])
+    again, first = (torch.cat(each, 1).cpu() for each in (encoded.latents, latents))
+    bits_again = -encoded.log_prob.double().sum(1).cpu().numpy() / (np.log(2) * first.shape[1])
     return {
-        "latent_error": float(((again - drawn).norm(dim=1) / drawn.norm(dim=1)).max()),
-        "bits_per_dim_error": float(np.abs(bits_again - bits_per_dim).max()),
+        "latent_error": float(((again - first).norm(dim=1) / first.norm(dim=1)).max()),
+        "bits_per_dim_error": float(np.abs(np.stack((bits_again, bits_per_dim)) - np.array(drawn.bits_per_dim)).max()),
     }
 
 

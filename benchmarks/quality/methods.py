@@ -11,15 +11,14 @@ from model.colorizer import CinnColorizer
 from model.drawing.latents import draw_latents
 from model.pixels.color import photo_to_lightness
 from model.pixels.resizing import photo_to_chroma, resize_lightness
-from model.protocol import SampleOptions
+from model.protocol import DrawTask, SampleOptions
 from training.baselines.checkpoint import BaselineColorizer
-from training.loop import LoopConfig
+from training.objectives.details import NOISE
 
 __all__ = ["DEFAULT_SAMPLES", "BaselineMethod", "Bits", "CinnMethod", "Colors", "Method"]
 
 DEFAULT_SAMPLES = 3
 """Samples at the default temperature: with the one of temperature 0 they fill a batch of four."""
-NOISE = LoopConfig().noise
 
 Chroma = NDArray[np.float32]
 """(N, 2, 64, 64) a*b*"""
@@ -76,12 +75,15 @@ class CinnMethod:
     @torch.inference_mode()
     def colorize(self, photo: NDArray[np.uint8], samples: int, temperature: float, seed: int) -> Colors:
         """Colorize; see Method."""
-        condition = self.colorizer.condition(photo_to_lightness(photo))
-        drawn, bits = self.colorizer.sample(condition, self.colorizer.draw(SampleOptions(samples, seed), temperature))
-        default = self.colorizer.draw(SampleOptions(DEFAULT_SAMPLES, seed), self.default_temperature)
-        others, _ = self.colorizer.sample(condition, [torch.cat((z[:1] * 0, z)) for z in default])
-        truth = self._truth_bits(photo, condition, seed)
-        return Colors(drawn, others[1:], others[:1], Bits(*truth, bits))
+        small = self.colorizer.shrink(photo)
+        tasks = [
+            DrawTask(small, SampleOptions(samples, seed, temperature)),
+            DrawTask(small, SampleOptions(DEFAULT_SAMPLES, seed, self.default_temperature)),
+            DrawTask(small, SampleOptions(1, seed, 0.0)),
+        ]
+        drawn, default, zero = self.colorizer.draw_all(tasks)
+        truth = self._truth_bits(photo, self.colorizer.condition(photo_to_lightness(photo)), seed)
+        return Colors(drawn.chroma, default.chroma, zero.chroma, Bits(*truth, np.array(drawn.bits_per_dim)))
 
     def _truth_bits(self, photo: NDArray[np.uint8], condition: list[torch.Tensor], seed: int) -> tuple[float, float]:
         cinn = self.colorizer.cinn
@@ -106,7 +108,7 @@ class BaselineMethod:
         device = self.colorizer.chroma_mean.device
         lightness = torch.from_numpy(resize_lightness(photo_to_lightness(photo)))[None, None].to(device)
         shape = self.colorizer.baseline.decoder.latent_shape
-        z = draw_latents((math.prod(shape),), (1.0,), seed, range(max(samples, DEFAULT_SAMPLES)), 1.0)[0]
+        z = draw_latents((math.prod(shape),), (1.0,), seed, range(max(samples, DEFAULT_SAMPLES)))[0]
         latents = torch.cat((temperature * z[:samples], z[:DEFAULT_SAMPLES], 0 * z[:1]))
         chroma = self.colorizer.sample(lightness, latents.view(len(latents), *shape).to(device)).cpu().numpy()
         return Colors(chroma[:samples], chroma[samples:-1], chroma[-1:], None)

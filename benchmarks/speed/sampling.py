@@ -28,6 +28,7 @@ from benchmarks.report import Target, add_json_option, rows, write
 from benchmarks.speed.photos import made_up_lightness
 from model.colorizer import CinnColorizer, load_colorizer
 from model.device import choose_device
+from model.drawing.latents import draw_latents
 from model.flow.cinn import Cinn
 from model.pixels.color import lightness_to_grey
 from model.pixels.resizing import resize_lightness
@@ -37,6 +38,8 @@ __all__ = ["main"]
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "cinn.safetensors"
 NUMBERS = (1, 2, 4, 8, 16, 32)
+UNIT = (1.0,) * 4
+"""Standard deviation of each level's latents."""
 JUDGED = 8
 SIDE = 512
 LARGE_BATCH = 64
@@ -69,7 +72,7 @@ def by_number(colorizer: CinnColorizer) -> Iterator[dict[str, float]]:
     lightness = made_up_lightness((SIDE, SIDE))
     condition = colorizer.condition(lightness)
     for n in NUMBERS:
-        latents = colorizer.draw(SampleOptions(n, seed=0), 1.0)
+        latents = draw_latents(colorizer.cinn.dims, UNIT, 0, range(n))
         first = median_seconds(partial(colorizer.condition, lightness), colorizer.device)
         second = median_seconds(partial(colorizer.sample, condition, latents), colorizer.device)
         each = (first + second) / n
@@ -81,7 +84,7 @@ def variants(colorizer: CinnColorizer, compiled: bool) -> Iterator[Variant]:
     device = colorizer.device
     stored = copy.deepcopy(colorizer.cinn).to(memory_format=torch.contiguous_format)
     lightness = torch.from_numpy(resize_lightness(made_up_lightness((SIDE, SIDE))))[None, None].to(device)
-    latents = [z.to(device) for z in colorizer.draw(SampleOptions(JUDGED, seed=0), colorizer.checkpoint.temperature)]
+    latents = [z.to(device) for z in draw_latents(colorizer.cinn.dims, UNIT, 0, range(JUDGED))]
     exact = partial(contextlib.nullcontext)
     rounded = partial(torch.autocast, device, dtype=torch.bfloat16)
     reference = torch.empty(0)

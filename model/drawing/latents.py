@@ -31,8 +31,8 @@ def draw_latents(
 ) -> list[Tensor]:
     """Draw the latents of the given samples, one float32 tensor (N, dim) for each level, coarse to fine.
 
-    deviations: standard deviation of each level. attempt: which of the tries for each sample. Sample i depends on (seed,
-    i, attempt) alone, on every device. Raises InputError for a seed out of range.
+    deviations: standard deviation of each level. attempt: which of the tries for each sample. Sample i depends on
+    (seed, i, attempt) alone, on every device. Raises InputError for a seed out of range.
     """
     if not 0 <= seed < 2**32:
         raise InputError("seed", "0 to 2³² − 1", seed)

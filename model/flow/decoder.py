@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
+from model.flow.condition import FEATURE_CHANNELS, SMALL_LIGHTNESS, ConditionFeatures
 from model.flow.residual import ResidualBlock
 
 __all__ = ["Decoder", "DecoderConfig"]
@@ -47,7 +47,8 @@ class Decoder(nn.Module):
         self.whole = nn.Linear(FEATURE_CHANNELS["at_1"][1], first, bias=False)
         self.coarsest = nn.Conv2d(FEATURE_CHANNELS["at_8"][1], first, 1)
         self.stem = nn.ModuleList()
-        finer = 4
+        self.patch = SMALL_LIGHTNESS // config.sizes[-1]
+        finer = self.patch**2
         for width in reversed(config.stem_widths):
             self.stem.append(nn.Conv2d(finer, width, 3, padding=1))
             finer = 4 * width
@@ -87,8 +88,8 @@ class Decoder(nn.Module):
         """See the lightness at 64², 32², 16²; return the maps coarse to fine."""
         h = lightness / 50 - 1
         maps: list[Tensor] = []
-        for conv in self.stem:
-            h = F.relu(conv(F.pixel_unshuffle(h, 2)))
+        for i, conv in enumerate(self.stem):
+            h = F.relu(conv(F.pixel_unshuffle(h, 2 if i else self.patch)))
             maps.insert(0, h)
         return maps
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import skimage.data
 import torch
+from model.flow.chain import ChainConfig
+from model.flow.level import LevelConfig
 from PIL import Image
 from typer import Typer
 from typer.testing import CliRunner
@@ -16,10 +18,8 @@ from typer.testing import CliRunner
 from benchmarks import ablations
 from benchmarks.ablations import Row, StudyConfig, figure, main, study
 from benchmarks.variants import CHAIN, VARIANTS, WHOLE
-from model.flow.chain import ChainConfig
 from model.flow.checkpoint import load_checkpoint
 from model.flow.cinn import Cinn, CinnConfig
-from model.flow.level import LevelConfig
 from training.dataset import FeatureDataset
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig

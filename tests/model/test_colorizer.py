@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from model.colorizer import CinnColorizer, load_colorizer
 from model.device import choose_device
+from model.drawing.latents import latent_norms
 from model.errors import InputError, NonFiniteError
 from model.flow.checkpoint import Checkpoint
 from model.pixels.color import lightness_to_grey, photo_to_lightness
-from model.protocol import Colorizer, SampleOptions
+from model.protocol import Colorizer, DrawTask, SampleOptions
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +87,25 @@ def test_the_output_turned_grey_is_the_input(colorizer: CinnColorizer, photo: ND
         assert np.abs(grey - photo).max() <= 1
 
 
-def test_bits_per_dim_is_the_likelihood_of_the_chroma(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    import torch
-
+@pytest.mark.parametrize("temperature", [0.0, 0.6, 1.0, 1.4])
+def test_bits_per_dim_is_the_likelihood_of_the_chroma(
+    colorizer: CinnColorizer, photo: NDArray[np.uint8], temperature: float
+) -> None:
+    """At every temperature: that of the model itself."""
     condition = colorizer.condition(photo_to_lightness(photo))
-    chroma, bits = colorizer.sample(condition, colorizer.draw(SampleOptions(3, 3), 0.8))
-    log_prob = colorizer.cinn.log_prob(torch.from_numpy(chroma), condition).log_prob.sum(1)
-    np.testing.assert_allclose(bits, -log_prob.numpy() / (np.log(2) * 8192), atol=1e-3)
+    (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(3, 3, temperature))])
+    encoded = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition)
+    bits = -encoded.log_prob.sum(1).numpy() / (np.log(2) * 8192)
+    np.testing.assert_allclose(drawn.bits_per_dim, bits, atol=1e-3)
+    np.testing.assert_allclose(drawn.latent_norms, latent_norms(encoded.latents).numpy(), rtol=1e-3)
+
+
+def test_encoded_latents_give_the_chroma_back(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    condition = colorizer.condition(photo_to_lightness(photo))
+    (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(3, 3))])
+    encoded = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition)
+    chroma, _ = colorizer.sample(condition, encoded.latents)
+    np.testing.assert_allclose(chroma, drawn.chroma, atol=5e-3)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (37, 3), (64, 64)])
@@ -126,7 +139,7 @@ def test_options_out_of_range(
     assert error.value.name == name
 
 
-@pytest.mark.parametrize("part", ["network.stem", "levels.0.shares", "levels.3.couplings.0.subnet.last"])
+@pytest.mark.parametrize("part", ["network.stem", "coarsest.next", "details.2.couplings.0.subnet.last"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_never_a_picture_of_nans(
     tiny_checkpoint: Checkpoint, photo: NDArray[np.uint8], part: str, value: float
@@ -165,5 +178,23 @@ def test_cuda_paints_what_the_cpu_paints(tiny_weights: Path, photo: NDArray[np.u
 
 def test_exponents_come_from_the_checkpoint(tiny_checkpoint: Checkpoint, photo: NDArray[np.uint8]) -> None:
     cold = replace(tiny_checkpoint, temperature_exponents=(50.0,) * 4)
-    frozen = CinnColorizer(cold, "cpu").colorize(photo, SampleOptions(3, 0, 0.5))
-    assert spread(frozen.images) == 0
+    task = DrawTask(CinnColorizer(cold, "cpu").shrink(photo), SampleOptions(3, 0, 0.5))
+    for checkpoint, is_cold in ((cold, True), (tiny_checkpoint, False)):
+        (drawn,) = CinnColorizer(checkpoint, "cpu").draw_all([task])
+        colorizer = CinnColorizer(checkpoint, "cpu")
+        fine = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), colorizer.condition(photo_to_lightness(photo)))
+        assert (float(torch.cat(fine.latents[1:], 1).abs().max()) < 1e-2) is is_cold
+
+
+def test_the_critic_chooses_among_tries_below_temperature_1(
+    tiny_checkpoint: Checkpoint, photo: NDArray[np.uint8]
+) -> None:
+    """Turned around, it chooses others; at 1 it has no say, since samples are then the model's own."""
+    contrary = copy.deepcopy(tiny_checkpoint.cinn)
+    with torch.no_grad():
+        contrary.critic.output.weight.neg_()
+    one, other = (CinnColorizer(each, "cpu") for each in (tiny_checkpoint, replace(tiny_checkpoint, cinn=contrary)))
+    for temperature, same in ((0.7, False), (1.0, True)):
+        options = SampleOptions(2, 4, temperature)
+        a, b = (each.colorize(photo, options).images for each in (one, other))
+        assert np.array_equal(a, b) is same

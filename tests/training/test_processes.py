@@ -16,6 +16,7 @@ from model.errors import InputError
 from model.flow.cinn import Cinn, CinnConfig
 from training.dataset import FeatureDataset
 from training.loop import LoopConfig, Trainer
+from training.objectives.coarsest import CoarsestObjective
 from training.processes import Processes, Share
 
 STEPS = Path(__file__).with_name("steps.py")
@@ -32,25 +33,26 @@ def test_shares_are_the_joint_batch(made_up: Path) -> None:
 
 
 def test_every_process_needs_a_photo(made_up: Path, tiny_config: CinnConfig) -> None:
-    dataset = FeatureDataset([[made_up]], held_out=0.2)
+    dataset, cinn = FeatureDataset([[made_up]], held_out=0.2), Cinn(tiny_config)
     with pytest.raises(InputError, match="data: expected a photo for each of 80 processes"):
-        Trainer(Cinn(tiny_config), (0,), dataset, LoopConfig(), Processes(Share(0, 80)))
+        Trainer(cinn.network, CoarsestObjective(cinn), dataset, LoopConfig(), Processes(Share(0, 80)))
 
 
 @pytest.mark.slow  # torch is imported three times
 def test_two_processes_have_the_losses_of_one_with_the_joint_batch(made_up: Path, tmp_path: Path) -> None:
     one, two = (_losses(made_up, tmp_path / name, start) for name, start in (("one", ()), ("two", TORCHRUN)))
     for name in ("steps", "held_out"):
-        # of losses near 2: the same sums in another order, of subnets in bfloat16; 1e-5 was measured
-        assert_close(torch.tensor(two[name]), torch.tensor(one[name]), rtol=0, atol=1e-4)
-    first, last = one["steps"][0], one["steps"][-1]
+        for alone, shared in zip(one[name], two[name], strict=True):
+            # of losses near 2: the same sums in another order, of networks in bfloat16
+            assert_close(torch.tensor(shared), torch.tensor(alone), rtol=0, atol=5e-3)
+    first, last = one["steps"][0], one["steps"][4]
     assert all(abs(a - b) > 1e-2 for a, b in zip(first, last, strict=True))  # the steps change what is compared
 
 
 @pytest.mark.slow
 def test_torchrun_trains_and_one_process_writes(photos: Path, tmp_path: Path) -> None:
     command = [sys.executable, *TORCHRUN, "-m", "training", "run", "--data", photos, "--out", tmp_path / "run"]
-    options = ("--minutes", "0.1", "--views", "2", "--level", "8")
+    options = ("--minutes", "0.1", "--views", "2", "--part", "coarsest")
     done = subprocess.run(  # noqa: S603
         [*map(str, command), *options], capture_output=True, text=True, check=False, env=_environment()
     )
@@ -58,7 +60,7 @@ def test_torchrun_trains_and_one_process_writes(photos: Path, tmp_path: Path) ->
     assert done.stdout.count("training 8² from step 0") == 1
     assert done.stdout.count("features of") == 2  # each process computed one of two views
     assert (tmp_path / "run" / "cinn.safetensors").exists()
-    state = torch.load(tmp_path / "run" / "level-8.pt", weights_only=True)
+    state = torch.load(tmp_path / "run" / "coarsest.pt", weights_only=True)
     assert state["history"]["step"] > 0
 
 

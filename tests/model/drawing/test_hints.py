@@ -1,34 +1,30 @@
 """Hints by their laws."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from model.colorizer import CinnColorizer
 from model.drawing.hints import match_hints
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
-from model.flow.cinn import Cinn
-from model.protocol import Hint, SampleOptions
+from model.pixels.color import photo_to_lightness
+from model.protocol import DrawTask, Hint, SampleOptions
 
-FINE_LEVELS = ("levels.2.", "levels.3.")
 RED, BLUE = (190, 110, 100), (100, 120, 180)
 
 
 @pytest.fixture(scope="module")
 def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
-    """A network whose fine levels add little, as those of trained ones do; the coarse ones are as wild as they were."""
-    cinn = Cinn(tiny_checkpoint.cinn.config)
-    state = cinn.state_dict()
-    state |= {
-        name: tensor for name, tensor in tiny_checkpoint.cinn.state_dict().items() if not name.startswith(FINE_LEVELS)
-    }
-    cinn.load_state_dict(state)
-    exponents = (1.0, 1.0, 10.0, 10.0)
-    checkpoint = replace(tiny_checkpoint, cinn=cinn.eval().requires_grad_(False), temperature_exponents=exponents)
-    return CinnColorizer(checkpoint, "cpu")
+    """A network whose fine levels add little, as those of trained ones do."""
+    cinn = copy.deepcopy(tiny_checkpoint.cinn)
+    for level in cinn.details:
+        level.std.fill_(0.02)
+    return CinnColorizer(replace(tiny_checkpoint, cinn=cinn), "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +44,8 @@ def test_samples_come_to_the_hints_and_still_differ(colorizer: CinnColorizer, ph
     plain = colorizer.colorize(photo, SampleOptions(4, 1))
     hinted = colorizer.colorize(photo, SampleOptions(4, 1, hints=HINTS))
     assert [len(sample) for sample in hinted.hints] == [2] * 4
-    # An untrained network answers its latents weakly, so that twenty steps of 0.1 do not bring them all the way.
-    assert mean_chroma_distance(hinted.hints) < 0.6 * mean_chroma_distance(match_hints(plain.images, HINTS))
+    assert mean_chroma_distance(match_hints(plain.images, HINTS)) > 10
+    assert mean_chroma_distance(hinted.hints) < 1.5  # 8 bits, and the small photo's lightness in place of the whole's
     for i in range(3):
         assert np.abs(hinted.images[i].astype(int) - hinted.images[i + 1]).mean() > 1
 
@@ -68,8 +64,7 @@ def test_matches_are_what_the_picture_shows(colorizer: CinnColorizer, photo: NDA
 
 def test_a_sample_does_not_depend_on_n(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     two, four = (colorizer.colorize(photo, SampleOptions(n, 1, hints=HINTS)).images for n in (2, 4))
-    # Gradients are taken for n samples at once: their last bits differ, and Adam hands that on.
-    assert np.abs(two.astype(int) - four[:2]).max() <= 2
+    assert np.abs(two.astype(int) - four[:2]).max() <= 1  # maps of another number may round otherwise
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (1.0, 1.0), (1.0, 0.0)])
@@ -87,12 +82,23 @@ def test_temperature_0_follows_hints_too(colorizer: CinnColorizer, photo: NDArra
     assert np.abs(plain.images.astype(int) - hinted.images).max() > 1
 
 
-def test_weights_are_left_alone(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    before = {name: p.clone() for name, p in colorizer.cinn.named_parameters()}
-    colorizer.colorize(photo, SampleOptions(1, 1, hints=HINTS))
-    for name, p in colorizer.cinn.named_parameters():
-        assert p.equal(before[name])
-        assert p.grad is None
+def test_hints_move_what_is_drawn_elsewhere(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    """The rest is drawn given them: cells far from a hint change, where a correction at its point would not reach."""
+    plain, hinted = (colorizer.colorize(photo, SampleOptions(2, 1, 1.0, hints=h)).images for h in ((), HINTS[:1]))
+    assert np.abs(plain[:, -20:, -20:].astype(int) - hinted[:, -20:, -20:]).mean() > 0.02  # untrained cells heed little
+
+
+def test_two_hints_at_one_place_average(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    both = (replace(HINTS[0], color=(190, 110, 100)), replace(HINTS[0], color=(150, 130, 100)))
+    (matches,) = colorizer.colorize(photo, SampleOptions(1, 1, hints=both)).hints
+    assert matches[0].delta_chroma == pytest.approx(matches[1].delta_chroma, rel=0.2)
+
+
+def test_bits_are_those_of_the_mended_colors(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+    (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(2, 1, hints=HINTS))])
+    condition = colorizer.condition(photo_to_lightness(photo))
+    log_prob = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition).log_prob.sum(1)
+    np.testing.assert_allclose(drawn.bits_per_dim, -log_prob.numpy() / (np.log(2) * 8192), atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from model.drawing.latents import (
+    deviations_at,
     draw_latents,
     interpolate_latents,
     latent_norms,
@@ -21,69 +22,77 @@ FLAT = (1.0, 1.0, 1.0, 1.0)
 
 
 def test_a_sample_depends_on_seed_and_index_alone() -> None:
-    four = draw_latents(DIMS, FLAT, 7, range(4), 1.0)
-    one = draw_latents(DIMS, FLAT, 7, [2], 1.0)
+    four = draw_latents(DIMS, FLAT, 7, range(4))
+    one = draw_latents(DIMS, FLAT, 7, [2])
     for many, single in zip(four, one, strict=True):
         assert_close(many[2:3], single, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(("seed", "index"), [(8, 0), (7, 1), (2**32 - 1, 0)])
 def test_other_seeds_and_indices_differ(seed: int, index: int) -> None:
-    a, b = (torch.cat(draw_latents(DIMS, FLAT, s, [i], 1.0), 1)[0] for s, i in ((7, 0), (seed, index)))
+    a, b = (torch.cat(draw_latents(DIMS, FLAT, s, [i]), 1)[0] for s, i in ((7, 0), (seed, index)))
     # Independent: the correlation of 8192 pairs is within 5 standard errors of 0.
     assert abs(float(torch.corrcoef(torch.stack((a, b)))[0, 1])) < 5 / math.sqrt(8192)
 
 
 def test_temperature_zero_is_the_single_coloring() -> None:
-    assert all(float(z.abs().max()) == 0 for z in draw_latents(DIMS, (1, 1, 2, 3), 7, range(2), 0.0))
+    latents = draw_latents(DIMS, deviations_at(0.0, (1, 1, 2, 3)), 7, range(2))
+    assert all(float(z.abs().max()) == 0 for z in latents)
+
+
+def test_tries_differ_and_the_first_is_the_sample() -> None:
+    first, same, second = (draw_latents(DIMS[:1], FLAT[:1], 7, [3], *attempt)[0] for attempt in ((), (0,), (1,)))
+    assert first.equal(same)
+    # Independent: the correlation of 128 pairs is within 5 standard errors of 0.
+    assert abs(float(torch.corrcoef(torch.cat((first, second)))[0, 1])) < 5 / math.sqrt(128)
 
 
 def test_temperature_scales_each_level_by_its_exponent() -> None:
     exponents = (1.0, 1.5, 2.0, 3.0)
-    warm, cool = (draw_latents(DIMS, exponents, 7, range(2), t) for t in (1.0, 0.5))
+    warm, cool = (draw_latents(DIMS, deviations_at(t, exponents), 7, range(2)) for t in (1.0, 0.5))
     for w, c, exponent in zip(warm, cool, exponents, strict=True):
         assert_close(c, 0.5**exponent * w)
 
 
 @pytest.mark.parametrize("norm", [0.0, 0.7, 1.0, 2.0])
 def test_rescaled_latents_have_the_norm(norm: float) -> None:
-    latents = rescale_latents(draw_latents(DIMS, FLAT, 7, range(3), 0.8), norm)
+    latents = rescale_latents(draw_latents(DIMS, deviations_at(0.8, FLAT), 7, range(3)), norm)
     assert_close(latent_norms(latents), torch.full((3,), norm))
 
 
 def test_drawn_latents_have_the_norm_of_the_temperature() -> None:
     # The norm of 8192 Gaussians is within 5 standard errors, 1/√(2·8192) each, of the temperature.
-    norms = latent_norms(draw_latents(DIMS, FLAT, 7, range(8), 0.5))
+    norms = latent_norms(draw_latents(DIMS, deviations_at(0.5, FLAT), 7, range(8)))
     assert_close(norms, torch.full((8,), 0.5), rtol=5 / math.sqrt(2 * 8192), atol=0)
 
 
 @pytest.mark.parametrize("temperature", [-1.0, 2.5, math.nan, math.inf])
 def test_temperature_out_of_range(temperature: float) -> None:
     with pytest.raises(InputError, match="temperature: expected 0 to 2"):
-        draw_latents(DIMS, FLAT, 7, [0], temperature)
+        deviations_at(temperature, FLAT)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_seed_out_of_range(seed: int) -> None:
     with pytest.raises(InputError, match="seed"):
-        draw_latents(DIMS, FLAT, seed, [0], 1.0)
+        draw_latents(DIMS, FLAT, seed, [0])
 
 
 @pytest.mark.parametrize("norm", [-0.1, 2.1, math.nan])
 def test_norm_out_of_range(norm: float) -> None:
     with pytest.raises(InputError, match="latent_norm: expected 0 to 2"):
-        rescale_latents(draw_latents(DIMS, FLAT, 7, [0], 1.0), norm)
+        rescale_latents(draw_latents(DIMS, FLAT, 7, [0]), norm)
 
 
 def test_a_latent_of_zero_has_no_direction() -> None:
-    zero = draw_latents(DIMS, FLAT, 7, [0], 0.0)
+    zero = draw_latents(DIMS, deviations_at(0.0, FLAT), 7, [0])
     with pytest.raises(InputError, match="no direction"):
         rescale_latents(zero, 1.0)
     assert_close(latent_norms(rescale_latents(zero, 0.0)), torch.zeros(1))
 
 
 def two_latents() -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    return draw_latents(DIMS, FLAT, 7, [0], 1.0), draw_latents(DIMS, FLAT, 8, [0], 1.0)
+    return draw_latents(DIMS, FLAT, 7, [0]), draw_latents(DIMS, FLAT, 8, [0])
 
 
 def test_mixing_keeps_or_replaces_a_level_exactly() -> None:
@@ -131,7 +140,7 @@ def test_a_path_without_a_plane_is_a_line(factor: float) -> None:
 def test_the_temperature_of_a_norm_gives_that_norm(norm: float) -> None:
     exponents = (1.0, 1.5, 2.0, 3.0)
     temperature = temperature_of_norm(DIMS, exponents, norm)
-    norms = latent_norms(draw_latents(DIMS, exponents, 7, range(8), temperature))
+    norms = latent_norms(draw_latents(DIMS, deviations_at(temperature, exponents), 7, range(8)))
     assert_close(norms, torch.full((8,), norm), rtol=5 / math.sqrt(2 * 1000), atol=0)  # at least 1000 dims count
 
 
@@ -140,6 +149,6 @@ def test_norm_one_is_the_models_own_distribution() -> None:
 
 
 def test_above_one_all_levels_are_warmed_alike() -> None:
-    one, hot = (draw_latents(DIMS, (1.0, 1.0, 2.0, 3.0), 7, [0], t) for t in (1.0, 1.5))
+    one, hot = (draw_latents(DIMS, deviations_at(t, (1.0, 1.0, 2.0, 3.0)), 7, [0]) for t in (1.0, 1.5))
     for z, warmed in zip(one, hot, strict=True):
         assert_close(warmed, 1.5 * z)

@@ -105,8 +105,11 @@ def test_recorded_passes_are_those_of_the_network(tiny_checkpoint: Checkpoint) -
         condition = cinn.condition(photo)
         torch.testing.assert_close(recorded.condition(photo), condition)
         both = [torch.cat((level, level)) for level in condition]
-        latents = [torch.randn(2, dims, generator=generator) for dims in cinn.dims]
-        torch.testing.assert_close(tuple(recorded.sample(both, latents)), tuple(cinn.sample(both, latents)))
+        coarsest = 20 * torch.randn(2, 2, 8, 8, generator=generator)
+        fine = [torch.randn(2, dims, generator=generator) for dims in cinn.dims[1:]]
+        torch.testing.assert_close(
+            tuple(recorded.add_details(both, coarsest, fine)), tuple(cinn.add_details(both, coarsest, fine))
+        )
 
 
 def test_all_in_one_call_and_in_three_steps_are_the_same(colorizer: CinnColorizer) -> None:
@@ -154,15 +157,17 @@ def test_no_memory_left(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyP
     colorizer = CinnColorizer(tiny_checkpoint, "cpu")
     asked = [task(colorizer, 0, SampleOptions(2, 0))]
     (before,) = colorizer.draw_all(asked)
-    whole, sizes = RecordedPasses.sample, list[int]()
+    whole, sizes = RecordedPasses.add_details, list[int]()
 
-    def fail_if_large(passes: RecordedPasses, condition: Sequence[Tensor], latents: Sequence[Tensor]) -> Samples:
-        sizes.append(len(latents[0]))
+    def fail_if_large(
+        passes: RecordedPasses, condition: Sequence[Tensor], coarsest: Tensor, latents: Sequence[Tensor]
+    ) -> Samples:
+        sizes.append(len(coarsest))
         if sizes[-1] > 1:
             raise raised
-        return whole(passes, condition, latents)
+        return whole(passes, condition, coarsest, latents)
 
-    monkeypatch.setattr(RecordedPasses, "sample", fail_if_large)
+    monkeypatch.setattr(RecordedPasses, "add_details", fail_if_large)
     with pytest.raises(OutOfMemoryError):
         colorizer.draw_all(asked)
     (after,) = colorizer.draw_all(asked)
@@ -174,6 +179,6 @@ def test_other_errors_stay_what_they_are(colorizer: CinnColorizer, monkeypatch: 
     def fail(*arguments: object) -> None:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(RecordedPasses, "sample", fail)
+    monkeypatch.setattr(RecordedPasses, "add_details", fail)
     with pytest.raises(RuntimeError, match="shapes"):
         colorizer.draw_all([task(colorizer, 0, SampleOptions(1, 0))])

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from model.flow.chain import ChainConfig, ChainLevel
+from model.flow.level import FlowLevel, LevelConfig
 from torch import Tensor
 from torch.testing import assert_close
 
-from model.flow.chain import ChainConfig, ChainLevel
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn, CinnConfig
-from model.flow.level import FlowLevel, LevelConfig
 
 SMALL = CinnConfig(
     levels=(

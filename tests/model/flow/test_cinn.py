@@ -7,20 +7,25 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from model.errors import InputError
+from model.flow.autoregressive import AutoregressiveConfig
 from model.flow.cinn import Cinn, CinnConfig
 from model.flow.condition import ConditionNetwork
 from model.flow.coupling import AffineCoupling, ConvSubnet
-from model.flow.haar import detail, join_detail, pyramid
-from model.flow.level import LevelConfig
+from model.flow.critic import CriticConfig
+from model.flow.decoder import DecoderConfig
+from model.flow.detail_level import DetailConfig
+from model.flow.haar import join, pyramid, split
 
+COARSEST = AutoregressiveConfig(width=12, heads=2, encoder_blocks=1, decoder_blocks=2, components=3)
+CRITIC = CriticConfig(width=8, heads=2, blocks=1)
 SMALL = CinnConfig(
-    levels=(
-        LevelConfig(8, blocks=2, width=6, head_width=8, head_blocks=1, joint_blocks=1, dense_blocks=1, dense_width=8),
-        LevelConfig(16, blocks=2, width=6, head_width=8, head_blocks=1, joint_blocks=1),
-    )
+    COARSEST, DecoderConfig((8, 8), (4,), (1, 1)), (DetailConfig(16, condition_width=8, blocks=2, width=6),), CRITIC
 )
-FOUR_LEVELS = replace(SMALL, levels=(*SMALL.levels, *(replace(SMALL.levels[1], size=s) for s in (32, 64))))
+FOUR_LEVELS = replace(
+    SMALL,
+    decoder=DecoderConfig((8, 8, 8, 8), (4, 4, 4), (1, 1, 1, 1)),
+    details=tuple(replace(SMALL.details[0], size=size) for size in (16, 32, 64)),
+)
 
 
 def build(config: CinnConfig, dtype: torch.dtype = torch.float64) -> Cinn:
@@ -32,9 +37,10 @@ def build(config: CinnConfig, dtype: torch.dtype = torch.float64) -> Cinn:
     finally:
         torch.set_default_dtype(torch.float32)
     with torch.no_grad():
-        for level in cinn.levels:
-            for p in level.parameters():
+        for part in (cinn.coarsest, cinn.decoder, cinn.critic, *cinn.details):
+            for p in part.parameters():
                 p.copy_(torch.randn(p.shape, generator=draws) * (0.5 / max(p[0].numel(), 1) ** 0.5))
+        for level in (cinn.coarsest, *cinn.details):
             level.std.fill_(0.7)
         cinn.chroma_mean.fill_(1.5)
         cinn.chroma_std.copy_(torch.tensor([12.0, 19.0])[:, None, None])
@@ -51,15 +57,11 @@ def small() -> tuple[Cinn, list[Tensor]]:
     return cinn, [c.detach() for c in cinn.condition(50 + 20 * draw(1, 1, 256, 256).clamp(-2, 2))]
 
 
-def test_detail_is_undone() -> None:
+def test_splitting_is_undone() -> None:
     x = draw(2, 2, 16, 16)
-    assert_close(join_detail(pyramid(x, 1)[0], detail(x)), x)
-
-
-def test_detail_of_a_smooth_ramp_is_small() -> None:
-    # A step of 1 a pixel has plain Haar details of 1; cubic convolution leaves less than a fifth of it.
-    ramp = torch.arange(32, dtype=torch.float64).expand(1, 2, 32, 32)
-    assert detail(ramp)[..., 3:-3, 3:-3].abs().max() < 0.2
+    coarser, details = split(x)
+    assert_close(coarser, pyramid(x, 1)[0])
+    assert_close(join(coarser, details), x)
 
 
 def test_sizes_and_latents() -> None:
@@ -115,14 +117,19 @@ def test_every_parameter_of_the_levels_gets_a_gradient() -> None:
     cinn = build(SMALL)
     condition = cinn.condition(50 + 20 * draw(2, 1, 256, 256).clamp(-2, 2))
     cinn.log_prob(15 * draw(2, 2, 16, 16), condition).log_prob.sum().backward()
-    without = [name for name, p in cinn.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    own = [(name, p) for name, p in cinn.named_parameters() if not name.startswith("critic.")]
+    without = [name for name, p in own if p.grad is None or not p.grad.abs().sum() > 0]
     assert without == []
 
 
-def test_a_level_wants_its_coarser_chroma(small: tuple[Cinn, list[Tensor]]) -> None:
-    cinn, condition = small
-    with pytest.raises(InputError, match="coarser: expected a\\*b\\* of size 8, got None"):
-        cinn.levels[1].sample_condition(condition[1], None)
+def test_the_critic_judges_colors_and_every_parameter_of_it_counts() -> None:
+    cinn = build(SMALL)
+    condition = cinn.condition(50 + 20 * draw(1, 1, 256, 256).clamp(-2, 2))[0]
+    odds = cinn.criticize(condition, 15 * draw(3, 2, 8, 8))
+    assert odds.shape == (3,)
+    assert len(set(odds.tolist())) == 3
+    odds.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in cinn.critic.parameters())
 
 
 def test_condition_features_do_not_depend_on_the_batch() -> None:
@@ -146,8 +153,8 @@ def test_what_a_subnet_returns_is_bounded() -> None:
 def test_what_a_level_takes_from_the_coarser_chroma_is_bounded(small: tuple[Cinn, list[Tensor]]) -> None:
     cinn, condition = small
     direction = draw(1, 2, 8, 8).sign()
-    far, farther = (cinn.levels[1].sample_condition(condition[1], r * direction) for r in (1e6, 1e9))
-    assert_close(far, farther)
+    far, farther = (cinn.details[0].sample_condition(condition[1], r * direction) for r in (1e6, 1e9))
+    assert_close(far[1:], farther[1:])  # the prediction itself is a mixture of the coarser colors
 
 
 def test_the_flow_itself_is_computed_in_float32_under_autocast() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import FrEIA.modules as fm
 import pytest
 import torch
+from model.flow.permutation import RandomPermutation
 from torch import Tensor, nn
 from torch.testing import assert_close
 
@@ -13,7 +14,6 @@ from model.flow.affine import ConditionalAffine, soft_clamp
 from model.flow.coupling import INPUT_LIMIT, SCALE_LIMIT, AffineCoupling, ConvSubnet, DenseSubnet
 from model.flow.haar import HaarDownsampling
 from model.flow.mixing import OrthogonalMixing
-from model.flow.permutation import RandomPermutation
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:

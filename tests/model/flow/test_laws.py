@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from model.flow.affine import ConditionalAffine
+from model.flow.autoregressive import AutoregressiveConfig, AutoregressiveLevel
 from model.flow.coupling import AffineCoupling, ConvSubnet, DenseSubnet
+from model.flow.detail_level import DetailCondition, DetailConfig, DetailLevel
 from model.flow.haar import HaarDownsampling
-from model.flow.level import FlowLevel, LevelCondition, LevelConfig
 from model.flow.mixing import OrthogonalMixing
-from model.flow.permutation import RandomPermutation
-from model.flow.reshaping import ReshapeDownsampling
+from model.flow.mixture import Mixture
 
 
 class Case(NamedTuple):
@@ -31,46 +31,51 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(5)
 
 
-def level(size: int, dense_blocks: int = 0, **ablation: Any) -> FlowLevel:
-    config = LevelConfig(
-        size=size, blocks=2, width=8, head_width=6, head_blocks=1, joint_blocks=1,
-        dense_blocks=dense_blocks, dense_width=10, **ablation,
-    )  # fmt: skip
-    return FlowLevel(config, generator())
+def detail_level() -> DetailLevel:
+    return DetailLevel(DetailConfig(16, condition_width=4, blocks=2, width=8), generator())
 
 
-def level_condition(channels: int, grid: int, dense: int = 0) -> Callable[[], LevelCondition]:
-    def build() -> LevelCondition:
-        return LevelCondition(
-            draw(3, 2 * channels, grid, grid),
-            tuple(draw(3, 8, grid, grid) for _ in range(2)),
-            tuple(draw(3, 10) for _ in range(dense)),
-            draw(3, 2 * channels * grid**2),
-        )
+def detail_condition() -> DetailCondition:
+    shares = tuple(draw(3, 8, 8, 8) for _ in range(2))
+    return DetailCondition(draw(3, 6, 8, 8), draw(3, 12, 8, 8), shares, draw(3, 2 * 384))
 
-    return build
+
+def autoregressive_level() -> AutoregressiveLevel:
+    config = AutoregressiveConfig(width=8, heads=2, encoder_blocks=1, decoder_blocks=1, components=3)
+    return AutoregressiveLevel(config, generator())
+
+
+class MixtureBlock(nn.Module):
+    """A mixture as a block whose condition is all that it is."""
+
+    def forward(self, x: Tensor, condition: Mixture) -> tuple[Tensor, Tensor]:
+        return condition.forward(x)
+
+    def inverse(self, z: Tensor, condition: Mixture) -> tuple[Tensor, Tensor]:
+        return condition.inverse(z)
+
+
+def mixture() -> Mixture:
+    return Mixture.from_output(draw(3, 6 * 4))
 
 
 BLOCKS = {
     "haar": Case(HaarDownsampling, (3, 2, 4, 6), lambda: None),
     "mixing of maps": Case(lambda: OrthogonalMixing(6, generator()), (3, 6, 2, 2), lambda: None),
     "mixing of vectors": Case(lambda: OrthogonalMixing(7, generator()), (3, 7), lambda: None),
-    "permutation": Case(lambda: RandomPermutation(7, generator()), (3, 7), lambda: None),
     "conditional affine": Case(ConditionalAffine, (3, 4, 2, 3), lambda: draw(3, 8, 2, 3)),
     "conditional affine, one photo": Case(ConditionalAffine, (3, 4, 2, 3), lambda: draw(1, 8, 2, 3)),
     "conv coupling": Case(lambda: AffineCoupling(6, ConvSubnet, 8), (3, 6, 4, 4), lambda: draw(3, 8, 4, 4)),
     "odd conv coupling": Case(lambda: AffineCoupling(5, ConvSubnet, 8), (3, 5, 3, 4), lambda: draw(1, 8, 3, 4)),
     "dense coupling": Case(lambda: AffineCoupling(9, DenseSubnet, 8), (3, 9), lambda: draw(3, 8)),
-    "level 8": Case(lambda: level(8, dense_blocks=2), (3, 2, 8, 8), level_condition(8, 4, dense=2)),
-    "level 16": Case(lambda: level(16), (3, 6, 8, 8), level_condition(6, 8)),
-    "level with permutations": Case(
-        lambda: level(8, dense_blocks=1, mixing="permutation"), (3, 2, 8, 8), level_condition(8, 4, dense=1)
-    ),
+    "detail level": Case(detail_level, (3, 6, 8, 8), detail_condition),
+    "autoregressive level": Case(autoregressive_level, (3, 2, 8, 8), lambda: draw(3, 64, 8)),
+    "autoregressive level, one photo": Case(autoregressive_level, (3, 2, 8, 8), lambda: draw(1, 64, 8)),
+    "mixture": Case(MixtureBlock, (3, 2), mixture),
     "unclamped coupling": Case(
         lambda: AffineCoupling(6, ConvSubnet, 8, clamped=False), (3, 6, 4, 4), lambda: draw(3, 8, 4, 4)
     ),
     "unclamped conditional affine": Case(lambda: ConditionalAffine(None), (3, 4, 2, 3), lambda: draw(3, 8, 2, 3)),
-    "reshape": Case(ReshapeDownsampling, (3, 2, 4, 6), lambda: None),
 }
 
 
@@ -90,9 +95,9 @@ def randomized(case: Case) -> nn.Module:
     with torch.no_grad():
         for p in block.parameters():
             p.copy_(0.3 * torch.randn(p.shape, dtype=p.dtype, generator=draws))
-        if isinstance(block, FlowLevel):
-            block.mean.fill_(0.4)
-            block.std.fill_(1.7)
+        for name, value in (("mean", 0.4), ("std", 1.7)):
+            if hasattr(block, name):
+                getattr(block, name).fill_(value)
     return block
 
 

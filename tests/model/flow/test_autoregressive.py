@@ -1,0 +1,103 @@
+"""The coarsest level: each cell knows those before it and no others; cells that are given stay as they are."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from model.flow.autoregressive import CELLS, AutoregressiveConfig, AutoregressiveLevel, dispersed_order
+
+
+@pytest.fixture(scope="module")
+def level() -> AutoregressiveLevel:
+    config = AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=2, components=3)
+    level = AutoregressiveLevel(config, torch.Generator().manual_seed(1)).double()
+    draws = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for p in level.parameters():
+            p.copy_(0.3 * torch.randn(p.shape, generator=draws, dtype=p.dtype))
+        level.mean.fill_(0.3)
+        level.std.fill_(1.4)
+    return level.eval().requires_grad_(False)
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def ones(rows: int) -> Tensor:
+    return torch.ones(rows, dtype=torch.float64)
+
+
+def test_every_prefix_of_the_order_covers_the_photo_evenly() -> None:
+    order = dispersed_order()
+    assert sorted(order.tolist()) == list(range(CELLS))
+    for count, side in ((4, 2), (16, 4)):
+        cells = {(int(i) // 8 * side // 8, int(i) % 8 * side // 8) for i in order[:count]}
+        assert len(cells) == count  # one in each block of the photo
+
+
+def test_a_cell_depends_on_those_before_it_alone(level: AutoregressiveLevel) -> None:
+    photo, x = draw(1, CELLS, 16), draw(1, CELLS, 2)
+    changed = x.clone()
+    changed[:, 20] += 1
+    before, after = (level.mixtures(cells, photo).means for cells in (x, changed))
+    assert_close(before[:, :21], after[:, :21], rtol=0, atol=0)
+    assert (before[:, 21:] - after[:, 21:]).abs().amax((2, 3)).min() > 1e-4
+
+
+def test_the_density_is_the_same_cell_by_cell_and_all_at_once(level: AutoregressiveLevel) -> None:
+    photo, z = draw(2, CELLS, 16), draw(2, 2 * CELLS)
+    x = level.draw(z, photo, ones(2))
+    back, log_det = level(x, photo)
+    assert_close(back, z)
+    gaussian = -0.5 * z.square().sum(1) - CELLS * math.log(2 * math.pi)
+    assert_close(gaussian + log_det, level.log_prob(x, photo).sum(1) - CELLS * level.std.log().sum())
+
+
+def test_given_cells_stay_and_the_others_heed_them(level: AutoregressiveLevel) -> None:
+    photo, z = draw(1, CELLS, 16), draw(2, 2 * CELLS)
+    given = torch.full((2, 2, 8, 8), math.nan, dtype=torch.float64)
+    given[0, :, 6, 1], given[0, :, 2, 5] = 3.0, -2.0
+    x, free = level.draw(z, photo, ones(2), given), level.draw(z, photo, ones(2))
+    known = given[0].isfinite()
+    assert_close(x[0][known], given[0][known])
+    assert (x[0] - free[0])[~known].abs().mean() > 1e-3
+    assert_close(x[1], free[1])  # the row beside it, of which nothing is given
+
+
+def test_hints_first_is_what_training_sees(level: AutoregressiveLevel) -> None:
+    """A draw with given cells is a draw of the density that `log_prob` has in the order that begins with them."""
+    photo, z = draw(1, CELLS, 16), draw(1, 2 * CELLS)
+    given = torch.full((1, 2, 8, 8), math.nan, dtype=torch.float64)
+    given[0, :, 3, 3] = 1.5
+    x = level.draw(z, photo, ones(1), given)
+    cell = 3 * 8 + 3
+    order = torch.cat((torch.tensor([cell]), level.order[level.order != cell]))
+    cells = level.standardize(x).flatten(2).mT[:, order]
+    mixtures = level.mixtures(cells, photo, order)
+    latents, _ = mixtures.forward(cells)
+    ranks = level.order.argsort()
+    expected = z.view(1, CELLS, 2)[:, ranks[order[1:]]]
+    assert_close(latents[:, 1:], expected)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_temperature_0_is_one_coloring(level: AutoregressiveLevel, rows: int) -> None:
+    photo = draw(1, CELLS, 16)
+    x = level.draw(draw(rows, 2 * CELLS, seed=rows), photo, 0 * ones(rows))
+    assert_close(x, level.draw(0 * draw(1, 2 * CELLS), photo, 0 * ones(1)).expand(rows, -1, -1, -1))
+
+
+def test_every_parameter_gets_a_gradient(level: AutoregressiveLevel) -> None:
+    from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
+
+    level.requires_grad_(True)
+    features = ConditionFeatures(*(draw(2, c, *([n, n] if n > 1 else [])) for n, c in FEATURE_CHANNELS.values()))
+    photo = level.photo_condition(features, 50 + draw(2, 1, 128, 128))
+    level.log_prob(draw(2, 2, 8, 8), photo).sum().backward()
+    without = [name for name, p in level.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    level.requires_grad_(False)
+    assert without == []

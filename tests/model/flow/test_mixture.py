@@ -1,0 +1,86 @@
+"""Mixtures of bivariate Gaussians: exact in the tails, tempered as they should be, compiled as they are defined."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from model.flow.mixture import Mixture
+
+ROWS = 300
+
+
+@pytest.fixture(scope="module")
+def mixture() -> Mixture:
+    generator = torch.Generator().manual_seed(2)
+    return Mixture.from_output(1.5 * torch.randn(ROWS, 6 * 8, generator=generator, dtype=torch.float64))
+
+
+def latents(scale: float = 1.0) -> Tensor:
+    return scale * torch.randn(ROWS, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+
+
+def at(temperature: float) -> Tensor:
+    return torch.full((ROWS,), temperature, dtype=torch.float64)
+
+
+def test_the_density_integrates_to_one() -> None:
+    line = torch.linspace(-12, 12, 481, dtype=torch.float64)
+    grid = torch.stack(torch.meshgrid(line, line, indexing="ij"), -1)
+    draws = torch.randn(6 * 8, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    moderate = Mixture.from_output(0.4 * draws)  # neither narrower than the grid's step nor wider than the grid
+    mass = moderate.log_prob(grid).exp().sum() * (line[1] - line[0]) ** 2
+    assert mass.item() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [5.0, 8.0, 20.0])
+def test_latents_far_in_the_tails_come_back(mixture: Mixture, size: float) -> None:
+    z = size * latents().sign()
+    x, log_det = mixture.inverse(z)
+    back, forward_log_det = mixture.forward(x)
+    assert_close(back, z, rtol=1e-6, atol=1e-6)
+    assert_close(forward_log_det, -log_det)
+
+
+def test_draws_have_the_means_of_the_mixture(mixture: Mixture) -> None:
+    count = 20_000
+    one = Mixture(*(part[:1].expand(count, *part.shape[1:]) for part in mixture))
+    z = torch.randn(count, 2, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    x = one.draw(z, torch.ones(count))
+    expected = (mixture.log_weights[0].exp() * mixture.means[0]).sum(-1)
+    assert ((x.mean(0) - expected).abs() < 5 * x.std(0) / math.sqrt(count)).all()
+
+
+@pytest.mark.parametrize("temperature", [0.3, 0.85, 1.0, 1.6])
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_the_compiled_draw_is_the_definition(mixture: Mixture, temperature: float, scale: float) -> None:
+    z = latents(scale)
+    expected, _ = mixture.tempered(at(temperature)).inverse(z)
+    assert_close(mixture.draw(z, at(temperature)), expected, rtol=1e-7, atol=1e-7)
+
+
+def test_temperature_0_is_the_heaviest_component(mixture: Mixture) -> None:
+    expected = torch.stack([mixture.means[i, :, int(mixture.log_weights[i].argmax())] for i in range(ROWS)])
+    assert_close(mixture.draw(latents(), at(0.0)), expected)
+
+
+def test_temperature_1_changes_nothing(mixture: Mixture) -> None:
+    for part, same in zip(mixture, mixture.tempered(at(1.0)), strict=True):
+        assert_close(part, same)
+
+
+def test_cooling_drops_light_components_and_narrows_the_others(mixture: Mixture) -> None:
+    cool = mixture.tempered(at(0.25))
+    assert_close(cool.log_scales, mixture.log_scales + math.log(0.25))
+    kept = cool.log_weights > -math.inf
+    assert kept.any(-1).all()
+    assert not kept.all()
+    # those kept hold at least √T of the weight, and would not without the lightest of them
+    weights = mixture.log_weights.exp()
+    share = (weights * kept).sum(-1)
+    lightest = torch.where(kept, weights, math.inf).amin(-1)
+    assert (share >= 0.5 - 1e-12).all()
+    assert ((share - lightest < 0.5) | (kept.sum(-1) == 1)).all()
+    assert_close(cool.log_weights.exp().sum(-1), torch.ones(ROWS, dtype=torch.float64))
