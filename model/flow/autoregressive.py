@@ -180,7 +180,7 @@ class AutoregressiveLevel(nn.Module):
         ranks = self.order.argsort()[order]
         latents = z.view(-1, CELLS, 2).gather(1, ranks[..., None].expand(-1, -1, 2))
         caches = [block.new_cache(len(z), CELLS, upcoming) for block in self.decoder]
-        x = upcoming.new_zeros(len(z), CELLS, 2)
+        x = z.new_zeros(len(z), CELLS, 2)
         before = self.start.expand(len(z), 1, -1)
         for i in range(CELLS):
             h = before + upcoming[:, i : i + 1]

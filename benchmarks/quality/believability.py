@@ -1,0 +1,219 @@
+"""`python -m benchmarks.quality.believability`: how many colorings people take for true photos, judged blind.
+
+`make` colorizes photos and draws shuffled, numbered sheets of single pictures, each photo once: true photos, colorings
+of every method named, and rungs of a ladder, on which the true a*b* are handed over at one size and the finer levels do
+the rest. What each number is goes to a key of its own, which whoever rates must not see. `score` takes ratings and
+prints each method's shares with bootstrap errors. Compare within one round only: other photos and other eyes count
+otherwise.
+"""
+
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.quality.bootstrap import mean, standard_error
+from benchmarks.quality.collection import seed_of
+from model.colorizer import CinnColorizer, load_colorizer
+from model.drawing.latents import deviations_at, draw_latents
+from model.errors import InputError, ModelError
+from model.pixels.color import photo_to_lightness
+from model.pixels.upsampling import upsample_to_rgb
+from model.protocol import SampleOptions
+from training.data import NoPhotosError, read_named_photos
+
+__all__ = ["app", "make", "read_ratings", "score"]
+
+TRUTH = "truth"
+COLUMNS, ROWS = 4, 3
+SIDE = 256
+"""Longest side of a picture on a sheet, in pixels."""
+CAPTION = 18
+PAPER, INK = (255, 255, 255), (0, 0, 0)
+COLUMN_NAMES = ("number", "real", "stain", "score")
+"""Of a file of ratings: the picture's number; 1 where it is taken for a true photo; 1 where a stain is seen; 1 to 5."""
+
+Picture = NDArray[np.uint8]
+Painter = Callable[[Picture, int], Picture]
+"""From a photo and its seed to one picture."""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+console = Console(stderr=True)
+
+
+@app.command("make")
+def make(
+    data: Annotated[Path, typer.Option(exists=True, help="Photos that training never saw: a tar or a folder.")],
+    out: Annotated[Path, typer.Option(help="Sheets and the key go here.")] = Path("out/believability"),
+    method: Annotated[
+        list[str] | None, typer.Option(help="NAME=WEIGHTS or NAME=WEIGHTS@TEMPERATURE; may be repeated.")
+    ] = None,
+    rung: Annotated[list[int] | None, typer.Option(help="Size up to which a*b* are true; of the first method.")] = None,
+    each: Annotated[int, typer.Option(min=1, help="Pictures of each method, of each rung, and of the truth.")] = 30,
+    seed: Annotated[int, typer.Option(help="Draws and shuffles the photos.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Draw shuffled, numbered sheets of single pictures, and write the key."""
+    try:
+        painters = _painters(method or ["released=weights/cinn.safetensors"], rung or [], device)
+        names = [name for name, _ in read_named_photos(data)]
+        wanted = each * len(painters)
+        if len(names) < wanted:
+            raise InputError("data", f"{wanted} photos, for each is shown once", len(names))
+        rng = np.random.default_rng(seed)
+        chosen = rng.permutation(names)[:wanted].tolist()
+        methods = rng.permutation([name for name in painters for _ in range(each)]).tolist()
+        told = dict(zip(chosen, methods, strict=True))
+        found = ((name, photo) for name, photo in read_named_photos(data) if name in told)
+        pictures = {
+            name: painters[told[name]](_shrink(photo), seed_of(name))
+            for name, photo in track(found, "painting", wanted, console=console)
+        }
+    except (ModelError, NoPhotosError) as error:
+        console.print(str(error))
+        raise typer.Exit(2) from error
+    out.mkdir(parents=True, exist_ok=True)
+    numbered = [(number, pictures[name]) for number, name in enumerate(chosen, 1)]
+    for index, start in enumerate(range(0, wanted, COLUMNS * ROWS), 1):
+        _sheet(numbered[start : start + COLUMNS * ROWS]).save(out / f"sheet-{index:02}.png")
+    key = [{"number": n, "photo": name, "method": told[name]} for n, name in enumerate(chosen, 1)]
+    (out / "key.json").write_text(json.dumps(key, indent=1) + "\n")
+    print(f"{out}: {index} sheets for who rates, key.json for who counts")
+
+
+@app.command("score")
+def score(
+    key: Annotated[Path, typer.Option(exists=True, help="The key that `make` wrote.")],
+    ratings: Annotated[
+        list[Path], typer.Argument(exists=True, help="CSV files, a viewer each: " + ", ".join(COLUMN_NAMES))
+    ],
+) -> None:
+    """Print how many of each method's pictures were taken for true photos."""
+    methods = {entry["number"]: entry["method"] for entry in json.loads(key.read_text())}
+    try:
+        rated = [read_ratings(path, methods) for path in ratings]
+    except InputError as error:
+        console.print(str(error))
+        raise typer.Exit(2) from error
+    report = _report(methods, rated)
+    table = Table("method", "pictures", "real %", "stained %", "score 1–5")
+    for name, figures in report.items():
+        cells = [f"{value:.1f} ± {error:.1f}" for value, error in figures["figures"]]
+        table.add_row(name, str(figures["pictures"]), *cells)
+    Console().print(table)
+
+
+def read_ratings(path: Path, methods: Mapping[int, str]) -> dict[int, tuple[float, float, float]]:
+    """Read one viewer's ratings: (real, stain, score) of every number.
+
+    Raises InputError for missing columns or numbers, and for values out of range.
+    """
+    with path.open(newline="") as file:
+        rows = csv.DictReader(file)
+        if not set(COLUMN_NAMES) <= set(rows.fieldnames or ()):
+            raise InputError("ratings", f"a CSV with columns {', '.join(COLUMN_NAMES)}", rows.fieldnames)
+        try:
+            found = {int(row["number"]): tuple(float(row[name]) for name in COLUMN_NAMES[1:]) for row in rows}
+        except (TypeError, ValueError) as error:
+            raise InputError("ratings", "numbers in every cell", str(error)) from error
+    if set(found) != set(methods):
+        raise InputError("ratings", "every number of the key once", sorted(set(found) ^ set(methods)))
+    for number, (real, stain, points) in found.items():
+        if real not in (0, 1) or stain not in (0, 1) or not 1 <= points <= 5:
+            raise InputError("ratings", "real and stain 0 or 1, score 1 to 5", f"number {number}")
+    return found  # type: ignore[return-value]
+
+
+def _report(
+    methods: Mapping[int, str], rated: Sequence[Mapping[int, tuple[float, float, float]]]
+) -> dict[str, dict[str, Any]]:
+    """Shares in percent and mean score of each method, with bootstrap errors over its pictures."""
+    numbers = defaultdict(list)
+    for number, name in methods.items():
+        numbers[name].append(number)
+    report: dict[str, dict[str, Any]] = {}
+    for name in sorted(numbers):
+        values = np.array([[viewer[number] for number in numbers[name]] for viewer in rated]).mean(0)
+        scaled = values * (100, 100, 1)
+        figures = [
+            (float(column.mean()), standard_error(mean(column), len(column)))
+            for column in np.ascontiguousarray(scaled.T)
+        ]
+        report[name] = {"pictures": len(numbers[name]), "figures": figures}
+    return report
+
+
+def _painters(methods: Sequence[str], rungs: Sequence[int], device: str) -> dict[str, Painter]:
+    painters: dict[str, Painter] = {TRUTH: lambda photo, seed: photo}
+    first: CinnColorizer | None = None
+    for text in methods:
+        name, _, rest = text.partition("=")
+        weights, _, temperature = rest.partition("@")
+        if not name or not weights or name in painters:
+            raise InputError("method", "NAME=WEIGHTS or NAME=WEIGHTS@TEMPERATURE, each name once", text)
+        colorizer = load_colorizer(Path(weights), device)
+        first = first or colorizer
+        painters[name] = _drawn(colorizer, float(temperature) if temperature else None)
+    for size in rungs:
+        assert first is not None  # noqa: S101 (there is always a method)
+        if size not in first.cinn.config.sizes:
+            raise InputError("rung", f"one of {first.cinn.config.sizes}", size)
+        painters[f"truth up to {size}²"] = _rung(first, size)
+    return painters
+
+
+def _drawn(colorizer: CinnColorizer, temperature: float | None) -> Painter:
+    return lambda photo, seed: colorizer.colorize(photo, SampleOptions(1, seed, temperature)).images[0]
+
+
+def _rung(colorizer: CinnColorizer, size: int) -> Painter:
+    """Return what gives a photo its true a*b* up to a size: its own latents there, drawn ones above."""
+    cinn, checkpoint = colorizer.cinn, colorizer.checkpoint
+
+    def paint(photo: Picture, seed: int) -> Picture:
+        lightness = photo_to_lightness(photo)
+        true = colorizer.encode(photo).latents
+        deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents)
+        drawn = draw_latents(cinn.dims, deviations, seed, [0])
+        latents = [t if s <= size else d for t, d, s in zip(true, drawn, cinn.config.sizes, strict=True)]
+        with torch.no_grad():
+            chroma, _ = colorizer.sample(colorizer.condition(lightness), latents)
+        return upsample_to_rgb(chroma, lightness)[0]
+
+    return paint
+
+
+def _shrink(photo: Picture) -> Picture:
+    scale = SIDE / max(photo.shape[:2])
+    shape = tuple(max(1, round(side * scale)) for side in photo.shape[1::-1])
+    return np.asarray(
+        cv2.resize(photo, shape, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8
+    )
+
+
+def _sheet(numbered: Sequence[tuple[int, Picture]]) -> Image.Image:
+    """Put pictures on one sheet, each under its number."""
+    cell = SIDE + CAPTION
+    sheet = Image.new("RGB", (COLUMNS * (SIDE + 8), ROWS * (cell + 8)), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for place, (number, picture) in enumerate(numbered):
+        left, top = place % COLUMNS * (SIDE + 8) + 4, place // COLUMNS * (cell + 8)
+        draw.text((left, top + 3), str(number), fill=INK)
+        sheet.paste(Image.fromarray(picture), (left, top + CAPTION))
+    return sheet
+
+
+if __name__ == "__main__":
+    app()

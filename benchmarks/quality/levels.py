@@ -1,0 +1,101 @@
+"""`python -m benchmarks.quality.levels`: what each level of the flow gains and loses, measured alone.
+
+- `nats` at 8²: negative log-likelihood of the true a*b*, nats per dimension of standardized a*b*.
+- `energy` at 8²: energy score of samples at temperature 1, as ‖·‖/√dim of standardized a*b*; lower is better.
+- `unexplained`: what z = 0 leaves of the true details, given the true coarser a*b*: mean square, as a share of what a
+  bicubic upsampling leaves.
+Source of the energy score: Gneiting and Raftery 2007, Strictly Proper Scoring Rules, Prediction, and Estimation.
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import typer
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from benchmarks.quality.bootstrap import mean, ratio, standard_error
+from benchmarks.quality.collection import photos_of_subsets, seed_of
+from benchmarks.quality.square import square
+from model.colorizer import CinnColorizer, load_colorizer
+from model.drawing.latents import draw_latents
+from model.errors import ModelError
+from model.flow.haar import pyramid, split
+from model.pixels.color import photo_to_lightness
+from model.pixels.resizing import photo_to_chroma
+from training.data import NoPhotosError
+
+__all__ = ["main", "measure_levels"]
+
+SAMPLES = 8
+
+
+def measure_levels(colorizer: CinnColorizer, photo: np.ndarray, seed: int) -> dict[str, float]:
+    """Measure every level on one (H, W, 3) sRGB photo; squares are sums, for `main` to divide."""
+    cinn = colorizer.cinn
+    chroma = torch.from_numpy(photo_to_chroma(photo, cinn.chroma_size)).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        condition = colorizer.condition(photo_to_lightness(photo))
+        sizes = pyramid((chroma.to(colorizer.device) - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))
+        level = cinn.coarsest
+        log_prob = level.log_prob(sizes[0], condition[0]).sum() - level.std.log().sum() * level.dims / 2
+        found = {"nats 8²": float(-log_prob / level.dims)}
+        z = draw_latents(cinn.dims[:1], (1.0,), seed, range(SAMPLES))[0].to(colorizer.device)
+        drawn = level.draw(z, condition[0], torch.ones(SAMPLES, device=z.device))
+        found["energy 8²"] = _energy(drawn.flatten(1), sizes[0].flatten())
+        for i, finer in enumerate(cinn.details):
+            true = split(sizes[i + 1])[1]
+            zero = torch.zeros(1, finer.dims, device=colorizer.device)
+            details, _ = finer.inverse(zero, finer.sample_condition(condition[i + 1], sizes[i]))
+            smooth = split(F.interpolate(sizes[i], scale_factor=2, mode="bicubic", align_corners=False))[1]
+            found[f"left {finer.config.size}²"] = float((details - true).square().sum())
+            found[f"bicubic {finer.config.size}²"] = float((smooth - true).square().sum())
+    return found
+
+
+def _energy(drawn: Tensor, true: Tensor) -> float:
+    """E‖x − y‖ − E‖x − x'‖/2 over samples x, x' and the truth y, divided by √dim."""
+    far = (drawn - true).norm(dim=1).mean()
+    apart = torch.cdist(drawn, drawn).sum() / (len(drawn) * (len(drawn) - 1))
+    return float((far - apart / 2) / true.numel() ** 0.5)
+
+
+def main(
+    data: Annotated[Path, typer.Option(exists=True, help="Photos: a tar or a folder; its folders are the subsets.")],
+    weights: Annotated[Path, typer.Option(help="Weights to measure.")] = Path("weights/cinn.safetensors"),
+    limit: Annotated[int | None, typer.Option(min=1, help="Photos of each subset.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Measure every level alone; print JSON."""
+    console = Console(stderr=True)
+    found: dict[str, list[dict[str, float]]] = defaultdict(list)
+    try:
+        colorizer = load_colorizer(weights, device)
+        for subset, name, photo in track(photos_of_subsets(data, limit), "measuring", console=console):
+            found[subset].append(measure_levels(colorizer, square(photo), seed_of(name)))
+    except (ModelError, NoPhotosError) as error:
+        console.print(str(error))
+        raise typer.Exit(2) from error
+    report = {}
+    for subset, rows in found.items():
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        statistics = {name: mean(columns[name]) for name in ("nats 8²", "energy 8²")}
+        for level in colorizer.cinn.details:
+            size = f"{level.config.size}²"
+            statistics[f"unexplained {size}"] = ratio(columns[f"left {size}"], columns[f"bicubic {size}"])
+        ones = np.ones(len(rows))
+        report[subset] = {
+            name: [round(statistic(ones), 4), round(standard_error(statistic, len(rows)), 4)]
+            for name, statistic in statistics.items()
+        } | {"photos": len(rows)}
+    print(json.dumps(report, indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,100 @@
+"""The blind judge: sheets that give nothing away, and ratings that are counted right."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from benchmarks.quality.believability import app, read_ratings
+from benchmarks.quality.levels import measure_levels
+from model.colorizer import CinnColorizer
+from model.errors import InputError
+from model.flow.checkpoint import Checkpoint
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for i in range(9):
+        colors = rng.integers(0, 256, (3, 4, 3), np.uint8)
+        Image.fromarray(colors).resize((80, 60), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
+    return folder
+
+
+def test_every_photo_once_and_the_key_tells_what_it_is(photos: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    options = [
+        "--data",
+        photos,
+        "--out",
+        tmp_path,
+        "--method",
+        f"tiny={tiny_weights}@0.5",
+        "--rung",
+        "64",
+        "--each",
+        "3",
+    ]
+    done = CliRunner().invoke(app, ["make", *map(str, options)])
+    assert done.exit_code == 0, done.output
+    key = json.loads((tmp_path / "key.json").read_text())
+    assert [entry["number"] for entry in key] == list(range(1, 10))
+    assert len({entry["photo"] for entry in key}) == 9
+    methods = [entry["method"] for entry in key]
+    assert {name: methods.count(name) for name in methods} == {"truth": 3, "tiny": 3, "truth up to 64²": 3}
+    assert methods != sorted(methods)
+    with Image.open(tmp_path / "sheet-01.png") as sheet:
+        assert sheet.size == (4 * 264, 3 * 282)
+        assert not sheet.info.get("Comment")
+
+
+def test_a_rung_at_the_finest_size_is_nearly_the_photo(photos: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    options = ["--data", photos, "--out", tmp_path, "--method", f"tiny={tiny_weights}", "--rung", "64", "--each", "3"]
+    assert CliRunner().invoke(app, ["make", *map(str, options)]).exit_code == 0
+    sheet = np.asarray(Image.open(tmp_path / "sheet-01.png")).astype(int)
+    for place, entry in enumerate(json.loads((tmp_path / "key.json").read_text())):
+        photo = np.asarray(Image.open(photos / entry["photo"]).resize((256, 192), Image.Resampling.BICUBIC)).astype(int)
+        left, top = place % 4 * 264 + 4, place // 4 * 282 + 18
+        difference = np.abs(sheet[top : top + 192, left : left + 256] - photo).mean()
+        assert (difference < 6) is (entry["method"] != "tiny")
+
+
+def ratings(path: Path, rows: list[str]) -> Path:
+    path.write_text("number,real,stain,score\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_shares_are_counted(tmp_path: Path) -> None:
+    key = [{"number": n, "photo": f"{n}.png", "method": "a" if n < 3 else "b"} for n in range(1, 5)]
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    one = ratings(tmp_path / "one.csv", ["1,1,0,5", "2,0,1,1", "3,1,0,4", "4,1,0,4"])
+    two = ratings(tmp_path / "two.csv", ["1,1,0,5", "2,1,1,2", "3,1,0,4", "4,0,0,3"])
+    done = CliRunner().invoke(app, ["score", "--key", str(tmp_path / "key.json"), str(one), str(two)])
+    assert done.exit_code == 0, done.output
+    lines = {line.split()[1]: line for line in done.output.splitlines() if "±" in line}
+    assert "75.0 ±" in lines["a"]
+    assert "50.0 ±" in lines["a"]
+    assert "75.0 ±" in lines["b"]
+    assert "0.0 ±" in lines["b"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [["1,1,0,5"], ["1,1,0,5", "2,2,0,1"], ["1,1,0,5", "2,1,0,6"], ["1,1,0,5", "2,x,0,1"], ["1,1,0,5", "3,1,0,1"]],
+)
+def test_ratings_that_do_not_fit_are_refused(tmp_path: Path, rows: list[str]) -> None:
+    with pytest.raises(InputError, match="ratings"):
+        read_ratings(ratings(tmp_path / "r.csv", rows), {1: "a", 2: "b"})
+
+
+def test_levels_are_measured_alone(photos: Path, tiny_checkpoint: Checkpoint) -> None:
+    photo = np.asarray(Image.open(photos / "0.png"))
+    found = measure_levels(CinnColorizer(tiny_checkpoint, "cpu"), photo, 0)
+    assert set(found) == {
+        "nats 8²", "energy 8²", *(f"{what} {size}²" for what in ("left", "bicubic") for size in (16, 32, 64)),
+    }  # fmt: skip
+    assert all(np.isfinite(value) for value in found.values())
+    assert found["energy 8²"] > 0
