@@ -21,6 +21,8 @@ __all__ = [
 
 MAX_TEMPERATURE = 2.0
 MAX_LATENT_NORM = 2.0
+SMALLEST_NORM = 1e-6
+"""What less is taken for 0: latents that small are 0 in float32."""
 BISECTIONS = 50
 MIN_ANGLE = 1e-3
 """Radians: two latents that are nearer to one direction, or to opposite ones, are interpolated on a line."""
@@ -84,7 +86,7 @@ def rescale_latents(latents: Sequence[Tensor], norm: float) -> list[Tensor]:
     if not 0 <= norm <= MAX_LATENT_NORM:
         raise InputError("latent_norm", f"0 to {MAX_LATENT_NORM}", norm)
     norms = latent_norms(latents)
-    if norm > 0 and not bool((norms > 0).all()):
+    if norm > SMALLEST_NORM and not bool((norms > 0).all()):
         raise InputError("latent_norm", "a temperature above 0, for z = 0 has no direction", norm)
     factors = norm / norms.clamp_min(math.ulp(1.0))
     return [z * factors[:, None] for z in latents]

@@ -207,7 +207,7 @@ class Planner:
         elif options.end is None and reference is not None:
             end, last = partial(self._latents_of_reference, reference), 1.0
         else:
-            raise InputError("to_index and reference", "exactly one of them", "both or neither")
+            raise InputError("reference", "exactly one of to_index and reference", "both or neither")
         positions = np.linspace(0, 1, options.steps).tolist()
 
         def choose(condition: Condition) -> Chosen:

@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from model.flow.autoregressive import AutoregressiveConfig
 from model.flow.cinn import Cinn, CinnConfig
+from model.flow.critic import CriticConfig
+from model.flow.decoder import DecoderConfig
+from model.flow.detail_level import DetailConfig
 from training.dataset import FeatureDataset
 from training.loop import LoopConfig, Trainer
 from training.processes import joined

@@ -59,7 +59,7 @@ def test_a_rung_at_the_finest_size_is_nearly_the_photo(photos: Path, tiny_weight
         photo = np.asarray(Image.open(photos / entry["photo"]).resize((256, 192), Image.Resampling.BICUBIC)).astype(int)
         left, top = place % 4 * 264 + 4, place // 4 * 282 + 18
         difference = np.abs(sheet[top : top + 192, left : left + 256] - photo).mean()
-        assert (difference < 6) is (entry["method"] != "tiny")
+        assert bool(difference < 6) is (entry["method"] != "tiny")
 
 
 def ratings(path: Path, rows: list[str]) -> Path:
