@@ -1,9 +1,9 @@
 """Batches of condition features, lightness and chroma, from the folders that `training.features` wrote."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -15,9 +15,40 @@ from training.data import NoPhotosError
 from training.features import DONE, STEPS_PER_STD
 from training.processes import Share
 
-__all__ = ["Batch", "FeatureDataset"]
+__all__ = ["Batch", "Dataset", "FeatureDataset", "Movable"]
 
 TYPES = {**dict.fromkeys(FEATURE_CHANNELS, np.int8), "lightness": np.uint8, "chroma": np.float16}
+
+
+class Movable(Protocol):
+    """What a dataset may yield."""
+
+    def to(self, device: torch.device, /) -> Self:
+        """Move it to a device."""
+        ...
+
+
+BatchT = TypeVar("BatchT", bound=Movable, covariant=True)
+
+
+class Dataset(Protocol[BatchT]):
+    """What a training loop needs to know of its examples."""
+
+    @property
+    def train(self) -> Sized:
+        """Those to train on."""
+        ...
+
+    def batches(self, size: int, rng: np.random.Generator, share: Share = ..., skip: int = ...) -> Iterator[BatchT]:
+        """Yield shuffled batches without end, or a process's share of each.
+
+        skip: so many that a run has had before; those that follow are the ones that would have followed.
+        """
+        ...
+
+    def held_out_batches(self, size: int) -> Iterator[BatchT]:
+        """Yield the examples that are kept back, in order."""
+        ...
 
 
 class Batch(NamedTuple):
@@ -48,13 +79,23 @@ class FeatureDataset:
         if not self.train:
             raise NoPhotosError(f"only {len(index)} photos with colours: too few to train on")
 
-    def batches(self, size: int, rng: np.random.Generator, share: Share = Share()) -> Iterator[Batch]:  # noqa: B008
-        """Yield shuffled batches of training photos without end, or a process's share of each."""
+    def batches(
+        self,
+        size: int,
+        rng: np.random.Generator,
+        share: Share = Share(),  # noqa: B008 - it is immutable
+        skip: int = 0,
+    ) -> Iterator[Batch]:
+        """Yield shuffled batches of training photos without end, or a process's share of each; see `Dataset`."""
         while True:
             order = rng.permutation(len(self.train))
             for start in range(0, len(order) - size + 1, size):
                 rows = [self.train[i] for i in order[start : start + size]]
-                viewed = [(s, int(rng.integers(len(self.shards[s]))), i) for s, i in rows]
+                views = rng.integers(0, [len(self.shards[s]) for s, _ in rows])
+                if skip:
+                    skip -= 1
+                    continue
+                viewed = [(s, int(view), i) for (s, i), view in zip(rows, views, strict=True)]
                 yield self._read(viewed[share.rows])
 
     def held_out_batches(self, size: int) -> Iterator[Batch]:

@@ -1,12 +1,13 @@
-"""The training loop: one part of a network, whatever its objective."""
+"""The training loop: one part of a network, or several in turns, whatever their objectives."""
 
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 import torch
@@ -14,8 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from model.errors import InputError
-from model.flow.condition import ConditionFeatures, ConditionNetwork
-from training.dataset import Batch, FeatureDataset
+from model.flow.condition import ConditionNetwork
+from training.dataset import Batch, Dataset, Movable
 from training.ema import Ema
 from training.objectives.objective import Losses, Objective
 from training.processes import Processes
@@ -24,6 +25,7 @@ from training.unfreeze import refine, unfreeze
 __all__ = ["LoopConfig", "Trainer", "stop_signals"]
 
 EVALUATION_SEED = 1
+BatchT = TypeVar("BatchT", bound=Movable)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class LoopConfig:
     """How a part of the network is trained."""
 
     minutes: float = 30
+    steps: int | None = None
+    """So many steps in place of the minutes: then a run that was stopped and goes on ends with the weights of one that
+    was not."""
     batch: int = 64
     """photos of a step, of all processes together, who take equal shares of as many as can be shared so"""
     learning_rate: float = 1e-3
@@ -39,13 +44,17 @@ class LoopConfig:
     """of Muon, which trains these, in the units of AdamW"""
     network_learning_rate: float = 0.0
     """of the late stages of h, which stay frozen at 0"""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """of AdamW"""
     warmup_steps: int = 100
     hold: float = 0.55
-    """share of the minutes after which learning rates fall, evenly, to 0"""
+    """share of the training after which learning rates fall, evenly, to 0"""
     clip: float = 1.0
     """largest norm of the gradient of what AdamW trains, or of h; Muon's steps do not depend on the gradient's norm"""
     ema_decay: float = 0.9985
     checkpoint_minutes: float = 4
+    checkpoint_steps: int | None = None
+    """so many steps in place of these minutes"""
     processor_time: bool = False
     """whether minutes are the processors', so that other programs on the machine take none of them, or the clock's"""
     seed: int = 0
@@ -62,45 +71,34 @@ class History:
     step: int = 0
     seconds: float = 0.0
     skipped: int = 0
-    """steps whose loss or gradient was not finite"""
+    """steps whose loss or gradient was not finite, or turns of one of several players"""
     losses: list[tuple[int, list[float], list[float]]] = field(default_factory=list)
     """step, then each loss shown: running mean in training, and held out"""
     best: float = math.inf
     """the least mean of the held-out losses"""
 
 
-class Trainer:
-    """Trains one part of a network in place."""
+class Player(Generic[BatchT]):
+    """An objective with what trains it."""
 
     def __init__(
-        self,
-        network: ConditionNetwork,
-        objective: Objective,
-        dataset: FeatureDataset,
-        config: LoopConfig,
-        processes: Processes | None = None,
+        self, objective: Objective[BatchT], network: nn.Module | None, late: Sequence[nn.Parameter], config: LoopConfig
     ) -> None:
-        """network: h, whose late stages are trained too where the configuration says so.
-
-        Raises InputError for fewer photos than processes.
-        """
-        self.network, self.objective, self.dataset, self.config = network, objective, dataset, config
-        self.processes = processes or Processes()
-        most, count = min(config.batch, len(dataset.train)), self.processes.share.of
-        self.batch = most - most % count
-        if not self.batch:
-            raise InputError("data", f"a photo for each of {count} processes", most)
+        """network: h, of which `late` is trained beside the objective's module; None where it is not."""
+        self.objective = objective
         self.trained = nn.ModuleDict({"part": objective.module})
         matrices = objective.matrices()
         names = {id(matrix) for matrix in matrices}
-        self.others = [p for p in objective.module.parameters() if id(p) not in names]
-        groups = [{"params": self.others, "lr": config.learning_rate}]
-        if config.network_learning_rate:
-            groups.append({"params": unfreeze(network), "lr": config.network_learning_rate})
-            self.trained["network"] = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+        others = [p for p in objective.module.parameters() if id(p) not in names]
+        self.clipped = [others]
+        groups = [{"params": others, "lr": config.learning_rate}]
+        if network is not None:
+            self.trained["network"] = network
+            self.clipped.append(list(network.parameters()))
+            groups.append({"params": list(late), "lr": config.network_learning_rate})
         decay = objective.weight_decay
         self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=decay, fused=True)
+            torch.optim.AdamW(groups, betas=config.betas, weight_decay=decay, fused=True)
         ]
         if matrices:
             self.optimizers.append(
@@ -109,120 +107,206 @@ class Trainer:
                 )
             )
         self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
-        self._losses = self.processes.averaging(self.trained, self._compute_losses, not self.trains_network)
+
+    def begin_turn(self, factor: float) -> None:
+        """Forget gradients, and set the learning rates to a share of their peaks."""
+        for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["lr"] = peak * factor
+            optimizer.zero_grad(set_to_none=True)
+
+    def end_turn(self, clip: float) -> None:
+        """Take a step along the gradients."""
+        for part in self.clipped:
+            nn.utils.clip_grad_norm_(part, clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+
+
+class Trainer(Generic[BatchT]):
+    """Trains one part of a network in place, or several that take turns on every batch."""
+
+    def __init__(
+        self,
+        network: ConditionNetwork | None,
+        objective: Objective[BatchT] | Sequence[Objective[BatchT]],
+        dataset: Dataset[BatchT],
+        config: LoopConfig,
+        processes: Processes | None = None,
+    ) -> None:
+        """network: h, whose late stages are trained with the first objective where the configuration says so.
+
+        Several objectives are those of players, as a GAN has them. Raises InputError for fewer examples than processes,
+        or to train an h that is not there.
+        """
+        self.network, self.dataset, self.config = network, dataset, config
+        self.processes = processes or Processes()
+        most, count = min(config.batch, len(dataset.train)), self.processes.share.of
+        self.batch = most - most % count
+        if not self.batch:
+            raise InputError("data", f"a photo for each of {count} processes", most)
+        objectives = list(objective) if isinstance(objective, Sequence) else [objective]
+        self.names = [name for each in objectives for name in each.names]
+        self.trained = nn.ModuleDict({f"part{i or ''}": each.module for i, each in enumerate(objectives)})
+        late: list[nn.Parameter] = []
+        if config.network_learning_rate:
+            if network is None:
+                raise InputError("network_learning_rate", "0 where there is no h", config.network_learning_rate)
+            late = unfreeze(network)
+            self.trained["network"] = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+        first, *rest = objectives
+        self.players = [Player(first, network if late else None, late, config)]
+        self.players += [Player(each, None, (), config) for each in rest]
+        self._losses = [self._losses_of(player) for player in self.players]
         self.ema = Ema(self.trained, config.ema_decay)
         self.history = History()
         self.best: dict[str, Tensor] = {}
         """averaged weights when held-out photos were likeliest"""
-        self.running = [math.nan] * len(objective.names)
+        self.running = [math.nan] * len(self.names)
 
     def train(self, state_file: Path) -> bool:
-        """Train until the minutes are over; return False if a signal ended it early.
+        """Train until the minutes or steps are over; return False if a signal ended it early.
 
-        Ends with the averaged weights that held-out photos were likeliest with, of those whenever state was written.
-        state_file is written every few minutes and at the end; if it exists, training goes on from it.
+        Ends with the averaged weights that held-out photos were likeliest with, of those whenever they were judged.
+        That is every few minutes and at the end, and writes state_file; where that exists, training goes on from it.
         """
         if state_file.exists():
             self._load(state_file)
-        processes = self.processes
-        # dropout has no generator of its own, and is another in every process
-        torch.manual_seed(self.config.seed + self.history.step + (processes.share.rank << 32))
-        generator = torch.Generator().manual_seed(self.config.seed + self.history.step)
-        rng = np.random.default_rng((self.config.seed, self.history.step))
-        batches = self._on_device(self.dataset.batches(self.batch, rng, processes.share))
-        resumed, begun = self.history.seconds, self.config.clock()
+        config, history, processes = self.config, self.history, self.processes
+        generator = torch.Generator()
+        rng = np.random.default_rng(config.seed)
+        batches = self._on_device(self.dataset.batches(self.batch, rng, processes.share, history.step))
+        resumed, begun = history.seconds, config.clock()
         saved = begun
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         stopped = False
         with stop_signals() as stop, Progress(*columns, transient=True, disable=not processes.first) as bar:
             if processes.first:
-                print(f"training {', '.join(self.objective.names)} from step {self.history.step}", flush=True)
-            task = bar.add_task("", total=self.config.minutes * 60)
-            while self.history.seconds < self.config.minutes * 60 and not stopped:
+                print(f"training {', '.join(self.names)} from step {history.step}", flush=True)
+            task = bar.add_task("", total=1.0)
+            while self._done() < 1 and not stopped:
+                self._seed(generator)
                 self._step(next(batches), generator)
-                now = self.config.clock()
-                clock = resumed + now - begun if processes.first else 0.0  # one for all
-                self.history.seconds, signals = processes.sum([clock, len(stop)]).tolist()
-                stopped = signals > 0
-                bar.update(task, completed=self.history.seconds, description=self._describe())
-                if now - saved > self.config.checkpoint_minutes * 60:
+                now = config.clock()
+                # one clock for all, and all save at one time
+                told = [resumed + now - begun, float(self._is_due(now - saved))] if processes.first else [0.0, 0.0]
+                history.seconds, due, signals = processes.sum([*told, len(stop)]).tolist()
+                bar.update(task, completed=self._done(), description=self._describe())
+                if due:
                     self._save(state_file)
-                    saved = self.config.clock()
-        self._save(state_file)
+                    saved = config.clock()
+                    signals = processes.sum([len(stop)]).item()
+                stopped = signals > 0
+        if stopped:
+            self._write(state_file)
+        elif not history.losses or history.losses[-1][0] != history.step:
+            self._save(state_file)
         self.ema.values = self.best or self.ema.values  # only the first process holds photos out
         self.ema.apply()
         return not stopped
 
     def evaluate(self) -> list[float]:
         """Mean of each loss shown over the held-out photos, noise from a fixed seed."""
-        self.objective.module.eval()
+        for player in self.players:
+            player.objective.module.eval()
         generator = torch.Generator().manual_seed(EVALUATION_SEED)
+        losses = []
         with torch.inference_mode():
-            losses = [
-                self.objective.held_out(self._refined(batch), generator)
-                for batch in self._on_device(self.dataset.held_out_batches(self.config.batch))
-            ]
+            for batch in self._on_device(self.dataset.held_out_batches(self.config.batch)):
+                seen = self._refined(batch)
+                losses.append(torch.cat([player.objective.held_out(seen, generator) for player in self.players], 1))
         return torch.cat(losses).mean(0).tolist()
 
-    def _on_device(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        device = self.network.stem.weight.device
-        for features, lightness, chroma in batches:
-            moved = ConditionFeatures(*(feature.to(device) for feature in features))
-            yield Batch(moved, lightness.to(device), chroma.to(device))
+    def _on_device(self, batches: Iterator[BatchT]) -> Iterator[BatchT]:
+        for batch in batches:
+            yield batch.to(self._device)
 
-    def _refined(self, batch: Batch) -> Batch:
+    @property
+    def _device(self) -> torch.device:
+        return next(self.trained.parameters()).device
+
+    def _refined(self, batch: BatchT) -> BatchT:
         """A batch with features of h as it is now, where h is trained too."""
-        return batch._replace(features=refine(self.network, batch.features)) if self.trains_network else batch
+        if self.network is None or not self.trains_network:
+            return batch
+        photos = cast(Batch, batch)
+        return cast(BatchT, photos._replace(features=refine(self.network, photos.features)))
 
     @property
     def trains_network(self) -> bool:
         """Whether the late stages of h are trained too."""
         return "network" in self.trained
 
-    def _step(self, batch: Batch, generator: torch.Generator) -> None:
+    def _done(self) -> float:
+        """Share of the training that is over."""
         config, history = self.config, self.history
-        self.objective.module.train()
+        if config.steps is not None:
+            return history.step / config.steps if config.steps else 1.0
+        return history.seconds / (config.minutes * 60) if config.minutes else 1.0
+
+    def _is_due(self, seconds: float) -> bool:
+        """Whether to judge and to save, so many seconds after the last time."""
+        if self.config.checkpoint_steps is not None:
+            return self.history.step % self.config.checkpoint_steps == 0
+        return seconds > self.config.checkpoint_minutes * 60
+
+    def _seed(self, generator: torch.Generator) -> None:
+        """Let a step draw by the seed and its number alone, so that runs that go on draw as those never stopped."""
+        entropy = np.random.SeedSequence((self.config.seed, self.history.step))
+        seed = int(entropy.generate_state(1, np.uint64)[0]) >> 1
+        generator.manual_seed(seed)
+        # dropout has no generator of its own, and is another in every process
+        torch.manual_seed((seed + self.processes.share.rank) % 2**63)
+
+    def _step(self, batch: BatchT, generator: torch.Generator) -> None:
+        config, history = self.config, self.history
         warm = min(1.0, (history.step + 1) / config.warmup_steps)
-        left = 1 - min(1.0, history.seconds / max(config.minutes * 60, 1e-9))
-        factor = warm * min(1.0, left / (1 - config.hold))
-        for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
-            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                group["lr"] = peak * factor
-            optimizer.zero_grad(set_to_none=True)
-        losses = self._losses(batch, generator)
-        losses.minimized.backward()  # type: ignore[no-untyped-call]
-        shown = self.processes.sum(losses.shown) / self.processes.share.of
+        factor = warm * min(1.0, max(0.0, 1 - self._done()) / (1 - config.hold))
+        for player in self.players:
+            player.objective.module.train()
+        skipped, shown = 0, []
+        for player, compute in zip(self.players, self._losses, strict=True):
+            player.begin_turn(factor)
+            losses = compute(batch, generator)
+            losses.minimized.backward()  # type: ignore[no-untyped-call]
+            means = self.processes.sum(losses.shown) / self.processes.share.of
+            if self._is_finite(losses.minimized, player.trained):
+                player.end_turn(config.clip)
+            else:
+                skipped += 1
+                means = means * math.nan
+            shown += means.tolist()
         history.step += 1
-        if not self._is_finite(losses.minimized):
-            history.skipped += 1
-            return
-        parts = [self.others, *([list(self.network.parameters())] if self.trains_network else [])]
-        for part in parts:
-            nn.utils.clip_grad_norm_(part, config.clip)
-        for optimizer in self.optimizers:
-            optimizer.step()
-        self.ema.update(history.step)
-        for i, value in enumerate(shown.tolist()):
+        history.skipped += skipped
+        if skipped < len(self.players):
+            self.ema.update(history.step)
+        for i, value in enumerate(shown):
             known = self.running[i]
-            if not math.isnan(value):  # a loss that this step left out
+            if not math.isnan(value):  # a loss that this step left out, or a turn that was skipped
                 self.running[i] = value if math.isnan(known) else known + 0.02 * (value - known)
 
-    def _is_finite(self, loss: Tensor) -> bool:
+    def _is_finite(self, loss: Tensor, trained: nn.Module) -> bool:
         """Whether the loss and every gradient are finite, in every process."""
-        gradients = [p.grad for p in self.trained.parameters() if p.grad is not None]
+        gradients = [p.grad for p in trained.parameters() if p.grad is not None]
         norms = torch.stack(torch._foreach_norm(gradients))
         broken = float(not (bool(torch.isfinite(loss)) and bool(torch.isfinite(norms).all())))
         return self.processes.sum([broken]).item() == 0
 
-    def _compute_losses(self, batch: Batch, generator: torch.Generator) -> Losses:
-        return self.objective.compute(self._refined(batch), generator, self.processes.share)
+    def _losses_of(self, player: Player[BatchT]) -> Callable[[BatchT, torch.Generator], Losses]:
+        """Return what computes a player's losses; gradients are means over all processes."""
+
+        def compute(batch: BatchT, generator: torch.Generator) -> Losses:
+            return player.objective.compute(self._refined(batch), generator, self.processes.share)
+
+        return self.processes.averaging(player.trained, compute, not self.trains_network)
 
     def _describe(self) -> str:
-        losses = ", ".join(f"{name}: {loss:.4f}" for name, loss in zip(self.objective.names, self.running, strict=True))
+        losses = ", ".join(f"{name}: {loss:.4f}" for name, loss in zip(self.names, self.running, strict=True))
         rate = self.history.step * self.batch / max(self.history.seconds, 1e-9)
         return f"{losses}, {rate:.0f} samples/s"
 
     def _save(self, state_file: Path) -> None:
+        """Judge the averaged weights by the photos held out, and write the state."""
         if not self.processes.first:
             return
         with self.ema.applied():
@@ -232,6 +316,16 @@ class Trainer:
         if mean < self.history.best:
             self.history.best = mean
             self.best = {name: value.clone() for name, value in self.ema.values.items()}
+        self._write(state_file)
+        print(
+            f"step {self.history.step}, {self.history.seconds / 60:.1f} min: {self._describe()}; held out "
+            f"{', '.join(f'{loss:.4f}' for loss in held_out)}; {self.history.skipped} steps skipped",
+            flush=True,
+        )
+
+    def _write(self, state_file: Path) -> None:
+        if not self.processes.first:
+            return
         state = {
             "trained": self.trained.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -243,20 +337,20 @@ class Trainer:
         partial = state_file.with_suffix(".partial")
         torch.save(state, partial)
         partial.replace(state_file)
-        print(
-            f"step {self.history.step}, {self.history.seconds / 60:.1f} min: {self._describe()}; held out "
-            f"{', '.join(f'{loss:.4f}' for loss in held_out)}; {self.history.skipped} steps skipped",
-            flush=True,
-        )
 
     def _load(self, state_file: Path) -> None:
-        state = torch.load(state_file, map_location=self.network.stem.weight.device, weights_only=True)
+        state = torch.load(state_file, map_location=self._device, weights_only=True)
         self.trained.load_state_dict(state["trained"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.ema.values, self.best = state["ema"], state["best"]
         self.history = History(**state["history"])
         self.running = state["running"]
+
+    @property
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """All players' optimizers, in the order of their turns."""
+        return [optimizer for player in self.players for optimizer in player.optimizers]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -15,6 +15,7 @@ __all__ = ["Processes", "Share", "joined"]
 
 PATIENCE = timedelta(days=1)
 """To wait for each other: one may be at work on the last features for long."""
+Result = TypeVar("Result")
 
 
 class Share(NamedTuple):
@@ -41,7 +42,7 @@ class Processes:
         """Whether this is the one that writes files and shows progress."""
         return self.share.rank == 0
 
-    def averaging(self, trained: nn.Module, compute: Callable[..., Tensor], all_used: bool) -> Callable[..., Tensor]:
+    def averaging(self, trained: nn.Module, compute: Callable[..., Result], all_used: bool) -> Callable[..., Result]:
         """Return `compute`; what it makes of trained parameters then has gradients that are means over all processes.
 
         The parameters become those of the first. all_used: whether `compute` uses every one of them each time.
@@ -82,9 +83,9 @@ def joined(device: str) -> Iterator[Processes]:
 class _Computation(nn.Module):
     """A function of parameters as a module: DistributedDataParallel takes nothing else."""
 
-    def __init__(self, trained: nn.Module, compute: Callable[..., Tensor]) -> None:
+    def __init__(self, trained: nn.Module, compute: Callable[..., object]) -> None:
         super().__init__()
         self.trained, self._compute = trained, compute
 
-    def forward(self, *arguments: object) -> Tensor:
+    def forward(self, *arguments: object) -> object:
         return self._compute(*arguments)

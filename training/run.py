@@ -13,7 +13,7 @@ from model.device import choose_device
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn, CinnConfig
-from training.dataset import FeatureDataset
+from training.dataset import Batch, FeatureDataset
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig, Trainer
@@ -29,7 +29,7 @@ __all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run"]
 WEIGHTS_FILE = "cinn.safetensors"
 SHARES: Mapping[str, float] = {"coarsest": 0.5, "details": 0.42, "critic": 0.08}
 """Each part's share of the minutes, in the order of training: the critic judges draws of a trained coarsest level."""
-OBJECTIVES: Mapping[str, Callable[[Cinn], Objective]] = {
+OBJECTIVES: Mapping[str, Callable[[Cinn], Objective[Batch]]] = {
     "coarsest": CoarsestObjective,
     "details": DetailsObjective,
     "critic": CriticObjective,

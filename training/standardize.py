@@ -2,12 +2,13 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from model.flow.cinn import Cinn
 from model.flow.haar import pyramid, split
 from training.dataset import FeatureDataset
 
-__all__ = ["standardize"]
+__all__ = ["draw_chroma", "standardize"]
 
 BATCH = 64
 PHOTOS = 4096
@@ -20,10 +21,7 @@ def standardize(cinn: Cinn, dataset: FeatureDataset) -> None:
 
     Details keep a mean of 0: what z = 0 decodes to is learned.
     """
-    batch = min(BATCH, len(dataset.train))
-    batches = dataset.batches(batch, np.random.default_rng(0))
-    count = -(-min(PHOTOS, len(dataset.train)) // batch)
-    chroma = torch.cat([next(batches).chroma for _ in range(count)]).to(cinn.chroma_mean.device)
+    chroma = draw_chroma(dataset).to(cinn.chroma_mean.device)
     cinn.chroma_mean.copy_(chroma.mean((0, 2, 3))[:, None, None])
     cinn.chroma_std.copy_(chroma.std((0, 2, 3))[:, None, None])
     sizes = pyramid((chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))
@@ -31,3 +29,11 @@ def standardize(cinn: Cinn, dataset: FeatureDataset) -> None:
     cinn.coarsest.std.copy_(sizes[0].std((0, 2, 3))[:, None, None])
     for level, finer in zip(cinn.details, sizes[1:], strict=True):
         level.std.copy_(DETAIL_SCALE * split(finer)[1].std((0, 2, 3))[:, None, None])
+
+
+def draw_chroma(dataset: FeatureDataset) -> Tensor:
+    """Return the a*b* of some thousand training photos, (N, 2, 64, 64)."""
+    batch = min(BATCH, len(dataset.train))
+    batches = dataset.batches(batch, np.random.default_rng(0))
+    count = -(-min(PHOTOS, len(dataset.train)) // batch)
+    return torch.cat([next(batches).chroma for _ in range(count)])

@@ -134,12 +134,12 @@ def test_training_lowers_the_held_out_loss(prepared: tuple[Cinn, Path], part: st
 
 def test_the_critic_learns_to_tell_photos_from_draws(prepared: tuple[Cinn, Path]) -> None:
     loop = trainer(prepared, "critic", learning_rate=3e-3, minutes=100)
-    coarsest = {name: p.clone() for name, p in loop.objective.cinn.coarsest.named_parameters()}  # type: ignore[attr-defined]
+    coarsest = {name: p.clone() for name, p in loop.players[0].objective.cinn.coarsest.named_parameters()}  # type: ignore[attr-defined]
     before = loop.evaluate()
     steps(loop, STEPS)
     assert before[0] == pytest.approx(math.log(2), abs=0.1)  # it begins undecided
     assert loop.evaluate()[0] < 0.9 * before[0]
-    for name, p in loop.objective.cinn.coarsest.named_parameters():  # type: ignore[attr-defined]
+    for name, p in loop.players[0].objective.cinn.coarsest.named_parameters():  # type: ignore[attr-defined]
         assert p.equal(coarsest[name])
         assert p.grad is None
 
@@ -150,10 +150,10 @@ def test_muon_trains_the_matrices_and_adamw_the_rest(prepared: tuple[Cinn, Path]
         {id(p) for group in optimizer.param_groups for p in group["params"]} for optimizer in loop.optimizers
     )
     assert adamw.isdisjoint(muon)
-    assert adamw | muon == {id(p) for p in loop.objective.module.parameters()}
-    before = {name: p.clone() for name, p in loop.objective.module.named_parameters()}
+    assert adamw | muon == {id(p) for p in loop.players[0].objective.module.parameters()}
+    before = {name: p.clone() for name, p in loop.players[0].objective.module.named_parameters()}
     steps(loop, 2)
-    assert not [name for name, p in loop.objective.module.named_parameters() if p.equal(before[name])]
+    assert not [name for name, p in loop.players[0].objective.module.named_parameters() if p.equal(before[name])]
 
 
 def test_learning_rates_hold_and_then_fall(prepared: tuple[Cinn, Path]) -> None:
@@ -189,11 +189,11 @@ def test_h_is_not_trained_without_the_part_that_it_feeds(photos: Path, tmp_path:
 
 def test_steps_that_are_not_finite_are_skipped_and_counted(prepared: tuple[Cinn, Path]) -> None:
     loop = trainer(prepared, "coarsest")
-    before = {name: p.clone() for name, p in loop.objective.module.named_parameters()}
+    before = {name: p.clone() for name, p in loop.players[0].objective.module.named_parameters()}
     batch = next(loop.dataset.batches(8, np.random.default_rng(0)))
     loop._step(batch._replace(chroma=batch.chroma * math.nan), torch.Generator().manual_seed(0))
     assert (loop.history.step, loop.history.skipped) == (1, 1)
-    for name, p in loop.objective.module.named_parameters():
+    for name, p in loop.players[0].objective.module.named_parameters():
         assert_close(p, before[name], rtol=0, atol=0)
 
 

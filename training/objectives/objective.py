@@ -1,18 +1,21 @@
 """What a training loop needs to know of what it trains."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from training.dataset import Batch
 from training.processes import Share
 
 __all__ = ["Losses", "Objective", "draw_noise", "matrices_of"]
 
 
+BatchT = TypeVar("BatchT", contravariant=True)
+"""What a dataset yields: `Batch` for photos."""
+
+
 class Losses(NamedTuple):
-    """Losses of a batch, each a mean over its photos."""
+    """Losses of a batch, each a mean over its examples."""
 
     shown: Tensor
     """(len(names),): what is reported and, held out, chosen by"""
@@ -20,24 +23,30 @@ class Losses(NamedTuple):
     """(): what the gradient is of"""
 
 
-class Objective(Protocol):
+class Objective(Protocol[BatchT]):
     """One part of a network, and the loss that it is trained for."""
 
-    names: tuple[str, ...]
-    """of the losses shown"""
-    module: nn.Module
-    """the parameters that are trained"""
     weight_decay: float
 
-    def compute(self, batch: Batch, generator: torch.Generator, share: Share = ...) -> Losses:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the losses shown."""
+        ...
+
+    @property
+    def module(self) -> nn.Module:
+        """The parameters that are trained."""
+        ...
+
+    def compute(self, batch: BatchT, generator: torch.Generator, share: Share = ...) -> Losses:
         """Compute the losses of one batch, under the noise of training.
 
         share: which part of a joint batch this one is; it has the noise that it would have there.
         """
         ...
 
-    def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Return (B, len(names)) losses of photos that were held out."""
+    def held_out(self, batch: BatchT, generator: torch.Generator) -> Tensor:
+        """Return (B, len(names)) losses of examples that were held out."""
         ...
 
     def matrices(self) -> list[nn.Parameter]:
