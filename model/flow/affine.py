@@ -21,10 +21,9 @@ class ConditionalAffine(nn.Module):
 
     It stands where data enter and where latents leave, so that z = 0 is a good coloring by itself.
     The condition is (B, 2C, …): mean and log-scale before its soft clamp, as a head computes them.
-    Without a limit there is no soft clamp.
     """
 
-    def __init__(self, limit: float | None = 4.0) -> None:
+    def __init__(self, limit: float = 4.0) -> None:
         super().__init__()
         self.limit = limit
 
@@ -40,4 +39,4 @@ class ConditionalAffine(nn.Module):
 
     def _mean_and_log_scale(self, condition: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         mean, raw = condition.to(dtype).chunk(2, 1)
-        return mean, raw if self.limit is None else soft_clamp(raw, self.limit)
+        return mean, soft_clamp(raw, self.limit)

@@ -1,12 +1,14 @@
 """Affine coupling: one part of the channels scales and shifts the other."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.affine import soft_clamp
 
-__all__ = ["AffineCoupling", "ConvSubnet", "DenseSubnet"]
+__all__ = ["AffineCoupling", "ConvSubnet"]
 
 SCALE_LIMIT = 1.5
 """α of the soft clamp: one block scales by at most e^±1.5."""
@@ -39,23 +41,6 @@ class ConvSubnet(nn.Module):
         return self.last(F.relu(self.middle(h)))
 
 
-class DenseSubnet(nn.Module):
-    """Three fully connected layers with ReLU; the last starts at zero. See ConvSubnet for `share`."""
-
-    def __init__(self, in_channels: int, width: int, out_channels: int) -> None:
-        super().__init__()
-        self.first = nn.Linear(in_channels, width)
-        self.middle = nn.Linear(width, width)
-        self.last = nn.Linear(width, out_channels)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
-
-    def forward(self, x: Tensor, share: Tensor) -> Tensor:
-        """x: (B, in); share: (B or 1, width). Returns (B, out)."""
-        h = F.relu(self.first(x) + share)
-        return self.last(F.relu(self.middle(h)))
-
-
 class AffineCoupling(nn.Module):
     """One-sided affine coupling: x₁ passes, x₂ becomes x₂·exp(s(x₁, c)) + t(x₁, c).
 
@@ -63,12 +48,9 @@ class AffineCoupling(nn.Module):
     Source: Dinh et al. 2017 (arXiv 1605.08803), soft clamp of Ardizzone et al. 2019 (arXiv 1907.02392).
     """
 
-    def __init__(
-        self, channels: int, subnet: type[ConvSubnet] | type[DenseSubnet], width: int, clamped: bool = True
-    ) -> None:
-        """clamped: whether scale and subnet input are soft-clamped."""
+    def __init__(self, channels: int, subnet: Callable[[int, int, int], nn.Module], width: int) -> None:
+        """subnet: built from in-channels, width and out-channels; takes x₁ and its share of the condition."""
         super().__init__()
-        self.clamped = clamped
         self.passed = channels // 2
         self.subnet = subnet(self.passed, width, 2 * (channels - self.passed))
 
@@ -85,6 +67,5 @@ class AffineCoupling(nn.Module):
         return torch.cat((z1, (z2 - shift) * torch.exp(-log_scale)), 1), -log_scale.flatten(1).sum(1)
 
     def _scale_and_shift(self, x1: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-        seen = soft_clamp(x1, INPUT_LIMIT) if self.clamped else x1
-        raw, shift = self.subnet(seen, share).to(x1.dtype).chunk(2, 1)
-        return soft_clamp(raw, SCALE_LIMIT) if self.clamped else raw, shift
+        raw, shift = self.subnet(soft_clamp(x1, INPUT_LIMIT), share).to(x1.dtype).chunk(2, 1)
+        return soft_clamp(raw, SCALE_LIMIT), shift

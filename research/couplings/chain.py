@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
 from model.flow.condition import ConditionFeatures
-from model.flow.coupling import AffineCoupling, ConvSubnet, DenseSubnet
+from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import HaarDownsampling
 from model.flow.mixing import OrthogonalMixing
+from research.couplings.dense import DenseSubnet
 from research.couplings.head import Head
 from research.couplings.level import LevelCondition, zero_conv
 from research.couplings.reshaping import ReshapeDownsampling

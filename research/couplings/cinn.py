@@ -106,7 +106,7 @@ class CouplingCinn(nn.Module):
             data, log_det = level.inverse(z, level.sample_condition(condition[i], chroma if i else None))
             chroma = join_detail(chroma, data) if i else data
             parts.append(gaussian_log_prob(z) - log_det + self._constant(i))
-        return Samples(chroma * self.chroma_std + self.chroma_mean, torch.stack(parts, 1))
+        return Samples(chroma * self.chroma_std + self.chroma_mean, torch.stack(parts, 1), latents[0])
 
     def _constant(self, level: int) -> Tensor:
         """Log-det of what surrounds a level: standardized a*b*, and bands of twice the mean."""

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from model.errors import InputError
 from model.flow.affine import ConditionalAffine
 from model.flow.condition import ConditionFeatures
-from model.flow.coupling import AffineCoupling, ConvSubnet, DenseSubnet
+from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import HaarDownsampling
 from model.flow.mixing import OrthogonalMixing
 from model.flow.residual import ResidualBlock
+from research.couplings.dense import DenseSubnet
 from research.couplings.head import Head
 from research.couplings.permutation import RandomPermutation
+from research.couplings.unclamped import UnclampedAffine, UnclampedCoupling
 
 __all__ = ["FlowLevel", "LevelCondition", "LevelConfig"]
 
@@ -95,7 +97,7 @@ class FlowLevel(nn.Module):
         self.register_buffer("mean", torch.zeros(self.data_shape[0], 1, 1))
         self.register_buffer("std", torch.ones(self.data_shape[0], 1, 1))
         self.haar = HaarDownsampling()
-        self.affine = ConditionalAffine() if config.soft_clamp else ConditionalAffine(None)
+        self.affine = ConditionalAffine() if config.soft_clamp else UnclampedAffine()
 
         self.head = Head(
             8 if self.coarsest else self.grid, config.head_width, config.head_blocks, config.dropout, config.sees_h
@@ -106,11 +108,11 @@ class FlowLevel(nn.Module):
         self.shares = nn.Conv2d(condition, config.blocks * config.width, 1)
         self.ends = zero_conv(condition, 2 * 2 * channels) if config.conditional_affine else None
 
-        mixing, clamped = MIXINGS[config.mixing], config.soft_clamp
-        couplings = [AffineCoupling(channels, ConvSubnet, config.width, clamped) for _ in range(config.blocks)]
+        mixing, coupling = MIXINGS[config.mixing], AffineCoupling if config.soft_clamp else UnclampedCoupling
+        couplings = [coupling(channels, ConvSubnet, config.width) for _ in range(config.blocks)]
         mixings = [mixing(channels, generator) for _ in range(config.blocks)]
         dense = range(config.dense_blocks)
-        dense_couplings = [AffineCoupling(self.dims, DenseSubnet, config.dense_width, clamped) for _ in dense]
+        dense_couplings = [coupling(self.dims, DenseSubnet, config.dense_width) for _ in dense]
         dense_mixings = [mixing(self.dims, generator) for _ in dense]
         self.couplings = cast(Sequence[AffineCoupling], nn.ModuleList(couplings))
         self.mixings = cast(Sequence[Mixing], nn.ModuleList(mixings))

@@ -1,26 +1,43 @@
-"""The objective: exact negative log-likelihood of a level, under the noise that smooths photos' 8-bit colours.
+"""The objective: exact negative log-likelihood of levels, under the noise that smooths photos' 8-bit colors.
 
-Beside it stands a regression of the coloring of z = 0. Likelihood alone learns a photo's overall colour late, since it
-weighs an error by 1/variance and overall colour varies most; without the regression, z = 0 stays nearly grey.
+Beside it stands a regression of the coloring of z = 0. Likelihood alone learns a photo's overall color late, since it
+weighs an error by 1/variance and overall color varies most; without the regression, z = 0 stays nearly gray.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from model.flow.cinn import Cinn
-from model.flow.haar import detail, pyramid
+from model.flow.haar import pyramid
+from research.couplings.cinn import CouplingCinn
+from research.couplings.smooth_detail import detail
 from training.dataset import Batch
+from training.objectives.objective import Losses, draw_noise
 from training.precision import mixed_precision
 from training.processes import Share
 
-__all__ = ["NATS_PER_BIT", "LevelLoss", "level_data", "level_loss", "noisy_loss"]
+__all__ = ["LevelLoss", "LevelsObjective", "Noise", "level_data", "level_loss"]
 
 NATS_PER_BIT = math.log(2)
+REGRESSION = 2.0
+"""Weight of the regression beside the likelihood."""
 REGRESSED = 2
 """One photo of so many is decoded from z = 0 too, which costs as much again as the likelihood."""
+WEIGHT_DECAY = 0.02
+COARSEST_WEIGHT_DECAY = 0.1
+"""The coarsest level overfits first."""
+
+
+class Noise(NamedTuple):
+    """Standard deviations of the Gaussian noise of training, in standardized a*b*."""
+
+    finest: float = 0.05
+    """on a*b* at 64×64"""
+    coarser: float = 0.05
+    """more of it on the coarser a*b* that a level is given: samples of coarser levels are never quite like data"""
 
 
 class LevelLoss(NamedTuple):
@@ -32,7 +49,47 @@ class LevelLoss(NamedTuple):
     """mean squared error of what z = 0 decodes to, in what the first layer sees; of the batch's first photos alone"""
 
 
-def level_data(cinn: Cinn, level: int, chroma: Tensor) -> tuple[Tensor, Tensor | None]:
+class LevelsObjective:
+    """Negative log-likelihood of one or several levels on the same batches, in bits per dimension of each."""
+
+    def __init__(self, cinn: CouplingCinn, levels: Sequence[int], noise: Noise = Noise()) -> None:  # noqa: B008
+        """levels: their indices, coarse to fine."""
+        self.cinn, self.levels, self.noise = cinn, levels, noise
+        sizes = [cinn.config.levels[level].size for level in levels]
+        self.names = tuple(f"{size}²" for size in sizes)
+        self.weight_decay = COARSEST_WEIGHT_DECAY if 8 in sizes else WEIGHT_DECAY
+        self.module: nn.Module = nn.ModuleList(cinn.levels[level] for level in levels)
+        self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+
+    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+        """Compute the losses; see `Objective`."""
+        losses = [self._loss(level, batch, self.noise, generator, share) for level in self.levels]
+        nats = torch.stack([loss.nats.mean() for loss in losses])
+        errors = torch.stack([loss.regression.mean() for loss in losses])
+        return Losses(nats.detach() / NATS_PER_BIT, nats.sum() + REGRESSION * errors.sum())
+
+    def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Return the losses of photos held out; see `Objective`."""
+        noise = self.noise._replace(coarser=0.0)
+        losses = [self._loss(level, batch, noise, generator, Share()) for level in self.levels]
+        return torch.stack([loss.nats for loss in losses], 1) / NATS_PER_BIT
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Return none: AdamW trains everything."""
+        return []
+
+    def _loss(self, level: int, batch: Batch, noise: Noise, generator: torch.Generator, share: Share) -> LevelLoss:
+        """Subnets run in mixed precision, the flow's arithmetic in float32."""
+        cinn, chroma = self.cinn, batch.chroma
+        noisy = chroma + noise.finest * cinn.chroma_std * draw_noise(chroma, generator, share)
+        data, coarser = level_data(cinn, level, noisy)
+        if coarser is not None:
+            coarser = coarser + noise.coarser * draw_noise(coarser, generator, share)
+        with mixed_precision(chroma.device):
+            return level_loss(cinn, level, batch, data, coarser)
+
+
+def level_data(cinn: CouplingCinn, level: int, chroma: Tensor) -> tuple[Tensor, Tensor | None]:
     """Return what a level maps to its latent, and the coarser a*b* that it is conditioned on.
 
     chroma: (B, 2, 64, 64) a*b*. Both results are in standardized a*b*.
@@ -41,7 +98,7 @@ def level_data(cinn: Cinn, level: int, chroma: Tensor) -> tuple[Tensor, Tensor |
     return (detail(sizes[level]), sizes[level - 1]) if level else (sizes[0], None)
 
 
-def level_loss(cinn: Cinn, level: int, batch: Batch, data: Tensor, coarser: Tensor | None) -> LevelLoss:
+def level_loss(cinn: CouplingCinn, level: int, batch: Batch, data: Tensor, coarser: Tensor | None) -> LevelLoss:
     """Losses of each photo's level data.
 
     data, coarser: of `level_data`. Source: Ardizzone et al. 2019 (arXiv 1907.02392), equation 7.
@@ -55,30 +112,3 @@ def level_loss(cinn: Cinn, level: int, batch: Batch, data: Tensor, coarser: Tens
     zero, _ = flow.inverse(torch.zeros_like(z[: len(some)]), condition.of_first(len(some)))
     errors = (flow.standardize(zero) - flow.standardize(some)).square()
     return LevelLoss(nats / flow.dims, errors.flatten(1).mean(1))
-
-
-def noisy_loss(
-    cinn: Cinn,
-    level: int,
-    batch: Batch,
-    noise: float,
-    coarser_noise: float,
-    generator: torch.Generator,
-    share: Share = Share(),  # noqa: B008 - it is immutable
-) -> LevelLoss:
-    """Return the losses with Gaussian noise on the a*b*, and some more on the coarser a*b* that conditions a level.
-
-    noise, coarser_noise: standard deviations in standardized a*b*. The second prepares a level for samples of the
-    coarser levels, which are never quite like data. Subnets run in mixed precision, the flow's arithmetic in float32.
-    share: which part of a joint batch this one is; it has the noise that it would have there.
-    """
-
-    def draw(like: Tensor) -> Tensor:
-        joint = torch.randn((len(like) * share.of, *like.shape[1:]), generator=generator)
-        return joint[share.rows].to(like.device)
-
-    data, coarser = level_data(cinn, level, batch.chroma + noise * cinn.chroma_std * draw(batch.chroma))
-    if coarser is not None:
-        coarser = coarser + coarser_noise * draw(coarser)
-    with mixed_precision(batch.chroma.device):
-        return level_loss(cinn, level, batch, data, coarser)

@@ -6,14 +6,14 @@ from collections.abc import Callable
 import FrEIA.modules as fm
 import pytest
 import torch
-from model.flow.permutation import RandomPermutation
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from model.flow.affine import ConditionalAffine, soft_clamp
-from model.flow.coupling import INPUT_LIMIT, SCALE_LIMIT, AffineCoupling, ConvSubnet, DenseSubnet
+from model.flow.coupling import INPUT_LIMIT, SCALE_LIMIT, AffineCoupling, ConvSubnet
 from model.flow.haar import HaarDownsampling
 from model.flow.mixing import OrthogonalMixing
+from research.couplings.dense import DenseSubnet
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
@@ -54,18 +54,6 @@ def test_orthogonal_mixing_of_vectors() -> None:
     (z,), log_det = fm.FixedLinearTransform([(5,)], M=ours.matrix, b=torch.zeros(5))([x])
     assert_close(ours(x)[0], z)
     assert_close(ours(x)[1], log_det.expand(4), rtol=0, atol=1e-5)
-
-
-def test_random_permutation() -> None:
-    x = draw(4, 9)
-    ours = RandomPermutation(9, torch.Generator().manual_seed(1))
-    theirs = fm.PermuteRandom([(9,)], seed=3)
-    ours.order = theirs.perm.detach()
-    (z,), log_det = theirs([x])
-    (back,), _ = theirs([z], rev=True)
-    assert_close(ours(x)[0], z)
-    assert_close(ours(x)[1], torch.full((4,), float(log_det)))
-    assert_close(ours.inverse(z)[0], back)
 
 
 def test_orthogonal_mixing_of_maps() -> None:

@@ -1,0 +1,23 @@
+"""The fully connected subnet of couplings of vectors."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["DenseSubnet"]
+
+
+class DenseSubnet(nn.Module):
+    """Three fully connected layers with ReLU; the last starts at zero. See ConvSubnet for `share`."""
+
+    def __init__(self, in_channels: int, width: int, out_channels: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(in_channels, width)
+        self.middle = nn.Linear(width, width)
+        self.last = nn.Linear(width, out_channels)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor, share: Tensor) -> Tensor:
+        """x: (B, in); share: (B or 1, width). Returns (B, out)."""
+        h = F.relu(self.first(x) + share)
+        return self.last(F.relu(self.middle(h)))

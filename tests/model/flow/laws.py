@@ -1,0 +1,113 @@
+"""The laws that every invertible block obeys, the product's and research's alike; LAWS holds them all by name."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+__all__ = ["LAWS", "Case", "draw", "every_parameter_gets_a_gradient", "generator"]
+
+
+class Case(NamedTuple):
+    """A block to judge, with what it takes."""
+
+    build: Callable[[], nn.Module]
+    shape: tuple[int, ...]
+    """of the input, three samples"""
+    condition: Callable[[], Any]
+
+
+def draw(*shape: int) -> Tensor:
+    """Draw from N(0, 1) in float64, the same for a shape every time."""
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def generator() -> torch.Generator:
+    """Return what blocks draw their fixed parts from."""
+    return torch.Generator().manual_seed(5)
+
+
+def randomized(case: Case) -> nn.Module:
+    """Build a block and move every parameter off its (partly zero) start, so that each has an effect."""
+    torch.set_default_dtype(torch.float64)  # the mixing matrices are orthogonal to the precision they are built in
+    try:
+        block = case.build()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    draws = torch.Generator().manual_seed(11)
+    with torch.no_grad():
+        for p in block.parameters():
+            p.copy_(0.3 * torch.randn(p.shape, dtype=p.dtype, generator=draws))
+        for name, value in (("mean", 0.4), ("std", 1.7)):
+            if hasattr(block, name):
+                getattr(block, name).fill_(value)
+    return block
+
+
+def inverse_undoes_forward(case: Case) -> None:
+    """The inverse gives back x, and its log-det is −log-det."""
+    block, x, c = randomized(case), draw(*case.shape), case.condition()
+    z, log_det = block(x, c)
+    back, inverse_log_det = block.inverse(z, c)
+    assert_close(back, x)
+    assert_close(inverse_log_det.expand(3), -log_det.expand(3))
+
+
+def forward_undoes_inverse(case: Case) -> None:
+    """Every z is the latent of what it decodes to."""
+    block, x, c = randomized(case), draw(*case.shape), case.condition()
+    z = draw(*block(x, c)[0].shape)
+    assert_close(block(block.inverse(z, c)[0], c)[0], z)
+
+
+def log_det_is_that_of_the_jacobian(case: Case) -> None:
+    """The log-det is that of autograd's Jacobian."""
+    block, x, c = randomized(case), draw(*case.shape), case.condition()
+    log_det = block(x, c)[1].expand(3)
+
+    def first(x0: Tensor) -> Tensor:
+        z: Tensor = block(torch.cat((x0[None], x[1:])), c)[0][0]
+        return z.flatten()
+
+    jacobian = torch.autograd.functional.jacobian(first, x[0]).reshape(x[0].numel(), -1)
+    assert_close(log_det[0], torch.linalg.slogdet(jacobian)[1])
+
+
+def samples_do_not_mix(case: Case) -> None:
+    """What else is in a batch changes nothing."""
+    block, x, c = randomized(case), draw(*case.shape), case.condition()
+    changed = torch.cat((x[:2], x[2:] + 1))
+    assert_close(block(changed, c)[0][:2], block(x, c)[0][:2])
+
+
+def arguments_are_unchanged(case: Case) -> None:
+    """Neither direction writes into what it is given."""
+    block, x, c = randomized(case), draw(*case.shape), case.condition()
+    kept = x.clone()
+    z, _ = block(x, c)
+    kept_z = z.clone()
+    block.inverse(z, c)
+    assert_close(x, kept, rtol=0, atol=0)
+    assert_close(z, kept_z, rtol=0, atol=0)
+
+
+def every_parameter_gets_a_gradient(case: Case) -> None:
+    """Latents and log-det depend on every parameter: for blocks whose whole condition is given from outside."""
+    block, x, c = randomized(case), draw(*case.shape), case.condition()
+    z, log_det = block(x, c)
+    (z.square().sum() + log_det.sum()).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in block.parameters())
+
+
+LAWS: Mapping[str, Callable[[Case], None]] = {
+    law.__name__: law
+    for law in (
+        inverse_undoes_forward,
+        forward_undoes_inverse,
+        log_det_is_that_of_the_jacobian,
+        samples_do_not_mix,
+        arguments_are_unchanged,
+    )
+}

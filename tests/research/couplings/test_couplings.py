@@ -1,0 +1,237 @@
+"""What can be left out of the cINN, and the authors' chain in its place: exactly invertible all the same."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from model.errors import CheckpointError, InputError
+from model.flow.haar import pyramid
+from research.couplings.chain import ChainConfig, ChainLevel
+from research.couplings.checkpoint import load_couplings, save_couplings
+from research.couplings.cinn import CouplingCinn, CouplingConfig
+from research.couplings.level import FlowLevel, LevelConfig
+from research.couplings.objective import LevelsObjective, Noise, level_data, level_loss
+from research.couplings.smooth_detail import detail, join_detail
+from research.couplings.standardize import standardize
+from training.dataset import Batch, FeatureDataset
+from training.loop import LoopConfig, Trainer
+
+SMALL = CouplingConfig(
+    levels=(
+        LevelConfig(8, blocks=2, width=6, head_width=8, head_blocks=1, joint_blocks=0, dense_blocks=1, dense_width=8),
+        LevelConfig(16, blocks=2, width=6, head_width=8, head_blocks=1, joint_blocks=1),
+    )
+)
+CHAIN = ChainConfig(
+    blocks=(2, 1, 2, 1), widths=(4, 4, 6, 6), head_widths=(4, 6, 6, 8), dense_blocks=2, dense_width=8, dropout=0.0
+)
+
+
+def without(**options: object) -> CouplingConfig:
+    return replace(SMALL, levels=tuple(replace(level, **options) for level in SMALL.levels))
+
+
+CONFIGS = {
+    "without h": without(sees_h=False),
+    "without soft clamp": without(soft_clamp=False),
+    "without conditional affine": without(conditional_affine=False),
+    "with permutations": without(mixing="permutation"),
+    "without zero start": without(zero_start=False),
+    "chain": CouplingConfig(levels=(CHAIN,)),
+    "chain with reshape": CouplingConfig(levels=(replace(CHAIN, downsampling="reshape"),)),
+}
+
+
+def build(config: CouplingConfig) -> CouplingCinn:
+    """Build a cINN in float64 whose every parameter of the flow is off its start."""
+    draws = torch.Generator().manual_seed(3)
+    torch.set_default_dtype(torch.float64)
+    try:
+        cinn = CouplingCinn(config)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with torch.no_grad():
+        for level in cinn.levels:
+            for p in level.parameters():
+                p.copy_(torch.randn(p.shape, generator=draws) * (0.5 / max(p[0].numel(), 1) ** 0.5))
+            level.std.fill_(0.7)
+        cinn.chroma_std.fill_(12)
+    return cinn.eval()
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def lightness(seed: int = 0) -> Tensor:
+    return 50 + 20 * draw(1, 1, 256, 256, seed=seed).clamp(-2, 2)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_round_trip_and_log_prob_agree_in_both_directions(name: str) -> None:
+    cinn = build(CONFIGS[name])
+    condition = cinn.condition(lightness())
+    latents = [draw(3, dims, seed=i) for i, dims in enumerate(cinn.dims)]
+    samples = cinn.sample(condition, latents)
+    encoded = cinn.log_prob(samples.chroma, condition)
+    assert_close(encoded.latents, latents)
+    assert_close(encoded.log_prob, samples.log_prob)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_samples_depend_on_the_photo_and_on_nothing_else_in_the_batch(name: str) -> None:
+    cinn = build(CONFIGS[name])
+    latents = [draw(3, dims, seed=i) for i, dims in enumerate(cinn.dims)]
+    condition = cinn.condition(lightness())
+    together = cinn.sample(condition, latents).chroma
+    assert_close(cinn.sample(condition, [z[1:2] for z in latents]).chroma[0], together[1])
+    assert not torch.allclose(cinn.sample(cinn.condition(lightness(1)), latents).chroma, together)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_parameter_of_the_levels_gets_a_gradient(name: str) -> None:
+    cinn = build(CONFIGS[name])
+    size = cinn.chroma_size
+    cinn.log_prob(10 * draw(2, 2, size, size), cinn.condition(lightness())).log_prob.sum().backward()
+    unmoved = [key for key, p in cinn.levels.named_parameters() if p.grad is None or not p.grad.any()]  # type: ignore[attr-defined]
+    assert unmoved == []
+
+
+def test_without_h_its_features_do_not_matter() -> None:
+    cinn = build(CONFIGS["without h"])
+    before = cinn.condition(lightness())
+    with torch.no_grad():
+        for p in cinn.network.parameters():
+            p.mul_(2)
+    assert_close(cinn.condition(lightness()), before)
+
+
+def test_without_zero_start_an_untrained_level_is_no_identity() -> None:
+    x = draw(2, 6, 8, 8).float()
+    for config, identity in ((SMALL, True), (CONFIGS["without zero start"], False)):
+        level = FlowLevel(config.levels[1], torch.Generator().manual_seed(0))  # type: ignore[arg-type]
+        coarser = draw(2, 2, 8, 8).float()
+        condition = level.sample_condition(level.head.lightness.bias.view(1, -1, 1, 1).expand(2, -1, 8, 8), coarser)
+        _, log_det = level(x, condition)
+        assert torch.equal(log_det, torch.zeros(2)) == identity
+
+
+def test_the_chain_is_the_authors_in_its_shapes() -> None:
+    chain = ChainLevel(ChainConfig(), torch.Generator().manual_seed(0))
+    assert chain.leaving == [0, 16, 32, 96]
+    assert chain.dense_mixings[0].matrix.shape == (512, 512)
+    assert 16 * 16**2 + 32 * 8**2 + 96 * 4**2 + 512 == chain.dims == 8192
+
+
+def test_the_log_det_of_the_chain_is_that_of_its_parts() -> None:
+    # At zero weights only the scales are left, and the log-det is theirs.
+    cinn = build(CONFIGS["chain"])
+    chain = cinn.levels[0]
+    with torch.no_grad():
+        for p in chain.parameters():
+            p.zero_()
+    condition = chain.sample_condition(cinn.condition(lightness())[0], None)
+    assert_close(chain(draw(2, 2, 64, 64), condition)[1], torch.full((2,), -8192 * math.log(0.7), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_configurations_come_back_from_disk(name: str, tmp_path: Path) -> None:
+    config = CONFIGS[name]
+    cinn = CouplingCinn(config)
+    save_couplings(cinn, tmp_path / "it.safetensors")
+    assert load_couplings(tmp_path / "it.safetensors").config == config
+
+
+def test_another_network_is_refused(tiny_weights: Path) -> None:
+    with pytest.raises(CheckpointError, match="expected tintflow-couplings"):
+        load_couplings(tiny_weights)
+
+
+def test_detail_is_undone() -> None:
+    x = draw(2, 2, 16, 16)
+    assert_close(join_detail(pyramid(x, 1)[0], detail(x)), x)
+
+
+def test_detail_of_a_smooth_ramp_is_small() -> None:
+    # A step of 1 a pixel has plain Haar details of 1; cubic convolution leaves less than a fifth of it.
+    ramp = torch.arange(32, dtype=torch.float64).expand(1, 2, 32, 32)
+    assert detail(ramp)[..., 3:-3, 3:-3].abs().max() < 0.2
+
+
+def test_a_level_wants_its_coarser_chroma() -> None:
+    cinn = build(SMALL)
+    with pytest.raises(InputError, match="coarser: expected a\\*b\\* of size 8, got None"):
+        cinn.levels[1].sample_condition(cinn.condition(lightness())[1], None)
+
+
+def test_what_a_level_takes_from_the_coarser_chroma_is_bounded() -> None:
+    cinn = build(SMALL)
+    condition, direction = cinn.condition(lightness())[1], draw(1, 2, 8, 8).sign()
+    far, farther = (cinn.levels[1].sample_condition(condition, r * direction) for r in (1e6, 1e9))
+    assert_close(far, farther)
+
+
+@pytest.fixture
+def dataset(made_up: Path) -> FeatureDataset:
+    return FeatureDataset([[made_up]], held_out=0.2)
+
+
+def new_cinn(dataset: FeatureDataset) -> CouplingCinn:
+    torch.manual_seed(0)
+    sizes = (8, 16, 32, 64)
+    levels = (LevelConfig(size, 2, 8, head_width=8, head_blocks=1, joint_blocks=1) for size in sizes)
+    cinn = CouplingCinn(CouplingConfig(tuple(levels)))
+    cinn.network.requires_grad_(False)
+    standardize(cinn, dataset)
+    return cinn
+
+
+def test_data_are_standardized(dataset: FeatureDataset) -> None:
+    cinn = new_cinn(dataset)
+    batch = next(dataset.batches(len(dataset.train), np.random.default_rng(0)))
+    for level, flow in enumerate(cinn.levels):
+        seen = flow.standardize(level_data(cinn, level, batch.chroma)[0])
+        # Haar bands of one photo need not have unit variance each, but all of them together do.
+        assert seen.square().mean().item() == pytest.approx(1, rel=0.05)
+
+
+def test_the_loss_is_the_networks_own_likelihood(dataset: FeatureDataset) -> None:
+    cinn = new_cinn(dataset)
+    batch = next(iter(dataset.held_out_batches(3)))
+    condition = [level.photo_condition(batch.features, batch.lightness) for level in cinn.levels]
+    log_prob = cinn.log_prob(batch.chroma, condition).log_prob
+    for level, flow in enumerate(cinn.levels):
+        nats = level_loss(cinn, level, batch, *level_data(cinn, level, batch.chroma)).nats
+        assert_close(-nats * flow.dims + cinn._constant(level), log_prob[:, level], rtol=1e-4, atol=1e-2)
+
+
+def test_the_held_out_losses_are_likelihoods_in_bits(dataset: FeatureDataset) -> None:
+    cinn = new_cinn(dataset)
+    objective = LevelsObjective(cinn, (0, 1), Noise(0.0, 0.0))
+    objective.module.eval()
+    batch: Batch = next(iter(dataset.held_out_batches(3)))
+    losses = objective.held_out(batch, torch.Generator().manual_seed(0))
+    assert losses.shape == (3, 2)
+    for level in (0, 1):
+        nats = level_loss(cinn, level, batch, *level_data(cinn, level, batch.chroma)).nats
+        assert_close(losses[:, level], nats / math.log(2), rtol=1e-2, atol=1e-2)  # subnets may run in bfloat16
+
+
+@pytest.mark.parametrize("levels", [(0,), (1,), (2, 3)])
+def test_training_lowers_the_held_out_loss(dataset: FeatureDataset, levels: tuple[int, ...]) -> None:
+    cinn = new_cinn(dataset)
+    loop = Trainer(
+        cinn.network, LevelsObjective(cinn, levels), dataset, LoopConfig(batch=8, warmup_steps=1, learning_rate=3e-3)
+    )
+    before = loop.evaluate()
+    batches, generator = dataset.batches(8, np.random.default_rng(0)), torch.Generator().manual_seed(0)
+    for _ in range(30):
+        loop._step(next(batches), generator)
+    assert loop.history.skipped == 0
+    assert all(after < start for start, after in zip(before, loop.evaluate(), strict=True))
