@@ -1,4 +1,4 @@
-"""Networks small enough for tests, and made-up features and colours to train them on."""
+"""Networks small enough for tests, made-up features and colours to train them on, and photos to measure on."""
 
 import json
 import os
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
+from PIL import Image
 
 from model.flow.autoregressive import AutoregressiveConfig
 from model.flow.checkpoint import Checkpoint, save_checkpoint
@@ -86,3 +88,12 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (folder / DONE).write_text(json.dumps({"photos": MADE_UP_PHOTOS, "shapes": shapes}))
     return folder
+
+
+@pytest.fixture
+def subsets(tmp_path: Path) -> Path:
+    """A folder of two photos to measure on, in a subset each."""
+    for subset, photo in (("pets", skimage.data.chelsea()), ("people", skimage.data.astronaut())):
+        (tmp_path / "data" / subset).mkdir(parents=True)
+        Image.fromarray(photo[::4, ::4]).save(tmp_path / "data" / subset / "0.png")
+    return tmp_path / "data"

@@ -1,4 +1,4 @@
-"""`python -m training`: train on your own photos, join parts that were trained apart, and train baselines."""
+"""`python -m training`: train on your own photos, and join parts that were trained apart."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +8,6 @@ from rich.console import Console
 
 from model.errors import ModelError
 from training.average import average
-from training.baselines.networks import BASELINES
-from training.baselines.train import train_baseline
 from training.data import NoPhotosError
 from training.loop import LoopConfig
 from training.run import SHARES, RunConfig, join, run
@@ -47,33 +45,6 @@ def run_command(
     loop = LoopConfig(learning_rate=learning_rate, network_learning_rate=network_learning_rate, seed=seed)
     try:
         path = run(config, loop=loop)
-    except ModuleNotFoundError as error:
-        errors.print(f"{error.name} is not installed: pip install 'tintflow\\[train]'")  # \\[: no markup of rich's
-        raise typer.Exit(2) from error
-    except (ModelError, NoPhotosError) as error:
-        errors.print(str(error))
-        raise typer.Exit(2) from error
-    print(f"weights: {path}" if path else f"stopped; go on with --resume --out {out}")
-
-
-@app.command("baseline")
-def baseline_command(
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(BASELINES)}.")],
-    data: Annotated[Path, typer.Option(exists=True, help="A folder of photos or of tar shards, or one shard.")],
-    out: Annotated[Path, typer.Option(help="State and weights go here.")] = Path("runs/baselines"),
-    minutes: Annotated[float, typer.Option(min=0, help="Of the processors, in training, without the features.")] = 120,
-    views: Annotated[int, typer.Option(min=1, help="Of each photo: one whole, the others random crops.")] = 4,
-    init: Annotated[Path | None, typer.Option(exists=True, help="Weights of a cINN whose h to use.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    resume: Annotated[bool, typer.Option(help="Go on from the state in OUT; without it there must be none.")] = False,
-    features: Features = None,
-) -> None:
-    """Train a rival of the cINN, with the same h, features and budget; measure it with benchmarks.quality."""
-    _refuse([file for file in (out / f"{name}.pt",) if file.exists()], resume)
-    try:
-        path = train_baseline(
-            name, RunConfig(data, out, minutes, (), views, init=init, device=device, features=features)
-        )
     except ModuleNotFoundError as error:
         errors.print(f"{error.name} is not installed: pip install 'tintflow\\[train]'")  # \\[: no markup of rich's
         raise typer.Exit(2) from error

@@ -1,6 +1,5 @@
 """What is measured: methods that colorize a photo of known colours, several times."""
 
-import math
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -8,14 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from model.colorizer import CinnColorizer
-from model.drawing.latents import draw_latents
 from model.pixels.color import photo_to_lightness
-from model.pixels.resizing import photo_to_chroma, resize_lightness
+from model.pixels.resizing import photo_to_chroma
 from model.protocol import DrawTask, SampleOptions
-from training.baselines.checkpoint import BaselineColorizer
 from training.objectives.details import NOISE
 
-__all__ = ["DEFAULT_SAMPLES", "BaselineMethod", "Bits", "CinnMethod", "Colors", "Method"]
+__all__ = ["DEFAULT_SAMPLES", "Bits", "CinnMethod", "Colors", "Method"]
 
 DEFAULT_SAMPLES = 3
 """Samples at the default temperature: with the one of temperature 0 they fill a batch of four."""
@@ -93,22 +90,3 @@ class CinnMethod:
         log_prob = cinn.log_prob(chroma, condition).log_prob.double().sum(1)
         plain, noisy = (-log_prob / (np.log(2) * sum(cinn.dims))).tolist()
         return plain, noisy
-
-
-class BaselineMethod:
-    """A baseline, whose default temperature is 1: a GAN's or VAE's latents have no other."""
-
-    def __init__(self, colorizer: BaselineColorizer, name: str) -> None:
-        self.colorizer, self.name = colorizer, name
-        self.settings: dict[str, object] = {"default_temperature": 1.0}
-
-    @torch.inference_mode()
-    def colorize(self, photo: NDArray[np.uint8], samples: int, temperature: float, seed: int) -> Colors:
-        """Colorize; see Method."""
-        device = self.colorizer.chroma_mean.device
-        lightness = torch.from_numpy(resize_lightness(photo_to_lightness(photo)))[None, None].to(device)
-        shape = self.colorizer.baseline.decoder.latent_shape
-        z = draw_latents((math.prod(shape),), (1.0,), seed, range(max(samples, DEFAULT_SAMPLES)))[0]
-        latents = torch.cat((temperature * z[:samples], z[:DEFAULT_SAMPLES], 0 * z[:1]))
-        chroma = self.colorizer.sample(lightness, latents.view(len(latents), *shape).to(device)).cpu().numpy()
-        return Colors(chroma[:samples], chroma[samples:-1], chroma[-1:], None)

@@ -1,4 +1,4 @@
-"""Every command of the benchmarks and of training that a document names is understood by the program it is for."""
+"""Every command of benchmarks, training and research that a document names is understood by the program it is for."""
 
 import argparse
 import importlib
@@ -13,7 +13,7 @@ import typer
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "weights/README.md")]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
-COMMAND = re.compile(r"-m ((?:benchmarks|training)(?:\.\w+)*)((?:\\\n|[^`\n])*)")
+COMMAND = re.compile(r"-m ((?:benchmarks|research|training)(?:\.\w+)*)((?:\\\n|[^`\n])*)")
 
 
 class ParsedError(Exception):

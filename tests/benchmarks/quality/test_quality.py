@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import skimage.color
 import skimage.data
-from torch import nn
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -17,8 +16,6 @@ from benchmarks.quality.measures import best_of_pixel, colourfulness, rmse, smoo
 from benchmarks.quality.methods import Bits, Colors
 from benchmarks.quality.records import Record, Reference, measure
 from benchmarks.quality.subset import Subset
-from training.baselines.checkpoint import BaselineColorizer, save_baseline
-from training.baselines.decoder import DecoderConfig
 
 app = Typer()
 app.command()(main)
@@ -126,25 +123,6 @@ def test_one_object_for_each_subset(subsets: Path, tiny_weights: Path) -> None:
     assert {name for name, figures in report.items() if "top_5" in figures} == {"pets", "all"}
     assert {name for name, figures in report.items() if "kid_default" in figures} == {"all"}  # one photo is no set
     assert report["pets"]["top_1_truth"] == 100
-
-
-def test_baselines_are_measured_beside(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
-    arguments = ["--data", str(subsets), "--weights", str(tiny_weights), "--no-judge", "--json", "-"]
-    for name in ("regression", "cvae"):
-        colorizer = BaselineColorizer(name, DecoderConfig(widths=(8, 8, 8), blocks=0, latent_channels=1))
-        nn.init.normal_(colorizer.baseline.decoder.last.weight)
-        save_baseline(colorizer, tmp_path / f"my-{name}.safetensors")
-        arguments += ["--baseline", str(tmp_path / f"my-{name}.safetensors")]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    report = json.loads(result.stdout)
-    for figures in report.values():
-        regression, vae = figures["baselines"]["my-regression"], figures["baselines"]["my-cvae"]
-        assert regression["grey"] == vae["grey"] == figures["grey"]
-        assert regression["best_of_1"] == pytest.approx(regression["temperature_0"])
-        assert regression["variance"] == 0 < vae["variance"]
-        assert vae["best_of_8_pixel"] < vae["best_of_8_photo"]
-        assert "bits_per_dim" not in vae
 
 
 def test_labels_without_their_columns(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:

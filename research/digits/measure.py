@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from model.drawing.latents import draw_latents
-from training.mnist.classifier import DigitClassifier, classify
-from training.mnist.digits import CLASSES, PIXELS, Digits, continuous, whole
-from training.mnist.flow import DigitFlow
-from training.objective import NATS_PER_BIT
+from research.digits.classifier import DigitClassifier, classify
+from research.digits.digits import CLASSES, PIXELS, Digits, continuous, whole
+from research.digits.flow import DigitFlow
+from research.digits.objective import NATS_PER_BIT
 
 __all__ = ["Report", "bits_per_dim", "decode", "encode", "latent_statistics", "measure", "recognized", "sample"]
 
@@ -67,7 +67,7 @@ def decode(flow: DigitFlow, z: Tensor, labels: Tensor) -> Tensor:
 def sample(flow: DigitFlow, per_class: int, temperature: float, seed: int) -> Digits:
     """Draw digits of every class, in the order of classes. Digit i depends on (seed, i, temperature) alone."""
     labels = torch.arange(CLASSES).repeat_interleave(per_class)
-    (z,) = draw_latents((PIXELS,), (1.0,), seed, range(len(labels)), temperature)
+    (z,) = draw_latents((PIXELS,), (temperature,), seed, range(len(labels)))
     return Digits(decode(flow, z, labels), labels)
 
 

@@ -1,4 +1,4 @@
-"""A baseline with all that it needs to colorize, and its file."""
+"""A rival with all that it needs to colorize, and its file."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -11,17 +11,17 @@ from model.errors import CheckpointError
 from model.flow.cinn import Cinn
 from model.flow.condition import ConditionNetwork
 from model.flow.weights_file import read_weights, restore, write_weights
-from training.baselines.decoder import DecoderConfig
-from training.baselines.networks import BASELINES
+from research.rivals.decoder import DecoderConfig
+from research.rivals.networks import RIVALS
 from training.dataset import Batch
 
-__all__ = ["BaselineColorizer", "load_baseline", "save_baseline"]
+__all__ = ["RivalColorizer", "load_rival", "save_rival"]
 
-PREFIX = "tintflow-baseline-"
+PREFIX = "tintflow-rival-"
 
 
-class BaselineColorizer(nn.Module):
-    """h, the scales of a*b*, and a baseline trained with them."""
+class RivalColorizer(nn.Module):
+    """h, the scales of a*b*, and a rival trained with them."""
 
     chroma_mean: Tensor
     chroma_std: Tensor
@@ -32,7 +32,7 @@ class BaselineColorizer(nn.Module):
         self.network = ConditionNetwork()
         self.register_buffer("chroma_mean", torch.zeros(2, 1, 1))
         self.register_buffer("chroma_std", torch.ones(2, 1, 1))
-        self.baseline = BASELINES[name](config)
+        self.rival = RIVALS[name](config)
 
     def surround(self, cinn: Cinn) -> None:
         """Take over h and the scales of a*b* from a cINN."""
@@ -43,24 +43,24 @@ class BaselineColorizer(nn.Module):
     def sample(self, lightness: Tensor, z: Tensor) -> Tensor:
         """Colorize one photo: (N, 2, 64, 64) a*b*.
 
-        lightness: (1, 1, 256, 256), L* in [0, 100]. z: (N, …), latents of the baseline.
+        lightness: (1, 1, 256, 256), L* in [0, 100]. z: (N, …), latents of the rival.
         """
         empty = lightness.new_empty(0)
         batch = Batch(self.network(lightness), F.avg_pool2d(lightness, 2), empty)
-        return self.baseline.paint(batch, z).expand(len(z), -1, -1, -1) * self.chroma_std + self.chroma_mean
+        return self.rival.paint(batch, z).expand(len(z), -1, -1, -1) * self.chroma_std + self.chroma_mean
 
 
-def save_baseline(colorizer: BaselineColorizer, path: Path) -> None:
+def save_rival(colorizer: RivalColorizer, path: Path) -> None:
     """Write parameters in float16 and buffers as they are."""
     write_weights(colorizer, {"name": PREFIX + colorizer.name, "config": asdict(colorizer.config)}, path)
 
 
-def load_baseline(path: Path, device: str = "cpu") -> BaselineColorizer:
-    """Read what `save_baseline` wrote. Raises CheckpointError where it is missing, damaged or another network."""
+def load_rival(path: Path, device: str = "cpu") -> RivalColorizer:
+    """Read what `save_rival` wrote. Raises CheckpointError where it is missing, damaged or another network."""
     metadata, tensors, _ = read_weights(path)
     name = str(metadata.get("name")).removeprefix(PREFIX)
-    if name not in BASELINES:
-        raise CheckpointError(f"{path}: expected {PREFIX}{'|'.join(BASELINES)}, got {metadata.get('name')}")
+    if name not in RIVALS:
+        raise CheckpointError(f"{path}: expected {PREFIX}{'|'.join(RIVALS)}, got {metadata.get('name')}")
     config = metadata["config"]
     config["widths"] = tuple(config["widths"])
-    return restore(BaselineColorizer(name, DecoderConfig(**config)), tensors, path).to(device)
+    return restore(RivalColorizer(name, DecoderConfig(**config)), tensors, path).to(device)

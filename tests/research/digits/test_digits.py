@@ -4,8 +4,11 @@ import gzip
 import math
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,17 +17,21 @@ from torch.testing import assert_close
 from typer.testing import CliRunner
 
 from model.errors import CheckpointError
-from training.mnist.__main__ import CLASSIFIER_FILE, FLOW_FILE, app
-from training.mnist.checkpoint import load_classifier, load_flow, save_classifier, save_flow
-from training.mnist.classifier import DigitClassifier, train_classifier
-from training.mnist.digits import CLASSES, PIXELS, SIDE, BadIdxError, Digits, continuous, read_digits, whole
-from training.mnist.figures import FIGURES, Source
-from training.mnist.flow import DigitFlow, DigitFlowConfig
-from training.mnist.measure import bits_per_dim, decode, encode, latent_statistics, measure, recognized, sample
-from training.mnist.train import DigitTrainer, TrainConfig
+from research.digits.__main__ import CLASSIFIER_FILE, FLOW_FILE, app
+from research.digits.checkpoint import load_classifier, load_flow, save_classifier, save_flow
+from research.digits.classifier import DigitClassifier, train_classifier
+from research.digits.dataset import DigitDataset
+from research.digits.digits import CLASSES, PIXELS, SIDE, BadIdxError, Digits, continuous, read_digits, whole
+from research.digits.figures import FIGURES, Source
+from research.digits.flow import DigitFlow, DigitFlowConfig
+from research.digits.measure import bits_per_dim, decode, encode, latent_statistics, measure, recognized, sample
+from research.digits.train import LOOP, make_trainer
+from training.loop import Trainer
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TINY = DigitFlowConfig(blocks=3, width=8)
+STEPS_OF_EPOCH = 4
+"""180 digits in batches of 40."""
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -167,49 +174,77 @@ def test_an_untrained_flow_has_latents_of_mean_0_and_variance_1(digits: Digits) 
     assert z.var().item() == pytest.approx(1, abs=0.1)
 
 
-def trainer(digits: Digits, epochs: int) -> DigitTrainer:
+def trainer(digits: Digits, epochs: int) -> tuple[DigitFlow, Trainer[Digits]]:
     torch.manual_seed(0)
     flow = DigitFlow(TINY)
     flow.standardize(digits)
-    config = TrainConfig(epochs=epochs, batch=40, warmup_steps=1, learning_rate=3e-3, held_out=20)
-    return DigitTrainer(flow, digits, config)
+    loop = replace(LOOP, batch=40, warmup_steps=1, learning_rate=3e-3)
+    return flow, make_trainer(flow, digits, epochs, loop)
 
 
 def test_training_raises_the_likelihood_of_new_digits(digits: Digits, tmp_path: Path) -> None:
-    loop = trainer(digits, 12)
-    before = loop.evaluate()
+    _, loop = trainer(digits, 12)
+    (before,) = loop.evaluate()
     assert loop.train(tmp_path / "state.pt")
-    assert loop.evaluate() < before - 0.02
-    assert loop.skipped == 0
+    assert loop.evaluate()[0] < before - 0.02
+    assert loop.history.skipped == 0
 
 
+@pytest.mark.parametrize("steps", [STEPS_OF_EPOCH, STEPS_OF_EPOCH + 2], ids=["after an epoch", "within one"])
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
+    digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    (flow, whole_run), (_, stopped), (resumed_flow, resumed) = (trainer(digits, 3) for _ in range(3))
+    assert whole_run.train(tmp_path / "whole.pt")
+    step = stopped._step
+
+    def step_and_stop(*arguments: Any) -> None:
+        step(*arguments)
+        if stopped.history.step == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(stopped, "_step", step_and_stop)
+    assert not stopped.train(tmp_path / "state.pt")
+    assert stopped.history.step == steps
+    assert resumed.train(tmp_path / "state.pt")
+    assert resumed.history.losses == whole_run.history.losses
+    for name, p in flow.named_parameters():
+        assert torch.equal(resumed_flow.get_parameter(name), p), name
+
+
+def test_a_signal_while_digits_are_judged_is_heeded(
     digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole_run, stopped, resumed = (trainer(digits, 3) for _ in range(3))
-    assert whole_run.train(tmp_path / "whole.pt")
+    _, stopped = trainer(digits, 3)
     evaluate = stopped.evaluate
 
-    def stop_after_the_first_epoch() -> float:
+    def evaluate_and_stop() -> list[float]:
         os.kill(os.getpid(), signal.SIGTERM)
         return evaluate()
 
-    monkeypatch.setattr(stopped, "evaluate", stop_after_the_first_epoch)
+    monkeypatch.setattr(stopped, "evaluate", evaluate_and_stop)
     assert not stopped.train(tmp_path / "state.pt")
-    assert stopped.epoch == 1
-    assert resumed.train(tmp_path / "state.pt")
-    for name, p in whole_run.flow.named_parameters():
-        assert torch.equal(resumed.flow.get_parameter(name), p), name
+    assert stopped.history.step == STEPS_OF_EPOCH
 
 
 def test_a_step_that_is_not_finite_is_skipped_and_counted(digits: Digits, tmp_path: Path) -> None:
-    loop = trainer(digits, 1)
-    before = [p.detach().clone() for p in loop.flow.parameters()]
+    flow, loop = trainer(digits, 1)
+    before = [p.detach().clone() for p in flow.parameters()]
     with torch.no_grad():
-        loop.flow.shares.weight.fill_(math.nan)
+        flow.shares.weight.fill_(math.nan)
     assert loop.train(tmp_path / "state.pt")
-    assert loop.skipped == loop.step == 4
-    assert_close([p.detach() for p in loop.flow.parameters()], before, rtol=0, atol=0)  # the averages took none in
+    assert loop.history.skipped == loop.history.step == STEPS_OF_EPOCH
+    assert_close([p.detach() for p in flow.parameters()], before, rtol=0, atol=0)  # the averages took none in
+
+
+def test_batches_that_are_skipped_are_those_that_were_had(digits: Digits) -> None:
+    dataset = DigitDataset(digits, held_out=20)
+    every = dataset.batches(40, np.random.default_rng(3))
+    rest = dataset.batches(40, np.random.default_rng(3), skip=5)
+    had = [next(every) for _ in range(8)]
+    assert not torch.equal(had[0].images, had[5].images)
+    for batch in had[5:]:
+        assert torch.equal(next(rest).images, batch.images)
 
 
 def test_weights_come_back_from_disk(flow: DigitFlow, digits: Digits, tmp_path: Path) -> None:

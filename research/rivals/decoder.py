@@ -1,4 +1,4 @@
-"""The network that all baselines paint with: from h's features to a*b* at 64×64."""
+"""The network that all rivals paint with: from h's features to a*b* at 64×64."""
 
 import itertools
 from collections.abc import Sequence
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch.nn.functional as F
-from model.flow.head import Head, ResidualBlock
 from torch import Tensor, nn
 
 from model.flow.condition import ConditionFeatures
+from model.flow.residual import ResidualBlock
+from research.couplings.head import Head
 
 __all__ = ["Decoder", "DecoderConfig"]
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from model.flow.permutation import RandomPermutation
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
-from model.flow.coupling import AffineCoupling, DenseSubnet
-from training.mnist.digits import CLASSES, PIXELS, Digits
+from model.flow.coupling import AffineCoupling
+from research.couplings.dense import DenseSubnet
+from research.couplings.permutation import RandomPermutation
+from research.digits.digits import CLASSES, PIXELS, Digits
 
 __all__ = ["DigitFlow", "DigitFlowConfig"]
 

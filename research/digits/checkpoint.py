@@ -5,8 +5,8 @@ from pathlib import Path
 
 from model.errors import CheckpointError
 from model.flow.weights_file import WeightsFile, read_weights, restore, write_weights
-from training.mnist.classifier import DigitClassifier
-from training.mnist.flow import DigitFlow, DigitFlowConfig
+from research.digits.classifier import DigitClassifier
+from research.digits.flow import DigitFlow, DigitFlowConfig
 
 __all__ = ["load_classifier", "load_flow", "save_classifier", "save_flow"]
 

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from model.flow.chain import ChainConfig
-from model.flow.cinn import CinnConfig
-from model.flow.level import LevelConfig
+from research.couplings.chain import ChainConfig
+from research.couplings.cinn import CouplingConfig
+from research.couplings.level import LevelConfig
+from research.couplings.objective import Noise
 
 __all__ = ["CHAIN", "SMALL_CHAIN", "SMALL_FLOW", "VARIANTS", "WHOLE", "Variant"]
 
-SMALL_FLOW = CinnConfig(
+SMALL_FLOW = CouplingConfig(
     levels=(
         LevelConfig(
             size=8, blocks=6, width=128, head_width=96, head_blocks=1, joint_blocks=0,
@@ -36,16 +37,18 @@ class Variant:
 
     against: str = WHOLE
     """the variant from which it differs in one thing"""
-    model: Callable[[CinnConfig, ChainConfig], CinnConfig] = lambda flow, _: flow
+    model: Callable[[CouplingConfig, ChainConfig], CouplingConfig] = lambda flow, _: flow
     """of the network, from the configurations of the wavelet flow and of the chain"""
+    noise: Noise = Noise()  # noqa: RUF009 - it is immutable
+    """of training"""
     loop: Mapping[str, float] = field(default_factory=dict)
     """of the training loop"""
 
 
-def _levels(**options: Any) -> Callable[[CinnConfig, ChainConfig], CinnConfig]:
+def _levels(**options: Any) -> Callable[[CouplingConfig, ChainConfig], CouplingConfig]:
     """Change an option of every level."""
 
-    def change(flow: CinnConfig, _: ChainConfig) -> CinnConfig:
+    def change(flow: CouplingConfig, _: ChainConfig) -> CouplingConfig:
         levels = tuple(replace(level, **options) for level in flow.levels if isinstance(level, LevelConfig))
         return replace(flow, levels=levels)
 
@@ -54,7 +57,7 @@ def _levels(**options: Any) -> Callable[[CinnConfig, ChainConfig], CinnConfig]:
 
 VARIANTS: Mapping[str, Variant] = {
     WHOLE: Variant(),
-    "no noise": Variant(loop={"noise": 0.0, "coarser_noise": 0.0}),
+    "no noise": Variant(noise=Noise(0.0, 0.0)),
     "no condition network": Variant(model=_levels(sees_h=False)),
     "h trained too": Variant(loop={"network_learning_rate": NETWORK_LEARNING_RATE}),
     "no soft clamp": Variant(model=_levels(soft_clamp=False)),

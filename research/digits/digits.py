@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.processes import Share
+
 __all__ = ["CLASSES", "PIXELS", "SIDE", "BadIdxError", "Digits", "continuous", "read_digits", "whole"]
 
 CLASSES = 10
@@ -40,6 +42,10 @@ class Digits:
         """Return some of the digits."""
         return Digits(self.images[chosen], self.labels[chosen])
 
+    def to(self, device: torch.device) -> "Digits":
+        """Move them to a device."""
+        return Digits(self.images.to(device), self.labels.to(device))
+
 
 def read_digits(folder: Path, part: Literal["train", "t10k"]) -> Digits:
     """Read the digits to train on or to test on: `{part}-images-idx3-ubyte`, plain or .gz, and their labels.
@@ -53,13 +59,21 @@ def read_digits(folder: Path, part: Literal["train", "t10k"]) -> Digits:
     return Digits(torch.from_numpy(images.reshape(-1, PIXELS)), torch.from_numpy(labels.astype(np.int64)))
 
 
-def continuous(images: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+def continuous(
+    images: Tensor,
+    noise: float,
+    generator: torch.Generator,
+    share: Share = Share(),  # noqa: B008 - it is immutable
+) -> Tensor:
     """Turn uint8 pixels into real ones: uniform within each of 256 steps of [0, 1), then Gaussian noise on top.
 
-    images: (B, 784). noise: standard deviation in units of [0, 1].
+    images: (B, 784). noise: standard deviation in units of [0, 1]. share: which part of a joint batch these are.
     """
-    pixels = (images + torch.rand(images.shape, generator=generator)) / LEVELS
-    return pixels + noise * torch.randn(images.shape, generator=generator) if noise else pixels
+    joint = (len(images) * share.of, *images.shape[1:])
+    pixels = (images + torch.rand(joint, generator=generator)[share.rows].to(images.device)) / LEVELS
+    if noise:
+        pixels = pixels + noise * torch.randn(joint, generator=generator)[share.rows].to(images.device)
+    return pixels
 
 
 def whole(pixels: Tensor) -> Tensor:

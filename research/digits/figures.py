@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from model.drawing.latents import draw_latents, interpolate_latents
-from training.mnist.digits import CLASSES, PIXELS, SIDE, Digits, read_digits
-from training.mnist.flow import DigitFlow
-from training.mnist.measure import decode, encode, sample
+from research.digits.digits import CLASSES, PIXELS, SIDE, Digits, read_digits
+from research.digits.flow import DigitFlow
+from research.digits.measure import decode, encode, sample
 
 __all__ = ["FIGURES", "Figure", "Grid", "Source", "write_grid"]
 
@@ -64,7 +64,7 @@ def samples(source: Source) -> Grid:
 
 def temperatures(source: Source) -> Grid:
     """One latent of each class at rising temperatures."""
-    (z,) = draw_latents((PIXELS,), (1.0,), source.seed, range(CLASSES), 1.0)
+    (z,) = draw_latents((PIXELS,), (1.0,), source.seed, range(CLASSES))
     scaled = z[:, None] * torch.tensor(TEMPERATURES)[:, None]
     return Grid(_decode(source.flow, scaled, torch.arange(CLASSES)), tuple(f"T={t:g}" for t in TEMPERATURES))
 

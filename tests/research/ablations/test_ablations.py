@@ -9,23 +9,29 @@ from pathlib import Path
 import pytest
 import skimage.data
 import torch
-from model.flow.chain import ChainConfig
-from model.flow.level import LevelConfig
 from PIL import Image
 from typer import Typer
 from typer.testing import CliRunner
 
-from benchmarks import ablations
-from benchmarks.ablations import Row, StudyConfig, figure, main, study
-from benchmarks.variants import CHAIN, VARIANTS, WHOLE
-from model.flow.checkpoint import load_checkpoint
-from model.flow.cinn import Cinn, CinnConfig
+from model.flow.condition import ConditionNetwork
+from research.ablations import __main__ as command
+from research.ablations import study as ablations
+from research.ablations.__main__ import main
+from research.ablations.study import Row, StudyConfig, figure, study
+from research.ablations.variants import CHAIN, VARIANTS, WHOLE
+from research.couplings.chain import ChainConfig
+from research.couplings.checkpoint import load_couplings
+from research.couplings.cinn import CouplingConfig
+from research.couplings.level import LevelConfig
 from training.dataset import FeatureDataset
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig
 
 TINY_CHAIN = ChainConfig(
     blocks=(1, 1, 1, 1), widths=(4, 4, 6, 6), head_widths=(4, 6, 6, 8), dense_blocks=1, dense_width=8
+)
+TINY_FLOW = CouplingConfig(
+    tuple(LevelConfig(size, 2, 8, head_width=8, head_blocks=1, joint_blocks=1) for size in (8, 16, 32, 64))
 )
 QUICK = (WHOLE, "h trained too", "one chain, reshape")
 
@@ -38,15 +44,15 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def config(photos: Path, tmp_path: Path, tiny_config: CinnConfig) -> StudyConfig:
+def config(photos: Path, tmp_path: Path) -> StudyConfig:
     loop = LoopConfig(batch=8, warmup_steps=1)
-    return StudyConfig(photos, tmp_path / "out", 0.01, flow=tiny_config, chain=TINY_CHAIN, loop=loop)
+    return StudyConfig(photos, tmp_path / "out", 0.01, flow=TINY_FLOW, chain=TINY_CHAIN, loop=loop)
 
 
 def run(config: StudyConfig, made_up: Path, names: Sequence[str]) -> dict[str, Row]:
-    source = Cinn(config.flow)
-    load_imagenet_weights(source.network)
-    return dict(study(config, source, FeatureDataset([[made_up]], held_out=0.2), names))
+    network = ConditionNetwork()
+    load_imagenet_weights(network)
+    return dict(study(config, network, FeatureDataset([[made_up]], held_out=0.2), names))
 
 
 def check(rows: dict[str, Row], names: Sequence[str]) -> None:
@@ -62,7 +68,7 @@ def test_variants_are_trained_measured_and_kept(config: StudyConfig, made_up: Pa
     check(rows, QUICK)
     assert rows["one chain, reshape"]["against"] == CHAIN
     networks = {
-        name: load_checkpoint(config.out / name / "cinn.safetensors").cinn.network.top.weight
+        name: load_couplings(config.out / name / "cinn.safetensors").network.top.weight
         for name in (WHOLE, "h-trained-too")
     }
     assert not torch.equal(networks[WHOLE], networks["h-trained-too"])
@@ -90,10 +96,11 @@ def test_every_variant(config: StudyConfig, made_up: Path) -> None:
 
 
 def test_variants_differ_from_what_they_are_compared_with() -> None:
-    flow, chain = CinnConfig(), ChainConfig()
+    flow, chain = CouplingConfig(), ChainConfig()
     for name, variant in VARIANTS.items():
         base = VARIANTS[variant.against]
-        same = variant.model(flow, chain) == base.model(flow, chain) and variant.loop == base.loop
+        same_training = (variant.loop, variant.noise) == (base.loop, base.noise)
+        same = variant.model(flow, chain) == base.model(flow, chain) and same_training
         assert same == (name == WHOLE)
     changed = VARIANTS["permutations"].model(flow, chain)
     back = (replace(level, mixing="orthogonal") for level in changed.levels if isinstance(level, LevelConfig))
@@ -120,7 +127,7 @@ def test_one_command(
     photos: Path, made_up: Path, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = {WHOLE: {"standard_errors": {"variance": 0.5}, "variance": 3.0}}
-    monkeypatch.setattr(ablations, "study", lambda *_: iter(rows.items()))
+    monkeypatch.setattr(command, "study", lambda *_: iter(rows.items()))
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "shard-0").symlink_to(made_up)
     (tmp_path / "shard.tar").touch()  # whose features are there already

@@ -1,4 +1,4 @@
-"""`python -m training.mnist`: train a cINN on MNIST, draw the paper's figures with it, and measure it."""
+"""`python -m research.digits`: train a cINN on MNIST, draw the paper's figures with it, and measure it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from model.errors import ModelError
-from training.mnist.checkpoint import load_classifier, load_flow, save_classifier, save_flow
-from training.mnist.classifier import train_classifier
-from training.mnist.digits import BadIdxError, read_digits
-from training.mnist.figures import FIGURES, Source, write_grid
-from training.mnist.flow import DigitFlow, DigitFlowConfig
-from training.mnist.measure import measure, recognized
-from training.mnist.train import DigitTrainer, TrainConfig
+from research.digits.checkpoint import load_classifier, load_flow, save_classifier, save_flow
+from research.digits.classifier import train_classifier
+from research.digits.digits import BadIdxError, read_digits
+from research.digits.figures import FIGURES, Source, write_grid
+from research.digits.flow import DigitFlow, DigitFlowConfig
+from research.digits.measure import measure, recognized
+from research.digits.train import EPOCHS, LOOP, make_trainer
 
 FLOW_FILE = Path("weights/mnist/cinn.safetensors")
 CLASSIFIER_FILE = Path("weights/mnist/classifier.safetensors")
@@ -41,7 +41,7 @@ console = Console(stderr=True)
 def train_command(
     data: Data,
     out: Annotated[Path, typer.Option(help="State and weights go here.")] = Path("runs/mnist"),
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the digits.")] = TrainConfig.epochs,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the digits.")] = EPOCHS,
     blocks: Annotated[int, typer.Option(min=1, help="Coupling blocks.")] = DigitFlowConfig.blocks,
     width: Annotated[int, typer.Option(min=1, help="Of each subnet.")] = DigitFlowConfig.width,
     noise: Annotated[float, typer.Option(min=0, help="On pixels in [0, 1].")] = DigitFlowConfig.noise,
@@ -59,7 +59,7 @@ def train_command(
     flow = DigitFlow(DigitFlowConfig(blocks, width, noise, seed))
     flow.standardize(digits)
     out.mkdir(parents=True, exist_ok=True)
-    if DigitTrainer(flow, digits, replace(TrainConfig(), epochs=epochs, seed=seed)).train(state):
+    if make_trainer(flow, digits, epochs, replace(LOOP, seed=seed)).train(state):
         save_flow(flow, out / FLOW_FILE.name)
         print(f"weights: {out / FLOW_FILE.name}")
     else:

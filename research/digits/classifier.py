@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.mnist.digits import CLASSES, SIDE, Digits
+from research.digits.digits import CLASSES, SIDE, Digits
 
 __all__ = ["DigitClassifier", "classify", "train_classifier"]
 

@@ -1,4 +1,4 @@
-"""The baselines: regression, conditional VAE and conditional GAN."""
+"""The rivals: regression, conditional VAE and conditional GAN."""
 
 import math
 from dataclasses import replace
@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.baselines.decoder import Decoder, DecoderConfig
+from research.rivals.decoder import Decoder, DecoderConfig
 from training.dataset import Batch
 
-__all__ = ["BASELINES", "Baseline", "ConditionalGan", "ConditionalVae", "Regression"]
+__all__ = ["RIVALS", "ConditionalGan", "ConditionalVae", "Regression", "Rival"]
 
 MIN_ERROR = 1e-4
 """Mean squared error below which the VAE gains nothing more by it."""
@@ -21,7 +21,7 @@ L1_WEIGHT = 10.0
 LIGHTNESS_SCALE = 50.0
 
 
-class Baseline(nn.Module):
+class Rival(nn.Module):
     """Paints from a latent drawn from N(0, 1). Players are trained in turns, each on a loss of its own."""
 
     has_latent: ClassVar[bool] = True
@@ -53,7 +53,7 @@ class Baseline(nn.Module):
         return torch.randn(photos, *self.decoder.latent_shape, generator=generator).to(like.device)
 
 
-class Regression(Baseline):
+class Regression(Rival):
     """CNN regression: the mean colour, and one coloring only."""
 
     has_latent = False
@@ -63,7 +63,7 @@ class Regression(Baseline):
         return F.mse_loss(self.paint(batch, self.draw(len(target), target, generator)), target)
 
 
-class ConditionalVae(Baseline):
+class ConditionalVae(Rival):
     """Conditional VAE with a Gaussian decoder of one variance, always the best one.
 
     Source: Kingma and Welling 2014 (arXiv 1312.6114); Rybkin et al. 2021 (arXiv 2006.13202) for the variance.
@@ -88,7 +88,7 @@ class ConditionalVae(Baseline):
         return 0.5 * error.clamp_min(MIN_ERROR).log() + divergence
 
 
-class ConditionalGan(Baseline):
+class ConditionalGan(Rival):
     """pix2pix with a latent for its noise: judged by patches, beside an L1 loss.
 
     Source: Isola et al. 2017 (arXiv 1611.07004).
@@ -128,7 +128,7 @@ class ConditionalGan(Baseline):
         return F.l1_loss(self.paint(batch, self.draw(len(target), target, generator)), target)
 
 
-BASELINES: dict[str, type[Baseline]] = {"regression": Regression, "cvae": ConditionalVae, "cgan": ConditionalGan}
+RIVALS: dict[str, type[Rival]] = {"regression": Regression, "cvae": ConditionalVae, "cgan": ConditionalGan}
 
 
 def _with_lightness(chroma: Tensor, batch: Batch) -> Tensor:

@@ -1,0 +1,1 @@
+"""The flow of couplings with one thing left out at a time."""

@@ -1,0 +1,241 @@
+"""Rivals: each learns, samples by its laws, and comes back from disk."""
+
+import json
+import math
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+from typer.testing import CliRunner
+
+from model.errors import CheckpointError, InputError
+from model.flow.checkpoint import Checkpoint
+from model.flow.condition import ConditionFeatures
+from research.rivals.__main__ import app
+from research.rivals.checkpoint import RivalColorizer, load_rival, save_rival
+from research.rivals.decoder import DecoderConfig
+from research.rivals.networks import RIVALS
+from research.rivals.train import make_trainer, train_rival
+from training.dataset import Batch, FeatureDataset
+from training.loop import LoopConfig, Trainer
+from training.run import RunConfig
+
+TINY = DecoderConfig(widths=(16, 12, 8), blocks=1, dropout=0.0, latent_channels=2)
+GENERATIVE = [name for name, rival in RIVALS.items() if rival.has_latent]
+
+
+def trainer(name: str, made_up: Path, **settings: float) -> tuple[RivalColorizer, Trainer[Batch]]:
+    torch.manual_seed(0)
+    colorizer = RivalColorizer(name, TINY)
+    colorizer.chroma_std.fill_(20)
+    colorizer.rival.learning_rate = 3e-3
+    dataset = FeatureDataset([[made_up]], held_out=0.2)
+    return colorizer, make_trainer(colorizer, dataset, replace(LoopConfig(batch=8, warmup_steps=1), **settings))
+
+
+def steps(loop: Trainer[Batch], count: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    batches = loop.dataset.batches(8, np.random.default_rng(0))
+    for _ in range(count):
+        loop._step(next(batches), generator)
+
+
+def random_colorizer(name: str) -> RivalColorizer:
+    """Return one whose parameters are all off their start."""
+    colorizer, draws = RivalColorizer(name, TINY), torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for p in colorizer.parameters():
+            p.copy_(torch.randn(p.shape, generator=draws) * (0.7 / max(p[0].numel(), 1) ** 0.5))
+    colorizer.chroma_std.fill_(20)
+    return colorizer.eval().requires_grad_(False)
+
+
+def draw(count: int, seed: int = 0) -> Tensor:
+    return torch.randn(count, 2, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def lightness() -> Tensor:
+    return torch.rand(1, 1, 256, 256, generator=torch.Generator().manual_seed(7)) * 100
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_training_lowers_the_held_out_loss(name: str, made_up: Path) -> None:
+    _, loop = trainer(name, made_up)
+    (before,) = loop.evaluate()
+    steps(loop, 40)
+    assert loop.history.skipped == 0
+    assert loop.evaluate()[0] < before - 0.01
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_every_parameter_gets_a_gradient_from_its_player(name: str, made_up: Path) -> None:
+    colorizer, loop = trainer(name, made_up)
+    steps(loop, 3)  # for last convolutions start at zero, and pass nothing on
+    batch = next(iter(loop.dataset.held_out_batches(8)))
+    batch = batch._replace(features=ConditionFeatures(*(torch.randn_like(feature) for feature in batch.features)))
+    unmoved = []
+    for player, module in colorizer.rival.players().items():
+        colorizer.rival.zero_grad()
+        colorizer.rival.loss(player, batch, batch.chroma / 20, torch.Generator().manual_seed(0)).backward()
+        unmoved += [key for key, p in module.named_parameters() if p.grad is None or not p.grad.any()]
+    assert unmoved == []
+
+
+def test_regression_learns_the_mean_of_two_modes_and_the_vae_both(made_up: Path) -> None:
+    spreads = {}
+    for name in ("regression", "cvae"):
+        colorizer, loop = trainer(name, made_up)
+        steps(loop, 100)
+        colorizer.rival.eval()
+        batch = next(iter(loop.dataset.held_out_batches(8)))
+        with torch.no_grad():
+            drawn = [colorizer.rival.paint(batch, draw(8, seed)) for seed in range(8)]
+        spreads[name] = torch.stack(drawn).std(0)[:, 0].mean().item()
+    # The two a* lie one standard deviation on either side of their mean.
+    assert spreads["regression"] == 0
+    assert spreads["cvae"] > 0.3
+
+
+@pytest.mark.parametrize("name", GENERATIVE)
+def test_colorings_depend_on_their_own_latent_alone(name: str, lightness: Tensor) -> None:
+    colorizer, z = random_colorizer(name), draw(3)
+    together = colorizer.sample(lightness, z)
+    assert together.shape == (3, 2, 64, 64)
+    assert (together[0] - together[1]).abs().mean() > 1
+    for i in range(3):
+        # Batches of another size may take other kernels, whose last bits differ.
+        assert_close(colorizer.sample(lightness, z[i : i + 1])[0], together[i], rtol=1e-4, atol=1e-3)
+    same = colorizer.sample(lightness, 0 * z)
+    assert_close(same[0], same[1])
+
+
+def test_regression_has_one_coloring(lightness: Tensor) -> None:
+    drawn = random_colorizer("regression").sample(lightness, draw(3))
+    assert drawn.shape == (3, 2, 64, 64)
+    assert torch.equal(drawn[0], drawn[2])
+    assert drawn.std() > 1
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_weights_come_back_from_disk(name: str, lightness: Tensor, tmp_path: Path) -> None:
+    colorizer = random_colorizer(name)
+    save_rival(colorizer, tmp_path / "it.safetensors")
+    loaded = load_rival(tmp_path / "it.safetensors")
+    assert (loaded.name, loaded.config) == (name, TINY)
+    # float16 keeps 11 bits of each of the parameters.
+    assert_close(loaded.sample(lightness, draw(2)), colorizer.sample(lightness, draw(2)), rtol=2e-2, atol=0.5)
+
+
+def test_a_cinn_is_no_rival(tiny_weights: Path) -> None:
+    with pytest.raises(CheckpointError, match="expected tintflow-rival-regression"):
+        load_rival(tiny_weights)
+
+
+def test_training_goes_on_from_its_state(made_up: Path, tmp_path: Path) -> None:
+    (one, first), (two, second) = (trainer("cgan", made_up, minutes=0.005) for _ in range(2))
+    assert first.train(tmp_path / "state.pt")
+    second.train(tmp_path / "state.pt")  # its minutes are over
+    assert second.history.step == first.history.step > 0
+    for name, p in one.rival.named_parameters():
+        assert_close(two.rival.get_parameter(name), p)
+
+
+def test_a_run_of_two_players_that_was_stopped_goes_on_to_the_same_weights(
+    made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, stopped, resumed = (trainer("cgan", made_up, steps=7, checkpoint_steps=2) for _ in range(3))
+    assert whole[1].train(tmp_path / "whole.pt")
+    step = stopped[1]._step
+
+    def stop_in_the_third(*arguments: Any) -> None:
+        step(*arguments)
+        if stopped[1].history.step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(stopped[1], "_step", stop_in_the_third)
+    assert not stopped[1].train(tmp_path / "state.pt")
+    assert stopped[1].history.step == 3
+    assert resumed[1].train(tmp_path / "state.pt")
+    for name, p in whole[0].rival.named_parameters():
+        assert torch.equal(resumed[0].rival.get_parameter(name), p), name
+
+
+def test_a_turn_that_is_not_finite_is_missed_and_counted(made_up: Path) -> None:
+    colorizer, loop = trainer("cvae", made_up)
+    before = {name: p.clone() for name, p in colorizer.rival.named_parameters()}
+    batch = next(iter(loop.dataset.held_out_batches(8)))
+    loop._step(batch._replace(chroma=batch.chroma * math.nan), torch.Generator().manual_seed(0))
+    assert (loop.history.step, loop.history.skipped) == (1, 1)
+    for name, p in colorizer.rival.named_parameters():
+        assert torch.equal(p, before[name])
+
+
+@pytest.mark.parametrize("spoiled", ["painter", "discriminator"])
+def test_a_player_that_misses_its_turn_does_not_keep_the_other_from_its_own(
+    spoiled: str, made_up: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colorizer, loop = trainer("cgan", made_up)
+    rival = colorizer.rival
+    before = {name: p.clone() for name, p in rival.named_parameters()}
+    loss = rival.loss
+    monkeypatch.setattr(rival, "loss", lambda name, *rest: loss(name, *rest) * (math.nan if name == spoiled else 1))
+    steps(loop, 1)
+    assert (loop.history.step, loop.history.skipped) == (1, 1)
+    moved = {name for name, p in rival.named_parameters() if not torch.equal(p, before[name])}
+    other = "discriminator." if spoiled == "painter" else "decoder."
+    assert moved
+    assert all(name.startswith(other) for name in moved)
+
+
+def test_a_rival_takes_h_and_features_of_a_cinn(
+    made_up: Path, tiny_weights: Path, tiny_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "shard-0").symlink_to(made_up)
+    (tmp_path / "shard.tar").touch()  # whose features are there already
+    run = RunConfig(
+        tmp_path / "shard.tar", tmp_path / "out", 0.005, views=1, init=tiny_weights, features=tmp_path / "features"
+    )
+    path = train_rival("regression", run, TINY, LoopConfig(batch=8))
+    assert path == tmp_path / "out" / "regression.safetensors"
+    loaded = load_rival(path)
+    assert loaded.config == TINY
+    assert_close(loaded.network.top.weight, tiny_checkpoint.cinn.network.top.weight.half().float())
+    assert_close(loaded.chroma_std, tiny_checkpoint.cinn.chroma_std)
+
+
+def test_unknown_names_and_states_of_another_run_are_refused(made_up: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="regression or cvae or cgan"):
+        train_rival("diffusion", RunConfig(made_up, tmp_path, 0.01))
+    (tmp_path / "cvae.pt").touch()
+    result = CliRunner().invoke(app, ["train", "cvae", "--data", str(made_up), "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "--resume" in result.stderr
+
+
+def test_rivals_are_measured_beside_the_cinn(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    arguments = ["--data", str(subsets), "--weights", str(tiny_weights), "--no-judge", "--json", "-"]
+    for name in ("regression", "cvae"):
+        colorizer = RivalColorizer(name, DecoderConfig(widths=(8, 8, 8), blocks=0, latent_channels=1))
+        torch.nn.init.normal_(colorizer.rival.decoder.last.weight)
+        save_rival(colorizer, tmp_path / f"my-{name}.safetensors")
+        arguments.append(str(tmp_path / f"my-{name}.safetensors"))
+    result = CliRunner().invoke(app, ["measure", *arguments])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert [(name, figures["photos"]) for name, figures in report.items()] == [("people", 1), ("pets", 1), ("all", 2)]
+    for figures in report.values():
+        regression, vae = figures["rivals"]["my-regression"], figures["rivals"]["my-cvae"]
+        assert regression["grey"] == vae["grey"] == figures["grey"]
+        assert regression["best_of_1"] == pytest.approx(regression["temperature_0"])
+        assert regression["variance"] == 0 < vae["variance"]
+        assert vae["best_of_8_pixel"] < vae["best_of_8_photo"]
+        assert "bits_per_dim" not in vae
