@@ -98,7 +98,7 @@ class Passes:
         (drawn,) = self._in_chunks(draw, self._draws, *rows, torch.cat(unknown))
         if not bool(drawn.isfinite().all()):
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
-        return list(drawn.cpu().split(numbers))
+        return list(drawn.cpu().split(numbers))  # type: ignore[no-untyped-call] # torch's
 
     def criticize(self, conditions: Sequence[Condition], coarsest: Sequence[Tensor]) -> list[Tensor]:
         """Return the critic's log-odds of each photo's draws: (N,) of (N, 2, 8, 8) a*b*."""
@@ -109,7 +109,7 @@ class Passes:
 
         rows = self._rows(conditions, numbers, 0)
         (odds,) = self._in_chunks(criticize, self._draws, rows, torch.cat(list(coarsest)))
-        return list(odds.cpu().split(numbers))
+        return list(odds.cpu().split(numbers))  # type: ignore[no-untyped-call] # torch's
 
     def add_details(
         self, conditions: Sequence[Condition], coarsest: Sequence[Tensor], latents: Sequence[Sequence[Tensor]]
@@ -132,7 +132,9 @@ class Passes:
         results = [
             Decoded(c.cpu().float().numpy(), b.cpu().numpy(), [z.cpu(), *each])
             for c, b, z, each in zip(
-                chroma.split(numbers), bits_per_dim.split(numbers), latent.split(numbers), latents, strict=True
+                *(part.split(numbers) for part in (chroma, bits_per_dim, latent)),
+                latents,
+                strict=True,  # type: ignore[no-untyped-call]
             )
         ]
         for found in results:

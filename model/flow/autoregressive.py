@@ -7,7 +7,9 @@ Source: Huang et al. 2018 (arXiv 1804.00779); Kumar et al. 2021, Colorization Tr
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -98,7 +100,8 @@ class AutoregressiveLevel(nn.Module):
         self.patch = SMALL_LIGHTNESS // 2 // SIDE
         self.lightness = nn.Linear(self.patch**2, width)
         self.places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
-        self.encoder = nn.ModuleList(TransformerBlock(width, config.heads) for _ in range(config.encoder_blocks))
+        encoder = (TransformerBlock(width, config.heads) for _ in range(config.encoder_blocks))
+        self.encoder = cast(Sequence[TransformerBlock], nn.ModuleList(encoder))
         self.encoder_norm = nn.LayerNorm(width)
 
         self.chroma = ChromaEmbedding(width)
@@ -106,7 +109,8 @@ class AutoregressiveLevel(nn.Module):
         self.next = nn.Linear(width, width)
         self.start = nn.Parameter(torch.zeros(width))
         self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
-        self.decoder = nn.ModuleList(TransformerBlock(width, config.heads) for _ in range(config.decoder_blocks))
+        decoder = (TransformerBlock(width, config.heads) for _ in range(config.decoder_blocks))
+        self.decoder = cast(Sequence[TransformerBlock], nn.ModuleList(decoder))
         self.decoder_norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, 6 * config.components)
         self._start_output(generator)
@@ -190,7 +194,7 @@ class AutoregressiveLevel(nn.Module):
             x[:, i] = torch.where(known[:, i].isfinite(), known[:, i].double(), drawn)
             before = self._token(x[:, i : i + 1], cells[:, i : i + 1], places[:, i : i + 1])
         rows = torch.zeros_like(x).scatter(1, order[..., None].expand(-1, -1, 2), x)
-        return (rows.mT.unflatten(2, (SIDE, SIDE)) * self.std + self.mean).to(z.dtype)
+        return (rows.mT.reshape(-1, 2, SIDE, SIDE) * self.std + self.mean).to(z.dtype)
 
     def standardize(self, x: Tensor) -> Tensor:
         """Bring level data to what the network sees."""

@@ -65,10 +65,13 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
 def _config(numbers: dict[str, Any]) -> CinnConfig:
     return CinnConfig(
         coarsest=AutoregressiveConfig(**numbers["coarsest"]),
-        decoder=DecoderConfig(
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in numbers["decoder"].items()}
-        ),
+        decoder=DecoderConfig(**_with_tuples(numbers["decoder"])),
         details=tuple(DetailConfig(**level) for level in numbers["details"]),
         critic=CriticConfig(**numbers["critic"]),
         seed=numbers["seed"],
     )
+
+
+def _with_tuples(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Undo what JSON makes of tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in numbers.items()}

@@ -36,7 +36,7 @@ class Mixture(NamedTuple):
     @classmethod
     def from_output(cls, output: Tensor) -> "Mixture":
         """Read the parameters from a network's output, (…, 6·K)."""
-        parts = output.unflatten(-1, (6, -1))
+        parts = output.view(*output.shape[:-1], 6, -1)
         return cls(
             F.log_softmax(parts[..., 0, :], -1),
             parts[..., 1:3, :],
@@ -103,7 +103,8 @@ class Mixture(NamedTuple):
         from model.flow.mixture_kernel import draw_rows  # late: it imports numba
 
         arrays = [part.detach().double().numpy() for part in (*self, temperature, z)]
-        return torch.from_numpy(draw_rows(*arrays, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE))
+        found = draw_rows(*arrays, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE)  # type: ignore[call-arg, arg-type] # numba's
+        return torch.from_numpy(found)
 
     def _joint(self, x: Tensor) -> Tensor:
         """Log of wₖ·N(x; μₖ, Σₖ): (…, K)."""

@@ -1,6 +1,6 @@
 """What a training loop needs to know of what it trains."""
 
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -62,4 +62,4 @@ def draw_noise(like: Tensor, generator: torch.Generator, share: Share) -> Tensor
 
 def matrices_of(blocks: nn.Module) -> list[nn.Parameter]:
     """Return the weight matrices of a module's linear layers."""
-    return [layer.weight for layer in blocks.modules() if type(layer) is nn.Linear]
+    return [cast(nn.Parameter, layer.weight) for layer in blocks.modules() if type(layer) is nn.Linear]
