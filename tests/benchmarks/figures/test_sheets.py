@@ -1,4 +1,4 @@
-"""Contact sheets, training curves and quality against temperature."""
+"""Contact sheets and quality against temperature."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from PIL import Image
 from typer import Typer
 from typer.testing import CliRunner
 
-from benchmarks.figures import curves, sheets, temperatures
+from benchmarks.figures import sheets, temperatures
 
 
 def run(command: object, *arguments: object) -> str:
@@ -46,13 +46,3 @@ def test_quality_against_temperature(
     assert reports["0"]["variance"] == 0 < reports["1"]["variance"]
     with Image.open(tmp_path / "temperatures.png") as image:
         assert image.width > 1000
-
-
-def test_curves_of_one_level_and_of_two(tmp_path: Path) -> None:
-    histories = {
-        Path("level-64.pt"): [(10, [1.0], [1.1]), (20, [0.9], [1.0])],
-        Path("level-8-16.pt"): [(10, [1.0, 2.0], [1.1, 2.1])],
-    }
-    curves.draw(histories, tmp_path / "curves.png")
-    with Image.open(tmp_path / "curves.png") as image:
-        assert image.width > image.height
