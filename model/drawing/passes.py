@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.device import THREADS
-from model.drawing.recording import RecordedPasses
+from model.drawing.runtimes.choice import choose_runtime
+from model.drawing.runtimes.runtime import Condition, Runtime
 from model.errors import NonFiniteError, OutOfMemoryError
 from model.flow.cinn import Cinn, LogProb
 
-__all__ = ["Condition", "Decoded", "Passes"]
+__all__ = ["Decoded", "Passes"]
 
 SAMPLES = {"cpu": 2, "cuda": 16}
 """Samples of a chunk of the finer levels, until memory runs out."""
@@ -30,10 +31,8 @@ DRAWS = {"cpu": 32, "cuda": 256}
 """Draws of a chunk of the coarsest level: its 64 small steps take little longer for many rows than for few."""
 PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
-CPU_MEMORY_ERROR = "can't allocate memory"
-
-Condition = list[Tensor]
-"""All that depends on the photo alone: (1, …) for each level."""
+CPU_MEMORY_ERRORS = ("can't allocate memory", "bad_alloc")
+"""What torch and OpenVINO say."""
 
 
 class Decoded(NamedTuple):
@@ -50,31 +49,36 @@ class Decoded(NamedTuple):
 class Passes:
     """The network on its device, numpy arrays and latents on the CPU in and out."""
 
-    def __init__(self, cinn: Cinn, device: str) -> None:
+    def __init__(self, cinn: Cinn, device: str, runtime: Runtime | None = None) -> None:
+        """runtime: by default, the fastest for the device."""
         self.cinn = cinn
         self.device = device
+        self._given_runtime = runtime
         self._samples, self._draws, self._photos = SAMPLES[device], DRAWS[device], PHOTOS[device]
 
     @cached_property
-    def _network(self) -> Cinn | RecordedPasses:
-        """The network, recorded on a CPU; on first use, since encoding does without."""
-        return self.cinn if self.device == "cuda" else RecordedPasses(self.cinn, self._samples)
+    def _runtime(self) -> Runtime:
+        return self._given_runtime or choose_runtime(self.cinn, self.device)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         workers = 1 if self.device == "cuda" else THREADS
         return ThreadPoolExecutor(workers, "passes", initializer=torch.set_num_threads, initargs=(1,))
 
-    def condition(self, lightness: Sequence[NDArray[np.float32]]) -> list[Condition]:
-        """Compute the condition of each photo, from (256, 256) L* in [0, 100]."""
-        network = self._network
+    def condition(self, lightness: Sequence[NDArray[np.float32]], exact: bool = False) -> list[Condition]:
+        """Compute the condition of each photo, from (256, 256) L* in [0, 100]; exactly, where photos are encoded."""
+        runtime = self._runtime
         photos = torch.from_numpy(np.stack(lightness))[:, None]
+        parts = 0
 
         def compute(part: Tensor) -> list[Tensor]:
-            return network.condition(part)
+            nonlocal parts
+            condition = runtime.condition(part, exact)
+            parts = len(condition.cells)
+            return [*condition.cells, *condition.maps]
 
         levels = self._in_chunks(compute, self._photos, photos)
-        return [[level[i : i + 1] for level in levels] for i in range(len(lightness))]
+        return Condition(tuple(levels[:parts]), tuple(levels[parts:])).split()
 
     def draw_coarsest(
         self,
@@ -88,27 +92,28 @@ class Passes:
         latents: (N, 128). temperatures: (N,). given: (N, 2, 8, 8) a*b* of the cells that are given, NaN elsewhere.
         Raises NonFiniteError.
         """
+        runtime, condition = self._runtime, Condition.join(conditions)
         numbers = [len(z) for z in latents]
         unknown = [torch.full((n, 2, 8, 8), torch.nan) if g is None else g for n, g in zip(numbers, given, strict=True)]
-        rows = (self._rows(conditions, numbers, 0), torch.cat(list(latents)), torch.cat(list(temperatures)))
 
-        def draw(condition: Tensor, z: Tensor, temperature: Tensor, known: Tensor) -> list[Tensor]:
-            return [self.cinn.draw_coarsest(condition, z, temperature, known)]
+        def draw(*rows: Tensor) -> list[Tensor]:
+            return [runtime.draw_coarsest(condition, *rows)]
 
-        (drawn,) = self._in_chunks(draw, self._draws, *rows, torch.cat(unknown))
+        rows = (torch.cat(list(part)) for part in (latents, temperatures, unknown))
+        (drawn,) = self._in_chunks(draw, self._draws, _photos(numbers), *rows)
         if not bool(drawn.isfinite().all()):
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
         return list(drawn.cpu().split(numbers))  # type: ignore[no-untyped-call] # torch's
 
     def criticize(self, conditions: Sequence[Condition], coarsest: Sequence[Tensor]) -> list[Tensor]:
         """Return the critic's log-odds of each photo's draws: (N,) of (N, 2, 8, 8) a*b*."""
+        runtime, condition = self._runtime, Condition.join(conditions)
         numbers = [len(x) for x in coarsest]
 
-        def criticize(condition: Tensor, x: Tensor) -> list[Tensor]:
-            return [self.cinn.criticize(condition, x)]
+        def criticize(*rows: Tensor) -> list[Tensor]:
+            return [runtime.criticize(condition, *rows)]
 
-        rows = self._rows(conditions, numbers, 0)
-        (odds,) = self._in_chunks(criticize, self._draws, rows, torch.cat(list(coarsest)))
+        (odds,) = self._in_chunks(criticize, self._draws, _photos(numbers), torch.cat(list(coarsest)))
         return list(odds.cpu().split(numbers))  # type: ignore[no-untyped-call] # torch's
 
     def add_details(
@@ -118,16 +123,15 @@ class Passes:
 
         coarsest: (N, 2, 8, 8) a*b*. latents: (N, dim) of each finer level. Raises NonFiniteError.
         """
-        network = self._network
+        runtime, condition = self._runtime, Condition.join(conditions)
         numbers = [len(x) for x in coarsest]
-        levels = range(len(self.cinn.dims))
-        condition = [self._rows(conditions, numbers, level) for level in levels]
         fine = [torch.cat(level) for level in zip(*latents, strict=True)]
 
-        def add(x: Tensor, *rest: Tensor) -> list[Tensor]:
-            return list(network.add_details(list(rest[: len(levels)]), x, list(rest[len(levels) :])))
+        def add(photo: Tensor, x: Tensor, *fine: Tensor) -> list[Tensor]:
+            return list(runtime.add_details(condition, photo, x, fine))
 
-        chroma, log_prob, latent = self._in_chunks(add, self._samples, torch.cat(list(coarsest)), *condition, *fine)
+        rows = (_photos(numbers), torch.cat(list(coarsest)), *fine)
+        chroma, log_prob, latent = self._in_chunks(add, self._samples, *rows)
         bits_per_dim = -log_prob.double().sum(1) / (np.log(2) * sum(self.cinn.dims))
         results = [
             Decoded(c.cpu().float().numpy(), b.cpu().numpy(), [z.cpu(), *each])
@@ -144,18 +148,11 @@ class Passes:
 
     def encode(self, chroma: NDArray[np.float32], condition: Condition) -> LogProb:
         """Encode (N, 2, 64, 64) a*b*; latents on the CPU. Raises NonFiniteError."""
-        encoded = self.cinn.log_prob(torch.from_numpy(chroma).to(self.device), condition)
+        rows = torch.from_numpy(chroma).to(self.device)
+        encoded = self._runtime.encode(condition, torch.zeros(len(rows), dtype=torch.long, device=self.device), rows)
         if not all(bool(part.isfinite().all()) for part in (encoded.log_prob, *encoded.latents)):
             raise NonFiniteError("the flow returned latents that are not finite numbers")
         return LogProb(encoded.log_prob.cpu(), [z.cpu() for z in encoded.latents])
-
-    def _rows(self, conditions: Sequence[Condition], numbers: Sequence[int], level: int) -> Tensor:
-        """Return a level's condition once for each row."""
-        parts = [
-            condition[level].expand(n, *[-1] * (condition[level].dim() - 1))
-            for condition, n in zip(conditions, numbers, strict=True)
-        ]
-        return torch.cat(parts)
 
     @torch.no_grad()
     def _in_chunks(self, function: Callable[..., Sequence[Tensor]], size: int, *rows: Tensor) -> list[Tensor]:
@@ -177,18 +174,24 @@ class Passes:
             with torch.no_grad():
                 yield
         except (RuntimeError, MemoryError) as error:  # torch's own out-of-memory error is a RuntimeError
-            if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and CPU_MEMORY_ERROR not in str(error):
+            if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and not any(
+                said in str(error) for said in CPU_MEMORY_ERRORS
+            ):
                 raise
             self._samples, self._draws, self._photos = (
                 max(1, size // 2) for size in (self._samples, self._draws, self._photos)
             )
-            self.__dict__.pop("_network", None)  # recorded for the size before
             if self.device == "cuda":
                 torch.cuda.empty_cache()
-            reason = f"{error}".strip().rpartition("\n")[2]  # a recorded pass tells at length where it was
+            reason = f"{error}".strip().rpartition("\n")[2]  # OpenVINO tells at length where it was
             raise OutOfMemoryError(f"{self.device} has no memory left: {reason}") from error
 
 
 def _without_gradients(function: Callable[..., Sequence[Tensor]], chunk: Sequence[Tensor]) -> Sequence[Tensor]:
     with torch.no_grad():  # which holds for a thread alone
         return function(*chunk)
+
+
+def _photos(numbers: Sequence[int]) -> Tensor:
+    """Say of each row which photo it is of."""
+    return torch.arange(len(numbers)).repeat_interleave(torch.tensor(numbers))

@@ -21,7 +21,8 @@ from model.drawing.latents import (
     rescale_latents,
     temperature_of_norm,
 )
-from model.drawing.passes import Condition, Passes
+from model.drawing.passes import Passes
+from model.drawing.runtimes.runtime import Condition
 from model.drawing.selection import select_diverse, select_likely
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
@@ -250,7 +251,7 @@ class Planner:
         return [z[best], *first[1:]], drawn[best]
 
     def _latents_of(self, reference: SmallPhoto) -> list[Tensor]:
-        (condition,) = self._passes.condition([reference.lightness])
+        (condition,) = self._passes.condition([reference.lightness], exact=True)
         return self._passes.encode(own_chroma(reference).transpose(2, 0, 1)[None].copy(), condition).latents
 
     def _latents_of_reference(self, reference: SmallPhoto, condition: Condition) -> list[Tensor]:

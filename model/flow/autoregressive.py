@@ -9,7 +9,7 @@ Source: Huang et al. 2018 (arXiv 1804.00779); Kumar et al. 2021, Colorization Tr
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,17 @@ from model.flow.condition import FEATURE_CHANNELS, SMALL_LIGHTNESS, ConditionFea
 from model.flow.mixture import Mixture
 from model.flow.transformer import TransformerBlock
 
-__all__ = ["CELLS", "SIDE", "AutoregressiveConfig", "AutoregressiveLevel", "ChromaEmbedding", "dispersed_order"]
+__all__ = [
+    "CELLS",
+    "CHROMA_LIMIT",
+    "FREQUENCIES",
+    "SIDE",
+    "AutoregressiveConfig",
+    "AutoregressiveLevel",
+    "ChromaEmbedding",
+    "DrawOrder",
+    "dispersed_order",
+]
 
 SIDE = 8
 CELLS = SIDE * SIDE
@@ -57,6 +67,17 @@ def dispersed_order(side: int = SIDE) -> Tensor:
         top = torch.cat((4 * ranks, 4 * ranks + 2), 1)
         ranks = torch.cat((top, torch.cat((4 * ranks + 3, 4 * ranks + 1), 1)))
     return ranks.flatten().argsort()
+
+
+class DrawOrder(NamedTuple):
+    """The cells of N draws in the order in which they are drawn: those that are given come first."""
+
+    order: Tensor
+    """(N, 64): which cell comes when"""
+    known: Tensor
+    """(N, 64, 2): standardized a*b* of the cells that are given, NaN elsewhere"""
+    latents: Tensor
+    """(N, 64, 2)"""
 
 
 class ChromaEmbedding(nn.Linear):
@@ -160,9 +181,17 @@ class AutoregressiveLevel(nn.Module):
 
     def forward(self, x: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
         """x: (B, 2, 8, 8). Returns the latent (B, 128) and the log-det."""
-        cells = self._cells(x, self._orders(None, len(x)))
-        z, log_det = self.mixtures(cells, photo).double().forward(cells.double())
-        return z.flatten(1).to(x.dtype), log_det.sum(1).to(x.dtype) - self._log_scale()
+        cells = self.in_order(x)
+        return self.latents(self.mixtures(cells, photo), cells)
+
+    def in_order(self, x: Tensor) -> Tensor:
+        """Standardize level data, (B, 2, 8, 8), and bring its cells to dispersed-dot order: (B, 64, 2)."""
+        return self._cells(x, self._orders(None, len(x)))
+
+    def latents(self, mixtures: Mixture, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Do what `forward` does, once the mixtures of `in_order`'s cells are known."""
+        z, log_det = mixtures.double().forward(cells.double())
+        return z.flatten(1).to(cells.dtype), log_det.sum(1).to(cells.dtype) - self._log_scale()
 
     def inverse(self, z: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
         """z: (N, 128). Returns (N, 2, 8, 8) and the log-det of the inverse. photo: of N photos, or of one."""
@@ -177,12 +206,10 @@ class AutoregressiveLevel(nn.Module):
         z: (N, 128). photo: of N photos, or of one. temperature: (N,). given: (N, 2, 8, 8) level data of the cells that
         are given, NaN elsewhere; these come first, so that the others are drawn given them.
         """
-        order, known = self._known_first(given, len(z))
+        order, known, latents = self.draw_order(z, given)
         places = self.decoder_places[order]
         cells = photo.expand(len(z), -1, -1).gather(1, order[..., None].expand(-1, -1, photo.shape[-1]))
         upcoming = self.next(cells) + places
-        ranks = self.order.argsort()[order]
-        latents = z.view(-1, CELLS, 2).gather(1, ranks[..., None].expand(-1, -1, 2))
         caches = [block.new_cache(len(z), CELLS, upcoming) for block in self.decoder]
         x = z.new_zeros(len(z), CELLS, 2)
         before = self.start.expand(len(z), 1, -1)
@@ -193,8 +220,18 @@ class AutoregressiveLevel(nn.Module):
             drawn = self._mixture(h[:, 0]).draw(latents[:, i], temperature)
             x[:, i] = torch.where(known[:, i].isfinite(), known[:, i].double(), drawn)
             before = self._token(x[:, i : i + 1], cells[:, i : i + 1], places[:, i : i + 1])
+        return self.from_order(x, order).to(z.dtype)
+
+    def draw_order(self, z: Tensor, given: Tensor | None) -> DrawOrder:
+        """Choose the order in which cells are drawn; see `draw`."""
+        order, known = self._known_first(given, len(z))
+        ranks = self.order.argsort()[order]
+        return DrawOrder(order, known, z.view(-1, CELLS, 2).gather(1, ranks[..., None].expand(-1, -1, 2)))
+
+    def from_order(self, x: Tensor, order: Tensor) -> Tensor:
+        """Bring standardized cells, (N, 64, 2) in an order, to level data: (N, 2, 8, 8)."""
         rows = torch.zeros_like(x).scatter(1, order[..., None].expand(-1, -1, 2), x)
-        return (rows.mT.reshape(-1, 2, SIDE, SIDE) * self.std + self.mean).to(z.dtype)
+        return rows.mT.reshape(-1, 2, SIDE, SIDE) * self.std + self.mean
 
     def standardize(self, x: Tensor) -> Tensor:
         """Bring level data to what the network sees."""

@@ -115,11 +115,11 @@ class Cinn(nn.Module):
         """
         sizes = pyramid((chroma - self.chroma_mean) / self.chroma_std, len(self.details))
         z, log_det = self.coarsest(sizes[0], condition[0])
-        latents, parts = [z], [gaussian_log_prob(z) + log_det + self._constant(0)]
+        latents, parts = [z], [gaussian_log_prob(z) + log_det + self.constant(0)]
         for i, level in enumerate(self.details, 1):
             z, log_det = level(split(sizes[i])[1], level.sample_condition(condition[i], sizes[i - 1]))
             latents.append(z)
-            parts.append(gaussian_log_prob(z) + log_det + self._constant(i))
+            parts.append(gaussian_log_prob(z) + log_det + self.constant(i))
         return LogProb(torch.stack(parts, 1), latents)
 
     def draw_coarsest(self, condition: Tensor, z: Tensor, temperature: Tensor, given: Tensor | None = None) -> Tensor:
@@ -144,11 +144,11 @@ class Cinn(nn.Module):
         """
         chroma = (coarsest - self.chroma_mean) / self.chroma_std
         coarsest_latents, log_det = self.coarsest(chroma, condition[0])
-        parts = [gaussian_log_prob(coarsest_latents) + log_det + self._constant(0)]
+        parts = [gaussian_log_prob(coarsest_latents) + log_det + self.constant(0)]
         for i, (level, z) in enumerate(zip(self.details, latents, strict=True), 1):
             data, log_det = level.inverse(z, level.sample_condition(condition[i], chroma))
             chroma = join(chroma, data)
-            parts.append(gaussian_log_prob(z) - log_det + self._constant(i))
+            parts.append(gaussian_log_prob(z) - log_det + self.constant(i))
         return Samples(chroma * self.chroma_std + self.chroma_mean, torch.stack(parts, 1), coarsest_latents)
 
     def sample(self, condition: Sequence[Tensor], latents: Sequence[Tensor]) -> Samples:
@@ -159,7 +159,7 @@ class Cinn(nn.Module):
         ones = torch.ones(len(latents[0]), device=latents[0].device)
         return self.add_details(condition, self.draw_coarsest(condition[0], latents[0], ones), latents[1:])
 
-    def _constant(self, level: int) -> Tensor:
+    def constant(self, level: int) -> Tensor:
         """Log-det of what surrounds a level: standardized a*b*, and bands of twice the mean."""
         log_std = self.chroma_std.log().sum()
         size = self.config.sizes[level]

@@ -104,7 +104,7 @@ class DetailLevel(nn.Module):
 
     def forward(self, x: Tensor, condition: DetailCondition) -> tuple[Tensor, Tensor]:
         """x: (B, *data_shape). Returns the latent (B, dims) and the log-det."""
-        log_det = x.new_zeros(x.shape[0]) - self._log_scale()
+        log_det = x.new_zeros(x.shape[0]) - self.log_scale()
         x, part = self.affine((x - condition.prediction) / self.std, condition.first)
         log_det = log_det + part
         for coupling, mixing, share in zip(self.couplings, self.mixings, condition.shares, strict=True):
@@ -123,7 +123,8 @@ class DetailLevel(nn.Module):
             x, part = coupling.inverse(x, share)
             log_det = log_det + part
         x, part = self.affine.inverse(x, condition.first)
-        return x * self.std + condition.prediction, log_det + part + self._log_scale()
+        return x * self.std + condition.prediction, log_det + part + self.log_scale()
 
-    def _log_scale(self) -> Tensor:
+    def log_scale(self) -> Tensor:
+        """Log-det of the inverse's multiplication by `std`."""
         return self.std.log().sum() * (self.dims // CHANNELS)

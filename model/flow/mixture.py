@@ -3,11 +3,13 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Mixture"]
+__all__ = ["Mixture", "draw_outputs"]
 
 SMALLEST_TEMPERATURE = 1e-6
 """What less is taken for: a scale of 0 has no density."""
@@ -130,6 +132,16 @@ class Mixture(NamedTuple):
             mean_b + self.correlations * scale_b * u,
             scale_b * (1 - self.correlations.square()).sqrt(),
         )
+
+
+def draw_outputs(
+    output: NDArray[np.float32], temperatures: NDArray[np.float64], z: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Do what `Mixture.from_output(output).draw(z, temperatures)` does, in one call: (N, 2) of (N, 6·K)."""
+    from model.flow.mixture_kernel import draw_outputs  # late: it imports numba
+
+    limits = (SCALE_LIMITS, CORRELATION_LIMIT, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE)
+    return draw_outputs(output, temperatures, z, *limits)
 
 
 class _Marginal(NamedTuple):

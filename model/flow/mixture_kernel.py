@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["draw_rows"]
+__all__ = ["draw_outputs", "draw_rows"]
 
 Floats = NDArray[np.float64]
 
@@ -67,6 +67,37 @@ def draw_rows(
         out[n, 0] = a
         out[n, 1] = _quantile(second, mean_b, scale_b, z[n, 1])
     return out
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def draw_outputs(
+    output: NDArray[np.float32],
+    temperatures: Floats,
+    z: Floats,
+    scale_limits: tuple[float, float],
+    correlation_limit: float,
+    nucleus_exponent: float,
+    smallest_temperature: float,
+) -> Floats:
+    """Do what `Mixture.from_output(output).draw(z, temperatures)` does, for (N, 6·K): (N, 2)."""
+    rows, components = output.shape[0], output.shape[1] // 6
+    parts = output.astype(np.float64).reshape(rows, 6, components)
+    log_weights = parts[:, 0].copy()
+    for n in range(rows):
+        log_weights[n] -= log_weights[n].max()
+        log_weights[n] -= math.log(np.exp(log_weights[n]).sum())
+    log_scales = np.minimum(np.maximum(parts[:, 3:5], scale_limits[0]), scale_limits[1])
+    correlations = correlation_limit * np.tanh(parts[:, 5])
+    return draw_rows(
+        log_weights,
+        parts[:, 1:3].copy(),
+        log_scales,
+        correlations,
+        temperatures,
+        z,
+        nucleus_exponent,
+        smallest_temperature,
+    )
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -1,0 +1,1 @@
+"""Runtimes: what executes the network. Torch is the definition; OpenVINO is faster on CPUs."""

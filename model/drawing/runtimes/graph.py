@@ -1,0 +1,267 @@
+"""OpenVINO's operations for the layers of the network: torch modules in, nodes of a graph out.
+
+Every shape is fixed when a graph is built.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import openvino.opset13 as ops
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from model.flow.affine import ConditionalAffine
+from model.flow.autoregressive import CHROMA_LIMIT, FREQUENCIES, ChromaEmbedding
+from model.flow.condition import InvertedResidual, SameConv
+from model.flow.coupling import INPUT_LIMIT, SCALE_LIMIT, AffineCoupling, ConvSubnet
+from model.flow.residual import ResidualBlock
+from model.flow.transformer import TransformerBlock
+
+__all__ = [
+    "Node",
+    "add",
+    "affine_mean_and_log_scale",
+    "average_pool",
+    "bilinear",
+    "chroma_embedding",
+    "concat",
+    "constant",
+    "conv",
+    "conv_by_matrix",
+    "coupling_input",
+    "coupling_scale",
+    "finish_block",
+    "flatten_cells",
+    "inverted_residual",
+    "layer_norm",
+    "linear",
+    "mean",
+    "multiply",
+    "nearest",
+    "parameter",
+    "query_key_value",
+    "relu6",
+    "reshape",
+    "residual",
+    "shape",
+    "soft_clamp",
+    "split",
+    "standardize",
+    "subnet",
+    "transformer_block",
+    "unshuffle",
+]
+
+Node = Any
+"""A node's output: openvino has no types of its own that mypy reads."""
+
+
+def shape(x: Node) -> list[int]:
+    """Return the shape, which is fixed."""
+    return list(x.get_output_shape(0) if hasattr(x, "get_output_shape") else x.get_shape())
+
+
+def parameter(name: str, size: Sequence[int], dtype: Any = np.float32) -> Node:
+    """An input of the graph."""
+    return ops.parameter(list(size), dtype, name=name)
+
+
+def constant(value: Tensor | NDArray[Any] | float | Sequence[float]) -> Node:
+    """A number or array, float32."""
+    return ops.constant(np.asarray(value.detach().numpy() if isinstance(value, Tensor) else value, np.float32))
+
+
+def add(x: Node, y: Node | Tensor | float) -> Node:
+    """x + y, broadcast as in torch."""
+    return ops.add(x, _node(y))
+
+
+def multiply(x: Node, y: Node | Tensor | float) -> Node:
+    """x·y, broadcast as in torch."""
+    return ops.multiply(x, _node(y))
+
+
+def reshape(x: Node, *size: int) -> Node:
+    """Give x another shape; one size may be −1."""
+    return ops.reshape(x, ops.constant(np.array(size, np.int64)), special_zero=False)
+
+
+def transpose(x: Node, *order: int) -> Node:
+    """Reorder the dimensions."""
+    return ops.transpose(x, ops.constant(np.array(order, np.int64)))
+
+
+def concat(parts: Sequence[Node], axis: int) -> Node:
+    """Join along a dimension."""
+    return ops.concat(list(parts), axis)
+
+
+def split(x: Node, parts: int | Sequence[int], axis: int) -> list[Node]:
+    """Cut into a number of equal parts, or into parts of these lengths."""
+    at = ops.constant(np.int64(axis))
+    if isinstance(parts, int):
+        return list(ops.split(x, at, parts).outputs())
+    return list(ops.variadic_split(x, at, ops.constant(np.array(parts, np.int64))).outputs())
+
+
+def mean(x: Node, *axes: int) -> Node:
+    """Average over dimensions, which go."""
+    return ops.reduce_mean(x, ops.constant(np.array(axes, np.int64)), keep_dims=False)
+
+
+def relu6(x: Node) -> Node:
+    """Clamp to 0…6."""
+    return ops.clamp(x, 0.0, 6.0)
+
+
+def soft_clamp(x: Node, limit: float) -> Node:
+    """Mirror `model.flow.affine.soft_clamp`."""
+    return multiply(ops.atan(multiply(x, 1 / limit)), limit * 2 / math.pi)
+
+
+def unshuffle(x: Node, factor: int) -> Node:
+    """Mirror `F.pixel_unshuffle`."""
+    return ops.space_to_depth(x, "depth_first", factor)
+
+
+def average_pool(x: Node) -> Node:
+    """Halve the size, as `F.avg_pool2d(x, 2)`."""
+    return ops.avg_pool(x, [2, 2], [0, 0], [0, 0], [2, 2], True)
+
+
+def flatten_cells(x: Node) -> Node:
+    """(B, C, H, W) to (B, H·W, C)."""
+    b, channels, height, width = shape(x)
+    return transpose(reshape(x, b, channels, height * width), 0, 2, 1)
+
+
+def bilinear(x: Node) -> Node:
+    """Double the size, as `F.interpolate(x, scale_factor=2, mode="bilinear")`."""
+    return _double(x, "linear_onnx", "half_pixel")
+
+
+def nearest(x: Node) -> Node:
+    """Double the size, as `F.interpolate(x, scale_factor=2, mode="nearest")`."""
+    return _double(x, "nearest", "asymmetric")
+
+
+def linear(x: Node, layer: nn.Linear) -> Node:
+    """x·Wᵀ + b."""
+    y = ops.matmul(x, constant(layer.weight), False, True)
+    return y if layer.bias is None else add(y, layer.bias)
+
+
+def layer_norm(x: Node, norm: nn.LayerNorm) -> Node:
+    """Mirror `nn.LayerNorm` over the last dimension."""
+    y = ops.mvn(x, ops.constant(np.array([-1], np.int64)), True, norm.eps, "inside_sqrt")
+    return add(multiply(y, norm.weight), norm.bias)
+
+
+def conv(x: Node, layer: nn.Conv2d) -> Node:
+    """Mirror `nn.Conv2d` and `SameConv`."""
+    height_width = shape(x)[2:]
+    stride, kernel = list(layer.stride), list(layer.kernel_size)
+    if isinstance(layer, SameConv):
+        pads = [max((-(-n // s) - 1) * s + k - n, 0) for n, s, k in zip(height_width, stride, kernel, strict=True)]
+        begin, end = [p // 2 for p in pads], [p - p // 2 for p in pads]
+    else:
+        begin = end = list(layer.padding)  # type: ignore[arg-type] # numbers, in this network
+    weight, groups = layer.weight, layer.groups
+    if groups == 1:
+        y = ops.convolution(x, constant(weight), stride, begin, end, [1, 1])
+    else:
+        grouped = weight.view(groups, -1, *weight.shape[1:])
+        y = ops.group_convolution(x, constant(grouped), stride, begin, end, [1, 1])
+    return y if layer.bias is None else add(y, layer.bias.view(1, -1, 1, 1))
+
+
+def conv_by_matrix(x: Node, matrix: Tensor) -> Node:
+    """Multiply the channels of each pixel of (B, C, H, W) by a matrix (out, C)."""
+    return ops.convolution(x, constant(matrix[:, :, None, None]), [1, 1], [0, 0], [0, 0], [1, 1])
+
+
+def inverted_residual(x: Node, block: InvertedResidual) -> Node:
+    """Mirror `InvertedResidual`."""
+    h = x if block.expand is None else relu6(conv(x, block.expand))
+    h = conv(relu6(conv(h, block.depthwise)), block.project)
+    return add(x, h) if block.skip else h
+
+
+def residual(x: Node, blocks: nn.Sequential) -> Node:
+    """Mirror a sequence of `ResidualBlock`s."""
+    for block in blocks:
+        assert isinstance(block, ResidualBlock)  # noqa: S101 (for mypy)
+        x = add(x, conv(ops.relu(conv(ops.relu(x), block.first)), block.last))
+    return x
+
+
+def subnet(x: Node, share: Node, layers: ConvSubnet) -> Node:
+    """Mirror `ConvSubnet`."""
+    h = ops.relu(add(conv(x, layers.first), share))
+    return conv(ops.relu(conv(h, layers.middle)), layers.last)
+
+
+def standardize(x: Node, mean_and_std: tuple[Tensor, Tensor]) -> Node:
+    """(x − mean)/std, channel by channel."""
+    center, std = (each[None] for each in mean_and_std)
+    return multiply(add(x, -center), 1 / std)
+
+
+def affine_mean_and_log_scale(condition: Node, layer: ConditionalAffine) -> tuple[Node, Node]:
+    """Mirror what `ConditionalAffine` reads from its condition, (B, 2C, H, W)."""
+    center, raw = split(condition, 2, 1)
+    return center, raw if layer.limit is None else soft_clamp(raw, layer.limit)
+
+
+def coupling_input(x: Node, layer: AffineCoupling) -> Node:
+    """Mirror what a coupling's subnet sees of what passes."""
+    return soft_clamp(x, INPUT_LIMIT) if layer.clamped else x
+
+
+def coupling_scale(raw: Node, layer: AffineCoupling) -> Node:
+    """Mirror a coupling's log-scale."""
+    return soft_clamp(raw, SCALE_LIMIT) if layer.clamped else raw
+
+
+def chroma_embedding(x: Node, layer: ChromaEmbedding) -> Node:
+    """Mirror `ChromaEmbedding`."""
+    seen = ops.clamp(x, -CHROMA_LIMIT, CHROMA_LIMIT)
+    waves = [wave(multiply(seen, f)) for f in FREQUENCIES for wave in (ops.sin, ops.cos)]
+    return linear(concat((seen, *waves), -1), layer)
+
+
+def query_key_value(x: Node, block: TransformerBlock) -> Node:
+    """Compute what a block's attention compares: (…, 3·width), the query not yet scaled."""
+    return linear(layer_norm(x, block.attention_norm), block.query_key_value)
+
+
+def finish_block(x: Node, attended: Node, block: TransformerBlock) -> Node:
+    """Add a block's attention, then its feed-forward layers."""
+    x = add(x, linear(attended, block.project))
+    hidden = ops.relu(linear(layer_norm(x, block.feed_forward_norm), block.expand))
+    return add(x, linear(hidden, block.contract))
+
+
+def transformer_block(x: Node, block: TransformerBlock, mask: Tensor | None = None) -> Node:
+    """Mirror `TransformerBlock` for all tokens at once: (B, T, width)."""
+    b, tokens, width = shape(x)
+    head_width = width // block.heads
+    parts = reshape(query_key_value(x, block), b, tokens, 3, block.heads, head_width)
+    query, key, value = (reshape(part, b, tokens, block.heads, head_width) for part in split(parts, 3, 2))
+    query, key, value = (transpose(part, 0, 2, 1, 3) for part in (query, key, value))
+    scores = ops.matmul(multiply(query, 1 / math.sqrt(head_width)), key, False, True)
+    shares = ops.softmax(scores if mask is None else add(scores, mask), -1)
+    attended = ops.matmul(shares, value, False, False)
+    return finish_block(x, reshape(transpose(attended, 0, 2, 1, 3), b, tokens, width), block)
+
+
+def _node(value: Node | Tensor | float) -> Node:
+    return constant(value) if isinstance(value, (Tensor, float, int)) else value
+
+
+def _double(x: Node, mode: str, coordinates: str) -> Node:
+    size = ops.constant(np.array([2 * n for n in shape(x)[2:]], np.int64))
+    axes = ops.constant(np.array([2, 3], np.int64))
+    return ops.interpolate(x, size, mode, "sizes", None, None, coordinates, "floor", False, -0.75, axes)

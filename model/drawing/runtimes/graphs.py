@@ -1,0 +1,256 @@
+"""The network's passes as OpenVINO graphs. Each mirrors a function of `Cinn`, which defines what it computes.
+
+Tests hold every graph against its definition. Whatever changes in `model.flow` changes here too.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import openvino.opset13 as ops
+import torch
+from torch import Tensor
+
+from model.drawing.runtimes import graph as g
+from model.drawing.runtimes.graph import Node
+from model.flow.autoregressive import CELLS, SIDE
+from model.flow.cinn import LIGHTNESS_SIZE, Cinn
+from model.flow.condition import EARLY_STAGES, ConditionNetwork
+from model.flow.decoder import SKIPS, Decoder
+from model.flow.detail_level import CHANNELS, COARSER_LIMIT, DetailLevel
+from model.flow.haar import KERNELS
+from model.flow.propagation import TAPS
+
+__all__ = ["condition_graph", "critic_graph", "details_graph", "mixtures_graph", "step_graph"]
+
+
+def condition_graph(cinn: Cinn, photos: int) -> ov.Model:
+    """Mirror `Cinn.condition`, and add what else depends on the photo alone.
+
+    Returns the cells' condition, (B, 64, width), what it says of the next cell and of those before, each with the
+    cells' places, and what the critic sees of it; then the decoder's maps.
+    """
+    lightness = g.parameter("lightness", (photos, 1, LIGHTNESS_SIZE, LIGHTNESS_SIZE))
+    features = _features(lightness, cinn.network)
+    small = g.average_pool(lightness)
+    level, critic = cinn.coarsest, cinn.critic
+    cells = _cells(features, small, cinn)
+    upcoming = g.add(g.linear(cells, level.next), level.decoder_places)
+    past = g.add(g.linear(cells, level.before), level.decoder_places)
+    seen = g.add(g.linear(cells, critic.photo), critic.places)
+    return ov.Model([cells, upcoming, past, seen, *_maps(features, small, cinn.decoder)], [lightness], "condition")
+
+
+def step_graph(cinn: Cinn, rows: int, length: int, dtype: Any) -> ov.Model:
+    """Make one step of `AutoregressiveLevel.draw`: the next cell of every row.
+
+    Inputs: the last cell's a*b* (rows, 2); whether there is one; the rest of the token (rows, width); what is added to
+    the scores of each place, (length,); keys and values of each block, (rows, heads, length, head_width). Outputs: the
+    mixture's parameters; query, key and value of every block, (blocks, rows, 3·width). The caller writes the latter
+    into the caches, which are not copied here: scores of the cached and the new key are computed apart.
+    """
+    level = cinn.coarsest
+    width, heads = level.config.width, level.config.heads
+    head_width = width // heads
+    x, begun, rest = g.parameter("x", (rows, 2)), g.parameter("begun", (1, 1)), g.parameter("rest", (rows, width))
+    mask = g.parameter("mask", (length,))
+    cache = (rows, heads, length, head_width)
+    keys = [g.parameter(f"keys{i}", cache, dtype) for i in range(len(level.decoder))]
+    values = [g.parameter(f"values{i}", cache, dtype) for i in range(len(level.decoder))]
+
+    h = g.add(rest, g.multiply(g.chroma_embedding(x, level.chroma), begun))
+    made = []
+    for block, old_keys, old_values in zip(level.decoder, keys, values, strict=True):
+        packed = g.query_key_value(h, block)
+        made.append(packed)
+        query, key, value = (g.reshape(part, rows, heads, 1, head_width) for part in g.split(packed, 3, 1))
+        query = g.multiply(query, 1 / math.sqrt(head_width))
+        old = g.add(ops.matmul(query, ops.convert(old_keys, np.float32), False, True), mask)
+        new = ops.reduce_sum(g.multiply(query, key), ops.constant(np.array([-1], np.int64)), keep_dims=True)
+        shares = ops.softmax(g.concat((old, new), -1), -1)
+        of_old, of_new = g.split(shares, (length, 1), -1)
+        attended = ops.matmul(of_old, ops.convert(old_values, np.float32), False, False)
+        attended = g.add(attended, g.multiply(of_new, value))
+        h = g.finish_block(h, g.reshape(attended, rows, width), block)
+    output = g.linear(g.layer_norm(h, level.decoder_norm), level.output)
+    packed = ops.convert(g.concat([g.reshape(each, 1, rows, 3 * width) for each in made], 0), dtype)
+    return ov.Model([output, packed], [x, begun, rest, mask, *keys, *values], "step")
+
+
+def mixtures_graph(cinn: Cinn, rows: int) -> ov.Model:
+    """Mirror `AutoregressiveLevel.mixtures` in dispersed-dot order, up to the network's output (rows, 64, 6·K).
+
+    Inputs: the cells' a*b* in order, (rows, 64, 2); what the photo says of the next cell and of those before, row by
+    row, as `condition_graph` returns them.
+    """
+    level = cinn.coarsest
+    width = level.config.width
+    x = g.parameter("x", (rows, CELLS, 2))
+    upcoming, past = (g.parameter(name, (rows, CELLS, width)) for name in ("upcoming", "past"))
+    order, axis = ops.constant(level.order.numpy()), ops.constant(np.int64(1))
+    tokens = g.add(g.chroma_embedding(x, level.chroma), ops.gather(past, order, axis))
+    before, _ = g.split(tokens, (CELLS - 1, 1), 1)
+    start = g.constant(level.start.expand(rows, 1, -1))
+    h = g.add(g.concat((start, before), 1), ops.gather(upcoming, order, axis))
+    for block in level.decoder:
+        h = g.transformer_block(h, block, level.mask)
+    return ov.Model([g.linear(g.layer_norm(h, level.decoder_norm), level.output)], [x, upcoming, past], "mixtures")
+
+
+def critic_graph(cinn: Cinn, rows: int) -> ov.Model:
+    """Mirror `Critic.forward`.
+
+    Inputs: standardized a*b*, (rows, 64, 2); what the critic sees of the photo, as `condition_graph` returns it.
+    """
+    critic = cinn.critic
+    x, seen = g.parameter("x", (rows, CELLS, 2)), g.parameter("seen", (rows, CELLS, cinn.config.critic.width))
+    h = g.add(g.chroma_embedding(x, critic.chroma), seen)
+    for block in critic.blocks:
+        h = g.transformer_block(h, block)
+    return ov.Model([g.mean(g.linear(g.layer_norm(h, critic.norm), critic.output), 1, 2)], [x, seen], "critic")
+
+
+def details_graph(cinn: Cinn, rows: int) -> ov.Model:
+    """Mirror the finer levels in `Cinn.add_details`.
+
+    Inputs: standardized coarsest a*b*, (rows, 2, 8, 8); the decoder's maps; latents of each level. Outputs:
+    standardized a*b* of the finest size; the terms of each level's log-det, which the caller adds up in float64.
+    """
+    coarsest = g.parameter("coarsest", (rows, 2, SIDE, SIDE))
+    maps, latents, terms = [], [], []
+    chroma = coarsest
+    for level in cinn.details:
+        size = level.config.size
+        maps.append(g.parameter(f"map{size}", (rows, level.config.condition_width, size, size)))
+        latents.append(g.parameter(f"z{size}", (rows, level.dims)))
+        data, parts = _details(latents[-1], maps[-1], chroma, level)
+        chroma = _join(chroma, data)
+        terms.append(g.concat([g.reshape(part, rows, -1) for part in parts], 1))
+    return ov.Model([chroma, *terms], [coarsest, *maps, *latents], "details")
+
+
+def _features(lightness: Node, network: ConditionNetwork) -> dict[str, Node]:
+    """Mirror `ConditionNetwork.forward`."""
+    gray = _gray_input(lightness)
+    x = g.relu6(g.conv(g.concat((gray, gray, gray), 1), network.stem))
+    outputs = []
+    for stage in network.stages:
+        for block in stage:
+            x = g.inverted_residual(x, block)
+        outputs.append(x)
+    at_32, _, at_16, _, at_8 = outputs[EARLY_STAGES - 1 :]
+    at_1 = g.mean(g.relu6(g.conv(at_8, network.top)), 2, 3)
+    raw = {"at_32": at_32, "at_16": at_16, "at_8": at_8, "at_1": at_1}
+    return {name: g.standardize(feature, network.scales(name)) for name, feature in raw.items()}
+
+
+def _gray_input(lightness: Node) -> Node:
+    """Mirror `model.flow.condition.grey_input`."""
+    f = g.multiply(g.add(lightness, 16), 1 / 116)
+    linear = ops.select(
+        ops.greater(lightness, g.constant(8)), ops.power(f, g.constant(3)), g.multiply(lightness, 27 / 24389)
+    )
+    bright = ops.power(ops.maximum(linear, g.constant(0.0031308)), g.constant(1 / 2.4))
+    encoded = g.add(g.multiply(bright, 1.055), -0.055)
+    gray = ops.select(ops.greater(linear, g.constant(0.0031308)), encoded, g.multiply(linear, 12.92))
+    return g.multiply(g.add(g.multiply(gray, 255), -127), 1 / 128)
+
+
+def _cells(features: dict[str, Node], small: Node, cinn: Cinn) -> Node:
+    """Mirror `AutoregressiveLevel.photo_condition`."""
+    level = cinn.coarsest
+    seen = g.average_pool(g.add(g.multiply(small, 1 / 50), -1))
+    h = g.add(g.linear(g.flatten_cells(g.unshuffle(seen, level.patch)), level.lightness), level.places)
+    for name, projection in level.projections.items():
+        feature = features[name]
+        if len(g.shape(feature)) == 2:
+            photos, channels = g.shape(feature)
+            h = g.add(h, g.linear(g.reshape(feature, photos, 1, channels), projection))
+        else:
+            packed = g.unshuffle(feature, g.shape(feature)[-1] // SIDE)
+            h = g.add(h, g.linear(g.flatten_cells(packed), projection))
+    for block in level.encoder:
+        h = g.transformer_block(h, block)
+    return g.layer_norm(h, level.encoder_norm)
+
+
+def _maps(features: dict[str, Node], lightness: Node, decoder: Decoder) -> list[Node]:
+    """Mirror `Decoder.forward`."""
+    seen: list[Node] = []
+    h = g.add(g.multiply(lightness, 1 / 50), -1)
+    for layer in decoder.stem:
+        h = ops.relu(g.conv(g.unshuffle(h, 2), layer))
+        seen.insert(0, h)
+    whole = g.linear(features["at_1"], decoder.whole)
+    h = g.add(g.conv(features["at_8"], decoder.coarsest), g.reshape(whole, *g.shape(whole), 1, 1))
+    h = g.residual(h, decoder.blocks[0])
+    maps = []
+    for i, size in enumerate(decoder.config.sizes[1:]):
+        h = g.add(g.bilinear(g.conv(h, decoder.down[i])), g.conv(seen[i], decoder.edges[i]))
+        if str(size) in decoder.skips:
+            h = g.add(h, g.conv(features[SKIPS[size]], decoder.skips[str(size)]))
+        h = g.residual(h, decoder.blocks[i + 1])
+        maps.append(h)
+    return maps
+
+
+def _details(z: Node, photo: Node, coarser: Node, level: DetailLevel) -> tuple[Node, list[Node]]:
+    """Mirror `DetailLevel.sample_condition` and `DetailLevel.inverse`; return the details and the log-det's terms."""
+    rows, grid = g.shape(z)[0], level.config.size // 2
+    seen = ops.clamp(coarser, -COARSER_LIMIT, COARSER_LIMIT)
+    both = g.concat((g.nearest(seen), g.bilinear(seen)), 1)
+    h = ops.relu(g.residual(g.add(photo, g.conv(both, level.coarser)), level.joint))
+    prediction = _propagated_details(coarser, g.conv(h, level.logits))
+    packed = g.unshuffle(h, 2)
+    first, last = g.split(g.conv(packed, level.ends), 2, 1)
+    shares = g.split(g.conv(packed, level.shares), level.config.blocks, 1)
+
+    center, log_scale = g.affine_mean_and_log_scale(last, level.affine)
+    x = g.add(g.multiply(g.reshape(z, rows, CHANNELS, grid, grid), ops.exp(log_scale)), center)
+    terms = [log_scale]
+    for coupling, mixing, share in reversed(list(zip(level.couplings, level.mixings, shares, strict=True))):
+        x1, x2 = g.split(g.conv_by_matrix(x, mixing.matrix.T), (coupling.passed, CHANNELS - coupling.passed), 1)
+        raw, shift = g.split(g.subnet(g.coupling_input(x1, coupling), share, coupling.subnet), 2, 1)
+        log_scale = g.coupling_scale(raw, coupling)
+        negative = g.multiply(log_scale, -1)
+        x = g.concat((x1, ops.multiply(ops.subtract(x2, shift), ops.exp(negative))), 1)
+        terms.append(negative)
+    center, log_scale = g.affine_mean_and_log_scale(first, level.affine)
+    x = g.add(g.multiply(x, ops.exp(log_scale)), center)
+    return g.add(g.multiply(x, level.std[None]), prediction), [*terms, log_scale]
+
+
+def _propagated_details(coarser: Node, logits: Node) -> Node:
+    """Mirror `split(propagate(coarser, logits))[1]`, without the map itself: (B, 6, s, s) of (B, 2, s, s)."""
+    rows, channels, side, _ = g.shape(coarser)
+    reach = TAPS // 2
+    pads = ops.constant(np.array([0, 0, reach, reach], np.int64))
+    padded = ops.pad(coarser, pads, pads, "edge")
+    shifted = [
+        ops.slice(
+            padded, *(ops.constant(np.array(each, np.int64)) for each in ([y, x], [y + side, x + side], [1, 1], [2, 3]))
+        )
+        for y in range(TAPS)
+        for x in range(TAPS)
+    ]
+    neighbors = g.concat([g.reshape(each, rows, channels, 1, 1, side, side) for each in shifted], 2)
+    weights = g.reshape(g.unshuffle(ops.softmax(logits, 1), 2), rows, 1, TAPS**2, 4, side, side)
+    mixed = ops.reduce_sum(ops.multiply(neighbors, weights), ops.constant(np.array([2], np.int64)), keep_dims=False)
+    patches = g.reshape(mixed, rows, channels * 4, side, side)
+    kernels = torch.tensor(KERNELS)[1:]  # of the mean, the first, nobody asks
+    return g.conv_by_matrix(patches, _per_channel(kernels, channels))
+
+
+def _join(coarser: Node, details: Node) -> Node:
+    """Mirror `model.flow.haar.join`."""
+    channels = g.shape(coarser)[1]
+    matrix = _per_channel(torch.tensor(KERNELS), channels).T
+    patches = g.conv_by_matrix(g.concat((g.multiply(coarser, 2), details), 1), matrix)
+    return ops.depth_to_space(patches, "depth_first", 2)
+
+
+def _per_channel(kernels: Tensor, channels: int) -> Tensor:
+    """Return the matrix from patches, channel by channel, to bands, kernel by kernel."""
+    bands = torch.einsum("kp,cd->kcdp", kernels, torch.eye(channels))
+    return bands.reshape(len(kernels) * channels, channels * 4)

@@ -1,0 +1,123 @@
+"""The network on CPUs, compiled by OpenVINO, in bfloat16 where the processor has it.
+
+Draws may be made in bfloat16, for the likelihood of the coarsest level, which is mixtures and thus sensitive, is
+computed in float32 from the a*b* that were drawn. The terms of the finer levels' log-dets are added up in float64.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import openvino as ov
+import torch
+from torch import Tensor
+
+from model.drawing.runtimes.graphs import condition_graph, critic_graph, details_graph, mixtures_graph, step_graph
+from model.drawing.runtimes.runtime import Condition
+from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper
+from model.flow.cinn import Cinn, LogProb, Samples, gaussian_log_prob
+from model.flow.mixture import Mixture
+
+__all__ = ["OpenvinoRuntime"]
+
+Graph = Callable[[Cinn, int], Any]
+
+
+class OpenvinoRuntime:
+    """Runs the network in as many passes at once as there are threads, each by one thread; see `Runtime`.
+
+    A graph is compiled for the number of rows that it is first called with, and kept.
+    """
+
+    def __init__(self, cinn: Cinn, threads: int, bfloat16: bool | None = None) -> None:
+        """bfloat16: for draws; by default, where the processor multiplies matrices of it."""
+        self.cinn = cinn
+        self._threads = threads
+        self._core = ov.Core()
+        if bfloat16 is None:
+            bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self._bfloat16 = bfloat16
+        self._compiling = threading.Lock()
+        self._models: dict[tuple[Any, ...], Any] = {}
+        self._local = threading.local()
+
+    def condition(self, lightness: Tensor, exact: bool) -> Condition:
+        """See `Runtime.condition`."""
+        parts = self._run(condition_graph, exact, lightness)
+        return Condition(tuple(parts[:4]), tuple(parts[4:]))
+
+    def draw_coarsest(
+        self, condition: Condition, photo: Tensor, z: Tensor, temperature: Tensor, given: Tensor
+    ) -> Tensor:
+        """See `Runtime.draw_coarsest`."""
+        _, upcoming, past, _ = condition.cells
+        cinn = self.cinn
+        known = (given - cinn.chroma_mean) / cinn.chroma_std
+        drawn = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
+        return drawn * cinn.chroma_std + cinn.chroma_mean
+
+    def criticize(self, condition: Condition, photo: Tensor, coarsest: Tensor) -> Tensor:
+        """See `Runtime.criticize`."""
+        x = self.cinn.coarsest.standardize(self._standardized(coarsest))
+        (odds,) = self._run(critic_graph, False, x.flatten(2).mT, condition.cells[3][photo])
+        return odds
+
+    def add_details(self, condition: Condition, photo: Tensor, coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
+        """See `Runtime.add_details`."""
+        cinn = self.cinn
+        x = self._standardized(coarsest)
+        cells = cinn.coarsest.in_order(x)
+        (output,) = self._run(mixtures_graph, True, cells, *(part[photo] for part in condition.cells[1:3]))
+        z, log_det = cinn.coarsest.latents(Mixture.from_output(output), cells)
+        chroma, *terms = self._run(details_graph, False, x, *(level[photo] for level in condition.maps), *latents)
+        parts = [gaussian_log_prob(z).double() + log_det + cinn.constant(0)]
+        for i, (level, noise, part) in enumerate(zip(cinn.details, latents, terms, strict=True), 1):
+            log_det = level.log_scale() + part.double().sum(1)
+            parts.append(gaussian_log_prob(noise) - log_det + cinn.constant(i))
+        return Samples(chroma * cinn.chroma_std + cinn.chroma_mean, torch.stack(parts, 1), z)
+
+    def encode(self, condition: Condition, photo: Tensor, chroma: Tensor) -> LogProb:
+        """See `Runtime.encode`."""
+        return self.cinn.log_prob(chroma, [level[photo] for level in (condition.cells[0], *condition.maps)])
+
+    def _standardized(self, chroma: Tensor) -> Tensor:
+        return (chroma - self.cinn.chroma_mean) / self.cinn.chroma_std
+
+    def _run(self, graph: Graph, exact: bool, *inputs: Tensor) -> list[Tensor]:
+        """Run a graph for as many rows as the first input has."""
+        request = self._request(graph, len(inputs[0]), exact)
+        arrays = [part.contiguous().numpy() for part in inputs]
+        for i, array in enumerate(arrays):
+            request.set_input_tensor(i, ov.Tensor(array, shared_memory=True))
+        request.infer()
+        return [torch.from_numpy(output.data.copy()) for output in request.output_tensors]
+
+    def _request(self, graph: Graph, rows: int, exact: bool) -> Any:
+        """Return this thread's own request for a graph."""
+        key = (graph, rows, exact)
+        requests = self._local.__dict__.setdefault("requests", {})
+        if key not in requests:
+            requests[key] = self._compiled(key, partial(graph, self.cinn, rows), exact).create_infer_request()
+        return requests[key]
+
+    def _stepper(self, rows: int) -> Stepper:
+        """Return this thread's own stepper."""
+        steppers: dict[int, Stepper] = self._local.__dict__.setdefault("steppers", {})
+        if rows not in steppers:
+            dtype = ov.Type.bf16 if self._bfloat16 else ov.Type.f32
+            models = {
+                length: self._compiled((rows, length), partial(step_graph, self.cinn, rows, length, dtype), False)
+                for length in CACHE_LENGTHS
+            }
+            steppers[rows] = Stepper(self.cinn.coarsest, rows, models)
+        return steppers[rows]
+
+    def _compiled(self, key: tuple[Any, ...], build: Callable[[], Any], exact: bool) -> Any:
+        with self._compiling:
+            if key not in self._models:
+                precision = "bf16" if self._bfloat16 and not exact else "f32"
+                numbers = {"INFERENCE_NUM_THREADS": self._threads, "NUM_STREAMS": self._threads}
+                options = {"INFERENCE_PRECISION_HINT": precision, "ENABLE_CPU_PINNING": False, **numbers}
+                self._models[key] = self._core.compile_model(build(), "CPU", options)
+            return self._models[key]

@@ -1,0 +1,100 @@
+"""The coarsest level's cells, one after another, on OpenVINO: caches in place, one compiled step for all rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.flow.autoregressive import CELLS, AutoregressiveLevel
+from model.flow.mixture import draw_outputs
+
+__all__ = ["CACHE_LENGTHS", "Stepper"]
+
+CACHE_LENGTHS = (CELLS // 4, CELLS // 2, CELLS)
+"""Places of the caches: the first cells' steps read less memory than the last ones'."""
+HIDDEN = -1e4
+"""Added to the scores of places that hold nothing yet: e^−10000 is 0."""
+
+
+class Stepper:
+    """Draws of one thread at a time."""
+
+    def __init__(self, level: AutoregressiveLevel, rows: int, models: Mapping[int, Any]) -> None:
+        """models: `step_graph`, compiled, by the length of its caches."""
+        self._level = level
+        self._steps = [_Step(models[length], level, rows, length) for length in CACHE_LENGTHS]
+
+    def draw(
+        self, upcoming: Tensor, past: Tensor, photo: Tensor, z: Tensor, temperature: Tensor, given: Tensor
+    ) -> Tensor:
+        """Mirror `AutoregressiveLevel.draw`.
+
+        upcoming, past: what `condition_graph` returns, (P, 64, width). photo: (N,), which of them each row takes.
+        """
+        order, known, latents = self._level.draw_order(z, given)
+        rest = upcoming[photo, order.T]  # (64, N, width): cell by cell, as they are needed
+        rest[0] += self._level.start
+        rest[1:] += past[photo, order.T[:-1]]
+        cells = torch.zeros(CELLS, len(z), 2)
+        temperatures = temperature.double().numpy()
+        given_cells, noise = known.mT.permute(2, 0, 1).numpy(), latents.double().transpose(0, 1).contiguous().numpy()
+        x, start = np.zeros((len(z), 2)), 0
+        for step, shorter in zip(self._steps, (None, *self._steps), strict=False):
+            step.begin(shorter)
+            for place in range(start, step.length):
+                x = draw_outputs(step(place, x, rest[place].numpy()), temperatures, noise[place])
+                np.copyto(x, given_cells[place], where=np.isfinite(given_cells[place]))
+                cells[place] = torch.from_numpy(x)
+            start = step.length
+        if not bool(cells.isfinite().all()):
+            for step in self._steps:
+                step.forget()
+        return self._level.from_order(cells.transpose(0, 1), order)
+
+
+class _Step:
+    """The compiled step with its inputs and outputs: memory that it reads and writes in place."""
+
+    def __init__(self, model: Any, level: AutoregressiveLevel, rows: int, length: int) -> None:
+        config = level.config
+        self.length = length
+        heads, head_width = config.heads, config.width // config.heads
+        dtype = model.input("keys0").element_type
+        as_numbers = np.uint16 if dtype == ov.Type.bf16 else np.float32  # numpy knows no bfloat16; these are only moved
+        self._request = model.create_infer_request()
+        self._x, self._rest = np.zeros((rows, 2), np.float32), np.zeros((rows, config.width), np.float32)
+        self._begun, self._mask = np.zeros((1, 1), np.float32), np.zeros(length, np.float32)
+        self._caches = np.zeros((2, config.decoder_blocks, rows, heads, length, head_width), as_numbers)
+        self._output = np.zeros((rows, 6 * config.components), np.float32)
+        self._made = np.zeros((config.decoder_blocks, rows, 3, heads, head_width), as_numbers)
+        for name in ("x", "rest", "begun", "mask"):
+            self._request.set_tensor(name, ov.Tensor(getattr(self, f"_{name}"), shared_memory=True))
+        for name, caches in zip(("keys", "values"), self._caches, strict=True):
+            for i, cache in enumerate(caches):
+                self._request.set_tensor(f"{name}{i}", ov.Tensor(cache, cache.shape, dtype))
+        self._request.set_output_tensor(0, ov.Tensor(self._output, shared_memory=True))
+        made = self._made.reshape(config.decoder_blocks, rows, 3 * config.width)
+        self._request.set_output_tensor(1, ov.Tensor(made, made.shape, dtype))
+
+    def begin(self, shorter: "_Step | None") -> None:
+        """Start with an empty cache, or with the full one of a shorter step."""
+        self._mask.fill(HIDDEN)
+        if shorter is not None:
+            self._caches[..., : shorter.length, :] = shorter._caches
+            self._mask[: shorter.length] = 0
+
+    def forget(self) -> None:
+        """Remove what is not finite, for hidden places are multiplied by 0."""
+        self._caches.fill(0)
+
+    def __call__(self, place: int, x: NDArray[np.float64], rest: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the parameters of a cell's mixtures, given the last one's a*b* and the rest of its token."""
+        self._x[:], self._rest[:], self._begun[:] = x, rest, place > 0
+        self._request.infer()
+        self._caches[0, :, :, :, place], self._caches[1, :, :, :, place] = self._made[:, :, 1], self._made[:, :, 2]
+        self._mask[place] = 0
+        return self._output
