@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.quality.methods import condition_of
 from benchmarks.quality.square import square
 from model.colorizer import CinnColorizer, load_colorizer
 from model.device import THREADS
@@ -56,10 +57,12 @@ class Promise:
 def round_trip(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     """Encode colorings, decode and encode their latents again: the error of the latents, and of the likelihood."""
     with torch.no_grad():
-        condition = colorizer.condition(photo_to_lightness(photo))
+        condition = condition_of(colorizer, photo)
         (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(N, SEED))])
         latents = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma).to(colorizer.device), condition).latents
-        chroma, bits_per_dim = colorizer.sample(condition, [z.cpu() for z in latents])
+        chroma, bits_per_dim = colorizer.sample(
+            colorizer.condition(photo_to_lightness(photo)), [z.cpu() for z in latents]
+        )
         encoded = colorizer.cinn.log_prob(torch.from_numpy(chroma).to(colorizer.device), condition)
     again, first = (torch.cat(each, 1).cpu() for each in (encoded.latents, latents))
     bits_again = -encoded.log_prob.double().sum(1).cpu().numpy() / (np.log(2) * first.shape[1])

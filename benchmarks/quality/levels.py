@@ -22,12 +22,12 @@ from torch import Tensor
 
 from benchmarks.quality.bootstrap import mean, ratio, standard_error
 from benchmarks.quality.collection import photos_of_subsets, seed_of
+from benchmarks.quality.methods import condition_of
 from benchmarks.quality.square import square
 from model.colorizer import CinnColorizer, load_colorizer
 from model.drawing.latents import draw_latents
 from model.errors import ModelError
 from model.flow.haar import pyramid, split
-from model.pixels.color import photo_to_lightness
 from model.pixels.resizing import photo_to_chroma
 from training.data import NoPhotosError
 
@@ -41,7 +41,7 @@ def measure_levels(colorizer: CinnColorizer, photo: np.ndarray, seed: int) -> di
     cinn = colorizer.cinn
     chroma = torch.from_numpy(photo_to_chroma(photo, cinn.chroma_size)).permute(2, 0, 1)[None]
     with torch.no_grad():
-        condition = colorizer.condition(photo_to_lightness(photo))
+        condition = condition_of(colorizer, photo)
         sizes = pyramid((chroma.to(colorizer.device) - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))
         level = cinn.coarsest
         log_prob = level.log_prob(sizes[0], condition[0]).sum() - level.std.log().sum() * level.dims / 2

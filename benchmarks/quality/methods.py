@@ -7,12 +7,11 @@ import torch
 from numpy.typing import NDArray
 
 from model.colorizer import CinnColorizer
-from model.pixels.color import photo_to_lightness
 from model.pixels.resizing import photo_to_chroma
 from model.protocol import DrawTask, SampleOptions
 from training.objectives.details import NOISE
 
-__all__ = ["DEFAULT_SAMPLES", "Bits", "CinnMethod", "Colors", "Method"]
+__all__ = ["DEFAULT_SAMPLES", "Bits", "CinnMethod", "Colors", "Method", "condition_of"]
 
 DEFAULT_SAMPLES = 3
 """Samples at the default temperature: with the one of temperature 0 they fill a batch of four."""
@@ -56,6 +55,13 @@ class Method(Protocol):
         """Colorize from the lightness of a (H, W, 3) sRGB photo."""
 
 
+def condition_of(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> list[torch.Tensor]:
+    """Return a photo's condition as the network itself computes it, in float32: what `Cinn.log_prob` takes."""
+    lightness = torch.from_numpy(colorizer.shrink(photo).lightness)[None, None]
+    with torch.no_grad():
+        return colorizer.cinn.condition(lightness.to(colorizer.device))
+
+
 class CinnMethod:
     """The cINN, as the service samples it."""
 
@@ -79,7 +85,7 @@ class CinnMethod:
             DrawTask(small, SampleOptions(1, seed, 0.0)),
         ]
         drawn, default, zero = self.colorizer.draw_all(tasks)
-        truth = self._truth_bits(photo, self.colorizer.condition(photo_to_lightness(photo)), seed)
+        truth = self._truth_bits(photo, condition_of(self.colorizer, photo), seed)
         return Colors(drawn.chroma, default.chroma, zero.chroma, Bits(*truth, np.array(drawn.bits_per_dim)))
 
     def _truth_bits(self, photo: NDArray[np.uint8], condition: list[torch.Tensor], seed: int) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.quality.methods import condition_of
 from model.colorizer import CinnColorizer, load_colorizer
 from model.device import choose_device
 from model.drawing.latents import latent_norms
@@ -92,7 +93,7 @@ def test_bits_per_dim_is_the_likelihood_of_the_chroma(
     colorizer: CinnColorizer, photo: NDArray[np.uint8], temperature: float
 ) -> None:
     """At every temperature: that of the model itself."""
-    condition = colorizer.condition(photo_to_lightness(photo))
+    condition = condition_of(colorizer, photo)
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(3, 3, temperature))])
     encoded = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition)
     bits = -encoded.log_prob.sum(1).numpy() / (np.log(2) * 8192)
@@ -101,10 +102,10 @@ def test_bits_per_dim_is_the_likelihood_of_the_chroma(
 
 
 def test_encoded_latents_give_the_chroma_back(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    condition = colorizer.condition(photo_to_lightness(photo))
+    condition = condition_of(colorizer, photo)
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(3, 3))])
     encoded = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition)
-    chroma, _ = colorizer.sample(condition, encoded.latents)
+    chroma, _ = colorizer.sample(colorizer.condition(photo_to_lightness(photo)), encoded.latents)
     np.testing.assert_allclose(chroma, drawn.chroma, atol=5e-3)
 
 
@@ -182,7 +183,7 @@ def test_exponents_come_from_the_checkpoint(tiny_checkpoint: Checkpoint, photo: 
     for checkpoint, is_cold in ((cold, True), (tiny_checkpoint, False)):
         (drawn,) = CinnColorizer(checkpoint, "cpu").draw_all([task])
         colorizer = CinnColorizer(checkpoint, "cpu")
-        fine = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), colorizer.condition(photo_to_lightness(photo)))
+        fine = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition_of(colorizer, photo))
         assert (float(torch.cat(fine.latents[1:], 1).abs().max()) < 1e-2) is is_cold
 
 

@@ -212,17 +212,17 @@ def standardize(x: Node, mean_and_std: tuple[Tensor, Tensor]) -> Node:
 def affine_mean_and_log_scale(condition: Node, layer: ConditionalAffine) -> tuple[Node, Node]:
     """Mirror what `ConditionalAffine` reads from its condition, (B, 2C, H, W)."""
     center, raw = split(condition, 2, 1)
-    return center, raw if layer.limit is None else soft_clamp(raw, layer.limit)
+    return center, soft_clamp(raw, layer.limit)
 
 
 def coupling_input(x: Node, layer: AffineCoupling) -> Node:
     """Mirror what a coupling's subnet sees of what passes."""
-    return soft_clamp(x, INPUT_LIMIT) if layer.clamped else x
+    return soft_clamp(x, INPUT_LIMIT)
 
 
 def coupling_scale(raw: Node, layer: AffineCoupling) -> Node:
     """Mirror a coupling's log-scale."""
-    return soft_clamp(raw, SCALE_LIMIT) if layer.clamped else raw
+    return soft_clamp(raw, SCALE_LIMIT)
 
 
 def chroma_embedding(x: Node, layer: ChromaEmbedding) -> Node:

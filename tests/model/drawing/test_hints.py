@@ -8,11 +8,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.quality.methods import condition_of
 from model.colorizer import CinnColorizer
 from model.drawing.hints import match_hints
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
-from model.pixels.color import photo_to_lightness
 from model.protocol import DrawTask, Hint, SampleOptions
 
 RED, BLUE = (190, 110, 100), (100, 120, 180)
@@ -96,7 +96,7 @@ def test_two_hints_at_one_place_average(colorizer: CinnColorizer, photo: NDArray
 
 def test_bits_are_those_of_the_mended_colors(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(2, 1, hints=HINTS))])
-    condition = colorizer.condition(photo_to_lightness(photo))
+    condition = condition_of(colorizer, photo)
     log_prob = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition).log_prob.sum(1)
     np.testing.assert_allclose(drawn.bits_per_dim, -log_prob.numpy() / (np.log(2) * 8192), atol=1e-3)
 
