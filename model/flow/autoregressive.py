@@ -7,7 +7,7 @@ Source: Huang et al. 2018 (arXiv 1804.00779); Kumar et al. 2021, Colorization Tr
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -115,9 +115,11 @@ class AutoregressiveLevel(nn.Module):
         self.register_buffer("order", dispersed_order(), persistent=False)
         self.register_buffer("mask", torch.full((CELLS, CELLS), -1e4).triu(1), persistent=False)
 
-        self.projections = nn.ModuleDict()
-        for name, (size, channels) in FEATURE_CHANNELS.items():
-            self.projections[name] = nn.Linear(channels * max(size // SIDE, 1) ** 2, width, bias=False)
+        projections = {
+            name: nn.Linear(channels * max(size // SIDE, 1) ** 2, width, bias=False)
+            for name, (size, channels) in FEATURE_CHANNELS.items()
+        }
+        self.projections = cast(Mapping[str, nn.Linear], nn.ModuleDict(projections))
         self.patch = SMALL_LIGHTNESS // 2 // SIDE
         self.lightness = nn.Linear(self.patch**2, width)
         self.places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))

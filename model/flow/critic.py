@@ -1,6 +1,8 @@
 """The critic: tells a photo's own coarse a*b* from drawn ones, so that the best of a few tries can be shown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +36,8 @@ class Critic(nn.Module):
         self.photo = nn.Linear(coarsest.width, width)
         self.chroma = ChromaEmbedding(width)
         self.places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
-        self.blocks = nn.ModuleList(TransformerBlock(width, config.heads) for _ in range(config.blocks))
+        blocks = (TransformerBlock(width, config.heads) for _ in range(config.blocks))
+        self.blocks = cast(Sequence[TransformerBlock], nn.ModuleList(blocks))
         self.norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, 1)
 

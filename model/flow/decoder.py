@@ -1,7 +1,8 @@
 """The decoder of the condition: from h's coarse features down to every size at which details are drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -46,24 +47,29 @@ class Decoder(nn.Module):
         first, rest = config.widths[0], config.widths[1:]
         self.whole = nn.Linear(FEATURE_CHANNELS["at_1"][1], first, bias=False)
         self.coarsest = nn.Conv2d(FEATURE_CHANNELS["at_8"][1], first, 1)
-        self.stem = nn.ModuleList()
         self.patch = SMALL_LIGHTNESS // config.sizes[-1]
-        finer = self.patch**2
+        stem, finer = [], self.patch**2
         for width in reversed(config.stem_widths):
-            self.stem.append(nn.Conv2d(finer, width, 3, padding=1))
+            stem.append(nn.Conv2d(finer, width, 3, padding=1))
             finer = 4 * width
-        self.down = nn.ModuleList(nn.Conv2d(wide, narrow, 1) for wide, narrow in zip(config.widths, rest, strict=False))
-        self.skips = nn.ModuleDict()
-        for size, width in zip(config.sizes[1:], rest, strict=True):
-            if size in SKIPS:
-                self.skips[str(size)] = nn.Conv2d(FEATURE_CHANNELS[SKIPS[size]][1], width, 1, bias=False)
-        self.edges = nn.ModuleList(
-            nn.Conv2d(stem, width, 1, bias=False) for stem, width in zip(config.stem_widths, rest, strict=True)
+        self.stem = cast(Sequence[nn.Conv2d], nn.ModuleList(stem))
+        self.down = _convs((wide, narrow, True) for wide, narrow in zip(config.widths, rest, strict=False))
+        self.skips = cast(
+            Mapping[str, nn.Conv2d],
+            nn.ModuleDict(
+                {
+                    str(size): nn.Conv2d(FEATURE_CHANNELS[SKIPS[size]][1], width, 1, bias=False)
+                    for size, width in zip(config.sizes[1:], rest, strict=True)
+                    if size in SKIPS
+                }
+            ),
         )
-        self.blocks = nn.ModuleList(
+        self.edges = _convs((stem, width, False) for stem, width in zip(config.stem_widths, rest, strict=True))
+        blocks = [
             nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
             for width, count in zip(config.widths, config.blocks, strict=True)
-        )
+        ]
+        self.blocks = cast(Sequence[nn.Sequential], nn.ModuleList(blocks))
 
     def forward(self, features: ConditionFeatures, lightness: Tensor) -> list[Tensor]:
         """Return maps of 16², 32² and 64², (B, width, S, S) each, coarse to fine.
@@ -95,3 +101,8 @@ class Decoder(nn.Module):
 
     def _hide(self, feature: Tensor) -> Tensor:
         return F.dropout2d(feature, self.config.dropout, self.training)
+
+
+def _convs(channels: Iterable[tuple[int, int, bool]]) -> Sequence[nn.Conv2d]:
+    """Return 1×1 convolutions of so many channels in and out, with a bias or without."""
+    return cast(Sequence[nn.Conv2d], nn.ModuleList(nn.Conv2d(i, o, 1, bias=bias) for i, o, bias in channels))

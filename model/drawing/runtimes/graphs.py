@@ -4,19 +4,19 @@ Tests hold every graph against its definition. Whatever changes in `model.flow` 
 """
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.drawing.runtimes import graph as g
 from model.drawing.runtimes.graph import Node
 from model.flow.autoregressive import CELLS, SIDE
 from model.flow.cinn import LIGHTNESS_SIZE, Cinn
-from model.flow.condition import EARLY_STAGES, ConditionNetwork
+from model.flow.condition import EARLY_STAGES, ConditionNetwork, InvertedResidual
 from model.flow.decoder import SKIPS, Decoder
 from model.flow.detail_level import CHANNELS, COARSER_LIMIT, DetailLevel
 from model.flow.haar import KERNELS
@@ -136,8 +136,8 @@ def _features(lightness: Node, network: ConditionNetwork) -> dict[str, Node]:
     x = g.relu6(g.conv(g.concat((gray, gray, gray), 1), network.stem))
     outputs = []
     for stage in network.stages:
-        for block in stage:
-            x = g.inverted_residual(x, block)
+        for block in cast(nn.Sequential, stage):
+            x = g.inverted_residual(x, cast(InvertedResidual, block))
         outputs.append(x)
     at_32, _, at_16, _, at_8 = outputs[EARLY_STAGES - 1 :]
     at_1 = g.mean(g.relu6(g.conv(at_8, network.top)), 2, 3)
@@ -179,8 +179,8 @@ def _maps(features: dict[str, Node], lightness: Node, decoder: Decoder) -> list[
     """Mirror `Decoder.forward`."""
     seen: list[Node] = []
     h = g.add(g.multiply(lightness, 1 / 50), -1)
-    for layer in decoder.stem:
-        h = ops.relu(g.conv(g.unshuffle(h, 2), layer))
+    for i, layer in enumerate(decoder.stem):
+        h = ops.relu(g.conv(g.unshuffle(h, 2 if i else decoder.patch), layer))
         seen.insert(0, h)
     whole = g.linear(features["at_1"], decoder.whole)
     h = g.add(g.conv(features["at_8"], decoder.coarsest), g.reshape(whole, *g.shape(whole), 1, 1))
