@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from model.drawing.recording import RecordedPasses
 from torch import Tensor
 
 from model.colorizer import CinnColorizer
-from model.drawing.recording import RecordedPasses
 from model.errors import InputError, OutOfMemoryError
 from model.flow.checkpoint import Checkpoint
 from model.flow.cinn import Samples
