@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model.drawing.recording import RecordedPasses
 from torch import Tensor
 
 from model.colorizer import CinnColorizer
+from model.drawing.runtimes.runtime import Condition
 from model.errors import InputError, OutOfMemoryError
 from model.flow.checkpoint import Checkpoint
 from model.flow.cinn import Samples
@@ -97,21 +97,6 @@ def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer) ->
         np.testing.assert_array_equal(colorizer.draw_all(batch)[place].chroma, alone.chroma)
 
 
-def test_recorded_passes_are_those_of_the_network(tiny_checkpoint: Checkpoint) -> None:
-    cinn = CinnColorizer(tiny_checkpoint, "cpu").cinn
-    recorded = RecordedPasses(cinn, 2)
-    lightness, generator = 100 * torch.rand(2, 1, 1, 256, 256), torch.Generator().manual_seed(1)
-    for photo in lightness:
-        condition = cinn.condition(photo)
-        torch.testing.assert_close(recorded.condition(photo), condition)
-        both = [torch.cat((level, level)) for level in condition]
-        coarsest = 20 * torch.randn(2, 2, 8, 8, generator=generator)
-        fine = [torch.randn(2, dims, generator=generator) for dims in cinn.dims[1:]]
-        torch.testing.assert_close(
-            tuple(recorded.add_details(both, coarsest, fine)), tuple(cinn.add_details(both, coarsest, fine))
-        )
-
-
 def test_all_in_one_call_and_in_three_steps_are_the_same(colorizer: CinnColorizer) -> None:
     asked = SampleOptions(5, 7, rank="likelihood", hints=(HINT,))
     whole = colorizer.colorize(PHOTOS[0], asked)
@@ -157,17 +142,16 @@ def test_no_memory_left(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyP
     colorizer = CinnColorizer(tiny_checkpoint, "cpu")
     asked = [task(colorizer, 0, SampleOptions(2, 0))]
     (before,) = colorizer.draw_all(asked)
-    whole, sizes = RecordedPasses.add_details, list[int]()
+    runtime = colorizer._passes._runtime
+    whole, sizes = runtime.add_details, list[int]()
 
-    def fail_if_large(
-        passes: RecordedPasses, condition: Sequence[Tensor], coarsest: Tensor, latents: Sequence[Tensor]
-    ) -> Samples:
+    def fail_if_large(condition: Condition, photo: Tensor, coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
         sizes.append(len(coarsest))
         if sizes[-1] > 1:
             raise raised
-        return whole(passes, condition, coarsest, latents)
+        return whole(condition, photo, coarsest, latents)
 
-    monkeypatch.setattr(RecordedPasses, "add_details", fail_if_large)
+    monkeypatch.setattr(runtime, "add_details", fail_if_large)
     with pytest.raises(OutOfMemoryError):
         colorizer.draw_all(asked)
     (after,) = colorizer.draw_all(asked)
@@ -179,6 +163,6 @@ def test_other_errors_stay_what_they_are(colorizer: CinnColorizer, monkeypatch: 
     def fail(*arguments: object) -> None:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(RecordedPasses, "add_details", fail)
+    monkeypatch.setattr(colorizer._passes._runtime, "add_details", fail)
     with pytest.raises(RuntimeError, match="shapes"):
         colorizer.draw_all([task(colorizer, 0, SampleOptions(1, 0))])
