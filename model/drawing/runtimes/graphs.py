@@ -115,10 +115,10 @@ def details_graph(cinn: Cinn, rows: int) -> ov.Model:
     """Mirror the finer levels in `Cinn.add_details`.
 
     Inputs: standardized coarsest a*b*, (rows, 2, 8, 8); the decoder's maps; latents of each level. Outputs:
-    standardized a*b* of the finest size; the terms of each level's log-det, which the caller adds up in float64.
+    each level's details, which the caller joins in float32, and the terms of its log-det, to be added up in float64.
     """
     coarsest = g.parameter("coarsest", (rows, 2, SIDE, SIDE))
-    maps, latents, terms = [], [], []
+    maps, latents, details, terms = [], [], [], []
     chroma = coarsest
     for level in cinn.details:
         size = level.config.size
@@ -126,8 +126,9 @@ def details_graph(cinn: Cinn, rows: int) -> ov.Model:
         latents.append(g.parameter(f"z{size}", (rows, level.dims)))
         data, parts = _details(latents[-1], maps[-1], chroma, level)
         chroma = _join(chroma, data)
+        details.append(data)
         terms.append(g.concat([g.reshape(part, rows, -1) for part in parts], 1))
-    return ov.Model([chroma, *terms], [coarsest, *maps, *latents], "details")
+    return ov.Model([*details, *terms], [coarsest, *maps, *latents], "details")
 
 
 def _features(lightness: Node, network: ConditionNetwork) -> dict[str, Node]:

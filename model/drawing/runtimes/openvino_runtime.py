@@ -5,7 +5,7 @@ computed in float32 from the a*b* that were drawn. The terms of the finer levels
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from model.drawing.runtimes.graphs import condition_graph, critic_graph, details
 from model.drawing.runtimes.runtime import Condition
 from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper
 from model.flow.cinn import Cinn, LogProb, Samples, gaussian_log_prob
+from model.flow.haar import join
 from model.flow.mixture import Mixture
 
 __all__ = ["OpenvinoRuntime"]
@@ -70,9 +71,12 @@ class OpenvinoRuntime:
         cells = cinn.coarsest.in_order(x)
         (output,) = self._run(mixtures_graph, True, cells, *(part[photo] for part in condition.cells[1:3]))
         z, log_det = cinn.coarsest.latents(Mixture.from_output(output), cells)
-        chroma, *terms = self._run(details_graph, False, x, *(level[photo] for level in condition.maps), *latents)
+        outputs = self._run(details_graph, False, x, *(level[photo] for level in condition.maps), *latents)
+        chroma, count = x, len(cinn.details)
+        for details in outputs[:count]:
+            chroma = join(chroma, details)
         parts = [gaussian_log_prob(z).double() + log_det + cinn.constant(0)]
-        for i, (level, noise, part) in enumerate(zip(cinn.details, latents, terms, strict=True), 1):
+        for i, (level, noise, part) in enumerate(zip(cinn.details, latents, outputs[count:], strict=True), 1):
             log_det = level.log_scale() + part.double().sum(1)
             parts.append(gaussian_log_prob(noise) - log_det + cinn.constant(i))
         return Samples(chroma * cinn.chroma_std + cinn.chroma_mean, torch.stack(parts, 1), z)
@@ -106,18 +110,24 @@ class OpenvinoRuntime:
         steppers: dict[int, Stepper] = self._local.__dict__.setdefault("steppers", {})
         if rows not in steppers:
             dtype = ov.Type.bf16 if self._bfloat16 else ov.Type.f32
-            models = {
-                length: self._compiled((rows, length), partial(step_graph, self.cinn, rows, length, dtype), False)
-                for length in CACHE_LENGTHS
-            }
+            graphs = {length: partial(step_graph, self.cinn, rows, length, dtype) for length in CACHE_LENGTHS}
+            # OpenVINO 2026.4 crashes where it fuses elementwise operations of a small step in float32; none gains by it
+            unfused = {"SNIPPETS_MODE": "DISABLE"}
+            models = {n: self._compiled((rows, n), build, False, unfused) for n, build in graphs.items()}
             steppers[rows] = Stepper(self.cinn.coarsest, rows, models)
         return steppers[rows]
 
-    def _compiled(self, key: tuple[Any, ...], build: Callable[[], Any], exact: bool) -> Any:
+    def _compiled(
+        self, key: tuple[Any, ...], build: Callable[[], Any], exact: bool, more: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return a graph, compiled once for all threads. more: options of the compiler."""
         with self._compiling:
             if key not in self._models:
-                precision = "bf16" if self._bfloat16 and not exact else "f32"
-                numbers = {"INFERENCE_NUM_THREADS": self._threads, "NUM_STREAMS": self._threads}
-                options = {"INFERENCE_PRECISION_HINT": precision, "ENABLE_CPU_PINNING": False, **numbers}
-                self._models[key] = self._core.compile_model(build(), "CPU", options)
+                options = {
+                    "INFERENCE_PRECISION_HINT": "bf16" if self._bfloat16 and not exact else "f32",
+                    "INFERENCE_NUM_THREADS": self._threads,
+                    "NUM_STREAMS": self._threads,
+                    "ENABLE_CPU_PINNING": False,
+                }
+                self._models[key] = self._core.compile_model(build(), "CPU", options | dict(more or {}))
             return self._models[key]
