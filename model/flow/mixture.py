@@ -105,7 +105,8 @@ class Mixture(NamedTuple):
         from model.flow.mixture_kernel import draw_rows  # late: it imports numba
 
         arrays = [part.detach().double().numpy() for part in (*self, temperature, z)]
-        found = draw_rows(*arrays, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE)  # type: ignore[call-arg, arg-type] # numba's
+        found = np.empty((len(z), 2))
+        draw_rows(*arrays, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE, found)  # type: ignore[call-arg, arg-type] # numba's
         return torch.from_numpy(found)
 
     def _joint(self, x: Tensor) -> Tensor:
@@ -141,7 +142,9 @@ def draw_outputs(
     from model.flow.mixture_kernel import draw_outputs  # late: it imports numba
 
     limits = (SCALE_LIMITS, CORRELATION_LIMIT, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE)
-    return draw_outputs(output, temperatures, z, *limits)
+    found = np.empty((len(z), 2))
+    draw_outputs(output, temperatures, z, *limits, found)
+    return found
 
 
 class _Marginal(NamedTuple):

@@ -27,13 +27,15 @@ def draw_rows(
     z: Floats,
     nucleus_exponent: float,
     smallest_temperature: float,
-) -> Floats:
-    """Map N pairs of Gaussian latents to draws of N mixtures, each at a temperature: (N, 2).
+    out: Floats,
+) -> None:
+    """Map N pairs of Gaussian latents to draws of N mixtures, each at a temperature, in `out`: (N, 2).
+
+    What numba returns as an array it makes by unpickling code of its own; so it returns none.
 
     log_weights, correlations: (N, K). means, log_scales: (N, 2, K). temperatures: (N,). z: (N, 2).
     """
     rows, components = log_weights.shape
-    out = np.empty((rows, 2))
     weights, second = np.empty(components), np.empty(components)
     scales, mean_b, scale_b = np.empty(components), np.empty(components), np.empty(components)
     for n in range(rows):
@@ -66,7 +68,6 @@ def draw_rows(
         second /= second.sum()
         out[n, 0] = a
         out[n, 1] = _quantile(second, mean_b, scale_b, z[n, 1])
-    return out
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -78,8 +79,9 @@ def draw_outputs(
     correlation_limit: float,
     nucleus_exponent: float,
     smallest_temperature: float,
-) -> Floats:
-    """Do what `Mixture.from_output(output).draw(z, temperatures)` does, for (N, 6·K): (N, 2)."""
+    out: Floats,
+) -> None:
+    """Do what `Mixture.from_output(output).draw(z, temperatures)` does, for (N, 6·K), in `out`: (N, 2)."""
     rows, components = output.shape[0], output.shape[1] // 6
     parts = output.astype(np.float64).reshape(rows, 6, components)
     log_weights = parts[:, 0].copy()
@@ -88,7 +90,7 @@ def draw_outputs(
         log_weights[n] -= math.log(np.exp(log_weights[n]).sum())
     log_scales = np.minimum(np.maximum(parts[:, 3:5], scale_limits[0]), scale_limits[1])
     correlations = correlation_limit * np.tanh(parts[:, 5])
-    return draw_rows(
+    draw_rows(
         log_weights,
         parts[:, 1:3].copy(),
         log_scales,
@@ -97,6 +99,7 @@ def draw_outputs(
         z,
         nucleus_exponent,
         smallest_temperature,
+        out,
     )
 
 

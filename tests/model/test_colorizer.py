@@ -97,16 +97,18 @@ def test_bits_per_dim_is_the_likelihood_of_the_chroma(
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(3, 3, temperature))])
     encoded = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition)
     bits = -encoded.log_prob.sum(1).numpy() / (np.log(2) * 8192)
-    np.testing.assert_allclose(drawn.bits_per_dim, bits, atol=1e-3)
-    np.testing.assert_allclose(drawn.latent_norms, latent_norms(encoded.latents).numpy(), rtol=1e-3)
+    # finer levels may draw in bfloat16, to which this untrained network's wild colors are the hardest
+    np.testing.assert_allclose(drawn.bits_per_dim, bits, atol=3e-3)
+    np.testing.assert_allclose(drawn.latent_norms, latent_norms(encoded.latents).numpy(), atol=3e-3)
 
 
 def test_encoded_latents_give_the_chroma_back(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     condition = condition_of(colorizer, photo)
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(3, 3))])
     encoded = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition)
-    chroma, _ = colorizer.sample(colorizer.condition(photo_to_lightness(photo)), encoded.latents)
-    np.testing.assert_allclose(chroma, drawn.chroma, atol=5e-3)
+    with torch.no_grad():
+        chroma = colorizer.cinn.sample(condition, encoded.latents).chroma  # in float32, as they were encoded
+    np.testing.assert_allclose(chroma.numpy(), drawn.chroma, atol=5e-3)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (37, 3), (64, 64)])

@@ -7,10 +7,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.quality.methods import condition_of
 from model.colorizer import CinnColorizer
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
-from model.pixels.color import photo_to_lightness
 from model.protocol import (
     Colorings,
     InterpolationOptions,
@@ -144,7 +144,9 @@ def test_interpolation_to_a_reference(colorizer: CinnColorizer, photo, colors) -
 def test_likelihood_is_that_of_the_own_colours(colorizer: CinnColorizer, colors: NDArray[np.uint8]) -> None:
     found = colorizer.likelihood(colors)
     encoded = colorizer.encode(colors)
-    _, bits = colorizer.sample(colorizer.condition(photo_to_lightness(colors)), encoded.latents)
+    bits = -colorizer.cinn.sample(condition_of(colorizer, colors), encoded.latents).log_prob.sum(1) / (
+        8192 * math.log(2)
+    )
     assert math.isclose(found.bits_per_dim, bits[0], abs_tol=1e-3)
     assert [level.size for level in found.levels] == [8, 16, 32, 64]
     total = sum(level.bits_per_dim * level.dims for level in found.levels)
@@ -153,7 +155,7 @@ def test_likelihood_is_that_of_the_own_colours(colorizer: CinnColorizer, colors:
 
 
 def test_grey_photo_is_scored_as_grey(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    condition = colorizer.condition(photo_to_lightness(photo))
+    condition = condition_of(colorizer, photo)
     grey = colorizer.cinn.log_prob(torch.zeros(1, 2, 64, 64), condition).log_prob.sum()
     expected = -float(grey) / (8192 * math.log(2))
     for same in (photo, photo.astype(np.uint16) * 257, np.repeat(photo[..., None], 3, 2)):
