@@ -16,9 +16,9 @@ from torch import Tensor
 from model.errors import InputError
 from model.flow.cinn import Cinn
 from model.flow.haar import join_detail
+from model.pixels.bilateral import upsample_points
 from model.pixels.color import rgb_to_lab
 from model.pixels.gamut import map_to_gamut
-from model.pixels.upsampling import upsample_points
 from model.protocol import Hint, HintMatch
 
 __all__ = ["follow_hints", "match_hints"]

@@ -112,7 +112,7 @@ class RemoteSteps:
 
     def __init__(self, model: DeploymentHandle[Model], settings: Settings) -> None:
         """Wait for the model."""
-        from model.pixels.scaling import Scaler  # imports torch
+        from model.colorizer import Scaler  # imports torch
 
         self._model = model
         self._info = model.info.remote().result()
