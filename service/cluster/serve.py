@@ -120,7 +120,7 @@ class RemoteSteps:
 
     @property
     def info(self) -> ModelInfo:
-        """What is loaded there."""
+        """The model that is loaded there."""
         return self._info
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
