@@ -11,7 +11,7 @@ IMAGE ?= tintflow:cpu
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
-.PHONY: serve test check audit lock image docker-test cluster-test train eval bench docs api format clean
+.PHONY: serve test check audit lock image docker-test cluster-test train eval bench docs dist api format clean
 
 .NOTPARALLEL: # all targets share .venv
 
@@ -72,6 +72,10 @@ docs: .venv/for-test  ## make the pictures of README and docs anew
 	$(BIN)/python -m benchmarks.figures.pictures
 	$(BIN)/python -m benchmarks.figures.page_pictures
 
+dist: .venv/for-dev  ## build wheel and sdist, with the weights, into dist/
+	rm -rf build/lib dist
+	$(BIN)/uv build --quiet --out-dir dist
+
 api: .venv/for-serving  ## write out what follows from the options: the client's fields and the tables of docs/api.md
 	$(BIN)/python -m service.api.generate
 
@@ -80,4 +84,4 @@ format: .venv/for-dev
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build dist *.egg-info

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.device import choose_device, device_memory
+from model.device import choose_device, device_memory, one_thread_each
 from model.drawing.hints import match_hints, mend_hints
 from model.drawing.latents import latent_norms
 from model.drawing.passes import Decoded, Passes
@@ -42,7 +42,7 @@ from model.protocol import (
     VariationOptions,
 )
 
-__all__ = ["CinnColorizer", "load_colorizer"]
+__all__ = ["CinnColorizer", "Scaler", "load_colorizer", "one_thread_each"]
 
 
 def load_colorizer(weights: Path, device: str = "auto") -> "CinnColorizer":

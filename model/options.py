@@ -40,7 +40,7 @@ InterpolationPath = Literal["spherical", "linear"]
 
 @dataclass(frozen=True)
 class Option:
-    """What users read about an option. Ranges stand beside it, as `Ge` and `Le`."""
+    """The words about an option that users read. Ranges stand beside it, as `Ge` and `Le`."""
 
     meaning: str
     """one sentence"""

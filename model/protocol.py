@@ -56,7 +56,7 @@ Photo = NDArray[np.uint8] | NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is loaded, and where."""
+    """The loaded model, and its device."""
 
     name: str
     """name and version, as in `tintflow-cwf-1`"""
@@ -91,7 +91,7 @@ class SmallPhoto:
 
 @dataclass(frozen=True)
 class DrawTask:
-    """What to draw for one photo."""
+    """A photo, and the samples to draw for it."""
 
     photo: SmallPhoto
     options: Options

@@ -15,11 +15,11 @@ from service.engine import Engine
 from service.http import problems, site
 from service.http.compat import open_inference, openai_images
 from service.http.openapi import describe_schemas
+from service.http.request_log import RequestLog
 from service.http.routes import router
 from service.loading import Load
 from service.network import Network
 from service.settings import Settings
-from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import telemetry
 

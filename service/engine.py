@@ -64,7 +64,7 @@ class Engine:
         self._network = network or InProcess(
             Batcher(settings.batch_latents, settings.batch_wait_seconds, metrics.batch_size.observe)
         )
-        self._canary = Canary(self._network, settings.canary_seconds, settings.deadline_seconds)
+        self._canary = Canary(self._network.draw, settings.canary_seconds, settings.deadline_seconds)
         self._watching: asyncio.Task[None] | None = None
         self._giving_back: asyncio.Task[None] | None = None
         self._done = 0

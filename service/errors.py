@@ -86,7 +86,7 @@ class OutputSizeError(ServiceError):
 
 @dataclass(frozen=True)
 class FieldProblem:
-    """What is wrong with one field of a request."""
+    """A problem with one field of a request."""
 
     field: str
     message: str

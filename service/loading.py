@@ -30,8 +30,7 @@ def load_colorizer(settings: Settings) -> Colorizer:
     found = sorted(settings.weights.glob("*.safetensors")) if settings.weights.is_dir() else [settings.weights]
     if len(found) != 1:
         raise FileNotFoundError(f"{settings.weights}: expected one .safetensors file, got {len(found)}")
-    from model.colorizer import load_colorizer
-    from model.device import one_thread_each
+    from model.colorizer import load_colorizer, one_thread_each
 
     colorizer = load_colorizer(found[0], settings.device)
     one_thread_each()  # passes run side by side

@@ -1,4 +1,4 @@
-"""What whoever runs the service may choose, each from an environment variable that starts with TINTFLOW_."""
+"""Settings of the service, from environment variables that start with TINTFLOW_."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.cost import cost
 from benchmarks.running import made_up_photo
-from benchmarks.speed.cost import cost
 from model.pixels.color import photo_to_lightness
 from service.api.formats import FORMATS
 from service.codecs.decoding import decode

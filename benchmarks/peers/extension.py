@@ -14,8 +14,9 @@ from torch.utils.cpp_extension import load
 
 from model.device import THREADS
 from model.pixels import upsampling_kernel
+from model.pixels.bilateral import FLOOR, SIGMA_LIGHTNESS, SIGMA_SPACE, TAPS, sharpen
 from model.pixels.gamut import STEPS
-from model.pixels.upsampling import BAND_PIXELS, FLOOR, SIGMA_LIGHTNESS, SIGMA_SPACE, TAPS, sharpen, upsample_to_rgb
+from model.pixels.upsampling import BAND_PIXELS, upsample_to_rgb
 
 __all__ = ["by_bilateral_grid", "by_extension"]
 

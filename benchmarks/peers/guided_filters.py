@@ -7,8 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.speed.cost import cost
-from benchmarks.speed.photos import bilinear, made_up_lightness
+from benchmarks.cost import cost
+from benchmarks.photos import bilinear, made_up_lightness
 
 __all__ = ["DIAMETER", "main"]
 

@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.peers.authors import Authors
+from benchmarks.photos import made_up_lightness
 from benchmarks.report import Target, add_json_option, rows, write
-from benchmarks.speed.photos import made_up_lightness
 from model.colorizer import CinnColorizer, load_colorizer
 from model.device import choose_device
 from model.drawing.latents import draw_latents

@@ -24,13 +24,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.cost import Cost, cost
 from benchmarks.environment import environment
+from benchmarks.photos import bilinear, made_up_lightness
 from benchmarks.report import Target, add_json_option, rows, write
-from benchmarks.speed.cost import Cost, cost
-from benchmarks.speed.photos import bilinear, made_up_lightness
 from model.device import choose_device
-from model.pixels import upsampling
-from model.pixels.upsampling import upsample_to_rgb, upsample_to_rgb_tensor
+from model.pixels import bilateral
+from model.pixels.bilateral import upsample_to_rgb_tensor
+from model.pixels.upsampling import upsample_to_rgb
 
 __all__ = ["Measurement", "main", "measure"]
 
@@ -135,10 +136,10 @@ def upsample_by_torch(
 
 def _without_averages(compiled: Callable[..., Any]) -> Callable[..., Any]:
     """Leave the photo's small twin, a loop over hundreds of rows, to torch as it is: compiled, it takes minutes."""
-    plain = torch.compiler.disable(upsampling.area_average)  # type: ignore[no-untyped-call]
+    plain = torch.compiler.disable(bilateral.area_average)  # type: ignore[no-untyped-call]
 
     def upsample(*arguments: Tensor) -> Any:
-        with patch.object(upsampling, "area_average", plain):
+        with patch.object(bilateral, "area_average", plain):
             return compiled(*arguments)
 
     return upsample

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from model.errors import InputError
 from model.flow.autoregressive import SIDE
+from model.pixels.bilateral import upsample_points
 from model.pixels.color import rgb_to_lab
 from model.pixels.gamut import map_to_gamut
-from model.pixels.upsampling import upsample_points
 from model.protocol import Hint, HintMatch
 
 __all__ = ["check_hints", "given_cells", "match_hints", "mend_hints"]

@@ -13,9 +13,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from model.pixels.bilateral import TAPS
 from model.pixels.color import DELTA, KAPPA, WHITE_D65, XYZ_TO_SRGB
 from model.pixels.gamut import STEPS, TOLERANCE
-from model.pixels.upsampling import TAPS
 
 __all__ = ["average_rows", "fill_rows"]
 

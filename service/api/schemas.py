@@ -59,7 +59,7 @@ class Timings(BaseModel):
 
 
 class ColorizationDone(BaseModel):
-    """What is known about the colorings of one photo: the last event of a stream."""
+    """Facts about the colorings of one photo: the last event of a stream."""
 
     id: str = Field(examples=["colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
     created: int = Field(description="Unix time in seconds", examples=[1767225600])

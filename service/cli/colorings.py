@@ -21,7 +21,7 @@ Call = Callable[..., Awaitable[ColorizationResponse]]
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of every photo."""
+    """The request made for every photo."""
 
     call: Call
     fields: dict[str, Any]
@@ -70,7 +70,7 @@ class Maker:
 
     @property
     def entries(self) -> dict[Photo, Entry]:
-        """What is there of each photo, made now or before."""
+        """Colorings of each photo, made now or before."""
         return self._entries
 
     def sort_out(self, photos: list[Photo]) -> tuple[list[Photo], list[Trouble]]:

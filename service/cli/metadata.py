@@ -36,7 +36,7 @@ WEBP_ICC, WEBP_ALPHA, WEBP_EXIF = 0x20, 0x10, 0x08  # flags of VP8X
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a coloring keeps of its photo."""
+    """Metadata that a coloring keeps of its photo."""
 
     exif: bytes | None = None
     """beginning with `Exif\\0\\0`; upright, without what is about the pixels of the old file"""

@@ -24,7 +24,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What could not be done, and why."""
+    """A photo that could not be colored, and why."""
 
     name: str
     reason: str

@@ -1,4 +1,4 @@
-"""What the client raises: one tree, by the status and the code of the problem that the service answered.
+"""Errors of the client: one tree, by the status and the code of the problem that the service answered.
 
 TintflowError
 ├── ConnectionFailedError          no answer came: refused, reset, no such host

@@ -37,7 +37,7 @@ Batch = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of every photo."""
+    """The request made for every photo."""
 
     n: int
     seed: int
@@ -52,7 +52,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one photo."""
+    """The result for one photo."""
 
     photo: str
     files: list[str]

@@ -1,4 +1,4 @@
-"""What Ray's HTTP proxies say themselves, in the service's own words.
+"""Answers of Ray's HTTP proxies, in the service's own words.
 
 They take it in where RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=service.cluster.proxy:middlewares.
 """

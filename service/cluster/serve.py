@@ -112,7 +112,7 @@ class RemoteSteps:
 
     def __init__(self, model: DeploymentHandle[Model], settings: Settings) -> None:
         """Wait for the model."""
-        from model.pixels.scaling import Scaler  # imports torch
+        from model.colorizer import Scaler  # imports torch
 
         self._model = model
         self._info = model.info.remote().result()
@@ -120,7 +120,7 @@ class RemoteSteps:
 
     @property
     def info(self) -> ModelInfo:
-        """What is loaded there."""
+        """The model that is loaded there."""
         return self._info
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:

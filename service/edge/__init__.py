@@ -1,1 +1,1 @@
-"""What stands between the network and the application: access, headers, slow clients."""
+"""The edge of the application: access, headers, slow clients."""

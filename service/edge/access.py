@@ -1,4 +1,4 @@
-"""Who may: a bearer key for all but what OPEN_PATHS names, how many requests a key may make, and from which origins."""
+"""Access control: API keys, rate limits, CORS. OPEN_PATHS alone need no key."""
 
 import math
 import time

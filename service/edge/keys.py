@@ -24,7 +24,7 @@ class KeyFileError(ValueError):
 
 @dataclass(frozen=True)
 class Key:
-    """What is known of a key: all but the key."""
+    """Facts about a key: all but the key itself."""
 
     name: str
     digest: str

@@ -1,4 +1,4 @@
-"""What OpenAPI cannot learn from types: a body of two kinds, an answer of three, and problems."""
+"""Parts of OpenAPI that types do not tell: a body of two kinds, an answer of three, and problems."""
 
 import json
 from collections.abc import Collection

@@ -22,7 +22,7 @@ Clock = Callable[[], float]
 
 
 class Backlog:
-    """What the accepted, unanswered requests hold of each resource: never more than its limit, but for one alone.
+    """Resources that requests in flight hold. The sum stays below each limit; a lone request may exceed it.
 
     Of some resources it is less than their limit while answers come so slowly that more would come too late. A request
     that is larger than a limit by itself is accepted when nobody else holds any, or it would be told to come again for
@@ -95,7 +95,7 @@ class Backlog:
 
 
 class Place:
-    """What one request holds. A context manager: left without an error, the request was answered."""
+    """Resources that one request holds. A context manager: left without an error, the request was answered."""
 
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog

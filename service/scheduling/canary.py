@@ -1,15 +1,16 @@
 """A small inference from time to time, which tells whether the model still works."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
-from model.protocol import DrawTask
+from model.protocol import Drawn, DrawTask
 from service.errors import RetryLaterError
-from service.network import Network
 
 __all__ = ["Canary"]
 
+Draw = Callable[[DrawTask, int], Awaitable[Drawn]]
 AGAIN_SECONDS = 5.0
 """After a failure; a shorter interval stays."""
 
@@ -19,9 +20,9 @@ log = structlog.get_logger()
 class Canary:
     """Draws one sample every so often, the way that every request goes."""
 
-    def __init__(self, network: Network, interval_seconds: float, patience_seconds: float) -> None:
-        """patience_seconds: after which having no answer is a failure."""
-        self._network = network
+    def __init__(self, draw: Draw, interval_seconds: float, patience_seconds: float) -> None:
+        """draw: of the network. patience_seconds: after which having no answer is a failure."""
+        self._draw = draw
         self._interval = interval_seconds
         self._patience = patience_seconds
         self.healthy = True
@@ -40,7 +41,7 @@ class Canary:
     async def _look(self, task: DrawTask) -> None:
         try:
             async with asyncio.timeout(self._patience):
-                await self._network.draw(task, 1)
+                await self._draw(task, 1)
         except RetryLaterError:
             pass  # busy, which tells nothing of the model
         except Exception as error:  # whatever it is, it would have been a request's answer

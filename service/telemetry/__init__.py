@@ -1,1 +1,1 @@
-"""What the service tells its operators: logs, metrics, traces."""
+"""Telemetry for operators: logs, metrics, traces."""

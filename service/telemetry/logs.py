@@ -1,25 +1,12 @@
-"""Structured log lines, and a number for every request."""
+"""Structured log lines."""
 
 import logging
-import re
 import sys
-import time
-import uuid
 from typing import Literal
-from urllib.parse import quote
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.problems import INTERNAL_ERROR, internal_error
-from service.telemetry.metrics import Metrics
-from service.telemetry.tracing import QUIET_PATHS, hide_query, trace_id
-
-__all__ = ["RequestLog", "configure"]
-
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-log = structlog.get_logger()
+__all__ = ["configure"]
 
 
 def configure(log_format: Literal["console", "json"]) -> None:
@@ -55,55 +42,3 @@ def configure(log_format: Literal["console", "json"]) -> None:
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.captureWarnings(True)  # decoders warn about odd files
-
-
-class RequestLog:
-    """ASGI middleware: numbers, times, counts and logs each request, and answers errors that nobody foresaw.
-
-    A request's number comes from its X-Request-Id header if that is a sane one, and goes back in the answer's.
-    Neither bodies nor query strings are logged.
-    """
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        started = time.perf_counter()
-        status = 0
-        hide_query(scope)
-
-        async def send_numbered(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
-            await send(message)
-
-        with structlog.contextvars.bound_contextvars(request_id=request_id, **trace_id()):
-            try:
-                await self._app(scope, receive, send_numbered)
-            except Exception:  # the last resort of every request: whatever it was, the client gets an answer
-                log.exception("unexpected_error")
-                if status:  # too late for another answer; the server closes the connection
-                    raise
-                scope.setdefault("state", {})["code"] = INTERNAL_ERROR[1]
-                await internal_error()(scope, receive, send_numbered)
-            finally:
-                self._record(scope, status, time.perf_counter() - started)
-
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        method, path = scope["method"], getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.requests.labels(method, path, str(status)).inc()
-        self._metrics.request_seconds.labels(path).observe(seconds)
-        facts = {name: scope["state"][name] for name in ("code", "key") if name in scope.get("state", {})}
-        if "code" in facts:
-            self._metrics.rejected.labels(facts["code"]).inc()
-        write = log.debug if path in QUIET_PATHS else log.info
-        asked = quote(scope["path"])  # without control characters, which a terminal would obey
-        write("request", method=method, path=asked, status=status, seconds=round(seconds, 4), **facts)

@@ -101,7 +101,16 @@ def test_a_path_cannot_write_to_the_terminal(start, capsys, log_format: str) -> 
     assert not any(line.startswith("error") for line in written.splitlines())
 
 
-COMMON = {"image", "seed", "temperature", "output_format", "output_compression", "response_format"}
+COMMON = {
+    "saturation",
+    "warmth",
+    "image",
+    "seed",
+    "temperature",
+    "output_format",
+    "output_compression",
+    "response_format",
+}
 FIELDS = {
     "colorizations": (COMMON | {"n", "offset", "latent_norm", "rank", "candidates", "select", "hints"}, {"image"}),
     "variations": (
@@ -151,7 +160,7 @@ def test_examples_of_openapi_work(service, name: str) -> None:
 @pytest.mark.parametrize("name", FIELDS)
 def test_openapi_describes_answers_and_errors(service, name: str) -> None:
     answers = operation(service, name)["responses"]
-    files = {"application/zip", "image/jpeg", "image/png", "image/webp"}
+    files = {"text/event-stream", "application/zip", "image/jpeg", "image/png", "image/webp"}
     assert set(answers["200"]["content"]) == {"application/json"} | (set() if name == "likelihoods" else files)
     described = {
         (int(status), code)
@@ -206,6 +215,7 @@ def test_serve_fails_when_the_model_does_not_load(monkeypatch) -> None:
 def test_weights_are_a_file_or_a_folder_of_one(monkeypatch, tmp_path) -> None:
     loader = types.ModuleType("model.colorizer")
     loader.load_colorizer = lambda path, device: (path, device)  # type: ignore[attr-defined]
+    loader.one_thread_each = lambda: None  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "model.colorizer", loader)
     with pytest.raises(FileNotFoundError, match="got 0"):
         cli.load_colorizer(Settings(weights=tmp_path))

@@ -45,7 +45,7 @@ class TensorMetadata(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """What is loaded, and what goes in and comes out."""
+    """The loaded model, its inputs and its outputs."""
 
     name: str = Field(default=MODEL, examples=[MODEL])
     versions: list[str] = Field(examples=[[MODEL_EXAMPLE]])

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.speed.photos import made_up_lightness
+from benchmarks.photos import made_up_lightness
 from benchmarks.speed.upsampling import made_up_chroma, main
 from model.pixels.upsampling import upsample_to_rgb
 

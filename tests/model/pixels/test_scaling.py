@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from model.options import Look
+from model.pixels.bilateral import upsample_chroma
 from model.pixels.color import rgb_to_lab
 from model.pixels.scaling import WARM, Scaler, adjust
-from model.pixels.upsampling import upsample_chroma
 from model.protocol import Drawn
 
 LOOKS = [Look(saturation=0.4), Look(saturation=1.7, warmth=-0.6), Look(warmth=1.0)]

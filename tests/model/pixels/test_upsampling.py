@@ -8,8 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.errors import InputError
-from model.pixels.color import lab_to_linear, lab_to_rgb, lightness_to_grey, photo_to_lightness
-from model.pixels.upsampling import (
+from model.pixels.bilateral import (
     FLOOR,
     SHARPENING_SCALE,
     SIGMA_LIGHTNESS,
@@ -18,9 +17,10 @@ from model.pixels.upsampling import (
     area_average,
     upsample_chroma,
     upsample_points,
-    upsample_to_rgb,
     upsample_to_rgb_tensor,
 )
+from model.pixels.color import lab_to_linear, lab_to_rgb, lightness_to_grey, photo_to_lightness
+from model.pixels.upsampling import upsample_to_rgb
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
