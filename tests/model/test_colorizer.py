@@ -186,7 +186,8 @@ def test_exponents_come_from_the_checkpoint(tiny_checkpoint: Checkpoint, photo: 
         (drawn,) = CinnColorizer(checkpoint, "cpu").draw_all([task])
         colorizer = CinnColorizer(checkpoint, "cpu")
         fine = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition_of(colorizer, photo))
-        assert (float(torch.cat(fine.latents[1:], 1).abs().max()) < 1e-2) is is_cold
+        # 0 where they are cold, but for what bfloat16 rounds
+        assert (float(torch.cat(fine.latents[1:], 1).abs().max()) < 0.2) is is_cold
 
 
 def test_the_critic_chooses_among_tries_below_temperature_1(

@@ -16,6 +16,7 @@ from torch import Tensor
 from model.drawing.runtimes.graphs import condition_graph, critic_graph, details_graph, mixtures_graph, step_graph
 from model.drawing.runtimes.runtime import Condition
 from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper
+from model.errors import NonFiniteError
 from model.flow.cinn import Cinn, LogProb, Samples, gaussian_log_prob
 from model.flow.haar import join
 from model.flow.mixture import Mixture
@@ -38,6 +39,9 @@ class OpenvinoRuntime:
         self._core = ov.Core()
         if bfloat16 is None:
             bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        # a clamp, such as that of ReLU6, would make a number of a weight that is none
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in cinn.parameters()):
+            raise NonFiniteError("the network has weights that are not finite numbers")
         self._bfloat16 = bfloat16
         self._compiling = threading.Lock()
         self._models: dict[tuple[Any, ...], Any] = {}
