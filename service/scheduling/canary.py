@@ -9,7 +9,6 @@ from service.errors import RetryLaterError
 
 __all__ = ["Canary"]
 
-Draw = Callable[[DrawTask, int], Awaitable[Drawn]]
 AGAIN_SECONDS = 5.0
 """After a failure; a shorter interval stays."""
 MAX_FAILURES = 5
