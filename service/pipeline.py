@@ -24,8 +24,7 @@ from service.codecs.sandbox import Decoders, Ticket
 from service.errors import OutputSizeError
 from service.network import Network
 from service.scheduling.backlog import Place
-from service.scheduling.budget import MAX_UNREAD_BYTES
-from service.scheduling.lanes import Lane, Lanes
+from service.scheduling.lanes import MAX_UNREAD_BYTES, Lane, Lanes
 from service.scheduling.turns import Turns
 from service.settings import Settings
 from service.telemetry.metrics import Metrics

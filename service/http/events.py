@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from model.errors import ModelError
 from service.errors import ClientGoneError, ServiceError
 from service.http.problems import describe, internal_problem
-from service.scheduling.budget import MAX_UNREAD_BYTES
+from service.scheduling.lanes import MAX_UNREAD_BYTES
 
 __all__ = ["EVENTS", "Stream", "write_event"]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from model.protocol import Finished, HintMatch
 
-__all__ = ["LARGE_AT_ONCE", "LARGE_PIXELS", "File", "Lane", "Lanes"]
+__all__ = ["LARGE_AT_ONCE", "LARGE_PIXELS", "MAX_UNREAD_BYTES", "File", "Lane", "Lanes"]
 
 LARGE_PIXELS = 4_000_000
 """Of all samples of a request together: those with more never stand in the way of others."""
@@ -23,6 +23,8 @@ PATIENCE_SECONDS = 0.5
 ENCODED_AT_ONCE = 2
 """Samples of a small request that are encoded while the next is upsampled; of large ones none is: see budget."""
 
+MAX_UNREAD_BYTES = 8 * 1024 * 1024
+"""Maximum bytes of an answer that wait for the client; where there are more, no further sample is made meanwhile."""
 LARGE_AT_ONCE = 1
 """Large requests whose samples are made at once."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from service.scheduling.budget import most_memory
+from service.budget import most_memory
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from model.errors import NonFiniteError
-from service.scheduling.budget import MAX_UNREAD_BYTES
+from service.scheduling.lanes import MAX_UNREAD_BYTES
 
 PATH = "/v1/colorizations"
 SAMPLE_BYTES = 3_000_000

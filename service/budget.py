@@ -4,10 +4,8 @@ from service.codecs.sandbox_worker import BYTES_PER_PIXEL, HEADER_BYTES
 from service.scheduling.lanes import LARGE_AT_ONCE, LARGE_PIXELS
 from service.settings import Settings
 
-__all__ = ["MAX_UNREAD_BYTES", "most_memory"]
+__all__ = ["most_memory"]
 
-MAX_UNREAD_BYTES = 8 * 1024 * 1024
-"""Maximum bytes of an answer that wait for the client; where there are more, no further sample is made meanwhile."""
 REST_BYTES = 900_000_000
 """Resident at rest after 10,000 requests, decoders included (`python -m benchmarks.load.soak`)."""
 CONNECTION_BYTES = 64 * 1024  # a head, a piece of a body
