@@ -21,6 +21,13 @@ __all__ = ["Service", "free_port", "made_up_photo", "running"]
 START_SECONDS = 120.0
 STOP_SECONDS = 180.0
 POLL_SECONDS = 0.01
+SERVE = """
+import ctypes, signal
+if hasattr(ctypes.CDLL(None), "prctl"):
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: a benchmark that is killed leaves no service
+from service.cli import app
+app()
+"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ def running(environment: Mapping[str, str] | None = None) -> Iterator[Service]:
     quiet = {"TINTFLOW_LOG_FORMAT": "json", "MALLOC_ARENA_MAX": "8"} | dict(environment or {})
     started = time.monotonic()
     process = subprocess.Popen(  # noqa: S603 - this Python, this package
-        [sys.executable, "-c", "from service.cli import app; app()", "serve", "--port", str(port)],
+        [sys.executable, "-c", SERVE, "serve", "--port", str(port)],
         env=os.environ | quiet,
         stderr=subprocess.DEVNULL,
     )

@@ -14,6 +14,7 @@ from service.edge.slow_readers import Sending
 from service.engine import Engine
 from service.http import problems, site
 from service.http.compat import open_inference, openai_images
+from service.http.head import Head
 from service.http.openapi import describe_schemas
 from service.http.request_log import RequestLog
 from service.http.routes import router
@@ -54,10 +55,11 @@ def create_app(settings: Settings, load: Load, network: Network | None = None) -
         telemetry=telemetry(settings.tracing),
     )
     app.state.settings, app.state.metrics, app.state.engine = settings, metrics, engine
+    app.add_middleware(Head)
     app.add_middleware(RequestLog, metrics=metrics)
     allow_origins(app, settings)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Sending, seconds=settings.deadline_seconds)
+    app.add_middleware(Sending, seconds=2 * settings.deadline_seconds)  # once to work, once to be read
     app.include_router(router)
     app.include_router(openai_images.router)
     app.include_router(open_inference.router)

@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from functools import partial
 
+import numpy as np
 import structlog
 
 from model.errors import ModelError
 from model.protocol import ModelInfo
-from service.codecs.sandbox import Decoders
+from service.codecs.encoding import encode
+from service.codecs.sandbox import Decoders, Room
 from service.errors import DeadlineError, DrainingError, LoadFailedError, LoadingError, UnhealthyError
 from service.loading import Load, load_and_warm_up
 from service.memory import give_back_regularly
@@ -23,6 +25,7 @@ from service.scheduling.backlog import Backlog
 from service.scheduling.batching import Batcher
 from service.scheduling.canary import Canary
 from service.scheduling.lanes import Lanes
+from service.scheduling.turns import Turns
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
@@ -30,6 +33,9 @@ __all__ = ["Engine", "State"]
 
 RETRY_SECONDS = 5  # where nothing better is known
 FAILED_RETRY_SECONDS = 60
+
+CANARY_SIDE = 64  # pixels
+CANARY = encode(np.tile(np.arange(CANARY_SIDE, dtype=np.uint8)[:, None, None], (1, CANARY_SIDE, 3)), None, "png", 90)
 
 log = structlog.get_logger()
 
@@ -60,17 +66,18 @@ class Engine:
             "pixels": settings.queue_pixels,
         }
         two_batches = {"latents": 2 * settings.batch_latents}
-        self._backlog = Backlog(limits, settings.deadline_seconds, floors=two_batches)
+        self._backlog = Backlog(limits, settings.deadline_seconds, floors=two_batches, share=settings.queue_share)
+        self._turns = Turns(max(1, settings.codec_threads // 2))
         self._network = network or InProcess(
             Batcher(settings.batch_latents, settings.batch_wait_seconds, metrics.batch_size.observe)
         )
-        self._canary = Canary(self._network.draw, settings.canary_seconds, settings.deadline_seconds)
+        self._canary = Canary(self._look, settings.canary_seconds, settings.deadline_seconds)
         self._watching: asyncio.Task[None] | None = None
         self._giving_back: asyncio.Task[None] | None = None
         self._done = 0
         self._lanes = Lanes(settings.codec_threads)
         self._decoding = ThreadPoolExecutor(settings.codec_threads, thread_name_prefix="decoding")  # they only wait
-        self._decoders = Decoders(settings.decode_seconds)
+        self._decoders = Decoders(settings.decode_seconds, Room(settings.max_pixels))
         metrics.watch(
             accepted=lambda: self._backlog.held("requests"),
             ready=lambda: self.state is State.READY,
@@ -94,7 +101,7 @@ class Engine:
         started = time.perf_counter()
         try:
             self._decoders.start()
-            steps, canary = await self._network.start(partial(load_and_warm_up, load, self._settings))
+            steps, _ = await self._network.start(partial(load_and_warm_up, load, self._settings))
         except (ModelError, OSError) as error:  # its text says it all: missing or damaged weights, no such device
             log.error("load_failed", reason=str(error))
             self._state = State.FAILED
@@ -104,12 +111,19 @@ class Engine:
             self._state = State.FAILED
             return
         self._tools = Tools(
-            self._settings, self._metrics, steps, self._network, self._lanes, self._decoders, self._decoding
+            self._settings,
+            self._metrics,
+            steps,
+            self._network,
+            self._lanes,
+            self._decoders,
+            self._decoding,
+            self._turns,
         )
         self._metrics.model_loaded(steps)
         if self._state is State.LOADING:
             self._state = State.READY
-        self._watching = asyncio.create_task(self._canary.watch(canary))
+        self._watching = asyncio.create_task(self._canary.watch())
         self._giving_back = asyncio.create_task(
             give_back_regularly(lambda: self._done, lambda: self._backlog.held("requests") > 0)
         )
@@ -138,10 +152,22 @@ class Engine:
         if self.state is State.UNHEALTHY:
             raise UnhealthyError("the model does not work; the log says why", math.ceil(self._canary.retry_seconds))
 
+    def check_alive(self) -> None:
+        """Raise UnhealthyError once so many canaries failed that a restart is the only hope."""
+        if self._state is State.READY and self._canary.broken:
+            raise UnhealthyError("the model does not work any more", FAILED_RETRY_SECONDS)
+
+    async def _look(self) -> None:
+        """Send a photo the whole way: through a decoder, the network, and a lane."""
+        unlimited = Backlog({}, self._settings.deadline_seconds)
+        with unlimited.enter() as place:
+            await Pipeline(self._loaded(), place, asyncio.timeout(None)).check(CANARY)
+
     @asynccontextmanager
-    async def accept(self) -> AsyncIterator[Pipeline]:
+    async def accept(self, owner: str = "") -> AsyncIterator[Pipeline]:
         """Hold a place among the accepted requests, and the deadline, around all of a request's work.
 
+        owner: whose request it is, a key or an address: each has a share of every limit.
         This is the only way in; the pipeline that it yields does the work.
 
         Raises what `check_ready` raises, QueueFullError, or DeadlineError.
@@ -150,10 +176,10 @@ class Engine:
         tools = self._loaded()
         deadline = asyncio.timeout(self._settings.deadline_seconds)
         try:
-            with self._backlog.enter() as place:
+            with self._backlog.enter(owner) as place:
                 place.claim(requests=1)
                 async with deadline:
-                    yield Pipeline(tools, place)
+                    yield Pipeline(tools, place, deadline)
         except TimeoutError as error:
             if not deadline.expired():
                 raise

@@ -10,6 +10,7 @@ __all__ = [
     "DecodingLimitError",
     "DrainingError",
     "FieldProblem",
+    "ForeignOriginError",
     "ImageTypeError",
     "InvalidKeyError",
     "LoadFailedError",
@@ -54,6 +55,10 @@ class InvalidKeyError(UnauthorizedError):
 
 class BodyTypeError(ServiceError):
     """The body is neither multipart/form-data nor application/json."""
+
+
+class ForeignOriginError(ServiceError):
+    """A page of another origin asked, and the settings do not name that origin."""
 
 
 class NotAcceptableError(ServiceError):

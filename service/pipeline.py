@@ -14,17 +14,18 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from model.protocol import DrawTask, HintMatch, Options, SmallPhoto, Steps, VariationOptions
+from model.protocol import DrawTask, HintMatch, Options, SampleOptions, SmallPhoto, Steps, VariationOptions
 from service.api.endpoints import ColorEndpoint, Endpoint
 from service.api.formats import FORMATS, OutputFormat
 from service.api.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
 from service.codecs.decoding import DecodedPhoto
 from service.codecs.encoding import check_output_size, encode
-from service.codecs.sandbox import Decoders
+from service.codecs.sandbox import Decoders, Ticket
 from service.errors import OutputSizeError
 from service.network import Network
 from service.scheduling.backlog import Place
-from service.scheduling.lanes import Lane, Lanes
+from service.scheduling.lanes import MAX_UNREAD_BYTES, Lane, Lanes
+from service.scheduling.turns import Turns
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import record_stages
@@ -32,6 +33,11 @@ from service.telemetry.tracing import record_stages
 __all__ = ["Colorization", "Pipeline", "Sample", "Tools"]
 
 T = TypeVar("T")
+
+BYTES_PER_PIXEL = 3  # of a PNG, at most about
+CHECK_QUALITY = 90
+HINT_COST = 7
+"""What a sample that follows hints costs, in samples that follow none: it is moved until it follows them."""
 
 log = structlog.get_logger()
 
@@ -63,8 +69,12 @@ class Colorization:
     width: int
     height: int
     output_format: OutputFormat
+    indices: tuple[int, ...]
+    bits_per_dim: tuple[float, ...]
+    latent_norms: tuple[float, ...]
+    has_hints: bool
     samples: AsyncGenerator[Sample]
-    """each as soon as it is encoded; threads are held until the last: do not wait for a client between two"""
+    """each as soon as it is encoded"""
     timings: dict[str, float]
     """seconds: `decode`, `queue` (spent waiting for the network), `condition`, `sample`; with the last sample come
     `upsample` and `encode`"""
@@ -82,14 +92,21 @@ class Tools:
     decoders: Decoders
     decoding: Executor
     """threads that wait for the decoders"""
+    turns: Turns
+    """how many decoders one client may hold"""
 
 
 class Pipeline:
     """The steps of one accepted request. `Engine.accept` makes it, and holds its place and its deadline."""
 
-    def __init__(self, tools: Tools, place: Place) -> None:
+    def __init__(self, tools: Tools, place: Place, deadline: asyncio.Timeout) -> None:
         self._tools = tools
+        self._deadline = deadline
         self.place = place
+
+    def begin_answer(self) -> None:
+        """Count the deadline anew: the answer has as long to be read as it had to be made."""
+        self._deadline.reschedule(asyncio.get_running_loop().time() + self._tools.settings.deadline_seconds)
 
     async def colorize(
         self,
@@ -105,10 +122,10 @@ class Pipeline:
         Raises what `decode` raises, OutputSizeError, QueueFullError and ModelError.
         """
         timer = _Timer()
-        self.place.claim(latents=options.latents)
         with self._tools.network.coming():
             photo, reference = await self._decode(uploads)
             timer.stop("decode")
+            self.place.claim(latents=_cost(options))  # not before: a file that does not decode draws nothing
             lane = self._lane(self._claim_pixels(photo, options.samples, output_format))
             small = await self._shrink(lane, photo)
             wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)
@@ -137,6 +154,10 @@ class Pipeline:
             width=photo.width,
             height=photo.height,
             output_format=output_format,
+            indices=drawn.indices,
+            bits_per_dim=drawn.bits_per_dim,
+            latent_norms=drawn.latent_norms,
+            has_hints=bool(drawn.hints),
             samples=samples(),
             timings=timer.seconds,
         )
@@ -144,12 +165,11 @@ class Pipeline:
     async def score(self, endpoint: Endpoint[Any], uploads: Mapping[str, bytes]) -> LikelihoodResponse:
         """Say how plausible a photo's own colors are. Raises what `decode` raises, QueueFullError and ModelError."""
         timer = _Timer()
-        self.place.claim(latents=1)
         with self._tools.network.coming():
             photo, _ = await self._decode(uploads)
             timer.stop("decode")
             pixels = photo.width * photo.height
-            self.place.claim(pixels=pixels)
+            self.place.claim(latents=1, pixels=pixels)
             small = await self._shrink(self._lane(pixels), photo, with_chroma=True)
         found = await self._tools.network.score(small)
         timer.stop("queue", but=found.timings)
@@ -165,19 +185,42 @@ class Pipeline:
             timings=LikelihoodTimings(**timer.seconds),
         )
 
+    async def check(self, upload: bytes) -> None:
+        """Go the way of a coloring, and leave nothing of it. Raises whatever goes wrong."""
+        photo, _ = await self._decode({"image": upload})
+        lane = self._lane(photo.width * photo.height)
+        options = SampleOptions(n=1, seed=0)
+        drawn = await self._tools.network.draw(DrawTask(await self._shrink(lane, photo), options), options.latents)
+        to_file = partial(_encode, photo, "jpeg", CHECK_QUALITY)
+        finished = self._tools.steps.finish(photo.pixels, drawn, options)
+        async with aclosing(lane.finish(finished, to_file, {})) as files:
+            async for _ in files:
+                pass
+
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
         """Run work of pure bytes and pixels beside the event loop."""
         return await self._tools.lanes.small.run(work, *arguments)
 
     async def _decode(self, uploads: Mapping[str, bytes]) -> tuple[DecodedPhoto, DecodedPhoto | None]:
         """Decode the photo, and the reference if there is one, side by side."""
-        limit, loop, tools = self._tools.settings.max_pixels, asyncio.get_running_loop(), self._tools
-        work = (
-            loop.run_in_executor(tools.decoding, tools.decoders.decode, upload, limit, name)
-            for name, upload in uploads.items()
-        )
-        photos = dict(zip(uploads, await asyncio.gather(*work), strict=True))
+        work = [asyncio.ensure_future(self._decode_one(name, upload)) for name, upload in uploads.items()]
+        try:
+            photos = dict(zip(uploads, await asyncio.gather(*work), strict=True))
+        finally:
+            for each in work:
+                each.cancel()
         return photos["image"], photos.get("reference")
+
+    async def _decode_one(self, name: str, upload: bytes) -> DecodedPhoto:
+        """Decode a file; cancelled, kill its decoder. One client's files never hold all decoders."""
+        tools, ticket = self._tools, Ticket()
+        async with tools.turns.turn(self.place.owner):
+            loop, limit = asyncio.get_running_loop(), tools.settings.max_pixels
+            try:
+                return await loop.run_in_executor(tools.decoding, tools.decoders.decode, upload, limit, name, ticket)
+            except asyncio.CancelledError:
+                ticket.cancel()
+                raise
 
     def _claim_pixels(self, photo: DecodedPhoto, samples: int, output_format: OutputFormat) -> int:
         """Return how many pixels all samples have, and claim them. Raises OutputSizeError and QueueFullError."""
@@ -185,7 +228,7 @@ class Pipeline:
         pixels, limit = samples * photo.width * photo.height, self._tools.settings.max_output_pixels
         if pixels > limit:
             raise OutputSizeError(f"n: {samples} × {photo.width}×{photo.height} pixels are more than {limit}")
-        self.place.claim(pixels=pixels)
+        self.place.claim(pixels=pixels, bytes=min(MAX_UNREAD_BYTES, BYTES_PER_PIXEL * pixels))
         return pixels
 
     def _lane(self, pixels: int) -> Lane:
@@ -223,6 +266,11 @@ class _Timer:
 
 def _encode(photo: DecodedPhoto, output_format: OutputFormat, quality: int, image: NDArray[np.uint8]) -> bytes:
     return encode(image, photo.alpha, output_format, quality)
+
+
+def _cost(options: Options) -> int:
+    """Return what drawing costs, in latents that are drawn without hints."""
+    return options.latents + (options.samples * (HINT_COST - 1) if getattr(options, "hints", ()) else 0)
 
 
 def _new_id(endpoint: Endpoint[Any]) -> str:

@@ -1,5 +1,8 @@
 """Settings of the service, from environment variables that start with TINTFLOW_."""
 
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,13 +11,31 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.edge.keys import parse_limits
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "refuse_unknown"]
+
+
+PREFIX = "TINTFLOW_"
+NOT_SETTINGS = {"TINTFLOW_URL", "TINTFLOW_API_KEY", "TINTFLOW_IMAGE"}
+"""for the command line and the tests"""
+OF_KUBERNETES = re.compile(r"TINTFLOW_(SERVICE|PORT)(_.*)?")
+"""what Kubernetes tells every pod of a service named tintflow"""
+
+
+def refuse_unknown(environment: Iterable[str]) -> None:
+    """Raise ValueError for a variable that looks like a setting and is none: a typo must not open the service."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(environment):
+        if name.upper().startswith(PREFIX) and name.upper() not in known | NOT_SETTINGS:
+            if OF_KUBERNETES.fullmatch(name):
+                continue
+            nearest = get_close_matches(name.upper(), known, 1, 0)
+            raise ValueError(f"{name}: no such setting; the nearest is {nearest[0]}")
 
 
 class Settings(BaseSettings):
     """Settings of one process; `TINTFLOW_MAX_BYTES=1000000` sets `max_bytes`."""
 
-    model_config = SettingsConfigDict(env_prefix="TINTFLOW_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """where the model runs; auto = the GPU if there is one"""
@@ -28,12 +49,14 @@ class Settings(BaseSettings):
     """n × width × height of one request"""
     queue_length: int = Field(default=256, gt=0)
     """requests accepted and unanswered, those that are still uploaded included; one more gets 429"""
-    queue_bytes: int = Field(default=1_000_000_000, gt=0)
-    """of their uploads; more gets 429"""
+    queue_bytes: int = Field(default=300_000_000, gt=0)
+    """of their uploads, and of their answers what is not read yet; more gets 429"""
     queue_latents: int = Field(default=256, gt=0)
     """that they ask for, n or candidates each; more gets 429, and so does what would take over half of the deadline"""
-    queue_pixels: int = Field(default=400_000_000, gt=0)
+    queue_pixels: int = Field(default=150_000_000, gt=0)
     """n × width × height of all of them; more gets 429"""
+    queue_share: float = Field(default=0.5, gt=0, le=1)
+    """Maximum share of each of these that one API key, or without keys one address, may hold; more gets 429"""
     batch_latents: int = Field(default=16, gt=0)
     """of requests that share one pass through the network"""
     batch_wait_seconds: float = Field(default=0.01, ge=0)
@@ -42,6 +65,10 @@ class Settings(BaseSettings):
     """from one look at whether the model still works to the next"""
     deadline_seconds: float = Field(default=120.0, gt=0)
     """from a request's acceptance to its answer, upload and waiting included, else 504; and then for it to be read"""
+    max_connections: int = Field(default=1000, gt=0)
+    """Maximum open connections; beyond it an idle one is closed, or else the new one gets 503"""
+    keep_alive_seconds: int = Field(default=75, gt=0)
+    """for which an idle connection stays open: longer than the minute after which most proxies let go"""
     codec_threads: int = Field(default=4, gt=0)
     """threads that encode, and as many processes that decode"""
     decode_seconds: float = Field(default=20.0, gt=0)

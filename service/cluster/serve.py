@@ -6,6 +6,7 @@ replicas, and of what, a Serve configuration says, as in deploy/ray.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from service.errors import QueueFullError, ReplicaLostError
 from service.loading import Loaded, load_and_warm_up, load_colorizer
 from service.network import InProcess
 from service.scheduling.batching import Batcher
-from service.settings import Settings
+from service.settings import Settings, refuse_unknown
 from service.telemetry import logs
 from service.telemetry.metrics import BATCH_SIZES
 
@@ -54,6 +55,7 @@ class Model:
     """The network, for requests of every ingress replica: those that wait together share passes."""
 
     def __init__(self) -> None:
+        refuse_unknown(os.environ)
         settings = Settings()
         logs.configure(settings.log_format)
         sizes = Histogram("tintflow_batch_size", "Latents in one batch of the model", boundaries=list(BATCH_SIZES))
@@ -94,6 +96,7 @@ class Ingress:
         self._app: FastAPI | None = None
 
     def __serve_build_asgi_app__(self) -> FastAPI:
+        refuse_unknown(os.environ)
         settings = Settings()
         logs.configure(settings.log_format)
         self._app = create_app(settings, partial(RemoteSteps, self._model), Replicas(self._model))

@@ -26,6 +26,10 @@ __all__ = ["FORMATS", "DecodedPhoto", "decode"]
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF")
 """Pillow's names of what the service reads"""
 PREFIX_BYTES = 16  # what Pillow's own identification looks at
+MAX_SCANS = 100
+"""Maximum scans of a JPEG: real ones have some ten, and each costs as much as the whole picture."""
+START_OF_SCAN = b"\xff\xda"
+PNG_BITS = 24  # where a PNG says how many bits a sample has
 ROWS_AT_ONCE = 64
 MAX_8 = 255
 MAX_16 = 65_535
@@ -82,6 +86,9 @@ def decode(
     if not formats:
         raise ImageTypeError(f"{field}: not a file of a type that is read here: {', '.join(FORMATS)}")
 
+    if formats == ["JPEG"] and data.count(START_OF_SCAN) > MAX_SCANS:
+        raise DecodingLimitError(f"{field}: the JPEG has more than {MAX_SCANS} scans")
+
     def announce(size: tuple[int, int]) -> None:
         _check_size(size, max_pixels, field)
         if allow is not None:
@@ -92,6 +99,8 @@ def decode(
             announce(size)
         with Image.open(BytesIO(data), formats=formats) as image:
             announce(image.size)
+            if image.format == "PNG":
+                _stretch_key(image, data[PNG_BITS])
             image.load()
             _check_size(image.size, max_pixels, field)  # HEIF may know better after decoding
             return _to_photo(_upright(image))
@@ -174,9 +183,18 @@ def _alpha(band: Image.Image) -> NDArray[np.uint8] | None:
 def _keyed_alpha(grey: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
     """Return the alpha of a grey PNG that names one level as transparent."""
     key = image.info.get("transparency")
-    if not isinstance(key, int) or not (grey == key).any():
+    if not isinstance(key, int):
+        return None
+    if not (grey == key).any():
         return None
     return np.where(grey == key, np.uint8(0), np.uint8(MAX_8))
+
+
+def _stretch_key(image: Image.Image, bits: int) -> None:
+    """Bring the transparent level of a grey PNG of few bits to the 8 bits to which Pillow brings its pixels."""
+    key, top = image.info.get("transparency"), 2**bits - 1
+    if isinstance(key, int) and image.mode in ("1", "L") and bits < 8:
+        image.info["transparency"] = (key & top) * (MAX_8 // top)
 
 
 def _grey_16(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:

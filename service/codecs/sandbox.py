@@ -5,7 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
-from threading import Lock
+from contextlib import suppress
+from threading import Condition, Lock
 
 import structlog
 
@@ -14,7 +15,7 @@ from service.codecs.decoding import DecodedPhoto
 from service.codecs.sandbox_channel import receive, send
 from service.errors import DecoderLostError, DecodingLimitError, ServiceError, UndecodableImageError
 
-__all__ = ["Decoders"]
+__all__ = ["Decoders", "Room", "Ticket"]
 
 REFUSALS: tuple[type[ServiceError], ...] = (
     errors.DecodingLimitError,
@@ -34,9 +35,10 @@ log = structlog.get_logger()
 class Decoders:
     """As many decoding processes as are at work at once; they stay for the next files. Thread-safe."""
 
-    def __init__(self, seconds: float) -> None:
-        """seconds: for one file, from its arrival at a decoder to its pixels."""
+    def __init__(self, seconds: float, room: "Room | None" = None) -> None:
+        """seconds: for one file, from its arrival at a decoder to its pixels. room: for pixels; None: no limit."""
         self._seconds = seconds
+        self._room = room or Room(sys.maxsize)
         self._idle: list[_Decoder] = []
         self._all: set[_Decoder] = set()
         self._lock = Lock()
@@ -48,25 +50,30 @@ class Decoders:
         with self._lock:
             self._idle.append(decoder)
 
-    def decode(self, data: bytes, max_pixels: int, field: str = "image") -> DecodedPhoto:
+    def decode(
+        self, data: bytes, max_pixels: int, field: str = "image", ticket: "Ticket | None" = None
+    ) -> DecodedPhoto:
         """Do what `service.codecs.decoding.decode` does, within limits of time and memory.
 
-        Raises what it raises, and DecodingLimitError or DecoderLostError.
+        ticket: lets another thread end this. Raises what `decode` raises, and DecodingLimitError or DecoderLostError.
         """
         decoder = self._take()
         try:
-            photo = decoder.decode(data, max_pixels, field, self._seconds)
-        except (EOFError, OSError) as error:  # TimeoutError is an OSError
-            ending = decoder.end()
-            log.warning("decoder_lost", ending=ending, timeout=isinstance(error, TimeoutError), bytes=len(data))
-            self._forget(decoder)
-            if not self._closed:
-                self.start()
-            raise self._explain(error, ending, field) from error
+            if ticket is not None:
+                ticket.hold(decoder)
+            photo = decoder.decode(data, max_pixels, field, self._seconds, self._room)
         except ServiceError:
-            self._put_back(decoder)
+            self._put_back(decoder, ticket)
             raise
-        self._put_back(decoder)
+        except Exception as error:  # whatever it is, nobody knows what this decoder does now
+            ending = self._end(decoder)
+            if ticket is None or not ticket.cancelled:
+                log.warning("decoder_lost", ending=ending, reason=type(error).__name__, bytes=len(data))
+            raise self._explain(error, ending, field) from error
+        except BaseException:
+            self._end(decoder)
+            raise
+        self._put_back(decoder, ticket)
         return photo
 
     def close(self) -> None:
@@ -103,16 +110,81 @@ class Decoders:
         with self._lock:
             self._all.discard(decoder)
 
-    def _put_back(self, decoder: "_Decoder") -> None:
+    def _put_back(self, decoder: "_Decoder", ticket: "Ticket | None") -> None:
+        if ticket is not None:
+            ticket.let_go()
         with self._lock:
             self._idle.append(decoder)
+
+    def _end(self, decoder: "_Decoder") -> int:
+        """End a decoder, and have another ready for the next file."""
+        ending = decoder.end()
+        self._forget(decoder)
+        if not self._closed:
+            with suppress(DecoderLostError):  # then the next file starts one, or is told why not
+                self.start()
+        return ending
 
     def _explain(self, error: Exception, ending: int, field: str) -> ServiceError:
         if isinstance(error, TimeoutError):
             return DecodingLimitError(f"{field}: takes more than {self._seconds:g} seconds to decode")
+        if -ending == signal.SIGXCPU:
+            return DecodingLimitError(f"{field}: takes too long to decode for its size")
         if -ending in CRASHES:
             return UndecodableImageError(f"{field}: the file makes its decoder crash")
         return DecoderLostError(f"{field}: the process that decoded it was ended from outside", RETRY_SECONDS)
+
+
+class Room:
+    """How many pixels may be decoded at once, by all decoders together. Thread-safe."""
+
+    def __init__(self, pixels: int) -> None:
+        self._pixels = pixels
+        self._held = 0
+        self._change = Condition()
+
+    def take(self, pixels: int, own: int = 0) -> None:
+        """Wait until there is room, first come, first served but for what fits beside.
+
+        own: what the same file holds already. Alone, a file may take more than there is.
+        """
+        with self._change:
+            self._change.wait_for(lambda: self._held <= own or self._held + pixels <= self._pixels)
+            self._held += pixels
+
+    def give_back(self, pixels: int) -> None:
+        """Make room again."""
+        with self._change:
+            self._held -= pixels
+            self._change.notify_all()
+
+
+class Ticket:
+    """Lets one thread end the decoding that another waits for. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._decoder: _Decoder | None = None
+        self._lock = Lock()
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Kill the decoder that is at work, if one is; one that would be is not."""
+        with self._lock:
+            self.cancelled = True
+            if self._decoder is not None:
+                self._decoder.kill()
+
+    def hold(self, decoder: "_Decoder") -> None:
+        """Say who is at work. Raises EOFError if nobody waits for it any more."""
+        with self._lock:
+            if self.cancelled:
+                raise EOFError("nobody waits for it")
+            self._decoder = decoder
+
+    def let_go(self) -> None:
+        """Say that the work is done."""
+        with self._lock:
+            self._decoder = None
 
 
 class _Decoder:
@@ -120,33 +192,51 @@ class _Decoder:
 
     def __init__(self) -> None:
         self._channel, theirs = socket.socketpair()
+        life, self._life = os.pipe()  # its end is the end of this process, however that came
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this Python, this package
-                [sys.executable, "-m", "service.codecs.sandbox_worker", str(theirs.fileno())],
+                [sys.executable, "-m", "service.codecs.sandbox_worker", str(theirs.fileno()), str(life)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), life],
                 start_new_session=True,  # Ctrl-C ends the service, which first finishes what it has accepted
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"} | ONE_THREAD,
             )
+        os.close(life)
 
     @property
     def lives(self) -> bool:
         return self._process.poll() is None
 
-    def decode(self, data: bytes, max_pixels: int, field: str, seconds: float) -> DecodedPhoto:
+    def decode(self, data: bytes, max_pixels: int, field: str, seconds: float, room: "Room") -> DecodedPhoto:
         """Raises TimeoutError, EOFError or OSError if no answer comes: then this decoder must be ended."""
         self._channel.settimeout(seconds)
-        send(self._channel, {"max_pixels": max_pixels, "field": field}, [data])
+        send(self._channel, {"max_pixels": max_pixels, "field": field, "seconds": seconds}, [data])
         note, contents = receive(self._channel)
+        held = 0
+        try:
+            while "pixels" in note:
+                room.take(note["pixels"], held)
+                held += note["pixels"]
+                send(self._channel, {})
+                note, contents = receive(self._channel)
+        finally:
+            room.give_back(held)
         if "error" in note:
             refusals = {kind.__name__: kind for kind in REFUSALS}
             raise refusals[note["error"]](note["detail"])
         return DecodedPhoto.unpacked(note, contents)
+
+    def kill(self) -> None:
+        """Kill the process; who waits for its answer finds that it ended."""
+        self._process.kill()
 
     def end(self) -> int:
         """Kill the process, if it lives. Returns its exit status; below 0, the signal that ended it."""
         self._process.kill()
         ending = self._process.wait()
         self._channel.close()
+        if self._life >= 0:
+            os.close(self._life)
+            self._life = -1
         return ending

@@ -1,5 +1,6 @@
 """A channel between two processes of one machine: a short note in JSON, and bytes that are shared, not sent."""
 
+import errno
 import json
 import mmap
 import os
@@ -27,6 +28,8 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any], memoryview]:
     note, files, _, _ = socket.recv_fds(channel, MAX_NOTE_BYTES, 1)
     if not note:
         raise EOFError("the other end is closed")
+    if not files:  # this process has as many open as it may
+        raise OSError(errno.EMFILE, "no file came with the note")
     try:
         size = os.fstat(files[0]).st_size
         contents = memoryview(mmap.mmap(files[0], size) if size else b"")

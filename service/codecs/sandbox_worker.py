@@ -1,10 +1,14 @@
-"""The decoding process: `python -m service.codecs.sandbox_worker FD` reads file after file from an open socket.
+"""The decoding process: `python -m service.codecs.sandbox_worker FD LIFE` reads file after file from an open socket.
 
-It is killed, not asked, when a file takes too long; here it limits its own memory, anew for each file.
+It is killed, not asked, when a file takes too long; here it limits its own memory and processor time, anew for each
+file. It ends with the service, however that ends: then nobody holds the other end of the pipe LIFE any more.
 """
 
+import fcntl
+import math
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -23,15 +27,20 @@ __all__ = ["main"]
 
 HEADER_BYTES = 64 * 2**20
 """what a decoder may take, beside the upload, before and beside its pixels"""
-BYTES_PER_PIXEL = 32
+BYTES_PER_PIXEL = 20
 """what a decoder may take for each pixel that the header announces; at 12 megapixels none was seen to need over 14"""
 DECODER_THREADS = 2
 STATM = Path("/proc/self/statm")  # Linux; elsewhere memory is not limited
 
 
-def main(file: int) -> None:
+FIRST_SECONDS = 2.0
+"""Processor time that every file has; the rest of what one may take grows with its pixels."""
+
+
+def main(file: int, life: int) -> None:
     """Serve until the other end of the socket is closed."""
     _be_expendable()
+    _end_with(life)
     channel = socket.socket(fileno=file)
     while True:
         try:
@@ -39,7 +48,7 @@ def main(file: int) -> None:
         except EOFError:
             return
         try:
-            photo = _decode(bytes(upload), **order)
+            photo = _decode(channel, bytes(upload), **order)
         except ServiceError as error:
             _unlimit_memory()
             send(channel, {"error": type(error).__name__, "detail": str(error)})
@@ -51,13 +60,34 @@ def main(file: int) -> None:
         give_back()
 
 
-def _decode(upload: bytes, max_pixels: int, field: str) -> DecodedPhoto:
+def _decode(channel: socket.socket, upload: bytes, max_pixels: int, field: str, seconds: float) -> DecodedPhoto:
+    """Announce the pixels, wait for room for them, and decode.
+
+    seconds: for a photo of max_pixels; smaller ones have less.
+    """
     _limit_memory(HEADER_BYTES + 2 * len(upload))
+    first = min(FIRST_SECONDS, seconds)
+    _limit_time(first)
+
+    announced = 0
 
     def allow(pixels: int) -> None:
+        nonlocal announced
+        if pixels > announced:
+            send(channel, {"pixels": pixels - announced})
+            receive(channel)  # there is room
+            announced = pixels
         _limit_memory(HEADER_BYTES + 2 * len(upload) + BYTES_PER_PIXEL * pixels)
+        _limit_time(first + (seconds - first) * pixels / max_pixels)
 
     return decode(upload, max_pixels, field, allow)
+
+
+def _limit_time(more: float) -> None:
+    """Let this process compute for so many seconds more; then SIGXCPU ends it."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(usage.ru_utime + usage.ru_stime + more), most))
 
 
 def _limit_memory(more: int) -> None:
@@ -85,5 +115,14 @@ def _be_expendable() -> None:
     os.dup2(silence, sys.stderr.fileno())  # decoders print, and warn of, what files make them
 
 
+def _end_with(life: int) -> None:
+    """Let SIGIO end this process as soon as the other end of a pipe is closed: even amid a decoder's own code."""
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([life], [], [], 0)[0]:  # it was closed before
+        sys.exit()
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -2,6 +2,7 @@
 
 import math
 import time
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI, Request
@@ -12,7 +13,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from service.edge.keys import Key, KeyFileError, KeyRing, parse_limits
-from service.errors import InvalidKeyError, MissingKeyError, RateLimitedError
+from service.errors import ForeignOriginError, InvalidKeyError, MissingKeyError, RateLimitedError
 from service.settings import Settings
 
 __all__ = ["METRICS_PATH", "OPEN_PATHS", "Access", "allow_origins"]
@@ -36,6 +37,8 @@ METRICS_PATH = "/metrics"
 """asks for a key if the settings say so"""
 
 BEARER = HTTPBearer(auto_error=False)
+CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
+OWN_SITES = {"same-origin", "none"}
 ONE_DAY = 86_400  # seconds
 CLOCK_STEP_SECONDS = 1.0
 """A clock that was set by more than this is not the one that counted."""
@@ -57,6 +60,7 @@ class Access:
         self._counts = MemoryStorage()
         self._limiter = MovingWindowRateLimiter(self._counts)
         self._clock_offset = _clock_offset()
+        self._origins = frozenset(settings.cors_origins)
 
     @property
     def open_paths(self) -> frozenset[str] | None:
@@ -64,7 +68,11 @@ class Access:
         return self._open_paths if self._ring else None
 
     async def check(self, request: Request) -> None:
-        """Let a request pass, before its body is read, or raise MissingKeyError, InvalidKeyError, RateLimitedError."""
+        """Let a request pass, before its body is read, or raise what it lacks.
+
+        Raises ForeignOriginError, MissingKeyError, InvalidKeyError, RateLimitedError.
+        """
+        self._check_origin(request)
         if self._ring is None or request.scope["route"].path in self._open_paths:
             return
         self._reload(self._ring)
@@ -77,12 +85,22 @@ class Access:
         request.state.key = key.name  # for the log
         self._count(key)
 
+    def _check_origin(self, request: Request) -> None:
+        """Refuse what a page of another origin makes a browser send: work whose answer it could not read."""
+        origin = request.headers.get("origin")
+        if origin is None or request.method not in CHANGING or not self._origins.isdisjoint((origin, "*")):
+            return
+        site = request.headers.get("sec-fetch-site")  # what a browser says itself; no proxy changes it
+        own = site in OWN_SITES if site else urlsplit(origin).netloc == request.headers.get("host")
+        if not own:
+            raise ForeignOriginError("Origin: pages of other origins need TINTFLOW_CORS_ORIGINS")
+
     def _reload(self, ring: KeyRing) -> None:
         try:
             if ring.reload():
                 log.info("api_keys_reloaded")
-        except KeyFileError as error:  # those known so far go on
-            log.error("api_keys_not_reloaded", reason=str(error))
+        except KeyFileError as error:
+            log.error("api_keys_revoked", reason=str(error))
 
     def _count(self, key: Key) -> None:
         self._mind_the_clock()

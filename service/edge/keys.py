@@ -43,18 +43,31 @@ class KeyRing:
     def __init__(self, path: Path) -> None:
         """Read the file. Raises KeyFileError."""
         self._path = path
-        self._state: tuple[int, ...] = ()
+        self._state: tuple[int, ...] | None = None
         self._keys: tuple[Key, ...] = ()
         self.reload()
 
     def reload(self) -> bool:
-        """Read the file again if it has changed, and say whether it had. Raises KeyFileError; then nothing changes."""
+        """Read the file again if it has changed, and say whether it had.
+
+        Raises KeyFileError, once a change, if it is missing or malformed: then no key is good until it is mended.
+        """
+        missing: OSError | None = None
         try:
             status = self._path.stat()
-            state = status.st_mtime_ns, status.st_ino, status.st_size  # a clock's tick may see several changes
-            if state == self._state:
-                return False
-            self._state = state  # a malformed file is complained about once
+            state: tuple[int, ...] = (
+                status.st_mtime_ns,
+                status.st_ino,
+                status.st_size,
+            )  # a clock's tick may see several changes
+        except OSError as error:
+            state, missing = (), error
+        if state == self._state:
+            return False
+        self._state, self._keys = state, ()  # whoever was taken out must not stay because of a mistake beside it
+        try:
+            if missing is not None:
+                raise missing
             text = self._path.read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise KeyFileError(f"{self._path}: cannot be read: {error}") from error

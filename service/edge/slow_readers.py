@@ -1,15 +1,101 @@
-"""Answers leave as fast as their clients read them, and wait for no client for ever."""
+"""Answers leave as fast as their clients read them; a client that stops reading is cut off."""
 
 import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Sending"]
+__all__ = ["Sending", "Watched"]
 
 PIECE_BYTES = 256 * 1024
+KERNEL_BYTES = 256 * 1024
+"""Size of the socket's own send buffer (Linux doubles it); left alone, it grows to megabytes a connection."""
+SEND_SECONDS = 20.0
+"""Longest time in which a client takes not a byte of what waits for it."""
+AT_ONCE = struct.pack("ii", 1, 0)  # struct linger
+LOOKS = 4
+"""Number of looks at a connection in SEND_SECONDS."""
 
 log = structlog.get_logger()
+
+
+class Watched(asyncio.Transport):
+    """A transport that aborts where its client reads nothing for SEND_SECONDS, or where an answer is broken off.
+
+    A plain `close` waits until all that was written is read: for ever, where nobody reads.
+    """
+
+    def __init__(self, transport: asyncio.Transport, is_answering: Callable[[], bool]) -> None:
+        """is_answering: whether an answer is begun and not complete."""
+        super().__init__()
+        self._transport = transport
+        self._is_answering = is_answering
+        self._loop = asyncio.get_running_loop()
+        self._written = 0
+        self._read = 0
+        """by the client, when it last read more"""
+        self._since = self._loop.time()
+        self._timer = self._loop.call_later(SEND_SECONDS / LOOKS, self._look)
+        self._socket = transport.get_extra_info("socket")
+        if self._socket is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Count, and write."""
+        self._written += len(data)
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Close once all is read; break off an answer that is not complete."""
+        if self._is_answering():
+            self.abort()
+        else:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Drop what is not sent, in the kernel too, and let the client know by a reset."""
+        if self._socket is not None and not self._transport.is_closing():
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        self._transport.abort()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        waiting, now = self._transport.get_write_buffer_size(), self._loop.time()
+        read = self._written - waiting
+        if not waiting or read > self._read:
+            self._read, self._since = read, now
+        elif now - self._since >= SEND_SECONDS:
+            log.warning("client_does_not_read", bytes=waiting)
+            self.abort()
+            return
+        self._timer = self._loop.call_later(SEND_SECONDS / LOOKS, self._look)
+
+    # whatever else a transport does, this one does in the same way
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def get_write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._transport.set_protocol(protocol)
 
 
 class Sending:
@@ -24,18 +110,24 @@ class Sending:
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        deadline = asyncio.timeout(None)
+
         async def send_in_pieces(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
             body = message.get("body", b"")
             if len(body) <= PIECE_BYTES:
                 await send(message)
                 return
             starts = range(0, len(body), PIECE_BYTES)
-            try:
-                async with asyncio.timeout(self._seconds):
-                    for start in starts:
-                        more = start != starts[-1] or message.get("more_body", False)
-                        await send({**message, "body": body[start : start + PIECE_BYTES], "more_body": more})
-            except TimeoutError:  # the server closes the connection, since the answer is not complete
-                log.warning("answer_not_read", bytes=len(body))
+            for start in starts:
+                more = start != starts[-1] or message.get("more_body", False)
+                await send({**message, "body": body[start : start + PIECE_BYTES], "more_body": more})
 
-        await self._app(scope, receive, send_in_pieces)
+        try:
+            async with deadline:
+                await self._app(scope, receive, send_in_pieces)
+        except TimeoutError:  # the server breaks the connection off, since the answer is not complete
+            if not deadline.expired():
+                raise
+            log.warning("answer_not_read", path=scope["path"])

@@ -1,46 +1,108 @@
-"""Connections: none waits for ever, or fills memory, by what is no request's body."""
+"""Connections: limits on their number, and on time and size of everything but a request's body."""
 
+import asyncio
+import json
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from service.edge.slow_readers import Watched
 
 __all__ = ["Connection"]
 
 MAX_HEAD_BYTES = 64 * 1024
-"""of a request's head, and of what follows its body"""
+"""Maximum bytes of a request's head, and of what follows its body."""
 HEAD_SECONDS = 30.0
 """From the connection, or the first byte of a further request, to the end of the head; then the deadline holds."""
+RETRY_SECONDS = 1
+TOO_MANY = {
+    "type": "about:blank",
+    "title": "Service Unavailable",
+    "status": 503,
+    "code": "too_many_connections",
+    "detail": "as many connections as the limit allows are at work",
+}
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection, which by itself sets no such bounds."""
+    """uvicorn's connection, with limits of its own.
+
+    It takes one request at a time, and lets one wait: an answer may be complete for its client before it is for us.
+    Where a client sends still more, the connection is closed after the answer to the one that waits (RFC 9112, 9.3.2:
+    such a client sends the rest again). uvicorn would keep them all.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._max_connections = self.limit_concurrency
+        self.limit_concurrency = None  # uvicorn's own answer is no problem, and it counts idle connections, too
         self._timer = self.loop.call_later(HEAD_SECONDS, self._leave)
         self._bytes = 0
         """that came since a head, a piece of a body or a request ended"""
         self._receiving = False
+        self._pipelined = False
+        self._before: RequestResponseCycle | None = None
+        self._watched: Watched | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Watch what is sent; where there are too many connections, close an idle one, or else this one."""
+        self._watched = Watched(transport, self._is_answering)
+        super().connection_made(self._watched)
+        if self._max_connections is not None and len(self.connections) > self._max_connections:
+            others = (each for each in self.connections if isinstance(each, Connection) and each is not self)
+            idle = next((each for each in others if each.is_idle), None)
+            if idle is not None:
+                idle.transport.abort()
+            else:
+                self.transport.write(_refusal())
+                self.transport.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is at work, or on its way here."""
+        return not self._receiving and not self._is_at_work()
 
     def on_message_begin(self) -> None:
         """Begin to wait for a head."""
+        if self.pipeline:
+            self._pipelined = True
+            self.cycle.keep_alive = False
+        if self._pipelined:
+            return
         super().on_message_begin()
         self._receiving = True
         self._wait()
 
+    def on_url(self, url: bytes) -> None:
+        """Take it in."""
+        if not self._pipelined:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take it in."""
+        if not self._pipelined:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Let the request go its way."""
+        if self._pipelined:
+            return
         self._timer.cancel()
         self._bytes = 0
+        self._before = self.cycle
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Let the request count it."""
+        if self._pipelined:
+            return
         self._bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Know that all of a request is there."""
+        if self._pipelined:
+            return
         self._timer.cancel()
         self._bytes, self._receiving = 0, False
         super().on_message_complete()
@@ -52,23 +114,49 @@ class Connection(HttpToolsProtocol):
             self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Refuse a head that is too long."""
-        self._bytes += len(data)
-        super().data_received(data)
-        if self._bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+        """Refuse a head that is too long, and read no further request while one is at work."""
+        if self.transport.is_closing():
+            return
+        if not self._pipelined:
+            self._bytes += len(data)
+            super().data_received(data)
+        if self._pipelined:
+            self.flow.pause_reading()
+        elif self._bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._timer.cancel()
+        if self._watched is not None:
+            self._watched.stop()
         super().connection_lost(exc)
+
+    def _is_at_work(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _is_answering(self) -> bool:
+        cycles = (each for each in (self._before, self.cycle) if each is not None)
+        return any(each.response_started and not each.response_complete for each in cycles)
 
     def _wait(self) -> None:
         self._timer.cancel()
         self._timer = self.loop.call_later(HEAD_SECONDS, self._leave)
 
     def _leave(self) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:  # of the request before
+        if self._is_at_work():  # the request before
             self._wait()
         else:
             self.transport.close()
+
+
+def _refusal() -> bytes:
+    body = json.dumps(TOO_MANY).encode()
+    head = (
+        "HTTP/1.1 503 Service Unavailable",
+        "content-type: application/problem+json",
+        f"content-length: {len(body)}",
+        f"retry-after: {RETRY_SECONDS}",
+        "connection: close",
+    )
+    return "\r\n".join([*head, "", ""]).encode() + body

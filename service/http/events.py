@@ -1,7 +1,8 @@
-"""Server-sent events: each is sent as soon as it is made, by a task that does not wait for the client."""
+"""Answers that are sent while they are made: JSON, zips, and server-sent events."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
 
 import structlog
 from fastapi import Request, Response
@@ -11,21 +12,22 @@ from starlette.types import Receive, Scope, Send
 from model.errors import ModelError
 from service.errors import ClientGoneError, ServiceError
 from service.http.problems import describe, internal_problem
-from service.http.response import EVENTS
+from service.scheduling.lanes import MAX_UNREAD_BYTES
 
-__all__ = ["EventStream", "write_event"]
+__all__ = ["EVENTS", "Stream", "write_event"]
 
+EVENTS = "text/event-stream"
 KEEP_ALIVE_SECONDS = 15.0
 """Longest silence on the connection: many proxies close one that is idle for a minute."""
 KEEP_ALIVE = b": keep-alive\n\n"
 PIECE_BYTES = 64 * 1024
 """Sent at once; the next piece follows when the client has read nearly all before it."""
-HEADERS = {"Cache-Control": "no-store", "Vary": "Accept", "X-Accel-Buffering": "no"}  # nginx would hold events back
+EVENT_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would hold events back
 
 log = structlog.get_logger()
 
-Work = Callable[["EventStream"], Coroutine[None, None, Response | None]]
-"""either returns an answer, or opens the stream and emits events"""
+Work = Callable[["Stream"], Coroutine[None, None, None]]
+"""opens the stream and emits the answer's parts; it ends when all are sent"""
 
 
 def write_event(name: str, data: BaseModel) -> bytes:
@@ -33,91 +35,136 @@ def write_event(name: str, data: BaseModel) -> bytes:
     return f"event: {name}\ndata: {data.model_dump_json(exclude_none=True)}\n\n".encode()
 
 
-class EventStream(Response):
-    """The events that work emits. Should it fail after the first of them, the last is an `error`."""
+class Stream(Response):
+    """The parts of an answer that work emits. The work goes on until the last of them is sent.
 
-    media_type = EVENTS
+    Should it fail after the first part, events end with an `error`; any other answer is broken off, as its client can
+    see: it has no end.
+    """
 
-    def __init__(self, request: Request, seconds: float) -> None:
-        """seconds: for the whole answer; a client that has not read it by then gets no more of it."""
-        super().__init__(headers=HEADERS)
+    def __init__(self, request: Request) -> None:
+        super().__init__()
         del self.headers["content-length"]
         self._request = request
-        self._seconds = seconds
         self._opened = asyncio.Event()
-        self._events: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._first: bytes | None = None
-        self._task: asyncio.Task[Response | None] | None = None
+        self._more, self._fewer = asyncio.Event(), asyncio.Event()
+        self._parts: deque[bytes] = deque()
+        self._unread = 0
+        self._ended = False
+        self._sending = False
+        self._failure = asyncio.timeout(None)
+        self._task: asyncio.Task[None] | None = None
 
-    def open(self) -> None:
-        """Announce events. The head is sent with the first, or once the silence has become long."""
+    def open(self, media_type: str, headers: Mapping[str, str], length: int | None = None) -> None:
+        """Announce parts. The head is sent with the first, or, of events, once the silence has become long.
+
+        length: of the whole answer, where it is known.
+        """
+        known = {} if length is None else {"Content-Length": str(length)}
+        events = EVENT_HEADERS if media_type == EVENTS else {}
+        self.headers.update({"Content-Type": media_type, "Vary": "Accept"} | dict(headers) | known | events)
         self._opened.set()
 
-    def emit(self, event: bytes) -> None:
-        """Send an event after those before it. Returns at once; what the client has not read yet is held."""
-        self._events.put_nowait(event)
+    async def emit(self, part: bytes) -> None:
+        """Send a part after those before it. Waits while too much is unread."""
+        self._parts.append(part)
+        self._unread += len(part)
+        self._more.set()
+        await self._until_unread(MAX_UNREAD_BYTES)
+
+    async def sent(self) -> None:
+        """Wait until the client has read nearly all."""
+        await self._until_unread(0)
 
     async def start(self, work: Work) -> Response:
-        """Begin to work. Return its answer, or this stream once it has something to send. Raises what `work` raises."""
+        """Begin to work. Return this stream once it has something to send. Raises what `work` raises until then."""
         self._task = task = asyncio.create_task(work(self))
-        task.add_done_callback(lambda _: self._end())
+        task.add_done_callback(self._end)
         try:
             await self._opened.wait()
-            self._first = await self._next()
-            if self._first is not None:
-                return self
-            answer = await task
-            if answer is None:
-                raise RuntimeError("the work made neither an answer nor an event")
-            return answer
+            if not await self._wait_for_more():
+                await task
+                raise RuntimeError("the work ended without an answer")
         except BaseException:
             task.cancel()
             raise
+        return self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events, and drop what is still in work if the client is gone."""
-        sent = 0
+        """Send the parts, and drop what is still in work if the client is gone."""
         try:
-            async with asyncio.timeout(self._seconds):
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                event = self._first
-                while event is not None:
-                    for start in range(0, len(event), PIECE_BYTES):
-                        piece = event[start : start + PIECE_BYTES]
-                        await send({"type": "http.response.body", "body": piece, "more_body": True})
-                        sent += len(piece)
-                    event = await self._next()
-                await send({"type": "http.response.body", "body": await self._last_event()})
-        except TimeoutError:  # the server closes the connection, since the answer is not complete
-            log.warning("answer_not_read", sent=sent)
+            try:
+                async with self._failure:
+                    self._sending = True
+                    await self._send_parts(send)
+            except TimeoutError:
+                if not self._failure.expired():
+                    raise
+                log.warning("answer_broken_off", unread=self._unread)
+            self._sending = False
+            last = await self._last_part()
+            if last is not None:
+                await send({"type": "http.response.body", "body": last})
         finally:
             if self._task is not None:
                 self._task.cancel()
 
-    def _end(self) -> None:
+    async def _send_parts(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        while await self._wait_for_more():
+            if not self._parts:
+                await send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
+                continue
+            part = self._parts.popleft()
+            for start in range(0, len(part), PIECE_BYTES):
+                piece = part[start : start + PIECE_BYTES]
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                self._unread -= len(piece)
+                self._fewer.set()
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        if self._sending and self._is_broken_off and not task.cancelled() and task.exception():
+            self._failure.reschedule(asyncio.get_running_loop().time())  # nobody may be reading what is left
+        self._ended = True
         self._opened.set()
-        self._events.put_nowait(None)
+        self._more.set()
 
-    async def _next(self) -> bytes | None:
-        """Return the next event, or a comment if it takes long; None after the last."""
+    @property
+    def _is_broken_off(self) -> bool:
+        """Whether a failure after the first part breaks the answer off: all but events."""
+        return self.headers.get("content-type") != EVENTS
+
+    async def _until_unread(self, most: int) -> None:
+        while self._unread > most:
+            self._fewer.clear()
+            await self._fewer.wait()
+
+    async def _wait_for_more(self) -> bool:
+        """Say whether there is more to send: parts, or, of events, nothing for long; False after the last."""
         try:
-            async with asyncio.timeout(KEEP_ALIVE_SECONDS):
-                return await self._events.get()
+            async with asyncio.timeout(None if self._is_broken_off else KEEP_ALIVE_SECONDS):
+                while not self._parts and not self._ended:
+                    self._more.clear()
+                    await self._more.wait()
         except TimeoutError:
-            return KEEP_ALIVE
+            return True
+        return bool(self._parts)
 
-    async def _last_event(self) -> bytes:
-        """Return an `error` if the work failed. The status is sent already, so the problem has it alone."""
+    async def _last_part(self) -> bytes | None:
+        """Return what is sent last: an `error` if the work failed; None breaks the answer off.
+
+        The status is sent already, so the problem has it alone.
+        """
         try:
             if self._task is not None:
                 await self._task
             return b""
         except (ServiceError, ModelError) as error:
-            problem = describe(error)
-            self._request.state.code = problem.code  # for the log and the metrics
-            return b"" if isinstance(error, ClientGoneError) else write_event("error", problem)
+            problem, gone = describe(error), isinstance(error, ClientGoneError)
         except Exception:  # the last resort: whatever it was, the client is told
             log.exception("unexpected_error")
-            problem = internal_problem()
-            self._request.state.code = problem.code
-            return write_event("error", problem)
+            problem, gone = internal_problem(), False
+        self._request.state.code = problem.code  # for the log and the metrics
+        if self._is_broken_off:
+            return None
+        return b"" if gone else write_event("error", problem)

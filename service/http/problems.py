@@ -33,6 +33,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     errors.MalformedBodyError: (400, "malformed_body"),
     errors.MissingKeyError: (401, "missing_key"),
     errors.InvalidKeyError: (401, "invalid_key"),
+    errors.ForeignOriginError: (403, "foreign_origin"),
     errors.NotAcceptableError: (406, "not_acceptable"),
     errors.UploadTooLargeError: (413, "upload_too_large"),
     errors.BodyTypeError: (415, "unsupported_body_type"),

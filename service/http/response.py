@@ -2,24 +2,25 @@
 
 import base64
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from io import BytesIO
-
-from fastapi import Response
+from typing import Any
 
 from model.protocol import HintMatch
 from service.api.formats import FORMATS, OutputFormat
 from service.api.parameters import Parameters
-from service.api.schemas import Coloring, ColorizationDone, ColorizationResponse, HintReport, Timings
+from service.api.schemas import Coloring, ColorizationDone, HintReport, Timings
 from service.errors import NotAcceptableError
+from service.http.events import EVENTS, Stream, write_event
 from service.pipeline import Colorization, Sample
 
-__all__ = ["EVENTS", "Form", "choose_form", "coloring", "done", "render"]
+__all__ = ["Form", "answer", "choose_form"]
 
 JSON = "application/json"
-EVENTS = "text/event-stream"
 ZIP = "application/zip"
+Runner = Callable[..., Awaitable[Any]]
 STAGES = ("decode", "condition", "sample", "upsample", "encode")
 
 
@@ -89,33 +90,59 @@ def _preference(media_type: str, ranges: dict[str, float]) -> tuple[float, int]:
     return 0.0, 0
 
 
-def render(colorization: Colorization, samples: Sequence[Sample], form: Form) -> Response:
-    """Build the answer. Takes time for base64 and the zip: not for the event loop."""
-    headers = {"Server-Timing": _server_timing(colorization.timings), "Vary": "Accept"}
-    if form.media_type == JSON:
-        body = _json(colorization, samples)
-    else:
-        body = _zip(colorization, samples) if form.media_type == ZIP else samples[0].data
-        headers |= _facts(colorization, samples)
-    return Response(body, media_type=form.media_type, headers=headers)
+async def answer(colorization: Colorization, form: Form, stream: Stream, run: Runner) -> None:
+    """Send the colorings in this form, each as soon as it is made.
+
+    run: runs a function beside the event loop: base64 and zips take time.
+    The status is 200 only once the first is made. Only a bare image, and a zip of colorings that follow hints, whose
+    headers say how well, begin when all are made.
+    """
+    async with aclosing(colorization.samples) as samples:
+        if form.media_type == EVENTS:
+            async for sample in samples:
+                await stream.emit(await run(_event, sample))
+            await stream.emit(await run(write_event, "done", done(colorization)))
+        elif form.media_type in (JSON, ZIP) and not (form.media_type == ZIP and colorization.has_hints):
+            first = await anext(samples)
+            with _JsonWriter(colorization) if form.media_type == JSON else _ZipWriter(colorization) as writer:
+                stream.open(form.media_type, _headers(colorization, form))
+                await stream.emit(await run(writer.add, first))
+                async for sample in samples:
+                    await stream.emit(await run(writer.add, sample))
+                await stream.emit(await run(writer.end))
+        else:
+            made = [sample async for sample in samples]
+            body = made[0].data if form.media_type != ZIP else await run(_zip, colorization, made)
+            stream.open(form.media_type, _headers(colorization, form) | _distances(made), len(body))
+            await stream.emit(body)
+    await stream.sent()
 
 
-def _facts(colorization: Colorization, samples: Sequence[Sample]) -> dict[str, str]:
+def _headers(colorization: Colorization, form: Form) -> dict[str, str]:
+    timing = {"Server-Timing": _server_timing(colorization.timings)}
+    return timing if form.media_type == JSON else timing | _facts(colorization)
+
+
+def _distances(samples: Sequence[Sample]) -> dict[str, str]:
+    if not samples[0].hints:
+        return {}
+    distances = (" ".join(f"{hint.delta_e:.2f}" for hint in sample.hints) for sample in samples)
+    return {"Tintflow-Delta-E": ", ".join(distances)}
+
+
+def _facts(colorization: Colorization) -> dict[str, str]:
     """Return in headers what JSON says in its body; what belongs to a sample, comma-separated in their order."""
     facts = {
         "Tintflow-Id": colorization.id,
         "Tintflow-Model": colorization.model,
         "Tintflow-Seed": str(colorization.seed),
         "Tintflow-Temperature": str(colorization.temperature),
-        "Tintflow-Index": ", ".join(str(sample.index) for sample in samples),
-        "Tintflow-Bits-Per-Dim": ", ".join(str(sample.bits_per_dim) for sample in samples),
-        "Tintflow-Latent-Norm": ", ".join(str(sample.latent_norm) for sample in samples),
+        "Tintflow-Index": ", ".join(map(str, colorization.indices)),
+        "Tintflow-Bits-Per-Dim": ", ".join(map(str, colorization.bits_per_dim)),
+        "Tintflow-Latent-Norm": ", ".join(map(str, colorization.latent_norms)),
     }
     if colorization.noise_seed is not None:
         facts["Tintflow-Noise-Seed"] = str(colorization.noise_seed)
-    if samples[0].hints:
-        distances = (" ".join(f"{hint.delta_e:.2f}" for hint in sample.hints) for sample in samples)
-        facts["Tintflow-Delta-E"] = ", ".join(distances)
     return facts
 
 
@@ -123,9 +150,90 @@ def _server_timing(timings: dict[str, float]) -> str:
     return ", ".join(f"{stage};dur={1000 * seconds:.1f}" for stage, seconds in timings.items())
 
 
-def _json(colorization: Colorization, samples: Sequence[Sample]) -> bytes:
-    answer = ColorizationResponse(**dict(done(colorization)), data=[coloring(sample) for sample in samples])
-    return answer.model_dump_json(exclude_none=True).encode()
+class _Writer(AbstractContextManager["_Writer"]):
+    """Writes an answer part by part."""
+
+    def add(self, sample: Sample) -> bytes:
+        """Return the part that holds this sample; the first holds what comes before it, too."""
+        raise NotImplementedError
+
+    def end(self) -> bytes:
+        """Return what comes after the samples."""
+        raise NotImplementedError
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of what an answer that is broken off has begun."""
+
+
+class _JsonWriter(_Writer):
+    """The parts of a ColorizationResponse, in the order of its fields."""
+
+    def __init__(self, colorization: Colorization) -> None:
+        self._colorization = colorization
+        self._begun = False
+
+    def add(self, sample: Sample) -> bytes:
+        """Return the part that holds this sample, and before the first the head."""
+        before = b"," if self._begun else self._head()
+        self._begun = True
+        return before + coloring(sample).model_dump_json(exclude_none=True).encode()
+
+    def end(self) -> bytes:
+        """Return what comes after the samples."""
+        return b'],"timings":' + _timings(self._colorization).model_dump_json().encode() + b"}"
+
+    def _head(self) -> bytes:
+        facts = done(self._colorization).model_dump_json(exclude_none=True, exclude={"timings"})
+        return facts[:-1].encode() + b',"data":['
+
+
+class _ZipWriter(_Writer):
+    """The parts of a zip: the same bytes as of one that is written at once."""
+
+    def __init__(self, colorization: Colorization) -> None:
+        self._suffix = colorization.output_format
+        self._window = _Window()
+        self._archive = zipfile.ZipFile(self._window, "w", zipfile.ZIP_STORED)  # images are compressed already
+
+    def add(self, sample: Sample) -> bytes:
+        """Return the part that holds this sample."""
+        # ZipInfo without a date, so that the same images are the same bytes
+        self._archive.writestr(zipfile.ZipInfo(f"{sample.index}.{self._suffix}"), sample.data)
+        return self._window.take()
+
+    def end(self) -> bytes:
+        """Return the directory."""
+        self._archive.close()
+        return self._window.take()
+
+    def __exit__(self, *_: object) -> None:
+        self._archive.fp = None  # else it would be completed as it is collected
+
+
+class _Window(BytesIO):
+    """A file of which all that is before the last `take` is gone; zipfile seeks within its last member alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gone = 0
+
+    def tell(self) -> int:
+        return self._gone + super().tell()
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        return self._gone + super().seek(position - self._gone if whence == 0 else position, whence)
+
+    def take(self) -> bytes:
+        """Return what was written since, and forget it."""
+        written = self.getvalue()
+        self._gone += len(written)
+        super().seek(0)
+        self.truncate()
+        return written
+
+
+def _event(sample: Sample) -> bytes:
+    return write_event("coloring", coloring(sample))
 
 
 def coloring(sample: Sample) -> Coloring:
@@ -151,8 +259,13 @@ def done(colorization: Colorization) -> ColorizationDone:
         temperature=colorization.temperature,
         width=colorization.width,
         height=colorization.height,
-        timings=Timings(**{stage: colorization.timings[stage] for stage in STAGES}),
+        timings=_timings(colorization),
     )
+
+
+def _timings(colorization: Colorization) -> Timings:
+    """Return the seconds of each stage; of those that are not over, 0."""
+    return Timings(**{stage: colorization.timings.get(stage, 0.0) for stage in STAGES})
 
 
 def _report(match: HintMatch) -> HintReport:
@@ -162,9 +275,5 @@ def _report(match: HintMatch) -> HintReport:
 
 
 def _zip(colorization: Colorization, samples: Sequence[Sample]) -> bytes:
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
-        for sample in samples:
-            # ZipInfo without a date, so that the same images are the same bytes
-            archive.writestr(zipfile.ZipInfo(f"{sample.index}.{colorization.output_format}"), sample.data)
-    return buffer.getvalue()
+    with _ZipWriter(colorization) as writer:
+        return b"".join([*map(writer.add, samples), writer.end()])

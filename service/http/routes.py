@@ -1,14 +1,14 @@
 """The HTTP interface, version 1: each route validates, makes one call and answers."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
-from contextlib import aclosing
+from collections.abc import Coroutine
 from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from model.errors import CheckpointError, InputError, ModelError, NonFiniteError, OutOfMemoryError
+from model.protocol import Options
 from service import errors
 from service.api.endpoints import (
     COLORIZATIONS,
@@ -22,11 +22,11 @@ from service.api.endpoints import (
 from service.api.schemas import ColorizationResponse, LikelihoodResponse, Limits, Model, ModelList, Status
 from service.engine import Engine
 from service.http import problems
-from service.http.events import EventStream, write_event
+from service.http.events import EVENTS, Stream
 from service.http.openapi import COLORIZATION_ANSWERS, body
 from service.http.request import read_request
-from service.http.response import EVENTS, Form, choose_form, coloring, done, render
-from service.pipeline import Colorization, Pipeline
+from service.http.response import Form, answer, choose_form
+from service.pipeline import Pipeline
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
@@ -60,6 +60,7 @@ NOT_READY = (errors.LoadingError, errors.DrainingError, errors.UnhealthyError, e
 UNAUTHORIZED = (errors.MissingKeyError, errors.InvalidKeyError)
 SCORING_ERRORS = (
     *UNAUTHORIZED,
+    errors.ForeignOriginError,
     errors.MalformedBodyError,
     errors.UploadTooLargeError,
     errors.BodyTypeError,
@@ -96,10 +97,10 @@ def described(endpoint: Endpoint[Any]) -> dict[str, Any]:
 
 
 async def colorings(endpoint: ColorEndpoint, request: Request, engine: Engine, settings: Settings) -> Response:
-    """Answer a request for colorings: all at once, or each as an event."""
+    """Answer a request for colorings: each is sent as soon as it is made."""
 
-    async def work(stream: EventStream) -> Response | None:
-        async with engine.accept() as pipeline:
+    async def work(stream: Stream) -> None:
+        async with engine.accept(_owner(request)) as pipeline:  # it keeps its place until the last byte is sent
             uploads, parameters = await read_request(
                 request, pipeline.place, pipeline.run, endpoint, settings.max_bytes
             )
@@ -107,27 +108,26 @@ async def colorings(endpoint: ColorEndpoint, request: Request, engine: Engine, s
             form = choose_form(request.headers.get("accept"), parameters, options.samples)
             if form.is_image and options.samples > 1:
                 options = endpoint.asked(parameters.model_copy(update={"n": 1}))
-            making = pipeline.colorize(endpoint, uploads, options, form.output_format, parameters.output_compression)
-            finish = _emit(making, pipeline, stream) if form.media_type == EVENTS else _collect(making, pipeline, form)
-            return await _while_connected(request, finish)
+            quality = parameters.output_compression
+            await _while_connected(request, _make(pipeline, endpoint, uploads, options, form, quality, stream))
 
-    return await EventStream(request, 2 * settings.deadline_seconds).start(work)  # once to work, once to be read
-
-
-async def _collect(making: Awaitable[Colorization], pipeline: Pipeline, form: Form) -> Response:
-    colorization = await making
-    async with aclosing(colorization.samples) as samples:
-        made = [sample async for sample in samples]
-    return await pipeline.run(render, colorization, made, form)
+    return await Stream(request).start(work)
 
 
-async def _emit(making: Awaitable[Colorization], pipeline: Pipeline, stream: EventStream) -> None:
-    stream.open()
-    colorization = await making
-    async with aclosing(colorization.samples) as samples:
-        async for sample in samples:
-            stream.emit(await pipeline.run(lambda each: write_event("coloring", coloring(each)), sample))
-    stream.emit(write_event("done", done(colorization)))
+async def _make(
+    pipeline: Pipeline,
+    endpoint: ColorEndpoint,
+    uploads: dict[str, bytes],
+    options: Options,
+    form: Form,
+    quality: int,
+    stream: Stream,
+) -> None:
+    if form.media_type == EVENTS:
+        stream.open(EVENTS, {})  # so that comments keep the connection alive from now on
+    colorization = await pipeline.colorize(endpoint, uploads, options, form.output_format, quality)
+    pipeline.begin_answer()
+    await answer(colorization, form, stream, pipeline.run)
 
 
 @router.post(
@@ -177,7 +177,7 @@ async def create_interpolations(request: Request, engine: EngineOf, settings: Se
 @router.post("/v1/likelihoods", summary="Say how plausible a photo's own colours are", **described(LIKELIHOODS))
 async def create_likelihoods(request: Request, engine: EngineOf, settings: SettingsOf) -> LikelihoodResponse:
     """Get the exact bits per dimension of a photo's own colours, given its own lightness."""
-    async with engine.accept() as pipeline:
+    async with engine.accept(_owner(request)) as pipeline:
         uploads, _ = await read_request(request, pipeline.place, pipeline.run, LIKELIHOODS, settings.max_bytes)
         return await _while_connected(request, pipeline.score(LIKELIHOODS, uploads))
 
@@ -194,9 +194,10 @@ async def list_models(engine: EngineOf, settings: SettingsOf) -> ModelList:
     return ModelList(data=[Model(id=facts.pop("name"), limits=limits, **facts)])
 
 
-@router.get("/livez", tags=["health"])
-async def livez() -> Status:
-    """Answer while the process lives."""
+@router.get("/livez", tags=["health"], responses=problems.responses(errors.UnhealthyError))
+async def livez(engine: EngineOf) -> Status:
+    """Answer 200 while the process lives, and 503 once only a restart can help: the model failed again and again."""
+    engine.check_alive()
     return Status(status="live")
 
 
@@ -211,6 +212,15 @@ async def readyz(engine: EngineOf) -> Status:
 async def metrics(metrics: MetricsOf) -> Response:
     """Return metrics for Prometheus."""
     return Response(metrics.text(), media_type=Metrics.media_type)
+
+
+def _owner(request: Request) -> str:
+    """Return whose request it is: the name of its key, or else its address; of IPv6, the network of one customer."""
+    key: str | None = getattr(request.state, "key", None)
+    if key is not None:
+        return f"key {key}"
+    host = request.client.host if request.client else ""
+    return ":".join(host.split(":")[:4]) if ":" in host else host
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -35,11 +35,15 @@ class Backlog:
         longest_seconds: float,
         clock: Clock = time.monotonic,
         floors: Mapping[str, int] | None = None,
+        share: float = 1.0,
     ) -> None:
         """limits: of each resource. longest_seconds: after which any request is over, whatever became of it.
 
         floors: of resources that are worked off one after another: what may be held of them, however slow that is.
+        share: of each limit, what one owner may hold; alone, one request may exceed it.
         """
+        self._share = share
+        self._owned: dict[str, dict[str, int]] = {}
         self._limits = dict(limits)
         self._floors = dict(floors or {})
         self._longest = math.ceil(longest_seconds)
@@ -52,25 +56,37 @@ class Backlog:
         """Return how much is held now."""
         return self._held[resource]
 
-    def enter(self) -> "Place":
-        """Return an empty place, to be left again. Raises QueueFullError if nothing more can be claimed in it."""
+    def enter(self, owner: str = "") -> "Place":
+        """Return an empty place, to be left again. Raises QueueFullError if nothing more can be claimed in it.
+
+        owner: whose it is: a key or an address.
+        """
         for name, held in self._held.items():
             self._check(name, 1, likely=held // max(self._places, 1))
         self._places += 1
-        return Place(self)
+        return Place(self, owner)
 
-    def claim(self, amounts: Mapping[str, int]) -> None:
+    def claim(self, amounts: Mapping[str, int], owner: str = "") -> None:
         """Hold more of some resources, or of none. Raises QueueFullError, which says when there will be room."""
+        owned = self._owned.get(owner, {})
         for name, amount in amounts.items():
+            self._check_share(name, amount, owned.get(name, 0))
             self._check(name, amount)
+        owned = self._owned.setdefault(owner, owned)
         for name, amount in amounts.items():
+            owned[name] = owned.get(name, 0) + amount
             if not self._held[name]:
                 self._rates[name].begin()
             self._held[name] += amount
 
-    def leave(self, amounts: Mapping[str, int], answered: bool) -> None:
+    def leave(self, amounts: Mapping[str, int], answered: bool, owner: str = "") -> None:
         """Give up a place and what is held in it; what was answered tells how long the next has to wait."""
         self._places -= 1
+        owned = self._owned.get(owner, {})
+        for name, amount in amounts.items():
+            owned[name] -= amount
+        if not any(owned.values()):
+            self._owned.pop(owner, None)
         for name, amount in amounts.items():
             self._held[name] -= amount
             if answered:
@@ -86,10 +102,18 @@ class Backlog:
             told = min(max(seconds, 1), self._longest)
             raise QueueFullError(f"{held} of at most {limit} {name} are waiting", told)
 
+    def _check_share(self, name: str, amount: int, owned: int) -> None:
+        """Raise QueueFullError if one owner would hold more than its share."""
+        most = max(int(self._share * self._limits[name]), 1)
+        if self._share < 1 and owned and owned + amount > most:
+            seconds = self._rates[name].seconds(owned + amount - most)
+            told = min(max(seconds, 1), self._longest)
+            raise QueueFullError(f"{owned} of at most {most} {name} of one client are waiting", told)
+
     def _limit(self, name: str) -> int:
         """Return how much may be held: of what is worked off, no more than can be in time."""
-        limit, rate = self._limits[name], self._rates[name].rate()
-        if rate is None or name not in self._floors:
+        limit = self._limits[name]
+        if name not in self._floors or (rate := self._rates[name].rate()) is None:
             return limit
         return min(limit, max(int(TIMELY * self._longest * rate), self._floors[name]))
 
@@ -97,13 +121,14 @@ class Backlog:
 class Place:
     """Resources that one request holds. A context manager: left without an error, the request was answered."""
 
-    def __init__(self, backlog: Backlog) -> None:
+    def __init__(self, backlog: Backlog, owner: str = "") -> None:
         self._backlog = backlog
+        self.owner = owner
         self._held: dict[str, int] = {}
 
     def claim(self, **amounts: int) -> None:
         """Hold more. Raises QueueFullError if that is too much."""
-        self._backlog.claim(amounts)
+        self._backlog.claim(amounts, self.owner)
         for name, amount in amounts.items():
             self._held[name] = self._held.get(name, 0) + amount
 
@@ -113,7 +138,7 @@ class Place:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._backlog.leave(self._held, answered=error is None)
+        self._backlog.leave(self._held, answered=error is None, owner=self.owner)
         self._held = {}
 
 

@@ -96,7 +96,14 @@ class Batcher:
     async def _work(self) -> None:
         while self._waiting:
             await self._wait_for_more()
-            await self._run(self._take())
+            batch = self._take()
+            try:
+                await self._run(batch)
+            except Exception as error:  # nobody foresaw it; those who wait must know, and others must not wait for it
+                log.exception("batch_failed")
+                for job in batch:
+                    if not job.result.done():
+                        job.result.set_exception(error)
 
     async def _wait_for_more(self) -> None:
         try:

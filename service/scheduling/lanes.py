@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,12 +14,19 @@ from numpy.typing import NDArray
 
 from model.protocol import Finished, HintMatch
 
-__all__ = ["File", "Lane", "Lanes"]
+__all__ = ["LARGE_AT_ONCE", "LARGE_PIXELS", "MAX_UNREAD_BYTES", "File", "Lane", "Lanes"]
 
-LARGE_PIXELS = 8_000_000
+LARGE_PIXELS = 4_000_000
 """Of all samples of a request together: those with more never stand in the way of others."""
+PATIENCE_SECONDS = 0.5
+"""A request whose files wait longer than this for their client does not keep others from working."""
 ENCODED_AT_ONCE = 2
-"""Samples of a request that are encoded while the next is upsampled: more would have to be held."""
+"""Samples of a small request that are encoded while the next is upsampled; of large ones none is: see budget."""
+
+MAX_UNREAD_BYTES = 8 * 1024 * 1024
+"""Maximum bytes of an answer that wait for the client; where there are more, no further sample is made meanwhile."""
+LARGE_AT_ONCE = 1
+"""Large requests whose samples are made at once."""
 
 T = TypeVar("T")
 Encode = Callable[[NDArray[np.uint8]], bytes]
@@ -35,9 +43,10 @@ class File:
 class Lane:
     """Threads for work on pixels, and how many requests may hold full-size images for it at once."""
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, threads: int, at_once: int, encoded_at_once: int) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._at_once = asyncio.Semaphore(threads)
+        self._at_once = asyncio.Semaphore(at_once)
+        self._encoded_at_once = encoded_at_once
 
     def run(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
         """Run work beside the event loop."""
@@ -49,17 +58,18 @@ class Lane:
         """Pull images, encode each beside the next, and yield them in order, each as soon as it is encoded.
 
         timings: gets the seconds of `upsample`, and of `encode` what it took beyond upsampling.
-        The lane is held until the last file is taken: do not wait for a client between two. Closed or cancelled, it
-        drops what has not begun. Raises what `images` raises, after the files before it, and what `encode` raises.
+        A consumer that takes longer than PATIENCE_SECONDS for a file lets others into the lane meanwhile. Closed or
+        cancelled, it drops what has not begun.
+        Raises what `images` raises, after the files before it, and what `encode` raises.
         """
-        async with self._at_once:
+        async with _Turn(self._at_once) as turn:
             started, upsampling, more = time.perf_counter(), 0.0, True
             failure: BaseException | None = None
             pulling: asyncio.Future[tuple[Finished | None, float]] | None = None
             encodings: deque[tuple[asyncio.Future[bytes], tuple[HintMatch, ...]]] = deque()
             try:
                 while more or encodings:
-                    if more and pulling is None and len(encodings) <= ENCODED_AT_ONCE:
+                    if more and pulling is None and len(encodings) <= self._encoded_at_once:
                         pulling = self.run(_pull, images, time.perf_counter())
                     running: list[asyncio.Future[Any]] = [encoding for encoding, _ in [*encodings][:1]]
                     if pulling is not None:
@@ -74,7 +84,10 @@ class Lane:
                             encodings.append((self.run(encode, finished.image), finished.hints))
                     elif encodings[0][0].done():
                         encoding, hints = encodings.popleft()
-                        yield File(encoding.result(), hints)
+                        file = File(encoding.result(), hints)
+                        del encoding
+                        async with turn.lent():
+                            yield file
                 if failure is not None:
                     raise failure
             finally:
@@ -89,6 +102,41 @@ class Lane:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+class _Turn:
+    """One of a lane's places, which may be lent to others for a while."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._held = False
+
+    async def __aenter__(self) -> "_Turn":
+        await self._take()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._give_back()
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[None]:
+        """Give the place to others if this takes longer than PATIENCE_SECONDS; then wait for one again."""
+        timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._give_back)
+        try:
+            yield
+        finally:
+            timer.cancel()
+        await self._take()
+
+    async def _take(self) -> None:
+        if not self._held:
+            await self._places.acquire()
+            self._held = True
+
+    def _give_back(self) -> None:
+        if self._held:
+            self._held = False
+            self._places.release()
+
+
 def _pull(images: Iterator[Finished], submitted: float) -> tuple[Finished | None, float]:
     """Return the next image, and the seconds since it was asked for."""
     finished = next(images, None)
@@ -99,8 +147,8 @@ class Lanes:
     """One lane for large requests, so that small ones never wait behind them, and one for all others."""
 
     def __init__(self, threads: int) -> None:
-        self.small = Lane("codec", threads)
-        self.large = Lane("codec-large", max(1, threads // 2))
+        self.small = Lane("codec", threads, threads, ENCODED_AT_ONCE)
+        self.large = Lane("codec-large", max(1, threads // 2), LARGE_AT_ONCE, 0)  # see budget
 
     def of(self, pixels: int) -> Lane:
         """Return the lane of a request that makes this many pixels."""

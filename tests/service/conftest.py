@@ -15,7 +15,6 @@ import httpx
 import numpy as np
 import pytest
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from PIL import Image
 
@@ -40,8 +39,7 @@ from model.protocol import (
     VariationOptions,
 )
 from service.app import create_app
-from service.cli.program import Server
-from service.edge.slow_requests import Connection
+from service.cli.program import Server, server_config
 from service.settings import Settings
 
 START_SECONDS = 30
@@ -189,10 +187,10 @@ class Service:
 
 @contextmanager
 def running(load: Callable[[Settings], Any], colorizer: FakeColorizer, **settings: object) -> Iterator[Service]:
-    app = create_app(Settings(**{"canary_seconds": NO_CANARY_SECONDS} | settings), load)  # type: ignore[arg-type]
-    config = uvicorn.Config(
-        app, port=0, log_config=None, access_log=False, http=Connection, ws="none", timeout_graceful_shutdown=10
-    )
+    chosen = Settings(**{"canary_seconds": NO_CANARY_SECONDS, "queue_share": 1.0} | settings)  # type: ignore[arg-type]
+    app = create_app(chosen, load)
+    config = server_config(app, chosen, port=0)
+    config.timeout_graceful_shutdown = 10
     server = Server(config, app.state.engine)
     thread = threading.Thread(target=server.run, name="server")
     thread.start()

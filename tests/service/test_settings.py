@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
-from service.settings import Settings
+import pytest
+from typer.testing import CliRunner
+
+from service.cli import program
+from service.settings import Settings, refuse_unknown
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,3 +31,16 @@ def shown(default: object) -> str:
 def test_page_names_every_setting_and_its_default() -> None:
     defaults = {name.upper(): shown(field.default) for name, field in Settings.model_fields.items()}
     assert documented() == defaults
+
+
+def test_a_typo_is_refused_with_the_nearest_name(monkeypatch) -> None:
+    monkeypatch.setenv("TINTFLOW_API_KEY_FILE", "keys.txt")
+    result = CliRunner().invoke(program.app, ["serve", "--port", "0"])
+    assert result.exit_code == 2
+    assert "TINTFLOW_API_KEY_FILE" in result.output
+    assert "TINTFLOW_API_KEYS_FILE" in result.output
+
+
+@pytest.mark.parametrize("name", ["TINTFLOW_MAX_BYTES", "tintflow_max_bytes", "TINTFLOW_URL", "TINTFLOW_SERVICE_HOST"])
+def test_what_is_no_typo_is_not_refused(name: str) -> None:
+    refuse_unknown([name, "PATH", "TINTFLOW_PORT_80_TCP"])

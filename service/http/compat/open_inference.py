@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from service.api.schemas import MODEL_EXAMPLE
+from service.errors import UnhealthyError
 from service.http import problems
 from service.http.compat.error_member import ErrorMemberRoute
 from service.http.routes import NOT_READY, EngineOf
@@ -75,9 +76,10 @@ router = APIRouter(prefix="/v2", tags=["open inference protocol"], route_class=O
 unready = problems.responses(*NOT_READY)
 
 
-@router.get("/health/live", summary="Live")
-async def live() -> Live:
-    """Answer while the process lives."""
+@router.get("/health/live", summary="Live", responses=problems.responses(UnhealthyError))
+async def live(engine: EngineOf) -> Live:
+    """Answer 200 while the process lives, as /livez does."""
+    engine.check_alive()
     return Live()
 
 

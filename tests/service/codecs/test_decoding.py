@@ -1,6 +1,7 @@
 """Every format and mode comes out as its pixels; every broken file as the service's own error."""
 
 import struct
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -328,3 +329,19 @@ def test_size_of_webp_is_judged_before_room_is_made(encoded: Encode) -> None:
     side = (16_383 - 1).to_bytes(3, "little")
     with pytest.raises(TooManyPixelsError, match="16383×16383"):
         decode(data[:24] + side + side + data[30:], 50_000_000)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_the_transparent_level_of_a_grey_png_of_few_bits(bits: int) -> None:
+    top = 2**bits - 1
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", 1, 2, bits, 0, 0, 0, 0)
+    rows = bytes([0, top << (8 - bits), 0, 0])  # one white pixel, and one black one below
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"tRNS", struct.pack(">H", top))
+    photo = decode(png + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""), 100)
+    assert photo.pixels.tolist() == [[255], [0]]
+    assert photo.alpha is not None
+    assert photo.alpha.tolist() == [[0], [255]]

@@ -3,10 +3,12 @@
 import os
 import signal
 import struct
+import subprocess
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import pytest
 from PIL import Image
 
 from service.codecs.decoding import decode
-from service.codecs.sandbox import Decoders
+from service.codecs.sandbox import Decoders, Room, Ticket
 from service.errors import (
     DecoderLostError,
     DecodingLimitError,
@@ -204,3 +206,132 @@ def peak_bytes(of: Decoders) -> int:
     """Most resident memory that a process has had."""
     statuses = [Path(f"/proc/{pid}/status").read_text() for pid in processes(of)]
     return max(1024 * int(status.split("VmHWM:")[1].split()[0]) for status in statuses)
+
+
+def test_a_decoder_is_killed_when_nobody_waits_for_it(encoded) -> None:
+    decoders, ticket = Decoders(SECONDS), Ticket()
+    decoders.start()
+    (pid,) = processes(decoders)
+    stopped(pid)
+    threading.Timer(0.2, ticket.cancel).start()
+    started = time.monotonic()
+    with pytest.raises(DecoderLostError):
+        decoders.decode(encoded(Image.new("L", (4, 4))), MAX_PIXELS, ticket=ticket)
+    assert time.monotonic() - started < SECONDS / 2
+    assert pid not in processes(decoders)
+    with pytest.raises(DecoderLostError):  # given up before it began
+        decoders.decode(encoded(Image.new("L", (4, 4))), MAX_PIXELS, ticket=ticket)
+    decoders.close()
+
+
+def test_any_failure_ends_a_decoder_and_forgets_it(encoded, monkeypatch) -> None:
+    """Such as a process that has as many files open as it may: what comes with a note is lost then."""
+    decoders = Decoders(SECONDS)
+    decoders.start()
+    (pid,) = processes(decoders)
+    monkeypatch.setattr("socket.recv_fds", lambda *_: (b"{}", [], 0, None))
+    with pytest.raises(DecoderLostError):
+        decoders.decode(encoded(Image.new("L", (4, 4))), MAX_PIXELS)
+    monkeypatch.undo()
+    assert pid not in processes(decoders)
+    assert len(decoders._idle) == len(decoders._all) == 1
+    decoders.close()
+
+
+BURN = """
+import os, sys
+import service.codecs.sandbox_worker as worker
+def burn(upload, max_pixels, field, allow):
+    allow(1000)
+    open(os.environ["BURNING"], "w").close()
+    while True: pass
+worker.decode = burn
+worker.main(int(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def burning(monkeypatch, tmp_path) -> Path:
+    """Decoders that compute for ever; this file says that one does."""
+    start, sign = subprocess.Popen, tmp_path / "burning"
+    monkeypatch.setenv("BURNING", str(sign))
+
+    def popen(command, **options):
+        return start([command[0], "-c", BURN, *command[3:]], **options)
+
+    monkeypatch.setattr("service.codecs.sandbox.subprocess.Popen", popen)
+    return sign
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux alone tells")
+def test_a_small_file_has_little_time_however_long_a_large_one_may_take(burning, encoded) -> None:
+    decoders = Decoders(60)
+    with pytest.raises(DecodingLimitError, match="too long"):
+        decoders.decode(encoded(Image.new("L", (4, 4))), MAX_PIXELS)
+    decoders.close()
+
+
+def test_a_decoder_ends_with_the_service_however_that_ended(burning, encoded) -> None:
+    decoders = Decoders(60)
+    decoders.start()
+    (decoder,) = decoders._all
+    working = threading.Thread(target=_ignoring, args=(decoders, encoded(Image.new("L", (4, 4)))))
+    working.start()
+    give_up = time.monotonic() + SECONDS
+    while not burning.exists():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    os.close(decoder._life)  # as the kernel does when this process is killed
+    decoder._life = -1
+    assert decoder._process.wait(SECONDS) == -signal.SIGIO
+    working.join()
+    decoders.close()
+
+
+def _ignoring(decoders: Decoders, data: bytes) -> None:
+    with suppress(DecoderLostError):
+        decoders.decode(data, MAX_PIXELS)
+
+
+def test_a_jpeg_of_very_many_scans_is_refused_unseen(encoded) -> None:
+    jpeg = encoded(Image.new("L", (64, 64)), "JPEG", progressive=True)
+    scan = jpeg[jpeg.index(b"\xff\xda") : -2]
+    assert decode(jpeg, MAX_PIXELS).width == 64
+    with pytest.raises(DecodingLimitError, match="scans"):
+        decode(jpeg[:-2] + scan * 100 + jpeg[-2:], MAX_PIXELS)
+
+
+def test_no_more_pixels_are_decoded_at_once_than_there_is_room_for() -> None:
+    room, taken = Room(10), []
+
+    def take(pixels: int) -> None:
+        room.take(pixels)
+        taken.append(pixels)
+
+    room.take(8)
+    waiting = [threading.Thread(target=take, args=(pixels,)) for pixels in (5, 2)]
+    for each in waiting:
+        each.start()
+    waiting[1].join(SECONDS)
+    assert taken == [2], "what fits beside does not wait"
+    room.give_back(8)
+    waiting[0].join(SECONDS)
+    assert taken == [2, 5]
+    room.give_back(7)
+    room.take(11)  # alone, or it would wait for ever
+
+
+def test_a_photo_waits_for_room_before_it_is_decoded(grey_png: bytes) -> None:
+    room = Room(40 * 24)
+    decoders = Decoders(SECONDS, room)
+    room.take(1)
+    done: list[int] = []
+    working = threading.Thread(target=lambda: done.append(decoders.decode(grey_png, MAX_PIXELS).width))
+    working.start()
+    working.join(2)
+    assert not done
+    room.give_back(1)
+    working.join(SECONDS)
+    assert done == [40]
+    assert room._held == 0
+    decoders.close()

@@ -123,8 +123,10 @@ def test_keys_come_and_go_while_the_service_runs(start, grey_png, keys_file, key
     assert service.post(grey_png, bearer(bob)).status_code == 200
     with structlog.testing.capture_logs() as lines:
         keys_file.write_text("broken")
-        assert service.post(grey_png, bearer(bob)).status_code == 200
-    assert "api_keys_not_reloaded" in [line["event"] for line in lines]
+        assert service.post(grey_png, bearer(bob)).status_code == 401, (
+            "a mistake must not keep a key that was taken out"
+        )
+    assert "api_keys_revoked" in [line["event"] for line in lines]
 
 
 def test_the_log_names_the_key_and_never_shows_it(start, grey_png, keys_file, key) -> None:
@@ -236,3 +238,26 @@ def test_origins_of_the_settings_may(start, grey_png, keys_file, key, monkeypatc
     failed = service.post(grey_png, bearer(key) | {"Origin": HERE})
     assert (failed.status_code, allowed_origin(failed)) == (500, HERE)
     assert "access-control-allow-credentials" not in good.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Origin": "http://elsewhere.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://named.example"}, 200),
+        ({"Origin": "http://{host}"}, 200),
+        ({"Origin": "https://public.example", "Sec-Fetch-Site": "same-origin"}, 200),  # behind a proxy
+        ({"Origin": "http://{host}", "Sec-Fetch-Site": "cross-site"}, 403),
+    ],
+)
+def test_pages_of_other_origins_make_the_service_do_nothing(start, grey_png, headers, status) -> None:
+    service = start(cors_origins="http://named.example")
+    host = f"{service.client.base_url.host}:{service.client.base_url.port}"
+    before = len(service.colorizer.photos)
+    answer = service.post(grey_png, {name: value.format(host=host) for name, value in headers.items()})
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.json()["code"] == "foreign_origin"
+        assert len(service.colorizer.photos) == before

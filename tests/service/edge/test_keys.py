@@ -91,7 +91,7 @@ def rewrite(path: Path, text: str) -> None:
     os.utime(path, ns=(before + 1_000_000_000, before + 1_000_000_000))
 
 
-def test_a_changed_file_is_read_again_and_a_malformed_one_changes_nothing(tmp_path) -> None:
+def test_a_changed_file_is_read_again_and_a_malformed_or_missing_one_lets_nobody_in(tmp_path) -> None:
     path = tmp_path / "keys"
     ann = add_key(path, "ann")
     ring = KeyRing(path)
@@ -100,10 +100,17 @@ def test_a_changed_file_is_read_again_and_a_malformed_one_changes_nothing(tmp_pa
     with pytest.raises(KeyFileError):
         ring.reload()
     assert not ring.reload(), "complained about twice"
-    assert ring.find(ann) is not None
-    rewrite(path, "")
-    assert ring.reload()
     assert ring.find(ann) is None
+    rewrite(path, f"{DIGEST}  bob\n")
+    assert ring.reload()
+    bob = add_key(path, "carl")
+    assert ring.reload()
+    assert ring.find(bob) is not None
+    path.unlink()
+    with pytest.raises(KeyFileError):
+        ring.reload()
+    assert not ring.reload(), "complained about twice"
+    assert ring.find(bob) is None
 
 
 @pytest.mark.parametrize("replaced", [True, False])

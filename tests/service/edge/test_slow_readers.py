@@ -5,10 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import pytest
 import structlog
-from PIL import Image
 
 from service.edge.slow_readers import PIECE_BYTES
 
@@ -17,15 +15,17 @@ PATIENCE_SECONDS = 30
 
 
 @pytest.fixture
-def noise(encoded: Callable[..., bytes]) -> bytes:
-    """A photo whose colorings are of megabytes: more than sockets hold."""
-    levels = np.random.default_rng(0).integers(0, 256, (1200, 1200), np.uint8)
-    return encoded(Image.fromarray(levels))
+def noise(monkeypatch, grey_png: bytes) -> bytes:
+    """A photo whose colorings are files of megabytes: more than sockets hold."""
+    monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))
+    return grey_png
 
 
 @contextmanager
 def asked(service, photo: bytes) -> Iterator[socket.socket]:
     """A connection on which a coloring was asked for, and nothing read."""
+    assert service.post(photo, n=1).status_code == 200  # all that starts has started
+    service.client.close()
     request = service.client.build_request(
         "POST", PATH, files={"image": photo}, data={"n": "2", "seed": "7", "output_format": "png"}
     )
@@ -33,7 +33,7 @@ def asked(service, photo: bytes) -> Iterator[socket.socket]:
     head = [f"POST {PATH} HTTP/1.1", "Host: test", "Accept: application/zip", "Connection: close"]
     head += [f"Content-Type: {request.headers['content-type']}", f"Content-Length: {len(body)}", "", ""]
     with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         connection.settimeout(PATIENCE_SECONDS)
         connection.connect((service.client.base_url.host, service.client.base_url.port))
         connection.sendall("\r\n".join(head).encode() + body)
@@ -41,30 +41,99 @@ def asked(service, photo: bytes) -> Iterator[socket.socket]:
 
 
 def read_all(connection: socket.socket) -> bytes:
-    return b"".join(iter(lambda: connection.recv(65_536), b""))
+    received = b""
+    try:
+        while more := connection.recv(65_536):
+            received += more
+    except ConnectionResetError:  # the service broke it off
+        pass
+    return received
+
+
+def open_connections(service) -> int:
+    return len(service.server.server_state.connections)
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < give_up, "did not happen in time"
+        time.sleep(0.02)
 
 
 def test_an_answer_that_is_not_read_is_not_held(start, noise) -> None:
-    service = start(deadline_seconds=3)
+    service = start(deadline_seconds=8)
     with structlog.testing.capture_logs() as lines, asked(service, noise) as connection:
         give_up = time.monotonic() + PATIENCE_SECONDS
         most = 0
-        while not [line for line in lines if line["event"] == "answer_not_read"]:
+        while not [line for line in lines if line["event"] == "answer_broken_off"]:
             assert time.monotonic() < give_up, "held for ever"
             open_ones = list(service.server.server_state.connections)
             most = max([most, *(each.transport.get_write_buffer_size() for each in open_ones if each.transport)])
             time.sleep(0.05)
+        eventually(lambda: open_connections(service) == 0)
         head, _, body = read_all(connection).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200")
-    (length,) = (int(line.split()[1]) for line in head.splitlines() if line.lower().startswith(b"content-length"))
-    assert len(body) < length
-    assert 0 < most < 2 * PIECE_BYTES < length / 4
+    assert not body.endswith(b"0\r\n\r\n")
+    assert len(body) < 6_000_000
+    assert 0 < most < 2 * PIECE_BYTES
 
 
 def test_who_reads_slowly_gets_all(start, noise) -> None:
     service = start()
     with asked(service, noise) as connection:
         time.sleep(1)
-        slow = read_all(connection).partition(b"\r\n\r\n")[2]
-    headers = {"Accept": "application/zip"}
-    assert slow == service.post(noise, headers, n=2, seed=7, output_format="png").content
+        slow = read_all(connection)
+    assert slow.startswith(b"HTTP/1.1 200")
+    assert slow.endswith(b"\r\n0\r\n\r\n"), "the end of chunks"
+    assert len(slow) > 6_000_000
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 0.5)
+
+
+def test_a_client_that_reads_nothing_is_cut_off(impatient, start, noise) -> None:
+    service = start()
+    with structlog.testing.capture_logs() as lines, asked(service, noise):
+        eventually(lambda: open_connections(service) == 1)
+        eventually(lambda: open_connections(service) == 0)
+    assert "client_does_not_read" in [line["event"] for line in lines]
+
+
+def test_a_client_that_reads_a_little_now_and_then_is_not_cut_off(monkeypatch, start, noise) -> None:
+    monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 2.0)
+    service = start()
+    with asked(service, noise) as connection:
+        received = bytearray()
+        for _ in range(8):
+            time.sleep(0.5)  # twice SEND_SECONDS in all
+            received += connection.recv(300_000)
+        received += read_all(connection)
+    assert received.startswith(b"HTTP/1.1 200")
+    assert received.endswith(b"\r\n0\r\n\r\n"), "the end of chunks"
+
+
+def test_stopping_does_not_wait_for_who_reads_nothing(impatient, start, noise) -> None:
+    service = start()
+    with asked(service, noise):
+        eventually(lambda: open_connections(service) == 1)
+        started = time.monotonic()
+        service.server.should_exit = True
+        eventually(lambda: open_connections(service) == 0)
+    assert time.monotonic() - started < service.server.config.timeout_graceful_shutdown
+
+
+def test_a_request_keeps_its_place_until_its_last_byte_is_read(start, noise) -> None:
+    service = start()
+    backlog = service.app.state.engine._backlog
+    with asked(service, noise) as connection:
+        eventually(lambda: backlog.held("requests") == 1)
+        head = connection.recv(1000)
+        assert head.startswith(b"HTTP/1.1 200")
+        time.sleep(0.5)
+        assert backlog.held("requests") == 1, "most of it is still unread"
+        read_all(connection)
+        eventually(lambda: backlog.held("requests") == 0)
+    assert not backlog._owned, "and nothing is left of its owner"

@@ -91,3 +91,67 @@ def test_a_head_or_trailer_without_end_is_refused(start, begun: bytes, more: byt
 def test_a_long_head_is_fine(start) -> None:
     service = start()
     assert service.client.get("/livez", headers={"X-Long": "a" * (MAX_HEAD_BYTES // 2)}).status_code == 200
+
+
+def test_one_request_at_a_time(start) -> None:
+    """One is at work and one may wait; who sends more gets those two answers, and sends the rest again."""
+    service = start()
+    with connected(service) as connection:
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 5000)
+        assert answered(connection).count(b"HTTP/1.1 200") == 2
+    with connected(service) as connection:
+        for _ in range(3):  # one after the other is fine
+            connection.sendall(WHOLE)
+            assert connection.recv(65_536).count(b"HTTP/1.1 200") == 1
+
+
+def test_the_body_of_a_request_is_not_mixed_with_the_next(start, grey_png) -> None:
+    service = start()
+    request = service.client.build_request("POST", "/v1/colorizations", files={"image": grey_png}, data={"n": "1"})
+    content = request.read()
+    head = f"POST {request.url.path} HTTP/1.1\r\nHost: t\r\nContent-Type: {request.headers['content-type']}\r\n"
+    whole = f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+    before = len(service.colorizer.photos)
+    with connected(service) as connection:
+        connection.sendall(whole * 3)
+        received = answered(connection)
+    assert received.count(b"HTTP/1.1 200") == 2
+    assert len(service.colorizer.photos) == before + 2
+
+
+def test_connections_are_bounded_and_idle_ones_make_room(start) -> None:
+    service = start(max_connections=3)
+    service.client.close()  # it holds one
+    idle = [socket.create_connection((service.client.base_url.host, service.client.base_url.port)) for _ in range(5)]
+    with connected(service) as connection:
+        connection.sendall(WHOLE)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        assert len(service.server.server_state.connections) <= 3
+    for each in idle:
+        each.close()
+
+
+def test_where_all_connections_are_at_work_the_next_is_told_to_come_again(start) -> None:
+    service = start(max_connections=2)
+    service.client.close()
+    address = service.client.base_url.host, service.client.base_url.port
+    busy = [socket.create_connection(address) for _ in range(2)]
+    for each in busy:
+        each.sendall(b"GET /livez HTTP/1.1\r\n")  # a head on its way
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while sum(not each.is_idle for each in list(service.server.server_state.connections)) < 2:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    with connected(service) as connection:
+        answer = answered(connection)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"retry-after: 1" in answer
+    assert b"too_many_connections" in answer
+    busy[0].sendall(b"Host: t\r\n\r\n")
+    assert busy[0].recv(4096).startswith(b"HTTP/1.1 200")
+    for each in busy:
+        each.close()
+
+
+def test_idle_connections_outlive_those_of_proxies(service) -> None:
+    assert service.server.config.timeout_keep_alive == 75

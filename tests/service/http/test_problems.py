@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from model.errors import InputError, ModelError, NonFiniteError, OutOfMemoryError
+from service.edge.slow_requests import TOO_MANY
 from service.errors import ServiceError
 from service.http.problems import INTERNAL_ERROR, PROBLEMS, ROUTER_CODES
 
@@ -273,7 +274,8 @@ def test_table_of_problems_is_complete() -> None:
 def test_documentation_lists_every_code() -> None:
     page = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
     listed = {(int(status), code) for status, code in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", page, re.MULTILINE)}
-    assert listed == {*PROBLEMS.values(), INTERNAL_ERROR, *ROUTER_CODES.items()}
+    of_connections = (TOO_MANY["status"], TOO_MANY["code"])
+    assert listed == {*PROBLEMS.values(), INTERNAL_ERROR, *ROUTER_CODES.items(), of_connections}
 
 
 def test_no_http_exceptions_in_the_service() -> None:

@@ -190,3 +190,21 @@ def test_no_more_is_accepted_than_can_be_answered_in_time(clock: Clock, seconds_
     in_time = int(TIMELY * LONGEST / seconds_each)
     assert most == min(max(in_time, floor), limit)
     assert longest <= max(TIMELY * LONGEST, floor * seconds_each)
+
+
+def test_one_owner_holds_at_most_its_share(clock: Clock) -> None:
+    backlog = Backlog({"latents": 10}, LONGEST, clock, share=0.5)
+    mine, again, theirs = backlog.enter("a"), backlog.enter("a"), backlog.enter("b")
+    mine.claim(latents=4)
+    with pytest.raises(QueueFullError, match="one client"):
+        again.claim(latents=2)
+    again.claim(latents=1)
+    theirs.claim(latents=5)
+    answer(mine)
+    mine = backlog.enter("a")
+    mine.claim(latents=4)
+    for place in (mine, again, theirs):
+        answer(place)
+    assert not backlog._owned, "owners are not remembered"
+    alone = backlog.enter("a")
+    alone.claim(latents=9)  # larger than the share by itself, or it would be told to come again for ever

@@ -215,3 +215,12 @@ def test_closing_gives_up_what_waits() -> None:
         tasks[0].cancel()
 
     asyncio.run(with_batcher(work))
+
+
+def test_an_error_of_the_batchers_own_is_told_to_those_who_wait() -> None:
+    async def work(batcher: Batcher, network: Network) -> None:
+        with pytest.raises(ValueError, match="zip"):
+            await batcher.submit(lambda numbers: [], 1, 1)  # fewer results than items
+        assert await batcher.submit(network.run, 2, 1) == 4
+
+    asyncio.run(with_batcher(work))

@@ -1,0 +1,192 @@
+"""Hostile clients: what each kind of them costs the service, and a normal client beside them.
+
+Every attack is bounded in count and time, and goes to a service of our own on this machine.
+"""
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import psutil
+from PIL import Image
+
+from benchmarks.running import Service, made_up_photo, running
+
+__all__ = ["ATTACKS", "Row", "measure"]
+
+SECONDS = 10.0
+"""How long each attack goes on at most."""
+PROBE_SECONDS = 0.02
+PATH = "/v1/colorizations"
+NORMAL = {"n": "1", "seed": "7"}
+MEGA = 1_000_000
+
+Attack = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one attack cost."""
+
+    attack: str
+    extra_bytes: int
+    """resident, of all the service's processes, beyond what they had before"""
+    blocked_seconds: float
+    """longest time in which the event loop answered no `GET /livez`"""
+    p50_seconds: float
+    p99_seconds: float
+    """of a normal client beside the attack: a photo of 256×256, one coloring"""
+    refused: int
+    """of its requests, those that were not answered by 200"""
+
+
+async def quiet(url: str) -> None:
+    """Attack nobody."""
+    await asyncio.sleep(SECONDS)
+
+
+async def json_bomb(url: str) -> None:
+    """Send JSON of megabytes of empty hints, again and again."""
+    body = b'{"image":"x","hints":[' + b"{}," * 1_000_000 + b"{}]}"
+    async with httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
+        for _ in range(20):
+            await client.post(PATH, content=body, headers={"Content-Type": "application/json"})
+
+
+async def pipelining(url: str) -> None:
+    """Ask for much on 30 connections and read nothing."""
+    asked = b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 2000
+    await asyncio.gather(*(_unread(url, asked) for _ in range(30)))
+
+
+async def unread_answers(url: str) -> None:
+    """Ask for large answers on 16 connections and read nothing."""
+    request = httpx.Request(
+        "POST", url + PATH, files={"image": made_up_photo(1500, 1500)}, data={"n": "4", "output_format": "png"}
+    )
+    content = request.read()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: {request.headers['content-type']}\r\n"
+    await asyncio.gather(
+        *(_unread(url, f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content) for _ in range(16))
+    )
+
+
+async def large_answer(url: str) -> None:
+    """Ask for 16 colorings of 12.5 megapixels as PNG, and read them."""
+    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+        files, data = {"image": made_up_photo(4096, 3052)}, {"n": "16", "output_format": "png"}
+        async with client.stream("POST", PATH, files=files, data=data) as answer:
+            async for _ in answer.aiter_raw():
+                pass
+
+
+async def many_scans(url: str) -> None:
+    """Send 12 JPEGs of 3,000 scans."""
+    buffer = BytesIO()
+    Image.fromarray(np.zeros((1024, 1024), np.uint8)).save(buffer, "JPEG", progressive=True)
+    jpeg = buffer.getvalue()
+    scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    await _post_all(url, [{"files": {"image": jpeg[:-2] + scan * 3000 + jpeg[-2:]}, "data": NORMAL}] * 12)
+
+
+async def many_candidates(url: str) -> None:
+    """Ask for 64 candidates, four times, of a photo that does not decode and of one that does."""
+    photo = made_up_photo(256, 256)
+    files = [photo[: len(photo) // 2], photo, photo, photo]
+    await _post_all(url, [{"files": {"image": file}, "data": {"candidates": "64"}} for file in files])
+
+
+async def many_hints(url: str) -> None:
+    """Ask for colorings that follow 32 hints, from two clients at once."""
+    hints = json.dumps([{"x": i / 32, "y": i / 32, "color": "#a03c28"} for i in range(32)])
+    asked = {"files": {"image": made_up_photo(256, 256)}, "data": {"n": "16", "hints": hints}}
+    await _post_all(url, [asked] * 2)
+
+
+ATTACKS: dict[str, Attack] = {
+    "nobody": quiet,
+    "1 JSON bombs": json_bomb,
+    "2 pipelining, unread": pipelining,
+    "3 answers unread": unread_answers,
+    "4 one large answer": large_answer,
+    "5 JPEGs of many scans": many_scans,
+    "5 many candidates": many_candidates,
+    "10 many hints": many_hints,
+}
+
+
+def measure() -> list[Row]:
+    """Run every attack against one service, one after the other."""
+    with running() as service:
+        return [asyncio.run(_measure(service, name, attack)) for name, attack in ATTACKS.items()]
+
+
+async def _measure(service: Service, name: str, attack: Attack) -> Row:
+    photo, normal, probes = made_up_photo(256, 256), list[float](), list[float]()
+    before, most, refused = _memory(service), 0, 0
+    async with httpx.AsyncClient(base_url=service.url, timeout=120) as client:
+        await client.post(PATH, files={"image": photo}, data=NORMAL)
+        attacking = asyncio.create_task(_bounded(attack(service.url)))
+
+        async def ask() -> None:
+            nonlocal refused
+            while not attacking.done() or len(normal) < 3:
+                started = time.perf_counter()
+                answer = await client.post(PATH, files={"image": photo}, data=NORMAL)
+                normal.append(time.perf_counter() - started)
+                refused += answer.status_code != 200
+
+        async def probe() -> None:
+            nonlocal most
+            while not attacking.done():
+                started = time.perf_counter()
+                await client.get("/livez")
+                probes.append(time.perf_counter() - started)
+                most = max(most, _memory(service))
+                await asyncio.sleep(PROBE_SECONDS)
+
+        await asyncio.gather(attacking, ask(), probe())
+    cuts = statistics.quantiles(normal, n=100, method="inclusive")
+    return Row(name, max(most - before, 0), max(probes), cuts[49], cuts[98], refused)
+
+
+async def _bounded(attack: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(2 * SECONDS):
+            await attack
+    except (TimeoutError, httpx.HTTPError, OSError):
+        pass  # it was cut off, as it should be
+
+
+async def _post_all(url: str, requests: list[dict[str, Any]]) -> None:
+    async with httpx.AsyncClient(base_url=url, timeout=2 * SECONDS) as client:
+        posts = (client.post(PATH, **request) for request in requests)
+        await asyncio.gather(*posts, return_exceptions=True)
+
+
+async def _unread(url: str, sent: bytes) -> None:
+    """Send, read nothing for a while, and leave."""
+    address = urlsplit(url)
+    _, writer = await asyncio.open_connection(address.hostname, address.port, limit=1024)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(sent)
+    await asyncio.sleep(SECONDS)
+    writer.transport.abort()
+
+
+def _memory(service: Service) -> int:
+    total = 0
+    for process in service.processes:
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total

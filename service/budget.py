@@ -1,0 +1,31 @@
+"""The memory budget: what all that may be in flight takes at most, one term for each limit that bounds it."""
+
+from service.codecs.sandbox_worker import BYTES_PER_PIXEL, HEADER_BYTES
+from service.scheduling.lanes import LARGE_AT_ONCE, LARGE_PIXELS
+from service.settings import Settings
+
+__all__ = ["most_memory"]
+
+REST_BYTES = 900_000_000
+"""Resident at rest after 10,000 requests, decoders included (`python -m benchmarks.load.soak`)."""
+CONNECTION_BYTES = 64 * 1024  # a head, a piece of a body
+DECODED_BYTES = 4  # a pixel of a photo: RGB and alpha
+FINISHED_BYTES = 45
+"""A pixel of a request in work at full size: 8 of upsampling, 3 of an image, 13 of its encoder, 3 of the file, 12 of
+base64 and JSON; measured 10.5 with the image, and 10 while PNG encodes."""
+COPIES = 2  # of an upload: as it comes, and as it is read
+
+
+def most_memory(settings: Settings) -> dict[str, int]:
+    """Return the bytes that each part takes at most, where every limit is reached at once."""
+    decoders = settings.codec_threads
+    return {
+        "rest": REST_BYTES,
+        "connections": settings.max_connections * CONNECTION_BYTES,
+        "uploads and unread answers": COPIES * settings.queue_bytes,
+        "uploads in decoders": decoders * (HEADER_BYTES + COPIES * settings.max_bytes),
+        "decoders": BYTES_PER_PIXEL * settings.max_pixels,
+        "decoded photos": DECODED_BYTES * settings.queue_pixels,
+        "small requests": decoders * FINISHED_BYTES * LARGE_PIXELS,
+        "large requests": LARGE_AT_ONCE * FINISHED_BYTES * settings.max_pixels,
+    }

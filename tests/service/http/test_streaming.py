@@ -1,0 +1,86 @@
+"""JSON and zips are sent while they are made: what waits for the client is bounded."""
+
+import json
+import zipfile
+from io import BytesIO
+
+import httpx
+import pytest
+
+from model.errors import NonFiniteError
+from service.scheduling.lanes import MAX_UNREAD_BYTES
+
+PATH = "/v1/colorizations"
+SAMPLE_BYTES = 3_000_000
+
+
+@pytest.fixture
+def counting(monkeypatch) -> list[int]:
+    """Sizes of the files made so far; each is of megabytes."""
+    made = []
+
+    def encode(*_: object) -> bytes:
+        made.append(SAMPLE_BYTES)
+        return bytes(SAMPLE_BYTES)
+
+    monkeypatch.setattr("service.pipeline.encode", encode)
+    return made
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/zip"])
+def test_samples_are_made_as_the_client_reads(start, grey_png, counting, accept: str) -> None:
+    service = start()
+    files, data = {"image": grey_png}, {"n": "16", "output_format": "png", "seed": "7"}
+    with service.client.stream("POST", PATH, files=files, data=data, headers={"Accept": accept}) as answer:
+        assert answer.status_code == 200
+        assert "content-length" not in answer.headers
+        pieces = answer.iter_raw(100_000)
+        first = next(pieces)
+        service.client.get("/livez")  # a while later
+        assert len(counting) <= 3 + 2 * MAX_UNREAD_BYTES // SAMPLE_BYTES, "made for nobody, and held"
+        body = first + b"".join(pieces)
+    assert len(counting) == 16
+    if accept == "application/zip":
+        with zipfile.ZipFile(BytesIO(body)) as archive:
+            assert archive.namelist() == [f"{i}.png" for i in range(16)]
+            assert archive.testzip() is None
+    else:
+        assert [each["index"] for each in json.loads(body)["data"]] == list(range(16))
+        assert json.loads(body)["timings"]["upsample"] > 0
+
+
+def test_a_zip_is_the_same_bytes_as_one_written_at_once(service, grey_png) -> None:
+    headers = {"Accept": "application/zip"}
+    answer = service.post(grey_png, headers, n=3, seed=7, output_format="png")
+    expected = BytesIO()
+    with zipfile.ZipFile(BytesIO(answer.content)) as made, zipfile.ZipFile(expected, "w") as archive:
+        for name in made.namelist():
+            archive.writestr(zipfile.ZipInfo(name), made.read(name))
+    assert answer.content == expected.getvalue()
+
+
+def failing_at(service, monkeypatch, sample: int) -> None:
+    finish = service.colorizer.finish
+
+    def break_down(*asked):
+        for i, each in enumerate(finish(*asked)):
+            if i == sample:
+                raise NonFiniteError("no number")
+            yield each
+
+    monkeypatch.setattr(service.colorizer, "finish", break_down)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/zip"])
+def test_a_failure_before_the_first_sample_is_a_problem_and_a_later_one_breaks_off(
+    start, monkeypatch, grey_png, accept: str
+) -> None:
+    service = start()
+    failing_at(service, monkeypatch, 0)
+    assert service.post(grey_png, {"Accept": accept}).json()["code"] == "non_finite"
+    monkeypatch.undo()
+    failing_at(service, monkeypatch, 2)
+    with pytest.raises(httpx.TransportError):
+        service.post(grey_png, {"Accept": accept})
+    monkeypatch.undo()
+    assert service.post(grey_png, {"Accept": accept}).status_code == 200
