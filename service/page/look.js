@@ -9,7 +9,10 @@ const PREVIEW = 1600; // pixels of the longer side, while a slider moves
 const VERTEX = `attribute vec2 corner; varying vec2 at;
 void main() { at = vec2(corner.x, 1.0 - corner.y); gl_Position = vec4(2.0 * corner - 1.0, 0.0, 1.0); }`;
 
-/** a*b* = saturation · a*b* + warmth · (4, 16), then less chroma, at constant L* and hue, until sRGB has the color. */
+/**
+ * a*b* = saturation · a*b* + warmth · (2.4, 17.7), as the service has it (model/pixels/scaling.py); then less chroma, at
+ * constant L* and hue, until sRGB has the color.
+ */
 const FRAGMENT = `precision highp float;
 varying vec2 at; uniform sampler2D photo; uniform float saturation; uniform float warmth;
 const vec3 white = vec3(0.95047, 1.0, 1.08883);
@@ -24,7 +27,7 @@ void main() {
   vec3 c = mix(rgba.rgb / 12.92, pow((rgba.rgb + 0.055) / 1.055, vec3(2.4)), step(0.04045, rgba.rgb));
   vec3 xyz = mat3(0.4124564, 0.2126729, 0.0193339, 0.3575761, 0.7151522, 0.119192, 0.1804375, 0.072175, 0.9503041) * c;
   vec3 lab = f(xyz / white);
-  vec2 ab = saturation * vec2(500.0 * (lab.x - lab.y), 200.0 * (lab.y - lab.z)) + warmth * vec2(4.0, 16.0);
+  vec2 ab = saturation * vec2(500.0 * (lab.x - lab.y), 200.0 * (lab.y - lab.z)) + warmth * vec2(2.4, 17.7);
   float low = 0.0, high = 1.0, share = 1.0;
   for (int i = 0; i < 12; i++) {
     vec3 t = linear(lab.y, share * ab);
