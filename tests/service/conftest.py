@@ -40,7 +40,7 @@ from model.protocol import (
     VariationOptions,
 )
 from service.app import create_app
-from service.cli.program import Server
+from service.cli.server import Server
 from service.edge.slow_requests import Connection
 from service.settings import Settings
 
