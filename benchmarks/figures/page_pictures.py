@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, sync_p
 
 from benchmarks.figures.pictures import PICTURES, grey_of
 from service.app import create_app
-from service.cli.program import Server
+from service.cli.server import Server
 from service.loading import load_colorizer
 from service.settings import Settings
 

@@ -11,9 +11,7 @@ import structlog
 from rich.console import Console
 
 from model.protocol import Colorizer
-from service.app import create_app
 from service.client import AsyncClient, UnavailableError
-from service.engine import State
 from service.settings import Settings
 
 __all__ = ["Connection"]
@@ -47,6 +45,9 @@ class Connection:
 
     async def _load(self, stack: AsyncExitStack) -> AsyncClient:
         """Load the model in this process, and return a client once it is warm; the stack closes both."""
+        from service.app import create_app  # late: a client of a server needs none
+        from service.engine import State
+
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
         # nobody else asks, so that nobody is kept out or given up
         settings = Settings().model_copy(

@@ -24,7 +24,7 @@ from PIL import Image
 
 from model.flow.checkpoint import Checkpoint, save_checkpoint
 from service.app import create_app
-from service.cli.program import Server
+from service.cli.server import Server
 from service.loading import load_colorizer
 from service.settings import Settings
 

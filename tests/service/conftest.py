@@ -39,7 +39,7 @@ from model.protocol import (
     VariationOptions,
 )
 from service.app import create_app
-from service.cli.program import Server, server_config
+from service.cli.server import Server, server_config
 from service.settings import Settings
 
 START_SECONDS = 30

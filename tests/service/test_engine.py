@@ -70,7 +70,7 @@ def test_failed_load_is_told_and_stops_the_server(start, monkeypatch) -> None:
     def load(settings):
         raise FileNotFoundError("no weights")
 
-    monkeypatch.setattr("service.cli.program.Server.on_tick", lambda self, counter: never())
+    monkeypatch.setattr("service.cli.server.Server.on_tick", lambda self, counter: never())
     service = start(load)
     eventually(lambda: service.client.get("/readyz").json().get("code") == "load_failed")
     assert service.client.get("/livez").status_code == 200

@@ -1,0 +1,73 @@
+"""What `tintflow serve` runs: uvicorn around the application."""
+
+import os
+from types import FrameType
+from typing import Any
+
+import structlog
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from service.app import create_app
+from service.edge.slow_requests import Connection
+from service.engine import Engine, State
+from service.loading import Load
+from service.settings import Settings, refuse_unknown
+from service.telemetry import logs
+from service.telemetry.tracing import TracingUnavailableError
+
+__all__ = ["Server", "run", "server_config"]
+
+log = structlog.get_logger()
+
+FAILED, MISUSED = 1, 2
+
+
+def run(host: str, port: int, load: Load) -> int:
+    """Serve until SIGTERM or SIGINT, and return the exit status. `port` 0 picks a free port."""
+    try:
+        refuse_unknown(os.environ)
+        settings = Settings()
+        logs.configure(settings.log_format)
+        application = create_app(settings, load)
+    except (ValueError, TracingUnavailableError) as error:
+        typer.echo(str(error), err=True)
+        return MISUSED
+    log.info("starting", keys_required=settings.api_keys_file is not None, address=f"{host}:{port}")
+    engine: Engine = application.state.engine
+    Server(server_config(application, settings, host=host, port=port), engine).run()
+    return FAILED if engine.state is State.FAILED else 0
+
+
+def server_config(application: FastAPI, settings: Settings, **options: Any) -> uvicorn.Config:
+    """Return uvicorn's own settings."""
+    return uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,  # the application logs requests itself, with their numbers
+        server_header=False,
+        http=Connection,
+        ws="none",
+        limit_concurrency=settings.max_connections,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=int(settings.deadline_seconds) + 1,
+        **options,
+    )
+
+
+class Server(uvicorn.Server):
+    """Ends readiness as soon as a signal asks to stop, and stops by itself if the model can't be loaded."""
+
+    def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
+        super().__init__(config)
+        self._engine = engine
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain, then stop as uvicorn does: it waits for requests in work."""
+        self._engine.drain()
+        super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say whether to stop now."""
+        return await super().on_tick(counter) or self._engine.state is State.FAILED
