@@ -116,8 +116,8 @@ class CinnColorizer:
             coarsest, fine = [each.coarsest for each in chosen], [each.fine for each in chosen]
             decoded = self._passes.add_details(conditions, coarsest, fine)
             decoded = [
-                self._mend(task.photo, each.hints, samples) if each.hints else samples
-                for task, each, samples in zip(tasks, chosen, decoded, strict=True)
+                self._mend(task.photo, each.hints, condition, samples) if each.hints else samples
+                for task, each, condition, samples in zip(tasks, chosen, conditions, decoded, strict=True)
             ]
             timer.stop("sample")
         return [_drawn(each, samples, timer.seconds) for each, samples in zip(chosen, decoded, strict=True)]
@@ -126,7 +126,7 @@ class CinnColorizer:
         """Say how plausible the own colours of several photos are; see `model.protocol.Colorizer`."""
         with self._passes.running():
             timer = Timer(self.device)
-            conditions = self._passes.condition([photo.lightness for photo in photos], exact=True)
+            conditions = self._passes.condition([photo.lightness for photo in photos])
             timer.stop("condition")
             encoded = [
                 self._passes.encode(_as_batch(own_chroma(photo)), condition)
@@ -142,7 +142,7 @@ class CinnColorizer:
     def condition(self, lightness: NDArray[np.float32]) -> Condition:
         """Compute all that depends on the photo alone, from (H, W) L* in [0, 100]."""
         with self._passes.running():
-            return self._passes.condition([resize_lightness(lightness)], exact=True)[0]
+            return self._passes.condition([resize_lightness(lightness)])[0]
 
     def sample(
         self, condition: Condition, latents: Sequence[Tensor]
@@ -158,7 +158,7 @@ class CinnColorizer:
         """Encode a photo's own colours, given its own lightness; latents on the CPU. Raises NonFiniteError."""
         small = self.shrink(photo, with_chroma=True)
         with self._passes.running():
-            (condition,) = self._passes.condition([small.lightness], exact=True)
+            (condition,) = self._passes.condition([small.lightness])
             return self._passes.encode(_as_batch(own_chroma(small)), condition)
 
     def _colorize(self, photo: Photo, options: Options, reference: Photo | None = None) -> Colorings:
@@ -179,10 +179,9 @@ class CinnColorizer:
             hints=match_hints(images, drawn.hints) if drawn.hints else (),
         )
 
-    def _mend(self, photo: SmallPhoto, hints: Sequence[Hint], samples: Decoded) -> Decoded:
+    def _mend(self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded) -> Decoded:
         """Correct samples at the points of hints; their likelihood and latents become those of the corrected a*b*."""
         chroma = mend_hints(samples.chroma, photo.lightness, hints)
-        (condition,) = self._passes.condition([photo.lightness], exact=True)
         encoded = self._passes.encode(chroma, condition)
         bits_per_dim = -encoded.log_prob.double().sum(1) / (np.log(2) * sum(self.cinn.dims))
         return Decoded(chroma, bits_per_dim.numpy(), encoded.latents)

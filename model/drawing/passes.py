@@ -65,15 +65,15 @@ class Passes:
         workers = 1 if self.device == "cuda" else THREADS
         return ThreadPoolExecutor(workers, "passes", initializer=torch.set_num_threads, initargs=(1,))
 
-    def condition(self, lightness: Sequence[NDArray[np.float32]], exact: bool = False) -> list[Condition]:
-        """Compute the condition of each photo, from (256, 256) L* in [0, 100]; exactly, where photos are encoded."""
+    def condition(self, lightness: Sequence[NDArray[np.float32]]) -> list[Condition]:
+        """Compute the condition of each photo, from (256, 256) L* in [0, 100]."""
         runtime = self._runtime
         photos = torch.from_numpy(np.stack(lightness))[:, None]
         parts = 0
 
         def compute(part: Tensor) -> list[Tensor]:
             nonlocal parts
-            condition = runtime.condition(part, exact)
+            condition = runtime.condition(part)
             parts = len(condition.cells)
             return [*condition.cells, *condition.maps]
 

@@ -251,7 +251,7 @@ class Planner:
         return [z[best], *first[1:]], drawn[best]
 
     def _latents_of(self, reference: SmallPhoto) -> list[Tensor]:
-        (condition,) = self._passes.condition([reference.lightness], exact=True)
+        (condition,) = self._passes.condition([reference.lightness])
         return self._passes.encode(own_chroma(reference).transpose(2, 0, 1)[None].copy(), condition).latents
 
     def _latents_of_reference(self, reference: SmallPhoto, condition: Condition) -> list[Tensor]:

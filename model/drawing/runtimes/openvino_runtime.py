@@ -1,7 +1,7 @@
 """The network on CPUs, compiled by OpenVINO, in bfloat16 where the processor has it.
 
-Draws may be made in bfloat16, for the likelihood of the coarsest level, which is mixtures and thus sensitive, is
-computed in float32 from the a*b* that were drawn. The terms of the finer levels' log-dets are added up in float64.
+Draws, the critic and details may be in bfloat16. What likelihoods are sensitive to is in float32: the condition, the
+coarsest level's mixtures, computed anew from the a*b* that were drawn. Terms of log-dets are added up in float64.
 """
 
 import threading
@@ -47,9 +47,9 @@ class OpenvinoRuntime:
         self._models: dict[tuple[Any, ...], Any] = {}
         self._local = threading.local()
 
-    def condition(self, lightness: Tensor, exact: bool) -> Condition:
+    def condition(self, lightness: Tensor) -> Condition:
         """See `Runtime.condition`."""
-        parts = self._run(condition_graph, exact, lightness)
+        parts = self._run(condition_graph, True, lightness)
         return Condition(tuple(parts[:4]), tuple(parts[4:]))
 
     def draw_coarsest(

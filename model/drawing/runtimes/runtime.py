@@ -42,8 +42,8 @@ class Runtime(Protocol):
     photo: (N,), which of the condition's photos each row is of. See `Cinn` for the other arguments.
     """
 
-    def condition(self, lightness: Tensor, exact: bool) -> Condition:
-        """Compute the condition of (P, 1, 256, 256) L*; in full precision where likelihoods depend on it."""
+    def condition(self, lightness: Tensor) -> Condition:
+        """Compute the condition of (P, 1, 256, 256) L* in full precision, for likelihoods depend on it."""
         ...
 
     def draw_coarsest(

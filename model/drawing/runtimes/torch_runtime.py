@@ -16,7 +16,7 @@ class TorchRuntime:
     def __init__(self, cinn: Cinn) -> None:
         self.cinn = cinn
 
-    def condition(self, lightness: Tensor, exact: bool) -> Condition:
+    def condition(self, lightness: Tensor) -> Condition:
         """See `Runtime.condition`."""
         cells, *maps = self.cinn.condition(lightness)
         return Condition((cells,), tuple(maps))
