@@ -1,7 +1,8 @@
 """The network on CPUs, compiled by OpenVINO, in bfloat16 where the processor has it.
 
-Draws, the critic and details may be in bfloat16. What likelihoods are sensitive to is in float32: the condition, the
-coarsest level's mixtures, computed anew from the a*b* that were drawn. Terms of log-dets are added up in float64.
+Draws of the coarsest level and the critic, which take most time and decide no likelihood, may be in bfloat16. All that
+likelihoods are made of is in float32: the condition, the mixtures of the a*b* that were drawn, and the finer levels.
+Terms of log-dets are added up in float64.
 """
 
 import threading
@@ -75,7 +76,7 @@ class OpenvinoRuntime:
         cells = cinn.coarsest.in_order(x)
         (output,) = self._run(mixtures_graph, True, cells, *(part[photo] for part in condition.cells[1:3]))
         z, log_det = cinn.coarsest.latents(Mixture.from_output(output), cells)
-        outputs = self._run(details_graph, False, x, *(level[photo] for level in condition.maps), *latents)
+        outputs = self._run(details_graph, True, x, *(level[photo] for level in condition.maps), *latents)
         chroma, count = x, len(cinn.details)
         for details in outputs[:count]:
             chroma = join(chroma, details)
