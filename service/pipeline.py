@@ -126,11 +126,12 @@ class Pipeline:
             photo, reference = await self._decode(uploads)
             timer.stop("decode")
             self.place.claim(latents=_cost(options))  # not before: a file that does not decode draws nothing
-            lane = self._lane(self._claim_pixels(photo, options.samples, output_format))
+            lane = self._lane(self._claim_pixels(photo, reference, options.samples, output_format))
             small = await self._shrink(lane, photo)
             wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)
         drawn = await self._tools.network.draw(DrawTask(small, options, wanted), options.latents)
         timer.stop("queue", but=drawn.timings)
+        self.place.give_back("latents")  # the rest of the place is kept until the answer is read
         to_file = partial(_encode, photo, output_format, quality)
 
         async def samples() -> AsyncGenerator[Sample]:
@@ -222,13 +223,19 @@ class Pipeline:
                 ticket.cancel()
                 raise
 
-    def _claim_pixels(self, photo: DecodedPhoto, samples: int, output_format: OutputFormat) -> int:
-        """Return how many pixels all samples have, and claim them. Raises OutputSizeError and QueueFullError."""
+    def _claim_pixels(
+        self, photo: DecodedPhoto, reference: DecodedPhoto | None, samples: int, output_format: OutputFormat
+    ) -> int:
+        """Return how many pixels all samples have; claim those that are held, and the answer's unread part.
+
+        Held are those of the photos: samples leave as they are made. Raises OutputSizeError and QueueFullError.
+        """
         check_output_size(photo.width, photo.height, output_format)
         pixels, limit = samples * photo.width * photo.height, self._tools.settings.max_output_pixels
         if pixels > limit:
             raise OutputSizeError(f"n: {samples} × {photo.width}×{photo.height} pixels are more than {limit}")
-        self.place.claim(pixels=pixels, bytes=min(MAX_UNREAD_BYTES, BYTES_PER_PIXEL * pixels))
+        held = sum(each.width * each.height for each in (photo, reference) if each is not None)
+        self.place.claim(pixels=held, bytes=min(MAX_UNREAD_BYTES, BYTES_PER_PIXEL * pixels))
         return pixels
 
     def _lane(self, pixels: int) -> Lane:

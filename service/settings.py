@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     queue_latents: int = Field(default=256, gt=0)
     """that they ask for, n or candidates each; more gets 429, and so does what would take over half of the deadline"""
     queue_pixels: int = Field(default=150_000_000, gt=0)
-    """n × width × height of all of them; more gets 429"""
+    """width × height of their photos, references included; more gets 429"""
     queue_share: float = Field(default=0.5, gt=0, le=1)
     """Maximum share of each of these that one API key, or without keys one address, may hold; more gets 429"""
     batch_latents: int = Field(default=16, gt=0)

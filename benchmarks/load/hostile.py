@@ -7,6 +7,7 @@ import asyncio
 import json
 import statistics
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -25,6 +26,9 @@ __all__ = ["ATTACKS", "Row", "measure"]
 SECONDS = 10.0
 """How long each attack goes on at most."""
 PROBE_SECONDS = 0.02
+REFUSED_SECONDS = 0.5  # a normal client's pause after it was refused
+NEIGHBOR = "127.0.0.2"
+"""The normal client's address: not the attacker's."""
 PATH = "/v1/colorizations"
 NORMAL = {"n": "1", "seed": "7"}
 MEGA = 1_000_000
@@ -44,8 +48,8 @@ class Row:
     p50_seconds: float
     p99_seconds: float
     """of a normal client beside the attack: a photo of 256×256, one coloring"""
-    refused: int
-    """of its requests, those that were not answered by 200"""
+    refused: str
+    """its requests that were not answered by 200: how many, by their codes"""
 
 
 async def quiet(url: str) -> None:
@@ -82,7 +86,7 @@ async def unread_answers(url: str) -> None:
 async def large_answer(url: str) -> None:
     """Ask for 16 colorings of 12.5 megapixels as PNG, and read them."""
     async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-        files, data = {"image": made_up_photo(4096, 3052)}, {"n": "16", "output_format": "png"}
+        files, data = {"image": made_up_photo(4000, 3100)}, {"n": "16", "output_format": "png"}
         async with client.stream("POST", PATH, files=files, data=data) as answer:
             async for _ in answer.aiter_raw():
                 pass
@@ -131,18 +135,20 @@ def measure() -> list[Row]:
 
 async def _measure(service: Service, name: str, attack: Attack) -> Row:
     photo, normal, probes = made_up_photo(256, 256), list[float](), list[float]()
-    before, most, refused = _memory(service), 0, 0
-    async with httpx.AsyncClient(base_url=service.url, timeout=120) as client:
+    before, most, refused = _memory(service), 0, Counter[str]()
+    transport = httpx.AsyncHTTPTransport(local_address=NEIGHBOR)  # or it would share the attacker's share
+    async with httpx.AsyncClient(base_url=service.url, timeout=120, transport=transport) as client:
         await client.post(PATH, files={"image": photo}, data=NORMAL)
         attacking = asyncio.create_task(_bounded(attack(service.url)))
 
         async def ask() -> None:
-            nonlocal refused
             while not attacking.done() or len(normal) < 3:
                 started = time.perf_counter()
                 answer = await client.post(PATH, files={"image": photo}, data=NORMAL)
                 normal.append(time.perf_counter() - started)
-                refused += answer.status_code != 200
+                if answer.status_code != 200:
+                    refused[answer.json()["code"] + ": " + answer.json()["detail"]] += 1
+                    await asyncio.sleep(REFUSED_SECONDS)
 
         async def probe() -> None:
             nonlocal most
@@ -155,7 +161,11 @@ async def _measure(service: Service, name: str, attack: Attack) -> Row:
 
         await asyncio.gather(attacking, ask(), probe())
     cuts = statistics.quantiles(normal, n=100, method="inclusive")
-    return Row(name, max(most - before, 0), max(probes), cuts[49], cuts[98], refused)
+    return Row(name, max(most - before, 0), max(probes), cuts[49], cuts[98], _counted(refused))
+
+
+def _counted(refused: Counter[str]) -> str:
+    return ", ".join(f"{number} × {code}" for code, number in refused.items()) or "0"
 
 
 async def _bounded(attack: Awaitable[None]) -> None:

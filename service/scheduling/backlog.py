@@ -82,9 +82,13 @@ class Backlog:
     def leave(self, amounts: Mapping[str, int], answered: bool, owner: str = "") -> None:
         """Give up a place and what is held in it; what was answered tells how long the next has to wait."""
         self._places -= 1
+        self.give_back(amounts, answered, owner)
+
+    def give_back(self, amounts: Mapping[str, int], answered: bool, owner: str = "") -> None:
+        """Hold less of some resources; what was answered, or worked off, tells how long the next has to wait."""
         owned = self._owned.get(owner, {})
         for name, amount in amounts.items():
-            owned[name] -= amount
+            owned[name] = owned.get(name, 0) - amount
         if not any(owned.values()):
             self._owned.pop(owner, None)
         for name, amount in amounts.items():
@@ -96,7 +100,8 @@ class Backlog:
 
     def _check(self, name: str, amount: int, likely: int = 0) -> None:
         """Raise QueueFullError if there is no room for an amount; it says when there is, for as much as is likely."""
-        held, limit = self._held[name], self._limit(name)
+        limit = self._limit(name)
+        held = self._counted(name, limit)
         if held and held + amount > limit:
             seconds = self._rates[name].seconds(held + max(amount, likely) - limit)
             told = min(max(seconds, 1), self._longest)
@@ -104,11 +109,21 @@ class Backlog:
 
     def _check_share(self, name: str, amount: int, owned: int) -> None:
         """Raise QueueFullError if one owner would hold more than its share."""
-        most = max(int(self._share * self._limits[name]), 1)
+        most = max(int(self._share * self._limit(name)), 1)
         if self._share < 1 and owned and owned + amount > most:
             seconds = self._rates[name].seconds(owned + amount - most)
             told = min(max(seconds, 1), self._longest)
             raise QueueFullError(f"{owned} of at most {most} {name} of one client are waiting", told)
+
+    def _counted(self, name: str, limit: int) -> int:
+        """Return what is held; of what is worked off, no owner counts for more than its share.
+
+        So one that holds more, as a lone large request may, is no reason to refuse others.
+        """
+        if self._share == 1 or name not in self._floors:
+            return self._held[name]
+        most = max(int(self._share * limit), 1)
+        return sum(min(owned.get(name, 0), most) for owned in self._owned.values())
 
     def _limit(self, name: str) -> int:
         """Return how much may be held: of what is worked off, no more than can be in time."""
@@ -131,6 +146,10 @@ class Place:
         self._backlog.claim(amounts, self.owner)
         for name, amount in amounts.items():
             self._held[name] = self._held.get(name, 0) + amount
+
+    def give_back(self, *names: str) -> None:
+        """Hold no more of some resources: what was asked of them is worked off."""
+        self._backlog.give_back({name: self._held.pop(name, 0) for name in names}, answered=True, owner=self.owner)
 
     def __enter__(self) -> "Place":
         return self

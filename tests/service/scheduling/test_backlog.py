@@ -192,6 +192,20 @@ def test_no_more_is_accepted_than_can_be_answered_in_time(clock: Clock, seconds_
     assert longest <= max(TIMELY * LONGEST, floor * seconds_each)
 
 
+def test_what_is_worked_off_is_given_back_before_the_place(backlog: Backlog, clock: Clock) -> None:
+    place = occupy(backlog, latents=8, pixels=100)
+    clock.now += 2
+    place.give_back("latents")
+    assert (backlog.held("latents"), backlog.held("pixels")) == (0, 100)
+    other = occupy(backlog, latents=10)
+    with pytest.raises(QueueFullError) as full:
+        occupy(backlog, latents=4)
+    assert full.value.retry_after_seconds == 2  # 4 latents a second were drawn; 5 are likely to be asked for
+    answer(place)
+    assert (backlog.held("latents"), backlog.held("pixels")) == (10, 0)
+    answer(other)
+
+
 def test_one_owner_holds_at_most_its_share(clock: Clock) -> None:
     backlog = Backlog({"latents": 10}, LONGEST, clock, share=0.5)
     mine, again, theirs = backlog.enter("a"), backlog.enter("a"), backlog.enter("b")
@@ -208,3 +222,13 @@ def test_one_owner_holds_at_most_its_share(clock: Clock) -> None:
     assert not backlog._owned, "owners are not remembered"
     alone = backlog.enter("a")
     alone.claim(latents=9)  # larger than the share by itself, or it would be told to come again for ever
+
+
+def test_one_large_request_is_no_reason_to_refuse_others(clock: Clock) -> None:
+    backlog = Backlog({"latents": 10}, LONGEST, clock, floors={"latents": 2}, share=0.5)
+    backlog.enter("a").claim(latents=100)
+    others = [backlog.enter(owner) for owner in "bc"]
+    others[0].claim(latents=4)
+    with pytest.raises(QueueFullError):
+        others[1].claim(latents=2)
+    others[1].claim(latents=1)

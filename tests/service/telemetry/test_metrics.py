@@ -113,7 +113,7 @@ def test_the_queue_is_told_while_it_lasts(start, grey_png) -> None:
     assert held["tintflow_queue_depth"] == {(): 2}, "one is on the model, two wait for it"
     assert held["tintflow_accepted_requests"] == {(): 3}
     assert held["tintflow_queued_latents"] == {(): 8}
-    assert held["tintflow_queued_pixels"] == {(): 8 * 40 * 24}
+    assert held["tintflow_queued_pixels"] == {(): 3 * 40 * 24}
     after = scraped(service)
     for name in ("accepted_requests", "queue_depth", "queued_latents", "queued_pixels"):
         assert after[f"tintflow_{name}"] == {(): 0}
