@@ -1,4 +1,4 @@
-"""What `tintflow serve` runs: uvicorn around the application."""
+"""`tintflow serve`: uvicorn around the application."""
 
 import os
 from types import FrameType
