@@ -113,9 +113,9 @@ def test_a_bad_file_is_told_of_once_and_again_when_it_changes(service, png: byte
     watch(service, during)
 
 
-def test_a_server_that_is_gone_ends_it(service, png: bytes) -> None:
+def test_a_server_that_is_gone_ends_it(service, png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("in/a.png").write_bytes(png)
-    service.client.base_url = "http://127.0.0.1:9"
+    monkeypatch.setattr(service.client, "base_url", "http://127.0.0.1:9")
     with pytest.raises(ConnectionFailedError):
         watch(service, lambda told: asyncio.sleep(PATIENCE_SECONDS))
 
