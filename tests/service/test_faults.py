@@ -119,7 +119,7 @@ def test_readiness_tells_the_truth(start, grey_png) -> None:
 
 
 def test_a_model_that_hangs_is_not_ready(start) -> None:
-    service = start(canary_seconds=0.05, deadline_seconds=0.2)
+    service = start(canary_seconds=0.05, deadline_seconds=2)  # which the first decoder starts within, on a busy machine
     service.colorizer.gate.clear()
     eventually(lambda: service.client.get("/readyz").json().get("code") == "unhealthy")
     service.colorizer.gate.set()

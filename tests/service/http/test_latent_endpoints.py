@@ -205,7 +205,10 @@ def test_forms_of_the_answer(service, grey_png, color_png, path: str, fields: di
     if path != "interpolations":  # which has two colorings at least
         bare = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/webp"}, **fields, **files, n=1)
         assert bare.headers["content-type"] == "image/webp"
-    refused = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields, **files)
+        yielding = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields, **files)
+        assert (yielding.status_code, yielding.headers["content-type"]) == (200, "image/png")  # n is 1 where left out
+    several = {} if path == "interpolations" else {"n": 2}
+    refused = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields, **files, **several)
     assert refused.status_code == 406
 
 
