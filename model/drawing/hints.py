@@ -13,6 +13,7 @@ from torch import Tensor
 
 from model.errors import InputError
 from model.flow.autoregressive import SIDE
+from model.options import MAX_HINTS
 from model.pixels.bilateral import upsample_points
 from model.pixels.color import rgb_to_lab
 from model.pixels.gamut import map_to_gamut
@@ -20,7 +21,6 @@ from model.protocol import Hint, HintMatch
 
 __all__ = ["check_hints", "given_cells", "match_hints", "mend_hints"]
 
-MAX_HINTS = 32
 REACH = 4.0
 """Standard deviation, in pixels of 64×64, of how far a correction reaches."""
 LIGHTNESS_REACH = 8.0

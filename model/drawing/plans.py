@@ -26,6 +26,7 @@ from model.drawing.runtimes.runtime import Condition
 from model.drawing.selection import select_diverse, select_likely
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
+from model.options import MAX_CANDIDATES
 from model.protocol import (
     DrawTask,
     Hint,
@@ -37,9 +38,8 @@ from model.protocol import (
     VariationOptions,
 )
 
-__all__ = ["MAX_CANDIDATES", "TRIES", "Chosen", "Planner", "own_chroma"]
+__all__ = ["TRIES", "Chosen", "Planner", "own_chroma"]
 
-MAX_CANDIDATES = 64
 MAX_STEPS = 16
 TRIES = 8
 """Draws of the coarsest level for each sample below temperature 1, of which the critic chooses one.
