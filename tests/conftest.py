@@ -33,8 +33,8 @@ MADE_UP_PHOTOS = 40
 
 TINY = CinnConfig(
     coarsest=AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=1, components=3),
-    decoder=DecoderConfig(widths=(8, 8, 8, 8), stem_widths=(4, 4, 4), blocks=(1, 1, 1, 1)),
-    details=tuple(DetailConfig(size, condition_width=8, blocks=2, width=6) for size in (16, 32, 64)),
+    decoder=DecoderConfig(widths=(8, 8, 8, 8), stem_widths=(4, 4, 4), blocks=(1, 1, 1, 1), attention=(1, 1, 0, 0)),
+    details=tuple(DetailConfig(size, condition_width=8, blocks=2, width=6, recalled=2) for size in (16, 32, 64)),
     critic=CriticConfig(width=16, heads=2, blocks=1),
 )
 

@@ -39,9 +39,9 @@ class LoopConfig:
     batch: int = 64
     """photos of a step, of all processes together, who take equal shares of as many as can be shared so"""
     learning_rate: float = 1e-3
-    """of AdamW, which trains all but the matrices of transformers"""
+    """of AdamW, which trains all but the matrices"""
     matrix_learning_rate: float = 2e-3
-    """of Muon, which trains these, in the units of AdamW"""
+    """of Muon, which trains the matrices of transformers and the kernels of convolutions, in the units of AdamW"""
     network_learning_rate: float = 0.0
     """of the late stages of h, which stay frozen at 0"""
     betas: tuple[float, float] = (0.9, 0.98)
@@ -100,10 +100,15 @@ class Player(Generic[BatchT]):
         self.optimizers: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(groups, betas=config.betas, weight_decay=decay, fused=True)
         ]
+        # a kernel is a matrix from patches to channels
+        self.flat = [(weight, nn.Parameter(weight.detach().view(len(weight), -1))) for weight in matrices]
         if matrices:
             self.optimizers.append(
                 torch.optim.Muon(
-                    matrices, lr=config.matrix_learning_rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+                    [matrix for _, matrix in self.flat],
+                    lr=config.matrix_learning_rate,
+                    weight_decay=decay,
+                    adjust_lr_fn="match_rms_adamw",
                 )
             )
         self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
@@ -119,6 +124,8 @@ class Player(Generic[BatchT]):
         """Take a step along the gradients."""
         for part in self.clipped:
             nn.utils.clip_grad_norm_(part, clip)
+        for weight, matrix in self.flat:
+            matrix.grad = None if weight.grad is None else weight.grad.reshape(matrix.shape)
         for optimizer in self.optimizers:
             optimizer.step()
 

@@ -32,10 +32,10 @@ class CinnConfig:
     """Numbers of the whole network; defaults are those of the released weights."""
 
     coarsest: AutoregressiveConfig = field(default_factory=AutoregressiveConfig)
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    decoder: DecoderConfig = field(default_factory=lambda: DecoderConfig(attention=(4, 2, 0, 0)))
     details: tuple[DetailConfig, ...] = (
-        DetailConfig(size=16, condition_width=160, blocks=8, width=128, joint_blocks=2),
-        DetailConfig(size=32, condition_width=96, blocks=8, width=96),
+        DetailConfig(size=16, condition_width=160, blocks=8, width=128, joint_blocks=2, recalled=4),
+        DetailConfig(size=32, condition_width=96, blocks=8, width=96, recalled=4),
         DetailConfig(size=64, condition_width=48, blocks=6, width=64),
     )
     """coarse to fine"""

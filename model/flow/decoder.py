@@ -4,16 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.condition import FEATURE_CHANNELS, SMALL_LIGHTNESS, ConditionFeatures
 from model.flow.residual import ResidualBlock
+from model.flow.transformer import TransformerBlock
 
 __all__ = ["Decoder", "DecoderConfig"]
 
 SKIPS = {16: "at_16", 32: "at_32"}
 """Features of h that join on the way down."""
+HEAD_WIDTH = 64
+"""Channels of one attention head, or a few more."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class DecoderConfig:
     """channels of what is seen of the lightness itself at 16², 32², 64²"""
     blocks: tuple[int, ...] = (1, 2, 1, 1)
     """residual blocks at each size"""
+    attention: tuple[int, ...] = (0, 0, 0, 0)
+    """transformer blocks at each size, which see the whole photo: an arm is one by what it hangs on"""
     dropout: float = 0.1
     """share of h's feature channels that training hides"""
 
@@ -33,6 +39,22 @@ class DecoderConfig:
     def sizes(self) -> tuple[int, ...]:
         """Sides of the maps that come out."""
         return tuple(8 << i for i in range(len(self.widths)))
+
+
+class Attention(nn.Module):
+    """Transformer blocks among all pixels of a map."""
+
+    def __init__(self, width: int, size: int, count: int) -> None:
+        super().__init__()
+        self.places = nn.Parameter(torch.randn(size**2, width) * 0.02)
+        self.blocks = nn.ModuleList(TransformerBlock(width, max(1, width // HEAD_WIDTH)) for _ in range(count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, width, size, size), and so is what is returned."""
+        h = x.flatten(2).transpose(1, 2) + self.places
+        for block in self.blocks:
+            h = block(h)
+        return h.transpose(1, 2).reshape(x.shape)
 
 
 class Decoder(nn.Module):
@@ -70,6 +92,11 @@ class Decoder(nn.Module):
             for width, count in zip(config.widths, config.blocks, strict=True)
         ]
         self.blocks = cast(Sequence[nn.Sequential], nn.ModuleList(blocks))
+        attention = [
+            Attention(width, size, count) if count else nn.Identity()
+            for width, size, count in zip(config.widths, config.sizes, config.attention, strict=True)
+        ]
+        self.attention = cast(Sequence[nn.Module], nn.ModuleList(attention))
 
     def forward(self, features: ConditionFeatures, lightness: Tensor) -> list[Tensor]:
         """Return maps of 16², 32² and 64², (B, width, S, S) each, coarse to fine.
@@ -79,14 +106,14 @@ class Decoder(nn.Module):
         seen = self._stem(lightness)
         h = self.coarsest(self._hide(features.at_8))
         h = h + self.whole(F.dropout(features.at_1, self.config.dropout, self.training))[:, :, None, None]
-        h = self.blocks[0](h)
+        h = self.attention[0](self.blocks[0](h))
         maps = []
         for i, size in enumerate(self.config.sizes[1:]):
             h = F.interpolate(self.down[i](h), scale_factor=2, mode="bilinear", align_corners=False)
             h = h + self.edges[i](seen[i])
             if str(size) in self.skips:
                 h = h + self.skips[str(size)](self._hide(getattr(features, SKIPS[size])))
-            h = self.blocks[i + 1](h)
+            h = self.attention[i + 1](self.blocks[i + 1](h))
             maps.append(h)
         return maps
 

@@ -1,5 +1,6 @@
 """A finer level of the conditional wavelet flow: the Haar details that lead from one size of a*b* to the next."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
+from model.flow.autoregressive import SIDE
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import split
 from model.flow.mixing import OrthogonalMixing
@@ -19,6 +21,8 @@ __all__ = ["DetailCondition", "DetailConfig", "DetailLevel"]
 
 CHANNELS = 6
 """Three Haar details of a* and b*."""
+HEAD_WIDTH = 32
+"""Channels of one attention head."""
 COARSER_LIMIT = 6.0
 """A level sees coarser a*b* clamped to this many standard deviations, which no photo reaches but a sample may."""
 
@@ -37,6 +41,8 @@ class DetailConfig:
     """channels of their subnets"""
     joint_blocks: int = 1
     """residual blocks that see the decoder's map and the coarser a*b*: once per sample"""
+    recalled: int = 0
+    """colors that each pixel recalls from the cells of the coarsest a*b*, wherever they are; 0: none"""
 
 
 class DetailCondition(NamedTuple):
@@ -57,6 +63,32 @@ class DetailCondition(NamedTuple):
         return DetailCondition(self.prediction[:count], self.first[:count], shares, self.last[:count])
 
 
+class Recall(nn.Module):
+    """Attention of every pixel to the cells of the coarsest a*b*: a hand finds the color of the face.
+
+    What attends to what depends on the photo alone; each head returns one mixture of the cells' colors. Source:
+    Vaswani et al. 2017 (arXiv 1706.03762), with colors for values as in He et al. 2019 (arXiv 1906.09909).
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key = (nn.Conv2d(width, max(1, heads * HEAD_WIDTH), 1) for _ in range(2))
+
+    def forward(self, photo: Tensor, coarser: Tensor) -> Tensor:
+        """photo: (B, width, S, S). coarser: (B, 2, s, s). Returns (B, heads, 2, S, S)."""
+        size = photo.shape[-1]
+        if not self.heads:
+            return coarser.new_empty(len(coarser), 0, 2, size, size)
+        cells = F.avg_pool2d(coarser, coarser.shape[-1] // SIDE).flatten(2)[:, None]
+        query = self.query(photo).unflatten(1, (self.heads, HEAD_WIDTH)).flatten(3)
+        key = self.key(F.avg_pool2d(photo, size // SIDE)).unflatten(1, (self.heads, HEAD_WIDTH)).flatten(3)
+        scores = query.transpose(-1, -2) @ key / math.sqrt(HEAD_WIDTH)
+        shares = scores.to(coarser.dtype).softmax(-1)
+        colors = cells @ shares.transpose(-1, -2)
+        return colors.unflatten(3, (size, size))
+
+
 class DetailLevel(nn.Module):
     """Conditional flow of the Haar details, (B, 6, size/2, size/2), to latents (B, dims).
 
@@ -75,9 +107,10 @@ class DetailLevel(nn.Module):
         self.register_buffer("std", torch.ones(CHANNELS, 1, 1))
         self.affine = ConditionalAffine()
         width = config.condition_width
-        self.coarser = nn.Conv2d(4, width, 3, padding=1)
+        self.recall = Recall(width, config.recalled)
+        self.coarser = nn.Conv2d(4 + 2 * config.recalled, width, 3, padding=1)
         self.joint = nn.Sequential(*(ResidualBlock(width) for _ in range(config.joint_blocks)))
-        self.logits = nn.Conv2d(width, TAPS**2, 1)
+        self.logits = nn.Conv2d(width, TAPS**2 + config.recalled, 1)
         self.shares = nn.Conv2d(4 * width, config.blocks * config.width, 1)
         self.ends = nn.Conv2d(4 * width, 2 * 2 * CHANNELS, 1)
         nn.init.zeros_(self.ends.weight)
@@ -95,8 +128,10 @@ class DetailLevel(nn.Module):
         seen = coarser.clamp(-COARSER_LIMIT, COARSER_LIMIT)
         nearest = F.interpolate(seen, scale_factor=2, mode="nearest")
         smooth = F.interpolate(seen, scale_factor=2, mode="bilinear", align_corners=False)
-        h = F.relu(self.joint(photo + self.coarser(torch.cat((nearest, smooth), 1))))
-        prediction = split(propagate(coarser, self.logits(h)))[1]
+        recalled = self.recall(photo, seen)
+        colors = torch.cat((nearest, smooth, recalled.flatten(1, 2)), 1)
+        h = F.relu(self.joint(photo + self.coarser(colors)))
+        prediction = split(propagate(coarser, self.logits(h), recalled))[1]
         packed = F.pixel_unshuffle(h, 2)
         first, last = self.ends(packed).chunk(2, 1)
         shares = self.shares(packed).chunk(self.config.blocks, 1)

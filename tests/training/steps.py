@@ -23,8 +23,8 @@ STEPS = 5
 PARTS = ("coarsest", "details")
 TINY = CinnConfig(
     AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=1, components=3, dropout=0.0),
-    DecoderConfig((8, 8, 8, 8), (4, 4, 4), (1, 1, 1, 1), dropout=0.0),
-    tuple(DetailConfig(size, condition_width=8, blocks=2, width=6) for size in (16, 32, 64)),
+    DecoderConfig((8, 8, 8, 8), (4, 4, 4), (1, 1, 1, 1), (1, 1, 0, 0), dropout=0.0),
+    tuple(DetailConfig(size, condition_width=8, blocks=2, width=6, recalled=2) for size in (16, 32, 64)),
     CriticConfig(width=16, heads=2, blocks=1),
 )
 

@@ -6,15 +6,17 @@ means late; so what z = 0 decodes to, and the first layer's means, are regressed
 """
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from model.flow.cinn import Cinn, gaussian_log_prob
+from model.flow.coupling import ConvSubnet
 from model.flow.detail_level import DetailLevel
 from model.flow.haar import pyramid, split
 from training.dataset import Batch
-from training.objectives.objective import Losses, draw_noise
+from training.objectives.objective import Losses, draw_noise, matrices_of
 from training.precision import mixed_precision
 from training.processes import Share
 
@@ -41,7 +43,6 @@ class DetailsObjective:
     def __init__(self, cinn: Cinn) -> None:
         self.cinn = cinn
         self.module: nn.Module = nn.ModuleList((cinn.decoder, *cinn.details))
-        self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
         self.names = tuple(f"{level.config.size}²" for level in cinn.details)
 
     def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
@@ -75,12 +76,18 @@ class DetailsObjective:
         return torch.stack(parts, 1)
 
     def matrices(self) -> list[nn.Parameter]:
-        """Return none: all are convolutions."""
-        return []
+        """Return all weights but those of layers whose outputs are means, scales or shares of a mixture."""
+        ends = {id(layer.weight) for level in self.cinn.details for layer in _ends(level)}
+        return [weight for weight in matrices_of(self.module) if id(weight) not in ends]
 
     def _sizes(self, batch: Batch, noise: Tensor) -> list[Tensor]:
         chroma = (batch.chroma - self.cinn.chroma_mean) / self.cinn.chroma_std
         return pyramid(chroma + noise, len(self.cinn.details))
+
+
+def _ends(level: DetailLevel) -> list[nn.Conv2d]:
+    subnets = [cast(ConvSubnet, coupling.subnet) for coupling in level.couplings]
+    return [level.ends, level.logits, *(subnet.last for subnet in subnets)]
 
 
 def _losses(level: DetailLevel, photo: Tensor, coarser: Tensor, details: Tensor) -> tuple[Tensor, Tensor]:

@@ -50,7 +50,7 @@ class Objective(Protocol[BatchT]):
         ...
 
     def matrices(self) -> list[nn.Parameter]:
-        """Return the parameters that Muon trains; AdamW takes the others."""
+        """Return the parameters that Muon trains, matrices and kernels; AdamW takes the others."""
         ...
 
 
@@ -61,5 +61,6 @@ def draw_noise(like: Tensor, generator: torch.Generator, share: Share) -> Tensor
 
 
 def matrices_of(blocks: nn.Module) -> list[nn.Parameter]:
-    """Return the weight matrices of a module's linear layers."""
-    return [cast(nn.Parameter, layer.weight) for layer in blocks.modules() if type(layer) is nn.Linear]
+    """Return the weight matrices of a module's linear layers and the kernels of its convolutions."""
+    kinds = (nn.Linear, nn.Conv2d)
+    return [cast(nn.Parameter, layer.weight) for layer in blocks.modules() if type(layer) in kinds]

@@ -51,6 +51,7 @@ __all__ = [
     "standardize",
     "subnet",
     "transformer_block",
+    "transpose",
     "unshuffle",
 ]
 
@@ -126,9 +127,9 @@ def unshuffle(x: Node, factor: int) -> Node:
     return ops.space_to_depth(x, "depth_first", factor)
 
 
-def average_pool(x: Node) -> Node:
-    """Halve the size, as `F.avg_pool2d(x, 2)`."""
-    return ops.avg_pool(x, [2, 2], [0, 0], [0, 0], [2, 2], True)
+def average_pool(x: Node, factor: int = 2) -> Node:
+    """Make the size a factor smaller, as `F.avg_pool2d(x, factor)`."""
+    return x if factor == 1 else ops.avg_pool(x, [factor] * 2, [0, 0], [0, 0], [factor] * 2, True)
 
 
 def flatten_cells(x: Node) -> Node:

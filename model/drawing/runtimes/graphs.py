@@ -17,10 +17,11 @@ from model.drawing.runtimes.graph import Node
 from model.flow.autoregressive import CELLS, SIDE
 from model.flow.cinn import LIGHTNESS_SIZE, Cinn
 from model.flow.condition import EARLY_STAGES, ConditionNetwork, InvertedResidual
-from model.flow.decoder import SKIPS, Decoder
-from model.flow.detail_level import CHANNELS, COARSER_LIMIT, DetailLevel
+from model.flow.decoder import SKIPS, Attention, Decoder
+from model.flow.detail_level import CHANNELS, COARSER_LIMIT, HEAD_WIDTH, DetailLevel, Recall
 from model.flow.haar import KERNELS
 from model.flow.propagation import TAPS
+from model.flow.transformer import TransformerBlock
 
 __all__ = ["condition_graph", "critic_graph", "details_graph", "mixtures_graph", "step_graph"]
 
@@ -185,24 +186,36 @@ def _maps(features: dict[str, Node], lightness: Node, decoder: Decoder) -> list[
         seen.insert(0, h)
     whole = g.linear(features["at_1"], decoder.whole)
     h = g.add(g.conv(features["at_8"], decoder.coarsest), g.reshape(whole, *g.shape(whole), 1, 1))
-    h = g.residual(h, decoder.blocks[0])
+    h = _attention(g.residual(h, decoder.blocks[0]), decoder.attention[0])
     maps = []
     for i, size in enumerate(decoder.config.sizes[1:]):
         h = g.add(g.bilinear(g.conv(h, decoder.down[i])), g.conv(seen[i], decoder.edges[i]))
         if str(size) in decoder.skips:
             h = g.add(h, g.conv(features[SKIPS[size]], decoder.skips[str(size)]))
-        h = g.residual(h, decoder.blocks[i + 1])
+        h = _attention(g.residual(h, decoder.blocks[i + 1]), decoder.attention[i + 1])
         maps.append(h)
     return maps
+
+
+def _attention(x: Node, layer: nn.Module) -> Node:
+    """Mirror `model.flow.decoder.Attention`, or nothing where there is none."""
+    if not isinstance(layer, Attention):
+        return x
+    size = g.shape(x)
+    h = g.add(g.flatten_cells(x), layer.places)
+    for block in layer.blocks:
+        h = g.transformer_block(h, cast(TransformerBlock, block))
+    return g.reshape(g.transpose(h, 0, 2, 1), *size)
 
 
 def _details(z: Node, photo: Node, coarser: Node, level: DetailLevel) -> tuple[Node, list[Node]]:
     """Mirror `DetailLevel.sample_condition` and `DetailLevel.inverse`; return the details and the log-det's terms."""
     rows, grid = g.shape(z)[0], level.config.size // 2
     seen = ops.clamp(coarser, -COARSER_LIMIT, COARSER_LIMIT)
-    both = g.concat((g.nearest(seen), g.bilinear(seen)), 1)
-    h = ops.relu(g.residual(g.add(photo, g.conv(both, level.coarser)), level.joint))
-    prediction = _propagated_details(coarser, g.conv(h, level.logits))
+    recalled = _recalled(photo, seen, level.recall)
+    colors = g.concat((g.nearest(seen), g.bilinear(seen), *recalled), 1)
+    h = ops.relu(g.residual(g.add(photo, g.conv(colors, level.coarser)), level.joint))
+    prediction = _propagated_details(coarser, g.conv(h, level.logits), recalled)
     packed = g.unshuffle(h, 2)
     first, last = g.split(g.conv(packed, level.ends), 2, 1)
     shares = g.split(g.conv(packed, level.shares), level.config.blocks, 1)
@@ -222,8 +235,21 @@ def _details(z: Node, photo: Node, coarser: Node, level: DetailLevel) -> tuple[N
     return g.add(g.multiply(x, level.std[None]), prediction), [*terms, log_scale]
 
 
-def _propagated_details(coarser: Node, logits: Node) -> Node:
-    """Mirror `split(propagate(coarser, logits))[1]`, without the map itself: (B, 6, s, s) of (B, 2, s, s)."""
+def _recalled(photo: Node, coarser: Node, layer: Recall) -> list[Node]:
+    """Mirror `model.flow.detail_level.Recall`: (B, 2, S, S) of each head."""
+    if not layer.heads:
+        return []
+    rows, _, size, _ = g.shape(photo)
+    cells = g.reshape(g.average_pool(coarser, g.shape(coarser)[-1] // SIDE), rows, 1, 2, CELLS)
+    query = g.reshape(g.conv(photo, layer.query), rows, layer.heads, HEAD_WIDTH, size**2)
+    key = g.reshape(g.conv(g.average_pool(photo, size // SIDE), layer.key), rows, layer.heads, HEAD_WIDTH, CELLS)
+    scores = g.multiply(ops.matmul(query, key, True, False), 1 / math.sqrt(HEAD_WIDTH))
+    colors = ops.matmul(cells, ops.softmax(scores, -1), False, True)
+    return [g.reshape(each, rows, 2, size, size) for each in g.split(colors, layer.heads, 1)]
+
+
+def _propagated_details(coarser: Node, logits: Node, recalled: list[Node]) -> Node:
+    """Mirror `split(propagate(coarser, logits, recalled))[1]`, without the map itself: (B, 6, s, s) of (B, 2, s, s)."""
     rows, channels, side, _ = g.shape(coarser)
     reach = TAPS // 2
     pads = ops.constant(np.array([0, 0, reach, reach], np.int64))
@@ -235,10 +261,13 @@ def _propagated_details(coarser: Node, logits: Node) -> Node:
         for y in range(TAPS)
         for x in range(TAPS)
     ]
+    near, *far = g.split(ops.softmax(logits, 1), (TAPS**2, *(1 for _ in recalled)), 1)
     neighbors = g.concat([g.reshape(each, rows, channels, 1, 1, side, side) for each in shifted], 2)
-    weights = g.reshape(g.unshuffle(ops.softmax(logits, 1), 2), rows, 1, TAPS**2, 4, side, side)
+    weights = g.reshape(g.unshuffle(near, 2), rows, 1, TAPS**2, 4, side, side)
     mixed = ops.reduce_sum(ops.multiply(neighbors, weights), ops.constant(np.array([2], np.int64)), keep_dims=False)
     patches = g.reshape(mixed, rows, channels * 4, side, side)
+    for share, color in zip(far, recalled, strict=True):
+        patches = g.add(patches, g.unshuffle(g.multiply(color, share), 2))
     kernels = torch.tensor(KERNELS)[1:]  # of the mean, the first, nobody asks
     return g.conv_by_matrix(patches, _per_channel(kernels, channels))
 

@@ -19,11 +19,14 @@ from model.flow.haar import join, pyramid, split
 COARSEST = AutoregressiveConfig(width=12, heads=2, encoder_blocks=1, decoder_blocks=2, components=3)
 CRITIC = CriticConfig(width=8, heads=2, blocks=1)
 SMALL = CinnConfig(
-    COARSEST, DecoderConfig((8, 8), (4,), (1, 1)), (DetailConfig(16, condition_width=8, blocks=2, width=6),), CRITIC
+    COARSEST,
+    DecoderConfig((8, 8), (4,), (1, 1), (1, 1)),
+    (DetailConfig(16, condition_width=8, blocks=2, width=6, recalled=2),),
+    CRITIC,
 )
 FOUR_LEVELS = replace(
     SMALL,
-    decoder=DecoderConfig((8, 8, 8, 8), (4, 4, 4), (1, 1, 1, 1)),
+    decoder=DecoderConfig((8, 8, 8, 8), (4, 4, 4), (1, 1, 1, 1), (1, 1, 0, 0)),
     details=tuple(replace(SMALL.details[0], size=size) for size in (16, 32, 64)),
 )
 
