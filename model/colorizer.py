@@ -14,6 +14,7 @@ from model.drawing.hints import match_hints, mend_hints
 from model.drawing.latents import latent_norms
 from model.drawing.passes import Decoded, Passes
 from model.drawing.plans import Chosen, Planner, own_chroma
+from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.runtime import Condition
 from model.drawing.timer import Timer
 from model.flow.checkpoint import Checkpoint, load_checkpoint
@@ -45,22 +46,27 @@ from model.protocol import (
 __all__ = ["CinnColorizer", "Scaler", "load_colorizer", "one_thread_each"]
 
 
-def load_colorizer(weights: Path, device: str = "auto") -> "CinnColorizer":
-    """Load weights onto a device. Raises CheckpointError or InputError."""
+def load_colorizer(weights: Path, device: str = "auto", cache: Path | None = None) -> "CinnColorizer":
+    """Load weights onto a device. Raises CheckpointError or InputError.
+
+    cache: folder of networks compiled for this processor, read and, where that is allowed, written.
+    """
     chosen = choose_device(device)
-    return CinnColorizer(load_checkpoint(weights, chosen), chosen)
+    return CinnColorizer(load_checkpoint(weights, chosen), chosen, cache)
 
 
 class CinnColorizer:
     """Colorizes with a trained cINN; see `model.protocol.Colorizer`."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str) -> None:
+    def __init__(self, checkpoint: Checkpoint, device: str, cache: Path | None = None) -> None:
+        """cache: see `load_colorizer`; the checkpoint must be as its file is."""
         self.checkpoint = checkpoint
         self.device = device
         # the same numbers in another order, which convolutions are faster in: see python -m benchmarks.speed.sampling
         self.cinn = checkpoint.cinn.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch forgets it
         self.cinn.eval().requires_grad_(False)
-        self._passes = Passes(self.cinn, device)
+        graphs = GraphCache(cache, checkpoint.sha256) if cache and device == "cpu" else None
+        self._passes = Passes(self.cinn, device, cache=graphs)
         self._planner = Planner(checkpoint, self._passes)
         self._scaler = Scaler(self.cinn.chroma_size)
 

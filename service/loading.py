@@ -1,6 +1,8 @@
 """Loading: the trained model, warmed up, and a task that shows whether it still works."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +10,7 @@ import numpy as np
 from model.protocol import Colorizer, DrawTask, SampleOptions, Steps
 from service.settings import Settings
 
-__all__ = ["Load", "Loaded", "load_and_warm_up", "load_colorizer"]
+__all__ = ["Load", "Loaded", "load_and_warm_up", "load_colorizer", "user_cache"]
 
 Load = Callable[[Settings], Steps]
 WARM_UP_SIDE = 256  # pixels
@@ -32,9 +34,18 @@ def load_colorizer(settings: Settings) -> Colorizer:
         raise FileNotFoundError(f"{settings.weights}: expected one .safetensors file, got {len(found)}")
     from model.colorizer import load_colorizer, one_thread_each
 
-    colorizer = load_colorizer(found[0], settings.device)
+    colorizer = load_colorizer(found[0], settings.device, settings.cache or user_cache())
     one_thread_each()  # passes run side by side
     return colorizer
+
+
+def user_cache() -> Path | None:
+    """Return the folder of the user's own cache that is for tintflow; None for a user without a home."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "tintflow"
+    except RuntimeError:
+        return None
 
 
 def load_and_warm_up(load: Load, settings: Settings) -> Loaded:

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     """where the model runs; auto = the GPU if there is one"""
     weights: Path = Path(__file__).resolve().parents[1] / "weights"
     """file of the trained weights, or a folder that holds one"""
+    cache: Path | None = None
+    """folder of networks compiled for this processor; by default tintflow's in the user's cache"""
     max_bytes: int = Field(default=50_000_000, gt=0)
     """of one uploaded photo, as a file"""
     max_pixels: int = Field(default=50_000_000, gt=0)

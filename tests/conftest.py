@@ -1,8 +1,11 @@
 """Networks small enough for tests, made-up features and colours to train them on, and photos to measure on."""
 
+import atexit
 import json
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,11 @@ from training.features import DONE
 # threads that wait for one another take many times longer.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
+
+# Compiled networks are kept for this run of the tests alone.
+CACHE = tempfile.mkdtemp(prefix="tintflow-cache-")
+atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
+os.environ["TINTFLOW_CACHE"] = CACHE
 
 # Where SIGINT is ignored, as in `nohup make test &`, the programs that tests start would ignore it, too, and never end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from model.device import THREADS
 from model.drawing.runtimes.choice import choose_runtime
+from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.runtime import Condition, Runtime
 from model.errors import NonFiniteError, OutOfMemoryError
 from model.flow.cinn import Cinn, LogProb
@@ -49,16 +50,19 @@ class Decoded(NamedTuple):
 class Passes:
     """The network on its device, numpy arrays and latents on the CPU in and out."""
 
-    def __init__(self, cinn: Cinn, device: str, runtime: Runtime | None = None) -> None:
-        """runtime: by default, the fastest for the device."""
+    def __init__(
+        self, cinn: Cinn, device: str, runtime: Runtime | None = None, cache: GraphCache | None = None
+    ) -> None:
+        """runtime: by default, the fastest for the device. cache: where it keeps compiled graphs."""
         self.cinn = cinn
         self.device = device
         self._given_runtime = runtime
+        self._cache = cache
         self._samples, self._draws, self._photos = SAMPLES[device], DRAWS[device], PHOTOS[device]
 
     @cached_property
     def _runtime(self) -> Runtime:
-        return self._given_runtime or choose_runtime(self.cinn, self.device)
+        return self._given_runtime or choose_runtime(self.cinn, self.device, self._cache)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:

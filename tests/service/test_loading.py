@@ -21,10 +21,11 @@ def two_threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("two_threads")
 def test_no_operation_takes_threads_that_would_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.colorizer.load_colorizer", lambda path, device: (path, device))
-    assert load_colorizer(Settings(weights=Path("weights/cinn.safetensors"), device="cpu")) == (
+    monkeypatch.setattr("model.colorizer.load_colorizer", lambda path, device, cache: (path, device, cache))
+    assert load_colorizer(Settings(weights=Path("weights/cinn.safetensors"), device="cpu", cache=Path("cache"))) == (
         Path("weights/cinn.safetensors"),
         "cpu",
+        Path("cache"),
     )
     found = [torch.get_num_threads()]
     begun_later = Thread(target=lambda: found.append(torch.get_num_threads()))

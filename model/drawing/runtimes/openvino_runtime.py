@@ -8,12 +8,14 @@ Terms of log-dets are added up in float64.
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from io import BytesIO
 from typing import Any
 
 import openvino as ov
 import torch
 from torch import Tensor
 
+from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.graphs import condition_graph, critic_graph, details_graph, mixtures_graph, step_graph
 from model.drawing.runtimes.runtime import Condition
 from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper
@@ -33,8 +35,8 @@ class OpenvinoRuntime:
     A graph is compiled for the number of rows that it is first called with, and kept.
     """
 
-    def __init__(self, cinn: Cinn, threads: int, bfloat16: bool | None = None) -> None:
-        """bfloat16: for draws; by default, where the processor multiplies matrices of it."""
+    def __init__(self, cinn: Cinn, threads: int, bfloat16: bool | None = None, cache: GraphCache | None = None) -> None:
+        """bfloat16: for draws; by default, where the processor multiplies matrices of it. cache: of this network."""
         self.cinn = cinn
         self._threads = threads
         self._core = ov.Core()
@@ -44,8 +46,9 @@ class OpenvinoRuntime:
         if not all(bool(torch.isfinite(parameter).all()) for parameter in cinn.parameters()):
             raise NonFiniteError("the network has weights that are not finite numbers")
         self._bfloat16 = bfloat16
+        self._cache = cache
         self._compiling = threading.Lock()
-        self._models: dict[tuple[Any, ...], Any] = {}
+        self._models: dict[str, Any] = {}
         self._local = threading.local()
 
     def condition(self, lightness: Tensor) -> Condition:
@@ -104,11 +107,11 @@ class OpenvinoRuntime:
 
     def _request(self, graph: Graph, rows: int, exact: bool) -> Any:
         """Return this thread's own request for a graph."""
-        key = (graph, rows, exact)
+        name = f"{graph.__name__}-{rows}"
         requests = self._local.__dict__.setdefault("requests", {})
-        if key not in requests:
-            requests[key] = self._compiled(key, partial(graph, self.cinn, rows), exact).create_infer_request()
-        return requests[key]
+        if name not in requests:
+            requests[name] = self._compiled(name, partial(graph, self.cinn, rows), exact).create_infer_request()
+        return requests[name]
 
     def _stepper(self, rows: int) -> Stepper:
         """Return this thread's own stepper."""
@@ -118,21 +121,36 @@ class OpenvinoRuntime:
             graphs = {length: partial(step_graph, self.cinn, rows, length, dtype) for length in CACHE_LENGTHS}
             # OpenVINO 2026.4 crashes where it fuses elementwise operations of a small step in float32; none gains by it
             unfused = {"SNIPPETS_MODE": "DISABLE"}
-            models = {n: self._compiled((rows, n), build, False, unfused) for n, build in graphs.items()}
+            models = {n: self._compiled(f"step-{rows}-{n}", build, False, unfused) for n, build in graphs.items()}
             steppers[rows] = Stepper(self.cinn.coarsest, rows, models)
         return steppers[rows]
 
-    def _compiled(
-        self, key: tuple[Any, ...], build: Callable[[], Any], exact: bool, more: Mapping[str, Any] | None = None
-    ) -> Any:
+    def _compiled(self, name: str, build: Callable[[], Any], exact: bool, more: Mapping[str, Any] | None = None) -> Any:
         """Return a graph, compiled once for all threads. more: options of the compiler."""
         with self._compiling:
-            if key not in self._models:
+            if name not in self._models:
+                precision = "bf16" if self._bfloat16 and not exact else "f32"
                 options = {
-                    "INFERENCE_PRECISION_HINT": "bf16" if self._bfloat16 and not exact else "f32",
+                    "INFERENCE_PRECISION_HINT": precision,
                     "INFERENCE_NUM_THREADS": self._threads,
                     "NUM_STREAMS": self._threads,
                     "ENABLE_CPU_PINNING": False,
                 }
-                self._models[key] = self._core.compile_model(build(), "CPU", options | dict(more or {}))
-            return self._models[key]
+                self._models[name] = self._loaded(f"{name}-{precision}", build, options | dict(more or {}))
+            return self._models[name]
+
+    def _loaded(self, name: str, build: Callable[[], Any], options: Mapping[str, Any]) -> Any:
+        """Load a graph from the cache, or compile it and keep it there; how many threads there are changes nothing."""
+        if self._cache is None:
+            return self._core.compile_model(build(), "CPU", options)
+        kept = self._cache.load(name)
+        if kept is not None:
+            try:
+                return self._core.import_model(kept, "CPU", options)
+            except RuntimeError:  # compiled anew below, and replaced
+                kept = None
+        model = self._core.compile_model(build(), "CPU", options)
+        exported = BytesIO()
+        model.export_model(exported)
+        self._cache.store(name, exported.getvalue())
+        return model

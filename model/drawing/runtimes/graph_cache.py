@@ -1,0 +1,86 @@
+"""Compiled graphs on disk, so that a later process need not compile them again."""
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+__all__ = ["GraphCache", "processor"]
+
+CHECKSUM_BYTES = hashlib.sha256().digest_size
+UNUSED_SECONDS = 30 * 86_400
+"""Graphs of other weights, versions or processors that nobody used for so long are deleted."""
+OUR_FOLDER = re.compile("[0-9a-f]{32}")
+SOURCES = (Path(__file__).resolve().parent, Path(__file__).resolve().parents[2] / "flow")
+"""What is compiled follows from the modules in these folders."""
+
+
+class GraphCache:
+    """Graphs of one network, compiled by this version of OpenVINO for this processor.
+
+    A file appears whole or not at all, and is checked before it is used. Whatever goes wrong, a graph is compiled: a
+    folder that cannot be read or written costs time only. Let nobody else write to the folder.
+    """
+
+    def __init__(self, folder: Path, weights: str) -> None:
+        """weights: SHA-256 of the network's weights."""
+        made_of = (weights, version("openvino"), processor(), _sources())
+        self._parent = folder
+        self._folder = folder / hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:32]
+
+    def load(self, name: str) -> bytes | None:
+        """Return what was stored, or None where there is nothing, or what is there is damaged."""
+        try:
+            data = (self._folder / name).read_bytes()
+        except OSError:
+            return None
+        blob = data[CHECKSUM_BYTES:]
+        if hashlib.sha256(blob).digest() != data[:CHECKSUM_BYTES]:
+            return None
+        with suppress(OSError):
+            os.utime(self._folder)  # it is in use
+        return blob
+
+    def store(self, name: str, blob: bytes) -> None:
+        """Keep a compiled graph, unless the folder cannot be written or the disk is full."""
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            handle, part = tempfile.mkstemp(prefix=f".{name}-", dir=self._folder)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(hashlib.sha256(blob).digest())
+                    file.write(blob)
+                Path(part).chmod(0o644)  # an image's is written by root and read by others
+                Path(part).replace(self._folder / name)
+            except OSError:
+                Path(part).unlink(missing_ok=True)
+                raise
+            self._remove_unused()
+
+    def _remove_unused(self) -> None:
+        for each in self._parent.iterdir():
+            if OUR_FOLDER.fullmatch(each.name) and time.time() - each.stat().st_mtime > UNUSED_SECONDS:
+                shutil.rmtree(each, ignore_errors=True)
+
+
+def processor() -> str:
+    """Describe this processor: its name and instructions where the system lists them."""
+    found = [platform.machine(), platform.processor()]
+    with suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text()
+        for name in ("model name", "flags", "Features"):
+            found += re.findall(rf"^{name}\s*:\s*(.*)$", text, re.MULTILINE)[:1]
+    return "\n".join(found)
+
+
+def _sources() -> str:
+    digest = hashlib.sha256()
+    for path in (path for folder in SOURCES for path in sorted(folder.glob("*.py"))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,176 @@
+"""Compiled graphs come back from disk as they were, and nothing that is wrong there stops a start."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import openvino
+import pytest
+import torch
+from torch import Tensor
+
+from model.drawing.runtimes import graph_cache, openvino_runtime
+from model.drawing.runtimes.graph_cache import GraphCache
+from model.drawing.runtimes.openvino_runtime import OpenvinoRuntime
+from model.flow.checkpoint import Checkpoint
+
+WRITER = """
+import sys
+from pathlib import Path
+from model.drawing.runtimes.graph_cache import GraphCache
+cache, mine = GraphCache(Path(sys.argv[1]), "weights"), sys.argv[2].encode() * 200_000
+for _ in range(30):
+    cache.store("graph", mine)
+    found = cache.load("graph")
+    assert found is not None and len(set(found)) == 1 and len(found) == 200_000, "half a file"
+"""
+
+
+def computed(checkpoint: Checkpoint, folder: Path) -> list[Tensor]:
+    """Let a new runtime compute a photo's condition and draws."""
+    runtime = OpenvinoRuntime(checkpoint.cinn, threads=1, cache=GraphCache(folder, "weights"))
+    condition = runtime.condition(100 * torch.rand(1, 1, 256, 256, generator=torch.Generator().manual_seed(1)))
+    z = torch.randn(2, checkpoint.cinn.coarsest.dims, generator=torch.Generator().manual_seed(2))
+    photo, given = torch.zeros(2, dtype=torch.long), torch.full((2, 2, 8, 8), torch.nan)
+    return [*condition.cells, *condition.maps, runtime.draw_coarsest(condition, photo, z, torch.ones(2), given)]
+
+
+def same(one: list[Tensor], other: list[Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def compiled(tiny_checkpoint: Checkpoint, tmp_path: Path) -> list[Tensor]:
+    """What is computed the first time."""
+    found = computed(tiny_checkpoint, tmp_path)
+    assert len(files(tmp_path)) == 4  # the condition, and steps of three lengths
+    return found
+
+
+def test_a_second_process_compiles_nothing_and_computes_the_same_bits(
+    compiled: list[Tensor], tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a graph was built")
+
+    refuse.__name__ = "condition_graph"  # graphs are stored under their names
+    monkeypatch.setattr(openvino_runtime, "condition_graph", refuse)
+    monkeypatch.setattr(openvino_runtime, "step_graph", refuse)
+    assert same(computed(tiny_checkpoint, tmp_path), compiled)
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def replace(path: Path) -> None:
+    GraphCache(path.parents[1], "weights").store(path.name, b"whole, but no graph")
+
+
+def block(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, empty, replace, block])
+def test_a_damaged_graph_is_compiled_anew(
+    compiled: list[Tensor], tiny_checkpoint: Checkpoint, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    before = {path: path.read_bytes() for path in files(tmp_path)}
+    for path in before:
+        damage(path)
+    assert same(computed(tiny_checkpoint, tmp_path), compiled)
+    if damage is not block:
+        mended = files(tmp_path)
+        assert mended == list(before)
+        assert all(abs(path.stat().st_size - len(before[path])) < 1000 for path in mended)
+
+
+def test_a_folder_that_cannot_be_written_only_costs_time(
+    tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    computed(tiny_checkpoint, tmp_path / "file" / "cache")
+
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(graph_cache.tempfile, "mkstemp", refuse)
+    computed(tiny_checkpoint, tmp_path / "other")
+    assert files(tmp_path) == [tmp_path / "file"]
+
+
+def test_a_full_disk_leaves_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    cache = GraphCache(tmp_path, "weights")
+    cache.store("graph", b"blob")
+    assert cache.load("graph") is None
+    assert files(tmp_path) == []
+
+
+def test_graphs_of_other_weights_versions_and_processors_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    GraphCache(tmp_path, "weights").store("graph", b"blob")
+    assert GraphCache(tmp_path, "weights").load("graph") == b"blob"
+    assert GraphCache(tmp_path, "others").load("graph") is None
+    for name, value in (("version", lambda _: "2027.0"), ("processor", lambda: "another"), ("_sources", lambda: "new")):
+        with monkeypatch.context() as patch:
+            patch.setattr(graph_cache, name, value)
+            assert GraphCache(tmp_path, "weights").load("graph") is None
+
+
+def test_only_what_nobody_used_for_long_is_deleted(tmp_path: Path) -> None:
+    old, recent, foreign = tmp_path / ("0" * 32), tmp_path / ("1" * 32), tmp_path / "foreign"
+    for folder, days in ((old, 31), (recent, 29), (foreign, 1000)):
+        folder.mkdir()
+        (folder / "graph").write_bytes(b"blob")
+        os.utime(folder, (time.time() - 86_400 * days,) * 2)
+    GraphCache(tmp_path, "weights").store("graph", b"blob")
+    assert not old.exists()
+    assert recent.exists()
+    assert foreign.exists()
+
+
+def test_use_keeps_graphs(tmp_path: Path) -> None:
+    cache = GraphCache(tmp_path, "weights")
+    cache.store("graph", b"blob")
+    (folder,) = tmp_path.iterdir()
+    os.utime(folder, (0, 0))
+    assert cache.load("graph") == b"blob"
+    GraphCache(tmp_path, "others").store("graph", b"blob")
+    assert cache.load("graph") == b"blob"
+
+
+def test_processes_that_write_at_once_leave_whole_files(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", WRITER, str(tmp_path))
+    writers = [subprocess.Popen((*command, letter), stderr=subprocess.PIPE) for letter in "ab"]  # noqa: S603 - this Python
+    for writer in writers:
+        assert writer.wait(120) == 0, writer.stderr.read().decode()  # type: ignore[union-attr]
+        writer.stderr.close()  # type: ignore[union-attr]
+    assert len(files(tmp_path)) == 1
+
+
+def test_the_processor_is_told_by_more_than_its_kind() -> None:
+    assert len(graph_cache.processor()) > len("x86_64\n"), openvino.get_version()
