@@ -1,6 +1,5 @@
-"""What every benchmark of speed prints: tables for people, and a JSON object for programs."""
+"""What benchmarks print: tables for people, and a JSON object for programs."""
 
-import argparse
 import json
 import os
 import platform
@@ -9,13 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Target", "add_json_option", "rows", "write"]
+__all__ = ["JsonFile", "Target", "rows", "write", "write_json"]
+
+JsonFile = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file, - for standard output.")
+]
 
 WIDTH = 160  # of tables, in characters, where the terminal's is not known
 
@@ -27,11 +32,6 @@ class Target:
     promise: str
     measured: str
     kept: bool
-
-
-def add_json_option(parser: argparse.ArgumentParser) -> None:
-    """Let the command take `--json`."""
-    parser.add_argument("--json", metavar="FILE", help="where to write the figures, - for standard output")
 
 
 def rows(*header: str, title: str, cells: Sequence[Sequence[object]]) -> Table:
@@ -61,10 +61,18 @@ def write(
             "targets": [{"promise": each.promise, "measured": each.measured, "kept": each.kept} for each in targets],
             **figures,
         }
-        text = json.dumps(report, indent=2)
-        print(text) if file == "-" else Path(file).write_text(text + "\n")
+        write_json(report, file)
     if not all(target.kept for target in targets):
         raise SystemExit(1)
+
+
+def write_json(report: Mapping[str, object], file: str | None) -> None:
+    """Write a report to a file, to standard output for `-`, or nowhere for None."""
+    text = json.dumps(report, indent=2)
+    if file == "-":
+        print(text)
+    elif file:
+        Path(file).write_text(text + "\n")
 
 
 def _shown(cell: object) -> str:

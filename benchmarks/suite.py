@@ -4,11 +4,12 @@ Each writes its figures to build/benchmarks/NAME.json. Takes about 20 minutes on
 from PyPI the first time. Its status is 1 if a target was missed.
 """
 
-import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 __all__ = ["BENCHMARKS", "FOLDER", "main"]
 
@@ -25,17 +26,16 @@ COMPILING = ("speed.upsampling", "speed.sampling")
 FOLDER = Path("build/benchmarks")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run them; what one prints is shown."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.suite", description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", default=BENCHMARKS, help=f"some of {', '.join(BENCHMARKS)}; default all")
-    parser.add_argument("--compile", action="store_true", help="what compilers make too: takes many minutes")
-    options = parser.parse_args(arguments)
+def main(
+    names: Annotated[list[str], typer.Argument(help=f"Any of {', '.join(BENCHMARKS)}.")] = list(BENCHMARKS),  # noqa: B006 - typer copies it
+    compiled: Annotated[bool, typer.Option("--compile", help="Measure what compilers make too: many minutes.")] = False,
+) -> None:
+    """Run benchmarks, one after the other, and plot their figures."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     missed = []
-    for name in options.names:
+    for name in names:
         command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(FOLDER / f"{name.split('.')[-1]}.json")]
-        if options.compile and name in COMPILING:
+        if compiled and name in COMPILING:
             command.append("--compile")
         if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own modules
             missed.append(name)
@@ -46,4 +46,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

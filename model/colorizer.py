@@ -1,16 +1,16 @@
 """The colorizer that the service calls: a photo in, samples at its own size out."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from model.device import choose_device, device_memory, one_thread_each
-from model.drawing.hints import match_hints, mend_hints
+from model.drawing.hints import mend_hints
 from model.drawing.latents import latent_norms
 from model.drawing.passes import Decoded, Passes
 from model.drawing.plans import Chosen, Planner, own_chroma
@@ -20,30 +20,24 @@ from model.drawing.timer import Timer
 from model.flow.checkpoint import Checkpoint, load_checkpoint
 from model.flow.cinn import LogProb
 from model.options import PLAIN, Look
-from model.pixels.color import photo_to_lightness
-from model.pixels.resizing import resize_lightness
-from model.pixels.scaling import Scaler, adjust
-from model.pixels.upsampling import upsample_to_rgb
+from model.pixels.scaling import Scaler
 from model.protocol import (
-    Colorings,
+    Colorizer,
     DeviceMemory,
     Drawn,
     DrawTask,
     Finished,
     Hint,
-    InterpolationOptions,
+    HintMatch,
     LevelLikelihood,
     Likelihood,
     ModelInfo,
     Options,
     Photo,
-    SampleOptions,
     SmallPhoto,
-    TransferOptions,
-    VariationOptions,
 )
 
-__all__ = ["CinnColorizer", "Scaler", "load_colorizer", "one_thread_each"]
+__all__ = ["CinnColorizer", "Colorings", "Scaler", "colorize", "load_colorizer", "one_thread_each"]
 
 
 def load_colorizer(weights: Path, device: str = "auto", cache: Path | None = None) -> "CinnColorizer":
@@ -53,6 +47,24 @@ def load_colorizer(weights: Path, device: str = "auto", cache: Path | None = Non
     """
     chosen = choose_device(device)
     return CinnColorizer(load_checkpoint(weights, chosen), chosen, cache)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Colorings(Drawn):
+    """Samples of one photo with their images."""
+
+    images: NDArray[np.uint8]
+    """(N, H, W, 3) sRGB; L* is the photo's own"""
+    matches: tuple[tuple[HintMatch, ...], ...]
+    """for each sample, how well it follows each hint"""
+
+
+def colorize(colorizer: Colorizer, photo: Photo, options: Options, reference: Photo | None = None) -> Colorings:
+    """Colorize one photo in one call: shrink, draw, finish. Raises what these three raise."""
+    seen = None if reference is None else colorizer.shrink(reference, with_chroma=True)
+    (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), options, seen)])
+    images, matches = zip(*colorizer.finish(photo, drawn, options), strict=True)
+    return Colorings(**vars(drawn), images=np.stack(images), matches=matches)
 
 
 class CinnColorizer:
@@ -87,26 +99,6 @@ class CinnColorizer:
         """Memory of the device, now."""
         return device_memory(self.device)
 
-    def colorize(self, photo: Photo, options: SampleOptions) -> Colorings:
-        """Draw samples and bring them to the photo's own size; see `model.protocol.Colorizer`."""
-        return self._colorize(photo, options)
-
-    def vary(self, photo: Photo, options: VariationOptions) -> Colorings:
-        """Draw samples like a given one; see `model.protocol.Colorizer`."""
-        return self._colorize(photo, options)
-
-    def transfer(self, photo: Photo, reference: Photo, options: TransferOptions) -> Colorings:
-        """Colorize by the latent of a reference; see `model.protocol.Colorizer`."""
-        return self._colorize(photo, options, reference)
-
-    def interpolate(self, photo: Photo, options: InterpolationOptions, reference: Photo | None = None) -> Colorings:
-        """Colorize along a path between two latents; see `model.protocol.Colorizer`."""
-        return self._colorize(photo, options, reference)
-
-    def likelihood(self, photo: Photo) -> Likelihood:
-        """Say how plausible a photo's own colours are; see `model.protocol.Colorizer`."""
-        return self.score_all([self.shrink(photo, with_chroma=True)])[0]
-
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
         """Bring a photo to the network's sizes; see `model.protocol.Colorizer`."""
         return self._scaler.shrink(photo, with_chroma)
@@ -135,7 +127,7 @@ class CinnColorizer:
             conditions = self._passes.condition([photo.lightness for photo in photos])
             timer.stop("condition")
             encoded = [
-                self._passes.encode(_as_batch(own_chroma(photo)), condition)
+                self._passes.encode(own_chroma(photo), condition)
                 for photo, condition in zip(photos, conditions, strict=True)
             ]
             timer.stop("likelihood")
@@ -144,46 +136,6 @@ class CinnColorizer:
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
         """Bring samples to the photo's own size, a few at a time; see `model.protocol.Colorizer`."""
         return self._scaler.finish(photo, drawn, look)
-
-    def condition(self, lightness: NDArray[np.float32]) -> Condition:
-        """Compute all that depends on the photo alone, from (H, W) L* in [0, 100]."""
-        with self._passes.running():
-            return self._passes.condition([resize_lightness(lightness)])[0]
-
-    def sample(
-        self, condition: Condition, latents: Sequence[Tensor]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Decode latents at temperature 1 to (N, 2, 64, 64) a*b* and (N,) bits per dimension. Raises NonFiniteError."""
-        with self._passes.running():
-            ones = torch.ones(len(latents[0]))
-            coarsest = self._passes.draw_coarsest([condition], [latents[0]], [ones], [None])
-            (decoded,) = self._passes.add_details([condition], coarsest, [latents[1:]])
-        return decoded.chroma, decoded.bits_per_dim
-
-    def encode(self, photo: Photo) -> LogProb:
-        """Encode a photo's own colours, given its own lightness; latents on the CPU. Raises NonFiniteError."""
-        small = self.shrink(photo, with_chroma=True)
-        with self._passes.running():
-            (condition,) = self._passes.condition([small.lightness])
-            return self._passes.encode(_as_batch(own_chroma(small)), condition)
-
-    def _colorize(self, photo: Photo, options: Options, reference: Photo | None = None) -> Colorings:
-        lightness = photo_to_lightness(photo)
-        small = self._scaler.shrink(photo, lightness=lightness)
-        seen = None if reference is None else self.shrink(reference, with_chroma=True)
-        (drawn,) = self.draw_all([DrawTask(small, options, seen)])
-        timer = Timer(self.device)
-        images = upsample_to_rgb(adjust(drawn.chroma, options), lightness)
-        timer.stop("upsample")
-        return Colorings(
-            images=images,
-            indices=drawn.indices,
-            bits_per_dim=drawn.bits_per_dim,
-            latent_norms=drawn.latent_norms,
-            temperature=drawn.temperature,
-            timings=drawn.timings | timer.seconds,
-            hints=match_hints(images, drawn.hints) if drawn.hints else (),
-        )
 
     def _mend(self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded) -> Decoded:
         """Correct samples at the points of hints; their likelihood and latents become those of the corrected a*b*."""
@@ -216,8 +168,3 @@ def _drawn(chosen: Chosen, samples: Decoded, seconds: dict[str, float]) -> Drawn
         timings=dict(seconds),
         hints=chosen.hints,
     )
-
-
-def _as_batch(chroma: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(64, 64, 2) a*b* to (1, 2, 64, 64)."""
-    return np.ascontiguousarray(chroma.transpose(2, 0, 1)[None])

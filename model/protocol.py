@@ -24,7 +24,6 @@ from model.options import (
 
 __all__ = [
     "PLAIN",
-    "Colorings",
     "Colorizer",
     "DeviceMemory",
     "DrawTask",
@@ -45,7 +44,6 @@ __all__ = [
     "SampleOptions",
     "Select",
     "SmallPhoto",
-    "Steps",
     "TransferOptions",
     "VariationOptions",
 ]
@@ -101,14 +99,18 @@ class DrawTask:
 
 @dataclass(frozen=True)
 class Drawn:
-    """N samples of one photo at the network's size: all of `Colorings` but the images."""
+    """N samples of one photo at the network's size, in drawn order unless they were ranked."""
 
     chroma: NDArray[np.float32]
     """(N, 2, 64, 64) a*b*"""
     indices: tuple[int, ...]
+    """each sample's place in drawn order"""
     bits_per_dim: tuple[float, ...]
+    """exact −log₂ p(a*b* | L*) / dim of each sample, a*b* in CIELAB units at 64×64"""
     latent_norms: tuple[float, ...]
+    """‖z‖/√dim of each sample"""
     temperature: float
+    """the one used"""
     timings: dict[str, float]
     """seconds: `condition`, `sample`, of the pass, however many photos shared it"""
     hints: tuple[Hint, ...] = ()
@@ -137,26 +139,6 @@ class Finished(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Colorings:
-    """N samples of one photo, in drawn order unless they were ranked."""
-
-    images: NDArray[np.uint8]
-    """(N, H, W, 3) sRGB; L* is the photo's own"""
-    indices: tuple[int, ...]
-    """of each sample, in drawn order"""
-    bits_per_dim: tuple[float, ...]
-    """exact −log₂ p(a*b* | L*) / dim of each sample, a*b* in CIELAB units at 64×64"""
-    latent_norms: tuple[float, ...]
-    """‖z‖/√dim of each sample"""
-    temperature: float
-    """the one used"""
-    timings: dict[str, float]
-    """seconds: `condition`, `sample`, `upsample`"""
-    hints: tuple[tuple[HintMatch, ...], ...] = ()
-    """of each sample, in the order of the hints; empty where none were given"""
-
-
-@dataclass(frozen=True)
 class LevelLikelihood:
     """One level's share of a likelihood."""
 
@@ -181,7 +163,7 @@ class Likelihood:
     """seconds: `condition`, `likelihood`"""
 
 
-class Steps(Protocol):
+class Colorizer(Protocol):
     """Colorizes photos in three steps, of which several photos may share the passes through the network.
 
     `shrink` and `finish` work at the photo's own size, each photo for itself, in any thread and several at once. What
@@ -204,63 +186,24 @@ class Steps(Protocol):
         ...
 
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
-        """Draw the samples of several tasks in shared passes. A task's do not depend on the others.
+        """Draw the samples of several tasks in shared passes. No task's samples depend on the others.
 
-        Raises what `colorize` raises, whichever task it is about, and OutOfMemoryError; fewer tasks may then succeed.
+        Raises InputError for an option out of range, NonFiniteError rather than return broken colors, and
+        OutOfMemoryError; fewer tasks may then succeed.
         """
         ...
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
-        """Say how plausible the own colours of several photos are; they need their chroma.
+        """Score the own colors of several photos, which need their chroma; gray ones are a* = b* = 0.
 
-        Raises what `likelihood` raises, whichever photo it is about, and OutOfMemoryError.
+        Raises InputError for a photo without its chroma, NonFiniteError where a likelihood is not a number, and
+        OutOfMemoryError.
         """
         ...
 
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
         """Bring samples to the photo's own size, in order; a few at a time, so that they need not all be held.
 
-        look: the task's options say it.
-
-        Raises InputError for a photo out of range.
-        """
-        ...
-
-
-class Colorizer(Steps, Protocol):
-    """Colorizes photos, one in one call, or in steps."""
-
-    def colorize(self, photo: Photo, options: SampleOptions) -> Colorings:
-        """Draw samples and bring them to the photo's own size.
-
-        Raises InputError for a photo or option out of range, NonFiniteError rather than return a broken image.
-        """
-        ...
-
-    def vary(self, photo: Photo, options: VariationOptions) -> Colorings:
-        """Draw samples like one that `colorize` drew. Strength 0 returns that sample, to the byte.
-
-        Raises what `colorize` raises.
-        """
-        ...
-
-    def transfer(self, photo: Photo, reference: Photo, options: TransferOptions) -> Colorings:
-        """Colorize a photo by the latent of a reference, encoded with the reference's own lightness.
-
-        Raises what `colorize` raises.
-        """
-        ...
-
-    def interpolate(self, photo: Photo, options: InterpolationOptions, reference: Photo | None = None) -> Colorings:
-        """Colorize along a path between two samples, or between a sample and a reference's latent.
-
-        Raises what `colorize` raises.
-        """
-        ...
-
-    def likelihood(self, photo: Photo) -> Likelihood:
-        """Say how plausible a photo's own colours are; grey ones are a* = b* = 0.
-
-        Raises InputError for a photo out of range, NonFiniteError where the likelihood is not a number.
+        look: the task's options hold it. Raises InputError for a photo out of range.
         """
         ...

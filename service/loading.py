@@ -7,19 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.protocol import Colorizer, DrawTask, SampleOptions, Steps
+from model.protocol import Colorizer, DrawTask, SampleOptions
 from service.settings import Settings
 
 __all__ = ["Load", "Loaded", "load_and_warm_up", "load_colorizer", "user_cache"]
 
-Load = Callable[[Settings], Steps]
+Load = Callable[[Settings], Colorizer]
 WARM_UP_SIDE = 256  # pixels
 
 
 class Loaded(NamedTuple):
     """A model that has colorized once."""
 
-    steps: Steps
+    steps: Colorizer
     canary: DrawTask
     """a small task, for health checks"""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from model.protocol import Drawn, DrawTask, Likelihood, SmallPhoto, Steps
+from model.protocol import Colorizer, Drawn, DrawTask, Likelihood, SmallPhoto
 from service.loading import Loaded
 from service.scheduling.batching import Batcher
 
@@ -46,7 +46,7 @@ class Network(Protocol):
 class InProcess:
     """The network in this process: requests that wait together share its passes; see Network."""
 
-    def __init__(self, batcher: Batcher, steps: Steps | None = None) -> None:
+    def __init__(self, batcher: Batcher, steps: Colorizer | None = None) -> None:
         """steps: the loaded model, where there is no need to `start`."""
         self._batcher = batcher
         self._steps = steps
@@ -78,7 +78,7 @@ class InProcess:
         """Drop what has not begun, and let the thread end."""
         self._batcher.close()
 
-    def _loaded(self) -> Steps:
+    def _loaded(self) -> Colorizer:
         if self._steps is None:
             raise RuntimeError("the network was not started")
         return self._steps

@@ -14,7 +14,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from model.protocol import DrawTask, HintMatch, Options, SampleOptions, SmallPhoto, Steps, VariationOptions
+from model.protocol import Colorizer, DrawTask, HintMatch, Options, SampleOptions, SmallPhoto, VariationOptions
 from service.api.endpoints import ColorEndpoint, Endpoint
 from service.api.formats import FORMATS, OutputFormat
 from service.api.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
@@ -86,7 +86,7 @@ class Tools:
 
     settings: Settings
     metrics: Metrics
-    steps: Steps
+    steps: Colorizer
     network: Network
     lanes: Lanes
     decoders: Decoders

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from model.errors import ModelError
 from model.pixels.color import rgb_to_lab
 from model.pixels.resizing import resize_chroma, resize_lightness
 
@@ -24,8 +25,8 @@ MIN_CROP = 0.75
 """Smallest side of a random crop, as a share of the photo's."""
 
 
-class NoPhotosError(ValueError):
-    """Raised where a data path holds no readable photo."""
+class NoPhotosError(ModelError, ValueError):
+    """A data path holds no readable photo."""
 
 
 class Example(NamedTuple):

@@ -15,7 +15,7 @@ from training.data import NoPhotosError
 from training.features import DONE, STEPS_PER_STD
 from training.processes import Share
 
-__all__ = ["Batch", "Dataset", "FeatureDataset", "Movable"]
+__all__ = ["Batch", "Dataset", "FeatureDataset", "Movable", "shuffle"]
 
 TYPES = {**dict.fromkeys(FEATURE_CHANNELS, np.int8), "lightness": np.uint8, "chroma": np.float16}
 
@@ -49,6 +49,14 @@ class Dataset(Protocol[BatchT]):
     def held_out_batches(self, size: int) -> Iterator[BatchT]:
         """Yield the examples that are kept back, in order."""
         ...
+
+
+def shuffle(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Yield the indices of shuffled batches without end, none shorter than the others."""
+    while True:
+        order = rng.permutation(count)
+        for start in range(0, count - size + 1, size):
+            yield order[start : start + size]
 
 
 class Batch(NamedTuple):
@@ -87,16 +95,14 @@ class FeatureDataset:
         skip: int = 0,
     ) -> Iterator[Batch]:
         """Yield shuffled batches of training photos without end, or a process's share of each; see `Dataset`."""
-        while True:
-            order = rng.permutation(len(self.train))
-            for start in range(0, len(order) - size + 1, size):
-                rows = [self.train[i] for i in order[start : start + size]]
-                views = rng.integers(0, [len(self.shards[s]) for s, _ in rows])
-                if skip:
-                    skip -= 1
-                    continue
-                viewed = [(s, int(view), i) for (s, i), view in zip(rows, views, strict=True)]
-                yield self._read(viewed[share.rows])
+        for chosen in shuffle(len(self.train), size, rng):
+            rows = [self.train[i] for i in chosen]
+            views = rng.integers(0, [len(self.shards[s]) for s, _ in rows])
+            if skip:
+                skip -= 1
+                continue
+            viewed = [(s, int(view), i) for (s, i), view in zip(rows, views, strict=True)]
+            yield self._read(viewed[share.rows])
 
     def held_out_batches(self, size: int) -> Iterator[Batch]:
         """Yield the first view of each held-out photo, in order."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.figures.sheet import draw_sheet
-from model.colorizer import CinnColorizer, load_colorizer
+from model.colorizer import CinnColorizer, colorize, load_colorizer
 from model.pixels.color import lab_to_rgb, lightness_to_grey, photo_to_lightness
 from model.protocol import DrawTask, SampleOptions
 
@@ -56,7 +56,7 @@ def main(
 def _colorings(colorizer: CinnColorizer, name: str) -> list[NDArray[np.uint8]]:
     """Return a grey photo and its colorings."""
     grey = _small(_grey(name), WIDTH)
-    return [_rgb(grey), *colorizer.colorize(grey, SampleOptions(COLORINGS, SEED)).images]
+    return [_rgb(grey), *colorize(colorizer, grey, SampleOptions(COLORINGS, SEED)).images]
 
 
 def _temperatures(colorizer: CinnColorizer, out: Path) -> None:
@@ -64,7 +64,7 @@ def _temperatures(colorizer: CinnColorizer, out: Path) -> None:
     rows: list[list[NDArray[np.uint8]]] = []
     for name in TEMPERATURE_ROWS:
         grey = _small(_grey(name), NARROW)
-        columns = [colorizer.colorize(grey, SampleOptions(EACH, SEED, each)).images for each in TEMPERATURES]
+        columns = [colorize(colorizer, grey, SampleOptions(EACH, SEED, each)).images for each in TEMPERATURES]
         rows += ([column[i] for column in columns] for i in range(EACH))
     titles = [f"T = {each:g}" for each in TEMPERATURES]
     _save(out / "temperatures.jpg", rows, titles)

@@ -1,12 +1,12 @@
 """Plots of `make bench`: `python -m benchmarks.figures.plots`, from build/benchmarks/ to docs/pictures/."""
 
-import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import matplotlib as mpl
+import typer
 
 mpl.use("agg")  # draws into files alone
 from matplotlib import pyplot as plt
@@ -118,25 +118,24 @@ def _bars(axes: Axes, values: dict[str, float], label: str, title: str) -> None:
     axes.set(xlabel=label, title=title)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw what has been measured; what has not is left as it is."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.figures.plots", description=__doc__)
-    parser.add_argument("--figures", type=Path, default=Path("build/benchmarks"))
-    parser.add_argument("--pictures", type=Path, default=PICTURES)
-    options = parser.parse_args(arguments)
+def main(
+    figures: Annotated[Path, typer.Option(help="Folder of the figures measured.")] = Path("build/benchmarks"),
+    pictures: Annotated[Path, typer.Option(help="Folder of the plots.")] = PICTURES,
+) -> None:
+    """Draw what has been measured; other plots stay as they are."""
     for name, plot in PLOTS.items():
-        file = options.figures / f"{name}.json"
+        file = figures / f"{name}.json"
         if not file.exists():
             continue
-        figures = json.loads(file.read_text())
+        found = json.loads(file.read_text())
         figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-        plot(figures, left, right)
-        hardware = figures["hardware"]
-        where = hardware["gpu"] if figures.get("device") == "cuda" else f"{hardware['cpu']}, {hardware['cores']} cores"
-        figure.supxlabel(f"{where}, {figures['date'][:10]}", fontsize=7, color="gray")
-        figure.savefig(options.pictures / f"benchmark-{name.replace('_', '-')}.png", dpi=110)
+        plot(found, left, right)
+        hardware = found["hardware"]
+        where = hardware["gpu"] if found.get("device") == "cuda" else f"{hardware['cpu']}, {hardware['cores']} cores"
+        figure.supxlabel(f"{where}, {found['date'][:10]}", fontsize=7, color="gray")
+        figure.savefig(pictures / f"benchmark-{name.replace('_', '-')}.png", dpi=110)
         plt.close(figure)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

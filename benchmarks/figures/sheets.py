@@ -21,10 +21,10 @@ from benchmarks.quality.methods import CinnMethod, Method
 from benchmarks.quality.records import as_floats
 from benchmarks.quality.square import square
 from model.colorizer import load_colorizer
-from model.errors import ModelError
 from model.pixels.color import photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
-from training.data import NoPhotosError, read_named_photos
+from training.commands import Device, HeldOutPhotos, Weights, errors_printed
+from training.data import read_named_photos
 
 __all__ = ["main"]
 
@@ -42,18 +42,18 @@ class Row(NamedTuple):
 
 
 def main(
-    data: Annotated[Path, typer.Option(exists=True, help="Photos: a tar or a folder.")],
-    weights: Annotated[Path, typer.Option(help="Weights to look at.")] = Path("weights/cinn.safetensors"),
+    data: HeldOutPhotos,
+    weights: Weights = Path("weights/cinn.safetensors"),
     photos: Annotated[int, typer.Option(min=1, help="How many to show.")] = 40,
     seed: Annotated[int, typer.Option(help="Draws the photos.")] = 0,
     failures: Annotated[bool, typer.Option(help="Show those that fail most.")] = False,
     temperature: Annotated[float | None, typer.Option(help="Default: the model's own.")] = None,
     out: Annotated[Path, typer.Option(help="Where the sheet goes.")] = Path("out/sheet.png"),
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Draw a contact sheet, and print the photos' names from top to bottom."""
     console = Console(stderr=True)
-    try:
+    with errors_printed():
         method = CinnMethod(load_colorizer(weights, device))
         chosen = method.default_temperature if temperature is None else temperature
         names = [name for name, _ in read_named_photos(data)]
@@ -61,9 +61,6 @@ def main(
         wanted = {name: i for i, name in enumerate(drawn)}
         found = (each for each in read_named_photos(data) if each[0] in wanted)
         rows = [_row(method, *each, chosen) for each in track(found, "colorizing", len(wanted), console=console)]
-    except (ModelError, NoPhotosError) as error:
-        console.print(str(error))
-        raise typer.Exit(2) from error
     rows.sort(key=lambda row: -row.error if failures else wanted[row.name])
     rows = rows[:photos]
     titles = ["grey", "truth", "temperature 0", *(f"sample {i}, T = {chosen:g}" for i in range(SAMPLES))]

@@ -13,13 +13,12 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.quality.__main__ import load_method
+from benchmarks.quality.__main__ import Exponents, load_method
 from benchmarks.quality.collection import photos_of_subsets, seed_of
 from benchmarks.quality.methods import CinnMethod
 from benchmarks.quality.records import Record, Reference, measure
 from benchmarks.quality.subset import Subset
-from model.errors import ModelError
-from training.data import NoPhotosError
+from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
 __all__ = ["main"]
 
@@ -39,23 +38,18 @@ SAMPLES = 8
 
 
 def main(
-    data: Annotated[Path, typer.Option(exists=True, help="Photos: a tar or a folder.")],
-    weights: Annotated[Path, typer.Option(help="Weights to measure.")] = Path("weights/cinn.safetensors"),
+    data: HeldOutPhotos,
+    weights: Weights = Path("weights/cinn.safetensors"),
     limit: Annotated[int, typer.Option(min=1, help="Photos measured of each subset.")] = 50,
-    exponent: Annotated[
-        list[float] | None, typer.Option(help="γ of each level, coarse to fine, in place of the checkpoint's.")
-    ] = None,
+    exponent: Exponents = None,
     out: Annotated[Path, typer.Option(help="JSON and figure go here.")] = Path("out/temperatures"),
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Measure at several temperatures."""
     console = Console(stderr=True)
-    try:
+    with errors_printed():
         method = load_method(weights, exponent, device)
         records = _measure(method, data, limit, console)
-    except (ModelError, NoPhotosError) as error:
-        console.print(str(error))
-        raise typer.Exit(2) from error
     reports = {f"{temperature:g}": Subset(parts).report(SAMPLES) for temperature, parts in records.items()}
     out.mkdir(parents=True, exist_ok=True)
     (out / "temperatures.json").write_text(json.dumps(method.settings | reports, indent=2) + "\n")

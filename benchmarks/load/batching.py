@@ -4,21 +4,22 @@ Sixteen closed-loop clients ask with other sizes of batches, and other times tha
 Then one client asks for small pictures, alone, and beside another that keeps a 12-megapixel photo with n=16 in work.
 """
 
-import argparse
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated, NamedTuple
 
 import numpy as np
+import typer
 
-from benchmarks.load.serving import SIDE, ask_in_loops, tintflow
-from benchmarks.report import Target, add_json_option, rows, write
+from benchmarks.load.serving import OURS, SAMPLES, SIDE, Outcome, ask_in_loops, measure_server, tintflow
+from benchmarks.report import JsonFile, Target, rows, write
 from benchmarks.running import made_up_photo
 from service.settings import Settings
 
 __all__ = ["main"]
 
-CLIENTS, SAMPLES = 16, 4
+CLIENTS = 16
 SECONDS, WARM_UP_SECONDS = 10.0, 3.0
 LATENTS = (4, 8, 16, 32)
 WAITS = (0.0, 0.01, 0.05)
@@ -27,31 +28,23 @@ FAIR = 0.2
 """Of the large request's time is the most that a small one beside it may take."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Choice(NamedTuple):
     """What clients got with one choice of settings."""
 
     batch_latents: int
     batch_wait_seconds: float
-    per_second: float
-    p50_seconds: float
-    p99_seconds: float
-    errors: int
+    outcome: Outcome
 
 
-def by_settings(seconds: float) -> Iterator[Outcome]:
+def by_settings(seconds: float) -> Iterator[Choice]:
     """Ask a service with one size after the other at the default wait, then the other waits."""
     default = Settings()
     choices = [(latents, default.batch_wait_seconds) for latents in LATENTS]
     choices += [(default.batch_latents, wait) for wait in WAITS if wait != default.batch_wait_seconds]
-    photo = made_up_photo(SIDE, SIDE)
     for latents, wait in choices:
         settings = {"TINTFLOW_BATCH_LATENTS": str(latents), "TINTFLOW_BATCH_WAIT_SECONDS": str(wait)}
         with tintflow(settings) as url:
-            asyncio.run(ask_in_loops(url, photo, SAMPLES, CLIENTS, WARM_UP_SECONDS))
-            answered, failed = asyncio.run(ask_in_loops(url, photo, SAMPLES, CLIENTS, seconds))
-        p50, p99 = (float(each) for each in np.percentile(answered, (50, 99)))
-        yield Outcome(latents, wait, CLIENTS / float(np.mean(answered)), p50, p99, failed)
+            yield Choice(latents, wait, measure_server(OURS, url, CLIENTS, seconds))
 
 
 async def beside(url: str, seconds: float) -> tuple[float, float, int]:
@@ -63,23 +56,22 @@ async def beside(url: str, seconds: float) -> tuple[float, float, int]:
     return float(np.median(found)), float(np.median(large_found)), failed + large_failed
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print tables; with `--json`, write the figures too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.batching", description=__doc__.split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="for each choice of settings")
-    add_json_option(parser)
-    options = parser.parse_args(arguments)
-    outcomes = list(by_settings(options.seconds))
+def main(
+    seconds: Annotated[float, typer.Option(help="Seconds for each choice of settings.")] = SECONDS,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure, and print tables."""
+    choices = list(by_settings(seconds))
     with tintflow() as url:
         asyncio.run(ask_in_loops(url, made_up_photo(SIDE, SIDE), SAMPLES, 1, WARM_UP_SECONDS))
-        found, _ = asyncio.run(ask_in_loops(url, made_up_photo(SIDE, SIDE), SAMPLES, 1, options.seconds))
+        found, _ = asyncio.run(ask_in_loops(url, made_up_photo(SIDE, SIDE), SAMPLES, 1, seconds))
         alone = float(np.median(found))
-        small, large, failed = asyncio.run(beside(url, 2 * options.seconds))
+        small, large, failed = asyncio.run(beside(url, 2 * seconds))
     tables = [
         rows(
             "latents of a batch", "wait, seconds", "requests/s", "p50, seconds", "p99, seconds", "errors",
             title=f"{CLIENTS} clients, {SIDE}×{SIDE} JPEG, n={SAMPLES}",
-            cells=[list(asdict(each).values()) for each in outcomes],
+            cells=[(latents, wait, *list(asdict(found).values())[2:]) for latents, wait, found in choices],
         ),
         rows(
             "request", "median seconds", title="a small request beside a large one",
@@ -90,13 +82,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fair = Target(
         f"a small one takes at most {FAIR:g} of a large one's time", f"{small / large:.3f}", small <= FAIR * large
     )
-    errors = failed + sum(each.errors for each in outcomes)
+    errors = failed + sum(each.outcome.errors for each in choices)
     figures = {
-        "outcomes": [asdict(each) for each in outcomes],
+        "outcomes": [each._asdict() | asdict(each.outcome) for each in choices],
         "fairness_seconds": {"small alone": alone, "small beside large": small, "large": large},
     }
-    write("batching", [fair, Target("no error", str(errors), errors == 0)], figures, options.json, tables)
+    write("batching", [fair, Target("no error", str(errors), errors == 0)], figures, json_file, tables)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -4,20 +4,20 @@ Time is both the clock's and the processors', for a machine that does much else 
 of all processes, Ray's own included, what they share counted once, after a tenth of the photos and at its highest.
 """
 
-import argparse
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 import psutil
+import typer
 
-from benchmarks.report import Target, add_json_option, write
+from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import made_up_photo
 
 __all__ = ["main"]
@@ -90,16 +90,15 @@ def _look(pid: int, processors: dict[int, float]) -> int:
     return held
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print a table; with `--json`, write the figures too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.bulk", description=__doc__.split("\n")[0])
-    parser.add_argument("--photos", type=int, nargs="+", default=[100, 1000, 5000])
-    add_json_option(parser)
-    options = parser.parse_args(arguments)
+def main(
+    photos: Annotated[list[int], typer.Option(help="How many photos; may be repeated.")] = [100, 1000, 5000],  # noqa: B006 - typer copies it
+    json_file: JsonFile = None,
+) -> None:
+    """Measure, and print tables."""
     with tempfile.TemporaryDirectory() as folder:
         runs = []
-        for photos in sorted(options.photos):
-            runs.append(measure(photos, Path(folder)))
+        for number in sorted(photos):
+            runs.append(measure(number, Path(folder)))
             print(runs[-1], file=sys.stderr, flush=True)
     pairs = list(pairwise(runs))  # of which the difference is free of what starting takes
     per_photo = [(b.processor_seconds - a.processor_seconds) / (b.photos - a.photos) for a, b in pairs]
@@ -118,8 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "runs": [asdict(run) for run in runs],
         "processor_seconds_of_another_photo": per_photo,
     }
-    write("work in bulk", targets, figures, options.json)
+    write("work in bulk", targets, figures, json_file)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

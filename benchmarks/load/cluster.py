@@ -3,27 +3,23 @@
 Every process has one thread for the network. `serve.batch` stands beside our batcher, to see which is worth keeping.
 """
 
-import argparse
 import asyncio
 import os
-import socket
-import statistics
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import httpx
 import ray
+import typer
 from ray import serve
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.report import add_json_option, write
-from benchmarks.running import made_up_photo, running
+from benchmarks.load.serving import SAMPLES, SIDE, Outcome, measure_server
+from benchmarks.report import JsonFile, rows, write
+from benchmarks.running import free_port, running
 from model.protocol import Drawn, DrawTask, ModelInfo
 from service.cluster.serve import Ingress, Model
 from service.loading import load_and_warm_up, load_colorizer
@@ -31,8 +27,8 @@ from service.settings import Settings
 
 __all__ = ["main"]
 
-SIDE, SAMPLES, CLIENTS = 512, 4, 8
-WARM_UP_SECONDS = 5.0
+CLIENTS = 8
+PATH = "/v1/colorizations"
 READY_SECONDS = 300.0
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -40,16 +36,6 @@ ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",  # as any other process: Ray's own is 15
 }
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one way of serving did."""
-
-    name: str
-    requests_per_second: float
-    median_seconds: float
-    statuses: dict[int, int]
 
 
 class ServeBatch:
@@ -77,17 +63,15 @@ class ServeBatch:
 
 @contextmanager
 def one_process() -> Iterator[str]:
-    """Serve in one process; yield its URL."""
+    """Serve in one process; yield the URL to ask."""
     with running(ENVIRONMENT) as service:
-        yield service.url
+        yield f"{service.url}{PATH}"
 
 
 @contextmanager
 def on_ray(replicas: int, model: Any) -> Iterator[str]:
-    """Serve on a Ray cluster of this machine alone; yield the URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    """Serve on a Ray cluster of this machine alone; yield the URL to ask."""
+    port = free_port()
     fixed = {"autoscaling_config": None, "ray_actor_options": {"num_cpus": 1}}
     ray.init(num_cpus=replicas + 1, include_dashboard=False, log_to_driver=False)
     try:
@@ -99,38 +83,17 @@ def on_ray(replicas: int, model: Any) -> Iterator[str]:
             if time.monotonic() > end:
                 raise RuntimeError("the cluster did not become ready")
             time.sleep(0.2)
-        yield url
+        yield f"{url}{PATH}"
     finally:
         serve.shutdown()  # type: ignore[no-untyped-call] # of Ray
         ray.shutdown()
 
 
-async def ask(url: str, seconds: float) -> tuple[float, list[float], dict[int, int]]:
-    """Let clients ask in a closed loop; return the answers a second, the time of each, and all statuses."""
-    photo, times, statuses = made_up_photo(SIDE, SIDE), list[float](), dict[int, int]()
-
-    async def loop(client: httpx.AsyncClient, end: float) -> None:
-        while (begun := time.perf_counter()) < end:
-            answer = await client.post("/v1/colorizations", files={"image": photo}, data={"n": str(SAMPLES)})
-            statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
-            if answer.status_code == httpx.codes.OK:
-                times.append(time.perf_counter() - begun)
-
-    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-        await asyncio.gather(*(loop(client, time.perf_counter() + WARM_UP_SECONDS) for _ in range(CLIENTS)))
-        times.clear()
-        statuses.clear()
-        started = time.perf_counter()
-        await asyncio.gather(*(loop(client, started + seconds) for _ in range(CLIENTS)))
-        return len(times) / (time.perf_counter() - started), times, statuses
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print a table; with `--json`, write the figures too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.cluster", description=__doc__.split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each way, after a warm-up")
-    add_json_option(parser)
-    options = parser.parse_args(arguments)
+def main(
+    seconds: Annotated[float, typer.Option(help="Seconds for each way of serving, after a warm-up.")] = 30.0,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure, and print a table."""
     os.environ.update(ENVIRONMENT)
     batched_by_ray = serve.deployment(ServeBatch, max_ongoing_requests=32)
     ways: dict[str, Callable[[], Any]] = {
@@ -140,17 +103,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "Ray, 1 replica, serve.batch": partial(on_ray, 1, batched_by_ray),
         "Ray, 2 replicas, serve.batch": partial(on_ray, 2, batched_by_ray),
     }
-    results = []
-    table = Table("way", "requests/s", "median s", title=f"{CLIENTS} clients, {SIDE}×{SIDE} JPEG, n={SAMPLES}")
+    outcomes: list[Outcome] = []
     for name, way in ways.items():
         with way() as url:
-            rate, times, statuses = asyncio.run(ask(url, options.seconds))
-        results.append(Result(name, rate, statistics.median(times), statuses))
-        print(results[-1], file=sys.stderr, flush=True)
-        table.add_row(name, f"{rate:.2f}", f"{results[-1].median_seconds:.2f}")
-    Console(stderr=options.json == "-").print(table)
-    write("cluster", [], {"results": [asdict(each) for each in results]}, options.json)
+            outcomes.append(measure_server(name, url, CLIENTS, seconds))
+    cells = [(each.server, each.per_second, each.p50_seconds, each.errors) for each in outcomes]
+    title = f"{CLIENTS} clients, {SIDE}×{SIDE} JPEG, n={SAMPLES}"
+    table = rows("way", "requests/s", "median s", "errors", title=title, cells=cells)
+    write("cluster", [], {"results": [asdict(each) for each in outcomes]}, json_file, [table])
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -4,20 +4,21 @@ Capacity is what closed-loop clients get. Then requests arrive at twice that rat
 while idle connections are kept alive and slow uploaders hold on to theirs.
 """
 
-import argparse
 import asyncio
 import contextlib
 import resource
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import httpx
 import numpy as np
+import typer
 
-from benchmarks.report import Target, add_json_option, write
+from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import made_up_photo, running
 from service.settings import Settings
 
@@ -145,23 +146,20 @@ async def _measure(
     return capacity, outcome, idle, slow
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print a table; with `--json`, write the figures too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.overload", description=__doc__.split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=60.0, help="of overload")
-    parser.add_argument("--idle", type=int, default=IDLE_CONNECTIONS, help="connections that are kept alive")
-    parser.add_argument("--slow", type=int, default=SLOW_UPLOADERS, help="uploads at a kilobyte a second")
-    add_json_option(parser)
-    options = parser.parse_args(arguments)
+def main(
+    seconds: Annotated[float, typer.Option(help="Seconds of overload.")] = 60.0,
+    idle: Annotated[int, typer.Option(help="Connections that are kept alive.")] = IDLE_CONNECTIONS,
+    slow: Annotated[int, typer.Option(help="Uploads at a kilobyte a second.")] = SLOW_UPLOADERS,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure, and print tables."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     deadline = Settings().deadline_seconds
     with running() as service:
-        capacity, outcome, idle, slow = asyncio.run(
-            _measure(Load(service.url, deadline), options.seconds, options.idle, options.slow)
-        )
+        capacity, outcome, kept, uploads = asyncio.run(_measure(Load(service.url, deadline), seconds, idle, slow))
     p50, p99 = (float(each) for each in np.percentile(outcome.seconds or [np.inf], (50, 99)))
-    throughput = sum(each <= options.seconds for each in outcome.times) / options.seconds
+    throughput = sum(each <= seconds for each in outcome.times) / seconds
     counted = ", ".join(f"{count} × {status}" for status, count in outcome.statuses.most_common())
     targets = [
         Target("only 200 and 429", counted, set(outcome.statuses) == {"200", "429"}),
@@ -171,11 +169,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{throughput:.2f}/s",
             throughput >= THROUGHPUT * capacity,
         ),
-        Target(f"{options.idle} idle connections answered", f"{idle['200']} × 200", set(idle) <= {"200"}),
-        Target(f"{options.slow} slow uploads get 200 or 429", f"{dict(slow)}", set(slow) <= {"200", "429"}),
+        Target(f"{idle} idle connections answered", f"{kept['200']} × 200", set(kept) <= {"200"}),
+        Target(f"{slow} slow uploads get 200 or 429", f"{dict(uploads)}", set(uploads) <= {"200", "429"}),
     ]
     figures = {
-        "seconds": options.seconds,
+        "seconds": seconds,
         "request": f"{SIDE}×{SIDE} JPEG, n={SAMPLES}",
         "capacity_per_second": capacity,
         "statuses": dict(outcome.statuses),
@@ -183,10 +181,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "p50_seconds": p50,
         "p99_seconds": p99,
         "median_retry_after_seconds": statistics.median(outcome.retry_after) if outcome.retry_after else None,
-        "slow_uploads": dict(slow),
+        "slow_uploads": dict(uploads),
     }
-    write(f"{OVERLOAD:g} times the capacity", targets, figures, options.json)
+    write(f"{OVERLOAD:g} times the capacity", targets, figures, json_file)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

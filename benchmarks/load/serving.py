@@ -5,7 +5,6 @@ again as soon as it has its answer. The others come from PyPI, each in an enviro
 batching switched on; all settings stand in `benchmarks/peers`. Clients run on the same cores.
 """
 
-import argparse
 import asyncio
 import os
 import signal
@@ -15,15 +14,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import httpx
 import numpy as np
+import typer
 
 from benchmarks.environment import environment
-from benchmarks.report import Target, add_json_option, rows, write
+from benchmarks.report import JsonFile, Target, rows, write
 from benchmarks.running import free_port, made_up_photo, running
 
-__all__ = ["Outcome", "ask_in_loops", "main"]
+__all__ = ["Outcome", "ask_in_loops", "main", "measure_server"]
 
 SIDE, SAMPLES = 512, 4
 CLIENTS = (1, 4, 16, 64)
@@ -99,14 +100,20 @@ def measure(names: Sequence[str], clients: Sequence[int], seconds: float) -> Ite
                 print(f"{name} does not answer: left out", file=sys.stderr)
                 continue
             for count in clients:
-                asyncio.run(ask_in_loops(url, photo, SAMPLES, count, WARM_UP_SECONDS))
-                started = time.perf_counter()
-                answered, errors = asyncio.run(ask_in_loops(url, photo, SAMPLES, count, seconds))
-                elapsed = time.perf_counter() - started
-                p50, p99 = (float(each) for each in np.percentile(answered or [np.inf], (50, 99)))
-                outcome = Outcome(name, count, len(answered) / elapsed, p50, p99, errors)
-                print(outcome, file=sys.stderr)  # it takes minutes
-                yield outcome
+                yield measure_server(name, url, count, seconds)
+
+
+def measure_server(server: str, url: str, clients: int, seconds: float) -> Outcome:
+    """Warm a server up, then ask it in closed loops."""
+    photo = made_up_photo(SIDE, SIDE)
+    asyncio.run(ask_in_loops(url, photo, SAMPLES, clients, WARM_UP_SECONDS))
+    started = time.perf_counter()
+    answered, errors = asyncio.run(ask_in_loops(url, photo, SAMPLES, clients, seconds))
+    elapsed = time.perf_counter() - started
+    p50, p99 = (float(each) for each in np.percentile(answered or [np.inf], (50, 99)))
+    outcome = Outcome(server, clients, len(answered) / elapsed, p50, p99, errors)
+    print(outcome, file=sys.stderr, flush=True)  # it takes minutes
+    return outcome
 
 
 async def ask_in_loops(url: str, photo: bytes, samples: int, clients: int, seconds: float) -> tuple[list[float], int]:
@@ -176,26 +183,25 @@ def _targets(outcomes: Sequence[Outcome]) -> Iterator[Target]:
         yield Target("no error", str(errors), errors == 0)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print a table; with `--json`, write the figures too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.serving", description=__doc__.split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="for each server and number of clients")
-    parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS)
-    parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS))
-    parser.add_argument("--device", help="of every server's model: cpu, cuda, auto")
-    add_json_option(parser)
-    options = parser.parse_args(arguments)
-    if options.device:
-        os.environ["TINTFLOW_DEVICE"] = options.device
-    outcomes = list(measure(options.servers, options.clients, options.seconds))
+def main(
+    seconds: Annotated[float, typer.Option(help="Seconds for each server and number of clients.")] = SECONDS,
+    clients: Annotated[list[int], typer.Option(help="Number of clients; may be repeated.")] = list(CLIENTS),  # noqa: B006 - typer copies it
+    servers: Annotated[list[str], typer.Option(help=f"Any of {', '.join(SERVERS)}; may be repeated.")] = list(SERVERS),  # noqa: B006
+    device: Annotated[str | None, typer.Option(help="Device of every server's model: cpu, cuda, auto.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure, and print tables."""
+    if device:
+        os.environ["TINTFLOW_DEVICE"] = device
+    outcomes = list(measure(servers, clients, seconds))
     table = rows(
         "server", "clients", "requests/s", "p50, seconds", "p99, seconds", "errors",
-        title=f"{SIDE}×{SIDE} JPEG, n={SAMPLES}, {options.seconds:g} s each",
+        title=f"{SIDE}×{SIDE} JPEG, n={SAMPLES}, {seconds:g} s each",
         cells=[list(asdict(each).values()) for each in outcomes],
     )  # fmt: skip
-    figures = {"seconds": options.seconds, "outcomes": [asdict(each) for each in outcomes]}
-    write("serving", list(_targets(outcomes)), figures, options.json, [table])
+    figures = {"seconds": seconds, "outcomes": [asdict(each) for each in outcomes]}
+    write("serving", list(_targets(outcomes)), figures, json_file, [table])
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

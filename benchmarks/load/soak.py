@@ -4,19 +4,20 @@ Most photos are small, a few large; some files are broken, and some clients go a
 end the service is let come to rest, and its processes are looked at: what grew meanwhile is a leak.
 """
 
-import argparse
 import asyncio
 import random
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import httpx
 import pillow_heif
+import typer
 
-from benchmarks.report import Target, add_json_option, write
+from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import Service, made_up_photo, running
 
 __all__ = ["main"]
@@ -191,19 +192,18 @@ def _grown(first: int, last: int) -> float:
     return last / first - 1
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print a table; with `--json`, write the figures too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.soak", description=__doc__.split("\n")[0])
-    parser.add_argument("--requests", type=int, default=10_000)
-    parser.add_argument("--every", type=int, default=FIRST, help="look after every so many")
-    parser.add_argument("--seed", type=int, default=0)
-    add_json_option(parser)
-    options = parser.parse_args(arguments)
+def main(
+    requests: int = 10_000,
+    every: Annotated[int, typer.Option(help="Requests between two looks.")] = FIRST,
+    seed: int = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure, and print tables."""
     pillow_heif.register_heif_opener()
     started = time.monotonic()
     with running({"TINTFLOW_DEADLINE_SECONDS": str(TIMEOUT_SECONDS)}) as service:  # it is no matter of speed
-        soak = Soak(service, options.seed)
-        asyncio.run(soak.run(options.requests, options.every))
+        soak = Soak(service, seed)
+        asyncio.run(soak.run(requests, every))
     first = next((look for look in soak.looks if look.requests >= FIRST), soak.looks[0])
     last = soak.looks[-1]
     all_first, all_last = (look.service_bytes + look.decoder_bytes for look in (first, last))
@@ -231,14 +231,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ),
     ]
     figures = {
-        "requests": options.requests,
+        "requests": requests,
         "seconds": time.monotonic() - started,
         "answers": dict(soak.answers),
         "surprises": dict(soak.surprises),
         "looks": [asdict(look) for look in soak.looks],
     }
-    write("soak", targets, figures, options.json)
+    write("soak", targets, figures, json_file)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

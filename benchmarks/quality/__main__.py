@@ -17,29 +17,22 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.quality.comparison import (
-    Comparison,
-    Data,
-    Device,
-    JsonFile,
-    Judge,
-    Labels,
-    Limit,
-    Samples,
-    Temperature,
-    Weights,
-    compare,
-    errors_printed,
-)
+from benchmarks.quality.comparison import Comparison, Judge, Labels, Limit, Samples, Temperature, compare
 from benchmarks.quality.methods import CinnMethod
+from benchmarks.report import JsonFile
 from model.colorizer import CinnColorizer, load_colorizer
 from model.errors import InputError
+from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
-__all__ = ["load_method", "main"]
+__all__ = ["Exponents", "load_method", "main"]
+
+Exponents = Annotated[
+    list[float] | None, typer.Option(help="γ of each level, coarse to fine, in place of the checkpoint's.")
+]
 
 
 def main(
-    data: Data,
+    data: HeldOutPhotos,
     weights: Weights = Path("weights/cinn.safetensors"),
     json_file: JsonFile = None,
     labels: Labels = None,
@@ -47,9 +40,7 @@ def main(
     temperature: Temperature = 1.0,
     samples: Samples = 8,
     limit: Limit = None,
-    exponent: Annotated[
-        list[float] | None, typer.Option(help="γ of each level, coarse to fine, in place of the checkpoint's.")
-    ] = None,
+    exponent: Exponents = None,
     device: Device = "auto",
 ) -> None:
     """Measure the colors of photos whose true colours are known."""

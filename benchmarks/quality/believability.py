@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import cv2
 import numpy as np
-import torch
 import typer
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -24,15 +23,19 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.decoding import decode
 from benchmarks.quality.bootstrap import mean, standard_error
 from benchmarks.quality.collection import seed_of
-from model.colorizer import CinnColorizer, load_colorizer
+from model.colorizer import CinnColorizer, colorize, load_colorizer
 from model.drawing.latents import deviations_at, draw_latents
-from model.errors import InputError, ModelError
+from model.drawing.passes import Passes
+from model.drawing.plans import own_chroma
+from model.errors import InputError
 from model.pixels.color import photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
 from model.protocol import SampleOptions
-from training.data import NoPhotosError, read_named_photos
+from training.commands import Device, HeldOutPhotos, errors_printed
+from training.data import read_named_photos
 
 __all__ = ["app", "make", "read_ratings", "score"]
 
@@ -55,7 +58,7 @@ console = Console(stderr=True)
 
 @app.command("make")
 def make(
-    data: Annotated[Path, typer.Option(exists=True, help="Photos that training never saw: a tar or a folder.")],
+    data: HeldOutPhotos,
     out: Annotated[Path, typer.Option(help="Sheets and the key go here.")] = Path("out/believability"),
     method: Annotated[
         list[str] | None, typer.Option(help="NAME=WEIGHTS or NAME=WEIGHTS@TEMPERATURE; may be repeated.")
@@ -63,10 +66,10 @@ def make(
     rung: Annotated[list[int] | None, typer.Option(help="Size up to which a*b* are true; of the first method.")] = None,
     each: Annotated[int, typer.Option(min=1, help="Pictures of each method, of each rung, and of the truth.")] = 30,
     seed: Annotated[int, typer.Option(help="Draws and shuffles the photos.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Draw shuffled, numbered sheets of single pictures, and write the key."""
-    try:
+    with errors_printed():
         painters = _painters(method or ["released=weights/cinn.safetensors"], rung or [], device)
         names = [name for name, _ in read_named_photos(data)]
         wanted = each * len(painters)
@@ -81,9 +84,6 @@ def make(
             name: painters[told[name]](_shrink(photo), seed_of(name))
             for name, photo in track(found, "painting", wanted, console=console)
         }
-    except (ModelError, NoPhotosError) as error:
-        console.print(str(error))
-        raise typer.Exit(2) from error
     out.mkdir(parents=True, exist_ok=True)
     numbered = [(number, pictures[name]) for number, name in enumerate(chosen, 1)]
     for index, start in enumerate(range(0, wanted, COLUMNS * ROWS), 1):
@@ -102,11 +102,8 @@ def score(
 ) -> None:
     """Print how many of each method's pictures were taken for true photos."""
     methods = {entry["number"]: entry["method"] for entry in json.loads(key.read_text())}
-    try:
+    with errors_printed():
         rated = [read_ratings(path, methods) for path in ratings]
-    except InputError as error:
-        console.print(str(error))
-        raise typer.Exit(2) from error
     report = _report(methods, rated)
     table = Table("method", "pictures", "real %", "stained %", "score 1–5")
     for name, figures in report.items():
@@ -175,22 +172,22 @@ def _painters(methods: Sequence[str], rungs: Sequence[int], device: str) -> dict
 
 
 def _drawn(colorizer: CinnColorizer, temperature: float | None) -> Painter:
-    return lambda photo, seed: colorizer.colorize(photo, SampleOptions(1, seed, temperature)).images[0]
+    return lambda photo, seed: colorize(colorizer, photo, SampleOptions(1, seed, temperature)).images[0]
 
 
 def _rung(colorizer: CinnColorizer, size: int) -> Painter:
     """Return what gives a photo its true a*b* up to a size: its own latents there, drawn ones above."""
     cinn, checkpoint = colorizer.cinn, colorizer.checkpoint
+    passes = Passes(cinn, colorizer.device)
 
     def paint(photo: Picture, seed: int) -> Picture:
-        lightness = photo_to_lightness(photo)
-        true = colorizer.encode(photo).latents
+        small = colorizer.shrink(photo, with_chroma=True)
+        (condition,) = passes.condition([small.lightness])
+        true = passes.encode(own_chroma(small), condition).latents
         deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents)
         drawn = draw_latents(cinn.dims, deviations, seed, [0])
         latents = [t if s <= size else d for t, d, s in zip(true, drawn, cinn.config.sizes, strict=True)]
-        with torch.no_grad():
-            chroma, _ = colorizer.sample(colorizer.condition(lightness), latents)
-        return upsample_to_rgb(chroma, lightness)[0]
+        return upsample_to_rgb(decode(passes, condition, latents).chroma, photo_to_lightness(photo))[0]
 
     return paint
 

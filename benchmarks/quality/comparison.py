@@ -1,10 +1,8 @@
 """Methods measured side by side on the same photos: a table for each subset, and JSON."""
 
 import csv
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,41 +18,23 @@ from benchmarks.quality.collection import photos_of_subsets, seed_of
 from benchmarks.quality.methods import DEFAULT_SAMPLES, CinnMethod, Method
 from benchmarks.quality.records import Record, Reference, measure
 from benchmarks.quality.subset import Subset
-from model.errors import InputError, ModelError
-from training.data import NoPhotosError
+from benchmarks.report import write_json
+from model.errors import InputError
 
-__all__ = [
-    "Comparison",
-    "Data",
-    "Device",
-    "JsonFile",
-    "Judge",
-    "Labels",
-    "Limit",
-    "Samples",
-    "Temperature",
-    "Weights",
-    "compare",
-    "errors_printed",
-    "read_labels",
-]
+__all__ = ["Comparison", "Judge", "Labels", "Limit", "Samples", "Temperature", "compare", "read_labels"]
 
 ALL = "all"
 """Name of the subset of all photos, where there are several."""
 
 Report = dict[str, dict[str, object]]
 
-Data = Annotated[Path, typer.Option(exists=True, help="Photos: a tar or a folder; its folders are the subsets.")]
-Weights = Annotated[Path, typer.Option(help="Weights to measure.")]
-JsonFile = Annotated[str | None, typer.Option("--json", help="Write JSON to this file, - for standard output.")]
 Labels = Annotated[
     Path | None, typer.Option(exists=True, help="ImageNet classes: a TSV with columns file and class_index.")
 ]
 Judge = Annotated[bool, typer.Option(help="Let a classifier see the pictures, for KID, FID and top 1 and 5.")]
-Temperature = Annotated[float, typer.Option(min=0, help="At which the figures are taken.")]
+Temperature = Annotated[float, typer.Option(min=0, help="Temperature of the figures.")]
 Samples = Annotated[int, typer.Option(min=2, help="Samples for each photo.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Measure only the first so many photos of a subset.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 
 
 @dataclass(frozen=True)
@@ -106,25 +86,7 @@ def compare(cinn: CinnMethod, others: Sequence[Method], comparison: Comparison) 
     }
     for table in _tables(reports):
         console.print(table)
-    text = json.dumps(_nest(reports, cinn.name), indent=2)
-    if comparison.json_file == "-":
-        print(text)
-    elif comparison.json_file:
-        Path(comparison.json_file).write_text(text + "\n")
-
-
-@contextmanager
-def errors_printed() -> Iterator[None]:
-    """Print what is wrong with weights or photos, or what is not installed, and exit with 2."""
-    console = Console(stderr=True)
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        console.print(f"{error.name} is not installed: pip install 'tintflow\\[eval]'")  # \\[: no markup of rich's
-        raise typer.Exit(2) from error
-    except (ModelError, NoPhotosError) as error:
-        console.print(str(error))
-        raise typer.Exit(2) from error
+    write_json(_nest(reports, cinn.name), comparison.json_file)
 
 
 def read_labels(path: Path) -> dict[str, int]:

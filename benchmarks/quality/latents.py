@@ -5,8 +5,6 @@ which is measured on latents. Colour differences are ΔE76.
 """
 
 import itertools
-import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +18,20 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.cost import cost
+from benchmarks.quality.measures import pairwise_difference
+from benchmarks.quality.measures import rmse as errors
 from benchmarks.quality.methods import condition_of
+from benchmarks.quality.records import as_floats
 from benchmarks.quality.square import square
-from model.colorizer import CinnColorizer, load_colorizer
+from benchmarks.report import JsonFile, write_json
+from model.colorizer import CinnColorizer, colorize, load_colorizer
 from model.device import THREADS
-from model.errors import InputError, ModelError
+from model.errors import InputError
 from model.pixels.color import rgb_to_lab
 from model.protocol import DrawTask, Hint, SampleOptions, TransferOptions, VariationOptions
-from training.data import NoPhotosError, read_named_photos
+from training.commands import Device, HeldOutPhotos, Weights, errors_printed
+from training.data import read_named_photos
 
 __all__ = ["PROMISES", "Promise"]
 
@@ -36,7 +40,6 @@ STRENGTHS = (0.0, 0.2, 0.5, 1.0)
 CANDIDATES = 32
 HINTS = 3
 N = 4
-REPETITIONS = 3
 MAX_PSNR = 100.0
 
 Photo = NDArray[np.uint8]
@@ -74,11 +77,11 @@ def round_trip(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
 
 def variation(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     """Vary a sample: the mean colour difference to it at each strength, and whether strength 0 is it to the byte."""
-    original = colorizer.colorize(photo, SampleOptions(N, SEED)).images[1]
+    original = colorize(colorizer, photo, SampleOptions(N, SEED)).images[1]
     figures: Figures = {}
     for strength in STRENGTHS:
         options = VariationOptions(N, SEED, 1, strength, noise_seed=1)
-        images = colorizer.vary(photo, options).images
+        images = colorize(colorizer, photo, options).images
         figures[f"strength_{strength:g}"] = float(np.mean([difference(image, original) for image in images]))
         if strength == 0:
             figures["identical"] = float(all(np.array_equal(image, original) for image in images))
@@ -90,11 +93,11 @@ def variation(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
 def self_transfer(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     """Transfer a photo's own colours to it, all levels copied: the PSNR against the photo, and against a coloring."""
     whole = (1.0,) * len(colorizer.cinn.dims)
-    coloring = colorizer.colorize(photo, SampleOptions(1, SEED)).images[0]
+    coloring = colorize(colorizer, photo, SampleOptions(1, SEED)).images[0]
     return {
-        "psnr": psnr(colorizer.transfer(photo, photo, TransferOptions(1, SEED, whole)).images[0], photo),
+        "psnr": psnr(colorize(colorizer, photo, TransferOptions(1, SEED, whole), photo).images[0], photo),
         "psnr_of_coloring": psnr(
-            colorizer.transfer(photo, coloring, TransferOptions(1, SEED, whole)).images[0], coloring
+            colorize(colorizer, photo, TransferOptions(1, SEED, whole), coloring).images[0], coloring
         ),
     }
 
@@ -102,14 +105,14 @@ def self_transfer(colorizer: CinnColorizer, photo: Photo, number: int) -> Figure
 def selection(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     """Choose 4 of 32 candidates: the mean difference between those chosen, and what choosing costs."""
     plain, diverse = SampleOptions(N, SEED), SampleOptions(N, SEED, candidates=CANDIDATES, select="diverse")
-    first, chosen = colorizer.colorize(photo, plain).images, colorizer.colorize(photo, diverse).images
+    first, chosen = colorize(colorizer, photo, plain).images, colorize(colorizer, photo, diverse).images
     of_first, of_chosen = mean_pairwise(first), mean_pairwise(chosen)
     return {
         "first": of_first,
         "diverse": of_chosen,
         "diverse_wins": float(of_chosen > of_first),
-        "seconds_of_4": seconds(lambda: colorizer.colorize(photo, plain)),
-        "seconds_of_32": seconds(lambda: colorizer.colorize(photo, diverse)),
+        "seconds_of_4": cost(colorize, colorizer, photo, plain).seconds,
+        "seconds_of_32": cost(colorize, colorizer, photo, diverse).seconds,
     }
 
 
@@ -121,52 +124,41 @@ def hinting(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     for y, x in zip(generator.integers(0, height, HINTS), generator.integers(0, width, HINTS), strict=True):
         red, green, blue = photo[y, x].tolist()
         hints.append(Hint((x + 0.5) / width, (y + 0.5) / height, (red, green, blue)))
-    plain = colorizer.colorize(photo, SampleOptions(N, SEED))
-    start, cpu_start = time.perf_counter(), time.process_time()
-    hinted = colorizer.colorize(photo, SampleOptions(N, SEED, hints=tuple(hints)))
-    took, cpu_took = time.perf_counter() - start, time.process_time() - cpu_start
+    plain = colorize(colorizer, photo, SampleOptions(N, SEED))
+    task = SampleOptions(N, SEED, hints=tuple(hints))
+    took = cost(colorize, colorizer, photo, task, repetitions=1)
+    hinted = colorize(colorizer, photo, task)
     rmse_plain, rmse_hinted = rmse(plain.images, photo), rmse(hinted.images, photo)
     return {
-        **{f"delta_e_{i}": match.delta_e for i, match in enumerate(itertools.chain(*hinted.hints))},
+        **{f"delta_e_{i}": match.delta_e for i, match in enumerate(itertools.chain(*hinted.matches))},
         "rmse": rmse_plain,
         "rmse_hinted": rmse_hinted,
         "hinted_wins": float(rmse_hinted < rmse_plain),
         "pairwise": mean_pairwise(plain.images),
         "pairwise_hinted": mean_pairwise(hinted.images),
-        "seconds": took,
-        "cpu_seconds": cpu_took,  # of all threads; steadier where others use the machine
+        "seconds": took.seconds,
+        "cpu_seconds": took.cpu_seconds,
     }
 
 
 def difference(a: Photo, b: Photo) -> float:
     """Return the mean ΔE76 between two images."""
-    lab = rgb_to_lab(torch.from_numpy(np.stack((a, b))).permute(0, 3, 1, 2).float() / 255)
-    return float((lab[0] - lab[1]).norm(dim=0).mean())
+    return mean_pairwise(np.stack((a, b)))
 
 
 def mean_pairwise(images: Photo) -> float:
     """Return the mean ΔE76 over all pairs of (N, H, W, 3) images."""
-    return float(np.mean([difference(a, b) for a, b in itertools.combinations(images, 2)]))
+    return pairwise_difference(rgb_to_lab(torch.from_numpy(as_floats(images)).permute(0, 3, 1, 2)).numpy())
 
 
 def rmse(images: Photo, truth: Photo) -> float:
-    """Return the root mean square error, in hundredths of the sRGB range, of the mean over all (N, H, W, 3) images."""
-    return float(np.square((images.astype(np.float64) - truth) / 255).mean() ** 0.5 * 100)
+    """Return the root mean square error over all (N, H, W, 3) images, in hundredths of the sRGB range."""
+    return float(100 * np.sqrt(np.square(errors(as_floats(images), as_floats(truth))).mean()))
 
 
 def psnr(image: Photo, truth: Photo) -> float:
-    """Return the peak signal-to-noise ratio in dB; of equal images MAX_PSNR."""
+    """Return the peak signal-to-noise ratio in dB; MAX_PSNR for equal images."""
     return min(MAX_PSNR, float(-20 * np.log10(max(rmse(image[None], truth), 1e-9) / 100)))
-
-
-def seconds(run: Callable[[], object]) -> float:
-    """Return the least time of a few runs."""
-    times = []
-    for _ in range(REPETITIONS):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def _means(photos: Sequence[Figures]) -> Figures:
@@ -244,27 +236,22 @@ def _spread(photos: Sequence[Photo], count: int) -> Iterator[Photo]:
 
 
 def main(
-    data: Annotated[Path, typer.Option(exists=True, help="Colour photos: a tar or a folder.")],
-    weights: Annotated[Path, typer.Option(help="Weights to measure.")] = Path("weights/cinn.safetensors"),
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to this file, - for standard output.")
-    ] = None,
+    data: HeldOutPhotos,
+    weights: Weights = Path("weights/cinn.safetensors"),
+    json_file: JsonFile = None,
     only: Annotated[list[str] | None, typer.Option(help=f"Measure only some of {', '.join(PROMISES)}.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Measure at most so many photos for each promise.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Measure what the latent tools promise; exit with 1 where a promise is not kept."""
     console = Console(stderr=True)
-    try:
+    with errors_printed():
         unknown = set(only or ()) - set(PROMISES)
         if unknown:
             raise InputError("only", f"some of {list(PROMISES)}", sorted(unknown))
         chosen = {name: PROMISES[name] for name in only or PROMISES}
         colorizer = load_colorizer(weights, device)
         photos = [square(photo) for _, photo in track(read_named_photos(data), "reading", console=console)]
-    except (ModelError, NoPhotosError) as error:
-        console.print(str(error))
-        raise typer.Exit(2) from error
     report: dict[str, dict[str, object]] = {}
     table = Table("promise", "figure", "value", "kept")
     for name, promise in chosen.items():
@@ -280,11 +267,7 @@ def main(
             table.add_row("" if i else name, figure, f"{value:.4g}", "" if i else "yes" if kept else "no")
     console.print(table)
     facts = {"weights": colorizer.info.sha256, "device": colorizer.device, "threads": THREADS}
-    text = json.dumps(report | {"settings": facts}, indent=2)
-    if json_file == "-":
-        print(text)
-    elif json_file:
-        Path(json_file).write_text(text + "\n")
+    write_json(report | {"settings": facts}, json_file)
     if not all(entry["kept"] for entry in report.values()):
         raise typer.Exit(1)
 

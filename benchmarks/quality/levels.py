@@ -26,10 +26,9 @@ from benchmarks.quality.methods import condition_of
 from benchmarks.quality.square import square
 from model.colorizer import CinnColorizer, load_colorizer
 from model.drawing.latents import draw_latents
-from model.errors import ModelError
 from model.flow.haar import pyramid, split
 from model.pixels.resizing import photo_to_chroma
-from training.data import NoPhotosError
+from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
 __all__ = ["main", "measure_levels"]
 
@@ -67,21 +66,18 @@ def _energy(drawn: Tensor, true: Tensor) -> float:
 
 
 def main(
-    data: Annotated[Path, typer.Option(exists=True, help="Photos: a tar or a folder; its folders are the subsets.")],
-    weights: Annotated[Path, typer.Option(help="Weights to measure.")] = Path("weights/cinn.safetensors"),
+    data: HeldOutPhotos,
+    weights: Weights = Path("weights/cinn.safetensors"),
     limit: Annotated[int | None, typer.Option(min=1, help="Photos of each subset.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Measure every level alone; print JSON."""
     console = Console(stderr=True)
     found: dict[str, list[dict[str, float]]] = defaultdict(list)
-    try:
+    with errors_printed():
         colorizer = load_colorizer(weights, device)
         for subset, name, photo in track(photos_of_subsets(data, limit), "measuring", console=console):
             found[subset].append(measure_levels(colorizer, square(photo), seed_of(name)))
-    except (ModelError, NoPhotosError) as error:
-        console.print(str(error))
-        raise typer.Exit(2) from error
     report = {}
     for subset, rows in found.items():
         columns = {name: [row[name] for row in rows] for name in rows[0]}

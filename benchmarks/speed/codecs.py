@@ -4,29 +4,29 @@ Peers come from PyPI, in an environment of their own. What is encoded is a made-
 there is such a thing; how near the file comes to it is told in decibel (PSNR).
 """
 
-import argparse
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from benchmarks.environment import environment
-from benchmarks.report import add_json_option, rows, write
+from benchmarks.report import JsonFile, rows, write
 
 __all__ = ["main"]
 
 PEERS = ("pyvips[binary]", "simplejpeg")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print a table; with `--json`, write the figures too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.codecs", description=__doc__.split("\n")[0])
-    parser.add_argument("--no-peers", dest="peers", action="store_false", help="leave out what has to be installed")
-    add_json_option(parser)
-    options = parser.parse_args(arguments)
-    python = environment("codecs", *PEERS) if options.peers else Path(sys.executable)
+def main(
+    peers: Annotated[bool, typer.Option(help="Measure what has to be installed first, too.")] = True,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure, and print tables."""
+    python = environment("codecs", *PEERS) if peers else Path(sys.executable)
     command = [str(python), "-m", "benchmarks.peers.encoders"]
     one_thread = os.environ | {"OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=one_thread).stdout  # noqa: S603 - our own
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (row["what"], row["name"], 1000 * row["seconds"], row.get("megabytes"), row.get("decibel")) for row in found
     ]
     table = rows("what", "by", "ms", "MB", "dB", title="12 megapixels, one thread", cells=cells)
-    write("codecs", [], {"results": found}, options.json, [table])
+    write("codecs", [], {"results": found}, json_file, [table])
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -5,22 +5,22 @@ themselves. The floor is what decoding the one and encoding the four takes, on a
 profile is py-spy's (in an environment of its own), over all threads and processes of the service.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Annotated
 
 import httpx
 import numpy as np
+import typer
 
 from benchmarks.environment import environment
-from benchmarks.report import Target, add_json_option, rows, write
+from benchmarks.report import JsonFile, Target, rows, write
 from benchmarks.running import Service, made_up_photo, running
 from service.codecs.decoding import decode
 from service.codecs.encoding import encode
@@ -84,23 +84,22 @@ def profile(process: int, client: httpx.Client, photo: bytes) -> Counter[str]:
     return found
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print tables; with `--json`, write the figures too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.end_to_end", description=__doc__.split("\n")[0])
-    parser.add_argument("--requests", type=int, default=REQUESTS)
-    parser.add_argument("--device", help="of the model: cpu, cuda, auto")
-    parser.add_argument("--no-profile", dest="profile", action="store_false", help="leave out what has to be installed")
-    add_json_option(parser)
-    options = parser.parse_args(arguments)
+def main(
+    requests: int = REQUESTS,
+    device: Annotated[str | None, typer.Option(help="Device of the model: cpu, cuda, auto.")] = None,
+    profiled: Annotated[bool, typer.Option("--profile/--no-profile", help="Install py-spy, and profile.")] = True,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure, and print tables."""
     photo = made_up_photo(WIDTH, HEIGHT)
-    settings = {"TINTFLOW_DEVICE": options.device} if options.device else {}
+    settings = {"TINTFLOW_DEVICE": device} if device else {}
     with running(settings) as service, httpx.Client(base_url=service.url, timeout=60) as client:
         for _ in range(WARM_UP_REQUESTS):
             ask(client, photo)
         before = cpu_seconds(service)
-        answers = [ask(client, photo) for _ in range(options.requests)]
-        spent = (cpu_seconds(service) - before) / options.requests
-        spied = profile(service.process.pid, client, photo) if options.profile else Counter[str]()
+        answers = [ask(client, photo) for _ in range(requests)]
+        spent = (cpu_seconds(service) - before) / requests
+        spied = profile(service.process.pid, client, photo) if profiled else Counter[str]()
     p50, p99 = (float(each) for each in np.percentile([elapsed for elapsed, _ in answers], (50, 99)))
     stages = {name: statistics.median(timings[name] for _, timings in answers) for name in answers[0][1]}
     stages["the rest: HTTP, base64"] = p50 - sum(stages.values())
@@ -108,19 +107,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     busy = sum(spied.values())
     tables = [
         rows(
-            "stage",
-            "seconds",
-            "%",
-            title=f"p50 {p50:.2f} s, CPU {spent:.2f} s",
+            "stage", "seconds", "%", title=f"p50 {p50:.2f} s, CPU {spent:.2f} s",
             cells=[(k, s, 100 * s / p50) for k, s in stages.items()],
         ),
         rows("floor", "seconds", title="alone", cells=[("decode", decoding), (f"encode {SAMPLES}", encoding)]),
-    ]
+    ]  # fmt: skip
     shares = [(name, 100 * count / busy) for name, count in spied.most_common(PROFILE_ROWS)]
     if shares:
         tables.append(rows("function", "% of busy threads", title="profile", cells=shares))
     figures = {
-        "requests": options.requests,
+        "requests": requests,
         "p50_seconds": p50,
         "p99_seconds": p99,
         "cpu_seconds": spent,
@@ -130,8 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     task = f"{WIDTH * HEIGHT / 1e6:g} megapixels, n={SAMPLES}, JPEG"
     target = Target(f"{task}: p50 in {P50_SECONDS:g} s", f"{p50:.2f} s", p50 <= P50_SECONDS)
-    write("end to end", [target], figures, options.json, tables)
+    write("end to end", [target], figures, json_file, tables)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

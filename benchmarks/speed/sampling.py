@@ -7,7 +7,6 @@ threads. The peer is the authors' architecture built of FrEIA's modules, with ra
 that makes its features.
 """
 
-import argparse
 import contextlib
 import copy
 import statistics
@@ -17,22 +16,26 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+import typer
 from torch import Tensor
 
+from benchmarks.decoding import decode
 from benchmarks.peers.authors import Authors
 from benchmarks.photos import made_up_lightness
-from benchmarks.report import Target, add_json_option, rows, write
-from model.colorizer import CinnColorizer, load_colorizer
+from benchmarks.report import JsonFile, Target, rows, write
+from model.colorizer import CinnColorizer, colorize, load_colorizer
 from model.device import choose_device
 from model.drawing.latents import draw_latents
+from model.drawing.passes import Passes
 from model.flow.cinn import Cinn
 from model.pixels.color import lightness_to_grey
 from model.pixels.resizing import resize_lightness
 from model.protocol import SampleOptions
+from training.commands import Device
 
 __all__ = ["main"]
 
@@ -69,12 +72,13 @@ class Variant:
 
 def by_number(colorizer: CinnColorizer) -> Iterator[dict[str, float]]:
     """Time the passes as the service makes them."""
-    lightness = made_up_lightness((SIDE, SIDE))
-    condition = colorizer.condition(lightness)
+    passes = Passes(colorizer.cinn, colorizer.device)
+    lightness = [resize_lightness(made_up_lightness((SIDE, SIDE)))]
+    (condition,) = passes.condition(lightness)
     for n in NUMBERS:
         latents = draw_latents(colorizer.cinn.dims, UNIT, 0, range(n))
-        first = median_seconds(partial(colorizer.condition, lightness), colorizer.device)
-        second = median_seconds(partial(colorizer.sample, condition, latents), colorizer.device)
+        first = median_seconds(partial(passes.condition, lightness), colorizer.device)
+        second = median_seconds(partial(decode, passes, condition, latents), colorizer.device)
         each = (first + second) / n
         yield {"n": n, "condition_seconds": first, "sample_seconds": second, "seconds_each": each}
 
@@ -110,20 +114,21 @@ def variants(colorizer: CinnColorizer, compiled: bool) -> Iterator[Variant]:
                 float(far.max()),
             )
     if device == "cpu":
-        yield _recorded(CinnColorizer(colorizer.checkpoint, device), latents, reference)
+        yield _recorded(colorizer, latents, reference)
 
 
 def _recorded(colorizer: CinnColorizer, latents: Sequence[Tensor], reference: Tensor) -> Variant:
-    lightness = made_up_lightness((SIDE, SIDE))
+    passes = Passes(colorizer.cinn, colorizer.device)
+    lightness = [resize_lightness(made_up_lightness((SIDE, SIDE)))]
     started = time.perf_counter()
-    condition = colorizer.condition(lightness)
-    chroma, _ = colorizer.sample(condition, latents)
+    (condition,) = passes.condition(lightness)
+    decoded = decode(passes, condition, latents)
     first = time.perf_counter() - started
-    far = (torch.from_numpy(chroma) - reference).norm(dim=1)
+    far = (torch.from_numpy(decoded.chroma) - reference).norm(dim=1)
     return Variant(
         "tintflow: float32, recorded, side by side",
-        median_seconds(partial(colorizer.condition, lightness), colorizer.device),
-        median_seconds(partial(colorizer.sample, condition, latents), colorizer.device),
+        median_seconds(partial(passes.condition, lightness), colorizer.device),
+        median_seconds(partial(decode, passes, condition, latents), colorizer.device),
         first,
         float(far.mean()),
         float(far.max()),
@@ -165,7 +170,7 @@ def authors_seconds(device: str) -> float:
 def photo_seconds(colorizer: CinnColorizer, n: int) -> float:
     """Time a whole 512×512 photo, from its pixels to those of its samples."""
     grey = np.rint(lightness_to_grey(made_up_lightness((SIDE, SIDE))) * 255).astype(np.uint8)
-    return median_seconds(partial(colorizer.colorize, grey, SampleOptions(n, seed=0)), colorizer.device)
+    return median_seconds(partial(colorize, colorizer, grey, SampleOptions(n, seed=0)), colorizer.device)
 
 
 def median_seconds(call: Callable[[], object], device: str, repetitions: int = REPETITIONS) -> float:
@@ -197,17 +202,16 @@ def _targets(
         yield Target(promise, f"{photo:.4f} s", photo <= CUDA_SECONDS)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print tables; with `--json`, write the figures too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.sampling", description=__doc__.split("\n")[0])
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, auto")
-    parser.add_argument("--compile", dest="compiled", action="store_true", help="torch.compile too: takes many minutes")
-    add_json_option(parser)
-    options = parser.parse_args(arguments)
-    device = choose_device(options.device)
+def main(
+    device: Device = "cpu",
+    compiled: Annotated[bool, typer.Option("--compile", help="Time torch.compile too: takes many minutes.")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure, and print tables."""
+    device = choose_device(device)
     authors = authors_seconds(device)  # first, with torch's threads as they are by default
     colorizer = load_colorizer(WEIGHTS, device)
-    ways = list(variants(colorizer, options.compiled))
+    ways = list(variants(colorizer, compiled))
     numbers = list(by_number(colorizer))
     whole = {n: photo_seconds(colorizer, n) for n in (JUDGED, LARGE_BATCH)}
     tables = [
@@ -230,8 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "photo_seconds": whole,
     }
     targets = list(_targets(numbers, ways, authors, whole[JUDGED], colorizer.device))
-    write("sampling", targets, figures, options.json, tables)
+    write("sampling", targets, figures, json_file, tables)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

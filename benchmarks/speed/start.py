@@ -3,14 +3,13 @@
 Each start is a new process with warm file caches; the first start fills them and is not counted.
 """
 
-import argparse
 import statistics
 import time
-from collections.abc import Sequence
 
 import httpx
+import typer
 
-from benchmarks.report import Target, add_json_option, write
+from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import made_up_photo, running
 
 __all__ = ["main"]
@@ -24,20 +23,16 @@ SIDE = 512
 SAMPLES = 4
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print a table; with `--json`, write the figures too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.start", description=__doc__.split("\n")[0])
-    parser.add_argument("--starts", type=int, default=3)
-    add_json_option(parser)
-    options = parser.parse_args(arguments)
+def main(starts: int = 3, json_file: JsonFile = None) -> None:
+    """Measure, and print tables."""
     photo = made_up_photo(SIDE, SIDE)
-    starts, requests = [], []
-    for _ in range(options.starts + 1):
+    seconds, requests = [], []
+    for _ in range(starts + 1):
         with running() as service, httpx.Client(base_url=service.url, timeout=60) as client:
-            starts.append(service.start_seconds)
+            seconds.append(service.start_seconds)
             requests.append([_ask(client, photo) for _ in range(REQUESTS)])
-    starts, requests = starts[1:], requests[1:]
-    ready, first = statistics.median(starts), statistics.median(each[0] for each in requests)
+    seconds, requests = seconds[1:], requests[1:]
+    ready, first = statistics.median(seconds), statistics.median(each[0] for each in requests)
     tenths = [statistics.median(each[SETTLED:]) for each in requests]
     tenth = statistics.median(tenths)
     ratio = statistics.median(each[0] / settled for each, settled in zip(requests, tenths, strict=True))
@@ -49,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ratio <= FIRST_TO_TENTH,
         ),
     ]
-    figures = {"ready_seconds": starts, "request_seconds": requests, "photo": f"{SIDE}×{SIDE}, n={SAMPLES}"}
-    write("start, medians", targets, figures, options.json)
+    figures = {"ready_seconds": seconds, "request_seconds": requests, "photo": f"{SIDE}×{SIDE}, n={SAMPLES}"}
+    write("start, medians", targets, figures, json_file)
 
 
 def _ask(client: httpx.Client, photo: bytes) -> float:
@@ -60,4 +55,4 @@ def _ask(client: httpx.Client, photo: bytes) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

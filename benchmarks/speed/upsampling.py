@@ -8,30 +8,31 @@ without conversion, and multiplied. Each method's first call, which
 may compile, is timed apart.
 """
 
-import argparse
 import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 from unittest.mock import patch
 
 import cv2
 import numpy as np
 import torch
+import typer
 from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.cost import Cost, cost
 from benchmarks.environment import environment
 from benchmarks.photos import bilinear, made_up_lightness
-from benchmarks.report import Target, add_json_option, rows, write
+from benchmarks.report import JsonFile, Target, rows, write
 from model.device import choose_device
 from model.pixels import bilateral
 from model.pixels.bilateral import upsample_to_rgb_tensor
 from model.pixels.upsampling import upsample_to_rgb
+from training.commands import Device
 
 __all__ = ["Measurement", "main", "measure"]
 
@@ -181,23 +182,21 @@ def _targets(results: Sequence[Measurement]) -> Iterator[Target]:
     yield Target(f"{EXTRA_MEGABYTES:g} MB beside input and output", f"{extra:.0f} MB", extra <= EXTRA_MEGABYTES)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print a table; with `--json`, write the figures too."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.upsampling", description=__doc__.split("\n")[0])
-    parser.add_argument("--megapixels", type=float, nargs="+", default=MEGAPIXELS)
-    parser.add_argument("--samples", type=int, default=SAMPLES)
-    parser.add_argument("--device", default="cpu", help="of the torch paths: cpu, cuda, auto")
-    parser.add_argument("--no-peers", dest="peers", action="store_false", help="leave out what has to be installed")
-    parser.add_argument(
-        "--compile", dest="compiled", action="store_true", help="what needs a C++ compiler too: takes many minutes"
-    )
-    add_json_option(parser)
-    options = parser.parse_args(arguments)
-    device = choose_device(options.device)
-    results = list(measure(options.megapixels, options.samples, device, options.peers, options.compiled))
+def main(
+    megapixels: Annotated[list[float], typer.Option(help="Size of a photo; may be repeated.")] = list(MEGAPIXELS),  # noqa: B006 - typer copies it
+    samples: int = SAMPLES,
+    device: Device = "cpu",
+    peers: Annotated[bool, typer.Option(help="Measure what has to be installed first, too.")] = True,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Measure what needs a C++ compiler too: takes many minutes.")
+    ] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure, and print tables."""
+    results = list(measure(megapixels, samples, choose_device(device), peers, compiled))
     table = rows(
         "megapixels", "method", "seconds", "CPU seconds", "ratio", "extra MB", "first call, seconds", "levels off",
-        title=f"{options.samples} maps",
+        title=f"{samples} maps",
         cells=[
             (
                 r.megapixels, r.method, r.seconds, r.cpu_seconds, r.ratio, r.extra_megabytes, r.first_seconds,
@@ -207,8 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ],
     )  # fmt: skip
     figures = {"results": [asdict(found) for found in results]}
-    write("upsampling", list(_targets(results)), figures, options.json, [table])
+    write("upsampling", list(_targets(results)), figures, json_file, [table])
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -4,7 +4,6 @@ A plan draws the coarsest level of its samples; the finer levels of several plan
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +25,7 @@ from model.drawing.runtimes.runtime import Condition
 from model.drawing.selection import select_diverse, select_likely
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
-from model.options import MAX_CANDIDATES
+from model.options import MAX_CANDIDATES, MAX_SAMPLES
 from model.protocol import (
     DrawTask,
     Hint,
@@ -40,7 +39,6 @@ from model.protocol import (
 
 __all__ = ["TRIES", "Chosen", "Planner", "own_chroma"]
 
-MAX_STEPS = 16
 TRIES = 8
 """Draws of the coarsest level for each sample below temperature 1, of which the critic chooses one.
 
@@ -199,14 +197,14 @@ class Planner:
         return choose
 
     def _interpolation(self, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
-        _check("steps", options.steps, 2, MAX_STEPS)
+        _check("steps", options.steps, 2, MAX_SAMPLES)
         drawing = self._drawing(options.temperature, options.latent_norm)
         start = self._recall(options.start, drawing)
         last = drawing.decoding
         if options.end is not None and reference is None:
             end = self._recall(options.end, drawing)
         elif options.end is None and reference is not None:
-            end, last = partial(self._latents_of_reference, reference), 1.0
+            end, last = (lambda _: self._latents_of(reference)), 1.0
         else:
             raise InputError("reference", "exactly one of to_index and reference", "both or neither")
         positions = np.linspace(0, 1, options.steps).tolist()
@@ -251,12 +249,9 @@ class Planner:
         return [z[best], *first[1:]], drawn[best]
 
     def _latents_of(self, reference: SmallPhoto) -> list[Tensor]:
+        """Encode a reference's own colors, given its own lightness, whatever photo the latents are for."""
         (condition,) = self._passes.condition([reference.lightness])
-        return self._passes.encode(own_chroma(reference).transpose(2, 0, 1)[None].copy(), condition).latents
-
-    def _latents_of_reference(self, reference: SmallPhoto, condition: Condition) -> list[Tensor]:
-        """Encode a reference, whatever photo its latents are for."""
-        return self._latents_of(reference)
+        return self._passes.encode(own_chroma(reference), condition).latents
 
     def _drawing(self, temperature: float | None, norm: float | None) -> Drawing:
         exponents = self._checkpoint.temperature_exponents
@@ -275,10 +270,10 @@ class Planner:
 
 
 def own_chroma(photo: SmallPhoto) -> NDArray[np.float32]:
-    """Return a photo's own a*b*, (64, 64, 2). Raises InputError if they were not asked for."""
+    """Return a photo's own a*b*, (1, 2, 64, 64). Raises InputError if they were not asked for."""
     if photo.chroma is None:
         raise InputError("photo", "its chroma too", "its lightness alone")
-    return photo.chroma
+    return np.ascontiguousarray(photo.chroma.transpose(2, 0, 1)[None])
 
 
 def _at(latents: list[Tensor], temperature: float) -> Latents:

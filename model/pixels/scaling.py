@@ -35,15 +35,13 @@ class Scaler:
         """chroma_size: side of the network's a*b* maps, in pixels."""
         self._chroma_size = chroma_size
 
-    def shrink(
-        self, photo: Photo, with_chroma: bool = False, lightness: NDArray[np.float32] | None = None
-    ) -> SmallPhoto:
-        """Bring a photo to the network's sizes; see `model.protocol.Steps`. lightness: its own, if it is known."""
+    def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
+        """Bring a photo to the network's sizes; see `model.protocol.Colorizer`."""
         chroma = photo_to_chroma(photo, self._chroma_size) if with_chroma else None
-        return SmallPhoto(resize_lightness(photo_to_lightness(photo) if lightness is None else lightness), chroma)
+        return SmallPhoto(resize_lightness(photo_to_lightness(photo)), chroma)
 
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
-        """Bring samples to the photo's own size, a few at a time; see `model.protocol.Steps`."""
+        """Bring samples to the photo's own size, a few at a time; see `model.protocol.Colorizer`."""
         lightness = photo_to_lightness(photo)
         most = max(1, FINISHED_BYTES // (3 * lightness.size))
         for chroma in np.array_split(adjust(drawn.chroma, look), -(-len(drawn.chroma) // most)):

@@ -9,13 +9,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.quality.comparison import errors_printed
 from model.device import choose_device
 from model.errors import InputError
 from model.flow.checkpoint import load_checkpoint
 from model.flow.cinn import Cinn
 from research.ablations.study import COLUMNS, Row, StudyConfig, figure, study
 from research.ablations.variants import VARIANTS
+from training.commands import Device, Features, HeldOutPhotos, Init, Photos, Views, errors_printed
 from training.run import RunConfig, origin, prepare
 
 
@@ -31,18 +31,18 @@ def _table(rows: Mapping[str, Row]) -> Table:
 
 
 def main(
-    data: Annotated[Path, typer.Option(exists=True, help="Photos to train on: a folder of photos or of tar shards.")],
-    photos: Annotated[Path, typer.Option(exists=True, help="Photos to measure on: a tar or a folder.")],
-    minutes: Annotated[float, typer.Option(min=0, help="Of training, for each variant.")] = 20,
-    out: Annotated[Path, typer.Option(help="States, weights, results, table and figure go here.")] = Path(
+    data: Photos,
+    photos: HeldOutPhotos,
+    minutes: Annotated[float, typer.Option(min=0, help="Training time of each variant.")] = 20,
+    out: Annotated[Path, typer.Option(help="Folder of states, weights, results, table and figure.")] = Path(
         "runs/ablations"
     ),
-    features: Annotated[Path | None, typer.Option(help="Where condition features lie; below OUT if left out.")] = None,
-    views: Annotated[int, typer.Option(min=1, help="Of each photo: one whole, the others random crops.")] = 4,
-    init: Annotated[Path | None, typer.Option(exists=True, help="Weights of a cINN whose h to use.")] = None,
+    features: Features = None,
+    views: Views = 4,
+    init: Init = None,
     variant: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Photos measured of each subset.")] = 50,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Train and measure a flow of couplings with one thing left out at a time: one table and one figure."""
     console = Console(stderr=True, width=200)

@@ -1,8 +1,6 @@
 """`python -m research.digits`: train a cINN on MNIST, draw the paper's figures with it, and measure it."""
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,14 +11,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from model.errors import ModelError
+from benchmarks.report import JsonFile, write_json
 from research.digits.checkpoint import load_classifier, load_flow, save_classifier, save_flow
 from research.digits.classifier import train_classifier
-from research.digits.digits import BadIdxError, read_digits
+from research.digits.digits import read_digits
 from research.digits.figures import FIGURES, Source, write_grid
 from research.digits.flow import DigitFlow, DigitFlowConfig
 from research.digits.measure import measure, recognized
 from research.digits.train import EPOCHS, LOOP, make_trainer
+from training.commands import Resume, errors_printed, refuse
 
 FLOW_FILE = Path("weights/mnist/cinn.safetensors")
 CLASSIFIER_FILE = Path("weights/mnist/classifier.safetensors")
@@ -31,7 +30,6 @@ Data = Annotated[Path, typer.Option(help="Folder of MNIST's four IDX files, plai
 Weights = Annotated[Path, typer.Option(help="The cINN's weights.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
 Temperatures = Annotated[list[float], typer.Option(min=0, max=2, help="Of the digits judged; may be repeated.")]
-JsonFile = Annotated[str | None, typer.Option("--json", help="Write JSON to this file, - for standard output.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 console = Console(stderr=True)
@@ -46,13 +44,12 @@ def train_command(
     width: Annotated[int, typer.Option(min=1, help="Of each subnet.")] = DigitFlowConfig.width,
     noise: Annotated[float, typer.Option(min=0, help="On pixels in [0, 1].")] = DigitFlowConfig.noise,
     seed: Seed = 0,
-    resume: Annotated[bool, typer.Option(help="Go on from the state in OUT; without it there must be none.")] = False,
+    resume: Resume = False,
 ) -> None:
     """Train the cINN."""
     state = out / "state.pt"
     if state.exists() and not resume:
-        console.print(f"{out} holds a run already; go on with it with --resume, or choose another --out")
-        raise typer.Exit(2)
+        refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
     with errors_printed():
         digits = read_digits(data, "train")
     torch.manual_seed(seed)  # layers have no generator of their own
@@ -63,7 +60,7 @@ def train_command(
         save_flow(flow, out / FLOW_FILE.name)
         print(f"weights: {out / FLOW_FILE.name}")
     else:
-        print(f"stopped; go on with --resume --out {out}")
+        print(f"stopped; continue with --resume --out {out}")
 
 
 @app.command("classifier")
@@ -114,20 +111,7 @@ def measure_command(
     report = measure(flow, judge, train, test, temperature, per_class, seed)
     for title, columns in report.items():
         console.print(_table(title, columns))
-    if json_file == "-":
-        print(json.dumps(report, indent=2))
-    elif json_file:
-        Path(json_file).write_text(json.dumps(report, indent=2) + "\n")
-
-
-@contextmanager
-def errors_printed() -> Iterator[None]:
-    """Print what is wrong with weights or data, and exit with 2."""
-    try:
-        yield
-    except (ModelError, BadIdxError) as error:
-        console.print(str(error))
-        raise typer.Exit(2) from error
+    write_json(report, json_file)
 
 
 def _table(title: str, columns: Mapping[str, Mapping[str, float]]) -> Table:

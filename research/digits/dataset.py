@@ -1,11 +1,13 @@
 """Digits as a training loop asks for them: shuffled batches by epochs, the last digits kept back."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import torch
 
 from research.digits.digits import Digits
+from training.dataset import shuffle
 from training.processes import Share
 
 __all__ = ["DigitDataset"]
@@ -26,13 +28,8 @@ class DigitDataset:
         skip: int = 0,
     ) -> Iterator[Digits]:
         """Yield shuffled batches without end, none shorter than the others; see `training.dataset.Dataset`."""
-        while True:
-            order = torch.from_numpy(rng.permutation(len(self.train)))
-            for start in range(0, len(order) - size + 1, size):
-                if skip:
-                    skip -= 1
-                    continue
-                yield self.train.part(order[start : start + size][share.rows])
+        for chosen in islice(shuffle(len(self.train), size, rng), skip, None):
+            yield self.train.part(torch.from_numpy(chosen[share.rows]))
 
     def held_out_batches(self, size: int) -> Iterator[Digits]:
         """Yield the digits that are kept back, in order."""

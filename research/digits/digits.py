@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.errors import ModelError
 from training.processes import Share
 
 __all__ = ["CLASSES", "PIXELS", "SIDE", "BadIdxError", "Digits", "continuous", "read_digits", "whole"]
@@ -22,7 +23,7 @@ UNSIGNED_BYTE = 8
 """the IDX code of the only type of number that MNIST has"""
 
 
-class BadIdxError(ValueError):
+class BadIdxError(ModelError, ValueError):
     """A file is missing, or not the IDX file that it should be."""
 
 

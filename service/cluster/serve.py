@@ -109,7 +109,7 @@ class Ingress:
 
 
 class RemoteSteps:
-    """A colorizer whose network is elsewhere; see `model.protocol.Steps`."""
+    """A colorizer whose network is elsewhere; see `model.protocol.Colorizer`."""
 
     memory = None
 

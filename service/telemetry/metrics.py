@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from model.protocol import Steps
+from model.protocol import Colorizer
 
 __all__ = ["GAUGES", "Metrics"]
 
@@ -59,7 +59,7 @@ class Metrics:
             name, description = GAUGES[key]
             Gauge(name, description, registry=self._registry).set_function(value)
 
-    def model_loaded(self, colorizer: Steps) -> None:
+    def model_loaded(self, colorizer: Colorizer) -> None:
         """Report from now on which model is loaded, and the memory of its device."""
         info = colorizer.info
         facts = {"name": info.name, "device": info.device, "sha256": info.sha256}
@@ -74,7 +74,7 @@ class Metrics:
 class _DeviceMemory(Collector):
     """Asks the model for its device's memory whenever the metrics are read."""
 
-    def __init__(self, colorizer: Steps) -> None:
+    def __init__(self, colorizer: Colorizer) -> None:
         self._colorizer = colorizer
         self._device = colorizer.info.device
 

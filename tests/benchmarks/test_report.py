@@ -32,5 +32,5 @@ def test_what_was_measured_is_drawn(tmp_path: Path) -> None:
         "profile": {"main (a.py)": 60.0},
     }
     (tmp_path / "end_to_end.json").write_text(json.dumps(figures))
-    plots.main(["--figures", str(tmp_path), "--pictures", str(tmp_path)])
+    plots.main(tmp_path, tmp_path)
     assert [file.name for file in tmp_path.glob("*.png")] == ["benchmark-end-to-end.png"]

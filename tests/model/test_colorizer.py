@@ -10,23 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.quality.methods import condition_of
-from model.colorizer import CinnColorizer, load_colorizer
+from model.colorizer import CinnColorizer, colorize, load_colorizer
 from model.device import choose_device
 from model.drawing.latents import latent_norms
 from model.errors import InputError, NonFiniteError
 from model.flow.checkpoint import Checkpoint
 from model.pixels.color import lightness_to_grey, photo_to_lightness
 from model.protocol import Colorizer, DrawTask, SampleOptions
-
-
-@pytest.fixture(scope="module")
-def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
-    return CinnColorizer(tiny_checkpoint, "cpu")
-
-
-@pytest.fixture(scope="module")
-def photo() -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (90, 120), np.uint8)
 
 
 def spread(images: NDArray[np.uint8]) -> float:
@@ -37,53 +27,53 @@ def test_it_is_a_colorizer(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -
     door: Colorizer = colorizer
     assert door.info.latents == 8192
     assert door.info.default_temperature == 0.8
-    colorings = door.colorize(photo, SampleOptions(n=2, seed=1))
+    colorings = colorize(door, photo, SampleOptions(n=2, seed=1))
     assert colorings.images.shape == (2, 90, 120, 3)
     assert colorings.images.dtype == np.uint8
     assert colorings.temperature == 0.8
-    assert set(colorings.timings) == {"condition", "sample", "upsample"}
+    assert set(colorings.timings) == {"condition", "sample"}
     assert len(colorings.bits_per_dim) == len(colorings.latent_norms) == 2
 
 
 def test_same_seed_same_bytes(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    a, b = (colorizer.colorize(photo, SampleOptions(n=3, seed=5)) for _ in range(2))
+    a, b = (colorize(colorizer, photo, SampleOptions(n=3, seed=5)) for _ in range(2))
     np.testing.assert_array_equal(a.images, b.images)
     assert a.bits_per_dim == b.bits_per_dim
 
 
 def test_a_sample_does_not_depend_on_n(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    eight = colorizer.colorize(photo, SampleOptions(n=8, seed=5)).images
+    eight = colorize(colorizer, photo, SampleOptions(n=8, seed=5)).images
     for n in (1, 3, 4, 5):
-        np.testing.assert_array_equal(colorizer.colorize(photo, SampleOptions(n=n, seed=5)).images, eight[:n])
+        np.testing.assert_array_equal(colorize(colorizer, photo, SampleOptions(n=n, seed=5)).images, eight[:n])
 
 
 def test_parts_by_offset_are_the_whole(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    whole = colorizer.colorize(photo, SampleOptions(n=6, seed=5))
-    part = colorizer.colorize(photo, SampleOptions(n=2, seed=5, offset=3))
+    whole = colorize(colorizer, photo, SampleOptions(n=6, seed=5))
+    part = colorize(colorizer, photo, SampleOptions(n=2, seed=5, offset=3))
     assert part.indices == (3, 4)
     np.testing.assert_array_equal(part.images, whole.images[3:5])
-    ranked = colorizer.colorize(photo, SampleOptions(n=2, seed=5, offset=3, candidates=3, rank="likelihood"))
+    ranked = colorize(colorizer, photo, SampleOptions(n=2, seed=5, offset=3, candidates=3, rank="likelihood"))
     assert set(ranked.indices) == {3, 4}
 
 
 def test_other_seeds_and_indices_differ(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    a, b = (colorizer.colorize(photo, SampleOptions(n=2, seed=seed)).images for seed in (1, 2))
+    a, b = (colorize(colorizer, photo, SampleOptions(n=2, seed=seed)).images for seed in (1, 2))
     for one, other in ((a[0], a[1]), (a[0], b[0]), (a[1], b[0])):
         assert np.abs(one.astype(int) - other.astype(int)).mean() > 1
 
 
 def test_variance_grows_with_temperature_from_zero(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    spreads = [spread(colorizer.colorize(photo, SampleOptions(4, 3, t)).images) for t in (0.0, 0.5, 1.0)]
+    spreads = [spread(colorize(colorizer, photo, SampleOptions(4, 3, t)).images) for t in (0.0, 0.5, 1.0)]
     assert spreads[0] == 0 < spreads[1] < spreads[2]
 
 
 def test_latent_norm(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    norms = colorizer.colorize(photo, SampleOptions(4, 3, 1.0, latent_norm=1.0)).latent_norms
+    norms = colorize(colorizer, photo, SampleOptions(4, 3, 1.0, latent_norm=1.0)).latent_norms
     np.testing.assert_allclose(norms, 1.0, rtol=1e-5)
 
 
 def test_the_output_turned_grey_is_the_input(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    for image in colorizer.colorize(photo, SampleOptions(3, 3, 1.0)).images:
+    for image in colorize(colorizer, photo, SampleOptions(3, 3, 1.0)).images:
         grey = lightness_to_grey(photo_to_lightness(image)) * 255
         assert np.abs(grey - photo).max() <= 1
 
@@ -113,32 +103,14 @@ def test_encoded_latents_give_the_chroma_back(colorizer: CinnColorizer, photo: N
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (37, 3), (64, 64)])
 def test_any_size(colorizer: CinnColorizer, shape: tuple[int, int]) -> None:
     photo = np.full(shape, 128, np.uint8)
-    assert colorizer.colorize(photo, SampleOptions(1, 0)).images.shape == (1, *shape, 3)
+    assert colorize(colorizer, photo, SampleOptions(1, 0)).images.shape == (1, *shape, 3)
 
 
 def test_16_bits_and_colour_are_the_same_photo(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     options = SampleOptions(1, 0)
-    expected = colorizer.colorize(photo, options).images.astype(int)
+    expected = colorize(colorizer, photo, options).images.astype(int)
     for same in (photo.astype(np.uint16) * 257, np.repeat(photo[..., None], 3, 2)):
-        assert np.abs(colorizer.colorize(same, options).images - expected).max() <= 1
-
-
-@pytest.mark.parametrize(
-    ("options", "name"),
-    [
-        (SampleOptions(0, 0), "n"),
-        (SampleOptions(1, 0, -1.0), "temperature"),
-        (SampleOptions(1, 0, float("nan")), "temperature"),
-        (SampleOptions(1, -1), "seed"),
-        (SampleOptions(1, 0, 1.0, 3.0), "latent_norm"),
-    ],
-)
-def test_options_out_of_range(
-    colorizer: CinnColorizer, photo: NDArray[np.uint8], options: SampleOptions, name: str
-) -> None:
-    with pytest.raises(InputError) as error:
-        colorizer.colorize(photo, options)
-    assert error.value.name == name
+        assert np.abs(colorize(colorizer, same, options).images - expected).max() <= 1
 
 
 @pytest.mark.parametrize("part", ["network.stem", "coarsest.next", "details.2.couplings.0.subnet.last"])
@@ -150,7 +122,7 @@ def test_never_a_picture_of_nans(
     cinn.get_parameter(f"{part}.weight")[0] = value
     broken = CinnColorizer(replace(tiny_checkpoint, cinn=cinn), "cpu")
     with pytest.raises(NonFiniteError):
-        broken.colorize(photo, SampleOptions(1, 0))
+        colorize(broken, photo, SampleOptions(1, 0))
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -172,10 +144,10 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
 def test_cuda_paints_what_the_cpu_paints(tiny_weights: Path, photo: NDArray[np.uint8]) -> None:
     on_cpu, on_gpu = (load_colorizer(tiny_weights, device) for device in ("cpu", "cuda"))
     options = SampleOptions(n=4, seed=5)
-    first, second = (on_gpu.colorize(photo, options).images for _ in range(2))
+    first, second = (colorize(on_gpu, photo, options).images for _ in range(2))
     np.testing.assert_array_equal(first, second)
     # Convolutions of the two devices may differ in the last bits, and TF32 in more.
-    assert np.abs(first.astype(int) - on_cpu.colorize(photo, options).images).max() <= 3
+    assert np.abs(first.astype(int) - colorize(on_cpu, photo, options).images).max() <= 3
 
 
 def test_exponents_come_from_the_checkpoint(tiny_checkpoint: Checkpoint, photo: NDArray[np.uint8]) -> None:
@@ -198,5 +170,5 @@ def test_the_critic_chooses_among_tries_below_temperature_1(
     one, other = (CinnColorizer(each, "cpu") for each in (tiny_checkpoint, replace(tiny_checkpoint, cinn=contrary)))
     for temperature, same in ((0.7, False), (1.0, True)):
         options = SampleOptions(2, 4, temperature)
-        a, b = (each.colorize(photo, options).images for each in (one, other))
+        a, b = (colorize(each, photo, options).images for each in (one, other))
         assert np.array_equal(a, b) is same

@@ -20,7 +20,6 @@ from PIL import Image
 
 from model.protocol import (
     PLAIN,
-    Colorings,
     DeviceMemory,
     Drawn,
     DrawTask,
@@ -33,9 +32,7 @@ from model.protocol import (
     ModelInfo,
     Options,
     Photo,
-    SampleOptions,
     SmallPhoto,
-    TransferOptions,
     VariationOptions,
 )
 from service.app import create_app
@@ -69,21 +66,6 @@ class FakeColorizer:
         self.photos.clear()
         self.references.clear()
         self.options.clear()
-
-    def colorize(self, photo: Photo, options: SampleOptions) -> Colorings:
-        return self._at_once(photo, options)
-
-    def vary(self, photo: Photo, options: VariationOptions) -> Colorings:
-        return self._at_once(photo, options)
-
-    def transfer(self, photo: Photo, reference: Photo, options: TransferOptions) -> Colorings:
-        return self._at_once(photo, options, reference)
-
-    def interpolate(self, photo: Photo, options: InterpolationOptions, reference: Photo | None = None) -> Colorings:
-        return self._at_once(photo, options, reference)
-
-    def likelihood(self, photo: Photo) -> Likelihood:
-        return self.score_all([self.shrink(photo, with_chroma=True)])[0]
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
         return SmallPhoto(photo, photo if with_chroma else None)  # it sees the whole photo
@@ -140,20 +122,6 @@ class FakeColorizer:
             temperature=temperature,
             timings={"condition": 0.001, "sample": 0.002},
             hints=getattr(options, "hints", ()),
-        )
-
-    def _at_once(self, photo: Photo, options: Options, reference: Photo | None = None) -> Colorings:
-        wanted = None if reference is None else self.shrink(reference, with_chroma=True)
-        (drawn,) = self.draw_all([DrawTask(self.shrink(photo), options, wanted)])
-        finished = list(self.finish(photo, drawn))
-        return Colorings(
-            images=np.stack([each.image for each in finished]),
-            indices=drawn.indices,
-            bits_per_dim=drawn.bits_per_dim,
-            latent_norms=drawn.latent_norms,
-            temperature=drawn.temperature,
-            timings=drawn.timings | {"upsample": 0.003},
-            hints=tuple(each.hints for each in finished) if drawn.hints else (),
         )
 
 

@@ -12,7 +12,7 @@ from benchmarks.quality.believability import app, read_ratings
 from benchmarks.quality.levels import measure_levels
 from model.colorizer import CinnColorizer
 from model.errors import InputError
-from model.flow.checkpoint import Checkpoint
+from model.flow.checkpoint import Checkpoint, save_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -25,37 +25,33 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_photo_once_and_the_key_tells_what_it_is(photos: Path, tiny_weights: Path, tmp_path: Path) -> None:
-    options = [
-        "--data",
-        photos,
-        "--out",
-        tmp_path,
-        "--method",
-        f"tiny={tiny_weights}@0.5",
-        "--rung",
-        "64",
-        "--each",
-        "3",
-    ]
+@pytest.fixture(scope="module")
+def sheets(photos: Path, tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sheets and key of nine photos."""
+    folder = tmp_path_factory.mktemp("sheets")
+    save_checkpoint(tiny_checkpoint, folder / "tiny.safetensors")
+    method = f"tiny={folder / 'tiny.safetensors'}@0.5"
+    options = ["--data", photos, "--out", folder, "--method", method, "--rung", "64", "--each", "3"]
     done = CliRunner().invoke(app, ["make", *map(str, options)])
     assert done.exit_code == 0, done.output
-    key = json.loads((tmp_path / "key.json").read_text())
+    return folder
+
+
+def test_every_photo_once_and_the_key_tells_what_it_is(sheets: Path) -> None:
+    key = json.loads((sheets / "key.json").read_text())
     assert [entry["number"] for entry in key] == list(range(1, 10))
     assert len({entry["photo"] for entry in key}) == 9
     methods = [entry["method"] for entry in key]
     assert {name: methods.count(name) for name in methods} == {"truth": 3, "tiny": 3, "truth up to 64²": 3}
     assert methods != sorted(methods)
-    with Image.open(tmp_path / "sheet-01.png") as sheet:
+    with Image.open(sheets / "sheet-01.png") as sheet:
         assert sheet.size == (4 * 264, 3 * 282)
         assert not sheet.info.get("Comment")
 
 
-def test_a_rung_at_the_finest_size_is_nearly_the_photo(photos: Path, tiny_weights: Path, tmp_path: Path) -> None:
-    options = ["--data", photos, "--out", tmp_path, "--method", f"tiny={tiny_weights}", "--rung", "64", "--each", "3"]
-    assert CliRunner().invoke(app, ["make", *map(str, options)]).exit_code == 0
-    sheet = np.asarray(Image.open(tmp_path / "sheet-01.png")).astype(int)
-    for place, entry in enumerate(json.loads((tmp_path / "key.json").read_text())):
+def test_a_rung_at_the_finest_size_is_nearly_the_photo(photos: Path, sheets: Path) -> None:
+    sheet = np.asarray(Image.open(sheets / "sheet-01.png")).astype(int)
+    for place, entry in enumerate(json.loads((sheets / "key.json").read_text())):
         photo = np.asarray(Image.open(photos / entry["photo"]).resize((256, 192), Image.Resampling.BICUBIC)).astype(int)
         left, top = place % 4 * 264 + 4, place // 4 * 282 + 18
         difference = np.abs(sheet[top : top + 192, left : left + 256] - photo).mean()

@@ -11,7 +11,7 @@ from model.pixels.upsampling import upsample_to_rgb
 
 
 def test_json_on_standard_output_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--json", "-", "--megapixels", "0.01", "--samples", "2", "--no-peers"])
+    main([0.01], samples=2, peers=False, json_file="-")
     output = capsys.readouterr()
     report = json.loads(output.out)
     assert report["hardware"]["cores"] >= 1

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.quality.methods import condition_of
-from model.colorizer import CinnColorizer
+from model.colorizer import CinnColorizer, colorize
 from model.drawing.hints import match_hints
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
@@ -41,19 +41,19 @@ def mean_chroma_distance(matches) -> float:
 
 
 def test_samples_come_to_the_hints_and_still_differ(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    plain = colorizer.colorize(photo, SampleOptions(4, 1))
-    hinted = colorizer.colorize(photo, SampleOptions(4, 1, hints=HINTS))
-    assert [len(sample) for sample in hinted.hints] == [2] * 4
+    plain = colorize(colorizer, photo, SampleOptions(4, 1))
+    hinted = colorize(colorizer, photo, SampleOptions(4, 1, hints=HINTS))
+    assert [len(sample) for sample in hinted.matches] == [2] * 4
     assert mean_chroma_distance(match_hints(plain.images, HINTS)) > 10
-    assert mean_chroma_distance(hinted.hints) < 1.5  # 8 bits, and the small photo's lightness in place of the whole's
+    assert mean_chroma_distance(hinted.matches) < 1.5  # 8 bits, and the small photo's lightness in place of the whole's
     for i in range(3):
         assert np.abs(hinted.images[i].astype(int) - hinted.images[i + 1]).mean() > 1
 
 
 def test_matches_are_what_the_picture_shows(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     skimage = pytest.importorskip("skimage.color")
-    colorings = colorizer.colorize(photo, SampleOptions(2, 1, hints=HINTS))
-    for image, sample in zip(colorings.images, colorings.hints, strict=True):
+    colorings = colorize(colorizer, photo, SampleOptions(2, 1, hints=HINTS))
+    for image, sample in zip(colorings.images, colorings.matches, strict=True):
         for hint, match in zip(HINTS, sample, strict=True):
             pixel = image[int(hint.y * 90), int(hint.x * 120)]
             assert match.color == tuple(pixel)
@@ -63,7 +63,7 @@ def test_matches_are_what_the_picture_shows(colorizer: CinnColorizer, photo: NDA
 
 
 def test_a_sample_does_not_depend_on_n(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    two, four = (colorizer.colorize(photo, SampleOptions(n, 1, hints=HINTS)).images for n in (2, 4))
+    two, four = (colorize(colorizer, photo, SampleOptions(n, 1, hints=HINTS)).images for n in (2, 4))
     assert np.abs(two.astype(int) - four[:2]).max() <= 1  # maps of another number may round otherwise
 
 
@@ -73,24 +73,24 @@ def test_no_place_or_colour_is_an_error(
     colorizer: CinnColorizer, photo: NDArray[np.uint8], place: tuple[float, float], color: tuple[int, int, int]
 ) -> None:
     for dull in (photo, np.zeros((3, 5), np.uint8), np.full((1, 1), 255, np.uint8)):
-        colorings = colorizer.colorize(dull, SampleOptions(1, 1, hints=(Hint(*place, color),)))
-        assert np.isfinite(colorings.hints[0][0].delta_e)
+        colorings = colorize(colorizer, dull, SampleOptions(1, 1, hints=(Hint(*place, color),)))
+        assert np.isfinite(colorings.matches[0][0].delta_e)
 
 
 def test_temperature_0_follows_hints_too(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    plain, hinted = (colorizer.colorize(photo, SampleOptions(1, 1, 0.0, hints=hints)) for hints in ((), HINTS))
+    plain, hinted = (colorize(colorizer, photo, SampleOptions(1, 1, 0.0, hints=hints)) for hints in ((), HINTS))
     assert np.abs(plain.images.astype(int) - hinted.images).max() > 1
 
 
 def test_hints_move_what_is_drawn_elsewhere(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     """The rest is drawn given them: cells far from a hint change, where a correction at its point would not reach."""
-    plain, hinted = (colorizer.colorize(photo, SampleOptions(2, 1, 1.0, hints=h)).images for h in ((), HINTS[:1]))
+    plain, hinted = (colorize(colorizer, photo, SampleOptions(2, 1, 1.0, hints=h)).images for h in ((), HINTS[:1]))
     assert np.abs(plain[:, -20:, -20:].astype(int) - hinted[:, -20:, -20:]).mean() > 0.02  # untrained cells heed little
 
 
 def test_two_hints_at_one_place_average(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     both = (replace(HINTS[0], color=(190, 110, 100)), replace(HINTS[0], color=(150, 130, 100)))
-    (matches,) = colorizer.colorize(photo, SampleOptions(1, 1, hints=both)).hints
+    (matches,) = colorize(colorizer, photo, SampleOptions(1, 1, hints=both)).matches
     assert matches[0].delta_chroma == pytest.approx(matches[1].delta_chroma, rel=0.2)
 
 
@@ -113,5 +113,5 @@ def test_bits_are_those_of_the_mended_colors(colorizer: CinnColorizer, photo: ND
 )
 def test_hints_out_of_range(colorizer: CinnColorizer, photo: NDArray[np.uint8], hints: tuple[Hint, ...]) -> None:
     with pytest.raises(InputError) as error:
-        colorizer.colorize(photo, SampleOptions(1, 1, hints=hints))
+        colorize(colorizer, photo, SampleOptions(1, 1, hints=hints))
     assert error.value.name == "hints"

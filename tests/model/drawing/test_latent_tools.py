@@ -8,12 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.quality.methods import condition_of
-from model.colorizer import CinnColorizer
+from model.colorizer import CinnColorizer, Colorings, colorize
+from model.drawing.plans import own_chroma
 from model.errors import InputError
-from model.flow.checkpoint import Checkpoint
 from model.protocol import (
-    Colorings,
     InterpolationOptions,
+    Options,
     SampleOptions,
     TransferOptions,
     VariationOptions,
@@ -21,16 +21,6 @@ from model.protocol import (
 
 ALL = (1.0, 1.0, 1.0, 1.0)
 NONE = (0.0, 0.0, 0.0, 0.0)
-
-
-@pytest.fixture(scope="module")
-def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
-    return CinnColorizer(tiny_checkpoint, "cpu")
-
-
-@pytest.fixture(scope="module")
-def photo() -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (90, 120), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +36,7 @@ def distance(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
 
 def vary(colorizer: CinnColorizer, photo: NDArray[np.uint8], strength: float, n: int = 2, **options: object):
     settings = {"seed": 5, "index": 2, "noise_seed": 9} | options
-    return colorizer.vary(photo, VariationOptions(n=n, strength=strength, **settings))  # type: ignore[arg-type]
+    return colorize(colorizer, photo, VariationOptions(n=n, strength=strength, **settings))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
@@ -54,7 +44,7 @@ def vary(colorizer: CinnColorizer, photo: NDArray[np.uint8], strength: float, n:
 def test_strength_0_is_the_original_to_the_byte(
     colorizer: CinnColorizer, photo: NDArray[np.uint8], n: int, norm: float | None
 ) -> None:
-    original = colorizer.colorize(photo, SampleOptions(7, 5, latent_norm=norm))
+    original = colorize(colorizer, photo, SampleOptions(7, 5, latent_norm=norm))
     variations = vary(colorizer, photo, 0.0, n, latent_norm=norm)
     for image, bits in zip(variations.images, variations.bits_per_dim, strict=True):
         np.testing.assert_array_equal(image, original.images[2])
@@ -63,12 +53,12 @@ def test_strength_0_is_the_original_to_the_byte(
 
 def test_strength_1_is_independent(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(
-        vary(colorizer, photo, 1.0).images, colorizer.colorize(photo, SampleOptions(2, 9)).images
+        vary(colorizer, photo, 1.0).images, colorize(colorizer, photo, SampleOptions(2, 9)).images
     )
 
 
 def test_distance_grows_with_strength(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    original = colorizer.colorize(photo, SampleOptions(3, 5)).images[2]
+    original = colorize(colorizer, photo, SampleOptions(3, 5)).images[2]
     distances = [distance(vary(colorizer, photo, s, 8).images, original) for s in (0.0, 0.2, 0.5, 1.0)]
     assert distances[0] == 0
     assert distances == sorted(set(distances))
@@ -80,7 +70,7 @@ def test_variations_keep_the_latent_norm(colorizer: CinnColorizer, photo: NDArra
 
 
 def test_only_chosen_levels_move(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    original = colorizer.colorize(photo, SampleOptions(3, 5)).images[2]
+    original = colorize(colorizer, photo, SampleOptions(3, 5)).images[2]
     none = vary(colorizer, photo, 1.0, levels=()).images
     np.testing.assert_array_equal(none, np.stack((original, original)))
     coarse, fine = (distance(vary(colorizer, photo, 1.0, levels=levels).images, original) for levels in ((8,), (64,)))
@@ -90,21 +80,21 @@ def test_only_chosen_levels_move(colorizer: CinnColorizer, photo: NDArray[np.uin
 
 def test_transfer_of_all_levels_gives_the_reference_back(colorizer: CinnColorizer, colors: NDArray[np.uint8]) -> None:
     """The photo is as grey as the reference, so the flow undoes its own encoding, up to what 64×64 pixels hold."""
-    (image,) = colorizer.transfer(colors, colors, TransferOptions(1, 0, ALL)).images
+    (image,) = colorize(colorizer, colors, TransferOptions(1, 0, ALL), colors).images
     assert distance(image, colors) < 2
 
 
 def test_transfer_of_no_level_is_a_sample(colorizer: CinnColorizer, photo, colors) -> None:
-    drawn = colorizer.transfer(photo, colors, TransferOptions(3, 4, NONE))
-    np.testing.assert_array_equal(drawn.images, colorizer.colorize(photo, SampleOptions(3, 4)).images)
+    drawn = colorize(colorizer, photo, TransferOptions(3, 4, NONE), colors)
+    np.testing.assert_array_equal(drawn.images, colorize(colorizer, photo, SampleOptions(3, 4)).images)
 
 
 def test_parts_by_offset_are_the_whole(colorizer: CinnColorizer, photo, colors) -> None:
     def transfer(n: int, offset: int) -> Colorings:
-        return colorizer.transfer(photo, colors, TransferOptions(n, 4, offset=offset))
+        return colorize(colorizer, photo, TransferOptions(n, 4, offset=offset), colors)
 
     def varied(n: int, offset: int) -> Colorings:
-        return colorizer.vary(photo, VariationOptions(n, 5, 2, 0.5, 9, offset=offset))
+        return colorize(colorizer, photo, VariationOptions(n, 5, 2, 0.5, 9, offset=offset))
 
     for draw in (transfer, varied):
         part = draw(2, 3)
@@ -113,22 +103,22 @@ def test_parts_by_offset_are_the_whole(colorizer: CinnColorizer, photo, colors) 
 
 
 def test_transfer_copies_coarse_and_draws_fine_levels_by_default(colorizer: CinnColorizer, photo, colors) -> None:
-    default = colorizer.transfer(photo, colors, TransferOptions(2, 4)).images
+    default = colorize(colorizer, photo, TransferOptions(2, 4), colors).images
     np.testing.assert_array_equal(
-        default, colorizer.transfer(photo, colors, TransferOptions(2, 4, (1.0, 1.0, 0.0, 0.0))).images
+        default, colorize(colorizer, photo, TransferOptions(2, 4, (1.0, 1.0, 0.0, 0.0)), colors).images
     )
     assert distance(default[0], default[1]) > 0
 
 
 def test_interpolation_begins_and_ends_at_its_ends(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    path = colorizer.interpolate(photo, InterpolationOptions(5, 5, 1, 6, 0))
-    np.testing.assert_array_equal(path.images[0], colorizer.colorize(photo, SampleOptions(2, 5)).images[1])
-    np.testing.assert_array_equal(path.images[-1], colorizer.colorize(photo, SampleOptions(1, 6)).images[0])
+    path = colorize(colorizer, photo, InterpolationOptions(5, 5, 1, 6, 0))
+    np.testing.assert_array_equal(path.images[0], colorize(colorizer, photo, SampleOptions(2, 5)).images[1])
+    np.testing.assert_array_equal(path.images[-1], colorize(colorizer, photo, SampleOptions(1, 6)).images[0])
 
 
 @pytest.mark.parametrize(("shape", "keeps"), [("spherical", True), ("linear", False)])
 def test_spherical_path_keeps_the_norm(colorizer: CinnColorizer, photo, shape, keeps: bool) -> None:
-    norms = colorizer.interpolate(photo, InterpolationOptions(3, 5, 0, 5, 1, shape, 1.0)).latent_norms
+    norms = colorize(colorizer, photo, InterpolationOptions(3, 5, 0, 5, 1, shape, 1.0)).latent_norms
     low = min(norms[0], norms[2])
     assert (norms[1] >= low * 0.999) is keeps  # of independent latents, a line's middle has 1/√2 of the norm
     if not keeps:
@@ -136,17 +126,17 @@ def test_spherical_path_keeps_the_norm(colorizer: CinnColorizer, photo, shape, k
 
 
 def test_interpolation_to_a_reference(colorizer: CinnColorizer, photo, colors) -> None:
-    path = colorizer.interpolate(photo, InterpolationOptions(3, 5, 0), colors)
-    expected = colorizer.transfer(photo, colors, TransferOptions(1, 0, ALL)).images[0]
+    path = colorize(colorizer, photo, InterpolationOptions(3, 5, 0), colors)
+    expected = colorize(colorizer, photo, TransferOptions(1, 0, ALL), colors).images[0]
     np.testing.assert_array_equal(path.images[-1], expected)
 
 
 def test_likelihood_is_that_of_the_own_colours(colorizer: CinnColorizer, colors: NDArray[np.uint8]) -> None:
-    found = colorizer.likelihood(colors)
-    encoded = colorizer.encode(colors)
-    bits = -colorizer.cinn.sample(condition_of(colorizer, colors), encoded.latents).log_prob.sum(1) / (
-        8192 * math.log(2)
-    )
+    found = colorizer.score_all([colorizer.shrink(colors, with_chroma=True)])[0]
+    condition = condition_of(colorizer, colors)
+    own = torch.from_numpy(own_chroma(colorizer.shrink(colors, with_chroma=True)))
+    latents = colorizer.cinn.log_prob(own, condition).latents
+    bits = -colorizer.cinn.sample(condition, latents).log_prob.sum(1) / (8192 * math.log(2))
     assert math.isclose(found.bits_per_dim, bits[0], abs_tol=1e-3)
     assert [level.size for level in found.levels] == [8, 16, 32, 64]
     total = sum(level.bits_per_dim * level.dims for level in found.levels)
@@ -160,13 +150,14 @@ def test_grey_photo_is_scored_as_grey(colorizer: CinnColorizer, photo: NDArray[n
     expected = -float(grey) / (8192 * math.log(2))
     for same in (photo, photo.astype(np.uint16) * 257, np.repeat(photo[..., None], 3, 2)):
         # The a*b* of grey stored in colour are 0 but for rounding.
-        assert math.isclose(colorizer.likelihood(same).bits_per_dim, expected, rel_tol=1e-3)
+        (found,) = colorizer.score_all([colorizer.shrink(same, with_chroma=True)])
+        assert math.isclose(found.bits_per_dim, expected, rel_tol=1e-3)
 
 
 @pytest.mark.parametrize("select", ["diverse", "likely"])
 def test_chosen_samples_are_those_of_their_index(colorizer: CinnColorizer, photo, select) -> None:
-    chosen = colorizer.colorize(photo, SampleOptions(3, 5, candidates=12, select=select))
-    everything = colorizer.colorize(photo, SampleOptions(12, 5))
+    chosen = colorize(colorizer, photo, SampleOptions(3, 5, candidates=12, select=select))
+    everything = colorize(colorizer, photo, SampleOptions(12, 5))
     assert len(set(chosen.indices)) == 3
     assert list(chosen.indices) == sorted(chosen.indices)
     for image, index in zip(chosen.images, chosen.indices, strict=True):
@@ -176,12 +167,12 @@ def test_chosen_samples_are_those_of_their_index(colorizer: CinnColorizer, photo
 
 
 def test_first_takes_the_first_of_any_number(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    assert colorizer.colorize(photo, SampleOptions(2, 5, candidates=64)).indices == (0, 1)
+    assert colorize(colorizer, photo, SampleOptions(2, 5, candidates=64)).indices == (0, 1)
 
 
 def test_rank_sorts_and_keeps_the_index(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    drawn = colorizer.colorize(photo, SampleOptions(5, 5))
-    ranked = colorizer.colorize(photo, SampleOptions(5, 5, rank="likelihood"))
+    drawn = colorize(colorizer, photo, SampleOptions(5, 5))
+    ranked = colorize(colorizer, photo, SampleOptions(5, 5, rank="likelihood"))
     assert drawn.indices == (0, 1, 2, 3, 4)
     assert list(ranked.bits_per_dim) == sorted(drawn.bits_per_dim)
     for image, index, norm in zip(ranked.images, ranked.indices, ranked.latent_norms, strict=True):
@@ -190,27 +181,34 @@ def test_rank_sorts_and_keeps_the_index(colorizer: CinnColorizer, photo: NDArray
 
 
 @pytest.mark.parametrize(
-    ("call", "name"),
+    ("options", "given", "name"),
     [
-        (lambda c, p: c.colorize(p, SampleOptions(4, 0, candidates=3)), "candidates"),
-        (lambda c, p: c.colorize(p, SampleOptions(4, 0, candidates=65)), "candidates"),
-        (lambda c, p: c.colorize(p, SampleOptions(4, 0, offset=61)), "offset"),
-        (lambda c, p: c.colorize(p, SampleOptions(1, 0, offset=-1)), "offset"),
-        (lambda c, p: c.vary(p, VariationOptions(4, 0, 0, 0.5, 0, offset=61)), "offset"),
-        (lambda c, p: c.transfer(p, p, TransferOptions(4, 0, offset=61)), "offset"),
-        (lambda c, p: c.vary(p, VariationOptions(0, 0, 0, 0.5, 0)), "n"),
-        (lambda c, p: c.vary(p, VariationOptions(1, 0, 0, 1.1, 0)), "strength"),
-        (lambda c, p: c.vary(p, VariationOptions(1, 0, 0, math.nan, 0)), "strength"),
-        (lambda c, p: c.vary(p, VariationOptions(1, 0, -1, 0.5, 0)), "index"),
-        (lambda c, p: c.vary(p, VariationOptions(1, 0, 0, 0.5, 0, (7,))), "levels"),
-        (lambda c, p: c.transfer(p, p, TransferOptions(1, 0, (1.0,))), "weights"),
-        (lambda c, p: c.transfer(p, p, TransferOptions(1, 0, (1.0, 1.0, 1.0, 1.5))), "weights"),
-        (lambda c, p: c.interpolate(p, InterpolationOptions(1, 0, 0, 0, 1)), "steps"),
-        (lambda c, p: c.interpolate(p, InterpolationOptions(2, 0, 0)), "reference"),
-        (lambda c, p: c.interpolate(p, InterpolationOptions(2, 0, 0, 0, 1), p), "reference"),
+        (SampleOptions(0, 0), False, "n"),
+        (SampleOptions(1, 0, -1.0), False, "temperature"),
+        (SampleOptions(1, 0, math.nan), False, "temperature"),
+        (SampleOptions(1, -1), False, "seed"),
+        (SampleOptions(1, 0, 1.0, 3.0), False, "latent_norm"),
+        (SampleOptions(4, 0, candidates=3), False, "candidates"),
+        (SampleOptions(4, 0, candidates=65), False, "candidates"),
+        (SampleOptions(4, 0, offset=61), False, "offset"),
+        (SampleOptions(1, 0, offset=-1), False, "offset"),
+        (VariationOptions(4, 0, 0, 0.5, 0, offset=61), False, "offset"),
+        (TransferOptions(4, 0, offset=61), True, "offset"),
+        (VariationOptions(0, 0, 0, 0.5, 0), False, "n"),
+        (VariationOptions(1, 0, 0, 1.1, 0), False, "strength"),
+        (VariationOptions(1, 0, 0, math.nan, 0), False, "strength"),
+        (VariationOptions(1, 0, -1, 0.5, 0), False, "index"),
+        (VariationOptions(1, 0, 0, 0.5, 0, (7,)), False, "levels"),
+        (TransferOptions(1, 0, (1.0,)), True, "weights"),
+        (TransferOptions(1, 0, (1.0, 1.0, 1.0, 1.5)), True, "weights"),
+        (TransferOptions(1, 0), False, "reference"),
+        (InterpolationOptions(1, 0, 0, 0, 1), False, "steps"),
+        (InterpolationOptions(17, 0, 0, 0, 1), False, "steps"),
+        (InterpolationOptions(2, 0, 0), False, "reference"),
+        (InterpolationOptions(2, 0, 0, 0, 1), True, "reference"),
     ],
 )
-def test_options_out_of_range(colorizer: CinnColorizer, photo: NDArray[np.uint8], call, name: str) -> None:
+def test_options_out_of_range(colorizer: CinnColorizer, photo, options: Options, given: bool, name: str) -> None:
     with pytest.raises(InputError) as error:
-        call(colorizer, photo)
+        colorize(colorizer, photo, options, photo if given else None)
     assert error.value.name == name

@@ -29,11 +29,6 @@ PHOTOS = [np.random.default_rng(i).integers(0, 256, (20 + 9 * i, 60 - 7 * i, 3),
 HINT = Hint(0.5, 0.5, (160, 60, 40))
 
 
-@pytest.fixture(scope="module")
-def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
-    return CinnColorizer(tiny_checkpoint, "cpu")
-
-
 Mix = Sequence[tuple[int, Options]]
 CHOICES = ["likely", "diverse"]
 
@@ -97,16 +92,6 @@ def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer) ->
         np.testing.assert_array_equal(colorizer.draw_all(batch)[place].chroma, alone.chroma)
 
 
-def test_all_in_one_call_and_in_three_steps_are_the_same(colorizer: CinnColorizer) -> None:
-    asked = SampleOptions(5, 7, rank="likelihood", hints=(HINT,))
-    whole = colorizer.colorize(PHOTOS[0], asked)
-    (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(PHOTOS[0]), asked)])
-    finished = list(colorizer.finish(PHOTOS[0], drawn))
-    assert (drawn.indices, drawn.bits_per_dim) == (whole.indices, whole.bits_per_dim)
-    assert tuple(each.hints for each in finished) == whole.hints
-    np.testing.assert_array_equal(np.stack([each.image for each in finished]), whole.images)
-
-
 def test_finished_a_few_at_a_time(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
     (drawn,) = colorizer.draw_all([task(colorizer, 0, SampleOptions(5, 7))])
     together = images(colorizer, 0, drawn)
@@ -118,8 +103,8 @@ def test_finished_a_few_at_a_time(colorizer: CinnColorizer, monkeypatch: pytest.
 
 def test_scores_do_not_depend_on_each_other(colorizer: CinnColorizer) -> None:
     small = [colorizer.shrink(photo, with_chroma=True) for photo in PHOTOS]
-    for photo, together in zip(PHOTOS, colorizer.score_all(small), strict=True):
-        alone = colorizer.likelihood(photo)
+    for photo, together in zip(small, colorizer.score_all(small), strict=True):
+        (alone,) = colorizer.score_all([photo])
         assert (together.bits_per_dim, together.levels) == (alone.bits_per_dim, alone.levels)
 
 

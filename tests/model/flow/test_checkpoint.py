@@ -1,10 +1,12 @@
 """Weights come back as they were written, or not at all."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
@@ -42,48 +44,47 @@ def test_missing_weights(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "none.safetensors")
 
 
-def test_missing_checksums(tiny_weights: Path) -> None:
-    (tiny_weights.parent / "SHA256SUMS").unlink()
-    with pytest.raises(CheckpointError, match="no SHA256SUMS"):
-        load_checkpoint(tiny_weights)
+def unlist(path: Path) -> None:
+    (path.parent / "SHA256SUMS").write_text("0  other.safetensors\n")
 
 
-def test_a_file_that_is_not_listed(tiny_weights: Path) -> None:
-    (tiny_weights.parent / "SHA256SUMS").write_text("0  other.safetensors\n")
-    with pytest.raises(CheckpointError, match="does not list"):
-        load_checkpoint(tiny_weights)
-
-
-def test_one_flipped_bit(tiny_weights: Path) -> None:
-    data = bytearray(tiny_weights.read_bytes())
+def flip_one_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
     data[-1] ^= 1
-    tiny_weights.write_bytes(data)
-    with pytest.raises(CheckpointError, match="is damaged"):
-        load_checkpoint(tiny_weights)
+    path.write_bytes(data)
 
 
-def test_a_text_file(tiny_weights: Path) -> None:
-    tiny_weights.write_text("not weights")
-    resum(tiny_weights)
-    with pytest.raises(CheckpointError, match="does not hold weights of this version"):
-        load_checkpoint(tiny_weights)
+def write_text(path: Path) -> None:
+    path.write_text("not weights")
+    resum(path)
 
 
-def test_weights_of_something_else(tiny_weights: Path) -> None:
-    save_file({"x": torch.zeros(1)}, tiny_weights)
-    resum(tiny_weights)
-    with pytest.raises(CheckpointError, match="does not hold weights of this version"):
-        load_checkpoint(tiny_weights)
+def write_something_else(path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, path)
+    resum(path)
 
 
-def test_weights_that_are_not_finite(tiny_weights: Path) -> None:
-    from safetensors import safe_open
-
-    with safe_open(tiny_weights, "pt") as file:
+def write_nan(path: Path) -> None:
+    with safe_open(path, "pt") as file:
         metadata = file.metadata()
-    tensors = load_file(tiny_weights)
+    tensors = load_file(path)
     tensors["chroma_mean"][0] = torch.nan
-    save_file(tensors, tiny_weights, metadata)
-    resum(tiny_weights)
-    with pytest.raises(CheckpointError, match="not finite"):
+    save_file(tensors, path, metadata)
+    resum(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path: (path.parent / "SHA256SUMS").unlink(), "no SHA256SUMS"),
+        (unlist, "does not list"),
+        (flip_one_bit, "is damaged"),
+        (write_text, "does not hold weights of this version"),
+        (write_something_else, "does not hold weights of this version"),
+        (write_nan, "not finite"),
+    ],
+)
+def test_spoiled_weights_are_refused(tiny_weights: Path, spoil: Callable[[Path], None], message: str) -> None:
+    spoil(tiny_weights)
+    with pytest.raises(CheckpointError, match=message):
         load_checkpoint(tiny_weights)

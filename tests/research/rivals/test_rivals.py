@@ -139,15 +139,6 @@ def test_a_cinn_is_no_rival(tiny_weights: Path) -> None:
         load_rival(tiny_weights)
 
 
-def test_training_goes_on_from_its_state(made_up: Path, tmp_path: Path) -> None:
-    (one, first), (two, second) = (trainer("cgan", made_up, minutes=0.005) for _ in range(2))
-    assert first.train(tmp_path / "state.pt")
-    second.train(tmp_path / "state.pt")  # its minutes are over
-    assert second.history.step == first.history.step > 0
-    for name, p in one.rival.named_parameters():
-        assert_close(two.rival.get_parameter(name), p)
-
-
 def test_a_run_of_two_players_that_was_stopped_goes_on_to_the_same_weights(
     made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,16 +157,6 @@ def test_a_run_of_two_players_that_was_stopped_goes_on_to_the_same_weights(
     assert resumed[1].train(tmp_path / "state.pt")
     for name, p in whole[0].rival.named_parameters():
         assert torch.equal(resumed[0].rival.get_parameter(name), p), name
-
-
-def test_a_turn_that_is_not_finite_is_missed_and_counted(made_up: Path) -> None:
-    colorizer, loop = trainer("cvae", made_up)
-    before = {name: p.clone() for name, p in colorizer.rival.named_parameters()}
-    batch = next(iter(loop.dataset.held_out_batches(8)))
-    loop._step(batch._replace(chroma=batch.chroma * math.nan), torch.Generator().manual_seed(0))
-    assert (loop.history.step, loop.history.skipped) == (1, 1)
-    for name, p in colorizer.rival.named_parameters():
-        assert torch.equal(p, before[name])
 
 
 @pytest.mark.parametrize("spoiled", ["painter", "discriminator"])
