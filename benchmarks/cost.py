@@ -1,4 +1,4 @@
-"""What a call costs: seconds, processor seconds and memory."""
+"""Cost of a call: seconds, processor seconds and memory."""
 
 import time
 from collections.abc import Callable
@@ -12,12 +12,12 @@ REPETITIONS = 3
 
 @dataclass(frozen=True)
 class Cost:
-    """What one call took."""
+    """Cost of one call."""
 
     seconds: float
     """wall clock, the best of the repetitions"""
     cpu_seconds: float
-    """of all threads, the least; steadier than wall clock where others use the machine"""
+    """least processor time of all threads; steadier than wall clock on a busy machine"""
     extra_megabytes: float | None = None
     """peak of memory above what was in use before, where the system tells"""
 

@@ -1,4 +1,4 @@
-"""What benchmarks print: tables for people, and a JSON object for programs."""
+"""Reports of benchmarks: tables for people, and a JSON object for programs."""
 
 import json
 import os

@@ -56,7 +56,7 @@ class Colorings(Drawn):
     images: NDArray[np.uint8]
     """(N, H, W, 3) sRGB; L* is the photo's own"""
     matches: tuple[tuple[HintMatch, ...], ...]
-    """for each sample, how well it follows each hint"""
+    """how well each sample follows each hint"""
 
 
 def colorize(colorizer: Colorizer, photo: Photo, options: Options, reference: Photo | None = None) -> Colorings:
@@ -84,7 +84,7 @@ class CinnColorizer:
 
     @cached_property
     def info(self) -> ModelInfo:
-        """What is loaded, and where."""
+        """The loaded model and its device."""
         return ModelInfo(
             name=self.checkpoint.name,
             device=self.device,
@@ -121,7 +121,7 @@ class CinnColorizer:
         return [_drawn(each, samples, timer.seconds) for each, samples in zip(chosen, decoded, strict=True)]
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
-        """Say how plausible the own colours of several photos are; see `model.protocol.Colorizer`."""
+        """Say how plausible the own colors of several photos are; see `model.protocol.Colorizer`."""
         with self._passes.running():
             timer = Timer(self.device)
             conditions = self._passes.condition([photo.lightness for photo in photos])

@@ -1,4 +1,4 @@
-"""Where the network runs."""
+"""The device that the network runs on, its memory and its threads."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from model.protocol import DeviceMemory
 __all__ = ["THREADS", "choose_device", "device_memory", "one_thread_each"]
 
 THREADS = torch.get_num_threads()
-"""That this process may use at a time: as many as it has cores, or OMP_NUM_THREADS."""
+"""Threads that this process may use at a time: its cores, or OMP_NUM_THREADS."""
 DEVICES = ("auto", "cpu", "cuda")
 
 

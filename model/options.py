@@ -46,7 +46,7 @@ class Option:
     """one sentence"""
     example: Any
     default: Any = None
-    """where the class requires a value and a request need not give one"""
+    """the default for requests, if the class itself requires a value"""
     words: dict[str, Any] | None = None
     """words that a request may say in place of a value"""
 
@@ -129,7 +129,7 @@ class SampleOptions(Look):
     select: Annotated[
         Select,
         Option(
-            "which of the candidates come back: the first n, n that lie far apart in color, or the n of the highest "
+            "choice among the candidates: the first n, n that lie far apart in color, or the n of the highest "
             "likelihood",
             "diverse",
         ),
@@ -160,7 +160,7 @@ class SampleOptions(Look):
 
 @dataclass(frozen=True)
 class VariationOptions(Look):
-    """Which coloring to vary, and how much: z = √(1 − s²)·z₀ + s·ε."""
+    """The coloring to vary, and how much: z = √(1 − s²)·z₀ + s·ε."""
 
     n: Count
     seed: OriginalSeed

@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 Photo = NDArray[np.uint8] | NDArray[np.uint16]
-"""(H, W) sRGB-encoded grey of 8 or 16 bits, or (H, W, 3) sRGB of 8 bits, whose own colours are ignored."""
+"""(H, W) sRGB-encoded gray of 8 or 16 bits, or (H, W, 3) sRGB of 8 bits, whose own colors are ignored."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ModelInfo:
     latents: int
     default_temperature: float
     sha256: str
-    """of the weights' file"""
+    """SHA-256 of the weights file"""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class DeviceMemory:
     used_bytes: int
     """by this process: of a CPU all that is resident, of a GPU what torch holds"""
     total_bytes: int
-    """of the machine, or of the GPU"""
+    """memory of the machine, or of the GPU"""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Drawn:
     timings: dict[str, float]
     """seconds: `condition`, `sample`, of the pass, however many photos shared it"""
     hints: tuple[Hint, ...] = ()
-    """those that were followed"""
+    """the hints that the samples follow"""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class HintMatch:
     color: tuple[int, int, int]
     """sRGB of the sample at the hint's point"""
     delta_e: float
-    """ΔE76 between this and the hint's colour, the difference in lightness included"""
+    """ΔE76 between this and the hint's color, the difference in lightness included"""
     delta_chroma: float
     """the share of a*b* in it, all that colorizing can change"""
 
@@ -143,17 +143,17 @@ class LevelLikelihood:
     """One level's share of a likelihood."""
 
     size: int
-    """of the a*b* that the level completes"""
+    """side of the a*b* that the level completes"""
     dims: int
     bits_per_dim: float
-    """of this level's own dimensions"""
+    """bits per dimension of this level alone"""
     latent_norm: float
-    """‖z‖/√dim of this level's latent: about 1 where the colours are as the model expects"""
+    """‖z‖/√dim of this level's latent: about 1 where the colors are as the model expects"""
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """How plausible a photo's own colours are."""
+    """How plausible a photo's own colors are."""
 
     bits_per_dim: float
     """exact −log₂ p(a*b* | L*) / dim, a*b* in CIELAB units at 64×64"""

@@ -118,7 +118,7 @@ class DecoderLostError(RetryLaterError):
 
 
 class QueueFullError(RetryLaterError):
-    """As much as the limits allow is accepted and unanswered."""
+    """The requests in flight hold as much as the limits allow."""
 
 
 class RateLimitedError(RetryLaterError):

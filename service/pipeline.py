@@ -37,7 +37,7 @@ T = TypeVar("T")
 BYTES_PER_PIXEL = 3  # of a PNG, at most about
 CHECK_QUALITY = 90
 HINT_COST = 7
-"""What a sample that follows hints costs, in samples that follow none: it is moved until it follows them."""
+"""Cost of a sample that follows hints, in samples that follow none."""
 
 log = structlog.get_logger()
 

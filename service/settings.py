@@ -16,9 +16,9 @@ __all__ = ["Settings", "refuse_unknown"]
 
 PREFIX = "TINTFLOW_"
 NOT_SETTINGS = {"TINTFLOW_URL", "TINTFLOW_API_KEY", "TINTFLOW_IMAGE"}
-"""for the command line and the tests"""
+"""Variables that are no settings: the command line and the tests read them."""
 OF_KUBERNETES = re.compile(r"TINTFLOW_(SERVICE|PORT)(_.*)?")
-"""what Kubernetes tells every pod of a service named tintflow"""
+"""Variables that Kubernetes sets in every pod of a service named tintflow."""
 
 
 def refuse_unknown(environment: Iterable[str]) -> None:
@@ -38,55 +38,55 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """where the model runs; auto = the GPU if there is one"""
+    """Device of the model; auto = the GPU if there is one"""
     weights: Path = Path(__file__).resolve().parents[1] / "weights"
-    """file of the trained weights, or a folder that holds one"""
+    """File of the trained weights, or a folder that holds one"""
     cache: Path | None = None
-    """folder of networks compiled for this processor; by default tintflow's in the user's cache"""
+    """Folder of networks compiled for this processor; default: tintflow's folder in the user's cache"""
     max_bytes: int = Field(default=50_000_000, gt=0)
-    """of one uploaded photo, as a file"""
+    """Maximum size of an uploaded file"""
     max_pixels: int = Field(default=50_000_000, gt=0)
-    """width × height of one photo"""
+    """Maximum width × height of a photo"""
     max_output_pixels: int = Field(default=200_000_000, gt=0)
-    """n × width × height of one request"""
+    """Maximum n × width × height per request"""
     queue_length: int = Field(default=256, gt=0)
-    """requests accepted and unanswered, those that are still uploaded included; one more gets 429"""
+    """Maximum requests in flight, uploads included; one more gets 429"""
     queue_bytes: int = Field(default=300_000_000, gt=0)
-    """of their uploads, and of their answers what is not read yet; more gets 429"""
+    """Maximum bytes of uploads and unread answers in flight; more gets 429"""
     queue_latents: int = Field(default=256, gt=0)
-    """that they ask for, n or candidates each; more gets 429, and so does what would take over half of the deadline"""
+    """Maximum latents in flight (n or candidates); more gets 429, and so does work for over half of the deadline"""
     queue_pixels: int = Field(default=150_000_000, gt=0)
-    """width × height of their photos, references included; more gets 429"""
+    """Maximum pixels of photos and references in flight; more gets 429"""
     queue_share: float = Field(default=0.5, gt=0, le=1)
     """Maximum share of each of these that one API key, or without keys one address, may hold; more gets 429"""
     batch_latents: int = Field(default=16, gt=0)
-    """of requests that share one pass through the network"""
+    """Maximum latents of a batch: requests that share one pass through the network"""
     batch_wait_seconds: float = Field(default=0.01, ge=0)
-    """that a batch waits for requests that are being decoded; none if there are none"""
+    """Time that a batch waits for requests still decoding, if there are any"""
     canary_seconds: float = Field(default=30.0, gt=0)
-    """from one look at whether the model still works to the next"""
+    """Interval between model health checks"""
     deadline_seconds: float = Field(default=120.0, gt=0)
-    """from a request's acceptance to its answer, upload and waiting included, else 504; and then for it to be read"""
+    """Maximum time from accepting a request to answering it, else 504; and again for the client to read the answer"""
     max_connections: int = Field(default=1000, gt=0)
     """Maximum open connections; beyond it an idle one is closed, or else the new one gets 503"""
     keep_alive_seconds: int = Field(default=75, gt=0)
-    """for which an idle connection stays open: longer than the minute after which most proxies let go"""
+    """Time that an idle connection stays open; longer than the usual minute of proxies"""
     codec_threads: int = Field(default=4, gt=0)
-    """threads that encode, and as many processes that decode"""
+    """Threads that encode, and processes that decode"""
     decode_seconds: float = Field(default=20.0, gt=0)
-    """for one photo to be decoded; one that takes longer is refused"""
+    """Maximum time to decode a photo, which is refused beyond it"""
     log_format: Literal["console", "json"] = "console"
-    """how log lines are written to standard error"""
+    """Format of log lines on standard error"""
     tracing: bool = False
-    """whether OpenTelemetry traces are sent to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs the extra `otel`"""
+    """Send OpenTelemetry traces to OTEL_EXPORTER_OTLP_ENDPOINT; needs the extra `otel`"""
     api_keys_file: Path | None = None
-    """file of hashed API keys, as `tintflow keys add` writes it; without one, everyone may"""
+    """File of hashed API keys, as `tintflow keys add` writes it; without one, access is open"""
     rate_limit: str = ""
-    """of each API key that has no limit of its own, as in `10/second; 1000/hour`"""
+    """Rate limit of API keys without a limit of their own, such as `10/second; 1000/hour`"""
     metrics_need_key: bool = False
-    """whether /metrics asks for an API key too"""
+    """Require an API key for /metrics too"""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    """origins whose pages may use the interface from a browser, with commas between them; `*` is any"""
+    """Comma-separated origins whose pages may call the interface from a browser; `*` is any"""
 
     @field_validator("rate_limit")
     @classmethod

@@ -1,4 +1,4 @@
-"""Networks small enough for tests, made-up features and colours to train them on, and photos to measure on."""
+"""Networks small enough for tests, made-up features and colors to train them on, and photos to measure on."""
 
 import atexit
 import json

@@ -1,23 +1,47 @@
-"""Plain English: a docstring begins with the thing itself."""
+"""Plain English: a docstring begins with the thing itself, in American spelling."""
 
 import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
-KEPT = ("tintflow", "service", "model/pixels", "model/options.py", "model/protocol.py")
-RIDDLES = ("of ", "what ", "that ", "who ", "whoever ", "whom ")
+FOLDERS = ("tintflow", "service", "model", "training", "benchmarks", "research", "tests")
+RIDDLES = ("of ", "what ", "that ", "who ", "whoever ", "whom ", "which ", "whose ", "those ", "so that ")
+BRITISH = re.compile(r"colour|grey|behaviour|neighbour", re.IGNORECASE)
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def files() -> list[Path]:
-    found = (ROOT / name for name in KEPT)
-    return [file for path in found for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+    return [ROOT / "install.py", *(file for name in FOLDERS for file in sorted((ROOT / name).rglob("*.py")))]
 
 
-@pytest.mark.parametrize("file", files(), ids=lambda file: str(file.relative_to(ROOT)))
-def test_first_lines_name_the_thing(file: Path) -> None:
-    nodes = [node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, DOCUMENTED)]
-    found = [ast.get_docstring(node) or "" for node in nodes]
-    assert not [text.partition("\n")[0] for text in found if text.lower().startswith(RIDDLES)]
+def docstrings(file: Path) -> Iterator[str]:
+    """Yield the docstrings of modules, classes and functions, and those below constants and fields."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, DOCUMENTED):
+            yield from (each.value.value for each in node.body if isinstance(each, ast.Expr) and is_text(each.value))
+
+
+def is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def test_first_lines_name_the_thing() -> None:
+    found = [
+        f"{file.relative_to(ROOT)}: {text.splitlines()[0]}"
+        for file in files()
+        for text in docstrings(file)
+        if text.lower().startswith(RIDDLES)
+    ]
+    assert not found
+
+
+def test_spelling_is_american() -> None:
+    found = [
+        f"{file.relative_to(ROOT)}: {text}"
+        for file in files()
+        for text in docstrings(file)
+        if BRITISH.search(re.sub(r"`[^`]*`|Measuring Colourfulness", "", text))
+    ]
+    assert not found

@@ -1,4 +1,4 @@
-"""`tintflow serve` with the released weights: a real grey photo in, colorings out."""
+"""`tintflow serve` with the released weights: a real gray photo in, colorings out."""
 
 import io
 import os
@@ -21,7 +21,7 @@ import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.pixels.color import lightness_to_grey, photo_to_lightness
+from model.pixels.color import lightness_to_gray, photo_to_lightness
 
 URL = "/v1/colorizations"
 START_SECONDS = 60
@@ -70,7 +70,7 @@ def wait_until_ready(client: httpx.Client, server: subprocess.Popen[bytes]) -> N
 @pytest.fixture(scope="module")
 def grey() -> NDArray[np.uint8]:
     photo = photo_to_lightness(skimage.data.coffee()[:400:2, :600:2])
-    return (255 * lightness_to_grey(photo)).round().astype(np.uint8)
+    return (255 * lightness_to_gray(photo)).round().astype(np.uint8)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
@@ -113,9 +113,9 @@ def test_four_different_colorings_at_the_photos_own_size(client: httpx.Client, g
 
 def test_colorings_are_colourful_and_keep_the_lightness(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
     for image in colorize(client, grey, n=4, seed=1, temperature=1):
-        back = 255 * lightness_to_grey(photo_to_lightness(image))
+        back = 255 * lightness_to_gray(photo_to_lightness(image))
         assert np.abs(back - grey).max() <= 1
-        assert np.ptp(image.astype(int), axis=2).mean() > 5  # grey has 0
+        assert np.ptp(image.astype(int), axis=2).mean() > 5  # gray has 0
 
 
 def test_same_seed_same_bytes(client: httpx.Client, grey: NDArray[np.uint8]) -> None:

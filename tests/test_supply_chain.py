@@ -1,4 +1,4 @@
-"""What is installed is pinned, and what is loaded cannot run code of its own."""
+"""Supply chain: dependencies are pinned, and loaded files cannot run code."""
 
 import os
 import re

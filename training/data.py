@@ -15,12 +15,12 @@ from model.errors import ModelError
 from model.pixels.color import rgb_to_lab
 from model.pixels.resizing import resize_chroma, resize_lightness
 
-__all__ = ["Example", "NoPhotosError", "is_near_grey", "make_example", "read_named_photos", "read_photos"]
+__all__ = ["Example", "NoPhotosError", "is_near_gray", "make_example", "read_named_photos", "read_photos"]
 
 CHROMA_SIZE = 64
 SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 MIN_CHROMA = 4.0
-"""A photo whose mean chroma √(a*² + b*²) is below this teaches only grey, and is dropped."""
+"""A photo whose mean chroma √(a*² + b*²) is below this teaches only gray, and is dropped."""
 MIN_CROP = 0.75
 """Smallest side of a random crop, as a share of the photo's."""
 
@@ -30,7 +30,7 @@ class NoPhotosError(ModelError, ValueError):
 
 
 class Example(NamedTuple):
-    """What the cINN sees of a photo."""
+    """A photo as the cINN sees it."""
 
     lightness: NDArray[np.float32]
     """(256, 256), L* in [0, 100]"""
@@ -77,7 +77,7 @@ def _read_files(path: Path, name: str = "") -> Iterator[tuple[str, bytes]]:
         yield name or path.name, path.read_bytes()
 
 
-def is_near_grey(photo: NDArray[np.uint8]) -> bool:
+def is_near_gray(photo: NDArray[np.uint8]) -> bool:
     """Whether a photo's mean chroma is below MIN_CHROMA. photo: (H, W, 3) sRGB."""
     _, a, b = _to_lab(photo[::4, ::4])
     return bool(np.hypot(a, b).mean() < MIN_CHROMA)

@@ -21,7 +21,7 @@ TYPES = {**dict.fromkeys(FEATURE_CHANNELS, np.int8), "lightness": np.uint8, "chr
 
 
 class Movable(Protocol):
-    """What a dataset may yield."""
+    """A batch that can move to a device."""
 
     def to(self, device: torch.device, /) -> Self:
         """Move it to a device."""
@@ -32,11 +32,11 @@ BatchT = TypeVar("BatchT", bound=Movable, covariant=True)
 
 
 class Dataset(Protocol[BatchT]):
-    """What a training loop needs to know of its examples."""
+    """The examples of a training loop."""
 
     @property
     def train(self) -> Sized:
-        """Those to train on."""
+        """Examples to train on."""
         ...
 
     def batches(self, size: int, rng: np.random.Generator, share: Share = ..., skip: int = ...) -> Iterator[BatchT]:
@@ -60,7 +60,7 @@ def shuffle(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray
 
 
 class Batch(NamedTuple):
-    """What a level trains on."""
+    """A batch of photos, by their features."""
 
     features: ConditionFeatures
     lightness: Tensor
@@ -81,11 +81,11 @@ class FeatureDataset:
         """folders: for each data path, its views. held_out: share of the photos kept back to choose by."""
         self.shards = [[_open(view) for view in views] for views in folders]
         index = [(s, i) for s, views in enumerate(self.shards) for i in range(len(views[0]["chroma"]))]
-        every = max(2, round(1 / held_out))  # spread evenly, for neighbours in a folder are often alike
+        every = max(2, round(1 / held_out))  # spread evenly, for neighbors in a folder are often alike
         self.held_out = index[every - 1 :: every] or index[-1:]
         self.train = sorted(set(index) - set(self.held_out))
         if not self.train:
-            raise NoPhotosError(f"only {len(index)} photos with colours: too few to train on")
+            raise NoPhotosError(f"only {len(index)} photos with colors: too few to train on")
 
     def batches(
         self,

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.flow.condition import FEATURE_CHANNELS, ConditionNetwork
-from training.data import Example, NoPhotosError, is_near_grey, make_example, read_photos
+from training.data import Example, NoPhotosError, is_near_gray, make_example, read_photos
 from training.precision import mixed_precision
 
 __all__ = ["DONE", "STEPS_PER_STD", "build_features", "standardize_network"]
@@ -43,7 +43,7 @@ def build_features(network: ConditionNetwork, path: Path, out: Path, view: int, 
     """Write one view of each photo of a data path to a folder of arrays; return how many photos it holds.
 
     View 0 shows whole photos, every other view a random crop, half of them mirrored. A finished folder is kept,
-    an unfinished one begun anew. Near-grey photos are dropped; raises NoPhotosError if no other is there.
+    an unfinished one begun anew. Near-gray photos are dropped; raises NoPhotosError if no other is there.
     """
     if (out / DONE).exists():
         return int(json.loads((out / DONE).read_text())["photos"])
@@ -51,7 +51,7 @@ def build_features(network: ConditionNetwork, path: Path, out: Path, view: int, 
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     rng = np.random.default_rng((seed, view))
-    photos = (photo for photo in read_photos(path) if not is_near_grey(photo))
+    photos = (photo for photo in read_photos(path) if not is_near_gray(photo))
     examples = (make_example(photo, rng if view else None) for photo in photos)
     shapes: dict[str, list[int]] = {}
     count = 0
@@ -66,7 +66,7 @@ def build_features(network: ConditionNetwork, path: Path, out: Path, view: int, 
         for file in files.values():
             file.close()
     if not count:
-        raise NoPhotosError(f"only near-grey photos in {path}: they teach no colour")
+        raise NoPhotosError(f"only near-gray photos in {path}: they teach no color")
     (part / DONE).write_text(json.dumps({"photos": count, "shapes": shapes}))
     part.rename(out)
     return count

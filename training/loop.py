@@ -34,18 +34,18 @@ class LoopConfig:
 
     minutes: float = 30
     steps: int | None = None
-    """So many steps in place of the minutes: then a run that was stopped and goes on ends with the weights of one that
-    was not."""
+    """Number of steps, in place of minutes; a run that stops and continues then ends with the weights of one that does
+    not stop."""
     batch: int = 64
     """photos of a step, of all processes together, who take equal shares of as many as can be shared so"""
     learning_rate: float = 1e-3
-    """of AdamW, which trains all but the matrices"""
+    """highest rate of AdamW, which trains all but the matrices"""
     matrix_learning_rate: float = 2e-3
-    """of Muon, which trains the matrices of transformers and the kernels of convolutions, in the units of AdamW"""
+    """highest rate of Muon, which trains matrices of transformers and kernels of convolutions, in AdamW's units"""
     network_learning_rate: float = 0.0
-    """of the late stages of h, which stay frozen at 0"""
+    """highest rate of the late stages of h, which stay frozen at 0"""
     betas: tuple[float, float] = (0.9, 0.98)
-    """of AdamW"""
+    """betas of AdamW"""
     warmup_steps: int = 100
     hold: float = 0.55
     """share of the training after which learning rates fall, evenly, to 0"""
@@ -54,7 +54,7 @@ class LoopConfig:
     ema_decay: float = 0.9985
     checkpoint_minutes: float = 4
     checkpoint_steps: int | None = None
-    """so many steps in place of these minutes"""
+    """number of steps, in place of these minutes"""
     processor_time: bool = False
     """whether minutes are the processors', so that other programs on the machine take none of them, or the clock's"""
     seed: int = 0
@@ -66,7 +66,7 @@ class LoopConfig:
 
 @dataclass
 class History:
-    """What a run has done so far."""
+    """Progress of a run."""
 
     step: int = 0
     seconds: float = 0.0

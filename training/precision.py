@@ -5,7 +5,7 @@ import torch
 __all__ = ["computes_in_bfloat16", "mixed_precision"]
 
 INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16", "sve_bf16")
-"""What torch calls a CPU's instructions for bfloat16."""
+"""Torch's names of a CPU's instructions for bfloat16."""
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:

@@ -19,14 +19,14 @@ Result = TypeVar("Result")
 
 
 class Share(NamedTuple):
-    """Which of several equal parts of every batch is this process's."""
+    """One process's part of every batch; all parts are equal."""
 
     rank: int = 0
     of: int = 1
 
     @property
     def rows(self) -> slice:
-        """Its rows of whatever all share."""
+        """This process's rows of a joint batch."""
         return slice(self.rank, None, self.of)
 
 

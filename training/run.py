@@ -39,14 +39,14 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "details": ("decoder.", "details."),
     "critic": ("critic.",),
 }
-"""What the names of each part's weights begin with."""
+"""Prefixes of the names of each part's weights."""
 DEFAULT_TEMPERATURE = 0.85
 DEFAULT_EXPONENTS = (1.0, 2.0, 4.0, 6.0)
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What a run is told."""
+    """Settings of a run."""
 
     data: Path
     """a folder of photos or of tar shards, or one shard"""
@@ -55,16 +55,16 @@ class RunConfig:
     parts: tuple[str, ...] = ()
     """`coarsest`, `details` or `critic`, one after another; none means all"""
     views: int = 4
-    """of each photo: one whole, the others random crops"""
+    """views of each photo: one whole, the others random crops"""
     held_out: float = 0.02
     """share of the photos that is kept back to choose by"""
     init: Path | None = None
     """weights to start from, in place of h's ImageNet weights and an untrained flow"""
     name: str = "my-colors-1"
-    """of what comes out, as the service shows it"""
+    """name of the resulting weights, as the service shows it"""
     device: str = "cpu"
     features: Path | None = None
-    """where condition features lie; below `out` unless given"""
+    """folder of the condition features; None means below `out`"""
 
 
 def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | None = None) -> Path | None:

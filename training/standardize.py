@@ -13,7 +13,7 @@ __all__ = ["draw_chroma", "standardize"]
 BATCH = 64
 PHOTOS = 4096
 DETAIL_SCALE = 0.8
-"""What of the details is left once colors are propagated, roughly: the level's first layer learns the rest."""
+"""Rough share of the details that is left after color propagation; the level's first layer learns the rest."""
 
 
 def standardize(cinn: Cinn, dataset: FeatureDataset) -> None:

@@ -19,7 +19,7 @@ import uvicorn
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, sync_playwright
 
-from benchmarks.figures.pictures import PICTURES, grey_of
+from benchmarks.figures.pictures import PICTURES, gray_of
 from service.app import create_app
 from service.cli.server import Server
 from service.loading import load_colorizer
@@ -97,7 +97,7 @@ def _colorized(browser: Browser, address: str, size: ViewportSize, scheme: str) 
 
 def _png(name: str) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(grey_of(getattr(skimage.data, name)())).save(buffer, "PNG")
+    Image.fromarray(gray_of(getattr(skimage.data, name)())).save(buffer, "PNG")
     return buffer.getvalue()
 
 

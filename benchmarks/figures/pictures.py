@@ -17,10 +17,10 @@ from PIL import Image
 
 from benchmarks.figures.sheet import draw_sheet
 from model.colorizer import CinnColorizer, colorize, load_colorizer
-from model.pixels.color import lab_to_rgb, lightness_to_grey, photo_to_lightness
+from model.pixels.color import lab_to_rgb, lightness_to_gray, photo_to_lightness
 from model.protocol import DrawTask, SampleOptions
 
-__all__ = ["PICTURES", "grey_of", "main"]
+__all__ = ["PICTURES", "gray_of", "main"]
 
 PICTURES = Path("docs/pictures")
 STRIP = "camera"
@@ -33,7 +33,7 @@ EACH = 2
 """colorings of each temperature, one above the other"""
 SIZES = (8, 16, 32, 64)
 SHOWN_LIGHTNESS = 65.0
-"""of a*b* that are shown alone"""
+"""lightness of a*b* that are shown alone"""
 WIDTH = 260
 NARROW = 180
 QUALITY = 90
@@ -46,7 +46,7 @@ def main(
     """Write `grey.jpg`, a photo to try the service with, and what colorings, temperatures and levels look like."""
     out.mkdir(parents=True, exist_ok=True)
     colorizer = load_colorizer(weights, "cpu")
-    Image.fromarray(_grey("coffee")).save(out / "grey.jpg", quality=QUALITY)
+    Image.fromarray(_gray("coffee")).save(out / "grey.jpg", quality=QUALITY)
     _save(out / "strip.jpg", [_colorings(colorizer, STRIP)])
     _save(out / "colorings.jpg", [_colorings(colorizer, name) for name in ROWS])
     _temperatures(colorizer, out)
@@ -54,32 +54,32 @@ def main(
 
 
 def _colorings(colorizer: CinnColorizer, name: str) -> list[NDArray[np.uint8]]:
-    """Return a grey photo and its colorings."""
-    grey = _small(_grey(name), WIDTH)
-    return [_rgb(grey), *colorize(colorizer, grey, SampleOptions(COLORINGS, SEED)).images]
+    """Return a gray photo and its colorings."""
+    gray = _small(_gray(name), WIDTH)
+    return [_rgb(gray), *colorize(colorizer, gray, SampleOptions(COLORINGS, SEED)).images]
 
 
 def _temperatures(colorizer: CinnColorizer, out: Path) -> None:
     """The same latents at several temperatures."""
     rows: list[list[NDArray[np.uint8]]] = []
     for name in TEMPERATURE_ROWS:
-        grey = _small(_grey(name), NARROW)
-        columns = [colorize(colorizer, grey, SampleOptions(EACH, SEED, each)).images for each in TEMPERATURES]
+        gray = _small(_gray(name), NARROW)
+        columns = [colorize(colorizer, gray, SampleOptions(EACH, SEED, each)).images for each in TEMPERATURES]
         rows += ([column[i] for column in columns] for i in range(EACH))
     titles = [f"T = {each:g}" for each in TEMPERATURES]
     _save(out / "temperatures.jpg", rows, titles)
 
 
 def _levels(colorizer: CinnColorizer, out: Path) -> None:
-    """What each level adds to one coloring: its a*b* at each size, then at the photo's own, then with its lightness."""
-    grey = _small(_grey(STRIP), WIDTH)
-    (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(grey), SampleOptions(1, SEED))])
-    (coloring,) = colorizer.finish(grey, drawn)
+    """Show what each level adds to one coloring: its a*b* at each size, then with the photo's own lightness."""
+    gray = _small(_gray(STRIP), WIDTH)
+    (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(gray), SampleOptions(1, SEED))])
+    (coloring,) = colorizer.finish(gray, drawn)
     chroma = torch.from_numpy(drawn.chroma)
     small = [torch.nn.functional.adaptive_avg_pool2d(chroma, size) for size in SIZES]
-    shown = [_shown(torch.nn.functional.interpolate(each, grey.shape)) for each in small]
-    titles = ["grey photo", *(f"a*b* at {size} x {size}" for size in SIZES), "full size"]
-    _save(out / "levels.jpg", [[_rgb(grey), *shown, coloring.image]], titles)
+    shown = [_shown(torch.nn.functional.interpolate(each, gray.shape)) for each in small]
+    titles = ["gray photo", *(f"a*b* at {size} x {size}" for size in SIZES), "full size"]
+    _save(out / "levels.jpg", [[_rgb(gray), *shown, coloring.image]], titles)
 
 
 def _shown(chroma: torch.Tensor) -> NDArray[np.uint8]:
@@ -89,22 +89,22 @@ def _shown(chroma: torch.Tensor) -> NDArray[np.uint8]:
     return np.asarray((255 * rgb).round().to(torch.uint8))
 
 
-def grey_of(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the grey photo of a photo's lightness: (H, W, 3) or (H, W) in, (H, W) out."""
-    return (255 * lightness_to_grey(photo_to_lightness(photo))).round().astype(np.uint8)
+def gray_of(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the gray photo of a photo's lightness: (H, W, 3) or (H, W) in, (H, W) out."""
+    return (255 * lightness_to_gray(photo_to_lightness(photo))).round().astype(np.uint8)
 
 
-def _grey(name: str) -> NDArray[np.uint8]:
-    return grey_of(getattr(skimage.data, name)())
+def _gray(name: str) -> NDArray[np.uint8]:
+    return gray_of(getattr(skimage.data, name)())
 
 
-def _rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.repeat(grey[..., None], 3, 2)
+def _rgb(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(gray[..., None], 3, 2)
 
 
-def _small(grey: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
-    height = round(grey.shape[0] * width / grey.shape[1])
-    return np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.LANCZOS))
+def _small(gray: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    height = round(gray.shape[0] * width / gray.shape[1])
+    return np.asarray(Image.fromarray(gray).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def _save(path: Path, rows: Sequence[Sequence[NDArray[np.uint8]]], titles: Sequence[str] = ()) -> None:

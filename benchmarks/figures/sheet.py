@@ -1,4 +1,4 @@
-"""Contact sheets: for each photo a row of grey, truth, temperature 0 and samples."""
+"""Contact sheets: for each photo a row of gray, truth, temperature 0 and samples."""
 
 from collections.abc import Sequence
 from pathlib import Path

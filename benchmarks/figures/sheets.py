@@ -1,6 +1,6 @@
 """Contact sheets of photos drawn by a seed, and of the worst ones: `python -m benchmarks.figures.sheets`.
 
-Each row is a photo squeezed to 256×256: grey, truth, temperature 0, then samples at the default temperature.
+Each row is a photo squeezed to 256×256: gray, truth, temperature 0, then samples at the default temperature.
 The photos are drawn by a seed from all that the data hold; with `--failures`, all are colorized, and those are shown
 whose best sample is farthest from the truth, by RMSE in sRGB, the farthest first.
 """
@@ -35,10 +35,10 @@ class Row(NamedTuple):
     """A photo and its colorings."""
 
     error: float
-    """of the best sample"""
+    """error of the best sample"""
     name: str
     pictures: list[NDArray[np.uint8]]
-    """grey, truth, temperature 0, samples: (256, 256, 3) each"""
+    """gray, truth, temperature 0, samples: (256, 256, 3) each"""
 
 
 def main(
@@ -63,7 +63,7 @@ def main(
         rows = [_row(method, *each, chosen) for each in track(found, "colorizing", len(wanted), console=console)]
     rows.sort(key=lambda row: -row.error if failures else wanted[row.name])
     rows = rows[:photos]
-    titles = ["grey", "truth", "temperature 0", *(f"sample {i}, T = {chosen:g}" for i in range(SAMPLES))]
+    titles = ["gray", "truth", "temperature 0", *(f"sample {i}, T = {chosen:g}" for i in range(SAMPLES))]
     write_sheet([row.pictures for row in rows], titles, out)
     for row in rows:
         print(f"{row.name}  {100 * row.error:.1f}")
@@ -73,9 +73,9 @@ def _row(method: Method, name: str, photo: NDArray[np.uint8], temperature: float
     truth = square(photo)
     colors = method.colorize(truth, SAMPLES, temperature, seed_of(name))
     chroma = np.concatenate((0 * colors.zero, colors.zero, colors.drawn))
-    grey, zero, *drawn = upsample_to_rgb(chroma, photo_to_lightness(truth))
+    gray, zero, *drawn = upsample_to_rgb(chroma, photo_to_lightness(truth))
     error = float(rmse(as_floats(np.stack(drawn)), as_floats(truth)).min())
-    return Row(error, name, [grey, truth, zero, *drawn])
+    return Row(error, name, [gray, truth, zero, *drawn])
 
 
 if __name__ == "__main__":

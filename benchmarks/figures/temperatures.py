@@ -28,12 +28,12 @@ SHOWN = {
     "best_of_8_pixel": "best of 8, per pixel",
     "best_of_1": "best of 1",
     "variance": "variance ×10⁴",
-    "colourfulness_share": "colourfulness, share of truth's",
+    "colorfulness_share": "colorfulness, share of truth's",
     "blotch": "blotch index",
 }
 """Figures that are drawn, with their titles."""
-TRUTH = {"colourfulness_share": 1.0, "blotch": 1.0}
-"""What true photos have."""
+TRUTH = {"colorfulness_share": 1.0, "blotch": 1.0}
+"""Values of true photos."""
 SAMPLES = 8
 
 
@@ -76,7 +76,7 @@ def draw(reports: dict[str, dict[str, object]], path: Path) -> None:
         errors = np.array([report["standard_errors"][name] for report in reports.values()], np.float64)  # type: ignore[index]
         axis.errorbar(temperatures, values, yerr=errors, fmt="o-", color="black", capsize=3)
         if name in TRUTH:
-            axis.axhline(TRUTH[name], color="grey", linewidth=0.8)
+            axis.axhline(TRUTH[name], color="gray", linewidth=0.8)
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("temperature")
         axis.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""What batches are worth, and whom large requests keep waiting: `python -m benchmarks.load.batching [--json -]`.
+"""Gain of batches, and fairness to small requests: `python -m benchmarks.load.batching [--json -]`.
 
 Sixteen closed-loop clients ask with other sizes of batches, and other times that a batch waits for those on their way.
 Then one client asks for small pictures, alone, and beside another that keeps a 12-megapixel photo with n=16 in work.
@@ -25,11 +25,11 @@ LATENTS = (4, 8, 16, 32)
 WAITS = (0.0, 0.01, 0.05)
 LARGE, LARGE_SAMPLES = (4000, 3000), 16
 FAIR = 0.2
-"""Of the large request's time is the most that a small one beside it may take."""
+"""Largest share of a large request's time that a small one beside it may take."""
 
 
 class Choice(NamedTuple):
-    """What clients got with one choice of settings."""
+    """Outcome of one choice of settings."""
 
     batch_latents: int
     batch_wait_seconds: float

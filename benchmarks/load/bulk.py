@@ -32,13 +32,13 @@ POLL_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Run:
-    """What one job took."""
+    """Cost of one job."""
 
     photos: int
     seconds: float
     processor_seconds: float
     early_bytes: int
-    """of memory, after a tenth of the photos"""
+    """memory after a tenth of the photos"""
     most_bytes: int
 
 

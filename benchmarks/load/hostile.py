@@ -38,7 +38,7 @@ Attack = Callable[[str], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Row:
-    """What one attack cost."""
+    """Cost of one attack."""
 
     attack: str
     extra_bytes: int
@@ -47,9 +47,9 @@ class Row:
     """longest time in which the event loop answered no `GET /livez`"""
     p50_seconds: float
     p99_seconds: float
-    """of a normal client beside the attack: a photo of 256×256, one coloring"""
+    """time of a normal client beside the attack: a photo of 256×256, one coloring"""
     refused: str
-    """its requests that were not answered by 200: how many, by their codes"""
+    """number of its requests that were not answered 200, by code"""
 
 
 async def quiet(url: str) -> None:

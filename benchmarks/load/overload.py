@@ -35,16 +35,16 @@ IDLE_CONNECTIONS = 500
 SLOW_UPLOADERS = 50
 SLOW_BYTES = 1000  # a second
 THROUGHPUT = 0.75
-"""Of the capacity: that much is still answered under overload, where refusing and hangers-on cost something too."""
+"""Share of the capacity still answered under overload, where refusing and idle clients cost something too."""
 
 
 @dataclass
 class Outcome:
-    """What became of the requests."""
+    """Outcome of the requests."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
-    """that those waited which were answered 200"""
+    """waiting time of each request answered 200"""
     times: list[float] = field(default_factory=list)
     """when they were answered"""
     retry_after: list[int] = field(default_factory=list)

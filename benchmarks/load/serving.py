@@ -40,7 +40,7 @@ P99_TO_P50 = 3.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What closed-loop clients got."""
+    """Outcome for closed-loop clients."""
 
     server: str
     clients: int

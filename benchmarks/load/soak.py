@@ -26,7 +26,7 @@ FIRST = 1000
 """requests after which the service has met everything"""
 CLIENTS = 6
 GROWTH = 0.05
-"""of resident memory, from after the first requests to the end"""
+"""Largest growth of resident memory, from after the first requests to the end"""
 MORE = 4
 """open files, threads or processes: some come and go with the work; a leak in one request of a hundred makes 90"""
 REST_SECONDS = 3.0
@@ -34,12 +34,12 @@ TIMEOUT_SECONDS = 900.0
 PATIENCE_SECONDS = 0.3
 """within which a client that goes away does so"""
 PIECES = 4
-"""that an upload comes in, if its client goes away"""
+"""Pieces of an upload whose client goes away"""
 BAD_SHARE = 0.04
 GONE_SHARE = 0.03
 SCORED_SHARE = 0.1
 TRANSFERRED_SHARE = 0.05
-"""of the colorings"""
+"""Share of the colorings that are transfers"""
 PATH = "/v1/colorizations"
 OUTPUTS = ("jpeg", "png", "webp")
 
@@ -63,7 +63,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Look:
-    """What the service's processes hold at rest."""
+    """Resources that the service's processes hold at rest."""
 
     requests: int
     service_bytes: int

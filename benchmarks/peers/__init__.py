@@ -1,1 +1,1 @@
-"""What tintflow is measured beside, each in an environment of its own."""
+"""Peers to measure tintflow beside, each in an environment of its own."""

@@ -98,16 +98,16 @@ def decode_by_turbo(data: bytes, space: str) -> object:
     return simplejpeg.decode_jpeg(data, space)
 
 
-def decoders(grey: bytes, colors: bytes) -> Iterator[tuple[str, str, Callable[[], object]]]:
+def decoders(gray: bytes, colors: bytes) -> Iterator[tuple[str, str, Callable[[], object]]]:
     """Yield the file's kind, a name, and a call that decodes; `to lightness` goes on to L*."""
-    for kind, data, space in (("grey JPEG", grey, "GRAY"), ("colour JPEG", colors, "RGB")):
+    for kind, data, space in (("gray JPEG", gray, "GRAY"), ("color JPEG", colors, "RGB")):
         yield kind, OURS, partial(decode, data, WIDTH * HEIGHT)
         yield kind, "Pillow", partial(decode_by_pillow, data)
         yield kind, "OpenCV", partial(decode_by_opencv, data)
         if find_spec("simplejpeg"):
             yield kind, "simplejpeg", partial(decode_by_turbo, data, space)
-    yield "grey JPEG to lightness", OURS, lambda: photo_to_lightness(decode(grey, WIDTH * HEIGHT).pixels)
-    yield "grey JPEG to lightness", "through RGB", lambda: photo_to_lightness(decode_by_pillow(grey, "RGB"))
+    yield "gray JPEG to lightness", OURS, lambda: photo_to_lightness(decode(gray, WIDTH * HEIGHT).pixels)
+    yield "gray JPEG to lightness", "through RGB", lambda: photo_to_lightness(decode_by_pillow(gray, "RGB"))
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from model.pixels.upsampling import BAND_PIXELS, upsample_to_rgb
 __all__ = ["by_bilateral_grid", "by_extension"]
 
 BINS = 26
-"""Of the bilateral grid, over L*: two for each standard deviation of the lightness Gaussian."""
+"""Bins of the bilateral grid over L*: two for each standard deviation of the lightness Gaussian."""
 
 Floats = NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from benchmarks.photos import bilinear, made_up_lightness
 __all__ = ["DIAMETER", "main"]
 
 DIAMETER = 33
-"""Of the joint bilateral filter, in pixels: still fewer than 5 small ones of a megapixel photo, which are 78."""
+"""Diameter of the joint bilateral filter in pixels; 5 small pixels of a megapixel photo are 78."""
 SMALL = 64
 SIDE = 1000
 

@@ -1,4 +1,4 @@
-"""What every server has to do for a request, around the same model, decoder and encoder: `read`, `draw`, `write`."""
+"""Work that every server does for a request, around the same model, decoder and encoder: `read`, `draw`, `write`."""
 
 import base64
 import secrets
@@ -14,7 +14,7 @@ from service.settings import Settings
 __all__ = ["BATCH_REQUESTS", "BATCH_WAIT_SECONDS", "Job", "Work"]
 
 BATCH_REQUESTS = 4
-"""Of 4 samples each: as many latents as tintflow's own batches have."""
+"""Requests of 4 samples each in a batch: as many latents as tintflow's own batches have."""
 BATCH_WAIT_SECONDS = Settings().batch_wait_seconds
 MAX_PIXELS = 50_000_000
 QUALITY = 95

@@ -1,12 +1,12 @@
 """`python -m benchmarks.quality`: how good the colors are, on photos that training never saw.
 
-Every photo is squeezed to 256×256. Its own lightness is colorized and compared with its own colours. Errors are root
+Every photo is squeezed to 256×256. Its own lightness is colorized and compared with its own colors. Errors are root
 mean squares over the pixels and channels of a photo, in hundredths of the sRGB range, then averaged over the photos; so
 is the variance over samples. This is how the paper's authors compute their table (Ardizzone et al. 2019, arXiv
 1907.02392, table 3; vislearn/conditional_INNs, colorization_cINN/compare_methods.py).
 All figures come with bootstrap errors over the photos.
 
-Figures are at the temperature that is measured, those named `_default` at the one that the service uses; `grey` is the
+Figures are at the temperature that is measured, those named `_default` at the one that the service uses; `gray` is the
 photo's lightness alone. A classifier that is not h (EfficientNet-Lite2) gives KID (×10³), FID and, where ImageNet
 classes are known, how many percent of the photos it still recognizes.
 """
@@ -43,7 +43,7 @@ def main(
     exponent: Exponents = None,
     device: Device = "auto",
 ) -> None:
-    """Measure the colors of photos whose true colours are known."""
+    """Measure the colors of photos whose true colors are known."""
     with errors_printed():
         cinn = load_method(weights, exponent, device)
         compare(cinn, (), Comparison(data, labels, judge, temperature, samples, limit, json_file))

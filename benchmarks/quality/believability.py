@@ -46,7 +46,7 @@ SIDE = 256
 CAPTION = 18
 PAPER, INK = (255, 255, 255), (0, 0, 0)
 COLUMN_NAMES = ("number", "real", "stain", "score")
-"""Of a file of ratings: the picture's number; 1 where it is taken for a true photo; 1 where a stain is seen; 1 to 5."""
+"""Columns of a ratings file: the picture's number; 1 if taken for a true photo; 1 if stained; 1 to 5."""
 
 Picture = NDArray[np.uint8]
 Painter = Callable[[Picture, int], Picture]

@@ -29,7 +29,7 @@ CLASSES = 1000
 
 
 class Judgement(NamedTuple):
-    """What the classifier makes of some pictures."""
+    """The classifier's view of some pictures."""
 
     features: NDArray[np.float32]
     """(N, 1280), the mean over the picture of the last features"""

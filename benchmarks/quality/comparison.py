@@ -39,7 +39,7 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Measure only the first s
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is measured, and where the figures go."""
+    """Settings of a measurement, and where its figures go."""
 
     data: Path
     """a tar or a folder of photos"""

@@ -1,7 +1,7 @@
 """`python -m benchmarks.quality.latents`: what the latent tools promise, measured on photos that training never saw.
 
 Photos are squeezed to 256×256, as in benchmarks.quality, and go through the colorizer's door, but for the round trip,
-which is measured on latents. Colour differences are ΔE76.
+which is measured on latents. Color differences are ΔE76.
 """
 
 import itertools
@@ -76,7 +76,7 @@ def round_trip(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
 
 
 def variation(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
-    """Vary a sample: the mean colour difference to it at each strength, and whether strength 0 is it to the byte."""
+    """Vary a sample: the mean color difference to it at each strength, and whether strength 0 is it to the byte."""
     original = colorize(colorizer, photo, SampleOptions(N, SEED)).images[1]
     figures: Figures = {}
     for strength in STRENGTHS:
@@ -91,7 +91,7 @@ def variation(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
 
 
 def self_transfer(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
-    """Transfer a photo's own colours to it, all levels copied: the PSNR against the photo, and against a coloring."""
+    """Transfer a photo's own colors to it, all levels copied: the PSNR against the photo, and against a coloring."""
     whole = (1.0,) * len(colorizer.cinn.dims)
     coloring = colorize(colorizer, photo, SampleOptions(1, SEED)).images[0]
     return {
@@ -117,7 +117,7 @@ def selection(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
 
 
 def hinting(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
-    """Give 3 hints of the true colours, at random points: how well they are met, and what they do elsewhere."""
+    """Give 3 hints of the true colors, at random points: how well they are met, and what they do elsewhere."""
     generator = np.random.default_rng((SEED, number))
     height, width = photo.shape[:2]
     hints = []

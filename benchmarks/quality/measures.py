@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["best_of_pixel", "colourfulness", "pairwise_difference", "rmse", "smooth_gradient", "variance"]
+__all__ = ["best_of_pixel", "colorfulness", "pairwise_difference", "rmse", "smooth_gradient", "variance"]
 
 SMALL = 64
 """Side at which gradients are taken: finer ones are the noise of 8 bits and of the photo's own compression."""
@@ -38,8 +38,8 @@ def variance(samples: Samples) -> float:
     return float(samples.var(0, dtype=np.float64).mean())
 
 
-def colourfulness(image: Image) -> float:
-    """Colourfulness of a photo; about 0 for grey, 33 for moderately and 82 for highly colourful ones.
+def colorfulness(image: Image) -> float:
+    """Colorfulness of a photo; about 0 for gray, 33 for moderately and 82 for highly colorful ones.
 
     Source: Hasler and Süsstrunk 2003, Measuring Colourfulness in Natural Images, metric M³.
     """
@@ -52,7 +52,7 @@ def colourfulness(image: Image) -> float:
 def smooth_gradient(image: Image) -> float:
     """Mean |∇a*b*| where |∇L*| is small, in ΔE for each pixel of 64×64; 0 for an image without smooth places.
 
-    Divided by that of the true photo it is the blotch index: above 1, colours change where the photo does not.
+    Divided by that of the true photo it is the blotch index: above 1, colors change where the photo does not.
     """
     lab = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), (SMALL, SMALL), interpolation=cv2.INTER_AREA)
     right, down = lab[:-1, 1:] - lab[:-1, :-1], lab[1:, :-1] - lab[:-1, :-1]

@@ -1,4 +1,4 @@
-"""What is measured: methods that colorize a photo of known colours, several times."""
+"""Methods to measure: each colorizes a photo of known colors, several times."""
 
 from typing import NamedTuple, Protocol
 
@@ -24,15 +24,15 @@ class Bits(NamedTuple):
     """Bits per dimension."""
 
     truth: float
-    """of the photo's own colours"""
+    """bits per dimension of the photo's own colors"""
     noisy_truth: float
-    """of the same under the noise of training: what the flow has learned the density of, and what samples look like"""
+    """the same under the noise of training, whose density the flow has learned and which samples have too"""
     samples: NDArray[np.float64]
     """(N,)"""
 
 
 class Colors(NamedTuple):
-    """What a method makes of one photo."""
+    """A method's colorings of one photo."""
 
     drawn: Chroma
     """samples at the temperature that is measured"""
@@ -49,7 +49,7 @@ class Method(Protocol):
 
     name: str
     settings: dict[str, object]
-    """what the report says of it"""
+    """entries for the report"""
 
     def colorize(self, photo: NDArray[np.uint8], samples: int, temperature: float, seed: int) -> Colors:
         """Colorize from the lightness of a (H, W, 3) sRGB photo."""

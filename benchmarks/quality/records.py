@@ -1,4 +1,4 @@
-"""What is measured on one photo: its own colours and two plain colorings once, then each method's colorings."""
+"""Measurements of one photo: its own colors and two plain colorings once, then each method's colorings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from benchmarks.quality.classifier import Classifier, Judgement
 from benchmarks.quality.measures import (
     best_of_pixel,
-    colourfulness,
+    colorfulness,
     pairwise_difference,
     rmse,
     smooth_gradient,
@@ -30,11 +30,11 @@ Pictures = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Record:
-    """What was measured on one photo."""
+    """Measurements of one photo."""
 
     values: Mapping[str, float]
     judgements: Mapping[str, Judgement] = field(default_factory=dict)
-    """of the pictures `drawn`, `default`, `zero`, `grey` and `truth`; empty without a classifier"""
+    """judgements of the pictures `drawn`, `default`, `zero`, `gray` and `truth`; empty without a classifier"""
     label: int | None = None
     """the photo's ImageNet class, if known"""
 
@@ -54,14 +54,14 @@ class Reference:
         self.lightness = photo_to_lightness(self.photo)
         self.truth = as_floats(self.photo)
         plain = self.paint(np.stack((0 * mean_chroma, mean_chroma)))
-        grey, mean_colour = rmse(as_floats(plain), self.truth).tolist()
+        gray, mean_color = rmse(as_floats(plain), self.truth).tolist()
         self.values = {
-            "grey": grey,
-            "mean_colour": mean_colour,
-            "colourfulness_truth": colourfulness(self.truth),
+            "gray": gray,
+            "mean_color": mean_color,
+            "colorfulness_truth": colorfulness(self.truth),
             "smooth_gradient_truth": smooth_gradient(self.truth),
         }
-        self.judgements = self.judge({"truth": self.photo[None], "grey": plain[:1]})
+        self.judgements = self.judge({"truth": self.photo[None], "gray": plain[:1]})
 
     def paint(self, chroma: NDArray[np.float32]) -> Pictures:
         """Give (N, 2, 64, 64) a*b* to the photo's lightness: (N, 256, 256, 3) sRGB."""
@@ -91,8 +91,8 @@ def measure(method: Method, reference: Reference, samples: int, temperature: flo
         "first": float(errors[0]),
         "zero": float(rmse(zero, truth)[0]),
         "variance": variance(drawn),
-        "colourfulness": float(np.mean([colourfulness(image) for image in drawn])),
-        "colourfulness_default": float(np.mean([colourfulness(image) for image in default])),
+        "colorfulness": float(np.mean([colorfulness(image) for image in drawn])),
+        "colorfulness_default": float(np.mean([colorfulness(image) for image in default])),
         "smooth_gradient": float(np.mean([smooth_gradient(image) for image in drawn[:JUDGED]])),
         "smooth_gradient_default": float(np.mean([smooth_gradient(image) for image in default])),
         "pairwise_difference": pairwise_difference(colors.drawn),
@@ -106,9 +106,9 @@ def measure(method: Method, reference: Reference, samples: int, temperature: flo
 
 
 def calibration(bits: Bits) -> dict[str, float]:
-    """Where the bits per dimension of the true colours lie among those of the samples.
+    """Place the bits per dimension of the true colors among those of the samples.
 
-    `truth_rank` is the share of the N samples that have fewer bits. If true colours were drawn as samples are, its mean
+    `truth_rank` is the share of the N samples that have fewer bits. If true colors were drawn as samples are, its mean
     over photos would be 1/2, and the truth would lie in the samples' range on (N − 1)/(N + 1) of the photos.
     A flow trained with noise draws noise too, so it is the truth with that noise which compares; without noise the
     truth is likelier than nearly every sample of even a perfect model.

@@ -14,7 +14,7 @@ __all__ = ["Subset"]
 
 FID_REPLICATES = 20
 """Bootstrap replicates of FID, which takes long."""
-PICTURES = {"": "drawn", "_default": "default", "_temperature_0": "zero", "_grey": "grey"}
+PICTURES = {"": "drawn", "_default": "default", "_temperature_0": "zero", "_gray": "gray"}
 """Suffix of a figure's name, and the judged pictures that it is of."""
 
 
@@ -50,16 +50,16 @@ class Subset:
             "best_photo": f"best_of_{samples}_photo",
             "first": "best_of_1",
             "zero": "temperature_0",
-            "grey": "grey",
-            "mean_colour": "mean_colour",
+            "gray": "gray",
+            "mean_color": "mean_color",
         }
         for name, title in names.items():
             yield title, mean(values[name], 100)
         yield "variance", mean(values["variance"], 1e4)
-        yield "colourfulness", mean(values["colourfulness"])
-        yield "colourfulness_truth", mean(values["colourfulness_truth"])
+        yield "colorfulness", mean(values["colorfulness"])
+        yield "colorfulness_truth", mean(values["colorfulness_truth"])
         for suffix in ("", "_default"):
-            yield f"colourfulness_share{suffix}", ratio(values[f"colourfulness{suffix}"], values["colourfulness_truth"])
+            yield f"colorfulness_share{suffix}", ratio(values[f"colorfulness{suffix}"], values["colorfulness_truth"])
             yield f"blotch{suffix}", ratio(values[f"smooth_gradient{suffix}"], values["smooth_gradient_truth"])
             yield f"pairwise_difference{suffix}", mean(values[f"pairwise_difference{suffix}"])
         for name in ("truth_in_range", "truth_rank"):
@@ -85,8 +85,8 @@ class Subset:
             for suffix, pictures in (PICTURES | {"_truth": "truth"}).items():
                 yield f"top_{best}{suffix}", _scaled(shares[pictures], 100)
             for suffix in ("", "_default", "_temperature_0"):
-                colored, grey, truth = (shares[name] for name in (PICTURES[suffix], "grey", "truth"))
-                yield f"top_{best}_gap_closed{suffix}", _gap_closed(colored, grey, truth)
+                colored, gray, truth = (shares[name] for name in (PICTURES[suffix], "gray", "truth"))
+                yield f"top_{best}_gap_closed{suffix}", _gap_closed(colored, gray, truth)
 
     def _features(self, pictures: str) -> NDArray[np.float32]:
         return np.stack([record.judgements[pictures].features for record in self.records])
@@ -102,9 +102,9 @@ def _scaled(statistic: Statistic, scale: float) -> Statistic:
     return lambda weights: scale * statistic(weights)
 
 
-def _gap_closed(colored: Statistic, grey: Statistic, truth: Statistic) -> Statistic:
+def _gap_closed(colored: Statistic, gray: Statistic, truth: Statistic) -> Statistic:
     def statistic(weights: Weights) -> float:
-        low, gap = grey(weights), truth(weights) - grey(weights)
+        low, gap = gray(weights), truth(weights) - gray(weights)
         return (colored(weights) - low) / gap if gap else float("nan")
 
     return statistic

@@ -1,6 +1,6 @@
-"""Where the time of a large photo goes: `python -m benchmarks.speed.end_to_end [--json -]`.
+"""Time of a large photo, stage by stage: `python -m benchmarks.speed.end_to_end [--json -]`.
 
-One 12-megapixel grey JPEG after the other is sent to the service, n=4, for JPEG answers. Stages are told by the answers
+One 12-megapixel gray JPEG after the other is sent to the service, n=4, for JPEG answers. Stages are told by the answers
 themselves. The floor is what decoding the one and encoding the four takes, on as many threads as there are cores. The
 profile is py-spy's (in an environment of its own), over all threads and processes of the service.
 """

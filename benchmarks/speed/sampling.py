@@ -32,7 +32,7 @@ from model.device import choose_device
 from model.drawing.latents import draw_latents
 from model.drawing.passes import Passes
 from model.flow.cinn import Cinn
-from model.pixels.color import lightness_to_grey
+from model.pixels.color import lightness_to_gray
 from model.pixels.resizing import resize_lightness
 from model.protocol import SampleOptions
 from training.commands import Device
@@ -53,7 +53,7 @@ N8_TO_N1 = 2.5
 FASTER_THAN_AUTHORS = 20.0
 DELTA_E = 0.5
 CUDA_SECONDS = 0.025
-"""For a 512×512 photo and n=8, on a GPU."""
+"""Target for a 512×512 photo and n=8 on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Variant:
     condition_seconds: float
     sample_seconds: float
     first_seconds: float
-    """of both, the first time in this process; a compiler may have kept what it made before"""
+    """time of both, at the first call in this process; a compiler may use its cache"""
     delta_e: float
     """ΔE76 to float32, the mean over pixels"""
     largest_delta_e: float
@@ -169,8 +169,8 @@ def authors_seconds(device: str) -> float:
 
 def photo_seconds(colorizer: CinnColorizer, n: int) -> float:
     """Time a whole 512×512 photo, from its pixels to those of its samples."""
-    grey = np.rint(lightness_to_grey(made_up_lightness((SIDE, SIDE))) * 255).astype(np.uint8)
-    return median_seconds(partial(colorize, colorizer, grey, SampleOptions(n, seed=0)), colorizer.device)
+    gray = np.rint(lightness_to_gray(made_up_lightness((SIDE, SIDE))) * 255).astype(np.uint8)
+    return median_seconds(partial(colorize, colorizer, gray, SampleOptions(n, seed=0)), colorizer.device)
 
 
 def median_seconds(call: Callable[[], object], device: str, repetitions: int = REPETITIONS) -> float:

@@ -1,7 +1,7 @@
 """Speed of full-size upsampling, ours beside the alternatives: `python -m benchmarks.speed.upsampling [--json -]`.
 
 Every method turns N small a*b* maps and a full-size L* into N 8-bit sRGB pictures. `torch` is the same in plain torch;
-with `--compile` come it compiled, and the same and a bilateral grid in C++; bilinear clips colours instead of mapping
+with `--compile` come it compiled, and the same and a bilateral grid in C++; bilinear clips colors instead of mapping
 them to the gamut. The filters of OpenCV's contrib
 modules, in an environment of their own, are timed on one channel of one megapixel, after bilinear upsampling and
 without conversion, and multiplied. Each method's first call, which
@@ -59,11 +59,11 @@ class Measurement:
     seconds: float
     cpu_seconds: float
     ratio: float
-    """of cpu_seconds to ours"""
+    """ratio of cpu_seconds to ours"""
     extra_megabytes: float | None
     """beside input and output"""
     first_seconds: float | None
-    """of the first call in this process"""
+    """time of the first call in this process"""
     levels: tuple[float, float] | None
     """mean and largest difference to our picture of 256×256, in 8-bit levels"""
 
@@ -119,7 +119,7 @@ def made_up_chroma(samples: int) -> Floats:
 
 
 def bilinear_to_rgb(chroma: Floats, lightness: Floats, out: NDArray[np.uint8]) -> None:
-    """Resize each channel and let OpenCV convert; colours outside of sRGB are clipped."""
+    """Resize each channel and let OpenCV convert; colors outside of sRGB are clipped."""
     lab = np.empty((*lightness.shape, 3), np.float32)
     lab[..., 0] = lightness
     for picture, (a, b) in zip(out, chroma, strict=True):

@@ -22,7 +22,7 @@ __all__ = [
 MAX_TEMPERATURE = 2.0
 MAX_LATENT_NORM = 2.0
 SMALLEST_NORM = 1e-6
-"""What less is taken for 0: latents that small are 0 in float32."""
+"""Smaller norms count as 0: latents that small are 0 in float32."""
 BISECTIONS = 50
 MIN_ANGLE = 1e-3
 """Radians: two latents that are nearer to one direction, or to opposite ones, are interpolated on a line."""

@@ -33,7 +33,7 @@ DRAWS = {"cpu": 32, "cuda": 256}
 PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
 CPU_MEMORY_ERRORS = ("can't allocate memory", "bad_alloc")
-"""What torch and OpenVINO say."""
+"""Messages of torch and OpenVINO."""
 
 
 class Decoded(NamedTuple):

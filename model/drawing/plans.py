@@ -49,7 +49,7 @@ COPIED_SIZE = 16
 
 
 class Chosen(NamedTuple):
-    """What to complete by the finer levels, and what the answer says of it."""
+    """Draws to complete by the finer levels, and the facts that the answer states."""
 
     coarsest: Tensor
     """(N, 2, 8, 8) a*b*, on the CPU"""
@@ -67,7 +67,7 @@ class Drawing(NamedTuple):
 
     temperature: float
     deviations: Sequence[float]
-    """of each level's latents"""
+    """standard deviation of each level's latents"""
     decoding: float
     """the temperature of the coarsest level's mixtures"""
     norm: float | None
@@ -90,7 +90,7 @@ class Latents(NamedTuple):
 
 
 Plan = Callable[[Condition], Chosen]
-"""What is left to do once the photo's condition is known."""
+"""The rest of the work, once the photo's condition is known."""
 
 
 class Planner:

@@ -12,7 +12,7 @@ def select_diverse(chroma: NDArray[np.float32], n: int) -> list[int]:
     """Choose n maps of (M, 2, h, w) a*b* that lie far apart; return their indices, ascending.
 
     Farthest-point selection: beginning with the first, each map chosen is the one farthest from all chosen before. The
-    distance of two maps is their colour difference, averaged over pixels.
+    distance of two maps is their color difference, averaged over pixels.
     Source: Gonzalez 1985, Clustering to minimize the maximum intercluster distance.
     """
     chosen = [0]

@@ -34,7 +34,7 @@ __all__ = [
 SIDE = 8
 CELLS = SIDE * SIDE
 FREQUENCIES = (1.0, 2.0, 4.0)
-"""Of the sines and cosines by which a cell's standardized a*b* are shown to the network."""
+"""Frequencies of the sines and cosines that encode a cell's standardized a*b*."""
 CHROMA_LIMIT = 6.0
 """Cells are shown clamped to this many standard deviations, which no photo reaches but a warm sample may."""
 
@@ -248,7 +248,7 @@ class AutoregressiveLevel(nn.Module):
         return self.order[first], known.gather(1, first[..., None].expand(-1, -1, 2))
 
     def _token(self, x: Tensor, cells: Tensor, places: Tensor) -> Tensor:
-        """What a cell says to those after it: its a*b*, its condition, its place."""
+        """Embed a cell for the cells after it: its a*b*, its condition, its place."""
         before = self.before(cells)
         return before + (self.chroma(x) + places).to(before.dtype)
 

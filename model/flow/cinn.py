@@ -41,7 +41,7 @@ class CinnConfig:
     """coarse to fine"""
     critic: CriticConfig = field(default_factory=CriticConfig)
     seed: int = 0
-    """of the fixed orthogonal mixing"""
+    """seed of the fixed orthogonal mixing"""
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -39,7 +39,7 @@ LITE0_STAGES = (
     Stage(expansion=6, channels=320, blocks=1, stride=1, kernel=3),
 )
 EARLY_STAGES = 3
-"""Those up to 32×32, whose output is `at_32`: the costliest and most general ones, which training leaves alone."""
+"""Stages up to 32×32, whose output is `at_32`: the costliest and most general ones; training never changes them."""
 STEM_CHANNELS = 32
 FEATURE_CHANNELS = {"at_32": (32, 40), "at_16": (16, 112), "at_8": (8, 320), "at_1": (1, 1280)}
 """Size and channel count of each feature map."""
@@ -121,7 +121,7 @@ class ConditionNetwork(nn.Module):
 
         lightness: (B, 1, 256, 256), L* in [0, 100].
         """
-        x = F.relu6(self.stem(grey_input(lightness).expand(-1, 3, -1, -1)))
+        x = F.relu6(self.stem(gray_input(lightness).expand(-1, 3, -1, -1)))
         for stage in self.stages[:EARLY_STAGES]:
             x = stage(x)
         return self.refine(x)
@@ -146,13 +146,13 @@ class ConditionNetwork(nn.Module):
         return (feature - mean) / std
 
 
-def grey_input(lightness: Tensor) -> Tensor:
-    """Turn L* into the grey of the same lightness, scaled as the ImageNet weights expect.
+def gray_input(lightness: Tensor) -> Tensor:
+    """Turn L* into the gray of the same lightness, scaled as the ImageNet weights expect.
 
-    lightness: any shape, L* in [0, 100]. Returns (x·255 − 127)/128 of the grey x in [0, 1], sRGB-encoded.
+    lightness: any shape, L* in [0, 100]. Returns (x·255 − 127)/128 of the gray x in [0, 1], sRGB-encoded.
     Source: CIE 15:2004 (L* to Y), IEC 61966-2-1 (Y to sRGB).
     """
     f = (lightness + 16) / 116
     linear = torch.where(lightness > 8, f**3, lightness * (27 / 24389))
-    grey = torch.where(linear > 0.0031308, 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055, 12.92 * linear)
-    return (grey * 255 - 127) / 128
+    gray = torch.where(linear > 0.0031308, 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055, 12.92 * linear)
+    return (gray * 255 - 127) / 128

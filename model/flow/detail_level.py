@@ -46,7 +46,7 @@ class DetailConfig:
 
 
 class DetailCondition(NamedTuple):
-    """What the layers of a level need of the condition."""
+    """The parts of the condition that a level's layers take."""
 
     prediction: Tensor
     """(B, 6, size/2, size/2): details of the propagated coarser a*b*"""

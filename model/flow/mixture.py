@@ -12,7 +12,7 @@ from torch import Tensor
 __all__ = ["Mixture", "draw_outputs"]
 
 SMALLEST_TEMPERATURE = 1e-6
-"""What less is taken for: a scale of 0 has no density."""
+"""Lower temperatures are raised to this: a scale of 0 has no density."""
 
 BISECTIONS = 60
 """Halvings of the bracket of a quantile: to 1e-16 of its width."""

@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 STEPS = 60
 TOLERANCE = 1e-13
-"""Of a quantile, as a share of its first bracket."""
+"""Tolerance of a quantile, as a share of its first bracket."""
 HALF_ROOT = math.sqrt(0.5)
 ROOT_TAU = math.sqrt(2 * math.pi)
 

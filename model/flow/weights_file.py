@@ -21,7 +21,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class WeightsFile(NamedTuple):
-    """What a file holds."""
+    """Contents of a weights file."""
 
     metadata: dict[str, Any]
     tensors: dict[str, Tensor]

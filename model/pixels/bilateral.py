@@ -1,8 +1,8 @@
 """Joint bilateral upsampling: small a*b* maps are brought to a photo's full size, guided by its lightness.
 
 Each full-size pixel gets the weighted mean of the nearest TAPS × TAPS small pixels. A weight is a Gaussian of the
-distance times a Gaussian of the difference in lightness, so that colours follow the photo's edges. Weights depend on
-the lightness alone: they are computed once for all N maps. As any mean it dulls colours; so the small maps are first
+distance times a Gaussian of the difference in lightness, so that colors follow the photo's edges. Weights depend on
+the lightness alone: they are computed once for all N maps. As any mean it dulls colors; so the small maps are first
 sharpened by as much as averaging the result back to the small size would show.
 Here it is defined in plain torch, on any device; `model.pixels.upsampling` does the same on the CPU, compiled.
 Source: Kopf et al. 2007, Joint Bilateral Upsampling; Irani and Peleg 1991 for the sharpening (back-projection).
@@ -32,7 +32,7 @@ SHARPENING_SCALE = 2
 TILE = 256
 """Side of the tiles, in pixels, that the torch path works on."""
 OPENCV_PIXELS = 4_000_000
-"""Of the largest photo whose small twin OpenCV makes: it takes 3 ms a megapixel, the loop 10 ms and half a one more."""
+"""Largest photo that OpenCV shrinks: it takes 3 ms a megapixel, the loop 10 ms and half a millisecond a megapixel."""
 
 
 def upsample_to_rgb_tensor(chroma: Tensor, lightness: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Colour: sRGB to CIELAB and back, for D65 and the 2° observer, and photos to their lightness."""
+"""Color: sRGB to CIELAB and back, for D65 and the 2° observer, and photos to their lightness."""
 
 from functools import cache
 
@@ -10,9 +10,9 @@ from torch import Tensor
 from model.errors import InputError
 from model.protocol import Photo
 
-__all__ = ["lab_to_rgb", "lightness_to_grey", "photo_to_lightness", "rgb_to_lab"]
+__all__ = ["lab_to_rgb", "lightness_to_gray", "photo_to_lightness", "rgb_to_lab"]
 
-# IEC 61966-2-1, linear sRGB to XYZ; its rows sum to the white point, so that greys have a* = b* = 0
+# IEC 61966-2-1, linear sRGB to XYZ; its rows sum to the white point, so that grays have a* = b* = 0
 SRGB_TO_XYZ = (
     (0.4124564, 0.3575761, 0.1804375),
     (0.2126729, 0.7151522, 0.0721750),
@@ -45,7 +45,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 def lab_to_linear(lab: Tensor) -> Tensor:
     """Convert CIELAB (D65, 2° observer) to linear sRGB.
 
-    lab: (B, 3, …). Returns (B, 3, …), unclipped: a colour outside of sRGB has channels below 0 or above 1.
+    lab: (B, 3, …). Returns (B, 3, …), unclipped: a color outside of sRGB has channels below 0 or above 1.
     """
     lightness, a, b = lab.unbind(1)
     y = (lightness + 16) / 116
@@ -58,7 +58,7 @@ def lab_to_linear(lab: Tensor) -> Tensor:
 def lab_to_rgb(lab: Tensor) -> Tensor:
     """Convert CIELAB (D65, 2° observer) to sRGB: the inverse of `rgb_to_lab`.
 
-    lab: (B, 3, …). Returns (B, 3, …), unclipped: a colour outside of sRGB has channels below 0 or above 1.
+    lab: (B, 3, …). Returns (B, 3, …), unclipped: a color outside of sRGB has channels below 0 or above 1.
     Source: CIE 15:2004, IEC 61966-2-1.
     """
     linear = lab_to_linear(lab)
@@ -66,22 +66,22 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     return torch.where(linear > threshold, 1.055 * linear.clamp_min(threshold) ** (1 / 2.4) - 0.055, 12.92 * linear)
 
 
-def lightness_to_grey(lightness: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the sRGB-encoded grey in [0, 1] of each L* in [0, 100], of any shape."""
+def lightness_to_gray(lightness: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the sRGB-encoded gray in [0, 1] of each L* in [0, 100], of any shape."""
     lab = torch.zeros(1, 3, lightness.size, dtype=torch.float64)
     lab[0, 0] = torch.from_numpy(np.asarray(lightness, np.float64).ravel())
     return np.asarray(lab_to_rgb(lab)[0, 1].numpy().reshape(lightness.shape), np.float64)
 
 
 def photo_to_lightness(photo: Photo) -> NDArray[np.float32]:
-    """Return the (H, W) L* in [0, 100] of a photo, whose own colours are ignored.
+    """Return the (H, W) L* in [0, 100] of a photo, whose own colors are ignored.
 
-    Grey is looked up; colour goes by its luminance. Works in tiles of TILE_PIXELS.
+    Gray is looked up; color goes by its luminance. Works in tiles of TILE_PIXELS.
     Raises InputError unless photo is (H, W) uint8 or uint16, or (H, W, 3) uint8, and not empty.
     """
-    is_grey = photo.ndim == 2 and photo.dtype in (np.uint8, np.uint16)
+    is_gray = photo.ndim == 2 and photo.dtype in (np.uint8, np.uint16)
     is_color = photo.ndim == 3 and photo.shape[2] == 3 and photo.dtype == np.uint8
-    if not (is_grey or is_color) or photo.size == 0:
+    if not (is_gray or is_color) or photo.size == 0:
         expected = "(H, W) uint8 or uint16, or (H, W, 3) uint8, not empty"
         raise InputError("photo", expected, f"{photo.shape} {photo.dtype}")
     lightness = np.empty(photo.shape[:2], np.float32)
@@ -91,7 +91,7 @@ def photo_to_lightness(photo: Photo) -> NDArray[np.float32]:
         if is_color:
             flat[tile] = _lightness_of_color(pixels[tile])
         else:
-            np.take(_grey_table(photo.dtype.itemsize), pixels[tile, 0], out=flat[tile], mode="clip")
+            np.take(_gray_table(photo.dtype.itemsize), pixels[tile, 0], out=flat[tile], mode="clip")
     return lightness
 
 
@@ -111,8 +111,8 @@ def _linear_table() -> NDArray[np.float32]:
 
 
 @cache
-def _grey_table(bytes_per_pixel: int) -> NDArray[np.float32]:
-    """Return L* of each 8- or 16-bit level of grey."""
-    grey = torch.linspace(0, 1, 256**bytes_per_pixel, dtype=torch.float64)
-    lab = rgb_to_lab(grey.expand(1, 3, 1, -1))
+def _gray_table(bytes_per_pixel: int) -> NDArray[np.float32]:
+    """Return L* of each 8- or 16-bit level of gray."""
+    gray = torch.linspace(0, 1, 256**bytes_per_pixel, dtype=torch.float64)
+    lab = rgb_to_lab(gray.expand(1, 3, 1, -1))
     return lab[0, 0, 0].clamp(0, 100).to(torch.float32).numpy()

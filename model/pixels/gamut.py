@@ -1,4 +1,4 @@
-"""Gamut mapping: chroma shrinks at constant lightness and hue until the colour fits sRGB."""
+"""Gamut mapping: chroma shrinks at constant lightness and hue until the color fits sRGB."""
 
 import torch
 from torch import Tensor
@@ -14,9 +14,9 @@ STEPS = 16
 
 
 def map_to_gamut(lab: Tensor) -> Tensor:
-    """Shrink the chroma of each colour by the least factor that brings it into sRGB.
+    """Shrink the chroma of each color by the least factor that brings it into sRGB.
 
-    lab: (B, 3, …), L* in [0, 100]. Returns (B, 3, …): L* and hue are kept, colours of sRGB are returned as they are.
+    lab: (B, 3, …), L* in [0, 100]. Returns (B, 3, …): L* and hue are kept, colors of sRGB are returned as they are.
     A ray of chroma leaves sRGB once, at the boundary that bisection finds; but for a sliver of yellows at L* above 93,
     whose edge is a little concave: there it finds one of the boundaries.
     """

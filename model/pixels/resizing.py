@@ -12,11 +12,11 @@ from model.protocol import Photo
 __all__ = ["SHARPEST", "photo_to_chroma", "resize_chroma", "resize_lightness"]
 
 MAX_SIDE = 2048
-"""Longest side, in pixels, at which a photo's own colours are averaged in CIELAB; longer ones are first in sRGB."""
+"""Longest side, in pixels, at which a photo's own colors are averaged in CIELAB; longer ones are first in sRGB."""
 SHARPEST = 192
 """Longest side of lightness that reaches the network, in pixels: the mean of the training photos, which are 150 to 224.
 
-Given sharper lightness, h's features move away from those that the flow was trained on, and colours fit worse.
+Given sharper lightness, h's features move away from those that the flow was trained on, and colors fit worse.
 """
 
 
@@ -39,7 +39,7 @@ def resize_chroma(chroma: NDArray[np.float32], size: int) -> NDArray[np.float32]
 
 
 def photo_to_chroma(photo: Photo, size: int) -> NDArray[np.float32]:
-    """Return the (size, size, 2) a*b* of a photo, averaged over area; of a grey one, 0.
+    """Return the (size, size, 2) a*b* of a photo, averaged over area; of a gray one, 0.
 
     Works in strips of rows, so that a large photo is never held in floats.
     """

@@ -153,7 +153,7 @@ def _to_linear(f: Floats, dx: Floats, dz: Floats, linear: Floats) -> None:
 
 @compiled(fastmath=FAST)
 def _map_to_gamut(f: Floats, dx: Floats, dz: Floats, linear: Floats, packed: Floats, origin: NDArray[np.int64]) -> None:
-    """Bisect the chroma of the colours outside of sRGB, packed side by side, and rewrite their linear sRGB."""
+    """Bisect the chroma of the colors outside of sRGB, packed side by side, and rewrite their linear sRGB."""
     count = 0
     for k in range(len(f)):
         if not _is_inside(linear[0, k], linear[1, k], linear[2, k]):

@@ -48,7 +48,7 @@ SHOWN = {
     "blotch": "blotch index",
 }
 """Figures that are drawn, with their titles."""
-COLUMNS = (*SHOWN, "best_of_1", "colourfulness_share", "failed", "skipped_steps", "samples", "parameters")
+COLUMNS = (*SHOWN, "best_of_1", "colorfulness_share", "failed", "skipped_steps", "samples", "parameters")
 SAMPLES = 8
 
 Row = dict[str, Any]
@@ -68,7 +68,7 @@ class StudyConfig:
     chain: ChainConfig = SMALL_CHAIN
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=32, processor_time=True))
     trained_on: Mapping[str, object] = field(default_factory=dict)
-    """what tells the photos, their views and h from others: a variant is trained anew where it differs"""
+    """identifies the photos, their views and h; a variant is trained anew where it differs"""
 
 
 def study(
@@ -177,7 +177,7 @@ def figure(rows: Mapping[str, Row], path: Path) -> None:
         values = [rows[name].get(figure_name, float("nan")) for name in names]
         errors = [rows[name]["standard_errors"].get(figure_name, 0.0) for name in names]
         axis.errorbar(values, range(len(names)), xerr=errors, fmt="o", color="black", capsize=3)
-        axis.axvline(values[-1], color="grey", linewidth=0.8)
+        axis.axvline(values[-1], color="gray", linewidth=0.8)
         axis.set_yticks(range(len(names)), names)
         axis.set_title(title, fontsize=10)
         axis.grid(axis="x", alpha=0.3)

@@ -1,4 +1,4 @@
-"""What an ablation changes: one thing each, of a small wavelet flow or of a small chain like the authors'."""
+"""Ablations: each changes one thing of a small wavelet flow, or of a small chain like the authors'."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -38,11 +38,11 @@ class Variant:
     against: str = WHOLE
     """the variant from which it differs in one thing"""
     model: Callable[[CouplingConfig, ChainConfig], CouplingConfig] = lambda flow, _: flow
-    """of the network, from the configurations of the wavelet flow and of the chain"""
+    """the network's configuration, from those of the wavelet flow and of the chain"""
     noise: Noise = Noise()  # noqa: RUF009 - it is immutable
-    """of training"""
+    """noise of training"""
     loop: Mapping[str, float] = field(default_factory=dict)
-    """of the training loop"""
+    """changed options of the training loop"""
 
 
 def _levels(**options: Any) -> Callable[[CouplingConfig, ChainConfig], CouplingConfig]:

@@ -25,7 +25,7 @@ CHANNELS = (2, 8, 16, 32)
 """On each grid; of what comes down from the one before, as much stays and the rest leaves as latents."""
 LAST_GRID = 4
 LAST_CHANNELS = 32
-"""Those that stay, flattened, are the vector of the fully connected blocks."""
+"""Channels that stay; flattened, they are the vector of the fully connected blocks."""
 SQUEEZED = 32
 """Channels of the condition on the last grid, for the fully connected blocks."""
 
@@ -37,7 +37,7 @@ class ChainConfig:
     blocks: tuple[int, ...] = (4, 6, 6, 6)
     """coupling blocks on each of GRIDS"""
     widths: tuple[int, ...] = (32, 64, 128, 256)
-    """of their subnets"""
+    """widths of their subnets"""
     head_widths: tuple[int, ...] = (32, 64, 128, 192)
     head_blocks: int = 1
     dense_blocks: int = 8
@@ -45,7 +45,7 @@ class ChainConfig:
     dropout: float = 0.05
     downsampling: Literal["haar", "reshape"] = "haar"
     size: int = 64
-    """of the a*b*"""
+    """side of the a*b*"""
 
 
 class ChainLevel(nn.Module):

@@ -36,9 +36,9 @@ class CouplingConfig:
         LevelConfig(size=32, blocks=10, width=128, head_width=96, head_blocks=1, joint_blocks=1),
         LevelConfig(size=64, blocks=8, width=64, head_width=48, head_blocks=1, joint_blocks=1),
     )  # fmt: skip
-    """of the wavelet flow, coarse to fine; or, for comparison, the authors' chain alone"""
+    """levels of the wavelet flow, coarse to fine; or, for comparison, the authors' chain alone"""
     seed: int = 0
-    """of the fixed orthogonal mixing"""
+    """seed of the fixed orthogonal mixing"""
 
 
 class CouplingCinn(nn.Module):

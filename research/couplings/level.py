@@ -34,11 +34,11 @@ class LevelConfig:
     """Numbers of one level."""
 
     size: int
-    """of the a*b* that the level completes: 8, 16, 32 or 64"""
+    """side of the a*b* that the level completes: 8, 16, 32 or 64"""
     blocks: int
     """convolutional coupling blocks"""
     width: int
-    """of their subnets"""
+    """width of their subnets"""
     head_width: int
     head_blocks: int
     """residual blocks that see the lightness alone: once per photo"""
@@ -58,7 +58,7 @@ class LevelConfig:
 
 
 class LevelCondition(NamedTuple):
-    """What the layers of a level need of the condition."""
+    """The parts of the condition that a level's layers take."""
 
     first: Tensor
     """(B, 2C, grid, grid), of the conditional affine layer where data enter"""

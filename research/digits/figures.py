@@ -24,12 +24,12 @@ ZOOM = 2
 GAP = 2
 TITLE = 16
 GREYS = 32
-"""grey levels of a figure: noise of fewer levels makes smaller files"""
+"""gray levels of a figure: noise of fewer levels makes smaller files"""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a figure is made of."""
+    """Ingredients of a figure."""
 
     flow: DigitFlow
     data: Path

@@ -28,7 +28,7 @@ class DigitFlowConfig:
     noise: float = 0.08
     """standard deviation of the Gaussian noise on pixels in [0, 1] in training: the density is that of noisy digits"""
     seed: int = 0
-    """of the permutations"""
+    """seed of the permutations"""
 
 
 class DigitFlow(nn.Module):

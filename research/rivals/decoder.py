@@ -27,9 +27,9 @@ class DecoderConfig:
     """residual blocks on each grid"""
     head_blocks: int = 1
     dropout: float = 0.1
-    """of feature channels, in the heads"""
+    """dropout of feature channels, in the heads"""
     latent_channels: int = 4
-    """of the latent, which lies on the 8×8 grid; 0 where there is none"""
+    """channels of the latent, which lies on the 8×8 grid; 0 means no latent"""
 
 
 class Decoder(nn.Module):
@@ -53,7 +53,7 @@ class Decoder(nn.Module):
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        """Of one photo's latent."""
+        """Shape of one photo's latent."""
         return self.config.latent_channels, GRIDS[0], GRIDS[0]
 
     def forward(self, features: ConditionFeatures, lightness: Tensor, z: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ MIN_ERROR = 1e-4
 """Mean squared error below which the VAE gains nothing more by it."""
 LOG_VARIANCE_LIMIT = 10.0
 L1_WEIGHT = 10.0
-"""of the GAN's generator, on standardized a*b*; pix2pix has 100 on a*b* divided by 110, which is 12 on ours."""
+"""Weight in the GAN's generator loss, on standardized a*b*; pix2pix has 100 on a*b* divided by 110: 12 on ours."""
 LIGHTNESS_SCALE = 50.0
 
 
@@ -54,7 +54,7 @@ class Rival(nn.Module):
 
 
 class Regression(Rival):
-    """CNN regression: the mean colour, and one coloring only."""
+    """CNN regression: the mean color, and one coloring only."""
 
     has_latent = False
 

@@ -1,4 +1,4 @@
-"""What a rival's players are trained for."""
+"""Objectives of a rival's players."""
 
 import torch
 from torch import Tensor, nn

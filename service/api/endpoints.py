@@ -32,7 +32,7 @@ class Endpoint(Generic[P]):
     """The fields of a request."""
 
     name: str
-    """of one answer; its id starts with it"""
+    """name of one answer; its id starts with it"""
     parameters: type[P]
     required_files: tuple[str, ...] = ("image",)
     optional_files: tuple[str, ...] = ()

@@ -98,7 +98,7 @@ class LikelihoodTimings(BaseModel):
 
 
 class LikelihoodResponse(BaseModel):
-    """How plausible a photo's own colours are."""
+    """How plausible a photo's own colors are."""
 
     id: str = Field(examples=["likelihood-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
     created: int = Field(description="Unix time in seconds", examples=[1767225600])

@@ -25,14 +25,14 @@ class Asked:
 
     call: Call
     fields: dict[str, Any]
-    """as the interface names them, seeds included"""
+    """fields under the interface's names, seeds included"""
     given: dict[str, Any]
     """the command and its options, without a seed that was not given: the same again is the same work"""
     name: str
-    """of the colorings: PHOTO-NAME-INDEX"""
+    """middle part of the files' names: PHOTO-NAME-INDEX"""
     keeps_metadata: bool
     keeps_gps: bool
-    """where the photo was taken, of its metadata"""
+    """keep the GPS position in the metadata"""
 
     @property
     def output_format(self) -> OutputFormat:

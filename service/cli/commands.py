@@ -43,7 +43,7 @@ class Command:
     endpoint: ColorEndpoint
     call: Call
     file_name: Callable[[dict[str, Any]], str]
-    """what the files of a photo are called, from the fields"""
+    """makes the names of a photo's files from the fields"""
     draws: str | None
     """name of the seed that is drawn if it is not given, once for all photos"""
 

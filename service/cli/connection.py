@@ -23,10 +23,10 @@ DAY_SECONDS = 86_400.0
 
 @dataclass(frozen=True)
 class Connection:
-    """Where to colorize."""
+    """The place that colorizes: a server, or this process."""
 
     url: str | None
-    """of a server; None is this process"""
+    """URL of a server; None is this process"""
     api_key: str | None
     load: Callable[[Settings], Colorizer]
     """how to load the model in this process"""

@@ -41,7 +41,7 @@ class Metadata:
     exif: bytes | None = None
     """beginning with `Exif\\0\\0`; upright, without what is about the pixels of the old file"""
     profile: bytes | None = None
-    """of RGB; a photo of another space, such as grey, has sRGB's in its place"""
+    """RGB profile; a photo of another space, such as gray, has sRGB's in its place"""
     converts: bool = False
     """whether the coloring's pixels, which are sRGB, must be brought to the profile"""
 

@@ -36,7 +36,7 @@ FLAGS = {
     "hints": ("--hint",),
     "reference": ("--reference", "-r"),
 }
-"""of fields whose options are not just their names"""
+"""flags of fields whose options are not just their names"""
 NOT_OPTIONS = {"response_format"}
 
 Photos = Annotated[

@@ -1,4 +1,4 @@
-"""Which photos a command means: files, folders with all below them, and globs."""
+"""The photos that a command names: files, folders with all below them, and globs."""
 
 import glob
 from collections import Counter

@@ -17,7 +17,7 @@ class Made(BaseModel):
     """One coloring."""
 
     file: str
-    """its path below the output folder"""
+    """the file's path below the output folder"""
     index: int
     bits_per_dim: float
 

@@ -1,4 +1,4 @@
-"""Contact sheets: a row a photo, first the photo in grey, then its colorings."""
+"""Contact sheets: a row a photo, first the photo in gray, then its colorings."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -65,15 +65,15 @@ class Client:
     def transfers(
         self, image: PhotoSource, reference: PhotoSource, **fields: Unpack[TransferFields]
     ) -> ColorizationResponse:
-        """Get colorings of a photo whose colours come from a reference."""
+        """Get colorings of a photo whose colors come from a reference."""
         return self._send(calls.transfers(image, reference, fields))
 
     def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> ColorizationResponse:
-        """Get the colorings on the way from one to another, or to a reference's colours."""
+        """Get the colorings on the way from one to another, or to a reference's colors."""
         return self._send(calls.interpolations(image, fields))
 
     def likelihoods(self, image: PhotoSource) -> LikelihoodResponse:
-        """Get the bits per dimension of a photo's own colours."""
+        """Get the bits per dimension of a photo's own colors."""
         return self._send(calls.likelihoods(image))
 
     def models(self) -> ModelList:
@@ -146,15 +146,15 @@ class AsyncClient:
     async def transfers(
         self, image: PhotoSource, reference: PhotoSource, **fields: Unpack[TransferFields]
     ) -> ColorizationResponse:
-        """Get colorings of a photo whose colours come from a reference."""
+        """Get colorings of a photo whose colors come from a reference."""
         return await self._send(calls.transfers(image, reference, fields))
 
     async def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> ColorizationResponse:
-        """Get the colorings on the way from one to another, or to a reference's colours."""
+        """Get the colorings on the way from one to another, or to a reference's colors."""
         return await self._send(calls.interpolations(image, fields))
 
     async def likelihoods(self, image: PhotoSource) -> LikelihoodResponse:
-        """Get the bits per dimension of a photo's own colours."""
+        """Get the bits per dimension of a photo's own colors."""
         return await self._send(calls.likelihoods(image))
 
     async def models(self) -> ModelList:

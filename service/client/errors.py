@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 UNKNOWN_CODE = "unknown"
-"""of an answer that is no problem of tintflow's: a proxy's, say"""
+"""code of an answer that tintflow did not write, such as a proxy's"""
 
 
 class TintflowError(Exception):

@@ -38,7 +38,7 @@ class Wait:
 
 Step = httpx.Request | Wait
 Outcome = httpx.Response | httpx.TransportError | None
-"""of a request: its answer, or why there is none; of a wait: None"""
+"""result of a request: its answer, or the error; of a wait: None"""
 
 
 def exchange(

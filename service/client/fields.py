@@ -39,8 +39,7 @@ class ColorizationFields(TypedDict, total=False):
     candidates: int | None
     """how many are drawn for `select` to choose n from; at least n, and left out = n"""
     select: Literal["first", "diverse", "likely"]
-    """which of the candidates come back: the first n, n that lie far apart in color, or the n of the highest
-    likelihood"""
+    """choice among the candidates: the first n, n that lie far apart in color, or the n of the highest likelihood"""
     rank: Literal["none", "likelihood"]
     """`likelihood` sorts the colorings, the likeliest first; `none` keeps the drawn order"""
     hints: Sequence[Hint]
@@ -54,7 +53,7 @@ class ColorizationFields(TypedDict, total=False):
 
 
 class VariationFields(TypedDict, total=False):
-    """Which coloring to vary, and how much: z = √(1 − s²)·z₀ + s·ε."""
+    """The coloring to vary, and how much: z = √(1 − s²)·z₀ + s·ε."""
 
     saturation: float
     """factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong"""

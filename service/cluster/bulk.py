@@ -58,7 +58,7 @@ class Outcome:
     files: list[str]
     """below the output folder"""
     bits_per_dim: list[float]
-    """of each; none where they were there before"""
+    """bits per dimension of each coloring; empty if the files existed before"""
     error: str | None = None
     """why there are no files"""
 
@@ -70,7 +70,7 @@ class Source:
     dataset: Any
     count: int
     columns: tuple[str, str] | None = None
-    """of images and of names; None where photos are files, in columns `photo` and `target`"""
+    """columns of images and names; None if photos are files, in columns `photo` and `target`"""
 
 
 @contextmanager

@@ -18,7 +18,7 @@ REFUSALS: dict[int, RetryLaterError] = {
     500: ReplicaLostError("the replica that worked on it was lost", RETRY_SECONDS),
     503: ReplicaLostError("no replica is there", RETRY_SECONDS),
 }
-"""what a proxy means by its statuses; the service itself answers these by problems"""
+"""meaning of a proxy's statuses; the service itself answers these by problems"""
 OWN_PATHS = "/-/"
 REQUEST_ID = b"x-request-id"
 

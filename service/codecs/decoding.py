@@ -44,7 +44,7 @@ class DecodedPhoto:
     """A photo upright, in sRGB."""
 
     pixels: Photo
-    """(H, W) grey of 8 or 16 bits, or (H, W, 3) sRGB of 8 bits"""
+    """(H, W) gray of 8 or 16 bits, or (H, W, 3) sRGB of 8 bits"""
     alpha: NDArray[np.uint8] | None
     """(H, W), 255 = opaque; None where every pixel is"""
 
@@ -76,7 +76,7 @@ def decode(
 ) -> DecodedPhoto:
     """Decode a photo (of several frames or pages, the first), turn it upright and bring it to sRGB.
 
-    Grey stays grey, and 16-bit grey keeps its 16 bits. The size is judged from the header, before any pixel is decoded;
+    Gray stays gray, and 16-bit gray keeps its 16 bits. The size is judged from the header, before any pixel is decoded;
     then `allow` is told how many pixels are coming. Errors name the field.
     Raises ImageTypeError, TooManyPixelsError, UndecodableImageError, or DecodingLimitError where memory is limited.
     """
@@ -168,7 +168,7 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
 
 
 def _is_grey(rgb: NDArray[np.uint8]) -> bool:
-    """Say whether red, green and blue are equal everywhere; of colours, a few rows are looked at."""
+    """Say whether red, green and blue are equal everywhere; of colors, a few rows are looked at."""
     bands = (rgb[top : top + ROWS_AT_ONCE] for top in range(0, len(rgb), ROWS_AT_ONCE))
     return all(
         np.array_equal(band[..., 0], band[..., 1]) and np.array_equal(band[..., 1], band[..., 2]) for band in bands
@@ -181,7 +181,7 @@ def _alpha(band: Image.Image) -> NDArray[np.uint8] | None:
 
 
 def _keyed_alpha(grey: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
-    """Return the alpha of a grey PNG that names one level as transparent."""
+    """Return the alpha of a gray PNG that names one level as transparent."""
     key = image.info.get("transparency")
     if not isinstance(key, int):
         return None
@@ -191,14 +191,14 @@ def _keyed_alpha(grey: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
 
 
 def _stretch_key(image: Image.Image, bits: int) -> None:
-    """Bring the transparent level of a grey PNG of few bits to the 8 bits to which Pillow brings its pixels."""
+    """Bring the transparent level of a gray PNG of few bits to the 8 bits to which Pillow brings its pixels."""
     key, top = image.info.get("transparency"), 2**bits - 1
     if isinstance(key, int) and image.mode in ("1", "L") and bits < 8:
         image.info["transparency"] = (key & top) * (MAX_8 // top)
 
 
 def _grey_16(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return grey of more than 8 bits a pixel, in scale (Pillow's `convert("L")` would clip it).
+    """Return gray of more than 8 bits a pixel, in scale (Pillow's `convert("L")` would clip it).
 
     16-bit files are taken as they are. Files of 32-bit integers or floats do not say where white is, so the smallest
     usual white that holds every value is taken (1 for floats, 255, 65535); else the values are stretched.

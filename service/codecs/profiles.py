@@ -1,4 +1,4 @@
-"""ICC profiles: colours and greys of other spaces become sRGB. A broken or unfit profile is ignored."""
+"""ICC profiles: colors and grays of other spaces become sRGB. A broken or unfit profile is ignored."""
 
 from io import BytesIO
 
@@ -13,7 +13,7 @@ __all__ = ["grey_to_srgb", "lab_to_srgb", "to_srgb"]
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
-"""the Pillow mode of an ICC colour space's name"""
+"""the Pillow mode of an ICC color space's name"""
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -36,7 +36,7 @@ def lab_to_srgb(image: Image.Image) -> Image.Image:
 def grey_to_srgb(
     grey: NDArray[np.uint8] | NDArray[np.uint16], profile: bytes | None, modes: tuple[str, ...] = ("L", "RGB")
 ) -> Photo:
-    """Convert grey levels to sRGB-encoded grey of the same bits; a profile of RGB is asked for its neutral axis.
+    """Convert gray levels to sRGB-encoded gray of the same bits; a profile of RGB is asked for its neutral axis.
 
     A profile for none of the modes is ignored.
     """
@@ -52,7 +52,7 @@ def grey_to_srgb(
         table: NDArray[np.uint8] = np.asarray(converted.getchannel("G"))[0]
         if grey.dtype == np.uint8:
             return np.take(table, grey)
-        # Pillow has no 16-bit sRGB grey to convert to; the curve is smooth, so its 256 levels are interpolated
+        # Pillow has no 16-bit sRGB gray to convert to; the curve is smooth, so its 256 levels are interpolated
         curve = np.rint(np.interp(np.arange(65_536), levels * 257.0, table * 257.0))
         return np.take(curve.astype(np.uint16), grey)
     return grey

@@ -23,7 +23,7 @@ REFUSALS: tuple[type[ServiceError], ...] = (
     errors.TooManyPixelsError,
     errors.UndecodableImageError,
 )
-"""what a decoder says of a file"""
+"""errors that a decoder may report"""
 CRASHES = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP, signal.SIGSYS}
 """how a process ends itself: the file's doing, as far as anyone can tell"""
 RETRY_SECONDS = 1
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class Decoders:
-    """As many decoding processes as are at work at once; they stay for the next files. Thread-safe."""
+    """Decoding processes, as many as work at once; they stay for the next files. Thread-safe."""
 
     def __init__(self, seconds: float, room: "Room | None" = None) -> None:
         """seconds: for one file, from its arrival at a decoder to its pixels. room: for pixels; None: no limit."""

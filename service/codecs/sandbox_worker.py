@@ -26,9 +26,9 @@ from service.memory import give_back
 __all__ = ["main"]
 
 HEADER_BYTES = 64 * 2**20
-"""what a decoder may take, beside the upload, before and beside its pixels"""
+"""memory that a decoder may take beside the upload and its pixels"""
 BYTES_PER_PIXEL = 20
-"""what a decoder may take for each pixel that the header announces; at 12 megapixels none was seen to need over 14"""
+"""memory that a decoder may take for each pixel announced by the header; at 12 megapixels none took over 14"""
 DECODER_THREADS = 2
 STATM = Path("/proc/self/statm")  # Linux; elsewhere memory is not limited
 

@@ -13,7 +13,7 @@ from limits import RateLimitItem, parse_many
 __all__ = ["Key", "KeyFileError", "KeyRing", "add_key", "parse_limits"]
 
 PREFIX = "tintflow_"
-"""so that a person, or a scanner of leaked secrets, sees what it is"""
+"""marks a key as such for people and for scanners of leaked secrets"""
 SECRET_BYTES = 32
 DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -30,7 +30,7 @@ class Key:
     digest: str
     """SHA-256, in hexadecimal"""
     limits: tuple[RateLimitItem, ...] = ()
-    """its own; empty: those of the settings"""
+    """the key's own limits; empty: those of the settings"""
 
 
 class KeyRing:

@@ -14,14 +14,14 @@ HEADERS = {
 }
 
 NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-"""of answers that are data, should a browser show them as a page"""
+"""policy of answers that are data, should a browser show them as a page"""
 
 DOCS = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' blob: data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-"""of Swagger UI and ReDoc, which start by a script within the page; they show this service's own text alone"""
+"""policy of Swagger UI and ReDoc, which start by a script in the page and show this service's own text alone"""
 DOCS_PATHS = ("/docs", "/redoc")
 
 

@@ -38,7 +38,7 @@ class Connection(HttpToolsProtocol):
         self.limit_concurrency = None  # uvicorn's own answer is no problem, and it counts idle connections, too
         self._timer = self.loop.call_later(HEAD_SECONDS, self._leave)
         self._bytes = 0
-        """that came since a head, a piece of a body or a request ended"""
+        """bytes that came since a head, a piece of a body or a request ended"""
         self._receiving = False
         self._pipelined = False
         self._before: RequestResponseCycle | None = None

@@ -64,7 +64,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
 ROUTER_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 INTERNAL_ERROR = (500, "internal_error")
-"""of every error that nobody foresaw"""
+"""code of unexpected errors"""
 
 CHALLENGES: dict[type[Exception], str] = {
     errors.MissingKeyError: 'Bearer realm="tintflow"',

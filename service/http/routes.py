@@ -159,7 +159,7 @@ async def create_variations(request: Request, engine: EngineOf, settings: Settin
     **described(TRANSFERS),
 )
 async def create_transfers(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
-    """Get N colorings of a photo whose colours come from another photo, through its latent."""
+    """Get N colorings of a photo whose colors come from another photo, through its latent."""
     return await colorings(TRANSFERS, request, engine, settings)
 
 
@@ -170,13 +170,13 @@ async def create_transfers(request: Request, engine: EngineOf, settings: Setting
     **described(INTERPOLATIONS),
 )
 async def create_interpolations(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
-    """Get the colorings along a path between two of the same photo, or from one to a reference's colours."""
+    """Get the colorings along a path between two of the same photo, or from one to a reference's colors."""
     return await colorings(INTERPOLATIONS, request, engine, settings)
 
 
 @router.post("/v1/likelihoods", summary="Say how plausible a photo's own colours are", **described(LIKELIHOODS))
 async def create_likelihoods(request: Request, engine: EngineOf, settings: SettingsOf) -> LikelihoodResponse:
-    """Get the exact bits per dimension of a photo's own colours, given its own lightness."""
+    """Get the exact bits per dimension of a photo's own colors, given its own lightness."""
     async with engine.accept(_owner(request)) as pipeline:
         uploads, _ = await read_request(request, pipeline.place, pipeline.run, LIKELIHOODS, settings.max_bytes)
         return await _while_connected(request, pipeline.score(LIKELIHOODS, uploads))

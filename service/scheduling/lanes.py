@@ -17,7 +17,7 @@ from model.protocol import Finished, HintMatch
 __all__ = ["LARGE_AT_ONCE", "LARGE_PIXELS", "MAX_UNREAD_BYTES", "File", "Lane", "Lanes"]
 
 LARGE_PIXELS = 4_000_000
-"""Of all samples of a request together: those with more never stand in the way of others."""
+"""Pixels of all samples of a request; larger requests never block others."""
 PATIENCE_SECONDS = 0.5
 """A request whose files wait longer than this for their client does not keep others from working."""
 ENCODED_AT_ONCE = 2

@@ -70,7 +70,7 @@ def cluster_environment() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def address(cluster_environment: dict[str, str]) -> Iterator[str]:
-    """Of a cluster of two nodes: one has processors for the ingress and one replica, the other for one more."""
+    """A cluster of two nodes: one has processors for the ingress and one replica, the other for one more."""
     from ray.cluster_utils import Cluster
 
     os.environ.update(cluster_environment)
@@ -86,7 +86,7 @@ def address(cluster_environment: dict[str, str]) -> Iterator[str]:
 def service(
     address: str, cluster_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """What KubeRay would serve, with numbers for a small machine; ready."""
+    """The application as KubeRay would serve it, with numbers for a small machine; ready."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

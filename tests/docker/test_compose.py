@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises of every container; that it fits its schema, `make check` says."""
+"""Promises of docker-compose.yml for every container; `make check` checks its schema."""
 
 import json
 from pathlib import Path

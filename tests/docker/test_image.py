@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.pixels.color import lightness_to_grey, photo_to_lightness
+from model.pixels.color import lightness_to_gray, photo_to_lightness
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -113,9 +113,9 @@ def test_a_photo_is_colorized(container: str) -> None:
         colorings = [np.asarray(Image.open(io.BytesIO(files.read(name))), np.uint8) for name in files.namelist()]
     assert [coloring.shape for coloring in colorings] == [(*photo.shape, 3)] * 2
     for coloring in colorings:
-        grey = 255 * lightness_to_grey(photo_to_lightness(coloring))
+        grey = 255 * lightness_to_gray(photo_to_lightness(coloring))
         assert np.abs(grey - photo).max() <= 1.5  # the photo's own lightness within a level, rounded
-        assert np.ptp(coloring, axis=2).mean() > 1  # and colour
+        assert np.ptp(coloring, axis=2).mean() > 1  # and color
     assert (colorings[0] != colorings[1]).any()
 
 

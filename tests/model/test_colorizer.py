@@ -15,7 +15,7 @@ from model.device import choose_device
 from model.drawing.latents import latent_norms
 from model.errors import InputError, NonFiniteError
 from model.flow.checkpoint import Checkpoint
-from model.pixels.color import lightness_to_grey, photo_to_lightness
+from model.pixels.color import lightness_to_gray, photo_to_lightness
 from model.protocol import Colorizer, DrawTask, SampleOptions
 
 
@@ -72,10 +72,10 @@ def test_latent_norm(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None
     np.testing.assert_allclose(norms, 1.0, rtol=1e-5)
 
 
-def test_the_output_turned_grey_is_the_input(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+def test_the_output_turned_gray_is_the_input(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     for image in colorize(colorizer, photo, SampleOptions(3, 3, 1.0)).images:
-        grey = lightness_to_grey(photo_to_lightness(image)) * 255
-        assert np.abs(grey - photo).max() <= 1
+        gray = lightness_to_gray(photo_to_lightness(image)) * 255
+        assert np.abs(gray - photo).max() <= 1
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.6, 1.0, 1.4])
@@ -106,7 +106,7 @@ def test_any_size(colorizer: CinnColorizer, shape: tuple[int, int]) -> None:
     assert colorize(colorizer, photo, SampleOptions(1, 0)).images.shape == (1, *shape, 3)
 
 
-def test_16_bits_and_colour_are_the_same_photo(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+def test_16_bits_and_color_are_the_same_photo(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     options = SampleOptions(1, 0)
     expected = colorize(colorizer, photo, options).images.astype(int)
     for same in (photo.astype(np.uint16) * 257, np.repeat(photo[..., None], 3, 2)):

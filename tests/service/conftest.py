@@ -44,7 +44,7 @@ NO_CANARY_SECONDS = 3600.0  # it would meet the errors that a test lets the fake
 
 
 class FakeColorizer:
-    """Tints the photo by colours drawn from (seed, sample index), the more the higher the temperature."""
+    """Tints the photo by colors drawn from (seed, sample index), the more the higher the temperature."""
 
     info = ModelInfo("fake-1", "cpu", 10, 8192, 0.75, "0" * 64)
     memory = DeviceMemory(1000, 5000)
@@ -267,7 +267,7 @@ def encoded() -> Callable[..., bytes]:
 
 @pytest.fixture
 def grey_photo() -> Image.Image:
-    """A grey photo, 40 wide and 24 high, that no turn or flip leaves as it is."""
+    """A gray photo, 40 wide and 24 high, that no turn or flip leaves as it is."""
     y, x = np.mgrid[0:24, 0:40]
     return Image.fromarray((4 * x + 3 * y).astype(np.uint8))
 
@@ -279,7 +279,7 @@ def grey_png(grey_photo: Image.Image, encoded: Callable[..., bytes]) -> bytes:
 
 @pytest.fixture
 def png_header() -> Callable[[int, int], bytes]:
-    """A function that makes a grey PNG of a given size that has no pixels."""
+    """A function that makes a gray PNG of a given size that has no pixels."""
 
     def make(width: int, height: int) -> bytes:
         chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""What goes wrong in the model or around it: who is told, and who is not disturbed."""
+"""Faults in the model or around it: their clients get errors, others are not disturbed."""
 
 import os
 import signal
@@ -162,7 +162,7 @@ def test_clock_jumps(start, grey_png, monkeypatch, jump: float) -> None:
 
 @pytest.mark.parametrize("large", [True, False])
 def test_large_requests_do_not_stand_in_the_way(start, pool, encoded, grey_png, monkeypatch, large: bool) -> None:
-    """As many large requests as there are threads are held at full size: small ones pass them by."""
+    """Small requests pass large ones, even when large ones hold every thread."""
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 16 * 300 * 200 - 1 if large else 10**9)
     service = start(codec_threads=2)
     gate, held = threading.Event(), threading.Semaphore(0)

@@ -1,4 +1,4 @@
-"""What is so once the service has loaded its model."""
+"""State of the service once it has loaded its model."""
 
 from collections.abc import Iterator
 from pathlib import Path

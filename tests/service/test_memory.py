@@ -1,4 +1,4 @@
-"""What malloc keeps of freed memory is given back."""
+"""Memory that malloc keeps after it was freed goes back to the system."""
 
 import asyncio
 import gc

@@ -12,7 +12,7 @@ COLORED_PHOTOS = 24
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of pieces of photos, and two that are too grey to learn from."""
+    """A folder of pieces of photos, and two that are too gray to learn from."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     whole = [skimage.data.astronaut(), skimage.data.chelsea(), skimage.data.coffee()]

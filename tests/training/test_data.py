@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.data import NoPhotosError, is_near_grey, make_example, read_named_photos, read_photos
+from training.data import NoPhotosError, is_near_gray, make_example, read_named_photos, read_photos
 
 
 def photo(seed: int = 0, size: tuple[int, int] = (70, 90)) -> NDArray[np.uint8]:
@@ -54,10 +54,10 @@ def test_no_photos(tmp_path: Path) -> None:
         list(read_photos(tmp_path))
 
 
-def test_near_grey() -> None:
-    grey = np.repeat(photo()[..., :1], 3, 2)
-    assert is_near_grey(grey)
-    assert not is_near_grey(photo())
+def test_near_gray() -> None:
+    gray = np.repeat(photo()[..., :1], 3, 2)
+    assert is_near_gray(gray)
+    assert not is_near_gray(photo())
 
 
 def test_an_example_of_a_whole_photo() -> None:

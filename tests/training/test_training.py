@@ -35,7 +35,7 @@ from training.objectives.details import DetailsObjective
 from training.run import OBJECTIVES, SHARES, RunConfig, join, run
 from training.standardize import DETAIL_SCALE, standardize
 
-PHOTOS = 24  # of the fixture, and two more that are too grey
+PHOTOS = 24  # of the fixture, and two more that are too gray
 STEPS = 30
 
 
@@ -301,11 +301,11 @@ def test_joining_wants_the_same_h(tiny_checkpoint: Checkpoint, tiny_weights: Pat
         join(parts, tmp_path / "joined.safetensors")
 
 
-def test_photos_without_colour(tmp_path: Path, photos: Path, tiny_config: CinnConfig) -> None:
+def test_photos_without_color(tmp_path: Path, photos: Path, tiny_config: CinnConfig) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "grey.png").write_bytes((photos / f"{PHOTOS}.png").read_bytes())
+    (tmp_path / "data" / "gray.png").write_bytes((photos / f"{PHOTOS}.png").read_bytes())
     for _ in range(2):  # nothing is kept of the first try
-        with pytest.raises(NoPhotosError, match="only near-grey photos"):
+        with pytest.raises(NoPhotosError, match="only near-gray photos"):
             run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0.01, views=1), tiny_config)
 
 

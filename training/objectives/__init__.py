@@ -1,1 +1,1 @@
-"""What parts of the cINN are trained for."""
+"""Objectives of the parts of the cINN."""

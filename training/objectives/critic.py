@@ -17,7 +17,7 @@ __all__ = ["CriticObjective"]
 TEMPERATURES = (0.6, 1.0)
 """Draws are made at temperatures evenly from this range: those at which the critic will choose."""
 NOISE = 0.02
-"""As the coarsest level's: true a*b* must not be known by the smoothness of 8 bits."""
+"""Noise as at the coarsest level: the smoothness of 8 bits must not give true a*b* away."""
 
 
 class CriticObjective:

@@ -1,4 +1,4 @@
-"""What a training loop needs to know of what it trains."""
+"""The interface between a training loop and the part that it trains."""
 
 from typing import NamedTuple, Protocol, TypeVar, cast
 
@@ -11,7 +11,7 @@ __all__ = ["Losses", "Objective", "draw_noise", "matrices_of"]
 
 
 BatchT = TypeVar("BatchT", contravariant=True)
-"""What a dataset yields: `Batch` for photos."""
+"""A dataset's batch: `Batch` for photos."""
 
 
 class Losses(NamedTuple):
@@ -30,7 +30,7 @@ class Objective(Protocol[BatchT]):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the losses shown."""
+        """Names of the losses shown."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""Which runtime serves a device."""
+"""The runtime of each device."""
 
 from importlib.util import find_spec
 

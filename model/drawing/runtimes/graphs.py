@@ -148,7 +148,7 @@ def _features(lightness: Node, network: ConditionNetwork) -> dict[str, Node]:
 
 
 def _gray_input(lightness: Node) -> Node:
-    """Mirror `model.flow.condition.grey_input`."""
+    """Mirror `model.flow.condition.gray_input`."""
     f = g.multiply(g.add(lightness, 16), 1 / 116)
     linear = ops.select(
         ops.greater(lightness, g.constant(8)), ops.power(f, g.constant(3)), g.multiply(lightness, 27 / 24389)

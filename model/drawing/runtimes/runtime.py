@@ -1,4 +1,4 @@
-"""What a runtime does: the network's passes on a device, for chunks of rows that several photos share."""
+"""A runtime: the network's passes on a device, for chunks of rows that several photos share."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol

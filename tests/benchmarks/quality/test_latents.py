@@ -37,7 +37,7 @@ def test_measures(photo: NDArray[np.uint8]) -> None:
     expected = np.linalg.norm(skimage.rgb2lab(photo) - skimage.rgb2lab(other), axis=2).mean()
     assert difference(photo, other) == pytest.approx(expected, rel=1e-3)
     assert mean_pairwise(np.stack((photo, photo, other))) == pytest.approx(2 / 3 * expected, rel=1e-3)
-    grey, darker = np.full((4, 4, 3), 100, np.uint8), np.full((4, 4, 3), 49, np.uint8)
-    assert rmse(grey[None], darker) == pytest.approx(20)
-    assert psnr(grey, darker) == pytest.approx(20 * math.log10(5))
-    assert psnr(grey, grey) == MAX_PSNR
+    gray, darker = np.full((4, 4, 3), 100, np.uint8), np.full((4, 4, 3), 49, np.uint8)
+    assert rmse(gray[None], darker) == pytest.approx(20)
+    assert psnr(gray, darker) == pytest.approx(20 * math.log10(5))
+    assert psnr(gray, gray) == MAX_PSNR

@@ -12,7 +12,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from benchmarks.quality.__main__ import main
-from benchmarks.quality.measures import best_of_pixel, colourfulness, rmse, smooth_gradient, variance
+from benchmarks.quality.measures import best_of_pixel, colorfulness, rmse, smooth_gradient, variance
 from benchmarks.quality.methods import Bits, Colors
 from benchmarks.quality.records import Record, Reference, measure
 from benchmarks.quality.subset import Subset
@@ -61,7 +61,7 @@ def record() -> Record:
 def test_errors_are_averaged_over_photos_after_the_root(record: Record) -> None:
     records = [Record(dict.fromkeys(record.values, error)) for error in (0.01, 0.03)]
     report: Any = Subset(records).report(8)
-    for name in ("best_of_8_pixel", "best_of_8_photo", "best_of_1", "temperature_0", "grey", "mean_colour"):
+    for name in ("best_of_8_pixel", "best_of_8_photo", "best_of_1", "temperature_0", "gray", "mean_color"):
         assert report[name] == pytest.approx(2)
         # Drawn anew, two photos have means of 1, 2, 2 and 3; 256 replicates give their spread to some percent.
         assert report["standard_errors"][name] == pytest.approx(0.5**0.5, rel=0.15)
@@ -97,14 +97,14 @@ def test_variance_over_samples() -> None:
     assert variance(np.stack([flat(0.2, 0.4, 0.6)] * 3)) == pytest.approx(0)
 
 
-def test_colourfulness() -> None:
-    assert colourfulness(flat(0.3, 0.3, 0.3)) == pytest.approx(0, abs=1e-5)
+def test_colorfulness() -> None:
+    assert colorfulness(flat(0.3, 0.3, 0.3)) == pytest.approx(0, abs=1e-5)
     # All red: red−green is 255 and yellow−blue 127.5 everywhere, so only their means count.
-    assert colourfulness(flat(1, 0, 0)) == pytest.approx(0.3 * np.hypot(255, 127.5))
+    assert colorfulness(flat(1, 0, 0)) == pytest.approx(0.3 * np.hypot(255, 127.5))
     half = flat(1, 0, 0)
     half[:2] = 0
     spread = np.hypot(127.5, 63.75)
-    assert colourfulness(half) == pytest.approx(spread + 0.3 * spread)
+    assert colorfulness(half) == pytest.approx(spread + 0.3 * spread)
 
 
 def test_one_object_for_each_subset(subsets: Path, tiny_weights: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_sample_does_not_depend_on_n(colorizer: CinnColorizer, photo: NDArray[
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (1.0, 1.0), (1.0, 0.0)])
 @pytest.mark.parametrize("color", [(0, 255, 0), (255, 255, 255), (0, 0, 0)])
-def test_no_place_or_colour_is_an_error(
+def test_no_place_or_color_is_an_error(
     colorizer: CinnColorizer, photo: NDArray[np.uint8], place: tuple[float, float], color: tuple[int, int, int]
 ) -> None:
     for dull in (photo, np.zeros((3, 5), np.uint8), np.full((1, 1), 255, np.uint8)):

@@ -25,7 +25,7 @@ NONE = (0.0, 0.0, 0.0, 0.0)
 
 @pytest.fixture(scope="module")
 def colors() -> NDArray[np.uint8]:
-    """A soft colour photo: what 64×64 pixels of a*b* can hold."""
+    """A soft color photo: what 64×64 pixels of a*b* can hold."""
     y, x = np.mgrid[0:128, 0:96] / 128
     return np.stack((200 * x + 30, 120 + 60 * np.sin(4 * y), 200 - 150 * x * y), 2).astype(np.uint8)
 
@@ -79,7 +79,7 @@ def test_only_chosen_levels_move(colorizer: CinnColorizer, photo: NDArray[np.uin
 
 
 def test_transfer_of_all_levels_gives_the_reference_back(colorizer: CinnColorizer, colors: NDArray[np.uint8]) -> None:
-    """The photo is as grey as the reference, so the flow undoes its own encoding, up to what 64×64 pixels hold."""
+    """The photo is as gray as the reference, so the flow undoes its own encoding, up to what 64×64 pixels hold."""
     (image,) = colorize(colorizer, colors, TransferOptions(1, 0, ALL), colors).images
     assert distance(image, colors) < 2
 
@@ -131,7 +131,7 @@ def test_interpolation_to_a_reference(colorizer: CinnColorizer, photo, colors) -
     np.testing.assert_array_equal(path.images[-1], expected)
 
 
-def test_likelihood_is_that_of_the_own_colours(colorizer: CinnColorizer, colors: NDArray[np.uint8]) -> None:
+def test_likelihood_is_that_of_the_own_colors(colorizer: CinnColorizer, colors: NDArray[np.uint8]) -> None:
     found = colorizer.score_all([colorizer.shrink(colors, with_chroma=True)])[0]
     condition = condition_of(colorizer, colors)
     own = torch.from_numpy(own_chroma(colorizer.shrink(colors, with_chroma=True)))
@@ -144,12 +144,12 @@ def test_likelihood_is_that_of_the_own_colours(colorizer: CinnColorizer, colors:
     assert set(found.timings) == {"condition", "likelihood"}
 
 
-def test_grey_photo_is_scored_as_grey(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+def test_gray_photo_is_scored_as_gray(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     condition = condition_of(colorizer, photo)
-    grey = colorizer.cinn.log_prob(torch.zeros(1, 2, 64, 64), condition).log_prob.sum()
-    expected = -float(grey) / (8192 * math.log(2))
+    gray = colorizer.cinn.log_prob(torch.zeros(1, 2, 64, 64), condition).log_prob.sum()
+    expected = -float(gray) / (8192 * math.log(2))
     for same in (photo, photo.astype(np.uint16) * 257, np.repeat(photo[..., None], 3, 2)):
-        # The a*b* of grey stored in colour are 0 but for rounding.
+        # The a*b* of gray stored in color are 0 but for rounding.
         (found,) = colorizer.score_all([colorizer.shrink(same, with_chroma=True)])
         assert math.isclose(found.bits_per_dim, expected, rel_tol=1e-3)
 

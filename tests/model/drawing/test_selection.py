@@ -7,7 +7,7 @@ from model.drawing.selection import select_diverse, select_likely
 
 
 def flat(*colors: float) -> np.ndarray:  # type: ignore[type-arg]
-    """Maps of one colour each, on the a* axis."""
+    """Maps of one color each, on the a* axis."""
     return np.array([np.stack((np.full((4, 4), a), np.zeros((4, 4)))) for a in colors], np.float32)
 
 

@@ -15,7 +15,7 @@ class Case(NamedTuple):
 
     build: Callable[[], nn.Module]
     shape: tuple[int, ...]
-    """of the input, three samples"""
+    """shape of the input, three samples"""
     condition: Callable[[], Any]
 
 
@@ -76,7 +76,7 @@ def log_det_is_that_of_the_jacobian(case: Case) -> None:
 
 
 def samples_do_not_mix(case: Case) -> None:
-    """What else is in a batch changes nothing."""
+    """A sample does not depend on the rest of its batch."""
     block, x, c = randomized(case), draw(*case.shape), case.condition()
     changed = torch.cat((x[:2], x[2:] + 1))
     assert_close(block(changed, c)[0][:2], block(x, c)[0][:2])

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from skimage.color import lab2rgb, rgb2lab
 
 from model.errors import InputError
-from model.pixels.color import lab_to_rgb, lightness_to_grey, photo_to_lightness, rgb_to_lab
+from model.pixels.color import lab_to_rgb, lightness_to_gray, photo_to_lightness, rgb_to_lab
 
 KNOWN = {  # 8-bit sRGB and its CIELAB by Bruce Lindbloom's calculator
     (255, 255, 255): (100.0, 0.0, 0.0),
@@ -42,9 +42,9 @@ def test_agrees_with_scikit_image() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_greys_have_no_chroma(dtype: torch.dtype) -> None:
-    grey = torch.linspace(0, 1, 65536, dtype=dtype).expand(1, 3, 1, -1)
-    assert rgb_to_lab(grey)[:, 1:].abs().max() < 1e-4
+def test_grays_have_no_chroma(dtype: torch.dtype) -> None:
+    gray = torch.linspace(0, 1, 65536, dtype=dtype).expand(1, 3, 1, -1)
+    assert rgb_to_lab(gray)[:, 1:].abs().max() < 1e-4
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-0.5, 2)], ids=["inside sRGB", "beyond sRGB"])
@@ -60,14 +60,14 @@ def test_round_trip_from_lab() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_every_grey_comes_back_from_its_lightness(dtype: type[np.uint8] | type[np.uint16]) -> None:
+def test_every_gray_comes_back_from_its_lightness(dtype: type[np.uint8] | type[np.uint16]) -> None:
     white = np.iinfo(dtype).max
     photo = np.arange(white + 1, dtype=dtype)[None]
     lightness = photo_to_lightness(photo)
     assert lightness.dtype == np.float32
     assert (lightness[0, 0], lightness[0, -1]) == (0, 100)
     assert (np.diff(lightness) > 0).all()
-    np.testing.assert_array_equal(np.rint(lightness_to_grey(lightness) * white), photo)
+    np.testing.assert_array_equal(np.rint(lightness_to_gray(lightness) * white), photo)
 
 
 def test_lightness_of_colors_is_that_of_lab() -> None:
@@ -77,9 +77,9 @@ def test_lightness_of_colors_is_that_of_lab() -> None:
     np.testing.assert_array_equal(photo_to_lightness(photo[:, ::-1]), photo_to_lightness(photo)[:, ::-1])
 
 
-def test_grey_in_three_channels_is_grey() -> None:
-    grey = np.arange(256, dtype=np.uint8)[:, None]
-    np.testing.assert_allclose(photo_to_lightness(np.stack([grey] * 3, -1)), photo_to_lightness(grey), atol=1e-4)
+def test_gray_in_three_channels_is_gray() -> None:
+    gray = np.arange(256, dtype=np.uint8)[:, None]
+    np.testing.assert_allclose(photo_to_lightness(np.stack([gray] * 3, -1)), photo_to_lightness(gray), atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -50,5 +50,5 @@ def test_chroma_of_a_photo_is_that_of_all_its_pixels(shape: tuple[int, int]) -> 
     np.testing.assert_allclose(photo_to_chroma(photo, 64), expected, atol=1e-3)
 
 
-def test_a_grey_photo_has_no_chroma() -> None:
+def test_a_gray_photo_has_no_chroma() -> None:
     assert not photo_to_chroma(np.full((30, 20), 7, np.uint16), 64).any()

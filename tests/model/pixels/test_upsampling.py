@@ -19,7 +19,7 @@ from model.pixels.bilateral import (
     upsample_points,
     upsample_to_rgb_tensor,
 )
-from model.pixels.color import lab_to_linear, lab_to_rgb, lightness_to_grey, photo_to_lightness
+from model.pixels.color import lab_to_linear, lab_to_rgb, lightness_to_gray, photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
 
 Floats = NDArray[np.float32]
@@ -115,24 +115,24 @@ def test_equals_the_reference_within_a_level(upsample: Upsample, shape: tuple[in
 
 @PATHS
 @pytest.mark.parametrize("sigma", [0, 10, 60, 1000])
-def test_grey_of_the_output_is_the_input(upsample: Upsample, sigma: float) -> None:
-    grey = np.random.default_rng(0).permutation(np.arange(256, dtype=np.uint8).repeat(40)).reshape(80, 128)
-    rgb = upsample(maps(4, (64, 64), sigma), photo_to_lightness(grey))
+def test_gray_of_the_output_is_the_input(upsample: Upsample, sigma: float) -> None:
+    gray = np.random.default_rng(0).permutation(np.arange(256, dtype=np.uint8).repeat(40)).reshape(80, 128)
+    rgb = upsample(maps(4, (64, 64), sigma), photo_to_lightness(gray))
     for sample in rgb:
-        back = lightness_to_grey(photo_to_lightness(sample)) * 255
-        assert np.abs(np.rint(back) - grey).max() <= 1
-        # rounding red, green and blue moves their grey by at most half a level, the kernel's table by a fifth
-        assert np.abs(back - grey).max() < 0.7
+        back = lightness_to_gray(photo_to_lightness(sample)) * 255
+        assert np.abs(np.rint(back) - gray).max() <= 1
+        # rounding red, green and blue moves their gray by at most half a level, the kernel's table by a fifth
+        assert np.abs(back - gray).max() < 0.7
         if sigma == 0:
-            np.testing.assert_array_equal(sample, np.stack([grey] * 3, -1))
+            np.testing.assert_array_equal(sample, np.stack([gray] * 3, -1))
 
 
 @PATHS
-def test_grey_of_16_bits_is_kept(upsample: Upsample) -> None:
-    grey = np.random.default_rng(1).integers(0, 65536, (80, 128), np.uint16)
-    for sample in upsample(maps(2, (64, 64), 60), photo_to_lightness(grey)):
-        back = lightness_to_grey(photo_to_lightness(sample)) * 255
-        assert np.abs(back - grey / 257).max() < 0.7
+def test_gray_of_16_bits_is_kept(upsample: Upsample) -> None:
+    gray = np.random.default_rng(1).integers(0, 65536, (80, 128), np.uint16)
+    for sample in upsample(maps(2, (64, 64), 60), photo_to_lightness(gray)):
+        back = lightness_to_gray(photo_to_lightness(sample)) * 255
+        assert np.abs(back - gray / 257).max() < 0.7
 
 
 @PATHS

@@ -215,7 +215,7 @@ def test_rivals_are_measured_beside_the_cinn(subsets: Path, tiny_weights: Path, 
     assert [(name, figures["photos"]) for name, figures in report.items()] == [("people", 1), ("pets", 1), ("all", 2)]
     for figures in report.values():
         regression, vae = figures["rivals"]["my-regression"], figures["rivals"]["my-cvae"]
-        assert regression["grey"] == vae["grey"] == figures["grey"]
+        assert regression["gray"] == vae["gray"] == figures["gray"]
         assert regression["best_of_1"] == pytest.approx(regression["temperature_0"])
         assert regression["variance"] == 0 < vae["variance"]
         assert vae["best_of_8_pixel"] < vae["best_of_8_photo"]

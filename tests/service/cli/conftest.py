@@ -32,7 +32,7 @@ def logging_as_before() -> Any:
 
 @pytest.fixture
 def pixels() -> np.ndarray:
-    """Grey, 30 wide and 20 high."""
+    """Gray, 30 wide and 20 high."""
     return np.arange(600, dtype=np.uint16).astype(np.uint8).reshape(20, 30)
 
 

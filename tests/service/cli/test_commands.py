@@ -114,7 +114,7 @@ def test_exif_and_profile_are_kept_unless_stripped_and_gps_if_asked(
         assert ExifTags.IFD.GPSInfo not in kept.getexif()
         assert not stripped.getexif()
         assert "icc_profile" not in stripped.info
-        # to the photo's profile and back, the grey photo is the same within two roundings; in sRGB it is another
+        # to the photo's profile and back, the gray photo is the same within two roundings; in sRGB it is another
         differences = [np.abs(np.asarray(each).astype(int) - pixels[..., None]).max() for each in (kept, stripped)]
         assert differences[0] <= 3 < differences[1]
 
@@ -139,7 +139,7 @@ def test_a_folder_and_a_sheet(run: Callable, photo: Path) -> None:
         assert sheet.size == (12 + 3 * 268, 12 + 3 * 290)
     for cell in cells:
         assert (cell < 250).any()  # there is a picture
-    colourful = [(np.ptp(cell.astype(int), axis=2) > 4).any() for cell in cells]  # JPEG leaves grey within 2
+    colourful = [(np.ptp(cell.astype(int), axis=2) > 4).any() for cell in cells]  # JPEG leaves gray within 2
     assert colourful == [False, True, True] * 3
 
 

@@ -1,4 +1,4 @@
-"""Which photos are meant."""
+"""Selection of the photos that a command line names."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is done is skipped, what is there is kept, what fails is told, and the rest is done."""
+"""Resuming: finished photos are skipped, existing files kept, failures reported, and the rest done."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What an actor of `tintflow bulk` makes of a batch; on Ray itself, tests/cluster does."""
+"""An actor of `tintflow bulk` at work on a batch, without Ray; tests/cluster covers Ray itself."""
 
 import json
 import os

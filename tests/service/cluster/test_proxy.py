@@ -1,4 +1,4 @@
-"""What a proxy says itself becomes a problem; what a replica says goes through."""
+"""A proxy's own errors become problems; a replica's answers pass through."""
 
 import asyncio
 from typing import Any

@@ -50,7 +50,7 @@ def test_colour_of_each_format(encoded: Encode, file_format: str, options: dict[
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF", "GIF", "BMP", "HEIF"])
 def test_grey_stays_grey(encoded: Encode, grey_photo: Image.Image, file_format: str) -> None:
     photo = decode(encoded(grey_photo, file_format), MAX_PIXELS)
-    grey = photo.pixels if photo.pixels.ndim == 2 else photo.pixels[..., 1]  # GIF and HEIF may come back as colour
+    grey = photo.pixels if photo.pixels.ndim == 2 else photo.pixels[..., 1]  # GIF and HEIF may come back as color
     assert photo.pixels.ndim == 2 or file_format in ("GIF", "HEIF")
     np.testing.assert_allclose(grey.astype(int), np.asarray(grey_photo), atol=LOSSY_LEVELS)
 
@@ -80,7 +80,7 @@ def test_16_bit_tiff_turned_by_exif(encoded: Encode) -> None:
 
 
 def tiff(samples: np.ndarray, order: str, bits: int) -> bytes:
-    """A plain one-strip grey TIFF, in either byte order."""
+    """A plain one-strip gray TIFF, in either byte order."""
     height, width = samples.shape
     entries = [(256, width), (257, height), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1), (278, height)]
     entries.append((279, samples.nbytes))
@@ -232,7 +232,7 @@ def test_icc_profile_of_linear_light(
 ) -> None:
     image = Image.new(mode, (4, 4), (128,) * len(Image.new(mode, (1, 1)).getbands()))
     photo = decode(encoded(image, "PNG", icc_profile=icc_profile(space, 1.0)), MAX_PIXELS)
-    unfit = space == "GRAY" and mode.startswith("RGB")  # a grey profile says nothing of colours
+    unfit = space == "GRAY" and mode.startswith("RGB")  # a gray profile says nothing of colors
     np.testing.assert_allclose(photo.pixels.astype(int), 128 if unfit else LINEAR_MIDDLE, atol=1)  # lcms rounds
 
 

@@ -19,7 +19,7 @@ PATH = "/v1/colorizations"
 MAX_SECONDS = 60  # on a busy machine; a decoder is given up after 20
 SHORT_SECONDS = 4
 BOMB_BYTES = 100e6
-"""of memory that a refused file may take, in the service and its decoders together"""
+"""Memory that a refused file may take, in the service and its decoders together"""
 FRAMES = 300
 SIZE = (40, 24)
 
@@ -69,7 +69,7 @@ def tiff(entries: dict[int, tuple[int, int, int]], after: bytes = b"", following
 
 
 def grey_tiff(width: int, height: int, compression: int = 1, **more: tuple[int, int, int]) -> bytes:
-    """A grey TIFF in one strip, with further entries `t270=(type, count, value)`; of many pixels, most are missing."""
+    """A gray TIFF in one strip, with further entries `t270=(type, count, value)`; of many pixels, most are missing."""
     entries = {
         256: (4, 1, width), 257: (4, 1, height), 258: (3, 1, 8), 259: (3, 1, compression), 262: (3, 1, 1),
         277: (3, 1, 1), 278: (4, 1, height),

@@ -46,7 +46,7 @@ def decoders() -> Iterator[Decoders]:
 
 @pytest.fixture(params=FORMATS)
 def valid(request: pytest.FixtureRequest, encoded: Callable[..., bytes]) -> bytes:
-    """A file of some kind, of a colour photo 40 wide and 24 high with EXIF."""
+    """A file of some kind, of a color photo 40 wide and 24 high with EXIF."""
     y, x = np.mgrid[0:24, 0:40]
     photo = Image.fromarray(np.stack([6 * x, 10 * y, 255 - 6 * x], axis=2).astype(np.uint8))
     exif = Image.Exif()

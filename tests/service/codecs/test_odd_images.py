@@ -18,7 +18,7 @@ ARCHIVE = Path(os.environ.get("ODD_IMAGES", Path(__file__).parents[3] / "data" /
 LARGE_BYTES = 500_000
 TIMEOUT_SECONDS = 60
 BOMB_BYTES = 100e6
-"""of memory that a bomb may take, in the service and its decoders together"""
+"""Memory that a bomb may take, in the service and its decoders together"""
 
 
 def members() -> Iterator[object]:

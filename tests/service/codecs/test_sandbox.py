@@ -179,7 +179,7 @@ def test_no_process_outlives_it(grey_png: bytes) -> None:
 
 
 def tiled_tiff(side: int, tile_side: int) -> bytes:
-    """A grey TIFF, stored as one tile of zeros that may be larger than it."""
+    """A gray TIFF, stored as one tile of zeros that may be larger than it."""
     tile = zlib.compress(bytes(tile_side * tile_side), 1)
     entries = [(256, side), (257, side), (258, 8), (259, 8), (262, 1), (277, 1)]
     entries += [(322, tile_side), (323, tile_side), (324, 8), (325, len(tile))]

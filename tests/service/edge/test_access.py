@@ -1,4 +1,4 @@
-"""Who may: keys, rate limits and origins."""
+"""Access control: keys, rate limits and origins."""
 
 import asyncio
 import random

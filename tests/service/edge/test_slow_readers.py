@@ -1,4 +1,4 @@
-"""Who does not read an answer does not make the service hold it."""
+"""Clients that do not read their answers: the service drops them."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""What comes before a request: no connection is held for ever, or fills memory, by it."""
+"""Time and size limits on request heads, trailers and refused bodies."""
 
 import socket
 import time

@@ -72,7 +72,7 @@ def page(open_page) -> Page:
 
 @pytest.fixture(scope="session")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A grey photo on disk, 300 wide and 200 high."""
+    """A gray photo on disk, 300 wide and 200 high."""
     path = tmp_path_factory.mktemp("photos") / "bridge.png"
     y, x = np.mgrid[0:200, 0:300]
     Image.fromarray((40 + 0.4 * x + 0.3 * y).astype(np.uint8)).save(path)
@@ -81,7 +81,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def color_photo(photo: Path) -> Path:
-    """A colour photo on disk."""
+    """A color photo on disk."""
     path = photo.with_name("beach.png")
     Image.new("RGB", (90, 60), (200, 120, 40)).save(path)
     return path

@@ -1,4 +1,4 @@
-"""For everyone: axe-core, the keyboard, phones, light and dark; and nothing from elsewhere."""
+"""Accessibility: axe-core, the keyboard, phones, light and dark; and nothing from other hosts."""
 
 import re
 from pathlib import Path

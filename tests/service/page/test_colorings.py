@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Route, expect
 
 
 def color_of(page: Page, index: int) -> tuple[int, ...]:
-    """Return the mean colour of a coloring in the grid."""
+    """Return the mean color of a coloring in the grid."""
     script = """async (image) => {
       await image.decode();
       const context = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d');
@@ -136,7 +136,7 @@ def test_a_removed_photo_comes_back_by_undo(page, upload) -> None:
 
 
 def test_a_file_that_no_browser_shows(page, upload, tmp_path) -> None:
-    """Its colorings have its lightness, so one of them stands for it."""
+    """A coloring stands in for the photo, since it has the same lightness."""
     path = tmp_path / "scan.tiff"
     Image.new("L", (60, 40), 120).save(path)
     upload(page, path)

@@ -1,4 +1,4 @@
-"""What is kept, and how it gets into files."""
+"""Kept colorings, and their way into files."""
 
 import io
 import zipfile

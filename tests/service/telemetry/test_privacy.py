@@ -1,4 +1,4 @@
-"""What comes in stays in the request: nothing is fetched, logged or kept."""
+"""Privacy: the service fetches, logs and keeps nothing of a request."""
 
 import base64
 import logging
@@ -33,7 +33,7 @@ def trap() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def calls(monkeypatch) -> list[tuple[str, object]]:
-    """What other threads than the test's, the server's among them, try to reach."""
+    """Addresses that threads other than the test's, the server's among them, try to reach."""
     made: list[tuple[str, object]] = []
     here = threading.current_thread()
 

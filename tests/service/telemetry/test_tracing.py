@@ -29,7 +29,7 @@ TRACEPARENT = f"00-{CALLER}-b7ad6b7169203331-01"
 
 @pytest.fixture(scope="module")
 def exporter() -> InMemorySpanExporter:
-    """What the process's one provider of tracers exports to; there is no way to take it back."""
+    """The exporter of the process's one tracer provider, which cannot be replaced."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
