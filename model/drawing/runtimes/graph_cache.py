@@ -18,7 +18,7 @@ UNUSED_SECONDS = 30 * 86_400
 """Graphs of other weights, versions or processors that nobody used for so long are deleted."""
 OUR_FOLDER = re.compile("[0-9a-f]{32}")
 SOURCES = (Path(__file__).resolve().parent, Path(__file__).resolve().parents[2] / "flow")
-"""What is compiled follows from the modules in these folders."""
+"""Folders whose modules determine the compiled networks."""
 
 
 class GraphCache:

@@ -49,7 +49,7 @@ def files(folder: Path) -> list[Path]:
 
 @pytest.fixture
 def compiled(tiny_checkpoint: Checkpoint, tmp_path: Path) -> list[Tensor]:
-    """What is computed the first time."""
+    """Results computed the first time."""
     found = computed(tiny_checkpoint, tmp_path)
     assert len(files(tmp_path)) == 4  # the condition, and steps of three lengths
     return found
