@@ -1,11 +1,20 @@
-"""Output formats: names, media types, suffixes and limits. Their encoders are in `service.codecs.encoding`."""
+"""Formats of files: what comes in, by suffix; what goes out, with media types and limits.
+
+Decoders and encoders are in `service.codecs`.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["FORMATS", "Format", "OutputFormat"]
+__all__ = ["FORMATS", "PHOTO_SUFFIXES", "Format", "OutputFormat"]
 
 OutputFormat = Literal["jpeg", "png", "webp"]
+
+PHOTO_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".bmp",
+    ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif",
+})  # fmt: skip
+"""of the files in a folder that are photos, in lower case"""
 
 
 @dataclass(frozen=True)

@@ -13,24 +13,15 @@ from rich.text import Text
 
 from model.errors import ModelError
 from service.cli.connection import Connection
-from service.cli.photos import Photo, Trouble
-from service.client import (
-    AsyncClient,
-    AuthenticationError,
-    ConnectionFailedError,
-    InvalidParameterError,
-    NotFoundError,
-    TintflowError,
-    UnavailableError,
-    UnreadableAnswerError,
-)
+from service.client import AsyncClient, TintflowError
+from service.client.found import Photo, Trouble
+from service.client.maker import OF_ALL_PHOTOS
 from service.errors import ServiceError
 
 __all__ = [
     "FAILED",
     "INTERRUPTED",
     "MISUSED",
-    "OF_ALL_PHOTOS",
     "RateColumn",
     "Work",
     "finish",
@@ -44,15 +35,6 @@ T = TypeVar("T")
 Work = Callable[[AsyncClient, Photo], Awaitable[str | None]]
 """does all there is to do with one photo, and may say in a line what was done"""
 
-OF_ALL_PHOTOS = (
-    AuthenticationError,
-    ConnectionFailedError,
-    InvalidParameterError,
-    NotFoundError,
-    UnavailableError,
-    UnreadableAnswerError,
-)
-"""errors that the next photo would meet too"""
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 

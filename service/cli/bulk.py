@@ -16,7 +16,7 @@ from service.api.formats import OutputFormat
 from service.api.parameters import random_seed
 from service.cli import options as o
 from service.cli.batch import INTERRUPTED, MISUSED, RateColumn, finish
-from service.cli.photos import Trouble, find_photos
+from service.client.found import Trouble, find_photos
 from service.cluster.bulk import Asked, Outcome, Source, colorize_all, count_rows, on_ray, read_folder, read_parquet
 
 __all__ = ["add_bulk_command"]

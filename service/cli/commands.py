@@ -16,14 +16,14 @@ from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARI
 from service.api.parameters import random_seed
 from service.cli import options as o
 from service.cli.batch import finish, run_batch, run_client
-from service.cli.colorings import Asked, Call, Maker
+from service.cli.colorings import Call, CommandAsked, CommandMaker
 from service.cli.connection import Connection
-from service.cli.photos import Photo, find_photos
-from service.cli.record import Record
 from service.cli.sheet import write_sheets
 from service.cli.single import choose_options, find_single, make_single
 from service.cli.watching import Watcher
 from service.client import AsyncClient, LikelihoodResponse
+from service.client.found import Photo, find_photos
+from service.client.record import Record
 from service.settings import Settings
 
 __all__ = ["add_commands"]
@@ -219,7 +219,7 @@ def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command
     record = Record(out)
     photos, troubles = find_photos([Path(each) for each in options["photos"]], out)
     out.mkdir(parents=True, exist_ok=True)
-    maker = Maker(out, record, _asked(options, command, record), overwrite)
+    maker = CommandMaker(out, record, _asked(options, command, record), overwrite)
     left, in_the_way = maker.sort_out(photos)
     if maker.entries:
         console.print(f"{len(maker.entries)} done before, {len(left)} to do")
@@ -240,7 +240,7 @@ def _watch(context: typer.Context, load: Callable[[Settings], Colorizer], comman
     folder, out = Path(options["folder"]), Path(options["out"])
     out.mkdir(parents=True, exist_ok=True)
     record = Record(out)
-    maker = Maker(out, record, _asked(options, command, record), options["overwrite"])
+    maker = CommandMaker(out, record, _asked(options, command, record), options["overwrite"])
 
     def tell(line: str, failed: bool) -> None:
         typer.echo(line, err=failed)
@@ -250,7 +250,7 @@ def _watch(context: typer.Context, load: Callable[[Settings], Colorizer], comman
     run_client(Connection(options["url"], options["api_key"], load), watcher.run, "stopped", 0)
 
 
-def _asked(options: dict[str, Any], command: Command, record: Record | None = None) -> Asked:
+def _asked(options: dict[str, Any], command: Command, record: Record | None = None) -> CommandAsked:
     """Return what is asked of every photo; the seed, if it is not given, is that of the same work before."""
     fields = _fields(options, command.endpoint)
     recorded_as = "colorize" if command is WATCH else command.name  # the same work
@@ -258,7 +258,9 @@ def _asked(options: dict[str, Any], command: Command, record: Record | None = No
     if command.draws and command.draws not in fields:
         earlier = record.seed(given, command.draws) if record else None
         fields[command.draws] = random_seed() if earlier is None else earlier
-    return Asked(command.call, fields, given, command.file_name(fields), not options["strip"], options["keep_gps"])
+    return CommandAsked(
+        fields, given, command.file_name(fields), command.call, not options["strip"], options["keep_gps"]
+    )
 
 
 def _fields(options: dict[str, Any], endpoint: ColorEndpoint) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from service.cli.photos import Photo, Trouble
-from service.cli.record import Entry
+from service.client.found import Photo, Trouble
+from service.client.record import Entry
 from service.codecs.decoding import decode
 from service.errors import ServiceError
 

@@ -10,9 +10,8 @@ import typer
 
 from service.api.formats import FORMATS, OutputFormat
 from service.cli.batch import FAILED, MISUSED, run_client
-from service.cli.colorings import Asked, as_file
+from service.cli.colorings import CommandAsked
 from service.cli.connection import Connection
-from service.cli.metadata import Metadata, read_metadata
 from service.client import AsyncClient, ColorizationResponse
 
 __all__ = ["Single", "choose_options", "find_single", "make_single"]
@@ -67,7 +66,7 @@ def choose_options(context: typer.Context, single: Single) -> dict[str, Any]:
     return options | {"n": 1, "output_format": named or options["output_format"]}
 
 
-def make_single(connection: Connection, single: Single, asked: Asked, overwrite: bool) -> None:
+def make_single(connection: Connection, single: Single, asked: CommandAsked, overwrite: bool) -> None:
     """Make one coloring. The program ends with status 1 if a file is in the way, and as `run_client` ends it."""
     target = single.target
     if target == STREAM and sys.stdout.isatty():
@@ -78,14 +77,14 @@ def make_single(connection: Connection, single: Single, asked: Asked, overwrite:
         photo = sys.stdin.buffer.read() if single.photo == STREAM else single.photo.read_bytes()
     except OSError as error:
         _end(f"{single.photo}: {error.strerror}", MISUSED)
-    metadata = read_metadata(BytesIO(photo), asked.keeps_gps) if asked.keeps_metadata else Metadata()
+    request = asked.request(BytesIO(photo))
 
     async def ask(client: AsyncClient) -> ColorizationResponse:
-        return await asked.call(client, photo, **asked.fields_for(metadata))
+        return await asked.call(client, photo, **request.fields)
 
     answer = run_client(connection, ask)
     (coloring,) = answer.data
-    data = as_file(coloring, metadata, asked)
+    data = request.as_file(coloring)
     if target == STREAM:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from service.cli.batch import OF_ALL_PHOTOS, share
-from service.cli.colorings import Maker
-from service.cli.photos import Photo, find_photos
+from service.cli.batch import share
+from service.cli.colorings import CommandMaker
 from service.client import AsyncClient, TintflowError
+from service.client.found import Photo, find_photos
+from service.client.maker import OF_ALL_PHOTOS
 
 __all__ = ["Watcher"]
 
@@ -19,7 +20,13 @@ class Watcher:
     """Looks at a folder again and again. It holds the names of the files that are there, and some photos in work."""
 
     def __init__(
-        self, folder: Path, out: Path, maker: Maker, at_once: int, seconds: float, tell: Callable[[str, bool], None]
+        self,
+        folder: Path,
+        out: Path,
+        maker: CommandMaker,
+        at_once: int,
+        seconds: float,
+        tell: Callable[[str, bool], None],
     ) -> None:
         """seconds: between two looks. tell: takes a line, and whether it is about a failure."""
         self._folder, self._out, self._maker = folder, out, maker

@@ -31,6 +31,7 @@ from service.client.errors import (
     UnsupportedTypeError,
 )
 from service.client.fields import ColorizationFields, Hint, InterpolationFields, TransferFields, VariationFields
+from service.client.folder import FolderPhoto
 from service.client.photos import PhotoSource
 from service.client.streams import AsyncColoringStream, ColoringStream
 
@@ -46,6 +47,7 @@ __all__ = [
     "ColorizationResponse",
     "ConnectionFailedError",
     "DeadlineError",
+    "FolderPhoto",
     "Hint",
     "InterpolationFields",
     "InvalidParameterError",

@@ -1,7 +1,8 @@
 """The calls of the interface: which photos and fields go to which path, and what comes back."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, Unpack
 
 from pydantic import BaseModel
 
@@ -11,40 +12,47 @@ from service.client.fields import ColorizationFields, InterpolationFields, Trans
 from service.client.photos import PhotoSource
 from service.client.requests import Call, form_values
 
-__all__ = ["MODELS", "colorizations", "interpolations", "likelihoods", "transfers", "variations"]
+__all__ = ["MODELS", "ColoringCalls", "likelihoods"]
 
 M = TypeVar("M", bound=BaseModel)
+R = TypeVar("R", covariant=True)
 
 MODELS = Call("GET", "/v1/models", ModelList.model_validate_json)
-
-
-def _post(path: str, photos: Mapping[str, PhotoSource | None], fields: Mapping[str, Any], answer: type[M]) -> Call[M]:
-    given = {name: photo for name, photo in photos.items() if photo is not None}
-    return Call("POST", path, answer.model_validate_json, given, form_values(fields))
-
-
-def colorizations(image: PhotoSource, fields: ColorizationFields) -> Call[ColorizationResponse]:
-    """Ask for n colorings of a photo."""
-    return _post("/v1/colorizations", {"image": image}, fields, ColorizationResponse)
-
-
-def variations(image: PhotoSource, fields: VariationFields) -> Call[ColorizationResponse]:
-    """Ask for more colorings like one of the same photo."""
-    return _post("/v1/variations", {"image": image}, fields, ColorizationResponse)
-
-
-def transfers(image: PhotoSource, reference: PhotoSource, fields: TransferFields) -> Call[ColorizationResponse]:
-    """Ask for colorings of a photo whose colors come from a reference."""
-    return _post("/v1/transfers", {"image": image, "reference": reference}, fields, ColorizationResponse)
-
-
-def interpolations(image: PhotoSource, fields: InterpolationFields) -> Call[ColorizationResponse]:
-    """Ask for the colorings on the way from one to another, or to a reference's colors."""
-    values = {name: value for name, value in fields.items() if name != "reference"}
-    photos = {"image": image, "reference": fields.get("reference")}
-    return _post("/v1/interpolations", photos, values, ColorizationResponse)
 
 
 def likelihoods(image: PhotoSource) -> Call[LikelihoodResponse]:
     """Ask for the bits per dimension of a photo's own colors."""
     return _post("/v1/likelihoods", {"image": image}, {}, LikelihoodResponse)
+
+
+class ColoringCalls(ABC, Generic[R]):
+    """The calls that make colorings. R is what a call returns: an answer, a stream, or one of them to be awaited."""
+
+    def colorizations(self, image: PhotoSource, **fields: Unpack[ColorizationFields]) -> R:
+        """Get n colorings of a photo."""
+        return self._color("/v1/colorizations", {"image": image}, fields)
+
+    def variations(self, image: PhotoSource, **fields: Unpack[VariationFields]) -> R:
+        """Get more colorings like one of the same photo."""
+        return self._color("/v1/variations", {"image": image}, fields)
+
+    def transfers(self, image: PhotoSource, reference: PhotoSource, **fields: Unpack[TransferFields]) -> R:
+        """Get colorings of a photo whose colors come from a reference."""
+        return self._color("/v1/transfers", {"image": image, "reference": reference}, fields)
+
+    def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> R:
+        """Get the colorings on the way from one to another, or to a reference's colors."""
+        values = {name: value for name, value in fields.items() if name != "reference"}
+        return self._color("/v1/interpolations", {"image": image, "reference": fields.get("reference")}, values)
+
+    def _color(self, path: str, photos: Mapping[str, PhotoSource | None], fields: Mapping[str, Any]) -> R:
+        return self._make(_post(path, photos, fields, ColorizationResponse))
+
+    @abstractmethod
+    def _make(self, call: Call[ColorizationResponse]) -> R:
+        """Send a call, now or later."""
+
+
+def _post(path: str, photos: Mapping[str, PhotoSource | None], fields: Mapping[str, Any], answer: type[M]) -> Call[M]:
+    given = {name: photo for name, photo in photos.items() if photo is not None}
+    return Call("POST", path, answer.model_validate_json, given, form_values(fields))

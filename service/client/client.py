@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from contextlib import closing
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from contextlib import aclosing, closing
+from os import PathLike
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
@@ -11,8 +13,10 @@ import httpx
 from service.api.schemas import LikelihoodResponse, ModelList
 from service.client import calls
 from service.client.answers import ColorizationResponse
+from service.client.calls import ColoringCalls
 from service.client.exchange import Outcome, Wait, exchange, read
-from service.client.fields import ColorizationFields, InterpolationFields, TransferFields, VariationFields
+from service.client.fields import ColorizationFields
+from service.client.folder import Folder, FolderPhoto
 from service.client.photos import PhotoSource
 from service.client.requests import Call
 from service.client.streams import AsyncStreams, Streams
@@ -25,13 +29,14 @@ URL = "http://localhost:8000"
 TIMEOUT = httpx.Timeout(150.0, connect=5.0)  # seconds; the service's own deadline is 120
 RETRIES = 3
 MAX_WAIT_SECONDS = 60.0
+AT_ONCE = 2  # while one photo is on the model, the other is decoded or encoded
 
 
 def _headers(api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
-class Client:
+class Client(ColoringCalls[ColorizationResponse]):
     """A blocking client; one may be shared by threads. Its connections are kept and used again until it is closed.
 
     timeout: seconds, or httpx's own. retries: how often a call is repeated that met 429, 503 or a broken connection.
@@ -54,23 +59,22 @@ class Client:
         self.stream = Streams(lambda call: self._answer(call, stream=True))
         """the same calls, whose colorings come one by one, each as soon as it is made"""
 
-    def colorizations(self, image: PhotoSource, **fields: Unpack[ColorizationFields]) -> ColorizationResponse:
-        """Get n colorings of a photo."""
-        return self._send(calls.colorizations(image, fields))
+    def folder(
+        self,
+        photos: str | PathLike[str],
+        out: str | PathLike[str],
+        *,
+        at_once: int = AT_ONCE,
+        overwrite: bool = False,
+        **fields: Unpack[ColorizationFields],
+    ) -> Generator[FolderPhoto]:
+        """Color all photos below a folder, `at_once` at a time, into files OUT/NAME-SEED-INDEX.jpg.
 
-    def variations(self, image: PhotoSource, **fields: Unpack[VariationFields]) -> ColorizationResponse:
-        """Get more colorings like one of the same photo."""
-        return self._send(calls.variations(image, fields))
-
-    def transfers(
-        self, image: PhotoSource, reference: PhotoSource, **fields: Unpack[TransferFields]
-    ) -> ColorizationResponse:
-        """Get colorings of a photo whose colors come from a reference."""
-        return self._send(calls.transfers(image, reference, fields))
-
-    def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> ColorizationResponse:
-        """Get the colorings on the way from one to another, or to a reference's colors."""
-        return self._send(calls.interpolations(image, fields))
+        Yields each photo when it is dealt with. Photos that an earlier call with the same fields colored are skipped,
+        so the same call goes on where that one ended. An error of one photo is in its result. An error that the next
+        photo would meet, too, is raised.
+        """
+        yield from Folder(photos, out, fields, overwrite).run(self.colorizations, at_once)
 
     def likelihoods(self, image: PhotoSource) -> LikelihoodResponse:
         """Get the bits per dimension of a photo's own colors."""
@@ -91,6 +95,9 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _make(self, call: Call[ColorizationResponse]) -> ColorizationResponse:
+        return self._send(call)
 
     def _send(self, call: Call[T]) -> T:
         return read(call, self._answer(call, stream=False))
@@ -117,7 +124,7 @@ class Client:
                     return answer
 
 
-class AsyncClient:
+class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
     """The same as `Client`, to be awaited."""
 
     def __init__(
@@ -135,23 +142,20 @@ class AsyncClient:
         self.stream = AsyncStreams(lambda call: self._answer(call, stream=True))
         """the same calls, whose colorings come one by one, each as soon as it is made"""
 
-    async def colorizations(self, image: PhotoSource, **fields: Unpack[ColorizationFields]) -> ColorizationResponse:
-        """Get n colorings of a photo."""
-        return await self._send(calls.colorizations(image, fields))
-
-    async def variations(self, image: PhotoSource, **fields: Unpack[VariationFields]) -> ColorizationResponse:
-        """Get more colorings like one of the same photo."""
-        return await self._send(calls.variations(image, fields))
-
-    async def transfers(
-        self, image: PhotoSource, reference: PhotoSource, **fields: Unpack[TransferFields]
-    ) -> ColorizationResponse:
-        """Get colorings of a photo whose colors come from a reference."""
-        return await self._send(calls.transfers(image, reference, fields))
-
-    async def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> ColorizationResponse:
-        """Get the colorings on the way from one to another, or to a reference's colors."""
-        return await self._send(calls.interpolations(image, fields))
+    async def folder(
+        self,
+        photos: str | PathLike[str],
+        out: str | PathLike[str],
+        *,
+        at_once: int = AT_ONCE,
+        overwrite: bool = False,
+        **fields: Unpack[ColorizationFields],
+    ) -> AsyncGenerator[FolderPhoto]:
+        """Color all photos below a folder, as `Client.folder` does."""
+        work = await asyncio.to_thread(Folder, photos, out, fields, overwrite)
+        async with aclosing(work.run_async(self.colorizations, at_once)) as results:
+            async for each in results:
+                yield each
 
     async def likelihoods(self, image: PhotoSource) -> LikelihoodResponse:
         """Get the bits per dimension of a photo's own colors."""
@@ -172,6 +176,9 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _make(self, call: Call[ColorizationResponse]) -> ColorizationResponse:
+        return await self._send(call)
 
     async def _send(self, call: Call[T]) -> T:
         return read(call, await self._answer(call, stream=False))

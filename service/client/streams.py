@@ -5,16 +5,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iter
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self
 
 import httpx
 
 from service.api.schemas import ColorizationDone
-from service.client import calls
 from service.client.answers import Coloring
+from service.client.calls import ColoringCalls
 from service.client.errors import ConnectionFailedError, TimedOutError, UnreadableAnswerError, problem_in
-from service.client.fields import ColorizationFields, InterpolationFields, TransferFields, VariationFields
-from service.client.photos import PhotoSource
 from service.client.requests import Call
 
 __all__ = ["AsyncColoringStream", "AsyncStreams", "ColoringStream", "Streams"]
@@ -168,55 +166,21 @@ def _as_events(call: Call[Any]) -> Call[Any]:
     return replace(call, headers={"Accept": MEDIA_TYPE})
 
 
-class Streams:
+class Streams(ColoringCalls[ColoringStream]):
     """The calls that make colorings, one by one: `for coloring in client.stream.colorizations("photo.jpg"): …`."""
 
     def __init__(self, send: Callable[[Call[Any]], httpx.Response]) -> None:
         self._send = send
 
-    def colorizations(self, image: PhotoSource, **fields: Unpack[ColorizationFields]) -> ColoringStream:
-        """Get n colorings of a photo."""
-        return self._open(calls.colorizations(image, fields))
-
-    def variations(self, image: PhotoSource, **fields: Unpack[VariationFields]) -> ColoringStream:
-        """Get more colorings like one of the same photo."""
-        return self._open(calls.variations(image, fields))
-
-    def transfers(self, image: PhotoSource, reference: PhotoSource, **fields: Unpack[TransferFields]) -> ColoringStream:
-        """Get colorings of a photo whose colors come from a reference."""
-        return self._open(calls.transfers(image, reference, fields))
-
-    def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> ColoringStream:
-        """Get the colorings on the way from one to another, or to a reference's colors."""
-        return self._open(calls.interpolations(image, fields))
-
-    def _open(self, call: Call[Any]) -> ColoringStream:
+    def _make(self, call: Call[Any]) -> ColoringStream:
         return ColoringStream(lambda: self._send(_as_events(call)))
 
 
-class AsyncStreams:
+class AsyncStreams(ColoringCalls[AsyncColoringStream]):
     """The same as `Streams`, for `async for`."""
 
     def __init__(self, send: Callable[[Call[Any]], Awaitable[httpx.Response]]) -> None:
         self._send = send
 
-    def colorizations(self, image: PhotoSource, **fields: Unpack[ColorizationFields]) -> AsyncColoringStream:
-        """Get n colorings of a photo."""
-        return self._open(calls.colorizations(image, fields))
-
-    def variations(self, image: PhotoSource, **fields: Unpack[VariationFields]) -> AsyncColoringStream:
-        """Get more colorings like one of the same photo."""
-        return self._open(calls.variations(image, fields))
-
-    def transfers(
-        self, image: PhotoSource, reference: PhotoSource, **fields: Unpack[TransferFields]
-    ) -> AsyncColoringStream:
-        """Get colorings of a photo whose colors come from a reference."""
-        return self._open(calls.transfers(image, reference, fields))
-
-    def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> AsyncColoringStream:
-        """Get the colorings on the way from one to another, or to a reference's colors."""
-        return self._open(calls.interpolations(image, fields))
-
-    def _open(self, call: Call[Any]) -> AsyncColoringStream:
+    def _make(self, call: Call[Any]) -> AsyncColoringStream:
         return AsyncColoringStream(lambda: self._send(_as_events(call)))

@@ -121,7 +121,7 @@ def test_no_part_is_left_when_writing_fails(run: Callable, photos: list[str], mo
     def failing(*arguments: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("service.cli.record.Record.add", failing)
+    monkeypatch.setattr("service.client.record.Record.add", failing)
     assert "disk full" in run("colorize", "a.png", status=1).stderr
     assert not list(Path("out").iterdir())
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.colorings import Asked, Maker
-from service.cli.record import Record
+from service.cli.colorings import CommandAsked, CommandMaker
 from service.cli.watching import Watcher
 from service.client import AsyncClient, ConnectionFailedError
+from service.client.record import Record
 
 SECONDS = 0.2
 PATIENCE_SECONDS = 60
@@ -48,7 +48,9 @@ def watch(service, during: Callable[[list[tuple[str, bool]]], Awaitable[None]]) 
     told: list[tuple[str, bool]] = []
 
     async def run() -> None:
-        maker = Maker(OUT, Record(OUT), Asked(AsyncClient.colorizations, fields, fields, "7", True, False), False)
+        maker = CommandMaker(
+            OUT, Record(OUT), CommandAsked(fields, fields, "7", AsyncClient.colorizations, True, False), False
+        )
         watcher = Watcher(Path("in"), OUT, maker, 2, SECONDS, lambda line, failed: told.append((line, failed)))
         async with AsyncClient(str(service.client.base_url), retries=0) as client:
             watching = asyncio.create_task(watcher.run(client))

@@ -64,7 +64,7 @@ def test_every_field_of_the_interface_can_be_said(fields: type, endpoint) -> Non
 def test_the_public_methods_are_the_endpoints() -> None:
     names = {f"{each.name}s" for each in (COLORIZATIONS, VARIATIONS, TRANSFERS, INTERPOLATIONS, LIKELIHOODS)}
     for kind in (Client, AsyncClient):
-        assert {name for name in vars(kind) if not name.startswith("_")} == {*names, "models", "close"}
+        assert {name for name in dir(kind) if not name.startswith("_")} == {*names, "models", "folder", "close"}
 
 
 def test_colorings_as_bytes_images_and_files(client: Client, grey_png: bytes, tmp_path: Path) -> None:

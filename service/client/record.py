@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from service.cli.photos import Photo
+from service.client.found import Photo
 
 __all__ = ["Entry", "Made", "Record", "identify"]
 

@@ -1,4 +1,4 @@
-"""The photos that a command names: files, folders with all below them, and globs."""
+"""Photos in files: single ones, folders with all below them, and globs."""
 
 import glob
 from collections import Counter
@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image
-
-from service.codecs.decoding import FORMATS
+from service.api.formats import PHOTO_SUFFIXES
 
 __all__ = ["Photo", "Trouble", "find_photos"]
 
@@ -69,11 +67,10 @@ def _find(argument: Path, out: Path) -> Iterator[Photo]:
 
 
 def _images(root: Path, files: Iterable[Path], out: Path) -> Iterator[Photo]:
-    suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
     for file in sorted(files):
         relative = file.relative_to(root)
         hidden = any(part.startswith(".") for part in relative.parts)
-        if file.suffix.lower() in suffixes and file.is_file() and not hidden and not _is_below(file, out):
+        if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file() and not hidden and not _is_below(file, out):
             yield Photo(file, relative.with_suffix(""))
 
 

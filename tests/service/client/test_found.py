@@ -4,11 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.photos import find_photos
+from service.client.found import find_photos
 
 FILES = (
     "a.jpg", "b.JPG", "notes.txt", ".hidden.jpg", "sub/c.tif", "sub/deep/d.heic", ".git/e.png", "out/a-7-0.jpg",
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

@@ -1,0 +1,132 @@
+"""Folders of photos: colored some at once, with progress; the same call goes on where an earlier one ended."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from service.api.parameters import random_seed
+from service.client.answers import ColorizationResponse
+from service.client.errors import TintflowError
+from service.client.found import Photo, find_photos
+from service.client.maker import OF_ALL_PHOTOS, Asked, Maker
+from service.client.record import Entry, Record
+
+__all__ = ["Folder", "FolderPhoto"]
+
+Result = tuple[Photo, Entry | Exception]
+
+
+@dataclass(frozen=True)
+class FolderPhoto:
+    """One photo of a folder: colored now, colored before, or failed."""
+
+    photo: Path
+    files: list[Path]
+    """its colorings; none if it failed"""
+    error: str | None
+    """why it failed"""
+    is_new: bool
+    """False: an earlier call colored it"""
+    number: int
+    """how many photos of the folder are dealt with, this one included"""
+    total: int
+    """how many photos the folder holds"""
+
+
+class Folder:
+    """The photos of one call, and what becomes of them."""
+
+    def __init__(
+        self, photos: str | PathLike[str], out: str | PathLike[str], fields: Mapping[str, Any], overwrite: bool
+    ) -> None:
+        self._out = Path(out)
+        self._out.mkdir(parents=True, exist_ok=True)
+        record = Record(self._out)
+        given = {"command": "folder", **fields}
+        seed = fields.get("seed")
+        if seed is None:
+            earlier = record.seed(given, "seed")
+            seed = random_seed() if earlier is None else earlier
+        found, self._troubles = find_photos([Path(photos)], self._out)
+        self._maker = Maker(self._out, record, Asked({**fields, "seed": seed}, given, str(seed)), overwrite)
+        self._left, in_the_way = self._maker.sort_out(found)
+        self._troubles += in_the_way
+        self._total = len(self._troubles) + len(self._maker.entries) + len(self._left)
+        self._number = 0
+
+    def run(self, send: Callable[..., ColorizationResponse], at_once: int) -> Generator[FolderPhoto]:
+        """Yield each photo when it is dealt with. If the caller leaves early, photos in work are finished first."""
+        yield from self._settled()
+
+        def make(photo: Photo) -> Result:
+            try:
+                identity, request = self._maker.begin(photo)
+                return photo, self._maker.end(photo, identity, request, send(photo.source, **request.fields))
+            except (TintflowError, OSError) as error:
+                return photo, error
+
+        waiting = iter(self._left)
+        with ThreadPoolExecutor(at_once) as pool:
+            working = {pool.submit(make, photo) for photo in islice(waiting, at_once)}
+            while working:
+                done, working = wait(working, return_when=FIRST_COMPLETED)
+                for each in done:
+                    yield self._made(*each.result())
+                working |= {pool.submit(make, photo) for photo in islice(waiting, len(done))}
+
+    async def run_async(
+        self, send: Callable[..., Awaitable[ColorizationResponse]], at_once: int
+    ) -> AsyncGenerator[FolderPhoto]:
+        """Yield each photo when it is dealt with. If the caller leaves early, photos in work are dropped."""
+        for each in self._settled():
+            yield each
+
+        async def make(photo: Photo) -> Result:
+            try:
+                identity, request = await asyncio.to_thread(self._maker.begin, photo)
+                answer = await send(photo.source, **request.fields)
+                return photo, await asyncio.to_thread(self._maker.end, photo, identity, request, answer)
+            except (TintflowError, OSError) as error:
+                return photo, error
+
+        waiting = iter(self._left)
+        working = {asyncio.create_task(make(photo)) for photo in islice(waiting, at_once)}
+        try:
+            while working:
+                done, working = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield self._made(*task.result())
+                working |= {asyncio.create_task(make(photo)) for photo in islice(waiting, len(done))}
+        finally:
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+
+    def _settled(self) -> Generator[FolderPhoto]:
+        """Yield the photos that need no work."""
+        for trouble in self._troubles:
+            yield self._count(Path(trouble.name), error=trouble.reason, is_new=False)
+        for photo, entry in list(self._maker.entries.items()):
+            yield self._count(photo.source, self._files(entry), is_new=False)
+
+    def _made(self, photo: Photo, result: Entry | Exception) -> FolderPhoto:
+        """Count a photo. Raises the errors that the next photo would meet, too."""
+        if isinstance(result, Entry):
+            return self._count(photo.source, self._files(result))
+        if isinstance(result, OF_ALL_PHOTOS):
+            raise result
+        return self._count(photo.source, error=str(result))
+
+    def _files(self, entry: Entry) -> list[Path]:
+        return [self._out / made.file for made in entry.files]
+
+    def _count(
+        self, photo: Path, files: Sequence[Path] = (), error: str | None = None, is_new: bool = True
+    ) -> FolderPhoto:
+        self._number += 1
+        return FolderPhoto(photo, list(files), error, is_new, self._number, self._total)

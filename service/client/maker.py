@@ -1,0 +1,165 @@
+"""Files of colorings: none is overwritten, none is made twice, and none is ever there in part."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.api.formats import FORMATS, OutputFormat
+from service.client.answers import Coloring, ColorizationResponse
+from service.client.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    InvalidParameterError,
+    NotFoundError,
+    UnavailableError,
+    UnreadableAnswerError,
+)
+from service.client.found import Photo, Trouble
+from service.client.record import Entry, Made, Record, identify
+
+__all__ = ["OF_ALL_PHOTOS", "Asked", "Maker", "Request"]
+
+OF_ALL_PHOTOS = (
+    AuthenticationError,
+    ConnectionFailedError,
+    InvalidParameterError,
+    NotFoundError,
+    UnavailableError,
+    UnreadableAnswerError,
+)
+"""errors that the next photo would meet, too"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """The request for one photo, and what its colorings become."""
+
+    fields: dict[str, Any]
+    as_file: Callable[[Coloring], bytes]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The request made for every photo."""
+
+    fields: dict[str, Any]
+    """fields under the interface's names, seeds included"""
+    given: dict[str, Any]
+    """the command and its options, without a seed that was not given: the same again is the same work"""
+    name: str
+    """middle part of the files' names: PHOTO-NAME-INDEX"""
+
+    @property
+    def output_format(self) -> OutputFormat:
+        """The format of the files."""
+        chosen: OutputFormat = self.fields.get("output_format", "jpeg")
+        return chosen
+
+    def request(self, photo: Path) -> Request:
+        """Return the request for one photo."""
+        return Request(self.fields, lambda coloring: coloring.content)
+
+
+class Maker:
+    """Makes the files of photos' colorings, in one folder. Threads may share it."""
+
+    def __init__(self, out: Path, record: Record, asked: Asked, overwrite: bool) -> None:
+        self.out = out
+        self._record = record
+        self._asked = asked
+        self._overwrite = overwrite
+        self._entries: dict[Photo, Entry] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def entries(self) -> dict[Photo, Entry]:
+        """Colorings of each photo, made now or before."""
+        return self._entries
+
+    def sort_out(self, photos: list[Photo]) -> tuple[list[Photo], list[Trouble]]:
+        """Return the photos that are still to be done, and those that cannot be, because files are in the way."""
+        left, troubles = [], []
+        for photo in photos:
+            try:
+                entry = self._record.find(identify(photo), self._asked.given)
+            except OSError as error:
+                troubles.append(Trouble(str(photo.source), error.strerror or str(error)))
+                continue
+            if entry and self._record.is_complete(entry) and not self._overwrite:
+                self._entries[photo] = entry
+                continue
+            own = {self.out / made.file for made in entry.files} if entry else set()
+            in_the_way = sorted(self._existing(photo) - own)
+            if in_the_way and not self._overwrite:
+                reason = f"{in_the_way[0]} exists and was made with other options; --overwrite replaces it"
+                troubles.append(Trouble(str(photo.source), reason))
+            else:
+                left.append(photo)
+        return left, troubles
+
+    def begin(self, photo: Photo) -> tuple[dict[str, Any], Request]:
+        """Return which state of the photo is colored, and the request. Raises OSError."""
+        return identify(photo), self._asked.request(photo.source)
+
+    def end(self, photo: Photo, identity: dict[str, Any], request: Request, answer: ColorizationResponse) -> Entry:
+        """Write the files of an answer, and note them. Raises OSError."""
+        entry = Entry(
+            **identity,
+            asked=self._asked.given,
+            model=answer.model,
+            seed=answer.seed,
+            noise_seed=answer.noise_seed,
+            temperature=answer.temperature,
+            files=[
+                Made(file=self.file_name(photo, each.index), index=each.index, bits_per_dim=each.bits_per_dim)
+                for each in answer.data
+            ],
+        )
+        self._write(entry, answer, request)
+        self._entries[photo] = entry
+        return entry
+
+    def _write(self, entry: Entry, answer: ColorizationResponse, request: Request) -> None:
+        """Write all files beside their places, note them, and put them into place.
+
+        Killed before the note, the work is done again; killed after it, the note says whose the files are.
+        """
+        parts: dict[Path, Path] = {}
+        try:
+            for made, coloring in zip(entry.files, answer.data, strict=True):
+                file = self.out / made.file
+                file.parent.mkdir(parents=True, exist_ok=True)
+                parts[file] = file.with_name(f".{file.name}.part")
+                parts[file].write_bytes(request.as_file(coloring))
+            with self._lock:
+                self._record.add(entry)
+            for file, part in parts.items():
+                part.replace(file)
+        finally:
+            for part in parts.values():
+                part.unlink(missing_ok=True)
+
+    def file_name(self, photo: Photo, index: int | str) -> str:
+        """Return the path of a coloring, below the output folder."""
+        return photo.target.with_name(f"{self._stem(photo)}-{index}{self._suffix}").as_posix()
+
+    @property
+    def _suffix(self) -> str:
+        return FORMATS[self._asked.output_format].suffix
+
+    def _stem(self, photo: Photo) -> str:
+        return f"{photo.target.name}-{self._asked.name}"
+
+    def _existing(self, photo: Photo) -> set[Path]:
+        """Return the files that have a name that this photo's colorings may get."""
+        folder, beginning = (self.out / photo.target).parent, f"{self._stem(photo)}-"
+        files = folder.iterdir() if folder.is_dir() else ()
+        return {
+            file
+            for file in files
+            if file.name.startswith(beginning)
+            and file.suffix == self._suffix
+            and file.stem.removeprefix(beginning).isdecimal()
+        }

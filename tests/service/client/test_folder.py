@@ -1,0 +1,137 @@
+"""Folders through the client: progress, an end before time, and the same call again."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pillow_heif
+import pytest
+from PIL import Image
+
+from service.api.formats import PHOTO_SUFFIXES
+from service.client import AsyncClient, Client, ConnectionFailedError, FolderPhoto, InvalidParameterError
+from service.codecs.decoding import FORMATS
+
+PHOTOS = 6
+Take = Callable[..., list[FolderPhoto]]
+
+
+def blocking(url: str, *arguments: Any, most: int = 1000, **fields: Any) -> list[FolderPhoto]:
+    with Client(url, retries=0) as client, closing(client.folder(*arguments, **fields)) as results:
+        return list(islice(results, most))
+
+
+def asynchronous(url: str, *arguments: Any, most: int = 1000, **fields: Any) -> list[FolderPhoto]:
+    async def first(results: AsyncIterator[FolderPhoto]) -> list[FolderPhoto]:
+        taken: list[FolderPhoto] = []
+        async for each in results:
+            taken.append(each)
+            if len(taken) == most:
+                break
+        return taken
+
+    async def run() -> list[FolderPhoto]:
+        async with AsyncClient(url, retries=0) as client, aclosing(client.folder(*arguments, **fields)) as results:
+            return await first(results)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(params=[blocking, asynchronous])
+def take(service, request: pytest.FixtureRequest) -> Take:
+    """A function that calls `folder`, and returns its results: all, or the first `most`."""
+    url = str(service.client.base_url)
+    return lambda *arguments, **fields: request.param(url, *arguments, **fields)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    photos = tmp_path / "photos"
+    (photos / "sub").mkdir(parents=True)
+    for i in range(PHOTOS):
+        Image.new("L", (12, 8), 30 * i + 30).save(photos / (f"{i}.png" if i else "sub/0.png"))
+    (photos / "notes.txt").touch()
+    return photos
+
+
+def names(out: Path) -> set[str]:
+    return {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()} - {"tintflow.jsonl"}
+
+
+def test_every_photo_with_progress(take: Take, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    results = take(str(folder), str(out), n=2, seed=7)
+    assert [(each.number, each.total) for each in results] == [(i, PHOTOS) for i in range(1, PHOTOS + 1)]
+    assert all(each.is_new and each.error is None for each in results)
+    assert {each.photo for each in results} == set(folder.rglob("*.png"))
+    stems = ["sub/0", *(str(i) for i in range(1, PHOTOS))]
+    assert names(out) == {f"{stem}-7-{i}.jpg" for stem in stems for i in range(2)}
+    assert {file for each in results for file in each.files} == {out / name for name in names(out)}
+
+
+@pytest.mark.parametrize("seed", [{"seed": 7}, {}])
+def test_the_same_call_goes_on(service, take: Take, folder: Path, tmp_path: Path, seed: dict[str, int]) -> None:
+    out = tmp_path / "out"
+    assert len(take(folder, out, most=2, at_once=1, n=1, **seed)) == 2
+    before = names(out)
+    assert 2 <= len(before) <= 3  # one more photo may have been in work
+    service.colorizer.forget()
+    results = take(folder, out, n=1, **seed)
+    assert [each.is_new for each in results] == [False] * len(before) + [True] * (PHOTOS - len(before))
+    assert len(service.colorizer.options) == PHOTOS - len(before)
+    assert len(names(out)) == PHOTOS
+    assert len({name.split("-")[1] for name in names(out)}) == 1  # one seed for all, drawn once
+    assert not any(each.is_new for each in take(folder, out, n=1, **seed))
+
+
+def test_bad_files_and_files_in_the_way(take: Take, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (folder / "bad.jpg").write_text("only text")
+    out.mkdir()
+    (out / "1-7-0.jpg").write_text("mine")
+    results = {each.photo.name: each for each in take(folder, out, n=1, seed=7)}
+    assert len(results) == PHOTOS + 1
+    assert "bad.jpg" in results
+    assert results["bad.jpg"].error
+    assert results["1.png"].error
+    assert (out / "1-7-0.jpg").read_text() == "mine"
+    assert sum(each.error is None for each in results.values()) == PHOTOS - 1
+    take(folder, out, n=1, seed=7, overwrite=True)
+    assert (out / "1-7-0.jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_errors_of_all_photos_are_raised(take: Take, service, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameterError):
+        take(folder, tmp_path / "out", n=99)
+    assert not names(tmp_path / "out")
+    assert not service.colorizer.options
+
+
+@pytest.mark.parametrize("call", [blocking, asynchronous])
+def test_no_service(call: Callable[..., list[FolderPhoto]], folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConnectionFailedError):
+        call("http://127.0.0.1:9", folder, tmp_path / "out")
+
+
+def test_at_most_so_many_at_once(service, take: Take, folder: Path, tmp_path: Path) -> None:
+    take(folder, tmp_path / "out", at_once=4)
+    record = (tmp_path / "out" / "tintflow.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["target"] for line in record) == ["1", "2", "3", "4", "5", "sub/0"]
+
+
+def test_suffixes_are_those_of_the_formats_that_are_read() -> None:
+    pillow_heif.register_heif_opener()
+    Image.init()
+    assert {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS} == PHOTO_SUFFIXES
+
+
+def test_iterators_are_what_the_types_say(service, folder: Path, tmp_path: Path) -> None:
+    with Client(str(service.client.base_url)) as client:
+        results = client.folder(folder, tmp_path / "out")
+        assert isinstance(results, Iterator)
+        results.close()
+    assert not service.colorizer.options  # nothing is asked before the first step
