@@ -5,6 +5,7 @@ import { saveAll, whileDisabled } from "./download.js";
 import { byId } from "./element.js";
 import { notice } from "./notices.js";
 import { coverOf } from "./photo.js";
+import { removeAll } from "./photos.js";
 import { listen, store } from "./store.js";
 import { count, errorWords } from "./words.js";
 import { isBusy } from "./work.js";
@@ -13,6 +14,7 @@ export function setUpAlbum() {
   byId("album-run").onclick = colorizeAll;
   byId("album-cancel").onclick = cancelAlbum;
   byId("album-resume").onclick = resumeAlbum;
+  byId("album-remove").onclick = removeAll;
   byId("album-download").onclick = async ({ currentTarget }) => {
     const error = await whileDisabled(currentTarget, () => saveAll(store.view.photos.map(coverOf).filter(Boolean), "colorings"));
     if (error) notice(errorWords(error).title);
@@ -34,5 +36,5 @@ function show() {
   const over = runs.filter((run) => run.status === "done" || run.status === "failed").length;
   const failed = runs.filter((run) => run.status === "failed").length;
   Object.assign(byId("album-progress"), { max: runs.length || 1, value: over });
-  byId("album-words").textContent = `${over} of ${count(runs.length, "photo")}${failed ? `, ${failed} failed` : ""}${busy ? "" : ", canceled"}`;
+  byId("album-words").textContent = `${over} of ${count(runs.length, "photo")}${failed ? `, ${failed} failed` : ""}${busy ? "" : ", stopped"}`;
 }

@@ -9,7 +9,9 @@ import { setUpGallery } from "./gallery.js";
 import { setUpHistory } from "./history.js";
 import { setUpKept } from "./kept.js";
 import { setUpReference } from "./reference.js";
+import { revive } from "./photos.js";
 import { model } from "./service.js";
+import { setUpSession } from "./session.js";
 import { setUpSettings } from "./settings.js";
 import { amend, store } from "./store.js";
 import { setUpStrip } from "./strip.js";
@@ -30,6 +32,7 @@ function tell(problem) {
   note.textContent = `${title} ${detail}`;
 }
 
+await setUpSession(revive);
 try {
   const loaded = await model({ onWait: tell });
   store.model = loaded;

@@ -4,9 +4,14 @@ import { amend, store } from "./store.js";
 
 /** Make a photo of a file; `example` is its name among the samples that come with the page. */
 export function newPhoto(file, example = null) {
-  const photo = { file, example, name: file.name || "pasted photo", url: URL.createObjectURL(file), shows: true, runs: [], width: 0, height: 0, print: null };
+  return enlivenPhoto({ file, example, name: file.name || "pasted photo", runs: [] });
+}
+
+/** Give a photo what cannot be stored. */
+export function enlivenPhoto(photo) {
+  Object.assign(photo, { url: URL.createObjectURL(photo.file), shows: true, width: 0, height: 0, print: null });
   measure(photo);
-  file.arrayBuffer().then((buffer) => (photo.print = fingerprint(new Uint8Array(buffer))));
+  photo.file.arrayBuffer().then((buffer) => (photo.print = fingerprint(new Uint8Array(buffer))));
   return photo;
 }
 

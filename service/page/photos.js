@@ -1,10 +1,10 @@
-/** Photos come in, each is colorized in its turn; and they go. */
+/** Photos come in, each is colorized in its turn; they go; and they come back after a reload. */
 
 import { colorizeFirst, lookAt } from "./actions.js";
 import { accepted } from "./files.js";
-import { newPhoto } from "./photo.js";
+import { enlivenPhoto, newPhoto } from "./photo.js";
 import { amend, change, store } from "./store.js";
-import { isBusy, stop } from "./work.js";
+import { enlivenRun, isBusy, stop } from "./work.js";
 
 /** Add files; `example` names the sample that it is, of those that come with the page. */
 export function addFiles(files, example) {
@@ -26,4 +26,23 @@ export function removePhoto(photo) {
   const rest = photos.filter((each) => each !== photo);
   const next = rest[Math.min(photos.indexOf(photo), rest.length - 1)] ?? null;
   change({ photos: rest, ...lookAt(next), kept: kept.filter((sample) => sample.run.photo !== photo) });
+}
+
+/** Take all photos away, as long as nobody undoes it. */
+export function removeAll() {
+  stop(...store.view.photos.flatMap((photo) => photo.runs.filter(isBusy)));
+  change({ photos: [], ...lookAt(null), kept: [] });
+}
+
+/** Show what the browser has stored before a reload. What was in work then has stopped. */
+export function revive({ view, album }) {
+  for (const photo of view.photos) {
+    enlivenPhoto(photo);
+    for (const run of photo.runs) {
+      if (run.status !== "done") run.status = "stopped";
+      enlivenRun(run);
+    }
+  }
+  store.album = album;
+  amend(view);
 }

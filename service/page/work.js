@@ -18,12 +18,19 @@ let runs = 0;
  * sample that it is like, `album` whether it is part of the work on all photos.
  */
 export function newRun(photo, kind, total, fields, more = {}) {
-  const run = {
-    id: ++runs, photo, kind, total, fields, slots: Array(total).fill(null), status: "waiting", error: null, wait: null, model: null,
+  const run = enlivenRun({
+    photo, kind, total, fields, slots: Array(total).fill(null), status: "waiting", model: null,
     temperature: fields.temperature, first: 0, follows: null, source: null, album: false, ...more,
-    get samples() { return this.slots.filter(Boolean) },
-  };
+  });
   photo.runs.push(run);
+  return run;
+}
+
+/** Give a run what cannot be stored. One that a reload has ended can go on. */
+export function enlivenRun(run) {
+  Object.assign(run, { id: ++runs, error: null, wait: null });
+  Object.defineProperty(run, "samples", { get() { return this.slots.filter(Boolean) }, configurable: true });
+  for (const sample of run.samples) sample.url = URL.createObjectURL(sample.blob);
   return run;
 }
 

@@ -9,6 +9,11 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 MANY = 20
+PIXELS = """(image) => {
+  const canvas = document.createElement("canvas");
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  return canvas.toDataURL();
+}"""
 
 
 @pytest.fixture
@@ -62,7 +67,7 @@ def test_progress_cancel_and_on(page, photo, tmp_path) -> None:
     page.set_input_files("#files", paths)
     expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos")
     page.click("#album-cancel")
-    expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos, canceled")
+    expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos, stopped")
     expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
     page.unroute("**/v1/colorizations")
     page.click("#album-resume")
@@ -106,3 +111,129 @@ def test_one_of_each_in_a_zip(page, album) -> None:
         page.click("#album-download")
     with zipfile.ZipFile(io.BytesIO(started.value.path().read_bytes())) as files:
         assert [name.split("/")[0] for name in files.namelist()] == ["a", "b", "c"]
+
+
+def stored(page: Page, name: str) -> int:
+    """Return how many entries one of the browser's stores has."""
+    return page.evaluate(
+        """(name) => new Promise((resolve) => {
+          indexedDB.open('tintflow').onsuccess = ({ target: { result } }) => {
+            result.transaction(name).objectStore(name).count().onsuccess = ({ target }) => {
+              result.close();
+              resolve(target.result);
+            };
+          };
+        })""",
+        name,
+    )
+
+
+def until_stored(page: Page, name: str, number: int) -> None:
+    for _ in range(500):
+        if stored(page, name) == number:
+            return
+        page.wait_for_timeout(20)
+    assert stored(page, name) == number
+
+
+def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, service) -> None:
+    paths = [Path(copy(photo, tmp_path / f"{i:02}.png")) for i in range(MANY)]
+    held: list[Route] = []
+    answered = 0
+
+    def hold(route: Route) -> None:
+        nonlocal answered
+        if answered == 3:
+            held.append(route)
+        else:
+            answered += 1
+            route.continue_()
+
+    page.route("**/v1/colorizations", hold)
+    page.locator("#number").evaluate("each => { each.value = 2; each.dispatchEvent(new Event('change')) }")
+    page.set_input_files("#files", paths)
+    expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos")
+    page.locator(".card.new .keep").nth(1).click()
+    page.locator(".card.new .open").nth(0).click()
+    page.locator("#saturation").fill("0")
+    page.click("#viewer-close")
+    picture = page.locator(".card.new img").nth(1).evaluate(PIXELS)
+    until_stored(page, "files", MANY + 3 * 2)
+    seeds = {each.seed for each in service.colorizer.options}
+    page.unroute("**/v1/colorizations")
+    page.reload()
+    expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos, stopped")
+    expect(page.locator("#strip .photo")).to_have_count(MANY)
+    expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
+    expect(page.locator(".card.new")).to_have_count(2)
+    assert page.locator(".card.new img").nth(1).evaluate(PIXELS) == picture
+    expect(page.locator("#kept-words")).to_have_text("1 kept")
+    expect(page.locator("#number-out")).to_have_text("2")
+    page.locator(".card.new .open").nth(0).click()
+    expect(page.locator("#saturation-out")).to_have_text("0 %")
+    page.click("#viewer-close")
+    service.colorizer.forget()
+    page.click("#album-resume")
+    done(page, MANY)
+    expect(page.locator("#strip img:not(.gray)")).to_have_count(MANY)
+    assert len(service.colorizer.options) == MANY - 3
+    assert not seeds & {each.seed for each in service.colorizer.options[1:]}
+
+
+def test_what_is_removed_is_not_stored(page, album) -> None:
+    page.set_input_files("#files", album)
+    done(page, 3)
+    until_stored(page, "files", 3 + 3 * 4)
+    page.click("#album-remove")
+    expect(page.locator("#welcome")).to_be_visible()
+    until_stored(page, "files", 0)
+    page.click("#undo")
+    expect(page.locator("#strip .photo")).to_have_count(3)
+    until_stored(page, "files", 3 + 3 * 4)
+    page.reload()
+    done(page, 3)
+
+
+def test_another_tab_begins_anew(page, photo) -> None:
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    until_stored(page, "files", 5)
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator("#welcome")).to_be_visible()
+    other.set_input_files("#files", photo)
+    expect(other.locator(".card.new")).to_have_count(4)
+    until_stored(other, "files", 10)
+    other.evaluate("([from]) => sessionStorage.setItem('tintflow', from)", [page.evaluate("sessionStorage.tintflow")])
+    other.reload()  # as in a duplicated tab: the session is the first one's
+    expect(other.locator("#welcome")).to_be_visible()
+    page.reload()
+    expect(page.locator(".card.new")).to_have_count(4)
+
+
+def test_old_sessions_are_forgotten(page, photo) -> None:
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    until_stored(page, "files", 5)
+    address = page.url
+    page.evaluate("""() => new Promise((resolve) => {
+      indexedDB.open('tintflow').onsuccess = ({ target: { result } }) => {
+        const states = result.transaction('states', 'readwrite').objectStore('states');
+        states.get(sessionStorage.tintflow).onsuccess = ({ target }) => {
+          const old = {...target.result, changed: Date.now() - 25 * 3600 * 1000};
+          states.put(old, 'old').onsuccess = resolve;
+        };
+      };
+    })""")
+    until_stored(page, "states", 2)
+    other = page.context.new_page()
+    other.goto(address)
+    until_stored(other, "states", 1)
+
+
+def test_a_browser_without_storage(open_page, photo) -> None:
+    page = open_page(demo=False)
+    page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('none') } })")
+    page.reload()
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)

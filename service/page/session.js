@@ -1,0 +1,164 @@
+/**
+ * What a reload must not lose: the photos of this tab, their colorings and what is set, in the browser's own storage. Each
+ * tab has a session of its own. Files are written once, the rest anew after each change. Undo begins anew after a reload.
+ */
+
+import { listen, store } from "./store.js";
+
+const NAME = "tintflow";
+const PAUSE = 300; // milliseconds without a change, before it is written
+const LIFETIME = 24 * 3600 * 1000; // milliseconds; a closed tab may be opened again
+
+let database = null;
+let session = null;
+let stored = new Map(); // files that are written, and their numbers
+let next = 0;
+let timer = null;
+let writing = Promise.resolve();
+
+/** Bring back what was there before a reload, then keep what changes. `revive` makes live photos of what was stored. */
+export async function setUpSession(revive) {
+  try {
+    session = await ownSession();
+    database = await open();
+    await forgetOld();
+    const state = await read();
+    if (state && !store.view.photos.length) revive(state);
+  } catch {
+    database = null; // no storage, or none left: the page works without
+  }
+  if (!database) return;
+  listen(() => {
+    clearTimeout(timer);
+    timer = setTimeout(save, PAUSE);
+  });
+  addEventListener("pagehide", save);
+}
+
+/** The number of this tab's session. A duplicated tab begins its own: two must not write one. */
+async function ownSession() {
+  const known = sessionStorage.getItem(NAME);
+  const own = known && (await claim(known)) ? known : crypto.getRandomValues(new Uint32Array(2)).join("");
+  if (own !== known) await claim(own);
+  sessionStorage.setItem(NAME, own);
+  return own;
+}
+
+/** Hold the name of a session as long as the page is open; false if another tab holds it. */
+function claim(name) {
+  if (!navigator.locks) return Promise.resolve(true); // outside of a secure context
+  return new Promise((resolve) => {
+    navigator.locks.request(`${NAME} ${name}`, { ifAvailable: true }, (lock) => {
+      resolve(Boolean(lock));
+      return lock ? new Promise(() => {}) : undefined;
+    });
+  });
+}
+
+function open() {
+  const request = indexedDB.open(NAME, 1);
+  request.onupgradeneeded = () => {
+    request.result.createObjectStore("states");
+    request.result.createObjectStore("files");
+  };
+  return result(request);
+}
+
+const result = (request) => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+});
+
+const completed = (transaction) => new Promise((resolve, reject) => {
+  transaction.oncomplete = resolve;
+  transaction.onabort = () => reject(transaction.error);
+});
+
+const filesOf = (name) => IDBKeyRange.bound([name], [name, []]);
+
+async function forgetOld() {
+  const transaction = database.transaction(["states", "files"], "readwrite");
+  const states = transaction.objectStore("states");
+  for (const name of await result(states.getAllKeys())) {
+    const { changed } = await result(states.get(name));
+    if (name === session || Date.now() - changed < LIFETIME) continue;
+    states.delete(name);
+    transaction.objectStore("files").delete(filesOf(name));
+  }
+  await completed(transaction);
+}
+
+/** Return the state, with files in the places of their numbers; null if there is none. */
+async function read() {
+  const transaction = database.transaction(["states", "files"]);
+  const found = await result(transaction.objectStore("states").get(session));
+  if (!found) return null;
+  const store = transaction.objectStore("files");
+  const [keys, files] = await Promise.all([result(store.getAllKeys(filesOf(session))), result(store.getAll(filesOf(session)))]);
+  const byNumber = new Map(keys.map(([, number], i) => [number, files[i]]));
+  stored = new Map([...byNumber].map(([number, file]) => [file, number]));
+  next = Math.max(-1, ...byNumber.keys()) + 1;
+  const file = (number) => byNumber.get(number);
+  for (const photo of found.view.photos) {
+    photo.file = file(photo.file);
+    for (const run of photo.runs) {
+      if ("reference" in run.fields) run.fields.reference = file(run.fields.reference);
+      for (const sample of run.slots) if (sample) sample.blob = file(sample.blob);
+    }
+  }
+  return found;
+}
+
+function save() {
+  clearTimeout(timer);
+  writing = writing.then(write).catch(() => (database = null));
+}
+
+async function write() {
+  if (!database) return;
+  const used = new Map();
+  const state = copyOf(store, (blob) => {
+    if (!used.has(blob)) used.set(blob, stored.get(blob) ?? next++);
+    return used.get(blob);
+  });
+  const transaction = database.transaction(["states", "files"], "readwrite");
+  const files = transaction.objectStore("files");
+  for (const [blob, number] of used) if (!stored.has(blob)) files.put(blob, [session, number]);
+  for (const [blob, number] of stored) if (!used.has(blob)) files.delete([session, number]);
+  transaction.objectStore("states").put({ ...state, changed: Date.now() }, session);
+  stored = used;
+  await completed(transaction);
+}
+
+/** Copy what can be stored. Photos, runs and samples refer to each other, in the copy as well; files become numbers. */
+function copyOf({ view, album }, numberOf) {
+  const copies = new Map();
+  const once = (build) => (of) => {
+    if (!of) return null;
+    if (!copies.has(of)) {
+      const copy = {};
+      copies.set(of, copy); // before it is filled: what it holds refers back to it
+      Object.assign(copy, build(of));
+    }
+    return copies.get(of);
+  };
+  const photo = once(({ file, example, name, runs }) => ({ file: numberOf(file), example, name, runs: runs.map(run) }));
+  const sample = once(({ url, blob, run: of, ...rest }) => ({ ...rest, blob: numberOf(blob), run: run(of) }));
+  const run = once((of) => {
+    const { id, samples, error, wait, aborter, fields, slots, ...rest } = of;
+    const reference = fields.reference ? { reference: numberOf(fields.reference) } : {};
+    const others = { photo: photo(of.photo), follows: run(of.follows), base: run(of.base), source: sample(of.source) };
+    return { ...rest, ...others, fields: { ...fields, ...reference }, slots: slots.map(sample) };
+  });
+  const keys = (map, copy) => new Map([...map].map(([key, value]) => [copy(key), value]).filter(([key]) => key));
+  const here = (of) => view.photos.includes(of.photo ?? of.run?.photo ?? of);
+  const hints = new Map([...view.hints].filter(([of]) => here(of)));
+  const looks = new Map([...view.looks].filter(([of]) => here(of)));
+  return {
+    view: {
+      photos: view.photos.map(photo), photo: photo(view.photo), runs: view.runs.map(run), kept: view.kept.map(sample),
+      hints: keys(hints, photo), looks: keys(looks, sample), settings: view.settings,
+    },
+    album: album.filter(here).map(run),
+  };
+}
