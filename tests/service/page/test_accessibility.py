@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+TABLET = {"viewport": {"width": 768, "height": 1024}, "has_touch": True}
 SERIOUS = {"serious", "critical"}
 
 
@@ -28,7 +29,8 @@ def wide(page: Page) -> list[str]:
     ).map((each) => each.outerHTML.slice(0, 80))""")
 
 
-@pytest.mark.parametrize(("scheme", "device"), [("light", {}), ("dark", PHONE)], ids=["light desktop", "dark phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", [{}, TABLET, PHONE], ids=["desktop", "tablet", "phone"])
 def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str, device: dict[str, object]) -> None:
     page = open_page(color_scheme=scheme, reduced_motion="reduce", **device)
     check(page)

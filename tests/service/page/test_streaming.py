@@ -2,7 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -96,3 +100,103 @@ def test_an_event_does_not_wait_for_the_next(page) -> None:
       return (await next).value;
     }""")
     assert found == {"event": "coloring", "data": "1"}
+
+
+class Wire:
+    """A wire to a service that is slow, held or cut. It counts the colorings that go over it."""
+
+    MARK = b"event: coloring"
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.left: int | None = None  # colorings until it is held; None: all pass
+        self.cuts = False  # once it is released
+        self.released = threading.Event()
+        self.piece, self.pause = 65_536, 0.0  # bytes at a time, seconds between two
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self.released.set()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._port))
+                threading.Thread(target=self._carry, args=(near, far, lambda data: [data]), daemon=True).start()
+                threading.Thread(target=self._carry, args=(far, near, self._split), daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket, split: Callable[[bytes], Iterable[bytes]]) -> None:
+        with source, target:
+            with suppress(OSError):
+                while data := source.recv(self.piece):
+                    for part in split(data):
+                        target.sendall(part)
+            for each in (source, target):
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)  # closing would not end the other direction's recv
+
+    def _split(self, data: bytes) -> Iterator[bytes]:
+        """Yield what may pass now, then the rest. Raises OSError where the wire is cut."""
+        threading.Event().wait(self.pause)
+        begins = [place.start() for place in re.finditer(self.MARK, data)]
+        if self.left is None or len(begins) <= self.left:
+            self.left = None if self.left is None else self.left - len(begins)
+            yield data
+            return
+        first = begins[self.left]
+        self.left = None
+        yield data[:first]
+        self.released.wait(30)
+        if self.cuts:
+            raise OSError("cut")
+        yield data[first:]
+
+
+@pytest.fixture
+def wire(service) -> Iterator[Wire]:
+    wire = Wire(service.client.base_url.port)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def wired_page(open_page, service, wire: Wire):
+    url = f"http://127.0.0.1:{wire.port}/"
+    return open_page(
+        of=SimpleNamespace(client=SimpleNamespace(base_url=url), colorizer=service.colorizer),
+        expected="net::ERR_",
+    )
+
+
+def test_each_coloring_is_shown_while_the_next_is_on_its_way(wired_page, wire: Wire, photo) -> None:
+    wire.left = 2
+    wired_page.set_input_files("#files", photo)
+    expect(wired_page.locator(".card.new")).to_have_count(2)
+    expect(wired_page.locator("#progress-text")).to_have_text("2 of 4")
+    wire.released.set()
+    expect(wired_page.locator(".card.new")).to_have_count(4)
+    expect(wired_page.locator("#run-error")).to_be_hidden()
+
+
+def test_a_cut_connection_keeps_what_has_come(wired_page, wire: Wire, photo, service) -> None:
+    wire.left, wire.cuts = 2, True
+    wired_page.set_input_files("#files", photo)
+    expect(wired_page.locator(".card.new")).to_have_count(2)
+    wire.released.set()
+    expect(wired_page.locator("#run-error")).to_contain_text("does not answer")
+    expect(wired_page.locator(".card.new")).to_have_count(2)
+    wired_page.click("#retry")
+    expect(wired_page.locator(".card.new")).to_have_count(4)
+    assert [(each.n, each.offset) for each in service.colorizer.options] == [(4, 0), (2, 2)]
+
+
+def test_a_slow_connection(wired_page, wire: Wire, photo) -> None:
+    wire.piece, wire.pause = 512, 0.002
+    wired_page.set_input_files("#files", photo)
+    expect(wired_page.locator(".card.new")).to_have_count(4)
+    pictures = wired_page.locator(".card.new img").evaluate_all("all => all.map((each) => each.decode())")
+    assert len(pictures) == 4  # each is whole
