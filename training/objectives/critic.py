@@ -14,7 +14,7 @@ from training.processes import Share
 
 __all__ = ["CriticObjective"]
 
-TEMPERATURES = (0.6, 1.0)
+TEMPERATURES = (0.45, 1.0)
 """Draws are made at temperatures evenly from this range: those at which the critic will choose."""
 NOISE = 0.02
 """Noise as at the coarsest level: the smoothness of 8 bits must not give true a*b* away."""
