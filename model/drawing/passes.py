@@ -6,10 +6,11 @@ On a CPU, chunks run side by side with one thread each, which is faster than sev
 gives the same bits on any number of cores.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
+from time import monotonic
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,8 @@ DRAWS = {"cpu": 32, "cuda": 256}
 """Draws of a chunk of the coarsest level: its 64 small steps take little longer for many rows than for few."""
 PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
+RECOVERY_SECONDS = 60.0
+"""After memory ran out, passes become twice as large again this often, until they have their full size."""
 CPU_MEMORY_ERRORS = ("can't allocate memory", "bad_alloc")
 """Messages of torch and OpenVINO."""
 
@@ -58,7 +61,8 @@ class Passes:
         self.device = device
         self._given_runtime = runtime
         self._cache = cache
-        self._samples, self._draws, self._photos = SAMPLES[device], DRAWS[device], PHOTOS[device]
+        self._halvings, self._since = 0, 0.0
+        """how often passes were halved, and when their size last changed"""
 
     @cached_property
     def _runtime(self) -> Runtime:
@@ -81,7 +85,7 @@ class Passes:
             parts = len(condition.cells)
             return [*condition.cells, *condition.maps]
 
-        levels = self._in_chunks(compute, self._photos, photos)
+        levels = self._in_chunks(compute, PHOTOS, photos)
         return Condition(tuple(levels[:parts]), tuple(levels[parts:])).split()
 
     def draw_coarsest(
@@ -104,7 +108,7 @@ class Passes:
             return [runtime.draw_coarsest(condition, *rows)]
 
         rows = (torch.cat(list(part)) for part in (latents, temperatures, unknown))
-        (drawn,) = self._in_chunks(draw, self._draws, _photos(numbers), *rows)
+        (drawn,) = self._in_chunks(draw, DRAWS, _photos(numbers), *rows)
         if not bool(drawn.isfinite().all()):
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
         return list(drawn.cpu().split(numbers))  # type: ignore[no-untyped-call] # torch's
@@ -117,7 +121,7 @@ class Passes:
         def criticize(*rows: Tensor) -> list[Tensor]:
             return [runtime.criticize(condition, *rows)]
 
-        (odds,) = self._in_chunks(criticize, self._draws, _photos(numbers), torch.cat(list(coarsest)))
+        (odds,) = self._in_chunks(criticize, DRAWS, _photos(numbers), torch.cat(list(coarsest)))
         return list(odds.cpu().split(numbers))  # type: ignore[no-untyped-call] # torch's
 
     def add_details(
@@ -135,7 +139,7 @@ class Passes:
             return list(runtime.add_details(condition, photo, x, fine))
 
         rows = (_photos(numbers), torch.cat(list(coarsest)), *fine)
-        chroma, log_prob, latent = self._in_chunks(add, self._samples, *rows)
+        chroma, log_prob, latent = self._in_chunks(add, SAMPLES, *rows)
         bits_per_dim = -log_prob.double().sum(1) / (np.log(2) * sum(self.cinn.dims))
         results = [
             Decoded(c.cpu().float().numpy(), b.cpu().numpy(), [z.cpu(), *each])
@@ -159,9 +163,14 @@ class Passes:
         return LogProb(encoded.log_prob.cpu(), [z.cpu() for z in encoded.latents])
 
     @torch.no_grad()
-    def _in_chunks(self, function: Callable[..., Sequence[Tensor]], size: int, *rows: Tensor) -> list[Tensor]:
-        """Call a function with chunks of equal size, side by side; return its results, one row for each row given."""
-        count = len(rows[0])
+    def _in_chunks(
+        self, function: Callable[..., Sequence[Tensor]], sizes: Mapping[str, int], *rows: Tensor
+    ) -> list[Tensor]:
+        """Call a function with chunks of equal size, side by side; return its results, one row for each row given.
+
+        sizes: of a chunk on each device, while memory suffices.
+        """
+        count, size = len(rows[0]), max(1, sizes[self.device] >> self._halvings)
         missing = -count % size
         filled = [torch.cat((part, part[:1].expand(missing, *part.shape[1:]))) if missing else part for part in rows]
         chunks = [[part[start : start + size].to(self.device) for part in filled] for start in range(0, count, size)]
@@ -172,8 +181,10 @@ class Passes:
     def running(self) -> Iterator[None]:
         """Run without gradients, and raise OutOfMemoryError where the device has no memory left.
 
-        After it, passes are half as large, so that trying again may help.
+        After it, passes are half as large, so that trying again may help; RECOVERY_SECONDS later they grow again.
         """
+        if self._halvings and monotonic() - self._since >= RECOVERY_SECONDS:
+            self._halvings, self._since = self._halvings - 1, monotonic()
         try:
             with torch.no_grad():
                 yield
@@ -182,9 +193,8 @@ class Passes:
                 said in str(error) for said in CPU_MEMORY_ERRORS
             ):
                 raise
-            self._samples, self._draws, self._photos = (
-                max(1, size // 2) for size in (self._samples, self._draws, self._photos)
-            )
+            largest = max(sizes[self.device] for sizes in (SAMPLES, DRAWS, PHOTOS))
+            self._halvings, self._since = min(self._halvings + 1, largest.bit_length() - 1), monotonic()
             if self.device == "cuda":
                 torch.cuda.empty_cache()
             reason = f"{error}".strip().rpartition("\n")[2]  # OpenVINO tells at length where it was

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from model.colorizer import CinnColorizer
+from model.drawing.passes import DRAWS, RECOVERY_SECONDS, Passes
 from model.drawing.runtimes.runtime import Condition
 from model.errors import InputError, OutOfMemoryError
 from model.flow.checkpoint import Checkpoint
@@ -142,6 +143,31 @@ def test_no_memory_left(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyP
     (after,) = colorizer.draw_all(asked)
     assert sizes == [2, 1, 1]
     np.testing.assert_allclose(after.chroma, before.chroma, atol=1e-3)
+
+
+def test_passes_grow_again_after_memory_ran_out(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("model.drawing.passes.monotonic", lambda: now)
+    passes = Passes(tiny_checkpoint.cinn, "cpu")
+
+    def draws_at_once() -> int:
+        sizes = list[int]()
+        with passes.running():
+            passes._in_chunks(lambda rows: sizes.append(len(rows)) or [rows], DRAWS, torch.zeros(100))  # type: ignore[func-returns-value]
+        return max(sizes)
+
+    assert draws_at_once() == 32
+    for _ in range(9):  # as often as nothing is left to halve
+        with pytest.raises(OutOfMemoryError), passes.running():
+            raise MemoryError
+    assert draws_at_once() == 1
+    sizes = []
+    for _ in range(8):
+        now += RECOVERY_SECONDS - 1
+        sizes.append(draws_at_once())
+        now += 1
+        sizes.append(draws_at_once())
+    assert sizes == [1, 2, 2, 4, 4, 8, 8, 16, 16, 32, 32, 32, 32, 32, 32, 32]
 
 
 def test_other_errors_stay_what_they_are(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
