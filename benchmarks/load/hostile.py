@@ -45,6 +45,8 @@ class Row:
     """resident, of all the service's processes, beyond what they had before"""
     blocked_seconds: float
     """longest time in which the event loop answered no `GET /livez`"""
+    computed_seconds: float
+    """most that the event loop's thread computed during one of these; in the rest, others had the processor"""
     p50_seconds: float
     p99_seconds: float
     """time of a normal client beside the attack: a photo of 256×256, one coloring"""
@@ -134,7 +136,7 @@ def measure() -> list[Row]:
 
 
 async def _measure(service: Service, name: str, attack: Attack) -> Row:
-    photo, normal, probes = made_up_photo(256, 256), list[float](), list[float]()
+    photo, normal, probes = made_up_photo(256, 256), list[float](), list[tuple[float, float]]()
     before, most, refused = _memory(service), 0, Counter[str]()
     transport = httpx.AsyncHTTPTransport(local_address=NEIGHBOR)  # or it would share the attacker's share
     async with httpx.AsyncClient(base_url=service.url, timeout=120, transport=transport) as client:
@@ -153,15 +155,16 @@ async def _measure(service: Service, name: str, attack: Attack) -> Row:
         async def probe() -> None:
             nonlocal most
             while not attacking.done():
-                started = time.perf_counter()
+                started, computed = time.perf_counter(), _computed(service)
                 await client.get("/livez")
-                probes.append(time.perf_counter() - started)
+                probes.append((time.perf_counter() - started, _computed(service) - computed))
                 most = max(most, _memory(service))
                 await asyncio.sleep(PROBE_SECONDS)
 
         await asyncio.gather(attacking, ask(), probe())
     cuts = statistics.quantiles(normal, n=100, method="inclusive")
-    return Row(name, max(most - before, 0), max(probes), cuts[49], cuts[98], _counted(refused))
+    blocked, computing = (max(each) for each in zip(*probes, strict=True))
+    return Row(name, max(most - before, 0), blocked, computing, cuts[49], cuts[98], _counted(refused))
 
 
 def _counted(refused: Counter[str]) -> str:
@@ -190,6 +193,12 @@ async def _unread(url: str, sent: bytes) -> None:
     writer.write(sent)
     await asyncio.sleep(SECONDS)
     writer.transport.abort()
+
+
+def _computed(service: Service) -> float:
+    """Return how long the event loop's thread, the main one, has computed."""
+    main = next(each for each in service.process.threads() if each.id == service.process.pid)
+    return float(main.user_time + main.system_time)
 
 
 def _memory(service: Service) -> int:

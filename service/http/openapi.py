@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Collection
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from pydantic.json_schema import models_json_schema
+from starlette.routing import Route
 
 from service.api.endpoints import PIXEL, Endpoint
 from service.api.formats import FORMATS
@@ -122,3 +124,19 @@ def describe_schemas(app: FastAPI, open_paths: Collection[str] | None) -> None:
         return document
 
     app.openapi = described  # type: ignore[method-assign]  # how FastAPI's documentation extends it
+    _serve_once_made(app)
+
+
+def _serve_once_made(app: FastAPI) -> None:
+    """Replace FastAPI's route, which writes the document anew for each request, in the event loop."""
+
+    @cache
+    def written() -> bytes:
+        return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+
+    def document(request: Request) -> Response:  # not async, so a thread makes it
+        return Response(written(), media_type="application/json")
+
+    path = str(app.openapi_url)
+    (at,) = (at for at, route in enumerate(app.routes) if isinstance(route, Route) and route.path == path)
+    app.router.routes[at] = Route(path, document, include_in_schema=False)

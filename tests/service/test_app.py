@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import sys
+import threading
 import types
 
 import pytest
@@ -190,6 +191,22 @@ def references(node: object) -> set[str]:
 def test_openapi_has_no_dangling_references(service) -> None:
     document = service.client.get("/openapi.json").json()
     assert references(document) <= {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+
+def test_the_openapi_document_is_written_once_and_not_in_the_event_loop(start, monkeypatch) -> None:
+    service, threads = start(), list[str]()
+    document = service.app.openapi()
+
+    def openapi() -> dict[str, object]:
+        threads.append(threading.current_thread().name)
+        return document
+
+    monkeypatch.setattr(service.app, "openapi", openapi)
+    answers = [service.client.get("/openapi.json") for _ in range(3)]
+    assert [answer.json() for answer in answers] == [document] * 3
+    assert answers[0].headers["content-type"] == "application/json"
+    assert len(threads) == 1
+    assert threads[0] != "server"
 
 
 def test_settings_come_from_the_environment(monkeypatch) -> None:
