@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Collection
+from io import BytesIO
 from typing import Any
 
 from service.errors import FieldProblem, MalformedBodyError, ParameterError, UploadTooLargeError
@@ -60,7 +61,7 @@ def decode_file(field: str, text: memoryview, max_bytes: int) -> bytes:
         if not comma or not head.endswith(b";base64"):
             raise ParameterError(FieldProblem(field, "expected a data URL in base64"))
         start = len(head) + 1
-    decoded, pending = bytearray(), b""
+    decoded, pending = BytesIO(), b""  # which gives away what it holds, without a copy
     try:
         while start < len(text):
             end = _before_escape(text, start, min(start + PIECE_BYTES, len(text)))
@@ -68,15 +69,15 @@ def decode_file(field: str, text: memoryview, max_bytes: int) -> bytes:
             start = end
             whole = len(pending) if start == len(text) else len(pending) // 4 * 4 - 4  # the last four may be padded
             if whole > 0:
-                decoded += base64.b64decode(pending[:whole], validate=True)
+                decoded.write(base64.b64decode(pending[:whole], validate=True))
                 pending = pending[whole:]
-            if len(decoded) > max_bytes:
+            if decoded.tell() > max_bytes:
                 raise UploadTooLargeError(f"{field}: more than {max_bytes} bytes")
-            if whole > 0 and start < len(text) and len(decoded) % 3:
+            if whole > 0 and start < len(text) and decoded.tell() % 3:
                 raise ParameterError(FieldProblem(field, NOT_BASE64))  # padded before its end
     except (binascii.Error, ValueError) as error:  # ValueError: letters beyond ASCII, broken escapes
         raise ParameterError(FieldProblem(field, NOT_BASE64)) from error
-    return bytes(decoded)
+    return decoded.getvalue()
 
 
 def _slice(body: bytes, start: int, end: int, rest: bytearray) -> bytes:

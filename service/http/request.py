@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from io import BytesIO
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -58,8 +59,10 @@ async def read_request(
             return await _read_multipart(request, place, endpoint, max_bytes)
         if media_type == "application/json":
             in_base64 = math.ceil(max_bytes / 3) * 4
-            body = await _limited(request, place, endpoint, in_base64, max_bytes).body()
-            return await run(_parse_json, body, endpoint, max_bytes)
+            body = BytesIO()  # `Request.body` would hold it twice
+            async for piece in _limited(request, place, endpoint, in_base64, max_bytes).stream():
+                body.write(piece)
+            return await run(_parse_json, body.getvalue(), endpoint, max_bytes)
     except ClientDisconnect as error:
         raise ClientGoneError("the client closed the connection while sending") from error
     raise BodyTypeError(f"Content-Type: expected multipart/form-data or application/json, got {media_type or 'none'}")

@@ -168,12 +168,15 @@ class _Throughput:
         self._clock = clock
         self._begun = clock()
         self._answered: deque[tuple[float, int]] = deque()
+        """when and how much, in the last WINDOW_SECONDS"""
+        self._total = 0
         self._last: float | None = None
 
     def begin(self) -> None:
         """Begin to count anew: nothing was held until now."""
         self._begun = self._clock()
         self._answered.clear()
+        self._total = 0
 
     def end(self) -> None:
         """Remember the rate: nothing is held any more."""
@@ -181,7 +184,8 @@ class _Throughput:
 
     def count(self, amount: int) -> None:
         """Count what was answered now."""
-        self._answered.append((self._clock(), amount))
+        self._answered.append((self._forget(), amount))
+        self._total += amount
 
     def seconds(self, amount: int) -> int:
         """Say how long this much will take."""
@@ -190,10 +194,14 @@ class _Throughput:
 
     def rate(self) -> float | None:
         """Return the rate of the last while; before anything was answered in it, the one before."""
-        now = self._clock()
-        while self._answered and self._answered[0][0] <= now - WINDOW_SECONDS:
-            self._answered.popleft()
-        elapsed = min(now - self._begun, WINDOW_SECONDS)
+        elapsed = min(self._forget() - self._begun, WINDOW_SECONDS)
         if not self._answered or elapsed <= 0:
             return self._last
-        return sum(amount for _, amount in self._answered) / elapsed
+        return self._total / elapsed
+
+    def _forget(self) -> float:
+        """Forget what is longer ago than the window, and return the time: a service never at rest counts for ever."""
+        now = self._clock()
+        while self._answered and self._answered[0][0] <= now - WINDOW_SECONDS:
+            self._total -= self._answered.popleft()[1]
+        return now

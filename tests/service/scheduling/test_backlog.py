@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.errors import QueueFullError
-from service.scheduling.backlog import TIMELY, UNKNOWN_SECONDS, Backlog, Place
+from service.scheduling.backlog import TIMELY, UNKNOWN_SECONDS, WINDOW_SECONDS, Backlog, Place
 
 LONGEST = 100
 
@@ -91,6 +91,17 @@ def test_nothing_measured_yet(backlog: Backlog) -> None:
     with pytest.raises(QueueFullError) as error:
         backlog.enter()
     assert error.value.retry_after_seconds == UNKNOWN_SECONDS
+
+
+def test_a_service_that_is_never_at_rest_remembers_no_more_than_the_window(backlog: Backlog, clock: Clock) -> None:
+    held = occupy(backlog, latents=1)
+    for _ in range(1000):
+        before, held = held, occupy(backlog, latents=1)
+        clock.now += 1
+        answer(before)
+    throughput = backlog._rates["latents"]
+    assert len(throughput._answered) <= WINDOW_SECONDS + 1
+    assert throughput.rate() == pytest.approx(1)
 
 
 @settings(max_examples=200, deadline=None)
