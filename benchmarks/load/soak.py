@@ -1,4 +1,4 @@
-"""Thousands of requests of all sizes: `python -m benchmarks.load.soak [--requests 10000] [--json -]`; may take an hour.
+"""Thousands of requests: `python -m benchmarks.load.soak [--requests 10000] [--small] [--json -]`; may take an hour.
 
 Most photos are small, a few large; some files are broken, and some clients go away. After the first thousand and at the
 end the service is let come to rest, and its processes are looked at: what grew meanwhile is a leak.
@@ -79,13 +79,14 @@ class Look:
 class Soak:
     """One client process, and all that it asks of a service."""
 
-    def __init__(self, service: Service, seed: int) -> None:
+    def __init__(self, service: Service, seed: int, kinds: Sequence[Kind] = KINDS) -> None:
         self._service = service
+        self._kinds = kinds
         self._draws = random.Random(seed)  # noqa: S311 - it chooses the next request
         self._photos = [
-            [made_up_photo(*size, file_format=name) for size in kind.sizes for name in kind.formats] for kind in KINDS
+            [made_up_photo(*size, file_format=name) for size in kind.sizes for name in kind.formats] for kind in kinds
         ]
-        self._broken = _broken(self._photos[1][0])
+        self._broken = _broken(self._photos[-1][0])
         self.answers: Counter[str] = Counter()
         self.surprises: Counter[str] = Counter()
         self.looks: list[Look] = []
@@ -116,9 +117,9 @@ class Soak:
                 await self._colorize(client)
 
     async def _colorize(self, client: httpx.AsyncClient) -> None:
-        (which,) = self._draws.choices(range(len(KINDS)), [kind.share for kind in KINDS])
+        (which,) = self._draws.choices(range(len(self._kinds)), [kind.share for kind in self._kinds])
         fields = {
-            "n": str(self._draws.randint(1, KINDS[which].most_samples)),
+            "n": str(self._draws.randint(1, self._kinds[which].most_samples)),
             "seed": str(self._draws.randrange(2**32)),
             "output_format": self._draws.choice(OUTPUTS),
             "response_format": self._draws.choice(("b64_json", "zip")),
@@ -140,7 +141,7 @@ class Soak:
 
     async def _go_away(self, client: httpx.AsyncClient) -> None:
         """Close the connection while the photo is sent, or while its colorings are made."""
-        whole = client.build_request("POST", PATH, files={"image": self._draws.choice(self._photos[1])})
+        whole = client.build_request("POST", PATH, files={"image": self._draws.choice(self._photos[-1])})
         content_type = {"Content-Type": whole.headers["Content-Type"]}
         try:
             async with asyncio.timeout(self._draws.uniform(0, PATIENCE_SECONDS)):
@@ -195,6 +196,7 @@ def _grown(first: int, last: int) -> float:
 def main(
     requests: int = 10_000,
     every: Annotated[int, typer.Option(help="Requests between two looks.")] = FIRST,
+    small: Annotated[bool, typer.Option("--small", help="Small photos alone, one coloring each.")] = False,
     seed: int = 0,
     json_file: JsonFile = None,
 ) -> None:
@@ -202,7 +204,7 @@ def main(
     pillow_heif.register_heif_opener()
     started = time.monotonic()
     with running({"TINTFLOW_DEADLINE_SECONDS": str(TIMEOUT_SECONDS)}) as service:  # it is no matter of speed
-        soak = Soak(service, seed)
+        soak = Soak(service, seed, KINDS[:1] if small else KINDS)
         asyncio.run(soak.run(requests, every))
     first = next((look for look in soak.looks if look.requests >= FIRST), soak.looks[0])
     last = soak.looks[-1]

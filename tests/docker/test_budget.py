@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from service.budget import most_memory
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+RAY_BYTES = 2**30  # of its own processes on a node
 UNITS = {"m": 2**20, "g": 2**30, "Mi": 2**20, "Gi": 2**30}
 
 
@@ -35,3 +37,33 @@ def test_all_that_may_be_in_flight_fits_the_container(kind: str) -> None:
     parts = most_memory(Settings())
     assert sum(parts.values()) < memory, parts
     assert temporary >= Settings().queue_bytes, "uploads are spooled there"
+
+
+def ray() -> tuple[dict[str, dict[str, float]], dict[str, str], list[dict[str, Any]]]:
+    """Return what each deployment asks of a node, the environment of both, and the groups of nodes that run them."""
+    spec = yaml.safe_load((ROOT / "deploy/ray/rayservice.yaml").read_text())["spec"]
+    (application,) = yaml.safe_load(spec["serveConfigV2"])["applications"]
+    asked = {each["name"]: each["ray_actor_options"] for each in application["deployments"]}
+    return asked, application["runtime_env"]["env_vars"], spec["rayClusterConfig"]["workerGroupSpecs"]
+
+
+def test_replicas_of_ray_are_given_all_that_may_be_in_flight_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, environment, _ = ray()
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    parts = most_memory(Settings())
+    assert sum(parts.values()) < asked["Ingress"]["memory"], parts
+    assert parts["rest"] < asked["Model"]["memory"]
+
+
+def test_replicas_fit_rays_nodes_and_nodes_their_pods() -> None:
+    asked, _, groups = ray()
+    fitting = set()
+    for group in groups:
+        (container,) = group["template"]["spec"]["containers"]
+        limits, start = container["resources"]["limits"], group["rayStartParams"]
+        node = {"num_cpus": int(limits["cpu"]), "memory": int(start["memory"])}
+        node["num_gpus"] = int(limits.get("nvidia.com/gpu", 0))
+        assert node["memory"] + int(start["object-store-memory"]) + RAY_BYTES <= in_bytes(limits["memory"])
+        fitting |= {name for name, each in asked.items() if all(node[kind] >= amount for kind, amount in each.items())}
+    assert fitting == asked.keys()
