@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     codec_threads: int = Field(default=4, gt=0)
     """Threads that encode, and processes that decode"""
     decode_seconds: float = Field(default=20.0, gt=0)
-    """Maximum time to decode a photo, which is refused beyond it"""
+    """Maximum processor time to decode a photo of max_pixels; smaller ones have less"""
     log_format: Literal["console", "json"] = "console"
     """Format of log lines on standard error"""
     tracing: bool = False

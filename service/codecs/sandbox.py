@@ -13,6 +13,7 @@ import structlog
 from service import errors
 from service.codecs.decoding import DecodedPhoto
 from service.codecs.sandbox_channel import receive, send
+from service.codecs.sandbox_worker import processor_seconds
 from service.errors import DecoderLostError, DecodingLimitError, ServiceError, UndecodableImageError
 
 __all__ = ["Decoders", "Room", "Ticket"]
@@ -27,6 +28,9 @@ REFUSALS: tuple[type[ServiceError], ...] = (
 CRASHES = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP, signal.SIGSYS}
 """how a process ends itself: the file's doing, as far as anyone can tell"""
 RETRY_SECONDS = 1
+PATIENCE = 20
+"""How many times as long as its processor time a file may take, on a machine that is busy. Then it is no file's doing:
+the system ends a decoder that has used up its processor time."""
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # decoders have none of the sums that these speed up
 
 log = structlog.get_logger()
@@ -36,7 +40,7 @@ class Decoders:
     """Decoding processes, as many as work at once; they stay for the next files. Thread-safe."""
 
     def __init__(self, seconds: float, room: "Room | None" = None) -> None:
-        """seconds: for one file, from its arrival at a decoder to its pixels. room: for pixels; None: no limit."""
+        """seconds: of processor time for one file; see `processor_seconds`. room: for pixels; None: no limit."""
         self._seconds = seconds
         self._room = room or Room(sys.maxsize)
         self._idle: list[_Decoder] = []
@@ -127,7 +131,7 @@ class Decoders:
 
     def _explain(self, error: Exception, ending: int, field: str) -> ServiceError:
         if isinstance(error, TimeoutError):
-            return DecodingLimitError(f"{field}: takes more than {self._seconds:g} seconds to decode")
+            return DecoderLostError(f"{field}: the process that decoded it did not answer", RETRY_SECONDS)
         if -ending == signal.SIGXCPU:
             return DecodingLimitError(f"{field}: takes too long to decode for its size")
         if -ending in CRASHES:
@@ -210,7 +214,7 @@ class _Decoder:
 
     def decode(self, data: bytes, max_pixels: int, field: str, seconds: float, room: "Room") -> DecodedPhoto:
         """Raises TimeoutError, EOFError or OSError if no answer comes: then this decoder must be ended."""
-        self._channel.settimeout(seconds)
+        self._channel.settimeout(PATIENCE * processor_seconds(seconds, 0, max_pixels))
         send(self._channel, {"max_pixels": max_pixels, "field": field, "seconds": seconds}, [data])
         note, contents = receive(self._channel)
         held = 0
@@ -218,6 +222,7 @@ class _Decoder:
             while "pixels" in note:
                 room.take(note["pixels"], held)
                 held += note["pixels"]
+                self._channel.settimeout(PATIENCE * processor_seconds(seconds, held, max_pixels))
                 send(self._channel, {})
                 note, contents = receive(self._channel)
         finally:

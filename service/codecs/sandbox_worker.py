@@ -23,7 +23,7 @@ from service.codecs.sandbox_channel import receive, send
 from service.errors import ServiceError
 from service.memory import give_back
 
-__all__ = ["main"]
+__all__ = ["main", "processor_seconds"]
 
 HEADER_BYTES = 64 * 2**20
 """memory that a decoder may take beside the upload and its pixels"""
@@ -31,10 +31,14 @@ BYTES_PER_PIXEL = 20
 """memory that a decoder may take for each pixel announced by the header; at 12 megapixels none took over 14"""
 DECODER_THREADS = 2
 STATM = Path("/proc/self/statm")  # Linux; elsewhere memory is not limited
-
-
 FIRST_SECONDS = 2.0
 """Processor time that every file has; the rest of what one may take grows with its pixels."""
+
+
+def processor_seconds(seconds: float, pixels: int, max_pixels: int) -> float:
+    """Return the processor time that a file has: FIRST_SECONDS, and more with its pixels, up to `seconds` of all."""
+    first = min(FIRST_SECONDS, seconds)
+    return first + (seconds - first) * pixels / max_pixels
 
 
 def main(file: int, life: int) -> None:
@@ -63,11 +67,10 @@ def main(file: int, life: int) -> None:
 def _decode(channel: socket.socket, upload: bytes, max_pixels: int, field: str, seconds: float) -> DecodedPhoto:
     """Announce the pixels, wait for room for them, and decode.
 
-    seconds: for a photo of max_pixels; smaller ones have less.
+    seconds: see `processor_seconds`.
     """
     _limit_memory(HEADER_BYTES + 2 * len(upload))
-    first = min(FIRST_SECONDS, seconds)
-    _limit_time(first)
+    _limit_time(processor_seconds(seconds, 0, max_pixels))
 
     announced = 0
 
@@ -78,7 +81,7 @@ def _decode(channel: socket.socket, upload: bytes, max_pixels: int, field: str, 
             receive(channel)  # there is room
             announced = pixels
         _limit_memory(HEADER_BYTES + 2 * len(upload) + BYTES_PER_PIXEL * pixels)
-        _limit_time(first + (seconds - first) * pixels / max_pixels)
+        _limit_time(processor_seconds(seconds, pixels, max_pixels))
 
     return decode(upload, max_pixels, field, allow)
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from service.errors import RetryLaterError
+from service.errors import QueueFullError, ReplicaLostError
 
 __all__ = ["Canary"]
 
@@ -52,7 +52,7 @@ class Canary:
         try:
             async with asyncio.timeout(self._patience):
                 await self._look()
-        except RetryLaterError:
+        except (QueueFullError, ReplicaLostError):
             pass  # busy, which tells nothing
         except Exception as error:  # whatever it is, it would have been a request's answer
             if self.healthy:

@@ -18,6 +18,7 @@ from model.errors import NonFiniteError, OutOfMemoryError
 from service.cli import program as cli
 
 PATIENCE_SECONDS = 10
+START_SECONDS = 30
 
 
 @pytest.fixture
@@ -26,8 +27,8 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+    give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up, "did not happen in time"
         time.sleep(0.01)
@@ -234,11 +235,11 @@ def test_weights_that_cannot_be_used_end_the_start_with_one_line(request, monkey
 
 
 def test_a_service_whose_decoders_do_not_work_is_not_ready(start) -> None:
-    service = start(canary_seconds=0.05, decode_seconds=0.5)
+    service = start(canary_seconds=0.05, decode_seconds=0.4)  # a new decoder starts in 20 times this, on a busy machine
     eventually(lambda: bool(service.app.state.engine._decoders._idle))
     for decoder in list(service.app.state.engine._decoders._all):
         os.kill(decoder._process.pid, signal.SIGSTOP)
-    eventually(lambda: service.client.get("/readyz").json().get("code") == "unhealthy")
+    eventually(lambda: service.client.get("/readyz").json().get("code") == "unhealthy", START_SECONDS)
     service.wait_until_ready()  # another took its place
 
 
