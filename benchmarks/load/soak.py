@@ -9,7 +9,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
@@ -86,7 +86,7 @@ class Soak:
         self._photos = [
             [made_up_photo(*size, file_format=name) for size in kind.sizes for name in kind.formats] for kind in kinds
         ]
-        self._broken = _broken(self._photos[-1][0])
+        self._broken = _broken(self._photos[:2][-1][0])
         self.answers: Counter[str] = Counter()
         self.surprises: Counter[str] = Counter()
         self.looks: list[Look] = []
@@ -141,7 +141,7 @@ class Soak:
 
     async def _go_away(self, client: httpx.AsyncClient) -> None:
         """Close the connection while the photo is sent, or while its colorings are made."""
-        whole = client.build_request("POST", PATH, files={"image": self._draws.choice(self._photos[-1])})
+        whole = client.build_request("POST", PATH, files={"image": self._draws.choice(self._photos[:2][-1])})
         content_type = {"Content-Type": whole.headers["Content-Type"]}
         try:
             async with asyncio.timeout(self._draws.uniform(0, PATIENCE_SECONDS)):
