@@ -231,7 +231,7 @@ def test_serve_fails_when_the_model_does_not_load(monkeypatch) -> None:
 
 def test_weights_are_a_file_or_a_folder_of_one(monkeypatch, tmp_path) -> None:
     loader = types.ModuleType("model.colorizer")
-    loader.load_colorizer = lambda path, device: (path, device)  # type: ignore[attr-defined]
+    loader.load_colorizer = lambda path, device, cache: (path, device, cache)  # type: ignore[attr-defined]
     loader.one_thread_each = lambda: None  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "model.colorizer", loader)
     with pytest.raises(FileNotFoundError, match="got 0"):
@@ -239,7 +239,8 @@ def test_weights_are_a_file_or_a_folder_of_one(monkeypatch, tmp_path) -> None:
     file = tmp_path / "a.safetensors"
     file.touch()
     for weights in (tmp_path, file):
-        assert cli.load_colorizer(Settings(weights=weights, device="cpu")) == (file, "cpu")
+        settings = Settings(weights=weights, device="cpu", cache=tmp_path / "cache")
+        assert cli.load_colorizer(settings) == (file, "cpu", tmp_path / "cache")
     (tmp_path / "b.safetensors").touch()
     with pytest.raises(FileNotFoundError, match="got 2"):
         cli.load_colorizer(Settings(weights=tmp_path))
