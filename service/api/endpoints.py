@@ -63,23 +63,47 @@ class ColorEndpoint(Endpoint[Parameters]):
 
     options: type[Options]
     """the model's options, whose fields its parameters are"""
+    summary: str
+    description: str
+    """what it does, in OpenAPI"""
 
     def asked(self, parameters: Parameters) -> Options:
         """Return what the parameters ask of the model."""
         return options_from(parameters, self.options)
 
 
-def _endpoint(name: str, options: type[Options], **details: Any) -> ColorEndpoint:
-    title = f"{name.capitalize()}Parameters"
-    return ColorEndpoint(name, parameters_of(options, title), options=options, **details)
+def _endpoint(name: str, options: type[Options], summary: str, description: str, **details: Any) -> ColorEndpoint:
+    parameters = parameters_of(options, f"{name.capitalize()}Parameters")
+    return ColorEndpoint(name, parameters, options=options, summary=summary, description=description, **details)
 
 
-COLORIZATIONS = _endpoint("colorization", SampleOptions, example={"n": 1, "seed": 7})
-VARIATIONS = _endpoint("variation", VariationOptions, example={"seed": 7, "index": 2, "n": 1})
-TRANSFERS = _endpoint("transfer", TransferOptions, required_files=("image", "reference"), example={"n": 1, "seed": 7})
+COLORIZATIONS = _endpoint(
+    "colorization",
+    SampleOptions,
+    "Colorize a photo",
+    "Get N different, plausible colorings of one black-and-white photo, at its own size.",
+    example={"n": 1, "seed": 7},
+)
+VARIATIONS = _endpoint(
+    "variation",
+    VariationOptions,
+    "Get more colorings like one",
+    "Get N colorings that are like a given one of the same photo, the less the higher the strength.",
+    example={"seed": 7, "index": 2, "n": 1},
+)
+TRANSFERS = _endpoint(
+    "transfer",
+    TransferOptions,
+    "Colorize a photo by a reference",
+    "Get N colorings of a photo whose colors come from another photo, through its latent.",
+    required_files=("image", "reference"),
+    example={"n": 1, "seed": 7},
+)
 INTERPOLATIONS = _endpoint(
     "interpolation",
     InterpolationOptions,
+    "Go from one coloring to another",
+    "Get the colorings along a path between two of the same photo, or from one to a reference's colors.",
     optional_files=("reference",),
     example={"seed": 7, "index": 0, "to_index": 1},
 )

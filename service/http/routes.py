@@ -30,7 +30,7 @@ from service.pipeline import Pipeline
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
-__all__ = ["NOT_READY", "EngineOf", "SettingsOf", "colorings", "described", "router"]
+__all__ = ["NOT_READY", "EngineOf", "add_colorings", "router"]
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ SCORING_ERRORS = (
 COLORING_ERRORS = (*SCORING_ERRORS, errors.NotAcceptableError, errors.OutputSizeError)
 
 
-def described(endpoint: Endpoint[Any]) -> dict[str, Any]:
+def _described(endpoint: Endpoint[Any]) -> dict[str, Any]:
     """Return what OpenAPI shows of an endpoint."""
     makes_colorings = isinstance(endpoint, ColorEndpoint)
     answers = COLORIZATION_ANSWERS if makes_colorings else {}
@@ -96,7 +96,7 @@ def described(endpoint: Endpoint[Any]) -> dict[str, Any]:
     }
 
 
-async def colorings(endpoint: ColorEndpoint, request: Request, engine: Engine, settings: Settings) -> Response:
+async def _colorings(endpoint: ColorEndpoint, request: Request, engine: Engine, settings: Settings) -> Response:
     """Answer a request for colorings: each is sent as soon as it is made."""
 
     async def work(stream: Stream) -> None:
@@ -130,51 +130,29 @@ async def _make(
     await answer(colorization, form, stream, pipeline.run)
 
 
-@router.post(
-    "/v1/colorizations",
-    summary="Colorize a photo",
-    response_model=ColorizationResponse,
-    **described(COLORIZATIONS),
-)
-async def create_colorizations(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
-    """Get N different, plausible colorings of one black-and-white photo, at its own size."""
-    return await colorings(COLORIZATIONS, request, engine, settings)
+def add_colorings(router: APIRouter, path: str, endpoint: ColorEndpoint) -> None:
+    """Add the route of an endpoint whose answer is colorings."""
+
+    async def create(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
+        return await _colorings(endpoint, request, engine, settings)
+
+    router.add_api_route(
+        path,
+        create,
+        methods=["POST"],
+        name=f"create_{endpoint.name}s",
+        summary=endpoint.summary,
+        description=endpoint.description,
+        response_model=ColorizationResponse,
+        **_described(endpoint),
+    )
 
 
-@router.post(
-    "/v1/variations",
-    summary="Get more colorings like one",
-    response_model=ColorizationResponse,
-    **described(VARIATIONS),
-)
-async def create_variations(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
-    """Get N colorings that are like a given one of the same photo, the less the higher the strength."""
-    return await colorings(VARIATIONS, request, engine, settings)
+for each in (COLORIZATIONS, VARIATIONS, TRANSFERS, INTERPOLATIONS):
+    add_colorings(router, f"/v1/{each.name}s", each)
 
 
-@router.post(
-    "/v1/transfers",
-    summary="Colorize a photo by a reference",
-    response_model=ColorizationResponse,
-    **described(TRANSFERS),
-)
-async def create_transfers(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
-    """Get N colorings of a photo whose colors come from another photo, through its latent."""
-    return await colorings(TRANSFERS, request, engine, settings)
-
-
-@router.post(
-    "/v1/interpolations",
-    summary="Go from one coloring to another",
-    response_model=ColorizationResponse,
-    **described(INTERPOLATIONS),
-)
-async def create_interpolations(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
-    """Get the colorings along a path between two of the same photo, or from one to a reference's colors."""
-    return await colorings(INTERPOLATIONS, request, engine, settings)
-
-
-@router.post("/v1/likelihoods", summary="Say how plausible a photo's own colours are", **described(LIKELIHOODS))
+@router.post("/v1/likelihoods", summary="Say how plausible a photo's own colours are", **_described(LIKELIHOODS))
 async def create_likelihoods(request: Request, engine: EngineOf, settings: SettingsOf) -> LikelihoodResponse:
     """Get the exact bits per dimension of a photo's own colors, given its own lightness."""
     async with engine.accept(_owner(request)) as pipeline:

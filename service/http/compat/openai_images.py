@@ -3,16 +3,15 @@
 from dataclasses import replace
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 from pydantic import Field
 
 from model.protocol import SampleOptions
 from service.api.endpoints import COLORIZATIONS
 from service.api.formats import OutputFormat
 from service.api.parameters import Parameters, parameters_of
-from service.api.schemas import ColorizationResponse
 from service.http.compat.error_member import ErrorMemberRoute
-from service.http.routes import EngineOf, SettingsOf, colorings, described
+from service.http.routes import add_colorings
 
 __all__ = ["EDITS", "router"]
 
@@ -34,6 +33,8 @@ class EditFields(Parameters):
 EDITS = replace(
     COLORIZATIONS,
     name="image_edit",
+    summary="Colorize a photo, as OpenAI's clients ask for it",
+    description="Get N colorings of one photo; the prompt is accepted and ignored.",
     parameters=parameters_of(SampleOptions, "EditParameters", EditFields, n=1),
     example={"prompt": "colorize", "n": 1, "seed": 7},
 )
@@ -51,14 +52,4 @@ class OpenAIRoute(ErrorMemberRoute):
 
 
 router = APIRouter(route_class=OpenAIRoute)
-
-
-@router.post(
-    "/v1/images/edits",
-    summary="Colorize a photo, as OpenAI's clients ask for it",
-    response_model=ColorizationResponse,
-    **described(EDITS),
-)
-async def create_image_edits(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
-    """Get N colorings of one photo; the prompt is accepted and ignored."""
-    return await colorings(EDITS, request, engine, settings)
+add_colorings(router, "/v1/images/edits", EDITS)
