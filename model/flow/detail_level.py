@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
 from model.flow.autoregressive import SIDE
+from model.flow.composition import Step, alternate, run, run_inverse
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import split
 from model.flow.mixing import OrthogonalMixing
@@ -139,26 +140,18 @@ class DetailLevel(nn.Module):
 
     def forward(self, x: Tensor, condition: DetailCondition) -> tuple[Tensor, Tensor]:
         """x: (B, *data_shape). Returns the latent (B, dims) and the log-det."""
-        log_det = x.new_zeros(x.shape[0]) - self.log_scale()
-        x, part = self.affine((x - condition.prediction) / self.std, condition.first)
-        log_det = log_det + part
-        for coupling, mixing, share in zip(self.couplings, self.mixings, condition.shares, strict=True):
-            x, part = coupling(x, share)
-            x, _ = mixing(x)
-            log_det = log_det + part
-        x, part = self.affine(x.flatten(1), condition.last)
-        return x, log_det + part
+        x, log_det = run(self._steps(condition), (x - condition.prediction) / self.std)
+        z, part = self.affine(x.flatten(1), condition.last)
+        return z, log_det + part - self.log_scale()
 
     def inverse(self, z: Tensor, condition: DetailCondition) -> tuple[Tensor, Tensor]:
         """z: (B, dims). Returns (B, *data_shape) and the log-det of the inverse."""
         x, log_det = self.affine.inverse(z, condition.last)
-        x = x.view(-1, *self.data_shape)
-        for coupling, mixing, share in reversed(list(zip(self.couplings, self.mixings, condition.shares, strict=True))):
-            x, _ = mixing.inverse(x)
-            x, part = coupling.inverse(x, share)
-            log_det = log_det + part
-        x, part = self.affine.inverse(x, condition.first)
+        x, part = run_inverse(self._steps(condition), x.view(-1, *self.data_shape))
         return x * self.std + condition.prediction, log_det + part + self.log_scale()
+
+    def _steps(self, condition: DetailCondition) -> list[Step]:
+        return [(self.affine, condition.first), *alternate(self.couplings, self.mixings, condition.shares)]
 
     def log_scale(self) -> Tensor:
         """Log-det of the inverse's multiplication by `std`."""

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
+from model.flow.composition import Step, alternate, run, run_inverse
 from model.flow.condition import ConditionFeatures
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import HaarDownsampling
@@ -126,23 +127,15 @@ class ChainLevel(nn.Module):
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         """x: (B, 2, 64, 64). Returns the latent (B, 8192) and the log-det."""
         x, log_det = self.affine(self.standardize(x), condition.first)
-        log_det = log_det - self._log_scale()
         latents = []
-        for blocks, left in zip(self._stages(condition), self.leaving, strict=True):
-            for coupling, mixing, share in blocks:
-                x, part = coupling(x, share)
-                x, _ = mixing(x)
-                log_det = log_det + part
-            x, _ = self.downsampling(x)
+        for steps, left in zip(self._stages(condition), self.leaving, strict=True):
+            x, part = run(steps, x)
+            log_det = log_det + part
             x, out = torch.split(x, [x.shape[1] - left, left], 1)
             latents.append(out.flatten(1))
-        x = x.flatten(1)
-        for coupling, mixing, share in self._dense(condition):
-            x, part = coupling(x, share)
-            x, _ = mixing(x)
-            log_det = log_det + part
-        z, part = self.affine(torch.cat((*latents, x), 1), condition.last)
-        return z, log_det + part
+        x, part = run(self._dense(condition), x.flatten(1))
+        z, last = self.affine(torch.cat((*latents, x), 1), condition.last)
+        return z, log_det + part + last - self._log_scale()
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         """z: (B, 8192). Returns (B, 2, 64, 64) and the log-det of the inverse."""
@@ -150,29 +143,24 @@ class ChainLevel(nn.Module):
         grids = [grid // 2 for grid in GRIDS]
         sizes = [left * grid**2 for left, grid in zip(self.leaving, grids, strict=True)]
         *latents, x = torch.split(z, [*sizes, self.dims - sum(sizes)], 1)
-        for coupling, mixing, share in reversed(self._dense(condition)):
-            x, _ = mixing.inverse(x)
-            x, part = coupling.inverse(x, share)
-            log_det = log_det + part
-        stages = list(zip(self._stages(condition), latents, grids, strict=True))
-        for blocks, out, grid in reversed(stages):
+        x, part = run_inverse(self._dense(condition), x)
+        log_det = log_det + part
+        for steps, out, grid in reversed(list(zip(self._stages(condition), latents, grids, strict=True))):
             x = torch.cat((x.reshape(len(x), -1, grid, grid), out.reshape(len(x), -1, grid, grid)), 1)
-            x, _ = self.downsampling.inverse(x)
-            for coupling, mixing, share in reversed(blocks):
-                x, _ = mixing.inverse(x)
-                x, part = coupling.inverse(x, share)
-                log_det = log_det + part
+            x, part = run_inverse(steps, x)
+            log_det = log_det + part
         x, part = self.affine.inverse(x, condition.first)
         return x * self.std + self.mean, log_det + part + self._log_scale()
 
-    def _stages(self, condition: LevelCondition) -> Iterator[list[tuple[AffineCoupling, OrthogonalMixing, Tensor]]]:
-        blocks = list(zip(self.couplings, self.mixings, condition.shares, strict=True))
+    def _stages(self, condition: LevelCondition) -> Iterator[list[Step]]:
+        """Yield the couplings, mixings and the downsampling of each grid."""
+        steps = alternate(self.couplings, self.mixings, condition.shares)
         for count in self.config.blocks:
-            yield blocks[:count]
-            blocks = blocks[count:]
+            yield [*steps[: 2 * count], (self.downsampling, condition.first)]
+            steps = steps[2 * count :]
 
-    def _dense(self, condition: LevelCondition) -> list[tuple[AffineCoupling, OrthogonalMixing, Tensor]]:
-        return list(zip(self.dense_couplings, self.dense_mixings, condition.dense_shares, strict=True))
+    def _dense(self, condition: LevelCondition) -> list[Step]:
+        return alternate(self.dense_couplings, self.dense_mixings, condition.dense_shares)
 
     def _log_scale(self) -> Tensor:
         return self.std.log().sum() * self.config.size**2

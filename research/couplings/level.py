@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from model.errors import InputError
 from model.flow.affine import ConditionalAffine
+from model.flow.composition import Step, alternate, run, run_inverse
 from model.flow.condition import ConditionFeatures
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import HaarDownsampling
@@ -155,22 +156,9 @@ class FlowLevel(nn.Module):
 
     def forward(self, x: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         """x: (B, *data_shape). Returns the latent (B, dims) and the log-det."""
-        log_det = x.new_zeros(x.shape[0]) - self._log_scale()
-        x, part = self.affine(self.standardize(x), condition.first)
-        log_det = log_det + part
-        for coupling, mixing, share in zip(self.couplings, self.mixings, condition.shares, strict=True):
-            x, part = coupling(x, share)
-            x, _ = mixing(x)
-            log_det = log_det + part
-        x = x.flatten(1)
-        for coupling, mixing, share in zip(
-            self.dense_couplings, self.dense_mixings, condition.dense_shares, strict=True
-        ):
-            x, part = coupling(x, share)
-            x, _ = mixing(x)
-            log_det = log_det + part
-        x, part = self.affine(x, condition.last)
-        return x, log_det + part
+        x, log_det = run(self._steps(condition), self.standardize(x))
+        x, part = run(self._dense_steps(condition), x.flatten(1))
+        return x, log_det + part - self._log_scale()
 
     def standardize(self, x: Tensor) -> Tensor:
         """Bring level data to what the first layer sees: (B, *data_shape) to (B, C, grid, grid)."""
@@ -179,22 +167,18 @@ class FlowLevel(nn.Module):
 
     def inverse(self, z: Tensor, condition: LevelCondition) -> tuple[Tensor, Tensor]:
         """z: (B, dims). Returns (B, *data_shape) and the log-det of the inverse."""
-        x, log_det = self.affine.inverse(z, condition.last)
-        dense = zip(self.dense_couplings, self.dense_mixings, condition.dense_shares, strict=True)
-        for coupling, mixing, share in reversed(list(dense)):
-            x, _ = mixing.inverse(x)
-            x, part = coupling.inverse(x, share)
-            log_det = log_det + part
-        x = x.view(x.shape[0], -1, self.grid, self.grid)
-        for coupling, mixing, share in reversed(list(zip(self.couplings, self.mixings, condition.shares, strict=True))):
-            x, _ = mixing.inverse(x)
-            x, part = coupling.inverse(x, share)
-            log_det = log_det + part
-        x, part = self.affine.inverse(x, condition.first)
-        log_det = log_det + part
+        x, log_det = run_inverse(self._dense_steps(condition), z)
+        x, part = run_inverse(self._steps(condition), x.view(x.shape[0], -1, self.grid, self.grid))
         if self.coarsest:
             x, _ = self.haar.inverse(x)
-        return x * self.std + self.mean, log_det + self._log_scale()
+        return x * self.std + self.mean, log_det + part + self._log_scale()
+
+    def _steps(self, condition: LevelCondition) -> list[Step]:
+        return [(self.affine, condition.first), *alternate(self.couplings, self.mixings, condition.shares)]
+
+    def _dense_steps(self, condition: LevelCondition) -> list[Step]:
+        blocks = alternate(self.dense_couplings, self.dense_mixings, condition.dense_shares)
+        return [*blocks, (self.affine, condition.last)]
 
     def _log_scale(self) -> Tensor:
         return self.std.log().sum() * (self.dims // self.data_shape[0])

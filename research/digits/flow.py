@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
+from model.flow.composition import Step, run, run_inverse
 from model.flow.coupling import AffineCoupling
 from research.couplings.dense import DenseSubnet
 from research.couplings.permutation import RandomPermutation
@@ -60,22 +61,12 @@ class DigitFlow(nn.Module):
 
     def forward(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """pixels: (B, 784) about [0, 1]; labels: (B,) int64."""
-        x = (pixels - self.mean) / self.std
-        log_det = -PIXELS * self.std.log() * x.new_ones(x.shape[0])
-        for permutation, coupling, share in self._blocks(labels):
-            x, _ = permutation(x)
-            x, part = coupling(x, share)
-            log_det = log_det + part
-        z, part = self.last(x, self.mean_and_log_scale(labels))
-        return z, log_det + part
+        z, log_det = run(self._steps(labels), (pixels - self.mean) / self.std)
+        return z, log_det - PIXELS * self.std.log()
 
     def inverse(self, z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """z: (B, 784); labels: (B,) int64."""
-        x, log_det = self.last.inverse(z, self.mean_and_log_scale(labels))
-        for permutation, coupling, share in reversed(self._blocks(labels)):
-            x, part = coupling.inverse(x, share)
-            x, _ = permutation.inverse(x)
-            log_det = log_det + part
+        x, log_det = run_inverse(self._steps(labels), z)
         return x * self.std + self.mean, log_det + PIXELS * self.std.log()
 
     def nats(self, pixels: Tensor, labels: Tensor) -> Tensor:
@@ -99,6 +90,7 @@ class DigitFlow(nn.Module):
             raw = LOG_SCALE_LIMIT * torch.tan(log_scale * math.pi / (2 * LOG_SCALE_LIMIT))  # before its soft clamp
             self.mean_and_log_scale.weight[label] = torch.cat((own.mean(0)[order[0]], raw[order[0]]))
 
-    def _blocks(self, labels: Tensor) -> list[tuple[RandomPermutation, AffineCoupling, Tensor]]:
-        shares = self.shares(labels).chunk(self.config.blocks, 1)
-        return list(zip(self.permutations, self.couplings, shares, strict=True))
+    def _steps(self, labels: Tensor) -> list[Step]:
+        blocks = zip(self.permutations, self.couplings, self.shares(labels).chunk(self.config.blocks, 1), strict=True)
+        steps = [step for permutation, coupling, share in blocks for step in ((permutation, share), (coupling, share))]
+        return [*steps, (self.last, self.mean_and_log_scale(labels))]

@@ -1,0 +1,44 @@
+"""Invertible blocks in a row: each with its condition, and the log-dets added up."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+__all__ = ["Invertible", "Step", "alternate", "run", "run_inverse"]
+
+
+class Invertible(Protocol):
+    """A block that runs in both directions, each with the log-det of that direction, (B,)."""
+
+    def __call__(self, x: Tensor, condition: Tensor, /) -> tuple[Tensor, Tensor]: ...
+
+    def inverse(self, z: Tensor, condition: Tensor, /) -> tuple[Tensor, Tensor]: ...
+
+
+Step = tuple[Invertible, Tensor]
+"""A block and its condition; fixed blocks ignore theirs."""
+
+
+def run(steps: Sequence[Step], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Run blocks from the first to the last."""
+    log_det = x.new_zeros(len(x))
+    for block, condition in steps:
+        x, part = block(x, condition)
+        log_det = log_det + part
+    return x, log_det
+
+
+def run_inverse(steps: Sequence[Step], z: Tensor) -> tuple[Tensor, Tensor]:
+    """Run the inverses of blocks from the last to the first."""
+    log_det = z.new_zeros(len(z))
+    for block, condition in reversed(steps):
+        z, part = block.inverse(z, condition)
+        log_det = log_det + part
+    return z, log_det
+
+
+def alternate(couplings: Sequence[Invertible], mixings: Sequence[Invertible], shares: Sequence[Tensor]) -> list[Step]:
+    """Put a mixing after each coupling; both get the coupling's share of the condition."""
+    blocks = zip(couplings, mixings, shares, strict=True)
+    return [step for coupling, mixing, share in blocks for step in ((coupling, share), (mixing, share))]
