@@ -1,13 +1,7 @@
 """`tintflow serve` with the released weights: a real gray photo in, colorings out."""
 
 import io
-import os
-import signal
-import socket
 import struct
-import subprocess
-import sys
-import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,50 +15,23 @@ import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.running import Service, running
 from model.pixels.color import lightness_to_gray, photo_to_lightness
 
 URL = "/v1/colorizations"
-START_SECONDS = 60
-STOP_SECONDS = 30
+ANSWER_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+def server() -> Iterator[Service]:
+    with running() as service:
+        yield service
 
 
 @pytest.fixture(scope="module")
-def server(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    command = [str(Path(sys.executable).parent / "tintflow"), "serve", "--port", str(port)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TINTFLOW_")}
-    with subprocess.Popen(command, env=environment) as process:  # noqa: S603
-        try:
-            yield process
-        finally:
-            process.terminate()
-            stopped = process.wait(STOP_SECONDS)
-    assert stopped == -signal.SIGTERM
-
-
-@pytest.fixture(scope="module")
-def client(port: int, server: subprocess.Popen[bytes]) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=STOP_SECONDS) as client:
-        wait_until_ready(client, server)
+def client(server: Service) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=ANSWER_SECONDS) as client:
         yield client
-
-
-def wait_until_ready(client: httpx.Client, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            if client.get("/readyz").status_code == 200:
-                return
-        except httpx.ConnectError:
-            pass
-        time.sleep(0.1)
-    pytest.fail("the service did not become ready")
 
 
 @pytest.fixture(scope="module")
@@ -134,11 +101,11 @@ def test_variance_grows_with_temperature_from_zero(client: httpx.Client, grey: N
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the server's memory from /proc")
-def test_12_megapixels_stay_below_2_5_gb(client: httpx.Client, server: subprocess.Popen[bytes]) -> None:
+def test_12_megapixels_stay_below_2_5_gb(client: httpx.Client, server: Service) -> None:
     photo = np.add.outer(np.arange(3000), np.arange(4000)).astype(np.uint8)
     answer = client.post(URL, files={"image": jpeg(photo)}, data={"n": 4})
     assert (answer.json()["width"], answer.json()["height"], len(answer.json()["data"])) == (4000, 3000, 4)
-    status = Path(f"/proc/{server.pid}/status").read_text()
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     assert peak < 2_500_000  # kB
 

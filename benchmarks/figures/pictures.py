@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.figures.sheet import draw_sheet
-from model.colorizer import CinnColorizer, colorize, load_colorizer
+from benchmarks.network import load_colorizer
+from model.colorizer import CinnColorizer, colorize
 from model.pixels.color import lab_to_rgb, lightness_to_gray, photo_to_lightness
 from model.protocol import DrawTask, SampleOptions
 

@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.figures.sheet import write_sheet
+from benchmarks.network import load_colorizer
 from benchmarks.quality.collection import seed_of
 from benchmarks.quality.measures import rmse
 from benchmarks.quality.methods import CinnMethod, Method
 from benchmarks.quality.records import as_floats
 from benchmarks.quality.square import square
-from model.colorizer import load_colorizer
 from model.pixels.color import photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed

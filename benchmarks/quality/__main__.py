@@ -17,10 +17,11 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.network import load_colorizer
 from benchmarks.quality.comparison import Comparison, Judge, Labels, Limit, Samples, Temperature, compare
 from benchmarks.quality.methods import CinnMethod
 from benchmarks.report import JsonFile
-from model.colorizer import CinnColorizer, load_colorizer
+from model.colorizer import CinnColorizer
 from model.errors import InputError
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 

@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.decoding import decode
+from benchmarks.network import decode, load_colorizer
 from benchmarks.quality.bootstrap import mean, standard_error
 from benchmarks.quality.collection import seed_of
-from model.colorizer import CinnColorizer, colorize, load_colorizer
+from model.colorizer import CinnColorizer, colorize
 from model.drawing.latents import deviations_at, draw_latents
 from model.drawing.passes import Passes
 from model.drawing.plans import own_chroma

@@ -19,13 +19,14 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.cost import cost
+from benchmarks.network import load_colorizer
 from benchmarks.quality.measures import pairwise_difference
 from benchmarks.quality.measures import rmse as errors
 from benchmarks.quality.methods import condition_of
 from benchmarks.quality.records import as_floats
 from benchmarks.quality.square import square
 from benchmarks.report import JsonFile, write_json
-from model.colorizer import CinnColorizer, colorize, load_colorizer
+from model.colorizer import CinnColorizer, colorize
 from model.device import THREADS
 from model.errors import InputError
 from model.pixels.color import rgb_to_lab

@@ -23,11 +23,11 @@ import torch
 import typer
 from torch import Tensor
 
-from benchmarks.decoding import decode
+from benchmarks.network import decode, load_colorizer
 from benchmarks.peers.authors import Authors
 from benchmarks.photos import made_up_lightness
 from benchmarks.report import JsonFile, Target, rows, write
-from model.colorizer import CinnColorizer, colorize, load_colorizer
+from model.colorizer import CinnColorizer, colorize
 from model.device import choose_device
 from model.drawing.latents import draw_latents
 from model.drawing.passes import Passes

@@ -1,6 +1,7 @@
 """Several photos in shared passes: what is drawn for one does not depend on the others."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,8 +125,10 @@ def test_chroma_has_to_be_asked_for(colorizer: CinnColorizer) -> None:
         MemoryError(),
     ],
 )
-def test_no_memory_left(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, raised: Exception) -> None:
-    colorizer = CinnColorizer(tiny_checkpoint, "cpu")
+def test_no_memory_left(
+    tiny_checkpoint: Checkpoint, graphs: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception
+) -> None:
+    colorizer = CinnColorizer(tiny_checkpoint, "cpu", graphs)
     asked = [task(colorizer, 0, SampleOptions(2, 0))]
     (before,) = colorizer.draw_all(asked)
     runtime = colorizer._passes._runtime

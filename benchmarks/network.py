@@ -1,0 +1,27 @@
+"""The network as benchmarks use it: loaded with its compiled graphs, and decoding latents that are handed over."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from model import colorizer
+from model.drawing.passes import Decoded, Passes
+from model.drawing.runtimes.runtime import Condition
+from service.loading import user_cache
+from service.settings import Settings
+
+__all__ = ["decode", "load_colorizer"]
+
+
+def load_colorizer(weights: Path, device: str) -> colorizer.CinnColorizer:
+    """Load weights, with the graphs that were compiled for them before. Raises CheckpointError or InputError."""
+    return colorizer.load_colorizer(weights, device, Settings().cache or user_cache())
+
+
+def decode(passes: Passes, condition: Condition, latents: Sequence[Tensor]) -> Decoded:
+    """Decode (N, dim) latents of each level at temperature 1. Raises NonFiniteError."""
+    coarsest = passes.draw_coarsest([condition], [latents[0]], [torch.ones(len(latents[0]))], [None])
+    (decoded,) = passes.add_details([condition], coarsest, [latents[1:]])
+    return decoded
