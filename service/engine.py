@@ -150,12 +150,14 @@ class Engine:
         if self.state is State.DRAINING:
             raise DrainingError("the service is stopping", RETRY_SECONDS)
         if self.state is State.UNHEALTHY:
-            raise UnhealthyError("the model does not work; the log says why", math.ceil(self._canary.retry_seconds))
+            raise UnhealthyError(
+                "the model fails its health check; see the service's log", math.ceil(self._canary.retry_seconds)
+            )
 
     def check_alive(self) -> None:
         """Raise UnhealthyError once so many canaries failed that a restart is the only hope."""
         if self._state is State.READY and self._canary.broken:
-            raise UnhealthyError("the model does not work any more", FAILED_RETRY_SECONDS)
+            raise UnhealthyError("the model keeps failing; the service needs a restart", FAILED_RETRY_SECONDS)
 
     async def _look(self) -> None:
         """Send a photo the whole way: through a decoder, the network, and a lane."""
@@ -189,7 +191,7 @@ class Engine:
 
     def _loaded(self) -> Tools:
         if self._state is State.FAILED:
-            raise LoadFailedError("the model could not be loaded; the log says why", FAILED_RETRY_SECONDS)
+            raise LoadFailedError("the model could not be loaded; see the service's log", FAILED_RETRY_SECONDS)
         if self._tools is None:
             raise LoadingError("the model is being loaded", RETRY_SECONDS)
         return self._tools

@@ -224,5 +224,5 @@ def _below(name: str) -> str:
     """Return a name that is a path below the output folder. Raises ValueError for any other."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name:
-        raise ValueError(f"the name {name!r} is no path below a folder")
+        raise ValueError(f"the name {name!r} is not a relative path below a folder")
     return name

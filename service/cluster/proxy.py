@@ -14,9 +14,9 @@ __all__ = ["ProxyProblems", "middlewares"]
 
 RETRY_SECONDS = 2
 REFUSALS: dict[int, RetryLaterError] = {
-    429: QueueFullError("as much as the limits allow waits for a replica", RETRY_SECONDS),
-    500: ReplicaLostError("the replica that worked on it was lost", RETRY_SECONDS),
-    503: ReplicaLostError("no replica is there", RETRY_SECONDS),
+    429: QueueFullError("all replicas are busy; retry later", RETRY_SECONDS),
+    500: ReplicaLostError("the replica at work on the request was lost; retry later", RETRY_SECONDS),
+    503: ReplicaLostError("no replica is available; retry later", RETRY_SECONDS),
 }
 """meaning of a proxy's statuses; the service itself answers these by problems"""
 OWN_PATHS = "/-/"

@@ -177,9 +177,9 @@ class Replicas:
         try:
             yield
         except BackPressureError as error:
-            raise QueueFullError("as much as the limits allow waits for the model", RETRY_SECONDS) from error
+            raise QueueFullError("the queue of the model is full; retry later", RETRY_SECONDS) from error
         except LOST as error:
-            raise ReplicaLostError("the replica that worked on it was lost", RETRY_SECONDS) from error
+            raise ReplicaLostError("the replica at work on the request was lost; retry later", RETRY_SECONDS) from error
         except RayTaskError as error:
             raise error.cause from error
         finally:

@@ -84,7 +84,7 @@ def decode(
         raise UndecodableImageError(f"{field}: the file is empty")
     formats = _identify(data)
     if not formats:
-        raise ImageTypeError(f"{field}: not a file of a type that is read here: {', '.join(FORMATS)}")
+        raise ImageTypeError(f"{field}: unsupported file type; supported: {', '.join(FORMATS)}")
 
     if formats == ["JPEG"] and data.count(START_OF_SCAN) > MAX_SCANS:
         raise DecodingLimitError(f"{field}: the JPEG has more than {MAX_SCANS} scans")
@@ -107,7 +107,7 @@ def decode(
     except ServiceError:
         raise
     except MemoryError as error:
-        raise DecodingLimitError(f"{field}: takes more memory to decode than its size explains") from error
+        raise DecodingLimitError(f"{field}: needs more memory to decode than its size allows") from error
     except Exception as error:  # on broken files decoders raise whatever they like: TypeError, KeyError, IndexError, …
         raise UndecodableImageError(f"{field}: the {formats[0]} file does not decode") from error
 

@@ -93,7 +93,7 @@ class Decoders:
         try:
             decoder = _Decoder()
         except OSError as error:  # no memory, no more processes or files
-            raise DecoderLostError("no process to decode in can be started", RETRY_SECONDS) from error
+            raise DecoderLostError("no decoder can be started; retry later", RETRY_SECONDS) from error
         with self._lock:
             self._all.add(decoder)
         return decoder
@@ -136,7 +136,7 @@ class Decoders:
             return DecodingLimitError(f"{field}: takes too long to decode for its size")
         if -ending in CRASHES:
             return UndecodableImageError(f"{field}: the file makes its decoder crash")
-        return DecoderLostError(f"{field}: the process that decoded it was ended from outside", RETRY_SECONDS)
+        return DecoderLostError(f"{field}: its decoder was killed; retry later", RETRY_SECONDS)
 
 
 class Room:

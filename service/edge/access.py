@@ -78,7 +78,7 @@ class Access:
         self._reload(self._ring)
         credentials = await BEARER(request)
         if credentials is None:
-            raise MissingKeyError("Authorization: expected Bearer and an API key")
+            raise MissingKeyError("Authorization: expected `Bearer` and an API key")
         key = self._ring.find(credentials.credentials.strip())
         if key is None:
             raise InvalidKeyError("Authorization: no such API key")
@@ -93,7 +93,9 @@ class Access:
         site = request.headers.get("sec-fetch-site")  # what a browser says itself; no proxy changes it
         own = site in OWN_SITES if site else urlsplit(origin).netloc == request.headers.get("host")
         if not own:
-            raise ForeignOriginError("Origin: pages of other origins need TINTFLOW_CORS_ORIGINS")
+            raise ForeignOriginError(
+                "Origin: this origin is not allowed; the operator can add it to TINTFLOW_CORS_ORIGINS"
+            )
 
     def _reload(self, ring: KeyRing) -> None:
         try:
