@@ -14,7 +14,7 @@ PHOTO_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".bmp",
     ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif",
 })  # fmt: skip
-"""of the files in a folder that are photos, in lower case"""
+"""suffixes of photos in a folder, in lower case"""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ Call = Callable[..., Awaitable[ColorizationResponse]]
 
 @dataclass(frozen=True)
 class CommandAsked(Asked):
-    """What a command asks for every photo."""
+    """A command's request for every photo."""
 
     call: Call
     keeps_metadata: bool
