@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 import pytest
 
+from tests.service.waiting import eventually
+
 PATH = "/v1/colorizations"
 PATIENCE_SECONDS = 5
 
@@ -18,13 +20,6 @@ PATIENCE_SECONDS = 5
 def pool():
     with ThreadPoolExecutor(8) as threads:
         yield threads
-
-
-def eventually(condition) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < give_up, "did not happen in time"
-        time.sleep(0.01)
 
 
 def accepted(service) -> float:

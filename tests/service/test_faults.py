@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,22 +16,15 @@ from typer.testing import CliRunner
 
 from model.errors import NonFiniteError, OutOfMemoryError
 from service.cli import program as cli
+from tests.service.waiting import eventually
 
 PATIENCE_SECONDS = 10
-START_SECONDS = 30
 
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(16) as threads:
         yield threads
-
-
-def eventually(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "did not happen in time"
-        time.sleep(0.01)
 
 
 def metric(service, name: str) -> float:
@@ -239,7 +232,7 @@ def test_a_service_whose_decoders_do_not_work_is_not_ready(start) -> None:
     eventually(lambda: bool(service.app.state.engine._decoders._idle))
     for decoder in list(service.app.state.engine._decoders._all):
         os.kill(decoder._process.pid, signal.SIGSTOP)
-    eventually(lambda: service.client.get("/readyz").json().get("code") == "unhealthy", START_SECONDS)
+    eventually(lambda: service.client.get("/readyz").json().get("code") == "unhealthy")
     service.wait_until_ready()  # another took its place
 
 

@@ -2,13 +2,14 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 import structlog
 
 from service.edge.slow_readers import PIECE_BYTES
+from tests.service.waiting import eventually, received, unread_answer
 
 PATH = "/v1/colorizations"
 PATIENCE_SECONDS = 30
@@ -26,39 +27,12 @@ def asked(service, photo: bytes) -> Iterator[socket.socket]:
     """A connection on which a coloring was asked for, and nothing read."""
     assert service.post(photo, n=1).status_code == 200  # all that starts has started
     service.client.close()
-    request = service.client.build_request(
-        "POST", PATH, files={"image": photo}, data={"n": "2", "seed": "7", "output_format": "png"}
-    )
-    body = request.read()
-    head = [f"POST {PATH} HTTP/1.1", "Host: test", "Accept: application/zip", "Connection: close"]
-    head += [f"Content-Type: {request.headers['content-type']}", f"Content-Length: {len(body)}", "", ""]
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-        connection.settimeout(PATIENCE_SECONDS)
-        connection.connect((service.client.base_url.host, service.client.base_url.port))
-        connection.sendall("\r\n".join(head).encode() + body)
+    with unread_answer(service, photo, "application/zip", n=2, buffer_bytes=65_536) as connection:
         yield connection
-
-
-def read_all(connection: socket.socket) -> bytes:
-    received = b""
-    try:
-        while more := connection.recv(65_536):
-            received += more
-    except ConnectionResetError:  # the service broke it off
-        pass
-    return received
 
 
 def open_connections(service) -> int:
     return len(service.server.server_state.connections)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < give_up, "did not happen in time"
-        time.sleep(0.02)
 
 
 def test_an_answer_that_is_not_read_is_not_held(start, noise) -> None:
@@ -72,7 +46,7 @@ def test_an_answer_that_is_not_read_is_not_held(start, noise) -> None:
             most = max([most, *(each.transport.get_write_buffer_size() for each in open_ones if each.transport)])
             time.sleep(0.05)
         eventually(lambda: open_connections(service) == 0)
-        head, _, body = read_all(connection).partition(b"\r\n\r\n")
+        head, _, body = received(connection).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200")
     assert not body.endswith(b"0\r\n\r\n")
     assert len(body) < 6_000_000
@@ -83,7 +57,7 @@ def test_who_reads_slowly_gets_all(start, noise) -> None:
     service = start()
     with asked(service, noise) as connection:
         time.sleep(1)
-        slow = read_all(connection)
+        slow = received(connection)
     assert slow.startswith(b"HTTP/1.1 200")
     assert slow.endswith(b"\r\n0\r\n\r\n"), "the end of chunks"
     assert len(slow) > 6_000_000
@@ -110,7 +84,7 @@ def test_a_client_that_reads_a_little_now_and_then_is_not_cut_off(monkeypatch, s
         for _ in range(8):
             time.sleep(0.5)  # twice SEND_SECONDS in all
             received += connection.recv(300_000)
-        received += read_all(connection)
+        received += received(connection)
     assert received.startswith(b"HTTP/1.1 200")
     assert received.endswith(b"\r\n0\r\n\r\n"), "the end of chunks"
 
@@ -134,6 +108,6 @@ def test_a_request_keeps_its_place_until_its_last_byte_is_read(start, noise) -> 
         assert head.startswith(b"HTTP/1.1 200")
         time.sleep(0.5)
         assert backlog.held("requests") == 1, "most of it is still unread"
-        read_all(connection)
+        received(connection)
         eventually(lambda: backlog.held("requests") == 0)
     assert not backlog._owned, "and nothing is left of its owner"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from service.edge.slow_requests import MAX_HEAD_BYTES
+from tests.service.waiting import received
 
 PATIENCE_SECONDS = 10
 WHOLE = b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -20,24 +21,13 @@ def connected(service) -> Iterator[socket.socket]:
         yield connection
 
 
-def answered(connection: socket.socket) -> bytes:
-    """Return what comes until the service closes the connection; TimeoutError if it does not."""
-    received = b""
-    try:
-        while more := connection.recv(65_536):
-            received += more
-    except ConnectionResetError:
-        pass
-    return received
-
-
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost: t", WHOLE + b"GET /livez HTT"])
 def test_who_does_not_end_a_head_is_left(start, monkeypatch, sent: bytes) -> None:
     monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.3)
     service = start()
     with connected(service) as connection:
         connection.sendall(sent)
-        assert answered(connection).count(b"HTTP/1.1 200") == (WHOLE in sent)
+        assert received(connection).count(b"HTTP/1.1 200") == (WHOLE in sent)
 
 
 def test_a_body_is_not_read_for_ever_after_its_answer(start, monkeypatch) -> None:
@@ -56,7 +46,7 @@ def trickle(connection: socket.socket, until: float) -> None:
         time.sleep(0.05)
 
 
-def test_a_request_that_takes_longer_than_a_head_may_is_answered(start, monkeypatch, grey_png) -> None:
+def test_a_request_that_takes_longer_than_a_head_may_is_received(start, monkeypatch, grey_png) -> None:
     monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.2)
     service = start()
     body = service.client.build_request("POST", "/v1/colorizations", files={"image": grey_png}, data={"n": "1"})
@@ -69,7 +59,7 @@ def test_a_request_that_takes_longer_than_a_head_may_is_answered(start, monkeypa
         connection.sendall(content[50:] + b"GET /livez HTT")  # and a part of the next
         time.sleep(0.5)
         service.colorizer.gate.set()
-        assert answered(connection).startswith(b"HTTP/1.1 200")
+        assert received(connection).startswith(b"HTTP/1.1 200")
 
 
 CHUNKED = b"POST /v1/colorizations HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -98,7 +88,7 @@ def test_one_request_at_a_time(start) -> None:
     service = start()
     with connected(service) as connection:
         connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 5000)
-        assert answered(connection).count(b"HTTP/1.1 200") == 2
+        assert received(connection).count(b"HTTP/1.1 200") == 2
     with connected(service) as connection:
         for _ in range(3):  # one after the other is fine
             connection.sendall(WHOLE)
@@ -114,8 +104,8 @@ def test_the_body_of_a_request_is_not_mixed_with_the_next(start, grey_png) -> No
     before = len(service.colorizer.photos)
     with connected(service) as connection:
         connection.sendall(whole * 3)
-        received = answered(connection)
-    assert received.count(b"HTTP/1.1 200") == 2
+        answers = received(connection)
+    assert answers.count(b"HTTP/1.1 200") == 2
     assert len(service.colorizer.photos) == before + 2
 
 
@@ -143,7 +133,7 @@ def test_where_all_connections_are_at_work_the_next_is_told_to_come_again(start)
         assert time.monotonic() < give_up
         time.sleep(0.01)
     with connected(service) as connection:
-        answer = answered(connection)
+        answer = received(connection)
     assert answer.startswith(b"HTTP/1.1 503")
     assert b"retry-after: 1" in answer
     assert b"too_many_connections" in answer

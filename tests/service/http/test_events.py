@@ -6,13 +6,14 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
 
 import pytest
 import structlog
 
 from service.http import events as module
+from tests.service.waiting import eventually, unread_answer
 
 EVENTS = {"Accept": "text/event-stream"}
 PATHS = {
@@ -33,13 +34,6 @@ def parse(text: str) -> list[tuple[str, dict]]:
             name, data = re.fullmatch(r"event: (\w+)\ndata: (.+)", block).groups()  # type: ignore[union-attr]
             found.append((name, json.loads(data)))
     return found
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -168,20 +162,8 @@ def test_a_cut_connection_ends_the_work(held, grey_png: bytes) -> None:
     assert service.client.get("/readyz").status_code == 200
 
 
-@contextmanager
-def unread(service, photo: bytes, n: int) -> Iterator[socket.socket]:
-    """A connection on which events were asked for, and nothing read."""
-    data = {"n": str(n), "seed": "7", "output_format": "png"}
-    request = service.client.build_request("POST", "/v1/colorizations", files={"image": photo}, data=data)
-    body = request.read()
-    head = ["POST /v1/colorizations HTTP/1.1", "Host: test", "Accept: text/event-stream", "Connection: close"]
-    head += [f"Content-Type: {request.headers['content-type']}", f"Content-Length: {len(body)}", "", ""]
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(PATIENCE_SECONDS)
-        connection.connect((service.client.base_url.host, service.client.base_url.port))
-        connection.sendall("\r\n".join(head).encode() + body)
-        yield connection
+def unread_events(service, photo: bytes) -> AbstractContextManager[socket.socket]:
+    return unread_answer(service, photo, EVENTS["Accept"], n=2, buffer_bytes=4096)
 
 
 @pytest.fixture
@@ -193,7 +175,7 @@ def noise(monkeypatch, grey_png: bytes) -> bytes:
 
 def test_a_slow_reader_gets_all_and_stands_in_nobodys_way(start, noise: bytes, grey_png: bytes) -> None:
     service = start(codec_threads=1)
-    with unread(service, noise, n=2) as connection:
+    with unread_events(service, noise) as connection:
         eventually(lambda: len(service.colorizer.finishing) >= 3)  # one to warm up
         # all is made and nothing read: the threads are free again, and the place is kept for what is not read
         assert "tintflow_accepted_requests 1.0" in service.client.get("/metrics").text
@@ -213,7 +195,10 @@ def test_a_slow_reader_gets_all_and_stands_in_nobodys_way(start, noise: bytes, g
 def test_who_never_reads_is_left(start, monkeypatch, noise: bytes) -> None:
     monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 1.0)
     service = start()
-    with structlog.testing.capture_logs() as lines, unread(service, noise, n=2) as connection:
+    with (
+        structlog.testing.capture_logs() as lines,
+        unread_events(service, noise) as connection,
+    ):
         eventually(lambda: any(line["event"] == "client_does_not_read" for line in lines))
         answer = b""
         with suppress(ConnectionResetError):

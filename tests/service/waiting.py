@@ -1,0 +1,47 @@
+"""Waiting for what a running service does in other threads, and clients on bare sockets."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["eventually", "received", "unread_answer"]
+
+PATIENCE_SECONDS = 60.0
+POLL_SECONDS = 0.02
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds; fail if it does not in time."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < give_up, "did not happen in time"
+        time.sleep(POLL_SECONDS)
+
+
+def received(connection: socket.socket) -> bytes:
+    """Return everything that comes until the service closes the connection; TimeoutError if it does not."""
+    found = b""
+    try:
+        while more := connection.recv(65_536):
+            found += more
+    except ConnectionResetError:  # the service broke it off
+        pass
+    return found
+
+
+@contextmanager
+def unread_answer(service: Any, photo: bytes, accept: str, n: int, buffer_bytes: int) -> Iterator[socket.socket]:
+    """Open a connection that asks for colorings and reads nothing of the answer."""
+    data = {"n": str(n), "seed": "7", "output_format": "png"}
+    request = service.client.build_request("POST", "/v1/colorizations", files={"image": photo}, data=data)
+    body = request.read()
+    head = ["POST /v1/colorizations HTTP/1.1", "Host: test", f"Accept: {accept}", "Connection: close"]
+    head += [f"Content-Type: {request.headers['content-type']}", f"Content-Length: {len(body)}", "", ""]
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+        connection.settimeout(PATIENCE_SECONDS)
+        connection.connect((service.client.base_url.host, service.client.base_url.port))
+        connection.sendall("\r\n".join(head).encode() + body)
+        yield connection
