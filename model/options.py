@@ -114,8 +114,24 @@ class Look:
 PLAIN = Look()
 
 
+class Counted:
+    """Options that say how many colorings the answer holds."""
+
+    n: int
+
+    @property
+    def samples(self) -> int:
+        """Number of colorings in the answer."""
+        return self.n
+
+    @property
+    def latents(self) -> int:
+        """Number of latents drawn for them."""
+        return self.n
+
+
 @dataclass(frozen=True)
-class SampleOptions(Look):
+class SampleOptions(Look, Counted):
     """How to colorize. Sample i depends on photo, seed, i and temperature alone."""
 
     n: Count
@@ -148,18 +164,13 @@ class SampleOptions(Look):
     offset: Offset = 0
 
     @property
-    def samples(self) -> int:
-        """Number of colorings in the answer."""
-        return self.n
-
-    @property
     def latents(self) -> int:
-        """Number of latents drawn for them: every candidate's."""
+        """Number of latents drawn: every candidate's."""
         return max(self.n, self.candidates or 0)
 
 
 @dataclass(frozen=True)
-class VariationOptions(Look):
+class VariationOptions(Look, Counted):
     """The coloring to vary, and how much: z = √(1 − s²)·z₀ + s·ε."""
 
     n: Count
@@ -185,19 +196,9 @@ class VariationOptions(Look):
         """The name of z₀."""
         return LatentName(self.seed, self.index)
 
-    @property
-    def samples(self) -> int:
-        """Number of colorings in the answer."""
-        return self.n
-
-    @property
-    def latents(self) -> int:
-        """Number of latents drawn for them."""
-        return self.n
-
 
 @dataclass(frozen=True)
-class TransferOptions(Look):
+class TransferOptions(Look, Counted):
     """How to take over the colors of a reference: z = w·z_reference + √(1 − w²)·ε."""
 
     n: Count
@@ -212,16 +213,6 @@ class TransferOptions(Look):
     ] = None
     temperature: Temperature = None
     offset: Offset = 0
-
-    @property
-    def samples(self) -> int:
-        """Number of colorings in the answer."""
-        return self.n
-
-    @property
-    def latents(self) -> int:
-        """Number of latents drawn for them."""
-        return self.n
 
 
 @dataclass(frozen=True)
