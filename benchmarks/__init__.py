@@ -1,0 +1,1 @@
+"""Measurements of quality, speed and load, and the figures of the documents."""

@@ -1,0 +1,1 @@
+"""The conditional invertible neural network, its pixels and its options."""

@@ -47,7 +47,7 @@ class InProcess:
     """The network in this process: requests that wait together share its passes; see Network."""
 
     def __init__(self, batcher: Batcher, steps: Colorizer | None = None) -> None:
-        """steps: the loaded model, where there is no need to `start`."""
+        """Take the loaded model as `steps`, where there is no need to `start`."""
         self._batcher = batcher
         self._steps = steps
 

@@ -1,0 +1,1 @@
+"""Training of the network, and of the networks of research."""

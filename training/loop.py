@@ -233,7 +233,7 @@ class Trainer(Generic[BatchT]):
         return next(self.trained.parameters()).device
 
     def _refined(self, batch: BatchT) -> BatchT:
-        """A batch with features of h as it is now, where h is trained too."""
+        """Return a batch with features of h as it is now, where h is trained too."""
         if self.network is None or not self.trains_network:
             return batch
         photos = cast(Batch, batch)

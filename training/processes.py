@@ -26,7 +26,7 @@ class Share(NamedTuple):
 
     @property
     def rows(self) -> slice:
-        """This process's rows of a joint batch."""
+        """The process's rows of a joint batch."""
         return slice(self.rank, None, self.of)
 
 

@@ -61,7 +61,7 @@ def _colorings(colorizer: CinnColorizer, name: str) -> list[NDArray[np.uint8]]:
 
 
 def _temperatures(colorizer: CinnColorizer, out: Path) -> None:
-    """The same latents at several temperatures."""
+    """Draw the same latents at several temperatures."""
     rows: list[list[NDArray[np.uint8]]] = []
     for name in TEMPERATURE_ROWS:
         gray = _small(_gray(name), NARROW)

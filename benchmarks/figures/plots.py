@@ -20,7 +20,7 @@ OTHERS = ("#334155", "#0e7490", "#7c6f9b", "#8a8f98", "#15803d", "#a16207", "#be
 
 
 def upsampling(figures: dict[str, Any], left: Axes, right: Axes) -> None:
-    """Seconds of each method at each size, and beside it the seconds of first calls."""
+    """Plot the seconds of each method at each size, and beside it the seconds of first calls."""
     found = figures["results"]
     methods = list(dict.fromkeys(row["method"] for row in found))
     for i, method in enumerate(methods):
@@ -39,7 +39,7 @@ def upsampling(figures: dict[str, Any], left: Axes, right: Axes) -> None:
 
 
 def sampling(figures: dict[str, Any], left: Axes, right: Axes) -> None:
-    """Seconds for n samples, and of each variant."""
+    """Plot the seconds for n samples, and of each variant."""
     numbers = [row["n"] for row in figures["by_number"]]
     condition = [1000 * row["condition_seconds"] for row in figures["by_number"]]
     sample = [1000 * row["sample_seconds"] for row in figures["by_number"]]
@@ -54,7 +54,7 @@ def sampling(figures: dict[str, Any], left: Axes, right: Axes) -> None:
 
 
 def codecs(figures: dict[str, Any], left: Axes, right: Axes) -> None:
-    """Milliseconds of each encoder."""
+    """Plot the milliseconds of each encoder."""
     for axes, kinds in ((left, ("encode png",)), (right, ("encode jpeg", "encode webp"))):
         own = [row for row in figures["results"] if row["what"] in kinds]
         names = {
@@ -65,7 +65,7 @@ def codecs(figures: dict[str, Any], left: Axes, right: Axes) -> None:
 
 
 def serving(figures: dict[str, Any], left: Axes, right: Axes) -> None:
-    """Requests a second and p99 against the number of clients."""
+    """Plot requests a second and p99 against the number of clients."""
     servers = list(dict.fromkeys(row["server"] for row in figures["outcomes"]))
     for i, server in enumerate(servers):
         own = [row for row in figures["outcomes"] if row["server"] == server]
@@ -79,7 +79,7 @@ def serving(figures: dict[str, Any], left: Axes, right: Axes) -> None:
 
 
 def end_to_end(figures: dict[str, Any], left: Axes, right: Axes) -> None:
-    """Share of each stage, and of each function."""
+    """Plot the share of each stage, and of each function."""
     stages = {name: 1000 * seconds for name, seconds in figures["stages"].items()}
     stages |= {f"floor: {name}": 1000 * seconds for name, seconds in figures["floor_seconds"].items()}
     _bars(left, stages, "ms", f"12 megapixels, n=4: p50 {figures['p50_seconds']:.2f} s")

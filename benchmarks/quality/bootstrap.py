@@ -33,7 +33,7 @@ def ratio(above: Sequence[float] | NDArray[np.floating], below: Sequence[float] 
 
 
 def standard_error(statistic: Statistic, photos: int, replicates: int = REPLICATES) -> float:
-    """Standard deviation of a statistic over photos drawn anew with replacement; replicates that are NaN are left out.
+    """Return the standard deviation of a statistic over photos drawn anew with replacement, NaN left out.
 
     Source: Efron 1979, Bootstrap Methods: Another Look at the Jackknife.
     """

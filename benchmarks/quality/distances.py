@@ -18,7 +18,7 @@ class Kid:
     """
 
     def __init__(self, samples: Features, truth: Features) -> None:
-        """samples: (N, S, D), S pictures of each photo. truth: (N, D)."""
+        """Take samples (N, S, D), S pictures of each photo, and the truth (N, D)."""
         photos, count, dims = samples.shape
         x = truth.astype(np.float64) / np.sqrt(dims)
         y = samples.reshape(photos * count, dims).astype(np.float64) / np.sqrt(dims)
@@ -42,7 +42,7 @@ class Fid:
     """
 
     def __init__(self, samples: Features, truth: Features) -> None:
-        """samples: (N, D), one picture of each photo. truth: (N, D)."""
+        """Take samples (N, D), one picture of each photo, and the truth (N, D)."""
         self.samples, self.truth = samples.astype(np.float64), truth.astype(np.float64)
 
     def __call__(self, weights: Weights) -> float:

@@ -80,7 +80,7 @@ def transfer(source: Source) -> Grid:
 
 
 def axes(source: Source) -> Grid:
-    """The first principal axes of the test latents, walked both ways from their mean under each class.
+    """Walk the first principal axes of the test latents both ways from their mean under each class.
 
     Digits have no noise here. With that of training, their latents are as good as white, and no axis stands out.
     """

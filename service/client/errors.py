@@ -109,7 +109,7 @@ class AuthenticationError(RequestError):
 
 
 class NotFoundError(RequestError):
-    """404: there is no such path; is the URL right?"""
+    """404: there is no such path; check the URL."""
 
 
 class TooLargeError(RequestError):

@@ -213,7 +213,7 @@ class _Decoder:
         return self._process.poll() is None
 
     def decode(self, data: bytes, max_pixels: int, field: str, seconds: float, room: "Room") -> DecodedPhoto:
-        """Raises TimeoutError, EOFError or OSError if no answer comes: then this decoder must be ended."""
+        """Raise TimeoutError, EOFError or OSError if no answer comes: then this decoder must be ended."""
         self._channel.settimeout(PATIENCE * processor_seconds(seconds, 0, max_pixels))
         send(self._channel, {"max_pixels": max_pixels, "field": field, "seconds": seconds}, [data])
         note, contents = receive(self._channel)

@@ -1,3 +1,5 @@
+"""Reports of benchmarks and their plots."""
+
 import json
 from pathlib import Path
 

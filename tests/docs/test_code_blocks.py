@@ -45,6 +45,8 @@ CURL = '#!/bin/sh\nexec {curl} --fail-with-body --silent --show-error "$@"\n'  #
 
 @dataclass(frozen=True)
 class Block:
+    """A fenced block of a page."""
+
     page: Path
     line: int
     language: str

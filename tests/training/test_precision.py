@@ -1,3 +1,5 @@
+"""The precision of training, by what the device computes in."""
+
 import pytest
 import torch
 

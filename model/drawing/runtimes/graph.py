@@ -65,17 +65,17 @@ def shape(x: Node) -> list[int]:
 
 
 def parameter(name: str, size: Sequence[int], dtype: Any = np.float32) -> Node:
-    """An input of the graph."""
+    """Make an input of the graph."""
     return ops.parameter(list(size), dtype, name=name)
 
 
 def constant(value: Tensor | NDArray[Any] | float | Sequence[float]) -> Node:
-    """A number or array, float32."""
+    """Make a constant of a number or array, float32."""
     return ops.constant(np.asarray(value.detach().numpy() if isinstance(value, Tensor) else value, np.float32))
 
 
 def add(x: Node, y: Node | Tensor | float) -> Node:
-    """x + y, broadcast as in torch."""
+    """Return x + y, broadcast as in torch."""
     return ops.add(x, _node(y))
 
 

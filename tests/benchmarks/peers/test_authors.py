@@ -1,3 +1,5 @@
+"""The authors' network, as large as theirs and invertible."""
+
 import pytest
 import torch
 

@@ -1,3 +1,5 @@
+"""The benchmark of upsampling, and its peers in C++."""
+
 import json
 import shutil
 

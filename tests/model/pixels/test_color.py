@@ -1,3 +1,5 @@
+"""Color conversions, against scikit-image and known colors."""
+
 import numpy as np
 import pytest
 import torch

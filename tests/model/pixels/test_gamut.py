@@ -1,3 +1,5 @@
+"""Gamut mapping by its laws."""
+
 import pytest
 import torch
 from torch import Tensor

@@ -1,3 +1,5 @@
+"""Joint bilateral upsampling, compiled and in torch, against a slow reference."""
+
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 

@@ -13,6 +13,8 @@ LONGEST = 100
 
 
 class Clock:
+    """A clock that tests set."""
+
     now = 1000.0
 
     def __call__(self) -> float:
