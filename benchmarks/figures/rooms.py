@@ -14,7 +14,7 @@ PAGE = ROOT / "CONTRIBUTING.md"
 PACKAGES = ("research", "benchmarks", "tintflow", "service", "training", "model")
 DIVIDED = ("service", "model")
 """Packages whose rooms are drawn one by one."""
-BEGIN, END = "<!-- rooms: python -m benchmarks.figures.rooms -->\n", "<!-- end of rooms -->\n"
+BEGIN, END = "<!-- rooms, drawn by `python -m benchmarks.figures.rooms` -->\n", "<!-- end of rooms -->\n"
 
 Graph = Mapping[str, set[str]]
 
