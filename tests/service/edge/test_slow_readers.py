@@ -80,13 +80,13 @@ def test_a_client_that_reads_a_little_now_and_then_is_not_cut_off(monkeypatch, s
     monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 2.0)
     service = start()
     with asked(service, noise) as connection:
-        received = bytearray()
+        whole = bytearray()
         for _ in range(8):
             time.sleep(0.5)  # twice SEND_SECONDS in all
-            received += connection.recv(300_000)
-        received += received(connection)
-    assert received.startswith(b"HTTP/1.1 200")
-    assert received.endswith(b"\r\n0\r\n\r\n"), "the end of chunks"
+            whole += connection.recv(300_000)
+        whole += received(connection)
+    assert whole.startswith(b"HTTP/1.1 200")
+    assert whole.endswith(b"\r\n0\r\n\r\n"), "the end of chunks"
 
 
 def test_stopping_does_not_wait_for_who_reads_nothing(impatient, start, noise) -> None:
