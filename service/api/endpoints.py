@@ -11,6 +11,7 @@ from service.api.parameters import LikelihoodParameters, Parameters, options_fro
 
 __all__ = [
     "COLORIZATIONS",
+    "COLOR_ENDPOINTS",
     "INTERPOLATIONS",
     "LIKELIHOODS",
     "PIXEL",
@@ -107,4 +108,5 @@ INTERPOLATIONS = _endpoint(
     optional_files=("reference",),
     example={"seed": 7, "index": 0, "to_index": 1},
 )
+COLOR_ENDPOINTS = (COLORIZATIONS, VARIATIONS, TRANSFERS, INTERPOLATIONS)
 LIKELIHOODS = Endpoint("likelihood", LikelihoodParameters)

@@ -15,7 +15,7 @@ from annotated_types import Ge, Le, MaxLen
 from pydantic_core import PydanticUndefined
 
 from model.options import RANDOM, Hint
-from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS, ColorEndpoint
+from service.api.endpoints import COLOR_ENDPOINTS, ColorEndpoint
 from service.api.formats import OutputFormat
 from service.api.parameters import Parameters, option_of
 
@@ -23,7 +23,6 @@ __all__ = ["generated"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_FIELDS, API_PAGE = ROOT / "service/client/fields.py", ROOT / "docs/api.md"
-ENDPOINTS = (COLORIZATIONS, VARIATIONS, TRANSFERS, INTERPOLATIONS)
 FILE_MEANINGS = {"image": "the photo to colorize", "reference": "a color photo, whose colors are wanted"}
 WIDTH, INDENT = 118, " " * 4
 ANSWER_FORM = "response_format"  # the client decides on it
@@ -57,7 +56,7 @@ def generated() -> dict[Path, str]:
 
 
 def _client_fields() -> str:
-    return HEAD + "".join(_client_class(endpoint) for endpoint in ENDPOINTS)
+    return HEAD + "".join(_client_class(endpoint) for endpoint in COLOR_ENDPOINTS)
 
 
 def _client_class(endpoint: ColorEndpoint) -> str:
@@ -112,7 +111,7 @@ def _listed(values: Any) -> str:
 
 
 def _api_page(page: str) -> str:
-    for endpoint in ENDPOINTS:
+    for endpoint in COLOR_ENDPOINTS:
         begin, end = f"<!-- fields of {endpoint.name}s -->", "<!-- end of fields -->"
         table = "\n".join(_rows(endpoint))
         before, found, rest = page.partition(begin)

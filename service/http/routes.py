@@ -11,11 +11,8 @@ from model.errors import CheckpointError, InputError, ModelError, NonFiniteError
 from model.protocol import Options
 from service import errors
 from service.api.endpoints import (
-    COLORIZATIONS,
-    INTERPOLATIONS,
+    COLOR_ENDPOINTS,
     LIKELIHOODS,
-    TRANSFERS,
-    VARIATIONS,
     ColorEndpoint,
     Endpoint,
 )
@@ -148,11 +145,11 @@ def add_colorings(router: APIRouter, path: str, endpoint: ColorEndpoint) -> None
     )
 
 
-for each in (COLORIZATIONS, VARIATIONS, TRANSFERS, INTERPOLATIONS):
+for each in COLOR_ENDPOINTS:
     add_colorings(router, f"/v1/{each.name}s", each)
 
 
-@router.post("/v1/likelihoods", summary="Say how plausible a photo's own colours are", **_described(LIKELIHOODS))
+@router.post("/v1/likelihoods", summary="Say how plausible a photo's own colors are", **_described(LIKELIHOODS))
 async def create_likelihoods(request: Request, engine: EngineOf, settings: SettingsOf) -> LikelihoodResponse:
     """Get the exact bits per dimension of a photo's own colors, given its own lightness."""
     async with engine.accept(_owner(request)) as pipeline:
