@@ -66,7 +66,7 @@ class ColorEndpoint(Endpoint[Parameters]):
     """the model's options, whose fields its parameters are"""
     summary: str
     description: str
-    """what it does, in OpenAPI"""
+    """text of OpenAPI"""
 
     def asked(self, parameters: Parameters) -> Options:
         """Return what the parameters ask of the model."""
