@@ -46,7 +46,9 @@ def load_colorizer(weights: Path, device: str = "auto", cache: Path | None = Non
     cache: folder of networks compiled for this processor, read and, where that is allowed, written.
     """
     chosen = choose_device(device)
-    return CinnColorizer(load_checkpoint(weights, chosen), chosen, cache)
+    colorizer = CinnColorizer(load_checkpoint(weights, chosen), chosen, cache)
+    colorizer.prepare()
+    return colorizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +83,10 @@ class CinnColorizer:
         self._passes = Passes(self.cinn, device, cache=graphs)
         self._planner = Planner(checkpoint, self._passes)
         self._scaler = Scaler(self.cinn.chroma_size)
+
+    def prepare(self) -> None:
+        """Begin to load what the first photo needs, beside what the caller does next."""
+        self._passes.prepare()
 
     @cached_property
     def info(self) -> ModelInfo:

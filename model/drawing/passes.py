@@ -2,6 +2,7 @@
 
 A chunk always has as many rows as any other: where there are fewer, it is filled up. Another number may take other
 kernels, whose last bits differ; in chunks of one size a sample is the same to the bit, whatever is drawn beside it.
+Draws of the coarsest level alone come in larger chunks, too, where the runtime finds that their bits are the same.
 On a CPU, chunks run side by side with one thread each, which is faster than several threads for one small pass, and
 gives the same bits on any number of cores.
 """
@@ -31,6 +32,8 @@ SAMPLES = {"cpu": 2, "cuda": 16}
 """Samples of a chunk of the finer levels, until memory runs out."""
 DRAWS = {"cpu": 32, "cuda": 256}
 """Draws of a chunk of the coarsest level: its 64 small steps take little longer for many rows than for few."""
+MOST_DRAWS = {"cpu": 128, "cuda": 256}
+"""Draws of a chunk where there are so many, and larger chunks give the same bits: weights are read less often."""
 PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
 RECOVERY_SECONDS = 60.0
@@ -63,6 +66,7 @@ class Passes:
         self._cache = cache
         self._halvings, self._since = 0, 0.0
         """how often passes were halved, and when their size last changed"""
+        self._workers = 1 if device == "cuda" else THREADS
 
     @cached_property
     def _runtime(self) -> Runtime:
@@ -70,8 +74,11 @@ class Passes:
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
-        workers = 1 if self.device == "cuda" else THREADS
-        return ThreadPoolExecutor(workers, "passes", initializer=torch.set_num_threads, initargs=(1,))
+        return ThreadPoolExecutor(self._workers, "passes", initializer=torch.set_num_threads, initargs=(1,))
+
+    def prepare(self) -> None:
+        """See `Runtime.prepare`."""
+        self._runtime.prepare()
 
     def condition(self, lightness: Sequence[NDArray[np.float32]]) -> list[Condition]:
         """Compute the condition of each photo, from (256, 256) L* in [0, 100]."""
@@ -108,7 +115,7 @@ class Passes:
             return [runtime.draw_coarsest(condition, *rows)]
 
         rows = (torch.cat(list(part)) for part in (latents, temperatures, unknown))
-        (drawn,) = self._in_chunks(draw, DRAWS, _photos(numbers), *rows)
+        (drawn,) = self._in_chunks(draw, self._draws_of(sum(numbers)), _photos(numbers), *rows)
         if not bool(drawn.isfinite().all()):
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
         return list(drawn.cpu().split(numbers))  # type: ignore[no-untyped-call] # torch's
@@ -161,6 +168,15 @@ class Passes:
         if not all(bool(part.isfinite().all()) for part in (encoded.log_prob, *encoded.latents)):
             raise NonFiniteError("the flow returned latents that are not finite numbers")
         return LogProb(encoded.log_prob.cpu(), [z.cpu() for z in encoded.latents])
+
+    def _draws_of(self, count: int) -> Mapping[str, int]:
+        """Return how many draws a chunk has: more where each thread has more to do, if that changes no bit."""
+        base = size = DRAWS[self.device]
+        while not self._halvings and size * self._workers < count and 2 * size <= MOST_DRAWS[self.device]:
+            if not self._runtime.draws_alike(base, 2 * size):
+                break
+            size *= 2
+        return {self.device: size}
 
     @torch.no_grad()
     def _in_chunks(

@@ -163,11 +163,11 @@ class Planner:
         recall = self._recall(options.origin, drawing)
         noise = self._first(options.noise_seed, numbers, drawing)
         kept = (1 - options.strength**2) ** 0.5
+        weights = [kept if size in moved else 1.0 for size in self._sizes]
 
         def choose(condition: Condition) -> Chosen:
-            best, _ = self._best(condition, noise, options.noise_seed, numbers, drawing)
-            weights = [kept if size in moved else 1.0 for size in self._sizes]
-            latents = mix_latents(recall(condition), best, weights)
+            mixed_in = self._mixed_in(condition, noise, options.noise_seed, numbers, drawing, weights)
+            latents = mix_latents(recall(condition), mixed_in, weights)
             if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
                 latents = rescale_latents(latents, options.latent_norm)
             return self._decode(condition, _at(latents, drawing.decoding), numbers, drawing)
@@ -190,8 +190,8 @@ class Planner:
         decoding = 1.0 if weights[0] > 0 else drawing.decoding
 
         def choose(condition: Condition) -> Chosen:
-            best, _ = self._best(condition, noise, options.seed, numbers, drawing)
-            latents = mix_latents(self._latents_of(reference), best, weights)
+            mixed_in = self._mixed_in(condition, noise, options.seed, numbers, drawing, weights)
+            latents = mix_latents(self._latents_of(reference), mixed_in, weights)
             return self._decode(condition, _at(latents, decoding), numbers, drawing)
 
         return choose
@@ -247,6 +247,18 @@ class Planner:
         (odds,) = self._passes.criticize([condition], [drawn])
         best = odds.view(-1, tries).argmax(1) + torch.arange(len(indices)) * tries
         return [z[best], *first[1:]], drawn[best]
+
+    def _mixed_in(
+        self,
+        condition: Condition,
+        first: list[Tensor],
+        seed: int,
+        indices: Sequence[int],
+        drawing: Drawing,
+        weights: Sequence[float],
+    ) -> list[Tensor]:
+        """Return noise for `mix_latents`: of the best tries, unless the coarsest latents are kept as they are."""
+        return first if weights[0] == 1 else self._best(condition, first, seed, indices, drawing)[0]
 
     def _latents_of(self, reference: SmallPhoto) -> list[Tensor]:
         """Encode a reference's own colors, given its own lightness, whatever photo the latents are for."""

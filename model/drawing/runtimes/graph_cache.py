@@ -11,6 +11,9 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 __all__ = ["GraphCache", "processor"]
 
 CHECKSUM_BYTES = hashlib.sha256().digest_size
@@ -34,14 +37,21 @@ class GraphCache:
         self._parent = folder
         self._folder = folder / hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:32]
 
-    def load(self, name: str) -> bytes | None:
-        """Return what was stored, or None where there is nothing, or what is there is damaged."""
+    def names(self) -> list[str]:
+        """Return what is stored, in the order in which it was."""
+        with suppress(OSError):
+            found = [path for path in self._folder.iterdir() if not path.name.startswith(".")]
+            return [path.name for path in sorted(found, key=lambda path: path.stat().st_mtime_ns)]
+        return []
+
+    def load(self, name: str) -> NDArray[np.uint8] | None:
+        """Map what was stored into memory; return None where there is nothing, or what is there is damaged."""
         try:
-            data = (self._folder / name).read_bytes()
-        except OSError:
+            data = np.memmap(self._folder / name, np.uint8, mode="c")  # OpenVINO takes nothing that is read-only
+        except (OSError, ValueError):  # an empty file cannot be mapped
             return None
-        blob = data[CHECKSUM_BYTES:]
-        if hashlib.sha256(blob).digest() != data[:CHECKSUM_BYTES]:
+        blob = data[:-CHECKSUM_BYTES]
+        if hashlib.sha256(blob.data).digest() != data[-CHECKSUM_BYTES:].tobytes():
             return None
         with suppress(OSError):
             os.utime(self._folder)  # it is in use
@@ -54,8 +64,8 @@ class GraphCache:
             handle, part = tempfile.mkstemp(prefix=f".{name}-", dir=self._folder)
             try:
                 with os.fdopen(handle, "wb") as file:
-                    file.write(hashlib.sha256(blob).digest())
                     file.write(blob)
+                    file.write(hashlib.sha256(blob).digest())
                 Path(part).chmod(0o644)  # an image's is written by root and read by others
                 Path(part).replace(self._folder / name)
             except OSError:

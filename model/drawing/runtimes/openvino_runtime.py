@@ -6,11 +6,12 @@ Terms of log-dets are added up in float64.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import openvino as ov
 import torch
 from torch import Tensor
@@ -18,15 +19,17 @@ from torch import Tensor
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.graphs import condition_graph, critic_graph, details_graph, mixtures_graph, step_graph
 from model.drawing.runtimes.runtime import Condition
-from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper
+from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper, draw_alike
 from model.errors import NonFiniteError
 from model.flow.cinn import Cinn, LogProb, Samples, gaussian_log_prob
 from model.flow.haar import join
-from model.flow.mixture import Mixture
+from model.flow.mixture import Mixture, draw_outputs
 
 __all__ = ["OpenvinoRuntime"]
 
 Graph = Callable[[Cinn, int], Any]
+STEP = "step-"
+"""Names of graphs of the coarsest level's steps begin with it."""
 
 
 class OpenvinoRuntime:
@@ -42,14 +45,24 @@ class OpenvinoRuntime:
         self._core = ov.Core()
         if bfloat16 is None:
             bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        # a clamp, such as that of ReLU6, would make a number of a weight that is none
-        if not all(bool(torch.isfinite(parameter).all()) for parameter in cinn.parameters()):
+        # a clamp, such as that of ReLU6, would make a number of a weight that is none; a file's weights were checked
+        if cache is None and not all(bool(torch.isfinite(parameter).all()) for parameter in cinn.parameters()):
             raise NonFiniteError("the network has weights that are not finite numbers")
         self._bfloat16 = bfloat16
         self._cache = cache
         self._compiling = threading.Lock()
         self._models: dict[str, Any] = {}
+        self._mapped: list[Any] = []
+        """memory of graphs from the cache, which they go on reading"""
         self._local = threading.local()
+        self._comparing = threading.Lock()
+        self._alike: dict[tuple[int, int], bool] = {}
+
+    def prepare(self) -> None:
+        """See `Runtime.prepare`. Graphs come from the cache on a thread of their own, which needs no Python."""
+        if self._cache is not None:
+            threading.Thread(target=self._load_all, name="graphs").start()
+        draw_outputs(np.zeros((1, 6), np.float32), np.ones(1), np.zeros((1, 2)))  # numba takes half a second to begin
 
     def condition(self, lightness: Tensor) -> Condition:
         """See `Runtime.condition`."""
@@ -65,6 +78,14 @@ class OpenvinoRuntime:
         known = (given - cinn.chroma_mean) / cinn.chroma_std
         drawn = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
         return drawn * cinn.chroma_std + cinn.chroma_mean
+
+    def draws_alike(self, rows: int, more: int) -> bool:
+        """See `Runtime.draws_alike`; tried once, for made-up rows."""
+        key = (rows, more)
+        with self._comparing:
+            if key not in self._alike:
+                self._alike[key] = draw_alike(self._new_stepper(rows), self._new_stepper(more))
+            return self._alike[key]
 
     def criticize(self, condition: Condition, photo: Tensor, coarsest: Tensor) -> Tensor:
         """See `Runtime.criticize`."""
@@ -107,50 +128,64 @@ class OpenvinoRuntime:
 
     def _request(self, graph: Graph, rows: int, exact: bool) -> Any:
         """Return this thread's own request for a graph."""
-        name = f"{graph.__name__}-{rows}"
+        key = (graph, rows)
         requests = self._local.__dict__.setdefault("requests", {})
-        if name not in requests:
-            requests[name] = self._compiled(name, partial(graph, self.cinn, rows), exact).create_infer_request()
-        return requests[name]
+        if key not in requests:
+            name = f"{graph.__name__}-{rows}"
+            requests[key] = self._compiled(name, partial(graph, self.cinn, rows), exact).create_infer_request()
+        return requests[key]
 
     def _stepper(self, rows: int) -> Stepper:
         """Return this thread's own stepper."""
         steppers: dict[int, Stepper] = self._local.__dict__.setdefault("steppers", {})
         if rows not in steppers:
-            dtype = ov.Type.bf16 if self._bfloat16 else ov.Type.f32
-            graphs = {length: partial(step_graph, self.cinn, rows, length, dtype) for length in CACHE_LENGTHS}
-            # OpenVINO 2026.4 crashes where it fuses elementwise operations of a small step in float32; none gains by it
-            unfused = {"SNIPPETS_MODE": "DISABLE"}
-            models = {n: self._compiled(f"step-{rows}-{n}", build, False, unfused) for n, build in graphs.items()}
-            steppers[rows] = Stepper(self.cinn.coarsest, rows, models)
+            steppers[rows] = self._new_stepper(rows)
         return steppers[rows]
 
-    def _compiled(self, name: str, build: Callable[[], Any], exact: bool, more: Mapping[str, Any] | None = None) -> Any:
-        """Return a graph, compiled once for all threads. more: options of the compiler."""
+    def _new_stepper(self, rows: int) -> Stepper:
+        dtype = ov.Type.bf16 if self._bfloat16 else ov.Type.f32
+        graphs = {length: partial(step_graph, self.cinn, rows, length, dtype) for length in CACHE_LENGTHS}
+        models = {n: self._compiled(f"{STEP}{rows}-{n}", build, False) for n, build in graphs.items()}
+        return Stepper(self.cinn.coarsest, rows, models)
+
+    def _compiled(self, name: str, build: Callable[[], Any], exact: bool) -> Any:
+        """Return a graph, compiled once for all threads."""
+        name = f"{name}-{'bf16' if self._bfloat16 and not exact else 'f32'}"
         with self._compiling:
-            if name not in self._models:
-                precision = "bf16" if self._bfloat16 and not exact else "f32"
-                options = {
-                    "INFERENCE_PRECISION_HINT": precision,
-                    "INFERENCE_NUM_THREADS": self._threads,
-                    "NUM_STREAMS": self._threads,
-                    "ENABLE_CPU_PINNING": False,
-                }
-                self._models[name] = self._loaded(f"{name}-{precision}", build, options | dict(more or {}))
+            if name not in self._models and not self._load(name):
+                self._models[name] = self._core.compile_model(build(), "CPU", self._options(name))
+                if self._cache is not None:
+                    exported = BytesIO()
+                    self._models[name].export_model(exported)
+                    self._cache.store(name, exported.getvalue())
             return self._models[name]
 
-    def _loaded(self, name: str, build: Callable[[], Any], options: Mapping[str, Any]) -> Any:
-        """Load a graph from the cache, or compile it and keep it there; how many threads there are changes nothing."""
-        if self._cache is None:
-            return self._core.compile_model(build(), "CPU", options)
-        kept = self._cache.load(name)
-        if kept is not None:
-            try:
-                return self._core.import_model(kept, "CPU", options)
-            except RuntimeError:  # compiled anew below, and replaced
-                kept = None
-        model = self._core.compile_model(build(), "CPU", options)
-        exported = BytesIO()
-        model.export_model(exported)
-        self._cache.store(name, exported.getvalue())
-        return model
+    def _load_all(self) -> None:
+        """Load every graph that the cache has."""
+        for name in self._cache.names() if self._cache else ():
+            with self._compiling:
+                if name not in self._models:
+                    self._load(name)
+
+    def _load(self, name: str) -> bool:
+        """Load a graph if the cache has it."""
+        blob = None if self._cache is None else self._cache.load(name)
+        if blob is None:
+            return False
+        try:
+            model = self._core.import_model(ov.Tensor(blob, shared_memory=True), "CPU", self._options(name))
+        except RuntimeError:  # whatever it holds, it is no graph
+            return False
+        self._models[name] = model
+        self._mapped.append(blob)
+        return True
+
+    def _options(self, name: str) -> dict[str, Any]:
+        options = {
+            "INFERENCE_PRECISION_HINT": name.rpartition("-")[2],
+            "INFERENCE_NUM_THREADS": self._threads,
+            "NUM_STREAMS": self._threads,
+            "ENABLE_CPU_PINNING": False,
+        }
+        # OpenVINO 2026.4 crashes where it fuses elementwise operations of a small step in float32; none gains by it
+        return options | ({"SNIPPETS_MODE": "DISABLE"} if name.startswith(STEP) else {})

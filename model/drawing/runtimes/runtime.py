@@ -42,6 +42,10 @@ class Runtime(Protocol):
     photo: (N,), which of the condition's photos each row is of. See `Cinn` for the other arguments.
     """
 
+    def prepare(self) -> None:
+        """Begin to load what the first photo needs, beside what the caller does next."""
+        ...
+
     def condition(self, lightness: Tensor) -> Condition:
         """Compute the condition of (P, 1, 256, 256) L* in full precision, for likelihoods depend on it."""
         ...
@@ -50,6 +54,10 @@ class Runtime(Protocol):
         self, condition: Condition, photo: Tensor, z: Tensor, temperature: Tensor, given: Tensor
     ) -> Tensor:
         """Decode the coarsest level. given: NaN where a cell is to be drawn."""
+        ...
+
+    def draws_alike(self, rows: int, more: int) -> bool:
+        """Say whether `draw_coarsest` gives a row the same bits among so many rows as among a multiple of them."""
         ...
 
     def criticize(self, condition: Condition, photo: Tensor, coarsest: Tensor) -> Tensor:

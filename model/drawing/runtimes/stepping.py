@@ -12,7 +12,7 @@ from torch import Tensor
 from model.flow.autoregressive import CELLS, AutoregressiveLevel
 from model.flow.mixture import draw_outputs
 
-__all__ = ["CACHE_LENGTHS", "Stepper"]
+__all__ = ["CACHE_LENGTHS", "Stepper", "draw_alike"]
 
 CACHE_LENGTHS = (CELLS // 4, CELLS // 2, CELLS)
 """Places of the caches: the first cells' steps read less memory than the last ones'."""
@@ -56,6 +56,12 @@ class Stepper:
         return self._level.from_order(cells.transpose(0, 1), order)
 
 
+def draw_alike(few: Stepper, many: Stepper) -> bool:
+    """Say whether each row's step is the same to the bit among many rows as among few. Neither may be in use."""
+    draws = np.random.default_rng(0)
+    return all(one.repeats(other, draws) for one, other in zip(few._steps, many._steps, strict=True))
+
+
 class _Step:
     """The compiled step with its inputs and outputs: memory that it reads and writes in place."""
 
@@ -90,6 +96,27 @@ class _Step:
     def forget(self) -> None:
         """Remove what is not finite, for hidden places are multiplied by 0."""
         self._caches.fill(0)
+
+    def repeats(self, larger: "_Step", draws: np.random.Generator) -> bool:
+        """Say whether this step's rows, in several calls, are those of a larger one, for made-up inputs."""
+        for array in (larger._x, larger._rest):
+            array[:] = draws.standard_normal(array.shape)
+        for cache in larger._caches.reshape(-1, *larger._caches.shape[2:]):
+            numbers = draws.standard_normal(cache.shape, np.float32)
+            cache[:] = numbers.view(np.uint32) >> 16 if cache.dtype == np.uint16 else numbers  # bfloat16 is the half
+        larger._begun[:], larger._mask[:] = 1, 0
+        larger._request.infer()
+        self._begun[:], self._mask[:] = 1, 0
+        rows = len(self._x)
+        for start in range(0, len(larger._x), rows):
+            part = slice(start, start + rows)
+            self._x[:], self._rest[:], self._caches[:] = larger._x[part], larger._rest[part], larger._caches[:, :, part]
+            self._request.infer()
+            if self._output.tobytes() != larger._output[part].tobytes():
+                return False
+            if self._made.tobytes() != larger._made[:, part].tobytes():
+                return False
+        return True
 
     def __call__(self, place: int, x: NDArray[np.float64], rest: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the parameters of a cell's mixtures, given the last one's a*b* and the rest of its token."""

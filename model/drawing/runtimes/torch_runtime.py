@@ -16,6 +16,9 @@ class TorchRuntime:
     def __init__(self, cinn: Cinn) -> None:
         self.cinn = cinn
 
+    def prepare(self) -> None:
+        """See `Runtime.prepare`: all is there."""
+
     def condition(self, lightness: Tensor) -> Condition:
         """See `Runtime.condition`."""
         cells, *maps = self.cinn.condition(lightness)
@@ -26,6 +29,10 @@ class TorchRuntime:
     ) -> Tensor:
         """See `Runtime.draw_coarsest`."""
         return self.cinn.draw_coarsest(condition.cells[0][photo], z, temperature, given)
+
+    def draws_alike(self, rows: int, more: int) -> bool:
+        """See `Runtime.draws_alike`: torch takes other kernels."""
+        return False
 
     def criticize(self, condition: Condition, photo: Tensor, coarsest: Tensor) -> Tensor:
         """See `Runtime.criticize`."""

@@ -94,6 +94,29 @@ def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer) ->
         np.testing.assert_array_equal(colorizer.draw_all(batch)[place].chroma, alone.chroma)
 
 
+@pytest.mark.parametrize(("alike", "sizes"), [(True, {32, 64, 128}), (False, {32})])
+def test_many_draws_share_larger_chunks_where_no_bit_changes(
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, alike: bool, sizes: set[int]
+) -> None:
+    colorizer, seen = CinnColorizer(tiny_checkpoint, "cpu"), []
+    passes = colorizer._passes
+    runtime, passes._workers = passes._runtime, 1
+    draw = runtime.draw_coarsest
+
+    def watch(condition: Condition, photo: Tensor, *rows: Tensor) -> Tensor:
+        seen.append(len(photo))
+        return draw(condition, photo, *rows)
+
+    monkeypatch.setattr(runtime, "draw_coarsest", watch)
+    really = runtime.draws_alike(32, 128) and runtime.draws_alike(32, 64)
+    monkeypatch.setattr(runtime, "draws_alike", lambda rows, more: alike)
+    small = colorizer.shrink(PHOTOS[0])
+    drawn = [colorizer.draw_all([DrawTask(small, SampleOptions(n, 1, 0.5))])[0].chroma for n in (2, 8, 16)]
+    assert set(seen) == sizes
+    if really or not alike:
+        assert all(np.array_equal(each[:2], drawn[0]) for each in drawn)
+
+
 def test_finished_a_few_at_a_time(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
     (drawn,) = colorizer.draw_all([task(colorizer, 0, SampleOptions(5, 7))])
     together = images(colorizer, 0, drawn)

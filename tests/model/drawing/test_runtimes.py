@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import openvino
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.testing import assert_close
 from model.drawing.runtimes.choice import choose_runtime
 from model.drawing.runtimes.openvino_runtime import OpenvinoRuntime
 from model.drawing.runtimes.runtime import Condition, Runtime
+from model.drawing.runtimes.stepping import draw_alike
 from model.drawing.runtimes.torch_runtime import TorchRuntime
 from model.flow.checkpoint import Checkpoint
 from model.flow.cinn import Cinn
@@ -127,6 +129,36 @@ def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(cinn: Cinn, fast
         again = fast.add_details(condition, photo[order], x[order], [each[order] for each in fine(cinn)])
         for one, other in zip(again, decoded, strict=True):
             assert torch.equal(one, other[order])
+
+
+@pytest.mark.parametrize("name", ["exact", "fast"])
+def test_larger_chunks_are_taken_only_where_they_draw_the_same_bits(
+    cinn: Cinn, name: str, request: pytest.FixtureRequest
+) -> None:
+    runtime = request.getfixturevalue(name)
+    condition, (photo, *rest) = conditions(runtime), rows(cinn)
+    few = runtime.draw_coarsest(condition, photo, *rest)
+    many = runtime.draw_coarsest(
+        condition, photo.repeat(4), *(each.repeat(4, *[1] * (each.dim() - 1)) for each in rest)
+    )
+    if runtime.draws_alike(ROWS, 4 * ROWS):
+        assert torch.equal(many, few.repeat(4, 1, 1, 1))
+
+
+def test_a_step_that_differs_in_one_bit_is_not_alike(cinn: Cinn, fast: OpenvinoRuntime) -> None:
+    few, many = fast._new_stepper(ROWS), fast._new_stepper(2 * ROWS)
+    alike = draw_alike(few, many)
+    rounded = many._steps[-1]
+
+    class Rounded:
+        def infer(self) -> None:
+            request.infer()
+            rounded._output[-1, -1] = np.nextafter(rounded._output[-1, -1], np.float32(np.inf))
+
+    request, rounded._request = rounded._request, Rounded()  # type: ignore[assignment]
+    assert not draw_alike(few, many)
+    rounded._request = request
+    assert draw_alike(few, many) == alike
 
 
 def test_numbers_that_are_not_finite_do_not_outlive_their_draw(cinn: Cinn, fast: OpenvinoRuntime) -> None:
