@@ -39,18 +39,22 @@ def add_bulk_command(app: typer.Typer) -> None:
         seed: Annotated[int | None, o.option("seed")] = None,
         output_format: Annotated[OutputFormat, o.option("output_format")] = "jpeg",
         output_compression: Annotated[int, o.option("output_compression")] = 90,
-        image_column: Annotated[str, typer.Option(help="Of Parquet: files' bytes.")] = "image",
-        name_column: Annotated[str, typer.Option(help="Of Parquet: names, each once.")] = "name",
-        actors: Annotated[int, typer.Option(min=1, help="Processes with the model.", rich_help_panel=WHERE)] = 1,
-        gpus: Annotated[float, typer.Option(min=0, help="Of each process: 0.5.", rich_help_panel=WHERE)] = 0.0,
+        image_column: Annotated[str, typer.Option(help="Column of a Parquet file with the images.")] = "image",
+        name_column: Annotated[str, typer.Option(help="Column of a Parquet file with unique names.")] = "name",
+        actors: Annotated[
+            int, typer.Option(min=1, help="Number of processes with the model.", rich_help_panel=WHERE)
+        ] = 1,
+        gpus: Annotated[
+            float, typer.Option(min=0, help="Part of a GPU for each process, such as 0.5.", rich_help_panel=WHERE)
+        ] = 0.0,
         address: Annotated[
-            str, typer.Option(help="Of a Ray cluster; local starts one.", rich_help_panel=WHERE)
+            str, typer.Option(help="Address of a Ray cluster; local starts one.", rich_help_panel=WHERE)
         ] = "local",
     ) -> None:
-        """Colorize very many photos on Ray, of a folder with all below it, or of Parquet files.
+        """Color very many photos on Ray, from a folder with all below it or from Parquet files.
 
-        Colorings become OUTPUT/NAME-SEED-INDEX.jpg; OUTPUT/bulk.jsonl tells of every photo, bad ones included.
-        What is done already is skipped: after Ctrl-C the same command goes on.
+        Colorings become OUTPUT/NAME-SEED-INDEX.jpg; OUTPUT/bulk.jsonl has a line for every photo, bad ones included.
+        Finished photos are skipped: after Ctrl-C the same command goes on.
         """
         if not find_spec("ray"):
             typer.echo("ray is not installed: pip install 'tintflow[ray]'", err=True)
@@ -61,7 +65,7 @@ def add_bulk_command(app: typer.Typer) -> None:
             seed = random_seed() if earlier is None else earlier["seed"]
         asked = Asked(n, seed, temperature, output_format, output_compression)
         if earlier not in (None, asdict(asked)):
-            typer.echo(f"{out} holds colorings made otherwise; choose another folder, or ask for {earlier}", err=True)
+            typer.echo(f"{out} was made with other options: {earlier}; repeat them, or choose another folder", err=True)
             raise typer.Exit(MISUSED)
         (out / ASKED_FILE).write_text(json.dumps(asdict(asked)))
         work = _Work(photos.absolute(), out, image_column, name_column)  # other nodes are at work in other folders

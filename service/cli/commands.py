@@ -68,9 +68,9 @@ COMMANDS = (
         "colorize",
         """Draw colorings of photos, at their own size.
 
-        They become OUT/NAME-SEED-INDEX.jpg; folders are mirrored. Given one photo and the name of a file, one coloring
-        goes there; - is standard input or output.
-        Finished photos are skipped: after Ctrl-C the same command continues.
+        They become OUT/NAME-SEED-INDEX.jpg; folders are mirrored. With one photo and the name of a file, one coloring
+        goes into that file; - is standard input or output.
+        Finished photos are skipped: after Ctrl-C the same command goes on.
         Files that cannot be colored are listed at the end; then the exit status is 1.
         """,
         (
@@ -165,7 +165,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
 
     @app.command(rich_help_panel="Model", epilog=_examples("models --server http://localhost:8000"))
     def models(url: o.Url = None, api_key: o.ApiKey = None) -> None:
-        """Show what colorizes: the released weights, or those of a server."""
+        """Show the model: the released weights, or those of a server."""
         listed = run_client(Connection(url, api_key, load), AsyncClient.models)
         for model in listed.data:
             table = Table(show_header=False)

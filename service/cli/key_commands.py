@@ -19,17 +19,17 @@ def main() -> None:
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="Whose key it is: one word, which the log shows.")],
+    name: Annotated[str, typer.Argument(help="Name of the owner: one word, which the log shows.")],
     file: Annotated[
         Path, typer.Option(envvar="TINTFLOW_API_KEYS_FILE", help="File of hashed keys; made if missing.")
     ] = Path("api-keys.txt"),
     rate_limit: Annotated[
-        str, typer.Option(help="How many requests it may make, as in '10/second; 1000/hour'; else the settings say.")
+        str, typer.Option(help="Rate limit, such as '10/second; 1000/hour'; left out, the settings' limit.")
     ] = "",
 ) -> None:
     """Make a key, show it once, and add its hash to the file. A running service sees it at once.
 
-    To take a key back, delete its line.
+    To revoke a key, delete its line.
     """
     try:
         secret = add_key(file, name, rate_limit)
@@ -37,4 +37,4 @@ def add(
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     typer.echo(secret)
-    typer.echo(f"Its hash is in {file}; the key itself is kept nowhere.", err=True)
+    typer.echo(f"{file} holds its hash. The key itself is not stored: keep it.", err=True)

@@ -54,27 +54,25 @@ Every = Annotated[float, typer.Option("--every", min=0.1, help="Seconds between 
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the colorings, or one file.", rich_help_panel=FILES)]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Make anew what is done, and replace files.", rich_help_panel=FILES)
+    bool, typer.Option("--overwrite", help="Make finished colorings again, and replace files.", rich_help_panel=FILES)
 ]
 Strip = Annotated[
     bool,
     typer.Option(
         "--strip",
-        help="Leave out EXIF and ICC profile. Without it colorings keep them, but for the GPS position.",
+        help="Leave out EXIF and ICC profile. By default, colorings keep them, except the GPS position.",
         rich_help_panel=FILES,
     ),
 ]
-KeepGps = Annotated[
-    bool, typer.Option("--keep-gps", help="Keep where the photo was taken, too.", rich_help_panel=FILES)
-]
-Sheet = Annotated[bool, typer.Option("--sheet", help="Write a contact sheet, sheet.jpg, too.", rich_help_panel=FILES)]
+KeepGps = Annotated[bool, typer.Option("--keep-gps", help="Keep the GPS position, too.", rich_help_panel=FILES)]
+Sheet = Annotated[bool, typer.Option("--sheet", help="Also write a contact sheet, sheet.jpg.", rich_help_panel=FILES)]
 Url = Annotated[
     str | None,
     typer.Option(
         "--server",
         "--url",
         envvar="TINTFLOW_URL",
-        help="URL of a running service; left out, the work is done in this process.",
+        help="URL of a running service; left out, this process does the work.",
         rich_help_panel=SERVER,
     ),
 ]

@@ -29,7 +29,9 @@ def write_sheets(out: Path, entries: Mapping[Photo, Entry], overwrite: bool) -> 
     for number, start in enumerate(range(0, len(rows), ROWS), 1):
         file = out / ("sheet.jpg" if number == 1 else f"sheet-{number}.jpg")
         if file.exists() and not overwrite and not _is_sheet(file):
-            troubles.append(Trouble(str(file), "a file of this name is there, which is no sheet"))
+            troubles.append(
+                Trouble(str(file), "a file of this name exists and is not a contact sheet; --overwrite replaces it")
+            )
             continue
         try:
             sheet = _draw(out, rows[start : start + ROWS])

@@ -40,7 +40,9 @@ def find_single(context: typer.Context) -> Single | None:
         if not _is_file(out):
             return None
         if len(photos) != 1:
-            raise typer.BadParameter("one file for several photos; give a folder", param_hint="--out")
+            raise typer.BadParameter(
+                "one file cannot hold colorings of several photos; give a folder", param_hint="--out"
+            )
         return Single(photos[0], out)
     if photos == [STREAM]:
         return Single(STREAM, STREAM)
@@ -62,7 +64,7 @@ def choose_options(context: typer.Context, single: Single) -> dict[str, Any]:
         raise typer.BadParameter("a contact sheet needs a folder", param_hint="--sheet")
     named = SUFFIXES.get(single.target.suffix.lower())
     if named and named != options["output_format"] and _is_given(context, "output_format"):
-        raise typer.BadParameter(f"{single.target} is the name of another format", param_hint="--output-format")
+        raise typer.BadParameter(f"{single.target} has the suffix of another format", param_hint="--output-format")
     return options | {"n": 1, "output_format": named or options["output_format"]}
 
 

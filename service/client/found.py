@@ -40,7 +40,7 @@ def find_photos(arguments: Sequence[Path], out: Path) -> tuple[list[Photo], list
     for argument in arguments:
         found = list(_find(argument, out))
         if not found:
-            troubles.append(Trouble(str(argument), "no photos there"))
+            troubles.append(Trouble(str(argument), "no photos found"))
         for photo in found:
             photos.setdefault(photo.source.resolve(), photo)
     counts = Counter(photo.target for photo in photos.values())
@@ -52,7 +52,9 @@ def find_photos(arguments: Sequence[Path], out: Path) -> tuple[list[Photo], list
     for photo in named:
         first = seen.setdefault(photo.target, photo)
         if first is not photo:
-            troubles.append(Trouble(str(photo.source), f"its colorings would have the names of {first.source}'s"))
+            troubles.append(
+                Trouble(str(photo.source), f"its colorings would have the same names as those of {first.source}")
+            )
     return list(seen.values()), troubles
 
 

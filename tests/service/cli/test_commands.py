@@ -152,7 +152,7 @@ def test_a_sheet_is_written_over_and_nothing_else_is(run: Callable, photo: Path)
     Image.new("RGB", (8, 8)).save(sheet)
     mine = sheet.read_bytes()
     result = run("colorize", photo, "-n", "1", "--seed", "8", "--sheet", status=1)
-    assert "no sheet" in result.stderr
+    assert "not a contact sheet" in result.stderr
     assert sheet.read_bytes() == mine
     run("colorize", photo, "-n", "1", "--seed", "8", "--sheet", "--overwrite")
     assert sheet.read_bytes() != mine

@@ -160,8 +160,8 @@ def test_what_was_made_but_not_told_of_before_a_kill_is_told_of(run: Any, tmp_pa
 def test_an_empty_folder_says_so(run: Any, tmp_path: Path) -> None:
     done = run()
     assert done.exit_code == 1
-    assert "no photos there" in done.stderr
-    assert [each["error"] for each in reported(tmp_path)] == ["no photos there"]
+    assert "no photos found" in done.stderr
+    assert [each["error"] for each in reported(tmp_path)] == ["no photos found"]
 
 
 def test_a_broken_table_is_reported_and_not_the_end(run: Any, tmp_path: Path) -> None:
