@@ -3,17 +3,18 @@
 import { byId } from "./element.js";
 import { modelName, parse } from "./link.js";
 import { notice } from "./notices.js";
-import { amend, changeSettings, listen, store } from "./store.js";
+import { amend, change, listen, store } from "./store.js";
 import { openSample } from "./viewer.js";
 import { addSample } from "./welcome.js";
 
 export function setUpArrival() {
-  read();
-  addEventListener("hashchange", read);
+  read(amend); // nothing to undo yet
+  addEventListener("hashchange", () => read(change));
   listen(arrive);
 }
 
-function read() {
+/** `set` takes what changes, as a step that undo takes back or not. */
+function read(set) {
   const link = parse(location.hash.slice(1));
   if (!link) return;
   const { seed, temperature } = link.fields;
@@ -21,10 +22,10 @@ function read() {
   if (link.kind === "colorizations" && temperature !== undefined) settings.temperature = temperature;
   if (link.index === null) { // it names no coloring, and sets what it names
     if (seed !== undefined) settings.seed = seed;
-    changeSettings(settings);
+    set({ settings: { ...store.view.settings, ...settings } });
     return;
   }
-  changeSettings(settings);
+  set({ settings: { ...store.view.settings, ...settings } });
   store.link = link;
   byId("link-note").hidden = false;
   tell();

@@ -4,12 +4,12 @@ import { byId } from "./element.js";
 import { canLink, format } from "./link.js";
 import { lookOf, store } from "./store.js";
 
-const WHAT = "The link holds the settings, not the photo: whoever opens it adds the same photo.";
+const WHAT = "The link holds the settings, not the photo. To see this coloring, open the link and add the same photo.";
 
 export function showShare(sample) {
   const possible = Boolean(sample) && canLink(sample);
   byId("share").hidden = !possible;
-  byId("share-note").textContent = possible ? "" : "No link for this one: it takes its colors from a picture.";
+  byId("share-note").textContent = possible ? "" : "This coloring has no link, because its colors come from a picture.";
 }
 
 export async function shareSample(sample) {

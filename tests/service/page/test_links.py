@@ -130,7 +130,7 @@ def test_colors_of_a_picture_have_no_link(page, upload, drop, color_photo) -> No
     expect(page.locator(".card.new")).to_have_count(3)
     page.locator(".card.new .open").first.click()
     expect(page.locator("#share")).to_be_hidden()
-    expect(page.locator("#share-note")).to_contain_text("takes its colors from a picture")
+    expect(page.locator("#share-note")).to_contain_text("its colors come from a picture")
 
 
 @pytest.mark.parametrize(
