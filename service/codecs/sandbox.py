@@ -147,13 +147,14 @@ class Room:
         self._held = 0
         self._change = Condition()
 
-    def take(self, pixels: int, own: int = 0) -> None:
-        """Wait until there is room, first come, first served but for what fits beside.
+    def take(self, pixels: int, own: int = 0, seconds: float | None = None) -> None:
+        """Wait until there is room, first come, first served but for what fits beside. Raises TimeoutError.
 
-        own: what the same file holds already. Alone, a file may take more than there is.
+        own: what the same file holds already. Alone, a file may take more than there is. seconds: None waits for ever.
         """
         with self._change:
-            self._change.wait_for(lambda: self._held <= own or self._held + pixels <= self._pixels)
+            if not self._change.wait_for(lambda: self._held <= own or self._held + pixels <= self._pixels, seconds):
+                raise TimeoutError(f"no room for {pixels} pixels within {seconds:g} seconds")
             self._held += pixels
 
     def give_back(self, pixels: int) -> None:
@@ -220,9 +221,10 @@ class _Decoder:
         held = 0
         try:
             while "pixels" in note:
-                room.take(note["pixels"], held)
+                patience = PATIENCE * processor_seconds(seconds, held + note["pixels"], max_pixels)
+                room.take(note["pixels"], held, patience)
                 held += note["pixels"]
-                self._channel.settimeout(PATIENCE * processor_seconds(seconds, held, max_pixels))
+                self._channel.settimeout(patience)
                 send(self._channel, {})
                 note, contents = receive(self._channel)
         finally:

@@ -321,6 +321,22 @@ def test_no_more_pixels_are_decoded_at_once_than_there_is_room_for() -> None:
     room.take(11)  # alone, or it would wait for ever
 
 
+def test_no_thread_waits_for_room_for_ever(grey_png: bytes) -> None:
+    """Such as two files that hold a part of it each, and would wait for one another."""
+    room = Room(40 * 24)
+    decoders = Decoders(SECONDS, room)
+    decoders.decode(grey_png, MAX_PIXELS)  # it has started
+    room.take(1)
+    decoders._seconds = 0.1
+    with pytest.raises(DecoderLostError):
+        decoders.decode(grey_png, MAX_PIXELS)
+    assert room._held == 1
+    room.give_back(1)
+    decoders._seconds = SECONDS
+    assert decoders.decode(grey_png, MAX_PIXELS).width == 40
+    decoders.close()
+
+
 def test_a_photo_waits_for_room_before_it_is_decoded(grey_png: bytes) -> None:
     room = Room(40 * 24)
     decoders = Decoders(SECONDS, room)
