@@ -74,7 +74,9 @@ class Recall(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query, self.key = (nn.Conv2d(width, max(1, heads * HEAD_WIDTH), 1) for _ in range(2))
+        # without heads there is nothing to learn, and nothing to look for in weights
+        layers = [nn.Conv2d(width, heads * HEAD_WIDTH, 1) if heads else nn.Identity() for _ in range(2)]
+        self.query, self.key = cast(list[nn.Conv2d], layers)
 
     def forward(self, photo: Tensor, coarser: Tensor) -> Tensor:
         """photo: (B, width, S, S). coarser: (B, 2, s, s). Returns (B, heads, 2, S, S)."""
