@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 DATA ?= photos
 MINUTES ?= 120
+BEFORE ?= 8a7a628
 VULNERABILITIES ?= pypi
 BASE_IMAGE ?= python:3.12-slim
 DOCKER ?= docker
@@ -69,8 +70,8 @@ train: .venv/for-train  ## train every level on DATA for MINUTES minutes in all
 eval: .venv/for-eval  ## measure weights/ on DATA
 	$(BIN)/python -m benchmarks.quality --data $(DATA) --json -
 
-bench: .venv/for-test  ## measure speed, beside peers from PyPI: some 20 minutes; figures in build/benchmarks
-	$(BIN)/python -m benchmarks.suite
+bench: .venv/for-test  ## measure speed, beside peers from PyPI and the commit BEFORE: some 30 minutes; figures in build/benchmarks
+	$(BIN)/python -m benchmarks.suite --before $(BEFORE)
 
 docs: .venv/for-test  ## make the pictures of README and docs anew
 	$(BIN)/python -m benchmarks.figures.pictures

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 
 import cv2
 import httpx
@@ -46,8 +47,11 @@ class Service:
 
 
 @contextmanager
-def running(environment: Mapping[str, str] | None = None) -> Iterator[Service]:
-    """Start `tintflow serve` on a free port, wait until it is ready, and end it by SIGTERM."""
+def running(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Iterator[Service]:
+    """Start `tintflow serve` on a free port, wait until it is ready, and end it by SIGTERM.
+
+    folder: of the checkout to serve from; None is this one.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     quiet = {"TINTFLOW_LOG_FORMAT": "json", "MALLOC_ARENA_MAX": "8"} | dict(environment or {})
@@ -55,6 +59,7 @@ def running(environment: Mapping[str, str] | None = None) -> Iterator[Service]:
     process = subprocess.Popen(  # noqa: S603 - this Python, this package
         [sys.executable, "-c", SERVE, "serve", "--port", str(port)],
         env=os.environ | quiet,
+        cwd=folder,
         stderr=subprocess.DEVNULL,
     )
     try:

@@ -21,6 +21,7 @@ BENCHMARKS = (
     "load.serving",
     "speed.end_to_end",
     "speed.start",
+    "speed.compare",
 )
 COMPILING = ("speed.upsampling", "speed.sampling")
 FOLDER = Path("build/benchmarks")
@@ -29,6 +30,7 @@ FOLDER = Path("build/benchmarks")
 def main(
     names: Annotated[list[str], typer.Argument(help=f"Any of {', '.join(BENCHMARKS)}.")] = list(BENCHMARKS),  # noqa: B006 - typer copies it
     compiled: Annotated[bool, typer.Option("--compile", help="Measure what compilers make too: many minutes.")] = False,
+    before: Annotated[str, typer.Option(metavar="COMMIT", help="Commit that speed.compare measures too.")] = "",
 ) -> None:
     """Run benchmarks, one after the other, and plot their figures."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -37,6 +39,8 @@ def main(
         command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(FOLDER / f"{name.split('.')[-1]}.json")]
         if compiled and name in COMPILING:
             command.append("--compile")
+        if before and name == "speed.compare":
+            command += ["--before", before]
         if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own modules
             missed.append(name)
     subprocess.run([sys.executable, "-m", "benchmarks.figures.plots"], check=True)

@@ -1,0 +1,214 @@
+"""A checkout beside an earlier one, in one run: `python -m benchmarks.speed.compare --before COMMIT [--json -]`.
+
+The commit is checked out into a git worktree below build/, with its own weights, and uses the same packages. Both are
+asked through the command line and HTTP alone, in turns. CPU seconds are those of all processes, user and system: on a
+busy machine they are steadier than the clock.
+"""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from benchmarks.report import JsonFile, Target, write
+from benchmarks.report import rows as as_table
+from benchmarks.running import Service, made_up_photo, running
+
+__all__ = ["main"]
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "build" / "before"
+SIDE = 512
+CLIENTS, SAMPLES = 16, 4
+NUMBERS = (1, 4, 16)
+READY_SECONDS, COMMAND_SECONDS = 3.0, 4.0
+N16_TO_N4 = 2.5
+MORE_REQUESTS = 1.25
+COMMAND = "from service.cli import app; app()"
+FLOOR = "import cv2, fastapi, numba, openvino, torch, typer, uvicorn"
+"""The packages that a start cannot do without."""
+
+
+@dataclass
+class Figures:
+    """Measurements of one checkout, medians of the rounds."""
+
+    ready_seconds: float
+    ready_cpu_seconds: float
+    command_seconds: float
+    command_cpu_seconds: float
+    request_seconds: dict[int, float]
+    """by n, 512×512 JPEG, one client"""
+    request_cpu_seconds: dict[int, float]
+    """by n: the least, of all processes of the service"""
+    requests_per_second: float
+    """answers to 16 clients"""
+
+
+def measure(folder: Path, photo: bytes, repetitions: int, seconds: float) -> Figures:
+    """Start one checkout's service and command once, and ask."""
+    with running(folder=folder) as service, httpx.Client(base_url=service.url, timeout=300) as client:
+        ready = service.start_seconds, cpu_seconds(service)
+        asked = {n: [_request(service, client, photo, n) for _ in range(repetitions + 1)][1:] for n in NUMBERS}
+        rate = _rate(service.url, photo, seconds)
+    command = _command(folder, photo)
+    return Figures(
+        *ready,
+        *command,
+        {n: statistics.median(wall for wall, _ in each) for n, each in asked.items()},
+        {n: min(cpu for _, cpu in each) for n, each in asked.items()},
+        rate,
+    )
+
+
+def cpu_seconds(service: Service) -> float:
+    """Return user and system seconds of all processes of the service."""
+    times = [process.cpu_times() for process in service.processes]
+    return sum(each.user + each.system for each in times)
+
+
+def timed(command: Sequence[str], folder: Path) -> tuple[float, float]:
+    """Run a command to its end; return seconds and CPU seconds."""
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603 - this Python, this package
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter() - started, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def check_out(commit: str) -> Path:
+    """Make a worktree of a commit, once."""
+    folder = FOLDER / commit
+    if not folder.exists():
+        subprocess.run(  # noqa: S603 - git, and our own path
+            ["git", "worktree", "add", "--detach", str(folder), commit],  # noqa: S607
+            cwd=ROOT, check=True, capture_output=True,
+        )  # fmt: skip
+    return folder
+
+
+def _request(service: Service, client: httpx.Client, photo: bytes, n: int) -> tuple[float, float]:
+    started, before = time.perf_counter(), cpu_seconds(service)
+    client.post("/v1/colorizations", files={"image": photo}, data={"n": str(n)}).raise_for_status()
+    return time.perf_counter() - started, cpu_seconds(service) - before
+
+
+def _rate(url: str, photo: bytes, seconds: float) -> float:
+    until = time.perf_counter() + seconds
+
+    def ask(_: int) -> int:
+        done = 0
+        with httpx.Client(base_url=url, timeout=300) as client:
+            while time.perf_counter() < until:
+                form = {"n": str(SAMPLES)}
+                client.post("/v1/colorizations", files={"image": photo}, data=form).raise_for_status()
+                done += 1
+        return done
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        answered = sum(threads.map(ask, range(CLIENTS)))
+    return answered / (time.perf_counter() - started)
+
+
+def _command(folder: Path, photo: bytes) -> tuple[float, float]:
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "photo.jpg"
+        file.write_bytes(photo)
+        return timed((sys.executable, "-c", COMMAND, "colorize", str(file), "-n", "1", "-o", f"{place}/out"), folder)
+
+
+def main(
+    before_commit: Annotated[str, typer.Option("--before", help="The commit; default: this checkout alone.")] = "",
+    rounds: int = 3,
+    repetitions: Annotated[int, typer.Option(help="Times that each request is sent.")] = 5,
+    seconds: Annotated[float, typer.Option(help=f"For which {CLIENTS} clients ask.")] = 20,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure, and print tables."""
+    photo = made_up_photo(SIDE, SIDE)
+    folders = ([check_out(before_commit)] if before_commit else []) + [ROOT]
+    timed((sys.executable, "-c", COMMAND, "--help"), ROOT)
+    for folder in folders:
+        _command(folder, photo)  # fills caches: bytecode, machine code, compiled networks
+    turns = [[measure(each, photo, repetitions, seconds) for each in folders] for _ in range(rounds)]
+    floors = [timed((sys.executable, "-c", FLOOR), ROOT) for _ in range(rounds)]
+    floor = statistics.median(each[0] for each in floors), min(each[1] for each in floors)
+    figures = [_median([each[i] for each in turns]) for i in range(len(folders))]
+    now, before = figures[-1], figures[0] if before_commit else None
+    cells = [
+        _row("ready, s (CPU s)", before, now, lambda f: f"{f.ready_seconds:.2f} ({f.ready_cpu_seconds:.2f})"),
+        _row("`tintflow colorize`, one photo, s (CPU s)", before, now,
+             lambda f: f"{f.command_seconds:.2f} ({f.command_cpu_seconds:.2f})"),
+        *(_row(f"n={n}, CPU ms of the service (ms)", before, now, partial(_request_cost, n)) for n in NUMBERS),
+        _row("n=16 by n=4, CPU", before, now, lambda f: f"{f.request_cpu_seconds[16] / f.request_cpu_seconds[4]:.2f}"),
+        _row(f"requests/s, {CLIENTS} clients, n={SAMPLES}", before, now, lambda f: f"{f.requests_per_second:.2f}"),
+    ]  # fmt: skip
+    imports = f"importing its packages alone takes {floor[0]:.2f} s ({floor[1]:.2f} CPU s)"
+    targets = [
+        Target(
+            f"ready in {READY_SECONDS:g} s", f"{now.ready_seconds:.2f} s; {imports}", now.ready_seconds <= READY_SECONDS
+        ),
+        Target(
+            f"`tintflow colorize` in {COMMAND_SECONDS:g} s",
+            f"{now.command_seconds:.2f} s; {imports}",
+            now.command_seconds <= COMMAND_SECONDS,
+        ),
+        _ratio_target(now),
+    ]
+    if before:
+        more = now.requests_per_second / before.requests_per_second
+        per_second = len(os.sched_getaffinity(0)) / now.request_cpu_seconds[SAMPLES]
+        shown = f"{more:.2f} times; no more than {per_second:.1f} a second fit the processors at the CPU time of one"
+        targets.append(Target(f"{MORE_REQUESTS:g} times the requests/s of before", shown, more >= MORE_REQUESTS))
+    header = f"{SIDE}×{SIDE} JPEG", f"before: {before_commit or 'not measured'}", "now"
+    table = as_table(*header, title="before and now", cells=cells)
+    report = {"before": None if before is None else asdict(before), "now": asdict(now), "floor": floor}
+    write("compare", targets, report, json_file, [table])
+
+
+def _request_cost(n: int, figures: Figures) -> str:
+    return f"{1e3 * figures.request_cpu_seconds[n]:.0f} ({1e3 * figures.request_seconds[n]:.0f})"
+
+
+def _ratio_target(now: Figures) -> Target:
+    one, four, sixteen = (now.request_cpu_seconds[n] for n in NUMBERS)
+    each = (sixteen - four) / 12
+    measured = f"{sixteen / four:.2f} times; another sample takes {1e3 * each:.0f} CPU ms, n=1 {1e3 * one:.0f}"
+    return Target(f"n=16 at most {N16_TO_N4:g} times n=4", measured, sixteen <= N16_TO_N4 * four)
+
+
+def _row(
+    name: str, before: Figures | None, now: Figures, shown: Callable[[Figures], str]
+) -> tuple[str, str | None, str]:
+    return name, None if before is None else shown(before), shown(now)
+
+
+def _median(found: Sequence[Figures]) -> Figures:
+    def middle(name: str) -> float:
+        return statistics.median(getattr(each, name) for each in found)
+
+    return Figures(
+        middle("ready_seconds"),
+        middle("ready_cpu_seconds"),
+        middle("command_seconds"),
+        middle("command_cpu_seconds"),
+        {n: statistics.median(each.request_seconds[n] for each in found) for n in NUMBERS},
+        {n: min(each.request_cpu_seconds[n] for each in found) for n in NUMBERS},
+        middle("requests_per_second"),
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
