@@ -140,14 +140,15 @@ export function interpolate([first, second], steps) {
 }
 
 /**
- * Make the colorings in the grid follow the photo's fixed colors as they are now: the same seed, the same number. Without
- * any, the colorings from before come back. Takes no step of its own in undo; the change of the colors was one.
+ * Make the colorings of a sample's run follow the photo's fixed colors as they are now: the same seed, the same number.
+ * Without any, the colorings from before come back. Takes no step of its own in undo; the change of the colors was one.
  */
-export function followHints(photo, show) {
+export function followHints(photo, sample, show) {
   const { runs, settings } = store.view;
   const hints = hintsOf(photo);
   const last = runs.findLast((run) => run.kind === "colorizations" && run.photo === photo);
-  const base = last?.base ?? last;
+  const from = sample?.run.kind === "colorizations" ? sample.run : last;
+  const base = from?.base ?? from;
   if (last?.fields.hints && isBusy(last)) stop(last);
   if (!hints.length && base) return show([base]);
   if (last?.fields.hints) last.superseded = true;

@@ -14,12 +14,14 @@ const PAUSE = 500; // milliseconds after a change, in which another may come
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 let fixed = () => null; // the photo whose colors are fixed now
+let looked = () => null; // the coloring that is looked at meanwhile
 let timer = null;
 let peeked = false; // the click that is coming ends a look at the gray photo
 const dots = [];
 
-export function setUpHints(photo) {
+export function setUpHints(photo, sample) {
   fixed = photo;
+  looked = sample;
   setUpPalette();
   const stage = byId("stage");
   byId("hint-add").onclick = () => ask({ x: 0.5, y: 0.5 });
@@ -95,7 +97,7 @@ export function follow() {
   const photo = fixed();
   if (!photo || isFollowed(photo)) return;
   timer = setTimeout(() => {
-    if (fixed() === photo && !isFollowed(photo)) followHints(photo, (runs) => amend({ runs }));
+    if (fixed() === photo && !isFollowed(photo)) followHints(photo, looked(), (runs) => amend({ runs }));
   }, PAUSE);
 }
 

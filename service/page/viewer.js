@@ -50,7 +50,7 @@ function open(ofPhoto, ofSample, toFix) {
 export function setUpViewer() {
   preview = previewer(byId("after-look"));
   setUpWipe();
-  setUpHints(() => (fixing && viewer().open ? photo : null));
+  setUpHints(() => (fixing && viewer().open ? photo : null), () => sample);
   setUpZoom(showHints);
   setUpPeek(viewer());
   slider("strength", undefined, (value) => (byId("strength-out").textContent = `${Math.round(100 * value)} %`));

@@ -53,6 +53,27 @@ def test_colorings_follow_a_color(fixing, service) -> None:
     expect(fixing.locator("#history li")).to_have_count(2)
 
 
+def test_after_more_the_coloring_that_is_looked_at_follows(page, upload, service) -> None:
+    upload(page)
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(8)
+    first, second = (each.seed for each in service.colorizer.options)
+    assert first != second
+    for place, seed in ((0, first), (5, second)):
+        page.locator(".card.new .open").nth(place).click()
+        page.click("#fix")
+        before = page.locator("#after").get_attribute("src")
+        fix(page, 0.75, 0.5, "sky")
+        followed(page, 1)
+        assert service.colorizer.options[-1].seed == seed
+        expect(page.locator("#after")).not_to_have_attribute("src", before)
+        page.click("#fix-done")
+        page.click("#viewer-close")
+        page.click("#undo")  # the point, and
+        page.locator("#history button").last.click()  # both runs are back
+        expect(page.locator(".card.new")).to_have_count(8)
+
+
 def test_the_palette_fits_the_lightness(fixing) -> None:
     """The photo is dark on its left, where no sky is, and light on its right, where no navy is."""
     click_at(fixing, 0.02, 0.02)
