@@ -75,7 +75,7 @@ bench: .venv/for-test  ## measure speed, beside peers from PyPI and the commit B
 
 docs: .venv/for-test  ## make the pictures of README and docs anew
 	$(BIN)/python -m benchmarks.figures.pictures
-	$(BIN)/python -m benchmarks.figures.page_pictures
+	$(BIN)/python -m benchmarks.figures.page
 
 dist: .venv/for-dev  ## build wheel and sdist, with the weights, into dist/
 	rm -rf build/lib dist

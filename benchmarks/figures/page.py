@@ -1,0 +1,303 @@
+"""`python -m benchmarks.figures.page`: pictures of each state of the page, taken in Chromium with the released weights.
+
+The photos come with scikit-image: coffee (CC0), astronaut (NASA, public domain) and chelsea (CC0).
+"""
+
+import io
+import json
+import math
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
+
+import numpy as np
+import skimage.data
+import typer
+import uvicorn
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser, FilePayload, Page, Route, ViewportSize, sync_playwright
+
+from benchmarks.figures.pictures import PICTURES, gray_of
+from service.app import create_app
+from service.cli.server import Server
+from service.loading import load_colorizer
+from service.settings import Settings
+
+__all__ = ["main"]
+
+PHOTOS = ("coffee", "astronaut", "chelsea")
+REFERENCE = "coffee"
+SETTINGS = "#seed=7&n=4"
+LINK = "#seed=7&n=4&index=2&temperature=0.55"
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+TABLET: ViewportSize = {"width": 768, "height": 1024}
+PHONE: ViewportSize = {"width": 390, "height": 780}
+PHONE_GAP = 16  # pixels between the phones of one picture
+PATIENCE = 300  # seconds; a busy machine takes its time
+QUALITIES = (90, 80, 70, 60)
+MAX_BYTES = 200_000
+Scheme = Literal["light", "dark"]
+
+
+def main(out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = PICTURES) -> None:
+    """Write `page-STATE.webp` of each state of the page, at most 200 KB each."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        raise typer.BadParameter("the pictures of the page need chromium (on Debian: apt-get install chromium)")
+    out.mkdir(parents=True, exist_ok=True)
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # chromium refuses to run as root with it
+    with _serving() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+        walk = _Walk(browser, address, out)
+        walk.welcome()
+        walk.desktop()
+        walk.viewer()
+        walk.tablet()
+        walk.phone("light")
+        walk.phone("dark")
+        browser.close()
+
+
+@contextmanager
+def _serving() -> Iterator[str]:
+    """Serve the page on a free port; yield its address once the model is loaded."""
+    app = create_app(Settings(), load_colorizer)
+    server = Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"), app.state.engine)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        give_up = time.monotonic() + PATIENCE
+        while not server.started or app.state.engine.state != "ready":
+            if time.monotonic() > give_up or not thread.is_alive():
+                raise RuntimeError("the service did not become ready")
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+class _Walk:
+    """A walk through the page, with a picture of each state."""
+
+    def __init__(self, browser: Browser, address: str, out: Path) -> None:
+        self._browser, self._address, self._out = browser, address, out
+
+    def welcome(self) -> None:
+        """The first look, a link that was opened, a file that is too large, and the question for a key."""
+        page = self._open(DESKTOP, "light")
+        self._save(page, "welcome")
+        with TemporaryDirectory() as folder:
+            file = Path(folder, "scan.tif")
+            with file.open("wb") as large:
+                large.truncate(60_000_000)
+            page.set_input_files("#files", file)
+        self._save(page, "too-large")
+        page.context.close()
+        page = self._open(DESKTOP, "dark", LINK)
+        self._save(page, "link")
+        page.context.close()
+        page = self._open(DESKTOP, "light", before=_ask_for_key, demo=False)
+        page.wait_for_selector("#key-dialog[open]")
+        self._save(page, "key")
+        page.context.close()
+
+    def desktop(self) -> None:
+        """Several photos on their way, the grid, what is kept, hints, variations, a reference, and an error."""
+        page = self._open(DESKTOP, "light")
+        with _held(page, after=1):
+            page.set_input_files("#files", _files(*PHOTOS))
+            page.wait_for_selector("#strip li:first-child img:not(.gray)")
+            self._save(page, "album")
+        _finish(page)
+        self._save(page, "grid")
+        with _held(page, after=0):
+            page.locator("#seed").evaluate("each => { each.value = ''; each.dispatchEvent(new Event('change')) }")
+            page.click("#colorize")
+            page.wait_for_selector(".card.pending.working")
+            self._save(page, "working")
+        _finish(page)
+        for place in (1, 3):
+            page.locator(".card.new .keep").nth(place).click()
+        self._save(page, "kept")
+        page.get_by_role("button", name="Compare", exact=True).click()
+        self._save(page, "compare")
+        page.locator("#compare-close").click()
+        page.locator("#keep-none").click()
+        _fix_colors(page)
+        self._save(page, "hints")
+        page.locator("#viewer-close").click()
+        page.locator("#history button").last.click()
+        page.locator(".card.new .open").nth(1).click()
+        page.click("#vary")
+        _finish(page)
+        self._save(page, "variations")
+        page.locator("#strip .photo").nth(1).click()
+        page.set_input_files("#reference", _files(REFERENCE, gray=False))
+        _finish(page)
+        self._save(page, "reference")
+        page.route("**/v1/colorizations", lambda route: route.abort())
+        page.locator("#history button").last.click()
+        page.click("#colorize")
+        page.wait_for_selector("#run-error:not([hidden])")
+        self._save(page, "error")
+        page.context.close()
+
+    def viewer(self) -> None:
+        """One coloring in full view, with its colors adjusted, in the dark."""
+        page = self._open(DESKTOP, "dark")
+        page.set_input_files("#files", _files(*PHOTOS))
+        _finish(page)
+        page.locator(".card.new .open").nth(1).click()
+        self._save(page, "viewer")
+        page.locator("#saturation").fill("1.4")
+        page.locator("#warmth").fill("0.3")
+        page.locator("#sample-tools summary").click()
+        self._save(page, "adjust")
+        page.context.close()
+
+    def tablet(self) -> None:
+        """The grid on a tablet, in the dark."""
+        page = self._open(TABLET, "dark")
+        page.set_input_files("#files", _files(*PHOTOS))
+        _finish(page)
+        self._save(page, "tablet")
+        page.context.close()
+
+    def phone(self, scheme: Scheme) -> None:
+        """The first look, the grid, the full view and fixed colors on a phone, in one picture."""
+        page = self._open(PHONE, scheme)
+        states = [_shot(page)]
+        page.set_input_files("#files", _files(PHOTOS[0]))
+        _finish(page)
+        states.append(_shot(page))
+        page.locator(".card.new .open").nth(1).click()
+        states.append(_shot(page))
+        page.locator("#viewer-close").click()
+        _fix_colors(page)
+        states.append(_shot(page))
+        width = sum(each.width for each in states) + PHONE_GAP * (len(states) - 1)
+        joined = Image.new("RGBA", (width, states[0].height))
+        left = 0
+        for each in states:
+            joined.paste(each, (left, 0))
+            left += each.width + PHONE_GAP
+        self._write(joined, f"phone-{scheme}")
+        page.context.close()
+
+    def _open(
+        self,
+        size: ViewportSize,
+        scheme: Scheme,
+        at: str = SETTINGS,
+        before: Callable[[Page], None] = lambda page: None,
+        demo: bool = True,
+    ) -> Page:
+        """Open the page in a browser of its own; `before` prepares it. Wait for the demonstration, if there is one."""
+        context = self._browser.new_context(
+            viewport=size,
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            has_touch=size is PHONE,
+            is_mobile=size is PHONE,
+        )
+        page = context.new_page()
+        page.set_default_timeout(1000 * PATIENCE)
+        before(page)
+        page.goto(self._address + at)
+        if demo:
+            page.wait_for_selector("#hero-colorings li:nth-child(4)")
+        return page
+
+    def _save(self, page: Page, state: str) -> None:
+        self._write(_shot(page), state)
+
+    def _write(self, picture: Image.Image, state: str) -> None:
+        for quality in QUALITIES:
+            buffer = io.BytesIO()
+            picture.save(buffer, "WEBP", quality=quality, method=6)
+            if buffer.tell() <= MAX_BYTES:
+                break
+        (self._out / f"page-{state}.webp").write_bytes(buffer.getvalue())
+        print(f"page-{state}.webp  {picture.width} × {picture.height}  {buffer.tell() / 1000:.0f} KB")
+
+
+@contextmanager
+def _held(page: Page, after: int) -> Iterator[None]:
+    """Hold requests for colorings, after some that go through."""
+    held: list[Route] = []
+    left: float = after
+
+    def hold(route: Route) -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/v1/colorizations", hold)
+    yield
+    left = math.inf
+    for route in held:
+        route.continue_()
+
+
+def _ask_for_key(page: Page) -> None:
+    problem = {"status": 401, "code": "missing_key", "detail": "this service asks for an API key"}
+    answer = json.dumps(problem)
+    page.route("**/v1/models", lambda route: route.fulfill(status=401, body=answer, content_type="application/json"))
+
+
+def _finish(page: Page) -> None:
+    """Wait for all colorings that are in work."""
+    page.wait_for_selector("#strip:not(:has(.busy, .waiting))", state="attached")
+    page.wait_for_selector("#run-progress", state="hidden")
+
+
+def _fix_colors(page: Page) -> None:
+    """Fix two colors, and ask for a third."""
+    page.locator(".card .fix").first.click()
+    for x, y, name in ((0.86, 0.3, "wood"), (0.3, 0.75, "brick, rust")):
+        _click(page, x, y)
+        page.locator("#palette-swatches").get_by_role("button", name=name).click()
+    page.wait_for_selector("#fix-status:not(:empty)")
+    page.wait_for_selector("#fix-status:empty", state="attached")
+    _click(page, 0.5, 0.25)
+
+
+def _click(page: Page, x: float, y: float) -> None:
+    """Click on the photo in full view, at fractions of its width and height."""
+    photo = page.locator("#after").bounding_box()
+    assert photo  # noqa: S101 - it is shown
+    page.mouse.click(photo["x"] + x * photo["width"], photo["y"] + y * photo["height"])
+
+
+def _files(*names: str, gray: bool = True) -> list[FilePayload]:
+    def png(pixels: NDArray[np.uint8]) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    photos = {name: getattr(skimage.data, name)() for name in names}
+    return [
+        {"name": f"{name}.png", "mimeType": "image/png", "buffer": png(gray_of(photo) if gray else photo)}
+        for name, photo in photos.items()
+    ]
+
+
+def _shot(page: Page) -> Image.Image:
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(300)  # until pictures are decoded
+    return Image.open(io.BytesIO(page.screenshot(type="png"))).convert("RGB")
+
+
+if __name__ == "__main__":
+    typer.run(main)
