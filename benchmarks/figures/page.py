@@ -91,7 +91,7 @@ class _Walk:
         self._browser, self._address, self._out = browser, address, out
 
     def welcome(self) -> None:
-        """The first look, a link that was opened, a file that is too large, and the question for a key."""
+        """Picture the first look, a link that was opened, a file that is too large, and the question for a key."""
         page = self._open(DESKTOP, "light")
         self._save(page, "welcome")
         with TemporaryDirectory() as folder:
@@ -110,7 +110,7 @@ class _Walk:
         page.context.close()
 
     def desktop(self) -> None:
-        """Several photos on their way, the grid, what is kept, hints, variations, a reference, and an error."""
+        """Picture several photos in work, the grid, what is kept, hints, variations, a reference, and an error."""
         page = self._open(DESKTOP, "light")
         with _held(page, after=1):
             page.set_input_files("#files", _files(*PHOTOS))
@@ -151,7 +151,7 @@ class _Walk:
         page.context.close()
 
     def viewer(self) -> None:
-        """One coloring in full view, with its colors adjusted, in the dark."""
+        """Picture one coloring in full view, then with its colors adjusted, in the dark."""
         page = self._open(DESKTOP, "dark")
         page.set_input_files("#files", _files(*PHOTOS))
         _finish(page)
@@ -164,7 +164,7 @@ class _Walk:
         page.context.close()
 
     def tablet(self) -> None:
-        """The grid on a tablet, in the dark."""
+        """Picture the grid on a tablet, in the dark."""
         page = self._open(TABLET, "dark")
         page.set_input_files("#files", _files(*PHOTOS))
         _finish(page)
@@ -172,7 +172,7 @@ class _Walk:
         page.context.close()
 
     def phone(self, scheme: Scheme) -> None:
-        """The first look, the grid, the full view and fixed colors on a phone, in one picture."""
+        """Picture the first look, the grid, the full view and fixed colors on a phone, side by side."""
         page = self._open(PHONE, scheme)
         states = [_shot(page)]
         page.set_input_files("#files", _files(PHOTOS[0]))
