@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-MODEL_EXAMPLE = "tintflow-cwf-5"
+MODEL_EXAMPLE = "tintflow-cwf-6"
 """the released weights (tests/docs/test_model_name.py)"""
 
 
