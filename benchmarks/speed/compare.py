@@ -93,7 +93,7 @@ def check_out(commit: str) -> Path:
     folder = FOLDER / commit
     if not folder.exists():
         subprocess.run(  # noqa: S603 - git, and our own path
-            ["git", "worktree", "add", "--detach", str(folder), commit],  # noqa: S607
+            ["git", "worktree", "add", "--detach", str(folder), commit],  # noqa: S607 - wherever it lies
             cwd=ROOT, check=True, capture_output=True,
         )  # fmt: skip
     return folder

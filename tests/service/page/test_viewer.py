@@ -231,5 +231,5 @@ def test_side_by_side(viewed) -> None:
     both = lab(download(viewed))
     assert both.shape == (200, 600, 3)
     assert np.abs(both[:, :300, 1:]).max() < 1.5
-    assert np.abs(both[:, 300:, 1:]).mean() > 3
+    assert np.abs(both[:, 300:, 1:]).mean() > 1.5  # on average more than any gray pixel has
     assert np.abs(both[:, :300, 0] - both[:, 300:, 0]).max() < 1
