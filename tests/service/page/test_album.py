@@ -27,6 +27,17 @@ def done(page: Page, photos: int) -> None:
     expect(page.locator("#album-bar")).to_be_hidden()
 
 
+def answer_only(page: Page, count: int) -> None:
+    """Leave all requests for colorings but the first few unanswered, until the route is taken away."""
+    left = iter(range(count))
+
+    def answer(route: Route) -> None:
+        if next(left, None) is not None:
+            route.continue_()
+
+    page.route("**/v1/colorizations", answer)
+
+
 def test_all_photos_each_of_its_own_seed(page, album, service) -> None:
     page.set_input_files("#files", album)
     done(page, 3)
@@ -52,18 +63,7 @@ def test_the_strip_shows_the_one_kept(page, album) -> None:
 
 def test_progress_cancel_and_on(page, photo, tmp_path) -> None:
     paths = [Path(copy(photo, tmp_path / f"{i:02}.png")) for i in range(MANY)]
-    held: list[Route] = []
-    answered = 0
-
-    def hold(route: Route) -> None:
-        nonlocal answered
-        if answered == 3:
-            held.append(route)
-        else:
-            answered += 1
-            route.continue_()
-
-    page.route("**/v1/colorizations", hold)
+    answer_only(page, 3)
     page.set_input_files("#files", paths)
     expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos")
     page.click("#album-cancel")
@@ -138,18 +138,7 @@ def until_stored(page: Page, name: str, number: int) -> None:
 
 def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, service) -> None:
     paths = [Path(copy(photo, tmp_path / f"{i:02}.png")) for i in range(MANY)]
-    held: list[Route] = []
-    answered = 0
-
-    def hold(route: Route) -> None:
-        nonlocal answered
-        if answered == 3:
-            held.append(route)
-        else:
-            answered += 1
-            route.continue_()
-
-    page.route("**/v1/colorizations", hold)
+    answer_only(page, 3)
     page.locator("#number").evaluate("each => { each.value = 2; each.dispatchEvent(new Event('change')) }")
     page.set_input_files("#files", paths)
     expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos")
