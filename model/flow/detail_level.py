@@ -68,7 +68,7 @@ class Recall(nn.Module):
     """Attention of every pixel to the cells of the coarsest a*b*: a hand finds the color of the face.
 
     What attends to what depends on the photo alone; each head returns one mixture of the cells' colors. Source:
-    Vaswani et al. 2017 (arXiv 1706.03762), with colors for values as in He et al. 2019 (arXiv 1906.09909).
+    Vaswani et al. 2017 (arXiv 1706.03762), with colors for values as in Zhang et al. 2019 (arXiv 1906.09909).
     """
 
     def __init__(self, width: int, heads: int) -> None:
