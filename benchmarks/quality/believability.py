@@ -4,7 +4,9 @@
 of every method named, and rungs of a ladder, on which the true a*b* are handed over at one size and the finer levels do
 the rest. What each number is goes to a key of its own, which whoever rates must not see. `score` takes ratings and
 prints each method's shares with bootstrap errors. Compare within one round only: other photos and other eyes count
-otherwise.
+otherwise. With `--pair`, a number is one photo in two versions side by side, and whoever rates says which looks more
+like a true photo: a strict viewer and a lenient one then count alike (two-alternative forced choice, as in Zhang et
+al. 2016, arXiv 1603.08511).
 """
 
 import csv
@@ -37,7 +39,7 @@ from model.protocol import SampleOptions
 from training.commands import Device, HeldOutPhotos, errors_printed
 from training.data import read_named_photos
 
-__all__ = ["app", "make", "read_ratings", "score"]
+__all__ = ["app", "make", "read_choices", "read_ratings", "score"]
 
 TRUTH = "truth"
 COLUMNS, ROWS = 4, 3
@@ -47,6 +49,9 @@ CAPTION = 18
 PAPER, INK = (255, 255, 255), (0, 0, 0)
 COLUMN_NAMES = ("number", "real", "stain", "score")
 """Columns of a ratings file: the picture's number; 1 if taken for a true photo; 1 if stained; 1 to 5."""
+SIDES = ("left", "right")
+PAIR_COLUMNS = ("number", "better")
+"""Columns of a ratings file of pairs: the pair's number; the side that looks more like a true photo."""
 
 Picture = NDArray[np.uint8]
 Painter = Callable[[Picture, int], Picture]
@@ -64,31 +69,45 @@ def make(
         list[str] | None, typer.Option(help="NAME=WEIGHTS or NAME=WEIGHTS@TEMPERATURE; may be repeated.")
     ] = None,
     rung: Annotated[list[int] | None, typer.Option(help="Size up to which a*b* are true; of the first method.")] = None,
-    each: Annotated[int, typer.Option(min=1, help="Pictures of each method, of each rung, and of the truth.")] = 30,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME:NAME, two methods (or truth) to show side by side; may be repeated."),
+    ] = None,
+    each: Annotated[
+        int, typer.Option(min=1, help="Pictures of each method, of each rung, and of the truth; or of each pair.")
+    ] = 30,
     seed: Annotated[int, typer.Option(help="Draws and shuffles the photos.")] = 0,
     device: Device = "auto",
 ) -> None:
-    """Draw shuffled, numbered sheets of single pictures, and write the key."""
+    """Draw shuffled, numbered sheets of single pictures, or of pairs, and write the key."""
     with errors_printed():
         painters = _painters(method or ["released=weights/cinn.safetensors"], rung or [], device)
+        shown = [(name,) for name in painters] if not pair else [_sides(text, painters) for text in pair]
         names = [name for name, _ in read_named_photos(data)]
-        wanted = each * len(painters)
+        wanted = each * len(shown)
         if len(names) < wanted:
             raise InputError("data", f"{wanted} photos, for each is shown once", len(names))
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(names)[:wanted].tolist()
-        methods = rng.permutation([name for name in painters for _ in range(each)]).tolist()
+        methods = [rng.permutation(shown[i]).tolist() for i in rng.permutation(wanted) % len(shown)]
         told = dict(zip(chosen, methods, strict=True))
         found = ((name, photo) for name, photo in read_named_photos(data) if name in told)
         pictures = {
-            name: painters[told[name]](_shrink(photo), seed_of(name))
+            name: [painters[method](_shrink(photo), seed_of(name)) for method in told[name]]
             for name, photo in track(found, "painting", wanted, console=console)
         }
     out.mkdir(parents=True, exist_ok=True)
-    numbered = [(number, pictures[name]) for number, name in enumerate(chosen, 1)]
-    for index, start in enumerate(range(0, wanted, COLUMNS * ROWS), 1):
+    numbered = [
+        (f"{number} {side}" if pair else str(number), picture)
+        for number, name in enumerate(chosen, 1)
+        for side, picture in zip(SIDES, pictures[name], strict=False)
+    ]
+    for index, start in enumerate(range(0, len(numbered), COLUMNS * ROWS), 1):
         _sheet(numbered[start : start + COLUMNS * ROWS]).save(out / f"sheet-{index:02}.png")
-    key = [{"number": n, "photo": name, "method": told[name]} for n, name in enumerate(chosen, 1)]
+    key = [
+        {"number": n, "photo": name, "method": told[name] if pair else told[name][0]}
+        for n, name in enumerate(chosen, 1)
+    ]
     (out / "key.json").write_text(json.dumps(key, indent=1) + "\n")
     print(f"{out}: {index} sheets for who rates, key.json for who counts")
 
@@ -97,45 +116,84 @@ def make(
 def score(
     key: Annotated[Path, typer.Option(exists=True, help="The key that `make` wrote.")],
     ratings: Annotated[
-        list[Path], typer.Argument(exists=True, help="CSV files, a viewer each: " + ", ".join(COLUMN_NAMES))
+        list[Path],
+        typer.Argument(
+            exists=True, help=f"CSV files, a viewer each: {', '.join(COLUMN_NAMES)}; of pairs {', '.join(PAIR_COLUMNS)}"
+        ),
     ],
 ) -> None:
-    """Print how many of each method's pictures were taken for true photos."""
+    """Print how many of each method's pictures were taken for true photos, or which of two was taken more often."""
     methods = {entry["number"]: entry["method"] for entry in json.loads(key.read_text())}
     with errors_printed():
-        rated = [read_ratings(path, methods) for path in ratings]
-    report = _report(methods, rated)
-    table = Table("method", "pictures", "real %", "stained %", "score 1–5")
+        if isinstance(next(iter(methods.values())), str):
+            table = Table("method", "pictures", "real %", "stained %", "score 1–5")
+            report = _report(methods, [read_ratings(path, methods) for path in ratings])
+        else:
+            table = Table("pair", "photos", "first chosen %")
+            report = _contests(methods, [read_choices(path, methods) for path in ratings])
     for name, figures in report.items():
         cells = [f"{value:.1f} ± {error:.1f}" for value, error in figures["figures"]]
         table.add_row(name, str(figures["pictures"]), *cells)
     Console().print(table)
 
 
-def read_ratings(path: Path, methods: Mapping[int, str]) -> dict[int, tuple[float, float, float]]:
+def read_ratings(path: Path, methods: Mapping[int, str]) -> dict[int, tuple[float, ...]]:
     """Read one viewer's ratings: (real, stain, score) of every number.
 
     Raises InputError for missing columns or numbers, and for values out of range.
     """
-    with path.open(newline="") as file:
-        rows = csv.DictReader(file)
-        if not set(COLUMN_NAMES) <= set(rows.fieldnames or ()):
-            raise InputError("ratings", f"a CSV with columns {', '.join(COLUMN_NAMES)}", rows.fieldnames)
-        try:
-            found = {int(row["number"]): tuple(float(row[name]) for name in COLUMN_NAMES[1:]) for row in rows}
-        except (TypeError, ValueError) as error:
-            raise InputError("ratings", "numbers in every cell", str(error)) from error
-    if set(found) != set(methods):
-        raise InputError("ratings", "every number of the key once", sorted(set(found) ^ set(methods)))
+    found = {number: tuple(map(_number, cells)) for number, cells in _read(path, COLUMN_NAMES, methods).items()}
     for number, (real, stain, points) in found.items():
         if real not in (0, 1) or stain not in (0, 1) or not 1 <= points <= 5:
             raise InputError("ratings", "real and stain 0 or 1, score 1 to 5", f"number {number}")
-    return found  # type: ignore[return-value]
+    return found
 
 
-def _report(
-    methods: Mapping[int, str], rated: Sequence[Mapping[int, tuple[float, float, float]]]
-) -> dict[str, dict[str, Any]]:
+def read_choices(path: Path, methods: Mapping[int, Sequence[str]]) -> dict[int, str]:
+    """Read one viewer's choices: the method that looks more like a true photo, of every pair.
+
+    Raises InputError for missing columns or numbers, and for sides that are neither left nor right.
+    """
+    found = {number: cells[0].strip().lower() for number, cells in _read(path, PAIR_COLUMNS, methods).items()}
+    wrong = [number for number, side in found.items() if side not in SIDES]
+    if wrong:
+        raise InputError("ratings", "better left or right", f"number {wrong[0]}")
+    return {number: methods[number][SIDES.index(side)] for number, side in found.items()}
+
+
+def _read(path: Path, columns: Sequence[str], methods: Mapping[int, Any]) -> dict[int, list[str]]:
+    """Read a CSV: the cells of every number, which its first column holds."""
+    with path.open(newline="") as file:
+        rows = csv.DictReader(file)
+        if not set(columns) <= set(rows.fieldnames or ()):
+            raise InputError("ratings", f"a CSV with columns {', '.join(columns)}", rows.fieldnames)
+        found = {int(_number(row[columns[0]])): [row[name] or "" for name in columns[1:]] for row in rows}
+    if set(found) != set(methods):
+        raise InputError("ratings", "every number of the key once", sorted(set(found) ^ set(methods)))
+    return found
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "")
+    except ValueError as error:
+        raise InputError("ratings", "numbers", text) from error
+
+
+def _contests(methods: Mapping[int, Sequence[str]], rated: Sequence[Mapping[int, str]]) -> dict[str, dict[str, Any]]:
+    """Share in percent of each pair's photos on which its first method (by name) was chosen, with bootstrap errors."""
+    numbers = defaultdict(list)
+    for number, pair in methods.items():
+        numbers[tuple(sorted(pair))].append(number)
+    report: dict[str, dict[str, Any]] = {}
+    for pair, of_pair in sorted(numbers.items()):
+        chosen = 100 * np.array([[viewer[number] == pair[0] for number in of_pair] for viewer in rated]).mean(0)
+        figures = [(float(chosen.mean()), standard_error(mean(chosen), len(chosen)))]
+        report[" : ".join(pair)] = {"pictures": len(of_pair), "figures": figures}
+    return report
+
+
+def _report(methods: Mapping[int, str], rated: Sequence[Mapping[int, tuple[float, ...]]]) -> dict[str, dict[str, Any]]:
     """Shares in percent and mean score of each method, with bootstrap errors over its pictures."""
     numbers = defaultdict(list)
     for number, name in methods.items():
@@ -171,6 +229,14 @@ def _painters(methods: Sequence[str], rungs: Sequence[int], device: str) -> dict
     return painters
 
 
+def _sides(text: str, painters: Mapping[str, Painter]) -> tuple[str, ...]:
+    """Return the two methods of a pair."""
+    names = tuple(text.split(":"))
+    if len(names) != 2 or names[0] == names[1] or not set(names) <= set(painters):
+        raise InputError("pair", f"NAME:NAME, two of {', '.join(painters)}", text)
+    return names
+
+
 def _drawn(colorizer: CinnColorizer, temperature: float | None) -> Painter:
     return lambda photo, seed: colorize(colorizer, photo, SampleOptions(1, seed, temperature)).images[0]
 
@@ -200,14 +266,14 @@ def _shrink(photo: Picture) -> Picture:
     )
 
 
-def _sheet(numbered: Sequence[tuple[int, Picture]]) -> Image.Image:
+def _sheet(numbered: Sequence[tuple[str, Picture]]) -> Image.Image:
     """Put pictures on one sheet, each under its number."""
     cell = SIDE + CAPTION
     sheet = Image.new("RGB", (COLUMNS * (SIDE + 8), ROWS * (cell + 8)), PAPER)
     draw = ImageDraw.Draw(sheet)
     for place, (number, picture) in enumerate(numbered):
         left, top = place % COLUMNS * (SIDE + 8) + 4, place // COLUMNS * (cell + 8)
-        draw.text((left, top + 3), str(number), fill=INK)
+        draw.text((left, top + 3), number, fill=INK)
         sheet.paste(Image.fromarray(picture), (left, top + CAPTION))
     return sheet
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from benchmarks.quality.believability import app, read_ratings
+from benchmarks.quality.believability import app, read_choices, read_ratings
 from benchmarks.quality.levels import measure_levels
 from model.colorizer import CinnColorizer
 from model.errors import InputError
@@ -84,6 +84,51 @@ def test_shares_are_counted(tmp_path: Path) -> None:
 def test_ratings_that_do_not_fit_are_refused(tmp_path: Path, rows: list[str]) -> None:
     with pytest.raises(InputError, match="ratings"):
         read_ratings(ratings(tmp_path / "r.csv", rows), {1: "a", 2: "b"})
+
+
+def test_a_pair_shows_one_photo_in_two_versions(photos: Path, sheets: Path, tmp_path: Path) -> None:
+    method = f"tiny={sheets / 'tiny.safetensors'}"
+    options = ["--data", photos, "--out", tmp_path, "--method", method, "--pair", "tiny:truth", "--each", "9"]
+    done = CliRunner().invoke(app, ["make", *map(str, options)])
+    assert done.exit_code == 0, done.output
+    key = json.loads((tmp_path / "key.json").read_text())
+    assert len({entry["photo"] for entry in key}) == 9
+    assert {tuple(entry["method"]) for entry in key} == {("tiny", "truth"), ("truth", "tiny")}
+    sheet = np.asarray(Image.open(tmp_path / "sheet-01.png")).astype(int)
+    for place, entry in enumerate(key[:6]):
+        photo = np.asarray(Image.open(photos / entry["photo"]).resize((256, 192), Image.Resampling.BICUBIC)).astype(int)
+        left, top = place % 2 * 528 + 4 + 264 * entry["method"].index("truth"), place // 2 * 282 + 18
+        assert np.abs(sheet[top : top + 192, left : left + 256] - photo).mean() < 6
+
+
+@pytest.mark.parametrize("pair", ["tiny", "tiny:tiny", "tiny:other", "tiny:truth:truth"])
+def test_a_pair_needs_two_methods(photos: Path, sheets: Path, tmp_path: Path, pair: str) -> None:
+    method = f"tiny={sheets / 'tiny.safetensors'}"
+    options = ["--data", photos, "--out", tmp_path, "--method", method, "--pair", pair, "--each", "1"]
+    done = CliRunner().invoke(app, ["make", *map(str, options)])
+    assert done.exit_code != 0
+    assert "two of" in done.output
+
+
+def choices(path: Path, rows: list[str]) -> Path:
+    path.write_text("number,better\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_choices_are_counted_whichever_side_they_were_on(tmp_path: Path) -> None:
+    key = [{"number": n, "photo": f"{n}.png", "method": ["a", "b"] if n < 3 else ["b", "a"]} for n in range(1, 5)]
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    one = choices(tmp_path / "one.csv", ["1,left", "2,right", "3,right", "4,left"])
+    two = choices(tmp_path / "two.csv", ["1,left", "2,left", "3,right", "4,left"])
+    done = CliRunner().invoke(app, ["score", "--key", str(tmp_path / "key.json"), str(one), str(two)])
+    assert done.exit_code == 0, done.output
+    assert "62.5 ±" in next(line for line in done.output.splitlines() if "a : b" in line)
+
+
+@pytest.mark.parametrize("rows", [["1,left"], ["1,left", "2,middle"], ["1,left", "x,right"]])
+def test_choices_that_do_not_fit_are_refused(tmp_path: Path, rows: list[str]) -> None:
+    with pytest.raises(InputError, match="ratings"):
+        read_choices(choices(tmp_path / "r.csv", rows), {1: ("a", "b"), 2: ("a", "b")})
 
 
 def test_levels_are_measured_alone(photos: Path, tiny_checkpoint: Checkpoint) -> None:
