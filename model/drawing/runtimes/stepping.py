@@ -35,18 +35,18 @@ class Stepper:
 
         upcoming, past: what `condition_graph` returns, (P, 64, width). photo: (N,), which of them each row takes.
         """
-        order, known, latents = self._level.draw_order(z, given)
+        order, known, latents, temperatures = self._level.draw_order(z, temperature, given)
         rest = upcoming[photo, order.T]  # (64, N, width): cell by cell, as they are needed
         rest[0] += self._level.start
         rest[1:] += past[photo, order.T[:-1]]
         cells = torch.zeros(CELLS, len(z), 2)
-        temperatures = temperature.double().numpy()
+        warmth = temperatures.double().T.contiguous().numpy()
         given_cells, noise = known.mT.permute(2, 0, 1).numpy(), latents.double().transpose(0, 1).contiguous().numpy()
         x, start = np.zeros((len(z), 2)), 0
         for step, shorter in zip(self._steps, (None, *self._steps), strict=False):
             step.begin(shorter)
             for place in range(start, step.length):
-                x = draw_outputs(step(place, x, rest[place].numpy()), temperatures, noise[place])
+                x = draw_outputs(step(place, x, rest[place].numpy()), warmth[place], noise[place])
                 np.copyto(x, given_cells[place], where=np.isfinite(given_cells[place]))
                 cells[place] = torch.from_numpy(x)
             start = step.length

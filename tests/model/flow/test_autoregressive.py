@@ -91,6 +91,18 @@ def test_temperature_0_is_one_coloring(level: AutoregressiveLevel, rows: int) ->
     assert_close(x, level.draw(0 * draw(1, 2 * CELLS), photo, 0 * ones(1)).expand(rows, -1, -1, -1))
 
 
+def test_below_1_the_cells_between_are_drawn_colder_and_above_all_alike(level: AutoregressiveLevel) -> None:
+    given = torch.full((1, 2, 8, 8), math.nan, dtype=torch.float64)
+    given[..., 5, 5] = 0.5
+    temperature = torch.tensor([0.6, 1.0, 1.3], dtype=torch.float64)
+    drawn = level.draw_order(draw(3, 2 * CELLS), temperature, given.expand(3, -1, -1, -1))
+    by_cell = torch.zeros(3, CELLS, dtype=torch.float64).scatter(1, drawn.order, drawn.temperatures)[:, level.order]
+    assert_close(by_cell[1:], temperature[1:, None].expand(-1, CELLS))  # a given cell comes first and changes no other
+    assert_close(by_cell[0, :4], temperature[:1].expand(4))
+    assert (by_cell[0].diff() <= 0).all()
+    assert by_cell[0, -1] < by_cell[0, 4] < by_cell[0, 3]
+
+
 def test_every_parameter_gets_a_gradient(level: AutoregressiveLevel) -> None:
     from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
 
