@@ -1,7 +1,8 @@
 """Thousands of requests: `python -m benchmarks.load.soak [--requests 10000] [--small] [--json -]`; may take an hour.
 
-Most photos are small, a few large; some files are broken, and some clients go away. After the first thousand and at the
-end the service is let come to rest, and its processes are looked at: what grew meanwhile is a leak.
+First all decoders are made to work at once, for each stays once it was needed. Most photos are small, a few large; some
+files are broken, and some clients go away. After the first thousand and at the end the service is let come to rest, and
+its processes are looked at: what grew meanwhile is a leak.
 """
 
 import asyncio
@@ -25,6 +26,10 @@ __all__ = ["main"]
 FIRST = 1000
 """requests after which the service has met everything"""
 CLIENTS = 6
+DECODERS = 4
+ROUNDS = 5
+"""Times that all decoders are asked for at once, until all are there"""
+NEIGHBOR = "127.0.0.2"
 GROWTH = 0.05
 """Largest growth of resident memory, from after the first requests to the end"""
 MORE = 4
@@ -93,6 +98,7 @@ class Soak:
 
     async def run(self, requests: int, every: int) -> None:
         """Send that many requests, a few at a time; look at the service after every so many, and at the end."""
+        await self._busy_all_decoders()
         for sent in range(0, requests, every):
             some = min(every, requests - sent)
             coming = iter(range(some))
@@ -101,8 +107,20 @@ class Soak:
             self.looks.append(await self._look(sent + some))
             print(f"{time.strftime('%X')} {self.looks[-1]} {dict(self.answers)}", file=sys.stderr, flush=True)
 
-    def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self._service.url, timeout=TIMEOUT_SECONDS)
+    async def _busy_all_decoders(self) -> None:
+        """Let two addresses send large photos at once, for one alone holds half of the decoders."""
+        photo = made_up_photo(2400, 1800)
+        async with self._client() as one, self._client(NEIGHBOR) as other:
+            for _ in range(ROUNDS):
+                both = [one, other] * DECODERS
+                await asyncio.gather(*(client.post("/v1/likelihoods", files={"image": photo}) for client in both))
+                if len(self._service.processes) > DECODERS:
+                    return
+        raise RuntimeError("the service did not start all of its decoders")
+
+    def _client(self, address: str = "127.0.0.1") -> httpx.AsyncClient:
+        transport = httpx.AsyncHTTPTransport(local_address=address)
+        return httpx.AsyncClient(base_url=self._service.url, timeout=TIMEOUT_SECONDS, transport=transport)
 
     async def _ask_one_by_one(self, client: httpx.AsyncClient, coming: Iterator[int]) -> None:
         for _ in coming:
@@ -203,7 +221,11 @@ def main(
     """Measure, and print tables."""
     pillow_heif.register_heif_opener()
     started = time.monotonic()
-    with running({"TINTFLOW_DEADLINE_SECONDS": str(TIMEOUT_SECONDS)}) as service:  # it is no matter of speed
+    environment = {
+        "TINTFLOW_DEADLINE_SECONDS": str(TIMEOUT_SECONDS),  # it is no matter of speed
+        "TINTFLOW_CODEC_THREADS": str(DECODERS),
+    }
+    with running(environment) as service:
         soak = Soak(service, seed, KINDS[:1] if small else KINDS)
         asyncio.run(soak.run(requests, every))
     first = next((look for look in soak.looks if look.requests >= FIRST), soak.looks[0])
