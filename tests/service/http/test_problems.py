@@ -142,6 +142,15 @@ def test_malformed_multipart(service, content_type: str) -> None:
     assert_problem(answer, 400, "malformed_body")
 
 
+@pytest.mark.parametrize("head", [b"a: " + b"b" * 8192, b"\r\n".join([b"a: b"] * 32)], ids=["long", "many"])
+def test_the_head_of_a_part_is_bounded(service, grey_png: bytes, head: bytes) -> None:
+    disposition = b'Content-Disposition: form-data; name="image"; filename="a"'
+    for more, status in ((b"a: b", 200), (head, 400)):
+        content = b"--x\r\n%s\r\n%s\r\n\r\n%s\r\n--x--\r\n" % (disposition, more, grey_png)
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        assert service.client.post(PATH, content=content, headers=headers).status_code == status
+
+
 @pytest.mark.parametrize(
     ("charset", "name"),
     [("undefined", b"n"), ("punycode", b"\xff-\x80!"), ("utf-7", b"+2AA-"), ("raw_unicode_escape", b"\\ud800")],
