@@ -1,0 +1,86 @@
+"""Files from elsewhere, colored: `python -m benchmarks.load.foreign FOLDER… [--most 300] [--minutes 30]`.
+
+Each folder holds files of any kind: a test suite of a decoder, a fuzzer's corpus. Every file is sent to
+`/v1/colorizations` of a service of our own. It must get 200, 415 or 422, and colorings of the file's own size.
+"""
+
+import random
+import time
+import warnings
+from collections import Counter
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import pillow_heif
+import typer
+from PIL import Image, ImageOps
+
+from benchmarks.report import JsonFile, Target, rows, write
+from benchmarks.running import running
+
+__all__ = ["main"]
+
+TIMEOUT_SECONDS = 180.0
+EXPECTED = {200, 415, 422}
+
+
+def main(
+    folders: list[Path],
+    most: Annotated[int, typer.Option(help="Files of a folder; of more, so many are drawn.")] = 10_000,
+    minutes: Annotated[float, typer.Option(help="Time for all; what is left then is not sent.")] = 30.0,
+    json_file: JsonFile = None,
+) -> None:
+    """Send every file, and print a table of the answers."""
+    pillow_heif.register_heif_opener()
+    warnings.simplefilter("ignore")  # Pillow warns about odd files
+    counts: dict[str, Counter[str]] = {}
+    unexpected, wrong_sizes, slowest, left = list[str](), list[str](), 0.0, 0
+    until = time.monotonic() + 60 * minutes
+    with running() as service, httpx.Client(base_url=service.url, timeout=TIMEOUT_SECONDS) as client:
+        for folder in folders:
+            counted = counts.setdefault(folder.name, Counter())
+            for path in _files(folder, most):
+                if time.monotonic() > until:
+                    left += 1
+                    continue
+                content, started = path.read_bytes(), time.monotonic()
+                fields = {"n": "1", "output_format": "jpeg"}
+                answer = client.post("/v1/colorizations", files={"image": content}, data=fields)
+                slowest = max(slowest, time.monotonic() - started)
+                counted[str(answer.status_code)] += 1
+                if answer.status_code not in EXPECTED:
+                    unexpected.append(f"{path.name}: {answer.status_code} {answer.text[:200]}")
+                elif answer.status_code == 200 and not _has_size_of(answer.json(), content):
+                    wrong_sizes.append(path.name)
+    answers = sum(counts.values(), Counter[str]())
+    targets = [
+        Target("every answer is 200, 415 or 422", "; ".join(unexpected) or "0 others", not unexpected),
+        Target("colorings of the file's own size", ", ".join(wrong_sizes) or "0 others", not wrong_sizes),
+        Target("every file was sent", f"{answers.total()} sent, {left} left; slowest {slowest:.1f} s", not left),
+    ]
+    statuses = sorted(answers)
+    cells = [(name, each.total(), *(each[status] for status in statuses)) for name, each in counts.items()]
+    table = rows("folder", "files", *statuses, title="foreign files", cells=cells)
+    write("foreign files", targets, {"answers": counts, "slowest_seconds": slowest, "left": left}, json_file, [table])
+
+
+def _files(folder: Path, most: int) -> list[Path]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    draws = random.Random(0)  # noqa: S311 - it chooses files
+    return files if len(files) <= most else sorted(draws.sample(files, most))
+
+
+def _has_size_of(answer: dict[str, int], content: bytes) -> bool:
+    """Compare with what Pillow says of the file; where it says nothing, the service knows better."""
+    try:
+        with Image.open(BytesIO(content)) as image:
+            upright = ImageOps.exif_transpose(image).size
+    except Exception:  # broken in what comes after the first frame, or in its EXIF
+        return True
+    return (answer["width"], answer["height"]) == upright
+
+
+if __name__ == "__main__":
+    typer.run(main)
