@@ -23,8 +23,11 @@ from service.errors import (
 
 __all__ = ["FORMATS", "DecodedPhoto", "decode"]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF")
-"""Pillow's names of what the service reads"""
+FORMATS = {
+    "JPEG": "JPEG", "PNG": "PNG", "WEBP": "WebP", "TIFF": "TIFF",
+    "GIF": "GIF", "BMP": "BMP", "AVIF": "AVIF", "HEIF": "HEIC",
+}  # fmt: skip
+"""Pillow's names of what the service reads, and people's"""
 PREFIX_BYTES = 16  # what Pillow's own identification looks at
 MAX_SCANS = 100
 """Maximum scans of a JPEG: real ones have some ten, and each costs as much as the whole picture."""
@@ -84,7 +87,7 @@ def decode(
         raise UndecodableImageError(f"{field}: the file is empty")
     formats = _identify(data)
     if not formats:
-        raise ImageTypeError(f"{field}: unsupported file type; supported: {', '.join(FORMATS)}")
+        raise ImageTypeError(f"{field}: unsupported file type; supported: {', '.join(FORMATS.values())}")
 
     if formats == ["JPEG"] and data.count(START_OF_SCAN) > MAX_SCANS:
         raise DecodingLimitError(f"{field}: the JPEG has more than {MAX_SCANS} scans")

@@ -293,7 +293,7 @@ def test_empty_photo(png_header: Callable[[int, int], bytes], size: tuple[int, i
     "data", [b"hello", b"%PDF-1.7\n", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"P5 1 1 255\n\0", b"\0\0\1\0\1\0"]
 )
 def test_other_types_are_not_read(data: bytes) -> None:
-    with pytest.raises(ImageTypeError):
+    with pytest.raises(ImageTypeError, match="supported: JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, HEIC"):
         decode(data, MAX_PIXELS)
 
 
