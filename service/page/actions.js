@@ -22,11 +22,11 @@ function newColorings(photo, more = {}) {
 
 export const colorize = (photo) => begin(newColorings(photo));
 
-/** Whether "more" of the runs in the grid is what the settings ask for. */
+/** Whether "more" of the runs in the grid is what the settings ask for; of colorings in work, too. */
 export function canAdd() {
   const { photo, runs, settings } = store.view;
   const [first] = runs;
-  if (!first?.samples.length || first.kind === "interpolations") return false;
+  if (!first || first.kind === "interpolations" || (!first.samples.length && !isBusy(first))) return false;
   if (first.kind !== "colorizations") return true;
   const { fields } = runs.at(-1);
   const sameSeed = settings.seed === null || settings.seed === fields.seed;

@@ -6,6 +6,7 @@ import { notice } from "./notices.js";
 import { amend, change, listen, store } from "./store.js";
 import { openSample } from "./viewer.js";
 import { addSample } from "./welcome.js";
+import { sampleTitle } from "./words.js";
 
 export function setUpArrival() {
   read(amend); // nothing to undo yet
@@ -35,7 +36,8 @@ function read(set) {
 /** Say what the link is for, and whether the model is another by now. */
 function tell() {
   const { fields, index, model, example } = store.link;
-  const what = `This link shows coloring ${index - (fields.offset ?? 0) + 1} of a photo.`;
+  const title = sampleTitle({ run: store.link, number: index - (fields.offset ?? 0) + 1 });
+  const what = `This link shows ${title.toLowerCase()} of a photo.`;
   const changed = model && store.model && model !== modelName(store.model);
   const warning = changed ? ` It was made by ${model.split(".")[0]}, and this service runs ${store.model.id}: colors will differ.` : "";
   byId("link-note").textContent = `${what}${example ? "" : " Add the photo that it was made for."}${warning}`;

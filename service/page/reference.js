@@ -16,7 +16,7 @@ export function useReference(files) {
   picture.src = URL.createObjectURL(file);
   picture.hidden = false;
   picture.onerror = () => (picture.hidden = true);
-  byId("reference-words").textContent = "Drop or choose another";
+  byId("reference-words").textContent = "Choose another";
   byId("closeness-field").hidden = false;
   apply();
 }

@@ -78,5 +78,6 @@ export function runNumbers(run) {
 }
 
 export function sampleTitle({ run, number }) {
-  return run.kind === "interpolations" ? `Step ${number} of ${run.total}` : `Coloring ${number}`;
+  if (run.kind === "interpolations") return `Step ${number} of ${run.total}`;
+  return `${run.kind === "variations" || run.source ? "Variation" : "Coloring"} ${number}`;
 }

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from shutil import copy
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -55,6 +56,24 @@ def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str
     expect(page.locator("#album-bar")).to_be_hidden()
     expect(page.locator(".card.new")).to_have_count(4)
     check(page)
+
+
+def test_on_a_phone_nothing_is_hidden_or_without_a_name(open_page, upload, photo, tmp_path) -> None:
+    page = open_page(**PHONE)
+    upload(page)
+    size = "each => parseFloat(getComputedStyle(each).fontSize)"
+    assert page.locator(".card .fix").evaluate(size) > 10
+    expect(page.get_by_text("Choose a color photo", exact=True)).to_be_visible()
+    expect(page.get_by_text("or drop it here")).to_be_hidden()
+    more = [Path(copy(photo, tmp_path / f"{i}.png")) for i in range(4)]
+    page.set_input_files("#files", more)
+    expect(page.locator("#album-bar")).to_be_hidden()
+    for each in page.locator("#strip .photo").all():
+        expect(each).to_be_in_viewport(ratio=1)
+    page.locator(".card.new .keep").first.click()
+    page.set_input_files("#files", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"x"})
+    notice, bar = (page.locator(each).bounding_box() for each in ("#notices > *", "#kept"))
+    assert notice["y"] + notice["height"] <= bar["y"]
 
 
 def check(page: Page) -> None:

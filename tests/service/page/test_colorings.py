@@ -86,6 +86,20 @@ def test_the_main_button_adds_new_ones(page, upload, service) -> None:
     expect(page.locator(".card.new")).to_have_count(8)
 
 
+def test_more_may_be_asked_for_before_the_first_have_come(page, photo) -> None:
+    held: list[Route] = []
+    page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.pending.working")).to_have_count(4)
+    expect(page.locator("#colorize")).to_have_text("4 more")
+    page.click("#colorize")
+    expect(page.locator(".card.pending")).to_have_count(8)
+    held.pop().continue_()
+    expect(page.locator(".card.new")).to_have_count(8)
+    assert len({color_of(page, i) for i in range(8)}) == 8
+    expect(page.locator("#history li")).to_have_count(1)
+
+
 def test_of_a_seed_that_is_set_the_next_ones_come(page, upload, service) -> None:
     upload(page)
     page.get_by_text("Details").first.click()

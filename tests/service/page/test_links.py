@@ -69,8 +69,9 @@ def test_a_variation_with_its_look(open_page, upload, link_of, service) -> None:
     first.locator("#saturation").fill("0.5")
     expect(first.locator("#after")).not_to_have_attribute("src", plain)
     second = open_page(at=link_of(first))
+    expect(second.locator("#link-note")).to_contain_text("shows variation 3")
     upload(second)
-    expect(second.locator("#viewer-title")).to_have_text("Coloring 3")
+    expect(second.locator("#viewer-title")).to_have_text("Variation 3")
     expect(second.locator("#saturation-out")).to_have_text("50 %")
     expect(second.locator(".card.new img").nth(2)).not_to_have_attribute(
         "src", second.locator("#history img").nth(2).get_attribute("src")

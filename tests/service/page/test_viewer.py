@@ -156,7 +156,7 @@ def test_more_like_this(viewed, service) -> None:
 
     viewed.locator(".card.new .open").nth(0).click()  # of a variation: it has no name, so its picture is the reference
     viewed.click("#vary")
-    expect(viewed.locator("#run-title")).to_have_text("More like coloring 1")
+    expect(viewed.locator("#run-title")).to_have_text("More like variation 1")
     expect(viewed.locator("#history li")).to_have_count(3)
     expect(viewed.locator("#run-progress")).to_be_hidden()
     assert service.colorizer.options[-1].weights == pytest.approx([(1 - 0.4**2) ** 0.5] * 4)
