@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-MODEL_EXAMPLE = "tintflow-cwf-6"
+MODEL_EXAMPLE = "tintflow-cwf-7"
 """the released weights (tests/docs/test_model_name.py)"""
 
 
