@@ -15,7 +15,7 @@ from model.flow.haar import pyramid
 from research.couplings.cinn import CouplingCinn
 from research.couplings.smooth_detail import detail
 from training.dataset import Batch
-from training.objectives.objective import Losses, draw_noise
+from training.objectives.objective import Losses, Objective, draw_noise
 from training.precision import mixed_precision
 from training.processes import Share
 
@@ -49,7 +49,7 @@ class LevelLoss(NamedTuple):
     """mean squared error of what z = 0 decodes to, in what the first layer sees; of the batch's first photos alone"""
 
 
-class LevelsObjective:
+class LevelsObjective(Objective[Batch]):
     """Negative log-likelihood of one or several levels on the same batches, in bits per dimension of each."""
 
     def __init__(self, cinn: CouplingCinn, levels: Sequence[int], noise: Noise = Noise()) -> None:  # noqa: B008
@@ -58,25 +58,19 @@ class LevelsObjective:
         sizes = [cinn.config.levels[level].size for level in levels]
         self.names = tuple(f"{size}²" for size in sizes)
         self.weight_decay = COARSEST_WEIGHT_DECAY if 8 in sizes else WEIGHT_DECAY
-        self.module: nn.Module = nn.ModuleList(cinn.levels[level] for level in levels)
+        self.module = nn.ModuleList(cinn.levels[level] for level in levels)
         self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
 
     def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
-        """Compute the losses; see `Objective`."""
         losses = [self._loss(level, batch, self.noise, generator, share) for level in self.levels]
         nats = torch.stack([loss.nats.mean() for loss in losses])
         errors = torch.stack([loss.regression.mean() for loss in losses])
         return Losses(nats.detach() / NATS_PER_BIT, nats.sum() + REGRESSION * errors.sum())
 
     def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Return the losses of photos held out; see `Objective`."""
         noise = self.noise._replace(coarser=0.0)
         losses = [self._loss(level, batch, noise, generator, Share()) for level in self.levels]
         return torch.stack([loss.nats for loss in losses], 1) / NATS_PER_BIT
-
-    def matrices(self) -> list[nn.Parameter]:
-        """Return none: AdamW trains everything."""
-        return []
 
     def _loss(self, level: int, batch: Batch, noise: Noise, generator: torch.Generator, share: Share) -> LevelLoss:
         """Subnets run in mixed precision, the flow's arithmetic in float32."""

@@ -3,11 +3,11 @@
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from research.digits.digits import Digits, continuous
 from research.digits.flow import DigitFlow
-from training.objectives.objective import Losses
+from training.objectives.objective import Losses, Objective
 from training.precision import mixed_precision
 from training.processes import Share
 
@@ -16,7 +16,7 @@ __all__ = ["NATS_PER_BIT", "DigitObjective"]
 NATS_PER_BIT = math.log(2)
 
 
-class DigitObjective:
+class DigitObjective(Objective[Digits]):
     """Negative log-likelihood of a digit, in bits per dimension of pixels in [0, 1]."""
 
     names = ("digits",)
@@ -24,20 +24,14 @@ class DigitObjective:
 
     def __init__(self, flow: DigitFlow) -> None:
         self.flow = flow
-        self.module: nn.Module = flow
+        self.module = flow
 
     def compute(self, batch: Digits, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
-        """Compute the losses; see `Objective`."""
         pixels = continuous(batch.images, self.flow.config.noise, generator, share)
         with mixed_precision(pixels.device):  # subnets only: the couplings compute in the pixels' float32
             bits = self.flow.nats(pixels, batch.labels).mean() / NATS_PER_BIT
         return Losses(bits.detach()[None], bits)
 
     def held_out(self, batch: Digits, generator: torch.Generator) -> Tensor:
-        """Return the losses of digits held out; see `Objective`."""
         pixels = continuous(batch.images, self.flow.config.noise, generator)
         return self.flow.nats(pixels, batch.labels)[:, None] / NATS_PER_BIT
-
-    def matrices(self) -> list[nn.Parameter]:
-        """Return none: AdamW trains everything."""
-        return []

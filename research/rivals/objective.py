@@ -1,18 +1,18 @@
 """Objectives of a rival's players."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from research.rivals.checkpoint import RivalColorizer
 from training.dataset import Batch
-from training.objectives.objective import Losses
+from training.objectives.objective import Losses, Objective
 from training.precision import mixed_precision
 from training.processes import Share
 
 __all__ = ["PlayerObjective", "objectives"]
 
 
-class PlayerObjective:
+class PlayerObjective(Objective[Batch]):
     """One player's loss. Only the first player's shows how training goes, on photos kept back."""
 
     weight_decay = 0.02
@@ -20,7 +20,7 @@ class PlayerObjective:
     def __init__(self, colorizer: RivalColorizer, player: str, shown: bool) -> None:
         self.colorizer, self.player = colorizer, player
         self.names = (colorizer.name,) if shown else ()
-        self.module: nn.Module = colorizer.rival.players()[player]
+        self.module = colorizer.rival.players()[player]
 
     def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
         """Compute the losses; see `Objective`. Latents are drawn for this process's photos alone."""
@@ -35,10 +35,6 @@ class PlayerObjective:
             return batch.chroma.new_empty(photos, 0)
         with mixed_precision(batch.chroma.device):
             return self.colorizer.rival.held_out_loss(batch, self._target(batch), generator).expand(photos, shown)
-
-    def matrices(self) -> list[nn.Parameter]:
-        """Return none: rivals are trained by AdamW alone."""
-        return []
 
     def _target(self, batch: Batch) -> Tensor:
         return (batch.chroma - self.colorizer.chroma_mean) / self.colorizer.chroma_std

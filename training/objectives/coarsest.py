@@ -10,7 +10,7 @@ from model.flow.autoregressive import CELLS
 from model.flow.cinn import Cinn
 from model.flow.haar import pyramid
 from training.dataset import Batch
-from training.objectives.objective import Losses, draw_noise, matrices_of
+from training.objectives.objective import Losses, Objective, draw_noise, matrices_of
 from training.precision import mixed_precision
 from training.processes import Share
 
@@ -24,7 +24,7 @@ MOST_HINTS = 8
 NATS_PER_BIT = math.log(2)
 
 
-class CoarsestObjective:
+class CoarsestObjective(Objective[Batch]):
     """Negative log-likelihood of a*b* at 8×8, in bits per dimension."""
 
     names = ("8²",)
@@ -32,10 +32,9 @@ class CoarsestObjective:
 
     def __init__(self, cinn: Cinn) -> None:
         self.cinn = cinn
-        self.module: nn.Module = cinn.coarsest
+        self.module = cinn.coarsest
 
     def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
-        """Compute the losses; see `Objective`."""
         data = self._data(batch)
         data = data + NOISE * draw_noise(data, generator, share)
         orders = self._draw_orders(len(data) * share.of, generator)[share.rows].to(data.device)
@@ -43,7 +42,6 @@ class CoarsestObjective:
         return Losses(bits.detach()[None], bits)
 
     def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Return the losses of photos held out; see `Objective`."""
         return self._bits(batch, self._data(batch), None)[:, None]
 
     def matrices(self) -> list[nn.Parameter]:

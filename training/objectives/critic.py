@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from model.flow.cinn import Cinn
 from model.flow.haar import pyramid
 from training.dataset import Batch
-from training.objectives.objective import Losses, draw_noise, matrices_of
+from training.objectives.objective import Losses, Objective, draw_noise, matrices_of
 from training.precision import mixed_precision
 from training.processes import Share
 
@@ -20,7 +20,7 @@ NOISE = 0.02
 """Noise as at the coarsest level: the smoothness of 8 bits must not give true a*b* away."""
 
 
-class CriticObjective:
+class CriticObjective(Objective[Batch]):
     """Binary cross-entropy of true against drawn, in nats."""
 
     names = ("critic",)
@@ -28,15 +28,13 @@ class CriticObjective:
 
     def __init__(self, cinn: Cinn) -> None:
         self.cinn = cinn
-        self.module: nn.Module = cinn.critic
+        self.module = cinn.critic
 
     def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
-        """Compute the losses; see `Objective`."""
         loss = self._loss(batch, generator, share).mean()
         return Losses(loss.detach()[None], loss)
 
     def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Return the losses of photos held out; see `Objective`."""
         return self._loss(batch, generator, Share())[:, None]
 
     def matrices(self) -> list[nn.Parameter]:

@@ -16,7 +16,7 @@ from model.flow.coupling import ConvSubnet
 from model.flow.detail_level import DetailLevel
 from model.flow.haar import pyramid, split
 from training.dataset import Batch
-from training.objectives.objective import Losses, draw_noise, matrices_of
+from training.objectives.objective import Losses, Objective, draw_noise, matrices_of
 from training.precision import mixed_precision
 from training.processes import Share
 
@@ -35,14 +35,14 @@ SHARES = (1.0, 0.6, 0.4)
 NATS_PER_BIT = math.log(2)
 
 
-class DetailsObjective:
+class DetailsObjective(Objective[Batch]):
     """Negative log-likelihood of Haar details, in bits per dimension of each level, and squared errors."""
 
     weight_decay = 0.02
 
     def __init__(self, cinn: Cinn) -> None:
         self.cinn = cinn
-        self.module: nn.Module = nn.ModuleList((cinn.decoder, *cinn.details))
+        self.module = nn.ModuleList((cinn.decoder, *cinn.details))
         self.names = tuple(f"{level.config.size}²" for level in cinn.details)
 
     def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
@@ -64,7 +64,6 @@ class DetailsObjective:
         return Losses(torch.stack(shown), torch.stack(minimized).sum())
 
     def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Return the losses of photos held out; see `Objective`."""
         sizes = self._sizes(batch, NOISE * draw_noise(batch.chroma, generator, Share()))
         parts = []
         with mixed_precision(batch.chroma.device):

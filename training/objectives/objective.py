@@ -1,6 +1,7 @@
 """The interface between a training loop and the part that it trains."""
 
-from typing import NamedTuple, Protocol, TypeVar, cast
+from abc import ABC, abstractmethod
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,40 +19,34 @@ class Losses(NamedTuple):
     """Losses of a batch, each a mean over its examples."""
 
     shown: Tensor
-    """(len(names),): what is reported and, held out, chosen by"""
+    """(len(names),): reported; those of held-out examples choose the weights"""
     minimized: Tensor
-    """(): what the gradient is of"""
+    """(): the sum whose gradient trains the part"""
 
 
-class Objective(Protocol[BatchT]):
+class Objective(ABC, Generic[BatchT]):
     """One part of a network, and the loss that it is trained for."""
 
+    names: tuple[str, ...]
+    """names of the losses shown"""
+    module: nn.Module
+    """its parameters are trained"""
     weight_decay: float
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the losses shown."""
-        ...
-
-    @property
-    def module(self) -> nn.Module:
-        """The parameters that are trained."""
-        ...
-
-    def compute(self, batch: BatchT, generator: torch.Generator, share: Share = ...) -> Losses:
+    @abstractmethod
+    def compute(self, batch: BatchT, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
         """Compute the losses of one batch, under the noise of training.
 
         share: which part of a joint batch this one is; it has the noise that it would have there.
         """
-        ...
 
+    @abstractmethod
     def held_out(self, batch: BatchT, generator: torch.Generator) -> Tensor:
         """Return (B, len(names)) losses of examples that were held out."""
-        ...
 
     def matrices(self) -> list[nn.Parameter]:
-        """Return the parameters that Muon trains, matrices and kernels; AdamW takes the others."""
-        ...
+        """Return the parameters that Muon trains, matrices and kernels; AdamW takes the others. By default, all."""
+        return []
 
 
 def draw_noise(like: Tensor, generator: torch.Generator, share: Share) -> Tensor:
