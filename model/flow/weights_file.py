@@ -44,16 +44,17 @@ def write_weights(module: nn.Module, metadata: dict[str, Any], path: Path) -> st
     return digest
 
 
-def read_weights(path: Path) -> WeightsFile:
+def read_weights(path: Path, *names: str) -> WeightsFile:
     """Read what `write_weights` wrote.
 
-    Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, or is not ours.
+    names: what the network may be called; any name, where none is given. Raises CheckpointError where the file is
+    missing, differs from its SHA-256 in SHA256SUMS, is not ours, or holds another network.
     """
     if not path.is_file():
         raise CheckpointError(f"no weights at {path}")
     sums = _read_sums(path.parent)
     if not sums:
-        raise CheckpointError(f"no {CHECKSUMS} beside {path}")
+        raise CheckpointError(f"no {CHECKSUMS} beside {path}: it must hold the file's SHA-256")
     if path.name not in sums:
         raise CheckpointError(f"{path.parent / CHECKSUMS} does not list {path.name}")
     digest = _sha256(path)
@@ -65,6 +66,8 @@ def read_weights(path: Path) -> WeightsFile:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
+    if names and metadata.get("name") not in names:
+        raise CheckpointError(f"{path}: expected {' or '.join(names)}, got {metadata.get('name')}")
     return WeightsFile(metadata, tensors, digest)
 
 

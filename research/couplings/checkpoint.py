@@ -4,7 +4,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from model.errors import CheckpointError
 from model.flow.weights_file import read_weights, restore, write_weights
 from research.couplings.chain import ChainConfig
 from research.couplings.cinn import CouplingCinn, CouplingConfig
@@ -22,9 +21,7 @@ def save_couplings(cinn: CouplingCinn, path: Path) -> None:
 
 def load_couplings(path: Path, device: str = "cpu") -> CouplingCinn:
     """Read what `save_couplings` wrote. Raises CheckpointError where it is missing, damaged or another network."""
-    metadata, tensors, _ = read_weights(path)
-    if metadata.get("name") != NAME:
-        raise CheckpointError(f"{path}: expected {NAME}, got {metadata.get('name')}")
+    metadata, tensors, _ = read_weights(path, NAME)
     config = metadata["config"]
     levels = tuple(_level_config(level) for level in config["levels"])
     return restore(CouplingCinn(CouplingConfig(levels, config["seed"])), tensors, path).to(device)

@@ -3,8 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from model.errors import CheckpointError
-from model.flow.weights_file import WeightsFile, read_weights, restore, write_weights
+from model.flow.weights_file import read_weights, restore, write_weights
 from research.digits.classifier import DigitClassifier
 from research.digits.flow import DigitFlow, DigitFlowConfig
 
@@ -21,7 +20,7 @@ def save_flow(flow: DigitFlow, path: Path) -> None:
 
 def load_flow(path: Path) -> DigitFlow:
     """Read what `save_flow` wrote. Raises CheckpointError where it is missing, damaged or another network."""
-    file = _read(path, FLOW_NAME)
+    file = read_weights(path, FLOW_NAME)
     return restore(DigitFlow(DigitFlowConfig(**file.metadata["config"])), file.tensors, path)
 
 
@@ -32,11 +31,4 @@ def save_classifier(classifier: DigitClassifier, path: Path) -> None:
 
 def load_classifier(path: Path) -> DigitClassifier:
     """Read what `save_classifier` wrote. Raises CheckpointError where it is missing, damaged or another network."""
-    return restore(DigitClassifier(), _read(path, CLASSIFIER_NAME).tensors, path)
-
-
-def _read(path: Path, name: str) -> WeightsFile:
-    file = read_weights(path)
-    if file.metadata.get("name") != name:
-        raise CheckpointError(f"{path}: expected {name}, got {file.metadata.get('name')}")
-    return file
+    return restore(DigitClassifier(), read_weights(path, CLASSIFIER_NAME).tensors, path)
