@@ -8,8 +8,6 @@ import json
 import math
 import os
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,16 +17,12 @@ from typing import Annotated, Literal
 import numpy as np
 import skimage.data
 import typer
-import uvicorn
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, Route, ViewportSize, sync_playwright
 
 from benchmarks.figures.pictures import PICTURES, gray_of
-from service.app import create_app
-from service.cli.server import Server
-from service.loading import load_colorizer
-from service.settings import Settings
+from benchmarks.running import running
 
 __all__ = ["main"]
 
@@ -53,9 +47,9 @@ def main(out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = PI
         raise typer.BadParameter("the pictures of the page need chromium (on Debian: apt-get install chromium)")
     out.mkdir(parents=True, exist_ok=True)
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # chromium refuses to run as root with it
-    with _serving() as address, sync_playwright() as playwright:
+    with running() as service, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
-        walk = _Walk(browser, address, out)
+        walk = _Walk(browser, f"{service.url}/", out)
         walk.welcome()
         walk.desktop()
         walk.viewer()
@@ -63,25 +57,6 @@ def main(out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = PI
         walk.phone("light")
         walk.phone("dark")
         browser.close()
-
-
-@contextmanager
-def _serving() -> Iterator[str]:
-    """Serve the page on a free port; yield its address once the model is loaded."""
-    app = create_app(Settings(), load_colorizer)
-    server = Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"), app.state.engine)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        give_up = time.monotonic() + PATIENCE
-        while not server.started or app.state.engine.state != "ready":
-            if time.monotonic() > give_up or not thread.is_alive():
-                raise RuntimeError("the service did not become ready")
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 class _Walk:

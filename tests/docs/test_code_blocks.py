@@ -10,28 +10,20 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 import skimage.data
-import uvicorn
 from PIL import Image
 
+from benchmarks.running import running
 from model.flow.checkpoint import Checkpoint, save_checkpoint
-from service.app import create_app
-from service.cli.server import Server
-from service.loading import load_colorizer
-from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 URL = "http://localhost:8000"
-START_SECONDS = 240  # a busy machine takes its time
 BLOCK_SECONDS = 180
 FENCE = re.compile(r"^\s*(```|~~~)", re.MULTILINE)
 BLOCK = re.compile(
@@ -87,24 +79,8 @@ COMMANDS: dict[str, Callable[[str], list[str]]] = {
 def server(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     weights = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_checkpoint(tiny_checkpoint, weights)
-    app = create_app(Settings(weights=weights), load_colorizer)
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=10)
-    server = Server(config, app.state.engine)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        give_up = time.monotonic() + START_SECONDS
-        while not server.started:
-            assert time.monotonic() < give_up
-            time.sleep(0.01)
-        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        while httpx.get(f"{url}/readyz").status_code != 200:
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
-        yield url
-    finally:
-        server.should_exit = True
-        thread.join(START_SECONDS)
+    with running({"TINTFLOW_WEIGHTS": str(weights), "TINTFLOW_DEVICE": "cpu"}) as service:
+        yield service.url
 
 
 @pytest.fixture(scope="module")
