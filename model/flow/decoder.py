@@ -16,8 +16,8 @@ __all__ = ["Decoder", "DecoderConfig"]
 
 SKIPS = {16: "at_16", 32: "at_32"}
 """Features of h that join on the way down."""
-HEAD_WIDTH = 64
-"""Channels of one attention head, or a few more."""
+LEAST_HEAD = 64
+"""Fewest channels of an attention head."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class DecoderConfig:
     blocks: tuple[int, ...] = (1, 2, 1, 1)
     """residual blocks at each size"""
     attention: tuple[int, ...] = (0, 0, 0, 0)
-    """transformer blocks at each size, which see the whole photo: an arm is one by what it hangs on"""
+    """transformer blocks at each size, which see the whole photo: an arm is known by the body it belongs to"""
     dropout: float = 0.1
     """share of h's feature channels that training hides"""
 
@@ -47,7 +47,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, size: int, count: int) -> None:
         super().__init__()
         self.places = nn.Parameter(torch.randn(size**2, width) * 0.02)
-        self.blocks = nn.ModuleList(TransformerBlock(width, max(1, width // HEAD_WIDTH)) for _ in range(count))
+        self.blocks = nn.ModuleList(TransformerBlock(width, max(1, width // LEAST_HEAD)) for _ in range(count))
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, width, size, size), and so is what is returned."""
