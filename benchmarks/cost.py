@@ -23,7 +23,7 @@ class Cost:
 
 
 def cost(call: Callable[..., object], *arguments: object, repetitions: int = REPETITIONS) -> Cost:
-    """Call several times. What the first call alone has to do, such as to load a kernel, should have been done."""
+    """Measure several calls. Call once before, if the first call has more to do, such as to load a kernel."""
     before = _peak_megabytes(reset=True)
     seconds, cpu_seconds = [], []
     for _ in range(repetitions):

@@ -1,4 +1,4 @@
-"""An environment of its own for each peer, made on first use: what it asks for, before all that is installed here."""
+"""Environments for peers, made on first use: each finds its own packages first, then those installed here."""
 
 import subprocess
 import sys

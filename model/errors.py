@@ -1,4 +1,4 @@
-"""Errors of the model; whoever serves it maps them to its own."""
+"""Errors of the model; the service maps them to HTTP statuses in one table."""
 
 __all__ = ["CheckpointError", "InputError", "ModelError", "NonFiniteError", "OutOfMemoryError"]
 

@@ -166,8 +166,8 @@ class Likelihood:
 class Colorizer(Protocol):
     """Colorizes photos in three steps, of which several photos may share the passes through the network.
 
-    `shrink` and `finish` work at the photo's own size, each photo for itself, in any thread and several at once. What
-    runs the network does not: call it from one thread.
+    `shrink` and `finish` work on one photo at its own size; any threads may call them at once. `draw_all` and
+    `score_all` run the network; call them from one thread.
     """
 
     @property

@@ -37,7 +37,7 @@ class LoopConfig:
     """Number of steps, in place of minutes; a run that stops and continues then ends with the weights of one that does
     not stop."""
     batch: int = 64
-    """photos of a step, of all processes together, who take equal shares of as many as can be shared so"""
+    """photos of a step, over all processes; rounded down to a multiple of their number"""
     learning_rate: float = 1e-3
     """highest rate of AdamW, which trains all but the matrices"""
     matrix_learning_rate: float = 2e-3
@@ -56,7 +56,7 @@ class LoopConfig:
     checkpoint_steps: int | None = None
     """number of steps, in place of these minutes"""
     processor_time: bool = False
-    """whether minutes are the processors', so that other programs on the machine take none of them, or the clock's"""
+    """whether minutes are processor time, which other programs on the machine do not use up, or the clock's"""
     seed: int = 0
 
     def clock(self) -> float:

@@ -90,7 +90,7 @@ def _run(
     parts = [part for part in SHARES if part in config.parts or not config.parts]
     if loop.network_learning_rate and len(parts) != 1:
         # The other parts would be left with features that they have never seen.
-        raise InputError("part", "the one part to train together with h", parts)
+        raise InputError("part", "exactly one part to train together with h", parts)
     if processes.first:
         config.out.mkdir(parents=True, exist_ok=True)
         _claim(config, cinn)

@@ -1,7 +1,7 @@
 """Late training of the condition network h, together with the levels that it feeds.
 
-The stages up to 32×32 stay as they are, so that the stored features of that size serve as input; the later ones see
-photos of their own lightness only from here on, and learn what tells colors apart.
+The stages up to 32×32 stay as they are, so the stored features of that size serve as input. The later stages learn
+which features of a gray photo tell colors apart.
 """
 
 from typing import Any, cast

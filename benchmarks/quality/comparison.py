@@ -65,7 +65,7 @@ def compare(cinn: CinnMethod, others: Sequence[Method], comparison: Comparison) 
     classifier = load_classifier(cinn.colorizer.device) if comparison.judge else None
     classes = read_labels(comparison.labels) if comparison.labels else {}
     if classes and not any(name in classes for _, name, _ in photos_of_subsets(data, limit)):
-        raise InputError("labels", f"the class of a photo in {data}", f"of {next(iter(classes))} and the like")
+        raise InputError("labels", f"classes of photos in {data}", f"those of {next(iter(classes))} and the like")
     mean_chroma = np.broadcast_to(cinn.colorizer.cinn.chroma_mean.cpu().numpy(), (2, 64, 64))
     records: dict[str, dict[str, list[Record]]] = defaultdict(lambda: {method.name: [] for method in methods})
     for subset, name, photo in track(photos_of_subsets(data, limit), "measuring", console=console):

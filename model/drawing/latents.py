@@ -87,7 +87,7 @@ def rescale_latents(latents: Sequence[Tensor], norm: float) -> list[Tensor]:
         raise InputError("latent_norm", f"0 to {MAX_LATENT_NORM}", norm)
     norms = latent_norms(latents)
     if norm > SMALLEST_NORM and not bool((norms > 0).all()):
-        raise InputError("latent_norm", "a temperature above 0, for z = 0 has no direction", norm)
+        raise InputError("latent_norm", "0, because z = 0 has no direction", norm)
     factors = norm / norms.clamp_min(math.ulp(1.0))
     return [z * factors[:, None] for z in latents]
 

@@ -1,9 +1,9 @@
 """Passes through the network that several photos share.
 
-A chunk always has as many rows as any other: where there are fewer, it is filled up. Another number may take other
-kernels, whose last bits differ; in chunks of one size a sample is the same to the bit, whatever is drawn beside it.
-Draws of the coarsest level alone come in larger chunks, too, where the runtime finds that their bits are the same.
-On a CPU, chunks run side by side with one thread each, which is faster than several threads for one small pass, and
+All chunks have the same number of rows; the last one is filled up. Chunks of another size may use other kernels, whose
+last bits differ. With one size, a sample is the same to the bit, whatever is drawn beside it. Only draws of the
+coarsest level may use larger chunks, where the runtime finds that they give the same bits.
+On a CPU, chunks run side by side with one thread each. This is faster than several threads for one small pass, and
 gives the same bits on any number of cores.
 """
 
@@ -33,11 +33,11 @@ SAMPLES = {"cpu": 2, "cuda": 16}
 DRAWS = {"cpu": 32, "cuda": 256}
 """Draws of a chunk of the coarsest level: its 64 small steps take little longer for many rows than for few."""
 MOST_DRAWS = {"cpu": 128, "cuda": 256}
-"""Draws of a chunk where there are so many, and larger chunks give the same bits: weights are read less often."""
+"""Largest chunk of draws, where larger chunks give the same bits: weights are read less often."""
 PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
 RECOVERY_SECONDS = 60.0
-"""After memory ran out, passes become twice as large again this often, until they have their full size."""
+"""Interval after which passes double again, once memory ran out, until they have their full size."""
 CPU_MEMORY_ERRORS = ("can't allocate memory", "bad_alloc")
 """Messages of torch and OpenVINO."""
 

@@ -1,4 +1,4 @@
-"""From what a task asks for to the samples that are drawn for it.
+"""Plans: how the samples that a task asks for are drawn.
 
 A plan draws the coarsest level of its samples; the finer levels of several plans then share passes.
 """
@@ -275,7 +275,7 @@ class Planner:
         return Drawing(chosen, [1.0, *deviations_at(chosen, exponents)[1:]], chosen, None)
 
     def _recall(self, name: LatentName, drawing: Drawing) -> Callable[[Condition], list[Tensor]]:
-        """Return what gives the latents of a sample that was drawn."""
+        """Return a function of the photo's condition, which gives the latents of an earlier sample."""
         _check("index", name.index, 0, MAX_CANDIDATES - 1)
         first = self._first(name.seed, [name.index], drawing)
         return lambda condition: self._best(condition, first, name.seed, [name.index], drawing)[0]
@@ -284,7 +284,7 @@ class Planner:
 def own_chroma(photo: SmallPhoto) -> NDArray[np.float32]:
     """Return a photo's own a*b*, (1, 2, 64, 64). Raises InputError if they were not asked for."""
     if photo.chroma is None:
-        raise InputError("photo", "its chroma too", "its lightness alone")
+        raise InputError("photo", "one shrunk with its chroma", "its lightness alone")
     return np.ascontiguousarray(photo.chroma.transpose(2, 0, 1)[None])
 
 

@@ -54,8 +54,8 @@ class Mixture(NamedTuple):
         """Return each mixture at a temperature T > 0: itself at 1, smaller and with fewer components below.
 
         temperature: (…), one for each mixture. Scales are multiplied by T. Below 1 the lightest components go, as long
-        as the others hold a share T^NUCLEUS_EXPONENT of the weight; the heaviest always stays. Latents are not shrunk,
-        since between the modes of a mixture nothing lives.
+        as the others hold a share T^NUCLEUS_EXPONENT of the weight; the heaviest always stays. Latents are not shrunk:
+        that would move draws between the modes of a mixture, where there are no colors.
         """
         order = self.log_weights.argsort(-1, descending=True)
         weights = self.log_weights.gather(-1, order).exp()

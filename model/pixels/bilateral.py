@@ -2,9 +2,9 @@
 
 Each full-size pixel gets the weighted mean of the nearest TAPS × TAPS small pixels. A weight is a Gaussian of the
 distance times a Gaussian of the difference in lightness, so that colors follow the photo's edges. Weights depend on
-the lightness alone: they are computed once for all N maps. As any mean it dulls colors; so the small maps are first
-sharpened by as much as averaging the result back to the small size would show.
-Here it is defined in plain torch, on any device; `model.pixels.upsampling` does the same on the CPU, compiled.
+the lightness alone: they are computed once for all N maps. A mean dulls colors. To make up for it, the small maps are
+sharpened first, by as much as the result would lose when it is averaged back to the small size.
+This module defines it in plain torch, for any device; `model.pixels.upsampling` is the same, compiled for CPUs.
 Source: Kopf et al. 2007, Joint Bilateral Upsampling; Irani and Peleg 1991 for the sharpening (back-projection).
 """
 

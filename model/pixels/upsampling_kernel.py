@@ -2,8 +2,8 @@
 
 A row is worked on in spans of pixels that share their taps, so that every inner loop runs over plain arrays in the
 first-level cache, and is vectorized. All arithmetic is in float32, and so are the constants: a Python float would widen
-every loop to float64. numba caches the machine code under this file's date alone: what may be tuned elsewhere is passed
-in, and whoever changes a constant that is imported here touches this file.
+every loop to float64. numba's cache looks at the date of this file alone. So numbers to be tuned are arguments; after a
+change to a constant that is imported here, touch this file.
 """
 
 from collections.abc import Callable

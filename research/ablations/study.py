@@ -1,10 +1,10 @@
 """A flow of couplings with one thing left out at a time, all trained for the same short time.
 
-Every variant starts untrained, sees the same photos, and is measured on the same ones at temperature 1. The networks
-are small, for short training of that says nothing.
-The levels at 8×8 and 16×16 train together, then those at 32×32 and 64×64 alone, each turn for its share of the minutes;
-the chain has but one level. Results of each variant lie in a folder of its own below OUT, and a command that was ended
-goes on from there. Figures are those of benchmarks.quality, `failed` the share of photos whose samples overflow.
+All variants start untrained, train on the same photos, and are measured on the same photos at temperature 1. The
+networks are small, because a short training of large ones shows nothing. The levels at 8×8 and 16×16 train together,
+then the levels at 32×32 and 64×64 one by one, each turn for its share of the minutes; the chain has only one level.
+Each variant has a folder below OUT; a command that was stopped goes on from it. Figures are those of
+benchmarks.quality; `failed` is the share of photos whose samples overflow.
 """
 
 import json
