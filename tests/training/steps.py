@@ -3,16 +3,14 @@
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from model.flow.autoregressive import AutoregressiveConfig
-from model.flow.cinn import Cinn, CinnConfig
-from model.flow.critic import CriticConfig
-from model.flow.decoder import DecoderConfig
-from model.flow.detail_level import DetailConfig
+from model.flow.cinn import Cinn
+from tests.networks import TINY
 from training.dataset import FeatureDataset
 from training.loop import LoopConfig, Trainer
 from training.processes import joined
@@ -21,12 +19,9 @@ from training.standardize import standardize
 
 STEPS = 5
 PARTS = ("coarsest", "details")
-TINY = CinnConfig(
-    AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=1, components=3, dropout=0.0),
-    DecoderConfig((8, 8, 8, 8), (4, 4, 4), (1, 1, 1, 1), (1, 1, 0, 0), dropout=0.0),
-    tuple(DetailConfig(size, condition_width=8, blocks=2, width=6, recalled=2) for size in (16, 32, 64)),
-    CriticConfig(width=16, heads=2, blocks=1),
-)
+CONFIG = replace(
+    TINY, coarsest=replace(TINY.coarsest, dropout=0.0), decoder=replace(TINY.decoder, dropout=0.0)
+)  # else the processes would hide features of their own
 
 
 def main(features: Path, out: Path) -> None:
@@ -34,7 +29,7 @@ def main(features: Path, out: Path) -> None:
     found: dict[str, list[list[float]]] = {"steps": [], "held_out": []}
     with joined("cpu") as processes:
         torch.manual_seed(processes.share.rank)  # weights begin differently, as they do without a seed
-        cinn = Cinn(TINY)
+        cinn = Cinn(CONFIG)
         dataset = FeatureDataset([[features]], held_out=0.2)
         standardize(cinn, dataset)
         cinn.network.requires_grad_(False)

@@ -13,7 +13,8 @@ import torch
 from torch.testing import assert_close
 
 from model.errors import InputError
-from model.flow.cinn import Cinn, CinnConfig
+from model.flow.cinn import Cinn
+from tests.networks import TINY
 from training.dataset import FeatureDataset
 from training.loop import LoopConfig, Trainer
 from training.objectives.coarsest import CoarsestObjective
@@ -32,8 +33,8 @@ def test_shares_are_the_joint_batch(made_up: Path) -> None:
         assert_close(share.chroma, joint.chroma[i::2], rtol=0, atol=0)
 
 
-def test_every_process_needs_a_photo(made_up: Path, tiny_config: CinnConfig) -> None:
-    dataset, cinn = FeatureDataset([[made_up]], held_out=0.2), Cinn(tiny_config)
+def test_every_process_needs_a_photo(made_up: Path) -> None:
+    dataset, cinn = FeatureDataset([[made_up]], held_out=0.2), Cinn(TINY)
     with pytest.raises(InputError, match="data: expected a photo for each of 80 processes"):
         Trainer(cinn.network, CoarsestObjective(cinn), dataset, LoopConfig(), Processes(Share(0, 80)))
 

@@ -18,11 +18,13 @@ from torch.testing import assert_close
 
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from model.flow.cinn import Cinn, CinnConfig
+from model.flow.cinn import Cinn
 from model.flow.condition import ConditionNetwork
 from model.flow.haar import pyramid, split
 from model.pixels.color import photo_to_lightness
 from model.pixels.resizing import resize_lightness
+from tests.loops import steps
+from tests.networks import TINY
 from training.average import average
 from training.data import NoPhotosError
 from training.dataset import FeatureDataset
@@ -40,9 +42,9 @@ STEPS = 30
 
 
 @pytest.fixture(scope="session")
-def prepared(photos: Path, tmp_path_factory: pytest.TempPathFactory, tiny_config: CinnConfig) -> tuple[Cinn, Path]:
+def prepared(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Cinn, Path]:
     """A new network with ImageNet's h, and the features of one view."""
-    cinn = Cinn(tiny_config)
+    cinn = Cinn(TINY)
     load_imagenet_weights(cinn.network)
     standardize_network(cinn.network, photos)
     folder = tmp_path_factory.mktemp("features") / "0"
@@ -63,13 +65,6 @@ def trainer(prepared: tuple[Cinn, Path], part: str, **settings: float) -> Traine
     cinn, dataset = new_cinn(prepared)
     config = replace(LoopConfig(batch=8, warmup_steps=1), **settings)  # type: ignore[arg-type]
     return Trainer(cinn.network, OBJECTIVES[part](cinn), dataset, config)
-
-
-def steps(loop: Trainer, count: int) -> None:
-    generator = torch.Generator().manual_seed(0)
-    batches = loop.dataset.batches(8, np.random.default_rng(0))
-    for _ in range(count):
-        loop._step(next(batches), generator)
 
 
 def test_features_are_those_of_h(prepared: tuple[Cinn, Path], photos: Path) -> None:
@@ -246,12 +241,12 @@ def test_signals_are_collected_and_handed_back() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_run_of_all_parts(photos: Path, tmp_path: Path, tiny_config: CinnConfig) -> None:
+def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
     loop = LoopConfig(batch=8)
-    path = run(RunConfig(photos, tmp_path, minutes=0.02, views=2), tiny_config, loop)
+    path = run(RunConfig(photos, tmp_path, minutes=0.02, views=2), TINY, loop)
     assert path is not None
     checkpoint = load_checkpoint(path)
-    assert checkpoint.cinn.config == tiny_config
+    assert checkpoint.cinn.config == TINY
     assert {file.stem for file in tmp_path.glob("*.pt")} == {"coarsest", "details", "critic"}
     # From these weights, one part more; then joined with the others.
     more = run(RunConfig(photos, tmp_path / "more", minutes=0.01, parts=("details",), views=1, init=path), None, loop)
@@ -301,22 +296,22 @@ def test_joining_wants_the_same_h(tiny_checkpoint: Checkpoint, tiny_weights: Pat
         join(parts, tmp_path / "joined.safetensors")
 
 
-def test_photos_without_color(tmp_path: Path, photos: Path, tiny_config: CinnConfig) -> None:
+def test_photos_without_color(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "gray.png").write_bytes((photos / f"{PHOTOS}.png").read_bytes())
     for _ in range(2):  # nothing is kept of the first try
         with pytest.raises(NoPhotosError, match="only near-gray photos"):
-            run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0.01, views=1), tiny_config)
+            run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0.01, views=1), TINY)
 
 
-def test_a_run_folder_belongs_to_its_data(tmp_path: Path, photos: Path, tiny_config: CinnConfig) -> None:
+def test_a_run_folder_belongs_to_its_data(tmp_path: Path, photos: Path) -> None:
     loop = LoopConfig(batch=8)
-    run(RunConfig(photos, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), tiny_config, loop)
+    run(RunConfig(photos, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
     (tmp_path / "data").mkdir()
     for i in range(4):
         (tmp_path / "data" / f"{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
     with pytest.raises(InputError, match="out: expected a new folder"):
-        run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0, parts=("coarsest",), views=1), tiny_config, loop)
+        run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
 
 
 def test_h_with_imagenet_weights_knows_a_cat() -> None:
@@ -330,16 +325,16 @@ def test_h_with_imagenet_weights_knows_a_cat() -> None:
     assert 281 <= logits.argmax().item() <= 285  # ImageNet's classes of cats
 
 
-def test_an_unknown_part(photos: Path, tmp_path: Path, tiny_config: CinnConfig) -> None:
+def test_an_unknown_part(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="part: expected some of"):
-        run(RunConfig(photos, tmp_path, minutes=0.01, parts=("coarser",)), tiny_config)
+        run(RunConfig(photos, tmp_path, minutes=0.01, parts=("coarser",)), TINY)
 
 
-def test_too_few_photos(tmp_path: Path, photos: Path, tiny_config: CinnConfig) -> None:
+def test_too_few_photos(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "only.png").write_bytes((photos / "00.png").read_bytes())
     with pytest.raises(NoPhotosError, match="too few to train on"):
-        run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0.01, views=1), tiny_config)
+        run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0.01, views=1), TINY)
 
 
 def test_sigterm_leaves_a_state_to_go_on_from(photos: Path, tmp_path: Path) -> None:
@@ -348,7 +343,6 @@ def test_sigterm_leaves_a_state_to_go_on_from(photos: Path, tmp_path: Path) -> N
         [*map(str, command), "--views", "1", "--part", "coarsest"],
         stdout=subprocess.PIPE,
         text=True,
-        env=_environment(),
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -357,10 +351,6 @@ def test_sigterm_leaves_a_state_to_go_on_from(photos: Path, tmp_path: Path) -> N
         assert process.wait(30) == 0
     state = torch.load(tmp_path / "coarsest.pt", weights_only=True)
     assert state["history"]["seconds"] < 5 * 60
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1"}
 
 
 def test_an_interrupted_run_is_not_begun_anew(tiny_checkpoint: Checkpoint, photos: Path, tmp_path: Path) -> None:

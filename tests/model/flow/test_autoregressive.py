@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from model.flow.autoregressive import CELLS, AutoregressiveConfig, AutoregressiveLevel, dispersed_order
+from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
+from tests.networks import draw
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +23,6 @@ def level() -> AutoregressiveLevel:
         level.mean.fill_(0.3)
         level.std.fill_(1.4)
     return level.eval().requires_grad_(False)
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def ones(rows: int) -> Tensor:
@@ -104,8 +102,6 @@ def test_below_1_the_cells_between_are_drawn_colder_and_above_all_alike(level: A
 
 
 def test_every_parameter_gets_a_gradient(level: AutoregressiveLevel) -> None:
-    from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
-
     level.requires_grad_(True)
     features = ConditionFeatures(*(draw(2, c, *([n, n] if n > 1 else [])) for n, c in FEATURE_CHANNELS.values()))
     photo = level.photo_condition(features, 50 + draw(2, 1, 128, 128))

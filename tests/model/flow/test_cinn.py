@@ -1,7 +1,5 @@
 """The whole cINN: exact in both directions, and nothing that depends on the photo is computed per sample."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,45 +11,27 @@ from model.flow.condition import ConditionNetwork
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.critic import CriticConfig
 from model.flow.decoder import DecoderConfig
-from model.flow.detail_level import DetailConfig
 from model.flow.haar import join, pyramid, split
+from tests.networks import TINY, default_dtype, draw, spread
 
-COARSEST = AutoregressiveConfig(width=12, heads=2, encoder_blocks=1, decoder_blocks=2, components=3)
-CRITIC = CriticConfig(width=8, heads=2, blocks=1)
 SMALL = CinnConfig(
-    COARSEST,
+    AutoregressiveConfig(width=12, heads=2, encoder_blocks=1, decoder_blocks=2, components=3),
     DecoderConfig((8, 8), (4,), (1, 1), (1, 1)),
-    (DetailConfig(16, condition_width=8, blocks=2, width=6, recalled=2),),
-    CRITIC,
-)
-FOUR_LEVELS = replace(
-    SMALL,
-    decoder=DecoderConfig((8, 8, 8, 8), (4, 4, 4), (1, 1, 1, 1), (1, 1, 0, 0)),
-    details=tuple(replace(SMALL.details[0], size=size) for size in (16, 32, 64)),
+    TINY.details[:1],
+    CriticConfig(width=8, heads=2, blocks=1),
 )
 
 
 def build(config: CinnConfig, dtype: torch.dtype = torch.float64) -> Cinn:
     """A cINN whose every parameter of the flow is off its start."""
-    draws = torch.Generator().manual_seed(3)
-    torch.set_default_dtype(dtype)
-    try:
+    with default_dtype(dtype):
         cinn = Cinn(config)
-    finally:
-        torch.set_default_dtype(torch.float32)
-    with torch.no_grad():
-        for part in (cinn.coarsest, cinn.decoder, cinn.critic, *cinn.details):
-            for p in part.parameters():
-                p.copy_(torch.randn(p.shape, generator=draws) * (0.5 / max(p[0].numel(), 1) ** 0.5))
-        for level in (cinn.coarsest, *cinn.details):
-            level.std.fill_(0.7)
-        cinn.chroma_mean.fill_(1.5)
-        cinn.chroma_std.copy_(torch.tensor([12.0, 19.0])[:, None, None])
+    spread(cinn.coarsest, cinn.decoder, cinn.critic, *cinn.details)
+    for level in (cinn.coarsest, *cinn.details):
+        level.std.fill_(0.7)
+    cinn.chroma_mean.fill_(1.5)
+    cinn.chroma_std.copy_(torch.tensor([12.0, 19.0])[:, None, None])
     return cinn.eval()
-
-
-def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +77,7 @@ def test_log_prob_is_that_of_the_jacobian(small: tuple[Cinn, list[Tensor]]) -> N
 
 
 def test_float32_round_trip_of_all_four_levels() -> None:
-    cinn = build(FOUR_LEVELS, torch.float32)
+    cinn = build(TINY, torch.float32)
     condition = cinn.condition(torch.full((1, 1, 256, 256), 60.0))
     latents = [draw(2, dim, seed=i, dtype=torch.float32) for i, dim in enumerate(cinn.dims)]
     samples = cinn.sample(condition, latents)
@@ -161,7 +141,7 @@ def test_what_a_level_takes_from_the_coarser_chroma_is_bounded(small: tuple[Cinn
 
 
 def test_the_flow_itself_is_computed_in_float32_under_autocast() -> None:
-    cinn = build(FOUR_LEVELS, torch.float32)
+    cinn = build(TINY, torch.float32)
     chroma = 15 * draw(2, 2, 64, 64, dtype=torch.float32)
     condition = cinn.condition(torch.full((1, 1, 256, 256), 60.0))
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import FrEIA.modules as fm
 import pytest
@@ -14,10 +15,10 @@ from model.flow.coupling import INPUT_LIMIT, SCALE_LIMIT, AffineCoupling, ConvSu
 from model.flow.haar import HaarDownsampling
 from model.flow.mixing import OrthogonalMixing
 from research.couplings.dense import DenseSubnet
+from research.couplings.permutation import RandomPermutation
+from tests import networks
 
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+draw = partial(networks.draw, dtype=torch.float32)
 
 
 def clamp_of(limit: float) -> Callable[[Tensor], Tensor]:
@@ -97,3 +98,15 @@ def test_conditional_affine() -> None:
     (back,), their_log_det = theirs([z], c=[condition])
     assert_close(back, x)
     assert_close(log_det, -their_log_det)
+
+
+def test_random_permutation() -> None:
+    x = draw(4, 9)
+    ours = RandomPermutation(9, torch.Generator().manual_seed(1))
+    theirs = fm.PermuteRandom([(9,)], seed=3)
+    ours.order = theirs.perm.detach()
+    (z,), log_det = theirs([x])
+    (back,), _ = theirs([z], rev=True)
+    assert_close(ours(x)[0], z)
+    assert_close(ours(x)[1], torch.full((4,), float(log_det)))
+    assert_close(ours.inverse(z)[0], back)

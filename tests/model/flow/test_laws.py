@@ -1,6 +1,7 @@
 """Laws that every invertible block obeys; a new block costs one line in BLOCKS."""
 
-import pytest
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
@@ -10,7 +11,8 @@ from model.flow.detail_level import DetailCondition, DetailConfig, DetailLevel
 from model.flow.haar import HaarDownsampling
 from model.flow.mixing import OrthogonalMixing
 from model.flow.mixture import Mixture
-from tests.model.flow.laws import LAWS, Case, draw, every_parameter_gets_a_gradient, generator
+from tests.model.flow.laws import Case, generator, laws_of
+from tests.networks import draw
 
 
 def detail_level() -> DetailLevel:
@@ -56,12 +58,6 @@ BLOCKS = {
 }
 
 
-@pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("block", BLOCKS)
-def test_the_law_holds(block: str, law: str) -> None:
-    LAWS[law](BLOCKS[block])
-
-
-@pytest.mark.parametrize("block", [name for name in BLOCKS if "coupling" in name])
-def test_every_parameter_gets_a_gradient(block: str) -> None:
-    every_parameter_gets_a_gradient(BLOCKS[block])
+@laws_of(BLOCKS)
+def test_the_law_holds(law: Callable[[Case], None], case: Case) -> None:
+    law(case)

@@ -19,6 +19,8 @@ from research.couplings.level import FlowLevel, LevelConfig
 from research.couplings.objective import LevelsObjective, Noise, level_data, level_loss
 from research.couplings.smooth_detail import detail, join_detail
 from research.couplings.standardize import standardize
+from tests.loops import steps
+from tests.networks import default_dtype, draw, spread
 from training.dataset import Batch, FeatureDataset
 from training.loop import LoopConfig, Trainer
 
@@ -50,23 +52,13 @@ CONFIGS = {
 
 def build(config: CouplingConfig) -> CouplingCinn:
     """Build a cINN in float64 whose every parameter of the flow is off its start."""
-    draws = torch.Generator().manual_seed(3)
-    torch.set_default_dtype(torch.float64)
-    try:
+    with default_dtype(torch.float64):
         cinn = CouplingCinn(config)
-    finally:
-        torch.set_default_dtype(torch.float32)
-    with torch.no_grad():
-        for level in cinn.levels:
-            for p in level.parameters():
-                p.copy_(torch.randn(p.shape, generator=draws) * (0.5 / max(p[0].numel(), 1) ** 0.5))
-            level.std.fill_(0.7)
-        cinn.chroma_std.fill_(12)
+    spread(*cinn.levels)
+    for level in cinn.levels:
+        level.std.fill_(0.7)
+    cinn.chroma_std.fill_(12)
     return cinn.eval()
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 def lightness(seed: int = 0) -> Tensor:
@@ -230,8 +222,6 @@ def test_training_lowers_the_held_out_loss(dataset: FeatureDataset, levels: tupl
         cinn.network, LevelsObjective(cinn, levels), dataset, LoopConfig(batch=8, warmup_steps=1, learning_rate=3e-3)
     )
     before = loop.evaluate()
-    batches, generator = dataset.batches(8, np.random.default_rng(0)), torch.Generator().manual_seed(0)
-    for _ in range(30):
-        loop._step(next(batches), generator)
+    steps(loop, 30)
     assert loop.history.skipped == 0
     assert all(after < start for start, after in zip(before, loop.evaluate(), strict=True))

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from research.couplings.dense import DenseSubnet
 from research.couplings.level import FlowLevel, LevelCondition, LevelConfig
 from research.couplings.permutation import RandomPermutation
 from research.couplings.reshaping import ReshapeDownsampling
 from research.couplings.unclamped import UnclampedAffine, UnclampedCoupling
-from tests.model.flow.laws import LAWS, Case, draw, every_parameter_gets_a_gradient, generator
+from tests.model.flow.laws import Case, generator, laws_of
+from tests.networks import draw
 
 
 def level(size: int, dense_blocks: int = 0, **ablation: Any) -> FlowLevel:
@@ -48,12 +47,6 @@ BLOCKS = {
 }
 
 
-@pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("block", BLOCKS)
-def test_the_law_holds(block: str, law: str) -> None:
-    LAWS[law](BLOCKS[block])
-
-
-@pytest.mark.parametrize("block", [name for name in BLOCKS if "coupling" in name])
-def test_every_parameter_gets_a_gradient(block: str) -> None:
-    every_parameter_gets_a_gradient(BLOCKS[block])
+@laws_of(BLOCKS)
+def test_the_law_holds(law: Callable[[Case], None], case: Case) -> None:
+    law(case)

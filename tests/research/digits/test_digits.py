@@ -7,7 +7,6 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -25,6 +24,7 @@ from research.digits.figures import FIGURES, Source
 from research.digits.flow import DigitFlow, DigitFlowConfig
 from research.digits.measure import bits_per_dim, decode, encode, latent_statistics, recognized, sample
 from research.digits.train import LOOP, make_trainer
+from tests.loops import stop_after
 from training.loop import Trainer
 
 ROOT = Path(__file__).parents[3]
@@ -195,14 +195,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
 ) -> None:
     (flow, whole_run), (_, stopped), (resumed_flow, resumed) = (trainer(digits, 3) for _ in range(3))
     assert whole_run.train(tmp_path / "whole.pt")
-    step = stopped._step
-
-    def step_and_stop(*arguments: Any) -> None:
-        step(*arguments)
-        if stopped.history.step == steps:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(stopped, "_step", step_and_stop)
+    stop_after(stopped, steps, monkeypatch)
     assert not stopped.train(tmp_path / "state.pt")
     assert stopped.history.step == steps
     assert resumed.train(tmp_path / "state.pt")

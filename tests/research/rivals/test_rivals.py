@@ -2,13 +2,9 @@
 
 import json
 import math
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -23,6 +19,9 @@ from research.rivals.checkpoint import RivalColorizer, load_rival, save_rival
 from research.rivals.decoder import DecoderConfig
 from research.rivals.networks import RIVALS
 from research.rivals.train import make_trainer, train_rival
+from tests import networks
+from tests.loops import steps, stop_after
+from tests.networks import spread
 from training.dataset import Batch, FeatureDataset
 from training.loop import LoopConfig, Trainer
 from training.run import RunConfig
@@ -40,25 +39,16 @@ def trainer(name: str, made_up: Path, **settings: float) -> tuple[RivalColorizer
     return colorizer, make_trainer(colorizer, dataset, replace(LoopConfig(batch=8, warmup_steps=1), **settings))
 
 
-def steps(loop: Trainer[Batch], count: int) -> None:
-    generator = torch.Generator().manual_seed(0)
-    batches = loop.dataset.batches(8, np.random.default_rng(0))
-    for _ in range(count):
-        loop._step(next(batches), generator)
-
-
 def random_colorizer(name: str) -> RivalColorizer:
     """Return one whose parameters are all off their start."""
-    colorizer, draws = RivalColorizer(name, TINY), torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for p in colorizer.parameters():
-            p.copy_(torch.randn(p.shape, generator=draws) * (0.7 / max(p[0].numel(), 1) ** 0.5))
+    colorizer = RivalColorizer(name, TINY)
+    spread(colorizer, gain=0.7)
     colorizer.chroma_std.fill_(20)
     return colorizer.eval().requires_grad_(False)
 
 
 def draw(count: int, seed: int = 0) -> Tensor:
-    return torch.randn(count, 2, 8, 8, generator=torch.Generator().manual_seed(seed))
+    return networks.draw(count, 2, 8, 8, seed=seed, dtype=torch.float32)
 
 
 @pytest.fixture
@@ -144,14 +134,7 @@ def test_a_run_of_two_players_that_was_stopped_goes_on_to_the_same_weights(
 ) -> None:
     whole, stopped, resumed = (trainer("cgan", made_up, steps=7, checkpoint_steps=2) for _ in range(3))
     assert whole[1].train(tmp_path / "whole.pt")
-    step = stopped[1]._step
-
-    def stop_in_the_third(*arguments: Any) -> None:
-        step(*arguments)
-        if stopped[1].history.step == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(stopped[1], "_step", stop_in_the_third)
+    stop_after(stopped[1], 3, monkeypatch)
     assert not stopped[1].train(tmp_path / "state.pt")
     assert stopped[1].history.step == 3
     assert resumed[1].train(tmp_path / "state.pt")

@@ -1,0 +1,48 @@
+"""Networks small enough for tests, off their start, and numbers to put through them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from model.flow.autoregressive import AutoregressiveConfig
+from model.flow.cinn import CinnConfig
+from model.flow.critic import CriticConfig
+from model.flow.decoder import DecoderConfig
+from model.flow.detail_level import DetailConfig
+
+__all__ = ["TINY", "default_dtype", "draw", "spread"]
+
+TINY = CinnConfig(
+    coarsest=AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=1, components=3),
+    decoder=DecoderConfig(widths=(8, 8, 8, 8), stem_widths=(4, 4, 4), blocks=(1, 1, 1, 1), attention=(1, 1, 0, 0)),
+    details=tuple(DetailConfig(size, condition_width=8, blocks=2, width=6, recalled=2) for size in (16, 32, 64)),
+    critic=CriticConfig(width=16, heads=2, blocks=1),
+)
+"""All four levels of the released network, with few channels."""
+
+
+def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Draw from N(0, 1)."""
+    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def spread(*modules: nn.Module, gain: float = 0.5, seed: int = 3) -> None:
+    """Move all parameters off their (partly zero) start, so that each has an effect, and none a large one."""
+    draws = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for module in modules:
+            for p in module.parameters():
+                p.copy_(torch.randn(p.shape, generator=draws) * (gain / max(p[0].numel(), 1) ** 0.5))
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Build networks of this precision."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
