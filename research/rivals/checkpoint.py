@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.errors import CheckpointError
 from model.flow.cinn import Cinn
 from model.flow.condition import ConditionNetwork
 from model.flow.weights_file import read_weights, restore, write_weights
@@ -57,10 +56,7 @@ def save_rival(colorizer: RivalColorizer, path: Path) -> None:
 
 def load_rival(path: Path, device: str = "cpu") -> RivalColorizer:
     """Read what `save_rival` wrote. Raises CheckpointError where it is missing, damaged or another network."""
-    metadata, tensors, _ = read_weights(path)
-    name = str(metadata.get("name")).removeprefix(PREFIX)
-    if name not in RIVALS:
-        raise CheckpointError(f"{path}: expected {PREFIX}{'|'.join(RIVALS)}, got {metadata.get('name')}")
-    config = metadata["config"]
+    metadata, tensors, _ = read_weights(path, *(PREFIX + name for name in RIVALS))
+    name, config = metadata["name"].removeprefix(PREFIX), metadata["config"]
     config["widths"] = tuple(config["widths"])
     return restore(RivalColorizer(name, DecoderConfig(**config)), tensors, path).to(device)
