@@ -140,13 +140,3 @@ def test_labels_that_do_not_fit(subsets: Path, tiny_weights: Path, tmp_path: Pat
     )
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
-
-
-def test_temperature_zero_has_no_variance(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
-    out = tmp_path / "report.json"
-    arguments = ["--data", str(subsets), "--weights", str(tiny_weights), "--temperature", "0", "--no-judge"]
-    arguments += ["--json", str(out)]
-    assert CliRunner().invoke(app, arguments).exit_code == 0
-    for figures in json.loads(out.read_text()).values():
-        assert figures["variance"] == 0
-        assert figures["best_of_1"] == pytest.approx(figures["temperature_0"])
