@@ -58,7 +58,7 @@ def test_images_install_what_the_locks_pin_and_the_project_alone() -> None:
     assert project.split()[-1] == "."
 
 
-@pytest.mark.parametrize("folder", ["service", "model", "training", "benchmarks"])
+@pytest.mark.parametrize("folder", ["service", "model", "training", "research", "benchmarks"])
 def test_what_is_excused_from_the_rules_of_safety_says_why(folder: str) -> None:
     for file in (ROOT / folder).rglob("*.py"):
         for excuse in re.findall(r"# noqa: S\d.*", file.read_text()):
