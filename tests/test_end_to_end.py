@@ -1,9 +1,7 @@
 """`tintflow serve` with the released weights: a real gray photo in, colorings out."""
 
 import io
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,20 +44,6 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-def huge() -> bytes:
-    """A PNG whose header says 20,000 × 20,000, and little more."""
-    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(20_001))), (b"IEND", b""))
-    parts = (struct.pack(">I", len(d)) + name + d + struct.pack(">I", zlib.crc32(name + d)) for name, d in chunks)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
 def colorize(client: httpx.Client, grey: NDArray[np.uint8], **fields: Any) -> list[NDArray[np.uint8]]:
     data = {"response_format": "zip", "output_format": "png", **fields}
     answer = client.post(URL, files={"image": png(grey)}, data=data)
@@ -85,56 +69,17 @@ def test_colorings_are_colourful_and_keep_the_lightness(client: httpx.Client, gr
         assert np.ptp(image.astype(int), axis=2).mean() > 5  # gray has 0
 
 
-def test_same_seed_same_bytes(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
-    first, second = (client.post(URL, files={"image": png(grey)}, data={"seed": 3}).json() for _ in range(2))
-    assert [item["b64_json"] for item in first["data"]] == [item["b64_json"] for item in second["data"]]
-
-
-def test_a_sample_does_not_depend_on_n(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
-    four, eight = (colorize(client, grey, n=n, seed=3)[2].astype(int) for n in (4, 8))
-    assert np.abs(four - eight).max() <= 1
-
-
-def test_variance_grows_with_temperature_from_zero(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
-    spreads = [np.var(colorize(client, grey, n=4, seed=3, temperature=t), axis=0).mean() for t in (0, 0.5, 1)]
-    assert spreads[0] == 0 < spreads[1] < spreads[2]
+def test_a_coloring_is_that_of_its_seed_and_index(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
+    four, again, eight = (colorize(client, grey, n=n, seed=3) for n in (4, 4, 8))
+    np.testing.assert_array_equal(four, again)
+    assert np.abs(np.subtract(four, eight[:4], dtype=int)).max() <= 1
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the server's memory from /proc")
 def test_12_megapixels_stay_below_2_5_gb(client: httpx.Client, server: Service) -> None:
     photo = np.add.outer(np.arange(3000), np.arange(4000)).astype(np.uint8)
-    answer = client.post(URL, files={"image": jpeg(photo)}, data={"n": 4})
+    answer = client.post(URL, files={"image": png(photo)}, data={"n": 4})
     assert (answer.json()["width"], answer.json()["height"], len(answer.json()["data"])) == (4000, 3000, 4)
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     assert peak < 2_500_000  # kB
-
-
-def test_latent_norm(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
-    body = client.post(URL, files={"image": png(grey)}, data={"n": 4, "latent_norm": 1}).json()
-    # read back from float32 a*b*, whose last bits a narrow mixture of the coarsest level magnifies
-    np.testing.assert_allclose([item["latent_norm"] for item in body["data"]], 1, rtol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("upload", "fields", "status"),
-    [
-        (jpeg(np.full((600, 600), 99, np.uint8))[:700], {}, 422),
-        (b"", {}, 422),
-        (b"only text, though the name says .jpg", {}, 415),
-        (huge(), {}, 422),
-        (None, {"n": 0}, 422),
-        (None, {"n": 99}, 422),
-        (None, {"temperature": -1}, 422),
-        (None, {"temperature": "nan"}, 422),
-    ],
-)
-def test_bad_input_is_refused_and_the_service_goes_on(
-    client: httpx.Client, grey: NDArray[np.uint8], upload: bytes | None, fields: dict[str, Any], status: int
-) -> None:
-    file = ("photo.jpg", png(grey) if upload is None else upload)
-    answer = client.post(URL, files={"image": file}, data=fields)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert set(answer.json()) >= {"type", "title", "status", "detail", "code"}
-    assert client.get("/readyz").status_code == 200

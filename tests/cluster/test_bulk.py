@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from service.cli.bulk import ASKED_FILE, REPORT
+from service.cli.bulk import REPORT
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -94,13 +94,6 @@ def test_the_same_again_makes_nothing_anew(photos: Path, colored: Path) -> None:
     again = bulk(photos, colored)  # the seed is remembered
     assert f"0 done, {PHOTOS} done before, 1 not done" in again.stdout
     assert {file: file.stat().st_mtime_ns for file in colored.rglob("*.jpg")} == before
-
-
-def test_other_options_want_another_folder(photos: Path, colored: Path) -> None:
-    refused = bulk(photos, colored, "-n", 2)
-    assert refused.returncode == 2
-    assert "choose another folder" in refused.stderr
-    assert json.loads((colored / ASKED_FILE).read_text())["n"] == 1
 
 
 def test_after_an_interrupt_it_goes_on(photos: Path, tmp_path: Path) -> None:
