@@ -1,4 +1,4 @@
-"""Networks small enough for tests, made-up features and colors to train them on, and photos to measure on."""
+"""The tiny network on disk, made-up features and colors to train on, and photos to measure on."""
 
 import atexit
 import json
@@ -14,13 +14,10 @@ import skimage.data
 import torch
 from PIL import Image
 
-from model.flow.autoregressive import AutoregressiveConfig
 from model.flow.checkpoint import Checkpoint, save_checkpoint
-from model.flow.cinn import Cinn, CinnConfig
+from model.flow.cinn import Cinn
 from model.flow.condition import FEATURE_CHANNELS
-from model.flow.critic import CriticConfig
-from model.flow.decoder import DecoderConfig
-from model.flow.detail_level import DetailConfig
+from tests.networks import TINY, spread
 from training.features import DONE
 
 # One thread, here and in the processes that tests start: the networks are too small to share, and on a busy machine
@@ -39,29 +36,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 MADE_UP_PHOTOS = 40
 
-TINY = CinnConfig(
-    coarsest=AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=1, components=3),
-    decoder=DecoderConfig(widths=(8, 8, 8, 8), stem_widths=(4, 4, 4), blocks=(1, 1, 1, 1), attention=(1, 1, 0, 0)),
-    details=tuple(DetailConfig(size, condition_width=8, blocks=2, width=6, recalled=2) for size in (16, 32, 64)),
-    critic=CriticConfig(width=16, heads=2, blocks=1),
-)
-
-
-@pytest.fixture(scope="session")
-def tiny_config() -> CinnConfig:
-    """All four levels of the released network, with few channels."""
-    return TINY
-
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint() -> Checkpoint:
     """An untrained network whose parameters are all off their start, so that each has an effect."""
-    draws = torch.Generator().manual_seed(3)
     cinn = Cinn(TINY)
-    with torch.no_grad():
-        for p in cinn.parameters():
-            p.copy_(torch.randn(p.shape, generator=draws) * (0.5 / max(p[0].numel(), 1) ** 0.5))
-        cinn.chroma_std.fill_(15)
+    spread(cinn)
+    cinn.chroma_std.fill_(15)
     return Checkpoint(cinn.eval().requires_grad_(False), "tiny-1", 0.8, (1.0, 1.0, 2.0, 3.0))
 
 
@@ -89,11 +70,10 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lightness = rng.integers(0, 256, (MADE_UP_PHOTOS, 128, 128, 1), np.uint8)
     folder = tmp_path_factory.mktemp("made-up") / "0"
     folder.mkdir()
-    for name, array in (arrays | {"lightness": lightness, "chroma": chroma.astype(np.float16)}).items():
+    arrays |= {"lightness": lightness, "chroma": chroma.astype(np.float16)}
+    for name, array in arrays.items():
         array.tofile(folder / f"{name}.raw")
-    shapes = {
-        name: list(array.shape[1:]) for name, array in (arrays | {"lightness": lightness, "chroma": chroma}).items()
-    }
+    shapes = {name: list(array.shape[1:]) for name, array in arrays.items()}
     (folder / DONE).write_text(json.dumps({"photos": MADE_UP_PHOTOS, "shapes": shapes}))
     return folder
 

@@ -1,180 +1,21 @@
-"""A fake colorizer, the service around it on a real socket, and files to send."""
+"""The fake colorizer's service, and files to send."""
 
 import logging
 import struct
-import threading
-import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import structlog
-from fastapi import FastAPI
 from PIL import Image
 
-from model.protocol import (
-    PLAIN,
-    DeviceMemory,
-    Drawn,
-    DrawTask,
-    Finished,
-    HintMatch,
-    InterpolationOptions,
-    LevelLikelihood,
-    Likelihood,
-    Look,
-    ModelInfo,
-    Options,
-    Photo,
-    SmallPhoto,
-    VariationOptions,
-)
-from service.app import create_app
-from service.cli.server import Server, server_config
 from service.settings import Settings
-
-START_SECONDS = 30
-NO_CANARY_SECONDS = 3600.0  # it would meet the errors that a test lets the fake raise, now and then
-
-
-class FakeColorizer:
-    """Tints the photo by colors drawn from (seed, sample index), the more the higher the temperature."""
-
-    info = ModelInfo("fake-1", "cpu", 10, 8192, 0.75, "0" * 64)
-    memory = DeviceMemory(1000, 5000)
-
-    def __init__(self) -> None:
-        self.photos: list[Photo] = []
-        self.references: list[Photo | None] = []
-        self.options: list[Any] = []
-        self.threads: set[str] = set()
-        self.batches: list[int] = []
-        self.finishing: list[tuple[int, ...]] = []
-        self.error: Exception | None = None
-        self.entered = threading.Semaphore(0)
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def forget(self) -> None:
-        """Forget all calls."""
-        self.photos.clear()
-        self.references.clear()
-        self.options.clear()
-
-    def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
-        return SmallPhoto(photo, photo if with_chroma else None)  # it sees the whole photo
-
-    def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
-        self.batches.append(len(tasks))
-        for task in tasks:
-            self._enter(task.photo.lightness, task.options, None if task.reference is None else task.reference.chroma)
-        return [self._draw(task.options) for task in tasks]
-
-    def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
-        for photo in photos:
-            self._enter(photo.chroma, None)
-        levels = (LevelLikelihood(8, 128, 5.5, 1.25), LevelLikelihood(16, 384, 4.5, 1.0))
-        return [Likelihood(4.75, levels, {"condition": 0.001, "likelihood": 0.002}) for _ in photos]
-
-    def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
-        grey = photo if photo.ndim == 2 else photo.mean(axis=2)
-        levels = grey.astype(np.float64) / (257 if photo.dtype == np.uint16 else 1)
-        hints = tuple(HintMatch(hint.color, 3.5, 1.25) for hint in drawn.hints)
-        for tint in drawn.chroma:
-            self.finishing.append(photo.shape)
-            yield Finished(np.rint(levels[..., None] + tint).clip(0, 255).astype(np.uint8), hints)
-
-    def _enter(self, photo: Photo, options: Any, reference: Photo | None = None) -> None:
-        self.photos.append(photo)
-        self.references.append(reference)
-        self.options.append(options)
-        self.threads.add(threading.current_thread().name)
-        self.entered.release()
-        assert self.gate.wait(START_SECONDS), "the test left the gate closed"
-        if self.error:
-            raise self.error
-
-    def _draw(self, options: Options) -> Drawn:
-        if isinstance(options, InterpolationOptions):
-            indices = tuple(range(options.steps))
-        else:
-            shift = options.offset + (getattr(options, "select", "first") != "first")
-            indices = tuple(range(shift, shift + options.n))
-        if getattr(options, "rank", "none") == "likelihood":
-            indices = tuple(reversed(indices))
-        seed = options.noise_seed if isinstance(options, VariationOptions) else getattr(options, "seed", None)
-        names = [(options.start.seed if seed is None else seed, i) for i in indices]
-        if isinstance(options, VariationOptions) and options.strength == 0:
-            names = [(options.origin.seed, options.origin.index)] * options.n
-        temperature = self.info.default_temperature if options.temperature is None else options.temperature
-        norm = getattr(options, "latent_norm", None)
-        return Drawn(
-            chroma=np.stack([np.random.default_rng(name).normal(0, 30 * temperature, 3) for name in names]),
-            indices=indices,
-            bits_per_dim=tuple(2.5 + i / 8 for i in range(len(names))),
-            latent_norms=(temperature if norm is None else norm,) * len(names),
-            temperature=temperature,
-            timings={"condition": 0.001, "sample": 0.002},
-            hints=getattr(options, "hints", ()),
-        )
-
-
-class Service:
-    """A running service and a client of it."""
-
-    def __init__(self, app: FastAPI, server: Server, client: httpx.Client, colorizer: FakeColorizer) -> None:
-        self.app = app
-        self.server = server
-        self.client = client
-        self.colorizer = colorizer
-
-    def post(self, image: bytes, headers: dict[str, str] | None = None, **fields: object) -> httpx.Response:
-        """Send a photo and fields as a form, to be colorized."""
-        return self.post_to("/v1/colorizations", image, headers, **fields)
-
-    def post_to(
-        self, path: str, image: bytes, headers: dict[str, str] | None = None, /, **fields: object
-    ) -> httpx.Response:
-        """Send a photo and fields as a form; bytes are further files."""
-        files = {name: ("other.jpg", value) for name, value in fields.items() if isinstance(value, bytes)}
-        data = {name: str(value) for name, value in fields.items() if name not in files}
-        return self.client.post(path, files={"image": ("photo.jpg", image)} | files, data=data, headers=headers)
-
-    def wait_until_ready(self) -> None:
-        give_up = time.monotonic() + START_SECONDS
-        while self.client.get("/readyz").status_code != 200:
-            assert time.monotonic() < give_up, "not ready in time"
-            time.sleep(0.01)
-
-
-@contextmanager
-def running(load: Callable[[Settings], Any], colorizer: FakeColorizer, **settings: object) -> Iterator[Service]:
-    chosen = Settings(**{"canary_seconds": NO_CANARY_SECONDS, "queue_share": 1.0} | settings)  # type: ignore[arg-type]
-    app = create_app(chosen, load)
-    config = server_config(app, chosen, port=0)
-    config.timeout_graceful_shutdown = 10
-    server = Server(config, app.state.engine)
-    thread = threading.Thread(target=server.run, name="server")
-    thread.start()
-    try:
-        give_up = time.monotonic() + START_SECONDS
-        while not server.started:
-            assert thread.is_alive(), "the server did not start"
-            assert time.monotonic() < give_up, "the server did not start in time"
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=START_SECONDS) as client:
-            yield Service(app, server, client, colorizer)
-    finally:
-        colorizer.gate.set()
-        server.should_exit = True
-        thread.join(START_SECONDS)
+from tests.service.fakes import FakeColorizer, Service, running
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -231,6 +72,12 @@ def service(shared_service: Service) -> Service:
 
 
 @pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(16) as threads:
+        yield threads
+
+
+@pytest.fixture
 def extra_memory() -> Callable[[Service], AbstractContextManager[Callable[[], float]]]:
     """A context in which to ask how many bytes a service and its decoders have taken at most since it was entered."""
 
@@ -275,18 +122,6 @@ def grey_photo() -> Image.Image:
 @pytest.fixture
 def grey_png(grey_photo: Image.Image, encoded: Callable[..., bytes]) -> bytes:
     return encoded(grey_photo, "PNG")
-
-
-@pytest.fixture
-def png_header() -> Callable[[int, int], bytes]:
-    """A function that makes a gray PNG of a given size that has no pixels."""
-
-    def make(width: int, height: int) -> bytes:
-        chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-        header = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
-        return b"\x89PNG\r\n\x1a\n" + header + b"\0\0\0\0IDAT"
-
-    return make
 
 
 @pytest.fixture

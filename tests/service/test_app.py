@@ -4,15 +4,14 @@ import base64
 import json
 import logging
 import re
-import sys
 import threading
-import types
+from dataclasses import fields
 
 import pytest
 import structlog
-from typer.testing import CliRunner
 
-from service.cli import program as cli
+from service.api.endpoints import COLOR_ENDPOINTS, LIKELIHOODS, ColorEndpoint, Endpoint
+from service.api.parameters import Parameters
 from service.http.problems import PROBLEMS
 from service.settings import Settings
 from service.telemetry import logs
@@ -45,26 +44,6 @@ def test_documentation_is_of_this_service_alone(service) -> None:
     for script in scripts:  # of this service alone, so that the page works offline
         assert script.startswith("/")
         assert service.client.get(script).status_code == 200
-
-
-def test_metrics(start, grey_png) -> None:
-    service = start()
-    service.post(grey_png, n=3)
-    service.post(b"", n=3)
-    service.client.get("/secret/of/many/paths")
-    text = service.client.get("/metrics").text
-    for line in (
-        'tintflow_requests_total{method="POST",path="/v1/colorizations",status="200"} 1.0',
-        'tintflow_requests_total{method="POST",path="/v1/colorizations",status="422"} 1.0',
-        'tintflow_requests_total{method="GET",path="unmatched",status="404"} 1.0',
-        'tintflow_stage_seconds_count{stage="encode"} 1.0',
-        "tintflow_samples_total 3.0",
-        "tintflow_pixels_total 960.0",
-        "tintflow_accepted_requests 0.0",
-        "tintflow_ready 1.0",
-    ):
-        assert line in text.splitlines()
-    assert "secret" not in text
 
 
 @pytest.mark.parametrize("given", ["abc-123", "A.b_c", "x" * 64])
@@ -102,49 +81,29 @@ def test_a_path_cannot_write_to_the_terminal(start, capsys, log_format: str) -> 
     assert not any(line.startswith("error") for line in written.splitlines())
 
 
-COMMON = {
-    "image",
-    "seed",
-    "temperature",
-    "saturation",
-    "warmth",
-    "output_format",
-    "output_compression",
-    "response_format",
-}
-FIELDS = {
-    "colorizations": (COMMON | {"n", "offset", "latent_norm", "rank", "candidates", "select", "hints"}, {"image"}),
-    "variations": (
-        COMMON | {"n", "offset", "index", "strength", "levels", "noise_seed", "latent_norm"},
-        {"image", "seed", "index"},
-    ),
-    "transfers": (COMMON | {"reference", "n", "offset", "weights"}, {"image", "reference"}),
-    "interpolations": (
-        COMMON | {"reference", "index", "to_seed", "to_index", "steps", "path", "latent_norm"},
-        {"image", "seed", "index"},
-    ),
-    "likelihoods": ({"image"}, {"image"}),
-}
-"""fields of each endpoint, and those it requires"""
+ENDPOINTS: dict[str, Endpoint] = {f"{each.name}s": each for each in (*COLOR_ENDPOINTS, LIKELIHOODS)}
 
 
 def operation(service, name: str) -> dict:
     return service.client.get("/openapi.json").json()["paths"][f"/v1/{name}"]["post"]
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", ENDPOINTS)
 def test_openapi_describes_bodies(service, name: str) -> None:
     bodies = {kind: body["schema"] for kind, body in operation(service, name)["requestBody"]["content"].items()}
     assert set(bodies) == {"multipart/form-data", "application/json"}
-    fields, required = FIELDS[name]
+    endpoint = ENDPOINTS[name]
+    options = {each.name for each in fields(endpoint.options)} if isinstance(endpoint, ColorEndpoint) else set()
+    output = set(Parameters.model_fields) if options else set()
+    original = {"seed", "index"} if name in ("variations", "interpolations") else set()
     for body in bodies.values():
-        assert set(body["properties"]) == fields
-        assert set(body["required"]) == required
+        assert set(body["properties"]) == {*options, *output, *endpoint.files}
+        assert set(body["required"]) == {*original, *endpoint.required_files}
         for field, described in body["properties"].items():
             assert "examples" in described or described.get("format") == "binary", f"{field} has no example"
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", ENDPOINTS)
 def test_examples_of_openapi_work(service, name: str) -> None:
     content = operation(service, name)["requestBody"]["content"]
     answer = service.client.post(f"/v1/{name}", json=content["application/json"]["example"])
@@ -158,7 +117,7 @@ def test_examples_of_openapi_work(service, name: str) -> None:
     assert service.client.post(f"/v1/{name}", files=files, data=data).status_code == 200
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", ENDPOINTS)
 def test_openapi_describes_answers_and_errors(service, name: str) -> None:
     answers = operation(service, name)["responses"]
     files = {"text/event-stream", "application/zip", "image/jpeg", "image/png", "image/webp"}
@@ -215,35 +174,6 @@ def test_settings_come_from_the_environment(monkeypatch) -> None:
     settings = Settings()
     assert (settings.device, settings.max_bytes, settings.max_pixels) == ("cpu", 1000, 50_000_000)
     assert settings.weights.name == "weights"
-
-
-def test_serve_fails_when_the_model_does_not_load(monkeypatch) -> None:
-    def load(settings: Settings) -> None:
-        raise FileNotFoundError("no weights here")
-
-    monkeypatch.setattr(cli, "load_colorizer", load)
-    monkeypatch.setattr("service.telemetry.logs.configure", lambda log_format: None)
-    with structlog.testing.capture_logs() as lines:
-        result = CliRunner().invoke(cli.app, ["serve", "--port", "0"])
-    assert result.exit_code == 1
-    assert [(line["event"], line.get("reason")) for line in lines][1:] == [("load_failed", "no weights here")]
-
-
-def test_weights_are_a_file_or_a_folder_of_one(monkeypatch, tmp_path) -> None:
-    loader = types.ModuleType("model.colorizer")
-    loader.load_colorizer = lambda path, device, cache: (path, device, cache)  # type: ignore[attr-defined]
-    loader.one_thread_each = lambda: None  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "model.colorizer", loader)
-    with pytest.raises(FileNotFoundError, match="got 0"):
-        cli.load_colorizer(Settings(weights=tmp_path))
-    file = tmp_path / "a.safetensors"
-    file.touch()
-    for weights in (tmp_path, file):
-        settings = Settings(weights=weights, device="cpu", cache=tmp_path / "cache")
-        assert cli.load_colorizer(settings) == (file, "cpu", tmp_path / "cache")
-    (tmp_path / "b.safetensors").touch()
-    with pytest.raises(FileNotFoundError, match="got 2"):
-        cli.load_colorizer(Settings(weights=tmp_path))
 
 
 @pytest.mark.usefixtures("own_logging")

@@ -5,7 +5,6 @@ import signal
 import socket
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -16,27 +15,8 @@ PATH = "/v1/colorizations"
 PATIENCE_SECONDS = 5
 
 
-@pytest.fixture
-def pool():
-    with ThreadPoolExecutor(8) as threads:
-        yield threads
-
-
 def accepted(service) -> float:
-    for line in service.client.get("/metrics").text.splitlines():
-        if line.startswith("tintflow_accepted_requests "):
-            return float(line.split()[1])
-    raise AssertionError("no such metric")
-
-
-def occupy(service, pool, grey_png) -> Future[httpx.Response]:
-    """Keep the colorizer busy with one request until its gate is opened."""
-    while service.colorizer.entered.acquire(blocking=False):
-        pass  # what was before, the warm-up for one
-    service.colorizer.gate.clear()
-    busy = pool.submit(service.post, grey_png)
-    assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS)
-    return busy
+    return service.metric("accepted_requests")
 
 
 def test_not_ready_until_loaded_and_warm(start, grey_png) -> None:
@@ -87,7 +67,7 @@ def test_inference_has_one_thread_of_its_own(start, pool, grey_png) -> None:
 
 def test_the_event_loop_stays_free(start, pool, grey_png) -> None:
     service = start()
-    busy = occupy(service, pool, grey_png)
+    busy = service.occupy(pool, grey_png)
     begin = time.monotonic()
     assert service.client.get("/livez").status_code == 200
     assert time.monotonic() - begin < 1
@@ -97,7 +77,7 @@ def test_the_event_loop_stays_free(start, pool, grey_png) -> None:
 
 def test_full_queue(start, pool, grey_png) -> None:
     service = start(queue_length=2)
-    busy = occupy(service, pool, grey_png)
+    busy = service.occupy(pool, grey_png)
     waiting = pool.submit(service.post, grey_png)
     eventually(lambda: accepted(service) == 2)
     answer = service.post(grey_png)
@@ -113,7 +93,7 @@ def test_deadline_drops_the_work_that_has_not_begun(start, pool, grey_png) -> No
     service = start(deadline_seconds=2)
     eventually(lambda: service.post(grey_png).status_code == 200)  # all that starts has started
     before = len(service.colorizer.photos)
-    busy = occupy(service, pool, grey_png)
+    busy = service.occupy(pool, grey_png)
     waiting = [pool.submit(service.post, grey_png) for _ in range(4)]
     for late in (busy, *waiting):
         answer = late.result()
@@ -139,7 +119,7 @@ def test_slow_upload_meets_the_deadline(start) -> None:
 def test_disconnected_client_is_not_worked_for(start, pool, grey_png) -> None:
     service = start()
     warm_ups = len(service.colorizer.photos)
-    busy = occupy(service, pool, grey_png)
+    busy = service.occupy(pool, grey_png)
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(service.client.base_url.join(PATH), files={"image": grey_png}, timeout=0.3)
     eventually(lambda: accepted(service) == 1)
@@ -156,9 +136,8 @@ def statuses(service) -> set[str]:
 
 def test_who_goes_while_sending_holds_no_place(start) -> None:
     service = start()
-    url = service.client.base_url
     head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-    with socket.create_connection((url.host, url.port)) as connection:
+    with socket.create_connection(service.address) as connection:
         connection.sendall(head.encode() + b'{"image": "')
         eventually(lambda: accepted(service) == 1)
     eventually(lambda: accepted(service) == 0)
@@ -196,7 +175,7 @@ def test_no_more_samples_are_finished_for_who_is_gone_or_late(start, grey_png, m
 
 def test_stopping_finishes_what_was_accepted(start, pool, grey_png) -> None:
     service = start()
-    busy = occupy(service, pool, grey_png)
+    busy = service.occupy(pool, grey_png)
     waiting = pool.submit(service.post, grey_png)
     eventually(lambda: accepted(service) == 2)
     service.app.state.engine.drain()

@@ -4,8 +4,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,26 +19,11 @@ from tests.service.waiting import eventually
 PATIENCE_SECONDS = 10
 
 
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(16) as threads:
-        yield threads
-
-
-def metric(service, name: str) -> float:
-    lines = service.client.get("/metrics").text.splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
-
-
 def behind_gate(service, pool, image: bytes, *asked: dict) -> list:
     """Let requests wait together while the model is busy with another; then free it, and return their answers."""
-    while service.colorizer.entered.acquire(blocking=False):
-        pass
-    service.colorizer.gate.clear()
-    first = pool.submit(service.post, image)
-    assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS)
+    first = service.occupy(pool, image)
     waiting = [pool.submit(service.post, image, **fields) for fields in asked]
-    eventually(lambda: metric(service, "tintflow_queue_depth") == len(asked))
+    eventually(lambda: service.metric("queue_depth") == len(asked))
     service.colorizer.gate.set()
     assert first.result().status_code == 200
     return [each.result() for each in waiting]
@@ -104,7 +87,7 @@ def test_readiness_tells_the_truth(start, grey_png) -> None:
         for answer in (service.client.get("/readyz"), service.post(grey_png)):
             assert (answer.status_code, answer.json()["code"]) == (503, "unhealthy")
             assert int(answer.headers["retry-after"]) >= 1
-        assert metric(service, "tintflow_ready") == 0
+        assert service.metric("ready") == 0
         assert service.client.get("/livez").status_code == 200
         service.colorizer.error = None
         service.wait_until_ready()
@@ -139,17 +122,14 @@ def test_a_decoder_that_is_killed_is_replaced(start, pool, grey_png) -> None:
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
-def test_clock_jumps(start, grey_png, monkeypatch, jump: float) -> None:
+def test_clock_jumps(start, pool, grey_png, monkeypatch, jump: float) -> None:
     service = start(deadline_seconds=PATIENCE_SECONDS)
     now = time.time
-    service.colorizer.gate.clear()
-    with ThreadPoolExecutor(1) as pool:
-        busy = pool.submit(service.post, grey_png)
-        eventually(lambda: metric(service, "tintflow_accepted_requests") == 1)
-        monkeypatch.setattr(time, "time", lambda: now() + jump)
-        time.sleep(0.1)
-        service.colorizer.gate.set()
-        assert busy.result().status_code == 200
+    busy = service.occupy(pool, grey_png)
+    monkeypatch.setattr(time, "time", lambda: now() + jump)
+    time.sleep(0.1)
+    service.colorizer.gate.set()
+    assert busy.result().status_code == 200
     timings = service.post(grey_png).json()["timings"]
     assert all(0 <= seconds < PATIENCE_SECONDS for seconds in timings.values())
 

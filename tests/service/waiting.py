@@ -42,6 +42,6 @@ def unread_answer(service: Any, photo: bytes, accept: str, n: int, buffer_bytes:
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
         connection.settimeout(PATIENCE_SECONDS)
-        connection.connect((service.client.base_url.host, service.client.base_url.port))
+        connection.connect(service.address)
         connection.sendall("\r\n".join(head).encode() + body)
         yield connection

@@ -77,7 +77,7 @@ def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert "some_weights is not installed: pip install 'tintflow[train]'" in result.stderr.replace("\n", " ")
 
 
-HEAVY = {"fastapi", "matplotlib", "numba", "openvino", "ray", "scipy", "torch", "uvicorn"}
+HEAVY = {"fastapi", "matplotlib", "numba", "openvino", "ray", "safetensors", "scipy", "torch", "uvicorn"}
 """packages that only the work in this process needs"""
 LIST_IMPORTS = """
 import sys

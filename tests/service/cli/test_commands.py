@@ -64,10 +64,7 @@ def test_a_server_makes_the_same(service, run: Callable, photo: Path, command: s
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_field_of_the_interface_is_an_option(app: typer.Typer, command: str) -> None:
-    (parameters,) = (
-        {each.name for each in typer.main.get_command(app).commands[command].params}  # type: ignore[attr-defined]
-        for _ in "1"
-    )
+    parameters = {each.name for each in typer.main.get_command(app).commands[command].params}  # type: ignore[attr-defined]
     endpoint = ENDPOINTS[command]
     assert {*endpoint.parameters.model_fields, *endpoint.optional_files} - {"response_format"} <= parameters
 

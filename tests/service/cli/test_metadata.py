@@ -9,7 +9,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from service.api.formats import OutputFormat
-from service.cli.metadata import embed, read_metadata, to_profile
+from service.cli.metadata import Metadata, embed, read_metadata, to_profile
 from service.codecs.encoding import encode
 
 NAMES: list[OutputFormat] = ["jpeg", "png", "webp"]
@@ -72,8 +72,6 @@ def test_where_a_photo_was_taken_stays_here_unless_asked(tmp_path: Path, exif: I
 
 
 def test_a_long_profile_takes_several_segments_of_a_jpeg(coloring: np.ndarray) -> None:
-    from service.cli.metadata import Metadata
-
     profile = np.random.default_rng(3).bytes(150_000)
     for output_format in NAMES:
         data = embed(encode(coloring, None, output_format, 90), output_format, Metadata(profile=profile))

@@ -1,12 +1,7 @@
 """Resuming: finished photos are skipped, existing files kept, failures reported, and the rest done."""
 
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +9,8 @@ from PIL import Image
 
 from model.errors import CheckpointError, NonFiniteError
 from service.cli.commands import add_commands
+from tests.service.cli.programs import started
+from tests.service.waiting import eventually
 
 
 @pytest.fixture
@@ -152,11 +149,10 @@ def test_a_model_that_cannot_be_loaded_is_one_line(photos: list[str]) -> None:
 
 
 HELD = """
-import sys, time, typer
+import time, typer
 from pathlib import Path
-sys.path[:0] = {path!r}
-from tests_conftest import FakeColorizer
 from service.cli.commands import add_commands
+from tests.service.fakes import FakeColorizer
 class Held(FakeColorizer):
     # works on one photo, and holds the next for as long as there is a file `hold`
     def _enter(self, photo, options, reference=None):
@@ -175,25 +171,8 @@ def test_ctrl_c_and_the_same_command_goes_on(folder: Path) -> None:
         Image.new("L", (12, 8), 20 * shade + 30).save(f"in/{shade}.png")
     hold = Path("hold")
     hold.touch()
-    helper = Path(__file__).parents[1] / "conftest.py"
-    Path("tests_conftest.py").write_text(helper.read_text())
-    program = HELD.format(path=[str(folder)])
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TINTFLOW_")}
-
-    @contextmanager
-    def start() -> Iterator[subprocess.Popen[str]]:
-        command = [sys.executable, "-c", program]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603
-            try:
-                yield process
-            finally:
-                process.kill()  # a test that fails does not wait for it
-
-    with start() as process:
-        give_up = time.monotonic() + 30
-        while not (Path("out").is_dir() and len(list(Path("out").glob("*.jpg"))) >= 2):
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+    with started(HELD) as process:
+        eventually(lambda: len(list(Path("out").glob("*.jpg"))) >= 2)
         process.send_signal(signal.SIGINT)
         assert process.stderr.readline() == "stopped; the same command goes on from here\n"
         hold.unlink()
@@ -201,9 +180,9 @@ def test_ctrl_c_and_the_same_command_goes_on(folder: Path) -> None:
     assert process.returncode == 130
     before = state()
     assert sorted(before) == ["0-7-0.jpg", "0-7-1.jpg"]  # a whole photo, and no part of another
-    with start() as process:
-        assert process.wait(60) == 0
-        process.communicate()
+    with started(HELD) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == 0
     after = state()
     assert len(after) == 8
     assert {name: after[name] for name in before} == before

@@ -1,10 +1,7 @@
 """`tintflow watch`: photos are colored as they appear."""
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,16 +12,17 @@ from service.cli.colorings import CommandAsked, CommandMaker
 from service.cli.watching import Watcher
 from service.client import AsyncClient, ConnectionFailedError
 from service.client.record import Record
+from tests.service import waiting
+from tests.service.cli.programs import started
 
 SECONDS = 0.2
 PATIENCE_SECONDS = 60
 OUT = Path("out")
 
 PROGRAM = """
-import sys, typer
-sys.path[:0] = {path!r}
-from tests_conftest import FakeColorizer
+import typer
 from service.cli.commands import add_commands
+from tests.service.fakes import FakeColorizer
 app = typer.Typer()
 add_commands(app, lambda settings: FakeColorizer())
 app(["watch", "in", "-n", "1", "--seed", "7", "--every", "0.2"])
@@ -124,18 +122,9 @@ def test_a_server_that_is_gone_ends_it(service, png: bytes, monkeypatch: pytest.
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_it_cleanly(folder: Path, png: bytes, end: signal.Signals) -> None:
-    Path("tests_conftest.py").write_text((Path(__file__).parents[1] / "conftest.py").read_text())
     Path("in/a.png").write_bytes(png)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TINTFLOW_")}
-    command = [sys.executable, "-c", PROGRAM.format(path=[str(folder)])]
-    with subprocess.Popen(  # noqa: S603
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        give_up = time.monotonic() + PATIENCE_SECONDS
-        while "a-7-0.jpg" not in colored():
-            assert time.monotonic() < give_up
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.05)
+    with started(PROGRAM) as process:
+        waiting.eventually(lambda: "a-7-0.jpg" in colored() or process.poll() is not None)
         process.send_signal(end)
         out, told = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, told.splitlines()[-1]) == (0, "stopped")

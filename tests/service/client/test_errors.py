@@ -4,9 +4,9 @@ import asyncio
 import email.utils
 import inspect
 import io
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from types import SimpleNamespace
 
 import httpx
@@ -35,6 +35,7 @@ from service.client import (
 from service.client.errors import problem_of
 from service.errors import FieldProblem
 from service.http.problems import PROBLEMS, ROUTER_CODES
+from tests.service.waiting import eventually
 
 MODELS = {"object": "list", "data": []}
 QUEUE_FULL = httpx.Response(429, json={"code": "queue_full", "detail": "full"}, headers={"Retry-After": "7"})
@@ -114,28 +115,23 @@ def test_pixels_over_the_limit(start: Callable, grey_png: bytes) -> None:
         client.likelihoods(grey_png)
 
 
-def test_a_full_queue_is_waited_for(start: Callable, grey_png: bytes) -> None:
+def test_a_full_queue_is_waited_for(start: Callable, pool: Executor, grey_png: bytes) -> None:
     """Over a socket: refused while another holds the only place, then served, Retry-After's second later."""
     service = start(queue_length=1)
-    service.colorizer.entered.acquire()  # of the warm-up
-    service.colorizer.gate.clear()
     url = str(service.client.base_url)
-
-    def hold() -> None:
-        with Client(url) as client:
-            client.colorizations(grey_png, n=1)
-
-    holding = threading.Thread(target=hold)
-    holding.start()
-    assert service.colorizer.entered.acquire(timeout=10)
+    service.occupy(pool, grey_png, n=1)
     with Client(url, retries=0) as client, pytest.raises(TooManyRequestsError):
         client.colorizations(grey_png)
-    threading.Timer(0.2, service.colorizer.gate.set).start()
+
+    def free_after_a_refusal() -> None:
+        eventually(lambda: service.metric('rejected_total{code="queue_full"}') == 2)
+        service.colorizer.gate.set()
+
+    pool.submit(free_after_a_refusal)
     started = time.monotonic()
     with Client(url) as client:
         assert len(client.colorizations(grey_png, n=2).data) == 2
     assert time.monotonic() - started >= 1  # Retry-After is whole seconds, one at least
-    holding.join()
 
 
 def test_retry_after_is_honoured(waits: list[float]) -> None:

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from service.codecs.decoding import decode
 from service.codecs.webp import webp_size
 from service.errors import ImageTypeError, TooManyPixelsError, UndecodableImageError
+from tests.service.files import chunk, png
 
 Encode = Callable[..., bytes]
 
@@ -272,9 +273,9 @@ def test_first_frame_of_several(encoded: Encode, file_format: str) -> None:
     np.testing.assert_allclose(decode(data, MAX_PIXELS).pixels.astype(int), 200, atol=LOSSY_LEVELS)
 
 
-def test_size_is_judged_from_the_header(png_header: Callable[[int, int], bytes]) -> None:
+def test_size_is_judged_from_the_header() -> None:
     with pytest.raises(TooManyPixelsError, match="20000×20000"):
-        decode(png_header(20_000, 20_000), 50_000_000)
+        decode(png(20_000, 20_000), 50_000_000)
 
 
 def test_pixel_limit_is_inclusive(encoded: Encode, grey_png: bytes) -> None:
@@ -284,9 +285,9 @@ def test_pixel_limit_is_inclusive(encoded: Encode, grey_png: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [(0, 10), (10, 0)])
-def test_empty_photo(png_header: Callable[[int, int], bytes], size: tuple[int, int]) -> None:
+def test_empty_photo(size: tuple[int, int]) -> None:
     with pytest.raises(UndecodableImageError):
-        decode(png_header(*size), MAX_PIXELS)
+        decode(png(*size), MAX_PIXELS)
 
 
 @pytest.mark.parametrize(
@@ -334,14 +335,9 @@ def test_size_of_webp_is_judged_before_room_is_made(encoded: Encode) -> None:
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_the_transparent_level_of_a_grey_png_of_few_bits(bits: int) -> None:
     top = 2**bits - 1
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", 1, 2, bits, 0, 0, 0, 0)
     rows = bytes([0, top << (8 - bits), 0, 0])  # one white pixel, and one black one below
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"tRNS", struct.pack(">H", top))
-    photo = decode(png + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""), 100)
+    chunks = chunk(b"tRNS", struct.pack(">H", top)), chunk(b"IDAT", zlib.compress(rows))
+    photo = decode(png(1, 2, *chunks, bits=bits), 100)
     assert photo.pixels.tolist() == [[255], [0]]
     assert photo.alpha is not None
     assert photo.alpha.tolist() == [[0], [255]]

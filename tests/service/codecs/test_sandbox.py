@@ -39,6 +39,14 @@ def decoders() -> Iterator[Decoders]:
     made.close()
 
 
+@pytest.fixture
+def own() -> Iterator[Decoders]:
+    """Decoders that a test may break, none of which runs yet."""
+    made = Decoders(SECONDS)
+    yield made
+    made.close()
+
+
 def processes(of: Decoders) -> list[int]:
     """Process ids, those at work included."""
     return sorted(each._process.pid for each in of._all)
@@ -78,41 +86,35 @@ def test_refusals_are_those_of_decoding(decoders: Decoders, grey_png: bytes) -> 
     assert processes(decoders) == before, "a refusal costs no process"
 
 
-def test_processes_are_as_many_as_decode_at_once(grey_png: bytes) -> None:
-    decoders = Decoders(SECONDS)
-    try:
-        for _ in range(3):
-            decoders.decode(grey_png, MAX_PIXELS)
-        assert len(processes(decoders)) == 1
-        threads = [threading.Thread(target=decoders.decode, args=(grey_png, MAX_PIXELS)) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(SECONDS)
-        assert 1 <= len(processes(decoders)) <= 3
-    finally:
-        decoders.close()
+def test_processes_are_as_many_as_decode_at_once(own: Decoders, grey_png: bytes) -> None:
+    for _ in range(3):
+        own.decode(grey_png, MAX_PIXELS)
+    assert len(processes(own)) == 1
+    threads = [threading.Thread(target=own.decode, args=(grey_png, MAX_PIXELS)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert 1 <= len(processes(own)) <= 3
 
 
-def test_one_that_does_not_answer_is_killed_and_replaced_and_no_file_is_to_blame(grey_png: bytes) -> None:
-    decoders = Decoders(SECONDS)
-    try:
-        decoders.decode(grey_png, MAX_PIXELS)
-        (pid,) = processes(decoders)
-        stopped(pid)
-        decoders._seconds = 0.01
-        started = time.monotonic()
-        with pytest.raises(DecoderLostError, match="did not answer"):
-            decoders.decode(grey_png, MAX_PIXELS)
-        assert time.monotonic() - started < SECONDS / 2
-        assert not Path(f"/proc/{pid}").exists()
-        decoders._seconds = SECONDS
-        (other,) = processes(decoders)
-        assert other != pid
-        assert decoders.decode(grey_png, MAX_PIXELS).width == 40
-        assert processes(decoders) == [other], "the one that took its place decodes"
-    finally:
-        decoders.close()
+def test_one_that_does_not_answer_is_killed_and_replaced_and_no_file_is_to_blame(
+    own: Decoders, grey_png: bytes
+) -> None:
+    own.decode(grey_png, MAX_PIXELS)
+    (pid,) = processes(own)
+    stopped(pid)
+    own._seconds = 0.01
+    started = time.monotonic()
+    with pytest.raises(DecoderLostError, match="did not answer"):
+        own.decode(grey_png, MAX_PIXELS)
+    assert time.monotonic() - started < SECONDS / 2
+    assert not Path(f"/proc/{pid}").exists()
+    own._seconds = SECONDS
+    (other,) = processes(own)
+    assert other != pid
+    assert own.decode(grey_png, MAX_PIXELS).width == 40
+    assert processes(own) == [other], "the one that took its place decodes"
 
 
 @pytest.mark.parametrize(
@@ -123,20 +125,18 @@ def test_one_that_does_not_answer_is_killed_and_replaced_and_no_file_is_to_blame
         (signal.SIGABRT, UndecodableImageError),
     ],
 )
-def test_one_that_dies_at_work_is_replaced(grey_png: bytes, number: signal.Signals, error: type[Exception]) -> None:
-    decoders = Decoders(SECONDS)
-    try:
-        decoders.decode(grey_png, MAX_PIXELS)
-        (pid,) = processes(decoders)
-        stopped(pid)  # so that it is at work until it dies
-        threading.Timer(0.1, os.kill, (pid, number)).start()
-        threading.Timer(0.2, _go_on, (pid,)).start()
-        with pytest.raises(error):
-            decoders.decode(grey_png, MAX_PIXELS)
-        assert decoders.decode(grey_png, MAX_PIXELS).width == 40
-        assert pid not in processes(decoders)
-    finally:
-        decoders.close()
+def test_one_that_dies_at_work_is_replaced(
+    own: Decoders, grey_png: bytes, number: signal.Signals, error: type[Exception]
+) -> None:
+    own.decode(grey_png, MAX_PIXELS)
+    (pid,) = processes(own)
+    stopped(pid)  # so that it is at work until it dies
+    threading.Timer(0.1, os.kill, (pid, number)).start()
+    threading.Timer(0.2, _go_on, (pid,)).start()
+    with pytest.raises(error):
+        own.decode(grey_png, MAX_PIXELS)
+    assert own.decode(grey_png, MAX_PIXELS).width == 40
+    assert pid not in processes(own)
 
 
 def _go_on(pid: int) -> None:
@@ -146,18 +146,14 @@ def _go_on(pid: int) -> None:
         return
 
 
-def test_one_that_died_idle_costs_no_request_an_error(grey_png: bytes) -> None:
-    decoders = Decoders(SECONDS)
-    try:
-        decoders.decode(grey_png, MAX_PIXELS)
-        (pid,) = processes(decoders)
-        os.kill(pid, signal.SIGKILL)
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it is dead, and nobody has been told
-        assert decoders.decode(grey_png, MAX_PIXELS).width == 40
-        assert len(processes(decoders)) == 1
-        assert pid not in processes(decoders)
-    finally:
-        decoders.close()
+def test_one_that_died_idle_costs_no_request_an_error(own: Decoders, grey_png: bytes) -> None:
+    own.decode(grey_png, MAX_PIXELS)
+    (pid,) = processes(own)
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it is dead, and nobody has been told
+    assert own.decode(grey_png, MAX_PIXELS).width == 40
+    assert len(processes(own)) == 1
+    assert pid not in processes(own)
 
 
 def test_service_that_stops_is_not_deserted(decoders: Decoders, grey_png: bytes) -> None:
@@ -188,18 +184,14 @@ def tiled_tiff(side: int, tile_side: int) -> bytes:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is limited on Linux alone")
-def test_memory_is_limited_by_the_size_in_the_header(grey_png: bytes) -> None:
+def test_memory_is_limited_by_the_size_in_the_header(own: Decoders, grey_png: bytes) -> None:
     """A tile of 268 megapixels, of which the photo is 16×16, would be 256 MiB in memory."""
-    decoders = Decoders(SECONDS)
-    try:
-        np.testing.assert_array_equal(decoders.decode(tiled_tiff(16, 16), MAX_PIXELS).pixels, np.zeros((16, 16)))
-        before = peak_bytes(decoders)
-        with pytest.raises((DecodingLimitError, UndecodableImageError)):
-            decoders.decode(tiled_tiff(16, 16_384), MAX_PIXELS)
-        assert peak_bytes(decoders) - before < 100e6
-        assert decoders.decode(grey_png, MAX_PIXELS).width == 40
-    finally:
-        decoders.close()
+    np.testing.assert_array_equal(own.decode(tiled_tiff(16, 16), MAX_PIXELS).pixels, np.zeros((16, 16)))
+    before = peak_bytes(own)
+    with pytest.raises((DecodingLimitError, UndecodableImageError)):
+        own.decode(tiled_tiff(16, 16_384), MAX_PIXELS)
+    assert peak_bytes(own) - before < 100e6
+    assert own.decode(grey_png, MAX_PIXELS).width == 40
 
 
 def peak_bytes(of: Decoders) -> int:

@@ -105,10 +105,8 @@ def test_metrics_may_ask_for_a_key(start, keys_file, key) -> None:
 
 def test_401_comes_before_the_body(start, keys_file, key) -> None:
     service = start(api_keys_file=keys_file)
-
-    url = service.client.base_url
     head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
-    with socket.create_connection((url.host, url.port), timeout=5) as connection:
+    with socket.create_connection(service.address, timeout=5) as connection:
         connection.sendall(head.encode())  # and no body
         assert b" 401 " in connection.recv(4096)
 
@@ -254,7 +252,7 @@ def test_origins_of_the_settings_may(start, grey_png, keys_file, key, monkeypatc
 )
 def test_pages_of_other_origins_make_the_service_do_nothing(start, grey_png, headers, status) -> None:
     service = start(cors_origins="http://named.example")
-    host = f"{service.client.base_url.host}:{service.client.base_url.port}"
+    host = "{}:{}".format(*service.address)
     before = len(service.colorizer.photos)
     answer = service.post(grey_png, {name: value.format(host=host) for name, value in headers.items()})
     assert answer.status_code == status

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from service.edge.slow_requests import MAX_HEAD_BYTES
-from tests.service.waiting import received
+from tests.service.waiting import eventually, received
 
 PATIENCE_SECONDS = 10
 WHOLE = b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -16,8 +16,7 @@ WHOLE = b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n"
 
 @contextmanager
 def connected(service) -> Iterator[socket.socket]:
-    address = service.client.base_url.host, service.client.base_url.port
-    with socket.create_connection(address, PATIENCE_SECONDS) as connection:
+    with socket.create_connection(service.address, PATIENCE_SECONDS) as connection:
         yield connection
 
 
@@ -112,7 +111,7 @@ def test_the_body_of_a_request_is_not_mixed_with_the_next(start, grey_png) -> No
 def test_connections_are_bounded_and_idle_ones_make_room(start) -> None:
     service = start(max_connections=3)
     service.client.close()  # it holds one
-    idle = [socket.create_connection((service.client.base_url.host, service.client.base_url.port)) for _ in range(5)]
+    idle = [socket.create_connection(service.address) for _ in range(5)]
     with connected(service) as connection:
         connection.sendall(WHOLE)
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
@@ -124,14 +123,10 @@ def test_connections_are_bounded_and_idle_ones_make_room(start) -> None:
 def test_where_all_connections_are_at_work_the_next_is_told_to_come_again(start) -> None:
     service = start(max_connections=2)
     service.client.close()
-    address = service.client.base_url.host, service.client.base_url.port
-    busy = [socket.create_connection(address) for _ in range(2)]
+    busy = [socket.create_connection(service.address) for _ in range(2)]
     for each in busy:
         each.sendall(b"GET /livez HTTP/1.1\r\n")  # a head on its way
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while sum(not each.is_idle for each in list(service.server.server_state.connections)) < 2:
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
+    eventually(lambda: sum(not each.is_idle for each in list(service.server.server_state.connections)) == 2)
     with connected(service) as connection:
         answer = received(connection)
     assert answer.startswith(b"HTTP/1.1 503")

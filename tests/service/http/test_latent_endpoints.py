@@ -275,18 +275,3 @@ def test_each_file_may_be_as_large_as_the_limit(start, grey_png, name: str, body
     status, detail = send(files | {name: grey_png + b"\0"})
     assert status == 413
     assert detail.startswith(f"{name}:")
-
-
-def test_metrics(start, grey_png) -> None:
-    service = start()
-    service.post_to("/v1/variations", grey_png, **VARIATION, n=2)
-    service.post_to("/v1/likelihoods", grey_png)
-    lines = service.client.get("/metrics").text.splitlines()
-    for line in (
-        'tintflow_requests_total{method="POST",path="/v1/variations",status="200"} 1.0',
-        'tintflow_requests_total{method="POST",path="/v1/likelihoods",status="200"} 1.0',
-        'tintflow_stage_seconds_count{stage="likelihood"} 1.0',
-        "tintflow_samples_total 2.0",
-        "tintflow_pixels_total 1920.0",
-    ):
-        assert line in lines

@@ -15,6 +15,7 @@ from model.errors import InputError, ModelError, NonFiniteError, OutOfMemoryErro
 from service.edge.slow_requests import TOO_MANY
 from service.errors import ServiceError
 from service.http.problems import INTERNAL_ERROR, PROBLEMS, ROUTER_CODES
+from tests.service.files import png
 
 PATH = "/v1/colorizations"
 
@@ -102,8 +103,8 @@ def test_text_named_jpg(service) -> None:
     assert_problem(service.post(b"just some words\n"), 415, "unsupported_image_type", "JPEG")
 
 
-def test_header_of_20000_by_20000(service, png_header) -> None:
-    assert_problem(service.post(png_header(20_000, 20_000)), 422, "too_many_pixels", "20000×20000", "50000000")
+def test_header_of_20000_by_20000(service) -> None:
+    assert_problem(service.post(png(20_000, 20_000)), 422, "too_many_pixels", "20000×20000", "50000000")
 
 
 def test_too_long_for_the_output_format(service, encoded) -> None:
@@ -113,8 +114,8 @@ def test_too_long_for_the_output_format(service, encoded) -> None:
     assert service.post(photo, output_format="png").status_code == 200
 
 
-def test_the_service_goes_on(service, grey_png, png_header) -> None:
-    for bad in (b"", b"words", png_header(20_000, 20_000), grey_png[:40]):
+def test_the_service_goes_on(service, grey_png) -> None:
+    for bad in (b"", b"words", png(20_000, 20_000), grey_png[:40]):
         assert service.post(bad).is_client_error
     assert service.post(grey_png).status_code == 200
 
@@ -252,18 +253,16 @@ def post_head(address: tuple[str, int], headers: str) -> socket.socket:
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
 def test_too_many_announced_bytes_are_refused_before_they_come(service, content_type: str) -> None:
-    url = service.client.base_url
     headers = f"Content-Type: {content_type}\r\nContent-Length: 99000000"
-    with post_head((url.host, url.port), headers) as connection:
+    with post_head(service.address, headers) as connection:
         assert b" 413 " in connection.recv(4096)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
 def test_too_many_streamed_bytes_are_refused_before_the_last(start, content_type: str) -> None:
     service = start(max_bytes=1000)
-    url = service.client.base_url
     headers = f"Content-Type: {content_type}\r\nTransfer-Encoding: chunked"
-    with post_head((url.host, url.port), headers) as connection:
+    with post_head(service.address, headers) as connection:
         part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
         chunk = part + b"A" * 100_000
         connection.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))  # and no last chunk

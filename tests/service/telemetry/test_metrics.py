@@ -2,8 +2,6 @@
 
 import re
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from model.errors import NonFiniteError
 from model.protocol import ModelInfo
 from service.telemetry.metrics import GAUGES, Metrics
+from tests.service.waiting import eventually
 
 PATH = "/v1/colorizations"
 
@@ -46,6 +45,21 @@ def test_rejections_are_counted_by_their_code(start, grey_png) -> None:
         "internal_error",
     )
     assert scraped(service)["tintflow_rejected_total"] == {(code,): 1.0 for code in codes}
+
+
+def test_work_is_counted(start, grey_png) -> None:
+    service = start()
+    service.post(grey_png, n=3)
+    service.post(b"", n=3)
+    service.post_to("/v1/variations", grey_png, seed=7, index=2, n=2)
+    service.post_to("/v1/likelihoods", grey_png)
+    found = scraped(service)
+    for path, status in ((PATH, "200"), (PATH, "422"), ("/v1/variations", "200"), ("/v1/likelihoods", "200")):
+        assert found["tintflow_requests_total"]["POST", path, status] == 1
+    assert found["tintflow_samples_total"] == {(): 5}
+    assert found["tintflow_pixels_total"] == {(): 3 * 40 * 24}
+    stages = found["tintflow_stage_seconds_count"]
+    assert (stages["encode",], stages["likelihood",]) == (2, 1)
 
 
 def test_model_and_its_device_are_told(start) -> None:
@@ -94,22 +108,15 @@ def test_a_gauge_without_a_name_is_refused() -> None:
         Metrics().watch(unheard_of=lambda: 0.0)
 
 
-def test_the_queue_is_told_while_it_lasts(start, grey_png) -> None:
+def test_the_queue_is_told_while_it_lasts(start, pool, grey_png) -> None:
     service = start(batch_wait_seconds=0, canary_seconds=1000)
     before = scraped(service)
     assert {name for name, _ in GAUGES.values()} <= set(before), "a gauge that nobody sets"
-    service.colorizer.gate.clear()
-    while service.colorizer.entered.acquire(blocking=False):
-        pass
-    with ThreadPoolExecutor(3) as pool:
-        answers = [pool.submit(service.post, grey_png, n=2)]
-        assert service.colorizer.entered.acquire(timeout=10)
-        answers += [pool.submit(service.post, grey_png, n=3), pool.submit(service.post, grey_png, n=3)]
-        give_up = time.monotonic() + 10
-        while (held := scraped(service))["tintflow_queue_depth"][()] < 2 and time.monotonic() < give_up:
-            time.sleep(0.01)
-        service.colorizer.gate.set()
-        assert [answer.result().status_code for answer in answers] == [200] * 3
+    answers = [service.occupy(pool, grey_png, n=2), *(pool.submit(service.post, grey_png, n=3) for _ in range(2))]
+    eventually(lambda: service.metric("queue_depth") == 2)
+    held = scraped(service)
+    service.colorizer.gate.set()
+    assert [answer.result().status_code for answer in answers] == [200] * 3
     assert held["tintflow_queue_depth"] == {(): 2}, "one is on the model, two wait for it"
     assert held["tintflow_accepted_requests"] == {(): 3}
     assert held["tintflow_queued_latents"] == {(): 8}

@@ -9,7 +9,6 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO, StringIO
 from pathlib import Path
 
@@ -112,21 +111,16 @@ def deleted_files(folder: Path) -> list[str]:
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc shows which files are open")  # noqa: PTH112
-def test_no_file_of_an_upload_is_left(start, encoded, tmp_path, monkeypatch) -> None:
+def test_no_file_of_an_upload_is_left(start, pool, encoded, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     service = start()
     noise = np.random.default_rng(0).integers(0, 256, (1100, 1100), dtype=np.uint8)
     photo = encoded(Image.fromarray(noise), "PNG")
     assert len(photo) > 1_100_000, "such a small one would stay in memory anyway"
-    while service.colorizer.entered.acquire(blocking=False):
-        pass
-    service.colorizer.gate.clear()
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(service.post, photo, n=1, output_format="jpeg")
-        assert service.colorizer.entered.acquire(timeout=10)
-        assert list(tmp_path.iterdir()) == []
-        service.colorizer.gate.set()
-        assert answer.result().status_code == 200
+    answer = service.occupy(pool, photo, n=1, output_format="jpeg")
+    assert list(tmp_path.iterdir()) == []
+    service.colorizer.gate.set()
+    assert answer.result().status_code == 200
     assert service.client.post(PATH, files={"image": photo, "n": (None, "99")}).status_code == 422
     assert list(tmp_path.iterdir()) == []
     assert deleted_files(tmp_path) == []

@@ -5,7 +5,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
@@ -16,6 +15,7 @@ import structlog
 
 from service.telemetry import tracing
 from service.telemetry.tracing import TracingUnavailableError, record_stages, telemetry
+from tests.service.waiting import eventually
 
 pytest.importorskip("opentelemetry.sdk", reason="the extra `otel` is not installed")
 from opentelemetry import trace
@@ -52,10 +52,8 @@ def test_a_request_and_its_stages_are_traced(start, grey_png, spans) -> None:
     service = start(tracing=True)
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
         answer = service.post(grey_png, {"traceparent": TRACEPARENT})
-    give_up = time.monotonic() + 10
-    while not any(span.name.startswith("POST") for span in spans.get_finished_spans()):
-        assert time.monotonic() < give_up  # a request ends after its client has its last byte
-        time.sleep(0.01)
+    # a request ends after its client has its last byte
+    eventually(lambda: any(span.name.startswith("POST") for span in spans.get_finished_spans()))
     found = by_name(spans)
     request = found.pop("POST /v1/colorizations")
     assert request.attributes["http.response.status_code"] == 200

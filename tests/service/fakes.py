@@ -1,0 +1,185 @@
+"""A fake colorizer, and the service around it on a real socket."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import numpy as np
+from fastapi import FastAPI
+
+from model.protocol import (
+    PLAIN,
+    DeviceMemory,
+    Drawn,
+    DrawTask,
+    Finished,
+    HintMatch,
+    InterpolationOptions,
+    LevelLikelihood,
+    Likelihood,
+    Look,
+    ModelInfo,
+    Options,
+    Photo,
+    SmallPhoto,
+    VariationOptions,
+)
+from service.app import create_app
+from service.cli.server import Server, server_config
+from service.settings import Settings
+from tests.service.waiting import eventually
+
+__all__ = ["FakeColorizer", "Service", "running"]
+
+START_SECONDS = 30
+NO_CANARY_SECONDS = 3600.0  # it would meet the errors that a test lets the fake raise, now and then
+
+
+class FakeColorizer:
+    """Tints the photo by colors drawn from (seed, sample index), the more the higher the temperature."""
+
+    info = ModelInfo("fake-1", "cpu", 10, 8192, 0.75, "0" * 64)
+    memory = DeviceMemory(1000, 5000)
+
+    def __init__(self) -> None:
+        self.photos: list[Photo] = []
+        self.references: list[Photo | None] = []
+        self.options: list[Any] = []
+        self.threads: set[str] = set()
+        self.batches: list[int] = []
+        self.finishing: list[tuple[int, ...]] = []
+        self.error: Exception | None = None
+        self.entered = threading.Semaphore(0)
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def forget(self) -> None:
+        """Forget all calls."""
+        self.photos.clear()
+        self.references.clear()
+        self.options.clear()
+
+    def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
+        return SmallPhoto(photo, photo if with_chroma else None)  # it sees the whole photo
+
+    def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
+        self.batches.append(len(tasks))
+        for task in tasks:
+            self._enter(task.photo.lightness, task.options, None if task.reference is None else task.reference.chroma)
+        return [self._draw(task.options) for task in tasks]
+
+    def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
+        for photo in photos:
+            self._enter(photo.chroma, None)
+        levels = (LevelLikelihood(8, 128, 5.5, 1.25), LevelLikelihood(16, 384, 4.5, 1.0))
+        return [Likelihood(4.75, levels, {"condition": 0.001, "likelihood": 0.002}) for _ in photos]
+
+    def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
+        grey = photo if photo.ndim == 2 else photo.mean(axis=2)
+        levels = grey.astype(np.float64) / (257 if photo.dtype == np.uint16 else 1)
+        hints = tuple(HintMatch(hint.color, 3.5, 1.25) for hint in drawn.hints)
+        for tint in drawn.chroma:
+            self.finishing.append(photo.shape)
+            yield Finished(np.rint(levels[..., None] + tint).clip(0, 255).astype(np.uint8), hints)
+
+    def _enter(self, photo: Photo, options: Any, reference: Photo | None = None) -> None:
+        self.photos.append(photo)
+        self.references.append(reference)
+        self.options.append(options)
+        self.threads.add(threading.current_thread().name)
+        self.entered.release()
+        assert self.gate.wait(START_SECONDS), "the test left the gate closed"
+        if self.error:
+            raise self.error
+
+    def _draw(self, options: Options) -> Drawn:
+        if isinstance(options, InterpolationOptions):
+            indices = tuple(range(options.steps))
+        else:
+            shift = options.offset + (getattr(options, "select", "first") != "first")
+            indices = tuple(range(shift, shift + options.n))
+        if getattr(options, "rank", "none") == "likelihood":
+            indices = tuple(reversed(indices))
+        seed = options.noise_seed if isinstance(options, VariationOptions) else getattr(options, "seed", None)
+        names = [(options.start.seed if seed is None else seed, i) for i in indices]
+        if isinstance(options, VariationOptions) and options.strength == 0:
+            names = [(options.origin.seed, options.origin.index)] * options.n
+        temperature = self.info.default_temperature if options.temperature is None else options.temperature
+        norm = getattr(options, "latent_norm", None)
+        return Drawn(
+            chroma=np.stack([np.random.default_rng(name).normal(0, 30 * temperature, 3) for name in names]),
+            indices=indices,
+            bits_per_dim=tuple(2.5 + i / 8 for i in range(len(names))),
+            latent_norms=(temperature if norm is None else norm,) * len(names),
+            temperature=temperature,
+            timings={"condition": 0.001, "sample": 0.002},
+            hints=getattr(options, "hints", ()),
+        )
+
+
+class Service:
+    """A running service and a client of it."""
+
+    def __init__(self, app: FastAPI, server: Server, client: httpx.Client, colorizer: FakeColorizer) -> None:
+        self.app = app
+        self.server = server
+        self.client = client
+        self.colorizer = colorizer
+
+    def post(self, image: bytes, headers: dict[str, str] | None = None, **fields: object) -> httpx.Response:
+        """Send a photo and fields as a form, to be colorized."""
+        return self.post_to("/v1/colorizations", image, headers, **fields)
+
+    def post_to(
+        self, path: str, image: bytes, headers: dict[str, str] | None = None, /, **fields: object
+    ) -> httpx.Response:
+        """Send a photo and fields as a form; bytes are further files."""
+        files = {name: ("other.jpg", value) for name, value in fields.items() if isinstance(value, bytes)}
+        data = {name: str(value) for name, value in fields.items() if name not in files}
+        return self.client.post(path, files={"image": ("photo.jpg", image)} | files, data=data, headers=headers)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.client.base_url.host, self.client.base_url.port
+
+    def wait_until_ready(self) -> None:
+        eventually(lambda: self.client.get("/readyz").status_code == 200)
+
+    def metric(self, name: str) -> float:
+        """Return one value of /metrics; `accepted_requests` is short for `tintflow_accepted_requests`."""
+        lines = self.client.get("/metrics").text.splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"tintflow_{name} "))
+
+    def occupy(self, pool: Executor, image: bytes, **fields: object) -> Future[httpx.Response]:
+        """Keep the colorizer busy with one request until its gate is opened."""
+        while self.colorizer.entered.acquire(blocking=False):
+            pass  # what was before, the warm-up for one
+        self.colorizer.gate.clear()
+        busy = pool.submit(self.post, image, **fields)
+        assert self.colorizer.entered.acquire(timeout=START_SECONDS)
+        return busy
+
+
+@contextmanager
+def running(load: Callable[[Settings], Any], colorizer: FakeColorizer, **settings: object) -> Iterator[Service]:
+    chosen = Settings(**{"canary_seconds": NO_CANARY_SECONDS, "queue_share": 1.0} | settings)  # type: ignore[arg-type]
+    app = create_app(chosen, load)
+    config = server_config(app, chosen, port=0)
+    config.timeout_graceful_shutdown = 10
+    server = Server(config, app.state.engine)
+    thread = threading.Thread(target=server.run, name="server")
+    thread.start()
+    try:
+        eventually(lambda: server.started or not thread.is_alive())
+        assert server.started
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=START_SECONDS) as client:
+            yield Service(app, server, client, colorizer)
+    finally:
+        colorizer.gate.set()
+        server.should_exit = True
+        thread.join(START_SECONDS)
