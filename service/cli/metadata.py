@@ -52,7 +52,7 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
     What is broken is left out; whether the photo decodes is for others to say.
     """
     try:
-        with Image.open(photo, formats=FORMATS) as image:
+        with Image.open(photo, formats=list(FORMATS)) as image:
             profile, exif = image.info.get("icc_profile"), image.getexif()
             return Metadata(_exif_bytes(exif, keep_gps), *_fitting(profile))
     except Exception:  # on broken files Pillow raises whatever it likes
