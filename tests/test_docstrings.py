@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -16,11 +16,11 @@ def files() -> list[Path]:
     return [ROOT / "install.py", *(file for name in FOLDERS for file in sorted((ROOT / name).rglob("*.py")))]
 
 
-def docstrings(file: Path) -> Iterator[str]:
-    """Yield the docstrings of modules, classes and functions, and those below constants and fields."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        if isinstance(node, DOCUMENTED):
-            yield from (each.value.value for each in node.body if isinstance(each, ast.Expr) and is_text(each.value))
+@cache
+def docstrings(file: Path) -> list[str]:
+    """Return the docstrings of modules, classes and functions, and those below constants and fields."""
+    bodies = [node.body for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, DOCUMENTED)]
+    return [each.value.value for body in bodies for each in body if isinstance(each, ast.Expr) and is_text(each.value)]
 
 
 def is_text(node: ast.expr) -> bool:
