@@ -8,7 +8,7 @@ import json
 import statistics
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -129,10 +129,11 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
-def measure() -> list[Row]:
-    """Run every attack against one service, one after the other."""
+def measure() -> Iterator[Row]:
+    """Run every attack against one service, one after the other; yield each row as soon as it is measured."""
     with running() as service:
-        return [asyncio.run(_measure(service, name, attack)) for name, attack in ATTACKS.items()]
+        for name, attack in ATTACKS.items():
+            yield asyncio.run(_measure(service, name, attack))
 
 
 async def _measure(service: Service, name: str, attack: Attack) -> Row:
