@@ -127,9 +127,7 @@ class _Walk:
 
     def viewer(self) -> None:
         """Picture one coloring in full view, then with its colors adjusted, in the dark."""
-        page = self._open(DESKTOP, "dark")
-        page.set_input_files("#files", _files(*PHOTOS))
-        _finish(page)
+        page = self._colored(DESKTOP, "dark")
         page.locator(".card.new .open").nth(1).click()
         self._save(page, "viewer")
         page.locator("#saturation").fill("1.4")
@@ -140,9 +138,7 @@ class _Walk:
 
     def tablet(self) -> None:
         """Picture the grid on a tablet, in the dark."""
-        page = self._open(TABLET, "dark")
-        page.set_input_files("#files", _files(*PHOTOS))
-        _finish(page)
+        page = self._colored(TABLET, "dark")
         self._save(page, "tablet")
         page.context.close()
 
@@ -189,6 +185,13 @@ class _Walk:
         page.goto(self._address + at)
         if demo:
             page.wait_for_selector("#hero-colorings li:nth-child(4)")
+        return page
+
+    def _colored(self, size: ViewportSize, scheme: Scheme) -> Page:
+        """Open the page, and wait for colorings of all photos."""
+        page = self._open(size, scheme)
+        page.set_input_files("#files", _files(*PHOTOS))
+        _finish(page)
         return page
 
     def _save(self, page: Page, state: str) -> None:
