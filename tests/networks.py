@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from model.flow.autoregressive import AutoregressiveConfig
+from model.flow.cells import PriorConfig
 from model.flow.cinn import CinnConfig
-from model.flow.critic import CriticConfig
 from model.flow.decoder import DecoderConfig
 from model.flow.detail_level import DetailConfig
 
@@ -18,7 +18,7 @@ TINY = CinnConfig(
     coarsest=AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=1, components=3),
     decoder=DecoderConfig(widths=(8, 8, 8, 8), stem_widths=(4, 4, 4), blocks=(1, 1, 1, 1), attention=(1, 1, 0, 0)),
     details=tuple(DetailConfig(size, condition_width=8, blocks=2, width=6, recalled=2) for size in (16, 32, 64)),
-    critic=CriticConfig(width=16, heads=2, blocks=1),
+    prior=PriorConfig(width=8, heads=2, decoder_blocks=1, components=3),
 )
 """All four levels of the released network, with few channels."""
 

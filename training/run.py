@@ -18,26 +18,26 @@ from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig, Trainer
 from training.objectives.coarsest import CoarsestObjective
-from training.objectives.critic import CriticObjective
 from training.objectives.details import DetailsObjective
 from training.objectives.objective import Objective
+from training.objectives.prior import PriorObjective
 from training.processes import Processes, joined
 from training.standardize import standardize
 
 __all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run"]
 
 WEIGHTS_FILE = "cinn.safetensors"
-SHARES: Mapping[str, float] = {"coarsest": 0.5, "details": 0.42, "critic": 0.08}
-"""Each part's share of the minutes, in the order of training: the critic judges draws of a trained coarsest level."""
+SHARES: Mapping[str, float] = {"coarsest": 0.52, "prior": 0.06, "details": 0.42}
+"""Each part's share of the minutes, in the order of training."""
 OBJECTIVES: Mapping[str, Callable[[Cinn], Objective[Batch]]] = {
     "coarsest": CoarsestObjective,
+    "prior": PriorObjective,
     "details": DetailsObjective,
-    "critic": CriticObjective,
 }
 MODULES: Mapping[str, tuple[str, ...]] = {
     "coarsest": ("coarsest.",),
+    "prior": ("prior.",),
     "details": ("decoder.", "details."),
-    "critic": ("critic.",),
 }
 """Prefixes of the names of each part's weights."""
 DEFAULT_TEMPERATURE = 0.85
@@ -53,7 +53,7 @@ class RunConfig:
     out: Path
     minutes: float
     parts: tuple[str, ...] = ()
-    """`coarsest`, `details` or `critic`, one after another; none means all"""
+    """`coarsest`, `prior` or `details`, one after another; none means all"""
     views: int = 4
     """views of each photo: one whole, the others random crops"""
     held_out: float = 0.02

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.errors import InputError
-from model.flow.autoregressive import SIDE
+from model.flow.cells import SIDE
 from model.options import MAX_HINTS
 from model.pixels.bilateral import upsample_points
 from model.pixels.color import rgb_to_lab

@@ -30,9 +30,9 @@ __all__ = ["Decoded", "Passes"]
 
 SAMPLES = {"cpu": 2, "cuda": 16}
 """Samples of a chunk of the finer levels, until memory runs out."""
-DRAWS = {"cpu": 32, "cuda": 256}
+DRAWS = {"cpu": 4, "cuda": 256}
 """Draws of a chunk of the coarsest level: its 64 small steps take little longer for many rows than for few."""
-MOST_DRAWS = {"cpu": 128, "cuda": 256}
+MOST_DRAWS = {"cpu": 64, "cuda": 256}
 """Largest chunk of draws, where larger chunks give the same bits: weights are read less often."""
 PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
@@ -119,17 +119,6 @@ class Passes:
         if not bool(drawn.isfinite().all()):
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
         return list(drawn.cpu().split(numbers))  # type: ignore[no-untyped-call] # torch's
-
-    def criticize(self, conditions: Sequence[Condition], coarsest: Sequence[Tensor]) -> list[Tensor]:
-        """Return the critic's log-odds of each photo's draws: (N,) of (N, 2, 8, 8) a*b*."""
-        runtime, condition = self._runtime, Condition.join(conditions)
-        numbers = [len(x) for x in coarsest]
-
-        def criticize(*rows: Tensor) -> list[Tensor]:
-            return [runtime.criticize(condition, *rows)]
-
-        (odds,) = self._in_chunks(criticize, DRAWS, _photos(numbers), torch.cat(list(coarsest)))
-        return list(odds.cpu().split(numbers))  # type: ignore[no-untyped-call] # torch's
 
     def add_details(
         self, conditions: Sequence[Condition], coarsest: Sequence[Tensor], latents: Sequence[Sequence[Tensor]]

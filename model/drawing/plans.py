@@ -37,13 +37,8 @@ from model.protocol import (
     VariationOptions,
 )
 
-__all__ = ["TRIES", "Chosen", "Planner", "own_chroma"]
+__all__ = ["Chosen", "Planner", "own_chroma"]
 
-TRIES = 8
-"""Draws of the coarsest level for each sample below temperature 1, of which the critic chooses one.
-
-At 1 and above there is one: samples then have the model's own distribution, exactly.
-"""
 COPIED_SIZE = 16
 """Latents of the levels up to this size are copied from a reference, where no weights are given."""
 
@@ -73,11 +68,6 @@ class Drawing(NamedTuple):
     norm: float | None
     given: Tensor | None = None
     """(2, 8, 8) a*b* of hinted cells, NaN elsewhere"""
-
-    @property
-    def tries(self) -> int:
-        """Draws for each sample."""
-        return TRIES if 0 < self.decoding < 1 else 1
 
 
 class Latents(NamedTuple):
@@ -124,11 +114,12 @@ class Planner:
             drawing = drawing._replace(given=given_cells(photo.lightness, options.hints))
         many = options.n if options.select == "first" else candidates
         numbers = _numbers(options.offset, many)
-        first = self._first(options.seed, numbers, drawing)
+        z, *fine = self._latents(options.seed, numbers, drawing)
+        given = None if drawing.given is None else drawing.given.expand(many, -1, -1, -1)
+        decoding = torch.full((many,), drawing.decoding)
 
         def choose(condition: Condition) -> Chosen:
-            latents, coarsest = self._best(condition, first, options.seed, numbers, drawing)
-            fine = latents[1:]
+            (coarsest,) = self._passes.draw_coarsest([condition], [z], [decoding], [given])
             indices = self._select(condition, coarsest, fine, options)
             return Chosen(
                 coarsest[indices],
@@ -160,19 +151,13 @@ class Planner:
             raise InputError("levels", f"sizes among {self._sizes}", moved)
         drawing = self._drawing(options.temperature, options.latent_norm)
         numbers = _numbers(options.offset, options.n)
-        recall = self._recall(options.origin, drawing)
-        noise = self._first(options.noise_seed, numbers, drawing)
+        origin = self._recall(options.origin, drawing)
+        noise = self._latents(options.noise_seed, numbers, drawing)
         kept = (1 - options.strength**2) ** 0.5
-        weights = [kept if size in moved else 1.0 for size in self._sizes]
-
-        def choose(condition: Condition) -> Chosen:
-            mixed_in = self._mixed_in(condition, noise, options.noise_seed, numbers, drawing, weights)
-            latents = mix_latents(recall(condition), mixed_in, weights)
-            if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
-                latents = rescale_latents(latents, options.latent_norm)
-            return self._decode(condition, _at(latents, drawing.decoding), numbers, drawing)
-
-        return choose
+        latents = mix_latents(origin, noise, [kept if size in moved else 1.0 for size in self._sizes])
+        if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
+            latents = rescale_latents(latents, options.latent_norm)
+        return lambda condition: self._decode(condition, _at(latents, drawing.decoding), numbers, drawing)
 
     def _transfer(self, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
         _check("n", options.n, 1, MAX_CANDIDATES)
@@ -184,14 +169,13 @@ class Planner:
         if weights is None:
             weights = tuple(float(size <= COPIED_SIZE) for size in self._sizes)
         numbers = _numbers(options.offset, options.n)
-        noise = self._first(options.seed, numbers, drawing)
+        noise = self._latents(options.seed, numbers, drawing)
         mix_latents(noise, noise, weights)  # raises for weights out of range
         # A photo's own latents are those of temperature 1.
         decoding = 1.0 if weights[0] > 0 else drawing.decoding
 
         def choose(condition: Condition) -> Chosen:
-            mixed_in = self._mixed_in(condition, noise, options.seed, numbers, drawing, weights)
-            latents = mix_latents(self._latents_of(reference), mixed_in, weights)
+            latents = mix_latents(self._latents_of(reference), noise, weights)
             return self._decode(condition, _at(latents, decoding), numbers, drawing)
 
         return choose
@@ -199,19 +183,15 @@ class Planner:
     def _interpolation(self, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
         _check("steps", options.steps, 2, MAX_SAMPLES)
         drawing = self._drawing(options.temperature, options.latent_norm)
-        start = self._recall(options.start, drawing)
-        last = drawing.decoding
-        if options.end is not None and reference is None:
-            end = self._recall(options.end, drawing)
-        elif options.end is None and reference is not None:
-            end, last = (lambda _: self._latents_of(reference)), 1.0
-        else:
+        if (options.end is None) == (reference is None):
             raise InputError("reference", "exactly one of to_index and reference", "both or neither")
+        start = self._recall(options.start, drawing)
+        named = [] if options.end is None else self._recall(options.end, drawing)
         positions = np.linspace(0, 1, options.steps).tolist()
 
         def choose(condition: Condition) -> Chosen:
-            spherical = options.path == "spherical"
-            latents = interpolate_latents(start(condition), end(condition), positions, spherical)
+            end, last = (named, drawing.decoding) if reference is None else (self._latents_of(reference), 1.0)
+            latents = interpolate_latents(start, end, positions, options.path == "spherical")
             decoding = torch.lerp(torch.tensor(drawing.decoding), torch.tensor(last), torch.tensor(positions))
             return self._decode(condition, Latents(latents, decoding), range(options.steps), drawing)
 
@@ -221,44 +201,10 @@ class Planner:
         (coarsest,) = self._passes.draw_coarsest([condition], [latents.levels[0]], [latents.decoding], [None])
         return Chosen(coarsest, latents.levels[1:], numbers, drawing.temperature)
 
-    def _first(self, seed: int, indices: Sequence[int], drawing: Drawing) -> list[Tensor]:
-        """Draw each sample's latents, those of its first try."""
+    def _latents(self, seed: int, indices: Sequence[int], drawing: Drawing) -> list[Tensor]:
+        """Draw each sample's latents."""
         latents = draw_latents(self._dims, drawing.deviations, seed, indices)
         return latents if drawing.norm is None else rescale_latents(latents, drawing.norm)
-
-    def _best(
-        self, condition: Condition, first: list[Tensor], seed: int, indices: Sequence[int], drawing: Drawing
-    ) -> tuple[list[Tensor], Tensor]:
-        """Return each sample's latents with the coarsest of its best try, and the a*b* that these decode to.
-
-        first: of `_first`. The critic chooses, sample by sample, so that none depends on the others.
-        """
-        tries = drawing.tries
-        more = [
-            draw_latents(self._dims[:1], drawing.deviations[:1], seed, indices, attempt)[0]
-            for attempt in range(1, tries)
-        ]
-        z = torch.stack([first[0], *more], 1).flatten(0, 1)
-        given = None if drawing.given is None else drawing.given.expand(len(z), -1, -1, -1)
-        decoding = torch.full((len(z),), drawing.decoding)
-        (drawn,) = self._passes.draw_coarsest([condition], [z], [decoding], [given])
-        if tries == 1:
-            return first, drawn
-        (odds,) = self._passes.criticize([condition], [drawn])
-        best = odds.view(-1, tries).argmax(1) + torch.arange(len(indices)) * tries
-        return [z[best], *first[1:]], drawn[best]
-
-    def _mixed_in(
-        self,
-        condition: Condition,
-        first: list[Tensor],
-        seed: int,
-        indices: Sequence[int],
-        drawing: Drawing,
-        weights: Sequence[float],
-    ) -> list[Tensor]:
-        """Return noise for `mix_latents`: of the best tries, unless the coarsest latents are kept as they are."""
-        return first if weights[0] == 1 else self._best(condition, first, seed, indices, drawing)[0]
 
     def _latents_of(self, reference: SmallPhoto) -> list[Tensor]:
         """Encode a reference's own colors, given its own lightness, whatever photo the latents are for."""
@@ -274,11 +220,10 @@ class Planner:
         # The coarsest level is tempered where it is decoded, not in its latents.
         return Drawing(chosen, [1.0, *deviations_at(chosen, exponents)[1:]], chosen, None)
 
-    def _recall(self, name: LatentName, drawing: Drawing) -> Callable[[Condition], list[Tensor]]:
-        """Return a function of the photo's condition, which gives the latents of an earlier sample."""
+    def _recall(self, name: LatentName, drawing: Drawing) -> list[Tensor]:
+        """Return the latents of an earlier sample."""
         _check("index", name.index, 0, MAX_CANDIDATES - 1)
-        first = self._first(name.seed, [name.index], drawing)
-        return lambda condition: self._best(condition, first, name.seed, [name.index], drawing)[0]
+        return self._latents(name.seed, [name.index], drawing)
 
 
 def own_chroma(photo: SmallPhoto) -> NDArray[np.float32]:

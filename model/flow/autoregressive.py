@@ -15,34 +15,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.flow.cells import CELLS, SIDE, CellDecoder, CellStream, Prior, dispersed_order
 from model.flow.condition import FEATURE_CHANNELS, SMALL_LIGHTNESS, ConditionFeatures
 from model.flow.mixture import Mixture
 from model.flow.transformer import TransformerBlock
 
-__all__ = [
-    "CELLS",
-    "CHROMA_LIMIT",
-    "FREQUENCIES",
-    "SIDE",
-    "AutoregressiveConfig",
-    "AutoregressiveLevel",
-    "ChromaEmbedding",
-    "DrawOrder",
-    "dispersed_order",
-]
+__all__ = ["AutoregressiveConfig", "AutoregressiveLevel", "DrawOrder"]
 
-SIDE = 8
-CELLS = SIDE * SIDE
-FREQUENCIES = (1.0, 2.0, 4.0)
-"""Frequencies of the sines and cosines that encode a cell's standardized a*b*."""
-CELL_EXPONENTS = {4: 1.0, 16: 2.0, CELLS: 3.0}
+CELL_EXPONENTS = {4: 1.0, 16: 1.5, CELLS: 2.0}
 """γ by which a temperature T < 1 becomes T^γ, for the first cells of dispersed-dot order up to each of these.
 
 The first 2×2 and 4×4 cells decide which color things have, and so how colorings differ; those between have to agree
 with them. Viewers who chose between two versions of a photo took this for true more often than one temperature for all.
 """
-CHROMA_LIMIT = 6.0
-"""Cells are shown clamped to this many standard deviations, which no photo reaches but a warm sample may."""
+GUIDANCE = 4.5
+"""At temperature T < 1, guidance is so many times T·(1 − T): none where a coloring is the likeliest, or the model's own.
+
+Without it, cold draws are gray: near gray, colors of many photos lie close together, so that the heaviest component is
+often there. The prior, which does not see the photo, has this habit too; what it also says counts less. Viewers who
+chose between two versions of a photo took the guided one for true more often.
+"""
 
 
 @dataclass(frozen=True)
@@ -63,18 +55,6 @@ class AutoregressiveConfig:
         return SIDE
 
 
-def dispersed_order(side: int = SIDE) -> Tensor:
-    """Return the cells' indices in dispersed-dot order, in which every prefix covers the photo evenly.
-
-    Source: Bayer 1973, An optimum method for two-level rendition of continuous-tone pictures.
-    """
-    ranks = torch.zeros(1, 1, dtype=torch.long)
-    while len(ranks) < side:
-        top = torch.cat((4 * ranks, 4 * ranks + 2), 1)
-        ranks = torch.cat((top, torch.cat((4 * ranks + 3, 4 * ranks + 1), 1)))
-    return ranks.flatten().argsort()
-
-
 class DrawOrder(NamedTuple):
     """The cells of N draws in the order in which they are drawn: those that are given come first."""
 
@@ -86,22 +66,11 @@ class DrawOrder(NamedTuple):
     """(N, 64, 2)"""
     temperatures: Tensor
     """(N, 64)"""
+    guidance: Tensor
+    """(N,)"""
 
 
-class ChromaEmbedding(nn.Linear):
-    """Shows standardized a*b* to a transformer: (…, 2) to (…, width), by themselves and by their sines and cosines."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__(2 + 4 * len(FREQUENCIES), width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: any floating type; the result has the weights'."""
-        seen = x.clamp(-CHROMA_LIMIT, CHROMA_LIMIT)
-        waves = [wave(f * seen) for f in FREQUENCIES for wave in (torch.sin, torch.cos)]
-        return super().forward(torch.cat((seen, *waves), -1).to(self.weight.dtype))
-
-
-class AutoregressiveLevel(nn.Module):
+class AutoregressiveLevel(CellDecoder):
     """Maps (B, 2, 8, 8) standardized a*b* to latents (B, 128), given the photo.
 
     Latents lie cell by cell in dispersed-dot order: z_a, z_b of the first cell, then of the second.
@@ -110,21 +79,19 @@ class AutoregressiveLevel(nn.Module):
     mean: Tensor
     std: Tensor
     order: Tensor
-    mask: Tensor
     exponents: Tensor
     data_shape = (2, SIDE, SIDE)
     dims = 2 * CELLS
 
     def __init__(self, config: AutoregressiveConfig, generator: torch.Generator) -> None:
-        super().__init__()
-        self.config = config
         width = config.width
+        super().__init__(width, config.heads, config.decoder_blocks, config.components, generator)
+        self.config = config
         self.register_buffer("mean", torch.zeros(2, 1, 1))
         self.register_buffer("std", torch.ones(2, 1, 1))
         self.register_buffer("order", dispersed_order(), persistent=False)
         exponents = [next(g for first, g in CELL_EXPONENTS.items() if i < first) for i in range(CELLS)]
         self.register_buffer("exponents", torch.tensor(exponents), persistent=False)
-        self.register_buffer("mask", torch.full((CELLS, CELLS), -1e4).triu(1), persistent=False)
 
         projections = {
             name: nn.Linear(channels * max(size // SIDE, 1) ** 2, width, bias=False)
@@ -138,16 +105,8 @@ class AutoregressiveLevel(nn.Module):
         self.encoder = cast(Sequence[TransformerBlock], nn.ModuleList(encoder))
         self.encoder_norm = nn.LayerNorm(width)
 
-        self.chroma = ChromaEmbedding(width)
         self.before = nn.Linear(width, width)
         self.next = nn.Linear(width, width)
-        self.start = nn.Parameter(torch.zeros(width))
-        self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
-        decoder = (TransformerBlock(width, config.heads) for _ in range(config.decoder_blocks))
-        self.decoder = cast(Sequence[TransformerBlock], nn.ModuleList(decoder))
-        self.decoder_norm = nn.LayerNorm(width)
-        self.output = nn.Linear(width, 6 * config.components)
-        self._start_output(generator)
 
     def photo_condition(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
         """Compute what depends on the lightness alone, once per photo: (B, 64, width), cells row by row.
@@ -174,32 +133,25 @@ class AutoregressiveLevel(nn.Module):
         x: (B, 64, 2) standardized a*b* of the cells in order. photo: of `photo_condition`. order: (64,) or (B, 64),
         which cell comes when; dispersed-dot order where it is left out.
         """
-        order = self._orders(order, len(photo))
-        places = self.decoder_places[order]
-        cells = photo.gather(1, order[..., None].expand(-1, -1, photo.shape[-1])).expand(len(x), -1, -1)
-        before = self._token(x, cells, places)
-        start = self.start.to(before.dtype).expand(len(x), 1, -1)
-        h = torch.cat((start, before[:, :-1]), 1) + self.next(cells) + places.to(before.dtype)
-        for block in self.decoder:
-            h = block(h, self.mask)
-        return self._mixture(h)
+        return self.decode(x, *self._told(photo.expand(len(x), -1, -1), self._orders(order, len(photo))))
 
     def log_prob(self, x: Tensor, photo: Tensor, order: Tensor | None = None) -> Tensor:
         """Log-density of standardized cells in any order: (B, 64) in nats, without the log-det of the standardization.
 
         x: (B, 2, 8, 8) level data; see `mixtures` for the others.
         """
-        cells = self._cells(x, self._orders(order, len(x)))
+        cells, order = self.in_order(x, order)
         return self.mixtures(cells, photo, order).log_prob(cells)
 
     def forward(self, x: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
         """x: (B, 2, 8, 8). Returns the latent (B, 128) and the log-det."""
-        cells = self.in_order(x)
+        cells, _ = self.in_order(x)
         return self.latents(self.mixtures(cells, photo), cells)
 
-    def in_order(self, x: Tensor) -> Tensor:
-        """Standardize level data, (B, 2, 8, 8), and bring its cells to dispersed-dot order: (B, 64, 2)."""
-        return self._cells(x, self._orders(None, len(x)))
+    def in_order(self, x: Tensor, order: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Standardize level data, (B, 2, 8, 8), and bring its cells to an order: (B, 64, 2) and that order, (B, 64)."""
+        order = self._orders(order, len(x))
+        return self._cells(x, order), order
 
     def latents(self, mixtures: Mixture, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Do what `forward` does, once the mixtures of `in_order`'s cells are known."""
@@ -211,38 +163,45 @@ class AutoregressiveLevel(nn.Module):
         x = self.draw(z, photo, torch.ones(len(z), device=z.device))
         return x, -self(x, photo)[1]
 
-    def draw(self, z: Tensor, photo: Tensor, temperature: Tensor, given: Tensor | None = None) -> Tensor:
+    def draw(
+        self,
+        z: Tensor,
+        photo: Tensor,
+        temperature: Tensor,
+        given: Tensor | None = None,
+        prior: Prior | None = None,
+    ) -> Tensor:
         """Invert latents cell by cell, each cell's mixture at a temperature, some cells given: (N, 2, 8, 8).
 
-        Below 1, the temperature falls from the first cells to the last; see `CELL_EXPONENTS`. At 0 a cell has the mean
-        of its heaviest component, whatever the latents.
+        Below 1, the temperature falls from the first cells to the last, see `CELL_EXPONENTS`, and mixtures are guided
+        by the prior where it is there, see `GUIDANCE`. At 0 a cell has the mean of its heaviest
+        component, whatever the latents.
 
         z: (N, 128). photo: of N photos, or of one. temperature: (N,). given: (N, 2, 8, 8) level data of the cells that
         are given, NaN elsewhere; these come first, so that the others are drawn given them.
         """
-        order, known, latents, temperatures = self.draw_order(z, temperature, given)
-        places = self.decoder_places[order]
-        cells = photo.expand(len(z), -1, -1).gather(1, order[..., None].expand(-1, -1, photo.shape[-1]))
-        upcoming = self.next(cells) + places
-        caches = [block.new_cache(len(z), CELLS, upcoming) for block in self.decoder]
+        order, known, latents, temperatures, guidance = self.draw_order(z, temperature, given)
+        own = CellStream(self, *self._told(photo.expand(len(z), -1, -1), order))
+        others = [] if prior is None or not bool(guidance.any()) else [prior.stream(order)]
         x = z.new_zeros(len(z), CELLS, 2)
-        before = self.start.expand(len(z), 1, -1)
         for i in range(CELLS):
-            h = before + upcoming[:, i : i + 1]
-            for block, cache in zip(self.decoder, caches, strict=True):
-                h = block.step(h, cache, i)
-            drawn = self._mixture(h[:, 0]).draw(latents[:, i], temperatures[:, i])
+            mixture = own.next()
+            for other in others:
+                mixture = mixture.guided(other.next(), guidance)
+            drawn = mixture.draw(latents[:, i], temperatures[:, i])
             x[:, i] = torch.where(known[:, i].isfinite(), known[:, i].double(), drawn)
-            before = self._token(x[:, i : i + 1], cells[:, i : i + 1], places[:, i : i + 1])
+            for stream in (own, *others):
+                stream.tell(x[:, i : i + 1])
         return self.from_order(x, order).to(z.dtype)
 
     def draw_order(self, z: Tensor, temperature: Tensor, given: Tensor | None) -> DrawOrder:
-        """Choose the order in which cells are drawn, and the temperature of each; see `draw`."""
+        """Choose the order in which cells are drawn, the temperature of each, and the guidance; see `draw`."""
         order, known = self._known_first(given, len(z))
         ranks = self.order.argsort()[order]
         exponents = torch.where(temperature[:, None] < 1, self.exponents[ranks], 1.0)
         latents = z.view(-1, CELLS, 2).gather(1, ranks[..., None].expand(-1, -1, 2))
-        return DrawOrder(order, known, latents, temperature[:, None] ** exponents)
+        guidance = GUIDANCE * temperature * (1 - temperature).clamp_min(0)
+        return DrawOrder(order, known, latents, temperature[:, None] ** exponents, guidance)
 
     def from_order(self, x: Tensor, order: Tensor) -> Tensor:
         """Bring standardized cells, (N, 64, 2) in an order, to level data: (N, 2, 8, 8)."""
@@ -261,14 +220,11 @@ class AutoregressiveLevel(nn.Module):
         first = torch.argsort(known.isfinite().all(-1).to(torch.uint8), dim=1, descending=True, stable=True)
         return self.order[first], known.gather(1, first[..., None].expand(-1, -1, 2))
 
-    def _token(self, x: Tensor, cells: Tensor, places: Tensor) -> Tensor:
-        """Embed a cell for the cells after it: its a*b*, its condition, its place."""
-        before = self.before(cells)
-        return before + (self.chroma(x) + places).to(before.dtype)
-
-    def _mixture(self, h: Tensor) -> Mixture:
-        with torch.autocast(h.device.type, enabled=False):  # colors need more than the 8 bits of bfloat16
-            return Mixture.from_output(self.output(self.decoder_norm(h.to(self.output.weight.dtype))))
+    def _told(self, photo: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the photo says of each cell when it is next and when it is there; see `CellDecoder`."""
+        cells = photo.gather(1, order[..., None].expand(-1, -1, photo.shape[-1]))
+        places = self.decoder_places[order]
+        return self.next(cells) + places.to(cells.dtype), self.before(cells) + places.to(cells.dtype)
 
     def _cells(self, x: Tensor, order: Tensor) -> Tensor:
         cells = self.standardize(x).flatten(2).mT
@@ -280,12 +236,3 @@ class AutoregressiveLevel(nn.Module):
 
     def _log_scale(self) -> Tensor:
         return CELLS * self.std.log().sum()
-
-    def _start_output(self, generator: torch.Generator) -> None:
-        """Let the components start apart, small and equally heavy."""
-        nn.init.normal_(self.output.weight, std=0.01, generator=generator)
-        with torch.no_grad():
-            bias = self.output.bias.view(6, self.config.components)
-            bias.zero_()
-            bias[1:3] = 0.7 * torch.randn(2, self.config.components, generator=generator)
-            bias[3:5] = math.log(0.5)

@@ -6,8 +6,8 @@ from typing import Any
 
 from model.errors import CheckpointError
 from model.flow.autoregressive import AutoregressiveConfig
+from model.flow.cells import PriorConfig
 from model.flow.cinn import Cinn, CinnConfig
-from model.flow.critic import CriticConfig
 from model.flow.decoder import DecoderConfig
 from model.flow.detail_level import DetailConfig
 from model.flow.weights_file import read_weights, restore, write_weights
@@ -67,7 +67,7 @@ def _config(numbers: dict[str, Any]) -> CinnConfig:
         coarsest=AutoregressiveConfig(**numbers["coarsest"]),
         decoder=DecoderConfig(**_with_tuples(numbers["decoder"])),
         details=tuple(DetailConfig(**level) for level in numbers["details"]),
-        critic=CriticConfig(**numbers["critic"]),
+        prior=PriorConfig(**numbers["prior"]),
         seed=numbers["seed"],
     )
 

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.autoregressive import AutoregressiveConfig, AutoregressiveLevel
+from model.flow.cells import Prior, PriorConfig
 from model.flow.condition import ConditionNetwork
-from model.flow.critic import Critic, CriticConfig
 from model.flow.decoder import Decoder, DecoderConfig
 from model.flow.detail_level import DetailConfig, DetailLevel
 from model.flow.haar import join, pyramid, split
@@ -39,7 +39,7 @@ class CinnConfig:
         DetailConfig(size=64, condition_width=48, blocks=6, width=64),
     )
     """coarse to fine"""
-    critic: CriticConfig = field(default_factory=CriticConfig)
+    prior: PriorConfig = field(default_factory=PriorConfig)
     seed: int = 0
     """seed of the fixed orthogonal mixing"""
 
@@ -84,7 +84,7 @@ class Cinn(nn.Module):
         self.decoder = Decoder(self.config.decoder)
         details = [DetailLevel(level, generator) for level in self.config.details]
         self.details = cast(Sequence[DetailLevel], nn.ModuleList(details))
-        self.critic = Critic(self.config.critic, self.config.coarsest, generator)
+        self.prior = Prior(self.config.prior, generator)
         self.register_buffer("chroma_mean", torch.zeros(2, 1, 1))
         self.register_buffer("chroma_std", torch.ones(2, 1, 1))
 
@@ -129,12 +129,7 @@ class Cinn(nn.Module):
         (N, 2, 8, 8) a*b* of the cells that are given, NaN elsewhere.
         """
         known = None if given is None else (given - self.chroma_mean) / self.chroma_std
-        return self.coarsest.draw(z, condition, temperature, known) * self.chroma_std + self.chroma_mean
-
-    def criticize(self, condition: Tensor, coarsest: Tensor) -> Tensor:
-        """Log-odds that a*b* of the coarsest size are a photo's own: (N,). See `draw_coarsest`."""
-        x = self.coarsest.standardize((coarsest - self.chroma_mean) / self.chroma_std)
-        return self.critic(x, condition)
+        return self.coarsest.draw(z, condition, temperature, known, self.prior) * self.chroma_std + self.chroma_mean
 
     def add_details(self, condition: Sequence[Tensor], coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
         """Complete a*b* of the coarsest size by the finer levels.

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
-from model.flow.autoregressive import SIDE
+from model.flow.cells import SIDE
 from model.flow.composition import Step, alternate, run, run_inverse
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import split

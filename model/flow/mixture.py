@@ -21,6 +21,8 @@ SCALE_LIMITS = (-4.5, 2.0)
 CORRELATION_LIMIT = 0.98
 NUCLEUS_EXPONENT = 0.5
 """At temperature T < 1 a mixture keeps its heaviest components, up to a share T^NUCLEUS_EXPONENT of the weight."""
+GUIDANCE_LIMIT = 6.0
+"""Largest log-ratio of two densities that counts in guidance: beyond it, a component is certain or dropped."""
 
 
 class Mixture(NamedTuple):
@@ -65,6 +67,17 @@ class Mixture(NamedTuple):
         log_weights = F.log_softmax(self.log_weights.masked_fill(dropped, -math.inf), -1)
         scale = temperature.clamp_min(SMALLEST_TEMPERATURE).log()[..., None, None]
         return self._replace(log_weights=log_weights, log_scales=self.log_scales + scale)
+
+    def guided(self, blind: "Mixture", guidance: Tensor) -> "Mixture":
+        """Return each mixture with more weight on what it says and a mixture that sees less does not.
+
+        A component's weight is multiplied by (p(μ) / q(μ))^w: p is this density, q the blind one's, both at the
+        component's mean μ, w the guidance. Means and scales stay. guidance: (…), one for each mixture; 0 changes none.
+        Source: Ho and Salimans 2022, Classifier-Free Diffusion Guidance (arXiv 2207.12598), on components.
+        """
+        ratios = [mixture._unsqueezed().log_prob(self.means.mT) for mixture in (self, blind)]
+        gain = (ratios[0] - ratios[1]).clamp(-GUIDANCE_LIMIT, GUIDANCE_LIMIT)
+        return self._replace(log_weights=F.log_softmax(self.log_weights + guidance[..., None] * gain, -1))
 
     def heaviest(self) -> Tensor:
         """Return the mean of each mixture's heaviest component: (…, 2)."""
@@ -118,6 +131,11 @@ class Mixture(NamedTuple):
         log_scale = self.log_scales.sum(-2) + 0.5 * torch.log(rest)
         return self.log_weights - 0.5 * square - log_scale - math.log(2 * math.pi)
 
+    def _unsqueezed(self) -> "Mixture":
+        """Return the same for several points of each cell: (…, 1, …)."""
+        weights, means, scales, correlations = self
+        return Mixture(weights.unsqueeze(-2), means.unsqueeze(-3), scales.unsqueeze(-3), correlations.unsqueeze(-2))
+
     def _first(self) -> "_Marginal":
         return _Marginal(self.log_weights, self.means[..., 0, :], self.log_scales[..., 0, :].exp())
 
@@ -136,14 +154,18 @@ class Mixture(NamedTuple):
 
 
 def draw_outputs(
-    output: NDArray[np.float32], temperatures: NDArray[np.float64], z: NDArray[np.float64]
+    output: NDArray[np.float32],
+    blind: NDArray[np.float32],
+    guidance: NDArray[np.float64],
+    temperatures: NDArray[np.float64],
+    z: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Do what `Mixture.from_output(output).draw(z, temperatures)` does, in one call: (N, 2) of (N, 6·K)."""
+    """Do what `from_output`, `guided` and `draw` do, in one call: (N, 2) of two outputs, (N, 6·K) each."""
     from model.flow.mixture_kernel import draw_outputs  # late: it imports numba
 
-    limits = (SCALE_LIMITS, CORRELATION_LIMIT, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE)
+    limits = (SCALE_LIMITS, CORRELATION_LIMIT, GUIDANCE_LIMIT, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE)
     found = np.empty((len(z), 2))
-    draw_outputs(output, temperatures, z, *limits, found)
+    draw_outputs(output, blind, guidance, temperatures, z, *limits, found)
     return found
 
 

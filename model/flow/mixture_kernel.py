@@ -73,26 +73,36 @@ def draw_rows(
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def draw_outputs(
     output: NDArray[np.float32],
+    blind: NDArray[np.float32],
+    guidance: Floats,
     temperatures: Floats,
     z: Floats,
     scale_limits: tuple[float, float],
     correlation_limit: float,
+    guidance_limit: float,
     nucleus_exponent: float,
     smallest_temperature: float,
     out: Floats,
 ) -> None:
-    """Do what `Mixture.from_output(output).draw(z, temperatures)` does, for (N, 6·K), in `out`: (N, 2)."""
-    rows, components = output.shape[0], output.shape[1] // 6
-    parts = output.astype(np.float64).reshape(rows, 6, components)
-    log_weights = parts[:, 0].copy()
-    for n in range(rows):
+    """Do what `Mixture.from_output(…).guided(…).draw(…)` does, for two times (N, 6·K), in `out`: (N, 2)."""
+    components = output.shape[1] // 6
+    log_weights, means, log_scales, correlations = _mixtures(output, scale_limits, correlation_limit)
+    others = _mixtures(blind, scale_limits, correlation_limit)
+    gain = np.empty(components)
+    for n in range(len(output)):
+        if guidance[n] == 0:
+            continue
+        for k in range(components):
+            a, b = means[n, 0, k], means[n, 1, k]
+            own = _log_density(a, b, log_weights[n], means[n], log_scales[n], correlations[n])
+            other = _log_density(a, b, others[0][n], others[1][n], others[2][n], others[3][n])
+            gain[k] = guidance[n] * min(max(own - other, -guidance_limit), guidance_limit)
+        log_weights[n] += gain
         log_weights[n] -= log_weights[n].max()
         log_weights[n] -= math.log(np.exp(log_weights[n]).sum())
-    log_scales = np.minimum(np.maximum(parts[:, 3:5], scale_limits[0]), scale_limits[1])
-    correlations = correlation_limit * np.tanh(parts[:, 5])
     draw_rows(
         log_weights,
-        parts[:, 1:3].copy(),
+        means,
         log_scales,
         correlations,
         temperatures,
@@ -101,6 +111,38 @@ def draw_outputs(
         smallest_temperature,
         out,
     )
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _mixtures(
+    output: NDArray[np.float32], scale_limits: tuple[float, float], correlation_limit: float
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Do what `Mixture.from_output` does."""
+    rows, components = output.shape[0], output.shape[1] // 6
+    parts = output.astype(np.float64).reshape(rows, 6, components)
+    log_weights = parts[:, 0].copy()
+    for n in range(rows):
+        log_weights[n] -= log_weights[n].max()
+        log_weights[n] -= math.log(np.exp(log_weights[n]).sum())
+    log_scales = np.minimum(np.maximum(parts[:, 3:5], scale_limits[0]), scale_limits[1])
+    return log_weights, parts[:, 1:3].copy(), log_scales, correlation_limit * np.tanh(parts[:, 5])
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _log_density(
+    a: float, b: float, log_weights: Floats, means: Floats, log_scales: Floats, correlations: Floats
+) -> float:
+    """Log-density of one mixture at (a, b)."""
+    most, terms = -math.inf, np.empty(len(log_weights))
+    for k in range(len(log_weights)):
+        u = (a - means[0, k]) * math.exp(-log_scales[0, k])
+        v = (b - means[1, k]) * math.exp(-log_scales[1, k])
+        rest = 1 - correlations[k] ** 2
+        square = (u * u - 2 * correlations[k] * u * v + v * v) / rest
+        log_scale = log_scales[0, k] + log_scales[1, k] + 0.5 * math.log(rest)
+        terms[k] = log_weights[k] - 0.5 * square - log_scale - math.log(2 * math.pi)
+        most = max(most, terms[k])
+    return most + math.log(np.exp(terms - most).sum())
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -159,17 +159,3 @@ def test_exponents_come_from_the_checkpoint(
         (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(3, 0, 0.5))])
         fine = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition_of(colorizer, photo))
         assert (float(torch.cat(fine.latents[1:], 1).abs().max()) < 1e-2) is is_cold
-
-
-def test_the_critic_chooses_among_tries_below_temperature_1(
-    tiny_checkpoint: Checkpoint, colorizer: CinnColorizer, photo: NDArray[np.uint8]
-) -> None:
-    """Turned around, it chooses others; at 1 it has no say, since samples are then the model's own."""
-    contrary = copy.deepcopy(tiny_checkpoint.cinn)
-    with torch.no_grad():
-        contrary.critic.output.weight.neg_()
-    one, other = colorizer, CinnColorizer(replace(tiny_checkpoint, cinn=contrary), "cpu")
-    for temperature, same in ((0.7, False), (1.0, True)):
-        options = SampleOptions(2, 4, temperature)
-        a, b = (colorize(each, photo, options).images for each in (one, other))
-        assert np.array_equal(a, b) is same

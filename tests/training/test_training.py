@@ -118,7 +118,7 @@ def test_the_losses_are_the_models_own_likelihood(prepared: tuple[Cinn, Path]) -
         assert_close(nats, log_prob[:, level], rtol=1e-2, atol=1e-2 * dims)
 
 
-@pytest.mark.parametrize("part", ["coarsest", "details"])
+@pytest.mark.parametrize("part", ["coarsest", "prior", "details"])
 def test_training_lowers_the_held_out_loss(prepared: tuple[Cinn, Path], part: str) -> None:
     loop = trainer(prepared, part, learning_rate=3e-3, minutes=100)
     before = loop.evaluate()
@@ -127,19 +127,7 @@ def test_training_lowers_the_held_out_loss(prepared: tuple[Cinn, Path], part: st
     assert all(after < start for start, after in zip(before, loop.evaluate(), strict=True))
 
 
-def test_the_critic_learns_to_tell_photos_from_draws(prepared: tuple[Cinn, Path]) -> None:
-    loop = trainer(prepared, "critic", learning_rate=3e-3, minutes=100)
-    coarsest = {name: p.clone() for name, p in loop.players[0].objective.cinn.coarsest.named_parameters()}  # type: ignore[attr-defined]
-    before = loop.evaluate()
-    steps(loop, STEPS)
-    assert before[0] == pytest.approx(math.log(2), abs=0.1)  # it begins undecided
-    assert loop.evaluate()[0] < 0.9 * before[0]
-    for name, p in loop.players[0].objective.cinn.coarsest.named_parameters():  # type: ignore[attr-defined]
-        assert p.equal(coarsest[name])
-        assert p.grad is None
-
-
-@pytest.mark.parametrize("part", ["coarsest", "details"])
+@pytest.mark.parametrize("part", ["coarsest", "prior", "details"])
 def test_muon_trains_the_matrices_and_adamw_the_rest(prepared: tuple[Cinn, Path], part: str) -> None:
     loop = trainer(prepared, part)
     adamw, muon = (
@@ -247,11 +235,11 @@ def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
     assert path is not None
     checkpoint = load_checkpoint(path)
     assert checkpoint.cinn.config == TINY
-    assert {file.stem for file in tmp_path.glob("*.pt")} == {"coarsest", "details", "critic"}
+    assert {file.stem for file in tmp_path.glob("*.pt")} == {"coarsest", "prior", "details"}
     # From these weights, one part more; then joined with the others.
     more = run(RunConfig(photos, tmp_path / "more", minutes=0.01, parts=("details",), views=1, init=path), None, loop)
     assert more is not None
-    join({"coarsest": path, "details": more, "critic": path}, tmp_path / "joined.safetensors")
+    join({"coarsest": path, "prior": path, "details": more}, tmp_path / "joined.safetensors")
     joined, first, second = (
         load_checkpoint(each).cinn.state_dict() for each in (tmp_path / "joined.safetensors", path, more)
     )

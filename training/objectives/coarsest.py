@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.flow.autoregressive import CELLS
+from model.flow.cells import CELLS
 from model.flow.cinn import Cinn
 from model.flow.haar import pyramid
 from training.dataset import Batch
@@ -32,7 +32,7 @@ class CoarsestObjective(Objective[Batch]):
 
     def __init__(self, cinn: Cinn) -> None:
         self.cinn = cinn
-        self.module = cinn.coarsest
+        self.module: nn.Module = cinn.coarsest
 
     def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
         data = self._data(batch)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
-from model.flow.autoregressive import CHROMA_LIMIT, FREQUENCIES, ChromaEmbedding
+from model.flow.cells import CHROMA_LIMIT, FREQUENCIES, ChromaEmbedding
 from model.flow.condition import InvertedResidual, SameConv
 from model.flow.coupling import INPUT_LIMIT, SCALE_LIMIT, AffineCoupling, ConvSubnet
 from model.flow.residual import ResidualBlock

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from model.drawing.runtimes import graph as g
 from model.drawing.runtimes.graph import Node
-from model.flow.autoregressive import CELLS, SIDE
+from model.flow.cells import CELLS, SIDE, CellDecoder
 from model.flow.cinn import LIGHTNESS_SIZE, Cinn
 from model.flow.condition import EARLY_STAGES, ConditionNetwork, InvertedResidual
 from model.flow.decoder import SKIPS, Attention, Decoder
@@ -23,46 +23,44 @@ from model.flow.haar import KERNELS
 from model.flow.propagation import TAPS
 from model.flow.transformer import TransformerBlock
 
-__all__ = ["condition_graph", "critic_graph", "details_graph", "mixtures_graph", "step_graph"]
+__all__ = ["condition_graph", "details_graph", "mixtures_graph", "step_graph"]
 
 
 def condition_graph(cinn: Cinn, photos: int) -> ov.Model:
     """Mirror `Cinn.condition`, and add what else depends on the photo alone.
 
     Returns the cells' condition, (B, 64, width), what it says of the next cell and of those before, each with the
-    cells' places, and what the critic sees of it; then the decoder's maps.
+    cells' places; then the decoder's maps.
     """
     lightness = g.parameter("lightness", (photos, 1, LIGHTNESS_SIZE, LIGHTNESS_SIZE))
     features = _features(lightness, cinn.network)
     small = g.average_pool(lightness)
-    level, critic = cinn.coarsest, cinn.critic
+    level = cinn.coarsest
     cells = _cells(features, small, cinn)
     upcoming = g.add(g.linear(cells, level.next), level.decoder_places)
     past = g.add(g.linear(cells, level.before), level.decoder_places)
-    seen = g.add(g.linear(cells, critic.photo), critic.places)
-    return ov.Model([cells, upcoming, past, seen, *_maps(features, small, cinn.decoder)], [lightness], "condition")
+    return ov.Model([cells, upcoming, past, *_maps(features, small, cinn.decoder)], [lightness], "condition")
 
 
-def step_graph(cinn: Cinn, rows: int, length: int, dtype: Any) -> ov.Model:
-    """Make one step of `AutoregressiveLevel.draw`: the next cell of every row.
+def step_graph(decoder: CellDecoder, rows: int, length: int, dtype: Any) -> ov.Model:
+    """Make one step of `CellStream`: the next cell of every row.
 
     Inputs: the last cell's a*b* (rows, 2); whether there is one; the rest of the token (rows, width); what is added to
     the scores of each place, (length,); keys and values of each block, (rows, heads, length, head_width). Outputs: the
     mixture's parameters; query, key and value of every block, (blocks, rows, 3·width). The caller writes the latter
     into the caches, which are not copied here: scores of the cached and the new key are computed apart.
     """
-    level = cinn.coarsest
-    width, heads = level.config.width, level.config.heads
+    width, heads = len(decoder.start), decoder.decoder[0].heads
     head_width = width // heads
     x, begun, rest = g.parameter("x", (rows, 2)), g.parameter("begun", (1, 1)), g.parameter("rest", (rows, width))
     mask = g.parameter("mask", (length,))
     cache = (rows, heads, length, head_width)
-    keys = [g.parameter(f"keys{i}", cache, dtype) for i in range(len(level.decoder))]
-    values = [g.parameter(f"values{i}", cache, dtype) for i in range(len(level.decoder))]
+    keys = [g.parameter(f"keys{i}", cache, dtype) for i in range(len(decoder.decoder))]
+    values = [g.parameter(f"values{i}", cache, dtype) for i in range(len(decoder.decoder))]
 
-    h = g.add(rest, g.multiply(g.chroma_embedding(x, level.chroma), begun))
+    h = g.add(rest, g.multiply(g.chroma_embedding(x, decoder.chroma), begun))
     made = []
-    for block, old_keys, old_values in zip(level.decoder, keys, values, strict=True):
+    for block, old_keys, old_values in zip(decoder.decoder, keys, values, strict=True):
         packed = g.query_key_value(h, block)
         made.append(packed)
         query, key, value = (g.reshape(part, rows, heads, 1, head_width) for part in g.split(packed, 3, 1))
@@ -74,7 +72,7 @@ def step_graph(cinn: Cinn, rows: int, length: int, dtype: Any) -> ov.Model:
         attended = ops.matmul(of_old, ops.convert(old_values, np.float32), False, False)
         attended = g.add(attended, g.multiply(of_new, value))
         h = g.finish_block(h, g.reshape(attended, rows, width), block)
-    output = g.linear(g.layer_norm(h, level.decoder_norm), level.output)
+    output = g.linear(g.layer_norm(h, decoder.decoder_norm), decoder.output)
     packed = ops.convert(g.concat([g.reshape(each, 1, rows, 3 * width) for each in made], 0), dtype)
     return ov.Model([output, packed], [x, begun, rest, mask, *keys, *values], "step")
 
@@ -97,19 +95,6 @@ def mixtures_graph(cinn: Cinn, rows: int) -> ov.Model:
     for block in level.decoder:
         h = g.transformer_block(h, block, level.mask)
     return ov.Model([g.linear(g.layer_norm(h, level.decoder_norm), level.output)], [x, upcoming, past], "mixtures")
-
-
-def critic_graph(cinn: Cinn, rows: int) -> ov.Model:
-    """Mirror `Critic.forward`.
-
-    Inputs: standardized a*b*, (rows, 64, 2); what the critic sees of the photo, as `condition_graph` returns it.
-    """
-    critic = cinn.critic
-    x, seen = g.parameter("x", (rows, CELLS, 2)), g.parameter("seen", (rows, CELLS, cinn.config.critic.width))
-    h = g.add(g.chroma_embedding(x, critic.chroma), seen)
-    for block in critic.blocks:
-        h = g.transformer_block(h, block)
-    return ov.Model([g.mean(g.linear(g.layer_norm(h, critic.norm), critic.output), 1, 2)], [x, seen], "critic")
 
 
 def details_graph(cinn: Cinn, rows: int) -> ov.Model:

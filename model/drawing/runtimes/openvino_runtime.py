@@ -1,6 +1,6 @@
 """The network on CPUs, compiled by OpenVINO, in bfloat16 where the processor has it.
 
-Draws of the coarsest level and the critic, which take most time and decide no likelihood, may be in bfloat16. All that
+Draws of the coarsest level, which take most time and decide no likelihood, may be in bfloat16. All that
 likelihoods are made of is in float32: the condition, the mixtures of the a*b* that were drawn, and the finer levels.
 Terms of log-dets are added up in float64.
 """
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from model.drawing.runtimes.graph_cache import GraphCache
-from model.drawing.runtimes.graphs import condition_graph, critic_graph, details_graph, mixtures_graph, step_graph
+from model.drawing.runtimes.graphs import condition_graph, details_graph, mixtures_graph, step_graph
 from model.drawing.runtimes.runtime import Condition
 from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper, draw_alike
 from model.errors import NonFiniteError
@@ -62,18 +62,19 @@ class OpenvinoRuntime:
         """See `Runtime.prepare`. Graphs come from the cache on a thread of their own, which needs no Python."""
         if self._cache is not None:
             threading.Thread(target=self._load_all, name="graphs").start()
-        draw_outputs(np.zeros((1, 6), np.float32), np.ones(1), np.zeros((1, 2)))  # numba takes half a second to begin
+        output = np.zeros((1, 6), np.float32)
+        draw_outputs(output, output, np.ones(1), np.ones(1), np.zeros((1, 2)))  # numba takes half a second to begin
 
     def condition(self, lightness: Tensor) -> Condition:
         """See `Runtime.condition`."""
         parts = self._run(condition_graph, True, lightness)
-        return Condition(tuple(parts[:4]), tuple(parts[4:]))
+        return Condition(tuple(parts[:3]), tuple(parts[3:]))
 
     def draw_coarsest(
         self, condition: Condition, photo: Tensor, z: Tensor, temperature: Tensor, given: Tensor
     ) -> Tensor:
         """See `Runtime.draw_coarsest`."""
-        _, upcoming, past, _ = condition.cells
+        _, upcoming, past = condition.cells
         cinn = self.cinn
         known = (given - cinn.chroma_mean) / cinn.chroma_std
         drawn = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
@@ -87,18 +88,12 @@ class OpenvinoRuntime:
                 self._alike[key] = draw_alike(self._new_stepper(rows), self._new_stepper(more))
             return self._alike[key]
 
-    def criticize(self, condition: Condition, photo: Tensor, coarsest: Tensor) -> Tensor:
-        """See `Runtime.criticize`."""
-        x = self.cinn.coarsest.standardize(self._standardized(coarsest))
-        (odds,) = self._run(critic_graph, False, x.flatten(2).mT, condition.cells[3][photo])
-        return odds
-
     def add_details(self, condition: Condition, photo: Tensor, coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
         """See `Runtime.add_details`."""
         cinn = self.cinn
         x = self._standardized(coarsest)
-        cells = cinn.coarsest.in_order(x)
-        (output,) = self._run(mixtures_graph, True, cells, *(part[photo] for part in condition.cells[1:3]))
+        cells, _ = cinn.coarsest.in_order(x)
+        (output,) = self._run(mixtures_graph, True, cells, *(part[photo] for part in condition.cells[1:]))
         z, log_det = cinn.coarsest.latents(Mixture.from_output(output), cells)
         outputs = self._run(details_graph, True, x, *(level[photo] for level in condition.maps), *latents)
         chroma, count = x, len(cinn.details)
@@ -144,9 +139,12 @@ class OpenvinoRuntime:
 
     def _new_stepper(self, rows: int) -> Stepper:
         dtype = ov.Type.bf16 if self._bfloat16 else ov.Type.f32
-        graphs = {length: partial(step_graph, self.cinn, rows, length, dtype) for length in CACHE_LENGTHS}
-        models = {n: self._compiled(f"{STEP}{rows}-{n}", build, False) for n, build in graphs.items()}
-        return Stepper(self.cinn.coarsest, rows, models)
+        level, prior = self.cinn.coarsest, self.cinn.prior
+        models = []
+        for kind, decoder in (("level", level), ("prior", prior)):
+            graphs = {length: partial(step_graph, decoder, rows, length, dtype) for length in CACHE_LENGTHS}
+            models.append({n: self._compiled(f"{STEP}{kind}-{rows}-{n}", build, False) for n, build in graphs.items()})
+        return Stepper(level, prior, rows, *models)
 
     def _compiled(self, name: str, build: Callable[[], Any], exact: bool) -> Any:
         """Return a graph, compiled once for all threads."""

@@ -15,7 +15,7 @@ class Condition(NamedTuple):
     """All that depends on the photos alone, as one runtime computes it; another cannot read it."""
 
     cells: tuple[Tensor, ...]
-    """(P, 64, …): what the coarsest level and the critic need, the coarsest level's own condition first"""
+    """(P, 64, …): what the coarsest level needs, its own condition first"""
     maps: tuple[Tensor, ...]
     """(P, width, S, S): the decoder's, coarse to fine"""
 
@@ -58,10 +58,6 @@ class Runtime(Protocol):
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """Say whether `draw_coarsest` gives a row the same bits among so many rows as among a multiple of them."""
-        ...
-
-    def criticize(self, condition: Condition, photo: Tensor, coarsest: Tensor) -> Tensor:
-        """Return the critic's log-odds."""
         ...
 
     def add_details(self, condition: Condition, photo: Tensor, coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:

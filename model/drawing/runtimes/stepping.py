@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.flow.autoregressive import CELLS, AutoregressiveLevel
+from model.flow.autoregressive import AutoregressiveLevel
+from model.flow.cells import CELLS, CellDecoder, Prior
 from model.flow.mixture import draw_outputs
 
 __all__ = ["CACHE_LENGTHS", "Stepper", "draw_alike"]
@@ -19,14 +20,16 @@ CACHE_LENGTHS = (CELLS // 4, CELLS // 2, CELLS)
 HIDDEN = -1e4
 """Added to the scores of places that hold nothing yet: e^−10000 is 0."""
 
+Models = Mapping[int, Any]
+"""`step_graph`, compiled, by the length of its caches."""
+
 
 class Stepper:
     """Draws of one thread at a time."""
 
-    def __init__(self, level: AutoregressiveLevel, rows: int, models: Mapping[int, Any]) -> None:
-        """models: `step_graph`, compiled, by the length of its caches."""
-        self._level = level
-        self._steps = [_Step(models[length], level, rows, length) for length in CACHE_LENGTHS]
+    def __init__(self, level: AutoregressiveLevel, prior: Prior, rows: int, of_level: Models, of_prior: Models) -> None:
+        self._level, self._prior = level, prior
+        self._streams = [_Stream(level, rows, of_level), _Stream(prior, rows, of_prior)]
 
     def draw(
         self, upcoming: Tensor, past: Tensor, photo: Tensor, z: Tensor, temperature: Tensor, given: Tensor
@@ -35,55 +38,86 @@ class Stepper:
 
         upcoming, past: what `condition_graph` returns, (P, 64, width). photo: (N,), which of them each row takes.
         """
-        order, known, latents, temperatures = self._level.draw_order(z, temperature, given)
-        rest = upcoming[photo, order.T]  # (64, N, width): cell by cell, as they are needed
-        rest[0] += self._level.start
-        rest[1:] += past[photo, order.T[:-1]]
+        order, known, latents, temperatures, guidance = self._level.draw_order(z, temperature, given)
+        own, other = self._streams
+        own.begin(upcoming[photo, order.T], past[photo, order.T])
+        guided = bool(guidance.any())
+        if guided:
+            places = self._prior.decoder_places[order.T]
+            other.begin(places.clone(), places)
         cells = torch.zeros(CELLS, len(z), 2)
-        warmth = temperatures.double().T.contiguous().numpy()
+        warmth, strength = temperatures.double().T.contiguous().numpy(), guidance.double().numpy()
         given_cells, noise = known.mT.permute(2, 0, 1).numpy(), latents.double().transpose(0, 1).contiguous().numpy()
-        x, start = np.zeros((len(z), 2)), 0
-        for step, shorter in zip(self._steps, (None, *self._steps), strict=False):
-            step.begin(shorter)
-            for place in range(start, step.length):
-                x = draw_outputs(step(place, x, rest[place].numpy()), warmth[place], noise[place])
-                np.copyto(x, given_cells[place], where=np.isfinite(given_cells[place]))
-                cells[place] = torch.from_numpy(x)
-            start = step.length
+        x = np.zeros((len(z), 2))
+        for place in range(CELLS):
+            output = own.next(place, x)
+            blind = other.next(place, x) if guided else output
+            x = draw_outputs(output, blind, strength, warmth[place], noise[place])
+            np.copyto(x, given_cells[place], where=np.isfinite(given_cells[place]))
+            cells[place] = torch.from_numpy(x)
         if not bool(cells.isfinite().all()):
-            for step in self._steps:
-                step.forget()
+            for stream in self._streams:
+                stream.forget()
         return self._level.from_order(cells.transpose(0, 1), order)
 
 
 def draw_alike(few: Stepper, many: Stepper) -> bool:
     """Say whether each row's step is the same to the bit among many rows as among few. Neither may be in use."""
     draws = np.random.default_rng(0)
-    return all(one.repeats(other, draws) for one, other in zip(few._steps, many._steps, strict=True))
+    pairs = zip(few._streams, many._streams, strict=True)
+    steps = [pair for one, other in pairs for pair in zip(one.steps, other.steps, strict=True)]
+    return all(one.repeats(other, draws) for one, other in steps)
+
+
+class _Stream:
+    """Mirrors `CellStream`, with steps for caches that grow."""
+
+    def __init__(self, decoder: CellDecoder, rows: int, models: Models) -> None:
+        self._start = decoder.start
+        self.steps = [_Step(models[length], decoder, rows, length) for length in CACHE_LENGTHS]
+        self._rest = np.zeros(0, np.float32)
+
+    def begin(self, upcoming: Tensor, past: Tensor) -> None:
+        """Begin with (64, N, width), cell by cell; `upcoming` is used up."""
+        upcoming[0] += self._start
+        upcoming[1:] += past[:-1]
+        self._rest = upcoming.numpy()
+        self.steps[0].begin(None)
+
+    def next(self, place: int, x: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the parameters of a cell's mixtures, given the last one's a*b*."""
+        at = next(i for i, length in enumerate(CACHE_LENGTHS) if place < length)
+        if at and place == CACHE_LENGTHS[at - 1]:
+            self.steps[at].begin(self.steps[at - 1])
+        return self.steps[at](place, x, self._rest[place])
+
+    def forget(self) -> None:
+        """Remove what is not finite, for hidden places are multiplied by 0."""
+        for step in self.steps:
+            step.forget()
 
 
 class _Step:
     """The compiled step with its inputs and outputs: memory that it reads and writes in place."""
 
-    def __init__(self, model: Any, level: AutoregressiveLevel, rows: int, length: int) -> None:
-        config = level.config
+    def __init__(self, model: Any, decoder: CellDecoder, rows: int, length: int) -> None:
         self.length = length
-        heads, head_width = config.heads, config.width // config.heads
+        width, blocks, heads = len(decoder.start), len(decoder.decoder), decoder.decoder[0].heads
         dtype = model.input("keys0").element_type
         as_numbers = np.uint16 if dtype == ov.Type.bf16 else np.float32  # numpy knows no bfloat16; these are only moved
         self._request = model.create_infer_request()
-        self._x, self._rest = np.zeros((rows, 2), np.float32), np.zeros((rows, config.width), np.float32)
+        self._x, self._rest = np.zeros((rows, 2), np.float32), np.zeros((rows, width), np.float32)
         self._begun, self._mask = np.zeros((1, 1), np.float32), np.zeros(length, np.float32)
-        self._caches = np.zeros((2, config.decoder_blocks, rows, heads, length, head_width), as_numbers)
-        self._output = np.zeros((rows, 6 * config.components), np.float32)
-        self._made = np.zeros((config.decoder_blocks, rows, 3, heads, head_width), as_numbers)
+        self._caches = np.zeros((2, blocks, rows, heads, length, width // heads), as_numbers)
+        self._output = np.zeros((rows, decoder.output.out_features), np.float32)
+        self._made = np.zeros((blocks, rows, 3, heads, width // heads), as_numbers)
         for name in ("x", "rest", "begun", "mask"):
             self._request.set_tensor(name, ov.Tensor(getattr(self, f"_{name}"), shared_memory=True))
         for name, caches in zip(("keys", "values"), self._caches, strict=True):
             for i, cache in enumerate(caches):
                 self._request.set_tensor(f"{name}{i}", ov.Tensor(cache, cache.shape, dtype))
         self._request.set_output_tensor(0, ov.Tensor(self._output, shared_memory=True))
-        made = self._made.reshape(config.decoder_blocks, rows, 3 * config.width)
+        made = self._made.reshape(blocks, rows, 3 * width)
         self._request.set_output_tensor(1, ov.Tensor(made, made.shape, dtype))
 
     def begin(self, shorter: "_Step | None") -> None:
@@ -94,7 +128,7 @@ class _Step:
             self._mask[: shorter.length] = 0
 
     def forget(self) -> None:
-        """Remove what is not finite, for hidden places are multiplied by 0."""
+        """Remove what is not finite."""
         self._caches.fill(0)
 
     def repeats(self, larger: "_Step", draws: np.random.Generator) -> bool:

@@ -34,10 +34,6 @@ class TorchRuntime:
         """See `Runtime.draws_alike`: torch takes other kernels."""
         return False
 
-    def criticize(self, condition: Condition, photo: Tensor, coarsest: Tensor) -> Tensor:
-        """See `Runtime.criticize`."""
-        return self.cinn.criticize(condition.cells[0][photo], coarsest)
-
     def add_details(self, condition: Condition, photo: Tensor, coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
         """See `Runtime.add_details`."""
         return self.cinn.add_details(_levels(condition, photo), coarsest, latents)

@@ -57,7 +57,7 @@ def files(folder: Path) -> list[Path]:
 def compiled(tiny_checkpoint: Checkpoint, tmp_path: Path) -> list[Tensor]:
     """Results computed the first time."""
     found = computed(tiny_checkpoint, tmp_path)
-    assert len(files(tmp_path)) == 4  # the condition, and steps of three lengths
+    assert len(files(tmp_path)) == 7  # the condition, and steps of three lengths of the level and of the prior
     return found
 
 

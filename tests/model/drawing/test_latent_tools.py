@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.quality.methods import condition_of
 from model.colorizer import CinnColorizer, Colorings, colorize
-from model.drawing.passes import Passes
-from model.drawing.plans import TRIES, own_chroma
-from model.drawing.runtimes.runtime import Condition
+from model.drawing.plans import own_chroma
 from model.errors import InputError
 from model.protocol import (
     InterpolationOptions,
@@ -51,26 +49,6 @@ def test_strength_0_is_the_original_to_the_byte(
     for image, bits in zip(variations.images, variations.bits_per_dim, strict=True):
         np.testing.assert_array_equal(image, original.images[2])
         assert bits == original.bits_per_dim[2]
-
-
-def test_no_tries_are_drawn_that_nobody_would_see(
-    colorizer: CinnColorizer, photo: NDArray[np.uint8], colors: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    judged = []
-    criticize = Passes.criticize
-
-    def count(passes: Passes, conditions: list[Condition], drawn: list[torch.Tensor]) -> list[torch.Tensor]:
-        judged.append(len(drawn[0]))
-        return criticize(passes, conditions, drawn)
-
-    monkeypatch.setattr(Passes, "criticize", count)
-    vary(colorizer, photo, 0.0, temperature=0.5)
-    vary(colorizer, photo, 0.5, temperature=0.5, levels=(64,))
-    assert judged == [TRIES, TRIES]  # of the origin
-    colorize(colorizer, photo, TransferOptions(n=2, seed=1, temperature=0.5), colors)
-    assert judged == [TRIES, TRIES]
-    vary(colorizer, photo, 0.5, temperature=0.5)
-    assert sorted(judged[2:]) == [TRIES, 2 * TRIES]
 
 
 def test_strength_1_is_independent(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:

@@ -1,5 +1,6 @@
 """The coarsest level: each cell knows those before it and no others; cells that are given stay as they are."""
 
+import copy
 import math
 
 import pytest
@@ -7,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from model.flow.autoregressive import CELLS, AutoregressiveConfig, AutoregressiveLevel, dispersed_order
+from model.flow.autoregressive import AutoregressiveConfig, AutoregressiveLevel
+from model.flow.cells import CELLS, Prior, PriorConfig, dispersed_order
 from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
-from tests.networks import draw
+from tests.networks import draw, spread
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +101,44 @@ def test_below_1_the_cells_between_are_drawn_colder_and_above_all_alike(level: A
     assert_close(by_cell[0, :4], temperature[:1].expand(4))
     assert (by_cell[0].diff() <= 0).all()
     assert by_cell[0, -1] < by_cell[0, 4] < by_cell[0, 3]
+
+
+@pytest.fixture(scope="module")
+def prior() -> Prior:
+    prior = Prior(PriorConfig(width=8, heads=2, decoder_blocks=1, components=4), torch.Generator().manual_seed(4))
+    spread(prior.double(), gain=1.0)
+    return prior.eval().requires_grad_(False)
+
+
+def test_below_1_draws_are_guided_by_the_prior(level: AutoregressiveLevel, prior: Prior) -> None:
+    photo, z = draw(1, CELLS, 16), draw(2, 2 * CELLS)
+    for temperature, same in ((0.0, True), (0.6, False), (1.0, True), (1.4, True)):
+        guided, own = (level.draw(z, photo, temperature * ones(2), prior=each) for each in (prior, None))
+        assert torch.equal(guided, own) is same
+
+
+def test_a_draw_s_first_cell_has_the_guided_mixture(level: AutoregressiveLevel, prior: Prior) -> None:
+    """Each cell after it has too, given the cells before it, drawn or not."""
+    photo, z, temperature = draw(1, CELLS, 16), draw(1, 2 * CELLS), 0.5 * ones(1)
+    cells, order = level.in_order(level.draw(z, photo, temperature, prior=prior))
+    known = level.draw_order(z, temperature, None)
+    own, blind = level.mixtures(cells, photo), prior.decode(cells, *[prior.decoder_places[order]] * 2)
+    guided = own.guided(blind, known.guidance[:, None])
+    expected, _ = guided.tempered(known.temperatures).inverse(known.latents)
+    assert_close(cells, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_the_prior_s_density_is_that_of_cells_in_any_order(prior: Prior) -> None:
+    """Each cell's mixture heeds those before it alone, and every parameter counts."""
+    x, order = draw(2, CELLS, 2), dispersed_order().roll(5).expand(2, -1)
+    changed = x.clone()
+    changed[:, 20] += 1
+    before, after = (prior.log_prob(each, order) for each in (x, changed))
+    assert_close(before[:, :20], after[:, :20], rtol=0, atol=0)
+    assert (before[:, 20:] - after[:, 20:]).abs().min() > 1e-6
+    again = copy.deepcopy(prior).requires_grad_(True)
+    again.log_prob(x, order).sum().backward()
+    assert [name for name, p in again.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
 
 def test_every_parameter_gets_a_gradient(level: AutoregressiveLevel) -> None:

@@ -1,0 +1,157 @@
+"""The cells of the coarsest a*b*, one after another: a causal transformer from those that are there to the next one.
+
+The coarsest level is such a transformer that sees the photo; the prior is a small one that does not.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from model.flow.mixture import Mixture
+from model.flow.transformer import TransformerBlock
+
+__all__ = [
+    "CELLS",
+    "CHROMA_LIMIT",
+    "FREQUENCIES",
+    "SIDE",
+    "CellDecoder",
+    "CellStream",
+    "ChromaEmbedding",
+    "Prior",
+    "PriorConfig",
+    "dispersed_order",
+]
+
+SIDE = 8
+CELLS = SIDE * SIDE
+FREQUENCIES = (1.0, 2.0, 4.0)
+"""Frequencies of the sines and cosines that encode a cell's standardized a*b*."""
+CHROMA_LIMIT = 6.0
+"""Cells are shown clamped to this many standard deviations, which no photo reaches but a warm sample may."""
+
+
+@dataclass(frozen=True)
+class PriorConfig:
+    """Numbers of the prior."""
+
+    width: int = 128
+    heads: int = 2
+    decoder_blocks: int = 3
+    components: int = 8
+
+
+def dispersed_order(side: int = SIDE) -> Tensor:
+    """Return the cells' indices in dispersed-dot order, in which every prefix covers the photo evenly.
+
+    Source: Bayer 1973, An optimum method for two-level rendition of continuous-tone pictures.
+    """
+    ranks = torch.zeros(1, 1, dtype=torch.long)
+    while len(ranks) < side:
+        top = torch.cat((4 * ranks, 4 * ranks + 2), 1)
+        ranks = torch.cat((top, torch.cat((4 * ranks + 3, 4 * ranks + 1), 1)))
+    return ranks.flatten().argsort()
+
+
+class ChromaEmbedding(nn.Linear):
+    """Shows standardized a*b* to a transformer: (…, 2) to (…, width), by themselves and by their sines and cosines."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(2 + 4 * len(FREQUENCIES), width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: any floating type; the result has the weights'."""
+        seen = x.clamp(-CHROMA_LIMIT, CHROMA_LIMIT)
+        waves = [wave(f * seen) for f in FREQUENCIES for wave in (torch.sin, torch.cos)]
+        return super().forward(torch.cat((seen, *waves), -1).to(self.weight.dtype))
+
+
+class CellDecoder(nn.Module):
+    """Turns cells in order into the mixture of each, given the cells before it.
+
+    What is known of a cell beside its a*b* comes in two maps, (B, 64, width) in the cells' order: `upcoming` is told
+    when the cell is next, `past` when it is there.
+    """
+
+    mask: Tensor
+
+    def __init__(self, width: int, heads: int, blocks: int, components: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.register_buffer("mask", torch.full((CELLS, CELLS), -1e4).triu(1), persistent=False)
+        self.chroma = ChromaEmbedding(width)
+        self.start = nn.Parameter(torch.zeros(width))
+        self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
+        self.decoder = cast(
+            Sequence[TransformerBlock], nn.ModuleList(TransformerBlock(width, heads) for _ in range(blocks))
+        )
+        self.decoder_norm = nn.LayerNorm(width)
+        self.output = nn.Linear(width, 6 * components)
+        self._start_output(components, generator)
+
+    def decode(self, x: Tensor, upcoming: Tensor, past: Tensor) -> Mixture:
+        """Return every cell's mixture given the cells before it, all at once. x: (B, 64, 2) standardized a*b*."""
+        before = self.chroma(x) + past
+        start = self.start.to(before.dtype).expand(len(x), 1, -1)
+        h = torch.cat((start, before[:, :-1]), 1) + upcoming
+        for block in self.decoder:
+            h = block(h, self.mask)
+        return self.mixture(h)
+
+    def mixture(self, h: Tensor) -> Mixture:
+        """Read mixtures from what the last block says."""
+        with torch.autocast(h.device.type, enabled=False):  # colors need more than the 8 bits of bfloat16
+            return Mixture.from_output(self.output(self.decoder_norm(h.to(self.output.weight.dtype))))
+
+    def _start_output(self, components: int, generator: torch.Generator) -> None:
+        """Let the components start apart, small and equally heavy."""
+        nn.init.normal_(self.output.weight, std=0.01, generator=generator)
+        with torch.no_grad():
+            bias = self.output.bias.view(6, components)
+            bias.zero_()
+            bias[1:3] = 0.7 * torch.randn(2, components, generator=generator)
+            bias[3:5] = math.log(0.5)
+
+
+class CellStream:
+    """Cells that are being drawn, N rows at once: keys and values of those that are there are kept."""
+
+    def __init__(self, decoder: CellDecoder, upcoming: Tensor, past: Tensor) -> None:
+        """See `CellDecoder`: (N, 64, width)."""
+        self._decoder, self._upcoming, self._past = decoder, upcoming, past
+        self._caches = [block.new_cache(len(upcoming), CELLS, upcoming) for block in decoder.decoder]
+        self._before = decoder.start.expand(len(upcoming), 1, -1)
+        self._place = 0
+
+    def next(self) -> Mixture:
+        """Return the mixture of the next cell of each row."""
+        h = self._before + self._upcoming[:, self._place : self._place + 1]
+        for block, cache in zip(self._decoder.decoder, self._caches, strict=True):
+            h = block.step(h, cache, self._place)
+        return self._decoder.mixture(h[:, 0])
+
+    def tell(self, x: Tensor) -> None:
+        """Take in the a*b* of that cell, (N, 1, 2)."""
+        self._before = self._decoder.chroma(x) + self._past[:, self._place : self._place + 1]
+        self._place += 1
+
+
+class Prior(CellDecoder):
+    """p(cells), whatever the photo: what guidance takes away from the coarsest level's mixtures."""
+
+    def __init__(self, config: PriorConfig, generator: torch.Generator) -> None:
+        super().__init__(config.width, config.heads, config.decoder_blocks, config.components, generator)
+        self.config = config
+
+    def log_prob(self, x: Tensor, order: Tensor) -> Tensor:
+        """Log-density of (B, 64, 2) standardized a*b* of the cells in an order, (B, 64): (B, 64) in nats."""
+        places = self.decoder_places[order]
+        return self.decode(x, places, places).log_prob(x)
+
+    def stream(self, order: Tensor) -> CellStream:
+        """Begin to follow cells that are drawn in an order, (N, 64)."""
+        places = self.decoder_places[order]
+        return CellStream(self, places, places)
