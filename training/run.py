@@ -88,9 +88,9 @@ def _run(
     if unknown:
         raise InputError("part", f"some of {list(SHARES)}", sorted(unknown))
     parts = [part for part in SHARES if part in config.parts or not config.parts]
-    if loop.network_learning_rate and len(parts) != 1:
-        # The other parts would be left with features that they have never seen.
-        raise InputError("part", "exactly one part to train together with h", parts)
+    if loop.network_learning_rate and (len(parts) != 1 or parts == ["prior"]):
+        # The other parts would be left with features that they have never seen; the prior sees none.
+        raise InputError("part", "coarsest or details alone to train together with h", parts)
     if processes.first:
         config.out.mkdir(parents=True, exist_ok=True)
         _claim(config, cinn)
@@ -141,9 +141,10 @@ def _new(model: CinnConfig | None) -> Checkpoint:
 
 
 def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Whether everything but the parts is the same."""
+    """Whether everything but the parts is the same, and the scales of the cells, which level and prior share."""
     parts = tuple(prefix for prefixes in MODULES.values() for prefix in prefixes)
-    return all(torch.equal(t, other[name]) for name, t in one.items() if not name.startswith(parts))
+    scales = ("coarsest.mean", "coarsest.std")
+    return all(torch.equal(t, other[name]) for name, t in one.items() if name in scales or not name.startswith(parts))
 
 
 def _claim(config: RunConfig, cinn: Cinn) -> None:

@@ -114,12 +114,12 @@ class Planner:
             drawing = drawing._replace(given=given_cells(photo.lightness, options.hints))
         many = options.n if options.select == "first" else candidates
         numbers = _numbers(options.offset, many)
-        z, *fine = self._latents(options.seed, numbers, drawing)
+        first, *fine = self._latents(options.seed, numbers, drawing)
         given = None if drawing.given is None else drawing.given.expand(many, -1, -1, -1)
         decoding = torch.full((many,), drawing.decoding)
 
         def choose(condition: Condition) -> Chosen:
-            (coarsest,) = self._passes.draw_coarsest([condition], [z], [decoding], [given])
+            (coarsest,) = self._passes.draw_coarsest([condition], [first], [decoding], [given])
             indices = self._select(condition, coarsest, fine, options)
             return Chosen(
                 coarsest[indices],

@@ -29,7 +29,7 @@ The first 2×2 and 4×4 cells decide which color things have, and so how colorin
 with them. Viewers who chose between two versions of a photo took this for true more often than one temperature for all.
 """
 GUIDANCE = 4.5
-"""At temperature T < 1, guidance is so many times T·(1 − T): none where a coloring is the likeliest, or the model's own.
+"""At temperature T < 1, guidance is so many times T·(1 − T): none for heaviest components and the model's own draws.
 
 Without it, cold draws are gray: near gray, colors of many photos lie close together, so that the heaviest component is
 often there. The prior, which does not see the photo, has this habit too; what it also says counts less. Viewers who
@@ -174,8 +174,8 @@ class AutoregressiveLevel(CellDecoder):
         """Invert latents cell by cell, each cell's mixture at a temperature, some cells given: (N, 2, 8, 8).
 
         Below 1, the temperature falls from the first cells to the last, see `CELL_EXPONENTS`, and mixtures are guided
-        by the prior where it is there, see `GUIDANCE`. At 0 a cell has the mean of its heaviest
-        component, whatever the latents.
+        by the prior where it is there, see `GUIDANCE`. At 0 a cell has the mean of its heaviest component, whatever the
+        latents.
 
         z: (N, 128). photo: of N photos, or of one. temperature: (N,). given: (N, 2, 8, 8) level data of the cells that
         are given, NaN elsewhere; these come first, so that the others are drawn given them.

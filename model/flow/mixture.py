@@ -68,16 +68,18 @@ class Mixture(NamedTuple):
         scale = temperature.clamp_min(SMALLEST_TEMPERATURE).log()[..., None, None]
         return self._replace(log_weights=log_weights, log_scales=self.log_scales + scale)
 
-    def guided(self, blind: "Mixture", guidance: Tensor) -> "Mixture":
-        """Return each mixture with more weight on what it says and a mixture that sees less does not.
+    def guided(self, prior: "Mixture", guidance: Tensor) -> "Mixture":
+        """Return each mixture with more weight on what it says and the prior, which sees less, does not.
 
-        A component's weight is multiplied by (p(μ) / q(μ))^w: p is this density, q the blind one's, both at the
+        A component's weight is multiplied by (p(μ) / q(μ))^w: p is this density, q the prior's, both at the
         component's mean μ, w the guidance. Means and scales stay. guidance: (…), one for each mixture; 0 changes none.
         Source: Ho and Salimans 2022, Classifier-Free Diffusion Guidance (arXiv 2207.12598), on components.
         """
-        ratios = [mixture._unsqueezed().log_prob(self.means.mT) for mixture in (self, blind)]
+        ratios = [mixture._unsqueezed().log_prob(self.means.mT) for mixture in (self, prior)]
         gain = (ratios[0] - ratios[1]).clamp(-GUIDANCE_LIMIT, GUIDANCE_LIMIT)
-        return self._replace(log_weights=F.log_softmax(self.log_weights + guidance[..., None] * gain, -1))
+        guided = F.log_softmax(self.log_weights + guidance[..., None] * gain, -1)
+        # where there is no guidance, nothing changes, not even a bit: other rows must not tell in a batch
+        return self._replace(log_weights=torch.where(guidance[..., None] == 0, self.log_weights, guided))
 
     def heaviest(self) -> Tensor:
         """Return the mean of each mixture's heaviest component: (…, 2)."""
@@ -155,7 +157,7 @@ class Mixture(NamedTuple):
 
 def draw_outputs(
     output: NDArray[np.float32],
-    blind: NDArray[np.float32],
+    prior: NDArray[np.float32],
     guidance: NDArray[np.float64],
     temperatures: NDArray[np.float64],
     z: NDArray[np.float64],
@@ -165,7 +167,7 @@ def draw_outputs(
 
     limits = (SCALE_LIMITS, CORRELATION_LIMIT, GUIDANCE_LIMIT, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE)
     found = np.empty((len(z), 2))
-    draw_outputs(output, blind, guidance, temperatures, z, *limits, found)
+    draw_outputs(output, prior, guidance, temperatures, z, *limits, found)
     return found
 
 

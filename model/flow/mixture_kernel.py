@@ -73,7 +73,7 @@ def draw_rows(
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def draw_outputs(
     output: NDArray[np.float32],
-    blind: NDArray[np.float32],
+    prior: NDArray[np.float32],
     guidance: Floats,
     temperatures: Floats,
     z: Floats,
@@ -87,7 +87,7 @@ def draw_outputs(
     """Do what `Mixture.from_output(…).guided(…).draw(…)` does, for two times (N, 6·K), in `out`: (N, 2)."""
     components = output.shape[1] // 6
     log_weights, means, log_scales, correlations = _mixtures(output, scale_limits, correlation_limit)
-    others = _mixtures(blind, scale_limits, correlation_limit)
+    others = _mixtures(prior, scale_limits, correlation_limit)
     gain = np.empty(components)
     for n in range(len(output)):
         if guidance[n] == 0:

@@ -17,6 +17,7 @@ import torch
 from torch.testing import assert_close
 
 from model.errors import InputError
+from model.flow.cells import CELLS
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.condition import ConditionNetwork
@@ -34,6 +35,7 @@ from training.imagenet import FILE, PACKAGE, load_imagenet_weights
 from training.loop import LoopConfig, Trainer, stop_signals
 from training.objectives.coarsest import CoarsestObjective
 from training.objectives.details import DetailsObjective
+from training.objectives.prior import PriorObjective
 from training.run import OBJECTIVES, SHARES, RunConfig, join, run
 from training.standardize import DETAIL_SCALE, standardize
 
@@ -112,6 +114,10 @@ def test_the_losses_are_the_models_own_likelihood(prepared: tuple[Cinn, Path]) -
         condition = [cinn.coarsest.photo_condition(batch.features, batch.lightness)]
         condition += cinn.decoder(batch.features, batch.lightness)
         log_prob = cinn.log_prob(batch.chroma, condition).log_prob
+        of_prior = PriorObjective(cinn).held_out(batch, generator)[:, 0]
+        cells, order = cinn.coarsest.in_order(pyramid((batch.chroma - cinn.chroma_mean) / cinn.chroma_std, 3)[0])
+        nats = cinn.prior.log_prob(cells, order).sum(1) - CELLS * cinn.coarsest.std.log().sum()
+    assert_close(of_prior, -nats / (math.log(2) * cinn.coarsest.dims), rtol=1e-4, atol=1e-4)
     for level, dims in enumerate(cinn.dims):
         nats = -bits[:, level] * math.log(2) * dims + cinn.constant(level)
         # networks in bfloat16 on one side: a percent of the dimensions' nats

@@ -51,8 +51,8 @@ class Stepper:
         x = np.zeros((len(z), 2))
         for place in range(CELLS):
             output = own.next(place, x)
-            blind = other.next(place, x) if guided else output
-            x = draw_outputs(output, blind, strength, warmth[place], noise[place])
+            prior = other.next(place, x) if guided else output
+            x = draw_outputs(output, prior, strength, warmth[place], noise[place])
             np.copyto(x, given_cells[place], where=np.isfinite(given_cells[place]))
             cells[place] = torch.from_numpy(x)
         if not bool(cells.isfinite().all()):

@@ -94,7 +94,7 @@ def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer) ->
         np.testing.assert_array_equal(colorizer.draw_all(batch)[place].chroma, alone.chroma)
 
 
-@pytest.mark.parametrize(("alike", "sizes"), [(True, {4, 8, 16}), (False, {4})])
+@pytest.mark.parametrize(("alike", "sizes"), [(True, {8, 16, 32}), (False, {8})])
 def test_many_draws_share_larger_chunks_where_no_bit_changes(
     tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, alike: bool, sizes: set[int]
 ) -> None:
@@ -108,10 +108,10 @@ def test_many_draws_share_larger_chunks_where_no_bit_changes(
         return draw(condition, photo, *rows)
 
     monkeypatch.setattr(runtime, "draw_coarsest", watch)
-    really = runtime.draws_alike(4, 16) and runtime.draws_alike(4, 8)
+    really = runtime.draws_alike(8, 16) and runtime.draws_alike(8, 32)
     monkeypatch.setattr(runtime, "draws_alike", lambda rows, more: alike)
     small = colorizer.shrink(PHOTOS[0])
-    drawn = [colorizer.draw_all([DrawTask(small, SampleOptions(n, 1, 0.5))])[0].chroma for n in (2, 8, 16)]
+    drawn = [colorizer.draw_all([DrawTask(small, SampleOptions(n, 1, 0.5))])[0].chroma for n in (2, 16, 32)]
     assert set(seen) == sizes
     if really or not alike:
         assert all(np.array_equal(each[:2], drawn[0]) for each in drawn)
@@ -182,7 +182,7 @@ def test_passes_grow_again_after_memory_ran_out(tiny_checkpoint: Checkpoint, mon
             passes._in_chunks(lambda rows: sizes.append(len(rows)) or [rows], DRAWS, torch.zeros(100))  # type: ignore[func-returns-value]
         return max(sizes)
 
-    assert draws_at_once() == 4
+    assert draws_at_once() == 8
     for _ in range(9):  # as often as nothing is left to halve
         with pytest.raises(OutOfMemoryError), passes.running():
             raise MemoryError
@@ -193,7 +193,7 @@ def test_passes_grow_again_after_memory_ran_out(tiny_checkpoint: Checkpoint, mon
         sizes.append(draws_at_once())
         now += 1
         sizes.append(draws_at_once())
-    assert sizes == [1, 2, 2, *[4] * 13]
+    assert sizes == [1, 2, 2, 4, 4, *[8] * 11]
 
 
 def test_other_errors_stay_what_they_are(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:

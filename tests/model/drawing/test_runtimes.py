@@ -122,6 +122,16 @@ def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(cinn: Cinn, fast
             assert torch.equal(one, other[order])
 
 
+def test_torch_draws_a_row_the_same_whatever_the_temperature_of_others(cinn: Cinn) -> None:
+    runtime = TorchRuntime(cinn)
+    condition, (photo, z, _, given) = conditions(runtime), rows(cinn)
+    mixed = torch.tensor([0.65, 1.0, 1.3, 0.0])
+    together = runtime.draw_coarsest(condition, photo, z, mixed, given)
+    for row, temperature in enumerate(mixed):
+        alike = runtime.draw_coarsest(condition, photo, z, temperature.expand(ROWS), given)
+        assert torch.equal(together[row], alike[row])
+
+
 @pytest.mark.parametrize("name", ["exact", "fast"])
 def test_larger_chunks_are_taken_only_where_they_draw_the_same_bits(
     cinn: Cinn, name: str, request: pytest.FixtureRequest

@@ -117,13 +117,12 @@ def test_below_1_draws_are_guided_by_the_prior(level: AutoregressiveLevel, prior
         assert torch.equal(guided, own) is same
 
 
-def test_a_draw_s_first_cell_has_the_guided_mixture(level: AutoregressiveLevel, prior: Prior) -> None:
-    """Each cell after it has too, given the cells before it, drawn or not."""
+def test_every_cell_is_drawn_from_the_guided_mixture(level: AutoregressiveLevel, prior: Prior) -> None:
     photo, z, temperature = draw(1, CELLS, 16), draw(1, 2 * CELLS), 0.5 * ones(1)
     cells, order = level.in_order(level.draw(z, photo, temperature, prior=prior))
     known = level.draw_order(z, temperature, None)
-    own, blind = level.mixtures(cells, photo), prior.decode(cells, *[prior.decoder_places[order]] * 2)
-    guided = own.guided(blind, known.guidance[:, None])
+    own, other = level.mixtures(cells, photo), prior.decode(cells, *[prior.decoder_places[order]] * 2)
+    guided = own.guided(other, known.guidance[:, None])
     expected, _ = guided.tempered(known.temperatures).inverse(known.latents)
     assert_close(cells, expected, rtol=1e-6, atol=1e-6)
 

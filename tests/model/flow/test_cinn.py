@@ -24,7 +24,7 @@ def build(config: CinnConfig, dtype: torch.dtype = torch.float64) -> Cinn:
     """A cINN whose every parameter of the flow is off its start."""
     with default_dtype(dtype):
         cinn = Cinn(config)
-    spread(cinn.coarsest, cinn.decoder, *cinn.details)
+    spread(cinn.coarsest, cinn.prior, cinn.decoder, *cinn.details)
     for level in (cinn.coarsest, *cinn.details):
         level.std.fill_(0.7)
     cinn.chroma_mean.fill_(1.5)

@@ -61,32 +61,32 @@ def test_the_compiled_draw_is_the_definition(mixture: Mixture, temperature: floa
     assert_close(mixture.draw(z, at(temperature)), expected, rtol=1e-7, atol=1e-7)
 
 
-def test_guidance_favors_what_a_blind_mixture_does_not_say(mixture: Mixture) -> None:
+def test_guidance_favors_what_the_prior_does_not_say(mixture: Mixture) -> None:
     """By the very powers of the densities' ratio; a guidance of 0, and a mixture that knows as much, change nothing."""
     means = mixture.means.mT
-    blind = Mixture(*(part.roll(1, 0) for part in mixture))
+    prior = Mixture(*(part.roll(1, 0) for part in mixture))
     own, other = (
-        torch.stack([each.log_prob(means[:, k]) for k in range(means.shape[1])], 1) for each in (mixture, blind)
+        torch.stack([each.log_prob(means[:, k]) for k in range(means.shape[1])], 1) for each in (mixture, prior)
     )
     odds = mixture.log_weights + 1.5 * (own - other).clamp(-GUIDANCE_LIMIT, GUIDANCE_LIMIT)
-    guided = mixture.guided(blind, at(1.5))
+    guided = mixture.guided(prior, at(1.5))
     assert_close(guided.log_weights, odds - odds.logsumexp(-1, keepdim=True))
     assert not torch.allclose(guided.log_weights, mixture.log_weights)
     for part, same, no_more in zip(
-        mixture, mixture.guided(blind, at(0.0)), mixture.guided(mixture, at(2.0)), strict=True
+        mixture, mixture.guided(prior, at(0.0)), mixture.guided(mixture, at(2.0)), strict=True
     ):
-        assert_close(same, part)
+        assert_close(same, part, rtol=0, atol=0)
         assert_close(no_more, part)
 
 
-@pytest.mark.parametrize("strength", [0.0, 0.7, 3.0])
-def test_the_compiled_draw_of_outputs_is_the_definition(strength: float) -> None:
+@pytest.mark.parametrize(("strength", "temperature"), [(0.0, 0.5), (0.7, 0.5), (3.0, 0.5), (0.7, 0.0), (0.7, 1.0)])
+def test_the_compiled_draw_of_outputs_is_the_definition(strength: float, temperature: float) -> None:
     draws = torch.Generator().manual_seed(6)
     outputs = [1.5 * torch.randn(ROWS, 6 * 8, generator=draws) for _ in range(2)]
-    own, blind = (Mixture.from_output(output).double() for output in outputs)
-    expected = own.guided(blind, at(strength)).draw(latents(), at(0.5))
-    arrays = [tensor.numpy() for tensor in (*outputs, at(strength), at(0.5), latents())]
-    assert_close(torch.from_numpy(draw_outputs(*arrays)), expected, rtol=1e-4, atol=1e-4)
+    own, prior = (Mixture.from_output(output).double() for output in outputs)
+    expected = own.guided(prior, at(strength)).draw(latents(), at(temperature))
+    arrays = [tensor.numpy() for tensor in (*outputs, at(strength), at(temperature), latents())]
+    assert_close(torch.from_numpy(draw_outputs(*arrays)), expected, rtol=1e-4, atol=1e-4)  # `from_output` is in float32
 
 
 def test_temperature_0_is_the_heaviest_component(mixture: Mixture) -> None:
