@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
+from service import __version__
 from service.edge.access import Access, allow_origins
 from service.edge.security_headers import SecurityHeaders
 from service.edge.slow_readers import Sending
@@ -48,7 +48,7 @@ def create_app(settings: Settings, load: Load, network: Network | None = None) -
 
     app = FastAPIOffline(
         title="tintflow",
-        version=version("tintflow"),
+        version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
         dependencies=[Depends(access.check)],

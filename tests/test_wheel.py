@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from service import __version__
+
 ROOT = Path(__file__).parents[1]
 SHIPPED = ("tintflow", "service", "model", "training", "benchmarks", "weights")
 SECONDS = 250
@@ -62,11 +64,13 @@ def test_the_wheel_holds_the_product_alone(wheel: Path) -> None:
     assert {"weights/SHA256SUMS", "service/page/index.html"} <= set(names)
 
 
-def test_it_is_imported_from_anywhere(bare: Path, tmp_path: Path) -> None:
+def test_it_is_imported_from_anywhere(wheel: Path, bare: Path, tmp_path: Path) -> None:
     code = (
         "import tintflow, service; print(tintflow.__version__, tintflow.Client, tintflow.AsyncClient, service.__path__)"
     )
     shown = run(bare / "bin/python", "-c", code, cwd=tmp_path)
+    assert shown.startswith(f"{__version__} ")
+    assert wheel.name.startswith(f"tintflow-{__version__}-")
     assert str(bare) in shown
     assert str(ROOT) not in shown
 

@@ -6,12 +6,9 @@ with Client("http://localhost:8000") as client:
     client.colorizations("photo.jpg", n=1).data[0].save("coloring.jpg")
 """
 
-from importlib.metadata import version
-
 import service.client
+from service import __version__
 from service.client import *  # noqa: F403  # its __all__ is the list of public names
 
 __all__ = ["__version__"]
 __all__ += service.client.__all__
-
-__version__ = version("tintflow")

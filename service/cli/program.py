@@ -1,10 +1,10 @@
 """The command line: `tintflow serve`, and commands that colorize files."""
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from service import __version__
 from service.cli.bulk import add_bulk_command
 from service.cli.commands import add_commands
 from service.cli.key_commands import app as keys
@@ -16,7 +16,7 @@ app = typer.Typer(help="Colorize black-and-white photographs.", no_args_is_help=
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tintflow {version('tintflow')}")
+        typer.echo(f"tintflow {__version__}")
         raise typer.Exit
 
 

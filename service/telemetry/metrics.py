@@ -1,7 +1,6 @@
 """Metrics for Prometheus."""
 
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -10,6 +9,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from model.protocol import Colorizer
+from service import __version__
 
 __all__ = ["GAUGES", "Metrics"]
 
@@ -34,7 +34,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        Info("tintflow_build", "This release", registry=self._registry).info({"version": version("tintflow")})
+        Info("tintflow_build", "This release", registry=self._registry).info({"version": __version__})
         self.requests = Counter(
             "tintflow_requests", "Requests answered", ["method", "path", "status"], registry=self._registry
         )

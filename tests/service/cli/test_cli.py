@@ -3,15 +3,16 @@
 import os
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from service import __version__
 from service.cli import app
 from training.__main__ import app as training
 
+ROOT = Path(__file__).parents[3]
 TINTFLOW = Path(sys.executable).with_name("tintflow")
 
 
@@ -41,7 +42,21 @@ def test_shells_complete(words: str, expected: set[str]) -> None:
 
 def test_the_version() -> None:
     result = CliRunner().invoke(app, ["--version"])
-    assert (result.exit_code, result.stdout) == (0, f"tintflow {version('tintflow')}\n")
+    assert (result.exit_code, result.stdout) == (0, f"tintflow {__version__}\n")
+
+
+def test_the_version_is_that_of_the_code_not_of_older_metadata(tmp_path: Path) -> None:
+    metadata = tmp_path / "tintflow-0.1.dist-info/METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: tintflow\nVersion: 0.1\n")
+    code = (
+        "from importlib.metadata import version; import tintflow, service.cli; "
+        "print(version('tintflow'), tintflow.__version__, flush=True); service.cli.app(['--version'])"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == f"0.1 {__version__}\ntintflow {__version__}\n"
 
 
 @pytest.mark.parametrize(
