@@ -123,8 +123,8 @@ def run_batch(
     return troubles
 
 
-def finish(troubles: Sequence[Trouble], more: int = 0, where: str = "") -> None:
-    """Tell what failed, how many more did and where these are told of; end with status 1 if anything did."""
+def finish(troubles: Sequence[Trouble], more: int = 0, where: str = "", status: int = FAILED) -> None:
+    """Tell what failed, how many more did and where these are told of; end with this status if anything did."""
     if not troubles:
         return
     table = Table("not done", "why", title=f"{len(troubles) + more} not done", title_justify="left")
@@ -133,4 +133,4 @@ def finish(troubles: Sequence[Trouble], more: int = 0, where: str = "") -> None:
     if more:
         table.add_row(f"and {more} more", where)
     Console(stderr=True).print(table)
-    raise typer.Exit(FAILED)
+    raise typer.Exit(status)

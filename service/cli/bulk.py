@@ -16,6 +16,7 @@ from service.api.formats import OutputFormat
 from service.api.parameters import random_seed
 from service.cli import options as o
 from service.cli.batch import INTERRUPTED, MISUSED, RateColumn, finish
+from service.cli.places import make_folder
 from service.client.found import Trouble, find_photos
 from service.cluster.bulk import Asked, Outcome, Source, colorize_all, count_rows, on_ray, read_folder, read_parquet
 
@@ -59,7 +60,7 @@ def add_bulk_command(app: typer.Typer) -> None:
         if not find_spec("ray"):
             typer.echo("ray is not installed: pip install 'tintflow[ray]'", err=True)
             raise typer.Exit(MISUSED)
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out, "OUTPUT")
         earlier = json.loads((out / ASKED_FILE).read_text()) if (out / ASKED_FILE).exists() else None
         if seed is None:
             seed = random_seed() if earlier is None else earlier["seed"]

@@ -18,11 +18,12 @@ from service.cli import options as o
 from service.cli.batch import finish, run_batch, run_client
 from service.cli.colorings import Call, CommandAsked, CommandMaker
 from service.cli.connection import Connection
+from service.cli.places import find_some, make_folder
 from service.cli.sheet import write_sheets
 from service.cli.single import choose_options, find_single, make_single
 from service.cli.watching import Watcher
 from service.client import AsyncClient, LikelihoodResponse
-from service.client.found import Photo, find_photos
+from service.client.found import Photo
 from service.client.record import Record
 from service.settings import Settings
 
@@ -144,7 +145,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
     @app.command(rich_help_panel="Photos", epilog=_examples("likelihood photos/"))
     def likelihood(photos: o.Photos, url: o.Url = None, api_key: o.ApiKey = None, at_once: o.AtOnce = AT_ONCE) -> None:
         """Say how plausible the photos' own colors are, in bits per dimension: smaller is likelier."""
-        found, troubles = find_photos(photos, OUT)
+        found, troubles = find_some(photos, OUT)
         answers: dict[Photo, LikelihoodResponse] = {}
 
         async def score(client: AsyncClient, photo: Photo) -> str | None:
@@ -216,9 +217,9 @@ def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command
         make_single(connection, single, _asked(options, command), overwrite)
         return
     console, out = Console(), Path(options["out"])
+    photos, troubles = find_some([Path(each) for each in options["photos"]], out)
+    make_folder(out)
     record = Record(out)
-    photos, troubles = find_photos([Path(each) for each in options["photos"]], out)
-    out.mkdir(parents=True, exist_ok=True)
     maker = CommandMaker(out, record, _asked(options, command, record), overwrite)
     left, in_the_way = maker.sort_out(photos)
     if maker.entries:
@@ -238,7 +239,7 @@ def _watch(context: typer.Context, load: Callable[[Settings], Colorizer], comman
     """Make colorings of the photos in a folder, and of those that come."""
     options = context.params
     folder, out = Path(options["folder"]), Path(options["out"])
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     record = Record(out)
     maker = CommandMaker(out, record, _asked(options, command, record), options["overwrite"])
 

@@ -1,5 +1,6 @@
 """One photo into one file, or from standard input to standard output."""
 
+import glob
 import sys
 from dataclasses import dataclass
 from io import BytesIO
@@ -8,17 +9,19 @@ from typing import Any, NoReturn
 
 import typer
 
-from service.api.formats import FORMATS, OutputFormat
+from service.api.formats import PHOTO_SUFFIXES
 from service.cli.batch import FAILED, MISUSED, run_client
 from service.cli.colorings import CommandAsked
 from service.cli.connection import Connection
+from service.cli.places import SUFFIXES, make_folder, named_suffixes
 from service.client import AsyncClient, ColorizationResponse
 
 __all__ = ["Single", "choose_options", "find_single", "make_single"]
 
 STREAM = Path("-")
 """standard input or output"""
-SUFFIXES: dict[str, OutputFormat] = {FORMATS[name].suffix: name for name in FORMATS} | {".jpeg": "jpeg"}
+NOT_WRITTEN = (PHOTO_SUFFIXES | {".jp2", ".jxl", ".ico", ".pdf", ".psd", ".svg", ".tga"}) - set(SUFFIXES)
+"""suffixes of pictures that are not written; another suffix may be that of a folder, as in scans.2026"""
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,22 @@ def find_single(context: typer.Context) -> Single | None:
     photos, out = [Path(each) for each in options["photos"]], Path(options["out"])
     if _is_given(context, "out"):
         if not _is_file(out):
+            if out.suffix.lower() in NOT_WRITTEN and not out.is_dir():
+                raise typer.BadParameter(
+                    f"{out.suffix} is no format that tintflow writes; give a file that ends in {named_suffixes()}, "
+                    "or a folder",
+                    param_hint="--out",
+                )
             return None
-        if len(photos) != 1:
+        if len(photos) != 1 or _names_several(photos[0]):
             raise typer.BadParameter(
                 "one file cannot hold colorings of several photos; give a folder", param_hint="--out"
             )
         return Single(photos[0], out)
     if photos == [STREAM]:
         return Single(STREAM, STREAM)
+    if len(photos) > 1:
+        _refuse_output(photos[-1])
     if len(photos) != 2 or not _is_file(photos[1]) or not (photos[0] == STREAM or photos[0].is_file()):
         return None
     if photos[1].exists() and not options["overwrite"]:  # `*.jpg` may be two photos
@@ -79,6 +90,8 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
         photo = sys.stdin.buffer.read() if single.photo == STREAM else single.photo.read_bytes()
     except OSError as error:
         _end(f"{single.photo}: {error.strerror}", MISUSED)
+    if target != STREAM:
+        make_folder(target.parent)
     request = asked.request(BytesIO(photo))
 
     async def ask(client: AsyncClient) -> ColorizationResponse:
@@ -91,7 +104,6 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.part")
         try:
             part.write_bytes(data)
@@ -105,6 +117,25 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
 def _is_given(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"  # typer brings a click of its own
+
+
+def _names_several(photo: Path) -> bool:
+    return photo.is_dir() or (not photo.exists() and glob.has_magic(str(photo)))
+
+
+def _refuse_output(last: Path) -> None:
+    """Raise BadParameter if the last photo is none, but the name of what was to be written."""
+    if last == STREAM or last.exists() or glob.has_magic(str(last)):
+        return
+    suffix = last.suffix.lower()
+    if suffix in NOT_WRITTEN:
+        raise typer.BadParameter(
+            f"{last} is not there, and {suffix} is no format that tintflow writes; "
+            f"for one coloring, give a file that ends in {named_suffixes()}",
+            param_hint="PHOTO",
+        )
+    if not suffix:
+        raise typer.BadParameter(f"{last} is not there; for a new output folder, give -o {last}", param_hint="PHOTO")
 
 
 def _is_file(target: Path) -> bool:

@@ -1,0 +1,53 @@
+"""What a command line names, looked at before anything is loaded: photos that are there, and a folder to write to."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from service.api.formats import FORMATS, OutputFormat
+from service.cli.batch import MISUSED, finish
+from service.client.found import Photo, Trouble, find_photos
+
+__all__ = ["SUFFIXES", "find_some", "make_folder", "named_suffixes"]
+
+SUFFIXES: dict[str, OutputFormat] = {FORMATS[name].suffix: name for name in FORMATS} | {".jpeg": "jpeg"}
+"""suffixes of the files that are written"""
+
+
+def named_suffixes() -> str:
+    """Return them as a sentence says them."""
+    *first, last = sorted(SUFFIXES)
+    return f"{', '.join(first)} or {last}"
+
+
+def find_some(arguments: Sequence[Path], out: Path) -> tuple[list[Photo], list[Trouble]]:
+    """Return the photos that are there, and what is not. Without any photo, the program ends with status 2."""
+    found, troubles = find_photos(arguments, out)
+    photos = []
+    for photo in found:
+        try:
+            photo.source.stat()
+            photos.append(photo)
+        except OSError as error:
+            troubles.append(Trouble(str(photo.source), error.strerror or str(error)))
+    if not photos:
+        finish(troubles, status=MISUSED)
+    return photos, troubles
+
+
+def make_folder(folder: Path, hint: str = "--out") -> None:
+    """Make the folder that the colorings go to, with those above it. Raises BadParameter if that cannot be done."""
+    above = next((each for each in (folder, *folder.parents) if os.path.lexists(each)), folder)
+    if above.exists() and not above.is_dir():
+        raise typer.BadParameter(
+            f"{above} is a file, not a folder; give a folder, or a file that ends in {named_suffixes()}",
+            param_hint=hint,
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"the folder {folder} cannot be made: {error.strerror}", param_hint=hint) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise typer.BadParameter(f"the folder {folder} cannot be written to", param_hint=hint)

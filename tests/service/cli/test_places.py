@@ -1,0 +1,100 @@
+"""What a command line names, refused before anything is loaded."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from service.cli.commands import add_commands
+
+
+@pytest.fixture
+def refused(folder: Path, photo: Path) -> Callable[..., str]:
+    """A function that runs a command that must end with status 2, and load and write nothing; returns what it says."""
+    Path("notes").touch()
+    Path("empty").mkdir()
+    app = typer.Typer()
+
+    def load(_: object) -> object:
+        raise AssertionError("loaded")
+
+    add_commands(app, load)
+
+    def invoke(*words: object) -> str:
+        before = set(folder.rglob("*"))
+        result: Result = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "300"})
+        assert result.exit_code == 2, result.output
+        assert set(folder.rglob("*")) == before
+        return result.stderr
+
+    return invoke
+
+
+@pytest.mark.parametrize("words", [["x.gif"], ["-o", "x.gif"], ["-o", "new/x.TIFF"], ["-o", "x.pdf"]])
+@pytest.mark.parametrize("command", ["colorize", "variations"])
+def test_a_format_that_is_not_written(refused: Callable, photo: Path, words: list[str], command: str) -> None:
+    seed = ["--seed", "7", "--index", "0"] if command == "variations" else []
+    said = refused(command, photo, *words, *seed)
+    assert "no format that tintflow writes" in said
+    assert ".jpeg, .jpg, .png or .webp" in said
+
+
+def test_a_folder_may_look_like_a_file_if_it_is_there(run: Callable, photo: Path) -> None:
+    Path("x.gif").mkdir()
+    run("colorize", photo, "-n", 1, "-o", "x.gif")
+    run("colorize", photo, "-n", 1, "-o", "scans.2026")
+    assert list(Path("x.gif").glob("photo-*.jpg"))
+    assert list(Path("scans.2026").glob("photo-*.jpg"))
+
+
+def test_a_new_folder_in_the_place_of_a_photo(refused: Callable, photo: Path) -> None:
+    assert "for a new output folder, give -o colored" in refused("colorize", photo, "colored")
+
+
+@pytest.mark.parametrize("out", ["notes", "notes/below", "notes/below/x.jpg", "notes/x.jpg"])
+def test_a_file_in_the_place_of_a_folder(refused: Callable, photo: Path, out: str) -> None:
+    assert "notes is a file, not a folder" in refused("colorize", photo, "-n", 1, "-o", out)
+
+
+def test_a_file_in_the_place_of_a_watcher_s_folder(refused: Callable) -> None:
+    assert "notes is a file, not a folder" in refused("watch", "empty", "-o", "notes")
+
+
+@pytest.mark.parametrize("out", ["new", "new/x.jpg"])
+def test_a_folder_that_cannot_be_made(refused: Callable, photo: Path, out: str, monkeypatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert "the folder new cannot be made: Permission denied" in refused("colorize", photo, "-n", 1, "-o", out)
+
+
+@pytest.mark.parametrize("out", ["empty", "empty/x.jpg"])
+def test_a_folder_that_cannot_be_written(refused: Callable, photo: Path, out: str, monkeypatch) -> None:
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)  # root may write anywhere
+    assert "the folder empty cannot be written to" in refused("colorize", photo, "-n", 1, "-o", out)
+
+
+@pytest.mark.parametrize("command", ["colorize", "likelihood"])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["missing.jpg"], "No such file or directory"),
+        (["missing.jpg", "empty"], "No such file or directory"),
+        (["empty"], "no photos found"),
+        (["*.jpg"], "no photos found"),
+    ],
+)
+def test_no_photos(refused: Callable, words: list[str], expected: str, command: str) -> None:
+    said = refused(command, *words)
+    assert expected in said
+    assert all(word in said for word in words)
+
+
+@pytest.mark.parametrize("photos", ["empty", "*.png"])
+def test_one_file_for_several_photos(refused: Callable, photos: str) -> None:
+    assert "one file cannot hold colorings of several photos" in refused("colorize", photos, "-o", "x.jpg")
