@@ -144,7 +144,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
 
     @app.command(rich_help_panel="Photos", epilog=_examples("likelihood photos/"))
     def likelihood(photos: o.Photos, url: o.Url = None, api_key: o.ApiKey = None, at_once: o.AtOnce = AT_ONCE) -> None:
-        """Say how plausible the photos' own colors are, in bits per dimension: smaller is likelier."""
+        """Say how plausible the photos’ own colors are, in bits per dimension: smaller is likelier."""
         found, troubles = find_some(photos, OUT)
         answers: dict[Photo, LikelihoodResponse] = {}
 

@@ -24,7 +24,7 @@ def add(
         Path, typer.Option(envvar="TINTFLOW_API_KEYS_FILE", help="File of hashed keys; made if missing.")
     ] = Path("api-keys.txt"),
     rate_limit: Annotated[
-        str, typer.Option(help="Rate limit, such as '10/second; 1000/hour'; left out, the settings' limit.")
+        str, typer.Option(help="Rate limit, such as 10/second;1000/hour; left out, the limit of the settings.")
     ] = "",
 ) -> None:
     """Make a key, show it once, and add its hash to the file. A running service sees it at once.

@@ -106,7 +106,7 @@ def option(name: str, endpoint: ColorEndpoint = COLORIZATIONS) -> Any:
         min=low,
         max=high,
         metavar="X,Y,#RRGGBB" if name == "hints" else None,
-        help=f"{text[0].upper()}{text[1:]}.",
+        help=f"{text[0].upper()}{text[1:]}.".replace("'", "’"),  # in zsh, completion loses the straight one
         rich_help_panel=FILES if name.startswith("output_") else MODEL,
     )
 
