@@ -12,7 +12,6 @@ from service.cli.colorings import CommandAsked, CommandMaker
 from service.cli.watching import Watcher
 from service.client import AsyncClient, ConnectionFailedError
 from service.client.record import Record
-from tests.service import waiting
 from tests.service.cli.programs import started
 
 SECONDS = 0.2
@@ -124,9 +123,9 @@ def test_a_server_that_is_gone_ends_it(service, png: bytes, monkeypatch: pytest.
 def test_ctrl_c_ends_it_cleanly(folder: Path, png: bytes, end: signal.Signals) -> None:
     Path("in/a.png").write_bytes(png)
     with started(PROGRAM) as process:
-        waiting.eventually(lambda: "a-7-0.jpg" in colored() or process.poll() is not None)
+        assert process.stdout is not None
+        assert "in/a.png → out/a-7-0.jpg" in process.stdout.readline()
         process.send_signal(end)
-        out, told = process.communicate(timeout=PATIENCE_SECONDS)
+        _, told = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, told.splitlines()[-1]) == (0, "stopped")
-    assert "in/a.png → out/a-7-0.jpg" in out
     assert not [file for file in OUT.rglob("*") if file.name.endswith(".part")]
