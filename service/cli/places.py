@@ -1,4 +1,4 @@
-"""What a command line names, looked at before anything is loaded: photos that are there, and a folder to write to."""
+"""Photos and folders that a command line names, checked before anything is loaded."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a command line names, refused before anything is loaded."""
+"""Photos and folders that cannot be used are refused before anything is loaded."""
 
 import os
 from collections.abc import Callable
