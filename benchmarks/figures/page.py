@@ -29,7 +29,7 @@ __all__ = ["main"]
 PHOTOS = ("coffee", "astronaut", "chelsea")
 REFERENCE = "coffee"
 SETTINGS = "#seed=7&n=4"
-LINK = "#seed=7&n=4&index=2&temperature=0.65"
+LINK = "#seed=7&n=4&index=2&temperature=0.7"
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 TABLET: ViewportSize = {"width": 768, "height": 1024}
 PHONE: ViewportSize = {"width": 390, "height": 780}

@@ -29,7 +29,7 @@ ROWS = ("coffee", "astronaut", "chelsea", "rocket")
 TEMPERATURE_ROWS = ("camera", "coffee")
 COLORINGS = 5
 SEED = 7
-TEMPERATURES = (0.0, 0.3, 0.65, 0.8, 1.0, 1.2, 1.5)
+TEMPERATURES = (0.0, 0.3, 0.7, 0.85, 1.0, 1.2, 1.5)
 EACH = 2
 """colorings of each temperature, one above the other"""
 SIZES = (8, 16, 32, 64)
