@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.flow.cells import CELLS
+from model.flow.cells import CELLS, CellDecoder
 from model.flow.cinn import Cinn
 from model.flow.haar import pyramid
 from training.dataset import Batch
@@ -32,7 +32,8 @@ class CoarsestObjective(Objective[Batch]):
 
     def __init__(self, cinn: Cinn) -> None:
         self.cinn = cinn
-        self.module: nn.Module = cinn.coarsest
+        self.decoder: CellDecoder = cinn.coarsest
+        self.module = self.decoder
 
     def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
         data = self._data(batch)
@@ -46,8 +47,7 @@ class CoarsestObjective(Objective[Batch]):
 
     def matrices(self) -> list[nn.Parameter]:
         """Return the linear layers' weights, but for the mixtures'."""
-        level = self.cinn.coarsest
-        return [weight for weight in matrices_of(level) if weight is not level.output.weight]
+        return [weight for weight in matrices_of(self.decoder) if weight is not self.decoder.output.weight]
 
     def _data(self, batch: Batch) -> Tensor:
         chroma = (batch.chroma - self.cinn.chroma_mean) / self.cinn.chroma_std
@@ -56,9 +56,13 @@ class CoarsestObjective(Objective[Batch]):
     def _bits(self, batch: Batch, data: Tensor, orders: Tensor | None) -> Tensor:
         level = self.cinn.coarsest
         with mixed_precision(data.device):
-            photo = level.photo_condition(batch.features, batch.lightness)
-            log_prob = level.log_prob(data, photo, orders).sum(1)
+            log_prob = self._log_prob(batch, data, orders).sum(1)
         return (level.std.log().sum() / 2 - log_prob / level.dims) / NATS_PER_BIT
+
+    def _log_prob(self, batch: Batch, data: Tensor, orders: Tensor | None) -> Tensor:
+        """Return the log-density of each cell, standardized: (B, 64)."""
+        level = self.cinn.coarsest
+        return level.log_prob(data, level.photo_condition(batch.features, batch.lightness), orders)
 
     def _draw_orders(self, rows: int, generator: torch.Generator) -> Tensor:
         """Return an order of the cells for each photo, (rows, 64): dispersed dots, some after random cells."""
