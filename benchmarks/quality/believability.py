@@ -6,13 +6,15 @@ the rest. What each number is goes to a key of its own, which whoever rates must
 prints each method's shares with bootstrap errors. Compare within one round only: other photos and other eyes count
 otherwise. With `--pair`, a number is one photo in two versions side by side, and whoever rates says which looks more
 like a true photo: a strict viewer and a lenient one then count alike (two-alternative forced choice, as in Zhang et
-al. 2016, arXiv 1603.08511).
+al. 2016, arXiv 1603.08511). With `--rotate`, there are as many viewers as methods; each sees every photo once, by
+another method than the others do, so that neither easy photos nor lenient viewers favor a method (a Latin square).
 """
 
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,6 +75,10 @@ def make(
         list[str] | None,
         typer.Option(help="NAME:NAME, two methods (or truth) to show side by side; may be repeated."),
     ] = None,
+    rotate: Annotated[
+        bool,
+        typer.Option(help="Make sheets for as many viewers as methods; all see all photos, by another method each."),
+    ] = False,
     each: Annotated[
         int, typer.Option(min=1, help="Pictures of each method, of each rung, and of the truth; or of each pair.")
     ] = 30,
@@ -82,6 +88,8 @@ def make(
     """Draw shuffled, numbered sheets of single pictures, or of pairs, and write the key."""
     with errors_printed():
         painters = _painters(method or ["released=weights/cinn.safetensors"], rung or [], device)
+        if pair and rotate:
+            raise InputError("rotate", "single pictures, not pairs", pair)
         shown = [(name,) for name in painters] if not pair else [_sides(text, painters) for text in pair]
         names = [name for name, _ in read_named_photos(data)]
         wanted = each * len(shown)
@@ -89,27 +97,32 @@ def make(
             raise InputError("data", f"{wanted} photos, for each is shown once", len(names))
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(names)[:wanted].tolist()
-        methods = [rng.permutation(shown[i]).tolist() for i in rng.permutation(wanted) % len(shown)]
-        told = dict(zip(chosen, methods, strict=True))
-        found = ((name, photo) for name, photo in read_named_photos(data) if name in told)
+        turns = rng.permutation(wanted) % len(shown)
+        plans = [[(name, rng.permutation(shown[turn]).tolist()) for name, turn in zip(chosen, turns, strict=True)]]
+        if rotate:
+            plans = [
+                [(chosen[i], [*shown[(turns[i] + viewer) % len(shown)]]) for i in rng.permutation(wanted)]
+                for viewer in range(len(shown))
+            ]
+        methods_of: dict[str, set[str]] = defaultdict(set)
+        for name, methods in chain.from_iterable(plans):
+            methods_of[name] |= set(methods)
+        found = ((name, photo) for name, photo in read_named_photos(data) if name in methods_of)
         pictures = {
-            name: [painters[method](_shrink(photo), seed_of(name)) for method in told[name]]
+            (name, method): painters[method](_shrink(photo), seed_of(name))
             for name, photo in track(found, "painting", wanted, console=console)
+            for method in methods_of[name]
         }
-    out.mkdir(parents=True, exist_ok=True)
-    numbered = [
-        (f"{number} {side}" if pair else str(number), picture)
-        for number, name in enumerate(chosen, 1)
-        for side, picture in zip(SIDES, pictures[name], strict=False)
-    ]
-    for index, start in enumerate(range(0, len(numbered), COLUMNS * ROWS), 1):
-        _sheet(numbered[start : start + COLUMNS * ROWS]).save(out / f"sheet-{index:02}.png")
-    key = [
-        {"number": n, "photo": name, "method": told[name] if pair else told[name][0]}
-        for n, name in enumerate(chosen, 1)
-    ]
+    key = []
+    for viewer, plan in enumerate(plans, 1):
+        cells = []
+        for number, (name, methods) in enumerate(plan, 1):
+            captions = [f"{number} {side}" for side in SIDES] if pair else [str(number)]
+            cells += [(text, pictures[name, method]) for text, method in zip(captions, methods, strict=True)]
+            key.append({"viewer": viewer, "number": number, "photo": name, "method": methods if pair else methods[0]})
+        _draw_sheets(out / f"viewer-{viewer}" if rotate else out, cells)
     (out / "key.json").write_text(json.dumps(key, indent=1) + "\n")
-    print(f"{out}: {index} sheets for who rates, key.json for who counts")
+    print(f"{out}: sheets for who rates, key.json for who counts")
 
 
 @app.command("score")
@@ -122,22 +135,30 @@ def score(
         ),
     ],
 ) -> None:
-    """Print how many of each method's pictures were taken for true photos, or which of two was taken more often."""
-    methods = {entry["number"]: entry["method"] for entry in json.loads(key.read_text())}
+    """Print how many of each method's pictures were taken for true photos, or which of two was taken more often.
+
+    Of sheets that rotate, give the viewers' files in the order of their folders.
+    """
+    keys: dict[int, dict[int, Any]] = defaultdict(dict)
+    for entry in json.loads(key.read_text()):
+        keys[entry["viewer"]][entry["number"]] = entry
     with errors_printed():
-        if isinstance(next(iter(methods.values())), str):
-            table = Table("method", "pictures", "real %", "stained %", "score 1–5")
-            report = _report(methods, [read_ratings(path, methods) for path in ratings])
+        if len(keys) not in (1, len(ratings)):
+            raise InputError("ratings", f"{len(keys)} files, one for each viewer's sheets", len(ratings))
+        seen = [keys[viewer if len(keys) > 1 else 1] for viewer in range(1, len(ratings) + 1)]
+        if isinstance(seen[0][1]["method"], str):
+            table = Table("method", "photos", "real %", "stained %", "score 1–5", "real %, less the first's")
+            rows = _shares(seen, [read_ratings(path, methods) for path, methods in zip(ratings, seen, strict=True)])
         else:
+            methods = {number: entry["method"] for number, entry in seen[0].items()}
             table = Table("pair", "photos", "first chosen %")
-            report = _contests(methods, [read_choices(path, methods) for path in ratings])
-    for name, figures in report.items():
-        cells = [f"{value:.1f} ± {error:.1f}" for value, error in figures["figures"]]
-        table.add_row(name, str(figures["pictures"]), *cells)
+            rows = _contests(methods, [read_choices(path, methods) for path in ratings])
+    for name, photos, figures in rows:
+        table.add_row(name, str(photos), *(f"{value:.1f} ± {error:.1f}" for value, error in figures))
     Console().print(table)
 
 
-def read_ratings(path: Path, methods: Mapping[int, str]) -> dict[int, tuple[float, ...]]:
+def read_ratings(path: Path, methods: Mapping[int, Any]) -> dict[int, tuple[float, ...]]:
     """Read one viewer's ratings: (real, stain, score) of every number.
 
     Raises InputError for missing columns or numbers, and for values out of range.
@@ -180,34 +201,43 @@ def _number(text: str | None) -> float:
         raise InputError("ratings", "numbers", text) from error
 
 
-def _contests(methods: Mapping[int, Sequence[str]], rated: Sequence[Mapping[int, str]]) -> dict[str, dict[str, Any]]:
-    """Share in percent of each pair's photos on which its first method (by name) was chosen, with bootstrap errors."""
+def _contests(
+    methods: Mapping[int, Sequence[str]], rated: Sequence[Mapping[int, str]]
+) -> Iterator[tuple[str, int, list[tuple[float, float]]]]:
+    """Yield each pair, its photos, and on what percentage of them its first method (by name) was chosen."""
     numbers = defaultdict(list)
     for number, pair in methods.items():
         numbers[tuple(sorted(pair))].append(number)
-    report: dict[str, dict[str, Any]] = {}
     for pair, of_pair in sorted(numbers.items()):
         chosen = 100 * np.array([[viewer[number] == pair[0] for number in of_pair] for viewer in rated]).mean(0)
-        figures = [(float(chosen.mean()), standard_error(mean(chosen), len(chosen)))]
-        report[" : ".join(pair)] = {"pictures": len(of_pair), "figures": figures}
-    return report
+        yield " : ".join(pair), len(of_pair), [_mean_and_error(chosen)]
 
 
-def _report(methods: Mapping[int, str], rated: Sequence[Mapping[int, tuple[float, ...]]]) -> dict[str, dict[str, Any]]:
-    """Shares in percent and mean score of each method, with bootstrap errors over its pictures."""
-    numbers = defaultdict(list)
-    for number, name in methods.items():
-        numbers[name].append(number)
-    report: dict[str, dict[str, Any]] = {}
-    for name in sorted(numbers):
-        values = np.array([[viewer[number] for number in numbers[name]] for viewer in rated]).mean(0)
-        scaled = values * (100, 100, 1)
-        figures = [
-            (float(column.mean()), standard_error(mean(column), len(column)))
-            for column in np.ascontiguousarray(scaled.T)
-        ]
-        report[name] = {"pictures": len(numbers[name]), "figures": figures}
-    return report
+def _shares(
+    seen: Sequence[Mapping[int, Any]], rated: Sequence[Mapping[int, tuple[float, ...]]]
+) -> Iterator[tuple[str, int, list[tuple[float, float]]]]:
+    """Yield each method, its photos, its shares in percent and mean score, and its difference from the first method.
+
+    Methods can be subtracted photo by photo only where their photos are the same.
+    """
+    values: dict[str, dict[str, list[tuple[float, ...]]]] = defaultdict(lambda: defaultdict(list))
+    for entries, ratings in zip(seen, rated, strict=True):
+        for number, entry in entries.items():
+            values[entry["method"]][entry["photo"]].append(ratings[number])
+    means = {
+        method: {photo: np.mean(found, 0) * (100, 100, 1) for photo, found in photos.items()}
+        for method, photos in sorted(values.items())
+    }
+    first = next(iter(means.values()))
+    for method, photos in means.items():
+        columns = np.array([*photos.values()]).T
+        if photos is not first and set(photos) == set(first):
+            columns = np.vstack((columns, [photos[photo][0] - first[photo][0] for photo in photos]))
+        yield method, len(photos), [_mean_and_error(column) for column in columns]
+
+
+def _mean_and_error(values: NDArray[np.float64]) -> tuple[float, float]:
+    return float(values.mean()), standard_error(mean(values), len(values))
 
 
 def _painters(methods: Sequence[str], rungs: Sequence[int], device: str) -> dict[str, Painter]:
@@ -264,6 +294,13 @@ def _shrink(photo: Picture) -> Picture:
     return np.asarray(
         cv2.resize(photo, shape, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8
     )
+
+
+def _draw_sheets(folder: Path, cells: Sequence[tuple[str, Picture]]) -> None:
+    """Write captioned pictures to numbered sheets."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, start in enumerate(range(0, len(cells), COLUMNS * ROWS), 1):
+        _sheet(cells[start : start + COLUMNS * ROWS]).save(folder / f"sheet-{index:02}.png")
 
 
 def _sheet(numbered: Sequence[tuple[str, Picture]]) -> Image.Image:

@@ -64,7 +64,7 @@ def ratings(path: Path, rows: list[str]) -> Path:
 
 
 def test_shares_are_counted(tmp_path: Path) -> None:
-    key = [{"number": n, "photo": f"{n}.png", "method": "a" if n < 3 else "b"} for n in range(1, 5)]
+    key = [{"viewer": 1, "number": n, "photo": f"{n}.png", "method": "a" if n < 3 else "b"} for n in range(1, 5)]
     (tmp_path / "key.json").write_text(json.dumps(key))
     one = ratings(tmp_path / "one.csv", ["1,1,0,5", "2,0,1,1", "3,1,0,4", "4,1,0,4"])
     two = ratings(tmp_path / "two.csv", ["1,1,0,5", "2,1,1,2", "3,1,0,4", "4,0,0,3"])
@@ -75,6 +75,30 @@ def test_shares_are_counted(tmp_path: Path) -> None:
     assert "50.0 ±" in lines["a"]
     assert "75.0 ±" in lines["b"]
     assert "0.0 ±" in lines["b"]
+
+
+def test_methods_rotate_over_viewers_and_are_compared_photo_by_photo(
+    photos: Path, sheets: Path, tmp_path: Path
+) -> None:
+    method = f"tiny={sheets / 'tiny.safetensors'}"
+    options = ["--data", photos, "--out", tmp_path, "--method", method, "--each", "4", "--rotate"]
+    done = CliRunner().invoke(app, ["make", *map(str, options)])
+    assert done.exit_code == 0, done.output
+    key = json.loads((tmp_path / "key.json").read_text())
+    seen = [{e["photo"]: e["method"] for e in key if e["viewer"] == viewer} for viewer in (1, 2)]
+    assert len(seen[0]) == 8
+    assert all({seen[0][photo], seen[1][photo]} == {"tiny", "truth"} for photo in seen[0])
+    assert [*seen[0]] != [*seen[1]]
+    files = []
+    for viewer in (1, 2):
+        assert (tmp_path / f"viewer-{viewer}" / "sheet-01.png").exists()
+        rows = [f"{e['number']},{int(e['method'] == 'truth')},0,3" for e in key if e["viewer"] == viewer]
+        files.append(str(ratings(tmp_path / f"{viewer}.csv", rows)))
+    done = CliRunner().invoke(app, ["score", "--key", str(tmp_path / "key.json"), *files])
+    assert done.exit_code == 0, done.output
+    assert "100.0 ± 0.0" in next(line for line in done.output.splitlines() if "truth" in line).rpartition("3.0")[2]
+    done = CliRunner().invoke(app, ["score", "--key", str(tmp_path / "key.json"), files[0]])
+    assert "2 files" in done.output
 
 
 @pytest.mark.parametrize(
@@ -116,7 +140,10 @@ def choices(path: Path, rows: list[str]) -> Path:
 
 
 def test_choices_are_counted_whichever_side_they_were_on(tmp_path: Path) -> None:
-    key = [{"number": n, "photo": f"{n}.png", "method": ["a", "b"] if n < 3 else ["b", "a"]} for n in range(1, 5)]
+    key = [
+        {"viewer": 1, "number": n, "photo": f"{n}.png", "method": ["a", "b"] if n < 3 else ["b", "a"]}
+        for n in range(1, 5)
+    ]
     (tmp_path / "key.json").write_text(json.dumps(key))
     one = choices(tmp_path / "one.csv", ["1,left", "2,right", "3,right", "4,left"])
     two = choices(tmp_path / "two.csv", ["1,left", "2,left", "3,right", "4,left"])
