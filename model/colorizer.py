@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from model.drawing.runtimes.runtime import Condition
 from model.drawing.timer import Timer
 from model.flow.checkpoint import Checkpoint, load_checkpoint
 from model.flow.cinn import LogProb
+from model.flow.mixture import begin_drawing
 from model.options import PLAIN, Look
 from model.pixels.scaling import Scaler
 from model.protocol import (
@@ -46,6 +48,8 @@ def load_colorizer(weights: Path, device: str = "auto", cache: Path | None = Non
     cache: folder of networks compiled for this processor, read and, where that is allowed, written.
     """
     chosen = choose_device(device)
+    if chosen == "cpu":
+        Thread(target=begin_drawing, name="drawing").start()  # beside the weights; the first draw waits for it
     colorizer = CinnColorizer(load_checkpoint(weights, chosen), chosen, cache)
     colorizer.prepare()
     return colorizer

@@ -29,10 +29,10 @@ __all__ = ["create_app"]
 DESCRIPTION = "POST a black-and-white photo, get N different, plausible colorings at its own size."
 
 
-def create_app(settings: Settings, load: Load, network: Network | None = None) -> FastAPI:
+def create_app(settings: Settings, load: Load, network: Network | None = None, warm_up: bool = True) -> FastAPI:
     """Build the application. `load` is called once, at startup, off the event loop; until then /readyz says 503.
 
-    network: None runs what was loaded in this process.
+    network: None runs what was loaded in this process. warm_up: whether to colorize once before the first request.
     """
     metrics = Metrics()
     engine = Engine(settings, metrics, network)
@@ -40,7 +40,7 @@ def create_app(settings: Settings, load: Load, network: Network | None = None) -
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(engine.load(load))
+        loading = asyncio.create_task(engine.load(load, warm_up))
         yield
         engine.drain()
         loading.cancel()

@@ -96,12 +96,12 @@ class Engine:
         """Return what is loaded. Raises LoadingError or LoadFailedError while nothing is."""
         return self._loaded().steps.info
 
-    async def load(self, load: Load) -> None:
+    async def load(self, load: Load, warm_up: bool = True) -> None:
         """Load the model and warm it up, on its thread; then be ready. A failure is logged and kept as the state."""
         started = time.perf_counter()
         try:
             self._decoders.start()
-            steps, _ = await self._network.start(partial(load_and_warm_up, load, self._settings))
+            steps, _ = await self._network.start(partial(load_and_warm_up, load, self._settings, warm_up))
         except (ModelError, OSError) as error:  # its text says it all: missing or damaged weights, no such device
             log.error("load_failed", reason=str(error))
             self._state = State.FAILED

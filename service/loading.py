@@ -48,13 +48,17 @@ def user_cache() -> Path | None:
         return None
 
 
-def load_and_warm_up(load: Load, settings: Settings) -> Loaded:
-    """Load the model and colorize a ramp with it, so that the first request is as fast as any."""
+def load_and_warm_up(load: Load, settings: Settings, warm_up: bool = True) -> Loaded:
+    """Load the model and colorize a ramp with it, so that the first request is as fast as any.
+
+    warm_up: without it, that is left to the first request.
+    """
     steps = load(settings)
     ramp = np.linspace(0, 255, WARM_UP_SIDE).astype(np.uint8)
     photo = np.tile(ramp, (WARM_UP_SIDE, 1))
     canary = DrawTask(steps.shrink(photo), SampleOptions(n=1, seed=0))
-    (drawn,) = steps.draw_all([canary])
-    for _ in steps.finish(photo, drawn):
-        pass
+    if warm_up:
+        (drawn,) = steps.draw_all([canary])
+        for _ in steps.finish(photo, drawn):
+            pass
     return Loaded(steps, canary)

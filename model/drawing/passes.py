@@ -78,7 +78,7 @@ class Passes:
 
     def prepare(self) -> None:
         """See `Runtime.prepare`."""
-        self._runtime.prepare()
+        self._runtime.prepare(PHOTOS[self.device], DRAWS[self.device], SAMPLES[self.device])
 
     def condition(self, lightness: Sequence[NDArray[np.float32]]) -> list[Condition]:
         """Compute the condition of each photo, from (256, 256) L* in [0, 100]."""

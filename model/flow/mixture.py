@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Mixture", "draw_outputs"]
+__all__ = ["Mixture", "begin_drawing", "draw_outputs"]
 
 SMALLEST_TEMPERATURE = 1e-6
 """Lower temperatures are raised to this: a scale of 0 has no density."""
@@ -169,6 +169,12 @@ def draw_outputs(
     found = np.empty((len(z), 2))
     draw_outputs(output, prior, guidance, temperatures, z, *limits, found)
     return found
+
+
+def begin_drawing() -> None:
+    """Draw once on a CPU: before its first draw, numba takes nearly a second to begin."""
+    output = np.zeros((1, 6), np.float32)
+    draw_outputs(output, output, np.ones(1), np.ones(1), np.zeros((1, 2)))
 
 
 class _Marginal(NamedTuple):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import httpx
 import structlog
 from rich.console import Console
+from structlog.typing import EventDict
 
 from model.protocol import Colorizer
 from service.client import AsyncClient, UnavailableError
@@ -44,27 +45,45 @@ class Connection:
             yield client
 
     async def _load(self, stack: AsyncExitStack) -> AsyncClient:
-        """Load the model in this process, and return a client once it is warm; the stack closes both."""
+        """Load the model in this process, and return a client once it is there; the stack closes both."""
         from service.app import create_app  # late: a client of a server needs none
         from service.engine import State
 
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+        structlog.configure(
+            processors=[_without_load_failed, *structlog.get_config()["processors"]],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        )
         # nobody else asks, so that nobody is kept out or given up
         settings = Settings().model_copy(
             update={"api_keys_file": None, "queue_length": 2**16, "deadline_seconds": DAY_SECONDS}
         )
-        colorizer = self.load(settings)
-        app = create_app(settings, lambda _: colorizer)
+        failures: list[Exception] = []
+
+        def load(settings: Settings) -> Colorizer:
+            try:
+                return self.load(settings)
+            except Exception as error:
+                failures.append(error)
+                raise
+
+        app = create_app(settings, load, warm_up=False)
         transport = httpx.ASGITransport(app)
         await stack.enter_async_context(app.router.lifespan_context(app))
         client = await stack.enter_async_context(
             AsyncClient("http://in-process", timeout=DAY_SECONDS, transport=transport)
         )
-        while app.state.engine.state is State.LOADING:  # it warms up
+        while app.state.engine.state is State.LOADING:
             await asyncio.sleep(0.01)
         if app.state.engine.state is State.FAILED:
-            raise UnavailableError("the model could not be loaded", status=503, code="load_failed")
+            raise next(iter(failures), UnavailableError("the model is not loaded", status=503, code="load_failed"))
         return client
+
+
+def _without_load_failed(logger: object, method: str, event: EventDict) -> EventDict:
+    """Drop what the command itself says of a model that cannot be loaded."""
+    if event["event"] == "load_failed":
+        raise structlog.DropEvent
+    return event
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from functools import partial
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 import openvino as ov
 import torch
 from torch import Tensor
@@ -23,7 +22,7 @@ from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper, draw_alike
 from model.errors import NonFiniteError
 from model.flow.cinn import Cinn, LogProb, Samples, gaussian_log_prob
 from model.flow.haar import join
-from model.flow.mixture import Mixture, draw_outputs
+from model.flow.mixture import Mixture, begin_drawing
 
 __all__ = ["OpenvinoRuntime"]
 
@@ -58,12 +57,14 @@ class OpenvinoRuntime:
         self._comparing = threading.Lock()
         self._alike: dict[tuple[int, int], bool] = {}
 
-    def prepare(self) -> None:
+    def prepare(self, photos: int, draws: int, samples: int) -> None:
         """See `Runtime.prepare`. Graphs come from the cache on a thread of their own, which needs no Python."""
+        rows = {condition_graph: photos, mixtures_graph: samples, details_graph: samples}
+        steps = [f"{STEP}{kind}-{draws}-" for kind in ("level", "prior")]
+        wanted = (*(f"{graph.__name__}-{count}-" for graph, count in rows.items()), *steps)
         if self._cache is not None:
-            threading.Thread(target=self._load_all, name="graphs").start()
-        output = np.zeros((1, 6), np.float32)
-        draw_outputs(output, output, np.ones(1), np.ones(1), np.zeros((1, 2)))  # numba takes half a second to begin
+            threading.Thread(target=self._load_all, args=(wanted,), name="graphs").start()
+        begin_drawing()
 
     def condition(self, lightness: Tensor) -> Condition:
         """See `Runtime.condition`."""
@@ -158,11 +159,11 @@ class OpenvinoRuntime:
                     self._cache.store(name, exported.getvalue())
             return self._models[name]
 
-    def _load_all(self) -> None:
-        """Load every graph that the cache has."""
+    def _load_all(self, prefixes: tuple[str, ...]) -> None:
+        """Load every graph that the cache has of those whose names begin so."""
         for name in self._cache.names() if self._cache else ():
             with self._compiling:
-                if name not in self._models:
+                if name.startswith(prefixes) and name not in self._models:
                     self._load(name)
 
     def _load(self, name: str) -> bool:

@@ -42,8 +42,8 @@ class Runtime(Protocol):
     photo: (N,), which of the condition's photos each row is of. See `Cinn` for the other arguments.
     """
 
-    def prepare(self) -> None:
-        """Begin to load what the first photo needs, beside what the caller does next."""
+    def prepare(self, photos: int, draws: int, samples: int) -> None:
+        """Begin to load what the first photo needs, beside what the caller does next; rows of each kind of pass."""
         ...
 
     def condition(self, lightness: Tensor) -> Condition:

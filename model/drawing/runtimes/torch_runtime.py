@@ -16,7 +16,7 @@ class TorchRuntime:
     def __init__(self, cinn: Cinn) -> None:
         self.cinn = cinn
 
-    def prepare(self) -> None:
+    def prepare(self, photos: int, draws: int, samples: int) -> None:
         """See `Runtime.prepare`: all is there."""
 
     def condition(self, lightness: Tensor) -> Condition:

@@ -73,15 +73,16 @@ def test_a_second_process_compiles_nothing_and_computes_the_same_bits(
     assert same(computed(tiny_checkpoint, tmp_path), compiled)
 
 
-def test_graphs_are_loaded_before_they_are_asked_for(
-    compiled: list[Tensor], tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("draws", "count"), [(2, 7), (8, 1)])
+def test_graphs_of_the_first_photo_are_loaded_before_they_are_asked_for(
+    compiled: list[Tensor], tiny_checkpoint: Checkpoint, tmp_path: Path, draws: int, count: int
 ) -> None:
     runtime = OpenvinoRuntime(tiny_checkpoint.cinn, threads=1, cache=GraphCache(tmp_path, "weights"))
-    runtime.prepare()
+    runtime.prepare(photos=1, draws=draws, samples=2)
     for thread in threading.enumerate():
         if thread.name == "graphs":
             thread.join(60)
-    assert sorted(runtime._models) == [path.name for path in files(tmp_path)]
+    assert sorted(runtime._models) == [path.name for path in files(tmp_path)][:count]
 
 
 def truncate(path: Path) -> None:
