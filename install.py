@@ -30,7 +30,7 @@ PROBE_SECONDS = 20
 COLORIZE = """
 import sys
 import service.cli.server
-from service.cli import app
+from service.cli.program import app
 app(["colorize", sys.argv[1], "-n", "1", "-o", sys.argv[2]])
 """
 PIP_TO_UV = {

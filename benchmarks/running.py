@@ -27,7 +27,7 @@ SERVE = """
 import ctypes, signal
 if hasattr(ctypes.CDLL(None), "prctl"):
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: a benchmark that is killed leaves no service
-from service.cli import app
+from service.cli.program import app
 app()
 """
 

@@ -52,7 +52,7 @@ def measure(photos: int, folder: Path) -> Run:
     command = [
         sys.executable,
         "-c",
-        "from service.cli import app; app()",
+        "from service.cli.program import app; app()",
         "bulk",
         str(source),
         str(out),

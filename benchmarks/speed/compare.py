@@ -37,7 +37,8 @@ READY_SECONDS, COMMAND_SECONDS = 3.0, 4.0
 N16_TO_N4 = 2.5
 MORE_REQUESTS = 1.25
 TOO_MANY, RETRY_SECONDS = 429, 0.5
-COMMAND = "from service.cli import app; app()"
+COMMAND = "import service.cli; (getattr(service.cli, 'main', None) or service.cli.app)()"
+"""Older checkouts have no `main`."""
 FLOOR = "import cv2, fastapi, numba, openvino, torch, typer, uvicorn"
 """The packages that a start cannot do without."""
 

@@ -1,17 +1,22 @@
 """The commands of `tintflow`."""
 
 import atexit
+import gc
 import os
 import sys
 from typing import NoReturn
 
-from service.cli.program import app
+__all__ = ["main"]
 
-__all__ = ["app", "main"]
+GARBAGE_THRESHOLDS = (100_000, 50, 100)
+"""Python's own would look for garbage hundreds of times while torch is imported, and find none."""
 
 
 def main() -> NoReturn:
     """Run a command and leave at once: Python would take a second more to take torch apart."""
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    from service.cli.program import app  # late: the thresholds come first
+
     try:
         app()
         status = 0

@@ -43,7 +43,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-c", "from service.cli import app; app()", "bulk", *map(str, arguments)]
+    return [sys.executable, "-c", "from service.cli.program import app; app()", "bulk", *map(str, arguments)]
 
 
 def bulk(*arguments: object) -> subprocess.CompletedProcess[str]:

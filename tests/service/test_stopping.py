@@ -51,7 +51,7 @@ def process(tiny_weights: Path, tmp_path: Path) -> Iterator[Process]:
     log = tmp_path / "log"
     with log.open("wb") as file:
         running = subprocess.Popen(  # noqa: S603 - this Python, this package
-            [sys.executable, "-c", "from service.cli import app; app()", "serve", "--port", str(port)],
+            [sys.executable, "-c", "from service.cli.program import app; app()", "serve", "--port", str(port)],
             env=os.environ | settings | {"OMP_NUM_THREADS": "1"},
             stderr=file,
         )

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from service import __version__
-from service.cli import app
+from service.cli.program import app
 from training.__main__ import app as training
 
 ROOT = Path(__file__).parents[3]
@@ -50,8 +50,8 @@ def test_the_version_is_that_of_the_code_not_of_older_metadata(tmp_path: Path) -
     metadata.parent.mkdir()
     metadata.write_text("Metadata-Version: 2.1\nName: tintflow\nVersion: 0.1\n")
     code = (
-        "from importlib.metadata import version; import tintflow, service.cli; "
-        "print(version('tintflow'), tintflow.__version__, flush=True); service.cli.app(['--version'])"
+        "from importlib.metadata import version; import tintflow; from service.cli.program import app; "
+        "print(version('tintflow'), tintflow.__version__, flush=True); app(['--version'])"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     command = [sys.executable, "-c", code]
@@ -96,7 +96,7 @@ HEAVY = {"fastapi", "matplotlib", "numba", "openvino", "ray", "safetensors", "sc
 """packages that only the work in this process needs"""
 LIST_IMPORTS = """
 import sys
-from service.cli import app
+from service.cli.program import app
 app(sys.argv[1:], standalone_mode=False)
 print(*{name.partition(".")[0] for name in sys.modules})
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from service.cli import app
+from service.cli.program import app
 from service.edge import keys
 from service.edge.keys import KeyFileError, KeyRing, add_key
 
