@@ -72,7 +72,6 @@ class Colorization:
     indices: tuple[int, ...]
     bits_per_dim: tuple[float, ...]
     latent_norms: tuple[float, ...]
-    has_hints: bool
     samples: AsyncGenerator[Sample]
     """each as soon as it is encoded"""
     timings: dict[str, float]
@@ -158,7 +157,6 @@ class Pipeline:
             indices=drawn.indices,
             bits_per_dim=drawn.bits_per_dim,
             latent_norms=drawn.latent_norms,
-            has_hints=bool(drawn.hints),
             samples=samples(),
             timings=timer.seconds,
         )

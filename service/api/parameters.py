@@ -151,9 +151,19 @@ def _array(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return json.loads(value, object_pairs_hook=_object)
+    except PydanticCustomError:
+        raise
     except (ValueError, RecursionError) as error:
         raise ValueError("expected a JSON array") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object. Raises PydanticCustomError, which tells more than a ValueError, for a key that comes twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise PydanticCustomError("given_twice", "given more than once")
+    return found
 
 
 def _numbers(words: dict[str, Any]) -> Callable[[Any], Any]:

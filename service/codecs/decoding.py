@@ -1,5 +1,6 @@
 """An uploaded file's bytes become pixels, or a clear error. Nothing here trusts the file or its name."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -31,7 +32,9 @@ FORMATS = {
 PREFIX_BYTES = 16  # what Pillow's own identification looks at
 MAX_SCANS = 100
 """Maximum scans of a JPEG: real ones have some ten, and each costs as much as the whole picture."""
-START_OF_SCAN = b"\xff\xda"
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""A JPEG's marker, but for those that belong to the picture's own data"""
+START_OF_SCAN, END_OF_IMAGE, START_OF_IMAGE = 0xDA, 0xD9, 0xD8
 PNG_BITS = 24  # where a PNG says how many bits a sample has
 ROWS_AT_ONCE = 64
 MAX_8 = 255
@@ -89,7 +92,7 @@ def decode(
     if not formats:
         raise ImageTypeError(f"{field}: unsupported file type; supported: {', '.join(FORMATS.values())}")
 
-    if formats == ["JPEG"] and data.count(START_OF_SCAN) > MAX_SCANS:
+    if formats == ["JPEG"] and _has_more_scans(data, MAX_SCANS):
         raise DecodingLimitError(f"{field}: the JPEG has more than {MAX_SCANS} scans")
 
     def announce(size: tuple[int, int]) -> None:
@@ -120,6 +123,19 @@ def _identify(data: bytes) -> list[str]:
     prefix = data[:PREFIX_BYTES]
     openers = {name: Image.OPEN[name][1] for name in FORMATS}
     return [name for name, accepts in openers.items() if accepts is not None and accepts(prefix)]
+
+
+def _has_more_scans(jpeg: bytes, most: int) -> bool:
+    """Say whether a JPEG has more scans than so many, without what follows its end, such as a phone's video."""
+    place = scans = 0
+    while scans <= most and (found := MARKER.search(jpeg, place)):
+        code, place = jpeg[found.start() + 1], found.end()
+        if code == END_OF_IMAGE:
+            return False
+        scans += code == START_OF_SCAN
+        if code != START_OF_IMAGE:
+            place += int.from_bytes(jpeg[place : place + 2])
+    return scans > most
 
 
 def _check_size(size: tuple[int, int], max_pixels: int, field: str) -> None:

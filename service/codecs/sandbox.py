@@ -198,7 +198,7 @@ class _Decoder:
     def __init__(self) -> None:
         self._channel, theirs = socket.socketpair()
         life, self._life = os.pipe()  # its end is the end of this process, however that came
-        with theirs:
+        try:
             self._process = subprocess.Popen(  # noqa: S603 - this Python, this package
                 [sys.executable, "-m", "service.codecs.sandbox_worker", str(theirs.fileno()), str(life)],
                 stdin=subprocess.DEVNULL,
@@ -207,7 +207,13 @@ class _Decoder:
                 start_new_session=True,  # Ctrl-C ends the service, which first finishes what it has accepted
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"} | ONE_THREAD,
             )
-        os.close(life)
+        except OSError:
+            self._channel.close()
+            os.close(self._life)
+            raise
+        finally:
+            theirs.close()
+            os.close(life)
 
     @property
     def lives(self) -> bool:

@@ -97,7 +97,9 @@ COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
             "Tintflow-Index": _header("of a zip or a bare image: of each sample", "0"),
             "Tintflow-Bits-Per-Dim": _header("of a zip or a bare image: of each sample", "2.91"),
             "Tintflow-Latent-Norm": _header("of a zip or a bare image: of each sample", "0.81"),
-            "Tintflow-Delta-E": _header("of a zip or a bare image: of each sample's hints", "6.10 2.41"),
+            "Tintflow-Delta-E": _header(
+                "of a bare image: how far each hint was missed; a zip says it in comments", "6.10 2.41"
+            ),
             "Tintflow-Model": _header("of a zip or a bare image", MODEL_EXAMPLE),
             "Tintflow-Id": _header("of a zip or a bare image", "colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"),
         },

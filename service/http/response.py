@@ -2,7 +2,7 @@
 
 import base64
 import zipfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from io import BytesIO
@@ -99,15 +99,14 @@ async def answer(colorization: Colorization, form: Form, stream: Stream, run: Ru
     """Send the colorings in this form, each as soon as it is made.
 
     run: runs a function beside the event loop: base64 and zips take time.
-    The status is 200 only once the first is made. Only a bare image, and a zip of colorings that follow hints, whose
-    headers say how well, begin when all are made.
+    The status is 200 only once the first is made.
     """
     async with aclosing(colorization.samples) as samples:
         if form.media_type == EVENTS:
             async for sample in samples:
                 await stream.emit(await run(_event, sample))
             await stream.emit(await run(write_event, "done", done(colorization)))
-        elif form.media_type in (JSON, ZIP) and not (form.media_type == ZIP and colorization.has_hints):
+        elif form.media_type in (JSON, ZIP):
             first = await anext(samples)
             with _JsonWriter(colorization) if form.media_type == JSON else _ZipWriter(colorization) as writer:
                 stream.open(form.media_type, _headers(colorization, form))
@@ -116,10 +115,9 @@ async def answer(colorization: Colorization, form: Form, stream: Stream, run: Ru
                     await stream.emit(await run(writer.add, sample))
                 await stream.emit(await run(writer.end))
         else:
-            made = [sample async for sample in samples]
-            body = made[0].data if form.media_type != ZIP else await run(_zip, colorization, made)
-            stream.open(form.media_type, _headers(colorization, form) | _distances(made), len(body))
-            await stream.emit(body)
+            (sample,) = [each async for each in samples]
+            stream.open(form.media_type, _headers(colorization, form) | _distances(sample), len(sample.data))
+            await stream.emit(sample.data)
     await stream.sent()
 
 
@@ -128,11 +126,13 @@ def _headers(colorization: Colorization, form: Form) -> dict[str, str]:
     return timing if form.media_type == JSON else timing | _facts(colorization)
 
 
-def _distances(samples: Sequence[Sample]) -> dict[str, str]:
-    if not samples[0].hints:
-        return {}
-    distances = (" ".join(f"{hint.delta_e:.2f}" for hint in sample.hints) for sample in samples)
-    return {"Tintflow-Delta-E": ", ".join(distances)}
+def _distances(sample: Sample) -> dict[str, str]:
+    return {"Tintflow-Delta-E": _delta_e(sample)} if sample.hints else {}
+
+
+def _delta_e(sample: Sample) -> str:
+    """Say how far a sample missed each hint."""
+    return " ".join(f"{hint.delta_e:.2f}" for hint in sample.hints)
 
 
 def _facts(colorization: Colorization) -> dict[str, str]:
@@ -203,7 +203,9 @@ class _ZipWriter(_Writer):
     def add(self, sample: Sample) -> bytes:
         """Return the part that holds this sample."""
         # ZipInfo without a date, so that the same images are the same bytes
-        self._archive.writestr(zipfile.ZipInfo(f"{sample.index}.{self._suffix}"), sample.data)
+        member = zipfile.ZipInfo(f"{sample.index}.{self._suffix}")
+        member.comment = _delta_e(sample).encode()
+        self._archive.writestr(member, sample.data)
         return self._window.take()
 
     def end(self) -> bytes:
@@ -277,8 +279,3 @@ def _report(match: HintMatch) -> HintReport:
     red, green, blue = match.color
     color = f"#{red:02x}{green:02x}{blue:02x}"
     return HintReport(color=color, delta_e=match.delta_e, delta_chroma=match.delta_chroma)
-
-
-def _zip(colorization: Colorization, samples: Sequence[Sample]) -> bytes:
-    with _ZipWriter(colorization) as writer:
-        return b"".join([*map(writer.add, samples), writer.end()])

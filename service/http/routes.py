@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import asdict
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -28,6 +29,9 @@ from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
 __all__ = ["NOT_READY", "EngineOf", "add_colorings", "router"]
+
+CUSTOMER_BITS = 64
+"""Bits of an IPv6 address that tell one customer from others."""
 
 T = TypeVar("T")
 
@@ -195,7 +199,13 @@ def _owner(request: Request) -> str:
     if key is not None:
         return f"key {key}"
     host = request.client.host if request.client else ""
-    return ":".join(host.split(":")[:4]) if ":" in host else host
+    try:
+        address = ip_address(host)
+    except ValueError:  # a test's client, or a Unix socket's
+        return host
+    if isinstance(address, IPv6Address) and not address.ipv4_mapped:
+        return str(ip_network((address, CUSTOMER_BITS), strict=False))
+    return host
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from service.codecs.decoding import decode
-from service.codecs.sandbox import Decoders, Room, Ticket
+from service.codecs.sandbox import Decoders, Room, Ticket, _Decoder
 from service.errors import (
     DecoderLostError,
     DecodingLimitError,
@@ -294,6 +294,26 @@ def test_a_jpeg_of_very_many_scans_is_refused_unseen(encoded) -> None:
     assert decode(jpeg, MAX_PIXELS).width == 64
     with pytest.raises(DecodingLimitError, match="scans"):
         decode(jpeg[:-2] + scan * 100 + jpeg[-2:], MAX_PIXELS)
+
+
+def test_scans_are_those_of_the_picture_alone(encoded) -> None:
+    jpeg = encoded(Image.new("L", (64, 64)), "JPEG", progressive=True)
+    video = b"\xff\xda\x00\x02" * 1000
+    comment = b"\xff\xfe" + (2 + len(video)).to_bytes(2) + video
+    assert decode(jpeg + video, MAX_PIXELS).width == 64
+    assert decode(jpeg[:2] + comment + jpeg[2:], MAX_PIXELS).width == 64
+
+
+def test_decoders_that_cannot_start_leave_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    before = len([*Path("/proc/self/fd").iterdir()])
+    for _ in range(5):
+        with pytest.raises(OSError, match="too many"):
+            _Decoder()
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
 
 
 def test_no_more_pixels_are_decoded_at_once_than_there_is_room_for() -> None:

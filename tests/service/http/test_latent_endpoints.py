@@ -63,6 +63,23 @@ def test_hints_of_a_bare_image_are_in_a_header(service, grey_png) -> None:
     assert answer.headers["tintflow-delta-e"] == "3.50 3.50"
 
 
+def test_hints_of_a_zip_are_in_its_members_comments(service, grey_png) -> None:
+    archive = service.post(grey_png, n=2, hints=json.dumps(HINTS), response_format="zip")
+    assert "tintflow-delta-e" not in archive.headers
+    members = zipfile.ZipFile(BytesIO(archive.content)).infolist()
+    assert [(member.filename, member.comment) for member in members] == [
+        ("0.jpeg", b"3.50 3.50"),
+        ("1.jpeg", b"3.50 3.50"),
+    ]
+
+
+def test_a_key_of_a_hint_given_twice_is_refused(service, grey_png) -> None:
+    answer = service.post(grey_png, n=1, hints='[{"x": 0.1, "x": 0.9, "y": 0.5, "color": "#a03c28"}]')
+    assert answer.status_code == 422
+    (problem,) = answer.json()["errors"]
+    assert (problem["field"], problem["message"].split(",")[0]) == ("hints", "given more than once")
+
+
 def test_without_hints_none_are_reported(service, grey_png) -> None:
     assert "hints" not in service.post(grey_png, n=1).json()["data"][0]
 

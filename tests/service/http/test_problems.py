@@ -10,11 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 from PIL import Image
+from starlette.requests import Request
 
 from model.errors import InputError, ModelError, NonFiniteError, OutOfMemoryError
 from service.edge.slow_requests import TOO_MANY
 from service.errors import ServiceError
 from service.http.problems import INTERNAL_ERROR, PROBLEMS, ROUTER_CODES
+from service.http.routes import _owner
 from tests.service.files import png
 
 PATH = "/v1/colorizations"
@@ -160,6 +162,31 @@ def test_charset_that_makes_no_text(service, charset: str, name: bytes) -> None:
     content = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n1\r\n--x--\r\n' % name
     headers = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
     assert_problem(service.client.post(PATH, content=content, headers=headers), 400, "malformed_body", "charset")
+
+
+def test_a_content_type_that_takes_long_to_parse_is_refused_unparsed(service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(_: str) -> None:
+        raise AssertionError("it was parsed")
+
+    monkeypatch.setattr("service.http.request.parse_options_header", parse)
+    headers = {"Content-Type": "multipart/form-data; boundary=x" + ";" * 60_000}
+    assert_problem(service.client.post(PATH, content=b"", headers=headers), 400, "malformed_body", "Content-Type")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+    ],
+)
+def test_an_owner_is_a_key_or_an_address_or_a_network_of_one_customer(one: str, other: str, same: bool) -> None:
+    owners = [_owner(Request({"type": "http", "client": (host, 1), "headers": []})) for host in (one, other)]
+    assert (owners[0] == owners[1]) is same
+    keyed = Request({"type": "http", "client": (one, 1), "headers": [], "state": {"key": "a"}})
+    assert _owner(keyed) == "key a"
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "application/x-www-form-urlencoded", "text/plain", None])
