@@ -4,8 +4,10 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import structlog
@@ -13,7 +15,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from model.errors import NonFiniteError, OutOfMemoryError
+from model.protocol import Hint, SampleOptions
 from service.cli import program as cli
+from service.pipeline import HINT_COST, _cost
 from tests.service.waiting import eventually
 
 PATIENCE_SECONDS = 10
@@ -119,6 +123,54 @@ def test_a_decoder_that_is_killed_is_replaced(start, pool, grey_png) -> None:
     assert int(answer.headers["retry-after"]) >= 1
     assert decoder not in decoders._all
     assert service.post(grey_png).status_code == 200
+
+
+def test_a_decoder_is_killed_when_its_client_hangs_up(start, grey_png) -> None:
+    service = start()
+    assert service.post(grey_png).status_code == 200
+    decoders = service.app.state.engine._decoders
+    (decoder,) = decoders._all
+    os.kill(decoder._process.pid, signal.SIGSTOP)  # so that it would be at work for long
+    with pytest.raises(httpx.ReadTimeout):
+        service.client.post("/v1/colorizations", files={"image": grey_png}, timeout=0.5)
+    eventually(lambda: decoder not in decoders._all)
+    assert service.post(grey_png).status_code == 200
+
+
+def test_a_file_that_does_not_decode_takes_none_of_the_queues_latents(start, grey_png) -> None:
+    service = start(queue_latents=64)
+    assert service.post(grey_png).status_code == 200
+    decoders = service.app.state.engine._decoders
+    (decoder,) = decoders._all
+    os.kill(decoder._process.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as one:
+        waiting = one.submit(service.post, grey_png, n=1, candidates=64, select="likely")
+        eventually(lambda: not decoders._idle)
+        assert service.metric("queued_latents") == 0
+        assert service.post(grey_png).status_code == 200
+        os.kill(decoder._process.pid, signal.SIGCONT)
+        assert waiting.result().status_code == 200
+
+
+def test_one_address_holds_a_share_of_the_queue(start, pool, grey_png) -> None:
+    service = start(queue_latents=8, queue_share=0.5, batch_latents=1)
+    busy = service.occupy(pool, grey_png, n=4)
+    answer = service.post(grey_png, n=4)
+    assert (answer.status_code, answer.json()["code"]) == (429, "queue_full")
+    with httpx.Client(
+        transport=httpx.HTTPTransport(local_address="127.0.0.2"), base_url=service.client.base_url
+    ) as other:
+        asked = pool.submit(other.post, "/v1/colorizations", files={"image": grey_png}, data={"n": "4"}, timeout=60)
+        eventually(lambda: service.metric("queued_latents") > 4 or asked.done())
+        service.colorizer.gate.set()
+        assert asked.result().status_code == 200
+    assert busy.result().status_code == 200
+
+
+def test_hints_cost_more_of_the_queue() -> None:
+    hint = Hint(0.5, 0.5, (160, 60, 40))
+    assert _cost(SampleOptions(n=2, seed=0)) == 2
+    assert _cost(SampleOptions(n=2, seed=0, hints=(hint,))) == 2 * HINT_COST
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])

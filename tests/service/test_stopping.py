@@ -78,6 +78,11 @@ def is_ready(url: str) -> bool:
         return False
 
 
+def test_the_first_line_says_whether_keys_are_required(process: Process) -> None:
+    first = next(json.loads(line) for line in process.log.read_text().splitlines() if line.startswith("{"))
+    assert (first["event"], first["keys_required"]) == ("starting", False)
+
+
 class Clients:
     """Clients that each ask again and again, on a new connection each time, until they are not answered 200."""
 

@@ -27,10 +27,11 @@ def counting(monkeypatch) -> list[int]:
     return made
 
 
+@pytest.mark.parametrize("hints", ["[]", '[{"x": 0.5, "y": 0.5, "color": "#a03c28"}]'])
 @pytest.mark.parametrize("accept", ["application/json", "application/zip"])
-def test_samples_are_made_as_the_client_reads(start, grey_png, counting, accept: str) -> None:
+def test_samples_are_made_as_the_client_reads(start, grey_png, counting, accept: str, hints: str) -> None:
     service = start()
-    files, data = {"image": grey_png}, {"n": "16", "output_format": "png", "seed": "7"}
+    files, data = {"image": grey_png}, {"n": "16", "output_format": "png", "seed": "7", "hints": hints}
     with service.client.stream("POST", PATH, files=files, data=data, headers={"Accept": accept}) as answer:
         assert answer.status_code == 200
         assert "content-length" not in answer.headers
