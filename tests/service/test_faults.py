@@ -21,6 +21,8 @@ from service.pipeline import HINT_COST, _cost
 from tests.service.waiting import eventually
 
 PATIENCE_SECONDS = 10
+SMALL_FILE_SECONDS = 2
+"""The least time that a file has."""
 
 
 def behind_gate(service, pool, image: bytes, *asked: dict) -> list:
@@ -133,7 +135,9 @@ def test_a_decoder_is_killed_when_its_client_hangs_up(start, grey_png) -> None:
     os.kill(decoder._process.pid, signal.SIGSTOP)  # so that it would be at work for long
     with pytest.raises(httpx.ReadTimeout):
         service.client.post("/v1/colorizations", files={"image": grey_png}, timeout=0.5)
-    eventually(lambda: decoder not in decoders._all)
+    hung_up = time.monotonic()
+    eventually(lambda: not decoder.lives)
+    assert time.monotonic() - hung_up < SMALL_FILE_SECONDS, "its time was over"
     assert service.post(grey_png).status_code == 200
 
 
