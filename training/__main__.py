@@ -12,6 +12,8 @@ from training.run import SHARES, RunConfig, join, run
 
 Part = Annotated[list[str] | None, typer.Option(help=f"Any of {', '.join(SHARES)}; repeatable; default: all.")]
 Out = Annotated[Path, typer.Option(help="The checkpoint to write.")]
+NEW_RATES, TRAINED_RATES = (1e-3, 2e-3), (1e-4, 0.0)
+"""Highest rates of AdamW and Muon, from the start and for weights that were trained already"""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -28,7 +30,16 @@ def run_command(
     device: Device = "auto",
     resume: Resume = False,
     features: Features = None,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW; lower with --init.")] = 1e-3,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(min=0, help=f"Highest rate of AdamW; {NEW_RATES[0]:g}, {TRAINED_RATES[0]:g} with --init."),
+    ] = None,
+    matrix_learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help=f"The same of Muon, which trains matrices; {NEW_RATES[1]:g}; 0, with --init: AdamW does."
+        ),
+    ] = None,
     network_learning_rate: Annotated[
         float, typer.Option(min=0, help="Rate of h's late stages, which train with the one part named; 0: frozen.")
     ] = 0.0,
@@ -40,7 +51,13 @@ def run_command(
     config = RunConfig(
         data, out, minutes, tuple(part or ()), views, init=init, name=name, device=device, features=features
     )
-    loop = LoopConfig(learning_rate=learning_rate, network_learning_rate=network_learning_rate, seed=seed)
+    usual, usual_of_muon = TRAINED_RATES if init else NEW_RATES
+    loop = LoopConfig(
+        learning_rate=usual if learning_rate is None else learning_rate,
+        matrix_learning_rate=usual_of_muon if matrix_learning_rate is None else matrix_learning_rate,
+        network_learning_rate=network_learning_rate,
+        seed=seed,
+    )
     with errors_printed("train"):
         path = run(config, loop=loop)
     print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")

@@ -41,7 +41,8 @@ class LoopConfig:
     learning_rate: float = 1e-3
     """highest rate of AdamW, which trains all but the matrices"""
     matrix_learning_rate: float = 2e-3
-    """highest rate of Muon, which trains matrices of transformers and kernels of convolutions, in AdamW's units"""
+    """Highest rate of Muon, which trains matrices of transformers and kernels of convolutions, in AdamW's units. At 0,
+    AdamW trains them, too: Muon's steps are as large where there is little left to learn, and undo what was learned."""
     network_learning_rate: float = 0.0
     """highest rate of the late stages of h, which stay frozen at 0"""
     betas: tuple[float, float] = (0.9, 0.98)
@@ -87,7 +88,7 @@ class Player(Generic[BatchT]):
         """network: h, of which `late` is trained beside the objective's module; None where it is not."""
         self.objective = objective
         self.trained = nn.ModuleDict({"part": objective.module})
-        matrices = objective.matrices()
+        matrices = objective.matrices() if config.matrix_learning_rate else []
         names = {id(matrix) for matrix in matrices}
         others = [p for p in objective.module.parameters() if id(p) not in names]
         self.clipped = [others]

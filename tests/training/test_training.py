@@ -15,6 +15,7 @@ import pytest
 import skimage.data
 import torch
 from torch.testing import assert_close
+from typer.testing import CliRunner
 
 from model.errors import InputError
 from model.flow.cells import CELLS
@@ -26,6 +27,7 @@ from model.pixels.color import photo_to_lightness
 from model.pixels.resizing import resize_lightness
 from tests.loops import steps
 from tests.networks import TINY
+from training.__main__ import app
 from training.average import average
 from training.data import NoPhotosError
 from training.dataset import FeatureDataset
@@ -144,6 +146,33 @@ def test_muon_trains_the_matrices_and_adamw_the_rest(prepared: tuple[Cinn, Path]
     before = {name: p.clone() for name, p in loop.players[0].objective.module.named_parameters()}
     steps(loop, 4)
     assert not [name for name, p in loop.players[0].objective.module.named_parameters() if p.equal(before[name])]
+
+
+def test_without_a_rate_for_muon_adamw_trains_all(prepared: tuple[Cinn, Path]) -> None:
+    loop = trainer(prepared, "coarsest", matrix_learning_rate=0.0)
+    (adamw,) = loop.optimizers
+    trained = {p.data_ptr() for group in adamw.param_groups for p in group["params"]}
+    assert trained == {p.data_ptr() for p in loop.players[0].objective.module.parameters()}
+
+
+@pytest.mark.parametrize(
+    ("options", "rates"),
+    [([], (1e-3, 2e-3)), (["--init", "WEIGHTS"], (1e-4, 0.0)), (["--learning-rate", "0.5"], (0.5, 2e-3))],
+)
+def test_rates_are_lower_for_weights_that_were_trained_already(
+    monkeypatch: pytest.MonkeyPatch,
+    photos: Path,
+    tiny_weights: Path,
+    tmp_path: Path,
+    options: list[str],
+    rates: tuple[float, float],
+) -> None:
+    loops: list[LoopConfig] = []
+    monkeypatch.setattr("training.__main__.run", lambda _, loop: loops.append(loop))
+    options = [str(tiny_weights) if option == "WEIGHTS" else option for option in options]
+    done = CliRunner().invoke(app, ["run", "--data", str(photos), "--out", str(tmp_path / "run"), *options])
+    assert done.exit_code == 0, done.output
+    assert [(loop.learning_rate, loop.matrix_learning_rate) for loop in loops] == [rates]
 
 
 def test_learning_rates_hold_and_then_fall(prepared: tuple[Cinn, Path]) -> None:
