@@ -6,7 +6,7 @@ from service.settings import Settings
 
 __all__ = ["most_memory"]
 
-REST_BYTES = 900_000_000
+REST_BYTES = 1_100_000_000
 """Resident at rest after 10,000 requests, decoders included (`python -m benchmarks.load.soak`)."""
 CONNECTION_BYTES = 64 * 1024  # a head, a piece of a body
 DECODED_BYTES = 4  # a pixel of a photo: RGB and alpha

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.load.hostile import MEGA, measure
+from benchmarks.load.hostile import MEGA, measure, measure_ends
 
 
 def main(hostile: Annotated[bool, typer.Option("--hostile", help="Attack a service of our own.")] = False) -> None:
-    """Print one row an attack: memory, the longest block of the event loop, and a normal client beside it."""
+    """Print one row an attack: memory, longest block of the event loop, a normal client beside it; then how it ends."""
     if not hostile:
         raise typer.BadParameter("give --hostile; the other measurements of load have modules of their own")
     typer.echo("| attack | extra memory, MB | loop blocked, s | loop computing, s | normal p50, s | p99, s | refused |")
@@ -18,6 +18,9 @@ def main(hostile: Annotated[bool, typer.Option("--hostile", help="Attack a servi
             f"| {row.attack} | {row.extra_bytes / MEGA:.0f} | {row.blocked_seconds:.2f} | {row.computed_seconds:.2f} "
             f"| {row.p50_seconds:.2f} | {row.p99_seconds:.2f} | {row.refused} |"
         )
+    typer.echo("\n| ended by | until all processes were gone, s |\n|---|---|")
+    for how, seconds in measure_ends():
+        typer.echo(f"| {how} | {seconds:.1f} |")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from signal import SIGKILL, SIGTERM, Signals
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,11 +21,15 @@ import psutil
 from PIL import Image
 
 from benchmarks.running import Service, made_up_photo, running
+from service.codecs.decoding import MAX_SCANS
 
-__all__ = ["ATTACKS", "Row", "measure"]
+__all__ = ["ATTACKS", "MEGA", "Row", "measure", "measure_ends"]
 
 SECONDS = 10.0
-"""How long each attack goes on at most."""
+"""How long an attack holds what it has."""
+MOST_SECONDS = 60.0
+"""How long an attack goes on at most."""
+HANG_UP_SECONDS = 1.0
 PROBE_SECONDS = 0.02
 REFUSED_SECONDS = 0.5  # a normal client's pause after it was refused
 NEIGHBOR = "127.0.0.2"
@@ -85,22 +90,27 @@ async def unread_answers(url: str) -> None:
     )
 
 
-async def large_answer(url: str) -> None:
-    """Ask for 16 colorings of 12.5 megapixels as PNG, and read them."""
-    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-        files, data = {"image": made_up_photo(4000, 3100)}, {"n": "16", "output_format": "png"}
+async def large_answers(url: str) -> None:
+    """Ask twice at once for 16 colorings of 12.5 megapixels as PNG, and read them."""
+    files, data = {"image": made_up_photo(4000, 3100)}, {"n": "16", "output_format": "png"}
+
+    async def read() -> None:
         async with client.stream("POST", PATH, files=files, data=data) as answer:
             async for _ in answer.aiter_raw():
                 pass
 
+    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+        await asyncio.gather(read(), read())
+
 
 async def many_scans(url: str) -> None:
     """Send 12 JPEGs of 3,000 scans."""
-    buffer = BytesIO()
-    Image.fromarray(np.zeros((1024, 1024), np.uint8)).save(buffer, "JPEG", progressive=True)
-    jpeg = buffer.getvalue()
-    scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
-    await _post_all(url, [{"files": {"image": jpeg[:-2] + scan * 3000 + jpeg[-2:]}, "data": NORMAL}] * 12)
+    await _post_all(url, [{"files": {"image": _jpeg(1024, scans=3000)}, "data": NORMAL}] * 12)
+
+
+async def hang_ups(url: str) -> None:
+    """Send 12 JPEGs of as many scans as may be, which take seconds each, and hang up while they are decoded."""
+    await _post_all(url, [{"files": {"image": _jpeg(4096, MAX_SCANS - 10)}, "data": NORMAL}] * 12, HANG_UP_SECONDS)
 
 
 async def many_candidates(url: str) -> None:
@@ -122,8 +132,9 @@ ATTACKS: dict[str, Attack] = {
     "1 JSON bombs": json_bomb,
     "2 pipelining, unread": pipelining,
     "3 answers unread": unread_answers,
-    "4 one large answer": large_answer,
+    "4 two large answers": large_answers,
     "5 JPEGs of many scans": many_scans,
+    "5 slow JPEGs, hung up": hang_ups,
     "5 many candidates": many_candidates,
     "10 many hints": many_hints,
 }
@@ -134,6 +145,25 @@ def measure() -> Iterator[Row]:
     with running() as service:
         for name, attack in ATTACKS.items():
             yield asyncio.run(_measure(service, name, attack))
+
+
+def measure_ends() -> Iterator[tuple[str, float]]:
+    """End services that are busy; yield how each was ended, and the seconds until all of its processes were gone."""
+    with running() as service:
+        yield "SIGTERM, 30 connections that pipeline and read nothing", asyncio.run(_end(service, SIGTERM, pipelining))
+    with running() as service:
+        yield "SIGKILL, all decoders at work", asyncio.run(_end(service, SIGKILL, hang_ups))
+
+
+async def _end(service: Service, how: Signals, attack: Attack) -> float:
+    attacking = asyncio.create_task(_bounded(attack(service.url)))
+    await asyncio.sleep(1)
+    processes, started = service.processes, time.perf_counter()
+    service.process.send_signal(how)
+    await asyncio.to_thread(psutil.wait_procs, processes, MOST_SECONDS)
+    seconds = time.perf_counter() - started
+    await attacking
+    return seconds
 
 
 async def _measure(service: Service, name: str, attack: Attack) -> Row:
@@ -174,14 +204,23 @@ def _counted(refused: Counter[str]) -> str:
 
 async def _bounded(attack: Awaitable[None]) -> None:
     try:
-        async with asyncio.timeout(2 * SECONDS):
+        async with asyncio.timeout(MOST_SECONDS):
             await attack
     except (TimeoutError, httpx.HTTPError, OSError):
         pass  # it was cut off, as it should be
 
 
-async def _post_all(url: str, requests: list[dict[str, Any]]) -> None:
-    async with httpx.AsyncClient(base_url=url, timeout=2 * SECONDS) as client:
+def _jpeg(side: int, scans: int) -> bytes:
+    """Return a JPEG that repeats its last scan."""
+    buffer = BytesIO()
+    Image.fromarray(np.zeros((side, side), np.uint8)).save(buffer, "JPEG", progressive=True)
+    jpeg = buffer.getvalue()
+    scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    return jpeg[:-2] + scan * scans + jpeg[-2:]
+
+
+async def _post_all(url: str, requests: list[dict[str, Any]], seconds: float = 2 * SECONDS) -> None:
+    async with httpx.AsyncClient(base_url=url, timeout=seconds) as client:
         posts = (client.post(PATH, **request) for request in requests)
         await asyncio.gather(*posts, return_exceptions=True)
 

@@ -22,7 +22,7 @@ from service.errors import (
     UndecodableImageError,
 )
 
-__all__ = ["FORMATS", "DecodedPhoto", "decode"]
+__all__ = ["FORMATS", "MAX_SCANS", "DecodedPhoto", "decode"]
 
 FORMATS = {
     "JPEG": "JPEG", "PNG": "PNG", "WEBP": "WebP", "TIFF": "TIFF",
