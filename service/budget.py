@@ -1,7 +1,7 @@
 """The memory budget: what all that may be in flight takes at most, one term for each limit that bounds it."""
 
 from service.codecs.sandbox_worker import BYTES_PER_PIXEL, HEADER_BYTES
-from service.scheduling.lanes import LARGE_AT_ONCE, LARGE_PIXELS
+from service.scheduling.lanes import LARGE_AT_ONCE, LARGE_PIXELS, LARGE_UNREAD, SMALL_UNREAD
 from service.settings import Settings
 
 __all__ = ["most_memory"]
@@ -13,6 +13,8 @@ DECODED_BYTES = 4  # a pixel of a photo: RGB and alpha
 FINISHED_BYTES = 45
 """A pixel of a request in work at full size: 8 of upsampling, 3 of an image, 13 of its encoder, 3 of the file, 12 of
 base64 and JSON; measured 10.5 with the image, and 10 while PNG encodes."""
+UNREAD_BYTES = 18
+"""A pixel of a request that waits for its client: 3 of an image, 3 of its file, 12 of base64 and JSON."""
 COPIES = 2  # of an upload: as it comes, and as it is read
 
 
@@ -28,4 +30,6 @@ def most_memory(settings: Settings) -> dict[str, int]:
         "decoded photos": DECODED_BYTES * settings.queue_pixels,
         "small requests": decoders * FINISHED_BYTES * LARGE_PIXELS,
         "large requests": LARGE_AT_ONCE * FINISHED_BYTES * settings.max_pixels,
+        "small requests that wait for clients": SMALL_UNREAD * UNREAD_BYTES * LARGE_PIXELS,
+        "large requests that wait for clients": LARGE_UNREAD * UNREAD_BYTES * settings.max_pixels,
     }

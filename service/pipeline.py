@@ -35,7 +35,7 @@ __all__ = ["Colorization", "Pipeline", "Sample", "Tools"]
 T = TypeVar("T")
 
 BYTES_PER_PIXEL = 3  # of a PNG, at most about
-CHECK_QUALITY = 90
+CHECK, CHECK_QUALITY = "check", 90
 HINT_COST = 7
 """Cost of a sample that follows hints, in samples that follow none."""
 
@@ -136,7 +136,7 @@ class Pipeline:
         async def samples() -> AsyncGenerator[Sample]:
             facts = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
             finished = self._tools.steps.finish(photo.pixels, drawn, options)
-            async with aclosing(lane.finish(finished, to_file, timer.seconds)) as files:
+            async with aclosing(lane.finish(finished, to_file, timer.seconds, self.place.owner)) as files:
                 async for file in files:
                     index, bits_per_dim, latent_norm = next(facts)
                     media_type = FORMATS[output_format].media_type
@@ -192,7 +192,7 @@ class Pipeline:
         drawn = await self._tools.network.draw(DrawTask(await self._shrink(lane, photo), options), options.latents)
         to_file = partial(_encode, photo, "jpeg", CHECK_QUALITY)
         finished = self._tools.steps.finish(photo.pixels, drawn, options)
-        async with aclosing(lane.finish(finished, to_file, {})) as files:
+        async with aclosing(lane.finish(finished, to_file, {}, CHECK)) as files:
             async for _ in files:
                 pass
 

@@ -13,8 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.protocol import Finished, HintMatch
+from service.scheduling.turns import Turns
 
-__all__ = ["LARGE_AT_ONCE", "LARGE_PIXELS", "MAX_UNREAD_BYTES", "File", "Lane", "Lanes"]
+__all__ = [
+    "LARGE_AT_ONCE",
+    "LARGE_PIXELS",
+    "LARGE_UNREAD",
+    "MAX_UNREAD_BYTES",
+    "SMALL_UNREAD",
+    "File",
+    "Lane",
+    "Lanes",
+]
 
 LARGE_PIXELS = 4_000_000
 """Pixels of all samples of a request; larger requests never block others."""
@@ -27,6 +37,11 @@ MAX_UNREAD_BYTES = 8 * 1024 * 1024
 """Maximum bytes of an answer that wait for the client; where there are more, no further sample is made meanwhile."""
 LARGE_AT_ONCE = 1
 """Large requests whose samples are made at once."""
+LARGE_UNREAD, SMALL_UNREAD = 1, 8
+"""Requests of each lane beyond these that may wait for their clients, with what they hold; half of all are one owner's.
+
+Only answers of more than MAX_UNREAD_BYTES wait so.
+"""
 
 T = TypeVar("T")
 Encode = Callable[[NDArray[np.uint8]], bytes]
@@ -43,8 +58,10 @@ class File:
 class Lane:
     """Threads for work on pixels, and how many requests may hold full-size images for it at once."""
 
-    def __init__(self, name: str, threads: int, at_once: int, encoded_at_once: int) -> None:
+    def __init__(self, name: str, threads: int, at_once: int, unread: int, encoded_at_once: int) -> None:
+        """at_once: requests that are worked on. unread: more of them that have begun, and wait for their clients."""
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._begun, self._turns = asyncio.Semaphore(at_once + unread), Turns(max(1, (at_once + unread) // 2))
         self._at_once = asyncio.Semaphore(at_once)
         self._encoded_at_once = encoded_at_once
 
@@ -53,16 +70,16 @@ class Lane:
         return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     async def finish(
-        self, images: Iterator[Finished], encode: Encode, timings: dict[str, float]
+        self, images: Iterator[Finished], encode: Encode, timings: dict[str, float], owner: str
     ) -> AsyncGenerator[File]:
         """Pull images, encode each beside the next, and yield them in order, each as soon as it is encoded.
 
         timings: gets the seconds of `upsample`, and of `encode` what it took beyond upsampling.
-        A consumer that takes longer than PATIENCE_SECONDS for a file lets others into the lane meanwhile. Closed or
-        cancelled, it drops what has not begun.
+        A consumer that takes longer than PATIENCE_SECONDS for a file lets others into the lane meanwhile, as many as
+        there is memory for. Closed or cancelled, it drops what has not begun.
         Raises what `images` raises, after the files before it, and what `encode` raises.
         """
-        async with _Turn(self._at_once) as turn:
+        async with self._turns.turn(owner), self._begun, _Turn(self._at_once) as turn:
             started, upsampling, more = time.perf_counter(), 0.0, True
             failure: BaseException | None = None
             pulling: asyncio.Future[tuple[Finished | None, float]] | None = None
@@ -147,8 +164,8 @@ class Lanes:
     """One lane for large requests, so that small ones never wait behind them, and one for all others."""
 
     def __init__(self, threads: int) -> None:
-        self.small = Lane("codec", threads, threads, ENCODED_AT_ONCE)
-        self.large = Lane("codec-large", max(1, threads // 2), LARGE_AT_ONCE, 0)  # see budget
+        self.small = Lane("codec", threads, threads, SMALL_UNREAD, ENCODED_AT_ONCE)
+        self.large = Lane("codec-large", max(1, threads // 2), LARGE_AT_ONCE, LARGE_UNREAD, 0)  # see budget
 
     def of(self, pixels: int) -> Lane:
         """Return the lane of a request that makes this many pixels."""

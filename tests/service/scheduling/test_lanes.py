@@ -1,0 +1,65 @@
+"""Lanes: who waits for a client lets others work, but only so many hold full-size images meanwhile."""
+
+import asyncio
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from model.protocol import Finished
+from service.scheduling import lanes as lanes_module
+from service.scheduling.lanes import LARGE_AT_ONCE, LARGE_PIXELS, LARGE_UNREAD, Lanes
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Owners whose requests have begun to make images."""
+    monkeypatch.setattr(lanes_module, "PATIENCE_SECONDS", 0.01)
+    return []
+
+
+def ask(lanes: Lanes, owner: str, begun: list[str], read: asyncio.Event) -> "asyncio.Task[int]":
+    """Ask for two large images, and take no second file until they are to be read; returns how many files came."""
+
+    def images() -> Iterator[Finished]:
+        begun.append(owner)
+        for _ in range(2):
+            yield Finished(np.zeros((1, 1, 3), np.uint8), ())
+
+    async def take() -> int:
+        count = 0
+        lane = lanes.of(LARGE_PIXELS + 1)
+        async for _ in lane.finish(images(), lambda _: b"file", {}, owner):
+            await read.wait()
+            count += 1
+        return count
+
+    return asyncio.create_task(take())
+
+
+def test_only_so_many_hold_images_for_clients_that_do_not_read(begun: list[str]) -> None:
+    async def work() -> None:
+        lanes, read = Lanes(2), asyncio.Event()
+        tasks = [ask(lanes, f"owner {i}", begun, read) for i in range(4)]
+        await asyncio.sleep(0.3)
+        assert len(begun) == LARGE_AT_ONCE + LARGE_UNREAD
+        read.set()
+        assert await asyncio.gather(*tasks) == [2, 2, 2, 2]
+        lanes.close()
+
+    asyncio.run(work())
+
+
+def test_one_owner_that_does_not_read_leaves_room_for_others(begun: list[str]) -> None:
+    async def work() -> None:
+        lanes, read, other_reads = Lanes(2), asyncio.Event(), asyncio.Event()
+        other_reads.set()
+        slow = [ask(lanes, "slow", begun, read) for _ in range(4)]
+        await asyncio.sleep(0.1)
+        assert await asyncio.wait_for(ask(lanes, "other", begun, other_reads), 5) == 2
+        assert begun == ["slow", "other"]
+        read.set()
+        assert await asyncio.gather(*slow) == [2, 2, 2, 2]
+        lanes.close()
+
+    asyncio.run(work())
