@@ -10,7 +10,7 @@ DOCKER ?= docker
 DOCKER_BUILD ?=# more options for building the image
 IMAGE ?= tintflow:cpu
 BIN := .venv/bin
-QUICK := 'not slow and not gpu and not docker and not cluster'
+QUICK := --numprocesses 2 --dist loadfile -m 'not slow and not gpu and not docker and not cluster'
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
 .PHONY: serve test check audit lock image docker-test cluster-test train eval bench docs dist api format clean
@@ -29,9 +29,9 @@ serve: .venv/for-serving  ## serve on http://localhost:$(PORT)
 
 # In processes of their own: where OpenVINO is loaded, a signal to a process that trains in bfloat16 ends it.
 test: .venv/for-test  ## all tests but the slow, GPU, Docker and cluster ones
-	$(BIN)/pytest -m $(QUICK) tests/research tests/training
-	$(BIN)/pytest -m $(QUICK) tests/service
-	$(BIN)/pytest -m $(QUICK) --ignore tests/research --ignore tests/training --ignore tests/service
+	$(BIN)/pytest $(QUICK) tests/research tests/training
+	$(BIN)/pytest $(QUICK) tests/service
+	$(BIN)/pytest $(QUICK) --ignore tests/research --ignore tests/training --ignore tests/service
 
 check: .venv/for-dev  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
