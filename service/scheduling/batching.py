@@ -1,7 +1,6 @@
 """Requests that wait together share one pass through the network, on a thread of its own."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from service.scheduling.fair_queue import FairQueue
+
 __all__ = ["Batcher", "Run"]
 
 ItemT = TypeVar("ItemT")
@@ -18,6 +19,9 @@ ResultT = TypeVar("ResultT")
 T = TypeVar("T")
 
 Run = Callable[[Sequence[ItemT]], list[ResultT]]
+
+TURN_LATENTS = 4
+"""Latents that an owner draws in one turn, where others wait."""
 
 log = structlog.get_logger()
 
@@ -31,8 +35,9 @@ class _Job:
 
 
 class Batcher:
-    """Runs work in batches on one thread, first come, first served; use it from one event loop.
+    """Runs work in batches on one thread; use it from one event loop.
 
+    Owners take turns; work of several shares a batch.
     A batch begins as soon as the network is free. Only while other requests are on their way here, and the batch isn't
     full, it waits for them a little. A batch that fails is halved until the failure is one request's own.
     """
@@ -43,7 +48,7 @@ class Batcher:
         self._max_wait = max_wait_seconds
         self._observe = observe
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
-        self._waiting: deque[_Job] = deque()
+        self._waiting = FairQueue[_Job](TURN_LATENTS)
         self._coming = 0
         self._change = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
@@ -53,13 +58,14 @@ class Batcher:
         """How many requests wait."""
         return len(self._waiting)
 
-    async def submit(self, run: Run[ItemT, ResultT], item: ItemT, latents: int) -> ResultT:
+    async def submit(self, run: Run[ItemT, ResultT], item: ItemT, latents: int, owner: str = "") -> ResultT:
         """Run `run` on a batch that holds the item, and return the item's result, or raise its error.
 
+        latents: that it costs. owner: whose it is: a key or an address.
         Cancelled, it drops the item, if its batch has not begun.
         """
         job = _Job(run, item, latents, asyncio.get_running_loop().create_future())
-        self._waiting.append(job)
+        self._waiting.add(job, latents, owner)
         self._change.set()
         if self._worker is None or self._worker.done():
             # in a context of its own, since it outlives the request that started it
@@ -68,8 +74,7 @@ class Batcher:
             found: ResultT = await job.result
             return found
         finally:
-            if job in self._waiting:
-                self._waiting.remove(job)
+            self._waiting.discard(job, latents, owner)
 
     @contextmanager
     def coming(self) -> Iterator[None]:
@@ -115,15 +120,15 @@ class Batcher:
             pass
 
     def _take(self) -> list[_Job]:
-        """Take what is of one kind and fits into one batch, and always one."""
+        """Take what is next, of one kind, and fits into one batch, and always one."""
         batch: list[_Job] = []
         latents = 0
         while self._waiting:
-            job = self._waiting[0]
+            job = self._waiting.first()
             if batch and (job.run != batch[0].run or latents + job.latents > self._max_latents):
                 break
             latents += job.latents
-            batch.append(self._waiting.popleft())
+            batch.append(self._waiting.pop())
         return batch
 
     async def _run(self, jobs: Sequence[_Job]) -> None:

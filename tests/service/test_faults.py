@@ -171,6 +171,23 @@ def test_one_address_holds_a_share_of_the_queue(start, pool, grey_png) -> None:
     assert busy.result().status_code == 200
 
 
+def test_addresses_take_turns_at_the_model(start, pool, grey_png) -> None:
+    service = start(batch_latents=1)
+    busy = service.occupy(pool, grey_png)
+    many = [pool.submit(service.post, grey_png, n=4, seed=1) for _ in range(3)]
+    eventually(lambda: service.metric("queue_depth") == 3)
+    with httpx.Client(
+        transport=httpx.HTTPTransport(local_address="127.0.0.2"), base_url=service.client.base_url
+    ) as other:
+        asked = {"files": {"image": grey_png}, "data": {"n": "4", "seed": "2"}, "timeout": 60}
+        last = pool.submit(other.post, "/v1/colorizations", **asked)
+        eventually(lambda: service.metric("queue_depth") == 4)
+        service.colorizer.gate.set()
+        assert {each.result().status_code for each in (busy, *many, last)} == {200}
+    seeds = [options.seed for options in service.colorizer.options[-4:]]
+    assert seeds == [1, 2, 1, 1]
+
+
 def test_hints_cost_more_of_the_queue() -> None:
     hint = Hint(0.5, 0.5, (160, 60, 40))
     assert _cost(SampleOptions(n=2, seed=0)) == 2

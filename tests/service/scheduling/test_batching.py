@@ -92,6 +92,24 @@ def test_first_come_first_served_and_never_too_many(latents: list[int], max_late
     asyncio.run(with_batcher(work, max_latents))
 
 
+def test_owners_take_turns() -> None:
+    async def work(batcher: Batcher, network: Network) -> None:
+        network.gate.clear()
+        busy = asyncio.create_task(batcher.submit(network.run, 0, 1, "attacker"))
+        await until(lambda: bool(network.batches))
+        many = [asyncio.create_task(batcher.submit(network.run, i, 4, "attacker")) for i in range(1, 5)]
+        await until(lambda: batcher.depth == 4)
+        one = asyncio.create_task(batcher.submit(network.run, 9, 1, "normal"))
+        await until(lambda: batcher.depth == 5)
+        network.gate.set()
+        await asyncio.gather(busy, *many, one)
+        place = next(i for i, batch in enumerate(network.batches) if 9 in batch)
+        assert place <= 2, "it waited for more than a turn of another"
+        assert len(network.batches[place]) == 2, "owners share a batch"
+
+    asyncio.run(with_batcher(work))
+
+
 def test_other_work_is_not_mixed_in() -> None:
     async def work(batcher: Batcher, network: Network) -> None:
         network.gate.clear()
