@@ -160,7 +160,12 @@ class Engine:
             raise UnhealthyError("the model keeps failing; the service needs a restart", FAILED_RETRY_SECONDS)
 
     async def _look(self) -> None:
-        """Send a photo the whole way: through a decoder, the network, and a lane."""
+        """Send a photo the whole way: through a decoder, the network, and a lane.
+
+        Not through the large lane, where it would wait behind large requests. Instead, both lanes are looked at: no
+        piece of a request's work may take longer than the whole request.
+        """
+        self._lanes.check(self._settings.deadline_seconds)
         unlimited = Backlog({}, self._settings.deadline_seconds)
         with unlimited.enter() as place:
             await Pipeline(self._loaded(), place, asyncio.timeout(None)).check(CANARY)

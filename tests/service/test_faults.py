@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from model.errors import NonFiniteError, OutOfMemoryError
 from model.protocol import Hint, SampleOptions
 from service.cli import program as cli
+from service.engine import CANARY_SIDE
 from service.pipeline import HINT_COST, _cost
 from tests.service.waiting import eventually
 
@@ -107,6 +108,26 @@ def test_a_model_that_hangs_is_not_ready(start) -> None:
     eventually(lambda: service.client.get("/readyz").json().get("code") == "unhealthy")
     service.colorizer.gate.set()
     service.wait_until_ready()
+
+
+def test_a_large_lane_that_hangs_is_not_ready(start, pool, encoded, monkeypatch) -> None:
+    monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", CANARY_SIDE**2)
+    service = start(canary_seconds=0.05, deadline_seconds=4)  # the canary, in the small lane, is in time
+    finish, gate = service.colorizer.finish, threading.Event()
+
+    def hang(photo, drawn, look):
+        if photo.size > CANARY_SIDE**2:
+            assert gate.wait(10 * PATIENCE_SECONDS)
+        yield from finish(photo, drawn, look)
+
+    monkeypatch.setattr(service.colorizer, "finish", hang)
+    with structlog.testing.capture_logs() as lines:
+        large = pool.submit(service.post, encoded(Image.fromarray(np.zeros((100, 100), np.uint8))))
+        eventually(lambda: any("codec-large" in line.get("reason", "") for line in lines))
+        assert service.client.get("/readyz").json()["code"] == "unhealthy"
+        gate.set()
+        assert large.result().status_code == 504
+        service.wait_until_ready()
 
 
 def test_a_decoder_that_is_killed_is_replaced(start, pool, grey_png) -> None:
