@@ -69,7 +69,12 @@ class Engine:
         self._backlog = Backlog(limits, settings.deadline_seconds, floors=two_batches, share=settings.queue_share)
         self._turns = Turns(max(1, settings.codec_threads // 2))
         self._network = network or InProcess(
-            Batcher(settings.batch_latents, settings.batch_wait_seconds, metrics.batch_size.observe)
+            Batcher(
+                settings.batch_latents,
+                settings.batch_wait_seconds,
+                metrics.batch_size.observe,
+                settings.batch_seconds,
+            )
         )
         self._canary = Canary(self._look, settings.canary_seconds, settings.deadline_seconds)
         self._watching: asyncio.Task[None] | None = None

@@ -60,7 +60,7 @@ class Model:
         logs.configure(settings.log_format)
         sizes = Histogram("tintflow_batch_size", "Latents in one batch of the model", boundaries=list(BATCH_SIZES))
         self._colorizer, self._canary = load_and_warm_up(load_colorizer, settings)
-        batcher = Batcher(settings.batch_latents, settings.batch_wait_seconds, sizes.observe)
+        batcher = Batcher(settings.batch_latents, settings.batch_wait_seconds, sizes.observe, settings.batch_seconds)
         self._network = InProcess(batcher, self._colorizer)
 
     async def info(self) -> ModelInfo:

@@ -1,11 +1,13 @@
 """Requests that wait together share one pass through the network, on a thread of its own."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, TypeVar
 
 import structlog
@@ -21,7 +23,7 @@ T = TypeVar("T")
 Run = Callable[[Sequence[ItemT]], list[ResultT]]
 
 TURN_LATENTS = 4
-"""Latents that an owner draws in one turn, where others wait."""
+"""Latents that an owner draws in one turn, where others wait; also the fewest that a batch has room for."""
 
 log = structlog.get_logger()
 
@@ -42,9 +44,18 @@ class Batcher:
     full, it waits for them a little. A batch that fails is halved until the failure is one request's own.
     """
 
-    def __init__(self, max_latents: int, max_wait_seconds: float, observe: Callable[[int], object]) -> None:
-        """max_latents: of one batch, unless a request alone has more. observe: is told each batch's latents."""
+    def __init__(
+        self, max_latents: int, max_wait_seconds: float, observe: Callable[[int], object], seconds: float = math.inf
+    ) -> None:
+        """max_latents: of one batch, unless a request alone has more. observe: is told each batch's latents.
+
+        seconds: that a batch should take, since whoever comes meanwhile waits for its end. If the last one was slower
+        than that, the next is smaller.
+        """
         self._max_latents = max_latents
+        self._seconds = seconds
+        self._fitting: float = max_latents
+        """latents of the next batch"""
         self._max_wait = max_wait_seconds
         self._observe = observe
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
@@ -113,7 +124,7 @@ class Batcher:
     async def _wait_for_more(self) -> None:
         try:
             async with asyncio.timeout(self._max_wait):
-                while self._coming and sum(job.latents for job in self._waiting) < self._max_latents:
+                while self._coming and sum(job.latents for job in self._waiting) < self._fitting:
                     self._change.clear()
                     await self._change.wait()
         except TimeoutError:
@@ -125,7 +136,7 @@ class Batcher:
         latents = 0
         while self._waiting:
             job = self._waiting.first()
-            if batch and (job.run != batch[0].run or latents + job.latents > self._max_latents):
+            if batch and (job.run != batch[0].run or latents + job.latents > self._fitting):
                 break
             latents += job.latents
             batch.append(self._waiting.pop())
@@ -144,6 +155,7 @@ class Batcher:
 
     async def _succeeds(self, batch: Sequence[_Job]) -> bool:
         """Run a batch and tell its jobs what came of it, or say that it is to be halved."""
+        started = perf_counter()
         try:
             results = await self.call(batch[0].run, [job.item for job in batch])
         except Exception as error:  # whatever it is, it is told to those whom it is about
@@ -153,6 +165,8 @@ class Batcher:
             if not batch[0].result.done():
                 batch[0].result.set_exception(error)
             return True
+        pace = sum(job.latents for job in batch) / (perf_counter() - started)
+        self._fitting = min(max(pace * self._seconds, TURN_LATENTS), self._max_latents)
         for job, result in zip(batch, results, strict=True):
             if not job.result.done():
                 job.result.set_result(result)

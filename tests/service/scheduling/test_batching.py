@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.scheduling.batching import Batcher
+from service.scheduling import batching
+from service.scheduling.batching import TURN_LATENTS, Batcher
 
 PATIENCE_SECONDS = 5
 
@@ -168,6 +169,24 @@ def test_one_failure_is_one_requests_own(guilty: int) -> None:
         assert [each for i, each in enumerate(found) if i != guilty] == [2 * i for i in range(5) if i != guilty]
 
     asyncio.run(with_batcher(work))
+
+
+def test_after_a_slow_batch_comes_a_small_one_and_after_a_quick_one_a_full_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, sizes = 0.0, list[int]()
+    monkeypatch.setattr(batching, "perf_counter", lambda: now)
+
+    def run(numbers: Sequence[int]) -> list[int]:
+        nonlocal now
+        now += 1.0 if len(sizes) == 1 else 0.01
+        return list(numbers)
+
+    async def work() -> None:
+        batcher = Batcher(2 * TURN_LATENTS, 0, sizes.append, seconds=0.1)
+        await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(5 * TURN_LATENTS)))
+        batcher.close()
+
+    asyncio.run(work())
+    assert sizes == [2 * TURN_LATENTS, TURN_LATENTS, 2 * TURN_LATENTS]
 
 
 def test_out_of_memory_halves_the_batch() -> None:
