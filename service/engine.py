@@ -69,7 +69,12 @@ class Engine:
         self._backlog = Backlog(limits, settings.deadline_seconds, floors=two_batches, share=settings.queue_share)
         self._turns = Turns(max(1, settings.codec_threads // 2))
         self._network = network or InProcess(
-            Batcher(settings.batch_latents, settings.batch_wait_seconds, metrics.batch_size.observe)
+            Batcher(
+                settings.batch_latents,
+                settings.batch_wait_seconds,
+                metrics.batch_size.observe,
+                settings.batch_seconds,
+            )
         )
         self._canary = Canary(self._look, settings.canary_seconds, settings.deadline_seconds)
         self._watching: asyncio.Task[None] | None = None
@@ -160,7 +165,12 @@ class Engine:
             raise UnhealthyError("the model keeps failing; the service needs a restart", FAILED_RETRY_SECONDS)
 
     async def _look(self) -> None:
-        """Send a photo the whole way: through a decoder, the network, and a lane."""
+        """Send a photo the whole way: through a decoder, the network, and a lane.
+
+        Not through the large lane, where it would wait behind large requests. Instead, both lanes are looked at: no
+        piece of a request's work may take longer than the whole request.
+        """
+        self._lanes.check(self._settings.deadline_seconds)
         unlimited = Backlog({}, self._settings.deadline_seconds)
         with unlimited.enter() as place:
             await Pipeline(self._loaded(), place, asyncio.timeout(None)).check(CANARY)

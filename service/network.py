@@ -8,11 +8,14 @@ from model.protocol import Colorizer, Drawn, DrawTask, Likelihood, SmallPhoto
 from service.loading import Loaded
 from service.scheduling.batching import Batcher
 
-__all__ = ["InProcess", "Network"]
+__all__ = ["CHECK", "InProcess", "Network"]
+
+CHECK = "check"
+"""Owner of what the service asks itself, to see whether it works."""
 
 
 class Network(Protocol):
-    """Draws and scores for many requests, first come, first served. Use it from one event loop."""
+    """Draws and scores for many requests, whose owners take turns. Use it from one event loop."""
 
     @property
     def depth(self) -> int:
@@ -23,14 +26,15 @@ class Network(Protocol):
         """Load the model beside the event loop. Call this once, before anything is drawn."""
         ...
 
-    async def draw(self, task: DrawTask, latents: int) -> Drawn:
-        """Draw a task's samples; `latents` is how many candidates it takes.
+    async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
+        """Draw a task's samples.
 
+        latents: that it costs. owner: whose it is: a key or an address.
         Raises what the model raises. Cancelled, it drops the task, if its batch has not begun.
         """
         ...
 
-    async def score(self, photo: SmallPhoto) -> Likelihood:
+    async def score(self, photo: SmallPhoto, owner: str) -> Likelihood:
         """Score a photo's own colors; raises and cancels as `draw` does."""
         ...
 
@@ -62,13 +66,13 @@ class InProcess:
         self._steps = loaded.steps
         return loaded
 
-    async def draw(self, task: DrawTask, latents: int) -> Drawn:
+    async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
         """Draw a task's samples, in a batch with others; see Network."""
-        return await self._batcher.submit(self._loaded().draw_all, task, latents)
+        return await self._batcher.submit(self._loaded().draw_all, task, latents, owner)
 
-    async def score(self, photo: SmallPhoto) -> Likelihood:
+    async def score(self, photo: SmallPhoto, owner: str) -> Likelihood:
         """Score a photo's own colors, in a batch with others; see Network."""
-        return await self._batcher.submit(self._loaded().score_all, photo, 1)
+        return await self._batcher.submit(self._loaded().score_all, photo, 1, owner)
 
     def coming(self) -> AbstractContextManager[None]:
         """Announce a request that will draw or score soon."""

@@ -22,7 +22,7 @@ from service.codecs.decoding import DecodedPhoto
 from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders, Ticket
 from service.errors import OutputSizeError
-from service.network import Network
+from service.network import CHECK, Network
 from service.scheduling.backlog import Place
 from service.scheduling.lanes import MAX_UNREAD_BYTES, Lane, Lanes
 from service.scheduling.turns import Turns
@@ -35,7 +35,7 @@ __all__ = ["Colorization", "Pipeline", "Sample", "Tools"]
 T = TypeVar("T")
 
 BYTES_PER_PIXEL = 3  # of a PNG, at most about
-CHECK, CHECK_QUALITY = "check", 90
+CHECK_QUALITY = 90
 HINT_COST = 7
 """Cost of a sample that follows hints, in samples that follow none."""
 
@@ -120,15 +120,15 @@ class Pipeline:
         Cancelled or closed, it drops what its threads have not begun.
         Raises what `decode` raises, OutputSizeError, QueueFullError and ModelError.
         """
-        timer = _Timer()
+        timer, cost = _Timer(), _cost(options)
         with self._tools.network.coming():
             photo, reference = await self._decode(uploads)
             timer.stop("decode")
-            self.place.claim(latents=_cost(options))  # not before: a file that does not decode draws nothing
+            self.place.claim(latents=cost)  # not before: a file that does not decode draws nothing
             lane = self._lane(self._claim_pixels(photo, reference, options.samples, output_format))
             small = await self._shrink(lane, photo)
             wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)
-        drawn = await self._tools.network.draw(DrawTask(small, options, wanted), options.latents)
+        drawn = await self._tools.network.draw(DrawTask(small, options, wanted), cost, self.place.owner)
         timer.stop("queue", but=drawn.timings)
         self.place.give_back("latents")  # the rest of the place is kept until the answer is read
         to_file = partial(_encode, photo, output_format, quality)
@@ -170,7 +170,7 @@ class Pipeline:
             pixels = photo.width * photo.height
             self.place.claim(latents=1, pixels=pixels)
             small = await self._shrink(self._lane(pixels), photo, with_chroma=True)
-        found = await self._tools.network.score(small)
+        found = await self._tools.network.score(small, self.place.owner)
         timer.stop("queue", but=found.timings)
         self._report("scored", endpoint, photo, timer.seconds)
         return LikelihoodResponse(
@@ -189,7 +189,8 @@ class Pipeline:
         photo, _ = await self._decode({"image": upload})
         lane = self._lane(photo.width * photo.height)
         options = SampleOptions(n=1, seed=0)
-        drawn = await self._tools.network.draw(DrawTask(await self._shrink(lane, photo), options), options.latents)
+        small = await self._shrink(lane, photo)
+        drawn = await self._tools.network.draw(DrawTask(small, options), options.latents, CHECK)
         to_file = partial(_encode, photo, "jpeg", CHECK_QUALITY)
         finished = self._tools.steps.finish(photo.pixels, drawn, options)
         async with aclosing(lane.finish(finished, to_file, {}, CHECK)) as files:

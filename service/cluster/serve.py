@@ -26,7 +26,7 @@ from service.app import create_app
 from service.engine import State
 from service.errors import QueueFullError, ReplicaLostError
 from service.loading import Loaded, load_and_warm_up, load_colorizer
-from service.network import InProcess
+from service.network import CHECK, InProcess
 from service.scheduling.batching import Batcher
 from service.settings import Settings, refuse_unknown
 from service.telemetry import logs
@@ -60,24 +60,24 @@ class Model:
         logs.configure(settings.log_format)
         sizes = Histogram("tintflow_batch_size", "Latents in one batch of the model", boundaries=list(BATCH_SIZES))
         self._colorizer, self._canary = load_and_warm_up(load_colorizer, settings)
-        batcher = Batcher(settings.batch_latents, settings.batch_wait_seconds, sizes.observe)
+        batcher = Batcher(settings.batch_latents, settings.batch_wait_seconds, sizes.observe, settings.batch_seconds)
         self._network = InProcess(batcher, self._colorizer)
 
     async def info(self) -> ModelInfo:
         """Say what is loaded."""
         return self._colorizer.info
 
-    async def draw(self, task: DrawTask, latents: int) -> Drawn:
+    async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
         """Draw one task's samples, in a batch with others."""
-        return await self._network.draw(task, latents)
+        return await self._network.draw(task, latents, owner)
 
-    async def score(self, photo: SmallPhoto) -> Likelihood:
+    async def score(self, photo: SmallPhoto, owner: str) -> Likelihood:
         """Score one photo, in a batch with others."""
-        return await self._network.score(photo)
+        return await self._network.score(photo, owner)
 
     async def check_health(self) -> None:
         """Draw a sample; where that fails, Ray replaces the replica."""
-        await self._network.draw(self._canary, 1)
+        await self._network.draw(self._canary, 1, CHECK)
 
 
 @serve.deployment(
@@ -132,11 +132,11 @@ class RemoteSteps:
 
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
         """Work there."""
-        return [self._model.draw.remote(task, 1).result() for task in tasks]
+        return [self._model.draw.remote(task, 1, CHECK).result() for task in tasks]
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
         """Work there."""
-        return [self._model.score.remote(photo).result() for photo in photos]
+        return [self._model.score.remote(photo, CHECK).result() for photo in photos]
 
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
         """Work here."""
@@ -160,15 +160,15 @@ class Replicas:
         """Wait, beside the event loop, until the model answers."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, load)
 
-    async def draw(self, task: DrawTask, latents: int) -> Drawn:
+    async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
         """Let a replica draw. Raises what it raises, QueueFullError or ReplicaLostError."""
         with self._asking():
-            return await self._model.draw.remote(task, latents)
+            return await self._model.draw.remote(task, latents, owner)
 
-    async def score(self, photo: SmallPhoto) -> Likelihood:
+    async def score(self, photo: SmallPhoto, owner: str) -> Likelihood:
         """Let a replica score. Raises what it raises, QueueFullError or ReplicaLostError."""
         with self._asking():
-            return await self._model.score.remote(photo)
+            return await self._model.score.remote(photo, owner)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

@@ -1,15 +1,18 @@
 """Requests that wait together share one pass through the network, on a thread of its own."""
 
 import asyncio
-from collections import deque
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, TypeVar
 
 import structlog
+
+from service.scheduling.fair_queue import FairQueue
 
 __all__ = ["Batcher", "Run"]
 
@@ -18,6 +21,9 @@ ResultT = TypeVar("ResultT")
 T = TypeVar("T")
 
 Run = Callable[[Sequence[ItemT]], list[ResultT]]
+
+TURN_LATENTS = 4
+"""Latents that an owner draws in one turn, where others wait; also the fewest that a batch has room for."""
 
 log = structlog.get_logger()
 
@@ -31,19 +37,29 @@ class _Job:
 
 
 class Batcher:
-    """Runs work in batches on one thread, first come, first served; use it from one event loop.
+    """Runs work in batches on one thread; use it from one event loop.
 
+    Owners take turns; work of several shares a batch.
     A batch begins as soon as the network is free. Only while other requests are on their way here, and the batch isn't
     full, it waits for them a little. A batch that fails is halved until the failure is one request's own.
     """
 
-    def __init__(self, max_latents: int, max_wait_seconds: float, observe: Callable[[int], object]) -> None:
-        """max_latents: of one batch, unless a request alone has more. observe: is told each batch's latents."""
+    def __init__(
+        self, max_latents: int, max_wait_seconds: float, observe: Callable[[int], object], seconds: float = math.inf
+    ) -> None:
+        """max_latents: of one batch, unless a request alone has more. observe: is told each batch's latents.
+
+        seconds: that a batch should take, since whoever comes meanwhile waits for its end. If the last one was slower
+        than that, the next is smaller.
+        """
         self._max_latents = max_latents
+        self._seconds = seconds
+        self._fitting: float = max_latents
+        """latents of the next batch"""
         self._max_wait = max_wait_seconds
         self._observe = observe
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
-        self._waiting: deque[_Job] = deque()
+        self._waiting = FairQueue[_Job](TURN_LATENTS)
         self._coming = 0
         self._change = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
@@ -53,13 +69,14 @@ class Batcher:
         """How many requests wait."""
         return len(self._waiting)
 
-    async def submit(self, run: Run[ItemT, ResultT], item: ItemT, latents: int) -> ResultT:
+    async def submit(self, run: Run[ItemT, ResultT], item: ItemT, latents: int, owner: str = "") -> ResultT:
         """Run `run` on a batch that holds the item, and return the item's result, or raise its error.
 
+        latents: that it costs. owner: whose it is: a key or an address.
         Cancelled, it drops the item, if its batch has not begun.
         """
         job = _Job(run, item, latents, asyncio.get_running_loop().create_future())
-        self._waiting.append(job)
+        self._waiting.add(job, latents, owner)
         self._change.set()
         if self._worker is None or self._worker.done():
             # in a context of its own, since it outlives the request that started it
@@ -68,8 +85,7 @@ class Batcher:
             found: ResultT = await job.result
             return found
         finally:
-            if job in self._waiting:
-                self._waiting.remove(job)
+            self._waiting.discard(job, latents, owner)
 
     @contextmanager
     def coming(self) -> Iterator[None]:
@@ -108,22 +124,22 @@ class Batcher:
     async def _wait_for_more(self) -> None:
         try:
             async with asyncio.timeout(self._max_wait):
-                while self._coming and sum(job.latents for job in self._waiting) < self._max_latents:
+                while self._coming and sum(job.latents for job in self._waiting) < self._fitting:
                     self._change.clear()
                     await self._change.wait()
         except TimeoutError:
             pass
 
     def _take(self) -> list[_Job]:
-        """Take what is of one kind and fits into one batch, and always one."""
+        """Take what is next, of one kind, and fits into one batch, and always one."""
         batch: list[_Job] = []
         latents = 0
         while self._waiting:
-            job = self._waiting[0]
-            if batch and (job.run != batch[0].run or latents + job.latents > self._max_latents):
+            job = self._waiting.first()
+            if batch and (job.run != batch[0].run or latents + job.latents > self._fitting):
                 break
             latents += job.latents
-            batch.append(self._waiting.popleft())
+            batch.append(self._waiting.pop())
         return batch
 
     async def _run(self, jobs: Sequence[_Job]) -> None:
@@ -139,6 +155,7 @@ class Batcher:
 
     async def _succeeds(self, batch: Sequence[_Job]) -> bool:
         """Run a batch and tell its jobs what came of it, or say that it is to be halved."""
+        started = perf_counter()
         try:
             results = await self.call(batch[0].run, [job.item for job in batch])
         except Exception as error:  # whatever it is, it is told to those whom it is about
@@ -148,6 +165,8 @@ class Batcher:
             if not batch[0].result.done():
                 batch[0].result.set_exception(error)
             return True
+        pace = sum(job.latents for job in batch) / (perf_counter() - started)
+        self._fitting = min(max(pace * self._seconds, TURN_LATENTS), self._max_latents)
         for job, result in zip(batch, results, strict=True):
             if not job.result.done():
                 job.result.set_result(result)

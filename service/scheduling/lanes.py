@@ -1,12 +1,13 @@
 """Lanes: threads for full-size work, so that small requests never wait behind large ones."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from threading import get_ident
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -60,14 +61,23 @@ class Lane:
 
     def __init__(self, name: str, threads: int, at_once: int, unread: int, encoded_at_once: int) -> None:
         """at_once: requests that are worked on. unread: more of them that have begun, and wait for their clients."""
+        self._name = name
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._since: dict[int, float] = {}
+        """when each thread that is at work began its piece of work"""
         self._begun, self._turns = asyncio.Semaphore(at_once + unread), Turns(max(1, (at_once + unread) // 2))
         self._at_once = asyncio.Semaphore(at_once)
         self._encoded_at_once = encoded_at_once
 
     def run(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
         """Run work beside the event loop."""
-        return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        return asyncio.get_running_loop().run_in_executor(self._threads, self._work, work, *arguments)
+
+    def check(self, seconds: float) -> None:
+        """Raise TimeoutError if one piece of work has been running for longer than this."""
+        longest = max((monotonic() - since for since in list(self._since.values())), default=0.0)
+        if longest > seconds:
+            raise TimeoutError(f"lane {self._name}: one piece of work has been running for {longest:.0f} seconds")
 
     async def finish(
         self, images: Iterator[Finished], encode: Encode, timings: dict[str, float], owner: str
@@ -80,14 +90,14 @@ class Lane:
         Raises what `images` raises, after the files before it, and what `encode` raises.
         """
         async with self._turns.turn(owner), self._begun, _Turn(self._at_once) as turn:
-            started, upsampling, more = time.perf_counter(), 0.0, True
+            started, upsampling, more = perf_counter(), 0.0, True
             failure: BaseException | None = None
             pulling: asyncio.Future[tuple[Finished | None, float]] | None = None
             encodings: deque[tuple[asyncio.Future[bytes], tuple[HintMatch, ...]]] = deque()
             try:
                 while more or encodings:
                     if more and pulling is None and len(encodings) <= self._encoded_at_once:
-                        pulling = self.run(_pull, images, time.perf_counter())
+                        pulling = self.run(_pull, images, perf_counter())
                     running: list[asyncio.Future[Any]] = [encoding for encoding, _ in [*encodings][:1]]
                     if pulling is not None:
                         running.append(pulling)
@@ -112,11 +122,18 @@ class Lane:
                     if left is not None:
                         left.cancel()
             timings["upsample"] = upsampling
-            timings["encode"] = time.perf_counter() - started - upsampling
+            timings["encode"] = perf_counter() - started - upsampling
 
     def close(self) -> None:
         """Drop what has not begun, and let the threads end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _work(self, work: Callable[..., T], *arguments: object) -> T:
+        self._since[get_ident()] = monotonic()
+        try:
+            return work(*arguments)
+        finally:
+            del self._since[get_ident()]
 
 
 class _Turn:
@@ -157,7 +174,7 @@ class _Turn:
 def _pull(images: Iterator[Finished], submitted: float) -> tuple[Finished | None, float]:
     """Return the next image, and the seconds since it was asked for."""
     finished = next(images, None)
-    return finished, time.perf_counter() - submitted
+    return finished, perf_counter() - submitted
 
 
 class Lanes:
@@ -170,6 +187,11 @@ class Lanes:
     def of(self, pixels: int) -> Lane:
         """Return the lane of a request that makes this many pixels."""
         return self.large if pixels > LARGE_PIXELS else self.small
+
+    def check(self, seconds: float) -> None:
+        """Raise TimeoutError if one piece of work has been running for longer than this, in either."""
+        self.small.check(seconds)
+        self.large.check(seconds)
 
     def close(self) -> None:
         """Close both."""

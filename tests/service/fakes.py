@@ -35,6 +35,7 @@ from tests.service.waiting import eventually
 __all__ = ["FakeColorizer", "Service", "running"]
 
 START_SECONDS = 30
+ANY_BATCH_SECONDS = 3600.0  # a closed gate makes no batch smaller
 NO_CANARY_SECONDS = 3600.0  # it would meet the errors that a test lets the fake raise, now and then
 
 
@@ -166,7 +167,8 @@ class Service:
 
 @contextmanager
 def running(load: Callable[[Settings], Any], colorizer: FakeColorizer, **settings: object) -> Iterator[Service]:
-    chosen = Settings(**{"canary_seconds": NO_CANARY_SECONDS, "queue_share": 1.0} | settings)  # type: ignore[arg-type]
+    defaults = {"canary_seconds": NO_CANARY_SECONDS, "queue_share": 1.0, "batch_seconds": ANY_BATCH_SECONDS}
+    chosen = Settings(**defaults | settings)  # type: ignore[arg-type]
     app = create_app(chosen, load)
     config = server_config(app, chosen, port=0)
     config.timeout_graceful_shutdown = 10

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from model.errors import NonFiniteError, OutOfMemoryError
 from model.protocol import Hint, SampleOptions
 from service.cli import program as cli
+from service.engine import CANARY_SIDE
 from service.pipeline import HINT_COST, _cost
 from tests.service.waiting import eventually
 
@@ -109,6 +110,26 @@ def test_a_model_that_hangs_is_not_ready(start) -> None:
     service.wait_until_ready()
 
 
+def test_a_large_lane_that_hangs_is_not_ready(start, pool, encoded, monkeypatch) -> None:
+    monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", CANARY_SIDE**2)
+    service = start(canary_seconds=0.05, deadline_seconds=4)  # the canary, in the small lane, is in time
+    finish, gate = service.colorizer.finish, threading.Event()
+
+    def hang(photo, drawn, look):
+        if photo.size > CANARY_SIDE**2:
+            assert gate.wait(10 * PATIENCE_SECONDS)
+        yield from finish(photo, drawn, look)
+
+    monkeypatch.setattr(service.colorizer, "finish", hang)
+    with structlog.testing.capture_logs() as lines:
+        large = pool.submit(service.post, encoded(Image.fromarray(np.zeros((100, 100), np.uint8))))
+        eventually(lambda: any("codec-large" in line.get("reason", "") for line in lines))
+        assert service.client.get("/readyz").json()["code"] == "unhealthy"
+        gate.set()
+        assert large.result().status_code == 504
+        service.wait_until_ready()
+
+
 def test_a_decoder_that_is_killed_is_replaced(start, pool, grey_png) -> None:
     service = start()
     assert service.post(grey_png).status_code == 200
@@ -169,6 +190,23 @@ def test_one_address_holds_a_share_of_the_queue(start, pool, grey_png) -> None:
         service.colorizer.gate.set()
         assert asked.result().status_code == 200
     assert busy.result().status_code == 200
+
+
+def test_addresses_take_turns_at_the_model(start, pool, grey_png) -> None:
+    service = start(batch_latents=1)
+    busy = service.occupy(pool, grey_png)
+    many = [pool.submit(service.post, grey_png, n=4, seed=1) for _ in range(3)]
+    eventually(lambda: service.metric("queue_depth") == 3)
+    with httpx.Client(
+        transport=httpx.HTTPTransport(local_address="127.0.0.2"), base_url=service.client.base_url
+    ) as other:
+        asked = {"files": {"image": grey_png}, "data": {"n": "4", "seed": "2"}, "timeout": 60}
+        last = pool.submit(other.post, "/v1/colorizations", **asked)
+        eventually(lambda: service.metric("queue_depth") == 4)
+        service.colorizer.gate.set()
+        assert {each.result().status_code for each in (busy, *many, last)} == {200}
+    seeds = [options.seed for options in service.colorizer.options[-4:]]
+    assert seeds == [1, 2, 1, 1]
 
 
 def test_hints_cost_more_of_the_queue() -> None:

@@ -72,13 +72,13 @@ def test_answers_are_those_of_one_process(model: Any, settings: Settings, grey_p
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )
 def test_what_a_call_meets_is_told_in_the_services_words(error: Exception, raised: type[Exception]) -> None:
-    async def fail(item: object, latents: int) -> None:
+    async def fail(*_: object) -> None:
         raise error
 
     task: Any = None
     replicas = cluster.Replicas(SimpleNamespace(draw=SimpleNamespace(remote=fail)))  # type: ignore[arg-type]
     with pytest.raises(raised):
-        asyncio.run(replicas.draw(task, 1))
+        asyncio.run(replicas.draw(task, 1, ""))
     assert replicas.depth == 0
     replicas.close()
 

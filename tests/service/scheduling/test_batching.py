@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.scheduling.batching import Batcher
+from service.scheduling import batching
+from service.scheduling.batching import TURN_LATENTS, Batcher
 
 PATIENCE_SECONDS = 5
 
@@ -92,6 +93,24 @@ def test_first_come_first_served_and_never_too_many(latents: list[int], max_late
     asyncio.run(with_batcher(work, max_latents))
 
 
+def test_owners_take_turns() -> None:
+    async def work(batcher: Batcher, network: Network) -> None:
+        network.gate.clear()
+        busy = asyncio.create_task(batcher.submit(network.run, 0, 1, "attacker"))
+        await until(lambda: bool(network.batches))
+        many = [asyncio.create_task(batcher.submit(network.run, i, 4, "attacker")) for i in range(1, 5)]
+        await until(lambda: batcher.depth == 4)
+        one = asyncio.create_task(batcher.submit(network.run, 9, 1, "normal"))
+        await until(lambda: batcher.depth == 5)
+        network.gate.set()
+        await asyncio.gather(busy, *many, one)
+        place = next(i for i, batch in enumerate(network.batches) if 9 in batch)
+        assert place <= 2, "it waited for more than a turn of another"
+        assert len(network.batches[place]) == 2, "owners share a batch"
+
+    asyncio.run(with_batcher(work))
+
+
 def test_other_work_is_not_mixed_in() -> None:
     async def work(batcher: Batcher, network: Network) -> None:
         network.gate.clear()
@@ -150,6 +169,24 @@ def test_one_failure_is_one_requests_own(guilty: int) -> None:
         assert [each for i, each in enumerate(found) if i != guilty] == [2 * i for i in range(5) if i != guilty]
 
     asyncio.run(with_batcher(work))
+
+
+def test_after_a_slow_batch_comes_a_small_one_and_after_a_quick_one_a_full_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, sizes = 0.0, list[int]()
+    monkeypatch.setattr(batching, "perf_counter", lambda: now)
+
+    def run(numbers: Sequence[int]) -> list[int]:
+        nonlocal now
+        now += 1.0 if len(sizes) == 1 else 0.01
+        return list(numbers)
+
+    async def work() -> None:
+        batcher = Batcher(2 * TURN_LATENTS, 0, sizes.append, seconds=0.1)
+        await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(5 * TURN_LATENTS)))
+        batcher.close()
+
+    asyncio.run(work())
+    assert sizes == [2 * TURN_LATENTS, TURN_LATENTS, 2 * TURN_LATENTS]
 
 
 def test_out_of_memory_halves_the_batch() -> None:

@@ -1,6 +1,7 @@
 """Lanes: who waits for a client lets others work, but only so many hold full-size images meanwhile."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -62,4 +63,38 @@ def test_one_owner_that_does_not_read_leaves_room_for_others(begun: list[str]) -
         assert await asyncio.gather(*slow) == [2, 2, 2, 2]
         lanes.close()
 
+    asyncio.run(work())
+
+
+def test_a_lane_that_hangs_is_told_from_one_that_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(lanes_module, "monotonic", lambda: now)
+    began, gate = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        nonlocal now
+        now += 90
+        lanes.check(100)
+
+    def hang() -> None:
+        began.set()
+        assert gate.wait(5)
+
+    async def work() -> None:
+        nonlocal now
+        for _ in range(3):  # one after the other, they take longer than any one may
+            await lanes.large.run(wait)
+        hanging = lanes.large.run(hang)
+        assert await asyncio.to_thread(began.wait, 5)
+        now += 90
+        lanes.check(100)
+        now += 20
+        with pytest.raises(TimeoutError, match="codec-large"):
+            lanes.check(100)
+        gate.set()
+        await hanging
+        lanes.check(100)
+        lanes.close()
+
+    lanes = Lanes(1)
     asyncio.run(work())

@@ -1,0 +1,72 @@
+"""The fair queue: nobody waits for long behind what others piled up, and nothing is lost."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.scheduling.fair_queue import FairQueue
+
+TURN = 8
+
+
+def leave(queue: FairQueue[tuple[str, int]]) -> list[tuple[str, int]]:
+    found = []
+    while len(queue):
+        first = queue.first()
+        assert queue.pop() == first
+        found.append(first)
+    return found
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 5 * TURN)), max_size=30))
+def test_all_leave_and_those_of_one_owner_in_their_order(waiting: list[tuple[str, int]]) -> None:
+    queue = FairQueue[tuple[str, int]](TURN)
+    for i, (owner, cost) in enumerate(waiting):
+        queue.add((owner, i), cost, owner)
+    assert len(queue) == len(waiting) == len(list(queue))
+    left = leave(queue)
+    for owner in "abc":
+        assert [i for name, i in left if name == owner] == [i for i, (name, _) in enumerate(waiting) if name == owner]
+
+
+@given(st.integers(1, TURN), st.integers(1, TURN))
+def test_owners_get_equal_shares_of_cost_whatever_their_items_cost(cheap: int, dear: int) -> None:
+    queue, costs = FairQueue[tuple[str, int]](TURN), {"a": cheap, "b": dear}
+    for i in range(10 * TURN):
+        for owner, cost in costs.items():
+            queue.add((owner, i), cost, owner)
+    had = Counter[str]()
+    for owner, _ in leave(queue)[: 5 * TURN]:
+        had[owner] += costs[owner]
+        assert abs(had["a"] - had["b"]) <= 2 * TURN
+
+
+def test_who_comes_anew_waits_for_one_turn_of_another() -> None:
+    queue = FairQueue[tuple[str, int]](TURN)
+    for i in range(100):
+        queue.add(("a", i), 1, "a")
+    queue.pop()
+    queue.add(("b", 0), TURN, "b")
+    assert leave(queue).index(("b", 0)) <= TURN
+
+
+def test_what_costs_several_turns_leaves_after_as_many_rounds() -> None:
+    queue = FairQueue[tuple[str, int]](TURN)
+    queue.add(("a", 0), 3 * TURN, "a")
+    for i in range(10 * TURN):
+        queue.add(("b", i), 1, "b")
+    assert leave(queue).index(("a", 0)) == 2 * TURN
+
+
+def test_what_is_discarded_does_not_leave_and_owners_are_forgotten() -> None:
+    queue = FairQueue[tuple[str, int]](TURN)
+    for owner in "ab":
+        for i in range(2):
+            queue.add((owner, i), 1, owner)
+    queue.discard(("a", 0), 1, "a")
+    queue.discard(("a", 1), 1, "a")
+    queue.discard(("a", 1), 1, "a")  # it left before
+    assert leave(queue) == [("b", 0), ("b", 1)]
+    assert not queue._lines
+    assert not queue._credits
