@@ -1,6 +1,8 @@
 """The real service with the real weights, in a process of its own, for benchmarks to ask."""
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,19 +19,15 @@ import numpy as np
 import psutil
 from PIL import Image
 
-__all__ = ["Service", "free_port", "made_up_photo", "running"]
+__all__ = ["Service", "end_with_parent", "free_port", "made_up_photo", "running"]
 
 START_SECONDS = 600.0
 """Longest time to load the network, on a machine that has other work, too."""
 STOP_SECONDS = 180.0
 POLL_SECONDS = 0.05
-SERVE = """
-import ctypes, signal
-if hasattr(ctypes.CDLL(None), "prctl"):
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: a benchmark that is killed leaves no service
-from service.cli.program import app
-app()
-"""
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+SERVE = "from service.cli.program import app; app()"
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,7 @@ def running(environment: Mapping[str, str] | None = None, folder: Path | None = 
         env=os.environ | quiet,
         cwd=folder,
         stderr=subprocess.DEVNULL,
+        preexec_fn=end_with_parent,
     )
     try:
         wait_until_ready(url, process)
@@ -69,6 +68,12 @@ def running(environment: Mapping[str, str] | None = None, folder: Path | None = 
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
+
+
+def end_with_parent() -> None:
+    """Let SIGTERM end this process, just forked, when its parent ends: a benchmark that is killed leaves no server."""
+    if hasattr(LIBC, "prctl"):  # Linux
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def free_port() -> int:

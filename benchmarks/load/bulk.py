@@ -18,7 +18,7 @@ import psutil
 import typer
 
 from benchmarks.report import JsonFile, Target, write
-from benchmarks.running import made_up_photo
+from benchmarks.running import end_with_parent, made_up_photo
 
 __all__ = ["main"]
 
@@ -61,7 +61,11 @@ def measure(photos: int, folder: Path) -> Run:
     ]
     started, processors, memory = time.monotonic(), dict[int, float](), list[tuple[int, int]]()
     niceness = {"RAY_worker_niceness": "0"}  # as any other process: Ray's own is 15
-    with subprocess.Popen(command, env=os.environ | niceness) as process:  # noqa: S603 - this Python, this package
+    with subprocess.Popen(  # noqa: S603 - this Python, this package
+        command,
+        env=os.environ | niceness,
+        preexec_fn=end_with_parent,
+    ) as process:
         while process.poll() is None:
             time.sleep(POLL_SECONDS)
             done = len(list(out.glob("*.jpg")))

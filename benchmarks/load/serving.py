@@ -22,7 +22,7 @@ import typer
 
 from benchmarks.environment import environment
 from benchmarks.report import JsonFile, Target, rows, write
-from benchmarks.running import free_port, made_up_photo, running
+from benchmarks.running import end_with_parent, free_port, made_up_photo, running
 
 __all__ = ["Outcome", "ask_in_loops", "main", "measure_server"]
 
@@ -69,6 +69,7 @@ class Peer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=end_with_parent,
         )
         try:
             yield f"http://127.0.0.1:{port}/colorize"

@@ -1,6 +1,5 @@
 """Request fields: pydantic models made from the model's options, and what every answer's files have besides."""
 
-import json
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
@@ -11,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from pydantic_core import PydanticCustomError
 
 from model.options import MAX_SEED, RANDOM, Hint, Option, Options
+from service.api import strict_json
 from service.api.formats import OutputFormat
 
 __all__ = [
@@ -151,19 +151,11 @@ def _array(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value, object_pairs_hook=_object)
-    except PydanticCustomError:
-        raise
+        return strict_json.loads(value)
+    except strict_json.RepeatedKeyError as error:  # a ValueError's text would begin with "Value error"
+        raise PydanticCustomError("given_twice", "given more than once") from error
     except (ValueError, RecursionError) as error:
         raise ValueError("expected a JSON array") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build an object. Raises PydanticCustomError, which tells more than a ValueError, for a key that comes twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise PydanticCustomError("given_twice", "given more than once")
-    return found
 
 
 def _numbers(words: dict[str, Any]) -> Callable[[Any], Any]:

@@ -39,6 +39,7 @@ class Watched(asyncio.Transport):
         self._read = 0
         """by the client, when it last read more"""
         self._since = self._loop.time()
+        self._is_paused = self._is_held = False
         self._timer = self._loop.call_later(SEND_SECONDS / LOOKS, self._look)
         self._socket = transport.get_extra_info("socket")
         if self._socket is not None:
@@ -62,6 +63,24 @@ class Watched(asyncio.Transport):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         self._transport.abort()
 
+    def pause_reading(self) -> None:
+        """Read no more, as long as the application does not ask."""
+        self._is_paused = True
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on, unless reading is held."""
+        self._is_paused = False
+        self.hold_reading(self._is_held)
+
+    def hold_reading(self, held: bool) -> None:
+        """Read no more, even if the application asks, or let it decide again."""
+        self._is_held = held
+        if held:
+            self._transport.pause_reading()
+        elif not self._is_paused:
+            self._transport.resume_reading()
+
     def stop(self) -> None:
         """Stop watching."""
         self._timer.cancel()
@@ -84,12 +103,6 @@ class Watched(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()
-
-    def pause_reading(self) -> None:
-        self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._transport.resume_reading()
 
     def get_write_buffer_size(self) -> int:
         return self._transport.get_write_buffer_size()

@@ -14,6 +14,8 @@ MAX_HEAD_BYTES = 64 * 1024
 """Maximum bytes of a request's head, and of what follows its body."""
 HEAD_SECONDS = 30.0
 """From the connection, or the first byte of a further request, to the end of the head; then the deadline holds."""
+PIECE_BYTES = 16 * 1024
+"""Maximum bytes that one turn of the event loop parses: 256 KiB of small requests, chunks or headers take 30 ms."""
 RETRY_SECONDS = 1
 TOO_MANY = {
     "type": "about:blank",
@@ -32,6 +34,8 @@ class Connection(HttpToolsProtocol):
     such a client sends the rest again). uvicorn would keep them all.
     """
 
+    _watched: Watched
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._max_connections = self.limit_concurrency
@@ -42,7 +46,7 @@ class Connection(HttpToolsProtocol):
         self._receiving = False
         self._pipelined = False
         self._before: RequestResponseCycle | None = None
-        self._watched: Watched | None = None
+        self._unparsed = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Watch what is sent; where there are too many connections, close an idle one, or else this one."""
@@ -114,22 +118,30 @@ class Connection(HttpToolsProtocol):
             self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Refuse a head that is too long, and read no further request while one is at work."""
-        if self.transport.is_closing():
-            return
-        if not self._pipelined:
-            self._bytes += len(data)
-            super().data_received(data)
+        """Parse a piece now, and the rest in later turns of the event loop; until then nothing more is read."""
+        waiting, self._unparsed = bool(self._unparsed), self._unparsed + data
+        if not waiting:
+            self._parse()
+
+    def _parse(self) -> None:
+        """Refuse a head that is too long, and parse no further request while one is at work."""
+        piece, self._unparsed = self._unparsed[:PIECE_BYTES], self._unparsed[PIECE_BYTES:]
+        if not self._pipelined and not self.transport.is_closing():
+            self._bytes += len(piece)
+            super().data_received(piece)
         if self._pipelined:
+            self._unparsed = b""
             self.flow.pause_reading()
         elif self._bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
+        self._watched.hold_reading(bool(self._unparsed))
+        if self._unparsed:
+            self.loop.call_soon(self._parse)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._timer.cancel()
-        if self._watched is not None:
-            self._watched.stop()
+        self._watched.stop()
         super().connection_lost(exc)
 
     def _is_at_work(self) -> bool:

@@ -7,12 +7,14 @@ from collections.abc import Collection
 from io import BytesIO
 from typing import Any
 
+from service.api import strict_json
 from service.errors import FieldProblem, MalformedBodyError, ParameterError, UploadTooLargeError
 
-__all__ = ["MAX_REST_BYTES", "decode_file", "split"]
+__all__ = ["MAX_NAME_LENGTH", "MAX_REST_BYTES", "decode_file", "split"]
 
 MAX_REST_BYTES = 64 * 1024
 """Maximum bytes of a body beside its files."""
+MAX_NAME_LENGTH = 64  # of a field, in an answer
 PIECE_BYTES = 1024 * 1024  # of base64; Python lets other threads run between pieces
 LONGEST_ESCAPE = len(r"\u0000")
 NOT_BASE64 = "expected base64 or a data URL"
@@ -127,9 +129,11 @@ def _plain(piece: bytes) -> bytes:
 
 def _loads(text: bytes) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        return strict_json.loads(text)
     except UnicodeDecodeError as error:
         raise MalformedBodyError("body: expected UTF-8") from error
+    except strict_json.RepeatedKeyError as error:
+        raise ParameterError(FieldProblem(error.key[:MAX_NAME_LENGTH], str(error))) from error
     except (ValueError, RecursionError) as error:
         raise MalformedBodyError(f"body: invalid JSON: {str(error) or 'nested too deep'}") from error
 
@@ -140,16 +144,3 @@ def _check_unicode(parsed: Any) -> None:
         json.dumps(parsed, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise MalformedBodyError("body: invalid JSON: half of a surrogate pair") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ParameterError(FieldProblem(name, "given more than once"))
-        found[name] = value
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")

@@ -23,7 +23,7 @@ from service.errors import (
     ParameterError,
     UploadTooLargeError,
 )
-from service.http.json_body import MAX_REST_BYTES, decode_file, split
+from service.http.json_body import MAX_NAME_LENGTH, MAX_REST_BYTES, decode_file, split
 from service.scheduling.backlog import Place
 
 __all__ = ["read_request"]
@@ -35,7 +35,6 @@ MAX_FIELD_BYTES = 16 * 1024  # of a multipart field that is not the file
 MAX_FIELDS = 32
 MAX_PROBLEMS = 20
 """Maximum number of fields at fault that an answer names."""
-MAX_NAME_LENGTH = 64  # of a field, in an answer
 MAX_TYPE_LENGTH = 1024  # of a Content-Type; a boundary has up to 70 characters
 MAX_MESSAGE_LENGTH = 240
 CHARSETS = ("", "utf-8", "utf8", "us-ascii")

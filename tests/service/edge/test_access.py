@@ -124,7 +124,13 @@ def test_keys_come_and_go_while_the_service_runs(start, grey_png, keys_file, key
         assert service.post(grey_png, bearer(bob)).status_code == 401, (
             "a mistake must not keep a key that was taken out"
         )
-    assert "api_keys_revoked" in [line["event"] for line in lines]
+        keys_file.unlink()
+        carl = add_key(keys_file, "carl")
+        assert service.post(grey_png, bearer(carl)).status_code == 200
+        keys_file.unlink()
+        assert service.post(grey_png, bearer(carl)).status_code == 401
+    told = [line["event"] for line in lines if line["event"].startswith("api_keys")]
+    assert told == ["api_keys_revoked", "api_keys_reloaded", "api_keys_revoked"]
 
 
 def test_the_log_names_the_key_and_never_shows_it(start, grey_png, keys_file, key) -> None:

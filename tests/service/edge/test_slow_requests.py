@@ -1,13 +1,20 @@
 """Time and size limits on request heads, trailers and refused bodies."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import pytest
+import uvicorn
+from PIL import Image
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
-from service.edge.slow_requests import MAX_HEAD_BYTES
+from service.edge.slow_requests import MAX_HEAD_BYTES, PIECE_BYTES, Connection
 from tests.service.waiting import eventually, received
 
 PATIENCE_SECONDS = 10
@@ -92,6 +99,84 @@ def test_one_request_at_a_time(start) -> None:
         for _ in range(3):  # one after the other is fine
             connection.sendall(WHOLE)
             assert connection.recv(65_536).count(b"HTTP/1.1 200") == 1
+
+
+class Wire(asyncio.Transport):
+    """A transport that knows only whether the service reads from it, and whether it is closed."""
+
+    reading, closed = True, False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def write(self, data: object) -> None: ...
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
+async def read_all(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+
+
+@pytest.mark.parametrize(
+    ("begun", "more", "parsed"),
+    [
+        (b"", WHOLE, PIECE_BYTES),  # the third request is in the first piece
+        (b"GET / HTTP/1.1\r\n", b"a:\r\n", MAX_HEAD_BYTES + PIECE_BYTES),
+        (CHUNKED + b"0\r\n", b"a:\r\n", MAX_HEAD_BYTES + 2 * PIECE_BYTES),
+        (CHUNKED, b"1\r\na\r\n", 600_000),
+    ],
+)
+def test_no_turn_of_the_event_loop_parses_more_than_a_piece(monkeypatch, begun, more, parsed: int) -> None:
+    sent = (begun + more * (600_000 // len(more) + 1))[:600_000]
+    parse, turns = HttpToolsProtocol.data_received, [0]
+
+    def counted(connection: Connection, data: bytes) -> None:
+        turns[-1] += len(data)
+        parse(connection, data)
+
+    monkeypatch.setattr(HttpToolsProtocol, "data_received", counted)
+
+    async def receive() -> None:
+        config = uvicorn.Config(read_all, http=Connection, ws="none", log_config=None)
+        connection, wire = Connection(config, ServerState(), {}), Wire()
+        connection.connection_made(wire)
+        while sent[sum(turns) :] and not wire.closed:
+            if wire.reading:
+                connection.data_received(sent[sum(turns) :][:250_000])
+            await asyncio.sleep(0)
+            turns.append(0)
+        connection.connection_lost(None)
+
+    asyncio.run(receive())
+    assert max(turns) <= 2 * PIECE_BYTES  # what came in one turn and what was left before it
+    assert sum(turns) <= parsed
+
+
+def test_a_body_in_very_many_small_chunks_is_received(service, encoded) -> None:
+    noise = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 300), np.uint8)))
+    request = service.client.build_request("POST", "/v1/colorizations", files={"image": noise}, data={"n": "1"})
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in request.read())
+    head = f"POST {request.url.path} HTTP/1.1\r\nHost: t\r\nContent-Type: {request.headers['content-type']}\r\n"
+    with connected(service) as connection:
+        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks + b"0\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 def test_the_body_of_a_request_is_not_mixed_with_the_next(start, grey_png) -> None:

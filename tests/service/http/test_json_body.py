@@ -64,6 +64,7 @@ BOMBS = {
     "empty hints": b'{"image":"x","hints":[' + b"{}," * 1_000_000 + b"{}]}",
     "unknown fields": b"{" + b",".join(b'"%d":1' % i for i in range(300_000)) + b"}",
     "a long name": b'{"' + b"a" * 4_000_000 + b'":1}',
+    "a long name twice": b'{"' + b'":1,"'.join([b"a" * 30_000] * 2) + b'":1}',
     "a long text": b'{"image":"x","prompt":"' + rb"\"" * 2_000_000 + b'"}',
     "backslashes": b'{"image":"' + b"\\" * 4_000_000 + b'"}',
     "quotes in a file": b'{"image":"' + rb"\"" * 2_000_000 + b'"}',

@@ -1,6 +1,8 @@
 """The bounded queue: what it holds, what it refuses, and whether its Retry-After is true."""
 
 import contextlib
+from collections import deque
+from typing import NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -104,6 +106,20 @@ def test_a_service_that_is_never_at_rest_remembers_no_more_than_the_window(backl
     throughput = backlog._rates["latents"]
     assert len(throughput._answered) <= WINDOW_SECONDS + 1
     assert throughput.rate() == pytest.approx(1)
+
+
+def test_the_rate_is_known_without_a_sum_over_a_minute_of_answers(clock: Clock) -> None:
+    class Unsummed(deque[tuple[float, int]]):
+        def __iter__(self) -> NoReturn:
+            raise AssertionError("every chunk of a body asks for the rate")
+
+    backlog = Backlog({"bytes": 10}, LONGEST, clock, floors={"bytes": 1})
+    backlog._rates["bytes"]._answered = Unsummed()
+    first, _ = occupy(backlog, bytes=4), occupy(backlog, bytes=1)
+    clock.now += 1
+    answer(first)
+    occupy(backlog, bytes=1)
+    assert backlog._rates["bytes"].rate() == 4
 
 
 @settings(max_examples=200, deadline=None)

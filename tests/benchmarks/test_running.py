@@ -1,0 +1,37 @@
+"""A benchmark that is killed leaves no service behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+START_SECONDS = 200  # on a busy machine
+END_SECONDS = 30
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux tells a process that its parent ended")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_soak_that_is_killed_leaves_no_service(tiny_weights: Path, how: signal.Signals) -> None:
+    soak = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.load.soak", "--small"],
+        env=os.environ | {"TINTFLOW_WEIGHTS": str(tiny_weights), "TINTFLOW_DEVICE": "cpu"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    started = psutil.Process(soak.pid)
+    give_up = time.monotonic() + START_SECONDS
+    while len(left := started.children(recursive=True)) < 2:  # the service and its first decoder
+        assert soak.poll() is None
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    soak.send_signal(how)
+    soak.wait()
+    _, alive = psutil.wait_procs(left, END_SECONDS)
+    for each in alive:
+        each.kill()
+    assert not alive

@@ -1,0 +1,29 @@
+"""The programs that tests start end by SIGINT, even where the tests themselves ignore it."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+PATIENCE_SECONDS = 60
+SLEEP = "import time; print(flush=True); time.sleep(600)"
+IGNORING = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
+"""Prefix of a command that runs as in `nohup make test &`: with SIGINT ignored."""
+
+
+def test_a_program_ends_by_sigint() -> None:
+    command = [sys.executable, "-c", SLEEP]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:  # noqa: S603
+        try:
+            assert program.stdout is not None
+            program.stdout.readline()
+            program.send_signal(signal.SIGINT)
+            assert program.wait(PATIENCE_SECONDS) == -signal.SIGINT
+        finally:
+            program.kill()
+
+
+def test_a_program_ends_by_sigint_where_the_tests_ignore_it() -> None:
+    one = f"{__file__}::{test_a_program_ends_by_sigint.__name__}"
+    command = [*IGNORING, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", one]
+    subprocess.run(command, cwd=Path(__file__).parents[1], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
