@@ -7,7 +7,7 @@ import { byId, setChildren } from "./element.js";
 import { notice } from "./notices.js";
 import { listen, store } from "./store.js";
 import { errorWords, runFacts, runNumbers, runTitle } from "./words.js";
-import { isBusy, start, stop } from "./work.js";
+import { canGoOn, isBusy, start, stop } from "./work.js";
 
 export function setUpGallery() {
   byId("stop").onclick = () => stop(...store.view.runs.filter(isBusy));
@@ -65,7 +65,7 @@ function showHead(photo, runs) {
   byId("error-title").textContent = title;
   byId("error-detail").textContent = detail;
   byId("retry").textContent = samples.length ? "Go on" : "Try again";
-  byId("retry").hidden = Boolean(halted.error) && halted.error.passes === false;
+  byId("retry").hidden = !canGoOn(halted);
 }
 
 function showProgress(run) {
