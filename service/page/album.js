@@ -35,7 +35,7 @@ function show() {
   byId("album-bar").hidden = !busy && !left;
   byId("album-cancel").hidden = !busy;
   byId("album-resume").hidden = busy || !left;
-  Object.assign(byId("album-progress"), { max: runs.length || 1, value: done + failed });
+  Object.assign(byId("album-progress"), { max: runs.length || 1, value: busy ? done + failed : done });
   const stopped = !busy && number((run) => run.status === "stopped");
   byId("album-words").textContent = `${done} of ${count(runs.length, "photo")}${failed ? `, ${failed} failed` : ""}${stopped ? ", stopped" : ""}`;
 }

@@ -62,7 +62,8 @@ function arrange() {
 function showHead(photo, runs) {
   const [first] = runs;
   byId("run-title").textContent = first ? runTitle(first) : photo.name;
-  byId("run-facts").textContent = first ? runFacts(first, store.model?.default_temperature) : "";
+  const name = store.view.photos.length > 1 ? photo.name : "";
+  byId("run-facts").textContent = first ? [name, runFacts(first, store.model?.default_temperature)].filter(Boolean).join(" · ") : "";
   byId("run-facts").title = first ? runNumbers(first) : "";
   const samples = runs.flatMap((run) => run.samples);
   byId("download-all").hidden = samples.length < 2;
@@ -74,7 +75,7 @@ function showHead(photo, runs) {
   const { title, detail } = halted.error ? errorWords(halted.error) : { title: "Stopped.", detail: "The colorings that had come stay." };
   byId("error-title").textContent = title;
   byId("error-detail").textContent = detail;
-  byId("retry").textContent = samples.length ? "Go on" : "Try again";
+  byId("retry").textContent = samples.length ? "Continue" : "Try again";
   byId("retry").hidden = !canGoOn(halted);
   if (isNew) byId("run-error").scrollIntoView({ block: "nearest" });
 }

@@ -49,6 +49,7 @@ def test_all_photos_each_of_its_own_seed(page, album, service) -> None:
     assert len({each.seed for each in service.colorizer.options}) == 3
     page.locator("#strip .photo").nth(2).click()
     expect(page.get_by_alt_text("c.png, the gray photo")).to_be_visible()
+    expect(page.locator("#run-facts")).to_have_text("c.png · Balanced")
     expect(page.locator(".card.new")).to_have_count(4)
     page.locator("#album-run").click()
     expect(page.locator("#history li")).to_have_count(2)
