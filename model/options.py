@@ -57,7 +57,8 @@ Seed = Annotated[int, Ge(0), Le(MAX_SEED)]
 Index = Annotated[int, Ge(0), Le(MAX_CANDIDATES - 1)]
 Count = Annotated[int, Ge(1), Le(MAX_SAMPLES), Option("how many colorings", 4, default=4)]
 Offset = Annotated[
-    Index, Option("index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; all below 64", 0)
+    Index,
+    Option("index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; indices end at 63", 0),
 ]
 NewSeed = Annotated[
     Seed, Option("the same photo, seed and temperature give the same colorings; left out = random", 7, default=RANDOM)
@@ -69,8 +70,8 @@ OriginalIndex = Annotated[Index, Option("index of the coloring", 2)]
 Temperature = Annotated[
     ZeroToTwo | None,
     Option(
-        "standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of z = 0, "
-        "1 = the model's own distribution; left out = what the model card recommends",
+        "how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; "
+        "left out = what the model card recommends",
         0.8,
     ),
 ]

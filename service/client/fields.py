@@ -32,8 +32,8 @@ class ColorizationFields(TypedDict, total=False):
     seed: int | None
     """the same photo, seed and temperature give the same colorings; left out = random"""
     temperature: float | None
-    """standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of z = 0, 1 = the
-    model's own distribution; left out = what the model card recommends"""
+    """how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; left
+    out = what the model card recommends"""
     latent_norm: float | None
     """rescale each latent to this norm, in units of √dim; left out = as drawn"""
     candidates: int | None
@@ -45,7 +45,7 @@ class ColorizationFields(TypedDict, total=False):
     hints: Sequence[Hint]
     """colors that the colorings follow at points of the photo; in a form as a JSON array"""
     offset: int
-    """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; all below 64"""
+    """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; indices end at 63"""
     output_format: OutputFormat
     """format of the files; JPEG keeps the colors at full size (4:4:4)"""
     output_compression: int
@@ -73,12 +73,12 @@ class VariationFields(TypedDict, total=False):
     """sizes of the levels whose latents move: `coarse` = 8,16 (which colors), `fine` = 32,64 (their detail), `all`,
     or sizes; left out = all"""
     temperature: float | None
-    """standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of z = 0, 1 = the
-    model's own distribution; left out = what the model card recommends"""
+    """how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; left
+    out = what the model card recommends"""
     latent_norm: float | None
     """rescale each latent to this norm, in units of √dim; left out = as drawn"""
     offset: int
-    """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; all below 64"""
+    """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; indices end at 63"""
     output_format: OutputFormat
     """format of the files; JPEG keeps the colors at full size (4:4:4)"""
     output_compression: int
@@ -100,10 +100,10 @@ class TransferFields(TypedDict, total=False):
     """how much of each level, 8, 16, 32 and 64, comes from the reference: 1 copies its latents, 0 draws new ones;
     left out = 1,1,0,0"""
     temperature: float | None
-    """standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of z = 0, 1 = the
-    model's own distribution; left out = what the model card recommends"""
+    """how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; left
+    out = what the model card recommends"""
     offset: int
-    """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; all below 64"""
+    """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; indices end at 63"""
     output_format: OutputFormat
     """format of the files; JPEG keeps the colors at full size (4:4:4)"""
     output_compression: int
@@ -130,8 +130,8 @@ class InterpolationFields(TypedDict, total=False):
     path: Literal["spherical", "linear"]
     """`spherical` keeps the norm of the latents; `linear` makes it smaller between the ends"""
     temperature: float | None
-    """standard deviation of the latents (below 1, of fine levels still less): 0 = the one coloring of z = 0, 1 = the
-    model's own distribution; left out = what the model card recommends"""
+    """how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; left
+    out = what the model card recommends"""
     latent_norm: float | None
     """rescale each latent to this norm, in units of √dim; left out = as drawn"""
     reference: PhotoSource | None

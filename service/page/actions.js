@@ -1,7 +1,7 @@
 /** What can be asked for: each makes a run, shows it and starts it. */
 
 import { MAX_INDEX, change, hintsOf, randomSeed, store, temperature } from "./store.js";
-import { isBusy, newRun, start, stop } from "./work.js";
+import { canGoOn, isBusy, newRun, start, stop } from "./work.js";
 import { number, sampleTitle } from "./words.js";
 
 /** Show a run (in a step that undo takes back) and start it. */
@@ -66,7 +66,7 @@ export function colorizeFirst(photos) {
 function workOn(photos) {
   const album = photos.length > 1;
   const runs = photos.map((photo) => newColorings(photo, { album }));
-  if (album) store.album = runs;
+  if (album) store.album = [...(store.album.some((run) => isBusy(run) || canGoOn(run)) ? store.album : []), ...runs];
   runs.forEach(start);
   return runs;
 }
@@ -74,12 +74,19 @@ function workOn(photos) {
 /** New colorings of all photos, each of a seed of its own. */
 export function colorizeAll() {
   const { photos, photo } = store.view;
+  endAlbum();
   const runs = workOn(photos);
   change({ runs: runs.filter((run) => run.photo === photo) });
 }
 
 export const cancelAlbum = () => stop(...store.album.filter(isBusy));
-export const resumeAlbum = () => store.album.filter((run) => run.status === "stopped").forEach(start);
+export const resumeAlbum = () => store.album.filter((run) => canGoOn(run) && store.view.photos.includes(run.photo)).forEach(start);
+
+/** What is left of the work on all photos gives way to other work on them. */
+function endAlbum() {
+  cancelAlbum();
+  store.album = [];
+}
 
 const REFERENCE_COUNT = 3;
 
@@ -104,6 +111,7 @@ function transferFields(reference, closeness) {
 export function spreadColors(sample) {
   const title = `Colors of ${sample.run.photo.name}`;
   const others = store.view.photos.filter((photo) => photo !== sample.run.photo);
+  endAlbum();
   store.album = others.map((photo) => newRun(photo, "transfers", 1, transferFields(sample.blob, 1), { title, album: true }));
   store.album.forEach(start);
 }

@@ -8,7 +8,7 @@ import { coverOf } from "./photo.js";
 import { removeAll } from "./photos.js";
 import { listen, store } from "./store.js";
 import { count, errorWords } from "./words.js";
-import { isBusy } from "./work.js";
+import { canGoOn, isBusy } from "./work.js";
 
 export function setUpAlbum() {
   byId("album-run").onclick = colorizeAll;
@@ -28,13 +28,14 @@ function show() {
   byId("album-title").textContent = `All ${count(photos.length, "photo")}`;
   byId("album-download").disabled = !photos.some(coverOf);
   const runs = store.album.filter((run) => photos.includes(run.photo));
+  const number = (has) => runs.filter(has).length;
+  const [done, failed] = ["done", "failed"].map((status) => number((run) => run.status === status));
   const busy = runs.some(isBusy);
-  const stopped = runs.filter((run) => run.status === "stopped").length;
-  byId("album-bar").hidden = !busy && !stopped;
+  const left = runs.some(canGoOn);
+  byId("album-bar").hidden = !busy && !left;
   byId("album-cancel").hidden = !busy;
-  byId("album-resume").hidden = busy || !stopped;
-  const over = runs.filter((run) => run.status === "done" || run.status === "failed").length;
-  const failed = runs.filter((run) => run.status === "failed").length;
-  Object.assign(byId("album-progress"), { max: runs.length || 1, value: over });
-  byId("album-words").textContent = `${over} of ${count(runs.length, "photo")}${failed ? `, ${failed} failed` : ""}${busy ? "" : ", stopped"}`;
+  byId("album-resume").hidden = busy || !left;
+  Object.assign(byId("album-progress"), { max: runs.length || 1, value: busy ? done + failed : done });
+  const stopped = !busy && number((run) => run.status === "stopped");
+  byId("album-words").textContent = `${done} of ${count(runs.length, "photo")}${failed ? `, ${failed} failed` : ""}${stopped ? ", stopped" : ""}`;
 }

@@ -31,6 +31,7 @@ function read(set) {
   byId("link-note").hidden = false;
   tell();
   if (link.example) addSample(link.example);
+  else if (store.view.photos.length) notice(byId("link-note").textContent); // the first look, with the note, is hidden
 }
 
 /** Say what the link is for, and whether the model is another by now. */
@@ -52,10 +53,11 @@ function arrive() {
   const sample = run?.fields.seed === link.fields.seed && run.kind === link.kind && run.samples.find((each) => each.index === link.index);
   if (!sample) return;
   store.link = null;
+  history.replaceState(null, "", location.pathname); // a reload shows what is there, not the link once more
   byId("link-note").hidden = true;
+  amend({ looks: new Map(store.view.looks).set(sample, link.look) });
+  openSample(sample);
   if (warning) notice(warning.trim());
   const { print } = sample.run.photo;
   if (link.photo && print && link.photo !== print) notice("This is another photo than the link was made for, so its colors differ.");
-  amend({ looks: new Map(store.view.looks).set(sample, link.look) });
-  openSample(sample);
 }

@@ -11,7 +11,7 @@ const NAMES = /\.(jpe?g|png|webp|tiff?|gif|bmp|avif|hei[cf])$/i;
 export function accepted(files) {
   const photos = files.filter((file) => file.type.startsWith("image/") || NAMES.test(file.name));
   const others = files.filter((file) => !photos.includes(file));
-  if (others.length) notice(`Not a photo: ${others.map((file) => file.name).join(", ")}`);
+  if (others.length) notice(`Not a photo: ${others.map((file) => file.name).join(", ")}. Photos are JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF or HEIC files.`);
   const limit = store.model?.limits.bytes ?? Infinity;
   for (const { name, size } of photos) if (size > limit) notice(`${name || "This photo"}: ${megabytes(size)}; the limit is ${megabytes(limit)}.`);
   return photos.filter((file) => file.size <= limit);

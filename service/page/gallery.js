@@ -7,7 +7,9 @@ import { byId, setChildren } from "./element.js";
 import { notice } from "./notices.js";
 import { listen, store } from "./store.js";
 import { errorWords, runFacts, runNumbers, runTitle } from "./words.js";
-import { isBusy, start, stop } from "./work.js";
+import { canGoOn, isBusy, start, stop } from "./work.js";
+
+let latest = null; // the run that was asked for last
 
 export function setUpGallery() {
   byId("stop").onclick = () => stop(...store.view.runs.filter(isBusy));
@@ -37,6 +39,13 @@ function show() {
   paintGray(photo);
   if (source.length) paintSource(runs[0]);
   for (const { run, slots } of shown) for (const slot of slots) paintSlot(run, slot);
+  showBeginning(runs.at(-1));
+}
+
+/** Bring the first place of what was just asked for into view: on a phone, the panel that asks is far below. */
+function showBeginning(run) {
+  if (run !== latest && isBusy(run)) byId("cards").querySelector(".pending")?.scrollIntoView({ block: "nearest" });
+  latest = run;
 }
 
 /** Give the cards the photo's shape, and the room there is. */
@@ -53,19 +62,22 @@ function arrange() {
 function showHead(photo, runs) {
   const [first] = runs;
   byId("run-title").textContent = first ? runTitle(first) : photo.name;
-  byId("run-facts").textContent = first ? runFacts(first, store.model?.default_temperature) : "";
+  const name = store.view.photos.length > 1 ? photo.name : "";
+  byId("run-facts").textContent = first ? [name, runFacts(first, store.model?.default_temperature)].filter(Boolean).join(" · ") : "";
   byId("run-facts").title = first ? runNumbers(first) : "";
   const samples = runs.flatMap((run) => run.samples);
   byId("download-all").hidden = samples.length < 2;
   showProgress(runs.find(isBusy));
   const halted = runs.find(isHalted);
+  const isNew = byId("run-error").hidden && Boolean(halted?.error);
   byId("run-error").hidden = !halted;
   if (!halted) return;
   const { title, detail } = halted.error ? errorWords(halted.error) : { title: "Stopped.", detail: "The colorings that had come stay." };
   byId("error-title").textContent = title;
   byId("error-detail").textContent = detail;
-  byId("retry").textContent = samples.length ? "Go on" : "Try again";
-  byId("retry").hidden = Boolean(halted.error) && halted.error.passes === false;
+  byId("retry").textContent = samples.length ? "Continue" : "Try again";
+  byId("retry").hidden = !canGoOn(halted);
+  if (isNew) byId("run-error").scrollIntoView({ block: "nearest" });
 }
 
 function showProgress(run) {

@@ -21,7 +21,7 @@ import { setUpViewer } from "./viewer.js";
 import { setUpWelcome } from "./welcome.js";
 import { errorWords } from "./words.js";
 
-const parts = [setUpTheme, setUpDrop, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome, setUpArrival];
+const parts = [setUpTheme, setUpDrop, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome];
 for (const setUp of parts) setUp();
 
 const note = byId("model-note");
@@ -33,6 +33,7 @@ function tell(problem) {
 }
 
 await setUpSession(revive);
+setUpArrival(); // after the photos from before a reload: a link says what it is for
 try {
   const loaded = await model({ onWait: tell });
   store.model = loaded;

@@ -9,11 +9,16 @@ export function announce(text) {
   byId("status").textContent = text;
 }
 
+/** Put the messages where they are seen: into a dialog that is open, as it covers all else. */
+const place = () => (document.querySelector("dialog[open]") ?? document.body).append(byId("notices"));
+addEventListener("close", place, true);
+
 /** Show a message; it fades by itself. */
 export function notice(text) {
   const box = make("div", { role: "alert" }, make("p", {}, text), iconButton("close", "Close message", () => box.remove()));
   box.addEventListener("animationend", (event) => event.animationName === "fade" && box.remove());
   byId("notices").append(box);
+  place();
   const fade = () => {
     if (box.matches(":hover, :focus-within")) setTimeout(fade, 1000);
     else if (matchMedia("(prefers-reduced-motion: reduce)").matches) box.remove();

@@ -51,7 +51,7 @@ function show() {
   byId("colorize").textContent = goOnWords();
   const hints = photo ? hintsOf(photo).length : 0;
   byId("hint-count").hidden = !hints;
-  byId("hint-count").textContent = `${count(hints, "fixed color")} followed by every coloring`;
+  byId("hint-count").textContent = `Every coloring follows ${count(hints, "fixed color")}.`;
   if (!store.model) return;
   byId("model").textContent = `· ${store.model.id} on ${store.model.device}`;
   byId("boldness-default").replaceChildren(make("option", { value: store.model.default_temperature }));

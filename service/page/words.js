@@ -2,10 +2,10 @@
 
 const ERRORS = {
   unreachable: "The service does not answer. Is it still running?",
-  upload_too_large: "This file is larger than the service takes.",
-  too_many_pixels: "This photo has more pixels than the service takes.",
-  unsupported_image_type: "This file is not a photo of a kind that the service reads.",
-  undecodable_image: "This file is damaged: it cannot be read to its end.",
+  upload_too_large: "This file is larger than the service accepts.",
+  too_many_pixels: "This photo has more pixels than the service accepts.",
+  unsupported_image_type: "The service cannot read this type of file.",
+  undecodable_image: "This file is damaged or incomplete.",
   output_too_large: "This format cannot hold a picture of this size. Choose another.",
   invalid_parameters: "The service refuses one of the settings.",
   invalid_input: "The service refuses one of the settings.",
@@ -19,11 +19,13 @@ const ERRORS = {
   rate_limited: "This key has made as many requests as it may for now.",
 };
 
-/** Say what went wrong: a sentence, and the service's own words below it. */
+/** Say what went wrong: a sentence, and the service's own words, which are made one, below it. */
 export function errorWords(error) {
   const title = ERRORS[error.code] ?? "Something went wrong.";
-  return { title, detail: error.detail ?? error.message ?? "" };
+  return { title, detail: sentence(error.detail ?? error.message ?? "") };
 }
+
+const sentence = (text) => text && text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 
 export const number = (value) => String(Math.round(value * 100) / 100);
 export const megabytes = (bytes) => `${number(Math.round(bytes / 1e5) / 10)} MB`;

@@ -36,6 +36,9 @@ export function enlivenRun(run) {
 
 export const isBusy = (run) => run?.status === "waiting" || run?.status === "working";
 
+/** Whether a run ended before its time, and may succeed when it goes on. */
+export const canGoOn = (run) => run.status === "stopped" || (run.status === "failed" && run.error.passes !== false);
+
 /** Begin a run, or go on with one that failed or was stopped: samples that have come stay. */
 export function start(run) {
   Object.assign(run, { status: "waiting", error: null, aborter: new AbortController() });

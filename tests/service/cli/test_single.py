@@ -47,14 +47,16 @@ def test_a_file_is_written_over_only_if_told(run: Callable, expected: bytes) -> 
     assert Path("result.jpg").read_bytes() == b"mine"
     run("colorize", "photo.png", "-o", "result.jpg", *SEED, "--overwrite")
     assert Path("result.jpg").read_bytes() == expected
-    run("colorize", "photo.png", "result.jpg", *SEED, "--overwrite", "-f", "jpeg")
+    run("colorize", "photo.png", "-o", "result.jpg", *SEED, "--overwrite", "-f", "jpeg")
     assert Path("result.jpg").read_bytes() == expected
 
 
-def test_two_photos_that_are_there_are_both_colored(run: Callable, photo: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("--overwrite",)])
+def test_two_photos_that_are_there_are_both_colored(run: Callable, photo: Path, more: tuple[str, ...]) -> None:
     other = Path("other.png")
     other.write_bytes(photo.read_bytes())
-    run("colorize", photo, other, "-n", "1", *SEED)
+    said = run("colorize", photo, other, "-n", "1", *SEED, *more).stderr
+    assert "other.png exists, so it is a photo to color; -o other.png --overwrite replaces it" in said
     assert {"out/photo-7-0.jpg", "out/other-7-0.jpg"} <= there()
     assert other.read_bytes() == photo.read_bytes()
 

@@ -81,6 +81,20 @@ def test_on_a_phone_nothing_is_hidden_or_without_a_name(open_page, upload, photo
     assert notice["y"] + notice["height"] <= bar["y"]
 
 
+def test_on_a_phone_what_is_asked_for_comes_into_view_and_what_is_wrong(open_page, upload) -> None:
+    page = open_page(expected="Failed to load resource", **PHONE)
+    upload(page)
+    page.locator("#history").scroll_into_view_if_needed()
+    expect(page.locator(".card.new").first).not_to_be_in_viewport()
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(8)
+    expect(page.locator(".card .open").nth(5)).to_be_in_viewport(ratio=1)
+    page.route("**/v1/colorizations", lambda route: route.abort())
+    page.locator("#history").scroll_into_view_if_needed()
+    page.click("#colorize")
+    expect(page.locator("#run-error")).to_be_in_viewport(ratio=1)
+
+
 def check(page: Page) -> None:
     assert not findings(page)
     assert not wide(page)

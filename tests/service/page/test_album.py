@@ -8,6 +8,8 @@ from shutil import copy
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.service.page.stored import until_stored
+
 MANY = 20
 PIXELS = """(image) => {
   const canvas = document.createElement("canvas");
@@ -27,13 +29,15 @@ def done(page: Page, photos: int) -> None:
     expect(page.locator("#album-bar")).to_be_hidden()
 
 
-def answer_only(page: Page, count: int) -> None:
-    """Leave all requests for colorings but the first few unanswered, until the route is taken away."""
+def answer_only(page: Page, count: int, others: str = "hold") -> None:
+    """Leave requests for colorings after the first few unanswered, or `abort` them, until the route is taken away."""
     left = iter(range(count))
 
     def answer(route: Route) -> None:
         if next(left, None) is not None:
             route.continue_()
+        elif others == "abort":
+            route.abort()
 
     page.route("**/v1/colorizations", answer)
 
@@ -45,6 +49,7 @@ def test_all_photos_each_of_its_own_seed(page, album, service) -> None:
     assert len({each.seed for each in service.colorizer.options}) == 3
     page.locator("#strip .photo").nth(2).click()
     expect(page.get_by_alt_text("c.png, the gray photo")).to_be_visible()
+    expect(page.locator("#run-facts")).to_have_text("c.png · Balanced")
     expect(page.locator(".card.new")).to_have_count(4)
     page.locator("#album-run").click()
     expect(page.locator("#history li")).to_have_count(2)
@@ -73,6 +78,43 @@ def test_progress_cancel_and_on(page, photo, tmp_path) -> None:
     page.click("#album-resume")
     done(page, MANY)
     expect(page.locator("#strip img:not(.gray)")).to_have_count(MANY)
+
+
+def test_photos_that_failed_go_on(open_page, album, service) -> None:
+    page = open_page(expected="Failed to load resource")
+    answer_only(page, 1, "abort")
+    page.set_input_files("#files", album)
+    expect(page.locator("#album-words")).to_have_text("1 of 3 photos, 2 failed")
+    page.unroute("**/v1/colorizations")
+    page.click("#album-resume")
+    done(page, 3)
+    expect(page.locator("#strip img.gray")).to_have_count(0)
+    assert len(service.colorizer.options) == 3
+
+
+def test_photos_that_come_later_are_counted_with_what_is_left(page, album, photo, tmp_path) -> None:
+    answer_only(page, 1)
+    page.set_input_files("#files", album)
+    expect(page.locator("#album-words")).to_have_text("1 of 3 photos")
+    page.click("#album-cancel")
+    page.set_input_files("#files", [Path(copy(photo, tmp_path / name)) for name in ("d.png", "e.png")])
+    expect(page.locator("#album-words")).to_have_text("1 of 5 photos")
+    page.click("#album-cancel")
+    page.unroute("**/v1/colorizations")
+    page.click("#album-resume")
+    done(page, 5)
+    expect(page.locator("#strip img.gray")).to_have_count(0)
+
+
+def test_all_anew_takes_the_place_of_what_is_left(page, album, service) -> None:
+    held: list[Route] = []
+    page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
+    page.set_input_files("#files", album)
+    expect(page.locator("#strip .busy")).to_have_count(1)
+    page.locator("#number").fill("2")
+    page.click("#album-run")
+    done(page, 3)
+    assert [each.n for each in service.colorizer.options] == [2] * 3
 
 
 def test_what_is_asked_for_goes_before_the_album(page, album, service) -> None:
@@ -111,29 +153,6 @@ def test_one_of_each_in_a_zip(page, album) -> None:
         page.click("#album-download")
     with zipfile.ZipFile(io.BytesIO(started.value.path().read_bytes())) as files:
         assert [name.split("/")[0] for name in files.namelist()] == ["a", "b", "c"]
-
-
-def stored(page: Page, name: str) -> int:
-    """Return how many entries one of the browser's stores has."""
-    return page.evaluate(
-        """(name) => new Promise((resolve) => {
-          indexedDB.open('tintflow').onsuccess = ({ target: { result } }) => {
-            result.transaction(name).objectStore(name).count().onsuccess = ({ target }) => {
-              result.close();
-              resolve(target.result);
-            };
-          };
-        })""",
-        name,
-    )
-
-
-def until_stored(page: Page, name: str, number: int) -> None:
-    for _ in range(500):
-        if stored(page, name) == number:
-            return
-        page.wait_for_timeout(20)
-    assert stored(page, name) == number
 
 
 def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, service) -> None:

@@ -31,7 +31,7 @@ def test_a_file_that_is_no_photo(open_page, upload, tmp_path, photo) -> None:
     broken.write_bytes(photo.read_bytes()[:200])
     text.write_text("not a photo")
     page.set_input_files("#files", [text, broken])
-    expect(page.locator("#notices")).to_contain_text("Not a photo: notes.txt")
+    expect(page.locator("#notices")).to_contain_text("Not a photo: notes.txt. Photos are JPEG,")
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
     upload(page, photo)
     page.locator("#strip .photo").first.click()

@@ -28,6 +28,8 @@ def followed(page: Page, count: int) -> None:
     """Wait until the colorings follow this many colors."""
     expect(page.locator("#hint-list li")).to_have_count(count)
     expect(page.locator("#run-facts")).to_contain_text("fixed color" if count else "Balanced")
+    if count == 1:
+        expect(page.locator("#hint-count")).to_have_text("Every coloring follows 1 fixed color.")
     expect(page.locator("#fix-status")).to_have_text("")
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.service.page.stored import until_stored
+
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
 
 
@@ -107,6 +109,31 @@ def test_of_a_sample_the_link_holds_all(open_page, link_of) -> None:
     assert pixels(second) == pixels(first)
 
 
+def test_a_reload_does_not_open_it_again(open_page, service) -> None:
+    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&example=astronaut", demo=False)
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+    expect(page.locator("#run-progress")).to_be_hidden()
+    until_stored(page, "files", 5)
+    service.colorizer.forget()
+    page.reload()
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.get_by_alt_text("astronaut.jpg, the gray photo")).to_be_visible()
+    expect(page.locator("#strip")).to_be_hidden()  # one photo
+    expect(page.locator("#viewer")).to_be_hidden()
+    assert service.colorizer.options == []
+
+
+def test_among_photos_it_says_what_it_is_for(page, upload, photo, color_photo) -> None:
+    upload(page)
+    until_stored(page, "files", 5)
+    page.evaluate("location.hash = '#seed=3&temperature=0.75&n=4&index=1'")
+    expect(page.locator("#notices")).to_contain_text("Add the photo that it was made for.")
+    page.reload()  # as a link that is opened in the tab of other photos
+    expect(page.locator("#notices")).to_contain_text("Add the photo that it was made for.")
+    page.set_input_files("#files", color_photo)
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+
+
 def test_another_model_is_told(open_page, upload) -> None:
     page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&model=older-1.12345678")
     expect(page.locator("#link-note")).to_contain_text(
@@ -115,6 +142,9 @@ def test_another_model_is_told(open_page, upload) -> None:
     upload(page)
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
     expect(page.locator("#notices")).to_contain_text("made by older-1")
+    expect(page.locator("#viewer #notices")).to_have_count(1)  # elsewhere the full view would cover it
+    page.click("#viewer-close")
+    expect(page.locator("body > #notices")).to_have_count(1)
 
 
 def test_another_photo_is_told(open_page, upload) -> None:

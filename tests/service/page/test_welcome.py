@@ -1,8 +1,11 @@
 """The first look: a live before and after, samples to try, and the way in on a phone."""
 
+import threading
+
 from playwright.sync_api import Page, expect
 
 from service.edge.keys import add_key
+from tests.service.fakes import FakeColorizer
 
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 
@@ -20,6 +23,7 @@ def test_the_demonstration_is_live(open_page, service) -> None:
     expect(page.locator("#hero-colorings li")).to_have_count(4)
     (options,) = service.colorizer.options
     assert (options.n, options.seed) == (4, 7)
+    expect(page.get_by_text("Colored just now")).to_be_visible()
     after = page.locator("#hero-after")
     first = after.get_attribute("src")
     page.get_by_role("button", name="Coloring 3").click()
@@ -35,8 +39,25 @@ def test_without_a_key_the_demonstration_stays_gray(open_page, start, tmp_path) 
     page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected="Failed to load resource", demo=False)
     page.click("#key-cancel")
     expect(page.locator("#model-note")).to_contain_text("asks for a key")
+    expect(page.get_by_text("Colored just now")).to_be_hidden()
     expect(page.locator("#hero-colorings li")).to_have_count(0)
     expect(page.locator("#hero-wipe")).to_be_disabled()
+
+
+def test_a_service_that_starts_says_so(open_page, start) -> None:
+    loaded = threading.Event()
+
+    def load(_: object) -> FakeColorizer:
+        loaded.wait(60)
+        return FakeColorizer()
+
+    page = open_page(of=start(load=load), expected="Failed to load resource", demo=False)
+    note = page.locator("#model-note")
+    expect(note).to_have_text("The service is still starting. The model is being loaded.")
+    expect(page.get_by_text("Colored just now")).to_be_hidden()
+    loaded.set()
+    expect(page.locator("#hero-colorings li")).to_have_count(4)
+    expect(note).to_be_hidden()
 
 
 def test_on_a_phone_nobody_is_told_to_drop(open_page) -> None:
