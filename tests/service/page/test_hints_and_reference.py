@@ -166,7 +166,7 @@ def test_a_reference_lends_its_colors(page, upload, drop, color_photo, service) 
     expect(page.locator(".card.new")).to_have_count(3)
     expect(page.locator("#reference-picture")).to_be_visible()
     assert service.colorizer.references[-1][0, 0].tolist() == [200, 120, 40]
-    assert service.colorizer.options[-1].weights == (0.9, 0.81, 0, 0)
+    assert service.colorizer.options[-1].weights == (0.75, 0.56, 0, 0)
     expect(page.locator("#strip .photo")).to_have_count(1)  # it is no photo to colorize
     page.locator("#closeness").fill("1")
     expect(page.locator(".card.new")).to_have_count(1)  # as nothing is left to differ
