@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-MODEL_EXAMPLE = "tintflow-cwf-9"
+MODEL_EXAMPLE = "tintflow-cwf-10"
 """the released weights (tests/docs/test_model_name.py)"""
 
 
