@@ -36,6 +36,14 @@ class Choice(NamedTuple):
     batch_wait_seconds: float
     outcome: Outcome
 
+    def figures(self) -> dict[str, object]:
+        """Return what a report holds of it."""
+        return {
+            "batch_latents": self.batch_latents,
+            "batch_wait_seconds": self.batch_wait_seconds,
+            **asdict(self.outcome),
+        }
+
 
 def by_settings(seconds: float) -> Iterator[Choice]:
     """Ask a service with one size after the other at the default wait, then the other waits."""
@@ -85,7 +93,7 @@ def main(
     )
     errors = failed + sum(each.outcome.errors for each in choices)
     figures = {
-        "outcomes": [each._asdict() | asdict(each.outcome) for each in choices],
+        "outcomes": [each.figures() for each in choices],
         "fairness_seconds": {"small alone": alone, "small beside large": small, "large": large},
     }
     write("batching", [fair, Target("no error", str(errors), errors == 0)], figures, json_file, tables)

