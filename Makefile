@@ -70,7 +70,7 @@ train: .venv/for-train  ## train every level on DATA for MINUTES minutes in all
 eval: .venv/for-eval  ## measure weights/ on DATA
 	$(BIN)/python -m benchmarks.quality --data $(DATA) --json -
 
-bench: .venv/for-test  ## measure speed, beside peers from PyPI and the commit BEFORE: some 30 minutes; figures in build/benchmarks
+bench: .venv/for-test  ## measure speed, beside peers from PyPI and the commit BEFORE: some 25 minutes; figures in build/benchmarks
 	$(BIN)/python -m benchmarks.suite --before $(BEFORE)
 
 docs: .venv/for-test  ## make the pictures of README and docs anew

@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-__all__ = ["Service", "end_with_parent", "free_port", "made_up_photo", "running"]
+__all__ = ["COMMAND", "Service", "end_with_parent", "free_port", "made_up_photo", "running"]
 
 START_SECONDS = 600.0
 """Longest time to load the network, on a machine that has other work, too."""
@@ -27,7 +27,8 @@ STOP_SECONDS = 180.0
 POLL_SECONDS = 0.05
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
-SERVE = "from service.cli.program import app; app()"
+COMMAND = "import service.cli; (getattr(service.cli, 'app', None) or service.cli.main)()"
+"""`tintflow`, of the checkout that it runs in; in older ones it is `app`."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def running(environment: Mapping[str, str] | None = None, folder: Path | None = 
     quiet = {"TINTFLOW_LOG_FORMAT": "json", "MALLOC_ARENA_MAX": "8"} | dict(environment or {})
     started = time.monotonic()
     process = subprocess.Popen(  # noqa: S603 - this Python, this package
-        [sys.executable, "-c", SERVE, "serve", "--port", str(port)],
+        [sys.executable, "-c", COMMAND, "serve", "--port", str(port)],
         env=os.environ | quiet,
         cwd=folder,
         stderr=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 """Every benchmark of speed, one after the other, then their plots: `python -m benchmarks.suite`, which is `make bench`.
 
-Each writes its figures to build/benchmarks/NAME.json. Takes about 20 minutes on two idle cores, and fetches the peers
+Each writes its figures to build/benchmarks/NAME.json. Takes about 25 minutes on two idle cores, and fetches the peers
 from PyPI the first time. Its status is 1 if a target was missed.
 """
 

@@ -24,7 +24,7 @@ import typer
 
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.report import rows as as_table
-from benchmarks.running import Service, made_up_photo, running
+from benchmarks.running import COMMAND, Service, made_up_photo, running
 
 __all__ = ["main"]
 
@@ -37,8 +37,6 @@ READY_SECONDS, COMMAND_SECONDS = 3.0, 4.0
 N16_TO_N4 = 2.5
 MORE_REQUESTS = 1.25
 TOO_MANY, RETRY_SECONDS = 429, 0.5
-COMMAND = "import service.cli; (getattr(service.cli, 'main', None) or service.cli.app)()"
-"""Older checkouts have no `main`."""
 FLOOR = "import cv2, fastapi, numba, openvino, torch, typer, uvicorn"
 """The packages that a start cannot do without."""
 
