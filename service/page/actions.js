@@ -58,9 +58,18 @@ export function colorizeFirst(photos) {
   const { link } = store;
   if (!link) return workOn(photos);
   const { kind, total, fields, strength } = link;
-  const run = newRun(photos[0], kind, total, fields, { strength });
-  start(run);
-  return [run, ...workOn(photos.slice(1))];
+  link.run = newRun(photos[0], kind, total, fields, { strength });
+  start(link.run);
+  return [link.run, ...workOn(photos.slice(1))];
+}
+
+/** What the link asks for, of a photo that is there already. */
+export function followLink(photo) {
+  const { kind, fields } = store.link;
+  const hints = new Map(store.view.hints);
+  if (kind === "colorizations") hints.set(photo, fields.hints ?? []);
+  const [run] = colorizeFirst([photo]);
+  change({ photo, runs: [run], hints });
 }
 
 function workOn(photos) {

@@ -1,5 +1,6 @@
 /** Links that are opened: they say which coloring is wanted, and it opens as soon as it is there. */
 
+import { followLink } from "./actions.js";
 import { byId } from "./element.js";
 import { modelName, parse } from "./link.js";
 import { notice } from "./notices.js";
@@ -15,7 +16,7 @@ export function setUpArrival() {
 }
 
 /** `set` takes what changes, as a step that undo takes back or not. */
-function read(set) {
+async function read(set) {
   const link = parse(location.hash.slice(1));
   if (!link) return;
   const { seed, temperature } = link.fields;
@@ -30,8 +31,17 @@ function read(set) {
   store.link = link;
   byId("link-note").hidden = false;
   tell();
-  if (link.example) addSample(link.example);
+  const photo = await findPhoto(link);
+  if (store.link !== link || link.run) return; // another link was opened meanwhile, or a photo has come
+  if (photo) followLink(photo);
+  else if (link.example) addSample(link.example);
   else if (store.view.photos.length) notice(byId("link-note").textContent); // the first look, with the note, is hidden
+}
+
+/** Find the photo that a link was made for among those that are there. */
+async function findPhoto({ photo: print, example }) {
+  await Promise.all(store.view.photos.map((photo) => photo.printed));
+  return store.view.photos.find((photo) => (example ? photo.example === example : print && photo.print === print));
 }
 
 /** Say what the link is for, and whether the model is another by now. */
@@ -49,8 +59,7 @@ function arrive() {
   const { link } = store;
   if (!link) return;
   const warning = tell();
-  const run = store.view.runs[0];
-  const sample = run?.fields.seed === link.fields.seed && run.kind === link.kind && run.samples.find((each) => each.index === link.index);
+  const sample = link.run && link.run === store.view.runs[0] && link.run.samples.find((each) => each.index === link.index);
   if (!sample) return;
   store.link = null;
   history.replaceState(null, "", location.pathname); // a reload shows what is there, not the link once more

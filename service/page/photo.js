@@ -11,7 +11,7 @@ export function newPhoto(file, example = null) {
 export function enlivenPhoto(photo) {
   Object.assign(photo, { url: URL.createObjectURL(photo.file), shows: true, width: 0, height: 0, print: null });
   measure(photo);
-  photo.file.arrayBuffer().then((buffer) => (photo.print = fingerprint(new Uint8Array(buffer))));
+  photo.printed = photo.file.arrayBuffer().then((buffer) => (photo.print = fingerprint(new Uint8Array(buffer))), () => {}); // its file may be gone
   return photo;
 }
 

@@ -134,6 +134,52 @@ def test_among_photos_it_says_what_it_is_for(page, upload, photo, color_photo) -
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
 
 
+@pytest.mark.parametrize("way", ["in place", "anew"])
+def test_a_photo_that_is_there_is_not_asked_for(open_page, upload, link_of, color_photo, way: str) -> None:
+    page = open_page(**CLIPBOARD)
+    upload(page)
+    page.locator(".card.new .open").nth(2).click()
+    link, seen = link_of(page), pixels(page)
+    page.click("#viewer-close")
+    upload(page, color_photo)
+    until_stored(page, "files", 10)
+    address = page.url + link.removeprefix("/")
+    if way == "anew":
+        page.goto("about:blank")
+    page.goto(address)
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 3")
+    assert pixels(page) == seen
+    expect(page.locator("#notices > *")).to_have_count(0)
+    expect(page.locator("#strip .photo")).to_have_count(2)
+    expect(page.locator("#strip [aria-current=true]")).to_have_attribute("aria-label", "bridge.png")
+
+
+def test_a_sample_that_is_there_is_not_added_again(page) -> None:
+    page.get_by_role("button", name="An astronaut").click()
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.evaluate("location.hash = '#seed=3&temperature=0.75&n=4&index=1&example=astronaut'")
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+    expect(page.locator("#strip .photo")).to_have_count(1)
+
+
+def test_of_a_seed_that_is_there_the_temperature_counts(page, upload) -> None:
+    upload(page)
+    page.get_by_text("Details").first.click()
+    page.fill("#seed", "3")
+    page.locator("#seed").blur()
+    page.click("#colorize")
+    expect(page.locator("#history li")).to_have_count(2)
+    expect(page.locator("#run-progress")).to_be_hidden()
+    page.evaluate("location.hash = '#seed=3&temperature=1.5&n=4&index=1'")
+    expect(page.locator("#notices")).to_contain_text("Add the photo that it was made for.")
+    page.locator("#number").fill("5")  # a change, after which the page looks whether the coloring is there
+    expect(page.locator("#viewer")).to_be_hidden()
+    upload(page)
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+    page.locator("#sample-tools summary").click()
+    expect(page.locator("#facts")).to_contain_text("Temperature1.5")
+
+
 def test_another_model_is_told(open_page, upload) -> None:
     page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&model=older-1.12345678")
     expect(page.locator("#link-note")).to_contain_text(
