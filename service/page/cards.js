@@ -3,17 +3,16 @@
 import { toggleKept } from "./actions.js";
 import { saveSample } from "./download.js";
 import { byId, icon, iconButton, make, once, set } from "./element.js";
+import { explain, explained } from "./explain.js";
 import { shownUrl } from "./look.js";
 import { notice } from "./notices.js";
-import { grayUrl, likelihoodWords } from "./photo.js";
+import { explainLikelihood, grayUrl, likelihoodWords } from "./photo.js";
 import { removePhoto } from "./photos.js";
 import { goOn, goOnWords } from "./settings.js";
 import { hintsOf, store } from "./store.js";
 import { openForHints, openSample } from "./viewer.js";
-import { count, errorWords, number, sampleTitle } from "./words.js";
+import { count, errorWords, sampleTitle } from "./words.js";
 import { isBusy } from "./work.js";
-
-const LIKELIHOOD = "How likely the model finds these colors for this photo, next to its other colorings.";
 
 export const grayCard = once((photo) => {
   const open = make("button", { type: "button", className: "open", onclick: () => openForHints(photo) });
@@ -69,9 +68,8 @@ function fill(card, sample, title, kind) {
   const open = make("button", { type: "button", className: "open", onclick: () => openSample(sample) }, picture);
   const keep = iconButton("heart", `Keep ${lower}`, () => toggleKept(sample), { className: "quiet icon keep" });
   const save = iconButton("download", `Download ${lower}`, () => download(sample), { className: "quiet icon save" });
-  const chance = make("span", { className: "likelihood" });
   card.className = `card ${kind}`;
-  card.replaceChildren(open, make("div", { className: "foot" }, make("div", { className: "words" }, make("span", { className: "title" }, title), chance), keep, save));
+  card.replaceChildren(open, make("div", { className: "foot" }, make("div", { className: "words" }, make("span", { className: "title" }, title), ...explained({ className: "likelihood" })), keep, save));
   card.addEventListener("animationend", () => card.classList.remove("arriving"));
 }
 
@@ -80,9 +78,7 @@ function paintSample(card, sample) {
   const kept = store.view.kept.includes(sample);
   card.classList.toggle("kept", kept);
   set(card.querySelector(".keep"), "aria-pressed", kept);
-  const chance = card.querySelector(".likelihood");
-  set(chance, "textContent", likelihoodWords(sample) ?? "");
-  set(chance, "title", `${LIKELIHOOD} ${number(sample.bits_per_dim)} bits per dimension: fewer are likelier.`);
+  explain(card.querySelector(".likelihood"), likelihoodWords(sample), explainLikelihood(sample));
 }
 
 async function download(sample) {

@@ -2,8 +2,9 @@
 
 import { canInterpolate, interpolate } from "./actions.js";
 import { byId, iconButton, make, set, slider } from "./element.js";
+import { explain, explained } from "./explain.js";
 import { shownUrl } from "./look.js";
-import { likelihoodWords } from "./photo.js";
+import { explainLikelihood, likelihoodWords } from "./photo.js";
 import { sampleTitle } from "./words.js";
 
 let samples = [];
@@ -19,7 +20,7 @@ export function setUpCompare() {
   for (const side of [0, 1]) {
     const turn = (way) => () => step(side, way);
     const buttons = make("div", { className: "buttons turn" }, iconButton("previous", "Previous kept coloring", turn(-1)), iconButton("next", "Next kept coloring", turn(1)));
-    const caption = make("figcaption", {}, make("strong"), make("span", { className: "fine" }), buttons);
+    const caption = make("figcaption", {}, make("strong"), ...explained({ className: "likelihood" }), buttons);
     byId("compare-pair").append(make("figure", {}, make("img", { alt: "" }), caption));
   }
 }
@@ -45,7 +46,7 @@ function show() {
     set(figure.querySelector("img"), "src", shownUrl(sample));
     set(figure.querySelector("img"), "alt", sampleTitle(sample));
     figure.querySelector("strong").textContent = sampleTitle(sample);
-    figure.querySelector(".fine").textContent = likelihoodWords(sample) ?? "";
+    explain(figure.querySelector(".likelihood"), likelihoodWords(sample), explainLikelihood(sample));
     figure.querySelector(".turn").hidden = samples.length < 3;
   }
   const possible = canInterpolate(sides.map((place) => samples[place]));

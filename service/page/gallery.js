@@ -4,14 +4,17 @@ import { grayCard, moreCard, paintGray, paintSlot, paintSource, slotCard, source
 import { columnsFor } from "./columns.js";
 import { saveAll, whileDisabled } from "./download.js";
 import { byId, setChildren } from "./element.js";
+import { explain, explained } from "./explain.js";
 import { notice } from "./notices.js";
 import { listen, store } from "./store.js";
 import { errorWords, runFacts, runNumbers, runTitle } from "./words.js";
 import { canGoOn, isBusy, start, stop } from "./work.js";
 
+const [facts, numbers] = explained({ id: "run-facts" });
 let latest = null; // the run that was asked for last
 
 export function setUpGallery() {
+  byId("run-title").after(facts, numbers);
   byId("stop").onclick = () => stop(...store.view.runs.filter(isBusy));
   byId("retry").onclick = () => store.view.runs.filter(isHalted).forEach(start);
   byId("download-all").onclick = async ({ currentTarget }) => {
@@ -63,8 +66,8 @@ function showHead(photo, runs) {
   const [first] = runs;
   byId("run-title").textContent = first ? runTitle(first) : photo.name;
   const name = store.view.photos.length > 1 ? photo.name : "";
-  byId("run-facts").textContent = first ? [name, runFacts(first, store.model?.default_temperature)].filter(Boolean).join(" · ") : "";
-  byId("run-facts").title = first ? runNumbers(first) : "";
+  const words = first ? [name, runFacts(first, store.model?.default_temperature)].filter(Boolean).join(" · ") : "";
+  explain(facts, words, first ? runNumbers(first) : "");
   const samples = runs.flatMap((run) => run.samples);
   byId("download-all").hidden = samples.length < 2;
   showProgress(runs.find(isBusy));

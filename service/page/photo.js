@@ -1,6 +1,7 @@
 /** One photo: its file, what stands for it in gray and in color, and a number by which a link knows it again. */
 
 import { amend, store } from "./store.js";
+import { number } from "./words.js";
 
 /** Make a photo of a file; `example` is its name among the samples that come with the page. */
 export function newPhoto(file, example = null) {
@@ -58,3 +59,7 @@ export function likelihoodWords(sample) {
   const behind = sample.bits_per_dim - Math.min(...bits);
   return behind < 0.08 ? "very likely" : behind < 0.3 ? "likely" : "unusual";
 }
+
+/** Say what these words mean, with the number behind them. */
+export const explainLikelihood = ({ bits_per_dim: bits }) =>
+  `How likely the model finds these colors, compared with the photo's other colorings. They take ${number(bits)} bits per dimension; fewer are likelier.`;

@@ -25,7 +25,8 @@ export function errorWords(error) {
   return { title, detail: sentence(error.detail ?? error.message ?? "") };
 }
 
-const sentence = (text) => text && text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+const capitalized = (text) => text && text[0].toUpperCase() + text.slice(1);
+const sentence = (text) => text && capitalized(text) + (/[.!?]$/.test(text) ? "" : ".");
 
 export const number = (value) => String(Math.round(value * 100) / 100);
 export const megabytes = (bytes) => `${number(Math.round(bytes / 1e5) / 10)} MB`;
@@ -76,7 +77,7 @@ export function runNumbers(run) {
   const facts = [];
   if (run.temperature !== undefined) facts.push(`temperature ${number(run.temperature)}`);
   if (run.fields.seed !== undefined) facts.push(`seed ${run.fields.seed}`);
-  return facts.join(", ");
+  return capitalized(facts.join(", "));
 }
 
 export function sampleTitle({ run, number }) {

@@ -40,7 +40,10 @@ def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str
     page.locator(".card.new .keep").nth(1).click()
     page.get_by_text("Details").first.click()
     check(page)
+    page.locator(".card .likelihood").first.click()
+    check(page)
     page.click("#compare-open")
+    page.locator("#compare .likelihood").last.click()
     check(page)
     page.click("#compare-close")
     page.locator(".card.new .open").nth(0).click()
@@ -93,6 +96,36 @@ def test_on_a_phone_what_is_asked_for_comes_into_view_and_what_is_wrong(open_pag
     page.locator("#history").scroll_into_view_if_needed()
     page.click("#colorize")
     expect(page.locator("#run-error")).to_be_in_viewport(ratio=1)
+
+
+def test_explanations_by_finger(open_page, upload) -> None:
+    page = open_page(**PHONE)
+    upload(page)
+    for words in (page.locator("#run-facts"), *page.locator(".card .likelihood").all()):
+        note = page.locator(f"#{words.get_attribute('aria-describedby')}")
+        expect(note).to_be_hidden()
+        words.tap()
+        expect(note).to_be_in_viewport(ratio=1)
+        above, below = sorted((words.bounding_box(), note.bounding_box()), key=lambda box: box["y"])
+        assert 0 < below["y"] - above["y"] - above["height"] < 20  # beside its words, not over them
+    page.locator("h1").tap()
+    expect(page.locator(".explanation:popover-open")).to_have_count(0)
+
+
+def test_explanations_by_keyboard(page, upload) -> None:
+    upload(page)
+    page.locator(".card.new .open").first.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    note = page.locator(".card.new .explanation").first
+    expect(note).to_contain_text("How likely the model finds these colors")
+    expect(note).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(note).to_be_hidden()
+    expect(page.locator(".card .likelihood").first).to_be_focused()
+    expect(page.locator(".card .likelihood").first).to_have_accessible_description(
+        re.compile("How likely the model finds")
+    )
 
 
 def check(page: Page) -> None:

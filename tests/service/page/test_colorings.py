@@ -54,7 +54,8 @@ def test_settings_reach_the_service(page, upload, service) -> None:
     expect(page.locator("#colorize")).to_have_text("Colorize")
     page.click("#colorize")
     expect(page.locator("#run-facts")).to_have_text("Wild")
-    expect(page.locator("#run-facts")).to_have_attribute("title", "temperature 1.5, seed 77")
+    page.click("#run-facts")
+    expect(page.get_by_text("Temperature 1.5, seed 77")).to_be_visible()
     expect(page.locator(".card.new")).to_have_count(3)
     options = service.colorizer.options[-1]
     assert (options.n, options.offset, options.seed, options.temperature) == (3, 0, 77, 1.5)
@@ -134,11 +135,14 @@ def test_undo_and_history(page, upload) -> None:
 def test_likelihood_in_words(page, upload) -> None:
     """The fake's samples have 2.5 bits and an eighth more each."""
     upload(page)
-    expect(page.locator(".likelihood")).to_have_text(["very likely", "likely", "likely", "unusual"])
-    expect(page.locator(".likelihood").first).to_have_attribute(
-        "title", re.compile("next to its other colorings.* 2.5 bits per dimension")
+    expect(page.locator(".card .likelihood")).to_have_text(["very likely", "likely", "likely", "unusual"])
+    expect(page.locator("#cards")).not_to_contain_text("bits", use_inner_text=True)
+    explained = page.get_by_text(
+        re.compile("compared with the photo's other colorings. They take 2.5 bits per dimension")
     )
-    expect(page.locator("#gallery, #panel").filter(has_text="bits")).to_have_count(0)
+    expect(explained).to_be_hidden()
+    page.locator(".card .likelihood").first.click()
+    expect(explained).to_be_visible()
 
 
 def test_a_removed_photo_comes_back_by_undo(page, upload) -> None:
