@@ -111,8 +111,13 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
-    said = f"{single.photo} → {target}   seed {answer.seed}, {coloring.bits_per_dim:.2f} bits/dim"
-    typer.echo(said, err=True)
+    source, place = _or_stream(single.photo, "standard input"), _or_stream(target, "standard output")
+    typer.echo(f"{source} → {place}   seed {answer.seed}, {coloring.bits_per_dim:.2f} bits/dim", err=True)
+
+
+def _or_stream(path: Path, stream: str) -> str:
+    """Return a path as people read it: a stream by its name."""
+    return stream if path == STREAM else str(path)
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

@@ -67,10 +67,13 @@ def test_standard_input_and_output(app: typer.Typer, expected: bytes) -> None:
         result = CliRunner().invoke(app, ["colorize", *words, *SEED], input=photo)
         assert result.exit_code == 0, result.output
         assert result.stdout_bytes == expected
+        assert "standard input → standard output   seed 7" in result.stderr
     result = CliRunner().invoke(app, ["colorize", "photo.png", "-", *SEED, "-f", "png"])
+    assert "photo.png → standard output" in result.stderr
     with Image.open(io.BytesIO(result.stdout_bytes)) as image:
         assert image.format == "PNG"
-    CliRunner().invoke(app, ["colorize", "-", "new.jpg", *SEED], input=photo)
+    result = CliRunner().invoke(app, ["colorize", "-", "new.jpg", *SEED], input=photo)
+    assert "standard input → new.jpg" in result.stderr
     assert Path("new.jpg").read_bytes() == expected
 
 
