@@ -6,15 +6,28 @@ Decoders and encoders are in `service.codecs`.
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["FORMATS", "PHOTO_SUFFIXES", "Format", "OutputFormat"]
+__all__ = ["FORMATS", "PHOTO_FORMATS", "PHOTO_SUFFIXES", "Format", "OutputFormat", "named_photo_formats"]
 
 OutputFormat = Literal["jpeg", "png", "webp"]
 
-PHOTO_SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".bmp",
-    ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif",
-})  # fmt: skip
-"""suffixes of photos in a folder, in lower case"""
+PHOTO_FORMATS = {
+    "JPEG": [".jpg", ".jpeg", ".jpe", ".jfif"],
+    "PNG": [".png", ".apng"],
+    "WebP": [".webp"],
+    "TIFF": [".tif", ".tiff"],
+    "GIF": [".gif"],
+    "BMP": [".bmp"],
+    "AVIF": [".avif", ".avifs"],
+    "HEIC": [".heic", ".heics", ".heif", ".heifs", ".hif"],
+}
+"""Formats of photos that come in, each with the suffixes of its files, in lower case"""
+PHOTO_SUFFIXES = frozenset(suffix for suffixes in PHOTO_FORMATS.values() for suffix in suffixes)
+
+
+def named_photo_formats() -> str:
+    """Return the formats of photos that come in as a sentence says them."""
+    *first, last = PHOTO_FORMATS
+    return f"{', '.join(first)} or {last}"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from service.api.formats import PHOTO_FORMATS
+
 __all__ = [
     "MODEL_EXAMPLE",
     "Coloring",
@@ -130,6 +132,11 @@ class Model(BaseModel):
     latents: int = Field(description="dimensions of the latent z", examples=[8192])
     default_temperature: float = Field(examples=[0.8])
     sha256: str = Field(description="of the weights' file", examples=["0" * 64])
+    photo_formats: dict[str, list[str]] = Field(
+        default_factory=dict,  # a service of version 1.0 does not say
+        description="formats of photos that this service reads, each with the suffixes of its files",
+        examples=[PHOTO_FORMATS],
+    )
     limits: Limits
 
 

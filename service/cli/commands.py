@@ -170,7 +170,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         listed = run_client(Connection(url, api_key, load), AsyncClient.models)
         for model in listed.data:
             table = Table(show_header=False)
-            for name, value in model.model_dump(exclude={"object"}).items():
+            for name, value in model.model_dump(exclude={"object", "photo_formats"}).items():
                 table.add_row(name, str(value))
             Console().print(table)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from model.protocol import Photo
+from service.api.formats import PHOTO_FORMATS
 from service.codecs.profiles import grey_to_srgb, lab_to_srgb, to_srgb
 from service.codecs.webp import webp_size
 from service.errors import (
@@ -24,10 +25,7 @@ from service.errors import (
 
 __all__ = ["FORMATS", "MAX_SCANS", "DecodedPhoto", "decode"]
 
-FORMATS = {
-    "JPEG": "JPEG", "PNG": "PNG", "WEBP": "WebP", "TIFF": "TIFF",
-    "GIF": "GIF", "BMP": "BMP", "AVIF": "AVIF", "HEIF": "HEIC",
-}  # fmt: skip
+FORMATS = {"HEIF" if name == "HEIC" else name.upper(): name for name in PHOTO_FORMATS}
 """Pillow's names of what the service reads, and people's"""
 PREFIX_BYTES = 16  # what Pillow's own identification looks at
 MAX_SCANS = 100

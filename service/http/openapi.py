@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.routing import Route
 
 from service.api.endpoints import PIXEL, Endpoint
-from service.api.formats import FORMATS
+from service.api.formats import FORMATS, named_photo_formats
 from service.api.parameters import PointColor
 from service.api.schemas import MODEL_EXAMPLE
 from service.http.problems import Problem
@@ -20,7 +20,7 @@ __all__ = ["COLORIZATION_ANSWERS", "body", "describe_schemas"]
 REFERENCE = "#/components/schemas/{model}"
 KEY_SCHEME = "API key"
 BINARY = {"type": "string", "format": "binary"}
-PHOTO = BINARY | {"description": "the file: JPEG, PNG, WebP, TIFF, GIF (first frame), BMP, AVIF or HEIC"}
+PHOTO = BINARY | {"description": f"the file: {named_photo_formats()}; of several frames or pages, the first counts"}
 
 
 def body(endpoint: Endpoint[Any]) -> dict[str, Any]:

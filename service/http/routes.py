@@ -17,6 +17,7 @@ from service.api.endpoints import (
     ColorEndpoint,
     Endpoint,
 )
+from service.api.formats import PHOTO_FORMATS
 from service.api.schemas import ColorizationResponse, LikelihoodResponse, Limits, Model, ModelList, Status
 from service.engine import Engine
 from service.http import problems
@@ -167,10 +168,10 @@ async def create_likelihoods(request: Request, engine: EngineOf, settings: Setti
     responses=problems.responses(*UNAUTHORIZED, errors.RateLimitedError, *NOT_READY),
 )
 async def list_models(engine: EngineOf, settings: SettingsOf) -> ModelList:
-    """Say what is loaded, where it runs, and how large photos may be."""
+    """Say what is loaded, where it runs, and which photos it takes: of which formats, and how large."""
     facts = asdict(engine.info)
     limits = Limits(bytes=settings.max_bytes, pixels=settings.max_pixels, output_pixels=settings.max_output_pixels)
-    return ModelList(data=[Model(id=facts.pop("name"), limits=limits, **facts)])
+    return ModelList(data=[Model(id=facts.pop("name"), photo_formats=PHOTO_FORMATS, limits=limits, **facts)])
 
 
 @router.get("/livez", tags=["health"], responses=problems.responses(errors.UnhealthyError))

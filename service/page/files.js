@@ -1,17 +1,28 @@
-/** Files that come in: which of them are photos that the service takes. */
+/** Files that come in: which of them are photos that the service takes. Until it has said so, it judges them itself. */
 
+import { byId, set } from "./element.js";
 import { notice } from "./notices.js";
-import { store } from "./store.js";
-import { megabytes } from "./words.js";
+import { listen, store } from "./store.js";
+import { listed, megabytes } from "./words.js";
 
-/** Names of kinds that browsers may not know, but the service does. */
-const NAMES = /\.(jpe?g|png|webp|tiff?|gif|bmp|avif|hei[cf])$/i;
+/** Endings of photos' names: browsers may not know all of these types. */
+const endings = () => Object.values(store.model.photo_formats).flat();
+
+const isPhoto = ({ type, name }) => !store.model || type.startsWith("image/") || endings().some((ending) => name.toLowerCase().endsWith(ending));
+
+/** Let the choice of files offer photos alone. */
+export function setUpFiles() {
+  listen(() => {
+    if (!store.model) return;
+    for (const id of ["files", "reference"]) set(byId(id), "accept", ["image/*", ...endings()].join());
+  });
+}
 
 /** Return those that are photos and not too large; say what is wrong with the others. */
 export function accepted(files) {
-  const photos = files.filter((file) => file.type.startsWith("image/") || NAMES.test(file.name));
+  const photos = files.filter(isPhoto);
   const others = files.filter((file) => !photos.includes(file));
-  if (others.length) notice(`Not a photo: ${others.map((file) => file.name).join(", ")}. Photos are JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF or HEIC files.`);
+  if (others.length) notice(`Not a photo: ${others.map((file) => file.name).join(", ")}. Photos are ${listed(Object.keys(store.model.photo_formats))} files.`);
   const limit = store.model?.limits.bytes ?? Infinity;
   for (const { name, size } of photos) if (size > limit) notice(`${name || "This photo"}: ${megabytes(size)}; the limit is ${megabytes(limit)}.`);
   return photos.filter((file) => file.size <= limit);

@@ -5,6 +5,7 @@ import { setUpArrival } from "./arrival.js";
 import { setUpCompare } from "./compare.js";
 import { setUpDrop } from "./drop.js";
 import { byId } from "./element.js";
+import { setUpFiles } from "./files.js";
 import { setUpGallery } from "./gallery.js";
 import { setUpHistory } from "./history.js";
 import { setUpKept } from "./kept.js";
@@ -21,7 +22,7 @@ import { setUpViewer } from "./viewer.js";
 import { setUpWelcome } from "./welcome.js";
 import { errorWords } from "./words.js";
 
-const parts = [setUpTheme, setUpDrop, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome];
+const parts = [setUpTheme, setUpFiles, setUpDrop, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome];
 for (const setUp of parts) setUp();
 
 const note = byId("model-note");

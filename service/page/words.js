@@ -30,6 +30,7 @@ const sentence = (text) => text && capitalized(text) + (/[.!?]$/.test(text) ? ""
 
 export const number = (value) => String(Math.round(value * 100) / 100);
 export const megabytes = (bytes) => `${number(Math.round(bytes / 1e5) / 10)} MB`;
+export const listed = (names) => `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
 /** How daring a temperature is, beside the one that the model recommends. */

@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from service.api.endpoints import COLOR_ENDPOINTS, LIKELIHOODS, ColorEndpoint, Endpoint
+from service.api.formats import PHOTO_FORMATS
 from service.api.parameters import Parameters
 from service.http.problems import PROBLEMS
 from service.settings import Settings
@@ -33,6 +34,7 @@ def test_models(service) -> None:
         "latents": 8192,
         "default_temperature": 0.75,
         "sha256": "0" * 64,
+        "photo_formats": PHOTO_FORMATS,
         "limits": {"bytes": 50_000_000, "pixels": 50_000_000, "output_pixels": 200_000_000},
     }
 

@@ -12,7 +12,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from service.api.formats import PHOTO_SUFFIXES
+from service.api.formats import PHOTO_FORMATS
 from service.client import AsyncClient, Client, ConnectionFailedError, FolderPhoto, InvalidParameterError
 from service.codecs.decoding import FORMATS
 
@@ -126,7 +126,10 @@ def test_at_most_so_many_at_once(service, take: Take, folder: Path, tmp_path: Pa
 def test_suffixes_are_those_of_the_formats_that_are_read() -> None:
     pillow_heif.register_heif_opener()
     Image.init()
-    assert {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS} == PHOTO_SUFFIXES
+    known = {name: [suffix for suffix, of in Image.registered_extensions().items() if of == name] for name in FORMATS}
+    assert {FORMATS[name]: set(known[name]) for name in FORMATS} == {
+        name: set(suffixes) for name, suffixes in PHOTO_FORMATS.items()
+    }
 
 
 def test_iterators_are_what_the_types_say(service, folder: Path, tmp_path: Path) -> None:

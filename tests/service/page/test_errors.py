@@ -31,11 +31,37 @@ def test_a_file_that_is_no_photo(open_page, upload, tmp_path, photo) -> None:
     broken.write_bytes(photo.read_bytes()[:200])
     text.write_text("not a photo")
     page.set_input_files("#files", [text, broken])
-    expect(page.locator("#notices")).to_contain_text("Not a photo: notes.txt. Photos are JPEG,")
+    expect(page.locator("#notices")).to_contain_text("Not a photo: notes.txt. Photos are JPEG, PNG,")
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
     upload(page, photo)
     page.locator("#strip .photo").first.click()
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
+
+
+def test_photos_are_what_the_service_says(open_page, service, tmp_path) -> None:
+    models = service.client.get("/v1/models").json()
+    models["data"][0]["photo_formats"] = {"JPEG": [".jpg"], "GIF": [".gif"], "JPEG XL": [".jxl"]}
+    page = open_page(expected=FAILED, demo=False)
+    page.route("**/v1/models", lambda route: route.fulfill(json=models))
+    page.reload()
+    for chooser in ("#files", "#reference"):
+        expect(page.locator(chooser)).to_have_attribute("accept", "image/*,.jpg,.gif,.jxl")
+    text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
+    page.set_input_files("#files", [text, {"name": "A.JXL", "mimeType": "", "buffer": b"a photo"}])
+    expect(page.locator("#notices")).to_contain_text("Not a photo: a.txt. Photos are JPEG, GIF or JPEG XL files.")
+    expect(page.locator("#run-title")).to_have_text("Colorings")
+
+
+def test_before_the_service_says_it_judges_each_file(open_page, photo) -> None:
+    page = open_page(expected=FAILED, demo=False)
+    page.route("**/v1/models", lambda _: None)  # no answer comes
+    page.reload()
+    text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
+    page.set_input_files("#files", [{"name": "scan.hif", "mimeType": "", "buffer": photo.read_bytes()}, text])
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.locator("#strip .photo").last.click()
+    expect(page.locator("#run-error")).to_contain_text("The service cannot read this type of file.")
+    expect(page.locator("#run-error")).to_contain_text("AVIF, HEIC")
 
 
 def test_what_cannot_help_is_not_offered(open_page, tmp_path, photo) -> None:
