@@ -68,5 +68,5 @@ function arrive() {
   openSample(sample);
   if (warning) notice(warning.trim());
   const { print } = sample.run.photo;
-  if (link.photo && print && link.photo !== print) notice("This is another photo than the link was made for, so its colors differ.");
+  if (link.photo && print && link.photo !== print) notice("The link was made for another photo, so these colors differ.");
 }

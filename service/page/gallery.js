@@ -75,7 +75,7 @@ function showHead(photo, runs) {
   const isNew = byId("run-error").hidden && Boolean(halted?.error);
   byId("run-error").hidden = !halted;
   if (!halted) return;
-  const { title, detail } = halted.error ? errorWords(halted.error) : { title: "Stopped.", detail: "The colorings that had come stay." };
+  const { title, detail } = halted.error ? errorWords(halted.error) : { title: "Stopped.", detail: "The colorings made so far stay." };
   byId("error-title").textContent = title;
   byId("error-detail").textContent = detail;
   byId("retry").textContent = samples.length ? "Continue" : "Try again";

@@ -27,7 +27,7 @@ function paint(photo) {
     button.dataset.drawn = drawn;
     button.replaceChildren(url ? make("img", { src: url, alt: "", className: cover ? "" : "gray" }) : icon("plus"));
   }
-  const words = { waiting: ", waits", working: ", is being colorized", failed: ", failed" }[status] ?? "";
+  const words = { waiting: ", is waiting", working: ", is being colorized", failed: ", failed" }[status] ?? "";
   set(button, "aria-label", photo.name + words);
   if (photo === store.view.photo && button.getAttribute("aria-current") !== "true") item(photo).scrollIntoView?.({ block: "nearest", inline: "nearest" });
   set(button, "aria-current", photo === store.view.photo);

@@ -43,7 +43,7 @@ export function boldness(value, recommended = 1) {
 }
 
 const BOLDNESS = {
-  Safest: "one calm coloring, no other to choose from",
+  Safest: "calm colors; all colorings are the same",
   "Very safe": "muted colors, much alike",
   Safe: "calmer colors, less different from one another",
   Balanced: "as the model recommends",

@@ -197,7 +197,7 @@ def test_another_photo_is_told(open_page, upload) -> None:
     page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&photo=00000000")
     upload(page)
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
-    expect(page.locator("#notices")).to_contain_text("another photo than the link was made for")
+    expect(page.locator("#notices")).to_contain_text("The link was made for another photo")
 
 
 def test_colors_of_a_picture_have_no_link(page, upload, drop, color_photo) -> None:
