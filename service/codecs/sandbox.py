@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from threading import Condition, Lock
 
 import structlog
@@ -196,24 +196,22 @@ class _Decoder:
     """One process that runs `service.codecs.sandbox_worker`, and the socket to it."""
 
     def __init__(self) -> None:
-        self._channel, theirs = socket.socketpair()
-        life, self._life = os.pipe()  # its end is the end of this process, however that came
-        try:
+        self._channel, channel = socket.socketpair()
+        with ExitStack() as ours, ExitStack() as theirs:
+            ours.enter_context(self._channel)
+            theirs.enter_context(channel)
+            life, self._life = os.pipe()  # its end is the end of this process, however that came
+            ours.callback(os.close, self._life)
+            theirs.callback(os.close, life)
             self._process = subprocess.Popen(  # noqa: S603 - this Python, this package
-                [sys.executable, "-m", "service.codecs.sandbox_worker", str(theirs.fileno()), str(life)],
+                [sys.executable, "-m", "service.codecs.sandbox_worker", str(channel.fileno()), str(life)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno(), life],
+                pass_fds=[channel.fileno(), life],
                 start_new_session=True,  # Ctrl-C ends the service, which first finishes what it has accepted
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"} | ONE_THREAD,
             )
-        except OSError:
-            self._channel.close()
-            os.close(self._life)
-            raise
-        finally:
-            theirs.close()
-            os.close(life)
+            ours.pop_all()  # it started, so what is ours stays open
 
     @property
     def lives(self) -> bool:

@@ -304,16 +304,22 @@ def test_scans_are_those_of_the_picture_alone(encoded) -> None:
     assert decode(jpeg[:2] + comment + jpeg[2:], MAX_PIXELS).width == 64
 
 
-def test_decoders_that_cannot_start_leave_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", ["os.pipe", "subprocess.Popen"])
+def test_decoders_that_cannot_start_leave_nothing_open(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError("too many open files")
 
-    monkeypatch.setattr(subprocess, "Popen", refuse)
-    before = len([*Path("/proc/self/fd").iterdir()])
+    monkeypatch.setattr(step, refuse)
+    before, errors = open_files(), []
     for _ in range(5):
-        with pytest.raises(OSError, match="too many"):
+        with pytest.raises(OSError, match="too many") as error:
             _Decoder()
-    assert len([*Path("/proc/self/fd").iterdir()]) == before
+        errors.append(error)  # whose frames keep what was not closed
+    assert open_files() == before
+
+
+def open_files() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])
 
 
 def test_no_more_pixels_are_decoded_at_once_than_there_is_room_for() -> None:
