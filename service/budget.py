@@ -1,6 +1,6 @@
 """The memory budget: what all that may be in flight takes at most, one term for each limit that bounds it."""
 
-from service.codecs.sandbox_worker import BYTES_PER_PIXEL, HEADER_BYTES
+from service.codecs.sandbox_worker import BYTES_PER_PIXEL, HEADER_BYTES, QUICK_PIXELS
 from service.scheduling.lanes import LARGE_AT_ONCE, LARGE_PIXELS, LARGE_UNREAD, SMALL_UNREAD
 from service.settings import Settings
 
@@ -26,7 +26,7 @@ def most_memory(settings: Settings) -> dict[str, int]:
         "connections": settings.max_connections * CONNECTION_BYTES,
         "uploads and unread answers": COPIES * settings.queue_bytes,
         "uploads in decoders": decoders * (HEADER_BYTES + COPIES * settings.max_bytes),
-        "decoders": BYTES_PER_PIXEL * settings.max_pixels,
+        "decoders": BYTES_PER_PIXEL * (settings.max_pixels + QUICK_PIXELS),
         "decoded photos": DECODED_BYTES * settings.queue_pixels,
         "small requests": decoders * FINISHED_BYTES * LARGE_PIXELS,
         "large requests": LARGE_AT_ONCE * FINISHED_BYTES * settings.max_pixels,

@@ -16,6 +16,7 @@ from model.errors import ModelError
 from model.protocol import ModelInfo
 from service.codecs.encoding import encode
 from service.codecs.sandbox import Decoders, Room
+from service.codecs.sandbox_worker import QUICK_PIXELS
 from service.errors import DeadlineError, DrainingError, LoadFailedError, LoadingError, UnhealthyError
 from service.loading import Load, load_and_warm_up
 from service.memory import give_back_regularly
@@ -25,7 +26,7 @@ from service.scheduling.backlog import Backlog
 from service.scheduling.batching import Batcher
 from service.scheduling.canary import Canary
 from service.scheduling.lanes import Lanes
-from service.scheduling.turns import Turns
+from service.scheduling.quick_first import QuickFirst
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
@@ -67,7 +68,6 @@ class Engine:
         }
         two_batches = {"latents": 2 * settings.batch_latents}
         self._backlog = Backlog(limits, settings.deadline_seconds, floors=two_batches, share=settings.queue_share)
-        self._turns = Turns(max(1, settings.codec_threads // 2))
         self._network = network or InProcess(
             Batcher(
                 settings.batch_latents,
@@ -82,7 +82,8 @@ class Engine:
         self._done = 0
         self._lanes = Lanes(settings.codec_threads)
         self._decoding = ThreadPoolExecutor(settings.codec_threads, thread_name_prefix="decoding")  # they only wait
-        self._decoders = Decoders(settings.decode_seconds, Room(settings.max_pixels))
+        self._quick_first = QuickFirst(settings.codec_threads)
+        self._decoders = Decoders(settings.decode_seconds, Room(settings.max_pixels, QUICK_PIXELS))
         metrics.watch(
             accepted=lambda: self._backlog.held("requests"),
             ready=lambda: self.state is State.READY,
@@ -123,7 +124,7 @@ class Engine:
             self._lanes,
             self._decoders,
             self._decoding,
-            self._turns,
+            self._quick_first,
         )
         self._metrics.model_loaded(steps)
         if self._state is State.LOADING:

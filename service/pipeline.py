@@ -25,7 +25,7 @@ from service.errors import OutputSizeError
 from service.network import CHECK, Network
 from service.scheduling.backlog import Place
 from service.scheduling.lanes import MAX_UNREAD_BYTES, Lane, Lanes
-from service.scheduling.turns import Turns
+from service.scheduling.quick_first import QuickFirst
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import record_stages
@@ -91,8 +91,8 @@ class Tools:
     decoders: Decoders
     decoding: Executor
     """threads that wait for the decoders"""
-    turns: Turns
-    """how many decoders one client may hold"""
+    quick_first: QuickFirst
+    """which file has which decoder when"""
 
 
 class Pipeline:
@@ -212,15 +212,19 @@ class Pipeline:
         return photos["image"], photos.get("reference")
 
     async def _decode_one(self, name: str, upload: bytes) -> DecodedPhoto:
-        """Decode a file; cancelled, kill its decoder. One client's files never hold all decoders."""
-        tools, ticket = self._tools, Ticket()
-        async with tools.turns.turn(self.place.owner):
-            loop, limit = asyncio.get_running_loop(), tools.settings.max_pixels
+        """Decode a file; cancelled, kill its decoder."""
+        tools, loop = self._tools, asyncio.get_running_loop()
+
+        async def decode(quick: bool) -> DecodedPhoto:
+            ticket = Ticket()
+            asked = (upload, tools.settings.max_pixels, name, ticket, quick)
             try:
-                return await loop.run_in_executor(tools.decoding, tools.decoders.decode, upload, limit, name, ticket)
+                return await loop.run_in_executor(tools.decoding, tools.decoders.decode, *asked)
             except asyncio.CancelledError:
                 ticket.cancel()
                 raise
+
+        return await tools.quick_first.run(decode, self.place.owner)
 
     def _claim_pixels(
         self, photo: DecodedPhoto, reference: DecodedPhoto | None, samples: int, output_format: OutputFormat

@@ -55,24 +55,30 @@ class Decoders:
             self._idle.append(decoder)
 
     def decode(
-        self, data: bytes, max_pixels: int, field: str = "image", ticket: "Ticket | None" = None
+        self,
+        data: bytes,
+        max_pixels: int,
+        field: str = "image",
+        ticket: "Ticket | None" = None,
+        quick: bool = False,
     ) -> DecodedPhoto:
         """Do what `service.codecs.decoding.decode` does, within limits of time and memory.
 
-        ticket: lets another thread end this. Raises what `decode` raises, and DecodingLimitError or DecoderLostError.
+        ticket: lets another thread end this. quick: a first try, with little time (see `processor_seconds`) and for at
+        most QUICK_PIXELS. Raises what `decode` raises, and DecodingLimitError or DecoderLostError.
         """
         decoder = self._take()
         try:
             if ticket is not None:
                 ticket.hold(decoder)
-            photo = decoder.decode(data, max_pixels, field, self._seconds, self._room)
+            photo = decoder.decode(data, max_pixels, field, self._seconds, self._room, quick)
         except ServiceError:
             self._put_back(decoder, ticket)
             raise
         except Exception as error:  # whatever it is, nobody knows what this decoder does now
             ending = self._end(decoder)
             if ticket is None or not ticket.cancelled:
-                log.warning("decoder_lost", ending=ending, reason=type(error).__name__, bytes=len(data))
+                log.warning("decoder_lost", ending=ending, reason=type(error).__name__, bytes=len(data), quick=quick)
             raise self._explain(error, ending, field) from error
         except BaseException:
             self._end(decoder)
@@ -132,7 +138,7 @@ class Decoders:
     def _explain(self, error: Exception, ending: int, field: str) -> ServiceError:
         if isinstance(error, TimeoutError):
             return DecoderLostError(f"{field}: the process that decoded it did not answer", RETRY_SECONDS)
-        if -ending == signal.SIGXCPU:
+        if -ending == signal.SIGPROF:
             return DecodingLimitError(f"{field}: takes too long to decode for its size")
         if -ending in CRASHES:
             return UndecodableImageError(f"{field}: the file makes its decoder crash")
@@ -142,25 +148,37 @@ class Decoders:
 class Room:
     """How many pixels may be decoded at once, by all decoders together. Thread-safe."""
 
-    def __init__(self, pixels: int) -> None:
+    def __init__(self, pixels: int, beside: int = 0) -> None:
+        """pixels: of files on their second try. beside: how many more there are if some are on their first."""
         self._pixels = pixels
-        self._held = 0
+        self._beside = beside
+        self._held = self._held_slow = 0
         self._change = Condition()
 
-    def take(self, pixels: int, own: int = 0, seconds: float | None = None) -> None:
+    def take(self, pixels: int, own: int = 0, seconds: float | None = None, quick: bool = False) -> None:
         """Wait until there is room, first come, first served but for what fits beside. Raises TimeoutError.
 
         own: what the same file holds already. Alone, a file may take more than there is. seconds: None waits for ever.
+        quick: on its first try.
         """
+        slow = 0 if quick else pixels
+
+        def fits() -> bool:
+            if self._held <= own:
+                return True
+            return self._held_slow + slow <= self._pixels and self._held + pixels <= self._pixels + self._beside
+
         with self._change:
-            if not self._change.wait_for(lambda: self._held <= own or self._held + pixels <= self._pixels, seconds):
+            if not self._change.wait_for(fits, seconds):
                 raise TimeoutError(f"no room for {pixels} pixels within {seconds:g} seconds")
             self._held += pixels
+            self._held_slow += slow
 
-    def give_back(self, pixels: int) -> None:
+    def give_back(self, pixels: int, quick: bool = False) -> None:
         """Make room again."""
         with self._change:
             self._held -= pixels
+            self._held_slow -= 0 if quick else pixels
             self._change.notify_all()
 
 
@@ -217,22 +235,25 @@ class _Decoder:
     def lives(self) -> bool:
         return self._process.poll() is None
 
-    def decode(self, data: bytes, max_pixels: int, field: str, seconds: float, room: "Room") -> DecodedPhoto:
+    def decode(
+        self, data: bytes, max_pixels: int, field: str, seconds: float, room: "Room", quick: bool
+    ) -> DecodedPhoto:
         """Raise TimeoutError, EOFError or OSError if no answer comes: then this decoder must be ended."""
         self._channel.settimeout(PATIENCE * processor_seconds(seconds, 0, max_pixels))
-        send(self._channel, {"max_pixels": max_pixels, "field": field, "seconds": seconds}, [data])
+        order = {"max_pixels": max_pixels, "field": field, "seconds": seconds, "quick": quick}
+        send(self._channel, order, [data])
         note, contents = receive(self._channel)
         held = 0
         try:
             while "pixels" in note:
                 patience = PATIENCE * processor_seconds(seconds, held + note["pixels"], max_pixels)
-                room.take(note["pixels"], held, patience)
+                room.take(note["pixels"], held, patience, quick)
                 held += note["pixels"]
                 self._channel.settimeout(patience)
                 send(self._channel, {})
                 note, contents = receive(self._channel)
         finally:
-            room.give_back(held)
+            room.give_back(held, quick)
         if "error" in note:
             refusals = {kind.__name__: kind for kind in REFUSALS}
             raise refusals[note["error"]](note["detail"])

@@ -5,7 +5,6 @@ file. It ends with the service, however that ends: then nobody holds the other e
 """
 
 import fcntl
-import math
 import os
 import resource
 import select
@@ -20,10 +19,10 @@ from PIL import AvifImagePlugin
 
 from service.codecs.decoding import DecodedPhoto, decode
 from service.codecs.sandbox_channel import receive, send
-from service.errors import ServiceError
+from service.errors import DecodingLimitError, ServiceError
 from service.memory import give_back
 
-__all__ = ["main", "processor_seconds"]
+__all__ = ["QUICK_PIXELS", "main", "processor_seconds"]
 
 HEADER_BYTES = 64 * 2**20
 """memory that a decoder may take beside the upload and its pixels"""
@@ -33,12 +32,22 @@ DECODER_THREADS = 2
 STATM = Path("/proc/self/statm")  # Linux; elsewhere memory is not limited
 FIRST_SECONDS = 2.0
 """Processor time that every file has; the rest of what one may take grows with its pixels."""
+QUICK_PIXELS = 13_000_000
+"""Largest photo that a first try decodes: 12 megapixels, which phones write as 4080×3072."""
+QUICK_SECONDS = 0.5
+"""Processor time that every file has on its first try"""
+QUICK_SECONDS_A_PIXEL = 1e-7
+"""and more for each pixel: at 12 megapixels, all together is three times what the slowest format takes."""
 
 
-def processor_seconds(seconds: float, pixels: int, max_pixels: int) -> float:
-    """Return the processor time that a file has: FIRST_SECONDS, and more with its pixels, up to `seconds` of all."""
+def processor_seconds(seconds: float, pixels: int, max_pixels: int, quick: bool = False) -> float:
+    """Return the processor time that a file has: FIRST_SECONDS, and more with its pixels, up to `seconds` of all.
+
+    quick: on its first try, which has QUICK_SECONDS and QUICK_SECONDS_A_PIXEL at most.
+    """
     first = min(FIRST_SECONDS, seconds)
-    return first + (seconds - first) * pixels / max_pixels
+    whole = first + (seconds - first) * pixels / max_pixels
+    return min(whole, QUICK_SECONDS + QUICK_SECONDS_A_PIXEL * pixels) if quick else whole
 
 
 def main(file: int, life: int) -> None:
@@ -54,43 +63,45 @@ def main(file: int, life: int) -> None:
         try:
             photo = _decode(channel, bytes(upload), **order)
         except ServiceError as error:
-            _unlimit_memory()
+            _unlimit()
             send(channel, {"error": type(error).__name__, "detail": str(error)})
         else:
-            _unlimit_memory()
+            _unlimit()
             send(channel, *photo.packed())
             del photo  # before the next one comes
         del upload
         give_back()
 
 
-def _decode(channel: socket.socket, upload: bytes, max_pixels: int, field: str, seconds: float) -> DecodedPhoto:
+def _decode(
+    channel: socket.socket, upload: bytes, max_pixels: int, field: str, seconds: float, quick: bool
+) -> DecodedPhoto:
     """Announce the pixels, wait for room for them, and decode.
 
-    seconds: see `processor_seconds`.
+    seconds, quick: see `processor_seconds`. A quick try raises DecodingLimitError if there are over QUICK_PIXELS.
     """
     _limit_memory(HEADER_BYTES + 2 * len(upload))
-    _limit_time(processor_seconds(seconds, 0, max_pixels))
+    _limit_time(processor_seconds(seconds, 0, max_pixels, quick))
 
     announced = 0
 
     def allow(pixels: int) -> None:
         nonlocal announced
+        if quick and pixels > QUICK_PIXELS:
+            raise DecodingLimitError(f"{field}: {pixels} pixels are more than a first try decodes")
         if pixels > announced:
             send(channel, {"pixels": pixels - announced})
             receive(channel)  # there is room
             announced = pixels
         _limit_memory(HEADER_BYTES + 2 * len(upload) + BYTES_PER_PIXEL * pixels)
-        _limit_time(processor_seconds(seconds, pixels, max_pixels))
+        _limit_time(processor_seconds(seconds, pixels, max_pixels, quick))
 
     return decode(upload, max_pixels, field, allow)
 
 
 def _limit_time(more: float) -> None:
-    """Let this process compute for so many seconds more; then SIGXCPU ends it."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(usage.ru_utime + usage.ru_stime + more), most))
+    """Let this process, with all its threads, compute for so many seconds more; then SIGPROF ends it."""
+    signal.setitimer(signal.ITIMER_PROF, more)  # unlike RLIMIT_CPU, it knows parts of a second
 
 
 def _limit_memory(more: int) -> None:
@@ -101,7 +112,9 @@ def _limit_memory(more: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (in_use + more, most))
 
 
-def _unlimit_memory() -> None:
+def _unlimit() -> None:
+    """Limit neither time nor memory, until the next file comes."""
+    signal.setitimer(signal.ITIMER_PROF, 0)
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 

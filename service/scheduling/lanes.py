@@ -38,7 +38,7 @@ MAX_UNREAD_BYTES = 8 * 1024 * 1024
 """Maximum bytes of an answer that wait for the client; where there are more, no further sample is made meanwhile."""
 LARGE_AT_ONCE = 1
 """Large requests whose samples are made at once."""
-LARGE_UNREAD, SMALL_UNREAD = 1, 8
+LARGE_UNREAD, SMALL_UNREAD = 1, 5
 """Requests of each lane beyond these that may wait for their clients, with what they hold; half of all are one owner's.
 
 Only answers of more than MAX_UNREAD_BYTES wait so.

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -19,7 +21,7 @@ from model.protocol import Hint, SampleOptions
 from service.cli import program as cli
 from service.engine import CANARY_SIDE
 from service.pipeline import HINT_COST, _cost
-from tests.service.waiting import eventually
+from tests.service.waiting import eventually, unread_answer
 
 PATIENCE_SECONDS = 10
 SMALL_FILE_SECONDS = 2
@@ -160,6 +162,37 @@ def test_a_decoder_is_killed_when_its_client_hangs_up(start, grey_png) -> None:
     eventually(lambda: not decoder.lives)
     assert time.monotonic() - hung_up < SMALL_FILE_SECONDS, "its time was over"
     assert service.post(grey_png).status_code == 200
+
+
+SLOWLY = """
+import sys
+import service.codecs.sandbox_worker as worker
+decode = worker.decode
+def slowly(upload, max_pixels, field, allow):
+    if upload == b"slow":
+        allow(1000)
+        while True: pass
+    return decode(upload, max_pixels, field, allow)
+worker.decode = slowly
+worker.main(int(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
+def test_slow_files_from_several_addresses_do_not_hold_all_decoders(start, grey_png, monkeypatch) -> None:
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        "service.codecs.sandbox.subprocess.Popen",
+        lambda command, **options: popen([command[0], "-c", SLOWLY, *command[3:]], **options),
+    )
+    service = start(codec_threads=2, decode_seconds=1e9)  # of which a slow file has some 20,000
+    with ExitStack() as attack:
+        for address in ("127.0.0.3", "127.0.0.4", "127.0.0.5"):
+            for _ in range(2):
+                attack.enter_context(unread_answer(service, b"slow", "*/*", 1, 65_536, address))
+        eventually(lambda: service.metric("accepted_requests") == 6)
+        assert service.post(grey_png).status_code == 200
+        eventually(lambda: service.metric("accepted_requests") == 6)  # no slow file was over
+    eventually(lambda: service.metric("accepted_requests") == 0)
 
 
 def test_a_file_that_does_not_decode_takes_none_of_the_queues_latents(start, grey_png) -> None:

@@ -32,7 +32,9 @@ def received(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def unread_answer(service: Any, photo: bytes, accept: str, n: int, buffer_bytes: int) -> Iterator[socket.socket]:
+def unread_answer(
+    service: Any, photo: bytes, accept: str, n: int, buffer_bytes: int, address: str = "127.0.0.1"
+) -> Iterator[socket.socket]:
     """Open a connection that asks for colorings and reads nothing of the answer."""
     data = {"n": str(n), "seed": "7", "output_format": "png"}
     request = service.client.build_request("POST", "/v1/colorizations", files={"image": photo}, data=data)
@@ -42,6 +44,7 @@ def unread_answer(service: Any, photo: bytes, accept: str, n: int, buffer_bytes:
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
         connection.settimeout(PATIENCE_SECONDS)
+        connection.bind((address, 0))
         connection.connect(service.address)
         connection.sendall("\r\n".join(head).encode() + body)
         yield connection

@@ -266,6 +266,27 @@ def test_a_small_file_has_little_time_however_long_a_large_one_may_take(burning,
     decoders.close()
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux alone tells")
+def test_a_first_try_has_less_time(burning, encoded) -> None:
+    """On its second, the file would have 20,000 seconds."""
+    decoders = Decoders(1e9)
+    with pytest.raises(DecodingLimitError, match="too long"):
+        decoders.decode(encoded(Image.new("L", (4, 4))), MAX_PIXELS, quick=True)
+    decoders.close()
+
+
+def test_a_first_try_decodes_12_megapixels_and_no_larger_photo(decoders: Decoders, encoded) -> None:
+    before = processes(decoders)
+    levels = np.random.default_rng(0).integers(0, 256, (384, 510, 3), np.uint8)
+    phone = Image.fromarray(levels).resize((4080, 3072))
+    assert decoders.decode(encoded(phone, "JPEG", progressive=True), MAX_PIXELS, quick=True).width == 4080
+    large = encoded(Image.new("L", (5000, 3000)))
+    with pytest.raises(DecodingLimitError, match="first try"):
+        decoders.decode(large, MAX_PIXELS, quick=True)
+    assert processes(decoders) == before, "a large photo costs no process"
+    assert decoders.decode(large, MAX_PIXELS).width == 5000
+
+
 def test_a_decoder_ends_with_the_service_however_that_ended(burning, encoded) -> None:
     decoders = Decoders(60)
     decoders.start()
@@ -340,6 +361,24 @@ def test_no_more_pixels_are_decoded_at_once_than_there_is_room_for() -> None:
     assert taken == [2, 5]
     room.give_back(7)
     room.take(11)  # alone, or it would wait for ever
+
+
+def test_first_tries_have_room_beside_slow_files() -> None:
+    room = Room(10, beside=3)
+    room.take(10)
+    for _ in range(3):
+        room.take(1, seconds=0, quick=True)
+    with pytest.raises(TimeoutError):
+        room.take(1, seconds=0, quick=True)
+    room.give_back(2, quick=True)
+    with pytest.raises(TimeoutError):
+        room.take(1, seconds=0)
+    room.give_back(10)
+    room.take(9, seconds=0, quick=True)
+    room.take(3, seconds=0)
+    for pixels, quick in ((1, True), (9, True), (3, False)):
+        room.give_back(pixels, quick)
+    assert room._held == room._held_slow == 0
 
 
 def test_no_thread_waits_for_room_for_ever(grey_png: bytes) -> None:
