@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     queue_pixels: int = Field(default=150_000_000, gt=0)
     """Maximum pixels of photos and references in flight; more gets 429"""
     queue_share: float = Field(default=0.5, gt=0, le=1)
-    """Maximum share of each of these that one API key, or without keys one address, may hold; more gets 429"""
+    """Maximum share of each of these that one API key, or without keys one address, may hold beside others, else 429"""
     batch_latents: int = Field(default=16, gt=0)
     """Maximum latents of a batch: requests that share one pass through the network"""
     batch_wait_seconds: float = Field(default=0.01, ge=0)

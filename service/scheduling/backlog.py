@@ -40,7 +40,8 @@ class Backlog:
         """limits: of each resource. longest_seconds: after which any request is over, whatever became of it.
 
         floors: of resources that are worked off one after another: what may be held of them, however slow that is.
-        share: of each limit, what one owner may hold; alone, one request may exceed it.
+        share: of each limit, what one owner may hold; alone, one request may exceed it. An owner may hold more while
+        nobody else holds anything: see `_most`.
         """
         self._share = share
         self._owned: dict[str, dict[str, int]] = {}
@@ -70,7 +71,7 @@ class Backlog:
         """Hold more of some resources, or of none. Raises QueueFullError, which says when there will be room."""
         owned = self._owned.get(owner, {})
         for name, amount in amounts.items():
-            self._check_share(name, amount, owned.get(name, 0))
+            self._check_share(name, amount, owned.get(name, 0), owner)
             self._check(name, amount)
         owned = self._owned.setdefault(owner, owned)
         for name, amount in amounts.items():
@@ -107,18 +108,29 @@ class Backlog:
             told = min(max(seconds, 1), self._longest)
             raise QueueFullError(f"{held} of at most {limit} {name} are waiting", told)
 
-    def _check_share(self, name: str, amount: int, owned: int) -> None:
-        """Raise QueueFullError if one owner would hold more than its share."""
-        most = max(int(self._share * self._limit(name)), 1)
+    def _check_share(self, name: str, amount: int, owned: int, owner: str) -> None:
+        """Raise QueueFullError if one owner would hold more than it may."""
+        most = self._most(name, owner)
         if self._share < 1 and owned and owned + amount > most:
             seconds = self._rates[name].seconds(owned + amount - most)
             told = min(max(seconds, 1), self._longest)
             raise QueueFullError(f"{owned} of at most {most} {name} of one client are waiting", told)
 
+    def _most(self, name: str, owner: str) -> int:
+        """Return what an owner may hold: its share, and more while nobody else holds anything.
+
+        Then it may hold all of what is worked off, because others do not count what is over its share (see `_counted`).
+        Of all else, such as bytes, it leaves half of what is not its share, so that there is room for who comes next.
+        """
+        share = self._share
+        if not self._owned.keys() - {owner}:
+            share = 1.0 if name in self._floors else (1 + share) / 2
+        return max(int(share * self._limit(name)), 1)
+
     def _counted(self, name: str, limit: int) -> int:
         """Return what is held; of what is worked off, no owner counts for more than its share.
 
-        So one that holds more, as a lone large request may, is no reason to refuse others.
+        So one that holds more, as a lone owner may, is no reason to refuse others.
         """
         if self._share == 1 or name not in self._floors:
             return self._held[name]

@@ -238,11 +238,12 @@ def test_what_is_worked_off_is_given_back_before_the_place(backlog: Backlog, clo
 def test_one_owner_holds_at_most_its_share(clock: Clock) -> None:
     backlog = Backlog({"latents": 10}, LONGEST, clock, share=0.5)
     mine, again, theirs = backlog.enter("a"), backlog.enter("a"), backlog.enter("b")
+    theirs.claim(latents=1)
     mine.claim(latents=4)
     with pytest.raises(QueueFullError, match="one client"):
         again.claim(latents=2)
     again.claim(latents=1)
-    theirs.claim(latents=5)
+    theirs.claim(latents=4)
     answer(mine)
     mine = backlog.enter("a")
     mine.claim(latents=4)
@@ -251,6 +252,34 @@ def test_one_owner_holds_at_most_its_share(clock: Clock) -> None:
     assert not backlog._owned, "owners are not remembered"
     alone = backlog.enter("a")
     alone.claim(latents=9)  # larger than the share by itself, or it would be told to come again for ever
+
+
+def test_one_owner_may_hold_more_while_nobody_else_holds_anything(clock: Clock) -> None:
+    """All of what is worked off, here latents; of bytes, a quarter is left for others."""
+    backlog = Backlog({"latents": 16, "bytes": 16}, LONGEST, clock, floors={"latents": 2}, share=0.5)
+    mine, theirs = backlog.enter("a"), backlog.enter("b")
+    for _ in range(4):
+        mine.claim(latents=4, bytes=3)
+    with pytest.raises(QueueFullError, match="16 of at most 16 latents of one client"):
+        mine.claim(latents=1)
+    with pytest.raises(QueueFullError, match="12 of at most 12 bytes of one client"):
+        mine.claim(bytes=1)
+    theirs.claim(latents=8, bytes=4)
+    with pytest.raises(QueueFullError, match="12 of at most 8 bytes of one client"):
+        mine.claim(bytes=1)
+    answer(theirs)
+    mine.give_back("latents")
+    mine.claim(latents=16)
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=30), st.floats(0.1, 0.9))
+def test_whatever_one_owner_holds_another_gets_in(asked: list[tuple[int, int]], share: float) -> None:
+    backlog = Backlog({"latents": 100, "bytes": 100}, LONGEST, Clock(), floors={"latents": 2}, share=share)
+    for latents, size in asked:
+        with contextlib.suppress(QueueFullError):
+            backlog.enter("a").claim(latents=latents, bytes=size)
+    free = int(100 * min(share, (1 - share) / 2))
+    backlog.enter("b").claim(latents=free, bytes=free)
 
 
 def test_one_large_request_is_no_reason_to_refuse_others(clock: Clock) -> None:
