@@ -92,7 +92,7 @@ class Tools:
     decoding: Executor
     """threads that wait for the decoders"""
     quick_first: QuickFirst
-    """which file has which decoder when"""
+    """order of files at the decoders"""
 
 
 class Pipeline:

@@ -34,6 +34,8 @@ PROBE_SECONDS = 0.02
 REFUSED_SECONDS = 0.5  # a normal client's pause after it was refused
 NEIGHBOR = "127.0.0.2"
 """The normal client's address: not the attacker's."""
+ACCOMPLICES = [f"127.0.0.{last}" for last in range(3, 9)]
+"""Addresses that attack together"""
 PATH = "/v1/colorizations"
 NORMAL = {"n": "1", "seed": "7"}
 MEGA = 1_000_000
@@ -113,6 +115,13 @@ async def hang_ups(url: str) -> None:
     await _post_all(url, [{"files": {"image": _jpeg(4096, MAX_SCANS - 10)}, "data": NORMAL}] * 12, HANG_UP_SECONDS)
 
 
+async def slow_files(url: str) -> None:
+    """Send JPEGs of as many scans as may be, four each from six addresses, half of them of 49 megapixels."""
+    files = [_jpeg(side, MAX_SCANS - 10) for side in (4096, 7000)] * 2
+    requests = [{"files": {"image": file}, "data": NORMAL} for file in files]
+    await asyncio.gather(*(_post_all(url, requests, address=address) for address in ACCOMPLICES))
+
+
 async def many_candidates(url: str) -> None:
     """Ask for 64 candidates, four times, of a photo that does not decode and of one that does."""
     photo = made_up_photo(256, 256)
@@ -135,6 +144,7 @@ ATTACKS: dict[str, Attack] = {
     "4 two large answers": large_answers,
     "5 JPEGs of many scans": many_scans,
     "5 slow JPEGs, hung up": hang_ups,
+    "5 slow JPEGs, six addresses": slow_files,
     "5 many candidates": many_candidates,
     "10 many hints": many_hints,
 }
@@ -219,8 +229,11 @@ def _jpeg(side: int, scans: int) -> bytes:
     return jpeg[:-2] + scan * scans + jpeg[-2:]
 
 
-async def _post_all(url: str, requests: list[dict[str, Any]], seconds: float = 2 * SECONDS) -> None:
-    async with httpx.AsyncClient(base_url=url, timeout=seconds) as client:
+async def _post_all(
+    url: str, requests: list[dict[str, Any]], seconds: float = 2 * SECONDS, address: str | None = None
+) -> None:
+    transport = httpx.AsyncHTTPTransport(local_address=address)
+    async with httpx.AsyncClient(base_url=url, timeout=seconds, transport=transport) as client:
         posts = (client.post(PATH, **request) for request in requests)
         await asyncio.gather(*posts, return_exceptions=True)
 
