@@ -21,6 +21,7 @@ __all__ = ["Decoders", "Room", "Ticket"]
 REFUSALS: tuple[type[ServiceError], ...] = (
     errors.DecodingLimitError,
     errors.ImageTypeError,
+    errors.LargePhotoError,
     errors.TooManyPixelsError,
     errors.UndecodableImageError,
 )

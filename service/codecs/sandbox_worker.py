@@ -19,7 +19,7 @@ from PIL import AvifImagePlugin
 
 from service.codecs.decoding import DecodedPhoto, decode
 from service.codecs.sandbox_channel import receive, send
-from service.errors import DecodingLimitError, ServiceError
+from service.errors import LargePhotoError, ServiceError
 from service.memory import give_back
 
 __all__ = ["QUICK_PIXELS", "main", "processor_seconds"]
@@ -78,7 +78,7 @@ def _decode(
 ) -> DecodedPhoto:
     """Announce the pixels, wait for room for them, and decode.
 
-    seconds, quick: see `processor_seconds`. A quick try raises DecodingLimitError if there are over QUICK_PIXELS.
+    seconds, quick: see `processor_seconds`. A quick try raises LargePhotoError if there are over QUICK_PIXELS.
     """
     _limit_memory(HEADER_BYTES + 2 * len(upload))
     _limit_time(processor_seconds(seconds, 0, max_pixels, quick))
@@ -88,7 +88,7 @@ def _decode(
     def allow(pixels: int) -> None:
         nonlocal announced
         if quick and pixels > QUICK_PIXELS:
-            raise DecodingLimitError(f"{field}: {pixels} pixels are more than a first try decodes")
+            raise LargePhotoError(f"{field}: {pixels} pixels are more than a first try decodes")
         if pixels > announced:
             send(channel, {"pixels": pixels - announced})
             receive(channel)  # there is room

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from service.errors import DecodingLimitError
+from service.errors import DecodingLimitError, LargePhotoError
 from service.scheduling.turns import Turns
 
 __all__ = ["SLOW_OWNER_SECONDS", "QuickFirst"]
 
 SLOW_OWNER_SECONDS = 300.0
-"""How long an owner gets no first tries after one that failed."""
+"""How long an owner gets no first tries after one that took too long."""
 
 T = TypeVar("T")
 
@@ -53,6 +53,8 @@ class QuickFirst:
     async def _first_try(self, decode: Callable[[bool], Awaitable[T]], owner: str) -> T:
         try:
             return await decode(True)
+        except LargePhotoError:  # its header said so, before anything was decoded
+            raise
         except (DecodingLimitError, asyncio.CancelledError):  # who hangs up meanwhile costs a decoder, too
             now = self._clock()
             self._slow_until = {other: until for other, until in self._slow_until.items() if until > now}

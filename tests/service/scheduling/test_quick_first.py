@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from service.errors import DecodingLimitError, UndecodableImageError
+from service.errors import DecodingLimitError, LargePhotoError, UndecodableImageError
 from service.scheduling.quick_first import SLOW_OWNER_SECONDS, QuickFirst
 
 NORMAL = "a normal client"
@@ -156,5 +156,22 @@ def test_other_errors_are_final() -> None:
             await order.run(fail, "a")
         assert files.calls == [("a", True)]
         assert not order._slow_until
+
+    run(check)
+
+
+def test_a_large_photo_makes_no_other_file_of_its_owner_slow() -> None:
+    async def check(files: Files) -> None:
+        order, calls = QuickFirst(2), list[bool]()
+
+        async def large(quick: bool) -> None:
+            calls.append(quick)
+            if quick:
+                raise LargePhotoError
+
+        await order.run(large, NORMAL)
+        assert calls == [True, False]
+        await order.run(files.normal(), NORMAL)
+        assert files.calls == [(NORMAL, True)]
 
     run(check)
