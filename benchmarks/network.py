@@ -22,6 +22,6 @@ def load_colorizer(weights: Path, device: str) -> colorizer.CinnColorizer:
 
 def decode(passes: Passes, condition: Condition, latents: Sequence[Tensor]) -> Decoded:
     """Decode (N, dim) latents of each level at temperature 1. Raises NonFiniteError."""
-    coarsest = passes.draw_coarsest([condition], [latents[0]], [torch.ones(len(latents[0]))], [None])
-    (decoded,) = passes.add_details([condition], coarsest, [latents[1:]])
+    (drawn,) = passes.draw_coarsest([condition], [latents[0]], [torch.ones(len(latents[0]))], [None])
+    (decoded,) = passes.add_details([condition], [drawn.chroma], [latents[1:]])
     return decoded

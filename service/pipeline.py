@@ -36,8 +36,8 @@ T = TypeVar("T")
 
 BYTES_PER_PIXEL = 3  # of a PNG, at most about
 CHECK_QUALITY = 90
-HINT_COST = 7
-"""Cost of a sample that follows hints, in samples that follow none."""
+HINT_COST = 2
+"""Cost of a sample that follows hints, in samples that follow none: 1.1 on a CPU."""
 
 log = structlog.get_logger()
 

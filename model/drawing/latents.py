@@ -28,15 +28,17 @@ MIN_ANGLE = 1e-3
 """Radians: two latents that are nearer to one direction, or to opposite ones, are interpolated on a line."""
 
 
-def draw_latents(dims: Sequence[int], deviations: Sequence[float], seed: int, indices: Sequence[int]) -> list[Tensor]:
+def draw_latents(
+    dims: Sequence[int], deviations: Sequence[float], seed: int, indices: Sequence[int], attempt: int = 0
+) -> list[Tensor]:
     """Draw the latents of the given samples, one float32 tensor (N, dim) for each level, coarse to fine.
 
-    deviations: standard deviation of each level. Sample i depends on (seed, i) alone, on every device. Raises
-    InputError for a seed out of range.
+    deviations: standard deviation of each level. attempt: which of the tries for each sample. Sample i depends on
+    (seed, i, attempt) alone, on every device. Raises InputError for a seed out of range.
     """
     if not 0 <= seed < 2**32:
         raise InputError("seed", "0 to 2³² − 1", seed)
-    generators = [_generator(seed, index) for index in indices]
+    generators = [_generator(seed, index, attempt) for index in indices]
     return [
         deviation * torch.stack([torch.randn(dim, generator=generator) for generator in generators])
         for dim, deviation in zip(dims, deviations, strict=True)
@@ -125,7 +127,8 @@ def _interpolate(a: Tensor, b: Tensor, t: Tensor, spherical: bool) -> Tensor:
     return torch.where(t == 0, a, torch.where(t == 1, b, between))
 
 
-def _generator(seed: int, index: int) -> torch.Generator:
+def _generator(seed: int, index: int, attempt: int) -> torch.Generator:
     # SeedSequence spreads nearby seeds and indices over the whole range.
-    state = int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
+    entropy = (seed, index, attempt) if attempt else (seed, index)
+    state = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
     return torch.Generator().manual_seed(state % 2**63)

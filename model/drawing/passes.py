@@ -26,7 +26,7 @@ from model.drawing.runtimes.runtime import Condition, Runtime
 from model.errors import NonFiniteError, OutOfMemoryError
 from model.flow.cinn import Cinn, LogProb
 
-__all__ = ["Decoded", "Passes"]
+__all__ = ["Decoded", "Draws", "Passes"]
 
 SAMPLES = {"cpu": 2, "cuda": 16}
 """Samples of a chunk of the finer levels, until memory runs out."""
@@ -40,6 +40,15 @@ RECOVERY_SECONDS = 60.0
 """Interval after which passes double again, once memory ran out, until they have their full size."""
 CPU_MEMORY_ERRORS = ("can't allocate memory", "bad_alloc")
 """Messages of torch and OpenVINO."""
+
+
+class Draws(NamedTuple):
+    """Draws of one photo's coarsest level, on the CPU."""
+
+    chroma: Tensor
+    """(N, 2, 8, 8) a*b*"""
+    fits: Tensor
+    """(N,): how well each fits the photo, compared with others of the same photo"""
 
 
 class Decoded(NamedTuple):
@@ -101,8 +110,8 @@ class Passes:
         latents: Sequence[Tensor],
         temperatures: Sequence[Tensor],
         given: Sequence[Tensor | None],
-    ) -> list[Tensor]:
-        """Decode the coarsest level of each photo: (N, 2, 8, 8) a*b*, each photo with an N of its own.
+    ) -> list[Draws]:
+        """Decode the coarsest level of each photo, each with an N of its own.
 
         latents: (N, 128). temperatures: (N,). given: (N, 2, 8, 8) a*b* of the cells that are given, NaN elsewhere.
         Raises NonFiniteError.
@@ -111,14 +120,21 @@ class Passes:
         numbers = [len(z) for z in latents]
         unknown = [torch.full((n, 2, 8, 8), torch.nan) if g is None else g for n, g in zip(numbers, given, strict=True)]
 
-        def draw(*rows: Tensor) -> list[Tensor]:
-            return [runtime.draw_coarsest(condition, *rows)]
+        def draw(*rows: Tensor) -> Sequence[Tensor]:
+            return runtime.draw_coarsest(condition, *rows)
 
         rows = (torch.cat(list(part)) for part in (latents, temperatures, unknown))
-        (drawn,) = self._in_chunks(draw, self._draws_of(sum(numbers)), _photos(numbers), *rows)
+        drawn, fits = self._in_chunks(draw, self._draws_of(sum(numbers)), _photos(numbers), *rows)
         if not bool(drawn.isfinite().all()):
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
-        return list(drawn.cpu().split(numbers))  # type: ignore[no-untyped-call] # torch's
+        parts = (rows.cpu().split(numbers) for rows in (drawn, fits))  # type: ignore[no-untyped-call] # torch's
+        return [Draws(*each) for each in zip(*parts, strict=True)]
+
+    def see(self, pictures: NDArray[np.uint8]) -> Tensor:
+        """Return what h's last layer sees in (N, 256, 256, 3) sRGB: (N, 1280, 8, 8), on the CPU."""
+        rows = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+        (features,) = self._in_chunks(lambda rgb: [self._runtime.see(rgb)], PHOTOS, rows)
+        return features.cpu()
 
     def add_details(
         self, conditions: Sequence[Condition], coarsest: Sequence[Tensor], latents: Sequence[Sequence[Tensor]]

@@ -160,7 +160,7 @@ class AutoregressiveLevel(CellDecoder):
 
     def inverse(self, z: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
         """z: (N, 128). Returns (N, 2, 8, 8) and the log-det of the inverse. photo: of N photos, or of one."""
-        x = self.draw(z, photo, torch.ones(len(z), device=z.device))
+        x, _ = self.draw(z, photo, torch.ones(len(z), device=z.device))
         return x, -self(x, photo)[1]
 
     def draw(
@@ -170,8 +170,10 @@ class AutoregressiveLevel(CellDecoder):
         temperature: Tensor,
         given: Tensor | None = None,
         prior: Prior | None = None,
-    ) -> Tensor:
-        """Invert latents cell by cell, each cell's mixture at a temperature, some cells given: (N, 2, 8, 8).
+    ) -> tuple[Tensor, Tensor]:
+        """Invert latents cell by cell, each cell's mixture at a temperature, some cells given.
+
+        Returns (N, 2, 8, 8), and (N,): how well each draw fits its photo, the sum of its cells' `Mixture.log_ratio`.
 
         Below 1, the temperature falls from the first cells to the last, see `CELL_EXPONENTS`, and mixtures are guided
         by the prior where it is there, see `GUIDANCE`. At 0 a cell has the mean of its heaviest component, whatever the
@@ -183,16 +185,18 @@ class AutoregressiveLevel(CellDecoder):
         order, known, latents, temperatures, guidance = self.draw_order(z, temperature, given)
         own = CellStream(self, *self._told(photo.expand(len(z), -1, -1), order))
         others = [] if prior is None or not bool(guidance.any()) else [prior.stream(order)]
-        x = z.new_zeros(len(z), CELLS, 2)
+        x, fits = z.new_zeros(len(z), CELLS, 2), z.new_zeros(len(z), dtype=torch.float64)
         for i in range(CELLS):
-            mixture = own.next()
+            guided = mixture = prior_mixture = own.next()
             for other in others:
-                mixture = mixture.guided(other.next(), guidance)
-            drawn = mixture.draw(latents[:, i], temperatures[:, i])
+                prior_mixture = other.next()
+                guided = mixture.guided(prior_mixture, guidance)
+            drawn = guided.draw(latents[:, i], temperatures[:, i])
             x[:, i] = torch.where(known[:, i].isfinite(), known[:, i].double(), drawn)
+            fits += mixture.log_ratio(x[:, i], prior_mixture)
             for stream in (own, *others):
                 stream.tell(x[:, i : i + 1])
-        return self.from_order(x, order).to(z.dtype)
+        return self.from_order(x, order).to(z.dtype), fits
 
     def draw_order(self, z: Tensor, temperature: Tensor, given: Tensor | None) -> DrawOrder:
         """Choose the order in which cells are drawn, the temperature of each, and the guidance; see `draw`."""

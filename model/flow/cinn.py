@@ -122,14 +122,17 @@ class Cinn(nn.Module):
             parts.append(gaussian_log_prob(z) + log_det + self.constant(i))
         return LogProb(torch.stack(parts, 1), latents)
 
-    def draw_coarsest(self, condition: Tensor, z: Tensor, temperature: Tensor, given: Tensor | None = None) -> Tensor:
-        """Decode the coarsest level at a temperature: (N, 2, 8, 8) a*b*.
+    def draw_coarsest(
+        self, condition: Tensor, z: Tensor, temperature: Tensor, given: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Decode the coarsest level at a temperature: (N, 2, 8, 8) a*b*, and how well each fits its photo, (N,).
 
         condition: the first of `condition`, for N photos or for one. z: (N, 128). temperature: (N,). given:
         (N, 2, 8, 8) a*b* of the cells that are given, NaN elsewhere.
         """
         known = None if given is None else (given - self.chroma_mean) / self.chroma_std
-        return self.coarsest.draw(z, condition, temperature, known, self.prior) * self.chroma_std + self.chroma_mean
+        drawn, fits = self.coarsest.draw(z, condition, temperature, known, self.prior)
+        return drawn * self.chroma_std + self.chroma_mean, fits
 
     def add_details(self, condition: Sequence[Tensor], coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
         """Complete a*b* of the coarsest size by the finer levels.
@@ -152,7 +155,8 @@ class Cinn(nn.Module):
         condition: of `condition`, for N photos or for one. latents: (N, dims) of each level, coarse to fine.
         """
         ones = torch.ones(len(latents[0]), device=latents[0].device)
-        return self.add_details(condition, self.draw_coarsest(condition[0], latents[0], ones), latents[1:])
+        coarsest, _ = self.draw_coarsest(condition[0], latents[0], ones)
+        return self.add_details(condition, coarsest, latents[1:])
 
     def constant(self, level: int) -> Tensor:
         """Log-det of what surrounds a level: standardized a*b*, and bands of twice the mean."""

@@ -23,6 +23,8 @@ NUCLEUS_EXPONENT = 0.5
 """At temperature T < 1 a mixture keeps its heaviest components, up to a share T^NUCLEUS_EXPONENT of the weight."""
 GUIDANCE_LIMIT = 6.0
 """Largest log-ratio of two densities that counts in guidance: beyond it, a component is certain or dropped."""
+PRIOR_SHARE = 0.45
+"""λ of log-ratios: the share of the prior's log-density that is taken away. See docs/results.md, "Judged blind"."""
 
 
 class Mixture(NamedTuple):
@@ -124,6 +126,14 @@ class Mixture(NamedTuple):
         draw_rows(*arrays, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE, found)  # type: ignore[call-arg, arg-type] # numba's
         return torch.from_numpy(found)
 
+    def log_ratio(self, x: Tensor, prior: "Mixture") -> Tensor:
+        """Return log p(x) − λ·log q(x) of (…, 2), with the prior's density q and λ = PRIOR_SHARE: (…) in nats.
+
+        It says how well a draw fits the photo. The likelihood alone would call gray the best, which fits every photo.
+        Source: Li et al. 2016, A Diversity-Promoting Objective Function (arXiv 1510.03055), MMI-antiLM.
+        """
+        return self.log_prob(x) - PRIOR_SHARE * prior.log_prob(x)
+
     def _joint(self, x: Tensor) -> Tensor:
         """Log of wₖ·N(x; μₖ, Σₖ): (…, K)."""
         u = (x[..., None] - self.means) * torch.exp(-self.log_scales)
@@ -161,20 +171,25 @@ def draw_outputs(
     guidance: NDArray[np.float64],
     temperatures: NDArray[np.float64],
     z: NDArray[np.float64],
+    given: NDArray[np.float32],
+    log_ratios: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Do what `from_output`, `guided` and `draw` do, in one call: (N, 2) of two outputs, (N, 6·K) each."""
+    """Do what `from_output`, `guided` and `draw` do, in one call: (N, 2) of two outputs, (N, 6·K) each.
+
+    given: (N, 2), NaN where a cell is to be drawn. log_ratios: (N,), to which `Mixture.log_ratio` of each is added.
+    """
     from model.flow.mixture_kernel import draw_outputs  # late: it imports numba
 
-    limits = (SCALE_LIMITS, CORRELATION_LIMIT, GUIDANCE_LIMIT, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE)
+    numbers = (SCALE_LIMITS, CORRELATION_LIMIT, GUIDANCE_LIMIT, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE, PRIOR_SHARE)
     found = np.empty((len(z), 2))
-    draw_outputs(output, prior, guidance, temperatures, z, *limits, found)
+    draw_outputs(output, prior, guidance, temperatures, z, given, *numbers, found, log_ratios)
     return found
 
 
 def begin_drawing() -> None:
     """Draw once on a CPU: before its first draw, numba takes nearly a second to begin."""
-    output = np.zeros((1, 6), np.float32)
-    draw_outputs(output, output, np.ones(1), np.ones(1), np.zeros((1, 2)))
+    output, cell = np.zeros((1, 6), np.float32), np.zeros((1, 2))
+    draw_outputs(output, output, np.ones(1), np.ones(1), cell, cell.astype(np.float32), np.zeros(1))
 
 
 class _Marginal(NamedTuple):

@@ -77,18 +77,24 @@ def draw_outputs(
     guidance: Floats,
     temperatures: Floats,
     z: Floats,
+    given: NDArray[np.float32],
     scale_limits: tuple[float, float],
     correlation_limit: float,
     guidance_limit: float,
     nucleus_exponent: float,
     smallest_temperature: float,
+    prior_share: float,
     out: Floats,
+    log_ratios: Floats,
 ) -> None:
-    """Do what `Mixture.from_output(…).guided(…).draw(…)` does, for two times (N, 6·K), in `out`: (N, 2)."""
+    """Do what `Mixture.from_output(…).guided(…).draw(…)` does, for two times (N, 6·K), in `out`: (N, 2).
+
+    given: (N, 2), NaN where a cell is to be drawn. log_ratios: (N,), to which `Mixture.log_ratio` of each is added.
+    """
     components = output.shape[1] // 6
     log_weights, means, log_scales, correlations = _mixtures(output, scale_limits, correlation_limit)
     others = _mixtures(prior, scale_limits, correlation_limit)
-    gain = np.empty(components)
+    gain, guided = np.empty(components), log_weights.copy()
     for n in range(len(output)):
         if guidance[n] == 0:
             continue
@@ -97,11 +103,11 @@ def draw_outputs(
             own = _log_density(a, b, log_weights[n], means[n], log_scales[n], correlations[n])
             other = _log_density(a, b, others[0][n], others[1][n], others[2][n], others[3][n])
             gain[k] = guidance[n] * min(max(own - other, -guidance_limit), guidance_limit)
-        log_weights[n] += gain
-        log_weights[n] -= log_weights[n].max()
-        log_weights[n] -= math.log(np.exp(log_weights[n]).sum())
+        guided[n] += gain
+        guided[n] -= guided[n].max()
+        guided[n] -= math.log(np.exp(guided[n]).sum())
     draw_rows(
-        log_weights,
+        guided,
         means,
         log_scales,
         correlations,
@@ -111,6 +117,12 @@ def draw_outputs(
         smallest_temperature,
         out,
     )
+    for n in range(len(output)):
+        if not math.isnan(given[n, 0]):
+            out[n] = given[n]
+        a, b = out[n]
+        log_ratios[n] += _log_density(a, b, log_weights[n], means[n], log_scales[n], correlations[n])
+        log_ratios[n] -= prior_share * _log_density(a, b, others[0][n], others[1][n], others[2][n], others[3][n])
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -23,7 +23,7 @@ from model.flow.haar import KERNELS
 from model.flow.propagation import TAPS
 from model.flow.transformer import TransformerBlock
 
-__all__ = ["condition_graph", "details_graph", "mixtures_graph", "step_graph"]
+__all__ = ["condition_graph", "details_graph", "mixtures_graph", "picture_graph", "step_graph"]
 
 
 def condition_graph(cinn: Cinn, photos: int) -> ov.Model:
@@ -40,6 +40,13 @@ def condition_graph(cinn: Cinn, photos: int) -> ov.Model:
     upcoming = g.add(g.linear(cells, level.next), level.decoder_places)
     past = g.add(g.linear(cells, level.before), level.decoder_places)
     return ov.Model([cells, upcoming, past, *_maps(features, small, cinn.decoder)], [lightness], "condition")
+
+
+def picture_graph(cinn: Cinn, pictures: int) -> ov.Model:
+    """Mirror `ConditionNetwork.see`, for pictures as large as the lightness that h sees."""
+    rgb = g.parameter("rgb", (pictures, 3, LIGHTNESS_SIZE, LIGHTNESS_SIZE))
+    _, last = _stages(g.multiply(g.add(rgb, -127), 1 / 128), cinn.network)
+    return ov.Model([last], [rgb], "picture")
 
 
 def step_graph(decoder: CellDecoder, rows: int, length: int, dtype: Any) -> ov.Model:
@@ -120,16 +127,22 @@ def details_graph(cinn: Cinn, rows: int) -> ov.Model:
 def _features(lightness: Node, network: ConditionNetwork) -> dict[str, Node]:
     """Mirror `ConditionNetwork.forward`."""
     gray = _gray_input(lightness)
-    x = g.relu6(g.conv(g.concat((gray, gray, gray), 1), network.stem))
+    outputs, last = _stages(g.concat((gray, gray, gray), 1), network)
+    at_32, _, at_16, _, at_8 = outputs[EARLY_STAGES - 1 :]
+    at_1 = g.mean(last, 2, 3)
+    raw = {"at_32": at_32, "at_16": at_16, "at_8": at_8, "at_1": at_1}
+    return {name: g.standardize(feature, network.scales(name)) for name, feature in raw.items()}
+
+
+def _stages(x: Node, network: ConditionNetwork) -> tuple[list[Node], Node]:
+    """Return what each stage and the last layer make of pictures."""
+    x = g.relu6(g.conv(x, network.stem))
     outputs = []
     for stage in network.stages:
         for block in cast(nn.Sequential, stage):
             x = g.inverted_residual(x, cast(InvertedResidual, block))
         outputs.append(x)
-    at_32, _, at_16, _, at_8 = outputs[EARLY_STAGES - 1 :]
-    at_1 = g.mean(g.relu6(g.conv(at_8, network.top)), 2, 3)
-    raw = {"at_32": at_32, "at_16": at_16, "at_8": at_8, "at_1": at_1}
-    return {name: g.standardize(feature, network.scales(name)) for name, feature in raw.items()}
+    return outputs, g.relu6(g.conv(x, network.top))
 
 
 def _gray_input(lightness: Node) -> Node:

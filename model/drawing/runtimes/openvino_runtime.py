@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from model.drawing.runtimes.graph_cache import GraphCache
-from model.drawing.runtimes.graphs import condition_graph, details_graph, mixtures_graph, step_graph
+from model.drawing.runtimes.graphs import condition_graph, details_graph, mixtures_graph, picture_graph, step_graph
 from model.drawing.runtimes.runtime import Condition
 from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper, draw_alike
 from model.errors import NonFiniteError
@@ -59,7 +59,7 @@ class OpenvinoRuntime:
 
     def prepare(self, photos: int, draws: int, samples: int) -> None:
         """See `Runtime.prepare`. Graphs come from the cache on a thread of their own, which needs no Python."""
-        rows = {condition_graph: photos, mixtures_graph: samples, details_graph: samples}
+        rows = {condition_graph: photos, picture_graph: photos, mixtures_graph: samples, details_graph: samples}
         steps = [f"{STEP}{kind}-{draws}-" for kind in ("level", "prior")]
         wanted = (*(f"{graph.__name__}-{count}-" for graph, count in rows.items()), *steps)
         if self._cache is not None:
@@ -73,13 +73,13 @@ class OpenvinoRuntime:
 
     def draw_coarsest(
         self, condition: Condition, photo: Tensor, z: Tensor, temperature: Tensor, given: Tensor
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         """See `Runtime.draw_coarsest`."""
         _, upcoming, past = condition.cells
         cinn = self.cinn
         known = (given - cinn.chroma_mean) / cinn.chroma_std
-        drawn = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
-        return drawn * cinn.chroma_std + cinn.chroma_mean
+        drawn, fits = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
+        return drawn * cinn.chroma_std + cinn.chroma_mean, fits
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """See `Runtime.draws_alike`; tried once, for made-up rows."""
@@ -88,6 +88,11 @@ class OpenvinoRuntime:
             if key not in self._alike:
                 self._alike[key] = draw_alike(self._new_stepper(rows), self._new_stepper(more))
             return self._alike[key]
+
+    def see(self, rgb: Tensor) -> Tensor:
+        """See `Runtime.see`; no likelihood depends on it."""
+        (features,) = self._run(picture_graph, False, rgb)
+        return features
 
     def add_details(self, condition: Condition, photo: Tensor, coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
         """See `Runtime.add_details`."""

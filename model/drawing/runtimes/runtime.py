@@ -52,12 +52,16 @@ class Runtime(Protocol):
 
     def draw_coarsest(
         self, condition: Condition, photo: Tensor, z: Tensor, temperature: Tensor, given: Tensor
-    ) -> Tensor:
-        """Decode the coarsest level. given: NaN where a cell is to be drawn."""
+    ) -> tuple[Tensor, Tensor]:
+        """Decode the coarsest level, and say how well each draw fits. given: NaN where a cell is to be drawn."""
         ...
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """Say whether `draw_coarsest` gives a row the same bits among so many rows as among a multiple of them."""
+        ...
+
+    def see(self, rgb: Tensor) -> Tensor:
+        """See `ConditionNetwork.see`."""
         ...
 
     def add_details(self, condition: Condition, photo: Tensor, coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:

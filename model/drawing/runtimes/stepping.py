@@ -33,7 +33,7 @@ class Stepper:
 
     def draw(
         self, upcoming: Tensor, past: Tensor, photo: Tensor, z: Tensor, temperature: Tensor, given: Tensor
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         """Mirror `AutoregressiveLevel.draw`.
 
         upcoming, past: what `condition_graph` returns, (P, 64, width). photo: (N,), which of them each row takes.
@@ -47,18 +47,17 @@ class Stepper:
             other.begin(places.clone(), places)
         cells = torch.zeros(CELLS, len(z), 2)
         warmth, strength = temperatures.double().T.contiguous().numpy(), guidance.double().numpy()
-        given_cells, noise = known.mT.permute(2, 0, 1).numpy(), latents.double().transpose(0, 1).contiguous().numpy()
-        x = np.zeros((len(z), 2))
+        given_cells, noise = (part.transpose(0, 1).contiguous().numpy() for part in (known, latents.double()))
+        x, fits = np.zeros((len(z), 2)), np.zeros(len(z))
         for place in range(CELLS):
             output = own.next(place, x)
             prior = other.next(place, x) if guided else output
-            x = draw_outputs(output, prior, strength, warmth[place], noise[place])
-            np.copyto(x, given_cells[place], where=np.isfinite(given_cells[place]))
+            x = draw_outputs(output, prior, strength, warmth[place], noise[place], given_cells[place], fits)
             cells[place] = torch.from_numpy(x)
         if not bool(cells.isfinite().all()):
             for stream in self._streams:
                 stream.forget()
-        return self._level.from_order(cells.transpose(0, 1), order)
+        return self._level.from_order(cells.transpose(0, 1), order), torch.from_numpy(fits)
 
 
 def draw_alike(few: Stepper, many: Stepper) -> bool:

@@ -26,13 +26,17 @@ class TorchRuntime:
 
     def draw_coarsest(
         self, condition: Condition, photo: Tensor, z: Tensor, temperature: Tensor, given: Tensor
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         """See `Runtime.draw_coarsest`."""
         return self.cinn.draw_coarsest(condition.cells[0][photo], z, temperature, given)
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """See `Runtime.draws_alike`: torch takes other kernels."""
         return False
+
+    def see(self, rgb: Tensor) -> Tensor:
+        """See `Runtime.see`."""
+        return self.cinn.network.see(rgb)
 
     def add_details(self, condition: Condition, photo: Tensor, coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
         """See `Runtime.add_details`."""

@@ -37,7 +37,7 @@ def computed(checkpoint: Checkpoint, folder: Path) -> list[Tensor]:
     condition = runtime.condition(100 * torch.rand(1, 1, 256, 256, generator=torch.Generator().manual_seed(1)))
     z = torch.randn(2, checkpoint.cinn.coarsest.dims, generator=torch.Generator().manual_seed(2))
     photo, given = torch.zeros(2, dtype=torch.long), torch.full((2, 2, 8, 8), torch.nan)
-    return [*condition.cells, *condition.maps, runtime.draw_coarsest(condition, photo, z, torch.ones(2), given)]
+    return [*condition.cells, *condition.maps, *runtime.draw_coarsest(condition, photo, z, torch.ones(2), given)]
 
 
 def same(one: list[Tensor], other: list[Tensor]) -> bool:

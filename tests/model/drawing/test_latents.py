@@ -40,6 +40,13 @@ def test_temperature_zero_is_the_single_coloring() -> None:
     assert all(float(z.abs().max()) == 0 for z in latents)
 
 
+def test_tries_differ_and_the_first_is_the_sample() -> None:
+    first, same, second = (draw_latents(DIMS[:1], FLAT[:1], 7, [3], *attempt)[0] for attempt in ((), (0,), (1,)))
+    assert first.equal(same)
+    # Independent: the correlation of 128 pairs is within 5 standard errors of 0.
+    assert abs(float(torch.corrcoef(torch.cat((first, second)))[0, 1])) < 5 / math.sqrt(128)
+
+
 def test_temperature_scales_each_level_by_its_exponent() -> None:
     exponents = (1.0, 1.5, 2.0, 3.0)
     warm, cool = (draw_latents(DIMS, deviations_at(t, exponents), 7, range(2)) for t in (1.0, 0.5))

@@ -50,7 +50,7 @@ def test_a_cell_depends_on_those_before_it_alone(level: AutoregressiveLevel) -> 
 
 def test_the_density_is_the_same_cell_by_cell_and_all_at_once(level: AutoregressiveLevel) -> None:
     photo, z = draw(2, CELLS, 16), draw(2, 2 * CELLS)
-    x = level.draw(z, photo, ones(2))
+    x, _ = level.draw(z, photo, ones(2))
     back, log_det = level(x, photo)
     assert_close(back, z)
     gaussian = -0.5 * z.square().sum(1) - CELLS * math.log(2 * math.pi)
@@ -61,7 +61,7 @@ def test_given_cells_stay_and_the_others_heed_them(level: AutoregressiveLevel) -
     photo, z = draw(1, CELLS, 16), draw(2, 2 * CELLS)
     given = torch.full((2, 2, 8, 8), math.nan, dtype=torch.float64)
     given[0, :, 6, 1], given[0, :, 2, 5] = 3.0, -2.0
-    x, free = level.draw(z, photo, ones(2), given), level.draw(z, photo, ones(2))
+    x, free = level.draw(z, photo, ones(2), given)[0], level.draw(z, photo, ones(2))[0]
     known = given[0].isfinite()
     assert_close(x[0][known], given[0][known])
     assert (x[0] - free[0])[~known].abs().mean() > 1e-3
@@ -73,7 +73,7 @@ def test_hints_first_is_what_training_sees(level: AutoregressiveLevel) -> None:
     photo, z = draw(1, CELLS, 16), draw(1, 2 * CELLS)
     given = torch.full((1, 2, 8, 8), math.nan, dtype=torch.float64)
     given[0, :, 3, 3] = 1.5
-    x = level.draw(z, photo, ones(1), given)
+    x, _ = level.draw(z, photo, ones(1), given)
     cell = 3 * 8 + 3
     order = torch.cat((torch.tensor([cell]), level.order[level.order != cell]))
     cells = level.standardize(x).flatten(2).mT[:, order]
@@ -87,8 +87,8 @@ def test_hints_first_is_what_training_sees(level: AutoregressiveLevel) -> None:
 @pytest.mark.parametrize("rows", [1, 3])
 def test_temperature_0_is_one_coloring(level: AutoregressiveLevel, rows: int) -> None:
     photo = draw(1, CELLS, 16)
-    x = level.draw(draw(rows, 2 * CELLS, seed=rows), photo, 0 * ones(rows))
-    assert_close(x, level.draw(0 * draw(1, 2 * CELLS), photo, 0 * ones(1)).expand(rows, -1, -1, -1))
+    x, _ = level.draw(draw(rows, 2 * CELLS, seed=rows), photo, 0 * ones(rows))
+    assert_close(x, level.draw(0 * draw(1, 2 * CELLS), photo, 0 * ones(1))[0].expand(rows, -1, -1, -1))
 
 
 def test_below_1_the_cells_between_are_drawn_colder_and_above_all_alike(level: AutoregressiveLevel) -> None:
@@ -113,18 +113,20 @@ def prior() -> Prior:
 def test_below_1_draws_are_guided_by_the_prior(level: AutoregressiveLevel, prior: Prior) -> None:
     photo, z = draw(1, CELLS, 16), draw(2, 2 * CELLS)
     for temperature, same in ((0.0, True), (0.6, False), (1.0, True), (1.4, True)):
-        guided, own = (level.draw(z, photo, temperature * ones(2), prior=each) for each in (prior, None))
+        guided, own = (level.draw(z, photo, temperature * ones(2), prior=each)[0] for each in (prior, None))
         assert torch.equal(guided, own) is same
 
 
 def test_every_cell_is_drawn_from_the_guided_mixture(level: AutoregressiveLevel, prior: Prior) -> None:
     photo, z, temperature = draw(1, CELLS, 16), draw(1, 2 * CELLS), 0.5 * ones(1)
-    cells, order = level.in_order(level.draw(z, photo, temperature, prior=prior))
+    x, fits = level.draw(z, photo, temperature, prior=prior)
+    cells, order = level.in_order(x)
     known = level.draw_order(z, temperature, None)
     own, other = level.mixtures(cells, photo), prior.decode(cells, *[prior.decoder_places[order]] * 2)
     guided = own.guided(other, known.guidance[:, None])
     expected, _ = guided.tempered(known.temperatures).inverse(known.latents)
     assert_close(cells, expected, rtol=1e-6, atol=1e-6)
+    assert_close(fits, own.log_ratio(cells, other).sum(1))
 
 
 def test_the_prior_s_density_is_that_of_cells_in_any_order(prior: Prior) -> None:

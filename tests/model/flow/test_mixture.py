@@ -2,12 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from model.flow.mixture import GUIDANCE_LIMIT, Mixture, draw_outputs
+from model.flow.mixture import GUIDANCE_LIMIT, PRIOR_SHARE, Mixture, draw_outputs
 
 ROWS = 300
 
@@ -84,9 +85,21 @@ def test_the_compiled_draw_of_outputs_is_the_definition(strength: float, tempera
     draws = torch.Generator().manual_seed(6)
     outputs = [1.5 * torch.randn(ROWS, 6 * 8, generator=draws) for _ in range(2)]
     own, prior = (Mixture.from_output(output).double() for output in outputs)
+    given = torch.full((ROWS, 2), torch.nan)
+    given[1] = torch.tensor([0.5, -0.25])
     expected = own.guided(prior, at(strength)).draw(latents(), at(temperature))
-    arrays = [tensor.numpy() for tensor in (*outputs, at(strength), at(temperature), latents())]
-    assert_close(torch.from_numpy(draw_outputs(*arrays)), expected, rtol=1e-4, atol=1e-4)  # `from_output` is in float32
+    expected[1] = given[1]
+    fits = np.ones(ROWS)
+    arrays = [tensor.numpy() for tensor in (*outputs, at(strength), at(temperature), latents(), given)]
+    assert_close(torch.from_numpy(draw_outputs(*arrays, fits)), expected, rtol=1e-4, atol=1e-4)  # float32 outputs
+    assert_close(torch.from_numpy(fits), 1 + own.log_ratio(expected, prior), rtol=1e-3, atol=1e-3)
+
+
+def test_a_log_ratio_is_lower_where_the_prior_expects_the_color(mixture: Mixture) -> None:
+    prior = Mixture(*(part.roll(1, 0) for part in mixture))
+    x = latents()
+    assert_close(mixture.log_ratio(x, prior), mixture.log_prob(x) - PRIOR_SHARE * prior.log_prob(x))
+    assert_close(mixture.log_ratio(x, mixture), (1 - PRIOR_SHARE) * mixture.log_prob(x))
 
 
 def test_temperature_0_is_the_heaviest_component(mixture: Mixture) -> None:
