@@ -48,7 +48,7 @@ At 1 and above there is one: samples then have the model's own distribution, exa
 SHORTLIST = 4
 """How many of a sample's tries, those that fit the photo best, are shown to h; see `recognize`."""
 RECOGNITION = 450.0
-"""What recognition counts beside how well a try fits, in nats: an error of 0.002 counts as much as one nat.
+"""Nats of fit that recognition counts: a cosine that is lower by 0.002 is as bad as one nat less.
 
 With `PRIOR_SHARE`, what explains viewers' ratings of 1,300 colorings best.
 """
@@ -98,7 +98,7 @@ class Latents(NamedTuple):
 
     @property
     def first(self) -> list[Tensor]:
-        """Those of the first try, (N, dim) of each level."""
+        """Latents of the first try, (N, dim) of each level."""
         return [self.tries[0], *self.fine]
 
 

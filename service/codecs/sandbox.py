@@ -18,7 +18,7 @@ from service.errors import DecoderLostError, DecodingLimitError, ServiceError, U
 
 __all__ = ["Decoders", "Room", "Ticket"]
 
-REFUSALS: tuple[type[ServiceError], ...] = (
+REFUSALS: tuple[type[Exception], ...] = (
     errors.DecodingLimitError,
     errors.ImageTypeError,
     errors.LargePhotoError,
@@ -66,14 +66,14 @@ class Decoders:
         """Do what `service.codecs.decoding.decode` does, within limits of time and memory.
 
         ticket: lets another thread end this. quick: a first try, with little time (see `processor_seconds`) and for at
-        most QUICK_PIXELS. Raises what `decode` raises, and DecodingLimitError or DecoderLostError.
+        most QUICK_PIXELS. Raises what `decode` raises, and DecodingLimitError, LargePhotoError or DecoderLostError.
         """
         decoder = self._take()
         try:
             if ticket is not None:
                 ticket.hold(decoder)
             photo = decoder.decode(data, max_pixels, field, self._seconds, self._room, quick)
-        except ServiceError:
+        except (ServiceError, errors.LargePhotoError):
             self._put_back(decoder, ticket)
             raise
         except Exception as error:  # whatever it is, nobody knows what this decoder does now

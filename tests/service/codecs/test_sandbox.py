@@ -21,6 +21,7 @@ from service.errors import (
     DecoderLostError,
     DecodingLimitError,
     ImageTypeError,
+    LargePhotoError,
     TooManyPixelsError,
     UndecodableImageError,
 )
@@ -281,7 +282,7 @@ def test_a_first_try_decodes_12_megapixels_and_no_larger_photo(decoders: Decoder
     phone = Image.fromarray(levels).resize((4080, 3072))
     assert decoders.decode(encoded(phone, "JPEG", progressive=True), MAX_PIXELS, quick=True).width == 4080
     large = encoded(Image.new("L", (5000, 3000)))
-    with pytest.raises(DecodingLimitError, match="first try"):
+    with pytest.raises(LargePhotoError, match="first try"):
         decoders.decode(large, MAX_PIXELS, quick=True)
     assert processes(decoders) == before, "a large photo costs no process"
     assert decoders.decode(large, MAX_PIXELS).width == 5000
