@@ -81,8 +81,8 @@ class DecodingLimitError(ServiceError):
     """The photo takes more time or memory to decode than it may."""
 
 
-class LargePhotoError(Exception):
-    """The photo has more pixels than a first try decodes. Not a ServiceError, for clients never see it."""
+class LargePhotoError(DecodingLimitError):
+    """The photo has more pixels than a first try decodes. No client sees this: a second try follows."""
 
 
 class TooManyPixelsError(ServiceError):

@@ -18,7 +18,7 @@ from service.errors import DecoderLostError, DecodingLimitError, ServiceError, U
 
 __all__ = ["Decoders", "Room", "Ticket"]
 
-REFUSALS: tuple[type[Exception], ...] = (
+REFUSALS: tuple[type[ServiceError], ...] = (
     errors.DecodingLimitError,
     errors.ImageTypeError,
     errors.LargePhotoError,
@@ -73,7 +73,7 @@ class Decoders:
             if ticket is not None:
                 ticket.hold(decoder)
             photo = decoder.decode(data, max_pixels, field, self._seconds, self._room, quick)
-        except (ServiceError, errors.LargePhotoError):
+        except ServiceError:
             self._put_back(decoder, ticket)
             raise
         except Exception as error:  # whatever it is, nobody knows what this decoder does now

@@ -62,7 +62,7 @@ def main(file: int, life: int) -> None:
             return
         try:
             photo = _decode(channel, bytes(upload), **order)
-        except (ServiceError, LargePhotoError) as error:
+        except ServiceError as error:
             _unlimit()
             send(channel, {"error": type(error).__name__, "detail": str(error)})
         else:

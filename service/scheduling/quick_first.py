@@ -39,10 +39,10 @@ class QuickFirst:
     async def run(self, decode: Callable[[bool], Awaitable[T]], owner: str) -> T:
         """Return what `decode` returns, which is told whether this is a first try.
 
-        A first try that raises DecodingLimitError or LargePhotoError is followed by a second call. Its other errors,
-        and those of the second call, are raised. owner: whose file it is: a key or an address.
+        A first try that raises DecodingLimitError is followed by a second call. Its other errors, and those of the
+        second call, are raised. owner: whose file it is: a key or an address.
         """
-        with suppress(DecodingLimitError, LargePhotoError):
+        with suppress(DecodingLimitError):
             async with self._turns.turn(owner):
                 if not self._is_slow(owner):
                     async with self._decoders:
