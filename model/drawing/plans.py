@@ -40,7 +40,7 @@ from model.protocol import (
 
 __all__ = ["TRIES", "Chosen", "Planner", "own_chroma"]
 
-TRIES = 16
+TRIES = 8
 """Draws of the coarsest level for each sample below temperature 1, of which the best is taken.
 
 At 1 and above there is one: samples then have the model's own distribution, exactly.
