@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -48,7 +49,7 @@ class Draws(NamedTuple):
     chroma: Tensor
     """(N, 2, 8, 8) a*b*"""
     fits: Tensor
-    """(N,): how well each fits the photo, compared with others of the same photo"""
+    """(N,): how well each fits the photo, compared with others of the same photo; of draws that are guided"""
 
 
 class Decoded(NamedTuple):
@@ -125,16 +126,27 @@ class Passes:
 
         rows = (torch.cat(list(part)) for part in (latents, temperatures, unknown))
         drawn, fits = self._in_chunks(draw, self._draws_of(sum(numbers)), _photos(numbers), *rows)
-        if not bool(drawn.isfinite().all()):
+        if not bool(drawn.isfinite().all() and fits.isfinite().all()):
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
         parts = (rows.cpu().split(numbers) for rows in (drawn, fits))  # type: ignore[no-untyped-call] # torch's
         return [Draws(*each) for each in zip(*parts, strict=True)]
 
-    def see(self, pictures: NDArray[np.uint8]) -> Tensor:
-        """Return what h's last layer sees in (N, 256, 256, 3) sRGB: (N, 1280, 8, 8), on the CPU."""
-        rows = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
-        (features,) = self._in_chunks(lambda rgb: [self._runtime.see(rgb)], PHOTOS, rows)
-        return features.cpu()
+    def compare(self, pictures: NDArray[np.uint8]) -> Tensor:
+        """Compare what h's last layer sees in pictures, (N + 1, 256, 256, 3) sRGB, with what it sees in the first.
+
+        Returns the cosines of all others, averaged over places: (N,). Chunks keep no features, which are large. Raises
+        NonFiniteError.
+        """
+        runtime, rows = self._runtime, torch.from_numpy(pictures).permute(0, 3, 1, 2)
+        (first,) = self._in_chunks(lambda rgb: [runtime.see(rgb.float())], PHOTOS, rows[:1])
+
+        def compare(rgb: Tensor) -> list[Tensor]:
+            return [F.cosine_similarity(runtime.see(rgb.float()), first, dim=1).mean((1, 2))]
+
+        (cosines,) = self._in_chunks(compare, PHOTOS, rows[1:])
+        if not bool(cosines.isfinite().all()):
+            raise NonFiniteError("the condition network returned features that are not finite numbers")
+        return cosines.cpu()
 
     def add_details(
         self, conditions: Sequence[Condition], coarsest: Sequence[Tensor], latents: Sequence[Sequence[Tensor]]

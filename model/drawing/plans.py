@@ -85,7 +85,7 @@ class Drawing(NamedTuple):
     @property
     def tries(self) -> int:
         """Draws for each sample."""
-        return TRIES if 0 < self.decoding < 1 else 1
+        return TRIES if 0 < np.float32(self.decoding) < 1 else 1  # as draws know it
 
 
 class Latents(NamedTuple):

@@ -101,7 +101,7 @@ def _decode(
 
 def _limit_time(more: float) -> None:
     """Let this process, with all its threads, compute for so many seconds more; then SIGPROF ends it."""
-    signal.setitimer(signal.ITIMER_PROF, more)  # unlike RLIMIT_CPU, it knows parts of a second
+    signal.setitimer(signal.ITIMER_PROF, max(more, 1e-3))  # unlike RLIMIT_CPU, it knows parts of a second; 0 is none
 
 
 def _limit_memory(more: int) -> None:

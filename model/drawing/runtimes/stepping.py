@@ -54,7 +54,7 @@ class Stepper:
             prior = other.next(place, x) if guided else output
             x = draw_outputs(output, prior, strength, warmth[place], noise[place], given_cells[place], fits)
             cells[place] = torch.from_numpy(x)
-        if not bool(cells.isfinite().all()):
+        if not (bool(cells.isfinite().all()) and np.isfinite(fits).all()):
             for stream in self._streams:
                 stream.forget()
         return self._level.from_order(cells.transpose(0, 1), order), torch.from_numpy(fits)

@@ -6,6 +6,7 @@ import torch
 
 from model.drawing.passes import Passes
 from model.drawing.recognition import recognize
+from model.errors import NonFiniteError
 from model.flow.checkpoint import Checkpoint
 
 
@@ -30,8 +31,23 @@ def test_gray_is_recognized_and_colors_less(passes: Passes) -> None:
 def test_pictures_are_seen_as_the_definition_says(passes: Passes, tiny_checkpoint: Checkpoint) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (2, 256, 256, 3), np.uint8)
     with torch.no_grad(), passes.running():
-        seen = passes.see(pictures)
-        defined = tiny_checkpoint.cinn.network.see(torch.from_numpy(pictures).permute(0, 3, 1, 2).float())
+        cosine = passes.compare(pictures)
+        seen = tiny_checkpoint.cinn.network.see(torch.from_numpy(pictures).permute(0, 3, 1, 2).float())
     assert seen.shape == (2, 1280, 8, 8)
-    # in bfloat16, where the processor has it
-    assert float((seen - defined).norm() / defined.norm()) < 0.02
+    defined = torch.nn.functional.cosine_similarity(seen[:1], seen[1:], dim=1).mean((1, 2))
+    torch.testing.assert_close(cosine, defined, rtol=0, atol=0.01)  # in bfloat16, where the processor has it
+
+
+def test_features_that_are_no_numbers_are_refused(passes: Passes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes._runtime, "see", lambda rgb: torch.full((len(rgb), 1280, 8, 8), torch.nan))
+    with pytest.raises(NonFiniteError), passes.running():
+        recognize(passes, np.full((256, 256), 50, np.float32), torch.zeros(2, 2, 8, 8))
+
+
+@pytest.mark.parametrize("count", [2, 5, 16])
+def test_a_picture_is_compared_the_same_beside_any_others(passes: Passes, count: int) -> None:
+    lightness = np.random.default_rng(1).uniform(0, 100, (256, 256)).astype(np.float32)
+    maps = 20 * torch.randn(16, 2, 8, 8, generator=torch.Generator().manual_seed(3))
+    with passes.running():
+        together = recognize(passes, lightness, maps)
+        assert torch.equal(recognize(passes, lightness, maps[:count]), together[:count])
