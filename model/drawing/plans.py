@@ -262,7 +262,7 @@ class Planner:
         if tries == 1:
             return z, drawn.chroma
         fits = drawn.fits.view(-1, tries)
-        fits, chosen = fits.topk(min(SHORTLIST, tries))
+        fits, chosen = fits.topk(SHORTLIST)
         rows = chosen + tries * torch.arange(len(fits))[:, None]
         recognized = recognize(self._passes, photo.lightness, drawn.chroma[rows.flatten()]).view_as(fits)
         best = rows.gather(1, (fits + RECOGNITION * recognized).argmax(1, keepdim=True)).flatten()

@@ -100,6 +100,20 @@ def upload(photo: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
+def colorize_again() -> Callable[[Page, int], None]:
+    """A function that colorizes a photo that was colorized once, with a seed set under *Details*."""
+
+    def colorize(page: Page, seed: int) -> None:
+        page.get_by_text("Details").first.click()
+        page.fill("#seed", str(seed))
+        page.locator("#seed").blur()
+        page.click("#colorize")
+        expect(page.locator("#history li")).to_have_count(2)
+
+    return colorize
+
+
+@pytest.fixture
 def drop() -> Callable[[Page, str, Path], None]:
     """A function that drops a file on what a selector finds, as a drag from a folder does."""
     script = """(target, {bytes, name}) => {

@@ -101,13 +101,9 @@ def test_more_may_be_asked_for_before_the_first_have_come(page, photo) -> None:
     expect(page.locator("#history li")).to_have_count(1)
 
 
-def test_of_a_seed_that_is_set_the_next_ones_come(page, upload, service) -> None:
+def test_of_a_seed_that_is_set_the_next_ones_come(page, upload, colorize_again, service) -> None:
     upload(page)
-    page.get_by_text("Details").first.click()
-    page.fill("#seed", "5")
-    page.locator("#seed").blur()
-    page.click("#colorize")
-    expect(page.locator("#history li")).to_have_count(2)
+    colorize_again(page, 5)
     expect(page.locator("#colorize")).to_have_text("4 more")
     page.click("#colorize")
     expect(page.locator(".card.new")).to_have_count(8)

@@ -162,13 +162,9 @@ def test_a_sample_that_is_there_is_not_added_again(page) -> None:
     expect(page.locator("#strip .photo")).to_have_count(1)
 
 
-def test_of_a_seed_that_is_there_the_temperature_counts(page, upload) -> None:
+def test_of_a_seed_that_is_there_the_temperature_counts(page, upload, colorize_again) -> None:
     upload(page)
-    page.get_by_text("Details").first.click()
-    page.fill("#seed", "3")
-    page.locator("#seed").blur()
-    page.click("#colorize")
-    expect(page.locator("#history li")).to_have_count(2)
+    colorize_again(page, 3)
     expect(page.locator("#run-progress")).to_be_hidden()
     page.evaluate("location.hash = '#seed=3&temperature=1.5&n=4&index=1'")
     expect(page.locator("#notices")).to_contain_text("Add the photo that it was made for.")
