@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -100,6 +99,4 @@ def make_example(photo: NDArray[np.uint8], rng: np.random.Generator | None = Non
 
 
 def _to_lab(photo: NDArray[np.uint8]) -> NDArray[np.float32]:
-    rgb = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255
-    lab: NDArray[np.float32] = rgb_to_lab(rgb)[0].numpy()
-    return lab
+    return np.asarray(rgb_to_lab(photo.transpose(2, 0, 1)[None] / np.float32(255))[0])

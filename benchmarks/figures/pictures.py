@@ -6,11 +6,11 @@ The photos come with scikit-image: camera (CC0), coffee (CC0), astronaut (NASA, 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import cv2
 import numpy as np
 import skimage.data
-import torch
 import typer
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,6 +19,7 @@ from benchmarks.figures.sheet import draw_sheet
 from benchmarks.network import load_colorizer
 from model.colorizer import CinnColorizer, colorize
 from model.pixels.color import lab_to_rgb, lightness_to_gray, photo_to_lightness
+from model.pixels.resizing import resize_chroma
 from model.protocol import DrawTask, SampleOptions
 
 __all__ = ["PICTURES", "gray_of", "main"]
@@ -76,18 +77,18 @@ def _levels(colorizer: CinnColorizer, out: Path) -> None:
     gray = _small(_gray(STRIP), WIDTH)
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(gray), SampleOptions(1, SEED))])
     (coloring,) = colorizer.finish(gray, drawn)
-    chroma = torch.from_numpy(drawn.chroma)
-    small = [torch.nn.functional.adaptive_avg_pool2d(chroma, size) for size in SIZES]
-    shown = [_shown(torch.nn.functional.interpolate(each, gray.shape)) for each in small]
+    small = [resize_chroma(drawn.chroma[0].transpose(1, 2, 0), size) for size in SIZES]
+    shown = [_shown(cv2.resize(each, gray.shape[::-1], interpolation=cv2.INTER_NEAREST)) for each in small]
     titles = ["gray photo", *(f"a*b* at {size} x {size}" for size in SIZES), "full size"]
     _save(out / "levels.jpg", [[_rgb(gray), *shown, coloring.image]], titles)
 
 
-def _shown(chroma: torch.Tensor) -> NDArray[np.uint8]:
-    """Return (H, W, 3) sRGB of (1, 2, H, W) a*b* at one lightness."""
-    lightness = torch.full_like(chroma[:, :1], SHOWN_LIGHTNESS)
-    rgb = lab_to_rgb(torch.cat([lightness, chroma], 1)).clamp(0, 1)[0].permute(1, 2, 0)
-    return np.asarray((255 * rgb).round().to(torch.uint8))
+def _shown(chroma: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return (H, W, 3) sRGB of (H, W, 2) a*b* at one lightness."""
+    lightness = np.full_like(chroma[..., :1], SHOWN_LIGHTNESS)
+    lab = np.concatenate([lightness, chroma], 2).transpose(2, 0, 1)
+    rgb = lab_to_rgb(lab[None]).clip(0, 1)[0].transpose(1, 2, 0)
+    return np.rint(255 * rgb).astype(np.uint8)
 
 
 def gray_of(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -43,7 +43,7 @@ def by_bilateral_grid(chroma: Floats, lightness: Floats, out: NDArray[np.uint8])
     built, per_bin = _built(), (BINS - 1) / 100
     small = chroma.shape[2:]
     photo = torch.from_numpy(lightness)
-    guide, sharp = (each.numpy() for each in sharpen(torch.from_numpy(chroma), photo))
+    guide, sharp = sharpen(chroma, lightness)
     unlike = (guide[..., None] - np.arange(BINS) / per_bin) / SIGMA_LIGHTNESS
     alike = np.exp(-0.5 * unlike**2) + FLOOR
     opponents = (sharp * np.array([1 / 500, -1 / 200], np.float32)[:, None, None]).reshape(-1, *small)

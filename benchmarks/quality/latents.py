@@ -149,7 +149,7 @@ def difference(a: Photo, b: Photo) -> float:
 
 def mean_pairwise(images: Photo) -> float:
     """Return the mean ΔE76 over all pairs of (N, H, W, 3) images."""
-    return pairwise_difference(rgb_to_lab(torch.from_numpy(as_floats(images)).permute(0, 3, 1, 2)).numpy())
+    return pairwise_difference(rgb_to_lab(as_floats(images).transpose(0, 3, 1, 2)))
 
 
 def rmse(images: Photo, truth: Photo) -> float:

@@ -5,16 +5,15 @@ the finer levels miss at the very points is mended there, by a correction that f
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from model.errors import InputError
-from model.flow.cells import SIDE
+from model.flow.sizes import SIDE
 from model.options import MAX_HINTS
-from model.pixels.bilateral import upsample_points
+from model.pixels.bilateral import area_average, upsample_points
 from model.pixels.color import rgb_to_lab
 from model.pixels.gamut import map_to_gamut
 from model.protocol import Hint, HintMatch
@@ -40,19 +39,21 @@ def check_hints(hints: Sequence[Hint]) -> None:
             raise InputError("hints", "x and y from 0 to 1, color from 0 to 255", hint)
 
 
-def given_cells(lightness: NDArray[np.float32], hints: Sequence[Hint]) -> Tensor:
+def given_cells(lightness: NDArray[np.float32], hints: Sequence[Hint]) -> NDArray[np.float32]:
     """Return the a*b* of the coarsest cells that hold hints, NaN elsewhere: (2, 8, 8); the mean where several do.
 
     lightness: (H, W) L* of the photo at any size. A color that sRGB lacks at its point's lightness is replaced by the
     nearest of the same hue.
     """
-    wished = _wished_chroma(hints, torch.from_numpy(lightness))
-    sums, counts = torch.zeros(2, SIDE, SIDE), torch.zeros(SIDE, SIDE)
+    wished = _wished_chroma(hints, lightness)
+    cells, counts = np.zeros((2, SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
     for hint, chroma in zip(hints, wished, strict=True):
         row, column = _pixel(hint, (SIDE, SIDE))
-        sums[:, row, column] += chroma
+        cells[:, row, column] += chroma
         counts[row, column] += 1
-    return sums / counts  # 0/0 is NaN: not given
+    cells /= np.maximum(counts, 1)
+    cells[:, counts == 0] = np.nan
+    return cells
 
 
 def mend_hints(
@@ -63,54 +64,54 @@ def mend_hints(
     lightness: (H, W) L* of the photo at any size. The correction is interpolated between the hints by Gaussians of
     distance and of lightness.
     """
-    guide = torch.from_numpy(lightness)
-    points = [_pixel(hint, guide.shape) for hint in hints]
-    wished = _wished_chroma(hints, guide)
-    small = torch.nn.functional.interpolate(guide[None, None], chroma.shape[2:], mode="area")[0, 0]
-    bumps = torch.stack([_bump(small, hint) for hint in hints])
+    points = [_pixel(hint, lightness.shape) for hint in hints]
+    wished = _wished_chroma(hints, lightness)
+    small = area_average(lightness, chroma.shape[2:])
+    bumps = np.stack([_bump(small, hint) for hint in hints])
     # by how much each bump moves the color at each point: (K, K)
-    moves = upsample_points(bumps[:, None].expand(-1, 2, -1, -1).contiguous(), guide, points)[..., 0].T
-    inverse = torch.linalg.solve(moves + RIDGE * torch.eye(len(hints)), torch.eye(len(hints)))
-    mended = torch.from_numpy(chroma).clone()
+    moves = upsample_points(bumps[:, None], lightness, points)[..., 0].T
+    inverse = np.linalg.inv(moves + RIDGE * np.eye(len(hints), dtype=np.float32))
+    mended = chroma.copy()
     for _ in range(ROUNDS):
-        missed = wished - upsample_points(mended, guide, points)
-        mended += torch.einsum("nkc,jk,jhw->nchw", missed, inverse, bumps)
-    return mended.numpy()
+        missed = wished - upsample_points(mended, lightness, points)
+        for k, bump in enumerate(bumps):
+            mended += (missed * inverse[k][:, None]).sum(1)[..., None, None] * bump
+    return mended
 
 
 def match_hints(images: NDArray[np.uint8], hints: Sequence[Hint]) -> tuple[tuple[HintMatch, ...], ...]:
     """Say how well each of (N, H, W, 3) sRGB images follows each hint."""
     points = [_pixel(hint, images.shape[1:3]) for hint in hints]
-    wished = _lab([hint.color for hint in hints])
+    wished = _lab(np.array([hint.color for hint in hints]))
     matches = []
     for image in images:
         colors = [tuple(image[point].tolist()) for point in points]
-        difference = _lab(colors) - wished
-        total, chroma = difference.norm(dim=0).tolist(), difference[1:].norm(dim=0).tolist()
+        difference = _lab(np.array(colors)) - wished
+        total, chroma = (np.linalg.norm(part, axis=0).tolist() for part in (difference, difference[1:]))
         matches.append(tuple(HintMatch(*each) for each in zip(colors, total, chroma, strict=True)))
     return tuple(matches)
 
 
-def _bump(lightness: Tensor, hint: Hint) -> Tensor:
+def _bump(lightness: NDArray[np.float32], hint: Hint) -> NDArray[np.float32]:
     """Return how much of a hint's correction each pixel of (h, w) L* takes: 1 at the hint's own."""
     row, column = _pixel(hint, lightness.shape)
-    y, x = (torch.arange(side) for side in lightness.shape)
+    y, x = (np.arange(side) for side in lightness.shape)
     square = (y[:, None] - row) ** 2 + (x[None] - column) ** 2
     difference = lightness - lightness[row, column]
-    return torch.exp(-square / (2 * REACH**2) - difference.square() / (2 * LIGHTNESS_REACH**2))
+    return np.exp(-square / (2 * REACH**2) - difference**2 / (2 * LIGHTNESS_REACH**2)).astype(np.float32)
 
 
 def _pixel(hint: Hint, shape: Sequence[int]) -> tuple[int, int]:
     return min(int(hint.y * shape[0]), shape[0] - 1), min(int(hint.x * shape[1]), shape[1] - 1)
 
 
-def _lab(colors: Sequence[tuple[int, int, int]]) -> Tensor:
-    """Return (3, K) CIELAB of K sRGB colors."""
-    return rgb_to_lab(torch.tensor(colors, dtype=torch.float32).T[None, :, None] / 255)[0, :, 0]
+def _lab(colors: NDArray[Any]) -> NDArray[np.float32]:
+    """Return (3, K) CIELAB of (K, 3) sRGB colors in 0…255."""
+    return np.asarray(rgb_to_lab(colors.T[None].astype(np.float32) / 255)[0], np.float32)
 
 
-def _wished_chroma(hints: Sequence[Hint], lightness: Tensor) -> Tensor:
+def _wished_chroma(hints: Sequence[Hint], lightness: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return (K, 2) a*b* of the hints, mapped to the gamut at the lightness of their points in (H, W) L*."""
-    at = torch.stack([lightness[_pixel(hint, lightness.shape)] for hint in hints])
-    lab = _lab([hint.color for hint in hints])
-    return map_to_gamut(torch.cat((at[None], lab[1:]))[None])[0, 1:].T
+    lab = _lab(np.array([hint.color for hint in hints]))
+    lab[0] = [lightness[_pixel(hint, lightness.shape)] for hint in hints]
+    return np.asarray(map_to_gamut(lab[None])[0, 1:].T)

@@ -134,7 +134,7 @@ class Planner:
         drawing = self._drawing(options.temperature, options.latent_norm)
         if options.hints:
             check_hints(options.hints)
-            drawing = drawing._replace(given=given_cells(photo.lightness, options.hints))
+            drawing = drawing._replace(given=torch.from_numpy(given_cells(photo.lightness, options.hints)))
         many = options.n if options.select == "first" else candidates
         numbers = _numbers(options.offset, many)
         latents = self._latents(options.seed, numbers, drawing)

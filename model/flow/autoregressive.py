@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.cells import CELLS, SIDE, CellDecoder, CellStream, Prior, dispersed_order
+from model.flow.cells import CellDecoder, CellStream, Prior, dispersed_order
 from model.flow.condition import FEATURE_CHANNELS, SMALL_LIGHTNESS, ConditionFeatures
 from model.flow.mixture import Mixture
+from model.flow.sizes import CELLS, SIDE
 from model.flow.transformer import TransformerBlock
 
 __all__ = ["AutoregressiveConfig", "AutoregressiveLevel", "DrawOrder"]

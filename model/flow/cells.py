@@ -12,13 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from model.flow.mixture import Mixture
+from model.flow.sizes import CELLS, SIDE
 from model.flow.transformer import TransformerBlock
 
 __all__ = [
-    "CELLS",
     "CHROMA_LIMIT",
     "FREQUENCIES",
-    "SIDE",
     "CellDecoder",
     "CellStream",
     "ChromaEmbedding",
@@ -27,8 +26,6 @@ __all__ = [
     "dispersed_order",
 ]
 
-SIDE = 8
-CELLS = SIDE * SIDE
 FREQUENCIES = (1.0, 2.0, 4.0)
 """Frequencies of the sines and cosines that encode a cell's standardized a*b*."""
 CHROMA_LIMIT = 6.0

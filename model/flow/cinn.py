@@ -21,10 +21,7 @@ from model.flow.decoder import Decoder, DecoderConfig
 from model.flow.detail_level import DetailConfig, DetailLevel
 from model.flow.haar import join, pyramid, split
 
-__all__ = ["LIGHTNESS_SIZE", "Cinn", "CinnConfig", "LogProb", "Samples", "gaussian_log_prob"]
-
-LIGHTNESS_SIZE = 256
-"""Side of the lightness that h sees."""
+__all__ = ["Cinn", "CinnConfig", "LogProb", "Samples", "gaussian_log_prob"]
 
 
 @dataclass(frozen=True)

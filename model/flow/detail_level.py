@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
-from model.flow.cells import SIDE
 from model.flow.composition import Step, alternate, run, run_inverse
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import split
 from model.flow.mixing import OrthogonalMixing
 from model.flow.propagation import TAPS, propagate
 from model.flow.residual import ResidualBlock
+from model.flow.sizes import SIDE
 
 __all__ = ["DetailCondition", "DetailConfig", "DetailLevel"]
 

@@ -4,21 +4,20 @@ Each full-size pixel gets the weighted mean of the nearest TAPS × TAPS small pi
 distance times a Gaussian of the difference in lightness, so that colors follow the photo's edges. Weights depend on
 the lightness alone: they are computed once for all N maps. A mean dulls colors. To make up for it, the small maps are
 sharpened first, by as much as the result would lose when it is averaged back to the small size.
-This module defines it in plain torch, for any device; `model.pixels.upsampling` is the same, compiled for CPUs.
+This module defines it in plain numpy; `model.pixels.upsampling` is the same, compiled.
 Source: Kopf et al. 2007, Joint Bilateral Upsampling; Irani and Peleg 1991 for the sharpening (back-projection).
 """
 
 from collections.abc import Iterator, Sequence
 
 import cv2
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from model.pixels.color import lab_to_rgb
+from model.pixels.color import Floats, lab_to_rgb
 from model.pixels.gamut import map_to_gamut
 
-__all__ = ["area_average", "sharpen", "upsample_chroma", "upsample_points", "upsample_to_rgb_tensor"]
+__all__ = ["area_average", "sharpen", "upsample_chroma", "upsample_points", "upsample_to_rgb_plainly"]
 
 TAPS = 5
 SIGMA_SPACE = 0.6
@@ -30,37 +29,37 @@ FLOOR = 1e-2
 SHARPENING_SCALE = 2
 """Sharpening is judged at this many times the small size."""
 TILE = 256
-"""Side of the tiles, in pixels, that the torch path works on."""
+"""Side of the tiles, in pixels, that whole photos are worked on in."""
 OPENCV_PIXELS = 4_000_000
 """Largest photo that OpenCV shrinks: it takes 3 ms a megapixel, the loop 10 ms and half a millisecond a megapixel."""
 
 
-def upsample_to_rgb_tensor(chroma: Tensor, lightness: Tensor) -> Tensor:
-    """Do what `upsample_to_rgb` does, in plain torch, on the tensors' device and in their precision.
+def upsample_to_rgb_plainly(chroma: Floats, lightness: Floats) -> NDArray[np.uint8]:
+    """Do what `upsample_to_rgb` does, as it is defined, in the arrays' precision.
 
-    chroma: (N, 2, h, w) a*b*. lightness: (H, W), L* in [0, 100]. Returns (N, H, W, 3) sRGB, uint8.
+    chroma: (N, 2, h, w) a*b*. lightness: (H, W), L* in [0, 100]. Returns (N, H, W, 3) sRGB.
     """
-    rgb = torch.empty(len(chroma), *lightness.shape, 3, dtype=torch.uint8, device=chroma.device)
+    rgb = np.empty((len(chroma), *lightness.shape, 3), np.uint8)
     for tile, upsampled in _upsampled_tiles(chroma, lightness):
-        lab = torch.cat((lightness[tile].expand(len(chroma), 1, -1, -1), upsampled), 1)
-        encoded = lab_to_rgb(map_to_gamut(lab)).clamp(0, 1)
-        rgb[:, *tile] = (encoded * 255).round().to(torch.uint8).movedim(1, -1)
+        shown = np.broadcast_to(lightness[tile], (len(chroma), 1, *upsampled.shape[2:]))
+        encoded = lab_to_rgb(map_to_gamut(np.concatenate((shown, upsampled), 1))).clip(0, 1)
+        rgb[:, *tile] = np.moveaxis(np.rint(encoded * 255).astype(np.uint8), 1, -1)
     return rgb
 
 
-def upsample_chroma(chroma: Tensor, lightness: Tensor) -> Tensor:
+def upsample_chroma(chroma: Floats, lightness: Floats) -> Floats:
     """Upsample N small a*b* maps to the size of a lightness.
 
     chroma: (N, 2, h, w) a*b*. lightness: (H, W), L* in [0, 100]. Returns (N, 2, H, W), not mapped to the gamut.
     """
-    result = chroma.new_empty(*chroma.shape[:2], *lightness.shape)
+    result = np.empty((*chroma.shape[:2], *lightness.shape), chroma.dtype)
     for tile, upsampled in _upsampled_tiles(chroma, lightness):
         result[:, :, *tile] = upsampled
     return result
 
 
-def upsample_points(chroma: Tensor, lightness: Tensor, points: Sequence[tuple[int, int]]) -> Tensor:
-    """Upsample N small maps to some pixels alone, differentiably.
+def upsample_points(chroma: Floats, lightness: Floats, points: Sequence[tuple[int, int]]) -> Floats:
+    """Upsample N small maps to some pixels alone.
 
     chroma: (N, C, h, w). lightness: (H, W), L* in [0, 100]. points: row and column of K pixels. Returns (N, K, C).
     """
@@ -70,10 +69,10 @@ def upsample_points(chroma: Tensor, lightness: Tensor, points: Sequence[tuple[in
         pixel = slice(y, y + 1), slice(x, x + 1)
         taps = _taps(pixel[0], lightness.shape[0], guide.shape[0]), _taps(pixel[1], lightness.shape[1], guide.shape[1])
         means.append(_weighted_mean(sharp, _weights(lightness[pixel], guide, taps), taps)[:, :, 0, 0])
-    return torch.stack(means, 1)
+    return np.stack(means, 1)
 
 
-def _upsampled_tiles(chroma: Tensor, lightness: Tensor) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
+def _upsampled_tiles(chroma: Floats, lightness: Floats) -> Iterator[tuple[tuple[slice, slice], Floats]]:
     """Yield tiles of the photo, each with its upsampled (N, 2, rows, columns) chroma."""
     height, width = lightness.shape
     guide, sharp = sharpen(chroma, lightness)
@@ -84,69 +83,77 @@ def _upsampled_tiles(chroma: Tensor, lightness: Tensor) -> Iterator[tuple[tuple[
             yield tile, _weighted_mean(sharp, _weights(lightness[tile], guide, taps), taps)
 
 
-def sharpen(chroma: Tensor, lightness: Tensor) -> tuple[Tensor, Tensor]:
+def sharpen(chroma: Floats, lightness: Floats) -> tuple[Floats, Floats]:
     """Return the small (h, w) lightness and (N, C, h, w) chroma sharpened: plus what averaging the upsampled takes."""
     small = chroma.shape[-2:]
     middle = area_average(lightness, (SHARPENING_SCALE * small[0], SHARPENING_SCALE * small[1]))
-    guide = F.avg_pool2d(middle[None], SHARPENING_SCALE)[0]
+    guide = _average_squares(middle)
     to_middle = [_taps(slice(0, SHARPENING_SCALE * size), SHARPENING_SCALE * size, size) for size in small]
-    weights = F.avg_pool2d(_weights(middle, guide, to_middle), SHARPENING_SCALE)
+    weights = _average_squares(_weights(middle, guide, to_middle))
     return guide, 2 * chroma - _weighted_mean(chroma, weights, [_taps(slice(0, size), size, size) for size in small])
 
 
-Taps = tuple[Tensor, Tensor]
+def _average_squares(fine: Floats) -> Floats:
+    """Average (…, H, W) over squares of SHARPENING_SCALE pixels a side."""
+    *rest, height, width = fine.shape
+    squares = height // SHARPENING_SCALE, SHARPENING_SCALE, width // SHARPENING_SCALE, SHARPENING_SCALE
+    return np.asarray(fine.reshape(*rest, *squares).mean((-3, -1)))
+
+
+Taps = tuple[NDArray[np.int64], NDArray[np.float64]]
 """Along an axis: (size, TAPS) indices of the nearest small pixels, repeated at the border, and their distances."""
 
 
 def _taps(part: slice, size: int, small: int) -> Taps:
-    center = (torch.arange(part.start, part.stop, dtype=torch.float64) + 0.5) * small / size - 0.5
-    index = (center + 0.5).floor()[:, None] + torch.arange(TAPS) - TAPS // 2
-    return index.long().clamp(0, small - 1), index - center[:, None]
+    center = (np.arange(part.start, part.stop) + 0.5) * small / size - 0.5
+    index = np.floor(center + 0.5)[:, None] + np.arange(TAPS) - TAPS // 2
+    return index.astype(np.int64).clip(0, small - 1), index - center[:, None]
 
 
-def _weights(lightness: Tensor, guide: Tensor, taps: Sequence[Taps]) -> Tensor:
+def _weights(lightness: Floats, guide: Floats, taps: Sequence[Taps]) -> Floats:
     """Return the weight of each tap, (TAPS², H, W), of sum 1."""
-    (tap_y, far_y), (tap_x, far_x) = ((tap.to(guide.device), far.to(guide)) for tap, far in taps)
+    (tap_y, far_y), (tap_x, far_x) = ((tap, far.astype(guide.dtype)) for tap, far in taps)
     far = far_y.T[:, None, :, None] ** 2 + far_x.T[None, :, None, :] ** 2
     unlike = lightness - guide[tap_y.T[:, None, :, None], tap_x.T[None, :, None, :]]
-    weights = torch.exp(-far / (2 * SIGMA_SPACE**2)) * (torch.exp(-(unlike**2) / (2 * SIGMA_LIGHTNESS**2)) + FLOOR)
-    return (weights / weights.sum((0, 1))).flatten(0, 1)
+    weights = np.exp(-far / (2 * SIGMA_SPACE**2)) * (np.exp(-(unlike**2) / (2 * SIGMA_LIGHTNESS**2)) + FLOOR)
+    return np.asarray((weights / weights.sum((0, 1))).reshape(TAPS**2, *unlike.shape[2:]))
 
 
-def _weighted_mean(chroma: Tensor, weights: Tensor, taps: Sequence[Taps]) -> Tensor:
+def _weighted_mean(chroma: Floats, weights: Floats, taps: Sequence[Taps]) -> Floats:
     (tap_y, _), (tap_x, _) = taps
-    mean = chroma.new_zeros(*chroma.shape[:2], *weights.shape[-2:])
+    mean = np.zeros((*chroma.shape[:2], *weights.shape[-2:]), chroma.dtype)
     for t, weight in enumerate(weights):
         mean += weight * chroma[:, :, tap_y[:, t // TAPS, None], tap_x[None, :, t % TAPS]]
     return mean
 
 
-def area_average(image: Tensor, shape: tuple[int, int]) -> Tensor:
+def area_average(image: Floats, shape: tuple[int, int]) -> Floats:
     """Resize (H, W) so that each pixel of the result is the mean over the area it covers, be it below one pixel.
 
     OpenCV does so only where both sides shrink, and faster than this only for photos of few megapixels.
     """
     shrinks = image.shape[0] >= shape[0] and image.shape[1] >= shape[1]
-    if shrinks and image.numel() <= OPENCV_PIXELS and image.device.type == "cpu" and image.dtype == torch.float32:
-        return torch.from_numpy(cv2.resize(image.detach().numpy(), shape[::-1], interpolation=cv2.INTER_AREA))
+    if shrinks and image.size <= OPENCV_PIXELS and image.dtype == np.float32:
+        return np.asarray(cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA)).reshape(shape)
     if image.shape[1] > 16 * image.shape[0]:  # else what lies between the two steps could be huge
         return _average_rows(_average_rows(image.T, shape[1]).T, shape[0])
     return _average_rows(_average_rows(image, shape[0]).T, shape[1]).T
 
 
-def _average_rows(image: Tensor, small: int) -> Tensor:
+def _average_rows(image: Floats, small: int) -> Floats:
     size = image.shape[0]
     if size <= small:  # no more than two rows are covered
-        starts = size * torch.arange(small, device=image.device)
+        starts = size * np.arange(small)
         firsts = starts // small
-        share = ((firsts + 1) * small - starts).clamp_max(size).to(image)[:, None] / size
-        return image[firsts].lerp(image[(firsts + 1).clamp_max(size - 1)], 1 - share)
-    result = image.new_empty(small, image.shape[1])
+        share = np.minimum((firsts + 1) * small - starts, size).astype(image.dtype)[:, None] / size
+        first, second = image[firsts], image[np.minimum(firsts + 1, size - 1)]
+        with np.errstate(invalid="ignore"):  # what is not finite stays so, which callers look for
+            return np.asarray(first + (1 - share) * (second - first))
+    result = np.empty((small, image.shape[1]), image.dtype)
     for i in range(small):
         start, stop = i * size, (i + 1) * size  # in units of 1/small of a pixel
         first, last = start // small, -(-stop // small)
-        covered = image.new_full((last - first,), small)
-        covered[0] -= start - first * small
-        covered[-1] -= last * small - stop
-        result[i] = covered / size @ image[first:last]
+        rows = image[first:last]
+        missing = rows[0] * (start - first * small) + rows[-1] * (last * small - stop)
+        result[i] = (rows.sum(0) * small - missing) / size
     return result

@@ -1,16 +1,15 @@
 """Color: sRGB to CIELAB and back, for D65 and the 2° observer, and photos to their lightness."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from model.errors import InputError
 from model.protocol import Photo
 
-__all__ = ["lab_to_rgb", "lightness_to_gray", "photo_to_lightness", "rgb_to_lab"]
+__all__ = ["lab_to_rgb", "lightness_to_gray", "linear_table", "linear_to_lab", "photo_to_lightness", "rgb_to_lab"]
 
 # IEC 61966-2-1, linear sRGB to XYZ; its rows sum to the white point, so that grays have a* = b* = 0
 SRGB_TO_XYZ = (
@@ -27,35 +26,42 @@ DELTA = 6 / 29
 TILE_PIXELS = 1 << 18
 """Pixels of a photo that are turned into lightness at a time."""
 
+Floats = NDArray[Any]
+"""Of float32 or float64, which results have, too."""
 
-def rgb_to_lab(rgb: Tensor) -> Tensor:
+
+def rgb_to_lab(rgb: Floats) -> Floats:
     """Convert sRGB to CIELAB (D65, 2° observer).
 
-    rgb: (B, 3, H, W) in [0, 1]. Returns (B, 3, H, W): L* in [0, 100], a*b* unclipped.
+    rgb: (B, 3, …) in [0, 1]. Returns (B, 3, …) in the same precision: L* in [0, 100], a*b* unclipped.
     Source: CIE 15:2004, IEC 61966-2-1.
     """
-    linear = torch.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
-    xyz = torch.einsum("ij,bjhw->bihw", rgb.new_tensor(SRGB_TO_XYZ), linear)
-    ratio = xyz / rgb.new_tensor(WHITE_D65)[:, None, None]
-    f = torch.where(ratio > EPSILON, ratio.clamp_min(EPSILON) ** (1 / 3), (KAPPA * ratio + 16) / 116)
-    x, y, z = f.unbind(1)
-    return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), 1)
+    encoded = np.maximum(rgb, 0.04045)
+    linear = np.where(rgb > 0.04045, ((encoded + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    return linear_to_lab(linear)
 
 
-def lab_to_linear(lab: Tensor) -> Tensor:
+def linear_to_lab(linear: Floats) -> Floats:
+    """Convert linear sRGB to CIELAB; see `rgb_to_lab`."""
+    to_ratio = np.array(SRGB_TO_XYZ) / np.array(WHITE_D65)[:, None]
+    ratio = _by_channel(to_ratio, linear)
+    f = np.where(ratio > EPSILON, np.cbrt(ratio), (KAPPA * ratio + 16) / 116)
+    x, y, z = f[:, 0], f[:, 1], f[:, 2]
+    return np.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), 1)
+
+
+def lab_to_linear(lab: Floats) -> Floats:
     """Convert CIELAB (D65, 2° observer) to linear sRGB.
 
     lab: (B, 3, …). Returns (B, 3, …), unclipped: a color outside of sRGB has channels below 0 or above 1.
     """
-    lightness, a, b = lab.unbind(1)
-    y = (lightness + 16) / 116
-    f = torch.stack((y + a / 500, y, y - b / 200), 1)
-    ratio = torch.where(f > DELTA, f**3, (116 * f - 16) / KAPPA)
-    to_linear = lab.new_tensor(XYZ_TO_SRGB) * lab.new_tensor(WHITE_D65)
-    return torch.einsum("ij,bj...->bi...", to_linear, ratio)
+    y = (lab[:, 0] + 16) / 116
+    f = np.stack((y + lab[:, 1] / 500, y, y - lab[:, 2] / 200), 1)
+    ratio = np.where(f > DELTA, f**3, (116 * f - 16) / KAPPA)
+    return _by_channel(np.array(XYZ_TO_SRGB) * WHITE_D65, ratio)
 
 
-def lab_to_rgb(lab: Tensor) -> Tensor:
+def lab_to_rgb(lab: Floats) -> Floats:
     """Convert CIELAB (D65, 2° observer) to sRGB: the inverse of `rgb_to_lab`.
 
     lab: (B, 3, …). Returns (B, 3, …), unclipped: a color outside of sRGB has channels below 0 or above 1.
@@ -63,14 +69,15 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     """
     linear = lab_to_linear(lab)
     threshold = 0.04045 / 12.92
-    return torch.where(linear > threshold, 1.055 * linear.clamp_min(threshold) ** (1 / 2.4) - 0.055, 12.92 * linear)
+    bright = 1.055 * np.maximum(linear, threshold) ** (1 / 2.4) - 0.055
+    return np.where(linear > threshold, bright, 12.92 * linear)
 
 
 def lightness_to_gray(lightness: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the sRGB-encoded gray in [0, 1] of each L* in [0, 100], of any shape."""
-    lab = torch.zeros(1, 3, lightness.size, dtype=torch.float64)
-    lab[0, 0] = torch.from_numpy(np.asarray(lightness, np.float64).ravel())
-    return np.asarray(lab_to_rgb(lab)[0, 1].numpy().reshape(lightness.shape), np.float64)
+    lab = np.zeros((1, 3, lightness.size))
+    lab[0, 0] = lightness.ravel()
+    return np.asarray(lab_to_rgb(lab)[0, 1].reshape(lightness.shape), np.float64)
 
 
 def photo_to_lightness(photo: Photo) -> NDArray[np.float32]:
@@ -98,13 +105,18 @@ def photo_to_lightness(photo: Photo) -> NDArray[np.float32]:
 def _lightness_of_color(pixels: Photo) -> NDArray[np.float32]:
     y = np.zeros(len(pixels), np.float32)
     for channel, weight in enumerate(SRGB_TO_XYZ[1]):
-        y += np.take(np.float32(weight) * _linear_table(), pixels[:, channel], mode="clip")
+        y += np.take(np.float32(weight) * linear_table(), pixels[:, channel], mode="clip")
     y.clip(0, 1, out=y)
     return np.where(y > EPSILON, 116 * np.cbrt(y) - 16, KAPPA * y)
 
 
+def _by_channel(matrix: NDArray[np.float64], colors: Floats) -> Floats:
+    """Multiply the channels of (B, 3, …) by a matrix."""
+    return np.einsum("ij,bj...->bi...", matrix.astype(colors.dtype), colors)
+
+
 @cache
-def _linear_table() -> NDArray[np.float32]:
+def linear_table() -> NDArray[np.float32]:
     """Return linear sRGB of each 8-bit level."""
     level = np.arange(256) / 255
     return np.where(level > 0.04045, ((level + 0.055) / 1.055) ** 2.4, level / 12.92).astype(np.float32)
@@ -113,6 +125,6 @@ def _linear_table() -> NDArray[np.float32]:
 @cache
 def _gray_table(bytes_per_pixel: int) -> NDArray[np.float32]:
     """Return L* of each 8- or 16-bit level of gray."""
-    gray = torch.linspace(0, 1, 256**bytes_per_pixel, dtype=torch.float64)
-    lab = rgb_to_lab(gray.expand(1, 3, 1, -1))
-    return lab[0, 0, 0].clamp(0, 100).to(torch.float32).numpy()
+    gray = np.linspace(0, 1, 256**bytes_per_pixel)
+    lab = rgb_to_lab(np.broadcast_to(gray, (1, 3, gray.size)))
+    return lab[0, 0].clip(0, 100).astype(np.float32)

@@ -1,9 +1,9 @@
 """Gamut mapping: chroma shrinks at constant lightness and hue until the color fits sRGB."""
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from model.pixels.color import lab_to_linear
+from model.pixels.color import Floats, lab_to_linear
 
 __all__ = ["map_to_gamut"]
 
@@ -13,7 +13,7 @@ STEPS = 16
 """Bisections: the chroma left is right to 2⁻¹⁶ of the chroma wished for."""
 
 
-def map_to_gamut(lab: Tensor) -> Tensor:
+def map_to_gamut(lab: Floats) -> Floats:
     """Shrink the chroma of each color by the least factor that brings it into sRGB.
 
     lab: (B, 3, …), L* in [0, 100]. Returns (B, 3, …): L* and hue are kept, colors of sRGB are returned as they are.
@@ -21,22 +21,22 @@ def map_to_gamut(lab: Tensor) -> Tensor:
     whose edge is a little concave: there it finds one of the boundaries.
     """
     outside = ~_is_inside(lab)
-    colors = lab.movedim(1, -1)[outside].T[None]
-    lower = torch.zeros_like(colors[:, :1])
-    upper = torch.ones_like(lower)
+    colors = np.moveaxis(lab, 1, -1)[outside].T[None]
+    lower = np.zeros_like(colors[:, :1])
+    upper = np.ones_like(lower)
     for _ in range(STEPS):
         factor = (lower + upper) / 2
         inside = _is_inside(_scale_chroma(colors, factor))[:, None]
-        lower, upper = torch.where(inside, factor, lower), torch.where(inside, upper, factor)
-    mapped = lab.movedim(1, -1).clone()
+        lower, upper = np.where(inside, factor, lower), np.where(inside, upper, factor)
+    mapped = np.moveaxis(lab, 1, -1).copy()
     mapped[outside] = _scale_chroma(colors, lower)[0].T
-    return mapped.movedim(-1, 1)
+    return np.moveaxis(mapped, -1, 1)
 
 
-def _is_inside(lab: Tensor) -> Tensor:
+def _is_inside(lab: Floats) -> NDArray[np.bool_]:
     linear = lab_to_linear(lab)
-    return (linear.amin(1) >= -TOLERANCE) & (linear.amax(1) <= 1 + TOLERANCE)
+    return np.asarray((linear.min(1) >= -TOLERANCE) & (linear.max(1) <= 1 + TOLERANCE))
 
 
-def _scale_chroma(lab: Tensor, factor: Tensor) -> Tensor:
-    return torch.cat((lab[:, :1], lab[:, 1:] * factor), 1)
+def _scale_chroma(lab: Floats, factor: Floats) -> Floats:
+    return np.concatenate((lab[:, :1], lab[:, 1:] * factor), 1)

@@ -2,11 +2,10 @@
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from model.flow.cinn import LIGHTNESS_SIZE
-from model.pixels.color import TILE_PIXELS, rgb_to_lab
+from model.flow.sizes import LIGHTNESS_SIZE
+from model.pixels.color import TILE_PIXELS, linear_table, linear_to_lab
 from model.protocol import Photo
 
 __all__ = ["SHARPEST", "photo_to_chroma", "resize_chroma", "resize_lightness"]
@@ -53,7 +52,7 @@ def photo_to_chroma(photo: Photo, size: int) -> NDArray[np.float32]:
     rows = max(1, TILE_PIXELS // width)
     narrow = np.empty((height, size, 2), np.float32)
     for top in range(0, height, rows):
-        strip = torch.from_numpy(photo[top : top + rows].copy()).permute(2, 0, 1)[None].float() / 255
-        chroma = rgb_to_lab(strip)[0, 1:].permute(1, 2, 0).contiguous().numpy()
+        strip = linear_table()[photo[top : top + rows].transpose(2, 0, 1)]
+        chroma = np.ascontiguousarray(linear_to_lab(strip[None])[0, 1:].transpose(1, 2, 0))
         narrow[top : top + rows] = cv2.resize(chroma, (size, len(chroma)), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(narrow, (size, size), interpolation=cv2.INTER_AREA), np.float32)

@@ -3,9 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from model.device import THREADS
 from model.errors import InputError
@@ -39,7 +37,7 @@ def upsample_to_rgb(
         raise InputError("out", f"contiguous, writable {shape} uint8", f"{out.shape} {out.dtype}")
     lightness = np.ascontiguousarray(lightness)
     rows, columns = chroma.shape[2:]
-    middle = area_average(_as_tensor(lightness), (SHARPENING_SCALE * rows, SHARPENING_SCALE * columns)).numpy()
+    middle = area_average(lightness, (SHARPENING_SCALE * rows, SHARPENING_SCALE * columns))
     middle = np.ascontiguousarray(middle)
     guide = middle.reshape(rows, SHARPENING_SCALE, columns, SHARPENING_SCALE).mean((1, 3))
     scaled = chroma * np.array([1 / 500, -1 / 200], np.float32)[:, None, None]
@@ -67,8 +65,3 @@ def _check(chroma: NDArray[np.float32], lightness: NDArray[np.float32]) -> int:
     if lightness.ndim != 2 or lightness.size == 0 or lightness.dtype != np.float32:
         raise InputError("lightness", "(H, W) float32, not empty", f"{lightness.shape} {lightness.dtype}")
     return len(chroma)
-
-
-def _as_tensor(array: NDArray[np.float32]) -> Tensor:
-    """Share the array's memory, also where it is read-only, of which torch would warn."""
-    return torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)

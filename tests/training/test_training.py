@@ -18,11 +18,11 @@ from torch.testing import assert_close
 from typer.testing import CliRunner
 
 from model.errors import InputError
-from model.flow.cells import CELLS
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.condition import ConditionNetwork
 from model.flow.haar import pyramid, split
+from model.flow.sizes import CELLS
 from model.pixels.color import photo_to_lightness
 from model.pixels.resizing import resize_lightness
 from tests.loops import steps

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.flow.cells import CELLS, CellDecoder
+from model.flow.cells import CellDecoder
 from model.flow.cinn import Cinn
 from model.flow.haar import pyramid
+from model.flow.sizes import CELLS
 from training.dataset import Batch
 from training.objectives.objective import Losses, Objective, draw_noise, matrices_of
 from training.precision import mixed_precision

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from model.drawing.runtimes import graph as g
 from model.drawing.runtimes.graph import Node
-from model.flow.cells import CELLS, SIDE, CellDecoder
-from model.flow.cinn import LIGHTNESS_SIZE, Cinn
+from model.flow.cells import CellDecoder
+from model.flow.cinn import Cinn
 from model.flow.condition import EARLY_STAGES, ConditionNetwork, InvertedResidual
 from model.flow.decoder import SKIPS, Attention, Decoder
 from model.flow.detail_level import CHANNELS, COARSER_LIMIT, HEAD_WIDTH, DetailLevel, Recall
 from model.flow.haar import KERNELS
 from model.flow.propagation import TAPS
+from model.flow.sizes import CELLS, LIGHTNESS_SIZE, SIDE
 from model.flow.transformer import TransformerBlock
 
 __all__ = ["condition_graph", "details_graph", "mixtures_graph", "picture_graph", "step_graph"]

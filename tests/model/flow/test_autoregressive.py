@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from model.flow.autoregressive import AutoregressiveConfig, AutoregressiveLevel
-from model.flow.cells import CELLS, Prior, PriorConfig, dispersed_order
+from model.flow.cells import Prior, PriorConfig, dispersed_order
 from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
+from model.flow.sizes import CELLS
 from tests.networks import draw, spread
 
 
