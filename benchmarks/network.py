@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from model import colorizer
 from model.drawing.passes import Decoded, Passes
-from model.drawing.runtimes.runtime import Condition
+from model.drawing.runtimes.runtime import Condition, Floats
 from service.loading import user_cache
 from service.settings import Settings
 
@@ -20,8 +19,8 @@ def load_colorizer(weights: Path, device: str) -> colorizer.CinnColorizer:
     return colorizer.load_colorizer(weights, device, Settings().cache or user_cache())
 
 
-def decode(passes: Passes, condition: Condition, latents: Sequence[Tensor]) -> Decoded:
+def decode(passes: Passes, condition: Condition, latents: Sequence[Floats]) -> Decoded:
     """Decode (N, dim) latents of each level at temperature 1. Raises NonFiniteError."""
-    (drawn,) = passes.draw_coarsest([condition], [latents[0]], [torch.ones(len(latents[0]))], [None])
+    (drawn,) = passes.draw_coarsest([condition], [latents[0]], [np.ones(len(latents[0]), np.float32)], [None])
     (decoded,) = passes.add_details([condition], [drawn.chroma], [latents[1:]])
     return decoded

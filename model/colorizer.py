@@ -5,22 +5,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from model.device import choose_device, device_memory, one_thread_each
+from model.device import choose_device, device_memory
 from model.drawing.hints import mend_hints
 from model.drawing.latents import latent_norms
 from model.drawing.passes import Decoded, Passes
 from model.drawing.plans import Chosen, Planner, own_chroma
 from model.drawing.runtimes.graph_cache import GraphCache
-from model.drawing.runtimes.runtime import Condition
+from model.drawing.runtimes.runtime import Condition, Encoded
 from model.drawing.timer import Timer
-from model.flow.checkpoint import Checkpoint, load_checkpoint
-from model.flow.cinn import LogProb
-from model.flow.mixture import begin_drawing
+from model.flow.checkpoint import Checkpoint, StoredCheckpoint, open_checkpoint
+from model.flow.mixture_arrays import begin_drawing
 from model.options import PLAIN, Look
 from model.pixels.scaling import Scaler
 from model.protocol import (
@@ -39,18 +38,22 @@ from model.protocol import (
     SmallPhoto,
 )
 
-__all__ = ["CinnColorizer", "Colorings", "Scaler", "colorize", "load_colorizer", "one_thread_each"]
+if TYPE_CHECKING:
+    from model.flow.cinn import Cinn
+
+__all__ = ["CinnColorizer", "Colorings", "Scaler", "colorize", "load_colorizer"]
 
 
 def load_colorizer(weights: Path, device: str = "auto", cache: Path | None = None) -> "CinnColorizer":
     """Load weights onto a device. Raises CheckpointError or InputError.
 
-    cache: folder of networks compiled for this processor, read and, where that is allowed, written.
+    cache: folder of networks compiled for this processor, read and, where that is allowed, written. With what it holds,
+    a CPU needs no torch.
     """
     chosen = choose_device(device)
     if chosen == "cpu":
         Thread(target=begin_drawing, name="drawing").start()  # beside the weights; the first draw waits for it
-    colorizer = CinnColorizer(load_checkpoint(weights, chosen), chosen, cache)
+    colorizer = CinnColorizer(open_checkpoint(weights), chosen, cache)
     colorizer.prepare()
     return colorizer
 
@@ -76,17 +79,20 @@ def colorize(colorizer: Colorizer, photo: Photo, options: Options, reference: Ph
 class CinnColorizer:
     """Colorizes with a trained cINN; see `model.protocol.Colorizer`."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str, cache: Path | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint | StoredCheckpoint, device: str, cache: Path | None = None) -> None:
         """cache: see `load_colorizer`; the checkpoint must be as its file is."""
         self.checkpoint = checkpoint
         self.device = device
-        # the same numbers in another order, which convolutions are faster in: see python -m benchmarks.speed.sampling
-        self.cinn = checkpoint.cinn.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch forgets it
-        self.cinn.eval().requires_grad_(False)
         graphs = GraphCache(cache, checkpoint.sha256) if cache and device == "cpu" else None
-        self._passes = Passes(self.cinn, device, cache=graphs)
+        self._passes = Passes(checkpoint, device, cache=graphs)
         self._planner = Planner(checkpoint, self._passes)
-        self._scaler = Scaler(self.cinn.chroma_size)
+        self._numbers = self._passes.numbers
+        self._scaler = Scaler(int(self._numbers.sizes[-1]))
+
+    @property
+    def cinn(self) -> "Cinn":
+        """The network as torch defines it; it is loaded when somebody first asks for it."""
+        return self.checkpoint.cinn
 
     def prepare(self) -> None:
         """Begin to load what the first photo needs, beside what the caller does next."""
@@ -98,8 +104,8 @@ class CinnColorizer:
         return ModelInfo(
             name=self.checkpoint.name,
             device=self.device,
-            parameters=sum(p.numel() for p in self.cinn.parameters()),
-            latents=sum(self.cinn.dims),
+            parameters=int(self._numbers.parameters[0]),
+            latents=self._numbers.total_dims,
             default_temperature=self.checkpoint.temperature,
             sha256=self.checkpoint.sha256,
         )
@@ -117,7 +123,7 @@ class CinnColorizer:
         """Draw the samples of several tasks in shared passes; see `model.protocol.Colorizer`."""
         with self._passes.running():
             plans = [self._planner.plan(task) for task in tasks]
-            timer = Timer(self.device)
+            timer = Timer(self._passes.wait)
             conditions = self._passes.condition([task.photo.lightness for task in tasks])
             timer.stop("condition")
             chosen = [plan(condition) for plan, condition in zip(plans, conditions, strict=True)]
@@ -133,7 +139,7 @@ class CinnColorizer:
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
         """Say how plausible the own colors of several photos are; see `model.protocol.Colorizer`."""
         with self._passes.running():
-            timer = Timer(self.device)
+            timer = Timer(self._passes.wait)
             conditions = self._passes.condition([photo.lightness for photo in photos])
             timer.stop("condition")
             encoded = [
@@ -151,24 +157,23 @@ class CinnColorizer:
         """Correct samples at the points of hints; their likelihood and latents become those of the corrected a*b*."""
         chroma = mend_hints(samples.chroma, photo.lightness, hints)
         encoded = self._passes.encode(chroma, condition)
-        bits_per_dim = -encoded.log_prob.double().sum(1) / (np.log(2) * sum(self.cinn.dims))
-        return Decoded(chroma, bits_per_dim.numpy(), encoded.latents)
+        return Decoded(chroma, self._passes.bits_per_dim(encoded.log_prob), encoded.latents)
 
-    def _likelihood(self, encoded: LogProb, seconds: dict[str, float]) -> Likelihood:
-        bits = (-encoded.log_prob[0].double() / np.log(2)).tolist()
+    def _likelihood(self, encoded: Encoded, seconds: dict[str, float]) -> Likelihood:
+        bits = (-encoded.log_prob[0] / np.log(2)).tolist()
         levels = tuple(
-            LevelLikelihood(size, dims, level_bits / dims, float(latent_norms([z])))
+            LevelLikelihood(size, dims, level_bits / dims, float(latent_norms([z])[0]))
             for size, dims, level_bits, z in zip(
-                self.cinn.config.sizes, self.cinn.dims, bits, encoded.latents, strict=True
+                self._numbers.sizes.tolist(), self._numbers.dims.tolist(), bits, encoded.latents, strict=True
             )
         )
-        return Likelihood(sum(bits) / sum(self.cinn.dims), levels, dict(seconds))
+        return Likelihood(sum(bits) / self._numbers.total_dims, levels, dict(seconds))
 
 
 def _drawn(chosen: Chosen, samples: Decoded, seconds: dict[str, float]) -> Drawn:
     bits_per_dim = samples.bits_per_dim
     order = np.argsort(bits_per_dim, kind="stable") if chosen.ranked else np.arange(len(bits_per_dim))
-    norms = latent_norms(samples.latents).numpy()
+    norms = latent_norms(samples.latents)
     return Drawn(
         chroma=samples.chroma[order],
         indices=tuple(chosen.indices[i] for i in order),

@@ -1,43 +1,65 @@
 """The device that the network runs on, its memory and its threads."""
 
+import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
-
-import torch
 
 from model.errors import InputError
 from model.protocol import DeviceMemory
 
-__all__ = ["THREADS", "choose_device", "device_memory", "one_thread_each"]
+__all__ = ["THREADS", "choose_device", "device_memory"]
 
-THREADS = torch.get_num_threads()
-"""Threads that this process may use at a time: its cores, or OMP_NUM_THREADS."""
 DEVICES = ("auto", "cpu", "cuda")
+DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
+"""Libraries that come with a GPU's driver: NVIDIA's on Linux and on Windows, and AMD's."""
+
+
+def _threads() -> int:
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+THREADS = _threads()
+"""Threads that this process may use at a time: OMP_NUM_THREADS, or the processors that it may run on."""
 
 
 def choose_device(name: str) -> str:
     """Turn `auto` into `cuda` where there is a GPU, else `cpu`. Raises InputError for a device that is not there."""
     if name not in DEVICES:
         raise InputError("device", f"one of {', '.join(DEVICES)}", name)
-    if name == "cuda" and not torch.cuda.is_available():
+    if name == "cpu":
+        return name
+    found = _has_cuda()
+    if name == "cuda" and not found:
         raise InputError("device", "a CUDA device, or auto", "cuda on a machine without one")
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name
+    return "cuda" if found else "cpu"
 
 
-def one_thread_each() -> None:
-    """Let every operation in this process take one thread alone.
+def _has_cuda() -> bool:
+    """Ask torch, but only where there is a GPU's driver: importing it takes more than a second."""
+    if not _has_driver():
+        return False
+    import torch
 
-    For a process that computes much side by side: several threads of one operation wait for each other, spinning, and
-    take many times as long on cores that other programs use too.
-    """
-    torch.set_num_threads(1)
+    return torch.cuda.is_available()
+
+
+def _has_driver() -> bool:
+    for library in DRIVERS:
+        with suppress(OSError):
+            ctypes.CDLL(library)
+            return True
+    return False
 
 
 def device_memory(device: str) -> DeviceMemory:
     """Return what this process uses of a device's memory, and what there is in all; Linux alone tells of a CPU's."""
     if device == "cuda":
+        import torch  # late: on a CPU, none is needed
+
         _, total = torch.cuda.mem_get_info()
         return DeviceMemory(torch.cuda.memory_reserved(), total)
     page = os.sysconf("SC_PAGE_SIZE")

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.protocol import Colorizer, DrawTask, SampleOptions
+from model.options import MAX_CANDIDATES
+from model.protocol import Colorizer, DrawTask, Hint, SampleOptions
 from service.settings import Settings
 
-__all__ = ["Load", "Loaded", "load_and_warm_up", "load_colorizer", "user_cache"]
+__all__ = ["Load", "Loaded", "fill_cache", "load_and_warm_up", "load_colorizer", "user_cache"]
 
 Load = Callable[[Settings], Colorizer]
 WARM_UP_SIDE = 256  # pixels
@@ -27,16 +28,14 @@ class Loaded(NamedTuple):
 def load_colorizer(settings: Settings) -> Colorizer:
     """Load the trained weights, from a file or from a folder that holds one.
 
-    Raises FileNotFoundError, or what the model raises. Imports torch only now: around another model, none is needed.
+    Raises FileNotFoundError, or what the model raises. Imports the model only now: around another one, none is needed.
     """
     found = sorted(settings.weights.glob("*.safetensors")) if settings.weights.is_dir() else [settings.weights]
     if len(found) != 1:
         raise FileNotFoundError(f"{settings.weights}: expected one .safetensors file, got {len(found)}")
-    from model.colorizer import load_colorizer, one_thread_each
+    from model.colorizer import load_colorizer
 
-    colorizer = load_colorizer(found[0], settings.device, settings.cache or user_cache())
-    one_thread_each()  # passes run side by side
-    return colorizer
+    return load_colorizer(found[0], settings.device, settings.cache or user_cache())
 
 
 def user_cache() -> Path | None:
@@ -62,3 +61,10 @@ def load_and_warm_up(load: Load, settings: Settings, warm_up: bool = True) -> Lo
         for _ in steps.finish(photo, drawn):
             pass
     return Loaded(steps, canary)
+
+
+def fill_cache(settings: Settings) -> None:
+    """Compile the network for requests of every kind, into a cache that nobody can write to later: that of an image."""
+    steps, canary = load_and_warm_up(load_colorizer, settings)
+    many = SampleOptions(n=MAX_CANDIDATES, seed=0, hints=(Hint(0.5, 0.5, (128, 128, 128)),))  # hints are encoded, too
+    steps.draw_all([DrawTask(canary.photo, many)])

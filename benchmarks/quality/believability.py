@@ -274,7 +274,7 @@ def _drawn(colorizer: CinnColorizer, temperature: float | None) -> Painter:
 def _rung(colorizer: CinnColorizer, size: int) -> Painter:
     """Return what gives a photo its true a*b* up to a size: its own latents there, drawn ones above."""
     cinn, checkpoint = colorizer.cinn, colorizer.checkpoint
-    passes = Passes(cinn, colorizer.device)
+    passes = Passes(checkpoint, colorizer.device)
 
     def paint(photo: Picture, seed: int) -> Picture:
         small = colorizer.shrink(photo, with_chroma=True)

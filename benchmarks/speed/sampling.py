@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.network import decode, load_colorizer
@@ -73,7 +74,7 @@ class Variant:
 
 def by_number(colorizer: CinnColorizer) -> Iterator[dict[str, float]]:
     """Time the passes as the service makes them."""
-    passes = Passes(colorizer.cinn, colorizer.device)
+    passes = Passes(colorizer.checkpoint, colorizer.device)
     lightness = [resize_lightness(made_up_lightness((SIDE, SIDE)))]
     (condition,) = passes.condition(lightness)
     for n in NUMBERS:
@@ -87,13 +88,17 @@ def by_number(colorizer: CinnColorizer) -> Iterator[dict[str, float]]:
 def variants(colorizer: CinnColorizer, compiled: bool) -> Iterator[Variant]:
     """Time every way to run the network, float32 as it was stored first: the others are compared with it."""
     device = colorizer.device
-    stored = copy.deepcopy(colorizer.cinn).to(memory_format=torch.contiguous_format)
+    stored, ordered = (
+        copy.deepcopy(colorizer.cinn).to(memory_format=layout)  # type: ignore[call-overload] # torch forgets it
+        for layout in (torch.contiguous_format, torch.channels_last)
+    )
     lightness = torch.from_numpy(resize_lightness(made_up_lightness((SIDE, SIDE))))[None, None].to(device)
-    latents = [z.to(device) for z in draw_latents(colorizer.cinn.dims, UNIT, 0, range(JUDGED))]
+    drawn = draw_latents(colorizer.cinn.dims, UNIT, 0, range(JUDGED))
+    latents = [torch.from_numpy(z).to(device) for z in drawn]
     exact = partial(contextlib.nullcontext)
     rounded = partial(torch.autocast, device, dtype=torch.bfloat16)
     reference = torch.empty(0)
-    for name, cinn, context, mode in _ways(stored, colorizer.cinn, exact, rounded, device, compiled):
+    for name, cinn, context, mode in _ways(stored, ordered, exact, rounded, device, compiled):
         condition_of, sample_of = cinn.condition, cinn.sample
         if mode is not None:
             torch.compiler.reset()
@@ -115,11 +120,11 @@ def variants(colorizer: CinnColorizer, compiled: bool) -> Iterator[Variant]:
                 float(far.max()),
             )
     if device == "cpu":
-        yield _served(colorizer, latents, reference)
+        yield _served(colorizer, drawn, reference)
 
 
-def _served(colorizer: CinnColorizer, latents: Sequence[Tensor], reference: Tensor) -> Variant:
-    passes = Passes(colorizer.cinn, colorizer.device)
+def _served(colorizer: CinnColorizer, latents: Sequence[NDArray[np.float32]], reference: Tensor) -> Variant:
+    passes = Passes(colorizer.checkpoint, colorizer.device)
     lightness = [resize_lightness(made_up_lightness((SIDE, SIDE)))]
     started = time.perf_counter()
     (condition,) = passes.condition(lightness)

@@ -1,11 +1,10 @@
 """Speed of full-size upsampling, ours beside the alternatives: `python -m benchmarks.speed.upsampling [--json -]`.
 
-Every method turns N small a*b* maps and a full-size L* into N 8-bit sRGB pictures. `numpy` is the definition, in plain numpy;
-with `--compile` come the same and a bilateral grid in C++; bilinear clips colors instead of mapping
-them to the gamut. The filters of OpenCV's contrib
-modules, in an environment of their own, are timed on one channel of one megapixel, after bilinear upsampling and
-without conversion, and multiplied. Each method's first call, which
-may compile, is timed apart.
+Every method turns N small a*b* maps and a full-size L* into N 8-bit sRGB pictures. `numpy` is the definition, in plain
+numpy; with `--compile` come the same and a bilateral grid in C++; bilinear clips colors instead of mapping them to the
+gamut. The filters of OpenCV's contrib modules, in an environment of their own, are timed on one channel of one
+megapixel, after bilinear upsampling and without conversion, and multiplied. Each method's first call, which may
+compile, is timed apart.
 """
 
 import json

@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from model.errors import InputError
 
@@ -19,6 +18,8 @@ __all__ = [
     "temperature_of_norm",
 ]
 
+Floats = NDArray[np.float32]
+
 MAX_TEMPERATURE = 2.0
 MAX_LATENT_NORM = 2.0
 SMALLEST_NORM = 1e-6
@@ -30,17 +31,17 @@ MIN_ANGLE = 1e-3
 
 def draw_latents(
     dims: Sequence[int], deviations: Sequence[float], seed: int, indices: Sequence[int], attempt: int = 0
-) -> list[Tensor]:
-    """Draw the latents of the given samples, one float32 tensor (N, dim) for each level, coarse to fine.
+) -> list[Floats]:
+    """Draw the latents of the given samples, one array (N, dim) for each level, coarse to fine.
 
     deviations: standard deviation of each level. attempt: which of the tries for each sample. Sample i depends on
-    (seed, i, attempt) alone, on every device. Raises InputError for a seed out of range.
+    (seed, i, attempt) alone. Raises InputError for a seed out of range.
     """
     if not 0 <= seed < 2**32:
         raise InputError("seed", "0 to 2³² − 1", seed)
     generators = [_generator(seed, index, attempt) for index in indices]
     return [
-        deviation * torch.stack([torch.randn(dim, generator=generator) for generator in generators])
+        np.float32(deviation) * np.stack([each.standard_normal(dim, np.float32) for each in generators])
         for dim, deviation in zip(dims, deviations, strict=True)
     ]
 
@@ -72,13 +73,13 @@ def temperature_of_norm(dims: Sequence[int], exponents: Sequence[float], norm: f
     return low
 
 
-def latent_norms(latents: Sequence[Tensor]) -> Tensor:
+def latent_norms(latents: Sequence[Floats]) -> NDArray[np.float64]:
     """‖z‖/√dim over all levels: (N,) from (N, dim) of each level."""
-    squares = torch.stack([z.square().sum(1) for z in latents]).sum(0)
-    return (squares / sum(z.shape[1] for z in latents)).sqrt()
+    squares = sum(np.square(z, dtype=np.float64).sum(1) for z in latents)
+    return np.asarray(np.sqrt(squares / sum(z.shape[1] for z in latents)))
 
 
-def rescale_latents(latents: Sequence[Tensor], norm: float) -> list[Tensor]:
+def rescale_latents(latents: Sequence[Floats], norm: float) -> list[Floats]:
     """Rescale every sample to ‖z‖/√dim = norm, keeping its direction.
 
     Raises InputError for a norm out of range, or for a latent of 0 that has no direction.
@@ -86,49 +87,50 @@ def rescale_latents(latents: Sequence[Tensor], norm: float) -> list[Tensor]:
     if not 0 <= norm <= MAX_LATENT_NORM:
         raise InputError("latent_norm", f"0 to {MAX_LATENT_NORM}", norm)
     norms = latent_norms(latents)
-    if norm > SMALLEST_NORM and not bool((norms > 0).all()):
+    if norm > SMALLEST_NORM and not (norms > 0).all():
         raise InputError("latent_norm", "0, because z = 0 has no direction", norm)
-    factors = norm / norms.clamp_min(math.ulp(1.0))
+    factors = (norm / norms.clip(math.ulp(1.0))).astype(np.float32)
     return [z * factors[:, None] for z in latents]
 
 
-def mix_latents(latents: Sequence[Tensor], noise: Sequence[Tensor], weights: Sequence[float]) -> list[Tensor]:
+def mix_latents(latents: Sequence[Floats], noise: Sequence[Floats], weights: Sequence[float]) -> list[Floats]:
     """Return w·z + √(1 − w²)·ε, with a weight w in 0…1 for each level: 1 keeps z exactly, 0 is ε.
 
     latents: (N or 1, dim) of each level. noise: (N, dim) of each level. If both are Gaussian, so is their mixture.
     """
     if len(weights) != len(latents) or not all(0 <= w <= 1 for w in weights):
         raise InputError("weights", f"{len(latents)} numbers from 0 to 1", tuple(weights))
-    return [w * z + math.sqrt(1 - w * w) * e for z, e, w in zip(latents, noise, weights, strict=True)]
+    return [
+        np.float32(w) * z + np.float32(math.sqrt(1 - w * w)) * e
+        for z, e, w in zip(latents, noise, weights, strict=True)
+    ]
 
 
 def interpolate_latents(
-    start: Sequence[Tensor], end: Sequence[Tensor], positions: Sequence[float], spherical: bool = True
-) -> list[Tensor]:
+    start: Sequence[Floats], end: Sequence[Floats], positions: Sequence[float], spherical: bool = True
+) -> list[Floats]:
     """Go from one latent, (1, dim) of each level, to another: (P, dim) for P positions in 0…1.
 
     The spherical path turns each level's direction evenly and changes its norm evenly, so that what lies between two
     Gaussian latents has the norm of one. Position 0 is the start and position 1 the end, exactly.
     """
-    t = torch.tensor(positions, dtype=torch.float64)[:, None]
+    t = np.array(positions, np.float64)[:, None]
     return [_interpolate(a, b, t, spherical) for a, b in zip(start, end, strict=True)]
 
 
-def _interpolate(a: Tensor, b: Tensor, t: Tensor, spherical: bool) -> Tensor:
+def _interpolate(a: Floats, b: Floats, t: NDArray[np.float64], spherical: bool) -> Floats:
     share_a, share_b = 1 - t, t
-    norm_a, norm_b = float(a.norm()), float(b.norm())
+    norm_a, norm_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
     if spherical and norm_a > 0 and norm_b > 0:
-        angle = math.acos(max(-1.0, min(1.0, float((a.double() * b.double()).sum()) / (norm_a * norm_b))))
+        angle = math.acos(max(-1.0, min(1.0, float(np.sum(a * b, dtype=np.float64)) / (norm_a * norm_b))))
         if MIN_ANGLE < angle < math.pi - MIN_ANGLE:  # else the two have one direction, or no path is the shortest
             norm = (1 - t) * norm_a + t * norm_b
-            share_a = torch.sin((1 - t) * angle) / math.sin(angle) * norm / norm_a
-            share_b = torch.sin(t * angle) / math.sin(angle) * norm / norm_b
-    between = share_a.to(a) * a + share_b.to(b) * b
-    return torch.where(t == 0, a, torch.where(t == 1, b, between))
+            share_a = np.sin((1 - t) * angle) / math.sin(angle) * norm / norm_a
+            share_b = np.sin(t * angle) / math.sin(angle) * norm / norm_b
+    between = share_a.astype(np.float32) * a + share_b.astype(np.float32) * b
+    return np.where(t == 0, a, np.where(t == 1, b, between))
 
 
-def _generator(seed: int, index: int, attempt: int) -> torch.Generator:
-    # SeedSequence spreads nearby seeds and indices over the whole range.
-    entropy = (seed, index, attempt) if attempt else (seed, index)
-    state = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
-    return torch.Generator().manual_seed(state % 2**63)
+def _generator(seed: int, index: int, attempt: int) -> np.random.Generator:
+    # Numbers of different keys are independent, however near the keys lie.
+    return np.random.Generator(np.random.Philox(key=[seed, index << 32 | attempt]))

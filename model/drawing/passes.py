@@ -10,22 +10,19 @@ gives the same bits on any number of cores.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
 from model.device import THREADS
 from model.drawing.runtimes.choice import choose_runtime
 from model.drawing.runtimes.graph_cache import GraphCache
-from model.drawing.runtimes.runtime import Condition, Runtime
+from model.drawing.runtimes.numbers import Numbers
+from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Runtime
 from model.errors import NonFiniteError, OutOfMemoryError
-from model.flow.cinn import Cinn, LogProb
+from model.flow.checkpoint import Checkpoint, StoredCheckpoint
 
 __all__ = ["Decoded", "Draws", "Passes"]
 
@@ -39,152 +36,153 @@ PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
 RECOVERY_SECONDS = 60.0
 """Interval after which passes double again, once memory ran out, until they have their full size."""
-CPU_MEMORY_ERRORS = ("can't allocate memory", "bad_alloc")
-"""Messages of torch and OpenVINO."""
+MEMORY_ERRORS = ("out of memory", "can't allocate memory", "bad_alloc")
+"""Messages of torch, on a GPU and on a CPU, and of OpenVINO."""
+
+SMALLEST_NORM = 1e-8
+"""Smaller norms of features are raised to this, as torch does."""
+
+Result = TypeVar("Result")
 
 
 class Draws(NamedTuple):
-    """Draws of one photo's coarsest level, on the CPU."""
+    """Draws of one photo's coarsest level."""
 
-    chroma: Tensor
+    chroma: Floats
     """(N, 2, 8, 8) a*b*"""
-    fits: Tensor
+    fits: NDArray[np.float64]
     """(N,): how well each fits the photo, compared with others of the same photo; of draws that are guided"""
 
 
 class Decoded(NamedTuple):
     """Samples of one photo at the network's size."""
 
-    chroma: NDArray[np.float32]
+    chroma: Floats
     """(N, 2, 64, 64) a*b*"""
     bits_per_dim: NDArray[np.float64]
     """(N,)"""
-    latents: list[Tensor]
-    """(N, dim) of each level, on the CPU: those that give the samples at temperature 1"""
+    latents: list[Floats]
+    """(N, dim) of each level: those that give the samples at temperature 1"""
 
 
 class Passes:
-    """The network on its device, numpy arrays and latents on the CPU in and out."""
+    """The network on its device, numpy arrays in and out."""
 
     def __init__(
-        self, cinn: Cinn, device: str, runtime: Runtime | None = None, cache: GraphCache | None = None
+        self,
+        checkpoint: Checkpoint | StoredCheckpoint,
+        device: str,
+        runtime: Runtime | None = None,
+        cache: GraphCache | None = None,
     ) -> None:
         """runtime: by default, the fastest for the device. cache: where it keeps compiled graphs."""
-        self.cinn = cinn
         self.device = device
-        self._given_runtime = runtime
-        self._cache = cache
+        self._runtime = runtime or choose_runtime(checkpoint, device, cache)
         self._halvings, self._since = 0, 0.0
         """how often passes were halved, and when their size last changed"""
         self._workers = 1 if device == "cuda" else THREADS
+        self._threads = ThreadPoolExecutor(self._workers, "passes", initializer=self._runtime.begin_thread)
 
-    @cached_property
-    def _runtime(self) -> Runtime:
-        return self._given_runtime or choose_runtime(self.cinn, self.device, self._cache)
+    @property
+    def numbers(self) -> Numbers:
+        """Numbers of the network."""
+        return self._runtime.numbers
 
-    @cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._workers, "passes", initializer=torch.set_num_threads, initargs=(1,))
+    def wait(self) -> None:
+        """See `Runtime.wait`."""
+        self._runtime.wait()
 
     def prepare(self) -> None:
         """See `Runtime.prepare`."""
         self._runtime.prepare(PHOTOS[self.device], DRAWS[self.device], SAMPLES[self.device])
 
-    def condition(self, lightness: Sequence[NDArray[np.float32]]) -> list[Condition]:
+    def condition(self, lightness: Sequence[Floats]) -> list[Condition]:
         """Compute the condition of each photo, from (256, 256) L* in [0, 100]."""
-        runtime = self._runtime
-        photos = torch.from_numpy(np.stack(lightness))[:, None]
-        parts = 0
-
-        def compute(part: Tensor) -> list[Tensor]:
-            nonlocal parts
-            condition = runtime.condition(part)
-            parts = len(condition.cells)
-            return [*condition.cells, *condition.maps]
-
-        levels = self._in_chunks(compute, PHOTOS, photos)
-        return Condition(tuple(levels[:parts]), tuple(levels[parts:])).split()
+        found = self._map_chunks(self._runtime.condition, PHOTOS, np.stack(lightness)[:, None])
+        return [each for condition in found for each in condition.split()][: len(lightness)]
 
     def draw_coarsest(
         self,
         conditions: Sequence[Condition],
-        latents: Sequence[Tensor],
-        temperatures: Sequence[Tensor],
-        given: Sequence[Tensor | None],
+        latents: Sequence[Floats],
+        temperatures: Sequence[Floats],
+        given: Sequence[Floats | None],
     ) -> list[Draws]:
         """Decode the coarsest level of each photo, each with an N of its own.
 
         latents: (N, 128). temperatures: (N,). given: (N, 2, 8, 8) a*b* of the cells that are given, NaN elsewhere.
         Raises NonFiniteError.
         """
-        runtime, condition = self._runtime, Condition.join(conditions)
+        runtime, condition = self._runtime, self._runtime.join(conditions)
         numbers = [len(z) for z in latents]
-        unknown = [torch.full((n, 2, 8, 8), torch.nan) if g is None else g for n, g in zip(numbers, given, strict=True)]
+        unknown = [
+            np.full((n, 2, 8, 8), np.nan, np.float32) if g is None else g for n, g in zip(numbers, given, strict=True)
+        ]
 
-        def draw(*rows: Tensor) -> Sequence[Tensor]:
+        def draw(*rows: Any) -> Sequence[NDArray[Any]]:
             return runtime.draw_coarsest(condition, *rows)
 
-        rows = (torch.cat(list(part)) for part in (latents, temperatures, unknown))
+        rows = (np.concatenate(part) for part in (latents, temperatures, unknown))
         drawn, fits = self._in_chunks(draw, self._draws_of(sum(numbers)), _photos(numbers), *rows)
-        if not bool(drawn.isfinite().all() and fits.isfinite().all()):
+        if not (np.isfinite(drawn).all() and np.isfinite(fits).all()):
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
-        parts = (rows.cpu().split(numbers) for rows in (drawn, fits))  # type: ignore[no-untyped-call] # torch's
-        return [Draws(*each) for each in zip(*parts, strict=True)]
+        return [Draws(*each) for each in zip(*(_split(rows, numbers) for rows in (drawn, fits)), strict=True)]
 
-    def compare(self, pictures: NDArray[np.uint8]) -> Tensor:
+    def compare(self, pictures: NDArray[np.uint8]) -> Floats:
         """Compare what h's last layer sees in pictures, (N + 1, 256, 256, 3) sRGB, with what it sees in the first.
 
         Returns the cosines of all others, averaged over places: (N,). Chunks keep no features, which are large. Raises
         NonFiniteError.
         """
-        runtime, rows = self._runtime, torch.from_numpy(pictures).permute(0, 3, 1, 2)
-        (first,) = self._in_chunks(lambda rgb: [runtime.see(rgb.float())], PHOTOS, rows[:1])
+        rows = pictures.transpose(0, 3, 1, 2)
 
-        def compare(rgb: Tensor) -> list[Tensor]:
-            return [F.cosine_similarity(runtime.see(rgb.float()), first, dim=1).mean((1, 2))]
+        def see(rgb: NDArray[np.uint8]) -> Floats:
+            return _normalized(self._runtime.see(rgb.astype(np.float32)))
 
-        (cosines,) = self._in_chunks(compare, PHOTOS, rows[1:])
-        if not bool(cosines.isfinite().all()):
+        (first,) = self._in_chunks(lambda rgb: [see(rgb)], PHOTOS, rows[:1])
+        (cosines,) = self._in_chunks(lambda rgb: [(see(rgb) * first).sum(1).mean((1, 2))], PHOTOS, rows[1:])
+        if not np.isfinite(cosines).all():
             raise NonFiniteError("the condition network returned features that are not finite numbers")
-        return cosines.cpu()
+        return cosines
 
     def add_details(
-        self, conditions: Sequence[Condition], coarsest: Sequence[Tensor], latents: Sequence[Sequence[Tensor]]
+        self, conditions: Sequence[Condition], coarsest: Sequence[Floats], latents: Sequence[Sequence[Floats]]
     ) -> list[Decoded]:
         """Complete each photo's draws by the finer levels.
 
         coarsest: (N, 2, 8, 8) a*b*. latents: (N, dim) of each finer level. Raises NonFiniteError.
         """
-        runtime, condition = self._runtime, Condition.join(conditions)
+        runtime, condition = self._runtime, self._runtime.join(conditions)
         numbers = [len(x) for x in coarsest]
-        fine = [torch.cat(level) for level in zip(*latents, strict=True)]
+        fine = [np.concatenate(level) for level in zip(*latents, strict=True)]
 
-        def add(photo: Tensor, x: Tensor, *fine: Tensor) -> list[Tensor]:
-            return list(runtime.add_details(condition, photo, x, fine))
+        def add(photo: Indices, x: Floats, *fine: Floats) -> Sequence[NDArray[Any]]:
+            return runtime.add_details(condition, photo, x, fine)
 
-        rows = (_photos(numbers), torch.cat(list(coarsest)), *fine)
+        rows: list[NDArray[Any]] = [_photos(numbers), np.concatenate(coarsest), *fine]
         chroma, log_prob, latent = self._in_chunks(add, SAMPLES, *rows)
-        bits_per_dim = -log_prob.double().sum(1) / (np.log(2) * sum(self.cinn.dims))
-        results = [
-            Decoded(c.cpu().float().numpy(), b.cpu().numpy(), [z.cpu(), *each])
-            for c, b, z, each in zip(
-                *(part.split(numbers) for part in (chroma, bits_per_dim, latent)),
-                latents,
-                strict=True,  # type: ignore[no-untyped-call]
-            )
-        ]
+        parts = (_split(part, numbers) for part in (chroma, self.bits_per_dim(log_prob), latent))
+        results = [Decoded(c, b, [z, *each]) for c, b, z, each in zip(*parts, latents, strict=True)]
         for found in results:
             if not all(np.isfinite(each).all() for each in found[:2]):
                 raise NonFiniteError("the flow returned a*b* that are not finite numbers")
         return results
 
-    def encode(self, chroma: NDArray[np.float32], condition: Condition) -> LogProb:
-        """Encode (N, 2, 64, 64) a*b*; latents on the CPU. Raises NonFiniteError."""
-        rows = torch.from_numpy(chroma).to(self.device)
-        encoded = self._runtime.encode(condition, torch.zeros(len(rows), dtype=torch.long, device=self.device), rows)
-        if not all(bool(part.isfinite().all()) for part in (encoded.log_prob, *encoded.latents)):
+    def encode(self, chroma: Floats, condition: Condition) -> Encoded:
+        """Encode (N, 2, 64, 64) a*b*. Raises NonFiniteError."""
+
+        def encode(photo: Indices, rows: Floats) -> Sequence[NDArray[Any]]:
+            encoded = self._runtime.encode(condition, photo, rows)
+            return [encoded.log_prob, *encoded.latents]
+
+        log_prob, *latents = self._in_chunks(encode, SAMPLES, _photos([len(chroma)]), chroma)
+        if not all(np.isfinite(part).all() for part in (log_prob, *latents)):
             raise NonFiniteError("the flow returned latents that are not finite numbers")
-        return LogProb(encoded.log_prob.cpu(), [z.cpu() for z in encoded.latents])
+        return Encoded(log_prob, latents)
+
+    def bits_per_dim(self, log_prob: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return bits per dimension, (N,), of the nats of each level, (N, levels)."""
+        return np.asarray(-log_prob.sum(1) / (np.log(2) * self.numbers.total_dims))
 
     def _draws_of(self, count: int) -> Mapping[str, int]:
         """Return how many draws a chunk has: more where each thread has more to do, if that changes no bit."""
@@ -195,50 +193,55 @@ class Passes:
             size *= 2
         return {self.device: size}
 
-    @torch.no_grad()
     def _in_chunks(
-        self, function: Callable[..., Sequence[Tensor]], sizes: Mapping[str, int], *rows: Tensor
-    ) -> list[Tensor]:
+        self, function: Callable[..., Sequence[NDArray[Any]]], sizes: Mapping[str, int], *rows: NDArray[Any]
+    ) -> list[NDArray[Any]]:
         """Call a function with chunks of equal size, side by side; return its results, one row for each row given.
 
         sizes: of a chunk on each device, while memory suffices.
         """
+        results = self._map_chunks(function, sizes, *rows)
+        return [np.concatenate(parts)[: len(rows[0])] for parts in zip(*results, strict=True)]
+
+    def _map_chunks(
+        self, function: Callable[..., Result], sizes: Mapping[str, int], *rows: NDArray[Any]
+    ) -> list[Result]:
         count, size = len(rows[0]), max(1, sizes[self.device] >> self._halvings)
         missing = -count % size
-        filled = [torch.cat((part, part[:1].expand(missing, *part.shape[1:]))) if missing else part for part in rows]
-        chunks = [[part[start : start + size].to(self.device) for part in filled] for start in range(0, count, size)]
-        results = list(self._threads.map(lambda chunk: _without_gradients(function, chunk), chunks))
-        return [torch.cat(parts)[:count] for parts in zip(*results, strict=True)]
+        filled = [np.concatenate((part, *[part[:1]] * missing)) if missing else part for part in rows]
+        chunks = [[part[start : start + size] for part in filled] for start in range(0, count, size)]
+        return list(self._threads.map(lambda chunk: function(*chunk), chunks))
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run without gradients, and raise OutOfMemoryError where the device has no memory left.
+        """Raise OutOfMemoryError where the device has no memory left.
 
         After it, passes are half as large, so that trying again may help; RECOVERY_SECONDS later they grow again.
         """
         if self._halvings and monotonic() - self._since >= RECOVERY_SECONDS:
             self._halvings, self._since = self._halvings - 1, monotonic()
         try:
-            with torch.no_grad():
-                yield
+            yield
         except (RuntimeError, MemoryError) as error:  # torch's own out-of-memory error is a RuntimeError
-            if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and not any(
-                said in str(error) for said in CPU_MEMORY_ERRORS
-            ):
+            if not isinstance(error, MemoryError) and not any(said in str(error) for said in MEMORY_ERRORS):
                 raise
             largest = max(sizes[self.device] for sizes in (SAMPLES, DRAWS, PHOTOS))
             self._halvings, self._since = min(self._halvings + 1, largest.bit_length() - 1), monotonic()
-            if self.device == "cuda":
-                torch.cuda.empty_cache()
+            self._runtime.free_memory()
             reason = f"{error}".strip().rpartition("\n")[2]  # OpenVINO tells at length where it was
             raise OutOfMemoryError(f"{self.device} has no memory left: {reason}") from error
 
 
-def _without_gradients(function: Callable[..., Sequence[Tensor]], chunk: Sequence[Tensor]) -> Sequence[Tensor]:
-    with torch.no_grad():  # which holds for a thread alone
-        return function(*chunk)
-
-
-def _photos(numbers: Sequence[int]) -> Tensor:
+def _photos(numbers: Sequence[int]) -> Indices:
     """Say of each row which photo it is of."""
-    return torch.arange(len(numbers)).repeat_interleave(torch.tensor(numbers))
+    return np.repeat(np.arange(len(numbers)), numbers)
+
+
+def _split(rows: NDArray[Any], numbers: Sequence[int]) -> list[NDArray[Any]]:
+    return np.split(rows, np.cumsum(numbers)[:-1])
+
+
+def _normalized(features: Floats) -> Floats:
+    """Divide (N, C, H, W) by its norm over channels, as `F.cosine_similarity` does."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused later
+        return features / np.sqrt(np.square(features).sum(1, keepdims=True)).clip(SMALLEST_NORM)

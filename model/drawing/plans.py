@@ -7,9 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from model.drawing.hints import check_hints, given_cells
 from model.drawing.latents import (
@@ -22,10 +19,10 @@ from model.drawing.latents import (
 )
 from model.drawing.passes import Passes
 from model.drawing.recognition import recognize
-from model.drawing.runtimes.runtime import Condition
+from model.drawing.runtimes.runtime import Condition, Floats
 from model.drawing.selection import select_diverse, select_likely
 from model.errors import InputError
-from model.flow.checkpoint import Checkpoint
+from model.flow.checkpoint import Checkpoint, StoredCheckpoint
 from model.options import MAX_CANDIDATES, MAX_SAMPLES
 from model.protocol import (
     DrawTask,
@@ -59,10 +56,10 @@ COPIED_SIZE = 16
 class Chosen(NamedTuple):
     """Draws to complete by the finer levels, and the facts that the answer states."""
 
-    coarsest: Tensor
-    """(N, 2, 8, 8) a*b*, on the CPU"""
-    fine: list[Tensor]
-    """(N, dim) of each finer level, on the CPU"""
+    coarsest: Floats
+    """(N, 2, 8, 8) a*b*"""
+    fine: list[Floats]
+    """(N, dim) of each finer level"""
     indices: Sequence[int]
     temperature: float
     hints: tuple[Hint, ...] = ()
@@ -79,7 +76,7 @@ class Drawing(NamedTuple):
     decoding: float
     """the temperature of the coarsest level's mixtures"""
     norm: float | None
-    given: Tensor | None = None
+    given: Floats | None = None
     """(2, 8, 8) a*b* of hinted cells, NaN elsewhere"""
 
     @property
@@ -89,15 +86,15 @@ class Drawing(NamedTuple):
 
 
 class Latents(NamedTuple):
-    """Latents of N samples, on the CPU: one for each try of the coarsest level, and those of the finer levels."""
+    """Latents of N samples: one for each try of the coarsest level, and those of the finer levels."""
 
-    tries: list[Tensor]
+    tries: list[Floats]
     """(N, 128) of each try"""
-    fine: list[Tensor]
+    fine: list[Floats]
     """(N, dim) of each finer level"""
 
     @property
-    def first(self) -> list[Tensor]:
+    def first(self) -> list[Floats]:
         """Latents of the first try, (N, dim) of each level."""
         return [self.tries[0], *self.fine]
 
@@ -109,11 +106,11 @@ Plan = Callable[[Condition], Chosen]
 class Planner:
     """Checks all that a task's options name before the network runs for it."""
 
-    def __init__(self, checkpoint: Checkpoint, passes: Passes) -> None:
+    def __init__(self, checkpoint: Checkpoint | StoredCheckpoint, passes: Passes) -> None:
         self._checkpoint = checkpoint
         self._passes = passes
-        self._sizes = list(checkpoint.cinn.config.sizes)
-        self._dims = checkpoint.cinn.dims
+        self._sizes: list[int] = passes.numbers.sizes.tolist()
+        self._dims: list[int] = passes.numbers.dims.tolist()
 
     def plan(self, task: DrawTask) -> Plan:
         """Raise InputError for an option out of range, else return what is left to do."""
@@ -134,7 +131,7 @@ class Planner:
         drawing = self._drawing(options.temperature, options.latent_norm)
         if options.hints:
             check_hints(options.hints)
-            drawing = drawing._replace(given=torch.from_numpy(given_cells(photo.lightness, options.hints)))
+            drawing = drawing._replace(given=given_cells(photo.lightness, options.hints))
         many = options.n if options.select == "first" else candidates
         numbers = _numbers(options.offset, many)
         latents = self._latents(options.seed, numbers, drawing)
@@ -155,14 +152,14 @@ class Planner:
         return choose
 
     def _select(
-        self, condition: Condition, coarsest: Tensor, fine: Sequence[Tensor], options: SampleOptions
+        self, condition: Condition, coarsest: Floats, fine: Sequence[Floats], options: SampleOptions
     ) -> list[int]:
         if len(coarsest) == options.n:
             return list(range(options.n))
         if options.select == "likely":
             (decoded,) = self._passes.add_details([condition], [coarsest], [fine])
             return select_likely(decoded.bits_per_dim, options.n)
-        return select_diverse(coarsest.numpy(), options.n)  # finer levels change colors little
+        return select_diverse(coarsest, options.n)  # finer levels change colors little
 
     def _variations(self, photo: SmallPhoto, options: VariationOptions) -> Plan:
         _check("n", options.n, 1, MAX_CANDIDATES)
@@ -224,7 +221,7 @@ class Planner:
         def choose(condition: Condition) -> Chosen:
             spherical = options.path == "spherical"
             latents = interpolate_latents(start(condition), end(condition), positions, spherical)
-            decoding = torch.lerp(torch.tensor(drawing.decoding), torch.tensor(last), torch.tensor(positions))
+            decoding = np.array([(1 - t) * drawing.decoding + t * last for t in positions], np.float32)
             (drawn,) = self._passes.draw_coarsest([condition], [latents[0]], [decoding], [None])
             return Chosen(drawn.chroma, latents[1:], range(options.steps), drawing.temperature)
 
@@ -249,26 +246,27 @@ class Planner:
 
     def _best(
         self, photo: SmallPhoto, condition: Condition, latents: Latents, drawing: Drawing
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Floats, Floats]:
         """Return the coarsest latents of each sample's best try, (N, 128), and the a*b* that these decode to.
 
         The best is found sample by sample, so that none depends on the others.
         """
         tries = len(latents.tries)
-        z = torch.stack(latents.tries, 1).flatten(0, 1)
-        given = None if drawing.given is None else drawing.given.expand(len(z), -1, -1, -1)
-        decoding = torch.full((len(z),), drawing.decoding)
+        z = np.stack(latents.tries, 1).reshape(-1, self._dims[0])
+        given = None if drawing.given is None else np.broadcast_to(drawing.given, (len(z), *drawing.given.shape))
+        decoding = np.full(len(z), drawing.decoding, np.float32)
         (drawn,) = self._passes.draw_coarsest([condition], [z], [decoding], [given])
         if tries == 1:
             return z, drawn.chroma
-        fits = drawn.fits.view(-1, tries)
-        fits, chosen = fits.topk(SHORTLIST)
-        rows = chosen + tries * torch.arange(len(fits))[:, None]
-        recognized = recognize(self._passes, photo.lightness, drawn.chroma[rows.flatten()]).view_as(fits)
-        best = rows.gather(1, (fits + RECOGNITION * recognized).argmax(1, keepdim=True)).flatten()
+        fits = drawn.fits.reshape(-1, tries)
+        chosen = np.argsort(-fits, axis=1, kind="stable")[:, :SHORTLIST]
+        rows = chosen + tries * np.arange(len(fits))[:, None]
+        recognized = recognize(self._passes, photo.lightness, drawn.chroma[rows.ravel()]).reshape(rows.shape)
+        scores = np.take_along_axis(fits, chosen, 1) + RECOGNITION * recognized
+        best = np.take_along_axis(rows, scores.argmax(1)[:, None], 1)[:, 0]
         return z[best], drawn.chroma[best]
 
-    def _latents_of(self, reference: SmallPhoto) -> list[Tensor]:
+    def _latents_of(self, reference: SmallPhoto) -> list[Floats]:
         """Encode a reference's own colors, given its own lightness, whatever photo the latents are for."""
         (condition,) = self._passes.condition([reference.lightness])
         return self._passes.encode(own_chroma(reference), condition).latents
@@ -282,21 +280,21 @@ class Planner:
         # The coarsest level is tempered where it is decoded, not in its latents.
         return Drawing(chosen, [1.0, *deviations_at(chosen, exponents)[1:]], chosen, None)
 
-    def _recall(self, photo: SmallPhoto, name: LatentName, drawing: Drawing) -> Callable[[Condition], list[Tensor]]:
+    def _recall(self, photo: SmallPhoto, name: LatentName, drawing: Drawing) -> Callable[[Condition], list[Floats]]:
         """Return a function of the photo's condition, which gives the latents of an earlier sample."""
         _check("index", name.index, 0, MAX_CANDIDATES - 1)
         latents = self._latents(name.seed, [name.index], drawing)
         return lambda condition: [self._best(photo, condition, latents, drawing)[0], *latents.fine]
 
 
-def own_chroma(photo: SmallPhoto) -> NDArray[np.float32]:
+def own_chroma(photo: SmallPhoto) -> Floats:
     """Return a photo's own a*b*, (1, 2, 64, 64). Raises InputError if they were not asked for."""
     if photo.chroma is None:
         raise InputError("photo", "one shrunk with its chroma", "its lightness alone")
     return np.ascontiguousarray(photo.chroma.transpose(2, 0, 1)[None])
 
 
-def _mix(origin: Sequence[Tensor], noise: Latents, weights: Sequence[float]) -> Latents:
+def _mix(origin: Sequence[Floats], noise: Latents, weights: Sequence[float]) -> Latents:
     """Mix latents with noise, see `mix_latents`; with that of each try, unless the coarsest latents are kept."""
     _, *fine = mix_latents(origin, noise.first, weights)
     tries = noise.tries if weights[0] < 1 else noise.tries[:1]

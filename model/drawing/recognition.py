@@ -1,16 +1,15 @@
 """Recognition: whether the condition network still sees in a coloring what it sees in the gray photo."""
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 
 from model.drawing.passes import Passes
+from model.drawing.runtimes.runtime import Floats
 from model.pixels.upsampling import upsample_to_rgb
 
 __all__ = ["recognize"]
 
 
-def recognize(passes: Passes, lightness: NDArray[np.float32], coarsest: Tensor) -> Tensor:
+def recognize(passes: Passes, lightness: Floats, coarsest: Floats) -> Floats:
     """Compare h's last features of each coloring with those of the gray photo: (N,), 1 where they are the same.
 
     What colors make h see something else there, such as legs that are gray or a patch on a dog, people find wrong, too.
@@ -20,5 +19,5 @@ def recognize(passes: Passes, lightness: NDArray[np.float32], coarsest: Tensor) 
     a Perceptual Metric (arXiv 1801.03924).
     """
     gray = np.zeros((1, *coarsest.shape[1:]), np.float32)
-    pictures = upsample_to_rgb(np.concatenate((gray, coarsest.float().numpy())), lightness)
+    pictures = upsample_to_rgb(np.concatenate((gray, coarsest)), lightness)
     return passes.compare(pictures)

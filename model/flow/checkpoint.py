@@ -1,25 +1,27 @@
-"""The cINN's checkpoint: weights, configuration and how to sample them, in one file."""
+"""The cINN's checkpoint: weights, configuration and how to sample them, in one file.
+
+What describes a network is read without torch; its weights become a module when somebody asks for it.
+"""
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model.errors import CheckpointError
-from model.flow.autoregressive import AutoregressiveConfig
-from model.flow.cells import PriorConfig
-from model.flow.cinn import Cinn, CinnConfig
-from model.flow.decoder import DecoderConfig
-from model.flow.detail_level import DetailConfig
-from model.flow.weights_file import read_weights, restore, write_weights
+from model.flow.weights_file import read_metadata, read_weights, restore, write_weights
 
-__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
+if TYPE_CHECKING:
+    from model.flow.cinn import Cinn, CinnConfig
+
+__all__ = ["Checkpoint", "StoredCheckpoint", "load_checkpoint", "open_checkpoint", "save_checkpoint"]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """A cINN, and how it is best sampled."""
 
-    cinn: Cinn
+    cinn: "Cinn"
     name: str
     """name and version, as in `tintflow-cwf-1`"""
     temperature: float
@@ -28,6 +30,25 @@ class Checkpoint:
     """γ of each level, coarse to fine: below 1, a finer level's latents are drawn at temperature^γ; the coarsest's
     counts only where a latent norm is asked for, since its mixtures are tempered themselves"""
     sha256: str = ""
+
+
+@dataclass(frozen=True)
+class StoredCheckpoint:
+    """A `Checkpoint` on disk. Its network is loaded when it is first asked for, which takes a second or more."""
+
+    path: Path
+    name: str
+    temperature: float
+    temperature_exponents: tuple[float, ...]
+    sha256: str
+
+    @cached_property
+    def cinn(self) -> "Cinn":
+        """The network on the CPU. Raises CheckpointError."""
+        loaded = load_checkpoint(self.path)
+        if loaded.sha256 != self.sha256:
+            raise CheckpointError(f"{self.path} was replaced after it was opened")
+        return loaded.cinn
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
@@ -45,24 +66,50 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
     return write_weights(checkpoint.cinn, metadata, path)
 
 
+def open_checkpoint(path: Path) -> StoredCheckpoint:
+    """Read what describes the weights that `save_checkpoint` wrote, and check the file's SHA-256; without torch.
+
+    Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, or is not ours.
+    """
+    return _described(path, *read_metadata(path))
+
+
 def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     """Read weights that `save_checkpoint` wrote, ready to sample.
 
     Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, or is not ours.
     """
+    from model.flow.cinn import Cinn  # late: it imports torch
+
     metadata, tensors, digest = read_weights(path)
+    found = _described(path, metadata, digest)
     try:
         cinn = Cinn(_config(metadata["config"]))
-        name, temperature = metadata["name"], float(metadata["temperature"])
-        exponents = tuple(metadata["temperature_exponents"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
-    if len(exponents) != len(cinn.dims):
+    restored = restore(cinn, tensors, path).to(device)
+    return Checkpoint(restored, found.name, found.temperature, found.temperature_exponents, digest)
+
+
+def _described(path: Path, metadata: dict[str, Any], digest: str) -> StoredCheckpoint:
+    try:
+        name, temperature = metadata["name"], float(metadata["temperature"])
+        exponents = tuple(metadata["temperature_exponents"])
+        levels = 1 + len(metadata["config"]["details"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
+    if len(exponents) != levels:
         raise CheckpointError(f"{path} does not hold one temperature exponent for each level")
-    return Checkpoint(restore(cinn, tensors, path).to(device), name, temperature, exponents, digest)
+    return StoredCheckpoint(path, name, temperature, exponents, digest)
 
 
-def _config(numbers: dict[str, Any]) -> CinnConfig:
+def _config(numbers: dict[str, Any]) -> "CinnConfig":
+    from model.flow.autoregressive import AutoregressiveConfig  # late: they import torch
+    from model.flow.cells import PriorConfig
+    from model.flow.cinn import CinnConfig
+    from model.flow.decoder import DecoderConfig
+    from model.flow.detail_level import DetailConfig
+
     return CinnConfig(
         coarsest=AutoregressiveConfig(**numbers["coarsest"]),
         decoder=DecoderConfig(**_with_tuples(numbers["decoder"])),

@@ -6,25 +6,21 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Mixture", "begin_drawing", "draw_outputs"]
+from model.flow.mixture_arrays import (
+    CORRELATION_LIMIT,
+    GUIDANCE_LIMIT,
+    NUCLEUS_EXPONENT,
+    PRIOR_SHARE,
+    SCALE_LIMITS,
+    SMALLEST_TEMPERATURE,
+)
 
-SMALLEST_TEMPERATURE = 1e-6
-"""Lower temperatures are raised to this: a scale of 0 has no density."""
+__all__ = ["Mixture"]
 
 BISECTIONS = 60
 """Halvings of the bracket of a quantile: to 1e-16 of its width."""
-SCALE_LIMITS = (-4.5, 2.0)
-"""Smallest and largest log-scale of a component."""
-CORRELATION_LIMIT = 0.98
-NUCLEUS_EXPONENT = 0.5
-"""At temperature T < 1 a mixture keeps its heaviest components, up to a share T^NUCLEUS_EXPONENT of the weight."""
-GUIDANCE_LIMIT = 6.0
-"""Largest log-ratio of two densities that counts in guidance: beyond it, a component is certain or dropped."""
-PRIOR_SHARE = 0.45
-"""λ of log-ratios: the share of the prior's log-density that is taken away. See docs/results.md, "Judged blind"."""
 
 
 class Mixture(NamedTuple):
@@ -163,33 +159,6 @@ class Mixture(NamedTuple):
             mean_b + self.correlations * scale_b * u,
             scale_b * (1 - self.correlations.square()).sqrt(),
         )
-
-
-def draw_outputs(
-    output: NDArray[np.float32],
-    prior: NDArray[np.float32],
-    guidance: NDArray[np.float64],
-    temperatures: NDArray[np.float64],
-    z: NDArray[np.float64],
-    given: NDArray[np.float32],
-    log_ratios: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Do what `from_output`, `guided` and `draw` do, in one call: (N, 2) of two outputs, (N, 6·K) each.
-
-    given: (N, 2), NaN where a cell is to be drawn. log_ratios: (N,), to which `Mixture.log_ratio` of each is added.
-    """
-    from model.flow.mixture_kernel import draw_outputs  # late: it imports numba
-
-    numbers = (SCALE_LIMITS, CORRELATION_LIMIT, GUIDANCE_LIMIT, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE, PRIOR_SHARE)
-    found = np.empty((len(z), 2))
-    draw_outputs(output, prior, guidance, temperatures, z, given, *numbers, found, log_ratios)
-    return found
-
-
-def begin_drawing() -> None:
-    """Draw once on a CPU: before its first draw, numba takes nearly a second to begin."""
-    output, cell = np.zeros((1, 6), np.float32), np.zeros((1, 2))
-    draw_outputs(output, output, np.ones(1), np.ones(1), cell, cell.astype(np.float32), np.zeros(1))
 
 
 class _Marginal(NamedTuple):

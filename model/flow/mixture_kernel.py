@@ -1,4 +1,4 @@
-"""`Mixture.tempered(…).inverse(…)` compiled for CPUs: torch needs thousands of small calls for the same."""
+"""`Mixture` in both directions, compiled for CPUs: torch needs thousands of small calls for the same."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["draw_outputs", "draw_rows"]
+__all__ = ["draw_outputs", "draw_rows", "latents_of_outputs"]
 
 Floats = NDArray[np.float64]
 
@@ -56,16 +56,9 @@ def draw_rows(
         factor = max(temperature, smallest_temperature)
         scales[:] = np.exp(log_scales[n, 0]) * factor
         a = _quantile(weights, means[n, 0], scales, z[n, 0])
-        most = -math.inf
-        for k in range(components):
-            u = (a - means[n, 0, k]) / scales[k]
-            b = math.exp(log_scales[n, 1, k]) * factor
-            mean_b[k] = means[n, 1, k] + correlations[n, k] * b * u
-            scale_b[k] = b * math.sqrt(1 - correlations[n, k] ** 2)
-            second[k] = math.log(weights[k]) - 0.5 * u * u - math.log(scales[k]) if weights[k] > 0 else -math.inf
-            most = max(most, second[k])
-        second[:] = np.exp(second - most)
-        second /= second.sum()
+        _second(
+            weights, means[n], scales, np.exp(log_scales[n, 1]) * factor, correlations[n], a, second, mean_b, scale_b
+        )
         out[n, 0] = a
         out[n, 1] = _quantile(second, mean_b, scale_b, z[n, 1])
 
@@ -123,6 +116,83 @@ def draw_outputs(
         a, b = out[n]
         log_ratios[n] += _log_density(a, b, log_weights[n], means[n], log_scales[n], correlations[n])
         log_ratios[n] -= prior_share * _log_density(a, b, others[0][n], others[1][n], others[2][n], others[3][n])
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def latents_of_outputs(
+    output: NDArray[np.float32],
+    x: Floats,
+    scale_limits: tuple[float, float],
+    correlation_limit: float,
+    z: Floats,
+    log_dets: Floats,
+) -> None:
+    """Do what `Mixture.from_output(…).forward(…)` does: (N, 6·K) and (N, 2) to `z`, (N, 2), and `log_dets`, (N,)."""
+    components = output.shape[1] // 6
+    log_weights, means, log_scales, correlations = _mixtures(output, scale_limits, correlation_limit)
+    weights, scales = np.empty(components), np.empty(components)
+    second, mean_b, scale_b = np.empty(components), np.empty(components), np.empty(components)
+    for n in range(len(output)):
+        a, b = x[n]
+        weights[:] = np.exp(log_weights[n])
+        scales[:] = np.exp(log_scales[n, 0])
+        z[n, 0] = _latent(weights, means[n, 0], scales, a)
+        _second(weights, means[n], scales, np.exp(log_scales[n, 1]), correlations[n], a, second, mean_b, scale_b)
+        z[n, 1] = _latent(second, mean_b, scale_b, b)
+        log_density = _log_density(a, b, log_weights[n], means[n], log_scales[n], correlations[n])
+        log_dets[n] = log_density + 0.5 * (z[n, 0] ** 2 + z[n, 1] ** 2) + math.log(2 * math.pi)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _second(
+    weights: Floats,
+    means: Floats,
+    scales_a: Floats,
+    scales_b: Floats,
+    correlations: Floats,
+    a: float,
+    second: Floats,
+    mean_b: Floats,
+    scale_b: Floats,
+) -> None:
+    """Write p(b | a): in `second` every component's share of p(a), in `mean_b` and `scale_b` its Gaussian."""
+    most = -math.inf
+    for k in range(len(weights)):
+        u = (a - means[0, k]) / scales_a[k]
+        mean_b[k] = means[1, k] + correlations[k] * scales_b[k] * u
+        scale_b[k] = scales_b[k] * math.sqrt(1 - correlations[k] ** 2)
+        second[k] = math.log(weights[k]) - 0.5 * u * u - math.log(scales_a[k]) if weights[k] > 0 else -math.inf
+        most = max(most, second[k])
+    second[:] = np.exp(second - most)
+    second /= second.sum()
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _latent(weights: Floats, means: Floats, scales: Floats, x: float) -> float:
+    """Φ⁻¹(F(x)) of a mixture of Gaussians on a line, computed in the smaller tail, so that it is exact in both."""
+    below, above = 0.0, 0.0
+    for k in range(len(weights)):
+        u = (x - means[k]) / scales[k] * HALF_ROOT
+        below += weights[k] * 0.5 * math.erfc(-u)
+        above += weights[k] * 0.5 * math.erfc(u)
+    return _normal_quantile(below) if below < above else -_normal_quantile(above)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _normal_quantile(p: float) -> float:
+    """Φ⁻¹(p) of p ≤ ½: Newton's method on log Φ, which is concave, from the left, where it cannot overshoot."""
+    if not 0 < p < 0.5:
+        return 0.0 if p >= 0.5 else (-math.inf if p == 0 else p)  # NaN stays
+    z = -math.sqrt(-2 * math.log(2 * p))  # Φ(−t) ≤ ½·exp(−t²/2)
+    for _ in range(STEPS):
+        tail = 0.5 * math.erfc(-z * HALF_ROOT)
+        if tail == 0:
+            return z
+        step = (math.log(p) - math.log(tail)) * tail * ROOT_TAU * math.exp(0.5 * z * z)
+        z += step
+        if abs(step) <= TOLERANCE:
+            return z
+    return z
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

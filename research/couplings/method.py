@@ -32,7 +32,8 @@ class CouplingMethod:
         lightness = torch.from_numpy(resize_lightness(photo_to_lightness(photo)))[None, None].to(device)
         condition = self.cinn.condition(lightness)
         deviations = [1.0] * len(self.cinn.dims)
-        z = draw_latents(self.cinn.dims, deviations, seed, range(max(samples, DEFAULT_SAMPLES)))
+        drawn_latents = draw_latents(self.cinn.dims, deviations, seed, range(max(samples, DEFAULT_SAMPLES)))
+        z = [torch.from_numpy(each) for each in drawn_latents]
         rows = [torch.cat((temperature * each[:samples], each[:DEFAULT_SAMPLES], 0 * each[:1])) for each in z]
         drawn = self.cinn.sample(condition, [each.to(device) for each in rows])
         chroma, bits = drawn.chroma.cpu().numpy(), self._bits(drawn.log_prob)

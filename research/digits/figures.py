@@ -65,7 +65,7 @@ def samples(source: Source) -> Grid:
 def temperatures(source: Source) -> Grid:
     """One latent of each class at rising temperatures."""
     (z,) = draw_latents((PIXELS,), (1.0,), source.seed, range(CLASSES))
-    scaled = z[:, None] * torch.tensor(TEMPERATURES)[:, None]
+    scaled = torch.from_numpy(z)[:, None] * torch.tensor(TEMPERATURES)[:, None]
     return Grid(_decode(source.flow, scaled, torch.arange(CLASSES)), tuple(f"T={t:g}" for t in TEMPERATURES))
 
 
@@ -99,7 +99,8 @@ def interpolation(source: Source) -> Grid:
     digits = source.test_digits()
     positions = [i / (COLUMNS - 1) for i in range(COLUMNS)]
     start, end = (encode(source.flow, _one_of_each(digits, seed), 0.0, seed) for seed in (source.seed, source.seed + 1))
-    paths = [interpolate_latents([a[None]], [b[None]], positions)[0] for a, b in zip(start, end, strict=True)]
+    ends = zip(start.numpy(), end.numpy(), strict=True)
+    paths = [torch.from_numpy(interpolate_latents([a[None]], [b[None]], positions)[0]) for a, b in ends]
     titles = ("test", *("",) * (COLUMNS - 2), "test")
     return Grid(_decode(source.flow, torch.stack(paths), torch.arange(CLASSES)), titles)
 

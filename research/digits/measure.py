@@ -68,7 +68,7 @@ def sample(flow: DigitFlow, per_class: int, temperature: float, seed: int) -> Di
     """Draw digits of every class, in the order of classes. Digit i depends on (seed, i, temperature) alone."""
     labels = torch.arange(CLASSES).repeat_interleave(per_class)
     (z,) = draw_latents((PIXELS,), (temperature,), seed, range(len(labels)))
-    return Digits(decode(flow, z, labels), labels)
+    return Digits(decode(flow, torch.from_numpy(z), labels), labels)
 
 
 @torch.inference_mode()

@@ -28,7 +28,7 @@ class RivalMethod:
         device = self.colorizer.chroma_mean.device
         lightness = torch.from_numpy(resize_lightness(photo_to_lightness(photo)))[None, None].to(device)
         shape = self.colorizer.rival.decoder.latent_shape
-        z = draw_latents((math.prod(shape),), (1.0,), seed, range(max(samples, DEFAULT_SAMPLES)))[0]
+        z = torch.from_numpy(draw_latents((math.prod(shape),), (1.0,), seed, range(max(samples, DEFAULT_SAMPLES)))[0])
         latents = torch.cat((temperature * z[:samples], z[:DEFAULT_SAMPLES], 0 * z[:1]))
         chroma = self.colorizer.sample(lightness, latents.view(len(latents), *shape).to(device)).cpu().numpy()
         return Colors(chroma[:samples], chroma[samples:-1], chroma[-1:], None)

@@ -115,7 +115,7 @@ class RemoteSteps:
 
     def __init__(self, model: DeploymentHandle[Model], settings: Settings) -> None:
         """Wait for the model."""
-        from model.colorizer import Scaler  # imports torch
+        from model.colorizer import Scaler  # late: it imports OpenCV
 
         self._model = model
         self._info = model.info.remote().result()

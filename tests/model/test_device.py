@@ -1,17 +1,36 @@
-"""Memory of the device that the model runs on."""
+"""The device that the model runs on, and its memory."""
 
+import os
 import sys
 
+import numpy as np
 import pytest
-import torch
 
-from model.device import device_memory
+from model import device
+from model.device import choose_device, device_memory
+from model.errors import InputError
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a process's memory")
 def test_memory_of_the_cpu_grows_with_what_is_held() -> None:
     before = device_memory("cpu")
-    held = torch.ones(25_000_000)  # 100 MB, written to, so that it is resident
+    held = np.ones(25_000_000, np.float32)  # 100 MB, written to, so that it is resident
     after = device_memory("cpu")
     assert after.used_bytes - before.used_bytes > held.nbytes * 0.9  # the allocator may reuse a little
     assert 0 < after.used_bytes < after.total_bytes == before.total_bytes
+
+
+def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: 1 / 0)
+    monkeypatch.setattr("model.device.DRIVERS", ("libno-such-driver.so.1",))
+    assert choose_device("auto") == choose_device("cpu") == "cpu"
+    with pytest.raises(InputError, match="on a machine without one"):
+        choose_device("cuda")
+
+
+@pytest.mark.parametrize(("variable", "threads"), [("3", 3), ("2,1", 2), ("", None), ("all", None), ("0", None)])
+def test_threads_are_those_asked_for_or_the_processors(
+    monkeypatch: pytest.MonkeyPatch, variable: str, threads: int | None
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    assert device._threads() == (threads or len(os.sched_getaffinity(0)))

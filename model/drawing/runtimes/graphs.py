@@ -4,7 +4,7 @@ Tests hold every graph against its definition. Whatever changes in `model.flow` 
 """
 
 import math
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import openvino as ov
@@ -17,6 +17,7 @@ from model.drawing.runtimes.graph import Node
 from model.flow.cells import CellDecoder
 from model.flow.cinn import Cinn
 from model.flow.condition import EARLY_STAGES, ConditionNetwork, InvertedResidual
+from model.flow.coupling import ConvSubnet
 from model.flow.decoder import SKIPS, Attention, Decoder
 from model.flow.detail_level import CHANNELS, COARSER_LIMIT, HEAD_WIDTH, DetailLevel, Recall
 from model.flow.haar import KERNELS
@@ -24,7 +25,7 @@ from model.flow.propagation import TAPS
 from model.flow.sizes import CELLS, LIGHTNESS_SIZE, SIDE
 from model.flow.transformer import TransformerBlock
 
-__all__ = ["condition_graph", "details_graph", "mixtures_graph", "picture_graph", "step_graph"]
+__all__ = ["condition_graph", "details_graph", "encode_graph", "mixtures_graph", "picture_graph", "step_graph"]
 
 
 def condition_graph(cinn: Cinn, photos: int) -> ov.Model:
@@ -109,10 +110,10 @@ def details_graph(cinn: Cinn, rows: int) -> ov.Model:
     """Mirror the finer levels in `Cinn.add_details`.
 
     Inputs: standardized coarsest a*b*, (rows, 2, 8, 8); the decoder's maps; latents of each level. Outputs:
-    each level's details, which the caller joins in float32, and the terms of its log-det, to be added up in float64.
+    standardized a*b* of the finest size, and the terms of each level's log-det, to be added up in float64.
     """
     coarsest = g.parameter("coarsest", (rows, 2, SIDE, SIDE))
-    maps, latents, details, terms = [], [], [], []
+    maps, latents, terms = [], [], []
     chroma = coarsest
     for level in cinn.details:
         size = level.config.size
@@ -120,9 +121,28 @@ def details_graph(cinn: Cinn, rows: int) -> ov.Model:
         latents.append(g.parameter(f"z{size}", (rows, level.dims)))
         data, parts = _details(latents[-1], maps[-1], chroma, level)
         chroma = _join(chroma, data)
-        details.append(data)
         terms.append(g.concat([g.reshape(part, rows, -1) for part in parts], 1))
-    return ov.Model([*details, *terms], [coarsest, *maps, *latents], "details")
+    return ov.Model([chroma, *terms], [coarsest, *maps, *latents], "details")
+
+
+def encode_graph(cinn: Cinn, rows: int) -> ov.Model:
+    """Mirror the finer levels in `Cinn.log_prob`.
+
+    Inputs: standardized a*b* of the finest size; the decoder's maps. Outputs: standardized a*b* of the coarsest size;
+    latents of each level; and the terms of its log-det, to be added up in float64.
+    """
+    finest = g.parameter("finest", (rows, 2, cinn.chroma_size, cinn.chroma_size))
+    maps, latents, terms = list[Node](), list[Node](), list[Node]()
+    finer = finest
+    for level in reversed(cinn.details):
+        size = level.config.size
+        maps.insert(0, g.parameter(f"map{size}", (rows, level.config.condition_width, size, size)))
+        coarser = g.average_pool(finer)
+        z, parts = _latents(_split_details(g.unshuffle(finer, 2)), maps[0], coarser, level)
+        latents.insert(0, z)
+        terms.insert(0, g.concat([g.reshape(part, rows, -1) for part in parts], 1))
+        finer = coarser
+    return ov.Model([finer, *latents, *terms], [finest, *maps], "encode")
 
 
 def _features(lightness: Node, network: ConditionNetwork) -> dict[str, Node]:
@@ -207,9 +227,17 @@ def _attention(x: Node, layer: nn.Module) -> Node:
     return g.reshape(g.transpose(h, 0, 2, 1), *size)
 
 
-def _details(z: Node, photo: Node, coarser: Node, level: DetailLevel) -> tuple[Node, list[Node]]:
-    """Mirror `DetailLevel.sample_condition` and `DetailLevel.inverse`; return the details and the log-det's terms."""
-    rows, grid = g.shape(z)[0], level.config.size // 2
+class _LevelCondition(NamedTuple):
+    """See `model.flow.detail_level.DetailCondition`."""
+
+    prediction: Node
+    first: Node
+    shares: list[Node]
+    last: Node
+
+
+def _level_condition(photo: Node, coarser: Node, level: DetailLevel) -> _LevelCondition:
+    """Mirror `DetailLevel.sample_condition`."""
     seen = ops.clamp(coarser, -COARSER_LIMIT, COARSER_LIMIT)
     recalled = _recalled(photo, seen, level.recall)
     colors = g.concat((g.nearest(seen), g.bilinear(seen), *recalled), 1)
@@ -218,7 +246,13 @@ def _details(z: Node, photo: Node, coarser: Node, level: DetailLevel) -> tuple[N
     packed = g.unshuffle(h, 2)
     first, last = g.split(g.conv(packed, level.ends), 2, 1)
     shares = g.split(g.conv(packed, level.shares), level.config.blocks, 1)
+    return _LevelCondition(prediction, first, shares, last)
 
+
+def _details(z: Node, photo: Node, coarser: Node, level: DetailLevel) -> tuple[Node, list[Node]]:
+    """Mirror `DetailLevel.inverse`; return the details and the log-det's terms."""
+    rows, grid = g.shape(z)[0], level.config.size // 2
+    prediction, first, shares, last = _level_condition(photo, coarser, level)
     center, log_scale = g.affine_mean_and_log_scale(last, level.affine)
     x = g.add(g.multiply(g.reshape(z, rows, CHANNELS, grid, grid), ops.exp(log_scale)), center)
     terms = [log_scale]
@@ -232,6 +266,31 @@ def _details(z: Node, photo: Node, coarser: Node, level: DetailLevel) -> tuple[N
     center, log_scale = g.affine_mean_and_log_scale(first, level.affine)
     x = g.add(g.multiply(x, ops.exp(log_scale)), center)
     return g.add(g.multiply(x, level.std[None]), prediction), [*terms, log_scale]
+
+
+def _latents(details: Node, photo: Node, coarser: Node, level: DetailLevel) -> tuple[Node, list[Node]]:
+    """Mirror `DetailLevel.forward`; return the latents and the log-det's terms."""
+    prediction, first, shares, last = _level_condition(photo, coarser, level)
+    x = g.multiply(ops.subtract(details, prediction), 1 / level.std[None])
+    x, term = _standardized(x, first, level)
+    terms = [term]
+    for coupling, mixing, share in zip(level.couplings, level.mixings, shares, strict=True):
+        layers = cast(ConvSubnet, coupling.subnet)
+        x1, x2 = g.split(x, (coupling.passed, CHANNELS - coupling.passed), 1)
+        raw, shift = g.split(g.subnet(g.coupling_input(x1, coupling), share, layers), 2, 1)
+        log_scale = g.coupling_scale(raw, coupling)
+        moved = g.add(g.multiply(x2, ops.exp(log_scale)), shift)
+        x = g.conv_by_matrix(g.concat((x1, moved), 1), mixing.matrix)
+        terms.append(log_scale)
+    x, term = _standardized(x, last, level)
+    return g.reshape(x, g.shape(x)[0], level.dims), [*terms, term]
+
+
+def _standardized(x: Node, condition: Node, level: DetailLevel) -> tuple[Node, Node]:
+    """Mirror `ConditionalAffine.forward`; return the terms of its log-det, too."""
+    center, log_scale = g.affine_mean_and_log_scale(condition, level.affine)
+    negative = g.multiply(log_scale, -1)
+    return g.multiply(ops.subtract(x, center), ops.exp(negative)), negative
 
 
 def _recalled(photo: Node, coarser: Node, layer: Recall) -> list[Node]:
@@ -267,8 +326,13 @@ def _propagated_details(coarser: Node, logits: Node, recalled: list[Node]) -> No
     patches = g.reshape(mixed, rows, channels * 4, side, side)
     for share, color in zip(far, recalled, strict=True):
         patches = g.add(patches, g.unshuffle(g.multiply(color, share), 2))
+    return _split_details(patches)
+
+
+def _split_details(patches: Node) -> Node:
+    """Mirror the details of `model.flow.haar.split`, of 2×2 patches: (B, 3·C, s, s) of (B, C·4, s, s)."""
     kernels = torch.tensor(KERNELS)[1:]  # of the mean, the first, nobody asks
-    return g.conv_by_matrix(patches, _per_channel(kernels, channels))
+    return g.conv_by_matrix(patches, _per_channel(kernels, g.shape(patches)[1] // 4))
 
 
 def _join(coarser: Node, details: Node) -> Node:

@@ -5,28 +5,33 @@ likelihoods are made of is in float32: the condition, the mixtures of the a*b* t
 Terms of log-dets are added up in float64.
 """
 
+import math
 import threading
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import openvino as ov
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from model.drawing.runtimes.graph_cache import GraphCache
-from model.drawing.runtimes.graphs import condition_graph, details_graph, mixtures_graph, picture_graph, step_graph
-from model.drawing.runtimes.runtime import Condition
+from model.drawing.runtimes.numbers import Numbers
+from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Samples
 from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper, draw_alike
 from model.errors import NonFiniteError
-from model.flow.cinn import Cinn, LogProb, Samples, gaussian_log_prob
-from model.flow.haar import join
-from model.flow.mixture import Mixture, begin_drawing
+from model.flow.checkpoint import Checkpoint, StoredCheckpoint
+from model.flow.mixture_arrays import begin_drawing, latents_of_outputs
+from model.flow.sizes import CELLS
+
+if TYPE_CHECKING:
+    from model.flow.cinn import Cinn
 
 __all__ = ["OpenvinoRuntime"]
 
-Graph = Callable[[Cinn, int], Any]
+NUMBERS = "numbers"
+"""Name of what the cache holds beside graphs; see `Numbers`."""
 STEP = "step-"
 """Names of graphs of the coarsest level's steps begin with it."""
 
@@ -34,19 +39,23 @@ STEP = "step-"
 class OpenvinoRuntime:
     """Runs the network in as many passes at once as there are threads, each by one thread; see `Runtime`.
 
-    A graph is compiled for the number of rows that it is first called with, and kept.
+    A graph is compiled for the number of rows that it is first called with, and kept. Only what the cache lacks needs
+    the network itself, and torch.
     """
 
-    def __init__(self, cinn: Cinn, threads: int, bfloat16: bool | None = None, cache: GraphCache | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint | StoredCheckpoint,
+        threads: int,
+        bfloat16: bool | None = None,
+        cache: GraphCache | None = None,
+    ) -> None:
         """bfloat16: for draws; by default, where the processor multiplies matrices of it. cache: of this network."""
-        self.cinn = cinn
+        self._checkpoint = checkpoint
         self._threads = threads
         self._core = ov.Core()
         if bfloat16 is None:
             bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        # a clamp, such as that of ReLU6, would make a number of a weight that is none; a file's weights were checked
-        if cache is None and not all(bool(torch.isfinite(parameter).all()) for parameter in cinn.parameters()):
-            raise NonFiniteError("the network has weights that are not finite numbers")
         self._bfloat16 = bfloat16
         self._cache = cache
         self._compiling = threading.Lock()
@@ -56,30 +65,43 @@ class OpenvinoRuntime:
         self._local = threading.local()
         self._comparing = threading.Lock()
         self._alike: dict[tuple[int, int], bool] = {}
+        self.numbers = self._load_numbers()
 
     def prepare(self, photos: int, draws: int, samples: int) -> None:
         """See `Runtime.prepare`. Graphs come from the cache on a thread of their own, which needs no Python."""
-        rows = {condition_graph: photos, picture_graph: photos, mixtures_graph: samples, details_graph: samples}
+        rows = {"condition": photos, "picture": photos, "mixtures": samples, "details": samples}
         steps = [f"{STEP}{kind}-{draws}-" for kind in ("level", "prior")]
-        wanted = (*(f"{graph.__name__}-{count}-" for graph, count in rows.items()), *steps)
+        wanted = (*(f"{graph}-{count}-" for graph, count in rows.items()), *steps)
         if self._cache is not None:
             threading.Thread(target=self._load_all, args=(wanted,), name="graphs").start()
         begin_drawing()
 
-    def condition(self, lightness: Tensor) -> Condition:
+    def begin_thread(self) -> None:
+        """See `Runtime.begin_thread`: `_options` say so."""
+
+    def wait(self) -> None:
+        """See `Runtime.wait`: no call returns before it is done."""
+
+    def free_memory(self) -> None:
+        """See `Runtime.free_memory`: graphs are needed again."""
+
+    def condition(self, lightness: Floats) -> Condition:
         """See `Runtime.condition`."""
-        parts = self._run(condition_graph, True, lightness)
+        parts = self._run("condition", True, lightness)
         return Condition(tuple(parts[:3]), tuple(parts[3:]))
 
+    def join(self, conditions: Sequence[Condition]) -> Condition:
+        """See `Runtime.join`."""
+        return Condition.join(conditions, np.concatenate)
+
     def draw_coarsest(
-        self, condition: Condition, photo: Tensor, z: Tensor, temperature: Tensor, given: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
+    ) -> tuple[Floats, NDArray[np.float64]]:
         """See `Runtime.draw_coarsest`."""
         _, upcoming, past = condition.cells
-        cinn = self.cinn
-        known = (given - cinn.chroma_mean) / cinn.chroma_std
+        known = self.numbers.standardize(given)
         drawn, fits = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
-        return drawn * cinn.chroma_std + cinn.chroma_mean, fits
+        return self.numbers.to_chroma(drawn), fits
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """See `Runtime.draws_alike`; tried once, for made-up rows."""
@@ -89,51 +111,65 @@ class OpenvinoRuntime:
                 self._alike[key] = draw_alike(self._new_stepper(rows), self._new_stepper(more))
             return self._alike[key]
 
-    def see(self, rgb: Tensor) -> Tensor:
+    def see(self, rgb: Floats) -> Floats:
         """See `Runtime.see`; no likelihood depends on it."""
-        (features,) = self._run(picture_graph, False, rgb)
+        (features,) = self._run("picture", False, rgb)
         return features
 
-    def add_details(self, condition: Condition, photo: Tensor, coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
+    def add_details(self, condition: Condition, photo: Indices, coarsest: Floats, latents: Sequence[Floats]) -> Samples:
         """See `Runtime.add_details`."""
-        cinn = self.cinn
-        x = self._standardized(coarsest)
-        cells, _ = cinn.coarsest.in_order(x)
-        (output,) = self._run(mixtures_graph, True, cells, *(part[photo] for part in condition.cells[1:]))
-        z, log_det = cinn.coarsest.latents(Mixture.from_output(output), cells)
-        outputs = self._run(details_graph, True, x, *(level[photo] for level in condition.maps), *latents)
-        chroma, count = x, len(cinn.details)
-        for details in outputs[:count]:
-            chroma = join(chroma, details)
-        parts = [gaussian_log_prob(z).double() + log_det + cinn.constant(0)]
-        for i, (level, noise, part) in enumerate(zip(cinn.details, latents, outputs[count:], strict=True), 1):
-            log_det = level.log_scale() + part.double().sum(1)
-            parts.append(gaussian_log_prob(noise) - log_det + cinn.constant(i))
-        return Samples(chroma * cinn.chroma_std + cinn.chroma_mean, torch.stack(parts, 1), z)
+        x = self.numbers.standardize(coarsest)
+        z, of_cells = self._encode_cells(condition, photo, x)
+        chroma, *terms = self._run("details", True, x, *(level[photo] for level in condition.maps), *latents)
+        log_dets = [of_cells, *(-part.sum(1, dtype=np.float64) for part in terms)]
+        log_prob = self._log_prob([z, *latents], log_dets)
+        return Samples(self.numbers.to_chroma(chroma), log_prob, z.astype(np.float32))
 
-    def encode(self, condition: Condition, photo: Tensor, chroma: Tensor) -> LogProb:
+    def encode(self, condition: Condition, photo: Indices, chroma: Floats) -> Encoded:
         """See `Runtime.encode`."""
-        return self.cinn.log_prob(chroma, [level[photo] for level in (condition.cells[0], *condition.maps)])
+        finest = self.numbers.standardize(chroma)
+        x, *outputs = self._run("encode", True, finest, *(level[photo] for level in condition.maps))
+        latents, terms = outputs[: len(outputs) // 2], outputs[len(outputs) // 2 :]
+        z, of_cells = self._encode_cells(condition, photo, x)
+        log_dets = [of_cells, *(part.sum(1, dtype=np.float64) for part in terms)]
+        return Encoded(self._log_prob([z, *latents], log_dets), [z.astype(np.float32), *latents])
 
-    def _standardized(self, chroma: Tensor) -> Tensor:
-        return (chroma - self.cinn.chroma_mean) / self.cinn.chroma_std
+    def _encode_cells(
+        self, condition: Condition, photo: Indices, x: Floats
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Encode standardized a*b* of the coarsest size: its latents, (N, 128), and the log-det of the mixtures."""
+        cells = self.numbers.cells_in_order(x, self.numbers.order)
+        (output,) = self._run("mixtures", True, cells, *(part[photo] for part in condition.cells[1:]))
+        flat = output.reshape(-1, output.shape[-1]), cells.reshape(-1, 2).astype(np.float64)
+        z, log_dets = latents_of_outputs(*flat)
+        return z.reshape(len(x), 2 * CELLS), log_dets.reshape(len(x), CELLS).sum(1)
 
-    def _run(self, graph: Graph, exact: bool, *inputs: Tensor) -> list[Tensor]:
+    def _log_prob(
+        self, latents: Sequence[NDArray[Any]], log_dets: Sequence[NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        """Nats of each level, (N, levels), from its latents and the log-det of the way to them."""
+        parts = [
+            log_det + scale - 0.5 * (np.square(z, dtype=np.float64).sum(1) + z.shape[1] * math.log(2 * math.pi))
+            for z, log_det, scale in zip(latents, log_dets, self.numbers.log_scales, strict=True)
+        ]
+        return np.stack(parts, 1)
+
+    def _run(self, graph: str, exact: bool, *inputs: NDArray[Any]) -> list[Floats]:
         """Run a graph for as many rows as the first input has."""
         request = self._request(graph, len(inputs[0]), exact)
-        arrays = [part.contiguous().numpy() for part in inputs]
+        arrays = [np.ascontiguousarray(part, np.float32) for part in inputs]
         for i, array in enumerate(arrays):
             request.set_input_tensor(i, ov.Tensor(array, shared_memory=True))
         request.infer()
-        return [torch.from_numpy(output.data.copy()) for output in request.output_tensors]
+        return [output.data.copy() for output in request.output_tensors]
 
-    def _request(self, graph: Graph, rows: int, exact: bool) -> Any:
+    def _request(self, graph: str, rows: int, exact: bool) -> Any:
         """Return this thread's own request for a graph."""
         key = (graph, rows)
         requests = self._local.__dict__.setdefault("requests", {})
         if key not in requests:
-            name = f"{graph.__name__}-{rows}"
-            requests[key] = self._compiled(name, partial(graph, self.cinn, rows), exact).create_infer_request()
+            build = partial(self._build, graph, rows)
+            requests[key] = self._compiled(f"{graph}-{rows}", build, exact).create_infer_request()
         return requests[key]
 
     def _stepper(self, rows: int) -> Stepper:
@@ -144,13 +180,40 @@ class OpenvinoRuntime:
         return steppers[rows]
 
     def _new_stepper(self, rows: int) -> Stepper:
-        dtype = ov.Type.bf16 if self._bfloat16 else ov.Type.f32
-        level, prior = self.cinn.coarsest, self.cinn.prior
         models = []
-        for kind, decoder in (("level", level), ("prior", prior)):
-            graphs = {length: partial(step_graph, decoder, rows, length, dtype) for length in CACHE_LENGTHS}
+        for kind in ("level", "prior"):
+            graphs = {length: partial(self._build_step, kind, rows, length) for length in CACHE_LENGTHS}
             models.append({n: self._compiled(f"{STEP}{kind}-{rows}-{n}", build, False) for n, build in graphs.items()})
-        return Stepper(level, prior, rows, *models)
+        return Stepper(self.numbers, *models)
+
+    def _build(self, graph: str, rows: int) -> Any:
+        from model.drawing.runtimes import graphs  # late: it imports torch
+
+        return getattr(graphs, f"{graph}_graph")(self._cinn, rows)
+
+    def _build_step(self, kind: str, rows: int, length: int) -> Any:
+        from model.drawing.runtimes.graphs import step_graph  # late: it imports torch
+
+        decoder = self._cinn.coarsest if kind == "level" else self._cinn.prior
+        return step_graph(decoder, rows, length, ov.Type.bf16 if self._bfloat16 else ov.Type.f32)
+
+    @cached_property
+    def _cinn(self) -> "Cinn":
+        """The network itself, for what the cache lacks."""
+        cinn = self._checkpoint.cinn
+        # a clamp, such as that of ReLU6, would make a number of a weight that is none; a file's weights were checked
+        if self._cache is None and not all(np.isfinite(each.detach().numpy()).all() for each in cinn.parameters()):
+            raise NonFiniteError("the network has weights that are not finite numbers")
+        return cinn
+
+    def _load_numbers(self) -> Numbers:
+        stored = None if self._cache is None else self._cache.load(NUMBERS)
+        numbers = None if stored is None else Numbers.from_bytes(stored.tobytes())
+        if numbers is None:
+            numbers = Numbers.of(self._checkpoint.cinn)
+            if self._cache is not None:
+                self._cache.store(NUMBERS, numbers.to_bytes())
+        return numbers
 
     def _compiled(self, name: str, build: Callable[[], Any], exact: bool) -> Any:
         """Return a graph, compiled once for all threads."""

@@ -1,17 +1,16 @@
 """The coarsest level's cells, one after another, on OpenVINO: caches in place, one compiled step for all rows."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import openvino as ov
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from model.flow.autoregressive import AutoregressiveLevel
-from model.flow.cells import CELLS, CellDecoder, Prior
-from model.flow.mixture import draw_outputs
+from model.drawing.runtimes.numbers import Numbers
+from model.drawing.runtimes.runtime import Floats, Indices
+from model.flow.mixture_arrays import draw_outputs
+from model.flow.sizes import CELLS
 
 __all__ = ["CACHE_LENGTHS", "Stepper", "draw_alike"]
 
@@ -27,37 +26,62 @@ Models = Mapping[int, Any]
 class Stepper:
     """Draws of one thread at a time."""
 
-    def __init__(self, level: AutoregressiveLevel, prior: Prior, rows: int, of_level: Models, of_prior: Models) -> None:
-        self._level, self._prior = level, prior
-        self._streams = [_Stream(level, rows, of_level), _Stream(prior, rows, of_prior)]
+    def __init__(self, numbers: Numbers, of_level: Models, of_prior: Models) -> None:
+        self._numbers = numbers
+        self._streams = [_Stream(numbers.start, of_level), _Stream(numbers.prior_start, of_prior)]
 
     def draw(
-        self, upcoming: Tensor, past: Tensor, photo: Tensor, z: Tensor, temperature: Tensor, given: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self, upcoming: Floats, past: Floats, photo: Indices, z: Floats, temperature: Floats, given: Floats
+    ) -> tuple[Floats, NDArray[np.float64]]:
         """Mirror `AutoregressiveLevel.draw`.
 
         upcoming, past: what `condition_graph` returns, (P, 64, width). photo: (N,), which of them each row takes.
         """
-        order, known, latents, temperatures, guidance = self._level.draw_order(z, temperature, given)
+        order, known, latents, temperatures, guidance = _draw_order(self._numbers, z, temperature, given)
         own, other = self._streams
         own.begin(upcoming[photo, order.T], past[photo, order.T])
         guided = bool(guidance.any())
         if guided:
-            places = self._prior.decoder_places[order.T]
-            other.begin(places.clone(), places)
-        cells = torch.zeros(CELLS, len(z), 2)
-        warmth, strength = temperatures.double().T.contiguous().numpy(), guidance.double().numpy()
-        given_cells, noise = (part.transpose(0, 1).contiguous().numpy() for part in (known, latents.double()))
+            places = self._numbers.prior_places[order.T]
+            other.begin(places.copy(), places)
+        cells = np.zeros((CELLS, len(z), 2), np.float32)
+        warmth, strength = np.ascontiguousarray(temperatures.T, np.float64), guidance.astype(np.float64)
+        given_cells = np.ascontiguousarray(known.transpose(1, 0, 2), np.float32)
+        noise = np.ascontiguousarray(latents.transpose(1, 0, 2), np.float64)
         x, fits = np.zeros((len(z), 2)), np.zeros(len(z))
         for place in range(CELLS):
             output = own.next(place, x)
             prior = other.next(place, x) if guided else output
             x = draw_outputs(output, prior, strength, warmth[place], noise[place], given_cells[place], fits)
-            cells[place] = torch.from_numpy(x)
-        if not (bool(cells.isfinite().all()) and np.isfinite(fits).all()):
+            cells[place] = x
+        if not (np.isfinite(cells).all() and np.isfinite(fits).all()):
             for stream in self._streams:
                 stream.forget()
-        return self._level.from_order(cells.transpose(0, 1), order), torch.from_numpy(fits)
+        return self._numbers.from_order(cells.transpose(1, 0, 2), order), fits
+
+
+class _DrawOrder(NamedTuple):
+    """See `model.flow.autoregressive.DrawOrder`."""
+
+    order: Indices
+    known: Floats
+    latents: Floats
+    temperatures: Floats
+    guidance: Floats
+
+
+def _draw_order(numbers: Numbers, z: Floats, temperature: Floats, given: Floats) -> _DrawOrder:
+    """Mirror `AutoregressiveLevel.draw_order`."""
+    known = numbers.cells_in_order(given, numbers.order)
+    ranks = np.argsort(~np.isfinite(known).all(-1), axis=1, kind="stable")
+    exponents = np.where(temperature[:, None] < 1, numbers.exponents[ranks], np.float32(1))
+    return _DrawOrder(
+        numbers.order[ranks],
+        np.take_along_axis(known, ranks[..., None], 1),
+        np.take_along_axis(z.reshape(-1, CELLS, 2), ranks[..., None], 1),
+        temperature[:, None] ** exponents,
+        numbers.guidance * temperature * np.maximum(1 - temperature, 0),
+    )
 
 
 def draw_alike(few: Stepper, many: Stepper) -> bool:
@@ -71,16 +95,16 @@ def draw_alike(few: Stepper, many: Stepper) -> bool:
 class _Stream:
     """Mirrors `CellStream`, with steps for caches that grow."""
 
-    def __init__(self, decoder: CellDecoder, rows: int, models: Models) -> None:
-        self._start = decoder.start
-        self.steps = [_Step(models[length], decoder, rows, length) for length in CACHE_LENGTHS]
+    def __init__(self, start: Floats, models: Models) -> None:
+        self._start = start
+        self.steps = [_Step(models[length]) for length in CACHE_LENGTHS]
         self._rest = np.zeros(0, np.float32)
 
-    def begin(self, upcoming: Tensor, past: Tensor) -> None:
+    def begin(self, upcoming: Floats, past: Floats) -> None:
         """Begin with (64, N, width), cell by cell; `upcoming` is used up."""
         upcoming[0] += self._start
         upcoming[1:] += past[:-1]
-        self._rest = upcoming.numpy()
+        self._rest = upcoming
         self.steps[0].begin(None)
 
     def next(self, place: int, x: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -99,16 +123,17 @@ class _Stream:
 class _Step:
     """The compiled step with its inputs and outputs: memory that it reads and writes in place."""
 
-    def __init__(self, model: Any, decoder: CellDecoder, rows: int, length: int) -> None:
+    def __init__(self, model: Any) -> None:
+        rows, heads, length, head_width = model.input("keys0").shape
         self.length = length
-        width, blocks, heads = len(decoder.start), len(decoder.decoder), decoder.decoder[0].heads
+        width, blocks = heads * head_width, model.output(1).shape[0]
         dtype = model.input("keys0").element_type
         as_numbers = np.uint16 if dtype == ov.Type.bf16 else np.float32  # numpy knows no bfloat16; these are only moved
         self._request = model.create_infer_request()
         self._x, self._rest = np.zeros((rows, 2), np.float32), np.zeros((rows, width), np.float32)
         self._begun, self._mask = np.zeros((1, 1), np.float32), np.zeros(length, np.float32)
         self._caches = np.zeros((2, blocks, rows, heads, length, width // heads), as_numbers)
-        self._output = np.zeros((rows, decoder.output.out_features), np.float32)
+        self._output = np.zeros(tuple(model.output(0).shape), np.float32)
         self._made = np.zeros((blocks, rows, 3, heads, width // heads), as_numbers)
         for name in ("x", "rest", "begun", "mask"):
             self._request.set_tensor(name, ov.Tensor(getattr(self, f"_{name}"), shared_memory=True))

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import openvino
 import pytest
-import torch
-from torch import Tensor
 
-from model.drawing.runtimes import graph_cache, openvino_runtime
+from model.drawing.runtimes import graph_cache, graphs
 from model.drawing.runtimes.graph_cache import GraphCache
-from model.drawing.runtimes.openvino_runtime import OpenvinoRuntime
+from model.drawing.runtimes.openvino_runtime import NUMBERS, OpenvinoRuntime
+from model.drawing.runtimes.runtime import Floats
 from model.flow.checkpoint import Checkpoint
 
 WRITER = """
@@ -31,17 +31,18 @@ for _ in range(30):
 """
 
 
-def computed(checkpoint: Checkpoint, folder: Path) -> list[Tensor]:
+def computed(checkpoint: Checkpoint, folder: Path) -> list[Floats]:
     """Let a new runtime compute a photo's condition and draws."""
-    runtime = OpenvinoRuntime(checkpoint.cinn, threads=1, cache=GraphCache(folder, "weights"))
-    condition = runtime.condition(100 * torch.rand(1, 1, 256, 256, generator=torch.Generator().manual_seed(1)))
-    z = torch.randn(2, checkpoint.cinn.coarsest.dims, generator=torch.Generator().manual_seed(2))
-    photo, given = torch.zeros(2, dtype=torch.long), torch.full((2, 2, 8, 8), torch.nan)
-    return [*condition.cells, *condition.maps, *runtime.draw_coarsest(condition, photo, z, torch.ones(2), given)]
+    runtime = OpenvinoRuntime(checkpoint, threads=1, cache=GraphCache(folder, "weights"))
+    draws = np.random.default_rng(1)
+    condition = runtime.condition(100 * draws.random((1, 1, 256, 256), np.float32))
+    z, ones = draws.standard_normal((2, 128), np.float32), np.ones(2, np.float32)
+    photo, given = np.zeros(2, np.int64), np.full((2, 2, 8, 8), np.nan, np.float32)
+    return [*condition.cells, *condition.maps, *runtime.draw_coarsest(condition, photo, z, ones, given)]
 
 
-def same(one: list[Tensor], other: list[Tensor]) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+def same(one: list[Floats], other: list[Floats]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def loaded(cache: GraphCache) -> bytes | None:
@@ -54,35 +55,34 @@ def files(folder: Path) -> list[Path]:
 
 
 @pytest.fixture
-def compiled(tiny_checkpoint: Checkpoint, tmp_path: Path) -> list[Tensor]:
+def compiled(tiny_checkpoint: Checkpoint, tmp_path: Path) -> list[Floats]:
     """Results computed the first time."""
     found = computed(tiny_checkpoint, tmp_path)
-    assert len(files(tmp_path)) == 7  # the condition, and steps of three lengths of the level and of the prior
+    assert len(files(tmp_path)) == 8  # numbers, the condition, and steps of three lengths of the level and of the prior
     return found
 
 
 def test_a_second_process_compiles_nothing_and_computes_the_same_bits(
-    compiled: list[Tensor], tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compiled: list[Floats], tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a graph was built")
 
-    refuse.__name__ = "condition_graph"  # graphs are stored under their names
-    monkeypatch.setattr(openvino_runtime, "condition_graph", refuse)
-    monkeypatch.setattr(openvino_runtime, "step_graph", refuse)
+    monkeypatch.setattr(graphs, "condition_graph", refuse)
+    monkeypatch.setattr(graphs, "step_graph", refuse)
     assert same(computed(tiny_checkpoint, tmp_path), compiled)
 
 
 @pytest.mark.parametrize(("draws", "count"), [(2, 7), (8, 1)])
 def test_graphs_of_the_first_photo_are_loaded_before_they_are_asked_for(
-    compiled: list[Tensor], tiny_checkpoint: Checkpoint, tmp_path: Path, draws: int, count: int
+    compiled: list[Floats], tiny_checkpoint: Checkpoint, tmp_path: Path, draws: int, count: int
 ) -> None:
-    runtime = OpenvinoRuntime(tiny_checkpoint.cinn, threads=1, cache=GraphCache(tmp_path, "weights"))
+    runtime = OpenvinoRuntime(tiny_checkpoint, threads=1, cache=GraphCache(tmp_path, "weights"))
     runtime.prepare(photos=1, draws=draws, samples=2)
     for thread in threading.enumerate():
         if thread.name == "graphs":
             thread.join(60)
-    assert sorted(runtime._models) == [path.name for path in files(tmp_path)][:count]
+    assert sorted(runtime._models) == [path.name for path in files(tmp_path) if path.name != NUMBERS][:count]
 
 
 def truncate(path: Path) -> None:
@@ -110,7 +110,7 @@ def block(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [truncate, flip, empty, replace, block])
 def test_a_damaged_graph_is_compiled_anew(
-    compiled: list[Tensor], tiny_checkpoint: Checkpoint, tmp_path: Path, damage: Callable[[Path], None]
+    compiled: list[Floats], tiny_checkpoint: Checkpoint, tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
     before = files(tmp_path)
     for path in before:

@@ -65,7 +65,7 @@ def test_no_tries_are_drawn_that_nobody_would_see(
 ) -> None:
     drawn, draw_coarsest = [], Passes.draw_coarsest
 
-    def count(passes: Passes, conditions: list[Condition], latents: list[torch.Tensor], *rest: Any) -> list[Draws]:
+    def count(passes: Passes, conditions: list[Condition], latents: list[np.ndarray], *rest: Any) -> list[Draws]:
         drawn.append(len(latents[0]))
         return draw_coarsest(passes, conditions, latents, *rest)
 

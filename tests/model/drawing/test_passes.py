@@ -8,14 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
 from model.colorizer import CinnColorizer
 from model.drawing.passes import DRAWS, RECOVERY_SECONDS, Passes
-from model.drawing.runtimes.runtime import Condition
+from model.drawing.runtimes.runtime import Condition, Floats, Indices, Samples
 from model.errors import InputError, OutOfMemoryError
 from model.flow.checkpoint import Checkpoint
-from model.flow.cinn import Samples
 from model.protocol import (
     Drawn,
     DrawTask,
@@ -103,7 +101,7 @@ def test_many_draws_share_larger_chunks_where_no_bit_changes(
     runtime, passes._workers = passes._runtime, 1
     draw = runtime.draw_coarsest
 
-    def watch(condition: Condition, photo: Tensor, *rows: Tensor) -> tuple[Tensor, Tensor]:
+    def watch(condition: Condition, photo: Indices, *rows: Floats) -> tuple[Floats, Floats]:
         seen.append(len(photo))
         return draw(condition, photo, *rows)
 
@@ -158,7 +156,7 @@ def test_no_memory_left(
     runtime = colorizer._passes._runtime
     whole, sizes = runtime.add_details, list[int]()
 
-    def fail_if_large(condition: Condition, photo: Tensor, coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
+    def fail_if_large(condition: Condition, photo: Indices, coarsest: Floats, latents: Sequence[Floats]) -> Samples:
         sizes.append(len(coarsest))
         if sizes[-1] > 1:
             raise raised
@@ -175,12 +173,12 @@ def test_no_memory_left(
 def test_passes_grow_again_after_memory_ran_out(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("model.drawing.passes.monotonic", lambda: now)
-    passes = Passes(tiny_checkpoint.cinn, "cpu")
+    passes = Passes(tiny_checkpoint, "cpu")
 
     def draws_at_once() -> int:
         sizes = list[int]()
         with passes.running():
-            passes._in_chunks(lambda rows: sizes.append(len(rows)) or [rows], DRAWS, torch.zeros(100))  # type: ignore[func-returns-value]
+            passes._in_chunks(lambda rows: sizes.append(len(rows)) or [rows], DRAWS, np.zeros(100))  # type: ignore[func-returns-value]
         return max(sizes)
 
     assert draws_at_once() == 8

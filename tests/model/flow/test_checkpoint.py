@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
 from model.errors import CheckpointError
-from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.flow.checkpoint import Checkpoint, load_checkpoint, open_checkpoint, save_checkpoint
 
 
 def resum(path: Path) -> None:
@@ -37,6 +38,23 @@ def test_writing_twice_gives_the_same_bytes(tiny_weights: Path, tmp_path: Path) 
     again.mkdir()
     digest = save_checkpoint(load_checkpoint(tiny_weights), again / "tiny.safetensors")
     assert digest == load_checkpoint(tiny_weights).sha256
+
+
+def test_a_checkpoint_tells_of_itself_before_its_network_is_loaded(tiny_weights: Path) -> None:
+    opened, loaded = open_checkpoint(tiny_weights), load_checkpoint(tiny_weights)
+    for name in ("name", "temperature", "temperature_exponents", "sha256"):
+        assert getattr(opened, name) == getattr(loaded, name)
+    assert opened.cinn is opened.cinn
+    assert_close(opened.cinn.state_dict(), loaded.cinn.state_dict(), rtol=0, atol=0)
+
+
+def test_a_file_that_was_replaced_after_it_was_opened_is_not_loaded(
+    tiny_checkpoint: Checkpoint, tiny_weights: Path
+) -> None:
+    opened = open_checkpoint(tiny_weights)
+    save_checkpoint(replace(tiny_checkpoint, name="tiny-2"), tiny_weights)
+    with pytest.raises(CheckpointError, match="replaced"):
+        _ = opened.cinn
 
 
 def test_missing_weights(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from model.flow.mixture import GUIDANCE_LIMIT, PRIOR_SHARE, Mixture, draw_outputs
+from model.flow.mixture import Mixture
+from model.flow.mixture_arrays import GUIDANCE_LIMIT, PRIOR_SHARE, draw_outputs, latents_of_outputs
 
 ROWS = 300
 
@@ -60,6 +61,23 @@ def test_the_compiled_draw_is_the_definition(mixture: Mixture, temperature: floa
     z = latents(scale)
     expected, _ = mixture.tempered(at(temperature)).inverse(z)
     assert_close(mixture.draw(z, at(temperature)), expected, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [0.5, 2.0, 8.0, 20.0])
+def test_the_compiled_latents_are_the_definition(size: float) -> None:
+    """At points from the middle of a mixture to far in its tails, on either side."""
+    output = 1.5 * torch.randn(ROWS, 6 * 8, generator=torch.Generator().manual_seed(7))
+    mixture = Mixture.from_output(output.double())
+    x, _ = mixture.inverse(size * latents().clamp(-1.3, 1.3))
+    expected = mixture.forward(x)
+    for part, defined in zip(latents_of_outputs(output.numpy(), x.numpy()), expected, strict=True):
+        assert_close(torch.from_numpy(part), defined, rtol=1e-9, atol=1e-9)
+
+
+def test_compiled_latents_of_what_is_not_finite_are_not() -> None:
+    output, x = np.zeros((3, 6), np.float32), np.array([[np.nan, 0.0], [np.inf, 0.0], [1e9, 0.0]])
+    z, _ = latents_of_outputs(output, x)
+    assert not np.isfinite(z).all(1).any()
 
 
 def test_guidance_favors_what_the_prior_does_not_say(mixture: Mixture) -> None:

@@ -1,0 +1,63 @@
+"""Mixtures of bivariate Gaussians on CPUs, compiled: a network's output and arrays in, draws or latents out.
+
+`model.flow.mixture` defines them in torch. The numbers of both stand here.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["begin_drawing", "draw_outputs", "latents_of_outputs"]
+
+SMALLEST_TEMPERATURE = 1e-6
+"""Lower temperatures are raised to this: a scale of 0 has no density."""
+SCALE_LIMITS = (-4.5, 2.0)
+"""Smallest and largest log-scale of a component."""
+CORRELATION_LIMIT = 0.98
+NUCLEUS_EXPONENT = 0.5
+"""At temperature T < 1 a mixture keeps its heaviest components, up to a share T^NUCLEUS_EXPONENT of the weight."""
+GUIDANCE_LIMIT = 6.0
+"""Largest log-ratio of two densities that counts in guidance: beyond it, a component is certain or dropped."""
+PRIOR_SHARE = 0.45
+"""λ of log-ratios: the share of the prior's log-density that is taken away. See docs/results.md, "Judged blind"."""
+
+
+def draw_outputs(
+    output: NDArray[np.float32],
+    prior: NDArray[np.float32],
+    guidance: NDArray[np.float64],
+    temperatures: NDArray[np.float64],
+    z: NDArray[np.float64],
+    given: NDArray[np.float32],
+    log_ratios: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Do what `Mixture.from_output`, `guided` and `draw` do, in one call: (N, 2) of two outputs, (N, 6·K) each.
+
+    given: (N, 2), NaN where a cell is to be drawn. log_ratios: (N,), to which `Mixture.log_ratio` of each is added.
+    """
+    from model.flow.mixture_kernel import draw_outputs  # late: it imports numba
+
+    numbers = (SCALE_LIMITS, CORRELATION_LIMIT, GUIDANCE_LIMIT, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE, PRIOR_SHARE)
+    found = np.empty((len(z), 2))
+    draw_outputs(output, prior, guidance, temperatures, z, given, *numbers, found, log_ratios)
+    return found
+
+
+def latents_of_outputs(
+    output: NDArray[np.float32], x: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Do what `Mixture.from_output` and `forward` do: latents (N, 2) of (N, 2), and the log-dets (N,).
+
+    output: (N, 6·K), contiguous. Tails are exact to |z| of some 30.
+    """
+    from model.flow.mixture_kernel import latents_of_outputs  # late: it imports numba
+
+    z, log_dets = np.empty((len(x), 2)), np.empty(len(x))
+    latents_of_outputs(output, x, SCALE_LIMITS, CORRELATION_LIMIT, z, log_dets)
+    return z, log_dets
+
+
+def begin_drawing() -> None:
+    """Draw once: before its first draw, numba takes nearly a second to begin."""
+    output, cell = np.zeros((1, 6), np.float32), np.zeros((1, 2))
+    draw_outputs(output, output, np.ones(1), np.ones(1), cell, cell.astype(np.float32), np.zeros(1))
+    latents_of_outputs(output, cell)
