@@ -1,6 +1,6 @@
 """The memory budget: what all that may be in flight takes at most, one term for each limit that bounds it."""
 
-from service.codecs.sandbox_worker import BYTES_PER_PIXEL, HEADER_BYTES, QUICK_PIXELS
+from service.codecs.sandbox_limits import BYTES_PER_PIXEL, HEADER_BYTES, QUICK_PIXELS
 from service.scheduling.lanes import LARGE_AT_ONCE, LARGE_PIXELS, LARGE_UNREAD, SMALL_UNREAD
 from service.settings import Settings
 

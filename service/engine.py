@@ -16,7 +16,7 @@ from model.errors import ModelError
 from model.protocol import ModelInfo
 from service.codecs.encoding import encode
 from service.codecs.sandbox import Decoders, Room
-from service.codecs.sandbox_worker import QUICK_PIXELS
+from service.codecs.sandbox_limits import QUICK_PIXELS
 from service.errors import DeadlineError, DrainingError, LoadFailedError, LoadingError, UnhealthyError
 from service.loading import Load, load_and_warm_up
 from service.memory import give_back_regularly

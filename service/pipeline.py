@@ -18,7 +18,7 @@ from model.protocol import Colorizer, DrawTask, HintMatch, Options, SampleOption
 from service.api.endpoints import ColorEndpoint, Endpoint
 from service.api.formats import FORMATS, OutputFormat
 from service.api.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
-from service.codecs.decoding import DecodedPhoto
+from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders, Ticket
 from service.errors import OutputSizeError

@@ -13,7 +13,7 @@ import typer
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import Service, made_up_photo, running
 from service.codecs.sandbox import PATIENCE
-from service.codecs.sandbox_worker import FIRST_SECONDS
+from service.codecs.sandbox_limits import FIRST_SECONDS
 from service.settings import Settings
 
 __all__ = ["main"]

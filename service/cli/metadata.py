@@ -11,7 +11,6 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
 from service.api.formats import OutputFormat
-from service.codecs.decoding import FORMATS
 from service.codecs.encoding import encode
 
 __all__ = ["Metadata", "embed", "read_metadata", "to_profile"]
@@ -51,6 +50,8 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
 
     What is broken is left out; whether the photo decodes is for others to say.
     """
+    from service.codecs.decoding import FORMATS  # late: it registers HEIC, which a server leaves to its decoders
+
     try:
         with Image.open(photo, formats=list(FORMATS)) as image:
             profile, exif = image.info.get("icc_profile"), image.getexif()

@@ -8,7 +8,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from service.client.found import Photo, Trouble
 from service.client.record import Entry
-from service.codecs.decoding import decode
 from service.errors import ServiceError
 
 __all__ = ["write_sheets"]
@@ -72,6 +71,8 @@ def _draw(out: Path, rows: Sequence[tuple[Photo, Entry]]) -> Image.Image:
 
 
 def _grey(photo: Path) -> Image.Image:
+    from service.codecs.decoding import decode  # late: it registers HEIC, which a server leaves to its decoders
+
     pixels = decode(photo.read_bytes(), MAX_PIXELS).pixels
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)

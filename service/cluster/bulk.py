@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from model.errors import ModelError
 from model.protocol import Drawn, DrawTask, SampleOptions
 from service.api.formats import FORMATS, OutputFormat
-from service.codecs.decoding import DecodedPhoto
+from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders
 from service.errors import ServiceError

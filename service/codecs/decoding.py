@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -13,6 +11,7 @@ from PIL import Image, ImageOps
 
 from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
+from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.profiles import grey_to_srgb, lab_to_srgb, to_srgb
 from service.codecs.webp import webp_size
 from service.errors import (
@@ -23,7 +22,7 @@ from service.errors import (
     UndecodableImageError,
 )
 
-__all__ = ["FORMATS", "MAX_SCANS", "DecodedPhoto", "decode"]
+__all__ = ["FORMATS", "MAX_SCANS", "decode"]
 
 FORMATS = {"HEIF" if name == "HEIC" else name.upper(): name for name in PHOTO_FORMATS}
 """Pillow's names of what the service reads, and people's"""
@@ -41,38 +40,6 @@ MAX_16 = 65_535
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 Image.init()
 Image.MAX_IMAGE_PIXELS = None  # the service has its own limit, looked at before decoding
-
-
-@dataclass(frozen=True)
-class DecodedPhoto:
-    """A photo upright, in sRGB."""
-
-    pixels: Photo
-    """(H, W) gray of 8 or 16 bits, or (H, W, 3) sRGB of 8 bits"""
-    alpha: NDArray[np.uint8] | None
-    """(H, W), 255 = opaque; None where every pixel is"""
-
-    @property
-    def width(self) -> int:
-        return int(self.pixels.shape[1])
-
-    @property
-    def height(self) -> int:
-        return int(self.pixels.shape[0])
-
-    def packed(self) -> tuple[dict[str, Any], list[memoryview]]:
-        """Return a note of what this is, and its arrays as bytes, for another process."""
-        arrays = [self.pixels] if self.alpha is None else [self.pixels, self.alpha]
-        note = {"shape": self.pixels.shape, "type": self.pixels.dtype.name, "alpha": self.alpha is not None}
-        return note, [np.ascontiguousarray(array).data for array in arrays]
-
-    @staticmethod
-    def unpacked(note: dict[str, Any], contents: memoryview) -> "DecodedPhoto":
-        """Undo `packed`, whose bytes lie behind each other in `contents`; they are shared, not copied."""
-        shape, kind = tuple(note["shape"]), np.dtype(note["type"])
-        pixels = np.frombuffer(contents, kind, int(np.prod(shape))).reshape(shape)
-        alpha = np.frombuffer(contents, np.uint8, offset=pixels.nbytes).reshape(shape[:2]) if note["alpha"] else None
-        return DecodedPhoto(pixels, alpha)
 
 
 def decode(

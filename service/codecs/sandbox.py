@@ -11,9 +11,9 @@ from threading import Condition, Lock
 import structlog
 
 from service import errors
-from service.codecs.decoding import DecodedPhoto
+from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.sandbox_channel import receive, send
-from service.codecs.sandbox_worker import processor_seconds
+from service.codecs.sandbox_limits import processor_seconds
 from service.errors import DecoderLostError, DecodingLimitError, ServiceError, UndecodableImageError
 
 __all__ = ["Decoders", "Room", "Ticket"]

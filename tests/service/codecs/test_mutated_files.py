@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from service.codecs.decoding import DecodedPhoto
+from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.sandbox import REFUSALS, Decoders
 
 FORMATS = {

@@ -1,0 +1,43 @@
+"""What decoding a file gives, and how it goes from one process to another."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.protocol import Photo
+
+__all__ = ["DecodedPhoto"]
+
+
+@dataclass(frozen=True)
+class DecodedPhoto:
+    """A photo upright, in sRGB."""
+
+    pixels: Photo
+    """(H, W) gray of 8 or 16 bits, or (H, W, 3) sRGB of 8 bits"""
+    alpha: NDArray[np.uint8] | None
+    """(H, W), 255 = opaque; None where every pixel is"""
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    def packed(self) -> tuple[dict[str, Any], list[memoryview]]:
+        """Return a note of what this is, and its arrays as bytes, for another process."""
+        arrays = [self.pixels] if self.alpha is None else [self.pixels, self.alpha]
+        note = {"shape": self.pixels.shape, "type": self.pixels.dtype.name, "alpha": self.alpha is not None}
+        return note, [np.ascontiguousarray(array).data for array in arrays]
+
+    @staticmethod
+    def unpacked(note: dict[str, Any], contents: memoryview) -> "DecodedPhoto":
+        """Undo `packed`, whose bytes lie behind each other in `contents`; they are shared, not copied."""
+        shape, kind = tuple(note["shape"]), np.dtype(note["type"])
+        pixels = np.frombuffer(contents, kind, int(np.prod(shape))).reshape(shape)
+        alpha = np.frombuffer(contents, np.uint8, offset=pixels.nbytes).reshape(shape[:2]) if note["alpha"] else None
+        return DecodedPhoto(pixels, alpha)
