@@ -3,8 +3,9 @@
 set -euo pipefail
 cd "$1"/lib/python3*/site-packages
 rm -r torch/include torch/bin/protoc*
-# OpenVINO for other devices than CPUs, and readers of other programs' models; it reads its own compiled ones as IR
-rm -r openvino/{cmake,include} openvino/libs/libopenvino_{auto,auto_batch,hetero,intel_gpu,intel_npu}_plugin.so \
+# OpenVINO for other devices than CPUs, and readers of other programs' models; it reads its own compiled ones as IR.
+# Its converter would be imported at each start
+rm -r openvino/{cmake,include,tools} openvino/libs/libopenvino_{auto,auto_batch,hetero,intel_gpu,intel_npu}_plugin.so \
     openvino/libs/libopenvino_{c,{gguf,jax,onnx,paddle,pytorch,tensorflow,tensorflow_lite}_frontend}.so.* openvino/libs/cache.json
 find networkx numba numpy sympy -type d -name tests -prune -exec rm -r {} +
 # symbols for debuggers, a fifth of the largest libraries; what is linked at run time stays
