@@ -14,16 +14,22 @@ DEVICES = ("auto", "cpu", "cuda")
 DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
 """Libraries that come with a GPU's driver: NVIDIA's on Linux and on Windows, and AMD's."""
 
+SIBLINGS = Path("/sys/devices/system/cpu")
+"""Where Linux says which processors are hyperthreads of one core."""
+
 
 def _threads() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if asked.isdecimal() and int(asked) > 0:
         return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    siblings = [SIBLINGS / f"cpu{n}/topology/thread_siblings_list" for n in os.sched_getaffinity(0)]
+    return len({path.read_text() if path.is_file() else str(path) for path in siblings})
 
 
 THREADS = _threads()
-"""Threads that this process may use at a time: OMP_NUM_THREADS, or the processors that it may run on."""
+"""Threads that this process may use at a time: OMP_NUM_THREADS, or the cores that it may run on."""
 
 
 def choose_device(name: str) -> str:

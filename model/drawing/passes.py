@@ -128,7 +128,7 @@ class Passes:
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
         return [Draws(*each) for each in zip(*(_split(rows, numbers) for rows in (drawn, fits)), strict=True)]
 
-    def compare(self, pictures: NDArray[np.uint8]) -> Floats:
+    def compare(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Compare what h's last layer sees in pictures, (N + 1, 256, 256, 3) sRGB, with what it sees in the first.
 
         Returns the cosines of all others, averaged over places: (N,). Chunks keep no features, which are large. Raises
@@ -136,7 +136,7 @@ class Passes:
         """
         rows = pictures.transpose(0, 3, 1, 2)
 
-        def see(rgb: NDArray[np.uint8]) -> Floats:
+        def see(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
             return _normalized(self._runtime.see(rgb.astype(np.float32)))
 
         (first,) = self._in_chunks(lambda rgb: [see(rgb)], PHOTOS, rows[:1])
@@ -241,7 +241,8 @@ def _split(rows: NDArray[Any], numbers: Sequence[int]) -> list[NDArray[Any]]:
     return np.split(rows, np.cumsum(numbers)[:-1])
 
 
-def _normalized(features: Floats) -> Floats:
+def _normalized(features: Floats) -> NDArray[np.float64]:
     """Divide (N, C, H, W) by its norm over channels, as `F.cosine_similarity` does."""
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused later
-        return features / np.sqrt(np.square(features).sum(1, keepdims=True)).clip(SMALLEST_NORM)
+        norms = np.sqrt(np.square(features, dtype=np.float64).sum(1, keepdims=True))
+        return features / norms.clip(SMALLEST_NORM)

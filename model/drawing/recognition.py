@@ -1,6 +1,7 @@
 """Recognition: whether the condition network still sees in a coloring what it sees in the gray photo."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.drawing.passes import Passes
 from model.drawing.runtimes.runtime import Floats
@@ -9,7 +10,7 @@ from model.pixels.upsampling import upsample_to_rgb
 __all__ = ["recognize"]
 
 
-def recognize(passes: Passes, lightness: Floats, coarsest: Floats) -> Floats:
+def recognize(passes: Passes, lightness: Floats, coarsest: Floats) -> NDArray[np.float64]:
     """Compare h's last features of each coloring with those of the gray photo: (N,), 1 where they are the same.
 
     What colors make h see something else there, such as legs that are gray or a patch on a dog, people find wrong, too.

@@ -27,7 +27,7 @@ TILE_PIXELS = 1 << 18
 """Pixels of a photo that are turned into lightness at a time."""
 
 Floats = NDArray[Any]
-"""Of float32 or float64, which results have, too."""
+"""Colors in float32 or float64; results have the same precision."""
 
 
 def rgb_to_lab(rgb: Floats) -> Floats:

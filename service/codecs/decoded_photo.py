@@ -1,4 +1,4 @@
-"""What decoding a file gives, and how it goes from one process to another."""
+"""Decoded photos, and how they go from one process to another."""
 
 from dataclasses import dataclass
 from typing import Any

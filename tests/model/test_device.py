@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,9 +29,15 @@ def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) ->
         choose_device("cuda")
 
 
-@pytest.mark.parametrize(("variable", "threads"), [("3", 3), ("2,1", 2), ("", None), ("all", None), ("0", None)])
-def test_threads_are_those_asked_for_or_the_processors(
-    monkeypatch: pytest.MonkeyPatch, variable: str, threads: int | None
+@pytest.mark.parametrize(("variable", "threads"), [("3", 3), ("2,1", 2), ("", 3), ("all", 3), ("0", 3)])
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which processors a process may run on")
+def test_threads_are_those_asked_for_or_the_cores(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, threads: int
 ) -> None:
+    for processor, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):  # two cores of two hyperthreads
+        (tmp_path / f"cpu{processor}/topology").mkdir(parents=True)
+        (tmp_path / f"cpu{processor}/topology/thread_siblings_list").write_text(siblings)
+    monkeypatch.setattr(device, "SIBLINGS", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 9})  # of one, nothing is known
     monkeypatch.setenv("OMP_NUM_THREADS", variable)
-    assert device._threads() == (threads or len(os.sched_getaffinity(0)))
+    assert device._threads() == threads

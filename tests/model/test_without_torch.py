@@ -1,4 +1,4 @@
-"""What a server and a command do on a CPU needs no torch, once graphs are compiled."""
+"""Servers and commands on a CPU need no torch, once graphs are compiled."""
 
 import json
 import os

@@ -15,7 +15,7 @@ __all__ = ["Numbers"]
 
 
 class Numbers(NamedTuple):
-    """What surrounds a network's graphs; levels are coarse to fine."""
+    """Numbers around a network's graphs; levels are coarse to fine."""
 
     sizes: NDArray[np.int64]
     """side of the a*b* that each level completes"""

@@ -140,8 +140,8 @@ class OpenvinoRuntime:
         """Encode standardized a*b* of the coarsest size: its latents, (N, 128), and the log-det of the mixtures."""
         cells = self.numbers.cells_in_order(x, self.numbers.order)
         (output,) = self._run("mixtures", True, cells, *(part[photo] for part in condition.cells[1:]))
-        flat = output.reshape(-1, output.shape[-1]), cells.reshape(-1, 2).astype(np.float64)
-        z, log_dets = latents_of_outputs(*flat)
+        flat = np.ascontiguousarray(cells.reshape(-1, 2), np.float64)
+        z, log_dets = latents_of_outputs(output.reshape(-1, output.shape[-1]), flat)
         return z.reshape(len(x), 2 * CELLS), log_dets.reshape(len(x), CELLS).sum(1)
 
     def _log_prob(
