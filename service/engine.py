@@ -106,7 +106,7 @@ class Engine:
         """Load the model and warm it up, on its thread; then be ready. A failure is logged and kept as the state."""
         started = time.perf_counter()
         try:
-            self._decoders.start()
+            self._decoders.start(quick=True)
             steps, _ = await self._network.start(partial(load_and_warm_up, load, self._settings, warm_up))
         except (ModelError, OSError) as error:  # its text says it all: missing or damaged weights, no such device
             log.error("load_failed", reason=str(error))

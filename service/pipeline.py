@@ -21,7 +21,7 @@ from service.api.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
 from service.codecs.decoding import DecodedPhoto
 from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders, Ticket
-from service.errors import OutputSizeError
+from service.errors import OutputSizeError, SlowFileError
 from service.network import CHECK, Network
 from service.scheduling.backlog import Place
 from service.scheduling.lanes import MAX_UNREAD_BYTES, Lane, Lanes
@@ -36,6 +36,10 @@ T = TypeVar("T")
 
 BYTES_PER_PIXEL = 3  # of a PNG, at most about
 CHECK_QUALITY = 90
+GRACE_SECONDS = 0.5
+"""A first try whose client hangs up may go on for so long: most are over sooner than another decoder starts."""
+ORDINARY_SECONDS = 1.5
+"""Processor time that no ordinary file takes on its first try. Who hangs up after that sent a slow file, too."""
 HINT_COST = 2
 """Cost of a sample that follows hints, in samples that follow none: 1.1 on a CPU."""
 
@@ -212,17 +216,25 @@ class Pipeline:
         return photos["image"], photos.get("reference")
 
     async def _decode_one(self, name: str, upload: bytes) -> DecodedPhoto:
-        """Decode a file; cancelled, kill its decoder."""
+        """Decode a file; cancelled, kill its decoder, if it is not about to be ready."""
         tools, loop = self._tools, asyncio.get_running_loop()
 
         async def decode(quick: bool) -> DecodedPhoto:
             ticket = Ticket()
             asked = (upload, tools.settings.max_pixels, name, ticket, quick)
+            decoding = loop.run_in_executor(tools.decoding, tools.decoders.decode, *asked)
+            decoding.add_done_callback(lambda each: each.cancelled() or each.exception())  # nobody may be waiting
             try:
-                return await loop.run_in_executor(tools.decoding, tools.decoders.decode, *asked)
+                return await asyncio.shield(decoding)
             except asyncio.CancelledError:
-                ticket.cancel()
+                if quick:
+                    done, _ = await asyncio.wait([decoding], timeout=GRACE_SECONDS)
+                    was_slow = any(isinstance(each.exception(), SlowFileError) for each in done)
+                    if was_slow or ticket.cancel() > ORDINARY_SECONDS:
+                        tools.quick_first.mark(self.place.owner)
                 raise
+            finally:
+                ticket.cancel()
 
         return await tools.quick_first.run(decode, self.place.owner)
 

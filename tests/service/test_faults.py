@@ -195,6 +195,32 @@ def test_slow_files_from_several_addresses_do_not_hold_all_decoders(start, grey_
     eventually(lambda: service.metric("accepted_requests") == 0)
 
 
+def test_who_hangs_up_on_a_slow_file_counts_as_slow(start, grey_png, monkeypatch) -> None:
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        "service.codecs.sandbox.subprocess.Popen",
+        lambda command, **options: popen([command[0], "-c", SLOWLY, *command[3:]], **options),
+    )
+    monkeypatch.setattr("service.pipeline.ORDINARY_SECONDS", 0.05)
+    service = start()
+    assert service.post(grey_png).status_code == 200
+    with pytest.raises(httpx.ReadTimeout):
+        service.client.post("/v1/colorizations", files={"image": b"slow"}, timeout=0.3)
+    eventually(lambda: bool(service.app.state.engine._quick_first._slow_until))
+
+
+def test_a_good_reference_beside_a_broken_photo_is_not_slow(start, grey_png, encoded) -> None:
+    service = start()
+    assert service.post(grey_png).status_code == 200
+    good = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (2000, 2000), np.uint8)))
+    files = {"image": grey_png[:-30], "reference": good}
+    answer = service.client.post("/v1/transfers", files=files, data={"n": "1"})
+    assert answer.json()["code"] == "undecodable_image"
+    decoders = service.app.state.engine._decoders
+    eventually(lambda: len(decoders._idle) == len(decoders._all))  # the good file is over, or given up
+    assert not service.app.state.engine._quick_first._slow_until
+
+
 def test_a_file_that_does_not_decode_takes_none_of_the_queues_latents(start, grey_png) -> None:
     service = start(queue_latents=64)
     assert service.post(grey_png).status_code == 200
