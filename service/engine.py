@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from functools import partial
 
@@ -174,7 +174,7 @@ class Engine:
         self._lanes.check(self._settings.deadline_seconds)
         unlimited = Backlog({}, self._settings.deadline_seconds)
         with unlimited.enter() as place:
-            await Pipeline(self._loaded(), place, asyncio.timeout(None)).check(CANARY)
+            await Pipeline(self._loaded(), place, asyncio.timeout(None), AsyncExitStack()).check(CANARY)
 
     @asynccontextmanager
     async def accept(self, owner: str = "") -> AsyncIterator[Pipeline]:
@@ -191,8 +191,8 @@ class Engine:
         try:
             with self._backlog.enter(owner) as place:
                 place.claim(requests=1)
-                async with deadline:
-                    yield Pipeline(tools, place, deadline)
+                async with deadline, AsyncExitStack() as held:
+                    yield Pipeline(tools, place, deadline, held)
         except TimeoutError as error:
             if not deadline.expired():
                 raise

@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -102,9 +102,11 @@ class Tools:
 class Pipeline:
     """The steps of one accepted request. `Engine.accept` makes it, and holds its place and its deadline."""
 
-    def __init__(self, tools: Tools, place: Place, deadline: asyncio.Timeout) -> None:
+    def __init__(self, tools: Tools, place: Place, deadline: asyncio.Timeout, held: AsyncExitStack) -> None:
+        """held: what the request holds besides, until its last byte is sent."""
         self._tools = tools
         self._deadline = deadline
+        self._held = held
         self.place = place
 
     def begin_answer(self) -> None:
@@ -127,9 +129,11 @@ class Pipeline:
         timer, cost = _Timer(), _cost(options)
         with self._tools.network.coming():
             photo, reference = await self._decode(uploads)
-            timer.stop("decode")
-            self.place.claim(latents=cost)  # not before: a file that does not decode draws nothing
-            lane = self._lane(self._claim_pixels(photo, reference, options.samples, output_format))
+        timer.stop("decode")
+        lane = self._lane(self._claim_pixels(photo, reference, options.samples, output_format))
+        await self._held.enter_async_context(lane.turn(self.place.owner))
+        self.place.claim(latents=cost)  # not before: a file that does not decode draws nothing
+        with self._tools.network.coming():
             small = await self._shrink(lane, photo)
             wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)
         drawn = await self._tools.network.draw(DrawTask(small, options, wanted), cost, self.place.owner)

@@ -287,7 +287,7 @@ class _Decoder:
             ours.pop_all()  # it started, so what is ours stays open
         if not quick:
             with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, self._process.pid, SLOW_NICE)
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + SLOW_NICE)
 
     @property
     def lives(self) -> bool:

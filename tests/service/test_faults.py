@@ -21,6 +21,7 @@ from model.protocol import Hint, SampleOptions
 from service.cli import program as cli
 from service.engine import CANARY_SIDE
 from service.pipeline import HINT_COST, _cost
+from service.scheduling.lanes import LARGE_DRAWN
 from tests.service.waiting import eventually, unread_answer
 
 PATIENCE_SECONDS = 10
@@ -334,6 +335,21 @@ def test_large_requests_do_not_stand_in_the_way(start, pool, encoded, grey_png, 
         assert not any(each.done() for each in small)
     gate.set()
     assert [each.result().status_code for each in (*busy, *small)] == [200] * 8
+
+
+def test_who_does_not_read_large_answers_lets_few_be_drawn(start, pool, grey_png, encoded, monkeypatch) -> None:
+    monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 300 * 200)
+    monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))
+    service = start()
+    photo = encoded(Image.fromarray(np.zeros((200, 300), np.uint8)))
+    with ExitStack() as attack:
+        for _ in range(6):
+            attack.enter_context(unread_answer(service, photo, "application/json", 4, 65_536, "127.0.0.3"))
+        eventually(lambda: service.metric("accepted_requests") == 6 and len(service.colorizer.options) > LARGE_DRAWN)
+        assert service.post(grey_png, n=1).status_code == 200
+        assert [options.n for options in service.colorizer.options[1:]] == [4] * LARGE_DRAWN + [1]  # after the warm-up
+        assert service.metric("queued_latents") == 0, "what waits for a turn is in no queue"
+    eventually(lambda: service.metric("accepted_requests") == 0)
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """Lanes: who waits for a client lets others work, but only so many hold full-size images meanwhile."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -61,6 +64,21 @@ def test_one_owner_that_does_not_read_leaves_room_for_others(begun: list[str]) -
         assert begun == ["slow", "other"]
         read.set()
         assert await asyncio.gather(*slow) == [2, 2, 2, 2]
+        lanes.close()
+
+    asyncio.run(work())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads are all as nice as their process")
+def test_threads_for_large_requests_and_those_that_they_start_are_nicer() -> None:
+    def niceness() -> int:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(os.getpriority, os.PRIO_PROCESS, 0).result()
+
+    async def work() -> None:
+        lanes = Lanes(2)
+        assert await lanes.small.run(niceness) == niceness()
+        assert await lanes.large.run(niceness) > niceness()
         lanes.close()
 
     asyncio.run(work())
