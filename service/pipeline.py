@@ -35,6 +35,7 @@ __all__ = ["Colorization", "Pipeline", "Sample", "Tools"]
 T = TypeVar("T")
 
 BYTES_PER_PIXEL = 3  # of a PNG, at most about
+MOST_BYTES_PER_PIXEL = 6  # of a PNG with alpha, in base64
 CHECK_QUALITY = 90
 GRACE_SECONDS = 0.5
 """A first try whose client hangs up may go on for so long: most are over sooner than another decoder starts."""
@@ -130,7 +131,8 @@ class Pipeline:
         with self._tools.network.coming():
             photo, reference = await self._decode(uploads)
         timer.stop("decode")
-        lane = self._lane(self._claim_pixels(photo, reference, options.samples, output_format))
+        pixels = self._claim_pixels(photo, reference, options.samples, output_format)
+        lane, may_wait = self._lane(pixels), MOST_BYTES_PER_PIXEL * pixels > MAX_UNREAD_BYTES
         await self._held.enter_async_context(lane.turn(self.place.owner))
         self.place.claim(latents=cost)  # not before: a file that does not decode draws nothing
         with self._tools.network.coming():
@@ -144,7 +146,7 @@ class Pipeline:
         async def samples() -> AsyncGenerator[Sample]:
             facts = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
             finished = self._tools.steps.finish(photo.pixels, drawn, options)
-            async with aclosing(lane.finish(finished, to_file, timer.seconds, self.place.owner)) as files:
+            async with aclosing(lane.finish(finished, to_file, timer.seconds, self.place.owner, may_wait)) as files:
                 async for file in files:
                     index, bits_per_dim, latent_norm = next(facts)
                     media_type = FORMATS[output_format].media_type
@@ -201,7 +203,7 @@ class Pipeline:
         drawn = await self._tools.network.draw(DrawTask(small, options), options.latents, CHECK)
         to_file = partial(_encode, photo, "jpeg", CHECK_QUALITY)
         finished = self._tools.steps.finish(photo.pixels, drawn, options)
-        async with aclosing(lane.finish(finished, to_file, {}, CHECK)) as files:
+        async with aclosing(lane.finish(finished, to_file, {}, CHECK, may_wait=False)) as files:
             async for _ in files:
                 pass
 

@@ -6,7 +6,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from threading import get_ident, get_native_id
 from time import monotonic, perf_counter
@@ -107,16 +107,23 @@ class Lane:
             raise TimeoutError(f"lane {self._name}: one piece of work has been running for {longest:.0f} seconds")
 
     async def finish(
-        self, images: Iterator[Finished], encode: Encode, timings: dict[str, float], owner: str
+        self,
+        images: Iterator[Finished],
+        encode: Encode,
+        timings: dict[str, float],
+        owner: str,
+        may_wait: bool = True,
     ) -> AsyncGenerator[File]:
         """Pull images, encode each beside the next, and yield them in order, each as soon as it is encoded.
 
         timings: gets the seconds of `upsample`, and of `encode` what it took beyond upsampling.
+        may_wait: for its client; not where the whole answer is within MAX_UNREAD_BYTES. Then it waits for no client.
         A consumer that takes longer than PATIENCE_SECONDS for a file lets others into the lane meanwhile, as many as
         there is memory for. Closed or cancelled, it drops what has not begun.
         Raises what `images` raises, after the files before it, and what `encode` raises.
         """
-        async with self._turns.turn(owner), self._begun, _Turn(self._at_once) as turn:
+        begun = self._begun if may_wait else nullcontext()
+        async with self._turns.turn(owner), begun, _Turn(self._at_once) as turn:
             started, upsampling, more = perf_counter(), 0.0, True
             failure: BaseException | None = None
             pulling: asyncio.Future[tuple[Finished | None, float]] | None = None

@@ -260,12 +260,12 @@ def test_one_address_holds_a_share_of_the_queue(start, pool, grey_png) -> None:
 def test_addresses_take_turns_at_the_model(start, pool, grey_png) -> None:
     service = start(batch_latents=1)
     busy = service.occupy(pool, grey_png)
-    many = [pool.submit(service.post, grey_png, n=4, seed=1) for _ in range(3)]
+    many = [pool.submit(service.post, grey_png, n=2, seed=1) for _ in range(3)]
     eventually(lambda: service.metric("queue_depth") == 3)
     with httpx.Client(
         transport=httpx.HTTPTransport(local_address="127.0.0.2"), base_url=service.client.base_url
     ) as other:
-        asked = {"files": {"image": grey_png}, "data": {"n": "4", "seed": "2"}, "timeout": 60}
+        asked = {"files": {"image": grey_png}, "data": {"n": "2", "seed": "2"}, "timeout": 60}
         last = pool.submit(other.post, "/v1/colorizations", **asked)
         eventually(lambda: service.metric("queue_depth") == 4)
         service.colorizer.gate.set()
