@@ -15,7 +15,8 @@ import structlog
 from model.errors import ModelError
 from model.protocol import ModelInfo
 from service.codecs.encoding import encode
-from service.codecs.sandbox import Decoders, Room
+from service.codecs.room import Room
+from service.codecs.sandbox import SLOW_NICE, Decoders
 from service.codecs.sandbox_worker import QUICK_PIXELS
 from service.errors import DeadlineError, DrainingError, LoadFailedError, LoadingError, UnhealthyError
 from service.loading import Load, load_and_warm_up
@@ -83,7 +84,7 @@ class Engine:
         self._lanes = Lanes(settings.codec_threads)
         self._decoding = ThreadPoolExecutor(settings.codec_threads, thread_name_prefix="decoding")  # they only wait
         self._quick_first = QuickFirst(settings.codec_threads)
-        self._decoders = Decoders(settings.decode_seconds, Room(settings.max_pixels, QUICK_PIXELS))
+        self._decoders = Decoders(settings.decode_seconds, Room(settings.max_pixels, QUICK_PIXELS), SLOW_NICE)
         metrics.watch(
             accepted=lambda: self._backlog.held("requests"),
             ready=lambda: self.state is State.READY,

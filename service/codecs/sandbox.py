@@ -6,20 +6,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from threading import Condition, Lock
+from threading import Lock
 
 import structlog
 
 from service import errors
 from service.codecs.decoding import DecodedPhoto
+from service.codecs.room import Room, Share
 from service.codecs.sandbox_channel import receive, send
 from service.codecs.sandbox_worker import processor_seconds
 from service.errors import DecoderLostError, ServiceError, SlowFileError, UndecodableImageError
 
-__all__ = ["Decoders", "Room", "Ticket"]
+__all__ = ["SLOW_NICE", "Decoders", "Ticket"]
 
 REFUSALS: tuple[type[ServiceError], ...] = (
     errors.DecodingLimitError,
@@ -48,9 +48,13 @@ class Decoders:
     First tries have processes of their own: one that was made nicer cannot go back.
     """
 
-    def __init__(self, seconds: float, room: "Room | None" = None) -> None:
-        """seconds: of processor time for one file; see `processor_seconds`. room: for pixels; None: no limit."""
+    def __init__(self, seconds: float, room: Room | None = None, slow_nice: int = 0) -> None:
+        """seconds: of processor time for one file; see `processor_seconds`. room: for pixels; None: no limit.
+
+        slow_nice: niceness of processes for files that are not on a first try.
+        """
         self._seconds = seconds
+        self._slow_nice = slow_nice
         self._room = room or Room(sys.maxsize)
         self._idle: list[_Decoder] = []
         self._all: set[_Decoder] = set()
@@ -106,7 +110,7 @@ class Decoders:
 
     def _new(self, quick: bool) -> "_Decoder":
         try:
-            decoder = _Decoder(self._room, quick)
+            decoder = _Decoder(self._room, quick, self._slow_nice)
         except OSError as error:  # no memory, no more processes or files
             raise DecoderLostError("no decoder can be started; retry later", RETRY_SECONDS) from error
         with self._lock:
@@ -154,78 +158,6 @@ class Decoders:
         return DecoderLostError(f"{field}: its decoder was killed; retry later", RETRY_SECONDS)
 
 
-@dataclass(eq=False)
-class Share:
-    """Pixels of one file."""
-
-    quick: bool
-    held: int = 0
-    wanted: int = 0
-    """more, for which it waits"""
-    is_given_up: bool = False
-
-
-class Room:
-    """How many pixels may be decoded at once, by all decoders together. Thread-safe."""
-
-    def __init__(self, pixels: int, beside: int = 0) -> None:
-        """pixels: of files on their second try. beside: how many more there are if some are on their first."""
-        self._slow_pixels, self._pixels = pixels, pixels + beside
-        self._shares: list[Share] = []
-        """in the order in which the files came"""
-        self._change = Condition()
-
-    def enter(self, quick: bool = False) -> Share:
-        """Return an empty share, for a file that comes now. quick: on its first try."""
-        with self._change:
-            self._shares.append(Share(quick))
-            return self._shares[-1]
-
-    def take(self, share: Share, pixels: int, seconds: float | None = None) -> None:
-        """Wait until there is room for more pixels of a file. Raises TimeoutError, or EOFError if it is given up.
-
-        A file that waits lets a later one pass only if there is room for both, so however many come, it waits for none
-        of them. Alone, a file may take more than there is. seconds: None waits for ever.
-        """
-        with self._change:
-            share.wanted = pixels
-            try:
-                if not self._change.wait_for(lambda: share.is_given_up or self._fits(share), seconds):
-                    raise TimeoutError(f"no room for {pixels} pixels within {seconds:g} seconds")
-                if share.is_given_up:
-                    raise EOFError("nobody waits for it")
-                share.held += pixels
-            finally:
-                share.wanted = 0
-                self._change.notify_all()
-
-    def give_up(self, share: Share) -> None:
-        """Let a file wait no longer."""
-        with self._change:
-            share.is_given_up = True
-            self._change.notify_all()
-
-    def leave(self, share: Share) -> None:
-        """Make room again."""
-        with self._change:
-            self._shares.remove(share)
-            self._change.notify_all()
-
-    def _fits(self, share: Share) -> bool:
-        place = self._shares.index(share)
-        before = [i for i, each in enumerate(self._shares[:place]) if each.wanted]
-        is_alone = not any(each.held for each in self._shares if each is not share)
-        return (is_alone or self._have_room(self._shares, share)) and all(
-            self._have_room(self._shares[i:], share, self._shares[i]) for i in before
-        )
-
-    def _have_room(self, shares: Sequence[Share], *waiting: Share) -> bool:
-        """Say whether there is room for what some shares hold, with what those of them that wait want."""
-        pixels = [(each.held + (each.wanted if each in waiting else 0), each.quick) for each in shares]
-        slow = sum(count for count, quick in pixels if not quick)
-        return slow <= self._slow_pixels and sum(count for count, _ in pixels) <= self._pixels
-
-
 class Ticket:
     """Lets one thread end the decoding that another waits for. Thread-safe."""
 
@@ -264,7 +196,7 @@ class Ticket:
 class _Decoder:
     """One process that runs `service.codecs.sandbox_worker`, and the socket to it."""
 
-    def __init__(self, room: Room, quick: bool) -> None:
+    def __init__(self, room: Room, quick: bool, slow_nice: int) -> None:
         self.quick = quick
         self._room = room
         self._share: Share | None = None
@@ -285,9 +217,9 @@ class _Decoder:
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"} | ONE_THREAD,
             )
             ours.pop_all()  # it started, so what is ours stays open
-        if not quick:
+        if slow_nice and not quick:
             with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + SLOW_NICE)
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + slow_nice)
 
     @property
     def lives(self) -> bool:

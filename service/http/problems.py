@@ -73,7 +73,7 @@ CHALLENGES: dict[type[Exception], str] = {
 """WWW-Authenticate of every 401 (RFC 6750)"""
 
 MAX_PATH_LENGTH = 200
-"""of a path that an answer names"""
+"""Maximum length of a path that an answer names"""
 TITLES = {499: "Client Closed Request"}
 
 

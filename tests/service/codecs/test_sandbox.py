@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 from service.codecs.decoding import decode
-from service.codecs.sandbox import Decoders, Room, Share, Ticket, _Decoder
+from service.codecs.room import Room, Share
+from service.codecs.sandbox import SLOW_NICE, Decoders, Ticket, _Decoder
 from service.errors import (
     DecoderLostError,
     DecodingLimitError,
@@ -336,7 +337,7 @@ def test_decoders_that_cannot_start_leave_nothing_open(monkeypatch: pytest.Monke
     before, errors = open_files(), []
     for _ in range(5):
         with pytest.raises(OSError, match="too many") as error:
-            _Decoder(Room(1), quick=False)
+            _Decoder(Room(1), quick=False, slow_nice=0)
         errors.append(error)  # whose frames keep what was not closed
     assert open_files() == before
 
@@ -481,10 +482,12 @@ def test_a_ticket_tells_what_its_file_cost(burning, encoded) -> None:
     decoders.close()
 
 
-def test_slow_files_have_nicer_decoders_of_their_own(own: Decoders, grey_png: bytes) -> None:
+def test_slow_files_have_nicer_decoders_of_their_own(grey_png: bytes) -> None:
+    own = Decoders(SECONDS, slow_nice=SLOW_NICE)
     for quick in (True, False, True, False):
         own.decode(grey_png, MAX_PIXELS, quick=quick)
     own_niceness = os.getpriority(os.PRIO_PROCESS, 0)
     nice = {each.quick: os.getpriority(os.PRIO_PROCESS, each._process.pid) - own_niceness for each in own._all}
     assert (len(own._all), nice[True]) == (2, 0)
     assert nice[False] > 0
+    own.close()
