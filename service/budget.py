@@ -10,11 +10,12 @@ REST_BYTES = 1_100_000_000
 """Resident at rest after 10,000 requests, decoders included (`python -m benchmarks.load.soak`)."""
 CONNECTION_BYTES = 64 * 1024  # a head, a piece of a body
 DECODED_BYTES = 4  # a pixel of a photo: RGB and alpha
-FINISHED_BYTES = 45
-"""A pixel of a request in work at full size: 8 of upsampling, 3 of an image, 13 of its encoder, 3 of the file, 12 of
-base64 and JSON; measured 10.5 with the image, and 10 while PNG encodes."""
-UNREAD_BYTES = 18
-"""A pixel of a request that waits for its client: 3 of an image, 3 of its file, 12 of base64 and JSON."""
+FINISHED_BYTES = 41
+"""A pixel of a request in work at full size: 8 of upsampling, 3 of an image, 13 of its encoder, 3 of the file, 8 of
+base64, in pieces and as a whole; measured 10.5 with the image, and 10 while PNG encodes."""
+UNREAD_BYTES = 14
+"""A pixel of a request that waits for its client: 3 of an image, 3 of its file, 8 of base64."""
+IDLE_DECODER_BYTES = 30_000_000
 COPIES = 2  # of an upload: as it comes, and as it is read
 
 
@@ -23,6 +24,7 @@ def most_memory(settings: Settings) -> dict[str, int]:
     decoders = settings.codec_threads
     return {
         "rest": REST_BYTES,
+        "decoders of slow files at rest": decoders // 2 * IDLE_DECODER_BYTES,
         "connections": settings.max_connections * CONNECTION_BYTES,
         "uploads and unread answers": COPIES * settings.queue_bytes,
         "uploads in decoders": decoders * (HEADER_BYTES + COPIES * settings.max_bytes),

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from functools import partial
 
@@ -15,7 +15,8 @@ import structlog
 from model.errors import ModelError
 from model.protocol import ModelInfo
 from service.codecs.encoding import encode
-from service.codecs.sandbox import Decoders, Room
+from service.codecs.room import Room
+from service.codecs.sandbox import SLOW_NICE, Decoders
 from service.codecs.sandbox_limits import QUICK_PIXELS
 from service.errors import DeadlineError, DrainingError, LoadFailedError, LoadingError, UnhealthyError
 from service.loading import Load, load_and_warm_up
@@ -83,7 +84,7 @@ class Engine:
         self._lanes = Lanes(settings.codec_threads)
         self._decoding = ThreadPoolExecutor(settings.codec_threads, thread_name_prefix="decoding")  # they only wait
         self._quick_first = QuickFirst(settings.codec_threads)
-        self._decoders = Decoders(settings.decode_seconds, Room(settings.max_pixels, QUICK_PIXELS))
+        self._decoders = Decoders(settings.decode_seconds, Room(settings.max_pixels, QUICK_PIXELS), SLOW_NICE)
         metrics.watch(
             accepted=lambda: self._backlog.held("requests"),
             ready=lambda: self.state is State.READY,
@@ -106,7 +107,7 @@ class Engine:
         """Load the model and warm it up, on its thread; then be ready. A failure is logged and kept as the state."""
         started = time.perf_counter()
         try:
-            self._decoders.start()
+            self._decoders.start(quick=True)
             steps, _ = await self._network.start(partial(load_and_warm_up, load, self._settings, warm_up))
         except (ModelError, OSError) as error:  # its text says it all: missing or damaged weights, no such device
             log.error("load_failed", reason=str(error))
@@ -174,7 +175,7 @@ class Engine:
         self._lanes.check(self._settings.deadline_seconds)
         unlimited = Backlog({}, self._settings.deadline_seconds)
         with unlimited.enter() as place:
-            await Pipeline(self._loaded(), place, asyncio.timeout(None)).check(CANARY)
+            await Pipeline(self._loaded(), place, asyncio.timeout(None), AsyncExitStack()).check(CANARY)
 
     @asynccontextmanager
     async def accept(self, owner: str = "") -> AsyncIterator[Pipeline]:
@@ -191,8 +192,8 @@ class Engine:
         try:
             with self._backlog.enter(owner) as place:
                 place.claim(requests=1)
-                async with deadline:
-                    yield Pipeline(tools, place, deadline)
+                async with deadline, AsyncExitStack() as held:
+                    yield Pipeline(tools, place, deadline, held)
         except TimeoutError as error:
             if not deadline.expired():
                 raise

@@ -81,6 +81,10 @@ class DecodingLimitError(ServiceError):
     """The photo takes more time or memory to decode than it may."""
 
 
+class SlowFileError(DecodingLimitError):
+    """The photo took all the processor time that it may."""
+
+
 class LargePhotoError(DecodingLimitError):
     """The photo has more pixels than a first try decodes. No client sees this: a second try follows."""
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from model.protocol import Colorizer, Drawn, DrawTask, Likelihood, SmallPhoto
 from service.loading import Loaded
 from service.scheduling.batching import Batcher
+from service.scheduling.parts import is_divisible, join, part_of
 
 __all__ = ["CHECK", "InProcess", "Network"]
 
@@ -67,8 +68,19 @@ class InProcess:
         return loaded
 
     async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
-        """Draw a task's samples, in a batch with others; see Network."""
-        return await self._batcher.submit(self._loaded().draw_all, task, latents, owner)
+        """Draw a task's samples, in a batch with others; see Network. Beside others, as many at a time as fit one."""
+        run, samples = self._loaded().draw_all, task.options.samples
+        if not is_divisible(task.options):
+            return await self._batcher.submit(run, task, latents, owner)
+        cost, start, parts = latents / task.options.latents, 0, list[Drawn]()
+        while start < samples:
+            most = self._batcher.most_latents(owner, CHECK) / cost
+            count = samples - start if most >= samples - start else max(1, int(most))
+            whole = count == samples
+            part = task if whole else part_of(task, start, count)
+            parts.append(await self._batcher.submit(run, part, latents if whole else round(count * cost), owner))
+            start += count
+        return parts[0] if len(parts) == 1 else join(parts, task.options)
 
     async def score(self, photo: SmallPhoto, owner: str) -> Likelihood:
         """Score a photo's own colors, in a batch with others; see Network."""

@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from service.api.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders, Ticket
-from service.errors import OutputSizeError
+from service.errors import OutputSizeError, SlowFileError
 from service.network import CHECK, Network
 from service.scheduling.backlog import Place
 from service.scheduling.lanes import MAX_UNREAD_BYTES, Lane, Lanes
@@ -35,7 +35,12 @@ __all__ = ["Colorization", "Pipeline", "Sample", "Tools"]
 T = TypeVar("T")
 
 BYTES_PER_PIXEL = 3  # of a PNG, at most about
+MOST_BYTES_PER_PIXEL = 6  # of a PNG with alpha, in base64
 CHECK_QUALITY = 90
+GRACE_SECONDS = 0.5
+"""A first try whose client hangs up may go on for so long: most are over sooner than another decoder starts."""
+ORDINARY_SECONDS = 1.5
+"""Processor time that no ordinary file takes on its first try. Who hangs up after that sent a slow file, too."""
 HINT_COST = 2
 """Cost of a sample that follows hints, in samples that follow none: 1.1 on a CPU."""
 
@@ -98,9 +103,11 @@ class Tools:
 class Pipeline:
     """The steps of one accepted request. `Engine.accept` makes it, and holds its place and its deadline."""
 
-    def __init__(self, tools: Tools, place: Place, deadline: asyncio.Timeout) -> None:
+    def __init__(self, tools: Tools, place: Place, deadline: asyncio.Timeout, held: AsyncExitStack) -> None:
+        """held: what the request holds besides, until its last byte is sent."""
         self._tools = tools
         self._deadline = deadline
+        self._held = held
         self.place = place
 
     def begin_answer(self) -> None:
@@ -123,9 +130,12 @@ class Pipeline:
         timer, cost = _Timer(), _cost(options)
         with self._tools.network.coming():
             photo, reference = await self._decode(uploads)
-            timer.stop("decode")
-            self.place.claim(latents=cost)  # not before: a file that does not decode draws nothing
-            lane = self._lane(self._claim_pixels(photo, reference, options.samples, output_format))
+        timer.stop("decode")
+        pixels = self._claim_pixels(photo, reference, options.samples, output_format)
+        lane, may_wait = self._lane(pixels), MOST_BYTES_PER_PIXEL * pixels > MAX_UNREAD_BYTES
+        await self._held.enter_async_context(lane.turn(self.place.owner))
+        self.place.claim(latents=cost)  # not before: a file that does not decode draws nothing
+        with self._tools.network.coming():
             small = await self._shrink(lane, photo)
             wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)
         drawn = await self._tools.network.draw(DrawTask(small, options, wanted), cost, self.place.owner)
@@ -136,7 +146,7 @@ class Pipeline:
         async def samples() -> AsyncGenerator[Sample]:
             facts = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
             finished = self._tools.steps.finish(photo.pixels, drawn, options)
-            async with aclosing(lane.finish(finished, to_file, timer.seconds, self.place.owner)) as files:
+            async with aclosing(lane.finish(finished, to_file, timer.seconds, self.place.owner, may_wait)) as files:
                 async for file in files:
                     index, bits_per_dim, latent_norm = next(facts)
                     media_type = FORMATS[output_format].media_type
@@ -193,7 +203,7 @@ class Pipeline:
         drawn = await self._tools.network.draw(DrawTask(small, options), options.latents, CHECK)
         to_file = partial(_encode, photo, "jpeg", CHECK_QUALITY)
         finished = self._tools.steps.finish(photo.pixels, drawn, options)
-        async with aclosing(lane.finish(finished, to_file, {}, CHECK)) as files:
+        async with aclosing(lane.finish(finished, to_file, {}, CHECK, may_wait=False)) as files:
             async for _ in files:
                 pass
 
@@ -212,17 +222,25 @@ class Pipeline:
         return photos["image"], photos.get("reference")
 
     async def _decode_one(self, name: str, upload: bytes) -> DecodedPhoto:
-        """Decode a file; cancelled, kill its decoder."""
+        """Decode a file; cancelled, kill its decoder, if it is not about to be ready."""
         tools, loop = self._tools, asyncio.get_running_loop()
 
         async def decode(quick: bool) -> DecodedPhoto:
             ticket = Ticket()
             asked = (upload, tools.settings.max_pixels, name, ticket, quick)
+            decoding = loop.run_in_executor(tools.decoding, tools.decoders.decode, *asked)
+            decoding.add_done_callback(lambda each: each.cancelled() or each.exception())  # nobody may be waiting
             try:
-                return await loop.run_in_executor(tools.decoding, tools.decoders.decode, *asked)
+                return await asyncio.shield(decoding)
             except asyncio.CancelledError:
-                ticket.cancel()
+                if quick:
+                    done, _ = await asyncio.wait([decoding], timeout=GRACE_SECONDS)
+                    was_slow = any(isinstance(each.exception(), SlowFileError) for each in done)
+                    if was_slow or ticket.cancel() > ORDINARY_SECONDS:
+                        tools.quick_first.mark(self.place.owner)
                 raise
+            finally:
+                ticket.cancel()
 
         return await tools.quick_first.run(decode, self.place.owner)
 

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     batch_wait_seconds: float = Field(default=0.01, ge=0)
     """Time that a batch waits for requests still decoding, if there are any"""
     batch_seconds: float = Field(default=0.5, gt=0)
-    """Time that a batch should take; where the model is slower, fewer latents share one, down to four"""
+    """Time that a batch should take; where the model is slower, fewer latents share one, down to two"""
     canary_seconds: float = Field(default=30.0, gt=0)
     """Interval between model health checks"""
     deadline_seconds: float = Field(default=120.0, gt=0)

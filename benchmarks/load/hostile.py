@@ -123,10 +123,12 @@ async def slow_files(url: str) -> None:
 
 
 async def many_candidates(url: str) -> None:
-    """Ask for 64 candidates, four times, of a photo that does not decode and of one that does."""
+    """Choose among 64 candidates, four times, of a photo that does not decode and of one that does."""
     photo = made_up_photo(256, 256)
     files = [photo[: len(photo) // 2], photo, photo, photo]
-    await _post_all(url, [{"files": {"image": file}, "data": {"candidates": "64"}} for file in files])
+    await _post_all(
+        url, [{"files": {"image": file}, "data": {"candidates": "64", "select": "diverse"}} for file in files]
+    )
 
 
 async def many_hints(url: str) -> None:

@@ -5,18 +5,21 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
-from threading import Condition, Lock
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from threading import Lock
 
 import structlog
 
 from service import errors
 from service.codecs.decoded_photo import DecodedPhoto
+from service.codecs.room import Room, Share
 from service.codecs.sandbox_channel import receive, send
 from service.codecs.sandbox_limits import processor_seconds
-from service.errors import DecoderLostError, DecodingLimitError, ServiceError, UndecodableImageError
+from service.errors import DecoderLostError, ServiceError, SlowFileError, UndecodableImageError
 
-__all__ = ["Decoders", "Room", "Ticket"]
+__all__ = ["SLOW_NICE", "Decoders", "Ticket"]
 
 REFUSALS: tuple[type[ServiceError], ...] = (
     errors.DecodingLimitError,
@@ -32,26 +35,35 @@ RETRY_SECONDS = 1
 PATIENCE = 20
 """How many times as long as its processor time a file may take, on a machine that is busy. Then it is no file's doing:
 the system ends a decoder that has used up its processor time."""
+SLOW_NICE = 10
+"""Niceness of decoders of slow files: beside the model and other files, they get a tenth of a processor."""
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # decoders have none of the sums that these speed up
 
 log = structlog.get_logger()
 
 
 class Decoders:
-    """Decoding processes, as many as work at once; they stay for the next files. Thread-safe."""
+    """Decoding processes, as many as work at once; they stay for the next files. Thread-safe.
 
-    def __init__(self, seconds: float, room: "Room | None" = None) -> None:
-        """seconds: of processor time for one file; see `processor_seconds`. room: for pixels; None: no limit."""
+    First tries have processes of their own: one that was made nicer cannot go back.
+    """
+
+    def __init__(self, seconds: float, room: Room | None = None, slow_nice: int = 0) -> None:
+        """seconds: of processor time for one file; see `processor_seconds`. room: for pixels; None: no limit.
+
+        slow_nice: niceness of processes for files that are not on a first try.
+        """
         self._seconds = seconds
+        self._slow_nice = slow_nice
         self._room = room or Room(sys.maxsize)
         self._idle: list[_Decoder] = []
         self._all: set[_Decoder] = set()
         self._lock = Lock()
         self._closed = False
 
-    def start(self) -> None:
-        """Start one process, without waiting for it, so that it is there for the next file."""
-        decoder = self._new()
+    def start(self, quick: bool = False) -> None:
+        """Start one process, without waiting for it, so that it is there for the next file. quick: for first tries."""
+        decoder = self._new(quick)
         with self._lock:
             self._idle.append(decoder)
 
@@ -66,25 +78,25 @@ class Decoders:
         """Do what `service.codecs.decoding.decode` does, within limits of time and memory.
 
         ticket: lets another thread end this. quick: a first try, with little time (see `processor_seconds`) and for at
-        most QUICK_PIXELS. Raises what `decode` raises, and DecodingLimitError, LargePhotoError or DecoderLostError.
+        most QUICK_PIXELS. Raises what `decode` raises, and SlowFileError, LargePhotoError or DecoderLostError.
         """
-        decoder = self._take()
+        ticket = ticket or Ticket()
+        decoder = self._take(quick)
         try:
-            if ticket is not None:
-                ticket.hold(decoder)
-            photo = decoder.decode(data, max_pixels, field, self._seconds, self._room, quick)
+            with ticket.holding(decoder):
+                photo = decoder.decode(data, max_pixels, field, self._seconds)
         except ServiceError:
-            self._put_back(decoder, ticket)
+            self._put_back(decoder)
             raise
         except Exception as error:  # whatever it is, nobody knows what this decoder does now
             ending = self._end(decoder)
-            if ticket is None or not ticket.cancelled:
+            if not ticket.cancelled:
                 log.warning("decoder_lost", ending=ending, reason=type(error).__name__, bytes=len(data), quick=quick)
             raise self._explain(error, ending, field) from error
         except BaseException:
             self._end(decoder)
             raise
-        self._put_back(decoder, ticket)
+        self._put_back(decoder)
         return photo
 
     def close(self) -> None:
@@ -96,22 +108,24 @@ class Decoders:
         for decoder in decoders:
             decoder.end()
 
-    def _new(self) -> "_Decoder":
+    def _new(self, quick: bool) -> "_Decoder":
         try:
-            decoder = _Decoder()
+            decoder = _Decoder(self._room, quick, self._slow_nice)
         except OSError as error:  # no memory, no more processes or files
             raise DecoderLostError("no decoder can be started; retry later", RETRY_SECONDS) from error
         with self._lock:
             self._all.add(decoder)
         return decoder
 
-    def _take(self) -> "_Decoder":
+    def _take(self, quick: bool) -> "_Decoder":
         """Return one that is idle and lives, or a new one."""
         while True:
             with self._lock:
-                decoder = self._idle.pop() if self._idle else None
+                decoder = next((each for each in self._idle if each.quick == quick), None)
+                if decoder is not None:
+                    self._idle.remove(decoder)
             if decoder is None:
-                return self._new()
+                return self._new(quick)
             if decoder.lives:
                 return decoder
             log.warning("idle_decoder_lost", ending=decoder.end())
@@ -121,9 +135,7 @@ class Decoders:
         with self._lock:
             self._all.discard(decoder)
 
-    def _put_back(self, decoder: "_Decoder", ticket: "Ticket | None") -> None:
-        if ticket is not None:
-            ticket.let_go()
+    def _put_back(self, decoder: "_Decoder") -> None:
         with self._lock:
             self._idle.append(decoder)
 
@@ -133,54 +145,17 @@ class Decoders:
         self._forget(decoder)
         if not self._closed:
             with suppress(DecoderLostError):  # then the next file starts one, or is told why not
-                self.start()
+                self.start(decoder.quick)
         return ending
 
     def _explain(self, error: Exception, ending: int, field: str) -> ServiceError:
         if isinstance(error, TimeoutError):
             return DecoderLostError(f"{field}: the process that decoded it did not answer", RETRY_SECONDS)
         if -ending == signal.SIGPROF:
-            return DecodingLimitError(f"{field}: takes too long to decode for its size")
+            return SlowFileError(f"{field}: takes too long to decode for its size")
         if -ending in CRASHES:
             return UndecodableImageError(f"{field}: the file makes its decoder crash")
         return DecoderLostError(f"{field}: its decoder was killed; retry later", RETRY_SECONDS)
-
-
-class Room:
-    """How many pixels may be decoded at once, by all decoders together. Thread-safe."""
-
-    def __init__(self, pixels: int, beside: int = 0) -> None:
-        """pixels: of files on their second try. beside: how many more there are if some are on their first."""
-        self._pixels = pixels
-        self._beside = beside
-        self._held = self._held_slow = 0
-        self._change = Condition()
-
-    def take(self, pixels: int, own: int = 0, seconds: float | None = None, quick: bool = False) -> None:
-        """Wait until there is room, first come, first served but for what fits beside. Raises TimeoutError.
-
-        own: what the same file holds already. Alone, a file may take more than there is. seconds: None waits for ever.
-        quick: on its first try.
-        """
-        slow = 0 if quick else pixels
-
-        def fits() -> bool:
-            if self._held <= own:
-                return True
-            return self._held_slow + slow <= self._pixels and self._held + pixels <= self._pixels + self._beside
-
-        with self._change:
-            if not self._change.wait_for(fits, seconds):
-                raise TimeoutError(f"no room for {pixels} pixels within {seconds:g} seconds")
-            self._held += pixels
-            self._held_slow += slow
-
-    def give_back(self, pixels: int, quick: bool = False) -> None:
-        """Make room again."""
-        with self._change:
-            self._held -= pixels
-            self._held_slow -= 0 if quick else pixels
-            self._change.notify_all()
 
 
 class Ticket:
@@ -191,30 +166,41 @@ class Ticket:
         self._lock = Lock()
         self.cancelled = False
 
-    def cancel(self) -> None:
-        """Kill the decoder that is at work, if one is; one that would be is not."""
+    def cancel(self) -> float:
+        """Kill the decoder that is at work, if one is; one that would be is not.
+
+        Returns the processor time that it had spent on the file.
+        """
         with self._lock:
             self.cancelled = True
-            if self._decoder is not None:
-                self._decoder.kill()
+            if self._decoder is None:
+                return 0.0
+            seconds = self._decoder.spent_seconds
+            self._decoder.kill()
+            return seconds
 
-    def hold(self, decoder: "_Decoder") -> None:
-        """Say who is at work. Raises EOFError if nobody waits for it any more."""
+    @contextmanager
+    def holding(self, decoder: "_Decoder") -> Iterator[None]:
+        """Say who is at work meanwhile. Raises EOFError if nobody waits for it any more."""
         with self._lock:
             if self.cancelled:
                 raise EOFError("nobody waits for it")
             self._decoder = decoder
-
-    def let_go(self) -> None:
-        """Say that the work is done."""
-        with self._lock:
-            self._decoder = None
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._decoder = None
 
 
 class _Decoder:
     """One process that runs `service.codecs.sandbox_worker`, and the socket to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room, quick: bool, slow_nice: int) -> None:
+        self.quick = quick
+        self._room = room
+        self._share: Share | None = None
+        self._before = 0.0
         self._channel, channel = socket.socketpair()
         with ExitStack() as ours, ExitStack() as theirs:
             ours.enter_context(self._channel)
@@ -227,49 +213,64 @@ class _Decoder:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[channel.fileno(), life],
-                start_new_session=True,  # Ctrl-C ends the service, which first finishes what it has accepted
+                process_group=0,  # Ctrl-C ends the service, which first finishes what it has accepted
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"} | ONE_THREAD,
             )
             ours.pop_all()  # it started, so what is ours stays open
+        if slow_nice and not quick:
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + slow_nice)
 
     @property
     def lives(self) -> bool:
         return self._process.poll() is None
 
-    def decode(
-        self, data: bytes, max_pixels: int, field: str, seconds: float, room: "Room", quick: bool
-    ) -> DecodedPhoto:
+    @property
+    def spent_seconds(self) -> float:
+        """Processor time that the file at work has taken; 0 where the system does not tell."""
+        return self._computed() - self._before
+
+    def decode(self, data: bytes, max_pixels: int, field: str, seconds: float) -> DecodedPhoto:
         """Raise TimeoutError, EOFError or OSError if no answer comes: then this decoder must be ended."""
+        self._before = self._computed()
         self._channel.settimeout(PATIENCE * processor_seconds(seconds, 0, max_pixels))
-        order = {"max_pixels": max_pixels, "field": field, "seconds": seconds, "quick": quick}
-        send(self._channel, order, [data])
-        note, contents = receive(self._channel)
-        held = 0
+        order = {"max_pixels": max_pixels, "field": field, "seconds": seconds, "quick": self.quick}
+        self._share = share = self._room.enter(self.quick)
         try:
+            send(self._channel, order, [data])
+            note, contents = receive(self._channel)
             while "pixels" in note:
-                patience = PATIENCE * processor_seconds(seconds, held + note["pixels"], max_pixels)
-                room.take(note["pixels"], held, patience, quick)
-                held += note["pixels"]
+                patience = PATIENCE * processor_seconds(seconds, share.held + note["pixels"], max_pixels)
+                self._room.take(share, note["pixels"], patience)
                 self._channel.settimeout(patience)
                 send(self._channel, {})
                 note, contents = receive(self._channel)
         finally:
-            room.give_back(held, quick)
+            self._room.leave(share)
         if "error" in note:
             refusals = {kind.__name__: kind for kind in REFUSALS}
             raise refusals[note["error"]](note["detail"])
         return DecodedPhoto.unpacked(note, contents)
 
     def kill(self) -> None:
-        """Kill the process; who waits for its answer finds that it ended."""
+        """Kill the process; who waits for its answer, or for room, finds that it ended."""
         self._process.kill()
+        if self._share is not None:
+            self._room.give_up(self._share)
 
     def end(self) -> int:
         """Kill the process, if it lives. Returns its exit status; below 0, the signal that ended it."""
-        self._process.kill()
+        self.kill()
         ending = self._process.wait()
         self._channel.close()
         if self._life >= 0:
             os.close(self._life)
             self._life = -1
         return ending
+
+    def _computed(self) -> float:
+        """Return the processor time of the process."""
+        try:
+            return time.clock_gettime(~self._process.pid << 3 | 2)  # Linux's name of that clock: clock_getcpuclockid(3)
+        except OSError:
+            return 0.0

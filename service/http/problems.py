@@ -72,6 +72,8 @@ CHALLENGES: dict[type[Exception], str] = {
 }
 """WWW-Authenticate of every 401 (RFC 6750)"""
 
+MAX_PATH_LENGTH = 200
+"""Maximum length of a path that an answer names"""
 TITLES = {499: "Client Closed Request"}
 
 
@@ -129,7 +131,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
     status = int(error.status_code)
     request.state.code = code = ROUTER_CODES.get(status, "http_error")
-    detail = f"{request.method} {request.url.path}: {error.detail}"
+    detail = f"{request.method} {request.url.path[:MAX_PATH_LENGTH]}: {error.detail}"
     return _answer(_problem(status, code, detail), dict(error.headers or {}))
 
 

@@ -30,6 +30,11 @@ class FairQueue(Generic[T]):
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
 
+    @property
+    def owners(self) -> list[str]:
+        """Owners of the items that wait."""
+        return list(self._lines)
+
     def add(self, item: T, cost: int, owner: str) -> None:
         """Let an item wait."""
         self._lines.setdefault(owner, deque()).append((item, cost))

@@ -1,12 +1,14 @@
 """Lanes: threads for full-size work, so that small requests never wait behind large ones."""
 
 import asyncio
+import os
+import sys
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from threading import get_ident
+from threading import get_ident, get_native_id
 from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
@@ -44,6 +46,11 @@ LARGE_UNREAD, SMALL_UNREAD = 1, 5
 Only answers of more than MAX_UNREAD_BYTES wait so.
 """
 
+LARGE_DRAWN = 2
+"""Large requests of one owner from drawing to their last byte: one is finished, and the next drawn meanwhile."""
+LARGE_NICE = 5
+"""Niceness of threads for large requests: beside small ones, they get a quarter of a processor."""
+
 T = TypeVar("T")
 Encode = Callable[[NDArray[np.uint8]], bytes]
 
@@ -59,15 +66,35 @@ class File:
 class Lane:
     """Threads for work on pixels, and how many requests may hold full-size images for it at once."""
 
-    def __init__(self, name: str, threads: int, at_once: int, unread: int, encoded_at_once: int) -> None:
-        """at_once: requests that are worked on. unread: more of them that have begun, and wait for their clients."""
+    def __init__(
+        self,
+        name: str,
+        threads: int,
+        at_once: int,
+        unread: int,
+        encoded_at_once: int,
+        drawn: int = sys.maxsize,
+        nice: int = 0,
+    ) -> None:
+        """at_once: requests that are worked on. unread: more of them that have begun, and wait for their clients.
+
+        drawn: requests of one owner that hold a turn. nice: niceness of the threads, and of those that they start.
+        """
         self._name = name
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_be_nice, initargs=(nice,))
+        self._drawn = Turns(drawn)
         self._since: dict[int, float] = {}
         """when each thread that is at work began its piece of work"""
         self._begun, self._turns = asyncio.Semaphore(at_once + unread), Turns(max(1, (at_once + unread) // 2))
         self._at_once = asyncio.Semaphore(at_once)
         self._encoded_at_once = encoded_at_once
+
+    def turn(self, owner: str) -> AbstractAsyncContextManager[None]:
+        """Wait for an owner's turn, before its request is drawn, and hold it to the request's end.
+
+        So who does not read its answers lets no more be drawn.
+        """
+        return self._drawn.turn(owner)
 
     def run(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
         """Run work beside the event loop."""
@@ -80,16 +107,23 @@ class Lane:
             raise TimeoutError(f"lane {self._name}: one piece of work has been running for {longest:.0f} seconds")
 
     async def finish(
-        self, images: Iterator[Finished], encode: Encode, timings: dict[str, float], owner: str
+        self,
+        images: Iterator[Finished],
+        encode: Encode,
+        timings: dict[str, float],
+        owner: str,
+        may_wait: bool = True,
     ) -> AsyncGenerator[File]:
         """Pull images, encode each beside the next, and yield them in order, each as soon as it is encoded.
 
         timings: gets the seconds of `upsample`, and of `encode` what it took beyond upsampling.
+        may_wait: for its client; not where the whole answer is within MAX_UNREAD_BYTES. Then it waits for no client.
         A consumer that takes longer than PATIENCE_SECONDS for a file lets others into the lane meanwhile, as many as
         there is memory for. Closed or cancelled, it drops what has not begun.
         Raises what `images` raises, after the files before it, and what `encode` raises.
         """
-        async with self._turns.turn(owner), self._begun, _Turn(self._at_once) as turn:
+        begun = self._begun if may_wait else nullcontext()
+        async with self._turns.turn(owner), begun, _Turn(self._at_once) as turn:
             started, upsampling, more = perf_counter(), 0.0, True
             failure: BaseException | None = None
             pulling: asyncio.Future[tuple[Finished | None, float]] | None = None
@@ -134,6 +168,13 @@ class Lane:
             return work(*arguments)
         finally:
             del self._since[get_ident()]
+
+
+def _be_nice(nice: int) -> None:
+    """Make this thread nicer, where threads can be."""
+    if nice and sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + nice)
 
 
 class _Turn:
@@ -182,7 +223,8 @@ class Lanes:
 
     def __init__(self, threads: int) -> None:
         self.small = Lane("codec", threads, threads, SMALL_UNREAD, ENCODED_AT_ONCE)
-        self.large = Lane("codec-large", max(1, threads // 2), LARGE_AT_ONCE, LARGE_UNREAD, 0)  # see budget
+        at_once = max(1, threads // 2)
+        self.large = Lane("codec-large", at_once, LARGE_AT_ONCE, LARGE_UNREAD, 0, LARGE_DRAWN, LARGE_NICE)  # see budget
 
     def of(self, pixels: int) -> Lane:
         """Return the lane of a request that makes this many pixels."""

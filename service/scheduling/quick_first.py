@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from service.errors import DecodingLimitError, LargePhotoError
+from service.errors import LargePhotoError, SlowFileError
 from service.scheduling.turns import Turns
 
 __all__ = ["SLOW_OWNER_SECONDS", "QuickFirst"]
@@ -23,7 +23,7 @@ class QuickFirst:
     Each file has a short first try. A file that fails it is slow: it begins anew, with all of its time, where all slow
     files share half of the decoders. A header could not replace the try, because it does not say what decoding costs
     in eight formats. For SLOW_OWNER_SECONDS, the other files of that owner count as slow without a try; else an owner
-    could keep the rest of the decoders busy with first tries.
+    could keep the rest of the decoders busy with first tries. Only a file's own processor time makes its owner slow.
     A single decoder serves both kinds: a slow file holds it to its end, but never two in a row while others wait.
     """
 
@@ -39,10 +39,10 @@ class QuickFirst:
     async def run(self, decode: Callable[[bool], Awaitable[T]], owner: str) -> T:
         """Return what `decode` returns, which is told whether this is a first try.
 
-        A first try that raises DecodingLimitError is followed by a second call. Its other errors, and those of the
-        second call, are raised. owner: whose file it is: a key or an address.
+        A first try that raises SlowFileError or LargePhotoError is followed by a second call. All other errors are
+        raised. owner: whose file it is: a key or an address.
         """
-        with suppress(DecodingLimitError):
+        with suppress(SlowFileError, LargePhotoError):
             async with self._turns.turn(owner):
                 if not self._is_slow(owner):
                     async with self._decoders:
@@ -50,15 +50,17 @@ class QuickFirst:
         async with self._slow_turns.turn(owner), self._slow, self._decoders:
             return await decode(False)
 
+    def mark(self, owner: str) -> None:
+        """Count an owner's files as slow from now on, for SLOW_OWNER_SECONDS."""
+        now = self._clock()
+        self._slow_until = {other: until for other, until in self._slow_until.items() if until > now}
+        self._slow_until[owner] = now + SLOW_OWNER_SECONDS
+
     async def _first_try(self, decode: Callable[[bool], Awaitable[T]], owner: str) -> T:
         try:
             return await decode(True)
-        except LargePhotoError:  # its header said so, before anything was decoded
-            raise
-        except (DecodingLimitError, asyncio.CancelledError):  # who hangs up meanwhile costs a decoder, too
-            now = self._clock()
-            self._slow_until = {other: until for other, until in self._slow_until.items() if until > now}
-            self._slow_until[owner] = now + SLOW_OWNER_SECONDS
+        except SlowFileError:
+            self.mark(owner)
             raise
 
     def _is_slow(self, owner: str) -> bool:

@@ -21,6 +21,7 @@ from model.protocol import Hint, SampleOptions
 from service.cli import program as cli
 from service.engine import CANARY_SIDE
 from service.pipeline import HINT_COST, _cost
+from service.scheduling.lanes import LARGE_DRAWN
 from tests.service.waiting import eventually, unread_answer
 
 PATIENCE_SECONDS = 10
@@ -195,6 +196,32 @@ def test_slow_files_from_several_addresses_do_not_hold_all_decoders(start, grey_
     eventually(lambda: service.metric("accepted_requests") == 0)
 
 
+def test_who_hangs_up_on_a_slow_file_counts_as_slow(start, grey_png, monkeypatch) -> None:
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        "service.codecs.sandbox.subprocess.Popen",
+        lambda command, **options: popen([command[0], "-c", SLOWLY, *command[3:]], **options),
+    )
+    monkeypatch.setattr("service.pipeline.ORDINARY_SECONDS", 0.05)
+    service = start()
+    assert service.post(grey_png).status_code == 200
+    with pytest.raises(httpx.ReadTimeout):
+        service.client.post("/v1/colorizations", files={"image": b"slow"}, timeout=0.3)
+    eventually(lambda: bool(service.app.state.engine._quick_first._slow_until))
+
+
+def test_a_good_reference_beside_a_broken_photo_is_not_slow(start, grey_png, encoded) -> None:
+    service = start()
+    assert service.post(grey_png).status_code == 200
+    good = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (2000, 2000), np.uint8)))
+    files = {"image": grey_png[:-30], "reference": good}
+    answer = service.client.post("/v1/transfers", files=files, data={"n": "1"})
+    assert answer.json()["code"] == "undecodable_image"
+    decoders = service.app.state.engine._decoders
+    eventually(lambda: len(decoders._idle) == len(decoders._all))  # the good file is over, or given up
+    assert not service.app.state.engine._quick_first._slow_until
+
+
 def test_a_file_that_does_not_decode_takes_none_of_the_queues_latents(start, grey_png) -> None:
     service = start(queue_latents=64)
     assert service.post(grey_png).status_code == 200
@@ -233,12 +260,12 @@ def test_one_address_holds_a_share_of_the_queue(start, pool, grey_png) -> None:
 def test_addresses_take_turns_at_the_model(start, pool, grey_png) -> None:
     service = start(batch_latents=1)
     busy = service.occupy(pool, grey_png)
-    many = [pool.submit(service.post, grey_png, n=4, seed=1) for _ in range(3)]
+    many = [pool.submit(service.post, grey_png, n=2, seed=1) for _ in range(3)]
     eventually(lambda: service.metric("queue_depth") == 3)
     with httpx.Client(
         transport=httpx.HTTPTransport(local_address="127.0.0.2"), base_url=service.client.base_url
     ) as other:
-        asked = {"files": {"image": grey_png}, "data": {"n": "4", "seed": "2"}, "timeout": 60}
+        asked = {"files": {"image": grey_png}, "data": {"n": "2", "seed": "2"}, "timeout": 60}
         last = pool.submit(other.post, "/v1/colorizations", **asked)
         eventually(lambda: service.metric("queue_depth") == 4)
         service.colorizer.gate.set()
@@ -308,6 +335,21 @@ def test_large_requests_do_not_stand_in_the_way(start, pool, encoded, grey_png, 
         assert not any(each.done() for each in small)
     gate.set()
     assert [each.result().status_code for each in (*busy, *small)] == [200] * 8
+
+
+def test_who_does_not_read_large_answers_lets_few_be_drawn(start, pool, grey_png, encoded, monkeypatch) -> None:
+    monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 300 * 200)
+    monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))
+    service = start()
+    photo = encoded(Image.fromarray(np.zeros((200, 300), np.uint8)))
+    with ExitStack() as attack:
+        for _ in range(6):
+            attack.enter_context(unread_answer(service, photo, "application/json", 4, 65_536, "127.0.0.3"))
+        eventually(lambda: service.metric("accepted_requests") == 6 and len(service.colorizer.options) > LARGE_DRAWN)
+        assert service.post(grey_png, n=1).status_code == 200
+        assert [options.n for options in service.colorizer.options[1:]] == [4] * LARGE_DRAWN + [1]  # after the warm-up
+        assert service.metric("queued_latents") == 0, "what waits for a turn is in no queue"
+    eventually(lambda: service.metric("accepted_requests") == 0)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -16,7 +17,8 @@ import pytest
 from PIL import Image
 
 from service.codecs.decoding import decode
-from service.codecs.sandbox import Decoders, Room, Ticket, _Decoder
+from service.codecs.room import Room, Share
+from service.codecs.sandbox import SLOW_NICE, Decoders, Ticket, _Decoder
 from service.errors import (
     DecoderLostError,
     DecodingLimitError,
@@ -277,10 +279,10 @@ def test_a_first_try_has_less_time(burning, encoded) -> None:
 
 
 def test_a_first_try_decodes_12_megapixels_and_no_larger_photo(decoders: Decoders, encoded) -> None:
-    before = processes(decoders)
     levels = np.random.default_rng(0).integers(0, 256, (384, 510, 3), np.uint8)
     phone = Image.fromarray(levels).resize((4080, 3072))
     assert decoders.decode(encoded(phone, "JPEG", progressive=True), MAX_PIXELS, quick=True).width == 4080
+    before = processes(decoders)
     large = encoded(Image.new("L", (5000, 3000)))
     with pytest.raises(LargePhotoError, match="first try"):
         decoders.decode(large, MAX_PIXELS, quick=True)
@@ -305,9 +307,9 @@ def test_a_decoder_ends_with_the_service_however_that_ended(burning, encoded) ->
     decoders.close()
 
 
-def _ignoring(decoders: Decoders, data: bytes) -> None:
+def _ignoring(decoders: Decoders, data: bytes, ticket: Ticket | None = None) -> None:
     with suppress(DecoderLostError):
-        decoders.decode(data, MAX_PIXELS)
+        decoders.decode(data, MAX_PIXELS, ticket=ticket)
 
 
 def test_a_jpeg_of_very_many_scans_is_refused_unseen(encoded) -> None:
@@ -335,7 +337,7 @@ def test_decoders_that_cannot_start_leave_nothing_open(monkeypatch: pytest.Monke
     before, errors = open_files(), []
     for _ in range(5):
         with pytest.raises(OSError, match="too many") as error:
-            _Decoder()
+            _Decoder(Room(1), quick=False, slow_nice=0)
         errors.append(error)  # whose frames keep what was not closed
     assert open_files() == before
 
@@ -344,42 +346,89 @@ def open_files() -> int:
     return len([*Path("/proc/self/fd").iterdir()])
 
 
+def take(room: Room, pixels: int, seconds: float | None = 0, quick: bool = False) -> Share:
+    share = room.enter(quick)
+    room.take(share, pixels, seconds)
+    return share
+
+
+def waiting(room: Room, pixels: int, quick: bool = False) -> tuple[threading.Thread, Share]:
+    """Return a thread that waits for room without end, and its share."""
+    share = room.enter(quick)
+    thread = threading.Thread(target=room.take, args=(share, pixels), daemon=True)
+    thread.start()
+    while not share.wanted and not share.held:
+        time.sleep(0.001)
+    return thread, share
+
+
 def test_no_more_pixels_are_decoded_at_once_than_there_is_room_for() -> None:
-    room, taken = Room(10), []
-
-    def take(pixels: int) -> None:
-        room.take(pixels)
-        taken.append(pixels)
-
-    room.take(8)
-    waiting = [threading.Thread(target=take, args=(pixels,)) for pixels in (5, 2)]
-    for each in waiting:
-        each.start()
-    waiting[1].join(SECONDS)
-    assert taken == [2], "what fits beside does not wait"
-    room.give_back(8)
-    waiting[0].join(SECONDS)
-    assert taken == [2, 5]
-    room.give_back(7)
-    room.take(11)  # alone, or it would wait for ever
+    room = Room(10)
+    first = take(room, 8)
+    thread, second = waiting(room, 5)
+    third = take(room, 2)  # what fits beside does not wait
+    assert not second.held
+    room.leave(first)
+    thread.join(SECONDS)
+    assert second.held == 5
+    for share in (second, third):
+        room.leave(share)
+    take(room, 11)  # alone, or it would wait for ever
 
 
 def test_first_tries_have_room_beside_slow_files() -> None:
     room = Room(10, beside=3)
-    room.take(10)
+    slow, quick = take(room, 10), [take(room, 1, quick=True) for _ in range(3)]
+    for is_quick in (True, False):
+        with pytest.raises(TimeoutError):
+            room.leave(take(room, 1, quick=is_quick))
+    room.leave(slow)
+    for share in quick[1:]:
+        room.leave(share)
+    take(room, 9, quick=True)
+    take(room, 3)
+
+
+def test_a_large_file_gets_its_room_however_many_come_after_it() -> None:
+    room = Room(50, beside=13)
+    passing = [take(room, 12, quick=True) for _ in range(2)]
+    thread, large = waiting(room, 49)
+    for _ in range(5):
+        with suppress(TimeoutError):
+            passing.append(take(room, 12, quick=True))
+        room.leave(passing.pop(0))
+        if len(passing) == 1:
+            thread.join(1)
+    assert large.held == 49
+    small = take(room, 1, quick=True)
+    assert small.held, "there is room beside it"
+
+
+def test_those_that_fit_beside_a_large_file_pass_it_while_it_waits() -> None:
+    room = Room(50, beside=13)
+    first = take(room, 49)
+    thread, second = waiting(room, 49)
     for _ in range(3):
-        room.take(1, seconds=0, quick=True)
-    with pytest.raises(TimeoutError):
-        room.take(1, seconds=0, quick=True)
-    room.give_back(2, quick=True)
-    with pytest.raises(TimeoutError):
-        room.take(1, seconds=0)
-    room.give_back(10)
-    room.take(9, seconds=0, quick=True)
-    room.take(3, seconds=0)
-    for pixels, quick in ((1, True), (9, True), (3, False)):
-        room.give_back(pixels, quick)
-    assert room._held == room._held_slow == 0
+        room.leave(take(room, 12, quick=True))
+    room.leave(first)
+    thread.join(SECONDS)
+    assert second.held == 49
+
+
+def test_a_file_that_nobody_waits_for_waits_for_no_room(grey_png: bytes) -> None:
+    room, ticket = Room(40 * 24), Ticket()
+    decoders = Decoders(SECONDS, room)
+    take(room, 1)
+    working = threading.Thread(target=_ignoring, args=(decoders, grey_png, ticket), daemon=True)
+    working.start()
+    give_up = time.monotonic() + SECONDS
+    while not any(share.wanted for share in room._shares):
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    ticket.cancel()
+    working.join(SECONDS / 4)
+    assert not working.is_alive()
+    decoders.close()
 
 
 def test_no_thread_waits_for_room_for_ever(grey_png: bytes) -> None:
@@ -387,12 +436,12 @@ def test_no_thread_waits_for_room_for_ever(grey_png: bytes) -> None:
     room = Room(40 * 24)
     decoders = Decoders(SECONDS, room)
     decoders.decode(grey_png, MAX_PIXELS)  # it has started
-    room.take(1)
+    held = take(room, 1)
     decoders._seconds = 0.1
     with pytest.raises(DecoderLostError):
         decoders.decode(grey_png, MAX_PIXELS)
-    assert room._held == 1
-    room.give_back(1)
+    assert room._shares == [held]
+    room.leave(held)
     decoders._seconds = SECONDS
     assert decoders.decode(grey_png, MAX_PIXELS).width == 40
     decoders.close()
@@ -401,14 +450,44 @@ def test_no_thread_waits_for_room_for_ever(grey_png: bytes) -> None:
 def test_a_photo_waits_for_room_before_it_is_decoded(grey_png: bytes) -> None:
     room = Room(40 * 24)
     decoders = Decoders(SECONDS, room)
-    room.take(1)
+    held = take(room, 1)
     done: list[int] = []
     working = threading.Thread(target=lambda: done.append(decoders.decode(grey_png, MAX_PIXELS).width))
     working.start()
     working.join(2)
     assert not done
-    room.give_back(1)
+    room.leave(held)
     working.join(SECONDS)
     assert done == [40]
-    assert room._held == 0
+    assert not room._shares
     decoders.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells")
+def test_a_ticket_tells_what_its_file_cost(burning, encoded) -> None:
+    decoders, ticket = Decoders(60), Ticket()
+    working = threading.Thread(target=_ignoring, args=(decoders, encoded(Image.new("L", (4, 4))), ticket), daemon=True)
+    working.start()
+    give_up = time.monotonic() + SECONDS
+    while not burning.exists():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    (decoder,) = decoders._all
+    while decoder.spent_seconds < 0.1:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    assert ticket.cancel() >= 0.1
+    working.join(SECONDS)
+    assert ticket.cancel() == 0, "it is over"
+    decoders.close()
+
+
+def test_slow_files_have_nicer_decoders_of_their_own(grey_png: bytes) -> None:
+    own = Decoders(SECONDS, slow_nice=SLOW_NICE)
+    for quick in (True, False, True, False):
+        own.decode(grey_png, MAX_PIXELS, quick=quick)
+    own_niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    nice = {each.quick: os.getpriority(os.PRIO_PROCESS, each._process.pid) - own_niceness for each in own._all}
+    assert (len(own._all), nice[True]) == (2, 0)
+    assert nice[False] > 0
+    own.close()

@@ -229,6 +229,9 @@ def test_many_files(service, grey_png) -> None:
 
 def test_unknown_path_and_method(service) -> None:
     assert_problem(service.client.get("/v1/nothing"), 404, "not_found", "/v1/nothing")
+    long = service.client.get("/" + "%00" * 10_000)
+    assert_problem(long, 404, "not_found")
+    assert len(long.content) < 2000
     answer = service.client.get(PATH)
     assert_problem(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == "POST"

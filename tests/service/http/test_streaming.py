@@ -1,6 +1,8 @@
 """JSON and zips are sent while they are made: what waits for the client is bounded."""
 
+import base64
 import json
+import re
 import zipfile
 from io import BytesIO
 
@@ -48,6 +50,25 @@ def test_samples_are_made_as_the_client_reads(start, grey_png, counting, accept:
     else:
         assert [each["index"] for each in json.loads(body)["data"]] == list(range(16))
         assert json.loads(body)["timings"]["upsample"] > 0
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_base64_in_pieces_is_that_of_the_whole(service, grey_png, monkeypatch, accept: str) -> None:
+    sizes, encode = list[int](), base64.b64encode
+
+    def counted(data: memoryview) -> bytes:
+        sizes.append(len(data))
+        return encode(data)
+
+    def colorings() -> list[str]:
+        return re.findall(r'{"index".*?}', service.post(grey_png, {"Accept": accept}, n=2, seed=7).text)
+
+    whole = colorings()
+    monkeypatch.setattr("service.http.response.PIECE_BYTES", 9)
+    monkeypatch.setattr("service.http.response.base64.b64encode", counted)
+    assert colorings() == whole
+    assert len(whole) == 2
+    assert max(sizes) == 9
 
 
 def test_a_zip_is_the_same_bytes_as_one_written_at_once(service, grey_png) -> None:

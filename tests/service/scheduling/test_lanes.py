@@ -1,15 +1,18 @@
 """Lanes: who waits for a client lets others work, but only so many hold full-size images meanwhile."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from model.protocol import Finished
 from service.scheduling import lanes as lanes_module
-from service.scheduling.lanes import LARGE_AT_ONCE, LARGE_PIXELS, LARGE_UNREAD, Lanes
+from service.scheduling.lanes import LARGE_AT_ONCE, LARGE_PIXELS, LARGE_UNREAD, SMALL_UNREAD, Lanes
 
 
 @pytest.fixture
@@ -19,8 +22,10 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return []
 
 
-def ask(lanes: Lanes, owner: str, begun: list[str], read: asyncio.Event) -> "asyncio.Task[int]":
-    """Ask for two large images, and take no second file until they are to be read; returns how many files came."""
+def ask(
+    lanes: Lanes, owner: str, begun: list[str], read: asyncio.Event, pixels: int = LARGE_PIXELS + 1, **options: bool
+) -> "asyncio.Task[int]":
+    """Ask for two images, and take no second file until they are to be read; returns how many files came."""
 
     def images() -> Iterator[Finished]:
         begun.append(owner)
@@ -29,8 +34,8 @@ def ask(lanes: Lanes, owner: str, begun: list[str], read: asyncio.Event) -> "asy
 
     async def take() -> int:
         count = 0
-        lane = lanes.of(LARGE_PIXELS + 1)
-        async for _ in lane.finish(images(), lambda _: b"file", {}, owner):
+        lane = lanes.of(pixels)
+        async for _ in lane.finish(images(), lambda _: b"file", {}, owner, **options):
             await read.wait()
             count += 1
         return count
@@ -61,6 +66,39 @@ def test_one_owner_that_does_not_read_leaves_room_for_others(begun: list[str]) -
         assert begun == ["slow", "other"]
         read.set()
         assert await asyncio.gather(*slow) == [2, 2, 2, 2]
+        lanes.close()
+
+    asyncio.run(work())
+
+
+def test_answers_that_fit_wait_for_none_that_are_not_read(begun: list[str]) -> None:
+    async def work() -> None:
+        lanes, read, at_once = Lanes(2), asyncio.Event(), asyncio.Event()
+        at_once.set()
+        unread = [ask(lanes, f"owner {i % 4}", begun, read, LARGE_PIXELS) for i in range(12)]
+        async with asyncio.timeout(30):
+            while len(begun) < 2 + SMALL_UNREAD:
+                await asyncio.sleep(0.01)
+        small = ask(lanes, "other", begun, at_once, LARGE_PIXELS, may_wait=False)
+        assert await asyncio.wait_for(small, 30) == 2
+        assert not any(each.done() for each in unread)
+        read.set()
+        assert await asyncio.gather(*unread) == [2] * 12
+        lanes.close()
+
+    asyncio.run(work())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads are all as nice as their process")
+def test_threads_for_large_requests_and_those_that_they_start_are_nicer() -> None:
+    def niceness() -> int:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(os.getpriority, os.PRIO_PROCESS, 0).result()
+
+    async def work() -> None:
+        lanes = Lanes(2)
+        assert await lanes.small.run(niceness) == niceness()
+        assert await lanes.large.run(niceness) > niceness()
         lanes.close()
 
     asyncio.run(work())

@@ -1,0 +1,110 @@
+"""Parts: a request that is drawn a few samples at a time has the samples that it has when drawn at once."""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from model.colorizer import CinnColorizer
+from model.errors import InputError
+from model.flow.checkpoint import Checkpoint
+from model.protocol import (
+    Drawn,
+    DrawTask,
+    Hint,
+    InterpolationOptions,
+    Options,
+    SampleOptions,
+    TransferOptions,
+    VariationOptions,
+)
+from service.network import InProcess
+from service.scheduling.batching import TURN_LATENTS, Batcher
+
+HINTS = (Hint(0.2, 0.3, (160, 60, 40)), Hint(0.7, 0.8, (40, 60, 160)))
+DIVIDED = [
+    SampleOptions(n=6, seed=3, offset=2),
+    SampleOptions(n=6, seed=3, rank="likelihood"),
+    SampleOptions(n=5, seed=3, hints=HINTS),
+    SampleOptions(n=5, seed=3, candidates=64),
+    SampleOptions(n=5, seed=3, candidates=5, select="diverse"),
+    VariationOptions(n=6, seed=3, index=1, strength=0.4, noise_seed=5),
+    TransferOptions(n=6, seed=3),
+]
+UNDIVIDED = [
+    SampleOptions(n=5, seed=3, candidates=8, select="likely"),
+    InterpolationOptions(steps=5, seed=3, index=0, to_index=1),
+]
+
+
+class Counting:
+    """A colorizer that notes how many samples are drawn at once."""
+
+    def __init__(self, colorizer: CinnColorizer) -> None:
+        self._colorizer = colorizer
+        self.drawn: list[int] = []
+
+    def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
+        self.drawn.extend(task.options.samples for task in tasks)
+        return self._colorizer.draw_all(tasks)
+
+
+@pytest.fixture(scope="module")
+def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
+    return CinnColorizer(tiny_checkpoint, "cpu")
+
+
+@pytest.fixture(autouse=True)
+def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are remembered, however slow this machine is."""
+    monkeypatch.setattr("service.scheduling.batching.SHARED_SECONDS", 3600.0)
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+
+
+def draw(colorizer: CinnColorizer, task: DrawTask, latents: int, others: bool) -> tuple[Drawn, list[int]]:
+    """Draw beside others, or alone, where only TURN_LATENTS are drawn in time."""
+    counting = Counting(colorizer)
+
+    async def work() -> Drawn:
+        batcher = Batcher(16, 0, lambda _: None, seconds=0)
+        network = InProcess(batcher, counting)  # type: ignore[arg-type] # draw_all is all it needs
+        one = DrawTask(task.photo, SampleOptions(n=1, seed=0))
+        await network.draw(one, 1, "other" if others else "attacker")
+        counting.drawn.clear()
+        drawn = await network.draw(task, latents, "attacker")
+        batcher.close()
+        return drawn
+
+    return asyncio.run(work()), counting.drawn
+
+
+@pytest.mark.parametrize("options", [*DIVIDED, *UNDIVIDED], ids=repr)
+def test_parts_are_the_samples_of_the_whole(colorizer: CinnColorizer, photo: np.ndarray, options: Options) -> None:
+    small = colorizer.shrink(photo, with_chroma=True)
+    task = DrawTask(small, options, small if isinstance(options, TransferOptions) else None)
+    whole, at_once = draw(colorizer, task, options.latents, others=False)
+    divided, parts = draw(colorizer, task, options.latents, others=True)
+    assert at_once == [options.samples]
+    assert sum(parts) == options.samples
+    assert max(parts) == (TURN_LATENTS if options in DIVIDED else options.samples)
+    np.testing.assert_array_equal(divided.chroma, whole.chroma)
+    for name in ("indices", "bits_per_dim", "latent_norms", "temperature", "hints"):
+        assert getattr(divided, name) == getattr(whole, name)
+    assert divided.timings.keys() == whole.timings.keys()
+
+
+def test_a_part_costs_no_more_than_a_turn(colorizer: CinnColorizer, photo: np.ndarray) -> None:
+    task = DrawTask(colorizer.shrink(photo), DIVIDED[2])
+    _, parts = draw(colorizer, task, 2 * DIVIDED[2].latents, others=True)
+    assert parts == [TURN_LATENTS // 2] * 5
+
+
+def test_options_out_of_range_are_refused_as_one(colorizer: CinnColorizer, photo: np.ndarray) -> None:
+    task = DrawTask(colorizer.shrink(photo), SampleOptions(n=6, seed=3, offset=60))
+    with pytest.raises(InputError, match="0 to 58"):
+        draw(colorizer, task, 6, others=True)
