@@ -1,11 +1,9 @@
 """Speed of full-size upsampling, ours beside the alternatives: `python -m benchmarks.speed.upsampling [--json -]`.
 
 Every method turns N small a*b* maps and a full-size L* into N 8-bit sRGB pictures. `torch` is the same in plain torch;
-with `--compile` come it compiled, and the same and a bilateral grid in C++; bilinear clips colors instead of mapping
-them to the gamut. The filters of OpenCV's contrib
-modules, in an environment of their own, are timed on one channel of one megapixel, after bilinear upsampling and
-without conversion, and multiplied. Each method's first call, which
-may compile, is timed apart.
+bilinear clips colors instead of mapping them to the gamut. The filters of OpenCV's contrib modules, in an environment
+of their own, are timed on one channel of one megapixel, after bilinear upsampling and without conversion, and
+multiplied. Each method's first call, which may compile, is timed apart.
 """
 
 import json
@@ -14,22 +12,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Annotated, Any
-from unittest.mock import patch
+from typing import Annotated
 
 import cv2
 import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmarks.cost import Cost, cost
 from benchmarks.environment import environment
 from benchmarks.photos import bilinear, made_up_lightness
 from benchmarks.report import JsonFile, Target, rows, write
 from model.device import choose_device
-from model.pixels import bilateral
 from model.pixels.bilateral import upsample_to_rgb_tensor
 from model.pixels.upsampling import upsample_to_rgb
 from training.commands import Device
@@ -41,7 +36,7 @@ SAMPLES = 8
 SMALL = 64
 LARGEST_IN_TORCH = 1.0
 """Megapixels: plain torch takes too long for more."""
-OURS, JOINT, COMPILED = "tintflow", "jointBilateralFilter", "torch.compile"
+OURS, JOINT = "tintflow", "jointBilateralFilter"
 SECONDS, RATIO, EXTRA_MEGABYTES = 1.0, 300.0, 64.0
 TARGET_MEGAPIXELS = 12.0
 
@@ -68,21 +63,13 @@ class Measurement:
     """mean and largest difference to our picture of 256×256, in 8-bit levels"""
 
 
-def measure(
-    megapixels: Sequence[float], samples: int, device: str, peers: bool, compiled: bool
-) -> Iterator[Measurement]:
+def measure(megapixels: Sequence[float], samples: int, device: str, peers: bool) -> Iterator[Measurement]:
     """Time each method on made-up 4:3 photos."""
     methods: dict[str, Method] = {
         OURS: upsample_to_rgb,
-        f"torch, {device}": partial(upsample_by_torch, upsample_to_rgb_tensor, device),
+        f"torch, {device}": partial(upsample_by_torch, device),
         "bilinear": bilinear_to_rgb,
     }
-    if compiled:
-        from benchmarks.peers.extension import by_bilateral_grid, by_extension  # late: needs ninja
-
-        by_compiler = torch.compile(upsample_to_rgb_tensor)
-        methods[f"{COMPILED}, {device}"] = partial(upsample_by_torch, _without_averages(by_compiler), device)
-        methods["C++ extension"], methods["bilateral grid, C++"] = by_extension, by_bilateral_grid
     chroma = made_up_chroma(samples)
     tiny = made_up_lightness((256, 256))
     pictures = {name: _canvas(samples, tiny) for name in methods}
@@ -99,8 +86,6 @@ def measure(
             if slow and size > LARGEST_IN_TORCH:
                 continue
             repetitions = 1 if slow else 3
-            if name.startswith(COMPILED):
-                method(chroma, lightness, out)  # which compiles for this size
             found = ours if name == OURS else cost(method, chroma, lightness, out, repetitions=repetitions)
             ratio = found.cpu_seconds / ours.cpu_seconds
             figures = found.seconds, found.cpu_seconds, ratio, found.extra_megabytes, first[name]
@@ -127,23 +112,11 @@ def bilinear_to_rgb(chroma: Floats, lightness: Floats, out: NDArray[np.uint8]) -
         cv2.convertScaleAbs(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), picture, 255)
 
 
-def upsample_by_torch(
-    upsample: Callable[..., Any], device: str, chroma: Floats, lightness: Floats, out: NDArray[np.uint8]
-) -> None:
+def upsample_by_torch(device: str, chroma: Floats, lightness: Floats, out: NDArray[np.uint8]) -> None:
     """Bring both to the device, and what comes of them back."""
     with torch.no_grad():
-        out[:] = upsample(torch.from_numpy(chroma).to(device), torch.from_numpy(lightness).to(device)).cpu().numpy()
-
-
-def _without_averages(compiled: Callable[..., Any]) -> Callable[..., Any]:
-    """Leave the photo's small twin, a loop over hundreds of rows, to torch as it is: compiled, it takes minutes."""
-    plain = torch.compiler.disable(bilateral.area_average)  # type: ignore[no-untyped-call]
-
-    def upsample(*arguments: Tensor) -> Any:
-        with patch.object(bilateral, "area_average", plain):
-            return compiled(*arguments)
-
-    return upsample
+        pictures = upsample_to_rgb_tensor(torch.from_numpy(chroma).to(device), torch.from_numpy(lightness).to(device))
+        out[:] = pictures.cpu().numpy()
 
 
 def _canvas(samples: int, lightness: Floats) -> NDArray[np.uint8]:
@@ -187,13 +160,10 @@ def main(
     samples: int = SAMPLES,
     device: Device = "cpu",
     peers: Annotated[bool, typer.Option(help="Measure what has to be installed first, too.")] = True,
-    compiled: Annotated[
-        bool, typer.Option("--compile", help="Measure what needs a C++ compiler too: takes many minutes.")
-    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Measure, and print tables."""
-    results = list(measure(megapixels, samples, choose_device(device), peers, compiled))
+    results = list(measure(megapixels, samples, choose_device(device), peers))
     table = rows(
         "megapixels", "method", "seconds", "CPU seconds", "ratio", "extra MB", "first call, seconds", "levels off",
         title=f"{samples} maps",
