@@ -20,7 +20,6 @@ BENCHMARKS = (
     "load.batching",
     "load.serving",
     "speed.end_to_end",
-    "speed.start",
     "speed.compare",
 )
 FOLDER = Path("build/benchmarks")
