@@ -207,18 +207,3 @@ def test_who_never_reads_is_left(start, monkeypatch, noise: bytes) -> None:
     assert answer.startswith(b"HTTP/1.1 200")
     assert b"event: done" not in answer
     assert not answer.endswith(b"0\r\n\r\n")  # so a client sees that it is not complete
-
-
-def test_it_is_documented(service) -> None:
-    paths = service.client.get("/openapi.json").json()["paths"]
-    for path in PATHS:
-        assert "text/event-stream" in paths[path]["post"]["responses"]["200"]["content"]
-
-
-def test_a_service_that_is_not_ready_says_so(start) -> None:
-    gate = threading.Event()
-    service = start(lambda _: gate.wait(PATIENCE_SECONDS))
-    answer = service.post(b"", EVENTS)
-    gate.set()
-    assert (answer.status_code, answer.json()["code"]) == (503, "loading")
-    assert int(answer.headers["retry-after"]) >= 1

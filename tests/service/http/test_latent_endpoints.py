@@ -120,12 +120,6 @@ def test_variation(service, grey_png) -> None:
     assert (body["seed"], body["noise_seed"], len(body["data"])) == (7, 11, 3)
 
 
-def test_variation_of_strength_0_is_the_original(service, grey_png) -> None:
-    original = service.post(grey_png, seed=7, n=3).json()["data"][2]["b64_json"]
-    variations = service.post_to("/v1/variations", grey_png, **VARIATION, n=2, strength=0).json()["data"]
-    assert {each["b64_json"] for each in variations} == {original}
-
-
 @pytest.mark.parametrize("path", ["/v1/colorizations", "/v1/variations", "/v1/transfers"])
 def test_offset(service, grey_png, color_png, path: str) -> None:
     fields = {"/v1/variations": VARIATION, "/v1/transfers": {"reference": color_png, "seed": 7}}.get(path, {"seed": 7})
