@@ -53,22 +53,25 @@ class Service:
 
 
 @contextmanager
-def running(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Iterator[Service]:
+def running(
+    environment: Mapping[str, str] | None = None, folder: Path | None = None, log: Path = Path(os.devnull)
+) -> Iterator[Service]:
     """Start `tintflow serve` on a free port, wait until it is ready, and end it by SIGTERM.
 
-    folder: of the checkout to serve from; None is this one.
+    folder: of the checkout to serve from; None is this one. log: file of its log lines.
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     quiet = {"TINTFLOW_LOG_FORMAT": "json", "MALLOC_ARENA_MAX": "8"} | dict(environment or {})
     started = time.monotonic()
-    process = subprocess.Popen(  # noqa: S603 - this Python, this package
-        [sys.executable, "-c", COMMAND, "serve", "--port", str(port)],
-        env=os.environ | quiet,
-        cwd=folder,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=end_with_parent,
-    )
+    with log.open("wb") as lines:
+        process = subprocess.Popen(  # noqa: S603 - this Python, this package
+            [sys.executable, "-c", COMMAND, "serve", "--port", str(port)],
+            env=os.environ | quiet,
+            cwd=folder,
+            stderr=lines,
+            preexec_fn=end_with_parent,
+        )
     try:
         wait_until_ready(url, process)
         yield Service(url, psutil.Process(process.pid), time.monotonic() - started)

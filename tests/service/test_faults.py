@@ -333,7 +333,8 @@ def test_weights_that_cannot_be_used_end_the_start_with_one_line(request, monkey
     with structlog.testing.capture_logs() as lines:
         result = CliRunner().invoke(cli.app, ["serve", "--port", "0"])
     assert result.exit_code == 1
-    (line,) = (each for each in lines if each["event"] != "starting")
+    starting, line = lines
+    assert (starting["event"], starting["keys_required"]) == ("starting", False)
     assert (line["event"], line.get("exc_info")) == ("load_failed", None)  # one line, without a traceback
     assert str(path) in line["reason"]
     assert words in line["reason"]

@@ -15,13 +15,6 @@ PATH = "/v1/colorizations"
 PATIENCE_SECONDS = 30
 
 
-@pytest.fixture
-def noise(monkeypatch, grey_png: bytes) -> bytes:
-    """A photo whose colorings are files of megabytes: more than sockets hold."""
-    monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))
-    return grey_png
-
-
 @contextmanager
 def asked(service, photo: bytes) -> Iterator[socket.socket]:
     """A connection on which a coloring was asked for, and nothing read."""

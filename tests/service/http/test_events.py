@@ -166,13 +166,6 @@ def unread_events(service, photo: bytes) -> AbstractContextManager[socket.socket
     return unread_answer(service, photo, EVENTS["Accept"], n=2, buffer_bytes=4096)
 
 
-@pytest.fixture
-def noise(monkeypatch, grey_png: bytes) -> bytes:
-    """A photo whose colorings are files of megabytes: more than sockets hold."""
-    monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(range(256)) * 12_000)
-    return grey_png
-
-
 def test_a_slow_reader_gets_all_and_stands_in_nobodys_way(start, noise: bytes, grey_png: bytes) -> None:
     service = start(codec_threads=1)
     with unread_events(service, noise) as connection:
