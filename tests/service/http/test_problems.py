@@ -248,21 +248,6 @@ def test_unforeseen_error(service, grey_png) -> None:
     assert service.post(grey_png).status_code == 200
 
 
-@pytest.mark.parametrize("kind", ["multipart", "json"])
-def test_too_many_bytes(start, grey_png, kind: str) -> None:
-    service = start(max_bytes=len(grey_png))
-    big = grey_png + b"\0"
-
-    def send(image: bytes) -> httpx.Response:
-        if kind == "multipart":
-            return service.post(image)
-        return service.client.post(PATH, json={"image": base64.b64encode(image).decode()})
-
-    assert send(grey_png).status_code == 200
-    assert_problem(send(big), 413, "upload_too_large", str(len(grey_png)))
-    assert_problem(send(bytes(1_000_000)), 413, "upload_too_large")
-
-
 def post_head(address: tuple[str, int], headers: str) -> socket.socket:
     connection = socket.create_connection(address, timeout=5)
     connection.sendall(f"POST {PATH} HTTP/1.1\r\nHost: test\r\n{headers}\r\n\r\n".encode())
