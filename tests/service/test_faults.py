@@ -74,20 +74,6 @@ def test_a_failure_is_one_requests_own(start, pool, grey_png, monkeypatch, error
     assert answers[2].json()["code"] == code
 
 
-def test_out_of_memory_is_met_by_smaller_batches(start, pool, grey_png, monkeypatch) -> None:
-    service = start()
-    draw_all = service.colorizer.draw_all
-
-    def small(tasks):
-        if len(tasks) > 1:
-            raise OutOfMemoryError("cuda has no memory left")
-        return draw_all(tasks)
-
-    monkeypatch.setattr(service.colorizer, "draw_all", small)
-    answers = behind_gate(service, pool, grey_png, *({"n": 1} for _ in range(6)))
-    assert [answer.status_code for answer in answers] == [200] * 6
-
-
 def test_readiness_tells_the_truth(start, grey_png) -> None:
     service = start(canary_seconds=0.05)
     with structlog.testing.capture_logs() as lines:

@@ -46,16 +46,6 @@ def test_an_answer_that_is_not_read_is_not_held(start, noise) -> None:
     assert 0 < most < 2 * PIECE_BYTES
 
 
-def test_who_reads_slowly_gets_all(start, noise) -> None:
-    service = start()
-    with asked(service, noise) as connection:
-        time.sleep(1)
-        slow = received(connection)
-    assert slow.startswith(b"HTTP/1.1 200")
-    assert slow.endswith(b"\r\n0\r\n\r\n"), "the end of chunks"
-    assert len(slow) > 6_000_000
-
-
 @pytest.fixture
 def impatient(monkeypatch) -> None:
     monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 0.5)
