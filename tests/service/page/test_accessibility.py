@@ -30,8 +30,11 @@ def wide(page: Page) -> list[str]:
     ).map((each) => each.outerHTML.slice(0, 80))""")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("device", [{}, TABLET, PHONE], ids=["desktop", "tablet", "phone"])
+@pytest.mark.parametrize(
+    ("scheme", "device"),
+    [("light", {}), ("dark", {}), ("light", TABLET), ("dark", PHONE)],
+    ids=["desktop, light", "desktop, dark", "tablet", "phone"],
+)
 def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str, device: dict[str, object]) -> None:
     page = open_page(color_scheme=scheme, reduced_motion="reduce", **device)
     check(page)
