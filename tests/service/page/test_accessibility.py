@@ -152,7 +152,7 @@ def test_light_and_dark_follow_the_system_until_told(open_page) -> None:
     assert brightness(page) < 0.3
 
 
-def test_all_of_it_by_keyboard(page, photo, tmp_path) -> None:
+def test_all_of_it_by_keyboard(page, photo) -> None:
     """Choose, open, wipe, download and close without a pointer."""
 
     def tab_to(selector: str) -> None:

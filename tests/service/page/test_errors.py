@@ -39,7 +39,7 @@ def test_a_file_that_is_no_photo(open_page, upload, tmp_path, photo) -> None:
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
 
 
-def test_photos_are_what_the_service_says(open_page, service, tmp_path) -> None:
+def test_photos_are_what_the_service_says(open_page, service) -> None:
     models = service.client.get("/v1/models").json()
     models["data"][0]["photo_formats"] = {"JPEG": [".jpg"], "GIF": [".gif"], "JPEG XL": [".jxl"]}
     page = open_page(expected=FAILED, demo=False)
@@ -88,7 +88,7 @@ def test_a_notice_fades(page, tmp_path) -> None:
     expect(page.locator("#notices > *")).to_have_count(0)
 
 
-def test_where_a_photo_would_go_is_shown(page, upload, photo) -> None:
+def test_where_a_photo_would_go_is_shown(page, upload) -> None:
     """On the first look, and with photos there: the grid, or the place of the reference."""
     over = """target => {
       const data = new DataTransfer();
