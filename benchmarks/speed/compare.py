@@ -54,9 +54,9 @@ class Figures:
     command_seconds: float
     command_cpu_seconds: float
     first_seconds: float
-    """of the first request after a start, n=4"""
+    """the first request after a start, n=4"""
     first_to_tenth: float
-    """ratio to the later requests of the same start"""
+    """its ratio to later requests of the same start"""
     request_seconds: dict[int, float]
     """by n, 512×512 JPEG, one client"""
     request_cpu_seconds: dict[int, float]
