@@ -19,11 +19,11 @@ from rich.progress import track
 
 from benchmarks.cost import cost
 from benchmarks.network import load_colorizer
+from benchmarks.quality.collection import square
 from benchmarks.quality.measures import pairwise_difference
 from benchmarks.quality.measures import rmse as errors
 from benchmarks.quality.methods import bits_of, condition_of
 from benchmarks.quality.records import as_floats
-from benchmarks.quality.square import square
 from benchmarks.report import JsonFile, Target, rows, write
 from model.colorizer import CinnColorizer, colorize
 from model.device import THREADS
