@@ -27,6 +27,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 serve: .venv/for-serving  ## serve on http://localhost:$(PORT)
 	MALLOC_ARENA_MAX=8 $(BIN)/tintflow serve --port $(PORT)
 
+# Bytecode is kept, also where the environment says otherwise: tests start many programs, and to compile modules anew
+# takes each of them seconds.
+test: export PYTHONDONTWRITEBYTECODE :=
 # In processes of their own: where OpenVINO is loaded, a signal to a process that trains in bfloat16 ends it.
 test: .venv/for-test  ## all tests but the slow, GPU, Docker and cluster ones
 	$(BIN)/pytest $(QUICK) tests/research tests/training

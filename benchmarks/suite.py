@@ -20,10 +20,8 @@ BENCHMARKS = (
     "load.batching",
     "load.serving",
     "speed.end_to_end",
-    "speed.start",
     "speed.compare",
 )
-COMPILING = ("speed.upsampling", "speed.sampling")
 FOLDER = Path("build/benchmarks")
 
 
@@ -37,7 +35,7 @@ def main(
     missed = []
     for name in names:
         command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(FOLDER / f"{name.split('.')[-1]}.json")]
-        if compiled and name in COMPILING:
+        if compiled and name == "speed.sampling":
             command.append("--compile")
         if before and name == "speed.compare":
             command += ["--before", before]

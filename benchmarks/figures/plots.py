@@ -22,17 +22,8 @@ OTHERS = ("#334155", "#0e7490", "#7c6f9b", "#8a8f98", "#15803d", "#a16207", "#be
 def upsampling(figures: dict[str, Any], left: Axes, right: Axes) -> None:
     """Plot the seconds of each method at each size, and beside it the seconds of first calls."""
     found = figures["results"]
-    methods = list(dict.fromkeys(row["method"] for row in found))
-    for i, method in enumerate(methods):
-        own = [row for row in found if row["method"] == method]
-        left.loglog(
-            [row["megapixels"] for row in own],
-            [row["seconds"] for row in own],
-            "o-",
-            color=_color(method, i),
-            label=method,
-        )
-    left.set(xlabel="megapixels", ylabel="seconds", title=f"{found[0]['samples']} maps to full size")
+    _lines(left, found, "method", "megapixels", "seconds")
+    left.set(xscale="log", yscale="log", title=f"{found[0]['samples']} maps to full size")
     left.legend(fontsize=8)
     first = {row["method"]: row["first_seconds"] for row in found if row["first_seconds"] is not None}
     _bars(right, first, "seconds", "first call in a process")
@@ -66,15 +57,11 @@ def codecs(figures: dict[str, Any], left: Axes, right: Axes) -> None:
 
 def serving(figures: dict[str, Any], left: Axes, right: Axes) -> None:
     """Plot requests a second and p99 against the number of clients."""
-    servers = list(dict.fromkeys(row["server"] for row in figures["outcomes"]))
-    for i, server in enumerate(servers):
-        own = [row for row in figures["outcomes"] if row["server"] == server]
-        clients = [row["clients"] for row in own]
-        left.plot(clients, [row["per_second"] for row in own], "o-", color=_color(server, i), label=server)
-        right.loglog(clients, [row["p99_seconds"] for row in own], "o-", color=_color(server, i), label=server)
+    _lines(left, figures["outcomes"], "server", "clients", "per_second")
+    _lines(right, figures["outcomes"], "server", "clients", "p99_seconds")
     left.set_xscale("log", base=2)
-    left.set(xlabel="clients", ylabel="requests/s", title="512×512 JPEG, n=4", ylim=(0, None))
-    right.set(xlabel="clients", ylabel="p99, seconds", title="99 of 100 are answered in")
+    left.set(ylabel="requests/s", title="512×512 JPEG, n=4", ylim=(0, None))
+    right.set(xscale="log", yscale="log", ylabel="p99, seconds", title="99 of 100 are answered in")
     left.legend(fontsize=8)
 
 
@@ -95,8 +82,13 @@ PLOTS: dict[str, Callable[[dict[str, Any], Axes, Axes], None]] = {
 }
 
 
-def _color(name: str, i: int) -> str:
-    return OURS_COLOR if name == "tintflow" else OTHERS[i % len(OTHERS)]
+def _lines(axes: Axes, rows: list[dict[str, Any]], name: str, x: str, y: str) -> None:
+    """Plot a line for each method or server, whose column is `name`."""
+    for i, each in enumerate(dict.fromkeys(row[name] for row in rows)):
+        own = [row for row in rows if row[name] == each]
+        color = OURS_COLOR if each == "tintflow" else OTHERS[i % len(OTHERS)]
+        axes.plot([row[x] for row in own], [row[y] for row in own], "o-", color=color, label=each)
+    axes.set(xlabel=x, ylabel=y)
 
 
 def _bars(axes: Axes, values: dict[str, float], label: str, title: str) -> None:

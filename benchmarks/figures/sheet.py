@@ -1,24 +1,17 @@
 """Contact sheets: for each photo a row of gray, truth, temperature 0 and samples."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-__all__ = ["draw_sheet", "write_sheet"]
+__all__ = ["draw_sheet"]
 
 GAP = 4
 HEADER = 18
 PAPER = (255, 255, 255)
 INK = (32, 32, 32)
-
-
-def write_sheet(rows: Sequence[Sequence[NDArray[np.uint8]]], titles: Sequence[str], path: Path) -> None:
-    """Write rows of equally large (H, W, 3) pictures under the titles of their columns."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draw_sheet(rows, titles).save(path)
 
 
 def draw_sheet(rows: Sequence[Sequence[NDArray[np.uint8]]], titles: Sequence[str]) -> Image.Image:

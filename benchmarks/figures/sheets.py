@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.figures.sheet import write_sheet
+from benchmarks.figures.sheet import draw_sheet
 from benchmarks.network import load_colorizer
-from benchmarks.quality.collection import seed_of
+from benchmarks.quality.collection import seed_of, square
 from benchmarks.quality.measures import rmse
 from benchmarks.quality.methods import CinnMethod, Method
 from benchmarks.quality.records import as_floats
-from benchmarks.quality.square import square
 from model.pixels.color import photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
@@ -64,7 +63,8 @@ def main(
     rows.sort(key=lambda row: -row.error if failures else wanted[row.name])
     rows = rows[:photos]
     titles = ["gray", "truth", "temperature 0", *(f"sample {i}, T = {chosen:g}" for i in range(SAMPLES))]
-    write_sheet([row.pictures for row in rows], titles, out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draw_sheet([row.pictures for row in rows], titles).save(out)
     for row in rows:
         print(f"{row.name}  {100 * row.error:.1f}")
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.quality.__main__ import Exponents, load_method
+from benchmarks.network import load_colorizer
 from benchmarks.quality.collection import photos_of_subsets, seed_of
 from benchmarks.quality.methods import CinnMethod
 from benchmarks.quality.records import Record, Reference, measure
@@ -41,14 +41,13 @@ def main(
     data: HeldOutPhotos,
     weights: Weights = Path("weights/cinn.safetensors"),
     limit: Annotated[int, typer.Option(min=1, help="Photos measured of each subset.")] = 50,
-    exponent: Exponents = None,
     out: Annotated[Path, typer.Option(help="JSON and figure go here.")] = Path("out/temperatures"),
     device: Device = "auto",
 ) -> None:
     """Measure at several temperatures."""
     console = Console(stderr=True)
     with errors_printed():
-        method = load_method(weights, exponent, device)
+        method = CinnMethod(load_colorizer(weights, device))
         records = _measure(method, data, limit, console)
     reports = {f"{temperature:g}": Subset(parts).report(SAMPLES) for temperature, parts in records.items()}
     out.mkdir(parents=True, exist_ok=True)

@@ -11,9 +11,7 @@ photo's lightness alone. A classifier that is not h (EfficientNet-Lite2) gives K
 classes are known, how many percent of the photos it still recognizes.
 """
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -21,15 +19,9 @@ from benchmarks.network import load_colorizer
 from benchmarks.quality.comparison import Comparison, Judge, Labels, Limit, Samples, Temperature, compare
 from benchmarks.quality.methods import CinnMethod
 from benchmarks.report import JsonFile
-from model.colorizer import CinnColorizer
-from model.errors import InputError
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
-__all__ = ["Exponents", "load_method", "main"]
-
-Exponents = Annotated[
-    list[float] | None, typer.Option(help="γ of each level, coarse to fine, in place of the checkpoint's.")
-]
+__all__ = ["main"]
 
 
 def main(
@@ -41,24 +33,12 @@ def main(
     temperature: Temperature = 1.0,
     samples: Samples = 8,
     limit: Limit = None,
-    exponent: Exponents = None,
     device: Device = "auto",
 ) -> None:
     """Measure the colors of photos whose true colors are known."""
     with errors_printed():
-        cinn = load_method(weights, exponent, device)
+        cinn = CinnMethod(load_colorizer(weights, device))
         compare(cinn, (), Comparison(data, labels, judge, temperature, samples, limit, json_file))
-
-
-def load_method(weights: Path, exponents: list[float] | None, device: str) -> CinnMethod:
-    """Load weights to measure; exponents: γ of each level in place of the checkpoint's. Raises ModelError."""
-    colorizer = load_colorizer(weights, device)
-    if exponents:
-        if len(exponents) != len(colorizer.cinn.dims):
-            raise InputError("exponent", f"{len(colorizer.cinn.dims)} of them", len(exponents))
-        checkpoint = replace(colorizer.checkpoint, temperature_exponents=tuple(exponents))
-        colorizer = CinnColorizer(checkpoint, colorizer.device)
-    return CinnMethod(colorizer)
 
 
 if __name__ == "__main__":

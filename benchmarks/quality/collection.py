@@ -1,16 +1,19 @@
-"""The photos that are measured, their subsets and their seeds."""
+"""The photos that are measured, their subsets, seeds and size."""
 
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from training.data import read_named_photos
 
-__all__ = ["photos_of_subsets", "seed_of"]
+__all__ = ["photos_of_subsets", "seed_of", "square"]
+
+SIZE = 256
 
 
 def photos_of_subsets(data: Path, limit: int | None = None) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
@@ -30,3 +33,9 @@ def photos_of_subsets(data: Path, limit: int | None = None) -> Iterator[tuple[st
 def seed_of(name: str) -> int:
     """Give every photo latents of its own, always the same."""
     return zlib.crc32(name.encode())
+
+
+def square(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Squeeze (H, W, 3) sRGB to (256, 256, 3), at which photos are measured."""
+    interpolation = cv2.INTER_AREA if min(photo.shape[:2]) > SIZE else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(photo, (SIZE, SIZE), interpolation=interpolation), np.uint8)

@@ -16,16 +16,15 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from benchmarks.cost import cost
 from benchmarks.network import load_colorizer
+from benchmarks.quality.collection import square
 from benchmarks.quality.measures import pairwise_difference
 from benchmarks.quality.measures import rmse as errors
-from benchmarks.quality.methods import condition_of
+from benchmarks.quality.methods import bits_of, condition_of
 from benchmarks.quality.records import as_floats
-from benchmarks.quality.square import square
-from benchmarks.report import JsonFile, write_json
+from benchmarks.report import JsonFile, Target, rows, write
 from model.colorizer import CinnColorizer, colorize
 from model.device import THREADS
 from model.errors import InputError
@@ -67,9 +66,7 @@ def round_trip(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
         decoded = colorizer.cinn.sample(condition, latents)  # in float32: a CPU may draw in bfloat16
         encoded = colorizer.cinn.log_prob(decoded.chroma, condition)
     again, first = (torch.cat(each, 1).cpu() for each in (encoded.latents, latents))
-    routes = [
-        -each.log_prob.double().sum(1).cpu().numpy() / (np.log(2) * first.shape[1]) for each in (decoded, encoded)
-    ]
+    routes = [bits_of(each.log_prob, colorizer.cinn.dims) for each in (decoded, encoded)]
     return {
         "latent_error": float(((again - first).norm(dim=1) / first.norm(dim=1)).max()),
         "bits_per_dim_error": float(np.abs(np.stack(routes) - np.array(drawn.bits_per_dim)).max()),
@@ -253,8 +250,9 @@ def main(
         chosen = {name: PROMISES[name] for name in only or PROMISES}
         colorizer = load_colorizer(weights, device)
         photos = [square(photo) for _, photo in track(read_named_photos(data), "reading", console=console)]
-    report: dict[str, dict[str, object]] = {}
-    table = Table("promise", "figure", "value", "kept")
+    report: dict[str, object] = {}
+    cells: list[tuple[str, str, float]] = []
+    targets = []
     for name, promise in chosen.items():
         count = min(promise.photos, limit or promise.photos, len(photos))
         each = [
@@ -262,15 +260,12 @@ def main(
             for i, photo in enumerate(track(_spread(photos, count), name, total=count, console=console))
         ]
         found = promise.report(each)
-        kept = promise.keeps(found)
-        report[name] = {"photos": count, **found, "wanted": promise.wanted, "kept": kept}
-        for i, (figure, value) in enumerate(found.items()):
-            table.add_row("" if i else name, figure, f"{value:.4g}", "" if i else "yes" if kept else "no")
-    console.print(table)
+        report[name] = {"photos": count, **found}
+        cells += [(name, figure, value) for figure, value in found.items()]
+        targets.append(Target(f"{name}: {promise.wanted}", f"on {count} photos", promise.keeps(found)))
+    table = rows("promise", "figure", "value", title="figures", cells=cells)
     facts = {"weights": colorizer.info.sha256, "device": colorizer.device, "threads": THREADS}
-    write_json(report | {"settings": facts}, json_file)
-    if not all(entry["kept"] for entry in report.values()):
-        raise typer.Exit(1)
+    write("latent tools", targets, report | {"settings": facts}, json_file, [table])
 
 
 if __name__ == "__main__":

@@ -22,9 +22,8 @@ from torch import Tensor
 
 from benchmarks.network import load_colorizer
 from benchmarks.quality.bootstrap import mean, ratio, standard_error
-from benchmarks.quality.collection import photos_of_subsets, seed_of
+from benchmarks.quality.collection import photos_of_subsets, seed_of, square
 from benchmarks.quality.methods import condition_of
-from benchmarks.quality.square import square
 from model.colorizer import CinnColorizer
 from model.drawing.latents import draw_latents
 from model.flow.haar import pyramid, split

@@ -1,6 +1,7 @@
 """Methods to measure: each colorizes a photo of known colors, several times."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from model.pixels.resizing import photo_to_chroma
 from model.protocol import DrawTask, SampleOptions
 from training.objectives.details import NOISE
 
-__all__ = ["DEFAULT_SAMPLES", "Bits", "CinnMethod", "Colors", "Method", "condition_of"]
+__all__ = ["DEFAULT_SAMPLES", "Bits", "CinnMethod", "Colors", "Method", "bits_of", "condition_of", "truth_bits"]
 
 DEFAULT_SAMPLES = 3
 """Samples at the default temperature: with the one of temperature 0 they fill a batch of four."""
@@ -62,6 +63,25 @@ def condition_of(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> list[tor
         return colorizer.cinn.condition(lightness.to(colorizer.device))
 
 
+def bits_of(log_prob: torch.Tensor, dims: Sequence[int]) -> NDArray[np.float64]:
+    """Return bits per dimension, (B,), from the nats of each level, (B, levels), whose dimensions these are."""
+    return (-log_prob.double().sum(1) / (np.log(2) * sum(dims))).cpu().numpy()
+
+
+def truth_bits(
+    cinn: Any, photo: NDArray[np.uint8], condition: Sequence[torch.Tensor], noise: float, seed: int
+) -> tuple[float, float]:
+    """Return bits per dimension of a photo's own colors, as they are and under noise.
+
+    cinn: a flow of a*b*. noise: standard deviation in standardized a*b*.
+    """
+    truth = torch.from_numpy(photo_to_chroma(photo, cinn.chroma_size)).permute(2, 0, 1)
+    drawn = torch.randn(truth.shape, generator=torch.Generator().manual_seed(seed))
+    chroma = torch.stack((truth, truth + noise * cinn.chroma_std.cpu() * drawn)).to(cinn.chroma_std.device)
+    plain, noisy = bits_of(cinn.log_prob(chroma, condition).log_prob, cinn.dims).tolist()
+    return plain, noisy
+
+
 class CinnMethod:
     """The cINN, as the service samples it."""
 
@@ -85,14 +105,5 @@ class CinnMethod:
             DrawTask(small, SampleOptions(1, seed, 0.0)),
         ]
         drawn, default, zero = self.colorizer.draw_all(tasks)
-        truth = self._truth_bits(photo, condition_of(self.colorizer, photo), seed)
+        truth = truth_bits(self.colorizer.cinn, photo, condition_of(self.colorizer, photo), NOISE, seed)
         return Colors(drawn.chroma, default.chroma, zero.chroma, Bits(*truth, np.array(drawn.bits_per_dim)))
-
-    def _truth_bits(self, photo: NDArray[np.uint8], condition: list[torch.Tensor], seed: int) -> tuple[float, float]:
-        cinn = self.colorizer.cinn
-        truth = torch.from_numpy(photo_to_chroma(photo, cinn.chroma_size)).permute(2, 0, 1)
-        noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(seed))
-        chroma = torch.stack((truth, truth + NOISE * cinn.chroma_std.cpu() * noise)).to(self.colorizer.device)
-        log_prob = cinn.log_prob(chroma, condition).log_prob.double().sum(1)
-        plain, noisy = (-log_prob / (np.log(2) * sum(cinn.dims))).tolist()
-        return plain, noisy

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.classifier import Classifier, Judgement
+from benchmarks.quality.collection import square
 from benchmarks.quality.measures import (
     best_of_pixel,
     colorfulness,
@@ -16,7 +17,6 @@ from benchmarks.quality.measures import (
     variance,
 )
 from benchmarks.quality.methods import Bits, Method
-from benchmarks.quality.square import square
 from model.pixels.color import photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
 

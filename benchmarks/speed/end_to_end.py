@@ -21,7 +21,7 @@ import typer
 
 from benchmarks.environment import environment
 from benchmarks.report import JsonFile, Target, rows, write
-from benchmarks.running import Service, made_up_photo, running
+from benchmarks.running import made_up_photo, running
 from service.codecs.decoding import decode
 from service.codecs.encoding import encode
 
@@ -59,12 +59,6 @@ def floor_seconds(photo: bytes) -> tuple[float, float]:
     return min(decoding), min(encoding)
 
 
-def cpu_seconds(service: Service) -> float:
-    """Return what all processes of the service have had of all cores; steadier than the clock on a busy machine."""
-    times = [process.cpu_times() for process in service.processes]
-    return sum(each.user + each.system for each in times)
-
-
 def profile(process: int, client: httpx.Client, photo: bytes) -> Counter[str]:
     """Sample the service's busy threads while it answers: how often each function was the innermost of Python's."""
     python = environment("py-spy", "py-spy")
@@ -96,9 +90,9 @@ def main(
     with running(settings) as service, httpx.Client(base_url=service.url, timeout=60) as client:
         for _ in range(WARM_UP_REQUESTS):
             ask(client, photo)
-        before = cpu_seconds(service)
+        before = service.cpu_seconds
         answers = [ask(client, photo) for _ in range(requests)]
-        spent = (cpu_seconds(service) - before) / requests
+        spent = (service.cpu_seconds - before) / requests
         spied = profile(service.process.pid, client, photo) if profiled else Counter[str]()
     p50, p99 = (float(each) for each in np.percentile([elapsed for elapsed, _ in answers], (50, 99)))
     stages = {name: statistics.median(timings[name] for _, timings in answers) for name in answers[0][1]}

@@ -21,7 +21,6 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.network import decode, load_colorizer
@@ -32,6 +31,7 @@ from model.colorizer import CinnColorizer, colorize
 from model.device import choose_device
 from model.drawing.latents import draw_latents
 from model.drawing.passes import Passes
+from model.drawing.runtimes.runtime import Condition
 from model.flow.cinn import Cinn
 from model.pixels.color import lightness_to_gray
 from model.pixels.resizing import resize_lightness
@@ -88,65 +88,53 @@ def by_number(colorizer: CinnColorizer) -> Iterator[dict[str, float]]:
 def variants(colorizer: CinnColorizer, compiled: bool) -> Iterator[Variant]:
     """Time every way to run the network, float32 as it was stored first: the others are compared with it."""
     device = colorizer.device
-    stored, ordered = (
-        copy.deepcopy(colorizer.cinn).to(memory_format=layout)  # type: ignore[call-overload] # torch forgets it
-        for layout in (torch.contiguous_format, torch.channels_last)
-    )
-    lightness = torch.from_numpy(resize_lightness(made_up_lightness((SIDE, SIDE))))[None, None].to(device)
+    lightness = resize_lightness(made_up_lightness((SIDE, SIDE)))
+    tensor = torch.from_numpy(lightness)[None, None].to(device)
     drawn = draw_latents(colorizer.cinn.dims, UNIT, 0, range(JUDGED))
     latents = [torch.from_numpy(z).to(device) for z in drawn]
-    exact = partial(contextlib.nullcontext)
-    rounded = partial(torch.autocast, device, dtype=torch.bfloat16)
-    reference = torch.empty(0)
-    for name, cinn, context, mode in _ways(stored, ordered, exact, rounded, device, compiled):
-        condition_of, sample_of = cinn.condition, cinn.sample
+    reference = None
+    for name, cinn, context, mode in _ways(colorizer.cinn, device, compiled):
+        see, sample = cinn.condition, cinn.sample
         if mode is not None:
             torch.compiler.reset()
-            condition_of = torch.compile(cinn.condition, mode=mode)
-            sample_of = torch.compile(cinn.sample, mode=mode)
+            see, sample = torch.compile(see, mode=mode), torch.compile(sample, mode=mode)
         with torch.no_grad(), context():
-            started = time.perf_counter()
-            condition = [level.clone() for level in condition_of(lightness)]
-            chroma = _chunks(sample_of, condition, latents, CHUNK[device])
-            first = time.perf_counter() - started
-            reference = reference if len(reference) else chroma
-            far = (chroma - reference).norm(dim=1)
-            yield Variant(
-                name,
-                median_seconds(partial(condition_of, lightness), device),
-                median_seconds(partial(_chunks, sample_of, condition, latents, CHUNK[device]), device),
-                first,
-                float(far.mean()),
-                float(far.max()),
-            )
+            way, chroma = _timed(name, partial(see, tensor), partial(_chunks, sample, latents), reference, device)
+        reference = chroma if reference is None else reference
+        yield way
     if device == "cpu":
-        yield _served(colorizer, drawn, reference)
+        passes = Passes(colorizer.checkpoint, device)
+
+        def draw(condition: list[Condition]) -> Tensor:
+            return torch.from_numpy(decode(passes, condition[0], drawn).chroma)
+
+        yield _timed("tintflow: by OpenVINO", partial(passes.condition, [lightness]), draw, reference, device)[0]
 
 
-def _served(colorizer: CinnColorizer, latents: Sequence[NDArray[np.float32]], reference: Tensor) -> Variant:
-    passes = Passes(colorizer.checkpoint, colorizer.device)
-    lightness = [resize_lightness(made_up_lightness((SIDE, SIDE)))]
+def _timed(
+    name: str,
+    see: Callable[[], list[Any]],
+    draw: Callable[[list[Any]], Tensor],
+    reference: Tensor | None,
+    device: str,
+) -> tuple[Variant, Tensor]:
+    """Time the condition and the samples of one way; return its a*b*, too. reference: a*b* to compare them with."""
     started = time.perf_counter()
-    (condition,) = passes.condition(lightness)
-    decoded = decode(passes, condition, latents)
+    condition = see()
+    chroma = draw(condition)
     first = time.perf_counter() - started
-    far = (torch.from_numpy(decoded.chroma) - reference).norm(dim=1)
-    return Variant(
-        "tintflow: by OpenVINO",
-        median_seconds(partial(passes.condition, lightness), colorizer.device),
-        median_seconds(partial(decode, passes, condition, latents), colorizer.device),
-        first,
-        float(far.mean()),
-        float(far.max()),
-    )
+    far = (chroma - (chroma if reference is None else reference)).norm(dim=1)
+    seconds = median_seconds(see, device), median_seconds(partial(draw, condition), device)
+    return Variant(name, *seconds, first, float(far.mean()), float(far.max())), chroma
 
 
 Context = Callable[[], AbstractContextManager[Any]]
 
 
-def _ways(
-    stored: Cinn, ordered: Cinn, exact: Context, rounded: Context, device: str, compiled: bool
-) -> Iterator[tuple[str, Cinn, Context, str | None]]:
+def _ways(ordered: Cinn, device: str, compiled: bool) -> Iterator[tuple[str, Cinn, Context, str | None]]:
+    """Yield a name, the network in its memory format, its precision, and how it is compiled, if at all."""
+    stored = copy.deepcopy(ordered).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    exact, rounded = contextlib.nullcontext, partial(torch.autocast, device, dtype=torch.bfloat16)
     yield "float32", stored, exact, None
     yield f"{'tintflow: ' * (device == 'cuda')}float32, channels last", ordered, exact, None
     yield "bfloat16", stored, rounded, None
@@ -158,8 +146,9 @@ def _ways(
             yield "bfloat16, torch.compile, CUDA graphs", stored, rounded, "reduce-overhead"
 
 
-def _chunks(sample: Callable[..., Any], condition: list[Tensor], latents: list[Tensor], size: int) -> Tensor:
-    parts = zip(*(torch.split(z, size) for z in latents), strict=True)
+def _chunks(sample: Callable[..., Any], latents: list[Tensor], condition: list[Tensor]) -> Tensor:
+    condition = [level.clone() for level in condition]  # CUDA graphs write their results over
+    parts = zip(*(torch.split(z, CHUNK[z.device.type]) for z in latents), strict=True)
     return torch.cat([sample(condition, list(part)).chroma.float().clone() for part in parts])
 
 

@@ -1,10 +1,9 @@
 """Speed of full-size upsampling, ours beside the alternatives: `python -m benchmarks.speed.upsampling [--json -]`.
 
 Every method turns N small a*b* maps and a full-size L* into N 8-bit sRGB pictures. `numpy` is the definition, in plain
-numpy; with `--compile` come the same and a bilateral grid in C++; bilinear clips colors instead of mapping them to the
-gamut. The filters of OpenCV's contrib modules, in an environment of their own, are timed on one channel of one
-megapixel, after bilinear upsampling and without conversion, and multiplied. Each method's first call, which may
-compile, is timed apart.
+numpy; bilinear clips colors instead of mapping them to the gamut. The filters of OpenCV's contrib modules, in an
+environment of their own, are timed on one channel of one megapixel, after bilinear upsampling and without conversion,
+and multiplied. Each method's first call, which may compile, is timed apart.
 """
 
 import json
@@ -60,13 +59,9 @@ class Measurement:
     """mean and largest difference to our picture of 256×256, in 8-bit levels"""
 
 
-def measure(megapixels: Sequence[float], samples: int, peers: bool, compiled: bool) -> Iterator[Measurement]:
+def measure(megapixels: Sequence[float], samples: int, peers: bool) -> Iterator[Measurement]:
     """Time each method on made-up 4:3 photos."""
     methods: dict[str, Method] = {OURS: upsample_to_rgb, PLAIN: _plainly, "bilinear": bilinear_to_rgb}
-    if compiled:
-        from benchmarks.peers.extension import by_bilateral_grid, by_extension  # late: needs ninja
-
-        methods["C++ extension"], methods["bilateral grid, C++"] = by_extension, by_bilateral_grid
     chroma = made_up_chroma(samples)
     tiny = made_up_lightness((256, 256))
     pictures = {name: _canvas(samples, tiny) for name in methods}
@@ -152,13 +147,10 @@ def main(
     megapixels: Annotated[list[float], typer.Option(help="Size of a photo; may be repeated.")] = list(MEGAPIXELS),  # noqa: B006 - typer copies it
     samples: int = SAMPLES,
     peers: Annotated[bool, typer.Option(help="Measure what has to be installed first, too.")] = True,
-    compiled: Annotated[
-        bool, typer.Option("--compile", help="Measure what needs a C++ compiler too: takes many minutes.")
-    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Measure, and print tables."""
-    results = list(measure(megapixels, samples, peers, compiled))
+    results = list(measure(megapixels, samples, peers))
     table = rows(
         "megapixels", "method", "seconds", "CPU seconds", "ratio", "extra MB", "first call, seconds", "levels off",
         title=f"{samples} maps",

@@ -34,9 +34,7 @@ def main(
     data: Photos,
     photos: HeldOutPhotos,
     minutes: Annotated[float, typer.Option(min=0, help="Training time of each variant.")] = 20,
-    out: Annotated[Path, typer.Option(help="Folder of states, weights, results, table and figure.")] = Path(
-        "runs/ablations"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder of states, results, table and figure.")] = Path("runs/ablations"),
     features: Features = None,
     views: Views = 4,
     init: Init = None,

@@ -22,9 +22,8 @@ from benchmarks.quality.records import Record, Reference, measure
 from benchmarks.quality.subset import Subset
 from model.errors import NonFiniteError
 from model.flow.condition import ConditionNetwork
-from research.ablations.variants import SMALL_CHAIN, SMALL_FLOW, VARIANTS, Variant
+from research.ablations.variants import SMALL_CHAIN, VARIANTS, Variant
 from research.couplings.chain import ChainConfig
-from research.couplings.checkpoint import save_couplings
 from research.couplings.cinn import CouplingCinn, CouplingConfig
 from research.couplings.method import CouplingMethod
 from research.couplings.objective import LevelsObjective
@@ -64,7 +63,7 @@ class StudyConfig:
     minutes: float
     limit: int = 50
     """photos measured of each subset"""
-    flow: CouplingConfig = SMALL_FLOW
+    flow: CouplingConfig = CouplingConfig()  # noqa: RUF009 - it is immutable
     chain: ChainConfig = SMALL_CHAIN
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=32, processor_time=True))
     trained_on: Mapping[str, object] = field(default_factory=dict)
@@ -148,7 +147,6 @@ def _train(
             return None
         skipped += trainer.history.skipped
         seen += trainer.history.step * trainer.batch * len(turn)
-    save_couplings(cinn, folder / "cinn.safetensors")
     flow = sum(p.numel() for level in cinn.levels for p in level.parameters())
     return cinn, {"skipped_steps": skipped, "samples": seen, "parameters": flow}
 

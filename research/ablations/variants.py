@@ -9,20 +9,8 @@ from research.couplings.cinn import CouplingConfig
 from research.couplings.level import LevelConfig
 from research.couplings.objective import Noise
 
-__all__ = ["CHAIN", "SMALL_CHAIN", "SMALL_FLOW", "VARIANTS", "WHOLE", "Variant"]
+__all__ = ["CHAIN", "SMALL_CHAIN", "VARIANTS", "WHOLE", "Variant"]
 
-SMALL_FLOW = CouplingConfig(
-    levels=(
-        LevelConfig(
-            size=8, blocks=6, width=128, head_width=96, head_blocks=1, joint_blocks=0,
-            dense_blocks=4, dense_width=256, dropout=0.2,
-        ),
-        LevelConfig(size=16, blocks=6, width=96, head_width=80, head_blocks=1, joint_blocks=1, dropout=0.05),
-        LevelConfig(size=32, blocks=4, width=64, head_width=48, head_blocks=1, joint_blocks=1),
-        LevelConfig(size=64, blocks=4, width=32, head_width=32, head_blocks=1, joint_blocks=1),
-    )
-)  # fmt: skip
-"""Small enough to see tens of thousands of photos in minutes."""
 SMALL_CHAIN = ChainConfig(
     blocks=(2, 4, 4, 4), widths=(16, 32, 64, 128), head_widths=(16, 32, 64, 96), dense_blocks=4, dense_width=256
 )

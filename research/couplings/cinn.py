@@ -25,16 +25,16 @@ __all__ = ["CouplingCinn", "CouplingConfig"]
 
 @dataclass(frozen=True)
 class CouplingConfig:
-    """Numbers of the whole network; defaults are those of the released weights."""
+    """Numbers of the whole network; by default it is small enough to see tens of thousands of photos in minutes."""
 
     levels: tuple[LevelConfig | ChainConfig, ...] = (
         LevelConfig(
-            size=8, blocks=8, width=256, head_width=192, head_blocks=1, joint_blocks=0,
-            dense_blocks=6, dense_width=512, dropout=0.2,
+            size=8, blocks=6, width=128, head_width=96, head_blocks=1, joint_blocks=0,
+            dense_blocks=4, dense_width=256, dropout=0.2,
         ),
-        LevelConfig(size=16, blocks=12, width=192, head_width=160, head_blocks=1, joint_blocks=1, dropout=0.05),
-        LevelConfig(size=32, blocks=10, width=128, head_width=96, head_blocks=1, joint_blocks=1),
-        LevelConfig(size=64, blocks=8, width=64, head_width=48, head_blocks=1, joint_blocks=1),
+        LevelConfig(size=16, blocks=6, width=96, head_width=80, head_blocks=1, joint_blocks=1, dropout=0.05),
+        LevelConfig(size=32, blocks=4, width=64, head_width=48, head_blocks=1, joint_blocks=1),
+        LevelConfig(size=64, blocks=4, width=32, head_width=32, head_blocks=1, joint_blocks=1),
     )  # fmt: skip
     """levels of the wavelet flow, coarse to fine; or, for comparison, the authors' chain alone"""
     seed: int = 0
@@ -47,9 +47,9 @@ class CouplingCinn(nn.Module):
     chroma_mean: Tensor
     chroma_std: Tensor
 
-    def __init__(self, config: CouplingConfig | None = None) -> None:
+    def __init__(self, config: CouplingConfig) -> None:
         super().__init__()
-        self.config = config or CouplingConfig()
+        self.config = config
         generator = torch.Generator().manual_seed(self.config.seed)
         self.network = ConditionNetwork()
         levels = [

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.quality.__main__ import load_method
+from benchmarks.network import load_colorizer
 from benchmarks.quality.comparison import Comparison, Judge, Labels, Limit, Samples, Temperature, compare
+from benchmarks.quality.methods import CinnMethod
 from benchmarks.report import JsonFile
 from research.rivals.checkpoint import load_rival
 from research.rivals.method import RivalMethod
@@ -65,7 +66,7 @@ def measure_command(
 ) -> None:
     """Measure rivals beside the cINN as benchmarks.quality measures it."""
     with errors_printed():
-        cinn = load_method(weights, None, device)
+        cinn = CinnMethod(load_colorizer(weights, device))
         others = [RivalMethod(load_rival(path, cinn.colorizer.device), path.stem) for path in rivals]
         compare(cinn, others, Comparison(data, labels, judge, temperature, samples, limit, json_file))
 

@@ -1,6 +1,8 @@
 """The rivals: regression, conditional VAE and conditional GAN."""
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -71,12 +73,7 @@ class ConditionalVae(Rival):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__(config)
-        layers: list[nn.Module] = []
-        channels = 3
-        for width in reversed(config.widths):
-            layers += [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.ReLU()]
-            channels = width
-        self.encoder = nn.Sequential(*layers, nn.Conv2d(channels, 2 * config.latent_channels, 3, padding=1))
+        self.encoder = _strided(config.widths, nn.ReLU(), 2 * config.latent_channels)
 
     def loss(self, player: str, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:
         """Negative evidence lower bound in nats for each of the 8192 dimensions, without its constant."""
@@ -99,12 +96,7 @@ class ConditionalGan(Rival):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__(config)
-        layers: list[nn.Module] = []
-        channels = 3
-        for width in reversed(config.widths):
-            layers += [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-            channels = width
-        self.discriminator = nn.Sequential(*layers, nn.Conv2d(channels, 1, 3, padding=1))
+        self.discriminator = _strided(config.widths, nn.LeakyReLU(0.2), 1)
 
     def players(self) -> dict[str, nn.Module]:
         """Return generator and discriminator."""
@@ -129,6 +121,14 @@ class ConditionalGan(Rival):
 
 
 RIVALS: dict[str, type[Rival]] = {"regression": Regression, "cvae": ConditionalVae, "cgan": ConditionalGan}
+
+
+def _strided(widths: Sequence[int], activation: nn.Module, out_channels: int) -> nn.Sequential:
+    """Return convolutions from a*b* and lightness at 64×64 to 8×8, the decoder's widths turned around."""
+    layers: list[nn.Module] = []
+    for above, below in itertools.pairwise((3, *reversed(widths))):
+        layers += [nn.Conv2d(above, below, 4, stride=2, padding=1), activation]
+    return nn.Sequential(*layers, nn.Conv2d(widths[0], out_channels, 3, padding=1))
 
 
 def _with_lightness(chroma: Tensor, batch: Batch) -> Tensor:

@@ -125,6 +125,13 @@ def grey_png(grey_photo: Image.Image, encoded: Callable[..., bytes]) -> bytes:
 
 
 @pytest.fixture
+def noise(monkeypatch: pytest.MonkeyPatch, grey_png: bytes) -> bytes:
+    """A photo whose colorings are files of megabytes: more than sockets hold."""
+    monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(range(256)) * 12_000)
+    return grey_png
+
+
+@pytest.fixture
 def icc_profile() -> Callable[[str, float], bytes]:
     """A function that makes a minimal ICC profile: (`GRAY` or `RGB `, gamma) in, sRGB's primaries."""
 

@@ -106,8 +106,6 @@ class FakeColorizer:
             indices = tuple(reversed(indices))
         seed = options.noise_seed if isinstance(options, VariationOptions) else getattr(options, "seed", None)
         names = [(options.start.seed if seed is None else seed, i) for i in indices]
-        if isinstance(options, VariationOptions) and options.strength == 0:
-            names = [(options.origin.seed, options.origin.index)] * options.n
         temperature = self.info.default_temperature if options.temperature is None else options.temperature
         norm = getattr(options, "latent_norm", None)
         return Drawn(

@@ -14,7 +14,6 @@ from service.api.endpoints import COLOR_ENDPOINTS, LIKELIHOODS, ColorEndpoint, E
 from service.api.formats import PHOTO_FORMATS
 from service.api.parameters import Parameters
 from service.http.problems import PROBLEMS
-from service.settings import Settings
 from service.telemetry import logs
 from tests.service.waiting import eventually
 
@@ -177,14 +176,6 @@ def test_the_openapi_document_is_written_once_and_not_in_the_event_loop(start, m
     assert answers[0].headers["content-type"] == "application/json"
     assert len(threads) == 1
     assert threads[0] != "server"
-
-
-def test_settings_come_from_the_environment(monkeypatch) -> None:
-    monkeypatch.setenv("TINTFLOW_DEVICE", "cpu")
-    monkeypatch.setenv("TINTFLOW_MAX_BYTES", "1000")
-    settings = Settings()
-    assert (settings.device, settings.max_bytes, settings.max_pixels) == ("cpu", 1000, 50_000_000)
-    assert settings.weights.name == "weights"
 
 
 @pytest.mark.usefixtures("own_logging")

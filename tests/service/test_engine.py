@@ -65,16 +65,6 @@ def test_inference_has_one_thread_of_its_own(start, pool, grey_png) -> None:
     assert service.colorizer.threads.pop().startswith("inference")
 
 
-def test_the_event_loop_stays_free(start, pool, grey_png) -> None:
-    service = start()
-    busy = service.occupy(pool, grey_png)
-    begin = time.monotonic()
-    assert service.client.get("/livez").status_code == 200
-    assert time.monotonic() - begin < 1
-    service.colorizer.gate.set()
-    assert busy.result().status_code == 200
-
-
 def test_full_queue(start, pool, grey_png) -> None:
     service = start(queue_length=2)
     busy = service.occupy(pool, grey_png)

@@ -75,20 +75,6 @@ def test_a_failure_is_one_requests_own(start, pool, grey_png, monkeypatch, error
     assert answers[2].json()["code"] == code
 
 
-def test_out_of_memory_is_met_by_smaller_batches(start, pool, grey_png, monkeypatch) -> None:
-    service = start()
-    draw_all = service.colorizer.draw_all
-
-    def small(tasks):
-        if len(tasks) > 1:
-            raise OutOfMemoryError("cuda has no memory left")
-        return draw_all(tasks)
-
-    monkeypatch.setattr(service.colorizer, "draw_all", small)
-    answers = behind_gate(service, pool, grey_png, *({"n": 1} for _ in range(6)))
-    assert [answer.status_code for answer in answers] == [200] * 6
-
-
 def test_readiness_tells_the_truth(start, grey_png) -> None:
     service = start(canary_seconds=0.05)
     with structlog.testing.capture_logs() as lines:
@@ -237,6 +223,12 @@ def test_a_file_that_does_not_decode_takes_none_of_the_queues_latents(start, gre
         assert waiting.result().status_code == 200
 
 
+def neighbor(service) -> httpx.Client:
+    """Return a client at another address."""
+    transport = httpx.HTTPTransport(local_address="127.0.0.2")
+    return httpx.Client(transport=transport, base_url=service.client.base_url, timeout=60)
+
+
 def test_one_address_holds_a_share_of_the_queue(start, pool, grey_png) -> None:
     """Alone, it may hold all latents; others get in nevertheless, and then it holds its share."""
     service = start(queue_latents=8, queue_share=0.5, batch_latents=1)
@@ -245,10 +237,8 @@ def test_one_address_holds_a_share_of_the_queue(start, pool, grey_png) -> None:
     eventually(lambda: service.metric("queued_latents") == 8)
     answer = service.post(grey_png, n=1)
     assert (answer.status_code, answer.json()["code"]) == (429, "queue_full")
-    with httpx.Client(
-        transport=httpx.HTTPTransport(local_address="127.0.0.2"), base_url=service.client.base_url
-    ) as other:
-        asked = pool.submit(other.post, "/v1/colorizations", files={"image": grey_png}, data={"n": "2"}, timeout=60)
+    with neighbor(service) as other:
+        asked = pool.submit(other.post, "/v1/colorizations", files={"image": grey_png}, data={"n": "2"})
         eventually(lambda: service.metric("queued_latents") == 10 or asked.done())
         answer = service.post(grey_png, n=1)
         assert "of at most 4 latents of one client" in answer.json()["detail"]
@@ -262,10 +252,8 @@ def test_addresses_take_turns_at_the_model(start, pool, grey_png) -> None:
     busy = service.occupy(pool, grey_png)
     many = [pool.submit(service.post, grey_png, n=2, seed=1) for _ in range(3)]
     eventually(lambda: service.metric("queue_depth") == 3)
-    with httpx.Client(
-        transport=httpx.HTTPTransport(local_address="127.0.0.2"), base_url=service.client.base_url
-    ) as other:
-        asked = {"files": {"image": grey_png}, "data": {"n": "2", "seed": "2"}, "timeout": 60}
+    with neighbor(service) as other:
+        asked = {"files": {"image": grey_png}, "data": {"n": "2", "seed": "2"}}
         last = pool.submit(other.post, "/v1/colorizations", **asked)
         eventually(lambda: service.metric("queue_depth") == 4)
         service.colorizer.gate.set()
@@ -375,7 +363,8 @@ def test_weights_that_cannot_be_used_end_the_start_with_one_line(request, monkey
     with structlog.testing.capture_logs() as lines:
         result = CliRunner().invoke(cli.app, ["serve", "--port", "0"])
     assert result.exit_code == 1
-    (line,) = (each for each in lines if each["event"] != "starting")
+    starting, line = lines
+    assert (starting["event"], starting["keys_required"]) == ("starting", False)
     assert (line["event"], line.get("exc_info")) == ("load_failed", None)  # one line, without a traceback
     assert str(path) in line["reason"]
     assert words in line["reason"]

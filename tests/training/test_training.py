@@ -376,7 +376,7 @@ def test_sigterm_leaves_a_state_to_go_on_from(photos: Path, tmp_path: Path) -> N
     assert state["history"]["seconds"] < 5 * 60
 
 
-def test_an_interrupted_run_is_not_begun_anew(tiny_checkpoint: Checkpoint, photos: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_not_begun_anew(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "coarsest.pt").write_bytes(b"")
     command = [sys.executable, "-m", "training", "run", "--data", str(photos), "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,15 +27,37 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sheets(photos: Path, tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tiny network as a method."""
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_checkpoint(tiny_checkpoint, path)
+    return f"tiny={path}"
+
+
+def run(*words: object, status: int = 0) -> str:
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == status, done.output
+    return done.output
+
+
+def make(photos: Path, out: Path, method: str, *options: object) -> list[dict[str, Any]]:
+    """Make sheets, and return their key."""
+    run("make", "--data", photos, "--out", out, "--method", method, *options)
+    return json.loads((out / "key.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def sheets(photos: Path, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sheets and key of nine photos."""
     folder = tmp_path_factory.mktemp("sheets")
-    save_checkpoint(tiny_checkpoint, folder / "tiny.safetensors")
-    method = f"tiny={folder / 'tiny.safetensors'}@0.5"
-    options = ["--data", photos, "--out", folder, "--method", method, "--rung", "64", "--each", "3"]
-    done = CliRunner().invoke(app, ["make", *map(str, options)])
-    assert done.exit_code == 0, done.output
+    make(photos, folder, f"{tiny}@0.5", "--rung", 64, "--each", 3)
     return folder
+
+
+def difference(sheet: Path, left: int, top: int, photo: Path) -> float:
+    """Return how far the picture at a place of a sheet is from a photo, in levels."""
+    shown = np.asarray(Image.open(sheet)).astype(int)[top : top + 192, left : left + 256]
+    return float(np.abs(shown - np.asarray(Image.open(photo).resize((256, 192), Image.Resampling.BICUBIC))).mean())
 
 
 def test_every_photo_once_and_the_key_tells_what_it_is(sheets: Path) -> None:
@@ -50,16 +73,14 @@ def test_every_photo_once_and_the_key_tells_what_it_is(sheets: Path) -> None:
 
 
 def test_a_rung_at_the_finest_size_is_nearly_the_photo(photos: Path, sheets: Path) -> None:
-    sheet = np.asarray(Image.open(sheets / "sheet-01.png")).astype(int)
     for place, entry in enumerate(json.loads((sheets / "key.json").read_text())):
-        photo = np.asarray(Image.open(photos / entry["photo"]).resize((256, 192), Image.Resampling.BICUBIC)).astype(int)
         left, top = place % 4 * 264 + 4, place // 4 * 282 + 18
-        difference = np.abs(sheet[top : top + 192, left : left + 256] - photo).mean()
-        assert bool(difference < 6) is (entry["method"] != "tiny")
+        far = difference(sheets / "sheet-01.png", left, top, photos / entry["photo"])
+        assert (far < 6) is (entry["method"] != "tiny")
 
 
-def ratings(path: Path, rows: list[str]) -> Path:
-    path.write_text("number,real,stain,score\n" + "\n".join(rows) + "\n")
+def ratings(path: Path, rows: list[str], columns: str = "number,real,stain,score") -> Path:
+    path.write_text("\n".join((columns, *rows, "")))
     return path
 
 
@@ -68,23 +89,16 @@ def test_shares_are_counted(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text(json.dumps(key))
     one = ratings(tmp_path / "one.csv", ["1,1,0,5", "2,0,1,1", "3,1,0,4", "4,1,0,4"])
     two = ratings(tmp_path / "two.csv", ["1,1,0,5", "2,1,1,2", "3,1,0,4", "4,0,0,3"])
-    done = CliRunner().invoke(app, ["score", "--key", str(tmp_path / "key.json"), str(one), str(two)])
-    assert done.exit_code == 0, done.output
-    lines = {line.split()[1]: line for line in done.output.splitlines() if "±" in line}
+    scored = run("score", "--key", tmp_path / "key.json", one, two)
+    lines = {line.split()[1]: line for line in scored.splitlines() if "±" in line}
     assert "75.0 ±" in lines["a"]
     assert "50.0 ±" in lines["a"]
     assert "75.0 ±" in lines["b"]
     assert "0.0 ±" in lines["b"]
 
 
-def test_methods_rotate_over_viewers_and_are_compared_photo_by_photo(
-    photos: Path, sheets: Path, tmp_path: Path
-) -> None:
-    method = f"tiny={sheets / 'tiny.safetensors'}"
-    options = ["--data", photos, "--out", tmp_path, "--method", method, "--each", "4", "--rotate"]
-    done = CliRunner().invoke(app, ["make", *map(str, options)])
-    assert done.exit_code == 0, done.output
-    key = json.loads((tmp_path / "key.json").read_text())
+def test_methods_rotate_over_viewers_and_are_compared_photo_by_photo(photos: Path, tiny: str, tmp_path: Path) -> None:
+    key = make(photos, tmp_path, tiny, "--each", 4, "--rotate")
     seen = [{e["photo"]: e["method"] for e in key if e["viewer"] == viewer} for viewer in (1, 2)]
     assert len(seen[0]) == 8
     assert all({seen[0][photo], seen[1][photo]} == {"tiny", "truth"} for photo in seen[0])
@@ -93,12 +107,10 @@ def test_methods_rotate_over_viewers_and_are_compared_photo_by_photo(
     for viewer in (1, 2):
         assert (tmp_path / f"viewer-{viewer}" / "sheet-01.png").exists()
         rows = [f"{e['number']},{int(e['method'] == 'truth')},0,3" for e in key if e["viewer"] == viewer]
-        files.append(str(ratings(tmp_path / f"{viewer}.csv", rows)))
-    done = CliRunner().invoke(app, ["score", "--key", str(tmp_path / "key.json"), *files])
-    assert done.exit_code == 0, done.output
-    assert "100.0 ± 0.0" in next(line for line in done.output.splitlines() if "truth" in line).rpartition("3.0")[2]
-    done = CliRunner().invoke(app, ["score", "--key", str(tmp_path / "key.json"), files[0]])
-    assert "2 files" in done.output
+        files.append(ratings(tmp_path / f"{viewer}.csv", rows))
+    scored = run("score", "--key", tmp_path / "key.json", *files)
+    assert "100.0 ± 0.0" in next(line for line in scored.splitlines() if "truth" in line).rpartition("3.0")[2]
+    assert "2 files" in run("score", "--key", tmp_path / "key.json", files[0], status=2)
 
 
 @pytest.mark.parametrize(
@@ -110,33 +122,19 @@ def test_ratings_that_do_not_fit_are_refused(tmp_path: Path, rows: list[str]) ->
         read_ratings(ratings(tmp_path / "r.csv", rows), {1: "a", 2: "b"})
 
 
-def test_a_pair_shows_one_photo_in_two_versions(photos: Path, sheets: Path, tmp_path: Path) -> None:
-    method = f"tiny={sheets / 'tiny.safetensors'}"
-    options = ["--data", photos, "--out", tmp_path, "--method", method, "--pair", "tiny:truth", "--each", "9"]
-    done = CliRunner().invoke(app, ["make", *map(str, options)])
-    assert done.exit_code == 0, done.output
-    key = json.loads((tmp_path / "key.json").read_text())
+def test_a_pair_shows_one_photo_in_two_versions(photos: Path, tiny: str, tmp_path: Path) -> None:
+    key = make(photos, tmp_path, tiny, "--pair", "tiny:truth", "--each", 9)
     assert len({entry["photo"] for entry in key}) == 9
     assert {tuple(entry["method"]) for entry in key} == {("tiny", "truth"), ("truth", "tiny")}
-    sheet = np.asarray(Image.open(tmp_path / "sheet-01.png")).astype(int)
     for place, entry in enumerate(key[:6]):
-        photo = np.asarray(Image.open(photos / entry["photo"]).resize((256, 192), Image.Resampling.BICUBIC)).astype(int)
         left, top = place % 2 * 528 + 4 + 264 * entry["method"].index("truth"), place // 2 * 282 + 18
-        assert np.abs(sheet[top : top + 192, left : left + 256] - photo).mean() < 6
+        assert difference(tmp_path / "sheet-01.png", left, top, photos / entry["photo"]) < 6
 
 
 @pytest.mark.parametrize("pair", ["tiny", "tiny:tiny", "tiny:other", "tiny:truth:truth"])
-def test_a_pair_needs_two_methods(photos: Path, sheets: Path, tmp_path: Path, pair: str) -> None:
-    method = f"tiny={sheets / 'tiny.safetensors'}"
-    options = ["--data", photos, "--out", tmp_path, "--method", method, "--pair", pair, "--each", "1"]
-    done = CliRunner().invoke(app, ["make", *map(str, options)])
-    assert done.exit_code != 0
-    assert "two of" in done.output
-
-
-def choices(path: Path, rows: list[str]) -> Path:
-    path.write_text("number,better\n" + "\n".join(rows) + "\n")
-    return path
+def test_a_pair_needs_two_methods(photos: Path, tiny: str, tmp_path: Path, pair: str) -> None:
+    options = ("--data", photos, "--out", tmp_path, "--method", tiny, "--pair", pair, "--each", 1)
+    assert "two of" in run("make", *options, status=2)
 
 
 def test_choices_are_counted_whichever_side_they_were_on(tmp_path: Path) -> None:
@@ -145,17 +143,16 @@ def test_choices_are_counted_whichever_side_they_were_on(tmp_path: Path) -> None
         for n in range(1, 5)
     ]
     (tmp_path / "key.json").write_text(json.dumps(key))
-    one = choices(tmp_path / "one.csv", ["1,left", "2,right", "3,right", "4,left"])
-    two = choices(tmp_path / "two.csv", ["1,left", "2,left", "3,right", "4,left"])
-    done = CliRunner().invoke(app, ["score", "--key", str(tmp_path / "key.json"), str(one), str(two)])
-    assert done.exit_code == 0, done.output
-    assert "62.5 ±" in next(line for line in done.output.splitlines() if "a : b" in line)
+    one = ratings(tmp_path / "one.csv", ["1,left", "2,right", "3,right", "4,left"], "number,better")
+    two = ratings(tmp_path / "two.csv", ["1,left", "2,left", "3,right", "4,left"], "number,better")
+    scored = run("score", "--key", tmp_path / "key.json", one, two)
+    assert "62.5 ±" in next(line for line in scored.splitlines() if "a : b" in line)
 
 
 @pytest.mark.parametrize("rows", [["1,left"], ["1,left", "2,middle"], ["1,left", "x,right"]])
 def test_choices_that_do_not_fit_are_refused(tmp_path: Path, rows: list[str]) -> None:
     with pytest.raises(InputError, match="ratings"):
-        read_choices(choices(tmp_path / "r.csv", rows), {1: ("a", "b"), 2: ("a", "b")})
+        read_choices(ratings(tmp_path / "r.csv", rows, "number,better"), {1: ("a", "b"), 2: ("a", "b")})
 
 
 def test_levels_are_measured_alone(photos: Path, tiny_checkpoint: Checkpoint) -> None:

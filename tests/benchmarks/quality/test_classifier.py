@@ -5,7 +5,7 @@ import pytest
 import skimage.data
 
 from benchmarks.quality.classifier import Classifier, load_classifier
-from benchmarks.quality.square import square
+from benchmarks.quality.collection import square
 
 ESPRESSO, CUP = 967, 968
 CATS = {281, 282, 283, 284, 285}

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from model.errors import CheckpointError, InputError
+from model.errors import InputError
 from model.flow.haar import pyramid
 from research.couplings.chain import ChainConfig, ChainLevel
-from research.couplings.checkpoint import load_couplings, save_couplings
 from research.couplings.cinn import CouplingCinn, CouplingConfig
 from research.couplings.level import FlowLevel, LevelConfig
 from research.couplings.objective import LevelsObjective, Noise, level_data, level_loss
@@ -130,19 +129,6 @@ def test_the_log_det_of_the_chain_is_that_of_its_parts() -> None:
             p.zero_()
     condition = chain.sample_condition(cinn.condition(lightness())[0], None)
     assert_close(chain(draw(2, 2, 64, 64), condition)[1], torch.full((2,), -8192 * math.log(0.7), dtype=torch.float64))
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_configurations_come_back_from_disk(name: str, tmp_path: Path) -> None:
-    config = CONFIGS[name]
-    cinn = CouplingCinn(config)
-    save_couplings(cinn, tmp_path / "it.safetensors")
-    assert load_couplings(tmp_path / "it.safetensors").config == config
-
-
-def test_another_network_is_refused(tiny_weights: Path) -> None:
-    with pytest.raises(CheckpointError, match="expected tintflow-couplings"):
-        load_couplings(tiny_weights)
 
 
 def test_detail_is_undone() -> None:

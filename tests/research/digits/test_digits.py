@@ -298,7 +298,7 @@ def test_the_classifier_learns(digits: Digits) -> None:
     assert recognized(train_classifier(many, epochs=12), digits)["all"] > 0.6
 
 
-def test_a_figure_of_each_kind(flow: DigitFlow, data: Path, digits: Digits) -> None:
+def test_a_figure_of_each_kind(flow: DigitFlow, data: Path) -> None:
     grids = {name: figure(Source(flow, data, 0.8, 0)) for name, figure in FIGURES.items()}
     for name, grid in grids.items():
         rows, columns, pixels = grid.images.shape

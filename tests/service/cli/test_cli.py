@@ -16,30 +16,6 @@ ROOT = Path(__file__).parents[3]
 TINTFLOW = Path(sys.executable).with_name("tintflow")
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (
-            "tintflow ",
-            {"serve", "colorize", "variations", "transfer", "interpolations", "likelihood", "models", "train"},
-        ),
-        ("tintflow co", {"colorize"}),
-        ("tintflow w", {"watch"}),
-        ("tintflow colorize --ser", {"--server"}),
-        ("tintflow colorize --te", {"--temperature"}),
-        ("tintflow colorize --select ", {"first", "diverse", "likely"}),
-    ],
-)
-def test_shells_complete(words: str, expected: set[str]) -> None:
-    environment = os.environ | {
-        "_TINTFLOW_COMPLETE": "complete_bash",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(len(words.split(" ")) - 1),
-    }
-    done = subprocess.run([TINTFLOW], env=environment, capture_output=True, text=True, check=True)  # noqa: S603
-    assert expected <= set(done.stdout.split())
-
-
 def test_the_version() -> None:
     result = CliRunner().invoke(app, ["--version"])
     assert (result.exit_code, result.stdout) == (0, f"tintflow {__version__}\n")

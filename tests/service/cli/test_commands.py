@@ -177,7 +177,7 @@ def test_help_has_examples(run: Callable) -> None:
     assert "GPS" in run("colorize", "--help").stdout
 
 
-def test_a_bare_image_is_what_the_fake_made(service, run: Callable, photo: Path, grey_png: bytes) -> None:
+def test_a_bare_image_is_what_the_fake_made(service, run: Callable, photo: Path) -> None:
     """A photo without metadata is written as the service encoded it, to the byte."""
     run("colorize", photo, "-n", "1", "--seed", "7")
     answer = service.post(photo.read_bytes(), {"Accept": "image/jpeg"}, n=1, seed=7)

@@ -4,7 +4,7 @@ import asyncio
 import io
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import httpx
 import numpy as np
@@ -45,20 +45,6 @@ def test_blocking_and_asynchronous_say_the_same(service, client: Client, grey_pn
     assert one.model_dump(exclude=varying) == other.model_dump(exclude=varying)
     if service.colorizer.options:
         assert service.colorizer.options[0] == service.colorizer.options[1]
-
-
-@pytest.mark.parametrize(
-    ("fields", "endpoint"),
-    [
-        (public.ColorizationFields, COLORIZATIONS),
-        (public.VariationFields, VARIATIONS),
-        (public.TransferFields, TRANSFERS),
-        (public.InterpolationFields, INTERPOLATIONS),
-    ],
-)
-def test_every_field_of_the_interface_can_be_said(fields: type, endpoint) -> None:
-    expected = {*endpoint.parameters.model_fields, *endpoint.optional_files} - {"response_format"}
-    assert set(get_type_hints(fields)) == expected
 
 
 def test_the_public_methods_are_the_endpoints() -> None:

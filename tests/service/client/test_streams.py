@@ -37,13 +37,21 @@ CALLS: dict[str, Callable[[Any, bytes], Any]] = {
 }
 
 
-def pieces(*parts: bytes) -> Client:
-    """A client of a service whose answer comes in these pieces."""
+def pieces(*parts: bytes | Exception, sent: list[bytes] | None = None) -> Client:
+    """A client of a service whose answer comes in these pieces, noted in `sent`, or breaks by an exception."""
+
+    def content() -> Iterator[bytes]:
+        for part in parts:
+            if isinstance(part, Exception):
+                raise part
+            if sent is not None:
+                sent.append(part)
+            yield part
 
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.headers["accept"] == "text/event-stream"
         request.read()
-        return httpx.Response(200, headers=HEADERS, content=iter(parts))
+        return httpx.Response(200, headers=HEADERS, content=content())
 
     return Client(transport=httpx.MockTransport(answer))
 
@@ -77,19 +85,12 @@ def test_events_may_be_cut_anywhere() -> None:
 
 
 def test_a_coloring_is_there_before_the_next_event() -> None:
-    asked = []
-
-    def answer() -> Iterator[bytes]:
-        for part in (COLORING, DONE):
-            asked.append(part)
-            yield part
-
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=HEADERS, content=answer()))
-    with Client(transport=transport) as client:
+    sent: list[bytes] = []
+    with pieces(COLORING, DONE, sent=sent) as client:
         stream = client.stream.colorizations(b"photo")
-        assert not asked
+        assert not sent
         next(stream)
-        assert asked == [COLORING]
+        assert sent == [COLORING]
 
 
 def test_an_error_after_the_first_coloring_is_raised() -> None:
@@ -112,32 +113,17 @@ def test_an_error_before_it_is_raised_too(service, grey_png: bytes) -> None:
         ([COLORING], ConnectionFailedError),  # it ends in time, but is not complete
         ([COLORING, DONE[:-2]], ConnectionFailedError),
         ([COLORING, b"event: coloring\ndata: []\n\n"], UnreadableAnswerError),
+        ([COLORING, httpx.ReadError("reset")], ConnectionFailedError),
+        ([COLORING, httpx.ReadTimeout("slow")], TimedOutError),
     ],
 )
-def test_an_answer_that_breaks_off(parts: list[bytes], error: type[Exception]) -> None:
+def test_an_answer_that_breaks_off(parts: list[bytes | Exception], error: type[Exception]) -> None:
     with pieces(*parts) as client:
         stream = client.stream.colorizations(b"photo")
         next(stream)
         with pytest.raises(error):
             list(stream)
         assert stream.done is None
-
-
-@pytest.mark.parametrize(
-    ("problem", "error"),
-    [(httpx.ReadError("reset"), ConnectionFailedError), (httpx.ReadTimeout("slow"), TimedOutError)],
-)
-def test_a_connection_that_breaks(problem: Exception, error: type[Exception]) -> None:
-    def answer() -> Iterator[bytes]:
-        yield COLORING
-        raise problem
-
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=HEADERS, content=answer()))
-    with Client(transport=transport) as client:
-        stream = client.stream.colorizations(b"photo")
-        next(stream)
-        with pytest.raises(error):
-            next(stream)
 
 
 def test_another_kind_of_answer_is_not_read() -> None:

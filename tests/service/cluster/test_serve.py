@@ -2,7 +2,6 @@
 
 import asyncio
 import pickle
-import time
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +19,7 @@ from service.cluster import serve as cluster
 from service.errors import QueueFullError, ReplicaLostError
 from service.loading import load_colorizer
 from service.settings import Settings
-
-START_SECONDS = 60
+from tests.service.waiting import eventually
 
 
 @pytest.fixture
@@ -38,20 +36,12 @@ def model(settings: Settings) -> Any:
     return serve.run(bound, _local_testing_mode=True)
 
 
-def ready(client: TestClient) -> TestClient:
-    end = time.monotonic() + START_SECONDS
-    while client.get("/readyz").status_code != 200:
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return client
-
-
 def test_answers_are_those_of_one_process(model: Any, settings: Settings, grey_png: bytes) -> None:
     remote = create_app(settings, partial(cluster.RemoteSteps, model), cluster.Replicas(model))
     answers = []
     for app in (remote, create_app(settings, load_colorizer)):
         with TestClient(app) as client:
-            ready(client)
+            eventually(lambda: client.get("/readyz").status_code == 200)
             form = {"n": "3", "seed": "7", "output_format": "png"}
             colored = client.post("/v1/colorizations", files={"image": grey_png}, data=form).json()["data"]
             scored = client.post("/v1/likelihoods", files={"image": grey_png}).json()

@@ -15,13 +15,6 @@ PATH = "/v1/colorizations"
 PATIENCE_SECONDS = 30
 
 
-@pytest.fixture
-def noise(monkeypatch, grey_png: bytes) -> bytes:
-    """A photo whose colorings are files of megabytes: more than sockets hold."""
-    monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))
-    return grey_png
-
-
 @contextmanager
 def asked(service, photo: bytes) -> Iterator[socket.socket]:
     """A connection on which a coloring was asked for, and nothing read."""
@@ -51,16 +44,6 @@ def test_an_answer_that_is_not_read_is_not_held(start, noise) -> None:
     assert not body.endswith(b"0\r\n\r\n")
     assert len(body) < 6_000_000
     assert 0 < most < 2 * PIECE_BYTES
-
-
-def test_who_reads_slowly_gets_all(start, noise) -> None:
-    service = start()
-    with asked(service, noise) as connection:
-        time.sleep(1)
-        slow = received(connection)
-    assert slow.startswith(b"HTTP/1.1 200")
-    assert slow.endswith(b"\r\n0\r\n\r\n"), "the end of chunks"
-    assert len(slow) > 6_000_000
 
 
 @pytest.fixture

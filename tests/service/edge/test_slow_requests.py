@@ -27,6 +27,14 @@ def connected(service) -> Iterator[socket.socket]:
         yield connection
 
 
+def upload(service, photo: bytes, framing: str = "") -> tuple[bytes, bytes]:
+    """Return the head and the body of a request for one coloring."""
+    request = service.client.build_request("POST", "/v1/colorizations", files={"image": photo}, data={"n": "1"})
+    body = request.read()
+    lines = f"POST {request.url.path} HTTP/1.1", "Host: test", f"Content-Type: {request.headers['content-type']}"
+    return "\r\n".join((*lines, framing or f"Content-Length: {len(body)}", "", "")).encode(), body
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost: t", WHOLE + b"GET /livez HTT"])
 def test_who_does_not_end_a_head_is_left(start, monkeypatch, sent: bytes) -> None:
     monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.3)
@@ -55,14 +63,12 @@ def trickle(connection: socket.socket, until: float) -> None:
 def test_a_request_that_takes_longer_than_a_head_may_is_received(start, monkeypatch, grey_png) -> None:
     monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.2)
     service = start()
-    body = service.client.build_request("POST", "/v1/colorizations", files={"image": grey_png}, data={"n": "1"})
-    head = f"POST {body.url.path} HTTP/1.1\r\nHost: test\r\nContent-Type: {body.headers['content-type']}\r\n"
-    content = body.read()
+    head, body = upload(service, grey_png)
     with connected(service) as connection:
-        connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content[:50])
+        connection.sendall(head + body[:50])
         time.sleep(0.5)
         service.colorizer.gate.clear()
-        connection.sendall(content[50:] + b"GET /livez HTT")  # and a part of the next
+        connection.sendall(body[50:] + b"GET /livez HTT")  # and a part of the next
         time.sleep(0.5)
         service.colorizer.gate.set()
         assert received(connection).startswith(b"HTTP/1.1 200")
@@ -171,23 +177,18 @@ def test_no_turn_of_the_event_loop_parses_more_than_a_piece(monkeypatch, begun, 
 
 def test_a_body_in_very_many_small_chunks_is_received(service, encoded) -> None:
     noise = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 300), np.uint8)))
-    request = service.client.build_request("POST", "/v1/colorizations", files={"image": noise}, data={"n": "1"})
-    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in request.read())
-    head = f"POST {request.url.path} HTTP/1.1\r\nHost: t\r\nContent-Type: {request.headers['content-type']}\r\n"
+    head, body = upload(service, noise, "Transfer-Encoding: chunked")
     with connected(service) as connection:
-        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks + b"0\r\n\r\n")
+        connection.sendall(head + b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 def test_the_body_of_a_request_is_not_mixed_with_the_next(start, grey_png) -> None:
     service = start()
-    request = service.client.build_request("POST", "/v1/colorizations", files={"image": grey_png}, data={"n": "1"})
-    content = request.read()
-    head = f"POST {request.url.path} HTTP/1.1\r\nHost: t\r\nContent-Type: {request.headers['content-type']}\r\n"
-    whole = f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+    head, body = upload(service, grey_png)
     before = len(service.colorizer.photos)
     with connected(service) as connection:
-        connection.sendall(whole * 3)
+        connection.sendall((head + body) * 3)
         answers = received(connection)
     assert answers.count(b"HTTP/1.1 200") == 2
     assert len(service.colorizer.photos) == before + 2

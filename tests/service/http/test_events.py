@@ -3,11 +3,9 @@
 import base64
 import json
 import re
-import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
 
 import pytest
 import structlog
@@ -162,20 +160,9 @@ def test_a_cut_connection_ends_the_work(held, grey_png: bytes) -> None:
     assert service.client.get("/readyz").status_code == 200
 
 
-def unread_events(service, photo: bytes) -> AbstractContextManager[socket.socket]:
-    return unread_answer(service, photo, EVENTS["Accept"], n=2, buffer_bytes=4096)
-
-
-@pytest.fixture
-def noise(monkeypatch, grey_png: bytes) -> bytes:
-    """A photo whose colorings are files of megabytes: more than sockets hold."""
-    monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(range(256)) * 12_000)
-    return grey_png
-
-
 def test_a_slow_reader_gets_all_and_stands_in_nobodys_way(start, noise: bytes, grey_png: bytes) -> None:
     service = start(codec_threads=1)
-    with unread_events(service, noise) as connection:
+    with unread_answer(service, noise, EVENTS["Accept"], n=2, buffer_bytes=4096) as connection:
         eventually(lambda: len(service.colorizer.finishing) >= 3)  # one to warm up
         # all is made and nothing read: the threads are free again, and the place is kept for what is not read
         assert "tintflow_accepted_requests 1.0" in service.client.get("/metrics").text
@@ -190,35 +177,3 @@ def test_a_slow_reader_gets_all_and_stands_in_nobodys_way(start, noise: bytes, g
     assert [base64.b64decode(data["b64_json"]) for _, data in colorings] == [
         base64.b64decode(each["b64_json"]) for each in whole
     ]
-
-
-def test_who_never_reads_is_left(start, monkeypatch, noise: bytes) -> None:
-    monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 1.0)
-    service = start()
-    with (
-        structlog.testing.capture_logs() as lines,
-        unread_events(service, noise) as connection,
-    ):
-        eventually(lambda: any(line["event"] == "client_does_not_read" for line in lines))
-        answer = b""
-        with suppress(ConnectionResetError):
-            while more := connection.recv(65_536):
-                answer += more
-    assert answer.startswith(b"HTTP/1.1 200")
-    assert b"event: done" not in answer
-    assert not answer.endswith(b"0\r\n\r\n")  # so a client sees that it is not complete
-
-
-def test_it_is_documented(service) -> None:
-    paths = service.client.get("/openapi.json").json()["paths"]
-    for path in PATHS:
-        assert "text/event-stream" in paths[path]["post"]["responses"]["200"]["content"]
-
-
-def test_a_service_that_is_not_ready_says_so(start) -> None:
-    gate = threading.Event()
-    service = start(lambda _: gate.wait(PATIENCE_SECONDS))
-    answer = service.post(b"", EVENTS)
-    gate.set()
-    assert (answer.status_code, answer.json()["code"]) == (503, "loading")
-    assert int(answer.headers["retry-after"]) >= 1

@@ -30,8 +30,11 @@ def wide(page: Page) -> list[str]:
     ).map((each) => each.outerHTML.slice(0, 80))""")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("device", [{}, TABLET, PHONE], ids=["desktop", "tablet", "phone"])
+@pytest.mark.parametrize(
+    ("scheme", "device"),
+    [("light", {}), ("dark", {}), ("light", TABLET), ("dark", PHONE)],
+    ids=["desktop, light", "desktop, dark", "tablet", "phone"],
+)
 def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str, device: dict[str, object]) -> None:
     page = open_page(color_scheme=scheme, reduced_motion="reduce", **device)
     check(page)
@@ -149,7 +152,7 @@ def test_light_and_dark_follow_the_system_until_told(open_page) -> None:
     assert brightness(page) < 0.3
 
 
-def test_all_of_it_by_keyboard(page, photo, tmp_path) -> None:
+def test_all_of_it_by_keyboard(page, photo) -> None:
     """Choose, open, wipe, download and close without a pointer."""
 
     def tab_to(selector: str) -> None:

@@ -123,7 +123,7 @@ def test_a_reload_does_not_open_it_again(open_page, service) -> None:
     assert service.colorizer.options == []
 
 
-def test_among_photos_it_says_what_it_is_for(page, upload, photo, color_photo) -> None:
+def test_among_photos_it_says_what_it_is_for(page, upload, color_photo) -> None:
     upload(page)
     until_stored(page, "files", 5)
     page.evaluate("location.hash = '#seed=3&temperature=0.75&n=4&index=1'")

@@ -35,17 +35,6 @@ def streamed(service, photo) -> Callable[[Route, int], str]:
     return answer
 
 
-def test_events_are_colorings(page, photo, streamed) -> None:
-    page.route(
-        "**/v1/colorizations",
-        lambda route: route.fulfill(body=streamed(route, 4), content_type=f"{STREAM}; charset=utf-8"),
-    )
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.new")).to_have_count(4)
-    expect(page.locator("#run-error")).to_be_hidden()
-    expect(page.locator("#run-facts")).to_have_text("Balanced")
-
-
 def test_a_stream_that_ends_early(page, photo, streamed, service) -> None:
     page.route(
         "**/v1/colorizations", lambda route: route.fulfill(body=streamed(route, 3), content_type=STREAM), times=1
@@ -88,18 +77,6 @@ def test_events_come_out_as_soon_as_they_are_whole(page, size: int) -> None:
         [text, size],
     )
     assert found == [["message", "a"], ["coloring", '{"ä": 1,\n"b": 2}'], ["message", "x"]]
-
-
-def test_an_event_does_not_wait_for_the_next(page) -> None:
-    found = page.evaluate("""async () => {
-      const { events } = await import('/page/events.js');
-      let controller;
-      const all = events(new ReadableStream({start(given) { controller = given; }}));
-      const next = all.next();
-      controller.enqueue(new TextEncoder().encode('event: coloring\\ndata: 1\\n\\n'));
-      return (await next).value;
-    }""")
-    assert found == {"event": "coloring", "data": "1"}
 
 
 class Wire:
