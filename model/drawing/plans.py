@@ -37,12 +37,12 @@ from model.protocol import (
 
 __all__ = ["TRIES", "Chosen", "Planner", "own_chroma"]
 
-TRIES = 8
+TRIES = 4
 """Draws of the coarsest level for each sample below temperature 1, of which the best is taken.
 
 At 1 and above there is one: samples then have the model's own distribution, exactly.
 """
-SHORTLIST = 4
+SHORTLIST = 2
 """How many of a sample's tries, those that fit the photo best, are shown to h; see `recognize`."""
 RECOGNITION = 450.0
 """Nats of fit that recognition counts: a cosine that is lower by 0.002 is as bad as one nat less.
