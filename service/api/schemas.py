@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-MODEL_EXAMPLE = "tintflow-cwf-11"
+MODEL_EXAMPLE = "tintflow-cwf-12"
 """the released weights (tests/docs/test_model_name.py)"""
 
 
