@@ -63,13 +63,21 @@ export function colorizeFirst(photos) {
   return [link.run, ...workOn(photos.slice(1))];
 }
 
-/** What the link asks for, of a photo that is there already. */
+/** What the link asks for, of a photo that is there already: its coloring, or, if that is not there, the run that makes it. */
 export function followLink(photo) {
-  const { kind, fields } = store.link;
+  const { link } = store;
   const hints = new Map(store.view.hints);
-  if (kind === "colorizations") hints.set(photo, fields.hints ?? []);
-  const [run] = colorizeFirst([photo]);
-  change({ photo, runs: [run], hints });
+  if (link.kind === "colorizations") hints.set(photo, link.fields.hints ?? []);
+  link.run = photo.runs.find((run) => holds(run, link)) ?? colorizeFirst([photo])[0];
+  change({ photo, runs: withMore(link.run.follows ?? link.run), hints });
+}
+
+/** Whether a run has made the coloring that a link names, by the model that runs now. */
+function holds(run, { kind, fields, index }) {
+  const { offset, temperature, hints, ...named } = fields;
+  return run.kind === kind && run.model === store.model?.id && (temperature === undefined || run.temperature === temperature)
+    && Object.entries(named).every(([name, value]) => run.fields[name] === value) && sameHints(run.fields.hints, hints)
+    && run.samples.some((sample) => sample.index === index);
 }
 
 function workOn(photos) {

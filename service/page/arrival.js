@@ -59,7 +59,7 @@ function arrive() {
   const { link } = store;
   if (!link) return;
   const warning = tell();
-  const sample = link.run && link.run === store.view.runs[0] && link.run.samples.find((each) => each.index === link.index);
+  const sample = link.run && store.view.runs.includes(link.run) && link.run.samples.find((each) => each.index === link.index);
   if (!sample) return;
   store.link = null;
   history.replaceState(null, "", location.pathname); // a reload shows what is there, not the link once more

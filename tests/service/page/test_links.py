@@ -135,7 +135,9 @@ def test_among_photos_it_says_what_it_is_for(page, upload, color_photo) -> None:
 
 
 @pytest.mark.parametrize("way", ["in place", "anew"])
-def test_a_photo_that_is_there_is_not_asked_for(open_page, upload, link_of, color_photo, way: str) -> None:
+def test_what_is_there_is_neither_asked_for_nor_made_again(
+    open_page, upload, link_of, color_photo, service, way: str
+) -> None:
     page = open_page(**CLIPBOARD)
     upload(page)
     page.locator(".card.new .open").nth(2).click()
@@ -144,6 +146,7 @@ def test_a_photo_that_is_there_is_not_asked_for(open_page, upload, link_of, colo
     upload(page, color_photo)
     until_stored(page, "files", 10)
     address = page.url + link.removeprefix("/")
+    made = len(service.colorizer.options)
     if way == "anew":
         page.goto("about:blank")
     page.goto(address)
@@ -152,6 +155,11 @@ def test_a_photo_that_is_there_is_not_asked_for(open_page, upload, link_of, colo
     expect(page.locator("#notices > *")).to_have_count(0)
     expect(page.locator("#strip .photo")).to_have_count(2)
     expect(page.locator("#strip [aria-current=true]")).to_have_attribute("aria-label", "bridge.png")
+    assert len(service.colorizer.options) == made
+    page.click("#viewer-close")
+    page.evaluate("location.hash = '#seed=987&temperature=0.75&n=4&index=2&photo=' + /photo=(\\w+)/.exec('%s')[1]" % link)
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 3")
+    assert len(service.colorizer.options) > made  # of another seed
 
 
 def test_a_sample_that_is_there_is_not_added_again(page) -> None:
