@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.service.page.stored import until_stored
 
-MANY = 8
+MANY = 20
 PIXELS = """(image) => {
   const canvas = document.createElement("canvas");
   canvas.getContext("2d").drawImage(image, 0, 0);
