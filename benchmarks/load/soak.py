@@ -1,7 +1,7 @@
 """Thousands of requests: `python -m benchmarks.load.soak [--requests 10000] [--small] [--minutes 60] [--json -]`.
 
 First all decoders are made to work at once, for each stays once it was needed. Most photos are small, a few large; some
-files are broken, and some clients go away. Most colorings have temperature 1, which takes one try instead of eight.
+files are broken, and some clients go away. Most colorings have temperature 1, which takes one try instead of four.
 After the first thousand and at the end the service is let come to rest, and its processes are looked at: what grew
 meanwhile is a leak.
 """
