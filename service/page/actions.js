@@ -1,5 +1,6 @@
 /** What can be asked for: each makes a run, shows it and starts it. */
 
+import { modelId } from "./link.js";
 import { MAX_INDEX, change, hintsOf, randomSeed, store, temperature } from "./store.js";
 import { canGoOn, isBusy, newRun, start, stop } from "./work.js";
 import { number, sampleTitle } from "./words.js";
@@ -72,10 +73,10 @@ export function followLink(photo) {
   change({ photo, runs: withMore(link.run.follows ?? link.run), hints });
 }
 
-/** Whether a run has made the coloring that a link names, by the model that runs now. */
-function holds(run, { kind, fields, index }) {
+/** Whether a run has made the coloring that a link names, by the model that the link names. */
+function holds(run, { kind, fields, index, model }) {
   const { offset, temperature, hints, ...named } = fields;
-  return run.kind === kind && run.model === store.model?.id && (temperature === undefined || run.temperature === temperature)
+  return run.kind === kind && run.model === (model ? modelId(model) : store.model?.id) && (temperature === undefined || run.temperature === temperature)
     && Object.entries(named).every(([name, value]) => run.fields[name] === value) && sameHints(run.fields.hints, hints)
     && run.samples.some((sample) => sample.index === index);
 }

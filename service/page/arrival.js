@@ -2,7 +2,7 @@
 
 import { followLink } from "./actions.js";
 import { byId } from "./element.js";
-import { modelName, parse } from "./link.js";
+import { modelId, modelName, parse } from "./link.js";
 import { notice } from "./notices.js";
 import { amend, change, listen, store } from "./store.js";
 import { openSample } from "./viewer.js";
@@ -50,7 +50,7 @@ function tell() {
   const title = sampleTitle({ run: store.link, number: index - (fields.offset ?? 0) + 1 });
   const what = `This link shows ${title.toLowerCase()} of a photo.`;
   const changed = model && store.model && model !== modelName(store.model);
-  const warning = changed ? ` It was made by ${model.split(".")[0]}, and this service runs ${store.model.id}: colors will differ.` : "";
+  const warning = changed ? ` It was made by ${modelId(model)}, and this service runs ${store.model.id}: colors will differ.` : "";
   byId("link-note").textContent = `${what}${example ? "" : " Add the photo that it was made for."}${warning}`;
   return warning;
 }
@@ -66,7 +66,7 @@ function arrive() {
   byId("link-note").hidden = true;
   amend({ looks: new Map(store.view.looks).set(sample, link.look) });
   openSample(sample);
-  if (warning) notice(warning.trim());
+  if (warning && sample.run.model === store.model.id) notice(warning.trim());
   const { print } = sample.run.photo;
   if (link.photo && print && link.photo !== print) notice("The link was made for another photo, so these colors differ.");
 }

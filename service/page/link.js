@@ -19,6 +19,9 @@ export const canLink = ({ run }) => Object.hasOwn(KINDS, run.kind) && !run.field
 /** Name a model in a link: by its name, and by the beginning of its weights' checksum. */
 export const modelName = ({ id, sha256 }) => `${id}.${sha256.slice(0, 8)}`;
 
+/** The name alone, of a model that is named so. */
+export const modelId = (name) => name.slice(0, name.lastIndexOf("."));
+
 /** Return what follows the # of a sample's link. */
 export function format(sample, look, model) {
   const { run, index } = sample;

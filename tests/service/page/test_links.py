@@ -1,5 +1,6 @@
 """A link opens exactly what was seen, or says why it cannot."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -157,7 +158,9 @@ def test_what_is_there_is_neither_asked_for_nor_made_again(
     expect(page.locator("#strip [aria-current=true]")).to_have_attribute("aria-label", "bridge.png")
     assert len(service.colorizer.options) == made
     page.click("#viewer-close")
-    page.evaluate("location.hash = '#seed=987&temperature=0.75&n=4&index=2&photo=' + /photo=(\\w+)/.exec('%s')[1]" % link)
+    print_of = re.search(r"photo=\w+", link)
+    assert print_of
+    page.evaluate(f"location.hash = '#seed=987&temperature=0.75&n=4&index=2&{print_of[0]}'")
     expect(page.locator("#viewer-title")).to_have_text("Coloring 3")
     assert len(service.colorizer.options) > made  # of another seed
 
