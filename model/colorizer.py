@@ -129,12 +129,12 @@ class CinnColorizer:
             chosen = [plan(condition) for plan, condition in zip(plans, conditions, strict=True)]
             coarsest, fine = [each.coarsest for each in chosen], [each.fine for each in chosen]
             decoded = self._passes.add_details(conditions, coarsest, fine)
-            decoded = [
+            mended = [
                 self._mend(task.photo, each.hints, condition, samples) if each.hints else samples
                 for task, each, condition, samples in zip(tasks, chosen, conditions, decoded, strict=True)
             ]
             timer.stop("sample")
-        return [_drawn(each, samples, timer.seconds) for each, samples in zip(chosen, decoded, strict=True)]
+        return [_drawn(*each, timer.seconds) for each in zip(chosen, decoded, mended, strict=True)]
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
         """Say how plausible the own colors of several photos are; see `model.protocol.Colorizer`."""
@@ -170,7 +170,8 @@ class CinnColorizer:
         return Likelihood(sum(bits) / self._numbers.total_dims, levels, dict(seconds))
 
 
-def _drawn(chosen: Chosen, samples: Decoded, seconds: dict[str, float]) -> Drawn:
+def _drawn(chosen: Chosen, decoded: Decoded, samples: Decoded, seconds: dict[str, float]) -> Drawn:
+    """Say of samples what the protocol promises; decoded: the same before they were corrected at hints."""
     bits_per_dim = samples.bits_per_dim
     order = np.argsort(bits_per_dim, kind="stable") if chosen.ranked else np.arange(len(bits_per_dim))
     norms = latent_norms(samples.latents)
@@ -181,5 +182,7 @@ def _drawn(chosen: Chosen, samples: Decoded, seconds: dict[str, float]) -> Drawn
         latent_norms=tuple(norms[order].tolist()),
         temperature=chosen.temperature,
         timings=dict(seconds),
+        coarsest=chosen.coarsest[order],
+        bits_before_hints=tuple(decoded.bits_per_dim[order].tolist()),
         hints=chosen.hints,
     )

@@ -113,6 +113,10 @@ class Drawn:
     """the one used"""
     timings: dict[str, float]
     """seconds: `condition`, `sample`, of the pass, however many photos shared it"""
+    coarsest: NDArray[np.float32]
+    """(N, 2, 8, 8) a*b* of the coarsest level alone: `select=diverse` compares these"""
+    bits_before_hints: tuple[float, ...]
+    """bits_per_dim before samples were corrected at hints: `select=likely` compares these"""
     hints: tuple[Hint, ...] = ()
     """the hints that the samples follow"""
 

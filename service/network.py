@@ -7,7 +7,7 @@ from typing import Protocol
 from model.protocol import Colorizer, Drawn, DrawTask, Likelihood, SmallPhoto
 from service.loading import Loaded
 from service.scheduling.batching import Batcher
-from service.scheduling.parts import is_divisible, join, part_of
+from service.scheduling.parts import is_divisible, join, part_of, samples_in_parts
 
 __all__ = ["CHECK", "InProcess", "Network"]
 
@@ -69,7 +69,7 @@ class InProcess:
 
     async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
         """Draw a task's samples, in a batch with others; see Network. Beside others, as many at a time as fit one."""
-        run, samples = self._loaded().draw_all, task.options.samples
+        run, samples = self._loaded().draw_all, samples_in_parts(task.options)
         if not is_divisible(task.options):
             return await self._batcher.submit(run, task, latents, owner)
         cost, start, parts = latents / task.options.latents, 0, list[Drawn]()

@@ -1,1 +1,1 @@
-"""From a task to colorings: latents, hints, selection, plans, and the passes that run them."""
+"""From a task to colorings: latents, hints, plans, and the passes that run them."""

@@ -20,7 +20,6 @@ from model.drawing.latents import (
 from model.drawing.passes import Passes
 from model.drawing.recognition import recognize
 from model.drawing.runtimes.runtime import Condition, Floats
-from model.drawing.selection import select_diverse, select_likely
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, StoredCheckpoint
 from model.options import MAX_CANDIDATES, MAX_SAMPLES
@@ -34,6 +33,7 @@ from model.protocol import (
     TransferOptions,
     VariationOptions,
 )
+from model.selection import select_diverse, select_likely
 
 __all__ = ["TRIES", "Chosen", "Planner", "own_chroma"]
 

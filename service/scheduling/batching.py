@@ -185,8 +185,11 @@ class Batcher:
             if not batch[0].result.done():
                 batch[0].result.set_exception(error)
             return True
-        pace = sum(job.latents for job in batch) / (perf_counter() - started)
-        self._fitting = min(max(pace * self._seconds, TURN_LATENTS), self._max_latents)
+        elapsed = perf_counter() - started
+        pace = sum(job.latents for job in batch) / elapsed
+        fitting = min(max(pace * self._seconds, TURN_LATENTS), self._max_latents)
+        # a small batch that is in time does not show how many would be: much of its time is the same for any number
+        self._fitting = fitting if elapsed > self._seconds else max(fitting, self._fitting)
         for job, result in zip(batch, results, strict=True):
             if not job.result.done():
                 job.result.set_result(result)

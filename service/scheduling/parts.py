@@ -8,45 +8,67 @@ import numpy as np
 
 from model.options import MAX_CANDIDATES
 from model.protocol import Drawn, DrawTask, InterpolationOptions, Options, SampleOptions
+from model.selection import select_diverse, select_likely
 
-__all__ = ["is_divisible", "join", "part_of"]
+__all__ = ["is_divisible", "join", "part_of", "samples_in_parts"]
 
 
 def is_divisible(options: Options) -> bool:
-    """Say whether samples may be drawn apart: not interpolations, nor choices among more candidates."""
+    """Say whether samples may be drawn apart: not interpolations, nor what the model refuses as a whole."""
     if isinstance(options, InterpolationOptions):
         return False
-    candidates = options.n
-    if isinstance(options, SampleOptions) and options.candidates is not None:
-        candidates = options.candidates
-        if candidates != options.n and options.select != "first":
-            return False
-    return options.offset + candidates <= MAX_CANDIDATES  # the model refuses more, for all samples at once
+    if isinstance(options, SampleOptions) and options.candidates is not None and options.candidates < options.n:
+        return False
+    return options.offset + options.latents <= MAX_CANDIDATES
+
+
+def samples_in_parts(options: Options) -> int:
+    """Return how many samples all parts of a task have together: of a choice, all candidates."""
+    is_choice = isinstance(options, SampleOptions) and options.select != "first"
+    return options.latents if is_choice else options.samples
 
 
 def part_of(task: DrawTask, start: int, count: int) -> DrawTask:
-    """Return the task to draw samples start … start + count − 1 of a divisible task."""
+    """Return the task to draw samples start … start + count − 1, in drawn order, of a divisible task."""
     if isinstance(task.options, InterpolationOptions):
         raise TypeError("interpolations are drawn at once")
     changes: dict[str, Any] = {"n": count, "offset": task.options.offset + start}
     if isinstance(task.options, SampleOptions):
-        changes["candidates"] = None
+        changes |= {"candidates": None, "select": "first", "rank": "none"}
     return replace(task, options=replace(task.options, **changes))
 
 
 def join(parts: Sequence[Drawn], options: Options) -> Drawn:
     """Return what drawing all samples at once would have returned; stages take as long as in all parts together."""
-    bits_per_dim = [bits for part in parts for bits in part.bits_per_dim]
-    order = np.arange(len(bits_per_dim))
-    if isinstance(options, SampleOptions) and options.rank == "likelihood":
-        order = np.argsort(bits_per_dim, kind="stable")
-    indices = [index for part in parts for index in part.indices]
-    norms = [norm for part in parts for norm in part.latent_norms]
-    return replace(
+    joined = replace(
         parts[0],
-        chroma=np.concatenate([part.chroma for part in parts])[order],
-        indices=tuple(indices[i] for i in order),
-        bits_per_dim=tuple(bits_per_dim[i] for i in order),
-        latent_norms=tuple(norms[i] for i in order),
+        chroma=np.concatenate([part.chroma for part in parts]),
+        indices=tuple(index for part in parts for index in part.indices),
+        bits_per_dim=tuple(bits for part in parts for bits in part.bits_per_dim),
+        latent_norms=tuple(norm for part in parts for norm in part.latent_norms),
         timings={stage: sum(part.timings[stage] for part in parts) for stage in parts[0].timings},
+        coarsest=np.concatenate([part.coarsest for part in parts]),
+        bits_before_hints=tuple(bits for part in parts for bits in part.bits_before_hints),
+    )
+    if not isinstance(options, SampleOptions):
+        return joined
+    if options.select == "likely":
+        joined = _rows(joined, select_likely(joined.bits_before_hints, options.n))
+    elif options.select == "diverse":
+        joined = _rows(joined, select_diverse(joined.coarsest, options.n))
+    if options.rank == "likelihood":
+        joined = _rows(joined, np.argsort(joined.bits_per_dim, kind="stable").tolist())
+    return joined
+
+
+def _rows(drawn: Drawn, rows: Sequence[int]) -> Drawn:
+    """Return some of the samples, in this order."""
+    return replace(
+        drawn,
+        chroma=drawn.chroma[rows],
+        indices=tuple(drawn.indices[i] for i in rows),
+        bits_per_dim=tuple(drawn.bits_per_dim[i] for i in rows),
+        latent_norms=tuple(drawn.latent_norms[i] for i in rows),
+        coarsest=drawn.coarsest[rows],
+        bits_before_hints=tuple(drawn.bits_before_hints[i] for i in rows),
     )

@@ -247,6 +247,29 @@ def test_one_address_holds_a_share_of_the_queue(start, pool, grey_png) -> None:
     assert {busy.result().status_code, again.result().status_code} == {200}
 
 
+def test_a_choice_among_many_gives_way_to_others(start, pool, grey_png, monkeypatch) -> None:
+    service = start(batch_latents=2)
+    draw_all, answered = service.colorizer.draw_all, threading.Event()
+
+    def held(tasks):
+        drawn = draw_all(tasks)
+        if any(task.options.offset + task.options.latents == 64 for task in tasks):  # the last candidate is among them
+            assert answered.wait(PATIENCE_SECONDS)
+        return drawn
+
+    monkeypatch.setattr(service.colorizer, "draw_all", held)
+    with neighbor(service) as other:
+        small = {"files": {"image": grey_png}, "data": {"n": "1"}}
+        assert other.post("/v1/colorizations", **small).status_code == 200
+        large = service.occupy(pool, grey_png, n=4, candidates=64, select="diverse")
+        waiting = pool.submit(other.post, "/v1/colorizations", **small)
+        eventually(lambda: service.metric("queue_depth") == 1)
+        service.colorizer.gate.set()
+        assert waiting.result(PATIENCE_SECONDS / 2).status_code == 200
+        answered.set()
+        assert len(large.result().json()["data"]) == 4
+
+
 def test_addresses_take_turns_at_the_model(start, pool, grey_png) -> None:
     service = start(batch_latents=1)
     busy = service.occupy(pool, grey_png)

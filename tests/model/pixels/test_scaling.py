@@ -20,7 +20,7 @@ def photo() -> np.ndarray:
 @pytest.fixture
 def drawn() -> Drawn:
     chroma = np.random.default_rng(0).normal(0, 12, (2, 2, 8, 8)).astype(np.float32)
-    return Drawn(chroma, (0, 1), (1.0, 1.0), (1.0, 1.0), 1.0, {})
+    return Drawn(chroma, (0, 1), (1.0, 1.0), (1.0, 1.0), 1.0, {}, chroma, (1.0, 1.0))
 
 
 def lab(photo: np.ndarray, drawn: Drawn, look: Look) -> np.ndarray:

@@ -189,6 +189,25 @@ def test_after_a_slow_batch_comes_a_small_one_and_after_a_quick_one_a_full_one(m
     assert sizes == [2 * TURN_LATENTS, TURN_LATENTS, 2 * TURN_LATENTS]
 
 
+def test_a_small_batch_in_time_makes_the_next_no_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, sizes = 0.0, list[int]()
+    monkeypatch.setattr(batching, "perf_counter", lambda: now)
+
+    def run(numbers: Sequence[int]) -> list[int]:
+        nonlocal now
+        now += 0.25 + 0.02 * len(numbers)
+        return list(numbers)
+
+    async def work() -> None:
+        batcher = Batcher(8, 0, sizes.append, seconds=0.5)
+        await batcher.submit(run, 0, 1)
+        await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(16)))
+        batcher.close()
+
+    asyncio.run(work())
+    assert sizes == [1, 8, 8]
+
+
 def test_out_of_memory_halves_the_batch() -> None:
     async def work(batcher: Batcher, network: Network) -> None:
         network.too_many = 3

@@ -21,6 +21,7 @@ from model.protocol import (
 )
 from service.network import InProcess
 from service.scheduling.batching import TURN_LATENTS, Batcher
+from service.scheduling.parts import samples_in_parts
 
 HINTS = (Hint(0.2, 0.3, (160, 60, 40)), Hint(0.7, 0.8, (40, 60, 160)))
 DIVIDED = [
@@ -29,13 +30,14 @@ DIVIDED = [
     SampleOptions(n=5, seed=3, hints=HINTS),
     SampleOptions(n=5, seed=3, candidates=64),
     SampleOptions(n=5, seed=3, candidates=5, select="diverse"),
+    SampleOptions(n=3, seed=3, candidates=9, select="diverse", offset=2),
+    SampleOptions(n=3, seed=3, candidates=8, select="diverse", rank="likelihood", hints=HINTS),
+    SampleOptions(n=3, seed=3, candidates=8, select="likely"),
+    SampleOptions(n=3, seed=3, candidates=8, select="likely", rank="likelihood", hints=HINTS),
     VariationOptions(n=6, seed=3, index=1, strength=0.4, noise_seed=5),
     TransferOptions(n=6, seed=3),
 ]
-UNDIVIDED = [
-    SampleOptions(n=5, seed=3, candidates=8, select="likely"),
-    InterpolationOptions(steps=5, seed=3, index=0, to_index=1),
-]
+UNDIVIDED = [InterpolationOptions(steps=5, seed=3, index=0, to_index=1)]
 
 
 class Counting:
@@ -90,10 +92,11 @@ def test_parts_are_the_samples_of_the_whole(colorizer: CinnColorizer, photo: np.
     whole, at_once = draw(colorizer, task, options.latents, others=False)
     divided, parts = draw(colorizer, task, options.latents, others=True)
     assert at_once == [options.samples]
-    assert sum(parts) == options.samples
+    assert sum(parts) == samples_in_parts(options)
     assert max(parts) == (TURN_LATENTS if options in DIVIDED else options.samples)
     np.testing.assert_array_equal(divided.chroma, whole.chroma)
-    for name in ("indices", "bits_per_dim", "latent_norms", "temperature", "hints"):
+    np.testing.assert_array_equal(divided.coarsest, whole.coarsest)
+    for name in ("indices", "bits_per_dim", "bits_before_hints", "latent_norms", "temperature", "hints"):
         assert getattr(divided, name) == getattr(whole, name)
     assert divided.timings.keys() == whole.timings.keys()
 
@@ -104,7 +107,17 @@ def test_a_part_costs_no_more_than_a_turn(colorizer: CinnColorizer, photo: np.nd
     assert parts == [TURN_LATENTS // 2] * 5
 
 
-def test_options_out_of_range_are_refused_as_one(colorizer: CinnColorizer, photo: np.ndarray) -> None:
-    task = DrawTask(colorizer.shrink(photo), SampleOptions(n=6, seed=3, offset=60))
-    with pytest.raises(InputError, match="0 to 58"):
-        draw(colorizer, task, 6, others=True)
+@pytest.mark.parametrize(
+    ("options", "allowed"),
+    [
+        (SampleOptions(n=6, seed=3, offset=60), "0 to 58"),
+        (SampleOptions(n=6, seed=3, candidates=32, select="diverse", offset=33), "0 to 32"),
+        (SampleOptions(n=6, seed=3, candidates=5), "6 to 64"),
+    ],
+    ids=repr,
+)
+def test_options_out_of_range_are_refused_as_one(
+    colorizer: CinnColorizer, photo: np.ndarray, options: SampleOptions, allowed: str
+) -> None:
+    with pytest.raises(InputError, match=allowed):
+        draw(colorizer, DrawTask(colorizer.shrink(photo), options), options.latents, others=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.drawing.selection import select_diverse, select_likely
+from model.selection import select_diverse, select_likely
 
 
 def flat(*colors: float) -> np.ndarray:  # type: ignore[type-arg]

@@ -15,6 +15,7 @@ def select_diverse(chroma: NDArray[np.float32], n: int) -> list[int]:
     distance of two maps is their color difference, averaged over pixels.
     Source: Gonzalez 1985, Clustering to minimize the maximum intercluster distance.
     """
+    chroma = np.ascontiguousarray(chroma)  # means of another layout have other last bits
     chosen = [0]
     nearest = np.full(len(chroma), np.inf)
     while len(chosen) < n:
