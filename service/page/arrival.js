@@ -66,7 +66,7 @@ function arrive() {
   byId("link-note").hidden = true;
   amend({ looks: new Map(store.view.looks).set(sample, link.look) });
   openSample(sample);
-  if (warning && sample.run.model === store.model.id) notice(warning.trim());
+  if (warning && sample.run.model !== modelId(link.model)) notice(warning.trim());
   const { print } = sample.run.photo;
   if (link.photo && print && link.photo !== print) notice("The link was made for another photo, so these colors differ.");
 }
