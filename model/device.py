@@ -54,6 +54,8 @@ def _has_cuda() -> bool:
 
 
 def _has_driver() -> bool:
+    if Path("/dev/kfd").exists():  # AMD's; torch brings the library itself
+        return True
     for library in DRIVERS:
         with suppress(OSError):
             ctypes.CDLL(library)

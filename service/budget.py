@@ -24,7 +24,7 @@ def most_memory(settings: Settings) -> dict[str, int]:
     decoders = settings.codec_threads
     return {
         "rest": REST_BYTES,
-        "decoders of slow files at rest": decoders // 2 * IDLE_DECODER_BYTES,
+        "decoders of slow files at rest": max(1, decoders // 2) * IDLE_DECODER_BYTES,
         "connections": settings.max_connections * CONNECTION_BYTES,
         "uploads and unread answers": COPIES * settings.queue_bytes,
         "uploads in decoders": decoders * (HEADER_BYTES + COPIES * settings.max_bytes),

@@ -133,7 +133,10 @@ Context = Callable[[], AbstractContextManager[Any]]
 
 def _ways(ordered: Cinn, device: str, compiled: bool) -> Iterator[tuple[str, Cinn, Context, str | None]]:
     """Yield a name, the network in its memory format, its precision, and how it is compiled, if at all."""
-    stored = copy.deepcopy(ordered).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    stored, ordered = (
+        copy.deepcopy(ordered).to(memory_format=layout)  # type: ignore[call-overload]
+        for layout in (torch.contiguous_format, torch.channels_last)
+    )
     exact, rounded = contextlib.nullcontext, partial(torch.autocast, device, dtype=torch.bfloat16)
     yield "float32", stored, exact, None
     yield f"{'tintflow: ' * (device == 'cuda')}float32, channels last", ordered, exact, None

@@ -186,7 +186,7 @@ def _normal_quantile(p: float) -> float:
     z = -math.sqrt(-2 * math.log(2 * p))  # Φ(−t) ≤ ½·exp(−t²/2)
     for _ in range(STEPS):
         tail = 0.5 * math.erfc(-z * HALF_ROOT)
-        if tail == 0:
+        if tail < 1e-307:  # of z below −37.5; there exp(½z²) would soon be infinite
             return z
         step = (math.log(p) - math.log(tail)) * tail * ROOT_TAU * math.exp(0.5 * z * z)
         z += step

@@ -76,7 +76,7 @@ export function followLink(photo) {
 /** Whether a run has made the coloring that a link names, by the model that the link names. */
 function holds(run, { kind, fields, index, model }) {
   const { offset, temperature, hints, ...named } = fields;
-  return run.kind === kind && run.model === (model ? modelId(model) : store.model?.id) && (temperature === undefined || run.temperature === temperature)
+  return run.kind === kind && (run.model ?? store.model?.id) === (model ? modelId(model) : store.model?.id) && (temperature === undefined || run.temperature === temperature)
     && Object.entries(named).every(([name, value]) => run.fields[name] === value) && sameHints(run.fields.hints, hints)
     && run.samples.some((sample) => sample.index === index);
 }
@@ -116,9 +116,11 @@ export function transfer(reference, closeness) {
   const { photo } = store.view;
   const total = closeness === 1 ? 1 : REFERENCE_COUNT;
   const title = `Colors of ${reference.name || "a pasted photo"}`;
-  const note = hintsOf(photo).length ? "fixed colors are off here" : undefined;
-  return begin(newRun(photo, "transfers", total, transferFields(reference, closeness), { title, note }));
+  return begin(newRun(photo, "transfers", total, transferFields(reference, closeness), { title, note: noteOn(photo) }));
 }
+
+/** What to say of colorings of a photo that heed none of its fixed colors. */
+const noteOn = (photo) => (hintsOf(photo).length ? "fixed colors are off here" : undefined);
 
 function transferFields(reference, closeness) {
   const weights = [closeness, closeness ** 2, 0, 0].map(number).join(",");
@@ -130,7 +132,7 @@ export function spreadColors(sample) {
   const title = `Colors of ${sample.run.photo.name}`;
   const others = store.view.photos.filter((photo) => photo !== sample.run.photo);
   endAlbum();
-  store.album = others.map((photo) => newRun(photo, "transfers", 1, transferFields(sample.blob, 1), { title, album: true }));
+  store.album = others.map((photo) => newRun(photo, "transfers", 1, transferFields(sample.blob, 1), { title, note: noteOn(photo), album: true }));
   store.album.forEach(start);
 }
 
@@ -144,7 +146,7 @@ export const isNamed = (sample) => sample.run.kind === "colorizations" && !sampl
 export function vary(sample, strength) {
   const { run, index } = sample;
   const total = store.view.settings.n;
-  const more = { title: `More like ${sampleTitle(sample).toLowerCase()}`, strength, source: sample };
+  const more = { title: `More like ${sampleTitle(sample).toLowerCase()}`, note: noteOn(run.photo), strength, source: sample };
   if (isNamed(sample)) {
     const fields = { seed: run.fields.seed, index, temperature: run.temperature, strength, noise_seed: randomSeed() };
     return begin(newRun(run.photo, "variations", total, fields, more));

@@ -34,7 +34,7 @@ export function format(sample, look, model) {
   if (run.fields.hints) words.set("hints", run.fields.hints.map(({ x, y, color }) => [rounded(x), rounded(y), color.slice(1)].join(",")).join(";"));
   if (look.saturation !== 1) words.set("saturation", look.saturation);
   if (look.warmth !== 0) words.set("warmth", look.warmth);
-  if (model) words.set("model", modelName(model));
+  if (model) words.set("model", run.model && run.model !== model.id ? `${run.model}.earlier` : modelName(model));
   if (run.photo.example) words.set("example", run.photo.example);
   else if (run.photo.print) words.set("photo", run.photo.print);
   return words.toString();

@@ -50,7 +50,7 @@ function show() {
   byId("seed").value = settings.seed ?? "";
   byId("colorize").textContent = goOnWords();
   const hints = photo ? hintsOf(photo).length : 0;
-  byId("hint-count").hidden = !hints;
+  byId("hint-count").hidden = !hints || (store.view.runs.length > 0 && store.view.runs[0].kind !== "colorizations"); // others heed none
   byId("hint-count").textContent = `Every coloring follows ${count(hints, "fixed color")}.`;
   if (!store.model) return;
   byId("model").textContent = `· ${store.model.id} on ${store.model.device}`;

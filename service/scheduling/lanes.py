@@ -147,7 +147,7 @@ class Lane:
                         encoding, hints = encodings.popleft()
                         file = File(encoding.result(), hints)
                         del encoding
-                        async with turn.lent():
+                        async with turn.lent() if may_wait else nullcontext():
                             yield file
                 if failure is not None:
                     raise failure

@@ -20,7 +20,7 @@ class TorchRuntime:
 
     def __init__(self, cinn: Cinn, device: str = "cpu") -> None:
         # the same numbers in another order, which convolutions are faster in: see python -m benchmarks.speed.sampling
-        self.cinn = cinn.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch forgets it
+        self.cinn = cinn.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch forgets it
         self.numbers = Numbers.of(cinn)
         self._device = device
 
