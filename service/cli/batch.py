@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from types import FrameType
 from typing import TypeVar
 
 import typer
@@ -47,6 +48,12 @@ class RateColumn(ProgressColumn):
         return Text(f"{60 * speed:.1f} photos/min" if speed else "", style="cyan")
 
 
+def _end_as_ctrl_c(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does. asyncio's own way raises nothing, which a callback between two steps could swallow."""
+    end = signal.getsignal(signal.SIGINT)
+    (end if callable(end) else signal.default_int_handler)(signal.SIGINT, frame)
+
+
 def run_client(
     connection: Connection,
     ask: Callable[[AsyncClient], Awaitable[T]],
@@ -62,7 +69,7 @@ def run_client(
         async with connection.open() as client:
             return await ask(client)
 
-    terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    terminate = signal.signal(signal.SIGTERM, _end_as_ctrl_c)
     try:
         return asyncio.run(run())
     except (TintflowError, ModelError, ServiceError, OSError) as error:
