@@ -86,7 +86,7 @@ class Decoders:
             with ticket.holding(decoder):
                 photo = decoder.decode(data, max_pixels, field, self._seconds)
         except ServiceError:
-            self._put_back(decoder)
+            self._put_back(decoder, ticket)
             raise
         except Exception as error:  # whatever it is, nobody knows what this decoder does now
             ending = self._end(decoder)
@@ -96,10 +96,7 @@ class Decoders:
         except BaseException:
             self._end(decoder)
             raise
-        if ticket.cancelled:  # it may have been killed with its answer
-            self._end(decoder)
-        else:
-            self._put_back(decoder)
+        self._put_back(decoder, ticket)
         return photo
 
     def close(self) -> None:
@@ -138,7 +135,10 @@ class Decoders:
         with self._lock:
             self._all.discard(decoder)
 
-    def _put_back(self, decoder: "_Decoder") -> None:
+    def _put_back(self, decoder: "_Decoder", ticket: "Ticket") -> None:
+        if ticket.cancelled:  # it may have been killed just after its answer
+            self._end(decoder)
+            return
         with self._lock:
             self._idle.append(decoder)
 

@@ -25,7 +25,8 @@ Run = Callable[[Sequence[ItemT]], list[ResultT]]
 TURN_LATENTS = 2
 """Latents that an owner draws in one turn, where others wait; also the fewest that a batch has room for.
 
-On a CPU, n = 4 in two turns costs 3 % more than at once, and whoever comes meanwhile waits half as long.
+On a CPU, n = 4 in two turns takes about a fifth more processor time than at once, and whoever comes meanwhile waits
+half as long.
 """
 SHARED_SECONDS = 10.0
 """How long an owner is expected to come back."""
