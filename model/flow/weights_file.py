@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -53,11 +55,8 @@ def read_metadata(path: Path) -> tuple[dict[str, Any], str]:
     Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, or is not ours.
     """
     digest = _checked(path)
-    try:
-        with safe_open(path, "np") as file:
-            return _metadata(file), digest
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
+    with _opened(path) as file:
+        return _metadata(file), digest
 
 
 def read_weights(path: Path, *names: str) -> WeightsFile:
@@ -67,12 +66,9 @@ def read_weights(path: Path, *names: str) -> WeightsFile:
     missing, differs from its SHA-256 in SHA256SUMS, is not ours, or holds another network.
     """
     digest = _checked(path)
-    try:
-        with safe_open(path, "np") as file:
-            metadata = _metadata(file)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
+    with _opened(path) as file:
+        metadata = _metadata(file)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     if names and metadata.get("name") not in names:
         raise CheckpointError(f"{path}: expected {' or '.join(names)}, got {metadata.get('name')}")
     return WeightsFile(metadata, tensors, digest)
@@ -105,6 +101,16 @@ def _checked(path: Path) -> str:
     if digest != sums[path.name]:
         raise CheckpointError(f"{path} is damaged: its SHA-256 {digest} is not the one in {CHECKSUMS}")
     return digest
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a safetensors file. Raises CheckpointError for what it turns out not to hold."""
+    try:
+        with safe_open(path, "np") as file:
+            yield file
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
 
 
 def _metadata(file: Any) -> dict[str, Any]:

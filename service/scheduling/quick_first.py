@@ -24,8 +24,8 @@ class QuickFirst:
     files share half of the decoders. A header could not replace the try, because it does not say what decoding costs
     in eight formats. For SLOW_OWNER_SECONDS, the other files of that owner count as slow without a try; else an owner
     could keep the rest of the decoders busy with first tries. Only a file's own processor time makes its owner slow.
-    Where one file is decoded at a time, both kinds share that place: a slow file holds it to its end, but never two in a
-    row while others wait.
+    Where one file is decoded at a time, both kinds share that place: a slow file holds it to its end, but never two
+    in a row while others wait.
     """
 
     def __init__(self, decoders: int, clock: Callable[[], float] = time.monotonic) -> None:
