@@ -17,6 +17,7 @@ BENCHMARKS = (
     "speed.upsampling",
     "speed.sampling",
     "speed.codecs",
+    "speed.runtimes",
     "load.batching",
     "load.serving",
     "speed.end_to_end",

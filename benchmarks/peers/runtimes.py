@@ -1,0 +1,140 @@
+"""Time torch, onnxruntime and OpenVINO on the same ONNX models; prints JSON. `benchmarks.speed.runtimes` starts it.
+
+Two parts of the released network: what it makes of a photo, and the finer levels of SAMPLES samples. Level 8² is left
+out: its 64 steps keep state, for which an ONNX model would have to be written anew.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnxruntime
+import openvino
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from benchmarks.photos import made_up_lightness
+from model.drawing.latents import draw_latents
+from model.flow.checkpoint import load_checkpoint
+from model.flow.cinn import Cinn
+from model.flow.haar import join
+from model.pixels.resizing import resize_lightness
+
+__all__ = ["main"]
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "cinn.safetensors"
+SAMPLES = 2
+ROUNDS = 15
+OPSET = 18
+
+Arrays = list[NDArray[np.float32]]
+Run = Callable[[Arrays], Arrays]
+
+
+class See(nn.Module):
+    """What is computed once per photo."""
+
+    def __init__(self, cinn: Cinn) -> None:
+        super().__init__()
+        self.cinn = cinn
+
+    def forward(self, lightness: Tensor) -> tuple[Tensor, ...]:
+        """lightness: (1, 1, 256, 256). Returns the condition of each level."""
+        return tuple(self.cinn.condition(lightness))
+
+
+class Complete(nn.Module):
+    """The inverse of the finer levels, without its log-det."""
+
+    def __init__(self, cinn: Cinn) -> None:
+        super().__init__()
+        self.cinn = cinn
+
+    def forward(self, coarsest: Tensor, *others: Tensor) -> Tensor:
+        """coarsest: (N, 2, 8, 8). others: the condition of each finer level, then its latents."""
+        cinn, count = self.cinn, len(self.cinn.details)
+        chroma = (coarsest - cinn.chroma_mean) / cinn.chroma_std
+        for level, condition, z in zip(cinn.details, others[:count], others[count:], strict=True):
+            chroma = join(chroma, level.inverse(z, level.sample_condition(condition, chroma))[0])
+        return chroma * cinn.chroma_std + cinn.chroma_mean
+
+
+def runtimes(module: nn.Module, inputs: Sequence[Tensor], file: Path) -> Iterator[tuple[str, Run]]:
+    """Yield every way to run a module, torch in float32 first."""
+
+    def by_torch(arrays: Arrays) -> Arrays:
+        with torch.inference_mode():
+            found = module(*map(torch.from_numpy, arrays))
+        return [each.numpy() for each in (found if isinstance(found, tuple) else (found,))]
+
+    yield "torch, float32", by_torch
+    torch.onnx.export(module, tuple(inputs), file, dynamo=True, opset_version=OPSET, verbose=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    yield "onnxruntime, float32", lambda arrays: session.run(None, dict(zip(names, arrays, strict=True)))
+    for name, precision in (("float32", "f32"), ("bfloat16", "bf16")):
+        hints = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+        compiled = openvino.Core().compile_model(file, "CPU", hints)
+        yield f"OpenVINO, {name}", partial(_infer, compiled)
+
+
+def _infer(compiled: openvino.CompiledModel, arrays: Arrays) -> Arrays:
+    return list(compiled(arrays).to_tuple())
+
+
+def measure(module: nn.Module, inputs: Sequence[Tensor], file: Path) -> Iterator[dict[str, object]]:
+    """Time all runtimes in turns, so that what else the machine does meets all alike."""
+    arrays = [each.numpy() for each in inputs]
+    ways = list(runtimes(module, inputs, file))
+    results = [way(arrays) for _, way in ways]
+    seconds: list[list[float]] = [[] for _ in ways]
+    for _ in range(ROUNDS):
+        for (_, way), times in zip(ways, seconds, strict=True):
+            started = time.perf_counter()
+            way(arrays)
+            times.append(time.perf_counter() - started)
+    for (name, _), times, found in zip(ways, seconds, results, strict=True):
+        far = [np.abs(one - other) for one, other in zip(found, results[0], strict=True)]
+        yield {
+            "runtime": name,
+            "seconds": statistics.median(times),
+            "least_seconds": min(times),
+            "mean_difference": float(np.mean([each.mean() for each in far])),
+            "largest_difference": float(max(each.max() for each in far)),
+        }
+
+
+def main() -> None:
+    """Measure both parts, and print a JSON object."""
+    torch.set_num_threads(1)
+    cinn = load_checkpoint(WEIGHTS).cinn.eval().requires_grad_(False)
+    lightness = torch.from_numpy(resize_lightness(made_up_lightness((512, 512))))[None, None]
+    latents = [torch.from_numpy(z) for z in draw_latents(cinn.dims, [1.0] * len(cinn.dims), 0, range(SAMPLES))]
+    see, complete = See(cinn).eval(), Complete(cinn).eval()
+    with torch.inference_mode():
+        condition = see(lightness)
+    coarsest = cinn.draw_coarsest(condition[0], latents[0], torch.ones(SAMPLES))[0]
+    parts = {
+        "condition of a photo": (see, [lightness]),
+        f"finer levels of {SAMPLES} samples": (complete, [coarsest, *condition[1:], *latents[1:]]),
+    }
+    with TemporaryDirectory() as folder:
+        found = [
+            {"part": part, **row}
+            for part, (module, inputs) in parts.items()
+            for row in measure(module, [each.clone() for each in inputs], Path(folder) / "part.onnx")
+        ]
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Runtimes for CPUs side by side, on one thread: `python -m benchmarks.speed.runtimes`.
+
+OpenVINO is what the service uses. onnxruntime comes from PyPI, in an environment of its own. Differences are those to
+torch, of the condition's features or of a* b*.
+"""
+
+import json
+import os
+import subprocess
+
+import typer
+
+from benchmarks.environment import environment
+from benchmarks.report import JsonFile, rows, write
+
+__all__ = ["main"]
+
+PEERS = ("onnxruntime", "onnx", "onnxscript")
+
+
+def main(json_file: JsonFile = None) -> None:
+    """Measure, and print a table."""
+    python = environment("runtimes", *PEERS)
+    command = [str(python), "-m", "benchmarks.peers.runtimes"]
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=one_thread).stdout  # noqa: S603 - our own
+    found = json.loads(answer.splitlines()[-1])  # the exporter prints, too
+    cells = [
+        (row["part"], row["runtime"], 1000 * row["seconds"], 1000 * row["least_seconds"], row["mean_difference"])
+        for row in found
+    ]
+    table = rows("part", "by", "ms", "least", "mean difference", title="one thread", cells=cells)
+    write("runtimes", [], {"results": found}, json_file, [table])
+
+
+if __name__ == "__main__":
+    typer.run(main)
