@@ -98,6 +98,10 @@ class CinnColorizer:
         """Begin to load what the first photo needs, beside what the caller does next."""
         self._passes.prepare()
 
+    def prepare_rest(self) -> Iterator[None]:
+        """Load or compile what later photos may need; see `model.protocol.Colorizer`."""
+        return self._passes.prepare_rest()
+
     @cached_property
     def info(self) -> ModelInfo:
         """The loaded model and its device."""

@@ -182,6 +182,13 @@ class Colorizer(Protocol):
         """Memory of the device, now; None where that is another machine's. May be asked from any thread."""
         ...
 
+    def prepare_rest(self) -> Iterator[None]:
+        """Load or compile what the first photo does not need but others may: hints, likelihoods, many samples.
+
+        A piece at each step; the caller, a thread of its own, may stop after any. Raises ModelError.
+        """
+        ...
+
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
         """Bring a photo to the network's sizes; its own a*b*, which take longer, if they are asked for.
 

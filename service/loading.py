@@ -3,18 +3,25 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread, main_thread
 from typing import NamedTuple
 
 import numpy as np
+import structlog
 
-from model.options import MAX_CANDIDATES
-from model.protocol import Colorizer, DrawTask, Hint, SampleOptions
+from model.errors import ModelError
+from model.protocol import Colorizer, DrawTask, SampleOptions
+from service.niceness import be_nice
 from service.settings import Settings
 
 __all__ = ["Load", "Loaded", "fill_cache", "load_and_warm_up", "load_colorizer", "user_cache"]
 
 Load = Callable[[Settings], Colorizer]
 WARM_UP_SIDE = 256  # pixels
+REST_NICE = 5
+"""Niceness of the thread that prepares what the first photo does not need"""
+
+log = structlog.get_logger()
 
 
 class Loaded(NamedTuple):
@@ -60,11 +67,23 @@ def load_and_warm_up(load: Load, settings: Settings, warm_up: bool = True) -> Lo
         (drawn,) = steps.draw_all([canary])
         for _ in steps.finish(photo, drawn):
             pass
+        Thread(target=_prepare_rest, args=(steps,), name="rest").start()
     return Loaded(steps, canary)
+
+
+def _prepare_rest(steps: Colorizer) -> None:
+    """Load or compile what the ramp did not need, beside requests. A failure leaves it to the first that needs it."""
+    be_nice(REST_NICE)
+    try:
+        for _ in steps.prepare_rest():
+            if not main_thread().is_alive():  # the process is ending
+                return
+    except (ModelError, OSError, RuntimeError) as error:
+        log.warning("not_prepared", reason=f"{type(error).__name__}: {error}")
 
 
 def fill_cache(settings: Settings) -> None:
     """Compile the network for requests of every kind, into a cache that nobody can write to later: that of an image."""
-    steps, canary = load_and_warm_up(load_colorizer, settings)
-    many = SampleOptions(n=MAX_CANDIDATES, seed=0, hints=(Hint(0.5, 0.5, (128, 128, 128)),))  # hints are encoded, too
-    steps.draw_all([DrawTask(canary.photo, many)])
+    steps, _ = load_and_warm_up(load_colorizer, settings)
+    for _ in steps.prepare_rest():
+        pass

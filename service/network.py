@@ -6,7 +6,7 @@ from typing import Protocol
 
 from model.protocol import Colorizer, Drawn, DrawTask, Likelihood, SmallPhoto
 from service.loading import Loaded
-from service.scheduling.batching import Batcher
+from service.scheduling.batching import TURN_LATENTS, Batcher
 from service.scheduling.parts import is_divisible, join, part_of, samples_in_parts
 
 __all__ = ["CHECK", "InProcess", "Network"]
@@ -72,10 +72,10 @@ class InProcess:
         run, samples = self._loaded().draw_all, samples_in_parts(task.options)
         if not is_divisible(task.options):
             return await self._batcher.submit(run, task, latents, owner)
-        cost, start, parts = latents / task.options.latents, 0, list[Drawn]()
+        cost, start, parts = latents / samples, 0, list[Drawn]()
         while start < samples:
             most = self._batcher.most_latents(owner, CHECK) / cost
-            count = samples - start if most >= samples - start else max(1, int(most))
+            count = min(samples - start, max(TURN_LATENTS, int(min(most, samples))))
             whole = count == samples
             part = task if whole else part_of(task, start, count)
             parts.append(await self._batcher.submit(run, part, latents if whole else round(count * cost), owner))

@@ -25,6 +25,7 @@ from service.errors import OutputSizeError, SlowFileError
 from service.network import CHECK, Network
 from service.scheduling.backlog import Place
 from service.scheduling.lanes import MAX_UNREAD_BYTES, Lane, Lanes
+from service.scheduling.parts import cost_of
 from service.scheduling.quick_first import QuickFirst
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
@@ -41,9 +42,6 @@ GRACE_SECONDS = 0.5
 """A first try whose client hangs up may go on for so long: most are over sooner than another decoder starts."""
 ORDINARY_SECONDS = 1.5
 """Processor time that no ordinary file takes on its first try. Who hangs up after that sent a slow file, too."""
-HINT_COST = 2
-"""Cost of a sample that follows hints, in samples that follow none: 1.1 on a CPU."""
-
 log = structlog.get_logger()
 
 
@@ -127,14 +125,15 @@ class Pipeline:
         Cancelled or closed, it drops what its threads have not begun.
         Raises what `decode` raises, OutputSizeError, QueueFullError and ModelError.
         """
-        timer, cost = _Timer(), _cost(options)
+        timer, cost = _Timer(), cost_of(options)
         with self._tools.network.coming():
             photo, reference = await self._decode(uploads)
         timer.stop("decode")
         pixels = self._claim_pixels(photo, reference, options.samples, output_format)
         lane, may_wait = self._lane(pixels), MOST_BYTES_PER_PIXEL * pixels > MAX_UNREAD_BYTES
+        self.place.check(latents=cost)  # not before: a file that does not decode draws nothing
         await self._held.enter_async_context(lane.turn(self.place.owner))
-        self.place.claim(latents=cost)  # not before: a file that does not decode draws nothing
+        self.place.hold(latents=cost)  # not before: what waits for its turn keeps others from nothing
         with self._tools.network.coming():
             small = await self._shrink(lane, photo)
             wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)
@@ -294,11 +293,6 @@ class _Timer:
 
 def _encode(photo: DecodedPhoto, output_format: OutputFormat, quality: int, image: NDArray[np.uint8]) -> bytes:
     return encode(image, photo.alpha, output_format, quality)
-
-
-def _cost(options: Options) -> int:
-    """Return what drawing costs, in latents that are drawn without hints."""
-    return options.latents + (options.samples * (HINT_COST - 1) if getattr(options, "hints", ()) else 0)
 
 
 def _new_id(endpoint: Endpoint[Any]) -> str:

@@ -1,6 +1,9 @@
 """Hostile clients: what each kind of them costs the service, and a normal client beside them.
 
-Every attack is bounded in count and time, and goes to a service of our own on this machine.
+Every attack is bounded in count and time, and goes to a service of our own on this machine. Attackers have a process of
+their own: what they compute does not delay the clock of the normal client. Each round begins with a new service, goes
+through all attacks, and repeats each until the normal client has had its requests: a percentile of few would be their
+maximum.
 """
 
 import asyncio
@@ -8,9 +11,12 @@ import json
 import statistics
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from io import BytesIO
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from signal import SIGKILL, SIGTERM, Signals
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,15 +26,21 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from benchmarks.running import Service, made_up_photo, running
+from benchmarks.running import Service, end_with_parent, made_up_photo, running
 from service.codecs.decoding import MAX_SCANS
 
-__all__ = ["ATTACKS", "MEGA", "Row", "measure", "measure_ends"]
+__all__ = ["ATTACKS", "MEGA", "QUIET", "ROUNDS", "Row", "measure", "measure_ends"]
 
 SECONDS = 10.0
 """How long an attack holds what it has."""
 MOST_SECONDS = 60.0
-"""How long an attack goes on at most."""
+"""How long an attack goes on at most, before it begins anew."""
+ROUNDS = 3
+REQUESTS = 60
+"""Answers that the normal client gets in a round of one attack"""
+ROUND_SECONDS = 60.0
+"""How long a round of one attack goes on at most, however few answers there were."""
+SETTLE_SECONDS = 60.0
 HANG_UP_SECONDS = 1.0
 PROBE_SECONDS = 0.02
 REFUSED_SECONDS = 0.5  # a normal client's pause after it was refused
@@ -45,7 +57,7 @@ Attack = Callable[[str], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Row:
-    """Cost of one attack."""
+    """Cost of one attack, over all rounds."""
 
     attack: str
     extra_bytes: int
@@ -54,92 +66,138 @@ class Row:
     """longest time in which the event loop answered no `GET /livez`"""
     computed_seconds: float
     """most that the event loop's thread computed during one of these; in the rest, others had the processor"""
+    requests: int
+    """of a normal client beside the attack: a photo of 256×256, one coloring"""
     p50_seconds: float
     p99_seconds: float
-    """time of a normal client beside the attack: a photo of 256×256, one coloring"""
+    quiet_ratio: float
+    """p99 over that beside nobody"""
+    round_ratios: tuple[float, ...]
+    """the same in each round"""
+    slowest: str
+    """seconds of each stage in the slowest twentieth of the requests, on average"""
     refused: str
     """number of its requests that were not answered 200, by code"""
 
 
-async def quiet(url: str) -> None:
+@dataclass
+class _Round:
+    """What one round of an attack showed."""
+
+    extra_bytes: int = 0
+    probes: list[tuple[float, float]] = field(default_factory=list)
+    """seconds that `GET /livez` took, and that the event loop's thread computed meanwhile"""
+    normal: list[float] = field(default_factory=list)
+    stages: list[dict[str, float]] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def p99_seconds(self) -> float:
+        return _percentile(self.normal, 99)
+
+
+def quiet() -> Attack:
     """Attack nobody."""
-    await asyncio.sleep(SECONDS)
+
+    async def attack(url: str) -> None:
+        await asyncio.sleep(SECONDS)
+
+    return attack
 
 
-async def json_bomb(url: str) -> None:
+def json_bomb() -> Attack:
     """Send JSON of megabytes of empty hints, again and again."""
     body = b'{"image":"x","hints":[' + b"{}," * 1_000_000 + b"{}]}"
-    async with httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
-        for _ in range(20):
-            await client.post(PATH, content=body, headers={"Content-Type": "application/json"})
+
+    async def attack(url: str) -> None:
+        async with httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
+            for _ in range(20):
+                await client.post(PATH, content=body, headers={"Content-Type": "application/json"})
+
+    return attack
 
 
-async def pipelining(url: str) -> None:
+def pipelining() -> Attack:
     """Ask for much on 30 connections and read nothing."""
     asked = b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 2000
-    await asyncio.gather(*(_unread(url, asked) for _ in range(30)))
+
+    async def attack(url: str) -> None:
+        await asyncio.gather(*(_unread(url, asked) for _ in range(30)))
+
+    return attack
 
 
-async def unread_answers(url: str) -> None:
+def unread_answers() -> Attack:
     """Ask for large answers on 16 connections and read nothing."""
-    request = httpx.Request(
-        "POST", url + PATH, files={"image": made_up_photo(1500, 1500)}, data={"n": "4", "output_format": "png"}
-    )
+    data = {"n": "4", "output_format": "png"}
+    request = httpx.Request("POST", f"http://test{PATH}", files={"image": made_up_photo(1500, 1500)}, data=data)
     content = request.read()
     head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: {request.headers['content-type']}\r\n"
-    await asyncio.gather(
-        *(_unread(url, f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content) for _ in range(16))
-    )
+    sent = f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+
+    async def attack(url: str) -> None:
+        await asyncio.gather(*(_unread(url, sent) for _ in range(16)))
+
+    return attack
 
 
-async def large_answers(url: str) -> None:
+def large_answers() -> Attack:
     """Ask twice at once for 16 colorings of 12.5 megapixels as PNG, and read them."""
     files, data = {"image": made_up_photo(4000, 3100)}, {"n": "16", "output_format": "png"}
 
-    async def read() -> None:
-        async with client.stream("POST", PATH, files=files, data=data) as answer:
-            async for _ in answer.aiter_raw():
-                pass
+    async def attack(url: str) -> None:
+        async def read() -> None:
+            async with client.stream("POST", PATH, files=files, data=data) as answer:
+                async for _ in answer.aiter_raw():
+                    pass
 
-    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-        await asyncio.gather(read(), read())
+        async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+            await asyncio.gather(read(), read())
+
+    return attack
 
 
-async def many_scans(url: str) -> None:
+def many_scans() -> Attack:
     """Send 12 JPEGs of 3,000 scans."""
-    await _post_all(url, [{"files": {"image": _jpeg(1024, scans=3000)}, "data": NORMAL}] * 12)
+    requests = [{"files": {"image": _jpeg(1024, scans=3000)}, "data": NORMAL}] * 12
+    return lambda url: _post_all(url, requests)
 
 
-async def hang_ups(url: str) -> None:
+def hang_ups() -> Attack:
     """Send 12 JPEGs of as many scans as may be, which take seconds each, and hang up while they are decoded."""
-    await _post_all(url, [{"files": {"image": _jpeg(4096, MAX_SCANS - 10)}, "data": NORMAL}] * 12, HANG_UP_SECONDS)
+    requests = [{"files": {"image": _jpeg(4096, MAX_SCANS - 10)}, "data": NORMAL}] * 12
+    return lambda url: _post_all(url, requests, HANG_UP_SECONDS)
 
 
-async def slow_files(url: str) -> None:
+def slow_files() -> Attack:
     """Send JPEGs of as many scans as may be, four each from six addresses, half of them of 49 megapixels."""
     files = [_jpeg(side, MAX_SCANS - 10) for side in (4096, 7000)] * 2
     requests = [{"files": {"image": file}, "data": NORMAL} for file in files]
-    await asyncio.gather(*(_post_all(url, requests, address=address) for address in ACCOMPLICES))
+
+    async def attack(url: str) -> None:
+        await asyncio.gather(*(_post_all(url, requests, address=address) for address in ACCOMPLICES))
+
+    return attack
 
 
-async def many_candidates(url: str) -> None:
+def many_candidates() -> Attack:
     """Choose among 64 candidates, four times, of a photo that does not decode and of one that does."""
     photo = made_up_photo(256, 256)
-    files = [photo[: len(photo) // 2], photo, photo, photo]
-    await _post_all(
-        url, [{"files": {"image": file}, "data": {"candidates": "64", "select": "diverse"}} for file in files]
-    )
+    files, data = [photo[: len(photo) // 2], photo, photo, photo], {"candidates": "64", "select": "diverse"}
+    requests = [{"files": {"image": file}, "data": data} for file in files]
+    return lambda url: _post_all(url, requests)
 
 
-async def many_hints(url: str) -> None:
+def many_hints() -> Attack:
     """Ask for colorings that follow 32 hints, from two clients at once."""
     hints = json.dumps([{"x": i / 32, "y": i / 32, "color": "#a03c28"} for i in range(32)])
     asked = {"files": {"image": made_up_photo(256, 256)}, "data": {"n": "16", "hints": hints}}
-    await _post_all(url, [asked] * 2)
+    return lambda url: _post_all(url, [asked] * 2)
 
 
-ATTACKS: dict[str, Attack] = {
-    "nobody": quiet,
+QUIET = "nobody"
+ATTACKS: dict[str, Callable[[], Attack]] = {
+    QUIET: quiet,
     "1 JSON bombs": json_bomb,
     "2 pipelining, unread": pipelining,
     "3 answers unread": unread_answers,
@@ -150,21 +208,28 @@ ATTACKS: dict[str, Attack] = {
     "5 many candidates": many_candidates,
     "10 many hints": many_hints,
 }
+"""What makes each attack's files, and returns the attack"""
 
 
-def measure() -> Iterator[Row]:
-    """Run every attack against one service, one after the other; yield each row as soon as it is measured."""
-    with running() as service:
-        for name, attack in ATTACKS.items():
-            yield asyncio.run(_measure(service, name, attack))
+def measure(rounds: int = ROUNDS, attacks: Sequence[str] = tuple(ATTACKS)) -> Iterator[Row]:
+    """Run attacks one after the other against a service, and again in each round; then yield a row for each."""
+    names = dict.fromkeys((QUIET, *attacks))
+    seen: dict[str, list[_Round]] = {name: [] for name in names}
+    for _ in range(rounds):
+        with running() as service:
+            for name in names:
+                seen[name].append(asyncio.run(_measure(service, name)))
+    for name in names:
+        yield _row(name, seen[name], seen[QUIET])
 
 
 def measure_ends() -> Iterator[tuple[str, float]]:
     """End services that are busy; yield how each was ended, and the seconds until all of its processes were gone."""
     with running() as service:
-        yield "SIGTERM, 30 connections that pipeline and read nothing", asyncio.run(_end(service, SIGTERM, pipelining))
+        attack = pipelining()
+        yield "SIGTERM, 30 connections that pipeline and read nothing", asyncio.run(_end(service, SIGTERM, attack))
     with running() as service:
-        yield "SIGKILL, all decoders at work", asyncio.run(_end(service, SIGKILL, hang_ups))
+        yield "SIGKILL, all decoders at work", asyncio.run(_end(service, SIGKILL, hang_ups()))
 
 
 async def _end(service: Service, how: Signals, attack: Attack) -> float:
@@ -178,36 +243,113 @@ async def _end(service: Service, how: Signals, attack: Attack) -> float:
     return seconds
 
 
-async def _measure(service: Service, name: str, attack: Attack) -> Row:
-    photo, normal, probes = made_up_photo(256, 256), list[float](), list[tuple[float, float]]()
-    before, most, refused = _memory(service), 0, Counter[str]()
+async def _measure(service: Service, name: str) -> _Round:
+    photo, seen = made_up_photo(256, 256), _Round()
     transport = httpx.AsyncHTTPTransport(local_address=NEIGHBOR)  # or it would share the attacker's share
     async with httpx.AsyncClient(base_url=service.url, timeout=120, transport=transport) as client:
-        await client.post(PATH, files={"image": photo}, data=NORMAL)
-        attacking = asyncio.create_task(_bounded(attack(service.url)))
 
         async def ask() -> None:
-            while not attacking.done() or len(normal) < 3:
-                started = time.perf_counter()
-                answer = await client.post(PATH, files={"image": photo}, data=NORMAL)
-                normal.append(time.perf_counter() - started)
-                if answer.status_code != 200:
-                    refused[answer.json()["code"] + ": " + answer.json()["detail"]] += 1
-                    await asyncio.sleep(REFUSED_SECONDS)
+            started = time.perf_counter()
+            answer = await client.post(PATH, files={"image": photo}, data=NORMAL)
+            seen.normal.append(time.perf_counter() - started)
+            if answer.status_code == 200:
+                seen.stages.append(_stages(answer))
+            else:
+                seen.stages.append({})
+                seen.refused[answer.json()["code"] + ": " + answer.json()["detail"]] += 1
+                await asyncio.sleep(REFUSED_SECONDS)
 
         async def probe() -> None:
-            nonlocal most
-            while not attacking.done():
+            while True:
                 started, computed = time.perf_counter(), _computed(service)
                 await client.get("/livez")
-                probes.append((time.perf_counter() - started, _computed(service) - computed))
-                most = max(most, _memory(service))
+                seen.probes.append((time.perf_counter() - started, _computed(service) - computed))
+                seen.extra_bytes = max(seen.extra_bytes, _memory(service) - before)
                 await asyncio.sleep(PROBE_SECONDS)
 
-        await asyncio.gather(attacking, ask(), probe())
-    cuts = statistics.quantiles(normal, n=100, method="inclusive")
-    blocked, computing = (max(each) for each in zip(*probes, strict=True))
-    return Row(name, max(most - before, 0), blocked, computing, cuts[49], cuts[98], _counted(refused))
+        async with _attacker(service.url, name) as begins:
+            await _settle(client)
+            before = _memory(service)
+            await client.post(PATH, files={"image": photo}, data=NORMAL)  # attackers are not alone
+            begins.set()
+            probing, end = asyncio.create_task(probe()), time.monotonic() + ROUND_SECONDS
+            while len(seen.normal) < REQUESTS and time.monotonic() < end:
+                await ask()
+            probing.cancel()
+    return seen
+
+
+@asynccontextmanager
+async def _attacker(url: str, name: str) -> AsyncIterator[Event]:
+    """Have another process attack again and again, once the event is set."""
+    context = get_context("spawn")
+    is_ready, begins = context.Event(), context.Event()
+    process = context.Process(target=_attack, args=(url, name, is_ready, begins), daemon=True)
+    process.start()
+    try:
+        await asyncio.to_thread(is_ready.wait)
+        yield begins
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.join)
+
+
+def _attack(url: str, name: str, is_ready: Event, begins: Event) -> None:
+    end_with_parent()
+    attack = ATTACKS[name]()
+
+    async def repeat() -> None:
+        while True:
+            await _bounded(attack(url))
+
+    is_ready.set()
+    begins.wait()
+    asyncio.run(repeat())
+
+
+def _stages(answer: httpx.Response) -> dict[str, float]:
+    """Return the seconds of each stage; that of the queue stands in a header alone."""
+    parts = (each.partition(";dur=") for each in answer.headers["server-timing"].split(", "))
+    head = {stage: float(milliseconds) / 1000 for stage, _, milliseconds in parts}
+    return head | dict(answer.json()["timings"])
+
+
+async def _settle(client: httpx.AsyncClient) -> None:
+    """Wait until the service has no request of an attack before."""
+    end = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < end and "\ntintflow_accepted_requests 0.0" not in (await client.get("/metrics")).text:
+        await asyncio.sleep(0.5)
+
+
+def _row(name: str, rounds: Sequence[_Round], quiet_rounds: Sequence[_Round]) -> Row:
+    normal = [seconds for each in rounds for seconds in each.normal]
+    p99, quiet_p99 = (_percentile([s for each in of for s in each.normal], 99) for of in (rounds, quiet_rounds))
+    blocked, computing = (max(each) for each in zip(*(probe for each in rounds for probe in each.probes), strict=True))
+    return Row(
+        attack=name,
+        extra_bytes=max(each.extra_bytes for each in rounds),
+        blocked_seconds=blocked,
+        computed_seconds=computing,
+        requests=len(normal),
+        p50_seconds=_percentile(normal, 50),
+        p99_seconds=p99,
+        quiet_ratio=p99 / quiet_p99,
+        round_ratios=tuple(a.p99_seconds / b.p99_seconds for a, b in zip(rounds, quiet_rounds, strict=True)),
+        slowest=_slowest(normal, [stages for each in rounds for stages in each.stages]),
+        refused=_counted(sum((each.refused for each in rounds), Counter())),
+    )
+
+
+def _percentile(values: Sequence[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def _slowest(normal: Sequence[float], stages: Sequence[dict[str, float]]) -> str:
+    """Say where the slowest twentieth of the requests spent their time, on average; what no stage has is `else`."""
+    last = sorted(range(len(normal)), key=lambda i: normal[i])[-max(1, len(normal) // 20) :]
+    parts = [stages[i] | {"else": normal[i] - sum(stages[i].values())} for i in last]
+    means = {stage: sum(each.get(stage, 0.0) for each in parts) / len(parts) for part in parts for stage in part}
+    return ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in means.items())
 
 
 def _counted(refused: Counter[str]) -> str:

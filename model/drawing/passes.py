@@ -35,12 +35,9 @@ MOST_DRAWS = {"cpu": 32, "cuda": 256}
 PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
 RECOVERY_SECONDS = 60.0
-"""Interval after which passes double again, once memory ran out, until they have their full size."""
+"""Interval after which passes, or their number, double again, once memory ran out, until all is as it was."""
 MEMORY_ERRORS = ("out of memory", "can't allocate memory", "bad_alloc")
 """Messages of torch, on a GPU and on a CPU, and of OpenVINO."""
-
-SMALLEST_NORM = 1e-8
-"""Smaller norms of features are raised to this, as torch does."""
 
 Result = TypeVar("Result")
 
@@ -96,6 +93,10 @@ class Passes:
         """See `Runtime.prepare`."""
         self._runtime.prepare(PHOTOS[self.device], DRAWS[self.device], SAMPLES[self.device])
 
+    def prepare_rest(self) -> Iterator[None]:
+        """See `Runtime.prepare_rest`."""
+        return self._runtime.prepare_rest(DRAWS[self.device], MOST_DRAWS[self.device], SAMPLES[self.device])
+
     def condition(self, lightness: Sequence[Floats]) -> list[Condition]:
         """Compute the condition of each photo, from (256, 256) L* in [0, 100]."""
         found = self._map_chunks(self._runtime.condition, PHOTOS, np.stack(lightness)[:, None])
@@ -131,16 +132,13 @@ class Passes:
     def compare(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Compare what h's last layer sees in pictures, (N + 1, 256, 256, 3) sRGB, with what it sees in the first.
 
-        Returns the cosines of all others, averaged over places: (N,). Chunks keep no features, which are large. Raises
-        NonFiniteError.
+        Returns the cosines of all others, averaged over places: (N,). Chunks keep no features, which are large and do
+        not leave a GPU. Raises NonFiniteError.
         """
-        rows = pictures.transpose(0, 3, 1, 2)
-
-        def see(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
-            return _normalized(self._runtime.see(rgb.astype(np.float32)))
-
-        (first,) = self._in_chunks(lambda rgb: [see(rgb)], PHOTOS, rows[:1])
-        (cosines,) = self._in_chunks(lambda rgb: [(see(rgb) * first).sum(1).mean((1, 2))], PHOTOS, rows[1:])
+        rows, runtime = pictures.transpose(0, 3, 1, 2), self._runtime
+        (seen,) = self._map_chunks(lambda rgb: runtime.see(rgb.astype(np.float32)), PHOTOS, rows[:1])
+        first = seen[:1]
+        (cosines,) = self._in_chunks(lambda rgb: [runtime.compare(rgb.astype(np.float32), first)], PHOTOS, rows[1:])
         if not np.isfinite(cosines).all():
             raise NonFiniteError("the condition network returned features that are not finite numbers")
         return cosines
@@ -206,17 +204,22 @@ class Passes:
     def _map_chunks(
         self, function: Callable[..., Result], sizes: Mapping[str, int], *rows: NDArray[Any]
     ) -> list[Result]:
-        count, size = len(rows[0]), max(1, sizes[self.device] >> self._halvings)
+        fewer = self._halvings if self.device == "cuda" else 0
+        count, size = len(rows[0]), max(1, sizes[self.device] >> fewer)
         missing = -count % size
         filled = [np.concatenate((part, *[part[:1]] * missing)) if missing else part for part in rows]
         chunks = [[part[start : start + size] for part in filled] for start in range(0, count, size)]
-        return list(self._threads.map(lambda chunk: function(*chunk), chunks))
+        # on a CPU, graphs of another size would have to be compiled, by torch; so fewer chunks run side by side
+        at_once = max(1, self._workers >> self._halvings) if self._halvings else len(chunks)
+        parts = (chunks[start : start + at_once] for start in range(0, len(chunks), at_once))
+        return [found for part in parts for found in self._threads.map(lambda chunk: function(*chunk), part)]
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Raise OutOfMemoryError where the device has no memory left.
 
-        After it, passes are half as large, so that trying again may help; RECOVERY_SECONDS later they grow again.
+        After it, passes are half as large, or on a CPU half as many at once, so that trying again may help;
+        RECOVERY_SECONDS later they grow again.
         """
         if self._halvings and monotonic() - self._since >= RECOVERY_SECONDS:
             self._halvings, self._since = self._halvings - 1, monotonic()
@@ -239,10 +242,3 @@ def _photos(numbers: Sequence[int]) -> Indices:
 
 def _split(rows: NDArray[Any], numbers: Sequence[int]) -> list[NDArray[Any]]:
     return np.split(rows, np.cumsum(numbers)[:-1])
-
-
-def _normalized(features: Floats) -> NDArray[np.float64]:
-    """Divide (N, C, H, W) by its norm over channels, as `F.cosine_similarity` does."""
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused later
-        norms = np.sqrt(np.square(features, dtype=np.float64).sum(1, keepdims=True))
-        return features / norms.clip(SMALLEST_NORM)

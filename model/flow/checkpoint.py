@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import CheckpointError
-from model.flow.weights_file import read_metadata, read_weights, restore, write_weights
+from model.flow.weights_file import OpenedWeights, open_weights, restore, write_weights
 
 if TYPE_CHECKING:
     from model.flow.cinn import Cinn, CinnConfig
@@ -34,21 +34,32 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class StoredCheckpoint:
-    """A `Checkpoint` on disk. Its network is loaded when it is first asked for, which takes a second or more."""
+    """A `Checkpoint` whose network is made when it is first asked for, which takes a second or more.
 
-    path: Path
+    It keeps the file's bytes: what later becomes of the file changes nothing.
+    """
+
+    file: OpenedWeights
     name: str
     temperature: float
     temperature_exponents: tuple[float, ...]
-    sha256: str
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file."""
+        return self.file.sha256
 
     @cached_property
     def cinn(self) -> "Cinn":
         """The network on the CPU. Raises CheckpointError."""
-        loaded = load_checkpoint(self.path)
-        if loaded.sha256 != self.sha256:
-            raise CheckpointError(f"{self.path} was replaced after it was opened")
-        return loaded.cinn
+        from model.flow.cinn import Cinn  # late: it imports torch
+
+        path = self.file.path
+        try:
+            cinn = Cinn(_config(self.file.metadata["config"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
+        return restore(cinn, self.file.tensors(), path)
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
@@ -67,31 +78,12 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
 
 
 def open_checkpoint(path: Path) -> StoredCheckpoint:
-    """Read what describes the weights that `save_checkpoint` wrote, and check the file's SHA-256; without torch.
+    """Read the weights that `save_checkpoint` wrote, and check the file's SHA-256; without torch.
 
     Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, or is not ours.
     """
-    return _described(path, *read_metadata(path))
-
-
-def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
-    """Read weights that `save_checkpoint` wrote, ready to sample.
-
-    Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, or is not ours.
-    """
-    from model.flow.cinn import Cinn  # late: it imports torch
-
-    metadata, tensors, digest = read_weights(path)
-    found = _described(path, metadata, digest)
-    try:
-        cinn = Cinn(_config(metadata["config"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
-    restored = restore(cinn, tensors, path).to(device)
-    return Checkpoint(restored, found.name, found.temperature, found.temperature_exponents, digest)
-
-
-def _described(path: Path, metadata: dict[str, Any], digest: str) -> StoredCheckpoint:
+    file = open_weights(path)
+    metadata = file.metadata
     try:
         name, temperature = metadata["name"], float(metadata["temperature"])
         exponents = tuple(metadata["temperature_exponents"])
@@ -100,7 +92,14 @@ def _described(path: Path, metadata: dict[str, Any], digest: str) -> StoredCheck
         raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
     if len(exponents) != levels:
         raise CheckpointError(f"{path} does not hold one temperature exponent for each level")
-    return StoredCheckpoint(path, name, temperature, exponents, digest)
+    return StoredCheckpoint(file, name, temperature, exponents)
+
+
+def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
+    """Read weights that `save_checkpoint` wrote, ready to sample. Raises what `open_checkpoint` raises."""
+    stored = open_checkpoint(path)
+    cinn = stored.cinn.to(device)
+    return Checkpoint(cinn, stored.name, stored.temperature, stored.temperature_exponents, stored.sha256)
 
 
 def _config(numbers: dict[str, Any]) -> "CinnConfig":

@@ -4,23 +4,25 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load, save_file
 
 from model.errors import CheckpointError
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["WeightsFile", "read_metadata", "read_weights", "restore", "write_weights"]
+__all__ = ["OpenedWeights", "WeightsFile", "open_weights", "read_weights", "restore", "write_weights"]
 
 CHECKSUMS = "SHA256SUMS"
 METADATA = "tintflow"
+HEADER_LENGTH_BYTES = 8  # at the beginning of a safetensors file
 
 Network = TypeVar("Network", bound="nn.Module")
 
@@ -31,6 +33,21 @@ class WeightsFile(NamedTuple):
     metadata: dict[str, Any]
     tensors: dict[str, NDArray[Any]]
     sha256: str
+
+
+@dataclass(frozen=True)
+class OpenedWeights:
+    """A weights file as it was when it was opened. The file may be replaced or deleted after that."""
+
+    path: Path
+    metadata: dict[str, Any]
+    data: bytes = field(repr=False)
+    sha256: str
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name. Raises CheckpointError."""
+        with _explained(self.path):
+            return load(self.data)
 
 
 def write_weights(module: "nn.Module", metadata: dict[str, Any], path: Path) -> str:
@@ -49,14 +66,17 @@ def write_weights(module: "nn.Module", metadata: dict[str, Any], path: Path) -> 
     return digest
 
 
-def read_metadata(path: Path) -> tuple[dict[str, Any], str]:
-    """Return what describes the weights that `write_weights` wrote, and the file's SHA-256.
+def open_weights(path: Path) -> OpenedWeights:
+    """Read the bytes that `write_weights` wrote, and what describes them.
 
     Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, or is not ours.
     """
-    digest = _checked(path)
-    with _opened(path) as file:
-        return _metadata(file), digest
+    data, digest = _checked(path)
+    with _explained(path):
+        length = int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
+        header = json.loads(data[HEADER_LENGTH_BYTES : HEADER_LENGTH_BYTES + length])
+        metadata: dict[str, Any] = json.loads(header["__metadata__"][METADATA])
+    return OpenedWeights(path, metadata, data, digest)
 
 
 def read_weights(path: Path, *names: str) -> WeightsFile:
@@ -65,13 +85,10 @@ def read_weights(path: Path, *names: str) -> WeightsFile:
     names: what the network may be called; any name, where none is given. Raises CheckpointError where the file is
     missing, differs from its SHA-256 in SHA256SUMS, is not ours, or holds another network.
     """
-    digest = _checked(path)
-    with _opened(path) as file:
-        metadata = _metadata(file)
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    if names and metadata.get("name") not in names:
-        raise CheckpointError(f"{path}: expected {' or '.join(names)}, got {metadata.get('name')}")
-    return WeightsFile(metadata, tensors, digest)
+    opened = open_weights(path)
+    if names and opened.metadata.get("name") not in names:
+        raise CheckpointError(f"{path}: expected {' or '.join(names)}, got {opened.metadata.get('name')}")
+    return WeightsFile(opened.metadata, opened.tensors(), opened.sha256)
 
 
 def restore(module: Network, tensors: dict[str, NDArray[Any]], path: Path) -> Network:
@@ -88,8 +105,8 @@ def restore(module: Network, tensors: dict[str, NDArray[Any]], path: Path) -> Ne
     return module.eval().requires_grad_(False)
 
 
-def _checked(path: Path) -> str:
-    """Return the file's SHA-256, which SHA256SUMS must name."""
+def _checked(path: Path) -> tuple[bytes, str]:
+    """Return the file's bytes and their SHA-256, which SHA256SUMS must name."""
     if not path.is_file():
         raise CheckpointError(f"no weights at {path}")
     sums = _read_sums(path.parent)
@@ -97,25 +114,20 @@ def _checked(path: Path) -> str:
         raise CheckpointError(f"no {CHECKSUMS} beside {path}: it must hold the file's SHA-256")
     if path.name not in sums:
         raise CheckpointError(f"{path.parent / CHECKSUMS} does not list {path.name}")
-    digest = _sha256(path)
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
     if digest != sums[path.name]:
         raise CheckpointError(f"{path} is damaged: its SHA-256 {digest} is not the one in {CHECKSUMS}")
-    return digest
+    return data, digest
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open a safetensors file. Raises CheckpointError for what it turns out not to hold."""
+def _explained(path: Path) -> Iterator[None]:
+    """Raise CheckpointError for what a safetensors file turns out not to hold."""
     try:
-        with safe_open(path, "np") as file:
-            yield file
-    except (SafetensorError, KeyError, ValueError) as error:
+        yield
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
-
-
-def _metadata(file: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((file.metadata() or {})[METADATA])
-    return found
 
 
 def _read_sums(folder: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from model.pixels.color import Floats, lab_to_rgb
 from model.pixels.gamut import map_to_gamut
 
-__all__ = ["area_average", "sharpen", "upsample_chroma", "upsample_points", "upsample_to_rgb_plainly"]
+__all__ = ["area_average", "sharpen", "upsample_points", "upsample_to_rgb_plainly"]
 
 TAPS = 5
 SIGMA_SPACE = 0.6
@@ -45,17 +45,6 @@ def upsample_to_rgb_plainly(chroma: Floats, lightness: Floats) -> NDArray[np.uin
         encoded = lab_to_rgb(map_to_gamut(np.concatenate((shown, upsampled), 1))).clip(0, 1)
         rgb[:, *tile] = np.moveaxis(np.rint(encoded * 255).astype(np.uint8), 1, -1)
     return rgb
-
-
-def upsample_chroma(chroma: Floats, lightness: Floats) -> Floats:
-    """Upsample N small a*b* maps to the size of a lightness.
-
-    chroma: (N, 2, h, w) a*b*. lightness: (H, W), L* in [0, 100]. Returns (N, 2, H, W), not mapped to the gamut.
-    """
-    result = np.empty((*chroma.shape[:2], *lightness.shape), chroma.dtype)
-    for tile, upsampled in _upsampled_tiles(chroma, lightness):
-        result[:, :, *tile] = upsampled
-    return result
 
 
 def upsample_points(chroma: Floats, lightness: Floats, points: Sequence[tuple[int, int]]) -> Floats:

@@ -51,11 +51,17 @@ def upsample_to_rgb(
     band = max(1, BAND_PIXELS // width)
     threads = min(THREADS, MAX_THREADS, -(-height // band))
 
-    def fill_band(top: int) -> None:
-        fill_rows(top, min(top + band, height), lightness, guide, sharp, *numbers, out)
+    tops = iter(range(0, height, band))
+
+    def fill_bands() -> None:
+        for top in tops:
+            fill_rows(top, min(top + band, height), lightness, guide, sharp, *numbers, out)
 
     with ThreadPoolExecutor(threads, thread_name_prefix="upsampling") as pool:
-        list(pool.map(fill_band, range(0, height, band)))
+        others = [pool.submit(fill_bands) for _ in range(threads - 1)]
+        fill_bands()  # the caller's thread works, too: a lane sees by its processor time that it gets on
+        for other in others:
+            other.result()
     return out
 
 

@@ -126,6 +126,10 @@ class RemoteSteps:
         """The model that is loaded there."""
         return self._info
 
+    def prepare_rest(self) -> Iterator[None]:
+        """Replicas of the model do so themselves."""
+        return iter(())
+
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
         """Work here."""
         return self._scaler.shrink(photo, with_chroma)

@@ -39,10 +39,14 @@ class Room:
 
         A file that waits lets a later one pass only if there is room for both, so however many come, it waits for none
         of them. Alone, a file may take more than there is. seconds: None waits for ever.
+        A file that holds pixels already passes those that wait and hold none. If another waits that holds some, too, it
+        gets TimeoutError at once. Else they would wait for each other.
         """
         with self._change:
             share.wanted = pixels
             try:
+                if share.held and not self._fits(share) and any(e.held and e.wanted for e in self._others(share)):
+                    raise TimeoutError(f"no room for {pixels} pixels more, and another file waits for more, too")
                 if not self._change.wait_for(lambda: share.is_given_up or self._fits(share), seconds):
                     raise TimeoutError(f"no room for {pixels} pixels within {seconds:g} seconds")
                 if share.is_given_up:
@@ -66,11 +70,14 @@ class Room:
 
     def _fits(self, share: Share) -> bool:
         place = self._shares.index(share)
-        before = [i for i, each in enumerate(self._shares[:place]) if each.wanted]
-        is_alone = not any(each.held for each in self._shares if each is not share)
+        before = [i for i, each in enumerate(self._shares[:place]) if each.wanted and not share.held]
+        is_alone = not any(each.held for each in self._others(share))
         return (is_alone or self._have_room(self._shares, share)) and all(
             self._have_room(self._shares[i:], share, self._shares[i]) for i in before
         )
+
+    def _others(self, share: Share) -> list[Share]:
+        return [each for each in self._shares if each is not share]
 
     def _have_room(self, shares: Sequence[Share], *waiting: Share) -> bool:
         """Say whether there is room for what some shares hold, with what those of them that wait want."""

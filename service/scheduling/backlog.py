@@ -69,11 +69,19 @@ class Backlog:
 
     def claim(self, amounts: Mapping[str, int], owner: str = "") -> None:
         """Hold more of some resources, or of none. Raises QueueFullError, which says when there will be room."""
+        self.check(amounts, owner)
+        self.hold(amounts, owner)
+
+    def check(self, amounts: Mapping[str, int], owner: str = "") -> None:
+        """Raise QueueFullError if so much more could not be held now."""
         owned = self._owned.get(owner, {})
         for name, amount in amounts.items():
             self._check_share(name, amount, owned.get(name, 0), owner)
             self._check(name, amount)
-        owned = self._owned.setdefault(owner, owned)
+
+    def hold(self, amounts: Mapping[str, int], owner: str = "") -> None:
+        """Hold more of some resources, whether there is room or not."""
+        owned = self._owned.setdefault(owner, {})
         for name, amount in amounts.items():
             owned[name] = owned.get(name, 0) + amount
             if not self._held[name]:
@@ -155,7 +163,16 @@ class Place:
 
     def claim(self, **amounts: int) -> None:
         """Hold more. Raises QueueFullError if that is too much."""
-        self._backlog.claim(amounts, self.owner)
+        self.check(**amounts)
+        self.hold(**amounts)
+
+    def check(self, **amounts: int) -> None:
+        """Raise QueueFullError if holding more would be too much now."""
+        self._backlog.check(amounts, self.owner)
+
+    def hold(self, **amounts: int) -> None:
+        """Hold more, whether there is room or not: of what was checked before, when the request came."""
+        self._backlog.hold(amounts, self.owner)
         for name, amount in amounts.items():
             self._held[name] = self._held.get(name, 0) + amount
 

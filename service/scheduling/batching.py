@@ -23,11 +23,13 @@ T = TypeVar("T")
 Run = Callable[[Sequence[ItemT]], list[ResultT]]
 
 TURN_LATENTS = 2
-"""Latents that an owner draws in one turn, where others wait; also the fewest that a batch has room for.
+"""Samples that an owner draws in one turn, where others wait and the machine is slow; a batch has room for no fewer.
 
-On a CPU, n = 4 in two turns takes about a fifth more processor time than at once, and whoever comes meanwhile waits
-half as long.
+On a CPU, one sample takes as long as two, which share their passes. n = 4 in two turns takes about a fifth more
+processor time than at once, and whoever comes meanwhile waits half as long.
 """
+FIRST_LATENTS = 2 * TURN_LATENTS
+"""Latents of a batch, until one has shown how many are in time: else the first of a slow machine delays others most."""
 SHARED_SECONDS = 10.0
 """How long an owner is expected to come back."""
 
@@ -60,12 +62,12 @@ class Batcher:
         """
         self._max_latents = max_latents
         self._seconds = seconds
-        self._fitting: float = max_latents
-        """latents of the next batch"""
+        self._fitting: float = min(FIRST_LATENTS, max_latents)
+        """latents of the next batch, if several requests share it or one is drawn in parts"""
         self._max_wait = max_wait_seconds
         self._observe = observe
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
-        self._waiting = FairQueue[_Job](TURN_LATENTS)
+        self._waiting = FairQueue[_Job]()
         self._seen: dict[str, float] = {}
         """when each owner last came or left, in the last SHARED_SECONDS"""
         self._coming = 0
@@ -94,7 +96,7 @@ class Batcher:
             found: ResultT = await job.result
             return found
         finally:
-            self._waiting.discard(job, latents, owner)
+            self._waiting.discard(job, owner)
             self._see(owner)
 
     def most_latents(self, *owners: str) -> float:

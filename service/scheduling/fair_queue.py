@@ -2,30 +2,44 @@
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from itertools import count
+from typing import Generic, NamedTuple, TypeVar
 
 __all__ = ["FairQueue"]
 
 T = TypeVar("T")
 
 
-class FairQueue(Generic[T]):
-    """Items that wait. Owners take turns of equal cost; items of one owner leave in FIFO order.
+class _Waiting(NamedTuple, Generic[T]):
+    item: T
+    cost: int
+    since: float
+    """the queue's virtual time when it came"""
+    number: int
+    """order in which items came"""
 
-    So an owner that comes anew has its turn soon, however much others wait for. An item that costs several turns leaves
-    after as many rounds.
-    Source: M. Shreedhar, G. Varghese, "Efficient fair queuing using deficit round robin", 1995.
+
+class FairQueue(Generic[T]):
+    """Items that wait. Owners get equal shares of cost; items of one owner leave in FIFO order.
+
+    Each item would end at a virtual time: its owner's last item's end, or its own arrival if that was later, and its
+    cost. The item that ends first leaves first. So whoever comes anew passes all who had their share just now, even
+    those that had nothing waiting for a moment, and what costs much leaves after as much of others.
+    Source: P. Goyal, H. Vin, H. Cheng, "Start-time fair queueing", 1996, for the virtual time; S. Golestani, "A
+    self-clocked fair queueing scheme", 1994, for the order by ends.
     """
 
-    def __init__(self, turn: int) -> None:
-        """turn: cost of what leaves in one turn."""
-        self._turn = turn
-        self._lines: dict[str, deque[tuple[T, int]]] = {}
-        """items and their costs, by owner; the first owner has its turn"""
-        self._credits: dict[str, int] = {}
+    def __init__(self) -> None:
+        self._lines: dict[str, deque[_Waiting[T]]] = {}
+        """by owner"""
+        self._ends: dict[str, float] = {}
+        """virtual end of the last item of each owner that left; of owners that wait, or had more than others"""
+        self._now = 0.0
+        """the virtual time: when the last item that left began"""
+        self._numbers = count()
 
     def __iter__(self) -> Iterator[T]:
-        return (item for line in self._lines.values() for item, _ in line)
+        return (waiting.item for line in self._lines.values() for waiting in line)
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
@@ -37,37 +51,45 @@ class FairQueue(Generic[T]):
 
     def add(self, item: T, cost: int, owner: str) -> None:
         """Let an item wait."""
-        self._lines.setdefault(owner, deque()).append((item, cost))
-        self._credits.setdefault(owner, self._turn)
+        self._lines.setdefault(owner, deque()).append(_Waiting(item, cost, self._now, next(self._numbers)))
 
     def first(self) -> T:
         """Return the item that is next; one must wait."""
-        return self._lines[self._next()][0][0]
+        return self._lines[self._next()][0].item
 
     def pop(self) -> T:
         """Take out the item that is next; one must wait."""
         owner = self._next()
-        item, cost = self._lines[owner].popleft()
-        self._credits[owner] -= cost
+        begin = self._begin(owner)
+        waiting = self._lines[owner].popleft()
+        self._now = max(self._now, begin)
+        self._ends[owner] = begin + waiting.cost
         self._forget_if_empty(owner)
-        return item
+        self._ends = {each: end for each, end in self._ends.items() if end > self._now or each in self._lines}
+        return waiting.item
 
-    def discard(self, item: T, cost: int, owner: str) -> None:
+    def discard(self, item: T, owner: str) -> None:
         """Take out an item, if it still waits."""
         line = self._lines.get(owner, deque())
-        if (item, cost) in line:
-            line.remove((item, cost))
-            self._forget_if_empty(owner)
+        for waiting in line:
+            if waiting.item == item:
+                line.remove(waiting)
+                self._forget_if_empty(owner)
+                return
 
     def _next(self) -> str:
-        """Pass the turn on, until an owner has enough left of its turns for its first item, and return that owner."""
-        while True:
-            owner, line = next(iter(self._lines.items()))
-            if line[0][1] <= self._credits[owner]:
-                return owner
-            self._credits[owner] += self._turn
-            self._lines[owner] = self._lines.pop(owner)  # to the end
+        """Return the owner whose first item ends first."""
+
+        def end(owner: str) -> tuple[float, int]:
+            waiting = self._lines[owner][0]
+            return self._begin(owner) + waiting.cost, waiting.number
+
+        return min(self._lines, key=end)
+
+    def _begin(self, owner: str) -> float:
+        """Return the virtual time at which an owner's first item begins."""
+        return max(self._lines[owner][0].since, self._ends.get(owner, 0.0))
 
     def _forget_if_empty(self, owner: str) -> None:
         if not self._lines[owner]:
-            del self._lines[owner], self._credits[owner]
+            del self._lines[owner]

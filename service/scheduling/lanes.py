@@ -1,14 +1,14 @@
 """Lanes: threads for full-size work, so that small requests never wait behind large ones."""
 
 import asyncio
-import os
 import sys
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from threading import get_ident, get_native_id
+from threading import get_native_id
 from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.protocol import Finished, HintMatch
+from service.niceness import be_nice
 from service.scheduling.turns import Turns
 
 __all__ = [
@@ -81,10 +82,10 @@ class Lane:
         drawn: requests of one owner that hold a turn. nice: niceness of the threads, and of those that they start.
         """
         self._name = name
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_be_nice, initargs=(nice,))
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=be_nice, initargs=(nice,))
         self._drawn = Turns(drawn)
-        self._since: dict[int, float] = {}
-        """when each thread that is at work began its piece of work"""
+        self._pieces: dict[int, _Piece] = {}
+        """what each thread that is at work does"""
         self._begun, self._turns = asyncio.Semaphore(at_once + unread), Turns(max(1, (at_once + unread) // 2))
         self._at_once = asyncio.Semaphore(at_once)
         self._encoded_at_once = encoded_at_once
@@ -101,10 +102,19 @@ class Lane:
         return asyncio.get_running_loop().run_in_executor(self._threads, self._work, work, *arguments)
 
     def check(self, seconds: float) -> None:
-        """Raise TimeoutError if one piece of work has been running for longer than this."""
-        longest = max((monotonic() - since for since in list(self._since.values())), default=0.0)
-        if longest > seconds:
-            raise TimeoutError(f"lane {self._name}: one piece of work has been running for {longest:.0f} seconds")
+        """Raise TimeoutError if one piece of work has been running for longer than this, and hangs.
+
+        It hangs if its thread has computed nothing since the last look, or as long as this in all. On a busy machine a
+        nice thread takes long, but gets on.
+        """
+        for thread, piece in list(self._pieces.items()):
+            computed, before = _computed(thread), piece.computed
+            piece.computed = computed
+            lasts = monotonic() - piece.since
+            if lasts <= seconds or self._pieces.get(thread) is not piece:
+                continue
+            if computed is None or computed == before or computed - piece.begin > seconds:
+                raise TimeoutError(f"lane {self._name}: one piece of work has been running for {lasts:.0f} seconds")
 
     async def finish(
         self,
@@ -163,18 +173,34 @@ class Lane:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _work(self, work: Callable[..., T], *arguments: object) -> T:
-        self._since[get_ident()] = monotonic()
+        thread = get_native_id()
+        begin = _computed(thread)
+        self._pieces[thread] = _Piece(monotonic(), begin or 0.0, begin)
         try:
             return work(*arguments)
         finally:
-            del self._since[get_ident()]
+            del self._pieces[thread]
 
 
-def _be_nice(nice: int) -> None:
-    """Make this thread nicer, where threads can be."""
-    if nice and sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + nice)
+@dataclass
+class _Piece:
+    """A piece of work that runs."""
+
+    since: float
+    begin: float
+    """processor time that its thread had taken before"""
+    computed: float | None
+    """the same at the last look"""
+
+
+def _computed(thread: int) -> float | None:
+    """Return the processor time of a thread; None where the system does not tell."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return time.clock_gettime(~thread << 3 | 6)  # Linux's name of that clock: pthread_getcpuclockid(3)
+    except OSError:  # it has ended
+        return None
 
 
 class _Turn:

@@ -10,7 +10,10 @@ from model.options import MAX_CANDIDATES
 from model.protocol import Drawn, DrawTask, InterpolationOptions, Options, SampleOptions
 from model.selection import select_diverse, select_likely
 
-__all__ = ["is_divisible", "join", "part_of", "samples_in_parts"]
+__all__ = ["HINT_COST", "cost_of", "is_divisible", "join", "part_of", "samples_in_parts"]
+
+HINT_COST = 2
+"""Cost of a sample that follows hints, in samples that follow none: on a CPU, 1.5 of one sample and 1.3 of four."""
 
 
 def is_divisible(options: Options) -> bool:
@@ -26,6 +29,14 @@ def samples_in_parts(options: Options) -> int:
     """Return how many samples all parts of a task have together: of a choice, all candidates."""
     is_choice = isinstance(options, SampleOptions) and options.select != "first"
     return options.latents if is_choice else options.samples
+
+
+def cost_of(options: Options) -> int:
+    """Return what drawing costs, in samples without hints: in parts, for who asks does not know whether others wait.
+
+    So a choice costs a whole sample for each candidate, and one among candidates that follow hints as many with hints.
+    """
+    return samples_in_parts(options) * (HINT_COST if getattr(options, "hints", ()) else 1)
 
 
 def part_of(task: DrawTask, start: int, count: int) -> DrawTask:

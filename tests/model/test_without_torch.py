@@ -49,6 +49,8 @@ def color_everything(weights: Path, cache: Path) -> list[float]:
 
 def test_with_compiled_graphs_nothing_imports_torch(tiny_weights: Path, tmp_path: Path) -> None:
     colors = color_everything(tiny_weights, tmp_path)
+    for _ in load_colorizer(tiny_weights, "cpu", tmp_path).prepare_rest():
+        pass
     command = (sys.executable, "-c", LATER, str(tiny_weights), str(tmp_path))
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     answer = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout  # noqa: S603 - this Python

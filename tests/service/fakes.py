@@ -54,6 +54,7 @@ class FakeColorizer:
         self.finishing: list[tuple[int, ...]] = []
         self.error: Exception | None = None
         self.entered = threading.Semaphore(0)
+        self.prepared = threading.Event()
         self.gate = threading.Event()
         self.gate.set()
 
@@ -62,6 +63,10 @@ class FakeColorizer:
         self.photos.clear()
         self.references.clear()
         self.options.clear()
+
+    def prepare_rest(self) -> Iterator[None]:
+        self.prepared.set()
+        return iter(())
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
         return SmallPhoto(photo, photo if with_chroma else None)  # it sees the whole photo

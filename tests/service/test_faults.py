@@ -7,6 +7,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import httpx
@@ -20,8 +22,8 @@ from model.errors import NonFiniteError, OutOfMemoryError
 from model.protocol import Hint, SampleOptions
 from service.cli import program as cli
 from service.engine import CANARY_SIDE
-from service.pipeline import HINT_COST, _cost
 from service.scheduling.lanes import LARGE_DRAWN
+from service.scheduling.parts import HINT_COST, cost_of
 from tests.service.waiting import eventually, unread_answer
 
 PATIENCE_SECONDS = 10
@@ -282,13 +284,23 @@ def test_addresses_take_turns_at_the_model(start, pool, grey_png) -> None:
         service.colorizer.gate.set()
         assert {each.result().status_code for each in (busy, *many, last)} == {200}
     seeds = [options.seed for options in service.colorizer.options[-4:]]
-    assert seeds == [1, 2, 1, 1]
+    assert seeds == [2, 1, 1, 1], "who comes anew passes who is at work"
 
 
 def test_hints_cost_more_of_the_queue() -> None:
     hint = Hint(0.5, 0.5, (160, 60, 40))
-    assert _cost(SampleOptions(n=2, seed=0)) == 2
-    assert _cost(SampleOptions(n=2, seed=0, hints=(hint,))) == 2 * HINT_COST
+    assert cost_of(SampleOptions(n=2, seed=0)) == 2
+    assert cost_of(SampleOptions(n=2, seed=0, hints=(hint,))) == 2 * HINT_COST
+
+
+def test_a_choice_costs_what_its_parts_cost() -> None:
+    """Every candidate of a part is drawn whole, and follows the hints."""
+    hint = Hint(0.5, 0.5, (160, 60, 40))
+    choice = SampleOptions(n=2, seed=0, candidates=8, select="diverse")
+    assert cost_of(choice) == 8
+    assert cost_of(replace(choice, hints=(hint,))) == 8 * HINT_COST
+    # these are not drawn at all: the first n need no choice
+    assert cost_of(replace(choice, select="first")) == 2
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
@@ -361,6 +373,39 @@ def test_who_does_not_read_large_answers_lets_few_be_drawn(start, pool, grey_png
         assert [options.n for options in service.colorizer.options[1:]] == [4] * LARGE_DRAWN + [1]  # after the warm-up
         assert service.metric("queued_latents") == 0, "what waits for a turn is in no queue"
     eventually(lambda: service.metric("accepted_requests") == 0)
+
+
+def test_a_large_request_is_refused_when_it_comes_or_not_at_all(start, pool, grey_png, encoded, monkeypatch) -> None:
+    """Not when its turn has come, after it waited."""
+    monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 300 * 200)
+    monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))
+    service = start(queue_latents=8, batch_latents=1)
+    photo = encoded(Image.fromarray(np.zeros((200, 300), np.uint8)))
+    with ExitStack() as others:
+        with ExitStack() as first:
+            for _ in range(LARGE_DRAWN):
+                first.enter_context(unread_answer(service, photo, "application/json", 4, 65_536))
+            eventually(lambda: len(service.colorizer.options) == 1 + LARGE_DRAWN)  # after the warm-up
+            eventually(lambda: service.metric("queued_latents") == 0)
+            waits = pool.submit(service.post, photo, n=4)
+            eventually(lambda: service.metric("accepted_requests") == LARGE_DRAWN + 1)
+            eventually(lambda: service.metric("queued_pixels") == (LARGE_DRAWN + 1) * photo_pixels(photo))
+            others.callback(service.colorizer.gate.set)
+            other = others.enter_context(neighbor(service))
+            service.colorizer.gate.clear()
+            asked = {"files": {"image": grey_png}, "data": {"n": "8"}}
+            full = pool.submit(other.post, "/v1/colorizations", **asked)
+            eventually(lambda: service.metric("queued_latents") == 8)
+            late = service.post(photo, n=4)  # while no turn is free
+            assert (late.status_code, late.json()["code"]) == (429, "queue_full")
+        eventually(lambda: service.metric("queued_latents") == 12 or waits.done())  # its turn has come
+        service.colorizer.gate.set()
+        assert {full.result().status_code, waits.result().status_code} == {200}
+
+
+def photo_pixels(photo: bytes) -> int:
+    with Image.open(BytesIO(photo)) as image:
+        return image.width * image.height
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """State of the service once it has loaded its model."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from model.errors import CheckpointError
 from service.loading import fill_cache, load_colorizer
 from service.settings import Settings
+from tests.service.fakes import FakeColorizer
 
 
 def test_weights_are_a_file_or_a_folder_of_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -19,6 +22,22 @@ def test_weights_are_a_file_or_a_folder_of_one(monkeypatch: pytest.MonkeyPatch, 
     (tmp_path / "b.safetensors").touch()
     with pytest.raises(FileNotFoundError, match="got 2"):
         load_colorizer(Settings(weights=tmp_path))
+
+
+def test_what_later_photos_need_is_prepared_once_the_first_is_drawn(start) -> None:
+    assert start().colorizer.prepared.wait(30)
+
+
+def test_what_cannot_be_prepared_is_left_to_who_needs_it(start, grey_png, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: FakeColorizer) -> Iterator[None]:
+        self.prepared.set()
+        raise CheckpointError("no such weights")
+        yield
+
+    monkeypatch.setattr(FakeColorizer, "prepare_rest", fail)
+    service = start()
+    assert service.colorizer.prepared.wait(30)
+    assert service.post(grey_png).status_code == 200
 
 
 @pytest.mark.slow

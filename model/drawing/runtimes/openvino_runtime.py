@@ -7,7 +7,7 @@ Terms of log-dets are added up in float64.
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.numbers import Numbers
-from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Samples
+from model.drawing.runtimes.runtime import SMALLEST_NORM, Condition, Encoded, Floats, Indices, Samples
 from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper, draw_alike
 from model.errors import NonFiniteError
 from model.flow.checkpoint import Checkpoint, StoredCheckpoint
@@ -58,7 +58,9 @@ class OpenvinoRuntime:
             bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._bfloat16 = bfloat16
         self._cache = cache
-        self._compiling = threading.Lock()
+        self._locking = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        """of each graph"""
         self._models: dict[str, Any] = {}
         self._mapped: list[Any] = []
         """memory of graphs from the cache, which they go on reading"""
@@ -75,6 +77,19 @@ class OpenvinoRuntime:
         if self._cache is not None:
             threading.Thread(target=self._load_all, args=(wanted,), name="graphs").start()
         begin_drawing()
+
+    def prepare_rest(self, draws: int, most_draws: int, samples: int) -> Iterator[None]:
+        """See `Runtime.prepare_rest`: the graph that encodes, and those of steps for many draws, which are tried."""
+        self._compiled(*self._named("encode", samples), exact=True)
+        yield
+        more = 2 * draws
+        while more <= most_draws:
+            for graph in (graph for kind in self._steps(more) for graph in kind.values()):
+                self._compiled(*graph, exact=False)
+                yield
+            if not self.draws_alike(draws, more):
+                return
+            more *= 2
 
     def begin_thread(self) -> None:
         """See `Runtime.begin_thread`: `_options` say so."""
@@ -111,10 +126,16 @@ class OpenvinoRuntime:
                 self._alike[key] = draw_alike(self._new_stepper(rows), self._new_stepper(more))
             return self._alike[key]
 
-    def see(self, rgb: Floats) -> Floats:
+    def see(self, rgb: Floats) -> NDArray[np.float64]:
         """See `Runtime.see`; no likelihood depends on it."""
         (features,) = self._run("picture", False, rgb)
-        return features
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused later
+            norms = np.sqrt(np.square(features, dtype=np.float64).sum(1, keepdims=True))
+            return features / norms.clip(SMALLEST_NORM)
+
+    def compare(self, rgb: Floats, seen: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `Runtime.compare`."""
+        return np.asarray((self.see(rgb) * seen).sum(1).mean((1, 2)))
 
     def add_details(self, condition: Condition, photo: Indices, coarsest: Floats, latents: Sequence[Floats]) -> Samples:
         """See `Runtime.add_details`."""
@@ -168,9 +189,12 @@ class OpenvinoRuntime:
         key = (graph, rows)
         requests = self._local.__dict__.setdefault("requests", {})
         if key not in requests:
-            build = partial(self._build, graph, rows)
-            requests[key] = self._compiled(f"{graph}-{rows}", build, exact).create_infer_request()
+            requests[key] = self._compiled(*self._named(graph, rows), exact=exact).create_infer_request()
         return requests[key]
+
+    def _named(self, graph: str, rows: int) -> tuple[str, Callable[[], Any]]:
+        """Return the name of a graph for so many rows, and what builds it."""
+        return f"{graph}-{rows}", partial(self._build, graph, rows)
 
     def _stepper(self, rows: int) -> Stepper:
         """Return this thread's own stepper."""
@@ -180,11 +204,15 @@ class OpenvinoRuntime:
         return steppers[rows]
 
     def _new_stepper(self, rows: int) -> Stepper:
-        models = []
-        for kind in ("level", "prior"):
-            graphs = {length: partial(self._build_step, kind, rows, length) for length in CACHE_LENGTHS}
-            models.append({n: self._compiled(f"{STEP}{kind}-{rows}-{n}", build, False) for n, build in graphs.items()})
+        models = ({n: self._compiled(*graph, exact=False) for n, graph in kind.items()} for kind in self._steps(rows))
         return Stepper(self.numbers, *models)
+
+    def _steps(self, rows: int) -> list[dict[int, tuple[str, Callable[[], Any]]]]:
+        """Return names of graphs of the level's and of the prior's steps by length, and what builds each."""
+        return [
+            {n: (f"{STEP}{kind}-{rows}-{n}", partial(self._build_step, kind, rows, n)) for n in CACHE_LENGTHS}
+            for kind in ("level", "prior")
+        ]
 
     def _build(self, graph: str, rows: int) -> Any:
         from model.drawing.runtimes import graphs  # late: it imports torch
@@ -218,7 +246,7 @@ class OpenvinoRuntime:
     def _compiled(self, name: str, build: Callable[[], Any], exact: bool) -> Any:
         """Return a graph, compiled once for all threads."""
         name = f"{name}-{'bf16' if self._bfloat16 and not exact else 'f32'}"
-        with self._compiling:
+        with self._lock_of(name):
             if name not in self._models and not self._load(name):
                 self._models[name] = self._core.compile_model(build(), "CPU", self._options(name))
                 if self._cache is not None:
@@ -230,9 +258,15 @@ class OpenvinoRuntime:
     def _load_all(self, prefixes: tuple[str, ...]) -> None:
         """Load every graph that the cache has of those whose names begin so."""
         for name in self._cache.names() if self._cache else ():
-            with self._compiling:
-                if name.startswith(prefixes) and name not in self._models:
-                    self._load(name)
+            if name.startswith(prefixes):
+                with self._lock_of(name):
+                    if name not in self._models:
+                        self._load(name)
+
+    def _lock_of(self, name: str) -> threading.Lock:
+        """Return the lock of one graph: who compiles one keeps nobody from another."""
+        with self._locking:
+            return self._locks.setdefault(name, threading.Lock())
 
     def _load(self, name: str) -> bool:
         """Load a graph if the cache has it."""

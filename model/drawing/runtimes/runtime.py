@@ -1,6 +1,6 @@
 """A runtime: the network's passes on a device, for chunks of rows that several photos share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from model.drawing.runtimes.numbers import Numbers
 
-__all__ = ["Condition", "Encoded", "Floats", "Indices", "Runtime", "Samples"]
+__all__ = ["SMALLEST_NORM", "Condition", "Encoded", "Floats", "Indices", "Runtime", "Samples"]
+
+SMALLEST_NORM = 1e-8
+"""Smaller norms of features are raised to this, as torch does."""
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -69,6 +72,10 @@ class Runtime(Protocol):
         """Begin to load what the first photo needs, beside what the caller does next; rows of each kind of pass."""
         ...
 
+    def prepare_rest(self, draws: int, most_draws: int, samples: int) -> Iterator[None]:
+        """Load or compile what later photos may need, a piece at each step. The caller may stop after any."""
+        ...
+
     def begin_thread(self) -> None:
         """Let a thread that will call compute by itself, for others compute beside it."""
         ...
@@ -99,8 +106,12 @@ class Runtime(Protocol):
         """Say whether `draw_coarsest` gives a row the same bits among so many rows as among a multiple of them."""
         ...
 
-    def see(self, rgb: Floats) -> Floats:
-        """See `ConditionNetwork.see`."""
+    def see(self, rgb: Floats) -> Any:
+        """See `ConditionNetwork.see`; each place's features have the norm 1. Another runtime cannot read them."""
+        ...
+
+    def compare(self, rgb: Floats, seen: Any) -> NDArray[np.float64]:
+        """Return the cosines of what is seen in each picture and what was seen in one: (N,), averaged over places."""
         ...
 
     def add_details(self, condition: Condition, photo: Indices, coarsest: Floats, latents: Sequence[Floats]) -> Samples:

@@ -1,15 +1,16 @@
 """The network in torch, as it is defined."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from model.drawing.runtimes.numbers import Numbers
-from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Samples
+from model.drawing.runtimes.runtime import SMALLEST_NORM, Condition, Encoded, Floats, Indices, Samples
 from model.flow.cinn import Cinn
 
 __all__ = ["TorchRuntime"]
@@ -26,6 +27,10 @@ class TorchRuntime:
 
     def prepare(self, photos: int, draws: int, samples: int) -> None:
         """See `Runtime.prepare`: all is there."""
+
+    def prepare_rest(self, draws: int, most_draws: int, samples: int) -> Iterator[None]:
+        """See `Runtime.prepare_rest`: all is there."""
+        return iter(())
 
     def begin_thread(self) -> None:
         """See `Runtime.begin_thread`: several threads of one operation would wait for each other, spinning."""
@@ -65,9 +70,15 @@ class TorchRuntime:
         return False
 
     @torch.no_grad()
-    def see(self, rgb: Floats) -> Floats:
-        """See `Runtime.see`."""
-        return _array(self.cinn.network.see(self._tensor(rgb)))
+    def see(self, rgb: Floats) -> Tensor:
+        """See `Runtime.see`; the features stay on the device."""
+        return F.normalize(self.cinn.network.see(self._tensor(rgb)).double(), dim=1, eps=SMALLEST_NORM)
+
+    @torch.no_grad()
+    def compare(self, rgb: Floats, seen: Tensor) -> NDArray[np.float64]:
+        """See `Runtime.compare`."""
+        cosines = torch.einsum("nchw,chw->nhw", self.see(rgb), seen[0])
+        return np.asarray(cosines.mean((1, 2)).cpu().numpy())
 
     @torch.no_grad()
     def add_details(self, condition: Condition, photo: Indices, coarsest: Floats, latents: Sequence[Floats]) -> Samples:

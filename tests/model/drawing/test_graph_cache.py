@@ -85,6 +85,27 @@ def test_graphs_of_the_first_photo_are_loaded_before_they_are_asked_for(
     assert sorted(runtime._models) == [path.name for path in files(tmp_path) if path.name != NUMBERS][:count]
 
 
+def test_graphs_that_the_first_photo_does_not_need_are_compiled_before_they_are_asked_for(
+    tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = OpenvinoRuntime(tiny_checkpoint, threads=1, cache=GraphCache(tmp_path, "weights"))
+    for _ in runtime.prepare_rest(draws=8, most_draws=16, samples=2):
+        pass
+    assert any(path.name.startswith("encode-2-") for path in files(tmp_path))
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a graph was built")
+
+    condition = runtime.condition(np.full((1, 1, 256, 256), 50, np.float32))
+    built = len(runtime._models)
+    monkeypatch.setattr(graphs, "encode_graph", refuse)
+    monkeypatch.setattr(graphs, "step_graph", refuse)
+    runtime._request("encode", 2, exact=True)
+    runtime._stepper(16)
+    assert len(runtime._models) == built
+    assert len(condition.maps)
+
+
 def truncate(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 

@@ -1,6 +1,9 @@
 """Several photos in shared passes: what is drawn for one does not depend on the others."""
 
+import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 
 from model.colorizer import CinnColorizer
 from model.drawing.passes import DRAWS, RECOVERY_SECONDS, Passes
+from model.drawing.runtimes.choice import choose_runtime
 from model.drawing.runtimes.runtime import Condition, Floats, Indices, Samples
 from model.errors import InputError, OutOfMemoryError
 from model.flow.checkpoint import Checkpoint
@@ -150,49 +154,67 @@ def test_chroma_has_to_be_asked_for(colorizer: CinnColorizer) -> None:
 def test_no_memory_left(
     tiny_checkpoint: Checkpoint, graphs: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception
 ) -> None:
+    """Fewer passes run at once, of the same size: on a CPU, others would have to be compiled, by torch."""
     colorizer = CinnColorizer(tiny_checkpoint, "cpu", graphs)
-    asked = [task(colorizer, 0, SampleOptions(2, 0))]
+    passes = colorizer._passes
+    passes._workers, passes._threads = 2, ThreadPoolExecutor(2)
+    asked = [task(colorizer, 0, SampleOptions(4, 0))]
     (before,) = colorizer.draw_all(asked)
-    runtime = colorizer._passes._runtime
+    runtime, together = passes._runtime, threading.Barrier(2, timeout=10)
     whole, sizes = runtime.add_details, list[int]()
 
-    def fail_if_large(condition: Condition, photo: Indices, coarsest: Floats, latents: Sequence[Floats]) -> Samples:
-        sizes.append(len(coarsest))
-        if sizes[-1] > 1:
-            raise raised
-        return whole(condition, photo, coarsest, latents)
+    def fail_beside_another(condition: Condition, photo: Indices, x: Floats, latents: Sequence[Floats]) -> Samples:
+        sizes.append(len(x))
+        try:
+            together.wait()
+        except threading.BrokenBarrierError:  # it is alone
+            return whole(condition, photo, x, latents)
+        raise raised
 
-    monkeypatch.setattr(runtime, "add_details", fail_if_large)
+    monkeypatch.setattr(runtime, "add_details", fail_beside_another)
     with pytest.raises(OutOfMemoryError):
         colorizer.draw_all(asked)
+    together.abort()
+    at_once = list[int]()
+
+    def count_others(condition: Condition, photo: Indices, x: Floats, latents: Sequence[Floats]) -> Samples:
+        at_once.append(1)
+        time.sleep(0.1)
+        counted = len(at_once)
+        found = whole(condition, photo, x, latents)
+        assert at_once.pop() == 1
+        assert counted == 1
+        return found
+
+    monkeypatch.setattr(runtime, "add_details", count_others)
     (after,) = colorizer.draw_all(asked)
-    assert sizes == [2, 1, 1]
-    np.testing.assert_allclose(after.chroma, before.chroma, atol=1e-3)
+    assert sizes == [2, 2]
+    np.testing.assert_array_equal(after.chroma, before.chroma)
 
 
 def test_passes_grow_again_after_memory_ran_out(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("model.drawing.passes.monotonic", lambda: now)
-    passes = Passes(tiny_checkpoint, "cpu")
+    passes = Passes(tiny_checkpoint, "cuda", choose_runtime(tiny_checkpoint, "cpu"))
 
     def draws_at_once() -> int:
         sizes = list[int]()
         with passes.running():
-            passes._in_chunks(lambda rows: sizes.append(len(rows)) or [rows], DRAWS, np.zeros(100))  # type: ignore[func-returns-value]
+            passes._in_chunks(lambda rows: sizes.append(len(rows)) or [rows], DRAWS, np.zeros(300))  # type: ignore[func-returns-value]
         return max(sizes)
 
-    assert draws_at_once() == 8
+    assert draws_at_once() == 256
     for _ in range(9):  # as often as nothing is left to halve
         with pytest.raises(OutOfMemoryError), passes.running():
             raise MemoryError
     assert draws_at_once() == 1
     sizes = []
-    for _ in range(8):
+    for _ in range(9):
         now += RECOVERY_SECONDS - 1
         sizes.append(draws_at_once())
         now += 1
         sizes.append(draws_at_once())
-    assert sizes == [1, 2, 2, 4, 4, *[8] * 11]
+    assert sizes == [1, 2, 2, 4, 4, 8, 8, 16, 16, 32, 32, 64, 64, 128, 128, 256, 256, 256]
 
 
 def test_other_errors_stay_what_they_are(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,14 @@
 """Recognition: gray is what the photo is; what changes h's features counts against a coloring."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
 
 from model.drawing.passes import Passes
 from model.drawing.recognition import recognize
+from model.drawing.runtimes.torch_runtime import TorchRuntime
 from model.errors import NonFiniteError
 from model.flow.checkpoint import Checkpoint
 
@@ -28,7 +31,10 @@ def test_gray_is_recognized_and_colors_less(passes: Passes) -> None:
     assert 1 > pale > striped
 
 
-def test_pictures_are_seen_as_the_definition_says(passes: Passes, tiny_checkpoint: Checkpoint) -> None:
+@pytest.mark.parametrize("in_torch", [False, True])
+def test_pictures_are_seen_as_the_definition_says(passes: Passes, tiny_checkpoint: Checkpoint, in_torch: bool) -> None:
+    if in_torch:
+        passes = Passes(tiny_checkpoint, "cpu", TorchRuntime(deepcopy(tiny_checkpoint.cinn)))
     pictures = np.random.default_rng(0).integers(0, 256, (2, 256, 256, 3), np.uint8)
     with torch.no_grad(), passes.running():
         cosine = passes.compare(pictures)

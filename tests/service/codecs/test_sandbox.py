@@ -415,6 +415,36 @@ def test_those_that_fit_beside_a_large_file_pass_it_while_it_waits() -> None:
     assert second.held == 49
 
 
+def test_two_files_that_hold_a_part_of_the_room_do_not_wait_for_each_other() -> None:
+    room = Room(50)
+    first, second = take(room, 30), take(room, 20)
+    thread = threading.Thread(target=room.take, args=(first, 15), daemon=True)
+    thread.start()
+    while not first.wanted:
+        time.sleep(0.001)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError, match="another file waits"):
+        room.take(second, 15, SECONDS / 4)
+    assert time.monotonic() - began < SECONDS / 8
+    room.leave(second)
+    thread.join(SECONDS)
+    assert first.held == 45
+
+
+def test_a_file_that_holds_a_part_does_not_wait_for_one_that_waits_for_it() -> None:
+    room = Room(50)
+    first, second = room.enter(), room.enter()
+    room.take(second, 10)
+    thread = threading.Thread(target=room.take, args=(first, 49), daemon=True)
+    thread.start()
+    while not first.wanted:
+        time.sleep(0.001)
+    room.take(second, 5, 0)
+    room.leave(second)
+    thread.join(SECONDS)
+    assert first.held == 49
+
+
 def test_a_file_that_nobody_waits_for_waits_for_no_room(grey_png: bytes) -> None:
     room, ticket = Room(40 * 24), Ticket()
     decoders = Decoders(SECONDS, room)
@@ -432,7 +462,6 @@ def test_a_file_that_nobody_waits_for_waits_for_no_room(grey_png: bytes) -> None
 
 
 def test_no_thread_waits_for_room_for_ever(grey_png: bytes) -> None:
-    """Such as two files that hold a part of it each, and would wait for one another."""
     room = Room(40 * 24)
     decoders = Decoders(SECONDS, room)
     decoders.decode(grey_png, MAX_PIXELS)  # it has started

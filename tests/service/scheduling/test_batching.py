@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.scheduling import batching
-from service.scheduling.batching import TURN_LATENTS, Batcher
+from service.scheduling.batching import FIRST_LATENTS, TURN_LATENTS, Batcher
 
 PATIENCE_SECONDS = 5
 
@@ -111,6 +111,33 @@ def test_owners_take_turns() -> None:
     asyncio.run(with_batcher(work))
 
 
+def test_who_comes_anew_waits_for_the_batch_in_work_alone() -> None:
+    """Although the attacker, between the parts of two requests, has nothing waiting for a moment."""
+    batches, steps = list[list[str]](), threading.Semaphore(0)
+
+    def run(names: Sequence[str]) -> list[str]:
+        batches.append(list(names))
+        assert steps.acquire(timeout=PATIENCE_SECONDS)
+        return list(names)
+
+    async def in_parts(batcher: Batcher, name: str) -> None:
+        for part in range(3):
+            await batcher.submit(run, f"{name}, part {part}", TURN_LATENTS, "attacker")
+
+    async def work(batcher: Batcher, _: Network) -> None:
+        attack = [asyncio.create_task(in_parts(batcher, name)) for name in ("first", "second")]
+        await until(lambda: len(batches) == 1 and batcher.depth == 1)
+        steps.release()
+        await until(lambda: len(batches) == 2 and batcher.depth == 1)
+        normal = asyncio.create_task(batcher.submit(run, "normal", TURN_LATENTS, "normal"))
+        await until(lambda: batcher.depth == 2)
+        steps.release(6)
+        await asyncio.gather(normal, *attack)
+        assert batches[2] == ["normal"]
+
+    asyncio.run(with_batcher(work, max_latents=TURN_LATENTS))
+
+
 def test_other_work_is_not_mixed_in() -> None:
     async def work(batcher: Batcher, network: Network) -> None:
         network.gate.clear()
@@ -205,7 +232,27 @@ def test_a_small_batch_in_time_makes_the_next_no_smaller(monkeypatch: pytest.Mon
         batcher.close()
 
     asyncio.run(work())
-    assert sizes == [1, 8, 8]
+    assert sizes == [1, FIRST_LATENTS, 6, 6]
+
+
+def test_the_first_parts_are_small_until_one_has_shown_how_many_are_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(batching, "perf_counter", lambda: now)
+
+    def run(numbers: Sequence[int]) -> list[int]:
+        nonlocal now
+        now += 0.2
+        return list(numbers)
+
+    async def work() -> None:
+        batcher = Batcher(16, 0, lambda _: None, seconds=0.5)
+        await batcher.submit(run, 0, 1, "normal")  # which shows little: much of its time is the same for any number
+        assert batcher.most_latents("other") == FIRST_LATENTS
+        await batcher.submit(run, 0, 2, "other")
+        assert batcher.most_latents("other") == 5
+        batcher.close()
+
+    asyncio.run(work())
 
 
 def test_out_of_memory_halves_the_batch() -> None:

@@ -21,7 +21,7 @@ def leave(queue: FairQueue[tuple[str, int]]) -> list[tuple[str, int]]:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 5 * TURN)), max_size=30))
 def test_all_leave_and_those_of_one_owner_in_their_order(waiting: list[tuple[str, int]]) -> None:
-    queue = FairQueue[tuple[str, int]](TURN)
+    queue = FairQueue[tuple[str, int]]()
     for i, (owner, cost) in enumerate(waiting):
         queue.add((owner, i), cost, owner)
     assert len(queue) == len(waiting) == len(list(queue))
@@ -32,7 +32,7 @@ def test_all_leave_and_those_of_one_owner_in_their_order(waiting: list[tuple[str
 
 @given(st.integers(1, TURN), st.integers(1, TURN))
 def test_owners_get_equal_shares_of_cost_whatever_their_items_cost(cheap: int, dear: int) -> None:
-    queue, costs = FairQueue[tuple[str, int]](TURN), {"a": cheap, "b": dear}
+    queue, costs = FairQueue[tuple[str, int]](), {"a": cheap, "b": dear}
     for i in range(10 * TURN):
         for owner, cost in costs.items():
             queue.add((owner, i), cost, owner)
@@ -43,7 +43,7 @@ def test_owners_get_equal_shares_of_cost_whatever_their_items_cost(cheap: int, d
 
 
 def test_who_comes_anew_waits_for_one_turn_of_another() -> None:
-    queue = FairQueue[tuple[str, int]](TURN)
+    queue = FairQueue[tuple[str, int]]()
     for i in range(100):
         queue.add(("a", i), 1, "a")
     queue.pop()
@@ -51,22 +51,33 @@ def test_who_comes_anew_waits_for_one_turn_of_another() -> None:
     assert leave(queue).index(("b", 0)) <= TURN
 
 
-def test_what_costs_several_turns_leaves_after_as_many_rounds() -> None:
-    queue = FairQueue[tuple[str, int]](TURN)
+def test_who_comes_anew_passes_one_that_had_its_turn_and_had_nothing_waiting_for_a_moment() -> None:
+    queue = FairQueue[str]()
+    queue.add("a, in work", TURN, "a")
+    assert queue.pop() == "a, in work"
+    queue.add("a, its next part", TURN, "a")
+    queue.add("b", TURN, "b")
+    assert queue.pop() == "b"
+    queue.add("b, its next part", TURN, "b")
+    assert [queue.pop(), queue.pop()] == ["a, its next part", "b, its next part"]
+
+
+def test_what_costs_much_leaves_after_as_much_of_others() -> None:
+    queue = FairQueue[tuple[str, int]]()
     queue.add(("a", 0), 3 * TURN, "a")
     for i in range(10 * TURN):
         queue.add(("b", i), 1, "b")
-    assert leave(queue).index(("a", 0)) == 2 * TURN
+    assert leave(queue).index(("a", 0)) == 3 * TURN - 1
 
 
 def test_what_is_discarded_does_not_leave_and_owners_are_forgotten() -> None:
-    queue = FairQueue[tuple[str, int]](TURN)
+    queue = FairQueue[tuple[str, int]]()
     for owner in "ab":
         for i in range(2):
             queue.add((owner, i), 1, owner)
-    queue.discard(("a", 0), 1, "a")
-    queue.discard(("a", 1), 1, "a")
-    queue.discard(("a", 1), 1, "a")  # it left before
+    queue.discard(("a", 0), "a")
+    queue.discard(("a", 1), "a")
+    queue.discard(("a", 1), "a")  # it left before
     assert leave(queue) == [("b", 0), ("b", 1)]
     assert not queue._lines
-    assert not queue._credits
+    assert len(queue._ends) == 1, "of the last to have left"

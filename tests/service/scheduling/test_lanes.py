@@ -104,6 +104,39 @@ def test_threads_for_large_requests_and_those_that_they_start_are_nicer() -> Non
     asyncio.run(work())
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells what a thread computes")
+def test_a_nice_thread_that_gets_on_slowly_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, computed = 0.0, 0.0
+    monkeypatch.setattr(lanes_module, "monotonic", lambda: now)
+    began, gate = threading.Event(), threading.Event()
+
+    def get_on() -> None:
+        began.set()
+        assert gate.wait(5)
+
+    async def work() -> None:
+        nonlocal now, computed
+        lanes = Lanes(1)
+        monkeypatch.setattr(lanes_module, "_computed", lambda thread: computed)
+        working = lanes.large.run(get_on)
+        assert await asyncio.to_thread(began.wait, 5)
+        for _ in range(10):
+            now, computed = now + 30, computed + 1
+            lanes.check(100)
+        now += 30
+        with pytest.raises(TimeoutError, match="codec-large"):  # it stands still
+            lanes.check(100)
+        computed += 100
+        with pytest.raises(TimeoutError, match="codec-large"):  # it computes without end
+            lanes.check(100)
+        gate.set()
+        await working
+        lanes.check(100)
+        lanes.close()
+
+    asyncio.run(work())
+
+
 def test_a_lane_that_hangs_is_told_from_one_that_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(lanes_module, "monotonic", lambda: now)

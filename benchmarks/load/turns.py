@@ -1,0 +1,107 @@
+"""`python -m benchmarks.load.turns`: how long a normal client waits for the model beside others, in some three minutes.
+
+Draws sleep as long as they compute on an idle core. So the figures tell of the order of the queue alone, whatever else
+the machine does.
+"""
+
+import asyncio
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import typer
+
+from model.protocol import Colorizer, Drawn, DrawTask, Hint, SampleOptions, SmallPhoto
+from service.network import InProcess
+from service.scheduling.batching import Batcher
+from service.scheduling.parts import cost_of
+
+__all__ = ["CASES", "measure"]
+
+SECONDS = 40.0
+BATCH_LATENTS, BATCH_WAIT_SECONDS, BATCH_SECONDS = 16, 0.01, 0.5  # as the service's own settings
+REST_SECONDS = 0.05
+"""What a request takes beside the model"""
+
+TASK_SECONDS, PASS_SECONDS, SAMPLE_SECONDS, HINTS_SECONDS = 0.06, 0.04, 0.1, 0.15
+"""Of each task, of a batch, of each of its samples but for two at least, and more of each task with hints: processor
+seconds on an AMD EPYC, from 0.31 for n = 1 to 1.64 for n = 16, and 0.47 for n = 1 with 32 hints."""
+FEWEST_SAMPLES = 2
+
+HINTS = tuple(Hint(i / 32, i / 32, (160, 60, 40)) for i in range(32))
+CASES: dict[str, tuple[SampleOptions | None, int, int]] = {
+    "nobody": (None, 0, 0),
+    "n = 16 with hints, twice at once": (SampleOptions(16, 1, hints=HINTS), 2, 1),
+    "n = 16, twice at once": (SampleOptions(16, 1), 2, 1),
+    "64 candidates, four times at once": (SampleOptions(1, 1, candidates=64, select="diverse"), 4, 1),
+    "n = 16, from six addresses": (SampleOptions(16, 1), 6, 6),
+}
+"""What others ask for, again and again; how many requests at once, and from how many addresses"""
+
+
+class Sleeping:
+    """A colorizer that sleeps while it should draw."""
+
+    def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
+        """Return samples of nothing."""
+        options = [cast(SampleOptions, task.options) for task in tasks]
+        samples = max(sum(each.latents for each in options), FEWEST_SAMPLES)
+        hinted = sum(bool(each.hints) for each in options)
+        time.sleep(TASK_SECONDS * len(tasks) + PASS_SECONDS + SAMPLE_SECONDS * samples + HINTS_SECONDS * hinted)
+        return [_drawn(each) for each in options]
+
+
+def measure(name: str, seconds: float = SECONDS) -> list[float]:
+    """Return how long each request of a normal client took, n = 1, one after another."""
+    return asyncio.run(_measure(*CASES[name], seconds))
+
+
+async def _measure(attack: SampleOptions | None, requests: int, addresses: int, seconds: float) -> list[float]:
+    batcher = Batcher(BATCH_LATENTS, BATCH_WAIT_SECONDS, lambda _: None, BATCH_SECONDS)
+    network = InProcess(batcher, cast(Colorizer, Sleeping()))
+    photo, taken, end = SmallPhoto(np.zeros((2, 2), np.float32), None), list[float](), time.monotonic() + seconds
+
+    async def ask(options: SampleOptions, owner: str) -> float:
+        started = time.monotonic()
+        await network.draw(DrawTask(photo, options), cost_of(options), owner)
+        await asyncio.sleep(REST_SECONDS)
+        return time.monotonic() - started
+
+    async def repeat(options: SampleOptions, owner: str) -> None:
+        while True:
+            await ask(options, owner)
+
+    normal = SampleOptions(1, 7)
+    await ask(normal, "normal")
+    others = [asyncio.create_task(repeat(attack, f"{i % addresses}")) for i in range(requests) if attack is not None]
+    while time.monotonic() < end:
+        taken.append(await ask(normal, "normal"))
+    for other in others:
+        other.cancel()
+    batcher.close()
+    return taken
+
+
+def _drawn(options: SampleOptions) -> Drawn:
+    number = options.n
+    zeros, small = (0.0,) * number, np.zeros((number, 2, 8, 8), np.float32)
+    times = {"condition": 0.0, "sample": 0.0}
+    return Drawn(small, tuple(range(number)), zeros, zeros, 1.0, times, small, zeros, options.hints)
+
+
+def main() -> None:
+    """Print one row a case."""
+    typer.echo("| others | normal requests | p50, s | p99, s | against nobody's p99 |\n|---|---|---|---|---|")
+    quiet = math.nan
+    for name in CASES:
+        taken = measure(name)
+        cuts = statistics.quantiles(taken, n=100, method="inclusive")
+        quiet = cuts[98] if name == "nobody" else quiet
+        typer.echo(f"| {name} | {len(taken)} | {cuts[49]:.2f} | {cuts[98]:.2f} | {cuts[98] / quiet:.1f} |")
+
+
+if __name__ == "__main__":
+    typer.run(main)
