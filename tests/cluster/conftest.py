@@ -20,6 +20,13 @@ import yaml
 ROOT = Path(__file__).parents[2]
 RAY_SERVICE = ROOT / "deploy/ray/rayservice.yaml"
 START_SECONDS = 300  # with room for a machine that does much else
+BUSY_MACHINE = {
+    "RAY_memory_monitor_refresh_ms": "0",  # a test machine may be fuller than Ray likes
+    "RAY_raylet_start_wait_time_s": "120",  # on a busy machine its own 30 are too few
+    "RAY_worker_niceness": "0",  # Ray's own is 15: on a busy machine, as good as none
+    "TINTFLOW_DEVICE": "cpu",
+}
+"""Ray's settings for a machine that does much else."""
 MODEL = {
     "ray_actor_options": {"num_cpus": 1},
     "max_ongoing_requests": 2,
@@ -62,9 +69,7 @@ def cluster_environment() -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "service.cluster.proxy:middlewares",
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_worker_niceness": "0",  # Ray's own is 15: on a busy machine, as good as none
-        "RAY_memory_monitor_refresh_ms": "0",  # a test machine may be fuller than it likes
-        "TINTFLOW_DEVICE": "cpu",
+        **BUSY_MACHINE,
     }
 
 

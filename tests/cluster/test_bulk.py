@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from service.cli.bulk import REPORT
+from tests.cluster.conftest import BUSY_MACHINE
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -22,10 +23,7 @@ PHOTOS = 40
 SIDE = 64
 ENVIRONMENT = os.environ | {
     "COLUMNS": "300",  # so that no name is folded
-    "RAY_memory_monitor_refresh_ms": "0",  # a test machine may be fuller than Ray likes
-    "RAY_raylet_start_wait_time_s": "120",  # on a busy machine its own 30 are too few
-    "RAY_worker_niceness": "0",  # Ray's own is 15: on a busy machine, as good as none
-    "TINTFLOW_DEVICE": "cpu",
+    **BUSY_MACHINE,
 }
 
 
