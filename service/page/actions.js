@@ -1,6 +1,6 @@
 /** What can be asked for: each makes a run, shows it and starts it. */
 
-import { modelId } from "./link.js";
+import { isServed, modelName, modelOf } from "./served.js";
 import { MAX_INDEX, change, hintsOf, randomSeed, store, temperature } from "./store.js";
 import { canGoOn, isBusy, newRun, start, stop } from "./work.js";
 import { number, sampleTitle } from "./words.js";
@@ -28,6 +28,7 @@ export function canAdd() {
   const { photo, runs, settings } = store.view;
   const [first] = runs;
   if (!first || first.kind === "interpolations" || (!first.samples.length && !isBusy(first))) return false;
+  if (first.kind === "variations") return !first.samples.length || isServed(first.samples[0]); // the seed names another coloring now
   if (first.kind !== "colorizations") return true;
   const { fields } = runs.at(-1);
   const sameSeed = settings.seed === null || settings.seed === fields.seed;
@@ -76,9 +77,10 @@ export function followLink(photo) {
 /** Whether a run has made the coloring that a link names, by the model that the link names. */
 function holds(run, { kind, fields, index, model }) {
   const { offset, temperature, hints, ...named } = fields;
-  return run.kind === kind && (run.model ?? store.model?.id) === (model ? modelId(model) : store.model?.id) && (temperature === undefined || run.temperature === temperature)
+  const drawnBy = model ?? (store.model && modelName(store.model));
+  return run.kind === kind && (temperature === undefined || run.temperature === temperature)
     && Object.entries(named).every(([name, value]) => run.fields[name] === value) && sameHints(run.fields.hints, hints)
-    && run.samples.some((sample) => sample.index === index);
+    && run.samples.some((sample) => sample.index === index && (!drawnBy || modelOf(sample) === drawnBy));
 }
 
 function workOn(photos) {
@@ -137,7 +139,7 @@ export function spreadColors(sample) {
 }
 
 /** Whether the service can draw this sample again from its seed and index alone. */
-export const isNamed = (sample) => sample.run.kind === "colorizations" && !sample.run.fields.hints;
+export const isNamed = (sample) => sample.run.kind === "colorizations" && !sample.run.fields.hints && isServed(sample);
 
 /**
  * More like one. The service knows a drawn sample by its seed and index. Any other is sent as a reference all of whose

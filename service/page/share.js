@@ -2,7 +2,7 @@
 
 import { byId } from "./element.js";
 import { canLink, format } from "./link.js";
-import { lookOf, store } from "./store.js";
+import { lookOf } from "./store.js";
 
 const WHAT = "The link holds the settings, not the photo. To see this coloring, open the link and add the same photo.";
 
@@ -13,7 +13,7 @@ export function showShare(sample) {
 }
 
 export async function shareSample(sample) {
-  const link = `${location.origin}${location.pathname}#${format(sample, lookOf(sample), store.model)}`;
+  const link = `${location.origin}${location.pathname}#${format(sample, lookOf(sample))}`;
   const note = byId("share-note");
   try {
     await navigator.clipboard.writeText(link);
