@@ -3,9 +3,10 @@
 import { followHints, sameHints } from "./actions.js";
 import { byId, clamp, iconButton, make } from "./element.js";
 import { atLightness } from "./lab.js";
+import { MAX_HINTS } from "./options.js";
 import { closePalette, isPaletteOpen, lightnessAt, openPalette, setUpPalette } from "./palette.js";
 import { isPeeking } from "./peek.js";
-import { MAX_HINTS, amend, changeHints, hintsOf, store } from "./store.js";
+import { amend, changeHints, hintsOf, store } from "./store.js";
 import { dragged, toPhoto, toStage } from "./zoom.js";
 
 const NUDGE = 0.01; // of the photo's side, for an arrow key

@@ -1,8 +1,8 @@
 /** Links: the parameters that make a coloring again, after the address's #. The photo itself is in no link. */
 
 import { clamp } from "./element.js";
+import { COUNT, MAX_HINTS, MAX_INDEX, MAX_SEED } from "./options.js";
 import { modelOf } from "./served.js";
-import { MAX_HINTS, MAX_INDEX, MAX_SEED } from "./store.js";
 
 /** Each kind's fields of the request, as [name in the link, name of the field, least, most, whole]. */
 const SEED = (name) => [name, name, 0, MAX_SEED, true];
@@ -58,7 +58,7 @@ export function parse(text) {
   if (hints.length && kind === "colorizations") fields.hints = hints;
   const index = numberIn("index", 0, MAX_INDEX, true) ?? null;
   const offset = fields.offset ?? 0;
-  const total = fields.steps ?? Math.min(Math.max(n ?? 4, (index ?? 0) - offset + 1), 16);
+  const total = fields.steps ?? Math.min(Math.max(n ?? COUNT, (index ?? 0) - offset + 1), 16);
   const look = { saturation: numberIn("saturation", 0, 2) ?? 1, warmth: numberIn("warmth", -1, 1) ?? 0 };
   const complete = fields.seed !== undefined && index !== null && index - offset < total && index >= offset;
   return { kind, total, fields, strength: fields.strength, index: complete ? index : null, look, model: given.get("model"), photo: given.get("photo"), example: given.get("example") };

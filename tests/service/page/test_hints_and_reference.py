@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from model.options import TRANSFER_WEIGHTS
+
 
 @pytest.fixture
 def fixing(page, upload) -> Page:
@@ -163,13 +165,17 @@ def test_a_reference_lends_its_colors(page, upload, drop, color_photo, service) 
     upload(page)
     drop(page, "#reference-zone", color_photo)
     expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
-    expect(page.locator(".card.new")).to_have_count(3)
+    expect(page.locator(".card.new")).to_have_count(4)
     expect(page.locator("#reference-picture")).to_be_visible()
     assert service.colorizer.references[-1][0, 0].tolist() == [200, 120, 40]
-    assert service.colorizer.options[-1].weights == (0.75, 0.56, 0, 0)
+    assert service.colorizer.options[-1].weights == (*TRANSFER_WEIGHTS.values(), 0, 0)  # as without any
+    expect(page.locator("#colorize")).to_have_text("4 more")
     expect(page.locator("#strip .photo")).to_have_count(1)  # it is no photo to colorize
     page.locator("#closeness").fill("1")
     expect(page.locator(".card.new")).to_have_count(1)  # as nothing is left to differ
+    expect(page.locator("#run-progress")).to_be_hidden()
+    expect(page.locator("#colorize")).to_have_text("Colorize")  # and more would be the same
+    expect(page.locator(".card.more")).to_have_count(0)
     page.set_input_files("#reference", color_photo)
     expect(page.locator("#history li")).to_have_count(4)
 
