@@ -12,7 +12,7 @@ import { setUpPeek } from "./peek.js";
 import { grayUrl, likelihoodWords, samplesOf } from "./photo.js";
 import { shareSample, showShare } from "./share.js";
 import { changeLook, isPlain, listen, lookOf, shownSamples, store } from "./store.js";
-import { setUpWipe } from "./wipe.js";
+import { MIDDLE, setUpWipe, wipeTo } from "./wipe.js";
 import { errorWords, number, sampleTitle } from "./words.js";
 import { QUALITY, isBusy } from "./work.js";
 import { fit, setPhoto, setUpZoom, zoomKey } from "./zoom.js";
@@ -32,6 +32,7 @@ export const openForHints = (of) => open(of, shownSamples().find(({ run }) => ru
 function open(ofPhoto, ofSample, toFix) {
   if (!grayUrl(ofPhoto)) return; // there is nothing to look at yet
   if (toFix && ofPhoto !== store.view.photo) showPhoto(ofPhoto);
+  if (photo !== ofPhoto) wipeTo(MIDDLE);
   photo = ofPhoto;
   sample = ofSample;
   fixing = toFix;

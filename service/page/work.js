@@ -7,7 +7,7 @@ import { announce } from "./notices.js";
 import { isServed, modelId, modelName, modelOf, refreshModel } from "./served.js";
 import { Problem, colorings } from "./service.js";
 import { notify, store } from "./store.js";
-import { errorWords } from "./words.js";
+import { errorWords, megabytes } from "./words.js";
 
 export const QUALITY = 90; // of the JPEGs that are looked at
 const waiting = [];
@@ -91,6 +91,8 @@ async function finish(run, signal) {
     take(run, coloring);
     notify();
   };
+  if (!store.model) await refreshModel({ signal, onWait }); // its limits are not known yet
+  checkSizes(run);
   while (run.slots.includes(null)) {
     const before = run.samples;
     const fields = { image: run.photo.file, ...run.fields, ...missing(run), output_format: "jpeg", output_compression: QUALITY };
@@ -101,6 +103,14 @@ async function finish(run, signal) {
     for (const sample of run.samples) if (!before.includes(sample)) sample.model = drawnBy;
     Object.assign(run.photo, { width: answer.width, height: answer.height });
     if (run.samples.length === before.length) throw new Problem(500, "unknown", "The answer held no coloring.");
+  }
+}
+
+/** Refuse files that are too large before they are sent. Where the limits are known, `accepted` in files.js does. */
+function checkSizes({ photo, fields }) {
+  const limit = store.model.limits.bytes;
+  for (const { size } of [photo.file, fields.reference].filter(Boolean)) {
+    if (size > limit) throw new Problem(413, "upload_too_large", `${megabytes(size)}; the limit is ${megabytes(limit)}`);
   }
 }
 

@@ -188,3 +188,57 @@ def test_a_reference_says_that_fixed_colors_are_off(fixing, drop, color_photo) -
     expect(fixing.locator("#reference-note")).to_be_visible()
     drop(fixing, "#reference-zone", color_photo)
     expect(fixing.locator("#run-facts")).to_have_text("fixed colors are off here")
+
+
+def test_the_eyedropper_takes_a_color_from_the_screen(open_page, photo, service) -> None:
+    page = open_page()
+    # The browser's own needs a hand on the mouse: this one picks red, after it was left once with Escape.
+    page.evaluate("""() => {
+      let left = false;
+      window.EyeDropper = class {
+        open() {
+          if (left) return Promise.resolve({ sRGBHex: '#c81e1e' });
+          left = true;
+          return Promise.reject(new DOMException('left', 'AbortError'));
+        }
+      };
+    }""")
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.get_by_role("button", name="Fix a color", exact=True).first.click()
+    click_at(page, 0.5, 0.5)
+    page.click("#palette-pick")
+    expect(page.locator("#palette")).to_be_visible()
+    expect(page.locator("#hint-list li")).to_have_count(0)
+    page.click("#palette-pick")
+    expect(page.locator("#palette")).to_be_hidden()
+    followed(page, 1)
+    ((hint,),) = [service.colorizer.options[-1].hints]
+    red, green, blue = hint.color
+    assert red > green + 50
+    assert red > blue + 50
+
+
+def test_without_an_eyedropper_there_is_no_button_for_it(browser, service, photo) -> None:
+    context = browser.new_context()
+    context.add_init_script("delete window.EyeDropper")
+    page = context.new_page()
+    page.goto(str(service.client.base_url))
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.get_by_role("button", name="Fix a color", exact=True).first.click()
+    page.click("#hint-add")
+    expect(page.locator("#palette-color")).to_be_visible()
+    expect(page.locator("#palette-pick")).to_be_hidden()
+    context.close()
+
+
+def test_one_color_too_many_is_told(open_page, upload) -> None:
+    points = ";".join(f"0.{i + 10},0.5,a03c28" for i in range(32))
+    page = open_page(at=f"/#seed=3&n=4&index=0&hints={points}")
+    upload(page)
+    page.click("#fix")
+    expect(page.locator("#hint-list li")).to_have_count(32)
+    page.click("#hint-add")
+    expect(page.locator("#viewer #notices")).to_contain_text("A photo takes at most 32 fixed colors.")
+    expect(page.locator("#palette")).to_be_hidden()

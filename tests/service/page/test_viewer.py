@@ -270,3 +270,15 @@ def test_the_steps_between_two_looks(viewed) -> None:
         expect(viewed.locator("#saturation-out")).to_have_text(saturation)
         expect(viewed.locator("#warmth-out")).to_have_text(warmth)
         viewed.click("#viewer-close")
+
+
+def test_the_wipe_begins_anew_with_each_photo(viewed, color_photo) -> None:
+    viewed.locator("#wipe").press("End")
+    viewed.click("#next")
+    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "100")  # of one photo, it stays
+    viewed.click("#viewer-close")
+    viewed.set_input_files("#files", color_photo)
+    expect(viewed.locator("#strip .photo")).to_have_count(2)
+    expect(viewed.locator(".card.new")).to_have_count(4)
+    viewed.locator(".card.new .open").first.click()
+    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "50")
