@@ -84,7 +84,7 @@ dist: .venv/for-dev  ## build wheel and sdist, with the weights, into dist/
 	rm -rf build/lib dist
 	$(BIN)/uv build --quiet --out-dir dist
 
-api: .venv/for-serving  ## write out what follows from the options: the client's fields and the tables of docs/api.md
+api: .venv/for-serving  ## write out what follows from the options: the client's fields, the page's numbers and the tables of docs/api.md
 	$(BIN)/python -m service.api.generate
 
 format: .venv/for-dev

@@ -12,6 +12,7 @@ __all__ = [
     "MAX_SEED",
     "PLAIN",
     "RANDOM",
+    "TRANSFER_WEIGHTS",
     "Hint",
     "InterpolationOptions",
     "InterpolationPath",
@@ -32,6 +33,12 @@ MAX_HINTS = 32
 MAX_SEED: Final = 2**32 - 1
 RANDOM: Final = "random"
 """A default: a request that leaves this seed out gets a random one, and the answer says which."""
+
+TRANSFER_WEIGHTS: Final = {8: 0.75, 16: 0.56}
+"""How much of these levels comes from the reference where a transfer gives no weights; of finer ones, nothing does.
+
+With 1 and 1, colorings of different seeds can hardly be told apart. 0.56 is 0.75².
+"""
 
 Select = Literal["first", "diverse", "likely"]
 Rank = Literal["none", "likelihood"]
@@ -208,7 +215,7 @@ class TransferOptions(Look, Counted):
         Annotated[tuple[ZeroToOne, ...], MaxLen(4)] | None,
         Option(
             "how much of each level, 8, 16, 32 and 64, comes from the reference: 1 copies its latents, 0 draws new "
-            "ones; left out = 1,1,0,0",
+            f"ones; left out = {TRANSFER_WEIGHTS[8]},{TRANSFER_WEIGHTS[16]},0,0",
             [1, 1, 0.5, 0],
         ),
     ] = None

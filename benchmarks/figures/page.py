@@ -30,6 +30,7 @@ PHOTOS = ("coffee", "astronaut", "chelsea")
 REFERENCE = "coffee"
 SETTINGS = "#seed=7&n=4"
 LINK = "#seed=7&n=4&index=2&temperature=0.7"
+EARLIER = "&model=tintflow-cwf-8.00000000"
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 TABLET: ViewportSize = {"width": 768, "height": 1024}
 PHONE: ViewportSize = {"width": 390, "height": 780}
@@ -56,6 +57,7 @@ def main(out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = PI
         walk.tablet()
         walk.phone("light")
         walk.phone("dark")
+        walk.phone_of_several()
         browser.close()
 
 
@@ -66,7 +68,7 @@ class _Walk:
         self._browser, self._address, self._out = browser, address, out
 
     def welcome(self) -> None:
-        """Picture the first look, a link that was opened, a file that is too large, and the question for a key."""
+        """Picture the first look, opened links, a file that is too large, a start, and the question for a key."""
         page = self._open(DESKTOP, "light")
         self._save(page, "welcome")
         with TemporaryDirectory() as folder:
@@ -79,13 +81,21 @@ class _Walk:
         page = self._open(DESKTOP, "dark", LINK)
         self._save(page, "link")
         page.context.close()
+        page = self._open(DESKTOP, "light", LINK + EARLIER)
+        page.get_by_text("colors will differ").wait_for()
+        self._save(page, "model-changed")
+        page.context.close()
+        page = self._open(DESKTOP, "dark", before=_still_start, demo=False)
+        page.wait_for_selector("#model-note:not([hidden])")
+        self._save(page, "starting")
+        page.context.close()
         page = self._open(DESKTOP, "light", before=_ask_for_key, demo=False)
         page.wait_for_selector("#key-dialog[open]")
         self._save(page, "key")
         page.context.close()
 
     def desktop(self) -> None:
-        """Picture several photos in work, the grid, what is kept, hints, variations, a reference, and an error."""
+        """Picture several photos in work, the grid, what is kept, steps, hints, variations, a reference, and errors."""
         page = self._open(DESKTOP, "light")
         with _held(page, after=1):
             page.set_input_files("#files", _files(*PHOTOS))
@@ -93,18 +103,31 @@ class _Walk:
             self._save(page, "album")
         _finish(page)
         self._save(page, "grid")
+        page.locator(".card .likelihood").nth(1).click()
+        self._save(page, "explanation")
+        page.keyboard.press("Escape")
+        page.evaluate("document.activeElement.blur()")
+        _drag(page, "dragover")
+        self._save(page, "drag")
+        _drag(page, "dragleave")
         with _held(page, after=0):
             page.locator("#seed").evaluate("each => { each.value = ''; each.dispatchEvent(new Event('change')) }")
             page.click("#colorize")
             page.wait_for_selector(".card.pending.working")
             self._save(page, "working")
+            page.click("#stop")
+            page.wait_for_selector("#run-error:not([hidden])")
+            self._save(page, "stopped")
+        page.click("#retry")
         _finish(page)
         for place in (1, 3):
             page.locator(".card.new .keep").nth(place).click()
         self._save(page, "kept")
         page.get_by_role("button", name="Compare", exact=True).click()
         self._save(page, "compare")
-        page.locator("#compare-close").click()
+        page.click("#interpolate")
+        _finish(page)
+        self._save(page, "steps")
         page.locator("#keep-none").click()
         _fix_colors(page)
         self._save(page, "hints")
@@ -154,13 +177,23 @@ class _Walk:
         page.locator("#viewer-close").click()
         _fix_colors(page)
         states.append(_shot(page))
-        width = sum(each.width for each in states) + PHONE_GAP * (len(states) - 1)
-        joined = Image.new("RGBA", (width, states[0].height))
-        left = 0
-        for each in states:
-            joined.paste(each, (left, 0))
-            left += each.width + PHONE_GAP
-        self._write(joined, f"phone-{scheme}")
+        self._write(_side_by_side(states), f"phone-{scheme}")
+        page.context.close()
+
+    def phone_of_several(self) -> None:
+        """Picture the work on an album, and two colorings compared, on a phone, side by side."""
+        page = self._open(PHONE, "light")
+        with _held(page, after=1):
+            page.set_input_files("#files", _files(*PHOTOS))
+            page.wait_for_selector("#strip li:first-child img:not(.gray)")
+            states = [_shot(page)]
+        _finish(page)
+        for place in (0, 3):
+            page.locator(".card.new .keep").nth(place).click()
+        states.append(_shot(page))
+        page.get_by_role("button", name="Compare", exact=True).click()
+        states.append(_shot(page))
+        self._write(_side_by_side(states), "phone-several")
         page.context.close()
 
     def _open(
@@ -228,6 +261,25 @@ def _held(page: Page, after: int) -> Iterator[None]:
         route.continue_()
 
 
+def _still_start(page: Page) -> None:
+    problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
+    answer, headers = json.dumps(problem), {"Retry-After": "60"}
+    page.route(
+        "**/v1/models",
+        lambda route: route.fulfill(status=503, body=answer, content_type="application/json", headers=headers),
+    )
+
+
+def _drag(page: Page, kind: str) -> None:
+    """Hold a file over the page, or take it away."""
+    script = """kind => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File(["photo"], "photo.png", { type: "image/png" }));
+      document.body.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+    }"""
+    page.evaluate(script, kind)
+
+
 def _ask_for_key(page: Page) -> None:
     problem = {"status": 401, "code": "missing_key", "detail": "this service asks for an API key"}
     answer = json.dumps(problem)
@@ -269,6 +321,16 @@ def _files(*names: str, gray: bool = True) -> list[FilePayload]:
         {"name": f"{name}.png", "mimeType": "image/png", "buffer": png(gray_of(photo) if gray else photo)}
         for name, photo in photos.items()
     ]
+
+
+def _side_by_side(states: list[Image.Image]) -> Image.Image:
+    width = sum(each.width for each in states) + PHONE_GAP * (len(states) - 1)
+    joined = Image.new("RGBA", (width, states[0].height))
+    left = 0
+    for each in states:
+        joined.paste(each, (left, 0))
+        left += each.width + PHONE_GAP
+    return joined
 
 
 def _shot(page: Page) -> Image.Image:

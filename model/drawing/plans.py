@@ -22,7 +22,7 @@ from model.drawing.recognition import recognize
 from model.drawing.runtimes.runtime import Condition, Floats
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, StoredCheckpoint
-from model.options import MAX_CANDIDATES, MAX_SAMPLES
+from model.options import MAX_CANDIDATES, MAX_SAMPLES, TRANSFER_WEIGHTS
 from model.protocol import (
     DrawTask,
     Hint,
@@ -49,8 +49,6 @@ RECOGNITION = 450.0
 
 With `PRIOR_SHARE`, what explains viewers' ratings of 1,300 colorings best.
 """
-COPIED_SIZE = 16
-"""Latents of the levels up to this size are copied from a reference, where no weights are given."""
 
 
 class Chosen(NamedTuple):
@@ -192,7 +190,7 @@ class Planner:
         drawing = self._drawing(options.temperature, None)
         weights = options.weights
         if weights is None:
-            weights = tuple(float(size <= COPIED_SIZE) for size in self._sizes)
+            weights = tuple(TRANSFER_WEIGHTS.get(size, 0.0) for size in self._sizes)
         numbers = _numbers(options.offset, options.n)
         if any(weights[:1]):  # a photo's own latents are those of temperature 1
             drawing = drawing._replace(decoding=1.0)

@@ -1,6 +1,6 @@
 """Generator of all that is written out from the options: `python -m service.api.generate`.
 
-It writes the client's typed fields and the tables of docs/api.md, and says which files changed.
+It writes the client's typed fields, the page's numbers and the tables of docs/api.md, and says which files changed.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from annotated_types import Ge, Le, MaxLen
 from pydantic_core import PydanticUndefined
 
-from model.options import RANDOM, Hint
+from model.options import MAX_CANDIDATES, MAX_HINTS, MAX_SEED, RANDOM, TRANSFER_WEIGHTS, Hint
 from service.api.endpoints import COLOR_ENDPOINTS, ColorEndpoint
 from service.api.formats import OutputFormat
 from service.api.parameters import Parameters, option_of
@@ -23,6 +23,7 @@ __all__ = ["generated"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_FIELDS, API_PAGE = ROOT / "service/client/fields.py", ROOT / "docs/api.md"
+PAGE_OPTIONS = ROOT / "service/page/options.js"
 FILE_MEANINGS = {"image": "the photo to colorize", "reference": "a color photo, whose colors are wanted"}
 WIDTH, INDENT = 118, " " * 4
 ANSWER_FORM = "response_format"  # the client decides on it
@@ -50,9 +51,37 @@ class Hint(TypedDict):
 '''
 
 
+PAGE_HEAD = (
+    "/** Limits and defaults of the service's options. Made from model/options.py by `python -m service.api.generate`: "
+    "do not edit. */\n\n"
+)
+
+
 def generated() -> dict[Path, str]:
     """Return what each generated file should hold."""
-    return {CLIENT_FIELDS: _client_fields(), API_PAGE: _api_page(API_PAGE.read_text("utf-8"))}
+    return {
+        CLIENT_FIELDS: _client_fields(),
+        PAGE_OPTIONS: _page_options(),
+        API_PAGE: _api_page(API_PAGE.read_text("utf-8")),
+    }
+
+
+def _page_options() -> str:
+    defaults = {
+        f"{endpoint.name} {name}": field.default
+        for endpoint in COLOR_ENDPOINTS
+        for name, field in endpoint.parameters.model_fields.items()
+    }
+    numbers = {
+        "MAX_SEED": MAX_SEED,
+        "MAX_INDEX": MAX_CANDIDATES - 1,
+        "MAX_HINTS": MAX_HINTS,
+        "COUNT": defaults["colorization n"],
+        "STRENGTH": defaults["variation strength"],
+        "STEPS": defaults["interpolation steps"],
+        "CLOSENESS": TRANSFER_WEIGHTS[8],
+    }
+    return PAGE_HEAD + "".join(f"export const {name} = {value};\n" for name, value in numbers.items())
 
 
 def _client_fields() -> str:

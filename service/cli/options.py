@@ -1,5 +1,6 @@
 """Options of the commands: the interface's fields by their own names, and those about files."""
 
+from dataclasses import fields
 from inspect import Parameter
 from pathlib import Path
 from types import NoneType
@@ -9,6 +10,7 @@ import typer
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
+from model.protocol import Look
 from service.api.endpoints import COLORIZATIONS, ColorEndpoint
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "option",
 ]
 
+LOOK = {each.name for each in fields(Look)}
 FILES, MODEL, SERVER = "Files", "Colorings", "Where"  # panels of --help
 FLAGS = {
     "n": ("-n",),
@@ -37,6 +40,10 @@ FLAGS = {
     "reference": ("--reference", "-r"),
 }
 """flags of fields whose options are not just their names"""
+WORDS = {
+    "hints": "color that all colorings follow at a point of the photo, x and y from 0 to 1; may be given several times"
+}
+"""sentences of options that are given in another way than their fields"""
 NOT_OPTIONS = {"response_format"}
 
 Photos = Annotated[
@@ -93,13 +100,19 @@ def field_options(endpoint: ColorEndpoint) -> list[Parameter]:
         required = name in endpoint.required_files
         file = typer.Option(*FLAGS[name], exists=True, dir_okay=False, help="A color photo.", rich_help_panel=MODEL)
         options.append(_parameter(name, Path if required else Path | None, file, Parameter.empty if required else None))
-    return sorted(options, key=lambda each: each.default is not Parameter.empty)
+    return sorted(options, key=_place)
+
+
+def _place(parameter: Parameter) -> tuple[bool, bool, bool]:
+    """Sort options as people need them: required ones, what to draw, how it looks, then files."""
+    name = parameter.name
+    return parameter.default is not Parameter.empty, name.startswith("output_"), name in LOOK
 
 
 def option(name: str, endpoint: ColorEndpoint = COLORIZATIONS) -> Any:
     """Make the option of one field: its flags, range and sentence."""
     field = endpoint.parameters.model_fields[name]
-    text = field.description or name
+    text = WORDS.get(name) or field.description or name
     low, high = _range(field)
     return typer.Option(
         *FLAGS.get(name, ()),

@@ -59,9 +59,11 @@ def find_single(context: typer.Context) -> Single | None:
         _refuse_output(photos[-1])
     if len(photos) != 2 or not _is_file(photos[1]) or not (photos[0] == STREAM or photos[0].is_file()):
         return None
-    if photos[1].exists():  # `*.jpg` may be two photos: none of them may be written over
-        typer.echo(f"{photos[1]} exists, so it is a photo to color; -o {photos[1]} --overwrite replaces it", err=True)
-        return None
+    if photos[1].exists():  # the output of the same command before, or `*.jpg` of two photos: which, no one can tell
+        raise typer.BadParameter(
+            f"{photos[1]} exists; -o {photos[1]} --overwrite replaces it, and -o {options['out']}/ colors both",
+            param_hint="PHOTO",
+        )
     return Single(*photos)
 
 

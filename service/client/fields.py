@@ -98,7 +98,7 @@ class TransferFields(TypedDict, total=False):
     """the same photo, seed and temperature give the same colorings; left out = random"""
     weights: Sequence[float] | None
     """how much of each level, 8, 16, 32 and 64, comes from the reference: 1 copies its latents, 0 draws new ones;
-    left out = 1,1,0,0"""
+    left out = 0.75,0.56,0,0"""
     temperature: float | None
     """how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; left
     out = what the model card recommends"""

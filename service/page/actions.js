@@ -1,7 +1,8 @@
 /** What can be asked for: each makes a run, shows it and starts it. */
 
-import { modelId } from "./link.js";
-import { MAX_INDEX, change, hintsOf, randomSeed, store, temperature } from "./store.js";
+import { MAX_INDEX } from "./options.js";
+import { isServed, modelName, modelOf } from "./served.js";
+import { change, hintsOf, lookOf, randomSeed, store, temperature } from "./store.js";
 import { canGoOn, isBusy, newRun, start, stop } from "./work.js";
 import { number, sampleTitle } from "./words.js";
 
@@ -27,7 +28,8 @@ export const colorize = (photo) => begin(newColorings(photo));
 export function canAdd() {
   const { photo, runs, settings } = store.view;
   const [first] = runs;
-  if (!first || first.kind === "interpolations" || (!first.samples.length && !isBusy(first))) return false;
+  if (!first || first.kind === "interpolations" || isCopy(first) || (!first.samples.length && !isBusy(first))) return false;
+  if (first.kind === "variations") return !first.samples.length || isServed(first.samples[0]); // the seed names another coloring now
   if (first.kind !== "colorizations") return true;
   const { fields } = runs.at(-1);
   const sameSeed = settings.seed === null || settings.seed === fields.seed;
@@ -49,8 +51,8 @@ export function addMore() {
   const next = (last.fields.offset ?? 0) + last.total;
   if (first.kind === "colorizations" && settings.seed !== null && next + settings.n - 1 <= MAX_INDEX) Object.assign(fresh, { seed: settings.seed, offset: next });
   if (hints) fresh.hints = hints;
-  const { title, strength, source, note } = first;
-  const run = newRun(photo, first.kind, settings.n, { ...fields, ...fresh }, { title, strength, source, note, first: last.first + last.total, follows: first });
+  const { title, strength, source, note, looks } = first;
+  const run = newRun(photo, first.kind, settings.n, { ...fields, ...fresh }, { title, strength, source, note, looks, first: last.first + last.total, follows: first });
   begin(run, { runs: [...runs, run] });
 }
 
@@ -76,9 +78,10 @@ export function followLink(photo) {
 /** Whether a run has made the coloring that a link names, by the model that the link names. */
 function holds(run, { kind, fields, index, model }) {
   const { offset, temperature, hints, ...named } = fields;
-  return run.kind === kind && (run.model ?? store.model?.id) === (model ? modelId(model) : store.model?.id) && (temperature === undefined || run.temperature === temperature)
+  const drawnBy = model ?? (store.model && modelName(store.model));
+  return run.kind === kind && (temperature === undefined || run.temperature === temperature)
     && Object.entries(named).every(([name, value]) => run.fields[name] === value) && sameHints(run.fields.hints, hints)
-    && run.samples.some((sample) => sample.index === index);
+    && run.samples.some((sample) => sample.index === index && (!drawnBy || modelOf(sample) === drawnBy));
 }
 
 function workOn(photos) {
@@ -106,15 +109,13 @@ function endAlbum() {
   store.album = [];
 }
 
-const REFERENCE_COUNT = 3;
-
 /**
  * The colors of another photo. `closeness` is how much of the reference's two coarse levels is kept; the finer ones are
  * drawn anew. At 1 hardly anything is left to differ, so that one coloring is enough.
  */
 export function transfer(reference, closeness) {
-  const { photo } = store.view;
-  const total = closeness === 1 ? 1 : REFERENCE_COUNT;
+  const { photo, settings } = store.view;
+  const total = closeness === 1 ? 1 : settings.n;
   const title = `Colors of ${reference.name || "a pasted photo"}`;
   return begin(newRun(photo, "transfers", total, transferFields(reference, closeness), { title, note: noteOn(photo) }));
 }
@@ -122,22 +123,25 @@ export function transfer(reference, closeness) {
 /** What to say of colorings of a photo that heed none of its fixed colors. */
 const noteOn = (photo) => (hintsOf(photo).length ? "fixed colors are off here" : undefined);
 
+/** Whether another coloring with a run's fields would be the same to the eye. */
+export const isCopy = ({ fields: { weights } }) => Boolean(weights) && weights.split(",").slice(0, 2).every((weight) => Number(weight) === 1);
+
 function transferFields(reference, closeness) {
   const weights = [closeness, closeness ** 2, 0, 0].map(number).join(",");
   return { reference, weights, seed: randomSeed(), temperature: temperature() };
 }
 
-/** Give all other photos the colors of a sample. */
+/** Give all other photos the colors of a sample, as it looks. */
 export function spreadColors(sample) {
   const title = `Colors of ${sample.run.photo.name}`;
   const others = store.view.photos.filter((photo) => photo !== sample.run.photo);
   endAlbum();
-  store.album = others.map((photo) => newRun(photo, "transfers", 1, transferFields(sample.blob, 1), { title, note: noteOn(photo), album: true }));
+  store.album = others.map((photo) => newRun(photo, "transfers", 1, transferFields(sample.blob, 1), { title, looks: [lookOf(sample)], note: noteOn(photo), album: true }));
   store.album.forEach(start);
 }
 
 /** Whether the service can draw this sample again from its seed and index alone. */
-export const isNamed = (sample) => sample.run.kind === "colorizations" && !sample.run.fields.hints;
+export const isNamed = (sample) => sample.run.kind === "colorizations" && !sample.run.fields.hints && isServed(sample);
 
 /**
  * More like one. The service knows a drawn sample by its seed and index. Any other is sent as a reference all of whose
@@ -146,7 +150,7 @@ export const isNamed = (sample) => sample.run.kind === "colorizations" && !sampl
 export function vary(sample, strength) {
   const { run, index } = sample;
   const total = store.view.settings.n;
-  const more = { title: `More like ${sampleTitle(sample).toLowerCase()}`, note: noteOn(run.photo), strength, source: sample };
+  const more = { title: `More like ${sampleTitle(sample).toLowerCase()}`, note: noteOn(run.photo), strength, source: sample, looks: [lookOf(sample)] };
   if (isNamed(sample)) {
     const fields = { seed: run.fields.seed, index, temperature: run.temperature, strength, noise_seed: randomSeed() };
     return begin(newRun(run.photo, "variations", total, fields, more));
@@ -164,7 +168,7 @@ export function interpolate([first, second], steps) {
   const fields = { seed: a.run.fields.seed, index: a.index, temperature: a.run.temperature, steps };
   if (isNamed(b) && b.run.temperature === a.run.temperature) Object.assign(fields, { to_seed: b.run.fields.seed, to_index: b.index });
   else fields.reference = b.blob;
-  return begin(newRun(a.run.photo, "interpolations", steps, fields));
+  return begin(newRun(a.run.photo, "interpolations", steps, fields, { looks: [lookOf(a), lookOf(b)] }));
 }
 
 /**

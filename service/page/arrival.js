@@ -2,8 +2,9 @@
 
 import { followLink } from "./actions.js";
 import { byId } from "./element.js";
-import { modelId, modelName, parse } from "./link.js";
+import { parse } from "./link.js";
 import { notice } from "./notices.js";
+import { modelId, modelName, modelOf } from "./served.js";
 import { amend, change, listen, store } from "./store.js";
 import { openSample } from "./viewer.js";
 import { addSample } from "./welcome.js";
@@ -66,7 +67,7 @@ function arrive() {
   byId("link-note").hidden = true;
   amend({ looks: new Map(store.view.looks).set(sample, link.look) });
   openSample(sample);
-  if (warning && sample.run.model !== modelId(link.model)) notice(warning.trim());
+  if (warning && modelOf(sample) !== link.model) notice(warning.trim());
   const { print } = sample.run.photo;
   if (link.photo && print && link.photo !== print) notice("The link was made for another photo, so these colors differ.");
 }

@@ -1,6 +1,6 @@
 /** The cards of the grid: the gray photo, a place for each sample, what they are like, and "more". */
 
-import { toggleKept } from "./actions.js";
+import { isCopy, toggleKept } from "./actions.js";
 import { saveSample } from "./download.js";
 import { byId, icon, iconButton, make, once, set } from "./element.js";
 import { explain, explained } from "./explain.js";
@@ -96,6 +96,7 @@ const more = once(() => make("li", { className: "card more" }, make("button", { 
 export function moreCard() {
   const card = more(byId("cards"));
   set(card.querySelector("span"), "textContent", goOnWords());
-  card.hidden = store.view.runs.some(isBusy) || !store.view.runs[0]?.samples.length || store.view.runs[0].kind === "interpolations";
+  const { runs } = store.view;
+  card.hidden = runs.some(isBusy) || !runs[0]?.samples.length || runs[0].kind === "interpolations" || isCopy(runs[0]);
   return card;
 }

@@ -4,6 +4,7 @@ import { canInterpolate, interpolate } from "./actions.js";
 import { byId, iconButton, make, set, slider } from "./element.js";
 import { explain, explained } from "./explain.js";
 import { shownUrl } from "./look.js";
+import { STEPS } from "./options.js";
 import { explainLikelihood, likelihoodWords } from "./photo.js";
 import { sampleTitle } from "./words.js";
 
@@ -11,7 +12,7 @@ let samples = [];
 let sides = [0, 1]; // places in `samples`
 
 export function setUpCompare() {
-  slider("steps");
+  slider("steps", STEPS);
   byId("compare-close").onclick = () => byId("compare").close();
   byId("interpolate").onclick = () => {
     byId("compare").close();

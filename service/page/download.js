@@ -2,6 +2,7 @@
 
 import { make } from "./element.js";
 import { canvasBlob, withLook } from "./look.js";
+import { notice } from "./notices.js";
 import { isPlain, lookOf } from "./store.js";
 import { QUALITY, encoded } from "./work.js";
 import { zip } from "./zip.js";
@@ -10,9 +11,12 @@ const ENDINGS = { jpeg: "jpg", png: "png", webp: "webp" };
 const GRAY = { saturation: 0, warmth: 0 };
 const LOSSLESS = "png";
 
+const STORED = `The model has changed since these colors were drawn, so the service cannot draw them again. The file holds what you see here, made from a JPEG of quality ${QUALITY}.`;
+
 /** Save one sample. `beside` puts the gray photo to its left. */
 export async function saveSample(sample, { format = "jpeg", quality = QUALITY, beside = false } = {}) {
-  const blob = await fileOf(sample, format, quality, beside);
+  const { blob, stored } = await fileOf(sample, format, quality, beside);
+  if (stored) notice(STORED);
   save(blob, nameOf(sample, ENDINGS[blob.type.slice("image/".length)] ?? ENDINGS[format], beside));
 }
 
@@ -20,26 +24,39 @@ export async function saveSample(sample, { format = "jpeg", quality = QUALITY, b
 export async function saveAll(samples, name) {
   const folders = new Set(samples.map((sample) => sample.run.photo)).size > 1;
   const files = [];
+  let some = false; // made from a picture that the page has
   for (const sample of samples) {
     const file = nameOf(sample, "jpg");
-    files.push({ name: folders ? `${stemOf(sample.run.photo)}/${file}` : file, blob: await fileOf(sample, "jpeg", QUALITY) });
+    const { blob, stored } = await fileOf(sample, "jpeg", QUALITY);
+    some ||= stored;
+    files.push({ name: folders ? `${stemOf(sample.run.photo)}/${file}` : file, blob });
   }
+  if (some) notice(STORED);
   save(await zip(files), `${name}.zip`);
 }
 
-/** A sample as it came, or made anew by the service in another format; with a look or side by side, from a lossless one. */
+/**
+ * A sample as it came, or made anew by the service in another format; with a look or side by side, from a lossless one.
+ * `stored` says that it was made in the browser from the picture as it came, as the model has changed.
+ */
 async function fileOf(sample, format, quality, beside = false) {
   const look = lookOf(sample);
-  if (isPlain(look) && !beside) return encoded(sample, format, quality);
-  const source = await encoded(sample, LOSSLESS);
+  const asIs = isPlain(look) && !beside;
+  const found = await encoded(sample, asIs ? format : LOSSLESS, quality);
+  if (found && asIs) return { blob: found, stored: false };
+  const picture = await withBeside(found ?? sample.blob, look, beside);
+  return { blob: await canvasBlob(picture, format, quality), stored: !found };
+}
+
+async function withBeside(source, look, beside) {
   const colored = await withLook(source, look);
-  if (!beside) return canvasBlob(colored, format, quality);
+  if (!beside) return colored;
   const gray = await withLook(source, GRAY);
   const pair = Object.assign(document.createElement("canvas"), { width: 2 * gray.width, height: gray.height });
   const context = pair.getContext("2d");
   context.drawImage(gray, 0, 0);
   context.drawImage(colored, gray.width, 0);
-  return canvasBlob(pair, format, quality);
+  return pair;
 }
 
 function save(blob, name) {

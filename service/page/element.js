@@ -53,10 +53,12 @@ export function once(build) {
   };
 }
 
-/** Couple a range input with its output: it shows its value while it is dragged, and sets it where it is let go. */
-export function slider(id, onSet = () => {}, show = (value) => (byId(`${id}-out`).textContent = String(value))) {
+/** Couple a range input with its output: it begins at a value, shows it while it is dragged, and sets it where it is let go. */
+export function slider(id, value, onSet = () => {}, show = (value) => (byId(`${id}-out`).textContent = String(value))) {
   const input = byId(id);
+  input.value = value;
   input.oninput = () => show(Number(input.value));
+  input.oninput();
   input.onchange = () => onSet(Number(input.value));
 }
 

@@ -3,6 +3,7 @@
 import { clamp, make, set } from "./element.js";
 
 const WIDTH = 280; // pixels of an explanation at most, as in controls.css
+const HEIGHT = 200; // pixels that the longest one takes, and some more
 const GAP = 8; // between the words, the explanation and the window's edges
 
 let made = 0;
@@ -23,10 +24,10 @@ export function explain(button, words, explanation) {
   set(button.popoverTargetElement, "textContent", explanation);
 }
 
-/** Put an explanation below its words, or above them in the lower half of the window. It scrolls with the page. */
+/** Put an explanation below its words, or above them where there is little room below. It scrolls with the page. */
 function place(note, words) {
   const { left, top, bottom } = words.getBoundingClientRect();
-  const isHigh = bottom < innerHeight / 2;
+  const isHigh = bottom < Math.max(innerHeight / 2, innerHeight - HEIGHT - 2 * GAP);
   Object.assign(note.style, {
     left: `${clamp(left, GAP, Math.max(GAP, innerWidth - WIDTH - GAP))}px`,
     top: isHigh ? `${scrollY + bottom + GAP}px` : "auto",

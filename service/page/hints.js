@@ -3,9 +3,11 @@
 import { followHints, sameHints } from "./actions.js";
 import { byId, clamp, iconButton, make } from "./element.js";
 import { atLightness } from "./lab.js";
+import { notice } from "./notices.js";
+import { MAX_HINTS } from "./options.js";
 import { closePalette, isPaletteOpen, lightnessAt, openPalette, setUpPalette } from "./palette.js";
 import { isPeeking } from "./peek.js";
-import { MAX_HINTS, amend, changeHints, hintsOf, store } from "./store.js";
+import { amend, changeHints, hintsOf, store } from "./store.js";
 import { dragged, toPhoto, toStage } from "./zoom.js";
 
 const NUDGE = 0.01; // of the photo's side, for an arrow key
@@ -37,7 +39,7 @@ export function setUpHints(photo, sample) {
 /** Ask for the color of a new point. */
 function ask(at) {
   const photo = fixed();
-  if (hintsOf(photo).length >= MAX_HINTS) return;
+  if (hintsOf(photo).length >= MAX_HINTS) return notice(`A photo takes at most ${MAX_HINTS} fixed colors. Move or remove one.`);
   const { x, y } = rounded(at);
   openPalette(toStage({ x, y }), lightness({ x, y }), (choice) => {
     changeHints(photo, [...hintsOf(photo), { x, y, ...choice }]);

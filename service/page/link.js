@@ -1,7 +1,8 @@
 /** Links: the parameters that make a coloring again, after the address's #. The photo itself is in no link. */
 
 import { clamp } from "./element.js";
-import { MAX_HINTS, MAX_INDEX, MAX_SEED } from "./store.js";
+import { COUNT, MAX_HINTS, MAX_INDEX, MAX_SEED } from "./options.js";
+import { modelOf } from "./served.js";
 
 /** Each kind's fields of the request, as [name in the link, name of the field, least, most, whole]. */
 const SEED = (name) => [name, name, 0, MAX_SEED, true];
@@ -16,14 +17,8 @@ const KINDS = {
 /** Whether a link can make this sample again: one that comes of a picture cannot be written down. */
 export const canLink = ({ run }) => Object.hasOwn(KINDS, run.kind) && !run.fields.reference;
 
-/** Name a model in a link: by its name, and by the beginning of its weights' checksum. */
-export const modelName = ({ id, sha256 }) => `${id}.${sha256.slice(0, 8)}`;
-
-/** The name alone, of a model that is named so. */
-export const modelId = (name) => name.slice(0, name.lastIndexOf("."));
-
 /** Return what follows the # of a sample's link. */
-export function format(sample, look, model) {
+export function format(sample, look) {
   const { run, index } = sample;
   const words = new URLSearchParams();
   if (run.kind !== "colorizations") words.set("kind", run.kind);
@@ -34,7 +29,7 @@ export function format(sample, look, model) {
   if (run.fields.hints) words.set("hints", run.fields.hints.map(({ x, y, color }) => [rounded(x), rounded(y), color.slice(1)].join(",")).join(";"));
   if (look.saturation !== 1) words.set("saturation", look.saturation);
   if (look.warmth !== 0) words.set("warmth", look.warmth);
-  if (model) words.set("model", run.model && run.model !== model.id ? `${run.model}.earlier` : modelName(model));
+  if (modelOf(sample)) words.set("model", modelOf(sample));
   if (run.photo.example) words.set("example", run.photo.example);
   else if (run.photo.print) words.set("photo", run.photo.print);
   return words.toString();
@@ -63,7 +58,7 @@ export function parse(text) {
   if (hints.length && kind === "colorizations") fields.hints = hints;
   const index = numberIn("index", 0, MAX_INDEX, true) ?? null;
   const offset = fields.offset ?? 0;
-  const total = fields.steps ?? Math.min(Math.max(n ?? 4, (index ?? 0) - offset + 1), 16);
+  const total = fields.steps ?? Math.min(Math.max(n ?? COUNT, (index ?? 0) - offset + 1), 16);
   const look = { saturation: numberIn("saturation", 0, 2) ?? 1, warmth: numberIn("warmth", -1, 1) ?? 0 };
   const complete = fields.seed !== undefined && index !== null && index - offset < total && index >= offset;
   return { kind, total, fields, strength: fields.strength, index: complete ? index : null, look, model: given.get("model"), photo: given.get("photo"), example: given.get("example") };

@@ -120,6 +120,7 @@ export function canvasBlob(canvas, format, quality) {
   });
 }
 
+let turn = Promise.resolve(); // one after another: browsers allow few WebGL contexts at a time
 const made = new WeakMap(); // of a sample, the addresses of its pictures by look
 
 /** Return the address of a sample's picture with its look; that of the last one, until it has been made. */
@@ -132,7 +133,7 @@ export function shownUrl(sample) {
   if (urls.get(key)) return (made.get(sample).last = urls.get(key));
   if (!urls.has(key)) {
     urls.set(key, null);
-    withLook(sample.blob, look).then((canvas) => canvasBlob(canvas, "jpeg", QUALITY)).then((blob) => {
+    turn = turn.then(() => withLook(sample.blob, look)).then((canvas) => canvasBlob(canvas, "jpeg", QUALITY)).then((blob) => {
       urls.set(key, URL.createObjectURL(blob));
       notify();
     }, () => {});

@@ -62,4 +62,4 @@ export function likelihoodWords(sample) {
 
 /** Say what these words mean, with the number behind them. */
 export const explainLikelihood = ({ bits_per_dim: bits }) =>
-  `How likely the model finds these colors, compared with the photo's other colorings. They take ${number(bits)} bits per dimension; fewer are likelier.`;
+  `How likely the model finds these colors, compared with the photo's other colorings: the words are relative, and may change when more come. These take ${number(bits)} bits per dimension; fewer are likelier.`;

@@ -3,6 +3,7 @@
 import { transfer } from "./actions.js";
 import { byId, slider } from "./element.js";
 import { accepted } from "./files.js";
+import { CLOSENESS } from "./options.js";
 import { hintsOf, listen, store } from "./store.js";
 
 let reference = null;
@@ -29,7 +30,7 @@ export function setUpReference() {
     useReference([...input.files]);
     input.value = "";
   };
-  slider("closeness", apply, (value) => (byId("closeness-out").textContent = `${Math.round(100 * value)} %`));
+  slider("closeness", CLOSENESS, apply, (value) => (byId("closeness-out").textContent = `${Math.round(100 * value)} %`));
   listen(() => {
     const { photo } = store.view;
     byId("reference-note").hidden = !photo || !hintsOf(photo).length;

@@ -2,12 +2,13 @@
 
 import { addMore, canAdd, colorize } from "./actions.js";
 import { byId, clamp, make, slider } from "./element.js";
-import { MAX_SEED, changeSettings, hintsOf, listen, store, temperature } from "./store.js";
+import { MAX_SEED } from "./options.js";
+import { changeSettings, hintsOf, listen, store, temperature } from "./store.js";
 import { boldness, boldnessWords, count, number } from "./words.js";
 
 export function setUpSettings() {
-  slider("number", (n) => changeSettings({ n }));
-  slider("boldness", (value) => changeSettings({ temperature: value }), showBoldness);
+  slider("number", store.view.settings.n, (n) => changeSettings({ n }));
+  slider("boldness", 1, (value) => changeSettings({ temperature: value }), showBoldness);
   byId("temperature").onchange = ({ target }) => {
     changeSettings({ temperature: target.value === "" ? null : clamp(Number(target.value) || 0, 0, 2) });
   };

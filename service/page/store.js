@@ -3,9 +3,8 @@
  * that undo only goes back to a former one. Runs and their samples stay with their photo, whatever is undone.
  */
 
-export const MAX_SEED = 2 ** 32 - 1;
-export const MAX_HINTS = 32;
-export const MAX_INDEX = 63;
+import { COUNT } from "./options.js";
+
 const PLAIN = { saturation: 1, warmth: 0 };
 
 /** Six digits: short enough to be read out, and enough to be new each time. */
@@ -22,7 +21,7 @@ export const store = {
     kept: [], // samples of any photo, in the order they were kept
     hints: new Map(), // of each photo, an array of {x, y, color}
     looks: new Map(), // of each sample that has one, {saturation, warmth}
-    settings: { n: 4, temperature: null, seed: null }, // null: the model's own temperature, a new seed each time
+    settings: { n: COUNT, temperature: null, seed: null }, // null: the model's own temperature, a new seed each time
   },
 };
 
@@ -78,13 +77,25 @@ export function changeHints(photo, hints) {
   change({ hints: new Map(store.view.hints).set(photo, hints) });
 }
 
-export const lookOf = (sample) => store.view.looks.get(sample) ?? PLAIN;
-export const isPlain = ({ saturation, warmth }) => saturation === PLAIN.saturation && warmth === PLAIN.warmth;
+/** How a sample looks: as it was adjusted, or else as those looked that its run began with. */
+export const lookOf = (sample) => store.view.looks.get(sample) ?? firstLook(sample);
+
+/** A run that begins with one sample has its look; between two, the looks change step by step. */
+function firstLook({ run, number }) {
+  if (!run.looks) return PLAIN;
+  const [from, to = from] = run.looks;
+  const share = (number - run.first - 1) / Math.max(1, run.total - 1);
+  const between = (name) => Math.round(100 * (from[name] + share * (to[name] - from[name]))) / 100;
+  return { saturation: between("saturation"), warmth: between("warmth") };
+}
+
+const isSame = (some, other) => some.saturation === other.saturation && some.warmth === other.warmth;
+export const isPlain = (look) => isSame(look, PLAIN);
 
 export function changeLook(sample, patch) {
   const look = { ...lookOf(sample), ...patch };
   const looks = new Map(store.view.looks);
-  if (isPlain(look)) looks.delete(sample);
+  if (isSame(look, firstLook(sample))) looks.delete(sample);
   else looks.set(sample, look);
   change({ looks });
 }

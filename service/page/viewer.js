@@ -6,14 +6,15 @@ import { byId, make, once, set, setChildren, slider } from "./element.js";
 import { follow, setUpHints, showHints } from "./hints.js";
 import { previewer, shownUrl } from "./look.js";
 import { announce } from "./notices.js";
+import { STRENGTH } from "./options.js";
 import { closePalette } from "./palette.js";
 import { setUpPeek } from "./peek.js";
 import { grayUrl, likelihoodWords, samplesOf } from "./photo.js";
 import { shareSample, showShare } from "./share.js";
 import { changeLook, isPlain, listen, lookOf, shownSamples, store } from "./store.js";
-import { setUpWipe } from "./wipe.js";
+import { MIDDLE, setUpWipe, wipeTo } from "./wipe.js";
 import { errorWords, number, sampleTitle } from "./words.js";
-import { isBusy } from "./work.js";
+import { QUALITY, isBusy } from "./work.js";
 import { fit, setPhoto, setUpZoom, zoomKey } from "./zoom.js";
 
 let photo = null;
@@ -31,6 +32,7 @@ export const openForHints = (of) => open(of, shownSamples().find(({ run }) => ru
 function open(ofPhoto, ofSample, toFix) {
   if (!grayUrl(ofPhoto)) return; // there is nothing to look at yet
   if (toFix && ofPhoto !== store.view.photo) showPhoto(ofPhoto);
+  if (photo !== ofPhoto) wipeTo(MIDDLE);
   photo = ofPhoto;
   sample = ofSample;
   fixing = toFix;
@@ -53,8 +55,8 @@ export function setUpViewer() {
   setUpHints(() => (fixing && viewer().open ? photo : null), () => sample);
   setUpZoom(showHints);
   setUpPeek(viewer());
-  slider("strength", undefined, (value) => (byId("strength-out").textContent = `${Math.round(100 * value)} %`));
-  slider("quality");
+  slider("strength", STRENGTH, undefined, (value) => (byId("strength-out").textContent = `${Math.round(100 * value)} %`));
+  slider("quality", QUALITY);
   slideLook("saturation", (value) => `${Math.round(100 * value)} %`);
   slideLook("warmth", (value) => (value === 0 ? "0" : `${value > 0 ? "+" : "−"}${Math.round(100 * Math.abs(value))}`));
   byId("after").addEventListener("load", () => (byId("after-look").hidden = true)); // the finished picture has come

@@ -4,7 +4,8 @@ import { byId, clamp } from "./element.js";
 import { shown } from "./zoom.js";
 
 const STEPS = { ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2 };
-let percent = 50;
+export const MIDDLE = 50;
+let percent = MIDDLE;
 
 export function setUpWipe() {
   const handle = byId("wipe");

@@ -4,9 +4,10 @@
  */
 
 import { announce } from "./notices.js";
+import { isServed, modelId, modelName, modelOf, refreshModel } from "./served.js";
 import { Problem, colorings } from "./service.js";
 import { notify, store } from "./store.js";
-import { errorWords } from "./words.js";
+import { errorWords, megabytes } from "./words.js";
 
 export const QUALITY = 90; // of the JPEGs that are looked at
 const waiting = [];
@@ -90,20 +91,34 @@ async function finish(run, signal) {
     take(run, coloring);
     notify();
   };
+  if (!store.model) await refreshModel({ signal, onWait }); // its limits are not known yet
+  checkSizes(run);
   while (run.slots.includes(null)) {
-    const before = run.samples.length;
+    const before = run.samples;
     const fields = { image: run.photo.file, ...run.fields, ...missing(run), output_format: "jpeg", output_compression: QUALITY };
     const answer = await colorings(run.kind, fields, { signal, onWait, onColoring });
     Object.assign(run, { temperature: answer.temperature, model: answer.model });
+    if (store.model?.id !== answer.model) await refreshModel({ signal }).catch(() => {}); // it is another since the page was opened
+    const drawnBy = store.model?.id === answer.model ? modelName(store.model) : `${answer.model}.earlier`;
+    for (const sample of run.samples) if (!before.includes(sample)) sample.model = drawnBy;
     Object.assign(run.photo, { width: answer.width, height: answer.height });
-    if (run.samples.length === before) throw new Problem(500, "unknown", "The answer held no coloring.");
+    if (run.samples.length === before.length) throw new Problem(500, "unknown", "The answer held no coloring.");
+  }
+}
+
+/** Refuse files that are too large before they are sent. Where the limits are known, `accepted` in files.js does. */
+function checkSizes({ photo, fields }) {
+  const limit = store.model.limits.bytes;
+  for (const { size } of [photo.file, fields.reference].filter(Boolean)) {
+    if (size > limit) throw new Problem(413, "upload_too_large", `${megabytes(size)}; the limit is ${megabytes(limit)}`);
   }
 }
 
 function take(run, coloring) {
   const slot = coloring.index - (run.fields.offset ?? 0);
   if (run.slots[slot] !== null) return;
-  run.slots[slot] = { ...coloring, run, number: run.first + slot + 1, url: URL.createObjectURL(coloring.blob) };
+  const model = store.model && modelName(store.model); // until the answer's end says which
+  run.slots[slot] = { ...coloring, run, model, number: run.first + slot + 1, url: URL.createObjectURL(coloring.blob) };
 }
 
 /** What to ask for next: all that is missing, or of a huge photo as much as the service answers at once. */
@@ -116,13 +131,18 @@ function missing(run) {
   return { offset: (run.fields.offset ?? 0) + start, n: Math.min((end < 0 ? run.total : end) - start, most) };
 }
 
-/** Return one sample's file; in another format than it came in, made anew by the service from what names the sample. */
+/**
+ * Return one sample's file; in another format than it came in, made anew by the service from what names the sample. Return
+ * null where the service has another model by now: it would draw other colors.
+ */
 export async function encoded(sample, format, quality) {
   if (format === "jpeg" && quality === QUALITY) return sample.blob;
+  await refreshModel();
+  if (!isServed(sample)) return null;
   const { run, index } = sample;
   const one = run.kind === "interpolations" ? {} : { offset: index, n: 1 };
   const fields = { image: run.photo.file, ...run.fields, ...one, output_format: format, output_compression: quality };
   let found = null;
-  await colorings(run.kind, fields, { onColoring: (each) => (found = each.index === index ? each.blob : found) });
-  return found;
+  const { model } = await colorings(run.kind, fields, { onColoring: (each) => (found = each.index === index ? each.blob : found) });
+  return model === modelId(modelOf(sample)) ? found : null;
 }

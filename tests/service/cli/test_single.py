@@ -52,13 +52,17 @@ def test_a_file_is_written_over_only_if_told(run: Callable, expected: bytes) -> 
 
 
 @pytest.mark.parametrize("more", [(), ("--overwrite",)])
-def test_two_photos_that_are_there_are_both_colored(run: Callable, photo: Path, more: tuple[str, ...]) -> None:
-    other = Path("other.png")
-    other.write_bytes(photo.read_bytes())
-    said = run("colorize", photo, other, "-n", "1", *SEED, *more).stderr
-    assert "other.png exists, so it is a photo to color; -o other.png --overwrite replaces it" in said
+def test_two_photos_that_are_there_may_be_photo_and_output(run: Callable, photo: Path, more: tuple[str, ...]) -> None:
+    run("colorize", photo, "other.png", *SEED)
+    other = Path("other.png").read_bytes()
+    said = run("colorize", photo, "other.png", *SEED, *more, status=2).stderr  # the same command once more
+    assert "other.png exists" in said
+    assert there() == {"photo.png", "other.png"}
+    run("colorize", photo, "other.png", "-n", "1", *SEED, *more, "-o", "out/")
     assert {"out/photo-7-0.jpg", "out/other-7-0.jpg"} <= there()
-    assert other.read_bytes() == photo.read_bytes()
+    assert Path("other.png").read_bytes() == other
+    run("colorize", photo, "-o", "other.png", "--seed", "8", "--overwrite")
+    assert Path("other.png").read_bytes() != other
 
 
 def test_standard_input_and_output(app: typer.Typer, expected: bytes) -> None:

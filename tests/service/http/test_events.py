@@ -19,6 +19,7 @@ PATHS = {
     "/v1/variations": {"n": 3, "seed": 7, "index": 1, "noise_seed": 5},
     "/v1/transfers": {"n": 3, "seed": 7},
     "/v1/interpolations": {"steps": 3, "seed": 7, "index": 0, "to_index": 1},
+    "/v1/images/edits": {"n": 3, "seed": 7, "prompt": "colorize"},
 }
 PATIENCE_SECONDS = 60
 

@@ -136,12 +136,17 @@ def test_same_colors_for_all(page, album, service) -> None:
     page.set_input_files("#files", album)
     done(page, 3)
     page.locator(".card.new .open").nth(1).click()
+    page.locator("#saturation").fill("0.5")
     page.click("#spread")
     done(page, 3)
     for i in (1, 2):
         page.locator("#strip .photo").nth(i).click()
         expect(page.locator("#run-title")).to_have_text("Colors of a.png")
         expect(page.locator(".card.new")).to_have_count(1)
+        expect(page.locator("#colorize")).to_have_text("Colorize")  # more would be the same
+        page.locator(".card.new .open").click()
+        expect(page.locator("#saturation-out")).to_have_text("50 %")
+        page.click("#viewer-close")
     assert [each.weights for each in service.colorizer.options[-2:]] == [(1, 1, 0, 0)] * 2
     assert all(each.shape == (200, 300, 3) for each in service.colorizer.references[-2:])
 

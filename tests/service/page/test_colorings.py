@@ -134,7 +134,7 @@ def test_likelihood_in_words(page, upload) -> None:
     expect(page.locator(".card .likelihood")).to_have_text(["very likely", "likely", "likely", "unusual"])
     expect(page.locator("#cards")).not_to_contain_text("bits", use_inner_text=True)
     explained = page.get_by_text(
-        re.compile("compared with the photo's other colorings. They take 2.5 bits per dimension")
+        re.compile("other colorings: the words are relative, .* These take 2.5 bits per dimension")
     )
     expect(explained).to_be_hidden()
     page.locator(".card .likelihood").first.click()

@@ -158,3 +158,24 @@ def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None
     upload(page)
     page.reload()
     upload(page)  # the tab still knows it
+
+
+def test_a_file_that_is_too_large_waits_for_the_limits(open_page, tmp_path, service) -> None:
+    """It is chosen before the service has said what it takes, and not sent for all that."""
+    page = open_page()
+    held: list[Route] = []
+    sent: list[str] = []
+    page.route("**/v1/models", lambda route: held.append(route))
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.reload()
+    large = tmp_path / "scan.png"
+    with large.open("wb") as file:
+        file.truncate(60_000_000)
+    page.set_input_files("#files", large)
+    expect(page.locator("#strip")).to_be_hidden()
+    for route in held:
+        route.continue_()
+    page.unroute("**/v1/models")
+    expect(page.locator("#run-error")).to_contain_text("60 MB; the limit is 50 MB.")
+    expect(page.locator("#retry")).to_be_hidden()
+    assert sent == []

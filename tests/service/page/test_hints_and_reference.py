@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from model.options import TRANSFER_WEIGHTS
+
 
 @pytest.fixture
 def fixing(page, upload) -> Page:
@@ -163,13 +165,17 @@ def test_a_reference_lends_its_colors(page, upload, drop, color_photo, service) 
     upload(page)
     drop(page, "#reference-zone", color_photo)
     expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
-    expect(page.locator(".card.new")).to_have_count(3)
+    expect(page.locator(".card.new")).to_have_count(4)
     expect(page.locator("#reference-picture")).to_be_visible()
     assert service.colorizer.references[-1][0, 0].tolist() == [200, 120, 40]
-    assert service.colorizer.options[-1].weights == (0.75, 0.56, 0, 0)
+    assert service.colorizer.options[-1].weights == (*TRANSFER_WEIGHTS.values(), 0, 0)  # as without any
+    expect(page.locator("#colorize")).to_have_text("4 more")
     expect(page.locator("#strip .photo")).to_have_count(1)  # it is no photo to colorize
     page.locator("#closeness").fill("1")
     expect(page.locator(".card.new")).to_have_count(1)  # as nothing is left to differ
+    expect(page.locator("#run-progress")).to_be_hidden()
+    expect(page.locator("#colorize")).to_have_text("Colorize")  # and more would be the same
+    expect(page.locator(".card.more")).to_have_count(0)
     page.set_input_files("#reference", color_photo)
     expect(page.locator("#history li")).to_have_count(4)
 
@@ -182,3 +188,57 @@ def test_a_reference_says_that_fixed_colors_are_off(fixing, drop, color_photo) -
     expect(fixing.locator("#reference-note")).to_be_visible()
     drop(fixing, "#reference-zone", color_photo)
     expect(fixing.locator("#run-facts")).to_have_text("fixed colors are off here")
+
+
+def test_the_eyedropper_takes_a_color_from_the_screen(open_page, photo, service) -> None:
+    page = open_page()
+    # The browser's own needs a hand on the mouse: this one picks red, after it was left once with Escape.
+    page.evaluate("""() => {
+      let left = false;
+      window.EyeDropper = class {
+        open() {
+          if (left) return Promise.resolve({ sRGBHex: '#c81e1e' });
+          left = true;
+          return Promise.reject(new DOMException('left', 'AbortError'));
+        }
+      };
+    }""")
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.get_by_role("button", name="Fix a color", exact=True).first.click()
+    click_at(page, 0.5, 0.5)
+    page.click("#palette-pick")
+    expect(page.locator("#palette")).to_be_visible()
+    expect(page.locator("#hint-list li")).to_have_count(0)
+    page.click("#palette-pick")
+    expect(page.locator("#palette")).to_be_hidden()
+    followed(page, 1)
+    ((hint,),) = [service.colorizer.options[-1].hints]
+    red, green, blue = hint.color
+    assert red > green + 50
+    assert red > blue + 50
+
+
+def test_without_an_eyedropper_there_is_no_button_for_it(browser, service, photo) -> None:
+    context = browser.new_context()
+    context.add_init_script("delete window.EyeDropper")
+    page = context.new_page()
+    page.goto(str(service.client.base_url))
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.get_by_role("button", name="Fix a color", exact=True).first.click()
+    page.click("#hint-add")
+    expect(page.locator("#palette-color")).to_be_visible()
+    expect(page.locator("#palette-pick")).to_be_hidden()
+    context.close()
+
+
+def test_one_color_too_many_is_told(open_page, upload) -> None:
+    points = ";".join(f"0.{i + 10},0.5,a03c28" for i in range(32))
+    page = open_page(at=f"/#seed=3&n=4&index=0&hints={points}")
+    upload(page)
+    page.click("#fix")
+    expect(page.locator("#hint-list li")).to_have_count(32)
+    page.click("#hint-add")
+    expect(page.locator("#viewer #notices")).to_contain_text("A photo takes at most 32 fixed colors.")
+    expect(page.locator("#palette")).to_be_hidden()

@@ -211,10 +211,50 @@ def test_colors_of_a_picture_have_no_link(page, upload, drop, color_photo) -> No
     upload(page)
     drop(page, "#reference-zone", color_photo)
     expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
-    expect(page.locator(".card.new")).to_have_count(3)
+    expect(page.locator(".card.new")).to_have_count(4)
     page.locator(".card.new .open").first.click()
+    no_link(page, "Coloring 1 has no link, because a link holds no picture: the colors come from another photo.")
+    vary(page)
+    no_link(page, "it is like coloring 1, whose colors come from another photo.")
+
+
+def vary(page: Page) -> None:
+    """Make variations of the coloring in full view, and open the first."""
+    runs = page.locator("#history li").count()
+    page.click("#vary")
+    expect(page.locator("#history li")).to_have_count(runs + 1)
+    expect(page.locator("#run-progress")).to_be_hidden()
+    page.locator(".card.new .open").first.click()
+
+
+def no_link(page: Page, words: str) -> None:
     expect(page.locator("#share")).to_be_hidden()
-    expect(page.locator("#share-note")).to_contain_text("its colors come from a picture")
+    expect(page.locator("#share-note")).to_contain_text(words)
+
+
+def test_a_variation_of_a_variation_says_why_it_has_no_link(page, upload) -> None:
+    upload(page)
+    page.locator(".card.new .open").nth(2).click()
+    vary(page)
+    expect(page.locator("#share")).to_be_visible()
+    vary(page)
+    no_link(
+        page, "Variation 1 has no link, because a link holds no picture: it is like variation 1, which is a variation"
+    )
+    vary(page)  # one more, of what came of a picture
+    no_link(page, "it is like variation 1, which is a variation itself.")
+
+
+def test_a_variation_of_fixed_colors_says_why_it_has_no_link(page, upload) -> None:
+    upload(page)
+    page.get_by_role("button", name="Fix a color", exact=True).first.click()
+    page.click("#hint-add")
+    page.locator("#palette-swatches button").first.click()
+    expect(page.locator("#run-facts")).to_contain_text("1 fixed color")
+    expect(page.locator("#fix-status")).to_have_text("")
+    page.click("#fix-done")
+    vary(page)
+    no_link(page, "it is like coloring 1, which follows fixed colors.")
 
 
 @pytest.mark.parametrize(

@@ -233,3 +233,52 @@ def test_side_by_side(viewed) -> None:
     assert np.abs(both[:, :300, 1:]).max() < 1.5
     assert np.abs(both[:, 300:, 1:]).mean() > 1.5  # on average more than any gray pixel has
     assert np.abs(both[:, :300, 0] - both[:, 300:, 0]).max() < 1
+
+
+def test_more_like_it_looks_like_it(viewed, service) -> None:
+    adjust(viewed, saturation=0, warmth=0)
+    viewed.click("#vary")
+    expect(viewed.locator(".card.new")).to_have_count(4)
+    viewed.click("#colorize")  # "4 more like it"
+    expect(viewed.locator(".card.new")).to_have_count(8)
+    expect(viewed.locator("#run-progress")).to_be_hidden()
+    for i in (0, 6):
+        viewed.locator(".card.new .open").nth(i).click()
+        expect(viewed.locator("#saturation-out")).to_have_text("0 %")
+        viewed.select_option("#format", "png")
+        assert np.abs(lab(download(viewed))[..., 1:]).max() < 1.5  # gray
+        viewed.click("#look-reset")
+        expect(viewed.locator("#saturation-out")).to_have_text("100 %")
+        assert np.abs(lab(download(viewed))[..., 1:]).mean() > 1.5
+        viewed.click("#viewer-close")
+    assert service.colorizer.options[-1].saturation == 1  # the look is the browser's
+
+
+def test_the_steps_between_two_looks(viewed) -> None:
+    adjust(viewed, saturation=2)
+    viewed.click("#keep")
+    viewed.click("#next")
+    adjust(viewed, warmth=1)
+    viewed.click("#keep")
+    viewed.click("#viewer-close")
+    viewed.click("#compare-open")
+    viewed.locator("#steps").fill("5")
+    viewed.click("#interpolate")
+    expect(viewed.locator(".card.new")).to_have_count(5)
+    for i, saturation, warmth in ((0, "200 %", "0"), (2, "150 %", "+50"), (4, "100 %", "+100")):
+        viewed.locator(".card.new .open").nth(i).click()
+        expect(viewed.locator("#saturation-out")).to_have_text(saturation)
+        expect(viewed.locator("#warmth-out")).to_have_text(warmth)
+        viewed.click("#viewer-close")
+
+
+def test_the_wipe_begins_anew_with_each_photo(viewed, color_photo) -> None:
+    viewed.locator("#wipe").press("End")
+    viewed.click("#next")
+    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "100")  # of one photo, it stays
+    viewed.click("#viewer-close")
+    viewed.set_input_files("#files", color_photo)
+    expect(viewed.locator("#strip .photo")).to_have_count(2)
+    expect(viewed.locator(".card.new")).to_have_count(4)
+    viewed.locator(".card.new .open").first.click()
+    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "50")

@@ -1,0 +1,25 @@
+/** Which model drew a coloring, and which one the service has now: it may be another after a restart. */
+
+import { model } from "./service.js";
+import { amend, store } from "./store.js";
+
+/** Name a model: by its name, and by the beginning of its weights' checksum. */
+export const modelName = ({ id, sha256 }) => `${id}.${sha256.slice(0, 8)}`;
+
+/** The name alone, of a model that is named so. */
+export const modelId = (name) => name.slice(0, name.lastIndexOf("."));
+
+/** The name of the model that drew a sample; null if that is not known. */
+export const modelOf = ({ model, run }) => model ?? (run.model ? `${run.model}.earlier` : null);
+
+/** Whether the service would draw a sample again as it is, as far as the page knows. */
+export const isServed = (sample) => !store.model || modelOf(sample) === modelName(store.model);
+
+/** Ask the service which model it has now. */
+export async function refreshModel(options) {
+  const loaded = await model(options);
+  if (!store.model || modelName(loaded) !== modelName(store.model)) {
+    store.model = loaded;
+    amend({});
+  }
+}

@@ -1,0 +1,106 @@
+"""The service has another model than the one that drew the colorings: what was drawn stays, and says so."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from model.protocol import Drawn, Options
+from tests.service.fakes import Service
+
+
+@pytest.fixture
+def other_model(service: Service, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function that gives the service another model, which draws the opposite colors of each seed."""
+
+    def change(**facts: str) -> None:
+        draw = service.colorizer._draw
+
+        def opposite(options: Options) -> Drawn:
+            drawn = draw(options)
+            return replace(drawn, chroma=-drawn.chroma)
+
+        monkeypatch.setattr(service.colorizer, "_draw", opposite)
+        monkeypatch.setattr(service.colorizer, "info", replace(service.colorizer.info, **facts))
+
+    return change
+
+
+def download(page: Page, selector: str) -> np.ndarray:
+    with page.expect_download() as started:
+        page.locator(selector).first.click()
+    content = started.value.path().read_bytes()
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("facts", [{"name": "fake-2"}, {"sha256": "1" * 64}], ids=["its name", "its weights"])
+@pytest.mark.parametrize("file_format", ["png", "webp"])
+def test_downloads_hold_what_was_drawn(page, upload, other_model, service, facts: dict[str, str], file_format) -> None:
+    upload(page)
+    seen = download(page, ".card.new .save")
+    page.locator(".card.new .open").first.click()
+    page.select_option("#format", file_format)
+    redrawn = download(page, "#download")
+    assert np.abs(redrawn - seen).mean() < 3  # but for JPEG's losses
+    expect(page.locator("#notices > *")).to_have_count(0)
+    other_model(**facts)
+    asked = len(service.colorizer.options)
+    assert np.abs(download(page, "#download") - seen).mean() < 3
+    expect(page.locator("#notices")).to_contain_text("The file holds what you see here")
+    page.locator("#saturation").fill("0.5")  # a look is made from a lossless picture where there is one
+    gray = seen.mean(axis=2, keepdims=True)
+    dulled = download(page, "#download")
+    assert np.abs(dulled - gray).mean() < np.abs(seen - gray).mean()
+    assert np.abs(dulled - seen).mean() < np.abs(dulled - (2 * gray - seen)).mean()  # of these, not the opposite colors
+    assert len(service.colorizer.options) == asked
+
+
+def test_a_zip_says_so_once(page, upload, other_model) -> None:
+    upload(page)
+    for i in range(2):
+        page.locator(".card.new .open").nth(i).click()
+        page.locator("#warmth").fill("0.5")
+        page.click("#viewer-close")
+    other_model(name="fake-2")
+    with page.expect_download():
+        page.click("#download-all")
+    expect(page.locator("#notices > *")).to_have_count(1)
+    expect(page.locator("#notices")).to_contain_text("The model has changed since these colors were drawn")
+
+
+def test_more_like_an_earlier_one_begins_with_its_picture(page, upload, other_model, service) -> None:
+    """Its seed names another coloring now. The page knows as soon as the service has answered by the new name."""
+    upload(page)
+    other_model(name="fake-2")
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(8)
+    expect(page.locator("#model")).to_contain_text("fake-2")
+    page.locator(".card.new .open").first.click()
+    page.click("#vary")
+    expect(page.locator("#run-title")).to_have_text("More like coloring 1")
+    expect(page.locator(".card.new")).to_have_count(4)
+    assert service.colorizer.references[-1] is not None
+    page.locator("#history button").last.click()
+    page.locator(".card.new .open").nth(5).click()  # drawn by the new model: its seed is enough
+    page.click("#vary")
+    expect(page.locator("#run-title")).to_have_text("More like coloring 6")
+    expect(page.locator(".card.new")).to_have_count(4)
+    assert service.colorizer.references[-1] is None
+
+
+def test_links_name_the_model_that_drew(open_page, upload, other_model) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    upload(page)
+    other_model(name="fake-2", sha256="2" * 64)
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(8)
+    for place, name in ((0, "fake-1.00000000"), (5, "fake-2.22222222")):
+        page.locator(".card.new .open").nth(place).click()
+        page.click("#share")
+        expect(page.locator("#share-note")).to_contain_text("Copied")
+        assert f"model={name}&" in page.evaluate("navigator.clipboard.readText()")
+        page.click("#viewer-close")
