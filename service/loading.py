@@ -9,17 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import structlog
 
-from model.errors import ModelError
 from model.protocol import Colorizer, DrawTask, SampleOptions
-from service.niceness import be_nice
 from service.settings import Settings
 
 __all__ = ["Load", "Loaded", "fill_cache", "load_and_warm_up", "load_colorizer", "user_cache"]
 
 Load = Callable[[Settings], Colorizer]
 WARM_UP_SIDE = 256  # pixels
-REST_NICE = 5
-"""Niceness of the thread that prepares what the first photo does not need"""
 
 log = structlog.get_logger()
 
@@ -73,12 +69,11 @@ def load_and_warm_up(load: Load, settings: Settings, warm_up: bool = True) -> Lo
 
 def _prepare_rest(steps: Colorizer) -> None:
     """Load or compile what the ramp did not need, beside requests. A failure leaves it to the first that needs it."""
-    be_nice(REST_NICE)
     try:
         for _ in steps.prepare_rest():
             if not main_thread().is_alive():  # the process is ending
                 return
-    except (ModelError, OSError, RuntimeError) as error:
+    except Exception as error:  # whatever it is, requests go on
         log.warning("not_prepared", reason=f"{type(error).__name__}: {error}")
 
 

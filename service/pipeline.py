@@ -131,9 +131,10 @@ class Pipeline:
         timer.stop("decode")
         pixels = self._claim_pixels(photo, reference, options.samples, output_format)
         lane, may_wait = self._lane(pixels), MOST_BYTES_PER_PIXEL * pixels > MAX_UNREAD_BYTES
-        self.place.check(latents=cost)  # not before: a file that does not decode draws nothing
+        # not before: a file that does not decode draws nothing; what waits for its turn keeps no other from it
+        (self.place.promise if lane.must_wait(self.place.owner) else self.place.claim)(latents=cost)
         await self._held.enter_async_context(lane.turn(self.place.owner))
-        self.place.hold(latents=cost)  # not before: what waits for its turn keeps others from nothing
+        self.place.keep()
         with self._tools.network.coming():
             small = await self._shrink(lane, photo)
             wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)

@@ -50,6 +50,8 @@ class Backlog:
         self._longest = math.ceil(longest_seconds)
         self._clock = clock
         self._held = dict.fromkeys(limits, 0)
+        self._promised: dict[str, dict[str, int]] = {}
+        """of each owner: what requests that wait for their turn will hold"""
         self._places = 0
         self._rates = {name: _Throughput(clock) for name in limits}
 
@@ -69,21 +71,36 @@ class Backlog:
 
     def claim(self, amounts: Mapping[str, int], owner: str = "") -> None:
         """Hold more of some resources, or of none. Raises QueueFullError, which says when there will be room."""
-        self.check(amounts, owner)
-        self.hold(amounts, owner)
-
-    def check(self, amounts: Mapping[str, int], owner: str = "") -> None:
-        """Raise QueueFullError if so much more could not be held now."""
         owned = self._owned.get(owner, {})
         for name, amount in amounts.items():
             self._check_share(name, amount, owned.get(name, 0), owner)
             self._check(name, amount)
+        self._hold(amounts, owner)
 
-    def hold(self, amounts: Mapping[str, int], owner: str = "") -> None:
-        """Hold more of some resources, whether there is room or not."""
-        owned = self._owned.setdefault(owner, {})
+    def promise(self, amounts: Mapping[str, int], owner: str = "") -> None:
+        """Promise some of resources to a request that has to wait for its turn before it may hold them.
+
+        Raises QueueFullError if there is no room beside what is held and promised. What is promised counts for those
+        alone that have to wait, too.
+        """
+        owned, promised = self._owned.get(owner, {}), self._promised.get(owner, {})
         for name, amount in amounts.items():
-            owned[name] = owned.get(name, 0) + amount
+            self._check_share(name, amount, owned.get(name, 0) + promised.get(name, 0), owner)
+            self._check(name, amount, promised=sum(each.get(name, 0) for each in self._promised.values()))
+        _add(self._promised, owner, amounts)
+
+    def keep(self, amounts: Mapping[str, int], owner: str = "") -> None:
+        """Hold what was promised."""
+        self.forget(amounts, owner)
+        self._hold(amounts, owner)
+
+    def forget(self, amounts: Mapping[str, int], owner: str = "") -> None:
+        """Take a promise back."""
+        _add(self._promised, owner, {name: -amount for name, amount in amounts.items()})
+
+    def _hold(self, amounts: Mapping[str, int], owner: str) -> None:
+        _add(self._owned, owner, amounts)
+        for name, amount in amounts.items():
             if not self._held[name]:
                 self._rates[name].begin()
             self._held[name] += amount
@@ -95,11 +112,7 @@ class Backlog:
 
     def give_back(self, amounts: Mapping[str, int], answered: bool, owner: str = "") -> None:
         """Hold less of some resources; what was answered, or worked off, tells how long the next has to wait."""
-        owned = self._owned.get(owner, {})
-        for name, amount in amounts.items():
-            owned[name] = owned.get(name, 0) - amount
-        if not any(owned.values()):
-            self._owned.pop(owner, None)
+        _add(self._owned, owner, {name: -amount for name, amount in amounts.items()})
         for name, amount in amounts.items():
             self._held[name] -= amount
             if answered:
@@ -107,10 +120,10 @@ class Backlog:
             if not self._held[name]:
                 self._rates[name].end()
 
-    def _check(self, name: str, amount: int, likely: int = 0) -> None:
+    def _check(self, name: str, amount: int, likely: int = 0, promised: int = 0) -> None:
         """Raise QueueFullError if there is no room for an amount; it says when there is, for as much as is likely."""
         limit = self._limit(name)
-        held = self._counted(name, limit)
+        held = self._counted(name, limit) + promised
         if held and held + amount > limit:
             seconds = self._rates[name].seconds(held + max(amount, likely) - limit)
             told = min(max(seconds, 1), self._longest)
@@ -153,6 +166,15 @@ class Backlog:
         return min(limit, max(int(TIMELY * self._longest * rate), self._floors[name]))
 
 
+def _add(sums: dict[str, dict[str, int]], owner: str, amounts: Mapping[str, int]) -> None:
+    """Add to an owner's sums; an owner that is left with nothing is forgotten."""
+    owned = sums.setdefault(owner, {})
+    for name, amount in amounts.items():
+        owned[name] = owned.get(name, 0) + amount
+    if not any(owned.values()):
+        del sums[owner]
+
+
 class Place:
     """Resources that one request holds. A context manager: left without an error, the request was answered."""
 
@@ -160,19 +182,25 @@ class Place:
         self._backlog = backlog
         self.owner = owner
         self._held: dict[str, int] = {}
+        self._promised: Mapping[str, int] = {}
 
     def claim(self, **amounts: int) -> None:
         """Hold more. Raises QueueFullError if that is too much."""
-        self.check(**amounts)
-        self.hold(**amounts)
+        self._backlog.claim(amounts, self.owner)
+        self._count(amounts)
 
-    def check(self, **amounts: int) -> None:
-        """Raise QueueFullError if holding more would be too much now."""
-        self._backlog.check(amounts, self.owner)
+    def promise(self, **amounts: int) -> None:
+        """Be promised what is held once it is the request's turn. Raises QueueFullError; see `Backlog.promise`."""
+        self._backlog.promise(amounts, self.owner)
+        self._promised = amounts
 
-    def hold(self, **amounts: int) -> None:
-        """Hold more, whether there is room or not: of what was checked before, when the request came."""
-        self._backlog.hold(amounts, self.owner)
+    def keep(self) -> None:
+        """Hold what was promised."""
+        amounts, self._promised = self._promised, {}
+        self._backlog.keep(amounts, self.owner)
+        self._count(amounts)
+
+    def _count(self, amounts: Mapping[str, int]) -> None:
         for name, amount in amounts.items():
             self._held[name] = self._held.get(name, 0) + amount
 
@@ -186,8 +214,9 @@ class Place:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._backlog.forget(self._promised, self.owner)
         self._backlog.leave(self._held, answered=error is None, owner=self.owner)
-        self._held = {}
+        self._held, self._promised = {}, {}
 
 
 class _Throughput:

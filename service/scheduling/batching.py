@@ -143,6 +143,7 @@ class Batcher:
                 for job in batch:
                     if not job.result.done():
                         job.result.set_exception(error)
+        self._waiting.rest()
 
     async def _wait_for_more(self) -> None:
         try:
@@ -192,7 +193,8 @@ class Batcher:
         pace = sum(job.latents for job in batch) / elapsed
         fitting = min(max(pace * self._seconds, TURN_LATENTS), self._max_latents)
         # a small batch that is in time does not show how many would be: much of its time is the same for any number
-        self._fitting = fitting if elapsed > self._seconds else max(fitting, self._fitting)
+        keep = min if elapsed > self._seconds else max
+        self._fitting = keep(fitting, self._fitting)
         for job, result in zip(batch, results, strict=True):
             if not job.result.done():
                 job.result.set_result(result)

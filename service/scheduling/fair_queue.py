@@ -24,9 +24,9 @@ class FairQueue(Generic[T]):
 
     Each item would end at a virtual time: its owner's last item's end, or its own arrival if that was later, and its
     cost. The item that ends first leaves first. So whoever comes anew passes all who had their share just now, even
-    those that had nothing waiting for a moment, and what costs much leaves after as much of others.
-    Source: P. Goyal, H. Vin, H. Cheng, "Start-time fair queueing", 1996, for the virtual time; S. Golestani, "A
-    self-clocked fair queueing scheme", 1994, for the order by ends.
+    those that had nothing waiting for a moment, and what costs much leaves after as much of others. Virtual time goes
+    on by what leaves, divided among the owners that wait; so an item's end comes, however many others come anew.
+    Source: A. Demers, S. Keshav, S. Shenker, "Analysis and simulation of a fair queueing algorithm", 1989.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,9 @@ class FairQueue(Generic[T]):
         self._ends: dict[str, float] = {}
         """virtual end of the last item of each owner that left; of owners that wait, or had more than others"""
         self._now = 0.0
-        """the virtual time: when the last item that left began"""
+        """the virtual time when the last item left"""
+        self._last_cost = 0
+        """cost of that item, which virtual time has not gone on by yet"""
         self._numbers = count()
 
     def __iter__(self) -> Iterator[T]:
@@ -61,8 +63,9 @@ class FairQueue(Generic[T]):
         """Take out the item that is next; one must wait."""
         owner = self._next()
         begin = self._begin(owner)
+        self._now = max(self._now + self._last_cost / len(self._lines), begin)
         waiting = self._lines[owner].popleft()
-        self._now = max(self._now, begin)
+        self._last_cost = waiting.cost
         self._ends[owner] = begin + waiting.cost
         self._forget_if_empty(owner)
         self._ends = {each: end for each, end in self._ends.items() if end > self._now or each in self._lines}
@@ -76,6 +79,11 @@ class FairQueue(Generic[T]):
                 line.remove(waiting)
                 self._forget_if_empty(owner)
                 return
+
+    def rest(self) -> None:
+        """Forget what owners had: nobody waits, and nothing that left is still in work."""
+        self._ends.clear()
+        self._last_cost = 0
 
     def _next(self) -> str:
         """Return the owner whose first item ends first."""

@@ -97,6 +97,10 @@ class Lane:
         """
         return self._drawn.turn(owner)
 
+    def must_wait(self, owner: str) -> bool:
+        """Whether an owner's next request would wait for its turn."""
+        return self._drawn.must_wait(owner)
+
     def run(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
         """Run work beside the event loop."""
         return asyncio.get_running_loop().run_in_executor(self._threads, self._work, work, *arguments)

@@ -14,6 +14,10 @@ class Turns:
         self._at_once = at_once
         self._turns: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
+    def must_wait(self, owner: str) -> bool:
+        """Whether an owner's next piece of work would wait."""
+        return owner in self._turns and self._turns[owner][0].locked()
+
     @asynccontextmanager
     async def turn(self, owner: str) -> AsyncIterator[None]:
         """Wait for a turn and hold it."""

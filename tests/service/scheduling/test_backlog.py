@@ -290,3 +290,27 @@ def test_one_large_request_is_no_reason_to_refuse_others(clock: Clock) -> None:
     with pytest.raises(QueueFullError):
         others[1].claim(latents=2)
     others[1].claim(latents=1)
+
+
+def test_what_is_promised_to_those_that_wait_is_no_more_than_there_is(backlog: Backlog) -> None:
+    waiting = [backlog.enter(owner) for owner in "abc"]
+    waiting[0].promise(latents=6)
+    waiting[1].promise(latents=4)
+    with pytest.raises(QueueFullError):
+        waiting[2].promise(latents=1)
+    other = backlog.enter("d")
+    other.claim(latents=9)  # one that need not wait does not see them
+    for place in waiting[:2]:
+        place.keep()
+    assert backlog.held("latents") == 19
+    for place in (*waiting, other):
+        answer(place)
+    assert backlog.held("latents") == 0
+    backlog.enter("e").promise(latents=10)
+
+
+def test_a_promise_ends_with_its_request(backlog: Backlog) -> None:
+    place = backlog.enter("a")
+    place.promise(latents=10)
+    answer(place)
+    backlog.enter("b").promise(latents=10)

@@ -81,3 +81,29 @@ def test_what_is_discarded_does_not_leave_and_owners_are_forgotten() -> None:
     assert leave(queue) == [("b", 0), ("b", 1)]
     assert not queue._lines
     assert len(queue._ends) == 1, "of the last to have left"
+
+
+def test_nobody_waits_for_ever_however_many_come_anew() -> None:
+    queue = FairQueue[str]()
+    queue.add("a, in work", TURN, "a")
+    queue.pop()
+    queue.add("a, its next part", TURN, "a")
+    for i in range(TURN):
+        queue.add(f"new {i}", 1, f"new {i}")
+    left = list[str]()
+    while "a, its next part" not in left:
+        left.append(queue.pop())
+        queue.add(f"later {len(left)}", 1, f"later {len(left)}")
+        assert len(left) < 2 * TURN * (TURN + 1), "as much for each of those that wait"
+    assert len(queue._ends) < 3 * TURN, "strangers are forgotten"
+
+
+def test_what_was_drawn_while_nobody_else_waited_is_not_held_against_its_owner() -> None:
+    queue = FairQueue[tuple[str, int]]()
+    queue.add(("a", 0), 100 * TURN, "a")
+    queue.pop()
+    queue.rest()
+    for i in range(10):
+        queue.add(("b", i), TURN, "b")
+    queue.add(("a", 1), TURN, "a")
+    assert leave(queue).index(("a", 1)) <= 1
