@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from signal import SIGKILL, SIGTERM, Signals
 from typing import Any
@@ -275,6 +276,8 @@ async def _measure(service: Service, name: str) -> _Round:
             probing, end = asyncio.create_task(probe()), time.monotonic() + ROUND_SECONDS
             while len(seen.normal) < REQUESTS and time.monotonic() < end:
                 await ask()
+            if probing.done():
+                probing.result()  # what ended it
             probing.cancel()
     return seen
 
@@ -287,11 +290,18 @@ async def _attacker(url: str, name: str) -> AsyncIterator[Event]:
     process = context.Process(target=_attack, args=(url, name, is_ready, begins), daemon=True)
     process.start()
     try:
-        await asyncio.to_thread(is_ready.wait)
+        while not await asyncio.to_thread(is_ready.wait, PROBE_SECONDS):
+            _check_alive(process, name)
         yield begins
+        _check_alive(process, name)
     finally:
         process.terminate()
         await asyncio.to_thread(process.join)
+
+
+def _check_alive(process: BaseProcess, name: str) -> None:
+    if not process.is_alive():
+        raise RuntimeError(f"the attacker of {name!r} ended by itself")
 
 
 def _attack(url: str, name: str, is_ready: Event, begins: Event) -> None:
