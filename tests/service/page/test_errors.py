@@ -107,13 +107,21 @@ def test_where_a_photo_would_go_is_shown(page, upload) -> None:
     assert page.locator("#reference-zone").evaluate("zone => getComputedStyle(zone).outlineStyle") == "solid"
 
 
-def test_stopped_colorings_go_on(page, photo) -> None:
+def test_stopped_colorings_go_on(open_page, photo) -> None:
+    page = open_page(expected=FAILED)
     held: list[Route] = []
     page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
     page.set_input_files("#files", photo)
     expect(page.locator(".card.pending")).to_have_count(4)
     page.click("#stop")
     expect(page.locator("#run-error")).to_contain_text("Stopped.")
+    title, text = page.locator("#error-title"), page.locator("#run-title")
+    color = "each => getComputedStyle(each).color"
+    assert title.evaluate(color) == text.evaluate(color)  # nothing is wrong
+    page.route("**/v1/colorizations", lambda route: route.abort(), times=1)
+    page.click("#retry")
+    expect(page.locator("#run-error")).to_contain_text("The service does not answer.")
+    assert title.evaluate(color) != text.evaluate(color)
     page.click("#retry")
     expect(page.locator(".card.new")).to_have_count(4)
 
