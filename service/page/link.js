@@ -43,7 +43,6 @@ export const recipeOf = (sample) => sourcesOf(sample).map((source) => readStep(s
 export function format(sample, look) {
   const { run } = sample;
   const words = wordsOf(sample);
-  words.set("n", run.total);
   for (const source of sourcesOf(sample)) words.append("from", stepOf(source));
   if (look.saturation !== 1) words.set("saturation", look.saturation);
   if (look.warmth !== 0) words.set("warmth", look.warmth);
@@ -59,15 +58,17 @@ function wordsOf({ run, index }) {
   const fields = { ...run.fields, strength: run.strength };
   for (const [name, field] of KINDS[run.kind]) if (fields[field] !== undefined) words.set(name, fields[field]);
   words.set("temperature", run.temperature);
+  words.set("n", run.total);
   words.set("index", index);
   if (run.fields.hints) words.set("hints", run.fields.hints.map(({ x, y, color }) => [rounded(x), rounded(y), color.slice(1)].join(",")).join(";"));
   return words;
 }
 
-/** One source of a recipe: its index alone says which it is, wherever its run began. */
+/** One source of a recipe: its index alone says which it is, wherever its run began and ended. */
 function stepOf(source) {
   const words = wordsOf(source);
   words.delete("offset");
+  words.delete("n");
   return words;
 }
 

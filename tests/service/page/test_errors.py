@@ -54,11 +54,17 @@ def test_photos_are_what_the_service_says(open_page, service) -> None:
 
 
 def test_before_the_service_says_it_judges_each_file(open_page, photo) -> None:
+    """The page does not know yet which files are photos: it takes all, and the service refuses what is none."""
     page = open_page(expected=FAILED, demo=False)
-    page.route("**/v1/models", lambda _: None)  # no answer comes
+    held: list[Route] = []
+    page.route("**/v1/models", lambda route: held.append(route))
     page.reload()
     text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
     page.set_input_files("#files", [{"name": "scan.hif", "mimeType": "", "buffer": photo.read_bytes()}, text])
+    expect(page.locator("#strip .photo")).to_have_count(2)
+    for route in held:
+        route.continue_()
+    page.unroute("**/v1/models")
     expect(page.locator(".card.new")).to_have_count(4)
     page.locator("#strip .photo").last.click()
     expect(page.locator("#run-error")).to_contain_text("The service cannot read this type of file.")
