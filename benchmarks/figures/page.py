@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
@@ -41,8 +42,21 @@ MAX_BYTES = 200_000
 Scheme = Literal["light", "dark"]
 
 
-def main(out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = PICTURES) -> None:
-    """Write `page-STATE.webp` of each state of the page, at most 200 KB each."""
+class Part(StrEnum):
+    """A part of the walk through the page."""
+
+    WELCOME = "welcome"
+    DESKTOP = "desktop"
+    VIEWER = "viewer"
+    TABLET = "tablet"
+    PHONE = "phone"
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = PICTURES,
+    only: Annotated[list[Part] | None, typer.Option(help="A part of the walk; give it again for more parts.")] = None,
+) -> None:
+    """Write `page-STATE.webp` of each state of the page, or of some parts of the walk, at most 200 KB each."""
     chromium = shutil.which("chromium")
     if chromium is None:
         raise typer.BadParameter("the pictures of the page need chromium (on Debian: apt-get install chromium)")
@@ -51,13 +65,8 @@ def main(out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = PI
     with running() as service, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
         walk = _Walk(browser, f"{service.url}/", out)
-        walk.welcome()
-        walk.desktop()
-        walk.viewer()
-        walk.tablet()
-        walk.phone("light")
-        walk.phone("dark")
-        walk.phone_of_several()
+        for part in only or Part:
+            getattr(walk, part)()
         browser.close()
 
 
@@ -155,7 +164,7 @@ class _Walk:
         self._save(page, "viewer")
         page.locator("#saturation").fill("1.4")
         page.locator("#warmth").fill("0.3")
-        page.locator("#sample-tools summary").click()
+        page.wait_for_selector("#look-reset:not([hidden])")
         self._save(page, "adjust")
         page.context.close()
 
@@ -165,7 +174,13 @@ class _Walk:
         self._save(page, "tablet")
         page.context.close()
 
-    def phone(self, scheme: Scheme) -> None:
+    def phone(self) -> None:
+        """Picture a phone, in light and dark, and with several photos."""
+        self._phone("light")
+        self._phone("dark")
+        self._phone_of_several()
+
+    def _phone(self, scheme: Scheme) -> None:
         """Picture the first look, the grid, the full view and fixed colors on a phone, side by side."""
         page = self._open(PHONE, scheme)
         states = [_shot(page)]
@@ -180,7 +195,7 @@ class _Walk:
         self._write(_side_by_side(states), f"phone-{scheme}")
         page.context.close()
 
-    def phone_of_several(self) -> None:
+    def _phone_of_several(self) -> None:
         """Picture the work on an album, and two colorings compared, on a phone, side by side."""
         page = self._open(PHONE, "light")
         with _held(page, after=1):

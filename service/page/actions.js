@@ -1,10 +1,11 @@
 /** What can be asked for: each makes a run, shows it and starts it. */
 
+import { likeness, recipeOf } from "./link.js";
 import { MAX_INDEX } from "./options.js";
 import { isServed, modelName, modelOf } from "./served.js";
-import { change, hintsOf, lookOf, randomSeed, store, temperature } from "./store.js";
+import { change, hintsOf, lookOf, looksOf, randomSeed, store, temperature } from "./store.js";
 import { canGoOn, isBusy, newRun, start, stop } from "./work.js";
-import { number, sampleTitle } from "./words.js";
+import { likeTitle, number } from "./words.js";
 
 /** Show a run (in a step that undo takes back) and start it. */
 function begin(run, patch = {}) {
@@ -19,7 +20,7 @@ function newColorings(photo, more = {}) {
   const fields = { seed: seed ?? randomSeed(), temperature: temperature() };
   const hints = hintsOf(photo);
   if (hints.length) fields.hints = hints.map(point);
-  return newRun(photo, "colorizations", n, fields, more);
+  return newRun(photo, "colorizations", fields.temperature === 0 ? 1 : n, fields, more);
 }
 
 export const colorize = (photo) => begin(newColorings(photo));
@@ -29,6 +30,7 @@ export function canAdd() {
   const { photo, runs, settings } = store.view;
   const [first] = runs;
   if (!first || first.kind === "interpolations" || isCopy(first) || (!first.samples.length && !isBusy(first))) return false;
+  if (first.recipe && !first.source) return false; // it is being made
   if (first.kind === "variations") return !first.samples.length || isServed(first.samples[0]); // the seed names another coloring now
   if (first.kind !== "colorizations") return true;
   const { fields } = runs.at(-1);
@@ -51,8 +53,8 @@ export function addMore() {
   const next = (last.fields.offset ?? 0) + last.total;
   if (first.kind === "colorizations" && settings.seed !== null && next + settings.n - 1 <= MAX_INDEX) Object.assign(fresh, { seed: settings.seed, offset: next });
   if (hints) fresh.hints = hints;
-  const { title, strength, source, note, looks } = first;
-  const run = newRun(photo, first.kind, settings.n, { ...fields, ...fresh }, { title, strength, source, note, looks, first: last.first + last.total, follows: first });
+  const { title, strength, source, note, looks, origin } = first;
+  const run = newRun(photo, first.kind, settings.n, { ...fields, ...fresh }, { title, strength, source, note, looks, origin, first: last.first + last.total, follows: first });
   begin(run, { runs: [...runs, run] });
 }
 
@@ -60,10 +62,16 @@ export function addMore() {
 export function colorizeFirst(photos) {
   const { link } = store;
   if (!link) return workOn(photos);
-  const { kind, total, fields, strength } = link;
-  link.run = newRun(photos[0], kind, total, fields, { strength });
+  const { kind, total, fields, strength, recipe } = link;
+  link.run = newRun(photos[0], kind, total, { ...fields }, recipe.length ? { strength, recipe, title: titleOf(recipe) } : { strength });
   start(link.run);
   return [link.run, ...workOn(photos.slice(1))];
+}
+
+/** The title of what is like the last step of a recipe. */
+function titleOf(recipe) {
+  const { index, ...step } = recipe.at(-1);
+  return likeTitle({ run: { ...step, recipe: recipe.slice(0, -1) }, number: index + 1 });
 }
 
 /** What the link asks for, of a photo that is there already: its coloring, or, if that is not there, the run that makes it. */
@@ -76,12 +84,12 @@ export function followLink(photo) {
 }
 
 /** Whether a run has made the coloring that a link names, by the model that the link names. */
-function holds(run, { kind, fields, index, model }) {
+function holds(run, { kind, fields, index, recipe, model }) {
   const { offset, temperature, hints, ...named } = fields;
   const drawnBy = model ?? (store.model && modelName(store.model));
   return run.kind === kind && (temperature === undefined || run.temperature === temperature)
     && Object.entries(named).every(([name, value]) => run.fields[name] === value) && sameHints(run.fields.hints, hints)
-    && run.samples.some((sample) => sample.index === index && (!drawnBy || modelOf(sample) === drawnBy));
+    && run.samples.some((sample) => sample.index === index && JSON.stringify(recipeOf(sample)) === JSON.stringify(recipe) && (!drawnBy || modelOf(sample) === drawnBy));
 }
 
 function workOn(photos) {
@@ -115,7 +123,7 @@ function endAlbum() {
  */
 export function transfer(reference, closeness) {
   const { photo, settings } = store.view;
-  const total = closeness === 1 ? 1 : settings.n;
+  const total = closeness === 1 || temperature() === 0 ? 1 : settings.n;
   const title = `Colors of ${reference.name || "a pasted photo"}`;
   return begin(newRun(photo, "transfers", total, transferFields(reference, closeness), { title, note: noteOn(photo) }));
 }
@@ -123,8 +131,16 @@ export function transfer(reference, closeness) {
 /** What to say of colorings of a photo that heed none of its fixed colors. */
 const noteOn = (photo) => (hintsOf(photo).length ? "fixed colors are off here" : undefined);
 
-/** Whether another coloring with a run's fields would be the same to the eye. */
-export const isCopy = ({ fields: { weights } }) => Boolean(weights) && weights.split(",").slice(0, 2).every((weight) => Number(weight) === 1);
+/** Whether another coloring with a run's fields would be the same to the eye: of temperature 0, or of a reference's own colors. */
+export function isCopy({ temperature, fields: { weights } }) {
+  return temperature === 0 || (Boolean(weights) && weights.split(",").slice(0, 2).every((weight) => Number(weight) === 1));
+}
+
+/** Whether the grid has the one coloring that the settings ask for. */
+export function isMade() {
+  const { photo, runs: [first] } = store.view;
+  return first?.kind === "colorizations" && first.temperature === 0 && temperature() === 0 && first.samples.length > 0 && sameHints(first.fields.hints, hintsOf(photo));
+}
 
 function transferFields(reference, closeness) {
   const weights = [closeness, closeness ** 2, 0, 0].map(number).join(",");
@@ -150,13 +166,12 @@ export const isNamed = (sample) => sample.run.kind === "colorizations" && !sampl
 export function vary(sample, strength) {
   const { run, index } = sample;
   const total = store.view.settings.n;
-  const more = { title: `More like ${sampleTitle(sample).toLowerCase()}`, note: noteOn(run.photo), strength, source: sample, looks: [lookOf(sample)] };
+  const more = { title: likeTitle(sample), note: noteOn(run.photo), strength, source: sample, looks: [lookOf(sample)] };
   if (isNamed(sample)) {
     const fields = { seed: run.fields.seed, index, temperature: run.temperature, strength, noise_seed: randomSeed() };
-    return begin(newRun(run.photo, "variations", total, fields, more));
+    return begin(newRun(run.photo, "variations", total, fields, { ...more, origin: modelOf(sample) }));
   }
-  const weights = Array(4).fill(Math.sqrt(1 - strength ** 2)).join(",");
-  const fields = { reference: sample.blob, weights, seed: randomSeed(), temperature: run.temperature };
+  const fields = { reference: sample.blob, weights: likeness(strength), seed: randomSeed(), temperature: run.temperature };
   return begin(newRun(run.photo, "transfers", total, fields, more));
 }
 
@@ -168,7 +183,7 @@ export function interpolate([first, second], steps) {
   const fields = { seed: a.run.fields.seed, index: a.index, temperature: a.run.temperature, steps };
   if (isNamed(b) && b.run.temperature === a.run.temperature) Object.assign(fields, { to_seed: b.run.fields.seed, to_index: b.index });
   else fields.reference = b.blob;
-  return begin(newRun(a.run.photo, "interpolations", steps, fields, { looks: [lookOf(a), lookOf(b)] }));
+  return begin(newRun(a.run.photo, "interpolations", steps, fields, { looks: [lookOf(a), lookOf(b)], origin: modelOf(a) }));
 }
 
 /**
@@ -185,7 +200,7 @@ export function followHints(photo, sample, show) {
   if (!hints.length && base) return show([base]);
   if (last?.fields.hints) last.superseded = true;
   const fields = { seed: base?.fields.seed ?? settings.seed ?? randomSeed(), offset: base?.fields.offset, temperature: temperature(), hints: hints.map(point) };
-  const run = newRun(photo, "colorizations", base?.total ?? settings.n, fields, { base });
+  const run = newRun(photo, "colorizations", base?.total ?? settings.n, fields, { base, ownLooks: from && looksOf(from) });
   show([run]);
   return start(run);
 }

@@ -76,6 +76,7 @@ function showHead(photo, runs) {
   byId("run-error").hidden = !halted;
   if (!halted) return;
   const { title, detail } = halted.error ? errorWords(halted.error) : { title: "Stopped.", detail: "The colorings made so far stay." };
+  byId("run-error").classList.toggle("calm", halted.status === "stopped");
   byId("error-title").textContent = title;
   byId("error-detail").textContent = detail;
   byId("retry").textContent = samples.length ? "Continue" : "Try again";

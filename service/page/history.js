@@ -2,6 +2,7 @@
 
 import { withMore } from "./actions.js";
 import { byId, make, once, set, setChildren } from "./element.js";
+import { shownUrl } from "./look.js";
 import { change, listen, store } from "./store.js";
 import { count, runFacts, runNumbers, runTitle } from "./words.js";
 
@@ -22,7 +23,7 @@ const item = once((run) => {
   return make("li", {}, make("button", { type: "button", title: runNumbers(run), onclick: () => show(run) }, thumbs, words));
 });
 
-const thumbnail = once((sample) => make("img", { src: sample.url, alt: "" }));
+const thumbnail = once(() => make("img", { alt: "" }));
 
 function paint(run, current) {
   const button = item(run).firstChild;
@@ -30,7 +31,9 @@ function paint(run, current) {
   const samples = withMore(run).flatMap((each) => each.samples);
   const facts = [samples.length ? count(samples.length, "coloring") : "", runFacts(run, store.model?.default_temperature)];
   set(button.querySelector(".fine"), "textContent", run.status === "failed" && !samples.length ? "failed" : facts.filter(Boolean).join(" · "));
-  setChildren(button.querySelector(".thumbs"), samples.slice(0, THUMBNAILS).map(thumbnail));
+  const shown = samples.slice(0, THUMBNAILS);
+  setChildren(button.querySelector(".thumbs"), shown.map(thumbnail));
+  for (const sample of shown) set(thumbnail(sample), "src", shownUrl(sample));
 }
 
 function show(run) {

@@ -1,4 +1,7 @@
-/** Links: the parameters that make a coloring again, after the address's #. The photo itself is in no link. */
+/**
+ * Links: the parameters that make a coloring again, after the address's #. The photo itself is in no link. A variation of
+ * a coloring that has no seed and index of its own holds a recipe: how to make each of its sources, the first one first.
+ */
 
 import { clamp } from "./element.js";
 import { COUNT, MAX_HINTS, MAX_INDEX, MAX_SEED } from "./options.js";
@@ -8,25 +11,39 @@ import { modelOf } from "./served.js";
 const SEED = (name) => [name, name, 0, MAX_SEED, true];
 const INDEX = (name, field = name) => [name, field, 0, MAX_INDEX, true];
 const TEMPERATURE = ["temperature", "temperature", 0, 2, false];
+const STRENGTH = ["strength", "strength", 0, 1, false];
 const KINDS = {
   colorizations: [SEED("seed"), TEMPERATURE, INDEX("offset")],
-  variations: [SEED("seed"), TEMPERATURE, INDEX("of", "index"), ["strength", "strength", 0, 1, false], SEED("noise_seed"), INDEX("offset")],
+  variations: [SEED("seed"), TEMPERATURE, INDEX("of", "index"), STRENGTH, SEED("noise_seed"), INDEX("offset")],
   interpolations: [SEED("seed"), TEMPERATURE, INDEX("of", "index"), SEED("to_seed"), INDEX("to_index"), ["steps", "steps", 2, 16, true]],
+  transfers: [SEED("seed"), TEMPERATURE, STRENGTH, INDEX("offset")], // like the last of the recipe
 };
+export const MAX_SOURCES = 5; // each must be drawn before the coloring can be
 
-/** Whether a link can make this sample again: one that comes of a picture cannot be written down. */
-export const canLink = ({ run }) => Object.hasOwn(KINDS, run.kind) && !run.fields.reference;
+/** The weights that keep so much of a source in a variation that it follows the same law as the source. */
+export const likeness = (strength) => Array(4).fill(Math.sqrt(1 - strength ** 2)).join(",");
+
+/** The samples whose pictures a sample needs, the first one first. */
+const sourcesOf = ({ run }) => (run.kind === "transfers" && run.source ? [...sourcesOf(run.source), run.source] : []);
+
+/** Say why no link can make a sample again, and which of its sources it is because of; null if one can. */
+export function obstacle(sample) {
+  const sources = sourcesOf(sample);
+  const [from] = [...sources, sample];
+  if (from.run.fields.reference) return { why: from.run.kind, from };
+  const earlier = sources.findLast((each) => modelOf(each) !== modelOf(sample));
+  if (earlier) return { why: "earlier", from: earlier };
+  return sources.length > MAX_SOURCES ? { why: "long", from } : null;
+}
+
+/** The recipe of a sample, as `parse` reads it. */
+export const recipeOf = (sample) => sourcesOf(sample).map((source) => readStep(stepOf(source)));
 
 /** Return what follows the # of a sample's link. */
 export function format(sample, look) {
-  const { run, index } = sample;
-  const words = new URLSearchParams();
-  if (run.kind !== "colorizations") words.set("kind", run.kind);
-  for (const [name, field] of KINDS[run.kind]) if (run.fields[field] !== undefined) words.set(name, run.fields[field]);
-  words.set("temperature", run.temperature);
-  words.set("n", run.total);
-  words.set("index", index);
-  if (run.fields.hints) words.set("hints", run.fields.hints.map(({ x, y, color }) => [rounded(x), rounded(y), color.slice(1)].join(",")).join(";"));
+  const { run } = sample;
+  const words = wordsOf(sample);
+  for (const source of sourcesOf(sample)) words.append("from", stepOf(source));
   if (look.saturation !== 1) words.set("saturation", look.saturation);
   if (look.warmth !== 0) words.set("warmth", look.warmth);
   if (modelOf(sample)) words.set("model", modelOf(sample));
@@ -35,33 +52,72 @@ export function format(sample, look) {
   return words.toString();
 }
 
+function wordsOf({ run, index }) {
+  const words = new URLSearchParams();
+  if (run.kind !== "colorizations") words.set("kind", run.kind);
+  const fields = { ...run.fields, strength: run.strength };
+  for (const [name, field] of KINDS[run.kind]) if (fields[field] !== undefined) words.set(name, fields[field]);
+  words.set("temperature", run.temperature);
+  words.set("n", run.total);
+  words.set("index", index);
+  if (run.fields.hints) words.set("hints", run.fields.hints.map(({ x, y, color }) => [rounded(x), rounded(y), color.slice(1)].join(",")).join(";"));
+  return words;
+}
+
+/** One source of a recipe: its index alone says which it is, wherever its run began and ended. */
+function stepOf(source) {
+  const words = wordsOf(source);
+  words.delete("offset");
+  words.delete("n");
+  return words;
+}
+
 const rounded = (value) => Math.round(value * 10_000) / 10_000;
 
-/** Read it: `{kind, total, fields, index, look, model, photo, example}`, or null if it says nothing of a coloring. */
+/** Read it: `{kind, total, fields, strength, index, recipe, look, model, photo, example}`, or null if it says nothing of a coloring. */
 export function parse(text) {
   const given = new URLSearchParams(text);
+  const step = readStep(given);
+  if (!step) return null;
+  const recipe = step.kind === "transfers" ? given.getAll("from").map((each) => readStep(new URLSearchParams(each))) : [];
+  if (step.kind === "transfers" && !isRecipe(recipe)) return null;
+  const { fields, total, index } = step;
+  const place = index === null ? -1 : index - (fields.offset ?? 0);
+  const complete = fields.seed !== undefined && place >= 0 && place < total;
+  const look = { saturation: numberIn(given, "saturation", 0, 2) ?? 1, warmth: numberIn(given, "warmth", -1, 1) ?? 0 };
+  return { ...step, index: complete ? index : null, recipe, look, model: given.get("model"), photo: given.get("photo"), example: given.get("example") };
+}
+
+/** Whether steps lead to one coloring: the first needs no other, and each of the rest the one before. */
+function isRecipe(steps) {
+  const isOne = (step) => step && step.fields.seed !== undefined && step.index !== null && step.index < (step.fields.steps ?? MAX_INDEX + 1);
+  return steps.length > 0 && steps.length <= MAX_SOURCES && steps.every((step, i) => isOne(step) && (step.kind === "transfers") === i > 0);
+}
+
+/** Read what makes a coloring, but for its sources; null if it says nothing of one. */
+function readStep(given) {
   const kind = Object.hasOwn(KINDS, given.get("kind")) ? given.get("kind") : "colorizations";
-  const numberIn = (name, low, high, whole) => {
-    const value = given.get(name)?.trim();
-    if (!value || !Number.isFinite(Number(value))) return undefined;
-    return clamp(whole ? Math.round(Number(value)) : Number(value), low, high);
-  };
   const fields = {};
   for (const [name, field, low, high, whole] of KINDS[kind]) {
-    const value = numberIn(name, low, high, whole);
+    const value = numberIn(given, name, low, high, whole);
     if (value !== undefined) fields[field] = value;
   }
-  if (kind !== "colorizations" && (fields.seed === undefined || fields.index === undefined)) return null;
-  const n = numberIn("n", 1, 16, true);
+  if (kind !== "colorizations" && (fields.seed === undefined || fields[kind === "transfers" ? "strength" : "index"] === undefined)) return null;
+  const n = numberIn(given, "n", 1, 16, true);
   if (!Object.keys(fields).length && n === undefined) return null;
+  const { strength, ...others } = fields;
+  if (kind === "transfers") Object.assign(others, { weights: likeness(strength) });
   const hints = readHints(given.get("hints"));
   if (hints.length && kind === "colorizations") fields.hints = hints;
-  const index = numberIn("index", 0, MAX_INDEX, true) ?? null;
-  const offset = fields.offset ?? 0;
-  const total = fields.steps ?? Math.min(Math.max(n ?? COUNT, (index ?? 0) - offset + 1), 16);
-  const look = { saturation: numberIn("saturation", 0, 2) ?? 1, warmth: numberIn("warmth", -1, 1) ?? 0 };
-  const complete = fields.seed !== undefined && index !== null && index - offset < total && index >= offset;
-  return { kind, total, fields, strength: fields.strength, index: complete ? index : null, look, model: given.get("model"), photo: given.get("photo"), example: given.get("example") };
+  const index = numberIn(given, "index", 0, MAX_INDEX, true) ?? null;
+  const total = fields.steps ?? Math.min(Math.max(n ?? COUNT, (index ?? 0) - (fields.offset ?? 0) + 1), 16);
+  return { kind, total, fields: kind === "transfers" ? others : fields, strength, index };
+}
+
+function numberIn(given, name, low, high, whole) {
+  const value = given.get(name)?.trim();
+  if (!value || !Number.isFinite(Number(value))) return undefined;
+  return clamp(whole ? Math.round(Number(value)) : Number(value), low, high);
 }
 
 function readHints(text) {

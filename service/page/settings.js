@@ -1,6 +1,6 @@
 /** The panel: how many, how bold, and the numbers under Details. */
 
-import { addMore, canAdd, colorize } from "./actions.js";
+import { addMore, canAdd, colorize, isMade } from "./actions.js";
 import { byId, clamp, make, slider } from "./element.js";
 import { MAX_SEED } from "./options.js";
 import { changeSettings, hintsOf, listen, store, temperature } from "./store.js";
@@ -23,7 +23,10 @@ export function setUpSettings() {
 }
 
 /** What the main button does. */
-export const goOn = () => (canAdd() ? addMore() : colorize(store.view.photo));
+export function goOn() {
+  if (canAdd()) addMore();
+  else if (!isMade()) colorize(store.view.photo);
+}
 
 /** And what it says. */
 export function goOnWords() {
@@ -50,6 +53,7 @@ function show() {
   byId("temperature").value = number(value);
   byId("seed").value = settings.seed ?? "";
   byId("colorize").textContent = goOnWords();
+  byId("colorize").disabled = isMade(); // the words of the slider say why
   const hints = photo ? hintsOf(photo).length : 0;
   byId("hint-count").hidden = !hints || (store.view.runs.length > 0 && store.view.runs[0].kind !== "colorizations"); // others heed none
   byId("hint-count").textContent = `Every coloring follows ${count(hints, "fixed color")}.`;

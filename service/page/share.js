@@ -1,31 +1,26 @@
 /** The link to a coloring, on the clipboard. */
 
 import { byId } from "./element.js";
-import { canLink, format } from "./link.js";
+import { MAX_SOURCES, format, obstacle } from "./link.js";
 import { lookOf } from "./store.js";
 import { sampleTitle } from "./words.js";
 
 const WHAT = "The link holds the settings, not the photo. To see this coloring, open the link and add the same photo.";
 
 export function showShare(sample) {
-  const possible = Boolean(sample) && canLink(sample);
-  byId("share").hidden = !possible;
-  byId("share-note").textContent = possible || !sample ? "" : `${sampleTitle(sample)} has no link, because a link holds no picture: ${whyPicture(sample)}.`;
+  const found = sample && obstacle(sample);
+  byId("share").hidden = !sample || Boolean(found);
+  byId("share-note").textContent = found ? `${sampleTitle(sample)} has no link, because ${reason(sample, found)}.` : "";
 }
 
-/** Say which picture a sample's colors come from, and why. */
-function whyPicture({ run }) {
-  if (run.kind === "interpolations") return "one of its two ends has no seed and index that name it";
-  if (!run.source) return "the colors come from another photo";
-  return `it is like ${sampleTitle(run.source).toLowerCase()}, ${whatUnnamed(run.source)}`;
-}
-
-/** Say why no seed and index name the sample that a run began with. */
-function whatUnnamed(source) {
-  if (source.run.kind === "variations" || source.run.source) return "which is a variation itself";
-  if (source.run.kind === "transfers") return "whose colors come from another photo";
-  if (source.run.kind === "interpolations") return "a step between two others";
-  return source.run.fields.hints ? "which follows fixed colors" : "which an earlier model drew";
+/** Say why a sample has no link: because of itself, or of one that it comes of. */
+function reason(sample, { why, from }) {
+  const first = sampleTitle(from).toLowerCase();
+  if (why === "long") return `a link holds the making of at most ${MAX_SOURCES} others: it comes of ${first} by more variations than that`;
+  const picture = "a link holds no picture: ";
+  if (from === sample) return picture + (why === "interpolations" ? "one of its two ends has no seed and index that name it" : "the colors come from another photo");
+  const fault = { transfers: "whose colors come from another photo", interpolations: "a step between two others", earlier: "which an earlier model drew" };
+  return `${picture}it ${sample.run.source === from ? "is like" : "comes of"} ${first}, ${fault[why]}`;
 }
 
 export async function shareSample(sample) {

@@ -80,14 +80,21 @@ export function changeHints(photo, hints) {
 /** How a sample looks: as it was adjusted, or else as those looked that its run began with. */
 export const lookOf = (sample) => store.view.looks.get(sample) ?? firstLook(sample);
 
-/** A run that begins with one sample has its look; between two, the looks change step by step. */
+/**
+ * A run that begins with one sample has its look; between two, the looks change step by step. One that follows fixed
+ * colors has a look for each place: that of the coloring there before.
+ */
 function firstLook({ run, number }) {
+  if (run.ownLooks) return run.ownLooks[number - run.first - 1] ?? PLAIN;
   if (!run.looks) return PLAIN;
   const [from, to = from] = run.looks;
   const share = (number - run.first - 1) / Math.max(1, run.total - 1);
   const between = (name) => Math.round(100 * (from[name] + share * (to[name] - from[name]))) / 100;
   return { saturation: between("saturation"), warmth: between("warmth") };
 }
+
+/** The look of each place of a run, also of those whose samples have not come. */
+export const looksOf = (run) => run.slots.map((sample, i) => (sample ? lookOf(sample) : firstLook({ run, number: run.first + i + 1 })));
 
 const isSame = (some, other) => some.saturation === other.saturation && some.warmth === other.warmth;
 export const isPlain = (look) => isSame(look, PLAIN);

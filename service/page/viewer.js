@@ -138,6 +138,8 @@ function showSample() {
     byId(id).oninput({ preview: false });
   }
   byId("look-reset").hidden = isPlain({ saturation, warmth });
+  byId("vary").disabled = sample.run.temperature === 0; // all would be equal to it
+  byId("vary-tools").hidden = sample.run.temperature === 0;
   byId("fix").hidden = sample.run.kind !== "colorizations";
   byId("spread-tools").hidden = store.view.photos.length < 2;
   const words = likelihoodWords(sample);
@@ -157,11 +159,14 @@ function factsOf({ run, index, bits_per_dim: bits, latent_norm: norm, hints }) {
   return facts;
 }
 
-const thumbnail = once((of) => make("li", {}, make("button", { type: "button", "aria-label": sampleTitle(of), title: sampleTitle(of), onclick: () => open(photo, of, true) }, make("img", { src: of.url, alt: "" }))));
+const thumbnail = once((of) => make("li", {}, make("button", { type: "button", "aria-label": sampleTitle(of), title: sampleTitle(of), onclick: () => open(photo, of, true) }, make("img", { alt: "" }))));
 
 function showFixing() {
   setChildren(byId("fix-colorings"), others().map(thumbnail));
-  for (const each of others()) set(thumbnail(each).firstChild, "aria-current", each === sample);
+  for (const each of others()) {
+    set(thumbnail(each).firstChild, "aria-current", each === sample);
+    set(thumbnail(each).querySelector("img"), "src", shownUrl(each));
+  }
   const run = store.view.runs.find(isBusy);
   const failed = store.view.runs.find((each) => each.status === "failed");
   byId("fix-status").textContent = run ? "Coloring again …" : failed ? errorWords(failed.error).title : "";

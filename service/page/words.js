@@ -16,6 +16,7 @@ const ERRORS = {
   deadline: "This took longer than the service allows.",
   missing_key: "The service asks for a key.",
   invalid_key: "The service does not know this key.",
+  model_changed: "The service has another model now.",
   rate_limited: "This key has made as many requests as it may for now.",
 };
 
@@ -43,7 +44,7 @@ export function boldness(value, recommended = 1) {
 }
 
 const BOLDNESS = {
-  Safest: "calm colors; all colorings are the same",
+  Safest: "the calmest colors: one coloring, as more would look the same",
   "Very safe": "muted colors, much alike",
   Safe: "calmer colors, less different from one another",
   Balanced: "as the model recommends",
@@ -83,5 +84,7 @@ export function runNumbers(run) {
 
 export function sampleTitle({ run, number }) {
   if (run.kind === "interpolations") return `Step ${number} of ${run.total}`;
-  return `${run.kind === "variations" || run.source ? "Variation" : "Coloring"} ${number}`;
+  return `${run.kind === "variations" || run.source || run.recipe?.length ? "Variation" : "Coloring"} ${number}`;
 }
+
+export const likeTitle = (sample) => `More like ${sampleTitle(sample).toLowerCase()}`;

@@ -7,7 +7,7 @@ import { announce } from "./notices.js";
 import { isServed, modelId, modelName, modelOf, refreshModel } from "./served.js";
 import { Problem, colorings } from "./service.js";
 import { notify, store } from "./store.js";
-import { errorWords, megabytes } from "./words.js";
+import { errorWords, likeTitle, megabytes } from "./words.js";
 
 export const QUALITY = 90; // of the JPEGs that are looked at
 const waiting = [];
@@ -16,15 +16,20 @@ let runs = 0;
 
 /**
  * Make a run. `fields` are the request's, without the photo and `n`; `follows` is the run that it adds to, `source` the
- * sample that it is like, `album` whether it is part of the work on all photos.
+ * sample that it is like, `recipe` how to make that first, `origin` the model whose seeds the fields name, and `album`
+ * whether it is part of the work on all photos.
  */
 export function newRun(photo, kind, total, fields, more = {}) {
-  const run = enlivenRun({
+  const run = madeRun(photo, kind, total, fields, more);
+  photo.runs.push(run);
+  return run;
+}
+
+function madeRun(photo, kind, total, fields, more) {
+  return enlivenRun({
     photo, kind, total, fields, slots: Array(total).fill(null), status: "waiting", model: null,
     temperature: fields.temperature, first: 0, follows: null, source: null, album: false, ...more,
   });
-  photo.runs.push(run);
-  return run;
 }
 
 /** Give a run what cannot be stored. One that a reload has ended can go on. */
@@ -81,17 +86,20 @@ async function pump() {
   pump();
 }
 
-async function finish(run, signal) {
+/** Make what is missing of a run; `seen` is the run whose progress is shown meanwhile. */
+async function finish(run, signal, seen = run) {
   const onWait = (problem, seconds) => {
-    run.wait = { problem, seconds };
+    seen.wait = { problem, seconds };
     notify();
   };
   const onColoring = (coloring) => {
-    run.wait = null;
+    seen.wait = null;
     take(run, coloring);
     notify();
   };
-  if (!store.model) await refreshModel({ signal, onWait }); // its limits are not known yet
+  if (!store.model || run.origin) await refreshModel({ signal, onWait }); // its limits are not known yet, or it may have changed
+  if (run.origin && run.origin !== modelName(store.model)) throw changed(run);
+  if (run.recipe && !run.source) await makeSource(run, signal);
   checkSizes(run);
   while (run.slots.includes(null)) {
     const before = run.samples;
@@ -101,9 +109,38 @@ async function finish(run, signal) {
     if (store.model?.id !== answer.model) await refreshModel({ signal }).catch(() => {}); // it is another since the page was opened
     const drawnBy = store.model?.id === answer.model ? modelName(store.model) : `${answer.model}.earlier`;
     for (const sample of run.samples) if (!before.includes(sample)) sample.model = drawnBy;
+    if (run.origin && run.origin !== drawnBy) { // it changed while the request waited
+      run.slots = run.slots.map((sample) => (before.includes(sample) ? sample : null));
+      throw changed(run);
+    }
     Object.assign(run.photo, { width: answer.width, height: answer.height });
     if (run.samples.length === before.length) throw new Problem(500, "unknown", "The answer held no coloring.");
   }
+}
+
+/** To another model, the seeds of a run name other colorings. */
+function changed({ kind }) {
+  const advice = kind === "variations" ? " Press “More like this” again: the new model begins with the picture." : "";
+  return new Problem(409, "model_changed", `An earlier model drew what these begin with, so the rest would not fit.${advice}`);
+}
+
+/** Make the source of a run by its recipe, each step from the picture of the one before. */
+async function makeSource(run, signal) {
+  const made = [];
+  let source = null;
+  for (const { kind, total, fields, strength, index } of run.recipe) {
+    const whole = kind === "interpolations"; // the service draws all of these or none
+    const own = whole ? fields : { ...fields, offset: index };
+    const more = { strength, source, first: whole ? 0 : index, title: source ? likeTitle(source) : undefined };
+    const step = madeRun(run.photo, kind, whole ? total : 1, source ? { ...own, reference: source.blob } : own, more);
+    await finish(step, signal, run);
+    step.status = "done";
+    source = step.samples.find((sample) => sample.index === index);
+    made.push(step);
+  }
+  run.photo.runs.splice(run.photo.runs.indexOf(run), 0, ...made);
+  run.source = source;
+  run.fields.reference = source.blob;
 }
 
 /** Refuse files that are too large before they are sent. Where the limits are known, `accepted` in files.js does. */

@@ -110,6 +110,29 @@ def test_of_a_seed_that_is_set_the_next_ones_come(page, upload, colorize_again, 
     assert [(each.seed, each.offset) for each in service.colorizer.options[1:]] == [(5, 0), (5, 4)]
 
 
+def test_at_the_safe_end_there_is_one_coloring(page, upload, service) -> None:
+    """At temperature 0 more would be the same."""
+    upload(page)
+    slide(page, "boldness", 0)
+    expect(page.locator("#boldness-words")).to_contain_text("one coloring, as more would look the same")
+    page.click("#colorize")
+    expect(page.locator("#history li")).to_have_count(2)
+    expect(page.locator(".card.new")).to_have_count(1)
+    expect(page.locator("#run-progress")).to_be_hidden()
+    expect(page.locator("#colorize")).to_be_disabled()
+    expect(page.locator(".card.more")).to_have_count(0)
+    made = len(service.colorizer.options)
+    page.locator("#number").press("Enter")
+    page.locator(".card.new .open").click()
+    expect(page.locator("#vary")).to_be_disabled()
+    page.click("#viewer-close")
+    assert len(service.colorizer.options) == made
+    slide(page, "boldness", 0.4)
+    expect(page.locator("#colorize")).to_be_enabled()
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(4)
+
+
 def test_undo_and_history(page, upload) -> None:
     upload(page)
     color = color_of(page, 0)

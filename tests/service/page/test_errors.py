@@ -54,11 +54,17 @@ def test_photos_are_what_the_service_says(open_page, service) -> None:
 
 
 def test_before_the_service_says_it_judges_each_file(open_page, photo) -> None:
+    """The page does not know yet which files are photos: it takes all, and the service refuses what is none."""
     page = open_page(expected=FAILED, demo=False)
-    page.route("**/v1/models", lambda _: None)  # no answer comes
+    held: list[Route] = []
+    page.route("**/v1/models", lambda route: held.append(route))
     page.reload()
     text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
     page.set_input_files("#files", [{"name": "scan.hif", "mimeType": "", "buffer": photo.read_bytes()}, text])
+    expect(page.locator("#strip .photo")).to_have_count(2)
+    for route in held:
+        route.continue_()
+    page.unroute("**/v1/models")
     expect(page.locator(".card.new")).to_have_count(4)
     page.locator("#strip .photo").last.click()
     expect(page.locator("#run-error")).to_contain_text("The service cannot read this type of file.")
@@ -107,13 +113,21 @@ def test_where_a_photo_would_go_is_shown(page, upload) -> None:
     assert page.locator("#reference-zone").evaluate("zone => getComputedStyle(zone).outlineStyle") == "solid"
 
 
-def test_stopped_colorings_go_on(page, photo) -> None:
+def test_stopped_colorings_go_on(open_page, photo) -> None:
+    page = open_page(expected=FAILED)
     held: list[Route] = []
     page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
     page.set_input_files("#files", photo)
     expect(page.locator(".card.pending")).to_have_count(4)
     page.click("#stop")
     expect(page.locator("#run-error")).to_contain_text("Stopped.")
+    title, text = page.locator("#error-title"), page.locator("#run-title")
+    color = "each => getComputedStyle(each).color"
+    assert title.evaluate(color) == text.evaluate(color)  # nothing is wrong
+    page.route("**/v1/colorizations", lambda route: route.abort(), times=1)
+    page.click("#retry")
+    expect(page.locator("#run-error")).to_contain_text("The service does not answer.")
+    assert title.evaluate(color) != text.evaluate(color)
     page.click("#retry")
     expect(page.locator(".card.new")).to_have_count(4)
 

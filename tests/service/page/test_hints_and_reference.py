@@ -57,6 +57,24 @@ def test_colorings_follow_a_color(fixing, service) -> None:
     expect(fixing.locator("#history li")).to_have_count(2)
 
 
+def test_a_fixed_color_keeps_the_look(page, upload) -> None:
+    upload(page)
+    page.locator(".card.new .open").nth(1).click()
+    page.locator("#saturation").fill("0.5")
+    page.locator("#warmth").fill("0.3")
+    page.click("#fix")
+    for count, (x, name) in enumerate([(0.75, "sky"), (0.6, "grass")], 1):
+        fix(page, x, 0.5, name)
+        followed(page, count)
+    page.click("#fix-done")
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+    expect(page.locator("#saturation-out")).to_have_text("50 %")
+    expect(page.locator("#warmth-out")).to_have_text("+30")
+    expect(page.locator("#look-reset")).to_be_visible()
+    page.click("#next")  # each has its own
+    expect(page.locator("#saturation-out")).to_have_text("100 %")
+
+
 def test_after_more_the_coloring_that_is_looked_at_follows(page, upload, service) -> None:
     upload(page)
     page.click("#colorize")

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable
+from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -76,10 +78,12 @@ def test_a_variation_with_its_look(open_page, upload, link_of, service) -> None:
     upload(second)
     expect(second.locator("#viewer-title")).to_have_text("Variation 3")
     expect(second.locator("#saturation-out")).to_have_text("50 %")
-    expect(second.locator(".card.new img").nth(2)).not_to_have_attribute(
-        "src", second.locator("#history img").nth(2).get_attribute("src")
-    )
-    assert pixels(second) == pixels(first)
+    wanted = pixels(first)
+    for _ in range(500):  # until the look has been drawn
+        if pixels(second) == wanted:
+            break
+        second.wait_for_timeout(20)
+    assert pixels(second) == wanted
     assert [each.noise_seed for each in service.colorizer.options] == [service.colorizer.options[0].noise_seed]
 
 
@@ -218,13 +222,13 @@ def test_colors_of_a_picture_have_no_link(page, upload, drop, color_photo) -> No
     no_link(page, "it is like coloring 1, whose colors come from another photo.")
 
 
-def vary(page: Page) -> None:
-    """Make variations of the coloring in full view, and open the first."""
+def vary(page: Page, place: int = 0) -> None:
+    """Make variations of the coloring in full view, and open one."""
     runs = page.locator("#history li").count()
     page.click("#vary")
     expect(page.locator("#history li")).to_have_count(runs + 1)
     expect(page.locator("#run-progress")).to_be_hidden()
-    page.locator(".card.new .open").first.click()
+    page.locator(".card.new .open").nth(place).click()
 
 
 def no_link(page: Page, words: str) -> None:
@@ -232,29 +236,95 @@ def no_link(page: Page, words: str) -> None:
     expect(page.locator("#share-note")).to_contain_text(words)
 
 
-def test_a_variation_of_a_variation_says_why_it_has_no_link(page, upload) -> None:
-    upload(page)
-    page.locator(".card.new .open").nth(2).click()
-    vary(page)
-    expect(page.locator("#share")).to_be_visible()
-    vary(page)
-    no_link(
-        page, "Variation 1 has no link, because a link holds no picture: it is like variation 1, which is a variation"
-    )
-    vary(page)  # one more, of what came of a picture
-    no_link(page, "it is like variation 1, which is a variation itself.")
-
-
-def test_a_variation_of_fixed_colors_says_why_it_has_no_link(page, upload) -> None:
-    upload(page)
+def fix_a_color(page: Page) -> None:
+    """Fix a color of the photo in the grid, and look at the first coloring that follows it."""
     page.get_by_role("button", name="Fix a color", exact=True).first.click()
     page.click("#hint-add")
     page.locator("#palette-swatches button").first.click()
     expect(page.locator("#run-facts")).to_contain_text("1 fixed color")
     expect(page.locator("#fix-status")).to_have_text("")
     page.click("#fix-done")
+
+
+@pytest.mark.parametrize("root", ["a coloring", "fixed colors"])
+def test_a_variation_of_a_variation(open_page, upload, link_of, service, root: str) -> None:
+    """Each is drawn from the picture of the one before, as it was when the link was made."""
+    first = open_page(**CLIPBOARD)
+    upload(first)
+    if root == "fixed colors":
+        fix_a_color(first)
+    else:
+        first.locator(".card.new .open").nth(2).click()
+    for place in (1, 2, 0):
+        vary(first, place)
+    link, seen = link_of(first), pixels(first)
+    drawn = service.colorizer.references[-2:]
+    assert not np.array_equal(*drawn)
+    second = open_page(at=link, **CLIPBOARD)
+    expect(second.locator("#link-note")).to_contain_text("shows variation 1")
+    upload(second)
+    expect(second.locator("#viewer-title")).to_have_text("Variation 1")
+    assert pixels(second) == seen
+    assert [np.array_equal(*pair) for pair in zip(drawn, service.colorizer.references[-2:], strict=True)] == [True] * 2
+    expect(second.locator("#notices > *")).to_have_count(0)
+    expect(second.locator("#run-title")).to_have_text("More like variation 3")
+    expect(second.locator(".card.source")).to_contain_text("Source: variation 3")
+    steps = 3 if root == "fixed colors" else 2  # a variation of a coloring needs no picture of it
+    expect(second.locator("#history li")).to_have_count(steps + 1)
+    redrawn = service.colorizer.options
+    assert [each.n for each in redrawn] == [1] * steps + [4]
+    assert bool(getattr(redrawn[0], "hints", ())) == (root == "fixed colors")
+    assert link_of(second) == link
+    second.click("#viewer-close")
+    second.evaluate("address => { location.hash = address; }", link[1:])
+    expect(second.locator("#viewer")).to_be_visible()
+    assert len(service.colorizer.options) == steps + 1  # it is there: nothing is drawn again
+
+
+def test_what_a_variation_begins_with_may_fail_and_go_on(open_page, upload, link_of, photo) -> None:
+    first = open_page(**CLIPBOARD)
+    upload(first)
+    first.locator(".card.new .open").nth(2).click()
+    for place in (1, 2, 0):
+        vary(first, place)
+    second = open_page(at=link_of(first), expected="Failed to load resource")
+    second.route("**/v1/transfers", lambda route: route.abort(), times=1)
+    second.set_input_files("#files", photo)
+    expect(second.locator("#run-error")).to_contain_text("The service does not answer.")
+    second.click("#retry")
+    expect(second.locator("#viewer-title")).to_have_text("Variation 1")
+    assert pixels(second) == pixels(first)
+    expect(second.locator("#history li")).to_have_count(3)  # no step is there twice
+
+
+def test_too_many_variations_of_variations_have_no_link(page, upload) -> None:
+    page.locator("#number").evaluate("each => { each.value = 1; each.dispatchEvent(new Event('change')); }")
+    upload(page, colorings=1)
+    page.locator(".card.new .open").first.click()
+    for _ in range(6):
+        vary(page)
+    expect(page.locator("#share")).to_be_visible()
     vary(page)
-    no_link(page, "it is like coloring 1, which follows fixed colors.")
+    no_link(
+        page, "Variation 1 has no link, because a link holds the making of at most 5 others: it comes of variation 1"
+    )
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [],
+        ["kind=transfers&seed=1&strength=0.3&index=0"],
+        ["seed=1&index=0", "seed=2&index=0"],
+        ["seed=1"],
+        ["seed=1&index=0"] + ["kind=transfers&seed=1&strength=0.3&index=0"] * 5,
+    ],
+)
+def test_a_recipe_that_leads_nowhere_is_no_link(open_page, steps: list[str]) -> None:
+    begin = "/#kind=transfers&seed=3&strength=0.3&n=2&index=0&"
+    page = open_page(at=begin + urlencode({"from": steps}, doseq=True))
+    expect(page.locator("#link-note")).to_be_hidden()
+    expect(page.locator("#number")).to_have_value("4")
 
 
 @pytest.mark.parametrize(

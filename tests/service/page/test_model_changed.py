@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from model.protocol import Drawn, Options
 from tests.service.fakes import Service
@@ -84,6 +84,9 @@ def test_more_like_an_earlier_one_begins_with_its_picture(page, upload, other_mo
     expect(page.locator("#run-title")).to_have_text("More like coloring 1")
     expect(page.locator(".card.new")).to_have_count(4)
     assert service.colorizer.references[-1] is not None
+    page.locator(".card.new .open").first.click()
+    expect(page.locator("#share-note")).to_contain_text("it is like coloring 1, which an earlier model drew.")
+    page.click("#viewer-close")
     page.locator("#history button").last.click()
     page.locator(".card.new .open").nth(5).click()  # drawn by the new model: its seed is enough
     page.click("#vary")
@@ -104,3 +107,41 @@ def test_links_name_the_model_that_drew(open_page, upload, other_model) -> None:
         expect(page.locator("#share-note")).to_contain_text("Copied")
         assert f"model={name}&" in page.evaluate("navigator.clipboard.readText()")
         page.click("#viewer-close")
+
+
+def test_stopped_variations_do_not_go_on_with_another_model(page, upload, other_model, service) -> None:
+    """Its seeds name other colorings, so the rest would be like another one."""
+    upload(page)
+    page.locator(".card.new .open").nth(1).click()
+    held: list[Route] = []
+    page.route("**/v1/variations", lambda route: held.append(route), times=1)
+    page.click("#vary")
+    expect(page.locator(".card.pending.working")).to_have_count(4)
+    page.click("#stop")
+    other_model(name="fake-2")
+    made = len(service.colorizer.options)
+    page.click("#retry")
+    expect(page.locator("#run-error")).to_contain_text("The service has another model now.")
+    expect(page.locator("#run-error")).to_contain_text("Press “More like this” again")
+    expect(page.locator("#retry")).to_be_hidden()
+    assert len(service.colorizer.options) == made
+    page.locator(".card.source .open").click()
+    page.click("#vary")
+    expect(page.locator(".card.new")).to_have_count(4)
+    assert service.colorizer.references[-1] is not None
+
+
+def test_variations_that_another_model_drew_meanwhile_do_not_count(open_page, upload, other_model) -> None:
+    page = open_page(expected="Failed to load resource")
+    upload(page)
+    page.locator(".card.new .open").nth(1).click()
+
+    def restart(route: Route) -> None:
+        other_model(name="fake-2")
+        problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
+        route.fulfill(status=503, json=problem, headers={"Retry-After": "1"})
+
+    page.route("**/v1/variations", restart, times=1)
+    page.click("#vary")
+    expect(page.locator("#run-error")).to_contain_text("The service has another model now.")
+    expect(page.locator(".card.new")).to_have_count(0)

@@ -225,6 +225,21 @@ def test_a_look_is_seen_at_once_and_on_its_card(viewed) -> None:
     expect(viewed.locator(".card.new img").nth(1)).to_have_attribute("src", plain)
 
 
+def test_thumbnails_have_the_look(viewed, color_photo) -> None:
+    viewed.click("#viewer-close")
+    viewed.set_input_files("#files", color_photo)
+    expect(viewed.locator("#strip img:not(.gray)")).to_have_count(2)
+    viewed.locator("#strip .photo").first.click()
+    viewed.locator(".card.new .open").first.click()
+    plain = viewed.locator("#after").get_attribute("src")
+    adjust(viewed, saturation=0.5)
+    expect(viewed.locator("#after")).not_to_have_attribute("src", plain)
+    seen = viewed.locator("#after").get_attribute("src")
+    viewed.click("#fix")
+    for thumbnail in ("#history img", "#strip img", "#fix-colorings img"):
+        expect(viewed.locator(thumbnail).first).to_have_attribute("src", seen)
+
+
 def test_side_by_side(viewed) -> None:
     viewed.select_option("#format", "png")
     viewed.check("#beside")
