@@ -200,6 +200,13 @@ def test_another_model_is_told(open_page, upload) -> None:
     expect(page.locator("body > #notices")).to_have_count(1)
 
 
+def test_other_weights_of_the_same_name_are_told(open_page) -> None:
+    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&model=fake-1.12345678")
+    expect(page.locator("#link-note")).to_contain_text(
+        "It was made by other weights of fake-1, or by an earlier version: colors may differ."
+    )
+
+
 def test_another_photo_is_told(open_page, upload) -> None:
     page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&photo=00000000")
     upload(page)
@@ -218,6 +225,25 @@ def test_colors_of_a_picture_have_no_link(page, upload, drop, color_photo) -> No
     no_link(page, "it is like coloring 1, whose colors come from another photo.")
 
 
+def test_a_step_to_a_variation_says_why_it_has_no_link(page, upload) -> None:
+    upload(page)
+    page.locator(".card.new .keep").first.click()
+    page.locator(".card.new .open").nth(1).click()
+    vary(page)
+    page.click("#viewer-close")
+    page.locator(".card.new .keep").first.click()
+    page.click("#compare-open")
+    page.click("#interpolate")
+    expect(page.locator("#run-title")).to_have_text("From one to the other")
+    expect(page.locator("#run-progress")).to_be_hidden()
+    page.locator(".card.new .open").nth(1).click()
+    no_link(
+        page,
+        "has no link, because a link can name both ends only if both are drawn afresh, by the same model and at the "
+        "same temperature.",
+    )
+
+
 def vary(page: Page) -> None:
     """Make variations of the coloring in full view, and open the first."""
     runs = page.locator("#history li").count()
@@ -232,20 +258,19 @@ def no_link(page: Page, words: str) -> None:
     expect(page.locator("#share-note")).to_contain_text(words)
 
 
-def test_a_variation_of_a_variation_says_why_it_has_no_link(page, upload) -> None:
-    upload(page)
-    page.locator(".card.new .open").nth(2).click()
-    vary(page)
-    expect(page.locator("#share")).to_be_visible()
-    vary(page)
-    no_link(
-        page, "Variation 1 has no link, because a link holds no picture: it is like variation 1, which is a variation"
-    )
-    vary(page)  # one more, of what came of a picture
-    no_link(page, "it is like variation 1, which is a variation itself.")
+def test_a_variation_of_a_variation_has_a_link(open_page, upload, link_of) -> None:
+    first = open_page(**CLIPBOARD)
+    upload(first)
+    first.locator(".card.new .open").nth(2).click()
+    vary(first)
+    vary(first)
+    second = open_page(at=link_of(first))
+    upload(second)
+    expect(second.locator("#viewer-title")).to_have_text("Variation 1")
+    assert pixels(second) == pixels(first)
 
 
-def test_a_variation_of_fixed_colors_says_why_it_has_no_link(page, upload) -> None:
+def test_a_variation_of_fixed_colors_has_a_link(page, upload) -> None:
     upload(page)
     page.get_by_role("button", name="Fix a color", exact=True).first.click()
     page.click("#hint-add")
@@ -254,7 +279,7 @@ def test_a_variation_of_fixed_colors_says_why_it_has_no_link(page, upload) -> No
     expect(page.locator("#fix-status")).to_have_text("")
     page.click("#fix-done")
     vary(page)
-    no_link(page, "it is like coloring 1, which follows fixed colors.")
+    expect(page.locator("#share")).to_be_visible()
 
 
 @pytest.mark.parametrize(
