@@ -57,14 +57,26 @@ def find_single(context: typer.Context) -> Single | None:
         return Single(STREAM, STREAM)
     if len(photos) > 1:
         _refuse_output(photos[-1])
-    if len(photos) != 2 or not _is_file(photos[1]) or not (photos[0] == STREAM or photos[0].is_file()):
+    if len(photos) != 2 or not _is_file(photos[1]):
         return None
-    if photos[1].exists():  # the output of the same command before, or `*.jpg` of two photos: which, no one can tell
-        raise typer.BadParameter(
-            f"{photos[1]} exists; -o {photos[1]} --overwrite replaces it, and -o {options['out']}/ colors both",
-            param_hint="PHOTO",
-        )
-    return Single(*photos)
+    first, last = photos
+    if first != STREAM and not first.exists() and not _names_several(first):  # mistyped: `last` may be its output
+        raise typer.BadParameter(f"{first} is not there", param_hint="PHOTO")
+    if first != STREAM and not first.is_file():
+        return None
+    single = Single(first, last)
+    if not last.exists():
+        return single
+    # It is the output of the same command before, or the second photo of `*.jpg`: which, no one can tell.
+    try:
+        choose_options(context, single)
+    except typer.BadParameter:
+        if first == STREAM:
+            raise
+        return None  # one file cannot hold what is asked for, so both are photos
+    replace = f"{last} exists; to replace it, give {first} -o {last} --overwrite"
+    both = "" if first == STREAM else f"; to color both, add -o {options['out']}/"
+    raise typer.BadParameter(replace + both, param_hint="PHOTO")
 
 
 def choose_options(context: typer.Context, single: Single) -> dict[str, Any]:

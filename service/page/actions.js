@@ -1,6 +1,7 @@
 /** What can be asked for: each makes a run, shows it and starts it. */
 
-import { likeness, recipeOf } from "./link.js";
+import { between, likeOne } from "./beginnings.js";
+import { recipeOf } from "./link.js";
 import { MAX_INDEX } from "./options.js";
 import { isServed, modelName, modelOf } from "./served.js";
 import { change, hintsOf, lookOf, looksOf, randomSeed, store, temperature } from "./store.js";
@@ -31,7 +32,7 @@ export function canAdd() {
   const [first] = runs;
   if (!first || first.kind === "interpolations" || isCopy(first) || (!first.samples.length && !isBusy(first))) return false;
   if (first.recipe && !first.source) return false; // it is being made
-  if (first.kind === "variations") return !first.samples.length || isServed(first.samples[0]); // the seed names another coloring now
+  if (first.kind === "variations" && !first.source && first.samples.length) return isServed(first.samples[0]); // else the seed names another coloring now
   if (first.kind !== "colorizations") return true;
   const { fields } = runs.at(-1);
   const sameSeed = settings.seed === null || settings.seed === fields.seed;
@@ -53,8 +54,11 @@ export function addMore() {
   const next = (last.fields.offset ?? 0) + last.total;
   if (first.kind === "colorizations" && settings.seed !== null && next + settings.n - 1 <= MAX_INDEX) Object.assign(fresh, { seed: settings.seed, offset: next });
   if (hints) fresh.hints = hints;
-  const { title, strength, source, note, looks, origin } = first;
-  const run = newRun(photo, first.kind, settings.n, { ...fields, ...fresh }, { title, strength, source, note, looks, origin, first: last.first + last.total, follows: first });
+  const { title, strength, source, note, looks } = first;
+  const origin = first.kind === "variations" ? first.origin ?? (first.samples.length ? modelOf(first.samples[0]) : null) : null;
+  const made = source ? { ...likeOne(source, strength), ends: [source] } : { kind: first.kind, fields: { ...fields, ...fresh }, origin };
+  const more = { title, strength, source, note, looks, origin: made.origin, ends: made.ends };
+  const run = newRun(photo, made.kind, settings.n, made.fields, { ...more, first: last.first + last.total, follows: first });
   begin(run, { runs: [...runs, run] });
 }
 
@@ -156,34 +160,17 @@ export function spreadColors(sample) {
   store.album.forEach(start);
 }
 
-/** Whether the service can draw this sample again from its seed and index alone. */
-export const isNamed = (sample) => sample.run.kind === "colorizations" && !sample.run.fields.hints && isServed(sample);
-
-/**
- * More like one. The service knows a drawn sample by its seed and index. Any other is sent as a reference all of whose
- * levels are kept by √(1 − strength²): the same law, from its own latent.
- */
+/** More like one. Whether by its name or its picture is settled before the first request, for the model may have changed. */
 export function vary(sample, strength) {
-  const { run, index } = sample;
-  const total = store.view.settings.n;
-  const more = { title: likeTitle(sample), note: noteOn(run.photo), strength, source: sample, looks: [lookOf(sample)] };
-  if (isNamed(sample)) {
-    const fields = { seed: run.fields.seed, index, temperature: run.temperature, strength, noise_seed: randomSeed() };
-    return begin(newRun(run.photo, "variations", total, fields, { ...more, origin: modelOf(sample) }));
-  }
-  const fields = { reference: sample.blob, weights: likeness(strength), seed: randomSeed(), temperature: run.temperature };
-  return begin(newRun(run.photo, "transfers", total, fields, more));
+  const { run } = sample;
+  const { kind, fields, origin } = likeOne(sample, strength);
+  const more = { title: likeTitle(sample), note: noteOn(run.photo), strength, source: sample, ends: [sample], origin, looks: [lookOf(sample)] };
+  return begin(newRun(run.photo, kind, store.view.settings.n, fields, more));
 }
 
-/** Whether there is a way between two samples: one end at least must be named by seed and index. */
-export const canInterpolate = (ends) => ends.some(isNamed);
-
-export function interpolate([first, second], steps) {
-  const [a, b] = isNamed(first) ? [first, second] : [second, first];
-  const fields = { seed: a.run.fields.seed, index: a.index, temperature: a.run.temperature, steps };
-  if (isNamed(b) && b.run.temperature === a.run.temperature) Object.assign(fields, { to_seed: b.run.fields.seed, to_index: b.index });
-  else fields.reference = b.blob;
-  return begin(newRun(a.run.photo, "interpolations", steps, fields, { looks: [lookOf(a), lookOf(b)], origin: modelOf(a) }));
+export function interpolate(pair, steps) {
+  const { kind, fields, ...more } = between(pair, steps);
+  return begin(newRun(more.ends[0].run.photo, kind, steps, fields, more));
 }
 
 /**

@@ -51,9 +51,14 @@ function tell() {
   const title = sampleTitle({ run: store.link, number: index - (fields.offset ?? 0) + 1 });
   const what = `This link shows ${title.toLowerCase()} of a photo.`;
   const changed = model && store.model && model !== modelName(store.model);
-  const warning = changed ? ` It was made by ${modelId(model)}, and this service runs ${store.model.id}: colors will differ.` : "";
+  const warning = changed ? ` ${warningOf(modelId(model))}` : "";
   byId("link-note").textContent = `${what}${example ? "" : " Add the photo that it was made for."}${warning}`;
   return warning;
+}
+
+function warningOf(name) {
+  if (name === store.model.id) return `It was made by other weights of ${name}, or by an earlier version: colors may differ.`;
+  return `It was made by ${name}, and this service runs ${store.model.id}: colors will differ.`;
 }
 
 function arrive() {

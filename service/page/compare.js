@@ -1,6 +1,7 @@
 /** Two kept colorings side by side, and the steps between them. */
 
-import { canInterpolate, interpolate } from "./actions.js";
+import { interpolate } from "./actions.js";
+import { canInterpolate } from "./beginnings.js";
 import { byId, iconButton, make, set, slider } from "./element.js";
 import { explain, explained } from "./explain.js";
 import { shownUrl } from "./look.js";

@@ -20,18 +20,16 @@ export async function saveSample(sample, { format = "jpeg", quality = QUALITY, b
   save(blob, nameOf(sample, ENDINGS[blob.type.slice("image/".length)] ?? ENDINGS[format], beside));
 }
 
-/** Save samples in a zip, with a folder for each photo where there are several. */
+/** Save samples as they look in a zip, with a folder for each photo where there are several. Asks the service for nothing. */
 export async function saveAll(samples, name) {
   const folders = new Set(samples.map((sample) => sample.run.photo)).size > 1;
   const files = [];
-  let some = false; // made from a picture that the page has
   for (const sample of samples) {
     const file = nameOf(sample, "jpg");
-    const { blob, stored } = await fileOf(sample, "jpeg", QUALITY);
-    some ||= stored;
+    const look = lookOf(sample);
+    const blob = isPlain(look) ? sample.blob : await canvasBlob(await withLook(sample.blob, look), "jpeg", QUALITY);
     files.push({ name: folders ? `${stemOf(sample.run.photo)}/${file}` : file, blob });
   }
-  if (some) notice(STORED);
   save(await zip(files), `${name}.zip`);
 }
 

@@ -20,7 +20,7 @@ export function setUpHistory() {
 const item = once((run) => {
   const thumbs = make("div", { className: "thumbs", "aria-hidden": "true" });
   const words = make("span", {}, make("strong", {}, runTitle(run)), make("span", { className: "fine" }));
-  return make("li", {}, make("button", { type: "button", title: runNumbers(run), onclick: () => show(run) }, thumbs, words));
+  return make("li", {}, make("button", { type: "button", onclick: () => show(run) }, thumbs, words));
 });
 
 const thumbnail = once(() => make("img", { alt: "" }));
@@ -28,6 +28,7 @@ const thumbnail = once(() => make("img", { alt: "" }));
 function paint(run, current) {
   const button = item(run).firstChild;
   set(button, "aria-current", current);
+  set(button, "title", runNumbers(run));
   const samples = withMore(run).flatMap((each) => each.samples);
   const facts = [samples.length ? count(samples.length, "coloring") : "", runFacts(run, store.model?.default_temperature)];
   set(button.querySelector(".fine"), "textContent", run.status === "failed" && !samples.length ? "failed" : facts.filter(Boolean).join(" · "));

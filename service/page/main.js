@@ -11,10 +11,10 @@ import { setUpHistory } from "./history.js";
 import { setUpKept } from "./kept.js";
 import { setUpReference } from "./reference.js";
 import { revive } from "./photos.js";
-import { model } from "./service.js";
+import { refreshModel } from "./served.js";
 import { setUpSession } from "./session.js";
 import { setUpSettings } from "./settings.js";
-import { amend, store } from "./store.js";
+import { listen, store } from "./store.js";
 import { setUpStrip } from "./strip.js";
 import { setUpTheme } from "./theme.js";
 import { setUpUndo } from "./undo.js";
@@ -33,13 +33,11 @@ function tell(problem) {
   note.textContent = `${title} ${detail}`;
 }
 
+listen(() => store.model && (note.hidden = true)); // another request may learn first that the service is ready
 await setUpSession(revive);
 setUpArrival(); // after the photos from before a reload: a link says what it is for
 try {
-  const loaded = await model({ onWait: tell });
-  store.model = loaded;
-  note.hidden = true;
-  amend({});
+  await refreshModel({ onWait: (problem) => store.model || tell(problem) });
 } catch (problem) {
-  tell(problem);
+  if (!store.model) tell(problem);
 }

@@ -5,8 +5,13 @@ import { byId, slider } from "./element.js";
 import { accepted } from "./files.js";
 import { CLOSENESS } from "./options.js";
 import { hintsOf, listen, store } from "./store.js";
+import { isBusy, stop } from "./work.js";
+
+const PAUSE = 500; // milliseconds after a change of the slider, in which another may come
 
 let reference = null;
+let run = null; // the transfer that was asked for last
+let timer = null;
 
 export function useReference(files) {
   const [file] = accepted(files.slice(0, 1));
@@ -22,7 +27,24 @@ export function useReference(files) {
   apply();
 }
 
-const apply = () => transfer(reference, Number(byId("closeness").value));
+/** Begin the transfer. It takes the place of an earlier one of this photo that is not finished. */
+function apply() {
+  clearTimeout(timer);
+  const { photo } = store.view;
+  if (!photo) return;
+  if (run?.photo === photo && isBusy(run)) {
+    run.superseded = !run.samples.length;
+    stop(run);
+  }
+  run = transfer(reference, Number(byId("closeness").value));
+}
+
+/** Begin it a moment after the last change: a key that is held down changes the slider many times. */
+function applySoon() {
+  clearTimeout(timer);
+  const { photo } = store.view;
+  timer = setTimeout(() => store.view.photo === photo && apply(), PAUSE);
+}
 
 export function setUpReference() {
   const input = byId("reference");
@@ -30,7 +52,7 @@ export function setUpReference() {
     useReference([...input.files]);
     input.value = "";
   };
-  slider("closeness", CLOSENESS, apply, (value) => (byId("closeness-out").textContent = `${Math.round(100 * value)} %`));
+  slider("closeness", CLOSENESS, applySoon, (value) => (byId("closeness-out").textContent = `${Math.round(100 * value)} %`));
   listen(() => {
     const { photo } = store.view;
     byId("reference-note").hidden = !photo || !hintsOf(photo).length;

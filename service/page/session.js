@@ -147,10 +147,11 @@ function copyOf({ view, album }, numberOf) {
   const run = once((of) => {
     const { id, samples, error, wait, aborter, fields, slots, ...rest } = of;
     const reference = fields.reference ? { reference: numberOf(fields.reference) } : {};
-    const others = { photo: photo(of.photo), follows: run(of.follows), base: run(of.base), source: sample(of.source) };
+    const others = { photo: photo(of.photo), follows: run(of.follows), base: run(of.base), source: sample(of.source), ends: isOpen(of) ? of.ends.map(sample) : null };
     return { ...rest, ...others, fields: { ...fields, ...reference }, slots: slots.map(sample) };
   });
   const keys = (map, copy) => new Map([...map].map(([key, value]) => [copy(key), value]).filter(([key]) => key));
+  const isOpen = ({ ends, samples }) => ends && !samples.length && ends.every(here); // what it begins with is not settled
   const here = (of) => view.photos.includes(of.photo ?? of.run?.photo ?? of);
   const hints = new Map([...view.hints].filter(([of]) => here(of)));
   const looks = new Map([...view.looks].filter(([of]) => here(of)));

@@ -32,7 +32,7 @@ export function goOn() {
 export function goOnWords() {
   const { runs, settings } = store.view;
   if (!canAdd()) return "Colorize";
-  return runs[0].kind === "variations" ? `${settings.n} more like it` : `${settings.n} more`;
+  return runs[0].kind === "variations" || runs[0].source ? `${settings.n} more like it` : `${settings.n} more`;
 }
 
 function showBoldness(value) {

@@ -3,6 +3,7 @@
  * request; what a user asks for goes before what is left of the work on all photos.
  */
 
+import { settle } from "./beginnings.js";
 import { announce } from "./notices.js";
 import { isServed, modelId, modelName, modelOf, refreshModel } from "./served.js";
 import { Problem, colorings } from "./service.js";
@@ -16,8 +17,8 @@ let runs = 0;
 
 /**
  * Make a run. `fields` are the request's, without the photo and `n`; `follows` is the run that it adds to, `source` the
- * sample that it is like, `recipe` how to make that first, `origin` the model whose seeds the fields name, and `album`
- * whether it is part of the work on all photos.
+ * sample that it is like, `recipe` how to make that first, `ends` the samples that it begins with by name or picture,
+ * `origin` the model whose seeds the fields name, and `album` whether it is part of the work on all photos.
  */
 export function newRun(photo, kind, total, fields, more = {}) {
   const run = madeRun(photo, kind, total, fields, more);
@@ -97,7 +98,8 @@ async function finish(run, signal, seen = run) {
     take(run, coloring);
     notify();
   };
-  if (!store.model || run.origin) await refreshModel({ signal, onWait }); // its limits are not known yet, or it may have changed
+  await refreshModel({ signal, onWait }); // it may have changed
+  if (run.ends && !run.samples.length && !settle(run)) throw changed(run);
   if (run.origin && run.origin !== modelName(store.model)) throw changed(run);
   if (run.recipe && !run.source) await makeSource(run, signal);
   checkSizes(run);
@@ -119,8 +121,9 @@ async function finish(run, signal, seen = run) {
 }
 
 /** To another model, the seeds of a run name other colorings. */
-function changed({ kind }) {
-  const advice = kind === "variations" ? " Press “More like this” again: the new model begins with the picture." : "";
+function changed({ kind, source }) {
+  if (kind === "interpolations") return new Problem(409, "model_changed", "An earlier model drew both ends, or the one that the steps begin with. Choose one that the new model has drawn afresh.");
+  const advice = kind === "variations" && source ? " Press “More like this” again: the new model begins with the picture." : "";
   return new Problem(409, "model_changed", `An earlier model drew what these begin with, so the rest would not fit.${advice}`);
 }
 

@@ -65,6 +65,44 @@ def test_two_photos_that_are_there_may_be_photo_and_output(run: Callable, photo:
     assert Path("other.png").read_bytes() != other
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("interpolations", *SEED, "--index", "0", "--to-index", "2", "--steps", "2"),
+        ("colorize", *SEED, "-n", "2"),
+        ("colorize", *SEED, "--sheet"),
+        ("colorize", *SEED, "-f", "png"),
+    ],
+)
+def test_what_one_file_cannot_hold_colors_both_photos(run: Callable, photo: Path, words: tuple[str, ...]) -> None:
+    command, *options = words
+    other = photo.read_bytes()
+    Path("other.jpg").write_bytes(other)
+    run(command, photo, "other.jpg", *options)
+    assert Path("other.jpg").read_bytes() == other
+    assert {Path(file).name.split("-")[0] for file in there() if file.startswith("out/")} >= {"photo", "other"}
+
+
+def test_a_photo_that_is_not_there_is_no_reason_to_color_its_output(run: Callable, photo: Path) -> None:
+    Path("colored.png").write_bytes(photo.read_bytes())
+    said = run("colorize", "phto.png", "colored.png", status=2).stderr
+    assert "phto.png is not there" in said
+    assert there() == {"photo.png", "colored.png"}
+
+
+def test_behind_standard_input_only_replacing_is_advised(run: Callable, app: typer.Typer, expected: bytes) -> None:
+    photo = Path("photo.png").read_bytes()
+    Path("other.jpg").write_bytes(b"mine")
+    said = run("colorize", "-", "other.jpg", *SEED, status=2).stderr
+    assert "--overwrite" in said
+    assert "both" not in said
+    assert Path("other.jpg").read_bytes() == b"mine"
+    assert "one coloring" in run("colorize", "-", "other.jpg", *SEED, "-n", "2", status=2).stderr
+    result = CliRunner().invoke(app, ["colorize", "-", "-o", "other.jpg", "--overwrite", *SEED], input=photo)
+    assert result.exit_code == 0, result.output
+    assert Path("other.jpg").read_bytes() == expected
+
+
 def test_standard_input_and_output(app: typer.Typer, expected: bytes) -> None:
     photo = Path("photo.png").read_bytes()
     for words in (["-"], ["-", "-"], ["-", "-o", "-"]):

@@ -1,7 +1,7 @@
 """Colors that are fixed at points of the photo, and the colors of another photo."""
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from model.options import TRANSFER_WEIGHTS
 
@@ -196,6 +196,22 @@ def test_a_reference_lends_its_colors(page, upload, drop, color_photo, service) 
     expect(page.locator(".card.more")).to_have_count(0)
     page.set_input_files("#reference", color_photo)
     expect(page.locator("#history li")).to_have_count(4)
+
+
+def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, drop, color_photo, service) -> None:
+    upload(page)
+    held: list[Route] = []
+    page.route("**/v1/transfers", lambda route: held.append(route), times=1)
+    drop(page, "#reference-zone", color_photo)
+    expect(page.locator(".card.pending.working")).to_have_count(4)
+    page.locator("#closeness").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator(".card.new")).to_have_count(4)  # they do not wait for the one that is held
+    expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
+    expect(page.locator("#history li")).to_have_count(2)
+    (options,) = {str(each.weights): each for each in service.colorizer.options if hasattr(each, "weights")}.values()
+    assert options.weights[0] == pytest.approx(float(page.locator("#closeness").input_value()))
 
 
 def test_a_reference_says_that_fixed_colors_are_off(fixing, drop, color_photo) -> None:

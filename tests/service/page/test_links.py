@@ -204,6 +204,13 @@ def test_another_model_is_told(open_page, upload) -> None:
     expect(page.locator("body > #notices")).to_have_count(1)
 
 
+def test_other_weights_of_the_same_name_are_told(open_page) -> None:
+    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&model=fake-1.12345678")
+    expect(page.locator("#link-note")).to_contain_text(
+        "It was made by other weights of fake-1, or by an earlier version: colors may differ."
+    )
+
+
 def test_another_photo_is_told(open_page, upload) -> None:
     page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&photo=00000000")
     upload(page)
@@ -220,6 +227,25 @@ def test_colors_of_a_picture_have_no_link(page, upload, drop, color_photo) -> No
     no_link(page, "Coloring 1 has no link, because a link holds no picture: the colors come from another photo.")
     vary(page)
     no_link(page, "it is like coloring 1, whose colors come from another photo.")
+
+
+def test_a_step_to_a_variation_says_why_it_has_no_link(page, upload) -> None:
+    upload(page)
+    page.locator(".card.new .keep").first.click()
+    page.locator(".card.new .open").nth(1).click()
+    vary(page)
+    page.click("#viewer-close")
+    page.locator(".card.new .keep").first.click()
+    page.click("#compare-open")
+    page.click("#interpolate")
+    expect(page.locator("#run-title")).to_have_text("From one to the other")
+    expect(page.locator("#run-progress")).to_be_hidden()
+    page.locator(".card.new .open").nth(1).click()
+    no_link(
+        page,
+        "has no link, because a link can name both ends only if both are drawn afresh, by the same model and at the "
+        "same temperature.",
+    )
 
 
 def vary(page: Page, place: int = 0) -> None:

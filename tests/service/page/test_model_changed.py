@@ -1,6 +1,7 @@
 """The service has another model than the one that drew the colorings: what was drawn stays, and says so."""
 
 import io
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Page, Route, expect
 
 from model.protocol import Drawn, Options
 from tests.service.fakes import Service
+from tests.service.page.stored import until_stored
 
 
 @pytest.fixture
@@ -59,17 +61,28 @@ def test_downloads_hold_what_was_drawn(page, upload, other_model, service, facts
     assert len(service.colorizer.options) == asked
 
 
-def test_a_zip_says_so_once(page, upload, other_model) -> None:
+def test_a_zip_holds_what_is_seen_and_asks_for_nothing(page, upload, other_model, service) -> None:
     upload(page)
-    for i in range(2):
-        page.locator(".card.new .open").nth(i).click()
-        page.locator("#warmth").fill("0.5")
-        page.click("#viewer-close")
+    page.locator(".card.new .open").first.click()
+    page.locator("#warmth").fill("0.5")
+    page.click("#vary")
+    expect(page.locator("#run-title")).to_have_text("More like coloring 1")
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator("#run-progress")).to_be_hidden()
+    seen = download(page, ".card.new .save")
     other_model(name="fake-2")
-    with page.expect_download():
+    asked = len(service.colorizer.options)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    with page.expect_download() as started:
         page.click("#download-all")
-    expect(page.locator("#notices > *")).to_have_count(1)
-    expect(page.locator("#notices")).to_contain_text("The model has changed since these colors were drawn")
+    with zipfile.ZipFile(started.value.path()) as files:
+        assert len(files.namelist()) == 4
+        first = np.asarray(Image.open(files.open(files.namelist()[0]))).astype(int)
+    assert np.abs(first - seen).mean() < 3  # but for JPEG's losses
+    assert len(service.colorizer.options) == asked
+    assert not [url for url in requests if "/v1/" in url]
+    expect(page.locator("#notices > *")).to_have_count(0)
 
 
 def test_more_like_an_earlier_one_begins_with_its_picture(page, upload, other_model, service) -> None:
@@ -95,6 +108,81 @@ def test_more_like_an_earlier_one_begins_with_its_picture(page, upload, other_mo
     assert service.colorizer.references[-1] is None
 
 
+@pytest.mark.parametrize("facts", [{"name": "fake-2"}, {"sha256": "1" * 64}], ids=["its name", "its weights"])
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_more_like_one_at_once_after_the_change(
+    page, upload, other_model, service, facts: dict[str, str], reloaded: bool
+) -> None:
+    """The page asks which model the service has before it chooses how to begin."""
+    upload(page)
+    other_model(**facts)
+    if reloaded:
+        until_stored(page, "files", 5)
+        held: list[Route] = []
+        page.route("**/v1/models", lambda route: held.append(route), times=1)  # the page knows no model
+        page.reload()
+        expect(page.locator(".card.new")).to_have_count(4)
+    page.locator(".card.new .open").nth(1).click()
+    page.click("#vary")
+    expect(page.locator("#run-title")).to_have_text("More like coloring 2")
+    expect(page.locator(".card.new")).to_have_count(4)
+    assert service.colorizer.references[-1] is not None
+
+
+@pytest.mark.parametrize("facts", [{"name": "fake-2"}, {"sha256": "1" * 64}], ids=["its name", "its weights"])
+def test_more_of_those_at_once_after_the_change(page, upload, other_model, service, facts: dict[str, str]) -> None:
+    upload(page)
+    page.locator(".card.new .open").nth(1).click()
+    page.click("#vary")
+    expect(page.locator("#colorize")).to_have_text("4 more like it")
+    expect(page.locator("#run-progress")).to_be_hidden()
+    assert service.colorizer.references[-1] is None
+    other_model(**facts)
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(8)
+    assert service.colorizer.references[-1] is not None
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(12)
+    assert service.colorizer.references[-1] is not None
+
+
+@pytest.mark.parametrize("facts", [{"name": "fake-2"}, {"sha256": "1" * 64}], ids=["its name", "its weights"])
+def test_steps_at_once_after_the_change(page, upload, other_model, service, facts: dict[str, str]) -> None:
+    """Neither end can be drawn again, and steps need one that can."""
+    upload(page)
+    for place in (0, 3):
+        page.locator(".card.new .keep").nth(place).click()
+    other_model(**facts)
+    asked = len(service.colorizer.options)
+    page.click("#compare-open")
+    page.click("#interpolate")
+    expect(page.locator("#run-error")).to_contain_text("The service has another model now.")
+    expect(page.locator("#run-error")).to_contain_text("An earlier model drew both")
+    assert len(service.colorizer.options) == asked
+    page.click("#compare-open")
+    expect(page.locator("#between-not")).to_contain_text("by the model that the service has now")
+
+
+def test_steps_begin_with_the_end_that_can_be_drawn_again(page, upload, other_model, service) -> None:
+    """The first end's model has gone and the second's has come back, which the page does not know yet."""
+    upload(page)
+    info = service.colorizer.info
+    other_model(name="fake-2")
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(8)
+    expect(page.locator("#model")).to_contain_text("fake-2")
+    page.locator(".card.new .keep").nth(6).click()
+    page.locator(".card.new .keep").nth(3).click()
+    other_model(name=info.name)
+    page.click("#compare-open")
+    page.locator("#steps").fill("3")
+    page.click("#interpolate")
+    expect(page.locator(".card.new")).to_have_count(3)
+    options = service.colorizer.options[-1]
+    assert options.start.index == 3  # the fourth coloring, by its seed; the other one by its picture
+    assert service.colorizer.references[-1] is not None
+
+
 def test_links_name_the_model_that_drew(open_page, upload, other_model) -> None:
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
     upload(page)
@@ -109,8 +197,7 @@ def test_links_name_the_model_that_drew(open_page, upload, other_model) -> None:
         page.click("#viewer-close")
 
 
-def test_stopped_variations_do_not_go_on_with_another_model(page, upload, other_model, service) -> None:
-    """Its seeds name other colorings, so the rest would be like another one."""
+def test_stopped_variations_without_any_begin_with_the_picture(page, upload, other_model, service) -> None:
     upload(page)
     page.locator(".card.new .open").nth(1).click()
     held: list[Route] = []
@@ -119,16 +206,23 @@ def test_stopped_variations_do_not_go_on_with_another_model(page, upload, other_
     expect(page.locator(".card.pending.working")).to_have_count(4)
     page.click("#stop")
     other_model(name="fake-2")
-    made = len(service.colorizer.options)
     page.click("#retry")
-    expect(page.locator("#run-error")).to_contain_text("The service has another model now.")
-    expect(page.locator("#run-error")).to_contain_text("Press “More like this” again")
-    expect(page.locator("#retry")).to_be_hidden()
-    assert len(service.colorizer.options) == made
-    page.locator(".card.source .open").click()
-    page.click("#vary")
     expect(page.locator(".card.new")).to_have_count(4)
     assert service.colorizer.references[-1] is not None
+
+
+def test_variations_of_a_link_do_not_go_on_with_another_model(open_page, upload, other_model, service) -> None:
+    """Its seeds name other colorings, so more would be like another one; and the page has no picture of the first."""
+    page = open_page(at="/#kind=variations&seed=3&temperature=0.75&of=1&strength=0.3&noise_seed=5&n=4&index=1")
+    upload(page)
+    page.click("#viewer-close")
+    other_model(sha256="1" * 64)
+    made = len(service.colorizer.options)
+    page.click("#colorize")
+    expect(page.locator("#run-error")).to_contain_text("The service has another model now.")
+    expect(page.locator("#run-error")).not_to_contain_text("Press “More like this” again")
+    expect(page.locator("#retry")).to_be_hidden()
+    assert len(service.colorizer.options) == made
 
 
 def test_variations_that_another_model_drew_meanwhile_do_not_count(open_page, upload, other_model) -> None:
@@ -144,4 +238,5 @@ def test_variations_that_another_model_drew_meanwhile_do_not_count(open_page, up
     page.route("**/v1/variations", restart, times=1)
     page.click("#vary")
     expect(page.locator("#run-error")).to_contain_text("The service has another model now.")
+    expect(page.locator("#run-error")).to_contain_text("Press “More like this” again")
     expect(page.locator(".card.new")).to_have_count(0)

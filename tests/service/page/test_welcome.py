@@ -60,6 +60,17 @@ def test_a_service_that_starts_says_so(open_page, start) -> None:
     expect(note).to_be_hidden()
 
 
+def test_what_was_said_at_the_start_goes_once_another_request_is_answered(open_page, upload) -> None:
+    page: Page = open_page(expected="Failed to load resource")
+    problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
+    starting = {"status": 503, "json": problem, "headers": {"Retry-After": "600"}}
+    page.route("**/v1/models", lambda route: route.fulfill(**starting), times=1)
+    page.reload()
+    expect(page.locator("#model-note")).to_contain_text("The service is still starting.")
+    upload(page)
+    expect(page.locator("#model-note")).to_be_hidden()
+
+
 def test_on_a_phone_nobody_is_told_to_drop(open_page) -> None:
     page: Page = open_page(**PHONE)
     expect(page.get_by_text("Choose a photo", exact=True)).to_be_in_viewport()

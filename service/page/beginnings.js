@@ -1,0 +1,38 @@
+/** What a run begins with: colorings that the service can draw again from their seed and index, or else their pictures. */
+
+import { likeness } from "./link.js";
+import { isServed, modelOf } from "./served.js";
+import { lookOf, randomSeed } from "./store.js";
+
+/** Whether the service can draw this sample again from its seed and index alone. */
+const isNamed = (sample) => sample.run.kind === "colorizations" && !sample.run.fields.hints && isServed(sample);
+
+/**
+ * Return what makes a run like one sample. The service knows a drawn sample by its seed and index. Any other is sent as a
+ * reference all of whose levels are kept by √(1 − strength²): the same law, from its own latent.
+ */
+export function likeOne(sample, strength) {
+  const { run: { fields: { seed }, temperature }, index } = sample;
+  if (!isNamed(sample)) return { kind: "transfers", origin: null, fields: { reference: sample.blob, weights: likeness(strength), seed: randomSeed(), temperature } };
+  return { kind: "variations", origin: modelOf(sample), fields: { seed, index, temperature, strength, noise_seed: randomSeed() } };
+}
+
+/** Whether there is a way between two samples: one end at least must be named by seed and index. */
+export const canInterpolate = (ends) => ends.some(isNamed);
+
+/** Return what makes the run of steps between two samples, of which one at least is named. */
+export function between(ends, steps) {
+  const [a, b] = isNamed(ends[0]) ? ends : ends.toReversed();
+  const fields = { seed: a.run.fields.seed, index: a.index, temperature: a.run.temperature, steps };
+  if (isNamed(b) && b.run.temperature === a.run.temperature) Object.assign(fields, { to_seed: b.run.fields.seed, to_index: b.index });
+  else fields.reference = b.blob;
+  return { kind: "interpolations", origin: modelOf(a), fields, ends: [a, b], looks: [lookOf(a), lookOf(b)] };
+}
+
+/** Fit a run without samples to the model that the service has now. Return false if it cannot begin any more. */
+export function settle(run) {
+  if (run.kind === "interpolations" && !canInterpolate(run.ends)) return false;
+  Object.assign(run, run.kind === "interpolations" ? between(run.ends, run.total) : likeOne(run.ends[0], run.strength));
+  run.temperature = run.fields.temperature;
+  return true;
+}
