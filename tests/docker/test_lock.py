@@ -20,7 +20,7 @@ WANTED = {
     "ray.lock": EXTRAS["ray"],
 }
 MACHINES = ("x86_64", "aarch64")
-"""What images are built for"""
+"""Machines that images are built for"""
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class OpenvinoRuntime:
         self._cache = cache
         self._locking = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
-        """of each graph"""
+        """one for each graph"""
         self._models: dict[str, Any] = {}
         self._mapped: list[Any] = []
         """memory of graphs from the cache, which they go on reading"""
