@@ -20,7 +20,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 # what a target needs: .venv/for-serving, or .venv/for- and the name of an extra in pyproject.toml
 .venv/for-%: pyproject.toml install.py
 	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
-	@echo "Installing into .venv; the first time this fetches torch and takes a minute or more."
+	@echo "Installing into .venv; the first time this takes a minute or more."
 	$(BIN)/python install.py $(filter-out serving,$*)
 	@touch $@
 
@@ -46,9 +46,11 @@ check: .venv/for-dev  ## format, lint, types, import rules
 	$(BIN)/kubernetes-validate --strict --quiet --no-warn deploy/*.yaml
 
 lock: .venv/for-serving  ## pin what the images hold
-	$(LOCK) --extra otel --output-file docker/requirements.lock pyproject.toml
-	$(LOCK) --extra ray --constraints docker/requirements.lock --excludes docker/requirements.lock \
-	  --output-file docker/ray.lock pyproject.toml
+	$(LOCK) --extra otel --group build --output-file docker/requirements.lock pyproject.toml
+	$(LOCK) --extra gpu --constraints docker/requirements.lock --excludes docker/requirements.lock \
+	  --output-file docker/gpu.lock pyproject.toml
+	$(LOCK) --extra ray --constraints docker/requirements.lock --constraints docker/gpu.lock \
+	  --excludes docker/requirements.lock --output-file docker/ray.lock pyproject.toml
 
 image:  ## build $(IMAGE), the CPU image
 	$(DOCKER) build --target cpu --build-arg BASE_IMAGE=$(BASE_IMAGE) $(DOCKER_BUILD) --tag $(IMAGE) \
@@ -64,7 +66,7 @@ audit: .venv/for-serving  ## look for known vulnerabilities of what the images h
 	test -x .venv/audit/bin/pip-audit || { $(BIN)/python -m venv .venv/audit && \
 	  .venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
 	.venv/audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
-	  --vulnerability-service $(VULNERABILITIES) --requirement docker/requirements.lock --requirement docker/ray.lock || \
+	  --vulnerability-service $(VULNERABILITIES) $(addprefix --requirement docker/,requirements.lock gpu.lock ray.lock) || \
 	  { echo 'Vulnerable, or not to be known: the list of vulnerabilities must be reached over the network.' >&2; exit 1; }
 
 train: .venv/for-train  ## train every level on DATA for MINUTES minutes in all

@@ -1,6 +1,7 @@
 """Installer of tintflow and of one of its extras: `.venv/bin/python install.py [EXTRA]`, as the Makefile calls it.
 
-uv installs, told what pip is configured with. torch comes first, from the first of these sources that has it:
+uv installs, told what pip is configured with. Serving on a CPU needs no torch. For an NVIDIA GPU or for an extra, torch
+comes first, from the first of these sources that has it:
 
 1. the index of PyTorch that UV_TORCH_BACKEND names (`cpu`, `cu128` …), where it is set;
 2. without an NVIDIA GPU: the folders of wheels that pip is configured with (`find-links`);
@@ -46,20 +47,24 @@ PIP_TO_UV = {
 
 
 def main(extra: str = "") -> None:
-    """Install uv, torch, and then all the rest."""
+    """Install uv, torch where it is needed, and then all the rest."""
+    gpu = has_nvidia_gpu()
+    if not extra and (gpu or os.environ.get("UV_TORCH_BACKEND")):
+        extra = "gpu"
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
     configuration = subprocess.run((*pip, "config", "list"), capture_output=True, text=True, check=True).stdout  # noqa: S603 - fixed words
     for name, value in uv_variables(configuration).items():
         os.environ.setdefault(name, value)
     if not UV.exists():
         subprocess.run((*pip, "install", "--quiet", UV_RANGE), check=True)  # noqa: S603 - fixed words
-    install_torch(list(torch_requirements(extra)), has_nvidia_gpu())
+    install_torch(list(torch_requirements(extra)), gpu)
     project = f"{ROOT}[{extra}]" if extra else str(ROOT)
     if not uv("--editable", project):
         say("uv could not install everything. Trying pip.")
         subprocess.run((*pip, "install", "--quiet", "--editable", project), check=True)  # noqa: S603 - our own path
     make_ready()
-    say(f"Installed {extra or 'what serving needs'} with torch {metadata.version('torch')}.")
+    versions = [f" with torch {each.version}" for each in metadata.distributions(name="torch")]
+    say(f"Installed {extra or 'what serving on a CPU needs'}{''.join(versions[:1])}.")
 
 
 def make_ready() -> None:

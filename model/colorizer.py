@@ -47,8 +47,7 @@ __all__ = ["CinnColorizer", "Colorings", "Scaler", "colorize", "load_colorizer"]
 def load_colorizer(weights: Path, device: str = "auto", cache: Path | None = None) -> "CinnColorizer":
     """Load weights onto a device. Raises CheckpointError or InputError.
 
-    cache: folder of networks compiled for this processor, read and, where that is allowed, written. With what it holds,
-    a CPU needs no torch.
+    cache: folder of networks compiled for this processor, read and, where that is allowed, written.
     """
     chosen = choose_device(device)
     if chosen == "cpu":
@@ -91,7 +90,7 @@ class CinnColorizer:
 
     @property
     def cinn(self) -> "Cinn":
-        """The network as torch defines it; it is loaded when somebody first asks for it."""
+        """The network as torch defines it. Coloring on a CPU does not need it."""
         return self.checkpoint.cinn
 
     def prepare(self) -> None:

@@ -3,9 +3,10 @@
 import ctypes
 import os
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
-from model.errors import InputError
+from model.errors import TORCH_MISSING, InputError
 from model.protocol import DeviceMemory
 
 __all__ = ["THREADS", "choose_device", "device_memory"]
@@ -38,6 +39,8 @@ def choose_device(name: str) -> str:
         raise InputError("device", f"one of {', '.join(DEVICES)}", name)
     if name == "cpu":
         return name
+    if name == "cuda" and find_spec("torch") is None:
+        raise InputError("device", f"cpu, or auto; {TORCH_MISSING}", "cuda without torch")
     found = _has_cuda()
     if name == "cuda" and not found:
         raise InputError("device", "a CUDA device, or auto", "cuda on a machine without one")
@@ -45,8 +48,8 @@ def choose_device(name: str) -> str:
 
 
 def _has_cuda() -> bool:
-    """Ask torch, but only where there is a GPU's driver: importing it takes more than a second."""
-    if not _has_driver():
+    """Ask torch, but only where it is installed and there is a GPU's driver: importing it takes more than a second."""
+    if find_spec("torch") is None or not _has_driver():
         return False
     import torch
 

@@ -2,6 +2,8 @@
 
 __all__ = ["CheckpointError", "InputError", "ModelError", "NonFiniteError", "OutOfMemoryError"]
 
+TORCH_MISSING = "torch is not installed: pip install 'tintflow[gpu]'"
+
 
 class ModelError(Exception):
     """Base of every error that `model` raises."""

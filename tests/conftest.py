@@ -16,7 +16,7 @@ from PIL import Image
 
 from model.flow.checkpoint import Checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
-from model.flow.condition import FEATURE_CHANNELS
+from model.flow.constants import FEATURE_CHANNELS
 from tests.networks import TINY, spread
 from training.features import DONE
 

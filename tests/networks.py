@@ -6,11 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from model.flow.autoregressive import AutoregressiveConfig
-from model.flow.cells import PriorConfig
-from model.flow.cinn import CinnConfig
-from model.flow.decoder import DecoderConfig
-from model.flow.detail_level import DetailConfig
+from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig, DetailConfig, PriorConfig
 
 __all__ = ["TINY", "default_dtype", "draw", "spread"]
 

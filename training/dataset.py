@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
+from model.flow.condition import ConditionFeatures
+from model.flow.constants import FEATURE_CHANNELS
 from training.data import NoPhotosError
 from training.features import DONE, STEPS_PER_STD
 from training.processes import Share

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.flow.condition import FEATURE_CHANNELS, ConditionNetwork
+from model.flow.condition import ConditionNetwork
+from model.flow.constants import FEATURE_CHANNELS
 from training.data import Example, NoPhotosError, is_near_gray, make_example, read_photos
 from training.precision import mixed_precision
 

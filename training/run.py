@@ -12,7 +12,8 @@ from torch import Tensor
 from model.device import choose_device
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from model.flow.cinn import Cinn, CinnConfig
+from model.flow.cinn import Cinn
+from model.flow.config import CinnConfig
 from training.dataset import Batch, FeatureDataset
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights

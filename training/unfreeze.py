@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.condition import EARLY_STAGES, ConditionFeatures, ConditionNetwork, InvertedResidual
+from model.flow.condition import ConditionFeatures, ConditionNetwork, InvertedResidual
+from model.flow.constants import EARLY_STAGES
 from training.precision import mixed_precision
 
 __all__ = ["FixedDepthwise", "refine", "unfreeze"]

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model.flow.condition import ConditionNetwork, Stage
+from model.flow.condition import ConditionNetwork
+from model.flow.config import Stage
 from training.imagenet import fill_network, read_package
 
 __all__ = ["Classifier", "Judgement", "load_classifier"]

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from model.flow.constants import AFFINE_LIMIT
+
 __all__ = ["ConditionalAffine", "soft_clamp"]
 
 
@@ -23,7 +25,7 @@ class ConditionalAffine(nn.Module):
     The condition is (B, 2C, …): mean and log-scale before its soft clamp, as a head computes them.
     """
 
-    def __init__(self, limit: float = 4.0) -> None:
+    def __init__(self, limit: float = AFFINE_LIMIT) -> None:
         super().__init__()
         self.limit = limit
 

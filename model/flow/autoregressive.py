@@ -8,52 +8,22 @@ Source: Huang et al. 2018 (arXiv 1804.00779); Kumar et al. 2021, Colorization Tr
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.cells import CellDecoder, CellStream, Prior, dispersed_order
-from model.flow.condition import FEATURE_CHANNELS, SMALL_LIGHTNESS, ConditionFeatures
+from model.flow.cell_order import GUIDANCE, cell_exponents, dispersed_order
+from model.flow.cells import CellDecoder, CellStream, Prior
+from model.flow.condition import ConditionFeatures
+from model.flow.config import AutoregressiveConfig
+from model.flow.constants import FEATURE_CHANNELS, NORM_EPSILON, SMALL_LIGHTNESS
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS, SIDE
 from model.flow.transformer import TransformerBlock
 
-__all__ = ["AutoregressiveConfig", "AutoregressiveLevel", "DrawOrder"]
-
-CELL_EXPONENTS = {4: 1.0, 16: 1.5, CELLS: 2.0}
-"""γ by which a temperature T < 1 becomes T^γ, for the first cells of dispersed-dot order up to each of these.
-
-The first 2×2 and 4×4 cells decide which color things have, and so how colorings differ; those between have to agree
-with them. Viewers who chose between two versions of a photo took this for true more often than one temperature for all.
-"""
-GUIDANCE = 4.5
-"""At temperature T < 1, guidance is so many times T·(1 − T): none for heaviest components and the model's own draws.
-
-Without it, cold draws are gray: near gray, colors of many photos lie close together, so that the heaviest component is
-often there. The prior, which does not see the photo, has this habit too; what it also says counts less. Viewers who
-chose between two versions of a photo took the guided one for true more often.
-"""
-
-
-@dataclass(frozen=True)
-class AutoregressiveConfig:
-    """Numbers of the level."""
-
-    width: int = 256
-    heads: int = 4
-    encoder_blocks: int = 3
-    decoder_blocks: int = 5
-    components: int = 8
-    dropout: float = 0.2
-    """share of h's feature channels that training hides"""
-
-    @property
-    def size(self) -> int:
-        """Side of the a*b* that the level completes."""
-        return SIDE
+__all__ = ["AutoregressiveLevel", "DrawOrder"]
 
 
 class DrawOrder(NamedTuple):
@@ -82,17 +52,16 @@ class AutoregressiveLevel(CellDecoder):
     order: Tensor
     exponents: Tensor
     data_shape = (2, SIDE, SIDE)
-    dims = 2 * CELLS
 
     def __init__(self, config: AutoregressiveConfig, generator: torch.Generator) -> None:
         width = config.width
         super().__init__(width, config.heads, config.decoder_blocks, config.components, generator)
         self.config = config
+        self.dims = config.dims
         self.register_buffer("mean", torch.zeros(2, 1, 1))
         self.register_buffer("std", torch.ones(2, 1, 1))
-        self.register_buffer("order", dispersed_order(), persistent=False)
-        exponents = [next(g for first, g in CELL_EXPONENTS.items() if i < first) for i in range(CELLS)]
-        self.register_buffer("exponents", torch.tensor(exponents), persistent=False)
+        self.register_buffer("order", torch.from_numpy(dispersed_order()), persistent=False)
+        self.register_buffer("exponents", torch.from_numpy(cell_exponents()), persistent=False)
 
         projections = {
             name: nn.Linear(channels * max(size // SIDE, 1) ** 2, width, bias=False)
@@ -104,7 +73,7 @@ class AutoregressiveLevel(CellDecoder):
         self.places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
         encoder = (TransformerBlock(width, config.heads) for _ in range(config.encoder_blocks))
         self.encoder = cast(Sequence[TransformerBlock], nn.ModuleList(encoder))
-        self.encoder_norm = nn.LayerNorm(width)
+        self.encoder_norm = nn.LayerNorm(width, NORM_EPSILON)
 
         self.before = nn.Linear(width, width)
         self.next = nn.Linear(width, width)
@@ -176,7 +145,7 @@ class AutoregressiveLevel(CellDecoder):
 
         Returns (N, 2, 8, 8), and (N,): how well each draw fits its photo, the sum of its cells' `Mixture.log_ratio`.
 
-        Below 1, the temperature falls from the first cells to the last, see `CELL_EXPONENTS`, and mixtures are guided
+        Below 1, the temperature falls from the first cells to the last, see `cell_exponents`, and mixtures are guided
         by the prior where it is there, see `GUIDANCE`. At 0 a cell has the mean of its heaviest component, whatever the
         latents.
 

@@ -5,53 +5,19 @@ The coarsest level is such a transformer that sees the photo; the prior is a sma
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from model.flow.cell_order import causal_mask
+from model.flow.config import PriorConfig
+from model.flow.constants import CHROMA_LIMIT, FREQUENCIES, NORM_EPSILON
 from model.flow.mixture import Mixture
-from model.flow.sizes import CELLS, SIDE
+from model.flow.sizes import CELLS
 from model.flow.transformer import TransformerBlock
 
-__all__ = [
-    "CHROMA_LIMIT",
-    "FREQUENCIES",
-    "CellDecoder",
-    "CellStream",
-    "ChromaEmbedding",
-    "Prior",
-    "PriorConfig",
-    "dispersed_order",
-]
-
-FREQUENCIES = (1.0, 2.0, 4.0)
-"""Frequencies of the sines and cosines that encode a cell's standardized a*b*."""
-CHROMA_LIMIT = 6.0
-"""Cells are shown clamped to this many standard deviations, which no photo reaches but a warm sample may."""
-
-
-@dataclass(frozen=True)
-class PriorConfig:
-    """Numbers of the prior."""
-
-    width: int = 128
-    heads: int = 2
-    decoder_blocks: int = 3
-    components: int = 8
-
-
-def dispersed_order(side: int = SIDE) -> Tensor:
-    """Return the cells' indices in dispersed-dot order, in which every prefix covers the photo evenly.
-
-    Source: Bayer 1973, An optimum method for two-level rendition of continuous-tone pictures.
-    """
-    ranks = torch.zeros(1, 1, dtype=torch.long)
-    while len(ranks) < side:
-        top = torch.cat((4 * ranks, 4 * ranks + 2), 1)
-        ranks = torch.cat((top, torch.cat((4 * ranks + 3, 4 * ranks + 1), 1)))
-    return ranks.flatten().argsort()
+__all__ = ["CellDecoder", "CellStream", "ChromaEmbedding", "Prior"]
 
 
 class ChromaEmbedding(nn.Linear):
@@ -78,14 +44,14 @@ class CellDecoder(nn.Module):
 
     def __init__(self, width: int, heads: int, blocks: int, components: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.register_buffer("mask", torch.full((CELLS, CELLS), -1e4).triu(1), persistent=False)
+        self.register_buffer("mask", torch.from_numpy(causal_mask()), persistent=False)
         self.chroma = ChromaEmbedding(width)
         self.start = nn.Parameter(torch.zeros(width))
         self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
         self.decoder = cast(
             Sequence[TransformerBlock], nn.ModuleList(TransformerBlock(width, heads) for _ in range(blocks))
         )
-        self.decoder_norm = nn.LayerNorm(width)
+        self.decoder_norm = nn.LayerNorm(width, NORM_EPSILON)
         self.output = nn.Linear(width, 6 * components)
         self._start_output(components, generator)
 

@@ -1,6 +1,6 @@
 """The cINN's checkpoint: weights, configuration and how to sample them, in one file.
 
-What describes a network is read without torch; its weights become a module when somebody asks for it.
+Both are read without torch, as arrays; they become a module of torch when somebody asks for one.
 """
 
 from dataclasses import asdict, dataclass
@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import CheckpointError
+from model.flow.arrays import CinnArrays
+from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig, DetailConfig, PriorConfig
 from model.flow.weights_file import OpenedWeights, open_weights, restore, write_weights
 
 if TYPE_CHECKING:
-    from model.flow.cinn import Cinn, CinnConfig
+    from model.flow.cinn import Cinn
 
 __all__ = ["Checkpoint", "StoredCheckpoint", "load_checkpoint", "open_checkpoint", "save_checkpoint"]
 
@@ -31,10 +33,15 @@ class Checkpoint:
     counts only where a latent norm is asked for, since its mixtures are tempered themselves"""
     sha256: str = ""
 
+    @property
+    def arrays(self) -> CinnArrays:
+        """The network's weights, which share its memory on a CPU."""
+        return CinnArrays.of(self.cinn)
+
 
 @dataclass(frozen=True)
 class StoredCheckpoint:
-    """A `Checkpoint` whose network is made when it is first asked for, which takes a second or more.
+    """A `Checkpoint` whose weights are read when they are first asked for, as arrays or as a module of torch.
 
     It keeps the file's bytes: what later becomes of the file changes nothing.
     """
@@ -50,16 +57,24 @@ class StoredCheckpoint:
         return self.file.sha256
 
     @cached_property
+    def config(self) -> CinnConfig:
+        """The network's configuration. Raises CheckpointError."""
+        try:
+            return _config(self.file.metadata["config"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{self.file.path} does not hold weights of this version: {error}") from error
+
+    @cached_property
+    def arrays(self) -> CinnArrays:
+        """The network's weights. Raises CheckpointError."""
+        return CinnArrays.of_file(self.config, self.file.tensors())
+
+    @cached_property
     def cinn(self) -> "Cinn":
-        """The network on the CPU. Raises CheckpointError."""
+        """The network in torch, on the CPU. Raises CheckpointError."""
         from model.flow.cinn import Cinn  # late: it imports torch
 
-        path = self.file.path
-        try:
-            cinn = Cinn(_config(self.file.metadata["config"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
-        return restore(cinn, self.file.tensors(), path)
+        return restore(Cinn(self.config), self.file.tensors(), self.file.path)
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
@@ -102,13 +117,7 @@ def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     return Checkpoint(cinn, stored.name, stored.temperature, stored.temperature_exponents, stored.sha256)
 
 
-def _config(numbers: dict[str, Any]) -> "CinnConfig":
-    from model.flow.autoregressive import AutoregressiveConfig  # late: they import torch
-    from model.flow.cells import PriorConfig
-    from model.flow.cinn import CinnConfig
-    from model.flow.decoder import DecoderConfig
-    from model.flow.detail_level import DetailConfig
-
+def _config(numbers: dict[str, Any]) -> CinnConfig:
     return CinnConfig(
         coarsest=AutoregressiveConfig(**numbers["coarsest"]),
         decoder=DecoderConfig(**_with_tuples(numbers["decoder"])),

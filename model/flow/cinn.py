@@ -7,43 +7,21 @@ is autoregressive over its cells; the finer ones propagate colors along the phot
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.autoregressive import AutoregressiveConfig, AutoregressiveLevel
-from model.flow.cells import Prior, PriorConfig
+from model.flow.autoregressive import AutoregressiveLevel
+from model.flow.cells import Prior
 from model.flow.condition import ConditionNetwork
-from model.flow.decoder import Decoder, DecoderConfig
-from model.flow.detail_level import DetailConfig, DetailLevel
+from model.flow.config import CinnConfig
+from model.flow.decoder import Decoder
+from model.flow.detail_level import DetailLevel
 from model.flow.haar import join, pyramid, split
 
-__all__ = ["Cinn", "CinnConfig", "LogProb", "Samples", "gaussian_log_prob"]
-
-
-@dataclass(frozen=True)
-class CinnConfig:
-    """Numbers of the whole network; defaults are those of the released weights."""
-
-    coarsest: AutoregressiveConfig = field(default_factory=AutoregressiveConfig)
-    decoder: DecoderConfig = field(default_factory=lambda: DecoderConfig(attention=(4, 2, 0, 0)))
-    details: tuple[DetailConfig, ...] = (
-        DetailConfig(size=16, condition_width=160, blocks=8, width=128, joint_blocks=2, recalled=4),
-        DetailConfig(size=32, condition_width=96, blocks=8, width=96, recalled=4),
-        DetailConfig(size=64, condition_width=48, blocks=6, width=64),
-    )
-    """coarse to fine"""
-    prior: PriorConfig = field(default_factory=PriorConfig)
-    seed: int = 0
-    """seed of the fixed orthogonal mixing"""
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Side of the a*b* that each level completes, coarse to fine."""
-        return (self.coarsest.size, *(level.size for level in self.details))
+__all__ = ["Cinn", "LogProb", "Samples", "gaussian_log_prob"]
 
 
 class LogProb(NamedTuple):
@@ -93,7 +71,7 @@ class Cinn(nn.Module):
     @property
     def dims(self) -> list[int]:
         """Latents of each level, coarse to fine."""
-        return [self.coarsest.dims, *(level.dims for level in self.details)]
+        return self.config.dims
 
     def condition(self, lightness: Tensor) -> list[Tensor]:
         """Compute all that depends on the photo alone.

@@ -1,50 +1,17 @@
 """The condition network h: what the flow knows of a photo, from its lightness alone."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = [
-    "EARLY_STAGES",
-    "FEATURE_CHANNELS",
-    "SMALL_LIGHTNESS",
-    "ConditionFeatures",
-    "ConditionNetwork",
-    "InvertedResidual",
-    "Stage",
-]
+from model.flow.config import LITE0_STAGES, Stage
+from model.flow.constants import EARLY_STAGES, FEATURE_CHANNELS, STEM_STRIDE
 
+__all__ = ["ConditionFeatures", "ConditionNetwork", "InvertedResidual"]
 
-@dataclass(frozen=True)
-class Stage:
-    """A run of inverted residual blocks that share kernel and width."""
-
-    expansion: int
-    channels: int
-    blocks: int
-    stride: int
-    kernel: int
-
-
-LITE0_STAGES = (
-    Stage(expansion=1, channels=16, blocks=1, stride=1, kernel=3),
-    Stage(expansion=6, channels=24, blocks=2, stride=2, kernel=3),
-    Stage(expansion=6, channels=40, blocks=2, stride=2, kernel=5),
-    Stage(expansion=6, channels=80, blocks=3, stride=2, kernel=3),
-    Stage(expansion=6, channels=112, blocks=3, stride=1, kernel=5),
-    Stage(expansion=6, channels=192, blocks=4, stride=2, kernel=5),
-    Stage(expansion=6, channels=320, blocks=1, stride=1, kernel=3),
-)
-EARLY_STAGES = 3
-"""Stages up to 32×32, whose output is `at_32`: the costliest and most general ones; training never changes them."""
 STEM_CHANNELS = 32
-FEATURE_CHANNELS = {"at_32": (32, 40), "at_16": (16, 112), "at_8": (8, 320), "at_1": (1, 1280)}
-"""Size and channel count of each feature map."""
-SMALL_LIGHTNESS = 128
-"""Side at which levels see the lightness itself: detail that h has lost."""
 
 
 class ConditionFeatures(NamedTuple):
@@ -102,13 +69,13 @@ class ConditionNetwork(nn.Module):
 
     def __init__(self, stages: tuple[Stage, ...] = LITE0_STAGES) -> None:
         super().__init__()
-        self.stem = SameConv(3, STEM_CHANNELS, 3, stride=2)
+        self.stem = SameConv(3, STEM_CHANNELS, 3, stride=STEM_STRIDE)
         self.stages = nn.ModuleList()
         channels = STEM_CHANNELS
         for stage in stages:
             blocks = nn.Sequential()
-            for i in range(stage.blocks):
-                blocks.append(InvertedResidual(channels, stage, stage.stride if i == 0 else 1))
+            for stride in stage.strides:
+                blocks.append(InvertedResidual(channels, stage, stride))
                 channels = stage.channels
             self.stages.append(blocks)
         self.top = SameConv(channels, FEATURE_CHANNELS["at_1"][1], 1)

@@ -7,17 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.affine import soft_clamp
+from model.flow.constants import INPUT_LIMIT, SCALE_LIMIT
 
 __all__ = ["AffineCoupling", "ConvSubnet"]
-
-SCALE_LIMIT = 1.5
-"""α of the soft clamp: one block scales by at most e^±1.5."""
-INPUT_LIMIT = 3.0
-"""Subnets see their input soft-clamped to this many standard deviations.
-
-A ReLU subnet's scale and shift grow with its input, so without a clamp a latent far from the training data is pushed
-out further by every block of the inverse, until it overflows; in bfloat16 and in float32 alike.
-"""
 
 
 class ConvSubnet(nn.Module):

@@ -1,53 +1,28 @@
 """The decoder of the condition: from h's coarse features down to every size at which details are drawn."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.condition import FEATURE_CHANNELS, SMALL_LIGHTNESS, ConditionFeatures
+from model.flow.condition import ConditionFeatures
+from model.flow.config import DecoderConfig
+from model.flow.constants import FEATURE_CHANNELS, SKIPS, SMALL_LIGHTNESS
 from model.flow.residual import ResidualBlock
 from model.flow.transformer import TransformerBlock
 
-__all__ = ["Decoder", "DecoderConfig"]
-
-SKIPS = {16: "at_16", 32: "at_32"}
-"""Features of h that join on the way down."""
-LEAST_HEAD = 64
-"""Fewest channels of an attention head."""
-
-
-@dataclass(frozen=True)
-class DecoderConfig:
-    """Numbers of the decoder."""
-
-    widths: tuple[int, ...] = (192, 160, 96, 48)
-    """channels at 8², 16², 32², 64²"""
-    stem_widths: tuple[int, ...] = (64, 48, 24)
-    """channels of what is seen of the lightness itself at 16², 32², 64²"""
-    blocks: tuple[int, ...] = (1, 2, 1, 1)
-    """residual blocks at each size"""
-    attention: tuple[int, ...] = (0, 0, 0, 0)
-    """transformer blocks at each size, which see the whole photo: an arm is known by the body it belongs to"""
-    dropout: float = 0.1
-    """share of h's feature channels that training hides"""
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Sides of the maps that come out."""
-        return tuple(8 << i for i in range(len(self.widths)))
+__all__ = ["Decoder"]
 
 
 class Attention(nn.Module):
     """Transformer blocks among all pixels of a map."""
 
-    def __init__(self, width: int, size: int, count: int) -> None:
+    def __init__(self, width: int, size: int, heads: int, count: int) -> None:
         super().__init__()
         self.places = nn.Parameter(torch.randn(size**2, width) * 0.02)
-        self.blocks = nn.ModuleList(TransformerBlock(width, max(1, width // LEAST_HEAD)) for _ in range(count))
+        self.blocks = nn.ModuleList(TransformerBlock(width, heads) for _ in range(count))
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, width, size, size), and so is what is returned."""
@@ -93,8 +68,10 @@ class Decoder(nn.Module):
         ]
         self.blocks = cast(Sequence[nn.Sequential], nn.ModuleList(blocks))
         attention = [
-            Attention(width, size, count) if count else nn.Identity()
-            for width, size, count in zip(config.widths, config.sizes, config.attention, strict=True)
+            Attention(width, size, heads, count) if count else nn.Identity()
+            for width, size, heads, count in zip(
+                config.widths, config.sizes, config.heads, config.attention, strict=True
+            )
         ]
         self.attention = cast(Sequence[nn.Module], nn.ModuleList(attention))
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
@@ -11,39 +10,16 @@ from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
 from model.flow.composition import Step, alternate, run, run_inverse
+from model.flow.config import DetailConfig
+from model.flow.constants import COARSER_LIMIT, DETAIL_CHANNELS, RECALL_WIDTH, TAPS
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import split
 from model.flow.mixing import OrthogonalMixing
-from model.flow.propagation import TAPS, propagate
+from model.flow.propagation import propagate
 from model.flow.residual import ResidualBlock
 from model.flow.sizes import SIDE
 
-__all__ = ["DetailCondition", "DetailConfig", "DetailLevel"]
-
-CHANNELS = 6
-"""Three Haar details of a* and b*."""
-HEAD_WIDTH = 32
-"""Channels of one attention head."""
-COARSER_LIMIT = 6.0
-"""A level sees coarser a*b* clamped to this many standard deviations, which no photo reaches but a sample may."""
-
-
-@dataclass(frozen=True)
-class DetailConfig:
-    """Numbers of one level."""
-
-    size: int
-    """side of the a*b* that the level completes: 16, 32 or 64"""
-    condition_width: int
-    """channels of the decoder's map of that size"""
-    blocks: int
-    """coupling blocks"""
-    width: int
-    """channels of their subnets"""
-    joint_blocks: int = 1
-    """residual blocks that see the decoder's map and the coarser a*b*: once per sample"""
-    recalled: int = 0
-    """colors that each pixel recalls from the cells of the coarsest a*b*, wherever they are; 0: none"""
+__all__ = ["DetailCondition", "DetailLevel"]
 
 
 class DetailCondition(NamedTuple):
@@ -75,7 +51,7 @@ class Recall(nn.Module):
         super().__init__()
         self.heads = heads
         # without heads there is nothing to learn, and nothing to look for in weights
-        layers = [nn.Conv2d(width, heads * HEAD_WIDTH, 1) if heads else nn.Identity() for _ in range(2)]
+        layers = [nn.Conv2d(width, heads * RECALL_WIDTH, 1) if heads else nn.Identity() for _ in range(2)]
         self.query, self.key = cast(list[nn.Conv2d], layers)
 
     def forward(self, photo: Tensor, coarser: Tensor) -> Tensor:
@@ -84,9 +60,9 @@ class Recall(nn.Module):
         if not self.heads:
             return coarser.new_empty(len(coarser), 0, 2, size, size)
         cells = F.avg_pool2d(coarser, coarser.shape[-1] // SIDE).flatten(2)[:, None]
-        query = self.query(photo).unflatten(1, (self.heads, HEAD_WIDTH)).flatten(3)
-        key = self.key(F.avg_pool2d(photo, size // SIDE)).unflatten(1, (self.heads, HEAD_WIDTH)).flatten(3)
-        scores = query.transpose(-1, -2) @ key / math.sqrt(HEAD_WIDTH)
+        query = self.query(photo).unflatten(1, (self.heads, RECALL_WIDTH)).flatten(3)
+        key = self.key(F.avg_pool2d(photo, size // SIDE)).unflatten(1, (self.heads, RECALL_WIDTH)).flatten(3)
+        scores = query.transpose(-1, -2) @ key / math.sqrt(RECALL_WIDTH)
         shares = scores.to(coarser.dtype).softmax(-1)
         colors = cells @ shares.transpose(-1, -2)
         return colors.unflatten(3, (size, size))
@@ -105,9 +81,9 @@ class DetailLevel(nn.Module):
         super().__init__()
         self.config = config
         grid = config.size // 2
-        self.data_shape = (CHANNELS, grid, grid)
-        self.dims = CHANNELS * grid**2
-        self.register_buffer("std", torch.ones(CHANNELS, 1, 1))
+        self.data_shape = (DETAIL_CHANNELS, grid, grid)
+        self.dims = config.dims
+        self.register_buffer("std", torch.ones(DETAIL_CHANNELS, 1, 1))
         self.affine = ConditionalAffine()
         width = config.condition_width
         self.recall = Recall(width, config.recalled)
@@ -115,11 +91,11 @@ class DetailLevel(nn.Module):
         self.joint = nn.Sequential(*(ResidualBlock(width) for _ in range(config.joint_blocks)))
         self.logits = nn.Conv2d(width, TAPS**2 + config.recalled, 1)
         self.shares = nn.Conv2d(4 * width, config.blocks * config.width, 1)
-        self.ends = nn.Conv2d(4 * width, 2 * 2 * CHANNELS, 1)
+        self.ends = nn.Conv2d(4 * width, 2 * 2 * DETAIL_CHANNELS, 1)
         nn.init.zeros_(self.ends.weight)
         nn.init.zeros_(cast(Tensor, self.ends.bias))
-        couplings = [AffineCoupling(CHANNELS, ConvSubnet, config.width) for _ in range(config.blocks)]
-        mixings = [OrthogonalMixing(CHANNELS, generator) for _ in range(config.blocks)]
+        couplings = [AffineCoupling(DETAIL_CHANNELS, ConvSubnet, config.width) for _ in range(config.blocks)]
+        mixings = [OrthogonalMixing(DETAIL_CHANNELS, generator) for _ in range(config.blocks)]
         self.couplings = cast(Sequence[AffineCoupling], nn.ModuleList(couplings))
         self.mixings = cast(Sequence[OrthogonalMixing], nn.ModuleList(mixings))
 
@@ -157,4 +133,4 @@ class DetailLevel(nn.Module):
 
     def log_scale(self) -> Tensor:
         """Log-det of the inverse's multiplication by `std`."""
-        return self.std.log().sum() * (self.dims // CHANNELS)
+        return self.std.log().sum() * (self.dims // DETAIL_CHANNELS)

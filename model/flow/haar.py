@@ -4,10 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["HaarDownsampling", "join", "pyramid", "split"]
+from model.flow.constants import HAAR_KERNELS
 
-# Rows: mean, horizontal, vertical and diagonal difference of a 2×2 patch; orthonormal, so log-det = 0.
-KERNELS = ((0.5, 0.5, 0.5, 0.5), (0.5, -0.5, 0.5, -0.5), (0.5, 0.5, -0.5, -0.5), (0.5, -0.5, -0.5, 0.5))
+__all__ = ["HaarDownsampling", "join", "pyramid", "split"]
 
 
 class HaarDownsampling(nn.Module):
@@ -21,7 +20,7 @@ class HaarDownsampling(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("kernels", torch.tensor(KERNELS), persistent=False)
+        self.register_buffer("kernels", torch.tensor(HAAR_KERNELS), persistent=False)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Downsample; H and W must be even."""

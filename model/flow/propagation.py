@@ -3,10 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["TAPS", "propagate"]
+from model.flow.constants import TAPS
 
-TAPS = 5
-"""Side of the neighborhood of coarser pixels that a pixel may take its color from."""
+__all__ = ["propagate"]
 
 
 def propagate(coarser: Tensor, logits: Tensor, recalled: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.flow.constants import NORM_EPSILON
+
 __all__ = ["Cache", "TransformerBlock"]
 
 WIDENING = 4
@@ -36,10 +38,10 @@ class TransformerBlock(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.attention_norm = nn.LayerNorm(width)
+        self.attention_norm = nn.LayerNorm(width, NORM_EPSILON)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.project = nn.Linear(width, width)
-        self.feed_forward_norm = nn.LayerNorm(width)
+        self.feed_forward_norm = nn.LayerNorm(width, NORM_EPSILON)
         self.expand = nn.Linear(width, WIDENING * width)
         self.contract = nn.Linear(WIDENING * width, width)
         for last in (self.project, self.contract):

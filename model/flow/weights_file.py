@@ -45,9 +45,12 @@ class OpenedWeights:
     sha256: str
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays by name. Raises CheckpointError."""
+        """Return the arrays by name, all of finite numbers. Raises CheckpointError."""
         with _explained(self.path):
-            return load(self.data)
+            arrays = load(self.data)
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise CheckpointError(f"{self.path} holds weights that are not finite numbers")
+        return arrays
 
 
 def write_weights(module: "nn.Module", metadata: dict[str, Any], path: Path) -> str:
@@ -100,8 +103,6 @@ def restore(module: Network, tensors: dict[str, NDArray[Any]], path: Path) -> Ne
         module.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
     except RuntimeError as error:
         raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
-    if not all(np.isfinite(array).all() for array in tensors.values()):
-        raise CheckpointError(f"{path} holds weights that are not finite numbers")
     return module.eval().requires_grad_(False)
 
 

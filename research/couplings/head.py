@@ -3,7 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.condition import FEATURE_CHANNELS, SMALL_LIGHTNESS, ConditionFeatures
+from model.flow.condition import ConditionFeatures
+from model.flow.constants import FEATURE_CHANNELS, SMALL_LIGHTNESS
 from model.flow.residual import ResidualBlock
 
 __all__ = ["Head"]

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 DOCKER = os.environ.get("DOCKER", "docker")
 IMAGE = os.environ.get("TINTFLOW_IMAGE", "tintflow:cpu")
 PHOTO = Path(__file__).parents[2] / "docs/pictures/grey.jpg"
-MAX_IMAGE_BYTES = 1_200_000_000
+MAX_IMAGE_BYTES = 900_000_000
 START_SECONDS = 240  # with room for a machine that does much else
 STOP_SECONDS = 60
 HARDENED = ("--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
@@ -82,7 +82,7 @@ def test_no_compiler_came_along(container: str, command: str) -> None:
 
 
 def test_neither_headers_nor_caches_nor_pip_lie_beside_the_packages(container: str) -> None:
-    found = "find /venv /app -name pip -o -name '*.a' -o -path '*/torch/include' -o -name .cache"
+    found = "find /venv /app -name pip -o -name '*.a' -o -name torch -o -name .cache"
     assert docker("exec", container, "sh", "-c", found) == b""
 
 

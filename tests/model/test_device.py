@@ -29,6 +29,14 @@ def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) ->
         choose_device("cuda")
 
 
+def test_without_torch_a_gpu_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr("model.device._has_driver", lambda: True)
+    assert choose_device("auto") == "cpu"
+    with pytest.raises(InputError, match=r"pip install 'tintflow\[gpu\]'"):
+        choose_device("cuda")
+
+
 @pytest.mark.parametrize(("variable", "threads"), [("3", 3), ("2,1", 2), ("", 3), ("all", 3), ("0", 3)])
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which processors a process may run on")
 def test_threads_are_those_asked_for_or_the_cores(

@@ -1,4 +1,4 @@
-"""Servers and commands on a CPU need no torch, once graphs are compiled."""
+"""Servers and commands on a CPU need no torch, whether their graphs are compiled already or not."""
 
 import json
 import os
@@ -6,13 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import numpy as np
+import pytest
 
+from benchmarks.running import made_up_photo, running
 from model.colorizer import colorize, load_colorizer
 from model.protocol import Hint, InterpolationOptions, SampleOptions, TransferOptions, VariationOptions
 
-LATER = """
+ALONE = """
 import json, sys
+sys.modules["torch"] = None  # whoever imports it fails
 from pathlib import Path
 import service.cli.server
 from service.loading import load_and_warm_up, load_colorizer
@@ -22,8 +26,21 @@ from tests.model.test_without_torch import color_everything
 weights, cache = map(Path, sys.argv[1:])
 load_and_warm_up(load_colorizer, Settings(weights=weights, cache=cache, device="cpu"))
 served = set(sys.modules)
-print(json.dumps([color_everything(weights, cache), sorted(served), sorted(sys.modules)]))
+print(json.dumps([color_everything(weights, cache), sorted(served)]))
 """
+ROOT = Path(__file__).parents[2]
+HINT = '[{"x": 0.5, "y": 0.5, "color": "#a03c28"}]'
+REQUESTS: tuple[tuple[str, dict[str, str], tuple[str, ...]], ...] = (
+    ("/v1/colorizations", {"n": "16"}, ()),
+    ("/v1/colorizations", {"n": "1", "hints": HINT}, ()),
+    ("/v1/colorizations", {"n": "2", "candidates": "8", "select": "likely"}, ()),
+    ("/v1/variations", {"seed": "7", "index": "2", "strength": "0.3"}, ()),
+    ("/v1/transfers", {"n": "1"}, ("reference",)),
+    ("/v1/interpolations", {"seed": "7", "index": "0", "to_index": "3", "steps": "2"}, ()),
+    ("/v1/likelihoods", {}, ()),
+    ("/v1/images/edits", {"prompt": "", "n": "1"}, ()),
+)
+"""Paths, fields, and names of files beside the photo."""
 OF_DECODERS = {"pillow_heif"}
 """Packages that only the processes that decode photos need."""
 
@@ -47,15 +64,32 @@ def color_everything(weights: Path, cache: Path) -> list[float]:
     return [float(each.images.mean() + sum(each.bits_per_dim)) for each in found] + [likelihood.bits_per_dim]
 
 
-def test_with_compiled_graphs_nothing_imports_torch(tiny_weights: Path, tmp_path: Path) -> None:
-    colors = color_everything(tiny_weights, tmp_path)
-    for _ in load_colorizer(tiny_weights, "cpu", tmp_path).prepare_rest():
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled graphs", "an empty cache"])
+def test_colors_are_the_same_without_torch(tiny_weights: Path, tmp_path: Path, compiled: bool) -> None:
+    cache = tmp_path / "full"
+    colors = color_everything(tiny_weights, cache)
+    for _ in load_colorizer(tiny_weights, "cpu", cache).prepare_rest():
         pass
-    command = (sys.executable, "-c", LATER, str(tiny_weights), str(tmp_path))
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = (sys.executable, "-c", ALONE, str(tiny_weights), str(cache if compiled else tmp_path / "empty"))
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     answer = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout  # noqa: S603 - this Python
-    again, served, imported = json.loads(answer.splitlines()[-1])
+    again, served = json.loads(answer.splitlines()[-1])
     assert again == colors
-    assert "openvino" in imported
-    assert "torch" not in imported
+    assert "openvino" in served
     assert not OF_DECODERS & set(served)
+
+
+def test_a_server_answers_requests_of_every_kind_without_torch(tiny_weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['torch'] = None")  # its decoders have none, too
+    environment = {
+        "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}",
+        "TINTFLOW_CACHE": str(tmp_path / "cache"),
+        "TINTFLOW_WEIGHTS": str(tiny_weights),
+    }
+    photo = made_up_photo(96, 64, color=True)
+    with running(environment) as service, httpx.Client(base_url=service.url, timeout=120) as client:
+        for path, fields, files in REQUESTS:
+            answer = client.post(path, data=fields, files=dict.fromkeys(("image", *files), photo))
+            assert answer.status_code == 200, (path, answer.text)
+        for path in ("/v1/models", "/metrics", "/livez", "/readyz", "/v2/models/colorization", "/"):
+            assert client.get(path).status_code == 200, path

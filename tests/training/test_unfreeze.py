@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from model.flow.condition import EARLY_STAGES, FEATURE_CHANNELS, ConditionNetwork, SameConv
+from model.flow.condition import ConditionNetwork, SameConv
+from model.flow.constants import EARLY_STAGES, FEATURE_CHANNELS
 from training.imagenet import load_imagenet_weights
 from training.unfreeze import FixedDepthwise, refine, unfreeze
 

@@ -5,17 +5,25 @@ from importlib.util import find_spec
 from model.device import THREADS
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.runtime import Runtime
+from model.errors import TORCH_MISSING, InputError
 from model.flow.checkpoint import Checkpoint, StoredCheckpoint
 
 __all__ = ["choose_runtime"]
 
 
 def choose_runtime(checkpoint: Checkpoint | StoredCheckpoint, device: str, cache: GraphCache | None = None) -> Runtime:
-    """Return OpenVINO's on a CPU where it is installed, else torch's. cache: where compiled graphs are kept."""
+    """Return OpenVINO's on a CPU where it is installed, else torch's. cache: where compiled graphs are kept.
+
+    Raises InputError where neither is installed.
+    """
     if device == "cpu" and find_spec("openvino") is not None:
         from model.drawing.runtimes.openvino_runtime import OpenvinoRuntime  # late: it imports OpenVINO
 
         return OpenvinoRuntime(checkpoint, THREADS, cache=cache)
+    if find_spec("torch") is None:
+        raise InputError(
+            "device", f"one with a runtime; {TORCH_MISSING}", f"{device} without OpenVINO and without torch"
+        )
     from model.drawing.runtimes.torch_runtime import TorchRuntime  # late: it imports torch
 
     return TorchRuntime(checkpoint.cinn, device)

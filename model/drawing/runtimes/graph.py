@@ -1,6 +1,6 @@
-"""OpenVINO's operations for the layers of the network: torch modules in, nodes of a graph out.
+"""OpenVINO's operations for the layers of the network: arrays in, nodes of a graph out.
 
-Every shape is fixed when a graph is built.
+Every shape is fixed when a graph is built. A layer's widths and kernels are those of its arrays.
 """
 
 import math
@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import openvino.opset13 as ops
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from model.flow.affine import ConditionalAffine
-from model.flow.cells import CHROMA_LIMIT, FREQUENCIES, ChromaEmbedding
-from model.flow.condition import InvertedResidual, SameConv
-from model.flow.coupling import INPUT_LIMIT, SCALE_LIMIT, AffineCoupling, ConvSubnet
-from model.flow.residual import ResidualBlock
-from model.flow.transformer import TransformerBlock
+from model.flow.arrays import Layers
+from model.flow.constants import (
+    AFFINE_LIMIT,
+    CHROMA_LIMIT,
+    FREQUENCIES,
+    INPUT_LIMIT,
+    NORM_EPSILON,
+    SCALE_LIMIT,
+)
 
 __all__ = [
     "Node",
@@ -57,6 +59,7 @@ __all__ = [
 
 Node = Any
 """A node's output: openvino has no types of its own that mypy reads."""
+Array = NDArray[Any]
 
 
 def shape(x: Node) -> list[int]:
@@ -69,17 +72,17 @@ def parameter(name: str, size: Sequence[int], dtype: Any = np.float32) -> Node:
     return ops.parameter(list(size), dtype, name=name)
 
 
-def constant(value: Tensor | NDArray[Any] | float | Sequence[float]) -> Node:
+def constant(value: Array | float) -> Node:
     """Make a constant of a number or array, float32."""
-    return ops.constant(np.asarray(value.detach().numpy() if isinstance(value, Tensor) else value, np.float32))
+    return ops.constant(np.asarray(value, np.float32))
 
 
-def add(x: Node, y: Node | Tensor | float) -> Node:
+def add(x: Node, y: Node | Array | float) -> Node:
     """Return x + y, broadcast as in torch."""
     return ops.add(x, _node(y))
 
 
-def multiply(x: Node, y: Node | Tensor | float) -> Node:
+def multiply(x: Node, y: Node | Array | float) -> Node:
     """x·y, broadcast as in torch."""
     return ops.multiply(x, _node(y))
 
@@ -148,109 +151,104 @@ def nearest(x: Node) -> Node:
     return _double(x, "nearest", "asymmetric")
 
 
-def linear(x: Node, layer: nn.Linear) -> Node:
+def linear(x: Node, layer: Layers) -> Node:
     """x·Wᵀ + b."""
     y = ops.matmul(x, constant(layer.weight), False, True)
-    return y if layer.bias is None else add(y, layer.bias)
+    return add(y, layer.bias) if "bias" in layer else y
 
 
-def layer_norm(x: Node, norm: nn.LayerNorm) -> Node:
+def layer_norm(x: Node, norm: Layers) -> Node:
     """Mirror `nn.LayerNorm` over the last dimension."""
-    y = ops.mvn(x, ops.constant(np.array([-1], np.int64)), True, norm.eps, "inside_sqrt")
+    y = ops.mvn(x, ops.constant(np.array([-1], np.int64)), True, NORM_EPSILON, "inside_sqrt")
     return add(multiply(y, norm.weight), norm.bias)
 
 
-def conv(x: Node, layer: nn.Conv2d) -> Node:
-    """Mirror `nn.Conv2d` and `SameConv`."""
-    height_width = shape(x)[2:]
-    stride, kernel = list(layer.stride), list(layer.kernel_size)
-    if isinstance(layer, SameConv):
-        pads = [max((-(-n // s) - 1) * s + k - n, 0) for n, s, k in zip(height_width, stride, kernel, strict=True)]
-        begin, end = [p // 2 for p in pads], [p - p // 2 for p in pads]
-    else:
-        begin = end = list(layer.padding)  # type: ignore[arg-type] # numbers, in this network
-    weight, groups = layer.weight, layer.groups
+def conv(x: Node, layer: Layers, stride: int = 1) -> Node:
+    """Mirror `nn.Conv2d` that keeps the size, and `SameConv`: both pad as TensorFlow's "SAME" does."""
+    _, channels, *size = shape(x)
+    weight = layer.weight
+    kernel, groups = weight.shape[2:], channels // weight.shape[1]
+    pads = [max((-(-n // stride) - 1) * stride + k - n, 0) for n, k in zip(size, kernel, strict=True)]
+    where = [stride] * 2, [p // 2 for p in pads], [p - p // 2 for p in pads], [1, 1]
     if groups == 1:
-        y = ops.convolution(x, constant(weight), stride, begin, end, [1, 1])
+        y = ops.convolution(x, constant(weight), *where)
     else:
-        grouped = weight.view(groups, -1, *weight.shape[1:])
-        y = ops.group_convolution(x, constant(grouped), stride, begin, end, [1, 1])
-    return y if layer.bias is None else add(y, layer.bias.view(1, -1, 1, 1))
+        y = ops.group_convolution(x, constant(weight.reshape(groups, -1, *weight.shape[1:])), *where)
+    return add(y, layer.bias.reshape(1, -1, 1, 1)) if "bias" in layer else y
 
 
-def conv_by_matrix(x: Node, matrix: Tensor) -> Node:
+def conv_by_matrix(x: Node, matrix: Array) -> Node:
     """Multiply the channels of each pixel of (B, C, H, W) by a matrix (out, C)."""
     return ops.convolution(x, constant(matrix[:, :, None, None]), [1, 1], [0, 0], [0, 0], [1, 1])
 
 
-def inverted_residual(x: Node, block: InvertedResidual) -> Node:
+def inverted_residual(x: Node, block: Layers, stride: int) -> Node:
     """Mirror `InvertedResidual`."""
-    h = x if block.expand is None else relu6(conv(x, block.expand))
-    h = conv(relu6(conv(h, block.depthwise)), block.project)
-    return add(x, h) if block.skip else h
+    h = relu6(conv(x, block.expand)) if "expand" in block else x
+    h = conv(relu6(conv(h, block.depthwise, stride)), block.project)
+    return add(x, h) if shape(x) == shape(h) else h
 
 
-def residual(x: Node, blocks: nn.Sequential) -> Node:
+def residual(x: Node, blocks: Layers) -> Node:
     """Mirror a sequence of `ResidualBlock`s."""
     for block in blocks:
-        assert isinstance(block, ResidualBlock)  # noqa: S101 (for mypy)
         x = add(x, conv(ops.relu(conv(ops.relu(x), block.first)), block.last))
     return x
 
 
-def subnet(x: Node, share: Node, layers: ConvSubnet) -> Node:
+def subnet(x: Node, share: Node, layers: Layers) -> Node:
     """Mirror `ConvSubnet`."""
     h = ops.relu(add(conv(x, layers.first), share))
     return conv(ops.relu(conv(h, layers.middle)), layers.last)
 
 
-def standardize(x: Node, mean_and_std: tuple[Tensor, Tensor]) -> Node:
-    """(x − mean)/std, channel by channel."""
-    center, std = (each[None] for each in mean_and_std)
+def standardize(x: Node, center: Array, std: Array) -> Node:
+    """(x − mean)/std, channel by channel: of (B, C) or (B, C, H, W)."""
+    center, std = (each.reshape(1, -1, *(1 for _ in shape(x)[2:])) for each in (center, std))
     return multiply(add(x, -center), 1 / std)
 
 
-def affine_mean_and_log_scale(condition: Node, layer: ConditionalAffine) -> tuple[Node, Node]:
+def affine_mean_and_log_scale(condition: Node) -> tuple[Node, Node]:
     """Mirror what `ConditionalAffine` reads from its condition, (B, 2C, H, W)."""
     center, raw = split(condition, 2, 1)
-    return center, soft_clamp(raw, layer.limit)
+    return center, soft_clamp(raw, AFFINE_LIMIT)
 
 
-def coupling_input(x: Node, layer: AffineCoupling) -> Node:
+def coupling_input(x: Node) -> Node:
     """Mirror what a coupling's subnet sees of what passes."""
     return soft_clamp(x, INPUT_LIMIT)
 
 
-def coupling_scale(raw: Node, layer: AffineCoupling) -> Node:
+def coupling_scale(raw: Node) -> Node:
     """Mirror a coupling's log-scale."""
     return soft_clamp(raw, SCALE_LIMIT)
 
 
-def chroma_embedding(x: Node, layer: ChromaEmbedding) -> Node:
+def chroma_embedding(x: Node, layer: Layers) -> Node:
     """Mirror `ChromaEmbedding`."""
     seen = ops.clamp(x, -CHROMA_LIMIT, CHROMA_LIMIT)
     waves = [wave(multiply(seen, f)) for f in FREQUENCIES for wave in (ops.sin, ops.cos)]
     return linear(concat((seen, *waves), -1), layer)
 
 
-def query_key_value(x: Node, block: TransformerBlock) -> Node:
+def query_key_value(x: Node, block: Layers) -> Node:
     """Compute what a block's attention compares: (…, 3·width), the query not yet scaled."""
     return linear(layer_norm(x, block.attention_norm), block.query_key_value)
 
 
-def finish_block(x: Node, attended: Node, block: TransformerBlock) -> Node:
+def finish_block(x: Node, attended: Node, block: Layers) -> Node:
     """Add a block's attention, then its feed-forward layers."""
     x = add(x, linear(attended, block.project))
     hidden = ops.relu(linear(layer_norm(x, block.feed_forward_norm), block.expand))
     return add(x, linear(hidden, block.contract))
 
 
-def transformer_block(x: Node, block: TransformerBlock, mask: Tensor | None = None) -> Node:
+def transformer_block(x: Node, block: Layers, heads: int, mask: Array | None = None) -> Node:
     """Mirror `TransformerBlock` for all tokens at once: (B, T, width)."""
     b, tokens, width = shape(x)
-    head_width = width // block.heads
-    parts = reshape(query_key_value(x, block), b, tokens, 3, block.heads, head_width)
-    query, key, value = (reshape(part, b, tokens, block.heads, head_width) for part in split(parts, 3, 2))
+    head_width = width // heads
+    parts = reshape(query_key_value(x, block), b, tokens, 3, heads, head_width)
+    query, key, value = (reshape(part, b, tokens, heads, head_width) for part in split(parts, 3, 2))
     query, key, value = (transpose(part, 0, 2, 1, 3) for part in (query, key, value))
     scores = ops.matmul(multiply(query, 1 / math.sqrt(head_width)), key, False, True)
     shares = ops.softmax(scores if mask is None else add(scores, mask), -1)
@@ -258,8 +256,8 @@ def transformer_block(x: Node, block: TransformerBlock, mask: Tensor | None = No
     return finish_block(x, reshape(transpose(attended, 0, 2, 1, 3), b, tokens, width), block)
 
 
-def _node(value: Node | Tensor | float) -> Node:
-    return constant(value) if isinstance(value, (Tensor, float, int)) else value
+def _node(value: Node | Array | float) -> Node:
+    return constant(value) if isinstance(value, (np.ndarray, float, int)) else value
 
 
 def _double(x: Node, mode: str, coordinates: str) -> Node:

@@ -1,15 +1,15 @@
 """Numbers of a network that are needed beside its compiled graphs."""
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-if TYPE_CHECKING:
-    from model.flow.cinn import Cinn
+from model.flow.arrays import CinnArrays
+from model.flow.cell_order import GUIDANCE, cell_exponents, dispersed_order
 
 __all__ = ["Numbers"]
 
@@ -45,29 +45,26 @@ class Numbers(NamedTuple):
     """(64, width): what the prior sees of each cell's place"""
 
     @classmethod
-    def of(cls, cinn: "Cinn") -> "Numbers":
-        """Read them from the network's definition."""
-        from model.flow.autoregressive import GUIDANCE  # late: it imports torch
-
-        level = cinn.coarsest
-        cells = level.order.numel() * np.log(_array(level.std)).sum()
-        finer = [float(each.log_scale()) for each in cinn.details]
-        constants = [float(cinn.constant(i)) for i in range(len(cinn.dims))]
+    def of(cls, cinn: CinnArrays) -> "Numbers":
+        """Read them from the network's weights."""
+        config, layers = cinn.config, cinn.layers
+        level = layers.coarsest
+        stds = [level.std, *(each.std for each in layers.details)]
         return cls(
-            np.array(cinn.config.sizes),
-            np.array(cinn.dims),
-            np.array([sum(each.numel() for each in cinn.parameters())]),
-            _array(cinn.chroma_mean),
-            _array(cinn.chroma_std),
-            _array(level.mean),
-            _array(level.std),
-            np.array(constants) - [cells, *finer],
-            _array(level.order),
-            _array(level.exponents),
+            np.array(config.sizes),
+            np.array(config.dims),
+            np.array([cinn.parameters]),
+            layers.chroma_mean,
+            layers.chroma_std,
+            level.mean,
+            level.std,
+            np.array([_log_scale(cinn, i, std) for i, std in enumerate(stds)]),
+            dispersed_order(),
+            cell_exponents(),
             np.array([GUIDANCE], np.float32),
-            _array(level.start),
-            _array(cinn.prior.start),
-            _array(cinn.prior.decoder_places),
+            level.start.astype(np.float32),
+            layers.prior.start.astype(np.float32),
+            layers.prior.decoder_places.astype(np.float32),
         )
 
     def to_bytes(self) -> bytes:
@@ -111,5 +108,9 @@ class Numbers(NamedTuple):
         return rows.transpose(0, 2, 1).reshape(-1, 2, side, side) * self.cells_std + self.cells_mean
 
 
-def _array(tensor: Any) -> NDArray[Any]:
-    return np.asarray(tensor.detach().cpu().numpy())
+def _log_scale(cinn: CinnArrays, level: int, std: NDArray[np.float32]) -> float:
+    """Mirror `Cinn.constant`, less the log-det of the level's own standardization; std: (C, 1, 1), the level's."""
+    size, halvings = cinn.config.sizes[level], len(cinn.config.sizes) - 1 - level
+    pixels = size**2 if level == 0 else 3 * (size // 2) ** 2
+    log_std, own = (float(np.log(each, dtype=np.float64).sum()) for each in (cinn.layers.chroma_std, std))
+    return -pixels * (log_std + 2 * halvings * math.log(2)) - cinn.config.dims[level] // len(std) * own

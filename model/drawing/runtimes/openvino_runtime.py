@@ -10,23 +10,22 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from model.drawing.runtimes import graphs
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.numbers import Numbers
 from model.drawing.runtimes.runtime import SMALLEST_NORM, Condition, Encoded, Floats, Indices, Samples
 from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper, draw_alike
 from model.errors import NonFiniteError
+from model.flow.arrays import CinnArrays
 from model.flow.checkpoint import Checkpoint, StoredCheckpoint
 from model.flow.mixture_arrays import begin_drawing, latents_of_outputs
 from model.flow.sizes import CELLS
-
-if TYPE_CHECKING:
-    from model.flow.cinn import Cinn
 
 __all__ = ["OpenvinoRuntime"]
 
@@ -40,7 +39,7 @@ class OpenvinoRuntime:
     """Runs the network in as many passes at once as there are threads, each by one thread; see `Runtime`.
 
     A graph is compiled for the number of rows that it is first called with, and kept. Only what the cache lacks needs
-    the network itself, and torch.
+    the weights.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class OpenvinoRuntime:
         self._cache = cache
         self._locking = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
-        """of each graph"""
+        """one for each graph"""
         self._models: dict[str, Any] = {}
         self._mapped: list[Any] = []
         """memory of graphs from the cache, which they go on reading"""
@@ -215,30 +214,26 @@ class OpenvinoRuntime:
         ]
 
     def _build(self, graph: str, rows: int) -> Any:
-        from model.drawing.runtimes import graphs  # late: it imports torch
-
-        return getattr(graphs, f"{graph}_graph")(self._cinn, rows)
+        return getattr(graphs, f"{graph}_graph")(self._arrays, rows)
 
     def _build_step(self, kind: str, rows: int, length: int) -> Any:
-        from model.drawing.runtimes.graphs import step_graph  # late: it imports torch
-
-        decoder = self._cinn.coarsest if kind == "level" else self._cinn.prior
-        return step_graph(decoder, rows, length, ov.Type.bf16 if self._bfloat16 else ov.Type.f32)
+        dtype = ov.Type.bf16 if self._bfloat16 else ov.Type.f32
+        return graphs.step_graph(self._arrays, kind == "prior", rows, length, dtype)
 
     @cached_property
-    def _cinn(self) -> "Cinn":
-        """The network itself, for what the cache lacks."""
-        cinn = self._checkpoint.cinn
-        # a clamp, such as that of ReLU6, would make a number of a weight that is none; a file's weights were checked
-        if self._cache is None and not all(np.isfinite(each.detach().numpy()).all() for each in cinn.parameters()):
+    def _arrays(self) -> CinnArrays:
+        """The network's weights, for what the cache lacks."""
+        arrays = self._checkpoint.arrays
+        # a clamp, such as that of ReLU6, would make a number of a weight that is none
+        if not arrays.layers.are_finite():
             raise NonFiniteError("the network has weights that are not finite numbers")
-        return cinn
+        return arrays
 
     def _load_numbers(self) -> Numbers:
         stored = None if self._cache is None else self._cache.load(NUMBERS)
         numbers = None if stored is None else Numbers.from_bytes(stored.tobytes())
         if numbers is None:
-            numbers = Numbers.of(self._checkpoint.cinn)
+            numbers = Numbers.of(self._checkpoint.arrays)
             if self._cache is not None:
                 self._cache.store(NUMBERS, numbers.to_bytes())
         return numbers

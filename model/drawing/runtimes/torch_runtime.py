@@ -11,6 +11,7 @@ from torch import Tensor
 
 from model.drawing.runtimes.numbers import Numbers
 from model.drawing.runtimes.runtime import SMALLEST_NORM, Condition, Encoded, Floats, Indices, Samples
+from model.flow.arrays import CinnArrays
 from model.flow.cinn import Cinn
 
 __all__ = ["TorchRuntime"]
@@ -22,7 +23,7 @@ class TorchRuntime:
     def __init__(self, cinn: Cinn, device: str = "cpu") -> None:
         # the same numbers in another order, which convolutions are faster in: see python -m benchmarks.speed.sampling
         self.cinn = cinn.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch forgets it
-        self.numbers = Numbers.of(cinn)
+        self.numbers = Numbers.of(CinnArrays.of(cinn))
         self._device = device
 
     def prepare(self, photos: int, draws: int, samples: int) -> None:

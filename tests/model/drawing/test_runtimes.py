@@ -12,6 +12,7 @@ from model.drawing.runtimes.openvino_runtime import OpenvinoRuntime
 from model.drawing.runtimes.runtime import Condition, Floats, Indices, Runtime
 from model.drawing.runtimes.stepping import draw_alike
 from model.drawing.runtimes.torch_runtime import TorchRuntime
+from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
 from model.flow.cinn import Cinn
 
@@ -199,6 +200,16 @@ def test_choice(
     installed: bool,
     runtime: Callable[..., Runtime],
 ) -> None:
-    monkeypatch.setattr("model.drawing.runtimes.choice.find_spec", lambda name: object() if installed else None)
+    monkeypatch.setattr(
+        "model.drawing.runtimes.choice.find_spec", lambda name: object() if installed or name == "torch" else None
+    )
     monkeypatch.setattr(Cinn, "to", lambda cinn, *_, **__: cinn)  # there may be no GPU
     assert type(choose_runtime(tiny_checkpoint, device)) is runtime
+
+
+def test_a_cpu_without_any_runtime_is_told_what_to_install(
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.drawing.runtimes.choice.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'tintflow\[gpu\]'"):
+        choose_runtime(tiny_checkpoint, "cpu")

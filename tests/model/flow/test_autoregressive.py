@@ -8,9 +8,12 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from model.flow.autoregressive import AutoregressiveConfig, AutoregressiveLevel
-from model.flow.cells import Prior, PriorConfig, dispersed_order
-from model.flow.condition import FEATURE_CHANNELS, ConditionFeatures
+from model.flow.autoregressive import AutoregressiveLevel
+from model.flow.cell_order import dispersed_order
+from model.flow.cells import Prior
+from model.flow.condition import ConditionFeatures
+from model.flow.config import AutoregressiveConfig, PriorConfig
+from model.flow.constants import FEATURE_CHANNELS
 from model.flow.sizes import CELLS
 from tests.networks import draw, spread
 
@@ -132,7 +135,7 @@ def test_every_cell_is_drawn_from_the_guided_mixture(level: AutoregressiveLevel,
 
 def test_the_prior_s_density_is_that_of_cells_in_any_order(prior: Prior) -> None:
     """Each cell's mixture heeds those before it alone, and every parameter counts."""
-    x, order = draw(2, CELLS, 2), dispersed_order().roll(5).expand(2, -1)
+    x, order = draw(2, CELLS, 2), torch.from_numpy(dispersed_order()).roll(5).expand(2, -1)
     changed = x.clone()
     changed[:, 20] += 1
     before, after = (prior.log_prob(each, order) for each in (x, changed))

@@ -5,11 +5,10 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from model.flow.autoregressive import AutoregressiveConfig
-from model.flow.cinn import Cinn, CinnConfig
+from model.flow.cinn import Cinn
 from model.flow.condition import ConditionNetwork
+from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig
 from model.flow.coupling import AffineCoupling, ConvSubnet
-from model.flow.decoder import DecoderConfig
 from model.flow.haar import join, pyramid, split
 from tests.networks import TINY, default_dtype, draw, spread
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from model.flow.affine import ConditionalAffine, soft_clamp
-from model.flow.coupling import INPUT_LIMIT, SCALE_LIMIT, AffineCoupling, ConvSubnet
+from model.flow.constants import INPUT_LIMIT, SCALE_LIMIT
+from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import HaarDownsampling
 from model.flow.mixing import OrthogonalMixing
 from research.couplings.dense import DenseSubnet

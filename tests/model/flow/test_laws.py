@@ -5,9 +5,10 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
-from model.flow.autoregressive import AutoregressiveConfig, AutoregressiveLevel
+from model.flow.autoregressive import AutoregressiveLevel
+from model.flow.config import AutoregressiveConfig, DetailConfig
 from model.flow.coupling import AffineCoupling, ConvSubnet
-from model.flow.detail_level import DetailCondition, DetailConfig, DetailLevel
+from model.flow.detail_level import DetailCondition, DetailLevel
 from model.flow.haar import HaarDownsampling
 from model.flow.mixing import OrthogonalMixing
 from model.flow.mixture import Mixture

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from model.flow.constants import TAPS
 from model.flow.detail_level import Recall
-from model.flow.propagation import TAPS, propagate
+from model.flow.propagation import propagate
 
 
 def nothing(coarser: Tensor) -> Tensor:

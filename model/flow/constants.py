@@ -1,0 +1,61 @@
+"""Numbers of the network that no configuration changes: the torch definition and the graphs for CPUs share them."""
+
+__all__ = [
+    "AFFINE_LIMIT",
+    "CHROMA_LIMIT",
+    "COARSER_LIMIT",
+    "DETAIL_CHANNELS",
+    "EARLY_STAGES",
+    "FEATURE_CHANNELS",
+    "FREQUENCIES",
+    "HAAR_KERNELS",
+    "INPUT_LIMIT",
+    "NORM_EPSILON",
+    "RECALL_WIDTH",
+    "SCALE_LIMIT",
+    "SKIPS",
+    "SMALL_LIGHTNESS",
+    "STEM_STRIDE",
+    "TAPS",
+]
+
+# the condition network and the decoder
+STEM_STRIDE = 2
+EARLY_STAGES = 3
+"""Stages up to 32×32, whose output is `at_32`: the costliest and most general ones; training never changes them."""
+FEATURE_CHANNELS = {"at_32": (32, 40), "at_16": (16, 112), "at_8": (8, 320), "at_1": (1, 1280)}
+"""Size and channel count of each feature map."""
+SMALL_LIGHTNESS = 128
+"""Side at which levels see the lightness itself: detail that h has lost."""
+SKIPS = {16: "at_16", 32: "at_32"}
+"""Features of h that join on the way down."""
+NORM_EPSILON = 1e-5
+"""Added to the variance in layer norms."""
+
+# the coarsest level
+FREQUENCIES = (1.0, 2.0, 4.0)
+"""Frequencies of the sines and cosines that encode a cell's standardized a*b*."""
+CHROMA_LIMIT = 6.0
+"""Cells are shown clamped to this many standard deviations, which no photo reaches but a warm sample may."""
+
+# the finer levels
+DETAIL_CHANNELS = 6
+"""Three Haar details of a* and b*."""
+HAAR_KERNELS = ((0.5, 0.5, 0.5, 0.5), (0.5, -0.5, 0.5, -0.5), (0.5, 0.5, -0.5, -0.5), (0.5, -0.5, -0.5, 0.5))
+"""Rows: mean, horizontal, vertical and diagonal difference of a 2×2 patch; orthonormal, so log-det = 0."""
+TAPS = 5
+"""Side of the neighborhood of coarser pixels that a pixel may take its color from."""
+RECALL_WIDTH = 32
+"""Channels of one head of a level's attention to the cells."""
+COARSER_LIMIT = 6.0
+"""A level sees coarser a*b* clamped to this many standard deviations, which no photo reaches but a sample may."""
+AFFINE_LIMIT = 4.0
+"""α of the soft clamp: the conditional affine layer scales by at most e^±4."""
+SCALE_LIMIT = 1.5
+"""α of the soft clamp: one coupling block scales by at most e^±1.5."""
+INPUT_LIMIT = 3.0
+"""Couplings' subnets see their input soft-clamped to this many standard deviations.
+
+A ReLU subnet's scale and shift grow with its input, so without a clamp a latent far from the training data is pushed
+out further by every block of the inverse, until it overflows; in bfloat16 and in float32 alike.
+"""
