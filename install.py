@@ -49,22 +49,26 @@ PIP_TO_UV = {
 def main(extra: str = "") -> None:
     """Install uv, torch where it is needed, and then all the rest."""
     gpu = has_nvidia_gpu()
-    if not extra and (gpu or os.environ.get("UV_TORCH_BACKEND")):
-        extra = "gpu"
+    extras = wanted_extras(extra, gpu)
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
     configuration = subprocess.run((*pip, "config", "list"), capture_output=True, text=True, check=True).stdout  # noqa: S603 - fixed words
     for name, value in uv_variables(configuration).items():
         os.environ.setdefault(name, value)
     if not UV.exists():
         subprocess.run((*pip, "install", "--quiet", UV_RANGE), check=True)  # noqa: S603 - fixed words
-    install_torch(list(torch_requirements(extra)), gpu)
-    project = f"{ROOT}[{extra}]" if extra else str(ROOT)
+    install_torch([each for one in ("", *extras) for each in torch_requirements(one)], gpu)
+    project = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     if not uv("--editable", project):
         say("uv could not install everything. Trying pip.")
         subprocess.run((*pip, "install", "--quiet", "--editable", project), check=True)  # noqa: S603 - our own path
     make_ready()
     versions = [f" with torch {each.version}" for each in metadata.distributions(name="torch")]
-    say(f"Installed {extra or 'what serving on a CPU needs'}{''.join(versions[:1])}.")
+    say(f"Installed {', '.join(extras) or 'what serving on a CPU needs'}{''.join(versions[:1])}.")
+
+
+def wanted_extras(extra: str, gpu: bool) -> list[str]:
+    """Add the extra `gpu` where there is one, or where UV_TORCH_BACKEND asks for torch."""
+    return [*([extra] if extra else []), *(["gpu"] if gpu or os.environ.get("UV_TORCH_BACKEND") else [])]
 
 
 def make_ready() -> None:
@@ -130,10 +134,9 @@ def uv_variables(configuration: str) -> dict[str, str]:
 
 
 def torch_requirements(extra: str) -> Iterator[str]:
-    """Yield what pyproject.toml asks of torch, for serving and for an extra."""
+    """Yield what pyproject.toml asks of torch, for an extra, or for serving where none is named."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    asked = [*project["dependencies"], *(project["optional-dependencies"][extra] if extra else ())]
-    for requirement in asked:
+    for requirement in project["optional-dependencies"][extra] if extra else project["dependencies"]:
         if nested := re.fullmatch(r"tintflow\[([\w-]+)\]", requirement):
             yield from torch_requirements(nested[1])
         elif re.match(r"torch(?![\w.-])", requirement):

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
+
+from model.device import THREADS, choose_device
 
 __all__ = ["JsonFile", "Target", "rows", "write", "write_json"]
 
@@ -84,8 +85,15 @@ def _shown(cell: object) -> str:
 
 
 def _hardware() -> dict[str, object]:
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "threads": torch.get_num_threads(), "gpu": gpu}
+    return {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "threads": THREADS, "gpu": _gpu()}
+
+
+def _gpu() -> str | None:
+    if choose_device("auto") == "cpu":
+        return None
+    import torch  # late: where there is no GPU, none is needed
+
+    return torch.cuda.get_device_name()
 
 
 def _cpu() -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from model.device import choose_device, device_memory
+from model.device import choose_device, device_memory, lacks_torch
 from model.drawing.hints import mend_hints
 from model.drawing.latents import latent_norms
 from model.drawing.passes import Decoded, Passes
@@ -41,7 +41,7 @@ from model.protocol import (
 if TYPE_CHECKING:
     from model.flow.cinn import Cinn
 
-__all__ = ["CinnColorizer", "Colorings", "Scaler", "colorize", "load_colorizer"]
+__all__ = ["CinnColorizer", "Colorings", "Scaler", "colorize", "lacks_torch", "load_colorizer"]
 
 
 def load_colorizer(weights: Path, device: str = "auto", cache: Path | None = None) -> "CinnColorizer":

@@ -9,7 +9,7 @@ from pathlib import Path
 from model.errors import TORCH_MISSING, InputError
 from model.protocol import DeviceMemory
 
-__all__ = ["THREADS", "choose_device", "device_memory"]
+__all__ = ["THREADS", "choose_device", "device_memory", "lacks_torch"]
 
 DEVICES = ("auto", "cpu", "cuda")
 DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
@@ -45,6 +45,11 @@ def choose_device(name: str) -> str:
     if name == "cuda" and not found:
         raise InputError("device", "a CUDA device, or auto", "cuda on a machine without one")
     return "cuda" if found else "cpu"
+
+
+def lacks_torch() -> bool:
+    """Whether there is a GPU's driver, but no torch, without which no GPU is used."""
+    return find_spec("torch") is None and _has_driver()
 
 
 def _has_cuda() -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import structlog
 
+from model.errors import TORCH_MISSING
 from model.protocol import Colorizer, DrawTask, SampleOptions
 from service.settings import Settings
 
@@ -36,8 +37,10 @@ def load_colorizer(settings: Settings) -> Colorizer:
     found = sorted(settings.weights.glob("*.safetensors")) if settings.weights.is_dir() else [settings.weights]
     if len(found) != 1:
         raise FileNotFoundError(f"{settings.weights}: expected one .safetensors file, got {len(found)}")
-    from model.colorizer import load_colorizer
+    from model.colorizer import lacks_torch, load_colorizer
 
+    if settings.device == "auto" and lacks_torch():
+        log.warning("gpu_not_used", reason=TORCH_MISSING)
     return load_colorizer(found[0], settings.device, settings.cache or user_cache())
 
 

@@ -40,10 +40,20 @@ def test_uv_is_told_what_pip_is_configured_with(install, configuration: str, var
 
 
 def test_torch_keeps_to_the_ranges_of_all_that_is_installed(install) -> None:
-    serving, training, everything = (list(install.torch_requirements(extra)) for extra in ("", "train", "dev"))
-    assert len(serving) == 1
-    assert serving[0].startswith("torch>=")
-    assert set(serving) < set(training) == set(everything)
+    serving, gpu, training, everything = (
+        list(install.torch_requirements(extra)) for extra in ("", "gpu", "train", "dev")
+    )
+    assert [len(each) for each in (serving, gpu, training)] == [1, 1, 1]
+    assert serving[0].startswith(gpu[0]), "where there is no OpenVINO, the same torch"
+    assert training == everything
+
+
+def test_torch_comes_with_a_gpu_whatever_else_is_asked_for(install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UV_TORCH_BACKEND", raising=False)
+    assert [install.wanted_extras(extra, gpu=False) for extra in ("", "ray")] == [[], ["ray"]]
+    assert [install.wanted_extras(extra, gpu=True) for extra in ("", "ray")] == [["gpu"], ["ray", "gpu"]]
+    monkeypatch.setenv("UV_TORCH_BACKEND", "cpu")
+    assert install.wanted_extras("otel", gpu=False) == ["otel", "gpu"]
 
 
 @pytest.fixture

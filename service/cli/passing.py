@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import typer
@@ -21,14 +22,17 @@ def add_passing_commands(app: typer.Typer) -> None:
     @app.command(**PASS_ALL)
     def train(context: typer.Context) -> None:
         """Train on your own photos; the options are those of `python -m training run`."""
-        _become("training", "run", *context.args)
+        _become("train", "training", "run", *context.args)
 
     @app.command("eval", **PASS_ALL)
     def evaluate(context: typer.Context) -> None:
         """Measure weights; the options are those of `python -m benchmarks.quality`."""
-        _become("benchmarks.quality", *context.args)
+        _become("eval", "benchmarks.quality", *context.args)
 
 
-def _become(module: str, *arguments: str) -> None:
+def _become(extra: str, module: str, *arguments: str) -> None:
     """Replace this process by a module's, so that signals and the exit status are its own."""
+    if find_spec("torch") is None:
+        typer.echo(f"torch is not installed: pip install 'tintflow[{extra}]'", err=True)
+        raise typer.Exit(2)
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - this Python, our modules
