@@ -21,7 +21,7 @@ from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.numbers import Numbers
 from model.drawing.runtimes.runtime import SMALLEST_NORM, Condition, Encoded, Floats, Indices, Samples
 from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper, draw_alike
-from model.errors import NonFiniteError
+from model.errors import CheckpointError, NonFiniteError
 from model.flow.arrays import CinnArrays
 from model.flow.checkpoint import Checkpoint, StoredCheckpoint
 from model.flow.mixture_arrays import begin_drawing, latents_of_outputs
@@ -243,7 +243,7 @@ class OpenvinoRuntime:
         name = f"{name}-{'bf16' if self._bfloat16 and not exact else 'f32'}"
         with self._lock_of(name):
             if name not in self._models and not self._load(name):
-                self._models[name] = self._core.compile_model(build(), "CPU", self._options(name))
+                self._models[name] = self._core.compile_model(_built(build), "CPU", self._options(name))
                 if self._cache is not None:
                     exported = BytesIO()
                     self._models[name].export_model(exported)
@@ -285,3 +285,11 @@ class OpenvinoRuntime:
         }
         # OpenVINO 2026.4 crashes where it fuses elementwise operations of a small step in float32; none gains by it
         return options | ({"SNIPPETS_MODE": "DISABLE"} if name.startswith(STEP) else {})
+
+
+def _built(build: Callable[[], Any]) -> Any:
+    """Build a graph. Raises CheckpointError where shapes or numbers of layers are not those of the configuration."""
+    try:
+        return build()
+    except (RuntimeError, ValueError) as error:  # OpenVINO's, or a zip's
+        raise CheckpointError(f"the weights do not fit their configuration: {error}") from error

@@ -12,7 +12,7 @@ from model.drawing.runtimes.openvino_runtime import OpenvinoRuntime
 from model.drawing.runtimes.runtime import Condition, Floats, Indices, Runtime
 from model.drawing.runtimes.stepping import draw_alike
 from model.drawing.runtimes.torch_runtime import TorchRuntime
-from model.errors import InputError
+from model.errors import CheckpointError, InputError
 from model.flow.checkpoint import Checkpoint
 from model.flow.cinn import Cinn
 
@@ -213,3 +213,10 @@ def test_a_cpu_without_any_runtime_is_told_what_to_install(
     monkeypatch.setattr("model.drawing.runtimes.choice.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'tintflow\[gpu\]'"):
         choose_runtime(tiny_checkpoint, "cpu")
+
+
+def test_weights_that_do_not_fit_their_configuration_are_refused(tiny_checkpoint: Checkpoint) -> None:
+    runtime = OpenvinoRuntime(tiny_checkpoint, threads=1)
+    runtime._arrays.layers.coarsest.next.weight = np.zeros((3, 5), np.float32)
+    with pytest.raises(CheckpointError, match="do not fit"):
+        runtime.condition(photos(1))
