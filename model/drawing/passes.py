@@ -209,7 +209,7 @@ class Passes:
         missing = -count % size
         filled = [np.concatenate((part, *[part[:1]] * missing)) if missing else part for part in rows]
         chunks = [[part[start : start + size] for part in filled] for start in range(0, count, size)]
-        # on a CPU, graphs of another size would have to be compiled, by torch; so fewer chunks run side by side
+        # on a CPU, graphs of another size would have to be compiled; so fewer chunks run side by side
         at_once = max(1, self._workers >> self._halvings) if self._halvings else len(chunks)
         parts = (chunks[start : start + at_once] for start in range(0, len(chunks), at_once))
         return [found for part in parts for found in self._threads.map(lambda chunk: function(*chunk), part)]
