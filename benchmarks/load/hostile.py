@@ -68,7 +68,7 @@ class Row:
     computed_seconds: float
     """most that the event loop's thread computed during one of these; in the rest, others had the processor"""
     requests: int
-    """of a normal client beside the attack: a photo of 256×256, one coloring"""
+    """number of a normal client's, beside the attack: a photo of 256×256, one coloring"""
     p50_seconds: float
     p99_seconds: float
     quiet_ratio: float
@@ -83,7 +83,7 @@ class Row:
 
 @dataclass
 class _Round:
-    """What one round of an attack showed."""
+    """Measurements of one round of an attack."""
 
     extra_bytes: int = 0
     probes: list[tuple[float, float]] = field(default_factory=list)
@@ -209,7 +209,7 @@ ATTACKS: dict[str, Callable[[], Attack]] = {
     "5 many candidates": many_candidates,
     "10 many hints": many_hints,
 }
-"""What makes each attack's files, and returns the attack"""
+"""Builder of each attack: it makes the files, and returns the attack"""
 
 
 def measure(rounds: int = ROUNDS, attacks: Sequence[str] = tuple(ATTACKS)) -> Iterator[Row]:

@@ -24,11 +24,11 @@ __all__ = ["CASES", "measure"]
 SECONDS = 40.0
 BATCH_LATENTS, BATCH_WAIT_SECONDS, BATCH_SECONDS = 16, 0.01, 0.5  # as the service's own settings
 REST_SECONDS = 0.05
-"""What a request takes beside the model"""
+"""Seconds that a request takes beside the model"""
 
 TASK_SECONDS, PASS_SECONDS, SAMPLE_SECONDS, HINTS_SECONDS = 0.06, 0.04, 0.1, 0.15
-"""Of each task, of a batch, of each of its samples but for two at least, and more of each task with hints: processor
-seconds on an AMD EPYC, from 0.31 for n = 1 to 1.64 for n = 16, and 0.47 for n = 1 with 32 hints."""
+"""Costs of each task, of a batch, of each of its samples but for two at least, and more of each task with hints:
+processor seconds on an AMD EPYC, from 0.31 for n = 1 to 1.64 for n = 16, and 0.47 for n = 1 with 32 hints."""
 FEWEST_SAMPLES = 2
 
 HINTS = tuple(Hint(i / 32, i / 32, (160, 60, 40)) for i in range(32))
@@ -39,7 +39,7 @@ CASES: dict[str, tuple[SampleOptions | None, int, int]] = {
     "64 candidates, four times at once": (SampleOptions(1, 1, candidates=64, select="diverse"), 4, 1),
     "n = 16, from six addresses": (SampleOptions(16, 1), 6, 6),
 }
-"""What others ask for, again and again; how many requests at once, and from how many addresses"""
+"""Requests of others, again and again; how many at once, and from how many addresses"""
 
 
 class Sleeping:

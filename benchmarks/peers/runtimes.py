@@ -39,7 +39,7 @@ Run = Callable[[Arrays], Arrays]
 
 
 class See(nn.Module):
-    """What is computed once per photo."""
+    """The part that is computed once per photo."""
 
     def __init__(self, cinn: Cinn) -> None:
         super().__init__()

@@ -9,11 +9,11 @@ from typing import NoReturn
 __all__ = ["main"]
 
 GARBAGE_THRESHOLDS = (100_000, 50, 100)
-"""Python's own would look for garbage hundreds of times while torch is imported, and find none."""
+"""Python's own would look for garbage hundreds of times while the model is imported, and find none."""
 
 
 def main() -> NoReturn:
-    """Run a command and leave at once: Python would take a second more to take torch apart."""
+    """Run a command and leave at once: Python would take long to take all that was loaded apart."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     from service.cli.program import app  # late: the thresholds come first
 

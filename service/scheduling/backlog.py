@@ -51,7 +51,7 @@ class Backlog:
         self._clock = clock
         self._held = dict.fromkeys(limits, 0)
         self._promised: dict[str, dict[str, int]] = {}
-        """of each owner: what requests that wait for their turn will hold"""
+        """amounts that requests of each owner will hold, which wait for their turn"""
         self._places = 0
         self._rates = {name: _Throughput(clock) for name in limits}
 

@@ -85,7 +85,7 @@ class Lane:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=be_nice, initargs=(nice,))
         self._drawn = Turns(drawn)
         self._pieces: dict[int, _Piece] = {}
-        """what each thread that is at work does"""
+        """the piece of each thread that is at work"""
         self._begun, self._turns = asyncio.Semaphore(at_once + unread), Turns(max(1, (at_once + unread) // 2))
         self._at_once = asyncio.Semaphore(at_once)
         self._encoded_at_once = encoded_at_once
