@@ -83,10 +83,12 @@ def test_half_a_photo_is_made_whole(run: Callable, photos: list[str]) -> None:
 
 
 def test_a_torn_record_is_none(run: Callable, photos: list[str]) -> None:
-    run("colorize", "a.png", "b.png", "-n", "1")
+    run("colorize", "a.png", "b.png", "-n", "1", "-o", "out")
     record = Path("out/tintflow.jsonl")
     record.write_bytes(record.read_bytes()[:-40])
-    assert "1 done before" in run("colorize", "a.png", "b.png", "-n", "1", status=1).stdout  # b's files are in the way
+    assert (
+        "1 done before" in run("colorize", "a.png", "b.png", "-n", "1", "-o", "out", status=1).stdout
+    )  # b's files are in the way
 
 
 def test_bad_files_are_told_of_and_the_others_are_done(run: Callable, photos: list[str]) -> None:
