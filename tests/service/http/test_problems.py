@@ -13,6 +13,7 @@ from PIL import Image
 from starlette.requests import Request
 
 from model.errors import InputError, ModelError, NonFiniteError, OutOfMemoryError
+from model.flow.arrays import MissingLayerError
 from service.edge.slow_requests import TOO_MANY
 from service.errors import LargePhotoError, ServiceError, SlowFileError
 from service.http.problems import INTERNAL_ERROR, PROBLEMS, ROUTER_CODES
@@ -276,7 +277,11 @@ def subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
 
 
 def test_table_of_problems_is_complete() -> None:
-    unseen = {LargePhotoError, SlowFileError}  # another try follows the first; the second is told as its base
+    unseen = {
+        LargePhotoError,
+        SlowFileError,
+        MissingLayerError,
+    }  # another try follows the first; others are told as bases
     bases = {kind for kind in subclasses(ServiceError) if set(subclasses(kind)) - unseen}
     raised = {*subclasses(ServiceError), ModelError, *subclasses(ModelError)} - bases - unseen
     raised = {kind for kind in raised if kind.__module__.startswith(("service", "model"))}
