@@ -66,7 +66,7 @@ def load_and_warm_up(load: Load, settings: Settings, warm_up: bool = True) -> Lo
         (drawn,) = steps.draw_all([canary])
         for _ in steps.finish(photo, drawn):
             pass
-        Thread(target=_prepare_rest, args=(steps,), name="rest").start()
+        Thread(target=_prepare_rest, args=(steps,), name="rest", daemon=False).start()  # cut off in OpenVINO, it would abort
     return Loaded(steps, canary)
 
 

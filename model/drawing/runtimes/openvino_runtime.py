@@ -74,7 +74,7 @@ class OpenvinoRuntime:
         steps = [f"{STEP}{kind}-{draws}-" for kind in ("level", "prior")]
         wanted = (*(f"{graph}-{count}-" for graph, count in rows.items()), *steps)
         if self._cache is not None:
-            threading.Thread(target=self._load_all, args=(wanted,), name="graphs").start()
+            threading.Thread(target=self._load_all, args=(wanted,), name="graphs", daemon=False).start()
         begin_drawing()
 
     def prepare_rest(self, draws: int, most_draws: int, samples: int) -> Iterator[None]:
