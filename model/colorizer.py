@@ -51,7 +51,8 @@ def load_colorizer(weights: Path, device: str = "auto", cache: Path | None = Non
     """
     chosen = choose_device(device)
     if chosen == "cpu":
-        Thread(target=begin_drawing, name="drawing", daemon=False).start()  # beside the weights; the first draw waits for it
+        # beside the weights; the first draw waits for it
+        Thread(target=begin_drawing, name="drawing", daemon=False).start()
     colorizer = CinnColorizer(open_checkpoint(weights), chosen, cache)
     colorizer.prepare()
     return colorizer

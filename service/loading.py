@@ -66,7 +66,8 @@ def load_and_warm_up(load: Load, settings: Settings, warm_up: bool = True) -> Lo
         (drawn,) = steps.draw_all([canary])
         for _ in steps.finish(photo, drawn):
             pass
-        Thread(target=_prepare_rest, args=(steps,), name="rest", daemon=False).start()  # cut off in OpenVINO, it would abort
+        # no daemon, whoever starts it: cut off within OpenVINO, it would abort the process
+        Thread(target=_prepare_rest, args=(steps,), name="rest", daemon=False).start()
     return Loaded(steps, canary)
 
 
