@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from model.errors import CheckpointError
 from model.flow.arrays import CinnArrays
 from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig, DetailConfig, PriorConfig
-from model.flow.weights_file import OpenedWeights, open_weights, restore, write_weights
+from model.flow.weights_file import OpenedWeights, explained, open_weights, restore, write_weights
 
 if TYPE_CHECKING:
     from model.flow.cinn import Cinn
@@ -59,10 +59,8 @@ class StoredCheckpoint:
     @cached_property
     def config(self) -> CinnConfig:
         """The network's configuration. Raises CheckpointError."""
-        try:
+        with explained(self.file.path):
             return _config(self.file.metadata["config"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{self.file.path} does not hold weights of this version: {error}") from error
 
     @cached_property
     def arrays(self) -> CinnArrays:
@@ -99,12 +97,10 @@ def open_checkpoint(path: Path) -> StoredCheckpoint:
     """
     file = open_weights(path)
     metadata = file.metadata
-    try:
+    with explained(path):
         name, temperature = metadata["name"], float(metadata["temperature"])
         exponents = tuple(metadata["temperature_exponents"])
         levels = 1 + len(metadata["config"]["details"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
     if len(exponents) != levels:
         raise CheckpointError(f"{path} does not hold one temperature exponent for each level")
     return StoredCheckpoint(file, name, temperature, exponents)

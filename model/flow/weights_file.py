@@ -18,7 +18,7 @@ from model.errors import CheckpointError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["OpenedWeights", "WeightsFile", "open_weights", "read_weights", "restore", "write_weights"]
+__all__ = ["OpenedWeights", "WeightsFile", "explained", "open_weights", "read_weights", "restore", "write_weights"]
 
 CHECKSUMS = "SHA256SUMS"
 METADATA = "tintflow"
@@ -46,7 +46,7 @@ class OpenedWeights:
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by name, all of finite numbers. Raises CheckpointError."""
-        with _explained(self.path):
+        with explained(self.path):
             arrays = load(self.data)
         if not all(np.isfinite(array).all() for array in arrays.values()):
             raise CheckpointError(f"{self.path} holds weights that are not finite numbers")
@@ -75,7 +75,7 @@ def open_weights(path: Path) -> OpenedWeights:
     Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, or is not ours.
     """
     data, digest = _checked(path)
-    with _explained(path):
+    with explained(path):
         length = int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
         header = json.loads(data[HEADER_LENGTH_BYTES : HEADER_LENGTH_BYTES + length])
         metadata: dict[str, Any] = json.loads(header["__metadata__"][METADATA])
@@ -123,7 +123,7 @@ def _checked(path: Path) -> tuple[bytes, str]:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Raise CheckpointError for what a safetensors file turns out not to hold."""
     try:
         yield

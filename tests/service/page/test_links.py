@@ -90,12 +90,7 @@ def test_a_variation_with_its_look(open_page, upload, link_of, service) -> None:
 def test_fixed_colors(open_page, upload, link_of, service) -> None:
     first = open_page(**CLIPBOARD)
     upload(first)
-    first.get_by_role("button", name="Fix a color", exact=True).first.click()
-    first.click("#hint-add")
-    first.locator("#palette-swatches button").first.click()
-    expect(first.locator("#run-facts")).to_contain_text("1 fixed color")
-    expect(first.locator("#fix-status")).to_have_text("")
-    first.click("#fix-done")
+    fix_a_color(first)
     hints = service.colorizer.options[-1].hints
     second = open_page(at=link_of(first))
     upload(second)
