@@ -241,6 +241,7 @@ class Pipeline:
                 raise
             finally:
                 ticket.cancel()
+                await asyncio.wait([decoding])  # until its decoder is gone, it holds its place
 
         return await tools.quick_first.run(decode, self.place.owner)
 

@@ -35,8 +35,8 @@ RETRY_SECONDS = 1
 PATIENCE = 20
 """How many times as long as its processor time a file may take, on a machine that is busy. Then it is no file's doing:
 the system ends a decoder that has used up its processor time."""
-SLOW_NICE = 5
-"""Niceness of decoders of slow files: beside the model and other files, they get a quarter of a processor."""
+SLOW_NICE = 10
+"""Niceness of decoders of slow files: beside the model and other files, they get a tenth of a processor."""
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # decoders have none of the sums that these speed up
 
 log = structlog.get_logger()
@@ -81,6 +81,8 @@ class Decoders:
         most QUICK_PIXELS. Raises what `decode` raises, and SlowFileError, LargePhotoError or DecoderLostError.
         """
         ticket = ticket or Ticket()
+        if ticket.cancelled:
+            raise DecoderLostError(f"{field}: nobody waits for it", RETRY_SECONDS)
         decoder = self._take(quick)
         try:
             with ticket.holding(decoder):

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from model.errors import NonFiniteError, OutOfMemoryError
 from model.protocol import Hint, SampleOptions
 from service.cli import program as cli
+from service.codecs.sandbox import _Decoder
 from service.engine import CANARY_SIDE
 from service.scheduling.lanes import LARGE_DRAWN
 from service.scheduling.parts import HINT_COST, cost_of
@@ -167,12 +168,18 @@ worker.main(int(sys.argv[1]), int(sys.argv[2]))
 """
 
 
-def test_slow_files_from_several_addresses_do_not_hold_all_decoders(start, grey_png, monkeypatch) -> None:
+@pytest.fixture
+def slow_files(monkeypatch) -> None:
+    """Let the file `slow` take for ever to decode."""
     popen = subprocess.Popen
     monkeypatch.setattr(
         "service.codecs.sandbox.subprocess.Popen",
         lambda command, **options: popen([command[0], "-c", SLOWLY, *command[3:]], **options),
     )
+
+
+@pytest.mark.usefixtures("slow_files")
+def test_slow_files_from_several_addresses_do_not_hold_all_decoders(start, grey_png) -> None:
     service = start(codec_threads=2, decode_seconds=1e9)  # of which a slow file has some 20,000
     with ExitStack() as attack:
         for address in ("127.0.0.3", "127.0.0.4", "127.0.0.5"):
@@ -184,12 +191,34 @@ def test_slow_files_from_several_addresses_do_not_hold_all_decoders(start, grey_
     eventually(lambda: service.metric("accepted_requests") == 0)
 
 
+@pytest.mark.usefixtures("slow_files")
+def test_a_slow_file_holds_its_place_until_its_decoder_is_gone(start, pool, grey_png, monkeypatch) -> None:
+    """Else others would come after it, and files on their first try would wait for a thread."""
+    may_end, end = threading.Event(), _Decoder.end
+
+    def slowly_ended(decoder: _Decoder) -> int:
+        decoder.kill()
+        if not decoder.quick:
+            may_end.wait(60)
+        return end(decoder)
+
+    monkeypatch.setattr(_Decoder, "end", slowly_ended)
+    service = start(codec_threads=2, decode_seconds=1e9)
+    engine = service.app.state.engine
+    try:
+        with unread_answer(service, b"slow", "*/*", 1, 65_536, "127.0.0.3"):
+            eventually(lambda: any(not each.quick for each in engine._decoders._all))
+        with unread_answer(service, b"slow", "*/*", 1, 65_536, "127.0.0.4"):
+            eventually(lambda: len(engine._quick_first._slow_until) == 2)
+            assert pool.submit(service.post, grey_png).result(30).status_code == 200
+            assert service.metric("accepted_requests") == 2  # of the first, the decoder is not gone
+    finally:
+        may_end.set()
+    eventually(lambda: service.metric("accepted_requests") == 0)
+
+
+@pytest.mark.usefixtures("slow_files")
 def test_who_hangs_up_on_a_slow_file_counts_as_slow(start, grey_png, monkeypatch) -> None:
-    popen = subprocess.Popen
-    monkeypatch.setattr(
-        "service.codecs.sandbox.subprocess.Popen",
-        lambda command, **options: popen([command[0], "-c", SLOWLY, *command[3:]], **options),
-    )
     monkeypatch.setattr("service.pipeline.ORDINARY_SECONDS", 0.05)
     service = start()
     assert service.post(grey_png).status_code == 200

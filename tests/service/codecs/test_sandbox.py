@@ -214,8 +214,10 @@ def test_a_decoder_is_killed_when_nobody_waits_for_it(encoded) -> None:
         decoders.decode(encoded(Image.new("L", (4, 4))), MAX_PIXELS, ticket=ticket)
     assert time.monotonic() - started < SECONDS / 2
     assert pid not in processes(decoders)
+    left = processes(decoders)
     with pytest.raises(DecoderLostError):  # given up before it began
         decoders.decode(encoded(Image.new("L", (4, 4))), MAX_PIXELS, ticket=ticket)
+    assert processes(decoders) == left, "no decoder was to blame"
     decoders.close()
 
 
