@@ -4,7 +4,7 @@ import { between, likeOne } from "./beginnings.js";
 import { recipeOf } from "./link.js";
 import { MAX_INDEX } from "./options.js";
 import { isServed, modelName, modelOf } from "./served.js";
-import { change, hintsOf, lookOf, looksOf, randomSeed, store, temperature } from "./store.js";
+import { change, hintsOf, lookOf, looksLike, looksOf, randomSeed, store, temperature } from "./store.js";
 import { canGoOn, isBusy, newRun, start, stop } from "./work.js";
 import { likeTitle, number } from "./words.js";
 
@@ -57,7 +57,7 @@ export function addMore() {
   const { title, strength, source, note, looks } = first;
   const origin = first.kind === "variations" ? first.origin ?? (first.samples.length ? modelOf(first.samples[0]) : null) : null;
   const made = source ? { ...likeOne(source, strength), ends: [source] } : { kind: first.kind, fields: { ...fields, ...fresh }, origin };
-  const more = { title, strength, source, note, looks, origin: made.origin, ends: made.ends };
+  const more = { title, strength, source, note, looks, origin: made.origin, picture: made.picture, ends: made.ends };
   const run = newRun(photo, made.kind, settings.n, made.fields, { ...more, first: last.first + last.total, follows: first });
   begin(run, { runs: [...runs, run] });
 }
@@ -67,7 +67,8 @@ export function colorizeFirst(photos) {
   const { link } = store;
   if (!link) return workOn(photos);
   const { kind, total, fields, strength, recipe } = link;
-  link.run = newRun(photos[0], kind, total, { ...fields }, recipe.length ? { strength, recipe, title: titleOf(recipe) } : { strength });
+  const more = { strength, ...(recipe.length ? { recipe } : {}), ...(kind === "transfers" ? { title: titleOf(recipe) } : {}) };
+  link.run = newRun(photos[0], kind, total, { ...fields }, more);
   start(link.run);
   return [link.run, ...workOn(photos.slice(1))];
 }
@@ -163,8 +164,8 @@ export function spreadColors(sample) {
 /** More like one. Whether by its name or its picture is settled before the first request, for the model may have changed. */
 export function vary(sample, strength) {
   const { run } = sample;
-  const { kind, fields, origin } = likeOne(sample, strength);
-  const more = { title: likeTitle(sample), note: noteOn(run.photo), strength, source: sample, ends: [sample], origin, looks: [lookOf(sample)] };
+  const { kind, fields, origin, picture } = likeOne(sample, strength);
+  const more = { title: likeTitle(sample), note: noteOn(run.photo), strength, source: sample, ends: [sample], origin, picture, looks: [lookOf(sample)] };
   return begin(newRun(run.photo, kind, store.view.settings.n, fields, more));
 }
 
@@ -175,7 +176,7 @@ export function interpolate(pair, steps) {
 
 /**
  * Make the colorings of a sample's run follow the photo's fixed colors as they are now: the same seed, the same number.
- * Without any, the colorings from before come back. Takes no step of its own in undo; the change of the colors was one.
+ * Without any, the colorings from before come back, as these look now. Takes no step of its own in undo; the change of the colors was one.
  */
 export function followHints(photo, sample, show) {
   const { runs, settings } = store.view;
@@ -184,7 +185,7 @@ export function followHints(photo, sample, show) {
   const from = sample?.run.kind === "colorizations" ? sample.run : last;
   const base = from?.base ?? from;
   if (last?.fields.hints && isBusy(last)) stop(last);
-  if (!hints.length && base) return show([base]);
+  if (!hints.length && base) return show([base], looksLike(looksOf(from), base));
   if (last?.fields.hints) last.superseded = true;
   const fields = { seed: base?.fields.seed ?? settings.seed ?? randomSeed(), offset: base?.fields.offset, temperature: temperature(), hints: hints.map(point) };
   const run = newRun(photo, "colorizations", base?.total ?? settings.n, fields, { base, ownLooks: from && looksOf(from) });

@@ -13,8 +13,8 @@ const isNamed = (sample) => sample.run.kind === "colorizations" && !sample.run.f
  */
 export function likeOne(sample, strength) {
   const { run: { fields: { seed }, temperature }, index } = sample;
-  if (!isNamed(sample)) return { kind: "transfers", origin: null, fields: { reference: sample.blob, weights: likeness(strength), seed: randomSeed(), temperature } };
-  return { kind: "variations", origin: modelOf(sample), fields: { seed, index, temperature, strength, noise_seed: randomSeed() } };
+  if (!isNamed(sample)) return { kind: "transfers", origin: null, picture: sample, fields: { reference: sample.blob, weights: likeness(strength), seed: randomSeed(), temperature } };
+  return { kind: "variations", origin: modelOf(sample), picture: null, fields: { seed, index, temperature, strength, noise_seed: randomSeed() } };
 }
 
 /** Whether there is a way between two samples: one end at least must be named by seed and index. */
@@ -24,9 +24,9 @@ export const canInterpolate = (ends) => ends.some(isNamed);
 export function between(ends, steps) {
   const [a, b] = isNamed(ends[0]) ? ends : ends.toReversed();
   const fields = { seed: a.run.fields.seed, index: a.index, temperature: a.run.temperature, steps };
-  if (isNamed(b) && b.run.temperature === a.run.temperature) Object.assign(fields, { to_seed: b.run.fields.seed, to_index: b.index });
-  else fields.reference = b.blob;
-  return { kind: "interpolations", origin: modelOf(a), fields, ends: [a, b], looks: [lookOf(a), lookOf(b)] };
+  const bothNamed = isNamed(b) && b.run.temperature === a.run.temperature;
+  Object.assign(fields, bothNamed ? { to_seed: b.run.fields.seed, to_index: b.index } : { reference: b.blob });
+  return { kind: "interpolations", origin: modelOf(a), picture: bothNamed ? null : b, fields, ends: [a, b], looks: [lookOf(a), lookOf(b)] };
 }
 
 /** Fit a run without samples to the model that the service has now. Return false if it cannot begin any more. */

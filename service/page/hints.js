@@ -99,7 +99,7 @@ export function follow() {
   const photo = fixed();
   if (!photo || isFollowed(photo)) return;
   timer = setTimeout(() => {
-    if (fixed() === photo && !isFollowed(photo)) followHints(photo, looked(), (runs) => amend({ runs }));
+    if (fixed() === photo && !isFollowed(photo)) followHints(photo, looked(), (runs, looks = store.view.looks) => amend({ runs, looks }));
   }, PAUSE);
 }
 

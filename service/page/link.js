@@ -1,6 +1,7 @@
 /**
  * Links: the parameters that make a coloring again, after the address's #. The photo itself is in no link. A variation of
- * a coloring that has no seed and index of its own holds a recipe: how to make each of its sources, the first one first.
+ * a coloring that has no seed and index of its own, or a step to one, holds a recipe: how to make each of its sources,
+ * the first one first.
  */
 
 import { clamp } from "./element.js";
@@ -17,20 +18,20 @@ const KINDS = {
   variations: [SEED("seed"), TEMPERATURE, INDEX("of", "index"), STRENGTH, SEED("noise_seed"), INDEX("offset")],
   interpolations: [SEED("seed"), TEMPERATURE, INDEX("of", "index"), SEED("to_seed"), INDEX("to_index"), ["steps", "steps", 2, 16, true]],
   transfers: [SEED("seed"), TEMPERATURE, STRENGTH, INDEX("offset")], // like the last of the recipe
-};
+}; // an interpolation without `to_seed` ends at the last of its recipe
 export const MAX_SOURCES = 5; // each must be drawn before the coloring can be
 
 /** The weights that keep so much of a source in a variation that it follows the same law as the source. */
 export const likeness = (strength) => Array(4).fill(Math.sqrt(1 - strength ** 2)).join(",");
 
 /** The samples whose pictures a sample needs, the first one first. */
-const sourcesOf = ({ run }) => (run.kind === "transfers" && run.source ? [...sourcesOf(run.source), run.source] : []);
+const sourcesOf = ({ run: { picture } }) => (picture ? [...sourcesOf(picture), picture] : []);
 
 /** Say why no link can make a sample again, and which of its sources it is because of; null if one can. */
 export function obstacle(sample) {
   const sources = sourcesOf(sample);
   const [from] = [...sources, sample];
-  if (from.run.fields.reference) return { why: from.run.kind, from };
+  if (from.run.fields.reference) return { why: "reference", from };
   const earlier = sources.findLast((each) => modelOf(each) !== modelOf(sample));
   if (earlier) return { why: "earlier", from: earlier };
   return sources.length > MAX_SOURCES ? { why: "long", from } : null;
@@ -79,8 +80,8 @@ export function parse(text) {
   const given = new URLSearchParams(text);
   const step = readStep(given);
   if (!step) return null;
-  const recipe = step.kind === "transfers" ? given.getAll("from").map((each) => readStep(new URLSearchParams(each))) : [];
-  if (step.kind === "transfers" && !isRecipe(recipe)) return null;
+  const recipe = needsPicture(step) ? given.getAll("from").map((each) => readStep(new URLSearchParams(each))) : [];
+  if (needsPicture(step) && !isRecipe(recipe)) return null;
   const { fields, total, index } = step;
   const place = index === null ? -1 : index - (fields.offset ?? 0);
   const complete = fields.seed !== undefined && place >= 0 && place < total;
@@ -88,10 +89,12 @@ export function parse(text) {
   return { ...step, index: complete ? index : null, recipe, look, model: given.get("model"), photo: given.get("photo"), example: given.get("example") };
 }
 
+const needsPicture = ({ kind, fields }) => kind === "transfers" || (kind === "interpolations" && fields.to_seed === undefined);
+
 /** Whether steps lead to one coloring: the first needs no other, and each of the rest the one before. */
 function isRecipe(steps) {
   const isOne = (step) => step && step.fields.seed !== undefined && step.index !== null && step.index < (step.fields.steps ?? MAX_INDEX + 1);
-  return steps.length > 0 && steps.length <= MAX_SOURCES && steps.every((step, i) => isOne(step) && (step.kind === "transfers") === i > 0);
+  return steps.length > 0 && steps.length <= MAX_SOURCES && steps.every((step, i) => isOne(step) && needsPicture(step) === i > 0);
 }
 
 /** Read what makes a coloring, but for its sources; null if it says nothing of one. */

@@ -17,11 +17,10 @@ export function showShare(sample) {
 function reason(sample, { why, from }) {
   const first = sampleTitle(from).toLowerCase();
   if (why === "long") return `a link holds the making of at most ${MAX_SOURCES} others: it comes of ${first} by more variations than that`;
-  if (from === sample && why === "interpolations") return "a link can name both ends only if both are drawn afresh, by the same model and at the same temperature";
   const picture = "a link holds no picture: ";
   if (from === sample) return `${picture}the colors come from another photo`;
-  const fault = { transfers: "whose colors come from another photo", interpolations: "a step between two others", earlier: "which an earlier model drew" };
-  return `${picture}it ${sample.run.source === from ? "is like" : "comes of"} ${first}, ${fault[why]}`;
+  const fault = why === "earlier" ? "which an earlier model drew" : "whose colors come from another photo";
+  return `${picture}it ${sample.run.source === from ? "is like" : "comes of"} ${first}, ${fault}`;
 }
 
 export async function shareSample(sample) {

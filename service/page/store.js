@@ -96,15 +96,25 @@ function firstLook({ run, number }) {
 /** The look of each place of a run, also of those whose samples have not come. */
 export const looksOf = (run) => run.slots.map((sample, i) => (sample ? lookOf(sample) : firstLook({ run, number: run.first + i + 1 })));
 
+/** The looks of all samples once those of a run have the looks of its places. */
+export function looksLike(places, run) {
+  const looks = new Map(store.view.looks);
+  for (const [i, sample] of run.slots.entries()) if (sample) setLook(looks, sample, places[i] ?? PLAIN);
+  return looks;
+}
+
 const isSame = (some, other) => some.saturation === other.saturation && some.warmth === other.warmth;
 export const isPlain = (look) => isSame(look, PLAIN);
 
 export function changeLook(sample, patch) {
-  const look = { ...lookOf(sample), ...patch };
   const looks = new Map(store.view.looks);
+  setLook(looks, sample, { ...lookOf(sample), ...patch });
+  change({ looks });
+}
+
+function setLook(looks, sample, look) {
   if (isSame(look, firstLook(sample))) looks.delete(sample);
   else looks.set(sample, look);
-  change({ looks });
 }
 
 /** The samples in the grid, in its order: what they are variations of, then those that have come. */

@@ -140,6 +140,7 @@ function showSample() {
   byId("look-reset").hidden = isPlain({ saturation, warmth });
   byId("vary").disabled = sample.run.temperature === 0; // all would be equal to it
   byId("vary-tools").hidden = sample.run.temperature === 0;
+  byId("vary-not").hidden = sample.run.temperature !== 0;
   byId("fix").hidden = sample.run.kind !== "colorizations";
   byId("spread-tools").hidden = store.view.photos.length < 2;
   const words = likelihoodWords(sample);

@@ -17,8 +17,8 @@ let runs = 0;
 
 /**
  * Make a run. `fields` are the request's, without the photo and `n`; `follows` is the run that it adds to, `source` the
- * sample that it is like, `recipe` how to make that first, `ends` the samples that it begins with by name or picture,
- * `origin` the model whose seeds the fields name, and `album` whether it is part of the work on all photos.
+ * sample that it is like, `ends` the samples that it begins with by name or picture, `picture` the one of these whose
+ * picture is the request's reference, `recipe` how to make that one first, `origin` the model whose seeds the fields name, and `album` whether it is part of the work on all photos.
  */
 export function newRun(photo, kind, total, fields, more = {}) {
   const run = madeRun(photo, kind, total, fields, more);
@@ -101,7 +101,7 @@ async function finish(run, signal, seen = run) {
   await refreshModel({ signal, onWait }); // it may have changed
   if (run.ends && !run.samples.length && !settle(run)) throw changed(run);
   if (run.origin && run.origin !== modelName(store.model)) throw changed(run);
-  if (run.recipe && !run.source) await makeSource(run, signal);
+  if (run.recipe && !run.picture) await makeSource(run, signal);
   checkSizes(run);
   while (run.slots.includes(null)) {
     const before = run.samples;
@@ -127,23 +127,24 @@ function changed({ kind, source }) {
   return new Problem(409, "model_changed", `An earlier model drew what these begin with, so the rest would not fit.${advice}`);
 }
 
-/** Make the source of a run by its recipe, each step from the picture of the one before. */
+/** Make the sample whose picture a run begins with by its recipe, each step from the picture of the one before. */
 async function makeSource(run, signal) {
   const made = [];
-  let source = null;
+  let picture = null;
   for (const { kind, total, fields, strength, index } of run.recipe) {
     const whole = kind === "interpolations"; // the service draws all of these or none
     const own = whole ? fields : { ...fields, offset: index };
-    const more = { strength, source, first: whole ? 0 : index, title: source ? likeTitle(source) : undefined };
-    const step = madeRun(run.photo, kind, whole ? total : 1, source ? { ...own, reference: source.blob } : own, more);
+    const like = kind === "transfers" ? { source: picture, title: likeTitle(picture) } : {};
+    const step = madeRun(run.photo, kind, whole ? total : 1, picture ? { ...own, reference: picture.blob } : own, { strength, picture, first: whole ? 0 : index, ...like });
     await finish(step, signal, run);
     step.status = "done";
-    source = step.samples.find((sample) => sample.index === index);
+    picture = step.samples.find((sample) => sample.index === index);
     made.push(step);
   }
   run.photo.runs.splice(run.photo.runs.indexOf(run), 0, ...made);
-  run.source = source;
-  run.fields.reference = source.blob;
+  run.picture = picture;
+  if (run.kind === "transfers") run.source = picture;
+  run.fields.reference = picture.blob;
 }
 
 /** Refuse files that are too large before they are sent. Where the limits are known, `accepted` in files.js does. */

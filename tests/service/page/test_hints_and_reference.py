@@ -73,6 +73,16 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     expect(page.locator("#look-reset")).to_be_visible()
     page.click("#next")  # each has its own
     expect(page.locator("#saturation-out")).to_have_text("100 %")
+    page.click("#previous")
+    page.locator("#saturation").fill("0.25")
+    page.click("#fix")
+    for _ in range(2):
+        page.get_by_role("button", name="Remove fixed color 1").click()
+    followed(page, 0)
+    page.click("#fix-done")
+    expect(page.locator("#saturation-out")).to_have_text("25 %")  # the colorings from before, as they look now
+    page.click("#next")
+    expect(page.locator("#saturation-out")).to_have_text("100 %")
 
 
 def test_after_more_the_coloring_that_is_looked_at_follows(page, upload, service) -> None:

@@ -224,23 +224,62 @@ def test_colors_of_a_picture_have_no_link(page, upload, drop, color_photo) -> No
     no_link(page, "it is like coloring 1, whose colors come from another photo.")
 
 
-def test_a_step_to_a_variation_says_why_it_has_no_link(page, upload) -> None:
+@pytest.mark.parametrize("end", ["a variation", "fixed colors"])
+def test_a_step_to_what_has_no_name(open_page, upload, link_of, service, end: str) -> None:
+    """The link holds how to make the end that is sent as a picture; so does that of a variation of the step."""
+    first = open_page(**CLIPBOARD)
+    upload(first)
+    first.locator(".card.new .keep").first.click()
+    if end == "fixed colors":
+        fix_a_color(first)
+    else:
+        first.locator(".card.new .open").nth(1).click()
+        for place in (2, 0):  # the second begins with the picture of the first
+            vary(first, place)
+    first.click("#keep")
+    first.click("#viewer-close")
+    first.click("#compare-open")
+    first.click("#interpolate")
+    expect(first.locator("#run-title")).to_have_text("From one to the other")
+    expect(first.locator("#run-progress")).to_be_hidden()
+    first.locator(".card.new .open").nth(1).click()
+    link, seen = link_of(first), pixels(first)
+    second = open_page(at=link, **CLIPBOARD)
+    expect(second.locator("#link-note")).to_contain_text("shows step 2 of 5")
+    upload(second, colorings=5)
+    expect(second.locator("#viewer-title")).to_have_text("Step 2 of 5")
+    assert pixels(second) == seen
+    assert link_of(second) == link
+    expect(second.locator("#run-title")).to_have_text("From one to the other")
+    expect(second.locator(".card.source")).to_have_count(0)
+    drawn = len(service.colorizer.options)
+    vary(first)
+    link, seen = link_of(first), pixels(first)
+    second.click("#viewer-close")
+    second.evaluate("address => { location.hash = address; }", link[1:])
+    expect(second.locator("#viewer-title")).to_have_text("Variation 1")
+    assert pixels(second) == seen
+    assert len(service.colorizer.options) > drawn
+
+
+def test_a_step_to_the_colors_of_a_picture_has_no_link(page, upload, drop, color_photo) -> None:
     upload(page)
     page.locator(".card.new .keep").first.click()
-    page.locator(".card.new .open").nth(1).click()
-    vary(page)
-    page.click("#viewer-close")
+    drop(page, "#reference-zone", color_photo)
+    expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
+    expect(page.locator(".card.new")).to_have_count(4)
     page.locator(".card.new .keep").first.click()
     page.click("#compare-open")
     page.click("#interpolate")
     expect(page.locator("#run-title")).to_have_text("From one to the other")
     expect(page.locator("#run-progress")).to_be_hidden()
     page.locator(".card.new .open").nth(1).click()
-    no_link(
-        page,
-        "has no link, because a link can name both ends only if both are drawn afresh, by the same model and at the "
-        "same temperature.",
-    )
+    no_link(page, "Step 2 of 5 has no link, because a link holds no picture: it comes of coloring 1, whose colors")
+
+
+def test_a_step_without_its_other_end_is_no_link(open_page) -> None:
+    page = open_page(at="/#kind=interpolations&seed=3&of=0&steps=4&index=1")
+    expect(page.locator("#link-note")).to_be_hidden()
 
 
 def vary(page: Page, place: int = 0) -> None:
