@@ -17,6 +17,9 @@ __all__ = ["Load", "Loaded", "fill_cache", "load_and_warm_up", "load_colorizer",
 
 Load = Callable[[Settings], Colorizer]
 WARM_UP_SIDE = 256  # pixels
+PAUSE_SECONDS = 1.0
+"""Pause between two graphs that are prepared beside requests, so that the first of these have the processors"""
+END = object()
 
 log = structlog.get_logger()
 
@@ -74,11 +77,17 @@ def load_and_warm_up(load: Load, settings: Settings, warm_up: bool = True) -> Lo
 def _prepare_rest(steps: Colorizer) -> None:
     """Load or compile what the ramp did not need, beside requests. A failure leaves it to the first that needs it."""
     try:
-        for _ in steps.prepare_rest():
-            if not main_thread().is_alive():  # the process is ending
-                return
+        rest = steps.prepare_rest()
+        while _pause() and next(rest, END) is not END:
+            pass
     except Exception as error:  # whatever it is, requests go on
         log.warning("not_prepared", reason=f"{type(error).__name__}: {error}")
+
+
+def _pause() -> bool:
+    """Leave the processors to requests for a while; return whether the process goes on."""
+    main_thread().join(PAUSE_SECONDS)
+    return main_thread().is_alive()
 
 
 def fill_cache(settings: Settings) -> None:

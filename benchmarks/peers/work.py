@@ -1,7 +1,9 @@
 """Work that every server does for a request, around the same model, decoder and encoder: `read`, `draw`, `write`."""
 
 import base64
+import os
 import secrets
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +13,10 @@ from service.codecs.encoding import encode
 from service.loading import load_colorizer
 from service.settings import Settings
 
-__all__ = ["BATCH_REQUESTS", "BATCH_WAIT_SECONDS", "Job", "Work"]
+__all__ = ["BATCH_REQUESTS", "BATCH_WAIT_SECONDS", "PLAIN_TORCH", "Job", "Work"]
+
+PLAIN_TORCH = "PEER_PLAIN_TORCH"
+"""Environment variable that lets a server draw in plain torch, as its users would, in place of our runtime."""
 
 BATCH_REQUESTS = 4
 """Requests of 4 samples each in a batch: as many latents as tintflow's own batches have."""
@@ -32,6 +37,8 @@ class Work:
     """The model, loaded in the process that this is made in."""
 
     def __init__(self) -> None:
+        if PLAIN_TORCH in os.environ:
+            sys.modules["openvino"] = None  # type: ignore[assignment] # as if it were not installed
         self._colorizer = load_colorizer(Settings())
 
     def read(self, upload: bytes, n: int) -> Job:

@@ -14,7 +14,7 @@ from model.flow.sizes import CELLS
 
 __all__ = ["CACHE_LENGTHS", "Stepper", "draw_alike"]
 
-CACHE_LENGTHS = (CELLS // 4, CELLS // 2, CELLS)
+CACHE_LENGTHS = (CELLS // 2, CELLS)
 """Places of the caches: the first cells' steps read less memory than the last ones'."""
 HIDDEN = -1e4
 """Added to the scores of places that hold nothing yet: e^−10000 is 0."""
