@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -40,6 +40,8 @@ MOST_BYTES_PER_PIXEL = 6  # of a PNG with alpha, in base64
 CHECK_QUALITY = 90
 GRACE_SECONDS = 0.5
 """A first try whose client hangs up may go on for so long: most are over sooner than another decoder starts."""
+DEATH_SECONDS = 10.0
+"""Time that a decoder has to end after it was killed. A process that the system does not end keeps no request."""
 ORDINARY_SECONDS = 1.5
 """Processor time that no ordinary file takes on its first try. Who hangs up after that sent a slow file, too."""
 log = structlog.get_logger()
@@ -234,14 +236,15 @@ class Pipeline:
                 return await asyncio.shield(decoding)
             except asyncio.CancelledError:
                 if quick:
-                    done, _ = await asyncio.wait([decoding], timeout=GRACE_SECONDS)
-                    was_slow = any(isinstance(each.exception(), SlowFileError) for each in done)
+                    is_over = await _ends(decoding, GRACE_SECONDS) and not decoding.cancelled()
+                    was_slow = is_over and isinstance(decoding.exception(), SlowFileError)
                     if was_slow or ticket.cancel() > ORDINARY_SECONDS:
                         tools.quick_first.mark(self.place.owner)
                 raise
             finally:
                 ticket.cancel()
-                await asyncio.wait([decoding])  # until its decoder is gone, it holds its place
+                if not await _ends(decoding, DEATH_SECONDS):  # until its decoder is gone, it holds its place
+                    log.warning("decoder_not_ended", seconds=DEATH_SECONDS)
 
         return await tools.quick_first.run(decode, self.place.owner)
 
@@ -299,3 +302,12 @@ def _encode(photo: DecodedPhoto, output_format: OutputFormat, quality: int, imag
 
 def _new_id(endpoint: Endpoint[Any]) -> str:
     return f"{endpoint.name}-{uuid.uuid4().hex}"
+
+
+async def _ends(work: asyncio.Future[Any], seconds: float) -> bool:
+    """Return whether work is over within some time, however often who waits for it is cancelled meanwhile."""
+    end = time.monotonic() + seconds
+    while not work.done() and time.monotonic() < end:
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([work], timeout=end - time.monotonic())
+    return work.done()

@@ -48,6 +48,7 @@ class Part(StrEnum):
     WELCOME = "welcome"
     DESKTOP = "desktop"
     VIEWER = "viewer"
+    SELDOM = "seldom"
     TABLET = "tablet"
     PHONE = "phone"
 
@@ -166,6 +167,46 @@ class _Walk:
         page.locator("#warmth").fill("0.3")
         page.wait_for_selector("#look-reset:not([hidden])")
         self._save(page, "adjust")
+        page.context.close()
+
+    def seldom(self) -> None:
+        """Picture a stopped album, fixed colors that are off, and what has no link, steps, preview or more like it."""
+        page = self._open(DESKTOP, "light")
+        with _held(page, after=1):
+            page.set_input_files("#files", _files(*PHOTOS))
+            page.wait_for_selector("#strip li:first-child img:not(.gray)")
+            page.click("#album-cancel")
+            page.wait_for_selector("#album-resume:not([hidden])")
+            self._save(page, "album-stopped")
+        page.click("#album-resume")
+        _finish(page)
+        _fix_colors(page)
+        page.keyboard.press("Escape")
+        page.locator("#viewer-close").click()
+        page.set_input_files("#reference", _files(REFERENCE, gray=False))
+        _finish(page)
+        self._save(page, "colors-off")
+        page.locator(".card.new .open").first.click()
+        page.locator("#share-note").scroll_into_view_if_needed()
+        self._save(page, "no-link")
+        page.locator("#viewer-close").click()
+        for place in (0, 2):
+            page.locator(".card.new .keep").nth(place).click()
+        page.get_by_role("button", name="Compare", exact=True).click()
+        self._save(page, "no-steps")
+        page.locator("#compare-close").click()
+        page.locator("#keep-none").click()
+        page.locator("#strip .photo").nth(1).click()
+        page.locator("#boldness").evaluate("each => { each.value = 0; each.dispatchEvent(new Event('change')) }")
+        page.click("#colorize")
+        _finish(page)
+        page.locator(".card.new .open").first.click()
+        self._save(page, "safest")
+        page.locator("#viewer-close").click()
+        page.set_input_files("#files", _files(PHOTOS[0], kind="tiff"))
+        page.locator("#strip .photo").last.click()
+        _finish(page)
+        self._save(page, "no-preview")
         page.context.close()
 
     def tablet(self) -> None:
@@ -325,15 +366,15 @@ def _click(page: Page, x: float, y: float) -> None:
     page.mouse.click(photo["x"] + x * photo["width"], photo["y"] + y * photo["height"])
 
 
-def _files(*names: str, gray: bool = True) -> list[FilePayload]:
-    def png(pixels: NDArray[np.uint8]) -> bytes:
+def _files(*names: str, gray: bool = True, kind: str = "png") -> list[FilePayload]:
+    def encoded(pixels: NDArray[np.uint8]) -> bytes:
         buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG")
+        Image.fromarray(pixels).save(buffer, kind)
         return buffer.getvalue()
 
     photos = {name: getattr(skimage.data, name)() for name in names}
     return [
-        {"name": f"{name}.png", "mimeType": "image/png", "buffer": png(gray_of(photo) if gray else photo)}
+        {"name": f"{name}.{kind}", "mimeType": f"image/{kind}", "buffer": encoded(gray_of(photo) if gray else photo)}
         for name, photo in photos.items()
     ]
 

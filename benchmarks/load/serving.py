@@ -3,7 +3,7 @@
 The same model, the same multipart request (a 512×512 JPEG, n=4) and a like answer, from closed-loop clients: each asks
 again as soon as it has its answer. The others come from PyPI, each in an environment of its own, with their own
 batching switched on; all settings stand in `benchmarks/peers`. They have our runtime, or plain torch, as their users
-would write it; that with JUDGED_CLIENTS alone. Clients run on the same cores.
+would write it; those in plain torch are asked by JUDGED_CLIENTS alone. Clients run on the same cores.
 """
 
 import asyncio

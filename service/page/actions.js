@@ -183,12 +183,14 @@ export function followHints(photo, sample, show) {
   const hints = hintsOf(photo);
   const last = runs.findLast((run) => run.kind === "colorizations" && run.photo === photo);
   const from = sample?.run.kind === "colorizations" ? sample.run : last;
-  const base = from?.base ?? from;
+  const first = from?.base ?? from;
+  const base = first?.fields.hints ? null : first; // there may be none from before, such as where a link held fixed colors
   if (last?.fields.hints && isBusy(last)) stop(last);
   if (!hints.length && base) return show([base], looksLike(looksOf(from), base));
   if (last?.fields.hints) last.superseded = true;
-  const fields = { seed: base?.fields.seed ?? settings.seed ?? randomSeed(), offset: base?.fields.offset, temperature: temperature(), hints: hints.map(point) };
-  const run = newRun(photo, "colorizations", base?.total ?? settings.n, fields, { base, ownLooks: from && looksOf(from) });
+  const fields = { seed: first?.fields.seed ?? settings.seed ?? randomSeed(), offset: first?.fields.offset, temperature: temperature() };
+  if (hints.length) fields.hints = hints.map(point);
+  const run = newRun(photo, "colorizations", first?.total ?? settings.n, fields, { base, ownLooks: from && looksOf(from) });
   show([run]);
   return start(run);
 }

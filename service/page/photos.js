@@ -40,6 +40,7 @@ export function revive({ view, album }) {
     enlivenPhoto(photo);
     for (const run of photo.runs) {
       if (run.status !== "done") run.status = "stopped";
+      run.picture ??= run.kind === "transfers" ? run.source : null; // stored by an earlier version
       enlivenRun(run);
     }
   }

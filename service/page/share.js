@@ -16,7 +16,7 @@ export function showShare(sample) {
 /** Say why a sample has no link: because of itself, or of one that it comes of. */
 function reason(sample, { why, from }) {
   const first = sampleTitle(from).toLowerCase();
-  if (why === "long") return `a link holds the making of at most ${MAX_SOURCES} others: it comes of ${first} by more variations than that`;
+  if (why === "long") return `a link holds the making of at most ${MAX_SOURCES} others: it comes of ${first} by more steps than that`;
   const picture = "a link holds no picture: ";
   if (from === sample) return `${picture}the colors come from another photo`;
   const fault = why === "earlier" ? "which an earlier model drew" : "whose colors come from another photo";

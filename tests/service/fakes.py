@@ -65,8 +65,8 @@ class FakeColorizer:
         self.options.clear()
 
     def prepare_rest(self) -> Iterator[None]:
+        yield
         self.prepared.set()
-        return iter(())
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
         return SmallPhoto(photo, photo if with_chroma else None)  # it sees the whole photo

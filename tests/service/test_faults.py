@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -191,29 +192,47 @@ def test_slow_files_from_several_addresses_do_not_hold_all_decoders(start, grey_
     eventually(lambda: service.metric("accepted_requests") == 0)
 
 
-@pytest.mark.usefixtures("slow_files")
-def test_a_slow_file_holds_its_place_until_its_decoder_is_gone(start, pool, grey_png, monkeypatch) -> None:
-    """Else others would come after it, and files on their first try would wait for a thread."""
-    may_end, end = threading.Event(), _Decoder.end
+@pytest.fixture
+def may_end(monkeypatch) -> Iterator[threading.Event]:
+    """An event, before which no decoder of slow files is gone."""
+    event, end = threading.Event(), _Decoder.end
 
     def slowly_ended(decoder: _Decoder) -> int:
         decoder.kill()
         if not decoder.quick:
-            may_end.wait(60)
+            event.wait(60)
         return end(decoder)
 
     monkeypatch.setattr(_Decoder, "end", slowly_ended)
+    yield event
+    event.set()
+
+
+@pytest.mark.usefixtures("slow_files")
+@pytest.mark.parametrize("reference", [None, b"slow"])  # of two files, the end of one cancels the other once more
+def test_a_slow_file_holds_its_place_until_its_decoder_is_gone(
+    start, pool, grey_png, monkeypatch, may_end, reference
+) -> None:
+    """Else others would come after it, and files on their first try would wait for a thread."""
+    monkeypatch.setattr("service.pipeline.DEATH_SECONDS", 60)
     service = start(codec_threads=2, decode_seconds=1e9)
     engine = service.app.state.engine
-    try:
-        with unread_answer(service, b"slow", "*/*", 1, 65_536, "127.0.0.3"):
-            eventually(lambda: any(not each.quick for each in engine._decoders._all))
-        with unread_answer(service, b"slow", "*/*", 1, 65_536, "127.0.0.4"):
-            eventually(lambda: len(engine._quick_first._slow_until) == 2)
-            assert pool.submit(service.post, grey_png).result(30).status_code == 200
-            assert service.metric("accepted_requests") == 2  # of the first, the decoder is not gone
-    finally:
-        may_end.set()
+    with unread_answer(service, b"slow", "*/*", 1, 65_536, "127.0.0.3", reference):
+        eventually(lambda: any(not each.quick for each in engine._decoders._all))
+    with unread_answer(service, b"slow", "*/*", 1, 65_536, "127.0.0.4"):
+        eventually(lambda: len(engine._quick_first._slow_until) == 2)
+        assert pool.submit(service.post, grey_png).result(30).status_code == 200
+        assert service.metric("accepted_requests") == 2  # of the first, the decoder is not gone
+    may_end.set()
+    eventually(lambda: service.metric("accepted_requests") == 0)
+
+
+@pytest.mark.usefixtures("slow_files", "may_end")
+def test_a_decoder_that_does_not_end_keeps_no_request(start, monkeypatch) -> None:
+    monkeypatch.setattr("service.pipeline.DEATH_SECONDS", 0.1)
+    service = start(decode_seconds=1e9)
+    with unread_answer(service, b"slow", "*/*", 1, 65_536):
+        eventually(lambda: any(not each.quick for each in service.app.state.engine._decoders._all))
     eventually(lambda: service.metric("accepted_requests") == 0)
 
 

@@ -1,5 +1,7 @@
 """State of the service once it has loaded its model."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +26,8 @@ def test_weights_are_a_file_or_a_folder_of_one(monkeypatch: pytest.MonkeyPatch, 
         load_colorizer(Settings(weights=tmp_path))
 
 
-def test_what_later_photos_need_is_prepared_once_the_first_is_drawn(start) -> None:
+def test_what_later_photos_need_is_prepared_once_the_first_is_drawn(start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.loading.PAUSE_SECONDS", 0.01)
     assert start().colorizer.prepared.wait(30)
 
 
@@ -38,6 +41,17 @@ def test_what_cannot_be_prepared_is_left_to_who_needs_it(start, grey_png, monkey
     service = start()
     assert service.colorizer.prepared.wait(30)
     assert service.post(grey_png).status_code == 200
+
+
+def test_what_is_left_to_prepare_keeps_no_process_from_its_end() -> None:
+    program = """
+from types import SimpleNamespace
+from threading import Thread
+from service import loading
+loading.PAUSE_SECONDS = 60
+Thread(target=loading._prepare_rest, args=(SimpleNamespace(prepare_rest=lambda: iter([None] * 9)),)).start()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)  # noqa: S603 - this Python, our program
 
 
 @pytest.mark.slow

@@ -33,13 +33,22 @@ def received(connection: socket.socket) -> bytes:
 
 @contextmanager
 def unread_answer(
-    service: Any, photo: bytes, accept: str, n: int, buffer_bytes: int, address: str = "127.0.0.1"
+    service: Any,
+    photo: bytes,
+    accept: str,
+    n: int,
+    buffer_bytes: int,
+    address: str = "127.0.0.1",
+    reference: bytes | None = None,
 ) -> Iterator[socket.socket]:
-    """Open a connection that asks for colorings and reads nothing of the answer."""
+    """Open a connection that asks for colorings, or for those of a reference, and reads nothing of the answer."""
     data = {"n": str(n), "seed": "7", "output_format": "png"}
-    request = service.client.build_request("POST", "/v1/colorizations", files={"image": photo}, data=data)
+    path, files = "/v1/colorizations", {"image": photo}
+    if reference is not None:
+        path, files = "/v1/transfers", files | {"reference": reference}
+    request = service.client.build_request("POST", path, files=files, data=data)
     body = request.read()
-    head = ["POST /v1/colorizations HTTP/1.1", "Host: test", f"Accept: {accept}", "Connection: close"]
+    head = [f"POST {path} HTTP/1.1", "Host: test", f"Accept: {accept}", "Connection: close"]
     head += [f"Content-Type: {request.headers['content-type']}", f"Content-Length: {len(body)}", "", ""]
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)

@@ -99,6 +99,20 @@ def test_fixed_colors(open_page, upload, link_of, service) -> None:
     expect(second.locator(".badge")).to_have_text("1 fixed color")
 
 
+def test_fixed_colors_of_a_link_can_be_removed(open_page, upload, service) -> None:
+    """There are no colorings from before them; the same seed draws anew, once."""
+    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&hints=0.5,0.5,a03c28")
+    upload(page)
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+    page.click("#fix")
+    page.get_by_role("button", name="Remove fixed color 1").click()
+    expect(page.locator("#run-facts")).not_to_contain_text("fixed color")
+    expect(page.locator("#fix-status")).to_have_text("")
+    page.wait_for_timeout(1200)  # twice as long as the page waits for another change
+    assert [(each.seed, len(each.hints)) for each in service.colorizer.options] == [(3, 1), (3, 0)]
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+
+
 def test_of_a_sample_the_link_holds_all(open_page, link_of) -> None:
     first = open_page(**CLIPBOARD)
     first.get_by_role("button", name="An astronaut").click()
@@ -279,6 +293,12 @@ def test_a_step_to_the_colors_of_a_picture_has_no_link(page, upload, drop, color
 
 def test_a_step_without_its_other_end_is_no_link(open_page) -> None:
     page = open_page(at="/#kind=interpolations&seed=3&of=0&steps=4&index=1")
+    page.evaluate("location.hash = 'n=7'")  # which sets the number, once the page reads addresses
+    expect(page.locator("#number")).to_have_value("7")
+    expect(page.locator("#link-note")).to_be_hidden()
+    page.evaluate("location.hash = 'kind=interpolations&seed=3&of=0&steps=4&index=1'")
+    page.evaluate("location.hash = 'n=6'")
+    expect(page.locator("#number")).to_have_value("6")
     expect(page.locator("#link-note")).to_be_hidden()
 
 
