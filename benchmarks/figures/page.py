@@ -170,7 +170,7 @@ class _Walk:
         page.context.close()
 
     def seldom(self) -> None:
-        """Picture a stopped album, fixed colors that are off, and what has no link, steps, preview or more like it."""
+        """Picture a stopped album, fixed colors that are off, and what has no link, no steps, or nothing more like it."""
         page = self._open(DESKTOP, "light")
         with _held(page, after=1):
             page.set_input_files("#files", _files(*PHOTOS))
@@ -202,11 +202,6 @@ class _Walk:
         _finish(page)
         page.locator(".card.new .open").first.click()
         self._save(page, "safest")
-        page.locator("#viewer-close").click()
-        page.set_input_files("#files", _files(PHOTOS[0], kind="tiff"))
-        page.locator("#strip .photo").last.click()
-        _finish(page)
-        self._save(page, "no-preview")
         page.context.close()
 
     def tablet(self) -> None:
@@ -366,15 +361,15 @@ def _click(page: Page, x: float, y: float) -> None:
     page.mouse.click(photo["x"] + x * photo["width"], photo["y"] + y * photo["height"])
 
 
-def _files(*names: str, gray: bool = True, kind: str = "png") -> list[FilePayload]:
-    def encoded(pixels: NDArray[np.uint8]) -> bytes:
+def _files(*names: str, gray: bool = True) -> list[FilePayload]:
+    def png(pixels: NDArray[np.uint8]) -> bytes:
         buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, kind)
+        Image.fromarray(pixels).save(buffer, "PNG")
         return buffer.getvalue()
 
     photos = {name: getattr(skimage.data, name)() for name in names}
     return [
-        {"name": f"{name}.{kind}", "mimeType": f"image/{kind}", "buffer": encoded(gray_of(photo) if gray else photo)}
+        {"name": f"{name}.png", "mimeType": "image/png", "buffer": png(gray_of(photo) if gray else photo)}
         for name, photo in photos.items()
     ]
 
