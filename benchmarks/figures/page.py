@@ -170,7 +170,7 @@ class _Walk:
         page.context.close()
 
     def seldom(self) -> None:
-        """Picture a stopped album, fixed colors that are off, and what has no link, no steps, or nothing more like it."""
+        """Picture a stopped album, fixed colors that are off, and what has no link, no steps or no variations."""
         page = self._open(DESKTOP, "light")
         with _held(page, after=1):
             page.set_input_files("#files", _files(*PHOTOS))

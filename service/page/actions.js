@@ -184,7 +184,7 @@ export function followHints(photo, sample, show) {
   const last = runs.findLast((run) => run.kind === "colorizations" && run.photo === photo);
   const from = sample?.run.kind === "colorizations" ? sample.run : last;
   const first = from?.base ?? from;
-  const base = first?.fields.hints ? null : first; // there may be none from before, such as where a link held fixed colors
+  const base = first && photo.runs.find((run) => isFirstOf(run, first)); // there is none where a link held fixed colors
   if (last?.fields.hints && isBusy(last)) stop(last);
   if (!hints.length && base) return show([base], looksLike(looksOf(from), base));
   if (last?.fields.hints) last.superseded = true;
@@ -194,6 +194,10 @@ export function followHints(photo, sample, show) {
   show([run]);
   return start(run);
 }
+
+/** Whether a run is what another was without its fixed colors. */
+const isFirstOf = ({ kind, fields, temperature, total }, other) => kind === "colorizations" && !fields.hints
+  && fields.seed === other.fields.seed && fields.offset === other.fields.offset && temperature === other.temperature && total === other.total;
 
 /** A run and what was added to it. */
 export const withMore = (run) => [run, ...run.photo.runs.filter((each) => each.follows === run)];

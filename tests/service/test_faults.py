@@ -193,14 +193,14 @@ def test_slow_files_from_several_addresses_do_not_hold_all_decoders(start, grey_
 
 
 @pytest.fixture
-def may_end(monkeypatch) -> Iterator[threading.Event]:
-    """An event, before which no decoder of slow files is gone."""
+def may_end(start, monkeypatch) -> Iterator[threading.Event]:
+    """An event, before which no decoder of slow files is gone; services stop after it."""
     event, end = threading.Event(), _Decoder.end
 
     def slowly_ended(decoder: _Decoder) -> int:
         decoder.kill()
         if not decoder.quick:
-            event.wait(60)
+            event.wait(120)
         return end(decoder)
 
     monkeypatch.setattr(_Decoder, "end", slowly_ended)
