@@ -8,7 +8,7 @@ from shutil import copy
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.service.page.stored import until_stored
+from tests.service.page.stored import until_state, until_stored
 
 MANY = 20
 PIXELS = """(image) => {
@@ -172,6 +172,7 @@ def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, serv
     page.click("#viewer-close")
     picture = page.locator(".card.new img").nth(1).evaluate(PIXELS)
     until_stored(page, "files", MANY + 3 * 2)
+    until_state(page, "view.kept.length === 1 && view.looks.size === 1")  # the latest changes
     seeds = {each.seed for each in service.colorizer.options}
     page.unroute("**/v1/colorizations")
     page.reload()
