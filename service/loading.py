@@ -19,7 +19,6 @@ Load = Callable[[Settings], Colorizer]
 WARM_UP_SIDE = 256  # pixels
 PAUSE_SECONDS = 1.0
 """Pause between two graphs that are prepared beside requests, so that the first of these have the processors"""
-END = object()
 
 log = structlog.get_logger()
 
@@ -77,9 +76,10 @@ def load_and_warm_up(load: Load, settings: Settings, warm_up: bool = True) -> Lo
 def _prepare_rest(steps: Colorizer) -> None:
     """Load or compile what the ramp did not need, beside requests. A failure leaves it to the first that needs it."""
     try:
-        rest = steps.prepare_rest()
-        while _pause() and next(rest, END) is not END:
-            pass
+        if _pause():
+            for _ in steps.prepare_rest():
+                if not _pause():
+                    return
     except Exception as error:  # whatever it is, requests go on
         log.warning("not_prepared", reason=f"{type(error).__name__}: {error}")
 

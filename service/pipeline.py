@@ -221,8 +221,8 @@ class Pipeline:
         finally:
             for each in work:
                 each.cancel()
-            for each in work:  # the request keeps its place as long as one of them does
-                await _ends(each, GRACE_SECONDS + DEATH_SECONDS)
+            # the request keeps its place as long as one of them does
+            await _ends(asyncio.gather(*work, return_exceptions=True), GRACE_SECONDS + DEATH_SECONDS)
         return photos["image"], photos.get("reference")
 
     async def _decode_one(self, name: str, upload: bytes) -> DecodedPhoto:

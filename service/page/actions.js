@@ -67,8 +67,8 @@ export function colorizeFirst(photos) {
   const { link } = store;
   if (!link) return workOn(photos);
   const { kind, total, fields, strength, recipe } = link;
-  const more = { strength, ...(recipe.length ? { recipe } : {}), ...(kind === "transfers" ? { title: titleOf(recipe) } : {}) };
-  link.run = newRun(photos[0], kind, total, { ...fields }, more);
+  const title = kind === "transfers" ? titleOf(recipe) : undefined;
+  link.run = newRun(photos[0], kind, total, { ...fields }, { strength, title, recipe: recipe.length ? recipe : undefined });
   start(link.run);
   return [link.run, ...workOn(photos.slice(1))];
 }
@@ -164,8 +164,8 @@ export function spreadColors(sample) {
 /** More like one. Whether by its name or its picture is settled before the first request, for the model may have changed. */
 export function vary(sample, strength) {
   const { run } = sample;
-  const { kind, fields, origin, picture } = likeOne(sample, strength);
-  const more = { title: likeTitle(sample), note: noteOn(run.photo), strength, source: sample, ends: [sample], origin, picture, looks: [lookOf(sample)] };
+  const { kind, fields, ...begun } = likeOne(sample, strength);
+  const more = { title: likeTitle(sample), note: noteOn(run.photo), strength, source: sample, ends: [sample], looks: [lookOf(sample)], ...begun };
   return begin(newRun(run.photo, kind, store.view.settings.n, fields, more));
 }
 
@@ -184,7 +184,7 @@ export function followHints(photo, sample, show) {
   const last = runs.findLast((run) => run.kind === "colorizations" && run.photo === photo);
   const from = sample?.run.kind === "colorizations" ? sample.run : last;
   const first = from?.base ?? from;
-  const base = first && photo.runs.find((run) => isFirstOf(run, first)); // there is none where a link held fixed colors
+  const base = first?.fields.hints ? photo.runs.findLast((run) => isFirstOf(run, first)) : first; // a link's first may have fixed colors
   if (last?.fields.hints && isBusy(last)) stop(last);
   if (!hints.length && base) return show([base], looksLike(looksOf(from), base));
   if (last?.fields.hints) last.superseded = true;

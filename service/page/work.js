@@ -18,7 +18,8 @@ let runs = 0;
 /**
  * Make a run. `fields` are the request's, without the photo and `n`; `follows` is the run that it adds to, `source` the
  * sample that it is like, `ends` the samples that it begins with by name or picture, `picture` the one of these whose
- * picture is the request's reference, `recipe` how to make that one first, `origin` the model whose seeds the fields name, and `album` whether it is part of the work on all photos.
+ * picture is the request's reference, `recipe` how to make that one first, `origin` the model whose seeds the fields
+ * name, and `album` whether it is part of the work on all photos.
  */
 export function newRun(photo, kind, total, fields, more = {}) {
   const run = madeRun(photo, kind, total, fields, more);
@@ -101,7 +102,7 @@ async function finish(run, signal, seen = run) {
   await refreshModel({ signal, onWait }); // it may have changed
   if (run.ends && !run.samples.length && !settle(run)) throw changed(run);
   if (run.origin && run.origin !== modelName(store.model)) throw changed(run);
-  if (run.recipe && !run.picture) await makeSource(run, signal);
+  if (run.recipe && !run.picture) await makePicture(run, signal);
   checkSizes(run);
   while (run.slots.includes(null)) {
     const before = run.samples;
@@ -128,7 +129,7 @@ function changed({ kind, source }) {
 }
 
 /** Make the sample whose picture a run begins with by its recipe, each step from the picture of the one before. */
-async function makeSource(run, signal) {
+async function makePicture(run, signal) {
   const made = [];
   let picture = null;
   for (const { kind, total, fields, strength, index } of run.recipe) {
