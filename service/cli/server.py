@@ -1,6 +1,7 @@
 """`tintflow serve`: uvicorn around the application."""
 
 import os
+import sys
 from types import FrameType
 from typing import Any
 
@@ -22,6 +23,9 @@ __all__ = ["Server", "run", "server_config"]
 log = structlog.get_logger()
 
 FAILED, MISUSED = 1, 2
+SWITCH_SECONDS = 0.0005
+"""Time after which a thread leaves the interpreter to others that wait for it, in place of Python's 5 ms: a draw needs it
+for a moment between its many small steps, while routes parse and write."""
 
 
 def run(host: str, port: int, load: Load) -> int:
@@ -34,6 +38,7 @@ def run(host: str, port: int, load: Load) -> int:
     except (ValueError, TracingUnavailableError) as error:
         typer.echo(str(error), err=True)
         return MISUSED
+    sys.setswitchinterval(SWITCH_SECONDS)
     log.info("starting", keys_required=settings.api_keys_file is not None, address=f"{host}:{port}")
     engine: Engine = application.state.engine
     Server(server_config(application, settings, host=host, port=port), engine).run()

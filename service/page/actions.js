@@ -8,6 +8,8 @@ import { change, hintsOf, lookOf, looksLike, looksOf, randomSeed, store, tempera
 import { canGoOn, isBusy, newRun, start, stop } from "./work.js";
 import { likeTitle, number } from "./words.js";
 
+const FEW = 2; // colorings of a reference at first
+
 /** Show a run (in a step that undo takes back) and start it. */
 function begin(run, patch = {}) {
   change({ runs: [run], ...patch });
@@ -124,11 +126,12 @@ function endAlbum() {
 
 /**
  * The colors of another photo. `closeness` is how much of the reference's two coarse levels is kept; the finer ones are
- * drawn anew. At 1 hardly anything is left to differ, so that one coloring is enough.
+ * drawn anew. Few at first, for people move the slider until the colors fit; the main button adds more. At 1 hardly
+ * anything is left to differ, so that one coloring is enough.
  */
 export function transfer(reference, closeness) {
   const { photo, settings } = store.view;
-  const total = closeness === 1 || temperature() === 0 ? 1 : settings.n;
+  const total = closeness === 1 || temperature() === 0 ? 1 : Math.min(settings.n, FEW);
   const title = `Colors of ${reference.name || "a pasted photo"}`;
   return begin(newRun(photo, "transfers", total, transferFields(reference, closeness), { title, note: noteOn(photo) }));
 }

@@ -5,7 +5,7 @@ import base64
 import json
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -138,27 +138,46 @@ def test_arrays_are_counted_before_their_items_are_looked_at(
     assert f"at most {most}" in problem["message"]
 
 
+async def read(pieces: Iterable[bytes], run: Callable[..., Awaitable[Any]] = asyncio.to_thread) -> int:
+    """Read a JSON body that comes in pieces; return the size of its photo."""
+
+    async def messages() -> AsyncIterator[dict[str, Any]]:
+        for piece in pieces:
+            yield {"type": "http.request", "body": piece, "more_body": True}
+        yield {"type": "http.request", "body": b"", "more_body": False}
+
+    coming = messages()
+    request = Request({"type": "http", "headers": [(b"content-type", b"application/json")]}, coming.__anext__)
+    with Backlog({"bytes": MANY}, 60).enter() as place:
+        uploads, _ = await read_request(request, place, run, COLORIZATIONS, MANY)
+    return len(uploads["image"])
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_hardly_holds_the_event_loop(bomb: str) -> None:
+    async def refused() -> float:
+        started = time.thread_time()  # of the loop's own thread, which another program's work does not count for
+        with pytest.raises(ServiceError):
+            await read(BOMBS[bomb][start : start + 65536] for start in range(0, len(BOMBS[bomb]), 65536))
+        return time.thread_time() - started
+
+    assert asyncio.run(refused()) < 0.1
+
+
 def test_a_large_body_and_its_file_are_each_held_once() -> None:
     size, pieces = 100_000, 200
 
-    async def messages() -> AsyncIterator[dict[str, Any]]:
-        yield {"type": "http.request", "body": b'{"image":"', "more_body": True}
+    def body() -> Iterator[bytes]:
+        yield b'{"image":"'
         for _ in range(pieces):
-            yield {"type": "http.request", "body": b"A".ljust(size, b"A"), "more_body": True}
-        yield {"type": "http.request", "body": b'"}', "more_body": False}
+            yield b"A".ljust(size, b"A")
+        yield b'"}'
 
-    async def run(work: Callable[..., Any], *arguments: object) -> Any:
+    async def at_once(work: Callable[..., Any], *arguments: object) -> Any:
         return work(*arguments)
 
-    async def read() -> int:
-        coming = messages()
-        request = Request({"type": "http", "headers": [(b"content-type", b"application/json")]}, coming.__anext__)
-        with Backlog({"bytes": MANY}, 60).enter() as place:
-            uploads, _ = await read_request(request, place, run, COLORIZATIONS, MANY)
-        return len(uploads["image"])
-
     tracemalloc.start()
-    uploaded = asyncio.run(read())
+    uploaded = asyncio.run(read(body(), at_once))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert uploaded == size * pieces * 3 // 4

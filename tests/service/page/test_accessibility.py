@@ -116,7 +116,7 @@ def test_every_state_is_accessible(open_page, photo, color_photo, service, tmp_p
     page.evaluate(drag % files, "dragleave")
     page.set_input_files("#reference", color_photo)
     expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
-    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator(".card.new")).to_have_count(2)
     page.locator(".card.new .open").first.click()
     check(page)  # a coloring that has no link
     page.click("#viewer-close")

@@ -193,11 +193,13 @@ def test_a_reference_lends_its_colors(page, upload, drop, color_photo, service) 
     upload(page)
     drop(page, "#reference-zone", color_photo)
     expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
-    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator("#run-progress")).to_be_hidden()
+    expect(page.locator(".card.new")).to_have_count(2)  # few at first
     expect(page.locator("#reference-picture")).to_be_visible()
     assert service.colorizer.references[-1][0, 0].tolist() == [200, 120, 40]
     assert service.colorizer.options[-1].weights == (*TRANSFER_WEIGHTS.values(), 0, 0)  # as without any
-    expect(page.locator("#colorize")).to_have_text("4 more")
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(6)  # "4 more"
     expect(page.locator("#strip .photo")).to_have_count(1)  # it is no photo to colorize
     page.locator("#closeness").fill("1")
     expect(page.locator(".card.new")).to_have_count(1)  # as nothing is left to differ
@@ -213,11 +215,11 @@ def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, drop, c
     held: list[Route] = []
     page.route("**/v1/transfers", lambda route: held.append(route), times=1)
     drop(page, "#reference-zone", color_photo)
-    expect(page.locator(".card.pending.working")).to_have_count(4)
+    expect(page.locator(".card.pending.working")).to_have_count(2)
     page.locator("#closeness").focus()
     for _ in range(3):
         page.keyboard.press("ArrowLeft")
-    expect(page.locator(".card.new")).to_have_count(4)  # they do not wait for the one that is held
+    expect(page.locator(".card.new")).to_have_count(2)  # they do not wait for the one that is held
     expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
     expect(page.locator("#history li")).to_have_count(2)
     (options,) = {str(each.weights): each for each in service.colorizer.options if hasattr(each, "weights")}.values()
