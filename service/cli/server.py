@@ -24,8 +24,8 @@ log = structlog.get_logger()
 
 FAILED, MISUSED = 1, 2
 SWITCH_SECONDS = 0.0005
-"""Time after which a thread leaves the interpreter to others that wait for it, in place of Python's 5 ms: a draw needs it
-for a moment between its many small steps, while routes parse and write."""
+"""Time after which a thread leaves the interpreter to others that wait for it, in place of Python's 5 ms: a draw needs
+it for a moment between its many small steps, while routes parse and write."""
 
 
 def run(host: str, port: int, load: Load) -> int:
