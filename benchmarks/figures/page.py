@@ -190,7 +190,7 @@ class _Walk:
         page.locator("#share-note").scroll_into_view_if_needed()
         self._save(page, "no-link")
         page.locator("#viewer-close").click()
-        for place in (0, 2):
+        for place in (0, 1):
             page.locator(".card.new .keep").nth(place).click()
         page.get_by_role("button", name="Compare", exact=True).click()
         self._save(page, "no-steps")
