@@ -4,6 +4,7 @@ The photos come with scikit-image: coffee (CC0), astronaut (NASA, public domain)
 """
 
 import io
+import itertools
 import json
 import math
 import os
@@ -170,7 +171,7 @@ class _Walk:
         page.context.close()
 
     def seldom(self) -> None:
-        """Picture a stopped album, fixed colors that are off, and what has no link, no steps or no variations."""
+        """Picture albums that stopped or failed, fixed colors that are off, and what has no link, steps or variations."""
         page = self._open(DESKTOP, "light")
         with _held(page, after=1):
             page.set_input_files("#files", _files(*PHOTOS))
@@ -202,6 +203,13 @@ class _Walk:
         _finish(page)
         page.locator(".card.new .open").first.click()
         self._save(page, "safest")
+        page.context.close()
+        page = self._open(DESKTOP, "light")
+        _fail_second(page)
+        page.set_input_files("#files", _files(*PHOTOS))
+        page.wait_for_selector("#album-resume:not([hidden])")
+        page.locator("#strip .photo").nth(1).click()
+        self._save(page, "album-failed")
         page.context.close()
 
     def tablet(self) -> None:
@@ -319,6 +327,20 @@ def _still_start(page: Page) -> None:
         "**/v1/models",
         lambda route: route.fulfill(status=503, body=answer, content_type="application/json", headers=headers),
     )
+
+
+def _fail_second(page: Page) -> None:
+    """Answer the second request for colorings with an error of the model."""
+    problem = json.dumps({"status": 500, "code": "model_error", "detail": "the device was reset"})
+    order = itertools.count()
+
+    def answer(route: Route) -> None:
+        if next(order) == 1:
+            route.fulfill(status=500, body=problem, content_type="application/problem+json")
+        else:
+            route.continue_()
+
+    page.route("**/v1/colorizations", answer)
 
 
 def _drag(page: Page, kind: str) -> None:
