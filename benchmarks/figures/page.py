@@ -171,7 +171,7 @@ class _Walk:
         page.context.close()
 
     def seldom(self) -> None:
-        """Picture albums that stopped or failed, fixed colors that are off, and what has no link, steps or variations."""
+        """Picture stopped and failed albums, fixed colors that are off, and what has no link, steps or variations."""
         page = self._open(DESKTOP, "light")
         with _held(page, after=1):
             page.set_input_files("#files", _files(*PHOTOS))
