@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     """Interval between model health checks"""
     deadline_seconds: float = Field(default=120.0, gt=0)
     """Maximum time from accepting a request to answering it, else 504; and again for the client to read the answer"""
-    max_connections: int = Field(default=1000, gt=0)
+    max_connections: int = Field(default=600, gt=0)
     """Maximum open connections; beyond it an idle one is closed, or else the new one gets 503"""
     keep_alive_seconds: int = Field(default=75, gt=0)
     """Time that an idle connection stays open; longer than the usual minute of proxies"""

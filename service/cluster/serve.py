@@ -14,6 +14,7 @@ from functools import partial
 from math import isqrt
 from typing import Any, cast
 
+import structlog
 from fastapi import FastAPI
 from ray import serve
 from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
@@ -33,6 +34,8 @@ from service.telemetry import logs
 from service.telemetry.metrics import BATCH_SIZES
 
 __all__ = ["Ingress", "Model", "Replicas", "app"]
+
+log = structlog.get_logger()
 
 RETRY_SECONDS = 2
 GRACE_SECONDS = 130  # longer than TINTFLOW_DEADLINE_SECONDS: what was accepted is finished
@@ -99,6 +102,7 @@ class Ingress:
         refuse_unknown(os.environ)
         settings = Settings()
         logs.configure(settings.log_format)
+        log.info("starting", keys_required=settings.api_keys_file is not None)
         self._app = create_app(settings, partial(RemoteSteps, self._model), Replicas(self._model))
         return self._app
 

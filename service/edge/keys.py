@@ -57,6 +57,7 @@ class KeyRing:
             status = self._path.stat()
             state: tuple[int, ...] = (
                 status.st_mtime_ns,
+                status.st_ctime_ns,  # of its rights, too
                 status.st_ino,
                 status.st_size,
             )  # a clock's tick may see several changes

@@ -1,8 +1,10 @@
 """Answers leave as fast as their clients read them; a client that stops reading is cut off."""
 
 import asyncio
+import select
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -46,7 +48,9 @@ class Watched(asyncio.Transport):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Count, and write."""
+        """Count, and write; to a client that is gone, nothing."""
+        if self._transport.is_closing():
+            return
         self._written += len(data)
         self._transport.write(data)
 
@@ -86,6 +90,9 @@ class Watched(asyncio.Transport):
         self._timer.cancel()
 
     def _look(self) -> None:
+        if (self._is_paused or self._is_held) and self._has_left():
+            self.abort()
+            return
         waiting, now = self._transport.get_write_buffer_size(), self._loop.time()
         read = self._written - waiting
         if not waiting or read > self._read:
@@ -95,6 +102,14 @@ class Watched(asyncio.Transport):
             self.abort()
             return
         self._timer = self._loop.call_later(SEND_SECONDS / LOOKS, self._look)
+
+    def _has_left(self) -> bool:
+        """Say whether the client closed its end (on Linux). The event loop sees that only while it reads."""
+        if sys.platform != "linux" or self._socket is None:
+            return False
+        poll = select.poll()
+        poll.register(self._socket.fileno(), select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     # whatever else a transport does, this one does in the same way
 

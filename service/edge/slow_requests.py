@@ -95,6 +95,8 @@ class Connection(HttpToolsProtocol):
         self._bytes = 0
         self._before = self.cycle
         super().on_headers_complete()
+        if self.pipeline:
+            self.flow.resume_reading()  # uvicorn reads no more, and so would not see that the client goes away
 
     def on_body(self, body: bytes) -> None:
         """Let the request count it."""
@@ -130,8 +132,7 @@ class Connection(HttpToolsProtocol):
             self._bytes += len(piece)
             super().data_received(piece)
         if self._pipelined:
-            self._unparsed = b""
-            self.flow.pause_reading()
+            self._unparsed = b""  # read all the same, or the client's going away would not be seen
         elif self._bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
         self._watched.hold_reading(bool(self._unparsed))
@@ -139,9 +140,12 @@ class Connection(HttpToolsProtocol):
             self.loop.call_soon(self._parse)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
+        """Stop waiting, and let the request at work know: uvicorn tells the latest alone, which may wait behind it."""
         self._timer.cancel()
         self._watched.stop()
+        if self._before is not None:
+            self._before.disconnected = True
+            self._before.message_event.set()
         super().connection_lost(exc)
 
     def _is_at_work(self) -> bool:

@@ -23,6 +23,7 @@ from model.errors import NonFiniteError, OutOfMemoryError
 from model.protocol import Hint, SampleOptions
 from service.cli import program as cli
 from service.codecs.sandbox import _Decoder
+from service.edge.keys import add_key
 from service.engine import CANARY_SIDE
 from service.scheduling.lanes import LARGE_DRAWN
 from service.scheduling.parts import HINT_COST, cost_of
@@ -470,9 +471,16 @@ def missing(tiny_weights: Path) -> Path:
     return tiny_weights
 
 
-@pytest.mark.parametrize(("weights", "words"), [("damaged", "SHA-256"), ("missing", "no weights at")])
-def test_weights_that_cannot_be_used_end_the_start_with_one_line(request, monkeypatch, weights, words) -> None:
+@pytest.mark.parametrize(
+    ("weights", "words", "keys"), [("damaged", "SHA-256", True), ("missing", "no weights at", False)]
+)
+def test_weights_that_cannot_be_used_end_the_start_with_one_line(
+    request, monkeypatch, tmp_path, weights: str, words: str, keys: bool
+) -> None:
     path = request.getfixturevalue(weights)
+    if keys:
+        monkeypatch.setenv("TINTFLOW_API_KEYS_FILE", str(tmp_path / "api-keys.txt"))
+        add_key(tmp_path / "api-keys.txt", "ann")
     monkeypatch.setenv("TINTFLOW_WEIGHTS", str(path))
     monkeypatch.setenv("TINTFLOW_DEVICE", "cpu")
     monkeypatch.setattr("service.telemetry.logs.configure", lambda log_format: None)
@@ -480,7 +488,7 @@ def test_weights_that_cannot_be_used_end_the_start_with_one_line(request, monkey
         result = CliRunner().invoke(cli.app, ["serve", "--port", "0"])
     assert result.exit_code == 1
     starting, line = lines
-    assert (starting["event"], starting["keys_required"]) == ("starting", False)
+    assert (starting["event"], starting["keys_required"]) == ("starting", keys)
     assert (line["event"], line.get("exc_info")) == ("load_failed", None)  # one line, without a traceback
     assert str(path) in line["reason"]
     assert words in line["reason"]

@@ -32,6 +32,25 @@ def test_a_key_is_found_by_its_hash_alone(tmp_path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_file_that_may_not_be_read_revokes_until_it_may(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "keys"
+    secret = add_key(path, "ann")
+    ring = KeyRing(path)
+
+    def refuse(path: Path) -> str:
+        raise PermissionError(path)
+
+    path.chmod(0o000)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", refuse)  # whoever runs the tests may read all
+        with pytest.raises(KeyFileError, match="cannot be read"):
+            ring.reload()
+    assert ring.find(secret) is None
+    path.chmod(0o600)
+    assert ring.reload()
+    assert ring.find(secret) is not None
+
+
 def test_keys_are_256_random_bits(tmp_path) -> None:
     made = {add_key(tmp_path / "keys", f"k{i}") for i in range(20)}
     assert len(made) == 20

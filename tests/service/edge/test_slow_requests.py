@@ -194,6 +194,25 @@ def test_the_body_of_a_request_is_not_mixed_with_the_next(start, grey_png) -> No
     assert len(service.colorizer.photos) == before + 2
 
 
+@pytest.mark.parametrize("waits", ["nothing", "a request", "more than one", "a large one"])
+def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(start, grey_png, monkeypatch, waits: str) -> None:
+    monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 0.5)
+    service = start()
+    large = b"".join(upload(service, bytes(300_000)))
+    behind = {"nothing": b"", "a request": WHOLE, "more than one": WHOLE * 9, "a large one": large}[waits]
+    service.colorizer.gate.clear()
+    with connected(service) as connection:
+        connection.sendall(b"".join(upload(service, grey_png)))
+        assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS), "not at work"
+        connection.sendall(behind)
+        time.sleep(0.2)
+        assert service.metric("accepted_requests") == 1
+    left = time.monotonic()
+    eventually(lambda: service.metric("accepted_requests") == 0)
+    assert time.monotonic() - left < PATIENCE_SECONDS  # a gate that stays closed ends the work later
+    service.colorizer.gate.set()
+
+
 def test_connections_are_bounded_and_idle_ones_make_room(start) -> None:
     service = start(max_connections=3)
     service.client.close()  # it holds one
