@@ -82,7 +82,7 @@ EVENTS_EXAMPLE = (
 COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The colorings: as JSON, as events (each coloring as soon as it is made), as a zip of files "
-        "named by their index, or, for one alone, as the bare image",
+        "named by their index, or, for one alone, as the bare image (choose `image/jpeg` as the media type to see it)",
         "content": {
             "text/event-stream": {"schema": {"type": "string"}, "example": EVENTS_EXAMPLE},
             "application/zip": {"schema": BINARY},

@@ -68,9 +68,9 @@ export function addMore() {
 export function colorizeFirst(photos) {
   const { link } = store;
   if (!link) return workOn(photos);
-  const { kind, total, fields, strength, recipe } = link;
+  const { kind, total, fields, strength, first, recipe } = link;
   const title = kind === "transfers" ? titleOf(recipe) : undefined;
-  link.run = newRun(photos[0], kind, total, { ...fields }, { strength, title, recipe: recipe.length ? recipe : undefined });
+  link.run = newRun(photos[0], kind, total, { ...fields }, { strength, title, first, recipe: recipe.length ? recipe : undefined });
   start(link.run);
   return [link.run, ...workOn(photos.slice(1))];
 }
@@ -178,24 +178,29 @@ export function interpolate(pair, steps) {
 }
 
 /**
- * Make the colorings of a sample's run follow the photo's fixed colors as they are now: the same seed, the same number.
- * Without any, the colorings from before come back, as these look now. Takes no step of its own in undo; the change of the colors was one.
+ * Make the colorings in the grid follow the photo's fixed colors as they are now: the same seeds, the same numbers. Those
+ * that a sample belongs to are drawn first. Without fixed colors, the colorings from before come back, as these look now.
+ * Takes no step of its own in undo; the change of the colors was one.
  */
 export function followHints(photo, sample, show) {
   const { runs, settings } = store.view;
   const hints = hintsOf(photo);
-  const last = runs.findLast((run) => run.kind === "colorizations" && run.photo === photo);
-  const from = sample?.run.kind === "colorizations" ? sample.run : last;
-  const first = from?.base ?? from;
-  const base = first?.fields.hints ? photo.runs.findLast((run) => isFirstOf(run, first)) : first; // a link's first may have fixed colors
-  if (last?.fields.hints && isBusy(last)) stop(last);
-  if (!hints.length && base) return show([base], looksLike(looksOf(from), base));
-  if (last?.fields.hints) last.superseded = true;
-  const fields = { seed: first?.fields.seed ?? settings.seed ?? randomSeed(), offset: first?.fields.offset, temperature: temperature() };
-  if (hints.length) fields.hints = hints.map(point);
-  const run = newRun(photo, "colorizations", first?.total ?? settings.n, fields, { base, ownLooks: from && looksOf(from) });
-  show([run]);
-  return start(run);
+  const shown = runs.filter((run) => run.kind === "colorizations" && run.photo === photo);
+  const firsts = shown.map((run) => run.base ?? run);
+  const bases = firsts.map((first) => (first.fields.hints ? photo.runs.findLast((run) => isFirstOf(run, first)) : first)); // a link's first may have fixed colors
+  stop(...shown.filter((run) => run.fields.hints && isBusy(run)));
+  if (!hints.length && bases.length && bases.every(Boolean)) return show(bases, looksLike(shown.map(looksOf), bases));
+  for (const run of shown) if (run.fields.hints) run.superseded = true;
+  const made = [];
+  for (const [i, first] of (firsts.length ? firsts : [null]).entries()) {
+    const fields = { seed: first?.fields.seed ?? settings.seed ?? randomSeed(), offset: first?.fields.offset, temperature: temperature() };
+    if (hints.length) fields.hints = hints.map(point);
+    const more = { base: bases[i], ownLooks: first && looksOf(shown[i]), first: first?.first ?? 0, follows: made[0] ?? null };
+    made.push(newRun(photo, "colorizations", first?.total ?? settings.n, fields, more));
+  }
+  show(made);
+  const looked = made[shown.indexOf(sample?.run)];
+  for (const run of looked ? [looked, ...made.filter((each) => each !== looked)] : made) start(run);
 }
 
 /** Whether a run is what another was without its fixed colors. */

@@ -47,8 +47,8 @@ async function findPhoto({ photo: print, example }) {
 
 /** Say what the link is for, and whether the model is another by now. */
 function tell() {
-  const { fields, index, model, example } = store.link;
-  const title = sampleTitle({ run: store.link, number: index - (fields.offset ?? 0) + 1 });
+  const { fields, index, first, model, example } = store.link;
+  const title = sampleTitle({ run: store.link, number: first + index - (fields.offset ?? 0) + 1 });
   const what = `This link shows ${title.toLowerCase()} of a photo.`;
   const changed = model && store.model && model !== modelName(store.model);
   const warning = changed ? ` ${warningOf(modelId(model))}` : "";

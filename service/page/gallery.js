@@ -70,7 +70,7 @@ function showHead(photo, runs) {
   explain(facts, words, first ? runNumbers(first) : "");
   const samples = runs.flatMap((run) => run.samples);
   byId("download-all").hidden = samples.length < 2;
-  showProgress(runs.find(isBusy));
+  showProgress(runs);
   const halted = runs.find(isHalted);
   const isNew = byId("run-error").hidden && Boolean(halted?.error);
   byId("run-error").hidden = !halted;
@@ -84,16 +84,19 @@ function showHead(photo, runs) {
   if (isNew) byId("run-error").scrollIntoView({ block: "nearest" });
 }
 
-function showProgress(run) {
+/** How far the runs in the grid are, all together. */
+function showProgress(runs) {
+  const run = runs.find((each) => each.status === "working") ?? runs.find(isBusy);
   byId("run-progress").hidden = !run;
   if (!run) return;
   const bar = byId("progress");
-  if (run.samples.length) Object.assign(bar, { max: run.total, value: run.samples.length });
+  const [done, total] = ["samples", "slots"].map((name) => runs.flatMap((each) => each[name]).length);
+  if (done) Object.assign(bar, { max: total, value: done });
   else bar.removeAttribute("value");
-  byId("progress-text").textContent = progressWords(run);
+  byId("progress-text").textContent = progressWords(run, done, total);
 }
 
-function progressWords(run) {
+function progressWords(run, done, total) {
   if (run.wait) return `${errorWords(run.wait.problem).title} Trying again in ${run.wait.seconds} s`;
-  return run.status === "waiting" ? "waiting for its turn" : `${run.samples.length} of ${run.total}`;
+  return run.status === "waiting" ? "waiting for its turn" : `${done} of ${total}`;
 }

@@ -19,6 +19,7 @@ const KINDS = {
   interpolations: [SEED("seed"), TEMPERATURE, INDEX("of", "index"), SEED("to_seed"), INDEX("to_index"), ["steps", "steps", 2, 16, true]],
   transfers: [SEED("seed"), TEMPERATURE, STRENGTH, INDEX("offset")], // like the last of the recipe
 }; // an interpolation without `to_seed` ends at the last of its recipe
+const MAX_FIRST = 999;
 export const MAX_SOURCES = 5; // each must be drawn before the coloring can be
 
 /** The weights that keep so much of a source in a variation that it follows the same law as the source. */
@@ -61,6 +62,7 @@ function wordsOf({ run, index }) {
   words.set("temperature", run.temperature);
   words.set("n", run.total);
   words.set("index", index);
+  if (run.first) words.set("first", run.first); // colorings before those of this seed
   if (run.fields.hints) words.set("hints", run.fields.hints.map(({ x, y, color }) => [rounded(x), rounded(y), color.slice(1)].join(",")).join(";"));
   return words;
 }
@@ -68,14 +70,13 @@ function wordsOf({ run, index }) {
 /** One source of a recipe: its index alone says which it is, wherever its run began and ended. */
 function stepOf(source) {
   const words = wordsOf(source);
-  words.delete("offset");
-  words.delete("n");
+  for (const name of ["offset", "n", "first"]) words.delete(name);
   return words;
 }
 
 const rounded = (value) => Math.round(value * 10_000) / 10_000;
 
-/** Read it: `{kind, total, fields, strength, index, recipe, look, model, photo, example}`, or null if it says nothing of a coloring. */
+/** Read it: `{kind, total, fields, strength, index, first, recipe, look, model, photo, example}`, or null if it says nothing of a coloring. */
 export function parse(text) {
   const given = new URLSearchParams(text);
   const step = readStep(given);
@@ -86,7 +87,7 @@ export function parse(text) {
   const place = index === null ? -1 : index - (fields.offset ?? 0);
   const complete = fields.seed !== undefined && place >= 0 && place < total;
   const look = { saturation: numberIn(given, "saturation", 0, 2) ?? 1, warmth: numberIn(given, "warmth", -1, 1) ?? 0 };
-  return { ...step, index: complete ? index : null, recipe, look, model: given.get("model"), photo: given.get("photo"), example: given.get("example") };
+  return { ...step, index: complete ? index : null, first: numberIn(given, "first", 0, MAX_FIRST, true) ?? 0, recipe, look, model: given.get("model"), photo: given.get("photo"), example: given.get("example") };
 }
 
 const needsPicture = ({ kind, fields }) => kind === "transfers" || (kind === "interpolations" && fields.to_seed === undefined);

@@ -12,6 +12,10 @@ const COLORS = [
   ["navy", "#24365e", 5, 35], ["violet", "#7d5a96", 20, 65], ["stone, gray", "#8c8a86", 10, 95], ["cream", "#efe6d2", 75, 100],
 ];
 const MOST = 10;
+const LEAST = 3;
+const FAR = 15; // of L*, from what such things mostly have
+const ALMOST_BLACK = 8; // L*
+const ALMOST_WHITE = 97;
 const LEAST_CHROMA = 0.4; // of the color's own, that sRGB must hold at the point's lightness
 
 let onChoose = () => {};
@@ -50,6 +54,8 @@ export function openPalette({ left, top }, lightness, chosen, remove) {
   const palette = byId("palette");
   onChoose = chosen;
   palette.dataset.lightness = lightness;
+  byId("palette-note").hidden = lightness > ALMOST_BLACK && lightness < ALMOST_WHITE;
+  byId("palette-note").textContent = `This point is almost ${lightness > 50 ? "white" : "black"}: a color hardly shows here.`;
   byId("palette-swatches").replaceChildren(...fitting(lightness).map(swatch));
   byId("palette-remove").hidden = !remove;
   byId("palette-remove").onclick = () => {
@@ -70,7 +76,7 @@ export function openPalette({ left, top }, lightness, chosen, remove) {
 function fitting(lightness) {
   const all = COLORS.map(([name, color, low, high]) => ({ name, color, off: Math.max(low - lightness, lightness - high, 0), ...atLightness(color, lightness) }));
   const held = all.filter(({ kept }) => kept >= LEAST_CHROMA);
-  const best = [...(held.length ? held : all)].sort((a, b) => a.off - b.off).slice(0, MOST);
+  const best = [...(held.length ? held : all)].sort((a, b) => a.off - b.off).filter(({ off }, i) => i < LEAST || off <= FAR).slice(0, MOST);
   return all.filter((each) => best.includes(each));
 }
 

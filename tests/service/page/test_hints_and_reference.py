@@ -1,6 +1,7 @@
 """Colors that are fixed at points of the photo, and the colors of another photo."""
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
 from model.options import TRANSFER_WEIGHTS
@@ -85,25 +86,38 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     expect(page.locator("#saturation-out")).to_have_text("100 %")
 
 
-def test_after_more_the_coloring_that_is_looked_at_follows(page, upload, service) -> None:
+def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, upload, service) -> None:
     upload(page)
     page.click("#colorize")
     expect(page.locator(".card.new")).to_have_count(8)
-    first, second = (each.seed for each in service.colorizer.options)
-    assert first != second
-    for place, seed in ((0, first), (5, second)):
-        page.locator(".card.new .open").nth(place).click()
-        page.click("#fix")
-        before = page.locator("#after").get_attribute("src")
-        fix(page, 0.75, 0.5, "sky")
-        followed(page, 1)
-        assert service.colorizer.options[-1].seed == seed
-        expect(page.locator("#after")).not_to_have_attribute("src", before)
-        page.click("#fix-done")
-        page.click("#viewer-close")
-        page.click("#undo")  # the point, and
-        page.locator("#history button").last.click()  # both runs are back
-        expect(page.locator(".card.new")).to_have_count(8)
+    seeds = [each.seed for each in service.colorizer.options]
+    assert seeds[0] != seeds[1]
+    page.locator(".card.new .open").nth(5).click()
+    page.click("#fix")
+    before = page.locator("#after").get_attribute("src")
+    fix(page, 0.75, 0.5, "sky")
+    followed(page, 1)
+    assert [(each.seed, each.offset, len(each.hints)) for each in service.colorizer.options[2:]] == [
+        (seeds[1], 0, 1),
+        (seeds[0], 0, 1),
+    ]
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 6")
+    expect(page.locator("#after")).not_to_have_attribute("src", before)
+    expect(page.locator("#fix-colorings li")).to_have_count(8)
+    fix(page, 0.6, 0.5, "grass")
+    expect(page.locator("#run-facts")).to_contain_text("2 fixed colors")
+    followed(page, 2)
+    assert [each.seed for each in service.colorizer.options[4:]] == seeds[::-1]
+    for _ in range(2):
+        page.get_by_role("button", name="Remove fixed color 1").click()
+    followed(page, 0)
+    expect(page.locator("#after")).to_have_attribute("src", before)  # those from before are back, and none is drawn
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 6")
+    assert len(service.colorizer.options) == 6
+    page.click("#fix-done")
+    page.click("#viewer-close")
+    expect(page.locator(".card.new")).to_have_count(8)
+    expect(page.locator(".badge")).to_have_count(0)
 
 
 def test_the_palette_fits_the_lightness(fixing) -> None:
@@ -119,6 +133,20 @@ def test_the_palette_fits_the_lightness(fixing) -> None:
     expect(swatches).to_contain_text("cream")
     expect(swatches).not_to_contain_text("navy")
     assert swatches.locator("button").count() <= 10
+    expect(fixing.locator("#palette-note")).to_be_hidden()
+
+
+def test_of_a_point_that_is_almost_black_the_palette_says_so(open_page, upload, tmp_path) -> None:
+    page, shadow = open_page(), tmp_path / "shadow.png"
+    Image.new("L", (60, 40), 12).save(shadow)
+    upload(page, shadow)
+    page.get_by_role("button", name="Fix a color", exact=True).first.click()
+    click_at(page, 0.5, 0.5)
+    expect(page.locator("#palette-note")).to_have_text("This point is almost black: a color hardly shows here.")
+    swatches = page.locator("#palette-swatches")
+    expect(swatches).to_contain_text("navy")
+    for light in ("light skin", "sky", "cream", "sand"):
+        expect(swatches).not_to_contain_text(light)
 
 
 def test_another_color_is_brought_to_the_lightness(fixing, service) -> None:

@@ -57,8 +57,9 @@ def test_of_those_added_later(open_page, upload, link_of) -> None:
     expect(first.locator(".card.new")).to_have_count(8)
     first.locator(".card.new .open").nth(6).click()
     second = open_page(at=link_of(first))
+    expect(second.locator("#link-note")).to_contain_text("This link shows coloring 7")
     upload(second)
-    expect(second.locator("#viewer-title")).to_have_text("Coloring 3")
+    expect(second.locator("#viewer-title")).to_have_text("Coloring 7")
     assert pixels(second) == pixels(first)
 
 
