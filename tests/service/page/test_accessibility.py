@@ -32,8 +32,8 @@ def wide(page: Page) -> list[str]:
 
 @pytest.mark.parametrize(
     ("scheme", "device"),
-    [("light", {}), ("dark", {}), ("light", TABLET), ("dark", PHONE)],
-    ids=["desktop, light", "desktop, dark", "tablet", "phone"],
+    [("light", {}), ("dark", {}), ("light", TABLET), ("light", PHONE), ("dark", PHONE)],
+    ids=["desktop, light", "desktop, dark", "tablet", "phone, light", "phone, dark"],
 )
 def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str, device: dict[str, object]) -> None:
     page = open_page(color_scheme=scheme, reduced_motion="reduce", **device)
@@ -64,9 +64,15 @@ def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str
     check(page)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_state_is_accessible(open_page, photo, color_photo, service, tmp_path, scheme: str) -> None:
-    page = open_page(expected="Failed to load resource", color_scheme=scheme, reduced_motion="reduce")
+@pytest.mark.parametrize(
+    ("scheme", "device"),
+    [("light", {}), ("dark", {}), ("dark", PHONE)],
+    ids=["desktop, light", "desktop, dark", "phone, dark"],
+)
+def test_every_state_is_accessible(
+    open_page, photo, color_photo, service, tmp_path, scheme: str, device: dict[str, object]
+) -> None:
+    page = open_page(expected="Failed to load resource", color_scheme=scheme, reduced_motion="reduce", **device)
     held: list[Route] = []
     problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
     starting = {"status": 503, "json": problem, "headers": {"Retry-After": "60"}}
