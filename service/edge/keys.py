@@ -57,9 +57,11 @@ class KeyRing:
             status = self._path.stat()
             state: tuple[int, ...] = (
                 status.st_mtime_ns,
-                status.st_ctime_ns,  # of its rights, too
                 status.st_ino,
                 status.st_size,
+                status.st_mode,
+                status.st_uid,
+                status.st_gid,
             )  # a clock's tick may see several changes
         except OSError as error:
             state, missing = (), error

@@ -121,6 +121,9 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse a piece now, and the rest in later turns of the event loop; until then nothing more is read."""
+        if self._pipelined:
+            self._throw_away(data)
+            return
         waiting, self._unparsed = bool(self._unparsed), self._unparsed + data
         if not waiting:
             self._parse()
@@ -128,16 +131,23 @@ class Connection(HttpToolsProtocol):
     def _parse(self) -> None:
         """Refuse a head that is too long, and parse no further request while one is at work."""
         piece, self._unparsed = self._unparsed[:PIECE_BYTES], self._unparsed[PIECE_BYTES:]
-        if not self._pipelined and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self._bytes += len(piece)
             super().data_received(piece)
         if self._pipelined:
-            self._unparsed = b""  # read all the same, or the client's going away would not be seen
-        elif self._bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._throw_away(self._unparsed)
+            return
+        if self._bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
         self._watched.hold_reading(bool(self._unparsed))
         if self._unparsed:
             self.loop.call_soon(self._parse)
+
+    def _throw_away(self, data: bytes) -> None:
+        """Read some of what is not parsed, so that the client's going away is seen, but not without end."""
+        self._unparsed = b""
+        self._bytes += len(data)
+        self._watched.hold_reading(self._bytes > MAX_HEAD_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting, and let the request at work know: uvicorn tells the latest alone, which may wait behind it."""

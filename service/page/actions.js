@@ -178,30 +178,45 @@ export function interpolate(pair, steps) {
 }
 
 /**
- * Make the colorings in the grid follow the photo's fixed colors as they are now: the same seeds, the same numbers. Those
- * that a sample belongs to are drawn first. Without fixed colors, the colorings from before come back, as these look now.
- * Takes no step of its own in undo; the change of the colors was one.
+ * Make the colorings in the grid, or those beside a sample of another grid, follow the photo's fixed colors as they are
+ * now: the same seeds, the same numbers, those of the sample's seed first. Without fixed colors, the colorings from before
+ * come back, as these look now. Takes no step of its own in undo; the change of the colors was one.
  */
 export function followHints(photo, sample, show) {
   const { runs, settings } = store.view;
   const hints = hintsOf(photo);
-  const shown = runs.filter((run) => run.kind === "colorizations" && run.photo === photo);
-  const firsts = shown.map((run) => run.base ?? run);
-  const bases = firsts.map((first) => (first.fields.hints ? photo.runs.findLast((run) => isFirstOf(run, first)) : first)); // a link's first may have fixed colors
-  stop(...shown.filter((run) => run.fields.hints && isBusy(run)));
-  if (!hints.length && bases.length && bases.every(Boolean)) return show(bases, looksLike(shown.map(looksOf), bases));
-  for (const run of shown) if (run.fields.hints) run.superseded = true;
+  const own = sample?.run.kind === "colorizations" ? firstOf(sample.run) : null;
+  const grid = runs.filter((run) => run.kind === "colorizations" && run.photo === photo);
+  const isHere = !own || grid.some((run) => firstOf(run) === own);
+  const all = isHere ? grid : withMore(own.follows ?? own);
+  const shown = temperature() === 0 ? all.slice(0, 1) : all; // more would be equal
+  stop(...grid.filter((run) => run.fields.hints && isBusy(run)));
+  for (const run of hints.length ? shown : []) if (run.fields.hints) run.superseded = true;
+  let looks;
   const made = [];
-  for (const [i, first] of (firsts.length ? firsts : [null]).entries()) {
+  const fresh = [];
+  for (const run of shown.length ? shown : [null]) {
+    const first = run && firstOf(run);
+    const base = first?.fields.hints ? photo.runs.findLast((each) => isFirstOf(each, first)) : first; // a link's first may have fixed colors
+    if (!hints.length && base) {
+      looks = looksLike(looksOf(run), base, looks);
+      made.push(base);
+      continue;
+    }
     const fields = { seed: first?.fields.seed ?? settings.seed ?? randomSeed(), offset: first?.fields.offset, temperature: temperature() };
     if (hints.length) fields.hints = hints.map(point);
-    const more = { base: bases[i], ownLooks: first && looksOf(shown[i]), first: first?.first ?? 0, follows: made[0] ?? null };
-    made.push(newRun(photo, "colorizations", first?.total ?? settings.n, fields, more));
+    const more = { base, ownLooks: run && looksOf(run), first: first?.first ?? 0, follows: made[0] ?? null };
+    const next = newRun(photo, "colorizations", temperature() === 0 ? 1 : first?.total ?? settings.n, fields, more);
+    made.push(next);
+    if (own && first === own) fresh.unshift(next);
+    else fresh.push(next);
   }
-  show(made);
-  const looked = made[shown.indexOf(sample?.run)];
-  for (const run of looked ? [looked, ...made.filter((each) => each !== looked)] : made) start(run);
+  show(made, looks);
+  fresh.forEach(start);
 }
+
+/** What a run was before it followed fixed colors. */
+const firstOf = (run) => run.base ?? run;
 
 /** Whether a run is what another was without its fixed colors. */
 const isFirstOf = ({ kind, fields, temperature, total }, other) => kind === "colorizations" && !fields.hints

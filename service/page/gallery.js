@@ -90,7 +90,8 @@ function showProgress(runs) {
   byId("run-progress").hidden = !run;
   if (!run) return;
   const bar = byId("progress");
-  const [done, total] = ["samples", "slots"].map((name) => runs.flatMap((each) => each[name]).length);
+  const done = runs.flatMap((each) => each.samples).length;
+  const total = runs.flatMap((each) => (isBusy(each) ? each.slots : each.samples)).length;
   if (done) Object.assign(bar, { max: total, value: done });
   else bar.removeAttribute("value");
   byId("progress-text").textContent = progressWords(run, done, total);

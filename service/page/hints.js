@@ -8,6 +8,7 @@ import { MAX_HINTS } from "./options.js";
 import { closePalette, isPaletteOpen, lightnessAt, openPalette, setUpPalette } from "./palette.js";
 import { isPeeking } from "./peek.js";
 import { amend, changeHints, hintsOf, store } from "./store.js";
+import { start } from "./work.js";
 import { dragged, toPhoto, toStage } from "./zoom.js";
 
 const NUDGE = 0.01; // of the photo's side, for an arrow key
@@ -97,7 +98,8 @@ export function showHints() {
 export function follow() {
   clearTimeout(timer);
   const photo = fixed();
-  if (!photo || isFollowed(photo)) return;
+  if (!photo) return;
+  if (isFollowed(photo)) return store.view.runs.filter((run) => run.superseded && run.status === "stopped").forEach(start); // undo brought them back
   timer = setTimeout(() => {
     if (fixed() === photo && !isFollowed(photo)) followHints(photo, looked(), (runs, looks = store.view.looks) => amend({ runs, looks }));
   }, PAUSE);

@@ -96,10 +96,10 @@ function firstLook({ run, number }) {
 /** The look of each place of a run, also of those whose samples have not come. */
 export const looksOf = (run) => run.slots.map((sample, i) => (sample ? lookOf(sample) : firstLook({ run, number: run.first + i + 1 })));
 
-/** The looks of all samples once those of some runs have the looks of their places. */
-export function looksLike(places, runs) {
-  const looks = new Map(store.view.looks);
-  for (const [j, run] of runs.entries()) for (const [i, sample] of run.slots.entries()) if (sample) setLook(looks, sample, places[j][i] ?? PLAIN);
+/** The looks of all samples, as they are or as given, once those of a run have the looks of its places. */
+export function looksLike(places, run, before = store.view.looks) {
+  const looks = new Map(before);
+  for (const [i, sample] of run.slots.entries()) if (sample) setLook(looks, sample, places[i] ?? PLAIN);
   return looks;
 }
 

@@ -198,7 +198,7 @@ def test_the_body_of_a_request_is_not_mixed_with_the_next(start, grey_png) -> No
 def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(start, grey_png, monkeypatch, waits: str) -> None:
     monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 0.5)
     service = start()
-    large = b"".join(upload(service, bytes(300_000)))
+    large = b"".join(upload(service, bytes(100_000)))  # more than is read before its turn
     behind = {"nothing": b"", "a request": WHOLE, "more than one": WHOLE * 9, "a large one": large}[waits]
     service.colorizer.gate.clear()
     with connected(service) as connection:
@@ -210,7 +210,18 @@ def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(start, grey_png
     left = time.monotonic()
     eventually(lambda: service.metric("accepted_requests") == 0)
     assert time.monotonic() - left < PATIENCE_SECONDS  # a gate that stays closed ends the work later
-    service.colorizer.gate.set()
+
+
+def test_what_is_not_parsed_is_not_read_for_ever(start, grey_png) -> None:
+    """Of a client that sends without end while its first request is at work."""
+    service = start()
+    service.colorizer.gate.clear()
+    with connected(service) as connection:
+        connection.sendall(b"".join(upload(service, grey_png)))
+        assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS), "not at work"
+        connection.settimeout(2)
+        with pytest.raises(TimeoutError):
+            connection.sendall(WHOLE * 2_000_000)
 
 
 def test_connections_are_bounded_and_idle_ones_make_room(start) -> None:

@@ -30,7 +30,7 @@ def fix(page: Page, x: float, y: float, name: str) -> None:
 def followed(page: Page, count: int) -> None:
     """Wait until the colorings follow this many colors."""
     expect(page.locator("#hint-list li")).to_have_count(count)
-    expect(page.locator("#run-facts")).to_contain_text("fixed color" if count else "Balanced")
+    expect(page.locator("#run-facts")).to_contain_text(f"{count} fixed color" if count else "Balanced")
     if count == 1:
         expect(page.locator("#hint-count")).to_have_text("Every coloring follows 1 fixed color.")
     expect(page.locator("#fix-status")).to_have_text("")
@@ -105,7 +105,6 @@ def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, u
     expect(page.locator("#after")).not_to_have_attribute("src", before)
     expect(page.locator("#fix-colorings li")).to_have_count(8)
     fix(page, 0.6, 0.5, "grass")
-    expect(page.locator("#run-facts")).to_contain_text("2 fixed colors")
     followed(page, 2)
     assert [each.seed for each in service.colorizer.options[4:]] == seeds[::-1]
     for _ in range(2):
@@ -118,6 +117,69 @@ def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, u
     page.click("#viewer-close")
     expect(page.locator(".card.new")).to_have_count(8)
     expect(page.locator(".badge")).to_have_count(0)
+
+
+def test_a_coloring_that_is_not_in_the_grid_brings_its_own(page, upload, colorize_again, service) -> None:
+    upload(page)
+    page.locator(".card.new .keep").nth(1).click()
+    colorize_again(page, 77)
+    expect(page.locator("#run-progress")).to_be_hidden()
+    page.locator("#kept-pictures button").first.click()
+    before = page.locator("#after").get_attribute("src")
+    page.click("#fix")
+    fix(page, 0.75, 0.5, "sky")
+    followed(page, 1)
+    assert service.colorizer.options[-1].seed == service.colorizer.options[0].seed
+    expect(page.locator("#after")).not_to_have_attribute("src", before)
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+
+
+def test_without_fixed_colors_only_what_was_added_with_them_is_drawn(fixing, service) -> None:
+    before = fixing.locator("#after").get_attribute("src")
+    fix(fixing, 0.75, 0.5, "sky")
+    followed(fixing, 1)
+    fixing.click("#fix-done")
+    fixing.click("#viewer-close")
+    fixing.click("#colorize")
+    expect(fixing.locator(".card.new")).to_have_count(8)
+    expect(fixing.locator("#run-progress")).to_be_hidden()
+    fixing.locator(".card.new .open").first.click()
+    fixing.click("#fix")
+    fixing.get_by_role("button", name="Remove fixed color 1").click()
+    followed(fixing, 0)
+    expect(fixing.locator("#after")).to_have_attribute("src", before)
+    expect(fixing.locator("#fix-colorings li")).to_have_count(8)
+    first, hinted, more, last = [(each.seed, len(each.hints)) for each in service.colorizer.options]
+    assert (first[0], first[1], more[1]) == (hinted[0], 0, 1)
+    assert last == (more[0], 0)
+
+
+def test_undo_finishes_what_a_further_color_stopped(page, upload, service) -> None:
+    upload(page)
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(8)
+    expect(page.locator("#run-progress")).to_be_hidden()
+    page.locator(".card.new .open").first.click()
+    page.click("#fix")
+    held: list[Route] = []
+    orders = iter((False, True))
+
+    def hold_the_second(route: Route) -> None:
+        if next(orders, False):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/v1/colorizations", hold_the_second)
+    fix(page, 0.75, 0.5, "sky")
+    expect(page.locator("#fix-colorings li")).to_have_count(4)
+    expect(page.locator("#fix-status")).to_have_text("Coloring again …")
+    fix(page, 0.6, 0.5, "grass")
+    followed(page, 2)
+    expect(page.locator("#fix-colorings li")).to_have_count(8)
+    page.keyboard.press("Control+z")
+    followed(page, 1)
+    expect(page.locator("#fix-colorings li")).to_have_count(8)
 
 
 def test_the_palette_fits_the_lightness(fixing) -> None:
