@@ -171,7 +171,7 @@ class _Walk:
         page.context.close()
 
     def seldom(self) -> None:
-        """Picture stopped and failed albums, fixed colors that are off, and what has no link, steps or variations."""
+        """Picture albums in trouble and of one color, and what has no link, steps or variations."""
         page = self._open(DESKTOP, "light")
         with _held(page, after=1):
             page.set_input_files("#files", _files(*PHOTOS))
@@ -210,6 +210,14 @@ class _Walk:
         page.wait_for_selector("#album-resume:not([hidden])")
         page.locator("#strip .photo").nth(1).click()
         self._save(page, "album-failed")
+        page.click("#album-resume")
+        _finish(page)
+        page.locator("#strip .photo").nth(1).click()
+        page.locator(".card.new .open").first.click()
+        page.click("#spread")
+        _finish(page)
+        page.locator("#strip .photo").nth(2).click()
+        self._save(page, "spread")
         page.context.close()
 
     def tablet(self) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -136,8 +137,11 @@ def _serve_once_made(app: FastAPI) -> None:
     def written() -> bytes:
         return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
 
+    making = Lock()
+
     def document(request: Request) -> Response:  # not async, so a thread makes it
-        return Response(written(), media_type="application/json")
+        with making:  # or all who ask at first would each make it
+            return Response(written(), media_type="application/json")
 
     path = str(app.openapi_url)
     (at,) = (at for at, route in enumerate(app.routes) if isinstance(route, Route) and route.path == path)
