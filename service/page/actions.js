@@ -189,7 +189,7 @@ export function followHints(photo, sample, show) {
   const grid = runs.filter((run) => run.kind === "colorizations" && run.photo === photo);
   const isHere = !own || grid.some((run) => firstOf(run) === own);
   const all = isHere ? grid : withMore(own.follows ?? own);
-  const shown = temperature() === 0 ? all.slice(0, 1) : all; // more would be equal
+  const shown = hints.length && temperature() === 0 ? all.slice(0, 1) : all; // more would be equal
   stop(...grid.filter((run) => run.fields.hints && isBusy(run)));
   for (const run of hints.length ? shown : []) if (run.fields.hints) run.superseded = true;
   let looks;

@@ -11,8 +11,11 @@ from io import BytesIO
 from pathlib import Path
 
 import httpx
+import pillow_heif
 import pytest
 from PIL import Image
+
+pillow_heif.register_heif_opener()  # Pillow is asked here for sizes
 
 ARCHIVE = Path(os.environ.get("ODD_IMAGES", Path(__file__).parents[3] / "data" / "odd-images.tar"))
 LARGE_BYTES = 500_000

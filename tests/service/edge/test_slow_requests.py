@@ -213,7 +213,7 @@ def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(start, grey_png
 
 
 def test_what_is_not_parsed_is_not_read_for_ever(start, grey_png) -> None:
-    """Of a client that sends without end while its first request is at work."""
+    """A client may send without end while its first request is at work."""
     service = start()
     service.colorizer.gate.clear()
     with connected(service) as connection:
