@@ -17,10 +17,9 @@ function begin(run, patch = {}) {
   return run;
 }
 
-/** Make the run of n colorings of a photo that the settings ask for, with its fixed colors if it has some. */
-function newColorings(photo, more = {}) {
-  const { n, seed } = store.view.settings;
-  const fields = { seed: seed ?? randomSeed(), temperature: temperature() };
+/** Make the run of n colorings of a photo that the settings, or others in their place, ask for, with its fixed colors if it has some. */
+function newColorings(photo, more = {}, { n, seed, offset } = store.view.settings) {
+  const fields = { seed: seed ?? randomSeed(), offset, temperature: temperature() };
   const hints = hintsOf(photo);
   if (hints.length) fields.hints = hints.map(point);
   return newRun(photo, "colorizations", fields.temperature === 0 ? 1 : n, fields, more);
@@ -183,7 +182,7 @@ export function interpolate(pair, steps) {
  * come back, as these look now. Takes no step of its own in undo; the change of the colors was one.
  */
 export function followHints(photo, sample, show) {
-  const { runs, settings } = store.view;
+  const { runs } = store.view;
   const hints = hintsOf(photo);
   const own = sample?.run.kind === "colorizations" ? firstOf(sample.run) : null;
   const grid = runs.filter((run) => run.kind === "colorizations" && run.photo === photo);
@@ -203,10 +202,8 @@ export function followHints(photo, sample, show) {
       made.push(base);
       continue;
     }
-    const fields = { seed: first?.fields.seed ?? settings.seed ?? randomSeed(), offset: first?.fields.offset, temperature: temperature() };
-    if (hints.length) fields.hints = hints.map(point);
     const more = { base, ownLooks: run && looksOf(run), first: first?.first ?? 0, follows: made[0] ?? null };
-    const next = newRun(photo, "colorizations", temperature() === 0 ? 1 : first?.total ?? settings.n, fields, more);
+    const next = newColorings(photo, more, first ? { n: first.total, ...first.fields } : undefined);
     made.push(next);
     if (own && first === own) fresh.unshift(next);
     else fresh.push(next);
