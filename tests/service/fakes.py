@@ -32,11 +32,16 @@ from service.cli.server import Server, server_config
 from service.settings import Settings
 from tests.service.waiting import eventually
 
-__all__ = ["FakeColorizer", "Service", "running"]
+__all__ = ["FakeColorizer", "Service", "running", "tint"]
 
 START_SECONDS = 30
 ANY_BATCH_SECONDS = 3600.0  # a closed gate makes no batch smaller
 NO_CANARY_SECONDS = 3600.0  # it would meet the errors that a test lets the fake raise, now and then
+
+
+def tint(seed: int, index: int, temperature: float) -> np.ndarray:
+    """Return what the fake adds to gray, as red, green and blue."""
+    return np.random.default_rng((seed, index)).normal(0, 30 * temperature, 3)
 
 
 class FakeColorizer:
@@ -114,7 +119,7 @@ class FakeColorizer:
         temperature = self.info.default_temperature if options.temperature is None else options.temperature
         norm = getattr(options, "latent_norm", None)
         return Drawn(
-            chroma=np.stack([np.random.default_rng(name).normal(0, 30 * temperature, 3) for name in names]),
+            chroma=np.stack([tint(*name, temperature) for name in names]),
             indices=indices,
             bits_per_dim=tuple(2.5 + i / 8 for i in range(len(names))),
             latent_norms=(temperature if norm is None else norm,) * len(names),

@@ -2,9 +2,14 @@
 
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
+
+from tests.service.fakes import Service, tint
+
+GRAY = 129.65  # the mean of the photo
 
 
 def color_of(page: Page, index: int) -> tuple[int, ...]:
@@ -16,6 +21,14 @@ def color_of(page: Page, index: int) -> tuple[int, ...]:
       return [...context.getImageData(0, 0, 1, 1).data];
     }"""
     return tuple(page.locator(".card.new .open img").nth(index).evaluate(script))
+
+
+def expect_colors(page: Page, service: Service) -> None:
+    """Expect in the grid what the fake made of its seeds and indices, in order: chance may make two colors alike."""
+    made = [(each.seed, each.offset + i, each.temperature) for each in service.colorizer.options for i in range(each.n)]
+    assert len(set(made)) == len(made) == page.locator(".card.new").count()
+    for at, name in enumerate(made):
+        np.testing.assert_allclose(color_of(page, at)[:3], GRAY + tint(*name), atol=8)
 
 
 def slide(page: Page, name: str, value: float) -> None:
@@ -36,7 +49,7 @@ def test_gray_at_once_then_colorings_of_one_request(page, photo, service) -> Non
     expect(page.locator("#run-progress")).to_be_hidden()
     expect(page.locator("#status")).to_have_text("4 colorings are ready")
     assert [(each.n, each.offset) for each in service.colorizer.options] == [(4, 0)]  # one upload
-    assert len({color_of(page, i) for i in range(4)}) == 4
+    expect_colors(page, service)
 
 
 def test_settings_reach_the_service(page, upload, service) -> None:
@@ -80,7 +93,7 @@ def test_the_main_button_adds_new_ones(page, upload, service) -> None:
     expect(page.locator("#run-progress")).to_be_hidden()
     page.locator(".card.more .open").click()
     expect(page.locator(".card.new")).to_have_count(12)
-    assert len({color_of(page, i) for i in range(12)}) == 12
+    expect_colors(page, service)
     assert len({each.seed for each in service.colorizer.options}) == 3
     assert first.evaluate("card => card.isConnected")
     assert page.evaluate("window.gone") <= 2  # the last card alone, which made room
@@ -90,7 +103,7 @@ def test_the_main_button_adds_new_ones(page, upload, service) -> None:
     expect(page.locator(".card.new")).to_have_count(8)
 
 
-def test_more_may_be_asked_for_before_the_first_have_come(page, photo) -> None:
+def test_more_may_be_asked_for_before_the_first_have_come(page, photo, service) -> None:
     held: list[Route] = []
     page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
     page.set_input_files("#files", photo)
@@ -100,7 +113,7 @@ def test_more_may_be_asked_for_before_the_first_have_come(page, photo) -> None:
     expect(page.locator(".card.pending")).to_have_count(8)
     held.pop().continue_()
     expect(page.locator(".card.new")).to_have_count(8)
-    assert len({color_of(page, i) for i in range(8)}) == 8
+    expect_colors(page, service)
     expect(page.locator("#history li")).to_have_count(1)
 
 
