@@ -26,10 +26,11 @@ from service.network import CHECK, Network
 from service.scheduling.backlog import Place
 from service.scheduling.lanes import MAX_UNREAD_BYTES, Lane, Lanes
 from service.scheduling.parts import cost_of
-from service.scheduling.quick_first import QuickFirst
+from service.scheduling.quick_first import QuickFirst, Try
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import record_stages
+from service.threads import run_on
 
 __all__ = ["Colorization", "Pipeline", "Sample", "Tools"]
 
@@ -227,12 +228,12 @@ class Pipeline:
 
     async def _decode_one(self, name: str, upload: bytes) -> DecodedPhoto:
         """Decode a file; cancelled, kill its decoder, if it is not about to be ready."""
-        tools, loop = self._tools, asyncio.get_running_loop()
+        tools = self._tools
 
-        async def decode(quick: bool) -> DecodedPhoto:
-            ticket = Ticket()
-            asked = (upload, tools.settings.max_pixels, name, ticket, quick)
-            decoding = loop.run_in_executor(tools.decoding, tools.decoders.decode, *asked)
+        async def decode(attempt: Try) -> DecodedPhoto:
+            ticket, quick, brief = Ticket(), attempt is not Try.WHOLE, attempt is Try.BRIEF
+            asked = (upload, tools.settings.max_pixels, name, ticket, quick, brief)
+            decoding = run_on(tools.decoding, tools.decoders.decode, *asked)
             decoding.add_done_callback(lambda each: each.cancelled() or each.exception())  # nobody may be waiting
             try:
                 return await asyncio.shield(decoding)
@@ -240,7 +241,7 @@ class Pipeline:
                 if quick:
                     is_over = await _ends(decoding, GRACE_SECONDS) and not decoding.cancelled()
                     was_slow = is_over and isinstance(decoding.exception(), SlowFileError)
-                    if was_slow or ticket.cancel() > ORDINARY_SECONDS:
+                    if not brief and (was_slow or ticket.cancel() > ORDINARY_SECONDS):
                         tools.quick_first.mark(self.place.owner)
                 raise
             finally:

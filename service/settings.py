@@ -15,16 +15,25 @@ __all__ = ["Settings", "refuse_unknown"]
 
 
 PREFIX = "TINTFLOW_"
-NOT_SETTINGS = {"TINTFLOW_URL", "TINTFLOW_API_KEY", "TINTFLOW_IMAGE"}
+CLIENT_KEY, KEYS_FILE = "TINTFLOW_API_KEY", "TINTFLOW_API_KEYS_FILE"
+NOT_SETTINGS = {"TINTFLOW_URL", CLIENT_KEY, "TINTFLOW_IMAGE"}
 """Variables that are no settings: the command line and the tests read them."""
-OF_KUBERNETES = re.compile(r"TINTFLOW_(SERVICE|PORT)(_.*)?")
+OF_KUBERNETES = re.compile(
+    r"TINTFLOW_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
 """Variables that Kubernetes sets in every pod of a service named tintflow."""
 
 
 def refuse_unknown(environment: Iterable[str]) -> None:
-    """Raise ValueError for a variable that looks like a setting and is none: a typo must not open the service."""
+    """Raise ValueError for a variable that looks like a setting and is none: a typo must not open the service.
+
+    A client's API key is refused where the service would ask for none.
+    """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    for name in sorted(environment):
+    names = sorted(environment)
+    for name in names:
+        if name.upper() == CLIENT_KEY and KEYS_FILE not in map(str.upper, names):
+            raise ValueError(f"{name}: a client's key, and the service would ask for none; did you mean {KEYS_FILE}?")
         if name.upper().startswith(PREFIX) and name.upper() not in known | NOT_SETTINGS:
             if OF_KUBERNETES.fullmatch(name):
                 continue
@@ -70,7 +79,7 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(default=120.0, gt=0)
     """Maximum time from accepting a request to answering it, else 504; and again for the client to read the answer"""
     max_connections: int = Field(default=600, gt=0)
-    """Maximum open connections; beyond it an idle one is closed, or else the new one gets 503"""
+    """Maximum open connections; beyond it one that is not at work is closed, or else the new one gets 503"""
     keep_alive_seconds: int = Field(default=75, gt=0)
     """Time that an idle connection stays open; longer than the usual minute of proxies"""
     codec_threads: int = Field(default=4, gt=0)

@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from model.compiling import compiled
 
 __all__ = ["draw_outputs", "draw_rows", "latents_of_outputs"]
 
@@ -17,7 +18,7 @@ HALF_ROOT = math.sqrt(0.5)
 ROOT_TAU = math.sqrt(2 * math.pi)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled(cache=True, nogil=True)
 def draw_rows(
     log_weights: Floats,
     means: Floats,
@@ -63,7 +64,7 @@ def draw_rows(
         out[n, 1] = _quantile(second, mean_b, scale_b, z[n, 1])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled(cache=True, nogil=True)
 def draw_outputs(
     output: NDArray[np.float32],
     prior: NDArray[np.float32],
@@ -118,7 +119,7 @@ def draw_outputs(
         log_ratios[n] -= prior_share * _log_density(a, b, others[0][n], others[1][n], others[2][n], others[3][n])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled(cache=True, nogil=True)
 def latents_of_outputs(
     output: NDArray[np.float32],
     x: Floats,
@@ -143,7 +144,7 @@ def latents_of_outputs(
         log_dets[n] = log_density + 0.5 * (z[n, 0] ** 2 + z[n, 1] ** 2) + math.log(2 * math.pi)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled(cache=True, nogil=True)
 def _second(
     weights: Floats,
     means: Floats,
@@ -167,7 +168,7 @@ def _second(
     second /= second.sum()
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled(cache=True, nogil=True)
 def _latent(weights: Floats, means: Floats, scales: Floats, x: float) -> float:
     """Φ⁻¹(F(x)) of a mixture of Gaussians on a line, computed in the smaller tail, so that it is exact in both."""
     below, above = 0.0, 0.0
@@ -178,7 +179,7 @@ def _latent(weights: Floats, means: Floats, scales: Floats, x: float) -> float:
     return _normal_quantile(below) if below < above else -_normal_quantile(above)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled(cache=True, nogil=True)
 def _normal_quantile(p: float) -> float:
     """Φ⁻¹(p) of p ≤ ½: Newton's method on log Φ, which is concave, from the left, where it cannot overshoot."""
     if not 0 < p < 0.5:
@@ -195,7 +196,7 @@ def _normal_quantile(p: float) -> float:
     return z
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled(cache=True, nogil=True)
 def _mixtures(
     output: NDArray[np.float32], scale_limits: tuple[float, float], correlation_limit: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
@@ -210,7 +211,7 @@ def _mixtures(
     return log_weights, parts[:, 1:3].copy(), log_scales, correlation_limit * np.tanh(parts[:, 5])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled(cache=True, nogil=True)
 def _log_density(
     a: float, b: float, log_weights: Floats, means: Floats, log_scales: Floats, correlations: Floats
 ) -> float:
@@ -227,7 +228,7 @@ def _log_density(
     return most + math.log(np.exp(terms - most).sum())
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled(cache=True, nogil=True)
 def _quantile(weights: Floats, means: Floats, scales: Floats, z: float) -> float:
     """F⁻¹(Φ(z)) of a mixture of Gaussians on a line: Newton's method on the log of the smaller tail, in a bracket."""
     low, high = math.inf, -math.inf

@@ -6,13 +6,11 @@ every loop to float64. numba's cache looks at the date of this file alone. So nu
 change to a constant that is imported here, touch this file.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from model.compiling import compiled
 from model.pixels.bilateral import TAPS
 from model.pixels.color import DELTA, KAPPA, WHITE_D65, XYZ_TO_SRGB
 from model.pixels.gamut import STEPS, TOLERANCE
@@ -46,14 +44,6 @@ FAST = {"arcp", "contract", "nsz"}
 
 
 Floats = NDArray[np.float32]
-FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
-
-
-def compiled(*signature: Any, **options: Any) -> Callable[[FunctionT], FunctionT]:
-    """Do what `numba.njit` does, and keep the function's type, which numba's own loses in some versions."""
-    njit: Any = numba.njit
-    decorate: Callable[[FunctionT], FunctionT] = njit(*signature, **options)
-    return decorate
 
 
 @compiled(inline="always")

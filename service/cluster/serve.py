@@ -5,7 +5,6 @@ its own, on GPUs where there are some: it gets photos at the network's size and 
 replicas, and of what, a Serve configuration says, as in deploy/ray.
 """
 
-import asyncio
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +31,7 @@ from service.scheduling.batching import Batcher
 from service.settings import Settings, refuse_unknown
 from service.telemetry import logs
 from service.telemetry.metrics import BATCH_SIZES
+from service.threads import run_on
 
 __all__ = ["Ingress", "Model", "Replicas", "app"]
 
@@ -166,7 +166,7 @@ class Replicas:
 
     async def start(self, load: Callable[[], Loaded]) -> Loaded:
         """Wait, beside the event loop, until the model answers."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, load)
+        return await run_on(self._thread, load)
 
     async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
         """Let a replica draw. Raises what it raises, QueueFullError or ReplicaLostError."""

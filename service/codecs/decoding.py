@@ -29,8 +29,8 @@ FORMATS = {"HEIF" if name == "HEIC" else name.upper(): name for name in PHOTO_FO
 PREFIX_BYTES = 16  # what Pillow's own identification looks at
 MAX_SCANS = 100
 """Maximum scans of a JPEG: real ones have some ten, and each costs as much as the whole picture."""
-MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-"""A JPEG's marker, but for those that belong to the picture's own data"""
+MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
+"""A JPEG's marker, but for those in the picture's own data, and TEM, which means nothing and has no length"""
 START_OF_SCAN, END_OF_IMAGE, START_OF_IMAGE = 0xDA, 0xD9, 0xD8
 PNG_BITS = 24  # where a PNG says how many bits a sample has
 ROWS_AT_ONCE = 64

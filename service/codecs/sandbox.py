@@ -16,7 +16,7 @@ from service import errors
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.room import Room, Share
 from service.codecs.sandbox_channel import receive, send
-from service.codecs.sandbox_limits import processor_seconds
+from service.codecs.sandbox_limits import BRIEF_SECONDS, processor_seconds
 from service.errors import DecoderLostError, ServiceError, SlowFileError, UndecodableImageError
 
 __all__ = ["SLOW_NICE", "Decoders", "Ticket"]
@@ -74,11 +74,13 @@ class Decoders:
         field: str = "image",
         ticket: "Ticket | None" = None,
         quick: bool = False,
+        brief: bool = False,
     ) -> DecodedPhoto:
         """Do what `service.codecs.decoding.decode` does, within limits of time and memory.
 
         ticket: lets another thread end this. quick: a first try, with little time (see `processor_seconds`) and for at
-        most QUICK_PIXELS. Raises what `decode` raises, and SlowFileError, LargePhotoError or DecoderLostError.
+        most QUICK_PIXELS. brief: it has BRIEF_SECONDS.
+        Raises what `decode` raises, and SlowFileError, LargePhotoError or DecoderLostError.
         """
         ticket = ticket or Ticket()
         if ticket.cancelled:
@@ -86,7 +88,7 @@ class Decoders:
         decoder = self._take(quick)
         try:
             with ticket.holding(decoder):
-                photo = decoder.decode(data, max_pixels, field, self._seconds)
+                photo = decoder.decode(data, max_pixels, field, self._seconds, brief)
         except ServiceError:
             self._put_back(decoder, ticket)
             raise
@@ -235,11 +237,12 @@ class _Decoder:
         """Processor time that the file at work has taken; 0 where the system does not tell."""
         return self._computed() - self._before
 
-    def decode(self, data: bytes, max_pixels: int, field: str, seconds: float) -> DecodedPhoto:
+    def decode(self, data: bytes, max_pixels: int, field: str, seconds: float, brief: bool = False) -> DecodedPhoto:
         """Raise TimeoutError, EOFError or OSError if no answer comes: then this decoder must be ended."""
         self._before = self._computed()
         self._channel.settimeout(PATIENCE * processor_seconds(seconds, 0, max_pixels))
-        order = {"max_pixels": max_pixels, "field": field, "seconds": seconds, "quick": self.quick}
+        own = min(seconds, BRIEF_SECONDS) if brief else seconds
+        order = {"max_pixels": max_pixels, "field": field, "seconds": own, "quick": self.quick}
         self._share = share = self._room.enter(self.quick)
         try:
             send(self._channel, order, [data])

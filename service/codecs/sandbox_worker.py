@@ -61,7 +61,8 @@ def _decode(
     seconds, quick: see `processor_seconds`. A quick try raises LargePhotoError if there are over QUICK_PIXELS.
     """
     _limit_memory(HEADER_BYTES + 2 * len(upload))
-    _limit_time(processor_seconds(seconds, 0, max_pixels, quick))
+    quick_bytes = len(upload) if quick else None
+    _limit_time(processor_seconds(seconds, 0, max_pixels, quick_bytes))
 
     announced = 0
 
@@ -74,7 +75,7 @@ def _decode(
             receive(channel)  # there is room
             announced = pixels
         _limit_memory(HEADER_BYTES + 2 * len(upload) + BYTES_PER_PIXEL * pixels)
-        _limit_time(processor_seconds(seconds, pixels, max_pixels, quick))
+        _limit_time(processor_seconds(seconds, pixels, max_pixels, quick_bytes))
 
     return decode(upload, max_pixels, field, allow)
 

@@ -39,6 +39,7 @@ METRICS_PATH = "/metrics"
 BEARER = HTTPBearer(auto_error=False)
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 OWN_SITES = {"same-origin", "none"}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 ONE_DAY = 86_400  # seconds
 CLOCK_STEP_SECONDS = 1.0
 """A clock that was set by more than this is not the one that counted."""
@@ -91,7 +92,7 @@ class Access:
         if origin is None or request.method not in CHANGING or not self._origins.isdisjoint((origin, "*")):
             return
         site = request.headers.get("sec-fetch-site")  # what a browser says itself; no proxy changes it
-        own = site in OWN_SITES if site else urlsplit(origin).netloc == request.headers.get("host")
+        own = site in OWN_SITES if site else _is_at(origin, request.headers.get("host", ""))
         if not own:
             raise ForeignOriginError(
                 "Origin: this origin is not allowed; the operator can add it to TINTFLOW_CORS_ORIGINS"
@@ -123,6 +124,16 @@ class Access:
     def _seconds_until_free(self, limit: RateLimitItem, key: Key) -> int:
         stats = self._limiter.get_window_stats(limit, key.name)
         return max(math.ceil(stats.reset_time - time.time()), 1)
+
+
+def _is_at(origin: str, host: str) -> bool:
+    """Whether an origin, such as `https://example.org`, is that of a host, such as `example.org:443`."""
+    try:
+        ours, theirs = urlsplit(f"//{host}"), urlsplit(origin)
+        default = DEFAULT_PORTS.get(theirs.scheme)
+        return ours.hostname == theirs.hostname is not None and (ours.port or default) == (theirs.port or default)
+    except ValueError:  # no address at all
+        return False
 
 
 def _clock_offset() -> float:

@@ -1,9 +1,12 @@
 """API keys: made at random, kept as hashes, recognized in constant time."""
 
 import hashlib
+import os
 import re
 import secrets
+import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from hmac import compare_digest
 from pathlib import Path
@@ -44,6 +47,8 @@ class KeyRing:
         """Read the file. Raises KeyFileError."""
         self._path = path
         self._state: tuple[int, ...] | None = None
+        self._unread = ""
+        """why the file, which is there, could not be read when it was last tried"""
         self._keys: tuple[Key, ...] = ()
         self.reload()
 
@@ -73,7 +78,13 @@ class KeyRing:
                 raise missing
             text = self._path.read_text()
         except (OSError, UnicodeDecodeError) as error:
+            if missing is None and isinstance(error, OSError):
+                self._state = None  # it may be read next time, though nothing will have changed
+                if str(error) == self._unread:
+                    return False
+                self._unread = str(error)
             raise KeyFileError(f"{self._path}: cannot be read: {error}") from error
+        self._unread = ""
         self._keys = _parse(text, self._path)
         return True
 
@@ -101,6 +112,11 @@ def add_key(path: Path, name: str, limits: str = "") -> str:
     _parse(text, path)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
         file.write(text)  # for its owner alone, and in place of the old file at once
+    if path.exists():  # whoever could read it still can, such as the service
+        status = path.stat()
+        with suppress(OSError):
+            os.chown(file.name, status.st_uid, status.st_gid)
+        Path(file.name).chmod(stat.S_IMODE(status.st_mode))
     Path(file.name).replace(path)
     return secret
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -12,18 +14,24 @@ __all__ = ["Connection"]
 
 MAX_HEAD_BYTES = 64 * 1024
 """Maximum bytes of a request's head, and of what follows its body."""
+MAX_TARGET_BYTES = 1024
+"""Maximum bytes of a request's path and query: none here is longer."""
 HEAD_SECONDS = 30.0
 """From the connection, or the first byte of a further request, to the end of the head; then the deadline holds."""
 PIECE_BYTES = 16 * 1024
 """Maximum bytes that one turn of the event loop parses: 256 KiB of small requests, chunks or headers take 30 ms."""
+SMALL_CHUNK = 64
+"""bytes that a chunk of a body should have"""
+MAX_SMALL_CHUNKS = 250_000
+"""Maximum chunks of a body that has fewer bytes a chunk: they take the event loop 0.1 s."""
+UPGRADE = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
+BODY_HEADERS = {b"content-length", b"transfer-encoding"}
+NO_UPGRADE = b"ignored"
+"""Of the same length. No other protocol is spoken here, and httptools drops the body of a request that asks for one."""
 RETRY_SECONDS = 1
-TOO_MANY = {
-    "type": "about:blank",
-    "title": "Service Unavailable",
-    "status": 503,
-    "code": "too_many_connections",
-    "detail": "as many connections as the limit allows are at work",
-}
+TOO_MANY = (503, "too_many_connections", "as many connections as the limit allows are at work")
+TOO_LONG = (414, "url_too_long", f"the path is longer than {MAX_TARGET_BYTES} bytes")
+UPGRADING = (501, "no_upgrade", "Upgrade: no other protocol is spoken here")
 
 
 class Connection(HttpToolsProtocol):
@@ -43,74 +51,81 @@ class Connection(HttpToolsProtocol):
         self._timer = self.loop.call_later(HEAD_SECONDS, self._leave)
         self._bytes = 0
         """bytes that came since a head, a piece of a body or a request ended"""
-        self._receiving = False
-        self._pipelined = False
+        self._receiving = self._in_body = False
+        self._chunks = self._chunk_bytes = 0
+        self._ignoring = False
         self._before: RequestResponseCycle | None = None
         self._unparsed = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Watch what is sent; where there are too many connections, close an idle one, or else this one."""
+        """Watch what is sent; where there are too many connections, close one that is not at work, or else this one."""
         self._watched = Watched(transport, self._is_answering)
         super().connection_made(self._watched)
         if self._max_connections is not None and len(self.connections) > self._max_connections:
             others = (each for each in self.connections if isinstance(each, Connection) and each is not self)
-            idle = next((each for each in others if each.is_idle), None)
-            if idle is not None:
-                idle.transport.abort()
+            free = [each for each in others if not each._is_at_work() and not each.transport.is_closing()]
+            if free:
+                min(free, key=Connection._since).transport.abort()
             else:
-                self.transport.write(_refusal())
-                self.transport.close()
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no request is at work, or on its way here."""
-        return not self._receiving and not self._is_at_work()
+                self._refuse(TOO_MANY)
 
     def on_message_begin(self) -> None:
         """Begin to wait for a head."""
         if self.pipeline:
-            self._pipelined = True
+            self._ignoring = True
             self.cycle.keep_alive = False
-        if self._pipelined:
+        if self._ignoring:
             return
         super().on_message_begin()
         self._receiving = True
         self._wait()
 
     def on_url(self, url: bytes) -> None:
-        """Take it in."""
-        if not self._pipelined:
-            super().on_url(url)
+        """Take it in, unless it is too long: to look for a file of thousands of folders takes long."""
+        if self._ignoring:
+            return
+        super().on_url(url)
+        if len(self.url) > MAX_TARGET_BYTES:
+            self._refuse(TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take it in."""
-        if not self._pipelined:
+        if not self._ignoring:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Let the request go its way."""
-        if self._pipelined:
+        if self._ignoring:
             return
         self._timer.cancel()
-        self._bytes = 0
+        self._bytes = self._chunks = self._chunk_bytes = 0
+        self._in_body = True
+        if self.parser.should_upgrade() and BODY_HEADERS.intersection(name for name, _ in self.headers):
+            self._refuse(UPGRADING)  # the header came in pieces; see NO_UPGRADE
+            return
         self._before = self.cycle
         super().on_headers_complete()
         if self.pipeline:
             self.flow.resume_reading()  # uvicorn reads no more, and so would not see that the client goes away
 
+    def on_chunk_header(self) -> None:
+        """Count chunks: a body of very small ones takes as long as one many times its size."""
+        self._chunks += 1
+
     def on_body(self, body: bytes) -> None:
         """Let the request count it."""
-        if self._pipelined:
+        if self._ignoring:
             return
         self._bytes = 0
+        self._chunk_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Know that all of a request is there."""
-        if self._pipelined:
+        if self._ignoring:
             return
         self._timer.cancel()
-        self._bytes, self._receiving = 0, False
+        self._bytes, self._receiving, self._in_body = 0, False, False
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -121,7 +136,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse a piece now, and the rest in later turns of the event loop; until then nothing more is read."""
-        if self._pipelined:
+        if self._ignoring:
             self._throw_away(data)
             return
         waiting, self._unparsed = bool(self._unparsed), self._unparsed + data
@@ -133,12 +148,14 @@ class Connection(HttpToolsProtocol):
         piece, self._unparsed = self._unparsed[:PIECE_BYTES], self._unparsed[PIECE_BYTES:]
         if not self.transport.is_closing():
             self._bytes += len(piece)
-            super().data_received(piece)
-        if self._pipelined:
+            super().data_received(piece if self._in_body else _without_upgrade(piece))
+        if self._ignoring:
             self._throw_away(self._unparsed)
             return
         if self._bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
+        if self._chunks > max(MAX_SMALL_CHUNKS, self._chunk_bytes // SMALL_CHUNK) and not self.transport.is_closing():
+            self.send_400_response("The body of the request has too many small chunks.")
         self._watched.hold_reading(bool(self._unparsed))
         if self._unparsed:
             self.loop.call_soon(self._parse)
@@ -158,6 +175,19 @@ class Connection(HttpToolsProtocol):
             self._before.message_event.set()
         super().connection_lost(exc)
 
+    def _refuse(self, problem: tuple[int, str, str]) -> None:
+        """Answer a problem, and close; behind a request at work, close after its answer. All else is thrown away."""
+        self._ignoring = True
+        if self._is_at_work():
+            self.cycle.keep_alive = False
+            return
+        self.transport.write(_answer(*problem))
+        self.transport.close()
+
+    def _since(self) -> float:
+        """Order connections that are not at work: idle ones, then those that have sent a head for the longest."""
+        return self._timer.when() if self._receiving else 0.0
+
     def _is_at_work(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
@@ -176,13 +206,21 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
 
-def _refusal() -> bytes:
-    body = json.dumps(TOO_MANY).encode()
+def _without_upgrade(piece: bytes) -> bytes:
+    head, end, rest = piece.partition(b"\r\n\r\n")
+    return UPGRADE.sub(NO_UPGRADE, head) + end + rest
+
+
+def _answer(status: int, code: str, detail: str) -> bytes:
+    title = HTTPStatus(status).phrase
+    body = json.dumps(
+        {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+    ).encode()
     head = (
-        "HTTP/1.1 503 Service Unavailable",
+        f"HTTP/1.1 {status} {title}",
         "content-type: application/problem+json",
         f"content-length: {len(body)}",
-        f"retry-after: {RETRY_SECONDS}",
+        *([f"retry-after: {RETRY_SECONDS}"] if status == HTTPStatus.SERVICE_UNAVAILABLE else []),
         "connection: close",
     )
     return "\r\n".join([*head, "", ""]).encode() + body

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import structlog
 
 from service.scheduling.fair_queue import FairQueue
+from service.threads import run_on
 
 __all__ = ["Batcher", "Run"]
 
@@ -118,7 +119,7 @@ class Batcher:
 
     async def call(self, work: Callable[..., T], *arguments: object) -> T:
         """Run something else on the network's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        return await run_on(self._thread, work, *arguments)
 
     def close(self) -> None:
         """Drop what has not begun, and let the thread end."""

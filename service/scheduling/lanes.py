@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.protocol import Finished, HintMatch
-from service.niceness import be_nice
 from service.scheduling.turns import Turns
+from service.threads import be_nice, run_on
 
 __all__ = [
     "LARGE_AT_ONCE",
@@ -103,7 +103,7 @@ class Lane:
 
     def run(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
         """Run work beside the event loop."""
-        return asyncio.get_running_loop().run_in_executor(self._threads, self._work, work, *arguments)
+        return run_on(self._threads, self._work, work, *arguments)
 
     def check(self, seconds: float) -> None:
         """Raise TimeoutError if one piece of work has been running for longer than this, and hangs.

@@ -221,7 +221,7 @@ def test_a_slow_file_holds_its_place_until_its_decoder_is_gone(
     with unread_answer(service, b"slow", "*/*", 1, 65_536, "127.0.0.3", reference):
         eventually(lambda: any(not each.quick for each in engine._decoders._all))
     with unread_answer(service, b"slow", "*/*", 1, 65_536, "127.0.0.4"):
-        eventually(lambda: len(engine._quick_first._slow_until) == 2)
+        eventually(lambda: len(engine._quick_first._slow_owners._until) == 2)
         assert pool.submit(service.post, grey_png).result(30).status_code == 200
         assert service.metric("accepted_requests") == 2  # of the first, the decoder is not gone
     may_end.set()
@@ -244,7 +244,7 @@ def test_who_hangs_up_on_a_slow_file_counts_as_slow(start, grey_png, monkeypatch
     assert service.post(grey_png).status_code == 200
     with pytest.raises(httpx.ReadTimeout):
         service.client.post("/v1/colorizations", files={"image": b"slow"}, timeout=0.3)
-    eventually(lambda: bool(service.app.state.engine._quick_first._slow_until))
+    eventually(lambda: bool(service.app.state.engine._quick_first._slow_owners._until))
 
 
 def test_a_good_reference_beside_a_broken_photo_is_not_slow(start, grey_png, encoded) -> None:
@@ -256,7 +256,7 @@ def test_a_good_reference_beside_a_broken_photo_is_not_slow(start, grey_png, enc
     assert answer.json()["code"] == "undecodable_image"
     decoders = service.app.state.engine._decoders
     eventually(lambda: len(decoders._idle) == len(decoders._all))  # the good file is over, or given up
-    assert not service.app.state.engine._quick_first._slow_until
+    assert not service.app.state.engine._quick_first._slow_owners._until
 
 
 def test_a_file_that_does_not_decode_takes_none_of_the_queues_latents(start, grey_png) -> None:

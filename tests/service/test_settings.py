@@ -41,6 +41,27 @@ def test_a_typo_is_refused_with_the_nearest_name(monkeypatch) -> None:
     assert "TINTFLOW_API_KEYS_FILE" in result.output
 
 
+@pytest.mark.parametrize("name", ["TINTFLOW_SERVICE_API_KEYS_FILE", "TINTFLOW_PORT_API_KEYS_FILE", "TINTFLOW_PORTS"])
+def test_what_looks_like_kubernetes_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        refuse_unknown([name])
+
+
+def test_a_clients_key_does_not_stand_for_the_file_of_keys() -> None:
+    with pytest.raises(ValueError, match="did you mean TINTFLOW_API_KEYS_FILE"):
+        refuse_unknown(["TINTFLOW_API_KEY"])
+    refuse_unknown(["TINTFLOW_API_KEY", "tintflow_api_keys_file"])
+
+
 @pytest.mark.parametrize("name", ["TINTFLOW_MAX_BYTES", "tintflow_max_bytes", "TINTFLOW_URL", "TINTFLOW_SERVICE_HOST"])
 def test_what_is_no_typo_is_not_refused(name: str) -> None:
-    refuse_unknown([name, "PATH", "TINTFLOW_PORT_80_TCP"])
+    refuse_unknown(
+        [
+            name,
+            "PATH",
+            "TINTFLOW_PORT",
+            "TINTFLOW_PORT_80_TCP",
+            "TINTFLOW_PORT_80_TCP_ADDR",
+            "TINTFLOW_SERVICE_PORT_HTTP",
+        ]
+    )

@@ -16,9 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from service.codecs import sandbox
 from service.codecs.decoding import decode
 from service.codecs.room import Room, Share
 from service.codecs.sandbox import SLOW_NICE, Decoders, Ticket, _Decoder
+from service.codecs.sandbox_channel import send
+from service.codecs.sandbox_limits import BRIEF_SECONDS, processor_seconds
 from service.errors import (
     DecoderLostError,
     DecodingLimitError,
@@ -280,6 +283,26 @@ def test_a_first_try_has_less_time(burning, encoded) -> None:
     decoders.close()
 
 
+def test_a_first_try_of_few_bytes_has_the_time_that_these_take() -> None:
+    phone, small = (processor_seconds(20, 12_500_000, 50_000_000, size) for size in (3_000_000, 50_000))
+    assert (phone, small) == pytest.approx((3.0, 0.6))
+    assert processor_seconds(20, 12_500_000, 50_000_000) == 6.5
+    assert processor_seconds(20, 60_000, 50_000_000, 3_000_000) == pytest.approx(0.512)
+
+
+def test_a_brief_try_has_less_time(own: Decoders, grey_png, monkeypatch) -> None:
+    orders = []
+
+    def noted(channel, order, data=()) -> None:
+        orders.append(order)
+        send(channel, order, data)
+
+    monkeypatch.setattr(sandbox, "send", noted)
+    for brief in (True, False):
+        own.decode(grey_png, MAX_PIXELS, quick=True, brief=brief)
+    assert [order["seconds"] for order in orders if order] == [BRIEF_SECONDS, SECONDS]
+
+
 def test_a_first_try_decodes_12_megapixels_and_no_larger_photo(decoders: Decoders, encoded) -> None:
     levels = np.random.default_rng(0).integers(0, 256, (384, 510, 3), np.uint8)
     phone = Image.fromarray(levels).resize((4080, 3072))
@@ -318,8 +341,9 @@ def test_a_jpeg_of_very_many_scans_is_refused_unseen(encoded) -> None:
     jpeg = encoded(Image.new("L", (64, 64)), "JPEG", progressive=True)
     scan = jpeg[jpeg.index(b"\xff\xda") : -2]
     assert decode(jpeg, MAX_PIXELS).width == 64
-    with pytest.raises(DecodingLimitError, match="scans"):
-        decode(jpeg[:-2] + scan * 100 + jpeg[-2:], MAX_PIXELS)
+    for between in (b"", b"\xff\x01", b"\xff\xff", b"\xff\xd0"):  # what decoders read over
+        with pytest.raises(DecodingLimitError, match="scans"):
+            decode(jpeg[:-2] + (between + scan) * 100 + jpeg[-2:], MAX_PIXELS)
 
 
 def test_scans_are_those_of_the_picture_alone(encoded) -> None:

@@ -250,6 +250,11 @@ def test_origins_of_the_settings_may(start, grey_png, keys_file, key, monkeypatc
         ({}, 200),
         ({"Origin": "http://elsewhere.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Origin": "http://named.example:x"}, 403),
+        ({"Origin": "http://Here.example", "Host": "here.EXAMPLE:80"}, 200),
+        ({"Origin": "https://here.example", "Host": "here.example"}, 200),
+        ({"Origin": "https://here.example:8443", "Host": "here.example"}, 403),
         ({"Origin": "http://named.example"}, 200),
         ({"Origin": "http://{host}"}, 200),
         ({"Origin": "https://public.example", "Sec-Fetch-Site": "same-origin"}, 200),  # behind a proxy

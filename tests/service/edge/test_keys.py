@@ -51,6 +51,39 @@ def test_a_file_that_may_not_be_read_revokes_until_it_may(tmp_path, monkeypatch)
     assert ring.find(secret) is not None
 
 
+def test_a_file_that_could_not_be_read_once_is_read_again(tmp_path, monkeypatch) -> None:
+    """Such as where the process had no file descriptor left; told once, until it changes."""
+    path = tmp_path / "keys"
+    secret = add_key(path, "ann")
+    ring = KeyRing(path)
+    add_key(path, "bob")
+
+    def refuse(path: Path) -> str:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", refuse)
+        with pytest.raises(KeyFileError, match="Too many open files"):
+            ring.reload()
+        assert not ring.reload()
+        assert ring.find(secret) is None
+    assert ring.reload()
+    assert ring.find(secret) is not None
+
+
+def test_a_new_key_changes_nothing_of_who_may_read_the_file(tmp_path) -> None:
+    path = tmp_path / "keys"
+    add_key(path, "ann")
+    path.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 12346)
+    before = path.stat()
+    add_key(path, "bob")
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert after.st_ino != before.st_ino
+
+
 def test_keys_are_256_random_bits(tmp_path) -> None:
     made = {add_key(tmp_path / "keys", f"k{i}") for i in range(20)}
     assert len(made) == 20

@@ -236,22 +236,98 @@ def test_connections_are_bounded_and_idle_ones_make_room(start) -> None:
         each.close()
 
 
-def test_where_all_connections_are_at_work_the_next_is_told_to_come_again(start) -> None:
+def test_heads_half_sent_keep_nobody_out(start) -> None:
+    service = start(max_connections=3)
+    service.client.close()
+    halves = [socket.create_connection(service.address) for _ in range(3)]
+    connections = service.server.server_state.connections
+    for i, half in enumerate(halves):
+        half.sendall(b"GET /livez HTTP/1.1\r\n")
+        eventually(lambda i=i: sum(each._receiving for each in list(connections)) == i + 1)
+    with connected(service) as connection:
+        connection.sendall(WHOLE)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    with pytest.raises(ConnectionResetError):
+        halves[0].recv(1)  # the one that has sent a head for the longest
+    halves[1].sendall(b"Host: t\r\n\r\n")
+    assert halves[1].recv(4096).startswith(b"HTTP/1.1 200")
+    for each in halves:
+        each.close()
+
+
+def test_where_all_connections_are_at_work_the_next_is_told_to_come_again(start, grey_png) -> None:
     service = start(max_connections=2)
     service.client.close()
+    service.colorizer.gate.clear()
     busy = [socket.create_connection(service.address) for _ in range(2)]
     for each in busy:
-        each.sendall(b"GET /livez HTTP/1.1\r\n")  # a head on its way
-    eventually(lambda: sum(not each.is_idle for each in list(service.server.server_state.connections)) == 2)
+        each.sendall(b"".join(upload(service, grey_png)))
+    eventually(lambda: sum(each._is_at_work() for each in list(service.server.server_state.connections)) == 2)
     with connected(service) as connection:
         answer = received(connection)
     assert answer.startswith(b"HTTP/1.1 503")
     assert b"retry-after: 1" in answer
     assert b"too_many_connections" in answer
-    busy[0].sendall(b"Host: t\r\n\r\n")
-    assert busy[0].recv(4096).startswith(b"HTTP/1.1 200")
+    service.colorizer.gate.set()
     for each in busy:
+        assert each.recv(4096).startswith(b"HTTP/1.1 200")
         each.close()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_long_path_is_refused_before_any_folder_is_looked_for(start, whole: bool) -> None:
+    with connected(start()) as connection:
+        connection.sendall(b"GET /page/" + b"a/" * 30_000 + b" HTTP/1.1\r\nHost: t\r\n\r\n" * whole)
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 414")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b'"url_too_long"' in answer
+
+
+def test_a_long_path_behind_a_request_at_work_leaves_its_answer_alone(start, grey_png) -> None:
+    service = start()
+    service.colorizer.gate.clear()
+    with connected(service) as connection:
+        connection.sendall(b"".join(upload(service, grey_png)))
+        assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS), "not at work"
+        connection.sendall(b"GET /" + b"a" * 2000 + b" HTTP/1.1\r\nHost: t\r\n\r\n")
+        time.sleep(0.2)
+        service.colorizer.gate.set()
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("at", [0, 20, 60, 1000])
+def test_the_body_of_a_request_that_asks_for_an_upgrade_is_its_body(start, grey_png, at: int) -> None:
+    """As Java's client asks. Where the very word comes in two pieces, the request is refused, not taken apart."""
+    service = start()
+    head, body = upload(service, grey_png)
+    head = head[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"
+    with connected(service) as connection:
+        connection.sendall(head[:at])
+        time.sleep(0.1)
+        connection.sendall(head[at:] + body + WHOLE)
+        answers = connection.recv(4096)
+        assert answers.startswith(b"HTTP/1.1 200")
+        eventually(lambda: b'{"status":"live"}' in connection.recv(4096))
+
+
+def test_an_upgrade_that_comes_in_pieces_is_refused(start) -> None:
+    with connected(start()) as connection:
+        connection.sendall(b"POST /v1/colorizations HTTP/1.1\r\nHost: t\r\nConnection: upgrade\r\nUpgr")
+        time.sleep(0.2)
+        connection.sendall(b"ade: h2c\r\nContent-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE)
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 501")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_a_body_of_very_small_chunks_alone_ends(start, monkeypatch) -> None:
+    monkeypatch.setattr("service.edge.slow_requests.MAX_SMALL_CHUNKS", 5000)
+    with connected(start()) as connection:
+        connection.sendall(CHUNKED + b"1\r\na\r\n" * 20_000)
+        assert b"too many small chunks" in received(connection)
 
 
 def test_idle_connections_outlive_those_of_proxies(service) -> None:

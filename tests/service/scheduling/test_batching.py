@@ -327,3 +327,14 @@ def test_an_error_of_the_batchers_own_is_told_to_those_who_wait() -> None:
         assert await batcher.submit(network.run, 2, 1) == 4
 
     asyncio.run(with_batcher(work))
+
+
+def test_an_iterator_that_ends_too_early_is_an_error_like_any_other() -> None:
+    """Up to Python 3.12, a future that is given a StopIteration never ends."""
+
+    async def work(batcher: Batcher, network: Network) -> None:
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await batcher.submit(lambda numbers: next(iter(())), 1, 1)
+        assert await batcher.submit(network.run, 2, 1) == 4
+
+    asyncio.run(with_batcher(work))

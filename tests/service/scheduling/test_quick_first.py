@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from service.errors import DecodingLimitError, LargePhotoError, ServiceError, SlowFileError, UndecodableImageError
-from service.scheduling.quick_first import SLOW_OWNER_SECONDS, QuickFirst
+from service.scheduling.quick_first import MEMORY_SECONDS, QuickFirst, Try
 
 NORMAL = "a normal client"
 
@@ -15,14 +15,14 @@ class Files:
     """Decodes slow files, which never end unless told, and normal ones, at once; notes each call."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[str, bool]] = []
+        self.calls: list[tuple[str, Try]] = []
         self.at_work = 0
         self.end = asyncio.Event()
 
-    def slow(self, owner: str) -> Callable[[bool], Awaitable[None]]:
-        async def decode(quick: bool) -> None:
-            self.calls.append((owner, quick))
-            if quick:
+    def slow(self, owner: str) -> Callable[[Try], Awaitable[None]]:
+        async def decode(attempt: Try) -> None:
+            self.calls.append((owner, attempt))
+            if attempt is not Try.WHOLE:
                 raise SlowFileError
             self.at_work += 1
             await self.end.wait()
@@ -30,9 +30,9 @@ class Files:
 
         return decode
 
-    def normal(self) -> Callable[[bool], Awaitable[None]]:
-        async def decode(quick: bool) -> None:
-            self.calls.append((NORMAL, quick))
+    def normal(self) -> Callable[[Try], Awaitable[None]]:
+        async def decode(attempt: Try) -> None:
+            self.calls.append((NORMAL, attempt))
 
         return decode
 
@@ -61,10 +61,12 @@ def test_slow_files_of_many_owners_leave_decoders_to_others(decoders: int) -> No
         await settle()
         assert files.at_work == decoders // 2
         await order.run(files.normal(), NORMAL)
-        assert files.calls[-1] == (NORMAL, True)
+        assert files.calls[-1] == (NORMAL, Try.FIRST)
         files.end.set()
         await asyncio.gather(*attack)
-        assert sum(not quick for _, quick in files.calls) == len(attack), "each slow file is decoded in the end"
+        assert sum(attempt is Try.WHOLE for _, attempt in files.calls) == len(attack), (
+            "each slow file is decoded in the end"
+        )
 
     run(check)
 
@@ -81,24 +83,25 @@ def test_with_a_single_decoder_others_come_between_slow_files() -> None:
         files.end.set()
         await asyncio.gather(normal, *attack)
         tries, slow = files.calls[before : before + 3], files.calls[before + 3 :]
-        assert tries == [("b", True), ("c", True), (NORMAL, True)]
-        assert slow == [("b", False), ("c", False)]
+        assert tries == [("b", Try.FIRST), ("c", Try.FIRST), (NORMAL, Try.FIRST)]
+        assert slow == [("b", Try.WHOLE), ("c", Try.WHOLE)]
 
     run(check)
 
 
-def test_owners_of_slow_files_get_no_first_tries_for_a_while() -> None:
+def test_owners_of_slow_files_get_brief_tries_for_a_while() -> None:
     async def check(files: Files) -> None:
         now = 0.0
         order = QuickFirst(4, lambda: now)
         files.end.set()
-        for seconds in (0.0, SLOW_OWNER_SECONDS - 1, 2.0):
+        for seconds in (0.0, MEMORY_SECONDS - 1, 2.0):
             now += seconds
             await order.run(files.slow("a"), "a")
-        assert files.calls == [("a", True), ("a", False), ("a", False), ("a", True), ("a", False)]
-        now += SLOW_OWNER_SECONDS
+        assert files.calls[::2] == [("a", Try.FIRST), ("a", Try.BRIEF), ("a", Try.FIRST)]
+        assert files.calls[1::2] == [("a", Try.WHOLE)] * 3
+        now += MEMORY_SECONDS
         await order.run(files.slow("b"), "b")
-        assert order._slow_until.keys() == {"b"}, "owners are not remembered"
+        assert order._slow_owners._until.keys() == {"b"}, "owners are not remembered for ever"
 
     run(check)
 
@@ -108,13 +111,13 @@ def test_who_is_given_up_during_a_first_try_is_not_slow() -> None:
 
     async def check(files: Files) -> None:
         order = QuickFirst(2)
-        task = asyncio.create_task(order.run(lambda quick: asyncio.Event().wait(), "a"))
+        task = asyncio.create_task(order.run(lambda attempt: asyncio.Event().wait(), "a"))
         await settle()
         task.cancel()
         await settle()
-        assert not order._is_slow("a")
+        assert "a" not in order._slow_owners
         order.mark("a")
-        assert order._is_slow("a")
+        assert "a" in order._slow_owners
 
     run(check)
 
@@ -123,7 +126,7 @@ def test_one_owner_holds_half_of_the_decoders() -> None:
     async def check(files: Files) -> None:
         order, at_work = QuickFirst(4), 0
 
-        async def hang(quick: bool) -> None:
+        async def hang(attempt: Try) -> None:
             nonlocal at_work
             at_work += 1
             await files.end.wait()
@@ -145,30 +148,86 @@ def test_other_errors_are_final(error: type[ServiceError]) -> None:
     async def check(files: Files) -> None:
         order = QuickFirst(2)
 
-        async def fail(quick: bool) -> None:
-            files.calls.append(("a", quick))
+        async def fail(attempt: Try) -> None:
+            files.calls.append(("a", attempt))
             raise error
 
         with pytest.raises(error):
             await order.run(fail, "a")
-        assert files.calls == [("a", True)]
-        assert not order._slow_until
+        assert files.calls == [("a", Try.FIRST)]
+        assert not order._slow_owners._until
 
     run(check)
 
 
 def test_a_large_photo_makes_no_other_file_of_its_owner_slow() -> None:
     async def check(files: Files) -> None:
-        order, calls = QuickFirst(2), list[bool]()
+        order, calls = QuickFirst(2), list[Try]()
 
-        async def large(quick: bool) -> None:
-            calls.append(quick)
-            if quick:
+        async def large(attempt: Try) -> None:
+            calls.append(attempt)
+            if attempt is Try.FIRST:
                 raise LargePhotoError
 
         await order.run(large, NORMAL)
-        assert calls == [True, False]
+        assert calls == [Try.FIRST, Try.WHOLE]
         await order.run(files.normal(), NORMAL)
-        assert files.calls == [(NORMAL, True)]
+        assert files.calls == [(NORMAL, Try.FIRST)]
+
+    run(check)
+
+
+@pytest.mark.parametrize("decoders", [3, 4, 8])
+def test_first_tries_of_many_newcomers_leave_a_decoder_to_known_owners(decoders: int) -> None:
+    async def check(files: Files) -> None:
+        order = QuickFirst(decoders)
+        await order.run(files.normal(), NORMAL)
+
+        async def hang(attempt: Try) -> None:
+            await files.end.wait()
+
+        burst = [asyncio.create_task(order.run(hang, str(i))) for i in range(3 * decoders)]
+        newcomer = asyncio.create_task(order.run(files.normal(), "a newcomer"))
+        await settle()
+        await order.run(files.normal(), NORMAL)
+        assert not newcomer.done()
+        files.end.set()
+        await asyncio.gather(newcomer, *burst)
+
+    run(check)
+
+
+def test_a_quick_file_of_an_owner_of_slow_ones_waits_for_none_of_them() -> None:
+    """Such as one of many people behind one address."""
+
+    async def check(files: Files) -> None:
+        order = QuickFirst(4)
+        attack = [asyncio.create_task(order.run(files.slow("a"), "a")) for _ in range(12)]
+        await settle()
+        await order.run(files.normal(), "a")
+        assert (files.calls[-1], files.at_work) == ((NORMAL, Try.BRIEF), 1)
+        files.end.set()
+        await asyncio.gather(*attack)
+
+    run(check)
+
+
+def test_brief_tries_are_one_at_a_time_whoever_asks() -> None:
+    async def check(files: Files) -> None:
+        order, at_work = QuickFirst(4), 0
+        for owner in "abc":
+            order.mark(owner)
+
+        async def hang(attempt: Try) -> None:
+            nonlocal at_work
+            at_work += 1
+            await files.end.wait()
+
+        work = [asyncio.create_task(order.run(hang, owner)) for owner in "abc"]
+        await settle()
+        assert at_work == 1
+        await order.run(files.normal(), NORMAL)
+        files.end.set()
+        await asyncio.gather(*work)
 
     run(check)
