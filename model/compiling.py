@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import numba
@@ -20,16 +22,12 @@ def compiled(*signatures: Any, cache: bool = False, **options: Any) -> Callable[
 
     def decorate(function: FunctionT) -> FunctionT:
         made: Any = numba.njit(**options)(function)
+        if made is function:  # numba is switched off
+            return function
         if cache:
             with suppress(RuntimeError):  # no folder that can be written
                 made.enable_caching()
-            save = made._cache.save_overload
-
-            def save_if_there_is_room(*arguments: Any) -> None:
-                with suppress(OSError):
-                    save(*arguments)
-
-            made._cache.save_overload = save_if_there_is_room
+                _forgive(made._cache)
         for signature in signatures:
             made.compile(signature)
         if signatures:
@@ -38,3 +36,23 @@ def compiled(*signatures: Any, cache: bool = False, **options: Any) -> Callable[
         return result
 
     return decorate
+
+
+def _forgive(cache: Any) -> None:
+    """Let a cache whose files cannot be written or read be as good as none."""
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_if_possible(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except (OSError, EOFError, UnpicklingError):
+            return None
+
+    def save_if_possible(*arguments: Any) -> None:
+        try:
+            save(*arguments)
+        except (OSError, EOFError, UnpicklingError):
+            with suppress(OSError):  # numba's list of files, which is written first, names what was not written
+                Path(cache._cache_file._index_path).unlink()
+
+    cache.load_overload, cache.save_overload = load_if_possible, save_if_possible

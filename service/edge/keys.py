@@ -6,7 +6,6 @@ import re
 import secrets
 import stat
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from hmac import compare_digest
 from pathlib import Path
@@ -101,23 +100,28 @@ class KeyRing:
 def add_key(path: Path, name: str, limits: str = "") -> str:
     """Add a new key's hash to a file, which is made if missing; return the key, which is kept nowhere.
 
-    Raises KeyFileError if what is added, or was there, is malformed, or the file has that name already.
+    Raises KeyFileError if what is added, or was there, is malformed, the file has that name already, or is another's.
     """
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     line = "  ".join(part for part in (_digest(secret), name, limits) if part)
     if len(line.splitlines()) != 1 or name.split() != [name]:
         raise KeyFileError(f"name: expected one word, got {name!r}")
+    path = path.resolve()  # a link stays one
     before = path.read_text() if path.exists() else ""
     text = "\n".join([*before.splitlines(), line, ""])
     _parse(text, path)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
         file.write(text)  # for its owner alone, and in place of the old file at once
+    new = Path(file.name)
     if path.exists():  # whoever could read it still can, such as the service
         status = path.stat()
-        with suppress(OSError):
-            os.chown(file.name, status.st_uid, status.st_gid)
-        Path(file.name).chmod(stat.S_IMODE(status.st_mode))
-    Path(file.name).replace(path)
+        try:
+            os.chown(new, status.st_uid, status.st_gid)
+        except OSError as error:
+            new.unlink()
+            raise KeyFileError(f"{path}: only its owner, or root, may add keys") from error
+        new.chmod(stat.S_IMODE(status.st_mode))
+    new.replace(path)
     return secret
 
 

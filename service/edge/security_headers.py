@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["SecurityHeaders"]
+__all__ = ["HEADERS", "NOTHING", "SecurityHeaders"]
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",

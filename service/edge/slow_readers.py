@@ -1,10 +1,12 @@
 """Answers leave as fast as their clients read them; a client that stops reading is cut off."""
 
 import asyncio
+import fcntl
 import select
 import socket
 import struct
 import sys
+import termios
 from collections.abc import Callable
 from typing import Any
 
@@ -84,6 +86,16 @@ class Watched(asyncio.Transport):
             self._transport.pause_reading()
         elif not self._is_paused:
             self._transport.resume_reading()
+
+    @property
+    def unread(self) -> int:
+        """Number of bytes that the client has not taken, as far as the system tells: on Linux, the kernel's, too."""
+        waiting = self._transport.get_write_buffer_size()
+        if sys.platform != "linux" or self._socket is None or self._transport.is_closing():
+            return waiting
+        left = bytearray(4)
+        fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, left)
+        return waiting + int.from_bytes(left, sys.byteorder)
 
     def stop(self) -> None:
         """Stop watching."""

@@ -5,9 +5,11 @@ import json
 import re
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from service.edge.security_headers import HEADERS, NOTHING
 from service.edge.slow_readers import Watched
 
 __all__ = ["Connection"]
@@ -24,13 +26,14 @@ SMALL_CHUNK = 64
 """bytes that a chunk of a body should have"""
 MAX_SMALL_CHUNKS = 250_000
 """Maximum chunks of a body that has fewer bytes a chunk: they take the event loop 0.1 s."""
+HEAD_END = b"\r\n\r\n"
 UPGRADE = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 BODY_HEADERS = {b"content-length", b"transfer-encoding"}
 NO_UPGRADE = b"ignored"
-"""Of the same length. No other protocol is spoken here, and httptools drops the body of a request that asks for one."""
+"""A word of the same length: no other protocol is spoken here, and httptools drops the body of who asks for one."""
 RETRY_SECONDS = 1
 TOO_MANY = (503, "too_many_connections", "as many connections as the limit allows are at work")
-TOO_LONG = (414, "url_too_long", f"the path is longer than {MAX_TARGET_BYTES} bytes")
+TOO_LONG = (414, "url_too_long", f"path and query are longer than {MAX_TARGET_BYTES} bytes")
 UPGRADING = (501, "no_upgrade", "Upgrade: no other protocol is spoken here")
 
 
@@ -53,6 +56,8 @@ class Connection(HttpToolsProtocol):
         """bytes that came since a head, a piece of a body or a request ended"""
         self._receiving = self._in_body = False
         self._chunks = self._chunk_bytes = 0
+        self._tail = b""
+        """the last bytes of a head of which there is more to come"""
         self._ignoring = False
         self._before: RequestResponseCycle | None = None
         self._unparsed = b""
@@ -65,7 +70,7 @@ class Connection(HttpToolsProtocol):
             others = (each for each in self.connections if isinstance(each, Connection) and each is not self)
             free = [each for each in others if not each._is_at_work() and not each.transport.is_closing()]
             if free:
-                min(free, key=Connection._since).transport.abort()
+                min(free, key=Connection._worth).transport.abort()
             else:
                 self._refuse(TOO_MANY)
 
@@ -148,17 +153,27 @@ class Connection(HttpToolsProtocol):
         piece, self._unparsed = self._unparsed[:PIECE_BYTES], self._unparsed[PIECE_BYTES:]
         if not self.transport.is_closing():
             self._bytes += len(piece)
-            super().data_received(piece if self._in_body else _without_upgrade(piece))
+            super().data_received(piece if self._in_body else self._without_upgrade(piece))
         if self._ignoring:
             self._throw_away(self._unparsed)
             return
         if self._bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
-        if self._chunks > max(MAX_SMALL_CHUNKS, self._chunk_bytes // SMALL_CHUNK) and not self.transport.is_closing():
+        if (
+            self._chunks - 2 > max(MAX_SMALL_CHUNKS, self._chunk_bytes // SMALL_CHUNK)
+            and not self.transport.is_closing()
+        ):
             self.send_400_response("The body of the request has too many small chunks.")
         self._watched.hold_reading(bool(self._unparsed))
         if self._unparsed:
             self.loop.call_soon(self._parse)
+
+    def _without_upgrade(self, piece: bytes) -> bytes:
+        """Return a piece that begins in a head, changed up to the head's end, which an earlier piece may have begun."""
+        head, end, body = (self._tail + piece).partition(HEAD_END)
+        changed = UPGRADE.sub(NO_UPGRADE, head) + end + body
+        before, self._tail = len(self._tail), b"" if end else head[1 - len(HEAD_END) :]
+        return changed[before:]
 
     def _throw_away(self, data: bytes) -> None:
         """Read some of what is not parsed, so that the client's going away is seen, but not without end."""
@@ -184,9 +199,13 @@ class Connection(HttpToolsProtocol):
         self.transport.write(_answer(*problem))
         self.transport.close()
 
-    def _since(self) -> float:
-        """Order connections that are not at work: idle ones, then those that have sent a head for the longest."""
-        return self._timer.when() if self._receiving else 0.0
+    def _worth(self) -> tuple[bool, float]:
+        """Order connections that are not at work: idle ones, then by the time since which a head is awaited.
+
+        Those whose clients still read their answers come last.
+        """
+        is_awaited = self._receiving or self.cycle is None
+        return self._watched.unread > 0, self._timer.when() if is_awaited else 0.0
 
     def _is_at_work(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -206,11 +225,6 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
 
-def _without_upgrade(piece: bytes) -> bytes:
-    head, end, rest = piece.partition(b"\r\n\r\n")
-    return UPGRADE.sub(NO_UPGRADE, head) + end + rest
-
-
 def _answer(status: int, code: str, detail: str) -> bytes:
     title = HTTPStatus(status).phrase
     body = json.dumps(
@@ -220,6 +234,8 @@ def _answer(status: int, code: str, detail: str) -> bytes:
         f"HTTP/1.1 {status} {title}",
         "content-type: application/problem+json",
         f"content-length: {len(body)}",
+        f"x-request-id: {uuid4().hex}",
+        *(f"{name}: {value}" for name, value in (HEADERS | {"Content-Security-Policy": NOTHING}).items()),
         *([f"retry-after: {RETRY_SECONDS}"] if status == HTTPStatus.SERVICE_UNAVAILABLE else []),
         "connection: close",
     )

@@ -84,6 +84,29 @@ def test_a_new_key_changes_nothing_of_who_may_read_the_file(tmp_path) -> None:
     assert after.st_ino != before.st_ino
 
 
+def test_a_key_is_added_to_the_file_that_a_link_names(tmp_path) -> None:
+    link, path = tmp_path / "link", tmp_path / "keys"
+    link.symlink_to(path)
+    add_key(path, "ann")
+    secret = add_key(link, "bob")
+    assert link.is_symlink()
+    assert KeyRing(path).find(secret) is not None
+
+
+def test_who_cannot_leave_the_file_to_its_owner_adds_no_key(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "keys"
+    secret = add_key(path, "ann")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chown", refuse)
+    with pytest.raises(KeyFileError, match="only its owner, or root"):
+        add_key(path, "bob")
+    assert [each.name for each in tmp_path.iterdir()] == ["keys"]
+    assert KeyRing(path).find(secret) is not None
+
+
 def test_keys_are_256_random_bits(tmp_path) -> None:
     made = {add_key(tmp_path / "keys", f"k{i}") for i in range(20)}
     assert len(made) == 20

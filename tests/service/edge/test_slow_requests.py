@@ -255,6 +255,34 @@ def test_heads_half_sent_keep_nobody_out(start) -> None:
         each.close()
 
 
+@pytest.mark.parametrize("sent", [b"", WHOLE])
+def test_who_came_last_or_reads_its_answer_is_not_the_one_to_go(start, sent: bytes) -> None:
+    """Such as a client whose connection is open, and whose request is on its way."""
+    service = start(max_connections=3)
+    service.client.close()
+    connections = service.server.server_state.connections
+    halves = []
+    for _ in range(2):
+        halves.append(socket.create_connection(service.address))
+        halves[-1].sendall(b"GET /livez HTTP/1.1\r\n")
+        eventually(lambda: sum(each._receiving for each in list(connections)) == len(halves))
+    with connected(service) as connection:
+        if sent:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: t\r\n\r\n")
+            eventually(lambda: any(each._watched.unread for each in list(connections)))
+        eventually(lambda: len(connections) == 3)
+        halves.append(socket.create_connection(service.address))
+        halves[-1].sendall(b"G")
+        with pytest.raises(ConnectionResetError):
+            halves[0].recv(1)
+        if not sent:
+            connection.sendall(WHOLE)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    for each in halves:
+        each.close()
+
+
 def test_where_all_connections_are_at_work_the_next_is_told_to_come_again(start, grey_png) -> None:
     service = start(max_connections=2)
     service.client.close()
@@ -282,6 +310,8 @@ def test_a_long_path_is_refused_before_any_folder_is_looked_for(start, whole: bo
     assert answer.startswith(b"HTTP/1.1 414")
     assert answer.count(b"HTTP/1.1") == 1
     assert b'"url_too_long"' in answer
+    assert b"nosniff" in answer
+    assert b"x-request-id: " in answer
 
 
 def test_a_long_path_behind_a_request_at_work_leaves_its_answer_alone(start, grey_png) -> None:
@@ -296,6 +326,30 @@ def test_a_long_path_behind_a_request_at_work_leaves_its_answer_alone(start, gre
         answer = received(connection)
     assert answer.startswith(b"HTTP/1.1 200")
     assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("at", range(1, 5))
+def test_a_body_that_looks_like_a_head_is_left_alone(start, grey_png, monkeypatch, at: int) -> None:
+    """Not even where the head's end comes in two pieces."""
+    service = start()
+    head, body = upload(service, grey_png)
+    preamble = b"a\nupgrade: x\r\n\r\n"
+    seen: list[bytes] = []
+    on_body = Connection.on_body
+
+    def noted(connection: Connection, part: bytes) -> None:
+        seen.append(part)
+        on_body(connection, part)
+
+    monkeypatch.setattr(Connection, "on_body", noted)
+    with connected(service) as connection:
+        head = head.replace(b"Content-Length: ", b"Upgrade: h2c\r\nConnection: upgrade\r\nX-Length: ")
+        head = head[:-2] + b"Content-Length: %d\r\n\r\n" % len(preamble + body)
+        connection.sendall(head[:-at])
+        time.sleep(0.1)
+        connection.sendall(head[-at:] + preamble + body)
+        connection.recv(4096)
+    assert b"".join(seen) == preamble + body
 
 
 @pytest.mark.parametrize("at", [0, 20, 60, 1000])
