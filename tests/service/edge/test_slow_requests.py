@@ -27,6 +27,19 @@ def connected(service) -> Iterator[socket.socket]:
         yield connection
 
 
+def half_heads(service, count: int) -> list[socket.socket]:
+    """Open connections, one after another, that send a part of a head each."""
+    halves: list[socket.socket] = []
+    for _ in range(count):
+        time.sleep(0.01)  # event loops count whole milliseconds
+        halves.append(socket.create_connection(service.address, PATIENCE_SECONDS))
+        halves[-1].sendall(b"GET /livez HTTP/1.1\r\n")
+        connections = service.server.server_state.connections
+        eventually(lambda: sum(each._receiving for each in list(connections)) == len(halves))  # noqa: B023
+    time.sleep(0.01)
+    return halves
+
+
 def upload(service, photo: bytes, framing: str = "") -> tuple[bytes, bytes]:
     """Return the head and the body of a request for one coloring."""
     request = service.client.build_request("POST", "/v1/colorizations", files={"image": photo}, data={"n": "1"})
@@ -239,11 +252,7 @@ def test_connections_are_bounded_and_idle_ones_make_room(start) -> None:
 def test_heads_half_sent_keep_nobody_out(start) -> None:
     service = start(max_connections=3)
     service.client.close()
-    halves = [socket.create_connection(service.address) for _ in range(3)]
-    connections = service.server.server_state.connections
-    for i, half in enumerate(halves):
-        half.sendall(b"GET /livez HTTP/1.1\r\n")
-        eventually(lambda i=i: sum(each._receiving for each in list(connections)) == i + 1)
+    halves = half_heads(service, 3)
     with connected(service) as connection:
         connection.sendall(WHOLE)
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
@@ -261,18 +270,14 @@ def test_who_came_last_or_reads_its_answer_is_not_the_one_to_go(start, sent: byt
     service = start(max_connections=3)
     service.client.close()
     connections = service.server.server_state.connections
-    halves = []
-    for _ in range(2):
-        halves.append(socket.create_connection(service.address))
-        halves[-1].sendall(b"GET /livez HTTP/1.1\r\n")
-        eventually(lambda: sum(each._receiving for each in list(connections)) == len(halves))
+    halves = half_heads(service, 2)
     with connected(service) as connection:
         if sent:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: t\r\n\r\n")
             eventually(lambda: any(each._watched.unread for each in list(connections)))
         eventually(lambda: len(connections) == 3)
-        halves.append(socket.create_connection(service.address))
+        halves.append(socket.create_connection(service.address, PATIENCE_SECONDS))
         halves[-1].sendall(b"G")
         with pytest.raises(ConnectionResetError):
             halves[0].recv(1)
