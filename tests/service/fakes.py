@@ -63,6 +63,12 @@ class FakeColorizer:
         self.gate = threading.Event()
         self.gate.set()
 
+    def close_gate(self) -> None:
+        """Let nothing more be drawn until the gate is opened; `entered` then tells of what is about to be."""
+        while self.entered.acquire(blocking=False):
+            pass  # what was before, the warm-up for one
+        self.gate.clear()
+
     def forget(self) -> None:
         """Forget all calls."""
         self.photos.clear()
@@ -167,9 +173,7 @@ class Service:
 
     def occupy(self, pool: Executor, image: bytes, **fields: object) -> Future[httpx.Response]:
         """Keep the colorizer busy with one request until its gate is opened."""
-        while self.colorizer.entered.acquire(blocking=False):
-            pass  # what was before, the warm-up for one
-        self.colorizer.gate.clear()
+        self.colorizer.close_gate()
         busy = pool.submit(self.post, image, **fields)
         assert self.colorizer.entered.acquire(timeout=START_SECONDS)
         return busy

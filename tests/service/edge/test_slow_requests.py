@@ -27,6 +27,16 @@ def connected(service) -> Iterator[socket.socket]:
         yield connection
 
 
+@contextmanager
+def at_work(service, photo: bytes) -> Iterator[socket.socket]:
+    """Open a connection whose request is drawn once the colorizer's gate is opened."""
+    service.colorizer.close_gate()
+    with connected(service) as connection:
+        connection.sendall(b"".join(upload(service, photo)))
+        assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS), "not at work"
+        yield connection
+
+
 def half_heads(service, count: int) -> list[socket.socket]:
     """Open connections, one after another, that send a part of a head each."""
     halves: list[socket.socket] = []
@@ -213,10 +223,7 @@ def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(start, grey_png
     service = start()
     large = b"".join(upload(service, bytes(100_000)))  # more than is read before its turn
     behind = {"nothing": b"", "a request": WHOLE, "more than one": WHOLE * 9, "a large one": large}[waits]
-    service.colorizer.gate.clear()
-    with connected(service) as connection:
-        connection.sendall(b"".join(upload(service, grey_png)))
-        assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS), "not at work"
+    with at_work(service, grey_png) as connection:
         connection.sendall(behind)
         time.sleep(0.2)
         assert service.metric("accepted_requests") == 1
@@ -228,10 +235,7 @@ def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(start, grey_png
 def test_what_is_not_parsed_is_not_read_for_ever(start, grey_png) -> None:
     """A client may send without end while its first request is at work."""
     service = start()
-    service.colorizer.gate.clear()
-    with connected(service) as connection:
-        connection.sendall(b"".join(upload(service, grey_png)))
-        assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS), "not at work"
+    with at_work(service, grey_png) as connection:
         connection.settimeout(2)
         with pytest.raises(TimeoutError):
             connection.sendall(WHOLE * 2_000_000)
@@ -321,10 +325,7 @@ def test_a_long_path_is_refused_before_any_folder_is_looked_for(start, whole: bo
 
 def test_a_long_path_behind_a_request_at_work_leaves_its_answer_alone(start, grey_png) -> None:
     service = start()
-    service.colorizer.gate.clear()
-    with connected(service) as connection:
-        connection.sendall(b"".join(upload(service, grey_png)))
-        assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS), "not at work"
+    with at_work(service, grey_png) as connection:
         connection.sendall(b"GET /" + b"a" * 2000 + b" HTTP/1.1\r\nHost: t\r\n\r\n")
         time.sleep(0.2)
         service.colorizer.gate.set()
