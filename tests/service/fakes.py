@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import structlog
 from fastapi import FastAPI
 
 from model.protocol import (
@@ -40,8 +41,9 @@ NO_CANARY_SECONDS = 3600.0  # it would meet the errors that a test lets the fake
 
 
 def tint(seed: int, index: int, temperature: float) -> np.ndarray:
-    """Return what the fake adds to gray, as red, green and blue."""
-    return np.random.default_rng((seed, index)).normal(0, 30 * temperature, 3)
+    """Return what the fake adds to gray, as red, green and blue: never about the same of each, which would be gray."""
+    drawn = np.random.default_rng((seed, index)).normal(0, 30, 3)
+    return temperature * drawn * max(1, 30 / np.ptp(drawn))
 
 
 class FakeColorizer:
@@ -165,6 +167,18 @@ class Service:
 
     def wait_until_ready(self) -> None:
         eventually(lambda: self.client.get("/readyz").status_code == 200)
+
+    def wait_until_idle(self) -> None:
+        """Wait until every request has ended; its client has the answer a moment before, and the log its line."""
+        eventually(lambda: not self.server.server_state.tasks)
+
+    @contextmanager
+    def log(self) -> Iterator[list[dict[str, Any]]]:
+        """The lines that are logged in this context, of the requests that are made in it and of none before."""
+        self.wait_until_idle()
+        with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+            yield lines
+            self.wait_until_idle()
 
     def metric(self, name: str) -> float:
         """Return one value of /metrics; `accepted_requests` is short for `tintflow_accepted_requests`."""

@@ -61,7 +61,7 @@ def test_strange_request_number_is_replaced(service, given: str) -> None:
 
 
 def test_log_names_the_request_and_never_its_content(service, grey_png) -> None:
-    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+    with service.log() as lines:
         service.post(grey_png, {"X-Request-Id": "mine"}, n=2, seed=7)
         service.client.post("/v1/colorizations?key=hidden", json={"image": "c2VjcmV0"})
     events = [(line["event"], line["request_id"]) for line in lines]

@@ -131,6 +131,7 @@ def test_who_goes_while_sending_holds_no_place(start) -> None:
         connection.sendall(head.encode() + b'{"image": "')
         eventually(lambda: accepted(service) == 1)
     eventually(lambda: accepted(service) == 0)
+    service.wait_until_idle()
     assert statuses(service) == {"499"}
 
 

@@ -82,7 +82,7 @@ def test_a_failure_is_one_requests_own(start, pool, grey_png, monkeypatch, error
 
 def test_readiness_tells_the_truth(start, grey_png) -> None:
     service = start(canary_seconds=0.05)
-    with structlog.testing.capture_logs() as lines:
+    with service.log() as lines:
         service.colorizer.error = NonFiniteError("no number")
         eventually(lambda: service.client.get("/readyz").status_code == 503)
         for answer in (service.client.get("/readyz"), service.post(grey_png)):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import structlog
 from fastapi import Request
 from pydantic import ValidationError
 
@@ -119,7 +118,7 @@ def test_keys_come_and_go_while_the_service_runs(start, grey_png, keys_file, key
     keys_file.write_text("\n".join(line for line in keys_file.read_text().splitlines() if "ann" not in line))
     assert service.post(grey_png, bearer(key)).status_code == 401
     assert service.post(grey_png, bearer(bob)).status_code == 200
-    with structlog.testing.capture_logs() as lines:
+    with service.log() as lines:
         keys_file.write_text("broken")
         assert service.post(grey_png, bearer(bob)).status_code == 401, (
             "a mistake must not keep a key that was taken out"
@@ -135,7 +134,7 @@ def test_keys_come_and_go_while_the_service_runs(start, grey_png, keys_file, key
 
 def test_the_log_names_the_key_and_never_shows_it(start, grey_png, keys_file, key) -> None:
     service = start(api_keys_file=keys_file)
-    with structlog.testing.capture_logs() as lines:
+    with service.log() as lines:
         service.post(grey_png, bearer(key))
         service.post(grey_png, bearer(key + "x"))
     (good, bad) = (line for line in lines if line["event"] == "request")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-import structlog
 
 from service.edge.slow_readers import PIECE_BYTES
 from tests.service.waiting import eventually, received, unread_answer
@@ -30,7 +29,7 @@ def open_connections(service) -> int:
 
 def test_an_answer_that_is_not_read_is_not_held(start, noise) -> None:
     service = start(deadline_seconds=8)
-    with structlog.testing.capture_logs() as lines, asked(service, noise) as connection:
+    with service.log() as lines, asked(service, noise) as connection:
         give_up = time.monotonic() + PATIENCE_SECONDS
         most = 0
         while not [line for line in lines if line["event"] == "answer_broken_off"]:
@@ -53,7 +52,7 @@ def impatient(monkeypatch) -> None:
 
 def test_a_client_that_reads_nothing_is_cut_off(impatient, start, noise) -> None:
     service = start()
-    with structlog.testing.capture_logs() as lines, asked(service, noise):
+    with service.log() as lines, asked(service, noise):
         eventually(lambda: open_connections(service) == 1)
         eventually(lambda: open_connections(service) == 0)
     assert "client_does_not_read" in [line["event"] for line in lines]

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from service.http import events as module
 from tests.service.waiting import eventually, unread_answer
@@ -121,10 +120,9 @@ def test_what_goes_wrong_later_is_an_event(start, grey_png: bytes, monkeypatch, 
 
     assert service.post(grey_png).status_code == 200  # all that starts has started
     monkeypatch.setattr(service.colorizer, "finish", failing)
-    with structlog.testing.capture_logs() as lines:
+    with service.log() as lines:
         answer = service.post(grey_png, EVENTS, n=2)
         (coloring, _), (name, problem) = parse(answer.text)
-        eventually(lambda: any(line["event"] == "request" for line in lines))
     assert (answer.status_code, coloring, name) == (200, "coloring", "error")
     assert (problem["code"], problem["type"]) == (code, "about:blank")
     assert "foreseen" not in answer.text
@@ -149,10 +147,8 @@ def test_a_cut_connection_ends_the_work(held, grey_png: bytes) -> None:
     service, permit, made = held
     form = {"files": {"image": grey_png}, "data": {"n": "16"}, "headers": EVENTS}
     permit()
-    with structlog.testing.capture_logs() as lines:
-        with service.client.stream("POST", "/v1/colorizations", **form) as answer:
-            assert next(answer.iter_lines()) == "event: coloring"
-        eventually(lambda: any(line["event"] == "request" for line in lines))
+    with service.log() as lines, service.client.stream("POST", "/v1/colorizations", **form) as answer:
+        assert next(answer.iter_lines()) == "event: coloring"
     assert [line["code"] for line in lines if line["event"] == "request"] == ["client_gone"]
     for _ in range(16):
         permit()

@@ -15,8 +15,10 @@ from tests.service.waiting import eventually
 PATH = "/v1/colorizations"
 
 
-def scraped(service) -> dict[str, dict[tuple[str, ...], float]]:
-    """Read /metrics: {name: {label values: value}}."""
+def scraped(service, at_work: bool = False) -> dict[str, dict[tuple[str, ...], float]]:
+    """Read /metrics: {name: {label values: value}}; once no request is at work, unless one is to be."""
+    if not at_work:
+        service.wait_until_idle()
     found: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(service.client.get("/metrics").text):
         for sample in family.samples:
@@ -114,7 +116,7 @@ def test_the_queue_is_told_while_it_lasts(start, pool, grey_png) -> None:
     assert {name for name, _ in GAUGES.values()} <= set(before), "a gauge that nobody sets"
     answers = [service.occupy(pool, grey_png, n=2), *(pool.submit(service.post, grey_png, n=3) for _ in range(2))]
     eventually(lambda: service.metric("queue_depth") == 2)
-    held = scraped(service)
+    held = scraped(service, at_work=True)
     service.colorizer.gate.set()
     assert [answer.result().status_code for answer in answers] == [200] * 3
     assert held["tintflow_queue_depth"] == {(): 2}, "one is on the model, two wait for it"

@@ -11,11 +11,9 @@ from itertools import pairwise
 from threading import Thread
 
 import pytest
-import structlog
 
 from service.telemetry import tracing
 from service.telemetry.tracing import TracingUnavailableError, record_stages, telemetry
-from tests.service.waiting import eventually
 
 pytest.importorskip("opentelemetry.sdk", reason="the extra `otel` is not installed")
 from opentelemetry import trace
@@ -50,10 +48,8 @@ def by_name(exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:
 
 def test_a_request_and_its_stages_are_traced(start, grey_png, spans) -> None:
     service = start(tracing=True)
-    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+    with service.log() as lines:
         answer = service.post(grey_png, {"traceparent": TRACEPARENT})
-    # a request ends after its client has its last byte
-    eventually(lambda: any(span.name.startswith("POST") for span in spans.get_finished_spans()))
     found = by_name(spans)
     request = found.pop("POST /v1/colorizations")
     assert request.attributes["http.response.status_code"] == 200
@@ -73,6 +69,7 @@ def test_errors_are_traced_without_their_texts(start, grey_png, spans) -> None:
     service = start(tracing=True)
     service.colorizer.error = ZeroDivisionError("a secret of the inside")
     service.post(grey_png)
+    service.wait_until_idle()
     (span,) = spans.get_finished_spans()
     assert span.attributes["http.response.status_code"] == 500
     assert "secret" not in span.to_json()
