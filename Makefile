@@ -10,7 +10,7 @@ DOCKER ?= docker
 DOCKER_BUILD ?=# more options for building the image
 IMAGE ?= tintflow:cpu
 BIN := .venv/bin
-QUICK := --numprocesses 2 --dist loadfile -m 'not slow and not gpu and not docker and not cluster'
+QUICK := --numprocesses 2 --dist worksteal -m 'not slow and not gpu and not docker and not cluster'
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
 .PHONY: serve test check audit lock image docker-test cluster-test train eval bench docs dist api format clean

@@ -59,9 +59,9 @@ def main(
     only: Annotated[list[Part] | None, typer.Option(help="A part of the walk; give it again for more parts.")] = None,
 ) -> None:
     """Write `page-STATE.webp` of each state of the page, or of some parts of the walk, at most 200 KB each."""
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if chromium is None:
-        raise typer.BadParameter("the pictures of the page need chromium (on Debian: apt-get install chromium)")
+        raise typer.BadParameter("this needs chromium (on Debian: apt-get install chromium-headless-shell)")
     out.mkdir(parents=True, exist_ok=True)
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # chromium refuses to run as root with it
     with running() as service, sync_playwright() as playwright:

@@ -30,11 +30,15 @@ def wide(page: Page) -> list[str]:
     ).map((each) => each.outerHTML.slice(0, 80))""")
 
 
-@pytest.mark.parametrize(
-    ("scheme", "device"),
-    [("light", {}), ("dark", {}), ("light", TABLET), ("light", PHONE), ("dark", PHONE)],
-    ids=["desktop, light", "desktop, dark", "tablet", "phone, light", "phone, dark"],
+SCREENS = (  # each size and each scheme is seen; the slow tests see every pair
+    pytest.param("light", {}, id="desktop, light"),
+    pytest.param("dark", PHONE, id="phone, dark"),
+    pytest.param("dark", {}, id="desktop, dark", marks=pytest.mark.slow),
+    pytest.param("light", PHONE, id="phone, light", marks=pytest.mark.slow),
 )
+
+
+@pytest.mark.parametrize(("scheme", "device"), [*SCREENS, pytest.param("light", TABLET, id="tablet")])
 def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str, device: dict[str, object]) -> None:
     page = open_page(color_scheme=scheme, reduced_motion="reduce", **device)
     check(page)
@@ -64,11 +68,7 @@ def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str
     check(page)
 
 
-@pytest.mark.parametrize(
-    ("scheme", "device"),
-    [("light", {}), ("dark", {}), ("dark", PHONE)],
-    ids=["desktop, light", "desktop, dark", "phone, dark"],
-)
+@pytest.mark.parametrize(("scheme", "device"), SCREENS)
 def test_every_state_is_accessible(
     open_page, photo, color_photo, service, tmp_path, scheme: str, device: dict[str, object]
 ) -> None:
