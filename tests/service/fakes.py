@@ -43,7 +43,8 @@ NO_CANARY_SECONDS = 3600.0  # it would meet the errors that a test lets the fake
 def tint(seed: int, index: int, temperature: float) -> np.ndarray:
     """Return what the fake adds to gray, as red, green and blue: never about the same of each, which would be gray."""
     drawn = np.random.default_rng((seed, index)).normal(0, 30, 3)
-    return temperature * drawn * max(1, 30 / np.ptp(drawn))
+    gray = drawn.mean()
+    return temperature * (gray + (drawn - gray) * max(1, 30 / np.ptp(drawn)))
 
 
 class FakeColorizer:
