@@ -10,6 +10,7 @@ DOCKER ?= docker
 DOCKER_BUILD ?=# more options for building the image
 IMAGE ?= tintflow:cpu
 BIN := .venv/bin
+# not by file: schemathesis's tests share one name, and of these xdist would run one
 QUICK := --numprocesses 2 --dist worksteal -m 'not slow and not gpu and not docker and not cluster'
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
