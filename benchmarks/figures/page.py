@@ -7,8 +7,6 @@ import io
 import itertools
 import json
 import math
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, Route, ViewportSize, sync_playwright
 
+from benchmarks.figures.browser import MissingBrowserError, executable, launch
 from benchmarks.figures.pictures import PICTURES, gray_of
 from benchmarks.running import running
 
@@ -59,13 +58,13 @@ def main(
     only: Annotated[list[Part] | None, typer.Option(help="A part of the walk; give it again for more parts.")] = None,
 ) -> None:
     """Write `page-STATE.webp` of each state of the page, or of some parts of the walk, at most 200 KB each."""
-    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    if chromium is None:
-        raise typer.BadParameter("this needs chromium (on Debian: apt-get install chromium-headless-shell)")
+    try:
+        executable()
+    except MissingBrowserError as error:
+        raise typer.BadParameter(f"a picture of the page {error}") from error
     out.mkdir(parents=True, exist_ok=True)
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # chromium refuses to run as root with it
     with running() as service, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+        browser = launch(playwright)
         walk = _Walk(browser, f"{service.url}/", out)
         for part in only or Part:
             getattr(walk, part)()

@@ -17,7 +17,7 @@ from tests.service.files import chunk, png
 from tests.service.waiting import eventually
 
 PATH = "/v1/colorizations"
-MAX_SECONDS = 120  # on a busy machine; a decoder is given up after 20
+MAX_SECONDS = 60  # on a busy machine; a decoder is given up after 20
 SHORT_SECONDS = 4
 BOMB_BYTES = 100e6
 """Memory that a refused file may take, in the service and its decoders together"""

@@ -1,7 +1,5 @@
 """The page in a real browser, on a running service with the fake colorizer."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,25 +8,25 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from benchmarks.figures.browser import MissingBrowserError, launch
+
 TIMEOUT = 30_000  # milliseconds; a busy machine takes its time
 SLOW = "GPU stall due to ReadPixels"  # software WebGL says so of every picture that is read back
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")  # the first is the fastest
 SEEDS = """const random = crypto.getRandomValues.bind(crypto);
 let last = %d;
 crypto.getRandomValues = (array) =>
   array.length > 1 ? random(array) : array.fill((last = (48_271 * last) %% 2_147_483_647));"""
 """The page draws the same seeds in every run, so that no two colors are alike by chance now and then."""
-EXECUTABLE = next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @pytest.fixture(scope="module")  # no longer: while it is open, its event loop runs, and no other can in this thread
 def browser() -> Iterator[Browser]:
-    if EXECUTABLE is None:
-        pytest.skip("needs chromium (on Debian: apt-get install chromium-headless-shell)")
     expect.set_options(timeout=TIMEOUT)
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # chromium refuses to run as root with it
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=sandbox)
+        try:
+            browser = launch(playwright)
+        except MissingBrowserError as error:
+            pytest.skip(str(error))
         yield browser
         browser.close()
 

@@ -79,6 +79,7 @@ def test_a_query_string_is_not_traced(start, grey_png, spans) -> None:
     service = start(tracing=True)
     service.client.post("/v1/colorizations?api_key=secret", files={"image": grey_png})
     service.client.get("/v1/models?secret")
+    service.wait_until_idle()
     assert [span.attributes.get("url.query") for span in spans.get_finished_spans() if not span.parent] == [
         "REDACTED"
     ] * 2
@@ -89,11 +90,14 @@ def test_machines_that_watch_are_not_traced(start, spans) -> None:
     service = start(tracing=True)
     for path in ("/livez", "/readyz", "/metrics"):
         service.client.get(path)
+    service.wait_until_idle()
     assert not spans.get_finished_spans()
 
 
 def test_nothing_is_traced_by_default(start, grey_png, spans) -> None:
-    start().post(grey_png, {"traceparent": TRACEPARENT})
+    service = start()
+    service.post(grey_png, {"traceparent": TRACEPARENT})
+    service.wait_until_idle()
     assert not spans.get_finished_spans()
 
 
