@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig, DetailConfig, PriorConfig
+from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig, DetailConfig, PriorConfig, RewardConfig
 
 __all__ = ["TINY", "default_dtype", "draw", "spread"]
 
@@ -15,6 +15,7 @@ TINY = CinnConfig(
     decoder=DecoderConfig(widths=(8, 8, 8, 8), stem_widths=(4, 4, 4), blocks=(1, 1, 1, 1), attention=(1, 1, 0, 0)),
     details=tuple(DetailConfig(size, condition_width=8, blocks=2, width=6, recalled=2) for size in (16, 32, 64)),
     prior=PriorConfig(width=8, heads=2, decoder_blocks=1, components=3),
+    reward=RewardConfig(width=8, heads=2, blocks=1),
 )
 """All four levels of the released network, with few channels."""
 

@@ -8,7 +8,7 @@ import typer
 from training.average import average
 from training.commands import Device, Features, Init, Photos, Resume, Views, errors_printed, refuse
 from training.loop import LoopConfig
-from training.run import SHARES, RunConfig, join, run
+from training.run import SHARES, RunConfig, join, run, run_reward
 
 Part = Annotated[list[str] | None, typer.Option(help=f"Any of {', '.join(SHARES)}; repeatable; default: all.")]
 Out = Annotated[Path, typer.Option(help="The checkpoint to write.")]
@@ -61,6 +61,28 @@ def run_command(
     with errors_printed("train"):
         path = run(config, loop=loop)
     print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
+
+
+@app.command("reward")
+def reward_command(
+    data: Annotated[
+        list[Path],
+        typer.Option(exists=True, help="A folder of rated draws: draws.npz, key.json, ratings-1.csv …; repeatable."),
+    ],
+    init: Annotated[Path, typer.Option(exists=True, help="Weights that made the draws; their reward model goes on.")],
+    out: Annotated[Path, typer.Option(help="Folder of the state and the checkpoint.")] = Path("runs/reward"),
+    steps: Annotated[int, typer.Option(min=0, help="Steps of 16 photos.")] = 1350,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 1e-3,
+    name: Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")] = "my-colors-1",
+    seed: Annotated[int, typer.Option(help="Seed of the photos' order and of the noise.")] = 0,
+) -> None:
+    """Train the reward model, which chooses among draws, on what people said of draws of the same photo."""
+    loop = LoopConfig(
+        steps=steps, batch=16, learning_rate=learning_rate, hold=0.0, ema_decay=0.99, checkpoint_steps=150, seed=seed
+    )
+    with errors_printed("train"):
+        path = run_reward(data, init, out, name, loop)
+    print(f"weights: {path}" if path else f"stopped; the same command with --out {out} goes on")
 
 
 @app.command("join")

@@ -22,10 +22,12 @@ from training.objectives.coarsest import CoarsestObjective
 from training.objectives.details import DetailsObjective
 from training.objectives.objective import Objective
 from training.objectives.prior import PriorObjective
+from training.objectives.reward import RewardObjective
 from training.processes import Processes, joined
+from training.rated import RatedDataset
 from training.standardize import standardize
 
-__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run"]
+__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run", "run_reward"]
 
 WEIGHTS_FILE = "cinn.safetensors"
 SHARES: Mapping[str, float] = {"coarsest": 0.52, "prior": 0.06, "details": 0.42}
@@ -108,6 +110,24 @@ def _run(
     return path
 
 
+def run_reward(
+    folders: Sequence[Path], init: Path, out: Path, name: str, loop: LoopConfig, held_out: float = 0.1
+) -> Path | None:
+    """Train the reward model of weights that are there, and write them with it; see `run`.
+
+    folders: see `RatedDataset`, whose errors it raises.
+    """
+    source = load_checkpoint(init)
+    reward = source.cinn.reward.requires_grad_(True)
+    dataset = RatedDataset(folders, held_out)
+    out.mkdir(parents=True, exist_ok=True)
+    if not Trainer(None, RewardObjective(reward), dataset, loop).train(out / "reward.pt"):
+        return None
+    path = out / WEIGHTS_FILE
+    save_checkpoint(replace(source, name=name), path)
+    return path
+
+
 def join(
     parts: Mapping[str, Path],
     out: Path,
@@ -142,8 +162,8 @@ def _new(model: CinnConfig | None) -> Checkpoint:
 
 
 def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Whether everything but the parts is the same, and the scales of the cells, which level and prior share."""
-    parts = tuple(prefix for prefixes in MODULES.values() for prefix in prefixes)
+    """Whether everything but the parts and the reward model is the same, and the scales that level and prior share."""
+    parts = ("reward.", *(prefix for prefixes in MODULES.values() for prefix in prefixes))
     scales = ("coarsest.mean", "coarsest.std")
     return all(torch.equal(t, other[name]) for name, t in one.items() if name in scales or not name.startswith(parts))
 

@@ -18,11 +18,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -30,6 +28,7 @@ from rich.table import Table
 from benchmarks.network import decode, load_colorizer
 from benchmarks.quality.bootstrap import mean, standard_error
 from benchmarks.quality.collection import seed_of
+from benchmarks.quality.sheets import Picture, draw_sheets, shrink
 from model.colorizer import CinnColorizer, colorize
 from model.drawing.latents import deviations_at, draw_latents
 from model.drawing.passes import Passes
@@ -44,18 +43,12 @@ from training.data import read_named_photos
 __all__ = ["app", "make", "read_choices", "read_ratings", "score"]
 
 TRUTH = "truth"
-COLUMNS, ROWS = 4, 3
-SIDE = 256
-"""Longest side of a picture on a sheet, in pixels."""
-CAPTION = 18
-PAPER, INK = (255, 255, 255), (0, 0, 0)
 COLUMN_NAMES = ("number", "real", "stain", "score")
 """Columns of a ratings file: the picture's number; 1 if taken for a true photo; 1 if stained; 1 to 5."""
 SIDES = ("left", "right")
 PAIR_COLUMNS = ("number", "better")
 """Columns of a ratings file of pairs: the pair's number; the side that looks more like a true photo."""
 
-Picture = NDArray[np.uint8]
 Painter = Callable[[Picture, int], Picture]
 """From a photo and its seed to one picture."""
 
@@ -109,7 +102,7 @@ def make(
             methods_of[name] |= set(methods)
         found = ((name, photo) for name, photo in read_named_photos(data) if name in methods_of)
         pictures = {
-            (name, method): painters[method](_shrink(photo), seed_of(name))
+            (name, method): painters[method](shrink(photo), seed_of(name))
             for name, photo in track(found, "painting", wanted, console=console)
             for method in methods_of[name]
         }
@@ -120,7 +113,7 @@ def make(
             captions = [f"{number} {side}" for side in SIDES] if pair else [str(number)]
             cells += [(text, pictures[name, method]) for text, method in zip(captions, methods, strict=True)]
             key.append({"viewer": viewer, "number": number, "photo": name, "method": methods if pair else methods[0]})
-        _draw_sheets(out / f"viewer-{viewer}" if rotate else out, cells)
+        draw_sheets(out / f"viewer-{viewer}" if rotate else out, cells)
     (out / "key.json").write_text(json.dumps(key, indent=1) + "\n")
     print(f"{out}: sheets for who rates, key.json for who counts")
 
@@ -286,33 +279,6 @@ def _rung(colorizer: CinnColorizer, size: int) -> Painter:
         return upsample_to_rgb(decode(passes, condition, latents).chroma, photo_to_lightness(photo))[0]
 
     return paint
-
-
-def _shrink(photo: Picture) -> Picture:
-    scale = SIDE / max(photo.shape[:2])
-    shape = tuple(max(1, round(side * scale)) for side in photo.shape[1::-1])
-    return np.asarray(
-        cv2.resize(photo, shape, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8
-    )
-
-
-def _draw_sheets(folder: Path, cells: Sequence[tuple[str, Picture]]) -> None:
-    """Write captioned pictures to numbered sheets."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, start in enumerate(range(0, len(cells), COLUMNS * ROWS), 1):
-        _sheet(cells[start : start + COLUMNS * ROWS]).save(folder / f"sheet-{index:02}.png")
-
-
-def _sheet(numbered: Sequence[tuple[str, Picture]]) -> Image.Image:
-    """Put pictures on one sheet, each under its number."""
-    cell = SIDE + CAPTION
-    sheet = Image.new("RGB", (COLUMNS * (SIDE + 8), ROWS * (cell + 8)), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    for place, (number, picture) in enumerate(numbered):
-        left, top = place % COLUMNS * (SIDE + 8) + 4, place // COLUMNS * (cell + 8)
-        draw.text((left, top + 3), number, fill=INK)
-        sheet.paste(Image.fromarray(picture), (left, top + CAPTION))
-    return sheet
 
 
 if __name__ == "__main__":

@@ -47,8 +47,8 @@ class Draws(NamedTuple):
 
     chroma: Floats
     """(N, 2, 8, 8) a*b*"""
-    fits: NDArray[np.float64]
-    """(N,): how well each fits the photo, compared with others of the same photo; of draws that are guided"""
+    rewards: Floats
+    """(N,), to be compared with those of other draws of the same photo, where draws are guided"""
 
 
 class Decoded(NamedTuple):
@@ -124,24 +124,10 @@ class Passes:
             return runtime.draw_coarsest(condition, *rows)
 
         rows = (np.concatenate(part) for part in (latents, temperatures, unknown))
-        drawn, fits = self._in_chunks(draw, self._draws_of(sum(numbers)), _photos(numbers), *rows)
-        if not (np.isfinite(drawn).all() and np.isfinite(fits).all()):
+        drawn, rewards = self._in_chunks(draw, self._draws_of(sum(numbers)), _photos(numbers), *rows)
+        if not (np.isfinite(drawn).all() and np.isfinite(rewards).all()):
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
-        return [Draws(*each) for each in zip(*(_split(rows, numbers) for rows in (drawn, fits)), strict=True)]
-
-    def compare(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Compare what h's last layer sees in pictures, (N + 1, 256, 256, 3) sRGB, with what it sees in the first.
-
-        Returns the cosines of all others, averaged over places: (N,). Chunks keep no features, which are large and do
-        not leave a GPU. Raises NonFiniteError.
-        """
-        rows, runtime = pictures.transpose(0, 3, 1, 2), self._runtime
-        (seen,) = self._map_chunks(lambda rgb: runtime.see(rgb.astype(np.float32)), PHOTOS, rows[:1])
-        first = seen[:1]
-        (cosines,) = self._in_chunks(lambda rgb: [runtime.compare(rgb.astype(np.float32), first)], PHOTOS, rows[1:])
-        if not np.isfinite(cosines).all():
-            raise NonFiniteError("the condition network returned features that are not finite numbers")
-        return cosines
+        return [Draws(*each) for each in zip(*(_split(rows, numbers) for rows in (drawn, rewards)), strict=True)]
 
     def add_details(
         self, conditions: Sequence[Condition], coarsest: Sequence[Floats], latents: Sequence[Sequence[Floats]]

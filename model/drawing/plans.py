@@ -18,7 +18,6 @@ from model.drawing.latents import (
     temperature_of_norm,
 )
 from model.drawing.passes import Passes
-from model.drawing.recognition import recognize
 from model.drawing.runtimes.runtime import Condition, Floats
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, StoredCheckpoint
@@ -37,17 +36,10 @@ from model.selection import select_diverse, select_likely
 
 __all__ = ["TRIES", "Chosen", "Planner", "own_chroma"]
 
-TRIES = 4
+TRIES = 8
 """Draws of the coarsest level for each sample below temperature 1, of which the best is taken.
 
 At 1 and above there is one: samples then have the model's own distribution, exactly.
-"""
-SHORTLIST = 2
-"""How many of a sample's tries, those that fit the photo best, are shown to h; see `recognize`."""
-RECOGNITION = 450.0
-"""Nats of fit that recognition counts: a cosine that is lower by 0.002 is as bad as one nat less.
-
-With `PRIOR_SHARE`, what explains viewers' ratings of 1,300 colorings best.
 """
 
 
@@ -116,10 +108,10 @@ class Planner:
         if isinstance(options, SampleOptions):
             return self._samples(task.photo, options)
         if isinstance(options, VariationOptions):
-            return self._variations(task.photo, options)
+            return self._variations(options)
         if isinstance(options, TransferOptions):
-            return self._transfer(task.photo, task.reference, options)
-        return self._interpolation(task.photo, task.reference, options)
+            return self._transfer(task.reference, options)
+        return self._interpolation(task.reference, options)
 
     def _samples(self, photo: SmallPhoto, options: SampleOptions) -> Plan:
         candidates = options.n if options.candidates is None else options.candidates
@@ -136,7 +128,7 @@ class Planner:
         fine = latents.fine
 
         def choose(condition: Condition) -> Chosen:
-            _, coarsest = self._best(photo, condition, latents, drawing)
+            _, coarsest = self._best(condition, latents, drawing)
             indices = self._select(condition, coarsest, fine, options)
             return Chosen(
                 coarsest[indices],
@@ -159,7 +151,7 @@ class Planner:
             return select_likely(decoded.bits_per_dim, options.n)
         return select_diverse(coarsest, options.n)  # finer levels change colors little
 
-    def _variations(self, photo: SmallPhoto, options: VariationOptions) -> Plan:
+    def _variations(self, options: VariationOptions) -> Plan:
         _check("n", options.n, 1, MAX_CANDIDATES)
         _check("strength", options.strength, 0, 1)
         _check("offset", options.offset, 0, MAX_CANDIDATES - options.n)
@@ -168,7 +160,7 @@ class Planner:
             raise InputError("levels", f"sizes among {self._sizes}", moved)
         drawing = self._drawing(options.temperature, options.latent_norm)
         numbers = _numbers(options.offset, options.n)
-        recall = self._recall(photo, options.origin, drawing)
+        recall = self._recall(options.origin, drawing)
         noise = self._latents(options.noise_seed, numbers, drawing)
         kept = (1 - options.strength**2) ** 0.5
         weights = [kept if size in moved else 1.0 for size in self._sizes]
@@ -178,11 +170,11 @@ class Planner:
             if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
                 coarsest, *fine = rescale_latents(latents.first, options.latent_norm)
                 latents = Latents([coarsest], fine)
-            return self._decode(photo, condition, latents, numbers, drawing)
+            return self._decode(condition, latents, numbers, drawing)
 
         return choose
 
-    def _transfer(self, photo: SmallPhoto, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
+    def _transfer(self, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
         _check("n", options.n, 1, MAX_CANDIDATES)
         _check("offset", options.offset, 0, MAX_CANDIDATES - options.n)
         if reference is None:
@@ -199,17 +191,17 @@ class Planner:
 
         def choose(condition: Condition) -> Chosen:
             latents = _mix(self._latents_of(reference), noise, weights)
-            return self._decode(photo, condition, latents, numbers, drawing)
+            return self._decode(condition, latents, numbers, drawing)
 
         return choose
 
-    def _interpolation(self, photo: SmallPhoto, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
+    def _interpolation(self, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
         _check("steps", options.steps, 2, MAX_SAMPLES)
         drawing = self._drawing(options.temperature, options.latent_norm)
-        start = self._recall(photo, options.start, drawing)
+        start = self._recall(options.start, drawing)
         last = drawing.decoding
         if options.end is not None and reference is None:
-            end = self._recall(photo, options.end, drawing)
+            end = self._recall(options.end, drawing)
         elif options.end is None and reference is not None:
             end, last = (lambda _: self._latents_of(reference)), 1.0
         else:
@@ -225,10 +217,8 @@ class Planner:
 
         return choose
 
-    def _decode(
-        self, photo: SmallPhoto, condition: Condition, latents: Latents, numbers: Sequence[int], drawing: Drawing
-    ) -> Chosen:
-        _, coarsest = self._best(photo, condition, latents, drawing)
+    def _decode(self, condition: Condition, latents: Latents, numbers: Sequence[int], drawing: Drawing) -> Chosen:
+        _, coarsest = self._best(condition, latents, drawing)
         return Chosen(coarsest, latents.fine, numbers, drawing.temperature)
 
     def _latents(self, seed: int, indices: Sequence[int], drawing: Drawing) -> Latents:
@@ -242,9 +232,7 @@ class Planner:
         )
         return Latents([first[0], *more], first[1:])
 
-    def _best(
-        self, photo: SmallPhoto, condition: Condition, latents: Latents, drawing: Drawing
-    ) -> tuple[Floats, Floats]:
+    def _best(self, condition: Condition, latents: Latents, drawing: Drawing) -> tuple[Floats, Floats]:
         """Return the coarsest latents of each sample's best try, (N, 128), and the a*b* that these decode to.
 
         The best is found sample by sample, so that none depends on the others.
@@ -256,12 +244,7 @@ class Planner:
         (drawn,) = self._passes.draw_coarsest([condition], [z], [decoding], [given])
         if tries == 1:
             return z, drawn.chroma
-        fits = drawn.fits.reshape(-1, tries)
-        chosen = np.argsort(-fits, axis=1, kind="stable")[:, :SHORTLIST]
-        rows = chosen + tries * np.arange(len(fits))[:, None]
-        recognized = recognize(self._passes, photo.lightness, drawn.chroma[rows.ravel()]).reshape(rows.shape)
-        scores = np.take_along_axis(fits, chosen, 1) + RECOGNITION * recognized
-        best = np.take_along_axis(rows, scores.argmax(1)[:, None], 1)[:, 0]
+        best = drawn.rewards.reshape(-1, tries).argmax(1) + tries * np.arange(len(z) // tries)
         return z[best], drawn.chroma[best]
 
     def _latents_of(self, reference: SmallPhoto) -> list[Floats]:
@@ -278,11 +261,11 @@ class Planner:
         # The coarsest level is tempered where it is decoded, not in its latents.
         return Drawing(chosen, [1.0, *deviations_at(chosen, exponents)[1:]], chosen, None)
 
-    def _recall(self, photo: SmallPhoto, name: LatentName, drawing: Drawing) -> Callable[[Condition], list[Floats]]:
+    def _recall(self, name: LatentName, drawing: Drawing) -> Callable[[Condition], list[Floats]]:
         """Return a function of the photo's condition, which gives the latents of an earlier sample."""
         _check("index", name.index, 0, MAX_CANDIDATES - 1)
         latents = self._latents(name.seed, [name.index], drawing)
-        return lambda condition: [self._best(photo, condition, latents, drawing)[0], *latents.fine]
+        return lambda condition: [self._best(condition, latents, drawing)[0], *latents.fine]
 
 
 def own_chroma(photo: SmallPhoto) -> Floats:

@@ -143,7 +143,8 @@ class AutoregressiveLevel(CellDecoder):
     ) -> tuple[Tensor, Tensor]:
         """Invert latents cell by cell, each cell's mixture at a temperature, some cells given.
 
-        Returns (N, 2, 8, 8), and (N,): how well each draw fits its photo, the sum of its cells' `Mixture.log_ratio`.
+        Returns (N, 2, 8, 8), and (N, 64, 2): log-densities of each cell, row by row, given those that were drawn before
+        it, by this level and by the prior; without guidance by this level twice.
 
         Below 1, the temperature falls from the first cells to the last, see `cell_exponents`, and mixtures are guided
         by the prior where it is there, see `GUIDANCE`. At 0 a cell has the mean of its heaviest component, whatever the
@@ -155,7 +156,7 @@ class AutoregressiveLevel(CellDecoder):
         order, known, latents, temperatures, guidance = self.draw_order(z, temperature, given)
         own = CellStream(self, *self._told(photo.expand(len(z), -1, -1), order))
         others = [] if prior is None or not bool(guidance.any()) else [prior.stream(order)]
-        x, fits = z.new_zeros(len(z), CELLS, 2), z.new_zeros(len(z), dtype=torch.float64)
+        x, densities = z.new_zeros(len(z), CELLS, 2), z.new_zeros(len(z), CELLS, 2, dtype=torch.float64)
         for i in range(CELLS):
             guided = mixture = prior_mixture = own.next()
             for other in others:
@@ -163,10 +164,11 @@ class AutoregressiveLevel(CellDecoder):
                 guided = mixture.guided(prior_mixture, guidance)
             drawn = guided.draw(latents[:, i], temperatures[:, i])
             x[:, i] = torch.where(known[:, i].isfinite(), known[:, i].double(), drawn)
-            fits += mixture.log_ratio(x[:, i], prior_mixture)
+            densities[:, i] = torch.stack([each.log_prob(x[:, i]) for each in (mixture, prior_mixture)], -1)
             for stream in (own, *others):
                 stream.tell(x[:, i : i + 1])
-        return self.from_order(x, order).to(z.dtype), fits
+        by_row = order[..., None].expand(-1, -1, 2)
+        return self.from_order(x, order).to(z.dtype), torch.zeros_like(densities).scatter(1, by_row, densities)
 
     def draw_order(self, z: Tensor, temperature: Tensor, given: Tensor | None) -> DrawOrder:
         """Choose the order in which cells are drawn, the temperature of each, and the guidance; see `draw`."""

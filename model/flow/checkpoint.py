@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import CheckpointError
 from model.flow.arrays import CinnArrays
-from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig, DetailConfig, PriorConfig
+from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig, DetailConfig, PriorConfig, RewardConfig
 from model.flow.weights_file import OpenedWeights, explained, open_weights, restore, write_weights
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def _config(numbers: dict[str, Any]) -> CinnConfig:
         decoder=DecoderConfig(**_with_tuples(numbers["decoder"])),
         details=tuple(DetailConfig(**level) for level in numbers["details"]),
         prior=PriorConfig(**numbers["prior"]),
+        reward=RewardConfig(**numbers["reward"]),
         seed=numbers["seed"],
     )
 

@@ -20,6 +20,7 @@ from model.flow.config import CinnConfig
 from model.flow.decoder import Decoder
 from model.flow.detail_level import DetailLevel
 from model.flow.haar import join, pyramid, split
+from model.flow.reward import RewardModel
 
 __all__ = ["Cinn", "LogProb", "Samples", "gaussian_log_prob"]
 
@@ -60,6 +61,7 @@ class Cinn(nn.Module):
         details = [DetailLevel(level, generator) for level in self.config.details]
         self.details = cast(Sequence[DetailLevel], nn.ModuleList(details))
         self.prior = Prior(self.config.prior, generator)
+        self.reward = RewardModel(self.config.reward, self.config.coarsest.width, generator)
         self.register_buffer("chroma_mean", torch.zeros(2, 1, 1))
         self.register_buffer("chroma_std", torch.ones(2, 1, 1))
 
@@ -100,14 +102,16 @@ class Cinn(nn.Module):
     def draw_coarsest(
         self, condition: Tensor, z: Tensor, temperature: Tensor, given: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Decode the coarsest level at a temperature: (N, 2, 8, 8) a*b*, and how well each fits its photo, (N,).
+        """Decode the coarsest level at a temperature: (N, 2, 8, 8) a*b*, and the reward of each, (N,).
 
         condition: the first of `condition`, for N photos or for one. z: (N, 128). temperature: (N,). given:
         (N, 2, 8, 8) a*b* of the cells that are given, NaN elsewhere.
         """
         known = None if given is None else (given - self.chroma_mean) / self.chroma_std
-        drawn, fits = self.coarsest.draw(z, condition, temperature, known, self.prior)
-        return drawn * self.chroma_std + self.chroma_mean, fits
+        drawn, densities = self.coarsest.draw(z, condition, temperature, known, self.prior)
+        cells = self.coarsest.standardize(drawn).flatten(2).mT
+        reward = self.reward(condition.expand(len(z), -1, -1), cells, densities.to(cells.dtype))
+        return drawn * self.chroma_std + self.chroma_mean, reward
 
     def add_details(self, condition: Sequence[Tensor], coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
         """Complete a*b* of the coarsest size by the finer levels.

@@ -12,6 +12,7 @@ __all__ = [
     "DecoderConfig",
     "DetailConfig",
     "PriorConfig",
+    "RewardConfig",
     "Stage",
 ]
 
@@ -80,6 +81,17 @@ class PriorConfig:
 
 
 @dataclass(frozen=True)
+class RewardConfig:
+    """Numbers of the reward model."""
+
+    width: int = 64
+    heads: int = 4
+    blocks: int = 2
+    dropout: float = 0.2
+    """share of the photo condition's numbers that training hides, and of what the last layer sees"""
+
+
+@dataclass(frozen=True)
 class DecoderConfig:
     """Numbers of the decoder."""
 
@@ -141,6 +153,7 @@ class CinnConfig:
     )
     """coarse to fine"""
     prior: PriorConfig = field(default_factory=PriorConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
     seed: int = 0
     """seed of the fixed orthogonal mixing"""
 

@@ -11,6 +11,7 @@ __all__ = [
     "HAAR_KERNELS",
     "INPUT_LIMIT",
     "NORM_EPSILON",
+    "PRIOR_SHARE",
     "RECALL_WIDTH",
     "SCALE_LIMIT",
     "SKIPS",
@@ -37,6 +38,8 @@ FREQUENCIES = (1.0, 2.0, 4.0)
 """Frequencies of the sines and cosines that encode a cell's standardized a*b*."""
 CHROMA_LIMIT = 6.0
 """Cells are shown clamped to this many standard deviations, which no photo reaches but a warm sample may."""
+PRIOR_SHARE = 0.45
+"""λ of the reward before it learns: the share of the prior's log-density that is taken away."""
 
 # the finer levels
 DETAIL_CHANNELS = 6

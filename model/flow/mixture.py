@@ -12,7 +12,6 @@ from model.flow.mixture_arrays import (
     CORRELATION_LIMIT,
     GUIDANCE_LIMIT,
     NUCLEUS_EXPONENT,
-    PRIOR_SHARE,
     SCALE_LIMITS,
     SMALLEST_TEMPERATURE,
 )
@@ -121,14 +120,6 @@ class Mixture(NamedTuple):
         found = np.empty((len(z), 2))
         draw_rows(*arrays, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE, found)  # type: ignore[call-arg, arg-type] # numba's
         return torch.from_numpy(found)
-
-    def log_ratio(self, x: Tensor, prior: "Mixture") -> Tensor:
-        """Return log p(x) − λ·log q(x) of (…, 2), with the prior's density q and λ = PRIOR_SHARE: (…) in nats.
-
-        It says how well a draw fits the photo. The likelihood alone would call gray the best, which fits every photo.
-        Source: Li et al. 2016, A Diversity-Promoting Objective Function (arXiv 1510.03055), MMI-antiLM.
-        """
-        return self.log_prob(x) - PRIOR_SHARE * prior.log_prob(x)
 
     def _joint(self, x: Tensor) -> Tensor:
         """Log of wₖ·N(x; μₖ, Σₖ): (…, K)."""

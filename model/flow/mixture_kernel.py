@@ -77,13 +77,13 @@ def draw_outputs(
     guidance_limit: float,
     nucleus_exponent: float,
     smallest_temperature: float,
-    prior_share: float,
     out: Floats,
-    log_ratios: Floats,
+    log_densities: Floats,
 ) -> None:
     """Do what `Mixture.from_output(…).guided(…).draw(…)` does, for two times (N, 6·K), in `out`: (N, 2).
 
-    given: (N, 2), NaN where a cell is to be drawn. log_ratios: (N,), to which `Mixture.log_ratio` of each is added.
+    given: (N, 2), NaN where a cell is to be drawn. log_densities: (N, 2), where `Mixture.log_prob` of each draw by both
+    mixtures is written, before guidance.
     """
     components = output.shape[1] // 6
     log_weights, means, log_scales, correlations = _mixtures(output, scale_limits, correlation_limit)
@@ -115,8 +115,8 @@ def draw_outputs(
         if not math.isnan(given[n, 0]):
             out[n] = given[n]
         a, b = out[n]
-        log_ratios[n] += _log_density(a, b, log_weights[n], means[n], log_scales[n], correlations[n])
-        log_ratios[n] -= prior_share * _log_density(a, b, others[0][n], others[1][n], others[2][n], others[3][n])
+        log_densities[n, 0] = _log_density(a, b, log_weights[n], means[n], log_scales[n], correlations[n])
+        log_densities[n, 1] = _log_density(a, b, others[0][n], others[1][n], others[2][n], others[3][n])
 
 
 @compiled(cache=True, nogil=True)

@@ -181,8 +181,8 @@ def test_each_sample_is_the_best_of_its_tries_below_temperature_1(
 
     def contrary(passes: Passes, *arguments: Any) -> list[Draws]:
         (drawn,) = draw_coarsest(passes, *arguments)
-        seen.append(len(drawn.fits))
-        return [drawn._replace(fits=-drawn.fits)]
+        seen.append(len(drawn.rewards))
+        return [drawn._replace(rewards=-drawn.rewards)]
 
     monkeypatch.setattr(Passes, "draw_coarsest", contrary)
     for temperature, same in ((0.7, False), (1.0, True)):

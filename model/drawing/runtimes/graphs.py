@@ -32,7 +32,7 @@ from model.flow.constants import (
 )
 from model.flow.sizes import CELLS, LIGHTNESS_SIZE, SIDE
 
-__all__ = ["condition_graph", "details_graph", "encode_graph", "mixtures_graph", "picture_graph", "step_graph"]
+__all__ = ["condition_graph", "details_graph", "encode_graph", "mixtures_graph", "reward_graph", "step_graph"]
 
 
 def condition_graph(cinn: CinnArrays, photos: int) -> ov.Model:
@@ -52,11 +52,17 @@ def condition_graph(cinn: CinnArrays, photos: int) -> ov.Model:
     return ov.Model([cells, upcoming, past, *maps], [lightness], "condition")
 
 
-def picture_graph(cinn: CinnArrays, pictures: int) -> ov.Model:
-    """Mirror `ConditionNetwork.see`, for pictures as large as the lightness that h sees."""
-    rgb = g.parameter("rgb", (pictures, 3, LIGHTNESS_SIZE, LIGHTNESS_SIZE))
-    _, last = _stages(g.multiply(g.add(rgb, -127), 1 / 128), cinn.layers.network)
-    return ov.Model([last], [rgb], "picture")
+def reward_graph(cinn: CinnArrays, rows: int) -> ov.Model:
+    """Mirror `RewardModel.forward`: (rows,)."""
+    layers = cinn.layers.reward
+    photo = g.parameter("photo", (rows, CELLS, cinn.config.coarsest.width))
+    cells, densities = (g.parameter(name, (rows, CELLS, 2)) for name in ("cells", "densities"))
+    h = g.add(g.linear(photo, layers.photo), g.chroma_embedding(cells, layers.chroma))
+    h = g.add(g.add(h, g.linear(g.multiply(densities, 1 / 4), layers.densities)), layers.places)
+    for block in layers.blocks:
+        h = g.transformer_block(h, block, cinn.config.reward.heads)
+    seen = g.linear(g.mean(g.layer_norm(h, layers.norm), 1), layers.last)
+    return ov.Model([g.add(seen, g.linear(g.mean(densities, 1), layers.fit))], [photo, cells, densities], "reward")
 
 
 def step_graph(cinn: CinnArrays, prior: bool, rows: int, length: int, dtype: Any) -> ov.Model:

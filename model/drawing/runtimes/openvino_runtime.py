@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from model.drawing.runtimes import graphs
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.numbers import Numbers
-from model.drawing.runtimes.runtime import SMALLEST_NORM, Condition, Encoded, Floats, Indices, Samples
+from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Samples
 from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper, draw_alike
 from model.errors import CheckpointError, NonFiniteError
 from model.flow.arrays import CinnArrays
@@ -33,6 +33,10 @@ NUMBERS = "numbers"
 """Name of what the cache holds beside graphs; see `Numbers`."""
 STEP = "step-"
 """Names of graphs of the coarsest level's steps begin with it."""
+REWARD_ROWS = 8
+"""Draws of one pass of the reward model, at most."""
+ROWS = np.arange(CELLS)
+"""The order of cells row by row."""
 
 
 class OpenvinoRuntime:
@@ -70,7 +74,7 @@ class OpenvinoRuntime:
 
     def prepare(self, photos: int, draws: int, samples: int) -> None:
         """See `Runtime.prepare`. Graphs come from the cache on a thread of their own, which needs no Python."""
-        rows = {"condition": photos, "picture": photos, "mixtures": samples, "details": samples}
+        rows = {"condition": photos, "reward": draws, "mixtures": samples, "details": samples}
         steps = [f"{STEP}{kind}-{draws}-" for kind in ("level", "prior")]
         wanted = (*(f"{graph}-{count}-" for graph, count in rows.items()), *steps)
         if self._cache is not None:
@@ -110,12 +114,13 @@ class OpenvinoRuntime:
 
     def draw_coarsest(
         self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
-    ) -> tuple[Floats, NDArray[np.float64]]:
+    ) -> tuple[Floats, Floats]:
         """See `Runtime.draw_coarsest`."""
-        _, upcoming, past = condition.cells
+        seen, upcoming, past = condition.cells
         known = self.numbers.standardize(given)
-        drawn, fits = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
-        return self.numbers.to_chroma(drawn), fits
+        cells, densities = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
+        reward = self._reward(seen[photo], cells, densities)
+        return self.numbers.to_chroma(self.numbers.from_order(cells, ROWS)), reward
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """See `Runtime.draws_alike`; tried once, for made-up rows."""
@@ -124,17 +129,6 @@ class OpenvinoRuntime:
             if key not in self._alike:
                 self._alike[key] = draw_alike(self._new_stepper(rows), self._new_stepper(more))
             return self._alike[key]
-
-    def see(self, rgb: Floats) -> NDArray[np.float64]:
-        """See `Runtime.see`; no likelihood depends on it."""
-        (features,) = self._run("picture", False, rgb)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused later
-            norms = np.sqrt(np.square(features, dtype=np.float64).sum(1, keepdims=True))
-            return features / norms.clip(SMALLEST_NORM)
-
-    def compare(self, rgb: Floats, seen: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `Runtime.compare`."""
-        return np.asarray((self.see(rgb) * seen).sum(1).mean((1, 2)))
 
     def add_details(self, condition: Condition, photo: Indices, coarsest: Floats, latents: Sequence[Floats]) -> Samples:
         """See `Runtime.add_details`."""
@@ -153,6 +147,13 @@ class OpenvinoRuntime:
         z, of_cells = self._encode_cells(condition, photo, x)
         log_dets = [of_cells, *(part.sum(1, dtype=np.float64) for part in terms)]
         return Encoded(self._log_prob([z, *latents], log_dets), [z.astype(np.float32), *latents])
+
+    def _reward(self, photo: Floats, cells: Floats, densities: Floats) -> Floats:
+        """Mirror `RewardModel.forward`, in passes of one size, however many draws a chunk has."""
+        rows = math.gcd(len(cells), REWARD_ROWS)
+        parts = (slice(start, start + rows) for start in range(0, len(cells), rows))
+        found = [self._run("reward", True, photo[part], cells[part], densities[part])[0] for part in parts]
+        return np.concatenate(found)[:, 0]
 
     def _encode_cells(
         self, condition: Condition, photo: Indices, x: Floats

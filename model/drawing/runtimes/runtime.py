@@ -8,10 +8,7 @@ from numpy.typing import NDArray
 
 from model.drawing.runtimes.numbers import Numbers
 
-__all__ = ["SMALLEST_NORM", "Condition", "Encoded", "Floats", "Indices", "Runtime", "Samples"]
-
-SMALLEST_NORM = 1e-8
-"""Smaller norms of features are raised to this, as torch does."""
+__all__ = ["Condition", "Encoded", "Floats", "Indices", "Runtime", "Samples"]
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -98,20 +95,12 @@ class Runtime(Protocol):
 
     def draw_coarsest(
         self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
-    ) -> tuple[Floats, NDArray[np.float64]]:
-        """Decode the coarsest level, and say how well each draw fits. given: NaN where a cell is to be drawn."""
+    ) -> tuple[Floats, Floats]:
+        """Decode the coarsest level, and rate each draw: (N,). given: NaN where a cell is to be drawn."""
         ...
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """Say whether `draw_coarsest` gives a row the same bits among so many rows as among a multiple of them."""
-        ...
-
-    def see(self, rgb: Floats) -> Any:
-        """See `ConditionNetwork.see`; each place's features have the norm 1. Another runtime cannot read them."""
-        ...
-
-    def compare(self, rgb: Floats, seen: Any) -> NDArray[np.float64]:
-        """Return the cosines of what is seen in each picture and what was seen in one: (N,), averaged over places."""
         ...
 
     def add_details(self, condition: Condition, photo: Indices, coarsest: Floats, latents: Sequence[Floats]) -> Samples:

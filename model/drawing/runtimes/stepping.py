@@ -32,8 +32,8 @@ class Stepper:
 
     def draw(
         self, upcoming: Floats, past: Floats, photo: Indices, z: Floats, temperature: Floats, given: Floats
-    ) -> tuple[Floats, NDArray[np.float64]]:
-        """Mirror `AutoregressiveLevel.draw`.
+    ) -> tuple[Floats, Floats]:
+        """Mirror `AutoregressiveLevel.draw`, but for the a*b*: (N, 64, 2), row by row, standardized for the level.
 
         upcoming, past: what `condition_graph` returns, (P, 64, width). photo: (N,), which of them each row takes.
         """
@@ -48,16 +48,19 @@ class Stepper:
         warmth, strength = np.ascontiguousarray(temperatures.T, np.float64), guidance.astype(np.float64)
         given_cells = np.ascontiguousarray(known.transpose(1, 0, 2), np.float32)
         noise = np.ascontiguousarray(latents.transpose(1, 0, 2), np.float64)
-        x, fits = np.zeros((len(z), 2)), np.zeros(len(z))
+        x, densities = np.zeros((len(z), 2)), np.zeros((CELLS, len(z), 2))
         for place in range(CELLS):
             output = own.next(place, x)
             prior = other.next(place, x) if guided else output
-            x = draw_outputs(output, prior, strength, warmth[place], noise[place], given_cells[place], fits)
+            x = draw_outputs(output, prior, strength, warmth[place], noise[place], given_cells[place], densities[place])
             cells[place] = x
-        if not (np.isfinite(cells).all() and np.isfinite(fits).all()):
+        if not (np.isfinite(cells).all() and np.isfinite(densities).all()):
             for stream in self._streams:
                 stream.forget()
-        return self._numbers.from_order(cells.transpose(1, 0, 2), order), fits
+        by_row = np.argsort(order, axis=1).T[..., None]
+        rows = (np.take_along_axis(each, by_row, 0).transpose(1, 0, 2) for each in (cells, densities))
+        drawn, rated = (np.ascontiguousarray(each, np.float32) for each in rows)
+        return drawn, rated
 
 
 class _DrawOrder(NamedTuple):

@@ -5,12 +5,11 @@ from functools import partial
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from model.drawing.runtimes.numbers import Numbers
-from model.drawing.runtimes.runtime import SMALLEST_NORM, Condition, Encoded, Floats, Indices, Samples
+from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Samples
 from model.flow.arrays import CinnArrays
 from model.flow.cinn import Cinn
 
@@ -60,26 +59,15 @@ class TorchRuntime:
     @torch.no_grad()
     def draw_coarsest(
         self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
-    ) -> tuple[Floats, NDArray[np.float64]]:
+    ) -> tuple[Floats, Floats]:
         """See `Runtime.draw_coarsest`."""
         rows, *numbers = (self._tensor(each) for each in (photo, z, temperature, given))
-        drawn, fits = self.cinn.draw_coarsest(condition.cells[0][rows], *numbers)
-        return _array(drawn), np.asarray(fits.cpu().numpy(), np.float64)
+        drawn, reward = self.cinn.draw_coarsest(condition.cells[0][rows], *numbers)
+        return _array(drawn), _array(reward)
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """See `Runtime.draws_alike`: torch takes other kernels."""
         return False
-
-    @torch.no_grad()
-    def see(self, rgb: Floats) -> Tensor:
-        """See `Runtime.see`; the features stay on the device."""
-        return F.normalize(self.cinn.network.see(self._tensor(rgb)).double(), dim=1, eps=SMALLEST_NORM)
-
-    @torch.no_grad()
-    def compare(self, rgb: Floats, seen: Tensor) -> NDArray[np.float64]:
-        """See `Runtime.compare`."""
-        cosines = torch.einsum("nchw,chw->nhw", self.see(rgb), seen[0])
-        return np.asarray(cosines.mean((1, 2)).cpu().numpy())
 
     @torch.no_grad()
     def add_details(self, condition: Condition, photo: Indices, coarsest: Floats, latents: Sequence[Floats]) -> Samples:

@@ -58,7 +58,9 @@ def files(folder: Path) -> list[Path]:
 def compiled(tiny_checkpoint: Checkpoint, tmp_path: Path) -> list[Floats]:
     """Results computed the first time."""
     found = computed(tiny_checkpoint, tmp_path)
-    assert len(files(tmp_path)) == 6  # numbers, the condition, and steps of two lengths of the level and of the prior
+    assert (
+        len(files(tmp_path)) == 7
+    )  # numbers, condition, reward, and steps of two lengths of the level and of the prior
     return found
 
 
@@ -73,7 +75,7 @@ def test_a_second_process_compiles_nothing_and_computes_the_same_bits(
     assert same(computed(tiny_checkpoint, tmp_path), compiled)
 
 
-@pytest.mark.parametrize(("draws", "count"), [(2, 5), (8, 1)])
+@pytest.mark.parametrize(("draws", "count"), [(2, 6), (8, 1)])
 def test_graphs_of_the_first_photo_are_loaded_before_they_are_asked_for(
     compiled: list[Floats], tiny_checkpoint: Checkpoint, tmp_path: Path, draws: int, count: int
 ) -> None:

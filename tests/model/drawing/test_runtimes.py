@@ -80,9 +80,7 @@ def test_draws_are_those_of_the_definition(cinn: Cinn, exact: OpenvinoRuntime) -
         runtime.draw_coarsest(conditions(runtime), *rows(cinn)) for runtime in (TorchRuntime(cinn), exact)
     )
     for part, of_definition in zip(computed, defined, strict=True):
-        np.testing.assert_allclose(
-            part, of_definition, rtol=1e-4, atol=1e-3
-        )  # a*b* go to 100, fits are sums over the cells
+        np.testing.assert_allclose(part, of_definition, rtol=1e-4, atol=1e-3)  # a*b* go to 100
     np.testing.assert_allclose(computed[0][1, :, 2, 5], [30, -20], **CLOSE)
 
 
@@ -128,12 +126,12 @@ def test_bfloat16_changes_colors_little_and_likelihoods_less(
 
 def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(cinn: Cinn, fast: OpenvinoRuntime) -> None:
     condition, (photo, z, temperature, given) = conditions(fast), rows(cinn)
-    x, fits = fast.draw_coarsest(condition, photo, z, temperature, given)
+    x, rewards = fast.draw_coarsest(condition, photo, z, temperature, given)
     decoded = fast.add_details(condition, photo, x, fine(cinn))
     encoded = fast.encode(condition, photo, decoded.chroma)
     for order in ([3, 2, 1, 0], [1, 1, 1, 1]):
         alike = fast.draw_coarsest(condition, photo[order], z[order], temperature[order], given[order])
-        assert same(alike, (x[order], fits[order]))
+        assert same(alike, (x[order], rewards[order]))
         again = fast.add_details(condition, photo[order], x[order], [each[order] for each in fine(cinn)])
         assert same(again, (each[order] for each in decoded))
         log_prob, latents = fast.encode(condition, photo[order], decoded.chroma[order])

@@ -123,14 +123,15 @@ def test_below_1_draws_are_guided_by_the_prior(level: AutoregressiveLevel, prior
 
 def test_every_cell_is_drawn_from_the_guided_mixture(level: AutoregressiveLevel, prior: Prior) -> None:
     photo, z, temperature = draw(1, CELLS, 16), draw(1, 2 * CELLS), 0.5 * ones(1)
-    x, fits = level.draw(z, photo, temperature, prior=prior)
+    x, densities = level.draw(z, photo, temperature, prior=prior)
     cells, order = level.in_order(x)
     known = level.draw_order(z, temperature, None)
     own, other = level.mixtures(cells, photo), prior.decode(cells, *[prior.decoder_places[order]] * 2)
     guided = own.guided(other, known.guidance[:, None])
     expected, _ = guided.tempered(known.temperatures).inverse(known.latents)
     assert_close(cells, expected, rtol=1e-6, atol=1e-6)
-    assert_close(fits, own.log_ratio(cells, other).sum(1))
+    by_both = torch.stack((own.log_prob(cells), other.log_prob(cells)), -1)
+    assert_close(densities.gather(1, order[..., None].expand(-1, -1, 2)), by_both)
 
 
 def test_the_prior_s_density_is_that_of_cells_in_any_order(prior: Prior) -> None:

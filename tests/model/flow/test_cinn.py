@@ -23,7 +23,7 @@ def build(config: CinnConfig, dtype: torch.dtype = torch.float64) -> Cinn:
     """A cINN whose every parameter of the flow is off its start."""
     with default_dtype(dtype):
         cinn = Cinn(config)
-    spread(cinn.coarsest, cinn.prior, cinn.decoder, *cinn.details)
+    spread(cinn.coarsest, cinn.prior, cinn.reward, cinn.decoder, *cinn.details)
     for level in (cinn.coarsest, *cinn.details):
         level.std.fill_(0.7)
     cinn.chroma_mean.fill_(1.5)
@@ -100,7 +100,7 @@ def test_every_parameter_of_the_levels_gets_a_gradient() -> None:
     without = {
         name.split(".")[0] for name, p in cinn.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
     }
-    assert without == {"prior"}  # which has no part in the density
+    assert without == {"prior", "reward"}  # which have no part in the density
 
 
 def test_condition_features_do_not_depend_on_the_batch() -> None:

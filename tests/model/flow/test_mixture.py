@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from model.flow.mixture import Mixture
-from model.flow.mixture_arrays import GUIDANCE_LIMIT, PRIOR_SHARE, draw_outputs, latents_of_outputs
+from model.flow.mixture_arrays import GUIDANCE_LIMIT, draw_outputs, latents_of_outputs
 
 ROWS = 300
 
@@ -107,17 +107,11 @@ def test_the_compiled_draw_of_outputs_is_the_definition(strength: float, tempera
     given[1] = torch.tensor([0.5, -0.25])
     expected = own.guided(prior, at(strength)).draw(latents(), at(temperature))
     expected[1] = given[1]
-    fits = np.ones(ROWS)
+    densities = np.ones((ROWS, 2))
     arrays = [tensor.numpy() for tensor in (*outputs, at(strength), at(temperature), latents(), given)]
-    assert_close(torch.from_numpy(draw_outputs(*arrays, fits)), expected, rtol=1e-4, atol=1e-4)  # float32 outputs
-    assert_close(torch.from_numpy(fits), 1 + own.log_ratio(expected, prior), rtol=1e-3, atol=1e-3)
-
-
-def test_a_log_ratio_is_lower_where_the_prior_expects_the_color(mixture: Mixture) -> None:
-    prior = Mixture(*(part.roll(1, 0) for part in mixture))
-    x = latents()
-    assert_close(mixture.log_ratio(x, prior), mixture.log_prob(x) - PRIOR_SHARE * prior.log_prob(x))
-    assert_close(mixture.log_ratio(x, mixture), (1 - PRIOR_SHARE) * mixture.log_prob(x))
+    assert_close(torch.from_numpy(draw_outputs(*arrays, densities)), expected, rtol=1e-4, atol=1e-4)  # float32 outputs
+    by_both = torch.stack((own.log_prob(expected), prior.log_prob(expected)), -1)
+    assert_close(torch.from_numpy(densities), by_both, rtol=1e-3, atol=1e-3)
 
 
 def test_temperature_0_is_the_heaviest_component(mixture: Mixture) -> None:

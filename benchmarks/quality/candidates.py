@@ -1,0 +1,145 @@
+"""`python -m benchmarks.quality.candidates`: draws for people to rate, from which the reward model learns.
+
+Each photo gets several draws. By default, a viewer sees shuffled, numbered pictures, no photo twice, and other viewers
+see its other draws; side by side, a row shows all draws of one photo, and finer differences count. Ratings are CSV
+files with `number` and any of `real` (1 if taken for a true photo), `stain` (1 if stained) and `score` (higher is
+better). Put them beside the draws as `ratings-1.csv` and so on, and give the folder to `python -m training reward`.
+Whoever rates must not see the key; photos that the model is measured on must not be rated.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.network import load_colorizer
+from benchmarks.quality.collection import seed_of
+from benchmarks.quality.sheets import Picture, draw_sheets, shrink
+from model.colorizer import CinnColorizer
+from model.drawing.latents import deviations_at, draw_latents
+from model.drawing.passes import Passes
+from model.pixels.color import photo_to_lightness
+from model.pixels.upsampling import upsample_to_rgb
+from training.commands import Device, Photos, Weights, errors_printed
+from training.data import read_named_photos
+from training.rated import DRAWS_FILE, KEY_FILE
+
+__all__ = ["app", "make"]
+
+LETTERS = "ABCDEFGH"
+"""Captions of a row's pictures."""
+Shown = tuple[str, int, int]
+"""A caption, which photo and which of its draws."""
+
+app = typer.Typer(add_completion=False)
+
+
+class Candidates(NamedTuple):
+    """Draws of one photo."""
+
+    pictures: list[Picture]
+    photo: NDArray[np.float16]
+    """(64, width)"""
+    cells: NDArray[np.float32]
+    """(K, 64, 2)"""
+    densities: NDArray[np.float32]
+    """(K, 64, 2); see `RewardModel.forward` for all three"""
+
+
+@app.command()
+def make(
+    data: Photos,
+    out: Annotated[Path, typer.Option(help="Draws, key and a folder of sheets for each viewer.")] = Path("out/rated"),
+    weights: Weights = Path("weights/cinn.safetensors"),
+    photos: Annotated[int, typer.Option(min=2, help="How many photos, chosen by the seed.")] = 480,
+    draws: Annotated[int, typer.Option(min=2, max=len(LETTERS), help="Draws of each photo.")] = 4,
+    temperature: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of the draws; default: of the weights.")
+    ] = None,
+    each: Annotated[int, typer.Option(min=2, help="Most pictures that a viewer rates.")] = 240,
+    side_by_side: Annotated[bool, typer.Option(help="Show all draws of a photo in one row.")] = False,
+    seed: Annotated[int, typer.Option(help="Chooses and shuffles photos.")] = 0,
+    device: Device = "auto",
+) -> None:
+    """Draw photos several times, and write what people need to rate the draws."""
+    with errors_printed():
+        colorizer = load_colorizer(weights, device)
+        passes = Passes(colorizer.checkpoint, colorizer.device)
+        names = [name for name, _ in read_named_photos(data)]
+        rng = np.random.default_rng(seed)
+        wanted = set(rng.permutation(names)[:photos].tolist())
+        chosen = ((name, photo) for name, photo in read_named_photos(data) if name in wanted)
+        drawn = [
+            _draw(colorizer, passes, photo, draws, temperature, seed_of(name))
+            for name, photo in track(chosen, "drawing", len(wanted), console=Console(stderr=True))
+        ]
+    viewers = _rows(len(drawn), draws, each, rng) if side_by_side else _rotations(len(drawn), draws, each, rng)
+    for viewer, shown in enumerate(viewers, 1):
+        cells = [(caption, drawn[photo].pictures[draw]) for caption, photo, draw in shown]
+        draw_sheets(out / f"viewer-{viewer}", cells)
+    arrays = {name: np.stack([getattr(each, name) for each in drawn]) for name in Candidates._fields[1:]}
+    np.savez(out / DRAWS_FILE, **arrays)  # type: ignore[arg-type] # numpy's stubs
+    (out / KEY_FILE).write_text(json.dumps([{caption: [p, d] for caption, p, d in shown} for shown in viewers]))
+    print(f"{out}: sheets for {len(viewers)} viewers; their ratings go beside {KEY_FILE}")
+
+
+def _rows(photos: int, draws: int, each: int, rng: np.random.Generator) -> list[list[Shown]]:
+    """Give each viewer photos of their own, a row of shuffled draws each."""
+    per_viewer = max(1, each // draws)
+    return [
+        [
+            (f"{row}{letter}", photo, int(draw))
+            for row, photo in enumerate(some, 1)
+            for letter, draw in zip(LETTERS, rng.permutation(draws), strict=False)
+        ]
+        for some in _parts(rng.permutation(photos), per_viewer)
+    ]
+
+
+def _rotations(photos: int, draws: int, each: int, rng: np.random.Generator) -> list[list[Shown]]:
+    """Let as many viewers as there are draws see each photo, each by another draw."""
+    turns = rng.permutation(photos) % draws
+    return [
+        [(str(number), photo, int(turns[photo] + turn) % draws) for number, photo in enumerate(some, 1)]
+        for turn in range(draws)
+        for some in _parts(rng.permutation(photos), each)
+    ]
+
+
+def _parts(order: NDArray[np.int64], size: int) -> list[list[int]]:
+    return [order[start : start + size].tolist() for start in range(0, len(order), size)]
+
+
+@torch.inference_mode()
+def _draw(
+    colorizer: CinnColorizer, passes: Passes, photo: Picture, draws: int, temperature: float | None, seed: int
+) -> Candidates:
+    """Draw the coarsest level several times, without choosing; each draw gets its finer levels and full size."""
+    cinn, checkpoint, photo = colorizer.cinn, colorizer.checkpoint, shrink(photo)
+    small = colorizer.shrink(photo)
+    chosen = checkpoint.temperature if temperature is None else temperature
+    deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents)
+    first, *fine = draw_latents(cinn.dims, [1.0, *deviations[1:]], seed, range(draws))
+    (condition,) = passes.condition([small.lightness])
+    (drawn,) = passes.draw_coarsest([condition], [first], [np.full(draws, chosen, np.float32)], [None])
+    (decoded,) = passes.add_details([condition], [drawn.chroma], [fine])
+    device = cinn.chroma_mean.device
+    lightness = torch.from_numpy(small.lightness).to(device)[None, None]
+    told = cinn.condition(lightness)[0]
+    x = (torch.from_numpy(drawn.chroma).to(device) - cinn.chroma_mean) / cinn.chroma_std
+    cells, order = cinn.coarsest.in_order(x)
+    densities = torch.stack((cinn.coarsest.log_prob(x, told), cinn.prior.log_prob(cells, order)), -1)
+    back = order.argsort(1)[..., None].expand(-1, -1, 2)
+    by_row = (part.gather(1, back).float().cpu().numpy() for part in (cells, densities))
+    pictures = upsample_to_rgb(decoded.chroma, photo_to_lightness(photo))
+    return Candidates(list(pictures), told[0].half().cpu().numpy(), *by_row)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,83 @@
+"""Draws to rate: sheets and key agree, no viewer sees a photo twice, and the reward model learns from the folder."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from typer.testing import CliRunner
+
+from benchmarks.quality.candidates import app
+from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.__main__ import app as training
+
+PHOTOS, DRAWS = 12, 3
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for i in range(PHOTOS):
+        gray = Image.fromarray(rng.integers(40, 220, (3, 4), np.uint8)).resize((80, 60), Image.Resampling.BICUBIC)
+        gray.convert("RGB").save(folder / f"{i:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_checkpoint(tiny_checkpoint, path)
+    return path
+
+
+def make(photos: Path, weights: Path, out: Path, *options: object) -> list[dict[str, tuple[int, int]]]:
+    words = ["--data", photos, "--weights", weights, "--out", out, "--draws", DRAWS, "--temperature", 0.6, *options]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    return json.loads((out / "key.json").read_text())
+
+
+def picture(folder: Path, viewer: int, place: int) -> NDArray[np.int64]:
+    sheet = np.asarray(Image.open(folder / f"viewer-{viewer}" / f"sheet-{place // 12 + 1:02}.png")).astype(int)
+    left, top = place % 4 * 264 + 4, place % 12 // 4 * 282 + 18
+    return sheet[top : top + 192, left : left + 256]
+
+
+def test_no_viewer_sees_a_photo_twice_and_every_draw_is_seen_once(photos: Path, weights: Path, tmp_path: Path) -> None:
+    key = make(photos, weights, tmp_path, "--each", 6)
+    assert len(key) == DRAWS * PHOTOS / 6
+    for shown in key:
+        assert len({photo for photo, _ in shown.values()}) == len(shown) == 6
+    seen = [tuple(each) for shown in key for each in shown.values()]
+    assert sorted(seen) == [(photo, draw) for photo in range(PHOTOS) for draw in range(DRAWS)]
+
+
+def test_a_row_holds_all_draws_of_one_photo(photos: Path, weights: Path, tmp_path: Path) -> None:
+    (shown,) = make(photos, weights, tmp_path, "--side-by-side")
+    for row in range(1, PHOTOS + 1):
+        places = [shown[f"{row}{letter}"] for letter in "ABC"]
+        assert len({photo for photo, _ in places}) == 1
+        assert {draw for _, draw in places} == set(range(DRAWS))
+    first, second = picture(tmp_path, 1, 0), picture(tmp_path, 1, 1)
+    gray = np.asarray(Image.open(photos / f"{shown['1A'][0]:02}.png").resize((256, 192), Image.Resampling.BICUBIC))
+    for each in (first, second):  # colors differ, but both have the photo's lightness
+        assert abs(each.mean(2) - gray.mean(2)).mean() < 25
+    assert abs(first - second).mean() > 1
+
+
+def test_the_reward_model_learns_from_the_folder(photos: Path, weights: Path, tmp_path: Path) -> None:
+    key = make(photos, weights, tmp_path, "--each", PHOTOS)
+    for viewer, shown in enumerate(key, 1):
+        lines = [f"{number},{draw}" for number, (_, draw) in shown.items()]
+        (tmp_path / f"ratings-{viewer}.csv").write_text("\n".join(["number,score", *lines]))
+    words = ["reward", "--data", tmp_path, "--init", weights, "--out", tmp_path / "run", "--steps", 3]
+    done = CliRunner().invoke(training, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    before, after = (load_checkpoint(each).cinn for each in (weights, tmp_path / "run" / "cinn.safetensors"))
+    changed = {name for name, value in after.state_dict().items() if not torch.equal(value, before.state_dict()[name])}
+    assert changed
+    assert all(name.startswith("reward.") for name in changed)

@@ -1,0 +1,118 @@
+"""The reward model's training: ratings are read strictly, and what people prefer is chosen."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.errors import InputError
+from model.flow.checkpoint import load_checkpoint
+from model.flow.cinn import Cinn
+from model.flow.sizes import CELLS
+from tests.networks import TINY
+from training.data import NoPhotosError
+from training.loop import LoopConfig
+from training.objectives.reward import RewardObjective
+from training.rated import RatedBatch, RatedDataset, read_votes
+from training.run import run_reward
+
+PHOTOS, DRAWS = 40, 3
+
+
+def green_of(cells: np.ndarray) -> np.ndarray:
+    """How green each draw is, (P, K): what the viewer of these tests prefers, whatever the densities say."""
+    return -cells[..., 0].mean(-1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Rated draws of a viewer who likes green."""
+    rng = np.random.default_rng(0)
+    cells = (rng.standard_normal((PHOTOS, DRAWS, 1, 2)) + 0.3 * rng.standard_normal((PHOTOS, DRAWS, CELLS, 2))).astype(
+        np.float32
+    )
+    photo = rng.standard_normal((PHOTOS, CELLS, TINY.coarsest.width)).astype(np.float16)
+    np.savez(tmp_path / "draws.npz", photo=photo, cells=cells, densities=0 * cells)
+    key = {f"{p}-{k}": [p, k] for p in range(PHOTOS) for k in range(DRAWS)}
+    (tmp_path / "key.json").write_text(json.dumps([key]))
+    lines = [f"{number},{green_of(cells)[p, k]:.4f}" for number, (p, k) in key.items()]
+    (tmp_path / "ratings-1.csv").write_text("\n".join(["number,score", *lines]))
+    return tmp_path
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    from model.flow.checkpoint import Checkpoint, save_checkpoint
+
+    path = tmp_path / "start" / "cinn.safetensors"
+    path.parent.mkdir()
+    save_checkpoint(Checkpoint(Cinn(TINY), "start", 0.8, (1.0, 2.0, 3.0, 4.0)), path)
+    return path
+
+
+def test_it_learns_to_choose_what_people_prefer(folder: Path, weights: Path, tmp_path: Path) -> None:
+    loop = LoopConfig(steps=60, batch=8, learning_rate=1e-2, ema_decay=0.9, warmup_steps=5, checkpoint_steps=20)
+    path = run_reward([folder], weights, tmp_path / "run", "rated", loop)
+    assert path is not None
+    trained, before = load_checkpoint(path), load_checkpoint(weights)
+    assert trained.name == "rated"
+    others = {name: value for name, value in trained.cinn.state_dict().items() if not name.startswith("reward.")}
+    assert all(torch.equal(value, before.cinn.state_dict()[name]) for name, value in others.items())
+    (batch,) = RatedDataset([folder], held_out=0.25).held_out_batches(PHOTOS)
+    chosen = []
+    for cinn in (before.cinn, trained.cinn):
+        photo = batch.photo[:, None].expand(-1, DRAWS, -1, -1).flatten(0, 1)
+        with torch.no_grad():
+            rewards = cinn.reward.eval()(photo, batch.cells.flatten(0, 1), batch.densities.flatten(0, 1))
+        best = rewards.view(-1, DRAWS).argmax(1)
+        chosen.append((best == batch.votes.argmax(1)).float().mean().item())
+    assert chosen[1] >= 0.8 > chosen[0]
+
+
+def test_draws_that_nobody_has_rated_do_not_count(folder: Path) -> None:
+    (batch,) = RatedDataset([folder], held_out=0.5).held_out_batches(PHOTOS)
+    objective = RewardObjective(Cinn(TINY).reward.eval())
+    votes = batch.votes.clone()
+    votes[:, 2] = torch.nan
+    changed = batch.cells.clone()
+    changed[:, 2] += 5
+    unrated = RatedBatch(batch.photo, batch.cells, batch.densities, votes)
+    losses = [objective.held_out(each, torch.Generator()) for each in (unrated, unrated._replace(cells=changed))]
+    assert torch.isfinite(losses[0]).all()
+    assert torch.equal(*losses)
+
+
+def test_each_viewer_counts_by_a_scale_of_their_own(folder: Path) -> None:
+    """A second viewer who stains half of what the first scores changes nothing by being strict in all."""
+    key = json.loads((folder / "key.json").read_text())
+    (folder / "key.json").write_text(json.dumps([*key, *key, *key]))  # the third has not rated yet
+    before = read_votes(folder)
+    first = (folder / "ratings-1.csv").read_text().splitlines()
+    strict = [f"{number},{float(score) / 7 - 3}" for number, score in (line.split(",") for line in first[1:])]
+    (folder / "ratings-2.csv").write_text("\n".join([first[0], *strict]))
+    np.testing.assert_allclose(read_votes(folder), before, atol=1e-6)
+    assert np.isfinite(before).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("number,score\n0-0,much", "numbers"),
+        ("number,score\n99-0,1", "99-0"),
+        ("number,beauty\n0-0,1", "number and some of"),
+        ("score\n1", "number and some of"),
+        ("", "number and some of"),
+    ],
+)
+def test_ratings_that_do_not_fit_are_refused(folder: Path, text: str, said: str) -> None:
+    (folder / "ratings-1.csv").write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_votes(folder)
+
+
+def test_a_single_rated_draw_teaches_nothing(folder: Path) -> None:
+    (folder / "ratings-1.csv").write_text("number,score\n0-0,1\n1-0,2\n2-0,3")
+    with pytest.raises(NoPhotosError, match="too few"):
+        RatedDataset([folder], held_out=0.1)

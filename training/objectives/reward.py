@@ -1,0 +1,48 @@
+"""The reward model's objective: what people said of several draws of one photo."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from model.flow.reward import RewardModel
+from training.objectives.objective import Losses, Objective, draw_noise
+from training.processes import Share
+from training.rated import RatedBatch
+
+__all__ = ["RewardObjective"]
+
+NOISE = 0.05
+"""Standard deviation of the noise on standardized a*b* of the cells."""
+
+
+class RewardObjective(Objective[RatedBatch]):
+    """Huber's loss of rewards against votes, both less their means over the photo's rated draws."""
+
+    names = ("reward",)
+    weight_decay = 0.1
+
+    def __init__(self, reward: RewardModel) -> None:
+        self.module = self._reward = reward
+
+    def compute(self, batch: RatedBatch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+        noisy = batch.cells + NOISE * draw_noise(batch.cells, generator, share)
+        loss = self._losses(batch._replace(cells=noisy)).mean()
+        return Losses(loss.detach()[None], loss)
+
+    def held_out(self, batch: RatedBatch, generator: torch.Generator) -> Tensor:
+        return self._losses(batch)[:, None]
+
+    def _losses(self, batch: RatedBatch) -> Tensor:
+        """Return the loss of each photo, (B,)."""
+        photos, draws = batch.votes.shape
+        photo = batch.photo[:, None].expand(-1, draws, -1, -1).flatten(0, 1)
+        rewards = self._reward(photo, batch.cells.flatten(0, 1), batch.densities.flatten(0, 1)).view(photos, draws)
+        rated = batch.votes.isfinite()
+        votes = batch.votes.where(rated, 0)
+        errors = F.huber_loss(_centered(rewards, rated), _centered(votes, rated), reduction="none")
+        return (errors * rated).sum(1) / rated.sum(1)
+
+
+def _centered(values: Tensor, rated: Tensor) -> Tensor:
+    """Take away each row's mean over what was rated."""
+    return values - (values * rated).sum(1, keepdim=True) / rated.sum(1, keepdim=True)

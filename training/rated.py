@@ -1,0 +1,123 @@
+"""Draws of the coarsest level that people have rated: what the reward model learns from.
+
+A folder holds `draws.npz` and `key.json`, as `python -m benchmarks.quality.candidates` writes them, and the ratings of
+its viewers: `ratings-1.csv` of the first, and so on.
+"""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.errors import InputError
+from training.data import NoPhotosError
+from training.dataset import shuffle
+from training.processes import Share
+
+__all__ = ["DRAWS_FILE", "KEY_FILE", "RATINGS_FILE", "SIGNS", "RatedBatch", "RatedDataset", "read_votes"]
+
+DRAWS_FILE, KEY_FILE, RATINGS_FILE = "draws.npz", "key.json", "ratings-{}.csv"
+SIGNS = {"real": 1, "stain": -1, "score": 1}
+"""Columns of a ratings file that count, beside `number`; each is standardized over its viewer. Some may be missing."""
+
+
+class RatedBatch(NamedTuple):
+    """A batch of photos, each with K draws."""
+
+    photo: Tensor
+    """(B, 64, width): see `AutoregressiveLevel.photo_condition`"""
+    cells: Tensor
+    """(B, K, 64, 2): standardized a*b*, row by row"""
+    densities: Tensor
+    """(B, K, 64, 2): see `RewardModel.forward`"""
+    votes: Tensor
+    """(B, K): the mean of a draw's ratings, in standard deviations of their viewers'; NaN where nobody has rated"""
+
+    def to(self, device: torch.device) -> Self:
+        """Move it to a device."""
+        return type(self)(*(part.to(device) for part in self))
+
+
+class RatedDataset:
+    """Photos with rated draws; see `training.dataset.Dataset`."""
+
+    def __init__(self, folders: Sequence[Path], held_out: float) -> None:
+        """held_out: share of the photos kept back to choose by.
+
+        Raises InputError for ratings that do not fit the key, NoPhotosError for too few photos with two rated draws.
+        """
+        found = [(np.load(folder / DRAWS_FILE), read_votes(folder)) for folder in folders]
+        votes = np.concatenate([votes for _, votes in found])
+        counted = np.isfinite(votes).sum(1) > 1
+        self._arrays = {
+            name: np.concatenate([draws[name] for draws, _ in found])[counted]
+            for name in ("photo", "cells", "densities")
+        } | {"votes": votes[counted].astype(np.float32)}
+        every = max(2, round(1 / held_out))
+        index = np.arange(int(counted.sum()))
+        self.held_out = index[every - 1 :: every]
+        self.train = np.setdiff1d(index, self.held_out)
+        if not len(self.held_out):
+            raise NoPhotosError(f"only {len(index)} photos with two rated draws: too few to train on")
+
+    def batches(
+        self,
+        size: int,
+        rng: np.random.Generator,
+        share: Share = Share(),  # noqa: B008 - it is immutable
+        skip: int = 0,
+    ) -> Iterator[RatedBatch]:
+        """Yield shuffled batches of training photos without end, or a process's share of each; see `Dataset`."""
+        for chosen in shuffle(len(self.train), size, rng):
+            if skip:
+                skip -= 1
+                continue
+            yield self._read(self.train[chosen][share.rows])
+
+    def held_out_batches(self, size: int) -> Iterator[RatedBatch]:
+        """Yield the held-out photos in order."""
+        for start in range(0, len(self.held_out), size):
+            yield self._read(self.held_out[start : start + size])
+
+    def _read(self, rows: NDArray[np.int64]) -> RatedBatch:
+        return RatedBatch(**{name: torch.from_numpy(array[rows]).float() for name, array in self._arrays.items()})
+
+
+def read_votes(folder: Path) -> NDArray[np.float64]:
+    """Return what the viewers of a folder say of each draw, (P, K), NaN where nobody has rated; see `RatedBatch`.
+
+    Not every viewer needs to have rated. Raises InputError for numbers that the key does not have.
+    """
+    viewers: list[dict[str, tuple[int, int]]] = json.loads((folder / KEY_FILE).read_text())
+    sums, counts = np.zeros((2, *np.load(folder / DRAWS_FILE)["cells"].shape[:2]))
+    for viewer, key in enumerate(viewers, 1):
+        path = folder / RATINGS_FILE.format(viewer)
+        if not path.exists():
+            continue
+        numbers, votes = _votes(path)
+        if not set(numbers) <= set(key):
+            raise InputError("ratings", f"numbers of {folder / KEY_FILE}", sorted(set(numbers) - set(key))[0])
+        for number, vote in zip(numbers, votes, strict=True):
+            sums[tuple(key[number])] += vote
+            counts[tuple(key[number])] += 1
+    return np.where(counts > 0, sums / counts.clip(1), np.nan)
+
+
+def _votes(path: Path) -> tuple[list[str], NDArray[np.float64]]:
+    """Read one viewer's ratings: the numbers rated, and a vote for each."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in SIGNS if rows and name in rows[0]]
+    if not names or "number" not in rows[0]:
+        raise InputError("ratings", f"a CSV with number and some of {', '.join(SIGNS)}", str(path))
+    try:
+        values = np.array([[SIGNS[name] * float(row[name] or "") for name in names] for row in rows])
+    except ValueError as error:
+        raise InputError("ratings", "numbers", f"{error} in {path}") from error
+    return [row["number"] for row in rows], ((values - values.mean(0)) / values.std(0).clip(1e-6)).mean(1)
