@@ -16,7 +16,7 @@ from training.data import NoPhotosError
 from training.features import DONE, STEPS_PER_STD
 from training.processes import Share
 
-__all__ = ["Batch", "Dataset", "FeatureDataset", "Movable", "shuffle"]
+__all__ = ["Batch", "Dataset", "FeatureDataset", "Movable", "kept_back", "shuffle"]
 
 TYPES = {**dict.fromkeys(FEATURE_CHANNELS, np.int8), "lightness": np.uint8, "chroma": np.float16}
 
@@ -60,6 +60,12 @@ def shuffle(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray
             yield order[start : start + size]
 
 
+def kept_back(share: float) -> slice:
+    """Return which examples are held out: spread evenly, for neighbors in a folder are often alike."""
+    every = max(2, round(1 / share))
+    return slice(every - 1, None, every)
+
+
 class Batch(NamedTuple):
     """A batch of photos, by their features."""
 
@@ -82,8 +88,7 @@ class FeatureDataset:
         """folders: for each data path, its views. held_out: share of the photos kept back to choose by."""
         self.shards = [[_open(view) for view in views] for views in folders]
         index = [(s, i) for s, views in enumerate(self.shards) for i in range(len(views[0]["chroma"]))]
-        every = max(2, round(1 / held_out))  # spread evenly, for neighbors in a folder are often alike
-        self.held_out = index[every - 1 :: every] or index[-1:]
+        self.held_out = index[kept_back(held_out)] or index[-1:]
         self.train = sorted(set(index) - set(self.held_out))
         if not self.train:
             raise NoPhotosError(f"only {len(index)} photos with colors: too few to train on")

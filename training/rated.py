@@ -7,6 +7,7 @@ its viewers: `ratings-1.csv` of the first, and so on.
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from model.errors import InputError
 from training.data import NoPhotosError
-from training.dataset import shuffle
+from training.dataset import kept_back, shuffle
 from training.processes import Share
 
 __all__ = ["DRAWS_FILE", "KEY_FILE", "RATINGS_FILE", "SIGNS", "RatedBatch", "RatedDataset", "read_votes"]
@@ -59,9 +60,8 @@ class RatedDataset:
             name: np.concatenate([draws[name] for draws, _ in found])[counted]
             for name in ("photo", "cells", "densities")
         } | {"votes": votes[counted].astype(np.float32)}
-        every = max(2, round(1 / held_out))
         index = np.arange(int(counted.sum()))
-        self.held_out = index[every - 1 :: every]
+        self.held_out = index[kept_back(held_out)]
         self.train = np.setdiff1d(index, self.held_out)
         if not len(self.held_out):
             raise NoPhotosError(f"only {len(index)} photos with two rated draws: too few to train on")
@@ -74,10 +74,7 @@ class RatedDataset:
         skip: int = 0,
     ) -> Iterator[RatedBatch]:
         """Yield shuffled batches of training photos without end, or a process's share of each; see `Dataset`."""
-        for chosen in shuffle(len(self.train), size, rng):
-            if skip:
-                skip -= 1
-                continue
+        for chosen in islice(shuffle(len(self.train), size, rng), skip, None):
             yield self._read(self.train[chosen][share.rows])
 
     def held_out_batches(self, size: int) -> Iterator[RatedBatch]:

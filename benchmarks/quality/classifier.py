@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -47,7 +48,10 @@ class Classifier(nn.Module):
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """rgb: (B, 3, H, W) sRGB in 0…255. Returns features (B, 1280) and logits (B, 1000)."""
-        features = self.network.see(rgb).mean((2, 3))
+        x = F.relu6(self.network.stem((rgb - 127) / 128))
+        for stage in self.network.stages:
+            x = stage(x)
+        features = F.relu6(self.network.top(x)).mean((2, 3))
         return features, self.last(features)
 
     @torch.inference_mode()

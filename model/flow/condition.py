@@ -93,16 +93,6 @@ class ConditionNetwork(nn.Module):
             x = stage(x)
         return self.refine(x)
 
-    def see(self, rgb: Tensor) -> Tensor:
-        """Compute what the last layer sees in pictures, gray or colored: (B, 1280, S/32, S/32).
-
-        rgb: (B, 3, S, S), sRGB in 0…255.
-        """
-        x = F.relu6(self.stem((rgb - 127) / 128))
-        for stage in self.stages:
-            x = stage(x)
-        return F.relu6(self.top(x))
-
     def refine(self, x: Tensor) -> ConditionFeatures:
         """Compute the pyramid from what the early stages made of a lightness, (B, 40, 32, 32), not standardized."""
         outputs = [x]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from model.errors import InputError
-from model.flow.checkpoint import load_checkpoint
+from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.sizes import CELLS
 from tests.networks import TINY
@@ -44,8 +44,6 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    from model.flow.checkpoint import Checkpoint, save_checkpoint
-
     path = tmp_path / "start" / "cinn.safetensors"
     path.parent.mkdir()
     save_checkpoint(Checkpoint(Cinn(TINY), "start", 0.8, (1.0, 2.0, 3.0, 4.0)), path)
@@ -63,10 +61,7 @@ def test_it_learns_to_choose_what_people_prefer(folder: Path, weights: Path, tmp
     (batch,) = RatedDataset([folder], held_out=0.25).held_out_batches(PHOTOS)
     chosen = []
     for cinn in (before.cinn, trained.cinn):
-        photo = batch.photo[:, None].expand(-1, DRAWS, -1, -1).flatten(0, 1)
-        with torch.no_grad():
-            rewards = cinn.reward.eval()(photo, batch.cells.flatten(0, 1), batch.densities.flatten(0, 1))
-        best = rewards.view(-1, DRAWS).argmax(1)
+        best = RewardObjective(cinn.reward.eval()).rewards(batch).argmax(1)
         chosen.append((best == batch.votes.argmax(1)).float().mean().item())
     assert chosen[1] >= 0.8 > chosen[0]
 
@@ -85,7 +80,7 @@ def test_draws_that_nobody_has_rated_do_not_count(folder: Path) -> None:
 
 
 def test_each_viewer_counts_by_a_scale_of_their_own(folder: Path) -> None:
-    """A second viewer who stains half of what the first scores changes nothing by being strict in all."""
+    """A second viewer who prefers the same, on a stricter and narrower scale, changes nothing."""
     key = json.loads((folder / "key.json").read_text())
     (folder / "key.json").write_text(json.dumps([*key, *key, *key]))  # the third has not rated yet
     before = read_votes(folder)

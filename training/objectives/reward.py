@@ -32,11 +32,14 @@ class RewardObjective(Objective[RatedBatch]):
     def held_out(self, batch: RatedBatch, generator: torch.Generator) -> Tensor:
         return self._losses(batch)[:, None]
 
+    def rewards(self, batch: RatedBatch) -> Tensor:
+        """Return what the reward model says of each draw, (B, K)."""
+        photo = batch.photo[:, None].expand(-1, batch.votes.shape[1], -1, -1).flatten(0, 1)
+        return self._reward(photo, batch.cells.flatten(0, 1), batch.densities.flatten(0, 1)).view_as(batch.votes)
+
     def _losses(self, batch: RatedBatch) -> Tensor:
         """Return the loss of each photo, (B,)."""
-        photos, draws = batch.votes.shape
-        photo = batch.photo[:, None].expand(-1, draws, -1, -1).flatten(0, 1)
-        rewards = self._reward(photo, batch.cells.flatten(0, 1), batch.densities.flatten(0, 1)).view(photos, draws)
+        rewards = self.rewards(batch)
         rated = batch.votes.isfinite()
         votes = batch.votes.where(rated, 0)
         errors = F.huber_loss(_centered(rewards, rated), _centered(votes, rated), reduction="none")

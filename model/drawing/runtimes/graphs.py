@@ -164,24 +164,18 @@ def encode_graph(cinn: CinnArrays, rows: int) -> ov.Model:
 def _features(lightness: Node, network: Layers) -> dict[str, Node]:
     """Mirror `ConditionNetwork.forward`."""
     gray = _gray_input(lightness)
-    outputs, last = _stages(g.concat((gray, gray, gray), 1), network)
-    at_32, _, at_16, _, at_8 = outputs[EARLY_STAGES - 1 :]
-    at_1 = g.mean(last, 2, 3)
-    raw = {"at_32": at_32, "at_16": at_16, "at_8": at_8, "at_1": at_1}
-    return {
-        name: g.standardize(feature, network[f"mean_{name}"], network[f"std_{name}"]) for name, feature in raw.items()
-    }
-
-
-def _stages(x: Node, network: Layers) -> tuple[list[Node], Node]:
-    """Return what each stage and the last layer make of pictures."""
-    x = g.relu6(g.conv(x, network.stem, STEM_STRIDE))
+    x = g.relu6(g.conv(g.concat((gray, gray, gray), 1), network.stem, STEM_STRIDE))
     outputs = []
     for stage, blocks in zip(LITE0_STAGES, network.stages, strict=True):
         for stride, block in zip(stage.strides, blocks, strict=True):
             x = g.inverted_residual(x, block, stride)
         outputs.append(x)
-    return outputs, g.relu6(g.conv(x, network.top))
+    at_32, _, at_16, _, at_8 = outputs[EARLY_STAGES - 1 :]
+    at_1 = g.mean(g.relu6(g.conv(x, network.top)), 2, 3)
+    raw = {"at_32": at_32, "at_16": at_16, "at_8": at_8, "at_1": at_1}
+    return {
+        name: g.standardize(feature, network[f"mean_{name}"], network[f"std_{name}"]) for name, feature in raw.items()
+    }
 
 
 def _gray_input(lightness: Node) -> Node:

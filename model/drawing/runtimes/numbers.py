@@ -100,12 +100,10 @@ class Numbers(NamedTuple):
         cells = ((x - self.cells_mean) / self.cells_std).reshape(len(x), 2, -1).transpose(0, 2, 1)
         return np.take_along_axis(cells, np.broadcast_to(order, cells.shape[:2])[..., None], 1)
 
-    def from_order(self, cells: NDArray[np.float32], order: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Undo `cells_in_order`."""
-        rows = np.empty_like(cells)
-        np.put_along_axis(rows, np.broadcast_to(order, cells.shape[:2])[..., None], cells, 1)
+    def from_rows(self, cells: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Undo `cells_in_order` of cells that are row by row."""
         side = math.isqrt(cells.shape[1])
-        return rows.transpose(0, 2, 1).reshape(-1, 2, side, side) * self.cells_std + self.cells_mean
+        return cells.transpose(0, 2, 1).reshape(-1, 2, side, side) * self.cells_std + self.cells_mean
 
 
 def _log_scale(cinn: CinnArrays, level: int, std: NDArray[np.float32]) -> float:

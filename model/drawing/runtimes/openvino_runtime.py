@@ -35,8 +35,6 @@ STEP = "step-"
 """Names of graphs of the coarsest level's steps begin with it."""
 REWARD_ROWS = 8
 """Draws of one pass of the reward model, at most."""
-ROWS = np.arange(CELLS)
-"""The order of cells row by row."""
 
 
 class OpenvinoRuntime:
@@ -120,7 +118,7 @@ class OpenvinoRuntime:
         known = self.numbers.standardize(given)
         cells, densities = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
         reward = self._reward(seen[photo], cells, densities)
-        return self.numbers.to_chroma(self.numbers.from_order(cells, ROWS)), reward
+        return self.numbers.to_chroma(self.numbers.from_rows(cells)), reward
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """See `Runtime.draws_alike`; tried once, for made-up rows."""

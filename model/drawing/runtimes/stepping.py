@@ -58,9 +58,8 @@ class Stepper:
             for stream in self._streams:
                 stream.forget()
         by_row = np.argsort(order, axis=1).T[..., None]
-        rows = (np.take_along_axis(each, by_row, 0).transpose(1, 0, 2) for each in (cells, densities))
-        drawn, rated = (np.ascontiguousarray(each, np.float32) for each in rows)
-        return drawn, rated
+        drawn, told = (np.take_along_axis(each, by_row, 0).transpose(1, 0, 2) for each in (cells, densities))
+        return drawn.astype(np.float32), told.astype(np.float32)
 
 
 class _DrawOrder(NamedTuple):
