@@ -1,7 +1,8 @@
 """Draws of the coarsest level that people have rated: what the reward model learns from.
 
 A folder holds `draws.npz` and `key.json`, as `python -m benchmarks.quality.candidates` writes them, and the ratings of
-its viewers: `ratings-1.csv` of the first, and so on.
+its viewers: `ratings-1.csv` of the first, and so on. True photos among the pictures have no draw in the key; they show
+viewers what is real, and nobody learns from their ratings.
 """
 
 import csv
@@ -57,8 +58,7 @@ class RatedDataset:
         votes = np.concatenate([votes for _, votes in found])
         counted = np.isfinite(votes).sum(1) > 1
         self._arrays = {
-            name: np.concatenate([draws[name] for draws, _ in found])[counted]
-            for name in ("photo", "cells", "densities")
+            name: np.concatenate([draws[name] for draws, _ in found])[counted] for name in RatedBatch._fields[:-1]
         } | {"votes": votes[counted].astype(np.float32)}
         index = np.arange(int(counted.sum()))
         self.held_out = index[kept_back(held_out)]
@@ -91,23 +91,28 @@ def read_votes(folder: Path) -> NDArray[np.float64]:
 
     Not every viewer needs to have rated. Raises InputError for numbers that the key does not have.
     """
-    viewers: list[dict[str, tuple[int, int]]] = json.loads((folder / KEY_FILE).read_text())
+    viewers: list[dict[str, tuple[int, int] | None]] = json.loads((folder / KEY_FILE).read_text())
     sums, counts = np.zeros((2, *np.load(folder / DRAWS_FILE)["cells"].shape[:2]))
     for viewer, key in enumerate(viewers, 1):
         path = folder / RATINGS_FILE.format(viewer)
         if not path.exists():
             continue
-        numbers, votes = _votes(path)
+        numbers, values = _read(path)
         if not set(numbers) <= set(key):
             raise InputError("ratings", f"numbers of {folder / KEY_FILE}", sorted(set(numbers) - set(key))[0])
-        for number, vote in zip(numbers, votes, strict=True):
-            sums[tuple(key[number])] += vote
-            counts[tuple(key[number])] += 1
+        draws = [(draw, row) for number, row in zip(numbers, values, strict=True) if (draw := key[number]) is not None]
+        if not draws:
+            continue
+        rows = np.stack([row for _, row in draws])
+        votes = ((rows - rows.mean(0)) / rows.std(0).clip(1e-6)).mean(1)
+        for (draw, _), vote in zip(draws, votes, strict=True):
+            sums[tuple(draw)] += vote
+            counts[tuple(draw)] += 1
     return np.where(counts > 0, sums / counts.clip(1), np.nan)
 
 
-def _votes(path: Path) -> tuple[list[str], NDArray[np.float64]]:
-    """Read one viewer's ratings: the numbers rated, and a vote for each."""
+def _read(path: Path) -> tuple[list[str], NDArray[np.float64]]:
+    """Read one viewer's ratings: the numbers rated, and for each what counts of them, the higher the better."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in SIGNS if rows and name in rows[0]]
@@ -117,4 +122,4 @@ def _votes(path: Path) -> tuple[list[str], NDArray[np.float64]]:
         values = np.array([[SIGNS[name] * float(row[name] or "") for name in names] for row in rows])
     except ValueError as error:
         raise InputError("ratings", "numbers", f"{error} in {path}") from error
-    return [row["number"] for row in rows], ((values - values.mean(0)) / values.std(0).clip(1e-6)).mean(1)
+    return [row["number"] for row in rows], values

@@ -1,10 +1,11 @@
 """`python -m benchmarks.quality.candidates`: draws for people to rate, from which the reward model learns.
 
-Each photo gets several draws. By default, a viewer sees shuffled, numbered pictures, no photo twice, and other viewers
-see its other draws; side by side, a row shows all draws of one photo, and finer differences count. Ratings are CSV
-files with `number` and any of `real` (1 if taken for a true photo), `stain` (1 if stained) and `score` (higher is
-better). Put them beside the draws as `ratings-1.csv` and so on, and give the folder to `python -m training reward`.
-Whoever rates must not see the key; photos that the model is measured on must not be rated.
+Each photo gets several draws. By default, a viewer sees shuffled, numbered pictures, no photo twice, some other photos
+in their true colors among them, and other viewers see a photo's other draws; side by side, a row shows all draws of one
+photo, and finer differences count. Ratings are CSV files with `number` and any of `real` (1 if taken for a true photo),
+`stain` (1 if stained) and `score` (higher is better). Put them beside the draws as `ratings-1.csv` and so on, and give
+the folder to `python -m training reward`. Whoever rates must not see the key; photos that the model is measured on must
+not be rated.
 """
 
 import json
@@ -34,8 +35,8 @@ __all__ = ["app", "make"]
 
 LETTERS = "ABCDEFGH"
 """Captions of a row's pictures."""
-Shown = tuple[str, int, int]
-"""A caption, which photo and which of its draws."""
+Shown = tuple[str, int, int | None]
+"""A caption, which photo and which of its draws; none: its true colors."""
 
 app = typer.Typer(add_completion=False)
 
@@ -57,12 +58,15 @@ def make(
     data: Photos,
     out: Annotated[Path, typer.Option(help="Draws, key and a folder of sheets for each viewer.")] = Path("out/rated"),
     weights: Weights = Path("weights/cinn.safetensors"),
-    photos: Annotated[int, typer.Option(min=2, help="How many photos, chosen by the seed.")] = 480,
+    photos: Annotated[int, typer.Option(min=2, help="How many photos, chosen by the seed.")] = 432,
     draws: Annotated[int, typer.Option(min=2, max=len(LETTERS), help="Draws of each photo.")] = 4,
     temperature: Annotated[
         float | None, typer.Option(min=0, max=1, help="Of the draws; default: of the weights.")
     ] = None,
-    each: Annotated[int, typer.Option(min=2, help="Most pictures that a viewer rates.")] = 240,
+    each: Annotated[int, typer.Option(min=2, help="Most draws that a viewer rates.")] = 216,
+    true_photos: Annotated[
+        int, typer.Option(min=0, help="Other photos that a viewer sees in their true colors; not side by side.")
+    ] = 24,
     side_by_side: Annotated[bool, typer.Option(help="Show all draws of a photo in one row.")] = False,
     seed: Annotated[int, typer.Option(help="Chooses and shuffles photos.")] = 0,
     device: Device = "auto",
@@ -73,19 +77,27 @@ def make(
         passes = Passes(colorizer.checkpoint, colorizer.device)
         names = [name for name, _ in read_named_photos(data)]
         rng = np.random.default_rng(seed)
-        wanted = set(rng.permutation(names)[:photos].tolist())
+        order = rng.permutation(names).tolist()
+        wanted, others = set(order[:photos]), set([] if side_by_side else order[photos:][:true_photos])
+        true = [shrink(photo) for name, photo in read_named_photos(data) if name in others]
         chosen = ((name, photo) for name, photo in read_named_photos(data) if name in wanted)
         drawn = [
             _draw(colorizer, passes, photo, draws, temperature, seed_of(name))
             for name, photo in track(chosen, "drawing", len(wanted), console=Console(stderr=True))
         ]
-    viewers = _rows(len(drawn), draws, each, rng) if side_by_side else _rotations(len(drawn), draws, each, rng)
+    if side_by_side:
+        viewers = _rows(len(drawn), draws, each, rng)
+    else:
+        viewers = _rotations(len(drawn), draws, each, len(true), rng)
     for viewer, shown in enumerate(viewers, 1):
-        cells = [(caption, drawn[photo].pictures[draw]) for caption, photo, draw in shown]
+        cells = [
+            (caption, true[photo] if draw is None else drawn[photo].pictures[draw]) for caption, photo, draw in shown
+        ]
         draw_sheets(out / f"viewer-{viewer}", cells)
     arrays = {name: np.stack([getattr(each, name) for each in drawn]) for name in Candidates._fields[1:]}
     np.savez(out / DRAWS_FILE, **arrays)  # type: ignore[arg-type] # numpy's stubs
-    (out / KEY_FILE).write_text(json.dumps([{caption: [p, d] for caption, p, d in shown} for shown in viewers]))
+    key = [{caption: None if d is None else [p, d] for caption, p, d in shown} for shown in viewers]
+    (out / KEY_FILE).write_text(json.dumps(key))
     print(f"{out}: sheets for {len(viewers)} viewers; their ratings go beside {KEY_FILE}")
 
 
@@ -102,14 +114,17 @@ def _rows(photos: int, draws: int, each: int, rng: np.random.Generator) -> list[
     ]
 
 
-def _rotations(photos: int, draws: int, each: int, rng: np.random.Generator) -> list[list[Shown]]:
-    """Let as many viewers as there are draws see each photo, each by another draw."""
+def _rotations(photos: int, draws: int, each: int, true: int, rng: np.random.Generator) -> list[list[Shown]]:
+    """Let as many viewers as there are draws see each photo, each by another draw; all see the true ones."""
     turns = rng.permutation(photos) % draws
-    return [
-        [(str(number), photo, int(turns[photo] + turn) % draws) for number, photo in enumerate(some, 1)]
-        for turn in range(draws)
-        for some in _parts(rng.permutation(photos), each)
-    ]
+    viewers = list[list[Shown]]()
+    for turn in range(draws):
+        for some in _parts(rng.permutation(photos), each):
+            pictures: list[tuple[int, int | None]] = [(photo, int(turns[photo] + turn) % draws) for photo in some]
+            pictures += [(photo, None) for photo in range(true)]
+            shuffled = (pictures[i] for i in rng.permutation(len(pictures)))
+            viewers.append([(str(number), *picture) for number, picture in enumerate(shuffled, 1)])
+    return viewers
 
 
 def _parts(order: NDArray[np.int64], size: int) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from benchmarks.quality.candidates import app
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.__main__ import app as training
+from training.rated import read_votes
 
 PHOTOS, DRAWS = 12, 3
 
@@ -34,7 +36,7 @@ def weights(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactor
     return path
 
 
-def make(photos: Path, weights: Path, out: Path, *options: object) -> list[dict[str, tuple[int, int]]]:
+def make(photos: Path, weights: Path, out: Path, *options: object) -> list[dict[str, Any]]:
     words = ["--data", photos, "--weights", weights, "--out", out, "--draws", DRAWS, "--temperature", 0.6, *options]
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 0, done.output
@@ -54,6 +56,24 @@ def test_no_viewer_sees_a_photo_twice_and_every_draw_is_seen_once(photos: Path, 
         assert len({photo for photo, _ in shown.values()}) == len(shown) == 6
     seen = [tuple(each) for shown in key for each in shown.values()]
     assert sorted(seen) == [(photo, draw) for photo in range(PHOTOS) for draw in range(DRAWS)]
+
+
+def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, weights: Path, tmp_path: Path) -> None:
+    key = make(photos, weights, tmp_path, "--photos", PHOTOS - 2, "--true-photos", 2)
+    assert len(key) == DRAWS
+    for viewer, shown in enumerate(key, 1):
+        true = [int(number) for number, drawn in shown.items() if drawn is None]
+        assert len(true) == 2
+        for number in true:
+            seen = picture(tmp_path, viewer, number - 1)
+            assert np.ptp(seen, axis=2).max() == 0  # these photos are gray
+    lines = [f"{number},{1 if drawn is None else drawn[1]}" for number, drawn in key[0].items()]
+    votes = []
+    for said in (lines, [line for line, drawn in zip(lines, key[0].values(), strict=True) if drawn]):
+        (tmp_path / "ratings-1.csv").write_text("\n".join(["number,score", *said]))
+        votes.append(read_votes(tmp_path))
+    np.testing.assert_array_equal(*votes)
+    assert np.isfinite(votes[0]).sum() == PHOTOS - 2
 
 
 def test_a_row_holds_all_draws_of_one_photo(photos: Path, weights: Path, tmp_path: Path) -> None:
