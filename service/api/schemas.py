@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-MODEL_EXAMPLE = "tintflow-cwf-13"
+MODEL_EXAMPLE = "tintflow-cwf-14"
 """the released weights (tests/docs/test_model_name.py)"""
 
 
@@ -68,7 +68,7 @@ class ColorizationDone(BaseModel):
     model: str = Field(examples=[MODEL_EXAMPLE])
     seed: int = Field(description="the one used", examples=[7])
     noise_seed: int | None = Field(default=None, description="of variations: the one used", examples=[11])
-    temperature: float = Field(description="the one used", examples=[0.9])
+    temperature: float = Field(description="the one used", examples=[0.8])
     width: int = Field(description="of the photo, upright, and of every coloring", examples=[1024])
     height: int = Field(examples=[768])
     timings: Timings
@@ -130,7 +130,7 @@ class Model(BaseModel):
     device: str = Field(examples=["cpu"])
     parameters: int = Field(examples=[14_000_000])
     latents: int = Field(description="dimensions of the latent z", examples=[8192])
-    default_temperature: float = Field(examples=[0.9])
+    default_temperature: float = Field(examples=[0.8])
     sha256: str = Field(description="of the weights' file", examples=["0" * 64])
     photo_formats: dict[str, list[str]] = Field(
         default_factory=dict,  # a service of version 1.0 does not say
