@@ -26,7 +26,10 @@ __all__ = ["DRAWS_FILE", "KEY_FILE", "RATINGS_FILE", "SIGNS", "RatedBatch", "Rat
 
 DRAWS_FILE, KEY_FILE, RATINGS_FILE = "draws.npz", "key.json", "ratings-{}.csv"
 SIGNS = {"real": 1, "stain": -1, "score": 1}
-"""Columns of a ratings file that count, beside `number`; each is standardized over its viewer. Some may be missing."""
+"""Columns of a ratings file that count, beside `number`; each is standardized over its viewer's draws.
+
+Some may be missing.
+"""
 
 
 class RatedBatch(NamedTuple):
@@ -101,8 +104,8 @@ def read_votes(folder: Path) -> NDArray[np.float64]:
         if not set(numbers) <= set(key):
             raise InputError("ratings", f"numbers of {folder / KEY_FILE}", sorted(set(numbers) - set(key))[0])
         draws = [(draw, row) for number, row in zip(numbers, values, strict=True) if (draw := key[number]) is not None]
-        if not draws:
-            continue
+        if len(draws) < 2:
+            continue  # nothing to compare with
         rows = np.stack([row for _, row in draws])
         votes = ((rows - rows.mean(0)) / rows.std(0).clip(1e-6)).mean(1)
         for (draw, _), vote in zip(draws, votes, strict=True):
@@ -112,7 +115,7 @@ def read_votes(folder: Path) -> NDArray[np.float64]:
 
 
 def _read(path: Path) -> tuple[list[str], NDArray[np.float64]]:
-    """Read one viewer's ratings: the numbers rated, and for each what counts of them, the higher the better."""
+    """Read one viewer's ratings: the numbers, and (N, columns) values of which higher is better."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in SIGNS if rows and name in rows[0]]

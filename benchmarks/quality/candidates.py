@@ -1,11 +1,11 @@
 """`python -m benchmarks.quality.candidates`: draws for people to rate, from which the reward model learns.
 
-Each photo gets several draws. By default, a viewer sees shuffled, numbered pictures, no photo twice, some other photos
-in their true colors among them, and other viewers see a photo's other draws; side by side, a row shows all draws of one
-photo, and finer differences count. Ratings are CSV files with `number` and any of `real` (1 if taken for a true photo),
-`stain` (1 if stained) and `score` (higher is better). Put them beside the draws as `ratings-1.csv` and so on, and give
-the folder to `python -m training reward`. Whoever rates must not see the key; photos that the model is measured on must
-not be rated.
+Each photo gets several draws. By default, each viewer sees shuffled, numbered pictures: one draw of each photo, and
+some other photos in their true colors. Other viewers see the photo's other draws. Side by side, a row shows all draws
+of one photo, so finer differences count. Ratings are CSV files with `number` and any of `real` (1 if taken for a true
+photo), `stain` (1 if stained) and `score` (higher is better). Put them beside the draws as `ratings-1.csv` and so on,
+and give the folder to `python -m training reward`. Whoever rates must not see the key; photos that the model is
+measured on must not be rated.
 """
 
 import json
@@ -36,7 +36,7 @@ __all__ = ["app", "make"]
 LETTERS = "ABCDEFGH"
 """Captions of a row's pictures."""
 Shown = tuple[str, int, int | None]
-"""A caption, which photo and which of its draws; none: its true colors."""
+"""A caption, which photo and which of its draws; without a draw, which of the true photos."""
 
 app = typer.Typer(add_completion=False)
 
@@ -65,7 +65,8 @@ def make(
     ] = None,
     each: Annotated[int, typer.Option(min=2, help="Most draws that a viewer rates.")] = 216,
     true_photos: Annotated[
-        int, typer.Option(min=0, help="Other photos that a viewer sees in their true colors; not side by side.")
+        int,
+        typer.Option(min=0, help="Photos beyond these that each viewer sees in true colors, if there are so many."),
     ] = 24,
     side_by_side: Annotated[bool, typer.Option(help="Show all draws of a photo in one row.")] = False,
     seed: Annotated[int, typer.Option(help="Chooses and shuffles photos.")] = 0,
@@ -78,13 +79,15 @@ def make(
         names = [name for name, _ in read_named_photos(data)]
         rng = np.random.default_rng(seed)
         order = rng.permutation(names).tolist()
-        wanted, others = set(order[:photos]), set([] if side_by_side else order[photos:][:true_photos])
-        true = [shrink(photo) for name, photo in read_named_photos(data) if name in others]
-        chosen = ((name, photo) for name, photo in read_named_photos(data) if name in wanted)
-        drawn = [
-            _draw(colorizer, passes, photo, draws, temperature, seed_of(name))
-            for name, photo in track(chosen, "drawing", len(wanted), console=Console(stderr=True))
-        ]
+        wanted = set(order[:photos])
+        others = set(order[photos:][: 0 if side_by_side else true_photos]) - wanted
+        true, drawn = list[Picture](), list[Candidates]()
+        chosen = ((name, photo) for name, photo in read_named_photos(data) if name in wanted | others)
+        for name, photo in track(chosen, "drawing", len(wanted | others), console=Console(stderr=True)):
+            if name in others:
+                true.append(shrink(photo))
+            else:
+                drawn.append(_draw(colorizer, passes, photo, draws, temperature, seed_of(name)))
     if side_by_side:
         viewers = _rows(len(drawn), draws, each, rng)
     else:
@@ -98,7 +101,7 @@ def make(
     np.savez(out / DRAWS_FILE, **arrays)  # type: ignore[arg-type] # numpy's stubs
     key = [{caption: None if d is None else [p, d] for caption, p, d in shown} for shown in viewers]
     (out / KEY_FILE).write_text(json.dumps(key))
-    print(f"{out}: sheets for {len(viewers)} viewers; their ratings go beside {KEY_FILE}")
+    print(f"{out}: sheets for {len(viewers)} viewers, {len(true)} true photos in each; ratings go beside {KEY_FILE}")
 
 
 def _rows(photos: int, draws: int, each: int, rng: np.random.Generator) -> list[list[Shown]]:
@@ -115,7 +118,7 @@ def _rows(photos: int, draws: int, each: int, rng: np.random.Generator) -> list[
 
 
 def _rotations(photos: int, draws: int, each: int, true: int, rng: np.random.Generator) -> list[list[Shown]]:
-    """Let as many viewers as there are draws see each photo, each by another draw; all see the true ones."""
+    """Show each photo to as many viewers as there are draws, another draw to each; show the true photos to all."""
     turns = rng.permutation(photos) % draws
     viewers = list[list[Shown]]()
     for turn in range(draws):
@@ -128,7 +131,8 @@ def _rotations(photos: int, draws: int, each: int, true: int, rng: np.random.Gen
 
 
 def _parts(order: NDArray[np.int64], size: int) -> list[list[int]]:
-    return [order[start : start + size].tolist() for start in range(0, len(order), size)]
+    """Split into parts of nearly one size, at most this one."""
+    return [part.tolist() for part in np.array_split(order, -(-len(order) // size))]
 
 
 @torch.inference_mode()

@@ -64,6 +64,8 @@ def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, weig
     for viewer, shown in enumerate(key, 1):
         true = [int(number) for number, drawn in shown.items() if drawn is None]
         assert len(true) == 2
+        drawn = next(int(number) for number, draw in shown.items() if draw is not None)
+        assert np.ptp(picture(tmp_path, viewer, drawn - 1), axis=2).max() > 0
         for number in true:
             seen = picture(tmp_path, viewer, number - 1)
             assert np.ptp(seen, axis=2).max() == 0  # these photos are gray
@@ -72,6 +74,8 @@ def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, weig
     for said in (lines, [line for line, drawn in zip(lines, key[0].values(), strict=True) if drawn]):
         (tmp_path / "ratings-1.csv").write_text("\n".join(["number,score", *said]))
         votes.append(read_votes(tmp_path))
+    (tmp_path / "ratings-1.csv").write_text("\n".join(["number,score", *(line for line in lines if line not in said)]))
+    assert np.isnan(read_votes(tmp_path)).all()  # of true photos alone
     np.testing.assert_array_equal(*votes)
     assert np.isfinite(votes[0]).sum() == PHOTOS - 2
 
