@@ -22,5 +22,5 @@ def load_colorizer(weights: Path, device: str) -> colorizer.CinnColorizer:
 def decode(passes: Passes, condition: Condition, latents: Sequence[Floats]) -> Decoded:
     """Decode (N, dim) latents of each level at temperature 1. Raises NonFiniteError."""
     (drawn,) = passes.draw_coarsest([condition], [latents[0]], [np.ones(len(latents[0]), np.float32)], [None])
-    (decoded,) = passes.add_details([condition], [drawn.chroma], [latents[1:]])
+    (decoded,) = passes.add_details([condition], [drawn], [latents[1:]])
     return decoded

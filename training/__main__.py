@@ -30,6 +30,12 @@ def run_command(
     device: Device = "auto",
     resume: Resume = False,
     features: Features = None,
+    own_draws: Annotated[
+        bool,
+        typer.Option(
+            "--own-draws", help="Teach the distilled decoder by the best of its own draws, once it draws well."
+        ),
+    ] = False,
     learning_rate: Annotated[
         float | None,
         typer.Option(min=0, help=f"Highest rate of AdamW; {NEW_RATES[0]:g}, {TRAINED_RATES[0]:g} with --init."),
@@ -49,7 +55,16 @@ def run_command(
     if not resume and any((out / f"{each}.pt").exists() for each in SHARES):
         refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
     config = RunConfig(
-        data, out, minutes, tuple(part or ()), views, init=init, name=name, device=device, features=features
+        data,
+        out,
+        minutes,
+        tuple(part or ()),
+        views,
+        own_draws=own_draws,
+        init=init,
+        name=name,
+        device=device,
+        features=features,
     )
     usual, usual_of_muon = TRAINED_RATES if init else NEW_RATES
     loop = LoopConfig(

@@ -1,9 +1,10 @@
 """Batches of condition features, lightness and chroma, from the folders that `training.features` wrote."""
 
 import json
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from training.data import NoPhotosError
 from training.features import DONE, STEPS_PER_STD
 from training.processes import Share
 
-__all__ = ["Batch", "Dataset", "FeatureDataset", "Movable", "kept_back", "shuffle"]
+__all__ = ["ArrayDataset", "Batch", "Dataset", "FeatureDataset", "Movable", "kept_back", "read_features", "shuffle"]
 
 TYPES = {**dict.fromkeys(FEATURE_CHANNELS, np.int8), "lightness": np.uint8, "chroma": np.float16}
 
@@ -64,6 +65,42 @@ def kept_back(share: float) -> slice:
     """Return which examples are held out: spread evenly, for neighbors in a folder are often alike."""
     every = max(2, round(1 / share))
     return slice(every - 1, None, every)
+
+
+class ArrayDataset(Generic[BatchT]):
+    """Photos by arrays in memory; see `Dataset`."""
+
+    def __init__(self, batch: Callable[..., BatchT], arrays: Mapping[str, NDArray[Any]], held_out: float) -> None:
+        """Batch: made of tensors of these names. held_out: share of the photos kept back to choose by.
+
+        Raises NoPhotosError for too few photos.
+        """
+        self._batch, self._arrays = batch, arrays
+        index = np.arange(len(next(iter(arrays.values()))))
+        kept = index[kept_back(held_out)]
+        self.held_out = kept if len(kept) else index[-1:]
+        self.train = np.setdiff1d(index, self.held_out)
+        if not len(self.train):
+            raise NoPhotosError(f"only {len(index)} photos: too few to train on")
+
+    def batches(
+        self,
+        size: int,
+        rng: np.random.Generator,
+        share: Share = Share(),  # noqa: B008 - it is immutable
+        skip: int = 0,
+    ) -> Iterator[BatchT]:
+        """Yield shuffled batches of training photos without end, or a process's share of each; see `Dataset`."""
+        for chosen in islice(shuffle(len(self.train), size, rng), skip, None):
+            yield self._read(self.train[chosen][share.rows])
+
+    def held_out_batches(self, size: int) -> Iterator[BatchT]:
+        """Yield the held-out photos in order."""
+        for start in range(0, len(self.held_out), size):
+            yield self._read(self.held_out[start : start + size])
+
+    def _read(self, rows: NDArray[np.int64]) -> BatchT:
+        return self._batch(**{name: torch.from_numpy(array[rows]).float() for name, array in self._arrays.items()})
 
 
 class Batch(NamedTuple):
@@ -116,12 +153,26 @@ class FeatureDataset:
             yield self._read([(s, 0, i) for s, i in self.held_out[start : start + size]])
 
     def _read(self, rows: Sequence[tuple[int, int, int]]) -> Batch:
-        def stack(name: str) -> Tensor:
-            array = torch.from_numpy(np.stack([self.shards[s][view][name][i] for s, view, i in rows]))
-            return array.movedim(-1, 1) if array.dim() == 4 else array
+        return _batch([(self.shards[s][view], i) for s, view, i in rows])
 
-        features = ConditionFeatures(**{name: stack(name).float() / STEPS_PER_STD for name in FEATURE_CHANNELS})
-        return Batch(features, stack("lightness").float() / 2.55, stack("chroma").float())
+
+def read_features(folder: Path, size: int) -> Iterator[Batch]:
+    """Yield all photos of one folder of `training.features`, in order."""
+    view = _open(folder)
+    count = len(view["chroma"])
+    for start in range(0, count, size):
+        yield _batch([(view, i) for i in range(start, min(start + size, count))])
+
+
+def _batch(rows: Sequence[tuple[Mapping[str, NDArray[np.generic]], int]]) -> Batch:
+    """Read rows, each of a view."""
+
+    def stack(name: str) -> Tensor:
+        array = torch.from_numpy(np.stack([view[name][i] for view, i in rows]))
+        return array.movedim(-1, 1) if array.dim() == 4 else array
+
+    features = ConditionFeatures(**{name: stack(name).float() / STEPS_PER_STD for name in FEATURE_CHANNELS})
+    return Batch(features, stack("lightness").float() / 2.55, stack("chroma").float())
 
 
 def _open(folder: Path) -> dict[str, NDArray[np.generic]]:

@@ -7,8 +7,7 @@ viewers what is real, and nobody learns from their ratings.
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -18,9 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.errors import InputError
-from training.data import NoPhotosError
-from training.dataset import kept_back, shuffle
-from training.processes import Share
+from training.dataset import ArrayDataset
 
 __all__ = ["DRAWS_FILE", "KEY_FILE", "RATINGS_FILE", "SIGNS", "RatedBatch", "RatedDataset", "read_votes"]
 
@@ -49,7 +46,7 @@ class RatedBatch(NamedTuple):
         return type(self)(*(part.to(device) for part in self))
 
 
-class RatedDataset:
+class RatedDataset(ArrayDataset[RatedBatch]):
     """Photos with rated draws; see `training.dataset.Dataset`."""
 
     def __init__(self, folders: Sequence[Path], held_out: float) -> None:
@@ -60,33 +57,10 @@ class RatedDataset:
         found = [(np.load(folder / DRAWS_FILE), read_votes(folder)) for folder in folders]
         votes = np.concatenate([votes for _, votes in found])
         counted = np.isfinite(votes).sum(1) > 1
-        self._arrays = {
+        arrays = {
             name: np.concatenate([draws[name] for draws, _ in found])[counted] for name in RatedBatch._fields[:-1]
-        } | {"votes": votes[counted].astype(np.float32)}
-        index = np.arange(int(counted.sum()))
-        self.held_out = index[kept_back(held_out)]
-        self.train = np.setdiff1d(index, self.held_out)
-        if not len(self.held_out):
-            raise NoPhotosError(f"only {len(index)} photos with two rated draws: too few to train on")
-
-    def batches(
-        self,
-        size: int,
-        rng: np.random.Generator,
-        share: Share = Share(),  # noqa: B008 - it is immutable
-        skip: int = 0,
-    ) -> Iterator[RatedBatch]:
-        """Yield shuffled batches of training photos without end, or a process's share of each; see `Dataset`."""
-        for chosen in islice(shuffle(len(self.train), size, rng), skip, None):
-            yield self._read(self.train[chosen][share.rows])
-
-    def held_out_batches(self, size: int) -> Iterator[RatedBatch]:
-        """Yield the held-out photos in order."""
-        for start in range(0, len(self.held_out), size):
-            yield self._read(self.held_out[start : start + size])
-
-    def _read(self, rows: NDArray[np.int64]) -> RatedBatch:
-        return RatedBatch(**{name: torch.from_numpy(array[rows]).float() for name, array in self._arrays.items()})
+        }
+        super().__init__(RatedBatch, arrays | {"votes": votes[counted].astype(np.float32)}, held_out)
 
 
 def read_votes(folder: Path) -> NDArray[np.float64]:

@@ -15,11 +15,13 @@ from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.config import CinnConfig
 from training.dataset import Batch, FeatureDataset
+from training.draws import DrawnBatch, DrawnDataset, build_draws
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig, Trainer
 from training.objectives.coarsest import CoarsestObjective
 from training.objectives.details import DetailsObjective
+from training.objectives.distilled import DistilledObjective
 from training.objectives.objective import Objective
 from training.objectives.prior import PriorObjective
 from training.objectives.reward import RewardObjective
@@ -30,7 +32,7 @@ from training.standardize import standardize
 __all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run", "run_reward"]
 
 WEIGHTS_FILE = "cinn.safetensors"
-SHARES: Mapping[str, float] = {"coarsest": 0.52, "prior": 0.06, "details": 0.42}
+SHARES: Mapping[str, float] = {"coarsest": 0.48, "prior": 0.06, "distilled": 0.06, "details": 0.4}
 """Each part's share of the minutes, in the order of training."""
 OBJECTIVES: Mapping[str, Callable[[Cinn], Objective[Batch]]] = {
     "coarsest": CoarsestObjective,
@@ -40,6 +42,7 @@ OBJECTIVES: Mapping[str, Callable[[Cinn], Objective[Batch]]] = {
 MODULES: Mapping[str, tuple[str, ...]] = {
     "coarsest": ("coarsest.",),
     "prior": ("prior.",),
+    "distilled": ("distilled.",),
     "details": ("decoder.", "details."),
 }
 """Prefixes of the names of each part's weights."""
@@ -56,11 +59,13 @@ class RunConfig:
     out: Path
     minutes: float
     parts: tuple[str, ...] = ()
-    """`coarsest`, `prior` or `details`, one after another; none means all"""
+    """any of `SHARES`, one after another; none means all"""
     views: int = 4
     """views of each photo: one whole, the others random crops"""
     held_out: float = 0.02
     """share of the photos that is kept back to choose by"""
+    own_draws: bool = False
+    """let the distilled decoder learn from the best of its own draws, in place of guided ones"""
     init: Path | None = None
     """weights to start from, in place of h's ImageNet weights and an untrained flow"""
     name: str = "my-colors-1"
@@ -91,8 +96,8 @@ def _run(
     if unknown:
         raise InputError("part", f"some of {list(SHARES)}", sorted(unknown))
     parts = [part for part in SHARES if part in config.parts or not config.parts]
-    if loop.network_learning_rate and (len(parts) != 1 or parts == ["prior"]):
-        # The other parts would be left with features that they have never seen; the prior sees none.
+    if loop.network_learning_rate and (len(parts) != 1 or parts[0] in ("prior", "distilled")):
+        # The other parts would be left with features that they have never seen; these see none.
         raise InputError("part", "coarsest or details alone to train together with h", parts)
     if processes.first:
         config.out.mkdir(parents=True, exist_ok=True)
@@ -101,13 +106,31 @@ def _run(
     total = sum(SHARES[part] for part in parts)
     for part in parts:
         settings = replace(loop, minutes=config.minutes * SHARES[part] / total)
-        trainer = Trainer(cinn.network, OBJECTIVES[part](cinn), dataset, settings, processes)
-        if not trainer.train(config.out / f"{part}.pt"):
+        state = config.out / f"{part}.pt"
+        if part == "distilled":
+            done = _distill(config, cinn, settings, processes).train(state)
+        else:
+            done = Trainer(cinn.network, OBJECTIVES[part](cinn), dataset, settings, processes).train(state)
+        if not done:
             return None
     path = config.out / WEIGHTS_FILE
     if processes.first:
         save_checkpoint(replace(source, cinn=cinn, name=config.name), path)
     return path
+
+
+def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Processes) -> Trainer[DrawnBatch]:
+    """Make draws that are not there yet, of whole photos, and return what trains on them."""
+    folders = [(views[0], config.out / "draws" / path.stem) for path, views in _folders(config)]
+    processes.wait()
+    for i, (features, out) in list(enumerate(folders))[processes.share.rows]:
+        count = build_draws(cinn, features, out, config.own_draws, seed=i)
+        print(f"draws of {out.name}: {count} photos", flush=True)
+    processes.wait()
+    objective, dataset = DistilledObjective(cinn), DrawnDataset([out for _, out in folders], config.held_out)
+    device = cinn.chroma_mean.device
+    objective.start([batch.to(device) for batch in dataset.held_out_batches(loop.batch)])
+    return Trainer(None, objective, dataset, loop, processes)
 
 
 def run_reward(
@@ -170,7 +193,7 @@ def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor])
 
 def _claim(config: RunConfig, cinn: Cinn) -> None:
     """Write down what a run folder belongs to, so that features and states are not reused for anything else."""
-    belongs = origin(config) | {"model": repr(cinn.config)}
+    belongs = origin(config) | {"model": repr(cinn.config), "own draws": repr(config.own_draws)}
     claim = config.out / "run.json"
     if claim.exists() and json.loads(claim.read_text()) != belongs:
         raise InputError("out", "a new folder, or the data and weights that this one was begun with", str(config.out))
@@ -189,14 +212,11 @@ def origin(config: RunConfig) -> dict[str, str]:
 def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -> FeatureDataset:
     """Compute condition features that are not there yet and, for a new cINN, the scales that depend on the data."""
     processes = processes or Processes()
-    shards = sorted(config.data.glob("*.tar")) if config.data.is_dir() else []
-    paths = shards or [config.data]
+    paths, folders = (list(each) for each in zip(*_folders(config), strict=True))
     if not config.init:
         load_imagenet_weights(cinn.network)
         standardize_network(cinn.network, paths[0])
     cinn.network.requires_grad_(False).eval()
-    root = config.features or config.out / "features"
-    folders = [[root / f"{path.stem}-{view}" for view in range(config.views)] for path in paths]
     work = [(view, i) for view in range(config.views) for i in range(len(paths))]
     processes.wait()  # until the first has seen that the folder may be used
     for view, i in work[processes.share.rows]:
@@ -207,3 +227,10 @@ def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -
     if not config.init:
         standardize(cinn, dataset)
     return dataset
+
+
+def _folders(config: RunConfig) -> list[tuple[Path, list[Path]]]:
+    """Return the paths of photos, and the folders of each one's views."""
+    shards = sorted(config.data.glob("*.tar")) if config.data.is_dir() else []
+    root = config.features or config.out / "features"
+    return [(path, [root / f"{path.stem}-{view}" for view in range(config.views)]) for path in shards or [config.data]]

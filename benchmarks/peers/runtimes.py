@@ -122,7 +122,7 @@ def main() -> None:
     see, complete = See(cinn).eval(), Complete(cinn).eval()
     with torch.inference_mode():
         condition = see(lightness)
-    coarsest = cinn.draw_coarsest(condition[0], latents[0], torch.ones(SAMPLES))[0]
+    coarsest = cinn.draw_coarsest(condition[0], latents[0], torch.ones(SAMPLES))
     parts = {
         "condition of a photo": (see, [lightness]),
         f"finer levels of {SAMPLES} samples": (complete, [coarsest, *condition[1:], *latents[1:]]),

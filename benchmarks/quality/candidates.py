@@ -1,11 +1,11 @@
 """`python -m benchmarks.quality.candidates`: draws for people to rate, from which the reward model learns.
 
-Each photo gets several draws. By default, each viewer sees shuffled, numbered pictures: one draw of each photo, and
-some other photos in their true colors. Other viewers see the photo's other draws. Side by side, a row shows all draws
-of one photo, so finer differences count. Ratings are CSV files with `number` and any of `real` (1 if taken for a true
-photo), `stain` (1 if stained) and `score` (higher is better). Put them beside the draws as `ratings-1.csv` and so on,
-and give the folder to `python -m training reward`. Whoever rates must not see the key; photos that the model is
-measured on must not be rated.
+Each photo gets several draws, such as the reward model chooses among. By default, each viewer sees shuffled, numbered
+pictures: one draw of each photo, and some other photos in their true colors. Other viewers see the photo's other draws.
+Side by side, a row shows all draws of one photo, so finer differences count. Ratings are CSV files with `number` and
+any of `real` (1 if taken for a true photo), `stain` (1 if stained) and `score` (higher is better). Put them beside the
+draws as `ratings-1.csv` and so on, and give the folder to `python -m training reward`. Whoever rates must not see the
+key; photos that the model is measured on must not be rated.
 """
 
 import json
@@ -25,11 +25,13 @@ from benchmarks.quality.sheets import Picture, draw_sheets, shrink
 from model.colorizer import CinnColorizer
 from model.drawing.latents import deviations_at, draw_latents
 from model.drawing.passes import Passes
+from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.pixels.color import photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
 from training.commands import Device, Photos, Weights, errors_printed
 from training.data import read_named_photos
 from training.rated import DRAWS_FILE, KEY_FILE
+from training.teacher import densities_of, draw_guided
 
 __all__ = ["app", "make"]
 
@@ -60,9 +62,7 @@ def make(
     weights: Weights = Path("weights/cinn.safetensors"),
     photos: Annotated[int, typer.Option(min=2, help="How many photos, chosen by the seed.")] = 432,
     draws: Annotated[int, typer.Option(min=2, max=len(LETTERS), help="Draws of each photo.")] = 4,
-    temperature: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Of the draws; default: of the weights.")
-    ] = None,
+    temperature: Annotated[float, typer.Option(min=0, max=1, help="Of the draws.")] = DISTILLED_TEMPERATURE,
     each: Annotated[int, typer.Option(min=2, help="Most draws that a viewer rates.")] = 216,
     true_photos: Annotated[
         int,
@@ -137,27 +137,26 @@ def _parts(order: NDArray[np.int64], size: int) -> list[list[int]]:
 
 @torch.inference_mode()
 def _draw(
-    colorizer: CinnColorizer, passes: Passes, photo: Picture, draws: int, temperature: float | None, seed: int
+    colorizer: CinnColorizer, passes: Passes, photo: Picture, draws: int, temperature: float, seed: int
 ) -> Candidates:
-    """Draw the coarsest level several times, without choosing; each draw gets its finer levels and full size."""
+    """Draw guided cells several times, as the distilled decoder's teacher does; each draw gets its details."""
     cinn, checkpoint, photo = colorizer.cinn, colorizer.checkpoint, shrink(photo)
     small = colorizer.shrink(photo)
-    chosen = checkpoint.temperature if temperature is None else temperature
-    deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents)
-    first, *fine = draw_latents(cinn.dims, [1.0, *deviations[1:]], seed, range(draws))
-    (condition,) = passes.condition([small.lightness])
-    (drawn,) = passes.draw_coarsest([condition], [first], [np.full(draws, chosen, np.float32)], [None])
-    (decoded,) = passes.add_details([condition], [drawn.chroma], [fine])
-    device = cinn.chroma_mean.device
-    lightness = torch.from_numpy(small.lightness).to(device)[None, None]
+    lightness = torch.from_numpy(small.lightness).to(cinn.chroma_mean.device)[None, None]
     told = cinn.condition(lightness)[0]
-    x = (torch.from_numpy(drawn.chroma).to(device) - cinn.chroma_mean) / cinn.chroma_std
-    cells, order = cinn.coarsest.in_order(x)
-    densities = torch.stack((cinn.coarsest.log_prob(x, told), cinn.prior.log_prob(cells, order)), -1)
-    back = order.argsort(1)[..., None].expand(-1, -1, 2)
-    by_row = (part.gather(1, back).float().cpu().numpy() for part in (cells, densities))
+    several = told.expand(draws, -1, -1)
+    cells = draw_guided(cinn, several, temperature, torch.Generator().manual_seed(seed))
+    densities = densities_of(cinn, several, cells)
+    rows = cells.mT.reshape(draws, *cinn.coarsest.data_shape) * cinn.coarsest.std + cinn.coarsest.mean
+    chroma = (rows * cinn.chroma_std + cinn.chroma_mean).cpu().numpy()
+    deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents)
+    _, *fine = draw_latents(cinn.dims, deviations, seed, range(draws))
+    (condition,) = passes.condition([small.lightness])
+    (decoded,) = passes.add_details([condition], [chroma], [fine])
     pictures = upsample_to_rgb(decoded.chroma, photo_to_lightness(photo))
-    return Candidates(list(pictures), told[0].half().cpu().numpy(), *by_row)
+    return Candidates(
+        list(pictures), told[0].half().cpu().numpy(), *(part.cpu().numpy() for part in (cells, densities))
+    )
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def measure_levels(colorizer: CinnColorizer, photo: np.ndarray, seed: int) -> di
         log_prob = level.log_prob(sizes[0], condition[0]).sum() - level.std.log().sum() * level.dims / 2
         found = {"nats 8²": float(-log_prob / level.dims)}
         z = torch.from_numpy(draw_latents(cinn.dims[:1], (1.0,), seed, range(SAMPLES))[0]).to(colorizer.device)
-        drawn, _ = level.draw(z, condition[0], torch.ones(SAMPLES, device=z.device))
+        drawn, _ = level.inverse(z, condition[0])
         found["energy 8²"] = _energy(drawn.flatten(1), sizes[0].flatten())
         for i, finer in enumerate(cinn.details):
             true = split(sizes[i + 1])[1]

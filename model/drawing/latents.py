@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,25 +26,29 @@ MAX_LATENT_NORM = 2.0
 SMALLEST_NORM = 1e-6
 """Smaller norms count as 0: latents that small are 0 in float32."""
 BISECTIONS = 50
+STRATA = 6
+"""Digits that are shared out: blocks of up to 2^STRATA samples are stratified, as many as one request may have."""
+GAUSSIAN, TINY = NormalDist(), 2.0**-54
 MIN_ANGLE = 1e-3
 """Radians: two latents that are nearer to one direction, or to opposite ones, are interpolated on a line."""
 
 
-def draw_latents(
-    dims: Sequence[int], deviations: Sequence[float], seed: int, indices: Sequence[int], attempt: int = 0
-) -> list[Floats]:
+def draw_latents(dims: Sequence[int], deviations: Sequence[float], seed: int, indices: Sequence[int]) -> list[Floats]:
     """Draw the latents of the given samples, one array (N, dim) for each level, coarse to fine.
 
-    deviations: standard deviation of each level. attempt: which of the tries for each sample. Sample i depends on
-    (seed, i, attempt) alone. Raises InputError for a seed out of range.
+    Each sample's latents are Gaussian, and it depends on (seed, i) alone. Those of the coarsest level are stratified:
+    of samples 0 to 3, each number has one in each quarter of the distribution, and so of every block of a power of two.
+    So a few samples differ more than independent ones would.
+    Source: Owen 1995, Randomly Permuted (t,m,s)-Nets and (t,s)-Sequences; here a net of its own for each number.
+
+    deviations: standard deviation of each level. Raises InputError for a seed out of range.
     """
     if not 0 <= seed < 2**32:
         raise InputError("seed", "0 to 2³² − 1", seed)
-    generators = [_generator(seed, index, attempt) for index in indices]
-    return [
-        np.float32(deviation) * np.stack([each.standard_normal(dim, np.float32) for each in generators])
-        for dim, deviation in zip(dims, deviations, strict=True)
-    ]
+    generators = [_generator(seed, index) for index in indices]
+    first = [_stratified(dims[0], seed, i, each) for i, each in zip(indices, generators, strict=True)]
+    rest = [[each.standard_normal(dim, np.float32) for each in generators] for dim in dims[1:]]
+    return [np.float32(dev) * np.stack(rows) for dev, rows in zip(deviations, (first, *rest), strict=True)]
 
 
 def deviations_at(temperature: float, exponents: Sequence[float]) -> list[float]:
@@ -131,6 +136,16 @@ def _interpolate(a: Floats, b: Floats, t: NDArray[np.float64], spherical: bool) 
     return np.where(t == 0, a, np.where(t == 1, b, between))
 
 
-def _generator(seed: int, index: int, attempt: int) -> np.random.Generator:
+def _stratified(dim: int, seed: int, index: int, generator: np.random.Generator) -> Floats:
+    """Draw a sample's number in each of `dim` nets, as Gaussians."""
+    share = generator.random(dim)
+    for place in reversed(range(STRATA)):  # the first of the digits decides last, which half
+        block = index % 2**place
+        flipped = _generator(seed, block, 1 + place).integers(0, 2, dim)
+        share = (share + ((index >> place & 1) ^ flipped)) / 2
+    return np.array([GAUSSIAN.inv_cdf(min(max(each, TINY), 1 - TINY)) for each in share.tolist()], np.float32)
+
+
+def _generator(seed: int, index: int, purpose: int = 0) -> np.random.Generator:
     # Numbers of different keys are independent, however near the keys lie.
-    return np.random.Generator(np.random.Philox(key=[seed, index << 32 | attempt]))
+    return np.random.Generator(np.random.Philox(key=[seed, index << 32 | purpose]))

@@ -24,11 +24,11 @@ from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, 
 from model.errors import NonFiniteError, OutOfMemoryError
 from model.flow.checkpoint import Checkpoint, StoredCheckpoint
 
-__all__ = ["Decoded", "Draws", "Passes"]
+__all__ = ["Decoded", "Passes"]
 
 SAMPLES = {"cpu": 2, "cuda": 16}
 """Samples of a chunk of the finer levels, until memory runs out."""
-DRAWS = {"cpu": 8, "cuda": 256}
+DRAWS = {"cpu": 4, "cuda": 256}
 """Draws of a chunk of the coarsest level: its 64 small steps take little longer for many rows than for few."""
 MOST_DRAWS = {"cpu": 32, "cuda": 256}
 """Largest chunk of draws, where larger chunks give the same bits: weights are read less often."""
@@ -40,15 +40,6 @@ MEMORY_ERRORS = ("out of memory", "can't allocate memory", "bad_alloc")
 """Messages of torch, on a GPU and on a CPU, and of OpenVINO."""
 
 Result = TypeVar("Result")
-
-
-class Draws(NamedTuple):
-    """Draws of one photo's coarsest level."""
-
-    chroma: Floats
-    """(N, 2, 8, 8) a*b*"""
-    rewards: Floats
-    """(N,), to be compared with those of other draws of the same photo, where draws are guided"""
 
 
 class Decoded(NamedTuple):
@@ -108,8 +99,8 @@ class Passes:
         latents: Sequence[Floats],
         temperatures: Sequence[Floats],
         given: Sequence[Floats | None],
-    ) -> list[Draws]:
-        """Decode the coarsest level of each photo, each with an N of its own.
+    ) -> list[Floats]:
+        """Decode the coarsest level of each photo, each with an N of its own: (N, 2, 8, 8) a*b*.
 
         latents: (N, 128). temperatures: (N,). given: (N, 2, 8, 8) a*b* of the cells that are given, NaN elsewhere.
         Raises NonFiniteError.
@@ -121,13 +112,13 @@ class Passes:
         ]
 
         def draw(*rows: Any) -> Sequence[NDArray[Any]]:
-            return runtime.draw_coarsest(condition, *rows)
+            return [runtime.draw_coarsest(condition, *rows)]
 
         rows = (np.concatenate(part) for part in (latents, temperatures, unknown))
-        drawn, rewards = self._in_chunks(draw, self._draws_of(sum(numbers)), _photos(numbers), *rows)
-        if not (np.isfinite(drawn).all() and np.isfinite(rewards).all()):
+        (drawn,) = self._in_chunks(draw, self._draws_of(sum(numbers)), _photos(numbers), *rows)
+        if not np.isfinite(drawn).all():
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
-        return [Draws(*each) for each in zip(*(_split(rows, numbers) for rows in (drawn, rewards)), strict=True)]
+        return _split(drawn, numbers)
 
     def add_details(
         self, conditions: Sequence[Condition], coarsest: Sequence[Floats], latents: Sequence[Sequence[Floats]]

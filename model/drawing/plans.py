@@ -34,13 +34,7 @@ from model.protocol import (
 )
 from model.selection import select_diverse, select_likely
 
-__all__ = ["TRIES", "Chosen", "Planner", "own_chroma"]
-
-TRIES = 8
-"""Draws of the coarsest level for each sample below temperature 1, of which the best is taken.
-
-At 1 and above there is one: samples then have the model's own distribution, exactly.
-"""
+__all__ = ["Chosen", "Planner", "own_chroma"]
 
 
 class Chosen(NamedTuple):
@@ -48,7 +42,7 @@ class Chosen(NamedTuple):
 
     coarsest: Floats
     """(N, 2, 8, 8) a*b*"""
-    fine: list[Floats]
+    fine: Sequence[Floats]
     """(N, dim) of each finer level"""
     indices: Sequence[int]
     temperature: float
@@ -68,25 +62,6 @@ class Drawing(NamedTuple):
     norm: float | None
     given: Floats | None = None
     """(2, 8, 8) a*b* of hinted cells, NaN elsewhere"""
-
-    @property
-    def tries(self) -> int:
-        """Draws for each sample."""
-        return TRIES if 0 < np.float32(self.decoding) < 1 else 1  # as draws know it
-
-
-class Latents(NamedTuple):
-    """Latents of N samples: one for each try of the coarsest level, and those of the finer levels."""
-
-    tries: list[Floats]
-    """(N, 128) of each try"""
-    fine: list[Floats]
-    """(N, dim) of each finer level"""
-
-    @property
-    def first(self) -> list[Floats]:
-        """Latents of the first try, (N, dim) of each level."""
-        return [self.tries[0], *self.fine]
 
 
 Plan = Callable[[Condition], Chosen]
@@ -125,10 +100,10 @@ class Planner:
         many = options.n if options.select == "first" else candidates
         numbers = _numbers(options.offset, many)
         latents = self._latents(options.seed, numbers, drawing)
-        fine = latents.fine
+        fine = latents[1:]
 
         def choose(condition: Condition) -> Chosen:
-            _, coarsest = self._best(condition, latents, drawing)
+            coarsest = self._draw(condition, latents[0], drawing)
             indices = self._select(condition, coarsest, fine, options)
             return Chosen(
                 coarsest[indices],
@@ -160,19 +135,15 @@ class Planner:
             raise InputError("levels", f"sizes among {self._sizes}", moved)
         drawing = self._drawing(options.temperature, options.latent_norm)
         numbers = _numbers(options.offset, options.n)
-        recall = self._recall(options.origin, drawing)
+        origin = self._recall(options.origin, drawing)
         noise = self._latents(options.noise_seed, numbers, drawing)
         kept = (1 - options.strength**2) ** 0.5
         weights = [kept if size in moved else 1.0 for size in self._sizes]
 
-        def choose(condition: Condition) -> Chosen:
-            latents = _mix(recall(condition), noise, weights)
-            if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
-                coarsest, *fine = rescale_latents(latents.first, options.latent_norm)
-                latents = Latents([coarsest], fine)
-            return self._decode(condition, latents, numbers, drawing)
-
-        return choose
+        latents = mix_latents(origin, noise, weights)
+        if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
+            latents = rescale_latents(latents, options.latent_norm)
+        return lambda condition: self._decode(condition, latents, numbers, drawing)
 
     def _transfer(self, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
         _check("n", options.n, 1, MAX_CANDIDATES)
@@ -187,10 +158,10 @@ class Planner:
         if any(weights[:1]):  # a photo's own latents are those of temperature 1
             drawing = drawing._replace(decoding=1.0)
         noise = self._latents(options.seed, numbers, drawing)
-        mix_latents(noise.first, noise.first, weights)  # raises for weights out of range
+        mix_latents(noise, noise, weights)  # raises for weights out of range
 
         def choose(condition: Condition) -> Chosen:
-            latents = _mix(self._latents_of(reference), noise, weights)
+            latents = mix_latents(self._latents_of(reference), noise, weights)
             return self._decode(condition, latents, numbers, drawing)
 
         return choose
@@ -199,53 +170,40 @@ class Planner:
         _check("steps", options.steps, 2, MAX_SAMPLES)
         drawing = self._drawing(options.temperature, options.latent_norm)
         start = self._recall(options.start, drawing)
-        last = drawing.decoding
+        end: Callable[[], list[Floats]]
         if options.end is not None and reference is None:
-            end = self._recall(options.end, drawing)
+            recalled = self._recall(options.end, drawing)
+            end, last = (lambda: recalled), drawing.decoding
         elif options.end is None and reference is not None:
-            end, last = (lambda _: self._latents_of(reference)), 1.0
+            end, last = (lambda: self._latents_of(reference)), 1.0
         else:
             raise InputError("reference", "exactly one of to_index and reference", "both or neither")
         positions = np.linspace(0, 1, options.steps).tolist()
 
         def choose(condition: Condition) -> Chosen:
-            spherical = options.path == "spherical"
-            latents = interpolate_latents(start(condition), end(condition), positions, spherical)
+            latents = interpolate_latents(start, end(), positions, options.path == "spherical")
             decoding = np.array([(1 - t) * drawing.decoding + t * last for t in positions], np.float32)
             (drawn,) = self._passes.draw_coarsest([condition], [latents[0]], [decoding], [None])
-            return Chosen(drawn.chroma, latents[1:], range(options.steps), drawing.temperature)
+            return Chosen(drawn, latents[1:], range(options.steps), drawing.temperature)
 
         return choose
 
-    def _decode(self, condition: Condition, latents: Latents, numbers: Sequence[int], drawing: Drawing) -> Chosen:
-        _, coarsest = self._best(condition, latents, drawing)
-        return Chosen(coarsest, latents.fine, numbers, drawing.temperature)
+    def _decode(
+        self, condition: Condition, latents: Sequence[Floats], numbers: Sequence[int], drawing: Drawing
+    ) -> Chosen:
+        return Chosen(self._draw(condition, latents[0], drawing), latents[1:], numbers, drawing.temperature)
 
-    def _latents(self, seed: int, indices: Sequence[int], drawing: Drawing) -> Latents:
-        """Draw each sample's latents."""
-        first = draw_latents(self._dims, drawing.deviations, seed, indices)
-        if drawing.norm is not None:
-            first = rescale_latents(first, drawing.norm)
-        more = (
-            draw_latents(self._dims[:1], drawing.deviations[:1], seed, indices, attempt)[0]
-            for attempt in range(1, drawing.tries)
-        )
-        return Latents([first[0], *more], first[1:])
-
-    def _best(self, condition: Condition, latents: Latents, drawing: Drawing) -> tuple[Floats, Floats]:
-        """Return the coarsest latents of each sample's best try, (N, 128), and the a*b* that these decode to.
-
-        The best is found sample by sample, so that none depends on the others.
-        """
-        tries = len(latents.tries)
-        z = np.stack(latents.tries, 1).reshape(-1, self._dims[0])
+    def _draw(self, condition: Condition, z: Floats, drawing: Drawing) -> Floats:
+        """Decode coarsest latents, (N, 128): (N, 2, 8, 8) a*b*."""
         given = None if drawing.given is None else np.broadcast_to(drawing.given, (len(z), *drawing.given.shape))
         decoding = np.full(len(z), drawing.decoding, np.float32)
         (drawn,) = self._passes.draw_coarsest([condition], [z], [decoding], [given])
-        if tries == 1:
-            return z, drawn.chroma
-        best = drawn.rewards.reshape(-1, tries).argmax(1) + tries * np.arange(len(z) // tries)
-        return z[best], drawn.chroma[best]
+        return drawn
+
+    def _latents(self, seed: int, indices: Sequence[int], drawing: Drawing) -> list[Floats]:
+        """Draw each sample's latents, (N, dim) of each level."""
+        latents = draw_latents(self._dims, drawing.deviations, seed, indices)
+        return latents if drawing.norm is None else rescale_latents(latents, drawing.norm)
 
     def _latents_of(self, reference: SmallPhoto) -> list[Floats]:
         """Encode a reference's own colors, given its own lightness, whatever photo the latents are for."""
@@ -261,11 +219,10 @@ class Planner:
         # The coarsest level is tempered where it is decoded, not in its latents.
         return Drawing(chosen, [1.0, *deviations_at(chosen, exponents)[1:]], chosen, None)
 
-    def _recall(self, name: LatentName, drawing: Drawing) -> Callable[[Condition], list[Floats]]:
-        """Return a function of the photo's condition, which gives the latents of an earlier sample."""
+    def _recall(self, name: LatentName, drawing: Drawing) -> list[Floats]:
+        """Return the latents of an earlier sample, (1, dim) of each level."""
         _check("index", name.index, 0, MAX_CANDIDATES - 1)
-        latents = self._latents(name.seed, [name.index], drawing)
-        return lambda condition: [self._best(condition, latents, drawing)[0], *latents.fine]
+        return self._latents(name.seed, [name.index], drawing)
 
 
 def own_chroma(photo: SmallPhoto) -> Floats:
@@ -273,13 +230,6 @@ def own_chroma(photo: SmallPhoto) -> Floats:
     if photo.chroma is None:
         raise InputError("photo", "one shrunk with its chroma", "its lightness alone")
     return np.ascontiguousarray(photo.chroma.transpose(2, 0, 1)[None])
-
-
-def _mix(origin: Sequence[Floats], noise: Latents, weights: Sequence[float]) -> Latents:
-    """Mix latents with noise, see `mix_latents`; with that of each try, unless the coarsest latents are kept."""
-    _, *fine = mix_latents(origin, noise.first, weights)
-    tries = noise.tries if weights[0] < 1 else noise.tries[:1]
-    return Latents([mix_latents(origin[:1], [z], weights[:1])[0] for z in tries], fine)
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

@@ -2,8 +2,10 @@
 
 A causal transformer turns the cells that are there into a mixture of bivariate Gaussians for the next one, and its
 conditional distribution functions turn the cell's a*b* into two Gaussian latents. So it is an exact flow, as the
-coupling levels are, but one that ties the cells of one object together.
-Source: Huang et al. 2018 (arXiv 1804.00779); Kumar et al. 2021, Colorization Transformer (arXiv 2102.04432).
+coupling levels are, but one that ties the cells of one object together. Below temperature 1, a decoder draws that was
+distilled from the best of several of its draws.
+Source: Huang et al. 2018 (arXiv 1804.00779); Kumar et al. 2021, Colorization Transformer (arXiv 2102.04432); Kim and
+Rush 2016, Sequence-Level Knowledge Distillation (arXiv 1606.07947).
 """
 
 import math
@@ -14,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.cell_order import GUIDANCE, cell_exponents, dispersed_order
-from model.flow.cells import CellDecoder, CellStream, Prior
+from model.flow.cell_order import DISTILLED_TEMPERATURE, cell_exponents, dispersed_order
+from model.flow.cells import CellDecoder, CellStream
 from model.flow.condition import ConditionFeatures
 from model.flow.config import AutoregressiveConfig
 from model.flow.constants import FEATURE_CHANNELS, NORM_EPSILON, SMALL_LIGHTNESS
@@ -36,9 +38,9 @@ class DrawOrder(NamedTuple):
     latents: Tensor
     """(N, 64, 2)"""
     temperatures: Tensor
-    """(N, 64)"""
-    guidance: Tensor
-    """(N,)"""
+    """(N, 64): of the mixtures"""
+    share: Tensor
+    """(N,): of the level's own mixtures in these; the rest is the distilled decoder's"""
 
 
 class AutoregressiveLevel(CellDecoder):
@@ -56,6 +58,7 @@ class AutoregressiveLevel(CellDecoder):
     def __init__(self, config: AutoregressiveConfig, generator: torch.Generator) -> None:
         width = config.width
         super().__init__(width, config.heads, config.decoder_blocks, config.components, generator)
+        self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
         self.config = config
         self.dims = config.dims
         self.register_buffer("mean", torch.zeros(2, 1, 1))
@@ -103,7 +106,7 @@ class AutoregressiveLevel(CellDecoder):
         x: (B, 64, 2) standardized a*b* of the cells in order. photo: of `photo_condition`. order: (64,) or (B, 64),
         which cell comes when; dispersed-dot order where it is left out.
         """
-        return self.decode(x, *self._told(photo.expand(len(x), -1, -1), self._orders(order, len(photo))))
+        return self.decode(x, *self.told(photo.expand(len(x), -1, -1), self._orders(order, len(photo))))
 
     def log_prob(self, x: Tensor, photo: Tensor, order: Tensor | None = None) -> Tensor:
         """Log-density of standardized cells in any order: (B, 64) in nats, without the log-det of the standardization.
@@ -130,54 +133,45 @@ class AutoregressiveLevel(CellDecoder):
 
     def inverse(self, z: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
         """z: (N, 128). Returns (N, 2, 8, 8) and the log-det of the inverse. photo: of N photos, or of one."""
-        x, _ = self.draw(z, photo, torch.ones(len(z), device=z.device))
+        x = self.draw(z, photo, torch.ones(len(z), device=z.device), self)
         return x, -self(x, photo)[1]
 
     def draw(
-        self,
-        z: Tensor,
-        photo: Tensor,
-        temperature: Tensor,
-        given: Tensor | None = None,
-        prior: Prior | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Invert latents cell by cell, each cell's mixture at a temperature, some cells given.
+        self, z: Tensor, photo: Tensor, temperature: Tensor, distilled: CellDecoder, given: Tensor | None = None
+    ) -> Tensor:
+        """Invert latents cell by cell, each cell's mixture at a temperature, some cells given: (N, 2, 8, 8).
 
-        Returns (N, 2, 8, 8), and (N, 64, 2): log-densities of each cell, row by row, given those that were drawn before
-        it, by this level and by the prior; without guidance by this level twice.
+        At 1 and above, mixtures are the level's own. Up to DISTILLED_TEMPERATURE they are the distilled decoder's, with
+        a temperature that falls from the first cells to the last, see `cell_exponents`; between, they go over into each
+        other. At 0 a cell has the mean of its heaviest component, whatever the latents.
 
-        Below 1, the temperature falls from the first cells to the last, see `cell_exponents`, and mixtures are guided
-        by the prior where it is there, see `GUIDANCE`. At 0 a cell has the mean of its heaviest component, whatever the
-        latents.
-
-        z: (N, 128). photo: of N photos, or of one. temperature: (N,). given: (N, 2, 8, 8) level data of the cells that
-        are given, NaN elsewhere; these come first, so that the others are drawn given them.
+        z: (N, 128). photo: of N photos, or of one. temperature: (N,). distilled: made like this level's own decoder.
+        given: (N, 2, 8, 8) level data of the cells that are given, NaN elsewhere; these come first, so that the others
+        are drawn given them.
         """
-        order, known, latents, temperatures, guidance = self.draw_order(z, temperature, given)
-        own = CellStream(self, *self._told(photo.expand(len(z), -1, -1), order))
-        others = [] if prior is None or not bool(guidance.any()) else [prior.stream(order)]
-        x, densities = z.new_zeros(len(z), CELLS, 2), z.new_zeros(len(z), CELLS, 2, dtype=torch.float64)
+        order, known, latents, temperatures, share = self.draw_order(z, temperature, given)
+        told = self.told(photo.expand(len(z), -1, -1), order)
+        decoders = ((self, share > 0), (distilled, share < 1))
+        streams = [CellStream(decoder, *told) for decoder, draws in decoders if bool(draws.any())]
+        x = z.new_zeros(len(z), CELLS, 2)
         for i in range(CELLS):
-            guided = mixture = prior_mixture = own.next()
-            for other in others:
-                prior_mixture = other.next()
-                guided = mixture.guided(prior_mixture, guidance)
-            drawn = guided.draw(latents[:, i], temperatures[:, i])
+            outputs = [stream.next() for stream in streams]
+            mixture = Mixture.from_output(_blend(outputs[0], outputs[-1], share))
+            drawn = mixture.draw(latents[:, i], temperatures[:, i])
             x[:, i] = torch.where(known[:, i].isfinite(), known[:, i].double(), drawn)
-            densities[:, i] = torch.stack([each.log_prob(x[:, i]) for each in (mixture, prior_mixture)], -1)
-            for stream in (own, *others):
+            for stream in streams:
                 stream.tell(x[:, i : i + 1])
-        by_row = order[..., None].expand(-1, -1, 2)
-        return self.from_order(x, order).to(z.dtype), torch.zeros_like(densities).scatter(1, by_row, densities)
+        return self.from_order(x, order).to(z.dtype)
 
     def draw_order(self, z: Tensor, temperature: Tensor, given: Tensor | None) -> DrawOrder:
-        """Choose the order in which cells are drawn, the temperature of each, and the guidance; see `draw`."""
-        order, known = self._known_first(given, len(z))
+        """Choose the order in which cells are drawn, and what each is drawn from; see `draw`."""
+        order, known = self.known_first(given, len(z))
         ranks = self.order.argsort()[order]
-        exponents = torch.where(temperature[:, None] < 1, self.exponents[ranks], 1.0)
         latents = z.view(-1, CELLS, 2).gather(1, ranks[..., None].expand(-1, -1, 2))
-        guidance = GUIDANCE * temperature * (1 - temperature).clamp_min(0)
-        return DrawOrder(order, known, latents, temperature[:, None] ** exponents, guidance)
+        colder = (temperature / DISTILLED_TEMPERATURE).clamp(max=1)[:, None] ** self.exponents[ranks]
+        between = ((temperature - DISTILLED_TEMPERATURE) / (1 - DISTILLED_TEMPERATURE)).clamp_min(0)
+        share = torch.where(temperature < 1, between, torch.ones_like(between))  # exactly
+        return DrawOrder(order, known, latents, colder * temperature.clamp_min(1)[:, None], share)
 
     def from_order(self, x: Tensor, order: Tensor) -> Tensor:
         """Bring standardized cells, (N, 64, 2) in an order, to level data: (N, 2, 8, 8)."""
@@ -188,7 +182,7 @@ class AutoregressiveLevel(CellDecoder):
         """Bring level data to what the network sees."""
         return (x - self.mean) / self.std
 
-    def _known_first(self, given: Tensor | None, rows: int) -> tuple[Tensor, Tensor]:
+    def known_first(self, given: Tensor | None, rows: int) -> tuple[Tensor, Tensor]:
         """Return each row's order of cells, (N, 64), and what is known of them in that order, (N, 64, 2) or NaN."""
         if given is None:
             return self.order.expand(rows, -1), self.mean.new_full((rows, CELLS, 2), math.nan)
@@ -196,7 +190,7 @@ class AutoregressiveLevel(CellDecoder):
         first = torch.argsort(known.isfinite().all(-1).to(torch.uint8), dim=1, descending=True, stable=True)
         return self.order[first], known.gather(1, first[..., None].expand(-1, -1, 2))
 
-    def _told(self, photo: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+    def told(self, photo: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the photo says of each cell when it is next and when it is there; see `CellDecoder`."""
         cells = photo.gather(1, order[..., None].expand(-1, -1, photo.shape[-1]))
         places = self.decoder_places[order]
@@ -212,3 +206,10 @@ class AutoregressiveLevel(CellDecoder):
 
     def _log_scale(self) -> Tensor:
         return CELLS * self.std.log().sum()
+
+
+def _blend(own: Tensor, distilled: Tensor, share: Tensor) -> Tensor:
+    """Go from one output, (N, 6·K), to another: all of it is `own` where the share, (N,), is 1."""
+    blended = torch.lerp(distilled, own, share[:, None].to(own.dtype))
+    # what counts nothing may not tell, not even by a bit: other rows are drawn from one decoder or from both
+    return torch.where(share[:, None] >= 1, own, torch.where(share[:, None] <= 0, distilled, blended))

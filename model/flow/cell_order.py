@@ -1,11 +1,11 @@
-"""The order in which the coarsest level draws cells: which comes when, sees which, and how warm and guided it is."""
+"""The order in which the coarsest level draws cells: which comes when, sees which, and how warm it is."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.flow.sizes import CELLS, SIDE
 
-__all__ = ["CELL_EXPONENTS", "GUIDANCE", "causal_mask", "cell_exponents", "dispersed_order"]
+__all__ = ["CELL_EXPONENTS", "DISTILLED_TEMPERATURE", "causal_mask", "cell_exponents", "dispersed_order"]
 
 CELL_EXPONENTS = {4: 1.0, 16: 1.5, CELLS: 2.0}
 """γ by which a temperature T < 1 becomes T^γ, for the first cells of dispersed-dot order up to each of these.
@@ -13,13 +13,8 @@ CELL_EXPONENTS = {4: 1.0, 16: 1.5, CELLS: 2.0}
 The first 2×2 and 4×4 cells decide which color things have, and so how colorings differ; those between have to agree
 with them. Viewers who chose between two versions of a photo took this for true more often than one temperature for all.
 """
-GUIDANCE = 4.5
-"""At temperature T < 1, guidance is so many times T·(1 − T): none for heaviest components and the model's own draws.
-
-Without it, cold draws are gray: near gray, colors of many photos lie close together, so that the heaviest component is
-often there. The prior, which does not see the photo, has this habit too; what it also says counts less. Viewers who
-chose between two versions of a photo took the guided one for true more often.
-"""
+DISTILLED_TEMPERATURE = 0.8
+"""The temperature of the draws that the distilled decoder learned from: there it draws as it is."""
 HIDDEN = -1e4
 """Added to the attention's scores of cells that come later: e^−10000 is 0."""
 

@@ -1,6 +1,7 @@
 """The cells of the coarsest a*b*, one after another: a causal transformer from those that are there to the next one.
 
-The coarsest level is such a transformer that sees the photo; the prior is a small one that does not.
+The coarsest level is such a transformer that sees the photo, and so is the decoder that was distilled from it; the
+prior is a small one that does not.
 """
 
 import math
@@ -47,7 +48,6 @@ class CellDecoder(nn.Module):
         self.register_buffer("mask", torch.from_numpy(causal_mask()), persistent=False)
         self.chroma = ChromaEmbedding(width)
         self.start = nn.Parameter(torch.zeros(width))
-        self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
         self.decoder = cast(
             Sequence[TransformerBlock], nn.ModuleList(TransformerBlock(width, heads) for _ in range(blocks))
         )
@@ -62,12 +62,12 @@ class CellDecoder(nn.Module):
         h = torch.cat((start, before[:, :-1]), 1) + upcoming
         for block in self.decoder:
             h = block(h, self.mask)
-        return self.mixture(h)
+        return Mixture.from_output(self.finish(h))
 
-    def mixture(self, h: Tensor) -> Mixture:
-        """Read mixtures from what the last block says."""
+    def finish(self, h: Tensor) -> Tensor:
+        """Turn what the last block says into mixtures' parameters, (…, 6·K); see `Mixture.from_output`."""
         with torch.autocast(h.device.type, enabled=False):  # colors need more than the 8 bits of bfloat16
-            return Mixture.from_output(self.output(self.decoder_norm(h.to(self.output.weight.dtype))))
+            return self.output(self.decoder_norm(h.to(self.output.weight.dtype)))  # type: ignore[no-any-return]
 
     def _start_output(self, components: int, generator: torch.Generator) -> None:
         """Let the components start apart, small and equally heavy."""
@@ -89,12 +89,12 @@ class CellStream:
         self._before = decoder.start.expand(len(upcoming), 1, -1)
         self._place = 0
 
-    def next(self) -> Mixture:
-        """Return the mixture of the next cell of each row."""
+    def next(self) -> Tensor:
+        """Return the parameters of the next cell's mixture, (N, 6·K), for each row; see `Mixture.from_output`."""
         h = self._before + self._upcoming[:, self._place : self._place + 1]
         for block, cache in zip(self._decoder.decoder, self._caches, strict=True):
             h = block.step(h, cache, self._place)
-        return self._decoder.mixture(h[:, 0])
+        return self._decoder.finish(h[:, 0])
 
     def tell(self, x: Tensor) -> None:
         """Take in the a*b* of that cell, (N, 1, 2)."""
@@ -103,11 +103,12 @@ class CellStream:
 
 
 class Prior(CellDecoder):
-    """p(cells), whatever the photo: what guidance takes away from the coarsest level's mixtures."""
+    """p(cells), whatever the photo: what guidance takes away from the coarsest level's mixtures. For training alone."""
 
     def __init__(self, config: PriorConfig, generator: torch.Generator) -> None:
         super().__init__(config.width, config.heads, config.decoder_blocks, config.components, generator)
         self.config = config
+        self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, config.width, generator=generator))
 
     def log_prob(self, x: Tensor, order: Tensor) -> Tensor:
         """Log-density of (B, 64, 2) standardized a*b* of the cells in an order, (B, 64): (B, 64) in nats."""

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.autoregressive import AutoregressiveLevel
-from model.flow.cells import Prior
+from model.flow.cells import CellDecoder, Prior
 from model.flow.condition import ConditionNetwork
 from model.flow.config import CinnConfig
 from model.flow.decoder import Decoder
@@ -60,8 +60,11 @@ class Cinn(nn.Module):
         self.decoder = Decoder(self.config.decoder)
         details = [DetailLevel(level, generator) for level in self.config.details]
         self.details = cast(Sequence[DetailLevel], nn.ModuleList(details))
+        level = self.config.coarsest
+        self.distilled = CellDecoder(level.width, level.heads, level.decoder_blocks, level.components, generator)
+        # What follows is for training alone: the distilled decoder learns from draws that they guide and choose.
         self.prior = Prior(self.config.prior, generator)
-        self.reward = RewardModel(self.config.reward, self.config.coarsest.width, generator)
+        self.reward = RewardModel(self.config.reward, level.width, generator)
         self.register_buffer("chroma_mean", torch.zeros(2, 1, 1))
         self.register_buffer("chroma_std", torch.ones(2, 1, 1))
 
@@ -99,19 +102,15 @@ class Cinn(nn.Module):
             parts.append(gaussian_log_prob(z) + log_det + self.constant(i))
         return LogProb(torch.stack(parts, 1), latents)
 
-    def draw_coarsest(
-        self, condition: Tensor, z: Tensor, temperature: Tensor, given: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Decode the coarsest level at a temperature: (N, 2, 8, 8) a*b*, and the reward of each, (N,).
+    def draw_coarsest(self, condition: Tensor, z: Tensor, temperature: Tensor, given: Tensor | None = None) -> Tensor:
+        """Decode the coarsest level at a temperature: (N, 2, 8, 8) a*b*.
 
         condition: the first of `condition`, for N photos or for one. z: (N, 128). temperature: (N,). given:
         (N, 2, 8, 8) a*b* of the cells that are given, NaN elsewhere.
         """
         known = None if given is None else (given - self.chroma_mean) / self.chroma_std
-        drawn, densities = self.coarsest.draw(z, condition, temperature, known, self.prior)
-        cells = self.coarsest.standardize(drawn).flatten(2).mT
-        reward = self.reward(condition.expand(len(z), -1, -1), cells, densities.to(cells.dtype))
-        return drawn * self.chroma_std + self.chroma_mean, reward
+        drawn = self.coarsest.draw(z, condition, temperature, self.distilled, known)
+        return drawn * self.chroma_std + self.chroma_mean
 
     def add_details(self, condition: Sequence[Tensor], coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
         """Complete a*b* of the coarsest size by the finer levels.
@@ -134,7 +133,7 @@ class Cinn(nn.Module):
         condition: of `condition`, for N photos or for one. latents: (N, dims) of each level, coarse to fine.
         """
         ones = torch.ones(len(latents[0]), device=latents[0].device)
-        coarsest, _ = self.draw_coarsest(condition[0], latents[0], ones)
+        coarsest = self.draw_coarsest(condition[0], latents[0], ones)
         return self.add_details(condition, coarsest, latents[1:])
 
     def constant(self, level: int) -> Tensor:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from model.flow.mixture_arrays import (
     CORRELATION_LIMIT,
-    GUIDANCE_LIMIT,
     NUCLEUS_EXPONENT,
     SCALE_LIMITS,
     SMALLEST_TEMPERATURE,
@@ -65,19 +64,6 @@ class Mixture(NamedTuple):
         scale = temperature.clamp_min(SMALLEST_TEMPERATURE).log()[..., None, None]
         return self._replace(log_weights=log_weights, log_scales=self.log_scales + scale)
 
-    def guided(self, prior: "Mixture", guidance: Tensor) -> "Mixture":
-        """Return each mixture with more weight on what it says and the prior, which sees less, does not.
-
-        A component's weight is multiplied by (p(μ) / q(μ))^w: p is this density, q the prior's, both at the
-        component's mean μ, w the guidance. Means and scales stay. guidance: (…), one for each mixture; 0 changes none.
-        Source: Ho and Salimans 2022, Classifier-Free Diffusion Guidance (arXiv 2207.12598), on components.
-        """
-        ratios = [mixture._unsqueezed().log_prob(self.means.mT) for mixture in (self, prior)]
-        gain = (ratios[0] - ratios[1]).clamp(-GUIDANCE_LIMIT, GUIDANCE_LIMIT)
-        guided = F.log_softmax(self.log_weights + guidance[..., None] * gain, -1)
-        # where there is no guidance, nothing changes, not even a bit: other rows must not tell in a batch
-        return self._replace(log_weights=torch.where(guidance[..., None] == 0, self.log_weights, guided))
-
     def heaviest(self) -> Tensor:
         """Return the mean of each mixture's heaviest component: (…, 2)."""
         index = self.log_weights.argmax(-1)[..., None, None].expand(*self.means.shape[:-1], 1)
@@ -129,11 +115,6 @@ class Mixture(NamedTuple):
         square = (a.square() - 2 * self.correlations * a * b + b.square()) / rest
         log_scale = self.log_scales.sum(-2) + 0.5 * torch.log(rest)
         return self.log_weights - 0.5 * square - log_scale - math.log(2 * math.pi)
-
-    def _unsqueezed(self) -> "Mixture":
-        """Return the same for several points of each cell: (…, 1, …)."""
-        weights, means, scales, correlations = self
-        return Mixture(weights.unsqueeze(-2), means.unsqueeze(-3), scales.unsqueeze(-3), correlations.unsqueeze(-2))
 
     def _first(self) -> "_Marginal":
         return _Marginal(self.log_weights, self.means[..., 0, :], self.log_scales[..., 0, :].exp())

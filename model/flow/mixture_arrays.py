@@ -15,29 +15,23 @@ SCALE_LIMITS = (-4.5, 2.0)
 CORRELATION_LIMIT = 0.98
 NUCLEUS_EXPONENT = 0.5
 """At temperature T < 1 a mixture keeps its heaviest components, up to a share T^NUCLEUS_EXPONENT of the weight."""
-GUIDANCE_LIMIT = 6.0
-"""Largest log-ratio of two densities that counts in guidance: beyond it, a component is certain or dropped."""
 
 
 def draw_outputs(
     output: NDArray[np.float32],
-    prior: NDArray[np.float32],
-    guidance: NDArray[np.float64],
     temperatures: NDArray[np.float64],
     z: NDArray[np.float64],
     given: NDArray[np.float32],
-    log_densities: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Do what `Mixture.from_output`, `guided` and `draw` do, in one call: (N, 2) of two outputs, (N, 6·K) each.
+    """Do what `Mixture.from_output` and `draw` do, in one call: (N, 2) of (N, 6·K).
 
-    given: (N, 2), NaN where a cell is to be drawn. log_densities: (N, 2), where `Mixture.log_prob` of each draw by
-    both outputs is written.
+    given: (N, 2), NaN where a cell is to be drawn.
     """
     from model.flow.mixture_kernel import draw_outputs  # late: it imports numba
 
-    numbers = (SCALE_LIMITS, CORRELATION_LIMIT, GUIDANCE_LIMIT, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE)
+    numbers = (SCALE_LIMITS, CORRELATION_LIMIT, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE)
     found = np.empty((len(z), 2))
-    draw_outputs(output, prior, guidance, temperatures, z, given, *numbers, found, log_densities)
+    draw_outputs(output, temperatures, z, given, *numbers, found)
     return found
 
 
@@ -58,5 +52,5 @@ def latents_of_outputs(
 def begin_drawing() -> None:
     """Draw once: before its first draw, numba takes nearly a second to begin."""
     output, cell = np.zeros((1, 6), np.float32), np.zeros((1, 2))
-    draw_outputs(output, output, np.ones(1), np.ones(1), cell, cell.astype(np.float32), np.zeros((1, 2)))
+    draw_outputs(output, np.ones(1), cell, cell.astype(np.float32))
     latents_of_outputs(output, cell)

@@ -67,56 +67,24 @@ def draw_rows(
 @compiled(cache=True, nogil=True)
 def draw_outputs(
     output: NDArray[np.float32],
-    prior: NDArray[np.float32],
-    guidance: Floats,
     temperatures: Floats,
     z: Floats,
     given: NDArray[np.float32],
     scale_limits: tuple[float, float],
     correlation_limit: float,
-    guidance_limit: float,
     nucleus_exponent: float,
     smallest_temperature: float,
     out: Floats,
-    log_densities: Floats,
 ) -> None:
-    """Do what `Mixture.from_output(…).guided(…).draw(…)` does, for two times (N, 6·K), in `out`: (N, 2).
+    """Do what `Mixture.from_output(…).draw(…)` does, for (N, 6·K), in `out`: (N, 2).
 
-    given: (N, 2), NaN where a cell is to be drawn. log_densities: (N, 2), where `Mixture.log_prob` of each draw by both
-    mixtures is written, before guidance.
+    given: (N, 2), NaN where a cell is to be drawn.
     """
-    components = output.shape[1] // 6
-    log_weights, means, log_scales, correlations = _mixtures(output, scale_limits, correlation_limit)
-    others = _mixtures(prior, scale_limits, correlation_limit)
-    gain, guided = np.empty(components), log_weights.copy()
-    for n in range(len(output)):
-        if guidance[n] == 0:
-            continue
-        for k in range(components):
-            a, b = means[n, 0, k], means[n, 1, k]
-            own = _log_density(a, b, log_weights[n], means[n], log_scales[n], correlations[n])
-            other = _log_density(a, b, others[0][n], others[1][n], others[2][n], others[3][n])
-            gain[k] = guidance[n] * min(max(own - other, -guidance_limit), guidance_limit)
-        guided[n] += gain
-        guided[n] -= guided[n].max()
-        guided[n] -= math.log(np.exp(guided[n]).sum())
-    draw_rows(
-        guided,
-        means,
-        log_scales,
-        correlations,
-        temperatures,
-        z,
-        nucleus_exponent,
-        smallest_temperature,
-        out,
-    )
+    mixtures = _mixtures(output, scale_limits, correlation_limit)
+    draw_rows(*mixtures, temperatures, z, nucleus_exponent, smallest_temperature, out)
     for n in range(len(output)):
         if not math.isnan(given[n, 0]):
             out[n] = given[n]
-        a, b = out[n]
-        log_densities[n, 0] = _log_density(a, b, log_weights[n], means[n], log_scales[n], correlations[n])
-        log_densities[n, 1] = _log_density(a, b, others[0][n], others[1][n], others[2][n], others[3][n])
 
 
 @compiled(cache=True, nogil=True)

@@ -3,7 +3,6 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +13,6 @@ from benchmarks.quality.methods import condition_of
 from model.colorizer import CinnColorizer, colorize, load_colorizer
 from model.device import choose_device
 from model.drawing.latents import latent_norms
-from model.drawing.passes import Draws, Passes
-from model.drawing.plans import TRIES
 from model.errors import InputError, NonFiniteError
 from model.flow.checkpoint import Checkpoint
 from model.pixels.color import lightness_to_gray, photo_to_lightness
@@ -165,26 +162,3 @@ def test_exponents_come_from_the_checkpoint(
         (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(3, 0, 0.5))])
         fine = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition_of(colorizer, photo))
         assert (float(torch.cat(fine.latents[1:], 1).abs().max()) < 1e-2) is is_cold
-
-
-def test_each_sample_is_the_best_of_its_tries_below_temperature_1(
-    colorizer: CinnColorizer, photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Judged the other way around, others are taken; at 1 nothing is judged, since samples are the model's own."""
-
-    def draw(temperature: float) -> NDArray[np.float32]:
-        (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(2, 4, temperature))])
-        return drawn.chroma
-
-    before = {temperature: draw(temperature) for temperature in (0.7, 1.0)}
-    seen, draw_coarsest = [], Passes.draw_coarsest
-
-    def contrary(passes: Passes, *arguments: Any) -> list[Draws]:
-        (drawn,) = draw_coarsest(passes, *arguments)
-        seen.append(len(drawn.rewards))
-        return [drawn._replace(rewards=-drawn.rewards)]
-
-    monkeypatch.setattr(Passes, "draw_coarsest", contrary)
-    for temperature, same in ((0.7, False), (1.0, True)):
-        assert np.array_equal(draw(temperature), before[temperature]) is same
-    assert seen == [2 * TRIES, 2]

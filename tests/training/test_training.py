@@ -119,7 +119,8 @@ def test_the_losses_are_the_models_own_likelihood(prepared: tuple[Cinn, Path]) -
         of_prior = PriorObjective(cinn).held_out(batch, generator)[:, 0]
         cells, order = cinn.coarsest.in_order(pyramid((batch.chroma - cinn.chroma_mean) / cinn.chroma_std, 3)[0])
         nats = cinn.prior.log_prob(cells, order).sum(1) - CELLS * cinn.coarsest.std.log().sum()
-    assert_close(of_prior, -nats / (math.log(2) * cinn.coarsest.dims), rtol=1e-4, atol=1e-4)
+    # networks in bfloat16 on one side
+    assert_close(of_prior, -nats / (math.log(2) * cinn.coarsest.dims), rtol=1e-3, atol=1e-3)
     for level, dims in enumerate(cinn.dims):
         nats = -bits[:, level] * math.log(2) * dims + cinn.constant(level)
         # networks in bfloat16 on one side: a percent of the dimensions' nats
@@ -259,7 +260,10 @@ def test_signals_are_collected_and_handed_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with stop_signals() as received:
         assert not received
-        os.kill(os.getpid(), signal.SIGTERM)
+        handler = signal.getsignal(signal.SIGTERM)
+        assert callable(handler)
+        # not sent: where libraries of earlier tests have set a stack for signals, a real one ends this process
+        handler(signal.SIGTERM, None)
         assert received == [signal.SIGTERM]
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -270,11 +274,11 @@ def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
     assert path is not None
     checkpoint = load_checkpoint(path)
     assert checkpoint.cinn.config == TINY
-    assert {file.stem for file in tmp_path.glob("*.pt")} == {"coarsest", "prior", "details"}
+    assert {file.stem for file in tmp_path.glob("*.pt")} == {"coarsest", "prior", "distilled", "details"}
     # From these weights, one part more; then joined with the others.
     more = run(RunConfig(photos, tmp_path / "more", minutes=0.01, parts=("details",), views=1, init=path), None, loop)
     assert more is not None
-    join({"coarsest": path, "prior": path, "details": more}, tmp_path / "joined.safetensors")
+    join({"coarsest": path, "prior": path, "distilled": path, "details": more}, tmp_path / "joined.safetensors")
     joined, first, second = (
         load_checkpoint(each).cinn.state_dict() for each in (tmp_path / "joined.safetensors", path, more)
     )

@@ -32,14 +32,14 @@ from model.flow.constants import (
 )
 from model.flow.sizes import CELLS, LIGHTNESS_SIZE, SIDE
 
-__all__ = ["condition_graph", "details_graph", "encode_graph", "mixtures_graph", "reward_graph", "step_graph"]
+__all__ = ["condition_graph", "details_graph", "encode_graph", "mixtures_graph", "step_graph"]
 
 
 def condition_graph(cinn: CinnArrays, photos: int) -> ov.Model:
     """Mirror `Cinn.condition`, and add what else depends on the photo alone.
 
-    Returns the cells' condition, (B, 64, width), what it says of the next cell and of those before, each with the
-    cells' places; then the decoder's maps.
+    Returns what the cells' condition says of the next cell and of those before, (B, 64, width) each, with the cells'
+    places; then the decoder's maps.
     """
     lightness = g.parameter("lightness", (photos, 1, LIGHTNESS_SIZE, LIGHTNESS_SIZE))
     features = _features(lightness, cinn.layers.network)
@@ -49,31 +49,18 @@ def condition_graph(cinn: CinnArrays, photos: int) -> ov.Model:
     upcoming = g.add(g.linear(cells, level.next), level.decoder_places)
     past = g.add(g.linear(cells, level.before), level.decoder_places)
     maps = _maps(features, small, cinn.config.decoder, cinn.layers.decoder)
-    return ov.Model([cells, upcoming, past, *maps], [lightness], "condition")
+    return ov.Model([upcoming, past, *maps], [lightness], "condition")
 
 
-def reward_graph(cinn: CinnArrays, rows: int) -> ov.Model:
-    """Mirror `RewardModel.forward`: (rows,)."""
-    layers = cinn.layers.reward
-    photo = g.parameter("photo", (rows, CELLS, cinn.config.coarsest.width))
-    cells, densities = (g.parameter(name, (rows, CELLS, 2)) for name in ("cells", "densities"))
-    h = g.add(g.linear(photo, layers.photo), g.chroma_embedding(cells, layers.chroma))
-    h = g.add(g.add(h, g.linear(g.multiply(densities, 1 / 4), layers.densities)), layers.places)
-    for block in layers.blocks:
-        h = g.transformer_block(h, block, cinn.config.reward.heads)
-    seen = g.linear(g.mean(g.layer_norm(h, layers.norm), 1), layers.last)
-    return ov.Model([g.add(seen, g.linear(g.mean(densities, 1), layers.fit))], [photo, cells, densities], "reward")
-
-
-def step_graph(cinn: CinnArrays, prior: bool, rows: int, length: int, dtype: Any) -> ov.Model:
-    """Make one step of `CellStream`, of the coarsest level or of the prior: the next cell of every row.
+def step_graph(cinn: CinnArrays, distilled: bool, rows: int, length: int, dtype: Any) -> ov.Model:
+    """Make one step of `CellStream`, of the coarsest level or of the distilled decoder: the next cell of every row.
 
     Inputs: the last cell's a*b* (rows, 2); whether there is one; the rest of the token (rows, width); what is added to
     the scores of each place, (length,); keys and values of each block, (rows, heads, length, head_width). Outputs: the
     mixture's parameters; query, key and value of every block, (blocks, rows, 3·width). The caller writes the latter
     into the caches, which are not copied here: scores of the cached and the new key are computed apart.
     """
-    config, decoder = (cinn.config.prior, cinn.layers.prior) if prior else (cinn.config.coarsest, cinn.layers.coarsest)
+    config, decoder = cinn.config.coarsest, cinn.layers.distilled if distilled else cinn.layers.coarsest
     width, heads, blocks = config.width, config.heads, config.decoder_blocks
     head_width = width // heads
     x, begun, rest = g.parameter("x", (rows, 2)), g.parameter("begun", (1, 1)), g.parameter("rest", (rows, width))

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from model.flow.arrays import CinnArrays
-from model.flow.cell_order import GUIDANCE, cell_exponents, dispersed_order
+from model.flow.cell_order import DISTILLED_TEMPERATURE, cell_exponents, dispersed_order
 
 __all__ = ["Numbers"]
 
@@ -35,14 +35,12 @@ class Numbers(NamedTuple):
     """(64,): which cell is drawn when"""
     exponents: NDArray[np.float32]
     """(64,): γ by which a temperature T < 1 becomes T^γ, in that order"""
-    guidance: NDArray[np.float32]
-    """(1,): guidance at temperature T < 1 is so many times T·(1 − T)"""
+    distilled_temperature: NDArray[np.float32]
+    """(1,): up to it, the distilled decoder draws"""
     start: NDArray[np.float32]
     """(width,): what the coarsest level sees before the first cell"""
-    prior_start: NDArray[np.float32]
-    """the same of the prior"""
-    prior_places: NDArray[np.float32]
-    """(64, width): what the prior sees of each cell's place"""
+    distilled_start: NDArray[np.float32]
+    """the same of the distilled decoder"""
 
     @classmethod
     def of(cls, cinn: CinnArrays) -> "Numbers":
@@ -61,10 +59,9 @@ class Numbers(NamedTuple):
             np.array([_log_scale(cinn, i, std) for i, std in enumerate(stds)]),
             dispersed_order(),
             cell_exponents(),
-            np.array([GUIDANCE], np.float32),
+            np.array([DISTILLED_TEMPERATURE], np.float32),
             level.start.astype(np.float32),
-            layers.prior.start.astype(np.float32),
-            layers.prior.decoder_places.astype(np.float32),
+            layers.distilled.start.astype(np.float32),
         )
 
     def to_bytes(self) -> bytes:

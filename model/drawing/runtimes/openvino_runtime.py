@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from io import BytesIO
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,6 @@ NUMBERS = "numbers"
 """Name of what the cache holds beside graphs; see `Numbers`."""
 STEP = "step-"
 """Names of graphs of the coarsest level's steps begin with it."""
-REWARD_ROWS = 8
-"""Draws of one pass of the reward model, at most."""
 
 
 class OpenvinoRuntime:
@@ -72,23 +71,22 @@ class OpenvinoRuntime:
 
     def prepare(self, photos: int, draws: int, samples: int) -> None:
         """See `Runtime.prepare`. Graphs come from the cache on a thread of their own, which needs no Python."""
-        rows = {"condition": photos, "reward": draws, "mixtures": samples, "details": samples}
-        steps = [f"{STEP}{kind}-{draws}-" for kind in ("level", "prior")]
-        wanted = (*(f"{graph}-{count}-" for graph, count in rows.items()), *steps)
+        rows = {"condition": photos, f"{STEP}distilled": draws, "mixtures": samples, "details": samples}
+        wanted = tuple(f"{graph}-{count}-" for graph, count in rows.items())
         if self._cache is not None:
             threading.Thread(target=self._load_all, args=(wanted,), name="graphs", daemon=False).start()
         begin_drawing()
 
     def prepare_rest(self, draws: int, most_draws: int, samples: int) -> Iterator[None]:
-        """See `Runtime.prepare_rest`: the graph that encodes, and those of steps for many draws, which are tried."""
+        """See `Runtime.prepare_rest`: the graph that encodes, and those of steps, which are tried for many draws."""
         self._compiled(*self._named("encode", samples), exact=True)
         yield
-        more = 2 * draws
+        more = draws
         while more <= most_draws:
-            for graph in (graph for kind in self._steps(more) for graph in kind.values()):
-                self._compiled(*graph, exact=False)
+            for kind, length in product(("distilled", "level"), CACHE_LENGTHS):
+                self._compiled(*self._step(kind, more, length), exact=False)
                 yield
-            if not self.draws_alike(draws, more):
+            if more > draws and not self.draws_alike(draws, more):
                 return
             more *= 2
 
@@ -104,7 +102,7 @@ class OpenvinoRuntime:
     def condition(self, lightness: Floats) -> Condition:
         """See `Runtime.condition`."""
         parts = self._run("condition", True, lightness)
-        return Condition(tuple(parts[:3]), tuple(parts[3:]))
+        return Condition(tuple(parts[:2]), tuple(parts[2:]))
 
     def join(self, conditions: Sequence[Condition]) -> Condition:
         """See `Runtime.join`."""
@@ -112,13 +110,12 @@ class OpenvinoRuntime:
 
     def draw_coarsest(
         self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
-    ) -> tuple[Floats, Floats]:
+    ) -> Floats:
         """See `Runtime.draw_coarsest`."""
-        seen, upcoming, past = condition.cells
         known = self.numbers.standardize(given)
-        cells, densities = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
-        reward = self._reward(seen[photo], cells, densities)
-        return self.numbers.to_chroma(self.numbers.from_rows(cells)), reward
+        upcoming, past = condition.cells
+        cells = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
+        return self.numbers.to_chroma(self.numbers.from_rows(cells))
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """See `Runtime.draws_alike`; tried once, for made-up rows."""
@@ -146,19 +143,12 @@ class OpenvinoRuntime:
         log_dets = [of_cells, *(part.sum(1, dtype=np.float64) for part in terms)]
         return Encoded(self._log_prob([z, *latents], log_dets), [z.astype(np.float32), *latents])
 
-    def _reward(self, photo: Floats, cells: Floats, densities: Floats) -> Floats:
-        """Mirror `RewardModel.forward`, in passes of one size, however many draws a chunk has."""
-        rows = math.gcd(len(cells), REWARD_ROWS)
-        parts = (slice(start, start + rows) for start in range(0, len(cells), rows))
-        found = [self._run("reward", True, photo[part], cells[part], densities[part])[0] for part in parts]
-        return np.concatenate(found)[:, 0]
-
     def _encode_cells(
         self, condition: Condition, photo: Indices, x: Floats
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Encode standardized a*b* of the coarsest size: its latents, (N, 128), and the log-det of the mixtures."""
         cells = self.numbers.cells_in_order(x, self.numbers.order)
-        (output,) = self._run("mixtures", True, cells, *(part[photo] for part in condition.cells[1:]))
+        (output,) = self._run("mixtures", True, cells, *(part[photo] for part in condition.cells))
         flat = np.ascontiguousarray(cells.reshape(-1, 2), np.float64)
         z, log_dets = latents_of_outputs(output.reshape(-1, output.shape[-1]), flat)
         return z.reshape(len(x), 2 * CELLS), log_dets.reshape(len(x), CELLS).sum(1)
@@ -202,22 +192,21 @@ class OpenvinoRuntime:
         return steppers[rows]
 
     def _new_stepper(self, rows: int) -> Stepper:
-        models = ({n: self._compiled(*graph, exact=False) for n, graph in kind.items()} for kind in self._steps(rows))
-        return Stepper(self.numbers, *models)
+        def compile_all(kind: str) -> dict[int, Any]:
+            return {n: self._compiled(*self._step(kind, rows, n), exact=False) for n in CACHE_LENGTHS}
 
-    def _steps(self, rows: int) -> list[dict[int, tuple[str, Callable[[], Any]]]]:
-        """Return names of graphs of the level's and of the prior's steps by length, and what builds each."""
-        return [
-            {n: (f"{STEP}{kind}-{rows}-{n}", partial(self._build_step, kind, rows, n)) for n in CACHE_LENGTHS}
-            for kind in ("level", "prior")
-        ]
+        return Stepper(self.numbers, partial(compile_all, "level"), partial(compile_all, "distilled"))
+
+    def _step(self, kind: str, rows: int, length: int) -> tuple[str, Callable[[], Any]]:
+        """Return the name of a graph of steps, and what builds it. kind: `level`, or `distilled` for that decoder's."""
+        return f"{STEP}{kind}-{rows}-{length}", partial(self._build_step, kind, rows, length)
 
     def _build(self, graph: str, rows: int) -> Any:
         return getattr(graphs, f"{graph}_graph")(self._arrays, rows)
 
     def _build_step(self, kind: str, rows: int, length: int) -> Any:
         dtype = ov.Type.bf16 if self._bfloat16 else ov.Type.f32
-        return graphs.step_graph(self._arrays, kind == "prior", rows, length, dtype)
+        return graphs.step_graph(self._arrays, kind == "distilled", rows, length, dtype)
 
     @cached_property
     def _arrays(self) -> CinnArrays:

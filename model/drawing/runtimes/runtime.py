@@ -18,7 +18,7 @@ class Condition(NamedTuple):
     """All that depends on the photos alone, as one runtime computes it; another cannot read it."""
 
     cells: tuple[Any, ...]
-    """(P, 64, …): what the coarsest level needs, its own condition first; in the runtime's own arrays"""
+    """(P, 64, …): what the coarsest level needs; in the runtime's own arrays"""
     maps: tuple[Any, ...]
     """(P, width, S, S): the decoder's, coarse to fine"""
 
@@ -95,8 +95,8 @@ class Runtime(Protocol):
 
     def draw_coarsest(
         self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
-    ) -> tuple[Floats, Floats]:
-        """Decode the coarsest level, and rate each draw: (N,). given: NaN where a cell is to be drawn."""
+    ) -> Floats:
+        """Decode the coarsest level: (N, 2, 8, 8) a*b*. given: NaN where a cell is to be drawn."""
         ...
 
     def draws_alike(self, rows: int, more: int) -> bool:

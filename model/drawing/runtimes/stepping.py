@@ -1,6 +1,7 @@
 """The coarsest level's cells, one after another, on OpenVINO: caches in place, one compiled step for all rows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,40 +27,46 @@ Models = Mapping[int, Any]
 class Stepper:
     """Draws of one thread at a time."""
 
-    def __init__(self, numbers: Numbers, of_level: Models, of_prior: Models) -> None:
+    def __init__(self, numbers: Numbers, of_level: Callable[[], Models], of_distilled: Callable[[], Models]) -> None:
+        """Graphs are asked for when a draw first needs them."""
         self._numbers = numbers
-        self._streams = [_Stream(numbers.start, of_level), _Stream(numbers.prior_start, of_prior)]
+        self._of_level, self._of_distilled = of_level, of_distilled
+
+    @cached_property
+    def level(self) -> "_Stream":
+        """The level's own steps."""
+        return _Stream(self._numbers.start, self._of_level())
+
+    @cached_property
+    def distilled(self) -> "_Stream":
+        """Steps of the distilled decoder."""
+        return _Stream(self._numbers.distilled_start, self._of_distilled())
 
     def draw(
         self, upcoming: Floats, past: Floats, photo: Indices, z: Floats, temperature: Floats, given: Floats
-    ) -> tuple[Floats, Floats]:
+    ) -> Floats:
         """Mirror `AutoregressiveLevel.draw`, but for the a*b*: (N, 64, 2), row by row, standardized for the level.
 
         upcoming, past: what `condition_graph` returns, (P, 64, width). photo: (N,), which of them each row takes.
         """
-        order, known, latents, temperatures, guidance = _draw_order(self._numbers, z, temperature, given)
-        own, other = self._streams
-        own.begin(upcoming[photo, order.T], past[photo, order.T])
-        guided = bool(guidance.any())
-        if guided:
-            places = self._numbers.prior_places[order.T]
-            other.begin(places.copy(), places)
+        order, known, latents, temperatures, share = _draw_order(self._numbers, z, temperature, given)
+        streams = [*([self.level] if (share > 0).any() else []), *([self.distilled] if (share < 1).any() else [])]
+        for stream in streams:
+            stream.begin(upcoming[photo, order.T], past[photo, order.T])
         cells = np.zeros((CELLS, len(z), 2), np.float32)
-        warmth, strength = np.ascontiguousarray(temperatures.T, np.float64), guidance.astype(np.float64)
+        warmth = np.ascontiguousarray(temperatures.T, np.float64)
         given_cells = np.ascontiguousarray(known.transpose(1, 0, 2), np.float32)
         noise = np.ascontiguousarray(latents.transpose(1, 0, 2), np.float64)
-        x, densities = np.zeros((len(z), 2)), np.zeros((CELLS, len(z), 2))
+        x = np.zeros((len(z), 2))
         for place in range(CELLS):
-            output = own.next(place, x)
-            prior = other.next(place, x) if guided else output
-            x = draw_outputs(output, prior, strength, warmth[place], noise[place], given_cells[place], densities[place])
+            outputs = [stream.next(place, x) for stream in streams]
+            x = draw_outputs(_blend(outputs[0], outputs[-1], share), warmth[place], noise[place], given_cells[place])
             cells[place] = x
-        if not (np.isfinite(cells).all() and np.isfinite(densities).all()):
-            for stream in self._streams:
+        if not np.isfinite(cells).all():
+            for stream in streams:
                 stream.forget()
         by_row = np.argsort(order, axis=1).T[..., None]
-        drawn, told = (np.take_along_axis(each, by_row, 0).transpose(1, 0, 2) for each in (cells, densities))
-        return drawn.astype(np.float32), told.astype(np.float32)
+        return np.take_along_axis(cells, by_row, 0).transpose(1, 0, 2)
 
 
 class _DrawOrder(NamedTuple):
@@ -69,27 +76,36 @@ class _DrawOrder(NamedTuple):
     known: Floats
     latents: Floats
     temperatures: Floats
-    guidance: Floats
+    share: Floats
 
 
 def _draw_order(numbers: Numbers, z: Floats, temperature: Floats, given: Floats) -> _DrawOrder:
     """Mirror `AutoregressiveLevel.draw_order`."""
     known = numbers.cells_in_order(given, numbers.order)
     ranks = np.argsort(~np.isfinite(known).all(-1), axis=1, kind="stable")
-    exponents = np.where(temperature[:, None] < 1, numbers.exponents[ranks], np.float32(1))
+    at = numbers.distilled_temperature
+    colder = np.minimum(temperature / at, 1)[:, None] ** numbers.exponents[ranks]
     return _DrawOrder(
         numbers.order[ranks],
         np.take_along_axis(known, ranks[..., None], 1),
         np.take_along_axis(z.reshape(-1, CELLS, 2), ranks[..., None], 1),
-        temperature[:, None] ** exponents,
-        numbers.guidance * temperature * np.maximum(1 - temperature, 0),
+        colder * np.maximum(temperature, 1)[:, None],
+        np.where(temperature < 1, np.maximum(temperature - at, 0) / (1 - at), np.float32(1)),
     )
+
+
+def _blend(own: Floats, distilled: Floats, share: Floats) -> Floats:
+    """Mirror `model.flow.autoregressive._blend`."""
+    if own is distilled:
+        return own
+    kept = share[:, None]
+    return np.where(kept >= 1, own, np.where(kept <= 0, distilled, distilled + kept * (own - distilled)))
 
 
 def draw_alike(few: Stepper, many: Stepper) -> bool:
     """Say whether each row's step is the same to the bit among many rows as among few. Neither may be in use."""
     draws = np.random.default_rng(0)
-    pairs = zip(few._streams, many._streams, strict=True)
+    pairs = ((few.level, many.level), (few.distilled, many.distilled))
     steps = [pair for one, other in pairs for pair in zip(one.steps, other.steps, strict=True)]
     return all(one.repeats(other, draws) for one, other in steps)
 

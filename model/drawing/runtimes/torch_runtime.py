@@ -59,11 +59,10 @@ class TorchRuntime:
     @torch.no_grad()
     def draw_coarsest(
         self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
-    ) -> tuple[Floats, Floats]:
+    ) -> Floats:
         """See `Runtime.draw_coarsest`."""
         rows, *numbers = (self._tensor(each) for each in (photo, z, temperature, given))
-        drawn, reward = self.cinn.draw_coarsest(condition.cells[0][rows], *numbers)
-        return _array(drawn), _array(reward)
+        return _array(self.cinn.draw_coarsest(condition.cells[0][rows], *numbers))
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """See `Runtime.draws_alike`: torch takes other kernels."""

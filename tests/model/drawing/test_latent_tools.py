@@ -1,7 +1,6 @@
 """Variations, transfer, interpolation, choice and likelihood by their laws, through the door that the service uses."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.quality.methods import condition_of
 from model.colorizer import CinnColorizer, Colorings, colorize
-from model.drawing.passes import Draws, Passes
-from model.drawing.plans import TRIES, own_chroma
-from model.drawing.runtimes.runtime import Condition
+from model.drawing.plans import own_chroma
 from model.errors import InputError
 from model.protocol import (
     InterpolationOptions,
@@ -58,25 +55,6 @@ def test_strength_1_is_independent(colorizer: CinnColorizer, photo: NDArray[np.u
     np.testing.assert_array_equal(
         vary(colorizer, photo, 1.0).images, colorize(colorizer, photo, SampleOptions(2, 9)).images
     )
-
-
-def test_no_tries_are_drawn_that_nobody_would_see(
-    colorizer: CinnColorizer, photo: NDArray[np.uint8], colors: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn, draw_coarsest = [], Passes.draw_coarsest
-
-    def count(passes: Passes, conditions: list[Condition], latents: list[np.ndarray], *rest: Any) -> list[Draws]:
-        drawn.append(len(latents[0]))
-        return draw_coarsest(passes, conditions, latents, *rest)
-
-    monkeypatch.setattr(Passes, "draw_coarsest", count)
-    vary(colorizer, photo, 0.0, temperature=0.5)
-    vary(colorizer, photo, 0.5, temperature=0.5, levels=(64,))
-    assert drawn == 2 * [TRIES, 2]  # of the original alone
-    vary(colorizer, photo, 0.5, temperature=0.5)
-    assert drawn[4:] == [TRIES, 2 * TRIES]
-    colorize(colorizer, photo, TransferOptions(n=2, seed=1, temperature=0.5), colors)
-    assert drawn[6:] == [2]
 
 
 def test_distance_grows_with_strength(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:

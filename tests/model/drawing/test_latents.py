@@ -1,6 +1,7 @@
 """Latents by their laws."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -38,20 +39,33 @@ def test_other_seeds_and_indices_differ(seed: int, index: int) -> None:
 
 def test_the_numbers_of_a_seed_stay_what_they_are() -> None:
     """A picture that somebody kept with its seed can be made again, with whatever numpy."""
-    (z,) = draw_latents((3,), (1.0,), 7, [1], 2)
-    assert_allclose(z, [[1.0613562, 0.1413274, 0.858173]], atol=1e-6)
+    stratified, others = draw_latents((3, 3), (1.0, 1.0), 7, [1])
+    assert_allclose(stratified, [[-0.0092209, -0.8486891, 1.0076869]], atol=1e-6)
+    assert_allclose(others, [[-1.998291, 0.1552428, -1.7728686]], atol=1e-6)
+
+
+@pytest.mark.parametrize("block", [0, 3])
+@pytest.mark.parametrize("size", [2, 4, 16])
+def test_a_block_of_samples_has_one_in_each_stratum(size: int, block: int) -> None:
+    latents = draw_latents(DIMS, FLAT, 7, range(block * size, (block + 1) * size))[0]
+    shares = np.vectorize(NormalDist().cdf)(latents.astype(np.float64))
+    assert (np.sort((shares * size).astype(int), 0) == np.arange(size)[:, None]).all()
+
+
+def test_a_sample_alone_is_gaussian_in_every_number() -> None:
+    """Over seeds, whatever its index: quarters are hit alike, and numbers know nothing of each other."""
+    for index in (0, 5):
+        drawn = np.stack([draw_latents((16,), (1.0,), seed, [index])[0][0] for seed in range(2000)])
+        quarters = (np.vectorize(NormalDist().cdf)(drawn.astype(np.float64)) * 4).astype(int)
+        # within 5 standard errors of 500, √(2000·¼·¾) each
+        assert (abs(np.stack([(quarters == q).sum(0) for q in range(4)]) - 500) < 97).all()
+        apart = np.corrcoef(drawn.T) - np.eye(16)
+        assert abs(apart).max() < 5 / math.sqrt(2000)
 
 
 def test_temperature_zero_is_the_single_coloring() -> None:
     latents = draw_latents(DIMS, deviations_at(0.0, (1, 1, 2, 3)), 7, range(2))
     assert all(np.abs(z).max() == 0 for z in latents)
-
-
-def test_tries_differ_and_the_first_is_the_sample() -> None:
-    first, same, second = (draw_latents(DIMS[:1], FLAT[:1], 7, [3], *attempt)[0] for attempt in ((), (0,), (1,)))
-    assert np.array_equal(first, same)
-    # Independent: the correlation of 128 pairs is within 5 standard errors of 0.
-    assert abs(np.corrcoef(first[0], second[0])[0, 1]) < 5 / math.sqrt(128)
 
 
 def test_temperature_scales_each_level_by_its_exponent() -> None:

@@ -9,11 +9,12 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from model.flow.autoregressive import AutoregressiveLevel
-from model.flow.cell_order import dispersed_order
-from model.flow.cells import Prior
+from model.flow.cell_order import DISTILLED_TEMPERATURE, dispersed_order
+from model.flow.cells import CellDecoder, CellStream, Prior
 from model.flow.condition import ConditionFeatures
 from model.flow.config import AutoregressiveConfig, PriorConfig
 from model.flow.constants import FEATURE_CHANNELS
+from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
 from tests.networks import draw, spread
 
@@ -29,6 +30,16 @@ def level() -> AutoregressiveLevel:
         level.mean.fill_(0.3)
         level.std.fill_(1.4)
     return level.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def distilled(level: AutoregressiveLevel) -> CellDecoder:
+    decoder = CellDecoder(16, 2, 2, 3, torch.Generator().manual_seed(5)).double()
+    draws = torch.Generator().manual_seed(6)
+    with torch.no_grad():
+        for p in decoder.parameters():
+            p.copy_(0.3 * torch.randn(p.shape, generator=draws, dtype=p.dtype))
+    return decoder.eval().requires_grad_(False)
 
 
 def ones(rows: int) -> Tensor:
@@ -54,7 +65,7 @@ def test_a_cell_depends_on_those_before_it_alone(level: AutoregressiveLevel) -> 
 
 def test_the_density_is_the_same_cell_by_cell_and_all_at_once(level: AutoregressiveLevel) -> None:
     photo, z = draw(2, CELLS, 16), draw(2, 2 * CELLS)
-    x, _ = level.draw(z, photo, ones(2))
+    x = level.draw(z, photo, ones(2), level)
     back, log_det = level(x, photo)
     assert_close(back, z)
     gaussian = -0.5 * z.square().sum(1) - CELLS * math.log(2 * math.pi)
@@ -65,7 +76,7 @@ def test_given_cells_stay_and_the_others_heed_them(level: AutoregressiveLevel) -
     photo, z = draw(1, CELLS, 16), draw(2, 2 * CELLS)
     given = torch.full((2, 2, 8, 8), math.nan, dtype=torch.float64)
     given[0, :, 6, 1], given[0, :, 2, 5] = 3.0, -2.0
-    x, free = level.draw(z, photo, ones(2), given)[0], level.draw(z, photo, ones(2))[0]
+    x, free = level.draw(z, photo, ones(2), level, given), level.draw(z, photo, ones(2), level)
     known = given[0].isfinite()
     assert_close(x[0][known], given[0][known])
     assert (x[0] - free[0])[~known].abs().mean() > 1e-3
@@ -77,7 +88,7 @@ def test_hints_first_is_what_training_sees(level: AutoregressiveLevel) -> None:
     photo, z = draw(1, CELLS, 16), draw(1, 2 * CELLS)
     given = torch.full((1, 2, 8, 8), math.nan, dtype=torch.float64)
     given[0, :, 3, 3] = 1.5
-    x, _ = level.draw(z, photo, ones(1), given)
+    x = level.draw(z, photo, ones(1), level, given)
     cell = 3 * 8 + 3
     order = torch.cat((torch.tensor([cell]), level.order[level.order != cell]))
     cells = level.standardize(x).flatten(2).mT[:, order]
@@ -89,22 +100,60 @@ def test_hints_first_is_what_training_sees(level: AutoregressiveLevel) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_temperature_0_is_one_coloring(level: AutoregressiveLevel, rows: int) -> None:
+def test_temperature_0_is_one_coloring(level: AutoregressiveLevel, distilled: CellDecoder, rows: int) -> None:
     photo = draw(1, CELLS, 16)
-    x, _ = level.draw(draw(rows, 2 * CELLS, seed=rows), photo, 0 * ones(rows))
-    assert_close(x, level.draw(0 * draw(1, 2 * CELLS), photo, 0 * ones(1))[0].expand(rows, -1, -1, -1))
+    x = level.draw(draw(rows, 2 * CELLS, seed=rows), photo, 0 * ones(rows), distilled)
+    one = level.draw(0 * draw(1, 2 * CELLS), photo, 0 * ones(1), distilled)
+    assert_close(x, one.expand(rows, -1, -1, -1))
 
 
-def test_below_1_the_cells_between_are_drawn_colder_and_above_all_alike(level: AutoregressiveLevel) -> None:
+def test_cold_draws_are_colder_between_the_first_cells_and_warm_ones_all_alike(level: AutoregressiveLevel) -> None:
     given = torch.full((1, 2, 8, 8), math.nan, dtype=torch.float64)
     given[..., 5, 5] = 0.5
-    temperature = torch.tensor([0.6, 1.0, 1.3], dtype=torch.float64)
-    drawn = level.draw_order(draw(3, 2 * CELLS), temperature, given.expand(3, -1, -1, -1))
-    by_cell = torch.zeros(3, CELLS, dtype=torch.float64).scatter(1, drawn.order, drawn.temperatures)[:, level.order]
-    assert_close(by_cell[1:], temperature[1:, None].expand(-1, CELLS))  # a given cell comes first and changes no other
-    assert_close(by_cell[0, :4], temperature[:1].expand(4))
+    temperature = torch.tensor([0.6, DISTILLED_TEMPERATURE, 1.0, 1.3], dtype=torch.float64)
+    drawn = level.draw_order(draw(4, 2 * CELLS), temperature, given.expand(4, -1, -1, -1))
+    by_cell = torch.zeros(4, CELLS, dtype=torch.float64).scatter(1, drawn.order, drawn.temperatures)[:, level.order]
+    alike = torch.tensor([1.0, 1.0, 1.3], dtype=torch.float64)
+    assert_close(by_cell[1:], alike[:, None].expand(-1, CELLS))  # a given cell comes first and changes no other
+    assert_close(by_cell[0, :4], (temperature[:1] / DISTILLED_TEMPERATURE).expand(4))
     assert (by_cell[0].diff() <= 0).all()
     assert by_cell[0, -1] < by_cell[0, 4] < by_cell[0, 3]
+
+
+@pytest.mark.parametrize("temperature", [0.5, DISTILLED_TEMPERATURE, 0.9, 1.0])
+def test_every_cell_is_drawn_from_both_decoders_by_temperature(
+    level: AutoregressiveLevel, distilled: CellDecoder, temperature: float
+) -> None:
+    photo, z = draw(1, CELLS, 16), draw(1, 2 * CELLS)
+    x = level.draw(z, photo, temperature * ones(1), distilled)
+    cells, order = level.in_order(x)
+    known = level.draw_order(z, temperature * ones(1), None)
+    share = max(0.0, (temperature - DISTILLED_TEMPERATURE) / (1 - DISTILLED_TEMPERATURE))
+    assert_close(known.share, share * ones(1))
+    told = level.told(photo, order)
+    outputs = []
+    for decoder in (level, distilled):
+        stream = CellStream(decoder, *told)
+        steps = []
+        for i in range(CELLS):
+            steps.append(stream.next())
+            stream.tell(cells[:, i : i + 1])
+        outputs.append(torch.stack(steps, 1))
+    mixtures = Mixture.from_output(share * outputs[0] + (1 - share) * outputs[1])
+    expected, _ = mixtures.tempered(known.temperatures).inverse(known.latents)
+    assert_close(cells, expected, rtol=1e-6, atol=1e-6)
+    by_decoding = Mixture.from_output(outputs[0])
+    assert_close(by_decoding.means, level.mixtures(cells, photo).means)
+
+
+def test_a_row_is_drawn_the_same_whatever_the_temperature_of_others(
+    level: AutoregressiveLevel, distilled: CellDecoder
+) -> None:
+    photo, z = draw(1, CELLS, 16), draw(3, 2 * CELLS)
+    temperature = torch.tensor([0.6, 0.9, 1.2], dtype=torch.float64)
+    together = level.draw(z, photo, temperature, distilled)
+    for row in range(3):
+        assert_close(together[row], level.draw(z[row : row + 1], photo, temperature[row : row + 1], distilled)[0])
 
 
 @pytest.fixture(scope="module")
@@ -112,26 +161,6 @@ def prior() -> Prior:
     prior = Prior(PriorConfig(width=8, heads=2, decoder_blocks=1, components=4), torch.Generator().manual_seed(4))
     spread(prior.double(), gain=1.0)
     return prior.eval().requires_grad_(False)
-
-
-def test_below_1_draws_are_guided_by_the_prior(level: AutoregressiveLevel, prior: Prior) -> None:
-    photo, z = draw(1, CELLS, 16), draw(2, 2 * CELLS)
-    for temperature, same in ((0.0, True), (0.6, False), (1.0, True), (1.4, True)):
-        guided, own = (level.draw(z, photo, temperature * ones(2), prior=each)[0] for each in (prior, None))
-        assert torch.equal(guided, own) is same
-
-
-def test_every_cell_is_drawn_from_the_guided_mixture(level: AutoregressiveLevel, prior: Prior) -> None:
-    photo, z, temperature = draw(1, CELLS, 16), draw(1, 2 * CELLS), 0.5 * ones(1)
-    x, densities = level.draw(z, photo, temperature, prior=prior)
-    cells, order = level.in_order(x)
-    known = level.draw_order(z, temperature, None)
-    own, other = level.mixtures(cells, photo), prior.decode(cells, *[prior.decoder_places[order]] * 2)
-    guided = own.guided(other, known.guidance[:, None])
-    expected, _ = guided.tempered(known.temperatures).inverse(known.latents)
-    assert_close(cells, expected, rtol=1e-6, atol=1e-6)
-    by_both = torch.stack((own.log_prob(cells), other.log_prob(cells)), -1)
-    assert_close(densities.gather(1, order[..., None].expand(-1, -1, 2)), by_both)
 
 
 def test_the_prior_s_density_is_that_of_cells_in_any_order(prior: Prior) -> None:

@@ -1,0 +1,180 @@
+"""The distilled decoder: its teacher draws guided mixtures and takes the best, and it learns to draw the same."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from model.flow.cells import CellStream
+from model.flow.cinn import Cinn
+from model.flow.mixture import Mixture
+from model.flow.sizes import CELLS
+from tests.networks import TINY, draw, spread
+from training.draws import DrawnBatch, DrawnDataset, build_draws
+from training.features import build_features
+from training.loop import LoopConfig, Trainer
+from training.objectives.distilled import DistilledObjective
+from training.teacher import (
+    GUIDANCE,
+    GUIDANCE_LIMIT,
+    TRIES,
+    choose_best,
+    densities_of,
+    draw_distilled,
+    draw_guided,
+    guided,
+)
+
+WIDTH = TINY.coarsest.width
+
+
+@pytest.fixture
+def cinn() -> Cinn:
+    cinn = Cinn(TINY)
+    spread(cinn.coarsest, cinn.prior, cinn.distilled, gain=1.0)
+    spread(cinn.reward, seed=4)
+    return cinn.eval().requires_grad_(False)
+
+
+def photo(rows: int, seed: int = 0) -> Tensor:
+    return draw(rows, CELLS, WIDTH, seed=seed, dtype=torch.float32)
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+def test_guidance_favors_what_the_prior_does_not_say() -> None:
+    """By the very powers of the densities' ratio; a guidance of 0, and a prior that knows as much, change nothing."""
+    mixture, prior = (Mixture.from_output(draw(5, 6 * 4, seed=seed)) for seed in (1, 2))
+    means = mixture.means.mT
+    own, other = (torch.stack([each.log_prob(means[:, k]) for k in range(4)], 1) for each in (mixture, prior))
+    odds = mixture.log_weights + 1.5 * (own - other).clamp(-GUIDANCE_LIMIT, GUIDANCE_LIMIT)
+    found = guided(mixture, prior, 1.5)
+    assert_close(found.log_weights, odds - odds.logsumexp(-1, keepdim=True))
+    assert not torch.allclose(found.log_weights, mixture.log_weights)
+    for part, same, no_more in zip(mixture, guided(mixture, prior, 0.0), guided(mixture, mixture, 2.0), strict=True):
+        assert_close(same, part)
+        assert_close(no_more, part)
+
+
+def test_every_cell_is_drawn_from_the_guided_mixture(cinn: Cinn) -> None:
+    cinn.double()
+    seen, temperature, level = photo(2).double(), 0.6, cinn.coarsest
+    drawn = draw_guided(cinn, seen, temperature, generator())
+    order = level.order.expand(2, -1)
+    by_row = order[..., None].expand(-1, -1, 2)
+    cells = drawn.gather(1, by_row)
+    own, prior = level.mixtures(cells, seen), cinn.prior.decode(cells, *[cinn.prior.decoder_places[order]] * 2)
+    densities = densities_of(cinn, seen, drawn).gather(1, by_row)
+    assert_close(densities, torch.stack((own.log_prob(cells), prior.log_prob(cells)), -1))
+    tempered = guided(own, prior, GUIDANCE * temperature * (1 - temperature)).tempered(
+        (temperature ** level.exponents.double()).expand(2, -1)
+    )
+    latents, _ = tempered.forward(cells)
+    noise, draws = [], generator()
+    for _ in range(CELLS):
+        noise.append(torch.randn(2, 2, generator=draws))
+    assert_close(latents, torch.stack(noise, 1).double(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_cells_that_are_given_stay(cinn: Cinn, own: bool) -> None:
+    given = torch.full((2, 2, 8, 8), math.nan)
+    given[1, :, 2, 5] = torch.tensor([0.4, -0.3])
+
+    def cells(given: Tensor | None) -> Tensor:
+        if own:
+            return draw_distilled(cinn, photo(2), generator(), given)
+        return draw_guided(cinn, photo(2), 0.6, generator(), given)
+
+    drawn, free = cells(given), cells(None)
+    assert_close(drawn[1, 2 * 8 + 5], cinn.coarsest.standardize(given[1:])[0, :, 2, 5])
+    assert_close(drawn[0], free[0])
+    assert (drawn[1] - free[1]).abs().mean() > 1e-3
+    of_given, of_free = (densities_of(cinn, photo(2), drawn, each) for each in (given, None))
+    assert_close(of_given[0], of_free[0])
+    assert (of_given[1] - of_free[1]).abs().max() > 1e-4  # in another order
+
+
+def test_the_best_draw_of_each_photo_is_taken(cinn: Cinn) -> None:
+    cells, seen = draw(3 * TRIES, CELLS, 2, seed=5, dtype=torch.float32), photo(3).repeat_interleave(TRIES, 0)
+    best = choose_best(cinn, seen, cells)
+    for row in range(3):
+        own = slice(row * TRIES, (row + 1) * TRIES)
+        rewards = cinn.reward(seen[own], cells[own], densities_of(cinn, seen[own], cells[own]))
+        assert_close(best[row], cells[own][rewards.argmax()])
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_draws_of_photos_are_kept(cinn: Cinn, photos: Path, tmp_path: Path, own: bool) -> None:
+    count = build_features(cinn.network, photos, tmp_path / "features", 0)
+    assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", own) == count
+    before = np.load(tmp_path / "draws" / "cells.npy")
+    assert before.shape == (count, CELLS, 2)
+    assert np.isfinite(before).all()
+    assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", seed=9) == count
+    np.testing.assert_array_equal(np.load(tmp_path / "draws" / "cells.npy"), before)
+    dataset = DrawnDataset([tmp_path / "draws"], 0.1)
+    assert len(dataset.train) + len(dataset.held_out) == count
+
+
+@pytest.mark.parametrize("better", ["level", "distilled"])
+def test_it_begins_with_the_decoder_that_finds_draws_likelier(cinn: Cinn, better: str) -> None:
+    objective, order = DistilledObjective(cinn), cinn.coarsest.order.expand(6, -1)
+    told = cinn.coarsest.told(photo(6), order)
+    decoder = {"level": cinn.coarsest, "distilled": cinn.distilled}[better]
+    stream, cells = CellStream(decoder, *told), torch.zeros(6, CELLS, 2)
+    for i in range(CELLS):
+        cells[:, i] = Mixture.from_output(stream.next()).heaviest()
+        stream.tell(cells[:, i : i + 1])
+    rows = torch.zeros_like(cells).scatter(1, order[..., None].expand(-1, -1, 2), cells)
+    before = decoder.decode(cells, *told)
+    objective.start([DrawnBatch(photo(6), rows, torch.zeros(6, CELLS))])
+    for one, other in zip(cinn.distilled.decode(cells, *told), before, strict=True):
+        assert_close(one, other)
+
+
+def test_what_is_given_is_not_learned_but_heeded(cinn: Cinn) -> None:
+    objective = DistilledObjective(cinn)
+    cells, given = draw(2, CELLS, 2, dtype=torch.float32), torch.zeros(2, CELLS)
+    given[:, 11] = 1
+
+    def loss(cells: Tensor) -> Tensor:
+        return objective.held_out(DrawnBatch(photo(2), cells, given), generator())[:, 0]
+
+    changed = cells.clone()
+    changed[:, 11] += 2
+    assert (loss(changed) - loss(cells)).abs().min() > 1e-4  # the others are drawn given it
+    last = cells.clone()
+    last[:, int(cinn.coarsest.order[-1])] += 50
+    assert (loss(last) > loss(cells)).all()
+
+
+def test_it_learns_to_draw_what_was_drawn(cinn: Cinn, tmp_path: Path) -> None:
+    """From draws that are all of one color: afterwards it draws this color, and the level itself what it did before."""
+    folder = tmp_path / "draws"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    cells = (0.1 * rng.standard_normal((40, CELLS, 2)) + (1.5, -0.5)).astype(np.float32)
+    for name, array in {
+        "photo": rng.standard_normal((40, CELLS, WIDTH)).astype(np.float16),
+        "cells": cells,
+        "given": np.zeros((40, CELLS), bool),
+    }.items():
+        np.save(folder / f"{name}.npy", array)
+    cinn.requires_grad_(True)
+    objective = DistilledObjective(cinn)
+    loop = LoopConfig(steps=80, batch=16, learning_rate=1e-2, ema_decay=0.9, warmup_steps=5, checkpoint_steps=40)
+    assert Trainer(None, objective, DrawnDataset([folder], 0.1), loop).train(tmp_path / "distilled.pt")
+    z = draw(8, 2 * CELLS, dtype=torch.float32)
+    own, learned = (
+        cinn.coarsest.standardize(cinn.coarsest.draw(z, photo(8), torch.full((8,), t), cinn.distilled)).mean((0, 2, 3))
+        for t in (1.0, 0.8)
+    )
+    assert_close(learned, torch.tensor([1.5, -0.5]), rtol=0, atol=0.3)
+    assert (own - learned).norm() > 0.5

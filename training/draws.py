@@ -1,0 +1,110 @@
+"""The best draws of every training photo, made once and kept on disk: what the distilled decoder learns from."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.flow.cell_order import DISTILLED_TEMPERATURE
+from model.flow.cinn import Cinn
+from model.flow.haar import pyramid
+from model.flow.sizes import CELLS, SIDE
+from training.dataset import ArrayDataset, read_features
+from training.features import DONE
+from training.objectives.coarsest import MOST_HINTS
+from training.teacher import TRIES, choose_best, draw_distilled, draw_guided
+
+__all__ = ["DrawnBatch", "DrawnDataset", "build_draws"]
+
+PHOTOS = 32
+"""Photos that are drawn at once."""
+HINTED = 0.2
+"""Share of the photos of which some cells are given, as hints do."""
+
+
+class DrawnBatch(NamedTuple):
+    """A batch of photos, each with its best draw."""
+
+    photo: Tensor
+    """(B, 64, width): see `AutoregressiveLevel.photo_condition`"""
+    cells: Tensor
+    """(B, 64, 2): standardized a*b*, row by row"""
+    given: Tensor
+    """(B, 64): 1 for cells that were given, in true colors"""
+
+    def to(self, device: torch.device) -> Self:
+        """Move it to a device."""
+        return type(self)(*(part.to(device) for part in self))
+
+
+class DrawnDataset(ArrayDataset[DrawnBatch]):
+    """Photos with their best draws; see `training.dataset.Dataset`."""
+
+    def __init__(self, folders: Sequence[Path], held_out: float) -> None:
+        """folders: of `build_draws`. held_out: share of the photos kept back to choose by."""
+        arrays = {
+            name: np.concatenate([np.load(folder / f"{name}.npy") for folder in folders]) for name in DrawnBatch._fields
+        }
+        super().__init__(DrawnBatch, arrays, held_out)
+
+
+def build_draws(cinn: Cinn, features: Path, out: Path, own: bool = False, seed: int = 0) -> int:
+    """Draw each photo of a folder of features TRIES times, and write the best draws; return how many there are.
+
+    own: draw by the distilled decoder itself, in place of guided mixtures. A finished folder is kept, an unfinished one
+    begun anew.
+    """
+    if (out / DONE).exists():
+        return int(json.loads((out / DONE).read_text())["photos"])
+    part = out.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    batches = list(_draw(cinn, features, own, seed))
+    for name, arrays in zip(DrawnBatch._fields, zip(*batches, strict=True), strict=True):
+        np.save(part / f"{name}.npy", np.concatenate(arrays))
+    count = sum(len(batch.cells) for batch in batches)
+    (part / DONE).write_text(json.dumps({"photos": count}))
+    part.rename(out)
+    return count
+
+
+class _Drawn(NamedTuple):
+    """A `DrawnBatch` as it is kept."""
+
+    photo: NDArray[np.float16]
+    cells: NDArray[np.float32]
+    given: NDArray[np.bool_]
+
+
+@torch.no_grad()
+def _draw(cinn: Cinn, features: Path, own: bool, seed: int) -> Iterator[_Drawn]:
+    level, device = cinn.coarsest.eval(), cinn.chroma_mean.device
+    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    for batch in read_features(features, PHOTOS):
+        batch = batch.to(device)
+        photo = level.photo_condition(batch.features, batch.lightness)
+        true = pyramid((batch.chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))[0]
+        hinted = torch.from_numpy(_choose_hints(len(true), rng)).to(device)
+        given = true.masked_fill(~hinted.view(-1, 1, SIDE, SIDE), torch.nan)
+        photos, known = (each.repeat_interleave(TRIES, 0) for each in (photo, given))
+        if own:
+            cells = draw_distilled(cinn, photos, generator, known)
+        else:
+            cells = draw_guided(cinn, photos, DISTILLED_TEMPERATURE, generator, known)
+        best = choose_best(cinn, photos, cells, known)
+        yield _Drawn(photo.half().cpu().numpy(), best.float().cpu().numpy(), hinted.cpu().numpy())
+
+
+def _choose_hints(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return which cells of each photo are given, (rows, 64)."""
+    given = np.zeros((rows, CELLS), bool)
+    for row in given:
+        if rng.random() < HINTED:
+            row[rng.permutation(CELLS)[: rng.integers(1, MOST_HINTS + 1)]] = True
+    return given

@@ -1,0 +1,66 @@
+"""The distilled decoder's objective: likelihood of the best draws of the coarsest level."""
+
+import copy
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from model.flow.cinn import Cinn
+from training.draws import DrawnBatch
+from training.objectives.objective import Losses, Objective
+from training.precision import mixed_precision
+from training.processes import Share
+
+__all__ = ["DistilledObjective"]
+
+
+class DistilledObjective(Objective[DrawnBatch]):
+    """Negative log-likelihood of the cells that were drawn, standardized, in bits per dimension.
+
+    Source: Kim and Rush 2016, Sequence-Level Knowledge Distillation (arXiv 1606.07947).
+    """
+
+    names = ("distilled",)
+    weight_decay = 0.01
+
+    def __init__(self, cinn: Cinn) -> None:
+        self._level = cinn.coarsest
+        self.module = self._decoder = cinn.distilled
+
+    @torch.no_grad()
+    def start(self, batches: Sequence[DrawnBatch]) -> None:
+        """Begin with what the level's own decoder has learned, where this finds draws likelier."""
+        before, learned = copy.deepcopy(self._decoder.state_dict()), self._level.state_dict()
+        of_before = self._mean(batches)
+        self._decoder.load_state_dict({name: learned[name] for name in before})
+        if of_before < self._mean(batches):
+            self._decoder.load_state_dict(before)
+
+    def compute(self, batch: DrawnBatch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+        bits = self._bits(batch).mean()
+        return Losses(bits.detach()[None], bits)
+
+    def held_out(self, batch: DrawnBatch, generator: torch.Generator) -> Tensor:
+        return self._bits(batch)[:, None]
+
+    def _mean(self, batches: Sequence[DrawnBatch]) -> float:
+        self.module.eval()
+        return float(torch.cat([self._bits(batch) for batch in batches]).mean())
+
+    def _bits(self, batch: DrawnBatch) -> Tensor:
+        """Return the mean of the cells that were not given, (B,)."""
+        given = batch.given.bool()
+        level = self._level
+        order = level.order.expand(len(given), -1)
+        first = torch.argsort(given.gather(1, order).to(torch.uint8), dim=1, descending=True, stable=True)
+        order = order.gather(1, first)
+        cells = batch.cells.gather(1, order[..., None].expand(-1, -1, 2))
+        with mixed_precision(cells.device):
+            with torch.no_grad():
+                told = level.told(batch.photo, order)
+            mixtures = self._decoder.decode(cells, *told)
+        drawn = ~given.gather(1, order)
+        nats = (mixtures.log_prob(cells) * drawn).sum(1) / drawn.sum(1).clamp_min(1)
+        return -nats / (2 * math.log(2))

@@ -1,0 +1,103 @@
+"""The teacher of the distilled decoder: draws of the coarsest level, guided by the prior, chosen by the reward model.
+
+Guided mixtures follow the photo more than the level's own do, and what people find convincing is drawn several times
+and chosen. Both cost too much for every photo that is colored; so a decoder learns to draw like that at once. Once it
+has, the best of several draws of its own teach it more.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from model.flow.cell_order import DISTILLED_TEMPERATURE
+from model.flow.cells import CellStream
+from model.flow.cinn import Cinn
+from model.flow.mixture import Mixture
+from model.flow.sizes import CELLS
+
+__all__ = ["GUIDANCE", "TRIES", "choose_best", "densities_of", "draw_distilled", "draw_guided", "guided"]
+
+TRIES = 8
+"""Draws of which the best is taken: more are hardly better to viewers' eyes."""
+GUIDANCE = 4.5
+"""At temperature T < 1, guidance is so many times T·(1 − T): none for heaviest components and the model's own draws.
+
+Without it, cold draws are gray: near gray, colors of many photos lie close together, so that the heaviest component is
+often there. The prior, which does not see the photo, has this habit too; what it also says counts less. Viewers who
+chose between two versions of a photo took the guided one for true more often.
+"""
+GUIDANCE_LIMIT = 6.0
+"""Largest log-ratio of two densities that counts in guidance: beyond it, a component is certain or dropped."""
+
+
+def guided(mixture: Mixture, prior: Mixture, guidance: float) -> Mixture:
+    """Return mixtures with more weight on what they say and the prior, which sees less, does not.
+
+    A component's weight is multiplied by (p(μ) / q(μ))^w: p is its own mixture's density, q the prior's, both at the
+    component's mean μ, w the guidance. Means and scales stay.
+    Source: Ho and Salimans 2022, Classifier-Free Diffusion Guidance (arXiv 2207.12598), on components.
+    """
+    means = mixture.means.unbind(-1)
+    own, other = (torch.stack([each.log_prob(mean) for mean in means], -1) for each in (mixture, prior))
+    gain = (own - other).clamp(-GUIDANCE_LIMIT, GUIDANCE_LIMIT)
+    return mixture._replace(log_weights=F.log_softmax(mixture.log_weights + guidance * gain, -1))
+
+
+@torch.no_grad()
+def draw_guided(
+    cinn: Cinn, photo: Tensor, temperature: float, generator: torch.Generator, given: Tensor | None = None
+) -> Tensor:
+    """Draw cells one after another, of guided mixtures at a temperature below 1: (N, 64, 2) standardized, row by row.
+
+    photo: (N, 64, width), of the coarsest level's `photo_condition`. given: (N, 2, 8, 8) level data of the cells that
+    are given, NaN elsewhere; these come first.
+    """
+    level = cinn.coarsest
+    order, known = level.known_first(given, len(photo))
+    temperatures = temperature ** level.exponents[level.order.argsort()[order]]
+    guidance = GUIDANCE * temperature * max(1 - temperature, 0.0)
+    streams = (CellStream(level, *level.told(photo, order)), cinn.prior.stream(order))
+    x = photo.new_zeros(len(photo), CELLS, 2)
+    for i in range(CELLS):
+        own, prior = (Mixture.from_output(stream.next()) for stream in streams)
+        noise = torch.randn(len(photo), 2, generator=generator).to(photo.device)
+        drawn = guided(own, prior, guidance).draw(noise, temperatures[:, i]).to(photo.dtype)
+        x[:, i] = torch.where(known[:, i].isfinite(), known[:, i].to(photo.dtype), drawn)
+        for stream in streams:
+            stream.tell(x[:, i : i + 1])
+    return torch.zeros_like(x).scatter(1, order[..., None].expand(-1, -1, 2), x)
+
+
+@torch.no_grad()
+def draw_distilled(cinn: Cinn, photo: Tensor, generator: torch.Generator, given: Tensor | None = None) -> Tensor:
+    """Draw cells as the distilled decoder does, at its temperature; see `draw_guided`."""
+    level = cinn.coarsest
+    z = torch.randn(len(photo), level.dims, generator=generator).to(photo)
+    temperature = torch.full((len(photo),), DISTILLED_TEMPERATURE).to(photo)
+    drawn = level.draw(z, photo, temperature, cinn.distilled, given)
+    return level.standardize(drawn).flatten(2).mT
+
+
+@torch.no_grad()
+def densities_of(cinn: Cinn, photo: Tensor, cells: Tensor, given: Tensor | None = None) -> Tensor:
+    """Return nats of each cell by the level and by the prior, given those drawn before it: (N, 64, 2), row by row.
+
+    cells: (N, 64, 2), row by row. See `draw_guided` for the others.
+    """
+    order, _ = cinn.coarsest.known_first(given, len(cells))
+    by_row = order[..., None].expand(-1, -1, 2)
+    ordered = cells.gather(1, by_row)
+    of_level = cinn.coarsest.mixtures(ordered, photo, order).log_prob(ordered)
+    densities = torch.stack((of_level, cinn.prior.log_prob(ordered, order)), -1)
+    return torch.zeros_like(densities).scatter(1, by_row, densities)
+
+
+@torch.no_grad()
+def choose_best(cinn: Cinn, photo: Tensor, cells: Tensor, given: Tensor | None = None) -> Tensor:
+    """Return the cells of each photo's best draw by the reward model: (N / TRIES, 64, 2).
+
+    photo: (N, 64, width); cells: (N, 64, 2), row by row: TRIES draws of each photo, one after another.
+    """
+    rewards = cinn.reward(photo, cells, densities_of(cinn, photo, cells, given))
+    best = rewards.view(-1, TRIES).argmax(1) + TRIES * torch.arange(len(cells) // TRIES, device=cells.device)
+    return cells[best]
