@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.cell_order import DISTILLED_TEMPERATURE, cell_exponents, dispersed_order
+from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE, cell_exponents, dispersed_order
 from model.flow.cells import CellDecoder, CellStream
 from model.flow.condition import ConditionFeatures
 from model.flow.config import AutoregressiveConfig
@@ -141,9 +141,10 @@ class AutoregressiveLevel(CellDecoder):
     ) -> Tensor:
         """Invert latents cell by cell, each cell's mixture at a temperature, some cells given: (N, 2, 8, 8).
 
-        At 1 and above, mixtures are the level's own. Up to DISTILLED_TEMPERATURE they are the distilled decoder's, with
-        a temperature that falls from the first cells to the last, see `cell_exponents`; between, they go over into each
-        other. At 0 a cell has the mean of its heaviest component, whatever the latents.
+        At 1 and above, mixtures are the level's own. From DISTILLED_TEMPERATURE down to CALM_TEMPERATURE they are the
+        distilled decoder's; above and below, they go over into the level's. Below DISTILLED_TEMPERATURE, the mixtures'
+        temperature falls from the first cells to the last, see `cell_exponents`. At 0 a cell has the mean of the
+        heaviest component of the level's mixture, whatever the latents.
 
         z: (N, 128). photo: of N photos, or of one. temperature: (N,). distilled: made like this level's own decoder.
         given: (N, 2, 8, 8) level data of the cells that are given, NaN elsewhere; these come first, so that the others
@@ -169,8 +170,9 @@ class AutoregressiveLevel(CellDecoder):
         ranks = self.order.argsort()[order]
         latents = z.view(-1, CELLS, 2).gather(1, ranks[..., None].expand(-1, -1, 2))
         colder = (temperature / DISTILLED_TEMPERATURE).clamp(max=1)[:, None] ** self.exponents[ranks]
-        between = ((temperature - DISTILLED_TEMPERATURE) / (1 - DISTILLED_TEMPERATURE)).clamp_min(0)
-        share = torch.where(temperature < 1, between, torch.ones_like(between))  # exactly
+        warm = (temperature - DISTILLED_TEMPERATURE) / (1 - DISTILLED_TEMPERATURE)
+        share = torch.maximum(warm, 1 - temperature / CALM_TEMPERATURE).clamp_min(0)
+        share = torch.where(temperature < 1, share, torch.ones_like(share))  # exactly
         return DrawOrder(order, known, latents, colder * temperature.clamp_min(1)[:, None], share)
 
     def from_order(self, x: Tensor, order: Tensor) -> Tensor:

@@ -5,7 +5,14 @@ from numpy.typing import NDArray
 
 from model.flow.sizes import CELLS, SIDE
 
-__all__ = ["CELL_EXPONENTS", "DISTILLED_TEMPERATURE", "causal_mask", "cell_exponents", "dispersed_order"]
+__all__ = [
+    "CALM_TEMPERATURE",
+    "CELL_EXPONENTS",
+    "DISTILLED_TEMPERATURE",
+    "causal_mask",
+    "cell_exponents",
+    "dispersed_order",
+]
 
 CELL_EXPONENTS = {4: 1.0, 16: 1.5, CELLS: 2.0}
 """γ by which a temperature T < 1 becomes T^γ, for the first cells of dispersed-dot order up to each of these.
@@ -15,6 +22,8 @@ with them. Viewers who chose between two versions of a photo took this for true 
 """
 DISTILLED_TEMPERATURE = 0.8
 """The temperature of the draws that the distilled decoder learned from: there it draws as it is."""
+CALM_TEMPERATURE = 0.4
+"""Below it, draws go over to the level's own heaviest components, which are nearer to the truth, and duller."""
 HIDDEN = -1e4
 """Added to the attention's scores of cells that come later: e^−10000 is 0."""
 

@@ -1,7 +1,6 @@
 """The training loop learns, stops, goes on and writes weights that load."""
 
 import math
-import os
 import signal
 import subprocess
 import sys

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from model.flow.arrays import CinnArrays
-from model.flow.cell_order import DISTILLED_TEMPERATURE, cell_exponents, dispersed_order
+from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE, cell_exponents, dispersed_order
 
 __all__ = ["Numbers"]
 
@@ -35,8 +35,8 @@ class Numbers(NamedTuple):
     """(64,): which cell is drawn when"""
     exponents: NDArray[np.float32]
     """(64,): γ by which a temperature T < 1 becomes T^γ, in that order"""
-    distilled_temperature: NDArray[np.float32]
-    """(1,): up to it, the distilled decoder draws"""
+    distilled_temperatures: NDArray[np.float32]
+    """(2,): from the first to the second, the distilled decoder draws alone"""
     start: NDArray[np.float32]
     """(width,): what the coarsest level sees before the first cell"""
     distilled_start: NDArray[np.float32]
@@ -59,7 +59,7 @@ class Numbers(NamedTuple):
             np.array([_log_scale(cinn, i, std) for i, std in enumerate(stds)]),
             dispersed_order(),
             cell_exponents(),
-            np.array([DISTILLED_TEMPERATURE], np.float32),
+            np.array([CALM_TEMPERATURE, DISTILLED_TEMPERATURE], np.float32),
             level.start.astype(np.float32),
             layers.distilled.start.astype(np.float32),
         )

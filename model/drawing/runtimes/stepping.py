@@ -83,14 +83,15 @@ def _draw_order(numbers: Numbers, z: Floats, temperature: Floats, given: Floats)
     """Mirror `AutoregressiveLevel.draw_order`."""
     known = numbers.cells_in_order(given, numbers.order)
     ranks = np.argsort(~np.isfinite(known).all(-1), axis=1, kind="stable")
-    at = numbers.distilled_temperature
+    calm, at = numbers.distilled_temperatures
+    share = np.maximum((temperature - at) / (1 - at), 1 - temperature / calm)
     colder = np.minimum(temperature / at, 1)[:, None] ** numbers.exponents[ranks]
     return _DrawOrder(
         numbers.order[ranks],
         np.take_along_axis(known, ranks[..., None], 1),
         np.take_along_axis(z.reshape(-1, CELLS, 2), ranks[..., None], 1),
         colder * np.maximum(temperature, 1)[:, None],
-        np.where(temperature < 1, np.maximum(temperature - at, 0) / (1 - at), np.float32(1)),
+        np.where(temperature < 1, np.maximum(share, 0), np.float32(1)),
     )
 
 
