@@ -71,7 +71,7 @@ class ArrayDataset(Generic[BatchT]):
     """Photos by arrays in memory; see `Dataset`."""
 
     def __init__(self, batch: Callable[..., BatchT], arrays: Mapping[str, NDArray[Any]], held_out: float) -> None:
-        """Batch: made of tensors of these names. held_out: share of the photos kept back to choose by.
+        """Arrays: (photos, …) by the names of the batch's fields. held_out: share of the photos kept back to choose by.
 
         Raises NoPhotosError for too few photos.
         """

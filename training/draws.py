@@ -1,5 +1,6 @@
 """The best draws of every training photo, made once and kept on disk: what the distilled decoder learns from."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -57,21 +58,34 @@ class DrawnDataset(ArrayDataset[DrawnBatch]):
 def build_draws(cinn: Cinn, features: Path, out: Path, own: bool = False, seed: int = 0) -> int:
     """Draw each photo of a folder of features TRIES times, and write the best draws; return how many there are.
 
-    own: draw by the distilled decoder itself, in place of guided mixtures. A finished folder is kept, an unfinished one
-    begun anew.
+    own: draw by the distilled decoder itself, in place of guided mixtures. A finished folder of the same teacher is
+    kept, any other begun anew.
     """
+    teacher = _digest(cinn, own)
     if (out / DONE).exists():
-        return int(json.loads((out / DONE).read_text())["photos"])
-    part = out.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
+        done = json.loads((out / DONE).read_text())
+        if done["teacher"] == teacher:
+            return int(done["photos"])
+    part = out.with_name(f"{out.name}.part")
+    for folder in (part, out):
+        shutil.rmtree(folder, ignore_errors=True)
     part.mkdir(parents=True)
     batches = list(_draw(cinn, features, own, seed))
     for name, arrays in zip(DrawnBatch._fields, zip(*batches, strict=True), strict=True):
         np.save(part / f"{name}.npy", np.concatenate(arrays))
     count = sum(len(batch.cells) for batch in batches)
-    (part / DONE).write_text(json.dumps({"photos": count}))
+    (part / DONE).write_text(json.dumps({"photos": count, "teacher": teacher}))
     part.rename(out)
     return count
+
+
+def _digest(cinn: Cinn, own: bool) -> str:
+    """Return what tells a teacher's weights from others."""
+    parts = [cinn.coarsest, cinn.prior, cinn.reward, *([cinn.distilled] if own else [])]
+    digest = hashlib.sha256()
+    for tensor in (value for part in parts for value in part.state_dict().values()):
+        digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 class _Drawn(NamedTuple):
@@ -84,7 +98,7 @@ class _Drawn(NamedTuple):
 
 @torch.no_grad()
 def _draw(cinn: Cinn, features: Path, own: bool, seed: int) -> Iterator[_Drawn]:
-    level, device = cinn.coarsest.eval(), cinn.chroma_mean.device
+    level, device = cinn.eval().coarsest, cinn.chroma_mean.device
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     for batch in read_features(features, PHOTOS):
         batch = batch.to(device)

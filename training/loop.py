@@ -209,9 +209,16 @@ class Trainer(Generic[BatchT]):
             self._write(state_file)
         elif not history.losses or history.losses[-1][0] != history.step:
             self._save(state_file)
-        self.ema.values = self.best or self.ema.values  # only the first process holds photos out
+        self.ema.values = self._of_first(self.best or self.ema.values)  # only that one holds photos out
         self.ema.apply()
         return not stopped
+
+    def _of_first(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the first process's values, in each."""
+        if self.processes.share.of == 1:
+            return values
+        factor = float(self.processes.first)
+        return {name: self.processes.sum(factor * value).to(value) for name, value in values.items()}
 
     def evaluate(self) -> list[float]:
         """Mean of each loss shown over the held-out photos, noise from a fixed seed."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from model.device import choose_device
 from model.errors import InputError
+from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.config import CinnConfig
@@ -46,7 +47,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "details": ("decoder.", "details."),
 }
 """Prefixes of the names of each part's weights."""
-DEFAULT_TEMPERATURE = 0.85
+DEFAULT_TEMPERATURE = DISTILLED_TEMPERATURE
 DEFAULT_EXPONENTS = (1.0, 2.0, 4.0, 6.0)
 
 
@@ -78,7 +79,7 @@ class RunConfig:
 def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | None = None) -> Path | None:
     """Train and write the checkpoint; return its path, or None if a signal ended the run early.
 
-    Condition features and the state of every part lie below `config.out`; a run goes on from those that it finds.
+    Features, draws and the state of every part lie below `config.out`; a run goes on from those that it finds.
     Started by torchrun, its processes share features and batches, and the first writes what comes out.
     Raises InputError for a part that the network does not have, NoPhotosError for data without photos.
     """
@@ -96,6 +97,8 @@ def _run(
     if unknown:
         raise InputError("part", f"some of {list(SHARES)}", sorted(unknown))
     parts = [part for part in SHARES if part in config.parts or not config.parts]
+    if config.own_draws and not (config.init and parts == ["distilled"]):
+        raise InputError("own_draws", "weights to start from, and no part but distilled", parts)
     if loop.network_learning_rate and (len(parts) != 1 or parts[0] in ("prior", "distilled")):
         # The other parts would be left with features that they have never seen; these see none.
         raise InputError("part", "coarsest or details alone to train together with h", parts)
@@ -173,6 +176,9 @@ def join(
         if checkpoint.cinn.config != joined.cinn.config or not _shares_surroundings(weights, others):
             raise InputError("part", "checkpoints with the same numbers, h and a*b* scales", f"others for {part}")
         weights |= {key: value for key, value in others.items() if key.startswith(MODULES[part])}
+    of_distilled = checkpoints["distilled"].cinn.state_dict()
+    if not all(torch.equal(value, of_distilled[key]) for key, value in weights.items() if key.startswith("coarsest.")):
+        raise InputError("part", "a distilled decoder of the same level 8²", f"another for {parts['distilled']}")
     joined.cinn.load_state_dict(weights)
     if exponents and len(exponents) != len(joined.cinn.dims):
         raise InputError("exponent", f"one for each of {joined.cinn.config.sizes}", list(exponents))
@@ -193,7 +199,7 @@ def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor])
 
 def _claim(config: RunConfig, cinn: Cinn) -> None:
     """Write down what a run folder belongs to, so that features and states are not reused for anything else."""
-    belongs = origin(config) | {"model": repr(cinn.config), "own draws": repr(config.own_draws)}
+    belongs = origin(config) | {"model": repr(cinn.config)}
     claim = config.out / "run.json"
     if claim.exists() and json.loads(claim.read_text()) != belongs:
         raise InputError("out", "a new folder, or the data and weights that this one was begun with", str(config.out))

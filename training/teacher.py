@@ -1,8 +1,8 @@
 """The teacher of the distilled decoder: draws of the coarsest level, guided by the prior, chosen by the reward model.
 
 Guided mixtures follow the photo more than the level's own do, and what people find convincing is drawn several times
-and chosen. Both cost too much for every photo that is colored; so a decoder learns to draw like that at once. Once it
-has, the best of several draws of its own teach it more.
+and chosen. Both cost too much for every photo that is colored; so a decoder learns to do as well in one draw. Once it
+does, the best of several draws of its own teach it more.
 """
 
 import torch
@@ -73,7 +73,7 @@ def draw_distilled(cinn: Cinn, photo: Tensor, generator: torch.Generator, given:
     """Draw cells as the distilled decoder does, at its temperature; see `draw_guided`."""
     level = cinn.coarsest
     z = torch.randn(len(photo), level.dims, generator=generator).to(photo)
-    temperature = torch.full((len(photo),), DISTILLED_TEMPERATURE).to(photo)
+    temperature = photo.new_full((len(photo),), DISTILLED_TEMPERATURE)
     drawn = level.draw(z, photo, temperature, cinn.distilled, given)
     return level.standardize(drawn).flatten(2).mT
 

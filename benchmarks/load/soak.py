@@ -1,7 +1,7 @@
 """Thousands of requests: `python -m benchmarks.load.soak [--requests 10000] [--small] [--minutes 60] [--json -]`.
 
 First all decoders are made to work at once, for each stays once it was needed. Most photos are small, a few large; some
-files are broken, and some clients go away. Most colorings have temperature 1, which takes one try instead of four.
+files are broken, and some clients go away. Most colorings have the default temperature, some the model's own.
 After the first thousand and at the end the service is let come to rest, and its processes are looked at: what grew
 meanwhile is a leak.
 """
@@ -45,8 +45,8 @@ PIECES = 4
 BAD_SHARE = 0.04
 GONE_SHARE = 0.03
 SCORED_SHARE = 0.1
-TRIES_SHARE = 0.1
-"""Share of the colorings at the model's own temperature"""
+OWN_SHARE = 0.1
+"""Share of the colorings at temperature 1: the model's own draws"""
 TRANSFERRED_SHARE = 0.05
 """Share of the colorings that are transfers"""
 PATH = "/v1/colorizations"
@@ -153,7 +153,7 @@ class Soak:
             "output_format": self._draws.choice(OUTPUTS),
             "response_format": self._draws.choice(("b64_json", "zip")),
         }
-        if self._draws.random() >= TRIES_SHARE:
+        if self._draws.random() < OWN_SHARE:
             fields["temperature"] = "1"
         files = {"image": self._draws.choice(self._photos[which])}
         if self._draws.random() < TRANSFERRED_SHARE:

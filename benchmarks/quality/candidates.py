@@ -26,6 +26,7 @@ from model.colorizer import CinnColorizer
 from model.drawing.latents import deviations_at, draw_latents
 from model.drawing.passes import Passes
 from model.flow.cell_order import DISTILLED_TEMPERATURE
+from model.flow.sizes import CELLS
 from model.pixels.color import photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
 from training.commands import Device, Photos, Weights, errors_printed
@@ -147,8 +148,8 @@ def _draw(
     several = told.expand(draws, -1, -1)
     cells = draw_guided(cinn, several, temperature, torch.Generator().manual_seed(seed))
     densities = densities_of(cinn, several, cells)
-    rows = cells.mT.reshape(draws, *cinn.coarsest.data_shape) * cinn.coarsest.std + cinn.coarsest.mean
-    chroma = (rows * cinn.chroma_std + cinn.chroma_mean).cpu().numpy()
+    level_data = cinn.coarsest.from_order(cells, torch.arange(CELLS, device=cells.device).expand(draws, -1))
+    chroma = (level_data * cinn.chroma_std + cinn.chroma_mean).cpu().numpy()
     deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents)
     _, *fine = draw_latents(cinn.dims, deviations, seed, range(draws))
     (condition,) = passes.condition([small.lightness])

@@ -28,17 +28,21 @@ SMALLEST_NORM = 1e-6
 BISECTIONS = 50
 STRATA = 6
 """Digits that are shared out: blocks of up to 2^STRATA samples are stratified, as many as one request may have."""
-GAUSSIAN, TINY = NormalDist(), 2.0**-54
+GAUSSIAN = NormalDist()
+TINY = 2.0**-53
+"""Least share of a distribution below or above a number: float64 holds 1 − 2⁻⁵³, and ∞ is no latent."""
 MIN_ANGLE = 1e-3
 """Radians: two latents that are nearer to one direction, or to opposite ones, are interpolated on a line."""
 
 
-def draw_latents(dims: Sequence[int], deviations: Sequence[float], seed: int, indices: Sequence[int]) -> list[Floats]:
+def draw_latents(
+    dims: Sequence[int], deviations: Sequence[float], seed: int, indices: Sequence[int], stratified: bool = False
+) -> list[Floats]:
     """Draw the latents of the given samples, one array (N, dim) for each level, coarse to fine.
 
-    Each sample's latents are Gaussian, and it depends on (seed, i) alone. Those of the coarsest level are stratified:
-    of samples 0 to 3, each number has one in each quarter of the distribution, and so of every block of a power of two.
-    So a few samples differ more than independent ones would.
+    Each sample's latents are Gaussian, and sample i depends on (seed, i) alone. Samples are independent, unless the
+    coarsest level's are stratified: of samples 0 to 3, each number then has one in each quarter of the distribution,
+    and so has every block of a power of two. So a few samples differ more than independent ones would.
     Source: Owen 1995, Randomly Permuted (t,m,s)-Nets and (t,s)-Sequences; here a net of its own for each number.
 
     deviations: standard deviation of each level. Raises InputError for a seed out of range.
@@ -46,9 +50,10 @@ def draw_latents(dims: Sequence[int], deviations: Sequence[float], seed: int, in
     if not 0 <= seed < 2**32:
         raise InputError("seed", "0 to 2³² − 1", seed)
     generators = [_generator(seed, index) for index in indices]
-    first = [_stratified(dims[0], seed, i, each) for i, each in zip(indices, generators, strict=True)]
-    rest = [[each.standard_normal(dim, np.float32) for each in generators] for dim in dims[1:]]
-    return [np.float32(dev) * np.stack(rows) for dev, rows in zip(deviations, (first, *rest), strict=True)]
+    latents = [np.stack([each.standard_normal(dim, np.float32) for each in generators]) for dim in dims]
+    if stratified:
+        latents[0] = np.stack([_stratify(z, seed, index) for z, index in zip(latents[0], indices, strict=True)])
+    return [np.float32(deviation) * z for deviation, z in zip(deviations, latents, strict=True)]
 
 
 def deviations_at(temperature: float, exponents: Sequence[float]) -> list[float]:
@@ -136,14 +141,14 @@ def _interpolate(a: Floats, b: Floats, t: NDArray[np.float64], spherical: bool) 
     return np.where(t == 0, a, np.where(t == 1, b, between))
 
 
-def _stratified(dim: int, seed: int, index: int, generator: np.random.Generator) -> Floats:
-    """Draw a sample's number in each of `dim` nets, as Gaussians."""
-    share = generator.random(dim)
+def _stratify(z: Floats, seed: int, index: int) -> Floats:
+    """Move a sample's independent Gaussians, (dim,), each into the sample's part of the distribution."""
+    shares = np.array([GAUSSIAN.cdf(each) for each in z.tolist()])
     for place in reversed(range(STRATA)):  # the first of the digits decides last, which half
         block = index % 2**place
-        flipped = _generator(seed, block, 1 + place).integers(0, 2, dim)
-        share = (share + ((index >> place & 1) ^ flipped)) / 2
-    return np.array([GAUSSIAN.inv_cdf(min(max(each, TINY), 1 - TINY)) for each in share.tolist()], np.float32)
+        flipped = _generator(seed, block, 1 + place).integers(0, 2, len(z))
+        shares = (shares + ((index >> place & 1) ^ flipped)) / 2
+    return np.array([GAUSSIAN.inv_cdf(min(max(each, TINY), 1 - TINY)) for each in shares.tolist()], np.float32)
 
 
 def _generator(seed: int, index: int, purpose: int = 0) -> np.random.Generator:

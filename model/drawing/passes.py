@@ -29,7 +29,7 @@ __all__ = ["Decoded", "Passes"]
 SAMPLES = {"cpu": 2, "cuda": 16}
 """Samples of a chunk of the finer levels, until memory runs out."""
 DRAWS = {"cpu": 4, "cuda": 256}
-"""Draws of a chunk of the coarsest level: its 64 small steps take little longer for many rows than for few."""
+"""Draws of a chunk of the coarsest level: those of four colorings, the default."""
 MOST_DRAWS = {"cpu": 32, "cuda": 256}
 """Largest chunk of draws, where larger chunks give the same bits: weights are read less often."""
 PHOTOS = {"cpu": 1, "cuda": 8}

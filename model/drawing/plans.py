@@ -170,18 +170,15 @@ class Planner:
         _check("steps", options.steps, 2, MAX_SAMPLES)
         drawing = self._drawing(options.temperature, options.latent_norm)
         start = self._recall(options.start, drawing)
-        end: Callable[[], list[Floats]]
-        if options.end is not None and reference is None:
-            recalled = self._recall(options.end, drawing)
-            end, last = (lambda: recalled), drawing.decoding
-        elif options.end is None and reference is not None:
-            end, last = (lambda: self._latents_of(reference)), 1.0
-        else:
+        if (options.end is None) == (reference is None):
             raise InputError("reference", "exactly one of to_index and reference", "both or neither")
+        recalled = [] if options.end is None else self._recall(options.end, drawing)
+        last = drawing.decoding if reference is None else 1.0
         positions = np.linspace(0, 1, options.steps).tolist()
 
         def choose(condition: Condition) -> Chosen:
-            latents = interpolate_latents(start, end(), positions, options.path == "spherical")
+            end = recalled if reference is None else self._latents_of(reference)
+            latents = interpolate_latents(start, end, positions, options.path == "spherical")
             decoding = np.array([(1 - t) * drawing.decoding + t * last for t in positions], np.float32)
             (drawn,) = self._passes.draw_coarsest([condition], [latents[0]], [decoding], [None])
             return Chosen(drawn, latents[1:], range(options.steps), drawing.temperature)
@@ -202,7 +199,7 @@ class Planner:
 
     def _latents(self, seed: int, indices: Sequence[int], drawing: Drawing) -> list[Floats]:
         """Draw each sample's latents, (N, dim) of each level."""
-        latents = draw_latents(self._dims, drawing.deviations, seed, indices)
+        latents = draw_latents(self._dims, drawing.deviations, seed, indices, stratified=True)
         return latents if drawing.norm is None else rescale_latents(latents, drawing.norm)
 
     def _latents_of(self, reference: SmallPhoto) -> list[Floats]:

@@ -40,7 +40,7 @@ class DrawOrder(NamedTuple):
     temperatures: Tensor
     """(N, 64): of the mixtures"""
     share: Tensor
-    """(N,): of the level's own mixtures in these; the rest is the distilled decoder's"""
+    """(N,): how much of a mixture's parameters is the level's own; the rest is the distilled decoder's"""
 
 
 class AutoregressiveLevel(CellDecoder):
@@ -133,7 +133,7 @@ class AutoregressiveLevel(CellDecoder):
 
     def inverse(self, z: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
         """z: (N, 128). Returns (N, 2, 8, 8) and the log-det of the inverse. photo: of N photos, or of one."""
-        x = self.draw(z, photo, torch.ones(len(z), device=z.device), self)
+        x = self.draw(z, photo, torch.ones(len(z), device=z.device), self)  # at 1, another decoder has no say
         return x, -self(x, photo)[1]
 
     def draw(
@@ -211,7 +211,10 @@ class AutoregressiveLevel(CellDecoder):
 
 
 def _blend(own: Tensor, distilled: Tensor, share: Tensor) -> Tensor:
-    """Go from one output, (N, 6·K), to another: all of it is `own` where the share, (N,), is 1."""
+    """Interpolate parameters, (N, 6·K), component by component: `own` at a share, (N,), of 1, `distilled` at 0.
+
+    The distilled decoder began as a copy of the level's own, so its components are the same.
+    """
     blended = torch.lerp(distilled, own, share[:, None].to(own.dtype))
-    # what counts nothing may not tell, not even by a bit: other rows are drawn from one decoder or from both
+    # exactly, for rows beside one decide whether both decoders run
     return torch.where(share[:, None] >= 1, own, torch.where(share[:, None] <= 0, distilled, blended))

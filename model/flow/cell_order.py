@@ -15,7 +15,7 @@ __all__ = [
 ]
 
 CELL_EXPONENTS = {4: 1.0, 16: 1.5, CELLS: 2.0}
-"""γ by which a temperature T < 1 becomes T^γ, for the first cells of dispersed-dot order up to each of these.
+"""γ by which a temperature t < 1 of mixtures becomes t^γ, for the first cells of dispersed-dot order up to each.
 
 The first 2×2 and 4×4 cells decide which color things have, and so how colorings differ; those between have to agree
 with them. Viewers who chose between two versions of a photo took this for true more often than one temperature for all.

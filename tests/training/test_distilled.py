@@ -117,8 +117,11 @@ def test_draws_of_photos_are_kept(cinn: Cinn, photos: Path, tmp_path: Path, own:
     before = np.load(tmp_path / "draws" / "cells.npy")
     assert before.shape == (count, CELLS, 2)
     assert np.isfinite(before).all()
-    assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", seed=9) == count
+    assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", own, seed=9) == count
     np.testing.assert_array_equal(np.load(tmp_path / "draws" / "cells.npy"), before)
+    spread(cinn.reward, seed=9)
+    build_draws(cinn, tmp_path / "features", tmp_path / "draws", own)
+    assert not np.array_equal(np.load(tmp_path / "draws" / "cells.npy"), before)  # of another teacher
     dataset = DrawnDataset([tmp_path / "draws"], 0.1)
     assert len(dataset.train) + len(dataset.held_out) == count
 

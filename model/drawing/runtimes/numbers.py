@@ -34,7 +34,7 @@ class Numbers(NamedTuple):
     order: NDArray[np.int64]
     """(64,): which cell is drawn when"""
     exponents: NDArray[np.float32]
-    """(64,): γ by which a temperature T < 1 becomes T^γ, in that order"""
+    """(64,): γ by which a temperature t < 1 of mixtures becomes t^γ, in that order"""
     distilled_temperatures: NDArray[np.float32]
     """(2,): from the first to the second, the distilled decoder draws alone"""
     start: NDArray[np.float32]

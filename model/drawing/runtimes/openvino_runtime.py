@@ -192,10 +192,10 @@ class OpenvinoRuntime:
         return steppers[rows]
 
     def _new_stepper(self, rows: int) -> Stepper:
-        def compile_all(kind: str) -> dict[int, Any]:
+        def models(kind: str) -> dict[int, Any]:
             return {n: self._compiled(*self._step(kind, rows, n), exact=False) for n in CACHE_LENGTHS}
 
-        return Stepper(self.numbers, partial(compile_all, "level"), partial(compile_all, "distilled"))
+        return Stepper(self.numbers, models)
 
     def _step(self, kind: str, rows: int, length: int) -> tuple[str, Callable[[], Any]]:
         """Return the name of a graph of steps, and what builds it. kind: `level`, or `distilled` for that decoder's."""

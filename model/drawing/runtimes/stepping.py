@@ -27,20 +27,20 @@ Models = Mapping[int, Any]
 class Stepper:
     """Draws of one thread at a time."""
 
-    def __init__(self, numbers: Numbers, of_level: Callable[[], Models], of_distilled: Callable[[], Models]) -> None:
-        """Graphs are asked for when a draw first needs them."""
+    def __init__(self, numbers: Numbers, models: Callable[[str], Models]) -> None:
+        """models: returns the steps of `level` or of `distilled`; asked when a draw first needs them."""
         self._numbers = numbers
-        self._of_level, self._of_distilled = of_level, of_distilled
+        self._models = models
 
     @cached_property
     def level(self) -> "_Stream":
         """The level's own steps."""
-        return _Stream(self._numbers.start, self._of_level())
+        return _Stream(self._numbers.start, self._models("level"))
 
     @cached_property
     def distilled(self) -> "_Stream":
         """Steps of the distilled decoder."""
-        return _Stream(self._numbers.distilled_start, self._of_distilled())
+        return _Stream(self._numbers.distilled_start, self._models("distilled"))
 
     def draw(
         self, upcoming: Floats, past: Floats, photo: Indices, z: Floats, temperature: Floats, given: Floats
@@ -50,7 +50,8 @@ class Stepper:
         upcoming, past: what `condition_graph` returns, (P, 64, width). photo: (N,), which of them each row takes.
         """
         order, known, latents, temperatures, share = _draw_order(self._numbers, z, temperature, given)
-        streams = [*([self.level] if (share > 0).any() else []), *([self.distilled] if (share < 1).any() else [])]
+        kinds = (("level", share > 0), ("distilled", share < 1))
+        streams: list[_Stream] = [getattr(self, kind) for kind, draws in kinds if draws.any()]
         for stream in streams:
             stream.begin(upcoming[photo, order.T], past[photo, order.T])
         cells = np.zeros((CELLS, len(z), 2), np.float32)

@@ -39,15 +39,18 @@ def test_other_seeds_and_indices_differ(seed: int, index: int) -> None:
 
 def test_the_numbers_of_a_seed_stay_what_they_are() -> None:
     """A picture that somebody kept with its seed can be made again, with whatever numpy."""
-    stratified, others = draw_latents((3, 3), (1.0, 1.0), 7, [1])
-    assert_allclose(stratified, [[-0.0092209, -0.8486891, 1.0076869]], atol=1e-6)
-    assert_allclose(others, [[-1.998291, 0.1552428, -1.7728686]], atol=1e-6)
+    independent, others = draw_latents((3, 3), (1.0, 1.0), 7, [1])
+    stratified, same = draw_latents((3, 3), (1.0, 1.0), 7, [1], stratified=True)
+    assert_allclose(independent, [[-1.3418404, 0.4716627, 0.7923804]], atol=1e-6)
+    assert_allclose(stratified, [[-0.0356556, -0.8482581, 0.9961245]], atol=1e-6)
+    for finer in (others, same):
+        assert_allclose(finer, [[-0.8346923, -0.6074706, -2.0489316]], atol=1e-6)
 
 
 @pytest.mark.parametrize("block", [0, 3])
 @pytest.mark.parametrize("size", [2, 4, 16])
 def test_a_block_of_samples_has_one_in_each_stratum(size: int, block: int) -> None:
-    latents = draw_latents(DIMS, FLAT, 7, range(block * size, (block + 1) * size))[0]
+    latents = draw_latents(DIMS, FLAT, 7, range(block * size, (block + 1) * size), stratified=True)[0]
     shares = np.vectorize(NormalDist().cdf)(latents.astype(np.float64))
     assert (np.sort((shares * size).astype(int), 0) == np.arange(size)[:, None]).all()
 
@@ -55,7 +58,7 @@ def test_a_block_of_samples_has_one_in_each_stratum(size: int, block: int) -> No
 def test_a_sample_alone_is_gaussian_in_every_number() -> None:
     """Over seeds, whatever its index: quarters are hit alike, and numbers know nothing of each other."""
     for index in (0, 5):
-        drawn = np.stack([draw_latents((16,), (1.0,), seed, [index])[0][0] for seed in range(2000)])
+        drawn = np.stack([draw_latents((16,), (1.0,), seed, [index], stratified=True)[0][0] for seed in range(2000)])
         quarters = (np.vectorize(NormalDist().cdf)(drawn.astype(np.float64)) * 4).astype(int)
         # within 5 standard errors of 500, √(2000·¼·¾) each
         assert (abs(np.stack([(quarters == q).sum(0) for q in range(4)]) - 500) < 97).all()

@@ -78,10 +78,11 @@ def test_the_condition_is_that_of_the_definition(cinn: Cinn, exact: OpenvinoRunt
             np.testing.assert_allclose(one, other.numpy(), **CLOSE)
 
 
-def test_draws_are_those_of_the_definition(cinn: Cinn, exact: OpenvinoRuntime) -> None:
-    defined, computed = (
-        runtime.draw_coarsest(conditions(runtime), *rows(cinn)) for runtime in (TorchRuntime(cinn), exact)
-    )
+@pytest.mark.parametrize("temperatures", [(0.2, 0.7, 0.9, 1.3), (0, 0.4, 0.8, 1), (0, 0, 0, 0), (0.8,) * 4, (1,) * 4])
+def test_draws_are_those_of_the_definition(cinn: Cinn, exact: OpenvinoRuntime, temperatures: tuple[float, ...]) -> None:
+    photo, z, _, given = rows(cinn)
+    asked = (photo, z, np.array(temperatures, np.float32), given)
+    defined, computed = (runtime.draw_coarsest(conditions(runtime), *asked) for runtime in (TorchRuntime(cinn), exact))
     np.testing.assert_allclose(computed, defined, rtol=1e-4, atol=1e-3)  # a*b* go to 100
     np.testing.assert_allclose(computed[1, :, 2, 5], [30, -20], **CLOSE)
 
@@ -131,7 +132,7 @@ def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(cinn: Cinn, fast
     x = fast.draw_coarsest(condition, photo, z, temperature, given)
     decoded = fast.add_details(condition, photo, x, fine(cinn))
     encoded = fast.encode(condition, photo, decoded.chroma)
-    for order in ([3, 2, 1, 0], [1, 1, 1, 1]):
+    for order in ([3, 2, 1, 0], [1, 1, 1, 1], [3, 3, 3, 3]):
         alike = fast.draw_coarsest(condition, photo[order], z[order], temperature[order], given[order])
         assert np.array_equal(alike, x[order])
         again = fast.add_details(condition, photo[order], x[order], [each[order] for each in fine(cinn)])
