@@ -18,15 +18,16 @@ from model.flow.haar import pyramid
 from model.flow.sizes import CELLS, SIDE
 from training.dataset import ArrayDataset, read_features
 from training.features import DONE
-from training.objectives.coarsest import MOST_HINTS
 from training.teacher import TRIES, choose_best, draw_distilled, draw_guided
 
-__all__ = ["DrawnBatch", "DrawnDataset", "build_draws"]
+__all__ = ["MOST_HINTS", "DrawnBatch", "DrawnDataset", "build_draws"]
 
 PHOTOS = 32
 """Photos that are drawn at once."""
 HINTED = 0.2
 """Share of the photos of which some cells are given, as hints do."""
+MOST_HINTS = 8
+"""Most cells of a photo that training gives."""
 
 
 class DrawnBatch(NamedTuple):

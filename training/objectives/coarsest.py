@@ -11,6 +11,7 @@ from model.flow.cinn import Cinn
 from model.flow.haar import pyramid
 from model.flow.sizes import CELLS
 from training.dataset import Batch
+from training.draws import MOST_HINTS
 from training.objectives.objective import Losses, Objective, draw_noise, matrices_of
 from training.precision import mixed_precision
 from training.processes import Share
@@ -21,7 +22,6 @@ NOISE = 0.02
 """Standard deviation of the noise on a*b* at 8×8, in standardized a*b* at 64×64."""
 HINTED = 0.3
 """Share of the photos whose order begins with random cells, as hints do."""
-MOST_HINTS = 8
 NATS_PER_BIT = math.log(2)
 
 
