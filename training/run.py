@@ -111,7 +111,7 @@ def _run(
         settings = replace(loop, minutes=config.minutes * SHARES[part] / total)
         state = config.out / f"{part}.pt"
         if part == "distilled":
-            done = _distill(config, cinn, settings, processes).train(state)
+            done = _distill(config, cinn, settings, processes, begun=state.exists()).train(state)
         else:
             done = Trainer(cinn.network, OBJECTIVES[part](cinn), dataset, settings, processes).train(state)
         if not done:
@@ -122,8 +122,11 @@ def _run(
     return path
 
 
-def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Processes) -> Trainer[DrawnBatch]:
-    """Make draws that are not there yet, of whole photos, and return what trains on them."""
+def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Processes, begun: bool) -> Trainer[DrawnBatch]:
+    """Make draws that are not there yet, of whole photos, and return what trains on them.
+
+    begun: whether there is a state to go on from, which replaces any start.
+    """
     folders = [(views[0], config.out / "draws" / path.stem) for path, views in _folders(config)]
     processes.wait()
     for i, (features, out) in list(enumerate(folders))[processes.share.rows]:
@@ -131,8 +134,9 @@ def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Process
         print(f"draws of {out.name}: {count} photos", flush=True)
     processes.wait()
     objective, dataset = DistilledObjective(cinn), DrawnDataset([out for _, out in folders], config.held_out)
-    device = cinn.chroma_mean.device
-    objective.start([batch.to(device) for batch in dataset.held_out_batches(loop.batch)])
+    if not begun:
+        device = cinn.chroma_mean.device
+        objective.start([batch.to(device) for batch in dataset.held_out_batches(loop.batch)])
     return Trainer(None, objective, dataset, loop, processes)
 
 

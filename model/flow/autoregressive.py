@@ -188,9 +188,13 @@ class AutoregressiveLevel(CellDecoder):
         """Return each row's order of cells, (N, 64), and what is known of them in that order, (N, 64, 2) or NaN."""
         if given is None:
             return self.order.expand(rows, -1), self.mean.new_full((rows, CELLS, 2), math.nan)
-        known = self._cells(given, self.order.expand(rows, -1))
-        first = torch.argsort(known.isfinite().all(-1).to(torch.uint8), dim=1, descending=True, stable=True)
-        return self.order[first], known.gather(1, first[..., None].expand(-1, -1, 2))
+        order = self.given_first(given.isfinite().all(1).flatten(1))
+        return order, self._cells(given, order)
+
+    def given_first(self, given: Tensor) -> Tensor:
+        """Return each row's order of cells, (N, 64): those given first. given: (N, 64) of bool, row by row."""
+        others_last = torch.argsort(given[:, self.order].to(torch.uint8), dim=1, descending=True, stable=True)
+        return self.order[others_last]
 
     def told(self, photo: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the photo says of each cell when it is next and when it is there; see `CellDecoder`."""

@@ -52,14 +52,11 @@ class DistilledObjective(Objective[DrawnBatch]):
     def _bits(self, batch: DrawnBatch) -> Tensor:
         """Return the mean of the cells that were not given, (B,)."""
         given = batch.given.bool()
-        level = self._level
-        order = level.order.expand(len(given), -1)
-        first = torch.argsort(given.gather(1, order).to(torch.uint8), dim=1, descending=True, stable=True)
-        order = order.gather(1, first)
+        order = self._level.given_first(given)
         cells = batch.cells.gather(1, order[..., None].expand(-1, -1, 2))
         with mixed_precision(cells.device):
             with torch.no_grad():
-                told = level.told(batch.photo, order)
+                told = self._level.told(batch.photo, order)
             mixtures = self._decoder.decode(cells, *told)
         drawn = ~given.gather(1, order)
         nats = (mixtures.log_prob(cells) * drawn).sum(1) / drawn.sum(1).clamp_min(1)
