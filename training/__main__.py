@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from model.flow.config import CinnConfig
 from training.average import average
 from training.commands import Device, Features, Init, Photos, Resume, Views, errors_printed, refuse
 from training.loop import LoopConfig
-from training.run import SHARES, RunConfig, join, run, run_reward
+from training.run import SHARES, RunConfig, join, run, run_reward, run_thin
 
 Part = Annotated[list[str] | None, typer.Option(help=f"Any of {', '.join(SHARES)}; repeatable; default: all.")]
 Out = Annotated[Path, typer.Option(help="The checkpoint to write.")]
@@ -98,6 +99,32 @@ def reward_command(
     with errors_printed("train"):
         path = run_reward(data, init, out, name, loop)
     print(f"weights: {path}" if path else f"stopped; the same command with --out {out} goes on")
+
+
+@app.command("thin")
+def thin_command(
+    data: Photos,
+    init: Annotated[Path, typer.Option(exists=True, help="Weights with wider finer levels.")],
+    out: Annotated[Path, typer.Option(help="Folder of features, the state and the checkpoint.")] = Path("runs/thin"),
+    minutes: Annotated[float, typer.Option(min=0, help="Training time, without the features.")] = 30,
+    views: Views = 4,
+    name: Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")] = "my-colors-1",
+    device: Device = "auto",
+    resume: Resume = False,
+    features: Features = None,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 1.5e-3,
+    seed: Annotated[int, typer.Option(help="Seed of the photos' order and of the noise.")] = 0,
+) -> None:
+    """Make the finer levels as thin as the released ones; `run --part details` with the result makes them agree."""
+    if not resume and (out / "thinned.pt").exists():
+        refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
+    config = RunConfig(data, out, minutes, views=views, init=init, name=name, device=device, features=features)
+    loop = LoopConfig(
+        batch=16, learning_rate=learning_rate, matrix_learning_rate=0, clip=5.0, hold=0.4, ema_decay=0.997, seed=seed
+    )
+    with errors_printed("train"):
+        path = run_thin(config, CinnConfig().details, loop)
+    print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
 
 
 @app.command("join")

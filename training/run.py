@@ -14,7 +14,7 @@ from model.errors import InputError
 from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
-from model.flow.config import CinnConfig
+from model.flow.config import CinnConfig, DetailConfig
 from training.dataset import Batch, FeatureDataset
 from training.draws import DrawnBatch, DrawnDataset, build_draws
 from training.features import build_features, standardize_network
@@ -26,11 +26,13 @@ from training.objectives.distilled import DistilledObjective
 from training.objectives.objective import Objective
 from training.objectives.prior import PriorObjective
 from training.objectives.reward import RewardObjective
+from training.objectives.thinned import ThinnedObjective
 from training.processes import Processes, joined
 from training.rated import RatedDataset
 from training.standardize import standardize
+from training.thinning import thin
 
-__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run", "run_reward"]
+__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run", "run_reward", "run_thin"]
 
 WEIGHTS_FILE = "cinn.safetensors"
 SHARES: Mapping[str, float] = {"coarsest": 0.48, "prior": 0.06, "distilled": 0.06, "details": 0.4}
@@ -155,6 +157,28 @@ def run_reward(
         return None
     path = out / WEIGHTS_FILE
     save_checkpoint(replace(source, name=name), path)
+    return path
+
+
+def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfig) -> Path | None:
+    """Make the finer levels of weights that are there thinner, and teach them what they were; see `run`.
+
+    config: `parts` and `own_draws` have no say; `init` has the wide levels. details: see `thin`.
+    """
+    if config.init is None:
+        raise InputError("init", "weights whose finer levels shall be thinner", None)
+    device = choose_device(config.device)
+    source = load_checkpoint(config.init)
+    wide = source.cinn.to(device)
+    cinn = thin(wide, details).requires_grad_(True).to(device)
+    config.out.mkdir(parents=True, exist_ok=True)
+    _claim(config, cinn)
+    dataset = prepare(config, wide)
+    trainer = Trainer(None, ThinnedObjective(cinn, wide), dataset, replace(loop, minutes=config.minutes))
+    if not trainer.train(config.out / "thinned.pt"):
+        return None
+    path = config.out / WEIGHTS_FILE
+    save_checkpoint(replace(source, cinn=cinn, name=config.name), path)
     return path
 
 

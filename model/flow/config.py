@@ -131,6 +131,8 @@ class DetailConfig:
     """channels of their subnets"""
     joint_blocks: int = 1
     """residual blocks that see the decoder's map and the coarser a*b*: once per sample"""
+    joint_width: int = 0
+    """channels within these; 0: as many as of the decoder's map"""
     recalled: int = 0
     """colors that each pixel recalls from the cells of the coarsest a*b*, wherever they are; 0: none"""
 
@@ -147,9 +149,9 @@ class CinnConfig:
     coarsest: AutoregressiveConfig = field(default_factory=AutoregressiveConfig)
     decoder: DecoderConfig = field(default_factory=lambda: DecoderConfig(attention=(4, 2, 0, 0)))
     details: tuple[DetailConfig, ...] = (
-        DetailConfig(size=16, condition_width=160, blocks=8, width=128, joint_blocks=2, recalled=4),
-        DetailConfig(size=32, condition_width=96, blocks=8, width=96, recalled=4),
-        DetailConfig(size=64, condition_width=48, blocks=6, width=64),
+        DetailConfig(size=16, condition_width=160, blocks=8, width=64, joint_blocks=2, joint_width=48, recalled=4),
+        DetailConfig(size=32, condition_width=96, blocks=8, width=48, joint_width=32, recalled=4),
+        DetailConfig(size=64, condition_width=48, blocks=6, width=32, joint_width=16),
     )
     """coarse to fine"""
     prior: PriorConfig = field(default_factory=PriorConfig)

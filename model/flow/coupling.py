@@ -49,15 +49,16 @@ class AffineCoupling(nn.Module):
     def forward(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """x: (B, C, …); condition: the subnet's share."""
         x1, x2 = x[:, : self.passed], x[:, self.passed :]
-        log_scale, shift = self._scale_and_shift(x1, condition)
+        log_scale, shift = self.scale_and_shift(x1, condition)
         return torch.cat((x1, x2 * torch.exp(log_scale) + shift), 1), log_scale.flatten(1).sum(1)
 
     def inverse(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """z: (B, C, …); condition: the subnet's share."""
         z1, z2 = z[:, : self.passed], z[:, self.passed :]
-        log_scale, shift = self._scale_and_shift(z1, condition)
+        log_scale, shift = self.scale_and_shift(z1, condition)
         return torch.cat((z1, (z2 - shift) * torch.exp(-log_scale)), 1), -log_scale.flatten(1).sum(1)
 
-    def _scale_and_shift(self, x1: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    def scale_and_shift(self, x1: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the log-scale and the shift of x₂, given x₁."""
         raw, shift = self.subnet(soft_clamp(x1, INPUT_LIMIT), share).to(x1.dtype).chunk(2, 1)
         return soft_clamp(raw, SCALE_LIMIT), shift

@@ -88,7 +88,7 @@ class DetailLevel(nn.Module):
         width = config.condition_width
         self.recall = Recall(width, config.recalled)
         self.coarser = nn.Conv2d(4 + 2 * config.recalled, width, 3, padding=1)
-        self.joint = nn.Sequential(*(ResidualBlock(width) for _ in range(config.joint_blocks)))
+        self.joint = nn.Sequential(*(ResidualBlock(width, config.joint_width) for _ in range(config.joint_blocks)))
         self.logits = nn.Conv2d(width, TAPS**2 + config.recalled, 1)
         self.shares = nn.Conv2d(4 * width, config.blocks * config.width, 1)
         self.ends = nn.Conv2d(4 * width, 2 * 2 * DETAIL_CHANNELS, 1)
@@ -104,17 +104,24 @@ class DetailLevel(nn.Module):
 
         photo: (B, condition_width, size, size), the decoder's map. coarser: (B, 2, size/2, size/2) standardized a*b*.
         """
-        seen = coarser.clamp(-COARSER_LIMIT, COARSER_LIMIT)
-        nearest = F.interpolate(seen, scale_factor=2, mode="nearest")
-        smooth = F.interpolate(seen, scale_factor=2, mode="bilinear", align_corners=False)
-        recalled = self.recall(photo, seen)
-        colors = torch.cat((nearest, smooth, recalled.flatten(1, 2)), 1)
-        h = F.relu(self.joint(photo + self.coarser(colors)))
+        h, recalled = self.hidden(photo, coarser)
         prediction = split(propagate(coarser, self.logits(h), recalled))[1]
         packed = F.pixel_unshuffle(h, 2)
         first, last = self.ends(packed).chunk(2, 1)
         shares = self.shares(packed).chunk(self.config.blocks, 1)
         return DetailCondition(prediction, first, shares, last.flatten(1))
+
+    def hidden(self, photo: Tensor, coarser: Tensor) -> tuple[Tensor, Tensor]:
+        """Join what the photo and the coarser a*b* say, (B, condition_width, size, size), and recall colors.
+
+        See `sample_condition` and `Recall`.
+        """
+        seen = coarser.clamp(-COARSER_LIMIT, COARSER_LIMIT)
+        nearest = F.interpolate(seen, scale_factor=2, mode="nearest")
+        smooth = F.interpolate(seen, scale_factor=2, mode="bilinear", align_corners=False)
+        recalled = self.recall(photo, seen)
+        colors = torch.cat((nearest, smooth, recalled.flatten(1, 2)), 1)
+        return F.relu(self.joint(photo + self.coarser(colors))), recalled
 
     def forward(self, x: Tensor, condition: DetailCondition) -> tuple[Tensor, Tensor]:
         """x: (B, *data_shape). Returns the latent (B, dims) and the log-det."""

@@ -9,10 +9,12 @@ __all__ = ["ResidualBlock"]
 class ResidualBlock(nn.Module):
     """x + conv(relu(conv(relu(x)))), the last convolution starting at zero."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, hidden: int | None = None) -> None:
+        """hidden: channels between the two convolutions; by default, as many as come in."""
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.last = nn.Conv2d(channels, channels, 3, padding=1)
+        hidden = hidden or channels
+        self.first = nn.Conv2d(channels, hidden, 3, padding=1)
+        self.last = nn.Conv2d(hidden, channels, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
 

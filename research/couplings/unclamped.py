@@ -20,6 +20,6 @@ class UnclampedAffine(ConditionalAffine):
 class UnclampedCoupling(AffineCoupling):
     """A coupling whose log-scale, and what its subnet sees, may be any numbers."""
 
-    def _scale_and_shift(self, x1: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    def scale_and_shift(self, x1: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         log_scale, shift = self.subnet(x1, share).to(x1.dtype).chunk(2, 1)
         return log_scale, shift

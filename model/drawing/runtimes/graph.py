@@ -32,6 +32,7 @@ __all__ = [
     "constant",
     "conv",
     "conv_by_matrix",
+    "conv_of_patches",
     "coupling_input",
     "coupling_scale",
     "finish_block",
@@ -175,6 +176,14 @@ def conv(x: Node, layer: Layers, stride: int = 1) -> Node:
     else:
         y = ops.group_convolution(x, constant(weight.reshape(groups, -1, *weight.shape[1:])), *where)
     return add(y, layer.bias.reshape(1, -1, 1, 1)) if "bias" in layer else y
+
+
+def conv_of_patches(x: Node, *layers: Layers) -> list[Node]:
+    """Mirror 1×1 convolutions of `F.pixel_unshuffle(x, 2)`, all by one convolution of 2×2 patches."""
+    parts = [layer.weight.reshape(len(layer.weight), -1, 2, 2) for layer in layers]
+    y = ops.convolution(x, constant(np.concatenate(parts)), [2, 2], [0, 0], [0, 0], [1, 1])
+    y = add(y, np.concatenate([layer.bias for layer in layers]).reshape(1, -1, 1, 1))
+    return split(y, [len(part) for part in parts], 1)
 
 
 def conv_by_matrix(x: Node, matrix: Array) -> Node:

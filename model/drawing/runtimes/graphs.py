@@ -258,10 +258,9 @@ def _level_condition(photo: Node, coarser: Node, level: _Level) -> _LevelConditi
     colors = g.concat((g.nearest(seen), g.bilinear(seen), *recalled), 1)
     h = ops.relu(g.residual(g.add(photo, g.conv(colors, level.layers.coarser)), level.layers.joint))
     prediction = _propagated_details(coarser, g.conv(h, level.layers.logits), recalled)
-    packed = g.unshuffle(h, 2)
-    first, last = g.split(g.conv(packed, level.layers.ends), 2, 1)
-    shares = g.split(g.conv(packed, level.layers.shares), level.config.blocks, 1)
-    return _LevelCondition(prediction, first, shares, last)
+    ends, shares = g.conv_of_patches(h, level.layers.ends, level.layers.shares)
+    first, last = g.split(ends, 2, 1)
+    return _LevelCondition(prediction, first, g.split(shares, level.config.blocks, 1), last)
 
 
 def _details(z: Node, photo: Node, coarser: Node, level: _Level) -> tuple[Node, list[Node]]:
