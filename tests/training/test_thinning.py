@@ -1,0 +1,114 @@
+"""Thinner finer levels: they keep the channels that carry most, and learn what the wide ones compute."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from model.errors import InputError
+from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.flow.cinn import Cinn
+from model.flow.config import CinnConfig, DetailConfig
+from tests.networks import TINY, draw, spread
+from training.dataset import FeatureDataset
+from training.features import build_features
+from training.loop import LoopConfig
+from training.objectives.thinned import ThinnedObjective
+from training.run import RunConfig, run_thin
+from training.thinning import subnets_of, thin
+
+THIN = tuple(replace(each, width=3, joint_width=4) for each in TINY.details)
+
+
+@pytest.fixture
+def wide() -> Cinn:
+    cinn = Cinn(TINY)
+    spread(cinn.decoder, *cinn.details)
+    return cinn.eval().requires_grad_(False)
+
+
+@pytest.fixture
+def weights(wide: Cinn, tmp_path: Path) -> Path:
+    path = tmp_path / "wide" / "cinn.safetensors"
+    save_checkpoint(Checkpoint(wide, "wide", 0.8, (1.0, 2.0, 3.0, 4.0)), path)
+    return path
+
+
+def outputs(cinn: Cinn) -> list[Tensor]:
+    """Latents of made-up a*b* at each finer level."""
+    found = []
+    for i, level in enumerate(cinn.details):
+        size = level.config.size
+        photo, coarser = (draw(2, c, s, s, seed=i, dtype=torch.float32) for c, s in ((8, size), (2, size // 2)))
+        details = draw(2, *level.data_shape, seed=9 + i, dtype=torch.float32)
+        found.append(level(details, level.sample_condition(photo, coarser))[0])
+    return found
+
+
+def mute(cinn: Cinn, details: tuple[DetailConfig, ...]) -> None:
+    """Silence all hidden channels but as many, at random, as thinner levels have."""
+    rng = np.random.default_rng(0)
+    for level, config in zip(cinn.details, details, strict=True):
+        for block in level.joint:
+            block.last.weight[:, rng.permutation(8)[config.joint_width :]] = 0
+        for subnet in subnets_of(level):
+            subnet.middle.weight[:, rng.permutation(6)[config.width :]] = 0
+            subnet.last.weight[:, rng.permutation(6)[config.width :]] = 0
+
+
+def test_what_carries_nothing_goes(wide: Cinn) -> None:
+    """The function stays the same where only silent channels go, and does not where others do."""
+    before = outputs(wide)
+    assert not all(torch.allclose(*pair, atol=1e-4) for pair in zip(before, outputs(thin(wide, THIN)), strict=True))
+    mute(wide, THIN)
+    muted, thinner = outputs(wide), thin(wide, THIN)
+    for of_wide, of_thin in zip(muted, outputs(thinner), strict=True):
+        assert_close(of_thin, of_wide, rtol=1e-4, atol=1e-4)
+    assert sum(p.numel() for p in thinner.details.parameters()) < sum(p.numel() for p in wide.details.parameters())
+
+
+def test_all_else_stays(wide: Cinn) -> None:
+    kept = {name: value for name, value in thin(wide, THIN).state_dict().items() if not name.startswith("details.")}
+    before = wide.state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in kept.items())
+    assert any(name.startswith("distilled.") for name in kept)
+
+
+def test_nothing_is_left_to_learn_where_nothing_went(wide: Cinn, photos: Path, tmp_path: Path) -> None:
+    count = build_features(wide.network, photos, tmp_path / "features", view=0)
+    batch = next(iter(FeatureDataset([[tmp_path / "features"]], 0.5).held_out_batches(count)))
+    for details, least, most in ((TINY.details, 0.0, 1e-3), (THIN, 1e-2, np.inf)):
+        losses = ThinnedObjective(thin(wide, details), wide).held_out(batch, torch.Generator().manual_seed(0))
+        assert losses.shape == (len(batch.chroma), 3)
+        assert (losses >= least).all()
+        assert (losses <= most).all()
+
+
+def test_thin_levels_learn_what_the_wide_ones_compute(weights: Path, photos: Path, tmp_path: Path) -> None:
+    def far(path: Path) -> list[float]:
+        pairs = zip(outputs(load_checkpoint(path).cinn), outputs(load_checkpoint(weights).cinn), strict=True)
+        return [float((one - other).detach().square().mean()) for one, other in pairs]
+
+    def trained(steps: int) -> Path:
+        config = RunConfig(photos, tmp_path / f"{steps}", 1, views=1, held_out=0.2, init=weights, name="thin")
+        loop = LoopConfig(
+            steps=steps, batch=8, learning_rate=3e-3, matrix_learning_rate=0, warmup_steps=1, ema_decay=0.8
+        )
+        path = run_thin(config, THIN, loop)
+        assert path
+        return path
+
+    before, after = far(trained(0)), far(trained(60))
+    assert all(later < first for first, later in zip(before, after, strict=True))
+    found = load_checkpoint(tmp_path / "60" / "cinn.safetensors")
+    assert found.name == "thin"
+    assert found.cinn.config == replace(TINY, details=THIN)
+
+
+def test_it_needs_weights(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="init"):
+        run_thin(RunConfig(photos, tmp_path, 1), CinnConfig().details, LoopConfig(steps=1))
