@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
+from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.config import CinnConfig
 from training.average import average
 from training.commands import Device, Features, Init, Photos, Resume, Views, errors_printed, refuse
+from training.draws import DrawConfig
 from training.loop import LoopConfig
 from training.run import SHARES, RunConfig, join, run, run_reward, run_thin
+from training.teacher import TRIES
 
 Part = Annotated[list[str] | None, typer.Option(help=f"Any of {', '.join(SHARES)}; repeatable; default: all.")]
 Out = Annotated[Path, typer.Option(help="The checkpoint to write.")]
@@ -37,6 +40,10 @@ def run_command(
             "--own-draws", help="Teach the distilled decoder by the best of its own draws, once it draws well."
         ),
     ] = False,
+    tries: Annotated[int, typer.Option(min=1, help="Draws of each photo, of which the best teaches it.")] = TRIES,
+    draw_temperature: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Temperature of these draws.")
+    ] = DISTILLED_TEMPERATURE,
     learning_rate: Annotated[
         float | None,
         typer.Option(min=0, help=f"Highest rate of AdamW; {NEW_RATES[0]:g}, {TRAINED_RATES[0]:g} with --init."),
@@ -61,7 +68,7 @@ def run_command(
         minutes,
         tuple(part or ()),
         views,
-        own_draws=own_draws,
+        draws=DrawConfig(own_draws, tries, draw_temperature),
         init=init,
         name=name,
         device=device,

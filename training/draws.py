@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -20,7 +21,7 @@ from training.dataset import ArrayDataset, read_features
 from training.features import DONE
 from training.teacher import TRIES, choose_best, draw_distilled, draw_guided
 
-__all__ = ["MOST_HINTS", "DrawnBatch", "DrawnDataset", "build_draws"]
+__all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "build_draws"]
 
 PHOTOS = 32
 """Photos that are drawn at once."""
@@ -56,13 +57,23 @@ class DrawnDataset(ArrayDataset[DrawnBatch]):
         super().__init__(DrawnBatch, arrays, held_out)
 
 
-def build_draws(cinn: Cinn, features: Path, out: Path, own: bool = False, seed: int = 0) -> int:
-    """Draw each photo of a folder of features TRIES times, and write the best draws; return how many there are.
+@dataclass(frozen=True)
+class DrawConfig:
+    """How the draws are made that the distilled decoder learns from."""
 
-    own: draw by the distilled decoder itself, in place of guided mixtures. A finished folder of the same teacher is
-    kept, any other begun anew.
+    own: bool = False
+    """draw by the distilled decoder itself, in place of guided mixtures"""
+    tries: int = TRIES
+    """draws of each photo, of which the best is kept"""
+    temperature: float = DISTILLED_TEMPERATURE
+
+
+def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed: int = 0) -> int:
+    """Draw each photo of a folder of features, and write the best draws; return how many there are.
+
+    A finished folder of the same teacher is kept, any other begun anew.
     """
-    teacher = _digest(cinn, own)
+    teacher = _digest(cinn, config)
     if (out / DONE).exists():
         done = json.loads((out / DONE).read_text())
         if done["teacher"] == teacher:
@@ -71,7 +82,7 @@ def build_draws(cinn: Cinn, features: Path, out: Path, own: bool = False, seed: 
     for folder in (part, out):
         shutil.rmtree(folder, ignore_errors=True)
     part.mkdir(parents=True)
-    batches = list(_draw(cinn, features, own, seed))
+    batches = list(_draw(cinn, features, config, seed))
     for name, arrays in zip(DrawnBatch._fields, zip(*batches, strict=True), strict=True):
         np.save(part / f"{name}.npy", np.concatenate(arrays))
     count = sum(len(batch.cells) for batch in batches)
@@ -80,10 +91,10 @@ def build_draws(cinn: Cinn, features: Path, out: Path, own: bool = False, seed: 
     return count
 
 
-def _digest(cinn: Cinn, own: bool) -> str:
-    """Return what tells a teacher's weights from others."""
-    parts = [cinn.coarsest, cinn.prior, cinn.reward, *([cinn.distilled] if own else [])]
-    digest = hashlib.sha256()
+def _digest(cinn: Cinn, config: DrawConfig) -> str:
+    """Return what tells a teacher's weights and numbers from others."""
+    parts = [cinn.coarsest, cinn.prior, cinn.reward, *([cinn.distilled] if config.own else [])]
+    digest = hashlib.sha256(repr(config).encode())
     for tensor in (value for part in parts for value in part.state_dict().values()):
         digest.update(tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
@@ -98,7 +109,7 @@ class _Drawn(NamedTuple):
 
 
 @torch.no_grad()
-def _draw(cinn: Cinn, features: Path, own: bool, seed: int) -> Iterator[_Drawn]:
+def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator[_Drawn]:
     level, device = cinn.eval().coarsest, cinn.chroma_mean.device
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     for batch in read_features(features, PHOTOS):
@@ -107,12 +118,10 @@ def _draw(cinn: Cinn, features: Path, own: bool, seed: int) -> Iterator[_Drawn]:
         true = pyramid((batch.chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))[0]
         hinted = torch.from_numpy(_choose_hints(len(true), rng)).to(device)
         given = true.masked_fill(~hinted.view(-1, 1, SIDE, SIDE), torch.nan)
-        photos, known = (each.repeat_interleave(TRIES, 0) for each in (photo, given))
-        if own:
-            cells = draw_distilled(cinn, photos, generator, known)
-        else:
-            cells = draw_guided(cinn, photos, DISTILLED_TEMPERATURE, generator, known)
-        best = choose_best(cinn, photos, cells, known)
+        photos, known = (each.repeat_interleave(config.tries, 0) for each in (photo, given))
+        draw = draw_distilled if config.own else draw_guided
+        cells = draw(cinn, photos, config.temperature, generator, known)
+        best = choose_best(cinn, photos, cells, config.tries, known)
         yield _Drawn(photo.half().cpu().numpy(), best.float().cpu().numpy(), hinted.cpu().numpy())
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.config import CinnConfig, DetailConfig
 from training.dataset import Batch, FeatureDataset
-from training.draws import DrawnBatch, DrawnDataset, build_draws
+from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig, Trainer
@@ -67,8 +67,8 @@ class RunConfig:
     """views of each photo: one whole, the others random crops"""
     held_out: float = 0.02
     """share of the photos that is kept back to choose by"""
-    own_draws: bool = False
-    """let the distilled decoder learn from the best of its own draws, in place of guided ones"""
+    draws: DrawConfig = field(default_factory=DrawConfig)
+    """what the distilled decoder learns from"""
     init: Path | None = None
     """weights to start from, in place of h's ImageNet weights and an untrained flow"""
     name: str = "my-colors-1"
@@ -99,7 +99,7 @@ def _run(
     if unknown:
         raise InputError("part", f"some of {list(SHARES)}", sorted(unknown))
     parts = [part for part in SHARES if part in config.parts or not config.parts]
-    if config.own_draws and not (config.init and parts == ["distilled"]):
+    if config.draws.own and not (config.init and parts == ["distilled"]):
         raise InputError("own_draws", "weights to start from, and no part but distilled", parts)
     if loop.network_learning_rate and (len(parts) != 1 or parts[0] in ("prior", "distilled")):
         # The other parts would be left with features that they have never seen; these see none.
@@ -132,7 +132,7 @@ def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Process
     folders = [(views[0], config.out / "draws" / path.stem) for path, views in _folders(config)]
     processes.wait()
     for i, (features, out) in list(enumerate(folders))[processes.share.rows]:
-        count = build_draws(cinn, features, out, config.own_draws, seed=i)
+        count = build_draws(cinn, features, out, config.draws, seed=i)
         print(f"draws of {out.name}: {count} photos", flush=True)
     processes.wait()
     objective, dataset = DistilledObjective(cinn), DrawnDataset([out for _, out in folders], config.held_out)
@@ -163,7 +163,7 @@ def run_reward(
 def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfig) -> Path | None:
     """Make the finer levels of weights that are there thinner, and teach them what they were; see `run`.
 
-    config: `parts` and `own_draws` have no say; `init` has the wide levels. details: see `thin`.
+    config: `parts` and `draws` have no say; `init` has the wide levels. details: see `thin`.
     """
     if config.init is None:
         raise InputError("init", "weights whose finer levels shall be thinner", None)

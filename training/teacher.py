@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.cells import CellStream
 from model.flow.cinn import Cinn
 from model.flow.mixture import Mixture
@@ -18,7 +17,7 @@ from model.flow.sizes import CELLS
 __all__ = ["GUIDANCE", "TRIES", "choose_best", "densities_of", "draw_distilled", "draw_guided", "guided"]
 
 TRIES = 8
-"""Draws of which the best is taken: more are hardly better to viewers' eyes."""
+"""Draws of which the best is taken, if no other number is asked for: more are hardly better to viewers' eyes."""
 GUIDANCE = 4.5
 """At temperature T < 1, guidance is so many times T·(1 − T): none for heaviest components and the model's own draws.
 
@@ -69,12 +68,13 @@ def draw_guided(
 
 
 @torch.no_grad()
-def draw_distilled(cinn: Cinn, photo: Tensor, generator: torch.Generator, given: Tensor | None = None) -> Tensor:
-    """Draw cells as the distilled decoder does, at its temperature; see `draw_guided`."""
+def draw_distilled(
+    cinn: Cinn, photo: Tensor, temperature: float, generator: torch.Generator, given: Tensor | None = None
+) -> Tensor:
+    """Draw cells as the service does with the distilled decoder; see `draw_guided`."""
     level = cinn.coarsest
     z = torch.randn(len(photo), level.dims, generator=generator).to(photo)
-    temperature = photo.new_full((len(photo),), DISTILLED_TEMPERATURE)
-    drawn = level.draw(z, photo, temperature, cinn.distilled, given)
+    drawn = level.draw(z, photo, photo.new_full((len(photo),), temperature), cinn.distilled, given)
     return level.standardize(drawn).flatten(2).mT
 
 
@@ -93,11 +93,11 @@ def densities_of(cinn: Cinn, photo: Tensor, cells: Tensor, given: Tensor | None 
 
 
 @torch.no_grad()
-def choose_best(cinn: Cinn, photo: Tensor, cells: Tensor, given: Tensor | None = None) -> Tensor:
-    """Return the cells of each photo's best draw by the reward model: (N / TRIES, 64, 2).
+def choose_best(cinn: Cinn, photo: Tensor, cells: Tensor, tries: int, given: Tensor | None = None) -> Tensor:
+    """Return the cells of each photo's best draw by the reward model: (N / tries, 64, 2).
 
-    photo: (N, 64, width); cells: (N, 64, 2), row by row: TRIES draws of each photo, one after another.
+    photo: (N, 64, width); cells: (N, 64, 2), row by row: all draws of a photo, one after another.
     """
     rewards = cinn.reward(photo, cells, densities_of(cinn, photo, cells, given))
-    best = rewards.view(-1, TRIES).argmax(1) + TRIES * torch.arange(len(cells) // TRIES, device=cells.device)
+    best = rewards.view(-1, tries).argmax(1) + tries * torch.arange(len(cells) // tries, device=cells.device)
     return cells[best]

@@ -1,6 +1,8 @@
 """The distilled decoder: its teacher draws guided mixtures and takes the best, and it learns to draw the same."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +16,13 @@ from model.flow.cinn import Cinn
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
 from tests.networks import TINY, draw, spread
-from training.draws import DrawnBatch, DrawnDataset, build_draws
+from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
 from training.features import build_features
 from training.loop import LoopConfig, Trainer
 from training.objectives.distilled import DistilledObjective
 from training.teacher import (
     GUIDANCE,
     GUIDANCE_LIMIT,
-    TRIES,
     choose_best,
     densities_of,
     draw_distilled,
@@ -82,15 +83,13 @@ def test_every_cell_is_drawn_from_the_guided_mixture(cinn: Cinn) -> None:
     assert_close(latents, torch.stack(noise, 1).double(), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_cells_that_are_given_stay(cinn: Cinn, own: bool) -> None:
+@pytest.mark.parametrize("draw_cells", [draw_guided, draw_distilled])
+def test_cells_that_are_given_stay(cinn: Cinn, draw_cells: Callable[..., Tensor]) -> None:
     given = torch.full((2, 2, 8, 8), math.nan)
     given[1, :, 2, 5] = torch.tensor([0.4, -0.3])
 
     def cells(given: Tensor | None) -> Tensor:
-        if own:
-            return draw_distilled(cinn, photo(2), generator(), given)
-        return draw_guided(cinn, photo(2), 0.6, generator(), given)
+        return draw_cells(cinn, photo(2), 0.6, generator(), given)
 
     drawn, free = cells(given), cells(None)
     assert_close(drawn[1, 2 * 8 + 5], cinn.coarsest.standardize(given[1:])[0, :, 2, 5])
@@ -102,25 +101,30 @@ def test_cells_that_are_given_stay(cinn: Cinn, own: bool) -> None:
 
 
 def test_the_best_draw_of_each_photo_is_taken(cinn: Cinn) -> None:
-    cells, seen = draw(3 * TRIES, CELLS, 2, seed=5, dtype=torch.float32), photo(3).repeat_interleave(TRIES, 0)
-    best = choose_best(cinn, seen, cells)
+    tries = 5
+    cells, seen = draw(3 * tries, CELLS, 2, seed=5, dtype=torch.float32), photo(3).repeat_interleave(tries, 0)
+    best = choose_best(cinn, seen, cells, tries)
     for row in range(3):
-        own = slice(row * TRIES, (row + 1) * TRIES)
+        own = slice(row * tries, (row + 1) * tries)
         rewards = cinn.reward(seen[own], cells[own], densities_of(cinn, seen[own], cells[own]))
         assert_close(best[row], cells[own][rewards.argmax()])
 
 
 @pytest.mark.parametrize("own", [False, True])
 def test_draws_of_photos_are_kept(cinn: Cinn, photos: Path, tmp_path: Path, own: bool) -> None:
+    config = DrawConfig(own, tries=3, temperature=0.9)
     count = build_features(cinn.network, photos, tmp_path / "features", 0)
-    assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", own) == count
+    assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", config) == count
     before = np.load(tmp_path / "draws" / "cells.npy")
     assert before.shape == (count, CELLS, 2)
     assert np.isfinite(before).all()
-    assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", own, seed=9) == count
+    assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", config, seed=9) == count
     np.testing.assert_array_equal(np.load(tmp_path / "draws" / "cells.npy"), before)
+    for other in (replace(config, tries=2), replace(config, temperature=0.5)):
+        build_draws(cinn, tmp_path / "features", tmp_path / "draws", other)
+        assert not np.array_equal(np.load(tmp_path / "draws" / "cells.npy"), before)
     spread(cinn.reward, seed=9)
-    build_draws(cinn, tmp_path / "features", tmp_path / "draws", own)
+    build_draws(cinn, tmp_path / "features", tmp_path / "draws", config)
     assert not np.array_equal(np.load(tmp_path / "draws" / "cells.npy"), before)  # of another teacher
     dataset = DrawnDataset([tmp_path / "draws"], 0.1)
     assert len(dataset.train) + len(dataset.held_out) == count
