@@ -10,6 +10,7 @@ from model.flow.cinn import Cinn
 from model.flow.config import DetailConfig
 from model.flow.coupling import ConvSubnet
 from model.flow.detail_level import DetailLevel
+from model.flow.residual import ResidualBlock
 
 __all__ = ["strongest_shares", "subnets_of", "thin"]
 
@@ -45,23 +46,27 @@ def subnets_of(level: DetailLevel) -> list[ConvSubnet]:
     return [each for each in (coupling.subnet for coupling in level.couplings) if isinstance(each, ConvSubnet)]
 
 
+def _joint(level: DetailLevel) -> list[ResidualBlock]:
+    return [each for each in level.joint if isinstance(each, ResidualBlock)]
+
+
 def _thin(wide: DetailLevel, level: DetailLevel) -> None:
     """Fill a level with a wider one's weights."""
     kept = wide.state_dict()
     changed = ("joint.", "shares.", "couplings.")
     level.load_state_dict({k: v for k, v in kept.items() if not k.startswith(changed)}, strict=False)
-    for old, new in zip(wide.joint, level.joint, strict=True):
+    for old, new in zip(_joint(wide), _joint(level), strict=True):
         hidden = _strongest(old.first.weight, old.last.weight, len(new.first.weight))
-        _copy(new.first, old.first.weight[hidden], old.first.bias[hidden])
-        _copy(new.last, old.last.weight[:, hidden], old.last.bias)
+        _copy(new.first, old.first, hidden)
+        _copy(new.last, old.last, None, hidden)
     shares, width = strongest_shares(wide, level.config.width), level.config.width
-    _copy(level.shares, wide.shares.weight[shares], wide.shares.bias[shares])
-    for i, (old, new) in enumerate(zip(subnets_of(wide), subnets_of(level), strict=True)):
+    _copy(level.shares, wide.shares, shares)
+    for i, (of_wide, subnet) in enumerate(zip(subnets_of(wide), subnets_of(level), strict=True)):
         first = shares[i * width : (i + 1) * width] - i * wide.config.width
-        last = _strongest(old.middle.weight, old.last.weight, width)
-        _copy(new.first, old.first.weight[first], old.first.bias[first])
-        _copy(new.middle, old.middle.weight[last][:, first], old.middle.bias[last])
-        _copy(new.last, old.last.weight[:, last], old.last.bias)
+        last = _strongest(of_wide.middle.weight, of_wide.last.weight, width)
+        _copy(subnet.first, of_wide.first, first)
+        _copy(subnet.middle, of_wide.middle, last, first)
+        _copy(subnet.last, of_wide.last, None, last)
 
 
 def _strongest(into: Tensor, out_of: Tensor, count: int) -> Tensor:
@@ -70,6 +75,8 @@ def _strongest(into: Tensor, out_of: Tensor, count: int) -> Tensor:
     return strength.topk(count).indices.sort().values
 
 
-def _copy(layer: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
-    layer.weight.copy_(weight)
-    layer.bias.copy_(bias)
+def _copy(layer: nn.Conv2d, other: nn.Conv2d, outputs: Tensor | None = None, inputs: Tensor | None = None) -> None:
+    """Fill a layer with those channels of another that are named; None: all."""
+    kept = other.state_dict()
+    weight, bias = (kept[name] if outputs is None else kept[name][outputs] for name in ("weight", "bias"))
+    layer.load_state_dict({"weight": weight if inputs is None else weight[:, inputs], "bias": bias})

@@ -20,7 +20,7 @@ from training.objectives.objective import Losses, Objective, draw_noise, matrice
 from training.precision import mixed_precision
 from training.processes import Share
 
-__all__ = ["DetailsObjective"]
+__all__ = ["COARSER_NOISE", "NOISE", "REGRESSION", "DetailsObjective", "level_losses"]
 
 NOISE = 0.05
 """Standard deviation of the noise on standardized a*b* at 64×64."""
@@ -57,7 +57,7 @@ class DetailsObjective(Objective[Batch]):
                 if not use[i]:
                     shown.append(sizes[0].new_tensor(math.nan))
                     continue
-                nats, errors = _losses(level, maps[i], sizes[i] + noise, split(sizes[i + 1])[1])
+                nats, errors = level_losses(level, maps[i], sizes[i] + noise, split(sizes[i + 1])[1])
                 shown.append(nats.detach() / NATS_PER_BIT)
                 minimized.append(nats + REGRESSION * errors)
         # a process whose step trains everything has gradients for everything
@@ -89,8 +89,11 @@ def _ends(level: DetailLevel) -> list[nn.Conv2d]:
     return [level.ends, level.logits, *(subnet.last for subnet in subnets)]
 
 
-def _losses(level: DetailLevel, photo: Tensor, coarser: Tensor, details: Tensor) -> tuple[Tensor, Tensor]:
-    """Return nats per dimension, and the squared errors of the first means and of what z = 0 decodes to."""
+def level_losses(level: DetailLevel, photo: Tensor, coarser: Tensor, details: Tensor) -> tuple[Tensor, Tensor]:
+    """Return nats per dimension, and the squared errors of the first means and of what z = 0 decodes to.
+
+    See `DetailLevel.sample_condition` and `DetailLevel.forward`.
+    """
     condition = level.sample_condition(photo, coarser)
     z, log_det = level(details, condition)
     nats = -(gaussian_log_prob(z) + log_det).mean() / level.dims

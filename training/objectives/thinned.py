@@ -1,7 +1,7 @@
-"""The objective of thinner finer levels: to compute what the wide ones do, layer by layer.
+"""The objective of thinner finer levels: to compute what the wide ones do, layer by layer, beside their likelihood.
 
 Every layer that lost channels has the wide one's output to learn from, so this takes minutes where likelihood alone
-takes hours. It comes before `DetailsObjective`, which makes the layers agree.
+takes hours.
 """
 
 import torch
@@ -14,7 +14,7 @@ from model.flow.coupling import AffineCoupling
 from model.flow.detail_level import DetailLevel
 from model.flow.haar import pyramid, split
 from training.dataset import Batch
-from training.objectives.details import COARSER_NOISE, NOISE
+from training.objectives.details import COARSER_NOISE, NOISE, REGRESSION, level_losses
 from training.objectives.objective import Losses, Objective, draw_noise
 from training.precision import mixed_precision
 from training.processes import Share
@@ -24,7 +24,7 @@ __all__ = ["ThinnedObjective"]
 
 
 class ThinnedObjective(Objective[Batch]):
-    """Squared differences of hidden maps, of heads and of subnets to those of the wide levels, given the same a*b*.
+    """The losses of `DetailsObjective`, and squared differences of maps, heads and subnets to those of wide levels.
 
     Maps and heads count as shares of the wide ones' variance; subnets in standard deviations of what they scale. The
     couplings are given what the wide ones make of the details. Source: Romero et al. 2015, FitNets (arXiv 1412.6550).
@@ -60,11 +60,13 @@ class ThinnedObjective(Objective[Batch]):
                 maps = self._wide.decoder(batch.features, batch.lightness)
             for i, (level, wide) in enumerate(zip(self._cinn.details, self._wide.details, strict=True)):
                 coarser = sizes[i] + COARSER_NOISE * draw_noise(sizes[i], generator, share)
-                losses.append(_loss(level, wide, maps[i], coarser, split(sizes[i + 1])[1], self._shares[i]))
+                seen = (maps[i], coarser, split(sizes[i + 1])[1])
+                nats, errors = level_losses(level, *seen)
+                losses.append(nats + REGRESSION * errors + _differences(level, wide, *seen, self._shares[i]))
         return torch.stack(losses)
 
 
-def _loss(
+def _differences(
     level: DetailLevel, wide: DetailLevel, photo: Tensor, coarser: Tensor, details: Tensor, kept: Tensor
 ) -> Tensor:
     with torch.no_grad():

@@ -52,11 +52,11 @@ def condition_graph(cinn: CinnArrays, photos: int) -> ov.Model:
     return ov.Model([upcoming, past, *maps], [lightness], "condition")
 
 
-def step_graph(cinn: CinnArrays, distilled: bool, rows: int, length: int, dtype: Any) -> ov.Model:
+def step_graph(cinn: CinnArrays, distilled: bool, rows: int, dtype: Any) -> ov.Model:
     """Make one step of `CellStream`, of the coarsest level or of the distilled decoder: the next cell of every row.
 
     Inputs: the last cell's a*b* (rows, 2); whether there is one; the rest of the token (rows, width); what is added to
-    the scores of each place, (length,); keys and values of each block, (rows, heads, length, head_width). Outputs: the
+    the scores of each place, (64,); keys and values of each block, (rows, heads, 64, head_width). Outputs: the
     mixture's parameters; query, key and value of every block, (blocks, rows, 3·width). The caller writes the latter
     into the caches, which are not copied here: scores of the cached and the new key are computed apart.
     """
@@ -64,8 +64,8 @@ def step_graph(cinn: CinnArrays, distilled: bool, rows: int, length: int, dtype:
     width, heads, blocks = config.width, config.heads, config.decoder_blocks
     head_width = width // heads
     x, begun, rest = g.parameter("x", (rows, 2)), g.parameter("begun", (1, 1)), g.parameter("rest", (rows, width))
-    mask = g.parameter("mask", (length,))
-    cache = (rows, heads, length, head_width)
+    mask = g.parameter("mask", (CELLS,))
+    cache = (rows, heads, CELLS, head_width)
     keys = [g.parameter(f"keys{i}", cache, dtype) for i in range(blocks)]
     values = [g.parameter(f"values{i}", cache, dtype) for i in range(blocks)]
 
@@ -79,7 +79,7 @@ def step_graph(cinn: CinnArrays, distilled: bool, rows: int, length: int, dtype:
         old = g.add(ops.matmul(query, ops.convert(old_keys, np.float32), False, True), mask)
         new = ops.reduce_sum(g.multiply(query, key), ops.constant(np.array([-1], np.int64)), keep_dims=True)
         shares = ops.softmax(g.concat((old, new), -1), -1)
-        of_old, of_new = g.split(shares, (length, 1), -1)
+        of_old, of_new = g.split(shares, (CELLS, 1), -1)
         attended = ops.matmul(of_old, ops.convert(old_values, np.float32), False, False)
         attended = g.add(attended, g.multiply(of_new, value))
         h = g.finish_block(h, g.reshape(attended, rows, width), block)

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from io import BytesIO
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from model.drawing.runtimes import graphs
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.numbers import Numbers
 from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Samples
-from model.drawing.runtimes.stepping import CACHE_LENGTHS, Stepper, draw_alike
+from model.drawing.runtimes.stepping import Stepper, draw_alike
 from model.errors import CheckpointError, NonFiniteError
 from model.flow.arrays import CinnArrays
 from model.flow.checkpoint import Checkpoint, StoredCheckpoint
@@ -83,8 +82,8 @@ class OpenvinoRuntime:
         yield
         more = draws
         while more <= most_draws:
-            for kind, length in product(("distilled", "level"), CACHE_LENGTHS):
-                self._compiled(*self._step(kind, more, length), exact=False)
+            for kind in ("distilled", "level"):
+                self._compiled(*self._step(kind, more), exact=False)
                 yield
             if more > draws and not self.draws_alike(draws, more):
                 return
@@ -192,21 +191,18 @@ class OpenvinoRuntime:
         return steppers[rows]
 
     def _new_stepper(self, rows: int) -> Stepper:
-        def models(kind: str) -> dict[int, Any]:
-            return {n: self._compiled(*self._step(kind, rows, n), exact=False) for n in CACHE_LENGTHS}
+        return Stepper(self.numbers, lambda kind: self._compiled(*self._step(kind, rows), exact=False))
 
-        return Stepper(self.numbers, models)
-
-    def _step(self, kind: str, rows: int, length: int) -> tuple[str, Callable[[], Any]]:
+    def _step(self, kind: str, rows: int) -> tuple[str, Callable[[], Any]]:
         """Return the name of a graph of steps, and what builds it. kind: `level`, or `distilled` for that decoder's."""
-        return f"{STEP}{kind}-{rows}-{length}", partial(self._build_step, kind, rows, length)
+        return f"{STEP}{kind}-{rows}", partial(self._build_step, kind, rows)
 
     def _build(self, graph: str, rows: int) -> Any:
         return getattr(graphs, f"{graph}_graph")(self._arrays, rows)
 
-    def _build_step(self, kind: str, rows: int, length: int) -> Any:
+    def _build_step(self, kind: str, rows: int) -> Any:
         dtype = ov.Type.bf16 if self._bfloat16 else ov.Type.f32
-        return graphs.step_graph(self._arrays, kind == "distilled", rows, length, dtype)
+        return graphs.step_graph(self._arrays, kind == "distilled", rows, dtype)
 
     @cached_property
     def _arrays(self) -> CinnArrays:

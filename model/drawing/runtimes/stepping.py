@@ -1,6 +1,6 @@
 """The coarsest level's cells, one after another, on OpenVINO: caches in place, one compiled step for all rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -13,34 +13,29 @@ from model.drawing.runtimes.runtime import Floats, Indices
 from model.flow.mixture_arrays import draw_outputs
 from model.flow.sizes import CELLS
 
-__all__ = ["CACHE_LENGTHS", "Stepper", "draw_alike"]
+__all__ = ["Stepper", "draw_alike"]
 
-CACHE_LENGTHS = (CELLS // 2, CELLS)
-"""Places of the caches: the first cells' steps read less memory than the last ones'."""
 HIDDEN = -1e4
 """Added to the scores of places that hold nothing yet: e^−10000 is 0."""
-
-Models = Mapping[int, Any]
-"""`step_graph`, compiled, by the length of its caches."""
 
 
 class Stepper:
     """Draws of one thread at a time."""
 
-    def __init__(self, numbers: Numbers, models: Callable[[str], Models]) -> None:
-        """models: returns the steps of `level` or of `distilled`; asked when a draw first needs them."""
+    def __init__(self, numbers: Numbers, model: Callable[[str], Any]) -> None:
+        """model: returns the compiled `step_graph` of `level` or of `distilled`; asked when a draw first needs it."""
         self._numbers = numbers
-        self._models = models
+        self._model = model
 
     @cached_property
     def level(self) -> "_Stream":
         """The level's own steps."""
-        return _Stream(self._numbers.start, self._models("level"))
+        return _Stream(self._numbers.start, self._model("level"))
 
     @cached_property
     def distilled(self) -> "_Stream":
         """Steps of the distilled decoder."""
-        return _Stream(self._numbers.distilled_start, self._models("distilled"))
+        return _Stream(self._numbers.distilled_start, self._model("distilled"))
 
     def draw(
         self, upcoming: Floats, past: Floats, photo: Indices, z: Floats, temperature: Floats, given: Floats
@@ -65,7 +60,7 @@ class Stepper:
             cells[place] = x
         if not np.isfinite(cells).all():
             for stream in streams:
-                stream.forget()
+                stream.step.forget()
         by_row = np.argsort(order, axis=1).T[..., None]
         return np.take_along_axis(cells, by_row, 0).transpose(1, 0, 2)
 
@@ -108,16 +103,15 @@ def draw_alike(few: Stepper, many: Stepper) -> bool:
     """Say whether each row's step is the same to the bit among many rows as among few. Neither may be in use."""
     draws = np.random.default_rng(0)
     pairs = ((few.level, many.level), (few.distilled, many.distilled))
-    steps = [pair for one, other in pairs for pair in zip(one.steps, other.steps, strict=True)]
-    return all(one.repeats(other, draws) for one, other in steps)
+    return all(one.step.repeats(other.step, draws) for one, other in pairs)
 
 
 class _Stream:
-    """Mirrors `CellStream`, with steps for caches that grow."""
+    """Mirrors `CellStream`."""
 
-    def __init__(self, start: Floats, models: Models) -> None:
+    def __init__(self, start: Floats, model: Any) -> None:
         self._start = start
-        self.steps = [_Step(models[length]) for length in CACHE_LENGTHS]
+        self.step = _Step(model)
         self._rest = np.zeros(0, np.float32)
 
     def begin(self, upcoming: Floats, past: Floats) -> None:
@@ -125,36 +119,27 @@ class _Stream:
         upcoming[0] += self._start
         upcoming[1:] += past[:-1]
         self._rest = upcoming
-        self.steps[0].begin(None)
+        self.step.begin()
 
     def next(self, place: int, x: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the parameters of a cell's mixtures, given the last one's a*b*."""
-        at = next(i for i, length in enumerate(CACHE_LENGTHS) if place < length)
-        if at and place == CACHE_LENGTHS[at - 1]:
-            self.steps[at].begin(self.steps[at - 1])
-        return self.steps[at](place, x, self._rest[place])
-
-    def forget(self) -> None:
-        """Remove what is not finite, for hidden places are multiplied by 0."""
-        for step in self.steps:
-            step.forget()
+        return self.step(place, x, self._rest[place])
 
 
 class _Step:
     """The compiled step with its inputs and outputs: memory that it reads and writes in place."""
 
     def __init__(self, model: Any) -> None:
-        rows, heads, length, head_width = model.input("keys0").shape
-        self.length = length
+        rows, heads, _, head_width = model.input("keys0").shape
         width, blocks = heads * head_width, model.output(1).shape[0]
         dtype = model.input("keys0").element_type
         as_numbers = np.uint16 if dtype == ov.Type.bf16 else np.float32  # numpy knows no bfloat16; these are only moved
         self._request = model.create_infer_request()
         self._x, self._rest = np.zeros((rows, 2), np.float32), np.zeros((rows, width), np.float32)
-        self._begun, self._mask = np.zeros((1, 1), np.float32), np.zeros(length, np.float32)
-        self._caches = np.zeros((2, blocks, rows, heads, length, width // heads), as_numbers)
+        self._begun, self._mask = np.zeros((1, 1), np.float32), np.zeros(CELLS, np.float32)
+        self._caches = np.zeros((2, blocks, rows, heads, CELLS, head_width), as_numbers)
         self._output = np.zeros(tuple(model.output(0).shape), np.float32)
-        self._made = np.zeros((blocks, rows, 3, heads, width // heads), as_numbers)
+        self._made = np.zeros((blocks, rows, 3, heads, head_width), as_numbers)
         for name in ("x", "rest", "begun", "mask"):
             self._request.set_tensor(name, ov.Tensor(getattr(self, f"_{name}"), shared_memory=True))
         for name, caches in zip(("keys", "values"), self._caches, strict=True):
@@ -164,15 +149,12 @@ class _Step:
         made = self._made.reshape(blocks, rows, 3 * width)
         self._request.set_output_tensor(1, ov.Tensor(made, made.shape, dtype))
 
-    def begin(self, shorter: "_Step | None") -> None:
-        """Start with an empty cache, or with the full one of a shorter step."""
+    def begin(self) -> None:
+        """Start with an empty cache."""
         self._mask.fill(HIDDEN)
-        if shorter is not None:
-            self._caches[..., : shorter.length, :] = shorter._caches
-            self._mask[: shorter.length] = 0
 
     def forget(self) -> None:
-        """Remove what is not finite."""
+        """Remove what is not finite, for hidden places are multiplied by 0."""
         self._caches.fill(0)
 
     def repeats(self, larger: "_Step", draws: np.random.Generator) -> bool:

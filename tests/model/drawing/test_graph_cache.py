@@ -58,7 +58,7 @@ def files(folder: Path) -> list[Path]:
 def compiled(tiny_checkpoint: Checkpoint, tmp_path: Path) -> list[Floats]:
     """Results computed the first time."""
     found = computed(tiny_checkpoint, tmp_path)
-    assert len(files(tmp_path)) == 6  # numbers, condition, and steps of two lengths of both decoders
+    assert len(files(tmp_path)) == 4  # numbers, condition, and steps of both decoders
     return found
 
 
