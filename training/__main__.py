@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from model.flow.cell_order import DISTILLED_TEMPERATURE
+from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE
 from model.flow.config import CinnConfig
 from training.average import average
 from training.commands import Device, Features, Init, Photos, Resume, Views, errors_printed, refuse
@@ -42,7 +42,7 @@ def run_command(
     ] = False,
     tries: Annotated[int, typer.Option(min=1, help="Draws of each photo, of which the best teaches it.")] = TRIES,
     draw_temperature: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Temperature of these draws.")
+        float, typer.Option(min=CALM_TEMPERATURE, max=0.95, help="Temperature of these draws.")
     ] = DISTILLED_TEMPERATURE,
     learning_rate: Annotated[
         float | None,
@@ -68,7 +68,7 @@ def run_command(
         minutes,
         tuple(part or ()),
         views,
-        draws=DrawConfig(own_draws, tries, draw_temperature),
+        draws=DrawConfig(own=own_draws, tries=tries, temperature=draw_temperature),
         init=init,
         name=name,
         device=device,
@@ -122,7 +122,7 @@ def thin_command(
     learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 1.5e-3,
     seed: Annotated[int, typer.Option(help="Seed of the photos' order and of the noise.")] = 0,
 ) -> None:
-    """Make the finer levels as thin as the released ones; `run --part details` with the result makes them agree."""
+    """Prune the finer levels to the released widths, and teach them what the wide ones compute."""
     if not resume and (out / "thinned.pt").exists():
         refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
     config = RunConfig(data, out, minutes, views=views, init=init, name=name, device=device, features=features)

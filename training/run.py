@@ -163,7 +163,8 @@ def run_reward(
 def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfig) -> Path | None:
     """Make the finer levels of weights that are there thinner, and teach them what they were; see `run`.
 
-    config: `parts` and `draws` have no say; `init` has the wide levels. details: see `thin`.
+    config: `parts` and `draws` have no say; `init` has the wide levels. details: see `thin`. Raises InputError without
+    `init`, for another run's folder, and where `thin` does.
     """
     if config.init is None:
         raise InputError("init", "weights whose finer levels shall be thinner", None)
@@ -227,7 +228,7 @@ def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor])
 
 def _claim(config: RunConfig, cinn: Cinn) -> None:
     """Write down what a run folder belongs to, so that features and states are not reused for anything else."""
-    belongs = origin(config) | {"model": repr(cinn.config)}
+    belongs = origin(config) | {"model": repr(cinn.config), "draws": repr(config.draws)}
     claim = config.out / "run.json"
     if claim.exists() and json.loads(claim.read_text()) != belongs:
         raise InputError("out", "a new folder, or the data and weights that this one was begun with", str(config.out))

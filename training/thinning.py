@@ -1,53 +1,65 @@
-"""Thinner finer levels: fewer channels inside their blocks, which keep those that carry most."""
+"""Channel pruning: finer levels with fewer channels inside their blocks, those with the largest weights."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from model.errors import InputError
 from model.flow.cinn import Cinn
 from model.flow.config import DetailConfig
-from model.flow.coupling import ConvSubnet
 from model.flow.detail_level import DetailLevel
 from model.flow.residual import ResidualBlock
 
-__all__ = ["strongest_shares", "subnets_of", "thin"]
+__all__ = ["strongest_shares", "thin"]
 
 
 @torch.no_grad()
 def thin(cinn: Cinn, details: Sequence[DetailConfig]) -> Cinn:
-    """Return a copy of a network whose finer levels have these `joint_width` and `width`; all else must be the same.
+    """Return a copy of a network whose finer levels have the `joint_width` and `width` of these configurations.
 
-    A hidden channel stays if the product of the norms of the weights that lead to it and from it is among the largest
-    (Molchanov et al. 2017, arXiv 1611.06440, compare such measures). What the levels computed is lost in part, so they
-    have to be trained again; see `training.objectives.thinned`.
+    A hidden channel stays if the norm of the weights that lead to it times that of the weights from it is among the
+    largest. What the levels computed is lost in part; `ThinnedObjective` teaches it to them. Raises InputError where
+    anything else than these widths differs, where one is larger, and where none is smaller.
+    Source: Li et al. 2017, Pruning Filters for Efficient ConvNets (arXiv 1608.08710); they take the weights that lead
+    to a channel alone.
     """
+    _check(cinn.config.details, details)
     thinner = Cinn(replace(cinn.config, details=tuple(details)))
-    levels = ("details.",)
-    thinner.load_state_dict({k: v for k, v in cinn.state_dict().items() if not k.startswith(levels)}, strict=False)
+    weights = {name: value for name, value in cinn.state_dict().items() if not name.startswith("details.")}
+    thinner.load_state_dict(weights, strict=False)
     for wide, level in zip(cinn.details, thinner.details, strict=True):
         _thin(wide, level)
     return thinner
+
+
+def _check(wide: Sequence[DetailConfig], thin: Sequence[DetailConfig]) -> None:
+    same = [replace(each, width=other.width, joint_width=other.joint_width) for each, other in zip(thin, wide)]  # noqa: B905
+    if same != list(wide) or len(thin) != len(wide):
+        raise InputError("details", "levels that differ in width and joint_width alone", [each.size for each in thin])
+    pairs = [(_widths(each), _widths(other)) for each, other in zip(thin, wide, strict=True)]
+    if any(one > other for each in pairs for one, other in zip(*each, strict=True)) or all(a == b for a, b in pairs):
+        raise InputError("width", "fewer channels than the weights have", [widths for widths, _ in pairs])
+
+
+def _widths(config: DetailConfig) -> tuple[int, int]:
+    return config.width, config.joint_width or config.condition_width
 
 
 def strongest_shares(wide: DetailLevel, width: int) -> Tensor:
     """Return which of a level's shares stay, (blocks·width,), if each coupling's subnet keeps so many channels."""
     weights = wide.shares.weight.chunk(wide.config.blocks)
     found = []
-    for i, (subnet, share) in enumerate(zip(subnets_of(wide), weights, strict=True)):
+    for i, (subnet, share) in enumerate(zip(wide.subnets, weights, strict=True)):
         into = torch.cat((subnet.first.weight.flatten(1), share.flatten(1)), 1)
         found.append(_strongest(into, subnet.middle.weight, width) + i * wide.config.width)
     return torch.cat(found)
 
 
-def subnets_of(level: DetailLevel) -> list[ConvSubnet]:
-    """Return the subnets of a level's couplings."""
-    return [each for each in (coupling.subnet for coupling in level.couplings) if isinstance(each, ConvSubnet)]
-
-
 def _joint(level: DetailLevel) -> list[ResidualBlock]:
-    return [each for each in level.joint if isinstance(each, ResidualBlock)]
+    return [cast(ResidualBlock, each) for each in level.joint]
 
 
 def _thin(wide: DetailLevel, level: DetailLevel) -> None:
@@ -61,7 +73,7 @@ def _thin(wide: DetailLevel, level: DetailLevel) -> None:
         _copy(new.last, old.last, None, hidden)
     shares, width = strongest_shares(wide, level.config.width), level.config.width
     _copy(level.shares, wide.shares, shares)
-    for i, (of_wide, subnet) in enumerate(zip(subnets_of(wide), subnets_of(level), strict=True)):
+    for i, (of_wide, subnet) in enumerate(zip(wide.subnets, level.subnets, strict=True)):
         first = shares[i * width : (i + 1) * width] - i * wide.config.width
         last = _strongest(of_wide.middle.weight, of_wide.last.weight, width)
         _copy(subnet.first, of_wide.first, first)

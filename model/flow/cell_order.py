@@ -21,7 +21,7 @@ The first 2×2 and 4×4 cells decide which color things have, and so how colorin
 with them. Viewers who chose between two versions of a photo took this for true more often than one temperature for all.
 """
 DISTILLED_TEMPERATURE = 0.8
-"""The temperature of the draws that the distilled decoder learned from: there it draws as it is."""
+"""There the distilled decoder draws as it is: the temperature of the first draws that it learned from."""
 CALM_TEMPERATURE = 0.4
 """Below it, draws go over to the level's own heaviest components, which are nearer to the truth, and duller."""
 HIDDEN = -1e4

@@ -59,6 +59,6 @@ class AffineCoupling(nn.Module):
         return torch.cat((z1, (z2 - shift) * torch.exp(-log_scale)), 1), -log_scale.flatten(1).sum(1)
 
     def scale_and_shift(self, x1: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the log-scale and the shift of x₂, given x₁."""
+        """Return the log-scale and the shift of x₂, each (B, C − passed, …). x1: (B, passed, …)."""
         raw, shift = self.subnet(soft_clamp(x1, INPUT_LIMIT), share).to(x1.dtype).chunk(2, 1)
         return soft_clamp(raw, SCALE_LIMIT), shift

@@ -104,7 +104,10 @@ class DetailLevel(nn.Module):
 
         photo: (B, condition_width, size, size), the decoder's map. coarser: (B, 2, size/2, size/2) standardized a*b*.
         """
-        h, recalled = self.hidden(photo, coarser)
+        return self.condition_from(coarser, *self.hidden(photo, coarser))
+
+    def condition_from(self, coarser: Tensor, h: Tensor, recalled: Tensor) -> DetailCondition:
+        """Do the rest of `sample_condition` with what `hidden` returns."""
         prediction = split(propagate(coarser, self.logits(h), recalled))[1]
         packed = F.pixel_unshuffle(h, 2)
         first, last = self.ends(packed).chunk(2, 1)
@@ -112,9 +115,9 @@ class DetailLevel(nn.Module):
         return DetailCondition(prediction, first, shares, last.flatten(1))
 
     def hidden(self, photo: Tensor, coarser: Tensor) -> tuple[Tensor, Tensor]:
-        """Join what the photo and the coarser a*b* say, (B, condition_width, size, size), and recall colors.
+        """Join what the photo and the coarser a*b* say: (B, condition_width, size, size); and recall colors.
 
-        See `sample_condition` and `Recall`.
+        The colors are (B, heads, 2, size, size). See `sample_condition` for what comes in.
         """
         seen = coarser.clamp(-COARSER_LIMIT, COARSER_LIMIT)
         nearest = F.interpolate(seen, scale_factor=2, mode="nearest")
@@ -134,6 +137,11 @@ class DetailLevel(nn.Module):
         x, log_det = self.affine.inverse(z, condition.last)
         x, part = run_inverse(self._steps(condition), x.view(-1, *self.data_shape))
         return x * self.std + condition.prediction, log_det + part + self.log_scale()
+
+    @property
+    def subnets(self) -> list[ConvSubnet]:
+        """The couplings' subnets."""
+        return [cast(ConvSubnet, coupling.subnet) for coupling in self.couplings]
 
     def _steps(self, condition: DetailCondition) -> list[Step]:
         return [(self.affine, condition.first), *alternate(self.couplings, self.mixings, condition.shares)]

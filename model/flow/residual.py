@@ -9,8 +9,8 @@ __all__ = ["ResidualBlock"]
 class ResidualBlock(nn.Module):
     """x + conv(relu(conv(relu(x)))), the last convolution starting at zero."""
 
-    def __init__(self, channels: int, hidden: int | None = None) -> None:
-        """hidden: channels between the two convolutions; by default, as many as come in."""
+    def __init__(self, channels: int, hidden: int = 0) -> None:
+        """hidden: channels between the two convolutions; 0: as many as come in."""
         super().__init__()
         hidden = hidden or channels
         self.first = nn.Conv2d(channels, hidden, 3, padding=1)

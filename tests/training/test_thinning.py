@@ -9,19 +9,22 @@ import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
+from typer.testing import CliRunner
 
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.config import CinnConfig, DetailConfig
+from model.flow.detail_level import DetailCondition, DetailLevel
 from tests.networks import TINY, draw, spread
+from training.__main__ import app
 from training.dataset import FeatureDataset
 from training.features import build_features
 from training.loop import LoopConfig
 from training.objectives.details import REGRESSION, level_losses
 from training.objectives.thinned import ThinnedObjective
 from training.run import RunConfig, run_thin
-from training.thinning import subnets_of, thin
+from training.thinning import thin
 
 THIN = tuple(replace(each, width=3, joint_width=4) for each in TINY.details)
 
@@ -57,7 +60,7 @@ def mute(cinn: Cinn, details: tuple[DetailConfig, ...]) -> None:
     for level, config in zip(cinn.details, details, strict=True):
         for block in level.joint:
             block.last.weight[:, rng.permutation(8)[config.joint_width :]] = 0
-        for subnet in subnets_of(level):
+        for subnet in level.subnets:
             subnet.middle.weight[:, rng.permutation(6)[config.width :]] = 0
             subnet.last.weight[:, rng.permutation(6)[config.width :]] = 0
 
@@ -81,17 +84,19 @@ def test_all_else_stays(wide: Cinn) -> None:
 
 
 def test_what_is_learned_is_likelihood_and_what_was_lost(wide: Cinn, photos: Path, tmp_path: Path) -> None:
-    """Where nothing was lost, the loss is that of the finer levels alone."""
+    """Where only what is silent was lost, the loss is that of the finer levels alone."""
     count = build_features(wide.network, photos, tmp_path / "features", view=0)
     batch = next(iter(FeatureDataset([[tmp_path / "features"]], 0.5).held_out_batches(count)))
     seen, lost = [], []
 
-    def spy(*of_level: Tensor) -> tuple[Tensor, Tensor]:
-        losses = level_losses(*of_level)  # type: ignore[arg-type]
+    def spy(level: DetailLevel, condition: DetailCondition, details: Tensor) -> tuple[Tensor, Tensor]:
+        losses = level_losses(level, condition, details)
         seen.append(losses[0] + REGRESSION * losses[1])
         return losses
 
-    for details in (TINY.details, THIN):
+    barely = tuple(replace(each, width=5, joint_width=7) for each in TINY.details)
+    mute(wide, barely)
+    for details in (barely, THIN):
         seen.clear()
         with patch("training.objectives.thinned.level_losses", spy):
             losses = ThinnedObjective(thin(wide, details), wide).held_out(batch, torch.Generator().manual_seed(0))
@@ -120,6 +125,48 @@ def test_thin_levels_learn(weights: Path, photos: Path, tmp_path: Path) -> None:
     assert (trained(20) < trained(0)).all()
 
 
+WRONG = {
+    "one level less": THIN[:2],
+    "another number of blocks": (replace(THIN[0], blocks=1), *THIN[1:]),
+    "wider": (replace(THIN[0], width=7), *THIN[1:]),
+    "as wide": TINY.details,
+}
+
+
+@pytest.mark.parametrize("details", WRONG.values(), ids=WRONG)
+def test_levels_have_to_become_thinner_and_nothing_else(wide: Cinn, details: tuple[DetailConfig, ...]) -> None:
+    with pytest.raises(InputError):
+        thin(wide, details)
+
+
 def test_it_needs_weights(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="init"):
         run_thin(RunConfig(photos, tmp_path, 1), CinnConfig().details, LoopConfig(steps=1))
+
+
+def test_the_command(monkeypatch: pytest.MonkeyPatch, photos: Path, weights: Path, tmp_path: Path) -> None:
+    runs: list[tuple[RunConfig, object, LoopConfig]] = []
+    monkeypatch.setattr("training.__main__.run_thin", lambda *given: runs.append(given))
+    out = tmp_path / "out"
+    command = [
+        "thin",
+        "--data",
+        str(photos),
+        "--init",
+        str(weights),
+        "--out",
+        str(out),
+        "--minutes",
+        "3",
+        "--seed",
+        "5",
+    ]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    ((config, details, loop),) = runs
+    assert (config.data, config.init, config.out, config.minutes) == (photos, weights, out, 3)
+    assert details == CinnConfig().details
+    assert (loop.seed, loop.matrix_learning_rate) == (5, 0)
+    out.mkdir()
+    (out / "thinned.pt").touch()
+    assert CliRunner().invoke(app, command).exit_code == 2
+    assert CliRunner().invoke(app, [*command, "--resume"]).exit_code == 0

@@ -30,6 +30,7 @@ from training.__main__ import app
 from training.average import average
 from training.data import NoPhotosError
 from training.dataset import FeatureDataset
+from training.draws import DrawConfig
 from training.ema import Ema
 from training.features import STEPS_PER_STD, build_features, standardize_network
 from training.imagenet import FILE, PACKAGE, load_imagenet_weights
@@ -173,6 +174,16 @@ def test_rates_are_lower_for_weights_that_were_trained_already(
     done = CliRunner().invoke(app, ["run", "--data", str(photos), "--out", str(tmp_path / "run"), *options])
     assert done.exit_code == 0, done.output
     assert [(loop.learning_rate, loop.matrix_learning_rate) for loop in loops] == [rates]
+
+
+def test_what_the_command_says_of_draws(monkeypatch: pytest.MonkeyPatch, photos: Path, tmp_path: Path) -> None:
+    runs: list[RunConfig] = []
+    monkeypatch.setattr("training.__main__.run", lambda config, loop: runs.append(config))
+    command = ["run", "--data", str(photos), "--out", str(tmp_path / "run")]
+    for options in ([], ["--own-draws", "--tries", "3", "--draw-temperature", "0.9"]):
+        assert CliRunner().invoke(app, [*command, *options]).exit_code == 0
+    assert [config.draws for config in runs] == [DrawConfig(), DrawConfig(own=True, tries=3, temperature=0.9)]
+    assert CliRunner().invoke(app, [*command, "--draw-temperature", "1"]).exit_code == 2
 
 
 def test_learning_rates_hold_and_then_fall(prepared: tuple[Cinn, Path]) -> None:

@@ -6,14 +6,12 @@ means late; so what z = 0 decodes to, and the first layer's means, are regressed
 """
 
 import math
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from model.flow.cinn import Cinn, gaussian_log_prob
-from model.flow.coupling import ConvSubnet
-from model.flow.detail_level import DetailLevel
+from model.flow.detail_level import DetailCondition, DetailLevel
 from model.flow.haar import pyramid, split
 from training.dataset import Batch
 from training.objectives.objective import Losses, Objective, draw_noise, matrices_of
@@ -57,7 +55,8 @@ class DetailsObjective(Objective[Batch]):
                 if not use[i]:
                     shown.append(sizes[0].new_tensor(math.nan))
                     continue
-                nats, errors = level_losses(level, maps[i], sizes[i] + noise, split(sizes[i + 1])[1])
+                condition = level.sample_condition(maps[i], sizes[i] + noise)
+                nats, errors = level_losses(level, condition, split(sizes[i + 1])[1])
                 shown.append(nats.detach() / NATS_PER_BIT)
                 minimized.append(nats + REGRESSION * errors)
         # a process whose step trains everything has gradients for everything
@@ -85,16 +84,14 @@ class DetailsObjective(Objective[Batch]):
 
 
 def _ends(level: DetailLevel) -> list[nn.Conv2d]:
-    subnets = [cast(ConvSubnet, coupling.subnet) for coupling in level.couplings]
-    return [level.ends, level.logits, *(subnet.last for subnet in subnets)]
+    return [level.ends, level.logits, *(subnet.last for subnet in level.subnets)]
 
 
-def level_losses(level: DetailLevel, photo: Tensor, coarser: Tensor, details: Tensor) -> tuple[Tensor, Tensor]:
+def level_losses(level: DetailLevel, condition: DetailCondition, details: Tensor) -> tuple[Tensor, Tensor]:
     """Return nats per dimension, and the squared errors of the first means and of what z = 0 decodes to.
 
-    See `DetailLevel.sample_condition` and `DetailLevel.forward`.
+    details: (B, *data_shape) of the level.
     """
-    condition = level.sample_condition(photo, coarser)
     z, log_det = level(details, condition)
     nats = -(gaussian_log_prob(z) + log_det).mean() / level.dims
     means = condition.first.float().chunk(2, 1)[0]

@@ -179,7 +179,10 @@ def conv(x: Node, layer: Layers, stride: int = 1) -> Node:
 
 
 def conv_of_patches(x: Node, *layers: Layers) -> list[Node]:
-    """Mirror 1×1 convolutions of `F.pixel_unshuffle(x, 2)`, all by one convolution of 2×2 patches."""
+    """Mirror 1×1 convolutions of `F.pixel_unshuffle(x, 2)`: (B, out, H/2, W/2) of each layer, given (B, C, H, W).
+
+    All are done by one convolution of 2×2 patches.
+    """
     parts = [layer.weight.reshape(len(layer.weight), -1, 2, 2) for layer in layers]
     y = ops.convolution(x, constant(np.concatenate(parts)), [2, 2], [0, 0], [0, 0], [1, 1])
     y = add(y, np.concatenate([layer.bias for layer in layers]).reshape(1, -1, 1, 1))
