@@ -68,7 +68,7 @@ class RunConfig:
     held_out: float = 0.02
     """share of the photos that is kept back to choose by"""
     draws: DrawConfig = field(default_factory=DrawConfig)
-    """what the distilled decoder learns from"""
+    """draws that the distilled decoder learns from"""
     init: Path | None = None
     """weights to start from, in place of h's ImageNet weights and an untrained flow"""
     name: str = "my-colors-1"
