@@ -36,8 +36,10 @@ def thin(cinn: Cinn, details: Sequence[DetailConfig]) -> Cinn:
 
 
 def _check(wide: Sequence[DetailConfig], thin: Sequence[DetailConfig]) -> None:
-    same = [replace(each, width=other.width, joint_width=other.joint_width) for each, other in zip(thin, wide)]  # noqa: B905
-    if same != list(wide) or len(thin) != len(wide):
+    if len(thin) != len(wide) or any(
+        replace(each, width=other.width, joint_width=other.joint_width) != other
+        for each, other in zip(thin, wide, strict=True)
+    ):
         raise InputError("details", "levels that differ in width and joint_width alone", [each.size for each in thin])
     pairs = [(_widths(each), _widths(other)) for each, other in zip(thin, wide, strict=True)]
     if any(one > other for each in pairs for one, other in zip(*each, strict=True)) or all(a == b for a, b in pairs):
