@@ -87,15 +87,6 @@ def check_alone_and_together(colorizer: CinnColorizer, mix: Mix) -> None:
         assert np.abs(images(colorizer, photo, together) - images(colorizer, photo, alone)).max() <= 1
 
 
-def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer) -> None:
-    mine, other = (task(colorizer, photo, SampleOptions(1, seed)) for photo, seed in ((0, 5), (1, 6)))
-    (alone,) = colorizer.draw_all([mine])
-    for place in (0, 3, 4):
-        batch = [other] * 6
-        batch[place] = mine
-        np.testing.assert_array_equal(colorizer.draw_all(batch)[place].chroma, alone.chroma)
-
-
 @pytest.mark.parametrize(("alike", "sizes"), [(True, {4, 8, 16}), (False, {4})])
 def test_many_draws_share_larger_chunks_where_no_bit_changes(
     tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, alike: bool, sizes: set[int]
