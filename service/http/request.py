@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
+from model.errors import InputError
+from model.options import Options, check_together
 from service.api.endpoints import Endpoint
 from service.errors import (
     BodyTypeError,
@@ -26,7 +28,7 @@ from service.errors import (
 from service.http.json_body import MAX_NAME_LENGTH, MAX_REST_BYTES, decode_file, split
 from service.scheduling.backlog import Place
 
-__all__ = ["read_request"]
+__all__ = ["check_options", "read_request"]
 
 P = TypeVar("P", bound=BaseModel)
 Runner = Callable[..., Awaitable[Any]]
@@ -66,6 +68,14 @@ async def read_request(
     except ClientDisconnect as error:
         raise ClientGoneError("the client closed the connection while sending") from error
     raise BodyTypeError(f"Content-Type: expected multipart/form-data or application/json, got {media_type or 'none'}")
+
+
+def check_options(options: Options, files: Collection[str]) -> None:
+    """Raise ParameterError for options that contradict each other or the files that came with them."""
+    try:
+        check_together(options, "reference" in files)
+    except InputError as error:
+        raise ParameterError(FieldProblem(error.name, error.reason)) from error
 
 
 def _media_type(request: Request) -> str:
@@ -184,9 +194,11 @@ def _checked(uploads: dict[str, bytes], max_bytes: int) -> dict[str, bytes]:
 
 def _parameter_error(error: ValidationError, endpoint: Endpoint[Any]) -> ParameterError:
     """Name fields at fault, with what they expect and what they got, but for the content of files."""
-    problems = []
+    problems: list[FieldProblem] = []
     for each in error.errors(include_url=False)[:MAX_PROBLEMS]:
         field, *place = (str(part) for part in each["loc"])
+        if each["type"] == "too_short" and any(problem.field == field for problem in problems):
+            continue  # pydantic counts only the items that are not at fault
         message = MESSAGES.get(each["type"])
         if message is None:
             got = "" if field in endpoint.files else f", got {each['input']!r:.40}"

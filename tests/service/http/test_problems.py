@@ -227,7 +227,7 @@ def test_errors_of_the_model(service, grey_png) -> None:
     service.colorizer.error = InputError("temperature", "0 … 1", 2)
     answer = service.post(grey_png)
     assert_problem(answer, 422, "invalid_input", "expected 0 … 1")
-    assert answer.json()["errors"][0]["field"] == "temperature"
+    assert answer.json()["errors"] == [{"field": "temperature", "message": "expected 0 … 1, got 2"}]
     service.colorizer.error = NonFiniteError("a*b* are not finite")
     assert_problem(service.post(grey_png), 500, "non_finite", "finite")
     service.colorizer.error = OutOfMemoryError("cpu has no memory left: 9 bytes\nTraceback of it:\n /opt/inside.py")
