@@ -2,15 +2,16 @@
 
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from contextlib import aclosing
 from io import BytesIO
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
@@ -132,11 +133,33 @@ async def _read_multipart(
 ) -> tuple[dict[str, bytes], P]:
     limited = _limited(request, place, endpoint, max_bytes, max_bytes)
     files = len(endpoint.files) + 1  # one too many is still read, to name the field that it is in
+    limits = {"max_files": files, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}
     try:
-        async with limited.form(max_files=files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
-            return await _parse_form(form, endpoint, max_bytes)
-    except HTTPException as error:
-        raise MalformedBodyError(f"body: {error.detail}") from error
+        async with aclosing(limited.stream()) as stream:
+            form = await _FormParser(limited.headers, stream, **limits).parse()
+    except MultiPartException as error:
+        raise MalformedBodyError(f"body: {error.message}") from error
+    try:
+        return await _parse_form(form, endpoint, max_bytes)
+    finally:
+        await form.close()
+
+
+class _FormParser(MultiPartParser):
+    """Refuses a form without its closing boundary, of which starlette's own drops the last part."""
+
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes], **limits: int) -> None:
+        super().__init__(headers, self._whole(stream), **limits)
+        self._is_closed = False
+
+    def on_end(self) -> None:
+        self._is_closed = True
+
+    async def _whole(self, stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        async for piece in stream:
+            yield piece
+        if not self._is_closed:
+            raise MultiPartException("the form has no closing boundary")
 
 
 async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> tuple[dict[str, bytes], P]:
