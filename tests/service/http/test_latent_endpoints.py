@@ -220,6 +220,7 @@ def test_forms_of_the_answer(service, grey_png, color_png, path: str, fields: di
     several = {} if path == "interpolations" else {"n": 2}
     refused = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields, **files, **several)
     assert refused.status_code == 406
+    assert ("n=1" in refused.json()["detail"]) is (path != "interpolations")
 
 
 @pytest.mark.parametrize(
