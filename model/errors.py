@@ -13,7 +13,8 @@ class InputError(ModelError, ValueError):
     """An argument is out of its documented shape or range."""
 
     def __init__(self, name: str, expected: str, got: object) -> None:
-        super().__init__(f"{name}: expected {expected}, got {got}")
+        self.reason = f"expected {expected}, got {got}"
+        super().__init__(f"{name}: {self.reason}")
         self.name, self.expected, self.got = name, expected, got
 
     def __reduce__(self) -> tuple[type["InputError"], tuple[str, str, object]]:  # to travel between processes

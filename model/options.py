@@ -6,7 +6,9 @@ HTTP forms and JSON, OpenAPI, the command line, the client and the tables in doc
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
-from annotated_types import Ge, Le, MaxLen
+from annotated_types import Ge, Le, MaxLen, MinLen
+
+from model.errors import InputError
 
 __all__ = [
     "MAX_SEED",
@@ -25,6 +27,8 @@ __all__ = [
     "Select",
     "TransferOptions",
     "VariationOptions",
+    "check_range",
+    "check_together",
 ]
 
 MAX_SAMPLES = 16
@@ -212,7 +216,7 @@ class TransferOptions(Look, Counted):
     n: Count
     seed: NewSeed
     weights: Annotated[
-        Annotated[tuple[ZeroToOne, ...], MaxLen(4)] | None,
+        Annotated[tuple[ZeroToOne, ...], MinLen(4), MaxLen(4)] | None,
         Option(
             "how much of each level, 8, 16, 32 and 64, comes from the reference: 1 copies its latents, 0 draws new "
             f"ones; left out = {TRANSFER_WEIGHTS[8]},{TRANSFER_WEIGHTS[16]},0,0",
@@ -265,3 +269,21 @@ class InterpolationOptions(Look):
 
 
 Options = SampleOptions | VariationOptions | TransferOptions | InterpolationOptions
+
+
+def check_together(options: Options, has_reference: bool) -> None:
+    """Check the options whose range depends on others. Raises InputError."""
+    if isinstance(options, InterpolationOptions):
+        if (options.end is None) != has_reference:
+            raise InputError("reference", "exactly one of to_index and reference", "both or neither")
+        return
+    check_range("n", options.n, 1, MAX_CANDIDATES)
+    if isinstance(options, SampleOptions) and options.candidates is not None:
+        check_range("candidates", options.candidates, options.n, MAX_CANDIDATES)
+    check_range("offset", options.offset, 0, MAX_CANDIDATES - options.latents)
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise InputError for a value that is not from low to high, such as NaN."""
+    if not low <= value <= high:
+        raise InputError(name, f"{low} to {high}", value)

@@ -106,7 +106,7 @@ class FieldProblem:
 
 
 class ParameterError(ServiceError):
-    """Fields are missing, unknown or out of range."""
+    """Fields are missing, unknown, out of range, or contradict each other."""
 
     def __init__(self, *problems: FieldProblem) -> None:
         super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))

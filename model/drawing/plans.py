@@ -21,7 +21,7 @@ from model.drawing.passes import Passes
 from model.drawing.runtimes.runtime import Condition, Floats
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, StoredCheckpoint
-from model.options import MAX_CANDIDATES, MAX_SAMPLES, TRANSFER_WEIGHTS
+from model.options import MAX_CANDIDATES, MAX_SAMPLES, TRANSFER_WEIGHTS, check_range, check_together
 from model.protocol import (
     DrawTask,
     Hint,
@@ -80,6 +80,7 @@ class Planner:
     def plan(self, task: DrawTask) -> Plan:
         """Raise InputError for an option out of range, else return what is left to do."""
         options = task.options
+        check_together(options, task.reference is not None)
         if isinstance(options, SampleOptions):
             return self._samples(task.photo, options)
         if isinstance(options, VariationOptions):
@@ -89,15 +90,11 @@ class Planner:
         return self._interpolation(task.reference, options)
 
     def _samples(self, photo: SmallPhoto, options: SampleOptions) -> Plan:
-        candidates = options.n if options.candidates is None else options.candidates
-        _check("n", options.n, 1, MAX_CANDIDATES)
-        _check("candidates", candidates, options.n, MAX_CANDIDATES)
-        _check("offset", options.offset, 0, MAX_CANDIDATES - candidates)
         drawing = self._drawing(options.temperature, options.latent_norm)
         if options.hints:
             check_hints(options.hints)
             drawing = drawing._replace(given=given_cells(photo.lightness, options.hints))
-        many = options.n if options.select == "first" else candidates
+        many = options.n if options.select == "first" else options.latents
         numbers = _numbers(options.offset, many)
         latents = self._latents(options.seed, numbers, drawing)
         fine = latents[1:]
@@ -127,9 +124,7 @@ class Planner:
         return select_diverse(coarsest, options.n)  # finer levels change colors little
 
     def _variations(self, options: VariationOptions) -> Plan:
-        _check("n", options.n, 1, MAX_CANDIDATES)
-        _check("strength", options.strength, 0, 1)
-        _check("offset", options.offset, 0, MAX_CANDIDATES - options.n)
+        check_range("strength", options.strength, 0, 1)
         moved = self._sizes if options.levels is None else options.levels
         if not set(moved) <= set(self._sizes):
             raise InputError("levels", f"sizes among {self._sizes}", moved)
@@ -146,8 +141,6 @@ class Planner:
         return lambda condition: self._decode(condition, latents, numbers, drawing)
 
     def _transfer(self, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
-        _check("n", options.n, 1, MAX_CANDIDATES)
-        _check("offset", options.offset, 0, MAX_CANDIDATES - options.n)
         if reference is None:
             raise InputError("reference", "a photo", None)
         drawing = self._drawing(options.temperature, None)
@@ -167,11 +160,9 @@ class Planner:
         return choose
 
     def _interpolation(self, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
-        _check("steps", options.steps, 2, MAX_SAMPLES)
+        check_range("steps", options.steps, 2, MAX_SAMPLES)
         drawing = self._drawing(options.temperature, options.latent_norm)
         start = self._recall(options.start, drawing)
-        if (options.end is None) == (reference is None):
-            raise InputError("reference", "exactly one of to_index and reference", "both or neither")
         recalled = [] if options.end is None else self._recall(options.end, drawing)
         last = drawing.decoding if reference is None else 1.0
         positions = np.linspace(0, 1, options.steps).tolist()
@@ -218,7 +209,7 @@ class Planner:
 
     def _recall(self, name: LatentName, drawing: Drawing) -> list[Floats]:
         """Return the latents of an earlier sample, (1, dim) of each level."""
-        _check("index", name.index, 0, MAX_CANDIDATES - 1)
+        check_range("index", name.index, 0, MAX_CANDIDATES - 1)
         return self._latents(name.seed, [name.index], drawing)
 
 
@@ -227,11 +218,6 @@ def own_chroma(photo: SmallPhoto) -> Floats:
     if photo.chroma is None:
         raise InputError("photo", "one shrunk with its chroma", "its lightness alone")
     return np.ascontiguousarray(photo.chroma.transpose(2, 0, 1)[None])
-
-
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # also refuses NaN
-        raise InputError(name, f"{low} to {high}", value)
 
 
 def _numbers(offset: int, n: int) -> range:

@@ -42,6 +42,6 @@ class Format:
 
 FORMATS: dict[OutputFormat, Format] = {
     "jpeg": Format("image/jpeg", ".jpg", 65_500),
-    "png": Format("image/png", ".png", 2**31 - 1),
+    "png": Format("image/png", ".png", 1_000_000),
     "webp": Format("image/webp", ".webp", 16_383),
 }

@@ -183,7 +183,7 @@ def _values(hint: Any) -> str:
         return f"up to {longest} points"
     if choices := next((get_args(part) for part in parts if get_origin(part) is Literal), None):
         return ", ".join(f"`{each}`" for each in choices)
-    return f"{f'up to {longest} numbers of ' if longest else ''}{low} … {high}"
+    return f"{f'{longest} numbers of ' if longest else ''}{low} … {high}"
 
 
 def _all_parts(hint: Any) -> Iterator[Any]:

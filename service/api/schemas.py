@@ -45,8 +45,10 @@ class Coloring(BaseModel):
     index: int = Field(description="sample number in drawn order, or step of a path, from 0", examples=[0])
     b64_json: str = Field(description="the file in base64", examples=["/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMC…"])
     media_type: str = Field(examples=["image/jpeg"])
-    bits_per_dim: float = Field(description="−log₂ p(a*b* | L*) / dim; smaller is likelier", examples=[2.91])
-    latent_norm: float = Field(description="‖z‖/√dim", examples=[0.81])
+    bits_per_dim: float = Field(
+        description="−log₂ p(a*b* | L*) / dim, before saturation and warmth; smaller is likelier", examples=[2.91]
+    )
+    latent_norm: float = Field(description="‖z‖/√dim, before saturation and warmth", examples=[0.81])
     hints: list[HintReport] | None = Field(default=None, description="for each hint, where some were given")
 
 

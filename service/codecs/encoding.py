@@ -57,7 +57,9 @@ ENCODERS = {"jpeg": _encode_jpeg, "png": _encode_png, "webp": _encode_webp}
 
 def _encode_by_opencv(pixels: NDArray[np.uint8], suffix: str, options: tuple[int, ...]) -> bytes:
     order = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-    _, data = cv2.imencode(suffix, cv2.cvtColor(pixels, order), options)
+    is_written, data = cv2.imencode(suffix, cv2.cvtColor(pixels, order), options)
+    if not is_written:
+        raise RuntimeError(f"OpenCV wrote no {suffix} of {pixels.shape[1]}×{pixels.shape[0]} pixels")
     return data.tobytes()
 
 

@@ -90,7 +90,9 @@ COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
             **{each.media_type: {"schema": BINARY} for each in FORMATS.values()},
         },
         "headers": {
-            "Server-Timing": _header("milliseconds of each step", "decode;dur=21.0, queue;dur=0.2, sample;dur=87.1"),
+            "Server-Timing": _header(
+                "of all but events: milliseconds of each step", "decode;dur=21.0, queue;dur=0.2, sample;dur=87.1"
+            ),
             "X-Request-Id": _header("as sent, or made up; the log knows it", "6b1f0c"),
             "Tintflow-Seed": _header("of a zip or a bare image: the seed used", "7"),
             "Tintflow-Noise-Seed": _header("of a zip or a bare image of variations: the one used", "11"),

@@ -111,7 +111,7 @@ def describe(error: Exception) -> Problem:
     if isinstance(error, errors.ParameterError):
         fields = list(error.problems)
     if isinstance(error, InputError):
-        fields = [FieldProblem(error.name, str(error))]
+        fields = [FieldProblem(error.name, error.reason)]
     return _problem(status, code, detail, fields)
 
 

@@ -2,18 +2,21 @@
 
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from contextlib import aclosing
 from io import BytesIO
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
+from model.errors import InputError
+from model.options import Options, check_together
 from service.api.endpoints import Endpoint
 from service.errors import (
     BodyTypeError,
@@ -26,7 +29,7 @@ from service.errors import (
 from service.http.json_body import MAX_NAME_LENGTH, MAX_REST_BYTES, decode_file, split
 from service.scheduling.backlog import Place
 
-__all__ = ["read_request"]
+__all__ = ["check_options", "read_request"]
 
 P = TypeVar("P", bound=BaseModel)
 Runner = Callable[..., Awaitable[Any]]
@@ -66,6 +69,14 @@ async def read_request(
     except ClientDisconnect as error:
         raise ClientGoneError("the client closed the connection while sending") from error
     raise BodyTypeError(f"Content-Type: expected multipart/form-data or application/json, got {media_type or 'none'}")
+
+
+def check_options(options: Options, files: Collection[str]) -> None:
+    """Raise ParameterError for options that contradict each other or the files that came with them."""
+    try:
+        check_together(options, "reference" in files)
+    except InputError as error:
+        raise ParameterError(FieldProblem(error.name, error.reason)) from error
 
 
 def _media_type(request: Request) -> str:
@@ -122,11 +133,33 @@ async def _read_multipart(
 ) -> tuple[dict[str, bytes], P]:
     limited = _limited(request, place, endpoint, max_bytes, max_bytes)
     files = len(endpoint.files) + 1  # one too many is still read, to name the field that it is in
+    limits = {"max_files": files, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}
     try:
-        async with limited.form(max_files=files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES) as form:
-            return await _parse_form(form, endpoint, max_bytes)
-    except HTTPException as error:
-        raise MalformedBodyError(f"body: {error.detail}") from error
+        async with aclosing(limited.stream()) as stream:
+            form = await _FormParser(limited.headers, stream, **limits).parse()
+    except MultiPartException as error:
+        raise MalformedBodyError(f"body: {error.message}") from error
+    try:
+        return await _parse_form(form, endpoint, max_bytes)
+    finally:
+        await form.close()
+
+
+class _FormParser(MultiPartParser):
+    """Refuses a form without its closing boundary, of which starlette's own drops the last part."""
+
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes], **limits: int) -> None:
+        super().__init__(headers, self._whole(stream), **limits)
+        self._is_closed = False
+
+    def on_end(self) -> None:
+        self._is_closed = True
+
+    async def _whole(self, stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        async for piece in stream:
+            yield piece
+        if not self._is_closed:
+            raise MultiPartException("the form has no closing boundary")
 
 
 async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> tuple[dict[str, bytes], P]:
@@ -184,9 +217,11 @@ def _checked(uploads: dict[str, bytes], max_bytes: int) -> dict[str, bytes]:
 
 def _parameter_error(error: ValidationError, endpoint: Endpoint[Any]) -> ParameterError:
     """Name fields at fault, with what they expect and what they got, but for the content of files."""
-    problems = []
+    problems: list[FieldProblem] = []
     for each in error.errors(include_url=False)[:MAX_PROBLEMS]:
         field, *place = (str(part) for part in each["loc"])
+        if each["type"] == "too_short" and any(problem.field == field for problem in problems):
+            continue  # pydantic counts only the items that are not at fault
         message = MESSAGES.get(each["type"])
         if message is None:
             got = "" if field in endpoint.files else f", got {each['input']!r:.40}"

@@ -61,7 +61,7 @@ def choose_form(accept: str | None, parameters: Parameters, samples: int) -> For
     if samples > 1 and "n" in type(parameters).model_fields.keys() - parameters.model_fields_set:
         return choose_form(accept, parameters, samples=1)
     types = ", ".join(form.media_type for form in offers)
-    hint = "" if samples == 1 else "; a bare image needs n=1"
+    hint = "; a bare image needs n=1" if samples > 1 and "n" in type(parameters).model_fields else ""
     raise NotAcceptableError(f"Accept: with these parameters the answer can be {types}{hint}")
 
 

@@ -23,7 +23,7 @@ from service.engine import Engine
 from service.http import problems
 from service.http.events import EVENTS, Stream
 from service.http.openapi import COLORIZATION_ANSWERS, body
-from service.http.request import read_request
+from service.http.request import check_options, read_request
 from service.http.response import Form, answer, choose_form
 from service.pipeline import Pipeline
 from service.settings import Settings
@@ -110,6 +110,7 @@ async def _colorings(endpoint: ColorEndpoint, request: Request, engine: Engine, 
             form = choose_form(request.headers.get("accept"), parameters, options.samples)
             if form.is_image and options.samples > 1:
                 options = endpoint.asked(parameters.model_copy(update={"n": 1}))
+            check_options(options, uploads)
             quality = parameters.output_compression
             await _while_connected(request, _make(pipeline, endpoint, uploads, options, form, quality, stream))
 

@@ -17,6 +17,7 @@ from service.http.routes import NOT_READY, EngineOf
 __all__ = ["router"]
 
 MODEL = "colorization"
+PLATFORM = "tintflow_safetensors"  # project and format of the weights, whatever executes them
 
 
 class Live(BaseModel):
@@ -50,7 +51,7 @@ class ModelMetadata(BaseModel):
 
     name: str = Field(default=MODEL, examples=[MODEL])
     versions: list[str] = Field(examples=[[MODEL_EXAMPLE]])
-    platform: str = Field(default="pytorch", examples=["pytorch"])
+    platform: str = Field(default=PLATFORM, examples=[PLATFORM])
     inputs: list[TensorMetadata] = [
         TensorMetadata(name="image", datatype="BYTES", shape=[1]),
         TensorMetadata(name="n", datatype="UINT32", shape=[1]),

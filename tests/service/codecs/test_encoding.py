@@ -84,7 +84,7 @@ def test_same_pixels_same_bytes(output_format: OutputFormat) -> None:
     assert encode(RGB, ALPHA, output_format, 80) == encode(RGB, ALPHA, output_format, 80)
 
 
-@pytest.mark.parametrize(("output_format", "longest"), [("jpeg", 65_500), ("webp", 16_383)])
+@pytest.mark.parametrize(("output_format", "longest"), [("jpeg", 65_500), ("webp", 16_383), ("png", 1_000_000)])
 def test_longest_side_is_what_the_encoder_writes(output_format: OutputFormat, longest: int) -> None:
     check_output_size(longest, 1, output_format)
     line = np.zeros((1, longest, 3), np.uint8)
@@ -92,3 +92,8 @@ def test_longest_side_is_what_the_encoder_writes(output_format: OutputFormat, lo
     for size in ((longest + 1, 1), (1, longest + 1)):
         with pytest.raises(OutputSizeError, match=output_format):
             check_output_size(*size, output_format)
+
+
+def test_a_file_that_was_not_written_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="1000001×1"):
+        encode(np.zeros((1, 1_000_001, 3), np.uint8), None, "png", 1)

@@ -220,6 +220,7 @@ def test_forms_of_the_answer(service, grey_png, color_png, path: str, fields: di
     several = {} if path == "interpolations" else {"n": 2}
     refused = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields, **files, **several)
     assert refused.status_code == 406
+    assert ("n=1" in refused.json()["detail"]) is (path != "interpolations")
 
 
 @pytest.mark.parametrize(
@@ -238,18 +239,25 @@ def test_forms_of_the_answer(service, grey_png, color_png, path: str, fields: di
         ("variations", VARIATION | {"reference": b"x"}, "reference"),
         ("transfers", {}, "reference"),
         ("transfers", {"reference": "text"}, "reference"),
-        ("transfers", {"reference": b"x", "weights": "1,2"}, "weights"),
+        ("transfers", {"reference": b"x", "weights": "1,1,1,2"}, "weights"),
+        ("transfers", {"reference": b"x", "weights": "1,1"}, "weights"),
         ("transfers", {"reference": b"x", "weights": "much"}, "weights"),
         ("interpolations", PATH | {"steps": 1}, "steps"),
         ("interpolations", PATH | {"steps": 17}, "steps"),
         ("interpolations", PATH | {"path": "crooked"}, "path"),
         ("interpolations", PATH | {"to_index": -1}, "to_index"),
         ("interpolations", PATH | {"n": 4}, "n"),
+        ("interpolations", {"seed": 7, "index": 0}, "reference"),
+        ("interpolations", PATH | {"reference": b"x"}, "reference"),
+        ("colorizations", {"n": 4, "candidates": 2}, "candidates"),
+        ("colorizations", {"candidates": 32, "offset": 33}, "offset"),
+        ("transfers", {"reference": b"x", "offset": 62}, "offset"),
+        ("images/edits", {"n": 4, "candidates": 2}, "candidates"),
         ("likelihoods", {"n": 4}, "n"),
     ],
 )
 def test_parameter(service, grey_png, path: str, fields: dict[str, object], field: str) -> None:
-    answer = service.post_to(f"/v1/{path}", grey_png, **fields)
+    answer = service.post_to(f"/v1/{path}", b"no photo", **fields)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameters")
     assert [each["field"] for each in answer.json()["errors"]] == [field]
     assert not service.colorizer.options

@@ -20,6 +20,7 @@ def test_metadata_of_the_model(service) -> None:
     metadata = service.client.get("/v2/models/colorization").json()
     assert metadata["name"] == "colorization"
     assert metadata["versions"] == ["fake-1"]
+    assert metadata["platform"] == "tintflow_safetensors"
     assert set(metadata) == {"name", "versions", "platform", "inputs", "outputs"}
     for tensor in metadata["inputs"] + metadata["outputs"]:
         assert set(tensor) == {"name", "datatype", "shape"}
