@@ -54,7 +54,7 @@ class Watcher:
             and before.get(photo.source) == states[photo.source]
             and photo.source not in self._settled
         ]
-        left, troubles = self._maker.sort_out(complete)
+        left, troubles = self._maker.sort_out(complete, replace_changed=True)
         for trouble in troubles:
             self._tell(f"{trouble.name}: {trouble.reason}", True)
         for photo in complete:

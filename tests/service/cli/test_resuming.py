@@ -59,7 +59,8 @@ def test_a_changed_photo_is_another(run: Callable, photos: list[str]) -> None:
     run("colorize", "a.png", "-n", "1", "--seed", "7")
     before = state()
     Image.new("L", (12, 8), 200).save("a.png")
-    run("colorize", "a.png", "-n", "1", "--seed", "7", status=1)
+    result = run("colorize", "a.png", "-n", "1", "--seed", "7", status=1)
+    assert "before the photo changed" in " ".join(result.stderr.split())
     assert state() == before
 
 

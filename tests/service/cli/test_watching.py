@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from service.cli.colorings import CommandAsked, CommandMaker
 from service.cli.watching import Watcher
@@ -93,6 +94,19 @@ def test_a_photo_that_is_still_written_is_left_alone(service, png: bytes) -> Non
                 file.flush()
                 await asyncio.sleep(SECONDS / 3)
         await eventually(lambda: colored() == {"slow-7-0.jpg"})
+        assert not [line for line, failed in told if failed]
+
+    watch(service, during)
+
+
+def test_a_photo_that_changes_is_colored_again(service, png: bytes) -> None:
+    Path("in/a.png").write_bytes(png)
+
+    async def during(told: list[tuple[str, bool]]) -> None:
+        await eventually(lambda: colored() == {"a-7-0.jpg"})
+        before = (OUT / "a-7-0.jpg").read_bytes()
+        Image.new("L", (12, 8), 200).save("in/a.png")
+        await eventually(lambda: (OUT / "a-7-0.jpg").read_bytes() != before)
         assert not [line for line, failed in told if failed]
 
     watch(service, during)
