@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from model.errors import NonFiniteError
 from service.cli.colorings import CommandAsked, CommandMaker
 from service.cli.watching import Watcher
 from service.client import AsyncClient, ConnectionFailedError
@@ -122,6 +123,18 @@ def test_a_bad_file_is_told_of_once_and_again_when_it_changes(service, png: byte
         assert next(line for line, failed in told if failed).startswith("in/bad.png: ")
         Path("in/bad.png").write_bytes(png)
         await eventually(lambda: colored() == {"bad-7-0.jpg", "good-7-0.jpg"})
+
+    watch(service, during)
+
+
+def test_a_photo_is_tried_again_after_a_passing_error(service, png: bytes) -> None:
+    async def during(told: list[tuple[str, bool]]) -> None:
+        service.colorizer.error = NonFiniteError("no number")
+        Path("in/a.png").write_bytes(png)
+        await eventually(lambda: len(service.colorizer.photos) >= 2)
+        assert [failed for _, failed in told] == [True]  # once
+        service.colorizer.error = None
+        await eventually(lambda: colored() == {"a-7-0.jpg"})
 
     watch(service, during)
 
