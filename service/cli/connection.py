@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from structlog.typing import EventDict
 
 from model.protocol import Colorizer
-from service.client import AsyncClient, UnavailableError
+from service.client import AsyncClient, ProblemError, UnavailableError
 from service.settings import Settings
 
 __all__ = ["Connection"]
@@ -35,9 +35,12 @@ class Connection:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AsyncClient]:
-        """Connect, or load the model. Raises what loading raises."""
+        """Connect, or load the model. Raises what loading raises, and ConnectionFailedError where no server answers."""
         async with AsyncExitStack() as stack:
             if self.url:
+                async with AsyncClient(self.url, api_key=self.api_key) as impatient:
+                    with suppress(ProblemError):  # a server is there
+                        await impatient.models()
                 client = AsyncClient(self.url, api_key=self.api_key, retries=RETRIES, max_wait=MAX_WAIT_SECONDS)
                 yield await stack.enter_async_context(client)
                 return

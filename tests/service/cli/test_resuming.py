@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -142,10 +143,16 @@ def test_no_part_is_left_when_writing_fails(run: Callable, photos: list[str], mo
     assert not list(Path("out").iterdir())
 
 
-def test_no_server_ends_at_once(run: Callable, photos: list[str], monkeypatch) -> None:
-    monkeypatch.setattr("service.cli.connection.RETRIES", 0)
+def test_no_server_ends_soon(run: Callable, photos: list[str], monkeypatch) -> None:
+    waits: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=wait))
     result = run("colorize", *photos, "--url", "http://127.0.0.1:9", status=2)
     assert result.stderr.count("127.0.0.1:9") == 1
+    assert sum(waits) < 5
 
 
 def test_fields_that_are_refused_end_at_once(run: Callable, photos: list[str]) -> None:
