@@ -95,6 +95,18 @@ def test_no_photos(refused: Callable, words: list[str], expected: str, command: 
     assert all(word in said for word in words)
 
 
+@pytest.mark.parametrize("url", ["http://localhost:99999", "http://[::1", "localhost:8000", "http://"])
+@pytest.mark.parametrize("words", [("colorize", "photo.png"), ("models",)])
+def test_a_url_that_is_none(refused: Callable, words: tuple[str, ...], url: str) -> None:
+    assert f"expected a URL such as http://localhost:8000, got {url}" in refused(*words, "--server", url)
+
+
+@pytest.mark.parametrize(("name", "value"), [("DEVICE", "gpu"), ("MAX_PIXELS", "abc"), ("RATE_LIMIT", "10/second")])
+def test_a_setting_that_is_wrong(refused: Callable, name: str, value: str, monkeypatch) -> None:
+    monkeypatch.setenv(f"TINTFLOW_{name}", value)
+    assert name.lower() in refused("models")
+
+
 @pytest.mark.parametrize("photos", ["empty", "*.png"])
 def test_one_file_for_several_photos(refused: Callable, photos: str) -> None:
     assert "one file cannot hold colorings of several photos" in refused("colorize", photos, "-o", "x.jpg")
