@@ -169,10 +169,8 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         """Show the model: the released weights, or those of a server."""
         listed = run_client(Connection(url, api_key, load), AsyncClient.models)
         for model in listed.data:
-            table = Table(show_header=False)
             for name, value in model.model_dump(exclude={"object", "photo_formats"}).items():
-                table.add_row(name, str(value))
-            Console().print(table)
+                typer.echo(f"{name:20} {value}")
 
 
 def _add(app: typer.Typer, command: Command, own: list[Parameter], work: Callable[[typer.Context], None]) -> None:
