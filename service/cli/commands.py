@@ -23,6 +23,7 @@ from service.cli.sheet import write_sheets
 from service.cli.single import STREAM, choose_options, find_single, make_single
 from service.cli.watching import Watcher
 from service.client import AsyncClient, LikelihoodResponse
+from service.client.client import AT_ONCE
 from service.client.found import Photo, is_within
 from service.client.record import Record
 from service.settings import Settings
@@ -31,7 +32,6 @@ __all__ = ["add_commands"]
 
 OUT = Path("out")
 WATCH_SECONDS = 2.0
-AT_ONCE = 2  # while one is on the model, the other is decoded or encoded
 
 
 @dataclass(frozen=True)
