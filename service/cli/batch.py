@@ -7,6 +7,7 @@ from types import FrameType
 from typing import TypeVar
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -60,7 +61,7 @@ def run_client(
     stopped: str = "stopped; the same command goes on from here",
     status: int = INTERRUPTED,
 ) -> T:
-    """Connect, and ask. On what a user can mend, the program ends with one line and status 2.
+    """Connect, and ask. On what a user can mend, the program says it and ends with status 2.
 
     stopped, status: what the program says, and its exit status, on Ctrl-C or SIGTERM.
     """
@@ -72,7 +73,7 @@ def run_client(
     terminate = signal.signal(signal.SIGTERM, _end_as_ctrl_c)
     try:
         return asyncio.run(run())
-    except (TintflowError, ModelError, ServiceError, OSError) as error:
+    except (TintflowError, ModelError, ServiceError, OSError, ValidationError) as error:  # the last of settings
         typer.echo(str(error), err=True)
         raise typer.Exit(MISUSED) from error
     except KeyboardInterrupt as error:

@@ -20,10 +20,11 @@ from service.cli.colorings import Call, CommandAsked, CommandMaker
 from service.cli.connection import Connection
 from service.cli.places import find_some, make_folder
 from service.cli.sheet import write_sheets
-from service.cli.single import choose_options, find_single, make_single
+from service.cli.single import STREAM, choose_options, find_single, make_single
 from service.cli.watching import Watcher
 from service.client import AsyncClient, LikelihoodResponse
-from service.client.found import Photo
+from service.client.client import AT_ONCE
+from service.client.found import Photo, is_within
 from service.client.record import Record
 from service.settings import Settings
 
@@ -31,7 +32,6 @@ __all__ = ["add_commands"]
 
 OUT = Path("out")
 WATCH_SECONDS = 2.0
-AT_ONCE = 2  # while one is on the model, the other is decoded or encoded
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
     @app.command(rich_help_panel="Photos", epilog=_examples("likelihood photos/"))
     def likelihood(photos: o.Photos, url: o.Url = None, api_key: o.ApiKey = None, at_once: o.AtOnce = AT_ONCE) -> None:
         """Say how plausible the photos’ own colors are, in bits per dimension: smaller is likelier."""
-        found, troubles = find_some(photos, OUT)
+        found, troubles = find_some(photos, None)
         answers: dict[Photo, LikelihoodResponse] = {}
 
         async def score(client: AsyncClient, photo: Photo) -> str | None:
@@ -169,10 +169,8 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         """Show the model: the released weights, or those of a server."""
         listed = run_client(Connection(url, api_key, load), AsyncClient.models)
         for model in listed.data:
-            table = Table(show_header=False)
             for name, value in model.model_dump(exclude={"object", "photo_formats"}).items():
-                table.add_row(name, str(value))
-            Console().print(table)
+                typer.echo(f"{name:20} {value}")
 
 
 def _add(app: typer.Typer, command: Command, own: list[Parameter], work: Callable[[typer.Context], None]) -> None:
@@ -216,8 +214,11 @@ def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command
     if single is not None:
         make_single(connection, single, _asked(options, command), overwrite)
         return
+    named = [Path(each) for each in options["photos"]]
+    if STREAM in named:
+        raise typer.BadParameter("the coloring of standard input needs a file: -o coloring.jpg", param_hint="PHOTO")
     console, out = Console(), Path(options["out"])
-    photos, troubles = find_some([Path(each) for each in options["photos"]], out)
+    photos, troubles = find_some(named, out)
     make_folder(out)
     record = Record(out)
     maker = CommandMaker(out, record, _asked(options, command, record), overwrite)
@@ -239,6 +240,8 @@ def _watch(context: typer.Context, load: Callable[[Settings], Colorizer], comman
     """Make colorings of the photos in a folder, and of those that come."""
     options = context.params
     folder, out = Path(options["folder"]), Path(options["out"])
+    if is_within(folder, out):
+        raise typer.BadParameter(f"{out} holds the photos; choose another folder", param_hint="--out")
     make_folder(out)
     record = Record(out)
     maker = CommandMaker(out, record, _asked(options, command, record), options["overwrite"])

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import httpx
 import structlog
@@ -12,7 +13,7 @@ from rich.console import Console
 from structlog.typing import EventDict
 
 from model.protocol import Colorizer
-from service.client import AsyncClient, UnavailableError
+from service.client import AsyncClient, ProblemError, UnavailableError
 from service.settings import Settings
 
 __all__ = ["Connection"]
@@ -34,9 +35,12 @@ class Connection:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AsyncClient]:
-        """Connect, or load the model. Raises what loading raises."""
+        """Connect, or load the model. Raises what loading raises, and ConnectionFailedError where no server answers."""
         async with AsyncExitStack() as stack:
             if self.url:
+                async with AsyncClient(self.url, api_key=self.api_key) as impatient:
+                    with suppress(ProblemError):  # a server is there
+                        await impatient.models()
                 client = AsyncClient(self.url, api_key=self.api_key, retries=RETRIES, max_wait=MAX_WAIT_SECONDS)
                 yield await stack.enter_async_context(client)
                 return
@@ -53,7 +57,7 @@ class Connection:
             processors=[_without_load_failed, *structlog.get_config()["processors"]],
             wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         )
-        # nobody else asks, so that nobody is kept out or given up
+        # nobody else asks, so that nobody is kept out or given up; the queue's other limits bound the memory
         settings = Settings().model_copy(
             update={"api_keys_file": None, "queue_length": 2**16, "deadline_seconds": DAY_SECONDS}
         )
@@ -67,7 +71,7 @@ class Connection:
                 raise
 
         app = create_app(settings, load, warm_up=False)
-        transport = httpx.ASGITransport(app)
+        transport = _Patient(app)
         await stack.enter_async_context(app.router.lifespan_context(app))
         client = await stack.enter_async_context(
             AsyncClient("http://in-process", timeout=DAY_SECONDS, transport=transport)
@@ -77,6 +81,15 @@ class Connection:
         if app.state.engine.state is State.FAILED:
             raise next(iter(failures), UnavailableError("the model is not loaded", status=503, code="load_failed"))
         return client
+
+
+class _Patient(httpx.ASGITransport):
+    """Waits until the queue has room, as long as it takes."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        while (response := await super().handle_async_request(request)).status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            await asyncio.sleep(float(response.headers["Retry-After"]))
+        return response
 
 
 def _without_load_failed(logger: object, method: str, event: EventDict) -> EventDict:

@@ -27,6 +27,9 @@ HOW_PIXELS_ARE_STORED = {
     Base.InterColorProfile,
 }  # fmt: skip
 """tags that a TIFF has for its pixels, not for the photo"""
+PHOTOSHOP_LAYERS = 37724
+NOT_EXIF = {Base.XMLPacket, Base.IPTCNAA, Base.ImageResources, PHOTOSHOP_LAYERS}
+"""tags in which a TIFF holds other metadata: XMP, IPTC and Photoshop's, with GPS positions of their own"""
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 JPEG_SEGMENT_BYTES = 65_533
 ICC_MARK = b"ICC_PROFILE\0"
@@ -61,7 +64,7 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
 
 
 def _exif_bytes(exif: Image.Exif, keep_gps: bool) -> bytes | None:
-    unwanted = HOW_PIXELS_ARE_STORED if keep_gps else HOW_PIXELS_ARE_STORED | {ExifTags.IFD.GPSInfo}
+    unwanted = HOW_PIXELS_ARE_STORED | NOT_EXIF | (set() if keep_gps else {ExifTags.IFD.GPSInfo})
     for tag in unwanted & set(exif):
         del exif[tag]
     if not exif:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+import httpx
 import typer
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
@@ -45,6 +46,20 @@ WORDS = {
 }
 """sentences of options that are given in another way than their fields"""
 NOT_OPTIONS = {"response_format"}
+MAX_PORT = 65_535
+
+
+def _check_url(url: str | None) -> str | None:
+    """Return the URL of a server. Raises BadParameter if it is none."""
+    try:
+        parts = httpx.URL(url or "http://localhost")
+        is_one = parts.scheme in {"http", "https"} and parts.host and (parts.port or 0) <= MAX_PORT
+    except httpx.InvalidURL:
+        is_one = False
+    if not is_one:
+        raise typer.BadParameter(f"expected a URL such as http://localhost:8000, got {url}")
+    return url
+
 
 Photos = Annotated[
     list[Path], typer.Argument(metavar="PHOTO", help="Files, folders (with all below them), or globs in quotes.")
@@ -79,6 +94,7 @@ Url = Annotated[
         "--server",
         "--url",
         envvar="TINTFLOW_URL",
+        callback=_check_url,
         help="URL of a running service; left out, this process does the work.",
         rich_help_panel=SERVER,
     ),

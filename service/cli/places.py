@@ -22,7 +22,7 @@ def named_suffixes() -> str:
     return f"{', '.join(first)} or {last}"
 
 
-def find_some(arguments: Sequence[Path], out: Path) -> tuple[list[Photo], list[Trouble]]:
+def find_some(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo], list[Trouble]]:
     """Return the photos that are there, and what is not. Without any photo, the program ends with status 2."""
     found, troubles = find_photos(arguments, out)
     photos = []

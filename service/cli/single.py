@@ -16,7 +16,7 @@ from service.cli.connection import Connection
 from service.cli.places import SUFFIXES, make_folder, named_suffixes
 from service.client import AsyncClient, ColorizationResponse
 
-__all__ = ["Single", "choose_options", "find_single", "make_single"]
+__all__ = ["STREAM", "Single", "choose_options", "find_single", "make_single"]
 
 STREAM = Path("-")
 """standard input or output"""

@@ -6,11 +6,14 @@ from pathlib import Path
 
 from service.cli.batch import share
 from service.cli.colorings import CommandMaker
-from service.client import AsyncClient, TintflowError
+from service.client import AsyncClient, TintflowError, TooLargeError, UnprocessableError, UnsupportedTypeError
 from service.client.found import Photo, find_photos
 from service.client.maker import OF_ALL_PHOTOS
 
 __all__ = ["Watcher"]
+
+OF_THE_PHOTO = (TooLargeError, UnprocessableError, UnsupportedTypeError)
+"""errors that the same photo would meet again"""
 
 State = tuple[int, int]
 """bytes and time of the last change: a file whose state stays is complete"""
@@ -34,6 +37,8 @@ class Watcher:
         self._seen: dict[Path, State] = {}
         self._settled: dict[Path, State] = {}
         """done, refused or in the way: looked at again only if the file changes"""
+        self._failed: dict[Path, str] = {}
+        """why others failed: they are tried again, and each reason is told once"""
 
     async def run(self, client: AsyncClient) -> None:
         """Color what is there and what comes, until cancelled. Raises what the next photo would meet, too."""
@@ -47,6 +52,7 @@ class Watcher:
         states = {photo.source: state for photo in photos if (state := _state(photo.source)) is not None}
         before, self._seen = self._seen, states
         self._settled = {path: state for path, state in self._settled.items() if states.get(path) == state}
+        self._failed = {path: reason for path, reason in self._failed.items() if path in states}
         complete = [
             photo
             for photo in photos
@@ -54,7 +60,7 @@ class Watcher:
             and before.get(photo.source) == states[photo.source]
             and photo.source not in self._settled
         ]
-        left, troubles = self._maker.sort_out(complete)
+        left, troubles = self._maker.sort_out(complete, replace_changed=True)
         for trouble in troubles:
             self._tell(f"{trouble.name}: {trouble.reason}", True)
         for photo in complete:
@@ -68,8 +74,14 @@ class Watcher:
                 self._tell(await self._maker.make(client, photo), False)
             except OF_ALL_PHOTOS:
                 raise
-            except (TintflowError, OSError) as error:
+            except OF_THE_PHOTO as error:
                 self._tell(f"{photo.source}: {error}", True)
+            except (TintflowError, OSError) as error:
+                if self._failed.get(photo.source) != str(error):
+                    self._failed[photo.source] = str(error)
+                    self._tell(f"{photo.source}: {error}; it is tried again", True)
+                return
+            self._failed.pop(photo.source, None)
             self._settled[photo.source] = self._seen[photo.source]
 
         await share(photos, make, self._at_once)

@@ -21,7 +21,7 @@ from service.client.photos import PhotoSource
 from service.client.requests import Call
 from service.client.streams import AsyncStreams, Streams
 
-__all__ = ["AsyncClient", "Client"]
+__all__ = ["AT_ONCE", "AsyncClient", "Client"]
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from service.api.formats import PHOTO_SUFFIXES
 
-__all__ = ["Photo", "Trouble", "find_photos"]
+__all__ = ["Photo", "Trouble", "find_photos", "is_within"]
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,21 @@ class Trouble:
     reason: str
 
 
-def find_photos(arguments: Sequence[Path], out: Path) -> tuple[list[Photo], list[Trouble]]:
+def find_photos(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo], list[Trouble]]:
     """Return the photos in order, each once, and what named none.
 
     Of folders and globs, files with the suffix of an image are taken, but for hidden ones and what is in the output
-    folder; a file that is named itself is always taken. Two photos of one name, such as a.jpg and a.tif, keep their
-    suffix in the names of what is made of them.
+    folder, if there is one; a file that is named itself is always taken. Two photos of one name, such as a.jpg and
+    a.tif, keep their suffix in the names of what is made of them.
     """
     photos: dict[Path, Photo] = {}
     troubles = []
     for argument in arguments:
         found = list(_find(argument, out))
         if not found:
-            troubles.append(Trouble(str(argument), "no photos found"))
+            is_held = out is not None and is_within(argument, out)
+            reason = f"the output folder {out} holds it; choose another" if is_held else "no photos found"
+            troubles.append(Trouble(str(argument), reason))
         for photo in found:
             photos.setdefault(photo.source.resolve(), photo)
     counts = Counter(photo.target for photo in photos.values())
@@ -58,7 +60,7 @@ def find_photos(arguments: Sequence[Path], out: Path) -> tuple[list[Photo], list
     return list(seen.values()), troubles
 
 
-def _find(argument: Path, out: Path) -> Iterator[Photo]:
+def _find(argument: Path, out: Path | None) -> Iterator[Photo]:
     if argument.is_dir():
         yield from _images(argument, argument.rglob("*"), out)
     elif not argument.exists() and glob.has_magic(str(argument)):
@@ -68,13 +70,14 @@ def _find(argument: Path, out: Path) -> Iterator[Photo]:
         yield Photo(argument, Path(argument.stem))
 
 
-def _images(root: Path, files: Iterable[Path], out: Path) -> Iterator[Photo]:
+def _images(root: Path, files: Iterable[Path], out: Path | None) -> Iterator[Photo]:
     for file in sorted(files):
         relative = file.relative_to(root)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file() and not hidden and not _is_below(file, out):
+        left_out = any(part.startswith(".") for part in relative.parts) or (out is not None and is_within(file, out))
+        if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file() and not left_out:
             yield Photo(file, relative.with_suffix(""))
 
 
-def _is_below(file: Path, folder: Path) -> bool:
-    return folder.resolve() in file.resolve().parents
+def is_within(path: Path, folder: Path) -> bool:
+    """Say whether a folder holds a path, or is it."""
+    return path.resolve().is_relative_to(folder.resolve())

@@ -78,22 +78,28 @@ class Maker:
         """Colorings of each photo, made now or before."""
         return self._entries
 
-    def sort_out(self, photos: list[Photo]) -> tuple[list[Photo], list[Trouble]]:
-        """Return the photos that are still to be done, and those that cannot be, because files are in the way."""
+    def sort_out(self, photos: list[Photo], replace_changed: bool = False) -> tuple[list[Photo], list[Trouble]]:
+        """Return the photos that are still to be done, and those that cannot be, because files are in the way.
+
+        replace_changed: the files of a photo that changed since are not in the way.
+        """
         left, troubles = [], []
         for photo in photos:
             try:
-                entry = self._record.find(identify(photo), self._asked.given)
+                identity = identify(photo)
             except OSError as error:
                 troubles.append(Trouble(str(photo.source), error.strerror or str(error)))
                 continue
-            if entry and self._record.is_complete(entry) and not self._overwrite:
+            entry = self._record.find(identity, self._asked.given)
+            is_same = entry is not None and entry.is_of(identity)
+            if entry and is_same and self._record.is_complete(entry) and not self._overwrite:
                 self._entries[photo] = entry
                 continue
-            own = {self.out / made.file for made in entry.files} if entry else set()
-            in_the_way = sorted(self._existing(photo) - own)
+            made = {self.out / made.file for made in entry.files} if entry else set()
+            in_the_way = sorted(self._existing(photo) - (made if is_same or replace_changed else set()))
             if in_the_way and not self._overwrite:
-                reason = f"{in_the_way[0]} exists and was made with other options; --overwrite replaces it"
+                why = "before the photo changed" if in_the_way[0] in made else "with other options"
+                reason = f"{in_the_way[0]} exists and was made {why}; --overwrite replaces it"
                 troubles.append(Trouble(str(photo.source), reason))
             else:
                 left.append(photo)

@@ -12,7 +12,11 @@ from PIL import Image
 __all__ = ["PhotoSource", "opened"]
 
 PhotoSource = str | PathLike[str] | bytes | IO[bytes] | Image.Image
-"""a path, a file's bytes, a file open for reading bytes, which is streamed, or a Pillow image, which is sent as PNG"""
+"""a path, a file's bytes, a file open for reading bytes, which is streamed, or a Pillow image, sent as PNG or TIFF"""
+TIFF_MODES = ("CMYK", "F", "I", "LAB")
+"""modes of Pillow that PNG cannot hold, and the service reads"""
+CONVERTED = {"HSV": "RGB", "La": "LA", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGBA", "YCbCr": "RGB"}
+"""modes that are converted, because neither format holds them"""
 
 
 @contextmanager
@@ -27,11 +31,19 @@ def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, I
             if isinstance(photo, bytes):
                 return name, BytesIO(photo)
             if isinstance(photo, Image.Image):
-                png = BytesIO()
-                photo.save(png, "PNG")
-                return name, png
+                return name, _written(photo)
             if isinstance(photo, str | PathLike):
                 return Path(photo).name, stack.enter_context(Path(photo).open("rb"))
             return name, photo
 
         yield {name: open_one(name, photo) for name, photo in photos.items()}
+
+
+def _written(image: Image.Image) -> BytesIO:
+    """Return a Pillow image as a file: PNG, or TIFF for what PNG cannot hold."""
+    file = BytesIO()
+    if image.mode in TIFF_MODES:
+        image.save(file, "TIFF", compression="tiff_adobe_deflate")
+    else:
+        image.convert(CONVERTED.get(image.mode, image.mode)).save(file, "PNG")
+    return file

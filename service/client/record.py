@@ -39,6 +39,10 @@ class Entry(BaseModel):
     temperature: float
     files: list[Made]
 
+    def is_of(self, identity: dict[str, Any]) -> bool:
+        """Say whether the photo is still as it was."""
+        return self.model_dump(include=set(identity)) == identity
+
 
 def identify(photo: Photo) -> dict[str, Any]:
     """Return what tells one photo, and one state of it, from others. Raises OSError."""
@@ -67,8 +71,8 @@ class Record:
                     continue
 
     def find(self, identity: dict[str, Any], asked: dict[str, Any]) -> Entry | None:
-        """Return what was made of this very photo when the same was asked."""
-        return self._of_photo.get(_key(identity, asked))
+        """Return what was last made of the photo when the same was asked; the photo may have changed since."""
+        return self._of_photo.get(_key(_place(identity), asked))
 
     def seed(self, asked: dict[str, Any], name: str) -> int | None:
         """Return the seed, `seed` or `noise_seed`, of the last photo of which the same was asked."""
@@ -86,13 +90,17 @@ class Record:
         self._keep(entry)
 
     def _keep(self, entry: Entry) -> None:
-        identity = entry.model_dump(include={"photo", "photo_bytes", "photo_modified", "target"})
-        self._of_photo[_key(identity, entry.asked)] = entry
+        self._of_photo[_key(_place(entry.model_dump()), entry.asked)] = entry
         self._last[_key(entry.asked)] = entry
 
     @property
     def _file(self) -> Path:
         return self._out / NAME
+
+
+def _place(identity: dict[str, Any]) -> dict[str, Any]:
+    """Return what stays where a photo changes."""
+    return {name: identity[name] for name in ("photo", "target")}
 
 
 def _key(*parts: dict[str, Any]) -> str:

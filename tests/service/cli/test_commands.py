@@ -166,7 +166,9 @@ def test_likelihoods_are_shown(service, run: Callable, photo: Path) -> None:
 
 def test_models_are_shown(service, run: Callable) -> None:
     for url in ([], ["--url", str(service.client.base_url)]):
-        assert "fake-1" in run("models", *url).stdout
+        shown = run("models", *url).stdout
+        assert "fake-1" in shown
+        assert "0" * 64 in shown  # also where no terminal says how wide it is
 
 
 def test_help_has_examples(run: Callable) -> None:

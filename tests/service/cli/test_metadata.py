@@ -87,6 +87,17 @@ def test_what_a_tiff_says_of_its_own_pixels_is_left_out(tmp_path: Path) -> None:
     assert dict(exif) == {ExifTags.Base.ImageDescription: "A town"}
 
 
+@pytest.mark.parametrize("keep_gps", [False, True])
+@pytest.mark.parametrize("tag", [700, 33723, 34377, 37724], ids=["XMP", "IPTC", "Photoshop", "layers"])
+def test_other_metadata_of_a_tiff_is_left_out(tmp_path: Path, tag: int, keep_gps: bool) -> None:
+    source = tmp_path / "photo.tif"
+    tags = {ExifTags.Base.ImageDescription: "A town", tag: b"GPSLatitude 48,1.5N " * 4000}
+    Image.new("L", (24, 16)).save(source, tiffinfo=tags)
+    exif = Image.Exif()
+    exif.load(read_metadata(source, keep_gps).exif)
+    assert dict(exif) == {ExifTags.Base.ImageDescription: "A town"}
+
+
 @pytest.mark.parametrize("space", ["GRAY", "RGB "])
 def test_a_profile_of_another_space_becomes_srgbs(
     tmp_path: Path, icc_profile: Callable[[str, float], bytes], space: str

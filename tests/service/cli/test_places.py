@@ -95,6 +95,35 @@ def test_no_photos(refused: Callable, words: list[str], expected: str, command: 
     assert all(word in said for word in words)
 
 
+@pytest.mark.parametrize("url", ["http://localhost:99999", "http://[::1", "localhost:8000", "http://"])
+@pytest.mark.parametrize("words", [("colorize", "photo.png"), ("models",)])
+def test_a_url_that_is_none(refused: Callable, words: tuple[str, ...], url: str) -> None:
+    assert f"expected a URL such as http://localhost:8000, got {url}" in refused(*words, "--server", url)
+
+
+@pytest.mark.parametrize(("name", "value"), [("DEVICE", "gpu"), ("MAX_PIXELS", "abc"), ("RATE_LIMIT", "10/second")])
+def test_a_setting_that_is_wrong(refused: Callable, name: str, value: str, monkeypatch) -> None:
+    monkeypatch.setenv(f"TINTFLOW_{name}", value)
+    assert name.lower() in refused("models")
+
+
+@pytest.mark.parametrize("words", [(".", "-o", "."), ("*.png", "-o", "."), ("empty", "-o", ".")])
+def test_an_output_folder_that_holds_the_photos(refused: Callable, photo: Path, words: tuple[str, ...]) -> None:
+    assert "the output folder . holds it; choose another" in refused("colorize", *words)
+    if not words[0].startswith("*"):
+        assert ". holds the photos" in refused("watch", *words)
+
+
+def test_likelihoods_of_colorings(run: Callable, photo: Path) -> None:
+    run("colorize", photo, "-n", 1, "--seed", 7)
+    assert "out/photo-7-0.jpg" in run("likelihood", "out").stdout
+
+
+@pytest.mark.parametrize("words", [("-", "-o", "new/"), ("-", "photo.png", "missing.png")])
+def test_standard_input_needs_a_file(refused: Callable, words: tuple[str, ...]) -> None:
+    assert "the coloring of standard input needs a file" in refused("colorize", *words)
+
+
 @pytest.mark.parametrize("photos", ["empty", "*.png"])
 def test_one_file_for_several_photos(refused: Callable, photos: str) -> None:
     assert "one file cannot hold colorings of several photos" in refused("colorize", photos, "-o", "x.jpg")

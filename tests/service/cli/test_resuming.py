@@ -3,12 +3,15 @@
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from model.errors import CheckpointError, NonFiniteError
 from service.cli.commands import add_commands
+from service.errors import QueueFullError
+from service.scheduling.backlog import Backlog, Place
 from tests.service.cli.programs import started
 from tests.service.waiting import eventually
 
@@ -59,7 +62,8 @@ def test_a_changed_photo_is_another(run: Callable, photos: list[str]) -> None:
     run("colorize", "a.png", "-n", "1", "--seed", "7")
     before = state()
     Image.new("L", (12, 8), 200).save("a.png")
-    run("colorize", "a.png", "-n", "1", "--seed", "7", status=1)
+    result = run("colorize", "a.png", "-n", "1", "--seed", "7", status=1)
+    assert "before the photo changed" in " ".join(result.stderr.split())
     assert state() == before
 
 
@@ -116,6 +120,20 @@ def test_one_photo_that_the_model_fails_on(service, run: Callable, photos: list[
     assert sorted(state()) == ["a-7-0.jpg", "c-7-0.jpg"]
 
 
+def test_a_full_queue_is_waited_for(run: Callable, photos: list[str], monkeypatch) -> None:
+    refusals = iter([QueueFullError("full", 0)] * 10)
+    enter = Backlog.enter
+
+    def refusing(backlog: Backlog, owner: str = "") -> Place:
+        for refusal in refusals:
+            raise refusal
+        return enter(backlog, owner)
+
+    monkeypatch.setattr(Backlog, "enter", refusing)
+    run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "2")
+    assert sorted(state()) == ["a-7-0.jpg", "b-7-0.jpg", "c-7-0.jpg"]
+
+
 def test_no_part_is_left_when_writing_fails(run: Callable, photos: list[str], monkeypatch) -> None:
     def failing(*arguments: object) -> None:
         raise OSError("disk full")
@@ -125,10 +143,16 @@ def test_no_part_is_left_when_writing_fails(run: Callable, photos: list[str], mo
     assert not list(Path("out").iterdir())
 
 
-def test_no_server_ends_at_once(run: Callable, photos: list[str], monkeypatch) -> None:
-    monkeypatch.setattr("service.cli.connection.RETRIES", 0)
+def test_no_server_ends_soon(run: Callable, photos: list[str], monkeypatch) -> None:
+    waits: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=wait))
     result = run("colorize", *photos, "--url", "http://127.0.0.1:9", status=2)
     assert result.stderr.count("127.0.0.1:9") == 1
+    assert sum(waits) < 5
 
 
 def test_fields_that_are_refused_end_at_once(run: Callable, photos: list[str]) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from model.errors import NonFiniteError
 from service.cli.colorings import CommandAsked, CommandMaker
 from service.cli.watching import Watcher
 from service.client import AsyncClient, ConnectionFailedError
@@ -98,6 +100,19 @@ def test_a_photo_that_is_still_written_is_left_alone(service, png: bytes) -> Non
     watch(service, during)
 
 
+def test_a_photo_that_changes_is_colored_again(service, png: bytes) -> None:
+    Path("in/a.png").write_bytes(png)
+
+    async def during(told: list[tuple[str, bool]]) -> None:
+        await eventually(lambda: colored() == {"a-7-0.jpg"})
+        before = (OUT / "a-7-0.jpg").read_bytes()
+        Image.new("L", (12, 8), 200).save("in/a.png")
+        await eventually(lambda: (OUT / "a-7-0.jpg").read_bytes() != before)
+        assert not [line for line, failed in told if failed]
+
+    watch(service, during)
+
+
 def test_a_bad_file_is_told_of_once_and_again_when_it_changes(service, png: bytes) -> None:
     async def during(told: list[tuple[str, bool]]) -> None:
         Path("in/bad.png").write_bytes(b"no image")
@@ -108,6 +123,18 @@ def test_a_bad_file_is_told_of_once_and_again_when_it_changes(service, png: byte
         assert next(line for line, failed in told if failed).startswith("in/bad.png: ")
         Path("in/bad.png").write_bytes(png)
         await eventually(lambda: colored() == {"bad-7-0.jpg", "good-7-0.jpg"})
+
+    watch(service, during)
+
+
+def test_a_photo_is_tried_again_after_a_passing_error(service, png: bytes) -> None:
+    async def during(told: list[tuple[str, bool]]) -> None:
+        service.colorizer.error = NonFiniteError("no number")
+        Path("in/a.png").write_bytes(png)
+        await eventually(lambda: len(service.colorizer.photos) >= 2)
+        assert [failed for _, failed in told] == [True]  # once
+        service.colorizer.error = None
+        await eventually(lambda: colored() == {"a-7-0.jpg"})
 
     watch(service, during)
 

@@ -15,6 +15,10 @@ from service import client as public
 from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, LIKELIHOODS, TRANSFERS, VARIATIONS
 from service.client import AsyncClient, Client
 
+PILLOW_MODES = [
+    "1", "L", "P", "LA", "PA", "La", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F",
+]  # fmt: skip
+
 HINTS: list[public.Hint] = [{"x": 0.25, "y": 0.75, "color": "#a03c28"}]
 
 CALLS: dict[str, Callable[[Any, bytes], Any]] = {
@@ -77,6 +81,12 @@ def test_photos_come_as_paths_bytes_files_and_images(
         np.testing.assert_array_equal(photo, np.asarray(grey_photo))
     with pytest.raises(FileNotFoundError):
         client.colorizations(tmp_path / "missing.png")
+
+
+@pytest.mark.parametrize("mode", PILLOW_MODES)
+def test_pillow_images_of_every_mode(service, client: Client, mode: str) -> None:
+    client.colorizations(Image.new(mode, (12, 8)), n=1)
+    assert service.colorizer.photos[0].shape[:2] == (8, 12)
 
 
 def test_an_upload_is_streamed() -> None:
