@@ -6,12 +6,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.edge.keys import parse_limits
 
-__all__ = ["Settings", "refuse_unknown"]
+__all__ = ["Settings", "SettingsError", "read_settings", "refuse_unknown"]
 
 
 PREFIX = "TINTFLOW_"
@@ -22,6 +23,10 @@ OF_KUBERNETES = re.compile(
     r"TINTFLOW_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
 """Variables that Kubernetes sets in every pod of a service named tintflow."""
+
+
+class SettingsError(ValueError):
+    """A setting has a wrong value, or settings contradict each other."""
 
 
 def refuse_unknown(environment: Iterable[str]) -> None:
@@ -113,5 +118,20 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _have_keys(self) -> "Settings":
         if (self.rate_limit or self.metrics_need_key) and self.api_keys_file is None:
-            raise ValueError("rate_limit and metrics_need_key need an api_keys_file")
+            raise ValueError("TINTFLOW_RATE_LIMIT and TINTFLOW_METRICS_NEED_KEY need a TINTFLOW_API_KEYS_FILE")
         return self
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment. Raises SettingsError, which names each variable at fault."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(each) for each in error.errors(include_url=False))) from error
+
+
+def _explain(error: ErrorDetails) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return message  # of several settings
+    return f"{PREFIX}{str(error['loc'][0]).upper()}: {message}, got {error['input']!r}"

@@ -7,7 +7,6 @@ from types import FrameType
 from typing import TypeVar
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,6 +18,7 @@ from service.client import AsyncClient, TintflowError
 from service.client.found import Photo, Trouble
 from service.client.maker import OF_ALL_PHOTOS
 from service.errors import ServiceError
+from service.settings import SettingsError
 
 __all__ = [
     "FAILED",
@@ -73,7 +73,7 @@ def run_client(
     terminate = signal.signal(signal.SIGTERM, _end_as_ctrl_c)
     try:
         return asyncio.run(run())
-    except (TintflowError, ModelError, ServiceError, OSError, ValidationError) as error:  # the last of settings
+    except (TintflowError, ModelError, ServiceError, OSError, SettingsError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(MISUSED) from error
     except KeyboardInterrupt as error:

@@ -14,7 +14,7 @@ from structlog.typing import EventDict
 
 from model.protocol import Colorizer
 from service.client import AsyncClient, ProblemError, UnavailableError
-from service.settings import Settings
+from service.settings import Settings, read_settings
 
 __all__ = ["Connection"]
 
@@ -58,8 +58,8 @@ class Connection:
             wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         )
         # nobody else asks, so that nobody is kept out or given up; the queue's other limits bound the memory
-        settings = Settings().model_copy(
-            update={"api_keys_file": None, "queue_length": 2**16, "deadline_seconds": DAY_SECONDS}
+        settings = read_settings().model_copy(
+            update={"api_keys_file": None, "queue_length": 2**16, "deadline_seconds": DAY_SECONDS, "tracing": False}
         )
         failures: list[Exception] = []
 

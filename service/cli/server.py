@@ -14,7 +14,7 @@ from service.app import create_app
 from service.edge.slow_requests import Connection
 from service.engine import Engine, State
 from service.loading import Load
-from service.settings import Settings, refuse_unknown
+from service.settings import Settings, read_settings, refuse_unknown
 from service.telemetry import logs
 from service.telemetry.tracing import TracingUnavailableError
 
@@ -32,7 +32,7 @@ def run(host: str, port: int, load: Load) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status. `port` 0 picks a free port."""
     try:
         refuse_unknown(os.environ)
-        settings = Settings()
+        settings = read_settings()
         logs.configure(settings.log_format)
         application = create_app(settings, load)
     except (ValueError, TracingUnavailableError) as error:

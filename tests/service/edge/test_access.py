@@ -205,7 +205,7 @@ def test_a_clock_that_jumps_locks_nobody_out(start, keys_file, monkeypatch, jump
     "settings", [{"rate_limit": "5/minute"}, {"metrics_need_key": True}, {"rate_limit": "often", "api_keys_file": "k"}]
 )
 def test_settings_that_would_not_hold_are_refused(settings) -> None:
-    with pytest.raises(ValidationError, match=r"need an api_keys_file|couldn't parse"):
+    with pytest.raises(ValidationError, match=r"need a TINTFLOW_API_KEYS_FILE|couldn't parse"):
         Settings(**settings)
 
 
