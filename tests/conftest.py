@@ -38,6 +38,11 @@ MADE_UP_PHOTOS = 40
 
 
 @pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
 def tiny_checkpoint() -> Checkpoint:
     """An untrained network whose parameters are all off their start, so that each has an effect."""
     cinn = Cinn(TINY)

@@ -40,7 +40,6 @@ def test_memory_between_blocks_that_are_held_goes_back() -> None:
         ((0, 1, 2), True, 0.0, 2),  # at work, but for long
     ],
 )
-@pytest.mark.anyio
 async def test_when(
     monkeypatch: pytest.MonkeyPatch, done: tuple[int, ...], busy: bool, longest: float, times: int
 ) -> None:

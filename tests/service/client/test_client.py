@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,11 @@ def client(service):
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_blocking_and_asynchronous_say_the_same(service, client: Client, grey_png: bytes, name: str) -> None:
-    async def call() -> Any:
-        async with AsyncClient("http://test", transport=httpx.ASGITransport(service.app)) as other:
-            return await CALLS[name](other, grey_png)
-
+async def test_blocking_and_asynchronous_say_the_same(service, client: Client, grey_png: bytes, name: str) -> None:
+    one = CALLS[name](client, grey_png)
+    async with AsyncClient("http://test", transport=httpx.ASGITransport(service.app)) as asynchronous:
+        other = await CALLS[name](asynchronous, grey_png)
     varying = {"id", "created", "timings"}
-    one, other = CALLS[name](client, grey_png), asyncio.run(call())
     assert one.model_dump(exclude=varying) == other.model_dump(exclude=varying)
     if service.colorizer.options:
         assert service.colorizer.options[0] == service.colorizer.options[1]
@@ -141,10 +139,7 @@ def test_an_api_key_is_a_bearer_token() -> None:
     assert seen == ["Bearer secret", None]
 
 
-def test_many_at_once(service, grey_png: bytes) -> None:
-    async def run() -> list[int]:
-        async with AsyncClient(str(service.client.base_url)) as client:
-            calls: list[Awaitable[Any]] = [client.colorizations(grey_png, n=1, seed=seed) for seed in range(8)]
-            return [answer.seed for answer in await asyncio.gather(*calls)]
-
-    assert asyncio.run(run()) == list(range(8))
+async def test_many_at_once(service, grey_png: bytes) -> None:
+    async with AsyncClient(str(service.client.base_url)) as client:
+        answers = await asyncio.gather(*(client.colorizations(grey_png, n=1, seed=seed) for seed in range(8)))
+    assert [answer.seed for answer in answers] == list(range(8))

@@ -1,6 +1,5 @@
 """The client's errors are made of the service's problems, and it waits where waiting helps."""
 
-import asyncio
 import email.utils
 import inspect
 import io
@@ -135,7 +134,7 @@ def test_a_full_queue_is_waited_for(start: Callable, pool: Executor, grey_png: b
     assert time.monotonic() - started >= 1  # Retry-After is whole seconds, one at least
 
 
-def test_retry_after_is_honoured(waits: list[float]) -> None:
+async def test_retry_after_is_honoured(waits: list[float]) -> None:
     loading = httpx.Response(503, json={"code": "loading"}, headers={"Retry-After": "2"})
     later = email.utils.format_datetime(email.utils.localtime(), usegmt=False)
     dated = httpx.Response(429, headers={"Retry-After": later})
@@ -146,12 +145,8 @@ def test_retry_after_is_honoured(waits: list[float]) -> None:
     assert waits[:2] == [7, 2]
     assert waits[2] == 0  # the date is past by now
     assert waits[3] == 0.5 * 2**3
-
-    async def run() -> None:
-        async with AsyncClient(transport=answering(QUEUE_FULL, httpx.Response(200, json=MODELS))) as client:
-            await client.models()
-
-    asyncio.run(run())
+    async with AsyncClient(transport=answering(QUEUE_FULL, httpx.Response(200, json=MODELS))) as client:
+        await client.models()
     assert waits[4:] == [7]
 
 

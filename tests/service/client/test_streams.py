@@ -1,6 +1,5 @@
 """Colorings that come one by one: from the real application, and from answers that break off."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from service.client import (
     AsyncClient,
     Client,
-    Coloring,
     ConnectionFailedError,
     DeadlineError,
     InvalidParameterError,
@@ -57,19 +55,16 @@ def pieces(*parts: bytes | Exception, sent: list[bytes] | None = None) -> Client
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_streams_bring_what_answers_hold(service, grey_png: bytes, name: str) -> None:
+async def test_streams_bring_what_answers_hold(service, grey_png: bytes, name: str) -> None:
     url = str(service.client.base_url)
-
-    async def stream() -> tuple[list[Coloring], Any]:
-        async with AsyncClient(url) as client, CALLS[name](client.stream, grey_png) as colorings:
-            assert colorings.done is None
-            return [coloring async for coloring in colorings], colorings.done
-
+    async with AsyncClient(url) as client, CALLS[name](client.stream, grey_png) as colorings:
+        assert colorings.done is None
+        asynchronous = [coloring async for coloring in colorings], colorings.done
     with Client(url) as client:
         whole = CALLS[name](client, grey_png)
         colorings = CALLS[name](client.stream, grey_png)
         blocking = list(colorings), colorings.done
-    for found, done in (blocking, asyncio.run(stream())):
+    for found, done in (blocking, asynchronous):
         assert found == whole.data
         assert (done.seed, done.noise_seed, done.width) == (whole.seed, whole.noise_seed, whole.width)
 

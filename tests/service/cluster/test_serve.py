@@ -1,6 +1,5 @@
 """The model's deployment, and what stands in for the model elsewhere; without a cluster, in Ray's local mode."""
 
-import asyncio
 import pickle
 from functools import partial
 from pathlib import Path
@@ -61,14 +60,14 @@ def test_answers_are_those_of_one_process(model: Any, settings: Settings, grey_p
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )
-def test_what_a_call_meets_is_told_in_the_services_words(error: Exception, raised: type[Exception]) -> None:
+async def test_what_a_call_meets_is_told_in_the_services_words(error: Exception, raised: type[Exception]) -> None:
     async def fail(*_: object) -> None:
         raise error
 
     task: Any = None
     replicas = cluster.Replicas(SimpleNamespace(draw=SimpleNamespace(remote=fail)))  # type: ignore[arg-type]
     with pytest.raises(raised):
-        asyncio.run(replicas.draw(task, 1, ""))
+        await replicas.draw(task, 1, "")
     assert replicas.depth == 0
     replicas.close()
 

@@ -172,7 +172,7 @@ async def read_all(scope: dict[str, Any], receive: Any, send: Any) -> None:
         (CHUNKED, b"1\r\na\r\n", 600_000),
     ],
 )
-def test_no_turn_of_the_event_loop_parses_more_than_a_piece(monkeypatch, begun, more, parsed: int) -> None:
+async def test_no_turn_of_the_event_loop_parses_more_than_a_piece(monkeypatch, begun, more, parsed: int) -> None:
     sent = (begun + more * (600_000 // len(more) + 1))[:600_000]
     parse, turns = HttpToolsProtocol.data_received, [0]
 
@@ -182,18 +182,15 @@ def test_no_turn_of_the_event_loop_parses_more_than_a_piece(monkeypatch, begun, 
 
     monkeypatch.setattr(HttpToolsProtocol, "data_received", counted)
 
-    async def receive() -> None:
-        config = uvicorn.Config(read_all, http=Connection, ws="none", log_config=None)
-        connection, wire = Connection(config, ServerState(), {}), Wire()
-        connection.connection_made(wire)
-        while sent[sum(turns) :] and not wire.closed:
-            if wire.reading:
-                connection.data_received(sent[sum(turns) :][:250_000])
-            await asyncio.sleep(0)
-            turns.append(0)
-        connection.connection_lost(None)
-
-    asyncio.run(receive())
+    config = uvicorn.Config(read_all, http=Connection, ws="none", log_config=None)
+    connection, wire = Connection(config, ServerState(), {}), Wire()
+    connection.connection_made(wire)
+    while sent[sum(turns) :] and not wire.closed:
+        if wire.reading:
+            connection.data_received(sent[sum(turns) :][:250_000])
+        await asyncio.sleep(0)
+        turns.append(0)
+    connection.connection_lost(None)
     assert max(turns) <= 2 * PIECE_BYTES  # what came in one turn and what was left before it
     assert sum(turns) <= parsed
 

@@ -3,7 +3,8 @@
 import asyncio
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +21,7 @@ class Network:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        self.sizes: list[int] = []
         self.gate = threading.Event()
         self.gate.set()
         self.too_many: int | None = None
@@ -38,18 +40,17 @@ class Network:
         return [-number for number in numbers]
 
 
-async def with_batcher(
-    work: Callable[[Batcher, Network], Awaitable[None]], max_latents: int = 8, max_wait: float = 0.0
-) -> list[int]:
-    sizes: list[int] = []
-    batcher, network = Batcher(max_latents, max_wait, sizes.append), Network()
+@asynccontextmanager
+async def started(max_latents: int = 8, max_wait: float = 0.0) -> AsyncIterator[tuple[Batcher, Network]]:
+    """A batcher, which notes its batches' latents in `sizes` of a network, and that network."""
+    network = Network()
+    batcher = Batcher(max_latents, max_wait, network.sizes.append)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await work(batcher, network)
+            yield batcher, network
     finally:
         network.gate.set()
         batcher.close()
-    return sizes
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -69,20 +70,19 @@ async def behind_gate(batcher: Batcher, network: Network, jobs: Sequence[tuple[i
     return tasks
 
 
-def test_those_that_wait_together_share_batches() -> None:
-    async def work(batcher: Batcher, network: Network) -> None:
+async def test_those_that_wait_together_share_batches() -> None:
+    async with started() as (batcher, network):
         tasks = await behind_gate(batcher, network, [(1, 4), (2, 4), (3, 1), (4, 16), (5, 8)])
         assert await asyncio.gather(*tasks) == [2, 4, 6, 8, 10]
         assert network.batches == [[0], [1, 2], [3], [4], [5]]
         assert batcher.depth == 0
-
-    assert asyncio.run(with_batcher(work)) == [1, 8, 1, 16, 8]
+    assert network.sizes == [1, 8, 1, 16, 8]
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=12), st.integers(1, 8))
-def test_first_come_first_served_and_never_too_many(latents: list[int], max_latents: int) -> None:
-    async def work(batcher: Batcher, network: Network) -> None:
+async def test_first_come_first_served_and_never_too_many(latents: list[int], max_latents: int) -> None:
+    async with started(max_latents) as (batcher, network):
         tasks = await behind_gate(batcher, network, list(enumerate(latents)))
         assert await asyncio.gather(*tasks) == [2 * i for i in range(len(latents))]
         batches = network.batches[1:]
@@ -90,11 +90,9 @@ def test_first_come_first_served_and_never_too_many(latents: list[int], max_late
         for batch in batches:
             assert len(batch) == 1 or sum(latents[i] for i in batch) <= max_latents
 
-    asyncio.run(with_batcher(work, max_latents))
 
-
-def test_owners_take_turns() -> None:
-    async def work(batcher: Batcher, network: Network) -> None:
+async def test_owners_take_turns() -> None:
+    async with started() as (batcher, network):
         network.gate.clear()
         busy = asyncio.create_task(batcher.submit(network.run, 0, 1, "attacker"))
         await until(lambda: bool(network.batches))
@@ -108,10 +106,8 @@ def test_owners_take_turns() -> None:
         assert place <= 2, "it waited for more than a turn of another"
         assert len(network.batches[place]) == 2, "owners share a batch"
 
-    asyncio.run(with_batcher(work))
 
-
-def test_who_comes_anew_waits_for_the_batch_in_work_alone() -> None:
+async def test_who_comes_anew_waits_for_the_batch_in_work_alone() -> None:
     """Although the attacker, between the parts of two requests, has nothing waiting for a moment."""
     batches, steps = list[list[str]](), threading.Semaphore(0)
 
@@ -124,7 +120,7 @@ def test_who_comes_anew_waits_for_the_batch_in_work_alone() -> None:
         for part in range(3):
             await batcher.submit(run, f"{name}, part {part}", TURN_LATENTS, "attacker")
 
-    async def work(batcher: Batcher, _: Network) -> None:
+    async with started(max_latents=TURN_LATENTS) as (batcher, _):
         attack = [asyncio.create_task(in_parts(batcher, name)) for name in ("first", "second")]
         await until(lambda: len(batches) == 1 and batcher.depth == 1)
         steps.release()
@@ -135,11 +131,9 @@ def test_who_comes_anew_waits_for_the_batch_in_work_alone() -> None:
         await asyncio.gather(normal, *attack)
         assert batches[2] == ["normal"]
 
-    asyncio.run(with_batcher(work, max_latents=TURN_LATENTS))
 
-
-def test_other_work_is_not_mixed_in() -> None:
-    async def work(batcher: Batcher, network: Network) -> None:
+async def test_other_work_is_not_mixed_in() -> None:
+    async with started() as (batcher, network):
         network.gate.clear()
         tasks = [asyncio.create_task(batcher.submit(network.run, i, 1)) for i in range(3)]
         await until(lambda: len(network.batches) == 1)
@@ -150,18 +144,14 @@ def test_other_work_is_not_mixed_in() -> None:
         assert await asyncio.gather(*tasks) == [0, 2, 4, -5, -6, 14]
         assert network.batches == [[0, 1, 2], [5, 6], [7]]
 
-    asyncio.run(with_batcher(work))
 
-
-def test_no_wait_when_nobody_is_coming() -> None:
-    async def work(batcher: Batcher, network: Network) -> None:
+async def test_no_wait_when_nobody_is_coming() -> None:
+    async with started(max_wait=10 * PATIENCE_SECONDS) as (batcher, network):
         assert await batcher.submit(network.run, 1, 1) == 2
 
-    asyncio.run(with_batcher(work, max_wait=10 * PATIENCE_SECONDS))
 
-
-def test_waits_for_those_that_are_coming() -> None:
-    async def work(batcher: Batcher, network: Network) -> None:
+async def test_waits_for_those_that_are_coming() -> None:
+    async with started(max_wait=PATIENCE_SECONDS) as (batcher, network):
         with batcher.coming():
             first = asyncio.create_task(batcher.submit(network.run, 1, 1))
             await asyncio.sleep(0.05)
@@ -170,35 +160,27 @@ def test_waits_for_those_that_are_coming() -> None:
         assert await first == 2
         assert network.batches == [[1, 2]]
 
-    asyncio.run(with_batcher(work, max_wait=PATIENCE_SECONDS))
 
-
-def test_waits_no_longer_than_it_may_nor_for_a_full_batch() -> None:
-    async def late(batcher: Batcher, network: Network) -> None:
+@pytest.mark.parametrize(("latents", "max_wait"), [(1, 0.01), (8, 10 * PATIENCE_SECONDS)])
+async def test_waits_no_longer_than_it_may_nor_for_a_full_batch(latents: int, max_wait: float) -> None:
+    async with started(max_wait=max_wait) as (batcher, network):
         with batcher.coming():
-            assert await batcher.submit(network.run, 1, 1) == 2
-
-    async def full(batcher: Batcher, network: Network) -> None:
-        with batcher.coming():
-            assert await batcher.submit(network.run, 1, 8) == 2
-
-    asyncio.run(with_batcher(late, max_wait=0.01))
-    asyncio.run(with_batcher(full, max_wait=10 * PATIENCE_SECONDS))
+            assert await batcher.submit(network.run, 1, latents) == 2
 
 
 @pytest.mark.parametrize("guilty", range(5))
-def test_one_failure_is_one_requests_own(guilty: int) -> None:
-    async def work(batcher: Batcher, network: Network) -> None:
+async def test_one_failure_is_one_requests_own(guilty: int) -> None:
+    async with started() as (batcher, network):
         numbers = [-1 if i == guilty else i for i in range(5)]
         tasks = await behind_gate(batcher, network, [(number, 1) for number in numbers])
         found = await asyncio.gather(*tasks, return_exceptions=True)
         assert isinstance(found[guilty], ValueError)
         assert [each for i, each in enumerate(found) if i != guilty] == [2 * i for i in range(5) if i != guilty]
 
-    asyncio.run(with_batcher(work))
 
-
-def test_after_a_slow_batch_comes_a_small_one_and_after_a_quick_one_a_full_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_after_a_slow_batch_comes_a_small_one_and_after_a_quick_one_a_full_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now, sizes = 0.0, list[int]()
     monkeypatch.setattr(batching, "perf_counter", lambda: now)
 
@@ -207,16 +189,13 @@ def test_after_a_slow_batch_comes_a_small_one_and_after_a_quick_one_a_full_one(m
         now += 1.0 if len(sizes) == 1 else 0.01
         return list(numbers)
 
-    async def work() -> None:
-        batcher = Batcher(2 * TURN_LATENTS, 0, sizes.append, seconds=0.1)
-        await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(5 * TURN_LATENTS)))
-        batcher.close()
-
-    asyncio.run(work())
+    batcher = Batcher(2 * TURN_LATENTS, 0, sizes.append, seconds=0.1)
+    await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(5 * TURN_LATENTS)))
+    batcher.close()
     assert sizes == [2 * TURN_LATENTS, TURN_LATENTS, 2 * TURN_LATENTS]
 
 
-def test_a_small_batch_in_time_makes_the_next_no_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_small_batch_in_time_makes_the_next_no_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     now, sizes = 0.0, list[int]()
     monkeypatch.setattr(batching, "perf_counter", lambda: now)
 
@@ -225,17 +204,16 @@ def test_a_small_batch_in_time_makes_the_next_no_smaller(monkeypatch: pytest.Mon
         now += 0.25 + 0.02 * len(numbers)
         return list(numbers)
 
-    async def work() -> None:
-        batcher = Batcher(8, 0, sizes.append, seconds=0.5)
-        await batcher.submit(run, 0, 1)
-        await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(16)))
-        batcher.close()
-
-    asyncio.run(work())
+    batcher = Batcher(8, 0, sizes.append, seconds=0.5)
+    await batcher.submit(run, 0, 1)
+    await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(16)))
+    batcher.close()
     assert sizes == [1, FIRST_LATENTS, 6, 6]
 
 
-def test_the_first_parts_are_small_until_one_has_shown_how_many_are_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_first_parts_are_small_until_one_has_shown_how_many_are_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = 0.0
     monkeypatch.setattr(batching, "perf_counter", lambda: now)
 
@@ -244,28 +222,23 @@ def test_the_first_parts_are_small_until_one_has_shown_how_many_are_in_time(monk
         now += 0.2
         return list(numbers)
 
-    async def work() -> None:
-        batcher = Batcher(16, 0, lambda _: None, seconds=0.5)
-        await batcher.submit(run, 0, 1, "normal")  # which shows little: much of its time is the same for any number
-        assert batcher.most_latents("other") == FIRST_LATENTS
-        await batcher.submit(run, 0, 2, "other")
-        assert batcher.most_latents("other") == 5
-        batcher.close()
-
-    asyncio.run(work())
+    batcher = Batcher(16, 0, lambda _: None, seconds=0.5)
+    await batcher.submit(run, 0, 1, "normal")  # which shows little: much of its time is the same for any number
+    assert batcher.most_latents("other") == FIRST_LATENTS
+    await batcher.submit(run, 0, 2, "other")
+    assert batcher.most_latents("other") == 5
+    batcher.close()
 
 
-def test_out_of_memory_halves_the_batch() -> None:
-    async def work(batcher: Batcher, network: Network) -> None:
+async def test_out_of_memory_halves_the_batch() -> None:
+    async with started() as (batcher, network):
         network.too_many = 3
         tasks = await behind_gate(batcher, network, [(i, 1) for i in range(8)])
         assert await asyncio.gather(*tasks) == [2 * i for i in range(8)]
         assert [batch for batch in network.batches if len(batch) == 2] == [[0, 1], [2, 3], [4, 5], [6, 7]]
 
-    asyncio.run(with_batcher(work))
 
-
-def test_a_failed_batch_holds_no_memory_while_its_halves_are_tried() -> None:
+async def test_a_failed_batch_holds_no_memory_while_its_halves_are_tried() -> None:
     class Memory:
         pass
 
@@ -280,15 +253,13 @@ def test_a_failed_batch_holds_no_memory_while_its_halves_are_tried() -> None:
             raise MemoryError
         return list(numbers)
 
-    async def work(batcher: Batcher, network: Network) -> None:
+    async with started() as (batcher, _):
         await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(4)))
-
-    asyncio.run(with_batcher(work))
     assert held == [0] * 7
 
 
-def test_what_is_given_up_is_not_run() -> None:
-    async def work(batcher: Batcher, network: Network) -> None:
+async def test_what_is_given_up_is_not_run() -> None:
+    async with started() as (batcher, network):
         network.gate.clear()
         first = asyncio.create_task(batcher.submit(network.run, 0, 1))
         await until(lambda: bool(network.batches))
@@ -303,11 +274,9 @@ def test_what_is_given_up_is_not_run() -> None:
         assert given_up.cancelled()
         assert first.cancelled()
 
-    asyncio.run(with_batcher(work))
 
-
-def test_closing_gives_up_what_waits() -> None:
-    async def work(batcher: Batcher, network: Network) -> None:
+async def test_closing_gives_up_what_waits() -> None:
+    async with started() as (batcher, network):
         network.gate.clear()
         tasks = [asyncio.create_task(batcher.submit(network.run, i, 8)) for i in range(2)]
         await until(lambda: batcher.depth == 1 and bool(network.batches))
@@ -317,24 +286,17 @@ def test_closing_gives_up_what_waits() -> None:
         assert tasks[1].cancelled()
         tasks[0].cancel()
 
-    asyncio.run(with_batcher(work))
 
-
-def test_an_error_of_the_batchers_own_is_told_to_those_who_wait() -> None:
-    async def work(batcher: Batcher, network: Network) -> None:
+async def test_an_error_of_the_batchers_own_is_told_to_those_who_wait() -> None:
+    async with started() as (batcher, network):
         with pytest.raises(ValueError, match="zip"):
             await batcher.submit(lambda numbers: [], 1, 1)  # fewer results than items
         assert await batcher.submit(network.run, 2, 1) == 4
 
-    asyncio.run(with_batcher(work))
 
-
-def test_an_iterator_that_ends_too_early_is_an_error_like_any_other() -> None:
+async def test_an_iterator_that_ends_too_early_is_an_error_like_any_other() -> None:
     """Up to Python 3.12, a future that is given a StopIteration never ends."""
-
-    async def work(batcher: Batcher, network: Network) -> None:
+    async with started() as (batcher, network):
         with pytest.raises(RuntimeError, match="StopIteration"):
             await batcher.submit(lambda numbers: next(iter(())), 1, 1)
         assert await batcher.submit(network.run, 2, 1) == 4
-
-    asyncio.run(with_batcher(work))

@@ -43,69 +43,57 @@ def ask(
     return asyncio.create_task(take())
 
 
-def test_only_so_many_hold_images_for_clients_that_do_not_read(begun: list[str]) -> None:
-    async def work() -> None:
-        lanes, read = Lanes(2), asyncio.Event()
-        tasks = [ask(lanes, f"owner {i}", begun, read) for i in range(4)]
-        await asyncio.sleep(0.3)
-        assert len(begun) == LARGE_AT_ONCE + LARGE_UNREAD
-        read.set()
-        assert await asyncio.gather(*tasks) == [2, 2, 2, 2]
-        lanes.close()
-
-    asyncio.run(work())
+async def test_only_so_many_hold_images_for_clients_that_do_not_read(begun: list[str]) -> None:
+    lanes, read = Lanes(2), asyncio.Event()
+    tasks = [ask(lanes, f"owner {i}", begun, read) for i in range(4)]
+    await asyncio.sleep(0.3)
+    assert len(begun) == LARGE_AT_ONCE + LARGE_UNREAD
+    read.set()
+    assert await asyncio.gather(*tasks) == [2, 2, 2, 2]
+    lanes.close()
 
 
-def test_one_owner_that_does_not_read_leaves_room_for_others(begun: list[str]) -> None:
-    async def work() -> None:
-        lanes, read, other_reads = Lanes(2), asyncio.Event(), asyncio.Event()
-        other_reads.set()
-        slow = [ask(lanes, "slow", begun, read) for _ in range(4)]
-        await asyncio.sleep(0.1)
-        assert await asyncio.wait_for(ask(lanes, "other", begun, other_reads), 5) == 2
-        assert begun == ["slow", "other"]
-        read.set()
-        assert await asyncio.gather(*slow) == [2, 2, 2, 2]
-        lanes.close()
-
-    asyncio.run(work())
+async def test_one_owner_that_does_not_read_leaves_room_for_others(begun: list[str]) -> None:
+    lanes, read, other_reads = Lanes(2), asyncio.Event(), asyncio.Event()
+    other_reads.set()
+    slow = [ask(lanes, "slow", begun, read) for _ in range(4)]
+    await asyncio.sleep(0.1)
+    assert await asyncio.wait_for(ask(lanes, "other", begun, other_reads), 5) == 2
+    assert begun == ["slow", "other"]
+    read.set()
+    assert await asyncio.gather(*slow) == [2, 2, 2, 2]
+    lanes.close()
 
 
-def test_answers_that_fit_wait_for_none_that_are_not_read(begun: list[str]) -> None:
-    async def work() -> None:
-        lanes, read, at_once = Lanes(2), asyncio.Event(), asyncio.Event()
-        at_once.set()
-        unread = [ask(lanes, f"owner {i % 4}", begun, read, LARGE_PIXELS) for i in range(12)]
-        async with asyncio.timeout(30):
-            while len(begun) < 2 + SMALL_UNREAD:
-                await asyncio.sleep(0.01)
-        small = ask(lanes, "other", begun, at_once, LARGE_PIXELS, may_wait=False)
-        assert await asyncio.wait_for(small, 30) == 2
-        assert not any(each.done() for each in unread)
-        read.set()
-        assert await asyncio.gather(*unread) == [2] * 12
-        lanes.close()
-
-    asyncio.run(work())
+async def test_answers_that_fit_wait_for_none_that_are_not_read(begun: list[str]) -> None:
+    lanes, read, at_once = Lanes(2), asyncio.Event(), asyncio.Event()
+    at_once.set()
+    unread = [ask(lanes, f"owner {i % 4}", begun, read, LARGE_PIXELS) for i in range(12)]
+    async with asyncio.timeout(30):
+        while len(begun) < 2 + SMALL_UNREAD:
+            await asyncio.sleep(0.01)
+    small = ask(lanes, "other", begun, at_once, LARGE_PIXELS, may_wait=False)
+    assert await asyncio.wait_for(small, 30) == 2
+    assert not any(each.done() for each in unread)
+    read.set()
+    assert await asyncio.gather(*unread) == [2] * 12
+    lanes.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads are all as nice as their process")
-def test_threads_for_large_requests_and_those_that_they_start_are_nicer() -> None:
+async def test_threads_for_large_requests_and_those_that_they_start_are_nicer() -> None:
     def niceness() -> int:
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(os.getpriority, os.PRIO_PROCESS, 0).result()
 
-    async def work() -> None:
-        lanes = Lanes(2)
-        assert await lanes.small.run(niceness) == niceness()
-        assert await lanes.large.run(niceness) > niceness()
-        lanes.close()
-
-    asyncio.run(work())
+    lanes = Lanes(2)
+    assert await lanes.small.run(niceness) == niceness()
+    assert await lanes.large.run(niceness) > niceness()
+    lanes.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells what a thread computes")
-def test_a_nice_thread_that_gets_on_slowly_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_nice_thread_that_gets_on_slowly_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     now, computed = 0.0, 0.0
     monkeypatch.setattr(lanes_module, "monotonic", lambda: now)
     began, gate = threading.Event(), threading.Event()
@@ -114,31 +102,27 @@ def test_a_nice_thread_that_gets_on_slowly_does_not_hang(monkeypatch: pytest.Mon
         began.set()
         assert gate.wait(5)
 
-    async def work() -> None:
-        nonlocal now, computed
-        lanes = Lanes(1)
-        monkeypatch.setattr(lanes_module, "_computed", lambda thread: computed)
-        working = lanes.large.run(get_on)
-        assert await asyncio.to_thread(began.wait, 5)
-        for _ in range(10):
-            now, computed = now + 30, computed + 1
-            lanes.check(100)
-        now += 30
-        with pytest.raises(TimeoutError, match="codec-large"):  # it stands still
-            lanes.check(100)
-        computed += 100
-        with pytest.raises(TimeoutError, match="codec-large"):  # it computes without end
-            lanes.check(100)
-        gate.set()
-        await working
+    lanes = Lanes(1)
+    monkeypatch.setattr(lanes_module, "_computed", lambda thread: computed)
+    working = lanes.large.run(get_on)
+    assert await asyncio.to_thread(began.wait, 5)
+    for _ in range(10):
+        now, computed = now + 30, computed + 1
         lanes.check(100)
-        lanes.close()
+    now += 30
+    with pytest.raises(TimeoutError, match="codec-large"):  # it stands still
+        lanes.check(100)
+    computed += 100
+    with pytest.raises(TimeoutError, match="codec-large"):  # it computes without end
+        lanes.check(100)
+    gate.set()
+    await working
+    lanes.check(100)
+    lanes.close()
 
-    asyncio.run(work())
 
-
-def test_a_lane_that_hangs_is_told_from_one_that_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
+async def test_a_lane_that_hangs_is_told_from_one_that_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, lanes = 0.0, Lanes(1)
     monkeypatch.setattr(lanes_module, "monotonic", lambda: now)
     began, gate = threading.Event(), threading.Event()
 
@@ -151,21 +135,16 @@ def test_a_lane_that_hangs_is_told_from_one_that_is_busy(monkeypatch: pytest.Mon
         began.set()
         assert gate.wait(5)
 
-    async def work() -> None:
-        nonlocal now
-        for _ in range(3):  # one after the other, they take longer than any one may
-            await lanes.large.run(wait)
-        hanging = lanes.large.run(hang)
-        assert await asyncio.to_thread(began.wait, 5)
-        now += 90
+    for _ in range(3):  # one after the other, they take longer than any one may
+        await lanes.large.run(wait)
+    hanging = lanes.large.run(hang)
+    assert await asyncio.to_thread(began.wait, 5)
+    now += 90
+    lanes.check(100)
+    now += 20
+    with pytest.raises(TimeoutError, match="codec-large"):
         lanes.check(100)
-        now += 20
-        with pytest.raises(TimeoutError, match="codec-large"):
-            lanes.check(100)
-        gate.set()
-        await hanging
-        lanes.check(100)
-        lanes.close()
-
-    lanes = Lanes(1)
-    asyncio.run(work())
+    gate.set()
+    await hanging
+    lanes.check(100)
+    lanes.close()

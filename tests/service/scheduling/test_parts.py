@@ -1,6 +1,5 @@
 """Parts: a request that is drawn a few samples at a time has the samples that it has when drawn at once."""
 
-import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -68,29 +67,27 @@ def photo() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
 
 
-def draw(colorizer: CinnColorizer, task: DrawTask, latents: int, others: bool) -> tuple[Drawn, list[int]]:
+async def draw(colorizer: CinnColorizer, task: DrawTask, latents: int, others: bool) -> tuple[Drawn, list[int]]:
     """Draw beside others, or alone, where only TURN_LATENTS are drawn in time."""
     counting = Counting(colorizer)
-
-    async def work() -> Drawn:
-        batcher = Batcher(16, 0, lambda _: None, seconds=0)
-        network = InProcess(batcher, counting)  # type: ignore[arg-type] # draw_all is all it needs
-        one = DrawTask(task.photo, SampleOptions(n=1, seed=0))
-        await network.draw(one, 1, "other" if others else "attacker")
-        counting.drawn.clear()
-        drawn = await network.draw(task, latents, "attacker")
-        batcher.close()
-        return drawn
-
-    return asyncio.run(work()), counting.drawn
+    batcher = Batcher(16, 0, lambda _: None, seconds=0)
+    network = InProcess(batcher, counting)  # type: ignore[arg-type] # draw_all is all it needs
+    one = DrawTask(task.photo, SampleOptions(n=1, seed=0))
+    await network.draw(one, 1, "other" if others else "attacker")
+    counting.drawn.clear()
+    drawn = await network.draw(task, latents, "attacker")
+    batcher.close()
+    return drawn, counting.drawn
 
 
 @pytest.mark.parametrize("options", [*DIVIDED, *UNDIVIDED], ids=repr)
-def test_parts_are_the_samples_of_the_whole(colorizer: CinnColorizer, photo: np.ndarray, options: Options) -> None:
+async def test_parts_are_the_samples_of_the_whole(
+    colorizer: CinnColorizer, photo: np.ndarray, options: Options
+) -> None:
     small = colorizer.shrink(photo, with_chroma=True)
     task = DrawTask(small, options, small if isinstance(options, TransferOptions) else None)
-    whole, at_once = draw(colorizer, task, options.latents, others=False)
-    divided, parts = draw(colorizer, task, options.latents, others=True)
+    whole, at_once = await draw(colorizer, task, options.latents, others=False)
+    divided, parts = await draw(colorizer, task, options.latents, others=True)
     assert at_once == [options.samples]
     assert sum(parts) == samples_in_parts(options)
     assert max(parts) == (TURN_LATENTS if options in DIVIDED else options.samples)
@@ -101,9 +98,11 @@ def test_parts_are_the_samples_of_the_whole(colorizer: CinnColorizer, photo: np.
     assert divided.timings.keys() == whole.timings.keys()
 
 
-def test_a_part_has_the_samples_of_a_turn_even_if_they_cost_more(colorizer: CinnColorizer, photo: np.ndarray) -> None:
+async def test_a_part_has_the_samples_of_a_turn_even_if_they_cost_more(
+    colorizer: CinnColorizer, photo: np.ndarray
+) -> None:
     task = DrawTask(colorizer.shrink(photo), DIVIDED[2])
-    _, parts = draw(colorizer, task, 2 * DIVIDED[2].latents, others=True)
+    _, parts = await draw(colorizer, task, 2 * DIVIDED[2].latents, others=True)
     assert parts == [TURN_LATENTS, TURN_LATENTS, 1]
 
 
@@ -116,8 +115,8 @@ def test_a_part_has_the_samples_of_a_turn_even_if_they_cost_more(colorizer: Cinn
     ],
     ids=repr,
 )
-def test_options_out_of_range_are_refused_as_one(
+async def test_options_out_of_range_are_refused_as_one(
     colorizer: CinnColorizer, photo: np.ndarray, options: SampleOptions, allowed: str
 ) -> None:
     with pytest.raises(InputError, match=allowed):
-        draw(colorizer, DrawTask(colorizer.shrink(photo), options), options.latents, others=True)
+        await draw(colorizer, DrawTask(colorizer.shrink(photo), options), options.latents, others=True)

@@ -9,6 +9,7 @@ from service.errors import DecodingLimitError, LargePhotoError, ServiceError, Sl
 from service.scheduling.quick_first import MEMORY_SECONDS, QuickFirst, Try
 
 NORMAL = "a normal client"
+pytestmark = pytest.mark.timeout(30)
 
 
 class Files:
@@ -30,6 +31,10 @@ class Files:
 
         return decode
 
+    async def hang(self, attempt: Try) -> None:
+        self.at_work += 1
+        await self.end.wait()
+
     def normal(self) -> Callable[[Try], Awaitable[None]]:
         async def decode(attempt: Try) -> None:
             self.calls.append((NORMAL, attempt))
@@ -37,12 +42,9 @@ class Files:
         return decode
 
 
-def run(check: Callable[[Files], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(30):
-            await check(Files())
-
-    asyncio.run(bounded())
+@pytest.fixture
+def files() -> Files:
+    return Files()
 
 
 async def settle() -> None:
@@ -52,182 +54,131 @@ async def settle() -> None:
 
 
 @pytest.mark.parametrize("decoders", [2, 3, 4, 5])
-def test_slow_files_of_many_owners_leave_decoders_to_others(decoders: int) -> None:
-    async def check(files: Files) -> None:
-        order = QuickFirst(decoders)
-        attack = [
-            asyncio.create_task(order.run(files.slow(owner), owner)) for owner in "abcdefgh" for _ in range(decoders)
-        ]
-        await settle()
-        assert files.at_work == decoders // 2
-        await order.run(files.normal(), NORMAL)
-        assert files.calls[-1] == (NORMAL, Try.FIRST)
-        files.end.set()
-        await asyncio.gather(*attack)
-        assert sum(attempt is Try.WHOLE for _, attempt in files.calls) == len(attack), (
-            "each slow file is decoded in the end"
-        )
-
-    run(check)
+async def test_slow_files_of_many_owners_leave_decoders_to_others(files: Files, decoders: int) -> None:
+    order = QuickFirst(decoders)
+    attack = [asyncio.create_task(order.run(files.slow(owner), owner)) for owner in "abcdefgh" for _ in range(decoders)]
+    await settle()
+    assert files.at_work == decoders // 2
+    await order.run(files.normal(), NORMAL)
+    assert files.calls[-1] == (NORMAL, Try.FIRST)
+    files.end.set()
+    await asyncio.gather(*attack)
+    assert sum(attempt is Try.WHOLE for _, attempt in files.calls) == len(attack), (
+        "each slow file is decoded in the end"
+    )
 
 
-def test_with_a_single_decoder_others_come_between_slow_files() -> None:
-    async def check(files: Files) -> None:
-        order = QuickFirst(1)
-        attack = [asyncio.create_task(order.run(files.slow(owner), owner)) for owner in "abc"]
-        await settle()
-        normal = asyncio.create_task(order.run(files.normal(), NORMAL))
-        await settle()
-        assert (files.at_work, normal.done()) == (1, False)
-        before = len(files.calls)  # a's file is the slow one at work
-        files.end.set()
-        await asyncio.gather(normal, *attack)
-        tries, slow = files.calls[before : before + 3], files.calls[before + 3 :]
-        assert tries == [("b", Try.FIRST), ("c", Try.FIRST), (NORMAL, Try.FIRST)]
-        assert slow == [("b", Try.WHOLE), ("c", Try.WHOLE)]
-
-    run(check)
+async def test_with_a_single_decoder_others_come_between_slow_files(files: Files) -> None:
+    order = QuickFirst(1)
+    attack = [asyncio.create_task(order.run(files.slow(owner), owner)) for owner in "abc"]
+    await settle()
+    normal = asyncio.create_task(order.run(files.normal(), NORMAL))
+    await settle()
+    assert (files.at_work, normal.done()) == (1, False)
+    before = len(files.calls)  # a's file is the slow one at work
+    files.end.set()
+    await asyncio.gather(normal, *attack)
+    tries, slow = files.calls[before : before + 3], files.calls[before + 3 :]
+    assert tries == [("b", Try.FIRST), ("c", Try.FIRST), (NORMAL, Try.FIRST)]
+    assert slow == [("b", Try.WHOLE), ("c", Try.WHOLE)]
 
 
-def test_owners_of_slow_files_get_brief_tries_for_a_while() -> None:
-    async def check(files: Files) -> None:
-        now = 0.0
-        order = QuickFirst(4, lambda: now)
-        files.end.set()
-        for seconds in (0.0, MEMORY_SECONDS - 1, 2.0):
-            now += seconds
-            await order.run(files.slow("a"), "a")
-        assert files.calls[::2] == [("a", Try.FIRST), ("a", Try.BRIEF), ("a", Try.FIRST)]
-        assert files.calls[1::2] == [("a", Try.WHOLE)] * 3
-        now += MEMORY_SECONDS
-        await order.run(files.slow("b"), "b")
-        assert order._slow_owners._until.keys() == {"b"}, "owners are not remembered for ever"
-
-    run(check)
+async def test_owners_of_slow_files_get_brief_tries_for_a_while(files: Files) -> None:
+    now = 0.0
+    order = QuickFirst(4, lambda: now)
+    files.end.set()
+    for seconds in (0.0, MEMORY_SECONDS - 1, 2.0):
+        now += seconds
+        await order.run(files.slow("a"), "a")
+    assert files.calls[::2] == [("a", Try.FIRST), ("a", Try.BRIEF), ("a", Try.FIRST)]
+    assert files.calls[1::2] == [("a", Try.WHOLE)] * 3
+    now += MEMORY_SECONDS
+    await order.run(files.slow("b"), "b")
+    assert order._slow_owners._until.keys() == {"b"}, "owners are not remembered for ever"
 
 
-def test_who_is_given_up_during_a_first_try_is_not_slow() -> None:
+async def test_who_is_given_up_during_a_first_try_is_not_slow(files: Files) -> None:
     """Such as a good reference beside a broken photo."""
-
-    async def check(files: Files) -> None:
-        order = QuickFirst(2)
-        task = asyncio.create_task(order.run(lambda attempt: asyncio.Event().wait(), "a"))
-        await settle()
-        task.cancel()
-        await settle()
-        assert "a" not in order._slow_owners
-        order.mark("a")
-        assert "a" in order._slow_owners
-
-    run(check)
+    order = QuickFirst(2)
+    task = asyncio.create_task(order.run(lambda attempt: asyncio.Event().wait(), "a"))
+    await settle()
+    task.cancel()
+    await settle()
+    assert "a" not in order._slow_owners
+    order.mark("a")
+    assert "a" in order._slow_owners
 
 
-def test_one_owner_holds_half_of_the_decoders() -> None:
-    async def check(files: Files) -> None:
-        order, at_work = QuickFirst(4), 0
-
-        async def hang(attempt: Try) -> None:
-            nonlocal at_work
-            at_work += 1
-            await files.end.wait()
-
-        work = [asyncio.create_task(order.run(hang, "a")) for _ in range(5)]
-        await settle()
-        assert at_work == 2
-        files.end.set()
-        await asyncio.gather(*work)
-        assert at_work == 5
-
-    run(check)
+async def test_one_owner_holds_half_of_the_decoders(files: Files) -> None:
+    order = QuickFirst(4)
+    work = [asyncio.create_task(order.run(files.hang, "a")) for _ in range(5)]
+    await settle()
+    assert files.at_work == 2
+    files.end.set()
+    await asyncio.gather(*work)
+    assert files.at_work == 5
 
 
 @pytest.mark.parametrize("error", [UndecodableImageError, DecodingLimitError])
-def test_other_errors_are_final(error: type[ServiceError]) -> None:
+async def test_other_errors_are_final(files: Files, error: type[ServiceError]) -> None:
     """A JPEG of more scans than may be is such a one: it took no time."""
+    order = QuickFirst(2)
 
-    async def check(files: Files) -> None:
-        order = QuickFirst(2)
+    async def fail(attempt: Try) -> None:
+        files.calls.append(("a", attempt))
+        raise error
 
-        async def fail(attempt: Try) -> None:
-            files.calls.append(("a", attempt))
-            raise error
-
-        with pytest.raises(error):
-            await order.run(fail, "a")
-        assert files.calls == [("a", Try.FIRST)]
-        assert not order._slow_owners._until
-
-    run(check)
+    with pytest.raises(error):
+        await order.run(fail, "a")
+    assert files.calls == [("a", Try.FIRST)]
+    assert not order._slow_owners._until
 
 
-def test_a_large_photo_makes_no_other_file_of_its_owner_slow() -> None:
-    async def check(files: Files) -> None:
-        order, calls = QuickFirst(2), list[Try]()
+async def test_a_large_photo_makes_no_other_file_of_its_owner_slow(files: Files) -> None:
+    order, calls = QuickFirst(2), list[Try]()
 
-        async def large(attempt: Try) -> None:
-            calls.append(attempt)
-            if attempt is Try.FIRST:
-                raise LargePhotoError
+    async def large(attempt: Try) -> None:
+        calls.append(attempt)
+        if attempt is Try.FIRST:
+            raise LargePhotoError
 
-        await order.run(large, NORMAL)
-        assert calls == [Try.FIRST, Try.WHOLE]
-        await order.run(files.normal(), NORMAL)
-        assert files.calls == [(NORMAL, Try.FIRST)]
-
-    run(check)
+    await order.run(large, NORMAL)
+    assert calls == [Try.FIRST, Try.WHOLE]
+    await order.run(files.normal(), NORMAL)
+    assert files.calls == [(NORMAL, Try.FIRST)]
 
 
 @pytest.mark.parametrize("decoders", [3, 4, 8])
-def test_first_tries_of_many_newcomers_leave_a_decoder_to_known_owners(decoders: int) -> None:
-    async def check(files: Files) -> None:
-        order = QuickFirst(decoders)
-        await order.run(files.normal(), NORMAL)
-
-        async def hang(attempt: Try) -> None:
-            await files.end.wait()
-
-        burst = [asyncio.create_task(order.run(hang, str(i))) for i in range(3 * decoders)]
-        newcomer = asyncio.create_task(order.run(files.normal(), "a newcomer"))
-        await settle()
-        await order.run(files.normal(), NORMAL)
-        assert not newcomer.done()
-        files.end.set()
-        await asyncio.gather(newcomer, *burst)
-
-    run(check)
+async def test_first_tries_of_many_newcomers_leave_a_decoder_to_known_owners(files: Files, decoders: int) -> None:
+    order = QuickFirst(decoders)
+    await order.run(files.normal(), NORMAL)
+    burst = [asyncio.create_task(order.run(files.hang, str(i))) for i in range(3 * decoders)]
+    newcomer = asyncio.create_task(order.run(files.normal(), "a newcomer"))
+    await settle()
+    await order.run(files.normal(), NORMAL)
+    assert not newcomer.done()
+    files.end.set()
+    await asyncio.gather(newcomer, *burst)
 
 
-def test_a_quick_file_of_an_owner_of_slow_ones_waits_for_none_of_them() -> None:
+async def test_a_quick_file_of_an_owner_of_slow_ones_waits_for_none_of_them(files: Files) -> None:
     """Such as one of many people behind one address."""
-
-    async def check(files: Files) -> None:
-        order = QuickFirst(4)
-        attack = [asyncio.create_task(order.run(files.slow("a"), "a")) for _ in range(12)]
-        await settle()
-        await order.run(files.normal(), "a")
-        assert (files.calls[-1], files.at_work) == ((NORMAL, Try.BRIEF), 1)
-        files.end.set()
-        await asyncio.gather(*attack)
-
-    run(check)
+    order = QuickFirst(4)
+    attack = [asyncio.create_task(order.run(files.slow("a"), "a")) for _ in range(12)]
+    await settle()
+    await order.run(files.normal(), "a")
+    assert (files.calls[-1], files.at_work) == ((NORMAL, Try.BRIEF), 1)
+    files.end.set()
+    await asyncio.gather(*attack)
 
 
-def test_brief_tries_are_one_at_a_time_whoever_asks() -> None:
-    async def check(files: Files) -> None:
-        order, at_work = QuickFirst(4), 0
-        for owner in "abc":
-            order.mark(owner)
-
-        async def hang(attempt: Try) -> None:
-            nonlocal at_work
-            at_work += 1
-            await files.end.wait()
-
-        work = [asyncio.create_task(order.run(hang, owner)) for owner in "abc"]
-        await settle()
-        assert at_work == 1
-        await order.run(files.normal(), NORMAL)
-        files.end.set()
-        await asyncio.gather(*work)
-
-    run(check)
+async def test_brief_tries_are_one_at_a_time_whoever_asks(files: Files) -> None:
+    order = QuickFirst(4)
+    for owner in "abc":
+        order.mark(owner)
+    work = [asyncio.create_task(order.run(files.hang, owner)) for owner in "abc"]
+    await settle()
+    assert files.at_work == 1
+    await order.run(files.normal(), NORMAL)
+    files.end.set()
+    await asyncio.gather(*work)

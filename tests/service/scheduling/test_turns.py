@@ -5,22 +5,19 @@ import asyncio
 from service.scheduling.turns import Turns
 
 
-def test_one_owner_does_only_so_much_at_once_and_others_do_not_wait_for_it() -> None:
-    async def check() -> None:
-        turns, release, working = Turns(2), asyncio.Event(), []
+async def test_one_owner_does_only_so_much_at_once_and_others_do_not_wait_for_it() -> None:
+    turns, release, working = Turns(2), asyncio.Event(), []
 
-        async def work(owner: str) -> None:
-            async with turns.turn(owner):
-                working.append(owner)
-                await release.wait()
+    async def work(owner: str) -> None:
+        async with turns.turn(owner):
+            working.append(owner)
+            await release.wait()
 
-        tasks = [asyncio.create_task(work(owner)) for owner in ("a", "a", "a", "a", "b")]
-        await asyncio.sleep(0.01)
-        assert sorted(working) == ["a", "a", "b"]
-        tasks[3].cancel()  # one that waits
-        release.set()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        assert sorted(working) == ["a", "a", "a", "b"]
-        assert not turns._turns, "owners are not remembered"
-
-    asyncio.run(check())
+    tasks = [asyncio.create_task(work(owner)) for owner in ("a", "a", "a", "a", "b")]
+    await asyncio.sleep(0.01)
+    assert sorted(working) == ["a", "a", "b"]
+    tasks[3].cancel()  # one that waits
+    release.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert sorted(working) == ["a", "a", "a", "b"]
+    assert not turns._turns, "owners are not remembered"
