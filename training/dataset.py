@@ -1,8 +1,8 @@
 """Batches of condition features, lightness and chroma, from the folders that `training.features` wrote."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
-from itertools import islice
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
@@ -33,26 +33,6 @@ class Movable(Protocol):
 BatchT = TypeVar("BatchT", bound=Movable, covariant=True)
 
 
-class Dataset(Protocol[BatchT]):
-    """The examples of a training loop."""
-
-    @property
-    def train(self) -> Sized:
-        """Examples to train on."""
-        ...
-
-    def batches(self, size: int, rng: np.random.Generator, share: Share = ..., skip: int = ...) -> Iterator[BatchT]:
-        """Yield shuffled batches without end, or a process's share of each.
-
-        skip: so many that a run has had before; those that follow are the ones that would have followed.
-        """
-        ...
-
-    def held_out_batches(self, size: int) -> Iterator[BatchT]:
-        """Yield the examples that are kept back, in order."""
-        ...
-
-
 def shuffle(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Yield the indices of shuffled batches without end, none shorter than the others."""
     while True:
@@ -67,21 +47,19 @@ def kept_back(share: float) -> slice:
     return slice(every - 1, None, every)
 
 
-class ArrayDataset(Generic[BatchT]):
-    """Photos by arrays in memory; see `Dataset`."""
+class Dataset(ABC, Generic[BatchT]):
+    """The examples of a training loop; each row of an array says where one is."""
 
-    def __init__(self, batch: Callable[..., BatchT], arrays: Mapping[str, NDArray[Any]], held_out: float) -> None:
-        """Arrays: (photos, …) by the names of the batch's fields. held_out: share of the photos kept back to choose by.
+    def __init__(self, rows: NDArray[np.int64], kept: slice) -> None:
+        """kept: the examples held out to choose by; the last one, where the slice has none.
 
-        Raises NoPhotosError for too few photos.
+        Raises NoPhotosError for too few examples.
         """
-        self._batch, self._arrays = batch, arrays
-        index = np.arange(len(next(iter(arrays.values()))))
-        kept = index[kept_back(held_out)]
-        self.held_out = kept if len(kept) else index[-1:]
-        self.train = np.setdiff1d(index, self.held_out)
+        index = np.arange(len(rows))
+        held_out = index[kept] if len(index[kept]) else index[-1:]
+        self.train, self.held_out = np.delete(rows, held_out, 0), rows[held_out]
         if not len(self.train):
-            raise NoPhotosError(f"only {len(index)} photos: too few to train on")
+            raise NoPhotosError(f"only {len(rows)} usable photos: too few to train on")
 
     def batches(
         self,
@@ -90,14 +68,40 @@ class ArrayDataset(Generic[BatchT]):
         share: Share = Share(),  # noqa: B008 - it is immutable
         skip: int = 0,
     ) -> Iterator[BatchT]:
-        """Yield shuffled batches of training photos without end, or a process's share of each; see `Dataset`."""
-        for chosen in islice(shuffle(len(self.train), size, rng), skip, None):
-            yield self._read(self.train[chosen][share.rows])
+        """Yield shuffled batches without end, or a process's share of each.
+
+        skip: so many that a run has had before; those that follow are the ones that would have followed.
+        """
+        for chosen in shuffle(len(self.train), size, rng):
+            rows = self._pick(self.train[chosen], rng)
+            if skip:
+                skip -= 1
+            else:
+                yield self._read(rows[share.rows])
 
     def held_out_batches(self, size: int) -> Iterator[BatchT]:
-        """Yield the held-out photos in order."""
+        """Yield the examples that are held out, in order."""
         for start in range(0, len(self.held_out), size):
             yield self._read(self.held_out[start : start + size])
+
+    def _pick(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw what is random about examples."""
+        return rows
+
+    @abstractmethod
+    def _read(self, rows: NDArray[np.int64]) -> BatchT: ...
+
+
+class ArrayDataset(Dataset[BatchT]):
+    """Photos by arrays in memory."""
+
+    def __init__(self, batch: Callable[..., BatchT], arrays: Mapping[str, NDArray[Any]], held_out: float) -> None:
+        """Arrays: (photos, …) by the names of the batch's fields. held_out: share of the photos kept back to choose by.
+
+        Raises NoPhotosError for too few photos.
+        """
+        super().__init__(np.arange(len(next(iter(arrays.values())))), kept_back(held_out))
+        self._batch, self._arrays = batch, arrays
 
     def _read(self, rows: NDArray[np.int64]) -> BatchT:
         return self._batch(**{name: torch.from_numpy(array[rows]).float() for name, array in self._arrays.items()})
@@ -118,41 +122,23 @@ class Batch(NamedTuple):
         return Batch(features, self.lightness.to(device), self.chroma.to(device))
 
 
-class FeatureDataset:
-    """Photos by their features; each photo has one or more views, of which a batch takes one at random."""
+class FeatureDataset(Dataset[Batch]):
+    """Photos by their features; each photo has one or more views, of which a batch takes one at random.
+
+    A row is (shard, view, photo). Held-out photos are seen in their first view.
+    """
 
     def __init__(self, folders: Sequence[Sequence[Path]], held_out: float) -> None:
         """folders: for each data path, its views. held_out: share of the photos kept back to choose by."""
         self.shards = [[_open(view) for view in views] for views in folders]
-        index = [(s, i) for s, views in enumerate(self.shards) for i in range(len(views[0]["chroma"]))]
-        self.held_out = index[kept_back(held_out)] or index[-1:]
-        self.train = sorted(set(index) - set(self.held_out))
-        if not self.train:
-            raise NoPhotosError(f"only {len(index)} photos with colors: too few to train on")
+        rows = [(s, 0, i) for s, views in enumerate(self.shards) for i in range(len(views[0]["chroma"]))]
+        super().__init__(np.array(rows), kept_back(held_out))
 
-    def batches(
-        self,
-        size: int,
-        rng: np.random.Generator,
-        share: Share = Share(),  # noqa: B008 - it is immutable
-        skip: int = 0,
-    ) -> Iterator[Batch]:
-        """Yield shuffled batches of training photos without end, or a process's share of each; see `Dataset`."""
-        for chosen in shuffle(len(self.train), size, rng):
-            rows = [self.train[i] for i in chosen]
-            views = rng.integers(0, [len(self.shards[s]) for s, _ in rows])
-            if skip:
-                skip -= 1
-                continue
-            viewed = [(s, int(view), i) for (s, i), view in zip(rows, views, strict=True)]
-            yield self._read(viewed[share.rows])
+    def _pick(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        rows[:, 1] = rng.integers(0, [len(self.shards[s]) for s in rows[:, 0]])
+        return rows
 
-    def held_out_batches(self, size: int) -> Iterator[Batch]:
-        """Yield the first view of each held-out photo, in order."""
-        for start in range(0, len(self.held_out), size):
-            yield self._read([(s, 0, i) for s, i in self.held_out[start : start + size]])
-
-    def _read(self, rows: Sequence[tuple[int, int, int]]) -> Batch:
+    def _read(self, rows: NDArray[np.int64]) -> Batch:
         return _batch([(self.shards[s][view], i) for s, view, i in rows])
 
 

@@ -47,7 +47,7 @@ class DrawnBatch(NamedTuple):
 
 
 class DrawnDataset(ArrayDataset[DrawnBatch]):
-    """Photos with their best draws; see `training.dataset.Dataset`."""
+    """Photos with their best draws."""
 
     def __init__(self, folders: Sequence[Path], held_out: float) -> None:
         """folders: of `build_draws`. held_out: share of the photos kept back to choose by."""

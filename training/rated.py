@@ -47,7 +47,7 @@ class RatedBatch(NamedTuple):
 
 
 class RatedDataset(ArrayDataset[RatedBatch]):
-    """Photos with rated draws; see `training.dataset.Dataset`."""
+    """Photos with rated draws."""
 
     def __init__(self, folders: Sequence[Path], held_out: float) -> None:
         """held_out: share of the photos kept back to choose by.

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from benchmarks.quality.collection import photos_of_subsets, seed_of
 from benchmarks.quality.records import Record, Reference, measure
@@ -115,7 +116,7 @@ class _RefinedDataset(FeatureDataset):
         self.network = cinn.network
 
     @torch.no_grad()
-    def _read(self, rows: Sequence[tuple[int, int, int]]) -> Batch:
+    def _read(self, rows: NDArray[np.int64]) -> Batch:
         batch = super()._read(rows).to(self.network.stem.weight.device)
         return batch._replace(features=refine(self.network, batch.features))
 
