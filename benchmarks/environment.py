@@ -1,11 +1,14 @@
 """Environments for peers, made on first use: each finds its own packages first, then those installed here."""
 
+import json
+import os
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
-__all__ = ["environment"]
+__all__ = ["environment", "measured_in"]
 
 FOLDER = Path(sys.prefix) / "peers"
 
@@ -27,6 +30,13 @@ def environment(name: str, *packages: str) -> Path:
         (Path(theirs) / "tintflow.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
         record.write_text(wanted)
     return python
+
+
+def measured_in(python: Path, module: str, **variables: str) -> Any:
+    """Run one of our modules in an environment; return what its last line says in JSON. Raises CalledProcessError."""
+    command = [str(python), "-m", module]
+    ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ | variables)  # noqa: S603 - our own
+    return json.loads(ran.stdout.splitlines()[-1])
 
 
 def _run(module: str, *arguments: str) -> None:

@@ -5,7 +5,6 @@ The photos come with scikit-image: coffee (CC0), astronaut (NASA, public domain)
 
 import io
 import itertools
-import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -329,21 +328,17 @@ def _held(page: Page, after: int) -> Iterator[None]:
 
 def _still_start(page: Page) -> None:
     problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
-    answer, headers = json.dumps(problem), {"Retry-After": "60"}
-    page.route(
-        "**/v1/models",
-        lambda route: route.fulfill(status=503, body=answer, content_type="application/json", headers=headers),
-    )
+    page.route("**/v1/models", lambda route: route.fulfill(status=503, json=problem, headers={"Retry-After": "60"}))
 
 
 def _fail_second(page: Page) -> None:
     """Answer the second request for colorings with an error of the model."""
-    problem = json.dumps({"status": 500, "code": "model_error", "detail": "the device was reset"})
+    problem = {"status": 500, "code": "model_error", "detail": "the device was reset"}
     order = itertools.count()
 
     def answer(route: Route) -> None:
         if next(order) == 1:
-            route.fulfill(status=500, body=problem, content_type="application/problem+json")
+            route.fulfill(status=500, json=problem)
         else:
             route.continue_()
 
@@ -362,8 +357,7 @@ def _drag(page: Page, kind: str) -> None:
 
 def _ask_for_key(page: Page) -> None:
     problem = {"status": 401, "code": "missing_key", "detail": "this service asks for an API key"}
-    answer = json.dumps(problem)
-    page.route("**/v1/models", lambda route: route.fulfill(status=401, body=answer, content_type="application/json"))
+    page.route("**/v1/models", lambda route: route.fulfill(status=401, json=problem))
 
 
 def _finish(page: Page) -> None:

@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 import typer
 
+from benchmarks.load.serving import ask_in_loops
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import made_up_photo, running
 from service.settings import Settings
@@ -60,11 +61,11 @@ class Load:
 
     async def capacity(self) -> float:
         """Return how many requests a second closed-loop clients get answered."""
-        async with self._client() as client:
-            await asyncio.gather(*(self._loop(client, Outcome(), WARM_UP_SECONDS) for _ in range(CLIENTS)))
-            outcome, started = Outcome(), time.perf_counter()
-            await asyncio.gather(*(self._loop(client, outcome, CAPACITY_SECONDS) for _ in range(CLIENTS)))
-            return outcome.statuses["200"] / (time.perf_counter() - started)
+        url = str(self._url.join(PATH))
+        await ask_in_loops(url, self._photo, SAMPLES, CLIENTS, WARM_UP_SECONDS)
+        started = time.perf_counter()
+        answered, _ = await ask_in_loops(url, self._photo, SAMPLES, CLIENTS, CAPACITY_SECONDS)
+        return len(answered) / (time.perf_counter() - started)
 
     async def overload(self, rate: float, seconds: float) -> Outcome:
         """Send requests at a rate, and return what became of them once all are answered; times are since the first."""
@@ -106,11 +107,6 @@ class Load:
     def _client(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=CLIENTS)
         return httpx.AsyncClient(base_url=self._url, timeout=self._timeout, limits=limits)
-
-    async def _loop(self, client: httpx.AsyncClient, outcome: Outcome, seconds: float) -> None:
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            await self._ask(client, outcome)
 
     async def _ask(self, client: httpx.AsyncClient, outcome: Outcome) -> None:
         started = time.perf_counter()

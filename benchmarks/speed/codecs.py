@@ -4,16 +4,13 @@ Peers come from PyPI, in an environment of their own. What is encoded is a made-
 there is such a thing; how near the file comes to it is told in decibel (PSNR).
 """
 
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks.environment import environment
+from benchmarks.environment import environment, measured_in
 from benchmarks.report import JsonFile, rows, write
 
 __all__ = ["main"]
@@ -27,10 +24,7 @@ def main(
 ) -> None:
     """Measure, and print tables."""
     python = environment("codecs", *PEERS) if peers else Path(sys.executable)
-    command = [str(python), "-m", "benchmarks.peers.encoders"]
-    one_thread = os.environ | {"OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=one_thread).stdout  # noqa: S603 - our own
-    found = json.loads(answer)
+    found = measured_in(python, "benchmarks.peers.encoders", OMP_NUM_THREADS="1", VIPS_CONCURRENCY="1")
     found.sort(key=lambda row: (row["what"], row["seconds"]))
     cells = [
         (row["what"], row["name"], 1000 * row["seconds"], row.get("megabytes"), row.get("decibel")) for row in found

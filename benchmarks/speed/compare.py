@@ -6,6 +6,7 @@ through the command line and HTTP alone, in turns. CPU seconds are those of all 
 machine they are steadier than the clock.
 """
 
+import asyncio
 import os
 import resource
 import statistics
@@ -14,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Annotated
 import httpx
 import typer
 
+from benchmarks.load.serving import ask_in_loops
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.report import rows as as_table
 from benchmarks.running import COMMAND, Service, made_up_photo, running
@@ -31,6 +32,7 @@ __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "before"
+PATH = "/v1/colorizations"
 SIDE = 512
 CLIENTS, SAMPLES = 16, 4
 NUMBERS = (1, 4, 16)
@@ -40,7 +42,6 @@ FIRST_TO_TENTH = 1.5
 REQUESTS, SETTLED = 12, 7
 """Requests after a start, and from where on one counts as the tenth: one alone may be late for reasons of its own."""
 MORE_REQUESTS = 1.25
-TOO_MANY, RETRY_SECONDS = 429, 0.5
 FLOOR = "import cv2, fastapi, numba, openvino, torch, typer, uvicorn"
 """The packages that a start cannot do without."""
 
@@ -71,7 +72,7 @@ def measure(folder: Path, photo: bytes, repetitions: int, seconds: float) -> Fig
         ready = service.start_seconds, service.cpu_seconds
         first, *others = (_request(service, client, photo, SAMPLES)[0] for _ in range(REQUESTS))
         asked = {n: [_request(service, client, photo, n) for _ in range(repetitions + 1)][1:] for n in NUMBERS}
-        rate = _rate(service.url, photo, seconds)
+        rate = _rate(f"{service.url}{PATH}", photo, seconds)
     command = _command(folder, photo)
     return Figures(
         *ready,
@@ -105,30 +106,14 @@ def check_out(commit: str) -> Path:
 
 def _request(service: Service, client: httpx.Client, photo: bytes, n: int) -> tuple[float, float]:
     started, before = time.perf_counter(), service.cpu_seconds
-    client.post("/v1/colorizations", files={"image": photo}, data={"n": str(n)}).raise_for_status()
+    client.post(PATH, files={"image": photo}, data={"n": str(n)}).raise_for_status()
     return time.perf_counter() - started, service.cpu_seconds - before
 
 
 def _rate(url: str, photo: bytes, seconds: float) -> float:
-    until = time.perf_counter() + seconds
-
-    def ask(_: int) -> int:
-        done = 0
-        with httpx.Client(base_url=url, timeout=300) as client:
-            while time.perf_counter() < until:
-                form = {"n": str(SAMPLES)}
-                answer = client.post("/v1/colorizations", files={"image": photo}, data=form)
-                if answer.status_code == TOO_MANY:  # on a slow machine, that waits less than its clients would
-                    time.sleep(RETRY_SECONDS)
-                    continue
-                answer.raise_for_status()
-                done += 1
-        return done
-
     started = time.perf_counter()
-    with ThreadPoolExecutor(CLIENTS) as threads:
-        answered = sum(threads.map(ask, range(CLIENTS)))
-    return answered / (time.perf_counter() - started)
+    answered, _ = asyncio.run(ask_in_loops(url, photo, SAMPLES, CLIENTS, seconds))
+    return len(answered) / (time.perf_counter() - started)
 
 
 def _command(folder: Path, photo: bytes) -> tuple[float, float]:

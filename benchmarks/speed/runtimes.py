@@ -4,13 +4,9 @@ OpenVINO is what the service uses. onnxruntime comes from PyPI, in an environmen
 torch, of the condition's features or of a* b*.
 """
 
-import json
-import os
-import subprocess
-
 import typer
 
-from benchmarks.environment import environment
+from benchmarks.environment import environment, measured_in
 from benchmarks.report import JsonFile, rows, write
 
 __all__ = ["main"]
@@ -20,11 +16,7 @@ PEERS = ("onnxruntime", "onnx", "onnxscript")
 
 def main(json_file: JsonFile = None) -> None:
     """Measure, and print a table."""
-    python = environment("runtimes", *PEERS)
-    command = [str(python), "-m", "benchmarks.peers.runtimes"]
-    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=one_thread).stdout  # noqa: S603 - our own
-    found = json.loads(answer.splitlines()[-1])  # the exporter prints, too
+    found = measured_in(environment("runtimes", *PEERS), "benchmarks.peers.runtimes", OMP_NUM_THREADS="1")
     cells = [
         (row["part"], row["runtime"], 1000 * row["seconds"], 1000 * row["least_seconds"], row["mean_difference"])
         for row in found

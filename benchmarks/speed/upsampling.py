@@ -6,8 +6,6 @@ environment of their own, are timed on one channel of one megapixel, after bilin
 and multiplied. Each method's first call, which may compile, is timed apart.
 """
 
-import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +17,7 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.cost import Cost, cost
-from benchmarks.environment import environment
+from benchmarks.environment import environment, measured_in
 from benchmarks.photos import bilinear, made_up_lightness
 from benchmarks.report import JsonFile, Target, rows, write
 from model.pixels.bilateral import upsample_to_rgb_plainly
@@ -124,9 +122,8 @@ def _levels(picture: NDArray[np.uint8], ours: NDArray[np.uint8]) -> tuple[float,
 
 def _filter_costs() -> dict[str, Cost]:
     python = environment("opencv", "opencv-contrib-python-headless")
-    command = [str(python), "-m", "benchmarks.peers.guided_filters"]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own module
-    return {name: Cost(**found) for name, found in json.loads(answer).items()}
+    found = measured_in(python, "benchmarks.peers.guided_filters")
+    return {name: Cost(**costs) for name, costs in found.items()}
 
 
 def _targets(results: Sequence[Measurement]) -> Iterator[Target]:
