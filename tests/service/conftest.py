@@ -14,6 +14,7 @@ import pytest
 import structlog
 from PIL import Image
 
+from service.codecs.sandbox import Decoders
 from service.settings import Settings
 from tests.service.fakes import FakeColorizer, Service, running
 
@@ -110,6 +111,14 @@ def encoded() -> Callable[..., bytes]:
         return buffer.getvalue()
 
     return write
+
+
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[Decoders]:
+    made = Decoders(20)  # no file has a reason to take so long; on a busy machine a second is not enough
+    made.start()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -49,16 +49,6 @@ def test_options_arrive_as_they_were_said(endpoint: ColorEndpoint) -> None:
         assert found == {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
 
 
-def test_words_stand_for_values() -> None:
-    asked = VARIATIONS.parameters.model_validate({"seed": 1, "index": 2, "levels": "fine"})
-    assert VARIATIONS.asked(asked).levels == (32, 64)  # type: ignore[union-attr]
-
-
-def test_a_seed_that_is_left_out_is_drawn() -> None:
-    seeds = {COLORIZATIONS.asked(COLORIZATIONS.parameters()).seed for _ in range(3)}
-    assert len(seeds) == 3
-
-
 def test_file_fields_are_no_options() -> None:
     for endpoint in ENDPOINTS:
         assert not {each.name for each in fields(endpoint.options)} & set(Parameters.model_fields)

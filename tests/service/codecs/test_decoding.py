@@ -212,12 +212,6 @@ def test_exif_orientation(encoded: Encode, grey_photo: Image.Image, file_format:
     np.testing.assert_allclose(grey.astype(int), expected, atol=LOSSY_LEVELS)
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow warns of the EXIF
-def test_broken_exif_is_ignored(encoded: Encode, grey_photo: Image.Image) -> None:
-    photo = decode(encoded(grey_photo, "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"), MAX_PIXELS)
-    assert (photo.width, photo.height) == (40, 24)
-
-
 def test_broken_exif_still_says_how_to_turn(encoded: Encode, grey_photo: Image.Image) -> None:
     """A camera's name that is a fraction can be read, but not be written."""
     entries = [(0x010F, 5, 1, 8), (0x0112, 3, 1, 6)]
@@ -254,15 +248,12 @@ def test_srgb_profile_changes_nothing(encoded: Encode) -> None:
     np.testing.assert_array_equal(photo.pixels, colours())
 
 
-@pytest.mark.parametrize("profile", [b"nonsense", b"\0" * 200])
-def test_broken_profile_is_ignored(encoded: Encode, profile: bytes) -> None:
-    photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=profile), MAX_PIXELS)
-    np.testing.assert_array_equal(photo.pixels, colours())
-
-
-def test_truncated_profile_is_ignored(encoded: Encode, icc_profile: Callable[[str, float], bytes]) -> None:
-    profile = icc_profile("RGB ", 1.0)[:-30]
-    photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=profile), MAX_PIXELS)
+@pytest.mark.parametrize("profile", [lambda _: b"nonsense", lambda _: b"\0" * 200, lambda whole: whole[:-30]])
+def test_broken_profile_is_ignored(
+    encoded: Encode, icc_profile: Callable[[str, float], bytes], profile: Callable[[bytes], bytes]
+) -> None:
+    broken = profile(icc_profile("RGB ", 1.0))
+    photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=broken), MAX_PIXELS)
     np.testing.assert_array_equal(photo.pixels, colours())
 
 
@@ -273,40 +264,15 @@ def test_first_frame_of_several(encoded: Encode, file_format: str) -> None:
     np.testing.assert_allclose(decode(data, MAX_PIXELS).pixels.astype(int), 200, atol=LOSSY_LEVELS)
 
 
-def test_size_is_judged_from_the_header() -> None:
-    with pytest.raises(TooManyPixelsError, match="20000×20000"):
-        decode(png(20_000, 20_000), 50_000_000)
-
-
 def test_pixel_limit_is_inclusive(encoded: Encode, grey_png: bytes) -> None:
     assert decode(grey_png, 40 * 24).width == 40
     with pytest.raises(TooManyPixelsError):
         decode(grey_png, 40 * 24 - 1)
 
 
-@pytest.mark.parametrize("size", [(0, 10), (10, 0)])
-def test_empty_photo(size: tuple[int, int]) -> None:
-    with pytest.raises(UndecodableImageError):
-        decode(png(*size), MAX_PIXELS)
-
-
-@pytest.mark.parametrize(
-    "data", [b"hello", b"%PDF-1.7\n", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"P5 1 1 255\n\0", b"\0\0\1\0\1\0"]
-)
-def test_other_types_are_not_read(data: bytes) -> None:
+def test_other_types_are_not_read() -> None:
     with pytest.raises(ImageTypeError, match="supported: JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, HEIC"):
-        decode(data, MAX_PIXELS)
-
-
-def test_types_that_pillow_would_read_are_not_read(encoded: Encode, grey_photo: Image.Image) -> None:
-    for file_format in ("TGA", "ICO", "PCX", "JPEG2000", "PPM"):
-        with pytest.raises(ImageTypeError):
-            decode(encoded(grey_photo.convert("RGB"), file_format), MAX_PIXELS)
-
-
-def test_empty_file() -> None:
-    with pytest.raises(UndecodableImageError, match="empty"):
-        decode(b"", MAX_PIXELS)
+        decode(b"hello", MAX_PIXELS)
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"])

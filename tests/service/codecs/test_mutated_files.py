@@ -4,7 +4,7 @@
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -29,19 +29,10 @@ FORMATS = {
     "HEIF": {"quality": 90},
 }
 MAX_PIXELS = 1_000_000
-SECONDS = 20  # none of these files has a reason to take this long; on a busy machine a second is not enough
 STEP_BYTES = 64
 EXAMPLES = 15
 MANY_EXAMPLES = 2000
 ONE_BY_ONE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-
-
-@pytest.fixture(scope="module")
-def decoders() -> Iterator[Decoders]:
-    made = Decoders(SECONDS)
-    made.start()
-    yield made
-    made.close()
 
 
 @pytest.fixture(params=FORMATS)

@@ -37,14 +37,6 @@ MAX_PIXELS = 50_000_000
 SECONDS = 20
 
 
-@pytest.fixture(scope="module")
-def decoders() -> Iterator[Decoders]:
-    made = Decoders(SECONDS)
-    made.start()
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def own() -> Iterator[Decoders]:
     """Decoders that a test may break, none of which runs yet."""

@@ -93,11 +93,6 @@ def test_every_field_at_fault_is_named(service, grey_png) -> None:
     assert {each["field"] for each in answer.json()["errors"]} == {"n", "seed", "colour"}
 
 
-def test_truncated_jpeg(service, encoded, grey_photo) -> None:
-    jpeg = encoded(grey_photo, "JPEG")
-    assert_problem(service.post(jpeg[: len(jpeg) // 2]), 422, "undecodable_image", "JPEG")
-
-
 @pytest.mark.parametrize(
     ("content", "status", "code", "words"),
     [
