@@ -14,6 +14,7 @@ import skimage.data
 import torch
 from PIL import Image
 
+from model.colorizer import CinnColorizer
 from model.flow.checkpoint import Checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.constants import FEATURE_CHANNELS
@@ -51,9 +52,28 @@ def tiny_checkpoint() -> Checkpoint:
     return Checkpoint(cinn.eval().requires_grad_(False), "tiny-1", 0.8, (1.0, 1.0, 2.0, 3.0))
 
 
+@pytest.fixture(scope="session")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the tiny network's compiled graphs; networks with other weights must not use it."""
+    return tmp_path_factory.mktemp("graphs")
+
+
+@pytest.fixture(scope="session")
+def colorizer(tiny_checkpoint: Checkpoint, graphs: Path) -> CinnColorizer:
+    return CinnColorizer(tiny_checkpoint, "cpu", graphs)
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny network on disk, for tests that only read it."""
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_checkpoint(tiny_checkpoint, path)
+    return path
+
+
 @pytest.fixture
 def tiny_weights(tiny_checkpoint: Checkpoint, tmp_path: Path) -> Path:
-    """The tiny network on disk."""
+    """The tiny network on disk, for a test alone."""
     path = tmp_path / "tiny.safetensors"
     save_checkpoint(tiny_checkpoint, path)
     return path

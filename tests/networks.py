@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig, DetailConfig, PriorConfig, RewardConfig
 
-__all__ = ["TINY", "default_dtype", "draw", "spread"]
+__all__ = ["TINY", "default_dtype", "draw", "draw_parameters", "spread"]
 
 TINY = CinnConfig(
     coarsest=AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=1, components=3),
@@ -23,6 +23,14 @@ TINY = CinnConfig(
 def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     """Draw from N(0, 1)."""
     return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def draw_parameters(module: nn.Module, std: float, seed: int) -> None:
+    """Draw all parameters from N(0, std²)."""
+    draws = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.copy_(std * torch.randn(p.shape, generator=draws, dtype=p.dtype))
 
 
 def spread(*modules: nn.Module, gain: float = 0.5, seed: int = 3) -> None:

@@ -13,7 +13,7 @@ from benchmarks.quality.believability import app, read_choices, read_ratings
 from benchmarks.quality.levels import measure_levels
 from model.colorizer import CinnColorizer
 from model.errors import InputError
-from model.flow.checkpoint import Checkpoint, save_checkpoint
+from model.flow.checkpoint import Checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +27,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tiny(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> str:
+def tiny(tiny_file: Path) -> str:
     """The tiny network as a method."""
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_checkpoint(tiny_checkpoint, path)
-    return f"tiny={path}"
+    return f"tiny={tiny_file}"
 
 
 def run(*words: object, status: int = 0) -> str:

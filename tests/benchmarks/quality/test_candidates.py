@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from benchmarks.quality.candidates import app
-from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.flow.checkpoint import load_checkpoint
 from training.__main__ import app as training
 from training.rated import read_votes
 
@@ -29,13 +29,6 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def weights(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_checkpoint(tiny_checkpoint, path)
-    return path
-
-
 def make(photos: Path, weights: Path, out: Path, *options: object) -> list[dict[str, Any]]:
     words = ["--data", photos, "--weights", weights, "--out", out, "--draws", DRAWS, "--temperature", 0.6, *options]
     done = CliRunner().invoke(app, [str(word) for word in words])
@@ -49,8 +42,10 @@ def picture(folder: Path, viewer: int, place: int) -> NDArray[np.int64]:
     return sheet[top : top + 192, left : left + 256]
 
 
-def test_no_viewer_sees_a_photo_twice_and_every_draw_is_seen_once(photos: Path, weights: Path, tmp_path: Path) -> None:
-    key = make(photos, weights, tmp_path, "--each", 6)
+def test_no_viewer_sees_a_photo_twice_and_every_draw_is_seen_once(
+    photos: Path, tiny_file: Path, tmp_path: Path
+) -> None:
+    key = make(photos, tiny_file, tmp_path, "--each", 6)
     assert len(key) == DRAWS * PHOTOS / 6
     for shown in key:
         assert len({photo for photo, _ in shown.values()}) == len(shown) == 6
@@ -58,8 +53,8 @@ def test_no_viewer_sees_a_photo_twice_and_every_draw_is_seen_once(photos: Path, 
     assert sorted(seen) == [(photo, draw) for photo in range(PHOTOS) for draw in range(DRAWS)]
 
 
-def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, weights: Path, tmp_path: Path) -> None:
-    key = make(photos, weights, tmp_path, "--photos", PHOTOS - 2, "--true-photos", 2)
+def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
+    key = make(photos, tiny_file, tmp_path, "--photos", PHOTOS - 2, "--true-photos", 2)
     assert len(key) == DRAWS
     for viewer, shown in enumerate(key, 1):
         true = [int(number) for number, drawn in shown.items() if drawn is None]
@@ -80,8 +75,8 @@ def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, weig
     assert np.isfinite(votes[0]).sum() == PHOTOS - 2
 
 
-def test_a_row_holds_all_draws_of_one_photo(photos: Path, weights: Path, tmp_path: Path) -> None:
-    (shown,) = make(photos, weights, tmp_path, "--side-by-side")
+def test_a_row_holds_all_draws_of_one_photo(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
+    (shown,) = make(photos, tiny_file, tmp_path, "--side-by-side")
     for row in range(1, PHOTOS + 1):
         places = [shown[f"{row}{letter}"] for letter in "ABC"]
         assert len({photo for photo, _ in places}) == 1
@@ -93,15 +88,15 @@ def test_a_row_holds_all_draws_of_one_photo(photos: Path, weights: Path, tmp_pat
     assert abs(first - second).mean() > 1
 
 
-def test_the_reward_model_learns_from_the_folder(photos: Path, weights: Path, tmp_path: Path) -> None:
-    key = make(photos, weights, tmp_path, "--each", PHOTOS)
+def test_the_reward_model_learns_from_the_folder(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
+    key = make(photos, tiny_file, tmp_path, "--each", PHOTOS)
     for viewer, shown in enumerate(key, 1):
         lines = [f"{number},{draw}" for number, (_, draw) in shown.items()]
         (tmp_path / f"ratings-{viewer}.csv").write_text("\n".join(["number,score", *lines]))
-    words = ["reward", "--data", tmp_path, "--init", weights, "--out", tmp_path / "run", "--steps", 3]
+    words = ["reward", "--data", tmp_path, "--init", tiny_file, "--out", tmp_path / "run", "--steps", 3]
     done = CliRunner().invoke(training, [str(word) for word in words])
     assert done.exit_code == 0, done.output
-    before, after = (load_checkpoint(each).cinn for each in (weights, tmp_path / "run" / "cinn.safetensors"))
+    before, after = (load_checkpoint(each).cinn for each in (tiny_file, tmp_path / "run" / "cinn.safetensors"))
     changed = {name for name, value in after.state_dict().items() if not torch.equal(value, before.state_dict()[name])}
     assert changed
     assert all(name.startswith("reward.") for name in changed)

@@ -8,12 +8,6 @@ from numpy.typing import NDArray
 
 from benchmarks.quality.latents import MAX_PSNR, PROMISES, difference, mean_pairwise, psnr, rmse
 from model.colorizer import CinnColorizer
-from model.flow.checkpoint import Checkpoint
-
-
-@pytest.fixture(scope="module")
-def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
-    return CinnColorizer(tiny_checkpoint, "cpu")
 
 
 @pytest.fixture(scope="module")

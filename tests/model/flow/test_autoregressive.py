@@ -16,29 +16,23 @@ from model.flow.config import AutoregressiveConfig, PriorConfig
 from model.flow.constants import FEATURE_CHANNELS
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
-from tests.networks import draw, spread
+from tests.networks import draw, draw_parameters, spread
 
 
 @pytest.fixture(scope="module")
 def level() -> AutoregressiveLevel:
     config = AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=2, components=3)
     level = AutoregressiveLevel(config, torch.Generator().manual_seed(1)).double()
-    draws = torch.Generator().manual_seed(2)
-    with torch.no_grad():
-        for p in level.parameters():
-            p.copy_(0.3 * torch.randn(p.shape, generator=draws, dtype=p.dtype))
-        level.mean.fill_(0.3)
-        level.std.fill_(1.4)
+    draw_parameters(level, 0.3, seed=2)
+    level.mean.fill_(0.3)
+    level.std.fill_(1.4)
     return level.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
 def distilled(level: AutoregressiveLevel) -> CellDecoder:
     decoder = CellDecoder(16, 2, 2, 3, torch.Generator().manual_seed(5)).double()
-    draws = torch.Generator().manual_seed(6)
-    with torch.no_grad():
-        for p in decoder.parameters():
-            p.copy_(0.3 * torch.randn(p.shape, generator=draws, dtype=p.dtype))
+    draw_parameters(decoder, 0.3, seed=6)
     return decoder.eval().requires_grad_(False)
 
 

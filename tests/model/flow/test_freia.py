@@ -50,19 +50,17 @@ def test_haar_downsampling() -> None:
     assert_close(log_det, torch.as_tensor(their_log_det).expand(2).float())
 
 
-def test_orthogonal_mixing_of_vectors() -> None:
-    x = draw(4, 5)
-    ours = OrthogonalMixing(5, torch.Generator().manual_seed(1))
-    (z,), log_det = fm.FixedLinearTransform([(5,)], M=ours.matrix, b=torch.zeros(5))([x])
+@pytest.mark.parametrize("shape", [(5,), (6, 3, 5)])
+def test_orthogonal_mixing(shape: tuple[int, ...]) -> None:
+    x = draw(4, *shape)
+    ours = OrthogonalMixing(shape[0], torch.Generator().manual_seed(1))
+    if len(shape) == 1:
+        theirs = fm.FixedLinearTransform([shape], M=ours.matrix, b=torch.zeros(shape))
+    else:
+        theirs = fm.Fixed1x1Conv([shape], M=ours.matrix.T)
+    (z,), log_det = theirs([x])
     assert_close(ours(x)[0], z)
     assert_close(ours(x)[1], log_det.expand(4), rtol=0, atol=1e-5)
-
-
-def test_orthogonal_mixing_of_maps() -> None:
-    x = draw(4, 6, 3, 5)
-    ours = OrthogonalMixing(6, torch.Generator().manual_seed(1))
-    (z,), _ = fm.Fixed1x1Conv([(6, 3, 5)], M=ours.matrix.T)([x])
-    assert_close(ours(x)[0], z)
 
 
 @pytest.mark.parametrize("shape", [(6,), (7,), (6, 4, 4)])

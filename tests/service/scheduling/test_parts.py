@@ -7,7 +7,6 @@ import pytest
 
 from model.colorizer import CinnColorizer
 from model.errors import InputError
-from model.flow.checkpoint import Checkpoint
 from model.protocol import (
     Drawn,
     DrawTask,
@@ -49,11 +48,6 @@ class Counting:
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
         self.drawn.extend(task.options.samples for task in tasks)
         return self._colorizer.draw_all(tasks)
-
-
-@pytest.fixture(scope="module")
-def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
-    return CinnColorizer(tiny_checkpoint, "cpu")
 
 
 @pytest.fixture(autouse=True)
