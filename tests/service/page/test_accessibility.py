@@ -7,7 +7,9 @@ from shutil import copy
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
+
+from tests.service.page.steps import hold
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 TABLET = {"viewport": {"width": 768, "height": 1024}, "has_touch": True}
@@ -73,7 +75,6 @@ def test_every_state_is_accessible(
     open_page, photo, color_photo, service, tmp_path, scheme: str, device: dict[str, object]
 ) -> None:
     page = open_page(expected="Failed to load resource", color_scheme=scheme, reduced_motion="reduce", **device)
-    held: list[Route] = []
     problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
     starting = {"status": 503, "json": problem, "headers": {"Retry-After": "60"}}
     page.route("**/v1/models", lambda route: route.fulfill(**starting))
@@ -85,7 +86,7 @@ def test_every_state_is_accessible(
     page.goto(f"{service.client.base_url}/#seed=3&n=4&index=1&model=older-1.12345678")
     expect(page.locator("#link-note")).to_contain_text("colors will differ")
     check(page)  # a link was opened, and the model is another
-    page.route("**/v1/colorizations", lambda route: held.append(route))
+    hold(page, "colorizations")
     page.set_input_files("#files", photo)
     expect(page.locator(".card.pending.working")).to_have_count(4)
     check(page)  # colorings are being made

@@ -8,14 +8,10 @@ from shutil import copy
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.service.page.steps import downloaded, hold, pixels
 from tests.service.page.stored import until_state, until_stored
 
 MANY = 20
-PIXELS = """(image) => {
-  const canvas = document.createElement("canvas");
-  canvas.getContext("2d").drawImage(image, 0, 0);
-  return canvas.toDataURL();
-}"""
 
 
 @pytest.fixture
@@ -107,8 +103,7 @@ def test_photos_that_come_later_are_counted_with_what_is_left(page, album, photo
 
 
 def test_all_anew_takes_the_place_of_what_is_left(page, album, service) -> None:
-    held: list[Route] = []
-    page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
+    hold(page, "colorizations", times=1)
     page.set_input_files("#files", album)
     expect(page.locator("#strip .busy")).to_have_count(1)
     page.locator("#number").fill("2")
@@ -118,8 +113,7 @@ def test_all_anew_takes_the_place_of_what_is_left(page, album, service) -> None:
 
 
 def test_what_is_asked_for_goes_before_the_album(page, album, service) -> None:
-    held: list[Route] = []
-    page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
+    held = hold(page, "colorizations", times=1)
     page.set_input_files("#files", album)
     for _ in range(500):
         if held:
@@ -154,9 +148,8 @@ def test_same_colors_for_all(page, album, service) -> None:
 def test_one_of_each_in_a_zip(page, album) -> None:
     page.set_input_files("#files", album)
     done(page, 3)
-    with page.expect_download() as started:
-        page.click("#album-download")
-    with zipfile.ZipFile(io.BytesIO(started.value.path().read_bytes())) as files:
+    _, content = downloaded(page, "#album-download")
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
         assert [name.split("/")[0] for name in files.namelist()] == ["a", "b", "c"]
 
 
@@ -170,7 +163,7 @@ def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, serv
     page.locator(".card.new .open").nth(0).click()
     page.locator("#saturation").fill("0")
     page.click("#viewer-close")
-    picture = page.locator(".card.new img").nth(1).evaluate(PIXELS)
+    picture = pixels(page.locator(".card.new img").nth(1), 100)
     until_stored(page, "files", MANY + 3 * 2)
     until_state(page, "view.kept.length === 1 && view.looks.size === 1")  # the latest changes
     seeds = {each.seed for each in service.colorizer.options}
@@ -180,7 +173,7 @@ def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, serv
     expect(page.locator("#strip .photo")).to_have_count(MANY)
     expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
     expect(page.locator(".card.new")).to_have_count(2)
-    assert page.locator(".card.new img").nth(1).evaluate(PIXELS) == picture
+    assert pixels(page.locator(".card.new img").nth(1), 100) == picture
     expect(page.locator("#kept-words")).to_have_text("1 kept")
     expect(page.locator("#number-out")).to_have_text("2")
     page.locator(".card.new .open").nth(0).click()

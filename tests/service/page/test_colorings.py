@@ -5,22 +5,17 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.service.fakes import Service, tint
+from tests.service.page.steps import hold, pixels
 
 GRAY = 129.65  # the mean of the photo
 
 
 def color_of(page: Page, index: int) -> tuple[int, ...]:
     """Return the mean color of a coloring in the grid."""
-    script = """async (image) => {
-      await image.decode();
-      const context = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d');
-      context.drawImage(image, 0, 0, 1, 1);
-      return [...context.getImageData(0, 0, 1, 1).data];
-    }"""
-    return tuple(page.locator(".card.new .open img").nth(index).evaluate(script))
+    return tuple(pixels(page.locator(".card.new .open img").nth(index), 1))
 
 
 def expect_colors(page: Page, service: Service) -> None:
@@ -36,8 +31,7 @@ def slide(page: Page, name: str, value: float) -> None:
 
 
 def test_gray_at_once_then_colorings_of_one_request(page, photo, service) -> None:
-    held: list[Route] = []
-    page.route("**/v1/colorizations", lambda route: held.append(route))
+    held = hold(page, "colorizations")
     page.set_input_files("#files", photo)
     expect(page.locator(".card")).to_have_count(5)  # the gray photo, and places for four
     expect(page.locator(".card.new")).to_have_count(0)
@@ -104,8 +98,7 @@ def test_the_main_button_adds_new_ones(page, upload, service) -> None:
 
 
 def test_more_may_be_asked_for_before_the_first_have_come(page, photo, service) -> None:
-    held: list[Route] = []
-    page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
+    held = hold(page, "colorizations", times=1)
     page.set_input_files("#files", photo)
     expect(page.locator(".card.pending.working")).to_have_count(4)
     expect(page.locator("#colorize")).to_have_text("4 more")

@@ -6,6 +6,7 @@ from playwright.sync_api import Route, expect
 
 from model.errors import NonFiniteError
 from service.edge.keys import add_key
+from tests.service.page.steps import hold
 
 FAILED = "Failed to load resource"  # what the browser itself writes of any answer that is an error
 
@@ -56,8 +57,7 @@ def test_photos_are_what_the_service_says(open_page, service) -> None:
 def test_before_the_service_says_it_judges_each_file(open_page, photo) -> None:
     """The page does not know yet which files are photos: it takes all, and the service refuses what is none."""
     page = open_page(expected=FAILED, demo=False)
-    held: list[Route] = []
-    page.route("**/v1/models", lambda route: held.append(route))
+    held = hold(page, "models")
     page.reload()
     text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
     page.set_input_files("#files", [{"name": "scan.hif", "mimeType": "", "buffer": photo.read_bytes()}, text])
@@ -115,8 +115,7 @@ def test_where_a_photo_would_go_is_shown(page, upload) -> None:
 
 def test_stopped_colorings_go_on(open_page, photo) -> None:
     page = open_page(expected=FAILED)
-    held: list[Route] = []
-    page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
+    hold(page, "colorizations", times=1)
     page.set_input_files("#files", photo)
     expect(page.locator(".card.pending")).to_have_count(4)
     page.click("#stop")
@@ -154,13 +153,6 @@ def test_a_busy_service_is_waited_for(open_page, photo) -> None:
     expect(page.locator(".card.new")).to_have_count(4)
 
 
-def test_a_service_out_of_reach(open_page, photo) -> None:
-    page = open_page(expected=FAILED)
-    page.route("**/v1/colorizations", lambda route: route.abort())
-    page.set_input_files("#files", photo)
-    expect(page.locator("#run-error")).to_contain_text("The service does not answer.")
-
-
 def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None:
     key = add_key(tmp_path / "keys", "ann")
     page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, demo=False)
@@ -177,9 +169,7 @@ def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None
 def test_a_file_that_is_too_large_waits_for_the_limits(open_page, tmp_path, service) -> None:
     """It is chosen before the service has said what it takes, and not sent for all that."""
     page = open_page()
-    held: list[Route] = []
-    sent: list[str] = []
-    page.route("**/v1/models", lambda route: held.append(route))
+    held, sent = hold(page, "models"), list[str]()
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     page.reload()
     large = tmp_path / "scan.png"

@@ -5,6 +5,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
 from model.options import TRANSFER_WEIGHTS
+from tests.service.page.steps import hold
 
 
 @pytest.fixture
@@ -302,8 +303,7 @@ def test_a_reference_lends_its_colors(page, upload, drop, color_photo, service) 
 
 def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, drop, color_photo, service) -> None:
     upload(page)
-    held: list[Route] = []
-    page.route("**/v1/transfers", lambda route: held.append(route), times=1)
+    hold(page, "transfers", times=1)
     drop(page, "#reference-zone", color_photo)
     expect(page.locator(".card.pending.working")).to_have_count(2)
     page.locator("#closeness").focus()

@@ -8,12 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-
-def downloaded(page: Page, selector: str) -> tuple[str, bytes]:
-    with page.expect_download() as started:
-        page.locator(selector).first.click()
-    path = started.value.path()
-    return started.value.suggested_filename, path.read_bytes()
+from tests.service.page.steps import downloaded, more_like
 
 
 @pytest.fixture
@@ -84,9 +79,7 @@ def test_of_more_than_two_each_can_be_compared(kept) -> None:
 def test_no_steps_between_two_variations(page, upload) -> None:
     upload(page)
     page.locator(".card.new .open").nth(0).click()
-    page.click("#vary")
-    expect(page.locator("#run-title")).to_have_text("More like coloring 1")
-    expect(page.locator(".card.new")).to_have_count(4)
+    more_like(page, "coloring 1")
     page.locator(".card.new .keep").nth(1).click()
     page.locator(".card.new .keep").nth(2).click()
     page.click("#compare-open")

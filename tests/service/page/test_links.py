@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.service.page.steps import pixels
 from tests.service.page.stored import until_stored
 
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
@@ -26,16 +27,6 @@ def link_of() -> Callable[[Page], str]:
     return copy
 
 
-def pixels(page: Page) -> list[int]:
-    """Return the viewer's picture, as 8 by 8 pixels."""
-    return page.locator("#after").evaluate("""async (image) => {
-      await image.decode();
-      const context = Object.assign(document.createElement('canvas'), {width: 8, height: 8}).getContext('2d');
-      context.drawImage(image, 0, 0, 8, 8);
-      return [...context.getImageData(0, 0, 8, 8).data];
-    }""")
-
-
 def test_a_coloring(open_page, upload, link_of) -> None:
     first = open_page(**CLIPBOARD)
     upload(first)
@@ -46,7 +37,7 @@ def test_a_coloring(open_page, upload, link_of) -> None:
     expect(second.locator("#link-note")).to_contain_text("shows coloring 3")
     upload(second)
     expect(second.locator("#viewer-title")).to_have_text("Coloring 3")
-    assert pixels(second) == pixels(first)
+    assert pixels(second.locator("#after")) == pixels(first.locator("#after"))
     expect(second.locator("#notices > *")).to_have_count(0)
 
 
@@ -60,7 +51,7 @@ def test_of_those_added_later(open_page, upload, link_of) -> None:
     expect(second.locator("#link-note")).to_contain_text("This link shows coloring 7")
     upload(second)
     expect(second.locator("#viewer-title")).to_have_text("Coloring 7")
-    assert pixels(second) == pixels(first)
+    assert pixels(second.locator("#after")) == pixels(first.locator("#after"))
 
 
 def test_a_variation_with_its_look(open_page, upload, link_of, service) -> None:
@@ -79,12 +70,12 @@ def test_a_variation_with_its_look(open_page, upload, link_of, service) -> None:
     upload(second)
     expect(second.locator("#viewer-title")).to_have_text("Variation 3")
     expect(second.locator("#saturation-out")).to_have_text("50 %")
-    wanted = pixels(first)
+    wanted = pixels(first.locator("#after"))
     for _ in range(500):  # until the look has been drawn
-        if pixels(second) == wanted:
+        if pixels(second.locator("#after")) == wanted:
             break
         second.wait_for_timeout(20)
-    assert pixels(second) == wanted
+    assert pixels(second.locator("#after")) == wanted
     assert [each.noise_seed for each in service.colorizer.options] == [service.colorizer.options[0].noise_seed]
 
 
@@ -121,7 +112,7 @@ def test_of_a_sample_the_link_holds_all(open_page, link_of) -> None:
     first.locator(".card.new .open").nth(3).click()
     second = open_page(at=link_of(first), demo=False)
     expect(second.locator("#viewer-title")).to_have_text("Coloring 4")
-    assert pixels(second) == pixels(first)
+    assert pixels(second.locator("#after")) == pixels(first.locator("#after"))
 
 
 def test_a_reload_does_not_open_it_again(open_page, service) -> None:
@@ -156,7 +147,7 @@ def test_what_is_there_is_neither_asked_for_nor_made_again(
     page = open_page(**CLIPBOARD)
     upload(page)
     page.locator(".card.new .open").nth(2).click()
-    link, seen = link_of(page), pixels(page)
+    link, seen = link_of(page), pixels(page.locator("#after"))
     page.click("#viewer-close")
     upload(page, color_photo)
     until_stored(page, "files", 10)
@@ -166,7 +157,7 @@ def test_what_is_there_is_neither_asked_for_nor_made_again(
         page.goto("about:blank")
     page.goto(address)
     expect(page.locator("#viewer-title")).to_have_text("Coloring 3")
-    assert pixels(page) == seen
+    assert pixels(page.locator("#after")) == seen
     expect(page.locator("#notices > *")).to_have_count(0)
     expect(page.locator("#strip .photo")).to_have_count(2)
     expect(page.locator("#strip [aria-current=true]")).to_have_attribute("aria-label", "bridge.png")
@@ -258,22 +249,22 @@ def test_a_step_to_what_has_no_name(open_page, upload, link_of, service, end: st
     expect(first.locator("#run-title")).to_have_text("From one to the other")
     expect(first.locator("#run-progress")).to_be_hidden()
     first.locator(".card.new .open").nth(1).click()
-    link, seen = link_of(first), pixels(first)
+    link, seen = link_of(first), pixels(first.locator("#after"))
     second = open_page(at=link, **CLIPBOARD)
     expect(second.locator("#link-note")).to_contain_text("shows step 2 of 5")
     upload(second, colorings=5)
     expect(second.locator("#viewer-title")).to_have_text("Step 2 of 5")
-    assert pixels(second) == seen
+    assert pixels(second.locator("#after")) == seen
     assert link_of(second) == link
     expect(second.locator("#run-title")).to_have_text("From one to the other")
     expect(second.locator(".card.source")).to_have_count(0)
     drawn = len(service.colorizer.options)
     vary(first)
-    link, seen = link_of(first), pixels(first)
+    link, seen = link_of(first), pixels(first.locator("#after"))
     second.click("#viewer-close")
     second.evaluate("address => { location.hash = address; }", link[1:])
     expect(second.locator("#viewer-title")).to_have_text("Variation 1")
-    assert pixels(second) == seen
+    assert pixels(second.locator("#after")) == seen
     assert len(service.colorizer.options) > drawn
 
 
@@ -338,14 +329,14 @@ def test_a_variation_of_a_variation(open_page, upload, link_of, service, root: s
         first.locator(".card.new .open").nth(2).click()
     for place in (1, 2, 0):
         vary(first, place)
-    link, seen = link_of(first), pixels(first)
+    link, seen = link_of(first), pixels(first.locator("#after"))
     drawn = service.colorizer.references[-2:]
     assert not np.array_equal(*drawn)
     second = open_page(at=link, **CLIPBOARD)
     expect(second.locator("#link-note")).to_contain_text("shows variation 1")
     upload(second)
     expect(second.locator("#viewer-title")).to_have_text("Variation 1")
-    assert pixels(second) == seen
+    assert pixels(second.locator("#after")) == seen
     assert [np.array_equal(*pair) for pair in zip(drawn, service.colorizer.references[-2:], strict=True)] == [True] * 2
     expect(second.locator("#notices > *")).to_have_count(0)
     expect(second.locator("#run-title")).to_have_text("More like variation 3")
@@ -374,7 +365,7 @@ def test_what_a_variation_begins_with_may_fail_and_go_on(open_page, upload, link
     expect(second.locator("#run-error")).to_contain_text("The service does not answer.")
     second.click("#retry")
     expect(second.locator("#viewer-title")).to_have_text("Variation 1")
-    assert pixels(second) == pixels(first)
+    assert pixels(second.locator("#after")) == pixels(first.locator("#after"))
     expect(second.locator("#history li")).to_have_count(3)  # no step is there twice
 
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, Route, expect
 
 from model.protocol import Drawn, Options
 from tests.service.fakes import Service
+from tests.service.page.steps import downloaded, hold, more_like
 from tests.service.page.stored import until_stored
 
 
@@ -33,9 +34,7 @@ def other_model(service: Service, monkeypatch: pytest.MonkeyPatch) -> Callable[.
 
 
 def download(page: Page, selector: str) -> np.ndarray:
-    with page.expect_download() as started:
-        page.locator(selector).first.click()
-    content = started.value.path().read_bytes()
+    _, content = downloaded(page, selector)
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
 
 
@@ -65,18 +64,14 @@ def test_a_zip_holds_what_is_seen_and_asks_for_nothing(page, upload, other_model
     upload(page)
     page.locator(".card.new .open").first.click()
     page.locator("#warmth").fill("0.5")
-    page.click("#vary")
-    expect(page.locator("#run-title")).to_have_text("More like coloring 1")
-    expect(page.locator(".card.new")).to_have_count(4)
-    expect(page.locator("#run-progress")).to_be_hidden()
+    more_like(page, "coloring 1")
     seen = download(page, ".card.new .save")
     other_model(name="fake-2")
     asked = len(service.colorizer.options)
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
-    with page.expect_download() as started:
-        page.click("#download-all")
-    with zipfile.ZipFile(started.value.path()) as files:
+    _, content = downloaded(page, "#download-all")
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
         assert len(files.namelist()) == 4
         first = np.asarray(Image.open(files.open(files.namelist()[0]))).astype(int)
     assert np.abs(first - seen).mean() < 3  # but for JPEG's losses
@@ -93,18 +88,14 @@ def test_more_like_an_earlier_one_begins_with_its_picture(page, upload, other_mo
     expect(page.locator(".card.new")).to_have_count(8)
     expect(page.locator("#model")).to_contain_text("fake-2")
     page.locator(".card.new .open").first.click()
-    page.click("#vary")
-    expect(page.locator("#run-title")).to_have_text("More like coloring 1")
-    expect(page.locator(".card.new")).to_have_count(4)
+    more_like(page, "coloring 1")
     assert service.colorizer.references[-1] is not None
     page.locator(".card.new .open").first.click()
     expect(page.locator("#share-note")).to_contain_text("it is like coloring 1, which an earlier model drew.")
     page.click("#viewer-close")
     page.locator("#history button").last.click()
     page.locator(".card.new .open").nth(5).click()  # drawn by the new model: its seed is enough
-    page.click("#vary")
-    expect(page.locator("#run-title")).to_have_text("More like coloring 6")
-    expect(page.locator(".card.new")).to_have_count(4)
+    more_like(page, "coloring 6")
     assert service.colorizer.references[-1] is None
 
 
@@ -118,14 +109,11 @@ def test_more_like_one_at_once_after_the_change(
     other_model(**facts)
     if reloaded:
         until_stored(page, "files", 5)
-        held: list[Route] = []
-        page.route("**/v1/models", lambda route: held.append(route), times=1)  # the page knows no model
+        hold(page, "models", times=1)  # the page knows no model
         page.reload()
         expect(page.locator(".card.new")).to_have_count(4)
     page.locator(".card.new .open").nth(1).click()
-    page.click("#vary")
-    expect(page.locator("#run-title")).to_have_text("More like coloring 2")
-    expect(page.locator(".card.new")).to_have_count(4)
+    more_like(page, "coloring 2")
     assert service.colorizer.references[-1] is not None
 
 
@@ -200,8 +188,7 @@ def test_links_name_the_model_that_drew(open_page, upload, other_model) -> None:
 def test_stopped_variations_without_any_begin_with_the_picture(page, upload, other_model, service) -> None:
     upload(page)
     page.locator(".card.new .open").nth(1).click()
-    held: list[Route] = []
-    page.route("**/v1/variations", lambda route: held.append(route), times=1)
+    hold(page, "variations", times=1)
     page.click("#vary")
     expect(page.locator(".card.pending.working")).to_have_count(4)
     page.click("#stop")

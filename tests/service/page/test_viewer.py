@@ -8,6 +8,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from skimage.color import rgb2lab
 
+from tests.service.page.steps import downloaded, more_like
+
 
 @pytest.fixture
 def viewed(page, upload) -> Page:
@@ -128,17 +130,14 @@ def test_the_likelihood_is_of_all_that_have_come(viewed) -> None:
     ("file_format", "quality", "kind", "requests"),
     [("jpeg", 90, "JPEG", 0), ("png", 90, "PNG", 1), ("webp", 30, "WEBP", 1)],
 )
-def test_download(viewed, service, tmp_path, file_format: str, quality: int, kind: str, requests: int) -> None:
+def test_download(viewed, service, file_format: str, quality: int, kind: str, requests: int) -> None:
     before = len(service.colorizer.options)
     viewed.locator("#quality").fill(str(quality))
     viewed.select_option("#format", file_format)
-    with viewed.expect_download() as started:
-        viewed.click("#download")
-    path = tmp_path / started.value.suggested_filename
-    started.value.save_as(path)
-    with Image.open(path) as image:
+    name, content = downloaded(viewed, "#download")
+    with Image.open(io.BytesIO(content)) as image:
         assert (image.format, image.size) == (kind, (300, 200))
-    assert path.name.startswith("bridge-seed-")
+    assert name.startswith("bridge-seed-")
     asked = service.colorizer.options[before:]  # the JPEG at hand is the one; else this sample alone is made anew
     assert [(each.n, each.offset) for each in asked] == [(1, 1)] * requests
 
@@ -146,34 +145,20 @@ def test_download(viewed, service, tmp_path, file_format: str, quality: int, kin
 def test_more_like_this(viewed, service) -> None:
     seed = service.colorizer.options[0].seed
     viewed.locator("#strength").fill("0.4")
-    viewed.click("#vary")
-    expect(viewed.locator("#run-title")).to_have_text("More like coloring 2")
-    expect(viewed.locator(".card.new")).to_have_count(4)
+    more_like(viewed, "coloring 2")
     expect(viewed.locator(".card.source")).to_contain_text("Source: coloring 2")
     options = service.colorizer.options[-1]
     assert (options.origin.seed, options.origin.index, options.strength) == (seed, 1, 0.4)
-    expect(viewed.locator("#run-progress")).to_be_hidden()
 
     viewed.locator(".card.new .open").nth(0).click()  # of a variation: it has no name, so its picture is the reference
-    viewed.click("#vary")
-    expect(viewed.locator("#run-title")).to_have_text("More like variation 1")
+    more_like(viewed, "variation 1")
     expect(viewed.locator("#history li")).to_have_count(3)
-    expect(viewed.locator("#run-progress")).to_be_hidden()
     assert service.colorizer.options[-1].weights == pytest.approx([(1 - 0.4**2) ** 0.5] * 4)
     assert service.colorizer.references[-1].shape == (200, 300, 3)
 
 
-def test_more_of_what_is_like_it(viewed, service) -> None:
-    viewed.click("#vary")
-    expect(viewed.locator("#colorize")).to_have_text("4 more like it")
-    viewed.click("#colorize")
-    expect(viewed.locator(".card.new")).to_have_count(8)
-    first, second = service.colorizer.options[-2:]
-    assert (first.origin, first.strength) == (second.origin, second.strength)
-    assert first.noise_seed != second.noise_seed
-
-
-def lab(content: bytes) -> np.ndarray:
+def downloaded_lab(page: Page) -> np.ndarray:
+    _, content = downloaded(page, "#download")
     return rgb2lab(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
 
 
@@ -182,29 +167,23 @@ def adjust(page: Page, **values: float) -> None:
         page.locator(f"#{name}").fill(str(value))
 
 
-def download(page: Page) -> bytes:
-    with page.expect_download() as started:
-        page.click("#download")
-    return started.value.path().read_bytes()
-
-
 def test_saturation_and_warmth_keep_the_lightness(viewed) -> None:
     viewed.select_option("#format", "png")
-    before = lab(download(viewed))
+    before = downloaded_lab(viewed)
     adjust(viewed, saturation=0.5)
-    after = lab(download(viewed))
+    after = downloaded_lab(viewed)
     assert np.abs(after[..., 0] - before[..., 0]).max() < 0.6  # of 8 bits
     chroma_before = np.abs(before[..., 1:]).max(axis=2)
     inside = chroma_before >= chroma_before.max() / 2  # whatever color the seed drew
     assert np.abs(after[..., 1:] - 0.5 * before[..., 1:])[inside].max() < 1.5
     adjust(viewed, warmth=1)
-    warm = lab(download(viewed))
+    warm = downloaded_lab(viewed)
     assert np.abs(warm[..., 0] - before[..., 0]).max() < 1
     middle = (before[..., 0] > 40) & (before[..., 0] < 70)
     assert np.median((warm - after)[..., 2][middle]) == pytest.approx(17.7, abs=1)
     assert np.median((warm - after)[..., 1][middle]) == pytest.approx(2.4, abs=1)
     viewed.click("#look-reset")
-    assert np.abs(lab(download(viewed)) - before).max() == 0
+    assert np.abs(downloaded_lab(viewed) - before).max() == 0
 
 
 def test_a_look_is_seen_at_once_and_on_its_card(viewed) -> None:
@@ -243,7 +222,7 @@ def test_thumbnails_have_the_look(viewed, color_photo) -> None:
 def test_side_by_side(viewed) -> None:
     viewed.select_option("#format", "png")
     viewed.check("#beside")
-    both = lab(download(viewed))
+    both = downloaded_lab(viewed)
     assert both.shape == (200, 600, 3)
     assert np.abs(both[:, :300, 1:]).max() < 1.5
     assert np.abs(both[:, 300:, 1:]).mean() > 1.5  # on average more than any gray pixel has
@@ -252,19 +231,21 @@ def test_side_by_side(viewed) -> None:
 
 def test_more_like_it_looks_like_it(viewed, service) -> None:
     adjust(viewed, saturation=0, warmth=0)
-    viewed.click("#vary")
-    expect(viewed.locator(".card.new")).to_have_count(4)
+    more_like(viewed, "coloring 2")
     viewed.click("#colorize")  # "4 more like it"
     expect(viewed.locator(".card.new")).to_have_count(8)
     expect(viewed.locator("#run-progress")).to_be_hidden()
+    first, second = service.colorizer.options[-2:]
+    assert (first.origin, first.strength) == (second.origin, second.strength)
+    assert first.noise_seed != second.noise_seed
     for i in (0, 6):
         viewed.locator(".card.new .open").nth(i).click()
         expect(viewed.locator("#saturation-out")).to_have_text("0 %")
         viewed.select_option("#format", "png")
-        assert np.abs(lab(download(viewed))[..., 1:]).max() < 1.5  # gray
+        assert np.abs(downloaded_lab(viewed)[..., 1:]).max() < 1.5  # gray
         viewed.click("#look-reset")
         expect(viewed.locator("#saturation-out")).to_have_text("100 %")
-        assert np.abs(lab(download(viewed))[..., 1:]).mean() > 1.5
+        assert np.abs(downloaded_lab(viewed)[..., 1:]).mean() > 1.5
         viewed.click("#viewer-close")
     assert service.colorizer.options[-1].saturation == 1  # the look is the browser's
 
