@@ -15,6 +15,7 @@ from PIL import Image
 
 from benchmarks.running import Service, running
 from model.pixels.color import lightness_to_gray, photo_to_lightness
+from tests.service.files import encoded
 
 URL = "/v1/colorizations"
 ANSWER_SECONDS = 30
@@ -38,15 +39,9 @@ def grey() -> NDArray[np.uint8]:
     return (255 * lightness_to_gray(photo)).round().astype(np.uint8)
 
 
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def colorize(client: httpx.Client, grey: NDArray[np.uint8], **fields: Any) -> list[NDArray[np.uint8]]:
     data = {"response_format": "zip", "output_format": "png", **fields}
-    answer = client.post(URL, files={"image": png(grey)}, data=data)
+    answer = client.post(URL, files={"image": encoded(Image.fromarray(grey))}, data=data)
     assert answer.status_code == 200, answer.text
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         names = [name for name in archive.namelist() if name.endswith(f".{data['output_format']}")]
@@ -54,7 +49,7 @@ def colorize(client: httpx.Client, grey: NDArray[np.uint8], **fields: Any) -> li
 
 
 def test_four_different_colorings_at_the_photos_own_size(client: httpx.Client, grey: NDArray[np.uint8]) -> None:
-    answer = client.post(URL, files={"image": png(grey)}, data={"n": 4})
+    answer = client.post(URL, files={"image": encoded(Image.fromarray(grey))}, data={"n": 4})
     body = answer.json()
     assert (body["width"], body["height"]) == grey.shape[::-1]
     assert len({item["b64_json"] for item in body["data"]}) == 4
@@ -78,7 +73,7 @@ def test_a_coloring_is_that_of_its_seed_and_index(client: httpx.Client, grey: ND
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the server's memory from /proc")
 def test_12_megapixels_stay_below_2_5_gb(client: httpx.Client, server: Service) -> None:
     photo = np.add.outer(np.arange(3000), np.arange(4000)).astype(np.uint8)
-    answer = client.post(URL, files={"image": png(photo)}, data={"n": 4})
+    answer = client.post(URL, files={"image": encoded(Image.fromarray(photo))}, data={"n": 4})
     assert (answer.json()["width"], answer.json()["height"], len(answer.json()["data"])) == (4000, 3000, 4)
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))

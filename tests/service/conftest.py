@@ -5,7 +5,6 @@ import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from PIL import Image
 
 from service.codecs.sandbox import Decoders
 from service.settings import Settings
+from tests.service import files
 from tests.service.fakes import FakeColorizer, Service, running
 
 
@@ -104,13 +104,7 @@ def extra_memory() -> Callable[[Service], AbstractContextManager[Callable[[], fl
 @pytest.fixture
 def encoded() -> Callable[..., bytes]:
     """A function that writes an image as a file's bytes."""
-
-    def write(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
-        buffer = BytesIO()
-        image.save(buffer, file_format, **options)
-        return buffer.getvalue()
-
-    return write
+    return files.encoded
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,19 @@
-"""Files written byte by byte, for what no library would write."""
+"""Image files in memory: as Pillow writes them, and byte by byte for what no library would write."""
 
 import struct
 import zlib
+from io import BytesIO
 
-__all__ = ["chunk", "png"]
+from PIL import Image
+
+__all__ = ["chunk", "encoded", "png"]
+
+
+def encoded(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
+    """Write an image as a file's bytes."""
+    buffer = BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

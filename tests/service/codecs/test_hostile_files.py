@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
-from tests.service.files import chunk, png
+from tests.service.files import chunk, encoded, png
 from tests.service.waiting import eventually
 
 PATH = "/v1/colorizations"
@@ -31,12 +31,6 @@ def pattern(mode: str = "RGB", size: tuple[int, int] = SIZE, seed: int = 0) -> I
     y, x = np.mgrid[0:height, 0:width]
     levels = 127 + 100 * np.sin((x + 3 * seed) / 7) * np.cos(y / 5)
     return Image.fromarray(levels.astype(np.uint8)).convert(mode)
-
-
-def saved(image: Image.Image, file_format: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, file_format, **options)
-    return buffer.getvalue()
 
 
 def with_segment(jpeg: bytes, marker: int, content: bytes) -> bytes:
@@ -95,15 +89,15 @@ def patched(data: bytes, before: bytes, after: bytes) -> bytes:
 
 def animated(file_format: str) -> bytes:
     frames = [pattern(seed=seed) for seed in range(FRAMES)]
-    return saved(frames[0], file_format, save_all=True, append_images=frames[1:], duration=10)
+    return encoded(frames[0], file_format, save_all=True, append_images=frames[1:], duration=10)
 
 
 def mpo() -> bytes:
-    return saved(pattern(), "MPO", save_all=True, append_images=[pattern(seed=9, size=(80, 48))])
+    return encoded(pattern(), "MPO", save_all=True, append_images=[pattern(seed=9, size=(80, 48))])
 
 
 def pages() -> bytes:
-    return saved(pattern(), "TIFF", save_all=True, append_images=[pattern(size=(400, 300))] * 30)
+    return encoded(pattern(), "TIFF", save_all=True, append_images=[pattern(size=(400, 300))] * 30)
 
 
 def heif_of_many() -> bytes:
@@ -116,34 +110,34 @@ def heif_of_many() -> bytes:
 
 
 def huge_jpeg() -> bytes:
-    data = saved(pattern("L"), "JPEG")
+    data = encoded(pattern("L"), "JPEG")
     return patched(data, struct.pack(">HH", 24, 40), struct.pack(">HH", 65_500, 65_500))
 
 
 def many_scans() -> bytes:
     """A progressive JPEG that says its last scan again and again: few bytes, and much work."""
-    data = saved(Image.new("L", (4000, 4000), 99), "JPEG", progressive=True)
+    data = encoded(Image.new("L", (4000, 4000), 99), "JPEG", progressive=True)
     last = data.rfind(b"\xff\xda")
     return data[:-2] + data[last:-2] * 20_000 + data[-2:]
 
 
 def without_tables() -> bytes:
-    data = saved(pattern("L"), "JPEG")
+    data = encoded(pattern("L"), "JPEG")
     return data[:2] + data[data.index(b"\xff\xc0") :]
 
 
 def of_huge_size(file_format: str) -> bytes:
     size = b"ispe" + bytes(4)
     before, after = struct.pack(">II", 64, 64), struct.pack(">II", 2**15, 2**15)
-    return patched(saved(pattern(size=(64, 64)), file_format), size + before, size + after)
+    return patched(encoded(pattern(size=(64, 64)), file_format), size + before, size + after)
 
 
 def orientation_of_type(kind: int, count: int, value: bytes) -> bytes:
-    return with_segment(saved(pattern(), "JPEG"), 0xE1, exif((0x0112, kind, count, value)))
+    return with_segment(encoded(pattern(), "JPEG"), 0xE1, exif((0x0112, kind, count, value)))
 
 
 def icc(profile: bytes, mode: str = "RGB", file_format: str = "JPEG") -> bytes:
-    return saved(pattern(mode), file_format, icc_profile=profile)
+    return encoded(pattern(mode), file_format, icc_profile=profile)
 
 
 def srgb() -> bytearray:
@@ -163,22 +157,26 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
     "TIFF of pages of other sizes": pages,
     "HEIF of 20 photos": heif_of_many,
     "MPO": mpo,
-    "YCbCr TIFF in JPEG": lambda: saved(pattern("YCbCr"), "TIFF", compression="jpeg"),
-    "1 bit TIFF of a fax": lambda: saved(pattern("1"), "TIFF", compression="group4"),
-    "palette with transparency": lambda: saved(pattern("P"), "PNG", transparency=bytes(range(200))),
-    "palette of one colour": lambda: saved(pattern("P").quantize(1), "PNG"),
-    "JPEG with bytes behind its end": lambda: saved(pattern(), "JPEG") + bytes(range(256)) * 40,
-    "PNG with bytes behind its end": lambda: saved(pattern(), "PNG") + b"PK\x03\x04" + bytes(1000),
+    "YCbCr TIFF in JPEG": lambda: encoded(pattern("YCbCr"), "TIFF", compression="jpeg"),
+    "1 bit TIFF of a fax": lambda: encoded(pattern("1"), "TIFF", compression="group4"),
+    "palette with transparency": lambda: encoded(pattern("P"), "PNG", transparency=bytes(range(200))),
+    "palette of one colour": lambda: encoded(pattern("P").quantize(1), "PNG"),
+    "JPEG with bytes behind its end": lambda: encoded(pattern(), "JPEG") + bytes(range(256)) * 40,
+    "PNG with bytes behind its end": lambda: encoded(pattern(), "PNG") + b"PK\x03\x04" + bytes(1000),
     "PNG with unknown chunks": lambda: png(
         *SIZE, chunk(b"abCd", bytes(99)), chunk(b"IDAT", zlib.compress(bytes(24 * 41)))
     ),
-    "JPEG with garbage for EXIF": lambda: with_segment(saved(pattern(), "JPEG"), 0xE1, b"Exif\0\0" + bytes(range(256))),
-    "JPEG with EXIF that is nowhere": lambda: saved(pattern(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"),
+    "JPEG with garbage for EXIF": lambda: with_segment(
+        encoded(pattern(), "JPEG"), 0xE1, b"Exif\0\0" + bytes(range(256))
+    ),
+    "JPEG with EXIF that is nowhere": lambda: encoded(pattern(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"),
     "JPEG with EXIF that holds itself": lambda: with_segment(
-        saved(pattern(), "JPEG"), 0xE1, exif((0x8769, 4, 1, struct.pack("<I", 8)), (0xA005, 4, 1, struct.pack("<I", 8)))
+        encoded(pattern(), "JPEG"),
+        0xE1,
+        exif((0x8769, 4, 1, struct.pack("<I", 8)), (0xA005, 4, 1, struct.pack("<I", 8))),
     ),
     "JPEG with EXIF of four thousand million values": lambda: with_segment(
-        saved(pattern(), "JPEG"), 0xE1, exif((270, 2, 2**32 - 1, b"\x08"), (0x8769, 13, 2**31, b"\xff" * 4))
+        encoded(pattern(), "JPEG"), 0xE1, exif((270, 2, 2**32 - 1, b"\x08"), (0x8769, 13, 2**31, b"\xff" * 4))
     ),
     "JPEG with an orientation of 99": lambda: orientation_of_type(3, 1, b"\x63"),
     "JPEG with an orientation in words": lambda: orientation_of_type(2, 3, b"6\0"),
@@ -188,26 +186,26 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
     "grey PNG with an ICC profile for colours": lambda: icc(bytes(srgb()), "L", "PNG"),
     "CMYK JPEG with an ICC profile for RGB": lambda: icc(bytes(srgb()), "CMYK"),
     "PNG with more pixels than it says": lambda: png(*SIZE, chunk(b"IDAT", zlib.compress(bytes(50_000_000), 9))),
-    "1 pixel": lambda: saved(pattern(size=(1, 1)), "PNG"),
-    "1 row": lambda: saved(pattern(size=(5000, 1)), "PNG"),
-    "1 column": lambda: saved(pattern(size=(1, 5000)), "PNG"),
+    "1 pixel": lambda: encoded(pattern(size=(1, 1)), "PNG"),
+    "1 row": lambda: encoded(pattern(size=(5000, 1)), "PNG"),
+    "1 column": lambda: encoded(pattern(size=(1, 5000)), "PNG"),
 }  # fmt: skip
 SIZES = {"1 pixel": (1, 1), "1 row": (5000, 1), "1 column": (1, 5000)}
 
 OF_OTHER_TYPES: dict[str, Callable[[], bytes]] = {
-    "JPEG 2000": lambda: saved(pattern(), "JPEG2000"),
-    "JPEG 2000 stream": lambda: saved(pattern(), "JPEG2000")[85:],
+    "JPEG 2000": lambda: encoded(pattern(), "JPEG2000"),
+    "JPEG 2000 stream": lambda: encoded(pattern(), "JPEG2000")[85:],
     "PSD": lambda: b"8BPS\0\x01" + bytes(6) + struct.pack(">HIIHH", 3, 24, 40, 8, 3) + bytes(12) + bytes(3 * 24 * 40),
     "SVG": lambda: b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
     "SVG that names a file": lambda: b'<svg><image href="file:///etc/hostname"/></svg>',
-    "ICO": lambda: saved(pattern("RGBA", (32, 32)), "ICO"),
-    "TGA": lambda: saved(pattern(), "TGA"),
-    "PPM": lambda: saved(pattern(), "PPM"),
-    "PCX": lambda: saved(pattern(), "PCX"),
-    "DDS": lambda: saved(pattern(), "DDS"),
-    "PDF": lambda: saved(pattern(), "PDF"),
-    "EPS": lambda: saved(pattern(), "EPS"),
-    "ICNS": lambda: saved(pattern("RGBA", (16, 16)), "ICNS"),
+    "ICO": lambda: encoded(pattern("RGBA", (32, 32)), "ICO"),
+    "TGA": lambda: encoded(pattern(), "TGA"),
+    "PPM": lambda: encoded(pattern(), "PPM"),
+    "PCX": lambda: encoded(pattern(), "PCX"),
+    "DDS": lambda: encoded(pattern(), "DDS"),
+    "PDF": lambda: encoded(pattern(), "PDF"),
+    "EPS": lambda: encoded(pattern(), "EPS"),
+    "ICNS": lambda: encoded(pattern("RGBA", (16, 16)), "ICNS"),
     "MP4": lambda: b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(200),
     "ZIP": lambda: b"PK\x05\x06" + bytes(18),
     "HTML": lambda: b"<!doctype html><title>not a photo</title>",
@@ -243,12 +241,12 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "TIFF in a JPEG that is none": lambda: grey_tiff(40, 24, compression=7),
     "JPEG of 65,500 by 65,500": huge_jpeg,
     "JPEG without tables": without_tables,
-    "JPEG of 0 by 0": lambda: patched(saved(pattern("L"), "JPEG"), struct.pack(">HH", 24, 40), bytes(4)),
+    "JPEG of 0 by 0": lambda: patched(encoded(pattern("L"), "JPEG"), struct.pack(">HH", 24, 40), bytes(4)),
     "AVIF of 32,768 by 32,768": lambda: of_huge_size("AVIF"),
     "HEIF of 32,768 by 32,768": lambda: of_huge_size("HEIF"),
-    "AVIF that ends after its header": lambda: saved(pattern(), "AVIF")[:200],
+    "AVIF that ends after its header": lambda: encoded(pattern(), "AVIF")[:200],
     "WebP of 16,383 by 16,383": lambda: patched(
-        saved(pattern(), "WEBP", lossless=True), struct.pack("<I", 39 | 23 << 14), struct.pack("<I", 0x0FFFFFFF)
+        encoded(pattern(), "WEBP", lossless=True), struct.pack("<I", 39 | 23 << 14), struct.pack("<I", 0x0FFFFFFF)
     ),
 }  # fmt: skip
 
