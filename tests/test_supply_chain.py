@@ -12,44 +12,66 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-LOCK = ROOT / "docker" / "requirements.lock"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+WANTED = {
+    "requirements.lock": PROJECT["dependencies"] + EXTRAS["otel"],
+    "gpu.lock": EXTRAS["gpu"],
+    "ray.lock": EXTRAS["ray"],
+}
+"""Requirements of each of the images' locks"""
 
 
-@pytest.fixture(scope="module")
-def lock() -> list[str]:
-    """The lock's entries: a pinned requirement and its hashes each."""
-    lines = (line for line in LOCK.read_text().splitlines() if not line.lstrip().startswith("#"))
+def entries(lock: str) -> list[str]:
+    """Return a lock's entries: a pinned requirement and its hashes each."""
+    lines = (line for line in (ROOT / "docker" / lock).read_text().splitlines() if not line.lstrip().startswith("#"))
     return re.split(r"\n(?=\S)", "\n".join(lines).strip())
 
 
-def test_lock_pins_everything_with_hashes_and_names_no_address(lock) -> None:
-    assert len(lock) > 20
-    for entry in lock:
-        assert re.match(r"[a-z0-9._-]+==[\w.]+( ;.*)? \\\n", entry), entry
-        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
-    assert not re.search(r"https?://|--index|--find-links|--extra-index", LOCK.read_text())
+def pins(lock: str, environment: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    """Return the name and version of each pin, or of those that count in an environment."""
+    every = [Requirement(entry.partition("\\")[0]) for entry in entries(lock)]
+    counted = [pin for pin in every if not environment or pin.marker is None or pin.marker.evaluate(environment)]
+    return [(canonicalize_name(pin.name), next(iter(pin.specifier)).version) for pin in counted]
 
 
+@pytest.mark.parametrize("lock", WANTED)
+def test_lock_pins_everything_with_hashes_and_names_no_address(lock: str) -> None:
+    assert len(entries(lock)) > 10
+    for entry in entries(lock):
+        assert re.fullmatch(r"[a-z0-9._-]+==[\w.+]+( ;.*)?( \\\n    --hash=sha256:[0-9a-f]{64})+", entry), entry
+    assert not re.search(r"https?://|--index|--find-links|--extra-index", (ROOT / "docker" / lock).read_text())
+
+
+@pytest.mark.parametrize("lock", WANTED)
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
-def test_lock_covers_the_projects_dependencies(lock, python: str) -> None:
+def test_lock_covers_the_projects_dependencies(lock: str, machine: str, python: str) -> None:
     environment = {
-        "platform_machine": "x86_64",
+        "platform_machine": machine,
         "python_full_version": f"{python}.0",
         "python_version": python,
         "sys_platform": "linux",
     }
-    pins: dict[str, str] = {}
-    for entry in lock:
-        pin = Requirement(entry.partition("\\")[0])
-        if pin.marker is None or pin.marker.evaluate(environment):
-            assert pin.name not in pins, "pinned twice"
-            pins[canonicalize_name(pin.name)] = next(iter(pin.specifier)).version
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [Requirement(each) for each in (*project["dependencies"], *project["optional-dependencies"]["otel"])]
+    pinned = pins(lock, environment)
+    versions = dict(pinned)
+    assert len(versions) == len(pinned), "pinned twice"
+    wanted = [Requirement(each) for each in WANTED[lock]]
     for requirement in (each for each in wanted if each.marker is None or each.marker.evaluate(environment)):
-        version = pins.get(canonicalize_name(requirement.name))
-        assert version, f"{requirement.name} is not in the lock: run `make lock`"
+        version = versions.get(canonicalize_name(requirement.name))
+        assert version, f"{requirement.name} is not in docker/{lock}: run `make lock`"
         assert requirement.specifier.contains(version), f"{requirement} is not {version}: run `make lock`"
+
+
+def test_what_a_gpu_and_ray_add_is_not_pinned_to_two_versions() -> None:
+    every, gpu, ray = (set(pins(lock)) for lock in WANTED)
+    assert not {name for name, _ in every} & {name for name, _ in gpu | ray}
+    both = {name for name, _ in gpu} & {name for name, _ in ray}
+    assert {each for each in gpu if each[0] in both} == {each for each in ray if each[0] in both}
+
+
+def test_the_cpu_image_has_no_torch() -> None:
+    assert not {"torch", "triton", "sympy"} & {name for name, _ in pins("requirements.lock")}
 
 
 def test_images_install_what_the_locks_pin_and_the_project_alone() -> None:
