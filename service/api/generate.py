@@ -5,7 +5,7 @@ It writes the client's typed fields, the page's numbers and the tables of docs/a
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType
@@ -85,30 +85,38 @@ def _page_options() -> str:
 
 
 def _client_fields() -> str:
-    return HEAD + "".join(_client_class(endpoint) for endpoint in COLOR_ENDPOINTS)
+    found = [(endpoint, _fields_of(endpoint)) for endpoint in COLOR_ENDPOINTS]
+    shared = [line for line in found[0][1] if all(line in lines for _, lines in found)]
+    classes = [_class("SharedFields", "TypedDict", "Fields of every call that makes colorings.", shared)]
+    for endpoint, lines in found:
+        own = [line for line in lines if line not in shared]
+        name = f"{endpoint.name.capitalize()}Fields"
+        classes.append(_class(name, "SharedFields", str(endpoint.options.__doc__), own))
+    return HEAD + "".join(classes)
 
 
-def _client_class(endpoint: ColorEndpoint) -> str:
+def _class(name: str, base: str, meaning: str, lines: Iterable[str]) -> str:
+    return "\n".join([f"\n\nclass {name}({base}, total=False):", f'    """{meaning}"""', "", *lines]) + "\n"
+
+
+def _fields_of(endpoint: ColorEndpoint) -> list[str]:
+    """Return each field of a call as source, with its meaning."""
     hints = get_type_hints(endpoint.options, include_extras=True)
     required = {name for name, field in endpoint.parameters.model_fields.items() if field.is_required()}
-    lines = [
-        f"\n\nclass {endpoint.name.capitalize()}Fields(TypedDict, total=False):",
-        f'    """{endpoint.options.__doc__}"""',
-        "",
-    ]
+    lines = []
     for name in (each.name for each in fields(endpoint.options)):
         written = _written(hints[name])
         if option_of(hints[name]).default == RANDOM:
             written += " | None"
-        lines.append(f"    {name}: {f'Required[{written}]' if name in required else written}")
-        lines.append(_quoted(option_of(hints[name]).meaning))
+        kind = f"Required[{written}]" if name in required else written
+        lines.append(f"    {name}: {kind}\n{_quoted(option_of(hints[name]).meaning)}")
     lines += [f"    {name}: PhotoSource | None" for name in endpoint.optional_files]
     for name, field in Parameters.model_fields.items():
         if name != ANSWER_FORM:
-            kind: Any = field.annotation
-            lines.append(f"    {name}: {'OutputFormat' if kind == OutputFormat else _written(kind)}")
-            lines.append(_quoted(str(field.description)))
-    return "\n".join(lines) + "\n"
+            answer: Any = field.annotation
+            written = "OutputFormat" if answer == OutputFormat else _written(answer)
+            lines.append(f"    {name}: {written}\n{_quoted(str(field.description))}")
+    return lines
 
 
 def _quoted(text: str) -> str:

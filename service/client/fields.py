@@ -20,20 +20,29 @@ class Hint(TypedDict):
     """`#rrggbb`"""
 
 
-class ColorizationFields(TypedDict, total=False):
-    """How to colorize. Sample i depends on photo, seed, i and temperature alone."""
+class SharedFields(TypedDict, total=False):
+    """Fields of every call that makes colorings."""
 
     saturation: float
     """factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong"""
     warmth: float
     """shift of all colors toward warm (1, as in afternoon light) or cool (−1)"""
+    temperature: float | None
+    """how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; left
+    out = what the model card recommends"""
+    output_format: OutputFormat
+    """format of the files; JPEG keeps the colors at full size (4:4:4)"""
+    output_compression: int
+    """quality of JPEG and WebP; PNG is lossless and ignores it"""
+
+
+class ColorizationFields(SharedFields, total=False):
+    """How to colorize. Sample i depends on photo, seed, i and temperature alone."""
+
     n: int
     """how many colorings"""
     seed: int | None
     """the same photo, seed and temperature give the same colorings; left out = random"""
-    temperature: float | None
-    """how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; left
-    out = what the model card recommends"""
     latent_norm: float | None
     """rescale each latent to this norm, in units of √dim; left out = as drawn"""
     candidates: int | None
@@ -46,19 +55,11 @@ class ColorizationFields(TypedDict, total=False):
     """colors that the colorings follow at points of the photo; in a form as a JSON array"""
     offset: int
     """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; indices end at 63"""
-    output_format: OutputFormat
-    """format of the files; JPEG keeps the colors at full size (4:4:4)"""
-    output_compression: int
-    """quality of JPEG and WebP; PNG is lossless and ignores it"""
 
 
-class VariationFields(TypedDict, total=False):
+class VariationFields(SharedFields, total=False):
     """The coloring to vary, and how much: z = √(1 − s²)·z₀ + s·ε."""
 
-    saturation: float
-    """factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong"""
-    warmth: float
-    """shift of all colors toward warm (1, as in afternoon light) or cool (−1)"""
     n: int
     """how many colorings"""
     seed: Required[int]
@@ -72,26 +73,15 @@ class VariationFields(TypedDict, total=False):
     levels: Sequence[Literal[8, 16, 32, 64]] | Literal["coarse", "fine", "all"] | None
     """sizes of the levels whose latents move: `coarse` = 8,16 (which colors), `fine` = 32,64 (their detail), `all`,
     or sizes; left out = all"""
-    temperature: float | None
-    """how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; left
-    out = what the model card recommends"""
     latent_norm: float | None
     """rescale each latent to this norm, in units of √dim; left out = as drawn"""
     offset: int
     """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; indices end at 63"""
-    output_format: OutputFormat
-    """format of the files; JPEG keeps the colors at full size (4:4:4)"""
-    output_compression: int
-    """quality of JPEG and WebP; PNG is lossless and ignores it"""
 
 
-class TransferFields(TypedDict, total=False):
+class TransferFields(SharedFields, total=False):
     """How to take over the colors of a reference: z = w·z_reference + √(1 − w²)·ε."""
 
-    saturation: float
-    """factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong"""
-    warmth: float
-    """shift of all colors toward warm (1, as in afternoon light) or cool (−1)"""
     n: int
     """how many colorings"""
     seed: int | None
@@ -99,24 +89,13 @@ class TransferFields(TypedDict, total=False):
     weights: Sequence[float] | None
     """how much of each level, 8, 16, 32 and 64, comes from the reference: 1 copies its latents, 0 draws new ones;
     left out = 0.75,0.56,0,0"""
-    temperature: float | None
-    """how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; left
-    out = what the model card recommends"""
     offset: int
     """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; indices end at 63"""
-    output_format: OutputFormat
-    """format of the files; JPEG keeps the colors at full size (4:4:4)"""
-    output_compression: int
-    """quality of JPEG and WebP; PNG is lossless and ignores it"""
 
 
-class InterpolationFields(TypedDict, total=False):
+class InterpolationFields(SharedFields, total=False):
     """Between which two colorings to go, and how."""
 
-    saturation: float
-    """factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong"""
-    warmth: float
-    """shift of all colors toward warm (1, as in afternoon light) or cool (−1)"""
     steps: int
     """how many colorings, both ends included"""
     seed: Required[int]
@@ -129,13 +108,6 @@ class InterpolationFields(TypedDict, total=False):
     """index of the coloring at the other end; left out where a reference is that end"""
     path: Literal["spherical", "linear"]
     """`spherical` keeps the norm of the latents; `linear` makes it smaller between the ends"""
-    temperature: float | None
-    """how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; left
-    out = what the model card recommends"""
     latent_norm: float | None
     """rescale each latent to this norm, in units of √dim; left out = as drawn"""
     reference: PhotoSource | None
-    output_format: OutputFormat
-    """format of the files; JPEG keeps the colors at full size (4:4:4)"""
-    output_compression: int
-    """quality of JPEG and WebP; PNG is lossless and ignores it"""
