@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextlib import aclosing, closing
 from os import PathLike
-from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
@@ -91,9 +90,7 @@ class Client(ColoringCalls[ColorizationResponse]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _make(self, call: Call[ColorizationResponse]) -> ColorizationResponse:
@@ -172,9 +169,7 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def _make(self, call: Call[ColorizationResponse]) -> ColorizationResponse:
