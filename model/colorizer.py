@@ -14,7 +14,7 @@ from model.device import choose_device, device_memory, lacks_torch
 from model.drawing.hints import mend_hints
 from model.drawing.latents import latent_norms
 from model.drawing.passes import Decoded, Passes
-from model.drawing.plans import Chosen, Planner, own_chroma
+from model.drawing.plans import Chosen, Draws, Planner, own_chroma
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.runtime import Condition, Encoded
 from model.drawing.timer import Timer
@@ -130,7 +130,7 @@ class CinnColorizer:
             timer = Timer(self._passes.wait)
             conditions = self._passes.condition([task.photo.lightness for task in tasks])
             timer.stop("condition")
-            chosen = [plan(condition) for plan, condition in zip(plans, conditions, strict=True)]
+            chosen = self._draw(conditions, [plan() for plan in plans])
             coarsest, fine = [each.coarsest for each in chosen], [each.fine for each in chosen]
             decoded = self._passes.add_details(conditions, coarsest, fine)
             mended = [
@@ -139,6 +139,16 @@ class CinnColorizer:
             ]
             timer.stop("sample")
         return [_drawn(*each, timer.seconds) for each in zip(chosen, decoded, mended, strict=True)]
+
+    def _draw(self, conditions: Sequence[Condition], draws: Sequence[Draws]) -> list[Chosen]:
+        """Draw the coarsest level of all photos at once; return what each task chooses of its draws."""
+        coarsest = self._passes.draw_coarsest(
+            conditions,
+            [each.latents[0] for each in draws],
+            [each.decoding for each in draws],
+            [each.given for each in draws],
+        )
+        return [each.choose(condition, x) for each, condition, x in zip(draws, conditions, coarsest, strict=True)]
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
         """Say how plausible the own colors of several photos are; see `model.protocol.Colorizer`."""

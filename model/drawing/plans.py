@@ -34,7 +34,7 @@ from model.protocol import (
 )
 from model.selection import select_diverse, select_likely
 
-__all__ = ["Chosen", "Planner", "own_chroma"]
+__all__ = ["Chosen", "Draws", "Planner", "own_chroma"]
 
 
 class Chosen(NamedTuple):
@@ -64,8 +64,21 @@ class Drawing(NamedTuple):
     """(2, 8, 8) a*b* of hinted cells, NaN elsewhere"""
 
 
-Plan = Callable[[Condition], Chosen]
-"""The rest of the work, once the photo's condition is known."""
+class Draws(NamedTuple):
+    """Draws of the coarsest level that a task asks for."""
+
+    latents: Sequence[Floats]
+    """(N, dim) of each level"""
+    decoding: Floats
+    """(N,): the temperatures of the coarsest level's mixtures"""
+    choose: Callable[[Condition, Floats], Chosen]
+    """Takes the photo's condition and the draws, (N, 2, 8, 8) a*b*."""
+    given: Floats | None = None
+    """(N, 2, 8, 8) a*b* of hinted cells, NaN elsewhere"""
+
+
+Plan = Callable[[], Draws]
+"""Encodes a reference where there is one: all tasks are checked before the network runs for any."""
 
 
 class Planner:
@@ -99,8 +112,7 @@ class Planner:
         latents = self._latents(options.seed, numbers, drawing)
         fine = latents[1:]
 
-        def choose(condition: Condition) -> Chosen:
-            coarsest = self._draw(condition, latents[0], drawing)
+        def choose(condition: Condition, coarsest: Floats) -> Chosen:
             indices = self._select(condition, coarsest, fine, options)
             return Chosen(
                 coarsest[indices],
@@ -111,7 +123,7 @@ class Planner:
                 options.rank == "likelihood",
             )
 
-        return choose
+        return lambda: self._draws(latents, drawing, choose)
 
     def _select(
         self, condition: Condition, coarsest: Floats, fine: Sequence[Floats], options: SampleOptions
@@ -138,7 +150,7 @@ class Planner:
         latents = mix_latents(origin, noise, weights)
         if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
             latents = rescale_latents(latents, options.latent_norm)
-        return lambda condition: self._decode(condition, latents, numbers, drawing)
+        return lambda: self._draw_each(latents, numbers, drawing)
 
     def _transfer(self, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
         if reference is None:
@@ -153,11 +165,10 @@ class Planner:
         noise = self._latents(options.seed, numbers, drawing)
         mix_latents(noise, noise, weights)  # raises for weights out of range
 
-        def choose(condition: Condition) -> Chosen:
-            latents = mix_latents(self._latents_of(reference), noise, weights)
-            return self._decode(condition, latents, numbers, drawing)
+        def plan() -> Draws:
+            return self._draw_each(mix_latents(self._latents_of(reference), noise, weights), numbers, drawing)
 
-        return choose
+        return plan
 
     def _interpolation(self, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
         check_range("steps", options.steps, 2, MAX_SAMPLES)
@@ -167,26 +178,29 @@ class Planner:
         last = drawing.decoding if reference is None else 1.0
         positions = np.linspace(0, 1, options.steps).tolist()
 
-        def choose(condition: Condition) -> Chosen:
+        def plan() -> Draws:
             end = recalled if reference is None else self._latents_of(reference)
             latents = interpolate_latents(start, end, positions, options.path == "spherical")
             decoding = np.array([(1 - t) * drawing.decoding + t * last for t in positions], np.float32)
-            (drawn,) = self._passes.draw_coarsest([condition], [latents[0]], [decoding], [None])
-            return Chosen(drawn, latents[1:], range(options.steps), drawing.temperature)
+            return self._draw_each(latents, range(options.steps), drawing)._replace(decoding=decoding)
 
-        return choose
+        return plan
 
-    def _decode(
-        self, condition: Condition, latents: Sequence[Floats], numbers: Sequence[int], drawing: Drawing
-    ) -> Chosen:
-        return Chosen(self._draw(condition, latents[0], drawing), latents[1:], numbers, drawing.temperature)
+    def _draw_each(self, latents: Sequence[Floats], numbers: Sequence[int], drawing: Drawing) -> Draws:
+        """Return draws of which all are kept."""
 
-    def _draw(self, condition: Condition, z: Floats, drawing: Drawing) -> Floats:
-        """Decode coarsest latents, (N, 128): (N, 2, 8, 8) a*b*."""
-        given = None if drawing.given is None else np.broadcast_to(drawing.given, (len(z), *drawing.given.shape))
-        decoding = np.full(len(z), drawing.decoding, np.float32)
-        (drawn,) = self._passes.draw_coarsest([condition], [z], [decoding], [given])
-        return drawn
+        def choose(_: Condition, coarsest: Floats) -> Chosen:
+            return Chosen(coarsest, latents[1:], numbers, drawing.temperature)
+
+        return self._draws(latents, drawing, choose)
+
+    def _draws(
+        self, latents: Sequence[Floats], drawing: Drawing, choose: Callable[[Condition, Floats], Chosen]
+    ) -> Draws:
+        given, many = drawing.given, len(latents[0])
+        if given is not None:
+            given = np.broadcast_to(given, (many, *given.shape))
+        return Draws(latents, np.full(many, drawing.decoding, np.float32), choose, given)
 
     def _latents(self, seed: int, indices: Sequence[int], drawing: Drawing) -> list[Floats]:
         """Draw each sample's latents, (N, dim) of each level."""

@@ -87,6 +87,25 @@ def check_alone_and_together(colorizer: CinnColorizer, mix: Mix) -> None:
         assert np.abs(images(colorizer, photo, together) - images(colorizer, photo, alone)).max() <= 1
 
 
+def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The coarsest level of all photos is drawn at once."""
+    mine, other = (task(colorizer, photo, SampleOptions(1, seed)) for photo, seed in ((0, 5), (1, 6)))
+    warm = task(colorizer, 2, SampleOptions(3, 5, 1.0, hints=(HINT,)))
+    (alone,) = colorizer.draw_all([mine])
+    calls, draw = [], colorizer._passes.draw_coarsest
+
+    def count(*arguments: Sequence[object]) -> list[Floats]:
+        calls.append(len(arguments[0]))
+        return draw(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(colorizer._passes, "draw_coarsest", count)
+    for place in (0, 3, 4):
+        batch = [other, warm] * 3
+        batch[place] = mine
+        np.testing.assert_array_equal(colorizer.draw_all(batch)[place].chroma, alone.chroma)
+    assert calls == [6, 6, 6]
+
+
 @pytest.mark.parametrize(("alike", "sizes"), [(True, {4, 8, 16}), (False, {4})])
 def test_many_draws_share_larger_chunks_where_no_bit_changes(
     tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, alike: bool, sizes: set[int]
