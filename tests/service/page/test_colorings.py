@@ -117,6 +117,15 @@ def test_more_may_be_asked_for_before_the_first_have_come(page, photo, service) 
     expect(page.locator("#history li")).to_have_count(1)
 
 
+def test_the_main_button_works_at_any_temperature(open_page, upload, service) -> None:
+    """Also between the steps of its field, which Details hide."""
+    page = open_page("/#temperature=0.83&n=2")
+    upload(page, colorings=2)
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(4)
+    assert [each.temperature for each in service.colorizer.options] == [0.83, 0.83]
+
+
 def test_of_a_seed_that_is_set_the_next_ones_come(page, upload, colorize_again, service) -> None:
     upload(page)
     colorize_again(page, 5)
