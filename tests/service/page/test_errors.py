@@ -174,6 +174,20 @@ def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None
     upload(page)  # the tab still knows it
 
 
+def test_a_browser_that_blocks_cookies(open_page, start, upload, tmp_path) -> None:
+    """It blocks all storage with them. The key lasts as long as the page is open."""
+    key = add_key(tmp_path / "keys", "ann")
+    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, demo=False)
+    for storage in ("localStorage", "sessionStorage", "indexedDB"):
+        page.add_init_script(f"Object.defineProperty(window, '{storage}', {{ get() {{ throw new Error('none') }} }})")
+    page.reload()
+    page.fill("#key", key)
+    page.get_by_role("button", name="Use it").click()
+    upload(page)
+    page.click("#theme")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
 def test_a_file_that_is_too_large_waits_for_the_limits(open_page, tmp_path, service) -> None:
     """It is chosen before the service has said what it takes, and not sent for all that."""
     page = open_page()
