@@ -20,6 +20,7 @@ import { fit, setPhoto, setUpZoom, zoomKey } from "./zoom.js";
 let photo = null;
 let sample = null; // null: the gray photo itself
 let fixing = false; // whether a click on the photo fixes a color
+let follows = false; // whether the sample gives way to the one of its number that follows the fixed colors
 let preview = null;
 
 const viewer = () => byId("viewer");
@@ -33,6 +34,7 @@ function open(ofPhoto, ofSample, toFix) {
   if (!grayUrl(ofPhoto)) return; // there is nothing to look at yet
   if (toFix && ofPhoto !== store.view.photo) showPhoto(ofPhoto);
   if (photo !== ofPhoto) wipeTo(MIDDLE);
+  follows = toFix || (follows && sample === ofSample);
   photo = ofPhoto;
   sample = ofSample;
   fixing = toFix;
@@ -80,7 +82,10 @@ export function setUpViewer() {
   };
   byId("download").onclick = save;
   viewer().addEventListener("keydown", keys);
-  viewer().addEventListener("close", () => (fixing = false));
+  viewer().addEventListener("close", () => {
+    fixing = follows = false;
+    follow();
+  });
   listen(() => viewer().open && show());
 }
 
@@ -102,7 +107,7 @@ function step(way) {
 }
 
 function show() {
-  if (fixing) sample = successor() ?? sample;
+  if (follows) sample = successor() ?? sample;
   const title = sample ? sampleTitle(sample) : photo.name;
   set(byId("viewer-title"), "textContent", title);
   const gray = grayUrl(photo);

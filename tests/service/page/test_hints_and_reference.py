@@ -58,6 +58,21 @@ def test_colorings_follow_a_color(fixing, service) -> None:
     expect(fixing.locator("#history li")).to_have_count(2)
 
 
+@pytest.mark.parametrize("way", ["fix-done", "viewer-close"])
+def test_colorings_follow_a_color_that_is_left_at_once(fixing, service, way: str) -> None:
+    before = fixing.locator("#after").get_attribute("src")
+    click_at(fixing, 0.75, 0.5)
+    choose = "document.querySelector('#palette-swatches button').click()"
+    fixing.evaluate(f"{choose}; document.querySelector('#{way}').click()")  # within the pause, however busy
+    expect(fixing.locator("#run-facts")).to_contain_text("1 fixed color")
+    expect(fixing.locator("#run-progress")).to_be_hidden()
+    assert len(service.colorizer.options[-1].hints) == 1
+    if way == "fix-done":  # the view follows, too
+        expect(fixing.locator("#after")).not_to_have_attribute("src", before)
+        fixing.keyboard.press("Escape")
+    expect(fixing.locator("#viewer")).to_be_hidden()
+
+
 def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     upload(page)
     page.locator(".card.new .open").nth(1).click()
