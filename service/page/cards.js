@@ -17,7 +17,10 @@ import { isBusy } from "./work.js";
 export const grayCard = once((photo) => {
   const open = make("button", { type: "button", className: "open", onclick: () => openForHints(photo) });
   const fix = make("button", { type: "button", className: "quiet small fix", onclick: () => openForHints(photo) }, icon("drop"), "Fix a color");
-  const remove = iconButton("close", `Remove ${photo.name}`, () => removePhoto(photo));
+  const remove = iconButton("close", `Remove ${photo.name}`, () => {
+    removePhoto(photo);
+    byId("undo").focus();
+  });
   return make("li", { className: "card" }, open, make("div", { className: "foot" }, make("div", { className: "words" }, "Original"), fix, remove));
 });
 

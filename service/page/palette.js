@@ -34,6 +34,7 @@ export function setUpPalette() {
     event.preventDefault(); // it closes the palette, not the whole view
     event.stopPropagation();
     closePalette();
+    byId("stage").focus({ preventScroll: true });
   });
 }
 

@@ -7,7 +7,7 @@ import { follow, setUpHints, showHints } from "./hints.js";
 import { previewer, shownUrl } from "./look.js";
 import { announce } from "./notices.js";
 import { STRENGTH } from "./options.js";
-import { closePalette } from "./palette.js";
+import { closePalette, isPaletteOpen } from "./palette.js";
 import { setUpPeek } from "./peek.js";
 import { grayUrl, likelihoodWords, samplesOf } from "./photo.js";
 import { shareSample, showShare } from "./share.js";
@@ -82,6 +82,7 @@ export function setUpViewer() {
   };
   byId("download").onclick = save;
   viewer().addEventListener("keydown", keys);
+  viewer().addEventListener("click", backToStage);
   viewer().addEventListener("close", () => {
     fixing = follows = false;
     follow();
@@ -95,6 +96,13 @@ function keys(event) {
   const way = { PageUp: -1, PageDown: 1, ...(slides ? {} : { ArrowLeft: -1, ArrowRight: 1 }) }[event.key];
   if (way) step(way);
   if (way || zoomKey(event.key)) event.preventDefault();
+}
+
+/** The photo takes the focus from a button that a pointer pressed or that has gone, so that the keys do what they say. */
+function backToStage(event) {
+  const button = event.target.closest("button");
+  if (!button || isPaletteOpen() || document.activeElement.matches(".dot")) return;
+  if (event.detail || !button.checkVisibility()) byId("stage").focus({ preventScroll: true });
 }
 
 /** The samples that next and previous go through. */

@@ -116,6 +116,28 @@ def test_arrow_keys_step_through(viewed) -> None:
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "52")
 
 
+def test_keys_work_after_every_press(viewed) -> None:
+    title, stage = viewed.locator("#viewer-title"), viewed.locator("#stage")
+    viewed.click("#keep")
+    viewed.keyboard.press("ArrowRight")
+    viewed.keyboard.down(" ")
+    expect(viewed.locator("#stage.peeking")).to_be_visible()
+    viewed.keyboard.up(" ")
+    expect(title).to_have_text("Coloring 3")
+    expect(viewed.locator("#kept-pictures li")).to_have_count(1)
+    adjust(viewed, warmth=0.5)
+    viewed.locator("#look-reset").press("Enter")
+    expect(stage).to_be_focused()
+    viewed.locator("#fix").press("Enter")
+    expect(stage).to_be_focused()
+    viewed.locator("#hint-add").press("Enter")
+    viewed.keyboard.press("Escape")
+    expect(stage).to_be_focused()
+    viewed.locator("#fix-done").press("Enter")
+    viewed.keyboard.press("ArrowLeft")
+    expect(title).to_have_text("Coloring 2")
+
+
 def test_the_likelihood_is_of_all_that_have_come(viewed) -> None:
     viewed.keyboard.press("Escape")
     viewed.click("#colorize")
