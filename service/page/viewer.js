@@ -87,7 +87,11 @@ export function setUpViewer() {
     fixing = follows = false;
     follow();
   });
-  listen(() => viewer().open && show());
+  listen(() => {
+    if (!viewer().open) return;
+    if (store.view.photos.includes(photo)) show();
+    else viewer().close(); // undo took the photo away
+  });
 }
 
 function keys(event) {

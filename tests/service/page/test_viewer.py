@@ -138,6 +138,14 @@ def test_keys_work_after_every_press(viewed) -> None:
     expect(title).to_have_text("Coloring 2")
 
 
+def test_undo_of_its_photo_closes_the_view(viewed) -> None:
+    viewed.keyboard.press("Control+z")
+    expect(viewed.locator("#viewer")).to_be_hidden()
+    expect(viewed.locator("#welcome")).to_be_visible()
+    viewed.keyboard.press("Control+Shift+z")
+    expect(viewed.locator(".card.new")).to_have_count(4)
+
+
 def test_the_likelihood_is_of_all_that_have_come(viewed) -> None:
     viewed.keyboard.press("Escape")
     viewed.click("#colorize")
