@@ -31,13 +31,23 @@ export const colorize = (photo) => begin(newColorings(photo));
 export function canAdd() {
   const { photo, runs, settings } = store.view;
   const [first] = runs;
-  if (!first || first.kind === "interpolations" || isCopy(first) || (!first.samples.length && !isBusy(first))) return false;
+  if (!first || first.kind === "interpolations" || (!first.samples.length && !isBusy(first))) return false;
+  if (isCopy(lends(first) ? { ...first, temperature: temperature() || runs.at(-1).temperature } : first)) return false;
   if (first.recipe && !first.source) return false; // it is being made
   if (first.kind === "variations" && !first.source && first.samples.length) return isServed(first.samples[0]); // else the seed names another coloring now
   if (first.kind !== "colorizations") return true;
   const { fields } = runs.at(-1);
   const sameSeed = settings.seed === null || settings.seed === fields.seed;
   return sameSeed && runs.at(-1).temperature === temperature() && sameHints(fields.hints, hintsOf(photo));
+}
+
+/** Whether a run is of the colors of another photo, not of a coloring's own. */
+const lends = (run) => run.kind === "transfers" && !run.source;
+
+/** How many "more" makes. */
+export function moreCount() {
+  const { runs: [first], settings: { n } } = store.view;
+  return lends(first) && temperature() === 0 ? 1 : n;
 }
 
 /** What the service takes of a fixed color: its name is for people. */
@@ -55,11 +65,12 @@ export function addMore() {
   const next = (last.fields.offset ?? 0) + last.total;
   if (first.kind === "colorizations" && settings.seed !== null && next + settings.n - 1 <= MAX_INDEX) Object.assign(fresh, { seed: settings.seed, offset: next });
   if (hints) fresh.hints = hints;
+  if (lends(first)) fresh.temperature = temperature();
   const { title, strength, source, note, looks } = first;
   const origin = first.kind === "variations" ? first.origin ?? (first.samples.length ? modelOf(first.samples[0]) : null) : null;
   const made = source ? { ...likeOne(source, strength), ends: [source] } : { kind: first.kind, fields: { ...fields, ...fresh }, origin };
   const more = { title, strength, source, note, looks, origin: made.origin, picture: made.picture, ends: made.ends };
-  const run = newRun(photo, made.kind, settings.n, made.fields, { ...more, first: last.first + last.total, follows: first });
+  const run = newRun(photo, made.kind, moreCount(), made.fields, { ...more, first: last.first + last.total, follows: first });
   begin(run, { runs: [...runs, run] });
 }
 

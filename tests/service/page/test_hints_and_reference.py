@@ -315,6 +315,23 @@ def test_a_reference_lends_its_colors(page, upload, drop, color_photo, service) 
     expect(page.locator("#history li")).to_have_count(4)
 
 
+def test_more_of_a_reference_is_as_safe_as_is_set(page, upload, drop, color_photo, service) -> None:
+    upload(page)
+    drop(page, "#reference-zone", color_photo)
+    expect(page.locator(".card.new")).to_have_count(2)
+    page.locator("#boldness").fill("0.4")
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(6)
+    page.locator("#boldness").fill("0")
+    expect(page.locator("#colorize")).to_have_text("1 more")  # as others would be equal to it
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(7)
+    expect(page.locator("#colorize")).to_have_text("Colorize")
+    assert [(each.n, each.temperature) for each in service.colorizer.options[2:]] == [(4, 0.4), (1, 0)]
+    page.locator("#boldness").fill("0.4")
+    expect(page.locator("#colorize")).to_have_text("4 more")
+
+
 def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, drop, color_photo, service) -> None:
     upload(page)
     held: list[Route] = []

@@ -196,6 +196,7 @@ def test_more_like_this(viewed, service) -> None:
 def test_more_of_what_is_like_it(viewed, service) -> None:
     viewed.click("#vary")
     expect(viewed.locator("#colorize")).to_have_text("4 more like it")
+    expect(viewed.locator("#source-note")).to_have_text("More like it is as safe or bold as its source.")
     viewed.click("#colorize")
     expect(viewed.locator(".card.new")).to_have_count(8)
     first, second = service.colorizer.options[-2:]
