@@ -28,11 +28,13 @@ export function paintGray(photo) {
   const open = grayCard(photo).querySelector(".open");
   const url = grayUrl(photo);
   const hints = hintsOf(photo).length;
-  const drawn = `${url} ${hints}`;
+  const failed = photo.runs.at(-1)?.status === "failed";
+  const drawn = `${url} ${hints} ${failed}`;
   if (open.dataset.drawn === drawn) return;
   open.dataset.drawn = drawn;
   const label = `${photo.name}, the gray photo: open it and fix a color`;
-  const picture = url ? make("img", { src: url, alt: label, className: "gray" }) : make("span", { className: "none" }, "Your browser cannot preview this file type. Colorings will show normally.");
+  const picture = url ? make("img", { src: url, alt: label, className: "gray" }) : make("span", { className: "none" }, `Your browser cannot preview this file type.${failed ? "" : " Colorings will show normally."}`);
+  open.disabled = grayCard(photo).querySelector(".fix").disabled = !url; // there is nothing to look at
   open.replaceChildren(picture);
   if (hints) open.append(make("span", { className: "badge" }, count(hints, "fixed color")));
 }

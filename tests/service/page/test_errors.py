@@ -39,6 +39,20 @@ def test_a_file_that_is_no_photo(open_page, upload, tmp_path, photo) -> None:
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
 
 
+def test_what_nothing_can_be_seen_of_cannot_be_opened(open_page, upload, tmp_path, photo) -> None:
+    page = open_page(expected=FAILED)
+    text = tmp_path / "notes.jpg"
+    text.write_text("not a photo")
+    page.set_input_files("#files", text)
+    expect(page.locator("#run-error")).to_contain_text("The service cannot read this type of file.")
+    card = page.locator(".card").first
+    expect(card.locator(".none")).to_have_text("Your browser cannot preview this file type.")
+    expect(card.locator(".open")).to_be_disabled()
+    expect(card.locator(".fix")).to_be_disabled()
+    upload(page, photo)
+    expect(page.locator("#strip use")).to_have_attribute("href", "page/icons.svg#photo")
+
+
 def test_photos_are_what_the_service_says(open_page, service) -> None:
     models = service.client.get("/v1/models").json()
     models["data"][0]["photo_formats"] = {"JPEG": [".jpg"], "GIF": [".gif"], "JPEG XL": [".jxl"]}
