@@ -213,6 +213,18 @@ def test_the_palette_fits_the_lightness(fixing) -> None:
     expect(fixing.locator("#palette-note")).to_be_hidden()
 
 
+@pytest.mark.parametrize(("width", "height"), [(900, 700), (844, 390), (604, 800)])
+def test_the_palette_leaves_the_point_in_sight(fixing, width: int, height: int) -> None:
+    fixing.set_viewport_size({"width": width, "height": height})
+    click_at(fixing, 0.5, 0.5)
+    expect(fixing.locator("#palette")).to_be_visible()
+    point, palette, stage = (fixing.locator(f"#{each}").bounding_box() for each in ("pending-dot", "palette", "stage"))
+    right = palette["x"] + palette["width"]
+    assert right <= point["x"] or palette["x"] >= point["x"] + point["width"]
+    assert stage["x"] <= palette["x"]
+    assert right <= stage["x"] + stage["width"]
+
+
 def test_of_a_point_that_is_almost_black_the_palette_says_so(open_page, upload, tmp_path) -> None:
     page, shadow = open_page(), tmp_path / "shadow.png"
     Image.new("L", (60, 40), 12).save(shadow)
