@@ -1,6 +1,6 @@
 /** The cards of the grid: the gray photo, a place for each sample, what they are like, and "more". */
 
-import { isCopy, toggleKept } from "./actions.js";
+import { isCopy, isUsedUp, toggleKept } from "./actions.js";
 import { saveSample } from "./download.js";
 import { byId, icon, iconButton, make, once, set } from "./element.js";
 import { explain, explained } from "./explain.js";
@@ -102,6 +102,6 @@ export function moreCard() {
   const card = more(byId("cards"));
   set(card.querySelector("span"), "textContent", goOnWords());
   const { runs } = store.view;
-  card.hidden = runs.some(isBusy) || !runs[0]?.samples.length || runs[0].kind === "interpolations" || isCopy(runs[0]);
+  card.hidden = runs.some(isBusy) || !runs[0]?.samples.length || runs[0].kind === "interpolations" || isCopy(runs[0]) || isUsedUp();
   return card;
 }

@@ -1,6 +1,6 @@
 /** The panel: how many, how bold, and the numbers under Details. */
 
-import { addMore, canAdd, colorize, isMade, moreCount } from "./actions.js";
+import { addMore, canAdd, colorize, isMade, isUsedUp, moreCount } from "./actions.js";
 import { byId, clamp, make, slider } from "./element.js";
 import { MAX_SEED } from "./options.js";
 import { changeSettings, hintsOf, listen, store, temperature } from "./store.js";
@@ -54,7 +54,9 @@ function show() {
   byId("temperature").value = number(value);
   byId("seed").value = settings.seed ?? "";
   byId("colorize").textContent = goOnWords();
-  byId("colorize").disabled = isMade(); // the words of the slider say why
+  byId("colorize").disabled = isMade(); // the words of the slider say why, or the note
+  byId("seed-note").hidden = !isUsedUp();
+  byId("seed-note").textContent = `Seed ${settings.seed} has no further colorings. Set another below, or none.`;
   byId("source-note").hidden = !canAdd() || !isLikeOne(store.view.runs[0]);
   const hints = photo ? hintsOf(photo).length : 0;
   byId("hint-count").hidden = !hints || (store.view.runs.length > 0 && store.view.runs[0].kind !== "colorizations"); // others heed none

@@ -135,6 +135,27 @@ def test_of_a_seed_that_is_set_the_next_ones_come(page, upload, colorize_again, 
     assert [(each.seed, each.offset) for each in service.colorizer.options[1:]] == [(5, 0), (5, 4)]
 
 
+def test_a_seed_that_is_set_is_used_to_its_end(open_page, upload, service) -> None:
+    page = open_page("/#seed=5&n=16")
+    upload(page, colorings=16)
+    slide(page, "number", 15)
+    for count in (31, 46, 61):
+        page.click("#colorize")
+        expect(page.locator(".card.new")).to_have_count(count)
+    expect(page.locator("#colorize")).to_have_text("3 more")
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(64)
+    expect(page.locator("#run-progress")).to_be_hidden()
+    assert [(each.seed, each.offset, each.n) for each in service.colorizer.options[-2:]] == [(5, 46, 15), (5, 61, 3)]
+    expect(page.locator("#colorize")).to_be_disabled()
+    expect(page.locator(".card.more")).to_have_count(0)
+    expect(page.locator("#seed-note")).to_contain_text("Seed 5 has no further colorings.")
+    page.get_by_text("Details").first.click()
+    page.fill("#seed", "")
+    page.locator("#seed").blur()
+    expect(page.locator("#colorize")).to_have_text("15 more")
+
+
 def test_at_the_safe_end_there_is_one_coloring(page, upload, service) -> None:
     """At temperature 0 more would be the same."""
     upload(page)
