@@ -39,7 +39,7 @@ export function canAdd() {
 }
 
 /** Whether colorings are of the seed, temperature and fixed colors that are set. */
-function isAsked({ photo, temperature: own, fields }) {
+function isAsked({ photo, temperature: own = store.model?.default_temperature, fields }) { // until the answer, where it was left to the service
   const { seed } = store.view.settings;
   return (seed === null || seed === fields.seed) && own === temperature() && sameHints(fields.hints, hintsOf(photo));
 }

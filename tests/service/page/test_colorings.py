@@ -117,6 +117,26 @@ def test_more_may_be_asked_for_before_the_first_have_come(page, photo, service) 
     expect(page.locator("#history li")).to_have_count(1)
 
 
+def test_more_may_be_asked_for_of_a_photo_that_came_before_the_model_was_known(page, photo, service) -> None:
+    held, models = [], []
+    page.route("**/v1/models", lambda route: models.append(route))
+    page.reload()
+    page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.pending.working")).to_have_count(4)
+    page.unroute("**/v1/models")
+    for route in models:
+        route.continue_()
+    expect(page.locator("#model")).not_to_be_empty()
+    expect(page.locator("#colorize")).to_have_text("4 more")
+    page.click("#colorize")
+    expect(page.locator(".card.pending")).to_have_count(8)
+    expect(page.locator("#colorize")).to_have_text("4 more")
+    held.pop().continue_()
+    expect(page.locator(".card.new")).to_have_count(8)
+    assert [each.temperature for each in service.colorizer.options] == [None, None]
+
+
 def test_the_main_button_works_at_any_temperature(open_page, upload, service) -> None:
     """Also between the steps of its field, which Details hide."""
     page = open_page("/#temperature=0.83&n=2")
