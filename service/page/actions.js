@@ -29,15 +29,38 @@ export const colorize = (photo) => begin(newColorings(photo));
 
 /** Whether "more" of the runs in the grid is what the settings ask for; of colorings in work, too. */
 export function canAdd() {
-  const { photo, runs, settings } = store.view;
+  const { runs } = store.view;
   const [first] = runs;
-  if (!first || first.kind === "interpolations" || isCopy(first) || (!first.samples.length && !isBusy(first))) return false;
+  if (!first || first.kind === "interpolations" || (!first.samples.length && !isBusy(first))) return false;
+  if (isCopy(lends(first) ? { ...first, temperature: temperature() || runs.at(-1).temperature } : first)) return false;
   if (first.recipe && !first.source) return false; // it is being made
   if (first.kind === "variations" && !first.source && first.samples.length) return isServed(first.samples[0]); // else the seed names another coloring now
-  if (first.kind !== "colorizations") return true;
-  const { fields } = runs.at(-1);
-  const sameSeed = settings.seed === null || settings.seed === fields.seed;
-  return sameSeed && runs.at(-1).temperature === temperature() && sameHints(fields.hints, hintsOf(photo));
+  return first.kind !== "colorizations" || (isAsked(runs.at(-1)) && moreCount() > 0);
+}
+
+/** Whether colorings are of the seed, temperature and fixed colors that are set. */
+function isAsked({ photo, temperature: own = store.model?.default_temperature, fields }) { // until the answer, where it was left to the service
+  const { seed } = store.view.settings;
+  return (seed === null || seed === fields.seed) && own === temperature() && sameHints(fields.hints, hintsOf(photo));
+}
+
+/** Whether the grid goes to the end of the seed that is set. */
+export function isUsedUp() {
+  const { runs } = store.view;
+  return runs[0]?.kind === "colorizations" && isAsked(runs.at(-1)) && moreCount() === 0;
+}
+
+/** Whether a run is of the colors of another photo, not of a coloring's own. */
+const lends = (run) => run.kind === "transfers" && !run.source;
+
+/** The index after those in the grid. */
+const nextIndex = ({ fields, total }) => (fields.offset ?? 0) + total;
+
+/** How many "more" makes: of a seed that is set, no more than it has left. */
+export function moreCount() {
+  const { runs, settings: { n, seed } } = store.view;
+  if (lends(runs[0]) && temperature() === 0) return 1;
+  return runs[0].kind === "colorizations" && seed !== null ? Math.min(n, MAX_INDEX + 1 - nextIndex(runs.at(-1))) : n;
 }
 
 /** What the service takes of a fixed color: its name is for people. */
@@ -52,14 +75,14 @@ export function addMore() {
   const last = runs.at(-1);
   const { offset, hints, ...fields } = first.fields;
   const fresh = first.kind === "variations" ? { noise_seed: randomSeed() } : { seed: randomSeed() };
-  const next = (last.fields.offset ?? 0) + last.total;
-  if (first.kind === "colorizations" && settings.seed !== null && next + settings.n - 1 <= MAX_INDEX) Object.assign(fresh, { seed: settings.seed, offset: next });
+  if (first.kind === "colorizations" && settings.seed !== null) Object.assign(fresh, { seed: settings.seed, offset: nextIndex(last) });
   if (hints) fresh.hints = hints;
+  if (lends(first)) fresh.temperature = temperature();
   const { title, strength, source, note, looks } = first;
   const origin = first.kind === "variations" ? first.origin ?? (first.samples.length ? modelOf(first.samples[0]) : null) : null;
   const made = source ? { ...likeOne(source, strength), ends: [source] } : { kind: first.kind, fields: { ...fields, ...fresh }, origin };
   const more = { title, strength, source, note, looks, origin: made.origin, picture: made.picture, ends: made.ends };
-  const run = newRun(photo, made.kind, settings.n, made.fields, { ...more, first: last.first + last.total, follows: first });
+  const run = newRun(photo, made.kind, moreCount(), made.fields, { ...more, first: last.first + last.total, follows: first });
   begin(run, { runs: [...runs, run] });
 }
 
@@ -143,9 +166,10 @@ export function isCopy({ temperature, fields: { weights } }) {
   return temperature === 0 || (Boolean(weights) && weights.split(",").slice(0, 2).every((weight) => Number(weight) === 1));
 }
 
-/** Whether the grid has the one coloring that the settings ask for. */
+/** Whether the grid has all that the settings ask for: the one coloring of temperature 0, or a seed's to its end. */
 export function isMade() {
   const { photo, runs: [first] } = store.view;
+  if (isUsedUp()) return true;
   return first?.kind === "colorizations" && first.temperature === 0 && temperature() === 0 && first.samples.length > 0 && sameHints(first.fields.hints, hintsOf(photo));
 }
 

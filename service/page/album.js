@@ -14,7 +14,10 @@ export function setUpAlbum() {
   byId("album-run").onclick = colorizeAll;
   byId("album-cancel").onclick = cancelAlbum;
   byId("album-resume").onclick = resumeAlbum;
-  byId("album-remove").onclick = removeAll;
+  byId("album-remove").onclick = () => {
+    removeAll();
+    byId("undo").focus();
+  };
   byId("album-download").onclick = async ({ currentTarget }) => {
     const error = await whileDisabled(currentTarget, () => saveAll(store.view.photos.map(coverOf).filter(Boolean), "colorings"));
     if (error) notice(errorWords(error).title);

@@ -1,6 +1,6 @@
 /** The cards of the grid: the gray photo, a place for each sample, what they are like, and "more". */
 
-import { isCopy, toggleKept } from "./actions.js";
+import { isCopy, isUsedUp, toggleKept } from "./actions.js";
 import { saveSample } from "./download.js";
 import { byId, icon, iconButton, make, once, set } from "./element.js";
 import { explain, explained } from "./explain.js";
@@ -17,7 +17,10 @@ import { isBusy } from "./work.js";
 export const grayCard = once((photo) => {
   const open = make("button", { type: "button", className: "open", onclick: () => openForHints(photo) });
   const fix = make("button", { type: "button", className: "quiet small fix", onclick: () => openForHints(photo) }, icon("drop"), "Fix a color");
-  const remove = iconButton("close", `Remove ${photo.name}`, () => removePhoto(photo));
+  const remove = iconButton("close", `Remove ${photo.name}`, () => {
+    removePhoto(photo);
+    byId("undo").focus();
+  });
   return make("li", { className: "card" }, open, make("div", { className: "foot" }, make("div", { className: "words" }, "Original"), fix, remove));
 });
 
@@ -25,11 +28,13 @@ export function paintGray(photo) {
   const open = grayCard(photo).querySelector(".open");
   const url = grayUrl(photo);
   const hints = hintsOf(photo).length;
-  const drawn = `${url} ${hints}`;
+  const failed = photo.runs.at(-1)?.status === "failed";
+  const drawn = `${url} ${hints} ${failed}`;
   if (open.dataset.drawn === drawn) return;
   open.dataset.drawn = drawn;
   const label = `${photo.name}, the gray photo: open it and fix a color`;
-  const picture = url ? make("img", { src: url, alt: label, className: "gray" }) : make("span", { className: "none" }, "Your browser cannot preview this file type. Colorings will show normally.");
+  const picture = url ? make("img", { src: url, alt: label, className: "gray" }) : make("span", { className: "none" }, `Your browser cannot preview this file type.${failed ? "" : " Colorings will show normally."}`);
+  open.disabled = grayCard(photo).querySelector(".fix").disabled = !url; // there is nothing to look at
   open.replaceChildren(picture);
   if (hints) open.append(make("span", { className: "badge" }, count(hints, "fixed color")));
 }
@@ -97,6 +102,6 @@ export function moreCard() {
   const card = more(byId("cards"));
   set(card.querySelector("span"), "textContent", goOnWords());
   const { runs } = store.view;
-  card.hidden = runs.some(isBusy) || !runs[0]?.samples.length || runs[0].kind === "interpolations" || isCopy(runs[0]);
+  card.hidden = runs.some(isBusy) || !runs[0]?.samples.length || runs[0].kind === "interpolations" || isCopy(runs[0]) || isUsedUp();
   return card;
 }

@@ -72,6 +72,7 @@ function nameOf({ run, index }, ending, beside = false) {
 
 /** Run a download from a button, which waits for it; return what went wrong. */
 export async function whileDisabled(button, work) {
+  const focused = document.activeElement === button;
   button.disabled = true;
   try {
     await work();
@@ -80,5 +81,6 @@ export async function whileDisabled(button, work) {
     return error;
   } finally {
     button.disabled = false;
+    if (focused && document.activeElement === document.body) button.focus();
   }
 }

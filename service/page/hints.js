@@ -19,6 +19,7 @@ const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDo
 let fixed = () => null; // the photo whose colors are fixed now
 let looked = () => null; // the coloring that is looked at meanwhile
 let timer = null;
+let changed = null; // the photo whose colorings do not follow its last change yet
 let peeked = false; // the click that is coming ends a look at the gray photo
 const dots = [];
 
@@ -94,15 +95,20 @@ export function showHints() {
   byId("hint-list").replaceChildren(...hints.map(listed));
 }
 
-/** While colors are fixed, the colorings follow them, a moment after the last change. */
+/** While colors are fixed, the colorings follow them, a moment after the last change; at its end, at once. */
 export function follow() {
   clearTimeout(timer);
   const photo = fixed();
-  if (!photo) return;
+  if (!photo) return followChange();
   if (isFollowed(photo)) return store.view.runs.filter((run) => run.superseded && run.status === "stopped").forEach(start); // undo brought them back
-  timer = setTimeout(() => {
-    if (fixed() === photo && !isFollowed(photo)) followHints(photo, looked(), (runs, looks = store.view.looks) => amend({ runs, looks }));
-  }, PAUSE);
+  changed = photo;
+  timer = setTimeout(followChange, PAUSE);
+}
+
+function followChange() {
+  const photo = changed;
+  changed = null;
+  if (photo && photo === store.view.photo && !isFollowed(photo)) followHints(photo, looked(), (runs, looks = store.view.looks) => amend({ runs, looks }));
 }
 
 function isFollowed(photo) {

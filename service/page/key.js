@@ -1,11 +1,12 @@
 /** The service's API key, where it asks for one: kept in this tab alone. */
 
 import { byId } from "./element.js";
+import { recall, remember } from "./storage.js";
 
 const NAME = "tintflow-key";
 let asking = null;
 
-export const storedKey = () => sessionStorage.getItem(NAME);
+export const storedKey = () => recall("sessionStorage", NAME);
 
 /** Ask for a key, once for all requests that wait. Returns whether there is one that `refused` is not. */
 export function askForKey(refused) {
@@ -19,7 +20,7 @@ export function askForKey(refused) {
     dialog.addEventListener("close", () => {
       asking = null;
       const given = dialog.returnValue === "use";
-      if (given) sessionStorage.setItem(NAME, input.value.replace(/[^\x21-\x7e]/g, ""));
+      if (given) remember("sessionStorage", NAME, input.value.replace(/[^\x21-\x7e]/g, ""));
       input.value = "";
       resolve(given);
     }, { once: true });

@@ -16,6 +16,8 @@ const LEAST = 3;
 const FAR = 15; // of L*, from what such things mostly have
 const ALMOST_BLACK = 8; // L*
 const ALMOST_WHITE = 97;
+const BESIDE = 30; // pixels from the point to the palette
+const EDGE = 8; // pixels from the palette to the edge of the stage
 const LEAST_CHROMA = 0.4; // of the color's own, that sRGB must hold at the point's lightness
 
 let onChoose = () => {};
@@ -34,6 +36,7 @@ export function setUpPalette() {
     event.preventDefault(); // it closes the palette, not the whole view
     event.stopPropagation();
     closePalette();
+    byId("stage").focus({ preventScroll: true });
   });
 }
 
@@ -62,13 +65,15 @@ export function openPalette({ left, top }, lightness, chosen, remove) {
     closePalette();
     remove();
   };
+  const { clientWidth, clientHeight } = byId("stage");
+  palette.style.setProperty("--room", `${Math.max(left, clientWidth - left) - BESIDE - EDGE}px`);
   palette.hidden = byId("pending-dot").hidden = false;
   byId("pending-dot").style.left = `${left}px`;
   byId("pending-dot").style.top = `${top}px`;
-  const { clientWidth, clientHeight } = byId("stage");
-  const x = left + 30 + palette.offsetWidth < clientWidth ? left + 30 : left - 30 - palette.offsetWidth;
-  palette.style.left = `${clamp(x, 8, Math.max(8, clientWidth - palette.offsetWidth - 8))}px`;
-  palette.style.top = `${clamp(top - palette.offsetHeight / 2, 8, Math.max(8, clientHeight - palette.offsetHeight - 8))}px`;
+  const { offsetWidth, offsetHeight } = palette;
+  const x = left + BESIDE + offsetWidth + EDGE <= clientWidth ? left + BESIDE : left - BESIDE - offsetWidth;
+  palette.style.left = `${clamp(x, EDGE, Math.max(EDGE, clientWidth - offsetWidth - EDGE))}px`;
+  palette.style.top = `${clamp(top - offsetHeight / 2, EDGE, Math.max(EDGE, clientHeight - offsetHeight - EDGE))}px`;
   byId("palette-swatches").firstChild.focus({ preventScroll: true });
 }
 

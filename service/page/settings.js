@@ -1,6 +1,6 @@
 /** The panel: how many, how bold, and the numbers under Details. */
 
-import { addMore, canAdd, colorize, isMade } from "./actions.js";
+import { addMore, canAdd, colorize, isMade, isUsedUp, moreCount } from "./actions.js";
 import { byId, clamp, make, slider } from "./element.js";
 import { MAX_SEED } from "./options.js";
 import { changeSettings, hintsOf, listen, store, temperature } from "./store.js";
@@ -30,10 +30,11 @@ export function goOn() {
 
 /** And what it says. */
 export function goOnWords() {
-  const { runs, settings } = store.view;
   if (!canAdd()) return "Colorize";
-  return runs[0].kind === "variations" || runs[0].source ? `${settings.n} more like it` : `${settings.n} more`;
+  return isLikeOne(store.view.runs[0]) ? `${moreCount()} more like it` : `${moreCount()} more`;
 }
+
+const isLikeOne = (run) => run?.kind === "variations" || Boolean(run?.source);
 
 function showBoldness(value) {
   const recommended = store.model?.default_temperature;
@@ -53,7 +54,10 @@ function show() {
   byId("temperature").value = number(value);
   byId("seed").value = settings.seed ?? "";
   byId("colorize").textContent = goOnWords();
-  byId("colorize").disabled = isMade(); // the words of the slider say why
+  byId("colorize").disabled = isMade(); // the words of the slider say why, or the note
+  byId("seed-note").hidden = !isUsedUp();
+  byId("seed-note").textContent = `Seed ${settings.seed} has no further colorings. Set another below, or none.`;
+  byId("source-note").hidden = !canAdd() || !isLikeOne(store.view.runs[0]);
   const hints = photo ? hintsOf(photo).length : 0;
   byId("hint-count").hidden = !hints || (store.view.runs.length > 0 && store.view.runs[0].kind !== "colorizations"); // others heed none
   byId("hint-count").textContent = `Every coloring follows ${count(hints, "fixed color")}.`;

@@ -25,7 +25,7 @@ function paint(photo) {
   const drawn = `${url} ${Boolean(cover)}`;
   if (button.dataset.drawn !== drawn) {
     button.dataset.drawn = drawn;
-    button.replaceChildren(url ? make("img", { src: url, alt: "", className: cover ? "" : "gray" }) : icon("plus"));
+    button.replaceChildren(url ? make("img", { src: url, alt: "", className: cover ? "" : "gray" }) : icon("photo"));
   }
   const words = { waiting: ", is waiting", working: ", is being colorized", failed: ", failed" }[status] ?? "";
   set(button, "aria-label", photo.name + words);

@@ -1,16 +1,17 @@
 /** Light or dark: as the system has it, until the button says otherwise. */
 
 import { byId } from "./element.js";
+import { recall, remember } from "./storage.js";
 
 const NAME = "tintflow-theme";
 const root = document.documentElement;
 
 export function setUpTheme() {
-  const stored = localStorage.getItem(NAME);
+  const stored = recall("localStorage", NAME);
   if (stored) root.dataset.theme = stored;
   byId("theme").onclick = () => {
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
-    localStorage.setItem(NAME, root.dataset.theme);
+    remember("localStorage", NAME, root.dataset.theme);
   };
 }

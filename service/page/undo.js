@@ -15,7 +15,10 @@ export function setUpUndo() {
     action();
   });
   listen(() => {
+    const focused = document.activeElement;
     byId("undo").disabled = !canUndo();
     byId("redo").disabled = !canRedo();
+    if (focused === byId("undo") && focused.disabled) byId("redo").focus();
+    if (focused === byId("redo") && focused.disabled) byId("undo").focus();
   });
 }

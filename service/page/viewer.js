@@ -7,7 +7,7 @@ import { follow, setUpHints, showHints } from "./hints.js";
 import { previewer, shownUrl } from "./look.js";
 import { announce } from "./notices.js";
 import { STRENGTH } from "./options.js";
-import { closePalette } from "./palette.js";
+import { closePalette, isPaletteOpen } from "./palette.js";
 import { setUpPeek } from "./peek.js";
 import { grayUrl, likelihoodWords, samplesOf } from "./photo.js";
 import { shareSample, showShare } from "./share.js";
@@ -20,6 +20,7 @@ import { fit, setPhoto, setUpZoom, zoomKey } from "./zoom.js";
 let photo = null;
 let sample = null; // null: the gray photo itself
 let fixing = false; // whether a click on the photo fixes a color
+let follows = false; // whether the sample gives way to the one of its number that follows the fixed colors
 let preview = null;
 
 const viewer = () => byId("viewer");
@@ -33,6 +34,7 @@ function open(ofPhoto, ofSample, toFix) {
   if (!grayUrl(ofPhoto)) return; // there is nothing to look at yet
   if (toFix && ofPhoto !== store.view.photo) showPhoto(ofPhoto);
   if (photo !== ofPhoto) wipeTo(MIDDLE);
+  follows = toFix || (follows && sample === ofSample);
   photo = ofPhoto;
   sample = ofSample;
   fixing = toFix;
@@ -80,8 +82,16 @@ export function setUpViewer() {
   };
   byId("download").onclick = save;
   viewer().addEventListener("keydown", keys);
-  viewer().addEventListener("close", () => (fixing = false));
-  listen(() => viewer().open && show());
+  viewer().addEventListener("click", backToStage);
+  viewer().addEventListener("close", () => {
+    fixing = follows = false;
+    follow();
+  });
+  listen(() => {
+    if (!viewer().open) return;
+    if (store.view.photos.includes(photo)) show();
+    else viewer().close(); // undo took the photo away
+  });
 }
 
 function keys(event) {
@@ -90,6 +100,13 @@ function keys(event) {
   const way = { PageUp: -1, PageDown: 1, ...(slides ? {} : { ArrowLeft: -1, ArrowRight: 1 }) }[event.key];
   if (way) step(way);
   if (way || zoomKey(event.key)) event.preventDefault();
+}
+
+/** The photo takes the focus from a button that a pointer pressed or that has gone, so that the keys do what they say. */
+function backToStage(event) {
+  const button = event.target.closest("button");
+  if (!button || isPaletteOpen() || document.activeElement.matches(".dot")) return;
+  if (event.detail || !button.checkVisibility()) byId("stage").focus({ preventScroll: true });
 }
 
 /** The samples that next and previous go through. */
@@ -102,7 +119,7 @@ function step(way) {
 }
 
 function show() {
-  if (fixing) sample = successor() ?? sample;
+  if (follows) sample = successor() ?? sample;
   const title = sample ? sampleTitle(sample) : photo.name;
   set(byId("viewer-title"), "textContent", title);
   const gray = grayUrl(photo);

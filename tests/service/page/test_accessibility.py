@@ -267,6 +267,18 @@ def test_all_of_it_by_keyboard(page, photo) -> None:
     pytest.fail("no way back to the choice of photos by Shift+Tab")
 
 
+def test_focus_stays_where_a_button_goes(page, upload) -> None:
+    upload(page)
+    with page.expect_download():
+        page.locator("#download-all").press("Enter")
+    expect(page.locator("#download-all")).to_be_focused()
+    page.get_by_role("button", name="Remove bridge.png").press("Enter")
+    expect(page.locator("#undo")).to_be_focused()
+    page.locator("#undo").press("Enter")
+    page.locator("#undo").press("Enter")
+    expect(page.locator("#redo")).to_be_focused()
+
+
 def test_nothing_from_elsewhere(open_page, service, upload) -> None:
     """Offline, so to say: no other host is asked, and the policy would not let it."""
     page = open_page()

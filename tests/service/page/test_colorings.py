@@ -110,6 +110,35 @@ def test_more_may_be_asked_for_before_the_first_have_come(page, photo, service) 
     expect(page.locator("#history li")).to_have_count(1)
 
 
+def test_more_may_be_asked_for_of_a_photo_that_came_before_the_model_was_known(page, photo, service) -> None:
+    held, models = [], []
+    page.route("**/v1/models", lambda route: models.append(route))
+    page.reload()
+    page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.pending.working")).to_have_count(4)
+    page.unroute("**/v1/models")
+    for route in models:
+        route.continue_()
+    expect(page.locator("#model")).not_to_be_empty()
+    expect(page.locator("#colorize")).to_have_text("4 more")
+    page.click("#colorize")
+    expect(page.locator(".card.pending")).to_have_count(8)
+    expect(page.locator("#colorize")).to_have_text("4 more")
+    held.pop().continue_()
+    expect(page.locator(".card.new")).to_have_count(8)
+    assert [each.temperature for each in service.colorizer.options] == [None, None]
+
+
+def test_the_main_button_works_at_any_temperature(open_page, upload, service) -> None:
+    """Also between the steps of its field, which Details hide."""
+    page = open_page("/#temperature=0.83&n=2")
+    upload(page, colorings=2)
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(4)
+    assert [each.temperature for each in service.colorizer.options] == [0.83, 0.83]
+
+
 def test_of_a_seed_that_is_set_the_next_ones_come(page, upload, colorize_again, service) -> None:
     upload(page)
     colorize_again(page, 5)
@@ -117,6 +146,27 @@ def test_of_a_seed_that_is_set_the_next_ones_come(page, upload, colorize_again, 
     page.click("#colorize")
     expect(page.locator(".card.new")).to_have_count(8)
     assert [(each.seed, each.offset) for each in service.colorizer.options[1:]] == [(5, 0), (5, 4)]
+
+
+def test_a_seed_that_is_set_is_used_to_its_end(open_page, upload, service) -> None:
+    page = open_page("/#seed=5&n=16")
+    upload(page, colorings=16)
+    slide(page, "number", 15)
+    for count in (31, 46, 61):
+        page.click("#colorize")
+        expect(page.locator(".card.new")).to_have_count(count)
+    expect(page.locator("#colorize")).to_have_text("3 more")
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(64)
+    expect(page.locator("#run-progress")).to_be_hidden()
+    assert [(each.seed, each.offset, each.n) for each in service.colorizer.options[-2:]] == [(5, 46, 15), (5, 61, 3)]
+    expect(page.locator("#colorize")).to_be_disabled()
+    expect(page.locator(".card.more")).to_have_count(0)
+    expect(page.locator("#seed-note")).to_contain_text("Seed 5 has no further colorings.")
+    page.get_by_text("Details").first.click()
+    page.fill("#seed", "")
+    page.locator("#seed").blur()
+    expect(page.locator("#colorize")).to_have_text("15 more")
 
 
 def test_at_the_safe_end_there_is_one_coloring(page, upload, service) -> None:

@@ -40,6 +40,20 @@ def test_a_file_that_is_no_photo(open_page, upload, tmp_path, photo) -> None:
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
 
 
+def test_what_nothing_can_be_seen_of_cannot_be_opened(open_page, upload, tmp_path, photo) -> None:
+    page = open_page(expected=FAILED)
+    text = tmp_path / "notes.jpg"
+    text.write_text("not a photo")
+    page.set_input_files("#files", text)
+    expect(page.locator("#run-error")).to_contain_text("The service cannot read this type of file.")
+    card = page.locator(".card").first
+    expect(card.locator(".none")).to_have_text("Your browser cannot preview this file type.")
+    expect(card.locator(".open")).to_be_disabled()
+    expect(card.locator(".fix")).to_be_disabled()
+    upload(page, photo)
+    expect(page.locator("#strip use")).to_have_attribute("href", "page/icons.svg#photo")
+
+
 def test_photos_are_what_the_service_says(open_page, service) -> None:
     models = service.client.get("/v1/models").json()
     models["data"][0]["photo_formats"] = {"JPEG": [".jpg"], "GIF": [".gif"], "JPEG XL": [".jxl"]}
@@ -164,6 +178,20 @@ def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None
     upload(page)
     page.reload()
     upload(page)  # the tab still knows it
+
+
+def test_a_browser_that_blocks_cookies(open_page, start, upload, tmp_path) -> None:
+    """It blocks all storage with them. The key lasts as long as the page is open."""
+    key = add_key(tmp_path / "keys", "ann")
+    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, demo=False)
+    for storage in ("localStorage", "sessionStorage", "indexedDB"):
+        page.add_init_script(f"Object.defineProperty(window, '{storage}', {{ get() {{ throw new Error('none') }} }})")
+    page.reload()
+    page.fill("#key", key)
+    page.get_by_role("button", name="Use it").click()
+    upload(page)
+    page.click("#theme")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
 def test_a_file_that_is_too_large_waits_for_the_limits(open_page, tmp_path, service) -> None:

@@ -59,6 +59,21 @@ def test_colorings_follow_a_color(fixing, service) -> None:
     expect(fixing.locator("#history li")).to_have_count(2)
 
 
+@pytest.mark.parametrize("way", ["fix-done", "viewer-close"])
+def test_colorings_follow_a_color_that_is_left_at_once(fixing, service, way: str) -> None:
+    before = fixing.locator("#after").get_attribute("src")
+    click_at(fixing, 0.75, 0.5)
+    choose = "document.querySelector('#palette-swatches button').click()"
+    fixing.evaluate(f"{choose}; document.querySelector('#{way}').click()")  # within the pause, however busy
+    expect(fixing.locator("#run-facts")).to_contain_text("1 fixed color")
+    expect(fixing.locator("#run-progress")).to_be_hidden()
+    assert len(service.colorizer.options[-1].hints) == 1
+    if way == "fix-done":  # the view follows, too
+        expect(fixing.locator("#after")).not_to_have_attribute("src", before)
+        fixing.keyboard.press("Escape")
+    expect(fixing.locator("#viewer")).to_be_hidden()
+
+
 def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     upload(page)
     page.locator(".card.new .open").nth(1).click()
@@ -199,6 +214,18 @@ def test_the_palette_fits_the_lightness(fixing) -> None:
     expect(fixing.locator("#palette-note")).to_be_hidden()
 
 
+@pytest.mark.parametrize(("width", "height"), [(900, 700), (844, 390), (604, 800)])
+def test_the_palette_leaves_the_point_in_sight(fixing, width: int, height: int) -> None:
+    fixing.set_viewport_size({"width": width, "height": height})
+    click_at(fixing, 0.5, 0.5)
+    expect(fixing.locator("#palette")).to_be_visible()
+    point, palette, stage = (fixing.locator(f"#{each}").bounding_box() for each in ("pending-dot", "palette", "stage"))
+    right = palette["x"] + palette["width"]
+    assert right <= point["x"] or palette["x"] >= point["x"] + point["width"]
+    assert stage["x"] <= palette["x"]
+    assert right <= stage["x"] + stage["width"]
+
+
 def test_of_a_point_that_is_almost_black_the_palette_says_so(open_page, upload, tmp_path) -> None:
     page, shadow = open_page(), tmp_path / "shadow.png"
     Image.new("L", (60, 40), 12).save(shadow)
@@ -299,6 +326,23 @@ def test_a_reference_lends_its_colors(page, upload, drop, color_photo, service) 
     expect(page.locator(".card.more")).to_have_count(0)
     page.set_input_files("#reference", color_photo)
     expect(page.locator("#history li")).to_have_count(4)
+
+
+def test_more_of_a_reference_is_as_safe_as_is_set(page, upload, drop, color_photo, service) -> None:
+    upload(page)
+    drop(page, "#reference-zone", color_photo)
+    expect(page.locator(".card.new")).to_have_count(2)
+    page.locator("#boldness").fill("0.4")
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(6)
+    page.locator("#boldness").fill("0")
+    expect(page.locator("#colorize")).to_have_text("1 more")  # as others would be equal to it
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(7)
+    expect(page.locator("#colorize")).to_have_text("Colorize")
+    assert [(each.n, each.temperature) for each in service.colorizer.options[2:]] == [(4, 0.4), (1, 0)]
+    page.locator("#boldness").fill("0.4")
+    expect(page.locator("#colorize")).to_have_text("4 more")
 
 
 def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, drop, color_photo, service) -> None:

@@ -118,6 +118,36 @@ def test_arrow_keys_step_through(viewed) -> None:
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "52")
 
 
+def test_keys_work_after_every_press(viewed) -> None:
+    title, stage = viewed.locator("#viewer-title"), viewed.locator("#stage")
+    viewed.click("#keep")
+    viewed.keyboard.press("ArrowRight")
+    viewed.keyboard.down(" ")
+    expect(viewed.locator("#stage.peeking")).to_be_visible()
+    viewed.keyboard.up(" ")
+    expect(title).to_have_text("Coloring 3")
+    expect(viewed.locator("#kept-pictures li")).to_have_count(1)
+    adjust(viewed, warmth=0.5)
+    viewed.locator("#look-reset").press("Enter")
+    expect(stage).to_be_focused()
+    viewed.locator("#fix").press("Enter")
+    expect(stage).to_be_focused()
+    viewed.locator("#hint-add").press("Enter")
+    viewed.keyboard.press("Escape")
+    expect(stage).to_be_focused()
+    viewed.locator("#fix-done").press("Enter")
+    viewed.keyboard.press("ArrowLeft")
+    expect(title).to_have_text("Coloring 2")
+
+
+def test_undo_of_its_photo_closes_the_view(viewed) -> None:
+    viewed.keyboard.press("Control+z")
+    expect(viewed.locator("#viewer")).to_be_hidden()
+    expect(viewed.locator("#welcome")).to_be_visible()
+    viewed.keyboard.press("Control+Shift+z")
+    expect(viewed.locator(".card.new")).to_have_count(4)
+
+
 def test_the_likelihood_is_of_all_that_have_come(viewed) -> None:
     viewed.keyboard.press("Escape")
     viewed.click("#colorize")
@@ -232,7 +262,9 @@ def test_side_by_side(viewed) -> None:
 def test_more_like_it_looks_like_it(viewed, service) -> None:
     adjust(viewed, saturation=0, warmth=0)
     more_like(viewed, "coloring 2")
-    viewed.click("#colorize")  # "4 more like it"
+    expect(viewed.locator("#colorize")).to_have_text("4 more like it")
+    expect(viewed.locator("#source-note")).to_have_text("More like it is as safe or bold as its source.")
+    viewed.click("#colorize")
     expect(viewed.locator(".card.new")).to_have_count(8)
     expect(viewed.locator("#run-progress")).to_be_hidden()
     first, second = service.colorizer.options[-2:]
