@@ -184,13 +184,20 @@ async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> 
         raise _parameter_error(error, endpoint) from error
     uploads = {}
     for name, file in files.items():
+        if name not in endpoint.required_files and _is_left_out(file):
+            continue
         if isinstance(file, UploadFile):
             uploads[name] = await file.read()
-        elif file is not None:
-            raise ParameterError(FieldProblem(name, "expected a file part, got text"))
-        elif name in endpoint.required_files:
+        elif file is None:
             raise ParameterError(FieldProblem(name, MESSAGES["missing"]))
+        else:
+            raise ParameterError(FieldProblem(name, "expected a file part, got text"))
     return _checked(uploads, max_bytes), parameters
+
+
+def _is_left_out(file: UploadFile | str | None) -> bool:
+    """Say whether no file is meant: browsers send a part without a name or content where none was chosen."""
+    return not (file.filename or file.size) if isinstance(file, UploadFile) else not file
 
 
 def _may_be_left_out(name: str, endpoint: Endpoint[Any]) -> bool:

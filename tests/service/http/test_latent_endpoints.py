@@ -42,6 +42,14 @@ def test_rank(service, grey_png) -> None:
     assert zipfile.ZipFile(BytesIO(archive.content)).namelist() == ["2.jpeg", "1.jpeg", "0.jpeg"]
 
 
+@pytest.mark.parametrize("empty", [(None, b""), ("", b"")], ids=["text", "file"])
+def test_a_reference_that_a_browser_sends_empty_is_left_out(service, grey_png, empty: tuple[str | None, bytes]) -> None:
+    files = {"image": ("a.png", grey_png), "reference": empty}
+    answer = service.client.post("/v1/interpolations", files=files, data={each: str(PATH[each]) for each in PATH})
+    assert answer.status_code == 200, answer.text
+    assert service.colorizer.references == [None]
+
+
 @pytest.mark.parametrize("body", ["form", "json"])
 def test_hints(service, grey_png, body: str) -> None:
     if body == "form":

@@ -11,6 +11,7 @@ FILLED = {
     "/v1/transfers": {"n": "1", "seed": "7"},
     "/v1/interpolations": {"seed": "7", "index": "0", "to_index": "1"},
 }
+FILES = dict.fromkeys(FILLED, ("image",)) | {"/v1/transfers": ("image", "reference")}
 
 
 def filled(operation: Locator) -> dict[str, str]:
@@ -30,8 +31,8 @@ def test_try_it_out_fills_in_no_more_than_needed(service, open_page, photo: Path
     operation.locator(".opblock-summary-control").click()
     operation.get_by_role("button", name="Try it out").click()
     assert filled(operation) == FILLED[path]
-    for choose in operation.locator("input[type=file]").all():
-        choose.set_input_files(photo)
+    for name in FILES[path]:
+        operation.locator(f"tr[data-property-name={name}] input[type=file]").set_input_files(photo)
     operation.get_by_role("button", name="Execute").click()
     status = operation.locator(".live-responses-table .response-col_status").nth(1)
     expect(status).to_contain_text("200")
