@@ -144,7 +144,7 @@ class CinnColorizer:
         """Draw the coarsest level of all photos at once; return what each task chooses of its draws."""
         coarsest = self._passes.draw_coarsest(
             conditions,
-            [each.latents[0] for each in draws],
+            [each.latents for each in draws],
             [each.decoding for each in draws],
             [each.given for each in draws],
         )

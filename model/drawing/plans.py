@@ -67,10 +67,10 @@ class Drawing(NamedTuple):
 class Draws(NamedTuple):
     """Draws of the coarsest level that a task asks for."""
 
-    latents: Sequence[Floats]
-    """(N, dim) of each level"""
+    latents: Floats
+    """(N, 128)"""
     decoding: Floats
-    """(N,): the temperatures of the coarsest level's mixtures"""
+    """(N,): the temperatures of the level's mixtures"""
     choose: Callable[[Condition, Floats], Chosen]
     """Takes the photo's condition and the draws, (N, 2, 8, 8) a*b*."""
     given: Floats | None = None
@@ -123,7 +123,7 @@ class Planner:
                 options.rank == "likelihood",
             )
 
-        return lambda: self._draws(latents, drawing, choose)
+        return lambda: _draws(latents[0], drawing, choose)
 
     def _select(
         self, condition: Condition, coarsest: Floats, fine: Sequence[Floats], options: SampleOptions
@@ -150,7 +150,7 @@ class Planner:
         latents = mix_latents(origin, noise, weights)
         if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
             latents = rescale_latents(latents, options.latent_norm)
-        return lambda: self._draw_each(latents, numbers, drawing)
+        return lambda: _draw_each(latents, numbers, drawing)
 
     def _transfer(self, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
         if reference is None:
@@ -166,7 +166,7 @@ class Planner:
         mix_latents(noise, noise, weights)  # raises for weights out of range
 
         def plan() -> Draws:
-            return self._draw_each(mix_latents(self._latents_of(reference), noise, weights), numbers, drawing)
+            return _draw_each(mix_latents(self._latents_of(reference), noise, weights), numbers, drawing)
 
         return plan
 
@@ -182,25 +182,9 @@ class Planner:
             end = recalled if reference is None else self._latents_of(reference)
             latents = interpolate_latents(start, end, positions, options.path == "spherical")
             decoding = np.array([(1 - t) * drawing.decoding + t * last for t in positions], np.float32)
-            return self._draw_each(latents, range(options.steps), drawing)._replace(decoding=decoding)
+            return _draw_each(latents, range(options.steps), drawing)._replace(decoding=decoding)
 
         return plan
-
-    def _draw_each(self, latents: Sequence[Floats], numbers: Sequence[int], drawing: Drawing) -> Draws:
-        """Return draws of which all are kept."""
-
-        def choose(_: Condition, coarsest: Floats) -> Chosen:
-            return Chosen(coarsest, latents[1:], numbers, drawing.temperature)
-
-        return self._draws(latents, drawing, choose)
-
-    def _draws(
-        self, latents: Sequence[Floats], drawing: Drawing, choose: Callable[[Condition, Floats], Chosen]
-    ) -> Draws:
-        given, many = drawing.given, len(latents[0])
-        if given is not None:
-            given = np.broadcast_to(given, (many, *given.shape))
-        return Draws(latents, np.full(many, drawing.decoding, np.float32), choose, given)
 
     def _latents(self, seed: int, indices: Sequence[int], drawing: Drawing) -> list[Floats]:
         """Draw each sample's latents, (N, dim) of each level."""
@@ -236,3 +220,19 @@ def own_chroma(photo: SmallPhoto) -> Floats:
 
 def _numbers(offset: int, n: int) -> range:
     return range(offset, offset + n)
+
+
+def _draw_each(latents: Sequence[Floats], numbers: Sequence[int], drawing: Drawing) -> Draws:
+    """Return draws of which all are kept. latents: (N, dim) of each level."""
+
+    def choose(_: Condition, coarsest: Floats) -> Chosen:
+        return Chosen(coarsest, latents[1:], numbers, drawing.temperature)
+
+    return _draws(latents[0], drawing, choose)
+
+
+def _draws(latents: Floats, drawing: Drawing, choose: Callable[[Condition, Floats], Chosen]) -> Draws:
+    given, many = drawing.given, len(latents)
+    if given is not None:
+        given = np.broadcast_to(given, (many, *given.shape))
+    return Draws(latents, np.full(many, drawing.decoding, np.float32), choose, given)
