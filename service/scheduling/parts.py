@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from model.options import MAX_CANDIDATES
+from model.errors import InputError
+from model.options import check_together
 from model.protocol import Drawn, DrawTask, InterpolationOptions, Options, SampleOptions
 from model.selection import select_diverse, select_likely
 
@@ -20,9 +21,11 @@ def is_divisible(options: Options) -> bool:
     """Say whether samples may be drawn apart: not interpolations, nor what the model refuses as a whole."""
     if isinstance(options, InterpolationOptions):
         return False
-    if isinstance(options, SampleOptions) and options.candidates is not None and options.candidates < options.n:
+    try:
+        check_together(options, has_reference=False)
+    except InputError:
         return False
-    return options.offset + options.latents <= MAX_CANDIDATES
+    return True
 
 
 def samples_in_parts(options: Options) -> int:
