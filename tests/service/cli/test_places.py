@@ -110,6 +110,11 @@ def test_a_setting_that_is_wrong(refused: Callable, name: str, value: str, monke
     assert "pydantic" not in said
 
 
+def test_settings_that_contradict_each_other(refused: Callable, monkeypatch) -> None:
+    monkeypatch.setenv("TINTFLOW_RATE_LIMIT", "10/second")
+    assert "TINTFLOW_RATE_LIMIT and TINTFLOW_METRICS_NEED_KEY need a TINTFLOW_API_KEYS_FILE" in refused("models")
+
+
 @pytest.mark.parametrize("words", [(".", "-o", "."), ("*.png", "-o", "."), ("empty", "-o", ".")])
 def test_an_output_folder_that_holds_the_photos(refused: Callable, photo: Path, words: tuple[str, ...]) -> None:
     assert "the output folder . holds it; choose another" in refused("colorize", *words)
