@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-__all__ = ["COMMAND", "Service", "end_with_parent", "free_port", "made_up_photo", "running"]
+__all__ = ["COMMAND", "PATH", "Service", "end_with_parent", "free_port", "made_up_photo", "running"]
 
 START_SECONDS = 600.0
 """Longest time to load the network, on a machine that has other work, too."""
@@ -28,6 +28,7 @@ POLL_SECONDS = 0.05
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 COMMAND = "import service.cli; (getattr(service.cli, 'app', None) or service.cli.main)()"
+PATH = "/v1/colorizations"
 """`tintflow`, of the checkout that it runs in; in older ones it is `app`."""
 
 

@@ -19,7 +19,7 @@ from ray import serve
 
 from benchmarks.load.serving import SAMPLES, SIDE, Outcome, measure_server
 from benchmarks.report import JsonFile, rows, write
-from benchmarks.running import free_port, running
+from benchmarks.running import PATH, free_port, running
 from model.protocol import Drawn, DrawTask, ModelInfo
 from service.cluster.serve import Ingress, Model
 from service.loading import load_and_warm_up, load_colorizer
@@ -28,7 +28,6 @@ from service.settings import Settings
 __all__ = ["main"]
 
 CLIENTS = 8
-PATH = "/v1/colorizations"
 READY_SECONDS = 300.0
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",

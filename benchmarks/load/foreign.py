@@ -18,7 +18,7 @@ import typer
 from PIL import Image, ImageOps
 
 from benchmarks.report import JsonFile, Target, rows, write
-from benchmarks.running import running
+from benchmarks.running import PATH, running
 
 __all__ = ["main"]
 
@@ -47,7 +47,7 @@ def main(
                     continue
                 content, started = path.read_bytes(), time.monotonic()
                 fields = {"n": "1", "output_format": "jpeg"}
-                answer = client.post("/v1/colorizations", files={"image": content}, data=fields)
+                answer = client.post(PATH, files={"image": content}, data=fields)
                 slowest = max(slowest, time.monotonic() - started)
                 counted[str(answer.status_code)] += 1
                 if answer.status_code not in EXPECTED:

@@ -27,7 +27,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from benchmarks.running import Service, end_with_parent, made_up_photo, running
+from benchmarks.running import PATH, Service, end_with_parent, made_up_photo, running
 from service.codecs.decoding import MAX_SCANS
 
 __all__ = ["ATTACKS", "MEGA", "QUIET", "ROUNDS", "Row", "measure", "measure_ends"]
@@ -49,7 +49,6 @@ NEIGHBOR = "127.0.0.2"
 """The normal client's address: not the attacker's."""
 ACCOMPLICES = [f"127.0.0.{last}" for last in range(3, 9)]
 """Addresses that attack together"""
-PATH = "/v1/colorizations"
 NORMAL = {"n": "1", "seed": "7"}
 MEGA = 1_000_000
 

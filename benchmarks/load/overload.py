@@ -18,14 +18,13 @@ import httpx
 import numpy as np
 import typer
 
-from benchmarks.load.serving import ask_in_loops
+from benchmarks.load.serving import ask_in_loops, requests_per_second
 from benchmarks.report import JsonFile, Target, write
-from benchmarks.running import made_up_photo, running
+from benchmarks.running import PATH, made_up_photo, running
 from service.settings import Settings
 
 __all__ = ["main"]
 
-PATH = "/v1/colorizations"
 SIDE = 512
 SAMPLES = 4
 CLIENTS = 8
@@ -63,9 +62,7 @@ class Load:
         """Return how many requests a second closed-loop clients get answered."""
         url = str(self._url.join(PATH))
         await ask_in_loops(url, self._photo, SAMPLES, CLIENTS, WARM_UP_SECONDS)
-        started = time.perf_counter()
-        answered, _ = await ask_in_loops(url, self._photo, SAMPLES, CLIENTS, CAPACITY_SECONDS)
-        return len(answered) / (time.perf_counter() - started)
+        return await requests_per_second(url, self._photo, SAMPLES, CLIENTS, CAPACITY_SECONDS)
 
     async def overload(self, rate: float, seconds: float) -> Outcome:
         """Send requests at a rate, and return what became of them once all are answered; times are since the first."""

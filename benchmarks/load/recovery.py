@@ -11,7 +11,7 @@ import psutil
 import typer
 
 from benchmarks.report import JsonFile, Target, write
-from benchmarks.running import Service, made_up_photo, running
+from benchmarks.running import PATH, Service, made_up_photo, running
 from service.codecs.sandbox import PATIENCE
 from service.codecs.sandbox_limits import FIRST_SECONDS
 from service.settings import Settings
@@ -36,7 +36,7 @@ class Faults:
 
     def color(self) -> str:
         """Return the status that a good photo gets, and the code if there is one."""
-        answer = self._client.post("/v1/colorizations", files={"image": self._photo}, data={"n": "1"})
+        answer = self._client.post(PATH, files={"image": self._photo}, data={"n": "1"})
         return "200" if answer.status_code == 200 else f"{answer.status_code} {answer.json()['code']}"
 
     def decoders(self) -> int:

@@ -21,7 +21,7 @@ import psutil
 import typer
 
 from benchmarks.report import JsonFile, Target, write
-from benchmarks.running import Service, made_up_photo, running
+from benchmarks.running import PATH, Service, made_up_photo, running
 
 __all__ = ["main"]
 
@@ -49,7 +49,6 @@ OWN_SHARE = 0.1
 """Share of the colorings at temperature 1: the model's own draws"""
 TRANSFERRED_SHARE = 0.05
 """Share of the colorings that are transfers"""
-PATH = "/v1/colorizations"
 OUTPUTS = ("jpeg", "png", "webp")
 
 

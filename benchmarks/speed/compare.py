@@ -23,16 +23,15 @@ from typing import Annotated
 import httpx
 import typer
 
-from benchmarks.load.serving import ask_in_loops
+from benchmarks.load.serving import requests_per_second
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.report import rows as as_table
-from benchmarks.running import COMMAND, Service, made_up_photo, running
+from benchmarks.running import COMMAND, PATH, Service, made_up_photo, running
 
 __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "before"
-PATH = "/v1/colorizations"
 SIDE = 512
 CLIENTS, SAMPLES = 16, 4
 NUMBERS = (1, 4, 16)
@@ -72,7 +71,7 @@ def measure(folder: Path, photo: bytes, repetitions: int, seconds: float) -> Fig
         ready = service.start_seconds, service.cpu_seconds
         first, *others = (_request(service, client, photo, SAMPLES)[0] for _ in range(REQUESTS))
         asked = {n: [_request(service, client, photo, n) for _ in range(repetitions + 1)][1:] for n in NUMBERS}
-        rate = _rate(f"{service.url}{PATH}", photo, seconds)
+        rate = asyncio.run(requests_per_second(f"{service.url}{PATH}", photo, SAMPLES, CLIENTS, seconds))
     command = _command(folder, photo)
     return Figures(
         *ready,
@@ -108,12 +107,6 @@ def _request(service: Service, client: httpx.Client, photo: bytes, n: int) -> tu
     started, before = time.perf_counter(), service.cpu_seconds
     client.post(PATH, files={"image": photo}, data={"n": str(n)}).raise_for_status()
     return time.perf_counter() - started, service.cpu_seconds - before
-
-
-def _rate(url: str, photo: bytes, seconds: float) -> float:
-    started = time.perf_counter()
-    answered, _ = asyncio.run(ask_in_loops(url, photo, SAMPLES, CLIENTS, seconds))
-    return len(answered) / (time.perf_counter() - started)
 
 
 def _command(folder: Path, photo: bytes) -> tuple[float, float]:

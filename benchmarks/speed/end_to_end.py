@@ -21,7 +21,7 @@ import typer
 
 from benchmarks.environment import environment
 from benchmarks.report import JsonFile, Target, rows, write
-from benchmarks.running import made_up_photo, running
+from benchmarks.running import PATH, made_up_photo, running
 from service.codecs.decoding import decode
 from service.codecs.encoding import encode
 
@@ -38,7 +38,7 @@ P50_SECONDS = 2.5
 def ask(client: httpx.Client, photo: bytes) -> tuple[float, dict[str, float]]:
     """Return the seconds until the whole answer is there, and those that it says its stages took."""
     started = time.perf_counter()
-    answer = client.post("/v1/colorizations", files={"image": photo}, data={"n": str(SAMPLES)})
+    answer = client.post(PATH, files={"image": photo}, data={"n": str(SAMPLES)})
     elapsed = time.perf_counter() - started
     answer.raise_for_status()
     return elapsed, answer.json()["timings"]
