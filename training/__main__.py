@@ -11,7 +11,7 @@ from training.average import average
 from training.commands import Device, Features, Init, Photos, Resume, Views, errors_printed, refuse
 from training.draws import DrawConfig
 from training.loop import LoopConfig
-from training.run import SHARES, RunConfig, join, run, run_reward, run_thin
+from training.run import SHARES, RunConfig, join, run, run_reward, run_thin, run_worn
 from training.teacher import TRIES
 
 Part = Annotated[list[str] | None, typer.Option(help=f"Any of {', '.join(SHARES)}; repeatable; default: all.")]
@@ -131,6 +131,30 @@ def thin_command(
     )
     with errors_printed("train"):
         path = run_thin(config, CinnConfig().details, loop)
+    print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
+
+
+@app.command("worn")
+def worn_command(
+    data: Photos,
+    init: Annotated[Path, typer.Option(exists=True, help="Weights whose h shall see through wear.")],
+    out: Annotated[Path, typer.Option(help="Folder of lightness, the state and the checkpoint.")] = Path("runs/worn"),
+    minutes: Annotated[float, typer.Option(min=0, help="Training time.")] = 60,
+    name: Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")] = "my-colors-1",
+    device: Device = "auto",
+    resume: Resume = False,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 3e-4,
+    seed: Annotated[int, typer.Option(help="Seed of the photos' order and of the wear.")] = 0,
+) -> None:
+    """Teach h to see faded, blurred, grainy and scratched photos as it sees good ones."""
+    if not resume and (out / "worn.pt").exists():
+        refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
+    config = RunConfig(data, out, minutes, init=init, name=name, device=device)
+    loop = LoopConfig(
+        batch=32, learning_rate=learning_rate, matrix_learning_rate=0, hold=0.3, ema_decay=0.998, seed=seed
+    )
+    with errors_printed("train"):
+        path = run_worn(config, loop)
     print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
 
 

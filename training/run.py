@@ -27,12 +27,14 @@ from training.objectives.objective import Objective
 from training.objectives.prior import PriorObjective
 from training.objectives.reward import RewardObjective
 from training.objectives.thinned import ThinnedObjective
+from training.objectives.worn import WornObjective
 from training.processes import Processes, joined
 from training.rated import RatedDataset
 from training.standardize import standardize
 from training.thinning import thin
+from training.worn import WornDataset, build_lightness
 
-__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run", "run_reward", "run_thin"]
+__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run", "run_reward", "run_thin", "run_worn"]
 
 WEIGHTS_FILE = "cinn.safetensors"
 SHARES: Mapping[str, float] = {"coarsest": 0.48, "prior": 0.06, "distilled": 0.06, "details": 0.4}
@@ -183,6 +185,36 @@ def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfi
     return path
 
 
+def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
+    """Teach h to see worn photos as it sees others, and write the weights with it; see `run`.
+
+    config: of it count `data`, `out`, `minutes`, `held_out`, `init`, `name` and `device`. Raises InputError without
+    `init`, and for another run's folder.
+    """
+    if config.init is None:
+        raise InputError("init", "weights whose h shall see through wear", None)
+    device = choose_device(config.device)
+    with joined(device) as processes:
+        source = load_checkpoint(config.init)
+        cinn = source.cinn.to(device)
+        if processes.first:
+            config.out.mkdir(parents=True, exist_ok=True)
+            _claim(config, cinn)
+        processes.wait()
+        folders = [(path, config.out / "lightness" / path.stem) for path in _shards(config)]
+        for path, folder in folders[processes.share.rows]:
+            print(f"lightness of {path.name}: {build_lightness(path, folder)} photos", flush=True)
+        processes.wait()
+        dataset = WornDataset([folder for _, folder in folders], config.held_out)
+        trainer = Trainer(None, WornObjective(cinn), dataset, replace(loop, minutes=config.minutes), processes)
+        if not trainer.train(config.out / "worn.pt"):
+            return None
+        path = config.out / WEIGHTS_FILE
+        if processes.first:
+            save_checkpoint(replace(source, cinn=cinn, name=config.name), path)
+        return path
+
+
 def join(
     parts: Mapping[str, Path],
     out: Path,
@@ -266,6 +298,11 @@ def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -
 
 def _folders(config: RunConfig) -> list[tuple[Path, list[Path]]]:
     """Return the paths of photos, and the folders of each one's views."""
-    shards = sorted(config.data.glob("*.tar")) if config.data.is_dir() else []
     root = config.features or config.out / "features"
-    return [(path, [root / f"{path.stem}-{view}" for view in range(config.views)]) for path in shards or [config.data]]
+    return [(path, [root / f"{path.stem}-{view}" for view in range(config.views)]) for path in _shards(config)]
+
+
+def _shards(config: RunConfig) -> list[Path]:
+    """Return the tars of the data folder, or where it has none, the data path itself."""
+    shards = sorted(config.data.glob("*.tar")) if config.data.is_dir() else []
+    return shards or [config.data]

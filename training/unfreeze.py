@@ -1,7 +1,7 @@
-"""Late training of the condition network h, together with the levels that it feeds.
+"""Late training of the condition network h, together with the levels that it feeds, or of all its stages.
 
-The stages up to 32×32 stay as they are, so the stored features of that size serve as input. The later stages learn
-which features of a gray photo tell colors apart.
+In late training, the stages up to 32×32 stay as they are, so the stored features of that size serve as input. The later
+stages learn which features of a gray photo tell colors apart.
 """
 
 from typing import Any, cast
@@ -67,13 +67,14 @@ class _Depthwise(torch.autograd.Function):
         return F.conv2d(padded, weight.flip(2, 3), groups=len(weight)), None, None, None
 
 
-def unfreeze(network: ConditionNetwork) -> list[nn.Parameter]:
-    """Make the late stages of h trainable, but for their depthwise kernels; return their parameters.
+def unfreeze(network: ConditionNetwork, first: int = EARLY_STAGES) -> list[nn.Parameter]:
+    """Make the stages of h from the first on trainable, but for their depthwise kernels; return their parameters.
 
-    Names of parameters stay, so that the network's state still fits a ConditionNetwork.
+    The stem goes with stage 0. Names of parameters stay, so that the network's state still fits a ConditionNetwork.
     """
     network.requires_grad_(False)
-    for stage in network.stages[EARLY_STAGES:]:
+    network.stem.requires_grad_(first == 0)
+    for stage in network.stages[first:]:
         for block in cast("nn.Sequential", stage):
             cast(InvertedResidual, block).requires_grad_(True)
             block.depthwise = FixedDepthwise(cast(nn.Conv2d, block.depthwise))

@@ -10,6 +10,8 @@ from model.protocol import Photo
 
 __all__ = ["SHARPEST", "photo_to_chroma", "resize_chroma", "resize_lightness"]
 
+Lightness = NDArray[np.float32]
+
 MAX_SIDE = 2048
 """Longest side, in pixels, at which a photo's own colors are averaged in CIELAB; longer ones are first in sRGB."""
 SHARPEST = 192
@@ -17,19 +19,28 @@ SHARPEST = 192
 
 Given sharper lightness, h's features move away from those that the flow was trained on, and colors fit worse.
 """
+DARKEST, LIGHTEST = 10.0, 90.0
+"""L* of the darkest and the lightest parts of a photo, at the least, as they reach the network: most photos have them.
+
+In a faded photo the network would see fog, and in an underexposed one night.
+"""
+OUTLIERS = 0.5
+"""Percent of the pixels that are darker than a photo's darkest parts, and lighter than its lightest."""
+MAX_GAIN = 5.0
+"""Contrast grows so many times at most, for in an empty photo there is only noise to see."""
 
 
-def resize_lightness(lightness: NDArray[np.float32], size: int = LIGHTNESS_SIZE) -> NDArray[np.float32]:
-    """Squeeze (H, W) L* to a square, as sharp as the photos that the network was trained on.
+def resize_lightness(lightness: Lightness, size: int = LIGHTNESS_SIZE) -> Lightness:
+    """Squeeze (H, W) L* to a square, as sharp and as rich in contrast as the photos that the network was trained on.
 
     A side longer than SHARPEST is averaged over area to that first; what is shorter than size then grows bicubically.
-    Returns (size, size) in [0, 100].
+    Where blacks are not dark or whites not light, contrast grows. Returns (size, size) in [0, 100].
     """
     sharpest = min(SHARPEST, size)
     shape = tuple(min(side, sharpest) for side in lightness.shape)
     averaged = cv2.resize(lightness, shape[::-1], interpolation=cv2.INTER_AREA).reshape(shape)
     grown = cv2.resize(averaged, (size, size), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(grown, np.float32).clip(0, 100)
+    return _stretch(np.asarray(grown, np.float32)).clip(0, 100)
 
 
 def resize_chroma(chroma: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -56,3 +67,12 @@ def photo_to_chroma(photo: Photo, size: int) -> NDArray[np.float32]:
         chroma = np.ascontiguousarray(linear_to_lab(strip[None])[0, 1:].transpose(1, 2, 0))
         narrow[top : top + rows] = cv2.resize(chroma, (size, len(chroma)), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(narrow, (size, size), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _stretch(lightness: Lightness) -> Lightness:
+    """Bring the darkest parts down to DARKEST and the lightest up to LIGHTEST, where they are not there."""
+    dark, light = np.percentile(lightness, (OUTLIERS, 100 - OUTLIERS)).tolist()
+    low, high = min(dark, DARKEST), max(light, LIGHTEST)
+    gain = min((high - low) / max(light - dark, 1e-3), MAX_GAIN)
+    half, middle = gain * (light - dark) / 2, (dark + light) / 2
+    return np.asarray(np.clip(middle, low + half, high - half) + gain * (lightness - middle), np.float32)

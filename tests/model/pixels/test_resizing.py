@@ -16,15 +16,29 @@ def test_a_constant_stays_constant(shape: tuple[int, int]) -> None:
 
 def test_shrinking_averages_over_area() -> None:
     lightness = np.random.default_rng(0).uniform(0, 100, (512, 256)).astype(np.float32)
+    lightness[:64], lightness[-64:] = 0, 100  # so that nothing is left to stretch
     expected = lightness.reshape(128, 4, 128, 2).mean((1, 3))
     np.testing.assert_allclose(resize_lightness(lightness, 128), expected, atol=1e-3)
 
 
 def test_what_is_too_sharp_for_the_network_is_smoothed() -> None:
     stripes = np.tile(np.array([0, 100], np.float32), (1024, 512))
-    np.testing.assert_allclose(resize_lightness(stripes), 50, atol=17)
+    stripes[:128], stripes[-128:] = 0, 100  # so that nothing is left to stretch
+    np.testing.assert_allclose(resize_lightness(stripes)[48:-48], 50, atol=17)
     same = np.random.default_rng(0).uniform(0, 100, (SHARPEST, SHARPEST)).astype(np.float32)
     assert resize_lightness(same).std() > 0.8 * same.std()
+
+
+@pytest.mark.parametrize(
+    ("black", "white", "darkest", "lightest"),
+    [(38, 73, 10, 90), (2, 97, 2, 97), (2, 40, 2, 90), (62, 99, 10, 99), (50, 56, 38, 68), (0, 4, 0, 20)],
+)
+def test_a_faded_photo_has_its_contrast_back(black: float, white: float, darkest: float, lightest: float) -> None:
+    """Grows up to five times, around its middle where there is room."""
+    ramp = np.tile(np.linspace(black, white, 256, dtype=np.float32), (256, 1))
+    resized = resize_lightness(ramp)
+    assert [resized.min(), resized.max()] == pytest.approx([darkest, lightest], abs=2)
+    assert (np.diff(resized, axis=1) >= 0).all()
 
 
 def test_growing_stays_in_range() -> None:

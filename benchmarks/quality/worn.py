@@ -1,0 +1,129 @@
+"""`python -m benchmarks.quality.worn`: what colorings of worn photos lose, beside those of the same photos unworn.
+
+Photos are squeezed to 256×256 and made gray, then worn in one way. Wear here is not that of training, which is drawn
+at random. Distances are root mean squares of a*b* at 64×64, over two samples at the default temperature.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.network import load_colorizer
+from benchmarks.quality.bootstrap import mean, standard_error
+from benchmarks.quality.collection import photos_of_subsets, seed_of, square
+from benchmarks.report import JsonFile, rows, write
+from model.colorizer import CinnColorizer
+from model.device import THREADS
+from model.pixels.resizing import photo_to_chroma
+from model.protocol import DrawTask, SampleOptions
+from training.commands import Device, HeldOutPhotos, Weights, errors_printed
+
+__all__ = ["KINDS", "measure_wear"]
+
+SAMPLES = 2
+Gray = NDArray[np.float64]
+"""(256, 256), 0…255"""
+
+
+def _tones(black: float, white: float) -> Callable[[Gray, np.random.Generator], Gray]:
+    return lambda gray, rng: black + (white - black) / 255 * gray
+
+
+def _soften(gray: Gray, rng: np.random.Generator) -> Gray:
+    return np.asarray(cv2.GaussianBlur(gray, (0, 0), 1.5), np.float64)
+
+
+def _add_grain(gray: Gray, rng: np.random.Generator) -> Gray:
+    return gray + rng.normal(0, 12, gray.shape)
+
+
+def _darken_corners(gray: Gray, rng: np.random.Generator) -> Gray:
+    y, x = np.mgrid[-1 : 1 : len(gray) * 1j, -1 : 1 : len(gray) * 1j]
+    return np.asarray(gray * (1 - (x**2 + y**2) / 4))
+
+
+def _scratch(gray: Gray, rng: np.random.Generator) -> Gray:
+    worn = gray.copy()
+    for x in rng.integers(len(gray), size=4):
+        worn[:, x : x + 2] = 235
+    for y, x in rng.integers(len(gray), size=(40, 2)):
+        worn[y : y + 3, x : x + 3] = 235
+    return worn
+
+
+def _age(gray: Gray, rng: np.random.Generator) -> Gray:
+    return _add_grain(_tones(90, 200)(_soften(gray, rng), rng), rng)
+
+
+KINDS: dict[str, Callable[[Gray, np.random.Generator], Gray]] = {
+    "unworn": lambda gray, rng: gray,
+    "faded": _tones(90, 180),
+    "overexposed": _tones(150, 255),
+    "underexposed": _tones(0, 80),
+    "soft": _soften,
+    "grainy": _add_grain,
+    "dark corners": _darken_corners,
+    "scratched": _scratch,
+    "old: faded, soft, grainy": _age,
+}
+
+
+def measure_wear(colorizer: CinnColorizer, photo: NDArray[np.uint8], seed: int) -> dict[str, dict[str, float]]:
+    """Measure colorings of one (256, 256, 3) sRGB photo in every kind of wear."""
+    gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    worn = [kind(gray, rng).clip(0, 255).round().astype(np.uint8) for kind in KINDS.values()]
+    drawn = colorizer.draw_all([DrawTask(colorizer.shrink(each), SampleOptions(SAMPLES, seed)) for each in worn])
+    unworn, true = drawn[0].chroma, photo_to_chroma(photo, 64).transpose(2, 0, 1)
+    return {
+        kind: {
+            "to the truth": _distance(each.chroma, true),
+            "to the unworn": _distance(each.chroma, unworn),
+            "chroma": float(np.hypot(each.chroma[:, 0], each.chroma[:, 1]).mean()),
+        }
+        for kind, each in zip(KINDS, drawn, strict=True)
+    }
+
+
+def _distance(chroma: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.square(chroma - other).sum(1).mean()))
+
+
+def _with_error(values: Sequence[float]) -> tuple[float, float]:
+    statistic = mean(values)
+    return statistic(np.ones(len(values))), standard_error(statistic, len(values))
+
+
+def main(
+    data: HeldOutPhotos,
+    weights: Weights = Path("weights/cinn.safetensors"),
+    json_file: JsonFile = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Photos of each subset.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Measure colorings of worn photos."""
+    console = Console(stderr=True)
+    with errors_printed():
+        colorizer = load_colorizer(weights, device)
+        photos = track(photos_of_subsets(data, limit), "measuring", console=console)
+        found = [measure_wear(colorizer, square(photo), seed_of(name)) for _, name, photo in photos]
+    report = {
+        kind: {figure: _with_error([each[kind][figure] for each in found]) for figure in figures}
+        for kind, figures in found[0].items()
+    }
+    names = found[0]["unworn"]
+    cells = [(kind, *(f"{value:.2f} ± {error:.2f}" for value, error in each.values())) for kind, each in report.items()]
+    table = rows("wear", *names, title="figures", cells=cells)
+    facts = {"weights": colorizer.info.sha256, "device": colorizer.device, "threads": THREADS, "photos": len(found)}
+    write("worn photos", [], report | {"settings": facts}, json_file, [table])
+
+
+if __name__ == "__main__":
+    typer.run(main)

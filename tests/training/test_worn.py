@@ -1,0 +1,132 @@
+"""Wear, and h that learns to see through it."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from typer.testing import CliRunner
+
+from model.errors import InputError
+from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.flow.cinn import Cinn
+from model.pixels.resizing import SHARPEST, resize_lightness
+from tests.networks import TINY
+from training.__main__ import app
+from training.loop import LoopConfig
+from training.objectives.worn import WornObjective
+from training.run import RunConfig, run_worn
+from training.wear import wear
+from training.worn import WornDataset, build_lightness
+
+
+@pytest.fixture(scope="module")
+def lightness(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lightness") / "all"
+    assert build_lightness(photos, folder) == 26
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cinn() -> Cinn:
+    """A network of which h alone is trained."""
+    cinn = Cinn(TINY)
+    cinn.network.load_state_dict(load_checkpoint(Path("weights/cinn.safetensors")).cinn.network.state_dict())
+    return cinn
+
+
+@pytest.fixture
+def weights(cinn: Cinn, tmp_path: Path) -> Path:
+    path = tmp_path / "before" / "cinn.safetensors"
+    save_checkpoint(Checkpoint(cinn, "before", 0.8, (1.0, 2.0, 3.0, 4.0)), path)
+    return path
+
+
+def test_wear_is_random_and_still_shows_the_photo() -> None:
+    y, x = np.mgrid[0:120, 0:160].astype(np.float32)
+    photo = 50 + 30 * np.sin(x / 9) * np.cos(y / 7)
+    worn = [wear(photo, np.random.default_rng(seed)) for seed in range(60)]
+    assert all(each.shape == photo.shape and each.dtype == np.float32 for each in worn)
+    assert all(each.min() >= 0 and each.max() <= 100 for each in worn)
+    assert 2 < sum(np.array_equal(each, photo) for each in worn) < 25
+    likeness = [np.corrcoef(each.ravel(), photo.ravel())[0, 1] for each in worn]
+    assert np.median(likeness) > 0.9
+    assert min(likeness) > 0.2
+    assert np.array_equal(wear(photo, np.random.default_rng(3)), worn[3])
+
+
+def test_pairs_show_one_photo_twice(lightness: Path) -> None:
+    dataset = WornDataset([lightness], 0.2)
+    batch = next(dataset.batches(8, np.random.default_rng(0)))
+    assert batch.worn.shape == batch.whole.shape == (8, 1, 256, 256)
+    assert not torch.equal(batch.worn, batch.whole)
+    held_out = [next(dataset.held_out_batches(8)) for _ in range(2)]
+    assert torch.equal(held_out[0].worn, held_out[1].worn)
+    stored = np.fromfile(lightness / "lightness.raw", np.uint8).reshape(-1, SHARPEST, SHARPEST)
+    seen = [resize_lightness(each / np.float32(2.55)) for each in stored]
+    wholes = {each.tobytes() for each in seen} | {
+        resize_lightness(each[:, ::-1] / np.float32(2.55)).tobytes() for each in stored
+    }
+    assert all(each.numpy().tobytes() in wholes for each in batch.whole[:, 0])
+
+
+def test_h_learns_to_see_through_wear(
+    monkeypatch: pytest.MonkeyPatch, weights: Path, photos: Path, lightness: Path, tmp_path: Path
+) -> None:
+    """One kind of wear is enough to learn in a few steps."""
+    monkeypatch.setattr("training.worn.wear", lambda lightness, rng: cv2.GaussianBlur(lightness, (0, 0), 2))
+
+    def trained(steps: int) -> Tensor:
+        out = tmp_path / f"{steps}"
+        config = RunConfig(photos, out, 1, held_out=0.2, init=weights, name="robust")
+        loop = LoopConfig(
+            steps=steps, batch=4, learning_rate=1e-4, matrix_learning_rate=0, warmup_steps=1, ema_decay=0.5
+        )
+        path = run_worn(config, loop)
+        assert path
+        found, before = load_checkpoint(path), load_checkpoint(weights)
+        assert found.name == "robust"
+        after, as_before = found.cinn.state_dict(), before.cinn.state_dict()
+        changed = {name.partition(".")[0] for name, value in after.items() if not torch.equal(value, as_before[name])}
+        assert changed == ({"network"} if steps else set())
+        objective = WornObjective(before.cinn)
+        objective.module.load_state_dict(found.cinn.network.state_dict())
+        with torch.no_grad():
+            batch = next(iter(WornDataset([lightness], 0.2).held_out_batches(5)))
+            return objective.held_out(batch, torch.Generator()).mean(0)
+
+    assert (trained(12) < trained(0)).all()
+
+
+def test_unworn_photos_look_as_before(cinn: Cinn, lightness: Path) -> None:
+    """Before training, a photo without wear is no loss."""
+    objective = WornObjective(copy.deepcopy(cinn))
+    batch = next(iter(WornDataset([lightness], 0.2).held_out_batches(4)))
+    with torch.no_grad():
+        losses = objective.held_out(batch, torch.Generator())
+        assert losses.shape == (4, 2)
+        assert (objective.held_out(batch._replace(worn=batch.whole), torch.Generator()) < losses.mean(0) / 50).all()
+
+
+def test_it_needs_weights(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="init"):
+        run_worn(RunConfig(photos, tmp_path, 1), LoopConfig(steps=1))
+
+
+def test_the_command(monkeypatch: pytest.MonkeyPatch, photos: Path, weights: Path, tmp_path: Path) -> None:
+    runs: list[tuple[RunConfig, LoopConfig]] = []
+    monkeypatch.setattr("training.__main__.run_worn", lambda *given: runs.append(given))
+    out = tmp_path / "out"
+    command = ["worn", "--data", str(photos), "--init", str(weights), "--out", str(out), "--minutes", "3"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    ((config, loop),) = runs
+    assert config == replace(RunConfig(photos, out, 3), init=weights, device="auto")
+    assert loop.matrix_learning_rate == 0
+    out.mkdir()
+    (out / "worn.pt").touch()
+    assert CliRunner().invoke(app, command).exit_code == 2
+    assert CliRunner().invoke(app, [*command, "--resume"]).exit_code == 0

@@ -1,0 +1,58 @@
+"""The objective of seeing through wear: of a worn photo, h shall make what it makes of the photo as it was."""
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from model.flow.cinn import Cinn
+from model.flow.condition import ConditionFeatures, ConditionNetwork
+from training.objectives.objective import Losses, Objective
+from training.precision import mixed_precision
+from training.processes import Share
+from training.unfreeze import unfreeze
+from training.worn import WornBatch
+
+__all__ = ["WornObjective"]
+
+
+class WornObjective(Objective[WornBatch]):
+    """Squared differences of h's features and of the cells' condition, each as a share of its variance.
+
+    Everything behind h stays as it is. Source: Romero et al. 2015, FitNets (arXiv 1412.6550).
+    """
+
+    names = ("features", "cells")
+    weight_decay = 0.0
+
+    def __init__(self, cinn: Cinn) -> None:
+        self._level = cinn.coarsest.eval().requires_grad_(False)
+        self._before = copy.deepcopy(cinn.network).eval().requires_grad_(False)
+        unfreeze(cinn.network, first=0)
+        self.module = self._network = cinn.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+
+    def compute(self, batch: WornBatch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+        losses = self._losses(batch).mean(0)
+        return Losses(losses.detach(), losses.sum())
+
+    def held_out(self, batch: WornBatch, generator: torch.Generator) -> Tensor:
+        return self._losses(batch)
+
+    def _losses(self, batch: WornBatch) -> Tensor:
+        """Return (B, 2)."""
+        with mixed_precision(batch.worn.device):
+            with torch.no_grad():
+                features, cells = self._see(self._before, batch.whole)
+            seen, seen_cells = self._see(self._network, batch.worn)
+        parts = [_difference(*pair) for pair in zip(seen, features, strict=True)]
+        return torch.stack((torch.stack(parts).mean(0), _difference(seen_cells, cells)), 1)
+
+    def _see(self, network: ConditionNetwork, lightness: Tensor) -> tuple[ConditionFeatures, Tensor]:
+        features = network(lightness.contiguous(memory_format=torch.channels_last))
+        return features, self._level.photo_condition(features, F.avg_pool2d(lightness, 2))
+
+
+def _difference(x: Tensor, target: Tensor) -> Tensor:
+    """Return the mean squared difference, (B,); features and the cells' condition have unit variance."""
+    return (x.float() - target.float()).square().flatten(1).mean(1)

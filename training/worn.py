@@ -1,0 +1,81 @@
+"""Pairs of a photo's lightness, worn and as it was: what h learns from to see through wear."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.pixels.color import rgb_to_lab
+from model.pixels.resizing import SHARPEST, resize_lightness
+from training.data import read_photos
+from training.dataset import Dataset, kept_back
+from training.features import DONE
+from training.wear import wear
+
+__all__ = ["WornBatch", "WornDataset", "build_lightness"]
+
+
+class WornBatch(NamedTuple):
+    """A batch of photos, by their lightness alone: (B, 1, 256, 256), L* in [0, 100]."""
+
+    worn: Tensor
+    whole: Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """Move it to a device."""
+        return type(self)(*(each.to(device) for each in self))
+
+
+class WornDataset(Dataset[WornBatch]):
+    """Photos with wear that is drawn anew for each batch; a row is (shard, photo, seed of the wear)."""
+
+    def __init__(self, folders: Sequence[Path], held_out: float) -> None:
+        """folders: of `build_lightness`. held_out: share of the photos kept back to choose by."""
+        self.shards = [
+            np.memmap(folder / "lightness.raw", np.uint8, "r").reshape(-1, SHARPEST, SHARPEST) for folder in folders
+        ]
+        rows = [(s, i, i) for s, photos in enumerate(self.shards) for i in range(len(photos))]
+        super().__init__(np.array(rows), kept_back(held_out))
+
+    def _pick(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        rows[:, 2] = rng.integers(2**32, size=len(rows))
+        return rows
+
+    def _read(self, rows: NDArray[np.int64]) -> WornBatch:
+        worn, whole = [], []
+        for s, i, seed in rows:
+            rng = np.random.default_rng(seed)
+            lightness = self.shards[s][i].astype(np.float32) / np.float32(2.55)
+            lightness = lightness[:, :: rng.choice((-1, 1))]
+            whole.append(resize_lightness(lightness))
+            worn.append(resize_lightness(wear(lightness, rng)))
+        return WornBatch(*(torch.from_numpy(np.stack(each))[:, None] for each in (worn, whole)))
+
+
+def build_lightness(path: Path, out: Path) -> int:
+    """Write the lightness of each photo of a data path, as sharp as the network sees it; return how many there are.
+
+    A finished folder is kept, an unfinished one begun anew. Raises NoPhotosError if no photo can be read.
+    """
+    if (out / DONE).exists():
+        return int(json.loads((out / DONE).read_text())["photos"])
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    count = 0
+    with (part / "lightness.raw").open("wb") as file:
+        for photo in read_photos(path):
+            small = cv2.resize(photo, (SHARPEST, SHARPEST), interpolation=cv2.INTER_AREA)
+            lightness = rgb_to_lab(small.transpose(2, 0, 1)[None] / np.float32(255))[0, 0]
+            file.write((lightness * 2.55).round().astype(np.uint8).tobytes())
+            count += 1
+    (part / DONE).write_text(json.dumps({"photos": count}))
+    part.rename(out)
+    return count
