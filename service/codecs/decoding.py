@@ -13,6 +13,7 @@ from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.profiles import grey_to_srgb, lab_to_srgb, to_srgb
+from service.codecs.tiff import mend_levels, mend_tiles
 from service.codecs.webp import webp_size
 from service.errors import (
     DecodingLimitError,
@@ -72,9 +73,10 @@ def decode(
             announce(image.size)
             if image.format == "PNG":
                 _stretch_key(image, data[PNG_BITS])
+            mend_tiles(image)
             image.load()
             _check_size(image.size, max_pixels, field)  # HEIF may know better after decoding
-            return _to_photo(_upright(image))
+            return _to_photo(_upright(mend_levels(image)))
     except ServiceError:
         raise
     except MemoryError as error:
