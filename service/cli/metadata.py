@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from service.api.formats import OutputFormat
 from service.codecs.encoding import encode
+from service.codecs.profiles import is_srgb
 
 __all__ = ["Metadata", "embed", "read_metadata", "to_profile"]
 
@@ -43,7 +45,7 @@ class Metadata:
     exif: bytes | None = None
     """beginning with `Exif\\0\\0`; upright, without what is about the pixels of the old file"""
     profile: bytes | None = None
-    """RGB profile; a photo of another space, such as gray, has sRGB's in its place"""
+    """RGB profile; sRGB's where the photo's is of another space, such as gray, or too coarse at 8 bits"""
     converts: bool = False
     """whether the coloring's pixels, which are sRGB, must be brought to the profile"""
 
@@ -78,15 +80,24 @@ def _fitting(profile: bytes | None) -> tuple[bytes | None, bool]:
     """Return the profile that a coloring can have, and whether its pixels must be converted."""
     if not profile:
         return None, False
-    try:
+    with suppress(ImageCms.PyCMSError, OSError):
         opened = ImageCms.ImageCmsProfile(BytesIO(profile))
-        is_rgb = opened.profile.xcolor_space.strip() == "RGB"
-        if is_rgb and "sRGB" not in (opened.profile.profile_description or ""):
-            ImageCms.buildTransform(SRGB, opened, "RGB", "RGB")
-            return profile, True
-    except (ImageCms.PyCMSError, OSError):
-        is_rgb = False
-    return (profile if is_rgb else SRGB.tobytes()), False
+        if opened.profile.xcolor_space.strip() == "RGB":
+            if is_srgb(opened):
+                return profile, False
+            if _holds_grays(opened):
+                return profile, True
+    return SRGB.tobytes(), False
+
+
+def _holds_grays(profile: ImageCms.ImageCmsProfile) -> bool:
+    """Say whether 8 bits of a profile hold sRGB's grays to a level: in linear light, they do not hold the dark ones."""
+    grays = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2)
+    image = Image.fromarray(grays)
+    for source, target in ((SRGB, profile), (profile, SRGB)):
+        transform = ImageCms.buildTransform(source, target, "RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
+        ImageCms.applyTransform(image, transform, inPlace=True)
+    return bool(np.abs(np.asarray(image, np.int16) - grays).max() <= 1)
 
 
 def to_profile(png: bytes, profile: bytes, output_format: OutputFormat, quality: int) -> bytes:

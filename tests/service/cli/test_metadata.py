@@ -114,6 +114,18 @@ def test_a_profile_of_another_space_becomes_srgbs(
         assert "sRGB" in (opened.profile.profile_description or "")
 
 
+@pytest.mark.parametrize("name", ["Linear Rec709", "GIMP built-in Linear sRGB"])
+def test_a_profile_too_coarse_for_dark_grays_becomes_srgbs(
+    tmp_path: Path, icc_profile: Callable[..., bytes], name: str
+) -> None:
+    source = tmp_path / "photo.png"
+    Image.new("RGB", (24, 16)).save(source, icc_profile=icc_profile("RGB ", 1.0, name))
+    metadata = read_metadata(source)
+    assert not metadata.converts
+    opened = ImageCms.ImageCmsProfile(io.BytesIO(metadata.profile or b""))
+    assert "sRGB built-in" in (opened.profile.profile_description or "")
+
+
 def test_a_broken_profile_becomes_srgbs(tmp_path: Path) -> None:
     source = tmp_path / "photo.png"
     Image.new("RGB", (24, 16)).save(source, icc_profile=b"no profile")

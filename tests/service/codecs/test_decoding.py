@@ -248,6 +248,13 @@ def test_srgb_profile_changes_nothing(encoded: Encode) -> None:
     np.testing.assert_array_equal(photo.pixels, colours())
 
 
+@pytest.mark.parametrize(("mode", "space"), [("L", "GRAY"), ("L", "RGB "), ("RGB", "RGB ")])
+def test_linear_profile_with_srgb_in_its_name(encoded: Encode, icc_profile: Encode, mode: str, space: str) -> None:
+    profile = icc_profile(space, 1.0, "GIMP built-in Linear sRGB")
+    photo = decode(encoded(Image.new("L", (4, 4), 128).convert(mode), "PNG", icc_profile=profile), MAX_PIXELS)
+    np.testing.assert_allclose(photo.pixels.astype(int), LINEAR_MIDDLE, atol=1)
+
+
 @pytest.mark.parametrize("profile", [lambda _: b"nonsense", lambda _: b"\0" * 200, lambda whole: whole[:-30]])
 def test_broken_profile_is_ignored(
     encoded: Encode, icc_profile: Callable[[str, float], bytes], profile: Callable[[bytes], bytes]
