@@ -32,6 +32,9 @@ HOW_PIXELS_ARE_STORED = {
 PHOTOSHOP_LAYERS = 37724
 NOT_EXIF = {Base.XMLPacket, Base.IPTCNAA, Base.ImageResources, PHOTOSHOP_LAYERS}
 """tags in which a TIFF holds other metadata: XMP, IPTC and Photoshop's, with GPS positions of their own"""
+NO_UNIT, PER_METER = 0, 1  # of JFIF's density, and of pHYs
+INCH, CENTIMETER = 2, 3  # of EXIF's ResolutionUnit
+METERS = {INCH: 0.0254, CENTIMETER: 0.01}
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 JPEG_SEGMENT_BYTES = 65_533
 ICC_MARK = b"ICC_PROFILE\0"
@@ -48,6 +51,8 @@ class Metadata:
     """RGB profile; sRGB's where the photo's is of another space, such as gray, or too coarse at 8 bits"""
     converts: bool = False
     """whether the coloring's pixels, which are sRGB, must be brought to the profile"""
+    dots_per_meter: tuple[int, int] | None = None
+    """across and down, for PNG; JPEG and WebP have it in their EXIF"""
 
 
 def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
@@ -60,7 +65,9 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
     try:
         with Image.open(photo, formats=list(FORMATS)) as image:
             profile, exif = image.info.get("icc_profile"), image.getexif()
-            return Metadata(_exif_bytes(exif, keep_gps), *_fitting(profile))
+            if image.format != "TIFF" and "dpi" in image.info and image.info.get("jfif_unit") != NO_UNIT:
+                _keep_resolution(exif, image.info["dpi"])
+            return Metadata(_exif_bytes(exif, keep_gps), *_fitting(profile), _dots_per_meter(exif))
     except Exception:  # on broken files Pillow raises whatever it likes
         return Metadata()
 
@@ -74,6 +81,22 @@ def _exif_bytes(exif: Image.Exif, keep_gps: bool) -> bytes | None:
     if Base.Orientation in exif:
         exif[Base.Orientation] = 1  # colorings are upright
     return exif.tobytes()
+
+
+def _keep_resolution(exif: Image.Exif, dpi: tuple[float, float]) -> None:
+    """Write a photo's dots per inch into its EXIF, unless that says them."""
+    if Base.XResolution not in exif:
+        exif[Base.XResolution], exif[Base.YResolution] = dpi
+        exif[Base.ResolutionUnit] = INCH
+
+
+def _dots_per_meter(exif: Image.Exif) -> tuple[int, int] | None:
+    meters = METERS.get(exif.get(Base.ResolutionUnit, INCH))
+    with suppress(TypeError, ValueError, ZeroDivisionError):
+        across, down = (float(exif.get(tag, 0)) for tag in (Base.XResolution, Base.YResolution))
+        if meters and min(across, down) > 0 and max(across, down) / meters < 2**31:
+            return round(across / meters), round(down / meters)
+    return None
 
 
 def _fitting(profile: bytes | None) -> tuple[bytes | None, bool]:
@@ -113,10 +136,11 @@ def to_profile(png: bytes, profile: bytes, output_format: OutputFormat, quality:
 
 def embed(data: bytes, output_format: OutputFormat, metadata: Metadata) -> bytes:
     """Put metadata into an encoded image that has none, without touching its pixels."""
-    writers = {"jpeg": _into_jpeg, "png": _into_png, "webp": _into_webp}
     if metadata.exif is None and metadata.profile is None:
         return data
-    return writers[output_format](data, metadata.exif, metadata.profile)
+    if output_format == "png":
+        return _into_png(data, metadata.exif, metadata.profile, metadata.dots_per_meter)
+    return {"jpeg": _into_jpeg, "webp": _into_webp}[output_format](data, metadata.exif, metadata.profile)
 
 
 def _into_jpeg(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
@@ -135,13 +159,15 @@ def _into_jpeg(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
     return data[:start] + segments + data[start:]
 
 
-def _into_png(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
+def _into_png(data: bytes, exif: bytes | None, profile: bytes | None, dots_per_meter: tuple[int, int] | None) -> bytes:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     chunks = b""
     if profile:
         chunks += chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
+    if dots_per_meter:
+        chunks += chunk(b"pHYs", struct.pack(">IIB", *dots_per_meter, PER_METER))
     if exif:
         chunks += chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
     after_header = 8 + 25  # signature, IHDR

@@ -71,6 +71,26 @@ def test_where_a_photo_was_taken_stays_here_unless_asked(tmp_path: Path, exif: I
     assert kept.get_ifd(ExifTags.IFD.Exif) == exif[ExifTags.IFD.Exif]
 
 
+@pytest.mark.parametrize("output_format", ["jpeg", "png"])
+@pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF", "BMP"])
+def test_the_resolution_of_a_scan_is_kept(
+    tmp_path: Path, coloring: np.ndarray, input_format: str, output_format: OutputFormat
+) -> None:
+    source = tmp_path / "scan"
+    Image.new("L", (24, 16)).save(source, input_format, dpi=(600, 600))
+    data = embed(encode(coloring, None, output_format, 90), output_format, read_metadata(source))
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.info["dpi"] == pytest.approx((600, 600), abs=0.01)  # PNG counts whole dots a meter
+
+
+@pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF", "BMP"])
+def test_a_photo_without_a_resolution_gets_none(tmp_path: Path, input_format: str) -> None:
+    source = tmp_path / "photo"
+    Image.new("L", (24, 16)).save(source, input_format)
+    dots = read_metadata(source).dots_per_meter
+    assert dots == ((3780, 3780) if input_format == "BMP" else None)  # Pillow writes 96 dpi into every BMP
+
+
 def test_a_long_profile_takes_several_segments_of_a_jpeg(coloring: np.ndarray) -> None:
     profile = np.random.default_rng(3).bytes(150_000)
     for output_format in NAMES:
