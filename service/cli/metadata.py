@@ -78,6 +78,9 @@ def _exif_bytes(exif: Image.Exif, keep_gps: bool) -> bytes | None:
         del exif[tag]
     if not exif:
         return None
+    if ExifTags.IFD.Exif in exif:
+        for side in (Base.ExifImageWidth, Base.ExifImageHeight):  # of the photo before it was turned
+            exif.get_ifd(ExifTags.IFD.Exif).pop(side, None)
     if Base.Orientation in exif:
         exif[Base.Orientation] = 1  # colorings are upright
     return exif.tobytes()

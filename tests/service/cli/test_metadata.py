@@ -71,6 +71,16 @@ def test_where_a_photo_was_taken_stays_here_unless_asked(tmp_path: Path, exif: I
     assert kept.get_ifd(ExifTags.IFD.Exif) == exif[ExifTags.IFD.Exif]
 
 
+def test_the_sides_before_a_photo_was_turned_are_left_out(tmp_path: Path, exif: Image.Exif) -> None:
+    source, taken = tmp_path / "photo.jpg", dict(exif[ExifTags.IFD.Exif])
+    sides = {ExifTags.Base.ExifImageWidth: 24, ExifTags.Base.ExifImageHeight: 16}
+    exif[ExifTags.IFD.Exif] = taken | sides
+    Image.new("L", (24, 16)).save(source, exif=exif)
+    kept = Image.Exif()
+    kept.load(read_metadata(source).exif)
+    assert kept.get_ifd(ExifTags.IFD.Exif) == taken
+
+
 @pytest.mark.parametrize("output_format", ["jpeg", "png"])
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF", "BMP"])
 def test_the_resolution_of_a_scan_is_kept(
