@@ -53,6 +53,8 @@ class Metadata:
     """whether the coloring's pixels, which are sRGB, must be brought to the profile"""
     dots_per_meter: tuple[int, int] | None = None
     """across and down, for PNG; JPEG and WebP have it in their EXIF"""
+    longest_side: int = 0
+    """of the photo, in pixels"""
 
 
 def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
@@ -67,7 +69,7 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
             profile, exif = image.info.get("icc_profile"), image.getexif()
             if image.format != "TIFF" and "dpi" in image.info and image.info.get("jfif_unit") != NO_UNIT:
                 _keep_resolution(exif, image.info["dpi"])
-            return Metadata(_exif_bytes(exif, keep_gps), *_fitting(profile), _dots_per_meter(exif))
+            return Metadata(_exif_bytes(exif, keep_gps), *_fitting(profile), _dots_per_meter(exif), max(image.size))
     except Exception:  # on broken files Pillow raises whatever it likes
         return Metadata()
 
