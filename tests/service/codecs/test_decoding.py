@@ -109,6 +109,14 @@ def test_wide_grey_is_scaled_not_clipped(encoded: Encode, values: np.ndarray, wh
     np.testing.assert_allclose(photo.pixels / 65_535, values / white, atol=1 / 65_535)
 
 
+@pytest.mark.parametrize("white", [1.0, 255.0])
+def test_floats_a_little_outside_of_the_scale_are_clipped(encoded: Encode, white: float) -> None:
+    values = np.array([[-0.01, 0.0, 0.5, 1.0, 1.3]], np.float32) * np.float32(white)
+    for part in (values, values[:, 1:], values[:, :-1]):
+        photo = decode(encoded(Image.fromarray(part), "TIFF"), MAX_PIXELS)
+        np.testing.assert_allclose(photo.pixels / 65_535, (part / white).clip(0, 1), atol=1 / 65_535)
+
+
 def test_float_grey_with_negative_and_missing_values(encoded: Encode) -> None:
     values = np.array([[-1.0, 0.0, 1.0, np.nan]], np.float32)
     photo = decode(encoded(Image.fromarray(values), "TIFF"), MAX_PIXELS)
