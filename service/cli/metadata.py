@@ -54,7 +54,7 @@ class Metadata:
     dots_per_meter: tuple[int, int] | None = None
     """across and down, for PNG; JPEG and WebP have it in their EXIF"""
     longest_side: int = 0
-    """of the photo, in pixels"""
+    """the photo's, in pixels"""
 
 
 def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
