@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from service.api.formats import FORMATS
 from service.cli.metadata import Metadata, embed, read_metadata, to_profile
 from service.client import AsyncClient, Coloring, ColorizationResponse
 from service.client.found import Photo
@@ -32,7 +33,8 @@ class CommandAsked(Asked):
     def request(self, photo: Path | IO[bytes]) -> Request:
         """Return the request for one photo: pixels that are still to be converted must come without loss."""
         metadata = read_metadata(photo, self.keeps_gps) if self.keeps_metadata else Metadata()
-        fields = self.fields | {"output_format": "png" if metadata.converts else self.output_format}
+        fits = metadata.longest_side <= FORMATS[self.output_format].max_side  # else it is refused, as without a profile
+        fields = self.fields | {"output_format": "png" if metadata.converts and fits else self.output_format}
         return Request(fields, partial(self._as_file, metadata))
 
     def _as_file(self, metadata: Metadata, coloring: Coloring) -> bytes:

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from service.api.formats import OutputFormat
 from service.codecs.encoding import encode
+from service.codecs.profiles import is_srgb
 
 __all__ = ["Metadata", "embed", "read_metadata", "to_profile"]
 
@@ -30,6 +32,9 @@ HOW_PIXELS_ARE_STORED = {
 PHOTOSHOP_LAYERS = 37724
 NOT_EXIF = {Base.XMLPacket, Base.IPTCNAA, Base.ImageResources, PHOTOSHOP_LAYERS}
 """tags in which a TIFF holds other metadata: XMP, IPTC and Photoshop's, with GPS positions of their own"""
+NO_UNIT, PER_METER = 0, 1  # of JFIF's density, and of pHYs
+INCH, CENTIMETER = 2, 3  # of EXIF's ResolutionUnit
+METERS = {INCH: 0.0254, CENTIMETER: 0.01}
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 JPEG_SEGMENT_BYTES = 65_533
 ICC_MARK = b"ICC_PROFILE\0"
@@ -43,9 +48,13 @@ class Metadata:
     exif: bytes | None = None
     """beginning with `Exif\\0\\0`; upright, without what is about the pixels of the old file"""
     profile: bytes | None = None
-    """RGB profile; a photo of another space, such as gray, has sRGB's in its place"""
+    """RGB profile; sRGB's where the photo's is of another space, such as gray, or too coarse at 8 bits"""
     converts: bool = False
     """whether the coloring's pixels, which are sRGB, must be brought to the profile"""
+    dots_per_meter: tuple[int, int] | None = None
+    """across and down, for PNG; JPEG and WebP have it in their EXIF"""
+    longest_side: int = 0
+    """the photo's, in pixels"""
 
 
 def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
@@ -58,7 +67,9 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
     try:
         with Image.open(photo, formats=list(FORMATS)) as image:
             profile, exif = image.info.get("icc_profile"), image.getexif()
-            return Metadata(_exif_bytes(exif, keep_gps), *_fitting(profile))
+            if image.format != "TIFF" and "dpi" in image.info and image.info.get("jfif_unit") != NO_UNIT:
+                _keep_resolution(exif, image.info["dpi"])
+            return Metadata(_exif_bytes(exif, keep_gps), *_fitting(profile), _dots_per_meter(exif), max(image.size))
     except Exception:  # on broken files Pillow raises whatever it likes
         return Metadata()
 
@@ -69,24 +80,52 @@ def _exif_bytes(exif: Image.Exif, keep_gps: bool) -> bytes | None:
         del exif[tag]
     if not exif:
         return None
+    if ExifTags.IFD.Exif in exif:
+        for side in (Base.ExifImageWidth, Base.ExifImageHeight):  # of the photo before it was turned
+            exif.get_ifd(ExifTags.IFD.Exif).pop(side, None)
     if Base.Orientation in exif:
         exif[Base.Orientation] = 1  # colorings are upright
     return exif.tobytes()
+
+
+def _keep_resolution(exif: Image.Exif, dpi: tuple[float, float]) -> None:
+    """Write a photo's dots per inch into its EXIF, unless that says them."""
+    if Base.XResolution not in exif:
+        exif[Base.XResolution], exif[Base.YResolution] = dpi
+        exif[Base.ResolutionUnit] = INCH
+
+
+def _dots_per_meter(exif: Image.Exif) -> tuple[int, int] | None:
+    meters = METERS.get(exif.get(Base.ResolutionUnit, INCH))
+    with suppress(TypeError, ValueError, ZeroDivisionError):
+        across, down = (float(exif.get(tag, 0)) for tag in (Base.XResolution, Base.YResolution))
+        if meters and min(across, down) > 0 and max(across, down) / meters < 2**31:
+            return round(across / meters), round(down / meters)
+    return None
 
 
 def _fitting(profile: bytes | None) -> tuple[bytes | None, bool]:
     """Return the profile that a coloring can have, and whether its pixels must be converted."""
     if not profile:
         return None, False
-    try:
+    with suppress(ImageCms.PyCMSError, OSError):
         opened = ImageCms.ImageCmsProfile(BytesIO(profile))
-        is_rgb = opened.profile.xcolor_space.strip() == "RGB"
-        if is_rgb and "sRGB" not in (opened.profile.profile_description or ""):
-            ImageCms.buildTransform(SRGB, opened, "RGB", "RGB")
-            return profile, True
-    except (ImageCms.PyCMSError, OSError):
-        is_rgb = False
-    return (profile if is_rgb else SRGB.tobytes()), False
+        if opened.profile.xcolor_space.strip() == "RGB":
+            if is_srgb(opened):
+                return profile, False
+            if _holds_grays(opened):
+                return profile, True
+    return SRGB.tobytes(), False
+
+
+def _holds_grays(profile: ImageCms.ImageCmsProfile) -> bool:
+    """Say whether 8 bits of a profile hold sRGB's grays to a level: in linear light, they do not hold the dark ones."""
+    grays = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2)
+    image = Image.fromarray(grays)
+    for source, target in ((SRGB, profile), (profile, SRGB)):
+        transform = ImageCms.buildTransform(source, target, "RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
+        ImageCms.applyTransform(image, transform, inPlace=True)
+    return bool(np.abs(np.asarray(image, np.int16) - grays).max() <= 1)
 
 
 def to_profile(png: bytes, profile: bytes, output_format: OutputFormat, quality: int) -> bytes:
@@ -102,10 +141,11 @@ def to_profile(png: bytes, profile: bytes, output_format: OutputFormat, quality:
 
 def embed(data: bytes, output_format: OutputFormat, metadata: Metadata) -> bytes:
     """Put metadata into an encoded image that has none, without touching its pixels."""
-    writers = {"jpeg": _into_jpeg, "png": _into_png, "webp": _into_webp}
     if metadata.exif is None and metadata.profile is None:
         return data
-    return writers[output_format](data, metadata.exif, metadata.profile)
+    if output_format == "png":
+        return _into_png(data, metadata.exif, metadata.profile, metadata.dots_per_meter)
+    return {"jpeg": _into_jpeg, "webp": _into_webp}[output_format](data, metadata.exif, metadata.profile)
 
 
 def _into_jpeg(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
@@ -124,13 +164,15 @@ def _into_jpeg(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
     return data[:start] + segments + data[start:]
 
 
-def _into_png(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
+def _into_png(data: bytes, exif: bytes | None, profile: bytes | None, dots_per_meter: tuple[int, int] | None) -> bytes:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     chunks = b""
     if profile:
         chunks += chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
+    if dots_per_meter:
+        chunks += chunk(b"pHYs", struct.pack(">IIB", *dots_per_meter, PER_METER))
     if exif:
         chunks += chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
     after_header = 8 + 25  # signature, IHDR

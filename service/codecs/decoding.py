@@ -13,6 +13,7 @@ from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.profiles import grey_to_srgb, lab_to_srgb, to_srgb
+from service.codecs.tiff import mend_levels, mend_tiles
 from service.codecs.webp import webp_size
 from service.errors import (
     DecodingLimitError,
@@ -36,6 +37,8 @@ PNG_BITS = 24  # where a PNG says how many bits a sample has
 ROWS_AT_ONCE = 64
 MAX_8 = 255
 MAX_16 = 65_535
+FLOATS_BELOW, FLOATS_ABOVE = 0.1, 1.0
+"""Most by which floats may lie below black and above white, in units of white"""
 
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 Image.init()
@@ -72,9 +75,10 @@ def decode(
             announce(image.size)
             if image.format == "PNG":
                 _stretch_key(image, data[PNG_BITS])
+            mend_tiles(image)
             image.load()
             _check_size(image.size, max_pixels, field)  # HEIF may know better after decoding
-            return _to_photo(_upright(image))
+            return _to_photo(_upright(mend_levels(image)))
     except ServiceError:
         raise
     except MemoryError as error:
@@ -185,17 +189,19 @@ def _grey_16(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Return gray of more than 8 bits a pixel, in scale (Pillow's `convert("L")` would clip it).
 
     16-bit files are taken as they are. Files of 32-bit integers or floats do not say where white is, so the smallest
-    usual white that holds every value is taken (1 for floats, 255, 65535); else the values are stretched.
+    usual white that holds every value is taken (1 for floats, 255, 65535); else the values are stretched. Floats may
+    lie a little outside, as filters and highlights leave them, and are clipped.
     """
     values = np.asarray(image)
     if image.mode.startswith("I;16") and values.dtype.kind == "u":
         return values.astype(np.uint16)  # to the machine's byte order
     values = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
-    whites = [1.0, float(MAX_8), float(MAX_16)] if image.mode == "F" else [float(MAX_8), float(MAX_16)]
-    white = next((white for white in whites if low >= 0 and high <= white), None)
-    black = 0.0
-    if white is None:
+    whites, below, above = [float(MAX_8), float(MAX_16)], 0.0, 0.0
+    if image.mode == "F":
+        whites, below, above = [1.0, *whites], FLOATS_BELOW, FLOATS_ABOVE
+    black, white = 0.0, next((white for white in whites if high <= (1 + above) * white), 0.0)
+    if low < -below * white or not white:
         black, white = low, high
     span = (white - black) or 1.0  # all pixels equal
-    return np.rint((values - black) * (MAX_16 / span)).astype(np.uint16)
+    return np.rint((values - black) * (MAX_16 / span)).clip(0, MAX_16).astype(np.uint16)

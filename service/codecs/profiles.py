@@ -8,12 +8,14 @@ from PIL import Image, ImageCms
 
 from model.protocol import Photo
 
-__all__ = ["grey_to_srgb", "lab_to_srgb", "to_srgb"]
+__all__ = ["grey_to_srgb", "is_srgb", "lab_to_srgb", "to_srgb"]
 
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
 """the Pillow mode of an ICC color space's name"""
+NEAR = 3
+"""Most 8-bit levels by which the grays of profiles that are sRGB's differ: their curves are tables of some length"""
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -58,13 +60,24 @@ def grey_to_srgb(
     return grey
 
 
+def is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
+    """Say whether a profile is sRGB's, by its name and by its grays: some of linear light have that name, too."""
+    if "sRGB" not in (profile.profile.profile_description or ""):
+        return False
+    mode = MODES[profile.profile.xcolor_space]
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None, :])
+    transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB", INTENT, FLAGS)
+    converted = ImageCms.applyTransform(ramp.convert(mode), transform)
+    return converted is None or int(np.abs(np.asarray(converted, np.int16)[..., 1] - np.asarray(ramp)).max()) <= NEAR
+
+
 def _transform(profile: bytes | None, mode: str, flags: ImageCms.Flags = FLAGS) -> ImageCms.ImageCmsTransform | None:
     """Return the transform from a profile to sRGB; None if there's no need or the profile isn't one for this mode."""
     if not profile:
         return None
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        if MODES.get(source.profile.xcolor_space) != mode or "sRGB" in (source.profile.profile_description or ""):
+        if MODES.get(source.profile.xcolor_space) != mode or is_srgb(source):
             return None
         return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", INTENT, flags)
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):  # what Pillow raises for a broken profile

@@ -135,15 +135,15 @@ def noise(monkeypatch: pytest.MonkeyPatch, grey_png: bytes) -> bytes:
 
 
 @pytest.fixture
-def icc_profile() -> Callable[[str, float], bytes]:
-    """A function that makes a minimal ICC profile: (`GRAY` or `RGB `, gamma) in, sRGB's primaries."""
+def icc_profile() -> Callable[..., bytes]:
+    """A function that makes a minimal ICC profile: (`GRAY` or `RGB `, gamma, name) in, sRGB's primaries."""
 
     def fixed(*values: float) -> bytes:
         return b"".join(struct.pack(">i", round(value * 65_536)) for value in values)
 
-    def make(space: str, gamma: float) -> bytes:
+    def make(space: str, gamma: float, name: str = "test") -> bytes:
         curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
-        text = b"test\0"
+        text = name.encode() + b"\0"
         tags = {
             b"desc": b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(79),
             b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1.0, 0.8249),

@@ -6,6 +6,8 @@ from io import BytesIO
 
 from PIL import Image
 
+import service.codecs.decoding  # noqa: F401 - it registers HEIC with Pillow
+
 __all__ = ["chunk", "encoded", "png"]
 
 

@@ -116,6 +116,15 @@ def test_exif_and_profile_are_kept_unless_stripped_and_gps_if_asked(
         assert differences[0] <= 3 < differences[1]
 
 
+def test_a_photo_with_a_profile_too_long_for_the_format_keeps_no_other_from_being_made(
+    run: Callable, photo: Path, icc_profile: Callable
+) -> None:
+    Image.new("RGB", (16_384, 1)).save("long.png", icc_profile=icc_profile("RGB ", 1.8))
+    result = run("colorize", "long.png", photo, "-n", "1", "--seed", "7", "-f", "webp", status=1)
+    assert "16383" in result.stderr
+    assert made() == ["photo-7-0.webp"]
+
+
 def test_a_folder_and_a_sheet(run: Callable, photo: Path) -> None:
     Path("in/sub").mkdir(parents=True)
     Image.open(photo).save("in/a.png")

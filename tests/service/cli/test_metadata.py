@@ -71,6 +71,36 @@ def test_where_a_photo_was_taken_stays_here_unless_asked(tmp_path: Path, exif: I
     assert kept.get_ifd(ExifTags.IFD.Exif) == exif[ExifTags.IFD.Exif]
 
 
+def test_the_sides_before_a_photo_was_turned_are_left_out(tmp_path: Path, exif: Image.Exif) -> None:
+    source, taken = tmp_path / "photo.jpg", dict(exif[ExifTags.IFD.Exif])
+    sides = {ExifTags.Base.ExifImageWidth: 24, ExifTags.Base.ExifImageHeight: 16}
+    exif[ExifTags.IFD.Exif] = taken | sides
+    Image.new("L", (24, 16)).save(source, exif=exif)
+    kept = Image.Exif()
+    kept.load(read_metadata(source).exif)
+    assert kept.get_ifd(ExifTags.IFD.Exif) == taken
+
+
+@pytest.mark.parametrize("output_format", ["jpeg", "png"])
+@pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF", "BMP"])
+def test_the_resolution_of_a_scan_is_kept(
+    tmp_path: Path, coloring: np.ndarray, input_format: str, output_format: OutputFormat
+) -> None:
+    source = tmp_path / "scan"
+    Image.new("L", (24, 16)).save(source, input_format, dpi=(600, 600))
+    data = embed(encode(coloring, None, output_format, 90), output_format, read_metadata(source))
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.info["dpi"] == pytest.approx((600, 600), abs=0.01)  # PNG counts whole dots a meter
+
+
+@pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF", "BMP"])
+def test_a_photo_without_a_resolution_gets_none(tmp_path: Path, input_format: str) -> None:
+    source = tmp_path / "photo"
+    Image.new("L", (24, 16)).save(source, input_format)
+    dots = read_metadata(source).dots_per_meter
+    assert dots == ((3780, 3780) if input_format == "BMP" else None)  # Pillow writes 96 dpi into every BMP
+
+
 def test_a_long_profile_takes_several_segments_of_a_jpeg(coloring: np.ndarray) -> None:
     profile = np.random.default_rng(3).bytes(150_000)
     for output_format in NAMES:
@@ -112,6 +142,18 @@ def test_a_profile_of_another_space_becomes_srgbs(
     else:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(metadata.profile or b""))
         assert "sRGB" in (opened.profile.profile_description or "")
+
+
+@pytest.mark.parametrize("name", ["Linear Rec709", "GIMP built-in Linear sRGB"])
+def test_a_profile_too_coarse_for_dark_grays_becomes_srgbs(
+    tmp_path: Path, icc_profile: Callable[..., bytes], name: str
+) -> None:
+    source = tmp_path / "photo.png"
+    Image.new("RGB", (24, 16)).save(source, icc_profile=icc_profile("RGB ", 1.0, name))
+    metadata = read_metadata(source)
+    assert not metadata.converts
+    opened = ImageCms.ImageCmsProfile(io.BytesIO(metadata.profile or b""))
+    assert "sRGB built-in" in (opened.profile.profile_description or "")
 
 
 def test_a_broken_profile_becomes_srgbs(tmp_path: Path) -> None:

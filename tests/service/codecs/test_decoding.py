@@ -109,6 +109,14 @@ def test_wide_grey_is_scaled_not_clipped(encoded: Encode, values: np.ndarray, wh
     np.testing.assert_allclose(photo.pixels / 65_535, values / white, atol=1 / 65_535)
 
 
+@pytest.mark.parametrize("white", [1.0, 255.0])
+def test_floats_a_little_outside_of_the_scale_are_clipped(encoded: Encode, white: float) -> None:
+    values = np.array([[-0.01, 0.0, 0.5, 1.0, 1.3]], np.float32) * np.float32(white)
+    for part in (values, values[:, 1:], values[:, :-1]):
+        photo = decode(encoded(Image.fromarray(part), "TIFF"), MAX_PIXELS)
+        np.testing.assert_allclose(photo.pixels / 65_535, (part / white).clip(0, 1), atol=1 / 65_535)
+
+
 def test_float_grey_with_negative_and_missing_values(encoded: Encode) -> None:
     values = np.array([[-1.0, 0.0, 1.0, np.nan]], np.float32)
     photo = decode(encoded(Image.fromarray(values), "TIFF"), MAX_PIXELS)
@@ -246,6 +254,13 @@ def test_srgb_profile_changes_nothing(encoded: Encode) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=profile), MAX_PIXELS)
     np.testing.assert_array_equal(photo.pixels, colours())
+
+
+@pytest.mark.parametrize(("mode", "space"), [("L", "GRAY"), ("L", "RGB "), ("RGB", "RGB ")])
+def test_linear_profile_with_srgb_in_its_name(encoded: Encode, icc_profile: Encode, mode: str, space: str) -> None:
+    profile = icc_profile(space, 1.0, "GIMP built-in Linear sRGB")
+    photo = decode(encoded(Image.new("L", (4, 4), 128).convert(mode), "PNG", icc_profile=profile), MAX_PIXELS)
+    np.testing.assert_allclose(photo.pixels.astype(int), LINEAR_MIDDLE, atol=1)
 
 
 @pytest.mark.parametrize("profile", [lambda _: b"nonsense", lambda _: b"\0" * 200, lambda whole: whole[:-30]])
