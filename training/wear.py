@@ -63,7 +63,7 @@ def _grain(shape: tuple[int, ...], rng: np.random.Generator) -> Pixels:
     size = rng.uniform(0, 1)
     if size > 0.3:  # else each pixel has a grain of its own
         grain = cv2.GaussianBlur(grain, (0, 0), size)
-    return np.asarray(grain / grain.std() * rng.uniform(0.005, 0.06))
+    return np.asarray(grain / grain.std() * rng.uniform(0.07, 0.32) ** 2)
 
 
 def _scratch(lightness: Pixels, rng: np.random.Generator) -> Pixels:
