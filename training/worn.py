@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import cv2
 import numpy as np
@@ -21,12 +21,22 @@ from training.wear import wear
 
 __all__ = ["WornBatch", "WornDataset", "build_lightness"]
 
+Pixels = NDArray[Any]
+"""(H, W) of float32"""
+
+
+FRAMED = 0.25
+"""Share of the photos that have a frame, as prints and scans do."""
+
 
 class WornBatch(NamedTuple):
-    """A batch of photos, by their lightness alone: (B, 1, 256, 256), L* in [0, 100]."""
+    """A batch of photos, by their lightness alone, L* in [0, 100]; each is (B, 1, 256, 256)."""
 
     worn: Tensor
     whole: Tensor
+    """without wear; where a frame is, the photo goes on as in a mirror"""
+    shown: Tensor
+    """1 for the photo, 0 for a frame"""
 
     def to(self, device: torch.device) -> Self:
         """Move it to a device."""
@@ -49,14 +59,24 @@ class WornDataset(Dataset[WornBatch]):
         return rows
 
     def _read(self, rows: NDArray[np.int64]) -> WornBatch:
-        worn, whole = [], []
-        for s, i, seed in rows:
-            rng = np.random.default_rng(seed)
-            lightness = self.shards[s][i].astype(np.float32) / np.float32(2.55)
-            lightness = lightness[:, :: rng.choice((-1, 1))]
-            whole.append(resize_lightness(lightness))
-            worn.append(resize_lightness(wear(lightness, rng)))
-        return WornBatch(*(torch.from_numpy(np.stack(each))[:, None] for each in (worn, whole)))
+        pairs = [self._pair(self.shards[s][i], np.random.default_rng(seed)) for s, i, seed in rows]
+        return WornBatch(*(torch.from_numpy(np.stack(each))[:, None] for each in zip(*pairs, strict=True)))
+
+    def _pair(self, levels: NDArray[np.uint8], rng: np.random.Generator) -> tuple[Pixels, Pixels, Pixels]:
+        whole: Pixels = levels[:, :: rng.choice((-1, 1))] / np.float32(2.55)
+        framed, shown = whole, np.ones_like(whole)
+        if rng.random() < FRAMED:
+            sides = rng.integers(2, SHARPEST // 8, 4) if rng.random() < 0.5 else [rng.integers(2, SHARPEST // 8)] * 4
+            top, bottom, left, right = (int(each) for each in sides)
+            around = (top, bottom, left, right)
+            size = (SHARPEST - left - right, SHARPEST - top - bottom)
+            inside = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+            tone = rng.uniform(75, 100) if rng.random() < 0.6 else rng.uniform(0, 15)
+            framed = cv2.copyMakeBorder(inside, *around, cv2.BORDER_CONSTANT, value=tone)
+            shown = cv2.copyMakeBorder(np.ones_like(inside), *around, cv2.BORDER_CONSTANT, value=0)
+            whole = cv2.copyMakeBorder(inside, *around, cv2.BORDER_REFLECT)
+        worn = resize_lightness(wear(framed, rng))
+        return worn, resize_lightness(whole), cv2.resize(shown, worn.shape)
 
 
 def build_lightness(path: Path, out: Path) -> int:

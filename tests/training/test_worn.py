@@ -21,7 +21,7 @@ from training.loop import LoopConfig
 from training.objectives.worn import WornObjective
 from training.run import RunConfig, run_worn
 from training.wear import wear
-from training.worn import WornDataset, build_lightness
+from training.worn import WornBatch, WornDataset, build_lightness
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +62,32 @@ def test_wear_is_random_and_still_shows_the_photo() -> None:
 def test_pairs_show_one_photo_twice(lightness: Path) -> None:
     dataset = WornDataset([lightness], 0.2)
     batch = next(dataset.batches(8, np.random.default_rng(0)))
-    assert batch.worn.shape == batch.whole.shape == (8, 1, 256, 256)
+    assert batch.worn.shape == batch.whole.shape == batch.shown.shape == (8, 1, 256, 256)
     assert not torch.equal(batch.worn, batch.whole)
     held_out = [next(dataset.held_out_batches(8)) for _ in range(2)]
     assert torch.equal(held_out[0].worn, held_out[1].worn)
-    stored = np.fromfile(lightness / "lightness.raw", np.uint8).reshape(-1, SHARPEST, SHARPEST)
-    seen = [resize_lightness(each / np.float32(2.55)) for each in stored]
-    wholes = {each.tobytes() for each in seen} | {
-        resize_lightness(each[:, ::-1] / np.float32(2.55)).tobytes() for each in stored
-    }
-    assert all(each.numpy().tobytes() in wholes for each in batch.whole[:, 0])
+    photos = np.fromfile(lightness / "lightness.raw", np.uint8).reshape(-1, SHARPEST, SHARPEST) / np.float32(2.55)
+    wholes = {resize_lightness(view).tobytes() for each in photos for view in (each, each[:, ::-1])}
+    framed = (batch.shown == 0).any(3).any(2)[:, 0]
+    assert all((each.numpy().tobytes() in wholes) != bool(f) for each, f in zip(batch.whole[:, 0], framed, strict=True))
+    assert 0 < framed.sum() < 8
+    assert (batch.shown[:, :, 64:-64, 64:-64] == 1).all()
+
+
+def test_frames_do_not_count(cinn: Cinn, lightness: Path) -> None:
+    """The loss looks at the photo alone, wherever features have a place."""
+    objective = WornObjective(copy.deepcopy(cinn))
+    batch = next(iter(WornDataset([lightness], 0.2).held_out_batches(4)))
+    half = torch.zeros_like(batch.shown)
+    half[..., :128] = 1
+    other = batch.whole.clone()
+    other[..., 128:] = 20
+    with torch.no_grad():
+        part, all_of_it = (
+            objective.held_out(WornBatch(other, batch.whole, shown), torch.Generator()).mean(0)
+            for shown in (half, torch.ones_like(half))
+        )
+    assert (part < 0.7 * all_of_it).all()
 
 
 def test_h_learns_to_see_through_wear(

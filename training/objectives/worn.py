@@ -8,6 +8,7 @@ from torch import Tensor
 
 from model.flow.cinn import Cinn
 from model.flow.condition import ConditionFeatures, ConditionNetwork
+from model.flow.sizes import SIDE
 from training.objectives.objective import Losses, Objective
 from training.precision import mixed_precision
 from training.processes import Share
@@ -45,14 +46,22 @@ class WornObjective(Objective[WornBatch]):
             with torch.no_grad():
                 features, cells = self._see(self._before, batch.whole)
             seen, seen_cells = self._see(self._network, batch.worn)
-        parts = [_difference(*pair) for pair in zip(seen, features, strict=True)]
-        return torch.stack((torch.stack(parts).mean(0), _difference(seen_cells, cells)), 1)
+        parts = [_difference(*pair, batch.shown) for pair in zip(seen, features, strict=True)]
+        seen_map, cell_map = (each.mT.reshape(len(each), -1, SIDE, SIDE) for each in (seen_cells, cells))
+        return torch.stack((torch.stack(parts).mean(0), _difference(seen_map, cell_map, batch.shown)), 1)
 
     def _see(self, network: ConditionNetwork, lightness: Tensor) -> tuple[ConditionFeatures, Tensor]:
         features = network(lightness.contiguous(memory_format=torch.channels_last))
         return features, self._level.photo_condition(features, F.avg_pool2d(lightness, 2))
 
 
-def _difference(x: Tensor, target: Tensor) -> Tensor:
-    """Return the mean squared difference, (B,); features and the cells' condition have unit variance."""
-    return (x.float() - target.float()).square().flatten(1).mean(1)
+def _difference(x: Tensor, target: Tensor, shown: Tensor) -> Tensor:
+    """Return the mean squared difference where the photo is shown, (B,); x has unit variance.
+
+    x, target: (B, C, H, W), or (B, C) of the whole photo. shown: (B, 1, 256, 256).
+    """
+    squares = (x.float() - target.float()).square().mean(1)
+    if squares.dim() == 1:
+        return squares
+    weights = F.interpolate(shown, squares.shape[1:], mode="area")[:, 0]
+    return (weights * squares).sum((1, 2)) / weights.sum((1, 2))
