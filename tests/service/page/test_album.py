@@ -218,24 +218,42 @@ def test_another_tab_begins_anew(page, photo) -> None:
     expect(page.locator(".card.new")).to_have_count(4)
 
 
+def store_as_old(page: Page, name: str) -> None:
+    """Store the page's session by a name, as if it had last changed more than a day ago."""
+    script = """([name]) => new Promise((resolve) => {
+      indexedDB.open('tintflow').onsuccess = ({ target: { result } }) => {
+        const states = result.transaction('states', 'readwrite').objectStore('states');
+        states.get(sessionStorage.tintflow).onsuccess = ({ target }) => {
+          const old = {...target.result, changed: Date.now() - 25 * 3600 * 1000};
+          states.put(old, name).onsuccess = resolve;
+        };
+      };
+    })"""
+    page.evaluate(script, [name])
+
+
 def test_old_sessions_are_forgotten(page, photo) -> None:
     page.set_input_files("#files", photo)
     expect(page.locator(".card.new")).to_have_count(4)
     until_stored(page, "files", 5)
     address = page.url
-    page.evaluate("""() => new Promise((resolve) => {
-      indexedDB.open('tintflow').onsuccess = ({ target: { result } }) => {
-        const states = result.transaction('states', 'readwrite').objectStore('states');
-        states.get(sessionStorage.tintflow).onsuccess = ({ target }) => {
-          const old = {...target.result, changed: Date.now() - 25 * 3600 * 1000};
-          states.put(old, 'old').onsuccess = resolve;
-        };
-      };
-    })""")
+    store_as_old(page, "old")
     until_stored(page, "states", 2)
     other = page.context.new_page()
     other.goto(address)
     until_stored(other, "states", 1)
+
+
+def test_a_tab_that_is_open_for_days_is_not_forgotten(page, photo) -> None:
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    until_stored(page, "files", 5)
+    store_as_old(page, page.evaluate("sessionStorage.tintflow"))
+    other = page.context.new_page()
+    other.goto(page.url)
+    until_stored(other, "states", 2)
+    page.reload()
+    expect(page.locator(".card.new")).to_have_count(4)
 
 
 def test_a_browser_without_storage(open_page, photo) -> None:
