@@ -116,11 +116,10 @@ async function read() {
 
 function save() {
   clearTimeout(timer);
-  writing = writing.then(write).catch(() => (database = null));
+  writing = writing.then(write).catch(() => {}); // no room: the next change may need less
 }
 
 async function write() {
-  if (!database) return;
   const used = new Map();
   const state = copyOf(store, (blob) => {
     if (!used.has(blob)) used.set(blob, stored.get(blob) ?? next++);
@@ -131,8 +130,8 @@ async function write() {
   for (const [blob, number] of used) if (!stored.has(blob)) files.put(blob, [session, number]);
   for (const [blob, number] of stored) if (!used.has(blob)) files.delete([session, number]);
   transaction.objectStore("states").put({ ...state, changed: Date.now() }, session);
-  stored = used;
   await completed(transaction);
+  stored = used;
 }
 
 /** Copy what can be stored. Photos, runs and samples refer to each other, in the copy as well; files become numbers. */

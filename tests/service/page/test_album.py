@@ -201,6 +201,27 @@ def test_what_is_removed_is_not_stored(page, album) -> None:
     done(page, 3)
 
 
+def test_what_is_removed_goes_from_a_full_storage(page, photo, color_photo) -> None:
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    until_stored(page, "files", 5)
+    page.evaluate("""() => {
+      const put = IDBObjectStore.prototype.put;
+      IDBObjectStore.prototype.put = function (...args) {
+        const request = put.apply(this, args);
+        if (this.name === 'files') {
+          this.transaction.abort();
+          console.log('full');
+        }
+        return request;
+      };
+    }""")
+    with page.expect_console_message(lambda line: line.text == "full"):
+        page.set_input_files("#files", color_photo)
+    page.click("#album-remove")
+    until_stored(page, "files", 0)
+
+
 def test_another_tab_begins_anew(page, photo) -> None:
     page.set_input_files("#files", photo)
     expect(page.locator(".card.new")).to_have_count(4)
