@@ -126,6 +126,19 @@ def test_what_is_asked_for_goes_before_the_album(page, album, service) -> None:
     assert [each.n for each in service.colorizer.options] == [4, 1, 4, 4]
 
 
+def test_undo_of_photos_stops_the_work_on_them(page, album) -> None:
+    hold(page, "colorizations")
+    page.set_input_files("#files", album)
+    expect(page.locator("#strip .busy")).to_have_count(1)
+    page.keyboard.press("Control+z")
+    expect(page.locator("#welcome")).to_be_visible()
+    page.click("#redo")
+    expect(page.locator("#album-words")).to_have_text("0 of 3 photos, stopped")
+    page.unroute("**/v1/colorizations")
+    page.click("#album-resume")
+    done(page, 3)
+
+
 def test_same_colors_for_all(page, album, service) -> None:
     page.set_input_files("#files", album)
     done(page, 3)
