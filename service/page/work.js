@@ -86,7 +86,8 @@ async function pump() {
     announce(run.total === 1 ? "1 coloring is ready" : `${run.total} colorings are ready`);
   } catch (error) {
     if (!signal.aborted) {
-      Object.assign(run, { status: "failed", error });
+      const alike = error.status === 401 ? waiting.splice(0) : []; // each would ask for the key that was not given
+      for (const each of [run, ...alike]) Object.assign(each, { status: "failed", error });
       announce(errorWords(error).title);
     }
   }
