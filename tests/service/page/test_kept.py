@@ -93,6 +93,17 @@ def test_more_like_one_of_another_photo_shows_that_photo(kept, color_photo) -> N
     expect(kept.get_by_alt_text("beach.png, the gray photo")).to_have_count(0)
 
 
+def test_one_that_is_not_in_the_grid_has_no_neighbors(kept, colorize_again) -> None:
+    kept.locator(".card.new .open").nth(0).click()
+    expect(kept.locator("#next")).to_be_visible()
+    kept.click("#viewer-close")
+    colorize_again(kept, 7)
+    expect(kept.locator(".card.new")).to_have_count(4)
+    kept.locator("#kept-pictures button").first.click()
+    expect(kept.locator("#viewer-title")).to_have_text("Coloring 1")
+    expect(kept.locator("#next, #previous").filter(visible=True)).to_have_count(0)
+
+
 def test_no_steps_between_two_variations(page, upload) -> None:
     upload(page)
     page.locator(".card.new .open").nth(0).click()
