@@ -226,6 +226,16 @@ def test_likelihood_in_words(page, upload) -> None:
     expect(explained).to_be_visible()
 
 
+def test_undo_by_the_keys_of_another_script(page, upload) -> None:
+    upload(page)
+    press = """([shiftKey]) => document.body.dispatchEvent(
+      new KeyboardEvent('keydown', {key: 'я', code: 'KeyZ', ctrlKey: true, shiftKey, bubbles: true}))"""
+    page.evaluate(press, [False])
+    expect(page.locator("#welcome")).to_be_visible()
+    page.evaluate(press, [True])
+    expect(page.locator(".card.new")).to_have_count(4)
+
+
 def test_a_removed_photo_comes_back_by_undo(page, upload) -> None:
     upload(page)
     page.get_by_role("button", name="Remove bridge.png").click()
