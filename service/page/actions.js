@@ -10,9 +10,9 @@ import { likeTitle, number } from "./words.js";
 
 const FEW = 2; // colorings of a reference at first
 
-/** Show a run (in a step that undo takes back) and start it. */
+/** Show a run with its photo (in a step that undo takes back) and start it. */
 function begin(run, patch = {}) {
-  change({ runs: [run], ...patch });
+  change({ photo: run.photo, runs: [run], ...patch });
   start(run);
   return run;
 }

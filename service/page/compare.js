@@ -7,6 +7,7 @@ import { explain, explained } from "./explain.js";
 import { shownUrl } from "./look.js";
 import { STEPS } from "./options.js";
 import { explainLikelihood, likelihoodWords } from "./photo.js";
+import { listen, store } from "./store.js";
 import { sampleTitle } from "./words.js";
 
 let samples = [];
@@ -25,6 +26,11 @@ export function setUpCompare() {
     const caption = make("figcaption", {}, make("strong"), ...explained({ className: "likelihood" }), buttons);
     byId("compare-pair").append(make("figure", {}, make("img", { alt: "" }), caption));
   }
+  listen(() => {
+    if (!byId("compare").open) return;
+    if (samples.every((sample) => store.view.kept.includes(sample))) show();
+    else byId("compare").close(); // undo took one of them away
+  });
 }
 
 /** Compare the last two of these. */

@@ -123,20 +123,23 @@ export function canvasBlob(canvas, format, quality) {
 let turn = Promise.resolve(); // one after another: browsers allow few WebGL contexts at a time
 const made = new WeakMap(); // of a sample, the addresses of its pictures by look
 
+const nameOf = ({ saturation, warmth }) => `${saturation} ${warmth}`;
+
 /** Return the address of a sample's picture with its look; that of the last one, until it has been made. */
 export function shownUrl(sample) {
   const look = lookOf(sample);
   if (isPlain(look)) return sample.url;
   if (!made.has(sample)) made.set(sample, { urls: new Map(), last: sample.url });
   const { urls, last } = made.get(sample);
-  const key = `${look.saturation} ${look.warmth}`;
-  if (urls.get(key)) return (made.get(sample).last = urls.get(key));
-  if (!urls.has(key)) {
-    urls.set(key, null);
-    turn = turn.then(() => withLook(sample.blob, look)).then((canvas) => canvasBlob(canvas, "jpeg", QUALITY)).then((blob) => {
-      urls.set(key, URL.createObjectURL(blob));
+  const name = nameOf(look);
+  if (urls.get(name)) return (made.get(sample).last = urls.get(name));
+  if (!urls.has(name)) {
+    urls.set(name, null);
+    turn = turn.then(async () => {
+      if (nameOf(lookOf(sample)) !== name) return urls.delete(name); // it has another look by now
+      urls.set(name, URL.createObjectURL(await canvasBlob(await withLook(sample.blob, look), "jpeg", QUALITY)));
       notify();
-    }, () => {});
+    }).catch(() => {});
   }
   return last;
 }

@@ -21,8 +21,9 @@ import { setUpUndo } from "./undo.js";
 import { setUpViewer } from "./viewer.js";
 import { setUpWelcome } from "./welcome.js";
 import { errorWords } from "./words.js";
+import { setUpWork } from "./work.js";
 
-const parts = [setUpTheme, setUpFiles, setUpDrop, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome];
+const parts = [setUpWork, setUpTheme, setUpFiles, setUpDrop, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome];
 for (const setUp of parts) setUp();
 
 const note = byId("model-note");

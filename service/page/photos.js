@@ -4,7 +4,7 @@ import { colorizeFirst, lookAt } from "./actions.js";
 import { accepted } from "./files.js";
 import { enlivenPhoto, newPhoto } from "./photo.js";
 import { amend, change, store } from "./store.js";
-import { enlivenRun, isBusy, stop } from "./work.js";
+import { enlivenRun } from "./work.js";
 
 /** Add files; `example` names the sample that it is, of those that come with the page. */
 export function addFiles(files, example) {
@@ -19,9 +19,8 @@ export function addFiles(files, example) {
   scrollTo(0, 0);
 }
 
-/** Take a photo away, as long as nobody undoes it; what it waits for is stopped, and can go on then. */
+/** Take a photo away, as long as nobody undoes it. */
 export function removePhoto(photo) {
-  stop(...photo.runs.filter(isBusy));
   const { photos, kept } = store.view;
   const rest = photos.filter((each) => each !== photo);
   const next = rest[Math.min(photos.indexOf(photo), rest.length - 1)] ?? null;
@@ -30,7 +29,6 @@ export function removePhoto(photo) {
 
 /** Take all photos away, as long as nobody undoes it. */
 export function removeAll() {
-  stop(...store.view.photos.flatMap((photo) => photo.runs.filter(isBusy)));
   change({ photos: [], ...lookAt(null), kept: [] });
 }
 

@@ -13,9 +13,9 @@ export class Problem extends Error {
     Object.assign(this, { status, code, detail });
   }
 
-  /** Whether the same request may succeed later. */
+  /** Whether the same request may succeed later, or with a key. */
   get passes() {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
+    return this.status === 0 || this.status === 401 || this.status === 429 || this.status >= 500;
   }
 }
 

@@ -44,11 +44,13 @@ async function ownSession() {
   return own;
 }
 
+const lockOf = (name) => `${NAME} ${name}`;
+
 /** Hold the name of a session as long as the page is open; false if another tab holds it. */
 function claim(name) {
   if (!navigator.locks) return Promise.resolve(true); // outside of a secure context
   return new Promise((resolve) => {
-    navigator.locks.request(`${NAME} ${name}`, { ifAvailable: true }, (lock) => {
+    navigator.locks.request(lockOf(name), { ifAvailable: true }, (lock) => {
       resolve(Boolean(lock));
       return lock ? new Promise(() => {}) : undefined;
     });
@@ -76,12 +78,15 @@ const completed = (transaction) => new Promise((resolve, reject) => {
 
 const filesOf = (name) => IDBKeyRange.bound([name], [name, []]);
 
+/** Delete what closed tabs have left. An open one may not have changed for a day, either. */
 async function forgetOld() {
+  const locks = await navigator.locks?.query();
+  const held = new Set(locks?.held.map(({ name }) => name));
   const transaction = database.transaction(["states", "files"], "readwrite");
   const states = transaction.objectStore("states");
   for (const name of await result(states.getAllKeys())) {
     const { changed } = await result(states.get(name));
-    if (name === session || Date.now() - changed < LIFETIME) continue;
+    if (name === session || held.has(lockOf(name)) || Date.now() - changed < LIFETIME) continue;
     states.delete(name);
     transaction.objectStore("files").delete(filesOf(name));
   }
@@ -111,11 +116,10 @@ async function read() {
 
 function save() {
   clearTimeout(timer);
-  writing = writing.then(write).catch(() => (database = null));
+  writing = writing.then(write).catch(() => {}); // no room: the next change may need less
 }
 
 async function write() {
-  if (!database) return;
   const used = new Map();
   const state = copyOf(store, (blob) => {
     if (!used.has(blob)) used.set(blob, stored.get(blob) ?? next++);
@@ -126,8 +130,8 @@ async function write() {
   for (const [blob, number] of used) if (!stored.has(blob)) files.put(blob, [session, number]);
   for (const [blob, number] of stored) if (!used.has(blob)) files.delete([session, number]);
   transaction.objectStore("states").put({ ...state, changed: Date.now() }, session);
-  stored = used;
   await completed(transaction);
+  stored = used;
 }
 
 /** Copy what can be stored. Photos, runs and samples refer to each other, in the copy as well; files become numbers. */

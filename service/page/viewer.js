@@ -133,7 +133,8 @@ function show() {
   byId("actions").hidden = !sample || fixing;
   byId("sample-tools").hidden = !sample || fixing;
   byId("hint-tools").hidden = !fixing;
-  for (const each of ["previous", "next"]) byId(each).hidden = !sample || others().length < 2;
+  const samples = others();
+  for (const each of ["previous", "next"]) byId(each).hidden = samples.length < 2 || !samples.includes(sample);
   if (sample) showSample();
   if (fixing) showFixing();
   showHints();

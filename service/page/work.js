@@ -7,13 +7,21 @@ import { settle } from "./beginnings.js";
 import { announce } from "./notices.js";
 import { isServed, modelId, modelName, modelOf, refreshModel } from "./served.js";
 import { Problem, colorings } from "./service.js";
-import { notify, store } from "./store.js";
+import { listen, notify, store } from "./store.js";
 import { errorWords, likeTitle, megabytes } from "./words.js";
 
 export const QUALITY = 90; // of the JPEGs that are looked at
 const waiting = [];
 let current = null;
 let runs = 0;
+
+/** What a photo waits for is stopped when it goes, also by undo or redo; it can go on when the photo comes back. */
+export function setUpWork() {
+  listen(() => {
+    const left = [current, ...waiting].filter((run) => isBusy(run) && !store.view.photos.includes(run.photo));
+    if (left.length) stop(...left);
+  });
+}
 
 /**
  * Make a run. `fields` are the request's, without the photo and `n`; `follows` is the run that it adds to, `source` the
@@ -78,7 +86,8 @@ async function pump() {
     announce(run.total === 1 ? "1 coloring is ready" : `${run.total} colorings are ready`);
   } catch (error) {
     if (!signal.aborted) {
-      Object.assign(run, { status: "failed", error });
+      const alike = error.status === 401 ? waiting.splice(0) : []; // each would ask for the key that was not given
+      for (const each of [run, ...alike]) Object.assign(each, { status: "failed", error });
       announce(errorWords(error).title);
     }
   }

@@ -126,6 +126,19 @@ def test_what_is_asked_for_goes_before_the_album(page, album, service) -> None:
     assert [each.n for each in service.colorizer.options] == [4, 1, 4, 4]
 
 
+def test_undo_of_photos_stops_the_work_on_them(page, album) -> None:
+    hold(page, "colorizations")
+    page.set_input_files("#files", album)
+    expect(page.locator("#strip .busy")).to_have_count(1)
+    page.keyboard.press("Control+z")
+    expect(page.locator("#welcome")).to_be_visible()
+    page.click("#redo")
+    expect(page.locator("#album-words")).to_have_text("0 of 3 photos, stopped")
+    page.unroute("**/v1/colorizations")
+    page.click("#album-resume")
+    done(page, 3)
+
+
 def test_same_colors_for_all(page, album, service) -> None:
     page.set_input_files("#files", album)
     done(page, 3)
@@ -201,6 +214,27 @@ def test_what_is_removed_is_not_stored(page, album) -> None:
     done(page, 3)
 
 
+def test_what_is_removed_goes_from_a_full_storage(page, photo, color_photo) -> None:
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    until_stored(page, "files", 5)
+    page.evaluate("""() => {
+      const put = IDBObjectStore.prototype.put;
+      IDBObjectStore.prototype.put = function (...args) {
+        const request = put.apply(this, args);
+        if (this.name === 'files') {
+          this.transaction.abort();
+          console.log('full');
+        }
+        return request;
+      };
+    }""")
+    with page.expect_console_message(lambda line: line.text == "full"):
+        page.set_input_files("#files", color_photo)
+    page.click("#album-remove")
+    until_stored(page, "files", 0)
+
+
 def test_another_tab_begins_anew(page, photo) -> None:
     page.set_input_files("#files", photo)
     expect(page.locator(".card.new")).to_have_count(4)
@@ -218,24 +252,42 @@ def test_another_tab_begins_anew(page, photo) -> None:
     expect(page.locator(".card.new")).to_have_count(4)
 
 
+def store_as_old(page: Page, name: str) -> None:
+    """Store the page's session by a name, as if it had last changed more than a day ago."""
+    script = """([name]) => new Promise((resolve) => {
+      indexedDB.open('tintflow').onsuccess = ({ target: { result } }) => {
+        const states = result.transaction('states', 'readwrite').objectStore('states');
+        states.get(sessionStorage.tintflow).onsuccess = ({ target }) => {
+          const old = {...target.result, changed: Date.now() - 25 * 3600 * 1000};
+          states.put(old, name).onsuccess = resolve;
+        };
+      };
+    })"""
+    page.evaluate(script, [name])
+
+
 def test_old_sessions_are_forgotten(page, photo) -> None:
     page.set_input_files("#files", photo)
     expect(page.locator(".card.new")).to_have_count(4)
     until_stored(page, "files", 5)
     address = page.url
-    page.evaluate("""() => new Promise((resolve) => {
-      indexedDB.open('tintflow').onsuccess = ({ target: { result } }) => {
-        const states = result.transaction('states', 'readwrite').objectStore('states');
-        states.get(sessionStorage.tintflow).onsuccess = ({ target }) => {
-          const old = {...target.result, changed: Date.now() - 25 * 3600 * 1000};
-          states.put(old, 'old').onsuccess = resolve;
-        };
-      };
-    })""")
+    store_as_old(page, "old")
     until_stored(page, "states", 2)
     other = page.context.new_page()
     other.goto(address)
     until_stored(other, "states", 1)
+
+
+def test_a_tab_that_is_open_for_days_is_not_forgotten(page, photo) -> None:
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    until_stored(page, "files", 5)
+    store_as_old(page, page.evaluate("sessionStorage.tintflow"))
+    other = page.context.new_page()
+    other.goto(page.url)
+    until_stored(other, "states", 2)
+    page.reload()
+    expect(page.locator(".card.new")).to_have_count(4)
 
 
 def test_a_browser_without_storage(open_page, photo) -> None:

@@ -1,6 +1,8 @@
 """From a photo to its colorings: upload, progress, settings, more of them, undo and history."""
 
 import re
+from pathlib import Path
+from shutil import copy
 
 import numpy as np
 import pytest
@@ -224,6 +226,16 @@ def test_likelihood_in_words(page, upload) -> None:
     expect(explained).to_be_visible()
 
 
+def test_undo_by_the_keys_of_another_script(page, upload) -> None:
+    upload(page)
+    press = """([shiftKey]) => document.body.dispatchEvent(
+      new KeyboardEvent('keydown', {key: 'я', code: 'KeyZ', ctrlKey: true, shiftKey, bubbles: true}))"""
+    page.evaluate(press, [False])
+    expect(page.locator("#welcome")).to_be_visible()
+    page.evaluate(press, [True])
+    expect(page.locator(".card.new")).to_have_count(4)
+
+
 def test_a_removed_photo_comes_back_by_undo(page, upload) -> None:
     upload(page)
     page.get_by_role("button", name="Remove bridge.png").click()
@@ -268,3 +280,26 @@ def test_all_colorings_are_seen_at_once(open_page, upload, width: int, height: i
     expect(page.locator("#cards")).to_have_css("grid-template-columns", re.compile(r"^1\d\d(\.\d+)?px"))  # two in a row
     narrow = [card.bounding_box() for card in page.locator(".card").all()]
     assert all(box["x"] + box["width"] <= 390 for box in narrow)
+
+
+def test_a_long_name_stays_within_the_window(open_page, photo, tmp_path) -> None:
+    page = open_page(viewport={"width": 390, "height": 780})
+    paths = [Path(copy(photo, tmp_path / f"{'long_' * 30}{i}.png")) for i in range(2)]
+    page.set_input_files("#files", paths)
+    expect(page.locator("#run-facts")).to_contain_text(paths[0].name)
+    text = tmp_path / f"{'long_' * 30}.txt"
+    text.write_text("no photo")
+    page.set_input_files("#files", text)
+    expect(page.get_by_role("alert")).to_contain_text(text.name)
+    alert = page.get_by_role("alert").bounding_box()
+    assert alert["x"] + alert["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_words_and_buttons_below_a_narrow_card_are_apart(open_page, upload, tmp_path) -> None:
+    Image.new("L", (200, 300), 90).save(tmp_path / "upright.png")
+    page = open_page(viewport={"width": 900, "height": 700})
+    upload(page, tmp_path / "upright.png")
+    foot = page.locator(".card:has(.fix) .foot")
+    assert foot.locator(".words").evaluate("each => each.scrollWidth <= each.clientWidth")
+    expect(foot.locator(".fix")).to_be_visible()

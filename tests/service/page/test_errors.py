@@ -1,6 +1,7 @@
 """Errors are shown in words, and nothing is lost on one."""
 
 import json
+from shutil import copy
 
 from playwright.sync_api import Route, expect
 
@@ -178,6 +179,19 @@ def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None
     upload(page)
     page.reload()
     upload(page)  # the tab still knows it
+
+
+def test_without_a_key_several_photos_ask_for_it_once(open_page, start, photo, tmp_path) -> None:
+    key = add_key(tmp_path / "keys", "ann")
+    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, demo=False)
+    page.click("#key-cancel")
+    page.set_input_files("#files", [copy(photo, tmp_path / f"{i}.png") for i in range(3)])
+    page.click("#key-cancel")
+    expect(page.locator("#album-words")).to_have_text("0 of 3 photos, 3 failed")
+    page.click("#album-resume")
+    page.fill("#key", key)
+    page.get_by_role("button", name="Use it").click()
+    expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
 
 
 def test_a_browser_that_blocks_cookies(open_page, start, upload, tmp_path) -> None:

@@ -76,6 +76,34 @@ def test_of_more_than_two_each_can_be_compared(kept) -> None:
     expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 1"])
 
 
+def test_undo_of_one_that_was_kept_closes_the_view_side_by_side(kept) -> None:
+    kept.click("#compare-open")
+    kept.keyboard.press("Control+z")
+    expect(kept.locator("#compare")).to_be_hidden()
+    expect(kept.locator("#kept-words")).to_have_text("1 kept")
+
+
+def test_more_like_one_of_another_photo_shows_that_photo(kept, color_photo) -> None:
+    kept.set_input_files("#files", color_photo)
+    expect(kept.get_by_alt_text("beach.png, the gray photo")).to_be_visible()
+    expect(kept.locator(".card.new")).to_have_count(4)
+    kept.locator("#kept-pictures button").first.click()
+    more_like(kept, "coloring 1")
+    expect(kept.get_by_alt_text("bridge.png, the gray photo")).to_be_visible()
+    expect(kept.get_by_alt_text("beach.png, the gray photo")).to_have_count(0)
+
+
+def test_one_that_is_not_in_the_grid_has_no_neighbors(kept, colorize_again) -> None:
+    kept.locator(".card.new .open").nth(0).click()
+    expect(kept.locator("#next")).to_be_visible()
+    kept.click("#viewer-close")
+    colorize_again(kept, 7)
+    expect(kept.locator(".card.new")).to_have_count(4)
+    kept.locator("#kept-pictures button").first.click()
+    expect(kept.locator("#viewer-title")).to_have_text("Coloring 1")
+    expect(kept.locator("#next, #previous").filter(visible=True)).to_have_count(0)
+
+
 def test_no_steps_between_two_variations(page, upload) -> None:
     upload(page)
     page.locator(".card.new .open").nth(0).click()

@@ -234,6 +234,22 @@ def test_a_look_is_seen_at_once_and_on_its_card(viewed) -> None:
     expect(viewed.locator(".card.new img").nth(1)).to_have_attribute("src", plain)
 
 
+def test_of_many_looks_the_last_alone_is_made(viewed) -> None:
+    """A key that is held down sets one after another, and each takes seconds of a large photo."""
+    plain = viewed.locator("#after").get_attribute("src")
+    viewed.evaluate("""() => {
+      const toBlob = HTMLCanvasElement.prototype.toBlob;
+      HTMLCanvasElement.prototype.toBlob = function (...args) {
+        window.made = (window.made ?? 0) + 1;
+        toBlob.apply(this, args);
+      };
+      const slider = document.getElementById('saturation');
+      for (slider.value = 1.5; slider.value > 0.5; slider.value -= 0.25) slider.onchange();
+    }""")
+    expect(viewed.locator("#after")).not_to_have_attribute("src", plain)
+    assert viewed.evaluate("window.made") == 1
+
+
 def test_thumbnails_have_the_look(viewed, color_photo) -> None:
     viewed.click("#viewer-close")
     viewed.set_input_files("#files", color_photo)
