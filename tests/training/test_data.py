@@ -39,6 +39,32 @@ def test_a_folder_is_read_with_names_in_order(folder: Path) -> None:
     np.testing.assert_array_equal(found["sub/b.png"], photo(1))
 
 
+def test_what_only_has_the_name_of_a_photo_is_passed_over(folder: Path) -> None:
+    (folder / "gone.jpg").symlink_to(folder / "nowhere.jpg")
+    (folder / "album.png").mkdir()
+    (folder / "album.png" / "c.png").write_bytes(png(photo(2)))
+    assert [name for name, _ in read_named_photos(folder)] == ["a.png", "album.png/c.png", "sub/b.png"]
+
+
+def test_a_photo_that_goes_while_others_are_read_is_passed_over(folder: Path) -> None:
+    found = read_named_photos(folder)
+    assert next(found)[0] == "a.png"
+    (folder / "sub" / "b.png").unlink()
+    assert list(found) == []
+
+
+def test_half_a_tar_is_named(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
+        for name in ("0.png", "1.png"):
+            info = tarfile.TarInfo(name)
+            info.size = len(data := png(photo()))
+            tar.addfile(info, io.BytesIO(data))
+    whole = (tmp_path / "shard.tar").read_bytes()
+    (tmp_path / "shard.tar").write_bytes(whole[: 512 + len(png(photo())) // 2])
+    with pytest.raises(NoPhotosError, match=r"shard\.tar"):
+        list(read_photos(tmp_path))
+
+
 def test_a_tar_is_read(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "shard.tar", "w") as tar:
         for name, data in (("x/0.png", png(photo(0))), ("x/1.txt", b"no photo"), ("x/2.png", png(photo(2))[:50])):
