@@ -105,8 +105,7 @@ def _run(
         # The other parts would be left with features that they have never seen; these see none.
         raise InputError("part", "coarsest or details alone to train together with h", parts)
     if processes.first:
-        config.out.mkdir(parents=True, exist_ok=True)
-        _claim(config, cinn)
+        _claim_run(config, cinn)
     dataset = prepare(config, cinn, processes)
     total = sum(SHARES[part] for part in parts)
     for part in parts:
@@ -147,12 +146,12 @@ def run_reward(
 ) -> Path | None:
     """Train the reward model of weights that are there, and write them with it; see `run`.
 
-    folders: see `RatedDataset`, whose errors it raises.
+    folders: see `RatedDataset`, whose errors it raises. Raises InputError, too, for another run's folder.
     """
     source = load_checkpoint(init)
     reward = source.cinn.reward.requires_grad_(True)
     dataset = RatedDataset(folders, held_out)
-    out.mkdir(parents=True, exist_ok=True)
+    _claim(out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
     if not Trainer(None, RewardObjective(reward), dataset, loop).train(out / "reward.pt"):
         return None
     path = out / WEIGHTS_FILE
@@ -172,8 +171,7 @@ def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfi
     source = load_checkpoint(config.init)
     wide = source.cinn.to(device)
     cinn = thin(wide, details).requires_grad_(True).to(device)
-    config.out.mkdir(parents=True, exist_ok=True)
-    _claim(config, cinn)
+    _claim_run(config, cinn)
     dataset = prepare(config, wide)
     trainer = Trainer(None, ThinnedObjective(cinn, wide), dataset, replace(loop, minutes=config.minutes))
     if not trainer.train(config.out / "thinned.pt"):
@@ -226,22 +224,32 @@ def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor])
     return all(torch.equal(t, other[name]) for name, t in one.items() if name in scales or not name.startswith(parts))
 
 
-def _claim(config: RunConfig, cinn: Cinn) -> None:
-    """Write down what a run folder belongs to, so that features and states are not reused for anything else."""
-    belongs = origin(config) | {"model": repr(cinn.config), "draws": repr(config.draws)}
-    claim = config.out / "run.json"
-    if claim.exists() and json.loads(claim.read_text()) != belongs:
-        raise InputError("out", "a new folder, or the data and weights that this one was begun with", str(config.out))
-    claim.write_text(json.dumps(belongs))
+def _claim_run(config: RunConfig, cinn: Cinn) -> None:
+    _claim(config.out / "run.json", "out", origin(config) | {"model": repr(cinn.config), "draws": repr(config.draws)})
+
+
+def _claim(file: Path, option: str, belongs: Mapping[str, str]) -> None:
+    """Write down what a folder belongs to, so that what it holds is not reused for anything else.
+
+    Raises InputError, which names the option, if it belongs to something else.
+    """
+    if file.exists() and json.loads(file.read_text()) != belongs:
+        raise InputError(option, "a new folder, or the data and weights that this one was begun with", str(file.parent))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(belongs))
 
 
 def origin(config: RunConfig) -> dict[str, str]:
     """Return what tells the photos and the weights that a run starts from, from others."""
     files = [config.data] if config.data.is_file() else sorted(p for p in config.data.rglob("*") if p.is_file())
     return {
-        "data": hashlib.sha256(repr([(str(p), p.stat().st_size) for p in files]).encode()).hexdigest(),
-        "start": hashlib.sha256(config.init.read_bytes()).hexdigest() if config.init else "imagenet",
+        "data": _digest(repr([(str(file), file.stat().st_size) for file in files]).encode()),
+        "start": _digest(config.init.read_bytes()) if config.init else "imagenet",
     }
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -> FeatureDataset:
