@@ -15,6 +15,7 @@ from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.config import CinnConfig, DetailConfig
+from training.data import is_tar, photo_files
 from training.dataset import Batch, FeatureDataset
 from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
 from training.features import build_features, standardize_network
@@ -241,9 +242,9 @@ def _claim(file: Path, option: str, belongs: Mapping[str, str]) -> None:
 
 def origin(config: RunConfig) -> dict[str, str]:
     """Return what tells the photos and the weights that a run starts from, from others."""
-    files = [config.data] if config.data.is_file() else sorted(p for p in config.data.rglob("*") if p.is_file())
+    files = [(file.relative_to(config.data).as_posix(), file.stat().st_size) for file in photo_files(config.data)]
     return {
-        "data": _digest(repr([(str(file), file.stat().st_size) for file in files]).encode()),
+        "data": _digest(repr(files).encode()),
         "start": _digest(config.init.read_bytes()) if config.init else "imagenet",
     }
 
@@ -274,6 +275,10 @@ def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -
 
 def _folders(config: RunConfig) -> list[tuple[Path, list[Path]]]:
     """Return the paths of photos, and the folders of each one's views."""
-    shards = sorted(config.data.glob("*.tar")) if config.data.is_dir() else []
+    files = photo_files(config.data)
+    sharded = all(is_tar(file) and file.parent == config.data for file in files)
     root = config.features or config.out / "features"
-    return [(path, [root / f"{path.stem}-{view}" for view in range(config.views)]) for path in shards or [config.data]]
+    return [
+        (path, [root / f"{path.stem}-{view}" for view in range(config.views)])
+        for path in (sharded and files) or [config.data]
+    ]

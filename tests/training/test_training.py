@@ -4,6 +4,7 @@ import math
 import signal
 import subprocess
 import sys
+import tarfile
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -38,7 +39,7 @@ from training.loop import LoopConfig, Trainer, stop_signals
 from training.objectives.coarsest import CoarsestObjective
 from training.objectives.details import DetailsObjective
 from training.objectives.prior import PriorObjective
-from training.run import OBJECTIVES, SHARES, RunConfig, join, run
+from training.run import OBJECTIVES, SHARES, RunConfig, join, prepare, run
 from training.standardize import DETAIL_SCALE, standardize
 
 PHOTOS = 24  # of the fixture, and two more that are too gray
@@ -349,6 +350,30 @@ def test_a_run_folder_belongs_to_its_data(tmp_path: Path, photos: Path) -> None:
         (tmp_path / "data" / f"{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
     with pytest.raises(InputError, match="out: expected a new folder"):
         run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
+
+
+def test_a_run_folder_may_lie_among_its_photos(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = LoopConfig(batch=8)
+    for i in range(4):
+        (tmp_path / f"{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
+    run(RunConfig(tmp_path, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
+    (tmp_path / ".DS_Store").write_bytes(b"of a file manager")
+    monkeypatch.chdir(tmp_path.parent)
+    data = Path(tmp_path.name)  # the same folder by another name
+    assert run(RunConfig(data, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop) is not None
+
+
+def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with tarfile.open(tmp_path / "data" / "some.v1.tar", "w") as tar:
+        for i in range(4):
+            tar.add(photos / f"0{i}.png", f"0{i}.png")
+    sharded, beside = (RunConfig(tmp_path / "data", tmp_path / name, minutes=0, views=1) for name in ("a", "b"))
+    assert len(prepare(sharded, Cinn(TINY)).train) == 3
+    assert (tmp_path / "a" / "features" / "some.v1-0").is_dir()
+    for i in range(4, 10):
+        (tmp_path / "data" / f"0{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
+    assert len(prepare(beside, Cinn(TINY)).train) == 9
 
 
 def test_h_with_imagenet_weights_knows_a_cat() -> None:
