@@ -369,7 +369,9 @@ def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path) -> Non
         for i in range(4):
             tar.add(photos / f"0{i}.png", f"0{i}.png")
     sharded, beside = (RunConfig(tmp_path / "data", tmp_path / name, minutes=0, views=1) for name in ("a", "b"))
+    (tmp_path / "a" / "features" / "some.part").mkdir(parents=True)  # where another process is at work on another shard
     assert len(prepare(sharded, Cinn(TINY)).train) == 3
+    assert (tmp_path / "a" / "features" / "some.part").is_dir()
     assert (tmp_path / "a" / "features" / "some.v1-0").is_dir()
     for i in range(4, 10):
         (tmp_path / "data" / f"0{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
