@@ -253,14 +253,24 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _digest_of(cinn: Cinn) -> str:
+    """Return what tells the parameters of h from others, in the precision in which checkpoints keep them."""
+    return _digest(b"".join(p.half().cpu().numpy().tobytes() for p in cinn.network.parameters()))
+
+
 def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -> FeatureDataset:
-    """Compute condition features that are not there yet and, for a new cINN, the scales that depend on the data."""
+    """Compute condition features that are not there yet and, for a new cINN, the scales that depend on the data.
+
+    Raises InputError for a folder that has the features of other photos or of another h.
+    """
     processes = processes or Processes()
     paths, folders = (list(each) for each in zip(*_folders(config), strict=True))
     if not config.init:
         load_imagenet_weights(cinn.network)
         standardize_network(cinn.network, paths[0])
     cinn.network.requires_grad_(False).eval()
+    if processes.first:
+        _claim(_features(config) / "features.json", "features", {"data": origin(config)["data"], "h": _digest_of(cinn)})
     work = [(view, i) for view in range(config.views) for i in range(len(paths))]
     processes.wait()  # until the first has seen that the folder may be used
     for view, i in work[processes.share.rows]:
@@ -273,12 +283,15 @@ def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -
     return dataset
 
 
+def _features(config: RunConfig) -> Path:
+    return config.features or config.out / "features"
+
+
 def _folders(config: RunConfig) -> list[tuple[Path, list[Path]]]:
     """Return the paths of photos, and the folders of each one's views."""
     files = photo_files(config.data)
     sharded = all(is_tar(file) and file.parent == config.data for file in files)
-    root = config.features or config.out / "features"
     return [
-        (path, [root / f"{path.stem}-{view}" for view in range(config.views)])
+        (path, [_features(config) / f"{path.stem}-{view}" for view in range(config.views)])
         for path in (sharded and files) or [config.data]
     ]

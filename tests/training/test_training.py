@@ -363,6 +363,26 @@ def test_a_run_folder_may_lie_among_its_photos(tmp_path: Path, photos: Path, mon
     assert run(RunConfig(data, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop) is not None
 
 
+def test_a_folder_of_features_belongs_to_its_photos_and_h(tmp_path: Path, photos: Path) -> None:
+    loop = LoopConfig(batch=8)
+    first = RunConfig(
+        photos, tmp_path / "first", minutes=0, parts=("coarsest",), views=1, features=tmp_path / "features"
+    )
+    weights = run(first, TINY, loop)
+    assert weights is not None
+    assert run(replace(first, out=tmp_path / "more", init=weights), None, loop) is not None  # the same h, from a file
+    checkpoint = load_checkpoint(weights)
+    next(checkpoint.cinn.network.parameters()).mul_(2)
+    save_checkpoint(checkpoint, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="features: expected a new folder"):
+        run(replace(first, out=tmp_path / "other", init=tmp_path / "other.safetensors"), None, loop)
+    (tmp_path / "data").mkdir()
+    for i in range(4):
+        (tmp_path / "data" / f"{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
+    with pytest.raises(InputError, match="features: expected a new folder"):
+        run(replace(first, data=tmp_path / "data", out=tmp_path / "fewer"), TINY, loop)
+
+
 def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "data").mkdir()
     with tarfile.open(tmp_path / "data" / "some.v1.tar", "w") as tar:
