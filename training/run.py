@@ -234,10 +234,12 @@ def _claim(file: Path, option: str, belongs: Mapping[str, str]) -> None:
 
     Raises InputError, which names the option, if it belongs to something else.
     """
-    if file.exists() and json.loads(file.read_text()) != belongs:
+    known = file.read_text() if file.exists() else ""
+    if known and json.loads(known) != belongs:
         raise InputError(option, "a new folder, or the data and weights that this one was begun with", str(file.parent))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(belongs))
+    if not known:  # or empty, where the disk was full
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(belongs))
 
 
 def origin(config: RunConfig) -> dict[str, str]:

@@ -75,7 +75,7 @@ def make(
     each: Annotated[
         int, typer.Option(min=1, help="Pictures of each method, of each rung, and of the truth; or of each pair.")
     ] = 30,
-    seed: Annotated[int, typer.Option(help="Draws and shuffles the photos.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Draws and shuffles the photos.")] = 0,
     device: Device = "auto",
 ) -> None:
     """Draw shuffled, numbered sheets of single pictures, or of pairs, and write the key."""

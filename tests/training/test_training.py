@@ -1,6 +1,7 @@
 """The training loop learns, stops, goes on and writes weights that load."""
 
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -435,6 +436,31 @@ def test_sigterm_leaves_a_state_to_go_on_from(photos: Path, tmp_path: Path) -> N
         assert process.wait(30) == 0
     state = torch.load(tmp_path / "coarsest.pt", weights_only=True)
     assert state["history"]["seconds"] < 5 * 60
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_ends_a_run_in_words(prepared: tuple[Cinn, Path], tmp_path: Path) -> None:
+    (tmp_path / "coarsest.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        trainer(prepared, "coarsest", minutes=0).train(tmp_path / "coarsest.pt")
+    assert not (tmp_path / "coarsest.pt").exists()
+
+
+def test_a_run_goes_on_after_a_full_disk(photos: Path, tmp_path: Path) -> None:
+    config, claim = RunConfig(photos, tmp_path, minutes=0, parts=("coarsest",), views=1), tmp_path / "run.json"
+    claim.touch()  # where there was no space for what it holds
+    assert run(config, TINY, LoopConfig(batch=8)) is not None
+    text = claim.read_text()
+    os.utime(claim, ns=(0, 0))
+    assert run(config, TINY, LoopConfig(batch=8)) is not None
+    assert (claim.read_text(), claim.stat().st_mtime_ns) == (text, 0)  # not emptied to be written again
+
+
+def test_an_unusable_out_is_named(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    command = ["run", "--data", str(photos), "--minutes", "0", "--out"]
+    done = CliRunner().invoke(app, [*command, str(tmp_path / "file" / "run")])
+    assert (done.exit_code, "Not a directory" in done.stderr) == (2, True)
 
 
 def test_an_interrupted_run_is_not_begun_anew(photos: Path, tmp_path: Path) -> None:
