@@ -91,6 +91,12 @@ def test_each_viewer_counts_by_a_scale_of_their_own(folder: Path) -> None:
     assert np.isfinite(before).all()
 
 
+def test_a_byte_order_mark_changes_nothing(folder: Path) -> None:
+    before = read_votes(folder)
+    (folder / "ratings-1.csv").write_text((folder / "ratings-1.csv").read_text(), "utf-8-sig")
+    np.testing.assert_array_equal(read_votes(folder), before)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
