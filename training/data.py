@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -26,11 +27,17 @@ __all__ = [
 ]
 
 CHROMA_SIZE = 64
-SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+HEIF_SUFFIXES = {".heic", ".heics", ".heif", ".heifs", ".hif"}
+SUFFIXES = HEIF_SUFFIXES | {
+    *(".apng", ".avif", ".avifs", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+}
+"""Suffixes of photos, as the service reads them."""
 MIN_CHROMA = 4.0
 """A photo whose mean chroma √(a*² + b*²) is below this teaches only gray, and is dropped."""
 MIN_CROP = 0.75
 """Smallest side of a random crop, as a share of the photo's."""
+
+pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
 class NoPhotosError(ModelError, ValueError):
