@@ -27,10 +27,9 @@ __all__ = [
 ]
 
 CHROMA_SIZE = 64
-HEIF_SUFFIXES = {".heic", ".heics", ".heif", ".heifs", ".hif"}
-SUFFIXES = HEIF_SUFFIXES | {
-    *(".apng", ".avif", ".avifs", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-}
+_HEIF = {".heic", ".heics", ".heif", ".heifs", ".hif"}
+_JPEG = {".jfif", ".jpe", ".jpeg", ".jpg"}
+SUFFIXES = _HEIF | _JPEG | {".apng", ".avif", ".avifs", ".bmp", ".gif", ".png", ".tif", ".tiff", ".webp"}
 """Suffixes of photos, as the service reads them."""
 MIN_CHROMA = 4.0
 """A photo whose mean chroma √(a*² + b*²) is below this teaches only gray, and is dropped."""
