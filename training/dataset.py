@@ -109,7 +109,7 @@ class ArrayDataset(Dataset[BatchT]):
         """SHA-256 of all arrays."""
         digest = hashlib.sha256()
         for array in self._arrays.values():
-            digest.update(np.ascontiguousarray(array))
+            digest.update(array.tobytes())
         return digest.hexdigest()
 
     def _read(self, rows: NDArray[np.int64]) -> BatchT:
