@@ -57,7 +57,7 @@ def run_command(
     network_learning_rate: Annotated[
         float, typer.Option(min=0, help="Rate of h's late stages, which train with the one part named; 0: frozen.")
     ] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the photos' order and of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the noise.")] = 0,
 ) -> None:
     """Train the cINN: part after part, or those that --part names."""
     if not resume and any((out / f"{each}.pt").exists() for each in SHARES):
@@ -97,7 +97,7 @@ def reward_command(
     steps: Annotated[int, typer.Option(min=0, help="Steps of 16 photos.")] = 1350,
     learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 1e-3,
     name: Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")] = "my-colors-1",
-    seed: Annotated[int, typer.Option(help="Seed of the photos' order and of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the noise.")] = 0,
 ) -> None:
     """Train the reward model, which chooses among draws, on what people said of draws of the same photo."""
     loop = LoopConfig(
@@ -120,7 +120,7 @@ def thin_command(
     resume: Resume = False,
     features: Features = None,
     learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 1.5e-3,
-    seed: Annotated[int, typer.Option(help="Seed of the photos' order and of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the noise.")] = 0,
 ) -> None:
     """Prune the finer levels to the released widths, and teach them what the wide ones compute."""
     if not resume and (out / "thinned.pt").exists():

@@ -38,12 +38,12 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 @contextmanager
 def errors_printed(extra: str = "eval") -> Iterator[None]:
-    """Print what is wrong with arguments, weights or photos, or which extra is not installed; exit with 2."""
+    """Print what is wrong with arguments, weights, photos or the disk, or which extra is not installed; exit with 2."""
     try:
         yield
     except ModuleNotFoundError as error:
         refuse(f"{error.name} is not installed: pip install 'tintflow\\[{extra}]'")  # \\[: no markup of rich's
-    except ModelError as error:
+    except (ModelError, OSError) as error:
         refuse(str(error))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -14,14 +15,28 @@ from model.errors import ModelError
 from model.pixels.color import rgb_to_lab
 from model.pixels.resizing import resize_chroma, resize_lightness
 
-__all__ = ["Example", "NoPhotosError", "is_near_gray", "make_example", "read_named_photos", "read_photos"]
+__all__ = [
+    "Example",
+    "NoPhotosError",
+    "is_near_gray",
+    "is_tar",
+    "make_example",
+    "photo_files",
+    "read_named_photos",
+    "read_photos",
+]
 
 CHROMA_SIZE = 64
-SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_HEIF = {".heic", ".heics", ".heif", ".heifs", ".hif"}
+_JPEG = {".jfif", ".jpe", ".jpeg", ".jpg"}
+SUFFIXES = _HEIF | _JPEG | {".apng", ".avif", ".avifs", ".bmp", ".gif", ".png", ".tif", ".tiff", ".webp"}
+"""Suffixes of photos, as the service reads them."""
 MIN_CHROMA = 4.0
 """A photo whose mean chroma √(a*² + b*²) is below this teaches only gray, and is dropped."""
 MIN_CROP = 0.75
 """Smallest side of a random crop, as a share of the photo's."""
+
+pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
 class NoPhotosError(ModelError, ValueError):
@@ -46,7 +61,7 @@ def read_photos(path: Path) -> Iterator[NDArray[np.uint8]]:
 def read_named_photos(path: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """Yield name and (H, W, 3) sRGB of each photo below a folder, or in a tar shard; unreadable ones are passed over.
 
-    A folder may itself hold tar shards. Raises NoPhotosError if nothing could be read.
+    A folder may itself hold tar shards. Raises NoPhotosError if nothing could be read, and for a broken tar.
     """
     found = False
     for name, data in _read_files(path):
@@ -61,19 +76,43 @@ def read_named_photos(path: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
         raise NoPhotosError(f"no readable photo in {path}")
 
 
-def _read_files(path: Path, name: str = "") -> Iterator[tuple[str, bytes]]:
-    if path.is_dir():
-        for file in sorted(path.rglob("*")):
-            if file.suffix.lower() == ".tar" or file.suffix.lower() in SUFFIXES:
-                yield from _read_files(file, file.relative_to(path).as_posix())
-    elif path.suffix.lower() == ".tar":
+def photo_files(path: Path) -> list[Path]:
+    """Return the photos and tar shards of a data path: what is below a folder, in order, or the path itself."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*") if (_is_photo(file) or is_tar(file)) and file.is_file())
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file's name says that it is a tar shard."""
+    return path.suffix.lower() == ".tar"
+
+
+def _is_photo(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
+def _read_files(path: Path) -> Iterator[tuple[str, bytes]]:
+    for file in photo_files(path):
+        if is_tar(file):
+            yield from _read_tar(file)
+            continue
+        try:
+            data = file.read_bytes()
+        except OSError:  # it went meanwhile, or may not be read
+            continue
+        yield file.name if file == path else file.relative_to(path).as_posix(), data
+
+
+def _read_tar(path: Path) -> Iterator[tuple[str, bytes]]:
+    try:
         with tarfile.open(path) as tar:
             for member in tar:
-                extracted = tar.extractfile(member)
-                if extracted is not None and Path(member.name).suffix.lower() in SUFFIXES:
+                extracted = tar.extractfile(member) if _is_photo(Path(member.name)) else None
+                if extracted is not None:
                     yield member.name, extracted.read()
-    else:
-        yield name or path.name, path.read_bytes()
+    except tarfile.TarError as error:
+        raise NoPhotosError(f"{path} is no whole tar: {error}") from error
 
 
 def is_near_gray(photo: NDArray[np.uint8]) -> bool:

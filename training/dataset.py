@@ -1,5 +1,6 @@
 """Batches of condition features, lightness and chroma, from the folders that `training.features` wrote."""
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -102,6 +103,14 @@ class ArrayDataset(Dataset[BatchT]):
         """
         super().__init__(np.arange(len(next(iter(arrays.values())))), kept_back(held_out))
         self._batch, self._arrays = batch, arrays
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all arrays."""
+        digest = hashlib.sha256()
+        for array in self._arrays.values():
+            digest.update(array.tobytes())
+        return digest.hexdigest()
 
     def _read(self, rows: NDArray[np.int64]) -> BatchT:
         return self._batch(**{name: torch.from_numpy(array[rows]).float() for name, array in self._arrays.items()})

@@ -48,7 +48,7 @@ def build_features(network: ConditionNetwork, path: Path, out: Path, view: int, 
     """
     if (out / DONE).exists():
         return int(json.loads((out / DONE).read_text())["photos"])
-    part = out.with_suffix(".part")
+    part = out.with_name(f"{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     rng = np.random.default_rng((seed, view))

@@ -1,5 +1,6 @@
 """The training loop: one part of a network, or several in turns, whatever their objectives."""
 
+import io
 import math
 import signal
 import time
@@ -350,7 +351,9 @@ class Trainer(Generic[BatchT]):
             "running": self.running,
         }
         partial = state_file.with_suffix(".partial")
-        torch.save(state, partial)
+        buffer = io.BytesIO()  # for torch hides that a disk is full
+        torch.save(state, buffer)
+        partial.write_bytes(buffer.getbuffer())
         partial.replace(state_file)
 
     def _load(self, state_file: Path) -> None:

@@ -90,7 +90,7 @@ def read_votes(folder: Path) -> NDArray[np.float64]:
 
 def _read(path: Path) -> tuple[list[str], NDArray[np.float64]]:
     """Read one viewer's ratings: the numbers, and (N, columns) values of which higher is better."""
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte order mark
         rows = list(csv.DictReader(file))
     names = [name for name in SIGNS if rows and name in rows[0]]
     if not names or "number" not in rows[0]:

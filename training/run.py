@@ -15,6 +15,7 @@ from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.config import CinnConfig, DetailConfig
+from training.data import is_tar, photo_files
 from training.dataset import Batch, FeatureDataset
 from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
 from training.features import build_features, standardize_network
@@ -107,8 +108,7 @@ def _run(
         # The other parts would be left with features that they have never seen; these see none.
         raise InputError("part", "coarsest or details alone to train together with h", parts)
     if processes.first:
-        config.out.mkdir(parents=True, exist_ok=True)
-        _claim(config, cinn)
+        _claim_run(config, cinn)
     dataset = prepare(config, cinn, processes)
     total = sum(SHARES[part] for part in parts)
     for part in parts:
@@ -149,12 +149,12 @@ def run_reward(
 ) -> Path | None:
     """Train the reward model of weights that are there, and write them with it; see `run`.
 
-    folders: see `RatedDataset`, whose errors it raises.
+    folders: see `RatedDataset`, whose errors it raises. Raises InputError, too, for another run's folder.
     """
     source = load_checkpoint(init)
     reward = source.cinn.reward.requires_grad_(True)
     dataset = RatedDataset(folders, held_out)
-    out.mkdir(parents=True, exist_ok=True)
+    _claim(out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
     if not Trainer(None, RewardObjective(reward), dataset, loop).train(out / "reward.pt"):
         return None
     path = out / WEIGHTS_FILE
@@ -174,8 +174,7 @@ def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfi
     source = load_checkpoint(config.init)
     wide = source.cinn.to(device)
     cinn = thin(wide, details).requires_grad_(True).to(device)
-    config.out.mkdir(parents=True, exist_ok=True)
-    _claim(config, cinn)
+    _claim_run(config, cinn)
     dataset = prepare(config, wide)
     trainer = Trainer(None, ThinnedObjective(cinn, wide), dataset, replace(loop, minutes=config.minutes))
     if not trainer.train(config.out / "thinned.pt"):
@@ -198,8 +197,7 @@ def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
         source = load_checkpoint(config.init)
         cinn = source.cinn.to(device)
         if processes.first:
-            config.out.mkdir(parents=True, exist_ok=True)
-            _claim(config, cinn)
+            _claim_run(config, cinn)
         processes.wait()
         folders = [(path, config.out / "lightness" / path.stem) for path in _shards(config)]
         for path, folder in folders[processes.share.rows]:
@@ -258,32 +256,54 @@ def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor])
     return all(torch.equal(t, other[name]) for name, t in one.items() if name in scales or not name.startswith(parts))
 
 
-def _claim(config: RunConfig, cinn: Cinn) -> None:
-    """Write down what a run folder belongs to, so that features and states are not reused for anything else."""
-    belongs = origin(config) | {"model": repr(cinn.config), "draws": repr(config.draws)}
-    claim = config.out / "run.json"
-    if claim.exists() and json.loads(claim.read_text()) != belongs:
-        raise InputError("out", "a new folder, or the data and weights that this one was begun with", str(config.out))
-    claim.write_text(json.dumps(belongs))
+def _claim_run(config: RunConfig, cinn: Cinn) -> None:
+    _claim(config.out / "run.json", "out", origin(config) | {"model": repr(cinn.config), "draws": repr(config.draws)})
+
+
+def _claim(file: Path, option: str, belongs: Mapping[str, str]) -> None:
+    """Write down what a folder belongs to, so that what it holds is not reused for anything else.
+
+    Raises InputError, which names the option, if it belongs to something else.
+    """
+    known = file.read_text() if file.exists() else ""
+    if known and json.loads(known) != belongs:
+        raise InputError(option, "a new folder, or the data and weights that this one was begun with", str(file.parent))
+    if not known:  # or empty, where the disk was full
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(belongs))
 
 
 def origin(config: RunConfig) -> dict[str, str]:
     """Return what tells the photos and the weights that a run starts from, from others."""
-    files = [config.data] if config.data.is_file() else sorted(p for p in config.data.rglob("*") if p.is_file())
+    files = [(file.relative_to(config.data).as_posix(), file.stat().st_size) for file in photo_files(config.data)]
     return {
-        "data": hashlib.sha256(repr([(str(p), p.stat().st_size) for p in files]).encode()).hexdigest(),
-        "start": hashlib.sha256(config.init.read_bytes()).hexdigest() if config.init else "imagenet",
+        "data": _digest(repr(files).encode()),
+        "start": _digest(config.init.read_bytes()) if config.init else "imagenet",
     }
 
 
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest_of(cinn: Cinn) -> str:
+    """Return what tells the parameters of h from others, in the precision in which checkpoints keep them."""
+    return _digest(b"".join(p.half().cpu().numpy().tobytes() for p in cinn.network.parameters()))
+
+
 def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -> FeatureDataset:
-    """Compute condition features that are not there yet and, for a new cINN, the scales that depend on the data."""
+    """Compute condition features that are not there yet and, for a new cINN, the scales that depend on the data.
+
+    Raises InputError for a folder that has the features of other photos or of another h.
+    """
     processes = processes or Processes()
     paths, folders = (list(each) for each in zip(*_folders(config), strict=True))
     if not config.init:
         load_imagenet_weights(cinn.network)
         standardize_network(cinn.network, paths[0])
     cinn.network.requires_grad_(False).eval()
+    if processes.first:
+        _claim(_features(config) / "features.json", "features", {"data": origin(config)["data"], "h": _digest_of(cinn)})
     work = [(view, i) for view in range(config.views) for i in range(len(paths))]
     processes.wait()  # until the first has seen that the folder may be used
     for view, i in work[processes.share.rows]:
@@ -296,13 +316,17 @@ def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -
     return dataset
 
 
+def _features(config: RunConfig) -> Path:
+    return config.features or config.out / "features"
+
+
 def _folders(config: RunConfig) -> list[tuple[Path, list[Path]]]:
     """Return the paths of photos, and the folders of each one's views."""
-    root = config.features or config.out / "features"
-    return [(path, [root / f"{path.stem}-{view}" for view in range(config.views)]) for path in _shards(config)]
+    views = range(config.views)
+    return [(path, [_features(config) / f"{path.stem}-{view}" for view in views]) for path in _shards(config)]
 
 
 def _shards(config: RunConfig) -> list[Path]:
-    """Return the tars of the data folder, or where it has none, the data path itself."""
-    shards = sorted(config.data.glob("*.tar")) if config.data.is_dir() else []
-    return shards or [config.data]
+    """Return the tars of a data folder that holds nothing else, or the data path itself."""
+    files = photo_files(config.data)
+    return files if files and all(is_tar(file) and file.parent == config.data for file in files) else [config.data]

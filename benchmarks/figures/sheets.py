@@ -44,7 +44,7 @@ def main(
     data: HeldOutPhotos,
     weights: Weights = Path("weights/cinn.safetensors"),
     photos: Annotated[int, typer.Option(min=1, help="How many to show.")] = 40,
-    seed: Annotated[int, typer.Option(help="Draws the photos.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the photos.")] = 0,
     failures: Annotated[bool, typer.Option(help="Show those that fail most.")] = False,
     temperature: Annotated[float | None, typer.Option(help="Default: the model's own.")] = None,
     out: Annotated[Path, typer.Option(help="Where the sheet goes.")] = Path("out/sheet.png"),

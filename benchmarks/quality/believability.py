@@ -75,7 +75,7 @@ def make(
     each: Annotated[
         int, typer.Option(min=1, help="Pictures of each method, of each rung, and of the truth; or of each pair.")
     ] = 30,
-    seed: Annotated[int, typer.Option(help="Draws and shuffles the photos.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Draws and shuffles the photos.")] = 0,
     device: Device = "auto",
 ) -> None:
     """Draw shuffled, numbered sheets of single pictures, or of pairs, and write the key."""
@@ -177,7 +177,7 @@ def read_choices(path: Path, methods: Mapping[int, Sequence[str]]) -> dict[int, 
 
 def _read(path: Path, columns: Sequence[str], methods: Mapping[int, Any]) -> dict[int, list[str]]:
     """Read a CSV: the cells of every number, which its first column holds."""
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte order mark
         rows = csv.DictReader(file)
         if not set(columns) <= set(rows.fieldnames or ()):
             raise InputError("ratings", f"a CSV with columns {', '.join(columns)}", rows.fieldnames)

@@ -70,7 +70,7 @@ def make(
         typer.Option(min=0, help="Other photos, if there are more, that each viewer sees in true colors."),
     ] = 24,
     side_by_side: Annotated[bool, typer.Option(help="Show all draws of a photo in one row.")] = False,
-    seed: Annotated[int, typer.Option(help="Chooses and shuffles photos.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses and shuffles photos.")] = 0,
     device: Device = "auto",
 ) -> None:
     """Draw photos several times, and write what people need to rate the draws."""

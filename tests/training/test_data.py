@@ -5,11 +5,13 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.data import NoPhotosError, is_near_gray, make_example, read_named_photos, read_photos
+from service.api.formats import PHOTO_SUFFIXES
+from training.data import SUFFIXES, NoPhotosError, is_near_gray, make_example, read_named_photos, read_photos
 
 
 def photo(seed: int = 0, size: tuple[int, int] = (70, 90)) -> NDArray[np.uint8]:
@@ -37,6 +39,43 @@ def test_a_folder_is_read_with_names_in_order(folder: Path) -> None:
     found = dict(read_named_photos(folder))
     assert list(found) == ["a.png", "sub/b.png"]
     np.testing.assert_array_equal(found["sub/b.png"], photo(1))
+
+
+def test_photos_of_telephones_are_read(tmp_path: Path) -> None:
+    pillow_heif.from_pillow(Image.fromarray(photo())).save(tmp_path / "IMG_1.HEIC")
+    ((name, read),) = read_named_photos(tmp_path)
+    assert (name, read.shape) == ("IMG_1.HEIC", photo().shape)
+    assert np.abs(read.astype(int) - photo()).mean() < 5  # lossy
+
+
+def test_whatever_the_service_reads_is_trained_on() -> None:
+    assert SUFFIXES == PHOTO_SUFFIXES
+
+
+def test_what_only_has_the_name_of_a_photo_is_passed_over(folder: Path) -> None:
+    (folder / "gone.jpg").symlink_to(folder / "nowhere.jpg")
+    (folder / "album.png").mkdir()
+    (folder / "album.png" / "c.png").write_bytes(png(photo(2)))
+    assert [name for name, _ in read_named_photos(folder)] == ["a.png", "album.png/c.png", "sub/b.png"]
+
+
+def test_a_photo_that_goes_while_others_are_read_is_passed_over(folder: Path) -> None:
+    found = read_named_photos(folder)
+    assert next(found)[0] == "a.png"
+    (folder / "sub" / "b.png").unlink()
+    assert list(found) == []
+
+
+def test_half_a_tar_is_named(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
+        for name in ("0.png", "1.png"):
+            info = tarfile.TarInfo(name)
+            info.size = len(data := png(photo()))
+            tar.addfile(info, io.BytesIO(data))
+    whole = (tmp_path / "shard.tar").read_bytes()
+    (tmp_path / "shard.tar").write_bytes(whole[: 512 + len(png(photo())) // 2])
+    with pytest.raises(NoPhotosError, match=r"shard\.tar"):
+        list(read_photos(tmp_path))
 
 
 def test_a_tar_is_read(tmp_path: Path) -> None:

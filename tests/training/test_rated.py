@@ -91,6 +91,12 @@ def test_each_viewer_counts_by_a_scale_of_their_own(folder: Path) -> None:
     assert np.isfinite(before).all()
 
 
+def test_a_byte_order_mark_changes_nothing(folder: Path) -> None:
+    before = read_votes(folder)
+    (folder / "ratings-1.csv").write_text((folder / "ratings-1.csv").read_text(), "utf-8-sig")
+    np.testing.assert_array_equal(read_votes(folder), before)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -111,3 +117,17 @@ def test_a_single_rated_draw_teaches_nothing(folder: Path) -> None:
     (folder / "ratings-1.csv").write_text("number,score\n0-0,1\n1-0,2\n2-0,3")
     with pytest.raises(NoPhotosError, match="too few"):
         RatedDataset([folder], held_out=0.1)
+
+
+def test_a_run_folder_belongs_to_its_ratings_and_weights(folder: Path, weights: Path, tmp_path: Path) -> None:
+    loop = LoopConfig(steps=1, batch=8)
+    for _ in range(2):  # the same command goes on
+        assert run_reward([folder], weights, tmp_path / "run", "rated", loop) is not None
+    other = tmp_path / "other.safetensors"
+    save_checkpoint(Checkpoint(Cinn(TINY), "other", 0.8, (1.0, 2.0, 3.0, 4.0)), other)
+    with pytest.raises(InputError, match="out: expected a new folder"):
+        run_reward([folder], other, tmp_path / "run", "rated", loop)
+    lines = (folder / "ratings-1.csv").read_text().splitlines()
+    (folder / "ratings-1.csv").write_text("\n".join(lines[:-3]))
+    with pytest.raises(InputError, match="out: expected a new folder"):
+        run_reward([folder], weights, tmp_path / "run", "rated", loop)

@@ -1,9 +1,11 @@
 """The training loop learns, stops, goes on and writes weights that load."""
 
 import math
+import os
 import signal
 import subprocess
 import sys
+import tarfile
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -38,7 +40,7 @@ from training.loop import LoopConfig, Trainer, stop_signals
 from training.objectives.coarsest import CoarsestObjective
 from training.objectives.details import DetailsObjective
 from training.objectives.prior import PriorObjective
-from training.run import OBJECTIVES, SHARES, RunConfig, join, run
+from training.run import OBJECTIVES, SHARES, RunConfig, join, prepare, run
 from training.standardize import DETAIL_SCALE, standardize
 
 PHOTOS = 24  # of the fixture, and two more that are too gray
@@ -351,6 +353,52 @@ def test_a_run_folder_belongs_to_its_data(tmp_path: Path, photos: Path) -> None:
         run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
 
 
+def test_a_run_folder_may_lie_among_its_photos(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = LoopConfig(batch=8)
+    for i in range(4):
+        (tmp_path / f"{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
+    run(RunConfig(tmp_path, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
+    (tmp_path / ".DS_Store").write_bytes(b"of a file manager")
+    monkeypatch.chdir(tmp_path.parent)
+    data = Path(tmp_path.name)  # the same folder by another name
+    assert run(RunConfig(data, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop) is not None
+
+
+def test_a_folder_of_features_belongs_to_its_photos_and_h(tmp_path: Path, photos: Path) -> None:
+    loop = LoopConfig(batch=8)
+    first = RunConfig(
+        photos, tmp_path / "first", minutes=0, parts=("coarsest",), views=1, features=tmp_path / "features"
+    )
+    weights = run(first, TINY, loop)
+    assert weights is not None
+    assert run(replace(first, out=tmp_path / "more", init=weights), None, loop) is not None  # the same h, from a file
+    checkpoint = load_checkpoint(weights)
+    next(checkpoint.cinn.network.parameters()).mul_(2)
+    save_checkpoint(checkpoint, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="features: expected a new folder"):
+        run(replace(first, out=tmp_path / "other", init=tmp_path / "other.safetensors"), None, loop)
+    (tmp_path / "data").mkdir()
+    for i in range(4):
+        (tmp_path / "data" / f"{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
+    with pytest.raises(InputError, match="features: expected a new folder"):
+        run(replace(first, data=tmp_path / "data", out=tmp_path / "fewer"), TINY, loop)
+
+
+def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with tarfile.open(tmp_path / "data" / "some.v1.tar", "w") as tar:
+        for i in range(4):
+            tar.add(photos / f"0{i}.png", f"0{i}.png")
+    sharded, beside = (RunConfig(tmp_path / "data", tmp_path / name, minutes=0, views=1) for name in ("a", "b"))
+    (tmp_path / "a" / "features" / "some.part").mkdir(parents=True)  # where another process is at work on another shard
+    assert len(prepare(sharded, Cinn(TINY)).train) == 3
+    assert (tmp_path / "a" / "features" / "some.part").is_dir()
+    assert (tmp_path / "a" / "features" / "some.v1-0").is_dir()
+    for i in range(4, 10):
+        (tmp_path / "data" / f"0{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
+    assert len(prepare(beside, Cinn(TINY)).train) == 9
+
+
 def test_h_with_imagenet_weights_knows_a_cat() -> None:
     network = ConditionNetwork()
     load_imagenet_weights(network)
@@ -388,6 +436,31 @@ def test_sigterm_leaves_a_state_to_go_on_from(photos: Path, tmp_path: Path) -> N
         assert process.wait(30) == 0
     state = torch.load(tmp_path / "coarsest.pt", weights_only=True)
     assert state["history"]["seconds"] < 5 * 60
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_ends_a_run_in_words(prepared: tuple[Cinn, Path], tmp_path: Path) -> None:
+    (tmp_path / "coarsest.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        trainer(prepared, "coarsest", minutes=0).train(tmp_path / "coarsest.pt")
+    assert not (tmp_path / "coarsest.pt").exists()
+
+
+def test_a_run_goes_on_after_a_full_disk(photos: Path, tmp_path: Path) -> None:
+    config, claim = RunConfig(photos, tmp_path, minutes=0, parts=("coarsest",), views=1), tmp_path / "run.json"
+    claim.touch()  # where there was no space for what it holds
+    assert run(config, TINY, LoopConfig(batch=8)) is not None
+    text = claim.read_text()
+    os.utime(claim, ns=(0, 0))
+    assert run(config, TINY, LoopConfig(batch=8)) is not None
+    assert (claim.read_text(), claim.stat().st_mtime_ns) == (text, 0)  # not emptied to be written again
+
+
+def test_an_unusable_out_is_named(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    command = ["run", "--data", str(photos), "--minutes", "0", "--out"]
+    done = CliRunner().invoke(app, [*command, str(tmp_path / "file" / "run")])
+    assert (done.exit_code, "Not a directory" in done.stderr) == (2, True)
 
 
 def test_an_interrupted_run_is_not_begun_anew(photos: Path, tmp_path: Path) -> None:

@@ -120,6 +120,11 @@ def test_ratings_that_do_not_fit_are_refused(tmp_path: Path, rows: list[str]) ->
         read_ratings(ratings(tmp_path / "r.csv", rows), {1: "a", 2: "b"})
 
 
+def test_ratings_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("number,real,stain,score\n1,1,0,5\n", "utf-8-sig")
+    assert read_ratings(tmp_path / "r.csv", {1: "a"}) == {1: (1, 0, 5)}
+
+
 def test_a_pair_shows_one_photo_in_two_versions(photos: Path, tiny: str, tmp_path: Path) -> None:
     key = make(photos, tmp_path, tiny, "--pair", "tiny:truth", "--each", 9)
     assert len({entry["photo"] for entry in key}) == 9
