@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from PIL import Image
 
@@ -33,10 +33,17 @@ def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, I
             if isinstance(photo, Image.Image):
                 return name, _written(photo)
             if isinstance(photo, str | PathLike):
-                return Path(photo).name, stack.enter_context(Path(photo).open("rb"))
-            return name, photo
+                name, photo = Path(photo).name, stack.enter_context(Path(photo).open("rb"))
+            return name, photo if photo.seekable() else cast("IO[bytes]", _Pipe(photo))
 
         yield {name: open_one(name, photo) for name, photo in photos.items()}
+
+
+class _Pipe:
+    """A file that cannot be read twice, without its `fileno`: from a pipe's, httpx would take a length of 0."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.read, self.seekable = file.read, file.seekable
 
 
 def _written(image: Image.Image) -> BytesIO:

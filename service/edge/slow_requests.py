@@ -32,6 +32,7 @@ BODY_HEADERS = {b"content-length", b"transfer-encoding"}
 NO_UPGRADE = b"ignored"
 """A word of the same length: no other protocol is spoken here, and httptools drops the body of who asks for one."""
 RETRY_SECONDS = 1
+MALFORMED = (400, "malformed_request")
 TOO_MANY = (503, "too_many_connections", "as many connections as the limit allows are at work")
 TOO_LONG = (414, "url_too_long", f"path and query are longer than {MAX_TARGET_BYTES} bytes")
 UPGRADING = (501, "no_upgrade", "Upgrade: no other protocol is spoken here")
@@ -167,6 +168,11 @@ class Connection(HttpToolsProtocol):
         self._watched.hold_reading(bool(self._unparsed))
         if self._unparsed:
             self.loop.call_soon(self._parse)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer a problem, and close; uvicorn's own answer is a text."""
+        self.transport.write(_answer(*MALFORMED, msg))
+        self.transport.close()
 
     def _without_upgrade(self, piece: bytes) -> bytes:
         """Return a piece that begins in a head, changed up to the head's end, which an earlier piece may have begun."""

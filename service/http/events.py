@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
+from traceback import clear_frames
 
 import structlog
 from fastapi import Request, Response
@@ -78,7 +79,7 @@ class Stream(Response):
 
     async def start(self, work: Work) -> Response:
         """Begin to work. Return this stream once it has something to send. Raises what `work` raises until then."""
-        self._task = task = asyncio.create_task(work(self))
+        self._task = task = asyncio.create_task(self._work(work))
         task.add_done_callback(self._end)
         try:
             await self._opened.wait()
@@ -121,6 +122,14 @@ class Stream(Response):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 self._unread -= len(piece)
                 self._fewer.set()
+
+    async def _work(self, work: Work) -> None:
+        try:
+            await work(self)
+        except BaseException as error:
+            # error, frames and task hold each other: uploads and images would stay until the garbage collector runs
+            clear_frames(error.__traceback__)
+            raise
 
     def _end(self, task: asyncio.Task[None]) -> None:
         if self._sending and self._is_broken_off and not task.cancelled() and task.exception():

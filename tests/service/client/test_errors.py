@@ -3,6 +3,7 @@
 import email.utils
 import inspect
 import io
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -197,6 +198,27 @@ def test_a_file_is_sent_again_from_its_beginning(waits: list[float]) -> None:
     with Client(transport=httpx.MockTransport(answer), retries=2) as client, pytest.raises(TooManyRequestsError):
         client.likelihoods(io.BytesIO(b"the photo"))
     assert bodies == [b"the photo"] * 3
+
+
+def test_a_pipe_is_sent_whole(waits: list[float]) -> None:
+    bodies: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert "Content-Length" not in request.headers  # nobody knows it
+        bodies.append(request.read())
+        return QUEUE_FULL
+
+    reading, writing = os.pipe()
+    os.write(writing, b"the photo")
+    os.close(writing)
+    with (
+        Client(transport=httpx.MockTransport(answer)) as client,
+        os.fdopen(reading, "rb") as pipe,
+        pytest.raises(TooManyRequestsError),
+    ):
+        client.likelihoods(pipe)
+    (body,) = bodies
+    assert b"\r\n\r\nthe photo\r\n--" in body
 
 
 def test_a_pipe_is_sent_once(waits: list[float]) -> None:

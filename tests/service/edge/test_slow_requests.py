@@ -1,6 +1,7 @@
 """Time and size limits on request heads, trailers and refused bodies."""
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -381,6 +382,16 @@ def test_an_upgrade_that_comes_in_pieces_is_refused(start) -> None:
         answer = received(connection)
     assert answer.startswith(b"HTTP/1.1 501")
     assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_what_is_no_request_gets_a_problem(start) -> None:
+    with connected(start()) as connection:
+        connection.sendall(b"no request\r\n\r\n")
+        head, _, body = received(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert b"content-type: application/problem+json" in head
+    assert b"x-request-id: " in head
+    assert json.loads(body)["code"] == "malformed_request"
 
 
 def test_a_body_of_very_small_chunks_alone_ends(start, monkeypatch) -> None:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from model.errors import InputError, ModelError, NonFiniteError, OutOfMemoryError
 from model.flow.arrays import MissingLayerError
-from service.edge.slow_requests import TOO_LONG, TOO_MANY, UPGRADING
+from service.edge.slow_requests import MALFORMED, TOO_LONG, TOO_MANY, UPGRADING
 from service.errors import LargePhotoError, ServiceError, SlowFileError
 from service.http.problems import INTERNAL_ERROR, PROBLEMS, ROUTER_CODES
 from service.http.routes import _owner
@@ -300,7 +300,7 @@ def test_table_of_problems_is_complete() -> None:
 def test_documentation_lists_every_code() -> None:
     page = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
     listed = {(int(status), code) for status, code in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", page, re.MULTILINE)}
-    of_connections = (each[:2] for each in (TOO_MANY, TOO_LONG, UPGRADING))
+    of_connections = (each[:2] for each in (MALFORMED, TOO_MANY, TOO_LONG, UPGRADING))
     assert listed == {*PROBLEMS.values(), INTERNAL_ERROR, *ROUTER_CODES.items(), *of_connections}
 
 

@@ -1,15 +1,23 @@
 """JSON and zips are sent while they are made: what waits for the client is bounded."""
 
+import asyncio
 import base64
+import gc
 import json
 import re
+import weakref
 import zipfile
 from io import BytesIO
 
 import httpx
 import pytest
+from fastapi import Request
+from starlette.types import Message
 
 from model.errors import NonFiniteError
+from service.errors import ClientGoneError
+from service.http.events import Stream
+from service.http.routes import _while_connected
 from service.scheduling.lanes import MAX_UNREAD_BYTES
 
 PATH = "/v1/colorizations"
@@ -106,3 +114,52 @@ def test_a_failure_before_the_first_sample_is_a_problem_and_a_later_one_breaks_o
         service.post(grey_png, {"Accept": accept})
     monkeypatch.undo()
     assert service.post(grey_png, {"Accept": accept}).status_code == 200
+
+
+class Image:
+    """Large in truth."""
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_what_a_failed_request_holds_does_not_wait_for_the_collector(is_open: bool, is_gone: bool) -> None:
+    images: list[weakref.ref[Image]] = []
+
+    async def receive() -> Message:
+        if not is_gone:
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def make(stream: Stream) -> None:
+        image = Image()
+        images.append(weakref.ref(image))
+        if is_open:
+            stream.open("application/json", {})
+            await stream.emit(b"{")
+        await asyncio.sleep(0.1)
+        raise NonFiniteError("chroma")
+
+    async def work(stream: Stream) -> None:
+        async with asyncio.timeout(60):
+            upload = Image()
+            images.append(weakref.ref(upload))
+            await _while_connected(request, make(stream))
+
+    async def send(message: Message) -> None:
+        pass
+
+    async def answer() -> None:
+        stream = Stream(request)
+        try:
+            await stream.start(work)
+        except (NonFiniteError, ClientGoneError):
+            return
+        await stream({}, receive, send)
+
+    request = Request({"type": "http", "state": {}}, receive)
+    gc.disable()
+    try:
+        asyncio.run(answer())
+        assert [image() for image in images] == [None, None]
+    finally:
+        gc.enable()
