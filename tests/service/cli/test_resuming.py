@@ -1,5 +1,6 @@
 """Resuming: finished photos are skipped, existing files kept, failures reported, and the rest done."""
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -212,3 +213,27 @@ def test_ctrl_c_and_the_same_command_goes_on(folder: Path) -> None:
     after = state()
     assert len(after) == 8
     assert {name: after[name] for name in before} == before
+
+
+NAMED = """
+import sys
+import service.loading
+from tests.service.fakes import FakeColorizer
+service.loading.load_colorizer = lambda settings: FakeColorizer()
+from service.cli import main
+sys.argv = ["tintflow", "colorize", "in", "-n", "1", "--seed", "7", "--sheet"]
+main()
+"""
+
+
+def test_a_name_that_is_not_utf_8(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    photo = os.fsencode(folder) + b"/in/caf\xe9.png"
+    Path("in").mkdir()
+    Image.new("L", (12, 8), 90).save(Path(os.fsdecode(photo)))
+    for line in (r"in/caf\udce9.png → out/caf\udce9-7-0.jpg", "1 done before, 0 to do"):
+        with started(NAMED) as process:
+            stdout, stderr = process.communicate(timeout=60)
+        assert (process.returncode, stderr) == (0, "")
+        assert stdout.startswith(line)
+    assert os.fsencode(folder) + b"/out/caf\xe9-7-0.jpg" in map(os.fsencode, (folder / "out").iterdir())

@@ -10,6 +10,8 @@ import typer
 from PIL import ExifTags, Image
 from typer.testing import CliRunner
 
+from tests.service.cli.programs import started
+
 SEED = ("--seed", "7")
 
 
@@ -117,6 +119,26 @@ def test_standard_input_and_output(app: typer.Typer, expected: bytes) -> None:
     result = CliRunner().invoke(app, ["colorize", "-", "new.jpg", *SEED], input=photo)
     assert "standard input → new.jpg" in result.stderr
     assert Path("new.jpg").read_bytes() == expected
+
+
+BROKEN = """
+import typer
+from service.cli.commands import add_commands
+from tests.service.fakes import FakeColorizer
+class Broken(FakeColorizer):
+    def _enter(self, photo, options, reference=None):
+        raise RuntimeError("odd")
+app = typer.Typer()
+add_commands(app, lambda settings: Broken())
+app(["colorize", "photo.png", "-"])
+"""
+
+
+def test_standard_output_holds_no_log(photo: Path) -> None:
+    with started(BROKEN) as process:
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (2, "")
+    assert "RuntimeError: odd" in stderr
 
 
 def test_other_commands_too(run: Callable, photo: Path) -> None:
