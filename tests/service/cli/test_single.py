@@ -1,7 +1,10 @@
 """One photo into one file, and from standard input to standard output."""
 
+import errno
 import io
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +122,23 @@ def test_standard_input_and_output(app: typer.Typer, expected: bytes) -> None:
     result = CliRunner().invoke(app, ["colorize", "-", "new.jpg", *SEED], input=photo)
     assert "standard input → new.jpg" in result.stderr
     assert Path("new.jpg").read_bytes() == expected
+
+
+def test_a_full_disk_is_one_line(run: Callable, photo: Path, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    assert run("colorize", photo, "new.jpg", status=2).stderr == "new.jpg: No space left on device\n"
+    assert there() == {"photo.png"}
+
+
+def test_a_pipe_is_a_photo(run: Callable, expected: bytes, photo: Path) -> None:
+    os.mkfifo("pipe")
+    with ThreadPoolExecutor() as pool:
+        pool.submit(Path("pipe").write_bytes, photo.read_bytes())
+        run("colorize", "pipe", "piped.jpg", *SEED)
+    assert Path("piped.jpg").read_bytes() == expected
 
 
 BROKEN = """
