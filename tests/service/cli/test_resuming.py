@@ -79,6 +79,14 @@ def test_a_file_that_is_no_coloring_is_never_written_over(service, run: Callable
     assert len(service.colorizer.photos) - calls <= 3  # of a, c and the warm-up: b was not even tried
 
 
+def test_many_photos_do_not_each_look_into_the_output_folder(run: Callable, photos: list[str], monkeypatch) -> None:
+    looked: list[Path] = []
+    look = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: looked.append(folder) or look(folder))
+    run("colorize", *photos, "-n", "1", "--seed", "7")
+    assert looked.count(Path("out")) == 1
+
+
 def test_half_a_photo_is_made_whole(run: Callable, photos: list[str]) -> None:
     run("colorize", "a.png", "-n", "3")
     whole = {name: data for name, (data, _) in state().items()}
