@@ -49,7 +49,7 @@ def refuse_unknown(environment: Iterable[str]) -> None:
 class Settings(BaseSettings):
     """Settings of one process; `TINTFLOW_MAX_BYTES=1000000` sets `max_bytes`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, allow_inf_nan=False)
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device of the model; auto = the GPU if there is one"""
@@ -113,7 +113,9 @@ class Settings(BaseSettings):
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, origins: object) -> object:
-        return tuple(filter(None, map(str.strip, origins.split(",")))) if isinstance(origins, str) else origins
+        if not isinstance(origins, str):
+            return origins
+        return tuple(filter(None, (each.strip().rstrip("/") for each in origins.split(","))))  # browsers send no slash
 
     @model_validator(mode="after")
     def _have_keys(self) -> "Settings":

@@ -9,7 +9,7 @@ from typing import TypeVar
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from model.errors import ModelError
@@ -30,6 +30,7 @@ __all__ = [
     "run_batch",
     "run_client",
     "share",
+    "show",
 ]
 
 T = TypeVar("T")
@@ -131,14 +132,25 @@ def run_batch(
     return troubles
 
 
+def show(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """Show a table: to a program, or in a file, as lines with tabs between the columns, so that no name is cut."""
+    if not console.is_terminal:
+        heads = title or "\t".join(str(column.header) for column in columns)
+        typer.echo("\n".join([heads, *map("\t".join, rows)]), file=console.file)
+        return
+    table = Table(*columns, title=title or None, title_justify="left")
+    for row in rows:
+        table.add_row(*map(Text, row))  # brackets in names are no markup
+    console.print(table)
+
+
 def finish(troubles: Sequence[Trouble], more: int = 0, where: str = "", status: int = FAILED) -> None:
     """Tell what failed, how many more did and where these are told of; end with this status if anything did."""
     if not troubles:
         return
-    table = Table("not done", "why", title=f"{len(troubles) + more} not done", title_justify="left")
-    for trouble in troubles:
-        table.add_row(trouble.name, trouble.reason)
+    rows = [(trouble.name, trouble.reason) for trouble in troubles]
     if more:
-        table.add_row(f"and {more} more", where)
-    Console(stderr=True).print(table)
+        rows.append((f"and {more} more", where))
+    columns = Column("not done", overflow="fold"), Column("why", overflow="fold")
+    show(Console(stderr=True), columns, rows, f"{len(troubles) + more} not done")
     raise typer.Exit(status)

@@ -9,13 +9,13 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column
 
 from model.protocol import Colorizer
 from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS, ColorEndpoint
 from service.api.parameters import random_seed
 from service.cli import options as o
-from service.cli.batch import finish, run_batch, run_client
+from service.cli.batch import finish, run_batch, run_client, show
 from service.cli.colorings import Call, CommandAsked, CommandMaker
 from service.cli.connection import Connection
 from service.cli.places import find_some, make_folder
@@ -156,12 +156,14 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         troubles += run_batch(Connection(url, api_key, load), found, score, at_once, "likelihood", console)
         if answers:
             levels = next(iter(answers.values())).levels
-            table = Table("photo", "bits/dim", *(f"{level.size}²" for level in levels))
+            sizes = (f"{level.size}²" for level in levels)
+            columns = Column("photo", overflow="fold"), *(Column(head, no_wrap=True) for head in ("bits/dim", *sizes))
+            rows = []
             for photo in filter(answers.__contains__, found):
                 answer = answers[photo]
                 bits = (answer.bits_per_dim, *(level.bits_per_dim for level in answer.levels))
-                table.add_row(str(photo.source), *(f"{each:.3f}" for each in bits))
-            console.print(table)
+                rows.append((str(photo.source), *(f"{each:.3f}" for each in bits)))
+            show(console, columns, rows)
         finish(troubles)
 
     @app.command(rich_help_panel="Model", epilog=_examples("models --server http://localhost:8000"))

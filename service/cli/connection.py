@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class Connection:
         structlog.configure(
             processors=[_without_load_failed, *structlog.get_config()["processors"]],
             wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),  # standard output may be a photo
         )
         # nobody else asks, so that nobody is kept out or given up; the queue's other limits bound the memory
         settings = read_settings().model_copy(

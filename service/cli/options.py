@@ -15,6 +15,7 @@ from model.protocol import Look
 from service.api.endpoints import COLORIZATIONS, ColorEndpoint
 
 __all__ = [
+    "MAX_PORT",
     "ApiKey",
     "AtOnce",
     "Every",

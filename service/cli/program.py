@@ -8,6 +8,7 @@ from service import __version__
 from service.cli.bulk import add_bulk_command
 from service.cli.commands import add_commands
 from service.cli.key_commands import app as keys
+from service.cli.options import MAX_PORT
 from service.cli.passing import add_passing_commands
 from service.loading import load_colorizer
 
@@ -32,7 +33,7 @@ def main(
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=MAX_PORT, help="Port to listen on; 0 picks a free one.")] = 8000,
 ) -> None:
     """Serve the HTTP interface until SIGTERM or SIGINT, then finish what was accepted."""
     from service.cli.server import run  # late: no other command needs uvicorn

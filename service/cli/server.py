@@ -1,6 +1,7 @@
 """`tintflow serve`: uvicorn around the application."""
 
 import os
+import signal
 import sys
 from types import FrameType
 from typing import Any
@@ -69,9 +70,13 @@ class Server(uvicorn.Server):
         self._engine = engine
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain, then stop as uvicorn does: it waits for requests in work."""
+        """Drain, then stop after the requests in work; a second Ctrl-C waits for none.
+
+        uvicorn's own would raise the signal again at the end: the exit status would not be 0.
+        """
         self._engine.drain()
-        super().handle_exit(sig, frame)
+        self.force_exit |= self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Say whether to stop now."""

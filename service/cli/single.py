@@ -62,7 +62,7 @@ def find_single(context: typer.Context) -> Single | None:
     first, last = photos
     if first != STREAM and not first.exists() and not _names_several(first):  # mistyped: `last` may be its output
         raise typer.BadParameter(f"{first} is not there", param_hint="PHOTO")
-    if first != STREAM and not first.is_file():
+    if _names_several(first):
         return None
     single = Single(first, last)
     if not last.exists():
@@ -115,18 +115,26 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
     answer = run_client(connection, ask)
     (coloring,) = answer.data
     data = request.as_file(coloring)
+    source, place = _or_stream(single.photo, "standard input"), _or_stream(target, "standard output")
+    try:
+        _write(target, data)
+    except OSError as error:
+        _end(f"{place}: {error.strerror}", MISUSED)
+    typer.echo(f"{source} → {place}   seed {answer.seed}, {coloring.bits_per_dim:.2f} bits/dim", err=True)
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Write a file, which is never there in part, or standard output. Raises OSError."""
     if target == STREAM:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    else:
-        part = target.with_name(f".{target.name}.part")
-        try:
-            part.write_bytes(data)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    source, place = _or_stream(single.photo, "standard input"), _or_stream(target, "standard output")
-    typer.echo(f"{source} → {place}   seed {answer.seed}, {coloring.bits_per_dim:.2f} bits/dim", err=True)
+        return
+    part = target.with_name(f".{target.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _or_stream(path: Path, stream: str) -> str:

@@ -1,8 +1,10 @@
 """Files of colorings: none is overwritten, none is made twice, and none is ever there in part."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,7 @@ class Maker:
         replace_changed: the files of a photo that changed since are not in the way.
         """
         left, troubles = [], []
+        numbered = cache(self._numbered)  # to look into a folder for each of its photos would take long
         for photo in photos:
             try:
                 identity = identify(photo)
@@ -96,7 +99,8 @@ class Maker:
                 self._entries[photo] = entry
                 continue
             made = {self.out / made.file for made in entry.files} if entry else set()
-            in_the_way = sorted(self._existing(photo) - (made if is_same or replace_changed else set()))
+            existing = numbered((self.out / photo.target).parent).get(self._stem(photo), set())
+            in_the_way = sorted(existing - (made if is_same or replace_changed else set()))
             if in_the_way and not self._overwrite:
                 why = "before the photo changed" if in_the_way[0] in made else "with other options"
                 reason = f"{in_the_way[0]} exists and was made {why}; --overwrite replaces it"
@@ -158,14 +162,11 @@ class Maker:
     def _stem(self, photo: Photo) -> str:
         return f"{photo.target.name}-{self._asked.name}"
 
-    def _existing(self, photo: Photo) -> set[Path]:
-        """Return the files that have a name that this photo's colorings may get."""
-        folder, beginning = (self.out / photo.target).parent, f"{self._stem(photo)}-"
-        files = folder.iterdir() if folder.is_dir() else ()
-        return {
-            file
-            for file in files
-            if file.name.startswith(beginning)
-            and file.suffix == self._suffix
-            and file.stem.removeprefix(beginning).isdecimal()
-        }
+    def _numbered(self, folder: Path) -> dict[str, set[Path]]:
+        """Return the files of a folder that are named as colorings are, by their names without the number."""
+        found: dict[str, set[Path]] = defaultdict(set)
+        for file in folder.iterdir() if folder.is_dir() else ():
+            stem, _, number = file.stem.rpartition("-")
+            if file.suffix == self._suffix and number.isdecimal():
+                found[stem].add(file)
+        return found

@@ -21,7 +21,7 @@ CONVERTED = {"HSV": "RGB", "La": "LA", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGB
 
 @contextmanager
 def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, IO[bytes]]]]:
-    """Open photos as files with names, for as long as it takes; those given open stay open.
+    """Open photos as files, named by their fields, for as long as it takes; those given open stay open.
 
     Raises OSError for a path that cannot be read.
     """
@@ -33,7 +33,7 @@ def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, I
             if isinstance(photo, Image.Image):
                 return name, _written(photo)
             if isinstance(photo, str | PathLike):
-                name, photo = Path(photo).name, stack.enter_context(Path(photo).open("rb"))
+                photo = stack.enter_context(Path(photo).open("rb"))
             return name, photo if photo.seekable() else cast("IO[bytes]", _Pipe(photo))
 
         yield {name: open_one(name, photo) for name, photo in photos.items()}

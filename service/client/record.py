@@ -4,19 +4,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SkipValidation
 
 from service.client.found import Photo
 
 __all__ = ["Entry", "Made", "Record", "identify"]
 
 NAME = "tintflow.jsonl"
+FileName = SkipValidation[str]
+"""a name whose bytes may not be UTF-8, which Python has as surrogates"""
 
 
 class Made(BaseModel):
     """One coloring."""
 
-    file: str
+    file: FileName
     """the file's path below the output folder"""
     index: int
     bits_per_dim: float
@@ -25,12 +27,12 @@ class Made(BaseModel):
 class Entry(BaseModel):
     """All colorings that one command made of one photo."""
 
-    photo: str
+    photo: FileName
     """path of the photo"""
     photo_bytes: int
     photo_modified: int
     """nanoseconds of Unix time"""
-    target: str
+    target: FileName
     asked: dict[str, Any]
     """the command and its options, as they were given"""
     model: str
@@ -66,8 +68,8 @@ class Record:
         if self._file.exists():
             for line in self._file.read_text("utf-8").splitlines():
                 try:
-                    self._keep(Entry.model_validate_json(line))
-                except ValidationError:
+                    self._keep(Entry.model_validate(json.loads(line)))
+                except ValueError:
                     continue
 
     def find(self, identity: dict[str, Any], asked: dict[str, Any]) -> Entry | None:
@@ -86,7 +88,7 @@ class Record:
     def add(self, entry: Entry) -> None:
         """Write an entry."""
         with self._file.open("a", encoding="utf-8") as file:
-            file.write(entry.model_dump_json() + "\n")
+            file.write(json.dumps(entry.model_dump(), default=str) + "\n")
         self._keep(entry)
 
     def _keep(self, entry: Entry) -> None:

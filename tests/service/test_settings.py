@@ -41,6 +41,26 @@ def test_a_typo_is_refused_with_the_nearest_name(monkeypatch) -> None:
     assert "TINTFLOW_API_KEYS_FILE" in result.output
 
 
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_a_number_is_finite(value: str, monkeypatch) -> None:
+    monkeypatch.setenv("TINTFLOW_DEADLINE_SECONDS", value)
+    result = CliRunner().invoke(program.app, ["serve", "--port", "0"])
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert result.stderr.startswith("TINTFLOW_DEADLINE_SECONDS: ")
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    result = CliRunner().invoke(program.app, ["serve", "--port", port])
+    assert result.exit_code == 2
+    assert "--port" in result.stderr
+
+
+def test_origins_are_as_browsers_send_them(monkeypatch) -> None:
+    monkeypatch.setenv("TINTFLOW_CORS_ORIGINS", "https://a.example/, http://b.example:8080,")
+    assert Settings().cors_origins == ("https://a.example", "http://b.example:8080")
+
+
 @pytest.mark.parametrize("name", ["TINTFLOW_SERVICE_API_KEYS_FILE", "TINTFLOW_PORT_API_KEYS_FILE", "TINTFLOW_PORTS"])
 def test_what_looks_like_kubernetes_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=name):

@@ -35,6 +35,13 @@ def test_the_version_is_that_of_the_code_not_of_older_metadata(tmp_path: Path) -
     assert done.stdout == f"0.1 {__version__}\ntintflow {__version__}\n"
 
 
+def test_help_where_the_encoding_lacks_its_characters() -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii:strict", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([TINTFLOW, "--help"], env=environment, capture_output=True, text=True)  # noqa: S603
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "likelihood" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "module"),
     [

@@ -173,6 +173,20 @@ def test_likelihoods_are_shown(service, run: Callable, photo: Path) -> None:
         assert "other.png" in result.stdout
 
 
+def test_names_are_shown_whole_and_as_they_are(run: Callable, photo: Path, monkeypatch) -> None:
+    good, bad = Path(f"[red]{'x' * 90}.png"), Path(f"[bold]{'y' * 90}.png")
+    good.write_bytes(photo.read_bytes())
+    bad.touch()
+    result = run("likelihood", good, bad, status=1)
+    assert result.stdout.splitlines()[1].startswith(f"{good}\t4.750\t")
+    assert result.stderr == f"1 not done\n{bad}\timage: the file is empty\n"
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    result = run("likelihood", good, bad, status=1)
+    for output, start, whole in ((result.stdout, "[red]", 90 * "x"), (result.stderr, "[bold]", 90 * "y")):
+        assert start in output
+        assert output.count(whole[0]) >= len(whole)
+
+
 def test_models_are_shown(service, run: Callable) -> None:
     for url in ([], ["--url", str(service.client.base_url)]):
         shown = run("models", *url).stdout

@@ -1,5 +1,6 @@
 """Resuming: finished photos are skipped, existing files kept, failures reported, and the rest done."""
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,14 @@ def test_a_file_that_is_no_coloring_is_never_written_over(service, run: Callable
     assert Path("out/b-7-1.jpg").read_text() == "mine"
     assert sorted(state()) == ["a-7-0.jpg", "a-7-1.jpg", "b-7-1.jpg", "c-7-0.jpg", "c-7-1.jpg"]
     assert len(service.colorizer.photos) - calls <= 3  # of a, c and the warm-up: b was not even tried
+
+
+def test_many_photos_do_not_each_look_into_the_output_folder(run: Callable, photos: list[str], monkeypatch) -> None:
+    looked: list[Path] = []
+    look = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: looked.append(folder) or look(folder))
+    run("colorize", *photos, "-n", "1", "--seed", "7")
+    assert looked.count(Path("out")) == 1
 
 
 def test_half_a_photo_is_made_whole(run: Callable, photos: list[str]) -> None:
@@ -212,3 +221,27 @@ def test_ctrl_c_and_the_same_command_goes_on(folder: Path) -> None:
     after = state()
     assert len(after) == 8
     assert {name: after[name] for name in before} == before
+
+
+NAMED = """
+import sys
+import service.loading
+from tests.service.fakes import FakeColorizer
+service.loading.load_colorizer = lambda settings: FakeColorizer()
+from service.cli import main
+sys.argv = ["tintflow", "colorize", "in", "-n", "1", "--seed", "7", "--sheet"]
+main()
+"""
+
+
+def test_a_name_that_is_not_utf_8(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    photo = os.fsencode(folder) + b"/in/caf\xe9.png"
+    Path("in").mkdir()
+    Image.new("L", (12, 8), 90).save(Path(os.fsdecode(photo)))
+    for line in (r"in/caf\udce9.png → out/caf\udce9-7-0.jpg", "1 done before, 0 to do"):
+        with started(NAMED) as process:
+            stdout, stderr = process.communicate(timeout=60)
+        assert (process.returncode, stderr) == (0, "")
+        assert stdout.startswith(line)
+    assert os.fsencode(folder) + b"/out/caf\xe9-7-0.jpg" in map(os.fsencode, (folder / "out").iterdir())

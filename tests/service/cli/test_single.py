@@ -1,7 +1,10 @@
 """One photo into one file, and from standard input to standard output."""
 
+import errno
 import io
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,8 @@ import pytest
 import typer
 from PIL import ExifTags, Image
 from typer.testing import CliRunner
+
+from tests.service.cli.programs import started
 
 SEED = ("--seed", "7")
 
@@ -117,6 +122,43 @@ def test_standard_input_and_output(app: typer.Typer, expected: bytes) -> None:
     result = CliRunner().invoke(app, ["colorize", "-", "new.jpg", *SEED], input=photo)
     assert "standard input → new.jpg" in result.stderr
     assert Path("new.jpg").read_bytes() == expected
+
+
+def test_a_full_disk_is_one_line(run: Callable, photo: Path, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    assert run("colorize", photo, "new.jpg", status=2).stderr == "new.jpg: No space left on device\n"
+    assert there() == {"photo.png"}
+
+
+def test_a_pipe_is_a_photo(run: Callable, expected: bytes, photo: Path) -> None:
+    os.mkfifo("pipe")
+    with ThreadPoolExecutor() as pool:
+        pool.submit(Path("pipe").write_bytes, photo.read_bytes())
+        run("colorize", "pipe", "piped.jpg", *SEED)
+    assert Path("piped.jpg").read_bytes() == expected
+
+
+BROKEN = """
+import typer
+from service.cli.commands import add_commands
+from tests.service.fakes import FakeColorizer
+class Broken(FakeColorizer):
+    def _enter(self, photo, options, reference=None):
+        raise RuntimeError("odd")
+app = typer.Typer()
+add_commands(app, lambda settings: Broken())
+app(["colorize", "photo.png", "-"])
+"""
+
+
+def test_standard_output_holds_no_log(photo: Path) -> None:
+    with started(BROKEN) as process:
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (2, "")
+    assert "RuntimeError: odd" in stderr
 
 
 def test_other_commands_too(run: Callable, photo: Path) -> None:
