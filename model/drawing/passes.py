@@ -36,8 +36,8 @@ PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
 RECOVERY_SECONDS = 60.0
 """Interval after which passes, or their number, double again, once memory ran out, until all is as it was."""
-MEMORY_ERRORS = ("out of memory", "can't allocate memory", "bad_alloc")
-"""Messages of torch, on a GPU and on a CPU, and of OpenVINO."""
+MEMORY_ERRORS = ("out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED", "can't allocate memory", "bad_alloc")
+"""Messages of torch, of cuBLAS and cuDNN on a GPU, of torch on a CPU, and of OpenVINO."""
 
 Result = TypeVar("Result")
 
