@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from model.drawing.runtimes.torch_runtime import TorchRuntime
@@ -59,7 +59,7 @@ class PretendedGpu(TorchFunctionMode):
         place = asked or (GPU if GPU in places else CPU)
         if kwargs.get("generator") is not None and place == GPU:
             raise RuntimeError(f"{name}: a generator of the CPU, for a tensor on a GPU")
-        result = function(*tree_map(_here, args), **tree_map(_here, kwargs))
+        result = function(*map(_here, args), **{key: _here(value) for key, value in kwargs.items()})
         if asked is not None and tensors and asked != self.place(tensors[0]):
             result = result.clone()  # what is moved shares no memory
         if place == GPU and name not in TAKES_ANY:

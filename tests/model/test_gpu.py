@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from model.colorizer import CinnColorizer
@@ -40,10 +41,12 @@ def test_a_gpu_colors_as_a_cpu_does(
     colorizer = CinnColorizer(tiny_checkpoint, "cpu")
     small = colorizer.shrink(np.stack([photo] * 3, 2), with_chroma=True)
     colored = _results(colorizer, small)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     with pretended_gpu(monkeypatch):
         on_gpu = _results(CinnColorizer(copy.deepcopy(tiny_checkpoint), "cuda"), small)
     for one, other in zip(on_gpu, colored, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-2)  # a*b* go to 100
+    assert not torch.backends.cudnn.allow_tf32  # for likelihoods
 
 
 def _results(colorizer: CinnColorizer, photo: SmallPhoto) -> list[NDArray[np.float32]]:
