@@ -36,8 +36,8 @@ PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
 RECOVERY_SECONDS = 60.0
 """Interval after which passes, or their number, double again, once memory ran out, until all is as it was."""
-MEMORY_ERRORS = ("out of memory", "can't allocate memory", "bad_alloc")
-"""Messages of torch, on a GPU and on a CPU, and of OpenVINO."""
+MEMORY_ERRORS = ("out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED", "can't allocate memory", "bad_alloc")
+"""Messages of torch, of cuBLAS and cuDNN on a GPU, of torch on a CPU, and of OpenVINO."""
 
 Result = TypeVar("Result")
 
@@ -114,8 +114,11 @@ class Passes:
         def draw(*rows: Any) -> Sequence[NDArray[Any]]:
             return [runtime.draw_coarsest(condition, *rows)]
 
-        rows = (np.concatenate(part) for part in (latents, temperatures, unknown))
-        (drawn,) = self._in_chunks(draw, self._draws_of(sum(numbers)), _photos(numbers), *rows)
+        warmth = np.concatenate(temperatures)
+        by_warmth = np.argsort(warmth, kind="stable")  # a chunk takes every decoder that one of its rows needs
+        rows = (_photos(numbers), np.concatenate(latents), warmth, np.concatenate(unknown))
+        (found,) = self._in_chunks(draw, self._draws_of(sum(numbers)), *(part[by_warmth] for part in rows))
+        drawn = found[np.argsort(by_warmth)]
         if not np.isfinite(drawn).all():
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
         return _split(drawn, numbers)
@@ -184,7 +187,7 @@ class Passes:
         fewer = self._halvings if self.device == "cuda" else 0
         count, size = len(rows[0]), max(1, sizes[self.device] >> fewer)
         missing = -count % size
-        filled = [np.concatenate((part, *[part[:1]] * missing)) if missing else part for part in rows]
+        filled = [np.concatenate((part, *[part[-1:]] * missing)) if missing else part for part in rows]
         chunks = [[part[start : start + size] for part in filled] for start in range(0, count, size)]
         # on a CPU, graphs of another size would have to be compiled; so fewer chunks run side by side
         at_once = max(1, self._workers >> self._halvings) if self._halvings else len(chunks)

@@ -20,6 +20,8 @@ class TorchRuntime:
     """Runs the network on a device; see `Runtime`. Conditions stay there, all else comes and goes as numpy arrays."""
 
     def __init__(self, cinn: Cinn, device: str = "cpu") -> None:
+        if device == "cuda":
+            torch.backends.cudnn.allow_tf32 = False  # likelihoods are of float32; convolutions would keep 10 of 23 bits
         # the same numbers in another order, which convolutions are faster in: see python -m benchmarks.speed.sampling
         self.cinn = cinn.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch forgets it
         self.numbers = Numbers.of(CinnArrays.of(cinn))

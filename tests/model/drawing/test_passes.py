@@ -129,6 +129,25 @@ def test_many_draws_share_larger_chunks_where_no_bit_changes(
         assert all(np.array_equal(each[:2], drawn[0]) for each in drawn)
 
 
+def test_draws_of_one_temperature_share_chunks(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk of several temperatures may need both decoders for all of its rows."""
+    passes, seen = colorizer._passes, list[set[float]]()
+    draw = passes._runtime.draw_coarsest
+
+    def watch(condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats) -> Floats:
+        seen.append(set(temperature.tolist()))
+        return draw(condition, photo, z, temperature, given)
+
+    monkeypatch.setattr(passes._runtime, "draw_coarsest", watch)
+    monkeypatch.setattr(passes, "_workers", 4)  # so many that chunks stay small
+    temperatures = [1.0, 0.5, 1.0, 0.5]
+    tasks = [task(colorizer, i, SampleOptions(3 if i < 2 else 1, i, t)) for i, t in enumerate(temperatures)]
+    together = colorizer.draw_all(tasks)
+    assert sorted(seen, key=min) == [{0.5}, {1.0}]
+    for each, drawn in zip(tasks, together, strict=True):
+        np.testing.assert_array_equal(colorizer.draw_all([each])[0].coarsest, drawn.coarsest)
+
+
 def test_finished_a_few_at_a_time(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
     (drawn,) = colorizer.draw_all([task(colorizer, 0, SampleOptions(5, 7))])
     together = images(colorizer, 0, drawn)
@@ -156,6 +175,8 @@ def test_chroma_has_to_be_asked_for(colorizer: CinnColorizer) -> None:
     "raised",
     [
         torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
         MemoryError(),
     ],

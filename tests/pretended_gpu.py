@@ -1,0 +1,100 @@
+"""A GPU that is not there: tensors are in the CPU's memory, but say that they are elsewhere, and fail as if they were.
+
+It finds tensors that were left on the CPU, arrays of tensors that are not there, and generators of the CPU. It does not
+find what a GPU's kernels lack or compute otherwise.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
+
+from model.drawing.runtimes.torch_runtime import TorchRuntime
+
+__all__ = ["PretendedGpu", "pretended_gpu"]
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+DEVICE, IS_CUDA = Tensor.device.__get__, Tensor.is_cuda.__get__  # type: ignore[attr-defined]
+TAKES_ANY = ("copy_", "__set__", "_has_compatible_shallow_copy_type")
+"""Names of what takes contents from any device."""
+INDEXED = ("__getitem__", "__setitem__")
+"""Names of what takes indices, or a value, from the CPU."""
+
+
+class PretendedGpu(TorchFunctionMode):
+    """Knows which memory would be a GPU's. Raises RuntimeError for an operation on tensors of two devices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._storages: Any = WeakIdKeyDictionary()
+
+    def place(self, tensor: Tensor) -> torch.device:
+        """Return where a tensor would be."""
+        return GPU if tensor.untyped_storage() in self._storages else CPU
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs, name = kwargs or {}, getattr(function, "__name__", "")
+        if function == DEVICE:
+            return self.place(args[0])
+        if function == IS_CUDA:
+            return self.place(args[0]) == GPU
+        if name == "_parse_to":
+            return function(*args, **kwargs)
+        tensors = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
+        places = {self.place(each) for each in tensors if each.dim() or self.place(each) == GPU}
+        asked = self._asked(name, args, kwargs)
+        indexed = name in INDEXED and self.place(args[0]) == GPU
+        if len(places) > 1 and asked is None and not indexed and name not in TAKES_ANY:
+            raise RuntimeError(f"{name}: tensors on two devices")
+        if name in ("numpy", "__array__") and GPU in places:
+            raise TypeError("a GPU's tensor has no array")
+        place = asked or (GPU if GPU in places else CPU)
+        if kwargs.get("generator") is not None and place == GPU:
+            raise RuntimeError(f"{name}: a generator of the CPU, for a tensor on a GPU")
+        result = function(*map(_here, args), **{key: _here(value) for key, value in kwargs.items()})
+        if asked is not None and tensors and asked != self.place(tensors[0]):
+            result = result.clone()  # what is moved shares no memory
+        if place == GPU and name not in TAKES_ANY:
+            self._storages.update({e.untyped_storage(): True for e in tree_leaves(result) if isinstance(e, Tensor)})
+        return result
+
+    def _asked(self, name: str, args: Any, kwargs: dict[str, Any]) -> torch.device | None:
+        """Return the device that a call names, if any."""
+        if name == "cpu":
+            return CPU
+        named = kwargs.get("device", args[1] if name == "to" and len(args) > 1 else None)
+        if isinstance(named, Tensor):
+            return self.place(named)
+        if not isinstance(named, str | torch.device):
+            return None
+        return GPU if torch.device(named).type == "cuda" else CPU
+
+
+def _here(value: Any) -> Any:
+    """Replace a GPU's name, which torch would refuse."""
+    return CPU if isinstance(value, str | torch.device) and str(value).startswith("cuda") else value
+
+
+@contextmanager
+def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let there be a GPU, for this thread and for those that run the network."""
+    gpu, begin = PretendedGpu(), TorchRuntime.begin_thread
+
+    def begin_thread(runtime: TorchRuntime) -> None:
+        begin(runtime)
+        gpu.__enter__()  # as long as the thread lives
+
+    monkeypatch.setattr(TorchRuntime, "begin_thread", begin_thread)
+    monkeypatch.setattr("model.device._has_cuda", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    with gpu:
+        yield

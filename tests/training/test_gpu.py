@@ -1,0 +1,27 @@
+"""Training on a GPU, as far as that can be told without one."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.networks import TINY
+from tests.pretended_gpu import pretended_gpu
+from training.draws import DrawConfig
+from training.loop import LoopConfig
+from training.run import RunConfig, run, run_thin
+
+
+@pytest.mark.filterwarnings("ignore:.*CUDA is not available")  # of autocast
+def test_a_gpu_trains_every_part(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = LoopConfig(steps=1, batch=4)
+    whole = RunConfig(photos, tmp_path / "all", 1, views=1, device="cuda", draws=DrawConfig(tries=2))
+    with pretended_gpu(monkeypatch):
+        weights = run(whole, TINY, loop)
+        again = replace(whole, init=weights, features=tmp_path / "all" / "features")
+        late = replace(again, out=tmp_path / "late", parts=("coarsest",))
+        assert run(late, None, replace(loop, network_learning_rate=1e-4))
+        own = replace(again, out=tmp_path / "own", parts=("distilled",), draws=DrawConfig(own=True, tries=2))
+        assert run(own, None, loop)
+        thinner = [replace(level, width=3, joint_width=4) for level in TINY.details]
+        assert run_thin(replace(again, out=tmp_path / "thin"), thinner, loop)
