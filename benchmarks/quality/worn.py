@@ -1,7 +1,7 @@
 """`python -m benchmarks.quality.worn`: what colorings of worn photos lose, beside those of the same photos unworn.
 
 Photos are squeezed to 256×256 and made gray, then worn in one way. Wear here is not that of training, which is drawn
-at random. Distances are root mean squares of a*b* at 64×64, over two samples at the default temperature.
+at random. Distances are root mean squares of a*b* at 64×64 inside of FRAME, over two samples at the default temperature.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,6 +28,9 @@ from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 __all__ = ["KINDS", "measure_wear"]
 
 SAMPLES = 2
+FRAME = 18
+"""Pixels at each side of a photo that a frame covers, a little more than four of 64×64."""
+INSIDE = np.s_[..., 5:-5, 5:-5]
 Gray = NDArray[np.float64]
 """(256, 256), 0…255"""
 
@@ -58,6 +61,10 @@ def _scratch(gray: Gray, rng: np.random.Generator) -> Gray:
     return worn
 
 
+def _frame(tone: float) -> Callable[[Gray, np.random.Generator], Gray]:
+    return lambda gray, rng: np.pad(gray[FRAME:-FRAME, FRAME:-FRAME], FRAME, constant_values=tone)
+
+
 def _age(gray: Gray, rng: np.random.Generator) -> Gray:
     return _add_grain(_tones(90, 200)(_soften(gray, rng), rng), rng)
 
@@ -71,6 +78,8 @@ KINDS: dict[str, Callable[[Gray, np.random.Generator], Gray]] = {
     "grainy": _add_grain,
     "dark corners": _darken_corners,
     "scratched": _scratch,
+    "in a white frame": _frame(245),
+    "in a black frame": _frame(8),
     "old: faded, soft, grainy": _age,
 }
 
@@ -93,7 +102,7 @@ def measure_wear(colorizer: CinnColorizer, photo: NDArray[np.uint8], seed: int) 
 
 
 def _distance(chroma: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    return float(np.sqrt(np.square(chroma - other).sum(1).mean()))
+    return float(np.sqrt(np.square(chroma - other).sum(1)[INSIDE].mean()))
 
 
 def _with_error(values: Sequence[float]) -> tuple[float, float]:
