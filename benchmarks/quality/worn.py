@@ -1,8 +1,8 @@
 """`python -m benchmarks.quality.worn`: what colorings of worn photos lose, beside those of the same photos unworn.
 
 Photos are squeezed to 256×256 and made gray, then worn in one way. Wear here is not that of training, which is drawn
-at random. Distances are root mean squares of a*b* at 64×64, without the outermost five pixels, which a frame covers, over
-two samples at the default temperature.
+at random. Distances are root mean squares of a*b* at 64×64, without the outermost five pixels, which a frame covers,
+over two samples at the default temperature.
 """
 
 from collections.abc import Callable, Sequence
