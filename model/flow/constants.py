@@ -23,7 +23,7 @@ __all__ = [
 # the condition network and the decoder
 STEM_STRIDE = 2
 EARLY_STAGES = 3
-"""Stages up to 32×32, whose output is `at_32`: the costliest and most general ones; none of them is trained for color."""
+"""Stages up to 32×32, whose output is `at_32`: the costliest and most general ones; none is trained for color."""
 FEATURE_CHANNELS = {"at_32": (32, 40), "at_16": (16, 112), "at_8": (8, 320), "at_1": (1, 1280)}
 """Size and channel count of each feature map."""
 SMALL_LIGHTNESS = 128
