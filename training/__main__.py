@@ -144,7 +144,7 @@ def worn_command(
     device: Device = "auto",
     resume: Resume = False,
     learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 3e-4,
-    seed: Annotated[int, typer.Option(help="Seed of the photos' order and of the wear.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the wear.")] = 0,
 ) -> None:
     """Teach h to see faded, blurred, grainy and scratched photos as it sees good ones."""
     if not resume and (out / "worn.pt").exists():

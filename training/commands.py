@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from model.errors import ModelError
 
@@ -42,12 +41,12 @@ def errors_printed(extra: str = "eval") -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        refuse(f"{error.name} is not installed: pip install 'tintflow\\[{extra}]'")  # \\[: no markup of rich's
+        refuse(f"{error.name} is not installed: pip install 'tintflow[{extra}]'")
     except (ModelError, OSError) as error:
         refuse(str(error))
 
 
 def refuse(reason: str) -> None:
     """Print a reason and exit with 2."""
-    Console(stderr=True).print(reason)
+    typer.echo(reason, err=True)  # as it is: rich would take brackets of a path for markup
     raise typer.Exit(2)

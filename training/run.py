@@ -187,7 +187,7 @@ def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfi
 def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
     """Teach h to see worn photos as it sees others, and write the weights with it; see `run`.
 
-    config: of it count `data`, `out`, `minutes`, `held_out`, `init`, `name` and `device`. Raises InputError without
+    config: only `data`, `out`, `minutes`, `held_out`, `init`, `name` and `device` count. Raises InputError without
     `init`, and for another run's folder.
     """
     if config.init is None:

@@ -24,7 +24,6 @@ __all__ = ["WornBatch", "WornDataset", "build_lightness"]
 Pixels = NDArray[Any]
 """(H, W) of float32"""
 
-
 FRAMED = 0.25
 """Share of the photos that have a frame, as prints and scans do."""
 

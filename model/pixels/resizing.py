@@ -19,8 +19,8 @@ SHARPEST = 192
 
 Given sharper lightness, h's features move away from those that the flow was trained on, and colors fit worse.
 """
-DARKEST, LIGHTEST = 10.0, 90.0
-"""L* of the darkest and the lightest parts of a photo, at the least, as they reach the network: most photos have them.
+DARKEST, LIGHTEST = 17.0, 81.0
+"""L* of the darkest and the lightest parts of a photo, at the least, as they reach the network: nine of ten have them.
 
 In a faded photo the network would see fog, and in an underexposed one night.
 """

@@ -136,15 +136,22 @@ class Batcher:
     async def _work(self) -> None:
         while self._waiting:
             await self._wait_for_more()
-            batch = self._take()
-            try:
-                await self._run(batch)
-            except Exception as error:  # nobody foresaw it; those who wait must know, and others must not wait for it
-                log.exception("batch_failed")
-                for job in batch:
-                    if not job.result.done():
-                        job.result.set_exception(error)
+            await self._run_or_fail(self._take())
         self._waiting.rest()
+
+    async def _run_or_fail(self, batch: Sequence[_Job]) -> None:
+        """Run a batch, and tell its jobs of an error that nobody foresaw; others must not wait for it.
+
+        A frame of its own, which ends here: requests clear the frames of their errors, and up to Python 3.12 that would
+        end the worker.
+        """
+        try:
+            await self._run(batch)
+        except Exception as error:
+            log.exception("batch_failed")
+            for job in batch:
+                if not job.result.done():
+                    job.result.set_exception(error)
 
     async def _wait_for_more(self) -> None:
         try:

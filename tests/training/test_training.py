@@ -457,10 +457,10 @@ def test_a_run_goes_on_after_a_full_disk(photos: Path, tmp_path: Path) -> None:
 
 
 def test_an_unusable_out_is_named(photos: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    command = ["run", "--data", str(photos), "--minutes", "0", "--out"]
-    done = CliRunner().invoke(app, [*command, str(tmp_path / "file" / "run")])
-    assert (done.exit_code, "Not a directory" in done.stderr) == (2, True)
+    (tmp_path / "[").touch()
+    out = tmp_path / "[" / "b]"  # as an end of markup
+    done = CliRunner().invoke(app, ["run", "--data", str(photos), "--minutes", "0", "--out", str(out)])
+    assert (done.exit_code, f"Not a directory: '{out}" in done.stderr) == (2, True)
 
 
 def test_an_interrupted_run_is_not_begun_anew(photos: Path, tmp_path: Path) -> None:

@@ -146,3 +146,4 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, photos: Path, weights: Pat
     (out / "worn.pt").touch()
     assert CliRunner().invoke(app, command).exit_code == 2
     assert CliRunner().invoke(app, [*command, "--resume"]).exit_code == 0
+    assert CliRunner().invoke(app, [*command, "--resume", "--seed", "-1"]).exit_code == 2

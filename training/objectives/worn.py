@@ -19,7 +19,7 @@ __all__ = ["WornObjective"]
 
 
 class WornObjective(Objective[WornBatch]):
-    """Squared differences of h's features and of the cells' condition, each as a share of its variance.
+    """Squared differences of h's features and of the cells' condition, whose variances are near 1.
 
     Everything behind h stays as it is. Source: Romero et al. 2015, FitNets (arXiv 1412.6550).
     """
@@ -56,7 +56,7 @@ class WornObjective(Objective[WornBatch]):
 
 
 def _difference(x: Tensor, target: Tensor, shown: Tensor) -> Tensor:
-    """Return the mean squared difference where the photo is shown, (B,); x has unit variance.
+    """Return the mean squared difference where the photo is shown, (B,).
 
     x, target: (B, C, H, W), or (B, C) of the whole photo. shown: (B, 1, 256, 256).
     """

@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from traceback import clear_frames
 
 import pytest
 from hypothesis import given, settings
@@ -292,6 +293,20 @@ async def test_an_error_of_the_batchers_own_is_told_to_those_who_wait() -> None:
         with pytest.raises(ValueError, match="zip"):
             await batcher.submit(lambda numbers: [], 1, 1)  # fewer results than items
         assert await batcher.submit(network.run, 2, 1) == 4
+
+
+async def test_who_clears_the_frames_of_its_error_ends_nothing_for_others() -> None:
+    """As requests do, so that what they hold is freed at once."""
+    async with started() as (batcher, network):
+        network.gate.clear()
+        failing = asyncio.create_task(batcher.submit(lambda numbers: [], 1, 1))
+        other = asyncio.create_task(batcher.submit(network.run, 2, 1))
+        with pytest.raises(ValueError, match="zip") as caught:
+            await failing
+        await until(lambda: bool(network.batches))
+        clear_frames(caught.value.__traceback__)
+        network.gate.set()
+        assert await other == 4
 
 
 async def test_an_iterator_that_ends_too_early_is_an_error_like_any_other() -> None:
