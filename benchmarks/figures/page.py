@@ -371,9 +371,9 @@ def _fix_colors(page: Page) -> None:
     page.locator(".card .fix").first.click()
     for x, y, name in ((0.86, 0.3, "wood"), (0.3, 0.75, "brick, rust")):
         _click(page, x, y)
-        page.locator("#palette-swatches").get_by_role("button", name=name).click()
-    page.wait_for_selector("#fix-status:not(:empty)")
-    page.wait_for_selector("#fix-status:empty", state="attached")
+        with page.expect_response("**/v1/colorizations"):
+            page.locator("#palette-swatches").get_by_role("button", name=name).click()
+        page.wait_for_selector("#fix-status:empty", state="attached")
     _click(page, 0.5, 0.25)
 
 
