@@ -17,6 +17,7 @@ from PIL import Image
 
 from benchmarks.figures.sheet import draw_sheet
 from benchmarks.network import load_colorizer
+from benchmarks.quality.worn import age
 from model.colorizer import CinnColorizer, colorize
 from model.pixels.color import lab_to_rgb, lightness_to_gray, photo_to_lightness
 from model.pixels.resizing import resize_chroma
@@ -28,6 +29,7 @@ PICTURES = Path("docs/pictures")
 STRIP = "camera"
 ROWS = ("coffee", "astronaut", "chelsea", "rocket")
 TEMPERATURE_ROWS = ("camera", "coffee")
+WORN_ROWS = {"camera": "faded", "coffee": "soft", "astronaut": "grainy", "chelsea": "old: faded, soft, grainy"}
 COLORINGS = 5
 SEED = 7
 TEMPERATURES = (0.0, 0.3, 0.7, 0.85, 1.0, 1.2, 1.5)
@@ -51,13 +53,14 @@ def main(
     Image.fromarray(_gray("coffee")).save(out / "grey.jpg", quality=QUALITY)
     _save(out / "strip.jpg", [_colorings(colorizer, STRIP)])
     _save(out / "colorings.jpg", [_colorings(colorizer, name) for name in ROWS])
+    _save(out / "worn.jpg", [_colorings(colorizer, *row) for row in WORN_ROWS.items()])
     _temperatures(colorizer, out)
     _levels(colorizer, out)
 
 
-def _colorings(colorizer: CinnColorizer, name: str) -> list[NDArray[np.uint8]]:
-    """Return a gray photo and its colorings."""
-    gray = _small(_gray(name), WIDTH)
+def _colorings(colorizer: CinnColorizer, name: str, wear: str = "unworn") -> list[NDArray[np.uint8]]:
+    """Return a gray photo, worn or not, and its colorings."""
+    gray = age(_small(_gray(name), WIDTH), wear, np.random.default_rng(SEED))
     return [_rgb(gray), *colorize(colorizer, gray, SampleOptions(COLORINGS, SEED)).images]
 
 

@@ -26,7 +26,7 @@ from model.pixels.resizing import photo_to_chroma
 from model.protocol import DrawTask, SampleOptions
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
-__all__ = ["KINDS", "measure_wear"]
+__all__ = ["KINDS", "age", "measure_wear"]
 
 SAMPLES = 2
 FRAME = 18
@@ -85,11 +85,15 @@ KINDS: dict[str, Callable[[Gray, np.random.Generator], Gray]] = {
 }
 
 
+def age(gray: NDArray[np.uint8], kind: str, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a gray photo, (256, 256), worn in one of KINDS; those of tone, blur and grain take photos of any size."""
+    return KINDS[kind](gray.astype(np.float64), rng).clip(0, 255).round().astype(np.uint8)
+
+
 def measure_wear(colorizer: CinnColorizer, photo: NDArray[np.uint8], seed: int) -> dict[str, dict[str, float]]:
     """Measure colorings of one (256, 256, 3) sRGB photo in every kind of wear."""
-    gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float64)
-    rng = np.random.default_rng(seed)
-    worn = [kind(gray, rng).clip(0, 255).round().astype(np.uint8) for kind in KINDS.values()]
+    gray, rng = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), np.random.default_rng(seed)
+    worn = [age(np.asarray(gray, np.uint8), kind, rng) for kind in KINDS]
     drawn = colorizer.draw_all([DrawTask(colorizer.shrink(each), SampleOptions(SAMPLES, seed)) for each in worn])
     unworn, true = drawn[0].chroma, photo_to_chroma(photo, 64).transpose(2, 0, 1)
     return {
