@@ -20,13 +20,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from benchmarks.network import decode, load_colorizer
-from benchmarks.quality.bootstrap import mean, standard_error
+from benchmarks.quality.bootstrap import mean_and_error
 from benchmarks.quality.collection import seed_of
 from benchmarks.quality.sheets import Picture, draw_sheets, shrink
 from model.colorizer import CinnColorizer, colorize
@@ -203,7 +202,7 @@ def _contests(
         numbers[tuple(sorted(pair))].append(number)
     for pair, of_pair in sorted(numbers.items()):
         chosen = 100 * np.array([[viewer[number] == pair[0] for number in of_pair] for viewer in rated]).mean(0)
-        yield " : ".join(pair), len(of_pair), [_mean_and_error(chosen)]
+        yield " : ".join(pair), len(of_pair), [mean_and_error(chosen)]
 
 
 def _shares(
@@ -226,11 +225,7 @@ def _shares(
         columns = np.array([*photos.values()]).T
         if photos is not first and set(photos) == set(first):
             columns = np.vstack((columns, [photos[photo][0] - first[photo][0] for photo in photos]))
-        yield method, len(photos), [_mean_and_error(column) for column in columns]
-
-
-def _mean_and_error(values: NDArray[np.float64]) -> tuple[float, float]:
-    return float(values.mean()), standard_error(mean(values), len(values))
+        yield method, len(photos), [mean_and_error(column) for column in columns]
 
 
 def _painters(methods: Sequence[str], rungs: Sequence[int], device: str) -> dict[str, Painter]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Statistic", "Weights", "mean", "ratio", "standard_error"]
+__all__ = ["Statistic", "Weights", "mean", "mean_and_error", "ratio", "standard_error"]
 
 REPLICATES = 256
 SEED = 0
@@ -42,3 +42,8 @@ def standard_error(statistic: Statistic, photos: int, replicates: int = REPLICAT
     values = np.array([statistic(weights) for weights in draws])
     values = values[np.isfinite(values)]
     return float(values.std()) if values.size else 0.0
+
+
+def mean_and_error(values: Sequence[float] | NDArray[np.floating]) -> tuple[float, float]:
+    """Return the mean of one value a photo, and its standard error."""
+    return float(np.mean(values)), standard_error(mean(values), len(values))

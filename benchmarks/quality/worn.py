@@ -5,7 +5,7 @@ at random. Distances are root mean squares of a*b* at 64×64, without the outerm
 over two samples at the default temperature.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.network import load_colorizer
-from benchmarks.quality.bootstrap import mean, standard_error
+from benchmarks.quality.bootstrap import mean_and_error
 from benchmarks.quality.collection import photos_of_subsets, seed_of, square
 from benchmarks.report import JsonFile, rows, write
 from model.colorizer import CinnColorizer
@@ -110,11 +110,6 @@ def _distance(chroma: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return float(np.sqrt(np.square(chroma - other).sum(1)[INSIDE].mean()))
 
 
-def _with_error(values: Sequence[float]) -> tuple[float, float]:
-    statistic = mean(values)
-    return statistic(np.ones(len(values))), standard_error(statistic, len(values))
-
-
 def main(
     data: HeldOutPhotos,
     weights: Weights = Path("weights/cinn.safetensors"),
@@ -129,7 +124,7 @@ def main(
         photos = track(photos_of_subsets(data, limit), "measuring", console=console)
         found = [measure_wear(colorizer, square(photo), seed_of(name)) for _, name, photo in photos]
     report = {
-        kind: {figure: _with_error([each[kind][figure] for each in found]) for figure in figures}
+        kind: {figure: mean_and_error([each[kind][figure] for each in found]) for figure in figures}
         for kind, figures in found[0].items()
     }
     names = found[0]["unworn"]
