@@ -1,5 +1,6 @@
 """`python -m training`: train on your own photos, and join parts that were trained apart."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -60,8 +61,7 @@ def run_command(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the noise.")] = 0,
 ) -> None:
     """Train the cINN: part after part, or those that --part names."""
-    if not resume and any((out / f"{each}.pt").exists() for each in SHARES):
-        refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
+    _refuse_used(out, SHARES, resume)
     config = RunConfig(
         data,
         out,
@@ -83,7 +83,7 @@ def run_command(
     )
     with errors_printed("train"):
         path = run(config, loop=loop)
-    print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
+    _tell(path, out)
 
 
 @app.command("reward")
@@ -123,15 +123,14 @@ def thin_command(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the noise.")] = 0,
 ) -> None:
     """Prune the finer levels to the released widths, and teach them what the wide ones compute."""
-    if not resume and (out / "thinned.pt").exists():
-        refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
+    _refuse_used(out, ["thinned"], resume)
     config = RunConfig(data, out, minutes, views=views, init=init, name=name, device=device, features=features)
     loop = LoopConfig(
         batch=16, learning_rate=learning_rate, matrix_learning_rate=0, clip=5.0, hold=0.4, ema_decay=0.997, seed=seed
     )
     with errors_printed("train"):
         path = run_thin(config, CinnConfig().details, loop)
-    print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
+    _tell(path, out)
 
 
 @app.command("worn")
@@ -147,15 +146,14 @@ def worn_command(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the wear.")] = 0,
 ) -> None:
     """Teach h to see faded, blurred, grainy and scratched photos as it sees good ones."""
-    if not resume and (out / "worn.pt").exists():
-        refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
+    _refuse_used(out, ["worn"], resume)
     config = RunConfig(data, out, minutes, init=init, name=name, device=device)
     loop = LoopConfig(
         batch=32, learning_rate=learning_rate, matrix_learning_rate=0, hold=0.3, ema_decay=0.998, seed=seed
     )
     with errors_printed("train"):
         path = run_worn(config, loop)
-    print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
+    _tell(path, out)
 
 
 @app.command("join")
@@ -184,6 +182,17 @@ def average_command(
     with errors_printed():
         average(weights, out)
     print(f"weights: {out}")
+
+
+def _refuse_used(out: Path, states: Iterable[str], resume: bool) -> None:
+    """Exit with 2 if a folder holds the state of a run that is not to be continued."""
+    if not resume and any((out / f"{state}.pt").exists() for state in states):
+        refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
+
+
+def _tell(path: Path | None, out: Path) -> None:
+    """Print where the weights are, or how a run that was stopped goes on."""
+    print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
 
 
 if __name__ == "__main__":

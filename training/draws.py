@@ -18,7 +18,7 @@ from model.flow.cinn import Cinn
 from model.flow.haar import pyramid
 from model.flow.sizes import CELLS, SIDE
 from training.dataset import ArrayDataset, read_features
-from training.features import DONE
+from training.features import DONE, begun_anew
 from training.teacher import TRIES, choose_best, draw_distilled, draw_guided
 
 __all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "build_draws"]
@@ -79,16 +79,13 @@ def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed:
         done = json.loads((out / DONE).read_text())
         if done["teacher"] == teacher:
             return int(done["photos"])
-    part = out.with_name(f"{out.name}.part")
-    for folder in (part, out):
-        shutil.rmtree(folder, ignore_errors=True)
-    part.mkdir(parents=True)
-    batches = list(_draw(cinn, features, config, seed))
-    for name, arrays in zip(DrawnBatch._fields, zip(*batches, strict=True), strict=True):
-        np.save(part / f"{name}.npy", np.concatenate(arrays))
-    count = sum(len(batch.cells) for batch in batches)
-    (part / DONE).write_text(json.dumps({"photos": count, "teacher": teacher}))
-    part.rename(out)
+    shutil.rmtree(out, ignore_errors=True)  # of another teacher
+    with begun_anew(out) as part:
+        batches = list(_draw(cinn, features, config, seed))
+        for name, arrays in zip(DrawnBatch._fields, zip(*batches, strict=True), strict=True):
+            np.save(part / f"{name}.npy", np.concatenate(arrays))
+        count = sum(len(batch.cells) for batch in batches)
+        (part / DONE).write_text(json.dumps({"photos": count, "teacher": teacher}))
     return count
 
 

@@ -8,6 +8,7 @@ with a step of 1/24 of a channel's standard deviation, far below the noise that 
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from model.flow.constants import FEATURE_CHANNELS
 from training.data import Example, NoPhotosError, is_near_gray, make_example, read_photos
 from training.precision import mixed_precision
 
-__all__ = ["DONE", "STEPS_PER_STD", "build_features", "standardize_network"]
+__all__ = ["DONE", "STEPS_PER_STD", "begun_anew", "build_features", "standardize_network"]
 
 STEPS_PER_STD = 24
 DETAIL_SIZE = 128
@@ -48,29 +49,33 @@ def build_features(network: ConditionNetwork, path: Path, out: Path, view: int, 
     """
     if (out / DONE).exists():
         return int(json.loads((out / DONE).read_text())["photos"])
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     rng = np.random.default_rng((seed, view))
     photos = (photo for photo in read_photos(path) if not is_near_gray(photo))
     examples = (make_example(photo, rng if view else None) for photo in photos)
     shapes: dict[str, list[int]] = {}
     count = 0
-    files = {name: (part / f"{name}.raw").open("wb") for name in (*FEATURE_CHANNELS, "lightness", "chroma")}
-    try:
+    with begun_anew(out) as part, ExitStack() as stack:
+        names = (*FEATURE_CHANNELS, "lightness", "chroma")
+        files = {name: stack.enter_context((part / f"{name}.raw").open("wb")) for name in names}
         for batch in _batched(examples):
             count += len(batch)
             for name, array in _quantize(network, batch).items():
                 shapes[name] = [*array.shape[1:]]
                 files[name].write(array.tobytes())
-    finally:
-        for file in files.values():
-            file.close()
-    if not count:
-        raise NoPhotosError(f"only near-gray photos in {path}: they teach no color")
-    (part / DONE).write_text(json.dumps({"photos": count, "shapes": shapes}))
-    part.rename(out)
+        if not count:
+            raise NoPhotosError(f"only near-gray photos in {path}: they teach no color")
+        (part / DONE).write_text(json.dumps({"photos": count, "shapes": shapes}))
     return count
+
+
+@contextmanager
+def begun_anew(out: Path) -> Iterator[Path]:
+    """Give an empty folder to fill; it gets its name where that is done, so that none is there in part."""
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    yield part
+    part.rename(out)
 
 
 def _batched(examples: Iterator[Example]) -> Iterator[list[Example]]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -155,11 +156,8 @@ def run_reward(
     reward = source.cinn.reward.requires_grad_(True)
     dataset = RatedDataset(folders, held_out)
     _claim(out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
-    if not Trainer(None, RewardObjective(reward), dataset, loop).train(out / "reward.pt"):
-        return None
-    path = out / WEIGHTS_FILE
-    save_checkpoint(replace(source, name=name), path)
-    return path
+    trainer = Trainer(None, RewardObjective(reward), dataset, loop)
+    return _train(trainer, out / "reward.pt", replace(source, name=name))
 
 
 def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfig) -> Path | None:
@@ -177,11 +175,7 @@ def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfi
     _claim_run(config, cinn)
     dataset = prepare(config, wide)
     trainer = Trainer(None, ThinnedObjective(cinn, wide), dataset, replace(loop, minutes=config.minutes))
-    if not trainer.train(config.out / "thinned.pt"):
-        return None
-    path = config.out / WEIGHTS_FILE
-    save_checkpoint(replace(source, cinn=cinn, name=config.name), path)
-    return path
+    return _train(trainer, config.out / "thinned.pt", replace(source, cinn=cinn, name=config.name))
 
 
 def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
@@ -205,12 +199,17 @@ def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
         processes.wait()
         dataset = WornDataset([folder for _, folder in folders], config.held_out)
         trainer = Trainer(None, WornObjective(cinn), dataset, replace(loop, minutes=config.minutes), processes)
-        if not trainer.train(config.out / "worn.pt"):
-            return None
-        path = config.out / WEIGHTS_FILE
-        if processes.first:
-            save_checkpoint(replace(source, cinn=cinn, name=config.name), path)
-        return path
+        return _train(trainer, config.out / "worn.pt", replace(source, cinn=cinn, name=config.name))
+
+
+def _train(trainer: Trainer[Any], state: Path, result: Checkpoint) -> Path | None:
+    """Train what the result holds, and write it beside the state; return its path, or None for a signal."""
+    if not trainer.train(state):
+        return None
+    path = state.with_name(WEIGHTS_FILE)
+    if trainer.processes.first:
+        save_checkpoint(result, path)
+    return path
 
 
 def join(

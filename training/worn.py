@@ -1,7 +1,6 @@
 """Pairs of a photo's lightness, worn and as it was: what h learns from to see through wear."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -16,7 +15,7 @@ from model.pixels.color import rgb_to_lab
 from model.pixels.resizing import SHARPEST, resize_lightness
 from training.data import read_photos
 from training.dataset import Dataset, kept_back
-from training.features import DONE
+from training.features import DONE, begun_anew
 from training.wear import wear
 
 __all__ = ["WornBatch", "WornDataset", "build_lightness"]
@@ -85,16 +84,13 @@ def build_lightness(path: Path, out: Path) -> int:
     """
     if (out / DONE).exists():
         return int(json.loads((out / DONE).read_text())["photos"])
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     count = 0
-    with (part / "lightness.raw").open("wb") as file:
-        for photo in read_photos(path):
-            small = cv2.resize(photo, (SHARPEST, SHARPEST), interpolation=cv2.INTER_AREA)
-            lightness = rgb_to_lab(small.transpose(2, 0, 1)[None] / np.float32(255))[0, 0]
-            file.write((lightness * 2.55).round().astype(np.uint8).tobytes())
-            count += 1
-    (part / DONE).write_text(json.dumps({"photos": count}))
-    part.rename(out)
+    with begun_anew(out) as part:
+        with (part / "lightness.raw").open("wb") as file:
+            for photo in read_photos(path):
+                small = cv2.resize(photo, (SHARPEST, SHARPEST), interpolation=cv2.INTER_AREA)
+                lightness = rgb_to_lab(small.transpose(2, 0, 1)[None] / np.float32(255))[0, 0]
+                file.write((lightness * 2.55).round().astype(np.uint8).tobytes())
+                count += 1
+        (part / DONE).write_text(json.dumps({"photos": count}))
     return count
