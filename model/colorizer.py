@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.device import choose_device, device_memory, lacks_torch
-from model.drawing.hints import mend_hints
+from model.drawing.hints import hints_inside, mend_hints
 from model.drawing.latents import latent_norms
 from model.drawing.passes import Decoded, Passes
 from model.drawing.plans import Chosen, Draws, Planner, own_chroma
@@ -28,6 +28,7 @@ from model.protocol import (
     Drawn,
     DrawTask,
     Finished,
+    Frame,
     Hint,
     HintMatch,
     LevelLikelihood,
@@ -138,7 +139,8 @@ class CinnColorizer:
                 for task, each, condition, samples in zip(tasks, chosen, conditions, decoded, strict=True)
             ]
             timer.stop("sample")
-        return [_drawn(*each, timer.seconds) for each in zip(chosen, decoded, mended, strict=True)]
+        frames = [task.photo.frame for task in tasks]
+        return [_drawn(*each, timer.seconds) for each in zip(chosen, frames, decoded, mended, strict=True)]
 
     def _draw(self, conditions: Sequence[Condition], draws: Sequence[Draws]) -> list[Chosen]:
         """Draw the coarsest level of all photos at once; return what each task chooses of its draws."""
@@ -169,7 +171,10 @@ class CinnColorizer:
 
     def _mend(self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded) -> Decoded:
         """Correct samples at the points of hints; their likelihood and latents become those of the corrected a*b*."""
-        chroma = mend_hints(samples.chroma, photo.lightness, hints)
+        inside = hints_inside(hints, photo.frame, samples.chroma.shape[-1])
+        if not inside:
+            return samples
+        chroma = mend_hints(samples.chroma, photo.lightness, inside)
         encoded = self._passes.encode(chroma, condition)
         return Decoded(chroma, self._passes.bits_per_dim(encoded.log_prob), encoded.latents)
 
@@ -184,7 +189,7 @@ class CinnColorizer:
         return Likelihood(sum(bits) / self._numbers.total_dims, levels, dict(seconds))
 
 
-def _drawn(chosen: Chosen, decoded: Decoded, samples: Decoded, seconds: dict[str, float]) -> Drawn:
+def _drawn(chosen: Chosen, frame: Frame, decoded: Decoded, samples: Decoded, seconds: dict[str, float]) -> Drawn:
     """Say of samples what the protocol promises; decoded: the same before they were corrected at hints."""
     bits_per_dim = samples.bits_per_dim
     order = np.argsort(bits_per_dim, kind="stable") if chosen.ranked else np.arange(len(bits_per_dim))
@@ -199,4 +204,5 @@ def _drawn(chosen: Chosen, decoded: Decoded, samples: Decoded, seconds: dict[str
         coarsest=chosen.coarsest[order],
         bits_before_hints=tuple(decoded.bits_per_dim[order].tolist()),
         hints=chosen.hints,
+        frame=frame,
     )

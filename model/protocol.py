@@ -23,12 +23,14 @@ from model.options import (
 )
 
 __all__ = [
+    "NO_FRAME",
     "PLAIN",
     "Colorizer",
     "DeviceMemory",
     "DrawTask",
     "Drawn",
     "Finished",
+    "Frame",
     "Hint",
     "HintMatch",
     "InterpolationOptions",
@@ -77,6 +79,32 @@ class DeviceMemory:
     """memory of the machine, or of the GPU"""
 
 
+class Frame(NamedTuple):
+    """How wide a frame is at each side, in pixels of the network's a*b* map, which covers what is inside."""
+
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+
+    def inside(self, shape: tuple[int, ...], cells: int) -> tuple[slice, slice]:
+        """Rows and columns of what is inside, of a photo's (H, W, …). cells: side of the a*b* map."""
+        rows = _inside(shape[0], self.top, cells, self.bottom)
+        return rows, _inside(shape[1], self.left, cells, self.right)
+
+    def around(self, chroma: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Put the frame, which is gray, around (N, 2, h, w) a*b* of what is inside."""
+        return np.pad(chroma, ((0, 0), (0, 0), (self.top, self.bottom), (self.left, self.right)))
+
+    def point_inside(self, x: float, y: float, cells: int) -> tuple[float, float]:
+        """Turn a point of the whole photo into one of what is inside, both in [0, 1] from the left and the top."""
+        across, down = self.left + cells + self.right, self.top + cells + self.bottom
+        return (x * across - self.left) / cells, (y * down - self.top) / cells
+
+
+NO_FRAME = Frame()
+
+
 @dataclass(frozen=True)
 class SmallPhoto:
     """A photo at the network's sizes: all that the network sees of it."""
@@ -85,6 +113,8 @@ class SmallPhoto:
     """(256, 256), L* in [0, 100]"""
     chroma: NDArray[np.float32] | None
     """(64, 64, 2), its own a*b*; None where only its lightness was asked for"""
+    frame: Frame = NO_FRAME
+    """around the photo; both arrays are of what is inside"""
 
 
 @dataclass(frozen=True)
@@ -119,6 +149,8 @@ class Drawn:
     """bits_per_dim before samples were corrected at hints: `select=likely` compares these"""
     hints: tuple[Hint, ...] = ()
     """the hints that the samples follow"""
+    frame: Frame = NO_FRAME
+    """around the photo; a*b* are of what is inside"""
 
 
 @dataclass(frozen=True)
@@ -218,3 +250,9 @@ class Colorizer(Protocol):
         look: the task's options hold it. Raises InputError for a photo out of range.
         """
         ...
+
+
+def _inside(side: int, before: int, cells: int, after: int) -> slice:
+    of = before + cells + after
+    start = round(side * before / of)
+    return slice(start, max(start + 1, round(side * (before + cells) / of)))

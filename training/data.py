@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from model.errors import ModelError
 from model.pixels.color import rgb_to_lab
+from model.pixels.frame import find_frame
 from model.pixels.resizing import resize_chroma, resize_lightness
 
 __all__ = [
@@ -124,7 +125,7 @@ def is_near_gray(photo: NDArray[np.uint8]) -> bool:
 def make_example(photo: NDArray[np.uint8], rng: np.random.Generator | None = None) -> Example:
     """Turn a photo into network inputs: whole where rng is None, else randomly cropped and mirrored.
 
-    photo: (H, W, 3) sRGB. Sides are squeezed to a square, as they are when the service colorizes.
+    photo: (H, W, 3) sRGB. A frame is left out, and sides are squeezed to a square, as when the service colorizes.
     """
     if rng is not None:
         scale = rng.uniform(MIN_CROP, 1)
@@ -134,6 +135,8 @@ def make_example(photo: NDArray[np.uint8], rng: np.random.Generator | None = Non
         if rng.random() < 0.5:
             photo = photo[:, ::-1]
     lightness, a, b = _to_lab(photo)
+    inside = find_frame(lightness, CHROMA_SIZE).inside(lightness.shape, CHROMA_SIZE)
+    lightness, a, b = lightness[inside], a[inside], b[inside]
     return Example(resize_lightness(lightness), resize_chroma(np.dstack((a, b)), CHROMA_SIZE))
 
 

@@ -271,7 +271,8 @@ def _rung(colorizer: CinnColorizer, size: int) -> Painter:
         deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents)
         drawn = draw_latents(cinn.dims, deviations, seed, [0])
         latents = [t if s <= size else d for t, d, s in zip(true, drawn, cinn.config.sizes, strict=True)]
-        return upsample_to_rgb(decode(passes, condition, latents).chroma, photo_to_lightness(photo))[0]
+        chroma = small.frame.around(decode(passes, condition, latents).chroma)
+        return upsample_to_rgb(chroma, photo_to_lightness(photo))[0]
 
     return paint
 

@@ -154,7 +154,7 @@ def _draw(
     _, *fine = draw_latents(cinn.dims, deviations, seed, range(draws))
     (condition,) = passes.condition([small.lightness])
     (decoded,) = passes.add_details([condition], [chroma], [fine])
-    pictures = upsample_to_rgb(decoded.chroma, photo_to_lightness(photo))
+    pictures = upsample_to_rgb(small.frame.around(decoded.chroma), photo_to_lightness(photo))
     return Candidates(
         list(pictures), told[0].half().cpu().numpy(), *(part.cpu().numpy() for part in (cells, densities))
     )

@@ -22,8 +22,8 @@ from benchmarks.quality.collection import photos_of_subsets, seed_of, square
 from benchmarks.report import JsonFile, rows, write
 from model.colorizer import CinnColorizer
 from model.device import THREADS
-from model.pixels.resizing import photo_to_chroma
-from model.protocol import DrawTask, SampleOptions
+from model.pixels.resizing import photo_to_chroma, resize_chroma
+from model.protocol import Drawn, DrawTask, SampleOptions
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
 __all__ = ["KINDS", "age", "measure_wear"]
@@ -95,15 +95,21 @@ def measure_wear(colorizer: CinnColorizer, photo: NDArray[np.uint8], seed: int) 
     gray, rng = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), np.random.default_rng(seed)
     worn = [age(np.asarray(gray, np.uint8), kind, rng) for kind in KINDS]
     drawn = colorizer.draw_all([DrawTask(colorizer.shrink(each), SampleOptions(SAMPLES, seed)) for each in worn])
-    unworn, true = drawn[0].chroma, photo_to_chroma(photo, 64).transpose(2, 0, 1)
+    unworn, true = _whole(drawn[0]), photo_to_chroma(photo, 64).transpose(2, 0, 1)
     return {
         kind: {
-            "to the truth": _distance(each.chroma, true),
-            "to the unworn": _distance(each.chroma, unworn),
-            "chroma": float(np.hypot(each.chroma[:, 0], each.chroma[:, 1]).mean()),
+            "to the truth": _distance(chroma, true),
+            "to the unworn": _distance(chroma, unworn),
+            "chroma": float(np.hypot(chroma[:, 0], chroma[:, 1]).mean()),
         }
-        for kind, each in zip(KINDS, drawn, strict=True)
+        for kind, chroma in zip(KINDS, map(_whole, drawn), strict=True)
     }
+
+
+def _whole(drawn: Drawn) -> NDArray[np.float32]:
+    """Return (N, 2, 64, 64) a*b* of samples, a frame included."""
+    whole = drawn.frame.around(drawn.chroma).transpose(0, 2, 3, 1)
+    return np.stack([resize_chroma(each, drawn.chroma.shape[-1]).transpose(2, 0, 1) for each in whole])
 
 
 def _distance(chroma: NDArray[np.float32], other: NDArray[np.float32]) -> float:

@@ -5,6 +5,7 @@ the finer levels miss at the very points is mended there, by a correction that f
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from model.options import MAX_HINTS
 from model.pixels.bilateral import area_average, upsample_points
 from model.pixels.color import rgb_to_lab
 from model.pixels.gamut import map_to_gamut
-from model.protocol import Hint, HintMatch
+from model.protocol import Frame, Hint, HintMatch
 
-__all__ = ["check_hints", "given_cells", "match_hints", "mend_hints"]
+__all__ = ["check_hints", "given_cells", "hints_inside", "match_hints", "mend_hints"]
 
 REACH = 4.0
 """Standard deviation, in pixels of 64×64, of how far a correction reaches."""
@@ -37,6 +38,16 @@ def check_hints(hints: Sequence[Hint]) -> None:
     for hint in hints:
         if not (0 <= hint.x <= 1 and 0 <= hint.y <= 1 and all(0 <= value <= 255 for value in hint.color)):
             raise InputError("hints", "x and y from 0 to 1, color from 0 to 255", hint)
+
+
+def hints_inside(hints: Sequence[Hint], frame: Frame, cells: int) -> list[Hint]:
+    """Return hints with their points inside of a photo's frame; those on the frame, which stays gray, are dropped.
+
+    cells: side of the network's a*b* map.
+    """
+    points = [frame.point_inside(hint.x, hint.y, cells) for hint in hints]
+    moved = (replace(hint, x=x, y=y) for hint, (x, y) in zip(hints, points, strict=True))
+    return [hint for hint in moved if 0 <= hint.x <= 1 and 0 <= hint.y <= 1]
 
 
 def given_cells(lightness: NDArray[np.float32], hints: Sequence[Hint]) -> NDArray[np.float32]:

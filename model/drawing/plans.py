@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.drawing.hints import check_hints, given_cells
+from model.drawing.hints import check_hints, given_cells, hints_inside
 from model.drawing.latents import (
     deviations_at,
     draw_latents,
@@ -106,7 +106,9 @@ class Planner:
         drawing = self._drawing(options.temperature, options.latent_norm)
         if options.hints:
             check_hints(options.hints)
-            drawing = drawing._replace(given=given_cells(photo.lightness, options.hints))
+            inside = hints_inside(options.hints, photo.frame, self._sizes[-1])
+            if inside:
+                drawing = drawing._replace(given=given_cells(photo.lightness, inside))
         many = options.n if options.select == "first" else options.latents
         numbers = _numbers(options.offset, many)
         latents = self._latents(options.seed, numbers, drawing)

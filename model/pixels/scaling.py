@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from model.drawing.hints import match_hints
 from model.options import PLAIN, Look
 from model.pixels.color import photo_to_lightness
+from model.pixels.frame import find_frame
 from model.pixels.resizing import photo_to_chroma, resize_lightness
 from model.pixels.upsampling import upsample_to_rgb
 from model.protocol import Drawn, Finished, Photo, SmallPhoto
@@ -37,14 +38,17 @@ class Scaler:
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
         """Bring a photo to the network's sizes; see `model.protocol.Colorizer`."""
-        chroma = photo_to_chroma(photo, self._chroma_size) if with_chroma else None
-        return SmallPhoto(resize_lightness(photo_to_lightness(photo)), chroma)
+        lightness = photo_to_lightness(photo)
+        frame = find_frame(lightness, self._chroma_size)
+        inside = frame.inside(photo.shape, self._chroma_size)
+        chroma = photo_to_chroma(photo[inside], self._chroma_size) if with_chroma else None
+        return SmallPhoto(resize_lightness(lightness[inside]), chroma, frame)
 
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
         """Bring samples to the photo's own size, a few at a time; see `model.protocol.Colorizer`."""
         lightness = photo_to_lightness(photo)
         most = max(1, FINISHED_BYTES // (3 * lightness.size))
         for chroma in np.array_split(adjust(drawn.chroma, look), -(-len(drawn.chroma) // most)):
-            images = upsample_to_rgb(chroma, lightness)
+            images = upsample_to_rgb(drawn.frame.around(chroma), lightness)
             matches = match_hints(images, drawn.hints) if drawn.hints else ((),) * len(images)
             yield from map(Finished, images, matches)
