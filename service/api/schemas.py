@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-MODEL_EXAMPLE = "tintflow-cwf-17"
+MODEL_EXAMPLE = "tintflow-cwf-18"
 """the released weights (tests/docs/test_model_name.py)"""
 
 
