@@ -171,7 +171,7 @@ class CinnColorizer:
 
     def _mend(self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded) -> Decoded:
         """Correct samples at the points of hints; their likelihood and latents become those of the corrected a*b*."""
-        inside = hints_inside(hints, photo.frame, samples.chroma.shape[-1])
+        inside = hints_inside(hints, photo.frame)
         if not inside:
             return samples
         chroma = mend_hints(samples.chroma, photo.lightness, inside)

@@ -1,5 +1,6 @@
 """The one door to the model: uint8 arrays in, uint8 arrays out."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -80,26 +81,30 @@ class DeviceMemory:
 
 
 class Frame(NamedTuple):
-    """How wide a frame is at each side, in pixels of the network's a*b* map, which covers what is inside."""
+    """How wide the frame around a photo is at each side, as a share of the whole's height and width."""
 
-    top: int = 0
-    bottom: int = 0
-    left: int = 0
-    right: int = 0
+    top: float = 0.0
+    bottom: float = 0.0
+    left: float = 0.0
+    right: float = 0.0
 
-    def inside(self, shape: tuple[int, ...], cells: int) -> tuple[slice, slice]:
-        """Rows and columns of what is inside, of a photo's (H, W, …). cells: side of the a*b* map."""
-        rows = _inside(shape[0], self.top, cells, self.bottom)
-        return rows, _inside(shape[1], self.left, cells, self.right)
+    def inside(self, shape: tuple[int, ...]) -> tuple[slice, slice]:
+        """Rows and columns of what is inside, of the whole's (H, W, …): one of each at the least."""
+        return _inside(shape[0], self.top, self.bottom), _inside(shape[1], self.left, self.right)
 
-    def around(self, chroma: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Put the frame, which is gray, around (N, 2, h, w) a*b* of what is inside."""
-        return np.pad(chroma, ((0, 0), (0, 0), (self.top, self.bottom), (self.left, self.right)))
+    def point_inside(self, x: float, y: float) -> tuple[float, float]:
+        """Turn a point of the whole into one of what is inside, both in [0, 1] from the left and the top."""
+        return (x - self.left) / (1 - self.left - self.right), (y - self.top) / (1 - self.top - self.bottom)
 
-    def point_inside(self, x: float, y: float, cells: int) -> tuple[float, float]:
-        """Turn a point of the whole photo into one of what is inside, both in [0, 1] from the left and the top."""
-        across, down = self.left + cells + self.right, self.top + cells + self.bottom
-        return (x * across - self.left) / cells, (y * down - self.top) / cells
+    def with_inner(self, inner: "Frame") -> "Frame":
+        """Join a frame to one that lies in it, and is told as a share of what is inside."""
+        height, width = 1 - self.top - self.bottom, 1 - self.left - self.right
+        return Frame(
+            self.top + height * inner.top,
+            self.bottom + height * inner.bottom,
+            self.left + width * inner.left,
+            self.right + width * inner.right,
+        )
 
 
 NO_FRAME = Frame()
@@ -252,7 +257,6 @@ class Colorizer(Protocol):
         ...
 
 
-def _inside(side: int, before: int, cells: int, after: int) -> slice:
-    of = before + cells + after
-    start = round(side * before / of)
-    return slice(start, max(start + 1, round(side * (before + cells) / of)))
+def _inside(side: int, before: float, after: float) -> slice:
+    start = min(math.ceil(side * before - 1e-6), side - 1)
+    return slice(start, max(start + 1, math.floor(side * (1 - after) + 1e-6)))

@@ -127,6 +127,7 @@ def make_example(photo: NDArray[np.uint8], rng: np.random.Generator | None = Non
 
     photo: (H, W, 3) sRGB. A frame is left out, and sides are squeezed to a square, as when the service colorizes.
     """
+    photo = photo[find_frame(_to_lab(photo)[0]).inside(photo.shape)]
     if rng is not None:
         scale = rng.uniform(MIN_CROP, 1)
         height, width = (round(side * scale) for side in photo.shape[:2])
@@ -135,8 +136,6 @@ def make_example(photo: NDArray[np.uint8], rng: np.random.Generator | None = Non
         if rng.random() < 0.5:
             photo = photo[:, ::-1]
     lightness, a, b = _to_lab(photo)
-    inside = find_frame(lightness, CHROMA_SIZE).inside(lightness.shape, CHROMA_SIZE)
-    lightness, a, b = lightness[inside], a[inside], b[inside]
     return Example(resize_lightness(lightness), resize_chroma(np.dstack((a, b)), CHROMA_SIZE))
 
 

@@ -34,7 +34,7 @@ from model.drawing.passes import Passes
 from model.drawing.plans import own_chroma
 from model.errors import InputError
 from model.pixels.color import photo_to_lightness
-from model.pixels.upsampling import upsample_to_rgb
+from model.pixels.scaling import paint
 from model.protocol import SampleOptions
 from training.commands import Device, HeldOutPhotos, errors_printed
 from training.data import read_named_photos
@@ -264,17 +264,16 @@ def _rung(colorizer: CinnColorizer, size: int) -> Painter:
     cinn, checkpoint = colorizer.cinn, colorizer.checkpoint
     passes = Passes(checkpoint, colorizer.device)
 
-    def paint(photo: Picture, seed: int) -> Picture:
+    def draw(photo: Picture, seed: int) -> Picture:
         small = colorizer.shrink(photo, with_chroma=True)
         (condition,) = passes.condition([small.lightness])
         true = passes.encode(own_chroma(small), condition).latents
         deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents)
         drawn = draw_latents(cinn.dims, deviations, seed, [0])
         latents = [t if s <= size else d for t, d, s in zip(true, drawn, cinn.config.sizes, strict=True)]
-        chroma = small.frame.around(decode(passes, condition, latents).chroma)
-        return upsample_to_rgb(chroma, photo_to_lightness(photo))[0]
+        return paint(decode(passes, condition, latents).chroma, photo_to_lightness(photo), small.frame)[0]
 
-    return paint
+    return draw
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from model.drawing.passes import Passes
 from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.sizes import CELLS
 from model.pixels.color import photo_to_lightness
-from model.pixels.upsampling import upsample_to_rgb
+from model.pixels.scaling import paint
 from training.commands import Device, Photos, Weights, errors_printed
 from training.data import read_named_photos
 from training.rated import DRAWS_FILE, KEY_FILE
@@ -155,7 +155,7 @@ def _draw(
     _, *fine = draw_latents(cinn.dims, deviations, seed, range(draws))
     (condition,) = passes.condition([small.lightness])
     (decoded,) = passes.add_details([condition], [chroma], [fine])
-    pictures = upsample_to_rgb(small.frame.around(decoded.chroma), photo_to_lightness(photo))
+    pictures = paint(decoded.chroma, photo_to_lightness(photo), small.frame)
     return Candidates(
         list(pictures), told[0].half().cpu().numpy(), *(part.cpu().numpy() for part in (cells, densities))
     )

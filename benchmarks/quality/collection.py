@@ -39,6 +39,6 @@ def seed_of(name: str) -> int:
 
 def square(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Squeeze (H, W, 3) sRGB, but for a frame, to (256, 256, 3), at which photos are measured."""
-    photo = photo[find_frame(photo_to_lightness(photo), SIZE).inside(photo.shape, SIZE)]
+    photo = photo[find_frame(photo_to_lightness(photo)).inside(photo.shape)]
     interpolation = cv2.INTER_AREA if min(photo.shape[:2]) > SIZE else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(photo, (SIZE, SIZE), interpolation=interpolation), np.uint8)

@@ -100,7 +100,7 @@ def measure_wear(colorizer: CinnColorizer, photo: NDArray[np.uint8], seed: int) 
         kind: {
             "to the truth": _distance(chroma, true),
             "to the unworn": _distance(chroma, unworn),
-            "chroma": float(np.hypot(chroma[:, 0], chroma[:, 1]).mean()),
+            "chroma": float(np.hypot(chroma[:, 0], chroma[:, 1])[INSIDE].mean()),
         }
         for kind, chroma in zip(KINDS, map(_whole, drawn), strict=True)
     }
@@ -108,7 +108,11 @@ def measure_wear(colorizer: CinnColorizer, photo: NDArray[np.uint8], seed: int) 
 
 def _whole(drawn: Drawn) -> NDArray[np.float32]:
     """Return (N, 2, 64, 64) a*b* of samples, a frame included."""
-    whole = drawn.frame.around(drawn.chroma).transpose(0, 2, 3, 1)
+    whole = np.zeros((len(drawn.chroma), 256, 256, 2), np.float32)
+    rows, columns = drawn.frame.inside(whole.shape[1:])
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    for each, chroma in zip(whole, drawn.chroma, strict=True):
+        each[rows, columns] = cv2.resize(chroma.transpose(1, 2, 0), size, interpolation=cv2.INTER_LINEAR)
     return np.stack([resize_chroma(each, drawn.chroma.shape[-1]).transpose(2, 0, 1) for each in whole])
 
 

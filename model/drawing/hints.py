@@ -40,12 +40,9 @@ def check_hints(hints: Sequence[Hint]) -> None:
             raise InputError("hints", "x and y from 0 to 1, color from 0 to 255", hint)
 
 
-def hints_inside(hints: Sequence[Hint], frame: Frame, cells: int) -> list[Hint]:
-    """Return hints with their points inside of a photo's frame; those on the frame, which stays gray, are dropped.
-
-    cells: side of the network's a*b* map.
-    """
-    points = [frame.point_inside(hint.x, hint.y, cells) for hint in hints]
+def hints_inside(hints: Sequence[Hint], frame: Frame) -> list[Hint]:
+    """Return hints with their points inside of a photo's frame; those on the frame, which stays gray, are dropped."""
+    points = [frame.point_inside(hint.x, hint.y) for hint in hints]
     moved = (replace(hint, x=x, y=y) for hint, (x, y) in zip(hints, points, strict=True))
     return [hint for hint in moved if 0 <= hint.x <= 1 and 0 <= hint.y <= 1]
 

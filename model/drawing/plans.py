@@ -106,7 +106,7 @@ class Planner:
         drawing = self._drawing(options.temperature, options.latent_norm)
         if options.hints:
             check_hints(options.hints)
-            inside = hints_inside(options.hints, photo.frame, self._sizes[-1])
+            inside = hints_inside(options.hints, photo.frame)
             if inside:
                 drawing = drawing._replace(given=given_cells(photo.lightness, inside))
         many = options.n if options.select == "first" else options.latents

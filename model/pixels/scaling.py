@@ -11,15 +11,17 @@ from model.pixels.color import photo_to_lightness
 from model.pixels.frame import find_frame
 from model.pixels.resizing import photo_to_chroma, resize_lightness
 from model.pixels.upsampling import upsample_to_rgb
-from model.protocol import Drawn, Finished, Photo, SmallPhoto
+from model.protocol import NO_FRAME, Drawn, Finished, Frame, Photo, SmallPhoto
 
-__all__ = ["Scaler", "adjust"]
+__all__ = ["Scaler", "adjust", "paint"]
 
 FINISHED_BYTES = 160_000_000
 """Size of the images that `finish` upsamples at once, four of 12 megapixels: they share weights, the slowest part."""
 
 WARM = np.array([2.4, 17.7], np.float32)
 """a*b* of D50, the light of a late afternoon, seen from D65: a warmth of 1 adds them. Source: CIE 15:2004."""
+GRAY = np.zeros((1, 2, 2, 2), np.float32)
+"""a*b* of a frame"""
 
 
 def adjust(chroma: NDArray[np.float32], look: Look) -> NDArray[np.float32]:
@@ -27,6 +29,22 @@ def adjust(chroma: NDArray[np.float32], look: Look) -> NDArray[np.float32]:
     if (look.saturation, look.warmth) == (1, 0):
         return chroma
     return chroma * np.float32(look.saturation) + WARM[:, None, None] * np.float32(look.warmth)
+
+
+def paint(
+    chroma: NDArray[np.float32], lightness: NDArray[np.float32], frame: Frame = NO_FRAME, look: Look = PLAIN
+) -> NDArray[np.uint8]:
+    """Join N small a*b* maps of what is inside of a frame with the lightness of the whole photo.
+
+    chroma: (N, 2, h, w) a*b*. lightness: (H, W) L*. Returns (N, H, W, 3) sRGB. Raises what `upsample_to_rgb` raises.
+    """
+    inside = frame.inside(lightness.shape)
+    images = upsample_to_rgb(adjust(chroma, look), lightness[inside])
+    if frame == NO_FRAME:
+        return images
+    whole = np.repeat(upsample_to_rgb(adjust(GRAY, look), lightness), len(images), 0)
+    whole[:, *inside] = images
+    return whole
 
 
 class Scaler:
@@ -39,8 +57,8 @@ class Scaler:
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
         """Bring a photo to the network's sizes; see `model.protocol.Colorizer`."""
         lightness = photo_to_lightness(photo)
-        frame = find_frame(lightness, self._chroma_size)
-        inside = frame.inside(photo.shape, self._chroma_size)
+        frame = find_frame(lightness)
+        inside = frame.inside(photo.shape)
         chroma = photo_to_chroma(photo[inside], self._chroma_size) if with_chroma else None
         return SmallPhoto(resize_lightness(lightness[inside]), chroma, frame)
 
@@ -48,7 +66,7 @@ class Scaler:
         """Bring samples to the photo's own size, a few at a time; see `model.protocol.Colorizer`."""
         lightness = photo_to_lightness(photo)
         most = max(1, FINISHED_BYTES // (3 * lightness.size))
-        for chroma in np.array_split(adjust(drawn.chroma, look), -(-len(drawn.chroma) // most)):
-            images = upsample_to_rgb(drawn.frame.around(chroma), lightness)
+        for chroma in np.array_split(drawn.chroma, -(-len(drawn.chroma) // most)):
+            images = paint(chroma, lightness, drawn.frame, look)
             matches = match_hints(images, drawn.hints) if drawn.hints else ((),) * len(images)
             yield from map(Finished, images, matches)
