@@ -33,7 +33,7 @@ from model.pixels.scaling import paint
 from training.commands import Device, Photos, Weights, errors_printed
 from training.data import read_named_photos
 from training.rated import DRAWS_FILE, KEY_FILE
-from training.teacher import densities_of, draw_guided
+from training.teacher import densities_of, draw_distilled, draw_guided
 
 __all__ = ["app", "make"]
 
@@ -65,6 +65,9 @@ def make(
     photos: Annotated[int, typer.Option(min=2, help="How many photos, chosen by the seed.")] = 432,
     draws: Annotated[int, typer.Option(min=2, max=len(LETTERS), help="Draws of each photo.")] = 4,
     temperature: Annotated[float, typer.Option(min=0, max=1, help="Of the draws.")] = DISTILLED_TEMPERATURE,
+    own_draws: Annotated[
+        bool, typer.Option("--own-draws", help="Draw as the service does, with the distilled decoder.")
+    ] = False,
     each: Annotated[int, typer.Option(min=2, help="Most draws that a viewer rates.")] = 216,
     true_photos: Annotated[
         int,
@@ -89,7 +92,7 @@ def make(
             if name in others:
                 true.append(shrink(photo))
             else:
-                drawn.append(_draw(colorizer, passes, photo, draws, temperature, seed_of(name)))
+                drawn.append(_draw(colorizer, passes, photo, own_draws, draws, temperature, seed_of(name)))
     if side_by_side:
         viewers = _rows(len(drawn), draws, each, rng)
     else:
@@ -139,15 +142,16 @@ def _parts(order: NDArray[np.int64], size: int) -> list[list[int]]:
 
 @torch.inference_mode()
 def _draw(
-    colorizer: CinnColorizer, passes: Passes, photo: Picture, draws: int, temperature: float, seed: int
+    colorizer: CinnColorizer, passes: Passes, photo: Picture, own: bool, draws: int, temperature: float, seed: int
 ) -> Candidates:
-    """Draw guided cells several times, as the distilled decoder's teacher does; each draw gets its details."""
+    """Draw cells several times, as the distilled decoder does or else its teacher; each draw gets its details."""
     cinn, checkpoint, photo = colorizer.cinn, colorizer.checkpoint, shrink(photo)
     small = colorizer.shrink(photo)
     lightness = torch.from_numpy(small.lightness).to(cinn.chroma_mean.device)[None, None]
     told = cinn.condition(lightness)[0]
     several = told.expand(draws, -1, -1)
-    cells = draw_guided(cinn, several, temperature, torch.Generator().manual_seed(seed))
+    draw = draw_distilled if own else draw_guided
+    cells = draw(cinn, several, temperature, torch.Generator().manual_seed(seed)).float()
     densities = densities_of(cinn, several, cells)
     level_data = cinn.coarsest.from_order(cells, torch.arange(CELLS, device=cells.device).expand(draws, -1))
     chroma = (level_data * cinn.chroma_std + cinn.chroma_mean).cpu().numpy()

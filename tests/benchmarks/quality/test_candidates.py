@@ -100,3 +100,12 @@ def test_the_reward_model_learns_from_the_folder(photos: Path, tiny_file: Path, 
     changed = {name for name, value in after.state_dict().items() if not torch.equal(value, before.state_dict()[name])}
     assert changed
     assert all(name.startswith("reward.") for name in changed)
+
+
+def test_draws_are_the_teachers_or_the_services_own(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
+    cells = []
+    for name, options in {"guided": [], "own": ["--own-draws"]}.items():
+        make(photos, tiny_file, tmp_path / name, "--photos", 2, "--true-photos", 0, *options)
+        cells.append(np.load(tmp_path / name / "draws.npz")["cells"])
+    assert cells[0].shape == cells[1].shape
+    assert abs(cells[0] - cells[1]).max() > 1e-3
