@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.device import choose_device, device_memory, lacks_torch
-from model.drawing.hints import hints_inside, mend_hints
+from model.drawing.hints import mend_hints
 from model.drawing.latents import latent_norms
 from model.drawing.passes import Decoded, Passes
 from model.drawing.plans import Chosen, Draws, Planner, own_chroma
@@ -135,7 +135,7 @@ class CinnColorizer:
             coarsest, fine = [each.coarsest for each in chosen], [each.fine for each in chosen]
             decoded = self._passes.add_details(conditions, coarsest, fine)
             mended = [
-                self._mend(task.photo, each.hints, condition, samples) if each.hints else samples
+                self._mend(task.photo, each.hints_inside, condition, samples) if each.hints_inside else samples
                 for task, each, condition, samples in zip(tasks, chosen, conditions, decoded, strict=True)
             ]
             timer.stop("sample")
@@ -171,10 +171,7 @@ class CinnColorizer:
 
     def _mend(self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded) -> Decoded:
         """Correct samples at the points of hints; their likelihood and latents become those of the corrected a*b*."""
-        inside = hints_inside(hints, photo.frame)
-        if not inside:
-            return samples
-        chroma = mend_hints(samples.chroma, photo.lightness, inside)
+        chroma = mend_hints(samples.chroma, photo.lightness, hints)
         encoded = self._passes.encode(chroma, condition)
         return Decoded(chroma, self._passes.bits_per_dim(encoded.log_prob), encoded.latents)
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from model.errors import ModelError
 from model.pixels.color import rgb_to_lab
-from model.pixels.frame import find_frame
+from model.pixels.frame import without_frame
 from model.pixels.resizing import resize_chroma, resize_lightness
 
 __all__ = [
@@ -127,7 +127,7 @@ def make_example(photo: NDArray[np.uint8], rng: np.random.Generator | None = Non
 
     photo: (H, W, 3) sRGB. A frame is left out, and sides are squeezed to a square, as when the service colorizes.
     """
-    photo = photo[find_frame(_to_lab(photo)[0]).inside(photo.shape)]
+    photo = without_frame(photo)
     if rng is not None:
         scale = rng.uniform(MIN_CROP, 1)
         height, width = (round(side * scale) for side in photo.shape[:2])

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.pixels.color import photo_to_lightness
-from model.pixels.frame import find_frame
+from model.pixels.frame import without_frame
 from training.data import read_named_photos
 
 __all__ = ["photos_of_subsets", "seed_of", "square"]
@@ -39,6 +38,6 @@ def seed_of(name: str) -> int:
 
 def square(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Squeeze (H, W, 3) sRGB, but for a frame, to (256, 256, 3), at which photos are measured."""
-    photo = photo[find_frame(photo_to_lightness(photo)).inside(photo.shape)]
+    photo = without_frame(photo)
     interpolation = cv2.INTER_AREA if min(photo.shape[:2]) > SIZE else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(photo, (SIZE, SIZE), interpolation=interpolation), np.uint8)

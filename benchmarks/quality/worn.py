@@ -23,7 +23,7 @@ from benchmarks.report import JsonFile, rows, write
 from model.colorizer import CinnColorizer
 from model.device import THREADS
 from model.pixels.resizing import photo_to_chroma, resize_chroma
-from model.protocol import Drawn, DrawTask, SampleOptions
+from model.protocol import NO_FRAME, Drawn, DrawTask, SampleOptions
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
 __all__ = ["KINDS", "age", "measure_wear"]
@@ -108,6 +108,8 @@ def measure_wear(colorizer: CinnColorizer, photo: NDArray[np.uint8], seed: int) 
 
 def _whole(drawn: Drawn) -> NDArray[np.float32]:
     """Return (N, 2, 64, 64) a*b* of samples, a frame included."""
+    if drawn.frame == NO_FRAME:
+        return drawn.chroma
     whole = np.zeros((len(drawn.chroma), 256, 256, 2), np.float32)
     rows, columns = drawn.frame.inside(whole.shape[1:])
     size = (columns.stop - columns.start, rows.stop - rows.start)

@@ -47,6 +47,8 @@ class Chosen(NamedTuple):
     indices: Sequence[int]
     temperature: float
     hints: tuple[Hint, ...] = ()
+    hints_inside: Sequence[Hint] = ()
+    """the same without those on the photo's frame, with their points inside of it"""
     ranked: bool = False
     """the likeliest first"""
 
@@ -104,11 +106,10 @@ class Planner:
 
     def _samples(self, photo: SmallPhoto, options: SampleOptions) -> Plan:
         drawing = self._drawing(options.temperature, options.latent_norm)
-        if options.hints:
-            check_hints(options.hints)
-            inside = hints_inside(options.hints, photo.frame)
-            if inside:
-                drawing = drawing._replace(given=given_cells(photo.lightness, inside))
+        check_hints(options.hints)
+        inside = hints_inside(options.hints, photo.frame)
+        if inside:
+            drawing = drawing._replace(given=given_cells(photo.lightness, inside))
         many = options.n if options.select == "first" else options.latents
         numbers = _numbers(options.offset, many)
         latents = self._latents(options.seed, numbers, drawing)
@@ -122,6 +123,7 @@ class Planner:
                 [numbers[i] for i in indices],
                 drawing.temperature,
                 options.hints,
+                inside,
                 options.rank == "likelihood",
             )
 

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.pixels.color import photo_to_lightness
 from model.protocol import NO_FRAME, Frame
 
-__all__ = ["find_frame"]
+__all__ = ["find_frame", "without_frame"]
 
 SIZE = 256
 """Longest side, in pixels, to which a photo is averaged to look for a frame."""
@@ -39,14 +40,18 @@ def find_frame(lightness: NDArray[np.float32]) -> Frame:
     return frame
 
 
+def without_frame(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return what is inside of the frame of a photo, (H, W, 3) sRGB."""
+    return photo[find_frame(photo_to_lightness(photo)).inside(photo.shape)]
+
+
 def _outermost(lightness: NDArray[np.float32]) -> Frame:
     down, across = (max(1, side // (4 * SIZE)) for side in lightness.shape)  # every such row and column is enough
     some = np.ascontiguousarray(lightness[::down, ::across])
     height, width = (min(side, SIZE) for side in some.shape)
     small = np.asarray(cv2.resize(some, (width, height), interpolation=cv2.INTER_AREA), np.float32)
-    rows = [_width(each) for each in (small.reshape(height, width), small.reshape(height, width)[::-1])]
-    columns = [_width(each) for each in (small.reshape(height, width).T, small.reshape(height, width).T[::-1])]
-    return Frame(*rows, *columns) if all(rows) or all(columns) else NO_FRAME
+    top, bottom, left, right = (_width(lines) for lines in (small, small[::-1], small.T, small.T[::-1]))
+    return Frame(top, bottom, left, right) if (top and bottom) or (left and right) else NO_FRAME
 
 
 def _width(lines: NDArray[np.float32]) -> float:
@@ -54,10 +59,11 @@ def _width(lines: NDArray[np.float32]) -> float:
     widest = int(WIDEST * len(lines))
     if widest < 2:
         return 0.0
-    low, tone, high = np.percentile(lines[1 : widest + 2], (5, 50, 95), axis=1)
-    even = (high - low <= EVENNESS) & (abs(tone - tone[0]) <= EVENNESS)
-    last = int(even.argmin()) - 1
-    if even.all() or last < 0 or FILM < tone[0] < PAPER:
+    low, tones, high = np.percentile(lines[1 : widest + 2], (5, 50, 95), axis=1)
+    even = (high - low <= EVENNESS) & (abs(tones - tones[0]) <= EVENNESS)
+    others = int(even.argmin())  # than the very first
+    if even.all() or others == 0 or FILM < tones[0] < PAPER:
         return 0.0
-    behind = lines[1 + last + 1 + SOFT]
-    return (1 + last + 1) / len(lines) if (abs(behind - tone[last]) > EVENNESS).mean() >= EDGE else 0.0
+    width = 1 + others
+    behind = lines[width + SOFT]
+    return width / len(lines) if (abs(behind - tones[others - 1]) > EVENNESS).mean() >= EDGE else 0.0
