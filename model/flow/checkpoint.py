@@ -120,6 +120,7 @@ def _config(numbers: dict[str, Any]) -> CinnConfig:
         details=tuple(DetailConfig(**level) for level in numbers["details"]),
         prior=PriorConfig(**numbers["prior"]),
         reward=RewardConfig(**numbers["reward"]),
+        judge=RewardConfig(**numbers["judge"]) if numbers.get("judge") else None,
         seed=numbers["seed"],
     )
 
