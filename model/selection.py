@@ -9,7 +9,7 @@ __all__ = ["BLOCK", "select_convincing", "select_diverse", "select_likely"]
 
 BLOCK = 4
 """Colorings that are chosen to differ from each other: the default of a request."""
-DIVERSITY = 0.02
+DIVERSITY = 0.015
 """Reward, in standard deviations of ratings, that one ΔE of distance from the colorings chosen before is worth.
 
 Without it, four colorings would differ less than four that nobody chose, by a fifth; with it, a little more.

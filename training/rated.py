@@ -22,10 +22,11 @@ from training.dataset import ArrayDataset
 __all__ = ["DRAWS_FILE", "KEY_FILE", "RATINGS_FILE", "SIGNS", "RatedBatch", "RatedDataset", "read_votes"]
 
 DRAWS_FILE, KEY_FILE, RATINGS_FILE = "draws.npz", "key.json", "ratings-{}.csv"
-SIGNS = {"real": 1, "stain": -1, "tint": -1, "score": 1}
+SIGNS = {"real": 1, "stain": -1, "score": 1}
 """Columns of a ratings file that count, beside `number`; each is standardized over its viewer's draws.
 
-Some may be missing.
+Some may be missing, others do not count: a sign that is rare, such as one tone over all of a picture, would outweigh
+all that is common.
 """
 
 

@@ -3,10 +3,9 @@
 Each photo gets several draws, such as the reward model chooses among. By default, each viewer sees shuffled, numbered
 pictures: one draw of each photo, and some other photos in their true colors. Other viewers see the photo's other draws.
 Side by side, a row shows all draws of one photo, so finer differences count. Ratings are CSV files with `number` and
-any of `real` (1 if taken for a true photo), `stain` (1 if stained), `tint` (1 if most of it lies in one tone, though
-such a scene would not) and `score` (higher is better). Put them beside the draws as `ratings-1.csv` and so on, and give
-the folder to `python -m training reward`. Whoever rates must not see the key; photos that the model is measured on must
-not be rated.
+any of `real` (1 if taken for a true photo), `stain` (1 if stained) and `score` (higher is better). Put them beside the
+draws as `ratings-1.csv` and so on, and give the folder to `python -m training reward`. Whoever rates must not see the
+key; photos that the model is measured on must not be rated.
 """
 
 import json

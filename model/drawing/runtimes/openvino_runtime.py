@@ -1,7 +1,8 @@
 """The network on CPUs, compiled by OpenVINO, in bfloat16 where the processor has it.
 
-Draws of the coarsest level, which take most time and decide no likelihood, may be in bfloat16. All that
-likelihoods are made of is in float32: the condition, the mixtures of the a*b* that were drawn, and the finer levels.
+Draws of the coarsest level, which take most time and decide no likelihood, may be in bfloat16, and so may the judge.
+All that likelihoods are made of is in float32: the condition, the mixtures of the a*b* that were drawn, and the finer
+levels.
 Terms of log-dets are added up in float64.
 """
 
@@ -120,7 +121,7 @@ class OpenvinoRuntime:
     def rate_coarsest(self, condition: Condition, photo: Indices, coarsest: Floats) -> Floats:
         """See `Runtime.rate_coarsest`."""
         cells = self.numbers.cells_in_order(self.numbers.standardize(coarsest), np.arange(CELLS))
-        (rewards,) = self._run("judge", True, cells, condition.cells[2][photo])
+        (rewards,) = self._run("judge", False, cells, condition.cells[2][photo])
         return rewards
 
     def draws_alike(self, rows: int, more: int) -> bool:
