@@ -131,8 +131,7 @@ class CinnColorizer:
             timer = Timer(self._passes.wait)
             conditions = self._passes.condition([task.photo.lightness for task in tasks])
             timer.stop("condition")
-            draws = [plan(condition) for plan, condition in zip(plans, conditions, strict=True)]
-            chosen = self._draw(conditions, draws)
+            chosen = self._draw(conditions, [plan() for plan in plans])
             coarsest, fine = [each.coarsest for each in chosen], [each.fine for each in chosen]
             decoded = self._passes.add_details(conditions, coarsest, fine)
             mended = [

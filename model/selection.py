@@ -5,39 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLOCK", "select_convincing", "select_diverse", "select_likely"]
-
-BLOCK = 4
-"""Colorings that are chosen to differ from each other: the default of a request."""
-DIVERSITY = 0.015
-"""Reward, in standard deviations of ratings, that one ΔE of distance from the colorings chosen before is worth.
-
-Without it, four colorings would differ less than four that nobody chose, by a fifth; with it, a little more.
-"""
-
-
-def select_convincing(
-    chroma: NDArray[np.float32], rewards: NDArray[np.float32] | Sequence[float], tries: int
-) -> list[int]:
-    """Choose one of (M, 2, h, w) a*b* for each coloring that has so many draws: the indices of M / tries.
-
-    Colorings are chosen in turn, in blocks of BLOCK. Each takes the best draw that the block's colorings up to it have
-    and none took: of the highest reward, which counts more the farther the draw is from those taken in the block. So a
-    coloring depends on no later one. The distance of two maps is their color difference, averaged over pixels.
-    Source: Carbonell and Goldstein 1998, The Use of MMR, Diversity-Based Reranking.
-    """
-    chosen = list[int]()
-    for start in range(0, len(chroma), BLOCK * tries):
-        taken = list[int]()
-        for end in range(start + tries, min(start + BLOCK * tries, len(chroma)) + 1, tries):
-            score = np.array(rewards[start:end], np.float64)
-            for each in taken:
-                distance = np.linalg.norm(chroma[start:end] - chroma[each], axis=1).mean((1, 2))
-                score += DIVERSITY / len(taken) * distance
-            score[[each - start for each in taken]] = -np.inf
-            taken.append(start + int(score.argmax()))
-        chosen += taken
-    return chosen
+__all__ = ["select_diverse", "select_likely"]
 
 
 def select_diverse(chroma: NDArray[np.float32], n: int) -> list[int]:

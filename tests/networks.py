@@ -16,7 +16,6 @@ TINY = CinnConfig(
     details=tuple(DetailConfig(size, condition_width=8, blocks=2, width=6, recalled=2) for size in (16, 32, 64)),
     prior=PriorConfig(width=8, heads=2, decoder_blocks=1, components=3),
     reward=RewardConfig(width=8, heads=2, blocks=1),
-    judge=RewardConfig(width=8, heads=2, blocks=1),
 )
 """All four levels of the released network, with few channels."""
 

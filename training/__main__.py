@@ -12,7 +12,7 @@ from training.average import average
 from training.commands import Device, Features, Init, Photos, Resume, Views, errors_printed, refuse
 from training.draws import DrawConfig
 from training.loop import LoopConfig
-from training.run import SHARES, RunConfig, join, run, run_judge, run_reward, run_thin, run_worn
+from training.run import SHARES, RunConfig, join, run, run_reward, run_thin, run_worn
 from training.teacher import TRIES
 
 Part = Annotated[list[str] | None, typer.Option(help=f"Any of {', '.join(SHARES)}; repeatable; default: all.")]
@@ -106,37 +106,6 @@ def reward_command(
     with errors_printed("train"):
         path = run_reward(data, init, out, name, loop)
     print(f"weights: {path}" if path else f"stopped; the same command with --out {out} goes on")
-
-
-@app.command("judge")
-def judge_command(
-    data: Photos,
-    init: Annotated[Path, typer.Option(exists=True, help="Weights whose draws the judge shall choose among.")],
-    out: Annotated[Path, typer.Option(help="Folder of features, draws, the state and the checkpoint.")] = Path(
-        "runs/judge"
-    ),
-    minutes: Annotated[float, typer.Option(min=0, help="Training time, without features and draws.")] = 15,
-    name: Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")] = "my-colors-1",
-    device: Device = "auto",
-    resume: Resume = False,
-    features: Features = None,
-    tries: Annotated[int, typer.Option(min=2, help="Draws of each photo.")] = 10,
-    draw_temperature: Annotated[
-        float, typer.Option(min=CALM_TEMPERATURE, max=0.95, help="Temperature of these draws.")
-    ] = 0.85,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 1.5e-3,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the noise.")] = 0,
-) -> None:
-    """Teach the judge, which chooses among draws in the service, what the reward model says of them."""
-    _refuse_used(out, ["judge"], resume)
-    draws = DrawConfig(own=True, tries=tries, temperature=draw_temperature)
-    config = RunConfig(data, out, minutes, draws=draws, init=init, name=name, device=device, features=features)
-    loop = LoopConfig(
-        batch=32, learning_rate=learning_rate, matrix_learning_rate=0, hold=0.0, ema_decay=0.99, seed=seed
-    )
-    with errors_printed("train"):
-        path = run_judge(config, loop)
-    _tell(path, out)
 
 
 @app.command("thin")

@@ -1,7 +1,4 @@
-"""Draws of every training photo, made once and kept on disk.
-
-The distilled decoder learns from the best of each, the judge from all and what the reward model says of them.
-"""
+"""The best draws of every training photo, made once and kept on disk: what the distilled decoder learns from."""
 
 import hashlib
 import json
@@ -22,10 +19,9 @@ from model.flow.haar import pyramid
 from model.flow.sizes import CELLS, SIDE
 from training.dataset import ArrayDataset, read_features
 from training.features import DONE, begun_anew
-from training.rated import RatedBatch
-from training.teacher import TRIES, densities_of, draw_distilled, draw_guided
+from training.teacher import TRIES, choose_best, draw_distilled, draw_guided
 
-__all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "JudgedDataset", "build_draws"]
+__all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "build_draws"]
 
 PHOTOS = 32
 """Photos that are drawn at once."""
@@ -55,15 +51,10 @@ class DrawnDataset(ArrayDataset[DrawnBatch]):
 
     def __init__(self, folders: Sequence[Path], held_out: float) -> None:
         """folders: of `build_draws`. held_out: share of the photos kept back to choose by."""
-        super().__init__(DrawnBatch, _read(folders, DrawnBatch), held_out)
-
-
-class JudgedDataset(ArrayDataset[RatedBatch]):
-    """Photos with all their draws, which the reward model has rated."""
-
-    def __init__(self, folders: Sequence[Path], held_out: float) -> None:
-        """folders: of `build_draws` with `keep_all`. held_out: share of the photos kept back to choose by."""
-        super().__init__(RatedBatch, _read(folders, RatedBatch), held_out)
+        arrays = {
+            name: np.concatenate([np.load(folder / f"{name}.npy") for folder in folders]) for name in DrawnBatch._fields
+        }
+        super().__init__(DrawnBatch, arrays, held_out)
 
 
 @dataclass(frozen=True)
@@ -76,12 +67,10 @@ class DrawConfig:
     """draws of each photo, of which the best is kept"""
     temperature: float = DISTILLED_TEMPERATURE
     """below 1; above 0.8 and below 0.4, own draws go over to those of level 8² itself"""
-    keep_all: bool = False
-    """keep all draws with their rewards, in place of the best"""
 
 
 def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed: int = 0) -> int:
-    """Draw each photo of a folder of features, and write the best draw of each, or all; return how many photos it has.
+    """Draw each photo of a folder of features, and write the best draws; return how many there are.
 
     A finished folder of the same teacher and configuration is kept, any other begun anew.
     """
@@ -91,18 +80,13 @@ def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed:
         if done["teacher"] == teacher:
             return int(done["photos"])
     shutil.rmtree(out, ignore_errors=True)  # of another teacher
-    batch = RatedBatch if config.keep_all else DrawnBatch
     with begun_anew(out) as part:
         batches = list(_draw(cinn, features, config, seed))
-        for name in batch._fields:
-            np.save(part / f"{name}.npy", np.concatenate([each[name] for each in batches]))
-        count = sum(len(each["photo"]) for each in batches)
+        for name, arrays in zip(DrawnBatch._fields, zip(*batches, strict=True), strict=True):
+            np.save(part / f"{name}.npy", np.concatenate(arrays))
+        count = sum(len(batch.cells) for batch in batches)
         (part / DONE).write_text(json.dumps({"photos": count, "teacher": teacher}))
     return count
-
-
-def _read(folders: Sequence[Path], batch: type[NamedTuple]) -> dict[str, NDArray[np.generic]]:
-    return {name: np.concatenate([np.load(folder / f"{name}.npy") for folder in folders]) for name in batch._fields}
 
 
 def _digest(cinn: Cinn, config: DrawConfig) -> str:
@@ -114,8 +98,16 @@ def _digest(cinn: Cinn, config: DrawConfig) -> str:
     return digest.hexdigest()
 
 
+class _Drawn(NamedTuple):
+    """A `DrawnBatch` as it is kept."""
+
+    photo: NDArray[np.float16]
+    cells: NDArray[np.float32]
+    given: NDArray[np.bool_]
+
+
 @torch.no_grad()
-def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator[dict[str, NDArray[np.generic]]]:
+def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator[_Drawn]:
     level, device = cinn.eval().coarsest, cinn.chroma_mean.device
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     for batch in read_features(features, PHOTOS):
@@ -127,15 +119,8 @@ def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator
         photos, known = (each.repeat_interleave(config.tries, 0) for each in (photo, given))
         draw = draw_distilled if config.own else draw_guided
         cells = draw(cinn, photos, config.temperature, generator, known)
-        densities = densities_of(cinn, photos, cells, known)
-        rewards = cinn.reward(photos, cells, densities)
-        cells, densities, votes = (each.unflatten(0, (-1, config.tries)) for each in (cells, densities, rewards))
-        seen = {"photo": photo.half(), "given": hinted}
-        if config.keep_all:
-            found = seen | {"cells": cells.half(), "densities": densities.half(), "votes": votes.float()}
-        else:
-            found = seen | {"cells": cells[torch.arange(len(cells)), votes.argmax(1)].float()}
-        yield {name: each.cpu().numpy() for name, each in found.items()}
+        best = choose_best(cinn, photos, cells, config.tries, known)
+        yield _Drawn(photo.half().cpu().numpy(), best.float().cpu().numpy(), hinted.cpu().numpy())
 
 
 def _choose_hints(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,11 +15,10 @@ from model.errors import InputError
 from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
-from model.flow.config import CinnConfig, DetailConfig, RewardConfig
-from model.flow.reward import Judge
+from model.flow.config import CinnConfig, DetailConfig
 from training.data import is_tar, photo_files
 from training.dataset import Batch, FeatureDataset
-from training.draws import DrawConfig, DrawnBatch, DrawnDataset, JudgedDataset, build_draws
+from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig, Trainer
@@ -37,18 +36,7 @@ from training.standardize import standardize
 from training.thinning import thin
 from training.worn import WornDataset, build_lightness
 
-__all__ = [
-    "WEIGHTS_FILE",
-    "RunConfig",
-    "join",
-    "origin",
-    "prepare",
-    "run",
-    "run_judge",
-    "run_reward",
-    "run_thin",
-    "run_worn",
-]
+__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run", "run_reward", "run_thin", "run_worn"]
 
 WEIGHTS_FILE = "cinn.safetensors"
 SHARES: Mapping[str, float] = {"coarsest": 0.48, "prior": 0.06, "distilled": 0.06, "details": 0.4}
@@ -65,8 +53,6 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "details": ("decoder.", "details."),
 }
 """Prefixes of the names of each part's weights."""
-JUDGE = RewardConfig(width=96, blocks=3, dropout=0.05)
-"""Numbers of a new judge: wider than the reward model, for it has to guess what densities say."""
 DEFAULT_TEMPERATURE = DISTILLED_TEMPERATURE
 DEFAULT_EXPONENTS = (1.0, 2.0, 4.0, 6.0)
 
@@ -146,49 +132,17 @@ def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Process
 
     begun: whether there is a state to go on from, which replaces any start.
     """
-    folders = _draw(config, cinn, config.draws, processes)
-    objective, dataset = DistilledObjective(cinn), DrawnDataset(folders, config.held_out)
+    folders = [(views[0], config.out / "draws" / path.stem) for path, views in _folders(config)]
+    processes.wait()
+    for i, (features, out) in list(enumerate(folders))[processes.share.rows]:
+        count = build_draws(cinn, features, out, config.draws, seed=i)
+        print(f"draws of {out.name}: {count} photos", flush=True)
+    processes.wait()
+    objective, dataset = DistilledObjective(cinn), DrawnDataset([out for _, out in folders], config.held_out)
     if not begun:
         device = cinn.chroma_mean.device
         objective.start([batch.to(device) for batch in dataset.held_out_batches(loop.batch)])
     return Trainer(None, objective, dataset, loop, processes)
-
-
-def _draw(config: RunConfig, cinn: Cinn, draws: DrawConfig, processes: Processes) -> list[Path]:
-    """Make draws of whole photos that are not there yet, and return their folders."""
-    folders = [(views[0], config.out / "draws" / path.stem) for path, views in _folders(config)]
-    processes.wait()
-    for i, (features, out) in list(enumerate(folders))[processes.share.rows]:
-        count = build_draws(cinn, features, out, draws, seed=i)
-        print(f"draws of {out.name}: {count} photos", flush=True)
-    processes.wait()
-    return [out for _, out in folders]
-
-
-def run_judge(config: RunConfig, loop: LoopConfig) -> Path | None:
-    """Teach the judge what the reward model says of the service's own draws, and write the weights with it; see `run`.
-
-    config: `parts`, `views` and what `draws` says of own draws have no say. Raises InputError without `init`, and for
-    another run's folder.
-    """
-    if config.init is None:
-        raise InputError("init", "weights whose draws shall be judged", None)
-    source, device = load_checkpoint(config.init), choose_device(config.device)
-    config = replace(config, views=1)
-    with joined(device) as processes:
-        cinn = source.cinn
-        if cinn.judge is None:
-            cinn = Cinn(replace(cinn.config, judge=JUDGE))
-            cinn.load_state_dict(source.cinn.state_dict(), strict=False)
-        cinn = cinn.to(device)
-        if processes.first:
-            _claim_run(config, cinn)
-        prepare(config, cinn, processes)
-        folders = _draw(config, cinn, replace(config.draws, own=True, keep_all=True), processes)
-        judge = cast(Judge, cinn.judge).requires_grad_(True)
-        settings = replace(loop, minutes=config.minutes)
-        trainer = Trainer(None, RewardObjective(judge), JudgedDataset(folders, config.held_out), settings, processes)
-        return _train(trainer, config.out / "judge.pt", replace(source, cinn=cinn, name=config.name))
 
 
 def run_reward(
@@ -295,8 +249,8 @@ def _new(model: CinnConfig | None) -> Checkpoint:
 
 
 def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Whether all but the parts, reward model and judge is the same, and the scales that level and prior share."""
-    parts = ("reward.", "judge.", *(prefix for prefixes in MODULES.values() for prefix in prefixes))
+    """Whether everything but the parts and the reward model is the same, and the scales that level and prior share."""
+    parts = ("reward.", *(prefix for prefixes in MODULES.values() for prefix in prefixes))
     scales = ("coarsest.mean", "coarsest.std")
     return all(torch.equal(t, other[name]) for name, t in one.items() if name in scales or not name.startswith(parts))
 

@@ -14,7 +14,7 @@ from model.flow.cinn import Cinn
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
 
-__all__ = ["GUIDANCE", "TRIES", "densities_of", "draw_distilled", "draw_guided", "guided"]
+__all__ = ["GUIDANCE", "TRIES", "choose_best", "densities_of", "draw_distilled", "draw_guided", "guided"]
 
 TRIES = 8
 """Draws of which the best is taken, if no other number is asked for: more are hardly better to viewers' eyes."""
@@ -90,3 +90,14 @@ def densities_of(cinn: Cinn, photo: Tensor, cells: Tensor, given: Tensor | None 
     of_level = cinn.coarsest.mixtures(ordered, photo, order).log_prob(ordered)
     densities = torch.stack((of_level, cinn.prior.log_prob(ordered, order)), -1)
     return torch.zeros_like(densities).scatter(1, by_row, densities)
+
+
+@torch.no_grad()
+def choose_best(cinn: Cinn, photo: Tensor, cells: Tensor, tries: int, given: Tensor | None = None) -> Tensor:
+    """Return the cells of each photo's best draw by the reward model: (N / tries, 64, 2).
+
+    photo: (N, 64, width); cells: (N, 64, 2), row by row: all draws of a photo, one after another.
+    """
+    rewards = cinn.reward(photo, cells, densities_of(cinn, photo, cells, given))
+    best = rewards.view(-1, tries).argmax(1) + tries * torch.arange(len(cells) // tries, device=cells.device)
+    return cells[best]

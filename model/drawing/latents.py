@@ -11,7 +11,6 @@ from model.errors import InputError
 
 __all__ = [
     "deviations_at",
-    "draw_again",
     "draw_latents",
     "interpolate_latents",
     "latent_norms",
@@ -30,8 +29,6 @@ BISECTIONS = 50
 STRATA = 6
 """Digits that are shared out: blocks of up to 2^STRATA samples are stratified, as many as one request may have."""
 GAUSSIAN = NormalDist()
-TRIES = 1 + STRATA
-"""Purpose of the random numbers of `draw_again`: samples themselves have 0, their strata 1 to STRATA."""
 TINY = 2.0**-53
 """Least share of a distribution below or above a number: float64 holds 1 − 2⁻⁵³, and ∞ is no latent."""
 MIN_ANGLE = 1e-3
@@ -57,14 +54,6 @@ def draw_latents(
     if stratified:
         latents[0] = np.stack([_stratify(z, seed, index) for z, index in zip(latents[0], indices, strict=True)])
     return [np.float32(deviation) * z for deviation, z in zip(deviations, latents, strict=True)]
-
-
-def draw_again(dim: int, seed: int, indices: Sequence[int], tries: int) -> Floats:
-    """Draw more latents of the coarsest level for the given samples, (N, tries, dim), beside those of `draw_latents`.
-
-    They are independent, and sample i's depend on (seed, i) alone.
-    """
-    return np.stack([_generator(seed, index, TRIES).standard_normal((tries, dim), np.float32) for index in indices])
 
 
 def deviations_at(temperature: float, exponents: Sequence[float]) -> list[float]:

@@ -123,15 +123,6 @@ class Passes:
             raise NonFiniteError("the coarsest level returned a*b* that are not finite numbers")
         return _split(drawn, numbers)
 
-    def rate_coarsest(self, condition: Condition, coarsest: Floats) -> Floats:
-        """Return the judge's word on draws of one photo, (N,), from (N, 2, 8, 8) a*b*: higher is better."""
-
-        def rate(photo: Indices, x: Floats) -> Sequence[NDArray[Any]]:
-            return [self._runtime.rate_coarsest(condition, photo, x)]
-
-        (rewards,) = self._in_chunks(rate, DRAWS, _photos([len(coarsest)]), coarsest)
-        return rewards
-
     def add_details(
         self, conditions: Sequence[Condition], coarsest: Sequence[Floats], latents: Sequence[Sequence[Floats]]
     ) -> list[Decoded]:

@@ -11,7 +11,6 @@ import numpy as np
 from model.drawing.hints import check_hints, given_cells, hints_inside
 from model.drawing.latents import (
     deviations_at,
-    draw_again,
     draw_latents,
     interpolate_latents,
     mix_latents,
@@ -33,7 +32,7 @@ from model.protocol import (
     TransferOptions,
     VariationOptions,
 )
-from model.selection import BLOCK, select_convincing, select_diverse, select_likely
+from model.selection import select_diverse, select_likely
 
 __all__ = ["Chosen", "Draws", "Planner", "own_chroma"]
 
@@ -80,36 +79,8 @@ class Draws(NamedTuple):
     """(N, 2, 8, 8) a*b* of hinted cells, NaN elsewhere"""
 
 
-class Series(NamedTuple):
-    """Latents of consecutive samples of a seed, and all draws that each is chosen from."""
-
-    numbers: range
-    before: int
-    """samples of the draws that come before these, on which their choice depends"""
-    coarsest: Floats
-    """(N·tries, 128) of these and those before"""
-    fine: Sequence[Floats]
-    """(N, dim) of each finer level"""
-
-    def mixed(self, origin: Sequence[Floats], weights: Sequence[float]) -> "Series":
-        """Take so much of each level from an origin, (1, dim) of each; see `mix_latents`."""
-        (coarsest,) = mix_latents(origin[:1], [self.coarsest], weights[:1])
-        return self._replace(coarsest=coarsest, fine=mix_latents(origin[1:], self.fine, weights[1:]))
-
-    def rescaled(self, norm: float) -> "Series":
-        """Rescale every sample, if each has one draw; see `rescale_latents`."""
-        coarsest, *fine = rescale_latents([self.coarsest, *self.fine], norm)
-        return self._replace(coarsest=coarsest, fine=fine)
-
-
-Plan = Callable[[Condition], Draws]
-"""Takes the photo's condition. It encodes a reference and recalls earlier samples: all tasks are checked before the
-network runs for any."""
-Recall = Callable[[Condition], list[list[Floats]]]
-"""Takes the photo's condition, and returns the latents of each earlier sample, (1, dim) of each level."""
-
-TRIES = 4
-"""Draws of each sample from which the judge chooses, where the network has one and the temperature is below 1."""
+Plan = Callable[[], Draws]
+"""Encodes a reference where there is one: all tasks are checked before the network runs for any."""
 
 
 class Planner:
@@ -140,22 +111,23 @@ class Planner:
         if inside:
             drawing = drawing._replace(given=given_cells(photo.lightness, inside))
         many = options.n if options.select == "first" else options.latents
-        series = self._series(options.seed, _numbers(options.offset, many), drawing)
+        numbers = _numbers(options.offset, many)
+        latents = self._latents(options.seed, numbers, drawing)
+        fine = latents[1:]
 
-        def choose(condition: Condition, draws: Floats) -> Chosen:
-            coarsest = draws[self._taken(condition, draws, series)]
-            indices = self._select(condition, coarsest, series.fine, options)
+        def choose(condition: Condition, coarsest: Floats) -> Chosen:
+            indices = self._select(condition, coarsest, fine, options)
             return Chosen(
                 coarsest[indices],
-                [z[indices] for z in series.fine],
-                [series.numbers[i] for i in indices],
+                [z[indices] for z in fine],
+                [numbers[i] for i in indices],
                 drawing.temperature,
                 options.hints,
                 inside,
                 options.rank == "likelihood",
             )
 
-        return lambda _: _draws(series.coarsest, drawing, choose)
+        return lambda: _draws(latents[0], drawing, choose)
 
     def _select(
         self, condition: Condition, coarsest: Floats, fine: Sequence[Floats], options: SampleOptions
@@ -173,19 +145,16 @@ class Planner:
         if not set(moved) <= set(self._sizes):
             raise InputError("levels", f"sizes among {self._sizes}", moved)
         drawing = self._drawing(options.temperature, options.latent_norm)
-        recall = self._recall([options.origin], drawing)
+        numbers = _numbers(options.offset, options.n)
+        origin = self._recall(options.origin, drawing)
+        noise = self._latents(options.noise_seed, numbers, drawing)
         kept = (1 - options.strength**2) ** 0.5
         weights = [kept if size in moved else 1.0 for size in self._sizes]
-        noise = self._series(options.noise_seed, _numbers(options.offset, options.n), drawing, alike=weights[0] == 1)
 
-        def plan(condition: Condition) -> Draws:
-            (origin,) = recall(condition)
-            series = noise.mixed(origin, weights)
-            if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
-                series = series.rescaled(options.latent_norm)
-            return self._draw_series(series, drawing)
-
-        return plan
+        latents = mix_latents(origin, noise, weights)
+        if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
+            latents = rescale_latents(latents, options.latent_norm)
+        return lambda: _draw_each(latents, numbers, drawing)
 
     def _transfer(self, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
         if reference is None:
@@ -194,30 +163,30 @@ class Planner:
         weights = options.weights
         if weights is None:
             weights = tuple(TRANSFER_WEIGHTS.get(size, 0.0) for size in self._sizes)
+        numbers = _numbers(options.offset, options.n)
         if any(weights[:1]):  # a photo's own latents are those of temperature 1
             drawing = drawing._replace(decoding=1.0)
-        noise = self._series(options.seed, _numbers(options.offset, options.n), drawing)
-        noise.mixed([z[:1] for z in (noise.coarsest, *noise.fine)], weights)  # raises for weights out of range
+        noise = self._latents(options.seed, numbers, drawing)
+        mix_latents(noise, noise, weights)  # raises for weights out of range
 
-        def plan(_: Condition) -> Draws:
-            return self._draw_series(noise.mixed(self._latents_of(reference), weights), drawing)
+        def plan() -> Draws:
+            return _draw_each(mix_latents(self._latents_of(reference), noise, weights), numbers, drawing)
 
         return plan
 
     def _interpolation(self, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
         check_range("steps", options.steps, 2, MAX_SAMPLES)
         drawing = self._drawing(options.temperature, options.latent_norm)
-        recall = self._recall([name for name in (options.start, options.end) if name], drawing)
+        start = self._recall(options.start, drawing)
+        recalled = [] if options.end is None else self._recall(options.end, drawing)
         last = drawing.decoding if reference is None else 1.0
         positions = np.linspace(0, 1, options.steps).tolist()
 
-        def plan(condition: Condition) -> Draws:
-            start, *ends = recall(condition)
-            end = ends[0] if reference is None else self._latents_of(reference)
+        def plan() -> Draws:
+            end = recalled if reference is None else self._latents_of(reference)
             latents = interpolate_latents(start, end, positions, options.path == "spherical")
             decoding = np.array([(1 - t) * drawing.decoding + t * last for t in positions], np.float32)
-            series = Series(range(options.steps), 0, latents[0], latents[1:])
-            return self._draw_series(series, drawing)._replace(decoding=decoding)
+            return _draw_each(latents, range(options.steps), drawing)._replace(decoding=decoding)
 
         return plan
 
@@ -240,48 +209,10 @@ class Planner:
         # The coarsest level is tempered where it is decoded, not in its latents.
         return Drawing(chosen, [1.0, *deviations_at(chosen, exponents)[1:]], chosen, None)
 
-    def _recall(self, names: Sequence[LatentName], drawing: Drawing) -> Recall:
-        for name in names:
-            check_range("index", name.index, 0, MAX_CANDIDATES - 1)
-
-        def one(name: LatentName, condition: Condition) -> list[Floats]:
-            series = self._series(name.seed, _numbers(name.index, 1), drawing)
-            taken = 0
-            if len(series.coarsest) > 1:
-                warmth = np.full(len(series.coarsest), drawing.decoding, np.float32)
-                (draws,) = self._passes.draw_coarsest([condition], [series.coarsest], [warmth], [None])
-                (taken,) = self._taken(condition, draws, series)
-            return [series.coarsest[taken : taken + 1], *series.fine]
-
-        return lambda condition: [one(name, condition) for name in names]
-
-    def _series(self, seed: int, numbers: range, drawing: Drawing, alike: bool = False) -> Series:
-        """Draw samples' latents. alike: whether all draws of a sample would be the same."""
-        if alike or not self._passes.numbers.judged or drawing.norm is not None or not 0 < drawing.decoding < 1:
-            coarsest, *fine = self._latents(seed, numbers, drawing)
-            return Series(numbers, 0, coarsest, fine)
-        before = numbers.start % BLOCK
-        drawn = range(numbers.start - before, numbers.stop)
-        first, *fine = self._latents(seed, drawn, drawing)
-        others = draw_again(first.shape[1], seed, drawn, TRIES - 1)
-        coarsest = np.concatenate((first[:, None], others), 1).reshape(-1, first.shape[1])
-        return Series(numbers, before, coarsest, [z[before:] for z in fine])
-
-    def _taken(self, condition: Condition, draws: Floats, series: Series) -> list[int]:
-        """Return which draw each sample takes. draws: (N·tries, 2, 8, 8) a*b*."""
-        tries = len(draws) // (series.before + len(series.numbers))
-        if tries == 1:
-            return list(range(len(draws)))
-        return select_convincing(draws, self._passes.rate_coarsest(condition, draws), tries)[series.before :]
-
-    def _draw_series(self, series: Series, drawing: Drawing) -> Draws:
-        """Return draws of samples that are all kept."""
-
-        def choose(condition: Condition, draws: Floats) -> Chosen:
-            taken = self._taken(condition, draws, series)
-            return Chosen(draws[taken], series.fine, series.numbers, drawing.temperature)
-
-        return _draws(series.coarsest, drawing, choose)
+    def _recall(self, name: LatentName, drawing: Drawing) -> list[Floats]:
+        """Return the latents of an earlier sample, (1, dim) of each level."""
+        check_range("index", name.index, 0, MAX_CANDIDATES - 1)
+        return self._latents(name.seed, [name.index], drawing)
 
 
 def own_chroma(photo: SmallPhoto) -> Floats:
@@ -293,6 +224,15 @@ def own_chroma(photo: SmallPhoto) -> Floats:
 
 def _numbers(offset: int, n: int) -> range:
     return range(offset, offset + n)
+
+
+def _draw_each(latents: Sequence[Floats], numbers: Sequence[int], drawing: Drawing) -> Draws:
+    """Return draws of which all are kept. latents: (N, dim) of each level."""
+
+    def choose(_: Condition, coarsest: Floats) -> Chosen:
+        return Chosen(coarsest, latents[1:], numbers, drawing.temperature)
+
+    return _draws(latents[0], drawing, choose)
 
 
 def _draws(latents: Floats, drawing: Drawing, choose: Callable[[Condition, Floats], Chosen]) -> Draws:

@@ -120,7 +120,6 @@ def _config(numbers: dict[str, Any]) -> CinnConfig:
         details=tuple(DetailConfig(**level) for level in numbers["details"]),
         prior=PriorConfig(**numbers["prior"]),
         reward=RewardConfig(**numbers["reward"]),
-        judge=RewardConfig(**numbers["judge"]) if numbers.get("judge") else None,
         seed=numbers["seed"],
     )
 

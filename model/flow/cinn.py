@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.errors import InputError
 from model.flow.autoregressive import AutoregressiveLevel
 from model.flow.cells import CellDecoder, Prior
 from model.flow.condition import ConditionNetwork
@@ -21,7 +20,7 @@ from model.flow.config import CinnConfig
 from model.flow.decoder import Decoder
 from model.flow.detail_level import DetailLevel
 from model.flow.haar import join, pyramid, split
-from model.flow.reward import Judge, RewardModel
+from model.flow.reward import RewardModel
 
 __all__ = ["Cinn", "LogProb", "Samples", "gaussian_log_prob"]
 
@@ -63,7 +62,6 @@ class Cinn(nn.Module):
         self.details = cast(Sequence[DetailLevel], nn.ModuleList(details))
         level = self.config.coarsest
         self.distilled = CellDecoder(level.width, level.heads, level.decoder_blocks, level.components, generator)
-        self.judge = Judge(self.config.judge, level.width, generator) if self.config.judge else None
         # What follows is for training alone: the distilled decoder learns from draws that they guide and choose.
         self.prior = Prior(self.config.prior, generator)
         self.reward = RewardModel(self.config.reward, level.width, generator)
@@ -113,17 +111,6 @@ class Cinn(nn.Module):
         known = None if given is None else (given - self.chroma_mean) / self.chroma_std
         drawn = self.coarsest.draw(z, condition, temperature, self.distilled, known)
         return drawn * self.chroma_std + self.chroma_mean
-
-    def rate_coarsest(self, condition: Tensor, coarsest: Tensor) -> Tensor:
-        """Return the judge's word on draws of the coarsest level, (N,): higher is better, among draws of one photo.
-
-        condition: the first of `condition`, for N photos. coarsest: (N, 2, 8, 8) a*b*. Raises InputError where there is
-        no judge.
-        """
-        if self.judge is None:
-            raise InputError("network", "one with a judge", "none")
-        cells = self.coarsest.standardize((coarsest - self.chroma_mean) / self.chroma_std)
-        return self.judge(condition, cells.flatten(2).mT)
 
     def add_details(self, condition: Sequence[Tensor], coarsest: Tensor, latents: Sequence[Tensor]) -> Samples:
         """Complete a*b* of the coarsest size by the finer levels.

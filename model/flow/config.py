@@ -82,7 +82,7 @@ class PriorConfig:
 
 @dataclass(frozen=True)
 class RewardConfig:
-    """Numbers of the reward model, or of the judge."""
+    """Numbers of the reward model."""
 
     width: int = 64
     heads: int = 4
@@ -156,8 +156,6 @@ class CinnConfig:
     """coarse to fine"""
     prior: PriorConfig = field(default_factory=PriorConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
-    judge: RewardConfig | None = None
-    """None: colorings are drawn once, and nothing is chosen"""
     seed: int = 0
     """seed of the fixed orthogonal mixing"""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.selection import BLOCK, DIVERSITY, select_convincing, select_diverse, select_likely
+from model.selection import select_diverse, select_likely
 
 
 def flat(*colors: float) -> np.ndarray:  # type: ignore[type-arg]
@@ -25,26 +25,3 @@ def test_equal_maps_are_chosen_once_each(n: int) -> None:
 
 def test_likely_takes_the_fewest_bits() -> None:
     assert select_likely([3.0, 1.0, 2.0, 1.5], 2) == [1, 3]
-
-
-def test_convincing_takes_the_best_of_a_coloring_s_draws_and_of_those_left_before() -> None:
-    alike = flat(*([3.0] * 6))
-    assert select_convincing(alike, [1, 3, 2, 0, 0, 1], 2) == [1, 2, 0]
-    assert select_convincing(alike, [1, 3, 0, 9, 5, 7], 2) == [1, 3, 5]
-
-
-def test_convincing_prefers_what_is_far_from_the_colorings_before() -> None:
-    chroma, worth = flat(0, 0, 0, 20), 20 * DIVERSITY
-    assert select_convincing(chroma, [1, 0, worth, 0.01], 2) == [0, 3]
-    assert select_convincing(chroma, [1, 0, worth, -0.01], 2) == [0, 2]
-
-
-def test_convincing_blocks_do_not_depend_on_each_other() -> None:
-    rng = np.random.default_rng(0)
-    chroma, rewards = 20 * rng.standard_normal((3 * 2 * BLOCK, 2, 8, 8), np.float32), rng.standard_normal(6 * BLOCK)
-    size = 2 * BLOCK
-    parts = [select_convincing(chroma[i : i + size], rewards[i : i + size], 2) for i in (0, size, 2 * size)]
-    together = select_convincing(chroma, rewards, 2)
-    assert together == [start * size + each for start, part in enumerate(parts) for each in part]
-    assert len(set(together)) == 3 * BLOCK
-    assert select_convincing(chroma[: size - 2], rewards[: size - 2], 2) == together[: BLOCK - 1]

@@ -23,6 +23,7 @@ from training.objectives.distilled import DistilledObjective
 from training.teacher import (
     GUIDANCE,
     GUIDANCE_LIMIT,
+    choose_best,
     densities_of,
     draw_distilled,
     draw_guided,
@@ -99,23 +100,14 @@ def test_cells_that_are_given_stay(cinn: Cinn, draw_cells: Callable[..., Tensor]
     assert (of_given[1] - of_free[1]).abs().max() > 1e-4  # in another order
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_the_best_draw_of_each_photo_is_taken(cinn: Cinn, photos: Path, tmp_path: Path, own: bool) -> None:
-    config = DrawConfig(own, tries=5, temperature=0.9)
-    count = build_features(cinn.network, photos, tmp_path / "features", 0)
-    build_draws(cinn, tmp_path / "features", tmp_path / "best", config)
-    build_draws(cinn, tmp_path / "features", tmp_path / "all", replace(config, keep_all=True))
-    best, cells, votes = (np.load(tmp_path / f"{name}.npy") for name in ("best/cells", "all/cells", "all/votes"))
-    assert cells.shape == (count, 5, CELLS, 2)
-    np.testing.assert_allclose(
-        best, cells[np.arange(count), votes.argmax(1)], rtol=1e-3, atol=1e-2
-    )  # all are kept in float16
-    hinted = np.load(tmp_path / "best" / "given.npy").any(1)
-    for row in (~hinted).nonzero()[0][:3]:
-        drawn = torch.from_numpy(cells[row]).float()
-        seen = torch.from_numpy(np.load(tmp_path / "all" / "photo.npy")[row]).float().expand(5, -1, -1)
-        rewards = cinn.reward(seen, drawn, densities_of(cinn, seen, drawn))
-        np.testing.assert_allclose(rewards.numpy(), votes[row], atol=0.02)
+def test_the_best_draw_of_each_photo_is_taken(cinn: Cinn) -> None:
+    tries = 5
+    cells, seen = draw(3 * tries, CELLS, 2, seed=5, dtype=torch.float32), photo(3).repeat_interleave(tries, 0)
+    best = choose_best(cinn, seen, cells, tries)
+    for row in range(3):
+        own = slice(row * tries, (row + 1) * tries)
+        rewards = cinn.reward(seen[own], cells[own], densities_of(cinn, seen[own], cells[own]))
+        assert_close(best[row], cells[own][rewards.argmax()])
 
 
 @pytest.mark.parametrize("own", [False, True])

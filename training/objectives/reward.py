@@ -1,10 +1,10 @@
-"""What the reward model learns from what people said of several draws of one photo, and the judge from the former."""
+"""The reward model's objective: what people said of several draws of one photo."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.flow.reward import Judge, RewardModel
+from model.flow.reward import RewardModel
 from training.objectives.objective import Losses, Objective, draw_noise
 from training.processes import Share
 from training.rated import RatedBatch
@@ -16,16 +16,13 @@ NOISE = 0.05
 
 
 class RewardObjective(Objective[RatedBatch]):
-    """Huber's loss of rewards against votes, both less their means over the photo's rated draws.
-
-    For the judge, the votes are rewards of the reward model.
-    """
+    """Huber's loss of rewards against votes, both less their means over the photo's rated draws."""
 
     names = ("reward",)
     weight_decay = 0.1
 
-    def __init__(self, module: Judge) -> None:
-        self.module = self._judge = module
+    def __init__(self, reward: RewardModel) -> None:
+        self.module = self._reward = reward
 
     def compute(self, batch: RatedBatch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
         noisy = batch.cells + NOISE * draw_noise(batch.cells, generator, share)
@@ -36,12 +33,9 @@ class RewardObjective(Objective[RatedBatch]):
         return self._losses(batch)[:, None]
 
     def rewards(self, batch: RatedBatch) -> Tensor:
-        """Return what the module says of each draw, (B, K)."""
+        """Return what the reward model says of each draw, (B, K)."""
         photo = batch.photo[:, None].expand(-1, batch.votes.shape[1], -1, -1).flatten(0, 1)
-        cells, densities = batch.cells.flatten(0, 1), batch.densities.flatten(0, 1)
-        if isinstance(self._judge, RewardModel):
-            return self._judge(photo, cells, densities).view_as(batch.votes)
-        return self._judge(photo, cells).view_as(batch.votes)
+        return self._reward(photo, batch.cells.flatten(0, 1), batch.densities.flatten(0, 1)).view_as(batch.votes)
 
     def _losses(self, batch: RatedBatch) -> Tensor:
         """Return the loss of each photo, (B,)."""

@@ -32,14 +32,14 @@ from model.flow.constants import (
 )
 from model.flow.sizes import CELLS, LIGHTNESS_SIZE, SIDE
 
-__all__ = ["condition_graph", "details_graph", "encode_graph", "judge_graph", "mixtures_graph", "step_graph"]
+__all__ = ["condition_graph", "details_graph", "encode_graph", "mixtures_graph", "step_graph"]
 
 
 def condition_graph(cinn: CinnArrays, photos: int) -> ov.Model:
     """Mirror `Cinn.condition`, and add what else depends on the photo alone.
 
     Returns what the cells' condition says of the next cell and of those before, (B, 64, width) each, with the cells'
-    places; what it says to the judge, where there is one; then the decoder's maps.
+    places; then the decoder's maps.
     """
     lightness = g.parameter("lightness", (photos, 1, LIGHTNESS_SIZE, LIGHTNESS_SIZE))
     features = _features(lightness, cinn.layers.network)
@@ -48,9 +48,8 @@ def condition_graph(cinn: CinnArrays, photos: int) -> ov.Model:
     cells = _cells(features, small, cinn)
     upcoming = g.add(g.linear(cells, level.next), level.decoder_places)
     past = g.add(g.linear(cells, level.before), level.decoder_places)
-    judged = [g.linear(cells, cinn.layers.judge.photo)] if cinn.config.judge else []
     maps = _maps(features, small, cinn.config.decoder, cinn.layers.decoder)
-    return ov.Model([upcoming, past, *judged, *maps], [lightness], "condition")
+    return ov.Model([upcoming, past, *maps], [lightness], "condition")
 
 
 def step_graph(cinn: CinnArrays, distilled: bool, rows: int, dtype: Any) -> ov.Model:
@@ -87,23 +86,6 @@ def step_graph(cinn: CinnArrays, distilled: bool, rows: int, dtype: Any) -> ov.M
     output = g.linear(g.layer_norm(h, decoder.decoder_norm), decoder.output)
     packed = ops.convert(g.concat([g.reshape(each, 1, rows, 3 * width) for each in made], 0), dtype)
     return ov.Model([output, packed], [x, begun, rest, mask, *keys, *values], "step")
-
-
-def judge_graph(cinn: CinnArrays, rows: int) -> ov.Model:
-    """Mirror `Judge.forward`: (rows,).
-
-    Inputs: the cells' a*b*, row by row, (rows, 64, 2); what the photo says to the judge, as `condition_graph` returns
-    it.
-    """
-    config, judge = cinn.config.judge, cinn.layers.judge
-    if config is None:
-        raise ValueError("the network has no judge")
-    x, seen = g.parameter("x", (rows, CELLS, 2)), g.parameter("seen", (rows, CELLS, config.width))
-    h = g.add(g.add(g.chroma_embedding(x, judge.chroma), seen), judge.places)
-    for block in judge.blocks:
-        h = g.transformer_block(h, block, config.heads)
-    said = g.linear(g.mean(g.layer_norm(h, judge.norm), 1), judge.last)
-    return ov.Model([g.reshape(said, rows)], [x, seen], "judge")
 
 
 def mixtures_graph(cinn: CinnArrays, rows: int) -> ov.Model:

@@ -21,8 +21,6 @@ class Numbers(NamedTuple):
     """side of the a*b* that each level completes"""
     dims: NDArray[np.int64]
     """latents of each level"""
-    judged: NDArray[np.bool_]
-    """(1,): whether the network has a judge"""
     parameters: NDArray[np.int64]
     """(1,): how many the network has"""
     chroma_mean: NDArray[np.float32]
@@ -53,7 +51,6 @@ class Numbers(NamedTuple):
         return cls(
             np.array(config.sizes),
             np.array(config.dims),
-            np.array([config.judge is not None]),
             np.array([cinn.parameters]),
             layers.chroma_mean,
             layers.chroma_std,

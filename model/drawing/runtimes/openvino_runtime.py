@@ -1,8 +1,7 @@
 """The network on CPUs, compiled by OpenVINO, in bfloat16 where the processor has it.
 
-Draws of the coarsest level, which take most time and decide no likelihood, may be in bfloat16, and so may the judge.
-All that likelihoods are made of is in float32: the condition, the mixtures of the a*b* that were drawn, and the finer
-levels.
+Draws of the coarsest level, which take most time and decide no likelihood, may be in bfloat16. All that
+likelihoods are made of is in float32: the condition, the mixtures of the a*b* that were drawn, and the finer levels.
 Terms of log-dets are added up in float64.
 """
 
@@ -71,7 +70,7 @@ class OpenvinoRuntime:
 
     def prepare(self, photos: int, draws: int, samples: int) -> None:
         """See `Runtime.prepare`. Graphs come from the cache on a thread of their own, which needs no Python."""
-        rows = {"condition": photos, f"{STEP}distilled": draws, "judge": draws, "mixtures": samples, "details": samples}
+        rows = {"condition": photos, f"{STEP}distilled": draws, "mixtures": samples, "details": samples}
         wanted = tuple(f"{graph}-{count}-" for graph, count in rows.items())
         if self._cache is not None:
             threading.Thread(target=self._load_all, args=(wanted,), name="graphs", daemon=False).start()
@@ -102,8 +101,7 @@ class OpenvinoRuntime:
     def condition(self, lightness: Floats) -> Condition:
         """See `Runtime.condition`."""
         parts = self._run("condition", True, lightness)
-        of_cells = 3 if self.numbers.judged else 2
-        return Condition(tuple(parts[:of_cells]), tuple(parts[of_cells:]))
+        return Condition(tuple(parts[:2]), tuple(parts[2:]))
 
     def join(self, conditions: Sequence[Condition]) -> Condition:
         """See `Runtime.join`."""
@@ -114,15 +112,9 @@ class OpenvinoRuntime:
     ) -> Floats:
         """See `Runtime.draw_coarsest`."""
         known = self.numbers.standardize(given)
-        upcoming, past, *_ = condition.cells
+        upcoming, past = condition.cells
         cells = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
         return self.numbers.to_chroma(self.numbers.from_rows(cells))
-
-    def rate_coarsest(self, condition: Condition, photo: Indices, coarsest: Floats) -> Floats:
-        """See `Runtime.rate_coarsest`."""
-        cells = self.numbers.cells_in_order(self.numbers.standardize(coarsest), np.arange(CELLS))
-        (rewards,) = self._run("judge", False, cells, condition.cells[2][photo])
-        return rewards
 
     def draws_alike(self, rows: int, more: int) -> bool:
         """See `Runtime.draws_alike`; tried once, for made-up rows."""
@@ -155,7 +147,7 @@ class OpenvinoRuntime:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Encode standardized a*b* of the coarsest size: its latents, (N, 128), and the log-det of the mixtures."""
         cells = self.numbers.cells_in_order(x, self.numbers.order)
-        (output,) = self._run("mixtures", True, cells, *(part[photo] for part in condition.cells[:2]))
+        (output,) = self._run("mixtures", True, cells, *(part[photo] for part in condition.cells))
         flat = np.ascontiguousarray(cells.reshape(-1, 2), np.float64)
         z, log_dets = latents_of_outputs(output.reshape(-1, output.shape[-1]), flat)
         return z.reshape(len(x), 2 * CELLS), log_dets.reshape(len(x), CELLS).sum(1)

@@ -18,7 +18,7 @@ class Condition(NamedTuple):
     """All that depends on the photos alone, as one runtime computes it; another cannot read it."""
 
     cells: tuple[Any, ...]
-    """(P, 64, …): what the coarsest level and the judge need; in the runtime's own arrays"""
+    """(P, 64, …): what the coarsest level needs; in the runtime's own arrays"""
     maps: tuple[Any, ...]
     """(P, width, S, S): the decoder's, coarse to fine"""
 
@@ -97,10 +97,6 @@ class Runtime(Protocol):
         self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
     ) -> Floats:
         """Decode the coarsest level: (N, 2, 8, 8) a*b*. given: NaN where a cell is to be drawn."""
-        ...
-
-    def rate_coarsest(self, condition: Condition, photo: Indices, coarsest: Floats) -> Floats:
-        """Return the judge's word on each of (N, 2, 8, 8) a*b*, (N,). Only for a network that has one."""
         ...
 
     def draws_alike(self, rows: int, more: int) -> bool:

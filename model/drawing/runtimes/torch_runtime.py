@@ -66,12 +66,6 @@ class TorchRuntime:
         rows, *numbers = (self._tensor(each) for each in (photo, z, temperature, given))
         return _array(self.cinn.draw_coarsest(condition.cells[0][rows], *numbers))
 
-    @torch.no_grad()
-    def rate_coarsest(self, condition: Condition, photo: Indices, coarsest: Floats) -> Floats:
-        """See `Runtime.rate_coarsest`."""
-        cells = condition.cells[0][self._tensor(photo)]
-        return _array(self.cinn.rate_coarsest(cells, self._tensor(coarsest)))
-
     def draws_alike(self, rows: int, more: int) -> bool:
         """See `Runtime.draws_alike`: torch takes other kernels."""
         return False

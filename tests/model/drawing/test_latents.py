@@ -9,7 +9,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from model.drawing.latents import (
     deviations_at,
-    draw_again,
     draw_latents,
     interpolate_latents,
     latent_norms,
@@ -65,19 +64,6 @@ def test_a_sample_alone_is_gaussian_in_every_number() -> None:
         assert (abs(np.stack([(quarters == q).sum(0) for q in range(4)]) - 500) < 97).all()
         apart = np.corrcoef(drawn.T) - np.eye(16)
         assert abs(apart).max() < 5 / math.sqrt(2000)
-
-
-def test_further_draws_depend_on_seed_and_index_alone() -> None:
-    four, (one,) = draw_again(96, 7, range(4), 3), draw_again(96, 7, [2], 3)
-    assert four.shape == (4, 3, 96)
-    np.testing.assert_array_equal(four[2], one)
-    others = [
-        *draw_latents((96,), (1.0,), 7, range(4), stratified=True)[0],
-        *draw_latents((96,), (1.0,), 7, range(4))[0],
-    ]
-    several = np.stack([*four.reshape(12, 96), *draw_again(96, 8, [2], 3)[0], *others])
-    assert np.abs(np.corrcoef(several) - np.eye(len(several))).max() < 0.8  # the last eight are two forms of four
-    assert np.abs(np.corrcoef(several[:15]) - np.eye(15)).max() < 0.45
 
 
 def test_temperature_scales_each_level_by_its_exponent() -> None:
