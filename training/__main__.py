@@ -41,7 +41,8 @@ def run_command(
             "--own-draws", help="Teach the distilled decoder by the best of its own draws, once it draws well."
         ),
     ] = False,
-    tries: Annotated[int, typer.Option(min=1, help="Draws of each photo, of which the best teaches it.")] = TRIES,
+    tries: Annotated[int, typer.Option(min=1, help="Draws of each photo, of which the best teach it.")] = TRIES,
+    keep: Annotated[int, typer.Option(min=1, help="How many of them do: the best, and others that differ.")] = 1,
     draw_temperature: Annotated[
         float, typer.Option(min=CALM_TEMPERATURE, max=0.95, help="Temperature of these draws.")
     ] = DISTILLED_TEMPERATURE,
@@ -68,7 +69,7 @@ def run_command(
         minutes,
         tuple(part or ()),
         views,
-        draws=DrawConfig(own=own_draws, tries=tries, temperature=draw_temperature),
+        draws=DrawConfig(own=own_draws, tries=tries, keep=keep, temperature=draw_temperature),
         init=init,
         name=name,
         device=device,

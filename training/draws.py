@@ -64,13 +64,15 @@ class DrawConfig:
     own: bool = False
     """draw as the service does, with the distilled decoder, in place of guided mixtures"""
     tries: int = TRIES
-    """draws of each photo, of which the best is kept"""
+    """draws of each photo, of which the best are kept"""
+    keep: int = 1
+    """how many are kept: the best, and others that are good and differ from it"""
     temperature: float = DISTILLED_TEMPERATURE
     """below 1; above 0.8 and below 0.4, own draws go over to those of level 8² itself"""
 
 
 def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed: int = 0) -> int:
-    """Draw each photo of a folder of features, and write the best draws; return how many there are.
+    """Draw each photo of a folder of features, and write the best draws; return how many photos there are.
 
     A finished folder of the same teacher and configuration is kept, any other begun anew.
     """
@@ -84,7 +86,7 @@ def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed:
         batches = list(_draw(cinn, features, config, seed))
         for name, arrays in zip(DrawnBatch._fields, zip(*batches, strict=True), strict=True):
             np.save(part / f"{name}.npy", np.concatenate(arrays))
-        count = sum(len(batch.cells) for batch in batches)
+        count = sum(len(batch.cells) for batch in batches) // config.keep
         (part / DONE).write_text(json.dumps({"photos": count, "teacher": teacher}))
     return count
 
@@ -119,8 +121,9 @@ def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator
         photos, known = (each.repeat_interleave(config.tries, 0) for each in (photo, given))
         draw = draw_distilled if config.own else draw_guided
         cells = draw(cinn, photos, config.temperature, generator, known)
-        best = choose_best(cinn, photos, cells, config.tries, known)
-        yield _Drawn(photo.half().cpu().numpy(), best.float().cpu().numpy(), hinted.cpu().numpy())
+        best = choose_best(cinn, photos, cells, config.tries, known, config.keep)
+        seen, hinted = (each.repeat_interleave(config.keep, 0) for each in (photo, hinted))
+        yield _Drawn(seen.half().cpu().numpy(), best.float().cpu().numpy(), hinted.cpu().numpy())
 
 
 def _choose_hints(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:

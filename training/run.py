@@ -105,6 +105,8 @@ def _run(
     parts = [part for part in SHARES if part in config.parts or not config.parts]
     if config.draws.own and not (config.init and parts == ["distilled"]):
         raise InputError("own_draws", "weights to start from, and no part but distilled", parts)
+    if config.draws.keep > config.draws.tries:
+        raise InputError("keep", f"at most as many as there are tries, {config.draws.tries}", config.draws.keep)
     if loop.network_learning_rate and (len(parts) != 1 or parts[0] in ("prior", "distilled")):
         # The other parts would be left with features that they have never seen; these see none.
         raise InputError("part", "coarsest or details alone to train together with h", parts)

@@ -14,8 +14,13 @@ from model.flow.cinn import Cinn
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
 
-__all__ = ["GUIDANCE", "TRIES", "choose_best", "densities_of", "draw_distilled", "draw_guided", "guided"]
+__all__ = ["DIVERSITY", "GUIDANCE", "TRIES", "choose_best", "densities_of", "draw_distilled", "draw_guided", "guided"]
 
+DIVERSITY = 0.015
+"""Reward, in standard deviations of ratings, that 1 ΔE of distance from the draws chosen before counts as.
+
+So chosen, several draws of a photo differ as much as those that nobody chose; the best are alike.
+"""
 TRIES = 8
 """Draws of which the best is taken, if no other number is asked for: more are hardly better to viewers' eyes."""
 GUIDANCE = 4.5
@@ -93,11 +98,24 @@ def densities_of(cinn: Cinn, photo: Tensor, cells: Tensor, given: Tensor | None 
 
 
 @torch.no_grad()
-def choose_best(cinn: Cinn, photo: Tensor, cells: Tensor, tries: int, given: Tensor | None = None) -> Tensor:
-    """Return the cells of each photo's best draw by the reward model: (N / tries, 64, 2).
+def choose_best(
+    cinn: Cinn, photo: Tensor, cells: Tensor, tries: int, given: Tensor | None = None, keep: int = 1
+) -> Tensor:
+    """Return the cells of each photo's best draws by the reward model: (N / tries · keep, 64, 2).
+
+    The first is the best. Each further one has the highest reward, which counts more the farther the draw is from those
+    that are chosen: their color difference, averaged over cells.
+    Source: Carbonell and Goldstein 1998, The Use of MMR, Diversity-Based Reranking.
 
     photo: (N, 64, width); cells: (N, 64, 2), row by row: all draws of a photo, one after another.
     """
-    rewards = cinn.reward(photo, cells, densities_of(cinn, photo, cells, given))
-    best = rewards.view(-1, tries).argmax(1) + tries * torch.arange(len(cells) // tries, device=cells.device)
-    return cells[best]
+    rewards = cinn.reward(photo, cells, densities_of(cinn, photo, cells, given)).view(-1, tries)
+    draws = cells.view(-1, tries, *cells.shape[1:])
+    chroma = draws * (cinn.coarsest.std * cinn.chroma_std).flatten()
+    apart = (chroma[:, :, None] - chroma[:, None]).norm(dim=-1).mean(-1)
+    chosen = rewards.argmax(1, keepdim=True)
+    for _ in range(keep - 1):
+        distance = apart.gather(1, chosen[..., None].expand(-1, -1, tries)).mean(1)
+        score = (rewards + DIVERSITY * distance).scatter(1, chosen, -torch.inf)
+        chosen = torch.cat((chosen, score.argmax(1, keepdim=True)), 1)
+    return draws.gather(1, chosen[..., None, None].expand(-1, -1, *cells.shape[1:])).flatten(0, 1)

@@ -21,6 +21,7 @@ from training.features import build_features
 from training.loop import LoopConfig, Trainer
 from training.objectives.distilled import DistilledObjective
 from training.teacher import (
+    DIVERSITY,
     GUIDANCE,
     GUIDANCE_LIMIT,
     choose_best,
@@ -110,6 +111,23 @@ def test_the_best_draw_of_each_photo_is_taken(cinn: Cinn) -> None:
         assert_close(best[row], cells[own][rewards.argmax()])
 
 
+def test_further_draws_are_good_and_differ(cinn: Cinn) -> None:
+    tries, keep = 5, 3
+    cells, seen = draw(2 * tries, CELLS, 2, seed=5, dtype=torch.float32), photo(2).repeat_interleave(tries, 0)
+    cells[1] = cells[0]  # a draw twice
+    rewards = cinn.reward(seen, cells, densities_of(cinn, seen, cells)).view(2, tries)
+    chroma = cells.view(2, tries, CELLS, 2) * (cinn.coarsest.std * cinn.chroma_std).flatten()
+    kept = choose_best(cinn, seen, cells, tries, keep=keep).view(2, keep, CELLS, 2)
+    for row in range(2):
+        chosen = [int(rewards[row].argmax())]
+        while len(chosen) < keep:
+            apart = [(chroma[row] - chroma[row, i]).norm(dim=-1).mean(-1) for i in chosen]
+            score = rewards[row] + DIVERSITY * torch.stack(apart).mean(0)
+            score[chosen] = -torch.inf
+            chosen.append(int(score.argmax()))
+        assert_close(kept[row], cells.view(2, tries, CELLS, 2)[row, chosen])
+
+
 @pytest.mark.parametrize("own", [False, True])
 def test_draws_of_photos_are_kept(cinn: Cinn, photos: Path, tmp_path: Path, own: bool) -> None:
     config = DrawConfig(own, tries=3, temperature=0.9)
@@ -129,6 +147,12 @@ def test_draws_of_photos_are_kept(cinn: Cinn, photos: Path, tmp_path: Path, own:
         assert not np.array_equal(np.load(tmp_path / "draws" / "cells.npy"), after)
     dataset = DrawnDataset([tmp_path / "draws"], 0.1)
     assert len(dataset.train) + len(dataset.held_out) == count
+    assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", replace(config, keep=2)) == count
+    seen, several = (np.load(tmp_path / "draws" / f"{name}.npy") for name in ("photo", "cells"))
+    assert len(seen) == len(several) == 2 * count
+    np.testing.assert_array_equal(seen[::2], seen[1::2])
+    np.testing.assert_array_equal(several[::2], after)
+    assert not np.array_equal(several[1::2], after)
 
 
 @pytest.mark.parametrize("better", ["level", "distilled"])
