@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-MODEL_EXAMPLE = "tintflow-cwf-18"
+MODEL_EXAMPLE = "tintflow-cwf-19"
 """the released weights (tests/docs/test_model_name.py)"""
 
 
