@@ -182,10 +182,16 @@ def test_what_the_command_says_of_draws(monkeypatch: pytest.MonkeyPatch, photos:
     runs: list[RunConfig] = []
     monkeypatch.setattr("training.__main__.run", lambda config, loop: runs.append(config))
     command = ["run", "--data", str(photos), "--out", str(tmp_path / "run")]
-    for options in ([], ["--own-draws", "--tries", "3", "--draw-temperature", "0.9"]):
+    for options in ([], ["--own-draws", "--tries", "3", "--keep", "2", "--draw-temperature", "0.9"]):
         assert CliRunner().invoke(app, [*command, *options]).exit_code == 0
-    assert [config.draws for config in runs] == [DrawConfig(), DrawConfig(own=True, tries=3, temperature=0.9)]
+    assert [config.draws for config in runs] == [DrawConfig(), DrawConfig(own=True, tries=3, keep=2, temperature=0.9)]
     assert CliRunner().invoke(app, [*command, "--draw-temperature", "1"]).exit_code == 2
+
+
+def test_no_more_draws_are_kept_than_there_are(photos: Path, tmp_path: Path) -> None:
+    config = RunConfig(photos, tmp_path / "run", 1, draws=DrawConfig(tries=2, keep=3))
+    with pytest.raises(InputError, match="keep: expected at most as many as there are tries, 2"):
+        run(config, TINY)
 
 
 def test_learning_rates_hold_and_then_fall(prepared: tuple[Cinn, Path]) -> None:
