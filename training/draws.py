@@ -19,7 +19,7 @@ from model.flow.haar import pyramid
 from model.flow.sizes import CELLS, SIDE
 from training.dataset import ArrayDataset, read_features
 from training.features import DONE, begun_anew
-from training.teacher import TRIES, choose_best, draw_distilled, draw_guided
+from training.teacher import DIVERSITY, TRIES, choose_best, draw_distilled, draw_guided
 
 __all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "build_draws"]
 
@@ -32,12 +32,12 @@ MOST_HINTS = 8
 
 
 class DrawnBatch(NamedTuple):
-    """A batch of photos, each with its best draw."""
+    """A batch of photos, each with a draw that was kept."""
 
     photo: Tensor
     """(B, 64, width): see `AutoregressiveLevel.photo_condition`"""
     cells: Tensor
-    """(B, 64, 2): standardized a*b*, row by row"""
+    """(B, 64, 2): standardized a*b*, row by row; in a dataset's arrays (photos, kept draws, 64, 2)"""
     given: Tensor
     """(B, 64): 1 for cells that were given, in true colors"""
 
@@ -47,7 +47,7 @@ class DrawnBatch(NamedTuple):
 
 
 class DrawnDataset(ArrayDataset[DrawnBatch]):
-    """Photos with their best draws."""
+    """Photos with their best draws, of which a batch takes one at random."""
 
     def __init__(self, folders: Sequence[Path], held_out: float) -> None:
         """folders: of `build_draws`. held_out: share of the photos kept back to choose by."""
@@ -55,6 +55,16 @@ class DrawnDataset(ArrayDataset[DrawnBatch]):
             name: np.concatenate([np.load(folder / f"{name}.npy") for folder in folders]) for name in DrawnBatch._fields
         }
         super().__init__(DrawnBatch, arrays, held_out)
+
+    def _pick(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw which of its draws each photo shows: (B, 2)."""
+        return np.stack((rows, rng.integers(self._arrays["cells"].shape[1], size=len(rows))), 1)
+
+    def _read(self, rows: NDArray[np.int64]) -> DrawnBatch:
+        """Held-out photos, (B,), show their best draw."""
+        photos, draws = rows.T if rows.ndim == 2 else (rows, np.zeros_like(rows))
+        batch = super()._read(photos)
+        return batch._replace(cells=batch.cells[torch.arange(len(rows)), torch.from_numpy(draws)])
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed:
         batches = list(_draw(cinn, features, config, seed))
         for name, arrays in zip(DrawnBatch._fields, zip(*batches, strict=True), strict=True):
             np.save(part / f"{name}.npy", np.concatenate(arrays))
-        count = sum(len(batch.cells) for batch in batches) // config.keep
+        count = sum(len(batch.cells) for batch in batches)
         (part / DONE).write_text(json.dumps({"photos": count, "teacher": teacher}))
     return count
 
@@ -94,7 +104,7 @@ def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed:
 def _digest(cinn: Cinn, config: DrawConfig) -> str:
     """Return what tells a teacher's weights and numbers from others."""
     parts = [cinn.coarsest, cinn.prior, cinn.reward, *([cinn.distilled] if config.own else [])]
-    digest = hashlib.sha256(repr(config).encode())
+    digest = hashlib.sha256(repr((config, DIVERSITY)).encode())
     for tensor in (value for part in parts for value in part.state_dict().values()):
         digest.update(tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
@@ -122,8 +132,8 @@ def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator
         draw = draw_distilled if config.own else draw_guided
         cells = draw(cinn, photos, config.temperature, generator, known)
         best = choose_best(cinn, photos, cells, config.tries, known, config.keep)
-        seen, hinted = (each.repeat_interleave(config.keep, 0) for each in (photo, hinted))
-        yield _Drawn(seen.half().cpu().numpy(), best.float().cpu().numpy(), hinted.cpu().numpy())
+        best = best.float().view(len(photo), config.keep, CELLS, 2)
+        yield _Drawn(photo.half().cpu().numpy(), best.cpu().numpy(), hinted.cpu().numpy())
 
 
 def _choose_hints(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -25,8 +25,8 @@ DRAWS_FILE, KEY_FILE, RATINGS_FILE = "draws.npz", "key.json", "ratings-{}.csv"
 SIGNS = {"real": 1, "stain": -1, "score": 1}
 """Columns of a ratings file that count, beside `number`; each is standardized over its viewer's draws.
 
-Some may be missing, others do not count: a sign that is rare, such as one tone over all of a picture, would outweigh
-all that is common.
+Some may be missing, others do not count: a rare sign, such as one tone over all of a picture, would move the few
+pictures that have it by more than all others.
 """
 
 

@@ -103,11 +103,11 @@ def choose_best(
 ) -> Tensor:
     """Return the cells of each photo's best draws by the reward model: (N / tries · keep, 64, 2).
 
-    The first is the best. Each further one has the highest reward, which counts more the farther the draw is from those
-    that are chosen: their color difference, averaged over cells.
+    The first has the highest reward. Each further one has the highest sum of its reward and DIVERSITY times its mean
+    distance from those that are chosen: the color difference, averaged over cells.
     Source: Carbonell and Goldstein 1998, The Use of MMR, Diversity-Based Reranking.
 
-    photo: (N, 64, width); cells: (N, 64, 2), row by row: all draws of a photo, one after another.
+    photo: (N, 64, width); cells: (N, 64, 2), row by row: all draws of a photo, one after another. keep: at most tries.
     """
     rewards = cinn.reward(photo, cells, densities_of(cinn, photo, cells, given)).view(-1, tries)
     draws = cells.view(-1, tries, *cells.shape[1:])

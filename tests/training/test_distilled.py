@@ -134,7 +134,7 @@ def test_draws_of_photos_are_kept(cinn: Cinn, photos: Path, tmp_path: Path, own:
     count = build_features(cinn.network, photos, tmp_path / "features", 0)
     assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", config) == count
     before = np.load(tmp_path / "draws" / "cells.npy")
-    assert before.shape == (count, CELLS, 2)
+    assert before.shape == (count, 1, CELLS, 2)
     assert np.isfinite(before).all()
     assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", config, seed=9) == count
     np.testing.assert_array_equal(np.load(tmp_path / "draws" / "cells.npy"), before)
@@ -148,11 +148,16 @@ def test_draws_of_photos_are_kept(cinn: Cinn, photos: Path, tmp_path: Path, own:
     dataset = DrawnDataset([tmp_path / "draws"], 0.1)
     assert len(dataset.train) + len(dataset.held_out) == count
     assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", replace(config, keep=2)) == count
-    seen, several = (np.load(tmp_path / "draws" / f"{name}.npy") for name in ("photo", "cells"))
-    assert len(seen) == len(several) == 2 * count
-    np.testing.assert_array_equal(seen[::2], seen[1::2])
-    np.testing.assert_array_equal(several[::2], after)
-    assert not np.array_equal(several[1::2], after)
+    several = np.load(tmp_path / "draws" / "cells.npy")
+    assert several.shape == (count, 2, CELLS, 2)
+    np.testing.assert_array_equal(several[:, :1], after)
+    assert not np.array_equal(several[:, 1:], after)
+    dataset = DrawnDataset([tmp_path / "draws"], 0.1)
+    (held_out,) = dataset.held_out_batches(count)
+    np.testing.assert_array_equal(held_out.cells, several[dataset.held_out, 0])
+    batches = dataset.batches(len(dataset.train), np.random.default_rng(0))
+    seen = {cells.numpy().tobytes() for _ in range(20) for cells in next(batches).cells}
+    assert seen == {cells.tobytes() for cells in several[dataset.train].reshape(-1, CELLS, 2)}  # and none held out
 
 
 @pytest.mark.parametrize("better", ["level", "distilled"])
@@ -192,7 +197,7 @@ def test_it_learns_to_draw_what_was_drawn(cinn: Cinn, tmp_path: Path) -> None:
     folder = tmp_path / "draws"
     folder.mkdir()
     rng = np.random.default_rng(0)
-    cells = (0.1 * rng.standard_normal((40, CELLS, 2)) + (1.5, -0.5)).astype(np.float32)
+    cells = (0.1 * rng.standard_normal((40, 2, CELLS, 2)) + (1.5, -0.5)).astype(np.float32)
     for name, array in {
         "photo": rng.standard_normal((40, CELLS, WIDTH)).astype(np.float16),
         "cells": cells,
