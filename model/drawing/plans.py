@@ -203,8 +203,10 @@ class Planner:
     def _drawing(self, temperature: float | None, norm: float | None) -> Drawing:
         exponents = self._checkpoint.temperature_exponents
         if norm is not None:
-            equal = temperature_of_norm(self._dims, exponents, norm)
-            return Drawing(equal, deviations_at(equal, exponents), 1.0, norm)
+            # Grain that hardly cools would use up the norm, and leave the coarsest level nothing.
+            as_cold = [max(exponents[0], exponent) for exponent in exponents]
+            equal = temperature_of_norm(self._dims, as_cold, norm)
+            return Drawing(equal, deviations_at(equal, as_cold), 1.0, norm)
         chosen = self._checkpoint.temperature if temperature is None else temperature
         # The coarsest level is tempered where it is decoded, not in its latents.
         return Drawing(chosen, [1.0, *deviations_at(chosen, exponents)[1:]], chosen, None)

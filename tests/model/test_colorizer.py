@@ -135,3 +135,16 @@ def test_exponents_come_from_the_checkpoint(
         (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(3, 0, 0.5))])
         fine = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition_of(colorizer, photo))
         assert (float(torch.cat(fine.latents[1:], 1).abs().max()) < 1e-2) is is_cold
+
+
+def test_grain_leaves_the_coarsest_level_its_share_of_a_norm(
+    tiny_checkpoint: Checkpoint, graphs: Path, photo: NDArray[np.uint8]
+) -> None:
+    """Finer levels that hardly cool with the temperature do with the norm: 8² is not colder than they are."""
+    grainy = replace(tiny_checkpoint, temperature_exponents=(1.0, 3.0, 0.1, 0.1))
+    colorizer = CinnColorizer(grainy, "cpu", graphs)
+    (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(4, 0, latent_norm=0.5))])
+    encoded = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition_of(colorizer, photo))
+    norms = [float(z.square().mean().sqrt()) for z in encoded.latents]
+    assert norms[0] > 0.4
+    np.testing.assert_allclose(norms[2:], norms[0], rtol=0.2)
