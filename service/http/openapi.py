@@ -77,7 +77,7 @@ def _header(description: str, example: str) -> dict[str, Any]:
 
 EVENTS_EXAMPLE = (
     'event: coloring\ndata: {"index":0,"b64_json":"/9j/4AAQ…","media_type":"image/jpeg","bits_per_dim":2.91,…}\n\n'
-    'event: done\ndata: {"id":"colorization-5f0c…","seed":7,"temperature":0.8,…}\n\n'
+    'event: done\ndata: {"id":"colorization-5f0c…","seed":7,"temperature":0.7,…}\n\n'
 )
 
 COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -96,7 +96,7 @@ COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
             "X-Request-Id": _header("as sent, or made up; the log knows it", "6b1f0c"),
             "Tintflow-Seed": _header("of a zip or a bare image: the seed used", "7"),
             "Tintflow-Noise-Seed": _header("of a zip or a bare image of variations: the one used", "11"),
-            "Tintflow-Temperature": _header("of a zip or a bare image: the temperature used", "0.8"),
+            "Tintflow-Temperature": _header("of a zip or a bare image: the temperature used", "0.7"),
             "Tintflow-Index": _header("of a zip or a bare image: of each sample", "0"),
             "Tintflow-Bits-Per-Dim": _header("of a zip or a bare image: of each sample", "2.91"),
             "Tintflow-Latent-Norm": _header("of a zip or a bare image: of each sample", "0.81"),
