@@ -30,8 +30,8 @@ SAMPLES = {"cpu": 2, "cuda": 16}
 """Samples of a chunk of the finer levels, until memory runs out."""
 DRAWS = {"cpu": 4, "cuda": 256}
 """Draws of a chunk of the coarsest level: those of four colorings, the default."""
-MOST_DRAWS = {"cpu": 16, "cuda": 256}
-"""Largest chunk of draws, where larger ones give the same bits: weights are read less often. On a CPU 32 are slower."""
+MOST_DRAWS = {"cpu": 8, "cuda": 256}
+"""Largest chunk of draws, where larger ones give the same bits: weights are read less often."""
 PHOTOS = {"cpu": 1, "cuda": 8}
 """Photos whose condition is computed at once: on a CPU, more take no less time each."""
 RECOVERY_SECONDS = 60.0

@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 DOCKER = os.environ.get("DOCKER", "docker")
 IMAGE = os.environ.get("TINTFLOW_IMAGE", "tintflow:cpu")
 PHOTO = Path(__file__).parents[2] / "docs/pictures/grey.jpg"
-MAX_IMAGE_BYTES = 1_050_000_000
+MAX_IMAGE_BYTES = 920_000_000
+"""Where the processor has no bfloat16, compiled networks take 32 MB more than where it has."""
 START_SECONDS = 240  # with room for a machine that does much else
 STOP_SECONDS = 60
 HARDENED = ("--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")

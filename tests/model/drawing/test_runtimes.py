@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import openvino
 import pytest
 import torch
 
+from model.drawing.runtimes import openvino_runtime
 from model.drawing.runtimes.choice import choose_runtime
+from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.openvino_runtime import OpenvinoRuntime
 from model.drawing.runtimes.runtime import Condition, Floats, Indices, Runtime
 from model.drawing.runtimes.stepping import draw_alike
@@ -125,6 +128,27 @@ def test_bfloat16_changes_colors_little_and_likelihoods_less(
     assert np.array_equal(full[0].log_prob[:, 0], full[1].log_prob[:, 0])  # always in float32
     bits = [each.log_prob.sum(1) / np.log(2) / sum(cinn.dims) for each in full]
     np.testing.assert_allclose(bits[1], bits[0], rtol=0, atol=1e-3)
+
+
+@needs_bfloat16
+def test_weights_of_steps_are_stored_in_half_the_bytes_and_change_no_bit(
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drawn, sizes = [], []
+    for i in range(2):
+        cache = GraphCache(tmp_path / str(i), tiny_checkpoint.sha256)
+        runtime = OpenvinoRuntime(tiny_checkpoint, threads=1, cache=cache)
+        drawn.append(runtime.draw_coarsest(conditions(runtime), *rows(tiny_checkpoint.cinn)))
+        sizes.append(sum(path.stat().st_size for path in (tmp_path / str(i)).rglob("step-*")))
+        monkeypatch.setattr(openvino_runtime, "store_in_bfloat16", lambda graph: None)
+    assert np.array_equal(*drawn)
+    weights = sum(
+        parameter.numel()
+        for decoder in (tiny_checkpoint.cinn.coarsest.decoder, tiny_checkpoint.cinn.distilled.decoder)
+        for name, parameter in decoder.named_parameters()
+        if parameter.dim() == 2
+    )
+    assert sizes[1] - sizes[0] > weights  # 2 bytes of each, less what the conversions take
 
 
 def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(cinn: Cinn, fast: OpenvinoRuntime) -> None:
