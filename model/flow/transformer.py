@@ -23,6 +23,10 @@ class Cache:
 
     def push(self, place: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Store one token's (rows, heads, 1, head_width) at a place; return all up to and including it."""
+        if key.requires_grad:  # what gradients need may not be overwritten
+            self.keys = torch.cat((self.keys[:, :, :place], key), 2)
+            self.values = torch.cat((self.values[:, :, :place], value), 2)
+            return self.keys, self.values
         self.keys[:, :, place] = key[:, :, 0]
         self.values[:, :, place] = value[:, :, 0]
         return self.keys[:, :, : place + 1], self.values[:, :, : place + 1]
