@@ -113,16 +113,19 @@ def reward_command(
 def scored_command(
     data: Photos,
     init: Annotated[
-        Path, typer.Option(exists=True, help="Weights whose distilled decoder shall look more to the truth.")
+        Path,
+        typer.Option(
+            exists=True, help="Weights with a distilled decoder, whose draws shall look more like true colors."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of features, the state and the checkpoint.")] = Path("runs/scored"),
-    minutes: Annotated[float, typer.Option(min=0, help="Training time, without the features.")] = 20,
+    minutes: Annotated[float, typer.Option(min=0, help="Training time, without the features.")] = 30,
     views: Views = 1,
     name: Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")] = "my-colors-1",
     device: Device = "auto",
     resume: Resume = False,
     features: Features = None,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 4e-5,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 8e-5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the draws.")] = 0,
 ) -> None:
     """Teach the distilled decoder by how its own draws look beside the true colors, and by the reward model."""
@@ -132,8 +135,8 @@ def scored_command(
         batch=32,
         learning_rate=learning_rate,
         matrix_learning_rate=0,
-        hold=0.4,
-        ema_decay=0.98,
+        hold=0.5,
+        ema_decay=0.99,
         warmup_steps=20,
         seed=seed,
     )

@@ -1,4 +1,4 @@
-"""How a coloring looks: features of a picture, in which colorings that viewers take for alike lie close together."""
+"""How a coloring looks: features of a picture, in which what looks alike lies closer together than in a*b*."""
 
 import torch
 import torch.nn.functional as F

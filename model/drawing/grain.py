@@ -28,18 +28,20 @@ def grain_deviations(
 ) -> list[Floats]:
     """Return the standard deviation of each latent of the finer levels, (dim,) each, for one photo at a temperature.
 
-    Below 1 it is temperature^γ. γ is the level's own where the photo has texture, and the first of these levels' where
-    it is smooth, if that is colder; in between it goes from one to the other. Above 1 all latents are warmed alike.
+    Below 1 it is temperature^γ. γ is the level's own where the photo has texture. Where it is smooth, γ is that of
+    16², the first of these levels, if that is colder. In between it goes evenly from one to the other. Above 1 all
+    latents are warmed alike.
 
     lightness: (S, S), L* in [0, 100]. exponents: γ of each level. sizes: side of the a*b* that it completes, which
     divide 2·S. Raises InputError for a temperature out of range.
     """
+    deviations_at(temperature, exponents)  # raises for a temperature out of range
     texture = lightness - cv2.GaussianBlur(lightness, (0, 0), SIGMA)
     found = []
     for exponent, size in zip(exponents, sizes, strict=True):
         share = _share_of_grain(texture, size // 2)
-        smooth = max(exponent, exponents[0])
-        local = share * exponent + (1 - share) * smooth
+        where_smooth = max(exponent, exponents[0])
+        local = share * exponent + (1 - share) * where_smooth
         deviations = deviations_at(temperature, local.ravel().tolist())
         found.append(np.tile(np.array(deviations, np.float32), DETAIL_CHANNELS))
     return found

@@ -22,7 +22,10 @@ class Cache:
         self.values = torch.zeros_like(self.keys)
 
     def push(self, place: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Store one token's (rows, heads, 1, head_width) at a place; return all up to and including it."""
+        """Store one token's (rows, heads, 1, head_width) at a place; return all up to and including it.
+
+        With gradients, places come one after another, and the cache holds no others.
+        """
         if key.requires_grad:  # what gradients need may not be overwritten
             self.keys = torch.cat((self.keys[:, :, :place], key), 2)
             self.values = torch.cat((self.values[:, :, :place], value), 2)

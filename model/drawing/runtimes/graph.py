@@ -276,12 +276,15 @@ def store_in_bfloat16(graph: ov.Model) -> None:
     A graph that is compiled to compute in bfloat16 rounds them so, to the nearest, ties to even.
     """
     for node in graph.get_ops():
-        if node.get_type_name() == "MatMul" and node.input_value(1).get_node().get_type_name() == "Constant":
-            bits = node.input_value(1).get_node().data.view(np.uint32)
-            rounded = (bits + 0x7FFF + (bits >> 16 & 1) & 0xFFFF0000).view(np.float32)  # OpenVINO cuts bits off
-            stored = ops.convert(ops.constant(rounded, ov.Type.bf16), np.float32)
-            stored.get_rt_info()["decompression_0"] = True  # else it is stored as float32 after all
-            node.input(1).replace_source_output(stored.output(0))
+        if node.get_type_name() != "MatMul":
+            continue
+        weight = node.input_value(1).get_node()
+        if weight.get_type_name() == "Constant" and weight.get_element_type() == ov.Type.f32:
+            bits = weight.data.view(np.uint32)
+            rounded = ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)  # OpenVINO cuts bits off
+            read = ops.convert(ops.constant(rounded, ov.Type.bf16), np.float32)
+            read.get_rt_info()["decompression_0"] = True  # else it is converted, and stored, when compiled
+            node.input(1).replace_source_output(read.output(0))
 
 
 def _node(value: Node | Array | float) -> Node:

@@ -31,6 +31,23 @@ def test_every_band_of_a_place_has_the_same_grain_and_others_their_own() -> None
         assert (np.diff(places[0], axis=1) >= 0).all()
 
 
+@pytest.mark.parametrize(("rms", "share"), [(0.7, 0), (1.775, 0.25), (2.85, 0.5), (3.925, 0.75), (5, 1), (9, 1)])
+def test_between_smooth_and_textured_the_exponent_goes_evenly(rms: float, share: float) -> None:
+    """Stripes of one pixel keep all their strength beside their blurred selves."""
+    stripes = np.float32(50) + rms * np.where(np.arange(256) % 2, 1, -1).astype(np.float32) * np.ones(
+        (256, 1), np.float32
+    )
+    for deviations, exponent in zip(grain_deviations(stripes, 0.5, EXPONENTS, SIZES), EXPONENTS, strict=True):
+        np.testing.assert_allclose(deviations, 0.5 ** (share * exponent + (1 - share) * 3), rtol=1e-3)
+
+
+def test_wide_waves_are_shape_and_narrow_ones_texture() -> None:
+    for period, exponent in ((64, 3), (8, 0.2)):
+        waves = 50 + 15 * np.sin(2 * np.pi * np.arange(256, dtype=np.float32) / period) * np.ones((256, 1), np.float32)
+        inside = grain_deviations(waves, 0.5, EXPONENTS, SIZES)[2].reshape(6, 32, 32)[:, :, 2:-2]
+        np.testing.assert_allclose(inside, 0.5**exponent, rtol=0.15)
+
+
 def test_a_level_that_is_colder_than_16_stays_so() -> None:
     for photo in (SMOOTH, TEXTURE):
         found = grain_deviations(photo, 0.5, (1.0, 2.0, 3.0), SIZES)
