@@ -21,7 +21,7 @@ from training.dataset import ArrayDataset, read_features
 from training.features import DONE, begun_anew
 from training.teacher import DIVERSITY, TRIES, choose_best, draw_distilled, draw_guided
 
-__all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "build_draws", "choose_hints"]
+__all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "build_draws"]
 
 PHOTOS = 32
 """Photos that are drawn at once."""
@@ -126,7 +126,7 @@ def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator
         batch = batch.to(device)
         photo = level.photo_condition(batch.features, batch.lightness)
         true = pyramid((batch.chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))[0]
-        hinted = torch.from_numpy(choose_hints(len(true), rng)).to(device)
+        hinted = torch.from_numpy(_choose_hints(len(true), rng)).to(device)
         given = true.masked_fill(~hinted.view(-1, 1, SIDE, SIDE), torch.nan)
         photos, known = (each.repeat_interleave(config.tries, 0) for each in (photo, given))
         draw = draw_distilled if config.own else draw_guided
@@ -136,7 +136,7 @@ def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator
         yield _Drawn(photo.half().cpu().numpy(), best.cpu().numpy(), hinted.cpu().numpy())
 
 
-def choose_hints(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _choose_hints(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return which cells of each photo are given, (rows, 64)."""
     given = np.zeros((rows, CELLS), bool)
     for row in given:

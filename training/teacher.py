@@ -83,6 +83,7 @@ def draw_distilled(
     return level.standardize(drawn).flatten(2).mT
 
 
+@torch.no_grad()
 def densities_of(cinn: Cinn, photo: Tensor, cells: Tensor, given: Tensor | None = None) -> Tensor:
     """Return nats of each cell by the level and by the prior, given those drawn before it: (N, 64, 2), row by row.
 

@@ -23,8 +23,7 @@ from benchmarks.network import load_colorizer
 from benchmarks.quality.collection import seed_of
 from benchmarks.quality.sheets import Picture, draw_sheets, shrink
 from model.colorizer import CinnColorizer
-from model.drawing.grain import grain_deviations
-from model.drawing.latents import draw_latents
+from model.drawing.latents import deviations_at, draw_latents
 from model.drawing.passes import Passes
 from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.sizes import CELLS
@@ -155,10 +154,8 @@ def _draw(
     densities = densities_of(cinn, several, cells)
     level_data = cinn.coarsest.from_order(cells, torch.arange(CELLS, device=cells.device).expand(draws, -1))
     chroma = (level_data * cinn.chroma_std + cinn.chroma_mean).cpu().numpy()
-    deviations = grain_deviations(
-        small.lightness, checkpoint.temperature, checkpoint.temperature_exponents[1:], cinn.config.sizes[1:]
-    )
-    _, *fine = draw_latents(cinn.dims, [1.0, *deviations], seed, range(draws))
+    deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents)
+    _, *fine = draw_latents(cinn.dims, deviations, seed, range(draws))
     (condition,) = passes.condition([small.lightness])
     (decoded,) = passes.add_details([condition], [chroma], [fine])
     pictures = paint(decoded.chroma, photo_to_lightness(photo), small.frame)

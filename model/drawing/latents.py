@@ -36,11 +36,7 @@ MIN_ANGLE = 1e-3
 
 
 def draw_latents(
-    dims: Sequence[int],
-    deviations: Sequence[float | Floats],
-    seed: int,
-    indices: Sequence[int],
-    stratified: bool = False,
+    dims: Sequence[int], deviations: Sequence[float], seed: int, indices: Sequence[int], stratified: bool = False
 ) -> list[Floats]:
     """Draw the latents of the given samples, one array (N, dim) for each level, coarse to fine.
 
@@ -49,8 +45,7 @@ def draw_latents(
     and so has every block of a power of two. So a few samples differ more than independent ones would.
     Source: Owen 1995, Randomly Permuted (t,m,s)-Nets and (t,s)-Sequences; here a net of its own for each number.
 
-    deviations: standard deviation of each level, or of each of its latents, (dim,). Raises InputError for a seed out
-    of range.
+    deviations: standard deviation of each level. Raises InputError for a seed out of range.
     """
     if not 0 <= seed < 2**32:
         raise InputError("seed", "0 to 2³² − 1", seed)
@@ -58,7 +53,7 @@ def draw_latents(
     latents = [np.stack([each.standard_normal(dim, np.float32) for each in generators]) for dim in dims]
     if stratified:
         latents[0] = np.stack([_stratify(z, seed, index) for z, index in zip(latents[0], indices, strict=True)])
-    return [np.asarray(deviation, np.float32) * z for deviation, z in zip(deviations, latents, strict=True)]
+    return [np.float32(deviation) * z for deviation, z in zip(deviations, latents, strict=True)]
 
 
 def deviations_at(temperature: float, exponents: Sequence[float]) -> list[float]:

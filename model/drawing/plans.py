@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.drawing.grain import grain_deviations
 from model.drawing.hints import check_hints, given_cells, hints_inside
 from model.drawing.latents import (
     deviations_at,
@@ -58,8 +57,8 @@ class Drawing(NamedTuple):
     """How the latents of one task are drawn and decoded."""
 
     temperature: float
-    deviations: Sequence[float | Floats]
-    """standard deviation of each level's latents, or of each latent, (dim,)"""
+    deviations: Sequence[float]
+    """standard deviation of each level's latents"""
     decoding: float
     """the temperature of the coarsest level's mixtures"""
     norm: float | None
@@ -100,13 +99,13 @@ class Planner:
         if isinstance(options, SampleOptions):
             return self._samples(task.photo, options)
         if isinstance(options, VariationOptions):
-            return self._variations(task.photo, options)
+            return self._variations(options)
         if isinstance(options, TransferOptions):
-            return self._transfer(task.photo, task.reference, options)
-        return self._interpolation(task.photo, task.reference, options)
+            return self._transfer(task.reference, options)
+        return self._interpolation(task.reference, options)
 
     def _samples(self, photo: SmallPhoto, options: SampleOptions) -> Plan:
-        drawing = self._drawing(photo, options.temperature, options.latent_norm)
+        drawing = self._drawing(options.temperature, options.latent_norm)
         check_hints(options.hints)
         inside = hints_inside(options.hints, photo.frame)
         if inside:
@@ -140,12 +139,12 @@ class Planner:
             return select_likely(decoded.bits_per_dim, options.n)
         return select_diverse(coarsest, options.n)  # finer levels change colors little
 
-    def _variations(self, photo: SmallPhoto, options: VariationOptions) -> Plan:
+    def _variations(self, options: VariationOptions) -> Plan:
         check_range("strength", options.strength, 0, 1)
         moved = self._sizes if options.levels is None else options.levels
         if not set(moved) <= set(self._sizes):
             raise InputError("levels", f"sizes among {self._sizes}", moved)
-        drawing = self._drawing(photo, options.temperature, options.latent_norm)
+        drawing = self._drawing(options.temperature, options.latent_norm)
         numbers = _numbers(options.offset, options.n)
         origin = self._recall(options.origin, drawing)
         noise = self._latents(options.noise_seed, numbers, drawing)
@@ -157,10 +156,10 @@ class Planner:
             latents = rescale_latents(latents, options.latent_norm)
         return lambda: _draw_each(latents, numbers, drawing)
 
-    def _transfer(self, photo: SmallPhoto, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
+    def _transfer(self, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
         if reference is None:
             raise InputError("reference", "a photo", None)
-        drawing = self._drawing(photo, options.temperature, None)
+        drawing = self._drawing(options.temperature, None)
         weights = options.weights
         if weights is None:
             weights = tuple(TRANSFER_WEIGHTS.get(size, 0.0) for size in self._sizes)
@@ -175,9 +174,9 @@ class Planner:
 
         return plan
 
-    def _interpolation(self, photo: SmallPhoto, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
+    def _interpolation(self, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
         check_range("steps", options.steps, 2, MAX_SAMPLES)
-        drawing = self._drawing(photo, options.temperature, options.latent_norm)
+        drawing = self._drawing(options.temperature, options.latent_norm)
         start = self._recall(options.start, drawing)
         recalled = [] if options.end is None else self._recall(options.end, drawing)
         last = drawing.decoding if reference is None else 1.0
@@ -201,7 +200,7 @@ class Planner:
         (condition,) = self._passes.condition([reference.lightness])
         return self._passes.encode(own_chroma(reference), condition).latents
 
-    def _drawing(self, photo: SmallPhoto, temperature: float | None, norm: float | None) -> Drawing:
+    def _drawing(self, temperature: float | None, norm: float | None) -> Drawing:
         exponents = self._checkpoint.temperature_exponents
         if norm is not None:
             # Grain that hardly cools would use up the norm, and leave the coarsest level nothing.
@@ -210,8 +209,7 @@ class Planner:
             return Drawing(equal, deviations_at(equal, as_cold), 1.0, norm)
         chosen = self._checkpoint.temperature if temperature is None else temperature
         # The coarsest level is tempered where it is decoded, not in its latents.
-        fine = grain_deviations(photo.lightness, chosen, exponents[1:], self._sizes[1:])
-        return Drawing(chosen, [1.0, *fine], chosen, None)
+        return Drawing(chosen, [1.0, *deviations_at(chosen, exponents)[1:]], chosen, None)
 
     def _recall(self, name: LatentName, drawing: Drawing) -> list[Floats]:
         """Return the latents of an earlier sample, (1, dim) of each level."""

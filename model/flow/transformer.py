@@ -22,14 +22,7 @@ class Cache:
         self.values = torch.zeros_like(self.keys)
 
     def push(self, place: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Store one token's (rows, heads, 1, head_width) at a place; return all up to and including it.
-
-        With gradients, places come one after another, and the cache holds no others.
-        """
-        if key.requires_grad:  # what gradients need may not be overwritten
-            self.keys = torch.cat((self.keys[:, :, :place], key), 2)
-            self.values = torch.cat((self.values[:, :, :place], value), 2)
-            return self.keys, self.values
+        """Store one token's (rows, heads, 1, head_width) at a place; return all up to and including it."""
         self.keys[:, :, place] = key[:, :, 0]
         self.values[:, :, place] = value[:, :, 0]
         return self.keys[:, :, : place + 1], self.values[:, :, : place + 1]

@@ -8,6 +8,7 @@ from service.api.formats import PHOTO_FORMATS
 
 __all__ = [
     "MODEL_EXAMPLE",
+    "TEMPERATURE_EXAMPLE",
     "Coloring",
     "ColorizationDone",
     "ColorizationResponse",
@@ -23,8 +24,10 @@ __all__ = [
 ]
 
 
-MODEL_EXAMPLE = "tintflow-cwf-21"
+MODEL_EXAMPLE = "tintflow-cwf-22"
 """the released weights (tests/docs/test_model_name.py)"""
+TEMPERATURE_EXAMPLE = 0.7
+"""their default temperature"""
 
 
 class HintReport(BaseModel):
@@ -70,7 +73,7 @@ class ColorizationDone(BaseModel):
     model: str = Field(examples=[MODEL_EXAMPLE])
     seed: int = Field(description="the one used", examples=[7])
     noise_seed: int | None = Field(default=None, description="of variations: the one used", examples=[11])
-    temperature: float = Field(description="the one used", examples=[0.7])
+    temperature: float = Field(description="the one used", examples=[TEMPERATURE_EXAMPLE])
     width: int = Field(description="of the photo, upright, and of every coloring", examples=[1024])
     height: int = Field(examples=[768])
     timings: Timings
@@ -132,7 +135,7 @@ class Model(BaseModel):
     device: str = Field(examples=["cpu"])
     parameters: int = Field(examples=[14_000_000])
     latents: int = Field(description="dimensions of the latent z", examples=[8192])
-    default_temperature: float = Field(examples=[0.7])
+    default_temperature: float = Field(examples=[TEMPERATURE_EXAMPLE])
     sha256: str = Field(description="of the weights' file", examples=["0" * 64])
     photo_formats: dict[str, list[str]] = Field(
         default_factory=dict,  # a service of version 1.0 does not say

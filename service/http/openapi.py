@@ -13,7 +13,7 @@ from starlette.routing import Route
 from service.api.endpoints import PIXEL, Endpoint
 from service.api.formats import FORMATS, named_photo_formats
 from service.api.parameters import PointColor
-from service.api.schemas import MODEL_EXAMPLE
+from service.api.schemas import MODEL_EXAMPLE, TEMPERATURE_EXAMPLE
 from service.http.problems import Problem
 
 __all__ = ["COLORIZATION_ANSWERS", "body", "describe_schemas"]
@@ -96,7 +96,7 @@ COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
             "X-Request-Id": _header("as sent, or made up; the log knows it", "6b1f0c"),
             "Tintflow-Seed": _header("of a zip or a bare image: the seed used", "7"),
             "Tintflow-Noise-Seed": _header("of a zip or a bare image of variations: the one used", "11"),
-            "Tintflow-Temperature": _header("of a zip or a bare image: the temperature used", "0.7"),
+            "Tintflow-Temperature": _header("of a zip or a bare image: the temperature used", str(TEMPERATURE_EXAMPLE)),
             "Tintflow-Index": _header("of a zip or a bare image: of each sample", "0"),
             "Tintflow-Bits-Per-Dim": _header("of a zip or a bare image: of each sample", "2.91"),
             "Tintflow-Latent-Norm": _header("of a zip or a bare image: of each sample", "0.81"),

@@ -1,4 +1,4 @@
-"""Examples name the released weights."""
+"""Examples name the released weights, and their default temperature."""
 
 import json
 import re
@@ -6,14 +6,20 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from service.api.schemas import MODEL_EXAMPLE
+from service.api.schemas import MODEL_EXAMPLE, TEMPERATURE_EXAMPLE
+from service.http.openapi import EVENTS_EXAMPLE
 
 ROOT = Path(__file__).parents[2]
 NAME = re.compile(r"tintflow-cwf-\d+")
+TEMPERATURE = re.compile(r'"temperature": ?([\d.]+)')
 
 
 def test_examples_name_the_released_weights() -> None:
     with safe_open(ROOT / "weights/cinn.safetensors", "numpy") as weights:
-        name = json.loads(weights.metadata()["tintflow"])["name"]
-    assert name == MODEL_EXAMPLE
-    assert {name} == set(NAME.findall((ROOT / "docs/api.md").read_text("utf-8")))
+        stored = json.loads(weights.metadata()["tintflow"])
+    api = (ROOT / "docs/api.md").read_text("utf-8")
+    assert stored["name"] == MODEL_EXAMPLE
+    assert {stored["name"]} == set(NAME.findall(api))
+    assert stored["temperature"] == TEMPERATURE_EXAMPLE
+    answers = TEMPERATURE.findall(api) + TEMPERATURE.findall(EVENTS_EXAMPLE)
+    assert {float(each) for each in answers} == {TEMPERATURE_EXAMPLE}

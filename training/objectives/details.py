@@ -28,7 +28,7 @@ REGRESSION = 0.5
 """Weight of each squared error beside the likelihood."""
 REGRESSED = 4
 """One photo of so many is decoded from z = 0 too, which costs as much again as the likelihood."""
-SHARES = (1.0, 0.6, 0.4)
+SHARES = (1.0, 0.8, 0.5)
 """How often a step trains 16², 32², 64²: coarse details decide more and cost less."""
 NATS_PER_BIT = math.log(2)
 
