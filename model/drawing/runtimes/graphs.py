@@ -58,7 +58,8 @@ def step_graph(cinn: CinnArrays, distilled: bool, rows: int, dtype: Any) -> ov.M
     Inputs: the last cell's a*b* (rows, 2); whether there is one; the rest of the token (rows, width); what is added to
     the scores of each place, (64,); keys and values of each block, (rows, heads, 64, head_width). Outputs: the
     mixture's parameters; query, key and value of every block, (blocks, rows, 3·width). The caller writes the latter
-    into the caches, which are not copied here: scores of the cached and the new key are computed apart.
+    into the caches, which are not copied here: scores of the cached and the new key are computed apart. dtype: of the
+    caches, and in which the graph is to be compiled.
     """
     config, decoder = cinn.config.coarsest, cinn.layers.distilled if distilled else cinn.layers.coarsest
     width, heads, blocks = config.width, config.heads, config.decoder_blocks
@@ -85,7 +86,10 @@ def step_graph(cinn: CinnArrays, distilled: bool, rows: int, dtype: Any) -> ov.M
         h = g.finish_block(h, g.reshape(attended, rows, width), block)
     output = g.linear(g.layer_norm(h, decoder.decoder_norm), decoder.output)
     packed = ops.convert(g.concat([g.reshape(each, 1, rows, 3 * width) for each in made], 0), dtype)
-    return ov.Model([output, packed], [x, begun, rest, mask, *keys, *values], "step")
+    step = ov.Model([output, packed], [x, begun, rest, mask, *keys, *values], "step")
+    if dtype == ov.Type.bf16:
+        g.store_in_bfloat16(step)
+    return step
 
 
 def mixtures_graph(cinn: CinnArrays, rows: int) -> ov.Model:

@@ -17,7 +17,6 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from model.drawing.runtimes import graphs
-from model.drawing.runtimes.graph import store_in_bfloat16
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.numbers import Numbers
 from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Samples
@@ -203,10 +202,7 @@ class OpenvinoRuntime:
 
     def _build_step(self, kind: str, rows: int) -> Any:
         dtype = ov.Type.bf16 if self._bfloat16 else ov.Type.f32
-        step = graphs.step_graph(self._arrays, kind == "distilled", rows, dtype)
-        if self._bfloat16:
-            store_in_bfloat16(step)
-        return step
+        return graphs.step_graph(self._arrays, kind == "distilled", rows, dtype)
 
     @cached_property
     def _arrays(self) -> CinnArrays:

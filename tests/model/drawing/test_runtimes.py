@@ -9,9 +9,8 @@ import openvino
 import pytest
 import torch
 
-from model.drawing.runtimes import graphs, openvino_runtime
+from model.drawing.runtimes import graph, graphs
 from model.drawing.runtimes.choice import choose_runtime
-from model.drawing.runtimes.graph import store_in_bfloat16
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.openvino_runtime import OpenvinoRuntime
 from model.drawing.runtimes.runtime import Condition, Floats, Indices, Runtime
@@ -135,6 +134,7 @@ def test_bfloat16_changes_colors_little_and_likelihoods_less(
 def test_weights_of_steps_are_stored_in_half_the_bytes_and_change_no_bit(
     tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    step = graphs.step_graph(tiny_checkpoint.arrays, True, ROWS, openvino.Type.bf16)
     drawn, sizes = [], []
     for i in range(2):
         folder = tmp_path / str(i)
@@ -142,18 +142,15 @@ def test_weights_of_steps_are_stored_in_half_the_bytes_and_change_no_bit(
             runtime = OpenvinoRuntime(tiny_checkpoint, 1, cache=GraphCache(folder, tiny_checkpoint.sha256))
             drawn.append(runtime.draw_coarsest(conditions(runtime), *rows(tiny_checkpoint.cinn)))
         sizes.append(sum(path.stat().st_size for path in folder.rglob("step-*")))
-        monkeypatch.setattr(openvino_runtime, "store_in_bfloat16", lambda graph: None)
+        monkeypatch.setattr(graph, "store_in_bfloat16", lambda step: None)
     assert all(np.array_equal(drawn[0], each) for each in drawn[1:])
     assert sizes[0] < sizes[1]
-    step = graphs.step_graph(tiny_checkpoint.arrays, True, ROWS, openvino.Type.bf16)
-    store_in_bfloat16(step)
     weights = [node.input_value(1).get_node() for node in step.get_ops() if node.get_type_name() == "MatMul"]
     read = [each.input_value(0).get_node() for each in weights if each.get_type_name() == "Convert"]
     stored = [each for each in read if each.get_type_name() == "Constant"]
     assert {each.get_element_type() for each in stored} == {openvino.Type.bf16}
-    assert (
-        len(stored) == 4 * tiny_checkpoint.cinn.config.coarsest.decoder_blocks + 2
-    )  # and the a*b*'s, and the output's
+    of_blocks = 4 * tiny_checkpoint.cinn.config.coarsest.decoder_blocks
+    assert len(stored) == of_blocks + 2  # and the a*b*'s, and the output's
     assert not any(each.get_type_name() == "Constant" for each in weights)
 
 
