@@ -12,7 +12,7 @@ from training.average import average
 from training.commands import Device, Features, Init, Photos, Resume, Views, errors_printed, refuse
 from training.draws import DrawConfig
 from training.loop import LoopConfig
-from training.run import SHARES, RunConfig, join, run, run_reward, run_thin, run_worn
+from training.run import SHARES, RunConfig, join, run, run_reward, run_scored, run_thin, run_worn
 from training.teacher import TRIES
 
 Part = Annotated[list[str] | None, typer.Option(help=f"Any of {', '.join(SHARES)}; repeatable; default: all.")]
@@ -43,6 +43,12 @@ def run_command(
     ] = False,
     tries: Annotated[int, typer.Option(min=1, help="Draws of each photo, of which the best teach it.")] = TRIES,
     keep: Annotated[int, typer.Option(min=1, help="How many of them do: the best, and others that differ.")] = 1,
+    nearness: Annotated[
+        float,
+        typer.Option(
+            min=0, help="What looking different from the true colors costs a draw; 0.004 weighs as its reward does."
+        ),
+    ] = 0.0,
     draw_temperature: Annotated[
         float, typer.Option(min=CALM_TEMPERATURE, max=0.95, help="Temperature of these draws.")
     ] = DISTILLED_TEMPERATURE,
@@ -69,7 +75,7 @@ def run_command(
         minutes,
         tuple(part or ()),
         views,
-        draws=DrawConfig(own=own_draws, tries=tries, keep=keep, temperature=draw_temperature),
+        draws=DrawConfig(own=own_draws, tries=tries, keep=keep, nearness=nearness, temperature=draw_temperature),
         init=init,
         name=name,
         device=device,
@@ -107,6 +113,40 @@ def reward_command(
     with errors_printed("train"):
         path = run_reward(data, init, out, name, loop)
     print(f"weights: {path}" if path else f"stopped; the same command with --out {out} goes on")
+
+
+@app.command("scored")
+def scored_command(
+    data: Photos,
+    init: Annotated[
+        Path,
+        typer.Option(exists=True, help="Weights whose distilled decoder is taught."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of features, the state and the checkpoint.")] = Path("runs/scored"),
+    minutes: Annotated[float, typer.Option(min=0, help="Training time, without the features.")] = 20,
+    views: Views = 1,
+    name: Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")] = "my-colors-1",
+    device: Device = "auto",
+    resume: Resume = False,
+    features: Features = None,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 4e-5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the draws.")] = 0,
+) -> None:
+    """Teach the distilled decoder by how its own draws look beside the true colors, and by the reward model."""
+    _refuse_used(out, ["scored"], resume)
+    config = RunConfig(data, out, minutes, views=views, init=init, name=name, device=device, features=features)
+    loop = LoopConfig(
+        batch=32,
+        learning_rate=learning_rate,
+        matrix_learning_rate=0,
+        hold=0.4,
+        ema_decay=0.98,
+        warmup_steps=20,
+        seed=seed,
+    )
+    with errors_printed("train"):
+        path = run_scored(config, loop)
+    _tell(path, out)
 
 
 @app.command("thin")

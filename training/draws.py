@@ -17,16 +17,19 @@ from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.cinn import Cinn
 from model.flow.haar import pyramid
 from model.flow.sizes import CELLS, SIDE
-from training.dataset import ArrayDataset, read_features
+from training.dataset import ArrayDataset, Batch, read_features
 from training.features import DONE, begun_anew
+from training.perception import Perception
 from training.teacher import DIVERSITY, TRIES, choose_best, draw_distilled, draw_guided
 
-__all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "build_draws"]
+__all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "build_draws", "choose_hints"]
 
 PHOTOS = 32
 """Photos that are drawn at once."""
 HINTED = 0.2
 """Share of the photos of which some cells are given, as hints do."""
+SATURATION = 1.1
+"""How many times the true colors are strengthened before draws are compared with them: pale draws do not convince."""
 MOST_HINTS = 8
 """Most cells of a photo that training gives."""
 
@@ -77,6 +80,8 @@ class DrawConfig:
     """draws of each photo, of which the best are kept"""
     keep: int = 1
     """how many are kept: the best, and others that are good and differ from it"""
+    nearness: float = 0.0
+    """cost of a distance of 1 from the true colors, in features of the picture, beside the reward; see `Perception`"""
     temperature: float = DISTILLED_TEMPERATURE
     """below 1; above 0.8 and below 0.4, own draws go over to those of level 8² itself"""
 
@@ -104,7 +109,7 @@ def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed:
 def _digest(cinn: Cinn, config: DrawConfig) -> str:
     """Return what tells a teacher's weights and numbers from others."""
     parts = [cinn.coarsest, cinn.prior, cinn.reward, *([cinn.distilled] if config.own else [])]
-    digest = hashlib.sha256(repr((config, DIVERSITY)).encode())
+    digest = hashlib.sha256(repr((config, DIVERSITY, SATURATION)).encode())
     for tensor in (value for part in parts for value in part.state_dict().values()):
         digest.update(tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
@@ -122,21 +127,38 @@ class _Drawn(NamedTuple):
 def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator[_Drawn]:
     level, device = cinn.eval().coarsest, cinn.chroma_mean.device
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    perception = Perception().to(device) if config.nearness else None
     for batch in read_features(features, PHOTOS):
         batch = batch.to(device)
         photo = level.photo_condition(batch.features, batch.lightness)
         true = pyramid((batch.chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))[0]
-        hinted = torch.from_numpy(_choose_hints(len(true), rng)).to(device)
+        hinted = torch.from_numpy(choose_hints(len(true), rng)).to(device)
         given = true.masked_fill(~hinted.view(-1, 1, SIDE, SIDE), torch.nan)
         photos, known = (each.repeat_interleave(config.tries, 0) for each in (photo, given))
         draw = draw_distilled if config.own else draw_guided
         cells = draw(cinn, photos, config.temperature, generator, known)
-        best = choose_best(cinn, photos, cells, config.tries, known, config.keep)
+        costs = config.nearness * _distances(perception, cinn, batch, true, cells) if perception else None
+        best = choose_best(cinn, photos, cells, config.tries, known, config.keep, costs)
         best = best.float().view(len(photo), config.keep, CELLS, 2)
         yield _Drawn(photo.half().cpu().numpy(), best.cpu().numpy(), hinted.cpu().numpy())
 
 
-def _choose_hints(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _distances(perception: Perception, cinn: Cinn, batch: Batch, true: Tensor, cells: Tensor) -> Tensor:
+    """Return how far draws look from a photo's own colors, strengthened, (N,).
+
+    true: (B, 2, 8, 8) level data. cells: (N, 64, 2) standardized, row by row: all draws of a photo, one after another.
+    """
+    level, tries = cinn.coarsest, len(cells) // len(true)
+    drawn = level.from_order(cells.float(), torch.arange(CELLS, device=cells.device).expand(len(cells), -1))
+    drawn, true = (data * cinn.chroma_std + cinn.chroma_mean for data in (drawn, true))
+    distances = list[Tensor]()
+    for lightness, draws, own in zip(*map(torch.split, (batch.lightness, drawn, true), (1, tries, 1)), strict=True):
+        looks = perception(lightness.expand(tries, -1, -1, -1), draws)
+        distances.append((looks - perception(lightness, SATURATION * own)).norm(dim=1))
+    return torch.cat(distances)
+
+
+def choose_hints(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return which cells of each photo are given, (rows, 64)."""
     given = np.zeros((rows, CELLS), bool)
     for row in given:

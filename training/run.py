@@ -27,15 +27,28 @@ from training.objectives.distilled import DistilledObjective
 from training.objectives.objective import Objective
 from training.objectives.prior import PriorObjective
 from training.objectives.reward import RewardObjective
+from training.objectives.scored import ScoredObjective
 from training.objectives.thinned import ThinnedObjective
 from training.objectives.worn import WornObjective
+from training.perception import Perception
 from training.processes import Processes, joined
 from training.rated import RatedDataset
 from training.standardize import standardize
 from training.thinning import thin
 from training.worn import WornDataset, build_lightness
 
-__all__ = ["WEIGHTS_FILE", "RunConfig", "join", "origin", "prepare", "run", "run_reward", "run_thin", "run_worn"]
+__all__ = [
+    "WEIGHTS_FILE",
+    "RunConfig",
+    "join",
+    "origin",
+    "prepare",
+    "run",
+    "run_reward",
+    "run_scored",
+    "run_thin",
+    "run_worn",
+]
 
 WEIGHTS_FILE = "cinn.safetensors"
 SHARES: Mapping[str, float] = {"coarsest": 0.48, "prior": 0.06, "distilled": 0.06, "details": 0.4}
@@ -160,6 +173,25 @@ def run_reward(
     _claim(out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
     trainer = Trainer(None, RewardObjective(reward), dataset, loop)
     return _train(trainer, out / "reward.pt", replace(source, name=name))
+
+
+def run_scored(config: RunConfig, loop: LoopConfig) -> Path | None:
+    """Teach the distilled decoder of weights that are there by how its own draws look; see `run`.
+
+    config: `parts` and `draws` have no say. Raises InputError without `init`, and for another run's folder.
+    """
+    if config.init is None:
+        raise InputError("init", "weights with a distilled decoder and a reward model that were trained", None)
+    device = choose_device(config.device)
+    with joined(device) as processes:
+        source = load_checkpoint(config.init)
+        cinn = source.cinn.to(device)
+        if processes.first:
+            _claim_run(config, cinn)
+        dataset = prepare(config, cinn, processes)
+        objective = ScoredObjective(cinn, Perception())
+        trainer = Trainer(None, objective, dataset, replace(loop, minutes=config.minutes), processes)
+        return _train(trainer, config.out / "scored.pt", replace(source, cinn=cinn, name=config.name))
 
 
 def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfig) -> Path | None:

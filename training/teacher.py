@@ -83,7 +83,6 @@ def draw_distilled(
     return level.standardize(drawn).flatten(2).mT
 
 
-@torch.no_grad()
 def densities_of(cinn: Cinn, photo: Tensor, cells: Tensor, given: Tensor | None = None) -> Tensor:
     """Return nats of each cell by the level and by the prior, given those drawn before it: (N, 64, 2), row by row.
 
@@ -99,7 +98,13 @@ def densities_of(cinn: Cinn, photo: Tensor, cells: Tensor, given: Tensor | None 
 
 @torch.no_grad()
 def choose_best(
-    cinn: Cinn, photo: Tensor, cells: Tensor, tries: int, given: Tensor | None = None, keep: int = 1
+    cinn: Cinn,
+    photo: Tensor,
+    cells: Tensor,
+    tries: int,
+    given: Tensor | None = None,
+    keep: int = 1,
+    costs: Tensor | None = None,
 ) -> Tensor:
     """Return the cells of each photo's best draws by the reward model: (N / tries · keep, 64, 2).
 
@@ -108,8 +113,10 @@ def choose_best(
     Source: Carbonell and Goldstein 1998, The Use of MMR, Diversity-Based Reranking.
 
     photo: (N, 64, width); cells: (N, 64, 2), row by row: all draws of a photo, one after another. keep: at most tries.
+    costs: (N,), taken from the rewards.
     """
-    rewards = cinn.reward(photo, cells, densities_of(cinn, photo, cells, given)).view(-1, tries)
+    rewards = cinn.reward(photo, cells, densities_of(cinn, photo, cells, given))
+    rewards = (rewards if costs is None else rewards - costs).view(-1, tries)
     draws = cells.view(-1, tries, *cells.shape[1:])
     chroma = draws * (cinn.coarsest.std * cinn.chroma_std).flatten()
     apart = (chroma[:, :, None] - chroma[:, None]).norm(dim=-1).mean(-1)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from model.flow.config import LITE0_STAGES, Stage
 from model.flow.constants import EARLY_STAGES, FEATURE_CHANNELS, STEM_STRIDE
 
-__all__ = ["ConditionFeatures", "ConditionNetwork", "InvertedResidual"]
+__all__ = ["ConditionFeatures", "ConditionNetwork", "InvertedResidual", "imagenet_input"]
 
 STEM_CHANNELS = 32
 
@@ -122,4 +122,9 @@ def gray_input(lightness: Tensor) -> Tensor:
     f = (lightness + 16) / 116
     linear = torch.where(lightness > 8, f**3, lightness * (27 / 24389))
     gray = torch.where(linear > 0.0031308, 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055, 12.92 * linear)
-    return (gray * 255 - 127) / 128
+    return imagenet_input(gray)
+
+
+def imagenet_input(rgb: Tensor) -> Tensor:
+    """Scale sRGB in [0, 1] as the ImageNet weights expect."""
+    return (rgb * 255 - 127) / 128

@@ -17,6 +17,9 @@ from model.flow.mixture_arrays import (
 
 __all__ = ["Mixture"]
 
+LEAST_DENSITY = 0.1
+"""Density of standardized a*b* below which a draw's gradient does not grow: in the gap between two components, it would
+have no bound. In the tails, too, it is then smaller than it is."""
 SECTIONS, ROUNDS = 64, 8
 """A quantile's bracket is cut so often into so many parts: to 4e-15 of its width."""
 
@@ -105,6 +108,14 @@ class Mixture(NamedTuple):
         draw_rows(*arrays, NUCLEUS_EXPONENT, SMALLEST_TEMPERATURE, found)  # type: ignore[call-arg, arg-type] # numba's
         return torch.from_numpy(found)
 
+    def attached(self, x: Tensor) -> Tensor:
+        """Return draws, (…, 2), as they are, with the gradients that they have at fixed latents.
+
+        Source: Figurnov et al. 2018, Implicit Reparameterization Gradients (arXiv 1805.08498).
+        """
+        a = self._first().attached(x[..., 0])
+        return torch.stack((a, self._second(a).attached(x[..., 1])), -1)
+
     def _quantiles(self, z: Tensor) -> Tensor:
         a = self._first().quantile(z[..., 0])
         return torch.stack((a, self._second(a).quantile(z[..., 1])), -1)
@@ -150,6 +161,14 @@ class _Marginal(NamedTuple):
         lower = below < above
         z = torch.special.ndtri(torch.where(lower, below, above).exp())
         return torch.where(lower, z, -z)
+
+    def attached(self, x: Tensor) -> Tensor:
+        """Return x with the gradient that F(x) = constant gives it: −∂F/∂parameters by the density."""
+        u = (x[..., None] - self.means) / self.scales
+        weights = self.log_weights.exp()
+        below = (weights * torch.special.ndtr(u)).sum(-1)
+        density = (weights / self.scales * torch.exp(-0.5 * u.square())).sum(-1) / math.sqrt(2 * math.pi)
+        return x - (below - below.detach()) / density.detach().clamp_min(LEAST_DENSITY)
 
     def quantile(self, z: Tensor) -> Tensor:
         """F⁻¹(Φ(z)): it lies between the least and the largest of the components' own quantiles.

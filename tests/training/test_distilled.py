@@ -13,13 +13,16 @@ from torch.testing import assert_close
 
 from model.flow.cells import CellStream
 from model.flow.cinn import Cinn
+from model.flow.haar import pyramid
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
 from tests.networks import TINY, draw, spread
-from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
+from training.dataset import read_features
+from training.draws import DrawConfig, DrawnBatch, DrawnDataset, _distances, build_draws
 from training.features import build_features
 from training.loop import LoopConfig, Trainer
 from training.objectives.distilled import DistilledObjective
+from training.perception import Perception
 from training.teacher import (
     DIVERSITY,
     GUIDANCE,
@@ -128,6 +131,25 @@ def test_further_draws_are_good_and_differ(cinn: Cinn) -> None:
         assert_close(kept[row], cells.view(2, tries, CELLS, 2)[row, chosen])
 
 
+def test_draws_that_look_like_the_photo_are_taken(
+    cinn: Cinn, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where that counts more than the reward, a draw of the true colors is the one."""
+    monkeypatch.setattr("training.draws.SATURATION", 1.0)
+    build_features(cinn.network, photos, tmp_path / "features", 0)
+    (batch,) = read_features(tmp_path / "features", 100)
+    level, tries, rows = cinn.coarsest, 3, len(batch.chroma)
+    true = pyramid((batch.chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))[0]
+    cells = level.standardize(true).flatten(2).mT[:, None].repeat(1, tries, 1, 1)
+    cells[:, 0] += 1
+    cells[:, 2] += 0.5 * draw(rows, CELLS, 2, seed=3).float()
+    distances = _distances(Perception(), cinn, batch, true, cells.flatten(0, 1)).view(rows, tries)
+    assert (distances.argmin(1) == 1).all()
+    seen = photo(rows).repeat_interleave(tries, 0)
+    best = choose_best(cinn, seen, cells.flatten(0, 1), tries, costs=1e6 * distances.flatten())
+    assert_close(best, cells[:, 1])
+
+
 @pytest.mark.parametrize("own", [False, True])
 def test_draws_of_photos_are_kept(cinn: Cinn, photos: Path, tmp_path: Path, own: bool) -> None:
     config = DrawConfig(own, tries=3, temperature=0.9)
@@ -142,7 +164,7 @@ def test_draws_of_photos_are_kept(cinn: Cinn, photos: Path, tmp_path: Path, own:
     build_draws(cinn, tmp_path / "features", tmp_path / "draws", config)
     after = np.load(tmp_path / "draws" / "cells.npy")
     assert not np.array_equal(after, before)  # of another teacher
-    for other in (replace(config, tries=2), replace(config, temperature=0.5)):
+    for other in (replace(config, tries=2), replace(config, temperature=0.5), replace(config, nearness=1.0)):
         build_draws(cinn, tmp_path / "features", tmp_path / "draws", other)
         assert not np.array_equal(np.load(tmp_path / "draws" / "cells.npy"), after)
     dataset = DrawnDataset([tmp_path / "draws"], 0.1)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from model.flow.mixture import Mixture
+from model.flow.mixture import LEAST_DENSITY, Mixture
 from model.flow.mixture_arrays import draw_outputs, latents_of_outputs
 
 ROWS = 300
@@ -130,3 +130,29 @@ def test_cooling_drops_light_components_and_narrows_the_others(mixture: Mixture)
     assert (share >= 0.5 - 1e-12).all()
     assert ((share - lightest < 0.5) | (kept.sum(-1) == 1)).all()
     assert_close(cool.log_weights.exp().sum(-1), torch.ones(ROWS, dtype=torch.float64))
+
+
+def test_an_attached_draw_has_the_gradient_of_the_quantile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against finite differences of the inverse at fixed latents."""
+    monkeypatch.setattr("model.flow.mixture.LEAST_DENSITY", 0.0)
+    output = 0.4 * torch.randn(40, 6 * 4, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    direction = torch.randn(40, 6 * 4, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    z = 0.5 * latents()[:40]
+    ahead, behind = (Mixture.from_output(output + step * direction).inverse(z)[0] for step in (1e-5, -1e-5))
+    here = Mixture.from_output(output).inverse(z)[0]
+    parameters = output.clone().requires_grad_()
+    attached = Mixture.from_output(parameters).attached(here)
+    assert_close(attached.detach(), here)
+    for i in range(2):
+        (gradient,) = torch.autograd.grad(attached[:, i].sum(), parameters, retain_graph=True)
+        assert_close((gradient * direction).sum(1), (ahead - behind)[:, i] / 2e-5, rtol=1e-4, atol=1e-6)
+
+
+def test_an_attached_draw_between_components_has_a_bounded_gradient() -> None:
+    weights = torch.zeros(1, 2, dtype=torch.float64, requires_grad=True)
+    narrow = torch.full((1, 2, 2), -3.0, dtype=torch.float64)
+    means = torch.tensor([[[-3.0, 3.0], [0.0, 0.0]]], dtype=torch.float64)
+    mixture = Mixture(weights.log_softmax(-1), means, narrow, torch.zeros(1, 2, dtype=torch.float64))
+    mixture.attached(torch.zeros(1, 2, dtype=torch.float64))[..., 0].sum().backward()
+    assert weights.grad is not None
+    assert 0 < weights.grad.abs().max() < 1 / LEAST_DENSITY

@@ -1,0 +1,60 @@
+"""How a coloring looks: features of a picture, in which colorings that viewers take for alike lie close together."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.flow.condition import ConditionNetwork, imagenet_input
+from model.pixels.color import DELTA, KAPPA, WHITE_D65, XYZ_TO_SRGB
+from training.imagenet import load_imagenet_weights
+from training.precision import mixed_precision
+from training.unfreeze import unfreeze
+
+__all__ = ["Perception", "lab_to_rgb"]
+
+STAGES = 5
+"""Stages of EfficientNet-Lite0 whose output counts, a sixteenth as large as the picture.
+
+Of all stages, how far it lies from that of the true colors says most about what viewers find real.
+"""
+
+
+class Perception(nn.Module):
+    """EfficientNet-Lite0's features of a colored picture, by ImageNet weights that nothing trains.
+
+    Source: Zhang et al. 2018, The Unreasonable Effectiveness of Deep Features as a Perceptual Metric
+    (arXiv 1801.03924).
+    """
+
+    def __init__(self) -> None:
+        """Load the weights; raises ModuleNotFoundError where they are not installed, see `load_imagenet_weights`."""
+        super().__init__()
+        network = ConditionNetwork()
+        load_imagenet_weights(network)
+        unfreeze(network, 0)  # for the faster way back through its depthwise convolutions
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+        self.requires_grad_(False)
+
+    def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:
+        """Compute features with gradients, (B, D).
+
+        lightness: (B, 1, H, W), L* in [0, 100]. chroma: (B, 2, h, w), a*b*, which a bicubic filter enlarges.
+        """
+        enlarged = F.interpolate(chroma, lightness.shape[-2:], mode="bicubic", align_corners=False)
+        pixels = lab_to_rgb(torch.cat((lightness, enlarged), 1)).contiguous(memory_format=torch.channels_last)
+        with mixed_precision(lightness.device):
+            seen = F.relu6(self.network.stem(imagenet_input(pixels)))
+            for stage in self.network.stages[:STAGES]:
+                seen = stage(seen)
+        return seen.float().flatten(1)
+
+
+def lab_to_rgb(lab: Tensor) -> Tensor:
+    """Convert CIELAB to sRGB clipped to [0, 1], with gradients; see `model.pixels.color`. lab: (B, 3, H, W)."""
+    y = (lab[:, 0] + 16) / 116
+    f = torch.stack((y + lab[:, 1] / 500, y, y - lab[:, 2] / 200), 1)
+    ratio = torch.where(f > DELTA, f**3, (116 * f - 16) / KAPPA)
+    to_linear = torch.tensor(XYZ_TO_SRGB).to(lab) * torch.tensor(WHITE_D65).to(lab)
+    linear = torch.einsum("ij,bjhw->bihw", to_linear, ratio).clamp(0, 1)
+    least = 0.04045 / 12.92
+    return torch.where(linear > least, 1.055 * linear.clamp_min(least) ** (1 / 2.4) - 0.055, 12.92 * linear)
