@@ -83,7 +83,7 @@ Temperature = Annotated[
     Option(
         "how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; "
         "left out = what the model card recommends",
-        0.7,
+        0.6,
     ),
 ]
 LatentNorm = Annotated[

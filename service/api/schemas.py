@@ -24,9 +24,9 @@ __all__ = [
 ]
 
 
-MODEL_EXAMPLE = "tintflow-cwf-22"
+MODEL_EXAMPLE = "tintflow-cwf-23"
 """the released weights (tests/docs/test_model_name.py)"""
-TEMPERATURE_EXAMPLE = 0.7
+TEMPERATURE_EXAMPLE = 0.6
 """their default temperature"""
 
 

@@ -76,7 +76,7 @@ COMMANDS = (
         """,
         (
             "colorize photo.jpg colored.jpg",
-            "colorize photo.jpg -n 4 -t 0.7 --seed 7",
+            "colorize photo.jpg -n 4 -t 0.6 --seed 7",
             "colorize scans/ 'albums/**/*.tif' -o colored/ -f png --sheet",
             "colorize photo.jpg --hint '0.31,0.62,#a03c28' --server http://localhost:8000",
         ),

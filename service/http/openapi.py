@@ -77,7 +77,7 @@ def _header(description: str, example: str) -> dict[str, Any]:
 
 EVENTS_EXAMPLE = (
     'event: coloring\ndata: {"index":0,"b64_json":"/9j/4AAQ…","media_type":"image/jpeg","bits_per_dim":2.91,…}\n\n'
-    'event: done\ndata: {"id":"colorization-5f0c…","seed":7,"temperature":0.7,…}\n\n'
+    f'event: done\ndata: {{"id":"colorization-5f0c…","seed":7,"temperature":{TEMPERATURE_EXAMPLE},…}}\n\n'
 )
 
 COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
