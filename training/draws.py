@@ -15,7 +15,6 @@ from torch import Tensor
 
 from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.cinn import Cinn
-from model.flow.haar import pyramid
 from model.flow.sizes import CELLS, SIDE
 from training.dataset import ArrayDataset, Batch, read_features
 from training.features import DONE, begun_anew
@@ -131,7 +130,7 @@ def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator
     for batch in read_features(features, PHOTOS):
         batch = batch.to(device)
         photo = level.photo_condition(batch.features, batch.lightness)
-        true = pyramid((batch.chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))[0]
+        true = cinn.pyramid(batch.chroma)[0]
         hinted = torch.from_numpy(choose_hints(len(true), rng)).to(device)
         given = true.masked_fill(~hinted.view(-1, 1, SIDE, SIDE), torch.nan)
         photos, known = (each.repeat_interleave(config.tries, 0) for each in (photo, given))

@@ -54,7 +54,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     y = (lab[:, 0] + 16) / 116
     f = torch.stack((y + lab[:, 1] / 500, y, y - lab[:, 2] / 200), 1)
     ratio = torch.where(f > DELTA, f**3, (116 * f - 16) / KAPPA)
-    to_linear = torch.tensor(XYZ_TO_SRGB).to(lab) * torch.tensor(WHITE_D65).to(lab)
-    linear = torch.einsum("ij,bjhw->bihw", to_linear, ratio).clamp(0, 1)
+    matrix, white = (torch.tensor(each, dtype=lab.dtype, device=lab.device) for each in (XYZ_TO_SRGB, WHITE_D65))
+    linear = torch.einsum("ij,bjhw->bihw", matrix * white, ratio).clamp(0, 1)
     least = 0.04045 / 12.92
     return torch.where(linear > least, 1.055 * linear.clamp_min(least) ** (1 / 2.4) - 0.055, 12.92 * linear)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from model.flow.cinn import Cinn
-from model.flow.haar import pyramid, split
+from model.flow.haar import split
 from training.dataset import FeatureDataset
 
 __all__ = ["draw_chroma", "standardize"]
@@ -24,7 +24,7 @@ def standardize(cinn: Cinn, dataset: FeatureDataset) -> None:
     chroma = draw_chroma(dataset).to(cinn.chroma_mean.device)
     cinn.chroma_mean.copy_(chroma.mean((0, 2, 3))[:, None, None])
     cinn.chroma_std.copy_(chroma.std((0, 2, 3))[:, None, None])
-    sizes = pyramid((chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))
+    sizes = cinn.pyramid(chroma)
     cinn.coarsest.mean.copy_(sizes[0].mean((0, 2, 3))[:, None, None])
     cinn.coarsest.std.copy_(sizes[0].std((0, 2, 3))[:, None, None])
     for level, finer in zip(cinn.details, sizes[1:], strict=True):

@@ -26,7 +26,7 @@ from benchmarks.quality.collection import photos_of_subsets, seed_of, square
 from benchmarks.quality.methods import condition_of
 from model.colorizer import CinnColorizer
 from model.drawing.latents import draw_latents
-from model.flow.haar import pyramid, split
+from model.flow.haar import split
 from model.pixels.resizing import photo_to_chroma
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
@@ -41,7 +41,7 @@ def measure_levels(colorizer: CinnColorizer, photo: np.ndarray, seed: int) -> di
     chroma = torch.from_numpy(photo_to_chroma(photo, cinn.chroma_size)).permute(2, 0, 1)[None]
     with torch.no_grad():
         condition = condition_of(colorizer, photo)
-        sizes = pyramid((chroma.to(colorizer.device) - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))
+        sizes = cinn.pyramid(chroma.to(colorizer.device))
         level = cinn.coarsest
         log_prob = level.log_prob(sizes[0], condition[0]).sum() - level.std.log().sum() * level.dims / 2
         found = {"nats 8²": float(-log_prob / level.dims)}

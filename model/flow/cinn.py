@@ -88,12 +88,16 @@ class Cinn(nn.Module):
         small = F.avg_pool2d(lightness, 2)
         return [self.coarsest.photo_condition(features, small), *self.decoder(features, small)]
 
+    def pyramid(self, chroma: Tensor) -> list[Tensor]:
+        """Standardize (B, 2, 64, 64) a*b* and average it to every size, coarse to fine: what the levels see."""
+        return pyramid((chroma - self.chroma_mean) / self.chroma_std, len(self.details))
+
     def log_prob(self, chroma: Tensor, condition: Sequence[Tensor]) -> LogProb:
         """Encode chroma.
 
         chroma: (B, 2, 64, 64) a*b*. condition: of `condition`, for B photos or for one.
         """
-        sizes = pyramid((chroma - self.chroma_mean) / self.chroma_std, len(self.details))
+        sizes = self.pyramid(chroma)
         z, log_det = self.coarsest(sizes[0], condition[0])
         latents, parts = [z], [gaussian_log_prob(z) + log_det + self.constant(0)]
         for i, level in enumerate(self.details, 1):

@@ -128,7 +128,7 @@ def test_the_score_is_least_where_draws_are_as_the_truth_is() -> None:
 
 def test_a_picture_is_made_as_in_the_service() -> None:
     lab = torch.stack((50 + 20 * draw(2, 5, 5), 30 * draw(2, 5, 5, seed=1), 30 * draw(2, 5, 5, seed=2)), 1)
-    assert_close(lab_to_rgb(lab).numpy(), color.lab_to_rgb(lab.numpy()).clip(0, 1), rtol=1e-6, atol=1e-6)
+    assert_close(lab_to_rgb(lab).numpy(), color.lab_to_rgb(lab.numpy()).clip(0, 1), rtol=1e-9, atol=1e-9)
 
 
 def test_what_looks_more_different_lies_farther(perception: Perception) -> None:

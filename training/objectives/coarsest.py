@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from model.flow.cells import CellDecoder
 from model.flow.cinn import Cinn
-from model.flow.haar import pyramid
 from model.flow.sizes import CELLS
 from training.dataset import Batch
 from training.draws import MOST_HINTS
@@ -51,8 +50,7 @@ class CoarsestObjective(Objective[Batch]):
         return [weight for weight in matrices_of(self.decoder) if weight is not self.decoder.output.weight]
 
     def _data(self, batch: Batch) -> Tensor:
-        chroma = (batch.chroma - self.cinn.chroma_mean) / self.cinn.chroma_std
-        return pyramid(chroma, len(self.cinn.details))[0]
+        return self.cinn.pyramid(batch.chroma)[0]
 
     def _bits(self, batch: Batch, data: Tensor, orders: Tensor | None) -> Tensor:
         level = self.cinn.coarsest

@@ -24,7 +24,6 @@ from torch import Tensor
 
 from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.cinn import Cinn
-from model.flow.haar import pyramid
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS, SIDE
 from training.dataset import Batch
@@ -160,8 +159,7 @@ class ScoredObjective(Objective[Batch]):
 
     def _true(self, batch: Batch) -> Tensor:
         """Return the photo's own level data, (B, 2, 8, 8)."""
-        cinn = self._cinn
-        return pyramid((batch.chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))[0]
+        return self._cinn.pyramid(batch.chroma)[0]
 
     def _given(self, batch: Batch, generator: torch.Generator, share: Share) -> Tensor:
         """Return level data of the cells that are given, as hints are: (B, 2, 8, 8), NaN elsewhere."""
