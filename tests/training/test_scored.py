@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.testing import assert_close
 from typer.testing import CliRunner
 
+from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.pixels import color
@@ -24,6 +25,7 @@ from training.objectives.objective import draw_noise
 from training.objectives.scored import ScoredObjective, energy_score
 from training.perception import Perception, lab_to_rgb
 from training.processes import Share
+from training.run import RunConfig, run_scored
 from training.standardize import standardize
 
 WEIGHTS = ("LOOKS", "COLORFULNESS", "REWARD", "DIVERGENCE", "DIVERSITY")
@@ -111,6 +113,7 @@ def test_gradients_are_those_of_the_draw_itself(
             weight.copy_(start + step * direction)
         values.append(objective.compute(batch, generator()).shown[0])
     assert weight.grad is not None
+    # a step of 1e-5 has errors of that order in what curves
     assert_close((weight.grad * direction).sum(), (values[0] - values[1]) / (2 * STEP), rtol=1e-3, atol=1e-4)
 
 
@@ -235,10 +238,16 @@ def test_command(cinn: Cinn, photos: Path, tmp_path: Path) -> None:
     weights, out = tmp_path / "before" / "cinn.safetensors", tmp_path / "out"
     save_checkpoint(Checkpoint(cinn, "before", 0.8, (1.0, 2.0, 3.0, 4.0)), weights)
     options = ["scored", "--data", str(photos), "--init", str(weights), "--out", str(out), "--device", "cpu"]
-    result = CliRunner().invoke(app, [*options, "--minutes", "0", "--name", "seen"])
+    result = CliRunner().invoke(app, [*options, "--minutes", "0.01", "--name", "seen"])
     assert result.exit_code == 0, result.output
     found = load_checkpoint(out / "cinn.safetensors")
     assert found.name == "seen"
-    for name, value in load_checkpoint(weights).cinn.state_dict().items():
-        assert_close(found.cinn.state_dict()[name], value)
+    before, after = load_checkpoint(weights).cinn.state_dict(), found.cinn.state_dict()
+    assert {name.partition(".")[0] for name in after if (after[name] != before[name]).any()} == {"distilled"}
     assert CliRunner().invoke(app, options).exit_code == 2
+    assert CliRunner().invoke(app, [*options, "--minutes", "0.01", "--resume"]).exit_code == 0
+
+
+def test_it_needs_weights_to_begin_with(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="init"):
+        run_scored(RunConfig(photos, tmp_path / "out", 1), LoopConfig())
