@@ -147,9 +147,8 @@ def _distances(perception: Perception, cinn: Cinn, batch: Batch, true: Tensor, c
 
     true: (B, 2, 8, 8) level data. cells: (N, 64, 2) standardized, row by row: all draws of a photo, one after another.
     """
-    level, tries = cinn.coarsest, len(cells) // len(true)
-    drawn = level.from_order(cells.float(), torch.arange(CELLS, device=cells.device).expand(len(cells), -1))
-    drawn, true = (data * cinn.chroma_std + cinn.chroma_mean for data in (drawn, true))
+    tries = len(cells) // len(true)
+    drawn, true = (data * cinn.chroma_std + cinn.chroma_mean for data in (cinn.coarsest.from_rows(cells.float()), true))
     distances = list[Tensor]()
     for lightness, draws, own in zip(*map(torch.split, (batch.lightness, drawn, true), (1, tries, 1)), strict=True):
         looks = perception(lightness.expand(tries, -1, -1, -1), draws)

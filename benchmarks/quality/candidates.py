@@ -26,7 +26,6 @@ from model.colorizer import CinnColorizer
 from model.drawing.latents import deviations_at, draw_latents
 from model.drawing.passes import Passes
 from model.flow.cell_order import DISTILLED_TEMPERATURE
-from model.flow.sizes import CELLS
 from model.pixels.color import photo_to_lightness
 from model.pixels.scaling import paint
 from training.commands import Device, Photos, Weights, errors_printed
@@ -152,7 +151,7 @@ def _draw(
     draw = draw_distilled if own else draw_guided
     cells = draw(cinn, several, temperature, torch.Generator().manual_seed(seed)).float()
     densities = densities_of(cinn, several, cells)
-    level_data = cinn.coarsest.from_order(cells, torch.arange(CELLS, device=cells.device).expand(draws, -1))
+    level_data = cinn.coarsest.from_rows(cells)
     chroma = (level_data * cinn.chroma_std + cinn.chroma_mean).cpu().numpy()
     deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents)
     _, *fine = draw_latents(cinn.dims, deviations, seed, range(draws))

@@ -177,8 +177,11 @@ class AutoregressiveLevel(CellDecoder):
 
     def from_order(self, x: Tensor, order: Tensor) -> Tensor:
         """Bring standardized cells, (N, 64, 2) in an order, to level data: (N, 2, 8, 8)."""
-        rows = torch.zeros_like(x).scatter(1, order[..., None].expand(-1, -1, 2), x)
-        return rows.mT.reshape(-1, 2, SIDE, SIDE) * self.std + self.mean
+        return self.from_rows(torch.zeros_like(x).scatter(1, order[..., None].expand(-1, -1, 2), x))
+
+    def from_rows(self, x: Tensor) -> Tensor:
+        """Bring standardized cells, (N, 64, 2) row by row, to level data: (N, 2, 8, 8)."""
+        return x.mT.reshape(-1, 2, SIDE, SIDE) * self.std + self.mean
 
     def standardize(self, x: Tensor) -> Tensor:
         """Bring level data to what the network sees."""

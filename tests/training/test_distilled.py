@@ -13,7 +13,6 @@ from torch.testing import assert_close
 
 from model.flow.cells import CellStream
 from model.flow.cinn import Cinn
-from model.flow.haar import pyramid
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
 from tests.networks import TINY, draw, spread
@@ -139,7 +138,7 @@ def test_draws_that_look_like_the_photo_are_taken(
     build_features(cinn.network, photos, tmp_path / "features", 0)
     (batch,) = read_features(tmp_path / "features", 100)
     level, tries, rows = cinn.coarsest, 3, len(batch.chroma)
-    true = pyramid((batch.chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.details))[0]
+    true = cinn.pyramid(batch.chroma)[0]
     cells = level.standardize(true).flatten(2).mT[:, None].repeat(1, tries, 1, 1)
     cells[:, 0] += 1
     cells[:, 2] += 0.5 * draw(rows, CELLS, 2, seed=3).float()
