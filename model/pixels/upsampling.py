@@ -26,7 +26,7 @@ def upsample_to_rgb(
     The first call loads the compiled kernel, or compiles it (seconds). May be called from several threads at once.
     Raises InputError if a shape or type is another, a size is 0, or a value is not finite.
     """
-    from model.pixels.upsampling_kernel import average_rows, fill_rows  # late: it imports numba, and may compile
+    from model.pixels.upsampling_kernel import average_squares, fill_rows  # late: it imports numba, and may compile
 
     samples = _check(chroma, lightness)
     height, width = lightness.shape
@@ -45,9 +45,9 @@ def upsample_to_rgb(
     if not (np.isfinite(guide).all() and np.isfinite(opponents).all()):
         raise InputError("chroma, lightness", "finite values", "NaN or infinity")
     numbers = np.float32(1 / SIGMA_SPACE), np.float32(1 / SIGMA_LIGHTNESS), np.float32(FLOOR)
-    back = np.empty((*middle.shape, 2 * samples), np.float32)
-    average_rows(0, len(middle), middle, guide, opponents, *numbers, back)
-    sharp = 2 * opponents - back.reshape(rows, SHARPENING_SCALE, columns, SHARPENING_SCALE, -1).mean((1, 3))
+    back = np.empty((rows, SHARPENING_SCALE, columns, SHARPENING_SCALE, 2 * samples), np.float32)
+    average_squares(middle, guide, opponents, *numbers, back)
+    sharp = 2 * opponents - back.mean((1, 3))
     band = max(1, BAND_PIXELS // width)
     threads = min(THREADS, MAX_THREADS, -(-height // band))
 

@@ -1,9 +1,10 @@
-"""The compiled kernel of `model.pixels.upsampling`: rows of a photo, from small a*b* maps to sRGB, in one pass.
+"""The compiled kernel of `model.pixels.upsampling`: from small a*b* maps to sRGB, in one pass over a photo.
 
-A row is worked on in spans of pixels that share their taps, so that every inner loop runs over plain arrays in the
-first-level cache, and is vectorized. All arithmetic is in float32, and so are the constants: a Python float would widen
-every loop to float64. numba's cache looks at the date of this file alone. So numbers to be tuned are arguments; after a
-change to a constant that is imported here, touch this file.
+Pixels are averaged in blocks that share their taps, several rows high where the photo is small, and converted in spans
+of such blocks. So every inner loop runs over plain arrays in the first-level cache, and is vectorized. All arithmetic
+is in float32, and so are the constants: a Python float would widen every loop to float64. numba's cache looks at the
+date of this file alone. So numbers to be tuned are arguments; after a change to a constant that is imported here, touch
+this file.
 """
 
 import numba
@@ -15,16 +16,16 @@ from model.pixels.bilateral import TAPS
 from model.pixels.color import DELTA, KAPPA, WHITE_D65, XYZ_TO_SRGB
 from model.pixels.gamut import STEPS, TOLERANCE
 
-__all__ = ["average_rows", "fill_rows"]
+__all__ = ["average_squares", "fill_rows"]
 
 F32 = np.float32
 ZERO, HALF, ONE = F32(0), F32(0.5), F32(1)
 SPAN = 256
-"""Pixels of a row that are converted at a time."""
-RUN = 64
+"""Most pixels that are converted at a time."""
+BLOCK = 128
 """Most pixels that are averaged at a time; they share their taps."""
 LANES = 8
-"""Runs are rounded up to a multiple of this, so that no loop has a slow rest; what lies beyond is overwritten."""
+"""Blocks are rounded up to a multiple of this, so that no loop has a slow rest; what lies beyond is overwritten."""
 LOW, HIGH = F32(-TOLERANCE), F32(1 + TOLERANCE)
 CUBE_FROM, LINE_SLOPE, LINE_OFFSET = F32(DELTA), F32(116 / KAPPA), F32(16 / KAPPA)
 (RX, RY, RZ), (GX, GY, GZ), (BX, BY, BZ) = (np.array(XYZ_TO_SRGB) * WHITE_D65).astype(np.float32)
@@ -75,10 +76,10 @@ def _weigh(
     for k in range(len(total)):
         total[k] = ZERO
     for t in range(TAPS * TAPS):
-        tap_lightness, tap_y, j = small_lightness[t], weight_y[t // TAPS], t % TAPS
+        tap_lightness, i, j = small_lightness[t], t // TAPS, t % TAPS
         for k in range(len(total)):
             alike = _gaussian((lightness[k] - tap_lightness) * per_sigma) + floor
-            weight = alike * (tap_y * weight_x[j, k])
+            weight = alike * (weight_y[i, k] * weight_x[j, k])
             weights[t, k] = weight
             total[k] += weight
     for k in range(len(total)):
@@ -106,10 +107,22 @@ def _average(small_chroma: Floats, weights: Floats, total: Floats, start: int, o
             sums[k] *= total[k]
 
 
+@compiled(inline="always")
+def _nearest(at: int, size: int, small: int) -> int:
+    """Return the small map's pixel nearest to a pixel along an axis of `size`."""
+    return (2 * at + 1) * small // (2 * size)
+
+
+@compiled(inline="always")
+def _next_taps(at: int, size: int, small: int) -> int:
+    """Return the first pixel after `at`, along an axis of `size`, that has other taps."""
+    return -((small - 2 * (_nearest(at, size, small) + 1) * size) // (2 * small))
+
+
 @compiled(fastmath=FAST)
 def _weigh_axis(start: int, count: int, size: int, small: int, per_sigma: F32, weights: Floats) -> None:
     """Compute the spatial weights of the pixels from `start` on, which share their taps, along an axis of `size`."""
-    nearest = (2 * start + 1) * small // (2 * size)
+    nearest = _nearest(start, size, small)
     for j in range(TAPS):
         for k in range(count):
             distance = (start + k + 0.5) * small / size - (nearest + j - TAPS // 2 + 0.5)
@@ -170,16 +183,17 @@ def _map_to_gamut(f: Floats, dx: Floats, dz: Floats, linear: Floats, packed: Flo
 
 
 @compiled(fastmath=FAST)
-def _encode(linear: Floats, pixels: NDArray[np.uint8]) -> None:
+def _encode(linear: Floats, start: int, pixels: NDArray[np.uint8]) -> None:
     for k in range(len(pixels)):
         for channel in range(3):
-            step = int(linear[channel, k] * F32(STEPS_TO_WHITE) + HALF)
+            step = int(linear[channel, start + k] * F32(STEPS_TO_WHITE) + HALF)
             pixels[k, channel] = ENCODED[min(max(step, 0), STEPS_TO_WHITE)]
 
 
 @compiled(fastmath=FAST)
-def _average_span(
-    y: int,
+def _average_block(
+    top: int,
+    bottom: int,
     left: int,
     right: int,
     lightness: Floats,
@@ -188,47 +202,61 @@ def _average_span(
     per_sigma_space: F32,
     per_sigma_lightness: F32,
     floor: F32,
+    start: int,
     span: Floats,
     opponents: Floats,
 ) -> None:
-    """Upsample pixels left … right − 1 of row y: their lightness goes to `span`, their chroma to `opponents`."""
+    """Upsample pixels that share their taps: rows top … bottom − 1, columns left … right − 1.
+
+    Row by row from `start` on, their lightness goes to `span`, their chroma to `opponents`.
+    """
     height, width = lightness.shape
     rows, columns, channels = chroma.shape
     small_lightness = np.empty(TAPS * TAPS, np.float32)
     small_chroma = np.empty((TAPS * TAPS, channels), np.float32)
-    weight_y = np.empty((TAPS, 1), np.float32)
-    weight_x = np.empty((TAPS, RUN), np.float32)
-    weights = np.empty((TAPS * TAPS, RUN), np.float32)
-    total = np.empty(RUN, np.float32)
-    for k in range(right - left):
-        span[k] = lightness[y, left + k]
-    nearest_y = (2 * y + 1) * rows // (2 * height)
-    _weigh_axis(y, 1, height, rows, per_sigma_space, weight_y)
-    x = left
-    while x < right:
-        nearest_x = (2 * x + 1) * columns // (2 * width)
-        next_x = -((columns - 2 * (nearest_x + 1) * width) // (2 * columns))
-        end = min(next_x, x + RUN, right)
-        lanes = -(-(end - x) // LANES) * LANES
-        for i in range(TAPS):
-            tap_y = min(max(nearest_y + i - TAPS // 2, 0), rows - 1)
-            for j in range(TAPS):
-                tap_x = min(max(nearest_x + j - TAPS // 2, 0), columns - 1)
-                small_lightness[i * TAPS + j] = guide[tap_y, tap_x]
-                for c in range(channels):
-                    small_chroma[i * TAPS + j, c] = chroma[tap_y, tap_x, c]
-        start = x - left
-        run, run_total = span[start : start + lanes], total[:lanes]
-        _weigh_axis(x, lanes, width, columns, per_sigma_space, weight_x)
-        _weigh(run, small_lightness, per_sigma_lightness, floor, weight_y[:, 0], weight_x, weights, run_total)
-        _average(small_chroma, weights, run_total, start, opponents)
-        x = end
+    along_y = np.empty((TAPS, BLOCK), np.float32)
+    along_x = np.empty((TAPS, BLOCK), np.float32)
+    weight_y = np.empty((TAPS, BLOCK), np.float32)
+    weight_x = np.empty((TAPS, BLOCK), np.float32)
+    weights = np.empty((TAPS * TAPS, BLOCK), np.float32)
+    total = np.empty(BLOCK, np.float32)
+    across, deep = right - left, bottom - top
+    lanes = -(-(deep * across) // LANES) * LANES
+    _weigh_axis(top, deep, height, rows, per_sigma_space, along_y)
+    _weigh_axis(left, across, width, columns, per_sigma_space, along_x)
+    for i in range(deep):
+        for k in range(across):
+            span[start + i * across + k] = lightness[top + i, left + k]
+    for j in range(TAPS):
+        for i in range(deep):
+            along = along_y[j, i]
+            for k in range(across):
+                weight_y[j, i * across + k] = along
+                weight_x[j, i * across + k] = along_x[j, k]
+        for k in range(deep * across, lanes):
+            weight_y[j, k] = ONE
+            weight_x[j, k] = ONE
+    nearest_y, nearest_x = _nearest(top, height, rows), _nearest(left, width, columns)
+    for i in range(TAPS):
+        tap_y = min(max(nearest_y + i - TAPS // 2, 0), rows - 1)
+        for j in range(TAPS):
+            tap_x = min(max(nearest_x + j - TAPS // 2, 0), columns - 1)
+            small_lightness[i * TAPS + j] = guide[tap_y, tap_x]
+            for c in range(channels):
+                small_chroma[i * TAPS + j, c] = chroma[tap_y, tap_x, c]
+    block, its_total = span[start : start + lanes], total[:lanes]
+    _weigh(block, small_lightness, per_sigma_lightness, floor, weight_y, weight_x, weights, its_total)
+    _average(small_chroma, weights, its_total, start, opponents)
 
 
-@compiled(numba.void(*ARGUMENTS, FLOATS[:, :, ::1]), cache=True, nogil=True, fastmath=FAST)
-def average_rows(
-    first: int,
-    last: int,
+@compiled(inline="always")
+def _deepest(width: int, columns: int) -> int:
+    """Return the most rows of a block."""
+    return max(1, BLOCK // -(-width // columns))
+
+
+@compiled(numba.void(*ARGUMENTS[2:], FLOATS[:, :, :, :, ::1]), cache=True, nogil=True, fastmath=FAST)
+def average_squares(
     lightness: Floats,
     guide: Floats,
     chroma: Floats,
@@ -237,17 +265,59 @@ def average_rows(
     floor: F32,
     out: Floats,
 ) -> None:
-    """Write rows first … last − 1 of `out`, (H, W, 2N): the upsampled chroma. See `fill_rows`."""
-    span = np.zeros(SPAN + RUN, np.float32)
-    opponents = np.empty((chroma.shape[2], SPAN + RUN), np.float32)
-    numbers = per_sigma_space, per_sigma_lightness, floor
-    for y in range(first, last):
-        for left in range(0, lightness.shape[1], SPAN):
-            right = min(left + SPAN, lightness.shape[1])
-            _average_span(y, left, right, lightness, guide, chroma, *numbers, span, opponents)
-            for k in range(right - left):
-                for c in range(len(opponents)):
-                    out[y, left + k, c] = opponents[c, k]
+    """Write chroma upsampled to a size that is a multiple of the small one: `out`, (h, s, w, s, 2N).
+
+    Such pixels lie alike in every square of s×s, so whole rows of squares are averaged at once.
+    lightness: (h·s, w·s) L*. See `fill_rows` for the others.
+    """
+    rows, scale, columns, _, channels = out.shape
+    reach = TAPS // 2
+    along = np.empty((TAPS, scale), np.float32)
+    near_lightness = np.empty((TAPS, columns + 2 * reach), np.float32)
+    near_chroma = np.empty((TAPS, channels, columns + 2 * reach), np.float32)
+    own = np.empty(columns, np.float32)
+    weights = np.empty((TAPS * TAPS, columns), np.float32)
+    total = np.empty(columns, np.float32)
+    _weigh_axis(0, scale, scale, 1, per_sigma_space, along)
+    for row in range(rows):
+        for i in range(TAPS):
+            tap_y = min(max(row + i - reach, 0), rows - 1)
+            for x in range(columns + 2 * reach):
+                tap_x = min(max(x - reach, 0), columns - 1)
+                near_lightness[i, x] = guide[tap_y, tap_x]
+                for c in range(channels):
+                    near_chroma[i, c, x] = chroma[tap_y, tap_x, c]
+        for y in range(scale):
+            for x in range(scale):
+                for k in range(columns):
+                    own[k] = lightness[row * scale + y, k * scale + x]
+                    total[k] = ZERO
+                for t in range(TAPS * TAPS):
+                    i, j = t // TAPS, t % TAPS
+                    far = along[i, y] * along[j, x]
+                    for k in range(columns):
+                        alike = _gaussian((own[k] - near_lightness[i, k + j]) * per_sigma_lightness) + floor
+                        weight = alike * far
+                        weights[t, k] = weight
+                        total[k] += weight
+                for k in range(columns):
+                    total[k] = ONE / total[k]
+                for c in range(channels):
+                    sums = own  # no longer needed
+                    for k in range(columns):
+                        sums[k] = ZERO
+                    for i in range(TAPS):
+                        near, first = near_chroma[i, c], i * TAPS
+                        for k in range(columns):
+                            sums[k] += (
+                                near[k] * weights[first, k]
+                                + near[k + 1] * weights[first + 1, k]
+                                + near[k + 2] * weights[first + 2, k]
+                                + near[k + 3] * weights[first + 3, k]
+                                + near[k + 4] * weights[first + 4, k]
+                            )
+                    for k in range(columns):
+                        out[row, y, k, x, c] = sums[k] * total[k]
 
 
 @compiled(numba.void(*ARGUMENTS, numba.uint8[:, :, :, ::1]), cache=True, nogil=True, fastmath=FAST)
@@ -267,21 +337,39 @@ def fill_rows(
     lightness: (H, W) L*. guide: (h, w) its small twin. chroma: (h, w, 2N), a*/500 and −b*/200 of each map in turn.
     per_sigma_…: one over the standard deviations of the Gaussians. floor: weight of an unlike lightness.
     """
-    span = np.zeros(SPAN + RUN, np.float32)
-    opponents = np.empty((chroma.shape[2], SPAN + RUN), np.float32)
+    height, width = lightness.shape
+    rows, columns, channels = chroma.shape
+    span = np.zeros(SPAN + LANES, np.float32)
+    opponents = np.empty((channels, SPAN + LANES), np.float32)
     linear = np.empty((3, SPAN), np.float32)
     packed = np.empty((5, SPAN), np.float32)
     origin = np.empty(SPAN, np.int64)
+    lefts = np.empty(SPAN + 1, np.int64)
     numbers = per_sigma_space, per_sigma_lightness, floor
-    for y in range(first, last):
-        for left in range(0, lightness.shape[1], SPAN):
-            right = min(left + SPAN, lightness.shape[1])
-            _average_span(y, left, right, lightness, guide, chroma, *numbers, span, opponents)
-            f = span[: right - left]
-            for k in range(len(f)):
+    top = first
+    while top < last:
+        bottom = min(_next_taps(top, height, rows), top + _deepest(width, columns), last)
+        left = 0
+        while left < width:
+            blocks, pixels = 0, 0
+            while left < width and pixels + BLOCK <= SPAN:
+                right = min(_next_taps(left, width, columns), left + BLOCK // (bottom - top), width)
+                _average_block(top, bottom, left, right, lightness, guide, chroma, *numbers, pixels, span, opponents)
+                lefts[blocks] = left
+                blocks += 1
+                pixels += (bottom - top) * (right - left)
+                left = right
+            lefts[blocks] = left
+            f = span[:pixels]
+            for k in range(pixels):
                 f[k] = (f[k] + F32(16)) / F32(116)
             for m in range(len(out)):
                 dx, dz = opponents[2 * m], opponents[2 * m + 1]
                 _to_linear(f, dx, dz, linear)
                 _map_to_gamut(f, dx, dz, linear, packed, origin)
-                _encode(linear, out[m, y, left:right])
+                start = 0
+                for b in range(blocks):
+                    for y in range(top, bottom):
+                        _encode(linear, start, out[m, y, lefts[b] : lefts[b + 1]])
+                        start += lefts[b + 1] - lefts[b]
+        top = bottom
