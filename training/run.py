@@ -168,12 +168,14 @@ def run_reward(
 
     folders: see `RatedDataset`, whose errors it raises. Raises InputError, too, for another run's folder.
     """
-    source = replace(load_checkpoint(init), name=name)
-    reward = source.cinn.reward.requires_grad_(True)
-    dataset = RatedDataset(folders, held_out)
-    _claim(out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
-    trainer = Trainer(None, RewardObjective(reward), dataset, loop)
-    return _train(trainer, out / "reward.pt", source)
+    with joined("cpu") as processes:
+        source = replace(load_checkpoint(init), name=name)
+        reward = source.cinn.reward.requires_grad_(True)
+        dataset = RatedDataset(folders, held_out)
+        if processes.first:
+            _claim(out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
+        trainer = Trainer(None, RewardObjective(reward), dataset, loop, processes)
+        return _train(trainer, out / "reward.pt", source)
 
 
 def run_scored(config: RunConfig, loop: LoopConfig) -> Path | None:
@@ -204,13 +206,16 @@ def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfi
     if config.init is None:
         raise InputError("init", "weights whose finer levels shall be thinner", None)
     device = choose_device(config.device)
-    source = replace(load_checkpoint(config.init), name=config.name)
-    wide = source.cinn.to(device)
-    cinn = thin(wide, details).requires_grad_(True).to(device)
-    _claim_run(config, cinn)
-    dataset = prepare(config, wide)
-    trainer = Trainer(None, ThinnedObjective(cinn, wide), dataset, replace(loop, minutes=config.minutes))
-    return _train(trainer, config.out / "thinned.pt", replace(source, cinn=cinn))
+    with joined(device) as processes:
+        source = replace(load_checkpoint(config.init), name=config.name)
+        wide = source.cinn.to(device)
+        cinn = thin(wide, details).requires_grad_(True).to(device)
+        if processes.first:
+            _claim_run(config, cinn)
+        dataset = prepare(config, wide, processes)
+        objective = ThinnedObjective(cinn, wide)
+        trainer = Trainer(None, objective, dataset, replace(loop, minutes=config.minutes), processes)
+        return _train(trainer, config.out / "thinned.pt", replace(source, cinn=cinn))
 
 
 def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
