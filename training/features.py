@@ -27,13 +27,15 @@ __all__ = ["DONE", "STEPS_PER_STD", "begun_anew", "build_features", "standardize
 STEPS_PER_STD = 24
 DETAIL_SIZE = 128
 """Size at which the lightness itself is kept, for the heads."""
+STANDARDIZED_PHOTOS = 512
+"""Photos from which h's channels are standardized."""
 BATCH = 8  # h is fastest on a CPU where a batch's activations stay in the cache
 DONE = "done.json"
 
 
-def standardize_network(network: ConditionNetwork, path: Path, photos: int = 512) -> None:
+def standardize_network(network: ConditionNetwork, path: Path) -> None:
     """Set the mean and standard deviation of each of h's channels from the first photos of a data path."""
-    examples = (make_example(photo) for photo in islice(read_photos(path), photos))
+    examples = (make_example(photo) for photo in islice(read_photos(path), STANDARDIZED_PHOTOS))
     parts = zip(*(_compute(network, batch) for batch in _batched(examples)), strict=True)
     for name, arrays in zip(FEATURE_CHANNELS, parts, strict=True):
         channels = np.concatenate(arrays).reshape(-1, arrays[0].shape[-1])

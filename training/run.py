@@ -161,9 +161,7 @@ def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Process
     return Trainer(None, objective, dataset, loop, processes)
 
 
-def run_reward(
-    folders: Sequence[Path], init: Path, out: Path, name: str, loop: LoopConfig, held_out: float = 0.1
-) -> Path | None:
+def run_reward(folders: Sequence[Path], init: Path, out: Path, name: str, loop: LoopConfig) -> Path | None:
     """Train the reward model of weights that are there, and write them with it; see `run`.
 
     folders: see `RatedDataset`, whose errors it raises. Raises InputError, too, for another run's folder.
@@ -171,7 +169,7 @@ def run_reward(
     with joined("cpu") as processes:
         source = replace(load_checkpoint(init), name=name)
         reward = source.cinn.reward.requires_grad_(True)
-        dataset = RatedDataset(folders, held_out)
+        dataset = RatedDataset(folders, held_out=0.1)
         if processes.first:
             _claim(out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
         trainer = Trainer(None, RewardObjective(reward), dataset, loop, processes)

@@ -118,11 +118,10 @@ def open_checkpoint(path: Path) -> StoredCheckpoint:
     return StoredCheckpoint(file, name, temperature, exponents)
 
 
-def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
-    """Read weights that `save_checkpoint` wrote, ready to sample. Raises what `open_checkpoint` raises."""
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read weights that `save_checkpoint` wrote, on the CPU. Raises what `open_checkpoint` raises."""
     stored = open_checkpoint(path)
-    cinn = stored.cinn.to(device)
-    return Checkpoint(cinn, stored.name, stored.temperature, stored.temperature_exponents, stored.sha256)
+    return Checkpoint(stored.cinn, stored.name, stored.temperature, stored.temperature_exponents, stored.sha256)
 
 
 def _check(name: str, temperature: float, exponents: Sequence[float], levels: int) -> None:
