@@ -34,6 +34,8 @@ __all__ = [
 MAX_SAMPLES = 16
 MAX_CANDIDATES = 64
 MAX_HINTS = 32
+MAX_TEMPERATURE = 2
+MAX_LATENT_NORM = 2
 MAX_SEED: Final = 2**32 - 1
 RANDOM: Final = "random"
 """A default: a request that leaves this seed out gets a random one, and the answer says which."""
@@ -63,7 +65,6 @@ class Option:
 
 
 ZeroToOne = Annotated[float, Ge(0), Le(1)]
-ZeroToTwo = Annotated[float, Ge(0), Le(2)]
 Seed = Annotated[int, Ge(0), Le(MAX_SEED)]
 Index = Annotated[int, Ge(0), Le(MAX_CANDIDATES - 1)]
 Count = Annotated[int, Ge(1), Le(MAX_SAMPLES), Option("how many colorings", 4, default=4)]
@@ -79,7 +80,7 @@ OriginalSeed = Annotated[
 ]
 OriginalIndex = Annotated[Index, Option("index of the coloring", 2)]
 Temperature = Annotated[
-    ZeroToTwo | None,
+    Annotated[float, Ge(0), Le(MAX_TEMPERATURE)] | None,
     Option(
         "how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; "
         "left out = what the model card recommends",
@@ -87,7 +88,8 @@ Temperature = Annotated[
     ),
 ]
 LatentNorm = Annotated[
-    ZeroToTwo | None, Option("rescale each latent to this norm, in units of √dim; left out = as drawn", 1.0)
+    Annotated[float, Ge(0), Le(MAX_LATENT_NORM)] | None,
+    Option("rescale each latent to this norm, in units of √dim; left out = as drawn", 1.0),
 ]
 
 
@@ -116,7 +118,7 @@ class Look:
     """How finished colorings look, at constant lightness."""
 
     saturation: Annotated[
-        ZeroToTwo, Option("factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong", 1.2)
+        float, Ge(0), Le(2), Option("factor of every color's chroma: 0 = gray, 1 = as drawn, 2 = twice as strong", 1.2)
     ] = 1.0
     warmth: Annotated[
         float, Ge(-1), Le(1), Option("shift of all colors toward warm (1, as in afternoon light) or cool (−1)", 0.2)

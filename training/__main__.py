@@ -202,7 +202,7 @@ def join_command(
     part: Annotated[list[str], typer.Option(help="PART=WEIGHTS: which weights to take a part from; once per part.")],
     out: Out,
     name: Annotated[str | None, typer.Option(help="Name of the weights, as the service shows it.")] = None,
-    temperature: Annotated[float | None, typer.Option(min=0, help="The service's default temperature.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="The service's default temperature.")] = None,
     exponent: Annotated[list[float] | None, typer.Option(help="γ of each level, coarse to fine.")] = None,
 ) -> None:
     """Put parts that were trained in runs of their own into one checkpoint.

@@ -18,22 +18,22 @@ import torch
 from numpy.typing import NDArray
 
 from model.flow.condition import ConditionNetwork
-from model.flow.constants import FEATURE_CHANNELS
+from model.flow.constants import FEATURE_CHANNELS, SMALL_LIGHTNESS
 from training.data import Example, NoPhotosError, is_near_gray, make_example, read_photos
 from training.precision import mixed_precision
 
 __all__ = ["DONE", "STEPS_PER_STD", "begun_anew", "build_features", "standardize_network"]
 
 STEPS_PER_STD = 24
-DETAIL_SIZE = 128
-"""Size at which the lightness itself is kept, for the heads."""
+STANDARDIZED_PHOTOS = 512
+"""Photos from which h's channels are standardized."""
 BATCH = 8  # h is fastest on a CPU where a batch's activations stay in the cache
 DONE = "done.json"
 
 
-def standardize_network(network: ConditionNetwork, path: Path, photos: int = 512) -> None:
+def standardize_network(network: ConditionNetwork, path: Path) -> None:
     """Set the mean and standard deviation of each of h's channels from the first photos of a data path."""
-    examples = (make_example(photo) for photo in islice(read_photos(path), photos))
+    examples = (make_example(photo) for photo in islice(read_photos(path), STANDARDIZED_PHOTOS))
     parts = zip(*(_compute(network, batch) for batch in _batched(examples)), strict=True)
     for name, arrays in zip(FEATURE_CHANNELS, parts, strict=True):
         channels = np.concatenate(arrays).reshape(-1, arrays[0].shape[-1])
@@ -96,7 +96,7 @@ def _quantize(network: ConditionNetwork, batch: Sequence[Example]) -> dict[str, 
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, array in zip(FEATURE_CHANNELS, _compute(network, batch), strict=True):
         arrays[name] = (array * STEPS_PER_STD).round().clip(-127, 127).astype(np.int8)
-    small = [cv2.resize(e.lightness, (DETAIL_SIZE, DETAIL_SIZE), interpolation=cv2.INTER_AREA) for e in batch]
+    small = [cv2.resize(e.lightness, (SMALL_LIGHTNESS, SMALL_LIGHTNESS), interpolation=cv2.INTER_AREA) for e in batch]
     arrays["lightness"] = (np.stack(small)[..., None] * 2.55).round().astype(np.uint8)
     arrays["chroma"] = np.stack([example.chroma for example in batch]).astype(np.float16)
     return arrays

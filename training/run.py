@@ -100,7 +100,8 @@ def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | N
 
     Features, draws and the state of every part lie below `config.out`; a run goes on from those that it finds.
     Started by torchrun, its processes share features and batches, and the first writes what comes out.
-    Raises InputError for a part that the network does not have, NoPhotosError for data without photos.
+    Raises InputError for a part that the network does not have, and where `Checkpoint` does; NoPhotosError for data
+    without photos.
     """
     device = choose_device(config.device)
     with joined(device) as processes:
@@ -110,7 +111,7 @@ def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | N
 def _run(
     config: RunConfig, model: CinnConfig | None, loop: LoopConfig, device: str, processes: Processes
 ) -> Path | None:
-    source = load_checkpoint(config.init) if config.init else _new(model)
+    source = replace(load_checkpoint(config.init), name=config.name) if config.init else _new(config.name, model)
     cinn = source.cinn.requires_grad_(True).to(device)
     unknown = set(config.parts) - set(SHARES)
     if unknown:
@@ -138,7 +139,7 @@ def _run(
             return None
     path = config.out / WEIGHTS_FILE
     if processes.first:
-        save_checkpoint(replace(source, cinn=cinn, name=config.name), path)
+        save_checkpoint(source, path)
     return path
 
 
@@ -160,19 +161,19 @@ def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Process
     return Trainer(None, objective, dataset, loop, processes)
 
 
-def run_reward(
-    folders: Sequence[Path], init: Path, out: Path, name: str, loop: LoopConfig, held_out: float = 0.1
-) -> Path | None:
+def run_reward(folders: Sequence[Path], init: Path, out: Path, name: str, loop: LoopConfig) -> Path | None:
     """Train the reward model of weights that are there, and write them with it; see `run`.
 
     folders: see `RatedDataset`, whose errors it raises. Raises InputError, too, for another run's folder.
     """
-    source = load_checkpoint(init)
-    reward = source.cinn.reward.requires_grad_(True)
-    dataset = RatedDataset(folders, held_out)
-    _claim(out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
-    trainer = Trainer(None, RewardObjective(reward), dataset, loop)
-    return _train(trainer, out / "reward.pt", replace(source, name=name))
+    with joined("cpu") as processes:
+        source = replace(load_checkpoint(init), name=name)
+        reward = source.cinn.reward.requires_grad_(True)
+        dataset = RatedDataset(folders, held_out=0.1)
+        if processes.first:
+            _claim(out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
+        trainer = Trainer(None, RewardObjective(reward), dataset, loop, processes)
+        return _train(trainer, out / "reward.pt", source)
 
 
 def run_scored(config: RunConfig, loop: LoopConfig) -> Path | None:
@@ -184,14 +185,14 @@ def run_scored(config: RunConfig, loop: LoopConfig) -> Path | None:
         raise InputError("init", "weights with a distilled decoder and a reward model that were trained", None)
     device = choose_device(config.device)
     with joined(device) as processes:
-        source = load_checkpoint(config.init)
+        source = replace(load_checkpoint(config.init), name=config.name)
         cinn = source.cinn.to(device)
         if processes.first:
             _claim_run(config, cinn)
         dataset = prepare(config, cinn, processes)
         objective = ScoredObjective(cinn, Perception())
         trainer = Trainer(None, objective, dataset, replace(loop, minutes=config.minutes), processes)
-        return _train(trainer, config.out / "scored.pt", replace(source, cinn=cinn, name=config.name))
+        return _train(trainer, config.out / "scored.pt", source)
 
 
 def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfig) -> Path | None:
@@ -203,13 +204,16 @@ def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfi
     if config.init is None:
         raise InputError("init", "weights whose finer levels shall be thinner", None)
     device = choose_device(config.device)
-    source = load_checkpoint(config.init)
-    wide = source.cinn.to(device)
-    cinn = thin(wide, details).requires_grad_(True).to(device)
-    _claim_run(config, cinn)
-    dataset = prepare(config, wide)
-    trainer = Trainer(None, ThinnedObjective(cinn, wide), dataset, replace(loop, minutes=config.minutes))
-    return _train(trainer, config.out / "thinned.pt", replace(source, cinn=cinn, name=config.name))
+    with joined(device) as processes:
+        source = replace(load_checkpoint(config.init), name=config.name)
+        wide = source.cinn.to(device)
+        cinn = thin(wide, details).requires_grad_(True).to(device)
+        if processes.first:
+            _claim_run(config, cinn)
+        dataset = prepare(config, wide, processes)
+        objective = ThinnedObjective(cinn, wide)
+        trainer = Trainer(None, objective, dataset, replace(loop, minutes=config.minutes), processes)
+        return _train(trainer, config.out / "thinned.pt", replace(source, cinn=cinn))
 
 
 def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
@@ -222,7 +226,7 @@ def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
         raise InputError("init", "weights whose h shall see through wear", None)
     device = choose_device(config.device)
     with joined(device) as processes:
-        source = load_checkpoint(config.init)
+        source = replace(load_checkpoint(config.init), name=config.name)
         cinn = source.cinn.to(device)
         if processes.first:
             _claim_run(config, cinn)
@@ -233,7 +237,7 @@ def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
         processes.wait()
         dataset = WornDataset([folder for _, folder in folders], config.held_out)
         trainer = Trainer(None, WornObjective(cinn), dataset, replace(loop, minutes=config.minutes), processes)
-        return _train(trainer, config.out / "worn.pt", replace(source, cinn=cinn, name=config.name))
+        return _train(trainer, config.out / "worn.pt", source)
 
 
 def _train(trainer: Trainer[Any], state: Path, result: Checkpoint) -> Path | None:
@@ -256,7 +260,7 @@ def join(
     """Put parts of several checkpoints into one; what is no part, and what is not given, comes from the first.
 
     parts: for each of `SHARES`, the checkpoint to take that part from. temperature: the one to recommend. exponents: γ
-    of each level, coarse to fine. Raises InputError if a part or an exponent is missing.
+    of each level, coarse to fine. Raises InputError if a part or an exponent is missing, and where `Checkpoint` does.
     """
     if set(parts) != set(SHARES):
         raise InputError("part", f"one checkpoint for each of {list(SHARES)}", sorted(parts))
@@ -272,14 +276,12 @@ def join(
     if not all(torch.equal(value, of_distilled[key]) for key, value in weights.items() if key.startswith("coarsest.")):
         raise InputError("part", "a distilled decoder of the same level 8²", f"another for {parts['distilled']}")
     joined.cinn.load_state_dict(weights)
-    if exponents and len(exponents) != len(joined.cinn.dims):
-        raise InputError("exponent", f"one for each of {joined.cinn.config.sizes}", list(exponents))
     told = {"name": name, "temperature": temperature, "temperature_exponents": tuple(exponents) or None}
     save_checkpoint(replace(joined, **{key: value for key, value in told.items() if value is not None}), out)  # type: ignore[arg-type]
 
 
-def _new(model: CinnConfig | None) -> Checkpoint:
-    return Checkpoint(Cinn(model), "", DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS)
+def _new(name: str, model: CinnConfig | None) -> Checkpoint:
+    return Checkpoint(Cinn(model), name, DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS)
 
 
 def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from model.errors import InputError
 from model.flow.sizes import SIDE
 from model.options import MAX_HINTS
-from model.pixels.bilateral import area_average, upsample_points
+from model.pixels.bilateral import TAPS, area_average, upsample_points
 from model.pixels.color import rgb_to_lab
 from model.pixels.gamut import map_to_gamut
 from model.protocol import Frame, Hint, HintMatch
@@ -26,7 +26,9 @@ REACH = 4.0
 LIGHTNESS_REACH = 8.0
 """The same in units of L*: a correction stops at the photo's edges."""
 RIDGE = 1e-3
-"""Added to the corrections' matrix, so that two hints at one place average."""
+"""Weight of the corrections' squares beside those of what is missed: hints that contradict each other average."""
+MARGIN = 20.0
+"""Units of a*b* by which a correction may go beyond the hints' colors: upsampling averages with what lies around."""
 ROUNDS = 2
 """Corrections one after another: upsampling sharpens, so that one does not quite suffice."""
 
@@ -69,21 +71,23 @@ def mend_hints(
 ) -> NDArray[np.float32]:
     """Return (N, 2, h, w) a*b* that have the wished colors at the hints' points, once they are upsampled.
 
-    lightness: (H, W) L* of the photo at any size. The correction is interpolated between the hints by Gaussians of
-    distance and of lightness.
+    lightness: (H, W) L* of the photo at any size. The correction is a sum of Gaussians of distance and of lightness
+    around the hints, fitted by regularized least squares. No a*b* comes to lie more than MARGIN outside of the range of
+    the hints' colors, unless it lay there before; hints that contradict each other in one place are met on average.
     """
     points = [_pixel(hint, lightness.shape) for hint in hints]
     wished = _wished_chroma(hints, lightness)
     small = area_average(lightness, chroma.shape[2:])
-    bumps = np.stack([_bump(small, hint) for hint in hints])
+    bumps = np.stack([_bump(small, hint, lightness[point]) for hint, point in zip(hints, points, strict=True)])
     # by how much each bump moves the color at each point: (K, K)
     moves = upsample_points(bumps[:, None], lightness, points)[..., 0].T
-    inverse = np.linalg.inv(moves + RIDGE * np.eye(len(hints), dtype=np.float32))
-    mended = chroma.copy()
+    fit = np.linalg.solve(moves.T @ moves + RIDGE * np.eye(len(hints), dtype=np.float32), moves.T)
+    lowest = np.minimum(chroma, wished.min(0)[:, None, None] - MARGIN)
+    highest = np.maximum(chroma, wished.max(0)[:, None, None] + MARGIN)
+    mended = chroma
     for _ in range(ROUNDS):
-        missed = wished - upsample_points(mended, lightness, points)
-        for k, bump in enumerate(bumps):
-            mended += (missed * inverse[k][:, None]).sum(1)[..., None, None] * bump
+        weights = fit @ (wished - upsample_points(mended, lightness, points))
+        mended = np.clip(mended + np.tensordot(weights, bumps, (1, 0)), lowest, highest)
     return mended
 
 
@@ -100,12 +104,18 @@ def match_hints(images: NDArray[np.uint8], hints: Sequence[Hint]) -> tuple[tuple
     return tuple(matches)
 
 
-def _bump(lightness: NDArray[np.float32], hint: Hint) -> NDArray[np.float32]:
-    """Return how much of a hint's correction each pixel of (h, w) L* takes: 1 at the hint's own."""
+def _bump(lightness: NDArray[np.float32], hint: Hint, tone: float) -> NDArray[np.float32]:
+    """Return how much of a hint's correction each pixel of (h, w) L* takes, up to 1.
+
+    tone: L* of the photo at the hint's point. At an edge, the hint's own small pixel may be quite another, and those
+    like the point, of which its color is upsampled, lie beside it.
+    """
     row, column = _pixel(hint, lightness.shape)
+    rows, columns = (slice(max(0, center - TAPS // 2), center + TAPS // 2 + 1) for center in (row, column))
+    near = lightness[rows, columns]
     y, x = (np.arange(side) for side in lightness.shape)
     square = (y[:, None] - row) ** 2 + (x[None] - column) ** 2
-    difference = lightness - lightness[row, column]
+    difference = lightness - np.clip(tone, near.min(), near.max())
     return np.exp(-square / (2 * REACH**2) - difference**2 / (2 * LIGHTNESS_REACH**2)).astype(np.float32)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError
+from model.options import MAX_LATENT_NORM, MAX_TEMPERATURE, check_range
 
 __all__ = [
     "deviations_at",
@@ -21,8 +22,6 @@ __all__ = [
 
 Floats = NDArray[np.float32]
 
-MAX_TEMPERATURE = 2.0
-MAX_LATENT_NORM = 2.0
 SMALLEST_NORM = 1e-6
 """Smaller norms count as 0: latents that small are 0 in float32."""
 BISECTIONS = 50
@@ -61,8 +60,7 @@ def deviations_at(temperature: float, exponents: Sequence[float]) -> list[float]
 
     Above 1 all levels are warmed alike. Raises InputError for a temperature out of range.
     """
-    if not 0 <= temperature <= MAX_TEMPERATURE:  # also refuses NaN
-        raise InputError("temperature", f"0 to {MAX_TEMPERATURE}", temperature)
+    check_range("temperature", temperature, 0, MAX_TEMPERATURE)
     return [float(temperature if temperature > 1 else temperature**exponent) for exponent in exponents]
 
 
@@ -71,8 +69,7 @@ def temperature_of_norm(dims: Sequence[int], exponents: Sequence[float], norm: f
 
     Raises InputError for a norm out of range.
     """
-    if not 0 <= norm <= MAX_LATENT_NORM:
-        raise InputError("latent_norm", f"0 to {MAX_LATENT_NORM}", norm)
+    check_range("latent_norm", norm, 0, MAX_LATENT_NORM)
     if norm >= 1:
         return norm  # where the exponents no longer count
     low, high = 0.0, 1.0
@@ -94,8 +91,7 @@ def rescale_latents(latents: Sequence[Floats], norm: float) -> list[Floats]:
 
     Raises InputError for a norm out of range, or for a latent of 0 that has no direction.
     """
-    if not 0 <= norm <= MAX_LATENT_NORM:
-        raise InputError("latent_norm", f"0 to {MAX_LATENT_NORM}", norm)
+    check_range("latent_norm", norm, 0, MAX_LATENT_NORM)
     norms = latent_norms(latents)
     if norm > SMALLEST_NORM and not (norms > 0).all():
         raise InputError("latent_norm", "0, because z = 0 has no direction", norm)

@@ -28,13 +28,13 @@ HIDDEN = -1e4
 """Added to the attention's scores of cells that come later: e^−10000 is 0."""
 
 
-def dispersed_order(side: int = SIDE) -> NDArray[np.int64]:
+def dispersed_order() -> NDArray[np.int64]:
     """Return the cells' indices in dispersed-dot order, in which every prefix covers the photo evenly.
 
     Source: Bayer 1973, An optimum method for two-level rendition of continuous-tone pictures.
     """
     ranks = np.zeros((1, 1), np.int64)
-    while len(ranks) < side:
+    while len(ranks) < SIDE:
         ranks = np.block([[4 * ranks, 4 * ranks + 2], [4 * ranks + 3, 4 * ranks + 1]])
     return ranks.ravel().argsort()
 

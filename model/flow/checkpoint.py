@@ -3,25 +3,35 @@
 Both are read without torch, as arrays; they become a module of torch when somebody asks for one.
 """
 
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.errors import CheckpointError
+from model.errors import InputError
 from model.flow.arrays import CinnArrays
 from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig, DetailConfig, PriorConfig, RewardConfig
 from model.flow.weights_file import OpenedWeights, explained, open_weights, restore, write_weights
+from model.options import MAX_TEMPERATURE, check_range
 
 if TYPE_CHECKING:
     from model.flow.cinn import Cinn
 
 __all__ = ["Checkpoint", "StoredCheckpoint", "load_checkpoint", "open_checkpoint", "save_checkpoint"]
 
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""Names of weights: the service sends them in a header and writes them into files."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A cINN, and how it is best sampled."""
+    """A cINN, and how it is best sampled.
+
+    Raises InputError for a name, a temperature or exponents that the service could not use.
+    """
 
     cinn: "Cinn"
     name: str
@@ -32,6 +42,9 @@ class Checkpoint:
     """γ of each level, coarse to fine: below 1, a finer level's latents are drawn at temperature^γ; the coarsest's
     counts only where a latent norm is asked for, since its mixtures are tempered themselves"""
     sha256: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self.name, self.temperature, self.temperature_exponents, len(self.cinn.dims))
 
     @property
     def arrays(self) -> CinnArrays:
@@ -93,24 +106,31 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
 def open_checkpoint(path: Path) -> StoredCheckpoint:
     """Read the weights that `save_checkpoint` wrote, and check the file's SHA-256; without torch.
 
-    Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, or is not ours.
+    Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, is not ours, or holds what
+    `Checkpoint` refuses.
     """
     file = open_weights(path)
     metadata = file.metadata
     with explained(path):
         name, temperature = metadata["name"], float(metadata["temperature"])
         exponents = tuple(metadata["temperature_exponents"])
-        levels = 1 + len(metadata["config"]["details"])
-    if len(exponents) != levels:
-        raise CheckpointError(f"{path} does not hold one temperature exponent for each level")
+        _check(name, temperature, exponents, 1 + len(metadata["config"]["details"]))
     return StoredCheckpoint(file, name, temperature, exponents)
 
 
-def load_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
-    """Read weights that `save_checkpoint` wrote, ready to sample. Raises what `open_checkpoint` raises."""
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read weights that `save_checkpoint` wrote, on the CPU. Raises what `open_checkpoint` raises."""
     stored = open_checkpoint(path)
-    cinn = stored.cinn.to(device)
-    return Checkpoint(cinn, stored.name, stored.temperature, stored.temperature_exponents, stored.sha256)
+    return Checkpoint(stored.cinn, stored.name, stored.temperature, stored.temperature_exponents, stored.sha256)
+
+
+def _check(name: str, temperature: float, exponents: Sequence[float], levels: int) -> None:
+    """Raise InputError unless weights of so many levels can have this name, temperature and exponents."""
+    if not NAME.fullmatch(name):
+        raise InputError("name", "1 to 64 letters of a to z, digits, dots, underscores and hyphens", repr(name))
+    check_range("temperature", temperature, 0, MAX_TEMPERATURE)
+    if len(exponents) != levels or not all(0 <= each < math.inf for each in exponents):
+        raise InputError("exponent", f"{levels} numbers of at least 0, one for each level", list(exponents))
 
 
 def _config(numbers: dict[str, Any]) -> CinnConfig:

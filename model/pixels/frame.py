@@ -1,5 +1,7 @@
 """Frames: an even border around a photo, as prints and scans of film have, which the network need not see."""
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -50,20 +52,47 @@ def _outermost(lightness: NDArray[np.float32]) -> Frame:
     some = np.ascontiguousarray(lightness[::down, ::across])
     height, width = (min(side, SIZE) for side in some.shape)
     small = np.asarray(cv2.resize(some, (width, height), interpolation=cv2.INTER_AREA), np.float32)
-    top, bottom, left, right = (_width(lines) for lines in (small, small[::-1], small.T, small.T[::-1]))
+    top, bottom = (_width(small[::step], lightness[::step]) for step in (1, -1))
+    left, right = (_width(small.T[::step], lightness.T[::step]) for step in (1, -1))
     return Frame(top, bottom, left, right) if (top and bottom) or (left and right) else NO_FRAME
 
 
-def _width(lines: NDArray[np.float32]) -> float:
-    """Return the share of the rows that are a frame's, from the first; the very first may be anything."""
+def _width(lines: NDArray[np.float32], photo: NDArray[np.float32]) -> float:
+    """Return the share of a photo's rows that are a frame's, from the first; the very first may be anything.
+
+    lines: the photo averaged to (h, w) L*, in which a frame is found. photo: (H, W) L*, in which its edge is.
+    """
     widest = int(WIDEST * len(lines))
     if widest < 2:
         return 0.0
-    low, tones, high = np.percentile(lines[1 : widest + 2], (5, 50, 95), axis=1)
-    even = (high - low <= EVENNESS) & (abs(tones - tones[0]) <= EVENNESS)
+    tone = np.float32(np.median(lines[1]))
+    even = _even(lines[1 : widest + 2], tone)
     others = int(even.argmin())  # than the very first
-    if even.all() or others == 0 or FILM < tones[0] < PAPER:
+    if even.all() or others == 0 or FILM < tone < PAPER:
         return 0.0
     width = 1 + others
     behind = lines[width + SOFT]
-    return width / len(lines) if (abs(behind - tones[others - 1]) > EVENNESS).mean() >= EDGE else 0.0
+    if (abs(behind - np.median(lines[others])) > EVENNESS).mean() < EDGE:
+        return 0.0
+    return _edge(lines, photo, width, tone)
+
+
+def _edge(lines: NDArray[np.float32], photo: NDArray[np.float32], width: int, tone: np.float32) -> float:
+    """Return the share of a photo's own rows that are a frame's, where so many of the averaged ones are; see `_width`.
+
+    A frame with so much grain that even its own rows differ ends where it does among the averaged ones.
+    """
+    scale = len(photo) / len(lines)
+    first, last = int((width - 1) * scale), math.ceil((width + 2) * scale)
+    rows = np.ascontiguousarray(photo[first:last])
+    small = cv2.resize(rows, (lines.shape[1], len(rows)), interpolation=cv2.INTER_AREA)
+    even = _even(np.asarray(small, np.float32), tone)
+    if even.all() or not even[0]:
+        return width / len(lines)
+    return (first + int(even.argmin())) / len(photo)
+
+
+def _even(rows: NDArray[np.float32], tone: np.float32) -> NDArray[np.bool_]:
+    """Say which rows, (n, w) L*, may be those of a frame of this tone: (n,)."""
+    low, middle, high = np.percentile(rows, (5, 50, 95), axis=1)
+    return (high - low <= EVENNESS) & (abs(middle - tone) <= EVENNESS)

@@ -30,16 +30,15 @@ MAX_GAIN = 5.0
 """Contrast grows so many times at most, for in an empty photo there is only noise to see."""
 
 
-def resize_lightness(lightness: Lightness, size: int = LIGHTNESS_SIZE) -> Lightness:
+def resize_lightness(lightness: Lightness) -> Lightness:
     """Squeeze (H, W) L* to a square, as sharp and as rich in contrast as the photos that the network was trained on.
 
-    A side longer than SHARPEST is averaged over area to that first; what is shorter than size then grows bicubically.
-    Where blacks are not dark or whites not light, contrast grows. Returns (size, size) in [0, 100].
+    A side longer than SHARPEST is averaged over area to that first; what is shorter than the square then grows
+    bicubically. Where blacks are not dark or whites not light, contrast grows. Returns (256, 256) in [0, 100].
     """
-    sharpest = min(SHARPEST, size)
-    shape = tuple(min(side, sharpest) for side in lightness.shape)
+    shape = tuple(min(side, SHARPEST) for side in lightness.shape)
     averaged = cv2.resize(lightness, shape[::-1], interpolation=cv2.INTER_AREA).reshape(shape)
-    grown = cv2.resize(averaged, (size, size), interpolation=cv2.INTER_CUBIC)
+    grown = cv2.resize(averaged, (LIGHTNESS_SIZE, LIGHTNESS_SIZE), interpolation=cv2.INTER_CUBIC)
     return _stretch(np.asarray(grown, np.float32)).clip(0, 100)
 
 

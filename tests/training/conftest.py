@@ -1,11 +1,14 @@
-"""Photos to train on."""
+"""Photos to train on, and a process among several."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
+
+from training.processes import Processes
 
 COLORED_PHOTOS = 24
 
@@ -24,3 +27,15 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
             piece[...] = piece[..., :1]
         Image.fromarray(piece).save(folder / f"{i:02}.png")
     return folder
+
+
+class Second(Processes):
+    """A process that is not the first, and waits for no other."""
+
+    first = False
+
+
+@pytest.fixture
+def second_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs find themselves in a process that is not the first of several."""
+    monkeypatch.setattr("training.run.joined", lambda device: nullcontext(Second(device=device)))

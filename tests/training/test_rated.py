@@ -66,6 +66,12 @@ def test_it_learns_to_choose_what_people_prefer(folder: Path, weights: Path, tmp
     assert chosen[1] >= 0.8 > chosen[0]
 
 
+@pytest.mark.usefixtures("second_process")
+def test_a_second_process_writes_no_result(folder: Path, weights: Path, tmp_path: Path) -> None:
+    assert run_reward([folder], weights, tmp_path / "run", "rated", LoopConfig(steps=1, batch=8))
+    assert not (tmp_path / "run").exists()
+
+
 def test_draws_that_nobody_has_rated_do_not_count(folder: Path) -> None:
     (batch,) = RatedDataset([folder], held_out=0.5).held_out_batches(PHOTOS)
     objective = RewardObjective(Cinn(TINY).reward.eval())

@@ -125,6 +125,13 @@ def test_thin_levels_learn(weights: Path, photos: Path, tmp_path: Path) -> None:
     assert (trained(20) < trained(0)).all()
 
 
+@pytest.mark.usefixtures("second_process")
+def test_a_second_process_writes_no_result(weights: Path, photos: Path, tmp_path: Path) -> None:
+    config = RunConfig(photos, tmp_path / "run", 1, views=1, held_out=0.2, init=weights)
+    assert run_thin(config, THIN, LoopConfig(steps=1, batch=8, matrix_learning_rate=0))
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"features"}  # its share of them
+
+
 WRONG = {
     "one level less": THIN[:2],
     "another number of blocks": (replace(THIN[0], blocks=1), *THIN[1:]),

@@ -320,6 +320,14 @@ def test_joining_tells_how_to_sample(tiny_weights: Path, tmp_path: Path) -> None
     assert (joined.name, joined.temperature, joined.temperature_exponents) == ("mine-2", 0.7, exponents)
     with pytest.raises(InputError, match="exponent"):
         join(parts, tmp_path / "joined.safetensors", exponents=(1.0,))
+    with pytest.raises(InputError, match="temperature: expected 0 to 2, got 3"):
+        join(parts, tmp_path / "joined.safetensors", temperature=3.0)
+
+
+def test_a_name_that_no_service_could_use_is_refused_before_training(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="name: expected 1 to 64 letters"):
+        run(RunConfig(photos, tmp_path, 1, name="彩色-1"), TINY)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_average_lies_between(tiny_checkpoint: Checkpoint, tiny_weights: Path, tmp_path: Path) -> None:

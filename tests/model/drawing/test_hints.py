@@ -3,14 +3,19 @@
 import copy
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
+import skimage.data
 from numpy.typing import NDArray
 
 from model.colorizer import CinnColorizer, colorize
-from model.drawing.hints import match_hints
+from model.drawing.hints import match_hints, mend_hints
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
+from model.pixels.bilateral import upsample_points
+from model.pixels.color import photo_to_lightness, rgb_to_lab
+from model.pixels.resizing import resize_lightness
 from model.protocol import Hint, SampleOptions
 
 RED, BLUE = (190, 110, 100), (100, 120, 180)
@@ -85,6 +90,31 @@ def test_two_hints_at_one_place_average(colorizer: CinnColorizer, photo: NDArray
     both = (replace(HINTS[0], color=(190, 110, 100)), replace(HINTS[0], color=(150, 130, 100)))
     (matches,) = colorize(colorizer, photo, SampleOptions(1, 1, hints=both)).matches
     assert matches[0].delta_chroma == pytest.approx(matches[1].delta_chroma, rel=0.2)
+
+
+def side_by_side(count: int, pixels: int) -> tuple[Hint, ...]:
+    """Return red and blue hints in turns, in rows of six, so many pixels of 256 apart."""
+    places = [(0.45 + i % 6 * pixels / 256, 0.45 + i // 6 * pixels / 256) for i in range(count)]
+    return tuple(Hint(x, y, ((230, 30, 30), (30, 30, 230))[i % 2]) for i, (x, y) in enumerate(places))
+
+
+@pytest.mark.parametrize("pixels", [2, 3, 4, 8, 16])
+@pytest.mark.parametrize("count", [2, 32])
+def test_near_hints_that_contradict_each_other_keep_to_their_colors(count: int, pixels: int) -> None:
+    coffee = cv2.cvtColor(skimage.data.coffee(), cv2.COLOR_RGB2GRAY)
+    for photo in (coffee, np.full((256, 256), 128, np.uint8)):
+        lightness = resize_lightness(photo_to_lightness(photo))
+        mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), lightness, side_by_side(count, pixels))
+        assert np.abs(mended).max() < 130  # a* and b* of sRGB are at most 108; and a margin of 20
+
+
+def test_a_hint_on_an_edge_is_met_by_what_is_like_its_point() -> None:
+    lightness = np.full((256, 256), 80, np.float32)
+    lightness[:, :129] = 20  # of the four pixels that the hint's of 64×64 covers, its own alone is dark
+    mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), lightness, (Hint(0.5, 0.5, (70, 40, 40)),))
+    (color,) = upsample_points(mended, lightness, [(128, 128)])[0]
+    assert color == pytest.approx(rgb_to_lab(np.array([[70], [40], [40]], np.float32)[None] / 255)[0, 1:, 0], abs=3)
+    assert np.abs(mended).max() < 25
 
 
 @pytest.mark.parametrize(

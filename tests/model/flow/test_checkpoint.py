@@ -1,8 +1,11 @@
 """Weights come back as they were written, or not at all."""
 
 import hashlib
+import math
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,8 +13,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
-from model.errors import CheckpointError
+from model.errors import CheckpointError, InputError
 from model.flow.checkpoint import Checkpoint, load_checkpoint, open_checkpoint, save_checkpoint
+from model.flow.weights_file import write_weights
 
 
 def resum(path: Path) -> None:
@@ -107,3 +111,30 @@ def test_spoiled_weights_are_refused(tiny_weights: Path, spoil: Callable[[Path],
     spoil(tiny_weights)
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(tiny_weights)
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "message"),
+    [
+        ("name", "彩色-1", "name: expected 1 to 64 letters"),
+        ("name", "my colors", "name"),
+        ("name", "", "name"),
+        ("name", "x" * 65, "name"),
+        ("temperature", 3.0, "temperature: expected 0 to 2, got 3.0"),
+        ("temperature", -0.1, "temperature"),
+        ("temperature", math.nan, "temperature"),
+        ("temperature_exponents", (1.0,), "exponent: expected 4 numbers"),
+        ("temperature_exponents", (1.0, 1.0, 1.0, -1.0), "exponent"),
+        ("temperature_exponents", (1.0, 1.0, 1.0, math.inf), "exponent"),
+    ],
+)
+def test_facts_that_no_service_could_use_are_neither_saved_nor_opened(
+    tiny_checkpoint: Checkpoint, tmp_path: Path, fact: str, value: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        replace(tiny_checkpoint, **{fact: value})
+    facts = {"name": "tiny-1", "temperature": 0.8, "temperature_exponents": (1.0, 1.0, 2.0, 3.0)} | {fact: value}
+    path = tmp_path / "tiny.safetensors"
+    write_weights(tiny_checkpoint.cinn, facts | {"config": asdict(tiny_checkpoint.cinn.config)}, path)
+    with pytest.raises(CheckpointError, match=message):
+        open_checkpoint(path)

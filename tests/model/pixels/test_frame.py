@@ -36,14 +36,16 @@ def grainy(photo: np.ndarray, deviation: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("tone", [PAPER, FILM])
-@pytest.mark.parametrize("sides", [(20, 20, 30, 30), (10, 40, 25, 25), (30, 30, 0, 0), (0, 0, 60, 40)])
-def test_finds_a_frame(photo: np.ndarray, sides: tuple[int, ...], tone: int) -> None:
-    whole = framed(photo, *sides, tone=tone)
-    rows, columns = found(whole).inside(whole.shape)
+@pytest.mark.parametrize(
+    "sides", [(20, 20, 30, 30), (10, 40, 25, 25), (30, 30, 0, 0), (0, 0, 60, 40), (4, 5, 6, 7), (31, 64, 48, 17)]
+)
+def test_finds_a_frame_to_the_pixel(photo: np.ndarray, sides: tuple[int, ...], tone: int) -> None:
     top, _bottom, left, _right = sides
-    for found_side, side, length in ((rows, top, 300), (columns, left, 451)):  # to one pixel of the 256 that are seen
-        assert found_side.start == pytest.approx(side, abs=3)
-        assert found_side.stop == pytest.approx(side + length, abs=3)
+    for scale in (1, 7):  # both are averaged to 256 pixels, and the larger one thinned out before
+        large = cv2.resize(photo, None, fx=scale, fy=scale)
+        whole = framed(large, *(scale * side for side in sides), tone=tone)
+        inside = slice(scale * top, scale * (top + 300)), slice(scale * left, scale * (left + 451))
+        assert found(whole).inside(whole.shape) == inside
 
 
 def test_finds_a_frame_with_grain_and_a_soft_edge(photo: np.ndarray) -> None:
@@ -55,8 +57,7 @@ def test_finds_a_frame_with_grain_and_a_soft_edge(photo: np.ndarray) -> None:
 
 def test_finds_a_frame_within_a_frame(photo: np.ndarray) -> None:
     whole = framed(framed(photo, 20, 20, 20, 20, tone=FILM), 15, 15, 15, 15)
-    rows, columns = found(whole).inside(whole.shape)
-    assert (rows.start, columns.start) == pytest.approx((35, 35), abs=4)
+    assert found(whole).inside(whole.shape) == (slice(35, 335), slice(35, 486))
 
 
 @pytest.mark.parametrize(
@@ -119,10 +120,8 @@ def test_a_smooth_change_is_no_edge() -> None:
 
 
 def test_a_framed_photo_is_colored_as_without(colorizer: Colorizer, photo: np.ndarray) -> None:
-    whole = framed(photo, 30, 30, 45, 45, tone=FILM)
-    small = colorizer.shrink(whole)
-    rows, columns = small.frame.inside(whole.shape)
-    alone = colorizer.shrink(whole[rows, columns])
+    whole = framed(photo, 31, 31, 44, 44, tone=FILM)
+    small, alone = colorizer.shrink(whole), colorizer.shrink(photo)
     np.testing.assert_array_equal(small.lightness, alone.lightness)
     framed_draw, alone_draw = colorizer.draw_all([DrawTask(each, SampleOptions(1, 7)) for each in (small, alone)])
     np.testing.assert_array_equal(framed_draw.chroma, alone_draw.chroma)
@@ -131,12 +130,12 @@ def test_a_framed_photo_is_colored_as_without(colorizer: Colorizer, photo: np.nd
 
 def test_hints_work_inside_and_a_hint_on_the_frame_is_missed(colorizer: Colorizer, photo: np.ndarray) -> None:
     whole = framed(photo, 30, 30, 45, 45)
-    hints = (Hint(0.5, 0.6, (150, 90, 60)), Hint(0.02, 0.5, (200, 0, 0)))
+    hints = (Hint(0.3, 0.4, (150, 90, 60)), Hint(0.02, 0.5, (200, 0, 0)))
     options = SampleOptions(1, 7, hints=hints)
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(whole), options)])
     (coloring,) = colorizer.finish(whole, drawn)
     inside, on_frame = coloring.hints
-    assert inside.delta_chroma < 10  # of a network without training
+    assert inside.delta_chroma < 5  # of a network without training
     assert on_frame.delta_chroma > 50
     only = SampleOptions(1, 7, hints=hints[1:])
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(whole), only)])
