@@ -2,11 +2,12 @@
 
 import struct
 import zlib
+from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
@@ -85,7 +86,27 @@ def _exif_bytes(exif: Image.Exif, keep_gps: bool) -> bytes | None:
             exif.get_ifd(ExifTags.IFD.Exif).pop(side, None)
     if Base.Orientation in exif:
         exif[Base.Orientation] = 1  # colorings are upright
+    return _written(exif)
+
+
+class _Text(str):
+    """Text of EXIF, in which Pillow reads every byte as a character, and would write those of ASCII alone."""
+
+    def encode(self, *_: str) -> bytes:
+        """Return the bytes that were read, whatever their encoding."""
+        return super().encode("latin-1")
+
+
+def _written(exif: Image.Exif) -> bytes:
+    for directory in _directories(exif):
+        for tag, value in directory.items():
+            if isinstance(value, str):
+                directory[tag] = _Text(value)
     return exif.tobytes()
+
+
+def _directories(exif: Image.Exif) -> list[MutableMapping[int, Any]]:
+    return [exif, *(exif.get_ifd(ifd) for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo) if ifd in exif)]
 
 
 def _keep_resolution(exif: Image.Exif, dpi: tuple[float, float]) -> None:

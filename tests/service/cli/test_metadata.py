@@ -58,6 +58,29 @@ def test_metadata_goes_in_and_pixels_stay(
         assert kept.get_ifd(ifd) == exif[ifd]
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+@pytest.mark.parametrize("input_format", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
+def test_text_keeps_its_bytes(tmp_path: Path, input_format: str, encoding: str) -> None:
+    exif, text = Image.Exif(), "Großmutter Käthe, © 1932".encode(encoding)
+    place = "?" * len(text)
+    exif[ExifTags.Base.ImageDescription] = exif[ExifTags.Base.Copyright] = place
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.LensModel: place}
+    source = tmp_path / "photo"
+    Image.new("L", (24, 16)).save(source, input_format, exif=exif.tobytes().replace(place.encode(), text))
+    kept = Image.Exif()
+    kept.load(read_metadata(source).exif)
+    texts = [kept[ExifTags.Base.ImageDescription], kept[ExifTags.Base.Copyright]]
+    texts.append(kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel])
+    assert [each.encode("latin-1") for each in texts] == [text] * 3
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_text_of_a_tiff_keeps_its_bytes(tmp_path: Path, encoding: str) -> None:
+    source, text = tmp_path / "photo.tif", "Großmutter Käthe, © 1932".encode(encoding)
+    Image.new("L", (24, 16)).save(source, tiffinfo={ExifTags.Base.ImageDescription: text})
+    assert text in (read_metadata(source).exif or b"")
+
+
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 def test_where_a_photo_was_taken_stays_here_unless_asked(tmp_path: Path, exif: Image.Exif, input_format: str) -> None:
     source = tmp_path / "photo"
