@@ -171,7 +171,8 @@ def embed(data: bytes, output_format: OutputFormat, metadata: Metadata) -> bytes
 
 def _into_jpeg(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
     segments = b""
-    if exif and len(exif) <= JPEG_SEGMENT_BYTES:
+    if exif:
+        exif = _for_a_segment(exif)
         segments += b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
     if profile:
         size = JPEG_SEGMENT_BYTES - len(ICC_MARK) - 2
@@ -183,6 +184,25 @@ def _into_jpeg(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
     if data[2:4] == b"\xff\xe0":  # JFIF's own segment stays the first
         start += 2 + int.from_bytes(data[4:6], "big")
     return data[:start] + segments + data[start:]
+
+
+def _for_a_segment(data: bytes) -> bytes:
+    """Leave out the largest tags of EXIF until a JPEG's segment holds it."""
+    exif = Image.Exif()
+    exif.load(data)
+    while len(data) > JPEG_SEGMENT_BYTES:
+        tags = [(_length(directory[tag]), tag, directory) for directory in _directories(exif) for tag in directory]
+        _, largest, directory = max(tags, key=lambda each: each[0])
+        del directory[largest]
+        data = _written(exif)
+    return data
+
+
+def _length(value: Any) -> int:
+    """Return about how many bytes a value of EXIF has; a number has at most 8."""
+    if isinstance(value, (bytes, str)):
+        return len(value)
+    return 8 * len(value) if isinstance(value, tuple) else 8
 
 
 def _into_png(data: bytes, exif: bytes | None, profile: bytes | None, dots_per_meter: tuple[int, int] | None) -> bytes:

@@ -132,6 +132,27 @@ def test_a_long_profile_takes_several_segments_of_a_jpeg(coloring: np.ndarray) -
             assert image.info["icc_profile"] == profile
 
 
+@pytest.mark.parametrize("output_format", NAMES)
+def test_a_jpeg_leaves_out_the_largest_tags_of_long_exif(
+    tmp_path: Path, exif: Image.Exif, coloring: np.ndarray, output_format: OutputFormat
+) -> None:
+    """Such as maker notes, and the private tags of a scanner's TIFF; the others hold any EXIF."""
+    source, private, taken = tmp_path / "photo.png", 65_000, dict(exif[ExifTags.IFD.Exif])
+    exif[private] = bytes(60_000)
+    exif[ExifTags.Base.Artist] = "José".encode() * 10
+    exif[ExifTags.IFD.Exif] = taken | {ExifTags.Base.MakerNote: bytes(70_000)}
+    Image.new("L", (24, 16)).save(source, exif=exif, dpi=(600, 600))
+    metadata = read_metadata(source)
+    with Image.open(io.BytesIO(embed(encode(coloring, None, output_format, 90), output_format, metadata))) as image:
+        kept = image.getexif()
+    assert kept[ExifTags.Base.ImageDescription] == "A town"
+    assert kept[ExifTags.Base.Artist].encode("latin-1") == exif[ExifTags.Base.Artist]
+    assert kept[ExifTags.Base.XResolution] == pytest.approx(600, abs=0.01)  # PNG counts whole dots a meter
+    assert kept[private] == bytes(60_000)
+    whole = taken | {ExifTags.Base.MakerNote: bytes(70_000)}
+    assert kept.get_ifd(ExifTags.IFD.Exif) == (taken if output_format == "jpeg" else whole)
+
+
 def test_what_a_tiff_says_of_its_own_pixels_is_left_out(tmp_path: Path) -> None:
     source = tmp_path / "photo.tif"
     Image.new("I;16", (24, 16)).save(source, description="A town", compression="tiff_lzw")
