@@ -33,6 +33,8 @@ HOW_PIXELS_ARE_STORED = {
 PHOTOSHOP_LAYERS = 37724
 NOT_EXIF = {Base.XMLPacket, Base.IPTCNAA, Base.ImageResources, PHOTOSHOP_LAYERS}
 """tags in which a TIFF holds other metadata: XMP, IPTC and Photoshop's, with GPS positions of their own"""
+QUARTER_TURNS = range(5, 9)
+"""orientations that exchange width and height"""
 NO_UNIT, PER_METER = 0, 1  # of JFIF's density, and of pHYs
 INCH, CENTIMETER = 2, 3  # of EXIF's ResolutionUnit
 METERS = {INCH: 0.0254, CENTIMETER: 0.01}
@@ -85,6 +87,8 @@ def _exif_bytes(exif: Image.Exif, keep_gps: bool) -> bytes | None:
         for side in (Base.ExifImageWidth, Base.ExifImageHeight):  # of the photo before it was turned
             exif.get_ifd(ExifTags.IFD.Exif).pop(side, None)
     if Base.Orientation in exif:
+        if exif[Base.Orientation] in QUARTER_TURNS and {Base.XResolution, Base.YResolution} <= set(exif):
+            exif[Base.XResolution], exif[Base.YResolution] = exif[Base.YResolution], exif[Base.XResolution]
         exif[Base.Orientation] = 1  # colorings are upright
     return _written(exif)
 

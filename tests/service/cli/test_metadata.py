@@ -116,6 +116,21 @@ def test_the_resolution_of_a_scan_is_kept(
         assert image.info["dpi"] == pytest.approx((600, 600), abs=0.01)  # PNG counts whole dots a meter
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF"])
+def test_the_resolution_turns_with_the_photo(tmp_path: Path, input_format: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.new("L", (24, 16)).save(tmp_path / "scan", input_format, dpi=(300, 600), exif=exif)
+    metadata = read_metadata(tmp_path / "scan")
+    kept = Image.Exif()
+    kept.load(metadata.exif)
+    upright = (300, 600) if orientation <= 4 else (600, 300)
+    sides = kept[ExifTags.Base.XResolution], kept[ExifTags.Base.YResolution]
+    assert sides == pytest.approx(upright, abs=0.01)  # PNG counts whole dots a meter
+    assert metadata.dots_per_meter == tuple(round(dots / 0.0254) for dots in upright)
+
+
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF", "BMP"])
 def test_a_photo_without_a_resolution_gets_none(tmp_path: Path, input_format: str) -> None:
     source = tmp_path / "photo"
