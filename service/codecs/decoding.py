@@ -13,7 +13,7 @@ from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.profiles import grey_to_srgb, lab_to_srgb, to_srgb
-from service.codecs.tiff import mend_levels, mend_tiles
+from service.codecs.tiff import ALPHA, mend_levels, mend_tiles
 from service.codecs.webp import webp_size
 from service.errors import (
     DecodingLimitError,
@@ -132,20 +132,20 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
         image = image.convert("L")
     if image.mode.startswith(("I", "F")):
         grey = _grey_16(image)
-        return DecodedPhoto(grey_to_srgb(grey, profile), _keyed_alpha(grey, image))
+        return DecodedPhoto(grey_to_srgb(grey, profile), _grey_alpha(grey, image))
     if image.mode == "L":
         levels: NDArray[np.uint8] = np.asarray(image)
-        return DecodedPhoto(grey_to_srgb(levels, profile), _keyed_alpha(levels, image))
+        return DecodedPhoto(grey_to_srgb(levels, profile), _grey_alpha(levels, image))
     if image.mode in ("LA", "La"):
         grey_band, alpha_band = image.convert("LA").split()
-        return DecodedPhoto(grey_to_srgb(np.asarray(grey_band), profile), _alpha(alpha_band))
+        return DecodedPhoto(grey_to_srgb(np.asarray(grey_band), profile), _alpha(np.asarray(alpha_band)))
     if image.mode == "CMYK":
         return DecodedPhoto(np.asarray(to_srgb(image, profile)), None)
     if image.mode == "LAB":
         return DecodedPhoto(np.asarray(lab_to_srgb(image)), None)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        alpha = _alpha(image.getchannel("A"))
+        alpha = _alpha(np.asarray(image.getchannel("A")))
         return DecodedPhoto(np.asarray(to_srgb(image.convert("RGB"), profile)), alpha)
     if image.mode != "RGB":
         image = image.convert("RGB")
@@ -163,13 +163,14 @@ def _is_grey(rgb: NDArray[np.uint8]) -> bool:
     )
 
 
-def _alpha(band: Image.Image) -> NDArray[np.uint8] | None:
-    alpha: NDArray[np.uint8] = np.asarray(band)
+def _alpha(alpha: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     return None if alpha.min() == MAX_8 else alpha
 
 
-def _keyed_alpha(grey: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
-    """Return the alpha of a gray PNG that names one level as transparent."""
+def _grey_alpha(grey: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
+    """Return the alpha that a gray TIFF has, or a gray PNG that names one level as transparent."""
+    if ALPHA in image.info:
+        return _alpha(image.info[ALPHA])
     key = image.info.get("transparency")
     if not isinstance(key, int):
         return None
