@@ -1,6 +1,5 @@
 """An uploaded file's bytes become pixels, or a clear error. Nothing here trusts the file or its name."""
 
-import re
 from collections.abc import Callable
 from io import BytesIO
 
@@ -12,6 +11,7 @@ from PIL import Image, ImageOps
 from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
 from service.codecs.decoded_photo import DecodedPhoto
+from service.codecs.jpeg import count_scans, load_without_end
 from service.codecs.profiles import grey_to_srgb, lab_to_srgb, to_srgb
 from service.codecs.tiff import ALPHA, mend_levels, mend_tiles
 from service.codecs.webp import webp_size
@@ -30,9 +30,6 @@ FORMATS = {"HEIF" if name == "HEIC" else name.upper(): name for name in PHOTO_FO
 PREFIX_BYTES = 16  # what Pillow's own identification looks at
 MAX_SCANS = 100
 """Maximum scans of a JPEG: real ones have some ten, and each costs as much as the whole picture."""
-MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
-"""A JPEG's marker, but for those in the picture's own data, and TEM, which means nothing and has no length"""
-START_OF_SCAN, END_OF_IMAGE, START_OF_IMAGE = 0xDA, 0xD9, 0xD8
 PNG_BITS = 24  # where a PNG says how many bits a sample has
 ROWS_AT_ONCE = 64
 MAX_8 = 255
@@ -60,7 +57,8 @@ def decode(
     if not formats:
         raise ImageTypeError(f"{field}: unsupported file type; supported: {', '.join(FORMATS.values())}")
 
-    if formats == ["JPEG"] and _has_more_scans(data, MAX_SCANS):
+    scans, has_end = count_scans(data, MAX_SCANS) if formats == ["JPEG"] else (0, True)
+    if scans > MAX_SCANS:
         raise DecodingLimitError(f"{field}: the JPEG has more than {MAX_SCANS} scans")
 
     def announce(size: tuple[int, int]) -> None:
@@ -76,6 +74,8 @@ def decode(
             if image.format == "PNG":
                 _stretch_key(image, data[PNG_BITS])
             mend_tiles(image)
+            if not has_end:
+                load_without_end(image, data)
             image.load()
             _check_size(image.size, max_pixels, field)  # HEIF may know better after decoding
             return _to_photo(_upright(mend_levels(image)))
@@ -92,19 +92,6 @@ def _identify(data: bytes) -> list[str]:
     prefix = data[:PREFIX_BYTES]
     openers = {name: Image.OPEN[name][1] for name in FORMATS}
     return [name for name, accepts in openers.items() if accepts is not None and accepts(prefix)]
-
-
-def _has_more_scans(jpeg: bytes, most: int) -> bool:
-    """Say whether a JPEG has more scans than so many, without what follows its end, such as a phone's video."""
-    place = scans = 0
-    while scans <= most and (found := MARKER.search(jpeg, place)):
-        code, place = jpeg[found.start() + 1], found.end()
-        if code == END_OF_IMAGE:
-            return False
-        scans += code == START_OF_SCAN
-        if code != START_OF_IMAGE:
-            place += int.from_bytes(jpeg[place : place + 2])
-    return scans > most
 
 
 def _check_size(size: tuple[int, int], max_pixels: int, field: str) -> None:
