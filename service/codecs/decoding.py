@@ -13,7 +13,7 @@ from service.api.formats import PHOTO_FORMATS
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.jpeg import count_scans, load_without_end
 from service.codecs.profiles import grey_to_srgb, lab_to_srgb, to_srgb
-from service.codecs.tiff import ALPHA, mend_levels, mend_tiles
+from service.codecs.tiff import ALPHA, mend_levels, mend_tiles, openable
 from service.codecs.webp import webp_size
 from service.errors import (
     DecodingLimitError,
@@ -69,11 +69,11 @@ def decode(
     try:
         if formats == ["WEBP"] and (size := webp_size(data)) is not None:
             announce(size)
-        with Image.open(BytesIO(data), formats=formats) as image:
+        with Image.open(BytesIO(openable(data)), formats=formats) as image:
             announce(image.size)
             if image.format == "PNG":
                 _stretch_key(image, data[PNG_BITS])
-            mend_tiles(image)
+            mend_tiles(image, data)
             if not has_end:
                 load_without_end(image, data)
             image.load()

@@ -1,14 +1,19 @@
 """TIFFs that Pillow reads as other pixels than they hold, or not: of over 8 bits, white as 0, big-endian, in planes."""
 
+from io import BytesIO
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ExifTags import Base
-from PIL.TiffImagePlugin import II, MM, OPEN_INFO, TiffImageFile
+from PIL.TiffImagePlugin import II, MM, OPEN_INFO, PREFIXES, TiffImageFile
 
-__all__ = ["ALPHA", "mend_levels", "mend_tiles"]
+__all__ = ["ALPHA", "mend_levels", "mend_tiles", "openable"]
+
+BIG_ENDIAN_BIG, FOR_PILLOW = b"MM\0\x2b", b"MM\x2b\0"
+"""How a big-endian BigTIFF begins, and how Pillow expects it to, which looks for the version in the third byte"""
+PREFIXES.append(FOR_PILLOW)
 
 ALPHA = "alpha"
 """What an image's `info` calls the alpha of gray, (H, W) of 8 bits, for which Pillow has no mode beside 16-bit gray"""
@@ -45,13 +50,23 @@ for (photometric, bits), modes in WITH_EXTRAS.items():
         OPEN_INFO |= {(order, photometric, UNSIGNED, PLAIN, bits, extras): modes for order in (II, MM)}
 
 
-def mend_tiles(image: Image.Image) -> None:
+def openable(data: bytes) -> bytes:
+    """Return a file as Pillow can open it."""
+    return FOR_PILLOW + data[len(FOR_PILLOW) :] if data.startswith(BIG_ENDIAN_BIG) else data
+
+
+def mend_tiles(image: Image.Image, data: bytes) -> None:
     """Name the byte order and width of a TIFF's samples where Pillow forgets them. Call it before `load`.
 
-    Raises ValueError for planes that cannot be read together.
+    data: the file itself, not what `openable` makes of it. Raises ValueError for planes that cannot be read together.
     """
     if not isinstance(image, TiffImageFile):
         return
+    if data.startswith(BIG_ENDIAN_BIG):
+        image.fp = BytesIO(data)  # for libtiff, which knows its beginning
+        exif = Image.Exif()  # Pillow does not find the file's own
+        exif[Base.Orientation] = image.tag_v2.get(Base.Orientation, 1)
+        image.info["exif"] = exif.tobytes()
     in_planes = image.tag_v2.get(Base.PlanarConfiguration) == IN_PLANES
     if in_planes and image.mode == "I" and _has_extras(image):
         raise ValueError("gray of 16 bits and alpha in planes")

@@ -139,3 +139,25 @@ def test_planes_beside_those_of_16_bit_colors_are_read_over(photometric: int, or
     gray = 65_535 - LEVELS if photometric == GRAY_WHITE_IS_ZERO else LEVELS
     np.testing.assert_array_equal(photo.pixels, np.dstack(colors).astype(int) >> 8 if photometric == RGB else gray)
     assert photo.alpha is None
+
+
+def big_tiff(samples: np.ndarray, order: str, packs: bool, orientation: int) -> bytes:
+    """A BigTIFF of gray, in one strip."""
+    strip = zlib.compress(samples.tobytes()) if packs else samples.tobytes()
+    height, width = samples.shape
+    entries = [(256, width), (257, height), (258, 8 * samples.itemsize), (259, DEFLATE if packs else 1), (262, GRAY)]
+    entries += [(273, 16), (274, orientation), (277, 1), (278, height), (279, len(strip))]
+    directory = struct.pack(f"{order}Q", len(entries))
+    directory += b"".join(struct.pack(f"{order}HHQQ", tag, 16, 1, value) for tag, value in entries)
+    header = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HHHQ", 43, 8, 0, 16 + len(strip))
+    return header + strip + directory + bytes(8)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("number", ["u1", "u2"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_big_tiff_of_either_byte_order(order: str, number: str, packs: bool, orientation: int) -> None:
+    levels = (LEVELS if number == "u2" else LEVELS / 257).astype(f"{order}{number}")
+    photo = decode(big_tiff(levels, order, packs, orientation), 1_000)
+    np.testing.assert_array_equal(photo.pixels, levels if orientation == 1 else np.rot90(levels, -1))
