@@ -33,9 +33,6 @@ MAX_SCANS = 100
 PNG_BITS = 24  # where a PNG says how many bits a sample has
 ROWS_AT_ONCE = 64
 MAX_8 = 255
-MAX_16 = 65_535
-FLOATS_BELOW, FLOATS_ABOVE = 0.1, 1.0
-"""Most by which floats may lie below black and above white, in units of white"""
 
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 Image.init()
@@ -117,8 +114,8 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
     profile = image.info.get("icc_profile")
     if image.mode == "1":
         image = image.convert("L")
-    if image.mode.startswith(("I", "F")):
-        grey = _grey_16(image)
+    if image.mode.startswith("I;16"):
+        grey = np.asarray(image).astype(np.uint16)  # to the machine's byte order
         return DecodedPhoto(grey_to_srgb(grey, profile), _grey_alpha(grey, image))
     if image.mode == "L":
         levels: NDArray[np.uint8] = np.asarray(image)
@@ -171,25 +168,3 @@ def _stretch_key(image: Image.Image, bits: int) -> None:
     key, top = image.info.get("transparency"), 2**bits - 1
     if isinstance(key, int) and image.mode in ("1", "L") and bits < 8:
         image.info["transparency"] = (key & top) * (MAX_8 // top)
-
-
-def _grey_16(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return gray of more than 8 bits a pixel, in scale (Pillow's `convert("L")` would clip it).
-
-    16-bit files are taken as they are. Files of 32-bit integers or floats do not say where white is, so the smallest
-    usual white that holds every value is taken (1 for floats, 255, 65535); else the values are stretched. Floats may
-    lie a little outside, as filters and highlights leave them, and are clipped.
-    """
-    values = np.asarray(image)
-    if image.mode.startswith("I;16") and values.dtype.kind == "u":
-        return values.astype(np.uint16)  # to the machine's byte order
-    values = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    whites, below, above = [float(MAX_8), float(MAX_16)], 0.0, 0.0
-    if image.mode == "F":
-        whites, below, above = [1.0, *whites], FLOATS_BELOW, FLOATS_ABOVE
-    black, white = 0.0, next((white for white in whites if high <= (1 + above) * white), 0.0)
-    if low < -below * white or not white:
-        black, white = low, high
-    span = (white - black) or 1.0  # all pixels equal
-    return np.rint((values - black) * (MAX_16 / span)).clip(0, MAX_16).astype(np.uint16)

@@ -17,7 +17,9 @@ PREFIXES.append(FOR_PILLOW)
 
 ALPHA = "alpha"
 """What an image's `info` calls the alpha of gray, (H, W) of 8 bits, for which Pillow has no mode beside 16-bit gray"""
-MAX_12, MAX_16 = 4_095, 65_535
+MAX_8, MAX_12, MAX_16 = 255, 4_095, 65_535
+FLOATS_BELOW, FLOATS_ABOVE = 0.1, 1.0
+"""Most by which floats may lie below black and above white, in units of white"""
 WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1  # of PhotometricInterpretation
 IN_PLANES = 2  # of PlanarConfiguration
 UNSPECIFIED, ASSOCIATED, UNASSOCIATED = (
@@ -25,7 +27,7 @@ UNSPECIFIED, ASSOCIATED, UNASSOCIATED = (
     1,
     2,
 )  # of ExtraSamples: no alpha, and alpha by which gray is multiplied or not
-NATIVE = {"F;32BF": "F;32NF", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}
+NATIVE = {"F;32BF": "F;32NF", "I;32B": "I;32N", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}
 """Big-endian raw modes, and those of the bytes that libtiff hands over, which are in the machine's order"""
 
 UNSIGNED, PLAIN = (1,), 1
@@ -34,6 +36,7 @@ OPEN_INFO |= {
     (II, WHITE_IS_ZERO, UNSIGNED, PLAIN, (12,), ()): ("I;16", "I;12"),
     (MM, WHITE_IS_ZERO, UNSIGNED, PLAIN, (12,), ()): ("I;16", "I;12"),
     (MM, BLACK_IS_ZERO, UNSIGNED, PLAIN, (12,), ()): ("I;16", "I;12"),
+    (MM, BLACK_IS_ZERO, UNSIGNED, PLAIN, (32,), ()): ("I", "I;32B"),
 }
 
 WITH_EXTRAS = {
@@ -85,7 +88,7 @@ def mend_tiles(image: Image.Image, data: bytes) -> None:
 
 
 def mend_levels(image: Image.Image) -> Image.Image:
-    """Bring a loaded gray TIFF of 12 or 16 bits to 16 bits with black as 0; return other images as they are.
+    """Bring a loaded gray TIFF of more than 8 bits to 16 bits with black as 0; return other images as they are.
 
     Gray with other channels loses these, but for alpha, which comes in `info` as ALPHA.
     """
@@ -94,6 +97,9 @@ def mend_levels(image: Image.Image) -> Image.Image:
     is_negative = image.tag_v2.get(Base.PhotometricInterpretation) == WHITE_IS_ZERO
     if _has_extras(image):
         return _without_extras(image, is_negative)
+    if image.mode in ("I", "F"):
+        levels = _scaled(_wide_values(image))
+        return _like(image, MAX_16 - levels if is_negative else levels)
     if not image.mode.startswith("I;16"):
         return image
     scale, offset = 1.0, 0
@@ -125,8 +131,39 @@ def _without_extras(image: TiffImageFile, is_negative: bool) -> Image.Image:
         wide = gray * np.uint32(top)
         wide //= np.maximum(beside, 1)
         gray = np.minimum(wide, top, out=wide).astype(samples.dtype)
-    mended = Image.fromarray(np.ascontiguousarray(top - gray if is_negative else gray))
-    mended.info = dict(image.info)
+    mended = _like(image, np.ascontiguousarray(top - gray if is_negative else gray))
     if extra != UNSPECIFIED:
         mended.info[ALPHA] = (beside >> 8 * (beside.itemsize - 1)).astype(np.uint8)
+    return mended
+
+
+def _wide_values(image: TiffImageFile) -> NDArray[Any]:
+    values: NDArray[Any] = np.asarray(image)
+    is_unsigned = image.mode == "I" and image.tag_v2.get(Base.SampleFormat, UNSIGNED) == UNSIGNED
+    return values.view(np.uint32) if is_unsigned else values
+
+
+def _scaled(values: NDArray[Any]) -> NDArray[np.uint16]:
+    """Bring 32-bit gray to 16 bits (Pillow's `convert("L")` would clip it).
+
+    Integers and floats do not say where white is, so the smallest usual white that holds every value is taken (1 for
+    floats, 255, 65535); else the values are stretched. Floats may lie a little outside, as filters and highlights leave
+    them, and are clipped.
+    """
+    whites, below, above = [float(MAX_8), float(MAX_16)], 0.0, 0.0
+    if values.dtype.kind == "f":
+        whites, below, above = [1.0, *whites], FLOATS_BELOW, FLOATS_ABOVE
+    values = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    black, white = 0.0, next((white for white in whites if high <= (1 + above) * white), 0.0)
+    if low < -below * white or not white:
+        black, white = low, high
+    span = (white - black) or 1.0  # all pixels equal
+    return np.rint((values - black) * (MAX_16 / span)).clip(0, MAX_16).astype(np.uint16)
+
+
+def _like(image: Image.Image, levels: NDArray[Any]) -> Image.Image:
+    """Return an image of these levels with the profile and all else of another."""
+    mended = Image.fromarray(levels)
+    mended.info = dict(image.info)
     return mended

@@ -64,10 +64,27 @@ def test_gray_of_12_bits_fills_the_scale(order: str, photometric: int) -> None:
 
 @pytest.mark.parametrize("packs", [False, True])
 @pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize(("kind", "number"), [(FLOAT, "f4"), (SIGNED, "i4")])
+@pytest.mark.parametrize(("kind", "number"), [(FLOAT, "f4"), (SIGNED, "i4"), (UNSIGNED, "u4")])
 def test_wide_gray_of_either_byte_order(order: str, packs: bool, kind: int, number: str) -> None:
     samples = LEVELS.astype(f"{order}{number}")
     photo = decode(tiff([samples.tobytes()], order, 32, GRAY, kind, packs), 1_000)
+    np.testing.assert_array_equal(photo.pixels, LEVELS)
+
+
+@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_gray_of_unsigned_32_bits_fills_the_scale(order: str, packs: bool) -> None:
+    samples = (LEVELS * 65_537).astype(f"{order}u4")
+    photo = decode(tiff([samples.tobytes()], order, 32, GRAY, packs=packs), 1_000)
+    np.testing.assert_array_equal(photo.pixels, LEVELS)
+
+
+@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("white", [1, 255, 65_535])
+def test_gray_of_floats_with_white_as_0(white: int, order: str, packs: bool) -> None:
+    samples = ((1 - LEVELS / 65_535) * white).astype(f"{order}f4")
+    photo = decode(tiff([samples.tobytes()], order, 32, GRAY_WHITE_IS_ZERO, FLOAT, packs), 1_000)
     np.testing.assert_array_equal(photo.pixels, LEVELS)
 
 
