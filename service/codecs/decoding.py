@@ -74,7 +74,7 @@ def decode(
             if not has_end:
                 load_without_end(image, data)
             image.load()
-            _check_size(image.size, max_pixels, field)  # HEIF may know better after decoding
+            announce(image.size)  # HEIF may know better after decoding
             return _to_photo(_upright(mend_levels(image)))
     except ServiceError:
         raise
