@@ -2,11 +2,12 @@
 
 import struct
 import zlib
+from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
@@ -32,6 +33,8 @@ HOW_PIXELS_ARE_STORED = {
 PHOTOSHOP_LAYERS = 37724
 NOT_EXIF = {Base.XMLPacket, Base.IPTCNAA, Base.ImageResources, PHOTOSHOP_LAYERS}
 """tags in which a TIFF holds other metadata: XMP, IPTC and Photoshop's, with GPS positions of their own"""
+QUARTER_TURNS = range(5, 9)
+"""orientations that exchange width and height"""
 NO_UNIT, PER_METER = 0, 1  # of JFIF's density, and of pHYs
 INCH, CENTIMETER = 2, 3  # of EXIF's ResolutionUnit
 METERS = {INCH: 0.0254, CENTIMETER: 0.01}
@@ -84,8 +87,30 @@ def _exif_bytes(exif: Image.Exif, keep_gps: bool) -> bytes | None:
         for side in (Base.ExifImageWidth, Base.ExifImageHeight):  # of the photo before it was turned
             exif.get_ifd(ExifTags.IFD.Exif).pop(side, None)
     if Base.Orientation in exif:
+        if exif[Base.Orientation] in QUARTER_TURNS and {Base.XResolution, Base.YResolution} <= set(exif):
+            exif[Base.XResolution], exif[Base.YResolution] = exif[Base.YResolution], exif[Base.XResolution]
         exif[Base.Orientation] = 1  # colorings are upright
+    return _written(exif)
+
+
+class _Text(str):
+    """Text of EXIF, in which Pillow reads every byte as a character, and would write those of ASCII alone."""
+
+    def encode(self, *_: str) -> bytes:
+        """Return the bytes that were read, whatever their encoding."""
+        return super().encode("latin-1")
+
+
+def _written(exif: Image.Exif) -> bytes:
+    for directory in _directories(exif):
+        for tag, value in directory.items():
+            if isinstance(value, str):
+                directory[tag] = _Text(value)
     return exif.tobytes()
+
+
+def _directories(exif: Image.Exif) -> list[MutableMapping[int, Any]]:
+    return [exif, *(exif.get_ifd(ifd) for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo) if ifd in exif)]
 
 
 def _keep_resolution(exif: Image.Exif, dpi: tuple[float, float]) -> None:
@@ -150,7 +175,8 @@ def embed(data: bytes, output_format: OutputFormat, metadata: Metadata) -> bytes
 
 def _into_jpeg(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
     segments = b""
-    if exif and len(exif) <= JPEG_SEGMENT_BYTES:
+    if exif:
+        exif = _for_a_segment(exif)
         segments += b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
     if profile:
         size = JPEG_SEGMENT_BYTES - len(ICC_MARK) - 2
@@ -162,6 +188,25 @@ def _into_jpeg(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
     if data[2:4] == b"\xff\xe0":  # JFIF's own segment stays the first
         start += 2 + int.from_bytes(data[4:6], "big")
     return data[:start] + segments + data[start:]
+
+
+def _for_a_segment(data: bytes) -> bytes:
+    """Leave out the largest tags of EXIF until a JPEG's segment holds it."""
+    exif = Image.Exif()
+    exif.load(data)
+    while len(data) > JPEG_SEGMENT_BYTES:
+        tags = [(_length(directory[tag]), tag, directory) for directory in _directories(exif) for tag in directory]
+        _, largest, directory = max(tags, key=lambda each: each[0])
+        del directory[largest]
+        data = _written(exif)
+    return data
+
+
+def _length(value: Any) -> int:
+    """Return about how many bytes a value of EXIF has; a number has at most 8."""
+    if isinstance(value, (bytes, str)):
+        return len(value)
+    return 8 * len(value) if isinstance(value, tuple) else 8
 
 
 def _into_png(data: bytes, exif: bytes | None, profile: bytes | None, dots_per_meter: tuple[int, int] | None) -> bytes:

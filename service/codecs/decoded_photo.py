@@ -35,9 +35,16 @@ class DecodedPhoto:
         return note, [np.ascontiguousarray(array).data for array in arrays]
 
     @staticmethod
-    def unpacked(note: dict[str, Any], contents: memoryview) -> "DecodedPhoto":
-        """Undo `packed`, whose bytes lie behind each other in `contents`; they are shared, not copied."""
+    def unpacked(note: dict[str, Any], contents: memoryview, most: int) -> "DecodedPhoto":
+        """Undo `packed`, whose bytes lie behind each other in `contents`; they are shared, not copied.
+
+        Raises ValueError where it is no photo, or one of more than `most` pixels: who packed it is not trusted.
+        """
         shape, kind = tuple(note["shape"]), np.dtype(note["type"])
+        is_gray = len(shape) == 2 and kind in (np.uint8, np.uint16)
+        is_color = len(shape) == 3 and shape[2] == 3 and kind == np.uint8
+        if not (is_gray or is_color) or min(shape) < 1 or shape[0] * shape[1] > most:
+            raise ValueError(f"{kind} of shape {shape} is no photo of at most {most} pixels")
         pixels = np.frombuffer(contents, kind, int(np.prod(shape))).reshape(shape)
         alpha = np.frombuffer(contents, np.uint8, offset=pixels.nbytes).reshape(shape[:2]) if note["alpha"] else None
         return DecodedPhoto(pixels, alpha)

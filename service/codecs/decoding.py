@@ -1,6 +1,5 @@
 """An uploaded file's bytes become pixels, or a clear error. Nothing here trusts the file or its name."""
 
-import re
 from collections.abc import Callable
 from io import BytesIO
 
@@ -12,8 +11,9 @@ from PIL import Image, ImageOps
 from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
 from service.codecs.decoded_photo import DecodedPhoto
+from service.codecs.jpeg import count_scans, load_without_end
 from service.codecs.profiles import grey_to_srgb, lab_to_srgb, to_srgb
-from service.codecs.tiff import mend_levels, mend_tiles
+from service.codecs.tiff import ALPHA, mend_levels, mend_tiles, openable
 from service.codecs.webp import webp_size
 from service.errors import (
     DecodingLimitError,
@@ -30,15 +30,9 @@ FORMATS = {"HEIF" if name == "HEIC" else name.upper(): name for name in PHOTO_FO
 PREFIX_BYTES = 16  # what Pillow's own identification looks at
 MAX_SCANS = 100
 """Maximum scans of a JPEG: real ones have some ten, and each costs as much as the whole picture."""
-MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
-"""A JPEG's marker, but for those in the picture's own data, and TEM, which means nothing and has no length"""
-START_OF_SCAN, END_OF_IMAGE, START_OF_IMAGE = 0xDA, 0xD9, 0xD8
 PNG_BITS = 24  # where a PNG says how many bits a sample has
 ROWS_AT_ONCE = 64
 MAX_8 = 255
-MAX_16 = 65_535
-FLOATS_BELOW, FLOATS_ABOVE = 0.1, 1.0
-"""Most by which floats may lie below black and above white, in units of white"""
 
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 Image.init()
@@ -60,7 +54,8 @@ def decode(
     if not formats:
         raise ImageTypeError(f"{field}: unsupported file type; supported: {', '.join(FORMATS.values())}")
 
-    if formats == ["JPEG"] and _has_more_scans(data, MAX_SCANS):
+    scans, has_end = count_scans(data, MAX_SCANS) if formats == ["JPEG"] else (0, True)
+    if scans > MAX_SCANS:
         raise DecodingLimitError(f"{field}: the JPEG has more than {MAX_SCANS} scans")
 
     def announce(size: tuple[int, int]) -> None:
@@ -71,13 +66,15 @@ def decode(
     try:
         if formats == ["WEBP"] and (size := webp_size(data)) is not None:
             announce(size)
-        with Image.open(BytesIO(data), formats=formats) as image:
+        with Image.open(BytesIO(openable(data)), formats=formats) as image:
             announce(image.size)
             if image.format == "PNG":
                 _stretch_key(image, data[PNG_BITS])
-            mend_tiles(image)
+            mend_tiles(image, data)
+            if not has_end:
+                load_without_end(image, data)
             image.load()
-            _check_size(image.size, max_pixels, field)  # HEIF may know better after decoding
+            announce(image.size)  # HEIF may know better after decoding
             return _to_photo(_upright(mend_levels(image)))
     except ServiceError:
         raise
@@ -92,19 +89,6 @@ def _identify(data: bytes) -> list[str]:
     prefix = data[:PREFIX_BYTES]
     openers = {name: Image.OPEN[name][1] for name in FORMATS}
     return [name for name, accepts in openers.items() if accepts is not None and accepts(prefix)]
-
-
-def _has_more_scans(jpeg: bytes, most: int) -> bool:
-    """Say whether a JPEG has more scans than so many, without what follows its end, such as a phone's video."""
-    place = scans = 0
-    while scans <= most and (found := MARKER.search(jpeg, place)):
-        code, place = jpeg[found.start() + 1], found.end()
-        if code == END_OF_IMAGE:
-            return False
-        scans += code == START_OF_SCAN
-        if code != START_OF_IMAGE:
-            place += int.from_bytes(jpeg[place : place + 2])
-    return scans > most
 
 
 def _check_size(size: tuple[int, int], max_pixels: int, field: str) -> None:
@@ -130,22 +114,22 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
     profile = image.info.get("icc_profile")
     if image.mode == "1":
         image = image.convert("L")
-    if image.mode.startswith(("I", "F")):
-        grey = _grey_16(image)
-        return DecodedPhoto(grey_to_srgb(grey, profile), _keyed_alpha(grey, image))
+    if image.mode.startswith("I;16"):
+        grey = np.asarray(image).astype(np.uint16)  # to the machine's byte order
+        return DecodedPhoto(grey_to_srgb(grey, profile), _grey_alpha(grey, image))
     if image.mode == "L":
         levels: NDArray[np.uint8] = np.asarray(image)
-        return DecodedPhoto(grey_to_srgb(levels, profile), _keyed_alpha(levels, image))
+        return DecodedPhoto(grey_to_srgb(levels, profile), _grey_alpha(levels, image))
     if image.mode in ("LA", "La"):
         grey_band, alpha_band = image.convert("LA").split()
-        return DecodedPhoto(grey_to_srgb(np.asarray(grey_band), profile), _alpha(alpha_band))
+        return DecodedPhoto(grey_to_srgb(np.asarray(grey_band), profile), _alpha(np.asarray(alpha_band)))
     if image.mode == "CMYK":
         return DecodedPhoto(np.asarray(to_srgb(image, profile)), None)
     if image.mode == "LAB":
         return DecodedPhoto(np.asarray(lab_to_srgb(image)), None)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        alpha = _alpha(image.getchannel("A"))
+        alpha = _alpha(np.asarray(image.getchannel("A")))
         return DecodedPhoto(np.asarray(to_srgb(image.convert("RGB"), profile)), alpha)
     if image.mode != "RGB":
         image = image.convert("RGB")
@@ -163,13 +147,14 @@ def _is_grey(rgb: NDArray[np.uint8]) -> bool:
     )
 
 
-def _alpha(band: Image.Image) -> NDArray[np.uint8] | None:
-    alpha: NDArray[np.uint8] = np.asarray(band)
+def _alpha(alpha: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     return None if alpha.min() == MAX_8 else alpha
 
 
-def _keyed_alpha(grey: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
-    """Return the alpha of a gray PNG that names one level as transparent."""
+def _grey_alpha(grey: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
+    """Return the alpha that a gray TIFF has, or a gray PNG that names one level as transparent."""
+    if ALPHA in image.info:
+        return _alpha(image.info[ALPHA])
     key = image.info.get("transparency")
     if not isinstance(key, int):
         return None
@@ -183,25 +168,3 @@ def _stretch_key(image: Image.Image, bits: int) -> None:
     key, top = image.info.get("transparency"), 2**bits - 1
     if isinstance(key, int) and image.mode in ("1", "L") and bits < 8:
         image.info["transparency"] = (key & top) * (MAX_8 // top)
-
-
-def _grey_16(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return gray of more than 8 bits a pixel, in scale (Pillow's `convert("L")` would clip it).
-
-    16-bit files are taken as they are. Files of 32-bit integers or floats do not say where white is, so the smallest
-    usual white that holds every value is taken (1 for floats, 255, 65535); else the values are stretched. Floats may
-    lie a little outside, as filters and highlights leave them, and are clipped.
-    """
-    values = np.asarray(image)
-    if image.mode.startswith("I;16") and values.dtype.kind == "u":
-        return values.astype(np.uint16)  # to the machine's byte order
-    values = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    whites, below, above = [float(MAX_8), float(MAX_16)], 0.0, 0.0
-    if image.mode == "F":
-        whites, below, above = [1.0, *whites], FLOATS_BELOW, FLOATS_ABOVE
-    black, white = 0.0, next((white for white in whites if high <= (1 + above) * white), 0.0)
-    if low < -below * white or not white:
-        black, white = low, high
-    span = (white - black) or 1.0  # all pixels equal
-    return np.rint((values - black) * (MAX_16 / span)).clip(0, MAX_16).astype(np.uint16)

@@ -238,7 +238,7 @@ class _Decoder:
         return self._computed() - self._before
 
     def decode(self, data: bytes, max_pixels: int, field: str, seconds: float, brief: bool = False) -> DecodedPhoto:
-        """Raise TimeoutError, EOFError or OSError if no answer comes: then this decoder must be ended."""
+        """Raise TimeoutError, EOFError, OSError or ValueError if no good answer comes: then end this decoder."""
         self._before = self._computed()
         self._channel.settimeout(PATIENCE * processor_seconds(seconds, 0, max_pixels))
         own = min(seconds, BRIEF_SECONDS) if brief else seconds
@@ -258,7 +258,7 @@ class _Decoder:
         if "error" in note:
             refusals = {kind.__name__: kind for kind in REFUSALS}
             raise refusals[note["error"]](note["detail"])
-        return DecodedPhoto.unpacked(note, contents)
+        return DecodedPhoto.unpacked(note, contents, share.held)
 
     def kill(self) -> None:
         """Kill the process; who waits for its answer, or for room, finds that it ended."""

@@ -1,6 +1,7 @@
 """A channel between two processes of one machine: a short note in JSON, and bytes that are shared, not sent."""
 
 import errno
+import fcntl
 import json
 import mmap
 import os
@@ -12,6 +13,9 @@ from typing import IO, Any
 __all__ = ["receive", "send"]
 
 MAX_NOTE_BYTES = 16 * 1024
+HAS_SEALS = hasattr(os, "memfd_create")
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL if HAS_SEALS else 0
+"""What nobody can do any more to contents that were sent; to shrink a mapped file would end who reads it by SIGBUS."""
 
 
 def send(channel: socket.socket, note: dict[str, Any], contents: Iterable[bytes | memoryview] = ()) -> None:
@@ -20,19 +24,27 @@ def send(channel: socket.socket, note: dict[str, Any], contents: Iterable[bytes 
         for content in contents:
             file.write(content)
         file.flush()
+        if HAS_SEALS:
+            fcntl.fcntl(file, fcntl.F_ADD_SEALS, SEALS)
         socket.send_fds(channel, [json.dumps(note).encode()], [file.fileno()])
 
 
 def receive(channel: socket.socket) -> tuple[dict[str, Any], memoryview]:
-    """Wait for a note and its contents. Raises EOFError once the other end is closed, TimeoutError or OSError."""
+    """Wait for a note and its contents, which cannot be written to.
+
+    Raises EOFError once the other end is closed, TimeoutError, PermissionError if the contents may still change, or
+    another OSError.
+    """
     note, files, _, _ = socket.recv_fds(channel, MAX_NOTE_BYTES, 1)
     if not note:
         raise EOFError("the other end is closed")
     if not files:  # this process has as many open as it may
         raise OSError(errno.EMFILE, "no file came with the note")
     try:
+        if HAS_SEALS and fcntl.fcntl(files[0], fcntl.F_GET_SEALS) & SEALS != SEALS:
+            raise PermissionError(errno.EPERM, "the contents are not sealed")
         size = os.fstat(files[0]).st_size
-        contents = memoryview(mmap.mmap(files[0], size) if size else b"")
+        contents = memoryview(mmap.mmap(files[0], size, access=mmap.ACCESS_READ) if size else b"")
     finally:
         os.close(files[0])
     return json.loads(note), contents
@@ -40,4 +52,6 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any], memoryview]:
 
 def _nameless_file() -> IO[bytes]:
     # memory, where the system can; unlike /dev/shm, containers do not limit it to 64 MB
-    return open(os.memfd_create("tintflow"), "wb") if hasattr(os, "memfd_create") else tempfile.TemporaryFile()  # noqa: PTH123
+    if HAS_SEALS:
+        return open(os.memfd_create("tintflow", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "wb")  # noqa: PTH123
+    return tempfile.TemporaryFile()

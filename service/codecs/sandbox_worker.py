@@ -70,10 +70,11 @@ def _decode(
         nonlocal announced
         if quick and pixels > QUICK_PIXELS:
             raise LargePhotoError(f"{field}: {pixels} pixels are more than a first try decodes")
-        if pixels > announced:
-            send(channel, {"pixels": pixels - announced})
-            receive(channel)  # there is room
-            announced = pixels
+        if pixels <= announced:
+            return
+        send(channel, {"pixels": pixels - announced})
+        receive(channel)  # there is room
+        announced = pixels
         _limit_memory(HEADER_BYTES + 2 * len(upload) + BYTES_PER_PIXEL * pixels)
         _limit_time(processor_seconds(seconds, pixels, max_pixels, quick_bytes))
 

@@ -1,17 +1,33 @@
-"""TIFFs that Pillow reads as other pixels than they hold: of 12 or 16 bits, white as 0, big-endian, or in planes."""
+"""TIFFs that Pillow reads as other pixels than they hold, or not: of over 8 bits, white as 0, big-endian, in planes."""
 
+from io import BytesIO
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.ExifTags import Base
-from PIL.TiffImagePlugin import II, MM, OPEN_INFO, TiffImageFile
+from PIL.TiffImagePlugin import II, MM, OPEN_INFO, PREFIXES, TiffImageFile
 
-__all__ = ["mend_levels", "mend_tiles"]
+__all__ = ["ALPHA", "mend_levels", "mend_tiles", "openable"]
 
-MAX_12, MAX_16 = 4_095, 65_535
+BIG_ENDIAN_BIG, FOR_PILLOW = b"MM\0\x2b", b"MM\x2b\0"
+"""How a big-endian BigTIFF begins, and how Pillow expects it to, which looks for the version in the third byte"""
+PREFIXES.append(FOR_PILLOW)
+
+ALPHA = "alpha"
+"""What an image's `info` calls the alpha of gray, (H, W) of 8 bits, for which Pillow has no mode beside 16-bit gray"""
+MAX_8, MAX_12, MAX_16 = 255, 4_095, 65_535
+FLOATS_BELOW, FLOATS_ABOVE = 0.1, 1.0
+"""Most by which floats may lie below black and above white, in units of white"""
 WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1  # of PhotometricInterpretation
 IN_PLANES = 2  # of PlanarConfiguration
-NATIVE = {"F;32BF": "F;32NF", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}
+UNSPECIFIED, ASSOCIATED, UNASSOCIATED = (
+    0,
+    1,
+    2,
+)  # of ExtraSamples: no alpha, and alpha by which gray is multiplied or not
+NATIVE = {"F;32BF": "F;32NF", "I;32B": "I;32N", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}
 """Big-endian raw modes, and those of the bytes that libtiff hands over, which are in the machine's order"""
 
 UNSIGNED, PLAIN = (1,), 1
@@ -20,33 +36,134 @@ OPEN_INFO |= {
     (II, WHITE_IS_ZERO, UNSIGNED, PLAIN, (12,), ()): ("I;16", "I;12"),
     (MM, WHITE_IS_ZERO, UNSIGNED, PLAIN, (12,), ()): ("I;16", "I;12"),
     (MM, BLACK_IS_ZERO, UNSIGNED, PLAIN, (12,), ()): ("I;16", "I;12"),
+    (MM, BLACK_IS_ZERO, UNSIGNED, PLAIN, (32,), ()): ("I", "I;32B"),
 }
 
+WITH_EXTRAS = {
+    (WHITE_IS_ZERO, (8, 8)): ("LA", "LA"),
+    (WHITE_IS_ZERO, (8, 8, 8)): ("RGB", "RGB"),
+    (BLACK_IS_ZERO, (8, 8, 8)): ("RGB", "RGB"),
+    (WHITE_IS_ZERO, (16, 16)): ("I", "I;32N"),
+    (BLACK_IS_ZERO, (16, 16)): ("I", "I;32N"),
+}
+"""Pillow's modes that hold all bytes of a pixel, by how gray is stored, and the bits of it and of channels beside it"""
+for (photometric, bits), modes in WITH_EXTRAS.items():
+    for extra in (UNSPECIFIED, ASSOCIATED, UNASSOCIATED):
+        extras = (extra, UNSPECIFIED)[: len(bits) - 1]
+        OPEN_INFO |= {(order, photometric, UNSIGNED, PLAIN, bits, extras): modes for order in (II, MM)}
 
-def mend_tiles(image: Image.Image) -> None:
-    """Name the byte order and width of a TIFF's samples where Pillow forgets them. Call it before `load`."""
+
+def openable(data: bytes) -> bytes:
+    """Return a file as Pillow can open it."""
+    return FOR_PILLOW + data[len(FOR_PILLOW) :] if data.startswith(BIG_ENDIAN_BIG) else data
+
+
+def mend_tiles(image: Image.Image, data: bytes) -> None:
+    """Name the byte order and width of a TIFF's samples where Pillow forgets them. Call it before `load`.
+
+    data: the file itself, not what `openable` makes of it. Raises ValueError for planes that cannot be read together.
+    """
     if not isinstance(image, TiffImageFile):
         return
+    if data.startswith(BIG_ENDIAN_BIG):
+        image.fp = BytesIO(data)  # for libtiff, which knows its beginning
+        exif = Image.Exif()  # Pillow does not find the file's own
+        exif[Base.Orientation] = image.tag_v2.get(Base.Orientation, 1)
+        image.info["exif"] = exif.tobytes()
     in_planes = image.tag_v2.get(Base.PlanarConfiguration) == IN_PLANES
+    if in_planes and image.mode == "I" and _has_extras(image):
+        raise ValueError("gray of 16 bits and alpha in planes")
     wide = 16 in image.tag_v2.get(Base.BitsPerSample, ())
     tiles = []
     for tile in image.tile:
         raw_mode, *rest = cast(tuple[Any, ...], tile.args)
         if tile.codec_name == "libtiff":
             raw_mode = NATIVE.get(raw_mode, raw_mode)
-        elif in_planes and wide:  # Pillow keeps the first letter alone: R of RGB;16L
-            raw_mode += ";16L" if image.tag_v2.prefix == II else ";16B"
+        elif in_planes and wide:  # Pillow keeps the first letter alone: R of RGB;16L, I of I;16
+            raw_mode += ";16B" if image.tag_v2.prefix == MM else ";16" if raw_mode == "I" else ";16L"
         tiles.append(tile._replace(args=(raw_mode, *rest)))
+    if in_planes and len(tiles) > 1:  # those beside the colors are read over
+        del tiles[len(tiles) * len(image.getbands()) // image.tag_v2.get(Base.SamplesPerPixel, 1) :]
     image.tile = tiles
 
 
 def mend_levels(image: Image.Image) -> Image.Image:
-    """Bring a loaded gray TIFF of 12 or 16 bits to 16 bits with black as 0; return other images as they are."""
-    if not isinstance(image, TiffImageFile) or not image.mode.startswith("I;16"):
+    """Bring a loaded gray TIFF of more than 8 bits to 16 bits with black as 0; return other images as they are.
+
+    Gray with other channels loses these, but for alpha, which comes in `info` as ALPHA.
+    """
+    if not isinstance(image, TiffImageFile):
+        return image
+    is_negative = image.tag_v2.get(Base.PhotometricInterpretation) == WHITE_IS_ZERO
+    if _has_extras(image):
+        return _without_extras(image, is_negative)
+    if image.mode in ("I", "F"):
+        levels = _scaled(_wide_values(image))
+        return _like(image, MAX_16 - levels if is_negative else levels)
+    if not image.mode.startswith("I;16"):
         return image
     scale, offset = 1.0, 0
     if image.tag_v2.get(Base.BitsPerSample) == (12,):
         scale = MAX_16 / MAX_12
-    if image.tag_v2.get(Base.PhotometricInterpretation) == WHITE_IS_ZERO:
+    if is_negative:
         scale, offset = -scale, MAX_16
     return image if scale == 1 else image.point(lambda level: level * scale + offset)
+
+
+def _has_extras(image: TiffImageFile) -> bool:
+    """Say whether the image is of WITH_EXTRAS; of gray in planes, Pillow may have read the first alone."""
+    tags = image.tag_v2
+    channels = tags.get(Base.SamplesPerPixel, 1)
+    bits = (tags.get(Base.BitsPerSample, ()) * channels)[:channels]  # for one, or for each
+    mode, _ = WITH_EXTRAS.get((tags.get(Base.PhotometricInterpretation, WHITE_IS_ZERO), bits), (None, None))
+    return image.mode == mode
+
+
+def _without_extras(image: TiffImageFile, is_negative: bool) -> Image.Image:
+    samples: NDArray[Any] = np.asarray(image)
+    if image.mode == "I":  # libtiff hands samples over in the machine's order, others stay as they are
+        order = ">" if image.tag_v2.prefix == MM and image.info["compression"] == "raw" else "="
+        samples = samples.view(f"{order}u2").astype(np.uint16).reshape(*samples.shape, 2)
+    gray, beside = samples[..., 0], samples[..., 1]
+    top = np.iinfo(samples.dtype).max
+    extra = image.tag_v2[Base.ExtraSamples][0]
+    if extra == ASSOCIATED:
+        wide = gray * np.uint32(top)
+        wide //= np.maximum(beside, 1)
+        gray = np.minimum(wide, top, out=wide).astype(samples.dtype)
+    mended = _like(image, np.ascontiguousarray(top - gray if is_negative else gray))
+    if extra != UNSPECIFIED:
+        mended.info[ALPHA] = (beside >> 8 * (beside.itemsize - 1)).astype(np.uint8)
+    return mended
+
+
+def _wide_values(image: TiffImageFile) -> NDArray[Any]:
+    values: NDArray[Any] = np.asarray(image)
+    is_unsigned = image.mode == "I" and image.tag_v2.get(Base.SampleFormat, UNSIGNED) == UNSIGNED
+    return values.view(np.uint32) if is_unsigned else values
+
+
+def _scaled(values: NDArray[Any]) -> NDArray[np.uint16]:
+    """Bring 32-bit gray to 16 bits (Pillow's `convert("L")` would clip it).
+
+    Integers and floats do not say where white is, so the smallest usual white that holds every value is taken (1 for
+    floats, 255, 65535); else the values are stretched. Floats may lie a little outside, as filters and highlights leave
+    them, and are clipped.
+    """
+    whites, below, above = [float(MAX_8), float(MAX_16)], 0.0, 0.0
+    if values.dtype.kind == "f":
+        whites, below, above = [1.0, *whites], FLOATS_BELOW, FLOATS_ABOVE
+    values = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    black, white = 0.0, next((white for white in whites if high <= (1 + above) * white), 0.0)
+    if low < -below * white or not white:
+        black, white = low, high
+    span = (white - black) or 1.0  # all pixels equal
+    return np.rint((values - black) * (MAX_16 / span)).clip(0, MAX_16).astype(np.uint16)
+
+
+def _like(image: Image.Image, levels: NDArray[Any]) -> Image.Image:
+    """Return an image of these levels with the profile and all else of another."""
+    mended = Image.fromarray(levels)
+    mended.info = dict(image.info)
+    return mended

@@ -58,6 +58,29 @@ def test_metadata_goes_in_and_pixels_stay(
         assert kept.get_ifd(ifd) == exif[ifd]
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+@pytest.mark.parametrize("input_format", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
+def test_text_keeps_its_bytes(tmp_path: Path, input_format: str, encoding: str) -> None:
+    exif, text = Image.Exif(), "Großmutter Käthe, © 1932".encode(encoding)
+    place = "?" * len(text)
+    exif[ExifTags.Base.ImageDescription] = exif[ExifTags.Base.Copyright] = place
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.LensModel: place}
+    source = tmp_path / "photo"
+    Image.new("L", (24, 16)).save(source, input_format, exif=exif.tobytes().replace(place.encode(), text))
+    kept = Image.Exif()
+    kept.load(read_metadata(source).exif)
+    texts = [kept[ExifTags.Base.ImageDescription], kept[ExifTags.Base.Copyright]]
+    texts.append(kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel])
+    assert [each.encode("latin-1") for each in texts] == [text] * 3
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_text_of_a_tiff_keeps_its_bytes(tmp_path: Path, encoding: str) -> None:
+    source, text = tmp_path / "photo.tif", "Großmutter Käthe, © 1932".encode(encoding)
+    Image.new("L", (24, 16)).save(source, tiffinfo={ExifTags.Base.ImageDescription: text})
+    assert text in (read_metadata(source).exif or b"")
+
+
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 def test_where_a_photo_was_taken_stays_here_unless_asked(tmp_path: Path, exif: Image.Exif, input_format: str) -> None:
     source = tmp_path / "photo"
@@ -93,6 +116,21 @@ def test_the_resolution_of_a_scan_is_kept(
         assert image.info["dpi"] == pytest.approx((600, 600), abs=0.01)  # PNG counts whole dots a meter
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF"])
+def test_the_resolution_turns_with_the_photo(tmp_path: Path, input_format: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.new("L", (24, 16)).save(tmp_path / "scan", input_format, dpi=(300, 600), exif=exif)
+    metadata = read_metadata(tmp_path / "scan")
+    kept = Image.Exif()
+    kept.load(metadata.exif)
+    upright = (300, 600) if orientation <= 4 else (600, 300)
+    sides = kept[ExifTags.Base.XResolution], kept[ExifTags.Base.YResolution]
+    assert sides == pytest.approx(upright, abs=0.01)  # PNG counts whole dots a meter
+    assert metadata.dots_per_meter == tuple(round(dots / 0.0254) for dots in upright)
+
+
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF", "BMP"])
 def test_a_photo_without_a_resolution_gets_none(tmp_path: Path, input_format: str) -> None:
     source = tmp_path / "photo"
@@ -107,6 +145,27 @@ def test_a_long_profile_takes_several_segments_of_a_jpeg(coloring: np.ndarray) -
         data = embed(encode(coloring, None, output_format, 90), output_format, Metadata(profile=profile))
         with Image.open(io.BytesIO(data)) as image:
             assert image.info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize("output_format", NAMES)
+def test_a_jpeg_leaves_out_the_largest_tags_of_long_exif(
+    tmp_path: Path, exif: Image.Exif, coloring: np.ndarray, output_format: OutputFormat
+) -> None:
+    """Such as maker notes, and the private tags of a scanner's TIFF; the others hold any EXIF."""
+    source, private, taken = tmp_path / "photo.png", 65_000, dict(exif[ExifTags.IFD.Exif])
+    exif[private] = bytes(60_000)
+    exif[ExifTags.Base.Artist] = "José".encode() * 10
+    exif[ExifTags.IFD.Exif] = taken | {ExifTags.Base.MakerNote: bytes(70_000)}
+    Image.new("L", (24, 16)).save(source, exif=exif, dpi=(600, 600))
+    metadata = read_metadata(source)
+    with Image.open(io.BytesIO(embed(encode(coloring, None, output_format, 90), output_format, metadata))) as image:
+        kept = image.getexif()
+    assert kept[ExifTags.Base.ImageDescription] == "A town"
+    assert kept[ExifTags.Base.Artist].encode("latin-1") == exif[ExifTags.Base.Artist]
+    assert kept[ExifTags.Base.XResolution] == pytest.approx(600, abs=0.01)  # PNG counts whole dots a meter
+    assert kept[private] == bytes(60_000)
+    whole = taken | {ExifTags.Base.MakerNote: bytes(70_000)}
+    assert kept.get_ifd(ExifTags.IFD.Exif) == (taken if output_format == "jpeg" else whole)
 
 
 def test_what_a_tiff_says_of_its_own_pixels_is_left_out(tmp_path: Path) -> None:

@@ -298,6 +298,26 @@ def test_truncated_file(encoded: Encode, file_format: str) -> None:
         decode(data[: len(data) // 2], MAX_PIXELS)
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 3}], ids=str)
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("cut", [0, 1, 2])
+def test_a_jpeg_that_lacks_its_end_marker_alone(encoded: Encode, mode: str, options: dict, cut: int) -> None:
+    jpeg = encoded(Image.fromarray(colours()).convert(mode), "JPEG", **options)
+    photo = decode(jpeg[: len(jpeg) - cut], MAX_PIXELS)
+    np.testing.assert_array_equal(photo.pixels, decode(jpeg, MAX_PIXELS).pixels)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True}], ids=str)
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_jpeg_that_lacks_a_little_more_is_refused(encoded: Encode, mode: str, options: dict) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    jpeg = encoded(Image.fromarray(noise).convert(mode), "JPEG", **options)
+    for cut in [*range(5, 40), 1000]:
+        for room in (b"", bytes(10_000)):  # which a broken download may leave
+            with pytest.raises(UndecodableImageError):
+                decode(jpeg[:-cut] + room, MAX_PIXELS)
+
+
 @pytest.mark.parametrize(("mode", "lossless", "kind"), [("RGB", 0, b"VP8 "), ("RGB", 1, b"VP8L"), ("RGBA", 0, b"VP8X")])
 def test_size_of_webp(encoded: Encode, mode: str, lossless: int, kind: bytes) -> None:
     data = encoded(Image.new(mode, (16_000, 300)), "WEBP", lossless=bool(lossless))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -17,10 +18,11 @@ import pytest
 from PIL import Image
 
 from service.codecs import sandbox
+from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.decoding import decode
 from service.codecs.room import Room, Share
 from service.codecs.sandbox import SLOW_NICE, Decoders, Ticket, _Decoder
-from service.codecs.sandbox_channel import send
+from service.codecs.sandbox_channel import receive, send
 from service.codecs.sandbox_limits import BRIEF_SECONDS, processor_seconds
 from service.errors import (
     DecoderLostError,
@@ -538,3 +540,37 @@ def test_slow_files_have_nicer_decoders_of_their_own(grey_png: bytes) -> None:
     assert (len(own._all), nice[True]) == (2, 0)
     assert nice[False] > 0
     own.close()
+
+
+def test_contents_that_could_still_change_are_refused() -> None:
+    """A decoder that a file took over could shrink them while the service reads, which would end the service."""
+    one, other = socket.socketpair()
+    with one, other, open(os.memfd_create("unsealed", os.MFD_ALLOW_SEALING), "wb") as file:  # noqa: PTH123
+        file.write(bytes(10_000))
+        file.flush()
+        socket.send_fds(one, [b"{}"], [file.fileno()])
+        with pytest.raises(PermissionError, match="not sealed"):
+            receive(other)
+        send(one, {}, [bytes(10_000)])
+        _, files, _, _ = socket.recv_fds(other, 100, 1)
+        with pytest.raises(PermissionError):
+            os.ftruncate(files[0], 0)
+        os.close(files[0])
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        {"shape": [50, 51], "type": "uint8"},
+        {"shape": [-50, -50], "type": "uint8"},
+        {"shape": [25, 50, 4], "type": "uint8"},
+        {"shape": [25, 50, 3], "type": "uint16"},
+        {"shape": [50, 50], "type": "float32"},
+        {"shape": [2500], "type": "uint8"},
+    ],
+)
+def test_what_is_no_photo_of_the_announced_size_is_refused(note: dict[str, object]) -> None:
+    contents = memoryview(bytes(20_000))
+    assert DecodedPhoto.unpacked({"shape": [50, 50], "type": "uint16", "alpha": False}, contents, 2500).width == 50
+    with pytest.raises(ValueError, match="no photo of at most 2500"):
+        DecodedPhoto.unpacked(note | {"alpha": False}, contents, 2500)

@@ -7,23 +7,31 @@ import numpy as np
 import pytest
 
 from service.codecs.decoding import decode
+from service.errors import UndecodableImageError
 
 DEFLATE = 8
 GRAY_WHITE_IS_ZERO, GRAY, RGB = 0, 1, 2
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
+UNSPECIFIED, ASSOCIATED, UNASSOCIATED = 0, 1, 2
 LEVELS = np.linspace(0, 65_535, 40 * 24).round().reshape(24, 40)
 
 
 def tiff(
-    planes: list[bytes], order: str, bits: int, photometric: int, kind: int = UNSIGNED, packs: bool = False
+    planes: list[bytes],
+    order: str,
+    bits: int,
+    photometric: int,
+    kind: int = UNSIGNED,
+    packs: bool = False,
+    extras: tuple[int, ...] = (),
 ) -> bytes:
-    """A TIFF of 40 × 24 pixels, each plane in a strip."""
+    """A TIFF of 40 × 24 pixels, each plane in a strip. extras: kinds of the last channels."""
     strips = [zlib.compress(plane) for plane in planes] if packs else planes
     starts = [8 + sum(map(len, strips[:i])) for i in range(len(strips))]
-    count = len(strips)
+    count = max(len(strips), 1 + len(extras))
     fields = {256: [40], 257: [24], 258: [bits] * count, 259: [DEFLATE if packs else 1], 262: [photometric]}
-    fields |= {273: starts, 277: [count], 278: [24], 279: list(map(len, strips)), 284: [2 if count > 1 else 1]}
-    fields |= {339: [kind] * count}
+    fields |= {273: starts, 277: [count], 278: [24], 279: list(map(len, strips)), 284: [2 if len(strips) > 1 else 1]}
+    fields |= ({338: list(extras)} if extras else {}) | {339: [kind] * count}
     behind = 8 + sum(map(len, strips)) + 2 + 12 * len(fields) + 4
     directory, values = struct.pack(f"{order}H", len(fields)), b""
     for tag, numbers in fields.items():
@@ -56,10 +64,27 @@ def test_gray_of_12_bits_fills_the_scale(order: str, photometric: int) -> None:
 
 @pytest.mark.parametrize("packs", [False, True])
 @pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize(("kind", "number"), [(FLOAT, "f4"), (SIGNED, "i4")])
+@pytest.mark.parametrize(("kind", "number"), [(FLOAT, "f4"), (SIGNED, "i4"), (UNSIGNED, "u4")])
 def test_wide_gray_of_either_byte_order(order: str, packs: bool, kind: int, number: str) -> None:
     samples = LEVELS.astype(f"{order}{number}")
     photo = decode(tiff([samples.tobytes()], order, 32, GRAY, kind, packs), 1_000)
+    np.testing.assert_array_equal(photo.pixels, LEVELS)
+
+
+@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_gray_of_unsigned_32_bits_fills_the_scale(order: str, packs: bool) -> None:
+    samples = (LEVELS * 65_537).astype(f"{order}u4")
+    photo = decode(tiff([samples.tobytes()], order, 32, GRAY, packs=packs), 1_000)
+    np.testing.assert_array_equal(photo.pixels, LEVELS)
+
+
+@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("white", [1, 255, 65_535])
+def test_gray_of_floats_with_white_as_0(white: int, order: str, packs: bool) -> None:
+    samples = ((1 - LEVELS / 65_535) * white).astype(f"{order}f4")
+    photo = decode(tiff([samples.tobytes()], order, 32, GRAY_WHITE_IS_ZERO, FLOAT, packs), 1_000)
     np.testing.assert_array_equal(photo.pixels, LEVELS)
 
 
@@ -69,3 +94,87 @@ def test_color_of_16_bits_in_planes(order: str, packs: bool) -> None:
     channels = np.stack([LEVELS, LEVELS[::-1], LEVELS[:, ::-1]]).astype(f"{order}u2")
     photo = decode(tiff([channel.tobytes() for channel in channels], order, 16, RGB, packs=packs), 1_000)
     np.testing.assert_array_equal(photo.pixels, channels.transpose(1, 2, 0) >> 8)
+
+
+@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
+@pytest.mark.parametrize("extra", [UNSPECIFIED, ASSOCIATED, UNASSOCIATED])
+def test_gray_of_16_bits_with_another_channel(extra: int, photometric: int, order: str, packs: bool) -> None:
+    """Alpha is kept, and what a scanner saw in infrared is not."""
+    gray, beside = LEVELS.astype(np.uint16), LEVELS[:, ::-1].astype(np.uint16)
+    beside[0, 0] = 0
+    stored = 65_535 - gray if photometric == GRAY_WHITE_IS_ZERO else gray
+    if extra == ASSOCIATED:
+        stored = np.rint(stored * (beside / 65_535))
+    samples = np.stack([stored, beside], axis=2).astype(f"{order}u2").tobytes()
+    photo = decode(tiff([samples], order, 16, photometric, packs=packs, extras=(extra,)), 1_000)
+    assert photo.pixels.dtype == np.uint16
+    if extra == UNSPECIFIED:
+        assert photo.alpha is None
+    else:
+        np.testing.assert_array_equal(photo.alpha, beside >> 8)
+    firm = beside > 0 if extra != ASSOCIATED else beside > 32_768  # below, a level of the product is several of gray
+    np.testing.assert_allclose(photo.pixels[firm].astype(int), gray[firm], atol=2 if extra == ASSOCIATED else 0)
+
+
+def test_alpha_of_16_bits_that_hides_nothing_is_none() -> None:
+    samples = np.stack([LEVELS, np.full_like(LEVELS, 65_535)], axis=2).astype("<u2").tobytes()
+    assert decode(tiff([samples], "<", 16, GRAY, extras=(UNASSOCIATED,)), 1_000).alpha is None
+
+
+@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("extras", [(UNASSOCIATED,), (UNSPECIFIED,), (UNASSOCIATED, UNSPECIFIED), (UNSPECIFIED,) * 2])
+@pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
+def test_gray_of_8_bits_with_other_channels(photometric: int, extras: tuple[int, ...], packs: bool) -> None:
+    gray, alpha = (LEVELS / 257).astype(np.uint8), (LEVELS[::-1] / 257).astype(np.uint8)
+    stored = 255 - gray if photometric == GRAY_WHITE_IS_ZERO else gray
+    samples = np.stack([stored, alpha, gray[:, ::-1]][: 1 + len(extras)], axis=2).tobytes()
+    photo = decode(tiff([samples], "<", 8, photometric, packs=packs, extras=extras), 1_000)
+    np.testing.assert_array_equal(photo.pixels, gray)
+    if extras[0] == UNSPECIFIED:
+        assert photo.alpha is None
+    else:
+        np.testing.assert_array_equal(photo.alpha, alpha)
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_gray_of_16_bits_with_alpha_in_planes_is_refused(packs: bool) -> None:
+    """Pillow must not take its planes for pixels of both channels."""
+    data = tiff([bytes(2 * 960)] * 2, "<", 16, GRAY, packs=packs, extras=(UNASSOCIATED,))
+    with pytest.raises(UndecodableImageError):
+        decode(data, 1_000)
+
+
+@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY, RGB])
+def test_planes_beside_those_of_16_bit_colors_are_read_over(photometric: int, order: str, packs: bool) -> None:
+    colors = [LEVELS, LEVELS[::-1], LEVELS[:, ::-1]] if photometric == RGB else [LEVELS]
+    planes = [plane.astype(f"{order}u2").tobytes() for plane in [*colors, np.zeros_like(LEVELS)]]
+    photo = decode(tiff(planes, order, 16, photometric, packs=packs, extras=(UNSPECIFIED,)), 1_000)
+    gray = 65_535 - LEVELS if photometric == GRAY_WHITE_IS_ZERO else LEVELS
+    np.testing.assert_array_equal(photo.pixels, np.dstack(colors).astype(int) >> 8 if photometric == RGB else gray)
+    assert photo.alpha is None
+
+
+def big_tiff(samples: np.ndarray, order: str, packs: bool, orientation: int) -> bytes:
+    """A BigTIFF of gray, in one strip."""
+    strip = zlib.compress(samples.tobytes()) if packs else samples.tobytes()
+    height, width = samples.shape
+    entries = [(256, width), (257, height), (258, 8 * samples.itemsize), (259, DEFLATE if packs else 1), (262, GRAY)]
+    entries += [(273, 16), (274, orientation), (277, 1), (278, height), (279, len(strip))]
+    directory = struct.pack(f"{order}Q", len(entries))
+    directory += b"".join(struct.pack(f"{order}HHQQ", tag, 16, 1, value) for tag, value in entries)
+    header = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HHHQ", 43, 8, 0, 16 + len(strip))
+    return header + strip + directory + bytes(8)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("number", ["u1", "u2"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_big_tiff_of_either_byte_order(order: str, number: str, packs: bool, orientation: int) -> None:
+    levels = (LEVELS if number == "u2" else LEVELS / 257).astype(f"{order}{number}")
+    photo = decode(big_tiff(levels, order, packs, orientation), 1_000)
+    np.testing.assert_array_equal(photo.pixels, levels if orientation == 1 else np.rot90(levels, -1))

@@ -1,0 +1,49 @@
+"""Markers of JPEGs: how many scans there are, and what to do where the last marker is missing."""
+
+import re
+from io import BytesIO
+
+from PIL import Image
+from PIL.ImageFile import ImageFile
+
+__all__ = ["count_scans", "load_without_end"]
+
+MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
+"""A JPEG's marker, but for those in the picture's own data, and TEM, which means nothing and has no length"""
+START_OF_SCAN, END_OF_IMAGE, START_OF_IMAGE = 0xDA, 0xD9, 0xD8
+END = bytes((0xFF, END_OF_IMAGE))
+ROOM = bytes(4)
+"""End of a file that a download made room for, and did not fill: more zeros than a picture's own data ends with"""
+OTHER_DATA = bytes(range(254, 0, -1))
+"""Data of a picture, other than the zeros that libjpeg reads at a marker"""
+
+
+def count_scans(jpeg: bytes, most: int) -> tuple[int, bool]:
+    """Return a JPEG's scans, of which no more than `most` + 1 are counted, and whether its end was seen.
+
+    What follows its end, such as a phone's video, is not looked at.
+    """
+    place = scans = 0
+    while scans <= most and (found := MARKER.search(jpeg, place)):
+        code, place = jpeg[found.start() + 1], found.end()
+        if code == END_OF_IMAGE:
+            return scans, True
+        scans += code == START_OF_SCAN
+        if code != START_OF_IMAGE:
+            place += int.from_bytes(jpeg[place : place + 2])
+    return scans, False
+
+
+def load_without_end(image: ImageFile, jpeg: bytes) -> None:
+    """Load a JPEG that lacks its end marker, if that is all that it lacks. Raises EOFError.
+
+    Where data is missing, the pixels depend on what is put in its place; so they are compared for two endings.
+    """
+    data = jpeg.rstrip(b"\0") if jpeg.endswith(ROOM) else jpeg
+    if data.endswith(b"\xff"):  # else it would begin a marker
+        data += b"\0"
+    image.fp = BytesIO(data + END)
+    image.load()
+    with Image.open(BytesIO(data + OTHER_DATA + END), formats=["JPEG"]) as other:
+        if image.tobytes() != other.tobytes():
+            raise EOFError("data is missing")
