@@ -1,6 +1,7 @@
 """Decoding in processes of its own: a file that hangs, crashes or swells its decoder takes nothing else down."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -37,6 +38,8 @@ PATIENCE = 20
 the system ends a decoder that has used up its processor time."""
 SLOW_NICE = 10
 """Niceness of decoders of slow files: beside the model and other files, they get a tenth of a processor."""
+INHERITED = re.compile(r"PATH|HOME|TMPDIR|LANG|LC_.*|(LD|DYLD|MALLOC|GLIBC|NUMBA|OPENCV|OMP)(_.*)?|PYTHON.*")
+"""Environment variables that decoders get; others may be secrets, which a file that takes one over must not find."""
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # decoders have none of the sums that these speed up
 
 log = structlog.get_logger()
@@ -63,9 +66,7 @@ class Decoders:
 
     def start(self, quick: bool = False) -> None:
         """Start one process, without waiting for it, so that it is there for the next file. quick: for first tries."""
-        decoder = self._new(quick)
-        with self._lock:
-            self._idle.append(decoder)
+        self._keep(self._new(quick))
 
     def decode(
         self,
@@ -142,9 +143,16 @@ class Decoders:
     def _put_back(self, decoder: "_Decoder", ticket: "Ticket") -> None:
         if ticket.cancelled:  # it may have been killed just after its answer
             self._end(decoder)
-            return
+        else:
+            self._keep(decoder)
+
+    def _keep(self, decoder: "_Decoder") -> None:
+        """Have a decoder ready for the next file; after `close`, there is none."""
         with self._lock:
-            self._idle.append(decoder)
+            if not self._closed:
+                self._idle.append(decoder)
+                return
+        self._end(decoder)
 
     def _end(self, decoder: "_Decoder") -> int:
         """End a decoder, and have another ready for the next file."""
@@ -163,6 +171,10 @@ class Decoders:
         if -ending in CRASHES:
             return UndecodableImageError(f"{field}: the file makes its decoder crash")
         return DecoderLostError(f"{field}: its decoder was killed; retry later", RETRY_SECONDS)
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if INHERITED.fullmatch(name)}
 
 
 class Ticket:
@@ -208,6 +220,7 @@ class _Decoder:
         self._room = room
         self._share: Share | None = None
         self._before = 0.0
+        self._ending = Lock()
         self._channel, channel = socket.socketpair()
         with ExitStack() as ours, ExitStack() as theirs:
             ours.enter_context(self._channel)
@@ -221,7 +234,7 @@ class _Decoder:
                 stdout=subprocess.DEVNULL,
                 pass_fds=[channel.fileno(), life],
                 process_group=0,  # Ctrl-C ends the service, which first finishes what it has accepted
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"} | ONE_THREAD,
+                env=_inherited() | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"} | ONE_THREAD,
             )
             ours.pop_all()  # it started, so what is ours stays open
         if slow_nice and not quick:
@@ -271,9 +284,10 @@ class _Decoder:
         self.kill()
         ending = self._process.wait()
         self._channel.close()
-        if self._life >= 0:
-            os.close(self._life)
-            self._life = -1
+        with self._ending:  # two threads may be here, and the number may already be another file's
+            if self._life >= 0:
+                os.close(self._life)
+                self._life = -1
         return ending
 
     def _computed(self) -> float:

@@ -22,11 +22,8 @@ FLOATS_BELOW, FLOATS_ABOVE = 0.1, 1.0
 """Most by which floats may lie below black and above white, in units of white"""
 WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1  # of PhotometricInterpretation
 IN_PLANES = 2  # of PlanarConfiguration
-UNSPECIFIED, ASSOCIATED, UNASSOCIATED = (
-    0,
-    1,
-    2,
-)  # of ExtraSamples: no alpha, and alpha by which gray is multiplied or not
+UNSPECIFIED, ASSOCIATED, UNASSOCIATED = range(3)
+"""Values of ExtraSamples: no alpha, and alpha by which gray is multiplied or not"""
 NATIVE = {"F;32BF": "F;32NF", "I;32B": "I;32N", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}
 """Big-endian raw modes, and those of the bytes that libtiff hands over, which are in the machine's order"""
 

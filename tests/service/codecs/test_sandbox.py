@@ -248,10 +248,9 @@ worker.main(int(sys.argv[1]), int(sys.argv[2]))
 def burning(monkeypatch, tmp_path) -> Path:
     """Decoders that compute for ever; this file says that one does."""
     start, sign = subprocess.Popen, tmp_path / "burning"
-    monkeypatch.setenv("BURNING", str(sign))
 
-    def popen(command, **options):
-        return start([command[0], "-c", BURN, *command[3:]], **options)
+    def popen(command, env, **options):
+        return start([command[0], "-c", BURN, *command[3:]], env=env | {"BURNING": str(sign)}, **options)
 
     monkeypatch.setattr("service.codecs.sandbox.subprocess.Popen", popen)
     return sign
@@ -574,3 +573,45 @@ def test_what_is_no_photo_of_the_announced_size_is_refused(note: dict[str, objec
     assert DecodedPhoto.unpacked({"shape": [50, 50], "type": "uint16", "alpha": False}, contents, 2500).width == 50
     with pytest.raises(ValueError, match="no photo of at most 2500"):
         DecodedPhoto.unpacked(note | {"alpha": False}, contents, 2500)
+
+
+def test_decoders_inherit_no_secrets(own: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"AWS_SECRET_ACCESS_KEY", "TINTFLOW_KEYS", "HOMEBREW_TOKEN", "LC_ALL", "MALLOC_ARENA_MAX"}
+    for name in names:
+        monkeypatch.setenv(name, "2")
+    given = {}
+    monkeypatch.setattr("service.codecs.sandbox.subprocess.Popen", lambda *_, env, **__: given.update(env) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        own.start()
+    assert names & set(given) == {"LC_ALL", "MALLOC_ARENA_MAX"}
+    assert {"PATH", "PYTHONPATH"} <= set(given)
+
+
+def test_a_decoder_that_two_threads_end_closes_its_pipe_once(own: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    own.start()
+    (decoder,) = own._all
+    close, life, closed = os.close, decoder._life, []
+
+    def slow_close(file: int) -> None:
+        if file == life:
+            closed.append(file)
+            time.sleep(0.1)
+            if len(closed) > 1:
+                return
+        close(file)
+
+    monkeypatch.setattr(os, "close", slow_close)
+    threads = [threading.Thread(target=decoder.end) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert closed == [life]
+
+
+def test_a_decoder_that_comes_back_after_the_end_is_not_kept(own: Decoders) -> None:
+    own.start()
+    decoder = own._take(quick=False)
+    own.close()
+    own._put_back(decoder, Ticket())
+    assert not own._idle
