@@ -6,7 +6,7 @@ from io import BytesIO
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
@@ -81,7 +81,16 @@ def decode(
     except MemoryError as error:
         raise DecodingLimitError(f"{field}: needs more memory to decode than its size allows") from error
     except Exception as error:  # on broken files decoders raise whatever they like: TypeError, KeyError, IndexError, …
-        raise UndecodableImageError(f"{field}: the {formats[0]} file does not decode") from error
+        raise UndecodableImageError(f"{field}: the {FORMATS[formats[0]]} file {_trouble(error)}") from error
+
+
+def _trouble(error: Exception) -> str:
+    """Return what an error of a decoder says of the file."""
+    if isinstance(error, UnidentifiedImageError):
+        return "is broken, or of a kind that is not supported; save it as plain gray or RGB"
+    if isinstance(error, EOFError) or "truncated" in str(error):
+        return "ends too early"
+    return "does not decode"
 
 
 def _identify(data: bytes) -> list[str]:

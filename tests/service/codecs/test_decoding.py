@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.ExifTags import Base
 
 from service.codecs.decoding import decode
 from service.codecs.webp import webp_size
@@ -294,8 +295,17 @@ def test_other_types_are_not_read() -> None:
 def test_truncated_file(encoded: Encode, file_format: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = encoded(Image.fromarray(noise), file_format)
-    with pytest.raises(UndecodableImageError):
+    said = "ends too early" if file_format in ("JPEG", "PNG", "BMP", "GIF") else None  # the other decoders do not tell
+    with pytest.raises(UndecodableImageError, match=said):
         decode(data[: len(data) // 2], MAX_PIXELS)
+
+
+def test_a_kind_that_is_not_supported(encoded: Encode, grey_photo: Image.Image) -> None:
+    bits = struct.pack("<HHIH", Base.BitsPerSample, 3, 1, 8)
+    tiff = encoded(grey_photo, "TIFF")
+    assert bits in tiff
+    with pytest.raises(UndecodableImageError, match="TIFF file is broken, or of a kind that is not supported; save"):
+        decode(tiff.replace(bits, bits[:-2] + b"\6\0"), MAX_PIXELS)
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 3}], ids=str)

@@ -322,5 +322,5 @@ def test_whatever_a_decoder_raises(monkeypatch, grey_png, error: type[Exception]
         raise error("from within a decoder")
 
     monkeypatch.setattr(*((Image, "open") if step == "open" else (PngImagePlugin.PngImageFile, "load")), fail)
-    with pytest.raises(UndecodableImageError, match="reference: the PNG file does not decode"):
+    with pytest.raises(UndecodableImageError, match=r"reference: the PNG file (does not decode|ends too early)"):
         decode(grey_png, 10**6, "reference")
