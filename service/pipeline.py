@@ -218,11 +218,12 @@ class Pipeline:
         work = [asyncio.ensure_future(self._decode_one(name, upload)) for name, upload in uploads.items()]
         try:
             photos = dict(zip(uploads, await asyncio.gather(*work), strict=True))
-        finally:
+        except BaseException:
             for each in work:
                 each.cancel()
             # the request keeps its place as long as one of them does
             await _ends(asyncio.gather(*work, return_exceptions=True), GRACE_SECONDS + DEATH_SECONDS)
+            raise
         return photos["image"], photos.get("reference")
 
     async def _decode_one(self, name: str, upload: bytes) -> DecodedPhoto:
@@ -309,7 +310,10 @@ def _new_id(endpoint: Endpoint[Any]) -> str:
 
 
 async def _ends(work: asyncio.Future[Any], seconds: float) -> bool:
-    """Return whether work is over within some time, however often who waits for it is cancelled meanwhile."""
+    """Return whether work is over within some time, however often who waits for it is cancelled meanwhile.
+
+    These cancellations are lost: only for who raises an error afterwards.
+    """
     end = time.monotonic() + seconds
     while not work.done() and time.monotonic() < end:
         with suppress(asyncio.CancelledError):
