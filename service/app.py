@@ -59,7 +59,7 @@ def create_app(settings: Settings, load: Load, network: Network | None = None, w
     app.add_middleware(RequestLog, metrics=metrics)
     allow_origins(app, settings)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Sending, seconds=2 * settings.deadline_seconds)  # once to work, once to be read
+    app.add_middleware(Sending, seconds=settings.answer_seconds)
     app.include_router(router)
     app.include_router(openai_images.router)
     app.include_router(open_inference.router)
