@@ -56,6 +56,7 @@ async def read_request(
     Raises BodyTypeError, UploadTooLargeError as soon as too much has come in, MalformedBodyError, ParameterError,
     ClientGoneError, QueueFullError.
     """
+    _refuse_query(request)
     media_type = _media_type(request)
     try:
         if media_type == "multipart/form-data":
@@ -77,6 +78,14 @@ def check_options(options: Options, files: Collection[str]) -> None:
         check_together(options, "reference" in files)
     except InputError as error:
         raise ParameterError(FieldProblem(error.name, error.reason)) from error
+
+
+def _refuse_query(request: Request) -> None:
+    """Raise ParameterError for parameters in the query string: none is read there, nor ignored."""
+    names = dict.fromkeys(request.query_params.keys())
+    if names:
+        problems = [_problem(name, "unknown query parameter; send fields in the body") for name in names]
+        raise ParameterError(*problems[:MAX_PROBLEMS])
 
 
 def _media_type(request: Request) -> str:

@@ -81,6 +81,13 @@ def test_an_empty_field_is_left_out_of_a_form_and_refused_in_json(service, grey_
     assert_problem(service.client.post(PATH, json=body), 422, "invalid_parameters", "n")
 
 
+@pytest.mark.parametrize("path", [PATH, "/v1/likelihoods", "/v1/images/edits"])
+def test_parameters_in_the_query_are_refused(service, grey_png, path: str) -> None:
+    answer = service.post_to(f"{path}?seed=7&n=", grey_png)
+    assert_problem(answer, 422, "invalid_parameters", "seed: unknown query parameter", "body")
+    assert service.post_to(f"{path}?", grey_png).status_code == 200
+
+
 def test_an_empty_field_that_is_required_is_missing(service, grey_png) -> None:
     answer = service.post_to("/v1/variations", grey_png, seed="", index=0)
     assert_problem(answer, 422, "invalid_parameters", "seed: this field is required")
