@@ -34,7 +34,6 @@ __all__ = ["check_options", "read_request"]
 P = TypeVar("P", bound=BaseModel)
 Runner = Callable[..., Awaitable[Any]]
 
-MAX_FIELD_BYTES = 16 * 1024  # of a multipart field that is not the file
 MAX_FIELDS = 32
 MAX_PROBLEMS = 20
 """Maximum number of fields at fault that an answer names."""
@@ -142,7 +141,7 @@ async def _read_multipart(
 ) -> tuple[dict[str, bytes], P]:
     limited = _limited(request, place, endpoint, max_bytes, max_bytes)
     files = len(endpoint.files) + 1  # one too many is still read, to name the field that it is in
-    limits = {"max_files": files, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}
+    limits = {"max_files": files, "max_fields": MAX_FIELDS, "max_part_size": MAX_REST_BYTES}
     try:
         async with aclosing(limited.stream()) as stream:
             form = await _FormParser(limited.headers, stream, **limits).parse()
