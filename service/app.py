@@ -53,6 +53,7 @@ def create_app(settings: Settings, load: Load, network: Network | None = None, w
         lifespan=lifespan,
         dependencies=[Depends(access.check)],
         telemetry=telemetry(settings.tracing),
+        redirect_slashes=False,  # a redirect would lose the body, and name the proxy's address
     )
     app.state.settings, app.state.metrics, app.state.engine = settings, metrics, engine
     app.add_middleware(Head)
