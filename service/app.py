@@ -16,7 +16,7 @@ from service.http import problems, site
 from service.http.compat import open_inference, openai_images
 from service.http.head import Head
 from service.http.openapi import describe_schemas
-from service.http.request_log import RequestLog
+from service.http.request_log import LastResort, RequestLog
 from service.http.routes import router
 from service.loading import Load
 from service.network import Network
@@ -57,8 +57,9 @@ def create_app(settings: Settings, load: Load, network: Network | None = None, w
     )
     app.state.settings, app.state.metrics, app.state.engine = settings, metrics, engine
     app.add_middleware(Head)
-    app.add_middleware(RequestLog, metrics=metrics)
+    app.add_middleware(LastResort)
     allow_origins(app, settings)
+    app.add_middleware(RequestLog, metrics=metrics)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Sending, seconds=settings.answer_seconds)
     app.include_router(router)
