@@ -16,7 +16,7 @@ from service.http import problems, site
 from service.http.compat import open_inference, openai_images
 from service.http.head import Head
 from service.http.openapi import describe_schemas
-from service.http.request_log import RequestLog
+from service.http.request_log import LastResort, RequestLog
 from service.http.routes import router
 from service.loading import Load
 from service.network import Network
@@ -53,13 +53,15 @@ def create_app(settings: Settings, load: Load, network: Network | None = None, w
         lifespan=lifespan,
         dependencies=[Depends(access.check)],
         telemetry=telemetry(settings.tracing),
+        redirect_slashes=False,  # a redirect would lose the body, and name the proxy's address
     )
     app.state.settings, app.state.metrics, app.state.engine = settings, metrics, engine
     app.add_middleware(Head)
-    app.add_middleware(RequestLog, metrics=metrics)
+    app.add_middleware(LastResort)
     allow_origins(app, settings)
+    app.add_middleware(RequestLog, metrics=metrics)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Sending, seconds=2 * settings.deadline_seconds)  # once to work, once to be read
+    app.add_middleware(Sending, seconds=settings.answer_seconds)
     app.include_router(router)
     app.include_router(openai_images.router)
     app.include_router(open_inference.router)

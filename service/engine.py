@@ -173,8 +173,8 @@ class Engine:
         piece of a request's work may take longer than the whole request.
         """
         self._lanes.check(self._settings.deadline_seconds)
-        unlimited = Backlog({}, self._settings.deadline_seconds)
-        with unlimited.enter() as place:
+        backlog = Backlog({"pixels": CANARY_SIDE**2}, self._settings.deadline_seconds)  # its own, with room for it
+        with backlog.enter() as place:
             await Pipeline(self._loaded(), place, asyncio.timeout(None), AsyncExitStack()).check(CANARY)
 
     @asynccontextmanager

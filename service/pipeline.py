@@ -132,7 +132,7 @@ class Pipeline:
         with self._tools.network.coming():
             photo, reference = await self._decode(uploads)
         timer.stop("decode")
-        pixels = self._claim_pixels(photo, reference, options.samples, output_format)
+        pixels = self._claim_answer(photo, options.samples, output_format)
         lane, may_wait = self._lane(pixels), MOST_BYTES_PER_PIXEL * pixels > MAX_UNREAD_BYTES
         # not before: a file that does not decode draws nothing; what waits for its turn keeps no other from it
         (self.place.promise if lane.must_wait(self.place.owner) else self.place.claim)(latents=cost)
@@ -180,9 +180,8 @@ class Pipeline:
         with self._tools.network.coming():
             photo, _ = await self._decode(uploads)
             timer.stop("decode")
-            pixels = photo.width * photo.height
-            self.place.claim(latents=1, pixels=pixels)
-            small = await self._shrink(self._lane(pixels), photo, with_chroma=True)
+            self.place.claim(latents=1)
+            small = await self._shrink(self._lane(photo.width * photo.height), photo, with_chroma=True)
         found = await self._tools.network.score(small, self.place.owner)
         timer.stop("queue", but=found.timings)
         self._report("scored", endpoint, photo, timer.seconds)
@@ -219,15 +218,19 @@ class Pipeline:
         work = [asyncio.ensure_future(self._decode_one(name, upload)) for name, upload in uploads.items()]
         try:
             photos = dict(zip(uploads, await asyncio.gather(*work), strict=True))
-        finally:
+        except BaseException:
             for each in work:
                 each.cancel()
             # the request keeps its place as long as one of them does
             await _ends(asyncio.gather(*work, return_exceptions=True), GRACE_SECONDS + DEATH_SECONDS)
+            raise
         return photos["image"], photos.get("reference")
 
     async def _decode_one(self, name: str, upload: bytes) -> DecodedPhoto:
-        """Decode a file; cancelled, kill its decoder, if it is not about to be ready."""
+        """Decode a file, and claim its pixels at once: it may have to wait for another.
+
+        Cancelled, kill its decoder, if it is not about to be ready.
+        """
         tools = self._tools
 
         async def decode(attempt: Try) -> DecodedPhoto:
@@ -249,21 +252,20 @@ class Pipeline:
                 if not await _ends(decoding, DEATH_SECONDS):  # until its decoder is gone, it holds its place
                     log.warning("decoder_not_ended", seconds=DEATH_SECONDS)
 
-        return await tools.quick_first.run(decode, self.place.owner)
+        photo = await tools.quick_first.run(decode, self.place.owner)
+        self.place.claim(pixels=photo.width * photo.height)
+        return photo
 
-    def _claim_pixels(
-        self, photo: DecodedPhoto, reference: DecodedPhoto | None, samples: int, output_format: OutputFormat
-    ) -> int:
-        """Return how many pixels all samples have; claim those that are held, and the answer's unread part.
+    def _claim_answer(self, photo: DecodedPhoto, samples: int, output_format: OutputFormat) -> int:
+        """Return how many pixels all samples have; claim the bytes of the answer's unread part.
 
-        Held are those of the photos: samples leave as they are made. Raises OutputSizeError and QueueFullError.
+        Their pixels are not claimed: samples leave as they are made. Raises OutputSizeError and QueueFullError.
         """
         check_output_size(photo.width, photo.height, output_format)
         pixels, limit = samples * photo.width * photo.height, self._tools.settings.max_output_pixels
         if pixels > limit:
             raise OutputSizeError(f"n: {samples} × {photo.width}×{photo.height} pixels are more than {limit}")
-        held = sum(each.width * each.height for each in (photo, reference) if each is not None)
-        self.place.claim(pixels=held, bytes=min(MAX_UNREAD_BYTES, BYTES_PER_PIXEL * pixels))
+        self.place.claim(bytes=min(MAX_UNREAD_BYTES, BYTES_PER_PIXEL * pixels))
         return pixels
 
     def _lane(self, pixels: int) -> Lane:
@@ -308,7 +310,10 @@ def _new_id(endpoint: Endpoint[Any]) -> str:
 
 
 async def _ends(work: asyncio.Future[Any], seconds: float) -> bool:
-    """Return whether work is over within some time, however often who waits for it is cancelled meanwhile."""
+    """Return whether work is over within some time, however often who waits for it is cancelled meanwhile.
+
+    These cancellations are lost: only for who raises an error afterwards.
+    """
     end = time.monotonic() + seconds
     while not work.done() and time.monotonic() < end:
         with suppress(asyncio.CancelledError):

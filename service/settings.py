@@ -104,6 +104,11 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated origins whose pages may call the interface from a browser; `*` is any"""
 
+    @property
+    def answer_seconds(self) -> float:
+        """Maximum time from accepting a request to its answer's last byte: to make the answer, and again to read it."""
+        return 2 * self.deadline_seconds
+
     @field_validator("rate_limit")
     @classmethod
     def _is_rate_limit(cls, text: str) -> str:

@@ -180,6 +180,13 @@ def slow_files() -> Attack:
     return attack
 
 
+def slow_references() -> Attack:
+    """Ask for 64 transfers, each of a photo that decodes at once and a reference that waits among the slow files."""
+    files = {"image": _flat_png(3600), "reference": _flat_png(7000)}
+    requests = [{"url": "/v1/transfers", "files": files, "data": NORMAL}] * 64
+    return lambda url: _post_all(url, requests, MOST_SECONDS)
+
+
 def many_candidates() -> Attack:
     """Choose among 64 candidates, four times, of a photo that does not decode and of one that does."""
     photo = made_up_photo(256, 256)
@@ -205,6 +212,7 @@ ATTACKS: dict[str, Callable[[], Attack]] = {
     "5 JPEGs of many scans": many_scans,
     "5 slow JPEGs, hung up": hang_ups,
     "5 slow JPEGs, six addresses": slow_files,
+    "5 slow references": slow_references,
     "5 many candidates": many_candidates,
     "10 many hints": many_hints,
 }
@@ -382,12 +390,18 @@ def _jpeg(side: int, scans: int) -> bytes:
     return jpeg[:-2] + scan * scans + jpeg[-2:]
 
 
+def _flat_png(side: int) -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (side, side), (200, 90, 60)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 async def _post_all(
     url: str, requests: list[dict[str, Any]], seconds: float = 2 * SECONDS, address: str | None = None
 ) -> None:
     transport = httpx.AsyncHTTPTransport(local_address=address)
     async with httpx.AsyncClient(base_url=url, timeout=seconds, transport=transport) as client:
-        posts = (client.post(PATH, **request) for request in requests)
+        posts = (client.post(**{"url": PATH} | request) for request in requests)
         await asyncio.gather(*posts, return_exceptions=True)
 
 

@@ -155,7 +155,7 @@ def _array(value: Any) -> Any:
     except strict_json.RepeatedKeyError as error:  # a ValueError's text would begin with "Value error"
         raise PydanticCustomError("given_twice", "given more than once") from error
     except (ValueError, RecursionError) as error:
-        raise ValueError("expected a JSON array") from error
+        raise PydanticCustomError("no_array", "expected a JSON array") from error
 
 
 def _numbers(words: dict[str, Any]) -> Callable[[Any], Any]:

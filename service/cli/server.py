@@ -57,7 +57,7 @@ def server_config(application: FastAPI, settings: Settings, **options: Any) -> u
         ws="none",
         limit_concurrency=settings.max_connections,
         timeout_keep_alive=settings.keep_alive_seconds,
-        timeout_graceful_shutdown=int(settings.deadline_seconds) + 1,
+        timeout_graceful_shutdown=int(settings.answer_seconds) + 1,
         **options,
     )
 

@@ -38,7 +38,12 @@ __all__ = ["Ingress", "Model", "Replicas", "app"]
 log = structlog.get_logger()
 
 RETRY_SECONDS = 2
-GRACE_SECONDS = 130  # longer than TINTFLOW_DEADLINE_SECONDS: what was accepted is finished
+DEFAULTS = Settings.model_construct()
+"""Settings without the environment: a Serve configuration that sets another deadline sets the two below, too."""
+DRAW_SECONDS = int(DEFAULTS.deadline_seconds) + 10
+"""Longer than what is in work at the model takes."""
+ANSWER_SECONDS = int(DEFAULTS.answer_seconds) + 10
+"""Longer than any accepted request takes: its answer is made and read."""
 LOST = (
     RayActorError,
     ReplicaUnavailableError,
@@ -51,8 +56,8 @@ LOST = (
     max_ongoing_requests=32,
     max_queued_requests=256,  # more is 429
     autoscaling_config={"min_replicas": 1, "max_replicas": 8, "target_ongoing_requests": 8},
-    graceful_shutdown_timeout_s=GRACE_SECONDS,
-    health_check_timeout_s=GRACE_SECONDS,  # it waits behind what is in work
+    graceful_shutdown_timeout_s=DRAW_SECONDS,
+    health_check_timeout_s=DRAW_SECONDS,  # it waits behind what is in work
 )
 class Model:
     """The network, for requests of every ingress replica: those that wait together share passes."""
@@ -88,7 +93,7 @@ class Model:
     max_queued_requests=512,
     backpressure_config={"status_code": 429, "retry_after_s": RETRY_SECONDS},
     autoscaling_config={"min_replicas": 1, "max_replicas": 8, "target_ongoing_requests": 16},
-    graceful_shutdown_timeout_s=GRACE_SECONDS,
+    graceful_shutdown_timeout_s=ANSWER_SECONDS,
 )
 @serve.ingress()
 class Ingress:

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import re
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.edge.security_headers import HEADERS, NOTHING
@@ -113,6 +115,11 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         if self.pipeline:
             self.flow.resume_reading()  # uvicorn reads no more, and so would not see that the client goes away
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if cycle.scope["http_version"] == "1.0":
+            app = partial(_unchunked, app, cycle)
+        super()._start_asgi_task(cycle, app)
 
     def on_chunk_header(self) -> None:
         """Count chunks: a body of very small ones takes as long as one many times its size."""
@@ -229,6 +236,25 @@ class Connection(HttpToolsProtocol):
             self._wait()
         else:
             self.transport.close()
+
+
+async def _unchunked(app: ASGIApp, cycle: RequestResponseCycle, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run an application for HTTP/1.0, which has no chunks (RFC 9112, 6.1), though uvicorn sends them.
+
+    A body of unknown length ends with the connection.
+    """
+    is_known = True
+
+    async def send_plain(message: Message) -> None:
+        nonlocal is_known
+        if message["type"] == "http.response.start":
+            is_known = any(name.lower() == b"content-length" for name, _ in message["headers"])
+            cycle.chunked_encoding = None if is_known else False
+        elif not is_known:
+            cycle.expected_content_length = len(message.get("body", b""))  # else uvicorn takes it for too long
+        await send(message)
+
+    await app(scope, receive, send_plain)
 
 
 def _answer(status: int, code: str, detail: str) -> bytes:

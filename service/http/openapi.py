@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 from starlette.routing import Route
 
@@ -147,4 +148,4 @@ def _serve_once_made(app: FastAPI) -> None:
 
     path = str(app.openapi_url)
     (at,) = (at for at, route in enumerate(app.routes) if isinstance(route, Route) and route.path == path)
-    app.router.routes[at] = Route(path, document, include_in_schema=False)
+    app.router.routes[at] = APIRoute(path, document, include_in_schema=False)  # it tells the metrics its path

@@ -132,7 +132,10 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     status = int(error.status_code)
     request.state.code = code = ROUTER_CODES.get(status, "http_error")
     detail = f"{request.method} {request.url.path[:MAX_PATH_LENGTH]}: {error.detail}"
-    return _answer(_problem(status, code, detail), dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"  # see service.http.head
+    return _answer(_problem(status, code, detail), headers)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:

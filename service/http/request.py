@@ -34,7 +34,6 @@ __all__ = ["check_options", "read_request"]
 P = TypeVar("P", bound=BaseModel)
 Runner = Callable[..., Awaitable[Any]]
 
-MAX_FIELD_BYTES = 16 * 1024  # of a multipart field that is not the file
 MAX_FIELDS = 32
 MAX_PROBLEMS = 20
 """Maximum number of fields at fault that an answer names."""
@@ -56,6 +55,7 @@ async def read_request(
     Raises BodyTypeError, UploadTooLargeError as soon as too much has come in, MalformedBodyError, ParameterError,
     ClientGoneError, QueueFullError.
     """
+    _refuse_query(request)
     media_type = _media_type(request)
     try:
         if media_type == "multipart/form-data":
@@ -77,6 +77,14 @@ def check_options(options: Options, files: Collection[str]) -> None:
         check_together(options, "reference" in files)
     except InputError as error:
         raise ParameterError(FieldProblem(error.name, error.reason)) from error
+
+
+def _refuse_query(request: Request) -> None:
+    """Raise ParameterError for parameters in the query string: none is read there, nor ignored."""
+    names = dict.fromkeys(request.query_params.keys())
+    if names:
+        problems = [_problem(name, "unknown query parameter; send fields in the body") for name in names]
+        raise ParameterError(*problems[:MAX_PROBLEMS])
 
 
 def _media_type(request: Request) -> str:
@@ -133,7 +141,7 @@ async def _read_multipart(
 ) -> tuple[dict[str, bytes], P]:
     limited = _limited(request, place, endpoint, max_bytes, max_bytes)
     files = len(endpoint.files) + 1  # one too many is still read, to name the field that it is in
-    limits = {"max_files": files, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}
+    limits = {"max_files": files, "max_fields": MAX_FIELDS, "max_part_size": MAX_REST_BYTES}
     try:
         async with aclosing(limited.stream()) as stream:
             form = await _FormParser(limited.headers, stream, **limits).parse()
@@ -172,24 +180,23 @@ async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> 
     if sum(len(value) for value in values.values() if isinstance(value, str)) > MAX_REST_BYTES:
         raise UploadTooLargeError(f"body: more than {MAX_REST_BYTES} bytes beside the files")
     files = {name: values.pop(name, None) for name in endpoint.files}
-    # a file in another field is an unknown field: its name is all that matters
-    texts = {
-        name: value if isinstance(value, str) else ""
-        for name, value in values.items()
-        if value != "" or not _may_be_left_out(name, endpoint)
-    }
+    known = endpoint.parameters.model_fields.keys()
+    misplaced = [name for name, value in values.items() if isinstance(value, UploadFile) and name in known]
+    if misplaced:
+        raise ParameterError(*(_problem(name, "expected text, got a file part") for name in misplaced))
+    # browsers send fields empty that are not filled in; of an unknown field, its name is all that matters
+    texts = {name: value for name, value in values.items() if value != "" or name not in known}
     try:
         parameters = endpoint.parameters.model_validate(texts)
     except ValidationError as error:
         raise _parameter_error(error, endpoint) from error
     uploads = {}
     for name, file in files.items():
-        if name not in endpoint.required_files and _is_left_out(file):
-            continue
-        if isinstance(file, UploadFile):
+        if _is_left_out(file):
+            if name in endpoint.required_files:
+                raise ParameterError(FieldProblem(name, MESSAGES["missing"]))
+        elif isinstance(file, UploadFile):
             uploads[name] = await file.read()
-        elif file is None:
-            raise ParameterError(FieldProblem(name, MESSAGES["missing"]))
         else:
             raise ParameterError(FieldProblem(name, "expected a file part, got text"))
     return _checked(uploads, max_bytes), parameters
@@ -198,12 +205,6 @@ async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> 
 def _is_left_out(file: UploadFile | str | None) -> bool:
     """Say whether no file is meant: browsers send a part without a name or content where none was chosen."""
     return not (file.filename or file.size) if isinstance(file, UploadFile) else not file
-
-
-def _may_be_left_out(name: str, endpoint: Endpoint[Any]) -> bool:
-    """Say whether a field's default is meant when the field is empty, as browsers send those not filled in."""
-    field = endpoint.parameters.model_fields.get(name)
-    return field is not None and not field.is_required()
 
 
 def _parse_json(body: bytes, endpoint: Endpoint[P], max_bytes: int) -> tuple[dict[str, bytes], P]:

@@ -1,4 +1,4 @@
-"""The middleware around every request: a number, a log line, counts, and an answer to errors that nobody foresaw."""
+"""The middlewares around every request: a number, a log line, counts, and an answer to errors that nobody foresaw."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from service.http.problems import INTERNAL_ERROR, internal_error
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import QUIET_PATHS, hide_query, trace_id
 
-__all__ = ["RequestLog"]
+__all__ = ["LastResort", "RequestLog"]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class RequestLog:
-    """ASGI middleware: numbers, times, counts and logs each request, and answers errors that nobody foresaw.
+    """ASGI middleware: numbers, times, counts and logs each request.
 
     A request's number comes from its X-Request-Id header if that is a sane one, and goes back in the answer's.
     Neither bodies nor query strings are logged.
@@ -50,12 +50,6 @@ class RequestLog:
         with structlog.contextvars.bound_contextvars(request_id=request_id, **trace_id()):
             try:
                 await self._app(scope, receive, send_numbered)
-            except Exception:  # the last resort of every request: whatever it was, the client gets an answer
-                log.exception("unexpected_error")
-                if status:  # too late for another answer; the server closes the connection
-                    raise
-                scope.setdefault("state", {})["code"] = INTERNAL_ERROR[1]
-                await internal_error()(scope, receive, send_numbered)
             finally:
                 self._record(scope, status, time.perf_counter() - started)
 
@@ -69,3 +63,30 @@ class RequestLog:
         write = log.debug if path in QUIET_PATHS else log.info
         asked = quote(scope["path"])  # without control characters, which a terminal would obey
         write("request", method=method, path=asked, status=status, seconds=round(seconds, 4), **facts)
+
+
+class LastResort:
+    """ASGI middleware: answers errors that nobody foresaw, so that every client gets an answer.
+
+    It stands within CORS: pages of other origins can read this answer, too.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_on)
+        except Exception:  # whatever it was
+            log.exception("unexpected_error")
+            if begun or scope["type"] != "http":  # too late for another answer; the server closes the connection
+                raise
+            scope.setdefault("state", {})["code"] = INTERNAL_ERROR[1]
+            await internal_error()(scope, receive, send)

@@ -107,7 +107,7 @@ async def _colorings(endpoint: ColorEndpoint, request: Request, engine: Engine, 
                 request, pipeline.place, pipeline.run, endpoint, settings.max_bytes
             )
             options = endpoint.asked(parameters)
-            form = choose_form(request.headers.get("accept"), parameters, options.samples)
+            form = choose_form(", ".join(request.headers.getlist("accept")), parameters, options.samples)
             if form.is_image and options.samples > 1:
                 options = endpoint.asked(parameters.model_copy(update={"n": 1}))
             check_options(options, uploads)

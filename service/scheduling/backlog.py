@@ -69,12 +69,16 @@ class Backlog:
         self._places += 1
         return Place(self, owner)
 
-    def claim(self, amounts: Mapping[str, int], owner: str = "") -> None:
-        """Hold more of some resources, or of none. Raises QueueFullError, which says when there will be room."""
-        owned = self._owned.get(owner, {})
+    def claim(self, amounts: Mapping[str, int], owner: str = "", before: Mapping[str, int] | None = None) -> None:
+        """Hold more of some resources, or of none. Raises QueueFullError, which says when there will be room.
+
+        before: what the same request holds already. With it, the request counts as if it claimed all at once.
+        """
+        owned, before = self._owned.get(owner, {}), before or {}
         for name, amount in amounts.items():
-            self._check_share(name, amount, owned.get(name, 0), owner)
-            self._check(name, amount)
+            own = before.get(name, 0)
+            self._check_share(name, own + amount, owned.get(name, 0) - own, owner)
+            self._check(name, own + amount, besides=-own)
         self._hold(amounts, owner)
 
     def promise(self, amounts: Mapping[str, int], owner: str = "") -> None:
@@ -86,7 +90,7 @@ class Backlog:
         owned, promised = self._owned.get(owner, {}), self._promised.get(owner, {})
         for name, amount in amounts.items():
             self._check_share(name, amount, owned.get(name, 0) + promised.get(name, 0), owner)
-            self._check(name, amount, promised=sum(each.get(name, 0) for each in self._promised.values()))
+            self._check(name, amount, besides=sum(each.get(name, 0) for each in self._promised.values()))
         _add(self._promised, owner, amounts)
 
     def keep(self, amounts: Mapping[str, int], owner: str = "") -> None:
@@ -120,10 +124,13 @@ class Backlog:
             if not self._held[name]:
                 self._rates[name].end()
 
-    def _check(self, name: str, amount: int, likely: int = 0, promised: int = 0) -> None:
-        """Raise QueueFullError if there is no room for an amount; it says when there is, for as much as is likely."""
+    def _check(self, name: str, amount: int, likely: int = 0, besides: int = 0) -> None:
+        """Raise QueueFullError if there is no room for an amount; it says when there is, for as much as is likely.
+
+        besides: what counts more than what is held; less than 0, what is not counted of it.
+        """
         limit = self._limit(name)
-        held = self._counted(name, limit) + promised
+        held = self._counted(name, limit) + besides
         if held and held + amount > limit:
             seconds = self._rates[name].seconds(held + max(amount, likely) - limit)
             told = min(max(seconds, 1), self._longest)
@@ -186,7 +193,7 @@ class Place:
 
     def claim(self, **amounts: int) -> None:
         """Hold more. Raises QueueFullError if that is too much."""
-        self._backlog.claim(amounts, self.owner)
+        self._backlog.claim(amounts, self.owner, self._held)
         self._count(amounts)
 
     def promise(self, **amounts: int) -> None:

@@ -64,14 +64,14 @@ def test_ports_and_volumes_are_those_of_the_container(manifests: dict[str, Manif
 
 
 def test_uploads_fit_into_tmp_and_answers_into_the_time_to_stop(manifests: dict[str, Manifest]) -> None:
-    settings = {name: field.default for name, field in Settings.model_fields.items()}
+    settings = Settings.model_construct()  # the defaults
     pod = manifests["Deployment"]["spec"]["template"]["spec"]
     service = yaml.safe_load((DEPLOY.parent / "docker-compose.yml").read_text())["services"]["tintflow"]
     sizes = [pod["volumes"][0]["emptyDir"]["sizeLimit"], re.search(r"size=(\w+)", service["tmpfs"][0])[1]]  # type: ignore[index]
     for size in sizes:
-        assert int(re.match(r"\d+", size)[0]) * 10**6 > settings["queue_bytes"]  # type: ignore[index]
+        assert int(re.match(r"\d+", size)[0]) * 10**6 > settings.queue_bytes  # type: ignore[index]
     waits = [pod["terminationGracePeriodSeconds"], int(service["stop_grace_period"].removesuffix("s"))]
-    assert min(waits) > settings["deadline_seconds"]
+    assert min(waits) > settings.answer_seconds
 
 
 @pytest.mark.skipif(not shutil.which("kustomize"), reason="needs kustomize")
@@ -95,6 +95,14 @@ def test_ray_accepts_what_kuberay_is_to_serve(ray_service: Manifest) -> None:
     (application,) = ServeDeploySchema.model_validate(yaml.safe_load(ray_service["serveConfigV2"])).applications
     known: list[Any] = [Ingress, Model]
     assert [each.name for each in application.deployments] == [each.name for each in known]
+
+
+def test_kuberays_pods_have_the_time_that_replicas_have_to_stop(ray_service: Manifest) -> None:
+    from service.cluster.serve import ANSWER_SECONDS
+
+    assert Settings.model_construct().answer_seconds < ANSWER_SECONDS
+    for group in ray_service["rayClusterConfig"]["workerGroupSpecs"]:
+        assert group["template"]["spec"]["terminationGracePeriodSeconds"] > ANSWER_SECONDS
 
 
 def test_kuberays_pods_fit_their_schema(ray_service: Manifest) -> None:

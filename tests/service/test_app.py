@@ -68,7 +68,7 @@ def test_log_names_the_request_and_never_its_content(service, grey_png) -> None:
     assert events[:2] == [("colorized", "mine"), ("request", "mine")]
     assert (lines[0]["pixels"], lines[0]["samples"]) == (960, 2)
     assert (lines[1]["method"], lines[1]["path"], lines[1]["status"]) == ("POST", "/v1/colorizations", 200)
-    assert lines[2]["status"] == 415
+    assert lines[2]["status"] == 422
     for secret in ("c2VjcmV0", "hidden", "IHDR", "photo.jpg"):
         assert secret not in repr(lines)
 
@@ -203,3 +203,20 @@ def test_head_is_get_without_a_body(service, path: str) -> None:
     head, get = service.client.head(path), service.client.get(path)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-type"] == get.headers["content-type"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/v1/models", "/openapi.json", "/docs"])
+def test_who_uses_another_method_is_told_of_head_too(service, path: str) -> None:
+    answer = service.client.put(path)
+    assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
+
+
+def test_the_openapi_document_is_counted_under_its_path(service) -> None:
+    service.client.get("/openapi.json")
+    counted = 'tintflow_requests_total{method="GET",path="/openapi.json",status="200"}'
+    assert counted in service.client.get("/metrics").text
+
+
+def test_a_slash_too_many_is_another_path(service, grey_png) -> None:
+    answer = service.post_to("/v1/colorizations/", grey_png)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

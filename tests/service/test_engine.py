@@ -8,7 +8,10 @@ import time
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from service.cli.server import server_config
+from service.settings import Settings
 from tests.service.waiting import eventually
 
 PATH = "/v1/colorizations"
@@ -162,6 +165,11 @@ def test_no_more_samples_are_finished_for_who_is_gone_or_late(start, grey_png, m
     assert 0 < made < 16
     time.sleep(0.5)
     assert len(finished) == made, "worked on for nobody"
+
+
+def test_stopping_waits_for_answers_to_be_made_and_read() -> None:
+    config = server_config(FastAPI(), Settings(deadline_seconds=2.5))
+    assert 5 <= config.timeout_graceful_shutdown <= 6
 
 
 def test_stopping_finishes_what_was_accepted(start, pool, grey_png) -> None:

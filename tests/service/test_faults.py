@@ -238,6 +238,19 @@ def test_a_decoder_that_does_not_end_keeps_no_request(start, monkeypatch) -> Non
 
 
 @pytest.mark.usefixtures("slow_files")
+def test_a_decoded_photo_counts_while_its_reference_waits(start, grey_photo, grey_png) -> None:
+    """Else a photo that decodes at once and a reference that does not are room for thousands of photos."""
+    pixels = grey_photo.width * grey_photo.height
+    service = start(decode_seconds=1e9, queue_pixels=3 * pixels - 1)
+    with unread_answer(service, grey_png, "*/*", 1, 65_536, reference=b"slow"):
+        eventually(lambda: service.metric("queued_pixels") == pixels)
+        with unread_answer(service, grey_png, "*/*", 1, 65_536, reference=b"slow"):
+            eventually(lambda: service.metric("queued_pixels") == 2 * pixels)
+            assert service.post(grey_png).json()["code"] == "queue_full"
+    eventually(lambda: service.metric("queued_pixels") == 0)
+
+
+@pytest.mark.usefixtures("slow_files")
 def test_who_hangs_up_on_a_slow_file_counts_as_slow(start, grey_png, monkeypatch) -> None:
     monkeypatch.setattr("service.pipeline.ORDINARY_SECONDS", 0.05)
     service = start()

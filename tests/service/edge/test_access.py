@@ -232,7 +232,10 @@ def test_origins_of_the_settings_may(start, grey_png, keys_file, key, monkeypatc
     service = start(api_keys_file=keys_file)
     preflight = service.client.options(PATH, headers=PREFLIGHT | {"Origin": HERE})
     assert (preflight.status_code, allowed_origin(preflight)) == (200, HERE)
-    assert service.client.options(PATH, headers=PREFLIGHT | {"Origin": ELSEWHERE}).status_code == 400
+    with service.log() as lines:
+        refused = service.client.options(PATH, headers=PREFLIGHT | {"Origin": ELSEWHERE, "X-Request-Id": "mine"})
+    assert (refused.status_code, refused.headers["x-request-id"]) == (400, "mine")
+    assert [(line["request_id"], line["method"], line["status"]) for line in lines] == [("mine", "OPTIONS", 400)]
     good, without_key = (service.post(grey_png, {"Origin": HERE} | more) for more in (bearer(key), {}))
     assert (good.status_code, allowed_origin(good)) == (200, HERE)
     assert (without_key.status_code, allowed_origin(without_key)) == (401, HERE)  # a page can read why

@@ -403,3 +403,22 @@ def test_a_body_of_very_small_chunks_alone_ends(start, monkeypatch) -> None:
 
 def test_idle_connections_outlive_those_of_proxies(service) -> None:
     assert service.server.config.timeout_keep_alive == 75
+
+
+@pytest.mark.parametrize(
+    ("accept", "begin", "end"),
+    [
+        (b"application/json", b'{"id":', b"}}"),
+        (b"application/zip", b"PK", b""),
+        (b"text/event-stream", b"event: coloring", b"\n\n"),
+        (b"image/jpeg", b"\xff\xd8", b"\xff\xd9"),
+    ],
+)
+def test_http_1_0_gets_no_chunks(service, grey_png, accept: bytes, begin: bytes, end: bytes) -> None:
+    head, body = upload(service, grey_png)
+    head = head.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host: test", b"Accept: " + accept)
+    with connected(service) as connection:
+        connection.sendall(head + body)
+        lines, _, content = received(connection).partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in lines.lower()
+    assert (content[: len(begin)], content[len(content) - len(end) :]) == (begin, end)

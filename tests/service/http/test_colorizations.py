@@ -168,6 +168,8 @@ def test_bare_image(service, grey_png) -> None:
         ("image/png;q=0.5, image/webp", {"n": 1}, "image/webp"),
         ("image/*, image/jpeg;q=0", {"n": 1}, "image/png"),
         ("application/json;q=0.1, application/zip;q=0.2", {}, "application/zip"),
+        ("application/json;q=nan, application/zip;q=0.5", {}, "application/zip"),
+        ("application/json;q=2, application/zip;q=0.66666", {}, "application/zip"),
         ("image/webp, */*;q=0.8", {"n": 4}, "application/json"),
         ("image/avif, text/html, */*;q=0.1", {"n": 1}, "application/json"),
     ],
@@ -177,6 +179,12 @@ def test_accept_decides_the_form(
 ) -> None:
     answer = service.post(grey_png, None if accept is None else {"Accept": accept}, **fields)
     assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+
+
+def test_several_accept_lines_are_one_list(service, grey_png) -> None:
+    lines = [("Accept", "text/html"), ("Accept", "application/zip")]
+    answer = service.client.post("/v1/colorizations", files={"image": grey_png}, headers=lines)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
 
 
 def test_a_default_n_yields_to_one_image_alone(service, grey_png) -> None:

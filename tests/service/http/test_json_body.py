@@ -147,7 +147,8 @@ async def read(pieces: Iterable[bytes], run: Callable[..., Awaitable[Any]] = asy
         yield {"type": "http.request", "body": b"", "more_body": False}
 
     coming = messages()
-    request = Request({"type": "http", "headers": [(b"content-type", b"application/json")]}, coming.__anext__)
+    scope = {"type": "http", "query_string": b"", "headers": [(b"content-type", b"application/json")]}
+    request = Request(scope, coming.__anext__)
     with Backlog({"bytes": MANY}, 60).enter() as place:
         uploads, _ = await read_request(request, place, run, COLORIZATIONS, MANY)
     return len(uploads["image"])

@@ -81,6 +81,20 @@ def test_an_empty_field_is_left_out_of_a_form_and_refused_in_json(service, grey_
     assert_problem(service.client.post(PATH, json=body), 422, "invalid_parameters", "n")
 
 
+@pytest.mark.parametrize("path", [PATH, "/v1/likelihoods", "/v1/images/edits"])
+def test_parameters_in_the_query_are_refused(service, grey_png, path: str) -> None:
+    answer = service.post_to(f"{path}?seed=7&n=", grey_png)
+    assert_problem(answer, 422, "invalid_parameters", "seed: unknown query parameter", "body")
+    assert service.post_to(f"{path}?", grey_png).status_code == 200
+
+
+def test_an_empty_field_that_is_required_is_missing(service, grey_png) -> None:
+    answer = service.post_to("/v1/variations", grey_png, seed="", index=0)
+    assert_problem(answer, 422, "invalid_parameters", "seed: this field is required")
+    answer = service.post_to("/v1/transfers", grey_png, reference="")
+    assert_problem(answer, 422, "invalid_parameters", "reference: this field is required")
+
+
 def test_nan_in_json(service, grey_png) -> None:
     body = b'{"temperature": NaN, "image": "%s"}' % base64.b64encode(grey_png)
     answer = service.client.post(PATH, content=body, headers={"Content-Type": "application/json"})
@@ -208,13 +222,20 @@ PHOTO = png(1, 1)
         ({"files": {"n": (None, "1")}}, 422, ["image", "required"]),
         ({"json": {"n": 1}}, 422, ["image", "required"]),
         ({"files": {"image": (None, "AAAA")}}, 422, ["image", "file"]),
+        ({"files": {"image": (None, "")}}, 422, ["image: this field is required"]),
+        ({"files": {"image": ("", b"")}}, 422, ["image: this field is required"]),
+        ({"files": {"image": PHOTO, "hints": ("hints.json", b"[]")}}, 422, ["hints: expected text, got a file part"]),
+        ({"files": {"image": PHOTO}, "data": {"hints": "red"}}, 422, ["hints: expected a JSON array"]),
         ({"files": {"file": ("photo.png", PHOTO)}}, 422, ["file", "unknown"]),
         ({"files": {"image": PHOTO}, "data": {"n": ["1", "2"]}}, 422, ["n", "more than once"]),
         ({"files": [("image", PHOTO)] * 2}, 422, ["image", "more than once"]),
         ({"files": [(f"image{i}", PHOTO) for i in range(20)]}, 400, []),
     ],
-    ids=["no image", "no image in JSON", "image as text", "another field", "field twice", "photo twice", "many files"],
-)
+    ids=[
+        "no image", "no image in JSON", "image as text", "empty image", "empty file part", "text as file", "no array",
+        "another field", "field twice", "photo twice", "many files",
+    ],
+)  # fmt: skip
 def test_a_body_whose_parts_do_not_fit(service, sent: dict[str, object], status: int, words: list[str]) -> None:
     code = {400: "malformed_body", 422: "invalid_parameters"}[status]
     assert_problem(service.client.post(PATH, **sent), status, code, *words)

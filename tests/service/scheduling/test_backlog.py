@@ -257,19 +257,34 @@ def test_one_owner_holds_at_most_its_share(clock: Clock) -> None:
 def test_one_owner_may_hold_more_while_nobody_else_holds_anything(clock: Clock) -> None:
     """All of what is worked off, here latents; of bytes, a quarter is left for others."""
     backlog = Backlog({"latents": 16, "bytes": 16}, LONGEST, clock, floors={"latents": 2}, share=0.5)
-    mine, theirs = backlog.enter("a"), backlog.enter("b")
-    for _ in range(4):
-        mine.claim(latents=4, bytes=3)
+    mine, (late, theirs) = [backlog.enter("a") for _ in range(4)], map(backlog.enter, "ab")
+    for place in mine:
+        place.claim(latents=4, bytes=3)
     with pytest.raises(QueueFullError, match="16 of at most 16 latents of one client"):
-        mine.claim(latents=1)
+        late.claim(latents=1)
     with pytest.raises(QueueFullError, match="12 of at most 12 bytes of one client"):
-        mine.claim(bytes=1)
+        late.claim(bytes=1)
     theirs.claim(latents=8, bytes=4)
     with pytest.raises(QueueFullError, match="12 of at most 8 bytes of one client"):
-        mine.claim(bytes=1)
+        late.claim(bytes=1)
     answer(theirs)
-    mine.give_back("latents")
-    mine.claim(latents=16)
+    for place in mine:
+        place.give_back("latents")
+    late.claim(latents=16)
+
+
+def test_what_a_request_claims_bit_by_bit_is_one_claim(clock: Clock) -> None:
+    backlog = Backlog({"pixels": 100}, LONGEST, clock, share=0.5)
+    transfer, other, theirs = map(backlog.enter, "aab")
+    theirs.claim(pixels=20)
+    transfer.claim(pixels=40)
+    transfer.claim(pixels=40)  # larger than the share by itself
+    with pytest.raises(QueueFullError, match="80 of at most 50 pixels of one client"):
+        other.claim(pixels=1)
+    with pytest.raises(QueueFullError, match="20 of at most 100 pixels"):
+        transfer.claim(pixels=1)
+    answer(theirs)
+    transfer.claim(pixels=40)  # larger than the limit by itself
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=30), st.floats(0.1, 0.9))

@@ -44,6 +44,10 @@ def test_the_fields_of_openai(service, client: openai.OpenAI, file: io.BytesIO) 
     assert service.colorizer.options[0].n == 3
 
 
+def test_a_long_prompt_is_ignored_as_well(client: openai.OpenAI, file: io.BytesIO) -> None:
+    assert client.images.edit(image=file, prompt="red " * 15_000).data
+
+
 def test_the_prompt_changes_nothing_and_the_seed_does(service, client: openai.OpenAI, grey_png: bytes) -> None:
     def edit(prompt: str, seed: int) -> str | None:
         answer = client.images.edit(image=io.BytesIO(grey_png), prompt=prompt, extra_body={"seed": seed})
