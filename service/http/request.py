@@ -55,7 +55,7 @@ async def read_request(
     Raises BodyTypeError, UploadTooLargeError as soon as too much has come in, MalformedBodyError, ParameterError,
     ClientGoneError, QueueFullError.
     """
-    _refuse_query(request)
+    _refuse_query(request, endpoint)
     media_type = _media_type(request)
     try:
         if media_type == "multipart/form-data":
@@ -79,12 +79,12 @@ def check_options(options: Options, files: Collection[str]) -> None:
         raise ParameterError(FieldProblem(error.name, error.reason)) from error
 
 
-def _refuse_query(request: Request) -> None:
-    """Raise ParameterError for parameters in the query string: none is read there, nor ignored."""
-    names = dict.fromkeys(request.query_params.keys())
-    if names:
-        problems = [_problem(name, "unknown query parameter; send fields in the body") for name in names]
-        raise ParameterError(*problems[:MAX_PROBLEMS])
+def _refuse_query(request: Request, endpoint: Endpoint[Any]) -> None:
+    """Raise ParameterError for fields in the query string, where none is read; what else is there may be a proxy's."""
+    fields = {*endpoint.parameters.model_fields, *endpoint.files}
+    misplaced = [name for name in dict.fromkeys(request.query_params) if name in fields]
+    if misplaced:
+        raise ParameterError(*(_problem(name, "expected in the body, not in the query string") for name in misplaced))
 
 
 def _media_type(request: Request) -> str:

@@ -82,10 +82,14 @@ def test_an_empty_field_is_left_out_of_a_form_and_refused_in_json(service, grey_
 
 
 @pytest.mark.parametrize("path", [PATH, "/v1/likelihoods", "/v1/images/edits"])
-def test_parameters_in_the_query_are_refused(service, grey_png, path: str) -> None:
-    answer = service.post_to(f"{path}?seed=7&n=", grey_png)
-    assert_problem(answer, 422, "invalid_parameters", "seed: unknown query parameter", "body")
-    assert service.post_to(f"{path}?", grey_png).status_code == 200
+def test_fields_in_the_query_are_refused(service, grey_png, path: str) -> None:
+    answer = service.post_to(f"{path}?image=photo.jpg", grey_png)
+    assert_problem(answer, 422, "invalid_parameters", "image: expected in the body")
+    assert service.post_to(f"{path}?api-version=1&", grey_png).status_code == 200
+
+
+def test_every_field_in_the_query_is_named(service, grey_png) -> None:
+    assert_problem(service.post_to(f"{PATH}?seed=7&n=", grey_png), 422, "invalid_parameters", "seed: ", "n: ")
 
 
 def test_an_empty_field_that_is_required_is_missing(service, grey_png) -> None:
