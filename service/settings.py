@@ -23,6 +23,7 @@ OF_KUBERNETES = re.compile(
     r"TINTFLOW_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
 """Variables that Kubernetes sets in every pod of a service named tintflow."""
+ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^\s/]+")
 
 
 class SettingsError(ValueError):
@@ -120,7 +121,15 @@ class Settings(BaseSettings):
     def _split(cls, origins: object) -> object:
         if not isinstance(origins, str):
             return origins
-        return tuple(filter(None, (each.strip().rstrip("/") for each in origins.split(","))))  # browsers send no slash
+        # browsers send no slash and no capital letters
+        return tuple(filter(None, (each.strip().rstrip("/").lower() for each in origins.split(","))))
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(ORIGIN.fullmatch(each) for each in origins):
+            raise ValueError("expected * or origins such as https://example.org")
+        return origins
 
     @model_validator(mode="after")
     def _have_keys(self) -> "Settings":

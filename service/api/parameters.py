@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from annotated_types import MaxLen
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator
 from pydantic_core import PydanticCustomError
 
 from model.options import MAX_SEED, RANDOM, Hint, Option, Options
@@ -29,10 +29,22 @@ def random_seed() -> int:
     return secrets.randbelow(MAX_SEED + 1)
 
 
-class Parameters(BaseModel):
-    """The fields of every endpoint that colorizes."""
+class _Strict(BaseModel):
+    """Refuses what pydantic would take for granted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_boolean(cls, value: object) -> object:
+        """Refuse booleans, which would count as 0 and 1."""
+        if any(isinstance(each, bool) for each in (value if isinstance(value, list) else [value])):
+            raise PydanticCustomError("boolean", "expected no boolean")
+        return value
+
+
+class Parameters(_Strict):
+    """The fields of every endpoint that colorizes."""
 
     output_format: OutputFormat = Field(
         default="jpeg",
@@ -59,10 +71,8 @@ class LikelihoodParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PointColor(BaseModel):
+class PointColor(_Strict):
     """A color wished for at a point of the photo."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     x: float = Field(ge=0, le=1, description="0 = left, 1 = right", examples=[0.31])
     y: float = Field(ge=0, le=1, description="0 = top, 1 = bottom", examples=[0.62])

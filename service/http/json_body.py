@@ -58,9 +58,9 @@ def split(body: bytes, file_fields: Collection[str]) -> tuple[dict[str, memoryvi
 def decode_file(field: str, text: memoryview, max_bytes: int) -> bytes:
     """Decode base64, or a data URL, from within a JSON string. Raises ParameterError or UploadTooLargeError."""
     start = 0
-    if bytes(text[:5]) == b"data:":
+    if bytes(text[:5]).lower() == b"data:":
         head, comma, _ = bytes(text[:1024]).partition(b",")
-        if not comma or not head.endswith(b";base64"):
+        if not comma or not head.lower().endswith(b";base64"):
             raise ParameterError(FieldProblem(field, "expected a data URL in base64"))
         start = len(head) + 1
     decoded, pending = BytesIO(), b""  # which gives away what it holds, without a copy

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from service.cli import program
-from service.settings import Settings, refuse_unknown
+from service.settings import Settings, SettingsError, read_settings, refuse_unknown
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,8 +57,15 @@ def test_a_port_that_is_none_is_refused(port: str) -> None:
 
 
 def test_origins_are_as_browsers_send_them(monkeypatch) -> None:
-    monkeypatch.setenv("TINTFLOW_CORS_ORIGINS", "https://a.example/, http://b.example:8080,")
+    monkeypatch.setenv("TINTFLOW_CORS_ORIGINS", "https://A.example/, http://b.example:8080,")
     assert Settings().cors_origins == ("https://a.example", "http://b.example:8080")
+
+
+@pytest.mark.parametrize("origins", ["a.example", "https://a.example/page", "https://a.example http://b.example"])
+def test_what_is_no_origin_is_refused(monkeypatch, origins: str) -> None:
+    monkeypatch.setenv("TINTFLOW_CORS_ORIGINS", origins)
+    with pytest.raises(SettingsError, match=r"TINTFLOW_CORS_ORIGINS: expected \* or origins such as"):
+        read_settings()
 
 
 @pytest.mark.parametrize("name", ["TINTFLOW_SERVICE_API_KEYS_FILE", "TINTFLOW_PORT_API_KEYS_FILE", "TINTFLOW_PORTS"])

@@ -26,7 +26,13 @@ ENCODED = base64.b64encode(FILE).decode()
 MANY = 10**9
 
 
-@pytest.mark.parametrize("text", [ENCODED, f"data:image/png;base64,{ENCODED}", base64.encodebytes(FILE).decode(), ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(ENCODED, base64.encodebytes(FILE).decode(), ""),
+        *(f"data:image/png;base64,{ENCODED}", f"Data:image/png;Base64,{ENCODED}"),
+    ],
+)
 @pytest.mark.parametrize(
     "escape", [("", ""), ("/", r"\/"), ("+", r"\u002B"), ("A", r"\u0041"), ('"image"', r'"im\u0061ge"')]
 )

@@ -75,6 +75,12 @@ def test_parameter(service, grey_png, field: str, value: object, words: list[str
     assert not service.colorizer.photos
 
 
+@pytest.mark.parametrize(("field", "value"), [("n", True), ("seed", False), ("hints", [{"x": True, "y": 0}])])
+def test_booleans_are_no_numbers(service, grey_png, field: str, value: object) -> None:
+    body = {"image": base64.b64encode(grey_png).decode(), field: value}
+    assert_problem(service.client.post(PATH, json=body), 422, "invalid_parameters", field, "expected no boolean")
+
+
 def test_an_empty_field_is_left_out_of_a_form_and_refused_in_json(service, grey_png) -> None:
     assert service.post(grey_png, n="").status_code == 200
     body = {"image": base64.b64encode(grey_png).decode(), "n": ""}
