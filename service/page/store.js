@@ -19,7 +19,7 @@ export const store = {
     photo: null,
     runs: [], // those in the grid: one, and what "more" added to it
     kept: [], // samples of any photo, in the order they were kept
-    hints: new Map(), // of each photo, an array of {x, y, color}
+    hints: new Map(), // of each photo, an array of {x, y, color, chosen, name}: `color` is the chosen one at the lightness there
     looks: new Map(), // of each sample that has one, {saturation, warmth}
     settings: { n: COUNT, temperature: null, seed: null }, // null: the model's own temperature, a new seed each time
   },
