@@ -180,8 +180,8 @@ def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, serv
     until_stored(page, "files", MANY + 3 * 2)
     until_state(page, "view.kept.length === 1 && view.looks.size === 1")  # the latest changes
     seeds = {each.seed for each in service.colorizer.options}
-    page.unroute("**/v1/colorizations")
     page.reload()
+    page.unroute("**/v1/colorizations")
     expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos, stopped")
     expect(page.locator("#strip .photo")).to_have_count(MANY)
     expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
@@ -198,6 +198,27 @@ def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, serv
     expect(page.locator("#strip img:not(.gray)")).to_have_count(MANY)
     assert len(service.colorizer.options) == MANY - 3
     assert not seeds & {each.seed for each in service.colorizer.options[1:]}
+
+
+def test_a_reload_at_once_keeps_what_was_done_last(page, photo) -> None:
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator("#run-progress")).to_be_hidden()
+    page.evaluate("document.querySelector('.card.new .keep').click(); location.reload()")
+    expect(page.locator("#kept-words")).to_have_text("1 kept")
+
+
+def test_a_reload_amid_changes_keeps_what_came_before(page, photo) -> None:
+    """Changes that follow each other closely, as colorings do, put off no writing."""
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.evaluate("""async () => {
+      const { notify } = await import('/page/store.js');
+      setInterval(notify, 20);
+    }""")
+    page.locator(".card.new .keep").first.click()
+    until_stored(page, "files", 5)
+    until_state(page, "view.kept.length === 1")
 
 
 def test_what_is_removed_is_not_stored(page, album) -> None:
@@ -271,11 +292,12 @@ def test_old_sessions_are_forgotten(page, photo) -> None:
     expect(page.locator(".card.new")).to_have_count(4)
     until_stored(page, "files", 5)
     address = page.url
-    store_as_old(page, "old")
-    until_stored(page, "states", 2)
+    for name in ("old", "older"):
+        store_as_old(page, name)
+    until_stored(page, "states", 3)
     other = page.context.new_page()
     other.goto(address)
-    until_stored(other, "states", 1)
+    until_stored(other, "states", 2)  # that of each tab
 
 
 def test_a_tab_that_is_open_for_days_is_not_forgotten(page, photo) -> None:
