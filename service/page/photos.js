@@ -1,6 +1,6 @@
 /** Photos come in, each is colorized in its turn; they go; and they come back after a reload. */
 
-import { colorizeFirst, lookAt } from "./actions.js";
+import { colorizeFirst, lookAt, showing, withMore } from "./actions.js";
 import { accepted } from "./files.js";
 import { enlivenPhoto, newPhoto } from "./photo.js";
 import { amend, change, store } from "./store.js";
@@ -14,8 +14,7 @@ export function addFiles(files, example) {
   const hints = new Map(store.view.hints);
   if (store.link?.fields.hints) hints.set(photo, store.link.fields.hints);
   change({ photos: [...store.view.photos, ...photos], photo, runs: [], hints });
-  const [run] = colorizeFirst(photos);
-  amend({ runs: [run] });
+  amend(showing(colorizeFirst(photos)));
   scrollTo(0, 0);
 }
 
@@ -43,5 +42,6 @@ export function revive({ view, album }) {
     }
   }
   store.album = album;
+  view.grids ??= new Map(view.photos.map((photo) => [photo, withMore(photo.runs.findLast((run) => !run.follows && !run.superseded))])); // stored by an earlier version
   amend(view);
 }

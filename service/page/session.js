@@ -169,12 +169,13 @@ function copyOf({ view, album }, numberOf) {
   const keys = (map, copy) => new Map([...map].map(([key, value]) => [copy(key), value]).filter(([key]) => key));
   const isOpen = ({ ends, samples }) => ends && !samples.length && ends.every(here); // what it begins with is not settled
   const here = (of) => view.photos.includes(of.photo ?? of.run?.photo ?? of);
+  const grids = new Map([...view.grids].filter(([of]) => here(of)).map(([of, runs]) => [photo(of), runs.map(run)]));
   const hints = new Map([...view.hints].filter(([of]) => here(of)));
   const looks = new Map([...view.looks].filter(([of]) => here(of)));
   return {
     view: {
       photos: view.photos.map(photo), photo: photo(view.photo), runs: view.runs.map(run), kept: view.kept.map(sample),
-      hints: keys(hints, photo), looks: keys(looks, sample), settings: view.settings,
+      grids, hints: keys(hints, photo), looks: keys(looks, sample), settings: view.settings,
     },
     album: album.filter(here).map(run),
   };

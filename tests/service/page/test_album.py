@@ -158,6 +158,46 @@ def test_same_colors_for_all(page, album, service) -> None:
     assert all(each.shape == (200, 300, 3) for each in service.colorizer.references[-2:])
 
 
+def sources(page: Page) -> list[str]:
+    """Return the addresses of the pictures in the strip."""
+    return page.locator("#strip img").evaluate_all("all => all.map((each) => each.src)")
+
+
+def test_new_colorings_of_all_can_be_undone(page, album) -> None:
+    page.set_input_files("#files", album)
+    done(page, 3)
+    before = sources(page)
+    page.click("#album-run")
+    expect(page.locator("#history li")).to_have_count(2)
+    done(page, 3)
+    assert not set(sources(page)) & set(before)
+    page.keyboard.press("Control+z")
+    assert sources(page) == before
+
+
+def test_what_was_undone_is_neither_shown_nor_saved(page, album, colorize_again) -> None:
+    """Each photo remembers what it showed, also after a reload."""
+    page.set_input_files("#files", album)
+    done(page, 3)
+    colorize_again(page, 77)
+    done(page, 3)
+    for _ in range(2):  # the colorings and the seed
+        page.keyboard.press("Control+z")
+    page.locator("#strip .photo").nth(1).click()
+    page.locator("#strip .photo").first.click()
+    expect(page.locator("#history [aria-current=true]")).to_have_count(1)
+    expect(page.locator("#history button").last).to_have_attribute("aria-current", "true")
+    page.locator("#strip .photo").nth(1).click()
+    until_state(page, "view.photo === view.photos[1]")
+    page.reload()
+    expect(page.locator("#strip .photo")).to_have_count(3)
+    _, content = downloaded(page, "#album-download")
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
+        assert not [name for name in files.namelist() if "seed-77" in name]
+    page.locator("#strip .photo").first.click()
+    expect(page.locator("#history button").last).to_have_attribute("aria-current", "true")
+
+
 def test_one_of_each_in_a_zip(page, album) -> None:
     page.set_input_files("#files", album)
     done(page, 3)
