@@ -188,8 +188,10 @@ export function spreadColors(sample) {
   const title = `Colors of ${sample.run.photo.name}`;
   const others = store.view.photos.filter((photo) => photo !== sample.run.photo);
   endAlbum();
-  store.album = others.map((photo) => newRun(photo, "transfers", 1, transferFields(sample.blob, 1), { title, looks: [lookOf(sample)], note: noteOn(photo), album: true }));
-  store.album.forEach(start);
+  const runs = others.map((photo) => newRun(photo, "transfers", 1, transferFields(sample.blob, 1), { title, looks: [lookOf(sample)], note: noteOn(photo), album: true }));
+  store.album = runs;
+  change(showing(runs));
+  runs.forEach(start);
 }
 
 /** More like one. Whether by its name or its picture is settled before the first request, for the model may have changed. */

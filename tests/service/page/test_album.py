@@ -163,6 +163,27 @@ def sources(page: Page) -> list[str]:
     return page.locator("#strip img").evaluate_all("all => all.map((each) => each.src)")
 
 
+def test_same_colors_for_all_can_be_undone(page, album) -> None:
+    page.set_input_files("#files", album)
+    done(page, 3)
+    before = sources(page)
+    page.locator(".card.new .open").nth(1).click()
+    page.click("#spread")
+    done(page, 3)
+    after = sources(page)
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, False]
+    page.keyboard.press("Control+z")
+    assert sources(page) == before
+    page.click("#redo")
+    assert sources(page) == after
+    page.click("#undo")
+    page.locator("#strip .photo").nth(1).click()
+    expect(page.locator("#run-title")).to_have_text("Colorings")
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.locator("#history button").first.click()  # it was tried all the same
+    expect(page.locator("#run-title")).to_have_text("Colors of a.png")
+
+
 def test_new_colorings_of_all_can_be_undone(page, album) -> None:
     page.set_input_files("#files", album)
     done(page, 3)
