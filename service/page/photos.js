@@ -10,6 +10,7 @@ import { enlivenRun } from "./work.js";
 export function addFiles(files, example) {
   const photos = accepted(files).map((file) => newPhoto(file, example));
   if (!photos.length) return;
+  for (const view of document.querySelectorAll(".viewer[open], .compare[open]")) view.close(); // it would hide them
   const [photo] = photos;
   const hints = new Map(store.view.hints);
   if (store.link?.fields.hints) hints.set(photo, store.link.fields.hints);

@@ -83,6 +83,17 @@ def test_undo_of_one_that_was_kept_closes_the_view_side_by_side(kept) -> None:
     expect(kept.locator("#kept-words")).to_have_text("1 kept")
 
 
+@pytest.mark.parametrize(("view", "opener"), [("#viewer", ".card.new .open"), ("#compare", "#compare-open")])
+def test_a_photo_that_is_dropped_on_a_view_takes_its_place(kept, drop, color_photo, view: str, opener: str) -> None:
+    kept.locator(opener).first.click()
+    drop(kept, view, color_photo, ("dragover",))
+    hint = "view => getComputedStyle(view, '::after').content"
+    assert kept.locator(view).evaluate(hint) == '"Drop to add"'
+    drop(kept, view, color_photo)
+    expect(kept.locator(view)).to_be_hidden()
+    expect(kept.get_by_alt_text("beach.png, the gray photo")).to_be_visible()
+
+
 def test_more_like_one_of_another_photo_shows_that_photo(kept, color_photo) -> None:
     kept.set_input_files("#files", color_photo)
     expect(kept.get_by_alt_text("beach.png, the gray photo")).to_be_visible()
