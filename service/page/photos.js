@@ -37,7 +37,7 @@ export function revive({ view, album }) {
   for (const photo of view.photos) {
     enlivenPhoto(photo);
     for (const run of photo.runs) {
-      if (run.status !== "done") run.status = "stopped";
+      if (run.status !== "done" && !run.error) run.status = "stopped";
       run.picture ??= run.kind === "transfers" ? run.source : null; // stored by an earlier version
       enlivenRun(run);
     }

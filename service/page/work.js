@@ -37,14 +37,14 @@ export function newRun(photo, kind, total, fields, more = {}) {
 
 function madeRun(photo, kind, total, fields, more) {
   return enlivenRun({
-    photo, kind, total, fields, slots: Array(total).fill(null), status: "waiting", model: null,
+    photo, kind, total, fields, slots: Array(total).fill(null), status: "waiting", error: null, model: null,
     temperature: fields.temperature, first: 0, follows: null, source: null, album: false, ...more,
   });
 }
 
 /** Give a run what cannot be stored. One that a reload has ended can go on. */
 export function enlivenRun(run) {
-  Object.assign(run, { id: ++runs, error: null, wait: null });
+  Object.assign(run, { id: ++runs, wait: null });
   Object.defineProperty(run, "samples", { get() { return this.slots.filter(Boolean) }, configurable: true });
   for (const sample of run.samples) sample.url = URL.createObjectURL(sample.blob);
   return run;

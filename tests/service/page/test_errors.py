@@ -8,6 +8,7 @@ from playwright.sync_api import Route, expect
 from model.errors import NonFiniteError
 from service.edge.keys import add_key
 from tests.service.page.steps import hold
+from tests.service.page.stored import until_state
 
 FAILED = "Failed to load resource"  # what the browser itself writes of any answer that is an error
 
@@ -39,6 +40,25 @@ def test_a_file_that_is_no_photo(open_page, upload, tmp_path, photo) -> None:
     upload(page, photo)
     page.locator("#strip .photo").first.click()
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
+
+
+def test_after_a_reload_an_error_stands_as_before(open_page, upload, drop, tmp_path, photo) -> None:
+    page = open_page(expected=FAILED)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(photo.read_bytes()[:200])
+    page.set_input_files("#files", broken)
+    expect(page.locator("#run-error")).to_contain_text("This file is damaged")
+    upload(page, photo)
+    drop(page, "#reference-zone", broken)
+    expect(page.locator("#error-detail")).to_have_text("Reference: the PNG file does not decode.")
+    until_state(page, "view.runs[0].status === 'failed'")
+    page.reload()
+    expect(page.locator("#run-title")).to_have_text("Colors of broken.png")
+    for i, part in ((1, "Reference"), (0, "Image")):
+        page.locator("#strip .photo").nth(i).click()
+        expect(page.locator("#error-title")).to_have_text("This file is damaged or incomplete.")
+        expect(page.locator("#error-detail")).to_have_text(f"{part}: the PNG file does not decode.")
+        expect(page.locator("#retry")).to_be_hidden()
 
 
 def test_what_nothing_can_be_seen_of_cannot_be_opened(open_page, upload, tmp_path, photo) -> None:
