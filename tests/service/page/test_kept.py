@@ -68,6 +68,21 @@ def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
     expect(kept.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
 
 
+@pytest.mark.parametrize(("width", "height"), [(640, 400), (740, 360)])
+def test_where_the_window_is_low_pictures_are_large_all_the_same(kept, width: int, height: int) -> None:
+    """At 200 % zoom, and on a phone held sideways: beside each other, and beside the tools."""
+    kept.set_viewport_size({"width": width, "height": height})
+    kept.click("#compare-open")
+    first, second = (each.bounding_box() for each in kept.locator("#compare figure img").all())
+    assert first["x"] + first["width"] <= second["x"]
+    assert first["height"] > height / 2 - 40
+    kept.click("#compare-close")
+    kept.locator(".card.new .open").first.click()
+    stage, actions = (kept.locator(each).bounding_box() for each in ("#stage", "#actions"))
+    assert stage["x"] + stage["width"] <= actions["x"]
+    assert stage["height"] > 0.8 * height
+
+
 def test_of_more_than_two_each_can_be_compared(kept) -> None:
     kept.locator(".card.new .keep").nth(1).click()
     kept.click("#compare-open")
