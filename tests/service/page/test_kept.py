@@ -53,6 +53,15 @@ def test_zips(kept, button: str, count: int) -> None:
     assert not (pictures[0] == pictures[1]).all()
 
 
+def test_a_zip_of_variations_holds_their_source(kept) -> None:
+    kept.locator(".card.new .open").first.click()
+    more_like(kept, "coloring 1")
+    _, content = downloaded(kept, "#download-all")
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
+        names = [name.split("-")[1] for name in files.namelist()]
+    assert names == ["seed", *4 * ["variation"]]
+
+
 def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
     kept.click("#compare-open")
     expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 1", "Coloring 4"])
@@ -81,6 +90,17 @@ def test_where_the_window_is_low_pictures_are_large_all_the_same(kept, width: in
     stage, actions = (kept.locator(each).bounding_box() for each in ("#stage", "#actions"))
     assert stage["x"] + stage["width"] <= actions["x"]
     assert stage["height"] > 0.8 * height
+
+
+def test_the_bar_says_how_many_are_of_the_photo_that_is_shown(kept, color_photo) -> None:
+    kept.set_input_files("#files", color_photo)
+    expect(kept.locator("#kept-words")).to_have_text("2 kept, none of this photo")
+    expect(kept.locator("#compare-open")).to_be_hidden()
+    kept.locator(".card.new .keep").first.click()
+    expect(kept.locator("#kept-words")).to_have_text("3 kept, 1 of this photo")
+    kept.locator("#strip .photo").first.click()
+    expect(kept.locator("#kept-words")).to_have_text("3 kept, 2 of this photo")
+    expect(kept.locator("#compare-open")).to_be_visible()
 
 
 def test_of_more_than_two_each_can_be_compared(kept) -> None:
