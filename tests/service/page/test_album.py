@@ -81,6 +81,7 @@ def test_photos_that_failed_go_on(open_page, album, service) -> None:
     answer_only(page, 1, "abort")
     page.set_input_files("#files", album)
     expect(page.locator("#album-words")).to_have_text("1 of 3 photos, 2 failed")
+    expect(page.locator("#album-why")).to_have_text("The service does not answer. Is it still running?")
     page.unroute("**/v1/colorizations")
     page.click("#album-resume")
     done(page, 3)
