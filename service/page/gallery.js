@@ -8,7 +8,7 @@ import { explain, explained } from "./explain.js";
 import { notice } from "./notices.js";
 import { listen, store } from "./store.js";
 import { errorWords, runFacts, runNumbers, runTitle } from "./words.js";
-import { canGoOn, isBusy, start, stop } from "./work.js";
+import { canGoOn, isBusy, isHalted, start, stop } from "./work.js";
 
 const [facts, numbers] = explained({ id: "run-facts" });
 let latest = null; // the run that was asked for last
@@ -25,8 +25,6 @@ export function setUpGallery() {
   new ResizeObserver(arrange).observe(byId("gallery"));
   listen(show);
 }
-
-const isHalted = (run) => run.status === "failed" || run.status === "stopped";
 
 function show() {
   const { photo, photos, runs } = store.view;

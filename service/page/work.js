@@ -52,6 +52,8 @@ export function enlivenRun(run) {
 
 export const isBusy = (run) => run?.status === "waiting" || run?.status === "working";
 
+export const isHalted = (run) => run.status === "failed" || run.status === "stopped";
+
 /** Whether a run ended before its time, and may succeed when it goes on. */
 export const canGoOn = (run) => run.status === "stopped" || (run.status === "failed" && run.error.passes !== false);
 

@@ -166,6 +166,23 @@ def test_stopped_colorings_go_on(open_page, photo) -> None:
     expect(page.locator(".card.new")).to_have_count(4)
 
 
+def test_a_fixed_color_that_failed_is_tried_again_where_it_was_fixed(open_page, upload) -> None:
+    page = open_page(expected=FAILED)
+    upload(page)
+    page.get_by_role("button", name="Fix a color", exact=True).first.click()
+    page.route("**/v1/colorizations", lambda route: route.abort())
+    page.click("#hint-add")
+    page.locator("#palette-swatches button").first.click()
+    expect(page.locator("#view-error")).to_contain_text("The service does not answer.")
+    page.click("#fix-done")
+    expect(page.locator("#view-error")).to_be_visible()  # the coloring does not follow yet
+    page.unroute("**/v1/colorizations")
+    page.click("#view-retry")
+    expect(page.locator("#run-facts")).to_contain_text("1 fixed color")
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator("#view-error")).to_be_hidden()
+
+
 def test_a_busy_service_is_waited_for(open_page, photo) -> None:
     page = open_page(expected=FAILED)
     busy = {"status": 429, "code": "queue_full", "detail": "16 requests are waiting"}
