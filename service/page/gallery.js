@@ -1,9 +1,9 @@
 /** The grid: the gray photo, then its colorings as they come. */
 
 import { grayCard, moreCard, paintGray, paintSlot, paintSource, slotCard, sourceCard } from "./cards.js";
-import { columnsFor } from "./columns.js";
+import { FLAT, UPRIGHT, columnsFor } from "./columns.js";
 import { saveAll, whileDisabled } from "./download.js";
-import { byId, setChildren } from "./element.js";
+import { byId, clamp, setChildren } from "./element.js";
 import { explain, explained } from "./explain.js";
 import { notice } from "./notices.js";
 import { listen, store } from "./store.js";
@@ -54,7 +54,7 @@ function arrange() {
   const { photo } = store.view;
   if (!photo) return;
   const cards = byId("cards");
-  const ratio = photo.width ? photo.width / photo.height : 1.5;
+  const ratio = photo.width ? clamp(photo.width / photo.height, UPRIGHT, FLAT) : 1.5;
   const room = { width: cards.clientWidth, height: innerHeight - cards.offsetTop };
   const { columns, width } = columnsFor(cards.children.length, ratio, room);
   for (const [name, value] of [["--ratio", ratio], ["--columns", columns], ["--card", `${width}px`]]) cards.style.setProperty(name, value);
