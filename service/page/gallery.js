@@ -6,7 +6,7 @@ import { saveAll, whileDisabled } from "./download.js";
 import { byId, clamp, setChildren } from "./element.js";
 import { explain, explained } from "./explain.js";
 import { notice } from "./notices.js";
-import { listen, store } from "./store.js";
+import { listen, shownSamples, store } from "./store.js";
 import { errorWords, runFacts, runNumbers, runTitle } from "./words.js";
 import { canGoOn, isBusy, isHalted, start, stop } from "./work.js";
 
@@ -18,8 +18,8 @@ export function setUpGallery() {
   byId("stop").onclick = () => stop(...store.view.runs.filter(isBusy));
   byId("retry").onclick = () => store.view.runs.filter(isHalted).forEach(start);
   byId("download-all").onclick = async ({ currentTarget }) => {
-    const { photo, runs } = store.view;
-    const error = await whileDisabled(currentTarget, () => saveAll(runs.flatMap((run) => run.samples), photo.name.replace(/\.[^.]*$/, "")));
+    const { photo } = store.view;
+    const error = await whileDisabled(currentTarget, () => saveAll(shownSamples(), photo.name.replace(/\.[^.]*$/, "")));
     if (error) notice(errorWords(error).title);
   };
   new ResizeObserver(arrange).observe(byId("gallery"));
@@ -67,7 +67,7 @@ function showHead(photo, runs) {
   const words = first ? [name, runFacts(first, store.model?.default_temperature)].filter(Boolean).join(" · ") : "";
   explain(facts, words, first ? runNumbers(first) : "");
   const samples = runs.flatMap((run) => run.samples);
-  byId("download-all").hidden = samples.length < 2;
+  byId("download-all").hidden = shownSamples().length < 2;
   showProgress(runs);
   const halted = runs.find(isHalted);
   const isNew = byId("run-error").hidden && Boolean(halted?.error);
