@@ -131,10 +131,15 @@ function workOn(photos) {
 
 /** New colorings of all photos, each of a seed of its own. */
 export function colorizeAll() {
-  const { photos, photo } = store.view;
   endAlbum();
-  const runs = workOn(photos);
-  change({ runs: runs.filter((run) => run.photo === photo) });
+  change(showing(workOn(store.view.photos)));
+}
+
+/** What the grid shows once each of these runs is shown with its photo. */
+export function showing(runs) {
+  const grids = new Map(store.view.grids);
+  for (const run of runs) grids.set(run.photo, [run]);
+  return { grids, runs: grids.get(store.view.photo) };
 }
 
 export const cancelAlbum = () => stop(...store.album.filter(isBusy));
@@ -183,8 +188,10 @@ export function spreadColors(sample) {
   const title = `Colors of ${sample.run.photo.name}`;
   const others = store.view.photos.filter((photo) => photo !== sample.run.photo);
   endAlbum();
-  store.album = others.map((photo) => newRun(photo, "transfers", 1, transferFields(sample.blob, 1), { title, looks: [lookOf(sample)], note: noteOn(photo), album: true }));
-  store.album.forEach(start);
+  const runs = others.map((photo) => newRun(photo, "transfers", 1, transferFields(sample.blob, 1), { title, looks: [lookOf(sample)], note: noteOn(photo), album: true }));
+  store.album = runs;
+  change(showing(runs));
+  runs.forEach(start);
 }
 
 /** More like one. Whether by its name or its picture is settled before the first request, for the model may have changed. */
@@ -246,10 +253,8 @@ const isFirstOf = ({ kind, fields, temperature, total }, other) => kind === "col
 /** A run and what was added to it. */
 export const withMore = (run) => [run, ...run.photo.runs.filter((each) => each.follows === run)];
 
-const latest = (photo) => photo?.runs.findLast((run) => !run.follows && !run.superseded);
-
-/** What the grid shows of a photo: its latest run. */
-export const lookAt = (photo) => ({ photo, runs: latest(photo) ? withMore(latest(photo)) : [] });
+/** What the grid shows of a photo: what it showed last. */
+export const lookAt = (photo) => ({ photo, runs: store.view.grids.get(photo) ?? [] });
 
 export const showPhoto = (photo) => change(lookAt(photo));
 

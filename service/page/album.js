@@ -39,6 +39,8 @@ function show() {
   byId("album-cancel").hidden = !busy;
   byId("album-resume").hidden = busy || !left;
   Object.assign(byId("album-progress"), { max: runs.length || 1, value: busy ? done + failed : done });
+  const reasons = new Set(runs.filter((run) => run.status === "failed").map((run) => errorWords(run.error).title));
+  byId("album-why").textContent = [...reasons].join(" ");
   const stopped = !busy && number((run) => run.status === "stopped");
   byId("album-words").textContent = `${done} of ${count(runs.length, "photo")}${failed ? `, ${failed} failed` : ""}${stopped ? ", stopped" : ""}`;
 }

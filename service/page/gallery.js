@@ -1,14 +1,14 @@
 /** The grid: the gray photo, then its colorings as they come. */
 
 import { grayCard, moreCard, paintGray, paintSlot, paintSource, slotCard, sourceCard } from "./cards.js";
-import { columnsFor } from "./columns.js";
+import { FLAT, UPRIGHT, columnsFor } from "./columns.js";
 import { saveAll, whileDisabled } from "./download.js";
-import { byId, setChildren } from "./element.js";
+import { byId, clamp, setChildren } from "./element.js";
 import { explain, explained } from "./explain.js";
 import { notice } from "./notices.js";
-import { listen, store } from "./store.js";
+import { listen, shownSamples, store } from "./store.js";
 import { errorWords, runFacts, runNumbers, runTitle } from "./words.js";
-import { canGoOn, isBusy, start, stop } from "./work.js";
+import { canGoOn, isBusy, isHalted, start, stop } from "./work.js";
 
 const [facts, numbers] = explained({ id: "run-facts" });
 let latest = null; // the run that was asked for last
@@ -18,15 +18,13 @@ export function setUpGallery() {
   byId("stop").onclick = () => stop(...store.view.runs.filter(isBusy));
   byId("retry").onclick = () => store.view.runs.filter(isHalted).forEach(start);
   byId("download-all").onclick = async ({ currentTarget }) => {
-    const { photo, runs } = store.view;
-    const error = await whileDisabled(currentTarget, () => saveAll(runs.flatMap((run) => run.samples), photo.name.replace(/\.[^.]*$/, "")));
+    const { photo } = store.view;
+    const error = await whileDisabled(currentTarget, () => saveAll(shownSamples(), photo.name.replace(/\.[^.]*$/, "")));
     if (error) notice(errorWords(error).title);
   };
   new ResizeObserver(arrange).observe(byId("gallery"));
   listen(show);
 }
-
-const isHalted = (run) => run.status === "failed" || run.status === "stopped";
 
 function show() {
   const { photo, photos, runs } = store.view;
@@ -56,7 +54,7 @@ function arrange() {
   const { photo } = store.view;
   if (!photo) return;
   const cards = byId("cards");
-  const ratio = photo.width ? photo.width / photo.height : 1.5;
+  const ratio = photo.width ? clamp(photo.width / photo.height, UPRIGHT, FLAT) : 1.5;
   const room = { width: cards.clientWidth, height: innerHeight - cards.offsetTop };
   const { columns, width } = columnsFor(cards.children.length, ratio, room);
   for (const [name, value] of [["--ratio", ratio], ["--columns", columns], ["--card", `${width}px`]]) cards.style.setProperty(name, value);
@@ -69,7 +67,7 @@ function showHead(photo, runs) {
   const words = first ? [name, runFacts(first, store.model?.default_temperature)].filter(Boolean).join(" · ") : "";
   explain(facts, words, first ? runNumbers(first) : "");
   const samples = runs.flatMap((run) => run.samples);
-  byId("download-all").hidden = samples.length < 2;
+  byId("download-all").hidden = shownSamples().length < 2;
   showProgress(runs);
   const halted = runs.find(isHalted);
   const isNew = byId("run-error").hidden && Boolean(halted?.error);

@@ -56,9 +56,11 @@ const rounded = ({ x, y }) => ({ x: Math.round(clamp(x, 0, 1) * 10_000) / 10_000
 
 const replace = (i, patch) => changeHints(fixed(), hintsOf(fixed()).map((hint, j) => (i === j ? { ...hint, ...patch } : hint)));
 
+/** Move a point: the color that was chosen is brought to the lightness there. A link holds only what became of it. */
 function move(i, to) {
   const at = rounded(to);
-  replace(i, { ...at, color: atLightness(hintsOf(fixed())[i].color, lightness(at)).hex });
+  const { color, chosen = color } = hintsOf(fixed())[i];
+  replace(i, { ...at, chosen, color: atLightness(chosen, lightness(at)).hex });
 }
 
 function remove(i) {

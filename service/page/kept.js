@@ -31,6 +31,7 @@ function show() {
   byId("kept").hidden = !kept.length;
   setChildren(byId("kept-pictures"), kept.map(thumbnail));
   for (const sample of kept) set(thumbnail(sample).querySelector("img"), "src", shownUrl(sample));
-  byId("kept-words").textContent = `${kept.length} kept`;
-  byId("compare-open").hidden = ofThisPhoto().length < 2;
+  const here = ofThisPhoto().length;
+  byId("kept-words").textContent = `${kept.length} kept${here < kept.length ? `, ${here || "none"} of this photo` : ""}`;
+  byId("compare-open").hidden = here < 2;
 }

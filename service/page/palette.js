@@ -40,10 +40,10 @@ export function setUpPalette() {
   });
 }
 
-function choose(color, name) {
+function choose(chosen, name) {
   const lightness = Number(byId("palette").dataset.lightness);
   closePalette();
-  onChoose({ color: atLightness(color, lightness).hex, name });
+  onChoose({ color: atLightness(chosen, lightness).hex, chosen, name });
 }
 
 export const isPaletteOpen = () => !byId("palette").hidden;

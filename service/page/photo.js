@@ -43,10 +43,14 @@ export const samplesOf = (photo) => photo.runs.flatMap((run) => run.samples);
 /** What stands for the gray photo: itself, or a coloring, of the same lightness. Both are shown through `.gray`. */
 export const grayUrl = (photo) => (photo.shows ? photo.url : samplesOf(photo)[0]?.url);
 
-/** The coloring that stands for the photo: the one kept last, or else the first of its latest run. */
+/**
+ * The coloring that stands for the photo: the one kept last, or else the first of those that the grid shows with it. Until
+ * one of these has come, it is the first of the run before.
+ */
 export function coverOf(photo) {
-  const kept = store.view.kept.filter((sample) => sample.run.photo === photo);
-  return kept.at(-1) ?? photo.runs.findLast((run) => run.samples.length)?.samples[0] ?? null;
+  const { kept, grids } = store.view;
+  const [first] = (grids.get(photo) ?? []).flatMap((run) => run.samples);
+  return kept.findLast((sample) => sample.run.photo === photo) ?? first ?? photo.runs.findLast((run) => run.samples.length)?.samples[0] ?? null;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Photos come in, each is colorized in its turn; they go; and they come back after a reload. */
 
-import { colorizeFirst, lookAt } from "./actions.js";
+import { colorizeFirst, lookAt, showing, withMore } from "./actions.js";
 import { accepted } from "./files.js";
 import { enlivenPhoto, newPhoto } from "./photo.js";
 import { amend, change, store } from "./store.js";
@@ -10,12 +10,12 @@ import { enlivenRun } from "./work.js";
 export function addFiles(files, example) {
   const photos = accepted(files).map((file) => newPhoto(file, example));
   if (!photos.length) return;
+  for (const view of document.querySelectorAll(".viewer[open], .compare[open]")) view.close(); // it would hide them
   const [photo] = photos;
   const hints = new Map(store.view.hints);
   if (store.link?.fields.hints) hints.set(photo, store.link.fields.hints);
   change({ photos: [...store.view.photos, ...photos], photo, runs: [], hints });
-  const [run] = colorizeFirst(photos);
-  amend({ runs: [run] });
+  amend(showing(colorizeFirst(photos)));
   scrollTo(0, 0);
 }
 
@@ -37,11 +37,12 @@ export function revive({ view, album }) {
   for (const photo of view.photos) {
     enlivenPhoto(photo);
     for (const run of photo.runs) {
-      if (run.status !== "done") run.status = "stopped";
+      if (run.status !== "done" && !run.error) run.status = "stopped";
       run.picture ??= run.kind === "transfers" ? run.source : null; // stored by an earlier version
       enlivenRun(run);
     }
   }
   store.album = album;
+  view.grids ??= new Map(view.photos.map((photo) => [photo, withMore(photo.runs.findLast((run) => !run.follows && !run.superseded))])); // stored by an earlier version
   amend(view);
 }

@@ -6,16 +6,15 @@ import { askForKey, storedKey } from "./key.js";
 const MAX_TRIES = 30;
 const STREAM = "text/event-stream";
 
-/** An answer that is not what was asked for: `code` is for programs, `detail` the service's own words. */
+/**
+ * An answer that is not what was asked for: `code` is for programs, `detail` the service's own words. `passes` says whether
+ * the same request may succeed later, or with a key.
+ */
 export class Problem extends Error {
   constructor(status, code, detail) {
     super(detail);
-    Object.assign(this, { status, code, detail });
-  }
-
-  /** Whether the same request may succeed later, or with a key. */
-  get passes() {
-    return this.status === 0 || this.status === 401 || this.status === 429 || this.status >= 500;
+    const passes = status === 0 || status === 401 || status === 429 || status >= 500;
+    Object.assign(this, { status, code, detail, passes });
   }
 }
 

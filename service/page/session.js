@@ -1,20 +1,24 @@
 /**
  * What a reload must not lose: the photos of this tab, their colorings and what is set, in the browser's own storage. Each
- * tab has a session of its own. Files are written once, the rest anew after each change. Undo begins anew after a reload.
+ * tab has a session of its own. Files are written once, the rest anew after each change: what was done at once, colorings that
+ * come a moment later. Undo begins anew after a reload.
  */
 
 import { listen, store } from "./store.js";
 
 const NAME = "tintflow";
-const PAUSE = 300; // milliseconds without a change, before it is written
+const PAUSE = 300; // milliseconds from a coloring until it is written, with those that come meanwhile
 const LIFETIME = 24 * 3600 * 1000; // milliseconds; a closed tab may be opened again
 
 let database = null;
 let session = null;
-let stored = new Map(); // files that are written, and their numbers
+let stored = new Set(); // files that are written
+const numbers = new WeakMap(); // of files
 let next = 0;
+let seen = null; // the view at the last change
 let timer = null;
 let writing = Promise.resolve();
+let isDue = false; // whether a write waits for the one before
 
 /** Bring back what was there before a reload, then keep what changes. `revive` makes live photos of what was stored. */
 export async function setUpSession(revive) {
@@ -29,10 +33,11 @@ export async function setUpSession(revive) {
   }
   if (!database) return;
   listen(() => {
-    clearTimeout(timer);
-    timer = setTimeout(save, PAUSE);
+    if (store.view !== seen) save();
+    else timer ??= setTimeout(save, PAUSE);
+    seen = store.view;
   });
-  addEventListener("pagehide", save);
+  addEventListener("pagehide", () => write().catch(() => {})); // it can wait for no other
 }
 
 /** The number of this tab's session. A duplicated tab begins its own: two must not write one. */
@@ -101,7 +106,8 @@ async function read() {
   const store = transaction.objectStore("files");
   const [keys, files] = await Promise.all([result(store.getAllKeys(filesOf(session))), result(store.getAll(filesOf(session)))]);
   const byNumber = new Map(keys.map(([, number], i) => [number, files[i]]));
-  stored = new Map([...byNumber].map(([number, file]) => [file, number]));
+  for (const [number, file] of byNumber) numbers.set(file, number);
+  stored = new Set(files);
   next = Math.max(-1, ...byNumber.keys()) + 1;
   const file = (number) => byNumber.get(number);
   for (const photo of found.view.photos) {
@@ -115,21 +121,27 @@ async function read() {
 }
 
 function save() {
-  clearTimeout(timer);
+  if (isDue) return;
+  isDue = true;
   writing = writing.then(write).catch(() => {}); // no room: the next change may need less
 }
 
 async function write() {
-  const used = new Map();
+  clearTimeout(timer);
+  timer = null;
+  isDue = false;
+  const used = new Set();
   const state = copyOf(store, (blob) => {
-    if (!used.has(blob)) used.set(blob, stored.get(blob) ?? next++);
-    return used.get(blob);
+    used.add(blob);
+    if (!numbers.has(blob)) numbers.set(blob, next++);
+    return numbers.get(blob);
   });
   const transaction = database.transaction(["states", "files"], "readwrite");
   const files = transaction.objectStore("files");
-  for (const [blob, number] of used) if (!stored.has(blob)) files.put(blob, [session, number]);
-  for (const [blob, number] of stored) if (!used.has(blob)) files.delete([session, number]);
+  for (const blob of used) if (!stored.has(blob)) files.put(blob, [session, numbers.get(blob)]);
+  for (const blob of stored) if (!used.has(blob)) files.delete([session, numbers.get(blob)]);
   transaction.objectStore("states").put({ ...state, changed: Date.now() }, session);
+  transaction.commit(); // also where the page goes before the answer
   await completed(transaction);
   stored = used;
 }
@@ -152,17 +164,18 @@ function copyOf({ view, album }, numberOf) {
     const { id, samples, error, wait, aborter, fields, slots, ...rest } = of;
     const reference = fields.reference ? { reference: numberOf(fields.reference) } : {};
     const others = { photo: photo(of.photo), follows: run(of.follows), base: run(of.base), source: sample(of.source), picture: sample(of.picture), ends: isOpen(of) ? of.ends.map(sample) : null };
-    return { ...rest, ...others, fields: { ...fields, ...reference }, slots: slots.map(sample) };
+    return { ...rest, ...others, error: error && { ...error, message: error.message }, fields: { ...fields, ...reference }, slots: slots.map(sample) };
   });
   const keys = (map, copy) => new Map([...map].map(([key, value]) => [copy(key), value]).filter(([key]) => key));
   const isOpen = ({ ends, samples }) => ends && !samples.length && ends.every(here); // what it begins with is not settled
   const here = (of) => view.photos.includes(of.photo ?? of.run?.photo ?? of);
+  const grids = new Map([...view.grids].filter(([of]) => here(of)).map(([of, runs]) => [photo(of), runs.map(run)]));
   const hints = new Map([...view.hints].filter(([of]) => here(of)));
   const looks = new Map([...view.looks].filter(([of]) => here(of)));
   return {
     view: {
       photos: view.photos.map(photo), photo: photo(view.photo), runs: view.runs.map(run), kept: view.kept.map(sample),
-      hints: keys(hints, photo), looks: keys(looks, sample), settings: view.settings,
+      grids, hints: keys(hints, photo), looks: keys(looks, sample), settings: view.settings,
     },
     album: album.filter(here).map(run),
   };

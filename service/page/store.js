@@ -18,8 +18,9 @@ export const store = {
     photos: [],
     photo: null,
     runs: [], // those in the grid: one, and what "more" added to it
+    grids: new Map(), // of each photo, the runs that the grid shows with it, or showed last
     kept: [], // samples of any photo, in the order they were kept
-    hints: new Map(), // of each photo, an array of {x, y, color}
+    hints: new Map(), // of each photo, an array of {x, y, color, chosen, name}: `color` is the chosen one at the lightness there
     looks: new Map(), // of each sample that has one, {saturation, warmth}
     settings: { n: COUNT, temperature: null, seed: null }, // null: the model's own temperature, a new seed each time
   },
@@ -48,7 +49,9 @@ export function change(patch) {
 
 /** Change what is seen without a step of its own. */
 export function amend(patch) {
-  store.view = { ...store.view, ...patch };
+  const view = { ...store.view, ...patch };
+  if (view.photo) view.grids = new Map(view.grids).set(view.photo, view.runs);
+  store.view = view;
   notify();
 }
 

@@ -18,7 +18,7 @@ export function setUpStrip() {
 const item = once((photo) => make("li", {}, make("button", { type: "button", className: "photo", title: photo.name, onclick: () => showPhoto(photo) })));
 
 function paint(photo) {
-  const status = photo.runs.at(-1)?.status;
+  const status = store.view.grids.get(photo)?.at(-1)?.status;
   const button = item(photo).firstChild;
   const cover = coverOf(photo);
   const url = cover ? shownUrl(cover) : grayUrl(photo);

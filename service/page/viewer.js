@@ -14,7 +14,7 @@ import { shareSample, showShare } from "./share.js";
 import { changeLook, isPlain, listen, lookOf, shownSamples, store } from "./store.js";
 import { MIDDLE, setUpWipe, wipeTo } from "./wipe.js";
 import { errorWords, number, sampleTitle } from "./words.js";
-import { QUALITY, isBusy } from "./work.js";
+import { QUALITY, canGoOn, isBusy, isHalted, start } from "./work.js";
 import { fit, setPhoto, setUpZoom, zoomKey } from "./zoom.js";
 
 let photo = null;
@@ -68,6 +68,7 @@ export function setUpViewer() {
   byId("next").onclick = () => step(1);
   byId("keep").onclick = () => toggleKept(sample);
   byId("fix").onclick = () => open(photo, sample, true);
+  byId("view-retry").onclick = () => store.view.runs.filter(isHalted).forEach(start);
   byId("fix-done").onclick = () => (sample ? open(photo, sample, false) : viewer().close());
   byId("share").onclick = () => shareSample(sample);
   byId("format").onchange = ({ target }) => (byId("quality").disabled = target.value === "png");
@@ -137,6 +138,7 @@ function show() {
   for (const each of ["previous", "next"]) byId(each).hidden = samples.length < 2 || !samples.includes(sample);
   if (sample) showSample();
   if (fixing) showFixing();
+  showFailure();
   showHints();
   follow();
 }
@@ -186,9 +188,16 @@ function showFixing() {
     set(thumbnail(each).firstChild, "aria-current", each === sample);
     set(thumbnail(each).querySelector("img"), "src", shownUrl(each));
   }
-  const run = store.view.runs.find(isBusy);
-  const failed = store.view.runs.find((each) => each.status === "failed");
-  byId("fix-status").textContent = run ? "Coloring again …" : failed ? errorWords(failed.error).title : "";
+  byId("fix-status").textContent = store.view.runs.some(isBusy) ? "Coloring again …" : "";
+}
+
+/** Say why the sample does not follow the fixed colors. */
+function showFailure() {
+  const failed = follows && store.view.runs.find(({ status }) => status === "failed");
+  byId("view-error").hidden = !failed;
+  if (!failed) return;
+  byId("view-error-words").textContent = errorWords(failed.error).title;
+  byId("view-retry").hidden = !canGoOn(failed);
 }
 
 /** Couple a slider with the sample's look: seen while it is dragged, counted where it is let go. */

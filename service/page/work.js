@@ -37,20 +37,22 @@ export function newRun(photo, kind, total, fields, more = {}) {
 
 function madeRun(photo, kind, total, fields, more) {
   return enlivenRun({
-    photo, kind, total, fields, slots: Array(total).fill(null), status: "waiting", model: null,
+    photo, kind, total, fields, slots: Array(total).fill(null), status: "waiting", error: null, model: null,
     temperature: fields.temperature, first: 0, follows: null, source: null, album: false, ...more,
   });
 }
 
 /** Give a run what cannot be stored. One that a reload has ended can go on. */
 export function enlivenRun(run) {
-  Object.assign(run, { id: ++runs, error: null, wait: null });
+  Object.assign(run, { id: ++runs, wait: null });
   Object.defineProperty(run, "samples", { get() { return this.slots.filter(Boolean) }, configurable: true });
   for (const sample of run.samples) sample.url = URL.createObjectURL(sample.blob);
   return run;
 }
 
 export const isBusy = (run) => run?.status === "waiting" || run?.status === "working";
+
+export const isHalted = (run) => run.status === "failed" || run.status === "stopped";
 
 /** Whether a run ended before its time, and may succeed when it goes on. */
 export const canGoOn = (run) => run.status === "stopped" || (run.status === "failed" && run.error.passes !== false);

@@ -119,17 +119,18 @@ def colorize_again() -> Callable[[Page, int], None]:
 
 
 @pytest.fixture
-def drop() -> Callable[[Page, str, Path], None]:
-    """A function that drops a file on what a selector finds, as a drag from a folder does."""
-    script = """(target, {bytes, name}) => {
+def drop() -> Callable[..., None]:
+    """A function that drops a file on what a selector finds, as a drag from a folder does; or only holds it there."""
+    script = """(target, {bytes, name, kinds}) => {
       const data = new DataTransfer();
       data.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
-      for (const kind of ['dragover', 'drop']) {
+      for (const kind of kinds) {
         target.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
       }
     }"""
 
-    def on(page: Page, selector: str, path: Path) -> None:
-        page.locator(selector).evaluate(script, {"bytes": list(path.read_bytes()), "name": path.name})
+    def on(page: Page, selector: str, path: Path, kinds: tuple[str, ...] = ("dragover", "drop")) -> None:
+        file = {"bytes": list(path.read_bytes()), "name": path.name, "kinds": kinds}
+        page.locator(selector).evaluate(script, file)
 
     return on

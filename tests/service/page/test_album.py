@@ -81,6 +81,7 @@ def test_photos_that_failed_go_on(open_page, album, service) -> None:
     answer_only(page, 1, "abort")
     page.set_input_files("#files", album)
     expect(page.locator("#album-words")).to_have_text("1 of 3 photos, 2 failed")
+    expect(page.locator("#album-why")).to_have_text("The service does not answer. Is it still running?")
     page.unroute("**/v1/colorizations")
     page.click("#album-resume")
     done(page, 3)
@@ -158,6 +159,67 @@ def test_same_colors_for_all(page, album, service) -> None:
     assert all(each.shape == (200, 300, 3) for each in service.colorizer.references[-2:])
 
 
+def sources(page: Page) -> list[str]:
+    """Return the addresses of the pictures in the strip."""
+    return page.locator("#strip img").evaluate_all("all => all.map((each) => each.src)")
+
+
+def test_same_colors_for_all_can_be_undone(page, album) -> None:
+    page.set_input_files("#files", album)
+    done(page, 3)
+    before = sources(page)
+    page.locator(".card.new .open").nth(1).click()
+    page.click("#spread")
+    done(page, 3)
+    after = sources(page)
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, False]
+    page.keyboard.press("Control+z")
+    assert sources(page) == before
+    page.click("#redo")
+    assert sources(page) == after
+    page.click("#undo")
+    page.locator("#strip .photo").nth(1).click()
+    expect(page.locator("#run-title")).to_have_text("Colorings")
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.locator("#history button").first.click()  # it was tried all the same
+    expect(page.locator("#run-title")).to_have_text("Colors of a.png")
+
+
+def test_new_colorings_of_all_can_be_undone(page, album) -> None:
+    page.set_input_files("#files", album)
+    done(page, 3)
+    before = sources(page)
+    page.click("#album-run")
+    expect(page.locator("#history li")).to_have_count(2)
+    done(page, 3)
+    assert not set(sources(page)) & set(before)
+    page.keyboard.press("Control+z")
+    assert sources(page) == before
+
+
+def test_what_was_undone_is_neither_shown_nor_saved(page, album, colorize_again) -> None:
+    """Each photo remembers what it showed, also after a reload."""
+    page.set_input_files("#files", album)
+    done(page, 3)
+    colorize_again(page, 77)
+    done(page, 3)
+    for _ in range(2):  # the colorings and the seed
+        page.keyboard.press("Control+z")
+    page.locator("#strip .photo").nth(1).click()
+    page.locator("#strip .photo").first.click()
+    expect(page.locator("#history [aria-current=true]")).to_have_count(1)
+    expect(page.locator("#history button").last).to_have_attribute("aria-current", "true")
+    page.locator("#strip .photo").nth(1).click()
+    until_state(page, "view.photo === view.photos[1]")
+    page.reload()
+    expect(page.locator("#strip .photo")).to_have_count(3)
+    _, content = downloaded(page, "#album-download")
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
+        assert not [name for name in files.namelist() if "seed-77" in name]
+    page.locator("#strip .photo").first.click()
+    expect(page.locator("#history button").last).to_have_attribute("aria-current", "true")
+
+
 def test_one_of_each_in_a_zip(page, album) -> None:
     page.set_input_files("#files", album)
     done(page, 3)
@@ -180,8 +242,8 @@ def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, serv
     until_stored(page, "files", MANY + 3 * 2)
     until_state(page, "view.kept.length === 1 && view.looks.size === 1")  # the latest changes
     seeds = {each.seed for each in service.colorizer.options}
-    page.unroute("**/v1/colorizations")
     page.reload()
+    page.unroute("**/v1/colorizations")
     expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos, stopped")
     expect(page.locator("#strip .photo")).to_have_count(MANY)
     expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
@@ -198,6 +260,27 @@ def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, serv
     expect(page.locator("#strip img:not(.gray)")).to_have_count(MANY)
     assert len(service.colorizer.options) == MANY - 3
     assert not seeds & {each.seed for each in service.colorizer.options[1:]}
+
+
+def test_a_reload_at_once_keeps_what_was_done_last(page, photo) -> None:
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator("#run-progress")).to_be_hidden()
+    page.evaluate("document.querySelector('.card.new .keep').click(); location.reload()")
+    expect(page.locator("#kept-words")).to_have_text("1 kept")
+
+
+def test_a_reload_amid_changes_keeps_what_came_before(page, photo) -> None:
+    """Changes that follow each other closely, as colorings do, put off no writing."""
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.evaluate("""async () => {
+      const { notify } = await import('/page/store.js');
+      setInterval(notify, 20);
+    }""")
+    page.locator(".card.new .keep").first.click()
+    until_stored(page, "files", 5)
+    until_state(page, "view.kept.length === 1")
 
 
 def test_what_is_removed_is_not_stored(page, album) -> None:
@@ -271,11 +354,12 @@ def test_old_sessions_are_forgotten(page, photo) -> None:
     expect(page.locator(".card.new")).to_have_count(4)
     until_stored(page, "files", 5)
     address = page.url
-    store_as_old(page, "old")
-    until_stored(page, "states", 2)
+    for name in ("old", "older"):
+        store_as_old(page, name)
+    until_stored(page, "states", 3)
     other = page.context.new_page()
     other.goto(address)
-    until_stored(other, "states", 1)
+    until_stored(other, "states", 2)  # that of each tab
 
 
 def test_a_tab_that_is_open_for_days_is_not_forgotten(page, photo) -> None:

@@ -296,6 +296,21 @@ def test_a_long_name_stays_within_the_window(open_page, photo, tmp_path) -> None
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+LONG = [((800, 200), (390, 844)), ((900, 100), (320, 560)), ((100, 600), (1280, 800))]
+
+
+@pytest.mark.parametrize(("size", "window"), LONG)
+def test_cards_hold_what_is_on_them_whatever_the_photo(open_page, upload, tmp_path, size, window) -> None:
+    Image.new("L", size, 90).save(tmp_path / "long.png")
+    page = open_page(viewport={"width": window[0], "height": window[1]})
+    upload(page, tmp_path / "long.png")
+    assert page.locator(".card .foot").evaluate_all("all => all.every((each) => each.scrollWidth <= each.clientWidth)")
+    more = page.locator(".card.more .open")
+    assert more.evaluate("each => each.scrollHeight <= each.clientHeight")
+    for card in page.locator(".card .open").all():
+        assert card.bounding_box()["height"] <= window[1]
+
+
 def test_words_and_buttons_below_a_narrow_card_are_apart(open_page, upload, tmp_path) -> None:
     Image.new("L", (200, 300), 90).save(tmp_path / "upright.png")
     page = open_page(viewport={"width": 900, "height": 700})

@@ -8,6 +8,7 @@ from playwright.sync_api import Route, expect
 from model.errors import NonFiniteError
 from service.edge.keys import add_key
 from tests.service.page.steps import hold
+from tests.service.page.stored import until_state
 
 FAILED = "Failed to load resource"  # what the browser itself writes of any answer that is an error
 
@@ -39,6 +40,25 @@ def test_a_file_that_is_no_photo(open_page, upload, tmp_path, photo) -> None:
     upload(page, photo)
     page.locator("#strip .photo").first.click()
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
+
+
+def test_after_a_reload_an_error_stands_as_before(open_page, upload, drop, tmp_path, photo) -> None:
+    page = open_page(expected=FAILED)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(photo.read_bytes()[:200])
+    page.set_input_files("#files", broken)
+    expect(page.locator("#run-error")).to_contain_text("This file is damaged")
+    upload(page, photo)
+    drop(page, "#reference-zone", broken)
+    expect(page.locator("#error-detail")).to_have_text("Reference: the PNG file does not decode.")
+    until_state(page, "view.runs[0].status === 'failed'")
+    page.reload()
+    expect(page.locator("#run-title")).to_have_text("Colors of broken.png")
+    for i, part in ((1, "Reference"), (0, "Image")):
+        page.locator("#strip .photo").nth(i).click()
+        expect(page.locator("#error-title")).to_have_text("This file is damaged or incomplete.")
+        expect(page.locator("#error-detail")).to_have_text(f"{part}: the PNG file does not decode.")
+        expect(page.locator("#retry")).to_be_hidden()
 
 
 def test_what_nothing_can_be_seen_of_cannot_be_opened(open_page, upload, tmp_path, photo) -> None:
@@ -144,6 +164,23 @@ def test_stopped_colorings_go_on(open_page, photo) -> None:
     assert title.evaluate(color) != text.evaluate(color)
     page.click("#retry")
     expect(page.locator(".card.new")).to_have_count(4)
+
+
+def test_a_fixed_color_that_failed_is_tried_again_where_it_was_fixed(open_page, upload) -> None:
+    page = open_page(expected=FAILED)
+    upload(page)
+    page.get_by_role("button", name="Fix a color", exact=True).first.click()
+    page.route("**/v1/colorizations", lambda route: route.abort())
+    page.click("#hint-add")
+    page.locator("#palette-swatches button").first.click()
+    expect(page.locator("#view-error")).to_contain_text("The service does not answer.")
+    page.click("#fix-done")
+    expect(page.locator("#view-error")).to_be_visible()  # the coloring does not follow yet
+    page.unroute("**/v1/colorizations")
+    page.click("#view-retry")
+    expect(page.locator("#run-facts")).to_contain_text("1 fixed color")
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator("#view-error")).to_be_hidden()
 
 
 def test_a_busy_service_is_waited_for(open_page, photo) -> None:

@@ -283,6 +283,20 @@ def test_points_move_change_vanish_and_come_back(fixing, service) -> None:
     followed(fixing, 0)
 
 
+def test_a_point_that_comes_back_has_its_color_again(fixing) -> None:
+    """On its way it crosses light parts of the photo, where sRGB holds hardly any red."""
+    fix(fixing, 0.5, 0.5, "red")
+    shown = "dot => dot.style.getPropertyValue('--dot')"
+    dot = fixing.locator(".dot").first
+    before = dot.evaluate(shown)
+    walk = "(dot, key) => { for (let i = 0; i < 45; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
+    dot.evaluate(walk, "ArrowRight")
+    assert dot.evaluate(shown) != before
+    dot.evaluate(walk, "ArrowLeft")
+    assert dot.evaluate(shown) == before
+    expect(fixing.locator("#hint-list li")).to_contain_text("red")
+
+
 def test_several_changes_are_one_request(fixing, service) -> None:
     fix(fixing, 0.8, 0.5, "sky")
     press = "dot => dot.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowDown', bubbles: true}))"

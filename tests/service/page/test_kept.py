@@ -53,6 +53,15 @@ def test_zips(kept, button: str, count: int) -> None:
     assert not (pictures[0] == pictures[1]).all()
 
 
+def test_a_zip_of_variations_holds_their_source(kept) -> None:
+    kept.locator(".card.new .open").first.click()
+    more_like(kept, "coloring 1")
+    _, content = downloaded(kept, "#download-all")
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
+        names = [name.split("-")[1] for name in files.namelist()]
+    assert names == ["seed", *4 * ["variation"]]
+
+
 def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
     kept.click("#compare-open")
     expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 1", "Coloring 4"])
@@ -68,6 +77,32 @@ def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
     expect(kept.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
 
 
+@pytest.mark.parametrize(("width", "height"), [(640, 400), (740, 360)])
+def test_where_the_window_is_low_pictures_are_large_all_the_same(kept, width: int, height: int) -> None:
+    """At 200 % zoom, and on a phone held sideways: beside each other, and beside the tools."""
+    kept.set_viewport_size({"width": width, "height": height})
+    kept.click("#compare-open")
+    first, second = (each.bounding_box() for each in kept.locator("#compare figure img").all())
+    assert first["x"] + first["width"] <= second["x"]
+    assert first["height"] > height / 2 - 40
+    kept.click("#compare-close")
+    kept.locator(".card.new .open").first.click()
+    stage, actions = (kept.locator(each).bounding_box() for each in ("#stage", "#actions"))
+    assert stage["x"] + stage["width"] <= actions["x"]
+    assert stage["height"] > 0.8 * height
+
+
+def test_the_bar_says_how_many_are_of_the_photo_that_is_shown(kept, color_photo) -> None:
+    kept.set_input_files("#files", color_photo)
+    expect(kept.locator("#kept-words")).to_have_text("2 kept, none of this photo")
+    expect(kept.locator("#compare-open")).to_be_hidden()
+    kept.locator(".card.new .keep").first.click()
+    expect(kept.locator("#kept-words")).to_have_text("3 kept, 1 of this photo")
+    kept.locator("#strip .photo").first.click()
+    expect(kept.locator("#kept-words")).to_have_text("3 kept, 2 of this photo")
+    expect(kept.locator("#compare-open")).to_be_visible()
+
+
 def test_of_more_than_two_each_can_be_compared(kept) -> None:
     kept.locator(".card.new .keep").nth(1).click()
     kept.click("#compare-open")
@@ -81,6 +116,17 @@ def test_undo_of_one_that_was_kept_closes_the_view_side_by_side(kept) -> None:
     kept.keyboard.press("Control+z")
     expect(kept.locator("#compare")).to_be_hidden()
     expect(kept.locator("#kept-words")).to_have_text("1 kept")
+
+
+@pytest.mark.parametrize(("view", "opener"), [("#viewer", ".card.new .open"), ("#compare", "#compare-open")])
+def test_a_photo_that_is_dropped_on_a_view_takes_its_place(kept, drop, color_photo, view: str, opener: str) -> None:
+    kept.locator(opener).first.click()
+    drop(kept, view, color_photo, ("dragover",))
+    hint = "view => getComputedStyle(view, '::after').content"
+    assert kept.locator(view).evaluate(hint) == '"Drop to add"'
+    drop(kept, view, color_photo)
+    expect(kept.locator(view)).to_be_hidden()
+    expect(kept.get_by_alt_text("beach.png, the gray photo")).to_be_visible()
 
 
 def test_more_like_one_of_another_photo_shows_that_photo(kept, color_photo) -> None:
