@@ -43,9 +43,6 @@ def run_command(
     ] = False,
     tries: Annotated[int, typer.Option(min=1, help="Draws of each photo, of which the best teach it.")] = TRIES,
     keep: Annotated[int, typer.Option(min=1, help="How many of them do: the best, and others that differ.")] = 1,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Teach it by all own draws and what each is worth, in place of the best.")
-    ] = False,
     nearness: Annotated[
         float,
         typer.Option(
@@ -78,7 +75,7 @@ def run_command(
         minutes,
         tuple(part or ()),
         views,
-        draws=DrawConfig(own_draws, tries, keep, nearness, draw_temperature, compare),
+        draws=DrawConfig(own=own_draws, tries=tries, keep=keep, nearness=nearness, temperature=draw_temperature),
         init=init,
         name=name,
         device=device,

@@ -19,18 +19,9 @@ from model.flow.sizes import CELLS, SIDE
 from training.dataset import ArrayDataset, Batch, read_features
 from training.features import DONE, begun_anew
 from training.perception import Perception
-from training.teacher import DIVERSITY, TRIES, apart, choose_best, draw_distilled, draw_guided, worth_of
+from training.teacher import DIVERSITY, TRIES, choose_best, draw_distilled, draw_guided
 
-__all__ = [
-    "MOST_HINTS",
-    "DrawConfig",
-    "DrawnBatch",
-    "DrawnDataset",
-    "PreferredBatch",
-    "PreferredDataset",
-    "build_draws",
-    "choose_hints",
-]
+__all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "build_draws", "choose_hints"]
 
 PHOTOS = 32
 """Photos that are drawn at once."""
@@ -40,8 +31,6 @@ SATURATION = 1.1
 """How many times the true colors are strengthened before draws are compared with them: pale draws do not convince."""
 MOST_HINTS = 8
 """Most cells of a photo that training gives."""
-COMPARED = 6
-"""Most draws of a photo that a batch compares."""
 
 
 class DrawnBatch(NamedTuple):
@@ -80,55 +69,6 @@ class DrawnDataset(ArrayDataset[DrawnBatch]):
         return batch._replace(cells=batch.cells[torch.arange(len(rows)), torch.from_numpy(draws)])
 
 
-class PreferredBatch(NamedTuple):
-    """A batch of photos, each with K draws and what these are worth."""
-
-    photo: Tensor
-    """(B, 64, width): see `AutoregressiveLevel.photo_condition`"""
-    cells: Tensor
-    """(B, K, 64, 2): standardized a*b*, row by row"""
-    given: Tensor
-    """(B, 64): 1 for cells that were given, in true colors"""
-    worth: Tensor
-    """(B, K) in standard deviations among the draws of a photo"""
-
-    def to(self, device: torch.device) -> Self:
-        """Move it to a device."""
-        return type(self)(*(part.to(device) for part in self))
-
-
-class PreferredDataset(ArrayDataset[PreferredBatch]):
-    """Photos with all their draws, of which a batch takes some at random.
-
-    That a draw is more colorful, or differs more from the others, is worth nothing: else the decoder would learn to
-    draw ever stronger colors, or colorings that are alike.
-    """
-
-    def __init__(self, folders: Sequence[Path], held_out: float) -> None:
-        """folders: of `build_draws`, of all draws. held_out: share of the photos kept back to choose by."""
-        arrays = {
-            name: np.concatenate([np.load(folder / f"{name}.npy") for folder in folders]) for name in _Compared._fields
-        }
-        worth, *others = (each - each.mean(1, keepdims=True) for each in map(arrays.pop, ("worth", "chroma", "apart")))
-        matrix = np.stack([each.ravel() for each in others], 1)
-        worth -= (matrix @ np.linalg.lstsq(matrix, worth.ravel())[0]).reshape(worth.shape)
-        super().__init__(PreferredBatch, arrays | {"worth": worth / worth.std()}, held_out)
-
-    def _pick(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw which of its draws each photo shows: (B, 1 + K)."""
-        draws = self._arrays["worth"].shape[1]
-        shown = rng.permuted(np.tile(np.arange(draws), (len(rows), 1)), axis=1)[:, :COMPARED]
-        return np.concatenate((rows[:, None], shown), 1)
-
-    def _read(self, rows: NDArray[np.int64]) -> PreferredBatch:
-        """Held-out photos, (B,), show all their draws."""
-        if rows.ndim == 1:
-            return super()._read(rows)
-        batch, shown = super()._read(rows[:, 0]), torch.from_numpy(rows[:, 1:])
-        photo = torch.arange(len(rows))[:, None]
-        return batch._replace(cells=batch.cells[photo, shown], worth=batch.worth[photo, shown])
-
-
 @dataclass(frozen=True)
 class DrawConfig:
     """How the draws are made that the distilled decoder learns from."""
@@ -143,8 +83,6 @@ class DrawConfig:
     """cost of a distance of 1 from the true colors, in features of the picture, beside the reward; see `Perception`"""
     temperature: float = DISTILLED_TEMPERATURE
     """below 1; above 0.8 and below 0.4, own draws go over to those of level 8² itself"""
-    compare: bool = False
-    """keep all draws and what each is worth, in place of the best: see `PreferredDataset`"""
 
 
 def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed: int = 0) -> int:
@@ -160,7 +98,7 @@ def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed:
     shutil.rmtree(out, ignore_errors=True)  # of another teacher
     with begun_anew(out) as part:
         batches = list(_draw(cinn, features, config, seed))
-        for name, arrays in zip(batches[0]._fields, zip(*batches, strict=True), strict=True):
+        for name, arrays in zip(DrawnBatch._fields, zip(*batches, strict=True), strict=True):
             np.save(part / f"{name}.npy", np.concatenate(arrays))
         count = sum(len(batch.cells) for batch in batches)
         (part / DONE).write_text(json.dumps({"photos": count, "teacher": teacher}))
@@ -184,21 +122,8 @@ class _Drawn(NamedTuple):
     given: NDArray[np.bool_]
 
 
-class _Compared(NamedTuple):
-    """A `PreferredBatch` as it is kept, and what tells the draws apart."""
-
-    photo: NDArray[np.float16]
-    cells: NDArray[np.float32]
-    given: NDArray[np.bool_]
-    worth: NDArray[np.float32]
-    chroma: NDArray[np.float32]
-    """(B, K): mean over the cells"""
-    apart: NDArray[np.float32]
-    """(B, K): mean ΔE from the photo's other draws"""
-
-
 @torch.no_grad()
-def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator[_Drawn | _Compared]:
+def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator[_Drawn]:
     level, device = cinn.eval().coarsest, cinn.chroma_mean.device
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     perception = Perception().to(device) if config.nearness else None
@@ -212,24 +137,9 @@ def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator
         draw = draw_distilled if config.own else draw_guided
         cells = draw(cinn, photos, config.temperature, generator, known)
         costs = config.nearness * _distances(perception, cinn, batch, true, cells) if perception else None
-        kept = photo.half().cpu().numpy(), hinted.cpu().numpy()
-        if config.compare:
-            worth = worth_of(cinn, photos, cells, known, costs).view(len(photo), -1)
-            yield _compared(cinn, *kept, cells.float().view(*worth.shape, CELLS, 2), worth)
-        else:
-            best = choose_best(cinn, photos, cells, config.tries, known, config.keep, costs)
-            yield _Drawn(kept[0], best.float().view(len(photo), config.keep, CELLS, 2).cpu().numpy(), kept[1])
-
-
-def _compared(
-    cinn: Cinn, photo: NDArray[np.float16], given: NDArray[np.bool_], draws: Tensor, worth: Tensor
-) -> _Compared:
-    level = cinn.coarsest
-    chroma = level.from_rows(draws.flatten(0, 1)) * cinn.chroma_std + cinn.chroma_mean
-    strength = chroma.norm(dim=1).mean((1, 2)).view_as(worth)
-    others = apart(cinn, draws).sum(2) / (worth.shape[1] - 1)
-    facts = (part.float().cpu().numpy() for part in (worth, strength, others))
-    return _Compared(photo, draws.cpu().numpy(), given, *facts)
+        best = choose_best(cinn, photos, cells, config.tries, known, config.keep, costs)
+        best = best.float().view(len(photo), config.keep, CELLS, 2)
+        yield _Drawn(photo.half().cpu().numpy(), best.cpu().numpy(), hinted.cpu().numpy())
 
 
 def _distances(perception: Perception, cinn: Cinn, batch: Batch, true: Tensor, cells: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from model.flow.cinn import Cinn
 from model.flow.config import CinnConfig, DetailConfig
 from training.data import is_tar, photo_files
 from training.dataset import Batch, FeatureDataset
-from training.draws import DrawConfig, DrawnDataset, PreferredDataset, build_draws
+from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig, Trainer
@@ -25,7 +25,6 @@ from training.objectives.coarsest import CoarsestObjective
 from training.objectives.details import DetailsObjective
 from training.objectives.distilled import DistilledObjective
 from training.objectives.objective import Objective
-from training.objectives.preferred import PreferredObjective
 from training.objectives.prior import PriorObjective
 from training.objectives.reward import RewardObjective
 from training.objectives.scored import ScoredObjective
@@ -120,8 +119,6 @@ def _run(
     parts = [part for part in SHARES if part in config.parts or not config.parts]
     if config.draws.own and not (config.init and parts == ["distilled"]):
         raise InputError("own_draws", "weights to start from, and no part but distilled", parts)
-    if config.draws.compare and (not config.draws.own or config.draws.tries < 2 or config.draws.keep > 1):
-        raise InputError("compare", "own draws, two tries or more, all of which are kept", config.draws)
     if config.draws.keep > config.draws.tries:
         raise InputError("keep", f"at most as many as there are tries, {config.draws.tries}", config.draws.keep)
     if loop.network_learning_rate and (len(parts) != 1 or parts[0] in ("prior", "distilled")):
@@ -146,7 +143,7 @@ def _run(
     return path
 
 
-def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Processes, begun: bool) -> Trainer[Any]:
+def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Processes, begun: bool) -> Trainer[DrawnBatch]:
     """Make draws that are not there yet, of whole photos, and return what trains on them.
 
     begun: whether there is a state to go on from, which replaces any start.
@@ -157,10 +154,7 @@ def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Process
         count = build_draws(cinn, features, out, config.draws, seed=i)
         print(f"draws of {out.name}: {count} photos", flush=True)
     processes.wait()
-    made = [out for _, out in folders]
-    if config.draws.compare:
-        return Trainer(None, PreferredObjective(cinn), PreferredDataset(made, config.held_out), loop, processes)
-    objective, dataset = DistilledObjective(cinn), DrawnDataset(made, config.held_out)
+    objective, dataset = DistilledObjective(cinn), DrawnDataset([out for _, out in folders], config.held_out)
     if not begun:
         device = cinn.chroma_mean.device
         objective.start([batch.to(device) for batch in dataset.held_out_batches(loop.batch)])

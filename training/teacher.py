@@ -14,18 +14,7 @@ from model.flow.cinn import Cinn
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
 
-__all__ = [
-    "DIVERSITY",
-    "GUIDANCE",
-    "TRIES",
-    "apart",
-    "choose_best",
-    "densities_of",
-    "draw_distilled",
-    "draw_guided",
-    "guided",
-    "worth_of",
-]
+__all__ = ["DIVERSITY", "GUIDANCE", "TRIES", "choose_best", "densities_of", "draw_distilled", "draw_guided", "guided"]
 
 DIVERSITY = 0.015
 """Reward, in standard deviations of ratings, that 1 ΔE of distance from the draws chosen before counts as.
@@ -108,24 +97,6 @@ def densities_of(cinn: Cinn, photo: Tensor, cells: Tensor, given: Tensor | None 
 
 
 @torch.no_grad()
-def worth_of(
-    cinn: Cinn, photo: Tensor, cells: Tensor, given: Tensor | None = None, costs: Tensor | None = None
-) -> Tensor:
-    """Return each draw's reward, less what it costs: (N,). See `choose_best`."""
-    rewards = cinn.reward(photo, cells, densities_of(cinn, photo, cells, given))
-    return rewards if costs is None else rewards - costs
-
-
-def apart(cinn: Cinn, draws: Tensor) -> Tensor:
-    """Return how far a photo's draws lie from each other: the color difference, averaged over cells, (B, K, K).
-
-    draws: (B, K, 64, 2) standardized.
-    """
-    chroma = draws * (cinn.coarsest.std * cinn.chroma_std).flatten()
-    return (chroma[:, :, None] - chroma[:, None]).norm(dim=-1).mean(-1)
-
-
-@torch.no_grad()
 def choose_best(
     cinn: Cinn,
     photo: Tensor,
@@ -144,11 +115,14 @@ def choose_best(
     photo: (N, 64, width); cells: (N, 64, 2), row by row: all draws of a photo, one after another. keep: at most tries.
     costs: (N,), taken from the rewards.
     """
-    worth = worth_of(cinn, photo, cells, given, costs).view(-1, tries)
+    rewards = cinn.reward(photo, cells, densities_of(cinn, photo, cells, given))
+    rewards = (rewards if costs is None else rewards - costs).view(-1, tries)
     draws = cells.view(-1, tries, *cells.shape[1:])
-    chosen = worth.argmax(1, keepdim=True)
+    chroma = draws * (cinn.coarsest.std * cinn.chroma_std).flatten()
+    apart = (chroma[:, :, None] - chroma[:, None]).norm(dim=-1).mean(-1)
+    chosen = rewards.argmax(1, keepdim=True)
     for _ in range(keep - 1):
-        distance = apart(cinn, draws).gather(1, chosen[..., None].expand(-1, -1, tries)).mean(1)
-        score = (worth + DIVERSITY * distance).scatter(1, chosen, -torch.inf)
+        distance = apart.gather(1, chosen[..., None].expand(-1, -1, tries)).mean(1)
+        score = (rewards + DIVERSITY * distance).scatter(1, chosen, -torch.inf)
         chosen = torch.cat((chosen, score.argmax(1, keepdim=True)), 1)
     return draws.gather(1, chosen[..., None, None].expand(-1, -1, *cells.shape[1:])).flatten(0, 1)

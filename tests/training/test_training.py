@@ -182,21 +182,10 @@ def test_what_the_command_says_of_draws(monkeypatch: pytest.MonkeyPatch, photos:
     runs: list[RunConfig] = []
     monkeypatch.setattr("training.__main__.run", lambda config, loop: runs.append(config))
     command = ["run", "--data", str(photos), "--out", str(tmp_path / "run")]
-    options = [
-        "--own-draws",
-        "--tries",
-        "3",
-        "--keep",
-        "2",
-        "--nearness",
-        "0.01",
-        "--draw-temperature",
-        "0.9",
-        "--compare",
-    ]
+    options = ["--own-draws", "--tries", "3", "--keep", "2", "--nearness", "0.01", "--draw-temperature", "0.9"]
     for told in ([], options):
         assert CliRunner().invoke(app, [*command, *told]).exit_code == 0
-    assert [config.draws for config in runs] == [DrawConfig(), DrawConfig(True, 3, 2, 0.01, 0.9, True)]
+    assert [config.draws for config in runs] == [DrawConfig(), DrawConfig(True, 3, 2, 0.01, 0.9)]
     assert CliRunner().invoke(app, [*command, "--draw-temperature", "1"]).exit_code == 2
 
 
