@@ -87,9 +87,10 @@ Temperature = Annotated[
         0.6,
     ),
 ]
+Norm = Annotated[float, Ge(0), Le(MAX_LATENT_NORM)] | None
 LatentNorm = Annotated[
-    Annotated[float, Ge(0), Le(MAX_LATENT_NORM)] | None,
-    Option("rescale each latent to this norm, in units of √dim; left out = as drawn", 1.0),
+    Norm,
+    Option("in place of temperature: rescale each latent to this norm, in units of √dim; left out = as drawn", 1.0),
 ]
 
 
@@ -146,7 +147,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class SampleOptions(Look, Counted):
-    """How to colorize. Sample i depends on photo, seed, i and temperature alone."""
+    """How to colorize. Sample i depends on photo, seed, i and temperature (or latent norm) alone."""
 
     n: Count
     seed: NewSeed
@@ -245,7 +246,13 @@ class InterpolationOptions(Look):
         Option("`spherical` keeps the norm of the latents; `linear` makes it smaller between the ends", "spherical"),
     ] = "spherical"
     temperature: Temperature = None
-    latent_norm: LatentNorm = None
+    latent_norm: Annotated[
+        Norm,
+        Option(
+            "latent_norm of the colorings at the ends, in place of temperature; steps between them are not rescaled",
+            1.0,
+        ),
+    ] = None
 
     @property
     def start(self) -> LatentName:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from model.errors import ModelError
+from model.flow.config import CinnConfig
 from model.pixels.color import rgb_to_lab
 from model.pixels.frame import without_frame
 from model.pixels.resizing import resize_chroma, resize_lightness
@@ -27,7 +28,7 @@ __all__ = [
     "read_photos",
 ]
 
-CHROMA_SIZE = 64
+CHROMA_SIZE = CinnConfig().sizes[-1]
 _HEIF = {".heic", ".heics", ".heif", ".heifs", ".hif"}
 _JPEG = {".jfif", ".jpe", ".jpeg", ".jpg"}
 SUFFIXES = _HEIF | _JPEG | {".apng", ".avif", ".avifs", ".bmp", ".gif", ".png", ".tif", ".tiff", ".webp"}

@@ -21,7 +21,7 @@ from training.features import DONE, begun_anew
 from training.perception import Perception
 from training.teacher import DIVERSITY, TRIES, choose_best, draw_distilled, draw_guided
 
-__all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "build_draws", "choose_hints"]
+__all__ = ["MOST_HINTS", "DrawConfig", "DrawnBatch", "DrawnDataset", "build_draws", "choose_hints", "given_cells"]
 
 PHOTOS = 32
 """Photos that are drawn at once."""
@@ -132,7 +132,7 @@ def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator
         photo = level.photo_condition(batch.features, batch.lightness)
         true = cinn.pyramid(batch.chroma)[0]
         hinted = torch.from_numpy(choose_hints(len(true), rng)).to(device)
-        given = true.masked_fill(~hinted.view(-1, 1, SIDE, SIDE), torch.nan)
+        given = given_cells(true, hinted)
         photos, known = (each.repeat_interleave(config.tries, 0) for each in (photo, given))
         draw = draw_distilled if config.own else draw_guided
         cells = draw(cinn, photos, config.temperature, generator, known)
@@ -163,3 +163,8 @@ def choose_hints(rows: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         if rng.random() < HINTED:
             row[rng.permutation(CELLS)[: rng.integers(1, MOST_HINTS + 1)]] = True
     return given
+
+
+def given_cells(true: Tensor, hinted: Tensor) -> Tensor:
+    """Return level data of the cells that are given, NaN elsewhere. true: (B, 2, 8, 8); hinted: (B, 64)."""
+    return true.masked_fill(~hinted.view(-1, 1, SIDE, SIDE), torch.nan)

@@ -119,10 +119,14 @@ def choose_best(
     rewards = (rewards if costs is None else rewards - costs).view(-1, tries)
     draws = cells.view(-1, tries, *cells.shape[1:])
     chroma = draws * (cinn.coarsest.std * cinn.chroma_std).flatten()
-    apart = (chroma[:, :, None] - chroma[:, None]).norm(dim=-1).mean(-1)
-    chosen = rewards.argmax(1, keepdim=True)
-    for _ in range(keep - 1):
-        distance = apart.gather(1, chosen[..., None].expand(-1, -1, tries)).mean(1)
-        score = (rewards + DIVERSITY * distance).scatter(1, chosen, -torch.inf)
+    chosen, apart = rewards.argmax(1, keepdim=True), torch.zeros_like(rewards)
+    for count in range(1, keep):
+        apart += (chroma - _pick(chroma, chosen[:, -1:])).norm(dim=-1).mean(-1)
+        score = (rewards + DIVERSITY * apart / count).scatter(1, chosen, -torch.inf)
         chosen = torch.cat((chosen, score.argmax(1, keepdim=True)), 1)
-    return draws.gather(1, chosen[..., None, None].expand(-1, -1, *cells.shape[1:])).flatten(0, 1)
+    return _pick(draws, chosen).flatten(0, 1)
+
+
+def _pick(draws: Tensor, chosen: Tensor) -> Tensor:
+    """Return some of each photo's draws, (B, K, 64, 2). draws: (B, tries, 64, 2); chosen: (B, K)."""
+    return draws.gather(1, chosen[..., None, None].expand(-1, -1, *draws.shape[2:]))

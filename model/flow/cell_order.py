@@ -9,6 +9,7 @@ __all__ = [
     "CALM_TEMPERATURE",
     "CELL_EXPONENTS",
     "DISTILLED_TEMPERATURE",
+    "HIDDEN",
     "causal_mask",
     "cell_exponents",
     "dispersed_order",
@@ -25,7 +26,7 @@ DISTILLED_TEMPERATURE = 0.8
 CALM_TEMPERATURE = 0.4
 """Below it, draws go over to the level's own heaviest components, which are nearer to the truth, and duller."""
 HIDDEN = -1e4
-"""Added to the attention's scores of cells that come later: e^−10000 is 0."""
+"""Added to the attention's scores of cells that are not drawn yet: e^−10000 is 0."""
 
 
 def dispersed_order() -> NDArray[np.int64]:

@@ -142,12 +142,9 @@ class Cinn(nn.Module):
 
     def constant(self, level: int) -> Tensor:
         """Log-det of what surrounds a level: standardized a*b*, and bands of twice the mean."""
-        log_std = self.chroma_std.log().sum()
-        size = self.config.sizes[level]
-        pixels = size**2 if level == 0 else 3 * (size // 2) ** 2
         # On the way down to a level, each halving takes the mean, which is half of the orthonormal Haar's first band.
         halvings = len(self.details) - level
-        return -pixels * (log_std + 2 * halvings * math.log(2))
+        return -self.dims[level] * (self.chroma_std.log().mean() + halvings * math.log(2))
 
 
 def gaussian_log_prob(z: Tensor) -> Tensor:

@@ -73,7 +73,10 @@ class ColorizationDone(BaseModel):
     model: str = Field(examples=[MODEL_EXAMPLE])
     seed: int = Field(description="the one used", examples=[7])
     noise_seed: int | None = Field(default=None, description="of variations: the one used", examples=[11])
-    temperature: float = Field(description="the one used", examples=[TEMPERATURE_EXAMPLE])
+    temperature: float = Field(
+        description="the one used; with latent_norm, the one at which latents have this norm on average",
+        examples=[TEMPERATURE_EXAMPLE],
+    )
     width: int = Field(description="of the photo, upright, and of every coloring", examples=[1024])
     height: int = Field(examples=[768])
     timings: Timings

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from service.client.found import Photo, Trouble
 from service.client.record import Entry
+from service.client.whole_file import whole_file
 from service.errors import ServiceError
 
 __all__ = ["write_sheets"]
@@ -34,9 +35,8 @@ def write_sheets(out: Path, entries: Mapping[Photo, Entry], overwrite: bool) -> 
             continue
         try:
             sheet = _draw(out, rows[start : start + ROWS])
-            part = file.with_name(f".{file.name}.part")
-            sheet.save(part, "JPEG", quality=90, comment=COMMENT)
-            part.replace(file)
+            with whole_file(file) as part:
+                sheet.save(part, "JPEG", quality=90, comment=COMMENT)
             sheets.append(file)
         except (OSError, ServiceError) as error:
             troubles.append(Trouble(str(file), str(error)))

@@ -15,6 +15,7 @@ from service.cli.colorings import CommandAsked
 from service.cli.connection import Connection
 from service.cli.places import SUFFIXES, make_folder, named_suffixes
 from service.client import AsyncClient, ColorizationResponse
+from service.client.whole_file import whole_file
 
 __all__ = ["STREAM", "Single", "choose_options", "find_single", "make_single"]
 
@@ -129,12 +130,8 @@ def _write(target: Path, data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
-    part = target.with_name(f".{target.name}.part")
-    try:
+    with whole_file(target) as part:
         part.write_bytes(data)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _or_stream(path: Path, stream: str) -> str:

@@ -37,14 +37,14 @@ class SharedFields(TypedDict, total=False):
 
 
 class ColorizationFields(SharedFields, total=False):
-    """How to colorize. Sample i depends on photo, seed, i and temperature alone."""
+    """How to colorize. Sample i depends on photo, seed, i and temperature (or latent norm) alone."""
 
     n: int
     """how many colorings"""
     seed: int | None
     """the same photo, seed and temperature give the same colorings; left out = random"""
     latent_norm: float | None
-    """rescale each latent to this norm, in units of √dim; left out = as drawn"""
+    """in place of temperature: rescale each latent to this norm, in units of √dim; left out = as drawn"""
     candidates: int | None
     """how many are drawn for `select` to choose n from; at least n, and left out = n"""
     select: Literal["first", "diverse", "likely"]
@@ -74,7 +74,7 @@ class VariationFields(SharedFields, total=False):
     """sizes of the levels whose latents move: `coarse` = 8,16 (which colors), `fine` = 32,64 (their detail), `all`,
     or sizes; left out = all"""
     latent_norm: float | None
-    """rescale each latent to this norm, in units of √dim; left out = as drawn"""
+    """in place of temperature: rescale each latent to this norm, in units of √dim; left out = as drawn"""
     offset: int
     """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; indices end at 63"""
 
@@ -109,5 +109,5 @@ class InterpolationFields(SharedFields, total=False):
     path: Literal["spherical", "linear"]
     """`spherical` keeps the norm of the latents; `linear` makes it smaller between the ends"""
     latent_norm: float | None
-    """rescale each latent to this norm, in units of √dim; left out = as drawn"""
+    """latent_norm of the colorings at the ends, in place of temperature; steps between them are not rescaled"""
     reference: PhotoSource | None

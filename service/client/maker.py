@@ -3,6 +3,7 @@
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from service.client.errors import (
 )
 from service.client.found import Photo, Trouble
 from service.client.record import Entry, Made, Record, identify
+from service.client.whole_file import whole_file
 
 __all__ = ["OF_ALL_PHOTOS", "Asked", "Maker", "Request"]
 
@@ -136,20 +138,13 @@ class Maker:
 
         Killed before the note, the work is done again; killed after it, the note says whose the files are.
         """
-        parts: dict[Path, Path] = {}
-        try:
+        with ExitStack() as files:
             for made, coloring in zip(entry.files, answer.data, strict=True):
                 file = self.out / made.file
                 file.parent.mkdir(parents=True, exist_ok=True)
-                parts[file] = file.with_name(f".{file.name}.part")
-                parts[file].write_bytes(request.as_file(coloring))
+                files.enter_context(whole_file(file)).write_bytes(request.as_file(coloring))
             with self._lock:
                 self._record.add(entry)
-            for file, part in parts.items():
-                part.replace(file)
-        finally:
-            for part in parts.values():
-                part.unlink(missing_ok=True)
 
     def file_name(self, photo: Photo, index: int | str) -> str:
         """Return the path of a coloring, below the output folder."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from model.errors import ModelError
 from model.protocol import Drawn, DrawTask, SampleOptions
 from service.api.formats import FORMATS, OutputFormat
+from service.client.whole_file import whole_file
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders
@@ -196,15 +197,14 @@ class Painter:
                 yield Outcome(photo, [], [], str(error))
 
     def _write(self, target: str, decoded: DecodedPhoto, drawn: Drawn) -> None:
-        """Write each file beside its place, and then move it: none is ever there in part."""
+        """Write the files of a photo's colorings. Raises ModelError, ServiceError and OSError."""
         asked = self._asked
         images = self._colorizer.finish(decoded.pixels, drawn)
         for name, finished in zip(asked.files(target), images, strict=True):
             file = self._out / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            part = file.with_name(f".{file.name}.part")
-            part.write_bytes(encode(finished.image, decoded.alpha, asked.output_format, asked.output_compression))
-            part.replace(file)
+            with whole_file(file) as part:
+                part.write_bytes(encode(finished.image, decoded.alpha, asked.output_format, asked.output_compression))
 
 
 def _bytes(image: Any) -> bytes:

@@ -11,13 +11,13 @@ from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 from starlette.routing import Route
 
-from service.api.endpoints import PIXEL, Endpoint
+from service.api.endpoints import PIXEL, ColorEndpoint, Endpoint
 from service.api.formats import FORMATS, named_photo_formats
 from service.api.parameters import PointColor
 from service.api.schemas import MODEL_EXAMPLE, TEMPERATURE_EXAMPLE
 from service.http.problems import Problem
 
-__all__ = ["COLORIZATION_ANSWERS", "body", "describe_schemas"]
+__all__ = ["body", "coloring_answer", "describe_schemas"]
 
 REFERENCE = "#/components/schemas/{model}"
 KEY_SCHEME = "API key"
@@ -81,15 +81,23 @@ EVENTS_EXAMPLE = (
     f'event: done\ndata: {{"id":"colorization-5f0c…","seed":7,"temperature":{TEMPERATURE_EXAMPLE},…}}\n\n'
 )
 
-COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The colorings: as JSON, as events (each coloring as soon as it is made), as a zip of files "
-        "named by their index, or, for one alone, as the bare image (choose `image/jpeg` as the media type to see it)",
-        "content": {
-            "text/event-stream": {"schema": {"type": "string"}, "example": EVENTS_EXAMPLE},
-            "application/zip": {"schema": BINARY},
-            **{each.media_type: {"schema": BINARY} for each in FORMATS.values()},
-        },
+
+def coloring_answer(endpoint: ColorEndpoint) -> dict[str, Any]:
+    """Describe an answer that is colorings."""
+    forms = (
+        "The colorings: as JSON, as events (each coloring as soon as it is made) or as a zip of files named by their "
+        "index"
+    )
+    content = {
+        "text/event-stream": {"schema": {"type": "string"}, "example": EVENTS_EXAMPLE},
+        "application/zip": {"schema": BINARY},
+    }
+    if "n" in endpoint.parameters.model_fields:  # else there are always several
+        forms += "; one alone also as the bare image (choose `image/jpeg` as the media type to see it)"
+        content |= {each.media_type: {"schema": BINARY} for each in FORMATS.values()}
+    return {
+        "description": forms,
+        "content": content,
         "headers": {
             "Server-Timing": _header(
                 "of all but events: milliseconds of each step", "decode;dur=21.0, queue;dur=0.2, sample;dur=87.1"
@@ -108,7 +116,6 @@ COLORIZATION_ANSWERS: dict[int | str, dict[str, Any]] = {
             "Tintflow-Id": _header("of a zip or a bare image", "colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"),
         },
     }
-}
 
 
 def describe_schemas(app: FastAPI, open_paths: Collection[str] | None) -> None:

@@ -22,7 +22,7 @@ from service.api.schemas import ColorizationResponse, LikelihoodResponse, Limits
 from service.engine import Engine
 from service.http import problems
 from service.http.events import EVENTS, Stream
-from service.http.openapi import COLORIZATION_ANSWERS, body
+from service.http.openapi import body, coloring_answer
 from service.http.request import check_options, read_request
 from service.http.response import Form, answer, choose_form
 from service.pipeline import Pipeline
@@ -88,12 +88,13 @@ COLORING_ERRORS = (*SCORING_ERRORS, errors.NotAcceptableError, errors.OutputSize
 
 def _described(endpoint: Endpoint[Any]) -> dict[str, Any]:
     """Return what OpenAPI shows of an endpoint."""
-    makes_colorings = isinstance(endpoint, ColorEndpoint)
-    answers = COLORIZATION_ANSWERS if makes_colorings else {}
-    kinds = COLORING_ERRORS if makes_colorings else SCORING_ERRORS
+    if isinstance(endpoint, ColorEndpoint):
+        responses = {200: coloring_answer(endpoint)} | problems.responses(*COLORING_ERRORS)
+    else:
+        responses = problems.responses(*SCORING_ERRORS)
     return {
         "tags": [f"{endpoint.name}s"],
-        "responses": answers | problems.responses(*kinds),
+        "responses": responses,
         "openapi_extra": {"requestBody": body(endpoint)},
     }
 

@@ -35,7 +35,10 @@ LARGE_PIXELS = 4_000_000
 PATIENCE_SECONDS = 0.5
 """A request whose files wait longer than this for their client does not keep others from working."""
 ENCODED_AT_ONCE = 2
-"""Samples of a small request that are encoded while the next is upsampled; of large ones none is: see budget."""
+"""Samples of a small request that are encoded while the next is upsampled; of large ones none is.
+
+The memory budget (tests/docker/budget.py) counts on this.
+"""
 
 MAX_UNREAD_BYTES = 8 * 1024 * 1024
 """Maximum bytes of an answer that wait for the client; where there are more, no further sample is made meanwhile."""
@@ -254,7 +257,7 @@ class Lanes:
     def __init__(self, threads: int) -> None:
         self.small = Lane("codec", threads, threads, SMALL_UNREAD, ENCODED_AT_ONCE)
         at_once = max(1, threads // 2)
-        self.large = Lane("codec-large", at_once, LARGE_AT_ONCE, LARGE_UNREAD, 0, LARGE_DRAWN, LARGE_NICE)  # see budget
+        self.large = Lane("codec-large", at_once, LARGE_AT_ONCE, LARGE_UNREAD, 0, LARGE_DRAWN, LARGE_NICE)
 
     def of(self, pixels: int) -> Lane:
         """Return the lane of a request that makes this many pixels."""

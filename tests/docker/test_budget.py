@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from service.budget import most_memory
 from service.settings import Settings
+from tests.docker.budget import most_memory
 
 ROOT = Path(__file__).parents[2]
 RAY_BYTES = 2**30  # of its own processes on a node

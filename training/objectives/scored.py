@@ -25,9 +25,9 @@ from torch import Tensor
 from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.cinn import Cinn
 from model.flow.mixture import Mixture
-from model.flow.sizes import CELLS, SIDE
+from model.flow.sizes import CELLS
 from training.dataset import Batch
-from training.draws import choose_hints
+from training.draws import choose_hints, given_cells
 from training.objectives.objective import Losses, Objective, draw_noise
 from training.objectives.reward import NOISE
 from training.perception import Perception
@@ -64,6 +64,10 @@ class _Draws(NamedTuple):
     """(N, 2, 8, 8) level data of the cells that are given, NaN elsewhere"""
     order: Tensor
     """(N, 64)"""
+    upcoming: Tensor
+    """(N, 64, width): what the photo says of each cell when it is next, in order; see `AutoregressiveLevel.told`"""
+    past: Tensor
+    """(N, 64, width): the same when it is there"""
     free: Tensor
     """(N, 64, 1): whether a cell was drawn, in order"""
     cells: Tensor
@@ -121,17 +125,19 @@ class ScoredObjective(Objective[Batch]):
         drawn = level.draw(latents.flatten(1), photo, temperature, self._decoder, given)
         order, known = level.known_first(given, rows)
         cells, _ = level.in_order(drawn, order)
-        return _Draws(photo, given, order, known.isnan().any(-1, keepdim=True), cells, jitter)
+        with mixed_precision(photo.device):
+            upcoming, past = level.told(photo, order)
+        return _Draws(photo, given, order, upcoming, past, known.isnan().any(-1, keepdim=True), cells, jitter)
 
     def _mixtures(self, draws: _Draws, cells: Tensor) -> Mixture:
         """Return the mixtures of which a draw's cells come, each given the cells before it."""
         with mixed_precision(cells.device):
-            return self._decoder.decode(cells, *self._cinn.coarsest.told(draws.photo, draws.order))
+            return self._decoder.decode(cells, draws.upcoming, draws.past)
 
     def _divergences(self, draws: _Draws, cells: Tensor, mixtures: Mixture) -> Tensor:
         """Return what each photo's distance from the decoder as it was costs, (B,), by cells and their mixtures."""
         with torch.no_grad(), mixed_precision(cells.device):
-            before = self._before.decode(draws.cells, *self._cinn.coarsest.told(draws.photo, draws.order))
+            before = self._before.decode(draws.cells, draws.upcoming, draws.past)
         nats = ((mixtures.log_prob(cells) - before.log_prob(cells)) * draws.free[..., 0]).sum(1)
         return DIVERGENCE * nats.view(-1, DRAWS).mean(1)
 
@@ -165,7 +171,7 @@ class ScoredObjective(Objective[Batch]):
         """Return level data of the cells that are given, as hints are: (B, 2, 8, 8), NaN elsewhere."""
         rng = np.random.default_rng(int(torch.randint(2**31, (), generator=generator)))
         hinted = torch.from_numpy(choose_hints(len(batch.chroma) * share.of, rng)[share.rows]).to(batch.chroma.device)
-        return self._true(batch).masked_fill(~hinted.view(-1, 1, SIDE, SIDE), torch.nan)
+        return given_cells(self._true(batch), hinted)
 
 
 def energy_score(drawn: Tensor, true: Tensor, apart: float = 0.5) -> Tensor:

@@ -105,7 +105,7 @@ class Numbers(NamedTuple):
 
 def _log_scale(cinn: CinnArrays, level: int, std: NDArray[np.float32]) -> float:
     """Mirror `Cinn.constant`, less the log-det of the level's own standardization; std: (C, 1, 1), the level's."""
-    size, halvings = cinn.config.sizes[level], len(cinn.config.sizes) - 1 - level
-    pixels = size**2 if level == 0 else 3 * (size // 2) ** 2
-    log_std, own = (float(np.log(each, dtype=np.float64).sum()) for each in (cinn.layers.chroma_std, std))
-    return -pixels * (log_std + 2 * halvings * math.log(2)) - cinn.config.dims[level] // len(std) * own
+    dims = cinn.config.dims
+    log_std, own = (float(np.log(each, dtype=np.float64).mean()) for each in (cinn.layers.chroma_std, std))
+    halvings = len(dims) - 1 - level
+    return -dims[level] * (log_std + halvings * math.log(2) + own)

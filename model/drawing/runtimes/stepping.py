@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from model.drawing.runtimes.numbers import Numbers
 from model.drawing.runtimes.runtime import Floats, Indices
+from model.flow.cell_order import HIDDEN
 from model.flow.mixture_arrays import draw_outputs
 from model.flow.sizes import CELLS
 
 __all__ = ["Stepper", "draw_alike"]
-
-HIDDEN = -1e4
-"""Added to the scores of places that hold nothing yet: e^−10000 is 0."""
 
 
 class Stepper:

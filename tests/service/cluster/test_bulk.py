@@ -1,5 +1,6 @@
 """An actor of `tintflow bulk` at work on a batch, without Ray; tests/cluster covers Ray itself."""
 
+import errno
 import json
 import os
 import sys
@@ -105,6 +106,20 @@ def test_photos_of_many_pixels_are_not_held_together(
     made = outcomes(table_painter, photo=["a", "b", "c"], data=[grey_png] * 3)
     assert seen == [2, 1]
     assert [each["error"] for each in made] == [None] * 3
+
+
+def test_a_full_disk_is_an_outcome_and_leaves_no_part(
+    table_painter: Painter, grey_png: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(file: Path, data: bytes) -> None:
+        with file.open("wb") as out:
+            out.write(data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    (outcome,) = outcomes(table_painter, photo=["a"], data=[grey_png])
+    assert "No space left" in outcome["error"]
+    assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize("image", [None, 7, "text", {"path": "a.png"}], ids=repr)
