@@ -541,6 +541,19 @@ def test_slow_files_have_nicer_decoders_of_their_own(grey_png: bytes) -> None:
     own.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells")
+def test_contents_are_mapped_as_linux_before_6_7_allows_too() -> None:
+    """There, nobody may map a file as shared that is sealed against writing, not even to read it."""
+    one, other = socket.socketpair()
+    with one, other:
+        send(one, {}, [b"a photo"])
+        _, contents = receive(other)
+        assert contents.readonly
+        assert bytes(contents) == b"a photo"
+        maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if "memfd:tintflow" in line]
+        assert {access for _, access, *_ in maps} == {"r--p"}
+
+
 def test_contents_that_could_still_change_are_refused() -> None:
     """A decoder that a file took over could shrink them while the service reads, which would end the service."""
     one, other = socket.socketpair()
