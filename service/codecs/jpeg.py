@@ -10,7 +10,8 @@ __all__ = ["count_scans", "load_without_end"]
 
 MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 """A JPEG's marker, but for those in the picture's own data, and TEM, which means nothing and has no length"""
-START_OF_SCAN, END_OF_IMAGE, START_OF_IMAGE = 0xDA, 0xD9, 0xD8
+LAST_RESTART = re.compile(rb".*\xff([\xd0-\xd7])", re.DOTALL)
+START_OF_SCAN, END_OF_IMAGE, START_OF_IMAGE, FIRST_RESTART = 0xDA, 0xD9, 0xD8, 0xD0
 END = bytes((0xFF, END_OF_IMAGE))
 ROOM = bytes(4)
 """End of a file that a download made room for, and did not fill: more zeros than a picture's own data ends with"""
@@ -38,12 +39,21 @@ def load_without_end(image: ImageFile, jpeg: bytes) -> None:
     """Load a JPEG that lacks its end marker, if that is all that it lacks. Raises EOFError.
 
     Where data is missing, the pixels depend on what is put in its place; so they are compared for two endings.
+    A progressive JPEG that ends between two scans counts as whole: it is a coarser picture.
     """
     data = jpeg.rstrip(b"\0") if jpeg.endswith(ROOM) else jpeg
     if data.endswith(b"\xff"):  # else it would begin a marker
         data += b"\0"
     image.fp = BytesIO(data + END)
     image.load()
-    with Image.open(BytesIO(data + OTHER_DATA + END), formats=["JPEG"]) as other:
+    other_end = OTHER_DATA + _next_restart(data) + OTHER_DATA + END  # for data that ends before a restart, or elsewhere
+    with Image.open(BytesIO(data + other_end), formats=["JPEG"]) as other:
         if image.tobytes() != other.tobytes():
             raise EOFError("data is missing")
+
+
+def _next_restart(data: bytes) -> bytes:
+    """Return the restart marker that comes next in a JPEG's last scan: the first to the eighth, again and again."""
+    last = LAST_RESTART.match(data, data.rfind(bytes((0xFF, START_OF_SCAN))))
+    number = last[1][0] - FIRST_RESTART + 1 if last else 0
+    return bytes((0xFF, FIRST_RESTART + number % 8))

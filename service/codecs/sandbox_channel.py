@@ -44,10 +44,11 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any], memoryview]:
         if HAS_SEALS and fcntl.fcntl(files[0], fcntl.F_GET_SEALS) & SEALS != SEALS:
             raise PermissionError(errno.EPERM, "the contents are not sealed")
         size = os.fstat(files[0]).st_size
-        contents = memoryview(mmap.mmap(files[0], size, access=mmap.ACCESS_READ) if size else b"")
+        # private, for Linux before 6.7 maps nothing shared that is sealed against writing
+        pages = mmap.mmap(files[0], size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) if size else b""
     finally:
         os.close(files[0])
-    return json.loads(note), contents
+    return json.loads(note), memoryview(pages)
 
 
 def _nameless_file() -> IO[bytes]:

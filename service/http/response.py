@@ -23,8 +23,8 @@ JSON = "application/json"
 ZIP = "application/zip"
 MAX_ACCEPT_LENGTH = 4096
 """Browsers send some 150 characters. To parse 64 KiB of commas takes 50 ms."""
-QVALUE = re.compile(r"0(\.\d*)?|1(\.0*)?")
-"""a quality in RFC 9110, but with any number of decimals: some clients send more than three"""
+QVALUE = re.compile(r"0?\.\d+|0\.?|1(\.0*)?")
+"""a quality in RFC 9110, but with any number of decimals, and without its 0: Java sends .2, and some more than three"""
 PIECE_BYTES = 3 * 2**18
 """Bytes that become base64 at a time: some whole threes, so that the pieces follow each other."""
 Runner = Callable[..., Awaitable[Any]]

@@ -1,5 +1,6 @@
 """Every format and mode comes out as its pixels; every broken file as the service's own error."""
 
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -317,12 +318,25 @@ def test_a_jpeg_that_lacks_its_end_marker_alone(encoded: Encode, mode: str, opti
     np.testing.assert_array_equal(photo.pixels, decode(jpeg, MAX_PIXELS).pixels)
 
 
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"progressive": True},
+        {"optimize": True},
+        {"restart_marker_blocks": 1},
+        {"restart_marker_blocks": 3},
+        {"restart_marker_rows": 1},
+        {"restart_marker_rows": 1, "progressive": True},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_a_jpeg_that_lacks_a_little_more_is_refused(encoded: Encode, mode: str, options: dict) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     jpeg = encoded(Image.fromarray(noise).convert(mode), "JPEG", **options)
-    for cut in [*range(5, 40), 1000]:
+    restarts = [len(jpeg) - each.start() for each in re.finditer(rb"\xff[\xd0-\xd7]", jpeg)]
+    for cut in [*range(5, 40), 1000, *restarts]:
         for room in (b"", bytes(10_000)):  # which a broken download may leave
             with pytest.raises(UndecodableImageError):
                 decode(jpeg[:-cut] + room, MAX_PIXELS)

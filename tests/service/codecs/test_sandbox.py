@@ -22,7 +22,7 @@ from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.decoding import decode
 from service.codecs.room import Room, Share
 from service.codecs.sandbox import SLOW_NICE, Decoders, Ticket, _Decoder
-from service.codecs.sandbox_channel import receive, send
+from service.codecs.sandbox_channel import HAS_SEALS, receive, send
 from service.codecs.sandbox_limits import BRIEF_SECONDS, processor_seconds
 from service.errors import (
     DecoderLostError,
@@ -37,6 +37,7 @@ Encode = Callable[..., bytes]
 
 MAX_PIXELS = 50_000_000
 SECONDS = 20
+needs_seals = pytest.mark.skipif(not HAS_SEALS, reason="Linux alone seals files")
 
 
 @pytest.fixture
@@ -541,6 +542,20 @@ def test_slow_files_have_nicer_decoders_of_their_own(grey_png: bytes) -> None:
     own.close()
 
 
+@needs_seals
+def test_contents_are_mapped_as_linux_before_6_7_allows_too() -> None:
+    """There, nobody may map a file as shared that is sealed against writing, not even to read it."""
+    one, other = socket.socketpair()
+    with one, other:
+        send(one, {}, [b"a photo"])
+        _, contents = receive(other)
+        assert contents.readonly
+        assert bytes(contents) == b"a photo"
+        maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if "memfd:tintflow" in line]
+        assert {access for _, access, *_ in maps} == {"r--p"}
+
+
+@needs_seals
 def test_contents_that_could_still_change_are_refused() -> None:
     """A decoder that a file took over could shrink them while the service reads, which would end the service."""
     one, other = socket.socketpair()

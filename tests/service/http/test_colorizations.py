@@ -172,6 +172,7 @@ def test_bare_image(service, grey_png) -> None:
         ("application/json;q=2, application/zip;q=0.66666", {}, "application/zip"),
         ("image/webp, */*;q=0.8", {"n": 4}, "application/json"),
         ("image/avif, text/html, */*;q=0.1", {"n": 1}, "application/json"),
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", {"n": 2}, "application/json"),  # Java's own
     ],
 )
 def test_accept_decides_the_form(
