@@ -15,7 +15,7 @@ __all__ = ["receive", "send"]
 MAX_NOTE_BYTES = 16 * 1024
 HAS_SEALS = hasattr(os, "memfd_create")
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL if HAS_SEALS else 0
-"""What nobody can do any more to contents that were sent; to shrink a mapped file would end who reads it by SIGBUS."""
+"""Nobody can do these any more to contents that were sent; to shrink a mapped file would end who reads it by SIGBUS."""
 
 
 def send(channel: socket.socket, note: dict[str, Any], contents: Iterable[bytes | memoryview] = ()) -> None:

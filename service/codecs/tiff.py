@@ -16,7 +16,7 @@ BIG_ENDIAN_BIG, FOR_PILLOW = b"MM\0\x2b", b"MM\x2b\0"
 PREFIXES.append(FOR_PILLOW)
 
 ALPHA = "alpha"
-"""What an image's `info` calls the alpha of gray, (H, W) of 8 bits, for which Pillow has no mode beside 16-bit gray"""
+"""Name in an image's `info` of the alpha of gray, (H, W) of 8 bits, for which Pillow has no mode beside 16-bit gray"""
 MAX_8, MAX_12, MAX_16 = 255, 4_095, 65_535
 FLOATS_BELOW, FLOATS_ABOVE = 0.1, 1.0
 """Most by which floats may lie below black and above white, in units of white"""

@@ -50,14 +50,14 @@ def test_after_a_reload_an_error_stands_as_before(open_page, upload, drop, tmp_p
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
     upload(page, photo)
     drop(page, "#reference-zone", broken)
-    expect(page.locator("#error-detail")).to_have_text("Reference: the PNG file does not decode.")
+    expect(page.locator("#error-detail")).to_have_text("Reference: the PNG file ends too early.")
     until_state(page, "view.runs[0].status === 'failed'")
     page.reload()
     expect(page.locator("#run-title")).to_have_text("Colors of broken.png")
     for i, part in ((1, "Reference"), (0, "Image")):
         page.locator("#strip .photo").nth(i).click()
         expect(page.locator("#error-title")).to_have_text("This file is damaged or incomplete.")
-        expect(page.locator("#error-detail")).to_have_text(f"{part}: the PNG file does not decode.")
+        expect(page.locator("#error-detail")).to_have_text(f"{part}: the PNG file ends too early.")
         expect(page.locator("#retry")).to_be_hidden()
 
 
