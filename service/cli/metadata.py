@@ -40,6 +40,7 @@ INCH, CENTIMETER = 2, 3  # of EXIF's ResolutionUnit
 METERS = {INCH: 0.0254, CENTIMETER: 0.01}
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 JPEG_SEGMENT_BYTES = 65_533
+ENTRY_BYTES = 14  # most that a tag of EXIF has beside its value: 12, a zero behind text, one to be even
 ICC_MARK = b"ICC_PROFILE\0"
 WEBP_ICC, WEBP_ALPHA, WEBP_EXIF = 0x20, 0x10, 0x08  # flags of VP8X
 
@@ -192,12 +193,17 @@ def _into_jpeg(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
 
 def _for_a_segment(data: bytes) -> bytes:
     """Leave out the largest tags of EXIF until a JPEG's segment holds it."""
+    if len(data) <= JPEG_SEGMENT_BYTES:
+        return data
     exif = Image.Exif()
     exif.load(data)
-    while len(data) > JPEG_SEGMENT_BYTES:
-        tags = [(_length(directory[tag]), tag, directory) for directory in _directories(exif) for tag in directory]
-        _, largest, directory = max(tags, key=lambda each: each[0])
-        del directory[largest]
+    tags = [(_length(directory[tag]), tag, directory) for directory in _directories(exif) for tag in directory]
+    largest_first = iter(sorted(tags, key=lambda each: each[0], reverse=True))
+    while (excess := len(data) - JPEG_SEGMENT_BYTES) > 0:
+        while excess > 0:
+            length, tag, directory = next(largest_first)
+            del directory[tag]
+            excess -= ENTRY_BYTES + length
         data = _written(exif)
     return data
 

@@ -39,7 +39,7 @@ the system ends a decoder that has used up its processor time."""
 SLOW_NICE = 10
 """Niceness of decoders of slow files: beside the model and other files, they get a tenth of a processor."""
 INHERITED = re.compile(r"PATH|HOME|TMPDIR|LANG|LC_.*|(LD|DYLD|MALLOC|GLIBC|NUMBA|OPENCV|OMP)(_.*)?|PYTHON.*")
-"""Environment variables that decoders get; others may be secrets, which a file that takes one over must not find."""
+"""Environment variables that decoders get; others may be secrets, of which a decoder's own environment holds none."""
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # decoders have none of the sums that these speed up
 
 log = structlog.get_logger()

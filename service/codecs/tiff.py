@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import II, MM, OPEN_INFO, PREFIXES, TiffImageFile
 
@@ -58,7 +58,8 @@ def openable(data: bytes) -> bytes:
 def mend_tiles(image: Image.Image, data: bytes) -> None:
     """Name the byte order and width of a TIFF's samples where Pillow forgets them. Call it before `load`.
 
-    data: the file itself, not what `openable` makes of it. Raises ValueError for planes that cannot be read together.
+    data: the file itself, not what `openable` makes of it. Raises UnidentifiedImageError for planes that cannot be read
+    together.
     """
     if not isinstance(image, TiffImageFile):
         return
@@ -69,7 +70,7 @@ def mend_tiles(image: Image.Image, data: bytes) -> None:
         image.info["exif"] = exif.tobytes()
     in_planes = image.tag_v2.get(Base.PlanarConfiguration) == IN_PLANES
     if in_planes and image.mode == "I" and _has_extras(image):
-        raise ValueError("gray of 16 bits and alpha in planes")
+        raise UnidentifiedImageError("gray of 16 bits and alpha in planes")
     wide = 16 in image.tag_v2.get(Base.BitsPerSample, ())
     tiles = []
     for tile in image.tile:

@@ -43,6 +43,7 @@ export function revive({ view, album }) {
     }
   }
   store.album = album;
-  view.grids ??= new Map(view.photos.map((photo) => [photo, withMore(photo.runs.findLast((run) => !run.follows && !run.superseded))])); // stored by an earlier version
+  const latest = (photo) => photo.runs.findLast((run) => !run.follows && !run.superseded);
+  view.grids ??= new Map(view.photos.filter(latest).map((photo) => [photo, withMore(latest(photo))])); // stored by an earlier version
   amend(view);
 }

@@ -57,11 +57,22 @@ def test_a_port_that_is_none_is_refused(port: str) -> None:
 
 
 def test_origins_are_as_browsers_send_them(monkeypatch) -> None:
-    monkeypatch.setenv("TINTFLOW_CORS_ORIGINS", "https://A.example/, http://b.example:8080,")
-    assert Settings().cors_origins == ("https://a.example", "http://b.example:8080")
+    monkeypatch.setenv("TINTFLOW_CORS_ORIGINS", "https://A.example/, http://b.example:8080, http://[::1]:80,")
+    assert Settings().cors_origins == ("https://a.example", "http://b.example:8080", "http://[::1]:80")
 
 
-@pytest.mark.parametrize("origins", ["a.example", "https://a.example/page", "https://a.example http://b.example"])
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "a.example",
+        "https://a.example/page",
+        "https://a.example http://b.example",
+        "https://*.a.example",
+        "https://me@a.example",
+        "https://a.example?page=1",
+        "https://a.example:",
+    ],
+)
 def test_what_is_no_origin_is_refused(monkeypatch, origins: str) -> None:
     monkeypatch.setenv("TINTFLOW_CORS_ORIGINS", origins)
     with pytest.raises(SettingsError, match=r"TINTFLOW_CORS_ORIGINS: expected \* or origins such as"):

@@ -9,7 +9,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from service.api.formats import OutputFormat
-from service.cli.metadata import Metadata, embed, read_metadata, to_profile
+from service.cli.metadata import JPEG_SEGMENT_BYTES, Metadata, embed, read_metadata, to_profile
 from service.codecs.encoding import encode
 
 NAMES: list[OutputFormat] = ["jpeg", "png", "webp"]
@@ -166,6 +166,22 @@ def test_a_jpeg_leaves_out_the_largest_tags_of_long_exif(
     assert kept[private] == bytes(60_000)
     whole = taken | {ExifTags.Base.MakerNote: bytes(70_000)}
     assert kept.get_ifd(ExifTags.IFD.Exif) == (taken if output_format == "jpeg" else whole)
+
+
+@pytest.mark.parametrize("value", [7, b"seven", b"a longer text"])
+def test_a_jpeg_leaves_out_small_tags_of_long_exif_many_at_a_time(
+    coloring: np.ndarray, monkeypatch: pytest.MonkeyPatch, value: object
+) -> None:
+    """To write them anew for each would take seconds."""
+    exif, written = Image.Exif(), []
+    for tag in range(5_600):
+        exif[56_000 + tag] = value
+    monkeypatch.setattr("service.cli.metadata._written", lambda exif: written.append(exif.tobytes()) or written[-1])
+    data = embed(encode(coloring, None, "jpeg", 90), "jpeg", Metadata(exif.tobytes()))
+    assert len(written) < 20
+    with Image.open(io.BytesIO(data)) as image:
+        kept = image.info["exif"]
+    assert JPEG_SEGMENT_BYTES - 50 < len(kept) <= JPEG_SEGMENT_BYTES
 
 
 def test_what_a_tiff_says_of_its_own_pixels_is_left_out(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_gray_of_8_bits_with_other_channels(photometric: int, extras: tuple[int,
 def test_gray_of_16_bits_with_alpha_in_planes_is_refused(packs: bool) -> None:
     """Pillow must not take its planes for pixels of both channels."""
     data = tiff([bytes(2 * 960)] * 2, "<", 16, GRAY, packs=packs, extras=(UNASSOCIATED,))
-    with pytest.raises(UndecodableImageError):
+    with pytest.raises(UndecodableImageError, match="of a kind that is not supported"):
         decode(data, 1_000)
 
 

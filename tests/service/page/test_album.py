@@ -380,3 +380,12 @@ def test_a_browser_without_storage(open_page, photo) -> None:
     page.reload()
     page.set_input_files("#files", photo)
     expect(page.locator(".card.new")).to_have_count(4)
+
+
+def test_a_photo_without_colorings_comes_back_from_what_an_earlier_version_stored(page) -> None:
+    page.evaluate("""async () => {
+      const { revive } = await import('/page/photos.js');
+      const photo = { file: new File(['x'], 'a.png'), name: 'a.png', example: null, runs: [] };
+      revive({ view: { photos: [photo], photo, runs: [] }, album: [] });
+    }""")
+    expect(page.locator("#strip .photo")).to_have_count(1)
