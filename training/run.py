@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -176,16 +177,26 @@ def run_reward(folders: Sequence[Path], init: Path, out: Path, name: str, loop: 
         return _train(trainer, out / "reward.pt", source)
 
 
+@contextmanager
+def _from_init(config: RunConfig, wanted: str) -> Iterator[tuple[Checkpoint, str, Processes]]:
+    """Yield the weights to go on from, the device, and the processes that train together.
+
+    wanted: what `init` should be, for the InputError without it.
+    """
+    if config.init is None:
+        raise InputError("init", wanted, None)
+    device = choose_device(config.device)
+    with joined(device) as processes:
+        yield replace(load_checkpoint(config.init), name=config.name), device, processes
+
+
 def run_scored(config: RunConfig, loop: LoopConfig) -> Path | None:
     """Teach the distilled decoder of weights that are there by how its own draws look; see `run`.
 
     config: `parts` and `draws` have no say. Raises InputError without `init`, and for another run's folder.
     """
-    if config.init is None:
-        raise InputError("init", "weights with a distilled decoder and a reward model that were trained", None)
-    device = choose_device(config.device)
-    with joined(device) as processes:
-        source = replace(load_checkpoint(config.init), name=config.name)
+    wanted = "weights with a distilled decoder and a reward model that were trained"
+    with _from_init(config, wanted) as (source, device, processes):
         cinn = source.cinn.to(device)
         if processes.first:
             _claim_run(config, cinn)
@@ -201,11 +212,7 @@ def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfi
     config: `parts` and `draws` have no say; `init` has the wide levels. details: see `thin`. Raises InputError without
     `init`, for another run's folder, and where `thin` does.
     """
-    if config.init is None:
-        raise InputError("init", "weights whose finer levels shall be thinner", None)
-    device = choose_device(config.device)
-    with joined(device) as processes:
-        source = replace(load_checkpoint(config.init), name=config.name)
+    with _from_init(config, "weights whose finer levels shall be thinner") as (source, device, processes):
         wide = source.cinn.to(device)
         cinn = thin(wide, details).requires_grad_(True).to(device)
         if processes.first:
@@ -222,11 +229,7 @@ def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
     config: only `data`, `out`, `minutes`, `held_out`, `init`, `name` and `device` count. Raises InputError without
     `init`, and for another run's folder.
     """
-    if config.init is None:
-        raise InputError("init", "weights whose h shall see through wear", None)
-    device = choose_device(config.device)
-    with joined(device) as processes:
-        source = replace(load_checkpoint(config.init), name=config.name)
+    with _from_init(config, "weights whose h shall see through wear") as (source, device, processes):
         cinn = source.cinn.to(device)
         if processes.first:
             _claim_run(config, cinn)
