@@ -64,10 +64,6 @@ class _Draws(NamedTuple):
     """(N, 2, 8, 8) level data of the cells that are given, NaN elsewhere"""
     order: Tensor
     """(N, 64)"""
-    upcoming: Tensor
-    """(N, 64, width): what the photo says of each cell when it is next, in order; see `AutoregressiveLevel.told`"""
-    past: Tensor
-    """(N, 64, width): the same when it is there"""
     free: Tensor
     """(N, 64, 1): whether a cell was drawn, in order"""
     cells: Tensor
@@ -95,10 +91,11 @@ class ScoredObjective(Objective[Batch]):
     def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
         draws = self._draw(batch, generator, share)
         seen, cells = (draws.cells.clone().requires_grad_() for _ in range(2))
-        mixtures = self._mixtures(draws, seen)
+        told = self._told(draws)
+        mixtures = self._mixtures(told, seen)
         attached = torch.where(draws.free, mixtures.attached(draws.cells), draws.cells)
         loss = self._losses(batch, draws, cells).mean()
-        divergence = self._divergences(draws, cells, Mixture(*(part.detach() for part in mixtures))).mean()
+        divergence = self._divergences(draws, told, cells, Mixture(*(part.detach() for part in mixtures))).mean()
         (own,) = torch.autograd.grad(loss, cells)
         gradient = own
         for _ in range(REACH):
@@ -111,7 +108,8 @@ class ScoredObjective(Objective[Batch]):
     @torch.no_grad()
     def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
         draws = self._draw(batch, generator, Share())
-        divergences = self._divergences(draws, draws.cells, self._mixtures(draws, draws.cells))
+        told = self._told(draws)
+        divergences = self._divergences(draws, told, draws.cells, self._mixtures(told, draws.cells))
         return (self._losses(batch, draws, draws.cells) + divergences)[:, None]
 
     @torch.no_grad()
@@ -125,19 +123,23 @@ class ScoredObjective(Objective[Batch]):
         drawn = level.draw(latents.flatten(1), photo, temperature, self._decoder, given)
         order, known = level.known_first(given, rows)
         cells, _ = level.in_order(drawn, order)
-        with mixed_precision(photo.device):
-            upcoming, past = level.told(photo, order)
-        return _Draws(photo, given, order, upcoming, past, known.isnan().any(-1, keepdim=True), cells, jitter)
+        return _Draws(photo, given, order, known.isnan().any(-1, keepdim=True), cells, jitter)
 
-    def _mixtures(self, draws: _Draws, cells: Tensor) -> Mixture:
+    @torch.no_grad()
+    def _told(self, draws: _Draws) -> tuple[Tensor, Tensor]:
+        """Return what the photo says of a draw's cells; see `AutoregressiveLevel.told`."""
+        with mixed_precision(draws.photo.device):
+            return self._cinn.coarsest.told(draws.photo, draws.order)
+
+    def _mixtures(self, told: tuple[Tensor, Tensor], cells: Tensor) -> Mixture:
         """Return the mixtures of which a draw's cells come, each given the cells before it."""
         with mixed_precision(cells.device):
-            return self._decoder.decode(cells, draws.upcoming, draws.past)
+            return self._decoder.decode(cells, *told)
 
-    def _divergences(self, draws: _Draws, cells: Tensor, mixtures: Mixture) -> Tensor:
+    def _divergences(self, draws: _Draws, told: tuple[Tensor, Tensor], cells: Tensor, mixtures: Mixture) -> Tensor:
         """Return what each photo's distance from the decoder as it was costs, (B,), by cells and their mixtures."""
         with torch.no_grad(), mixed_precision(cells.device):
-            before = self._before.decode(draws.cells, draws.upcoming, draws.past)
+            before = self._before.decode(draws.cells, *told)
         nats = ((mixtures.log_prob(cells) - before.log_prob(cells)) * draws.free[..., 0]).sum(1)
         return DIVERGENCE * nats.view(-1, DRAWS).mean(1)
 
