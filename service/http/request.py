@@ -1,5 +1,6 @@
 """The body of a request: multipart or JSON, read within the byte limit."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
@@ -41,7 +42,13 @@ MAX_TYPE_LENGTH = 1024  # of a Content-Type; a boundary has up to 70 characters
 MAX_MESSAGE_LENGTH = 240
 CHARSETS = ("", "utf-8", "utf8", "us-ascii")
 
-MESSAGES = {"extra_forbidden": "unknown field", "missing": "this field is required"}
+MESSAGES = {
+    "extra_forbidden": "unknown field",
+    "missing": "this field is required",
+    "tuple_type": "expected an array",
+    "model_type": "expected an object",
+    "too_short": "expected at least {min_length} items, got {actual_length}",
+}
 """pydantic's error types that read better in other words"""
 
 
@@ -230,12 +237,17 @@ def _parameter_error(error: ValidationError, endpoint: Endpoint[Any]) -> Paramet
         field, *place = (str(part) for part in each["loc"])
         if each["type"] == "too_short" and any(problem.field == field for problem in problems):
             continue  # pydantic counts only the items that are not at fault
-        message = MESSAGES.get(each["type"])
-        if message is None:
-            got = "" if field in endpoint.files else f", got {each['input']!r:.40}"
-            message = each["msg"] + got
+        if each["type"] in MESSAGES:
+            message = MESSAGES[each["type"]].format_map(each.get("ctx", {}))
+        else:
+            is_said = field in endpoint.files or ", got " in each["msg"]
+            message = each["msg"] if is_said else f"{each['msg']}, got {_shown(each['input']):.40}"
         problems.append(_problem(field, ".".join(place) + ": " + message if place else message))
     return ParameterError(*problems)
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
 def _problem(field: str, message: str) -> FieldProblem:

@@ -223,6 +223,12 @@ def test_accept_that_cannot_be_met(service, grey_png, accept: str, fields: dict[
     assert not service.colorizer.photos, "refused only after the work was done"
 
 
+def test_n_is_blamed_only_where_one_image_could_be_had(service, grey_png) -> None:
+    for fields, is_hinted in (({"n": 4}, True), ({"n": 4, "response_format": "b64_json"}, False)):
+        detail = service.post(grey_png, {"Accept": "image/*"}, **fields).json()["detail"]
+        assert detail.endswith("a bare image needs n=1") == is_hinted, detail
+
+
 def test_answer_is_strict_json(service, grey_png) -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)

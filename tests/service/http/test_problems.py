@@ -61,11 +61,14 @@ def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) 
         ("hints", "red", []),
         ("hints", "[" * 10_000, ["JSON array"]),
         ("hints", '{"a":' * 3000, ["JSON array"]),
+        ("hints", "{}", ["expected an array"]),
+        ("hints", "[1]", ["0: expected an object"]),
+        ("n", None, ["got null"]),
         ("colour", "red", ["unknown"]),
     ],
 )
 def test_parameter(service, grey_png, field: str, value: object, words: list[str]) -> None:
-    answers = [service.post(grey_png, **{field: value})]
+    answers = [] if value is None else [service.post(grey_png, **{field: value})]
     if value not in ("nan", "inf"):
         body = {"image": base64.b64encode(grey_png).decode(), field: value}
         answers.append(service.client.post(PATH, json=body))
@@ -73,6 +76,15 @@ def test_parameter(service, grey_png, field: str, value: object, words: list[str
         assert_problem(answer, 422, "invalid_parameters", field, *words)
         assert [each["field"] for each in answer.json()["errors"]] == [field]
     assert not service.colorizer.photos
+
+
+@pytest.mark.parametrize("weights", ["1,1,1", "1,1,1,1,1"])
+def test_an_array_of_another_length(service, grey_png, weights: str) -> None:
+    count = weights.count("1")
+    expected = f"expected at {'least' if count < 4 else 'most'} 4 items, got {count}"
+    answer = service.post_to("/v1/transfers", grey_png, reference=grey_png, weights=weights)
+    assert_problem(answer, 422, "invalid_parameters", "weights")
+    assert answer.json()["detail"] == f"weights: {expected}"
 
 
 @pytest.mark.parametrize(("field", "value"), [("n", True), ("seed", False), ("hints", [{"x": True, "y": 0}])])
