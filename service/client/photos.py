@@ -23,7 +23,7 @@ CONVERTED = {"HSV": "RGB", "La": "LA", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGB
 def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, IO[bytes]]]]:
     """Open photos as files, named by their fields, for as long as it takes; those given open stay open.
 
-    Raises OSError for a path that cannot be read.
+    Raises OSError for a path that cannot be read, and TypeError for what is no photo.
     """
     with ExitStack() as stack:
 
@@ -34,6 +34,9 @@ def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, I
                 return name, _written(photo)
             if isinstance(photo, str | PathLike):
                 photo = stack.enter_context(Path(photo).open("rb"))
+            if not hasattr(photo, "read"):
+                expected = "a path, bytes, a file open for reading or a Pillow image"
+                raise TypeError(f"{name}: expected {expected}, got {type(photo).__name__}")
             return name, photo if photo.seekable() else cast("IO[bytes]", _Pipe(photo))
 
         yield {name: open_one(name, photo) for name, photo in photos.items()}

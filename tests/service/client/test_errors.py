@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -229,6 +230,13 @@ def test_a_pipe_is_sent_once(waits: list[float]) -> None:
     with Client(transport=answering(QUEUE_FULL)) as client, pytest.raises(TooManyRequestsError):
         client.likelihoods(Pipe(b"the photo"))
     assert not waits
+
+
+@pytest.mark.parametrize("photo", [bytearray(b"the photo"), [[0, 255]]])
+def test_what_is_no_photo_is_named(photo: Any) -> None:
+    expected = f"image: expected a path, bytes, .*, got {type(photo).__name__}"
+    with Client(transport=answering(QUEUE_FULL)) as client, pytest.raises(TypeError, match=expected):
+        client.likelihoods(photo)
 
 
 def test_nobody_listens(waits: list[float]) -> None:
