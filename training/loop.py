@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Generic, TypeVar, cast
 
 import numpy as np
@@ -178,6 +179,7 @@ class Trainer(Generic[BatchT]):
 
         Ends with the averaged weights that held-out photos were likeliest with, of those whenever they were judged.
         That is every few minutes and at the end, and writes state_file; where that exists, training goes on from it.
+        Raises InputError for one that is damaged, or that other options led to.
         """
         if state_file.exists():
             self._load(state_file)
@@ -357,13 +359,17 @@ class Trainer(Generic[BatchT]):
         partial.replace(state_file)
 
     def _load(self, state_file: Path) -> None:
-        state = torch.load(state_file, map_location=self._device, weights_only=True)
-        self.trained.load_state_dict(state["trained"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        self.ema.values, self.best = state["ema"], state["best"]
-        self.history = History(**state["history"])
-        self.running = state["running"]
+        try:
+            state = torch.load(state_file, map_location=self._device, weights_only=True)
+            self.trained.load_state_dict(state["trained"])
+            for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
+            self.ema.values, self.best = state["ema"], state["best"]
+            self.history = History(**state["history"])
+            self.running = state["running"]
+        except (EOFError, KeyError, RuntimeError, TypeError, UnpicklingError, ValueError) as error:
+            expected = "the whole state of a run with the same options; a new folder begins anew"
+            raise InputError("state", expected, f"{state_file} ({error!s:.200})") from error
 
     @property
     def optimizers(self) -> list[torch.optim.Optimizer]:

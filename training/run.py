@@ -303,12 +303,12 @@ def _claim(file: Path, option: str, belongs: Mapping[str, str]) -> None:
 
     Raises InputError, which names the option, if it belongs to something else.
     """
-    known = file.read_text() if file.exists() else ""
-    if known and json.loads(known) != belongs:
+    known, told = file.read_text() if file.exists() else "", json.dumps(belongs)
+    if known and known != told:
         raise InputError(option, "a new folder, or the data and weights that this one was begun with", str(file.parent))
     if not known:  # or empty, where the disk was full
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(belongs))
+        file.write_text(told)
 
 
 def origin(config: RunConfig) -> dict[str, str]:

@@ -52,15 +52,15 @@ def train_command(
         refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
     with errors_printed():
         digits = read_digits(data, "train")
-    torch.manual_seed(seed)  # layers have no generator of their own
-    flow = DigitFlow(DigitFlowConfig(blocks, width, noise, seed))
-    flow.standardize(digits)
-    out.mkdir(parents=True, exist_ok=True)
-    if make_trainer(flow, digits, epochs, replace(LOOP, seed=seed)).train(state):
-        save_flow(flow, out / FLOW_FILE.name)
-        print(f"weights: {out / FLOW_FILE.name}")
-    else:
-        print(f"stopped; continue with --resume --out {out}")
+        torch.manual_seed(seed)  # layers have no generator of their own
+        flow = DigitFlow(DigitFlowConfig(blocks, width, noise, seed))
+        flow.standardize(digits)
+        out.mkdir(parents=True, exist_ok=True)
+        if make_trainer(flow, digits, epochs, replace(LOOP, seed=seed)).train(state):
+            save_flow(flow, out / FLOW_FILE.name)
+            print(f"weights: {out / FLOW_FILE.name}")
+        else:
+            print(f"stopped; continue with --resume --out {out}")
 
 
 @app.command("classifier")

@@ -246,6 +246,24 @@ def test_training_goes_on_from_its_state(prepared: tuple[Cinn, Path], tmp_path: 
     assert second.history.seconds >= 0.02 * 60
 
 
+@pytest.mark.parametrize("options", [{"matrix_learning_rate": 0}, {"network_learning_rate": 1e-4}])
+def test_the_state_of_a_run_with_other_options_is_refused(
+    prepared: tuple[Cinn, Path], tmp_path: Path, options: dict[str, float]
+) -> None:
+    trainer(prepared, "coarsest", minutes=0).train(tmp_path / "coarsest.pt")
+    with pytest.raises(InputError, match="run with the same options"):
+        trainer(prepared, "coarsest", minutes=0, **options).train(tmp_path / "coarsest.pt")
+
+
+@pytest.mark.parametrize("length", [0, 3, 1000])
+def test_a_damaged_state_is_refused(prepared: tuple[Cinn, Path], tmp_path: Path, length: int) -> None:
+    state = tmp_path / "coarsest.pt"
+    trainer(prepared, "coarsest", minutes=0).train(state)
+    state.write_bytes(state.read_bytes()[:length])
+    with pytest.raises(InputError, match=r"the whole state .* got .*coarsest\.pt"):
+        trainer(prepared, "coarsest", minutes=0).train(state)
+
+
 def test_training_ends_with_the_weights_that_held_out_photos_were_likeliest_with(
     prepared: tuple[Cinn, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,6 +384,9 @@ def test_a_run_folder_belongs_to_its_data(tmp_path: Path, photos: Path) -> None:
         (tmp_path / "data" / f"{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
     with pytest.raises(InputError, match="out: expected a new folder"):
         run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
+    (tmp_path / "run" / "run.json").write_text('{"da')
+    with pytest.raises(InputError, match="out: expected a new folder"):
+        run(RunConfig(photos, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
 
 
 def test_a_run_folder_may_lie_among_its_photos(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

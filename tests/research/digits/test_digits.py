@@ -318,6 +318,9 @@ def test_commands_from_training_to_figures(data: Path, tmp_path: Path) -> None:
         return result.stdout
 
     run("train", "--data", data, "--out", tmp_path, "--epochs", 1, "--blocks", 2, "--width", 8)
+    others = ["train", "--data", str(data), "--out", str(tmp_path), "--blocks", "3", "--width", "8", "--resume"]
+    refused = CliRunner().invoke(app, others)
+    assert (refused.exit_code, "run with the same options" in refused.stderr) == (2, True)
     run("classifier", "--data", data, "--out", tmp_path / "classifier.safetensors", "--epochs", 1)
     weights = ("--weights", tmp_path / "cinn.safetensors")
     for name in FIGURES:
