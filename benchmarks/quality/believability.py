@@ -12,7 +12,7 @@ another method than the others do, so that neither easy photos nor lenient viewe
 
 import csv
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -99,21 +99,24 @@ def make(
         methods_of: dict[str, set[str]] = defaultdict(set)
         for name, methods in chain.from_iterable(plans):
             methods_of[name] |= set(methods)
+        out.mkdir(parents=True, exist_ok=True)  # before all is drawn
         found = ((name, photo) for name, photo in read_named_photos(data) if name in methods_of)
         pictures = {
             (name, method): painters[method](shrink(photo), seed_of(name))
             for name, photo in track(found, "painting", wanted, console=console)
             for method in methods_of[name]
         }
-    key = []
-    for viewer, plan in enumerate(plans, 1):
-        cells = []
-        for number, (name, methods) in enumerate(plan, 1):
-            captions = [f"{number} {side}" for side in SIDES] if pair else [str(number)]
-            cells += [(text, pictures[name, method]) for text, method in zip(captions, methods, strict=True)]
-            key.append({"viewer": viewer, "number": number, "photo": name, "method": methods if pair else methods[0]})
-        draw_sheets(out / f"viewer-{viewer}" if rotate else out, cells)
-    (out / "key.json").write_text(json.dumps(key, indent=1) + "\n")
+        key = []
+        for viewer, plan in enumerate(plans, 1):
+            cells = []
+            for number, (name, methods) in enumerate(plan, 1):
+                captions = [f"{number} {side}" for side in SIDES] if pair else [str(number)]
+                cells += [(text, pictures[name, method]) for text, method in zip(captions, methods, strict=True)]
+                key.append(
+                    {"viewer": viewer, "number": number, "photo": name, "method": methods if pair else methods[0]}
+                )
+            draw_sheets(out / f"viewer-{viewer}" if rotate else out, cells)
+        (out / "key.json").write_text(json.dumps(key, indent=1) + "\n")
     print(f"{out}: sheets for who rates, key.json for who counts")
 
 
@@ -180,17 +183,20 @@ def _read(path: Path, columns: Sequence[str], methods: Mapping[int, Any]) -> dic
         rows = csv.DictReader(file)
         if not set(columns) <= set(rows.fieldnames or ()):
             raise InputError("ratings", f"a CSV with columns {', '.join(columns)}", rows.fieldnames)
-        found = {int(_number(row[columns[0]])): [row[name] or "" for name in columns[1:]] for row in rows}
-    if set(found) != set(methods):
-        raise InputError("ratings", "every number of the key once", sorted(set(found) ^ set(methods)))
-    return found
+        found = [(_number(row[columns[0]]), [row[name] or "" for name in columns[1:]]) for row in rows]
+    counts = Counter(number for number, _ in found)
+    counts.subtract([*methods])
+    wrong = sorted(number for number, count in counts.items() if count)
+    if wrong:
+        raise InputError("ratings", f"every number of the key once in {path}", wrong)
+    return {int(number): cells for number, cells in found}
 
 
-def _number(text: str | None) -> float:
+def _number(text: str | None, name: str = "ratings") -> float:
     try:
         return float(text or "")
     except ValueError as error:
-        raise InputError("ratings", "numbers", text) from error
+        raise InputError(name, "numbers", text) from error
 
 
 def _contests(
@@ -236,9 +242,10 @@ def _painters(methods: Sequence[str], rungs: Sequence[int], device: str) -> dict
         weights, _, temperature = rest.partition("@")
         if not name or not weights or name in painters:
             raise InputError("method", "NAME=WEIGHTS or NAME=WEIGHTS@TEMPERATURE, each name once", text)
+        warmth = _number(temperature, "method") if temperature else None
         colorizer = load_colorizer(Path(weights), device)
         first = first or colorizer
-        painters[name] = _drawn(colorizer, float(temperature) if temperature else None)
+        painters[name] = _drawn(colorizer, warmth)
     for size in rungs:
         assert first is not None  # noqa: S101 (there is always a method)
         if size not in first.cinn.config.sizes:

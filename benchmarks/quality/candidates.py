@@ -79,6 +79,7 @@ def make(
     with errors_printed():
         colorizer = load_colorizer(weights, device)
         passes = Passes(colorizer.checkpoint, colorizer.device)
+        out.mkdir(parents=True, exist_ok=True)  # before all is drawn
         names = [name for name, _ in read_named_photos(data)]
         rng = np.random.default_rng(seed)
         order = rng.permutation(names).tolist()
@@ -91,19 +92,20 @@ def make(
                 true.append(shrink(photo))
             else:
                 drawn.append(_draw(colorizer, passes, photo, own_draws, draws, temperature, seed_of(name)))
-    if side_by_side:
-        viewers = _rows(len(drawn), draws, each, rng)
-    else:
-        viewers = _rotations(len(drawn), draws, each, len(true), rng)
-    for viewer, shown in enumerate(viewers, 1):
-        cells = [
-            (caption, true[photo] if draw is None else drawn[photo].pictures[draw]) for caption, photo, draw in shown
-        ]
-        draw_sheets(out / f"viewer-{viewer}", cells)
-    arrays = {name: np.stack([getattr(each, name) for each in drawn]) for name in Candidates._fields[1:]}
-    np.savez(out / DRAWS_FILE, **arrays)  # type: ignore[arg-type] # numpy's stubs
-    key = [{caption: None if d is None else [p, d] for caption, p, d in shown} for shown in viewers]
-    (out / KEY_FILE).write_text(json.dumps(key))
+        if side_by_side:
+            viewers = _rows(len(drawn), draws, each, rng)
+        else:
+            viewers = _rotations(len(drawn), draws, each, len(true), rng)
+        for viewer, shown in enumerate(viewers, 1):
+            cells = [
+                (caption, true[photo] if draw is None else drawn[photo].pictures[draw])
+                for caption, photo, draw in shown
+            ]
+            draw_sheets(out / f"viewer-{viewer}", cells)
+        arrays = {name: np.stack([getattr(each, name) for each in drawn]) for name in Candidates._fields[1:]}
+        np.savez(out / DRAWS_FILE, **arrays)  # type: ignore[arg-type] # numpy's stubs
+        key = [{caption: None if d is None else [p, d] for caption, p, d in shown} for shown in viewers]
+        (out / KEY_FILE).write_text(json.dumps(key))
     print(f"{out}: sheets for {len(viewers)} viewers, {len(true)} true photos in each; ratings go beside {KEY_FILE}")
 
 

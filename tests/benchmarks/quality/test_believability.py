@@ -113,7 +113,15 @@ def test_methods_rotate_over_viewers_and_are_compared_photo_by_photo(photos: Pat
 
 @pytest.mark.parametrize(
     "rows",
-    [["1,1,0,5"], ["1,1,0,5", "2,2,0,1"], ["1,1,0,5", "2,1,0,6"], ["1,1,0,5", "2,x,0,1"], ["1,1,0,5", "3,1,0,1"]],
+    [
+        ["1,1,0,5"],
+        ["1,1,0,5", "2,2,0,1"],
+        ["1,1,0,5", "2,1,0,6"],
+        ["1,1,0,5", "2,x,0,1"],
+        ["1,1,0,5", "3,1,0,1"],
+        ["1,1,0,5", "2,1,0,1", "2,0,1,1"],
+        ["1,1,0,5", "2,1,0,1", "nan,1,0,1"],
+    ],
 )
 def test_ratings_that_do_not_fit_are_refused(tmp_path: Path, rows: list[str]) -> None:
     with pytest.raises(InputError, match="ratings"):
@@ -138,6 +146,19 @@ def test_a_pair_shows_one_photo_in_two_versions(photos: Path, tiny: str, tmp_pat
 def test_a_pair_needs_two_methods(photos: Path, tiny: str, tmp_path: Path, pair: str) -> None:
     options = ("--data", photos, "--out", tmp_path, "--method", tiny, "--pair", pair, "--each", 1)
     assert "two of" in run("make", *options, status=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--method", "mine=weights.safetensors@warm"], "method: expected numbers, got warm"), ([], "a file/sheets")],
+)
+def test_what_cannot_be_used_is_named_before_anything_is_drawn(
+    photos: Path, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
+) -> None:
+    (tmp_path / "a file").touch()
+    monkeypatch.setattr("benchmarks.quality.believability.shrink", None)
+    rest = ("--data", photos, "--out", tmp_path / "a file" / "sheets", "--each", 1)
+    assert message in run("make", *rest, *(options or ["--method", tiny]), status=2)
 
 
 def test_choices_are_counted_whichever_side_they_were_on(tmp_path: Path) -> None:

@@ -53,6 +53,16 @@ def test_no_viewer_sees_a_photo_twice_and_every_draw_is_seen_once(
     assert sorted(seen) == [(photo, draw) for photo in range(PHOTOS) for draw in range(DRAWS)]
 
 
+def test_an_unusable_out_is_named_before_anything_is_drawn(
+    photos: Path, tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a file").touch()
+    monkeypatch.setattr("benchmarks.quality.candidates.shrink", None)
+    words = ["--data", photos, "--weights", tiny_file, "--out", tmp_path / "a file" / "sheets"]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert (done.exit_code, "a file/sheets" in done.output) == (2, True)
+
+
 def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
     key = make(photos, tiny_file, tmp_path, "--photos", PHOTOS - 2, "--true-photos", 2)
     assert len(key) == DRAWS
