@@ -10,7 +10,10 @@ export function setUpDrop() {
     addFiles([...input.files]);
     input.value = "";
   };
-  const holdsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  let own = false; // the drag of a picture of the page: browsers say that it holds a file, too
+  addEventListener("dragstart", () => (own = true));
+  for (const end of ["dragend", "pointermove"]) addEventListener(end, () => (own = false)); // the first ends at a picture that has gone
+  const holdsFiles = (event) => !own && [...(event.dataTransfer?.types ?? [])].includes("Files");
   addEventListener("dragover", (event) => {
     if (!holdsFiles(event)) return;
     event.preventDefault();

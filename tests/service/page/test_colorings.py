@@ -269,6 +269,16 @@ def test_other_ways_in(page, photo, drop, way: str) -> None:
     expect(page.locator(".card.new")).to_have_count(4)
 
 
+def test_a_picture_of_the_page_that_is_dropped_is_no_new_photo(page, upload, photo, drop) -> None:
+    upload(page)
+    page.locator(".card.new img").first.dispatch_event("dragstart")
+    drop(page, "#cards", photo)
+    expect(page.locator("#strip .photo")).to_have_count(1)
+    page.mouse.move(20, 20)  # the drag is over
+    drop(page, "#cards", photo)
+    expect(page.locator("#strip .photo")).to_have_count(2)
+
+
 @pytest.mark.parametrize(("width", "height", "n"), [(1280, 800, 4), (1920, 1080, 8)])
 def test_all_colorings_are_seen_at_once(open_page, upload, width: int, height: int, n: int) -> None:
     page = open_page(at=f"/#n={n}", viewport={"width": width, "height": height})
