@@ -3,7 +3,7 @@
 import { byId, set } from "./element.js";
 import { notice } from "./notices.js";
 import { listen, store } from "./store.js";
-import { listed, megabytes } from "./words.js";
+import { few, listed, megabytes } from "./words.js";
 
 /** Endings of photos' names: browsers may not know all of these types. */
 const endings = () => Object.values(store.model.photo_formats).flat();
@@ -22,8 +22,9 @@ export function setUpFiles() {
 export function accepted(files) {
   const photos = files.filter(isPhoto);
   const others = files.filter((file) => !photos.includes(file));
-  if (others.length) notice(`Not a photo: ${others.map((file) => file.name).join(", ")}. Photos are ${listed(Object.keys(store.model.photo_formats))} files.`);
+  if (others.length) notice(`Not a photo: ${few(others.map(({ name }) => name))}. Photos are ${listed(Object.keys(store.model.photo_formats))} files.`);
   const limit = store.model?.limits.bytes ?? Infinity;
-  for (const { name, size } of photos) if (size > limit) notice(`${name || "This photo"}: ${megabytes(size)}; the limit is ${megabytes(limit)}.`);
+  const large = photos.filter((file) => file.size > limit);
+  if (large.length) notice(`${few(large.map(({ name, size }) => `${name || "This photo"}: ${megabytes(size)}`))}; the limit is ${megabytes(limit)}.`);
   return photos.filter((file) => file.size <= limit);
 }

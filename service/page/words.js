@@ -1,5 +1,7 @@
 /** Errors, runs and numbers in words. */
 
+const FEW = 3; // names in one message
+
 const ERRORS = {
   unreachable: "The service does not answer. Is it still running?",
   upload_too_large: "This file is larger than the service accepts.",
@@ -32,6 +34,7 @@ const sentence = (text) => text && capitalized(text) + (/[.!?]$/.test(text) ? ""
 export const number = (value) => String(Math.round(value * 100) / 100);
 export const megabytes = (bytes) => `${number(Math.round(bytes / 1e5) / 10)} MB`;
 export const listed = (names) => `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+export const few = (names) => (names.length <= FEW ? names.join(", ") : `${names.slice(0, FEW).join(", ")} and ${count(names.length - FEW, "other")}`);
 export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
 /** How daring a temperature is, beside the one that the model recommends. */
