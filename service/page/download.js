@@ -20,9 +20,10 @@ export async function saveSample(sample, { format = "jpeg", quality = QUALITY, b
   save(blob, nameOf(sample, ENDINGS[blob.type.slice("image/".length)] ?? ENDINGS[format], beside));
 }
 
-/** Save samples as they look in a zip, with a folder for each photo where there are several. Asks the service for nothing. */
+/** Save samples as they look in a zip, with a folder for each photo where there are several of several. Asks the service for nothing. */
 export async function saveAll(samples, name) {
-  const folders = new Set(samples.map((sample) => sample.run.photo)).size > 1;
+  const photos = new Set(samples.map((sample) => sample.run.photo)).size;
+  const folders = photos > 1 && photos < samples.length;
   const files = [];
   for (const sample of samples) {
     const file = nameOf(sample, "jpg");

@@ -225,7 +225,14 @@ def test_one_of_each_in_a_zip(page, album) -> None:
     done(page, 3)
     _, content = downloaded(page, "#album-download")
     with zipfile.ZipFile(io.BytesIO(content)) as files:
-        assert [name.split("/")[0] for name in files.namelist()] == ["a", "b", "c"]
+        assert [name.split("-seed-")[0] for name in files.namelist()] == ["a", "b", "c"]
+    for kept in page.locator(".card.new .keep").all()[:2]:
+        kept.click()
+    page.locator("#strip .photo").nth(1).click()
+    page.locator(".card.new .keep").first.click()
+    _, content = downloaded(page, "#download-kept")
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
+        assert [name.split("/")[0] for name in files.namelist()] == ["a", "a", "b"]
 
 
 def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, service) -> None:
