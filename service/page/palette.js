@@ -66,7 +66,7 @@ export function openPalette({ left, top }, lightness, chosen, remove) {
     remove();
   };
   const { clientWidth, clientHeight } = byId("stage");
-  palette.style.setProperty("--room", `${Math.max(left, clientWidth - left) - BESIDE - EDGE}px`);
+  palette.style.setProperty("--room", `${Math.floor(Math.max(left, clientWidth - left)) - BESIDE - EDGE}px`);
   palette.hidden = byId("pending-dot").hidden = false;
   byId("pending-dot").style.left = `${left}px`;
   byId("pending-dot").style.top = `${top}px`;

@@ -214,10 +214,12 @@ def test_the_palette_fits_the_lightness(fixing) -> None:
     expect(fixing.locator("#palette-note")).to_be_hidden()
 
 
-@pytest.mark.parametrize(("width", "height"), [(900, 700), (844, 390), (604, 800)])
-def test_the_palette_leaves_the_point_in_sight(fixing, width: int, height: int) -> None:
+@pytest.mark.parametrize(
+    ("width", "height", "x"), [(900, 700, 0.5), (844, 390, 0.5), (604, 800, 0.5), (740, 360, 0.42)]
+)
+def test_the_palette_leaves_the_point_in_sight(fixing, width: int, height: int, x: float) -> None:
     fixing.set_viewport_size({"width": width, "height": height})
-    click_at(fixing, 0.5, 0.5)
+    click_at(fixing, x, 0.5)
     expect(fixing.locator("#palette")).to_be_visible()
     point, palette, stage = (fixing.locator(f"#{each}").bounding_box() for each in ("pending-dot", "palette", "stage"))
     right = palette["x"] + palette["width"]
