@@ -26,10 +26,13 @@ function reason(sample, { why, from }) {
 export async function shareSample(sample) {
   const link = `${location.origin}${location.pathname}#${format(sample, lookOf(sample))}`;
   const note = byId("share-note");
+  const copied = sample.run.photo.example ? "Copied." : `Copied. ${WHAT}`;
   try {
     await navigator.clipboard.writeText(link);
-    note.textContent = sample.run.photo.example ? "Copied." : `Copied. ${WHAT}`;
-  } catch { // no clipboard outside of a secure context
+    note.textContent = copied;
+  } catch { // outside of a secure context there is the old way alone
     note.textContent = link;
+    getSelection().selectAllChildren(note);
+    if (document.execCommand("copy")) note.textContent = copied;
   }
 }

@@ -41,6 +41,18 @@ def test_a_coloring(open_page, upload, link_of) -> None:
     expect(second.locator("#notices > *")).to_have_count(0)
 
 
+def test_a_link_is_copied_outside_of_a_secure_context(open_page, upload, link_of) -> None:
+    page = open_page(**CLIPBOARD)
+    upload(page)
+    page.locator(".card.new .open").nth(2).click()
+    page.evaluate("navigator.clipboard.writeText = undefined")
+    assert "index=2&model=fake-1.00000000" in link_of(page)
+    page.evaluate("document.execCommand = () => false")
+    page.click("#share")
+    expect(page.locator("#share-note")).to_contain_text("index=2&model=fake-1.00000000")
+    assert page.locator(".tools").evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
 def test_of_those_added_later(open_page, upload, link_of) -> None:
     first = open_page(**CLIPBOARD)
     upload(first)
