@@ -72,7 +72,16 @@ def test_what_nothing_can_be_seen_of_cannot_be_opened(open_page, upload, tmp_pat
     expect(card.locator(".open")).to_be_disabled()
     expect(card.locator(".fix")).to_be_disabled()
     upload(page, photo)
-    expect(page.locator("#strip use")).to_have_attribute("href", "page/icons.svg#photo")
+    expect(page.locator("#strip use")).to_have_attribute("href", "#icon-photo")
+
+
+def test_buttons_have_their_icons_while_the_service_is_away(open_page, photo) -> None:
+    page = open_page(expected=FAILED)
+    page.context.set_offline(True)
+    page.set_input_files("#files", photo)
+    expect(page.locator("#run-error")).to_contain_text("The service does not answer.")
+    for icon in page.locator(".card .foot use").all():
+        assert icon.evaluate("each => each.getBBox().width") > 0
 
 
 def test_photos_are_what_the_service_says(open_page, service) -> None:
