@@ -15,13 +15,12 @@ from model.flow.haar import pyramid
 from research.couplings.cinn import CouplingCinn
 from research.couplings.smooth_detail import detail
 from training.dataset import Batch
-from training.objectives.objective import Losses, Objective, draw_noise
+from training.objectives.objective import NATS_PER_BIT, Losses, Objective, draw_noise
 from training.precision import mixed_precision
 from training.processes import Share
 
 __all__ = ["LevelLoss", "LevelsObjective", "Noise", "level_data", "level_loss"]
 
-NATS_PER_BIT = math.log(2)
 REGRESSION = 2.0
 """Weight of the regression beside the likelihood."""
 REGRESSED = 2

@@ -9,7 +9,7 @@ from model.drawing.latents import draw_latents
 from research.digits.classifier import DigitClassifier, classify
 from research.digits.digits import CLASSES, PIXELS, Digits, continuous, whole
 from research.digits.flow import DigitFlow
-from research.digits.objective import NATS_PER_BIT
+from training.objectives.objective import NATS_PER_BIT
 
 __all__ = ["Report", "bits_per_dim", "decode", "encode", "latent_statistics", "measure", "recognized", "sample"]
 

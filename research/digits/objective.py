@@ -1,19 +1,15 @@
 """The digits' objective: exact likelihood of the pixels under noise."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from research.digits.digits import Digits, continuous
 from research.digits.flow import DigitFlow
-from training.objectives.objective import Losses, Objective
+from training.objectives.objective import NATS_PER_BIT, Losses, Objective
 from training.precision import mixed_precision
 from training.processes import Share
 
-__all__ = ["NATS_PER_BIT", "DigitObjective"]
-
-NATS_PER_BIT = math.log(2)
+__all__ = ["DigitObjective"]
 
 
 class DigitObjective(Objective[Digits]):

@@ -1,7 +1,5 @@
 """The coarsest level's objective: exact likelihood of its cells, under a little noise and in several orders."""
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -11,7 +9,7 @@ from model.flow.cinn import Cinn
 from model.flow.sizes import CELLS
 from training.dataset import Batch
 from training.draws import MOST_HINTS
-from training.objectives.objective import Losses, Objective, draw_noise, matrices_of
+from training.objectives.objective import NATS_PER_BIT, Losses, Objective, draw_noise, matrices_of
 from training.precision import mixed_precision
 from training.processes import Share
 
@@ -21,7 +19,6 @@ NOISE = 0.02
 """Standard deviation of the noise on a*b* at 8×8, in standardized a*b* at 64×64."""
 HINTED = 0.3
 """Share of the photos whose order begins with random cells, as hints do."""
-NATS_PER_BIT = math.log(2)
 
 
 class CoarsestObjective(Objective[Batch]):

@@ -14,7 +14,7 @@ from model.flow.cinn import Cinn, gaussian_log_prob
 from model.flow.detail_level import DetailCondition, DetailLevel
 from model.flow.haar import pyramid, split
 from training.dataset import Batch
-from training.objectives.objective import Losses, Objective, draw_noise, matrices_of
+from training.objectives.objective import NATS_PER_BIT, Losses, Objective, draw_noise, matrices_of
 from training.precision import mixed_precision
 from training.processes import Share
 
@@ -30,7 +30,6 @@ REGRESSED = 4
 """One photo of so many is decoded from z = 0 too, which costs as much again as the likelihood."""
 SHARES = (1.0, 0.8, 0.5)
 """How often a step trains 16², 32², 64²: coarse details decide more and cost less."""
-NATS_PER_BIT = math.log(2)
 
 
 class DetailsObjective(Objective[Batch]):

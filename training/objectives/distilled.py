@@ -1,7 +1,6 @@
 """The distilled decoder's objective: likelihood of the best draws of the coarsest level."""
 
 import copy
-import math
 from collections.abc import Sequence
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from model.flow.cinn import Cinn
 from training.draws import DrawnBatch
-from training.objectives.objective import Losses, Objective
+from training.objectives.objective import NATS_PER_BIT, Losses, Objective
 from training.precision import mixed_precision
 from training.processes import Share
 
@@ -60,4 +59,4 @@ class DistilledObjective(Objective[DrawnBatch]):
             mixtures = self._decoder.decode(cells, *told)
         drawn = ~given.gather(1, order)
         nats = (mixtures.log_prob(cells) * drawn).sum(1) / drawn.sum(1).clamp_min(1)
-        return -nats / (2 * math.log(2))
+        return -nats / (2 * NATS_PER_BIT)

@@ -1,5 +1,6 @@
 """The interface between a training loop and the part that it trains."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Generic, NamedTuple, TypeVar, cast
 
@@ -8,9 +9,9 @@ from torch import Tensor, nn
 
 from training.processes import Share
 
-__all__ = ["Losses", "Objective", "draw_noise", "matrices_of"]
+__all__ = ["NATS_PER_BIT", "Losses", "Objective", "draw_noise", "matrices_of"]
 
-
+NATS_PER_BIT = math.log(2)
 BatchT = TypeVar("BatchT", contravariant=True)
 """A dataset's batch: `Batch` for photos."""
 
