@@ -46,7 +46,7 @@ class Objective(ABC, Generic[BatchT]):
         """Return (B, len(names)) losses of examples that were held out."""
 
     def matrices(self) -> list[nn.Parameter]:
-        """Return the parameters that Muon trains, matrices and kernels; AdamW takes the others. By default, all."""
+        """Return the parameters that Muon trains, matrices and kernels; AdamW takes the others, by default all."""
         return []
 
 
