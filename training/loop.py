@@ -316,7 +316,7 @@ class Trainer(Generic[BatchT]):
         def compute(batch: BatchT, generator: torch.Generator) -> Losses:
             return player.objective.compute(self._refined(batch), generator, self.processes.share)
 
-        return self.processes.averaging(player.trained, compute, all_used=False)  # a step may leave some out
+        return self.processes.averaging(player.trained, compute)
 
     def _describe(self) -> str:
         losses = ", ".join(f"{name}: {loss:.4f}" for name, loss in zip(self.names, self.running, strict=True))

@@ -42,15 +42,15 @@ class Processes:
         """Whether this is the one that writes files and shows progress."""
         return self.share.rank == 0
 
-    def averaging(self, trained: nn.Module, compute: Callable[..., Result], all_used: bool) -> Callable[..., Result]:
+    def averaging(self, trained: nn.Module, compute: Callable[..., Result]) -> Callable[..., Result]:
         """Return `compute`; what it makes of trained parameters then has gradients that are means over all processes.
 
-        The parameters become those of the first. all_used: whether `compute` uses every one of them each time.
+        The parameters become those of the first. `compute` may leave some out.
         """
         if self.share.of == 1:
             return compute
         computation = _Computation(trained, compute)
-        return DistributedDataParallel(computation, find_unused_parameters=not all_used)
+        return DistributedDataParallel(computation, find_unused_parameters=True)
 
     def sum(self, values: Sequence[float] | Tensor) -> Tensor:
         """Return the sums over all processes, the same in each."""
