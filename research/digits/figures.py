@@ -23,7 +23,7 @@ WALK = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 ZOOM = 2
 GAP = 2
 TITLE = 16
-GREYS = 32
+GRAYS = 32
 """gray levels of a figure: noise of fewer levels makes smaller files"""
 
 
@@ -118,8 +118,8 @@ def write_grid(grid: Grid, path: Path) -> None:
     top = TITLE if any(grid.columns) else 0
     sheet = Image.new("L", (lefts[-1] + cell - GAP, top + rows * cell - GAP), 255)
     draw = ImageDraw.Draw(sheet)
-    step = 256 // GREYS
-    ink = (255 - (grid.images // step).int() * 255 // (GREYS - 1)).to(torch.uint8)
+    step = 256 // GRAYS
+    ink = (255 - (grid.images // step).int() * 255 // (GRAYS - 1)).to(torch.uint8)
     pictures = ink.view(rows, columns, SIDE, SIDE).numpy()
     for column, left in enumerate(lefts):
         draw.text((left + SIDE * ZOOM // 2, TITLE // 2), grid.columns[column], fill=32, anchor="mm")

@@ -90,10 +90,10 @@ def latent_statistics(z: Tensor) -> dict[str, float]:
     the mean and the standard deviation over digits of the latent norm, the mean size of the correlation of two
     dimensions, and the largest eigenvalue of the covariance (1 for N → ∞).
     """
-    centred = z.double() - z.double().mean(0)
-    variance = centred.square().mean(0)
-    kurtosis = centred.pow(4).mean(0) / variance.square() - 3
-    covariance = centred.T @ centred / len(z)
+    centered = z.double() - z.double().mean(0)
+    variance = centered.square().mean(0)
+    kurtosis = centered.pow(4).mean(0) / variance.square() - 3
+    covariance = centered.T @ centered / len(z)
     scale = variance.sqrt()
     correlation = covariance / (scale[:, None] * scale)
     norms = z.double().square().mean(1).sqrt()

@@ -35,7 +35,7 @@ class HintReport(BaseModel):
 
     color: str = Field(description="of the coloring at the hint's point", examples=["#94412f"])
     delta_e: float = Field(
-        description="ΔE76 between this and the hint's colour, the photo's own lightness included", examples=[6.1]
+        description="ΔE76 between this and the hint's color, the photo's own lightness included", examples=[6.1]
     )
     delta_chroma: float = Field(
         description="the part of it that is a*b*: all that colorizing can change", examples=[2.3]
@@ -95,7 +95,7 @@ class LevelBits(BaseModel):
     dims: int = Field(description="latents of the level", examples=[128])
     bits_per_dim: float = Field(description="of this level's own dimensions", examples=[5.2])
     latent_norm: float = Field(
-        description="‖z‖/√dim of this level: about 1 where the colours are as the model expects", examples=[1.04]
+        description="‖z‖/√dim of this level: about 1 where the colors are as the model expects", examples=[1.04]
     )
 
 
@@ -116,7 +116,7 @@ class LikelihoodResponse(BaseModel):
     width: int = Field(description="of the photo, upright", examples=[1024])
     height: int = Field(examples=[768])
     bits_per_dim: float = Field(
-        description="−log₂ p(a*b* | L*) / dim of the photo's own colours; smaller is likelier", examples=[2.91]
+        description="−log₂ p(a*b* | L*) / dim of the photo's own colors; smaller is likelier", examples=[2.91]
     )
     levels: list[LevelBits] = Field(description="coarse to fine; their bits add up to the whole")
     timings: LikelihoodTimings

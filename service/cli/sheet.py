@@ -57,7 +57,7 @@ def _draw(out: Path, rows: Sequence[tuple[Photo, Entry]]) -> Image.Image:
     sheet = Image.new("RGB", (MARGIN + columns * step, MARGIN + len(rows) * row_step), PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for row, (photo, entry) in enumerate(rows):
-        cells = [(entry.target, _grey(photo.source))]
+        cells = [(entry.target, _gray(photo.source))]
         for made in entry.files:
             with Image.open(out / made.file) as image:
                 image.draft("RGB", (CELL, CELL))
@@ -70,7 +70,7 @@ def _draw(out: Path, rows: Sequence[tuple[Photo, Entry]]) -> Image.Image:
     return sheet
 
 
-def _grey(photo: Path) -> Image.Image:
+def _gray(photo: Path) -> Image.Image:
     from service.codecs.decoding import decode  # late: it registers HEIC, which a server leaves to its decoders
 
     pixels = decode(photo.read_bytes(), MAX_PIXELS).pixels

@@ -12,7 +12,7 @@ from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.jpeg import count_scans, load_without_end
-from service.codecs.profiles import grey_to_srgb, lab_to_srgb, to_srgb
+from service.codecs.profiles import gray_to_srgb, lab_to_srgb, to_srgb
 from service.codecs.tiff import ALPHA, mend_levels, mend_tiles, openable
 from service.codecs.webp import webp_size
 from service.errors import (
@@ -124,14 +124,14 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
     if image.mode == "1":
         image = image.convert("L")
     if image.mode.startswith("I;16"):
-        grey = np.asarray(image).astype(np.uint16)  # to the machine's byte order
-        return DecodedPhoto(grey_to_srgb(grey, profile), _grey_alpha(grey, image))
+        gray = np.asarray(image).astype(np.uint16)  # to the machine's byte order
+        return DecodedPhoto(gray_to_srgb(gray, profile), _gray_alpha(gray, image))
     if image.mode == "L":
         levels: NDArray[np.uint8] = np.asarray(image)
-        return DecodedPhoto(grey_to_srgb(levels, profile), _grey_alpha(levels, image))
+        return DecodedPhoto(gray_to_srgb(levels, profile), _gray_alpha(levels, image))
     if image.mode in ("LA", "La"):
-        grey_band, alpha_band = image.convert("LA").split()
-        return DecodedPhoto(grey_to_srgb(np.asarray(grey_band), profile), _alpha(np.asarray(alpha_band)))
+        gray_band, alpha_band = image.convert("LA").split()
+        return DecodedPhoto(gray_to_srgb(np.asarray(gray_band), profile), _alpha(np.asarray(alpha_band)))
     if image.mode == "CMYK":
         return DecodedPhoto(np.asarray(to_srgb(image, profile)), None)
     if image.mode == "LAB":
@@ -143,12 +143,12 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
     if image.mode != "RGB":
         image = image.convert("RGB")
     rgb: NDArray[np.uint8] = np.asarray(image)
-    if _is_grey(rgb):
-        return DecodedPhoto(grey_to_srgb(np.ascontiguousarray(rgb[..., 0]), profile, ("RGB",)), None)
+    if _is_gray(rgb):
+        return DecodedPhoto(gray_to_srgb(np.ascontiguousarray(rgb[..., 0]), profile, ("RGB",)), None)
     return DecodedPhoto(np.asarray(to_srgb(image, profile)), None)
 
 
-def _is_grey(rgb: NDArray[np.uint8]) -> bool:
+def _is_gray(rgb: NDArray[np.uint8]) -> bool:
     """Say whether red, green and blue are equal everywhere; of colors, a few rows are looked at."""
     bands = (rgb[top : top + ROWS_AT_ONCE] for top in range(0, len(rgb), ROWS_AT_ONCE))
     return all(
@@ -160,16 +160,16 @@ def _alpha(alpha: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     return None if alpha.min() == MAX_8 else alpha
 
 
-def _grey_alpha(grey: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
+def _gray_alpha(gray: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
     """Return the alpha that a gray TIFF has, or a gray PNG that names one level as transparent."""
     if ALPHA in image.info:
         return _alpha(image.info[ALPHA])
     key = image.info.get("transparency")
     if not isinstance(key, int):
         return None
-    if not (grey == key).any():
+    if not (gray == key).any():
         return None
-    return np.where(grey == key, np.uint8(0), np.uint8(MAX_8))
+    return np.where(gray == key, np.uint8(0), np.uint8(MAX_8))
 
 
 def _stretch_key(image: Image.Image, bits: int) -> None:

@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 from model.protocol import Photo
 
-__all__ = ["grey_to_srgb", "is_srgb", "lab_to_srgb", "to_srgb"]
+__all__ = ["gray_to_srgb", "is_srgb", "lab_to_srgb", "to_srgb"]
 
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
@@ -35,8 +35,8 @@ def lab_to_srgb(image: Image.Image) -> Image.Image:
     return image if converted is None else converted
 
 
-def grey_to_srgb(
-    grey: NDArray[np.uint8] | NDArray[np.uint16], profile: bytes | None, modes: tuple[str, ...] = ("L", "RGB")
+def gray_to_srgb(
+    gray: NDArray[np.uint8] | NDArray[np.uint16], profile: bytes | None, modes: tuple[str, ...] = ("L", "RGB")
 ) -> Photo:
     """Convert gray levels to sRGB-encoded gray of the same bits; a profile of RGB is asked for its neutral axis.
 
@@ -52,12 +52,12 @@ def grey_to_srgb(
         if converted is None:
             continue
         table: NDArray[np.uint8] = np.asarray(converted.getchannel("G"))[0]
-        if grey.dtype == np.uint8:
-            return np.take(table, grey)
+        if gray.dtype == np.uint8:
+            return np.take(table, gray)
         # Pillow has no 16-bit sRGB gray to convert to; the curve is smooth, so its 256 levels are interpolated
         curve = np.rint(np.interp(np.arange(65_536), levels * 257.0, table * 257.0))
-        return np.take(curve.astype(np.uint16), grey)
-    return grey
+        return np.take(curve.astype(np.uint16), gray)
+    return gray
 
 
 def is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
