@@ -14,6 +14,9 @@ INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
 """the Pillow mode of an ICC color space's name"""
+SRGB = ImageCms.createProfile("sRGB")
+LEVELS = np.arange(256, dtype=np.uint8)
+RAMP = Image.fromarray(LEVELS[None, :])
 NEAR = 3
 """Most 8-bit levels by which the grays of profiles that are sRGB's differ: their curves are tables of some length"""
 
@@ -21,18 +24,14 @@ NEAR = 3
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert an image of mode RGB or CMYK to RGB in sRGB."""
     transform = _transform(profile, image.mode)
-    converted = None if transform is None else ImageCms.applyTransform(image, transform)
-    if converted is not None:
-        return converted
+    if transform is not None:
+        return transform.apply(image)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def lab_to_srgb(image: Image.Image) -> Image.Image:
     """Convert an image of mode LAB (CIELAB, D50) to RGB in sRGB."""
-    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    transform = ImageCms.buildTransform(lab, srgb, "LAB", "RGB", INTENT, FLAGS)
-    converted = ImageCms.applyTransform(image, transform)
-    return image if converted is None else converted
+    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), SRGB, "LAB", "RGB", INTENT, FLAGS).apply(image)
 
 
 def gray_to_srgb(
@@ -42,20 +41,15 @@ def gray_to_srgb(
 
     A profile for none of the modes is ignored.
     """
-    levels = np.arange(256, dtype=np.uint8)
-    ramp = Image.fromarray(levels[None, :])
     for mode in modes:
         transform = _transform(profile, mode, FLAGS | ImageCms.Flags.NOOPTIMIZE)  # optimized, it is coarse in the darks
         if transform is None:
             continue
-        converted = ImageCms.applyTransform(ramp.convert(mode), transform)
-        if converted is None:
-            continue
-        table: NDArray[np.uint8] = np.asarray(converted.getchannel("G"))[0]
+        table: NDArray[np.uint8] = np.asarray(transform.apply(RAMP.convert(mode)).getchannel("G"))[0]
         if gray.dtype == np.uint8:
             return np.take(table, gray)
         # Pillow has no 16-bit sRGB gray to convert to; the curve is smooth, so its 256 levels are interpolated
-        curve = np.rint(np.interp(np.arange(65_536), levels * 257.0, table * 257.0))
+        curve = np.rint(np.interp(np.arange(65_536), LEVELS * 257.0, table * 257.0))
         return np.take(curve.astype(np.uint16), gray)
     return gray
 
@@ -65,10 +59,8 @@ def is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
     if "sRGB" not in (profile.profile.profile_description or ""):
         return False
     mode = MODES[profile.profile.xcolor_space]
-    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None, :])
-    transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB", INTENT, FLAGS)
-    converted = ImageCms.applyTransform(ramp.convert(mode), transform)
-    return converted is None or int(np.abs(np.asarray(converted, np.int16)[..., 1] - np.asarray(ramp)).max()) <= NEAR
+    converted = ImageCms.buildTransform(profile, SRGB, mode, "RGB", INTENT, FLAGS).apply(RAMP.convert(mode))
+    return int(np.abs(np.asarray(converted, np.int16)[..., 1] - LEVELS).max()) <= NEAR
 
 
 def _transform(profile: bytes | None, mode: str, flags: ImageCms.Flags = FLAGS) -> ImageCms.ImageCmsTransform | None:
@@ -79,6 +71,6 @@ def _transform(profile: bytes | None, mode: str, flags: ImageCms.Flags = FLAGS) 
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         if MODES.get(source.profile.xcolor_space) != mode or is_srgb(source):
             return None
-        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", INTENT, flags)
+        return ImageCms.buildTransform(source, SRGB, mode, "RGB", INTENT, flags)
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):  # what Pillow raises for a broken profile
         return None
