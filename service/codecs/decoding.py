@@ -165,9 +165,7 @@ def _gray_alpha(gray: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
     if ALPHA in image.info:
         return _alpha(image.info[ALPHA])
     key = image.info.get("transparency")
-    if not isinstance(key, int):
-        return None
-    if not (gray == key).any():
+    if not isinstance(key, int) or not (gray == key).any():
         return None
     return np.where(gray == key, np.uint8(0), np.uint8(MAX_8))
 
