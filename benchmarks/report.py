@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -59,7 +59,7 @@ def write(
         report = {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "hardware": _hardware(),
-            "targets": [{"promise": each.promise, "measured": each.measured, "kept": each.kept} for each in targets],
+            "targets": [asdict(each) for each in targets],
             **figures,
         }
         write_json(report, file)

@@ -28,8 +28,8 @@ POLL_SECONDS = 0.05
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 COMMAND = "import service.cli; (getattr(service.cli, 'app', None) or service.cli.main)()"
-PATH = "/v1/colorizations"
 """`tintflow`, of the checkout that it runs in; in older ones it is `app`."""
+PATH = "/v1/colorizations"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import psutil
 import typer
 
 from benchmarks.report import JsonFile, Target, write
-from benchmarks.running import end_with_parent, made_up_photo
+from benchmarks.running import COMMAND, end_with_parent, made_up_photo
 
 __all__ = ["main"]
 
@@ -52,7 +52,7 @@ def measure(photos: int, folder: Path) -> Run:
     command = [
         sys.executable,
         "-c",
-        "from service.cli.program import app; app()",
+        COMMAND,
         "bulk",
         str(source),
         str(out),

@@ -25,7 +25,7 @@ import typer
 from benchmarks.environment import environment
 from benchmarks.peers.work import PLAIN_TORCH
 from benchmarks.report import JsonFile, Target, rows, write
-from benchmarks.running import end_with_parent, free_port, made_up_photo, running
+from benchmarks.running import PATH, end_with_parent, free_port, made_up_photo, running
 
 __all__ = ["Outcome", "ask_in_loops", "main", "measure_server", "requests_per_second"]
 
@@ -85,7 +85,7 @@ class Peer:
 def tintflow(environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """Yield the URL to ask."""
     with running(environment) as service:
-        yield f"{service.url}/v1/colorizations"
+        yield f"{service.url}{PATH}"
 
 
 PEERS = {
