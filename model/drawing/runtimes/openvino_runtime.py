@@ -8,7 +8,7 @@ Terms of log-dets are added up in float64.
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
@@ -78,12 +78,12 @@ class OpenvinoRuntime:
 
     def prepare_rest(self, draws: int, most_draws: int, samples: int) -> Iterator[None]:
         """See `Runtime.prepare_rest`: the graph that encodes, and those of steps, which are tried for many draws."""
-        self._compiled(*self._named("encode", samples), exact=True)
+        self._graph("encode", samples)
         yield
         more = draws
         while more <= most_draws:
             for kind in ("distilled", "level"):
-                self._compiled(*self._step(kind, more), exact=False)
+                self._step(kind, more)
                 yield
             if more > draws and not self.draws_alike(draws, more):
                 return
@@ -100,7 +100,7 @@ class OpenvinoRuntime:
 
     def condition(self, lightness: Floats) -> Condition:
         """See `Runtime.condition`."""
-        parts = self._run("condition", True, lightness)
+        parts = self._run("condition", lightness)
         return Condition(tuple(parts[:2]), tuple(parts[2:]))
 
     def join(self, conditions: Sequence[Condition]) -> Condition:
@@ -128,7 +128,7 @@ class OpenvinoRuntime:
         """See `Runtime.add_details`."""
         x = self.numbers.standardize(coarsest)
         z, of_cells = self._encode_cells(condition, photo, x)
-        chroma, *terms = self._run("details", True, x, *(level[photo] for level in condition.maps), *latents)
+        chroma, *terms = self._run("details", x, *(level[photo] for level in condition.maps), *latents)
         log_dets = [of_cells, *(-part.sum(1, dtype=np.float64) for part in terms)]
         log_prob = self._log_prob([z, *latents], log_dets)
         return Samples(self.numbers.to_chroma(chroma), log_prob, z.astype(np.float32))
@@ -136,7 +136,7 @@ class OpenvinoRuntime:
     def encode(self, condition: Condition, photo: Indices, chroma: Floats) -> Encoded:
         """See `Runtime.encode`."""
         finest = self.numbers.standardize(chroma)
-        x, *outputs = self._run("encode", True, finest, *(level[photo] for level in condition.maps))
+        x, *outputs = self._run("encode", finest, *(level[photo] for level in condition.maps))
         latents, terms = outputs[: len(outputs) // 2], outputs[len(outputs) // 2 :]
         z, of_cells = self._encode_cells(condition, photo, x)
         log_dets = [of_cells, *(part.sum(1, dtype=np.float64) for part in terms)]
@@ -147,7 +147,7 @@ class OpenvinoRuntime:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Encode standardized a*b* of the coarsest size: its latents, (N, 128), and the log-det of the mixtures."""
         cells = self.numbers.cells_in_order(x, self.numbers.order)
-        (output,) = self._run("mixtures", True, cells, *(part[photo] for part in condition.cells))
+        (output,) = self._run("mixtures", cells, *(part[photo] for part in condition.cells))
         flat = np.ascontiguousarray(cells.reshape(-1, 2), np.float64)
         z, log_dets = latents_of_outputs(output.reshape(-1, output.shape[-1]), flat)
         return z.reshape(len(x), 2 * CELLS), log_dets.reshape(len(x), CELLS).sum(1)
@@ -162,26 +162,27 @@ class OpenvinoRuntime:
         ]
         return np.stack(parts, 1)
 
-    def _run(self, graph: str, exact: bool, *inputs: NDArray[Any]) -> list[Floats]:
+    def _run(self, graph: str, *inputs: NDArray[Any]) -> list[Floats]:
         """Run a graph for as many rows as the first input has."""
-        request = self._request(graph, len(inputs[0]), exact)
+        request = self._request(graph, len(inputs[0]))
         arrays = [np.ascontiguousarray(part, np.float32) for part in inputs]
         for i, array in enumerate(arrays):
             request.set_input_tensor(i, ov.Tensor(array, shared_memory=True))
         request.infer()
         return [output.data.copy() for output in request.output_tensors]
 
-    def _request(self, graph: str, rows: int, exact: bool) -> Any:
+    def _request(self, graph: str, rows: int) -> Any:
         """Return this thread's own request for a graph."""
         key = (graph, rows)
         requests = self._local.__dict__.setdefault("requests", {})
         if key not in requests:
-            requests[key] = self._compiled(*self._named(graph, rows), exact=exact).create_infer_request()
+            requests[key] = self._graph(graph, rows).create_infer_request()
         return requests[key]
 
-    def _named(self, graph: str, rows: int) -> tuple[str, Callable[[], Any]]:
-        """Return the name of a graph for so many rows, and what builds it."""
-        return f"{graph}-{rows}", partial(self._build, graph, rows)
+    def _graph(self, graph: str, rows: int) -> Any:
+        """Return a graph in float32 for so many rows."""
+        build = getattr(graphs, f"{graph}_graph")
+        return self._compiled(f"{graph}-{rows}-f32", lambda: build(self._arrays, rows))
 
     def _stepper(self, rows: int) -> Stepper:
         """Return this thread's own stepper."""
@@ -191,18 +192,13 @@ class OpenvinoRuntime:
         return steppers[rows]
 
     def _new_stepper(self, rows: int) -> Stepper:
-        return Stepper(self.numbers, lambda kind: self._compiled(*self._step(kind, rows), exact=False))
+        return Stepper(self.numbers, lambda kind: self._step(kind, rows))
 
-    def _step(self, kind: str, rows: int) -> tuple[str, Callable[[], Any]]:
-        """Return the name of a graph of steps, and what builds it. kind: `level`, or `distilled` for that decoder's."""
-        return f"{STEP}{kind}-{rows}", partial(self._build_step, kind, rows)
-
-    def _build(self, graph: str, rows: int) -> Any:
-        return getattr(graphs, f"{graph}_graph")(self._arrays, rows)
-
-    def _build_step(self, kind: str, rows: int) -> Any:
-        dtype = ov.Type.bf16 if self._bfloat16 else ov.Type.f32
-        return graphs.step_graph(self._arrays, kind == "distilled", rows, dtype)
+    def _step(self, kind: str, rows: int) -> Any:
+        """Return the graph of steps, in bfloat16 where draws are. kind: `level`, or `distilled` for that decoder's."""
+        precision, dtype = ("bf16", ov.Type.bf16) if self._bfloat16 else ("f32", ov.Type.f32)
+        name = f"{STEP}{kind}-{rows}-{precision}"
+        return self._compiled(name, lambda: graphs.step_graph(self._arrays, kind == "distilled", rows, dtype))
 
     @cached_property
     def _arrays(self) -> CinnArrays:
@@ -222,9 +218,8 @@ class OpenvinoRuntime:
                 self._cache.store(NUMBERS, numbers.to_bytes())
         return numbers
 
-    def _compiled(self, name: str, build: Callable[[], Any], exact: bool) -> Any:
-        """Return a graph, compiled once for all threads."""
-        name = f"{name}-{'bf16' if self._bfloat16 and not exact else 'f32'}"
+    def _compiled(self, name: str, build: Callable[[], Any]) -> Any:
+        """Return a graph, compiled once for all threads. name: it ends with the precision."""
         with self._lock_of(name):
             if name not in self._models and not self._load(name):
                 self._models[name] = self._core.compile_model(_built(build), "CPU", self._options(name))

@@ -100,7 +100,7 @@ def test_graphs_that_the_first_photo_does_not_need_are_compiled_before_they_are_
     built = len(runtime._models)
     monkeypatch.setattr(graphs, "encode_graph", refuse)
     monkeypatch.setattr(graphs, "step_graph", refuse)
-    runtime._request("encode", 2, exact=True)
+    runtime._request("encode", 2)
     stepper = runtime._stepper(16)
     assert stepper.level is not stepper.distilled
     assert len(runtime._models) == built
