@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +18,13 @@ from model.errors import CheckpointError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["OpenedWeights", "WeightsFile", "explained", "open_weights", "read_weights", "restore", "write_weights"]
+__all__ = ["OpenedWeights", "explained", "open_weights", "restore", "write_weights"]
 
 CHECKSUMS = "SHA256SUMS"
 METADATA = "tintflow"
 HEADER_LENGTH_BYTES = 8  # at the beginning of a safetensors file
 
 Network = TypeVar("Network", bound="nn.Module")
-
-
-class WeightsFile(NamedTuple):
-    """Contents of a weights file."""
-
-    metadata: dict[str, Any]
-    tensors: dict[str, NDArray[Any]]
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -63,35 +55,26 @@ def write_weights(module: "nn.Module", metadata: dict[str, Any], path: Path) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, {METADATA: json.dumps(metadata)})  # one key, for safetensors would shuffle several
     path.chmod(0o644)  # safetensors writes for the owner alone, but servers run as another user
-    digest = _sha256(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     sums = _read_sums(path.parent) | {path.name: digest}
     (path.parent / CHECKSUMS).write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))
     return digest
 
 
-def open_weights(path: Path) -> OpenedWeights:
+def open_weights(path: Path, *names: str) -> OpenedWeights:
     """Read the bytes that `write_weights` wrote, and what describes them.
 
-    Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, or is not ours.
+    names: what the network may be called; any name, where none is given. Raises CheckpointError where the file is
+    missing, differs from its SHA-256 in SHA256SUMS, is not ours, or holds another network.
     """
     data, digest = _checked(path)
     with explained(path):
         length = int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
         header = json.loads(data[HEADER_LENGTH_BYTES : HEADER_LENGTH_BYTES + length])
         metadata: dict[str, Any] = json.loads(header["__metadata__"][METADATA])
+    if names and metadata.get("name") not in names:
+        raise CheckpointError(f"{path}: expected {' or '.join(names)}, got {metadata.get('name')}")
     return OpenedWeights(path, metadata, data, digest)
-
-
-def read_weights(path: Path, *names: str) -> WeightsFile:
-    """Read what `write_weights` wrote.
-
-    names: what the network may be called; any name, where none is given. Raises CheckpointError where the file is
-    missing, differs from its SHA-256 in SHA256SUMS, is not ours, or holds another network.
-    """
-    opened = open_weights(path)
-    if names and opened.metadata.get("name") not in names:
-        raise CheckpointError(f"{path}: expected {' or '.join(names)}, got {opened.metadata.get('name')}")
-    return WeightsFile(opened.metadata, opened.tensors(), opened.sha256)
 
 
 def restore(module: Network, tensors: dict[str, NDArray[Any]], path: Path) -> Network:
@@ -135,8 +118,3 @@ def _read_sums(folder: Path) -> dict[str, str]:
     sums = folder / CHECKSUMS
     lines = sums.read_text().splitlines() if sums.is_file() else []
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from model.flow.weights_file import read_weights, restore, write_weights
+from model.flow.weights_file import open_weights, restore, write_weights
 from research.digits.classifier import DigitClassifier
 from research.digits.flow import DigitFlow, DigitFlowConfig
 
@@ -20,8 +20,8 @@ def save_flow(flow: DigitFlow, path: Path) -> None:
 
 def load_flow(path: Path) -> DigitFlow:
     """Read what `save_flow` wrote. Raises CheckpointError where it is missing, damaged or another network."""
-    file = read_weights(path, FLOW_NAME)
-    return restore(DigitFlow(DigitFlowConfig(**file.metadata["config"])), file.tensors, path)
+    file = open_weights(path, FLOW_NAME)
+    return restore(DigitFlow(DigitFlowConfig(**file.metadata["config"])), file.tensors(), path)
 
 
 def save_classifier(classifier: DigitClassifier, path: Path) -> None:
@@ -31,4 +31,4 @@ def save_classifier(classifier: DigitClassifier, path: Path) -> None:
 
 def load_classifier(path: Path) -> DigitClassifier:
     """Read what `save_classifier` wrote. Raises CheckpointError where it is missing, damaged or another network."""
-    return restore(DigitClassifier(), read_weights(path, CLASSIFIER_NAME).tensors, path)
+    return restore(DigitClassifier(), open_weights(path, CLASSIFIER_NAME).tensors(), path)

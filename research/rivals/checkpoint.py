@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from model.flow.cinn import Cinn
 from model.flow.condition import ConditionNetwork
-from model.flow.weights_file import read_weights, restore, write_weights
+from model.flow.weights_file import open_weights, restore, write_weights
 from research.rivals.decoder import DecoderConfig
 from research.rivals.networks import RIVALS
 from training.dataset import Batch
@@ -56,7 +56,7 @@ def save_rival(colorizer: RivalColorizer, path: Path) -> None:
 
 def load_rival(path: Path, device: str = "cpu") -> RivalColorizer:
     """Read what `save_rival` wrote. Raises CheckpointError where it is missing, damaged or another network."""
-    metadata, tensors, _ = read_weights(path, *(PREFIX + name for name in RIVALS))
-    name, config = metadata["name"].removeprefix(PREFIX), metadata["config"]
+    file = open_weights(path, *(PREFIX + name for name in RIVALS))
+    name, config = file.metadata["name"].removeprefix(PREFIX), file.metadata["config"]
     config["widths"] = tuple(config["widths"])
-    return restore(RivalColorizer(name, DecoderConfig(**config)), tensors, path).to(device)
+    return restore(RivalColorizer(name, DecoderConfig(**config)), file.tensors(), path).to(device)
