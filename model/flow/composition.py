@@ -38,7 +38,7 @@ def run_inverse(steps: Sequence[Step], z: Tensor) -> tuple[Tensor, Tensor]:
     return z, log_det
 
 
-def alternate(couplings: Sequence[Invertible], mixings: Sequence[Invertible], shares: Sequence[Tensor]) -> list[Step]:
-    """Put a mixing after each coupling; both get the coupling's share of the condition."""
-    blocks = zip(couplings, mixings, shares, strict=True)
-    return [step for coupling, mixing, share in blocks for step in ((coupling, share), (mixing, share))]
+def alternate(firsts: Sequence[Invertible], seconds: Sequence[Invertible], shares: Sequence[Tensor]) -> list[Step]:
+    """Put couplings and mixings, or others, in turns; both of a pair get its share of the condition."""
+    pairs = zip(firsts, seconds, shares, strict=True)
+    return [step for first, second, share in pairs for step in ((first, share), (second, share))]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
-from model.flow.composition import Step, run, run_inverse
+from model.flow.composition import Step, alternate, run, run_inverse
 from model.flow.coupling import AffineCoupling
 from research.couplings.dense import DenseSubnet
 from research.couplings.permutation import RandomPermutation
@@ -91,6 +91,5 @@ class DigitFlow(nn.Module):
             self.mean_and_log_scale.weight[label] = torch.cat((own.mean(0)[order[0]], raw[order[0]]))
 
     def _steps(self, labels: Tensor) -> list[Step]:
-        blocks = zip(self.permutations, self.couplings, self.shares(labels).chunk(self.config.blocks, 1), strict=True)
-        steps = [step for permutation, coupling, share in blocks for step in ((permutation, share), (coupling, share))]
+        steps = alternate(self.permutations, self.couplings, self.shares(labels).chunk(self.config.blocks, 1))
         return [*steps, (self.last, self.mean_and_log_scale(labels))]
