@@ -130,13 +130,13 @@ class DetailLevel(nn.Module):
         """x: (B, *data_shape). Returns the latent (B, dims) and the log-det."""
         x, log_det = run(self._steps(condition), (x - condition.prediction) / self.std)
         z, part = self.affine(x.flatten(1), condition.last)
-        return z, log_det + part - self.log_scale()
+        return z, log_det + part - self._log_scale()
 
     def inverse(self, z: Tensor, condition: DetailCondition) -> tuple[Tensor, Tensor]:
         """z: (B, dims). Returns (B, *data_shape) and the log-det of the inverse."""
         x, log_det = self.affine.inverse(z, condition.last)
         x, part = run_inverse(self._steps(condition), x.view(-1, *self.data_shape))
-        return x * self.std + condition.prediction, log_det + part + self.log_scale()
+        return x * self.std + condition.prediction, log_det + part + self._log_scale()
 
     @property
     def subnets(self) -> list[ConvSubnet]:
@@ -146,6 +146,6 @@ class DetailLevel(nn.Module):
     def _steps(self, condition: DetailCondition) -> list[Step]:
         return [(self.affine, condition.first), *alternate(self.couplings, self.mixings, condition.shares)]
 
-    def log_scale(self) -> Tensor:
+    def _log_scale(self) -> Tensor:
         """Log-det of the inverse's multiplication by `std`."""
         return self.std.log().sum() * (self.dims // DETAIL_CHANNELS)
