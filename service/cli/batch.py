@@ -24,9 +24,10 @@ __all__ = [
     "FAILED",
     "INTERRUPTED",
     "MISUSED",
-    "RateColumn",
+    "STOPPED",
     "Work",
     "finish",
+    "progress_columns",
     "run_batch",
     "run_client",
     "share",
@@ -39,15 +40,21 @@ Work = Callable[[AsyncClient, Photo], Awaitable[str | None]]
 """does all there is to do with one photo, and may say in a line what was done"""
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+STOPPED = "stopped; the same command goes on from here"
 
 
-class RateColumn(ProgressColumn):
+class _RateColumn(ProgressColumn):
     """Photos a minute."""
 
     def render(self, task: Task) -> Text:
         """Show it, once it is known."""
         speed = task.finished_speed or task.speed
         return Text(f"{60 * speed:.1f} photos/min" if speed else "", style="cyan")
+
+
+def progress_columns() -> Sequence[ProgressColumn]:
+    """Return what tells how far photos are."""
+    return TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn()
 
 
 def _end_as_ctrl_c(number: int, frame: FrameType | None) -> None:
@@ -59,7 +66,7 @@ def _end_as_ctrl_c(number: int, frame: FrameType | None) -> None:
 def run_client(
     connection: Connection,
     ask: Callable[[AsyncClient], Awaitable[T]],
-    stopped: str = "stopped; the same command goes on from here",
+    stopped: str = STOPPED,
     status: int = INTERRUPTED,
 ) -> T:
     """Connect, and ask. On what a user can mend, the program says it and ends with status 2.
@@ -106,12 +113,11 @@ def run_batch(
 ) -> list[Trouble]:
     """Work on photos and return those that failed. Ends the program as `run_client` does."""
     troubles: list[Trouble] = []
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
 
     async def ask(client: AsyncClient) -> None:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        with Progress(
+            *progress_columns(), console=console, transient=True, disable=not console.is_terminal
+        ) as progress:
             task = progress.add_task(description, total=len(photos))
 
             async def work_on(photo: Photo) -> None:

@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from service.api.formats import OutputFormat
 from service.api.parameters import random_seed
 from service.cli import options as o
-from service.cli.batch import INTERRUPTED, MISUSED, RateColumn, finish
+from service.cli.batch import INTERRUPTED, MISUSED, STOPPED, finish, progress_columns
 from service.cli.places import make_folder
 from service.client.found import Trouble, find_photos
 from service.cluster.bulk import Asked, Outcome, Source, colorize_all, count_rows, on_ray, read_folder, read_parquet
@@ -74,7 +74,7 @@ def add_bulk_command(app: typer.Typer) -> None:
             with on_ray(address, actors + 1 if address == "local" else None):  # one is for reading tables
                 work.run(asked, actors, gpus)
         except KeyboardInterrupt as error:
-            typer.echo("stopped; the same command goes on from here", err=True)
+            typer.echo(STOPPED, err=True)
             raise typer.Exit(INTERRUPTED) from error
         except Exception as error:  # of Ray's many, none is about one photo
             typer.echo(str(error), err=True)
@@ -95,18 +95,15 @@ class _Work:
     def run(self, asked: Asked, actors: int, gpus: float) -> None:
         """Colorize them all; show progress, and write the report."""
         told = _told_of(self._out / REPORT)
-        columns = (
-            TextColumn("bulk"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn(),
-        )  # fmt: skip
         console = Console(stderr=True)
         with (
             (self._out / REPORT).open("a", 1, encoding="utf-8") as report,
-            Progress(*columns, console=console, disable=not console.is_terminal) as progress,
+            Progress(*progress_columns(), console=console, disable=not console.is_terminal) as progress,
         ):
             source, troubles = self._read()
             failures = (Outcome(trouble.name, [], [], trouble.reason) for trouble in troubles)
             outcomes = colorize_all(source, asked, self._out, actors, gpus) if source else ()
-            task = progress.add_task("", total=len(troubles) + (source.count if source else 0))
+            task = progress.add_task("bulk", total=len(troubles) + (source.count if source else 0))
             for outcome in chain(failures, outcomes):
                 progress.advance(task)
                 self._count(outcome)

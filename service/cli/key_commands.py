@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from service.cli.batch import MISUSED
 from service.edge.keys import KeyFileError, add_key
 
 __all__ = ["app"]
@@ -35,6 +36,6 @@ def add(
         secret = add_key(file, name, rate_limit)
     except (KeyFileError, OSError) as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
+        raise typer.Exit(MISUSED) from error
     typer.echo(secret)
     typer.echo(f"{file} holds its hash. The key itself is not stored: keep it.", err=True)

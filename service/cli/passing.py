@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from service.cli.batch import MISUSED
+
 __all__ = ["add_passing_commands"]
 
 PASS_ALL: dict[str, Any] = {
@@ -34,5 +36,5 @@ def _become(extra: str, module: str, *arguments: str) -> None:
     """Replace this process by a module's, so that signals and the exit status are its own."""
     if find_spec("torch") is None:
         typer.echo(f"torch is not installed: pip install 'tintflow[{extra}]'", err=True)
-        raise typer.Exit(2)
+        raise typer.Exit(MISUSED)
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - this Python, our modules
