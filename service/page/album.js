@@ -1,9 +1,8 @@
 /** Work on all photos: its beginning, its progress, and its end before time. */
 
 import { cancelAlbum, colorizeAll, resumeAlbum } from "./actions.js";
-import { saveAll, whileDisabled } from "./download.js";
+import { saveAllFrom } from "./download.js";
 import { byId } from "./element.js";
-import { notice } from "./notices.js";
 import { coverOf } from "./photo.js";
 import { removeAll } from "./photos.js";
 import { listen, store } from "./store.js";
@@ -18,10 +17,7 @@ export function setUpAlbum() {
     removeAll();
     byId("undo").focus();
   };
-  byId("album-download").onclick = async ({ currentTarget }) => {
-    const error = await whileDisabled(currentTarget, () => saveAll(store.view.photos.map(coverOf).filter(Boolean), "colorings"));
-    if (error) notice(errorWords(error).title);
-  };
+  byId("album-download").onclick = ({ currentTarget }) => saveAllFrom(currentTarget, store.view.photos.map(coverOf).filter(Boolean), "colorings");
   listen(show);
 }
 

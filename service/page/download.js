@@ -4,6 +4,7 @@ import { make } from "./element.js";
 import { canvasBlob, withLook } from "./look.js";
 import { notice } from "./notices.js";
 import { isPlain, lookOf } from "./store.js";
+import { errorWords } from "./words.js";
 import { QUALITY, encoded } from "./work.js";
 import { zip } from "./zip.js";
 
@@ -21,7 +22,7 @@ export async function saveSample(sample, { format = "jpeg", quality = QUALITY, b
 }
 
 /** Save samples as they look in a zip, with a folder for each photo where there are several of several. Asks the service for nothing. */
-export async function saveAll(samples, name) {
+async function saveAll(samples, name) {
   const photos = new Set(samples.map((sample) => sample.run.photo)).size;
   const folders = photos > 1 && photos < samples.length;
   const files = [];
@@ -64,11 +65,18 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-const stemOf = (photo) => photo.name.replace(/\.[^.]*$/, "");
+/** Name of a photo without its ending. */
+export const stemOf = (photo) => photo.name.replace(/\.[^.]*$/, "");
 
 function nameOf({ run, index }, ending, beside = false) {
   const kind = run.kind === "colorizations" ? `seed-${run.fields.seed}` : `${run.kind.slice(0, -1)}-${run.fields.noise_seed ?? run.fields.seed}`;
   return `${stemOf(run.photo)}-${kind}-${index}${beside ? "-beside" : ""}.${ending}`;
+}
+
+/** Download many from a button, which waits for it; a notice says what went wrong. */
+export async function saveAllFrom(button, samples, name) {
+  const error = await whileDisabled(button, () => saveAll(samples, name));
+  if (error) notice(errorWords(error).title);
 }
 
 /** Run a download from a button, which waits for it; return what went wrong. */

@@ -2,10 +2,9 @@
 
 import { grayCard, moreCard, paintGray, paintSlot, paintSource, slotCard, sourceCard } from "./cards.js";
 import { FLAT, UPRIGHT, columnsFor } from "./columns.js";
-import { saveAll, whileDisabled } from "./download.js";
+import { saveAllFrom, stemOf } from "./download.js";
 import { byId, clamp, setChildren } from "./element.js";
 import { explain, explained } from "./explain.js";
-import { notice } from "./notices.js";
 import { listen, shownSamples, store } from "./store.js";
 import { errorWords, runFacts, runNumbers, runTitle } from "./words.js";
 import { canGoOn, isBusy, isHalted, start, stop } from "./work.js";
@@ -17,11 +16,7 @@ export function setUpGallery() {
   byId("run-title").after(facts, numbers);
   byId("stop").onclick = () => stop(...store.view.runs.filter(isBusy));
   byId("retry").onclick = () => store.view.runs.filter(isHalted).forEach(start);
-  byId("download-all").onclick = async ({ currentTarget }) => {
-    const { photo } = store.view;
-    const error = await whileDisabled(currentTarget, () => saveAll(shownSamples(), photo.name.replace(/\.[^.]*$/, "")));
-    if (error) notice(errorWords(error).title);
-  };
+  byId("download-all").onclick = ({ currentTarget }) => saveAllFrom(currentTarget, shownSamples(), stemOf(store.view.photo));
   new ResizeObserver(arrange).observe(byId("gallery"));
   listen(show);
 }

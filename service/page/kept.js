@@ -1,21 +1,17 @@
 /** The colorings that are kept: a bar with all of them, to download and to compare. */
 
 import { compare } from "./compare.js";
-import { saveAll, whileDisabled } from "./download.js";
+import { saveAllFrom } from "./download.js";
 import { byId, make, once, set, setChildren } from "./element.js";
 import { shownUrl } from "./look.js";
-import { notice } from "./notices.js";
 import { change, listen, store } from "./store.js";
 import { openSample } from "./viewer.js";
-import { errorWords, sampleTitle } from "./words.js";
+import { sampleTitle } from "./words.js";
 
 export function setUpKept() {
   byId("compare-open").onclick = () => compare(ofThisPhoto());
   byId("keep-none").onclick = () => change({ kept: [] });
-  byId("download-kept").onclick = async ({ currentTarget }) => {
-    const error = await whileDisabled(currentTarget, () => saveAll(store.view.kept, "kept-colorings"));
-    if (error) notice(errorWords(error).title);
-  };
+  byId("download-kept").onclick = ({ currentTarget }) => saveAllFrom(currentTarget, store.view.kept, "kept-colorings");
   listen(show);
 }
 
