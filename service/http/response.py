@@ -28,7 +28,6 @@ QVALUE = re.compile(r"0?\.\d+|0\.?|1(\.0*)?")
 PIECE_BYTES = 3 * 2**18
 """Bytes that become base64 at a time: some whole threes, so that the pieces follow each other."""
 Runner = Callable[..., Awaitable[Any]]
-STAGES = ("decode", "condition", "sample", "upsample", "encode")
 
 
 @dataclass(frozen=True)
@@ -286,7 +285,7 @@ def done(colorization: Colorization) -> ColorizationDone:
 
 def _timings(colorization: Colorization) -> Timings:
     """Return the seconds of each stage; of those that are not over, 0."""
-    return Timings(**{stage: colorization.timings.get(stage, 0.0) for stage in STAGES})
+    return Timings(**{stage: colorization.timings.get(stage, 0.0) for stage in Timings.model_fields})
 
 
 def _report(match: HintMatch) -> HintReport:
