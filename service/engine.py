@@ -134,7 +134,7 @@ class Engine:
         self._giving_back = asyncio.create_task(
             give_back_regularly(lambda: self._done, lambda: self._backlog.held("requests") > 0)
         )
-        log.info("ready", model=self.info.name, device=self.info.device, seconds=_since(started))
+        log.info("ready", model=self.info.name, device=self.info.device, seconds=time.perf_counter() - started)
 
     def drain(self) -> None:
         """Accept no more requests; those accepted are finished."""
@@ -207,7 +207,3 @@ class Engine:
         if self._tools is None:
             raise LoadingError("the model is being loaded", RETRY_SECONDS)
         return self._tools
-
-
-def _since(started: float) -> float:
-    return time.perf_counter() - started

@@ -139,7 +139,7 @@ class Painter:
 
     def __init__(self, asked: Asked, out: str, columns: tuple[str, str] | None = None) -> None:
         """columns: see Source."""
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
         self._asked, self._out, self._columns = asked, Path(out), columns
         self._settings = Settings()
         self._colorizer = load_colorizer(self._settings)

@@ -11,12 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from model.errors import CheckpointError, InputError, ModelError, NonFiniteError, OutOfMemoryError
 from model.protocol import Options
 from service import errors
-from service.api.endpoints import (
-    COLOR_ENDPOINTS,
-    LIKELIHOODS,
-    ColorEndpoint,
-    Endpoint,
-)
+from service.api.endpoints import COLOR_ENDPOINTS, LIKELIHOODS, ColorEndpoint, Endpoint
 from service.api.formats import PHOTO_FORMATS
 from service.api.schemas import ColorizationResponse, LikelihoodResponse, Limits, Model, ModelList, Status
 from service.engine import Engine
