@@ -125,8 +125,7 @@ def _run(
     if loop.network_learning_rate and (len(parts) != 1 or parts[0] in ("prior", "distilled")):
         # The other parts would be left with features that they have never seen; these see none.
         raise InputError("part", "coarsest or details alone to train together with h", parts)
-    if processes.first:
-        _claim_run(config, cinn)
+    _claim_run(config, cinn, processes)
     dataset = prepare(config, cinn, processes)
     total = sum(SHARES[part] for part in parts)
     for part in parts:
@@ -198,8 +197,7 @@ def run_scored(config: RunConfig, loop: LoopConfig) -> Path | None:
     wanted = "weights with a distilled decoder and a reward model that were trained"
     with _from_init(config, wanted) as (source, device, processes):
         cinn = source.cinn.to(device)
-        if processes.first:
-            _claim_run(config, cinn)
+        _claim_run(config, cinn, processes)
         dataset = prepare(config, cinn, processes)
         objective = ScoredObjective(cinn, Perception())
         trainer = Trainer(None, objective, dataset, replace(loop, minutes=config.minutes), processes)
@@ -215,8 +213,7 @@ def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfi
     with _from_init(config, "weights whose finer levels shall be thinner") as (source, device, processes):
         wide = source.cinn.to(device)
         cinn = thin(wide, details).requires_grad_(True).to(device)
-        if processes.first:
-            _claim_run(config, cinn)
+        _claim_run(config, cinn, processes)
         dataset = prepare(config, wide, processes)
         objective = ThinnedObjective(cinn, wide)
         trainer = Trainer(None, objective, dataset, replace(loop, minutes=config.minutes), processes)
@@ -231,8 +228,7 @@ def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
     """
     with _from_init(config, "weights whose h shall see through wear") as (source, device, processes):
         cinn = source.cinn.to(device)
-        if processes.first:
-            _claim_run(config, cinn)
+        _claim_run(config, cinn, processes)
         processes.wait()
         folders = [(path, config.out / "lightness" / path.stem) for path in _shards(config)]
         for path, folder in folders[processes.share.rows]:
@@ -294,8 +290,11 @@ def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor])
     return all(torch.equal(t, other[name]) for name, t in one.items() if name in scales or not name.startswith(parts))
 
 
-def _claim_run(config: RunConfig, cinn: Cinn) -> None:
-    _claim(config.out / "run.json", "out", origin(config) | {"model": repr(cinn.config), "draws": repr(config.draws)})
+def _claim_run(config: RunConfig, cinn: Cinn, processes: Processes) -> None:
+    """Claim the folder of a run: the first process does."""
+    if processes.first:
+        belongs = origin(config) | {"model": repr(cinn.config), "draws": repr(config.draws)}
+        _claim(config.out / "run.json", "out", belongs)
 
 
 def _claim(file: Path, option: str, belongs: Mapping[str, str]) -> None:
