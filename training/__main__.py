@@ -1,6 +1,5 @@
 """`python -m training`: train on your own photos, and join parts that were trained apart."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +8,15 @@ import typer
 from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE
 from model.flow.config import CinnConfig
 from training.average import average
-from training.commands import Device, Features, Init, Photos, Resume, Views, errors_printed, refuse
+from training.commands import Device, Features, Init, Photos, Resume, Views, errors_printed, refuse_used, tell
 from training.draws import DrawConfig
 from training.loop import LoopConfig
 from training.run import SHARES, RunConfig, join, run, run_reward, run_scored, run_thin, run_worn
 from training.teacher import TRIES
 
 Part = Annotated[list[str] | None, typer.Option(help=f"Any of {', '.join(SHARES)}; repeatable; default: all.")]
+Name = Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")]
+Rate = Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")]
 Out = Annotated[Path, typer.Option(help="The checkpoint to write.")]
 NEW_RATES, TRAINED_RATES = (1e-3, 2e-3), (1e-4, 0.0)
 """Highest rates of AdamW and Muon, from the start and for weights that were trained already"""
@@ -31,7 +32,7 @@ def run_command(
     part: Part = None,
     views: Views = 4,
     init: Init = None,
-    name: Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")] = "my-colors-1",
+    name: Name = RunConfig.name,
     device: Device = "auto",
     resume: Resume = False,
     features: Features = None,
@@ -68,7 +69,7 @@ def run_command(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the noise.")] = 0,
 ) -> None:
     """Train the cINN: part after part, or those that --part names."""
-    _refuse_used(out, SHARES, resume)
+    refuse_used(out, SHARES, resume)
     config = RunConfig(
         data,
         out,
@@ -90,7 +91,7 @@ def run_command(
     )
     with errors_printed("train"):
         path = run(config, loop=loop)
-    _tell(path, out)
+    tell(path, out)
 
 
 @app.command("reward")
@@ -102,8 +103,8 @@ def reward_command(
     init: Annotated[Path, typer.Option(exists=True, help="Weights that made the draws; their reward model goes on.")],
     out: Annotated[Path, typer.Option(help="Folder of the state and the checkpoint.")] = Path("runs/reward"),
     steps: Annotated[int, typer.Option(min=0, help="Steps of 16 photos.")] = 1350,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 1e-3,
-    name: Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")] = "my-colors-1",
+    learning_rate: Rate = 1e-3,
+    name: Name = RunConfig.name,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the noise.")] = 0,
 ) -> None:
     """Train the reward model, which chooses among draws, on what people said of draws of the same photo."""
@@ -125,15 +126,15 @@ def scored_command(
     out: Annotated[Path, typer.Option(help="Folder of features, the state and the checkpoint.")] = Path("runs/scored"),
     minutes: Annotated[float, typer.Option(min=0, help="Training time, without the features.")] = 20,
     views: Views = 1,
-    name: Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")] = "my-colors-1",
+    name: Name = RunConfig.name,
     device: Device = "auto",
     resume: Resume = False,
     features: Features = None,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 4e-5,
+    learning_rate: Rate = 4e-5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the draws.")] = 0,
 ) -> None:
     """Teach the distilled decoder by how its own draws look beside the true colors, and by the reward model."""
-    _refuse_used(out, ["scored"], resume)
+    refuse_used(out, ["scored"], resume)
     config = RunConfig(data, out, minutes, views=views, init=init, name=name, device=device, features=features)
     loop = LoopConfig(
         batch=32,
@@ -146,7 +147,7 @@ def scored_command(
     )
     with errors_printed("train"):
         path = run_scored(config, loop)
-    _tell(path, out)
+    tell(path, out)
 
 
 @app.command("thin")
@@ -156,22 +157,22 @@ def thin_command(
     out: Annotated[Path, typer.Option(help="Folder of features, the state and the checkpoint.")] = Path("runs/thin"),
     minutes: Annotated[float, typer.Option(min=0, help="Training time, without the features.")] = 30,
     views: Views = 4,
-    name: Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")] = "my-colors-1",
+    name: Name = RunConfig.name,
     device: Device = "auto",
     resume: Resume = False,
     features: Features = None,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 1.5e-3,
+    learning_rate: Rate = 1.5e-3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the noise.")] = 0,
 ) -> None:
     """Prune the finer levels to the released widths, and teach them what the wide ones compute."""
-    _refuse_used(out, ["thinned"], resume)
+    refuse_used(out, ["thinned"], resume)
     config = RunConfig(data, out, minutes, views=views, init=init, name=name, device=device, features=features)
     loop = LoopConfig(
         batch=16, learning_rate=learning_rate, matrix_learning_rate=0, clip=5.0, hold=0.4, ema_decay=0.997, seed=seed
     )
     with errors_printed("train"):
         path = run_thin(config, CinnConfig().details, loop)
-    _tell(path, out)
+    tell(path, out)
 
 
 @app.command("worn")
@@ -180,21 +181,21 @@ def worn_command(
     init: Annotated[Path, typer.Option(exists=True, help="Weights whose h shall see through wear.")],
     out: Annotated[Path, typer.Option(help="Folder of lightness, the state and the checkpoint.")] = Path("runs/worn"),
     minutes: Annotated[float, typer.Option(min=0, help="Training time.")] = 60,
-    name: Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")] = "my-colors-1",
+    name: Name = RunConfig.name,
     device: Device = "auto",
     resume: Resume = False,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")] = 3e-4,
+    learning_rate: Rate = 3e-4,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the wear.")] = 0,
 ) -> None:
     """Teach h to see faded, blurred, grainy and scratched photos as it sees good ones."""
-    _refuse_used(out, ["worn"], resume)
+    refuse_used(out, ["worn"], resume)
     config = RunConfig(data, out, minutes, init=init, name=name, device=device)
     loop = LoopConfig(
         batch=32, learning_rate=learning_rate, matrix_learning_rate=0, hold=0.3, ema_decay=0.998, seed=seed
     )
     with errors_printed("train"):
         path = run_worn(config, loop)
-    _tell(path, out)
+    tell(path, out)
 
 
 @app.command("join")
@@ -223,17 +224,6 @@ def average_command(
     with errors_printed():
         average(weights, out)
     print(f"weights: {out}")
-
-
-def _refuse_used(out: Path, states: Iterable[str], resume: bool) -> None:
-    """Exit with 2 if a folder holds the state of a run that is not to be continued."""
-    if not resume and any((out / f"{state}.pt").exists() for state in states):
-        refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
-
-
-def _tell(path: Path | None, out: Path) -> None:
-    """Print where the weights are, or how a run that was stopped goes on."""
-    print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
 
 
 if __name__ == "__main__":

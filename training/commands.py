@@ -1,6 +1,6 @@
 """Options and errors that the command lines of training, benchmarks and research share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,8 @@ __all__ = [
     "Views",
     "Weights",
     "errors_printed",
-    "refuse",
+    "refuse_used",
+    "tell",
 ]
 
 Photos = Annotated[Path, typer.Option(exists=True, help="Photos to train on: a folder of photos or tars, or a tar.")]
@@ -41,12 +42,23 @@ def errors_printed(extra: str = "eval") -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        refuse(f"{error.name} is not installed: pip install 'tintflow[{extra}]'")
+        _refuse(f"{error.name} is not installed: pip install 'tintflow[{extra}]'")
     except (ModelError, OSError) as error:
-        refuse(str(error))
+        _refuse(str(error))
 
 
-def refuse(reason: str) -> None:
+def refuse_used(out: Path, states: Iterable[str], resume: bool) -> None:
+    """Exit with 2 if a folder holds the state of a run that is not to be continued."""
+    if not resume and any((out / f"{state}.pt").exists() for state in states):
+        _refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
+
+
+def tell(path: Path | None, out: Path) -> None:
+    """Print where the weights are, or how a run that was stopped goes on."""
+    print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
+
+
+def _refuse(reason: str) -> None:
     """Print a reason and exit with 2."""
     typer.echo(reason, err=True)  # as it is: rich would take brackets of a path for markup
     raise typer.Exit(2)

@@ -19,7 +19,7 @@ from research.digits.figures import FIGURES, Source, write_grid
 from research.digits.flow import DigitFlow, DigitFlowConfig
 from research.digits.measure import measure, recognized
 from research.digits.train import EPOCHS, LOOP, make_trainer
-from training.commands import Resume, errors_printed, refuse
+from training.commands import Resume, errors_printed, refuse_used, tell
 
 FLOW_FILE = Path("weights/mnist/cinn.safetensors")
 CLASSIFIER_FILE = Path("weights/mnist/classifier.safetensors")
@@ -47,20 +47,18 @@ def train_command(
     resume: Resume = False,
 ) -> None:
     """Train the cINN."""
-    state = out / "state.pt"
-    if state.exists() and not resume:
-        refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
+    refuse_used(out, ["state"], resume)
     with errors_printed():
         digits = read_digits(data, "train")
         torch.manual_seed(seed)  # layers have no generator of their own
         flow = DigitFlow(DigitFlowConfig(blocks, width, noise, seed))
         flow.standardize(digits)
         out.mkdir(parents=True, exist_ok=True)
-        if make_trainer(flow, digits, epochs, replace(LOOP, seed=seed)).train(state):
-            save_flow(flow, out / FLOW_FILE.name)
-            print(f"weights: {out / FLOW_FILE.name}")
-        else:
-            print(f"stopped; continue with --resume --out {out}")
+        path = out / FLOW_FILE.name
+        done = make_trainer(flow, digits, epochs, replace(LOOP, seed=seed)).train(out / "state.pt")
+        if done:
+            save_flow(flow, path)
+    tell(path if done else None, out)
 
 
 @app.command("classifier")

@@ -23,7 +23,8 @@ from training.commands import (
     Views,
     Weights,
     errors_printed,
-    refuse,
+    refuse_used,
+    tell,
 )
 from training.run import RunConfig
 
@@ -43,12 +44,11 @@ def train_command(
     features: Features = None,
 ) -> None:
     """Train a rival of the cINN, with the same h, features and budget."""
-    if (out / f"{name}.pt").exists() and not resume:
-        refuse(f"{out} holds a run already; continue it with --resume, or choose another --out")
+    refuse_used(out, [name], resume)
     with errors_printed():
         run = RunConfig(data, out, minutes, (), views, init=init, device=device, features=features)
         path = train_rival(name, run)
-    print(f"weights: {path}" if path else f"stopped; continue with --resume --out {out}")
+    tell(path, out)
 
 
 @app.command("measure")
