@@ -62,13 +62,23 @@ def _check_url(url: str | None) -> str | None:
     return url
 
 
+def _photo(text: str) -> Path:
+    """Return the path of a photo. Raises BadParameter for an empty one, which would be the folder of the shell."""
+    if not text:
+        raise typer.BadParameter("a name is empty")
+    return Path(text)
+
+
 Photos = Annotated[
-    list[Path], typer.Argument(metavar="PHOTO", help="Files, folders (with all below them), or globs in quotes.")
+    list[Path],
+    typer.Argument(parser=_photo, metavar="PHOTO", help="Files, folders (with all below them), or globs in quotes."),
 ]
 PhotosOrInput = Annotated[
     list[Path],
     typer.Argument(
-        metavar="PHOTO", help="Files, folders (with all below them), globs in quotes, or - (standard input)."
+        parser=_photo,
+        metavar="PHOTO",
+        help="Files, folders (with all below them), globs in quotes, or - (standard input).",
     ),
 ]
 

@@ -1,10 +1,12 @@
 """Photos in files: single ones, folders with all below them, and globs."""
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from service.api.formats import PHOTO_SUFFIXES
 
@@ -32,19 +34,20 @@ def find_photos(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo
     """Return the photos in order, each once, and what named none.
 
     Of folders and globs, files with the suffix of an image are taken, but for hidden ones and what is in the output
-    folder, if there is one; a file that is named itself is always taken. Two photos of one name, such as a.jpg and
-    a.tif, keep their suffix in the names of what is made of them.
+    folder, if there is one; a file that is named itself is always taken. Links to folders are not followed. Two photos
+    of one name, such as a.jpg and a.tif, keep their suffix in the names of what is made of them.
     """
-    photos: dict[Path, Photo] = {}
-    troubles = []
+    photos: dict[str, Photo] = {}
+    troubles: list[Trouble] = []
     for argument in arguments:
-        found = list(_find(argument, out))
-        if not found:
+        known = len(troubles)
+        found = list(_find(argument, out, troubles))
+        if not found and len(troubles) == known:
             is_held = out is not None and is_within(argument, out)
             reason = f"the output folder {out} holds it; choose another" if is_held else "no photos found"
             troubles.append(Trouble(str(argument), reason))
         for photo in found:
-            photos.setdefault(photo.source.resolve(), photo)
+            photos.setdefault(os.path.realpath(photo.source), photo)
     counts = Counter(photo.target for photo in photos.values())
     named = [
         replace(photo, target=photo.target.with_name(photo.source.name)) if counts[photo.target] > 1 else photo
@@ -60,24 +63,47 @@ def find_photos(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo
     return list(seen.values()), troubles
 
 
-def _find(argument: Path, out: Path | None) -> Iterator[Photo]:
-    if argument.is_dir():
-        yield from _images(argument, argument.rglob("*"), out)
-    elif not argument.exists() and glob.has_magic(str(argument)):
+def _find(argument: Path, out: Path | None, troubles: list[Trouble]) -> Iterator[Photo]:
+    mode = _mode(argument)
+    if mode is not None and S_ISDIR(mode):
+        yield from _images(argument, _below(argument, troubles), out)
+    elif mode is None and glob.has_magic(str(argument)):
         root = next(parent for parent in argument.parents if not glob.has_magic(str(parent)))
         yield from _images(root, root.glob(str(argument.relative_to(root))), out)
     else:
         yield Photo(argument, Path(argument.stem))
 
 
+def _below(folder: Path, troubles: list[Trouble]) -> Iterator[Path]:
+    """Yield all files below a folder that are not hidden, and note the folders that cannot be read."""
+
+    def note(error: OSError) -> None:
+        troubles.append(Trouble(str(error.filename), error.strerror or str(error)))
+
+    for above, folders, files in os.walk(folder, onerror=note):
+        folders[:] = (name for name in folders if not name.startswith("."))
+        yield from (Path(above, name) for name in files)
+
+
 def _images(root: Path, files: Iterable[Path], out: Path | None) -> Iterator[Photo]:
     for file in sorted(files):
         relative = file.relative_to(root)
         left_out = any(part.startswith(".") for part in relative.parts) or (out is not None and is_within(file, out))
-        if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file() and not left_out:
+        if file.suffix.lower() not in PHOTO_SUFFIXES or left_out:
+            continue
+        mode = _mode(file)
+        if mode is None or S_ISREG(mode):  # what cannot be seen, such as a broken link, is told of later
             yield Photo(file, relative.with_suffix(""))
+
+
+def _mode(path: Path) -> int | None:
+    """Return what kind of file this is, as `stat` has it, or None if that cannot be seen."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return None
 
 
 def is_within(path: Path, folder: Path) -> bool:
     """Say whether a folder holds a path, or is it."""
-    return path.resolve().is_relative_to(folder.resolve())
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))  # `resolve` raises at a loop of links

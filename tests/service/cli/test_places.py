@@ -87,12 +87,21 @@ def test_a_folder_that_cannot_be_written(refused: Callable, photo: Path, out: st
         (["missing.jpg", "empty"], "No such file or directory"),
         (["empty"], "no photos found"),
         (["*.jpg"], "no photos found"),
+        ([""], "a name is empty"),
     ],
 )
 def test_no_photos(refused: Callable, words: list[str], expected: str, command: str) -> None:
     said = refused(command, *words)
     assert expected in said
     assert all(word in said for word in words)
+
+
+def test_a_photo_that_may_not_be_read_keeps_no_other_from_being_done(run: Callable, photo: Path, monkeypatch) -> None:
+    Path("secret.png").touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "secret.png")
+    result = run("likelihood", "secret.png", photo, status=1)
+    assert photo.name in result.stdout
+    assert "secret.png" in result.stderr
 
 
 @pytest.mark.parametrize("url", ["http://localhost:99999", "http://[::1", "localhost:8000", "http://"])

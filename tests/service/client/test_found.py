@@ -1,5 +1,7 @@
 """Selection of the photos that a command line names."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,25 @@ def test_nothing_there_is_told_of(scans: Path) -> None:
         photos, troubles = find_photos([Path(argument)], Path("out"))
         assert not photos
         assert [trouble.name for trouble in troubles] == [argument]
+
+
+def test_what_cannot_be_read_below_a_folder_is_told_of(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse(folder: str) -> object:
+        if Path(folder).name == "sub":
+            raise PermissionError(errno.EACCES, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    (scans / "broken.jpg").symlink_to("missing.jpg")
+    (scans / "linked").symlink_to(scans, target_is_directory=True)
+    photos, troubles = find_photos([scans], Path("out"))
+    assert [photo.source.name for photo in photos] == ["a.jpg", "b.JPG", "broken.jpg", "a-7-0.jpg"]
+    assert [(trouble.name, trouble.reason) for trouble in troubles] == [("scans/sub", "Permission denied")]
+
+
+def test_names_that_no_file_can_have_are_left_to_who_opens_them(folder: Path) -> None:
+    Path("loop.jpg").symlink_to("loop.jpg")
+    long = f"{'a' * 300}.jpg"
+    assert list(found("loop.jpg", long, f"{long}/b.jpg")) == ["loop.jpg", long, f"{long}/b.jpg"]
