@@ -1,6 +1,7 @@
 """`tintflow.jsonl` in the output folder: what was made of which photo, and how; so nothing is made twice."""
 
 import json
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,13 @@ class Record:
         return all((self._out / made.file).exists() for made in entry.files)
 
     def add(self, entry: Entry) -> None:
-        """Write an entry."""
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry.model_dump(), default=str) + "\n")
+        """Write an entry, on a line of its own also behind one that a kill or a full disk left unfinished."""
+        line = json.dumps(entry.model_dump(), default=str).encode() + b"\n"
+        with self._file.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, SEEK_END)
+                line = line if file.read() == b"\n" else b"\n" + line
+            file.write(line)
         self._keep(entry)
 
     def _keep(self, entry: Entry) -> None:

@@ -102,6 +102,8 @@ def test_a_torn_record_is_none(run: Callable, photos: list[str]) -> None:
     assert (
         "1 done before" in run("colorize", "a.png", "b.png", "-n", "1", "-o", "out", status=1).stdout
     )  # b's files are in the way
+    run("colorize", "c.png", "-n", "1", "-o", "out")
+    assert "1 done before" in run("colorize", "c.png", "-n", "1", "-o", "out").stdout  # noted on a line of its own
 
 
 def test_bad_files_are_told_of_and_the_others_are_done(run: Callable, photos: list[str]) -> None:
