@@ -12,19 +12,26 @@ __all__ = ["main"]
 GARBAGE_THRESHOLDS = (100_000, 50, 100)
 """Python's own would look for garbage hundreds of times while the model is imported, and find none."""
 
+MISUSED, INTERRUPTED = 2, 130
+
 
 def main() -> NoReturn:
     """Run a command and leave at once: Python would take long to take all that was loaded apart."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     if isinstance(sys.stdout, TextIOWrapper):  # as standard error does with what its encoding, or a name, does not hold
         sys.stdout.reconfigure(errors="backslashreplace")
-    from service.cli.program import app  # late: the thresholds come first
-
     try:
+        from service.cli.program import app  # late: the thresholds come first
+
         app()
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:  # while modules were imported; later, the commands answer for it
+        status = INTERRUPTED
+    except OSError as error:  # of what a user can mend, such as a full disk or a folder that may not be read
+        sys.stderr.write(f"{error}\n")
+        status = MISUSED
     atexit._run_exitfuncs()
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from service import __version__
 from service.cli.program import app
+from tests.service.cli.programs import started
 from training.__main__ import app as training
 
 ROOT = Path(__file__).parents[3]
@@ -40,6 +41,31 @@ def test_help_where_the_encoding_lacks_its_characters() -> None:
     done = subprocess.run([TINTFLOW, "--help"], env=environment, capture_output=True, text=True)  # noqa: S603
     assert (done.returncode, done.stderr) == (0, "")
     assert "likelihood" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_full_disk_behind_standard_output_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([TINTFLOW, "--version"], stdout=full, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    assert (done.returncode, done.stderr) == (2, "[Errno 28] No space left on device\n")
+
+
+INTERRUPTED = """
+import sys
+from service.cli import main
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == "service.cli.program":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+main()
+"""
+
+
+def test_ctrl_c_while_modules_are_imported() -> None:
+    with started(INTERRUPTED) as process:
+        assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 130
 
 
 @pytest.mark.parametrize(
