@@ -21,10 +21,17 @@ from model.protocol import Frame, Hint, HintMatch
 
 __all__ = ["check_hints", "given_cells", "hints_inside", "match_hints", "mend_hints"]
 
+PIXELS = 8
+"""Side of a cell in pixels of 64×64, at which the photo's lightness says what is like a hint's point."""
+LIGHTNESS_REACH = 8.0
+"""Standard deviation, in units of L*, of what is like a hint's point: a color stops at the photo's edges."""
+LEAST_SHARE = 0.6
+"""Share of a hint's color that its cell gets where nothing in it is like the hint's point; all where everything is.
+
+A small thing does not color all of its cell. Fitted by least squares to the cells of photos of the training.
+"""
 REACH = 4.0
 """Standard deviation, in pixels of 64×64, of how far a correction reaches."""
-LIGHTNESS_REACH = 8.0
-"""The same in units of L*: a correction stops at the photo's edges."""
 RIDGE = 1e-3
 """Weight of the corrections' squares beside those of what is missed: hints that contradict each other average."""
 MARGIN = 20.0
@@ -53,13 +60,15 @@ def given_cells(lightness: NDArray[np.float32], hints: Sequence[Hint]) -> NDArra
     """Return the a*b* of the coarsest cells that hold hints, NaN elsewhere: (2, 8, 8); the mean where several do.
 
     lightness: (H, W) L* of the photo at any size. A color that sRGB lacks at its point's lightness is replaced by the
-    nearest of the same hue.
+    nearest of the same hue. The less of a cell is as light as the hint's point, the weaker its color.
     """
     wished = _wished_chroma(hints, lightness)
+    small = area_average(lightness, (PIXELS * SIDE, PIXELS * SIDE))
     cells, counts = np.zeros((2, SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
     for hint, chroma in zip(hints, wished, strict=True):
         row, column = _pixel(hint, (SIDE, SIDE))
-        cells[:, row, column] += chroma
+        alike = _likeness(small, lightness, hint).reshape(SIDE, PIXELS, SIDE, PIXELS)[row, :, column].mean()
+        cells[:, row, column] += chroma * (LEAST_SHARE + (1 - LEAST_SHARE) * alike)
         counts[row, column] += 1
     cells /= np.maximum(counts, 1)
     cells[:, counts == 0] = np.nan
@@ -78,7 +87,7 @@ def mend_hints(
     points = [_pixel(hint, lightness.shape) for hint in hints]
     wished = _wished_chroma(hints, lightness)
     small = area_average(lightness, chroma.shape[2:])
-    bumps = np.stack([_bump(small, hint, lightness[point]) for hint, point in zip(hints, points, strict=True)])
+    bumps = np.stack([_bump(small, lightness, hint) for hint in hints])
     # by how much each bump moves the color at each point: (K, K)
     moves = upsample_points(bumps[:, None], lightness, points)[..., 0].T
     fit = np.linalg.solve(moves.T @ moves + RIDGE * np.eye(len(hints), dtype=np.float32), moves.T)
@@ -104,19 +113,25 @@ def match_hints(images: NDArray[np.uint8], hints: Sequence[Hint]) -> tuple[tuple
     return tuple(matches)
 
 
-def _bump(lightness: NDArray[np.float32], hint: Hint, tone: float) -> NDArray[np.float32]:
-    """Return how much of a hint's correction each pixel of (h, w) L* takes, up to 1.
-
-    tone: L* of the photo at the hint's point. At an edge, the hint's own small pixel may be quite another, and those
-    like the point, of which its color is upsampled, lie beside it.
-    """
-    row, column = _pixel(hint, lightness.shape)
-    rows, columns = (slice(max(0, center - TAPS // 2), center + TAPS // 2 + 1) for center in (row, column))
-    near = lightness[rows, columns]
-    y, x = (np.arange(side) for side in lightness.shape)
+def _bump(small: NDArray[np.float32], lightness: NDArray[np.float32], hint: Hint) -> NDArray[np.float32]:
+    """Return how much of a hint's correction each pixel of (h, w) L* takes, up to 1; see `_likeness`."""
+    row, column = _pixel(hint, small.shape)
+    y, x = (np.arange(side) for side in small.shape)
     square = (y[:, None] - row) ** 2 + (x[None] - column) ** 2
-    difference = lightness - np.clip(tone, near.min(), near.max())
-    return np.exp(-square / (2 * REACH**2) - difference**2 / (2 * LIGHTNESS_REACH**2)).astype(np.float32)
+    return (np.exp(-square / (2 * REACH**2)) * _likeness(small, lightness, hint)).astype(np.float32)
+
+
+def _likeness(small: NDArray[np.float32], lightness: NDArray[np.float32], hint: Hint) -> NDArray[np.float32]:
+    """Return how much each pixel of (h, w) L* is as light as the hint's point in the photo's own (H, W) L*, up to 1.
+
+    At an edge, the hint's own small pixel may be quite another, and those like the point, of which its color is
+    upsampled, lie beside it.
+    """
+    row, column = _pixel(hint, small.shape)
+    rows, columns = (slice(max(0, center - TAPS // 2), center + TAPS // 2 + 1) for center in (row, column))
+    near = small[rows, columns]
+    difference = small - np.clip(lightness[_pixel(hint, lightness.shape)], near.min(), near.max())
+    return np.asarray(np.exp(-(difference**2) / (2 * LIGHTNESS_REACH**2)), np.float32)
 
 
 def _pixel(hint: Hint, shape: Sequence[int]) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import skimage.data
 from numpy.typing import NDArray
 
 from model.colorizer import CinnColorizer, colorize
-from model.drawing.hints import match_hints, mend_hints
+from model.drawing.hints import LEAST_SHARE, given_cells, match_hints, mend_hints
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
 from model.pixels.bilateral import upsample_points
@@ -84,6 +84,16 @@ def test_hints_move_what_is_drawn_elsewhere(colorizer: CinnColorizer, photo: NDA
     """The rest is drawn given them: cells far from a hint change, where a correction at its point would not reach."""
     plain, hinted = (colorize(colorizer, photo, SampleOptions(2, 1, 1.0, hints=h)).images for h in ((), HINTS[:1]))
     assert np.abs(plain[:, -20:, -20:].astype(int) - hinted[:, -20:, -20:]).mean() > 0.02  # untrained cells heed little
+
+
+def test_a_small_thing_colors_its_cell_the_less() -> None:
+    """The hint lies in the dark eighth of a cell, or in an even one; the wished color is in the gamut at both tones."""
+    even = np.full((256, 256), 40, np.float32)
+    small = np.full((256, 256), 80, np.float32)
+    small[:, 128:132] = 40
+    whole, part = (given_cells(lightness, (Hint(0.505, 0.5, (110, 90, 90)),))[:, 4, 4] for lightness in (even, small))
+    assert whole == pytest.approx(rgb_to_lab(np.array([[110], [90], [90]], np.float32)[None] / 255)[0, 1:, 0], abs=0.01)
+    assert part == pytest.approx(whole * (LEAST_SHARE + (1 - LEAST_SHARE) / 8), rel=1e-3)
 
 
 def test_two_hints_at_one_place_average(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
