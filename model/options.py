@@ -40,10 +40,10 @@ MAX_SEED: Final = 2**32 - 1
 RANDOM: Final = "random"
 """A default: a request that leaves this seed out gets a random one, and the answer says which."""
 
-TRANSFER_WEIGHTS: Final = {8: 0.75, 16: 0.56}
+TRANSFER_WEIGHTS: Final = {8: 0.9, 16: 0.81}
 """How much of these levels comes from the reference where a transfer gives no weights; of finer ones, nothing does.
 
-With 1 and 1, colorings of different seeds can hardly be told apart. 0.56 is 0.75².
+With 1 and 1, colorings of different seeds can hardly be told apart. 0.81 is 0.9².
 """
 
 Select = Literal["first", "diverse", "likely"]

@@ -36,6 +36,12 @@ from model.selection import select_diverse, select_likely
 
 __all__ = ["Chosen", "Draws", "Planner", "own_chroma"]
 
+CALM = 4
+"""Power of the coarsest level's weight by which a transfer's temperature goes to 1, where a photo's own latents belong.
+
+Only with all of the reference's latents are its own colors to come back exactly; less decodes well at less than 1.
+"""
+
 
 class Chosen(NamedTuple):
     """Draws to complete by the finer levels, and the facts that the answer states."""
@@ -164,10 +170,9 @@ class Planner:
         if weights is None:
             weights = tuple(TRANSFER_WEIGHTS.get(size, 0.0) for size in self._sizes)
         numbers = _numbers(options.offset, options.n)
-        if any(weights[:1]):  # a photo's own latents are those of temperature 1
-            drawing = drawing._replace(decoding=1.0)
         noise = self._latents(options.seed, numbers, drawing)
         mix_latents(noise, noise, weights)  # raises for weights out of range
+        drawing = drawing._replace(decoding=_between(drawing.decoding, 1.0, float(weights[0]) ** CALM))
 
         def plan() -> Draws:
             return _draw_each(mix_latents(self._latents_of(reference), noise, weights), numbers, drawing)
@@ -185,7 +190,7 @@ class Planner:
         def plan() -> Draws:
             end = recalled if reference is None else self._latents_of(reference)
             latents = interpolate_latents(start, end, positions, options.path == "spherical")
-            decoding = np.array([(1 - t) * drawing.decoding + t * last for t in positions], np.float32)
+            decoding = np.array([_between(drawing.decoding, last, t) for t in positions], np.float32)
             return _draw_each(latents, range(options.steps), drawing)._replace(decoding=decoding)
 
         return plan
@@ -222,6 +227,10 @@ def own_chroma(photo: SmallPhoto) -> Floats:
     if photo.chroma is None:
         raise InputError("photo", "one shrunk with its chroma", "its lightness alone")
     return np.ascontiguousarray(photo.chroma.transpose(2, 0, 1)[None])
+
+
+def _between(a: float, b: float, t: float) -> float:
+    return (1 - t) * a + t * b
 
 
 def _numbers(offset: int, n: int) -> range:

@@ -88,7 +88,7 @@ class TransferFields(SharedFields, total=False):
     """the same photo, seed and temperature give the same colorings; left out = random"""
     weights: Sequence[float] | None
     """how much of each level, 8, 16, 32 and 64, comes from the reference: 1 copies its latents, 0 draws new ones;
-    left out = 0.75,0.56,0,0"""
+    left out = 0.9,0.81,0,0"""
     offset: int
     """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; indices end at 63"""
 

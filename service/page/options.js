@@ -6,4 +6,4 @@ export const MAX_HINTS = 32;
 export const COUNT = 4;
 export const STRENGTH = 0.3;
 export const STEPS = 5;
-export const CLOSENESS = 0.75;
+export const CLOSENESS = 0.9;

@@ -94,10 +94,25 @@ def test_transfer_by_default_keeps_much_of_the_coarse_levels_and_draws_the_fine_
 ) -> None:
     default = colorize(colorizer, photo, TransferOptions(2, 4), colors).images
     np.testing.assert_array_equal(
-        default, colorize(colorizer, photo, TransferOptions(2, 4, (0.75, 0.56, 0.0, 0.0)), colors).images
+        default, colorize(colorizer, photo, TransferOptions(2, 4, (0.9, 0.81, 0.0, 0.0)), colors).images
     )
     copies = colorize(colorizer, photo, TransferOptions(2, 4, (1.0, 1.0, 0.0, 0.0)), colors).images
     assert distance(default[0], default[1]) > distance(copies[0], copies[1])
+
+
+def test_the_more_comes_from_the_reference_the_nearer_to_its_own_temperature_it_is_decoded(
+    colorizer: CinnColorizer, photo, colors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded, draw = [], colorizer._passes.draw_coarsest
+    monkeypatch.setattr(
+        colorizer._passes,
+        "draw_coarsest",
+        lambda c, z, warmth, given: decoded.append(warmth[0][0]) or draw(c, z, warmth, given),
+    )
+    for weight in (0.0, 0.5, 0.9, 1.0):
+        colorize(colorizer, photo, TransferOptions(1, 4, (weight, 0.0, 0.0, 0.0), 0.6), colors)
+    assert decoded == pytest.approx([0.6, 0.625, 0.86244, 1.0])
+    assert decoded[-1] == 1  # exactly, for only then the level's own decoder is alone
 
 
 def test_interpolation_begins_and_ends_at_its_ends(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
