@@ -32,6 +32,7 @@ from service.errors import (
     TooManyPixelsError,
     UndecodableImageError,
 )
+from tests.service.waiting import eventually
 
 Encode = Callable[..., bytes]
 
@@ -68,10 +69,7 @@ def test_photo_is_the_one_decoded_here(decoders: Decoders, encoded: Encode, mode
     here, there = decode(data, MAX_PIXELS), decoders.decode(data, MAX_PIXELS)
     assert there.pixels.dtype == here.pixels.dtype
     np.testing.assert_array_equal(there.pixels, here.pixels)
-    if here.alpha is None:
-        assert there.alpha is None
-    else:
-        np.testing.assert_array_equal(there.alpha, here.alpha)
+    np.testing.assert_array_equal(there.alpha, here.alpha)  # or None
 
 
 def test_refusals_are_those_of_decoding(decoders: Decoders, grey_png: bytes) -> None:
@@ -201,36 +199,33 @@ def peak_bytes(of: Decoders) -> int:
     return max(1024 * int(status.split("VmHWM:")[1].split()[0]) for status in statuses)
 
 
-def test_a_decoder_is_killed_when_nobody_waits_for_it(encoded) -> None:
-    decoders, ticket = Decoders(SECONDS), Ticket()
-    decoders.start()
-    (pid,) = processes(decoders)
+def test_a_decoder_is_killed_when_nobody_waits_for_it(own: Decoders, grey_png: bytes) -> None:
+    ticket = Ticket()
+    own.start()
+    (pid,) = processes(own)
     stopped(pid)
     threading.Timer(0.2, ticket.cancel).start()
     started = time.monotonic()
     with pytest.raises(DecoderLostError):
-        decoders.decode(encoded(Image.new("L", (4, 4))), MAX_PIXELS, ticket=ticket)
+        own.decode(grey_png, MAX_PIXELS, ticket=ticket)
     assert time.monotonic() - started < SECONDS / 2
-    assert pid not in processes(decoders)
-    left = processes(decoders)
+    assert pid not in processes(own)
+    left = processes(own)
     with pytest.raises(DecoderLostError):  # given up before it began
-        decoders.decode(encoded(Image.new("L", (4, 4))), MAX_PIXELS, ticket=ticket)
-    assert processes(decoders) == left, "no decoder was to blame"
-    decoders.close()
+        own.decode(grey_png, MAX_PIXELS, ticket=ticket)
+    assert processes(own) == left, "no decoder was to blame"
 
 
-def test_any_failure_ends_a_decoder_and_forgets_it(encoded, monkeypatch) -> None:
+def test_any_failure_ends_a_decoder_and_forgets_it(own: Decoders, grey_png: bytes, monkeypatch) -> None:
     """Such as a process that has as many files open as it may: what comes with a note is lost then."""
-    decoders = Decoders(SECONDS)
-    decoders.start()
-    (pid,) = processes(decoders)
+    own.start()
+    (pid,) = processes(own)
     monkeypatch.setattr("socket.recv_fds", lambda *_: (b"{}", [], 0, None))
     with pytest.raises(DecoderLostError):
-        decoders.decode(encoded(Image.new("L", (4, 4))), MAX_PIXELS)
+        own.decode(grey_png, MAX_PIXELS)
     monkeypatch.undo()
-    assert pid not in processes(decoders)
-    assert len(decoders._idle) == len(decoders._all) == 1
-    decoders.close()
+    assert pid not in processes(own)
+    assert len(own._idle) == len(own._all) == 1
 
 
 BURN = """
@@ -258,23 +253,19 @@ def burning(monkeypatch, tmp_path) -> Path:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux alone tells")
-def test_a_small_file_has_little_time_however_long_a_large_one_may_take(burning, encoded, monkeypatch) -> None:
-    monkeypatch.setattr(
-        "service.codecs.sandbox.PATIENCE", 100
-    )  # on a very busy machine, too, it is processor time that ends it
-    decoders = Decoders(60)
+def test_a_small_file_has_little_time_however_long_a_large_one_may_take(burning, own, grey_png, monkeypatch) -> None:
+    monkeypatch.setattr(sandbox, "PATIENCE", 100)  # on a very busy machine, too, it is processor time that ends it
+    own._seconds = 60
     with pytest.raises(DecodingLimitError, match="too long"):
-        decoders.decode(encoded(Image.new("L", (4, 4))), MAX_PIXELS)
-    decoders.close()
+        own.decode(grey_png, MAX_PIXELS)
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux alone tells")
-def test_a_first_try_has_less_time(burning, encoded) -> None:
+def test_a_first_try_has_less_time(burning, own, grey_png) -> None:
     """On its second, the file would have 20,000 seconds."""
-    decoders = Decoders(1e9)
+    own._seconds = 1e9
     with pytest.raises(DecodingLimitError, match="too long"):
-        decoders.decode(encoded(Image.new("L", (4, 4))), MAX_PIXELS, quick=True)
-    decoders.close()
+        own.decode(grey_png, MAX_PIXELS, quick=True)
 
 
 def test_a_first_try_of_few_bytes_has_the_time_that_these_take() -> None:
@@ -309,21 +300,16 @@ def test_a_first_try_decodes_12_megapixels_and_no_larger_photo(decoders: Decoder
     assert decoders.decode(large, MAX_PIXELS).width == 5000
 
 
-def test_a_decoder_ends_with_the_service_however_that_ended(burning, encoded) -> None:
-    decoders = Decoders(60)
-    decoders.start()
-    (decoder,) = decoders._all
-    working = threading.Thread(target=_ignoring, args=(decoders, encoded(Image.new("L", (4, 4)))))
+def test_a_decoder_ends_with_the_service_however_that_ended(burning, own, grey_png) -> None:
+    own.start()
+    (decoder,) = own._all
+    working = threading.Thread(target=_ignoring, args=(own, grey_png))
     working.start()
-    give_up = time.monotonic() + SECONDS
-    while not burning.exists():
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
+    eventually(burning.exists)
     os.close(decoder._life)  # as the kernel does when this process is killed
     decoder._life = -1
     assert decoder._process.wait(SECONDS) == -signal.SIGIO
     working.join()
-    decoders.close()
 
 
 def _ignoring(decoders: Decoders, data: bytes, ticket: Ticket | None = None) -> None:
@@ -372,20 +358,18 @@ def take(room: Room, pixels: int, seconds: float | None = 0, quick: bool = False
     return share
 
 
-def waiting(room: Room, pixels: int, quick: bool = False) -> tuple[threading.Thread, Share]:
-    """Return a thread that waits for room without end, and its share."""
-    share = room.enter(quick)
+def waiting(room: Room, share: Share, pixels: int) -> threading.Thread:
+    """Return a thread that waits for room without end."""
     thread = threading.Thread(target=room.take, args=(share, pixels), daemon=True)
     thread.start()
-    while not share.wanted and not share.held:
-        time.sleep(0.001)
-    return thread, share
+    eventually(lambda: share.wanted)
+    return thread
 
 
 def test_no_more_pixels_are_decoded_at_once_than_there_is_room_for() -> None:
     room = Room(10)
-    first = take(room, 8)
-    thread, second = waiting(room, 5)
+    first, second = take(room, 8), room.enter()
+    thread = waiting(room, second, 5)
     third = take(room, 2)  # what fits beside does not wait
     assert not second.held
     room.leave(first)
@@ -412,7 +396,8 @@ def test_first_tries_have_room_beside_slow_files() -> None:
 def test_a_large_file_gets_its_room_however_many_come_after_it() -> None:
     room = Room(50, beside=13)
     passing = [take(room, 12, quick=True) for _ in range(2)]
-    thread, large = waiting(room, 49)
+    large = room.enter()
+    thread = waiting(room, large, 49)
     for _ in range(5):
         with suppress(TimeoutError):
             passing.append(take(room, 12, quick=True))
@@ -426,8 +411,8 @@ def test_a_large_file_gets_its_room_however_many_come_after_it() -> None:
 
 def test_those_that_fit_beside_a_large_file_pass_it_while_it_waits() -> None:
     room = Room(50, beside=13)
-    first = take(room, 49)
-    thread, second = waiting(room, 49)
+    first, second = take(room, 49), room.enter()
+    thread = waiting(room, second, 49)
     for _ in range(3):
         room.leave(take(room, 12, quick=True))
     room.leave(first)
@@ -438,10 +423,7 @@ def test_those_that_fit_beside_a_large_file_pass_it_while_it_waits() -> None:
 def test_two_files_that_hold_a_part_of_the_room_do_not_wait_for_each_other() -> None:
     room = Room(50)
     first, second = take(room, 30), take(room, 20)
-    thread = threading.Thread(target=room.take, args=(first, 15), daemon=True)
-    thread.start()
-    while not first.wanted:
-        time.sleep(0.001)
+    thread = waiting(room, first, 15)
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="another file waits"):
         room.take(second, 15, SECONDS / 4)
@@ -453,12 +435,8 @@ def test_two_files_that_hold_a_part_of_the_room_do_not_wait_for_each_other() -> 
 
 def test_a_file_that_holds_a_part_does_not_wait_for_one_that_waits_for_it() -> None:
     room = Room(50)
-    first, second = room.enter(), room.enter()
-    room.take(second, 10)
-    thread = threading.Thread(target=room.take, args=(first, 49), daemon=True)
-    thread.start()
-    while not first.wanted:
-        time.sleep(0.001)
+    first, second = room.enter(), take(room, 10)
+    thread = waiting(room, first, 49)
     room.take(second, 5, 0)
     room.leave(second)
     thread.join(SECONDS)
@@ -471,10 +449,7 @@ def test_a_file_that_nobody_waits_for_waits_for_no_room(grey_png: bytes) -> None
     take(room, 1)
     working = threading.Thread(target=_ignoring, args=(decoders, grey_png, ticket), daemon=True)
     working.start()
-    give_up = time.monotonic() + SECONDS
-    while not any(share.wanted for share in room._shares):
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
+    eventually(lambda: any(share.wanted for share in room._shares))
     ticket.cancel()
     working.join(SECONDS / 4)
     assert not working.is_alive()
@@ -513,22 +488,16 @@ def test_a_photo_waits_for_room_before_it_is_decoded(grey_png: bytes) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells")
-def test_a_ticket_tells_what_its_file_cost(burning, encoded) -> None:
-    decoders, ticket = Decoders(60), Ticket()
-    working = threading.Thread(target=_ignoring, args=(decoders, encoded(Image.new("L", (4, 4))), ticket), daemon=True)
+def test_a_ticket_tells_what_its_file_cost(burning, own, grey_png) -> None:
+    ticket = Ticket()
+    working = threading.Thread(target=_ignoring, args=(own, grey_png, ticket), daemon=True)
     working.start()
-    give_up = time.monotonic() + SECONDS
-    while not burning.exists():
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
-    (decoder,) = decoders._all
-    while decoder.spent_seconds < 0.1:
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
+    eventually(burning.exists)
+    (decoder,) = own._all
+    eventually(lambda: decoder.spent_seconds >= 0.1)
     assert ticket.cancel() >= 0.1
     working.join(SECONDS)
     assert ticket.cancel() == 0, "it is over"
-    decoders.close()
 
 
 def test_slow_files_have_nicer_decoders_of_their_own(grey_png: bytes) -> None:
