@@ -1,11 +1,9 @@
-"""The fake colorizer's service, and files to send."""
+"""The fake colorizer's service, and photos to send."""
 
 import logging
-import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,8 @@ from PIL import Image
 
 from service.codecs.sandbox import Decoders
 from service.settings import Settings
-from tests.service import files
 from tests.service.fakes import FakeColorizer, Service, running
+from tests.service.files import encoded
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -78,35 +76,6 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-@pytest.fixture
-def extra_memory() -> Callable[[Service], AbstractContextManager[Callable[[], float]]]:
-    """A context in which to ask how many bytes a service and its decoders have taken at most since it was entered."""
-
-    @contextmanager
-    def watch(service: Service) -> Iterator[Callable[[], float]]:
-        before = sum(memory(pid, "VmRSS") for pid in processes(service))
-        for pid in processes(service):
-            clear = Path(f"/proc/{pid}/clear_refs")
-            if clear.exists():
-                clear.write_text("5")  # the peak begins anew
-        yield lambda: sum(memory(pid, "VmHWM") for pid in processes(service)) - before
-
-    def processes(service: Service) -> list[str]:
-        return ["self", *(str(each._process.pid) for each in list(service.app.state.engine._decoders._all))]
-
-    def memory(pid: str, field: str) -> int:
-        status = Path(f"/proc/{pid}/status")
-        return 1024 * int(status.read_text().split(f"{field}:")[1].split()[0]) if status.exists() else 0
-
-    return watch
-
-
-@pytest.fixture
-def encoded() -> Callable[..., bytes]:
-    """A function that writes an image as a file's bytes."""
-    return files.encoded
-
-
 @pytest.fixture(scope="module")
 def decoders() -> Iterator[Decoders]:
     made = Decoders(20)  # no file has a reason to take so long; on a busy machine a second is not enough
@@ -123,7 +92,7 @@ def grey_photo() -> Image.Image:
 
 
 @pytest.fixture
-def grey_png(grey_photo: Image.Image, encoded: Callable[..., bytes]) -> bytes:
+def grey_png(grey_photo: Image.Image) -> bytes:
     return encoded(grey_photo, "PNG")
 
 
@@ -132,39 +101,3 @@ def noise(monkeypatch: pytest.MonkeyPatch, grey_png: bytes) -> bytes:
     """A photo whose colorings are files of megabytes: more than sockets hold."""
     monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(range(256)) * 12_000)
     return grey_png
-
-
-@pytest.fixture
-def icc_profile() -> Callable[..., bytes]:
-    """A function that makes a minimal ICC profile: (`GRAY` or `RGB `, gamma, name) in, sRGB's primaries."""
-
-    def fixed(*values: float) -> bytes:
-        return b"".join(struct.pack(">i", round(value * 65_536)) for value in values)
-
-    def make(space: str, gamma: float, name: str = "test") -> bytes:
-        curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
-        text = name.encode() + b"\0"
-        tags = {
-            b"desc": b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(79),
-            b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1.0, 0.8249),
-        }
-        if space == "GRAY":
-            tags[b"kTRC"] = curve
-        else:
-            primaries = {b"r": (0.4361, 0.2225, 0.0139), b"g": (0.3851, 0.7169, 0.0971), b"b": (0.1431, 0.0606, 0.7141)}
-            for letter, xyz in primaries.items():
-                tags[letter + b"XYZ"] = b"XYZ " + bytes(4) + fixed(*xyz)
-                tags[letter + b"TRC"] = curve
-        table, body = struct.pack(">I", len(tags)), b""
-        start = 128 + 4 + 12 * len(tags)
-        for name, content in tags.items():
-            content += bytes(-len(content) % 4)
-            table += name + struct.pack(">II", start + len(body), len(content))
-            body += content
-        header = struct.pack(
-            ">I4sI4s4s4s", 128 + len(table) + len(body), b"test", 0x02100000, b"mntr", space.encode(), b"XYZ "
-        )
-        header += bytes(12) + b"acsp" + bytes(28) + fixed(0.9642, 1.0, 0.8249)
-        return header.ljust(128, b"\0") + table + body
-
-    return make

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -185,6 +186,24 @@ class Service:
         """Return one value of /metrics; `accepted_requests` is short for `tintflow_accepted_requests`."""
         lines = self.client.get("/metrics").text.splitlines()
         return next(float(line.split()[1]) for line in lines if line.startswith(f"tintflow_{name} "))
+
+    @contextmanager
+    def extra_memory(self) -> Iterator[Callable[[], float]]:
+        """A function that tells how many bytes the service and its decoders have taken at most in this context."""
+
+        def processes() -> list[str]:
+            return ["self", *(str(each._process.pid) for each in list(self.app.state.engine._decoders._all))]
+
+        def memory(pid: str, field: str) -> int:
+            status = Path(f"/proc/{pid}/status")
+            return 1024 * int(status.read_text().split(f"{field}:")[1].split()[0]) if status.exists() else 0
+
+        before = sum(memory(pid, "VmRSS") for pid in processes())
+        for pid in processes():
+            clear = Path(f"/proc/{pid}/clear_refs")
+            if clear.exists():
+                clear.write_text("5")  # the peak begins anew
+        yield lambda: sum(memory(pid, "VmHWM") for pid in processes()) - before
 
     def occupy(self, pool: Executor, image: bytes, **fields: object) -> Future[httpx.Response]:
         """Keep the colorizer busy with one request until its gate is opened."""

@@ -8,7 +8,7 @@ from PIL import Image
 
 import service.codecs.decoding  # noqa: F401 - it registers HEIC with Pillow
 
-__all__ = ["chunk", "encoded", "png"]
+__all__ = ["chunk", "encoded", "icc_profile", "png"]
 
 
 def encoded(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
@@ -27,3 +27,35 @@ def png(width: int, height: int, *chunks: bytes, bits: int = 8, color: int = 0) 
     """A PNG of this size, gray by default, that holds no more than these chunks."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+def icc_profile(space: str, gamma: float, name: str = "test") -> bytes:
+    """A minimal ICC profile, `GRAY` or `RGB `, of sRGB's primaries."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65_536)) for value in values)
+
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    text = name.encode() + b"\0"
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(79),
+        b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1.0, 0.8249),
+    }
+    if space == "GRAY":
+        tags[b"kTRC"] = curve
+    else:
+        primaries = {b"r": (0.4361, 0.2225, 0.0139), b"g": (0.3851, 0.7169, 0.0971), b"b": (0.1431, 0.0606, 0.7141)}
+        for letter, xyz in primaries.items():
+            tags[letter + b"XYZ"] = b"XYZ " + bytes(4) + fixed(*xyz)
+            tags[letter + b"TRC"] = curve
+    table, body = struct.pack(">I", len(tags)), b""
+    start = 128 + 4 + 12 * len(tags)
+    for name, content in tags.items():
+        content += bytes(-len(content) % 4)
+        table += name + struct.pack(">II", start + len(body), len(content))
+        body += content
+    header = struct.pack(
+        ">I4sI4s4s4s", 128 + len(table) + len(body), b"test", 0x02100000, b"mntr", space.encode(), b"XYZ "
+    )
+    header += bytes(12) + b"acsp" + bytes(28) + fixed(0.9642, 1.0, 0.8249)
+    return header.ljust(128, b"\0") + table + body

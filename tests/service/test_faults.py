@@ -27,6 +27,7 @@ from service.edge.keys import add_key
 from service.engine import CANARY_SIDE
 from service.scheduling.lanes import LARGE_DRAWN
 from service.scheduling.parts import HINT_COST, cost_of
+from tests.service.files import encoded
 from tests.service.waiting import eventually, unread_answer
 
 PATIENCE_SECONDS = 10
@@ -104,7 +105,7 @@ def test_a_model_that_hangs_is_not_ready(start) -> None:
     service.wait_until_ready()
 
 
-def test_a_large_lane_that_hangs_is_not_ready(start, pool, encoded, monkeypatch) -> None:
+def test_a_large_lane_that_hangs_is_not_ready(start, pool, monkeypatch) -> None:
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", CANARY_SIDE**2)
     service = start(canary_seconds=0.05, deadline_seconds=4)  # the canary, in the small lane, is in time
     finish, gate = service.colorizer.finish, threading.Event()
@@ -260,7 +261,7 @@ def test_who_hangs_up_on_a_slow_file_counts_as_slow(start, grey_png, monkeypatch
     eventually(lambda: bool(service.app.state.engine._quick_first._slow_owners._until))
 
 
-def test_a_good_reference_beside_a_broken_photo_is_not_slow(start, grey_png, encoded) -> None:
+def test_a_good_reference_beside_a_broken_photo_is_not_slow(start, grey_png) -> None:
     service = start()
     assert service.post(grey_png).status_code == 200
     good = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (2000, 2000), np.uint8)))
@@ -379,7 +380,7 @@ def test_clock_jumps(start, pool, grey_png, monkeypatch, jump: float) -> None:
 
 
 @pytest.mark.parametrize("large", [True, False])
-def test_large_requests_do_not_stand_in_the_way(start, pool, encoded, grey_png, monkeypatch, large: bool) -> None:
+def test_large_requests_do_not_stand_in_the_way(start, pool, grey_png, monkeypatch, large: bool) -> None:
     """Small requests pass large ones, even when large ones hold every thread."""
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 16 * 300 * 200 - 1 if large else 10**9)
     service = start(codec_threads=2)
@@ -422,7 +423,7 @@ def test_large_requests_do_not_stand_in_the_way(start, pool, encoded, grey_png, 
     assert [each.result().status_code for each in (*busy, *small)] == [200] * 8
 
 
-def test_who_does_not_read_large_answers_lets_few_be_drawn(start, pool, grey_png, encoded, monkeypatch) -> None:
+def test_who_does_not_read_large_answers_lets_few_be_drawn(start, pool, grey_png, monkeypatch) -> None:
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 300 * 200)
     monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))
     service = start()
@@ -437,7 +438,7 @@ def test_who_does_not_read_large_answers_lets_few_be_drawn(start, pool, grey_png
     eventually(lambda: service.metric("accepted_requests") == 0)
 
 
-def test_a_large_request_is_refused_when_it_comes_or_not_at_all(start, pool, grey_png, encoded, monkeypatch) -> None:
+def test_a_large_request_is_refused_when_it_comes_or_not_at_all(start, pool, grey_png, monkeypatch) -> None:
     """Not when its turn has come, after it waited."""
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 300 * 200)
     monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.running import Service, running
+from tests.service.files import encoded
 from tests.service.waiting import eventually
 
 CLIENTS = 12
@@ -86,7 +87,7 @@ class Clients:
             self.answers[number] = status, time.monotonic()
 
 
-def test_sigterm_under_load(process: Process, encoded) -> None:
+def test_sigterm_under_load(process: Process) -> None:
     levels = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
     clients = Clients(process.service.url, encoded(Image.fromarray(levels)))
     eventually(lambda: process.metric("tintflow_accepted_requests") >= WAITING)

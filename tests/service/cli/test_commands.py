@@ -11,6 +11,7 @@ import typer
 from PIL import ExifTags, Image
 
 from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS
+from tests.service.files import icc_profile
 
 COMMANDS = {
     "colorize": (["-n", "3", "--seed", "7"], ["photo-7-0.jpg", "photo-7-1.jpg", "photo-7-2.jpg"]),
@@ -92,9 +93,7 @@ def test_formats(run: Callable, photo: Path, output_format: str, suffix: str) ->
         assert image.format == output_format.upper()
 
 
-def test_exif_and_profile_are_kept_unless_stripped_and_gps_if_asked(
-    run: Callable, icc_profile: Callable, pixels: np.ndarray
-) -> None:
+def test_exif_and_profile_are_kept_unless_stripped_and_gps_if_asked(run: Callable, pixels: np.ndarray) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = "A town"
     exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N"}
@@ -117,7 +116,7 @@ def test_exif_and_profile_are_kept_unless_stripped_and_gps_if_asked(
 
 
 def test_a_photo_with_a_profile_too_long_for_the_format_keeps_no_other_from_being_made(
-    run: Callable, photo: Path, icc_profile: Callable
+    run: Callable, photo: Path
 ) -> None:
     Image.new("RGB", (16_384, 1)).save("long.png", icc_profile=icc_profile("RGB ", 1.8))
     result = run("colorize", "long.png", photo, "-n", "1", "--seed", "7", "-f", "webp", status=1)

@@ -1,7 +1,6 @@
 """EXIF and profiles of photos, in their colorings."""
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import ExifTags, Image, ImageCms
 from service.api.formats import OutputFormat
 from service.cli.metadata import JPEG_SEGMENT_BYTES, Metadata, embed, read_metadata, to_profile
 from service.codecs.encoding import encode
+from tests.service.files import icc_profile
 
 NAMES: list[OutputFormat] = ["jpeg", "png", "webp"]
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -204,9 +204,7 @@ def test_other_metadata_of_a_tiff_is_left_out(tmp_path: Path, tag: int, keep_gps
 
 
 @pytest.mark.parametrize("space", ["GRAY", "RGB "])
-def test_a_profile_of_another_space_becomes_srgbs(
-    tmp_path: Path, icc_profile: Callable[[str, float], bytes], space: str
-) -> None:
+def test_a_profile_of_another_space_becomes_srgbs(tmp_path: Path, space: str) -> None:
     profile = icc_profile(space, 1.8)
     source = tmp_path / "photo.png"
     Image.new("L" if space == "GRAY" else "RGB", (24, 16)).save(source, icc_profile=profile)
@@ -220,9 +218,7 @@ def test_a_profile_of_another_space_becomes_srgbs(
 
 
 @pytest.mark.parametrize("name", ["Linear Rec709", "GIMP built-in Linear sRGB"])
-def test_a_profile_too_coarse_for_dark_grays_becomes_srgbs(
-    tmp_path: Path, icc_profile: Callable[..., bytes], name: str
-) -> None:
+def test_a_profile_too_coarse_for_dark_grays_becomes_srgbs(tmp_path: Path, name: str) -> None:
     source = tmp_path / "photo.png"
     Image.new("RGB", (24, 16)).save(source, icc_profile=icc_profile("RGB ", 1.0, name))
     metadata = read_metadata(source)
@@ -239,7 +235,7 @@ def test_a_broken_profile_becomes_srgbs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_pixels_are_brought_to_the_profile(icc_profile: Callable[[str, float], bytes], mode: str) -> None:
+def test_pixels_are_brought_to_the_profile(mode: str) -> None:
     """A ramp at gamma 1.8 has larger values than in sRGB; read back by its profile, it is the ramp again."""
     ramp = np.tile(np.linspace(20, 235, 24).astype(np.uint8), (16, 1))
     image = Image.fromarray(ramp).convert(mode)

@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 from typer.testing import CliRunner
 
 from tests.service.cli.programs import started
+from tests.service.files import icc_profile
 
 SEED = ("--seed", "7")
 
@@ -183,7 +184,7 @@ def test_what_one_file_cannot_hold_is_refused(run: Callable, photo: Path, words:
     assert there() == {"photo.png"}
 
 
-def test_metadata_is_kept(run: Callable, icc_profile: Callable, pixels: np.ndarray) -> None:
+def test_metadata_is_kept(run: Callable, pixels: np.ndarray) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = "A town"
     profile = icc_profile("RGB ", 1.8)

@@ -13,9 +13,7 @@ from PIL.ExifTags import Base
 from service.codecs.decoding import decode
 from service.codecs.webp import webp_size
 from service.errors import ImageTypeError, TooManyPixelsError, UndecodableImageError
-from tests.service.files import chunk, png
-
-Encode = Callable[..., bytes]
+from tests.service.files import chunk, encoded, icc_profile, png
 
 MAX_PIXELS = 1_000_000
 LOSSY_LEVELS = 12  # a smooth ramp at a good quality; a wrong mode or order of bytes is off by more
@@ -44,21 +42,21 @@ def colours() -> np.ndarray:
         ("HEIF", {"quality": 95}, LOSSY_LEVELS),
     ],
 )
-def test_colour_of_each_format(encoded: Encode, file_format: str, options: dict[str, object], tolerance: int) -> None:
+def test_colour_of_each_format(file_format: str, options: dict[str, object], tolerance: int) -> None:
     photo = decode(encoded(Image.fromarray(colours()), file_format, **options), MAX_PIXELS)
     assert (photo.width, photo.height, photo.alpha) == (40, 24, None)
     np.testing.assert_allclose(photo.pixels.astype(int), colours(), atol=tolerance)
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF", "GIF", "BMP", "HEIF"])
-def test_grey_stays_grey(encoded: Encode, grey_photo: Image.Image, file_format: str) -> None:
+def test_grey_stays_grey(grey_photo: Image.Image, file_format: str) -> None:
     photo = decode(encoded(grey_photo, file_format), MAX_PIXELS)
     grey = photo.pixels if photo.pixels.ndim == 2 else photo.pixels[..., 1]  # GIF and HEIF may come back as color
     assert photo.pixels.ndim == 2 or file_format in ("GIF", "HEIF")
     np.testing.assert_allclose(grey.astype(int), np.asarray(grey_photo), atol=LOSSY_LEVELS)
 
 
-def test_16_bit_png_keeps_its_bits(encoded: Encode) -> None:
+def test_16_bit_png_keeps_its_bits() -> None:
     levels = np.linspace(0, 65_535, 40 * 24).round().astype(np.uint16).reshape(24, 40)
     photo = decode(encoded(Image.fromarray(levels)), MAX_PIXELS)
     assert photo.pixels.dtype == np.uint16
@@ -74,7 +72,7 @@ def test_16_bit_tiff_keeps_its_bits(order: str) -> None:
     np.testing.assert_array_equal(photo.pixels, levels)
 
 
-def test_16_bit_tiff_turned_by_exif(encoded: Encode) -> None:
+def test_16_bit_tiff_turned_by_exif() -> None:
     levels = np.arange(40 * 24, dtype=np.uint16).reshape(24, 40) * 60
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -105,57 +103,57 @@ def tiff(samples: np.ndarray, order: str, bits: int) -> bytes:
         (np.array([[0.0, 300.0, 60_000.0]], np.float32), 65_535),
     ],
 )
-def test_wide_grey_is_scaled_not_clipped(encoded: Encode, values: np.ndarray, white: float) -> None:
+def test_wide_grey_is_scaled_not_clipped(values: np.ndarray, white: float) -> None:
     photo = decode(encoded(Image.fromarray(values), "TIFF"), MAX_PIXELS)
     assert photo.pixels.dtype == np.uint16
     np.testing.assert_allclose(photo.pixels / 65_535, values / white, atol=1 / 65_535)
 
 
 @pytest.mark.parametrize("white", [1.0, 255.0])
-def test_floats_a_little_outside_of_the_scale_are_clipped(encoded: Encode, white: float) -> None:
+def test_floats_a_little_outside_of_the_scale_are_clipped(white: float) -> None:
     values = np.array([[-0.01, 0.0, 0.5, 1.0, 1.3]], np.float32) * np.float32(white)
     for part in (values, values[:, 1:], values[:, :-1]):
         photo = decode(encoded(Image.fromarray(part), "TIFF"), MAX_PIXELS)
         np.testing.assert_allclose(photo.pixels / 65_535, (part / white).clip(0, 1), atol=1 / 65_535)
 
 
-def test_float_grey_with_negative_and_missing_values(encoded: Encode) -> None:
+def test_float_grey_with_negative_and_missing_values() -> None:
     values = np.array([[-1.0, 0.0, 1.0, np.nan]], np.float32)
     photo = decode(encoded(Image.fromarray(values), "TIFF"), MAX_PIXELS)
     np.testing.assert_array_equal(photo.pixels, [[0, 32_768, 65_535, 32_768]])
 
 
-def test_constant_wide_grey(encoded: Encode) -> None:
+def test_constant_wide_grey() -> None:
     photo = decode(encoded(Image.fromarray(np.full((2, 2), -5, np.int32)), "TIFF"), MAX_PIXELS)
     np.testing.assert_array_equal(photo.pixels, np.zeros((2, 2)))
 
 
-def test_1_bit(encoded: Encode) -> None:
+def test_1_bit() -> None:
     photo = decode(encoded(Image.fromarray(np.eye(8, dtype=bool)), "PNG"), MAX_PIXELS)
     np.testing.assert_array_equal(photo.pixels, 255 * np.eye(8))
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "TIFF"])
-def test_cmyk(encoded: Encode, file_format: str) -> None:
+def test_cmyk(file_format: str) -> None:
     red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
     photo = decode(encoded(red, file_format), MAX_PIXELS)
     np.testing.assert_allclose(photo.pixels.astype(int), np.broadcast_to([255, 0, 0], (16, 16, 3)), atol=LOSSY_LEVELS)
 
 
-def test_ycbcr(encoded: Encode) -> None:
+def test_ycbcr() -> None:
     photo = decode(encoded(Image.fromarray(colours()).convert("YCbCr"), "TIFF"), MAX_PIXELS)
     np.testing.assert_allclose(
         photo.pixels.astype(int), colours(), atol=3
     )  # rounding of Cb and Cr, times up to 1.8, twice
 
 
-def test_lab(encoded: Encode) -> None:
+def test_lab() -> None:
     lab = Image.merge("LAB", [Image.new("L", (4, 4), value) for value in (255, 128, 128)])  # white
     photo = decode(encoded(lab, "TIFF"), MAX_PIXELS)
     np.testing.assert_allclose(photo.pixels.astype(int), 255, atol=1)  # lcms rounds white by at most a level
 
 
-def test_palette(encoded: Encode) -> None:
+def test_palette() -> None:
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 200, 100, 50])
     image.putpixel((1, 0), 1)
@@ -170,7 +168,7 @@ def test_palette(encoded: Encode) -> None:
 
 
 @pytest.mark.parametrize(("file_format", "mode"), [("PNG", "LA"), ("PNG", "RGBA"), ("WEBP", "RGBA"), ("TIFF", "RGBA")])
-def test_alpha_is_kept(encoded: Encode, grey_photo: Image.Image, file_format: str, mode: str) -> None:
+def test_alpha_is_kept(grey_photo: Image.Image, file_format: str, mode: str) -> None:
     image = grey_photo.convert(mode)
     image.putalpha(Image.fromarray(255 - np.asarray(grey_photo)))
     photo = decode(encoded(image, file_format, **({"lossless": True} if file_format == "WEBP" else {})), MAX_PIXELS)
@@ -179,7 +177,7 @@ def test_alpha_is_kept(encoded: Encode, grey_photo: Image.Image, file_format: st
     np.testing.assert_array_equal(photo.alpha, 255 - np.asarray(grey_photo))
 
 
-def test_alpha_that_hides_nothing_is_none(encoded: Encode, grey_photo: Image.Image) -> None:
+def test_alpha_that_hides_nothing_is_none(grey_photo: Image.Image) -> None:
     assert decode(encoded(grey_photo.convert("RGBA")), MAX_PIXELS).alpha is None
 
 
@@ -191,7 +189,7 @@ def test_alpha_that_hides_nothing_is_none(encoded: Encode, grey_photo: Image.Ima
         (np.array([[[1, 2, 3], [4, 5, 6], [7, 8, 9]]], np.uint8), (4, 5, 6)),
     ],
 )
-def test_png_colour_that_means_transparent(encoded: Encode, array: np.ndarray, key: int | tuple[int, ...]) -> None:
+def test_png_colour_that_means_transparent(array: np.ndarray, key: int | tuple[int, ...]) -> None:
     photo = decode(encoded(Image.fromarray(array), "PNG", transparency=key), MAX_PIXELS)
     assert photo.alpha is not None
     np.testing.assert_array_equal(photo.alpha, [[255, 0, 255]])
@@ -212,7 +210,7 @@ UPRIGHT = {
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF", "HEIF"])
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_exif_orientation(encoded: Encode, grey_photo: Image.Image, file_format: str, orientation: int) -> None:
+def test_exif_orientation(grey_photo: Image.Image, file_format: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     photo = decode(encoded(grey_photo, file_format, exif=exif.tobytes()), MAX_PIXELS)
@@ -222,7 +220,7 @@ def test_exif_orientation(encoded: Encode, grey_photo: Image.Image, file_format:
     np.testing.assert_allclose(grey.astype(int), expected, atol=LOSSY_LEVELS)
 
 
-def test_broken_exif_still_says_how_to_turn(encoded: Encode, grey_photo: Image.Image) -> None:
+def test_broken_exif_still_says_how_to_turn(grey_photo: Image.Image) -> None:
     """A camera's name that is a fraction can be read, but not be written."""
     entries = [(0x010F, 5, 1, 8), (0x0112, 3, 1, 6)]
     directory = struct.pack("<H", 2) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
@@ -232,16 +230,14 @@ def test_broken_exif_still_says_how_to_turn(encoded: Encode, grey_photo: Image.I
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 @pytest.mark.parametrize("space", ["GRAY", "RGB "])
-def test_icc_profile_of_linear_light(
-    encoded: Encode, icc_profile: Callable[[str, float], bytes], mode: str, space: str
-) -> None:
+def test_icc_profile_of_linear_light(mode: str, space: str) -> None:
     image = Image.new(mode, (4, 4), (128,) * len(Image.new(mode, (1, 1)).getbands()))
     photo = decode(encoded(image, "PNG", icc_profile=icc_profile(space, 1.0)), MAX_PIXELS)
     unfit = space == "GRAY" and mode.startswith("RGB")  # a gray profile says nothing of colors
     np.testing.assert_allclose(photo.pixels.astype(int), 128 if unfit else LINEAR_MIDDLE, atol=1)  # lcms rounds
 
 
-def test_icc_profile_of_16_bit_grey(encoded: Encode, icc_profile: Callable[[str, float], bytes]) -> None:
+def test_icc_profile_of_16_bit_grey() -> None:
     levels = np.arange(0, 65_536, 64, dtype=np.uint16)[None, :]
     photo = decode(encoded(Image.fromarray(levels), "PNG", icc_profile=icc_profile("GRAY", 1.0)), MAX_PIXELS)
     linear = levels / 65_535
@@ -252,36 +248,34 @@ def test_icc_profile_of_16_bit_grey(encoded: Encode, icc_profile: Callable[[str,
     assert len(np.unique(photo.pixels)) > 512, "16 bits fell to 8"  # 8 bits would leave 256 at most
 
 
-def test_srgb_profile_changes_nothing(encoded: Encode) -> None:
+def test_srgb_profile_changes_nothing() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=profile), MAX_PIXELS)
     np.testing.assert_array_equal(photo.pixels, colours())
 
 
 @pytest.mark.parametrize(("mode", "space"), [("L", "GRAY"), ("L", "RGB "), ("RGB", "RGB ")])
-def test_linear_profile_with_srgb_in_its_name(encoded: Encode, icc_profile: Encode, mode: str, space: str) -> None:
+def test_linear_profile_with_srgb_in_its_name(mode: str, space: str) -> None:
     profile = icc_profile(space, 1.0, "GIMP built-in Linear sRGB")
     photo = decode(encoded(Image.new("L", (4, 4), 128).convert(mode), "PNG", icc_profile=profile), MAX_PIXELS)
     np.testing.assert_allclose(photo.pixels.astype(int), LINEAR_MIDDLE, atol=1)
 
 
 @pytest.mark.parametrize("profile", [lambda _: b"nonsense", lambda _: b"\0" * 200, lambda whole: whole[:-30]])
-def test_broken_profile_is_ignored(
-    encoded: Encode, icc_profile: Callable[[str, float], bytes], profile: Callable[[bytes], bytes]
-) -> None:
+def test_broken_profile_is_ignored(profile: Callable[[bytes], bytes]) -> None:
     broken = profile(icc_profile("RGB ", 1.0))
     photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=broken), MAX_PIXELS)
     np.testing.assert_array_equal(photo.pixels, colours())
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "TIFF", "WEBP", "PNG", "AVIF"])
-def test_first_frame_of_several(encoded: Encode, file_format: str) -> None:
+def test_first_frame_of_several(file_format: str) -> None:
     frames = [Image.new("RGB", (16, 16), colour) for colour in ((200, 200, 200), (20, 20, 20))]
     data = encoded(frames[0], file_format, save_all=True, append_images=frames[1:])
     np.testing.assert_allclose(decode(data, MAX_PIXELS).pixels.astype(int), 200, atol=LOSSY_LEVELS)
 
 
-def test_pixel_limit_is_inclusive(encoded: Encode, grey_png: bytes) -> None:
+def test_pixel_limit_is_inclusive(grey_png: bytes) -> None:
     assert decode(grey_png, 40 * 24).width == 40
     with pytest.raises(TooManyPixelsError):
         decode(grey_png, 40 * 24 - 1)
@@ -293,7 +287,7 @@ def test_other_types_are_not_read() -> None:
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"])
-def test_truncated_file(encoded: Encode, file_format: str) -> None:
+def test_truncated_file(file_format: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = encoded(Image.fromarray(noise), file_format)
     said = "ends too early" if file_format in ("JPEG", "PNG", "BMP", "GIF") else None  # the other decoders do not tell
@@ -301,7 +295,7 @@ def test_truncated_file(encoded: Encode, file_format: str) -> None:
         decode(data[: len(data) // 2], MAX_PIXELS)
 
 
-def test_a_kind_that_is_not_supported(encoded: Encode, grey_photo: Image.Image) -> None:
+def test_a_kind_that_is_not_supported(grey_photo: Image.Image) -> None:
     bits = struct.pack("<HHIH", Base.BitsPerSample, 3, 1, 8)
     tiff = encoded(grey_photo, "TIFF")
     assert bits in tiff
@@ -312,7 +306,7 @@ def test_a_kind_that_is_not_supported(encoded: Encode, grey_photo: Image.Image) 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 3}], ids=str)
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("cut", [0, 1, 2])
-def test_a_jpeg_that_lacks_its_end_marker_alone(encoded: Encode, mode: str, options: dict, cut: int) -> None:
+def test_a_jpeg_that_lacks_its_end_marker_alone(mode: str, options: dict, cut: int) -> None:
     jpeg = encoded(Image.fromarray(colours()).convert(mode), "JPEG", **options)
     photo = decode(jpeg[: len(jpeg) - cut], MAX_PIXELS)
     np.testing.assert_array_equal(photo.pixels, decode(jpeg, MAX_PIXELS).pixels)
@@ -332,7 +326,7 @@ def test_a_jpeg_that_lacks_its_end_marker_alone(encoded: Encode, mode: str, opti
     ids=str,
 )
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_jpeg_that_lacks_a_little_more_is_refused(encoded: Encode, mode: str, options: dict) -> None:
+def test_a_jpeg_that_lacks_a_little_more_is_refused(mode: str, options: dict) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     jpeg = encoded(Image.fromarray(noise).convert(mode), "JPEG", **options)
     restarts = [len(jpeg) - each.start() for each in re.finditer(rb"\xff[\xd0-\xd7]", jpeg)]
@@ -343,14 +337,14 @@ def test_a_jpeg_that_lacks_a_little_more_is_refused(encoded: Encode, mode: str, 
 
 
 @pytest.mark.parametrize(("mode", "lossless", "kind"), [("RGB", 0, b"VP8 "), ("RGB", 1, b"VP8L"), ("RGBA", 0, b"VP8X")])
-def test_size_of_webp(encoded: Encode, mode: str, lossless: int, kind: bytes) -> None:
+def test_size_of_webp(mode: str, lossless: int, kind: bytes) -> None:
     data = encoded(Image.new(mode, (16_000, 300)), "WEBP", lossless=bool(lossless))
     assert data[12:16] == kind
     assert webp_size(data) == (16_000, 300)
     assert webp_size(data[:29]) is None
 
 
-def test_size_of_webp_is_judged_before_room_is_made(encoded: Encode) -> None:
+def test_size_of_webp_is_judged_before_room_is_made() -> None:
     data = encoded(Image.new("RGBA", (4, 4)), "WEBP")
     side = (16_383 - 1).to_bytes(3, "little")
     with pytest.raises(TooManyPixelsError, match="16383×16383"):

@@ -284,9 +284,9 @@ def test_other_types(service, make: Callable[[], bytes]) -> None:
 
 
 @pytest.mark.parametrize("make", cases(REFUSED))
-def test_refused_at_little_cost(service, extra_memory, make: Callable[[], bytes]) -> None:
+def test_refused_at_little_cost(service, make: Callable[[], bytes]) -> None:
     data = make()
-    with extra_memory(service) as extra:
+    with service.extra_memory() as extra:
         answer = post(service, data)
         assert answer.status_code in (413, 422), answer.text
         assert answer.headers["content-type"] == "application/problem+json"

@@ -15,6 +15,7 @@ from PIL import Image
 
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.sandbox import REFUSALS, Decoders
+from tests.service.files import encoded
 
 FORMATS = {
     "JPEG": {"quality": 90},
@@ -36,7 +37,7 @@ ONE_BY_ONE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @pytest.fixture(params=FORMATS)
-def valid(request: pytest.FixtureRequest, encoded: Callable[..., bytes]) -> bytes:
+def valid(request: pytest.FixtureRequest) -> bytes:
     """A file of some kind, of a color photo 40 wide and 24 high with EXIF."""
     y, x = np.mgrid[0:24, 0:40]
     photo = Image.fromarray(np.stack([6 * x, 10 * y, 255 - 6 * x], axis=2).astype(np.uint8))

@@ -39,8 +39,8 @@ def members() -> Iterator[object]:
 
 @pytest.mark.filterwarnings("ignore")  # Pillow, asked here for a size, warns about odd files
 @pytest.mark.parametrize(("name", "content"), list(members()))
-def test_odd_image(service, extra_memory, name: str, content: bytes) -> None:
-    with extra_memory(service) as extra:
+def test_odd_image(service, name: str, content: bytes) -> None:
+    with service.extra_memory() as extra:
         answer = _post(service, content)
         if name.startswith("bomb"):
             assert extra() < BOMB_BYTES

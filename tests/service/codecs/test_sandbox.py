@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,9 +32,8 @@ from service.errors import (
     TooManyPixelsError,
     UndecodableImageError,
 )
+from tests.service.files import encoded
 from tests.service.waiting import eventually
-
-Encode = Callable[..., bytes]
 
 MAX_PIXELS = 50_000_000
 SECONDS = 20
@@ -60,7 +59,7 @@ def stopped(pid: int) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16"])
-def test_photo_is_the_one_decoded_here(decoders: Decoders, encoded: Encode, mode: str) -> None:
+def test_photo_is_the_one_decoded_here(decoders: Decoders, mode: str) -> None:
     draws = np.random.default_rng(5)
     bands = 1 if mode == "I;16" else len(mode)
     kind = np.uint16 if mode == "I;16" else np.uint8
@@ -288,7 +287,7 @@ def test_a_brief_try_has_less_time(own: Decoders, grey_png, monkeypatch) -> None
     assert [order["seconds"] for order in orders if order] == [BRIEF_SECONDS, SECONDS]
 
 
-def test_a_first_try_decodes_12_megapixels_and_no_larger_photo(decoders: Decoders, encoded) -> None:
+def test_a_first_try_decodes_12_megapixels_and_no_larger_photo(decoders: Decoders) -> None:
     levels = np.random.default_rng(0).integers(0, 256, (384, 510, 3), np.uint8)
     phone = Image.fromarray(levels).resize((4080, 3072))
     assert decoders.decode(encoded(phone, "JPEG", progressive=True), MAX_PIXELS, quick=True).width == 4080
@@ -317,7 +316,7 @@ def _ignoring(decoders: Decoders, data: bytes, ticket: Ticket | None = None) -> 
         decoders.decode(data, MAX_PIXELS, ticket=ticket)
 
 
-def test_a_jpeg_of_very_many_scans_is_refused_unseen(encoded) -> None:
+def test_a_jpeg_of_very_many_scans_is_refused_unseen() -> None:
     jpeg = encoded(Image.new("L", (64, 64)), "JPEG", progressive=True)
     scan = jpeg[jpeg.index(b"\xff\xda") : -2]
     assert decode(jpeg, MAX_PIXELS).width == 64
@@ -326,7 +325,7 @@ def test_a_jpeg_of_very_many_scans_is_refused_unseen(encoded) -> None:
             decode(jpeg[:-2] + (between + scan) * 100 + jpeg[-2:], MAX_PIXELS)
 
 
-def test_scans_are_those_of_the_picture_alone(encoded) -> None:
+def test_scans_are_those_of_the_picture_alone() -> None:
     jpeg = encoded(Image.new("L", (64, 64)), "JPEG", progressive=True)
     video = b"\xff\xda\x00\x02" * 1000
     comment = b"\xff\xfe" + (2 + len(video)).to_bytes(2) + video

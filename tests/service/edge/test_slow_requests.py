@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from service.edge.slow_requests import MAX_HEAD_BYTES, PIECE_BYTES, Connection
+from tests.service.files import encoded
 from tests.service.waiting import eventually, received
 
 PATIENCE_SECONDS = 10
@@ -196,7 +197,7 @@ async def test_no_turn_of_the_event_loop_parses_more_than_a_piece(monkeypatch, b
     assert sum(turns) <= parsed
 
 
-def test_a_body_in_very_many_small_chunks_is_received(service, encoded) -> None:
+def test_a_body_in_very_many_small_chunks_is_received(service) -> None:
     noise = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 300), np.uint8)))
     head, body = upload(service, noise, "Transfer-Encoding: chunked")
     with connected(service) as connection:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.service.files import encoded
+
 PATH = "/v1/colorizations"
 
 
@@ -52,7 +54,7 @@ def test_fields_reach_the_colorizer(service, grey_png) -> None:
     assert [each["latent_norm"] for each in body["data"]] == [1.25] * 3
 
 
-def test_the_photo_reaches_the_colorizer_in_its_own_bits(service, encoded) -> None:
+def test_the_photo_reaches_the_colorizer_in_its_own_bits(service) -> None:
     levels = np.arange(960, dtype=np.uint16).reshape(24, 40) * 64
     assert service.post(encoded(Image.fromarray(levels))).status_code == 200
     (photo,) = service.colorizer.photos
@@ -87,14 +89,14 @@ def test_output_compression(service, grey_png, output_format: str) -> None:
 
 
 @pytest.mark.parametrize("output_format", ["png", "webp"])
-def test_alpha_is_kept(service, encoded, grey_photo, output_format: str) -> None:
+def test_alpha_is_kept(service, grey_photo, output_format: str) -> None:
     photo = grey_photo.convert("LA")
     photo.putalpha(Image.fromarray(255 - np.asarray(grey_photo)))
     (image,) = images_of(service.post(encoded(photo), n=1, output_format=output_format))
     np.testing.assert_array_equal(np.asarray(image)[..., 3], 255 - np.asarray(grey_photo))
 
 
-def test_a_photo_on_its_side_comes_back_upright(service, encoded, grey_photo) -> None:
+def test_a_photo_on_its_side_comes_back_upright(service, grey_photo) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     answer = service.post(encoded(grey_photo, "JPEG", exif=exif), n=1)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from model.protocol import Hint, LatentName
+from tests.service.files import encoded
 
 HINTS = [{"x": 0.25, "y": 0.5, "color": "#A03c28"}, {"x": 1, "y": 0, "color": "#000000"}]
 VARIATION = {"seed": 7, "index": 2}
@@ -17,7 +18,7 @@ PATH = {"seed": 7, "index": 0, "to_index": 1}
 
 
 @pytest.fixture
-def color_png(encoded) -> bytes:
+def color_png() -> bytes:
     return encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)))
 
 

@@ -18,7 +18,7 @@ from service.edge.slow_requests import MALFORMED, TOO_LONG, TOO_MANY, UPGRADING
 from service.errors import LargePhotoError, ServiceError, SlowFileError
 from service.http.problems import INTERNAL_ERROR, PROBLEMS, ROUTER_CODES
 from service.http.routes import _owner
-from tests.service.files import png
+from tests.service.files import encoded, png
 
 PATH = "/v1/colorizations"
 
@@ -142,7 +142,7 @@ def test_a_file_that_is_not_accepted(service, content: bytes, status: int, code:
     assert_problem(service.post(content), status, code, *words)
 
 
-def test_too_long_for_the_output_format(service, encoded) -> None:
+def test_too_long_for_the_output_format(service) -> None:
     photo = encoded(Image.new("L", (16_384, 1)))
     assert_problem(service.post(photo, output_format="webp"), 422, "output_too_large", "webp", "16383")
     assert not service.colorizer.photos, "refused only after the work was done"

@@ -17,6 +17,7 @@ import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
 from service.telemetry import logs
+from tests.service.files import encoded
 
 PATH = "/v1/colorizations"
 MARK = "a-private-word"
@@ -71,7 +72,7 @@ def test_no_url_is_fetched(service, grey_png, trap, calls, image: str) -> None:
 
 @pytest.mark.parametrize("log_format", ["console", "json"])
 @pytest.mark.usefixtures("own_logging")
-def test_uploads_are_not_logged(start, encoded, grey_photo, monkeypatch, caplog, log_format: str) -> None:
+def test_uploads_are_not_logged(start, grey_photo, monkeypatch, caplog, log_format: str) -> None:
     monkeypatch.setattr(sys, "stderr", StringIO())
     logs.configure(log_format)  # type: ignore[arg-type]
     caplog.set_level(logging.WARNING, logger="httpx")  # the client's own lines
@@ -111,7 +112,7 @@ def deleted_files(folder: Path) -> list[str]:
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc shows which files are open")  # noqa: PTH112
-def test_no_file_of_an_upload_is_left(start, pool, encoded, tmp_path, monkeypatch) -> None:
+def test_no_file_of_an_upload_is_left(start, pool, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     service = start()
     noise = np.random.default_rng(0).integers(0, 256, (1100, 1100), dtype=np.uint8)
@@ -128,9 +129,7 @@ def test_no_file_of_an_upload_is_left(start, pool, encoded, tmp_path, monkeypatc
 
 @pytest.mark.parametrize("output_format", ["jpeg", "png", "webp"])
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
-def test_where_a_photo_was_taken_does_not_come_back(
-    service, encoded, grey_photo, input_format: str, output_format: str
-) -> None:
+def test_where_a_photo_was_taken_does_not_come_back(service, grey_photo, input_format: str, output_format: str) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = MARK
     exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (48.0, 1.0, 2.0)}
