@@ -2,6 +2,7 @@
 
 import contextlib
 from collections import deque
+from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
@@ -44,6 +45,13 @@ def answer(place: Place) -> None:
         pass
 
 
+def retry_after(ask: Callable[[], object]) -> float:
+    """Ask for what is refused, and return after how many seconds to ask again."""
+    with pytest.raises(QueueFullError) as error:
+        ask()
+    return error.value.retry_after_seconds
+
+
 def test_holds_until_left(backlog: Backlog) -> None:
     place = occupy(backlog, latents=4)
     place.claim(pixels=100)
@@ -78,9 +86,7 @@ def test_the_door_tells_when_there_is_room_for_a_likely_request(backlog: Backlog
     clock.now += 10
     answer(places[0])  # one latent in two seconds
     occupy(backlog, latents=5)
-    with pytest.raises(QueueFullError) as error:
-        backlog.enter()
-    assert error.value.retry_after_seconds == 10
+    assert retry_after(backlog.enter) == 10
 
 
 def test_one_alone_may_be_larger_than_the_limit(backlog: Backlog) -> None:
@@ -92,9 +98,7 @@ def test_one_alone_may_be_larger_than_the_limit(backlog: Backlog) -> None:
 
 def test_nothing_measured_yet(backlog: Backlog) -> None:
     occupy(backlog, latents=10)
-    with pytest.raises(QueueFullError) as error:
-        backlog.enter()
-    assert error.value.retry_after_seconds == UNKNOWN_SECONDS
+    assert retry_after(backlog.enter) == UNKNOWN_SECONDS
 
 
 def test_a_service_that_is_never_at_rest_remembers_no_more_than_the_window(backlog: Backlog, clock: Clock) -> None:
@@ -148,9 +152,7 @@ def _comes_again_when_told(amounts: list[int], seconds_each: float, asked: int) 
     answered = sum(amounts) - backlog.held("latents")
     if answered == 0 or backlog.held("latents") + asked <= 10:
         return
-    with pytest.raises(QueueFullError) as error:
-        Place(backlog).claim(latents=asked)
-    told, begun = error.value.retry_after_seconds, clock.now
+    told, begun = retry_after(lambda: Place(backlog).claim(latents=asked)), clock.now
     over = backlog.held("latents") + asked - 10
     assert 0 <= told - min(max(1, over * seconds_each), LONGEST) < 1 + 1e-6  # whole seconds, and no more than needed
     while waiting and backlog.held("latents") + asked > 10:
@@ -170,9 +172,7 @@ def test_rate_is_that_of_the_last_minute(backlog: Backlog, clock: Clock) -> None
         clock.now += 1
         answer(other)
     occupy(backlog, latents=8)
-    with pytest.raises(QueueFullError) as error:
-        Place(backlog).claim(latents=5)
-    assert error.value.retry_after_seconds == pytest.approx(5, abs=1)
+    assert retry_after(lambda: Place(backlog).claim(latents=5)) == pytest.approx(5, abs=1)
     answer(held)
 
 
@@ -183,9 +183,7 @@ def test_idle_time_is_no_slowness(backlog: Backlog, clock: Clock) -> None:
         answer(place)
         clock.now += 1000
     occupy(backlog, latents=10)
-    with pytest.raises(QueueFullError) as error:
-        Place(backlog).claim(latents=5)
-    assert error.value.retry_after_seconds == 1
+    assert retry_after(lambda: Place(backlog).claim(latents=5)) == 1
 
 
 def test_never_longer_than_any_request_lives(backlog: Backlog, clock: Clock) -> None:
@@ -193,9 +191,7 @@ def test_never_longer_than_any_request_lives(backlog: Backlog, clock: Clock) -> 
     other = occupy(backlog, latents=1)
     clock.now += 10_000
     answer(other)
-    with pytest.raises(QueueFullError) as error:
-        Place(backlog).claim(latents=9)
-    assert error.value.retry_after_seconds == LONGEST
+    assert retry_after(lambda: Place(backlog).claim(latents=9)) == LONGEST
 
 
 @pytest.mark.parametrize("seconds_each", [0.1, 2.0, 7.0])
@@ -227,9 +223,8 @@ def test_what_is_worked_off_is_given_back_before_the_place(backlog: Backlog, clo
     place.give_back("latents")
     assert (backlog.held("latents"), backlog.held("pixels")) == (0, 100)
     other = occupy(backlog, latents=10)
-    with pytest.raises(QueueFullError) as full:
-        occupy(backlog, latents=4)
-    assert full.value.retry_after_seconds == 2  # 4 latents a second were drawn; 5 are likely to be asked for
+    # 4 latents a second were drawn; 5 are likely to be asked for
+    assert retry_after(lambda: occupy(backlog, latents=4)) == 2
     answer(place)
     assert (backlog.held("latents"), backlog.held("pixels")) == (10, 0)
     answer(other)

@@ -179,17 +179,24 @@ async def test_one_failure_is_one_requests_own(guilty: int) -> None:
         assert [each for i, each in enumerate(found) if i != guilty] == [2 * i for i in range(5) if i != guilty]
 
 
-async def test_after_a_slow_batch_comes_a_small_one_and_after_a_quick_one_a_full_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now, sizes = 0.0, list[int]()
+def taking(monkeypatch: pytest.MonkeyPatch, seconds: Callable[[int], float]) -> Callable[[Sequence[int]], list[int]]:
+    """A function to run that takes so many seconds for a batch of so many, by the batcher's clock."""
+    now = 0.0
     monkeypatch.setattr(batching, "perf_counter", lambda: now)
 
     def run(numbers: Sequence[int]) -> list[int]:
         nonlocal now
-        now += 1.0 if len(sizes) == 1 else 0.01
+        now += seconds(len(numbers))
         return list(numbers)
 
+    return run
+
+
+async def test_after_a_slow_batch_comes_a_small_one_and_after_a_quick_one_a_full_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = list[int]()
+    run = taking(monkeypatch, lambda _: 1.0 if len(sizes) == 1 else 0.01)
     batcher = Batcher(2 * TURN_LATENTS, 0, sizes.append, seconds=0.1)
     await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(5 * TURN_LATENTS)))
     batcher.close()
@@ -197,14 +204,8 @@ async def test_after_a_slow_batch_comes_a_small_one_and_after_a_quick_one_a_full
 
 
 async def test_a_small_batch_in_time_makes_the_next_no_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, sizes = 0.0, list[int]()
-    monkeypatch.setattr(batching, "perf_counter", lambda: now)
-
-    def run(numbers: Sequence[int]) -> list[int]:
-        nonlocal now
-        now += 0.25 + 0.02 * len(numbers)
-        return list(numbers)
-
+    sizes = list[int]()
+    run = taking(monkeypatch, lambda size: 0.25 + 0.02 * size)
     batcher = Batcher(8, 0, sizes.append, seconds=0.5)
     await batcher.submit(run, 0, 1)
     await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(16)))
@@ -215,14 +216,7 @@ async def test_a_small_batch_in_time_makes_the_next_no_smaller(monkeypatch: pyte
 async def test_the_first_parts_are_small_until_one_has_shown_how_many_are_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now = 0.0
-    monkeypatch.setattr(batching, "perf_counter", lambda: now)
-
-    def run(numbers: Sequence[int]) -> list[int]:
-        nonlocal now
-        now += 0.2
-        return list(numbers)
-
+    run = taking(monkeypatch, lambda _: 0.2)
     batcher = Batcher(16, 0, lambda _: None, seconds=0.5)
     await batcher.submit(run, 0, 1, "normal")  # which shows little: much of its time is the same for any number
     assert batcher.most_latents("other") == FIRST_LATENTS
