@@ -5,11 +5,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
 import httpx
@@ -125,12 +124,17 @@ def test_a_large_lane_that_hangs_is_not_ready(start, pool, monkeypatch) -> None:
         service.wait_until_ready()
 
 
+def stopped_decoder(service, photo: bytes) -> _Decoder:
+    """Stop the service's one decoder, so that it is at work until it is killed, or goes on."""
+    assert service.post(photo).status_code == 200
+    (decoder,) = service.app.state.engine._decoders._all
+    os.kill(decoder._process.pid, signal.SIGSTOP)
+    return decoder
+
+
 def test_a_decoder_that_is_killed_is_replaced(start, pool, grey_png) -> None:
     service = start()
-    assert service.post(grey_png).status_code == 200
-    decoders = service.app.state.engine._decoders
-    (decoder,) = decoders._all
-    os.kill(decoder._process.pid, signal.SIGSTOP)  # so that it is at work until it is killed
+    decoder, decoders = stopped_decoder(service, grey_png), service.app.state.engine._decoders
     unlucky = pool.submit(service.post, grey_png)
     eventually(lambda: not decoders._idle)
     lucky = pool.submit(service.post, grey_png)
@@ -145,10 +149,7 @@ def test_a_decoder_that_is_killed_is_replaced(start, pool, grey_png) -> None:
 
 def test_a_decoder_is_killed_when_its_client_hangs_up(start, grey_png) -> None:
     service = start()
-    assert service.post(grey_png).status_code == 200
-    decoders = service.app.state.engine._decoders
-    (decoder,) = decoders._all
-    os.kill(decoder._process.pid, signal.SIGSTOP)  # so that it would be at work for long
+    decoder = stopped_decoder(service, grey_png)
     with pytest.raises(httpx.ReadTimeout):
         service.client.post("/v1/colorizations", files={"image": grey_png}, timeout=0.5)
     hung_up = time.monotonic()
@@ -275,10 +276,7 @@ def test_a_good_reference_beside_a_broken_photo_is_not_slow(start, grey_png) -> 
 
 def test_a_file_that_does_not_decode_takes_none_of_the_queues_latents(start, grey_png) -> None:
     service = start(queue_latents=64)
-    assert service.post(grey_png).status_code == 200
-    decoders = service.app.state.engine._decoders
-    (decoder,) = decoders._all
-    os.kill(decoder._process.pid, signal.SIGSTOP)
+    decoder, decoders = stopped_decoder(service, grey_png), service.app.state.engine._decoders
     with ThreadPoolExecutor(1) as one:
         waiting = one.submit(service.post, grey_png, n=1, candidates=64, select="likely")
         eventually(lambda: not decoders._idle)
@@ -390,24 +388,10 @@ def test_large_requests_do_not_stand_in_the_way(start, pool, grey_png, monkeypat
     def slow(photo, drawn, look):
         if photo.shape == (200, 300):
             held.release()
-            assert gate.wait(PATIENCE_SECONDS)
-        return finish(photo, drawn, look)
+            assert gate.wait(PATIENCE_SECONDS)  # where the iterator is pulled: in a thread, as upsampling is
+        yield from finish(photo, drawn, look)
 
-    class Slow:
-        """An iterator that waits where it is pulled: in a thread, as upsampling does."""
-
-        def __init__(self, photo, drawn, look):
-            self.made = None
-            self.asked = photo, drawn, look
-
-        def __next__(self):
-            self.made = self.made or slow(*self.asked)
-            return next(self.made)
-
-        def __iter__(self):
-            return self
-
-    monkeypatch.setattr(service.colorizer, "finish", Slow)
+    monkeypatch.setattr(service.colorizer, "finish", slow)
     photo = encoded(Image.fromarray(np.zeros((200, 300), np.uint8)))
     busy = [pool.submit(service.post, photo, n=16) for _ in range(4)]
     for _ in range(1 if large else 2):
@@ -423,14 +407,19 @@ def test_large_requests_do_not_stand_in_the_way(start, pool, grey_png, monkeypat
     assert [each.result().status_code for each in (*busy, *small)] == [200] * 8
 
 
-def test_who_does_not_read_large_answers_lets_few_be_drawn(start, pool, grey_png, monkeypatch) -> None:
+@pytest.fixture
+def large_photo(monkeypatch) -> bytes:
+    """A photo of 300 × 200 pixels, several colorings of which are a large request, of megabytes each."""
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 300 * 200)
     monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))
+    return encoded(Image.fromarray(np.zeros((200, 300), np.uint8)))
+
+
+def test_who_does_not_read_large_answers_lets_few_be_drawn(start, grey_png, large_photo) -> None:
     service = start()
-    photo = encoded(Image.fromarray(np.zeros((200, 300), np.uint8)))
     with ExitStack() as attack:
         for _ in range(6):
-            attack.enter_context(unread_answer(service, photo, "application/json", 4, 65_536, "127.0.0.3"))
+            attack.enter_context(unread_answer(service, large_photo, "application/json", 4, 65_536, "127.0.0.3"))
         eventually(lambda: service.metric("accepted_requests") == 6 and len(service.colorizer.options) > LARGE_DRAWN)
         assert service.post(grey_png, n=1).status_code == 200
         assert [options.n for options in service.colorizer.options[1:]] == [4] * LARGE_DRAWN + [1]  # after the warm-up
@@ -438,64 +427,45 @@ def test_who_does_not_read_large_answers_lets_few_be_drawn(start, pool, grey_png
     eventually(lambda: service.metric("accepted_requests") == 0)
 
 
-def test_a_large_request_is_refused_when_it_comes_or_not_at_all(start, pool, grey_png, monkeypatch) -> None:
+def test_a_large_request_is_refused_when_it_comes_or_not_at_all(start, pool, grey_png, large_photo) -> None:
     """Not when its turn has come, after it waited."""
-    monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 300 * 200)
-    monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))
     service = start(queue_latents=8, batch_latents=1)
-    photo = encoded(Image.fromarray(np.zeros((200, 300), np.uint8)))
     with ExitStack() as others:
         with ExitStack() as first:
             for _ in range(LARGE_DRAWN):
-                first.enter_context(unread_answer(service, photo, "application/json", 4, 65_536))
+                first.enter_context(unread_answer(service, large_photo, "application/json", 4, 65_536))
             eventually(lambda: len(service.colorizer.options) == 1 + LARGE_DRAWN)  # after the warm-up
             eventually(lambda: service.metric("queued_latents") == 0)
-            waits = pool.submit(service.post, photo, n=4)
+            waits = pool.submit(service.post, large_photo, n=4)
             eventually(lambda: service.metric("accepted_requests") == LARGE_DRAWN + 1)
-            eventually(lambda: service.metric("queued_pixels") == (LARGE_DRAWN + 1) * photo_pixels(photo))
+            eventually(lambda: service.metric("queued_pixels") == (LARGE_DRAWN + 1) * 300 * 200)
             others.callback(service.colorizer.gate.set)
             other = others.enter_context(neighbor(service))
             service.colorizer.gate.clear()
             asked = {"files": {"image": grey_png}, "data": {"n": "8"}}
             full = pool.submit(other.post, "/v1/colorizations", **asked)
             eventually(lambda: service.metric("queued_latents") == 8)
-            late = service.post(photo, n=4)  # while no turn is free
+            late = service.post(large_photo, n=4)  # while no turn is free
             assert (late.status_code, late.json()["code"]) == (429, "queue_full")
         eventually(lambda: service.metric("queued_latents") == 12 or waits.done())  # its turn has come
         service.colorizer.gate.set()
         assert {full.result().status_code, waits.result().status_code} == {200}
 
 
-def photo_pixels(photo: bytes) -> int:
-    with Image.open(BytesIO(photo)) as image:
-        return image.width * image.height
+def damage(weights: Path) -> None:
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
-@pytest.fixture
-def damaged(tiny_weights: Path) -> Path:
-    content = bytearray(tiny_weights.read_bytes())
-    content[-1] ^= 1
-    tiny_weights.write_bytes(content)
-    return tiny_weights
-
-
-@pytest.fixture
-def missing(tiny_weights: Path) -> Path:
-    tiny_weights.unlink()
-    return tiny_weights
-
-
-@pytest.mark.parametrize(
-    ("weights", "words", "keys"), [("damaged", "SHA-256", True), ("missing", "no weights at", False)]
-)
+@pytest.mark.parametrize(("spoil", "words", "keys"), [(damage, "SHA-256", True), (Path.unlink, "no weights at", False)])
 def test_weights_that_cannot_be_used_end_the_start_with_one_line(
-    request, monkeypatch, tmp_path, weights: str, words: str, keys: bool
+    monkeypatch, tmp_path, tiny_weights: Path, spoil: Callable[[Path], None], words: str, keys: bool
 ) -> None:
-    path = request.getfixturevalue(weights)
+    spoil(tiny_weights)
     if keys:
         monkeypatch.setenv("TINTFLOW_API_KEYS_FILE", str(tmp_path / "api-keys.txt"))
         add_key(tmp_path / "api-keys.txt", "ann")
-    monkeypatch.setenv("TINTFLOW_WEIGHTS", str(path))
+    monkeypatch.setenv("TINTFLOW_WEIGHTS", str(tiny_weights))
     monkeypatch.setenv("TINTFLOW_DEVICE", "cpu")
     monkeypatch.setattr("service.telemetry.logs.configure", lambda log_format: None)
     with structlog.testing.capture_logs() as lines:
@@ -504,7 +474,7 @@ def test_weights_that_cannot_be_used_end_the_start_with_one_line(
     starting, line = lines
     assert (starting["event"], starting["keys_required"]) == ("starting", keys)
     assert (line["event"], line.get("exc_info")) == ("load_failed", None)  # one line, without a traceback
-    assert str(path) in line["reason"]
+    assert str(tiny_weights) in line["reason"]
     assert words in line["reason"]
 
 
