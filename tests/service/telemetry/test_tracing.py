@@ -17,7 +17,7 @@ from service.telemetry.tracing import TracingUnavailableError, record_stages, te
 
 pytest.importorskip("opentelemetry.sdk", reason="the extra `otel` is not installed")
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -42,15 +42,11 @@ def spans(exporter) -> Iterator[InMemorySpanExporter]:
     exporter.clear()
 
 
-def by_name(exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:
-    return {span.name: span for span in exporter.get_finished_spans()}
-
-
 def test_a_request_and_its_stages_are_traced(start, grey_png, spans) -> None:
     service = start(tracing=True)
     with service.log() as lines:
         answer = service.post(grey_png, {"traceparent": TRACEPARENT})
-    found = by_name(spans)
+    found = {span.name: span for span in spans.get_finished_spans()}
     request = found.pop("POST /v1/colorizations")
     assert request.attributes["http.response.status_code"] == 200
     assert {"decode", "condition", "sample", "upsample", "encode"} <= set(found)
