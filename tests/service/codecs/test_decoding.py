@@ -63,33 +63,12 @@ def test_16_bit_png_keeps_its_bits() -> None:
     np.testing.assert_array_equal(photo.pixels, levels)
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_16_bit_tiff_keeps_its_bits(order: str) -> None:
-    levels = np.linspace(0, 65_535, 40 * 24).round().astype(np.uint16).reshape(24, 40)
-    photo = decode(tiff(levels.astype(f"{order}u2"), order, bits=16), MAX_PIXELS)
-    assert photo.pixels.dtype == np.dtype(np.uint16)
-    assert photo.pixels.dtype.isnative
-    np.testing.assert_array_equal(photo.pixels, levels)
-
-
 def test_16_bit_tiff_turned_by_exif() -> None:
     levels = np.arange(40 * 24, dtype=np.uint16).reshape(24, 40) * 60
     exif = Image.Exif()
     exif[0x0112] = 6
     photo = decode(encoded(Image.fromarray(levels), "TIFF", exif=exif), MAX_PIXELS)
     np.testing.assert_array_equal(photo.pixels, np.rot90(levels, -1))
-
-
-def tiff(samples: np.ndarray, order: str, bits: int) -> bytes:
-    """A plain one-strip gray TIFF, in either byte order."""
-    height, width = samples.shape
-    entries = [(256, width), (257, height), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1), (278, height)]
-    entries.append((279, samples.nbytes))
-    directory = struct.pack(f"{order}H", len(entries))
-    for tag, value in entries:
-        directory += struct.pack(f"{order}HHII", tag, 4, 1, value)
-    magic = b"II*\0" if order == "<" else b"MM\0*"
-    return magic + struct.pack(f"{order}I", 8 + samples.nbytes) + samples.tobytes() + directory + bytes(4)
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,12 @@ def tiff(
 
 
 @pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_gray_of_16_bits_with_white_as_0(order: str, packs: bool) -> None:
-    samples = (65_535 - LEVELS).astype(f"{order}u2")
-    photo = decode(tiff([samples.tobytes()], order, 16, GRAY_WHITE_IS_ZERO, packs=packs), 1_000)
+def test_gray_of_16_bits_keeps_them(order: str, photometric: int, packs: bool) -> None:
+    samples = (LEVELS if photometric == GRAY else 65_535 - LEVELS).astype(f"{order}u2")
+    photo = decode(tiff([samples.tobytes()], order, 16, photometric, packs=packs), 1_000)
+    assert photo.pixels.dtype == np.uint16  # in this machine's order
     np.testing.assert_array_equal(photo.pixels, LEVELS)
 
 
