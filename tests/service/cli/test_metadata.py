@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,19 +32,29 @@ def coloring() -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (16, 24, 3), dtype=np.uint8)
 
 
+def saved(folder: Path, file_format: str, mode: str = "L", **options: Any) -> Path:
+    """Save a black photo, 24 wide and 16 high, with these of Pillow's options."""
+    Image.new(mode, (24, 16)).save(folder / "photo", file_format, **options)
+    return folder / "photo"
+
+
+def exif_of(metadata: Metadata) -> Image.Exif:
+    exif = Image.Exif()
+    exif.load(metadata.exif)
+    return exif
+
+
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("output_format", NAMES)
 @pytest.mark.parametrize("what", [("exif",), ("profile",), ("exif", "profile"), ()])
 def test_metadata_goes_in_and_pixels_stay(
     tmp_path: Path, exif: Image.Exif, coloring: np.ndarray, output_format: OutputFormat, alpha: bool, what: tuple
 ) -> None:
-    source = tmp_path / "photo.jpg"
     options = {"exif": exif} if "exif" in what else {}
     options |= {"icc_profile": SRGB} if "profile" in what else {}
-    Image.new("L", (24, 16)).save(source, **options)
     transparency = np.tile(np.arange(24, dtype=np.uint8), (16, 1)) if alpha else None
     plain = encode(coloring, transparency, output_format, 90)
-    with_metadata = embed(plain, output_format, read_metadata(source, keep_gps=True))
+    with_metadata = embed(plain, output_format, read_metadata(saved(tmp_path, "JPEG", **options), keep_gps=True))
     with Image.open(io.BytesIO(plain)) as one, Image.open(io.BytesIO(with_metadata)) as other:
         assert (one.mode, one.size) == (other.mode, other.size)
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
@@ -65,10 +76,8 @@ def test_text_keeps_its_bytes(tmp_path: Path, input_format: str, encoding: str) 
     place = "?" * len(text)
     exif[ExifTags.Base.ImageDescription] = exif[ExifTags.Base.Copyright] = place
     exif[ExifTags.IFD.Exif] = {ExifTags.Base.LensModel: place}
-    source = tmp_path / "photo"
-    Image.new("L", (24, 16)).save(source, input_format, exif=exif.tobytes().replace(place.encode(), text))
-    kept = Image.Exif()
-    kept.load(read_metadata(source).exif)
+    source = saved(tmp_path, input_format, exif=exif.tobytes().replace(place.encode(), text))
+    kept = exif_of(read_metadata(source))
     texts = [kept[ExifTags.Base.ImageDescription], kept[ExifTags.Base.Copyright]]
     texts.append(kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel])
     assert [each.encode("latin-1") for each in texts] == [text] * 3
@@ -76,31 +85,27 @@ def test_text_keeps_its_bytes(tmp_path: Path, input_format: str, encoding: str) 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
 def test_text_of_a_tiff_keeps_its_bytes(tmp_path: Path, encoding: str) -> None:
-    source, text = tmp_path / "photo.tif", "Großmutter Käthe, © 1932".encode(encoding)
-    Image.new("L", (24, 16)).save(source, tiffinfo={ExifTags.Base.ImageDescription: text})
+    text = "Großmutter Käthe, © 1932".encode(encoding)
+    source = saved(tmp_path, "TIFF", tiffinfo={ExifTags.Base.ImageDescription: text})
     assert text in (read_metadata(source).exif or b"")
 
 
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 def test_where_a_photo_was_taken_stays_here_unless_asked(tmp_path: Path, exif: Image.Exif, input_format: str) -> None:
-    source = tmp_path / "photo"
-    Image.new("L", (24, 16)).save(source, input_format, exif=exif.tobytes())
-    asked, unasked = (read_metadata(source, keep_gps).exif or b"" for keep_gps in (True, False))
-    assert b"TOKYO" in asked
-    assert b"TOKYO" not in unasked
-    kept = Image.Exif()
-    kept.load(unasked)
+    source = saved(tmp_path, input_format, exif=exif.tobytes())
+    asked, unasked = (read_metadata(source, keep_gps) for keep_gps in (True, False))
+    assert b"TOKYO" in (asked.exif or b"")
+    assert b"TOKYO" not in (unasked.exif or b"")
+    kept = exif_of(unasked)
     assert ExifTags.IFD.GPSInfo not in kept
     assert kept.get_ifd(ExifTags.IFD.Exif) == exif[ExifTags.IFD.Exif]
 
 
 def test_the_sides_before_a_photo_was_turned_are_left_out(tmp_path: Path, exif: Image.Exif) -> None:
-    source, taken = tmp_path / "photo.jpg", dict(exif[ExifTags.IFD.Exif])
+    taken = dict(exif[ExifTags.IFD.Exif])
     sides = {ExifTags.Base.ExifImageWidth: 24, ExifTags.Base.ExifImageHeight: 16}
     exif[ExifTags.IFD.Exif] = taken | sides
-    Image.new("L", (24, 16)).save(source, exif=exif)
-    kept = Image.Exif()
-    kept.load(read_metadata(source).exif)
+    kept = exif_of(read_metadata(saved(tmp_path, "JPEG", exif=exif)))
     assert kept.get_ifd(ExifTags.IFD.Exif) == taken
 
 
@@ -109,8 +114,7 @@ def test_the_sides_before_a_photo_was_turned_are_left_out(tmp_path: Path, exif: 
 def test_the_resolution_of_a_scan_is_kept(
     tmp_path: Path, coloring: np.ndarray, input_format: str, output_format: OutputFormat
 ) -> None:
-    source = tmp_path / "scan"
-    Image.new("L", (24, 16)).save(source, input_format, dpi=(600, 600))
+    source = saved(tmp_path, input_format, dpi=(600, 600))
     data = embed(encode(coloring, None, output_format, 90), output_format, read_metadata(source))
     with Image.open(io.BytesIO(data)) as image:
         assert image.info["dpi"] == pytest.approx((600, 600), abs=0.01)  # PNG counts whole dots a meter
@@ -121,10 +125,8 @@ def test_the_resolution_of_a_scan_is_kept(
 def test_the_resolution_turns_with_the_photo(tmp_path: Path, input_format: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    Image.new("L", (24, 16)).save(tmp_path / "scan", input_format, dpi=(300, 600), exif=exif)
-    metadata = read_metadata(tmp_path / "scan")
-    kept = Image.Exif()
-    kept.load(metadata.exif)
+    metadata = read_metadata(saved(tmp_path, input_format, dpi=(300, 600), exif=exif))
+    kept = exif_of(metadata)
     upright = (300, 600) if orientation <= 4 else (600, 300)
     sides = kept[ExifTags.Base.XResolution], kept[ExifTags.Base.YResolution]
     assert sides == pytest.approx(upright, abs=0.01)  # PNG counts whole dots a meter
@@ -133,9 +135,7 @@ def test_the_resolution_turns_with_the_photo(tmp_path: Path, input_format: str, 
 
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF", "BMP"])
 def test_a_photo_without_a_resolution_gets_none(tmp_path: Path, input_format: str) -> None:
-    source = tmp_path / "photo"
-    Image.new("L", (24, 16)).save(source, input_format)
-    dots = read_metadata(source).dots_per_meter
+    dots = read_metadata(saved(tmp_path, input_format)).dots_per_meter
     assert dots == ((3780, 3780) if input_format == "BMP" else None)  # Pillow writes 96 dpi into every BMP
 
 
@@ -152,12 +152,11 @@ def test_a_jpeg_leaves_out_the_largest_tags_of_long_exif(
     tmp_path: Path, exif: Image.Exif, coloring: np.ndarray, output_format: OutputFormat
 ) -> None:
     """Such as maker notes, and the private tags of a scanner's TIFF; the others hold any EXIF."""
-    source, private, taken = tmp_path / "photo.png", 65_000, dict(exif[ExifTags.IFD.Exif])
+    private, taken = 65_000, dict(exif[ExifTags.IFD.Exif])
     exif[private] = bytes(60_000)
     exif[ExifTags.Base.Artist] = "José".encode() * 10
     exif[ExifTags.IFD.Exif] = taken | {ExifTags.Base.MakerNote: bytes(70_000)}
-    Image.new("L", (24, 16)).save(source, exif=exif, dpi=(600, 600))
-    metadata = read_metadata(source)
+    metadata = read_metadata(saved(tmp_path, "PNG", exif=exif, dpi=(600, 600)))
     with Image.open(io.BytesIO(embed(encode(coloring, None, output_format, 90), output_format, metadata))) as image:
         kept = image.getexif()
     assert kept[ExifTags.Base.ImageDescription] == "A town"
@@ -185,30 +184,22 @@ def test_a_jpeg_leaves_out_small_tags_of_long_exif_many_at_a_time(
 
 
 def test_what_a_tiff_says_of_its_own_pixels_is_left_out(tmp_path: Path) -> None:
-    source = tmp_path / "photo.tif"
-    Image.new("I;16", (24, 16)).save(source, description="A town", compression="tiff_lzw")
-    exif = Image.Exif()
-    exif.load(read_metadata(source).exif)
-    assert dict(exif) == {ExifTags.Base.ImageDescription: "A town"}
+    source = saved(tmp_path, "TIFF", "I;16", description="A town", compression="tiff_lzw")
+    assert dict(exif_of(read_metadata(source))) == {ExifTags.Base.ImageDescription: "A town"}
 
 
 @pytest.mark.parametrize("keep_gps", [False, True])
 @pytest.mark.parametrize("tag", [700, 33723, 34377, 37724], ids=["XMP", "IPTC", "Photoshop", "layers"])
 def test_other_metadata_of_a_tiff_is_left_out(tmp_path: Path, tag: int, keep_gps: bool) -> None:
-    source = tmp_path / "photo.tif"
     tags = {ExifTags.Base.ImageDescription: "A town", tag: b"GPSLatitude 48,1.5N " * 4000}
-    Image.new("L", (24, 16)).save(source, tiffinfo=tags)
-    exif = Image.Exif()
-    exif.load(read_metadata(source, keep_gps).exif)
-    assert dict(exif) == {ExifTags.Base.ImageDescription: "A town"}
+    source = saved(tmp_path, "TIFF", tiffinfo=tags)
+    assert dict(exif_of(read_metadata(source, keep_gps))) == {ExifTags.Base.ImageDescription: "A town"}
 
 
 @pytest.mark.parametrize("space", ["GRAY", "RGB "])
 def test_a_profile_of_another_space_becomes_srgbs(tmp_path: Path, space: str) -> None:
     profile = icc_profile(space, 1.8)
-    source = tmp_path / "photo.png"
-    Image.new("L" if space == "GRAY" else "RGB", (24, 16)).save(source, icc_profile=profile)
-    metadata = read_metadata(source)
+    metadata = read_metadata(saved(tmp_path, "PNG", "L" if space == "GRAY" else "RGB", icc_profile=profile))
     assert metadata.converts == (space == "RGB ")
     if space == "RGB ":
         assert metadata.profile == profile
@@ -219,19 +210,16 @@ def test_a_profile_of_another_space_becomes_srgbs(tmp_path: Path, space: str) ->
 
 @pytest.mark.parametrize("name", ["Linear Rec709", "GIMP built-in Linear sRGB"])
 def test_a_profile_too_coarse_for_dark_grays_becomes_srgbs(tmp_path: Path, name: str) -> None:
-    source = tmp_path / "photo.png"
-    Image.new("RGB", (24, 16)).save(source, icc_profile=icc_profile("RGB ", 1.0, name))
-    metadata = read_metadata(source)
+    metadata = read_metadata(saved(tmp_path, "PNG", "RGB", icc_profile=icc_profile("RGB ", 1.0, name)))
     assert not metadata.converts
     opened = ImageCms.ImageCmsProfile(io.BytesIO(metadata.profile or b""))
     assert "sRGB built-in" in (opened.profile.profile_description or "")
 
 
 def test_a_broken_profile_becomes_srgbs(tmp_path: Path) -> None:
-    source = tmp_path / "photo.png"
-    Image.new("RGB", (24, 16)).save(source, icc_profile=b"no profile")
-    assert not read_metadata(source).converts
-    assert read_metadata(source).profile != b"no profile"
+    metadata = read_metadata(saved(tmp_path, "PNG", "RGB", icc_profile=b"no profile"))
+    assert not metadata.converts
+    assert metadata.profile != b"no profile"
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
