@@ -143,14 +143,14 @@ def test_names_of_files_need_not_be_text(painter: Painter, grey_png: bytes, tmp_
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A function that runs the command on a folder, without Ray: it takes outcomes for those of the actors."""
+    """A function that runs the command on the folder `in`, without Ray: it takes outcomes for those of the actors."""
+    (tmp_path / "in").mkdir()
+    monkeypatch.setattr(command, "on_ray", lambda *_: nullcontext())
+    monkeypatch.setattr(command, "read_folder", lambda photos: bulk.Source(None, len(photos)))
+    monkeypatch.setattr(command, "read_parquet", lambda rows, *_: bulk.Source(None, sum(rows.values())))
 
     def invoke(*made: Outcome) -> Any:
-        monkeypatch.setattr(command, "on_ray", lambda *_: nullcontext())
-        monkeypatch.setattr(command, "read_folder", lambda photos: bulk.Source(None, len(photos)))
-        monkeypatch.setattr(command, "read_parquet", lambda rows, *_: bulk.Source(None, sum(rows.values())))
         monkeypatch.setattr(command, "colorize_all", lambda *_: iter(made))
-        (tmp_path / "in").mkdir(exist_ok=True)
         return CliRunner().invoke(cli.app, ["bulk", str(tmp_path / "in"), str(tmp_path / "out"), "--seed", "7"])
 
     return invoke
@@ -161,7 +161,6 @@ def reported(tmp_path: Path) -> list[dict[str, Any]]:
 
 
 def test_what_was_made_but_not_told_of_before_a_kill_is_told_of(run: Any, tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").touch()
     assert run(Outcome("a", ["a-7-0.jpg"], [2.5])).exit_code == 0
     with (tmp_path / "out" / REPORT).open("a") as report:
@@ -180,7 +179,6 @@ def test_an_empty_folder_says_so(run: Any, tmp_path: Path) -> None:
 
 
 def test_a_broken_table_is_reported_and_not_the_end(run: Any, tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
     (tmp_path / "in" / "bad.parquet").write_bytes(b"no table")
     pq.write_table(pa.table({"image": [b""], "name": ["a"]}), tmp_path / "in" / "good.parquet")
     assert "1 done, 0 done before, 1 not done" in run(Outcome("a", ["a-7-0.jpg"], [2.5])).stdout
@@ -190,18 +188,16 @@ def test_a_broken_table_is_reported_and_not_the_end(run: Any, tmp_path: Path) ->
 def test_nodes_that_work_in_another_folder_find_the_photos(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").touch()
-    run()  # for the fakes
     seen: dict[str, Path] = {}
     monkeypatch.setattr(command, "read_folder", lambda photos: seen.update(photos) or bulk.Source(None, len(photos)))
+    monkeypatch.setattr(command, "colorize_all", lambda *_: iter(()))
     monkeypatch.chdir(tmp_path)
     CliRunner().invoke(cli.app, ["bulk", "in", "out"])
     assert seen == {"a": tmp_path / "in" / "a.png"}
 
 
 def test_of_many_bad_photos_the_first_are_shown_and_all_reported(run: Any, tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").touch()
     done = run(*(Outcome(f"bad-{i}", [], [], "why") for i in range(TOLD + 5)))
     assert f"{TOLD + 5} not done" in done.stdout
