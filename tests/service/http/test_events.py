@@ -68,22 +68,6 @@ def test_events_say_what_json_says(service, grey_png: bytes, path: str) -> None:
     assert set(done["timings"]) == set(whole["timings"])
 
 
-@pytest.mark.parametrize(
-    ("accept", "fields", "expected"),
-    [
-        ("text/event-stream", {"response_format": "b64_json"}, "text/event-stream"),
-        ("text/event-stream", {"response_format": "zip"}, "application/problem+json"),
-        ("text/*", {}, "text/event-stream"),
-        ("*/*", {}, "application/json"),
-        ("text/event-stream, application/json;q=0.5", {"n": 1}, "text/event-stream"),
-        ("text/event-stream;q=0.5, application/zip", {}, "application/zip"),
-    ],
-)
-def test_accept_chooses(service, grey_png: bytes, accept: str, fields: dict, expected: str) -> None:
-    answer = service.post(grey_png, {"Accept": accept}, **fields)
-    assert answer.headers["content-type"].partition(";")[0] == expected
-
-
 def test_a_coloring_comes_before_the_next_is_made(held, grey_png: bytes) -> None:
     service, permit, made = held
     form = {"files": {"image": grey_png}, "data": {"n": "3"}, "headers": EVENTS}
