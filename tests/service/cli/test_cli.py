@@ -17,11 +17,6 @@ ROOT = Path(__file__).parents[3]
 TINTFLOW = Path(sys.executable).with_name("tintflow")
 
 
-def test_the_version() -> None:
-    result = CliRunner().invoke(app, ["--version"])
-    assert (result.exit_code, result.stdout) == (0, f"tintflow {__version__}\n")
-
-
 def test_the_version_is_that_of_the_code_not_of_older_metadata(tmp_path: Path) -> None:
     metadata = tmp_path / "tintflow-0.1.dist-info/METADATA"
     metadata.parent.mkdir()

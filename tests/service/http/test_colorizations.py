@@ -61,11 +61,6 @@ def test_the_photo_reaches_the_colorizer_in_its_own_bits(service) -> None:
     np.testing.assert_array_equal(photo, levels)
 
 
-@pytest.mark.parametrize("n", [1, 16])
-def test_n(service, grey_png, n: int) -> None:
-    assert len(images_of(service.post(grey_png, n=n))) == n
-
-
 def test_a_seed_left_out_is_drawn_and_returned(service, grey_png) -> None:
     first, second = (service.post(grey_png).json() for _ in range(2))
     assert first["seed"] != second["seed"]

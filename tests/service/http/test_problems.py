@@ -64,11 +64,12 @@ def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) 
         ("hints", "{}", ["expected an array"]),
         ("hints", "[1]", ["0: expected an object"]),
         ("n", None, ["got null"]),
+        ("n", "", []),
         ("colour", "red", ["unknown"]),
     ],
 )
 def test_parameter(service, grey_png, field: str, value: object, words: list[str]) -> None:
-    answers = [] if value is None else [service.post(grey_png, **{field: value})]
+    answers = [] if value in (None, "") else [service.post(grey_png, **{field: value})]  # a form leaves these out
     if value not in ("nan", "inf"):
         body = {"image": base64.b64encode(grey_png).decode(), field: value}
         answers.append(service.client.post(PATH, json=body))
@@ -91,12 +92,6 @@ def test_an_array_of_another_length(service, grey_png, weights: str) -> None:
 def test_booleans_are_no_numbers(service, grey_png, field: str, value: object) -> None:
     body = {"image": base64.b64encode(grey_png).decode(), field: value}
     assert_problem(service.client.post(PATH, json=body), 422, "invalid_parameters", field, "expected no boolean")
-
-
-def test_an_empty_field_is_left_out_of_a_form_and_refused_in_json(service, grey_png) -> None:
-    assert service.post(grey_png, n="").status_code == 200
-    body = {"image": base64.b64encode(grey_png).decode(), "n": ""}
-    assert_problem(service.client.post(PATH, json=body), 422, "invalid_parameters", "n")
 
 
 @pytest.mark.parametrize("path", [PATH, "/v1/likelihoods", "/v1/images/edits"])
