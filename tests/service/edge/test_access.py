@@ -210,7 +210,7 @@ def test_settings_that_would_not_hold_are_refused(settings) -> None:
 
 
 def test_a_missing_file_of_keys_ends_the_start(tmp_path) -> None:
-    with pytest.raises(KeyFileError):
+    with pytest.raises(KeyFileError, match="cannot be read"):
         Access(Settings(api_keys_file=tmp_path / "none"))
 
 

@@ -15,8 +15,12 @@ from service.edge.keys import KeyFileError, KeyRing, add_key
 DIGEST = "0" * 64
 
 
-def test_a_key_is_found_by_its_hash_alone(tmp_path) -> None:
-    path = tmp_path / "keys"
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "keys"
+
+
+def test_a_key_is_found_by_its_hash_alone(path) -> None:
     first, second = add_key(path, "ann"), add_key(path, "bob", "10/second; 1000/hour")
     ring = KeyRing(path)
     assert ring.find(first).name == "ann"  # type: ignore[union-attr]
@@ -32,8 +36,7 @@ def test_a_key_is_found_by_its_hash_alone(tmp_path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_file_that_may_not_be_read_revokes_until_it_may(tmp_path, monkeypatch) -> None:
-    path = tmp_path / "keys"
+def test_a_file_that_may_not_be_read_revokes_until_it_may(path, monkeypatch) -> None:
     secret = add_key(path, "ann")
     ring = KeyRing(path)
 
@@ -51,9 +54,8 @@ def test_a_file_that_may_not_be_read_revokes_until_it_may(tmp_path, monkeypatch)
     assert ring.find(secret) is not None
 
 
-def test_a_file_that_could_not_be_read_once_is_read_again(tmp_path, monkeypatch) -> None:
+def test_a_file_that_could_not_be_read_once_is_read_again(path, monkeypatch) -> None:
     """Such as where the process had no file descriptor left; told once, until it changes."""
-    path = tmp_path / "keys"
     secret = add_key(path, "ann")
     ring = KeyRing(path)
     add_key(path, "bob")
@@ -71,8 +73,7 @@ def test_a_file_that_could_not_be_read_once_is_read_again(tmp_path, monkeypatch)
     assert ring.find(secret) is not None
 
 
-def test_a_new_key_changes_nothing_of_who_may_read_the_file(tmp_path) -> None:
-    path = tmp_path / "keys"
+def test_a_new_key_changes_nothing_of_who_may_read_the_file(path) -> None:
     add_key(path, "ann")
     path.chmod(0o640)
     if os.geteuid() == 0:
@@ -84,8 +85,8 @@ def test_a_new_key_changes_nothing_of_who_may_read_the_file(tmp_path) -> None:
     assert after.st_ino != before.st_ino
 
 
-def test_a_key_is_added_to_the_file_that_a_link_names(tmp_path) -> None:
-    link, path = tmp_path / "link", tmp_path / "keys"
+def test_a_key_is_added_to_the_file_that_a_link_names(path, tmp_path) -> None:
+    link = tmp_path / "link"
     link.symlink_to(path)
     add_key(path, "ann")
     secret = add_key(link, "bob")
@@ -93,8 +94,7 @@ def test_a_key_is_added_to_the_file_that_a_link_names(tmp_path) -> None:
     assert KeyRing(path).find(secret) is not None
 
 
-def test_who_cannot_leave_the_file_to_its_owner_adds_no_key(tmp_path, monkeypatch) -> None:
-    path = tmp_path / "keys"
+def test_who_cannot_leave_the_file_to_its_owner_adds_no_key(path, tmp_path, monkeypatch) -> None:
     secret = add_key(path, "ann")
 
     def refuse(*_: object) -> None:
@@ -107,14 +107,13 @@ def test_who_cannot_leave_the_file_to_its_owner_adds_no_key(tmp_path, monkeypatc
     assert KeyRing(path).find(secret) is not None
 
 
-def test_keys_are_256_random_bits(tmp_path) -> None:
-    made = {add_key(tmp_path / "keys", f"k{i}") for i in range(20)}
+def test_keys_are_256_random_bits(path) -> None:
+    made = {add_key(path, f"k{i}") for i in range(20)}
     assert len(made) == 20
     assert all(len(key.removeprefix(keys.PREFIX)) == 43 for key in made)  # 256 bits, 6 a letter
 
 
-def test_every_key_is_compared_in_constant_time(tmp_path, monkeypatch) -> None:
-    path = tmp_path / "keys"
+def test_every_key_is_compared_in_constant_time(path, monkeypatch) -> None:
     secrets = [add_key(path, name) for name in ("ann", "bob", "cyd")]
     ring, compared = KeyRing(path), []
 
@@ -140,21 +139,14 @@ def test_every_key_is_compared_in_constant_time(tmp_path, monkeypatch) -> None:
         ("\udcff", "cannot be read"),
     ],
 )
-def test_malformed_file(tmp_path, text: str, words: str) -> None:
-    path = tmp_path / "keys"
+def test_malformed_file(path, text: str, words: str) -> None:
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(KeyFileError, match=words) as error:
         KeyRing(path)
     assert "tintflow_secret" not in str(error.value), "a key written in clear by mistake must not reach the log"
 
 
-def test_missing_file(tmp_path) -> None:
-    with pytest.raises(KeyFileError, match="cannot be read"):
-        KeyRing(tmp_path / "none")
-
-
-def test_an_empty_file_lets_nobody_in(tmp_path) -> None:
-    path = tmp_path / "keys"
+def test_an_empty_file_lets_nobody_in(path) -> None:
     path.touch()
     assert KeyRing(path).find("") is None
 
@@ -166,8 +158,7 @@ def rewrite(path: Path, text: str) -> None:
     os.utime(path, ns=(before + 1_000_000_000, before + 1_000_000_000))
 
 
-def test_a_changed_file_is_read_again_and_a_malformed_or_missing_one_lets_nobody_in(tmp_path) -> None:
-    path = tmp_path / "keys"
+def test_a_changed_file_is_read_again_and_a_malformed_or_missing_one_lets_nobody_in(path) -> None:
     ann = add_key(path, "ann")
     ring = KeyRing(path)
     assert not ring.reload()
@@ -189,8 +180,7 @@ def test_a_changed_file_is_read_again_and_a_malformed_or_missing_one_lets_nobody
 
 
 @pytest.mark.parametrize("replaced", [True, False])
-def test_a_change_within_one_tick_of_the_clock_is_seen(tmp_path, replaced: bool) -> None:
-    path = tmp_path / "keys"
+def test_a_change_within_one_tick_of_the_clock_is_seen(path, tmp_path, replaced: bool) -> None:
     ann = add_key(path, "ann")
     ring, before = KeyRing(path), path.stat().st_mtime_ns
     if replaced:
@@ -204,14 +194,13 @@ def test_a_change_within_one_tick_of_the_clock_is_seen(tmp_path, replaced: bool)
 
 
 @pytest.mark.parametrize("name", ["", "two words", "two\nlines", " "])
-def test_a_name_is_one_word(tmp_path, name: str) -> None:
+def test_a_name_is_one_word(path, name: str) -> None:
     with pytest.raises(KeyFileError, match="one word"):
-        add_key(tmp_path / "keys", name)
-    assert not (tmp_path / "keys").exists()
+        add_key(path, name)
+    assert not path.exists()
 
 
-def test_command_shows_the_key_once_and_writes_its_hash(tmp_path) -> None:
-    path = tmp_path / "keys"
+def test_command_shows_the_key_once_and_writes_its_hash(path) -> None:
     path.write_text("# ours")
     result = CliRunner().invoke(app, ["keys", "add", "ann", "--file", str(path), "--rate-limit", "5/minute"])
     assert result.exit_code == 0, result.output
