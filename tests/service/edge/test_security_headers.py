@@ -21,20 +21,16 @@ def test_every_answer_has_them(service, path: str) -> None:
     assert policy(answer)["frame-ancestors"] == {"'none'"}
 
 
-def test_answers_to_errors_have_them(service, grey_png) -> None:
-    service.colorizer.error = ZeroDivisionError("unforeseen")
-    for answer in (service.post(grey_png), service.post(b"")):
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert policy(answer)["default-src"] == {"'none'"}
-
-
 def test_photos_are_not_for_caches(service, grey_png) -> None:
     for answer in (service.post(grey_png), service.post(b""), service.client.get("/v1/models")):
         assert answer.headers["cache-control"] == "no-store"
 
 
-def test_data_may_load_nothing(service, grey_png) -> None:
-    for answer in (service.post(grey_png), service.client.get("/livez"), service.client.get("/openapi.json")):
+def test_data_and_errors_may_load_nothing(service, grey_png) -> None:
+    answers = [service.post(grey_png), service.client.get("/livez"), service.client.get("/openapi.json")]
+    service.colorizer.error = ZeroDivisionError("unforeseen")
+    for answer in (*answers, service.post(grey_png), service.post(b"")):
+        assert answer.headers["x-content-type-options"] == "nosniff"
         assert policy(answer)["default-src"] == {"'none'"}
         assert "script-src" not in policy(answer)
 
