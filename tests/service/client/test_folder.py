@@ -1,8 +1,9 @@
 """Folders through the client: progress, an end before time, and the same call again."""
 
 import asyncio
-import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import aclosing, closing
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from service.api.formats import PHOTO_FORMATS
 from service.client import AsyncClient, Client, ConnectionFailedError, FolderPhoto, InvalidParameterError
 from service.codecs.decoding import FORMATS
+from tests.service.waiting import eventually
 
 PHOTOS = 6
 Take = Callable[..., list[FolderPhoto]]
@@ -117,10 +119,14 @@ def test_no_service(call: Callable[..., list[FolderPhoto]], folder: Path, tmp_pa
         call("http://127.0.0.1:9", folder, tmp_path / "out")
 
 
-def test_at_most_so_many_at_once(service, take: Take, folder: Path, tmp_path: Path) -> None:
-    take(folder, tmp_path / "out", at_once=4)
-    record = (tmp_path / "out" / "tintflow.jsonl").read_text().splitlines()
-    assert sorted(json.loads(line)["target"] for line in record) == ["1", "2", "3", "4", "5", "sub/0"]
+def test_at_most_so_many_at_once(service, take: Take, pool: Executor, folder: Path, tmp_path: Path) -> None:
+    service.colorizer.close_gate()
+    taken = pool.submit(take, folder, tmp_path / "out", at_once=4)
+    eventually(lambda: service.metric("accepted_requests") == 4)
+    time.sleep(0.1)
+    assert service.metric("accepted_requests") == 4, "the fifth did not wait"
+    service.colorizer.gate.set()
+    assert len(taken.result()) == PHOTOS
 
 
 def test_suffixes_are_those_of_the_formats_that_are_read() -> None:
