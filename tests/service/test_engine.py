@@ -22,6 +22,10 @@ def accepted(service) -> float:
     return service.metric("accepted_requests")
 
 
+def statuses(service) -> set[str]:
+    return set(re.findall(r'path="/v1/colorizations",status="(\d+)"', service.client.get("/metrics").text))
+
+
 def test_not_ready_until_loaded_and_warm(start, grey_png) -> None:
     loading, services = threading.Event(), []
 
@@ -48,16 +52,15 @@ def test_failed_load_is_told_and_stops_the_server(start, monkeypatch) -> None:
     def load(settings):
         raise FileNotFoundError("no weights")
 
-    monkeypatch.setattr("service.cli.server.Server.on_tick", lambda self, counter: never())
+    async def go_on(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr("service.cli.server.Server.on_tick", go_on)
     service = start(load)
     eventually(lambda: service.client.get("/readyz").json().get("code") == "load_failed")
     assert service.client.get("/livez").status_code == 200
     monkeypatch.undo()
     eventually(lambda: service.server.servers and not service.server.servers[0].is_serving())
-
-
-async def never() -> bool:
-    return False
 
 
 def test_inference_has_one_thread_of_its_own(start, pool, grey_png) -> None:
@@ -116,15 +119,11 @@ def test_disconnected_client_is_not_worked_for(start, pool, grey_png) -> None:
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(service.client.base_url.join(PATH), files={"image": grey_png}, timeout=0.3)
     eventually(lambda: accepted(service) == 1)
-    eventually(lambda: 'path="/v1/colorizations",status="499"' in service.client.get("/metrics").text)
+    eventually(lambda: "499" in statuses(service))
     service.colorizer.gate.set()
     assert busy.result().status_code == 200
     assert service.post(grey_png).status_code == 200
     assert len(service.colorizer.photos) - warm_ups == 2, "worked for a client that had gone"
-
-
-def statuses(service) -> set[str]:
-    return set(re.findall(r'path="/v1/colorizations",status="(\d+)"', service.client.get("/metrics").text))
 
 
 def test_who_goes_while_sending_holds_no_place(start) -> None:
