@@ -150,7 +150,6 @@ def test_a_server_that_is_gone_ends_it(service, png: bytes, monkeypatch: pytest.
 def test_ctrl_c_ends_it_cleanly(folder: Path, png: bytes, end: signal.Signals) -> None:
     Path("in/a.png").write_bytes(png)
     with started(PROGRAM) as process:
-        assert process.stdout is not None
         assert "in/a.png → out/a-7-0.jpg" in process.stdout.readline()
         process.send_signal(end)
         _, told = process.communicate(timeout=PATIENCE_SECONDS)

@@ -25,7 +25,6 @@ def test_a_key_is_found_by_its_hash_alone(path) -> None:
     ring = KeyRing(path)
     assert ring.find(first).name == "ann"  # type: ignore[union-attr]
     found = ring.find(second)
-    assert found is not None
     assert (found.name, [limit.amount for limit in found.limits]) == ("bob", [10, 1000])
     for wrong in ("", first[:-1], first + "x", first.swapcase(), "ann", found.digest):
         assert ring.find(wrong) is None
@@ -205,7 +204,6 @@ def test_command_shows_the_key_once_and_writes_its_hash(path) -> None:
     result = CliRunner().invoke(app, ["keys", "add", "ann", "--file", str(path), "--rate-limit", "5/minute"])
     assert result.exit_code == 0, result.output
     key = KeyRing(path).find(result.stdout.strip())
-    assert key is not None
     assert (key.name, [limit.amount for limit in key.limits]) == ("ann", [5])
     assert path.read_text().startswith("# ours\n")
     again = CliRunner().invoke(app, ["keys", "add", "ann"], env={"TINTFLOW_API_KEYS_FILE": str(path)})
