@@ -7,7 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer
 from PIL import Image
+from typer.testing import CliRunner
 
 from model.errors import CheckpointError, NonFiniteError
 from service.cli.commands import add_commands
@@ -99,9 +101,8 @@ def test_a_torn_record_is_none(run: Callable, photos: list[str]) -> None:
     run("colorize", "a.png", "b.png", "-n", "1", "-o", "out")
     record = Path("out/tintflow.jsonl")
     record.write_bytes(record.read_bytes()[:-40])
-    assert (
-        "1 done before" in run("colorize", "a.png", "b.png", "-n", "1", "-o", "out", status=1).stdout
-    )  # b's files are in the way
+    result = run("colorize", "a.png", "b.png", "-n", "1", "-o", "out", status=1)  # b's files are in the way
+    assert "1 done before" in result.stdout
     run("colorize", "c.png", "-n", "1", "-o", "out")
     assert "1 done before" in run("colorize", "c.png", "-n", "1", "-o", "out").stdout  # noted on a line of its own
 
@@ -173,9 +174,6 @@ def test_fields_that_are_refused_end_at_once(run: Callable, photos: list[str]) -
 
 
 def test_a_model_that_cannot_be_loaded_is_one_line(photos: list[str]) -> None:
-    import typer
-    from typer.testing import CliRunner
-
     def load(settings: object) -> None:
         raise CheckpointError("weights.safetensors: damaged")
 

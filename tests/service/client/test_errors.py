@@ -69,9 +69,7 @@ def answering(*answers: httpx.Response | Exception) -> httpx.MockTransport:
     return httpx.MockTransport(answer)
 
 
-@pytest.mark.parametrize(
-    ("status", "code"), sorted({*PROBLEMS.values(), *((status, code) for status, code in ROUTER_CODES.items())})
-)
+@pytest.mark.parametrize(("status", "code"), sorted({*PROBLEMS.values(), *ROUTER_CODES.items()}))
 def test_every_problem_has_a_class_of_its_status(status: int, code: str) -> None:
     body = {"code": code, "detail": "why", "errors": [{"field": "n", "message": "no"}]}
     error = problem_of(httpx.Response(status, json=body, headers={"X-Request-Id": "6b1f"}))

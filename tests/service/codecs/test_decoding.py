@@ -121,9 +121,8 @@ def test_cmyk(file_format: str) -> None:
 
 def test_ycbcr() -> None:
     photo = decode(encoded(Image.fromarray(colours()).convert("YCbCr"), "TIFF"), MAX_PIXELS)
-    np.testing.assert_allclose(
-        photo.pixels.astype(int), colours(), atol=3
-    )  # rounding of Cb and Cr, times up to 1.8, twice
+    tolerance = 3  # rounding of Cb and Cr, times up to 1.8, twice
+    np.testing.assert_allclose(photo.pixels.astype(int), colours(), atol=tolerance)
 
 
 def test_lab() -> None:

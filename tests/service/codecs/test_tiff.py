@@ -112,10 +112,7 @@ def test_gray_of_16_bits_with_another_channel(extra: int, photometric: int, orde
     samples = np.stack([stored, beside], axis=2).astype(f"{order}u2").tobytes()
     photo = decode(tiff([samples], order, 16, photometric, packs=packs, extras=(extra,)), 1_000)
     assert photo.pixels.dtype == np.uint16
-    if extra == UNSPECIFIED:
-        assert photo.alpha is None
-    else:
-        np.testing.assert_array_equal(photo.alpha, beside >> 8)
+    np.testing.assert_array_equal(photo.alpha, None if extra == UNSPECIFIED else beside >> 8)
     firm = beside > 0 if extra != ASSOCIATED else beside > 32_768  # below, a level of the product is several of gray
     np.testing.assert_allclose(photo.pixels[firm].astype(int), gray[firm], atol=2 if extra == ASSOCIATED else 0)
 
@@ -134,10 +131,7 @@ def test_gray_of_8_bits_with_other_channels(photometric: int, extras: tuple[int,
     samples = np.stack([stored, alpha, gray[:, ::-1]][: 1 + len(extras)], axis=2).tobytes()
     photo = decode(tiff([samples], "<", 8, photometric, packs=packs, extras=extras), 1_000)
     np.testing.assert_array_equal(photo.pixels, gray)
-    if extras[0] == UNSPECIFIED:
-        assert photo.alpha is None
-    else:
-        np.testing.assert_array_equal(photo.alpha, alpha)
+    np.testing.assert_array_equal(photo.alpha, None if extras[0] == UNSPECIFIED else alpha)
 
 
 @pytest.mark.parametrize("packs", [False, True])

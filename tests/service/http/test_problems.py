@@ -322,11 +322,7 @@ def subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
 
 
 def test_table_of_problems_is_complete() -> None:
-    unseen = {
-        LargePhotoError,
-        SlowFileError,
-        MissingLayerError,
-    }  # another try follows the first; others are told as bases
+    unseen = {LargePhotoError, SlowFileError, MissingLayerError}  # another try follows, or they are told as bases
     bases = {kind for kind in subclasses(ServiceError) if set(subclasses(kind)) - unseen}
     raised = {*subclasses(ServiceError), ModelError, *subclasses(ModelError)} - bases - unseen
     raised = {kind for kind in raised if kind.__module__.startswith(("service", "model"))}

@@ -63,9 +63,8 @@ async def test_slow_files_of_many_owners_leave_decoders_to_others(files: Files, 
     assert files.calls[-1] == (NORMAL, Try.FIRST)
     files.end.set()
     await asyncio.gather(*attack)
-    assert sum(attempt is Try.WHOLE for _, attempt in files.calls) == len(attack), (
-        "each slow file is decoded in the end"
-    )
+    whole = sum(attempt is Try.WHOLE for _, attempt in files.calls)
+    assert whole == len(attack), "each slow file is decoded in the end"
 
 
 async def test_with_a_single_decoder_others_come_between_slow_files(files: Files) -> None:
