@@ -53,8 +53,8 @@ def app(service) -> typer.Typer:
 def run(app: typer.Typer) -> Callable[..., Result]:
     """A function that runs a command, and expects its exit status."""
 
-    def invoke(*words: object, status: int = 0) -> Result:
-        result = CliRunner().invoke(app, [str(word) for word in words])
+    def invoke(*words: object, status: int = 0, stdin: bytes | None = None) -> Result:
+        result = CliRunner().invoke(app, [str(word) for word in words], input=stdin)
         assert result.exit_code == status, result.output
         return result
 

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from PIL import ExifTags, Image
-from typer.testing import CliRunner
 
 from tests.service.cli.programs import started
 from tests.service.files import icc_profile
@@ -96,7 +94,7 @@ def test_a_photo_that_is_not_there_is_no_reason_to_color_its_output(run: Callabl
     assert there() == {"photo.png", "colored.png"}
 
 
-def test_behind_standard_input_only_replacing_is_advised(run: Callable, app: typer.Typer, expected: bytes) -> None:
+def test_behind_standard_input_only_replacing_is_advised(run: Callable, expected: bytes) -> None:
     photo = Path("photo.png").read_bytes()
     Path("other.jpg").write_bytes(b"mine")
     said = run("colorize", "-", "other.jpg", *SEED, status=2).stderr
@@ -104,24 +102,21 @@ def test_behind_standard_input_only_replacing_is_advised(run: Callable, app: typ
     assert "both" not in said
     assert Path("other.jpg").read_bytes() == b"mine"
     assert "one coloring" in run("colorize", "-", "other.jpg", *SEED, "-n", "2", status=2).stderr
-    result = CliRunner().invoke(app, ["colorize", "-", "-o", "other.jpg", "--overwrite", *SEED], input=photo)
-    assert result.exit_code == 0, result.output
+    run("colorize", "-", "-o", "other.jpg", "--overwrite", *SEED, stdin=photo)
     assert Path("other.jpg").read_bytes() == expected
 
 
-def test_standard_input_and_output(app: typer.Typer, expected: bytes) -> None:
+def test_standard_input_and_output(run: Callable, expected: bytes) -> None:
     photo = Path("photo.png").read_bytes()
     for words in (["-"], ["-", "-"], ["-", "-o", "-"]):
-        result = CliRunner().invoke(app, ["colorize", *words, *SEED], input=photo)
-        assert result.exit_code == 0, result.output
+        result = run("colorize", *words, *SEED, stdin=photo)
         assert result.stdout_bytes == expected
         assert "standard input → standard output   seed 7" in result.stderr
-    result = CliRunner().invoke(app, ["colorize", "photo.png", "-", *SEED, "-f", "png"])
+    result = run("colorize", "photo.png", "-", *SEED, "-f", "png")
     assert "photo.png → standard output" in result.stderr
     with Image.open(io.BytesIO(result.stdout_bytes)) as image:
         assert image.format == "PNG"
-    result = CliRunner().invoke(app, ["colorize", "-", "new.jpg", *SEED], input=photo)
-    assert "standard input → new.jpg" in result.stderr
+    assert "standard input → new.jpg" in run("colorize", "-", "new.jpg", *SEED, stdin=photo).stderr
     assert Path("new.jpg").read_bytes() == expected
 
 
