@@ -18,10 +18,6 @@ PATH = "/v1/colorizations"
 PATIENCE_SECONDS = 5
 
 
-def accepted(service) -> float:
-    return service.metric("accepted_requests")
-
-
 def statuses(service) -> set[str]:
     return set(re.findall(r'path="/v1/colorizations",status="(\d+)"', service.client.get("/metrics").text))
 
@@ -75,13 +71,13 @@ def test_full_queue(start, pool, grey_png) -> None:
     service = start(queue_length=2)
     busy = service.occupy(pool, grey_png)
     waiting = pool.submit(service.post, grey_png)
-    eventually(lambda: accepted(service) == 2)
+    eventually(lambda: service.metric("accepted_requests") == 2)
     answer = service.post(grey_png)
     assert (answer.status_code, answer.json()["code"]) == (429, "queue_full")
     assert 1 <= int(answer.headers["retry-after"]) <= 60
     service.colorizer.gate.set()
     assert (busy.result().status_code, waiting.result().status_code) == (200, 200)
-    eventually(lambda: accepted(service) == 0)
+    eventually(lambda: service.metric("accepted_requests") == 0)
     assert service.post(grey_png).status_code == 200
 
 
@@ -94,7 +90,7 @@ def test_deadline_drops_the_work_that_has_not_begun(start, pool, grey_png) -> No
     for late in (busy, *waiting):
         answer = late.result()
         assert (answer.status_code, answer.json()["code"]) == (504, "deadline")
-    eventually(lambda: accepted(service) == 0)
+    eventually(lambda: service.metric("accepted_requests") == 0)
     service.colorizer.gate.set()
     assert service.post(grey_png).status_code == 200
     assert len(service.colorizer.photos) - before == 2, "an expired request was worked on"
@@ -118,7 +114,7 @@ def test_disconnected_client_is_not_worked_for(start, pool, grey_png) -> None:
     busy = service.occupy(pool, grey_png)
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(service.client.base_url.join(PATH), files={"image": grey_png}, timeout=0.3)
-    eventually(lambda: accepted(service) == 1)
+    eventually(lambda: service.metric("accepted_requests") == 1)
     eventually(lambda: "499" in statuses(service))
     service.colorizer.gate.set()
     assert busy.result().status_code == 200
@@ -131,8 +127,8 @@ def test_who_goes_while_sending_holds_no_place(start) -> None:
     head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
     with socket.create_connection(service.address) as connection:
         connection.sendall(head.encode() + b'{"image": "')
-        eventually(lambda: accepted(service) == 1)
-    eventually(lambda: accepted(service) == 0)
+        eventually(lambda: service.metric("accepted_requests") == 1)
+    eventually(lambda: service.metric("accepted_requests") == 0)
     service.wait_until_idle()
     assert statuses(service) == {"499"}
 
@@ -157,7 +153,7 @@ def test_no_more_samples_are_finished_for_who_is_gone_or_late(start, grey_png, m
     else:
         with pytest.raises(httpx.TransportError):  # the answer had begun: it is broken off
             httpx.post(url, timeout=30, **asked)
-    eventually(lambda: accepted(service) == 0)
+    eventually(lambda: service.metric("accepted_requests") == 0)
     assert statuses(service) <= {"200", "499", "504"}  # 200: the answer had begun
     time.sleep(0.5)  # the one in work ends
     made = len(finished)
@@ -175,7 +171,7 @@ def test_stopping_finishes_what_was_accepted(start, pool, grey_png) -> None:
     service = start()
     busy = service.occupy(pool, grey_png)
     waiting = pool.submit(service.post, grey_png)
-    eventually(lambda: accepted(service) == 2)
+    eventually(lambda: service.metric("accepted_requests") == 2)
     service.app.state.engine.drain()
     for answer in (service.client.get("/readyz"), service.post(grey_png)):
         assert (answer.status_code, answer.json()["code"]) == (503, "draining")
