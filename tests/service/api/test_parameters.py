@@ -8,13 +8,11 @@ from typing import get_args
 import pytest
 
 import service
-from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS, ColorEndpoint
+from service.api.endpoints import COLOR_ENDPOINTS, ColorEndpoint
 from service.api.formats import FORMATS, OutputFormat
 from service.api.generate import generated
 from service.api.parameters import Parameters
 from service.codecs.encoding import ENCODERS
-
-ENDPOINTS = (COLORIZATIONS, VARIATIONS, TRANSFERS, INTERPOLATIONS)
 
 
 def test_generated_files_are_up_to_date() -> None:
@@ -34,7 +32,7 @@ def test_every_format_has_an_encoder() -> None:
     assert set(FORMATS) == set(ENCODERS) == set(get_args(OutputFormat))
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+@pytest.mark.parametrize("endpoint", COLOR_ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_options_arrive_as_they_were_said(endpoint: ColorEndpoint) -> None:
     """Each option's example, as JSON and as a form's text, is what the model gets."""
     described = endpoint.parameters.model_json_schema()["properties"]
@@ -50,5 +48,5 @@ def test_options_arrive_as_they_were_said(endpoint: ColorEndpoint) -> None:
 
 
 def test_file_fields_are_no_options() -> None:
-    for endpoint in ENDPOINTS:
+    for endpoint in COLOR_ENDPOINTS:
         assert not {each.name for each in fields(endpoint.options)} & set(Parameters.model_fields)

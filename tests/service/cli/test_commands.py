@@ -9,7 +9,7 @@ import pytest
 import typer
 from PIL import ExifTags, Image
 
-from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS
+from service.api.endpoints import COLOR_ENDPOINTS, ColorEndpoint
 from tests.service.files import icc_profile
 
 COMMANDS = {
@@ -26,12 +26,6 @@ COMMANDS = {
         ["--seed", "7", "--index", "0", "--to-index", "2", "--steps", "2"],
         ["photo-7-0-to-7-2-0.jpg", "photo-7-0-to-7-2-1.jpg"],
     ),
-}
-ENDPOINTS = {
-    "colorize": COLORIZATIONS,
-    "variations": VARIATIONS,
-    "transfer": TRANSFERS,
-    "interpolations": INTERPOLATIONS,
 }
 
 
@@ -62,10 +56,9 @@ def test_a_server_makes_the_same(service, run: Callable, photo: Path, command: s
     assert in_process == over_http
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_field_of_the_interface_is_an_option(app: typer.Typer, command: str) -> None:
+@pytest.mark.parametrize(("command", "endpoint"), list(zip(COMMANDS, COLOR_ENDPOINTS, strict=True)))
+def test_every_field_of_the_interface_is_an_option(app: typer.Typer, command: str, endpoint: ColorEndpoint) -> None:
     parameters = {each.name for each in typer.main.get_command(app).commands[command].params}  # type: ignore[attr-defined]
-    endpoint = ENDPOINTS[command]
     assert {*endpoint.parameters.model_fields, *endpoint.optional_files} - {"response_format"} <= parameters
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from service import client as public
-from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, LIKELIHOODS, TRANSFERS, VARIATIONS
+from service.api.endpoints import COLOR_ENDPOINTS, LIKELIHOODS
 from service.client import AsyncClient, Client
 
 PILLOW_MODES = [
@@ -50,7 +50,7 @@ async def test_blocking_and_asynchronous_say_the_same(service, client: Client, g
 
 
 def test_the_public_methods_are_the_endpoints() -> None:
-    names = {f"{each.name}s" for each in (COLORIZATIONS, VARIATIONS, TRANSFERS, INTERPOLATIONS, LIKELIHOODS)}
+    names = {f"{each.name}s" for each in (*COLOR_ENDPOINTS, LIKELIHOODS)}
     for kind in (Client, AsyncClient):
         assert {name for name in dir(kind) if not name.startswith("_")} == {*names, "models", "folder", "close"}
 
