@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from itertools import product
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ DEFLATE = 8
 GRAY_WHITE_IS_ZERO, GRAY, RGB = 0, 1, 2
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 UNSPECIFIED, ASSOCIATED, UNASSOCIATED = 0, 1, 2
+LAYOUTS = list(product("<>", (False, True)))
+"""Byte orders, and whether the strips are packed"""
 LEVELS = np.linspace(0, 65_535, 40 * 24).round().reshape(24, 40)
 
 
@@ -44,9 +47,8 @@ def tiff(
     return magic + directory_at + b"".join(strips) + directory + bytes(4) + values
 
 
-@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 @pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
-@pytest.mark.parametrize("order", ["<", ">"])
 def test_gray_of_16_bits_keeps_them(order: str, photometric: int, packs: bool) -> None:
     samples = (LEVELS if photometric == GRAY else 65_535 - LEVELS).astype(f"{order}u2")
     photo = decode(tiff([samples.tobytes()], order, 16, photometric, packs=packs), 1_000)
@@ -64,8 +66,7 @@ def test_gray_of_12_bits_fills_the_scale(order: str, photometric: int) -> None:
     np.testing.assert_allclose(photo.pixels.astype(int), levels * 65_535 / 4_095, atol=1)  # cut, not rounded
 
 
-@pytest.mark.parametrize("packs", [False, True])
-@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 @pytest.mark.parametrize(("kind", "number"), [(FLOAT, "f4"), (SIGNED, "i4"), (UNSIGNED, "u4")])
 def test_wide_gray_of_either_byte_order(order: str, packs: bool, kind: int, number: str) -> None:
     samples = LEVELS.astype(f"{order}{number}")
@@ -73,16 +74,14 @@ def test_wide_gray_of_either_byte_order(order: str, packs: bool, kind: int, numb
     np.testing.assert_array_equal(photo.pixels, LEVELS)
 
 
-@pytest.mark.parametrize("packs", [False, True])
-@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 def test_gray_of_unsigned_32_bits_fills_the_scale(order: str, packs: bool) -> None:
     samples = (LEVELS * 65_537).astype(f"{order}u4")
     photo = decode(tiff([samples.tobytes()], order, 32, GRAY, packs=packs), 1_000)
     np.testing.assert_array_equal(photo.pixels, LEVELS)
 
 
-@pytest.mark.parametrize("packs", [False, True])
-@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 @pytest.mark.parametrize("white", [1, 255, 65_535])
 def test_gray_of_floats_with_white_as_0(white: int, order: str, packs: bool) -> None:
     samples = ((1 - LEVELS / 65_535) * white).astype(f"{order}f4")
@@ -90,16 +89,14 @@ def test_gray_of_floats_with_white_as_0(white: int, order: str, packs: bool) -> 
     np.testing.assert_array_equal(photo.pixels, LEVELS)
 
 
-@pytest.mark.parametrize("packs", [False, True])
-@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 def test_color_of_16_bits_in_planes(order: str, packs: bool) -> None:
     channels = np.stack([LEVELS, LEVELS[::-1], LEVELS[:, ::-1]]).astype(f"{order}u2")
     photo = decode(tiff([channel.tobytes() for channel in channels], order, 16, RGB, packs=packs), 1_000)
     np.testing.assert_array_equal(photo.pixels, channels.transpose(1, 2, 0) >> 8)
 
 
-@pytest.mark.parametrize("packs", [False, True])
-@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 @pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
 @pytest.mark.parametrize("extra", [UNSPECIFIED, ASSOCIATED, UNASSOCIATED])
 def test_gray_of_16_bits_with_another_channel(extra: int, photometric: int, order: str, packs: bool) -> None:
@@ -142,8 +139,7 @@ def test_gray_of_16_bits_with_alpha_in_planes_is_refused(packs: bool) -> None:
         decode(data, 1_000)
 
 
-@pytest.mark.parametrize("packs", [False, True])
-@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 @pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY, RGB])
 def test_planes_beside_those_of_16_bit_colors_are_read_over(photometric: int, order: str, packs: bool) -> None:
     colors = [LEVELS, LEVELS[::-1], LEVELS[:, ::-1]] if photometric == RGB else [LEVELS]
@@ -166,10 +162,9 @@ def big_tiff(samples: np.ndarray, order: str, packs: bool, orientation: int) -> 
     return header + strip + directory + bytes(8)
 
 
+@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 @pytest.mark.parametrize("orientation", [1, 6])
-@pytest.mark.parametrize("packs", [False, True])
 @pytest.mark.parametrize("number", ["u1", "u2"])
-@pytest.mark.parametrize("order", ["<", ">"])
 def test_a_big_tiff_of_either_byte_order(order: str, number: str, packs: bool, orientation: int) -> None:
     levels = (LEVELS if number == "u2" else LEVELS / 257).astype(f"{order}{number}")
     photo = decode(big_tiff(levels, order, packs, orientation), 1_000)
