@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -19,13 +18,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from model.errors import NonFiniteError, OutOfMemoryError
-from model.protocol import Hint, SampleOptions
 from service.cli import program as cli
 from service.codecs.sandbox import _Decoder
 from service.edge.keys import add_key
 from service.engine import CANARY_SIDE
 from service.scheduling.lanes import LARGE_DRAWN
-from service.scheduling.parts import HINT_COST, cost_of
 from tests.service.files import encoded
 from tests.service.waiting import eventually, unread_answer
 
@@ -346,22 +343,6 @@ def test_addresses_take_turns_at_the_model(start, pool, grey_png) -> None:
         assert {each.result().status_code for each in (busy, *many, last)} == {200}
     seeds = [options.seed for options in service.colorizer.options[-4:]]
     assert seeds == [2, 1, 1, 1], "who comes anew passes who is at work"
-
-
-def test_hints_cost_more_of_the_queue() -> None:
-    hint = Hint(0.5, 0.5, (160, 60, 40))
-    assert cost_of(SampleOptions(n=2, seed=0)) == 2
-    assert cost_of(SampleOptions(n=2, seed=0, hints=(hint,))) == 2 * HINT_COST
-
-
-def test_a_choice_costs_what_its_parts_cost() -> None:
-    """Every candidate of a part is drawn whole, and follows the hints."""
-    hint = Hint(0.5, 0.5, (160, 60, 40))
-    choice = SampleOptions(n=2, seed=0, candidates=8, select="diverse")
-    assert cost_of(choice) == 8
-    assert cost_of(replace(choice, hints=(hint,))) == 8 * HINT_COST
-    # these are not drawn at all: the first n need no choice
-    assert cost_of(replace(choice, select="first")) == 2
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])

@@ -19,7 +19,7 @@ from model.protocol import (
 )
 from service.network import InProcess
 from service.scheduling.batching import TURN_LATENTS, Batcher
-from service.scheduling.parts import samples_in_parts
+from service.scheduling.parts import HINT_COST, cost_of, samples_in_parts
 
 HINTS = (Hint(0.2, 0.3, (160, 60, 40)), Hint(0.7, 0.8, (40, 60, 160)))
 DIVIDED = [
@@ -114,3 +114,19 @@ async def test_options_out_of_range_are_refused_as_one(
 ) -> None:
     with pytest.raises(InputError, match=allowed):
         await draw(colorizer, DrawTask(colorizer.shrink(photo), options), options.latents, others=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "cost"),
+    [
+        (SampleOptions(n=2, seed=0), 2),
+        (SampleOptions(n=2, seed=0, hints=HINTS), 2 * HINT_COST),
+        (SampleOptions(n=2, seed=0, candidates=8, select="diverse"), 8),
+        (SampleOptions(n=2, seed=0, candidates=8, select="diverse", hints=HINTS), 8 * HINT_COST),
+        (SampleOptions(n=2, seed=0, candidates=8, select="first"), 2),  # the first n need no choice
+    ],
+    ids=repr,
+)
+def test_hints_cost_more_of_the_queue_for_each_candidate(options: SampleOptions, cost: int) -> None:
+    """Every candidate of a part is drawn whole, and follows the hints."""
+    assert cost_of(options) == cost
