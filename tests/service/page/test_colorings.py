@@ -304,6 +304,9 @@ def test_a_long_name_stays_within_the_window(open_page, photo, tmp_path) -> None
     alert = page.get_by_role("alert").bounding_box()
     assert alert["x"] + alert["width"] <= 390
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.set_viewport_size({"width": 360, "height": 740})
+    expect(page.locator("#download-all")).to_be_visible()
+    assert page.locator("#run-facts").bounding_box()["width"] > 300  # the button beside the title does not narrow it
 
 
 LONG = [((800, 200), (390, 844)), ((900, 100), (320, 560)), ((100, 600), (1280, 800))]
