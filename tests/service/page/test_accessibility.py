@@ -222,6 +222,20 @@ def brightness(page: Page) -> float:
     return float(re.match(r"oklch\(([\d.]+)", page.evaluate("getComputedStyle(document.body).backgroundColor"))[1])
 
 
+def test_forced_colors_leave_what_shows_a_color(open_page, upload) -> None:
+    page = open_page(forced_colors="active")
+    upload(page)
+    page.locator(".card.new .open").first.click()
+    page.click("#fix")
+    page.click("#hint-add")
+    colors = page.locator("#palette-swatches i").evaluate_all("all => all.map((i) => getComputedStyle(i).background)")
+    assert len(set(colors)) == len(colors) > 1
+    page.locator("#palette-swatches button").first.click()
+    for mark in ("#dots .dot", "#hint-list i"):
+        color = page.locator(mark).evaluate("each => getComputedStyle(each).background")
+        assert color == colors[0]
+
+
 def test_light_and_dark_follow_the_system_until_told(open_page) -> None:
     page = open_page(color_scheme="dark")
     assert brightness(page) < 0.3
