@@ -5,13 +5,13 @@ import { saveSample } from "./download.js";
 import { byId, icon, iconButton, make, once, set } from "./element.js";
 import { explain, explained } from "./explain.js";
 import { shownUrl } from "./look.js";
-import { notice } from "./notices.js";
+import { errorNotice } from "./notices.js";
 import { explainLikelihood, grayUrl, likelihoodWords } from "./photo.js";
 import { removePhoto } from "./photos.js";
 import { goOn, goOnWords } from "./settings.js";
 import { hintsOf, store } from "./store.js";
 import { openForHints, openSample } from "./viewer.js";
-import { count, errorWords, sampleTitle } from "./words.js";
+import { count, sampleTitle } from "./words.js";
 import { isBusy } from "./work.js";
 
 export const grayCard = once((photo) => {
@@ -90,8 +90,7 @@ async function download(sample) {
   try {
     await saveSample(sample);
   } catch (error) {
-    const { title, detail } = errorWords(error);
-    notice(`${title} ${detail}`);
+    errorNotice(error);
   }
 }
 

@@ -2,9 +2,9 @@
 
 import { make } from "./element.js";
 import { canvasBlob, withLook } from "./look.js";
-import { notice } from "./notices.js";
+import { errorNotice, notice } from "./notices.js";
 import { isPlain, lookOf } from "./store.js";
-import { errorWords } from "./words.js";
+import { waitWords } from "./words.js";
 import { QUALITY, encoded } from "./work.js";
 import { zip } from "./zip.js";
 
@@ -14,9 +14,14 @@ const LOSSLESS = "png";
 
 const STORED = `The model has changed since these colors were drawn, so the service cannot draw them again. The file holds what you see here, made from a JPEG of quality ${QUALITY}.`;
 
-/** Save one sample. `beside` puts the gray photo to its left. */
+/** Save one sample. `beside` puts the gray photo to its left. Where the service lets the file wait, a message says why. */
 export async function saveSample(sample, { format = "jpeg", quality = QUALITY, beside = false } = {}) {
-  const { blob, stored } = await fileOf(sample, format, quality, beside);
+  let waits = false;
+  const onWait = (problem, seconds) => {
+    if (!waits) notice(waitWords({ problem, seconds }));
+    waits = true;
+  };
+  const { blob, stored } = await fileOf(sample, format, quality, beside, onWait);
   if (stored) notice(STORED);
   save(blob, nameOf(sample, ENDINGS[blob.type.slice("image/".length)] ?? ENDINGS[format], beside));
 }
@@ -39,10 +44,10 @@ async function saveAll(samples, name) {
  * A sample as it came, or made anew by the service in another format; with a look or side by side, from a lossless one.
  * `stored` says that it was made in the browser from the picture as it came, as the model has changed.
  */
-async function fileOf(sample, format, quality, beside = false) {
+async function fileOf(sample, format, quality, beside, onWait) {
   const look = lookOf(sample);
   const asIs = isPlain(look) && !beside;
-  const found = await encoded(sample, asIs ? format : LOSSLESS, quality);
+  const found = await encoded(sample, asIs ? format : LOSSLESS, quality, onWait);
   if (found && asIs) return { blob: found, stored: false };
   const picture = await withBeside(found ?? sample.blob, look, beside);
   return { blob: await canvasBlob(picture, format, quality), stored: !found };
@@ -76,7 +81,7 @@ function nameOf({ run, index }, ending, beside = false) {
 /** Download many from a button, which waits for it; a notice says what went wrong. */
 export async function saveAllFrom(button, samples, name) {
   const error = await whileDisabled(button, () => saveAll(samples, name));
-  if (error) notice(errorWords(error).title);
+  if (error) errorNotice(error);
 }
 
 /** Run a download from a button, which waits for it; return what went wrong. */

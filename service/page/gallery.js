@@ -6,7 +6,7 @@ import { saveAllFrom, stemOf } from "./download.js";
 import { byId, clamp, setChildren } from "./element.js";
 import { explain, explained } from "./explain.js";
 import { listen, shownSamples, store } from "./store.js";
-import { errorWords, runFacts, runNumbers, runTitle } from "./words.js";
+import { errorWords, runFacts, runNumbers, runTitle, waitWords } from "./words.js";
 import { canGoOn, isBusy, isHalted, start, stop } from "./work.js";
 
 const [facts, numbers] = explained({ id: "run-facts" });
@@ -91,6 +91,6 @@ function showProgress(runs) {
 }
 
 function progressWords(run, done, total) {
-  if (run.wait) return `${errorWords(run.wait.problem).title} Trying again in ${run.wait.seconds} s`;
+  if (run.wait) return waitWords(run.wait);
   return run.status === "waiting" ? "waiting for its turn" : `${done} of ${total}`;
 }

@@ -1,6 +1,7 @@
 /** Short messages: seen in a corner, or only heard. */
 
 import { byId, iconButton, make } from "./element.js";
+import { errorWords } from "./words.js";
 
 const SECONDS = 7; // that a message stays, unless the pointer or the focus is on it
 
@@ -25,4 +26,10 @@ export function notice(text) {
     else box.classList.add("fading");
   };
   setTimeout(fade, 1000 * SECONDS);
+}
+
+/** Show what went wrong. */
+export function errorNotice(error) {
+  const { title, detail } = errorWords(error);
+  notice(`${title} ${detail}`);
 }

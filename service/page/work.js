@@ -188,14 +188,14 @@ function missing(run) {
  * Return one sample's file; in another format than it came in, made anew by the service from what names the sample. Return
  * null where the service has another model by now: it would draw other colors.
  */
-export async function encoded(sample, format, quality) {
+export async function encoded(sample, format, quality, onWait) {
   if (format === "jpeg" && quality === QUALITY) return sample.blob;
-  await refreshModel();
+  await refreshModel({ onWait });
   if (!isServed(sample)) return null;
   const { run, index } = sample;
   const one = run.kind === "interpolations" ? {} : { offset: index, n: 1 };
   const fields = { image: run.photo.file, ...run.fields, ...one, output_format: format, output_compression: quality };
   let found = null;
-  const { model } = await colorings(run.kind, fields, { onColoring: (each) => (found = each.index === index ? each.blob : found) });
+  const { model } = await colorings(run.kind, fields, { onWait, onColoring: (each) => (found = each.index === index ? each.blob : found) });
   return model === modelId(modelOf(sample)) ? found : null;
 }

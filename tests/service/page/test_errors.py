@@ -230,6 +230,20 @@ def test_a_busy_service_is_waited_for(open_page, photo) -> None:
     expect(page.locator(".card.new")).to_have_count(4)
 
 
+def test_a_download_says_what_it_waits_for(open_page, upload) -> None:
+    page = open_page(expected=FAILED)
+    upload(page)
+    busy = {"status": 429, "code": "rate_limited", "detail": "20 requests a minute"}
+    page.route("**/v1/models", lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}, json=busy))
+    page.locator(".card.new .open").first.click()
+    page.select_option("#format", "png")
+    page.click("#download")
+    expect(page.locator("#notices")).to_contain_text("as it may for now. Trying again in 1 s")
+    with page.expect_download():
+        page.unroute("**/v1/models")
+    expect(page.get_by_role("alert")).to_have_count(1)
+
+
 def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None:
     key = add_key(tmp_path / "keys", "ann")
     page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, demo=False)

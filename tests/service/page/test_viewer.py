@@ -216,6 +216,15 @@ def test_saturation_and_warmth_keep_the_lightness(viewed) -> None:
     assert np.abs(downloaded_lab(viewed) - before).max() == 0
 
 
+def test_without_webgl_all_say_why_there_is_no_look(viewed) -> None:
+    viewed.evaluate("HTMLCanvasElement.prototype.getContext = () => null")
+    viewed.locator("#saturation").fill("0.5")
+    expect(viewed.locator("#tools-error")).to_contain_text("no WebGL, which saturation and warmth need")
+    viewed.click("#viewer-close")
+    viewed.click("#download-all")
+    expect(viewed.locator("#notices")).to_contain_text("no WebGL, which saturation and warmth need")
+
+
 def test_a_look_is_seen_at_once_and_on_its_card(viewed) -> None:
     plain = viewed.locator("#after").get_attribute("src")
     drag = "slider => { slider.value = 0; slider.dispatchEvent(new Event('%s')); }"
