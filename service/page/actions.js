@@ -124,10 +124,15 @@ function holds(run, { kind, fields, index, recipe, model }) {
 function workOn(photos) {
   const album = photos.length > 1;
   const runs = photos.map((photo) => newColorings(photo, { album }));
-  if (album) store.album = [...(store.album.some((run) => isBusy(run) || canGoOn(run)) ? store.album : []), ...runs];
+  if (album) store.album = [...(isAlbumOpen() ? store.album : []), ...runs];
   runs.forEach(start);
   return runs;
 }
+
+/** Whether the work on all photos is not done: some of it is in work, may go on, or has failed and is what its photo shows. */
+export const isAlbumOpen = () => store.album.some((run) => store.view.photos.includes(run.photo) && (isBusy(run) || canGoOn(run) || isShownFailed(run)));
+
+const isShownFailed = (run) => run.status === "failed" && store.view.grids.get(run.photo)?.includes(run);
 
 /** New colorings of all photos, each of a seed of its own. */
 export function colorizeAll() {

@@ -1,6 +1,6 @@
 /** Work on all photos: its beginning, its progress, and its end before time. */
 
-import { cancelAlbum, colorizeAll, resumeAlbum } from "./actions.js";
+import { cancelAlbum, colorizeAll, isAlbumOpen, resumeAlbum } from "./actions.js";
 import { saveAllFrom } from "./download.js";
 import { byId } from "./element.js";
 import { coverOf } from "./photo.js";
@@ -31,7 +31,7 @@ function show() {
   const [done, failed] = ["done", "failed"].map((status) => number((run) => run.status === status));
   const busy = runs.some(isBusy);
   const left = runs.some(canGoOn);
-  byId("album-bar").hidden = !busy && !left;
+  byId("album-bar").hidden = !isAlbumOpen();
   byId("album-cancel").hidden = !busy;
   byId("album-resume").hidden = busy || !left;
   Object.assign(byId("album-progress"), { max: runs.length || 1, value: busy ? done + failed : done });

@@ -89,6 +89,21 @@ def test_photos_that_failed_go_on(open_page, album, service) -> None:
     assert len(service.colorizer.options) == 3
 
 
+def test_what_failed_for_good_is_still_said_when_all_is_done(open_page, album, photo) -> None:
+    page = open_page(expected="Failed to load resource")
+    album[1].write_bytes(photo.read_bytes()[:200])
+    page.set_input_files("#files", album)
+    expect(page.locator("#album-words")).to_have_text("2 of 3 photos, 1 failed")
+    expect(page.locator("#strip .busy, #strip .waiting")).to_have_count(0)
+    expect(page.locator("#album-why")).to_have_text("This file is damaged or incomplete.")
+    expect(page.locator("#album-bar button:visible")).to_have_count(0)  # none can help
+    page.set_input_files("#files", [photo, photo])
+    expect(page.locator("#album-words")).to_have_text("4 of 5 photos, 1 failed")
+    page.locator("#strip .photo").nth(1).click()
+    page.get_by_label("Remove b.png").click()
+    expect(page.locator("#album-bar")).to_be_hidden()
+
+
 def test_photos_that_come_later_are_counted_with_what_is_left(page, album, photo, tmp_path) -> None:
     answer_only(page, 1)
     page.set_input_files("#files", album)
