@@ -6,6 +6,9 @@ import { askForKey, storedKey } from "./key.js";
 const MAX_TRIES = 30;
 const STREAM = "text/event-stream";
 
+/** What a proxy between page and service means by an answer of its own. */
+const PROXY = { 413: "upload_too_large", 502: "unreachable", 503: "unreachable", 504: "unreachable" };
+
 /**
  * An answer that is not what was asked for: `code` is for programs, `detail` the service's own words. `passes` says whether
  * the same request may succeed later, or with a key.
@@ -23,7 +26,10 @@ const unreachable = () => new Problem(0, "unreachable", "No answer came back.");
 /** Return what is loaded. */
 export async function model({ signal, onWait } = {}) {
   const answer = await request("v1/models", {}, { signal, onWait });
-  return (await answer.json()).data[0];
+  const { data } = await answer.json().catch(() => {
+    throw unreachable(); // another answered, or the connection was cut
+  });
+  return data[0];
 }
 
 /**
@@ -94,7 +100,7 @@ async function request(path, init, { signal, onWait, quiet = false } = {}) {
 
 async function read(answer) {
   const body = await answer.json().catch(() => ({}));
-  return new Problem(answer.status, body.code ?? "unknown", body.detail ?? `The answer was ${answer.status}.`);
+  return new Problem(answer.status, body.code ?? PROXY[answer.status] ?? "unknown", body.detail ?? `The answer was ${answer.status}.`);
 }
 
 function pause(seconds, signal) {

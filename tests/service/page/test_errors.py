@@ -3,6 +3,7 @@
 import json
 from shutil import copy
 
+import pytest
 from playwright.sync_api import Route, expect
 
 from model.errors import NonFiniteError
@@ -242,6 +243,23 @@ def test_a_download_says_what_it_waits_for(open_page, upload) -> None:
     with page.expect_download():
         page.unroute("**/v1/models")
     expect(page.get_by_role("alert")).to_have_count(1)
+
+
+PROXY = [  # status, what is said, whether it may be tried again
+    (413, "This file is larger than the service accepts.", False),
+    (502, "The service does not answer. Is it still running?", True),
+    (200, "The service does not answer. Is it still running?", True),
+]
+
+
+@pytest.mark.parametrize(("status", "words", "again"), PROXY)
+@pytest.mark.parametrize("endpoint", ["models", "colorizations"])
+def test_the_answers_of_a_proxy_in_words(open_page, photo, endpoint: str, status: int, words: str, again: bool) -> None:
+    page = open_page(expected=FAILED)
+    page.route(f"**/v1/{endpoint}", lambda route: route.fulfill(status=status, body="<html>", content_type="text/html"))
+    page.set_input_files("#files", photo)
+    expect(page.locator("#error-title")).to_have_text(words)
+    expect(page.locator("#retry")).to_be_visible(visible=again)
 
 
 def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None:
