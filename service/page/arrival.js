@@ -18,8 +18,12 @@ export function setUpArrival() {
 
 /** `set` takes what changes, as a step that undo takes back or not. */
 async function read(set) {
-  const link = parse(location.hash.slice(1));
-  if (!link) return;
+  const text = location.hash.slice(1);
+  const link = parse(text);
+  if (!link) {
+    if (text.includes("=")) notice("This link is damaged or incomplete: it names no coloring."); // others lead to a part of the page
+    return;
+  }
   const { seed, temperature } = link.fields;
   const settings = { n: link.total };
   if (link.kind === "colorizations" && temperature !== undefined) settings.temperature = temperature;

@@ -6,7 +6,7 @@
 
 import { clamp } from "./element.js";
 import { COUNT, MAX_HINTS, MAX_INDEX, MAX_SEED } from "./options.js";
-import { modelOf } from "./served.js";
+import { modelId, modelOf } from "./served.js";
 
 /** Each kind's fields of the request, as [name in the link, name of the field, least, most, whole]. */
 const SEED = (name) => [name, name, 0, MAX_SEED, true];
@@ -87,7 +87,7 @@ export function parse(text) {
   const place = index === null ? -1 : index - (fields.offset ?? 0);
   const complete = fields.seed !== undefined && place >= 0 && place < total;
   const look = { saturation: numberIn(given, "saturation", 0, 2) ?? 1, warmth: numberIn(given, "warmth", -1, 1) ?? 0 };
-  return { ...step, index: complete ? index : null, first: numberIn(given, "first", 0, MAX_FIRST, true) ?? 0, recipe, look, model: given.get("model"), photo: given.get("photo"), example: given.get("example") };
+  return { ...step, index: complete ? index : null, first: numberIn(given, "first", 0, MAX_FIRST, true) ?? 0, recipe, look, model: readModel(given.get("model")), photo: given.get("photo"), example: given.get("example") };
 }
 
 const needsPicture = ({ kind, fields }) => kind === "transfers" || (kind === "interpolations" && fields.to_seed === undefined);
@@ -123,6 +123,9 @@ function numberIn(given, name, low, high, whole) {
   if (!value || !Number.isFinite(Number(value))) return undefined;
   return clamp(whole ? Math.round(Number(value)) : Number(value), low, high);
 }
+
+/** Return the name of a model; null if it has been cut off before its checksum. */
+const readModel = (name) => (name && modelId(name) ? name : null);
 
 function readHints(text) {
   const points = (text ?? "").split(";").slice(0, MAX_HINTS).map((each) => /^([\d.]+),([\d.]+),([\da-f]{6})$/.exec(each));

@@ -7,7 +7,7 @@ import { amend, store } from "./store.js";
 export const modelName = ({ id, sha256 }) => `${id}.${sha256.slice(0, 8)}`;
 
 /** The name alone, of a model that is named so. */
-export const modelId = (name) => name.slice(0, name.lastIndexOf("."));
+export const modelId = (name) => name.slice(0, Math.max(0, name.lastIndexOf(".")));
 
 /** The name of the model that drew a sample; null if that is not known. */
 export const modelOf = ({ model, run }) => model ?? (run.model ? `${run.model}.earlier` : null);

@@ -224,6 +224,13 @@ def test_other_weights_of_the_same_name_are_told(open_page) -> None:
     )
 
 
+def test_a_model_whose_name_is_cut_off_is_not_told(open_page) -> None:
+    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&model=tintflow-cw")
+    expect(page.locator("#link-note")).to_have_text(
+        "This link shows coloring 2 of a photo. Add the photo that it was made for."
+    )
+
+
 def test_another_photo_is_told(open_page, upload) -> None:
     page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&photo=00000000")
     upload(page)
@@ -409,6 +416,7 @@ def test_a_recipe_that_leads_nowhere_is_no_link(open_page, steps: list[str]) -> 
     page = open_page(at=begin + urlencode({"from": steps}, doseq=True))
     expect(page.locator("#link-note")).to_be_hidden()
     expect(page.locator("#number")).to_have_value("4")
+    expect(page.locator("#notices")).to_contain_text("This link is damaged or incomplete: it names no coloring.")
 
 
 @pytest.mark.parametrize(
