@@ -56,13 +56,21 @@ def lightness() -> Tensor:
     return torch.rand(1, 1, 256, 256, generator=torch.Generator().manual_seed(7)) * 100
 
 
-@pytest.mark.parametrize("name", RIVALS)
-def test_training_lowers_the_held_out_loss(name: str, made_up: Path) -> None:
-    _, loop = trainer(name, made_up)
+@pytest.mark.parametrize(("name", "count"), [("regression", 20), ("cvae", 80), ("cgan", 30)])
+def test_training_lowers_the_held_out_loss_and_the_vae_learns_both_of_two_modes(
+    name: str, count: int, made_up: Path
+) -> None:
+    colorizer, loop = trainer(name, made_up)
     (before,) = loop.evaluate()
-    steps(loop, 40)
+    steps(loop, count)
     assert loop.history.skipped == 0
-    assert loop.evaluate()[0] < before - 0.01
+    assert loop.evaluate()[0] < before - 0.05
+    batch = next(iter(loop.dataset.held_out_batches(8)))
+    with torch.no_grad():
+        drawn = [colorizer.rival.paint(batch, draw(8, seed)) for seed in range(8)]
+    of_a = torch.stack(drawn).std(0)[:, 0].mean().item()
+    # The two a* lie one standard deviation on either side of their mean, which is what regression learns.
+    assert {"regression": of_a == 0, "cvae": of_a > 0.3, "cgan": of_a > 0}[name]
 
 
 @pytest.mark.parametrize("name", RIVALS)
@@ -77,21 +85,6 @@ def test_every_parameter_gets_a_gradient_from_its_player(name: str, made_up: Pat
         colorizer.rival.loss(player, batch, batch.chroma / 20, torch.Generator().manual_seed(0)).backward()
         unmoved += [key for key, p in module.named_parameters() if p.grad is None or not p.grad.any()]
     assert unmoved == []
-
-
-def test_regression_learns_the_mean_of_two_modes_and_the_vae_both(made_up: Path) -> None:
-    spreads = {}
-    for name in ("regression", "cvae"):
-        colorizer, loop = trainer(name, made_up)
-        steps(loop, 100)
-        colorizer.rival.eval()
-        batch = next(iter(loop.dataset.held_out_batches(8)))
-        with torch.no_grad():
-            drawn = [colorizer.rival.paint(batch, draw(8, seed)) for seed in range(8)]
-        spreads[name] = torch.stack(drawn).std(0)[:, 0].mean().item()
-    # The two a* lie one standard deviation on either side of their mean.
-    assert spreads["regression"] == 0
-    assert spreads["cvae"] > 0.3
 
 
 @pytest.mark.parametrize("name", GENERATIVE)
@@ -132,7 +125,7 @@ def test_a_cinn_is_no_rival(tiny_weights: Path) -> None:
 def test_a_run_of_two_players_that_was_stopped_goes_on_to_the_same_weights(
     made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, stopped, resumed = (trainer("cgan", made_up, steps=7, checkpoint_steps=2) for _ in range(3))
+    whole, stopped, resumed = (trainer("cgan", made_up, steps=5, checkpoint_steps=2) for _ in range(3))
     assert whole[1].train(tmp_path / "whole.pt")
     stop_after(stopped[1], 3, monkeypatch)
     assert not stopped[1].train(tmp_path / "state.pt")
