@@ -8,6 +8,9 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from model.flow.cinn import Cinn
+from tests.networks import TINY
+from training.features import build_features
 from training.processes import Processes
 
 COLORED_PHOTOS = 24
@@ -26,6 +29,14 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if i >= COLORED_PHOTOS:
             piece[...] = piece[..., :1]
         Image.fromarray(piece).save(folder / f"{i:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def features(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The features of one view of them, by a new network."""
+    folder = tmp_path_factory.mktemp("features") / "all"
+    build_features(Cinn(TINY).network, photos, folder, 0)
     return folder
 
 

@@ -18,7 +18,6 @@ from model.flow.sizes import CELLS
 from tests.networks import TINY, draw, spread
 from training.dataset import read_features
 from training.draws import DrawConfig, DrawnBatch, DrawnDataset, _distances, build_draws
-from training.features import build_features
 from training.loop import LoopConfig, Trainer
 from training.objectives.distilled import DistilledObjective
 from training.perception import Perception
@@ -130,13 +129,10 @@ def test_further_draws_are_good_and_differ(cinn: Cinn) -> None:
         assert_close(kept[row], cells.view(2, tries, CELLS, 2)[row, chosen])
 
 
-def test_draws_that_look_like_the_photo_are_taken(
-    cinn: Cinn, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_draws_that_look_like_the_photo_are_taken(cinn: Cinn, features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where that counts more than the reward, a draw of the true colors is the one."""
     monkeypatch.setattr("training.draws.SATURATION", 1.0)
-    build_features(cinn.network, photos, tmp_path / "features", 0)
-    (batch,) = read_features(tmp_path / "features", 100)
+    (batch,) = read_features(features, 100)
     level, tries, rows = cinn.coarsest, 3, len(batch.chroma)
     true = cinn.pyramid(batch.chroma)[0]
     cells = level.standardize(true).flatten(2).mT[:, None].repeat(1, tries, 1, 1)
@@ -150,25 +146,26 @@ def test_draws_that_look_like_the_photo_are_taken(
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_draws_of_photos_are_kept(cinn: Cinn, photos: Path, tmp_path: Path, own: bool) -> None:
+def test_draws_of_photos_are_kept(cinn: Cinn, features: Path, tmp_path: Path, own: bool) -> None:
     config = DrawConfig(own, tries=3, temperature=0.9)
-    count = build_features(cinn.network, photos, tmp_path / "features", 0)
-    assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", config) == count
+    (photos,) = read_features(features, 100)
+    count = len(photos.chroma)
+    assert build_draws(cinn, features, tmp_path / "draws", config) == count
     before = np.load(tmp_path / "draws" / "cells.npy")
     assert before.shape == (count, 1, CELLS, 2)
     assert np.isfinite(before).all()
-    assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", config, seed=9) == count
+    assert build_draws(cinn, features, tmp_path / "draws", config, seed=9) == count
     np.testing.assert_array_equal(np.load(tmp_path / "draws" / "cells.npy"), before)
     spread(cinn.reward, seed=9)
-    build_draws(cinn, tmp_path / "features", tmp_path / "draws", config)
+    build_draws(cinn, features, tmp_path / "draws", config)
     after = np.load(tmp_path / "draws" / "cells.npy")
     assert not np.array_equal(after, before)  # of another teacher
     for other in (replace(config, tries=2), replace(config, temperature=0.5), replace(config, nearness=1.0)):
-        build_draws(cinn, tmp_path / "features", tmp_path / "draws", other)
+        build_draws(cinn, features, tmp_path / "draws", other)
         assert not np.array_equal(np.load(tmp_path / "draws" / "cells.npy"), after)
     dataset = DrawnDataset([tmp_path / "draws"], 0.1)
     assert len(dataset.train) + len(dataset.held_out) == count
-    assert build_draws(cinn, tmp_path / "features", tmp_path / "draws", replace(config, keep=2)) == count
+    assert build_draws(cinn, features, tmp_path / "draws", replace(config, keep=2)) == count
     several = np.load(tmp_path / "draws" / "cells.npy")
     assert several.shape == (count, 2, CELLS, 2)
     np.testing.assert_array_equal(several[:, :1], after)

@@ -18,7 +18,6 @@ from model.pixels import color
 from tests.networks import TINY, draw, spread
 from training.__main__ import app
 from training.dataset import Batch, FeatureDataset
-from training.features import build_features
 from training.loop import LoopConfig, Trainer
 from training.objectives import scored
 from training.objectives.objective import draw_noise
@@ -33,10 +32,8 @@ STEP = 1e-5
 
 
 @pytest.fixture(scope="module")
-def dataset(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> FeatureDataset:
-    folder = tmp_path_factory.mktemp("features") / "all"
-    build_features(Cinn(TINY).network, photos, folder, 0)
-    return FeatureDataset([[folder]], 0.2)
+def dataset(features: Path) -> FeatureDataset:
+    return FeatureDataset([[features]], 0.2)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from model.flow.detail_level import DetailCondition, DetailLevel
 from tests.networks import TINY, draw, spread
 from training.__main__ import app
 from training.dataset import FeatureDataset
-from training.features import build_features
 from training.loop import LoopConfig
 from training.objectives.details import REGRESSION, level_losses
 from training.objectives.thinned import ThinnedObjective
@@ -83,10 +82,9 @@ def test_all_else_stays(wide: Cinn) -> None:
     assert any(name.startswith("distilled.") for name in kept)
 
 
-def test_what_is_learned_is_likelihood_and_what_was_lost(wide: Cinn, photos: Path, tmp_path: Path) -> None:
+def test_what_is_learned_is_likelihood_and_what_was_lost(wide: Cinn, features: Path) -> None:
     """Where only what is silent was lost, the loss is that of the finer levels alone."""
-    count = build_features(wide.network, photos, tmp_path / "features", view=0)
-    batch = next(iter(FeatureDataset([[tmp_path / "features"]], 0.5).held_out_batches(count)))
+    (batch,) = FeatureDataset([[features]], 0.5).held_out_batches(100)
     seen, lost = [], []
 
     def spy(level: DetailLevel, condition: DetailCondition, details: Tensor) -> tuple[Tensor, Tensor]:
