@@ -213,7 +213,7 @@ def test_the_decoder_learns_to_draw_what_looks_like_the_truth(
         cinn.load_state_dict(before)
         monkeypatch.setattr(scored, "DIVERGENCE", divergence)
         objective = ScoredObjective(cinn, perception)
-        loop = LoopConfig(steps=25, batch=8, learning_rate=5e-3, matrix_learning_rate=0, warmup_steps=2, ema_decay=0.5)
+        loop = LoopConfig(steps=8, batch=4, learning_rate=5e-3, matrix_learning_rate=0, warmup_steps=2, ema_decay=0.5)
         assert Trainer(None, objective, dataset, loop).train(tmp_path / f"{divergence}.pt")
         changed = {name.partition(".")[0] for name, value in cinn.state_dict().items() if (value != before[name]).any()}
         assert changed == {"distilled"}

@@ -44,7 +44,7 @@ from training.run import OBJECTIVES, SHARES, RunConfig, join, prepare, run
 from training.standardize import DETAIL_SCALE, standardize
 
 PHOTOS = 24  # of the fixture, and two more that are too gray
-STEPS = 30
+STEPS = 10
 
 
 @pytest.fixture(scope="session")
@@ -306,14 +306,14 @@ def test_signals_are_collected_and_handed_back() -> None:
 
 
 def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
-    loop = LoopConfig(batch=8)
-    path = run(RunConfig(photos, tmp_path, minutes=0.02, views=2), TINY, loop)
+    loop = LoopConfig(batch=8, warmup_steps=1)
+    path = run(RunConfig(photos, tmp_path, minutes=0.004, views=2), TINY, loop)
     assert path is not None
     checkpoint = load_checkpoint(path)
     assert checkpoint.cinn.config == TINY
     assert {file.stem for file in tmp_path.glob("*.pt")} == {"coarsest", "prior", "distilled", "details"}
     # From these weights, one part more; then joined with the others.
-    more = run(RunConfig(photos, tmp_path / "more", minutes=0.01, parts=("details",), views=1, init=path), None, loop)
+    more = run(RunConfig(photos, tmp_path / "more", minutes=0.004, parts=("details",), views=1, init=path), None, loop)
     assert more is not None
     join({"coarsest": path, "prior": path, "distilled": path, "details": more}, tmp_path / "joined.safetensors")
     joined, first, second = (
