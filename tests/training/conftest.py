@@ -1,5 +1,6 @@
 """Photos to train on, and a process among several."""
 
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -29,6 +30,15 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if i >= COLORED_PHOTOS:
             piece[...] = piece[..., :1]
         Image.fromarray(piece).save(folder / f"{i:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def few_photos(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four of them, for runs whose result does not matter."""
+    folder = tmp_path_factory.mktemp("few-photos")
+    for path in sorted(photos.iterdir())[:4]:
+        shutil.copy(path, folder)
     return folder
 
 

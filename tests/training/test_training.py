@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -376,23 +377,21 @@ def test_photos_without_color(tmp_path: Path, photos: Path) -> None:
             run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0.01, views=1), TINY)
 
 
-def test_a_run_folder_belongs_to_its_data(tmp_path: Path, photos: Path) -> None:
+def test_a_run_folder_belongs_to_its_data(tmp_path: Path, photos: Path, few_photos: Path) -> None:
     loop = LoopConfig(batch=8)
-    run(RunConfig(photos, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
-    (tmp_path / "data").mkdir()
-    for i in range(4):
-        (tmp_path / "data" / f"{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
-    with pytest.raises(InputError, match="out: expected a new folder"):
-        run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
-    (tmp_path / "run" / "run.json").write_text('{"da')
+    run(RunConfig(few_photos, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
     with pytest.raises(InputError, match="out: expected a new folder"):
         run(RunConfig(photos, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
+    (tmp_path / "run" / "run.json").write_text('{"da')
+    with pytest.raises(InputError, match="out: expected a new folder"):
+        run(RunConfig(few_photos, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
 
 
-def test_a_run_folder_may_lie_among_its_photos(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_folder_may_lie_among_its_photos(
+    tmp_path: Path, few_photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loop = LoopConfig(batch=8)
-    for i in range(4):
-        (tmp_path / f"{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
+    shutil.copytree(few_photos, tmp_path, dirs_exist_ok=True)
     run(RunConfig(tmp_path, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
     (tmp_path / ".DS_Store").write_bytes(b"of a file manager")
     monkeypatch.chdir(tmp_path.parent)
@@ -400,10 +399,10 @@ def test_a_run_folder_may_lie_among_its_photos(tmp_path: Path, photos: Path, mon
     assert run(RunConfig(data, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop) is not None
 
 
-def test_a_folder_of_features_belongs_to_its_photos_and_h(tmp_path: Path, photos: Path) -> None:
+def test_a_folder_of_features_belongs_to_its_photos_and_h(tmp_path: Path, photos: Path, few_photos: Path) -> None:
     loop = LoopConfig(batch=8)
     first = RunConfig(
-        photos, tmp_path / "first", minutes=0, parts=("coarsest",), views=1, features=tmp_path / "features"
+        few_photos, tmp_path / "first", minutes=0, parts=("coarsest",), views=1, features=tmp_path / "features"
     )
     weights = run(first, TINY, loop)
     assert weights is not None
@@ -413,11 +412,8 @@ def test_a_folder_of_features_belongs_to_its_photos_and_h(tmp_path: Path, photos
     save_checkpoint(checkpoint, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="features: expected a new folder"):
         run(replace(first, out=tmp_path / "other", init=tmp_path / "other.safetensors"), None, loop)
-    (tmp_path / "data").mkdir()
-    for i in range(4):
-        (tmp_path / "data" / f"{i}.png").write_bytes((photos / f"0{i}.png").read_bytes())
     with pytest.raises(InputError, match="features: expected a new folder"):
-        run(replace(first, data=tmp_path / "data", out=tmp_path / "fewer"), TINY, loop)
+        run(replace(first, data=photos, out=tmp_path / "more-photos"), TINY, loop)
 
 
 def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path) -> None:
@@ -458,8 +454,8 @@ def test_too_few_photos(tmp_path: Path, photos: Path) -> None:
         run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0.01, views=1), TINY)
 
 
-def test_sigterm_leaves_a_state_to_go_on_from(photos: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training", "run", "--data", photos, "--out", tmp_path, "--minutes", "5"]
+def test_sigterm_leaves_a_state_to_go_on_from(few_photos: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training", "run", "--data", few_photos, "--out", tmp_path, "--minutes", "5"]
     with subprocess.Popen(  # noqa: S603
         [*map(str, command), "--views", "1", "--part", "coarsest"],
         stdout=subprocess.PIPE,
@@ -482,8 +478,8 @@ def test_a_full_disk_ends_a_run_in_words(prepared: tuple[Cinn, Path], tmp_path: 
     assert not (tmp_path / "coarsest.pt").exists()
 
 
-def test_a_run_goes_on_after_a_full_disk(photos: Path, tmp_path: Path) -> None:
-    config, claim = RunConfig(photos, tmp_path, minutes=0, parts=("coarsest",), views=1), tmp_path / "run.json"
+def test_a_run_goes_on_after_a_full_disk(few_photos: Path, tmp_path: Path) -> None:
+    config, claim = RunConfig(few_photos, tmp_path, minutes=0, parts=("coarsest",), views=1), tmp_path / "run.json"
     claim.touch()  # where there was no space for what it holds
     assert run(config, TINY, LoopConfig(batch=8)) is not None
     text = claim.read_text()
@@ -501,7 +497,6 @@ def test_an_unusable_out_is_named(photos: Path, tmp_path: Path) -> None:
 
 def test_an_interrupted_run_is_not_begun_anew(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "coarsest.pt").write_bytes(b"")
-    command = [sys.executable, "-m", "training", "run", "--data", str(photos), "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    assert done.returncode == 2
+    done = CliRunner().invoke(app, ["run", "--data", str(photos), "--out", str(tmp_path)])
+    assert done.exit_code == 2
     assert "--resume" in done.stderr
