@@ -22,9 +22,8 @@ def run(command: object, *arguments: object) -> str:
 def test_a_seed_draws_the_photos(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     options = ["--data", subsets, "--weights", tiny_weights, "--photos", 2, "--out", sheet]
-    listed = {seed: run(sheets.main, *options, "--seed", seed) for seed in range(4)}
-    assert listed[0] == run(sheets.main, *options)
-    assert len(set(listed.values())) > 1
+    listed = [run(sheets.main, *options, "--seed", seed) for seed in (0, 3)]  # two orders of two photos
+    assert listed[0] == run(sheets.main, *options) != listed[1]
     with Image.open(sheet) as image:
         assert image.size == (7 * 260 - 4, 18 + 2 * 260 - 4)
 
