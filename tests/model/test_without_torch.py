@@ -64,13 +64,22 @@ def color_everything(weights: Path, cache: Path) -> list[float]:
     return [float(each.images.mean() + sum(each.bits_per_dim)) for each in found] + [likelihood.bits_per_dim]
 
 
-@pytest.mark.parametrize("compiled", [True, False], ids=["compiled graphs", "an empty cache"])
-def test_colors_are_the_same_without_torch(tiny_weights: Path, tmp_path: Path, compiled: bool) -> None:
-    cache = tmp_path / "full"
-    colors = color_everything(tiny_weights, cache)
-    for _ in load_colorizer(tiny_weights, "cpu", cache).prepare_rest():
+@pytest.fixture(scope="module")
+def with_torch(tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[float], Path]:
+    """What colorizing in every way gives where torch is, and a folder with all compiled graphs."""
+    cache = tmp_path_factory.mktemp("full")
+    colors = color_everything(tiny_file, cache)
+    for _ in load_colorizer(tiny_file, "cpu", cache).prepare_rest():
         pass
-    command = (sys.executable, "-c", ALONE, str(tiny_weights), str(cache if compiled else tmp_path / "empty"))
+    return colors, cache
+
+
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled graphs", "an empty cache"])
+def test_colors_are_the_same_without_torch(
+    with_torch: tuple[list[float], Path], tiny_file: Path, tmp_path: Path, compiled: bool
+) -> None:
+    colors, cache = with_torch
+    command = (sys.executable, "-c", ALONE, str(tiny_file), str(cache if compiled else tmp_path / "empty"))
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     answer = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout  # noqa: S603 - this Python
     again, served = json.loads(answer.splitlines()[-1])
