@@ -34,7 +34,7 @@ def add(
     """
     try:
         secret = add_key(file, name, rate_limit)
-    except (KeyFileError, OSError) as error:
+    except KeyFileError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(MISUSED) from error
     typer.echo(secret)

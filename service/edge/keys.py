@@ -100,28 +100,30 @@ class KeyRing:
 def add_key(path: Path, name: str, limits: str = "") -> str:
     """Add a new key's hash to a file, which is made if missing; return the key, which is kept nowhere.
 
-    Raises KeyFileError if what is added, or was there, is malformed, the file has that name already, or is another's.
+    Raises KeyFileError if what is added, or was there, is malformed, the file has that name already, is another's, or
+    cannot be read or written.
     """
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     line = "  ".join(part for part in (_digest(secret), name, limits) if part)
     if len(line.splitlines()) != 1 or name.split() != [name]:
         raise KeyFileError(f"name: expected one word, got {name!r}")
     path = path.resolve()  # a link stays one
-    before = path.read_text() if path.exists() else ""
+    try:
+        before = path.read_text() if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyFileError(f"{path}: cannot be read: {error}") from error
     text = "\n".join([*before.splitlines(), line, ""])
     _parse(text, path)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
-        file.write(text)  # for its owner alone, and in place of the old file at once
-    new = Path(file.name)
-    if path.exists():  # whoever could read it still can, such as the service
-        status = path.stat()
-        try:
-            os.chown(new, status.st_uid, status.st_gid)
-        except OSError as error:
-            new.unlink()
-            raise KeyFileError(f"{path}: only its owner, or root, may add keys") from error
-        new.chmod(stat.S_IMODE(status.st_mode))
-    new.replace(path)
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name) as folder:
+            new = Path(folder, path.name)
+            new.touch(0o600)  # for its owner alone
+            new.write_text(text)
+            if path.exists():  # whoever could read it still can, such as the service
+                _let_read(new, path)
+            new.replace(path)  # at once
+    except OSError as error:
+        raise KeyFileError(f"{path}: cannot be written: {error.strerror}") from error
     return secret
 
 
@@ -131,6 +133,16 @@ def parse_limits(text: str) -> tuple[RateLimitItem, ...]:
     if any(limit.amount < 1 for limit in limits):
         raise ValueError(f"expected a rate limit of at least 1, got {text}")
     return limits
+
+
+def _let_read(new: Path, path: Path) -> None:
+    """Let those read a new file who may read another."""
+    status = path.stat()
+    try:
+        os.chown(new, status.st_uid, status.st_gid)
+    except OSError as error:
+        raise KeyFileError(f"{path}: only its owner, or root, may add keys") from error
+    new.chmod(stat.S_IMODE(status.st_mode))
 
 
 def _parse(text: str, path: Path) -> tuple[Key, ...]:

@@ -210,3 +210,25 @@ def test_command_shows_the_key_once_and_writes_its_hash(path) -> None:
     assert again.exit_code == 2
     assert "a second key named ann" in again.stderr
     assert len(path.read_text().splitlines()) == 2
+
+
+def test_command_names_a_file_that_cannot_be_read_or_written_and_leaves_nothing(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "keys"
+
+    def refuse_to_add(file: Path, words: str) -> None:
+        result = CliRunner().invoke(app, ["keys", "add", "ann", "--file", str(file)])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"{file}: cannot be {words}")
+
+    refuse_to_add(tmp_path / "none" / "keys", "written: No such file or directory")
+    path.write_bytes(b"\xff")
+    refuse_to_add(path, "read: 'utf-8'")
+    path.write_text("# ours\n")
+
+    def fill_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fill_disk)
+    refuse_to_add(path, "written: No space left on device")
+    assert [each.name for each in tmp_path.iterdir()] == ["keys"]
+    assert path.read_text() == "# ours\n"
