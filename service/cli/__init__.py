@@ -18,6 +18,7 @@ MISUSED, INTERRUPTED = 2, 130
 def main() -> NoReturn:
     """Run a command and leave at once: Python would take long to take all that was loaded apart."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
+    _open_closed_streams()
     if isinstance(sys.stdout, TextIOWrapper):  # as standard error does with what its encoding, or a name, does not hold
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -39,3 +40,12 @@ def main() -> NoReturn:
         except OSError:  # nobody reads it, or the disk is full
             status = status or 1
     os._exit(status)
+
+
+def _open_closed_streams() -> None:
+    """Take a standard stream that whoever started this has closed for an empty one, which decoders inherit."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free, so the stream's own
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, mode))

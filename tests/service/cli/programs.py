@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["started"]
+__all__ = ["ROOT", "started"]
 
 ROOT = Path(__file__).parents[3]
 

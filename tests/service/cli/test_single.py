@@ -3,6 +3,8 @@
 import errno
 import io
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from tests.service.cli.programs import started
+from tests.service.cli.programs import ROOT, started
 from tests.service.files import icc_profile
 
 SEED = ("--seed", "7")
@@ -155,6 +157,32 @@ def test_standard_output_holds_no_log(photo: Path) -> None:
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (2, "")
     assert "RuntimeError: odd" in stderr
+
+
+WHOLE = """
+import typer
+import service.cli.program
+from service.cli.commands import add_commands
+from tests.service.fakes import FakeColorizer
+service.cli.program.app = typer.Typer()
+add_commands(service.cli.program.app, lambda settings: FakeColorizer())
+service.cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "closed", "status", "stderr"),
+    [
+        (["photo.png", "new.png"], "<&- >&- 2>&-", 0, ""),
+        (["-", "new.png"], "<&-", 2, "image: the file is empty\n"),
+    ],
+)
+def test_closed_streams_are_empty(photo: Path, words: list[str], closed: str, status: int, stderr: str) -> None:
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", WHOLE, "colorize", *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    assert (done.returncode, done.stderr) == (status, stderr)
+    assert Path("new.png").exists() is (status == 0)
 
 
 def test_other_commands_too(run: Callable, photo: Path) -> None:
