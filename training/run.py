@@ -101,8 +101,8 @@ def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | N
 
     Features, draws and the state of every part lie below `config.out`; a run goes on from those that it finds.
     Started by torchrun, its processes share features and batches, and the first writes what comes out.
-    Raises InputError for a part that the network does not have, and where `Checkpoint` does; NoPhotosError for data
-    without photos.
+    Raises InputError for a part that the network does not have, without one that the folder has the state of, and where
+    `Checkpoint` does; NoPhotosError for data without photos.
     """
     device = choose_device(config.device)
     with joined(device) as processes:
@@ -125,6 +125,9 @@ def _run(
     if loop.network_learning_rate and (len(parts) != 1 or parts[0] in ("prior", "distilled")):
         # The other parts would be left with features that they have never seen; these see none.
         raise InputError("part", "coarsest or details alone to train together with h", parts)
+    left_out = [part for part in SHARES if part not in parts and (config.out / f"{part}.pt").exists()]
+    if left_out:  # the result would hold them untrained
+        raise InputError("part", f"{left_out}, too, which {config.out} has the state of, or a new folder", parts)
     _claim_run(config, cinn, processes)
     dataset = prepare(config, cinn, processes)
     total = sum(SHARES[part] for part in parts)

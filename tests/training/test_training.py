@@ -369,6 +369,12 @@ def test_joining_wants_the_same_h(tiny_checkpoint: Checkpoint, tiny_weights: Pat
         join(parts, tmp_path / "joined.safetensors")
 
 
+def test_a_part_that_the_folder_has_trained_is_not_left_out(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "coarsest.pt").touch()
+    with pytest.raises(InputError, match=r"part: expected \['coarsest'\], too"):
+        run(RunConfig(photos, tmp_path, minutes=0, parts=("details",), views=1), TINY, LoopConfig(batch=8))
+
+
 def test_photos_without_color(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "gray.png").write_bytes((photos / f"{PHOTOS}.png").read_bytes())
