@@ -7,6 +7,7 @@ viewers what is real, and nobody learns from their ratings.
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -67,7 +68,8 @@ class RatedDataset(ArrayDataset[RatedBatch]):
 def read_votes(folder: Path) -> NDArray[np.float64]:
     """Return what the viewers of a folder say of each draw, (P, K), NaN where nobody has rated; see `RatedBatch`.
 
-    Not every viewer needs to have rated. Raises InputError for numbers that the key does not have.
+    Not every viewer needs to have rated. Raises InputError for numbers that the key does not have, or that
+    are given twice, and for values that are no finite numbers.
     """
     viewers: list[dict[str, tuple[int, int] | None]] = json.loads((folder / KEY_FILE).read_text())
     sums, counts = np.zeros((2, *np.load(folder / DRAWS_FILE)["cells"].shape[:2]))
@@ -100,4 +102,9 @@ def _read(path: Path) -> tuple[list[str], NDArray[np.float64]]:
         values = np.array([[SIGNS[name] * float(row[name] or "") for name in names] for row in rows])
     except ValueError as error:
         raise InputError("ratings", "numbers", f"{error} in {path}") from error
+    if not np.isfinite(values).all():
+        raise InputError("ratings", "finite numbers", f"others in {path}")
+    number, count = Counter(row["number"] for row in rows).most_common(1)[0]
+    if count > 1:
+        raise InputError("ratings", f"every number once in {path}", number)
     return [row["number"] for row in rows], values

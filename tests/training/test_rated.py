@@ -107,6 +107,8 @@ def test_a_byte_order_mark_changes_nothing(folder: Path) -> None:
     ("text", "said"),
     [
         ("number,score\n0-0,much", "numbers"),
+        ("number,score\n0-0,1\n0-1,nan", "finite numbers"),
+        ("number,score\n0-0,1\n0-1,2\n0-1,3", "once in .*csv, got 0-1"),
         ("number,score\n99-0,1", "99-0"),
         ("number,beauty\n0-0,1", "number and some of"),
         ("score\n1", "number and some of"),
