@@ -135,9 +135,12 @@ def score(
     Of sheets that rotate, give the viewers' files in the order of their folders.
     """
     keys: dict[int, dict[int, Any]] = defaultdict(dict)
-    for entry in json.loads(key.read_text()):
-        keys[entry["viewer"]][entry["number"]] = entry
     with errors_printed():
+        try:
+            for entry in json.loads(key.read_text()):
+                keys[entry["viewer"]][entry["number"]] = entry
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError("key", "the key that `make` wrote", str(key)) from error
         if len(keys) not in (1, len(ratings)):
             raise InputError("ratings", f"{len(keys)} files, one for each viewer's sheets", len(ratings))
         seen = [keys[viewer if len(keys) > 1 else 1] for viewer in range(1, len(ratings) + 1)]

@@ -95,6 +95,13 @@ def test_shares_are_counted(tmp_path: Path) -> None:
     assert "0.0 ±" in lines["b"]
 
 
+@pytest.mark.parametrize("text", ["", "{}]", "[1]", '[{"number": 1}]'])
+def test_a_key_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "key.json").write_text(text)
+    said = run("score", "--key", tmp_path / "key.json", ratings(tmp_path / "one.csv", ["1,1,0,5"]), status=2)
+    assert said == f"key: expected the key that `make` wrote, got {tmp_path}/key.json\n"
+
+
 def test_methods_rotate_over_viewers_and_are_compared_photo_by_photo(photos: Path, tiny: str, tmp_path: Path) -> None:
     key = make(photos, tmp_path, tiny, "--each", 4, "--rotate")
     seen = [{e["photo"]: e["method"] for e in key if e["viewer"] == viewer} for viewer in (1, 2)]
