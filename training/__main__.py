@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from model.errors import InputError
 from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE
 from model.flow.config import CinnConfig
 from training.average import average
@@ -212,6 +213,8 @@ def join_command(
     """
     pairs = [each.partition("=") for each in part]
     with errors_printed():
+        if not all(file for _, _, file in pairs):
+            raise InputError("part", "PART=WEIGHTS", part)
         join({key: Path(file) for key, _, file in pairs}, out, name, temperature, exponent or ())
     print(f"weights: {out}")
 

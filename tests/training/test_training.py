@@ -329,6 +329,8 @@ def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
 def test_joining_wants_every_part(tiny_weights: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="one checkpoint for each of"):
         join({"coarsest": tiny_weights}, tmp_path / "joined.safetensors")
+    done = CliRunner().invoke(app, ["join", "--part", "distilled", "--out", str(tmp_path / "joined.safetensors")])
+    assert (done.exit_code, done.stderr) == (2, "part: expected PART=WEIGHTS, got ['distilled']\n")
 
 
 def test_joining_tells_how_to_sample(tiny_weights: Path, tmp_path: Path) -> None:
