@@ -43,9 +43,11 @@ class ColoringCalls(ABC, Generic[R]):
     def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> R:
         """Get the colorings on the way from one to another, or to a reference's colors."""
         values = {name: value for name, value in fields.items() if name != "reference"}
-        return self._color("/v1/interpolations", {"image": image, "reference": fields.get("reference")}, values)
+        reference = fields.get("reference")
+        photos = {"image": image} if reference is None else {"image": image, "reference": reference}
+        return self._color("/v1/interpolations", photos, values)
 
-    def _color(self, path: str, photos: Mapping[str, PhotoSource | None], fields: Mapping[str, Any]) -> R:
+    def _color(self, path: str, photos: Mapping[str, PhotoSource], fields: Mapping[str, Any]) -> R:
         return self._make(_post(path, photos, fields, ColorizationResponse))
 
     @abstractmethod
@@ -53,6 +55,5 @@ class ColoringCalls(ABC, Generic[R]):
         """Send a call, now or later."""
 
 
-def _post(path: str, photos: Mapping[str, PhotoSource | None], fields: Mapping[str, Any], answer: type[M]) -> Call[M]:
-    given = {name: photo for name, photo in photos.items() if photo is not None}
-    return Call("POST", path, answer.model_validate_json, given, form_values(fields))
+def _post(path: str, photos: Mapping[str, PhotoSource], fields: Mapping[str, Any], answer: type[M]) -> Call[M]:
+    return Call("POST", path, answer.model_validate_json, photos, form_values(fields))

@@ -230,11 +230,13 @@ def test_a_pipe_is_sent_once(waits: list[float]) -> None:
     assert not waits
 
 
-@pytest.mark.parametrize("photo", [bytearray(b"the photo"), [[0, 255]]])
+@pytest.mark.parametrize("photo", [bytearray(b"the photo"), [[0, 255]], None])
 def test_what_is_no_photo_is_named(photo: Any) -> None:
     expected = f"image: expected a path, bytes, .*, got {type(photo).__name__}"
     with Client(transport=answering(QUEUE_FULL)) as client, pytest.raises(TypeError, match=expected):
         client.likelihoods(photo)
+    with Client(transport=answering(QUEUE_FULL)) as client, pytest.raises(TypeError, match="reference: expected"):
+        client.transfers(b"the photo", photo)
 
 
 def test_nobody_listens(waits: list[float]) -> None:
