@@ -163,9 +163,9 @@ def _array(value: Any) -> Any:
     try:
         return strict_json.loads(value)
     except strict_json.RepeatedKeyError as error:  # a ValueError's text would begin with "Value error"
-        raise PydanticCustomError("given_twice", "given more than once") from error
+        raise PydanticCustomError("given_twice", "{key}: {reason}", {"key": error.key, "reason": str(error)}) from error
     except (ValueError, RecursionError) as error:
-        raise PydanticCustomError("no_array", "expected a JSON array") from error
+        raise PydanticCustomError("no_array", "expected a JSON array ({reason})", {"reason": str(error)}) from error
 
 
 def _numbers(words: dict[str, Any]) -> Callable[[Any], Any]:

@@ -11,7 +11,7 @@ class RepeatedKeyError(ValueError):
 
     def __init__(self, key: str) -> None:
         super().__init__("given more than once")
-        self.key = key
+        self.key = key.encode(errors="backslashreplace").decode()  # half a surrogate pair is no text
 
 
 def loads(text: str | bytes) -> Any:

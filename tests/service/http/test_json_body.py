@@ -60,7 +60,10 @@ def test_a_file_over_the_limit_is_refused_before_it_is_decoded_whole() -> None:
         decode_file("image", memoryview(ENCODED.encode()), len(FILE) - 1)
 
 
-@pytest.mark.parametrize("twice", ['"n": 1, "n": 2', '"image": "AAAA", "image": "AAAA"', '"hints": [{"x": 0, "x": 1}]'])
+@pytest.mark.parametrize(
+    "twice",
+    ['"n": 1, "n": 2', '"image": "AAAA", "image": "AAAA"', '"hints": [{"x": 0, "x": 1}]', r'"\ud800": 1, "\ud800": 2'],
+)
 def test_keys_given_twice_are_refused(service, twice: str) -> None:
     answer = service.client.post(PATH, content=f"{{{twice}}}", headers=JSON)
     assert (answer.status_code, answer.json()["errors"][0]["message"]) == (422, "given more than once")

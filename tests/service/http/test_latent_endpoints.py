@@ -85,7 +85,7 @@ def test_a_key_of_a_hint_given_twice_is_refused(service, grey_png) -> None:
     answer = service.post(grey_png, n=1, hints='[{"x": 0.1, "x": 0.9, "y": 0.5, "color": "#a03c28"}]')
     assert answer.status_code == 422
     (problem,) = answer.json()["errors"]
-    assert (problem["field"], problem["message"].split(",")[0]) == ("hints", "given more than once")
+    assert (problem["field"], problem["message"].split(",")[0]) == ("hints", "x: given more than once")
 
 
 def test_without_hints_none_are_reported(service, grey_png) -> None:

@@ -243,6 +243,7 @@ PHOTO = png(1, 1)
         ({"files": {"image": ("", b"")}}, 422, ["image: this field is required"]),
         ({"files": {"image": PHOTO, "hints": ("hints.json", b"[]")}}, 422, ["hints: expected text, got a file part"]),
         ({"files": {"image": PHOTO}, "data": {"hints": "red"}}, 422, ["hints: expected a JSON array"]),
+        ({"files": {"image": PHOTO}, "data": {"hints": '[{"x": NaN}]'}}, 422, ["array (NaN is not JSON), got"]),
         ({"files": {"file": ("photo.png", PHOTO)}}, 422, ["file", "unknown"]),
         ({"files": {"image": PHOTO}, "data": {"n": ["1", "2"]}}, 422, ["n", "more than once"]),
         ({"files": [("image", PHOTO)] * 2}, 422, ["image", "more than once"]),
@@ -250,7 +251,7 @@ PHOTO = png(1, 1)
     ],
     ids=[
         "no image", "no image in JSON", "image as text", "empty image", "empty file part", "text as file", "no array",
-        "another field", "field twice", "photo twice", "many files",
+        "NaN", "another field", "field twice", "photo twice", "many files",
     ],
 )  # fmt: skip
 def test_a_body_whose_parts_do_not_fit(service, sent: dict[str, object], status: int, words: list[str]) -> None:
