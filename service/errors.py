@@ -54,7 +54,7 @@ class InvalidKeyError(UnauthorizedError):
 
 
 class BodyTypeError(ServiceError):
-    """The body is neither multipart/form-data nor application/json."""
+    """The body is neither multipart/form-data nor application/json, or is compressed."""
 
 
 class ForeignOriginError(ServiceError):

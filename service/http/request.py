@@ -64,6 +64,9 @@ async def read_request(
     """
     _refuse_query(request, endpoint)
     media_type = _media_type(request)
+    encoding = request.headers.get("content-encoding", "")
+    if encoding.lower() not in ("", "identity"):
+        raise BodyTypeError(f"Content-Encoding: expected none, got {encoding[:MAX_NAME_LENGTH]}")
     try:
         if media_type == "multipart/form-data":
             return await _read_multipart(request, place, endpoint, max_bytes)

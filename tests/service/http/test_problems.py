@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -228,6 +229,13 @@ def test_body_of_another_type(service, grey_png, content_type: str | None) -> No
     headers = {"Content-Type": content_type} if content_type else {}
     answer = service.client.post(PATH, content=grey_png, headers=headers)
     assert_problem(answer, 415, "unsupported_body_type", "multipart/form-data", "application/json")
+
+
+@pytest.mark.parametrize("body", [{"content": b"\x1f\x8b"}, {"files": {"image": png(1, 1)}}], ids=["JSON", "form"])
+def test_a_compressed_body(service, body: dict[str, Any]) -> None:
+    headers = {"Content-Encoding": "gzip"} | ({"Content-Type": "application/json"} if "content" in body else {})
+    answer = service.client.post(PATH, headers=headers, **body)
+    assert_problem(answer, 415, "unsupported_body_type", "Content-Encoding: expected none, got gzip")
 
 
 PHOTO = png(1, 1)
