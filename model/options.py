@@ -237,7 +237,9 @@ class InterpolationOptions(Look):
     steps: Annotated[int, Ge(2), Le(MAX_SAMPLES), Option("how many colorings, both ends included", 5, default=5)]
     seed: OriginalSeed
     index: OriginalIndex
-    to_seed: Annotated[Seed | None, Option("seed of the coloring at the other end; left out = seed", 7)] = None
+    to_seed: Annotated[
+        Seed | None, Option("seed of the coloring at the other end, where no reference is that end; left out = seed", 7)
+    ] = None
     to_index: Annotated[
         Index | None, Option("index of the coloring at the other end; left out where a reference is that end", 3)
     ] = None
@@ -285,6 +287,8 @@ def check_together(options: Options, has_reference: bool) -> None:
     if isinstance(options, InterpolationOptions):
         if (options.end is None) != has_reference:
             raise InputError("reference", "exactly one of to_index and reference", "both or neither")
+        if has_reference and options.to_seed is not None:
+            raise InputError("to_seed", "none where a reference is the other end", options.to_seed)
         return
     check_range("n", options.n, 1, MAX_CANDIDATES)
     if isinstance(options, SampleOptions) and options.candidates is not None:

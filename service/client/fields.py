@@ -103,7 +103,7 @@ class InterpolationFields(SharedFields, total=False):
     index: Required[int]
     """index of the coloring"""
     to_seed: int | None
-    """seed of the coloring at the other end; left out = seed"""
+    """seed of the coloring at the other end, where no reference is that end; left out = seed"""
     to_index: int | None
     """index of the coloring at the other end; left out where a reference is that end"""
     path: Literal["spherical", "linear"]

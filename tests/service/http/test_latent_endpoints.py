@@ -258,6 +258,7 @@ def test_forms_of_the_answer(service, grey_png, color_png, path: str, fields: di
         ("interpolations", PATH | {"n": 4}, "n"),
         ("interpolations", {"seed": 7, "index": 0}, "reference"),
         ("interpolations", PATH | {"reference": b"x"}, "reference"),
+        ("interpolations", {"seed": 7, "index": 0, "to_seed": 9, "reference": b"x"}, "to_seed"),
         ("colorizations", {"n": 4, "candidates": 2}, "candidates"),
         ("colorizations", {"candidates": 32, "offset": 33}, "offset"),
         ("transfers", {"reference": b"x", "offset": 62}, "offset"),
