@@ -194,7 +194,7 @@ class VariationOptions(Look, Counted):
     strength: Annotated[ZeroToOne, Option("0 = the coloring itself, 1 = independent of it", 0.3, default=0.3)]
     noise_seed: Annotated[Seed, Option("seed of what is new in the variations; left out = random", 11, default=RANDOM)]
     levels: Annotated[
-        Annotated[tuple[Literal[8, 16, 32, 64], ...], MaxLen(4)] | None,
+        Annotated[tuple[Literal[8, 16, 32, 64], ...], MinLen(1), MaxLen(4)] | None,
         Option(
             "sizes of the levels whose latents move: `coarse` = 8,16 (which colors), `fine` = 32,64 (their detail), "
             "`all`, or sizes; left out = all",

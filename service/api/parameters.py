@@ -177,6 +177,11 @@ def _numbers(words: dict[str, Any]) -> Callable[[Any], Any]:
         if value in words:
             return words[value]
         parts = [part.strip() for part in value.split(",")]
+        if words and not all(part.isdecimal() for part in parts):
+            expected = ", ".join(words)
+            raise PydanticCustomError(
+                "no_word", "expected {words}, or numbers with commas between them", {"words": expected}
+            )
         return [int(part) if part.isdecimal() else part for part in parts]
 
     return read

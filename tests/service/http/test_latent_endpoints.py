@@ -273,6 +273,23 @@ def test_parameter(service, grey_png, path: str, fields: dict[str, object], fiel
     assert not service.colorizer.options
 
 
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        ([], "expected at least 1 items, got 0"),
+        ("foo", "expected coarse, fine, all, or numbers with commas between them, got 'foo'"),
+        ("8;16", "expected coarse, fine, all, or numbers with commas between them, got '8;16'"),
+    ],
+)
+def test_what_levels_may_be_is_said(service, grey_png, levels: object, message: str) -> None:
+    answers = [service.client.post("/v1/variations", json=in_json({"image": grey_png}, VARIATION | {"levels": levels}))]
+    if levels:
+        answers.append(service.post_to("/v1/variations", grey_png, **VARIATION, levels=levels))
+    for answer in answers:
+        assert answer.status_code == 422
+        assert answer.json()["errors"] == [{"field": "levels", "message": message}]
+
+
 @pytest.mark.parametrize(("reference", "status"), [(b"", 422), (b"just some words", 415)])
 def test_a_bad_reference_is_named(service, grey_png, reference: bytes, status: int) -> None:
     answer = service.post_to("/v1/transfers", grey_png, reference=reference)
