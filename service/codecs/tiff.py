@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
-from PIL.TiffImagePlugin import II, MM, OPEN_INFO, PREFIXES, TiffImageFile
+from PIL.TiffImagePlugin import COMPRESSION_INFO, II, MM, OPEN_INFO, PREFIXES, TiffImageFile
 
-__all__ = ["ALPHA", "mend_levels", "mend_tiles", "openable"]
+__all__ = ["ALPHA", "CompressionError", "mend_levels", "mend_tiles", "openable"]
 
 BIG_ENDIAN_BIG, FOR_PILLOW = b"MM\0\x2b", b"MM\x2b\0"
 """How a big-endian BigTIFF begins, and how Pillow expects it to, which looks for the version in the third byte"""
@@ -26,6 +26,22 @@ UNSPECIFIED, ASSOCIATED, UNASSOCIATED = range(3)
 """Values of ExtraSamples: no alpha, and alpha by which gray is multiplied or not"""
 NATIVE = {"F;32BF": "F;32NF", "I;32B": "I;32N", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}
 """Big-endian raw modes, and those of the bytes that libtiff hands over, which are in the machine's order"""
+
+UNREADABLE = {
+    33003: "JPEG 2000",
+    33004: "JPEG 2000",
+    33005: "JPEG 2000",
+    34661: "JBIG",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    34933: "PNG",
+    34934: "JPEG XR",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
+"""Compressions that Pillow does not read; it opens files of those that it has a name for"""
+COMPRESSION_INFO |= UNREADABLE
 
 UNSIGNED, PLAIN = (1,), 1
 OPEN_INFO |= {
@@ -50,6 +66,10 @@ for (photometric, bits), modes in WITH_EXTRAS.items():
         OPEN_INFO |= {(order, photometric, UNSIGNED, PLAIN, bits, extras): modes for order in (II, MM)}
 
 
+class CompressionError(Exception):
+    """A compression that is not read."""
+
+
 def openable(data: bytes) -> bytes:
     """Return a file as Pillow can open it."""
     return FOR_PILLOW + data[len(FOR_PILLOW) :] if data.startswith(BIG_ENDIAN_BIG) else data
@@ -58,11 +78,14 @@ def openable(data: bytes) -> bytes:
 def mend_tiles(image: Image.Image, data: bytes) -> None:
     """Name the byte order and width of a TIFF's samples where Pillow forgets them. Call it before `load`.
 
-    data: the file itself, not what `openable` makes of it. Raises UnidentifiedImageError for planes that cannot be read
-    together.
+    data: the file itself, not what `openable` makes of it. Raises CompressionError, and UnidentifiedImageError for
+    planes that cannot be read together.
     """
     if not isinstance(image, TiffImageFile):
         return
+    compression = image.info["compression"]
+    if compression in UNREADABLE.values():
+        raise CompressionError(f"is compressed as {compression}, which is not supported; save it with LZW or Deflate")
     if data.startswith(BIG_ENDIAN_BIG):
         image.fp = BytesIO(data)  # for libtiff, which knows its beginning
         exif = Image.Exif()  # Pillow does not find the file's own

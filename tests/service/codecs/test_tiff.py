@@ -139,6 +139,17 @@ def test_gray_of_16_bits_with_alpha_in_planes_is_refused(packs: bool) -> None:
         decode(data, 1_000)
 
 
+@pytest.mark.parametrize(
+    ("number", "name"), [(34712, "JPEG 2000"), (50001, "WebP"), (50002, "JPEG XL"), (34887, "LERC"), (34933, "PNG")]
+)
+def test_a_compression_that_is_not_read_is_named(number: int, name: str) -> None:
+    data = tiff([bytes(960)], "<", 8, GRAY, packs=True)
+    told = struct.pack("<HHI", 259, 4, 1)
+    data = data.replace(told + struct.pack("<I", DEFLATE), told + struct.pack("<I", number))
+    with pytest.raises(UndecodableImageError, match=f"the TIFF file is compressed as {name}, which is not supported"):
+        decode(data, 1_000)
+
+
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 @pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY, RGB])
 def test_planes_beside_those_of_16_bit_colors_are_read_over(photometric: int, order: str, packs: bool) -> None:
