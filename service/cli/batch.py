@@ -128,7 +128,7 @@ def run_batch(
                 except OF_ALL_PHOTOS:
                     raise
                 except (TintflowError, OSError) as error:
-                    troubles.append(Trouble(str(photo.source), str(error)))
+                    troubles.append(Trouble.of(photo.source, error))
                 progress.advance(task)
 
             await share(photos, work_on, at_once)

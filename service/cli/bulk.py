@@ -124,7 +124,7 @@ class _Work:
             try:
                 rows[table] = count_rows(table)
             except (OSError, ValueError) as error:
-                troubles.append(Trouble(str(table), str(error)))
+                troubles.append(Trouble.of(table, error))
         return read_parquet(rows, *self._columns) if rows else None, troubles
 
     def _count(self, outcome: Outcome) -> None:

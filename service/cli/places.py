@@ -31,7 +31,7 @@ def find_some(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo],
             photo.source.stat()
             photos.append(photo)
         except OSError as error:
-            troubles.append(Trouble(str(photo.source), error.strerror or str(error)))
+            troubles.append(Trouble.of(photo.source, error))
     if not photos:
         finish(troubles, status=MISUSED)
     return photos, troubles

@@ -39,7 +39,7 @@ def write_sheets(out: Path, entries: Mapping[Photo, Entry], overwrite: bool) -> 
                 sheet.save(part, "JPEG", quality=90, comment=COMMENT)
             sheets.append(file)
         except (OSError, ServiceError) as error:
-            troubles.append(Trouble(str(file), str(error)))
+            troubles.append(Trouble.of(file, error))
     return sheets, troubles
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from service.cli.batch import share
 from service.cli.colorings import CommandMaker
 from service.client import AsyncClient, TintflowError, TooLargeError, UnprocessableError, UnsupportedTypeError
-from service.client.found import Photo, find_photos
+from service.client.found import Photo, Trouble, find_photos
 from service.client.maker import OF_ALL_PHOTOS
 
 __all__ = ["Watcher"]
@@ -77,9 +77,10 @@ class Watcher:
             except OF_THE_PHOTO as error:
                 self._tell(f"{photo.source}: {error}", True)
             except (TintflowError, OSError) as error:
-                if self._failed.get(photo.source) != str(error):
-                    self._failed[photo.source] = str(error)
-                    self._tell(f"{photo.source}: {error}; it is tried again", True)
+                reason = Trouble.of(photo.source, error).reason
+                if self._failed.get(photo.source) != reason:
+                    self._failed[photo.source] = reason
+                    self._tell(f"{photo.source}: {reason}; it is tried again", True)
                 return
             self._failed.pop(photo.source, None)
             self._settled[photo.source] = self._seen[photo.source]

@@ -12,7 +12,7 @@ from typing import Any
 from service.api.parameters import random_seed
 from service.client.answers import ColorizationResponse
 from service.client.errors import TintflowError
-from service.client.found import Photo, find_photos
+from service.client.found import Photo, Trouble, find_photos
 from service.client.maker import OF_ALL_PHOTOS, Asked, Maker
 from service.client.record import Entry, Record
 
@@ -120,7 +120,7 @@ class Folder:
             return self._count(photo.source, self._files(result))
         if isinstance(result, OF_ALL_PHOTOS):
             raise result
-        return self._count(photo.source, error=str(result))
+        return self._count(photo.source, error=Trouble.of(photo.source, result).reason)
 
     def _files(self, entry: Entry) -> list[Path]:
         return [self._out / made.file for made in entry.files]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from typing import Self
 
 from service.api.formats import PHOTO_SUFFIXES
 
@@ -28,6 +29,14 @@ class Trouble:
 
     name: str
     reason: str
+
+    @classmethod
+    def of(cls, name: object, error: Exception) -> Self:
+        """Return what an error is for a photo: without its number, and without a path that is the photo's name."""
+        if not isinstance(error, OSError) or error.strerror is None:
+            return cls(str(name), str(error))
+        is_named = error.filename is None or str(error.filename) == str(name)
+        return cls(str(name), error.strerror if is_named else f"{error.filename}: {error.strerror}")
 
 
 def find_photos(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo], list[Trouble]]:
@@ -78,7 +87,7 @@ def _below(folder: Path, troubles: list[Trouble]) -> Iterator[Path]:
     """Yield all files below a folder that are not hidden, and note the folders that cannot be read."""
 
     def note(error: OSError) -> None:
-        troubles.append(Trouble(str(error.filename), error.strerror or str(error)))
+        troubles.append(Trouble.of(error.filename, error))
 
     for above, folders, files in os.walk(folder, onerror=note):
         folders[:] = (name for name in folders if not name.startswith("."))

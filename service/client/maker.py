@@ -93,7 +93,7 @@ class Maker:
             try:
                 identity = identify(photo)
             except OSError as error:
-                troubles.append(Trouble(str(photo.source), error.strerror or str(error)))
+                troubles.append(Trouble.of(photo.source, error))
                 continue
             entry = self._record.find(identity, self._asked.given)
             is_same = entry is not None and entry.is_of(identity)

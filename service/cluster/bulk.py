@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from model.errors import ModelError
 from model.protocol import Drawn, DrawTask, SampleOptions
 from service.api.formats import FORMATS, OutputFormat
+from service.client.found import Trouble
 from service.client.whole_file import whole_file
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.encoding import check_output_size, encode
@@ -161,7 +162,7 @@ class Painter:
                 content = _bytes(data) if self._columns else Path(photo).read_bytes()
                 waiting.append((photo, place, self._decode(content)))
             except (ServiceError, OSError, ValueError) as error:
-                outcomes.append(Outcome(photo, [], [], str(error)))
+                outcomes.append(Outcome(photo, [], [], Trouble.of(photo, error).reason))
             if sum(decoded.width * decoded.height for *_, decoded in waiting) >= PIXELS_AT_ONCE:
                 outcomes += self._paint(waiting)
                 waiting.clear()
@@ -194,7 +195,7 @@ class Painter:
                 self._write(target, decoded, samples)
                 yield Outcome(photo, asked.files(target), list(samples.bits_per_dim))
             except (ModelError, ServiceError, OSError, ValueError) as error:
-                yield Outcome(photo, [], [], str(error))
+                yield Outcome(photo, [], [], Trouble.of(photo, error).reason)
 
     def _write(self, target: str, decoded: DecodedPhoto, drawn: Drawn) -> None:
         """Write the files of a photo's colorings. Raises ModelError, ServiceError and OSError."""

@@ -178,6 +178,16 @@ def test_names_are_shown_whole_and_as_they_are(run: Callable, photo: Path, monke
         assert output.count(whole[0]) >= len(whole)
 
 
+def test_why_a_file_could_not_be_written_is_said_without_a_number(run: Callable, photo: Path) -> None:
+    inner = Path("in/sub/photo.png")
+    inner.parent.mkdir(parents=True)
+    photo.rename(inner)
+    Path("out").mkdir()
+    Path("out/sub").touch()
+    result = run("colorize", "in", "-o", "out", status=1)
+    assert result.stderr == "1 not done\nin/sub/photo.png\tout/sub: File exists\n"
+
+
 def test_models_are_shown(service, run: Callable) -> None:
     for url in ([], ["--url", str(service.client.base_url)]):
         shown = run("models", *url).stdout

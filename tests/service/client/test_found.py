@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.client.found import find_photos
+from service.client.found import Trouble, find_photos
 
 FILES = (
     "a.jpg", "b.JPG", "notes.txt", ".hidden.jpg", "sub/c.tif", "sub/deep/d.heic", ".git/e.png", "out/a-7-0.jpg",
@@ -107,3 +107,17 @@ def test_names_that_no_file_can_have_are_left_to_who_opens_them(folder: Path) ->
     Path("loop.jpg").symlink_to("loop.jpg")
     long = f"{'a' * 300}.jpg"
     assert list(found("loop.jpg", long, f"{long}/b.jpg")) == ["loop.jpg", long, f"{long}/b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "a.jpg"), "Permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (FileExistsError(errno.EEXIST, "File exists", "out/a"), "out/a: File exists"),
+        (OSError("odd"), "odd"),
+        (ValueError("odd"), "odd"),
+    ],
+)
+def test_a_reason_has_no_number_and_names_no_path_twice(error: Exception, reason: str) -> None:
+    assert Trouble.of(Path("a.jpg"), error) == Trouble("a.jpg", reason)
