@@ -66,7 +66,7 @@ def color_everything(weights: Path, cache: Path) -> list[float]:
 
 @pytest.fixture(scope="module")
 def with_torch(tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[float], Path]:
-    """What colorizing in every way gives where torch is, and a folder with all compiled graphs."""
+    """Colorings of every way where torch is, and a folder with all compiled graphs."""
     cache = tmp_path_factory.mktemp("full")
     colors = color_everything(tiny_file, cache)
     for _ in load_colorizer(tiny_file, "cpu", cache).prepare_rest():
