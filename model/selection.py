@@ -5,7 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["select_diverse", "select_likely"]
+__all__ = ["select_diverse", "select_likely", "select_palette"]
+
+DIRECTIONS = 8
+"""Directions in the plane of a* and b* along which colors are compared."""
 
 
 def select_diverse(chroma: NDArray[np.float32], n: int) -> list[int]:
@@ -29,3 +32,16 @@ def select_diverse(chroma: NDArray[np.float32], n: int) -> list[int]:
 def select_likely(bits_per_dim: NDArray[np.float64] | Sequence[float], n: int) -> list[int]:
     """Choose the n of the highest likelihood, which is the fewest bits; return their indices, ascending."""
     return sorted(np.argsort(bits_per_dim, kind="stable")[:n].tolist())
+
+
+def select_palette(chroma: NDArray[np.float32], wanted: NDArray[np.float32]) -> int:
+    """Choose of (M, 2, h, w) a*b* the map whose colors are most like those of another, wherever they lie.
+
+    wanted: (2, h, w) a*b*. The distance of two maps is that of their colors' sorted projections on a direction,
+    averaged over directions.
+    Source: Rabin et al. 2011, Wasserstein Barycenter and Its Application to Texture Mixing (the sliced distance).
+    """
+    angles = np.pi * np.arange(DIRECTIONS) / DIRECTIONS
+    directions = np.stack((np.cos(angles), np.sin(angles)), 1)
+    found, sought = (np.sort(directions @ each.reshape(-1, 2, wanted[0].size)) for each in (chroma, wanted))
+    return int(np.abs(found - sought).mean((1, 2)).argmin())

@@ -21,7 +21,9 @@ from model.drawing.passes import Passes
 from model.drawing.runtimes.runtime import Condition, Floats
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, StoredCheckpoint
-from model.options import MAX_CANDIDATES, MAX_SAMPLES, TRANSFER_WEIGHTS, check_range, check_together
+from model.flow.sizes import SIDE
+from model.options import MAX_CANDIDATES, MAX_SAMPLES, MAX_SEED, TRANSFER_WEIGHTS, check_range, check_together
+from model.pixels.bilateral import area_average
 from model.protocol import (
     DrawTask,
     Hint,
@@ -32,7 +34,7 @@ from model.protocol import (
     TransferOptions,
     VariationOptions,
 )
-from model.selection import select_diverse, select_likely
+from model.selection import select_diverse, select_likely, select_palette
 
 __all__ = ["Chosen", "Draws", "Planner", "own_chroma"]
 
@@ -41,6 +43,8 @@ CALM = 4
 
 Only with all of the reference's latents are its own colors to come back exactly; less decodes well at less than 1.
 """
+TRIES = 4
+"""Draws for each coloring of a transfer, of which the one is taken whose colors are most like the reference's."""
 
 
 class Chosen(NamedTuple):
@@ -172,10 +176,21 @@ class Planner:
         numbers = _numbers(options.offset, options.n)
         noise = self._latents(options.seed, numbers, drawing)
         mix_latents(noise, noise, weights)  # raises for weights out of range
+        if 0 < weights[0] < 1:  # else all tries would be equal, or have nothing of the reference
+            others = (self._latents(seed, numbers, drawing) for seed in _other_seeds(options.seed))
+            noise = [np.concatenate(level) for level in zip(noise, *others, strict=True)]
         drawing = drawing._replace(decoding=_between(drawing.decoding, 1.0, float(weights[0]) ** CALM))
 
         def plan() -> Draws:
-            return _draw_each(mix_latents(self._latents_of(reference), noise, weights), numbers, drawing)
+            latents = mix_latents(self._latents_of(reference), noise, weights)
+            palette = np.stack([area_average(each, (SIDE, SIDE)) for each in own_chroma(reference)[0]])
+
+            def choose(_: Condition, coarsest: Floats) -> Chosen:
+                tries = np.arange(len(coarsest)).reshape(-1, options.n).T
+                chosen = [own[select_palette(coarsest[own], palette)] for own in tries]
+                return Chosen(coarsest[chosen], [z[chosen] for z in latents[1:]], numbers, drawing.temperature)
+
+            return _draws(latents[0], drawing, choose)
 
         return plan
 
@@ -227,6 +242,11 @@ def own_chroma(photo: SmallPhoto) -> Floats:
     if photo.chroma is None:
         raise InputError("photo", "one shrunk with its chroma", "its lightness alone")
     return np.ascontiguousarray(photo.chroma.transpose(2, 0, 1)[None])
+
+
+def _other_seeds(seed: int) -> list[int]:
+    """Return the seeds of a coloring's further tries, far from those that people take one after another."""
+    return [(seed + i * (MAX_SEED // TRIES)) % (MAX_SEED + 1) for i in range(1, TRIES)]
 
 
 def _between(a: float, b: float, t: float) -> float:

@@ -22,8 +22,8 @@ const KINDS = {
 const MAX_FIRST = 999;
 export const MAX_SOURCES = 5; // each must be drawn before the coloring can be
 
-/** The weights of a source in a transfer that changes it about as much as a variation of such a strength; at 1, none. A smaller power would do, if less than all of a source were not drawn more calmly. */
-export const likeness = (strength) => Array(4).fill(Math.sqrt(1 - strength ** 2.7)).join(",");
+/** The weights that keep so much of a source in a variation that it follows the same law as the source. */
+export const likeness = (strength) => Array(4).fill(Math.sqrt(1 - strength ** 2)).join(",");
 
 /** The samples whose pictures a sample needs, the first one first. */
 const sourcesOf = ({ run: { picture } }) => (picture ? [...sourcesOf(picture), picture] : []);

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.selection import select_diverse, select_likely
+from model.selection import select_diverse, select_likely, select_palette
 
 
 def flat(*colors: float) -> np.ndarray:  # type: ignore[type-arg]
@@ -25,3 +25,11 @@ def test_equal_maps_are_chosen_once_each(n: int) -> None:
 
 def test_likely_takes_the_fewest_bits() -> None:
     assert select_likely([3.0, 1.0, 2.0, 1.5], 2) == [1, 3]
+
+
+def test_a_palette_is_what_colors_there_are_and_not_where() -> None:
+    maps = np.random.default_rng(0).normal(0, 20, (3, 2, 4, 4)).astype(np.float32)
+    moved = maps[1].reshape(2, 16)[:, ::-1].reshape(2, 4, 4)
+    assert select_palette(maps, moved + 1) == 1
+    turned = np.stack((flat(20)[0], flat(20)[0, ::-1]))  # red, and yellow
+    assert [select_palette(turned, 0.8 * each) for each in turned] == [0, 1]

@@ -115,6 +115,26 @@ def test_the_more_comes_from_the_reference_the_nearer_to_its_own_temperature_it_
     assert decoded[-1] == 1  # exactly, for only then the level's own decoder is alone
 
 
+def test_a_coloring_of_a_transfer_is_the_try_whose_colors_are_most_like_the_reference(
+    colorizer: CinnColorizer, photo, colors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else is drawn: its tries are its own."""
+    chosen = colorize(colorizer, photo, TransferOptions(3, 4), colors).images
+    for i, image in enumerate(chosen):
+        (alone,) = colorize(colorizer, photo, TransferOptions(1, 4, offset=i), colors).images
+        np.testing.assert_array_equal(alone, image)
+    own = own_chroma(colorizer.shrink(colors, with_chroma=True))[0]
+    offered = []
+    monkeypatch.setattr(
+        "model.drawing.plans.select_palette", lambda tries, wanted: offered.append((tries, wanted)) or 0
+    )
+    colorize(colorizer, photo, TransferOptions(3, 4), colors)
+    assert [len(tries) for tries, _ in offered] == [4] * 3
+    assert len(np.unique(np.concatenate([tries for tries, _ in offered]), axis=0)) == 12
+    for _, wanted in offered:
+        np.testing.assert_allclose(wanted, own.reshape(2, 8, 8, 8, 8).mean((2, 4)), atol=1e-3)
+
+
 def test_interpolation_begins_and_ends_at_its_ends(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     path = colorize(colorizer, photo, InterpolationOptions(5, 5, 1, 6, 0))
     np.testing.assert_array_equal(path.images[0], colorize(colorizer, photo, SampleOptions(2, 5)).images[1])

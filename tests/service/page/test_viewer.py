@@ -183,7 +183,7 @@ def test_more_like_this(viewed, service) -> None:
     viewed.locator(".card.new .open").nth(0).click()  # of a variation: it has no name, so its picture is the reference
     more_like(viewed, "variation 1")
     expect(viewed.locator("#history li")).to_have_count(3)
-    assert service.colorizer.options[-1].weights == pytest.approx([(1 - 0.4**2.7) ** 0.5] * 4)
+    assert service.colorizer.options[-1].weights == pytest.approx([(1 - 0.4**2) ** 0.5] * 4)
     assert service.colorizer.references[-1].shape == (200, 300, 3)
 
 
