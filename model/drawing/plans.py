@@ -23,7 +23,6 @@ from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, StoredCheckpoint
 from model.flow.sizes import SIDE
 from model.options import MAX_CANDIDATES, MAX_SAMPLES, MAX_SEED, TRANSFER_WEIGHTS, check_range, check_together
-from model.pixels.bilateral import area_average
 from model.protocol import (
     DrawTask,
     Hint,
@@ -183,7 +182,7 @@ class Planner:
 
         def plan() -> Draws:
             latents = mix_latents(self._latents_of(reference), noise, weights)
-            palette = np.stack([area_average(each, (SIDE, SIDE)) for each in own_chroma(reference)[0]])
+            palette = _cells(own_chroma(reference)[0])
 
             def choose(_: Condition, coarsest: Floats) -> Chosen:
                 tries = np.arange(len(coarsest)).reshape(-1, options.n).T
@@ -242,6 +241,12 @@ def own_chroma(photo: SmallPhoto) -> Floats:
     if photo.chroma is None:
         raise InputError("photo", "one shrunk with its chroma", "its lightness alone")
     return np.ascontiguousarray(photo.chroma.transpose(2, 0, 1)[None])
+
+
+def _cells(chroma: Floats) -> Floats:
+    """Average (2, h, w) a*b* over the coarsest cells: (2, 8, 8)."""
+    height, width = chroma.shape[1] // SIDE, chroma.shape[2] // SIDE
+    return np.asarray(chroma.reshape(2, SIDE, height, SIDE, width).mean((2, 4)), np.float32)
 
 
 def _other_seeds(seed: int) -> list[int]:

@@ -8,13 +8,15 @@ import numpy as np
 
 from model.errors import InputError
 from model.options import check_together
-from model.protocol import Drawn, DrawTask, InterpolationOptions, Options, SampleOptions
+from model.protocol import Drawn, DrawTask, InterpolationOptions, Options, SampleOptions, TransferOptions
 from model.selection import select_diverse, select_likely
 
-__all__ = ["HINT_COST", "cost_of", "is_divisible", "join", "part_of", "samples_in_parts"]
+__all__ = ["HINT_COST", "TRANSFER_COST", "cost_of", "is_divisible", "join", "part_of", "samples_in_parts"]
 
 HINT_COST = 2
-"""Cost of a sample that follows hints, in samples that follow none: on a CPU, 1.5 of one sample and 1.3 of four."""
+"""Cost of a sample that follows hints, in samples that follow none: on a CPU, 1.8 of one sample and of four."""
+TRANSFER_COST = 3
+"""The same of a sample with the colors of a reference, of which several are drawn: 2.2 of one sample, 3.0 of four."""
 
 
 def is_divisible(options: Options) -> bool:
@@ -39,6 +41,8 @@ def cost_of(options: Options) -> int:
 
     So a choice costs a whole sample for each candidate, and one among candidates that follow hints as many with hints.
     """
+    if isinstance(options, TransferOptions):
+        return TRANSFER_COST * options.samples
     return samples_in_parts(options) * (HINT_COST if getattr(options, "hints", ()) else 1)
 
 

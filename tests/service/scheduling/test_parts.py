@@ -19,7 +19,7 @@ from model.protocol import (
 )
 from service.network import InProcess
 from service.scheduling.batching import TURN_LATENTS, Batcher
-from service.scheduling.parts import HINT_COST, cost_of, samples_in_parts
+from service.scheduling.parts import HINT_COST, TRANSFER_COST, cost_of, samples_in_parts
 
 HINTS = (Hint(0.2, 0.3, (160, 60, 40)), Hint(0.7, 0.8, (40, 60, 160)))
 DIVIDED = [
@@ -123,6 +123,7 @@ async def test_options_out_of_range_are_refused_as_one(
         (SampleOptions(n=2, seed=0, hints=HINTS), 2 * HINT_COST),
         (SampleOptions(n=2, seed=0, candidates=8, select="diverse"), 8),
         (SampleOptions(n=2, seed=0, candidates=8, select="diverse", hints=HINTS), 8 * HINT_COST),
+        (TransferOptions(n=2, seed=0), 2 * TRANSFER_COST),
         (SampleOptions(n=2, seed=0, candidates=8, select="first"), 2),  # the first n need no choice
     ],
     ids=repr,
