@@ -62,12 +62,13 @@ def choose_form(accept: str, parameters: Parameters, samples: int) -> Form:
     (quality, _), best = max(liked, key=lambda each: each[0])  # of equals, max takes the first
     if quality > 0:
         return best
-    given = parameters.model_fields_set
-    if samples > 1 and "n" in type(parameters).model_fields.keys() - given:
+    if samples > 1 and "n" in type(parameters).model_fields.keys() - parameters.model_fields_set:
         return choose_form(accept, parameters, samples=1)
     types = ", ".join(form.media_type for form in offers)
-    needs_one = samples > 1 and "n" in type(parameters).model_fields and "response_format" not in given
-    hint = "; a bare image needs n=1" if needs_one else ""
+    helps = "n" in type(parameters).model_fields and any(
+        _preference(form.media_type, ranges)[0] > 0 for form in _offers(parameters, samples=1)
+    )
+    hint = "; a bare image needs n=1" if helps else ""
     raise NotAcceptableError(f"Accept: with these parameters the answer can be {types}{hint}")
 
 

@@ -227,8 +227,9 @@ def test_accept_that_cannot_be_met(service, grey_png, accept: str, fields: dict[
 
 
 def test_n_is_blamed_only_where_one_image_could_be_had(service, grey_png) -> None:
-    for fields, is_hinted in (({"n": 4}, True), ({"n": 4, "response_format": "b64_json"}, False)):
-        detail = service.post(grey_png, {"Accept": "image/*"}, **fields).json()["detail"]
+    base64 = {"response_format": "b64_json"}
+    for accept, fields, is_hinted in (("image/*", {}, True), ("image/*", base64, False), ("image/gif", {}, False)):
+        detail = service.post(grey_png, {"Accept": accept}, n=4, **fields).json()["detail"]
         assert detail.endswith("a bare image needs n=1") == is_hinted, detail
 
 
