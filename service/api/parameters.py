@@ -163,7 +163,7 @@ def _array(value: Any) -> Any:
     try:
         return strict_json.loads(value)
     except strict_json.RepeatedKeyError as error:  # a ValueError's text would begin with "Value error"
-        raise PydanticCustomError("given_twice", "{key}: {reason}", {"key": error.key, "reason": str(error)}) from error
+        raise PydanticCustomError("given_twice", "{reason}", {"reason": f"{error.key}: {error}"}) from error
     except (ValueError, RecursionError) as error:
         raise PydanticCustomError("no_array", "expected a JSON array ({reason})", {"reason": str(error)}) from error
 
