@@ -26,7 +26,7 @@ PIXELS = 8
 LIGHTNESS_REACH = 8.0
 """Standard deviation, in units of L*, of what is like a hint's point: a color stops at the photo's edges."""
 LEAST_SHARE = 0.6
-"""Share of a hint's color that its cell gets where nothing in it is like the hint's point; all where everything is.
+"""Share of a hint's color that its cell gets where nothing in it is as light as the hint's point; all where all is.
 
 A small thing does not color all of its cell. Fitted by least squares to the cells of photos of the training.
 """

@@ -38,9 +38,10 @@ from model.selection import select_diverse, select_likely, select_palette
 __all__ = ["Chosen", "Draws", "Planner", "own_chroma"]
 
 CALM = 4
-"""Power of the coarsest level's weight by which a transfer's temperature goes to 1, where a photo's own latents belong.
+"""A transfer's coarsest level decodes at T + (1 - T) * weight**CALM, for its weight of the reference.
 
-Only with all of the reference's latents are its own colors to come back exactly; less decodes well at less than 1.
+A photo's own latents are those of temperature 1. So all of them decode at 1, where its own colors come back exactly;
+with less, viewers believe calmer colors more.
 """
 TRIES = 4
 """Draws for each coloring of a transfer, of which the one is taken whose colors are most like the reference's."""
