@@ -107,7 +107,9 @@ def add_key(path: Path, name: str, limits: str = "") -> str:
     line = "  ".join(part for part in (_digest(secret), name, limits) if part)
     if len(line.splitlines()) != 1 or name.split() != [name]:
         raise KeyFileError(f"name: expected one word, got {name!r}")
-    path = path.resolve()  # a link stays one
+    path = Path(os.path.realpath(path))  # a link stays one; `resolve` raises at a loop of links
+    if os.path.lexists(path) and not path.is_file():  # a device or a pipe must not become a file
+        raise KeyFileError(f"{path}: expected a file")
     try:
         before = path.read_text() if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:

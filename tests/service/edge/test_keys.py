@@ -218,17 +218,29 @@ def test_command_names_a_file_that_cannot_be_read_or_written_and_leaves_nothing(
     def refuse_to_add(file: Path, words: str) -> None:
         result = CliRunner().invoke(app, ["keys", "add", "ann", "--file", str(file)])
         assert (result.exit_code, result.stdout) == (2, "")
-        assert result.stderr.startswith(f"{file}: cannot be {words}")
+        assert result.stderr.startswith(f"{file}: {words}")
 
-    refuse_to_add(tmp_path / "none" / "keys", "written: No such file or directory")
+    refuse_to_add(tmp_path / "none" / "keys", "cannot be written: No such file or directory")
     path.write_bytes(b"\xff")
-    refuse_to_add(path, "read: 'utf-8'")
+    refuse_to_add(path, "cannot be read: 'utf-8'")
     path.write_text("# ours\n")
 
     def fill_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", fill_disk)
-    refuse_to_add(path, "written: No space left on device")
+    refuse_to_add(path, "cannot be written: No space left on device")
     assert [each.name for each in tmp_path.iterdir()] == ["keys"]
     assert path.read_text() == "# ours\n"
+
+
+def test_command_replaces_nothing_that_is_no_file(tmp_path) -> None:
+    """Such as /dev/null, which root could replace by a file."""
+    loop, pipe, folder = tmp_path / "loop", tmp_path / "pipe", tmp_path / "folder"
+    loop.symlink_to(loop)
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for path in (loop, pipe, folder):
+        result = CliRunner().invoke(app, ["keys", "add", "ann", "--file", str(path)])
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{path}: expected a file\n")
+    assert pipe.is_fifo()
