@@ -15,9 +15,10 @@ from rich.progress import Progress
 from service.api.formats import OutputFormat
 from service.api.parameters import random_seed
 from service.cli import options as o
-from service.cli.batch import INTERRUPTED, MISUSED, STOPPED, finish, progress_columns
+from service.cli.batch import FAILED, INTERRUPTED, MISUSED, STOPPED, finish, progress_columns
 from service.cli.places import make_folder
 from service.client.found import Trouble, find_photos
+from service.client.whole_file import whole_file
 from service.cluster.bulk import Asked, Outcome, Source, colorize_all, count_rows, on_ray, read_folder, read_parquet
 
 __all__ = ["add_bulk_command"]
@@ -61,14 +62,22 @@ def add_bulk_command(app: typer.Typer) -> None:
             typer.echo("ray is not installed: pip install 'tintflow[ray]'", err=True)
             raise typer.Exit(MISUSED)
         make_folder(out, "OUTPUT")
-        earlier = json.loads((out / ASKED_FILE).read_text()) if (out / ASKED_FILE).exists() else None
-        if seed is None:
-            seed = random_seed() if earlier is None else earlier["seed"]
-        asked = Asked(n, seed, temperature, output_format, output_compression)
-        if earlier not in (None, asdict(asked)):
-            typer.echo(f"{out} was made with other options: {earlier}; repeat them, or choose another folder", err=True)
+        try:
+            earlier = _asked_before(out / ASKED_FILE)
+            if seed is None:
+                seed = random_seed() if earlier is None else earlier.seed
+            asked = Asked(n, seed, temperature, output_format, output_compression)
+            if earlier is None:
+                with whole_file(out / ASKED_FILE) as part:
+                    part.write_text(json.dumps(asdict(asked)))
+        except (OSError, ValueError) as error:
+            typer.echo(f"{out / ASKED_FILE}: {Trouble.of(out / ASKED_FILE, error).reason}", err=True)
+            raise typer.Exit(MISUSED) from error
+        if earlier is not None and earlier != asked:
+            typer.echo(
+                f"{out} was made with other options: {asdict(earlier)}; repeat them, or choose another folder", err=True
+            )
             raise typer.Exit(MISUSED)
-        (out / ASKED_FILE).write_text(json.dumps(asdict(asked)))
         work = _Work(photos.absolute(), out, image_column, name_column)  # other nodes are at work in other folders
         try:
             with on_ray(address, actors + 1 if address == "local" else None):  # one is for reading tables
@@ -80,7 +89,8 @@ def add_bulk_command(app: typer.Typer) -> None:
             typer.echo(str(error), err=True)
             raise typer.Exit(MISUSED) from error
         typer.echo(f"{work.done} done, {work.before} done before, {work.failed} not done")
-        finish(work.troubles, work.failed - len(work.troubles), f"see {out / REPORT}")
+        status = FAILED if work.found_any else MISUSED
+        finish(work.troubles, work.failed - len(work.troubles), f"see {out / REPORT}", status)
 
 
 class _Work:
@@ -89,6 +99,7 @@ class _Work:
     def __init__(self, photos: Path, out: Path, image: str, name: str) -> None:
         self._photos, self._out, self._columns = photos, out, (image, name)
         self.done = self.before = self.failed = 0
+        self.found_any = False
         self.troubles: list[Trouble] = []
         """the first few"""
 
@@ -101,6 +112,7 @@ class _Work:
             Progress(*progress_columns(), console=console, disable=not console.is_terminal) as progress,
         ):
             source, troubles = self._read()
+            self.found_any = source is not None
             failures = (Outcome(trouble.name, [], [], trouble.reason) for trouble in troubles)
             outcomes = colorize_all(source, asked, self._out, actors, gpus) if source else ()
             task = progress.add_task("bulk", total=len(troubles) + (source.count if source else 0))
@@ -122,7 +134,7 @@ class _Work:
         rows: dict[Path, int] = {}
         for table in tables:
             try:
-                rows[table] = count_rows(table)
+                rows[table] = count_rows(table, *self._columns)
             except (OSError, ValueError) as error:
                 troubles.append(Trouble.of(table, error))
         return read_parquet(rows, *self._columns) if rows else None, troubles
@@ -136,6 +148,14 @@ class _Work:
             self.done += 1
         else:
             self.before += 1
+
+
+def _asked_before(file: Path) -> Asked | None:
+    """Return what an earlier command asked for, if there was one. Raises OSError, and ValueError for a damaged file."""
+    try:
+        return Asked(**json.loads(file.read_text())) if file.exists() else None
+    except (ValueError, TypeError) as error:
+        raise ValueError("the file is damaged; delete it, or choose another folder") from error
 
 
 def _told_of(report: Path) -> set[str]:

@@ -100,11 +100,19 @@ def read_folder(photos: Mapping[str, Path]) -> Source:
     return Source(ray.data.from_items(rows, override_num_blocks=blocks), len(rows))
 
 
-def count_rows(file: Path) -> int:
-    """Return how many rows a Parquet file says it has. Raises ValueError or OSError for a broken one."""
+def count_rows(file: Path, *columns: str) -> int:
+    """Return how many rows a Parquet file says it has.
+
+    Raises ValueError or OSError for a broken one, and for one without these columns.
+    """
     from pyarrow import parquet
 
-    return int(parquet.read_metadata(file).num_rows)
+    metadata = parquet.read_metadata(file)
+    held = metadata.schema.to_arrow_schema().names
+    for column in columns:
+        if column not in held:
+            raise ValueError(f"expected a column {column!r}, got {', '.join(map(repr, held))}")
+    return int(metadata.num_rows)
 
 
 def read_parquet(files: Mapping[Path, int], image: str, name: str) -> Source:

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from contextlib import nullcontext
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,7 @@ def test_what_was_made_but_not_told_of_before_a_kill_is_told_of(run: Any, tmp_pa
 
 def test_an_empty_folder_says_so(run: Any, tmp_path: Path) -> None:
     done = run()
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "no photos found" in done.stderr
     assert [each["error"] for each in reported(tmp_path)] == ["no photos found"]
 
@@ -181,8 +182,38 @@ def test_an_empty_folder_says_so(run: Any, tmp_path: Path) -> None:
 def test_a_broken_table_is_reported_and_not_the_end(run: Any, tmp_path: Path) -> None:
     (tmp_path / "in" / "bad.parquet").write_bytes(b"no table")
     pq.write_table(pa.table({"image": [b""], "name": ["a"]}), tmp_path / "in" / "good.parquet")
-    assert "1 done, 0 done before, 1 not done" in run(Outcome("a", ["a-7-0.jpg"], [2.5])).stdout
-    assert [Path(each["photo"]).name for each in reported(tmp_path)] == ["bad.parquet", "a"]
+    pq.write_table(pa.table({"photo": [b""], "name": ["b"]}), tmp_path / "in" / "other.parquet")
+    assert "1 done, 0 done before, 2 not done" in run(Outcome("a", ["a-7-0.jpg"], [2.5])).stdout
+    bad, other, good = reported(tmp_path)
+    assert [Path(each["photo"]).name for each in (bad, other)] == ["bad.parquet", "other.parquet"]
+    assert other["error"] == "expected a column 'image', got 'photo', 'name'"
+    assert good["photo"] == "a"
+
+
+@pytest.mark.parametrize("text", ['{"n": ', "{}", "7"])
+def test_a_damaged_note_of_the_options_is_told_of(run: Any, tmp_path: Path, text: str) -> None:
+    """Such as a full disk leaves."""
+    (tmp_path / "in" / "a.png").touch()
+    (tmp_path / "out").mkdir()
+    note = tmp_path / "out" / ASKED_FILE
+    note.write_text(text)
+    done = run()
+    expected = f"{note}: the file is damaged; delete it, or choose another folder\n"
+    assert (done.exit_code, done.stderr, note.read_text()) == (2, expected, text)
+
+
+def test_a_note_of_the_options_is_never_there_in_part(run: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "in" / "a.png").touch()
+
+    def fill(file: Path, text: str) -> None:
+        file.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fill)
+    done = run()
+    expected = f"{tmp_path / 'out' / ASKED_FILE}: No space left on device\n"
+    assert (done.exit_code, done.stderr) == (2, expected)
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_nodes_that_work_in_another_folder_find_the_photos(
@@ -208,7 +239,7 @@ def test_of_many_bad_photos_the_first_are_shown_and_all_reported(run: Any, tmp_p
 
 def test_other_options_want_another_folder(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    (tmp_path / ASKED_FILE).write_text(json.dumps({"n": 3, "seed": 7}))
+    (tmp_path / ASKED_FILE).write_text(json.dumps(asdict(ASKED)))
     refused = CliRunner().invoke(cli.app, ["bulk", str(tmp_path / "in"), str(tmp_path), "--seed", "7"])
     assert refused.exit_code == 2
-    assert "choose another folder" in refused.stderr
+    assert "made with other options" in refused.stderr
