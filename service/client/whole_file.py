@@ -11,11 +11,16 @@ __all__ = ["whole_file"]
 def whole_file(file: Path) -> Iterator[Path]:
     """Yield a path beside the file's, to write to; then put it into the file's place, or remove it after an error.
 
-    Raises OSError where it cannot be put there.
+    Raises OSError, which names the file itself, where it cannot be put there.
     """
     part = file.with_name(f".{file.name}.part")
     try:
-        yield part
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+        try:
+            yield part
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        if str(error.filename) == str(part):  # nobody knows it by this name
+            error.filename = str(file)
+        raise
