@@ -7,7 +7,7 @@ from pathlib import Path
 from service.cli.batch import share
 from service.cli.colorings import CommandMaker
 from service.client import AsyncClient, TintflowError, TooLargeError, UnprocessableError, UnsupportedTypeError
-from service.client.found import Photo, Trouble, find_photos
+from service.client.found import NONE_FOUND, Photo, Trouble, find_photos
 from service.client.maker import OF_ALL_PHOTOS
 
 __all__ = ["Watcher"]
@@ -36,9 +36,9 @@ class Watcher:
         self._at_once, self._seconds, self._tell = at_once, seconds, tell
         self._seen: dict[Path, State] = {}
         self._settled: dict[Path, State] = {}
-        """done, refused or in the way: looked at again only if the file changes"""
-        self._failed: dict[Path, str] = {}
-        """why others failed: they are tried again, and each reason is told once"""
+        """done or refused: looked at again only if the file changes"""
+        self._failed: dict[str, str] = {}
+        """why others, and folders, failed: they are tried again, and each reason is told once"""
 
     async def run(self, client: AsyncClient) -> None:
         """Color what is there and what comes, until cancelled. Raises what the next photo would meet, too."""
@@ -48,11 +48,10 @@ class Watcher:
 
     def _find_new(self) -> list[Photo]:
         """Return the photos that are complete and not settled: those that did not change since the last look."""
-        photos, _ = find_photos([self._folder], self._out)
+        photos, unread = find_photos([self._folder], self._out)
         states = {photo.source: state for photo in photos if (state := _state(photo.source)) is not None}
         before, self._seen = self._seen, states
         self._settled = {path: state for path, state in self._settled.items() if states.get(path) == state}
-        self._failed = {path: reason for path, reason in self._failed.items() if path in states}
         complete = [
             photo
             for photo in photos
@@ -61,10 +60,14 @@ class Watcher:
             and photo.source not in self._settled
         ]
         left, troubles = self._maker.sort_out(complete, replace_changed=True)
+        troubles += [trouble for trouble in unread if trouble.reason != NONE_FOUND]
         for trouble in troubles:
-            self._tell(f"{trouble.name}: {trouble.reason}", True)
+            self._tell_once(trouble.name, trouble.reason)
+        in_trouble = {trouble.name for trouble in troubles}
+        there = in_trouble.union(map(str, states))
+        self._failed = {name: reason for name, reason in self._failed.items() if name in there}
         for photo in complete:
-            if photo not in left:
+            if photo not in left and str(photo.source) not in in_trouble:
                 self._settled[photo.source] = states[photo.source]
         return left
 
@@ -77,15 +80,17 @@ class Watcher:
             except OF_THE_PHOTO as error:
                 self._tell(f"{photo.source}: {error}", True)
             except (TintflowError, OSError) as error:
-                reason = Trouble.of(photo.source, error).reason
-                if self._failed.get(photo.source) != reason:
-                    self._failed[photo.source] = reason
-                    self._tell(f"{photo.source}: {reason}; it is tried again", True)
+                self._tell_once(str(photo.source), f"{Trouble.of(photo.source, error).reason}; it is tried again")
                 return
-            self._failed.pop(photo.source, None)
+            self._failed.pop(str(photo.source), None)
             self._settled[photo.source] = self._seen[photo.source]
 
         await share(photos, make, self._at_once)
+
+    def _tell_once(self, name: str, reason: str) -> None:
+        if self._failed.get(name) != reason:
+            self._failed[name] = reason
+            self._tell(f"{name}: {reason}", True)
 
 
 def _state(path: Path) -> State | None:

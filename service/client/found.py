@@ -11,7 +11,9 @@ from typing import Self
 
 from service.api.formats import PHOTO_SUFFIXES
 
-__all__ = ["Photo", "Trouble", "find_photos", "is_within"]
+__all__ = ["NONE_FOUND", "Photo", "Trouble", "find_photos", "is_within"]
+
+NONE_FOUND = "no photos found"
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def find_photos(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo
         found = list(_find(argument, out, troubles))
         if not found and len(troubles) == known:
             is_held = out is not None and is_within(argument, out)
-            reason = f"the output folder {out} holds it; choose another" if is_held else "no photos found"
+            reason = f"the output folder {out} holds it; choose another" if is_held else NONE_FOUND
             troubles.append(Trouble(str(argument), reason))
         for photo in found:
             photos.setdefault(os.path.realpath(photo.source), photo)

@@ -92,16 +92,16 @@ class Maker:
         for photo in photos:
             try:
                 identity = identify(photo)
-            except OSError as error:
+                entry = self._record.find(identity, self._asked.given)
+                is_same = entry is not None and entry.is_of(identity)
+                if entry and is_same and self._record.is_complete(entry) and not self._overwrite:
+                    self._entries[photo] = entry
+                    continue
+                existing = numbered((self.out / photo.target).parent).get(self._stem(photo), set())
+            except OSError as error:  # of the photo, or of the folder that its colorings go to
                 troubles.append(Trouble.of(photo.source, error))
                 continue
-            entry = self._record.find(identity, self._asked.given)
-            is_same = entry is not None and entry.is_of(identity)
-            if entry and is_same and self._record.is_complete(entry) and not self._overwrite:
-                self._entries[photo] = entry
-                continue
             made = {self.out / made.file for made in entry.files} if entry else set()
-            existing = numbered((self.out / photo.target).parent).get(self._stem(photo), set())
             in_the_way = sorted(existing - (made if is_same or replace_changed else set()))
             if in_the_way and not self._overwrite:
                 why = "before the photo changed" if in_the_way[0] in made else "with other options"

@@ -1,6 +1,8 @@
 """`tintflow watch`: photos are colored as they appear."""
 
 import asyncio
+import errno
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -134,6 +136,44 @@ def test_a_photo_is_tried_again_after_a_passing_error(service, png: bytes) -> No
         await eventually(lambda: len(service.colorizer.photos) >= 2)
         assert [failed for _, failed in told] == [True]  # once
         service.colorizer.error = None
+        await eventually(lambda: colored() == {"a-7-0.jpg"})
+
+    watch(service, during)
+
+
+def test_a_folder_that_cannot_be_read_is_told_of_once_and_tried_again(
+    service, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("in/sub").mkdir()
+    Path("in/a.png").write_bytes(png)
+    Path("in/sub/b.png").write_bytes(png)
+
+    def refuse(folder: str | Path) -> object:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    scandir = os.scandir
+
+    async def during(told: list[tuple[str, bool]]) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "scandir", lambda folder: (refuse if folder == "in/sub" else scandir)(folder))
+            patch.setattr(CommandMaker, "_numbered", lambda self, folder: refuse(folder))
+            await eventually(lambda: len(told) == 2)
+            await asyncio.sleep(4 * SECONDS)
+        assert set(told) == {("in/sub: Permission denied", True), ("in/a.png: out: Permission denied", True)}
+        await eventually(lambda: colored() == {"a-7-0.jpg"} and (OUT / "sub/b-7-0.jpg").exists())
+
+    watch(service, during)
+
+
+def test_a_file_in_the_way_is_told_of_once_and_may_go(service, png: bytes) -> None:
+    Path("in/a.png").write_bytes(png)
+    (OUT / "a-7-0.jpg").touch()
+
+    async def during(told: list[tuple[str, bool]]) -> None:
+        await eventually(lambda: bool(told))
+        await asyncio.sleep(4 * SECONDS)
+        assert len(told) == 1
+        (OUT / "a-7-0.jpg").unlink()
         await eventually(lambda: colored() == {"a-7-0.jpg"})
 
     watch(service, during)
