@@ -73,7 +73,7 @@ class Client(ColoringCalls[ColorizationResponse]):
         so the same call goes on where that one ended. An error of one photo is in its result. An error that the next
         photo would meet, too, is raised.
         """
-        yield from Folder(photos, out, fields, overwrite).run(self.colorizations, at_once)
+        yield from Folder(photos, out, fields, overwrite, at_once).run(self.colorizations)
 
     def likelihoods(self, image: PhotoSource) -> LikelihoodResponse:
         """Get the bits per dimension of a photo's own colors."""
@@ -149,8 +149,8 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
         **fields: Unpack[ColorizationFields],
     ) -> AsyncGenerator[FolderPhoto]:
         """Color all photos below a folder, as `Client.folder` does."""
-        work = await asyncio.to_thread(Folder, photos, out, fields, overwrite)
-        async with aclosing(work.run_async(self.colorizations, at_once)) as results:
+        work = await asyncio.to_thread(Folder, photos, out, fields, overwrite, at_once)
+        async with aclosing(work.run_async(self.colorizations)) as results:
             async for each in results:
                 yield each
 

@@ -42,8 +42,16 @@ class Folder:
     """The photos of one call, and what becomes of them."""
 
     def __init__(
-        self, photos: str | PathLike[str], out: str | PathLike[str], fields: Mapping[str, Any], overwrite: bool
+        self,
+        photos: str | PathLike[str],
+        out: str | PathLike[str],
+        fields: Mapping[str, Any],
+        overwrite: bool,
+        at_once: int,
     ) -> None:
+        if at_once < 1:
+            raise ValueError(f"at_once: expected 1 or more, got {at_once}")
+        self._at_once = at_once
         self._out = Path(out)
         self._out.mkdir(parents=True, exist_ok=True)
         record = Record(self._out)
@@ -59,7 +67,7 @@ class Folder:
         self._total = len(self._troubles) + len(self._maker.entries) + len(self._left)
         self._number = 0
 
-    def run(self, send: Callable[..., ColorizationResponse], at_once: int) -> Generator[FolderPhoto]:
+    def run(self, send: Callable[..., ColorizationResponse]) -> Generator[FolderPhoto]:
         """Yield each photo when it is dealt with. If the caller leaves early, photos in work are finished first."""
         yield from self._settled()
 
@@ -71,17 +79,15 @@ class Folder:
                 return photo, error
 
         waiting = iter(self._left)
-        with ThreadPoolExecutor(at_once) as pool:
-            working = {pool.submit(make, photo) for photo in islice(waiting, at_once)}
+        with ThreadPoolExecutor(self._at_once) as pool:
+            working = {pool.submit(make, photo) for photo in islice(waiting, self._at_once)}
             while working:
                 done, working = wait(working, return_when=FIRST_COMPLETED)
                 for each in done:
                     yield self._made(*each.result())
                 working |= {pool.submit(make, photo) for photo in islice(waiting, len(done))}
 
-    async def run_async(
-        self, send: Callable[..., Awaitable[ColorizationResponse]], at_once: int
-    ) -> AsyncGenerator[FolderPhoto]:
+    async def run_async(self, send: Callable[..., Awaitable[ColorizationResponse]]) -> AsyncGenerator[FolderPhoto]:
         """Yield each photo when it is dealt with. If the caller leaves early, photos in work are dropped."""
         for each in self._settled():
             yield each
@@ -95,7 +101,7 @@ class Folder:
                 return photo, error
 
         waiting = iter(self._left)
-        working = {asyncio.create_task(make(photo)) for photo in islice(waiting, at_once)}
+        working = {asyncio.create_task(make(photo)) for photo in islice(waiting, self._at_once)}
         try:
             while working:
                 done, working = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)

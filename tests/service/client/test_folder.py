@@ -129,6 +129,12 @@ def test_at_most_so_many_at_once(service, take: Take, pool: Executor, folder: Pa
     assert len(taken.result()) == PHOTOS
 
 
+def test_no_photo_at_once_is_refused(take: Take, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at_once: expected 1 or more, got 0"):
+        take(folder, tmp_path / "out", at_once=0)
+    assert not (tmp_path / "out").exists()
+
+
 def test_suffixes_are_those_of_the_formats_that_are_read() -> None:
     pillow_heif.register_heif_opener()
     Image.init()
