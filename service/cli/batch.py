@@ -16,7 +16,7 @@ from model.errors import ModelError
 from service.cli.connection import Connection
 from service.client import AsyncClient, TintflowError
 from service.client.found import Photo, Trouble
-from service.client.maker import OF_ALL_PHOTOS
+from service.client.maker import is_of_all_photos
 from service.errors import ServiceError
 from service.settings import SettingsError
 
@@ -125,9 +125,9 @@ def run_batch(
                     line = await work(client, photo)
                     if line:
                         console.print(line, highlight=False, markup=False, soft_wrap=True)
-                except OF_ALL_PHOTOS:
-                    raise
                 except (TintflowError, OSError) as error:
+                    if is_of_all_photos(error):
+                        raise
                     troubles.append(Trouble.of(photo.source, error))
                 progress.advance(task)
 

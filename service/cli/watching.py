@@ -8,7 +8,7 @@ from service.cli.batch import share
 from service.cli.colorings import CommandMaker
 from service.client import AsyncClient, TintflowError, TooLargeError, UnprocessableError, UnsupportedTypeError
 from service.client.found import NONE_FOUND, Photo, Trouble, find_photos
-from service.client.maker import OF_ALL_PHOTOS
+from service.client.maker import is_of_all_photos
 
 __all__ = ["Watcher"]
 
@@ -75,13 +75,14 @@ class Watcher:
         async def make(photo: Photo) -> None:
             try:
                 self._tell(await self._maker.make(client, photo), False)
-            except OF_ALL_PHOTOS:
-                raise
-            except OF_THE_PHOTO as error:
-                self._tell(f"{photo.source}: {error}", True)
             except (TintflowError, OSError) as error:
-                self._tell_once(str(photo.source), f"{Trouble.of(photo.source, error).reason}; it is tried again")
-                return
+                if is_of_all_photos(error):
+                    raise
+                reason = Trouble.of(photo.source, error).reason
+                if not isinstance(error, OF_THE_PHOTO):
+                    self._tell_once(str(photo.source), f"{reason}; it is tried again")
+                    return
+                self._tell(f"{photo.source}: {reason}", True)
             self._failed.pop(str(photo.source), None)
             self._settled[photo.source] = self._seen[photo.source]
 

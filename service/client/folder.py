@@ -13,7 +13,7 @@ from service.api.parameters import random_seed
 from service.client.answers import ColorizationResponse
 from service.client.errors import TintflowError
 from service.client.found import Photo, Trouble, find_photos
-from service.client.maker import OF_ALL_PHOTOS, Asked, Maker
+from service.client.maker import Asked, Maker, is_of_all_photos
 from service.client.record import Entry, Record
 
 __all__ = ["Folder", "FolderPhoto"]
@@ -124,7 +124,7 @@ class Folder:
         """Count a photo. Raises the errors that the next photo would meet, too."""
         if isinstance(result, Entry):
             return self._count(photo.source, self._files(result))
-        if isinstance(result, OF_ALL_PHOTOS):
+        if is_of_all_photos(result):
             raise result
         return self._count(photo.source, error=Trouble.of(photo.source, result).reason)
 

@@ -16,6 +16,7 @@ from service.client.errors import (
     ConnectionFailedError,
     InvalidParameterError,
     NotFoundError,
+    ProblemError,
     UnavailableError,
     UnreadableAnswerError,
 )
@@ -23,7 +24,7 @@ from service.client.found import Photo, Trouble
 from service.client.record import Entry, Made, Record, identify
 from service.client.whole_file import whole_file
 
-__all__ = ["OF_ALL_PHOTOS", "Asked", "Maker", "Request"]
+__all__ = ["Asked", "Maker", "Request", "is_of_all_photos"]
 
 OF_ALL_PHOTOS = (
     AuthenticationError,
@@ -33,7 +34,13 @@ OF_ALL_PHOTOS = (
     UnavailableError,
     UnreadableAnswerError,
 )
-"""errors that the next photo would meet, too"""
+"""errors that the next photo would meet, too, but for those of these codes:"""
+OF_ONE_PHOTO = {"decoder_lost", "out_of_memory"}
+
+
+def is_of_all_photos(error: Exception) -> bool:
+    """Say whether the next photo would meet an error, too."""
+    return isinstance(error, OF_ALL_PHOTOS) and not (isinstance(error, ProblemError) and error.code in OF_ONE_PHOTO)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+from model.errors import OutOfMemoryError
 from service.api.formats import PHOTO_FORMATS
 from service.client import AsyncClient, Client, ConnectionFailedError, FolderPhoto, InvalidParameterError
 from service.codecs.decoding import FORMATS
@@ -127,6 +128,13 @@ def test_at_most_so_many_at_once(service, take: Take, pool: Executor, folder: Pa
     assert service.metric("accepted_requests") == 4, "the fifth did not wait"
     service.colorizer.gate.set()
     assert len(taken.result()) == PHOTOS
+
+
+def test_what_one_photo_meets_does_not_end_the_others(service, take: Take, folder: Path, tmp_path: Path) -> None:
+    """Though its status is 503: such a photo ended each call anew."""
+    service.colorizer.error = OutOfMemoryError("too little memory")
+    results = take(folder, tmp_path / "out", at_once=1)
+    assert [each.error for each in results] == ["too little memory"] * PHOTOS
 
 
 def test_no_photo_at_once_is_refused(take: Take, folder: Path, tmp_path: Path) -> None:
