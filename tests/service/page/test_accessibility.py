@@ -42,7 +42,7 @@ SCREENS = (  # each size and each scheme is seen; the slow tests see every pair
 
 @pytest.mark.parametrize(("scheme", "device"), [*SCREENS, pytest.param("light", TABLET, id="tablet")])
 def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str, device: dict[str, object]) -> None:
-    page = open_page(color_scheme=scheme, reduced_motion="reduce", **device)
+    page = open_page(demo=True, color_scheme=scheme, reduced_motion="reduce", **device)
     check(page)
     upload(page)
     page.locator(".card.new .keep").nth(0).click()
@@ -247,8 +247,9 @@ def test_light_and_dark_follow_the_system_until_told(open_page) -> None:
     assert brightness(page) < 0.3
 
 
-def test_all_of_it_by_keyboard(page, photo) -> None:
+def test_all_of_it_by_keyboard(open_page, photo) -> None:
     """Choose, open, wipe, download and close without a pointer."""
+    page = open_page(demo=True)
 
     def tab_to(selector: str) -> None:
         for _ in range(40):
@@ -296,7 +297,7 @@ def test_focus_stays_where_a_button_goes(page, upload) -> None:
 
 def test_nothing_from_elsewhere(open_page, service, upload) -> None:
     """Offline, so to say: no other host is asked, and the policy would not let it."""
-    page = open_page()
+    page = open_page(demo=True)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.reload()

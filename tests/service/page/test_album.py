@@ -397,7 +397,7 @@ def test_a_tab_that_is_open_for_days_is_not_forgotten(page, photo) -> None:
 
 
 def test_a_browser_without_storage(open_page, photo) -> None:
-    page = open_page(demo=False)
+    page = open_page(ready=False)
     page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('none') } })")
     page.reload()
     page.set_input_files("#files", photo)

@@ -26,7 +26,7 @@ def filled(operation: Locator) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", FILLED)
 def test_try_it_out_fills_in_no_more_than_needed(service, open_page, photo: Path, path: str) -> None:
-    page = open_page("/docs", demo=False)
+    page = open_page("/docs", ready=False)
     operation = page.locator(".opblock", has=page.locator(f"[data-path='{path}']"))
     operation.locator(".opblock-summary-control").click()
     operation.get_by_role("button", name="Try it out").click()

@@ -88,7 +88,7 @@ def test_buttons_have_their_icons_while_the_service_is_away(open_page, photo) ->
 def test_photos_are_what_the_service_says(open_page, service) -> None:
     models = service.client.get("/v1/models").json()
     models["data"][0]["photo_formats"] = {"JPEG": [".jpg"], "GIF": [".gif"], "JPEG XL": [".jxl"]}
-    page = open_page(expected=FAILED, demo=False)
+    page = open_page(expected=FAILED, ready=False)
     page.route("**/v1/models", lambda route: route.fulfill(json=models))
     page.reload()
     for chooser in ("#files", "#reference"):
@@ -101,7 +101,7 @@ def test_photos_are_what_the_service_says(open_page, service) -> None:
 
 def test_before_the_service_says_it_judges_each_file(open_page, photo) -> None:
     """The page does not know yet which files are photos: it takes all, and the service refuses what is none."""
-    page = open_page(expected=FAILED, demo=False)
+    page = open_page(expected=FAILED, ready=False)
     held = hold(page, "models")
     page.reload()
     text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
@@ -264,7 +264,7 @@ def test_the_answers_of_a_proxy_in_words(open_page, photo, endpoint: str, status
 
 def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None:
     key = add_key(tmp_path / "keys", "ann")
-    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, demo=False)
+    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, ready=False)
     expect(page.locator("#key-title")).to_have_text("This service asks for a key")
     for given in ("a-wrong-one", key):
         page.fill("#key", given)
@@ -277,7 +277,7 @@ def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None
 
 def test_without_a_key_several_photos_ask_for_it_once(open_page, start, photo, tmp_path) -> None:
     key = add_key(tmp_path / "keys", "ann")
-    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, demo=False)
+    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, ready=False)
     page.click("#key-cancel")
     page.set_input_files("#files", [copy(photo, tmp_path / f"{i}.png") for i in range(3)])
     page.click("#key-cancel")
@@ -291,7 +291,7 @@ def test_without_a_key_several_photos_ask_for_it_once(open_page, start, photo, t
 def test_a_browser_that_blocks_cookies(open_page, start, upload, tmp_path) -> None:
     """It blocks all storage with them. The key lasts as long as the page is open."""
     key = add_key(tmp_path / "keys", "ann")
-    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, demo=False)
+    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, ready=False)
     for storage in ("localStorage", "sessionStorage", "indexedDB"):
         page.add_init_script(f"Object.defineProperty(window, '{storage}', {{ get() {{ throw new Error('none') }} }})")
     page.reload()

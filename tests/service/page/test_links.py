@@ -122,13 +122,13 @@ def test_of_a_sample_the_link_holds_all(open_page, link_of) -> None:
     first.get_by_role("button", name="An astronaut").click()
     expect(first.locator(".card.new")).to_have_count(4)
     first.locator(".card.new .open").nth(3).click()
-    second = open_page(at=link_of(first), demo=False)
+    second = open_page(at=link_of(first), ready=False)
     expect(second.locator("#viewer-title")).to_have_text("Coloring 4")
     assert pixels(second.locator("#after")) == pixels(first.locator("#after"))
 
 
 def test_a_reload_does_not_open_it_again(open_page, service) -> None:
-    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&example=astronaut", demo=False)
+    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&example=astronaut", ready=False)
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
     expect(page.locator("#run-progress")).to_be_hidden()
     until_stored(page, "files", 5)

@@ -19,7 +19,7 @@ def test_a_sample_colors_on_one_click(page, service) -> None:
 
 
 def test_the_demonstration_is_live(open_page, service) -> None:
-    page = open_page(demo=False)
+    page = open_page(ready=False, demo=True)
     expect(page.locator("#hero-colorings li")).to_have_count(4)
     (options,) = service.colorizer.options
     assert (options.n, options.seed) == (4, 7)
@@ -36,7 +36,9 @@ def test_the_demonstration_is_live(open_page, service) -> None:
 
 def test_without_a_key_the_demonstration_stays_gray(open_page, start, tmp_path) -> None:
     add_key(tmp_path / "keys", "ann")
-    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected="Failed to load resource", demo=False)
+    page = open_page(
+        of=start(api_keys_file=tmp_path / "keys"), expected="Failed to load resource", ready=False, demo=True
+    )
     page.click("#key-cancel")
     expect(page.locator("#model-note")).to_contain_text("asks for a key")
     expect(page.get_by_text("Colored just now")).to_be_hidden()
@@ -51,7 +53,7 @@ def test_a_service_that_starts_says_so(open_page, start) -> None:
         loaded.wait(60)
         return FakeColorizer()
 
-    page = open_page(of=start(load=load), expected="Failed to load resource", demo=False)
+    page = open_page(of=start(load=load), expected="Failed to load resource", ready=False, demo=True)
     note = page.locator("#model-note")
     expect(note).to_have_text("The service is still starting. The model is being loaded.")
     expect(page.get_by_text("Colored just now")).to_be_hidden()
