@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Locator, Page, Route, expect
 
-__all__ = ["downloaded", "hold", "more_like", "pixels"]
+__all__ = ["downloaded", "hold", "more_like", "pixels", "taken"]
 
 
 def downloaded(page: Page, selector: str) -> tuple[str, bytes]:
@@ -36,3 +36,12 @@ def pixels(image: Locator, side: int = 8) -> list[int]:
       return [...context.getImageData(0, 0, side, side).data];
     }"""
     return image.evaluate(script, side)
+
+
+def taken(page: Page, held: list[Route]) -> Route:
+    """Wait until a request is held, and take it: the page says that it works before its request has come here."""
+    for _ in range(1000):
+        if held:
+            break
+        page.wait_for_timeout(10)
+    return held.pop()

@@ -8,7 +8,7 @@ from shutil import copy
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.service.page.steps import downloaded, hold, pixels
+from tests.service.page.steps import downloaded, hold, pixels, taken
 from tests.service.page.stored import until_state, until_stored
 
 MANY = 20
@@ -131,13 +131,10 @@ def test_all_anew_takes_the_place_of_what_is_left(page, album, service) -> None:
 def test_what_is_asked_for_goes_before_the_album(page, album, service) -> None:
     held = hold(page, "colorizations", times=1)
     page.set_input_files("#files", album)
-    for _ in range(500):
-        if held:
-            break
-        page.wait_for_timeout(10)
+    request = taken(page, held)
     page.locator("#number").fill("1")
     page.click("#colorize")
-    held.pop().continue_()
+    request.continue_()
     done(page, 3)
     assert [each.n for each in service.colorizer.options] == [4, 1, 4, 4]
 

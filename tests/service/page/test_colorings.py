@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.service.fakes import Service, tint
-from tests.service.page.steps import hold, pixels
+from tests.service.page.steps import hold, pixels, taken
 
 GRAY = 129.65  # the mean of the photo
 
@@ -40,7 +40,7 @@ def test_gray_at_once_then_colorings_of_one_request(page, photo, service) -> Non
     gray = page.locator(".card .open img.gray")
     assert gray.evaluate("image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])") == [300, 200]
     expect(page.locator("#progress-text")).to_have_text("0 of 4")
-    held.pop().continue_()
+    taken(page, held).continue_()
     expect(page.locator(".card.new")).to_have_count(4)
     expect(page.locator("#run-progress")).to_be_hidden()
     expect(page.locator("#status")).to_have_text("4 colorings are ready")
@@ -106,7 +106,7 @@ def test_more_may_be_asked_for_before_the_first_have_come(page, photo, service) 
     expect(page.locator("#colorize")).to_have_text("4 more")
     page.click("#colorize")
     expect(page.locator(".card.pending")).to_have_count(8)
-    held.pop().continue_()
+    taken(page, held).continue_()
     expect(page.locator(".card.new")).to_have_count(8)
     expect_colors(page, service)
     expect(page.locator("#history li")).to_have_count(1)
@@ -127,7 +127,7 @@ def test_more_may_be_asked_for_of_a_photo_that_came_before_the_model_was_known(p
     page.click("#colorize")
     expect(page.locator(".card.pending")).to_have_count(8)
     expect(page.locator("#colorize")).to_have_text("4 more")
-    held.pop().continue_()
+    taken(page, held).continue_()
     expect(page.locator(".card.new")).to_have_count(8)
     assert [each.temperature for each in service.colorizer.options] == [None, None]
 
