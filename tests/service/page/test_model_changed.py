@@ -38,8 +38,7 @@ def download(page: Page, selector: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
 
 
-@pytest.mark.parametrize("facts", [{"name": "fake-2"}, {"sha256": "1" * 64}], ids=["its name", "its weights"])
-@pytest.mark.parametrize("file_format", ["png", "webp"])
+@pytest.mark.parametrize(("facts", "file_format"), [({"name": "fake-2"}, "png"), ({"sha256": "1" * 64}, "webp")])
 def test_downloads_hold_what_was_drawn(page, upload, other_model, service, facts: dict[str, str], file_format) -> None:
     upload(page)
     seen = download(page, ".card.new .save")
@@ -100,8 +99,7 @@ def test_more_like_an_earlier_one_begins_with_its_picture(page, upload, other_mo
     assert service.colorizer.references[-1] is None
 
 
-@pytest.mark.parametrize("facts", [{"name": "fake-2"}, {"sha256": "1" * 64}], ids=["its name", "its weights"])
-@pytest.mark.parametrize("reloaded", [False, True])
+@pytest.mark.parametrize(("facts", "reloaded"), [({"name": "fake-2"}, False), ({"sha256": "1" * 64}, True)])
 def test_more_like_one_at_once_after_the_change(
     page, upload, other_model, service, facts: dict[str, str], reloaded: bool
 ) -> None:
