@@ -2,7 +2,13 @@
 
 from playwright.sync_api import Locator, Page, Route, expect
 
-__all__ = ["downloaded", "hold", "more_like", "pixels", "taken"]
+__all__ = ["begin_anew", "downloaded", "hold", "more_like", "pixels", "taken"]
+
+
+def begin_anew(page: Page) -> None:
+    """Take back the only photo by undo: the page is as it was at first."""
+    page.keyboard.press("Control+z")
+    expect(page.locator("#welcome")).to_be_visible()
 
 
 def downloaded(page: Page, selector: str) -> tuple[str, bytes]:

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.service.fakes import Service, tint
-from tests.service.page.steps import hold, pixels, taken
+from tests.service.page.steps import begin_anew, hold, pixels, taken
 
 GRAY = 129.65  # the mean of the photo
 
@@ -255,17 +255,17 @@ def test_a_file_that_no_browser_shows(page, upload, tmp_path) -> None:
     expect(page.locator("#hint-tools")).to_be_visible()
 
 
-@pytest.mark.parametrize("way", ["drop", "paste"])
-def test_other_ways_in(page, photo, drop, way: str) -> None:
-    if way == "drop":
-        drop(page, "#welcome", photo)
-    else:
-        script = """(bytes) => {
-          const clipboardData = new DataTransfer();
-          clipboardData.items.add(new File([new Uint8Array(bytes)], 'image.png', {type: 'image/png'}));
-          window.dispatchEvent(new ClipboardEvent('paste', {clipboardData}));
-        }"""
-        page.evaluate(script, list(photo.read_bytes()))
+def test_other_ways_in(page, photo, drop) -> None:
+    drop(page, "#welcome", photo)
+    expect(page.locator(".card.new")).to_have_count(4)
+    begin_anew(page)
+    script = """(bytes) => {
+      const clipboardData = new DataTransfer();
+      clipboardData.items.add(new File([new Uint8Array(bytes)], 'image.png', {type: 'image/png'}));
+      window.dispatchEvent(new ClipboardEvent('paste', {clipboardData}));
+    }"""
+    page.evaluate(script, list(photo.read_bytes()))
+    expect(page.get_by_alt_text("image.png, the gray photo")).to_be_visible()
     expect(page.locator(".card.new")).to_have_count(4)
 
 
@@ -309,19 +309,18 @@ def test_a_long_name_stays_within_the_window(open_page, photo, tmp_path) -> None
     assert page.locator("#run-facts").bounding_box()["width"] > 300  # the button beside the title does not narrow it
 
 
-LONG = [((800, 200), (390, 844)), ((900, 100), (320, 560)), ((100, 600), (1280, 800))]
-
-
-@pytest.mark.parametrize(("size", "window"), LONG)
-def test_cards_hold_what_is_on_them_whatever_the_photo(open_page, upload, tmp_path, size, window) -> None:
-    Image.new("L", size, 90).save(tmp_path / "long.png")
-    page = open_page(viewport={"width": window[0], "height": window[1]})
-    upload(page, tmp_path / "long.png")
-    assert page.locator(".card .foot").evaluate_all("all => all.every((each) => each.scrollWidth <= each.clientWidth)")
-    more = page.locator(".card.more .open")
-    assert more.evaluate("each => each.scrollHeight <= each.clientHeight")
-    for card in page.locator(".card .open").all():
-        assert card.bounding_box()["height"] <= window[1]
+def test_cards_hold_what_is_on_them_whatever_the_photo(page, upload, tmp_path) -> None:
+    fits = "all => all.every((each) => each.scrollWidth <= each.clientWidth)"
+    for size, (width, height) in (((800, 200), (390, 844)), ((900, 100), (320, 560)), ((100, 600), (1280, 800))):
+        Image.new("L", size, 90).save(tmp_path / "long.png")
+        page.set_viewport_size({"width": width, "height": height})
+        upload(page, tmp_path / "long.png")
+        assert page.locator(".card .foot").evaluate_all(fits)
+        more = page.locator(".card.more .open")
+        assert more.evaluate("each => each.scrollHeight <= each.clientHeight")
+        for card in page.locator(".card .open").all():
+            assert card.bounding_box()["height"] <= height
+        begin_anew(page)
 
 
 def test_words_and_buttons_below_a_narrow_card_are_apart(open_page, upload, tmp_path) -> None:

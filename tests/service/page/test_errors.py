@@ -8,7 +8,7 @@ from playwright.sync_api import Route, expect
 
 from model.errors import NonFiniteError
 from service.edge.keys import add_key
-from tests.service.page.steps import hold
+from tests.service.page.steps import begin_anew, hold
 from tests.service.page.stored import until_state
 
 FAILED = "Failed to load resource"  # what the browser itself writes of any answer that is an error
@@ -252,14 +252,19 @@ PROXY = [  # status, what is said, whether it may be tried again
 ]
 
 
-@pytest.mark.parametrize(("status", "words", "again"), PROXY)
 @pytest.mark.parametrize("endpoint", ["models", "colorizations"])
-def test_the_answers_of_a_proxy_in_words(open_page, photo, endpoint: str, status: int, words: str, again: bool) -> None:
+def test_the_answers_of_a_proxy_in_words(open_page, photo, endpoint: str) -> None:
     page = open_page(expected=FAILED)
-    page.route(f"**/v1/{endpoint}", lambda route: route.fulfill(status=status, body="<html>", content_type="text/html"))
-    page.set_input_files("#files", photo)
-    expect(page.locator("#error-title")).to_have_text(words)
-    expect(page.locator("#retry")).to_be_visible(visible=again)
+    for status, words, again in PROXY:
+        page.route(
+            f"**/v1/{endpoint}",
+            lambda route, _, status=status: route.fulfill(status=status, body="<html>", content_type="text/html"),
+        )
+        page.set_input_files("#files", photo)
+        expect(page.locator("#error-title")).to_have_text(words)
+        expect(page.locator("#retry")).to_be_visible(visible=again)
+        page.unroute(f"**/v1/{endpoint}")
+        begin_anew(page)
 
 
 def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None:

@@ -47,23 +47,18 @@ def test_wipe_begins_in_the_middle(viewed) -> None:
     assert chroma(screen_pixel(viewed, right, y)) <= 2
 
 
-@pytest.mark.parametrize("way", ["hold", "space"])
-def test_the_gray_photo_as_long_as_it_is_held(viewed, way: str) -> None:
+def test_the_gray_photo_as_long_as_it_is_held(viewed) -> None:
     box = viewed.locator("#stage").bounding_box()
     x, y = box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
-    if way == "hold":
-        viewed.mouse.move(x, y)
-        viewed.mouse.down()
-    else:
-        viewed.keyboard.down(" ")
-    expect(viewed.locator("#stage.peeking")).to_be_visible()
-    assert chroma(screen_pixel(viewed, x, y)) <= 2
-    if way == "hold":
-        viewed.mouse.up()
-    else:
-        viewed.keyboard.up(" ")
-    expect(viewed.locator("#stage.peeking")).to_have_count(0)
-    assert chroma(screen_pixel(viewed, x, y)) > 5
+    keyboard, mouse = viewed.keyboard, viewed.mouse
+    for press, release in ((lambda: keyboard.down(" "), lambda: keyboard.up(" ")), (mouse.down, mouse.up)):
+        press()
+        expect(viewed.locator("#stage.peeking")).to_be_visible()
+        assert chroma(screen_pixel(viewed, x, y)) <= 2
+        release()
+        expect(viewed.locator("#stage.peeking")).to_have_count(0)
+        assert chroma(screen_pixel(viewed, x, y)) > 5
+        mouse.move(x, y)
 
 
 def transform(page: Page) -> str:
@@ -156,20 +151,17 @@ def test_the_likelihood_is_of_all_that_have_come(viewed) -> None:
     expect(viewed.locator("#chance")).to_contain_text("of this photo's 8 colorings, 6 are likelier")
 
 
-@pytest.mark.parametrize(
-    ("file_format", "quality", "kind", "requests"),
-    [("jpeg", 90, "JPEG", 0), ("png", 90, "PNG", 1), ("webp", 30, "WEBP", 1)],
-)
-def test_download(viewed, service, file_format: str, quality: int, kind: str, requests: int) -> None:
-    before = len(service.colorizer.options)
-    viewed.locator("#quality").fill(str(quality))
-    viewed.select_option("#format", file_format)
-    name, content = downloaded(viewed, "#download")
-    with Image.open(io.BytesIO(content)) as image:
-        assert (image.format, image.size) == (kind, (300, 200))
-    assert name.startswith("bridge-seed-")
-    asked = service.colorizer.options[before:]  # the JPEG at hand is the one; else this sample alone is made anew
-    assert [(each.n, each.offset) for each in asked] == [(1, 1)] * requests
+def test_download(viewed, service) -> None:
+    for kind, quality, requests in (("JPEG", 90, 0), ("WEBP", 30, 1), ("PNG", 90, 1)):
+        service.colorizer.forget()
+        viewed.locator("#quality").fill(str(quality))  # before the format, as PNG has none
+        viewed.select_option("#format", kind.lower())
+        name, content = downloaded(viewed, "#download")
+        with Image.open(io.BytesIO(content)) as image:
+            assert (image.format, image.size) == (kind, (300, 200))
+        assert name.startswith("bridge-seed-")
+        asked = service.colorizer.options  # the JPEG at hand is the one; else this sample alone is made anew
+        assert [(each.n, each.offset) for each in asked] == [(1, 1)] * requests
 
 
 def test_more_like_this(viewed, service) -> None:
