@@ -7,12 +7,12 @@ import sys
 from io import TextIOWrapper
 from typing import NoReturn
 
+from service.cli.statuses import INTERRUPTED, MISUSED
+
 __all__ = ["main"]
 
 GARBAGE_THRESHOLDS = (100_000, 50, 100)
 """Python's own would look for garbage hundreds of times while the model is imported, and find none."""
-
-MISUSED, INTERRUPTED = 2, 130
 
 
 def main() -> NoReturn:

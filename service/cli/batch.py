@@ -14,6 +14,7 @@ from rich.text import Text
 
 from model.errors import ModelError
 from service.cli.connection import Connection
+from service.cli.statuses import FAILED, INTERRUPTED, MISUSED
 from service.client import AsyncClient, TintflowError
 from service.client.found import Photo, Trouble
 from service.client.maker import is_of_all_photos
@@ -21,9 +22,6 @@ from service.errors import ServiceError
 from service.settings import SettingsError
 
 __all__ = [
-    "FAILED",
-    "INTERRUPTED",
-    "MISUSED",
     "STOPPED",
     "Work",
     "finish",
@@ -39,7 +37,6 @@ T = TypeVar("T")
 Work = Callable[[AsyncClient, Photo], Awaitable[str | None]]
 """does all there is to do with one photo, and may say in a line what was done"""
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 STOPPED = "stopped; the same command goes on from here"
 
 

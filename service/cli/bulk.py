@@ -15,8 +15,9 @@ from rich.progress import Progress
 from service.api.formats import OutputFormat
 from service.api.parameters import random_seed
 from service.cli import options as o
-from service.cli.batch import FAILED, INTERRUPTED, MISUSED, STOPPED, finish, progress_columns
+from service.cli.batch import STOPPED, finish, progress_columns
 from service.cli.places import make_folder
+from service.cli.statuses import FAILED, INTERRUPTED, MISUSED
 from service.client.found import Trouble, find_photos
 from service.client.whole_file import whole_file
 from service.cluster.bulk import Asked, Outcome, Source, colorize_all, count_rows, on_ray, read_folder, read_parquet

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.batch import MISUSED
+from service.cli.statuses import MISUSED
 from service.edge.keys import KeyFileError, add_key
 
 __all__ = ["app"]

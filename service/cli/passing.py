@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from service.cli.batch import MISUSED
+from service.cli.statuses import MISUSED
 
 __all__ = ["add_passing_commands"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import typer
 
 from service.api.formats import FORMATS, OutputFormat
-from service.cli.batch import MISUSED, finish
+from service.cli.batch import finish
+from service.cli.statuses import MISUSED
 from service.client.found import Photo, Trouble, find_photos
 
 __all__ = ["SUFFIXES", "find_some", "make_folder", "named_suffixes"]

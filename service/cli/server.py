@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
+from service.cli.statuses import FAILED, MISUSED
 from service.edge.slow_requests import Connection
 from service.engine import Engine, State
 from service.loading import Load
@@ -23,7 +24,6 @@ __all__ = ["Server", "run", "server_config"]
 
 log = structlog.get_logger()
 
-FAILED, MISUSED = 1, 2
 SWITCH_SECONDS = 0.0005
 """Time after which a thread leaves the interpreter to others that wait for it, in place of Python's 5 ms: a draw needs
 it for a moment between its many small steps, while routes parse and write."""

@@ -10,10 +10,11 @@ from typing import Any, NoReturn
 import typer
 
 from service.api.formats import PHOTO_SUFFIXES
-from service.cli.batch import FAILED, MISUSED, run_client
+from service.cli.batch import run_client
 from service.cli.colorings import CommandAsked
 from service.cli.connection import Connection
 from service.cli.places import SUFFIXES, make_folder, named_suffixes
+from service.cli.statuses import FAILED, MISUSED
 from service.client import AsyncClient, ColorizationResponse
 from service.client.whole_file import whole_file
 
