@@ -179,7 +179,7 @@ class Planner:
         if 0 < weights[0] < 1:  # else all tries would be equal, or have nothing of the reference
             others = (self._latents(seed, numbers, drawing) for seed in _other_seeds(options.seed))
             noise = [np.concatenate(level) for level in zip(noise, *others, strict=True)]
-        drawing = drawing._replace(decoding=_between(drawing.decoding, 1.0, float(weights[0]) ** CALM))
+        drawing = drawing._replace(decoding=_between(drawing.decoding, 1.0, weights[0] ** CALM))
 
         def plan() -> Draws:
             latents = mix_latents(self._latents_of(reference), noise, weights)

@@ -128,6 +128,6 @@ async def test_options_out_of_range_are_refused_as_one(
     ],
     ids=repr,
 )
-def test_hints_cost_more_of_the_queue_for_each_candidate(options: SampleOptions, cost: int) -> None:
-    """Every candidate of a part is drawn whole, and follows the hints."""
+def test_the_queue_counts_what_samples_cost(options: SampleOptions, cost: int) -> None:
+    """Every candidate of a part is drawn whole, and follows the hints; of a transfer, several are drawn."""
     assert cost_of(options) == cost
