@@ -166,6 +166,8 @@ async def _read_multipart(
 class _FormParser(MultiPartParser):
     """Refuses a form without its closing boundary, of which starlette's own drops the last part."""
 
+    spool_max_size = 0  # no file, whatever the size: a full disk refuses no photo, and none lies on it
+
     def __init__(self, headers: Headers, stream: AsyncGenerator[bytes], **limits: int) -> None:
         super().__init__(headers, self._whole(stream), **limits)
         self._is_closed = False

@@ -1,6 +1,5 @@
 """The Kubernetes manifests fit together; that each fits its schema, `make check` says."""
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -63,13 +62,10 @@ def test_ports_and_volumes_are_those_of_the_container(manifests: dict[str, Manif
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
 
 
-def test_uploads_fit_into_tmp_and_answers_into_the_time_to_stop(manifests: dict[str, Manifest]) -> None:
+def test_answers_fit_into_the_time_to_stop(manifests: dict[str, Manifest]) -> None:
     settings = Settings.model_construct()  # the defaults
     pod = manifests["Deployment"]["spec"]["template"]["spec"]
     service = yaml.safe_load((DEPLOY.parent / "docker-compose.yml").read_text())["services"]["tintflow"]
-    sizes = [pod["volumes"][0]["emptyDir"]["sizeLimit"], re.search(r"size=(\w+)", service["tmpfs"][0])[1]]  # type: ignore[index]
-    for size in sizes:
-        assert int(re.match(r"\d+", size)[0]) * 10**6 > settings.queue_bytes  # type: ignore[index]
     waits = [pod["terminationGracePeriodSeconds"], int(service["stop_grace_period"].removesuffix("s"))]
     assert min(waits) > settings.answer_seconds
 
