@@ -1,6 +1,7 @@
 """`tintflow serve`: uvicorn around the application."""
 
 import os
+import resource
 import signal
 import sys
 from types import FrameType
@@ -16,7 +17,7 @@ from service.cli.statuses import FAILED, MISUSED
 from service.edge.slow_requests import Connection
 from service.engine import Engine, State
 from service.loading import Load
-from service.settings import Settings, read_settings, refuse_unknown
+from service.settings import Settings, SettingsError, read_settings, refuse_unknown
 from service.telemetry import logs
 from service.telemetry.tracing import TracingUnavailableError
 
@@ -28,12 +29,16 @@ SWITCH_SECONDS = 0.0005
 """Time after which a thread leaves the interpreter to others that wait for it, in place of Python's 5 ms: a draw needs
 it for a moment between its many small steps, while routes parse and write."""
 
+OWN_FILES = 200
+"""Open files beside connections: 30 at rest, and a few for each decoder."""
+
 
 def run(host: str, port: int, load: Load) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status. `port` 0 picks a free port."""
     try:
         refuse_unknown(os.environ)
         settings = read_settings()
+        _allow_files(settings.max_connections + OWN_FILES)
         logs.configure(settings.log_format)
         application = create_app(settings, load)
     except (ValueError, TracingUnavailableError) as error:
@@ -44,6 +49,21 @@ def run(host: str, port: int, load: Load) -> int:
     engine: Engine = application.state.engine
     Server(server_config(application, settings, host=host, port=port), engine).run()
     return FAILED if engine.state is State.FAILED else 0
+
+
+def _allow_files(count: int) -> None:
+    """Let this process open so many files. Raises SettingsError where the system does not allow it.
+
+    Without a file for the next connection, none is closed for it, and nobody gets in.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+        except (ValueError, OverflowError) as error:
+            raise SettingsError(
+                f"TINTFLOW_MAX_CONNECTIONS: needs {count} open files, the limit is {hard} (ulimit -Hn)"
+            ) from error
 
 
 def server_config(application: FastAPI, settings: Settings, **options: Any) -> uvicorn.Config:

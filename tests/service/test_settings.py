@@ -1,12 +1,14 @@
 """The page of settings names exactly those that exist, with their defaults."""
 
 import re
+import resource
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from service.cli import program
+from service.cli.server import _allow_files
 from service.settings import Settings, SettingsError, read_settings, refuse_unknown
 
 ROOT = Path(__file__).parents[2]
@@ -41,12 +43,30 @@ def test_a_typo_is_refused_with_the_nearest_name(monkeypatch) -> None:
     assert "TINTFLOW_API_KEYS_FILE" in result.output
 
 
-@pytest.mark.parametrize("value", ["inf", "nan"])
-def test_a_number_is_finite(value: str, monkeypatch) -> None:
-    monkeypatch.setenv("TINTFLOW_DEADLINE_SECONDS", value)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEADLINE_SECONDS", "inf"),
+        ("DEADLINE_SECONDS", "nan"),
+        ("MAX_CONNECTIONS", str(2**62)),  # more than any system lets a process open
+        ("MAX_CONNECTIONS", str(2**64)),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_in_one_line(name: str, value: str, monkeypatch) -> None:
+    monkeypatch.setenv(f"TINTFLOW_{name}", value)
     result = CliRunner().invoke(program.app, ["serve", "--port", "0"])
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
-    assert result.stderr.startswith("TINTFLOW_DEADLINE_SECONDS: ")
+    assert result.stderr.startswith(f"TINTFLOW_{name}: ")
+
+
+def test_a_low_limit_on_open_files_is_raised() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
+    try:
+        _allow_files(soft)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("port", ["-1", "65536"])
