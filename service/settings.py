@@ -110,6 +110,13 @@ class Settings(BaseSettings):
         """Maximum time from accepting a request to its answer's last byte: to make the answer, and again to read it."""
         return 2 * self.deadline_seconds
 
+    @field_validator("weights", "cache", "api_keys_file", mode="before")
+    @classmethod
+    def _is_path(cls, path: object) -> object:
+        if path == "":  # it would be the folder that the service happens to start in
+            raise ValueError("expected a path")
+        return path
+
     @field_validator("rate_limit")
     @classmethod
     def _is_rate_limit(cls, text: str) -> str:

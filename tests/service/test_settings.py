@@ -48,6 +48,9 @@ def test_a_typo_is_refused_with_the_nearest_name(monkeypatch) -> None:
     [
         ("DEADLINE_SECONDS", "inf"),
         ("DEADLINE_SECONDS", "nan"),
+        ("WEIGHTS", ""),
+        ("CACHE", ""),
+        ("API_KEYS_FILE", ""),
         ("MAX_CONNECTIONS", str(2**62)),  # more than any system lets a process open
         ("MAX_CONNECTIONS", str(2**64)),
     ],
