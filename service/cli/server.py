@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
-from service.cli.statuses import FAILED, MISUSED
+from service.cli.statuses import FAILED, INTERRUPTED, MISUSED
 from service.edge.slow_requests import Connection
 from service.engine import Engine, State
 from service.loading import Load
@@ -90,12 +90,13 @@ class Server(uvicorn.Server):
         self._engine = engine
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain, then stop after the requests in work; a second Ctrl-C waits for none.
+        """Drain, then stop after the requests in work; a second Ctrl-C waits for none, and for no thread.
 
         uvicorn's own would raise the signal again at the end: the exit status would not be 0.
         """
+        if self.should_exit and sig == signal.SIGINT:
+            os._exit(INTERRUPTED)  # decoders end with this process
         self._engine.drain()
-        self.force_exit |= self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.running import Service, running
+from service.cli.statuses import INTERRUPTED
 from tests.service.files import encoded
 from tests.service.waiting import eventually
 
@@ -102,3 +103,16 @@ def test_sigterm_under_load(process: Process) -> None:
     assert set(logged.values()) <= {200, 503}, "whoever was let in was answered, the others were told to come later"
     assert not clients.unanswered & set(logged), "whoever got no answer had not been let in"
     assert sum(status == 200 and at > told for status, at in clients.answers.values()) >= WAITING
+
+
+def test_a_second_ctrl_c_waits_for_nobody(process: Process) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
+    clients = Clients(process.service.url, encoded(Image.fromarray(levels)))
+    eventually(lambda: process.metric("tintflow_accepted_requests") >= WAITING)
+    process.service.process.send_signal(signal.SIGINT)
+    eventually(lambda: "Shutting down" in process.log.read_text())
+    process.service.process.send_signal(signal.SIGINT)
+    assert process.service.process.wait(GRACE_SECONDS) == INTERRUPTED
+    clients.wait()
+    assert clients.unanswered
+    assert "Traceback" not in process.log.read_text()
