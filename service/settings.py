@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     """Folder of networks compiled for this processor; default: tintflow's folder in the user's cache"""
     max_bytes: int = Field(default=50_000_000, gt=0)
     """Maximum size of an uploaded file"""
-    max_pixels: int = Field(default=50_000_000, gt=0)
+    max_pixels: int = Field(default=50_000_000, ge=64 * 64)  # the health check's photo
     """Maximum width × height of a photo"""
     max_output_pixels: int = Field(default=200_000_000, gt=0)
     """Maximum n × width × height per request"""

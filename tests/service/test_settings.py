@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from service.cli import program
 from service.cli.server import _allow_files
+from service.engine import CANARY_SIDE
 from service.settings import Settings, SettingsError, read_settings, refuse_unknown
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +49,7 @@ def test_a_typo_is_refused_with_the_nearest_name(monkeypatch) -> None:
     [
         ("DEADLINE_SECONDS", "inf"),
         ("DEADLINE_SECONDS", "nan"),
+        ("MAX_PIXELS", str(CANARY_SIDE**2 - 1)),
         ("WEIGHTS", ""),
         ("CACHE", ""),
         ("API_KEYS_FILE", ""),

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from service.client import (
     AsyncClient,
@@ -36,6 +37,7 @@ from service.client import (
 from service.client.errors import problem_of
 from service.errors import FieldProblem
 from service.http.problems import PROBLEMS, ROUTER_CODES
+from tests.service.files import encoded
 from tests.service.waiting import eventually
 
 MODELS = {"object": "list", "data": []}
@@ -108,10 +110,11 @@ def test_errors_of_the_real_application(service, grey_png: bytes, upload, fields
         assert [each.field for each in caught.value.errors] == list(fields)
 
 
-def test_pixels_over_the_limit(start: Callable, grey_png: bytes) -> None:
-    service = start(max_pixels=100)
+def test_pixels_over_the_limit(start: Callable, grey_photo: Image.Image) -> None:
+    service = start(max_pixels=64 * 64)
+    photo = encoded(grey_photo.resize((65, 64)), "PNG")
     with Client(str(service.client.base_url)) as client, pytest.raises(TooManyPixelsError):
-        client.likelihoods(grey_png)
+        client.likelihoods(photo)
 
 
 def test_a_full_queue_is_waited_for(start: Callable, pool: Executor, grey_png: bytes) -> None:
