@@ -283,6 +283,7 @@ def join(
 
 
 def _new(name: str, model: CinnConfig | None) -> Checkpoint:
+    torch.manual_seed(0)  # else a run that goes on would have another reward model, and make its draws anew
     return Checkpoint(Cinn(model), name, DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS)
 
 

@@ -308,11 +308,17 @@ def test_signals_are_collected_and_handed_back() -> None:
 
 def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
     loop = LoopConfig(batch=8, warmup_steps=1)
-    path = run(RunConfig(photos, tmp_path, minutes=0.004, views=2), TINY, loop)
+    config = RunConfig(photos, tmp_path, minutes=0.004, views=2)
+    path = run(config, TINY, loop)
     assert path is not None
     checkpoint = load_checkpoint(path)
     assert checkpoint.cinn.config == TINY
     assert {file.stem for file in tmp_path.glob("*.pt")} == {"coarsest", "prior", "distilled", "details"}
+    # The same command finds all that was done.
+    (draws,) = tmp_path.glob("draws/*/done.json")
+    before, sha256 = draws.stat().st_mtime_ns, checkpoint.sha256
+    assert run(config, TINY, loop) == path
+    assert (draws.stat().st_mtime_ns, load_checkpoint(path).sha256) == (before, sha256)
     # From these weights, one part more; then joined with the others.
     more = run(RunConfig(photos, tmp_path / "more", minutes=0.004, parts=("details",), views=1, init=path), None, loop)
     assert more is not None
