@@ -34,6 +34,7 @@ class ThinnedObjective(DetailsObjective):
     def __init__(self, cinn: Cinn, wide: Cinn) -> None:
         """wide: what `thin` made the network of; it is not trained."""
         super().__init__(cinn)
+        cinn.decoder.eval()
         self.module = nn.ModuleList(cinn.details)
         pairs = zip(cinn.details, wide.eval().requires_grad_(False).details, strict=True)
         self._pairs = [(level, other, strongest_shares(other, level.config.width)) for level, other in pairs]
