@@ -69,7 +69,10 @@ def read_named_photos(path: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     for name, data in _read_files(path):
         try:
             with Image.open(io.BytesIO(data)) as image:
-                photo = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+                upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I;16"):  # which `convert` would cut off at 255
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            photo = np.asarray(upright.convert("RGB"))
         except Exception:  # noqa: S112 (decoders raise anything on a broken file, and one photo is no loss)
             continue
         found = True

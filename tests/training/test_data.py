@@ -48,6 +48,14 @@ def test_photos_of_telephones_are_read(tmp_path: Path) -> None:
     assert np.abs(read.astype(int) - photo()).mean() < 5  # lossy
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_16_bits_of_gray_are_read(tmp_path: Path, order: str) -> None:
+    gray = photo()[..., 0]
+    Image.fromarray((gray * np.uint16(257)).astype(f"{order}u2")).save(tmp_path / "scan.tif")
+    (read,) = read_photos(tmp_path)
+    np.testing.assert_array_equal(read, np.dstack([gray] * 3))
+
+
 def test_whatever_the_service_reads_is_trained_on() -> None:
     assert SUFFIXES == PHOTO_SUFFIXES
 
