@@ -77,7 +77,7 @@ class DigitFlow(nn.Module):
     @torch.no_grad()
     def standardize(self, digits: Digits) -> None:
         """Set the scales that depend on the data, so that an untrained flow has latents of variance 1 in each class."""
-        noise = self.config.noise
+        noise, least = self.config.noise, -0.9 * LOG_SCALE_LIMIT  # a soft clamp gives no less
         pixels = digits.images.float() / 255
         self.mean.copy_(pixels.mean())
         self.std.copy_((pixels.var() + noise**2).sqrt())
@@ -86,7 +86,7 @@ class DigitFlow(nn.Module):
             order, _ = permutation(order)
         for label in range(CLASSES):
             own = (pixels[digits.labels == label] - self.mean) / self.std
-            log_scale = 0.5 * (own.var(0) + (noise / self.std) ** 2).log()
+            log_scale = (0.5 * (own.var(0) + (noise / self.std) ** 2).log()).clamp_min(least)
             raw = LOG_SCALE_LIMIT * torch.tan(log_scale * math.pi / (2 * LOG_SCALE_LIMIT))  # before its soft clamp
             self.mean_and_log_scale.weight[label] = torch.cat((own.mean(0)[order[0]], raw[order[0]]))
 

@@ -173,6 +173,16 @@ def test_an_untrained_flow_has_latents_of_mean_0_and_variance_1(digits: Digits) 
     assert z.var().item() == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-3])
+def test_pixels_that_hardly_change_have_no_tiny_latents(digits: Digits, noise: float) -> None:
+    images = digits.images.clone()
+    images[:, ::2] = 0
+    flow = DigitFlow(replace(TINY, noise=noise))
+    flow.standardize(Digits(images, digits.labels))
+    blank = encode(flow, Digits(images, digits.labels), noise, 0)
+    assert ((blank.std(0) > 0.1) & (blank.std(0) < 2)).all()  # a scale is clamped
+
+
 def trainer(digits: Digits, epochs: int) -> tuple[DigitFlow, Trainer[Digits]]:
     torch.manual_seed(0)
     flow = DigitFlow(TINY)
