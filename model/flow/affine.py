@@ -25,10 +25,6 @@ class ConditionalAffine(nn.Module):
     The condition is (B, 2C, …): mean and log-scale before its soft clamp, as a head computes them.
     """
 
-    def __init__(self, limit: float = AFFINE_LIMIT) -> None:
-        super().__init__()
-        self.limit = limit
-
     def forward(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """x: (B, C, …); condition: (B, 2C, …)."""
         mean, log_scale = self._mean_and_log_scale(condition, x.dtype)
@@ -41,4 +37,4 @@ class ConditionalAffine(nn.Module):
 
     def _mean_and_log_scale(self, condition: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         mean, raw = condition.to(dtype).chunk(2, 1)
-        return mean, soft_clamp(raw, self.limit)
+        return mean, soft_clamp(raw, AFFINE_LIMIT)

@@ -10,14 +10,13 @@ from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
 from model.flow.composition import Step, alternate, run, run_inverse
+from model.flow.constants import AFFINE_LIMIT
 from model.flow.coupling import AffineCoupling
 from research.couplings.dense import DenseSubnet
 from research.couplings.permutation import RandomPermutation
 from research.digits.digits import CLASSES, PIXELS, Digits
 
 __all__ = ["DigitFlow", "DigitFlowConfig"]
-
-LOG_SCALE_LIMIT = 4.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class DigitFlow(nn.Module):
         self.couplings = cast(Sequence[AffineCoupling], nn.ModuleList(couplings))
         self.shares = nn.Embedding(CLASSES, config.blocks * config.width)
         nn.init.normal_(self.shares.weight, std=0.1)
-        self.last = ConditionalAffine(LOG_SCALE_LIMIT)
+        self.last = ConditionalAffine()
         self.mean_and_log_scale = nn.Embedding(CLASSES, 2 * PIXELS)
         nn.init.zeros_(self.mean_and_log_scale.weight)
 
@@ -77,7 +76,7 @@ class DigitFlow(nn.Module):
     @torch.no_grad()
     def standardize(self, digits: Digits) -> None:
         """Set the scales that depend on the data, so that an untrained flow has latents of variance 1 in each class."""
-        noise, least = self.config.noise, -0.9 * LOG_SCALE_LIMIT  # a soft clamp gives no less
+        noise, least = self.config.noise, -0.9 * AFFINE_LIMIT  # the soft clamp gives nothing below −AFFINE_LIMIT
         pixels = digits.images.float() / 255
         self.mean.copy_(pixels.mean())
         self.std.copy_((pixels.var() + noise**2).sqrt())
@@ -87,7 +86,7 @@ class DigitFlow(nn.Module):
         for label in range(CLASSES):
             own = (pixels[digits.labels == label] - self.mean) / self.std
             log_scale = (0.5 * (own.var(0) + (noise / self.std) ** 2).log()).clamp_min(least)
-            raw = LOG_SCALE_LIMIT * torch.tan(log_scale * math.pi / (2 * LOG_SCALE_LIMIT))  # before its soft clamp
+            raw = AFFINE_LIMIT * torch.tan(log_scale * math.pi / (2 * AFFINE_LIMIT))  # before its soft clamp
             self.mean_and_log_scale.weight[label] = torch.cat((own.mean(0)[order[0]], raw[order[0]]))
 
     def _steps(self, labels: Tensor) -> list[Step]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from model.flow.affine import ConditionalAffine, soft_clamp
-from model.flow.constants import INPUT_LIMIT, SCALE_LIMIT
+from model.flow.constants import AFFINE_LIMIT, INPUT_LIMIT, SCALE_LIMIT
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import HaarDownsampling
 from model.flow.mixing import OrthogonalMixing
@@ -83,15 +83,15 @@ def test_affine_coupling(shape: tuple[int, ...]) -> None:
 
 
 def test_conditional_affine() -> None:
-    ours = ConditionalAffine(limit=3.0)
+    ours = ConditionalAffine()
     x, condition = draw(5, 4, 3, 3), draw(5, 8, 3, 3, seed=1)
     theirs = fm.ConditionalAffineTransform(
         [(4, 3, 3)],
         dims_c=[(8, 3, 3)],
         # FrEIA's direction z → x: x = z·exp(s) + t, its subnet gives s before the clamp, then t.
         subnet_constructor=lambda _in, _out: Subnet(lambda c: torch.cat(c.chunk(2, 1)[::-1], 1)),
-        clamp=3.0,
-        clamp_activation=clamp_of(3.0),
+        clamp=AFFINE_LIMIT,
+        clamp_activation=clamp_of(AFFINE_LIMIT),
     )
     z, log_det = ours(x, condition)
     (back,), their_log_det = theirs([z], c=[condition])
