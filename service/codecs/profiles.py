@@ -17,8 +17,10 @@ MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
 SRGB = ImageCms.createProfile("sRGB")
 LEVELS = np.arange(256, dtype=np.uint8)
 RAMP = Image.fromarray(LEVELS[None, :])
+GRAYS_AND_TINTS = Image.fromarray(np.stack([np.stack([LEVELS] * 3, 1), np.stack([LEVELS, LEVELS[::-1], LEVELS], 1)]))
+"""gray from black to white, and colors from green to magenta"""
 NEAR = 3
-"""Most 8-bit levels by which the grays of profiles that are sRGB's differ: their curves are tables of some length"""
+"""Most 8-bit levels by which colors of profiles that are sRGB's differ: their curves are tables of some length"""
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -55,12 +57,13 @@ def gray_to_srgb(
 
 
 def is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
-    """Say whether a profile is sRGB's, by its name and by its grays: some of linear light have that name, too."""
+    """Say whether a profile is sRGB's, by its name and by its colors: some of linear light or another gamut have it."""
     if "sRGB" not in (profile.profile.profile_description or ""):
         return False
     mode = MODES[profile.profile.xcolor_space]
-    converted = ImageCms.buildTransform(profile, SRGB, mode, "RGB", INTENT, FLAGS).apply(RAMP.convert(mode))
-    return int(np.abs(np.asarray(converted, np.int16)[..., 1] - LEVELS).max()) <= NEAR
+    samples = GRAYS_AND_TINTS.convert(mode)
+    converted = ImageCms.buildTransform(profile, SRGB, mode, "RGB", INTENT, FLAGS).apply(samples)
+    return int(np.abs(np.asarray(converted, np.int16) - np.asarray(samples.convert("RGB"))).max()) <= NEAR
 
 
 def _transform(profile: bytes | None, mode: str, flags: ImageCms.Flags = FLAGS) -> ImageCms.ImageCmsTransform | None:

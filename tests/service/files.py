@@ -4,11 +4,11 @@ import struct
 import zlib
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, ImageCms
 
 import service.codecs.decoding  # noqa: F401 - it registers HEIC with Pillow
 
-__all__ = ["chunk", "encoded", "icc_profile", "png"]
+__all__ = ["chunk", "encoded", "icc_profile", "png", "swapped_srgb"]
 
 
 def encoded(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
@@ -59,3 +59,9 @@ def icc_profile(space: str, gamma: float, name: str = "test") -> bytes:
     )
     header += bytes(12) + b"acsp" + bytes(28) + fixed(0.9642, 1.0, 0.8249)
     return header.ljust(128, b"\0") + table + body
+
+
+def swapped_srgb() -> bytes:
+    """An ICC profile with the name and the grays of sRGB, in which red and green are exchanged."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"----").replace(b"gXYZ", b"rXYZ").replace(b"----", b"gXYZ")

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageCms
 from service.api.formats import OutputFormat
 from service.cli.metadata import JPEG_SEGMENT_BYTES, Metadata, embed, read_metadata, to_profile
 from service.codecs.encoding import encode
-from tests.service.files import icc_profile
+from tests.service.files import icc_profile, swapped_srgb
 
 NAMES: list[OutputFormat] = ["jpeg", "png", "webp"]
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -206,6 +206,12 @@ def test_a_profile_of_another_space_becomes_srgbs(tmp_path: Path, space: str) ->
     else:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(metadata.profile or b""))
         assert "sRGB" in (opened.profile.profile_description or "")
+
+
+def test_pixels_are_brought_to_a_profile_of_another_gamut_with_srgb_in_its_name(tmp_path: Path) -> None:
+    profile = swapped_srgb()  # anew each time: it holds the time
+    metadata = read_metadata(saved(tmp_path, "PNG", "RGB", icc_profile=profile))
+    assert (metadata.profile, metadata.converts) == (profile, True)
 
 
 @pytest.mark.parametrize("name", ["Linear Rec709", "GIMP built-in Linear sRGB"])

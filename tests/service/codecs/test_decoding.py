@@ -13,7 +13,7 @@ from PIL.ExifTags import Base
 from service.codecs.decoding import decode
 from service.codecs.webp import webp_size
 from service.errors import ImageTypeError, TooManyPixelsError, UndecodableImageError
-from tests.service.files import chunk, encoded, icc_profile, png
+from tests.service.files import chunk, encoded, icc_profile, png, swapped_srgb
 
 MAX_PIXELS = 1_000_000
 LOSSY_LEVELS = 12  # a smooth ramp at a good quality; a wrong mode or order of bytes is off by more
@@ -234,6 +234,12 @@ def test_linear_profile_with_srgb_in_its_name(mode: str, space: str) -> None:
     profile = icc_profile(space, 1.0, "GIMP built-in Linear sRGB")
     photo = decode(encoded(Image.new("L", (4, 4), 128).convert(mode), "PNG", icc_profile=profile), MAX_PIXELS)
     np.testing.assert_allclose(photo.pixels.astype(int), LINEAR_MIDDLE, atol=1)
+
+
+def test_profile_of_another_gamut_with_srgb_in_its_name() -> None:
+    """As those of phones: DCI-P3 D65 Gamut with sRGB Transfer. Here, red and green are exchanged."""
+    photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=swapped_srgb()), MAX_PIXELS)
+    np.testing.assert_allclose(photo.pixels.astype(int), colours()[..., [1, 0, 2]], atol=1)  # lcms rounds
 
 
 @pytest.mark.parametrize("profile", [lambda _: b"nonsense", lambda _: b"\0" * 200, lambda whole: whole[:-30]])
