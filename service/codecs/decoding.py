@@ -6,7 +6,7 @@ from io import BytesIO
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
@@ -31,11 +31,13 @@ PREFIX_BYTES = 16  # what Pillow's own identification looks at
 MAX_SCANS = 100
 """Maximum scans of a JPEG: real ones have some ten, and each costs as much as the whole picture."""
 PNG_BITS = 24  # where a PNG says how many bits a sample has
+GRAY_AND_ALPHA = 4  # a PNG's type of color
 ROWS_AT_ONCE = 64
 MAX_8 = 255
 
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 Image.init()
+PngImagePlugin._MODES[16, GRAY_AND_ALPHA] = ("I", "I;32N")  # Pillow would keep 8 bits of each
 Image.MAX_IMAGE_PIXELS = None  # the service has its own limit, looked at before decoding
 
 
@@ -114,11 +116,12 @@ def _upright(image: Image.Image) -> Image.Image:
     try:
         image.getexif()  # it is read now, and kept
         image.info.pop("exif", None)  # else it is written anew, which broken EXIF does not survive
-        return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)  # else even an upright photo is copied
     except MemoryError:
         raise
     except Exception:  # broken EXIF, which says nothing about the pixels: the photo stays as it is stored
         return image
+    return image
 
 
 def _to_photo(image: Image.Image) -> DecodedPhoto:
@@ -128,6 +131,11 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
     if image.mode.startswith("I;16"):
         gray = np.asarray(image).astype(np.uint16)  # to the machine's byte order
         return DecodedPhoto(gray_to_srgb(gray, profile), _gray_alpha(gray, image))
+    if image.mode == "I":  # a PNG's gray and alpha, of 16 bits each
+        both = np.asarray(image).view(">u2").reshape(image.height, -1, 2)
+        gray, beside = both[..., 0].astype(np.uint16), (both[..., 1] >> 8).astype(np.uint8)
+        del both  # else the largest photos would need more memory than they may take
+        return DecodedPhoto(gray_to_srgb(gray, profile), _alpha(beside))
     if image.mode == "L":
         levels: NDArray[np.uint8] = np.asarray(image)
         return DecodedPhoto(gray_to_srgb(levels, profile), _gray_alpha(levels, image))

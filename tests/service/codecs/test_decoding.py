@@ -71,6 +71,23 @@ def test_16_bit_tiff_turned_by_exif() -> None:
     np.testing.assert_array_equal(photo.pixels, np.rot90(levels, -1))
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("gamma", [None, 1.0])
+def test_16_bit_png_with_alpha_keeps_its_bits_and_profile(orientation: int, gamma: float | None) -> None:
+    levels = np.linspace(0, 65_535, 40 * 24).round().astype(np.uint16).reshape(24, 40)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in np.dstack((levels, levels[::-1])))
+    profile = icc_profile("GRAY", gamma) if gamma else None
+    chunks = [chunk(b"iCCP", b"gray\0\0" + zlib.compress(profile))] if profile else []
+    exif = struct.pack("<2sHIHHHIII", b"II", 42, 8, 1, Base.Orientation, 3, 1, orientation, 0)
+    photo = decode(
+        png(40, 24, *chunks, chunk(b"eXIf", exif), chunk(b"IDAT", zlib.compress(rows)), bits=16, color=4), 1000
+    )
+    alone = decode(encoded(Image.fromarray(levels), "PNG", icc_profile=profile), MAX_PIXELS).pixels
+    assert photo.pixels.dtype == np.uint16
+    np.testing.assert_array_equal(photo.pixels, UPRIGHT[orientation](alone))
+    np.testing.assert_array_equal(photo.alpha, UPRIGHT[orientation](levels[::-1] >> 8))
+
+
 @pytest.mark.parametrize(
     ("values", "white"),
     [
