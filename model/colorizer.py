@@ -171,7 +171,7 @@ class CinnColorizer:
 
     def _mend(self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded) -> Decoded:
         """Correct samples at the points of hints; their likelihood and latents become those of the corrected a*b*."""
-        chroma = mend_hints(samples.chroma, photo.lightness, hints)
+        chroma = mend_hints(samples.chroma, photo, hints)
         encoded = self._passes.encode(chroma, condition)
         return Decoded(chroma, self._passes.bits_per_dim(encoded.log_prob), encoded.latents)
 

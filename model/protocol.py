@@ -112,14 +112,16 @@ NO_FRAME = Frame()
 
 @dataclass(frozen=True)
 class SmallPhoto:
-    """A photo at the network's sizes: all that the network sees of it."""
+    """A photo at the network's sizes."""
 
     lightness: NDArray[np.float32]
-    """(256, 256), L* in [0, 100]"""
+    """(256, 256), L* in [0, 100], as the network sees it: with more contrast where the photo has faded"""
+    own_lightness: NDArray[np.float32]
+    """the same as the photo has it: colors of hints are met at this"""
     chroma: NDArray[np.float32] | None
     """(64, 64, 2), its own a*b*; None where only its lightness was asked for"""
     frame: Frame = NO_FRAME
-    """around the photo; both arrays are of what is inside"""
+    """around the photo; all arrays are of what is inside"""
 
 
 @dataclass(frozen=True)

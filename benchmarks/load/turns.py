@@ -61,7 +61,8 @@ def measure(name: str, seconds: float = SECONDS) -> list[float]:
 async def _measure(attack: SampleOptions | None, requests: int, addresses: int, seconds: float) -> list[float]:
     batcher = Batcher(BATCH_LATENTS, BATCH_WAIT_SECONDS, lambda _: None, BATCH_SECONDS)
     network = InProcess(batcher, cast(Colorizer, Sleeping()))
-    photo, taken, end = SmallPhoto(np.zeros((2, 2), np.float32), None), list[float](), time.monotonic() + seconds
+    lightness = np.zeros((2, 2), np.float32)
+    photo, taken, end = SmallPhoto(lightness, lightness, None), list[float](), time.monotonic() + seconds
 
     async def ask(options: SampleOptions, owner: str) -> float:
         started = time.monotonic()

@@ -17,7 +17,7 @@ from model.options import MAX_HINTS
 from model.pixels.bilateral import TAPS, area_average, upsample_points
 from model.pixels.color import rgb_to_lab
 from model.pixels.gamut import map_to_gamut
-from model.protocol import Frame, Hint, HintMatch
+from model.protocol import Frame, Hint, HintMatch, SmallPhoto
 
 __all__ = ["check_hints", "given_cells", "hints_inside", "match_hints", "mend_hints"]
 
@@ -56,18 +56,18 @@ def hints_inside(hints: Sequence[Hint], frame: Frame) -> list[Hint]:
     return [hint for hint in moved if 0 <= hint.x <= 1 and 0 <= hint.y <= 1]
 
 
-def given_cells(lightness: NDArray[np.float32], hints: Sequence[Hint]) -> NDArray[np.float32]:
+def given_cells(photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float32]:
     """Return the a*b* of the coarsest cells that hold hints, NaN elsewhere: (2, 8, 8); the mean where several do.
 
-    lightness: (H, W) L* of the photo at any size. A color that sRGB lacks at its point's lightness is replaced by the
-    nearest of the same hue. The less of a cell is as light as the hint's point, the weaker its color.
+    A color that sRGB lacks at its point's lightness is replaced by the nearest of the same hue. The less of a cell is
+    as light as the hint's point, the weaker its color.
     """
-    wished = _wished_chroma(hints, lightness)
-    small = area_average(lightness, (PIXELS * SIDE, PIXELS * SIDE))
+    wished = _wished_chroma(hints, photo.own_lightness)
+    small = area_average(photo.lightness, (PIXELS * SIDE, PIXELS * SIDE))
     cells, counts = np.zeros((2, SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
     for hint, chroma in zip(hints, wished, strict=True):
         row, column = _pixel(hint, (SIDE, SIDE))
-        alike = _likeness(small, lightness, hint).reshape(SIDE, PIXELS, SIDE, PIXELS)[row, :, column].mean()
+        alike = _likeness(small, photo.lightness, hint).reshape(SIDE, PIXELS, SIDE, PIXELS)[row, :, column].mean()
         cells[:, row, column] += chroma * (LEAST_SHARE + (1 - LEAST_SHARE) * alike)
         counts[row, column] += 1
     cells /= np.maximum(counts, 1)
@@ -75,19 +75,18 @@ def given_cells(lightness: NDArray[np.float32], hints: Sequence[Hint]) -> NDArra
     return cells
 
 
-def mend_hints(
-    chroma: NDArray[np.float32], lightness: NDArray[np.float32], hints: Sequence[Hint]
-) -> NDArray[np.float32]:
+def mend_hints(chroma: NDArray[np.float32], photo: SmallPhoto, hints: Sequence[Hint]) -> NDArray[np.float32]:
     """Return (N, 2, h, w) a*b* that have the wished colors at the hints' points, once they are upsampled.
 
-    lightness: (H, W) L* of the photo at any size. The correction is a sum of Gaussians of distance and of lightness
-    around the hints, fitted by regularized least squares. No a*b* comes to lie more than MARGIN outside of the range of
-    the hints' colors, unless it lay there before; hints that contradict each other in one place are met on average.
+    The correction is a sum of Gaussians of distance and of lightness around the hints, fitted by regularized least
+    squares. No a*b* comes to lie more than MARGIN outside of the range of the hints' colors, unless it lay there
+    before; hints that contradict each other in one place are met on average.
     """
+    lightness = photo.own_lightness
     points = [_pixel(hint, lightness.shape) for hint in hints]
     wished = _wished_chroma(hints, lightness)
-    small = area_average(lightness, chroma.shape[2:])
-    bumps = np.stack([_bump(small, lightness, hint) for hint in hints])
+    small = area_average(photo.lightness, chroma.shape[2:])
+    bumps = np.stack([_bump(small, photo.lightness, hint) for hint in hints])
     # by how much each bump moves the color at each point: (K, K)
     moves = upsample_points(bumps[:, None], lightness, points)[..., 0].T
     fit = np.linalg.solve(moves.T @ moves + RIDGE * np.eye(len(hints), dtype=np.float32), moves.T)
@@ -122,7 +121,7 @@ def _bump(small: NDArray[np.float32], lightness: NDArray[np.float32], hint: Hint
 
 
 def _likeness(small: NDArray[np.float32], lightness: NDArray[np.float32], hint: Hint) -> NDArray[np.float32]:
-    """Return how much each pixel of (h, w) L* is as light as the hint's point in the photo's own (H, W) L*, up to 1.
+    """Return how much each pixel of (h, w) L* is as light as the hint's point in the whole (H, W) L*, up to 1.
 
     At an edge, the hint's own small pixel may be quite another, and those like the point, of which its color is
     upsampled, lie beside it.

@@ -119,7 +119,7 @@ class Planner:
         check_hints(options.hints)
         inside = hints_inside(options.hints, photo.frame)
         if inside:
-            drawing = drawing._replace(given=given_cells(photo.lightness, inside))
+            drawing = drawing._replace(given=given_cells(photo, inside))
         many = options.n if options.select == "first" else options.latents
         numbers = _numbers(options.offset, many)
         latents = self._latents(options.seed, numbers, drawing)

@@ -8,7 +8,7 @@ from model.flow.sizes import LIGHTNESS_SIZE
 from model.pixels.color import TILE_PIXELS, linear_table, linear_to_lab
 from model.protocol import Photo
 
-__all__ = ["SHARPEST", "photo_to_chroma", "resize_chroma", "resize_lightness"]
+__all__ = ["SHARPEST", "photo_to_chroma", "resize_chroma", "resize_lightness", "squeeze_lightness", "stretch_contrast"]
 
 Lightness = NDArray[np.float32]
 
@@ -33,13 +33,20 @@ MAX_GAIN = 5.0
 def resize_lightness(lightness: Lightness) -> Lightness:
     """Squeeze (H, W) L* to a square, as sharp and as rich in contrast as the photos that the network was trained on.
 
+    Returns (256, 256) in [0, 100].
+    """
+    return stretch_contrast(squeeze_lightness(lightness))
+
+
+def squeeze_lightness(lightness: Lightness) -> Lightness:
+    """Squeeze (H, W) L* to a square, as sharp as the photos that the network was trained on.
+
     A side longer than SHARPEST is averaged over area to that first; what is shorter than the square then grows
-    bicubically. Where blacks are not dark or whites not light, contrast grows. Returns (256, 256) in [0, 100].
+    bicubically. Returns (256, 256), which may go a little beyond [0, 100] at edges.
     """
     shape = tuple(min(side, SHARPEST) for side in lightness.shape)
     averaged = cv2.resize(lightness, shape[::-1], interpolation=cv2.INTER_AREA).reshape(shape)
-    grown = cv2.resize(averaged, (LIGHTNESS_SIZE, LIGHTNESS_SIZE), interpolation=cv2.INTER_CUBIC)
-    return _stretch(np.asarray(grown, np.float32)).clip(0, 100)
+    return np.asarray(cv2.resize(averaged, (LIGHTNESS_SIZE, LIGHTNESS_SIZE), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def resize_chroma(chroma: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -68,10 +75,14 @@ def photo_to_chroma(photo: Photo, size: int) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(narrow, (size, size), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _stretch(lightness: Lightness) -> Lightness:
-    """Bring the darkest parts down to DARKEST and the lightest up to LIGHTEST, where they are not there."""
+def stretch_contrast(lightness: Lightness) -> Lightness:
+    """Bring the darkest parts down to DARKEST and the lightest up to LIGHTEST, where they are not there.
+
+    Returns (256, 256) in [0, 100].
+    """
     dark, light = np.percentile(lightness[::2, ::2], (OUTLIERS, 100 - OUTLIERS)).tolist()
     low, high = min(dark, DARKEST), max(light, LIGHTEST)
     gain = min((high - low) / max(light - dark, 1e-3), MAX_GAIN)
     half, middle = gain * (light - dark) / 2, (dark + light) / 2
-    return np.asarray(np.clip(middle, low + half, high - half) + gain * (lightness - middle), np.float32)
+    stretched = np.clip(middle, low + half, high - half) + gain * (lightness - middle)
+    return np.asarray(stretched, np.float32).clip(0, 100)

@@ -9,7 +9,7 @@ from model.drawing.hints import match_hints
 from model.options import PLAIN, Look
 from model.pixels.color import photo_to_lightness
 from model.pixels.frame import find_frame
-from model.pixels.resizing import photo_to_chroma, resize_lightness
+from model.pixels.resizing import photo_to_chroma, squeeze_lightness, stretch_contrast
 from model.pixels.upsampling import upsample_to_rgb
 from model.protocol import NO_FRAME, Drawn, Finished, Frame, Photo, SmallPhoto
 
@@ -60,7 +60,8 @@ class Scaler:
         frame = find_frame(lightness)
         inside = frame.inside(photo.shape)
         chroma = photo_to_chroma(photo[inside], self._chroma_size) if with_chroma else None
-        return SmallPhoto(resize_lightness(lightness[inside]), chroma, frame)
+        squeezed = squeeze_lightness(lightness[inside])
+        return SmallPhoto(stretch_contrast(squeezed), squeezed.clip(0, 100), chroma, frame)
 
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
         """Bring samples to the photo's own size, a few at a time; see `model.protocol.Colorizer`."""

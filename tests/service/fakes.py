@@ -84,7 +84,7 @@ class FakeColorizer:
         self.prepared.set()
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
-        return SmallPhoto(photo, photo if with_chroma else None)  # it sees the whole photo
+        return SmallPhoto(photo, photo, photo if with_chroma else None)  # it sees the whole photo
 
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
         self.batches.append(len(tasks))

@@ -16,7 +16,8 @@ from model.flow.checkpoint import Checkpoint
 from model.pixels.bilateral import upsample_points
 from model.pixels.color import photo_to_lightness, rgb_to_lab
 from model.pixels.resizing import resize_lightness
-from model.protocol import Hint, SampleOptions
+from model.pixels.scaling import Scaler
+from model.protocol import Hint, SampleOptions, SmallPhoto
 
 RED, BLUE = (190, 110, 100), (100, 120, 180)
 
@@ -37,6 +38,11 @@ def photo() -> NDArray[np.uint8]:
 
 
 HINTS = (Hint(0.2, 0.3, RED), Hint(0.8, 0.7, BLUE))
+
+
+def small_photo(lightness: NDArray[np.float32]) -> SmallPhoto:
+    """Return a photo that has not faded."""
+    return SmallPhoto(lightness, lightness, None)
 
 
 def mean_chroma_distance(matches) -> float:
@@ -86,12 +92,26 @@ def test_hints_move_what_is_drawn_elsewhere(colorizer: CinnColorizer, photo: NDA
     assert np.abs(plain[:, -20:, -20:].astype(int) - hinted[:, -20:, -20:]).mean() > 0.02  # untrained cells heed little
 
 
+def test_hints_are_met_at_the_lightness_that_a_faded_photo_has() -> None:
+    """To the network, it is 17 at one hint and 81 at the other, where sRGB lacks their colors."""
+    small = Scaler(64).shrink(np.tile(np.linspace(100, 160, 256).astype(np.uint8), (256, 1)))
+    hints = (Hint(0.05, 0.5, (20, 120, 20)), Hint(0.95, 0.5, (200, 120, 220)))
+    wished = rgb_to_lab(np.array([hint.color for hint in hints], np.float32).T[None] / 255)[0, 1:].T
+    cells = given_cells(small, hints)[:, 4, [0, 7]].T
+    assert np.linalg.norm(cells - wished, axis=1) == pytest.approx(0, abs=4)  # what is less alike weakens them
+    mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small, hints)
+    (colors,) = upsample_points(mended, small.own_lightness, [(128, 12), (128, 243)])
+    assert colors == pytest.approx(wished, abs=1)
+
+
 def test_a_small_thing_colors_its_cell_the_less() -> None:
     """The hint lies in the dark eighth of a cell, or in an even one; the wished color is in the gamut at both tones."""
     even = np.full((256, 256), 40, np.float32)
     small = np.full((256, 256), 80, np.float32)
     small[:, 128:132] = 40
-    whole, part = (given_cells(lightness, (Hint(0.505, 0.5, (110, 90, 90)),))[:, 4, 4] for lightness in (even, small))
+    whole, part = (
+        given_cells(each, (Hint(0.505, 0.5, (110, 90, 90)),))[:, 4, 4] for each in map(small_photo, (even, small))
+    )
     assert whole == pytest.approx(rgb_to_lab(np.array([[110], [90], [90]], np.float32)[None] / 255)[0, 1:, 0], abs=0.01)
     assert part == pytest.approx(whole * (LEAST_SHARE + (1 - LEAST_SHARE) / 8), rel=1e-3)
 
@@ -113,15 +133,16 @@ def side_by_side(count: int, pixels: int) -> tuple[Hint, ...]:
 def test_near_hints_that_contradict_each_other_keep_to_their_colors(count: int, pixels: int) -> None:
     coffee = cv2.cvtColor(skimage.data.coffee(), cv2.COLOR_RGB2GRAY)
     for photo in (coffee, np.full((256, 256), 128, np.uint8)):
-        lightness = resize_lightness(photo_to_lightness(photo))
-        mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), lightness, side_by_side(count, pixels))
+        small = small_photo(resize_lightness(photo_to_lightness(photo)))
+        mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small, side_by_side(count, pixels))
         assert np.abs(mended).max() < 130  # a* and b* of sRGB are at most 108; and a margin of 20
 
 
 def test_a_hint_on_an_edge_is_met_by_what_is_like_its_point() -> None:
     lightness = np.full((256, 256), 80, np.float32)
     lightness[:, :129] = 20  # of the four pixels that the hint's of 64×64 covers, its own alone is dark
-    mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), lightness, (Hint(0.5, 0.5, (70, 40, 40)),))
+    hints = (Hint(0.5, 0.5, (70, 40, 40)),)
+    mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small_photo(lightness), hints)
     (color,) = upsample_points(mended, lightness, [(128, 128)])[0]
     assert color == pytest.approx(rgb_to_lab(np.array([[70], [40], [40]], np.float32)[None] / 255)[0, 1:, 0], abs=3)
     assert np.abs(mended).max() < 25
