@@ -74,7 +74,7 @@ class ColorizationDone(BaseModel):
     seed: int = Field(description="the one used", examples=[7])
     noise_seed: int | None = Field(default=None, description="of variations: the one used", examples=[11])
     temperature: float = Field(
-        description="the one used; with latent_norm, the one at which latents have this norm on average",
+        description="the one used; with latent_norm, the mean factor of the coarsest level's latents",
         examples=[TEMPERATURE_EXAMPLE],
     )
     width: int = Field(description="of the photo, upright, and of every coloring", examples=[1024])

@@ -148,3 +148,4 @@ def test_grain_leaves_the_coarsest_level_its_share_of_a_norm(
     norms = [float(z.square().mean().sqrt()) for z in encoded.latents]
     assert norms[0] > 0.4
     np.testing.assert_allclose(norms[2:], norms[0], rtol=0.1)  # three times as far as chance takes 512 numbers of 8²
+    assert drawn.temperature == pytest.approx(norms[0], rel=0.1)  # as the answer's `temperature` promises
