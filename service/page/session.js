@@ -4,6 +4,7 @@
  * come a moment later. Undo begins anew after a reload.
  */
 
+import { notice } from "./notices.js";
 import { listen, store } from "./store.js";
 
 const NAME = "tintflow";
@@ -19,6 +20,7 @@ let seen = null; // the view at the last change
 let timer = null;
 let writing = Promise.resolve();
 let isDue = false; // whether a write waits for the one before
+let isFull = false; // whether the last write failed, which was said
 
 /** Bring back what was there before a reload, then keep what changes. `revive` makes live photos of what was stored. */
 export async function setUpSession(revive) {
@@ -123,7 +125,13 @@ async function read() {
 function save() {
   if (isDue) return;
   isDue = true;
-  writing = writing.then(write).catch(() => {}); // no room: the next change may need less
+  writing = writing.then(write).then(() => (isFull = false), warn);
+}
+
+/** Say that nothing more is stored. The next change may need less room. */
+function warn() {
+  if (!isFull) notice("Your browser cannot store more: a reload would lose what comes from now on. Download what you want to keep.");
+  isFull = true;
 }
 
 async function write() {

@@ -316,7 +316,7 @@ def test_what_is_removed_is_not_stored(page, album) -> None:
     done(page, 3)
 
 
-def test_what_is_removed_goes_from_a_full_storage(page, photo, color_photo) -> None:
+def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(page, photo, color_photo) -> None:
     page.set_input_files("#files", photo)
     expect(page.locator(".card.new")).to_have_count(4)
     until_stored(page, "files", 5)
@@ -333,6 +333,9 @@ def test_what_is_removed_goes_from_a_full_storage(page, photo, color_photo) -> N
     }""")
     with page.expect_console_message(lambda line: line.text == "full"):
         page.set_input_files("#files", color_photo)
+    expect(page.locator("#notices")).to_contain_text("a reload would lose what comes from now on")
+    done(page, 2)
+    assert page.get_by_role("alert").count() <= 1  # said once, and gone after a while
     page.click("#album-remove")
     until_stored(page, "files", 0)
 
