@@ -39,7 +39,9 @@ export async function model({ signal, onWait } = {}) {
  */
 export async function colorings(kind, fields, { onColoring, ...options }) {
   const headers = { Accept: `${STREAM}, application/json;q=0.9` };
-  const answer = await request(`v1/${kind}`, { method: "POST", body: form(fields), headers }, options);
+  const answer = await request(`v1/${kind}`, { method: "POST", body: form(fields), headers }, options).catch(async (error) => {
+    throw error.code === "unreachable" ? (await unreadable(fields)) ?? error : error;
+  });
   const streams = answer.headers.get("Content-Type")?.startsWith(STREAM);
   try {
     if (streams) return await readStream(answer.body, onColoring);
@@ -50,6 +52,16 @@ export async function colorings(kind, fields, { onColoring, ...options }) {
     if (error instanceof Problem || options.signal?.aborted) throw error;
     throw unreachable(); // the connection was cut
   }
+}
+
+/** The problem of a file that changed after it was chosen, or is gone: browsers send none of the request, and do not say why. */
+async function unreadable(fields) {
+  for (const file of Object.values(fields)) {
+    if (!(file instanceof File)) continue;
+    const isReadable = await file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+    if (!isReadable) return new Problem(0, "unreadable_file", `the file ${file.name} changed after it was chosen, or is gone. Choose it again.`);
+  }
+  return null;
 }
 
 async function readStream(body, onColoring) {

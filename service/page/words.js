@@ -4,6 +4,7 @@ const FEW = 3; // names in one message
 
 const ERRORS = {
   unreachable: "The service does not answer. Is it still running?",
+  unreadable_file: "Your browser can no longer read this file.",
   upload_too_large: "This file is larger than the service accepts.",
   too_many_pixels: "This photo has more pixels than the service accepts.",
   unsupported_image_type: "The service cannot read this type of file.",

@@ -1,6 +1,9 @@
 """Errors are shown in words, and nothing is lost on one."""
 
 import json
+import os
+from collections.abc import Callable
+from pathlib import Path
 from shutil import copy
 
 import pytest
@@ -265,6 +268,23 @@ def test_the_answers_of_a_proxy_in_words(open_page, photo, endpoint: str) -> Non
         expect(page.locator("#retry")).to_be_visible(visible=again)
         page.unroute(f"**/v1/{endpoint}")
         begin_anew(page)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda file: os.utime(file, (0, 0))], ids=["gone", "changed"])
+def test_a_file_that_is_gone_or_changed_is_said_to_be(
+    open_page, upload, tmp_path, photo, spoil: Callable[[Path], None]
+) -> None:
+    page = open_page(expected=FAILED)
+    file = tmp_path / "scan.png"
+    copy(photo, file)
+    upload(page, file)
+    spoil(file)
+    page.click("#colorize")
+    expect(page.locator("#error-title")).to_have_text("Your browser can no longer read this file.")
+    expect(page.locator("#error-detail")).to_have_text(
+        "The file scan.png changed after it was chosen, or is gone. Choose it again."
+    )
+    expect(page.locator(".card.new")).to_have_count(4)
 
 
 def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None:
