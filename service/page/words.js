@@ -9,7 +9,7 @@ const ERRORS = {
   too_many_pixels: "This photo has more pixels than the service accepts.",
   unsupported_image_type: "The service cannot read this type of file.",
   undecodable_image: "This file is damaged or incomplete.",
-  output_too_large: "This format cannot hold a picture of this size. Choose another.",
+  output_too_large: "This would be more pixels than the service or the format allows.",
   invalid_parameters: "The service refuses one of the settings.",
   invalid_input: "The service refuses one of the settings.",
   queue_full: "The service is busy with other photos.",

@@ -178,7 +178,8 @@ function take(run, coloring) {
 function missing(run) {
   if (run.kind === "interpolations") return {};
   const { width, height } = run.photo;
-  const most = width && store.model ? Math.max(1, Math.floor(store.model.limits.output_pixels / (width * height))) : run.total;
+  const { pixels, output_pixels: limit } = store.model.limits;
+  const most = Math.max(1, Math.floor(limit / (width * height || pixels))); // a size that is not known may be the largest
   const start = run.slots.indexOf(null);
   const end = run.slots.findIndex((slot, i) => i > start && slot !== null);
   return { offset: (run.fields.offset ?? 0) + start, n: Math.min((end < 0 ? run.total : end) - start, most) };

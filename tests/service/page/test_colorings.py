@@ -255,6 +255,16 @@ def test_a_file_that_no_browser_shows(page, upload, tmp_path) -> None:
     expect(page.locator("#hint-tools")).to_be_visible()
 
 
+def test_as_many_of_a_photo_whose_size_the_browser_does_not_know(open_page, upload, tmp_path, start) -> None:
+    """The first request asks for no more than the service answers of the largest photo."""
+    service = start(max_pixels=3000, max_output_pixels=6000)
+    page = open_page("/#n=3", of=service)
+    path = tmp_path / "scan.tiff"
+    Image.new("L", (60, 40), 120).save(path)
+    upload(page, path, colorings=3)
+    assert [(each.offset, each.n) for each in service.colorizer.options] == [(0, 2), (2, 1)]
+
+
 def test_other_ways_in(page, photo, drop) -> None:
     drop(page, "#welcome", photo)
     expect(page.locator(".card.new")).to_have_count(4)
