@@ -4,7 +4,7 @@ import { between, likeOne } from "./beginnings.js";
 import { recipeOf } from "./link.js";
 import { MAX_INDEX } from "./options.js";
 import { isServed, modelName, modelOf } from "./served.js";
-import { change, hintsOf, lookOf, looksLike, looksOf, randomSeed, store, temperature } from "./store.js";
+import { change, hintsOf, lookOf, looksLike, looksOf, point, randomSeed, store, temperature } from "./store.js";
 import { canGoOn, isBusy, newRun, start, stop } from "./work.js";
 import { likeTitle, number } from "./words.js";
 
@@ -21,7 +21,7 @@ function begin(run, patch = {}) {
 function newColorings(photo, more = {}, { n, seed, offset } = store.view.settings) {
   const fields = { seed: seed ?? randomSeed(), offset, temperature: temperature() };
   const hints = hintsOf(photo);
-  if (hints.length) fields.hints = hints.map(point);
+  if (hints.length) fields.hints = hints;
   return newRun(photo, "colorizations", fields.temperature === 0 ? 1 : n, fields, more);
 }
 
@@ -62,9 +62,6 @@ export function moreCount() {
   if (lends(runs[0]) && temperature() === 0) return 1;
   return runs[0].kind === "colorizations" && seed !== null ? Math.min(n, MAX_INDEX + 1 - nextIndex(runs.at(-1))) : n;
 }
-
-/** What the service takes of a fixed color: its name is for people. */
-const point = ({ x, y, color }) => ({ x, y, color });
 
 export const sameHints = (some = [], others = []) => JSON.stringify(some.map(point)) === JSON.stringify(others.map(point));
 

@@ -76,6 +76,9 @@ export function changeSettings(patch) {
 
 export const hintsOf = (photo) => store.view.hints.get(photo) ?? [];
 
+/** What the service takes of a fixed color: its name and the chosen color are for people. */
+export const point = ({ x, y, color }) => ({ x, y, color });
+
 export function changeHints(photo, hints) {
   change({ hints: new Map(store.view.hints).set(photo, hints) });
 }

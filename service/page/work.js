@@ -7,7 +7,7 @@ import { settle } from "./beginnings.js";
 import { announce } from "./notices.js";
 import { isServed, modelId, modelName, modelOf, refreshModel } from "./served.js";
 import { Problem, colorings } from "./service.js";
-import { listen, notify, store } from "./store.js";
+import { listen, notify, point, store } from "./store.js";
 import { errorWords, likeTitle, megabytes } from "./words.js";
 
 export const QUALITY = 90; // of the JPEGs that are looked at
@@ -117,7 +117,7 @@ async function finish(run, signal, seen = run) {
   checkSizes(run);
   while (run.slots.includes(null)) {
     const before = run.samples;
-    const fields = { image: run.photo.file, ...run.fields, ...missing(run), output_format: "jpeg", output_compression: QUALITY };
+    const fields = { ...requestOf(run), ...missing(run), output_format: "jpeg", output_compression: QUALITY };
     const answer = await colorings(run.kind, fields, { signal, onWait, onColoring });
     Object.assign(run, { temperature: answer.temperature, model: answer.model });
     if (store.model?.id !== answer.model) await refreshModel({ signal }).catch(() => {}); // it is another since the page was opened
@@ -174,6 +174,9 @@ function take(run, coloring) {
   run.slots[slot] = { ...coloring, run, model, number: run.first + slot + 1, url: URL.createObjectURL(coloring.blob) };
 }
 
+/** The fields of a run's requests. */
+const requestOf = ({ photo, fields }) => ({ image: photo.file, ...fields, hints: fields.hints?.map(point) });
+
 /** What to ask for next: all that is missing, or of a huge photo as much as the service answers at once. */
 function missing(run) {
   if (run.kind === "interpolations") return {};
@@ -195,7 +198,7 @@ export async function encoded(sample, format, quality, onWait) {
   if (!isServed(sample)) return null;
   const { run, index } = sample;
   const one = run.kind === "interpolations" ? {} : { offset: index, n: 1 };
-  const fields = { image: run.photo.file, ...run.fields, ...one, output_format: format, output_compression: quality };
+  const fields = { ...requestOf(run), ...one, output_format: format, output_compression: quality };
   let found = null;
   const { model } = await colorings(run.kind, fields, { onWait, onColoring: (each) => (found = each.index === index ? each.blob : found) });
   return model === modelId(modelOf(sample)) ? found : null;

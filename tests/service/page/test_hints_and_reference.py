@@ -7,6 +7,10 @@ from playwright.sync_api import Locator, Page, Route, expect
 from model.options import TRANSFER_WEIGHTS
 from tests.service.page.steps import hold
 
+WALK = "(dot, key) => { for (let i = 0; i < 45; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
+SHOWN = "dot => dot.style.getPropertyValue('--dot')"
+"""To move a point through the photo, and the color that it has there."""
+
 
 @pytest.fixture
 def fixing(page, upload) -> Page:
@@ -289,15 +293,31 @@ def test_points_move_change_vanish_and_come_back(fixing, service) -> None:
 def test_a_point_that_comes_back_has_its_color_again(fixing) -> None:
     """On its way it crosses light parts of the photo, where sRGB holds hardly any red."""
     fix(fixing, 0.5, 0.5, "red")
-    shown = "dot => dot.style.getPropertyValue('--dot')"
     dot = fixing.locator(".dot").first
-    before = dot.evaluate(shown)
-    walk = "(dot, key) => { for (let i = 0; i < 45; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
-    dot.evaluate(walk, "ArrowRight")
-    assert dot.evaluate(shown) != before
-    dot.evaluate(walk, "ArrowLeft")
-    assert dot.evaluate(shown) == before
+    before = dot.evaluate(SHOWN)
+    dot.evaluate(WALK, "ArrowRight")
+    assert dot.evaluate(SHOWN) != before
+    dot.evaluate(WALK, "ArrowLeft")
+    assert dot.evaluate(SHOWN) == before
     expect(fixing.locator("#hint-list li")).to_contain_text("red")
+
+
+def test_a_point_that_is_shown_again_has_its_name_and_chroma_again(fixing) -> None:
+    fix(fixing, 0.5, 0.5, "red")
+    followed(fixing, 1)
+    dot = fixing.locator(".dot").first
+    before = dot.evaluate(SHOWN)
+    dot.evaluate(WALK, "ArrowRight")
+    followed(fixing, 1)
+    fixing.click("#fix-done")
+    fixing.click("#viewer-close")
+    fixing.locator("#history button").last.click()  # the colorings without it
+    expect(fixing.locator(".badge")).to_be_hidden()
+    fixing.locator("#history button").first.click()
+    fixing.get_by_role("button", name="Fix a color", exact=True).first.click()
+    expect(fixing.locator("#hint-list li")).to_contain_text("red")
+    dot.evaluate(WALK, "ArrowLeft")
+    assert dot.evaluate(SHOWN) == before
 
 
 def test_several_changes_are_one_request(fixing, service) -> None:
