@@ -10,7 +10,10 @@ import { sampleTitle } from "./words.js";
 
 export function setUpKept() {
   byId("compare-open").onclick = () => compare(ofThisPhoto());
-  byId("keep-none").onclick = () => change({ kept: [] });
+  byId("keep-none").onclick = () => {
+    change({ kept: [] });
+    byId("undo").focus();
+  };
   byId("download-kept").onclick = ({ currentTarget }) => saveAllFrom(currentTarget, store.view.kept, "kept-colorings");
   listen(show);
 }

@@ -291,7 +291,12 @@ def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None
     key = add_key(tmp_path / "keys", "ann")
     page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, ready=False)
     expect(page.locator("#key-title")).to_have_text("This service asks for a key")
-    for given in ("a-wrong-one", key):
+    first, again = (
+        "Ask its operator for one. The key stays in this tab.",
+        "The service does not know this key. Is it spelled right?",
+    )
+    for why, given in ((first, "a-wrong-one"), (again, key)):
+        expect(page.locator("#key-dialog")).to_have_accessible_description(why)
         page.fill("#key", given)
         page.get_by_role("button", name="Use it").click()
     expect(page.locator("#key-dialog")).to_be_hidden()

@@ -29,8 +29,9 @@ def test_keep_and_undo(kept) -> None:
     expect(kept.locator("#kept-words")).to_have_text("1 kept")
     kept.keyboard.press("Control+z")
     expect(kept.locator("#kept-words")).to_have_text("2 kept")
-    kept.click("#keep-none")
+    kept.locator("#keep-none").press("Enter")
     expect(kept.locator("#kept")).to_be_hidden()
+    expect(kept.locator("#undo")).to_be_focused()
 
 
 def test_every_card_has_a_download(kept, service) -> None:

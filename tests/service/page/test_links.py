@@ -20,7 +20,7 @@ def link_of() -> Callable[[Page], str]:
 
     def copy(page: Page) -> str:
         page.click("#share")
-        expect(page.locator("#share-note")).to_contain_text("Copied")
+        expect(page.get_by_role("status").and_(page.locator("#share-note"))).to_contain_text("Copied")
         link = page.evaluate("navigator.clipboard.readText()")
         return "/" + link[link.index("#") :]
 
