@@ -62,6 +62,7 @@ def test_the_wheel_holds_the_product_alone(wheel: Path) -> None:
     assert folders == set(SHIPPED)
     assert [name for name in names if name.endswith(".safetensors")] == ["weights/cinn.safetensors"]
     assert {"weights/SHA256SUMS", "service/page/index.html"} <= set(names)
+    assert {f"{folder}/py.typed" for folder in ("tintflow", "service", "model")} <= set(names)  # what the client is of
 
 
 def test_it_is_imported_from_anywhere(wheel: Path, bare: Path, tmp_path: Path) -> None:
