@@ -23,6 +23,7 @@ TintflowError
 """
 
 from http import HTTPStatus
+from typing import Any
 
 import httpx
 
@@ -94,6 +95,10 @@ class ProblemError(TintflowError):
         """the fields at fault"""
         self.request_id = request_id
         """the service's log knows it"""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy the attributes, too, where the error is pickled: an exception alone would lose its keywords."""
+        return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
 class RequestError(ProblemError):

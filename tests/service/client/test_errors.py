@@ -4,6 +4,7 @@ import email.utils
 import inspect
 import io
 import os
+import pickle
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -80,6 +81,14 @@ def test_every_problem_has_a_class_of_its_status(status: int, code: str) -> None
     assert error.errors == (FieldProblem("n", "no"),)
     if status in errors.BY_STATUS:
         assert isinstance(error, errors.BY_STATUS[status])
+
+
+def test_errors_cross_processes() -> None:
+    body = {"code": "invalid_parameters", "detail": "why", "errors": [{"field": "n", "message": "no"}]}
+    error = problem_of(httpx.Response(422, json=body, headers={"X-Request-Id": "6b1f"}))
+    error.add_note("of photo.jpg")
+    other = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (type(other), str(other), vars(other)) == (InvalidParameterError, "why", vars(error))
 
 
 def test_codes_are_the_services() -> None:
