@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
-from os import PathLike
+from os import SEEK_END, SEEK_SET, PathLike
 from pathlib import Path
 from typing import IO, cast
 
@@ -37,9 +37,32 @@ def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, I
             if not hasattr(photo, "read"):
                 expected = "a path, bytes, a file open for reading or a Pillow image"
                 raise TypeError(f"{name}: expected {expected}, got {type(photo).__name__}")
-            return name, photo if photo.seekable() else cast("IO[bytes]", _Pipe(photo))
+            return name, cast("IO[bytes]", _Sized(photo) if photo.seekable() else _Pipe(photo))
 
         yield {name: open_one(name, photo) for name, photo in photos.items()}
+
+
+class _Sized:
+    """A file of the length that it has now: httpx announces it, and must not send more of one that grows meanwhile.
+
+    It has no `fileno`: where a file is decompressed, httpx would take the length of the compressed one.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.seekable, self.tell = file, file.seekable, file.tell
+        self._size = self._left = file.seek(0, SEEK_END)
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        position = self._size if whence == SEEK_END else self._file.seek(offset)
+        self._left = self._size - position
+        return position
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(min(size, self._left))
+        self._left -= len(data)
+        if self._left and not data:
+            raise OSError("the file became shorter while it was sent")
+        return data
 
 
 class _Pipe:

@@ -1,8 +1,10 @@
 """Both clients against the real application: over a socket, and through ASGI."""
 
 import asyncio
+import gzip
 import io
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,33 @@ def test_photos_come_as_paths_bytes_files_and_images(
         np.testing.assert_array_equal(photo, np.asarray(grey_photo))
     with pytest.raises(FileNotFoundError):
         client.colorizations(tmp_path / "missing.png")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda png: png + b"more", nullcontext()),
+        (lambda png: png[:20], pytest.raises(OSError, match="became shorter")),
+    ],
+)
+def test_a_file_that_changes_while_it_is_sent(service, grey_png: bytes, tmp_path: Path, change, expected) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(grey_png)
+
+    class Changing(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            photo.write_bytes(change(grey_png))
+            return super().handle_request(request)
+
+    with Client(str(service.client.base_url), transport=Changing()) as client, expected:
+        client.colorizations(photo, n=1)
+
+
+def test_a_file_that_is_decompressed(client: Client, grey_png: bytes, tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "photo.png.gz", "wb") as file:
+        file.write(grey_png + bytes(100_000))
+    with gzip.open(tmp_path / "photo.png.gz") as file:
+        client.colorizations(file, n=1)
 
 
 @pytest.mark.parametrize("mode", PILLOW_MODES)
