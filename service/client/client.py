@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextlib import aclosing, closing
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Self, TypeVar, Unpack
 
@@ -16,7 +17,7 @@ from service.client.calls import ColoringCalls
 from service.client.exchange import Outcome, Wait, exchange, read
 from service.client.fields import ColorizationFields
 from service.client.folder import Folder, FolderPhoto
-from service.client.photos import PhotoSource
+from service.client.photos import PhotoSource, without_images
 from service.client.requests import Call
 from service.client.streams import AsyncStreams, Streams
 
@@ -180,6 +181,8 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
 
     async def _answer(self, call: Call[Any], stream: bool) -> httpx.Response:
         """Return a good answer; of a stream, before its body is read."""
+        photos = await asyncio.to_thread(without_images, call.photos)  # else other tasks would wait for it
+        call = replace(call, photos=photos)
         with closing(exchange(self._http, call, self._retries, self._max_wait)) as steps:
             step = next(steps)
             while True:

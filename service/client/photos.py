@@ -9,7 +9,7 @@ from typing import IO, cast
 
 from PIL import Image
 
-__all__ = ["PhotoSource", "opened"]
+__all__ = ["PhotoSource", "opened", "without_images"]
 
 PhotoSource = str | PathLike[str] | bytes | IO[bytes] | Image.Image
 """a path, a file's bytes, a file open for reading bytes, which is streamed, or a Pillow image, sent as PNG or TIFF"""
@@ -17,6 +17,11 @@ TIFF_MODES = ("CMYK", "F", "I", "LAB")
 """modes of Pillow that PNG cannot hold, and the service reads"""
 CONVERTED = {"HSV": "RGB", "La": "LA", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGBA", "YCbCr": "RGB"}
 """modes that are converted, because neither format holds them"""
+
+
+def without_images(photos: Mapping[str, PhotoSource]) -> dict[str, PhotoSource]:
+    """Write the Pillow images among photos as files, which takes seconds if they are large."""
+    return {name: _written(photo) if isinstance(photo, Image.Image) else photo for name, photo in photos.items()}
 
 
 @contextmanager

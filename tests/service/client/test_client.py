@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -114,6 +115,22 @@ def test_a_file_that_is_decompressed(client: Client, grey_png: bytes, tmp_path: 
 def test_pillow_images_of_every_mode(service, client: Client, mode: str) -> None:
     client.colorizations(Image.new(mode, (12, 8)), n=1)
     assert service.colorizer.photos[0].shape[:2] == (8, 12)
+
+
+async def test_other_tasks_go_on_while_an_image_is_written(service, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, loop = Image.new("L", (8, 8)), asyncio.get_running_loop()
+    written = asyncio.Event()
+
+    def save(*arguments: Any, **options: Any) -> None:
+        asyncio.run_coroutine_threadsafe(written.wait(), loop).result(10)
+        Image.Image.save(image, *arguments, **options)
+
+    monkeypatch.setattr(Image.Image, "convert", lambda self, mode: SimpleNamespace(save=save))
+    async with AsyncClient("http://test", transport=httpx.ASGITransport(service.app)) as client:
+        call = asyncio.create_task(client.colorizations(image, n=1))
+        await asyncio.sleep(0)
+        written.set()
+        assert len((await call).data) == 1
 
 
 def test_an_upload_is_streamed() -> None:

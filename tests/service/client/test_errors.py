@@ -1,5 +1,6 @@
 """The client's errors are made of the service's problems, and it waits where waiting helps."""
 
+import asyncio
 import email.utils
 import inspect
 import io
@@ -55,7 +56,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     # the module's own names alone: the server of other tests sleeps too
     monkeypatch.setattr("service.client.client.time", SimpleNamespace(sleep=waited.append))
-    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=later))
+    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=later, to_thread=asyncio.to_thread))
     return waited
 
 
