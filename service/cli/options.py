@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from model.protocol import Look
 from service.api.endpoints import COLORIZATIONS, ColorEndpoint
+from service.client.client import headers
 
 __all__ = [
     "MAX_PORT",
@@ -60,6 +61,15 @@ def _check_url(url: str | None) -> str | None:
     if not is_one:
         raise typer.BadParameter(f"expected a URL such as http://localhost:8000, got {url}")
     return url
+
+
+def _check_key(key: str | None) -> str | None:
+    """Return an API key. Raises BadParameter if no header can hold it."""
+    try:
+        headers(key)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return key
 
 
 def _photo(text: str) -> Path:
@@ -110,7 +120,10 @@ Url = Annotated[
         rich_help_panel=SERVER,
     ),
 ]
-ApiKey = Annotated[str | None, typer.Option(envvar="TINTFLOW_API_KEY", help="For the server.", rich_help_panel=SERVER)]
+ApiKey = Annotated[
+    str | None,
+    typer.Option(envvar="TINTFLOW_API_KEY", callback=_check_key, help="For the server.", rich_help_panel=SERVER),
+]
 AtOnce = Annotated[
     int, typer.Option("--at-once", min=1, max=64, help="Photos in work at a time.", rich_help_panel=SERVER)
 ]

@@ -21,7 +21,7 @@ from service.client.photos import PhotoSource, without_images
 from service.client.requests import Call
 from service.client.streams import AsyncStreams, Streams
 
-__all__ = ["AT_ONCE", "AsyncClient", "Client"]
+__all__ = ["AT_ONCE", "AsyncClient", "Client", "headers"]
 
 T = TypeVar("T")
 
@@ -32,7 +32,10 @@ MAX_WAIT_SECONDS = 60.0
 AT_ONCE = 2  # while one photo is on the model, the other is decoded or encoded
 
 
-def _headers(api_key: str | None) -> dict[str, str]:
+def headers(api_key: str | None) -> dict[str, str]:
+    """Return the headers of every request. Raises ValueError for a key that none can hold, without showing it."""
+    if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
+        raise ValueError("api_key: expected ASCII characters without spaces or line breaks")
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
@@ -54,7 +57,7 @@ class Client(ColoringCalls[ColorizationResponse]):
         max_wait: float = MAX_WAIT_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._http = httpx.Client(base_url=url, headers=_headers(api_key), timeout=timeout, transport=transport)
+        self._http = httpx.Client(base_url=url, headers=headers(api_key), timeout=timeout, transport=transport)
         self._retries, self._max_wait = retries, max_wait
         self.stream = Streams(lambda call: self._answer(call, stream=True))
         """the same calls, whose colorings come one by one, each as soon as it is made"""
@@ -135,7 +138,7 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
         max_wait: float = MAX_WAIT_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._http = httpx.AsyncClient(base_url=url, headers=_headers(api_key), timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(base_url=url, headers=headers(api_key), timeout=timeout, transport=transport)
         self._retries, self._max_wait = retries, max_wait
         self.stream = AsyncStreams(lambda call: self._answer(call, stream=True))
         """the same calls, whose colorings come one by one, each as soon as it is made"""

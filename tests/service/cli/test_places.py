@@ -110,6 +110,12 @@ def test_a_url_that_is_none(refused: Callable, words: tuple[str, ...], url: str)
     assert f"expected a URL such as http://localhost:8000, got {url}" in refused(*words, "--server", url)
 
 
+def test_a_key_that_no_header_holds(refused: Callable) -> None:
+    shown = refused("colorize", "nothing.jpg", "--server", "http://127.0.0.1:9", "--api-key", "sécret")
+    assert "expected ASCII characters" in shown
+    assert "sécret" not in shown
+
+
 @pytest.mark.parametrize(("name", "value"), [("DEVICE", "gpu"), ("MAX_PIXELS", "abc"), ("RATE_LIMIT", "ten")])
 def test_a_setting_that_is_wrong(refused: Callable, name: str, value: str, monkeypatch) -> None:
     monkeypatch.setenv(f"TINTFLOW_{name}", value)

@@ -185,6 +185,14 @@ def test_an_api_key_is_a_bearer_token() -> None:
     assert seen == ["Bearer secret", None]
 
 
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("key", ["secret\n", "se cret", "sécret"])
+def test_an_api_key_that_no_header_holds_is_refused_and_not_shown(kind: type[Client], key: str) -> None:
+    with pytest.raises(ValueError, match="api_key: expected ASCII") as caught:
+        kind(api_key=key)
+    assert key.strip() not in str(caught.value)
+
+
 async def test_many_at_once(service, grey_png: bytes) -> None:
     async with AsyncClient(str(service.client.base_url)) as client:
         answers = await asyncio.gather(*(client.colorizations(grey_png, n=1, seed=seed) for seed in range(8)))
