@@ -20,7 +20,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 
 # what a target needs: .venv/for-serving, or .venv/for- and the name of an extra in pyproject.toml
 .venv/for-%: pyproject.toml install.py
-	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -c 'import pip, tomllib' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -c 'import tomllib' 2>/dev/null || \
+	  { echo 'tintflow needs Python 3.11 or later, and $(PYTHON) is older: name another by PYTHON=.' >&2; exit 1; }
 	@echo "Installing into .venv; the first time this takes a minute or more."
 	$(BIN)/python install.py $(filter-out serving,$*)
 	@touch $@

@@ -134,3 +134,24 @@ def test_the_real_uv_takes_a_wheel_at_hand(install, tmp_path: Path, monkeypatch,
     shutil.rmtree(wheels)
     install.install_torch(["torch>=2.6"], gpu=False)
     assert capsys.readouterr().out == ""
+
+
+def test_make_names_an_old_python_and_leaves_it_for_another(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "install.py"):
+        shutil.copy(ROOT / name, tmp_path)
+
+    def make(status: int) -> subprocess.CompletedProcess[str]:
+        """Run make with a Python that makes environments whose Python ends so."""
+        python = tmp_path / f"python-{status}"
+        script = (
+            f"mkdir -p .venv/bin; for name in pip python; do printf '#!/bin/sh\\nexit {status}\\n' > .venv/bin/$name"
+        )
+        python.write_text(f"#!/bin/sh\n{script}; chmod +x .venv/bin/$name; done\n")
+        python.chmod(0o755)
+        command = ["make", ".venv/for-serving", f"PYTHON={python}"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
+
+    old = make(1)
+    assert old.returncode
+    assert "needs Python 3.11 or later" in old.stderr
+    assert make(0).returncode == 0
