@@ -43,7 +43,7 @@ __all__ = ["app", "make", "read_choices", "read_ratings", "score"]
 
 TRUTH = "truth"
 COLUMN_NAMES = ("number", "real", "stain", "score")
-"""Columns of a ratings file: the picture's number; 1 if taken for a true photo; 1 if stained; 1 to 5."""
+"""Columns of a ratings file: the picture's number; 1 if taken for a true photo; 1 if stained; 1 to 10, the best."""
 SIDES = ("left", "right")
 PAIR_COLUMNS = ("number", "better")
 """Columns of a ratings file of pairs: the pair's number; the side that looks more like a true photo."""
@@ -145,7 +145,7 @@ def score(
             raise InputError("ratings", f"{len(keys)} files, one for each viewer's sheets", len(ratings))
         seen = [keys[viewer if len(keys) > 1 else 1] for viewer in range(1, len(ratings) + 1)]
         if isinstance(seen[0][1]["method"], str):
-            table = Table("method", "photos", "real %", "stained %", "score 1–5", "real %, less the first's")
+            table = Table("method", "photos", "real %", "stained %", "score 1–10", "real %, less the first's")
             rows = _shares(seen, [read_ratings(path, methods) for path, methods in zip(ratings, seen, strict=True)])
         else:
             methods = {number: entry["method"] for number, entry in seen[0].items()}
@@ -163,8 +163,8 @@ def read_ratings(path: Path, methods: Mapping[int, Any]) -> dict[int, tuple[floa
     """
     found = {number: tuple(map(_number, cells)) for number, cells in _read(path, COLUMN_NAMES, methods).items()}
     for number, (real, stain, points) in found.items():
-        if real not in (0, 1) or stain not in (0, 1) or not 1 <= points <= 5:
-            raise InputError("ratings", "real and stain 0 or 1, score 1 to 5", f"number {number}")
+        if real not in (0, 1) or stain not in (0, 1) or not 1 <= points <= 10:
+            raise InputError("ratings", "real and stain 0 or 1, score 1 to 10", f"others for number {number}")
     return found
 
 

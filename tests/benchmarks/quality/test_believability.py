@@ -86,10 +86,11 @@ def test_shares_are_counted(tmp_path: Path) -> None:
     key = [{"viewer": 1, "number": n, "photo": f"{n}.png", "method": "a" if n < 3 else "b"} for n in range(1, 5)]
     (tmp_path / "key.json").write_text(json.dumps(key))
     one = ratings(tmp_path / "one.csv", ["1,1,0,5", "2,0,1,1", "3,1,0,4", "4,1,0,4"])
-    two = ratings(tmp_path / "two.csv", ["1,1,0,5", "2,1,1,2", "3,1,0,4", "4,0,0,3"])
+    two = ratings(tmp_path / "two.csv", ["1,1,0,5", "2,1,1,10", "3,1,0,4", "4,0,0,3"])
     scored = run("score", "--key", tmp_path / "key.json", one, two)
     lines = {line.split()[1]: line for line in scored.splitlines() if "±" in line}
     assert "75.0 ±" in lines["a"]
+    assert "5.2 ±" in lines["a"]
     assert "50.0 ±" in lines["a"]
     assert "75.0 ±" in lines["b"]
     assert "0.0 ±" in lines["b"]
@@ -123,7 +124,7 @@ def test_methods_rotate_over_viewers_and_are_compared_photo_by_photo(photos: Pat
     [
         ["1,1,0,5"],
         ["1,1,0,5", "2,2,0,1"],
-        ["1,1,0,5", "2,1,0,6"],
+        ["1,1,0,5", "2,1,0,11"],
         ["1,1,0,5", "2,x,0,1"],
         ["1,1,0,5", "3,1,0,1"],
         ["1,1,0,5", "2,1,0,1", "2,0,1,1"],
