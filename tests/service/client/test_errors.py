@@ -212,6 +212,11 @@ def test_a_file_is_sent_again_from_its_beginning(waits: list[float]) -> None:
     assert bodies == [b"the photo"] * 3
 
 
+def test_fewer_than_no_retries_are_refused() -> None:
+    with Client(retries=-1) as client, pytest.raises(ValueError, match="retries: expected 0 or more, got -1"):
+        client.models()
+
+
 def test_a_pipe_is_sent_whole(waits: list[float]) -> None:
     bodies: list[bytes] = []
 
