@@ -1,7 +1,8 @@
 """Every code block of README.md and docs/ runs, in the order of its page, or says above itself why it does not.
 
-A page's blocks run in one folder, which has photo.jpg, gray.jpg, color.jpg, photos/ and docs/pictures/, with a server
-of the real application at http://localhost:8000 and a network too small to take time. Output is `json` or `text`.
+A page's blocks run in one folder, those of docs/start.md in README.md's, whose reader goes on there. It has photo.jpg,
+gray.jpg, color.jpg, photos/ and docs/pictures/, with a server of the real application at http://localhost:8000 and a
+network too small to take time. Output is `json` or `text`.
 """
 
 import os
@@ -90,6 +91,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
     color = Image.fromarray(skimage.data.astronaut()).resize((128, 128))
 
     def folder(page: Path) -> Path:
+        page = PAGES[0] if page.name == "start.md" else page
         if page not in made:
             made[page] = path = tmp_path_factory.mktemp(page.stem)
             color.save(path / "color.jpg")
