@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from model.errors import CheckpointError, InputError, ModelError, NonFiniteError, OutOfMemoryError
 from model.protocol import Options
 from service import errors
 from service.api.endpoints import COLOR_ENDPOINTS, LIKELIHOODS, ColorEndpoint, Endpoint
@@ -34,51 +33,24 @@ T = TypeVar("T")
 router = APIRouter()
 
 
-def _engine(request: Request) -> Engine:
-    engine: Engine = request.app.state.engine
-    return engine
+def _part(name: str) -> Any:
+    """Return what gives a route a part of the application."""
+
+    def of(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(of)
 
 
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-def _metrics(request: Request) -> Metrics:
-    metrics: Metrics = request.app.state.metrics
-    return metrics
-
-
-EngineOf = Annotated[Engine, Depends(_engine)]
-SettingsOf = Annotated[Settings, Depends(_settings)]
-MetricsOf = Annotated[Metrics, Depends(_metrics)]
+EngineOf = Annotated[Engine, _part("engine")]
+SettingsOf = Annotated[Settings, _part("settings")]
+MetricsOf = Annotated[Metrics, _part("metrics")]
 
 NOT_READY = (errors.LoadingError, errors.DrainingError, errors.UnhealthyError, errors.LoadFailedError)
 UNAUTHORIZED = (errors.MissingKeyError, errors.InvalidKeyError)
-SCORING_ERRORS = (
-    *UNAUTHORIZED,
-    errors.ForeignOriginError,
-    errors.MalformedBodyError,
-    errors.UploadTooLargeError,
-    errors.BodyTypeError,
-    errors.ImageTypeError,
-    errors.ParameterError,
-    errors.TooManyPixelsError,
-    errors.UndecodableImageError,
-    errors.DecodingLimitError,
-    errors.DecoderLostError,
-    InputError,
-    errors.QueueFullError,
-    errors.RateLimitedError,
-    ModelError,
-    NonFiniteError,
-    CheckpointError,
-    OutOfMemoryError,
-    errors.ReplicaLostError,
-    *NOT_READY,
-    errors.DeadlineError,
-)
-COLORING_ERRORS = (*SCORING_ERRORS, errors.NotAcceptableError, errors.OutputSizeError)
+COLORING_ERRORS = [kind for kind in problems.PROBLEMS if kind is not errors.ClientGoneError]
+OF_PICTURES = (errors.NotAcceptableError, errors.OutputSizeError)
+SCORING_ERRORS = [kind for kind in COLORING_ERRORS if kind not in OF_PICTURES]
 
 
 def _described(endpoint: Endpoint[Any]) -> dict[str, Any]:
