@@ -4,7 +4,7 @@ import base64
 import re
 import zipfile
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -114,12 +114,12 @@ async def answer(colorization: Colorization, form: Form, stream: Stream, run: Ru
             await stream.emit(await run(write_event, "done", done(colorization)))
         elif form.media_type in (JSON, ZIP):
             first = await anext(samples)
-            with _JsonWriter(colorization) if form.media_type == JSON else _ZipWriter(colorization) as writer:
-                stream.open(form.media_type, _headers(colorization, form))
-                await stream.emit(await run(writer.add, first))
-                async for sample in samples:
-                    await stream.emit(await run(writer.add, sample))
-                await stream.emit(await run(writer.end))
+            writer = (_JsonWriter if form.media_type == JSON else _ZipWriter)(colorization)
+            stream.open(form.media_type, _headers(colorization, form))
+            await stream.emit(await run(writer.add, first))
+            async for sample in samples:
+                await stream.emit(await run(writer.add, sample))
+            await stream.emit(await run(writer.end))
         else:
             (sample,) = [each async for each in samples]
             stream.open(form.media_type, _headers(colorization, form) | _distances(sample), len(sample.data))
@@ -161,22 +161,7 @@ def _server_timing(timings: dict[str, float]) -> str:
     return ", ".join(f"{stage};dur={1000 * seconds:.1f}" for stage, seconds in timings.items())
 
 
-class _Writer(AbstractContextManager["_Writer"]):
-    """Writes an answer part by part."""
-
-    def add(self, sample: Sample) -> bytes:
-        """Return the part that holds this sample; the first holds what comes before it, too."""
-        raise NotImplementedError
-
-    def end(self) -> bytes:
-        """Return what comes after the samples."""
-        raise NotImplementedError
-
-    def __exit__(self, *_: object) -> None:
-        """Let go of what an answer that is broken off has begun."""
-
-
-class _JsonWriter(_Writer):
+class _JsonWriter:
     """The parts of a ColorizationResponse, in the order of its fields."""
 
     def __init__(self, colorization: Colorization) -> None:
@@ -198,7 +183,7 @@ class _JsonWriter(_Writer):
         return facts[:-1].encode() + b',"data":['
 
 
-class _ZipWriter(_Writer):
+class _ZipWriter:
     """The parts of a zip: the same bytes as of one that is written at once."""
 
     def __init__(self, colorization: Colorization) -> None:
@@ -218,9 +203,6 @@ class _ZipWriter(_Writer):
         """Return the directory."""
         self._archive.close()
         return self._window.take()
-
-    def __exit__(self, *_: object) -> None:
-        self._archive.fp = None  # else it would be completed as it is collected
 
 
 class _Window(BytesIO):
