@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 
 from service.client import (
     AsyncClient,
@@ -39,7 +38,7 @@ from service.client import (
 from service.client.errors import problem_of
 from service.errors import FieldProblem
 from service.http.problems import PROBLEMS, ROUTER_CODES
-from tests.service.files import encoded
+from tests.service.files import png
 from tests.service.waiting import eventually
 
 MODELS = {"object": "list", "data": []}
@@ -108,6 +107,7 @@ def test_every_class_is_in_the_documented_tree() -> None:
     [
         (b"only text", {}, UnsupportedTypeError, "unsupported_image_type"),
         (b"", {}, UndecodableImageError, "undecodable_image"),
+        (png(20_000, 20_000), {}, TooManyPixelsError, "too_many_pixels"),
         (None, {"n": 99}, InvalidParameterError, "invalid_parameters"),
     ],
 )
@@ -118,13 +118,6 @@ def test_errors_of_the_real_application(service, grey_png: bytes, upload, fields
     assert caught.value.code == code
     if fields:
         assert [each.field for each in caught.value.errors] == list(fields)
-
-
-def test_pixels_over_the_limit(start: Callable, grey_photo: Image.Image) -> None:
-    service = start(max_pixels=64 * 64)
-    photo = encoded(grey_photo.resize((65, 64)), "PNG")
-    with Client(str(service.client.base_url)) as client, pytest.raises(TooManyPixelsError):
-        client.likelihoods(photo)
 
 
 def test_a_full_queue_is_waited_for(start: Callable, pool: Executor, grey_png: bytes) -> None:
@@ -217,7 +210,7 @@ def test_fewer_than_no_retries_are_refused() -> None:
         client.models()
 
 
-def test_a_pipe_is_sent_whole(waits: list[float]) -> None:
+def test_a_pipe_is_sent_whole_and_once(waits: list[float]) -> None:
     bodies: list[bytes] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -238,16 +231,6 @@ def test_a_pipe_is_sent_whole(waits: list[float]) -> None:
     assert b"\r\n\r\nthe photo\r\n--" in body
 
 
-def test_a_pipe_is_sent_once(waits: list[float]) -> None:
-    class Pipe(io.BytesIO):
-        def seekable(self) -> bool:
-            return False
-
-    with Client(transport=answering(QUEUE_FULL)) as client, pytest.raises(TooManyRequestsError):
-        client.likelihoods(Pipe(b"the photo"))
-    assert not waits
-
-
 @pytest.mark.parametrize("photo", [bytearray(b"the photo"), [[0, 255]], None])
 def test_what_is_no_photo_is_named(photo: Any) -> None:
     expected = f"image: expected a path, bytes, .*, got {type(photo).__name__}"
@@ -255,12 +238,3 @@ def test_what_is_no_photo_is_named(photo: Any) -> None:
         client.likelihoods(photo)
     with Client(transport=answering(QUEUE_FULL)) as client, pytest.raises(TypeError, match="reference: expected"):
         client.transfers(b"the photo", photo)
-
-
-def test_nobody_listens(waits: list[float]) -> None:
-    with (
-        Client("http://127.0.0.1:9", retries=1) as client,
-        pytest.raises(ConnectionFailedError, match=r"127\.0\.0\.1:9"),
-    ):
-        client.models()
-    assert len(waits) == 1

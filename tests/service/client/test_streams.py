@@ -126,17 +126,6 @@ def test_another_kind_of_answer_is_not_read() -> None:
         next(client.stream.colorizations(b"photo"))
 
 
-def test_a_busy_service_is_asked_again() -> None:
-    answers = iter(
-        [
-            httpx.Response(429, headers={"retry-after": "0"}, json={"code": "queue_full"}),
-            httpx.Response(200, headers=HEADERS, content=iter([COLORING, DONE])),
-        ]
-    )
-    with Client(transport=httpx.MockTransport(lambda _: next(answers))) as client:
-        assert len(list(client.stream.colorizations(b"photo"))) == 1
-
-
 def test_leaving_early_closes_the_connection(service, grey_png: bytes) -> None:
     with Client(str(service.client.base_url)) as client:
         with client.stream.colorizations(grey_png, n=4) as stream:
