@@ -19,13 +19,6 @@ def opened(data: bytes) -> Image.Image:
     return Image.open(BytesIO(data))
 
 
-@pytest.mark.parametrize("output_format", FORMATS)
-def test_format_and_size(output_format: OutputFormat) -> None:
-    image = opened(encode(RGB, None, output_format, 90))
-    assert image.get_format_mimetype() == FORMATS[output_format].media_type
-    assert (image.size, image.mode) == ((40, 24), "RGB")
-
-
 def test_jpeg_keeps_chroma_at_full_size() -> None:
     image = opened(encode(RGB, None, "jpeg", 90))
     assert JpegImagePlugin.get_sampling(image) == 0  # 4:4:4

@@ -113,13 +113,6 @@ def test_an_empty_field_that_is_required_is_missing(service, grey_png) -> None:
     assert_problem(answer, 422, "invalid_parameters", "reference: this field is required")
 
 
-def test_nan_in_json(service, grey_png) -> None:
-    body = b'{"temperature": NaN, "image": "%s"}' % base64.b64encode(grey_png)
-    answer = service.client.post(PATH, content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code in (400, 422)
-    assert answer.headers["content-type"] == "application/problem+json"
-
-
 def test_every_field_at_fault_is_named(service, grey_png) -> None:
     answer = service.post(grey_png, n=0, seed=-1, colour="red")
     assert {each["field"] for each in answer.json()["errors"]} == {"n", "seed", "colour"}
@@ -129,7 +122,7 @@ def test_every_field_at_fault_is_named(service, grey_png) -> None:
     ("content", "status", "code", "words"),
     [
         (b"", 422, "undecodable_image", ["empty"]),
-        (b"just some words\n", 415, "unsupported_image_type", ["JPEG"]),
+        (b"just some words\n", 415, "unsupported_image_type", ["supported: JPEG, PNG", "AVIF, HEIC"]),
         (png(20_000, 20_000), 422, "too_many_pixels", ["20000×20000", "50000000"]),
     ],
     ids=["empty", "text", "huge"],
@@ -147,7 +140,7 @@ def test_too_long_for_the_output_format(service) -> None:
 
 @pytest.mark.parametrize(
     ("body", "words"),
-    [(b"", []), (b"{", []), (b"[]", ["object"]), (b"3", []), (b"\xff", []), (b'{"image": "AAAA"', [])],
+    [(b"", []), (b"{", []), (b"[]", ["object"]), (b'{"n": NaN}', ["NaN"]), (b"\xff", []), (b'{"image": "AAAA"', [])],
 )
 def test_malformed_json(service, body: bytes, words: list[str]) -> None:
     answer = service.client.post(PATH, content=body, headers={"Content-Type": "application/json"})
