@@ -26,13 +26,6 @@ def in_json(files: dict[str, bytes], fields: dict[str, object]) -> dict[str, obj
     return {name: base64.b64encode(file).decode() for name, file in files.items()} | fields
 
 
-def test_candidates_reach_the_colorizer(service, grey_png) -> None:
-    answer = service.post(grey_png, n=2, candidates=32, select="diverse")
-    (options,) = service.colorizer.options
-    assert (options.n, options.candidates, options.select, options.rank) == (2, 32, "diverse", "none")
-    assert [each["index"] for each in answer.json()["data"]] == [1, 2]
-
-
 def test_rank(service, grey_png) -> None:
     ranked = service.post(grey_png, seed=7, n=3, rank="likelihood").json()["data"]
     drawn = service.post(grey_png, seed=7, n=3).json()["data"]
