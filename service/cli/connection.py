@@ -22,6 +22,8 @@ __all__ = ["Connection"]
 RETRIES = 10  # a batch is patient
 MAX_WAIT_SECONDS = 300.0
 DAY_SECONDS = 86_400.0
+PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+"""In place of the default, which writes all local variables into a traceback: megabytes of them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Connection:
         from service.engine import State
 
         structlog.configure(
-            processors=[_without_load_failed, *structlog.get_config()["processors"]],
+            processors=[_without_load_failed, *structlog.get_config()["processors"][:-1], PLAIN],
             wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),  # standard output may be a photo
         )

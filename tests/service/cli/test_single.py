@@ -152,11 +152,12 @@ app(["colorize", "photo.png", "-"])
 """
 
 
-def test_standard_output_holds_no_log(photo: Path) -> None:
+def test_standard_output_holds_no_log_and_the_log_no_local_variables(photo: Path) -> None:
     with started(BROKEN) as process:
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (2, "")
     assert "RuntimeError: odd" in stderr
+    assert len(stderr) < 20_000, "local variables are in it"
 
 
 WHOLE = """
