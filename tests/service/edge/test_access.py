@@ -120,12 +120,14 @@ def test_keys_come_and_go_while_the_service_runs(start, grey_png, keys_file, key
     assert service.post(grey_png, bearer(bob)).status_code == 200
     with service.log() as lines:
         keys_file.write_text("broken")
-        assert service.post(grey_png, bearer(bob)).status_code == 401, "a mistake keeps a key that was taken out"
+        for _ in range(2):  # told of once
+            assert service.post(grey_png, bearer(bob)).status_code == 401, "a mistake keeps a key that was taken out"
         keys_file.unlink()
         carl = add_key(keys_file, "carl")
         assert service.post(grey_png, bearer(carl)).status_code == 200
         keys_file.unlink()
-        assert service.post(grey_png, bearer(carl)).status_code == 401
+        for _ in range(2):
+            assert service.post(grey_png, bearer(carl)).status_code == 401
     told = [line["event"] for line in lines if line["event"].startswith("api_keys")]
     assert told == ["api_keys_revoked", "api_keys_reloaded", "api_keys_revoked"]
 

@@ -89,13 +89,6 @@ def test_the_door_tells_when_there_is_room_for_a_likely_request(backlog: Backlog
     assert retry_after(backlog.enter) == 10
 
 
-def test_one_alone_may_be_larger_than_the_limit(backlog: Backlog) -> None:
-    large = occupy(backlog, latents=12)
-    with pytest.raises(QueueFullError):
-        occupy(backlog, latents=1)
-    answer(large)
-
-
 def test_nothing_measured_yet(backlog: Backlog) -> None:
     occupy(backlog, latents=10)
     assert retry_after(backlog.enter) == UNKNOWN_SECONDS

@@ -4,12 +4,11 @@ import re
 import threading
 from pathlib import Path
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from model.errors import NonFiniteError
 from model.protocol import ModelInfo
-from service.telemetry.metrics import GAUGES, Metrics
+from service.telemetry.metrics import GAUGES
 from tests.service.waiting import eventually
 
 PATH = "/v1/colorizations"
@@ -103,11 +102,6 @@ def test_page_of_operations_names_every_metric(start, grey_png) -> None:
     families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in told} | {name for name, _ in GAUGES.values()}
     page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
     assert families == set(re.findall(r"^\| `(tintflow_\w+)`", page, re.MULTILINE))
-
-
-def test_a_gauge_without_a_name_is_refused() -> None:
-    with pytest.raises(KeyError):
-        Metrics().watch(unheard_of=lambda: 0.0)
 
 
 def test_the_queue_is_told_while_it_lasts(start, pool, grey_png) -> None:
