@@ -79,13 +79,6 @@ def test_train_and_eval_become_their_programs(
     assert became == [[sys.executable, sys.executable, "-m", *module]]
 
 
-def test_training_answers_for_itself() -> None:
-    command = [TINTFLOW, "train", "--data", "nowhere"]
-    done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
-    assert done.returncode == 2
-    assert "nowhere" in done.stderr
-
-
 def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(config: object, loop: object) -> None:
         raise ModuleNotFoundError("No module named 'some_weights'", name="some_weights")
