@@ -477,7 +477,7 @@ def test_a_photo_waits_for_room_before_it_is_decoded(grey_png: bytes) -> None:
     done: list[int] = []
     working = threading.Thread(target=lambda: done.append(decoders.decode(grey_png, MAX_PIXELS).width))
     working.start()
-    working.join(2)
+    eventually(lambda: any(share.wanted for share in room._shares))
     assert not done
     room.leave(held)
     working.join(SECONDS)
