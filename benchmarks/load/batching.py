@@ -7,7 +7,7 @@ Then one client asks for small pictures, alone, and beside another that keeps a 
 import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -29,23 +29,7 @@ FAIR = 0.2
 """Largest share of a large request's time that a small one beside it may take."""
 
 
-class Choice(NamedTuple):
-    """Outcome of one choice of settings."""
-
-    batch_latents: int
-    batch_wait_seconds: float
-    outcome: Outcome
-
-    def figures(self) -> dict[str, object]:
-        """Return what a report holds of it."""
-        return {
-            "batch_latents": self.batch_latents,
-            "batch_wait_seconds": self.batch_wait_seconds,
-            **asdict(self.outcome),
-        }
-
-
-def by_settings(seconds: float) -> Iterator[Choice]:
+def by_settings(seconds: float) -> Iterator[tuple[int, float, Outcome]]:
     """Ask a service with one size after the other at the default wait, then the other waits."""
     default = Settings()
     choices = [(latents, default.batch_wait_seconds) for latents in LATENTS]
@@ -53,7 +37,7 @@ def by_settings(seconds: float) -> Iterator[Choice]:
     for latents, wait in choices:
         settings = {"TINTFLOW_BATCH_LATENTS": str(latents), "TINTFLOW_BATCH_WAIT_SECONDS": str(wait)} | ANY_SECONDS
         with tintflow(settings) as url:
-            yield Choice(latents, wait, measure_server(OURS, url, CLIENTS, seconds))
+            yield latents, wait, measure_server(OURS, url, CLIENTS, seconds)
 
 
 async def beside(url: str, seconds: float) -> tuple[float, float, int]:
@@ -91,9 +75,11 @@ def main(
     fair = Target(
         f"a small one takes at most {FAIR:g} of a large one's time", f"{small / large:.3f}", small <= FAIR * large
     )
-    errors = failed + sum(each.outcome.errors for each in choices)
+    errors = failed + sum(found.errors for _, _, found in choices)
     figures = {
-        "outcomes": [each.figures() for each in choices],
+        "outcomes": [
+            {"batch_latents": latents, "batch_wait_seconds": wait, **asdict(found)} for latents, wait, found in choices
+        ],
         "fairness_seconds": {"small alone": alone, "small beside large": small, "large": large},
     }
     write("batching", [fair, Target("no error", str(errors), errors == 0)], figures, json_file, tables)

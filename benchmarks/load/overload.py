@@ -18,17 +18,14 @@ import httpx
 import numpy as np
 import typer
 
-from benchmarks.load.serving import ask_in_loops, requests_per_second
+from benchmarks.load.serving import OURS, SAMPLES, SIDE, measure_server
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, made_up_photo, running
 from service.settings import Settings
 
 __all__ = ["main"]
 
-SIDE = 512
-SAMPLES = 4
 CLIENTS = 8
-WARM_UP_SECONDS = 3.0
 CAPACITY_SECONDS = 15.0
 OVERLOAD = 2.0
 IDLE_CONNECTIONS = 500
@@ -57,12 +54,6 @@ class Load:
         self._url = httpx.URL(url)
         self._timeout = deadline_seconds + 10
         self._photo = made_up_photo(SIDE, SIDE)
-
-    async def capacity(self) -> float:
-        """Return how many requests a second closed-loop clients get answered."""
-        url = str(self._url.join(PATH))
-        await ask_in_loops(url, self._photo, SAMPLES, CLIENTS, WARM_UP_SECONDS)
-        return await requests_per_second(url, self._photo, SAMPLES, CLIENTS, CAPACITY_SECONDS)
 
     async def overload(self, rate: float, seconds: float) -> Outcome:
         """Send requests at a rate, and return what became of them once all are answered; times are since the first."""
@@ -122,21 +113,20 @@ class Load:
 
 
 async def _measure(
-    load: Load, seconds: float, idle_connections: int, slow_uploaders: int
-) -> tuple[float, Outcome, Counter[str], Counter[str]]:
-    capacity = await load.capacity()
+    load: Load, rate: float, seconds: float, idle_connections: int, slow_uploaders: int
+) -> tuple[Outcome, Counter[str], Counter[str]]:
     idle: Counter[str] = Counter()
     slow: Counter[str] = Counter()
     hangers_on = [asyncio.create_task(load.idle(idle)) for _ in range(idle_connections)]
     hangers_on += [asyncio.create_task(load.upload_slowly(slow)) for _ in range(slow_uploaders)]
     try:
-        outcome = await load.overload(OVERLOAD * capacity, seconds)
+        outcome = await load.overload(rate, seconds)
     finally:
         for task in hangers_on:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*hangers_on)
-    return capacity, outcome, idle, slow
+    return outcome, idle, slow
 
 
 def main(
@@ -150,7 +140,9 @@ def main(
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     deadline = Settings().deadline_seconds
     with running() as service:
-        capacity, outcome, kept, uploads = asyncio.run(_measure(Load(service.url, deadline), seconds, idle, slow))
+        capacity = measure_server(OURS, f"{service.url}{PATH}", CLIENTS, CAPACITY_SECONDS).per_second
+        load = Load(service.url, deadline)
+        outcome, kept, uploads = asyncio.run(_measure(load, OVERLOAD * capacity, seconds, idle, slow))
     p50, p99 = (float(each) for each in np.percentile(outcome.seconds or [np.inf], (50, 99)))
     throughput = sum(each <= seconds for each in outcome.times) / seconds
     counted = ", ".join(f"{count} × {status}" for status, count in outcome.statuses.most_common())

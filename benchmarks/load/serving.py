@@ -27,7 +27,7 @@ from benchmarks.peers.work import PLAIN_TORCH
 from benchmarks.report import JsonFile, Target, rows, write
 from benchmarks.running import PATH, end_with_parent, free_port, made_up_photo, running
 
-__all__ = ["Outcome", "ask_in_loops", "main", "measure_server", "requests_per_second"]
+__all__ = ["Outcome", "ask_in_loops", "main", "measure_server"]
 
 SIDE, SAMPLES = 512, 4
 CLIENTS = (1, 4, 16, 64)
@@ -148,13 +148,6 @@ async def ask_in_loops(url: str, photo: bytes, samples: int, clients: int, secon
     async with httpx.AsyncClient(timeout=REQUEST_SECONDS, limits=limits) as client:
         await asyncio.gather(*(loop(client) for _ in range(clients)))
     return answered, errors
-
-
-async def requests_per_second(url: str, photo: bytes, samples: int, clients: int, seconds: float) -> float:
-    """Return how many requests of closed-loop clients are answered in a second."""
-    started = time.perf_counter()
-    answered, _ = await ask_in_loops(url, photo, samples, clients, seconds)
-    return len(answered) / (time.perf_counter() - started)
 
 
 def _answers(url: str, photo: bytes) -> bool:

@@ -6,7 +6,6 @@ through the command line and HTTP alone, in turns. CPU seconds are those of all 
 machine they are steadier than the clock.
 """
 
-import asyncio
 import os
 import resource
 import statistics
@@ -23,7 +22,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from benchmarks.load.serving import requests_per_second
+from benchmarks.load.serving import OURS, SAMPLES, SIDE, measure_server
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.report import rows as as_table
 from benchmarks.running import COMMAND, PATH, Service, made_up_photo, running
@@ -32,8 +31,7 @@ __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "before"
-SIDE = 512
-CLIENTS, SAMPLES = 16, 4
+CLIENTS = 16
 NUMBERS = (1, 4, 16)
 READY_SECONDS, COMMAND_SECONDS = 3.0, 4.0
 N16_TO_N4 = 2.5
@@ -71,7 +69,7 @@ def measure(folder: Path, photo: bytes, repetitions: int, seconds: float) -> Fig
         ready = service.start_seconds, service.cpu_seconds
         first, *others = (_request(service, client, photo, SAMPLES)[0] for _ in range(REQUESTS))
         asked = {n: [_request(service, client, photo, n) for _ in range(repetitions + 1)][1:] for n in NUMBERS}
-        rate = asyncio.run(requests_per_second(f"{service.url}{PATH}", photo, SAMPLES, CLIENTS, seconds))
+        rate = measure_server(OURS, f"{service.url}{PATH}", CLIENTS, seconds).per_second
     command = _command(folder, photo)
     return Figures(
         *ready,

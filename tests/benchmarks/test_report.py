@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks.figures import plots
-from benchmarks.load.batching import Choice
-from benchmarks.load.serving import Outcome
 from benchmarks.report import Target, rows, write
 
 
@@ -38,9 +36,3 @@ def test_what_was_measured_is_drawn(tmp_path: Path) -> None:
     (tmp_path / "end_to_end.json").write_text(json.dumps(figures))
     plots.main(tmp_path, tmp_path)
     assert [file.name for file in tmp_path.glob("*.png")] == ["benchmark-end-to-end.png"]
-
-
-def test_a_choice_of_batches_can_be_written() -> None:
-    outcome = Outcome(server="tintflow", clients=16, per_second=3.5, p50_seconds=4.5, p99_seconds=5.0, errors=0)
-    figures = json.loads(json.dumps(Choice(8, 0.01, outcome).figures()))
-    assert (figures["batch_latents"], figures["per_second"]) == (8, 3.5)
