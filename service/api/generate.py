@@ -11,13 +11,12 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Le, MaxLen
 from pydantic_core import PydanticUndefined
 
 from model.options import MAX_CANDIDATES, MAX_HINTS, MAX_SEED, RANDOM, TRANSFER_WEIGHTS, Hint
 from service.api.endpoints import COLOR_ENDPOINTS, ColorEndpoint
 from service.api.formats import OutputFormat
-from service.api.parameters import Parameters, option_of
+from service.api.parameters import Parameters, bounds_of, option_of, parts_of
 
 __all__ = ["generated"]
 
@@ -182,22 +181,12 @@ def _rows(endpoint: ColorEndpoint) -> Iterator[str]:
 
 def _values(hint: Any) -> str:
     """Say which values a type has."""
-    parts = [hint, *_all_parts(hint)]
-    metadata = [each for part in parts if get_origin(part) is Annotated for each in get_args(part)[1:]]
-    low = next((each.ge for each in metadata if isinstance(each, Ge)), None)
-    high = next((each.le for each in metadata if isinstance(each, Le)), None)
-    longest = next((each.max_length for each in metadata if isinstance(each, MaxLen)), None)
+    parts, (low, high, longest) = [*parts_of(hint)], bounds_of(hint)
     if longest and Hint in parts:
         return f"up to {longest} points"
     if choices := next((get_args(part) for part in parts if get_origin(part) is Literal), None):
         return ", ".join(f"`{each}`" for each in choices)
     return f"{f'{longest} numbers of ' if longest else ''}{low} … {high}"
-
-
-def _all_parts(hint: Any) -> Iterator[Any]:
-    for part in get_args(hint):
-        yield part
-        yield from _all_parts(part)
 
 
 def _escaped(text: str) -> str:

@@ -3,9 +3,9 @@
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from annotated_types import MaxLen
+from annotated_types import Ge, Le, MaxLen
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator
 from pydantic_core import PydanticCustomError
 
@@ -17,9 +17,11 @@ __all__ = [
     "LikelihoodParameters",
     "Parameters",
     "PointColor",
+    "bounds_of",
     "option_of",
     "options_from",
     "parameters_of",
+    "parts_of",
     "random_seed",
 ]
 
@@ -131,7 +133,7 @@ def _wire_type(hint: Any, option: Option) -> Any:
     if option.default == RANDOM:
         return Annotated[hint, BeforeValidator(lambda value: random_seed() if value is None else value)]
     base, *ranges = get_args(hint)
-    longest = next((each.max_length for each in _metadata(hint) if isinstance(each, MaxLen)), None)
+    *_, longest = bounds_of(hint)
     if longest is None:
         return hint
     if base == tuple[Hint, ...]:
@@ -139,10 +141,19 @@ def _wire_type(hint: Any, option: Option) -> Any:
     return Annotated[hint, _at_most(longest), BeforeValidator(_numbers(option.words or {}))]
 
 
-def _metadata(hint: Any) -> Iterator[Any]:
-    """Yield what stands beside a type, and beside the types that it joins."""
-    for part in (hint, *get_args(get_args(hint)[0])):
-        yield from get_args(part)[1:] if get_origin(part) is Annotated else ()
+def parts_of(hint: Any) -> Iterator[Any]:
+    """Yield the types that a type is made of, and what stands beside each of them, such as its range."""
+    yield hint
+    for part in get_args(hint):
+        yield from parts_of(part)
+
+
+def bounds_of(*hints: Any) -> tuple[Any, Any, int | None]:
+    """Return the least and the greatest number that types take, and how many items; None where nothing says so."""
+    parts = [part for hint in hints for part in parts_of(hint)]
+    low = next((each.ge for each in parts if isinstance(each, Ge)), None)
+    high = next((each.le for each in parts if isinstance(each, Le)), None)
+    return low, high, next((each.max_length for each in parts if isinstance(each, MaxLen)), None)
 
 
 def _at_most(items: int) -> BeforeValidator:

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import httpx
 import typer
-from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
 from model.protocol import Look
 from service.api.endpoints import COLORIZATIONS, ColorEndpoint
+from service.api.parameters import bounds_of
 from service.client.client import headers
 
 __all__ = [
@@ -153,11 +153,11 @@ def option(name: str, endpoint: ColorEndpoint = COLORIZATIONS) -> Any:
     """Make the option of one field: its flags, range and sentence."""
     field = endpoint.parameters.model_fields[name]
     text = WORDS.get(name) or field.description or name
-    low, high = _range(field)
+    low, high, items = bounds_of(field.annotation, *field.metadata)  # of arrays, which are text here, those of an item
     return typer.Option(
         *FLAGS.get(name, ()),
-        min=low,
-        max=high,
+        min=None if items else low,
+        max=None if items else high,
         metavar="X,Y,#RRGGBB" if name == "hints" else None,
         help=f"{text[0].upper()}{text[1:]}.".replace("'", "’"),  # in zsh, completion loses the straight one
         rich_help_panel=FILES if name.startswith("output_") else MODEL,
@@ -190,13 +190,3 @@ def _parts(annotation: Any) -> list[Any]:
     if annotation is None or isinstance(annotation, type) or get_origin(annotation) in (Literal, tuple):
         return [annotation]
     return [kind for part in get_args(annotation) for kind in _parts(part)]
-
-
-def _range(field: FieldInfo) -> tuple[float | None, float | None]:
-    """Return the least and the greatest number that a field takes."""
-    found: list[Any] = list(field.metadata)
-    for part in get_args(field.annotation):
-        found += get_args(part)[1:] if get_origin(part) is Annotated else ()
-    low = next((each.ge for each in found if isinstance(each, Ge)), None)
-    high = next((each.le for each in found if isinstance(each, Le)), None)
-    return low, high  # type: ignore[return-value]  # numbers alone are compared
