@@ -95,9 +95,6 @@ def test_without_hints_none_are_reported(service, grey_png) -> None:
         [{"x": 0.5, "y": 1.1, "color": "#123456"}],
         [{"x": "left", "y": 0.5, "color": "#123456"}],
         [{"x": 0.5, "y": 0.5, "color": "#123456", "size": 3}],
-        [3],
-        {"x": 0.5, "y": 0.5, "color": "#123456"},
-        [HINTS[0]] * 33,
     ],
 )
 def test_malformed_hints(service, grey_png, hints: object) -> None:
