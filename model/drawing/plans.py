@@ -40,8 +40,8 @@ __all__ = ["Chosen", "Draws", "Planner", "own_chroma"]
 CALM = 4
 """A transfer's coarsest level decodes at T + (1 - T) * weight**CALM, for its weight of the reference.
 
-A photo's own latents are those of temperature 1. So all of them decode at 1, where its own colors come back, but for what
-draws in bfloat16 round; with less, viewers believe calmer colors more.
+A photo's own latents are those of temperature 1. So all of them decode at 1, where its own colors come back, but for
+the rounding of draws in bfloat16; with less, viewers believe calmer colors more.
 """
 TRIES = 4
 """Draws for each coloring of a transfer, of which the one is taken whose colors are most like the reference's."""
