@@ -1,6 +1,7 @@
 """Compiled graphs on disk, so that a later process need not compile them again."""
 
 import hashlib
+import logging
 import os
 import platform
 import re
@@ -23,12 +24,14 @@ OUR_FOLDER = re.compile("[0-9a-f]{32}")
 SOURCES = (Path(__file__).resolve().parent, Path(__file__).resolve().parents[2] / "flow")
 """Folders whose modules determine the compiled networks."""
 
+log = logging.getLogger(__name__)
+
 
 class GraphCache:
     """Graphs of one network, compiled by this version of OpenVINO for this processor.
 
     A file appears whole or not at all, and is checked before it is used. Whatever goes wrong, a graph is compiled: a
-    folder that cannot be read or written costs time only. Let nobody else write to the folder.
+    folder that cannot be read or written costs time only, and a warning. Let nobody else write to the folder.
     """
 
     def __init__(self, folder: Path, weights: str) -> None:
@@ -36,6 +39,7 @@ class GraphCache:
         made_of = (weights, version("openvino"), processor(), _sources())
         self._parent = folder
         self._folder = folder / hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:32]
+        self._has_warned = False
 
     def names(self) -> list[str]:
         """Return what is stored, in the order in which it was."""
@@ -58,19 +62,27 @@ class GraphCache:
         return blob
 
     def store(self, name: str, blob: bytes) -> None:
-        """Keep a compiled graph, unless the folder cannot be written or the disk is full."""
+        """Keep a compiled graph, unless the folder cannot be written or the disk is full: then warn, once."""
+        try:
+            self._write(name, blob)
+        except OSError as error:
+            if not self._has_warned:
+                self._has_warned = True
+                log.warning("%s: cannot keep compiled networks, so every start compiles them: %s", self._parent, error)
+
+    def _write(self, name: str, blob: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(prefix=f".{name}-", dir=self._folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(blob)
+                file.write(hashlib.sha256(blob).digest())
+            Path(part).chmod(0o644)  # an image's is written by root and read by others
+            Path(part).replace(self._folder / name)
+        except OSError:
+            Path(part).unlink(missing_ok=True)
+            raise
         with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            handle, part = tempfile.mkstemp(prefix=f".{name}-", dir=self._folder)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(blob)
-                    file.write(hashlib.sha256(blob).digest())
-                Path(part).chmod(0o644)  # an image's is written by root and read by others
-                Path(part).replace(self._folder / name)
-            except OSError:
-                Path(part).unlink(missing_ok=True)
-                raise
             self._remove_unused()
 
     def _remove_unused(self) -> None:

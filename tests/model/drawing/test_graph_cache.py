@@ -144,11 +144,16 @@ def test_a_damaged_graph_is_compiled_anew(
         assert all(blob is not None and len(blob) > 1000 for blob in mended)
 
 
-def test_a_folder_that_cannot_be_written_only_costs_time(
-    tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_folder_that_cannot_be_written_only_costs_time_and_one_warning(
+    tiny_checkpoint: Checkpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "file").write_text("")
     computed(tiny_checkpoint, tmp_path / "file" / "cache")
+    (warning,) = caplog.messages
+    assert warning.startswith(f"{tmp_path / 'file' / 'cache'}: cannot keep compiled networks")
 
     def refuse(**_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
