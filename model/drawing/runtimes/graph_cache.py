@@ -20,6 +20,8 @@ __all__ = ["GraphCache", "processor"]
 CHECKSUM_BYTES = hashlib.sha256().digest_size
 UNUSED_SECONDS = 30 * 86_400
 """Graphs of other weights, versions or processors that nobody used for so long are deleted."""
+LEFTOVER_SECONDS = 3600
+"""Files half written that are so old are deleted: their process was killed."""
 OUR_FOLDER = re.compile("[0-9a-f]{32}")
 SOURCES = (Path(__file__).resolve().parent, Path(__file__).resolve().parents[2] / "flow")
 """Folders whose modules determine the compiled networks."""
@@ -40,6 +42,10 @@ class GraphCache:
         self._parent = folder
         self._folder = folder / hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:32]
         self._has_warned = False
+        with suppress(OSError):
+            for part in self._folder.glob(".*"):
+                if time.time() - part.stat().st_mtime > LEFTOVER_SECONDS:
+                    part.unlink()
 
     def names(self) -> list[str]:
         """Return what is stored, in the order in which it was."""

@@ -198,6 +198,21 @@ def test_only_what_nobody_used_for_long_is_deleted(tmp_path: Path) -> None:
     assert foreign.exists()
 
 
+def test_what_a_killed_process_left_half_written_is_deleted(tmp_path: Path) -> None:
+    cache = GraphCache(tmp_path, "weights")
+    cache.store("graph", b"blob")
+    (folder,) = tmp_path.iterdir()
+    old, recent = folder / ".graph-old", folder / ".graph-recent"
+    for part in (old, recent):
+        part.write_bytes(b"bl")
+    for path in (old, folder / "graph"):
+        os.utime(path, (time.time() - 3700,) * 2)
+    GraphCache(tmp_path, "others")
+    assert old.exists()
+    assert loaded(GraphCache(tmp_path, "weights")) == b"blob"
+    assert files(tmp_path) == [recent, folder / "graph"]
+
+
 def test_use_keeps_graphs(tmp_path: Path) -> None:
     cache = GraphCache(tmp_path, "weights")
     cache.store("graph", b"blob")
