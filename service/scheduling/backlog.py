@@ -134,7 +134,7 @@ class Backlog:
         if held and held + amount > limit:
             seconds = self._rates[name].seconds(held + max(amount, likely) - limit)
             told = min(max(seconds, 1), self._longest)
-            raise QueueFullError(f"{held} of at most {limit} {name} are waiting", told)
+            raise QueueFullError(f"{held} {name} are waiting, and the limit is now {limit}", told)
 
     def _check_share(self, name: str, amount: int, owned: int, owner: str) -> None:
         """Raise QueueFullError if one owner would hold more than it may."""
@@ -142,7 +142,7 @@ class Backlog:
         if self._share < 1 and owned and owned + amount > most:
             seconds = self._rates[name].seconds(owned + amount - most)
             told = min(max(seconds, 1), self._longest)
-            raise QueueFullError(f"{owned} of at most {most} {name} of one client are waiting", told)
+            raise QueueFullError(f"{owned} of this client's {name} are waiting, and its limit is now {most}", told)
 
     def _most(self, name: str, owner: str) -> int:
         """Return what an owner may hold: its share, and more while nobody else holds anything.

@@ -301,7 +301,7 @@ def test_one_address_holds_a_share_of_the_queue(start, pool, grey_png) -> None:
         asked = pool.submit(other.post, "/v1/colorizations", files={"image": grey_png}, data={"n": "2"})
         eventually(lambda: service.metric("queued_latents") == 10 or asked.done())
         answer = service.post(grey_png, n=1)
-        assert "of at most 4 latents of one client" in answer.json()["detail"]
+        assert "8 of this client's latents are waiting, and its limit is now 4" in answer.json()["detail"]
         service.colorizer.gate.set()
         assert asked.result().status_code == 200
     assert {busy.result().status_code, again.result().status_code} == {200}

@@ -228,7 +228,7 @@ def test_one_owner_holds_at_most_its_share(clock: Clock) -> None:
     mine, again, theirs = backlog.enter("a"), backlog.enter("a"), backlog.enter("b")
     theirs.claim(latents=1)
     mine.claim(latents=4)
-    with pytest.raises(QueueFullError, match="one client"):
+    with pytest.raises(QueueFullError, match="this client"):
         again.claim(latents=2)
     again.claim(latents=1)
     theirs.claim(latents=4)
@@ -248,12 +248,12 @@ def test_one_owner_may_hold_more_while_nobody_else_holds_anything(clock: Clock) 
     mine, (late, theirs) = [backlog.enter("a") for _ in range(4)], map(backlog.enter, "ab")
     for place in mine:
         place.claim(latents=4, bytes=3)
-    with pytest.raises(QueueFullError, match="16 of at most 16 latents of one client"):
+    with pytest.raises(QueueFullError, match="16 of this client's latents are waiting, and its limit is now 16"):
         late.claim(latents=1)
-    with pytest.raises(QueueFullError, match="12 of at most 12 bytes of one client"):
+    with pytest.raises(QueueFullError, match="12 of this client's bytes are waiting, and its limit is now 12"):
         late.claim(bytes=1)
     theirs.claim(latents=8, bytes=4)
-    with pytest.raises(QueueFullError, match="12 of at most 8 bytes of one client"):
+    with pytest.raises(QueueFullError, match="12 of this client's bytes are waiting, and its limit is now 8"):
         late.claim(bytes=1)
     answer(theirs)
     for place in mine:
@@ -267,9 +267,9 @@ def test_what_a_request_claims_bit_by_bit_is_one_claim(clock: Clock) -> None:
     theirs.claim(pixels=20)
     transfer.claim(pixels=40)
     transfer.claim(pixels=40)  # larger than the share by itself
-    with pytest.raises(QueueFullError, match="80 of at most 50 pixels of one client"):
+    with pytest.raises(QueueFullError, match="80 of this client's pixels are waiting, and its limit is now 50"):
         other.claim(pixels=1)
-    with pytest.raises(QueueFullError, match="20 of at most 100 pixels"):
+    with pytest.raises(QueueFullError, match="20 pixels are waiting, and the limit is now 100"):
         transfer.claim(pixels=1)
     answer(theirs)
     transfer.claim(pixels=40)  # larger than the limit by itself
