@@ -23,6 +23,8 @@ OF_KUBERNETES = re.compile(
     r"TINTFLOW_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
 """Variables that Kubernetes sets in every pod of a service named tintflow."""
+DAY_SECONDS = 86_400
+"""Maximum of settings that are times: timers of operating systems do not take any number."""
 ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d+)?")
 
 
@@ -76,21 +78,21 @@ class Settings(BaseSettings):
     """Maximum share of each of these that one API key, or without keys one address, may hold beside others, else 429"""
     batch_latents: int = Field(default=16, gt=0)
     """Maximum latents of a batch: requests that share one pass through the network"""
-    batch_wait_seconds: float = Field(default=0.01, ge=0)
+    batch_wait_seconds: float = Field(default=0.01, ge=0, le=DAY_SECONDS)
     """Time that a batch waits for requests still decoding, if there are any"""
-    batch_seconds: float = Field(default=0.5, gt=0)
+    batch_seconds: float = Field(default=0.5, gt=0, le=DAY_SECONDS)
     """Time that a batch should take; where the model is slower, fewer latents share one, down to two"""
-    canary_seconds: float = Field(default=30.0, gt=0)
+    canary_seconds: float = Field(default=30.0, gt=0, le=DAY_SECONDS)
     """Interval between model health checks"""
-    deadline_seconds: float = Field(default=120.0, gt=0)
+    deadline_seconds: float = Field(default=120.0, gt=0, le=DAY_SECONDS)
     """Maximum time from accepting a request to answering it, else 504; and again for the client to read the answer"""
     max_connections: int = Field(default=600, gt=0)
     """Maximum open connections; beyond it one that is not at work is closed, or else the new one gets 503"""
-    keep_alive_seconds: int = Field(default=75, gt=0)
+    keep_alive_seconds: int = Field(default=75, gt=0, le=DAY_SECONDS)
     """Time that an idle connection stays open; longer than the usual minute of proxies"""
     codec_threads: int = Field(default=4, gt=0)
     """Threads that encode, and processes that decode"""
-    decode_seconds: float = Field(default=20.0, gt=0)
+    decode_seconds: float = Field(default=20.0, gt=0, le=DAY_SECONDS)
     """Maximum processor time to decode a photo of max_pixels; smaller ones have less"""
     log_format: Literal["console", "json"] = "console"
     """Format of log lines on standard error"""

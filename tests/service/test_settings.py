@@ -49,6 +49,7 @@ def test_a_typo_is_refused_with_the_nearest_name(monkeypatch) -> None:
     [
         ("DEADLINE_SECONDS", "inf"),
         ("DEADLINE_SECONDS", "nan"),
+        *((name.upper(), "86401") for name in Settings.model_fields if name.endswith("_seconds")),
         ("MAX_PIXELS", str(CANARY_SIDE**2 - 1)),
         ("WEIGHTS", ""),
         ("CACHE", ""),
