@@ -42,7 +42,11 @@ def run(host: str, port: int, load: Load) -> int:
         logs.configure(settings.log_format)
         application = create_app(settings, load)
     except (ValueError, TracingUnavailableError) as error:
-        typer.echo(str(error), err=True)
+        if os.environ.get("TINTFLOW_LOG_FORMAT") == "json":
+            logs.configure("json")
+            log.error("not_started", reason=str(error))
+        else:
+            typer.echo(str(error), err=True)
         return MISUSED
     sys.setswitchinterval(SWITCH_SECONDS)
     log.info("starting", keys_required=settings.api_keys_file is not None, address=f"{host}:{port}")

@@ -1,5 +1,6 @@
 """The page of settings names exactly those that exist, with their defaults."""
 
+import json
 import re
 import resource
 from pathlib import Path
@@ -63,6 +64,16 @@ def test_a_value_that_cannot_be_is_refused_in_one_line(name: str, value: str, mo
     result = CliRunner().invoke(program.app, ["serve", "--port", "0"])
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert result.stderr.startswith(f"TINTFLOW_{name}: ")
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_wrong_settings_are_logged_as_json_where_log_lines_are(monkeypatch) -> None:
+    monkeypatch.setenv("TINTFLOW_LOG_FORMAT", "json")
+    monkeypatch.setenv("TINTFLOW_MAX_PIXELS", "1")
+    result = CliRunner().invoke(program.app, ["serve", "--port", "0"])
+    line = json.loads(result.stderr)
+    assert (result.exit_code, line["event"], line["level"]) == (2, "not_started", "error")
+    assert line["reason"].startswith("TINTFLOW_MAX_PIXELS: ")
 
 
 def test_a_low_limit_on_open_files_is_raised() -> None:
