@@ -40,7 +40,10 @@ def test_what_it_observes_with_is_where_it_is_looked_for() -> None:
     panels = json.loads(dashboard.read_text())["panels"]
     assert {part["datasource"]["uid"] for panel in panels for part in (panel, *panel["targets"])} == {source["uid"]}
     assert source["url"] == "http://prometheus:9090"
-    (job,) = yaml.safe_load((ROOT / "docker/prometheus.yml").read_text())["scrape_configs"]
+    prometheus = yaml.safe_load((ROOT / "docker/prometheus.yml").read_text())
+    assert {f"/etc/prometheus/{name}" for name in prometheus["rule_files"]} <= inside.keys()
+    (job,) = prometheus["scrape_configs"]
+    assert job["job_name"] == "tintflow"  # alerts name it
     (looked_up,) = job["dns_sd_configs"]
     assert set(looked_up["names"]) == SERVICES.keys() - {"prometheus", "grafana"}
     assert all(SERVICES[name]["ports"][0].endswith(f":{looked_up['port']}") for name in looked_up["names"])
