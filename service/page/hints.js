@@ -29,6 +29,7 @@ export function setUpHints(photo, sample) {
   setUpPalette();
   const stage = byId("stage");
   byId("hint-add").onclick = () => ask({ x: 0.5, y: 0.5 });
+  addEventListener("pagehide", followChange); // before the session is stored
   stage.addEventListener("pointerup", () => (peeked = isPeeking()), { capture: true });
   stage.addEventListener("click", (event) => {
     if (!fixed() || event.target !== stage || dragged() || peeked) return;

@@ -78,6 +78,18 @@ def test_colorings_follow_a_color_that_is_left_at_once(fixing, service, way: str
     expect(fixing.locator("#viewer")).to_be_hidden()
 
 
+def test_colorings_follow_a_color_that_a_reload_follows_at_once(fixing, service) -> None:
+    fix(fixing, 0.75, 0.5, "sky")
+    followed(fixing, 1)
+    click_at(fixing, 0.25, 0.5)
+    fixing.evaluate("document.querySelector('#palette-swatches button').click(); location.reload()")
+    for words in (".badge", "#run-facts", "#hint-count"):
+        expect(fixing.locator(words)).to_contain_text("2 fixed colors")
+    fixing.click("#retry")
+    expect(fixing.locator(".card.new")).to_have_count(4)
+    assert len(service.colorizer.options[-1].hints) == 2
+
+
 def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     upload(page)
     page.locator(".card.new .open").nth(1).click()
