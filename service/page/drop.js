@@ -1,6 +1,7 @@
 /** Files that are dropped or pasted: on the reference's place a reference, everywhere else photos. */
 
 import { byId } from "./element.js";
+import { errorNotice, notice } from "./notices.js";
 import { addFiles } from "./photos.js";
 import { useReference } from "./reference.js";
 
@@ -27,12 +28,34 @@ export function setUpDrop() {
     if (!holdsFiles(event)) return;
     event.preventDefault();
     settle();
-    (isOverReference(event) ? useReference : addFiles)([...event.dataTransfer.files]);
+    take(event.dataTransfer, isOverReference(event) ? useReference : addFiles);
   });
-  addEventListener("paste", (event) => {
-    const files = [...(event.clipboardData?.files ?? [])];
-    if (files.length) addFiles(files);
+  addEventListener("paste", ({ clipboardData }) => {
+    if (clipboardData?.types.includes("Files")) take(clipboardData, addFiles);
   });
+}
+
+/** Hand on the files of a drop or a paste, and those in its folders. */
+async function take({ items }, use) {
+  const files = [...items].filter(({ kind }) => kind === "file").map((item) => {
+    const entry = item.webkitGetAsEntry();
+    return entry?.isDirectory ? filesIn(entry) : item.getAsFile();
+  });
+  const all = (await Promise.all(files).catch(errorNotice))?.flat(); // undefined: a folder cannot be read
+  if (all?.length) use(all);
+  else if (all && files.length) notice("There is no file in this folder.");
+}
+
+/** Return the files in a folder and its subfolders by name, without hidden ones, which systems put there. */
+async function filesIn(folder) {
+  const reader = folder.createReader();
+  const entries = [];
+  let some;
+  do entries.push(...(some = await new Promise((...settle) => reader.readEntries(...settle)))); // up to 100, none at the end
+  while (some.length);
+  const seen = entries.filter(({ name }) => !name.startsWith(".")).sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+  const files = seen.map((entry) => (entry.isDirectory ? filesIn(entry) : new Promise((...settle) => entry.file(...settle))));
+  return (await Promise.all(files)).flat();
 }
 
 const isOverReference = (event) => event.target instanceof Element && Boolean(event.target.closest("#reference-zone"));

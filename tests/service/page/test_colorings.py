@@ -279,6 +279,28 @@ def test_other_ways_in(page, photo, drop) -> None:
     expect(page.locator(".card.new")).to_have_count(4)
 
 
+def test_a_folder_that_is_dropped_brings_its_photos(page, photo, tmp_path) -> None:
+    inner, empty = tmp_path / "holiday" / "beach", tmp_path / "empty"
+    inner.mkdir(parents=True)
+    empty.mkdir()
+    for i in range(120):  # more than the browser reads at once
+        (inner / f".{i}").write_text("hidden")
+    for path in (inner / "a10.png", inner / "a9.png"):
+        copy(photo, path)
+    (inner.parent / "notes.txt").write_text("not a photo")
+    session = page.context.new_cdp_session(page)
+    for folders in ([empty], [inner.parent, photo]):
+        data = {"items": [], "files": [str(each) for each in folders], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            session.send("Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 400, "data": data})
+    expect(page.locator("#strip .photo")).to_have_count(3)
+    titles = [each.get_attribute("title") for each in page.locator("#strip .photo").all()]
+    assert titles == ["a9.png", "a10.png", photo.name]
+    first, second = page.get_by_role("alert").all_inner_texts()
+    assert first == "There is no file in this folder."
+    assert second.startswith("Not a photo: notes.txt. Photos are")
+
+
 def test_a_picture_of_the_page_that_is_dropped_is_no_new_photo(page, upload, photo, drop) -> None:
     upload(page)
     page.locator(".card.new img").first.dispatch_event("dragstart")
