@@ -11,6 +11,7 @@ import { zip } from "./zip.js";
 const ENDINGS = { jpeg: "jpg", png: "png", webp: "webp" };
 const GRAY = { saturation: 0, warmth: 0 };
 const LOSSLESS = "png";
+const STEM = 200; // bytes of UTF-8: with what follows, a name stays below the 255 that file systems take
 
 const STORED = `The model has changed since these colors were drawn, so the service cannot draw them again. The file holds what you see here, made from a JPEG of quality ${QUALITY}.`;
 
@@ -70,8 +71,12 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Name of a photo without its ending. */
-export const stemOf = (photo) => photo.name.replace(/\.[^.]*$/, "");
+/** Name of a photo without its ending, as files and folders can be called: not hidden, and not too long. */
+export function stemOf({ name }) {
+  const stem = name.replace(/\.[^.]*$/, "").replace(/^[. ]+/, "");
+  const { read } = new TextEncoder().encodeInto(stem, new Uint8Array(STEM)); // whole characters
+  return stem.slice(0, read).replace(/[. ]+$/, "") || "photo";
+}
 
 function nameOf({ run, index }, ending, beside = false) {
   const kind = run.kind === "colorizations" ? `seed-${run.fields.seed}` : `${run.kind.slice(0, -1)}-${run.fields.noise_seed ?? run.fields.seed}`;

@@ -247,6 +247,28 @@ def test_one_of_each_in_a_zip(page, album) -> None:
         assert [name.split("/")[0] for name in files.namelist()] == ["a", "a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [(f"{70 * 'é’'}.png", 40 * "é’"), ("...png", "photo"), (".png", "photo"), ("..a. .png", "a")],
+    ids=["long", "dots", "ending", "hidden"],
+)
+def test_names_that_can_be_unpacked_whatever_the_photo(page, photo, name: str, stem: str) -> None:
+    content = photo.read_bytes()
+    page.set_input_files(
+        "#files", [{"name": each, "mimeType": "image/png", "buffer": content} for each in (name, "b.png")]
+    )
+    done(page, 2)
+    for i in (0, 1):
+        page.locator("#strip .photo").nth(i).click()
+        page.locator(".card.new .keep").nth(0).click()
+        page.locator(".card.new .keep").nth(1).click()
+    _, content = downloaded(page, "#download-kept")
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
+        paths = [each.split("/") for each in files.namelist()]
+    assert [folder for folder, _ in paths] == [stem, stem, "b", "b"]
+    assert all(file.startswith(f"{folder}-seed-") for folder, file in paths)
+
+
 def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, service) -> None:
     paths = [Path(copy(photo, tmp_path / f"{i:02}.png")) for i in range(MANY)]
     answer_only(page, 3)
