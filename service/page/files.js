@@ -8,7 +8,8 @@ import { few, listed, megabytes } from "./words.js";
 /** Endings of photos' names: browsers may not know all of these types. */
 const endings = () => Object.values(store.model.photo_formats).flat();
 
-const isPhoto = ({ type, name }) => !store.model || type.startsWith("image/") || endings().some((ending) => name.toLowerCase().endsWith(ending));
+/** Where neither type nor name says anything, the service looks into the file. */
+const isPhoto = ({ type, name }) => !store.model || type.startsWith("image/") || (!type && !name.includes(".")) || endings().some((ending) => name.toLowerCase().endsWith(ending));
 
 /** Let the choice of files offer photos alone. */
 export function setUpFiles() {

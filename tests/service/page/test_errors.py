@@ -88,7 +88,7 @@ def test_buttons_have_their_icons_while_the_service_is_away(open_page, photo) ->
         assert icon.evaluate("each => each.getBBox().width") > 0
 
 
-def test_photos_are_what_the_service_says(open_page, service) -> None:
+def test_photos_are_what_the_service_says(open_page, service, tmp_path) -> None:
     models = service.client.get("/v1/models").json()
     models["data"][0]["photo_formats"] = {"JPEG": [".jpg"], "GIF": [".gif"], "JPEG XL": [".jxl"]}
     page = open_page(expected=FAILED, ready=False)
@@ -96,9 +96,14 @@ def test_photos_are_what_the_service_says(open_page, service) -> None:
     page.reload()
     for chooser in ("#files", "#reference"):
         expect(page.locator(chooser)).to_have_attribute("accept", "image/*,.jpg,.gif,.jxl")
-    text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
-    page.set_input_files("#files", [text, {"name": "A.JXL", "mimeType": "", "buffer": b"a photo"}])
-    expect(page.locator("#notices")).to_contain_text("Not a photo: a.txt. Photos are JPEG, GIF or JPEG XL files.")
+    files = [tmp_path / name for name in ("a.txt", "A.JXL", "scan0001", "b.xyz")]
+    for file in files:
+        file.write_text("a photo or not")
+    page.set_input_files("#files", files)
+    expect(page.locator("#notices")).to_contain_text(
+        "Not a photo: a.txt, b.xyz. Photos are JPEG, GIF or JPEG XL files."
+    )
+    expect(page.locator("#strip .photo")).to_have_count(2)  # the service looks into a file whose name says nothing
     expect(page.locator("#run-title")).to_have_text("Colorings")
 
 
