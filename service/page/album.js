@@ -2,7 +2,7 @@
 
 import { cancelAlbum, colorizeAll, isAlbumOpen, resumeAlbum } from "./actions.js";
 import { saveAllFrom } from "./download.js";
-import { byId } from "./element.js";
+import { byId, keepFocus } from "./element.js";
 import { coverOf } from "./photo.js";
 import { removeAll } from "./photos.js";
 import { listen, store } from "./store.js";
@@ -18,7 +18,7 @@ export function setUpAlbum() {
     byId("undo").focus();
   };
   byId("album-download").onclick = ({ currentTarget }) => saveAllFrom(currentTarget, store.view.photos.map(coverOf).filter(Boolean), "colorings");
-  listen(show);
+  listen(() => keepFocus(show));
 }
 
 function show() {

@@ -37,6 +37,13 @@ export function setChildren(parent, children) {
   }
 }
 
+/** Run a change of the page. Where it takes away what has the focus, the title above the grid gets it. */
+export function keepFocus(change) {
+  const focused = document.activeElement;
+  change();
+  if (!focused.checkVisibility()) byId("run-title").focus({ preventScroll: true });
+}
+
 /** Set a property or attribute only where it differs. */
 export function set(element, name, value) {
   if (name in element ? element[name] === value : element.getAttribute(name) === String(value)) return;

@@ -3,7 +3,7 @@
 import { grayCard, moreCard, paintGray, paintSlot, paintSource, slotCard, sourceCard } from "./cards.js";
 import { FLAT, UPRIGHT, columnsFor } from "./columns.js";
 import { saveAllFrom, stemOf } from "./download.js";
-import { byId, clamp, setChildren } from "./element.js";
+import { byId, clamp, keepFocus, setChildren } from "./element.js";
 import { explain, explained } from "./explain.js";
 import { listen, shownSamples, store } from "./store.js";
 import { errorWords, runFacts, runNumbers, runTitle, waitWords } from "./words.js";
@@ -18,7 +18,7 @@ export function setUpGallery() {
   byId("retry").onclick = () => store.view.runs.filter(isHalted).forEach(start);
   byId("download-all").onclick = ({ currentTarget }) => saveAllFrom(currentTarget, shownSamples(), stemOf(store.view.photo));
   new ResizeObserver(arrange).observe(byId("gallery"));
-  listen(show);
+  listen(() => keepFocus(show));
 }
 
 function show() {

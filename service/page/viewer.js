@@ -73,8 +73,8 @@ export function setUpViewer() {
   byId("share").onclick = () => shareSample(sample);
   byId("format").onchange = ({ target }) => (byId("quality").disabled = target.value === "png");
   byId("vary").onclick = () => {
+    viewer().close(); // first, so that the focus is back where it was
     vary(sample, Number(byId("strength").value));
-    viewer().close();
   };
   byId("spread").onclick = () => {
     spreadColors(sample);

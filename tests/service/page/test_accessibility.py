@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.service.page.steps import hold
+from tests.service.page.steps import hold, taken
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 TABLET = {"viewport": {"width": 768, "height": 1024}, "has_touch": True}
@@ -283,7 +283,7 @@ def test_all_of_it_by_keyboard(open_page, photo) -> None:
     pytest.fail("no way back to the choice of photos by Shift+Tab")
 
 
-def test_focus_stays_where_a_button_goes(page, upload) -> None:
+def test_focus_stays_where_a_button_goes(page, upload, photo) -> None:
     upload(page)
     with page.expect_download():
         page.locator("#download-all").press("Enter")
@@ -293,6 +293,26 @@ def test_focus_stays_where_a_button_goes(page, upload) -> None:
     page.locator("#undo").press("Enter")
     page.locator("#undo").press("Enter")
     expect(page.locator("#redo")).to_be_focused()
+    page.locator("#redo").press("Enter")
+    title = page.locator("#run-title")
+    held = hold(page, "colorizations", times=1)
+    page.locator(".card.more .open").press("Enter")
+    expect(title).to_be_focused()
+    taken(page, held)
+    for button in ("#stop", "#retry"):
+        page.locator(button).press("Enter")
+        expect(title).to_be_focused()
+    expect(page.locator(".card.new")).to_have_count(8)
+    page.locator(".card.new .open").first.press("Enter")
+    page.locator("#vary").press("Enter")
+    expect(title).to_have_text("More like coloring 1")
+    expect(title).to_be_focused()
+    expect(page.locator(".card.new")).to_have_count(4)
+    hold(page, "colorizations", times=1)
+    page.set_input_files("#files", [photo, photo])
+    for button in ("#album-cancel", "#album-resume"):
+        page.locator(button).press("Enter")
+        expect(title).to_be_focused()
 
 
 def test_nothing_from_elsewhere(open_page, service, upload) -> None:
