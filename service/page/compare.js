@@ -9,7 +9,9 @@ import { STEPS } from "./options.js";
 import { explainLikelihood, likelihoodWords } from "./photo.js";
 import { listen, store } from "./store.js";
 import { sampleTitle } from "./words.js";
+import { mostOf } from "./work.js";
 
+const MOST_STEPS = Number(byId("steps").max);
 let samples = [];
 let sides = [0, 1]; // places in `samples`
 
@@ -58,6 +60,8 @@ function show() {
     figure.querySelector(".turn").hidden = samples.length < 3;
   }
   const possible = canInterpolate(sides.map((place) => samples[place]));
+  if (store.model) byId("steps").max = Math.min(MOST_STEPS, mostOf(samples[0].run.photo));
+  byId("steps").oninput(); // the value is no more than that
   byId("between").hidden = !possible;
   byId("between-not").hidden = possible;
 }

@@ -5,12 +5,12 @@ import { number } from "./words.js";
 
 /** Make a photo of a file; `example` is its name among the samples that come with the page. */
 export function newPhoto(file, example = null) {
-  return enlivenPhoto({ file, example, name: file.name || "pasted photo", runs: [] });
+  return enlivenPhoto({ file, example, name: file.name || "pasted photo", width: 0, height: 0, runs: [] });
 }
 
 /** Give a photo what cannot be stored. */
 export function enlivenPhoto(photo) {
-  Object.assign(photo, { url: URL.createObjectURL(photo.file), shows: true, width: 0, height: 0, print: null });
+  Object.assign(photo, { url: URL.createObjectURL(photo.file), shows: true, print: null });
   measure(photo);
   photo.printed = photo.file.arrayBuffer().then((buffer) => (photo.print = fingerprint(new Uint8Array(buffer))), () => {}); // its file may be gone
   return photo;

@@ -166,7 +166,7 @@ function copyOf({ view, album }, numberOf) {
     }
     return copies.get(of);
   };
-  const photo = once(({ file, example, name, runs }) => ({ file: numberOf(file), example, name, runs: runs.map(run) }));
+  const photo = once(({ file, runs, example, name, width, height }) => ({ example, name, width, height, file: numberOf(file), runs: runs.map(run) }));
   const sample = once(({ url, blob, run: of, ...rest }) => ({ ...rest, blob: numberOf(blob), run: run(of) }));
   const run = once((of) => {
     const { id, samples, error, wait, aborter, fields, slots, ...rest } = of;

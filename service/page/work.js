@@ -180,12 +180,15 @@ const requestOf = ({ photo, fields }) => ({ image: photo.file, ...fields, hints:
 /** What to ask for next: all that is missing, or of a huge photo as much as the service answers at once. */
 function missing(run) {
   if (run.kind === "interpolations") return {};
-  const { width, height } = run.photo;
-  const { pixels, output_pixels: limit } = store.model.limits;
-  const most = Math.max(1, Math.floor(limit / (width * height || pixels))); // a size that is not known may be the largest
   const start = run.slots.indexOf(null);
   const end = run.slots.findIndex((slot, i) => i > start && slot !== null);
-  return { offset: (run.fields.offset ?? 0) + start, n: Math.min((end < 0 ? run.total : end) - start, most) };
+  return { offset: (run.fields.offset ?? 0) + start, n: Math.min((end < 0 ? run.total : end) - start, mostOf(run.photo)) };
+}
+
+/** How many colorings of a photo the service answers at once. */
+export function mostOf({ width, height }) {
+  const { pixels, output_pixels: limit } = store.model.limits;
+  return Math.max(1, Math.floor(limit / (width * height || pixels))); // a size that is not known may be the largest
 }
 
 /**

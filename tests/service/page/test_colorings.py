@@ -257,7 +257,7 @@ def test_a_file_that_no_browser_shows(page, upload, tmp_path) -> None:
 
 def test_as_many_of_a_photo_whose_size_the_browser_does_not_know(open_page, upload, tmp_path, start) -> None:
     """The first request asks for no more than the service answers of the largest photo."""
-    service = start(max_pixels=3000, max_output_pixels=6000)
+    service = start(max_pixels=5000, max_output_pixels=10_000)
     page = open_page("/#n=3", of=service)
     path = tmp_path / "scan.tiff"
     Image.new("L", (60, 40), 120).save(path)

@@ -9,6 +9,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.service.page.steps import downloaded, more_like
+from tests.service.page.stored import until_state
 
 
 @pytest.fixture
@@ -76,6 +77,22 @@ def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
     options = service.colorizer.options[-1]
     assert (options.start.index, options.end.index, options.steps) == (0, 3, 6)
     expect(kept.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
+
+
+def test_of_a_large_photo_as_many_steps_as_the_service_makes(open_page, upload, start, tmp_path) -> None:
+    page = open_page(of=start(max_pixels=5000, max_output_pixels=16_800))
+    path = tmp_path / "scan.tiff"  # the browser does not know its size
+    Image.new("L", (60, 70), 120).save(path)
+    upload(page, path)
+    for keep in page.locator(".card.new .keep").all()[:2]:
+        keep.click()
+    until_state(page, "view.kept.length === 2")
+    page.reload()
+    page.click("#compare-open")
+    expect(page.locator("#steps-out")).to_have_text("4")
+    page.click("#interpolate")
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator(".card.new .foot").last).to_contain_text("Step 4 of 4")
 
 
 def test_where_the_window_is_low_pictures_are_large_all_the_same(kept) -> None:
