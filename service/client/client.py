@@ -116,7 +116,7 @@ class Client(ColoringCalls[ColorizationResponse]):
                         outcome = self._http.send(step, stream=stream)
                         if not outcome.is_success:
                             outcome.read()
-                    except httpx.TransportError as error:
+                    except httpx.RequestError as error:
                         outcome = error
                 try:
                     step = steps.send(outcome)
@@ -197,7 +197,7 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
                         outcome = await self._http.send(step, stream=stream)
                         if not outcome.is_success:
                             await outcome.aread()
-                    except httpx.TransportError as error:
+                    except httpx.RequestError as error:
                         outcome = error
                 try:
                     step = steps.send(outcome)

@@ -37,7 +37,7 @@ class Wait:
 
 
 Step = httpx.Request | Wait
-Outcome = httpx.Response | httpx.TransportError | None
+Outcome = httpx.Response | httpx.RequestError | None
 """result of a request: its answer, or the error; of a wait: None"""
 
 

@@ -52,7 +52,7 @@ class _Reader:
             yield
         except httpx.TimeoutException as error:
             raise TimedOutError(f"{url}: no event in time") from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise ConnectionFailedError(f"{url}: {error or type(error).__name__}") from error
 
     def _understand(self, event: bytes) -> Coloring | None:

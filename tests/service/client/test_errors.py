@@ -41,6 +41,7 @@ from service.http.problems import PROBLEMS, ROUTER_CODES
 from tests.service.files import png
 from tests.service.waiting import eventually
 
+GZIP = {"Content-Encoding": "gzip"}
 MODELS = {"object": "list", "data": []}
 QUEUE_FULL = httpx.Response(429, json={"code": "queue_full", "detail": "full"}, headers={"Retry-After": "7"})
 
@@ -67,7 +68,7 @@ def answering(*answers: httpx.Response | Exception) -> httpx.MockTransport:
         outcome = left.pop(0) if len(left) > 1 else left[0]
         if isinstance(outcome, Exception):
             raise outcome
-        return httpx.Response(outcome.status_code, headers=outcome.headers, content=outcome.content)
+        return httpx.Response(outcome.status_code, headers=outcome.headers, stream=outcome.stream)
 
     return httpx.MockTransport(answer)
 
@@ -183,6 +184,8 @@ def test_after_the_last_retry_the_error_is_raised(waits: list[float], answer, ki
         (httpx.Response(200, text="<html>"), UnreadableAnswerError),
         (httpx.ReadTimeout("slow"), TimedOutError),
         (httpx.UnsupportedProtocol("ftp"), ConnectionFailedError),
+        (httpx.Response(200, headers=GZIP, stream=httpx.ByteStream(b"damaged")), ConnectionFailedError),
+        (httpx.Response(500, headers=GZIP, stream=httpx.ByteStream(b"damaged")), ConnectionFailedError),
     ],
 )
 def test_what_waiting_does_not_mend_is_raised_at_once(waits: list[float], answer, kind: type[TintflowError]) -> None:

@@ -109,6 +109,7 @@ def test_an_error_before_it_is_raised_too(service, grey_png: bytes) -> None:
         ([COLORING, b"event: coloring\ndata: []\n\n"], UnreadableAnswerError),
         ([COLORING, httpx.ReadError("reset")], ConnectionFailedError),
         ([COLORING, httpx.ReadTimeout("slow")], TimedOutError),
+        ([COLORING, httpx.DecodingError("damaged")], ConnectionFailedError),
     ],
 )
 def test_an_answer_that_breaks_off(parts: list[bytes | Exception], error: type[Exception]) -> None:
