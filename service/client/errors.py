@@ -199,8 +199,11 @@ def problem_in(body: object, response: httpx.Response) -> ProblemError:
     fields = [each for each in problem.get("errors") or () if isinstance(each, dict)]
     by_class = ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else RequestError
     kind = BY_CODE.get(code) or BY_STATUS.get(status) or by_class
+    unexplained = f"{status} {response.reason_phrase}"
+    if "location" in response.headers:  # a redirect, which a proxy answers; it is not followed
+        unexplained += f" to {response.headers['location']}"
     return kind(
-        str(problem.get("detail") or f"{status} {response.reason_phrase}"),
+        str(problem.get("detail") or unexplained),
         status=status,
         code=code,
         errors=tuple(FieldProblem(str(each.get("field")), str(each.get("message"))) for each in fields),

@@ -84,6 +84,15 @@ def test_every_problem_has_a_class_of_its_status(status: int, code: str) -> None
         assert isinstance(error, errors.BY_STATUS[status])
 
 
+def test_a_redirect_says_where_to() -> None:
+    moved = httpx.Response(308, headers={"Location": "https://host/v1/models"})
+    with (
+        Client(transport=answering(moved)) as client,
+        pytest.raises(RequestError, match=r"^308 Permanent Redirect to https://host/v1/models$"),
+    ):
+        client.models()
+
+
 def test_errors_cross_processes() -> None:
     body = {"code": "invalid_parameters", "detail": "why", "errors": [{"field": "n", "message": "no"}]}
     error = problem_of(httpx.Response(422, json=body, headers={"X-Request-Id": "6b1f"}))
