@@ -34,5 +34,5 @@ def _as_text(value: Any) -> str:
     if isinstance(value, str) or not isinstance(value, Sequence):
         return str(value)
     if any(isinstance(each, Mapping) for each in value):
-        return json.dumps(list(value))
+        return json.dumps(list(value), default=float)  # of numpy
     return ",".join(str(each) for each in value)

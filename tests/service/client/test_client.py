@@ -22,7 +22,7 @@ PILLOW_MODES = [
     "1", "L", "P", "LA", "PA", "La", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F",
 ]  # fmt: skip
 
-HINTS: list[public.Hint] = [{"x": 0.25, "y": 0.75, "color": "#a03c28"}]
+HINTS: list[public.Hint] = [{"x": 0.25, "y": np.float32(0.75), "color": "#a03c28"}]
 
 CALLS: dict[str, Callable[[Any, bytes], Any]] = {
     "colorizations": lambda client, png: client.colorizations(png, n=2, seed=7, hints=HINTS, temperature=None),
