@@ -39,7 +39,7 @@ def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, I
                 return name, _written(photo)
             if isinstance(photo, str | PathLike):
                 photo = stack.enter_context(Path(photo).open("rb"))
-            if not hasattr(photo, "read"):
+            if not hasattr(photo, "seekable"):
                 expected = "a path, bytes, a file open for reading or a Pillow image"
                 raise TypeError(f"{name}: expected {expected}, got {type(photo).__name__}")
             return name, cast("IO[bytes]", _Sized(photo) if photo.seekable() else _Pipe(photo))
