@@ -6,17 +6,15 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-import httpx
 import typer
 from pydantic.fields import FieldInfo
 
 from model.protocol import Look
 from service.api.endpoints import COLORIZATIONS, ColorEndpoint
 from service.api.parameters import bounds_of
-from service.client.client import headers
+from service.client.client import checked_url, headers
 
 __all__ = [
-    "MAX_PORT",
     "ApiKey",
     "AtOnce",
     "Every",
@@ -48,19 +46,14 @@ WORDS = {
 }
 """sentences of options that are given in another way than their fields"""
 NOT_OPTIONS = {"response_format"}
-MAX_PORT = 65_535
 
 
 def _check_url(url: str | None) -> str | None:
     """Return the URL of a server. Raises BadParameter if it is none."""
     try:
-        parts = httpx.URL(url or "http://localhost")
-        is_one = parts.scheme in {"http", "https"} and parts.host and (parts.port or 0) <= MAX_PORT
-    except httpx.InvalidURL:
-        is_one = False
-    if not is_one:
-        raise typer.BadParameter(f"expected a URL such as http://localhost:8000, got {url}")
-    return url
+        return url and checked_url(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _check_key(key: str | None) -> str | None:

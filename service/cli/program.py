@@ -8,8 +8,8 @@ from service import __version__
 from service.cli.bulk import add_bulk_command
 from service.cli.commands import add_commands
 from service.cli.key_commands import app as keys
-from service.cli.options import MAX_PORT
 from service.cli.passing import add_passing_commands
+from service.client.client import MAX_PORT
 from service.loading import load_colorizer
 
 app = typer.Typer(help="Colorize black-and-white photographs.", no_args_is_help=True)

@@ -21,15 +21,28 @@ from service.client.photos import PhotoSource, without_images
 from service.client.requests import Call
 from service.client.streams import AsyncStreams, Streams
 
-__all__ = ["AT_ONCE", "AsyncClient", "Client", "headers"]
+__all__ = ["AT_ONCE", "MAX_PORT", "AsyncClient", "Client", "checked_url", "headers"]
 
 T = TypeVar("T")
 
 URL = "http://localhost:8000"
 TIMEOUT = httpx.Timeout(150.0, connect=5.0)  # seconds; the service's own deadline is 120
+MAX_PORT = 65_535
 RETRIES = 3
 MAX_WAIT_SECONDS = 60.0
 AT_ONCE = 2  # while one photo is on the model, the other is decoded or encoded
+
+
+def checked_url(url: str) -> str:
+    """Return the address of a service. Raises ValueError if it is none."""
+    try:
+        parts = httpx.URL(url)
+        is_one = parts.scheme in {"http", "https"} and parts.host and (parts.port or 0) <= MAX_PORT
+    except httpx.InvalidURL:
+        is_one = False
+    if not is_one or parts.query or parts.fragment:
+        raise ValueError(f"expected a URL such as http://localhost:8000, got {url}")
+    return url
 
 
 def headers(api_key: str | None) -> dict[str, str]:
@@ -57,7 +70,9 @@ class Client(ColoringCalls[ColorizationResponse]):
         max_wait: float = MAX_WAIT_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._http = httpx.Client(base_url=url, headers=headers(api_key), timeout=timeout, transport=transport)
+        self._http = httpx.Client(
+            base_url=checked_url(url), headers=headers(api_key), timeout=timeout, transport=transport
+        )
         self._retries, self._max_wait = retries, max_wait
         self.stream = Streams(lambda call: self._answer(call, stream=True))
         """the same calls, whose colorings come one by one, each as soon as it is made"""
@@ -138,7 +153,9 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
         max_wait: float = MAX_WAIT_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._http = httpx.AsyncClient(base_url=url, headers=headers(api_key), timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=checked_url(url), headers=headers(api_key), timeout=timeout, transport=transport
+        )
         self._retries, self._max_wait = retries, max_wait
         self.stream = AsyncStreams(lambda call: self._answer(call, stream=True))
         """the same calls, whose colorings come one by one, each as soon as it is made"""

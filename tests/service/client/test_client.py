@@ -186,6 +186,14 @@ def test_an_api_key_is_a_bearer_token() -> None:
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("url", ["http://[::1", "http://host?x=1", "http://host#x", "localhost:8000"])
+def test_a_url_that_is_none_is_refused(kind: type[Client], url: str) -> None:
+    with pytest.raises(ValueError, match="expected a URL such as http://localhost:8000, got") as caught:
+        kind(url)
+    assert url in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
 @pytest.mark.parametrize("key", ["secret\n", "se cret", "sécret"])
 def test_an_api_key_that_no_header_holds_is_refused_and_not_shown(kind: type[Client], key: str) -> None:
     with pytest.raises(ValueError, match="api_key: expected ASCII") as caught:
