@@ -171,7 +171,9 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         """Show the model: the released weights, or those of a server."""
         listed = run_client(Connection(url, api_key, load), AsyncClient.models)
         for model in listed.data:
-            for name, value in model.model_dump(exclude={"object", "photo_formats"}).items():
+            limits = {f"limits.{name}": value for name, value in model.limits}
+            shown = model.model_dump(exclude={"object", "photo_formats", "limits"}) | limits
+            for name, value in shown.items():
                 typer.echo(f"{name:20} {value}")
 
 

@@ -193,6 +193,7 @@ def test_models_are_shown(service, run: Callable) -> None:
         shown = run("models", *url).stdout
         assert "fake-1" in shown
         assert "0" * 64 in shown  # also where no terminal says how wide it is
+        assert "limits.bytes         50000000\n" in shown
 
 
 def test_help_has_examples(run: Callable) -> None:
