@@ -80,6 +80,8 @@ def _find(argument: Path, out: Path | None, troubles: list[Trouble]) -> Iterator
         yield from _images(argument, _below(argument, troubles), out)
     elif mode is None and glob.has_magic(str(argument)):
         root = next(parent for parent in argument.parents if not glob.has_magic(str(parent)))
+        if argument.name == "**":
+            argument /= "*"  # before Python 3.13, ** alone finds folders, and no files
         yield from _images(root, root.glob(str(argument.relative_to(root))), out)
     else:
         yield Photo(argument, Path(argument.stem))
