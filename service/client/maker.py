@@ -17,6 +17,7 @@ from service.client.errors import (
     InvalidParameterError,
     NotFoundError,
     ProblemError,
+    RequestError,
     UnavailableError,
     UnreadableAnswerError,
 )
@@ -40,7 +41,10 @@ OF_ONE_PHOTO = {"decoder_lost", "out_of_memory"}
 
 def is_of_all_photos(error: Exception) -> bool:
     """Say whether the next photo would meet an error, too."""
-    return isinstance(error, OF_ALL_PHOTOS) and not (isinstance(error, ProblemError) and error.code in OF_ONE_PHOTO)
+    if isinstance(error, ProblemError) and error.code in OF_ONE_PHOTO:
+        return False
+    is_of_reference = isinstance(error, RequestError) and error.detail.startswith("reference: ")
+    return is_of_reference or isinstance(error, OF_ALL_PHOTOS)
 
 
 @dataclass(frozen=True)

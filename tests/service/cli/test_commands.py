@@ -164,6 +164,15 @@ def test_likelihoods_are_shown(service, run: Callable, photo: Path) -> None:
         assert "other.png" in result.stdout
 
 
+@pytest.mark.parametrize("content", [b"", b"only text"])
+def test_a_reference_that_does_not_decode_ends_the_command(run: Callable, photo: Path, content: bytes) -> None:
+    Path("other.png").write_bytes(photo.read_bytes())
+    Path("reference.png").write_bytes(content)
+    result = run("transfer", photo, "other.png", "-r", "reference.png", "-o", "out", status=2)
+    assert result.stderr.startswith("reference: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_names_are_shown_whole_and_as_they_are(run: Callable, photo: Path, monkeypatch) -> None:
     good, bad = Path(f"[red]{'x' * 90}.png"), Path(f"[bold]{'y' * 90}.png")
     good.write_bytes(photo.read_bytes())
