@@ -25,6 +25,7 @@ __all__ = [
     "STOPPED",
     "Work",
     "finish",
+    "printable",
     "progress_columns",
     "run_batch",
     "run_client",
@@ -38,6 +39,12 @@ Work = Callable[[AsyncClient, Photo], Awaitable[str | None]]
 """does all there is to do with one photo, and may say in a line what was done"""
 
 STOPPED = "stopped; the same command goes on from here"
+CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+
+def printable(text: str) -> str:
+    """Escape control characters, which a file's name may hold: they break lines, and a terminal obeys them."""
+    return text.translate(CONTROLS)
 
 
 class _RateColumn(ProgressColumn):
@@ -121,7 +128,7 @@ def run_batch(
                 try:
                     line = await work(client, photo)
                     if line:
-                        console.print(line, highlight=False, markup=False, soft_wrap=True)
+                        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
                 except (TintflowError, OSError) as error:
                     if is_of_all_photos(error):
                         raise
@@ -137,6 +144,7 @@ def run_batch(
 
 def show(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:
     """Show a table: to a program, or in a file, as lines with tabs between the columns, so that no name is cut."""
+    rows = [list(map(printable, row)) for row in rows]
     if not console.is_terminal:
         heads = title or "\t".join(str(column.header) for column in columns)
         typer.echo("\n".join([heads, *map("\t".join, rows)]), file=console.file)

@@ -15,7 +15,7 @@ from model.protocol import Colorizer
 from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS, ColorEndpoint
 from service.api.parameters import random_seed
 from service.cli import options as o
-from service.cli.batch import finish, run_batch, run_client, show
+from service.cli.batch import finish, printable, run_batch, run_client, show
 from service.cli.colorings import Call, CommandAsked, CommandMaker
 from service.cli.connection import Connection
 from service.cli.places import find_some, make_folder
@@ -251,7 +251,7 @@ def _watch(context: typer.Context, load: Callable[[Settings], Colorizer], comman
     maker = CommandMaker(out, record, _asked(options, command, record), options["overwrite"])
 
     def tell(line: str, failed: bool) -> None:
-        typer.echo(line, err=failed)
+        typer.echo(printable(line), err=failed)
 
     watcher = Watcher(folder, out, maker, options["at_once"], options["every"], tell)
     typer.echo(f"watching {folder}; colorings go to {out}; Ctrl-C stops", err=True)

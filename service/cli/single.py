@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import typer
 
 from service.api.formats import PHOTO_SUFFIXES
-from service.cli.batch import run_client
+from service.cli.batch import printable, run_client
 from service.cli.colorings import CommandAsked
 from service.cli.connection import Connection
 from service.cli.places import SUFFIXES, make_folder, named_suffixes
@@ -122,7 +122,8 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
         _write(target, data)
     except OSError as error:
         _end(f"{place}: {error.strerror}", MISUSED)
-    typer.echo(f"{source} → {place}   seed {answer.seed}, {coloring.bits_per_dim:.2f} bits/dim", err=True)
+    line = f"{source} → {place}   seed {answer.seed}, {coloring.bits_per_dim:.2f} bits/dim"
+    typer.echo(printable(line), err=True)
 
 
 def _write(target: Path, data: bytes) -> None:
@@ -169,5 +170,5 @@ def _is_file(target: Path) -> bool:
 
 
 def _end(line: str, status: int) -> NoReturn:
-    typer.echo(line, err=True)
+    typer.echo(printable(line), err=True)
     raise typer.Exit(status)

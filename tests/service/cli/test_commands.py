@@ -187,6 +187,19 @@ def test_names_are_shown_whole_and_as_they_are(run: Callable, photo: Path, monke
         assert output.count(whole[0]) >= len(whole)
 
 
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_control_characters_in_names_are_escaped(run: Callable, photo: Path, monkeypatch, is_terminal: bool) -> None:
+    monkeypatch.setattr("rich.console.Console.is_terminal", is_terminal)
+    good, bad, escaped = Path("\t\n\x1b\x9b.png"), Path("\t\n\x1b\x9b-bad.png"), r"\t\n\x1b\x9b"
+    good.write_bytes(photo.read_bytes())
+    bad.touch()
+    result = run("colorize", good, bad, "-n", "1", "--seed", "7", "-o", "out", status=1)
+    assert f"{escaped}.png → out/{escaped}-7-0.jpg" in result.stdout
+    assert f"{escaped}-bad.png" in result.stderr
+    assert f"{escaped}.png" in run("likelihood", good).stdout
+    assert f"{escaped}.png → one.jpg" in run("colorize", good, "one.jpg").stderr
+
+
 def test_why_a_file_could_not_be_written_is_said_without_a_number(run: Callable, photo: Path) -> None:
     inner = Path("in/sub/photo.png")
     inner.parent.mkdir(parents=True)
