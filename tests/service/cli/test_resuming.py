@@ -1,5 +1,6 @@
 """Resuming: finished photos are skipped, existing files kept, failures reported, and the rest done."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable
@@ -161,7 +162,7 @@ def test_no_server_ends_soon(run: Callable, photos: list[str], monkeypatch) -> N
     async def wait(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=wait))
+    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=wait, to_thread=asyncio.to_thread))
     result = run("colorize", *photos, "--url", "http://127.0.0.1:9", status=2)
     assert result.stderr.count("127.0.0.1:9") == 1
     assert sum(waits) < 5
