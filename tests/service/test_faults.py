@@ -169,6 +169,10 @@ worker.main(int(sys.argv[1]), int(sys.argv[2]))
 """
 
 
+ENDLESS = {"decode_seconds": 86_400, "max_pixels": 64 * 64}
+"""Settings by which a slow file has hours to decode."""
+
+
 @pytest.fixture
 def slow_files(monkeypatch) -> None:
     """Let the file `slow` take for ever to decode."""
@@ -181,7 +185,7 @@ def slow_files(monkeypatch) -> None:
 
 @pytest.mark.usefixtures("slow_files")
 def test_slow_files_from_several_addresses_do_not_hold_all_decoders(start, grey_png) -> None:
-    service = start(codec_threads=2, decode_seconds=1e9)  # of which a slow file has some 20,000
+    service = start(codec_threads=2, **ENDLESS)
     with ExitStack() as attack:
         for address in ("127.0.0.3", "127.0.0.4", "127.0.0.5"):
             for _ in range(2):
@@ -215,7 +219,7 @@ def test_a_slow_file_holds_its_place_until_its_decoder_is_gone(
 ) -> None:
     """Else others would come after it, and files on their first try would wait for a thread."""
     monkeypatch.setattr("service.pipeline.DEATH_SECONDS", 60)
-    service = start(codec_threads=2, decode_seconds=1e9)
+    service = start(codec_threads=2, **ENDLESS)
     engine = service.app.state.engine
     with unread_answer(service, b"slow", "*/*", 1, 65_536, "127.0.0.3", reference):
         eventually(lambda: any(not each.quick for each in engine._decoders._all))
@@ -230,7 +234,7 @@ def test_a_slow_file_holds_its_place_until_its_decoder_is_gone(
 @pytest.mark.usefixtures("slow_files", "may_end")
 def test_a_decoder_that_does_not_end_keeps_no_request(start, monkeypatch) -> None:
     monkeypatch.setattr("service.pipeline.DEATH_SECONDS", 0.1)
-    service = start(decode_seconds=1e9)
+    service = start(**ENDLESS)
     with unread_answer(service, b"slow", "*/*", 1, 65_536):
         eventually(lambda: any(not each.quick for each in service.app.state.engine._decoders._all))
     eventually(lambda: service.metric("accepted_requests") == 0)
@@ -240,7 +244,7 @@ def test_a_decoder_that_does_not_end_keeps_no_request(start, monkeypatch) -> Non
 def test_a_decoded_photo_counts_while_its_reference_waits(start, grey_photo, grey_png) -> None:
     """Else a photo that decodes at once and a reference that does not are room for thousands of photos."""
     pixels = grey_photo.width * grey_photo.height
-    service = start(decode_seconds=1e9, queue_pixels=3 * pixels - 1)
+    service = start(**ENDLESS, queue_pixels=3 * pixels - 1)
     with unread_answer(service, grey_png, "*/*", 1, 65_536, reference=b"slow"):
         eventually(lambda: service.metric("queued_pixels") == pixels)
         with unread_answer(service, grey_png, "*/*", 1, 65_536, reference=b"slow"):
