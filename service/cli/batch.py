@@ -86,7 +86,8 @@ def run_client(
     try:
         return asyncio.run(run())
     except (TintflowError, ModelError, ServiceError, OSError, SettingsError) as error:
-        typer.echo(str(error), err=True)
+        for line in str(error).splitlines():
+            typer.echo(printable(line), err=True)
         raise typer.Exit(MISUSED) from error
     except KeyboardInterrupt as error:
         typer.echo(stopped, err=True)

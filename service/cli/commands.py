@@ -236,7 +236,7 @@ def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command
         sheets, unwritten = write_sheets(out, entries, overwrite)
         troubles += unwritten
         for sheet in sheets:
-            console.print(str(sheet), highlight=False, soft_wrap=True)
+            console.print(printable(str(sheet)), highlight=False, markup=False, soft_wrap=True)
     finish(troubles)
 
 
@@ -254,7 +254,7 @@ def _watch(context: typer.Context, load: Callable[[Settings], Colorizer], comman
         typer.echo(printable(line), err=failed)
 
     watcher = Watcher(folder, out, maker, options["at_once"], options["every"], tell)
-    typer.echo(f"watching {folder}; colorings go to {out}; Ctrl-C stops", err=True)
+    typer.echo(printable(f"watching {folder}; colorings go to {out}; Ctrl-C stops"), err=True)
     run_client(Connection(options["url"], options["api_key"], load), watcher.run, "stopped", 0)
 
 

@@ -22,8 +22,6 @@ __all__ = ["Connection"]
 RETRIES = 10  # a batch is patient
 MAX_WAIT_SECONDS = 300.0
 DAY_SECONDS = 86_400.0
-PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-"""In place of the default, which writes all local variables into a traceback: megabytes of them."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,12 @@ class Connection:
         from service.app import create_app  # late: a client of a server needs none
         from service.engine import State
 
+        # the default writes all local variables into a traceback: megabytes of them
+        plain = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr is not None and sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         structlog.configure(
-            processors=[_without_load_failed, *structlog.get_config()["processors"][:-1], PLAIN],
+            processors=[_without_load_failed, *structlog.get_config()["processors"][:-1], plain],
             wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),  # standard output may be a photo
         )

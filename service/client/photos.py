@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from os import SEEK_END, SEEK_SET, PathLike
 from pathlib import Path
+from threading import Lock
 from typing import IO, cast
 
 from PIL import Image
@@ -17,11 +18,13 @@ TIFF_MODES = ("CMYK", "F", "I", "LAB")
 """modes of Pillow that PNG cannot hold, and the service reads"""
 CONVERTED = {"HSV": "RGB", "La": "LA", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGBA", "YCbCr": "RGB"}
 """modes that are converted, because neither format holds them"""
+_WRITING = Lock()  # Pillow loads an image when it is first used, which two threads must not do at once
 
 
 def without_images(photos: Mapping[str, PhotoSource]) -> dict[str, PhotoSource]:
     """Write the Pillow images among photos as files, which takes seconds if they are large."""
-    return {name: _written(photo) if isinstance(photo, Image.Image) else photo for name, photo in photos.items()}
+    with _WRITING:
+        return {name: _written(photo) if isinstance(photo, Image.Image) else photo for name, photo in photos.items()}
 
 
 @contextmanager

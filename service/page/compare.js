@@ -59,8 +59,9 @@ function show() {
     explain(figure.querySelector(".likelihood"), likelihoodWords(sample), explainLikelihood(sample));
     figure.querySelector(".turn").hidden = samples.length < 3;
   }
-  const possible = canInterpolate(sides.map((place) => samples[place]));
-  if (store.model) byId("steps").max = Math.min(MOST_STEPS, mostOf(samples[0].run.photo));
+  const most = store.model ? Math.min(MOST_STEPS, mostOf(samples[0].run.photo)) : MOST_STEPS;
+  const possible = most >= Number(byId("steps").min) && canInterpolate(sides.map((place) => samples[place]));
+  byId("steps").max = most;
   byId("steps").oninput(); // the value is no more than that
   byId("between").hidden = !possible;
   byId("between-not").hidden = possible;

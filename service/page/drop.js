@@ -41,12 +41,12 @@ async function take({ items }, use) {
     const entry = item.webkitGetAsEntry();
     return entry?.isDirectory ? filesIn(entry) : item.getAsFile();
   });
-  const all = (await Promise.all(files).catch(errorNotice))?.flat(); // undefined: a folder cannot be read
+  const all = (await Promise.all(files).catch(errorNotice))?.flat().filter(Boolean); // undefined: a folder cannot be read
   if (all?.length) use(all);
   else if (all && files.length) notice("There is no file in this folder.");
 }
 
-/** Return the files in a folder and its subfolders by name, without hidden ones, which systems put there. */
+/** Return the files in a folder and its subfolders by name, without those hidden and those like LICENSE, of no type and ending. */
 async function filesIn(folder) {
   const reader = folder.createReader();
   const entries = [];
@@ -55,7 +55,7 @@ async function filesIn(folder) {
   while (some.length);
   const seen = entries.filter(({ name }) => !name.startsWith(".")).sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
   const files = seen.map((entry) => (entry.isDirectory ? filesIn(entry) : new Promise((...settle) => entry.file(...settle))));
-  return (await Promise.all(files)).flat();
+  return (await Promise.all(files)).flat().filter(({ type, name }) => type || name.includes("."));
 }
 
 const isOverReference = (event) => event.target instanceof Element && Boolean(event.target.closest("#reference-zone"));

@@ -42,9 +42,9 @@ class GraphCache:
         self._parent = folder
         self._folder = folder / hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:32]
         self._has_warned = False
-        with suppress(OSError):
-            for part in self._folder.glob(".*"):
-                if time.time() - part.stat().st_mtime > LEFTOVER_SECONDS:
+        for part in self._parent.glob("*/.*"):
+            with suppress(OSError):
+                if OUR_FOLDER.fullmatch(part.parent.name) and time.time() - part.stat().st_mtime > LEFTOVER_SECONDS:
                     part.unlink()
 
     def names(self) -> list[str]:

@@ -202,15 +202,16 @@ def test_what_a_killed_process_left_half_written_is_deleted(tmp_path: Path) -> N
     cache = GraphCache(tmp_path, "weights")
     cache.store("graph", b"blob")
     (folder,) = tmp_path.iterdir()
-    old, recent = folder / ".graph-old", folder / ".graph-recent"
-    for part in (old, recent):
+    old, recent, foreign = folder / ".graph-old", folder / ".graph-recent", tmp_path / "mine" / ".hidden"
+    foreign.parent.mkdir()
+    for part in (old, recent, foreign):
         part.write_bytes(b"bl")
-    for path in (old, folder / "graph"):
+    for path in (old, foreign, folder / "graph"):
         os.utime(path, (time.time() - 3700,) * 2)
     GraphCache(tmp_path, "others")
-    assert old.exists()
-    assert loaded(GraphCache(tmp_path, "weights")) == b"blob"
-    assert files(tmp_path) == [recent, folder / "graph"]
+    assert not old.exists()
+    assert all(path.exists() for path in (recent, foreign, folder / "graph"))
+    assert loaded(cache) == b"blob"
 
 
 def test_use_keeps_graphs(tmp_path: Path) -> None:

@@ -109,7 +109,9 @@ def test_a_photo_that_may_not_be_read_keeps_no_other_from_being_done(run: Callab
 )
 @pytest.mark.parametrize("words", [("colorize", "photo.png"), ("models",)])
 def test_a_url_that_is_none(refused: Callable, words: tuple[str, ...], url: str) -> None:
-    assert f"expected a URL such as http://localhost:8000, got {url}" in refused(*words, "--server", url)
+    assert f"expected a URL such as http://localhost:8000, without ? or #, got {url}" in refused(
+        *words, "--server", url
+    )
 
 
 def test_a_key_that_no_header_holds(refused: Callable) -> None:

@@ -158,6 +158,7 @@ def test_standard_output_holds_no_log_and_the_log_no_local_variables(photo: Path
     assert (process.returncode, stdout) == (2, "")
     assert "RuntimeError: odd" in stderr
     assert len(stderr) < 20_000, "local variables are in it"
+    assert "\x1b" not in stderr, "colors are for terminals"
 
 
 WHOLE = """

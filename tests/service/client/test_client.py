@@ -117,6 +117,14 @@ def test_pillow_images_of_every_mode(service, client: Client, mode: str) -> None
     assert service.colorizer.photos[0].shape[:2] == (8, 12)
 
 
+async def test_calls_at_once_may_share_an_image(service, tmp_path: Path) -> None:
+    Image.effect_noise((1000, 1000), 50).save(tmp_path / "shared.jpg")
+    async with AsyncClient("http://test", transport=httpx.ASGITransport(service.app)) as client:
+        with Image.open(tmp_path / "shared.jpg") as shared:  # nothing has loaded its pixels
+            answers = await asyncio.gather(*(client.likelihoods(shared) for _ in range(4)))
+    assert len(answers) == 4
+
+
 async def test_other_tasks_go_on_while_an_image_is_written(service, monkeypatch: pytest.MonkeyPatch) -> None:
     image, loop = Image.new("L", (8, 8)), asyncio.get_running_loop()
     written = asyncio.Event()
@@ -186,11 +194,17 @@ def test_an_api_key_is_a_bearer_token() -> None:
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-@pytest.mark.parametrize("url", ["http://[::1", "http://host?x=1", "http://host#x", "localhost:8000"])
+@pytest.mark.parametrize("url", ["http://[::1", "http://host?x=1", "http://host?", "http://host#x", "localhost:8000"])
 def test_a_url_that_is_none_is_refused(kind: type[Client], url: str) -> None:
-    with pytest.raises(ValueError, match="expected a URL such as http://localhost:8000, got") as caught:
+    with pytest.raises(ValueError, match="expected a URL such as http://localhost:8000, without") as caught:
         kind(url)
     assert url in str(caught.value)
+
+
+def test_the_password_of_a_url_is_not_shown() -> None:
+    with pytest.raises(ValueError, match="got http://…@host") as caught:
+        Client("http://me:secret@host?x=1")
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])

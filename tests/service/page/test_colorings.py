@@ -287,7 +287,8 @@ def test_a_folder_that_is_dropped_brings_its_photos(page, photo, tmp_path) -> No
         (inner / f".{i}").write_text("hidden")
     for path in (inner / "a10.png", inner / "a9.png"):
         copy(photo, path)
-    (inner.parent / "notes.txt").write_text("not a photo")
+    for name in ("notes.txt", "LICENSE"):  # nobody is told of the second
+        (inner.parent / name).write_text("not a photo")
     session = page.context.new_cdp_session(page)
     for folders in ([empty], [inner.parent, photo]):
         data = {"items": [], "files": [str(each) for each in folders], "dragOperationsMask": 1}
