@@ -23,8 +23,7 @@ _WRITING = Lock()  # Pillow loads an image when it is first used, which two thre
 
 def without_images(photos: Mapping[str, PhotoSource]) -> dict[str, PhotoSource]:
     """Write the Pillow images among photos as files, which takes seconds if they are large."""
-    with _WRITING:
-        return {name: _written(photo) if isinstance(photo, Image.Image) else photo for name, photo in photos.items()}
+    return {name: _written(photo) if isinstance(photo, Image.Image) else photo for name, photo in photos.items()}
 
 
 @contextmanager
@@ -83,8 +82,9 @@ class _Pipe:
 def _written(image: Image.Image) -> BytesIO:
     """Return a Pillow image as a file: PNG, or TIFF for what PNG cannot hold."""
     file = BytesIO()
-    if image.mode in TIFF_MODES:
-        image.save(file, "TIFF", compression="tiff_adobe_deflate")
-    else:
-        image.convert(CONVERTED.get(image.mode, image.mode)).save(file, "PNG")
+    with _WRITING:
+        if image.mode in TIFF_MODES:
+            image.save(file, "TIFF", compression="tiff_adobe_deflate")
+        else:
+            image.convert(CONVERTED.get(image.mode, image.mode)).save(file, "PNG")
     return file

@@ -1,6 +1,7 @@
 /** Files that are dropped or pasted: on the reference's place a reference, everywhere else photos. */
 
 import { byId } from "./element.js";
+import { isUnknown } from "./files.js";
 import { errorNotice, notice } from "./notices.js";
 import { addFiles } from "./photos.js";
 import { useReference } from "./reference.js";
@@ -55,7 +56,7 @@ async function filesIn(folder) {
   while (some.length);
   const seen = entries.filter(({ name }) => !name.startsWith(".")).sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
   const files = seen.map((entry) => (entry.isDirectory ? filesIn(entry) : new Promise((...settle) => entry.file(...settle))));
-  return (await Promise.all(files)).flat().filter(({ type, name }) => type || name.includes("."));
+  return (await Promise.all(files)).flat().filter((file) => !isUnknown(file));
 }
 
 const isOverReference = (event) => event.target instanceof Element && Boolean(event.target.closest("#reference-zone"));

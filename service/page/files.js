@@ -8,8 +8,11 @@ import { few, listed, megabytes } from "./words.js";
 /** Endings of photos' names: browsers may not know all of these types. */
 const endings = () => Object.values(store.model.photo_formats).flat();
 
-/** Where neither type nor name says anything, the service looks into the file. */
-const isPhoto = ({ type, name }) => !store.model || type.startsWith("image/") || (!type && !name.includes(".")) || endings().some((ending) => name.toLowerCase().endsWith(ending));
+/** Whether neither type nor name says what a file is. */
+export const isUnknown = ({ type, name }) => !type && !name.includes(".");
+
+/** Of a file that is unknown, the service decides. */
+const isPhoto = (file) => !store.model || file.type.startsWith("image/") || isUnknown(file) || endings().some((ending) => file.name.toLowerCase().endsWith(ending));
 
 /** Let the choice of files offer photos alone. */
 export function setUpFiles() {
