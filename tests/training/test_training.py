@@ -32,7 +32,7 @@ from tests.networks import TINY
 from training.__main__ import app
 from training.average import average
 from training.data import NoPhotosError
-from training.dataset import FeatureDataset
+from training.dataset import FeatureDataset, read_features
 from training.draws import DrawConfig
 from training.ema import Ema
 from training.features import STEPS_PER_STD, build_features, standardize_network
@@ -87,6 +87,15 @@ def test_features_are_those_of_h(prepared: tuple[Cinn, Path], photos: Path) -> N
         inside = feature.abs() < 127 / STEPS_PER_STD
         # bfloat16 and the step of the int8 both stay below a tenth of a channel's standard deviation on average.
         assert (kept - feature)[inside].abs().mean() < 0.1
+
+
+def test_features_are_the_same_without_openvino(prepared: tuple[Cinn, Path], photos: Path, tmp_path: Path) -> None:
+    cinn, folder = prepared
+    with patch("training.features.find_spec", return_value=None):
+        assert build_features(cinn.network, photos, tmp_path / "0", view=0) == PHOTOS
+    ours, others = (next(read_features(each, PHOTOS)).features for each in (folder, tmp_path / "0"))
+    for one, other in zip(ours, others, strict=True):
+        assert (one - other).abs().mean() < 0.05  # in standard deviations, both from bfloat16
 
 
 def test_finished_features_are_kept(prepared: tuple[Cinn, Path], photos: Path) -> None:

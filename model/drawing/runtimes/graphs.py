@@ -32,7 +32,13 @@ from model.flow.constants import (
 )
 from model.flow.sizes import CELLS, LIGHTNESS_SIZE, SIDE
 
-__all__ = ["condition_graph", "details_graph", "encode_graph", "mixtures_graph", "step_graph"]
+__all__ = ["condition_graph", "details_graph", "encode_graph", "features_graph", "mixtures_graph", "step_graph"]
+
+
+def features_graph(network: Layers, photos: int) -> ov.Model:
+    """Mirror `ConditionNetwork.forward`: (B, 1, 256, 256) L* to the features, from fine to coarse."""
+    lightness = g.parameter("lightness", (photos, 1, LIGHTNESS_SIZE, LIGHTNESS_SIZE))
+    return ov.Model([*_features(lightness, network).values()], [lightness], "features")
 
 
 def condition_graph(cinn: CinnArrays, photos: int) -> ov.Model:
