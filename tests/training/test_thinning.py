@@ -114,7 +114,7 @@ def test_thin_levels_learn(wide: Cinn, weights: Path, photos: Path, tmp_path: Pa
     found = load_checkpoint(path)
     assert found.name == "thin"
     assert found.cinn.config == replace(TINY, details=THIN)
-    features = next((tmp_path / "run" / "features").iterdir())
+    features = next((tmp_path / "run" / "features").glob("*/"))
     batch = next(iter(FeatureDataset([[features]], 0.2).held_out_batches(4)))
     before, after = (
         ThinnedObjective(thinner.eval(), wide).held_out(batch, torch.Generator().manual_seed(0))[0]

@@ -119,7 +119,7 @@ def test_pillow_images_of_every_mode(service, client: Client, mode: str) -> None
 
 async def test_calls_at_once_may_share_an_image(service, tmp_path: Path) -> None:
     Image.effect_noise((1000, 1000), 50).save(tmp_path / "shared.jpg")
-    async with AsyncClient("http://test", transport=httpx.ASGITransport(service.app)) as client:
+    async with AsyncClient(str(service.client.base_url)) as client:
         with Image.open(tmp_path / "shared.jpg") as shared:  # nothing has loaded its pixels
             answers = await asyncio.gather(*(client.likelihoods(shared) for _ in range(4)))
     assert len(answers) == 4
