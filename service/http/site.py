@@ -15,6 +15,9 @@ PAGE_HEADERS = {
     "Cache-Control": "no-cache",  # asked for anew each time, answered 304: no page mixes two versions
 }
 
+MODULES = ", ".join(f"<page/{module.name}>; rel=modulepreload" for module in sorted(PAGE.glob("*.js")))
+"""Link header (RFC 8288): browsers ask for all modules at once, not for one after another has named it"""
+
 router = APIRouter(include_in_schema=False)
 files = StaticFiles(directory=PAGE)
 
@@ -22,7 +25,9 @@ files = StaticFiles(directory=PAGE)
 @router.get("/")
 async def page(request: Request) -> Response:
     """Return the page."""
-    return await _file("index.html", request)
+    response = await _file("index.html", request)
+    response.headers["Link"] = MODULES
+    return response
 
 
 @router.get("/page/{name:path}")

@@ -222,3 +222,12 @@ def test_the_openapi_document_is_counted_under_its_path(service) -> None:
 def test_a_slash_too_many_is_another_path(service, grey_png) -> None:
     answer = service.post_to("/v1/colorizations/", grey_png)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_the_page_names_all_its_modules_at_once(service) -> None:
+    """Each module and what it imports, so that a browser need not ask for one after another."""
+    named = re.findall(r"<([^>]+)>; rel=modulepreload", service.client.get("/").headers["link"])
+    imported = {
+        f"page/{name}" for module in named for name in re.findall(r'from "\./([^"]+)"', service.client.get(module).text)
+    }
+    assert {*imported, "page/main.js"} == {*named}
