@@ -113,8 +113,12 @@ export async function withLook(blob, look) {
   return canvas;
 }
 
-/** Return a canvas as a file. */
+/** Return a canvas as a file. A JPEG, which holds no transparency, has white behind it, as those of the service. */
 export function canvasBlob(canvas, format, quality) {
+  if (format === "jpeg") {
+    const context = Object.assign(canvas.getContext("2d"), { globalCompositeOperation: "destination-over", fillStyle: "white" });
+    context.fillRect(0, 0, canvas.width, canvas.height);
+  }
   return new Promise((resolve, reject) => {
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The picture is too large for this browser."))), `image/${format}`, quality / 100);
   });

@@ -208,6 +208,18 @@ def test_saturation_and_warmth_keep_the_lightness(viewed) -> None:
     assert np.abs(downloaded_lab(viewed) - before).max() == 0
 
 
+def test_what_is_transparent_is_white_in_a_jpeg_as_it_is_seen(page, upload, tmp_path) -> None:
+    path = tmp_path / "cutout.png"
+    Image.new("LA", (300, 200), (90, 0)).save(path)
+    upload(page, path)
+    page.locator(".card.new .open").first.click()
+    adjust(page, saturation=0.5)
+    for beside in (False, True):
+        page.locator("#beside").set_checked(beside)
+        _, content = downloaded(page, "#download")
+        assert Image.open(io.BytesIO(content)).getextrema() == 3 * ((255, 255),)
+
+
 def test_without_webgl_all_say_why_there_is_no_look(viewed) -> None:
     viewed.evaluate("HTMLCanvasElement.prototype.getContext = () => null")
     viewed.locator("#saturation").fill("0.5")
