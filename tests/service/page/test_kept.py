@@ -119,6 +119,12 @@ def test_the_bar_says_how_many_are_of_the_photo_that_is_shown(kept, color_photo)
     expect(kept.locator("#kept-words")).to_have_text("3 kept, 1 of this photo")
     kept.locator("#strip .photo").first.click()
     expect(kept.locator("#kept-words")).to_have_text("3 kept, 2 of this photo")
+    kept.locator(".card.new .keep").nth(2).click()
+    for width in (1051, 844):  # two pictures are seen, and nothing lies beside the bar
+        kept.set_viewport_size({"width": width, "height": 390})
+        bar, picture, end = (kept.locator(each).bounding_box() for each in ("#kept", "#kept-pictures", "#keep-none"))
+        assert picture["width"] > 80
+        assert end["x"] + end["width"] <= bar["x"] + bar["width"]
     expect(kept.locator("#compare-open")).to_be_visible()
 
 
