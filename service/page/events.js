@@ -3,9 +3,13 @@
 /** Yield `{event, data}` of each event as soon as it has come. */
 export async function* events(body) {
   let rest = "";
+  let half = "";
   let event = { event: "message", data: [] };
-  for await (const text of chunks(body.pipeThrough(new TextDecoderStream()))) {
-    const lines = (rest + text).split(/\r\n|\n|\r(?!$)/); // a "\r" at the end may be half of a "\r\n"
+  for await (const chunk of chunks(body.pipeThrough(new TextDecoderStream()))) {
+    const text = half + chunk;
+    half = text.endsWith("\r") ? "\r" : ""; // it may be half of a "\r\n"
+    const lines = text.slice(0, text.length - half.length).split(/\r\n|\n|\r/);
+    lines[0] = rest + lines[0]; // searched once: a picture is one line of megabytes, which comes in many pieces
     rest = lines.pop();
     for (const line of lines) {
       if (!line) {

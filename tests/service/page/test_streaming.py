@@ -80,6 +80,26 @@ def test_events_come_out_as_soon_as_they_are_whole(page) -> None:
     assert found == 4 * [[["message", "a"], ["coloring", '{"ä": 1,\n"b": 2}'], ["message", "x"]]]
 
 
+def test_a_large_picture_is_read_in_time_that_grows_as_its_size(page) -> None:
+    seconds = page.evaluate(
+        """async () => {
+          const { events } = await import('/page/events.js');
+          const piece = new TextEncoder().encode('A'.repeat(65536));
+          let left = 640; // 40 MB
+          const body = new ReadableStream({pull(controller) {
+            if (left === 640) controller.enqueue(new TextEncoder().encode('data: '));
+            if (left--) return controller.enqueue(piece);
+            controller.enqueue(new TextEncoder().encode('\\n\\n'));
+            controller.close();
+          }});
+          const began = performance.now();
+          for await (const { data } of events(body)) if (data.length !== 640 * 65536) throw new Error('not whole');
+          return (performance.now() - began) / 1000;
+        }"""
+    )
+    assert seconds < 5
+
+
 class Wire:
     """A wire to a service that is slow, held or cut. It counts the colorings that go over it."""
 
