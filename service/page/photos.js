@@ -32,12 +32,12 @@ export function removeAll() {
   change({ photos: [], ...lookAt(null), kept: [] });
 }
 
-/** Show what the browser has stored before a reload. What was in work then has stopped. */
+/** Show what the browser has stored before a reload. What was in work then has stopped: browsers may end its request first. */
 export function revive({ view, album }) {
   for (const photo of view.photos) {
     enlivenPhoto(photo);
     for (const run of photo.runs) {
-      if (run.status !== "done" && !run.error) run.status = "stopped";
+      if (run.status !== "done" && (!run.error || run.error.code === "unreachable")) Object.assign(run, { status: "stopped", error: null });
       run.picture ??= run.kind === "transfers" ? run.source : null; // stored by an earlier version
       enlivenRun(run);
     }

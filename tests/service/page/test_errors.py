@@ -65,6 +65,19 @@ def test_after_a_reload_an_error_stands_as_before(open_page, upload, drop, tmp_p
         expect(page.locator("#retry")).to_be_hidden()
 
 
+def test_a_request_that_a_reload_ends_is_stopped(open_page, photo) -> None:
+    """Browsers may end it a moment before they say that the page goes."""
+    page = open_page(expected=FAILED)
+    page.route("**/v1/colorizations", lambda route: route.abort())
+    page.set_input_files("#files", photo)
+    expect(page.locator("#error-title")).to_have_text("The service does not answer. Is it still running?")
+    page.unroute("**/v1/colorizations")
+    page.reload()
+    expect(page.locator("#error-title")).to_have_text("Stopped.")
+    page.click("#retry")
+    expect(page.locator(".card.new")).to_have_count(4)
+
+
 def test_what_nothing_can_be_seen_of_cannot_be_opened(open_page, upload, tmp_path, photo) -> None:
     page = open_page(expected=FAILED)
     text = tmp_path / "notes.jpg"
