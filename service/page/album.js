@@ -6,7 +6,7 @@ import { byId, keepFocus } from "./element.js";
 import { coverOf } from "./photo.js";
 import { removeAll } from "./photos.js";
 import { listen, store } from "./store.js";
-import { count, errorWords } from "./words.js";
+import { count, errorWords, waitWords } from "./words.js";
 import { canGoOn, isBusy } from "./work.js";
 
 export function setUpAlbum() {
@@ -38,5 +38,6 @@ function show() {
   const reasons = new Set(runs.filter((run) => run.status === "failed").map((run) => errorWords(run.error).title));
   byId("album-why").textContent = [...reasons].join(" ");
   const stopped = !busy && number((run) => run.status === "stopped");
-  byId("album-words").textContent = `${done} of ${count(runs.length, "photo")}${failed ? `, ${failed} failed` : ""}${stopped ? ", stopped" : ""}`;
+  const wait = runs.find((run) => run.wait)?.wait;
+  byId("album-words").textContent = `${done} of ${count(runs.length, "photo")}${failed ? `, ${failed} failed` : ""}${stopped ? ", stopped" : ""}${wait ? `. ${waitWords(wait)}` : ""}`;
 }

@@ -220,7 +220,7 @@ def test_a_fixed_color_that_failed_is_tried_again_where_it_was_fixed(open_page, 
     expect(page.locator("#view-error")).to_be_hidden()
 
 
-def test_a_busy_service_is_waited_for(open_page, photo) -> None:
+def test_a_busy_service_is_waited_for(open_page, photo, color_photo) -> None:
     page = open_page(expected=FAILED)
     busy = {"status": 429, "code": "queue_full", "detail": "16 requests are waiting"}
     answered: list[Route] = []
@@ -230,15 +230,18 @@ def test_a_busy_service_is_waited_for(open_page, photo) -> None:
         if len(answered) == 1:
             route.fulfill(
                 status=429,
-                headers={"Retry-After": "1", "Content-Type": "application/problem+json"},
+                headers={"Retry-After": "2", "Content-Type": "application/problem+json"},
                 body=json.dumps(busy),
             )
         else:
             route.continue_()
 
     page.route("**/v1/colorizations", refuse_once)
-    page.set_input_files("#files", photo)
-    expect(page.locator("#progress-text")).to_contain_text("busy with other photos. Trying again in 1 s")
+    page.set_input_files("#files", [photo, color_photo])
+    words = "The service is busy with other photos. Trying again in 2 s"
+    expect(page.locator("#progress-text")).to_have_text(words)
+    expect(page.locator("#album-words")).to_have_text(f"0 of 2 photos. {words}")  # whichever photo is shown
+    expect(page.locator("#album-bar")).to_be_hidden()
     expect(page.locator(".card.new")).to_have_count(4)
 
 
