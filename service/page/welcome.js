@@ -28,7 +28,7 @@ export function setUpWelcome() {
 }
 
 async function fetchSample(name) {
-  const answer = await fetch(`page/samples/${name}.jpg`);
+  const answer = await fetch(`page/samples/${name}.jpg`, { cache: "force-cache" }); // the picture on the page has asked already
   if (!answer.ok) throw new Error(`The sample is missing: ${answer.status}.`);
   return new File([await answer.blob()], `${name}.jpg`, { type: "image/jpeg" });
 }

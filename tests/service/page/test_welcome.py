@@ -23,6 +23,9 @@ def test_the_demonstration_is_live(open_page, service) -> None:
     expect(page.locator("#hero-colorings li")).to_have_count(4)
     (options,) = service.colorizer.options
     assert (options.n, options.seed) == (4, 7)
+    sizes = page.evaluate("performance.getEntriesByType('resource').map((each) => [each.name, each.transferSize])")
+    loaded = [name for name, size in sizes if size]
+    assert len(loaded) == len(set(loaded)) > 40  # nothing is asked for twice: else it is in the browser's cache
     expect(page.get_by_text("Colored just now")).to_be_visible()
     after = page.locator("#hero-after")
     first = after.get_attribute("src")
