@@ -150,8 +150,7 @@ async def _read_multipart(
     request: Request, place: Place, endpoint: Endpoint[P], max_bytes: int
 ) -> tuple[dict[str, bytes], P]:
     limited = _limited(request, place, endpoint, max_bytes, max_bytes)
-    files = len(endpoint.files) + 1  # one too many is still read, to name the field that it is in
-    limits = {"max_files": files, "max_fields": MAX_FIELDS, "max_part_size": MAX_REST_BYTES}
+    limits = {"max_files": MAX_FIELDS, "max_fields": MAX_FIELDS, "max_part_size": MAX_REST_BYTES}
     try:
         async with aclosing(limited.stream()) as stream:
             form = await _FormParser(limited.headers, stream, **limits).parse()
