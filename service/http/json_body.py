@@ -10,7 +10,7 @@ from typing import Any
 from service.api import strict_json
 from service.errors import FieldProblem, MalformedBodyError, ParameterError, UploadTooLargeError
 
-__all__ = ["MAX_NAME_LENGTH", "MAX_REST_BYTES", "decode_file", "split"]
+__all__ = ["MAX_NAME_LENGTH", "MAX_REST_BYTES", "TOO_LONG_REST", "decode_file", "split"]
 
 MAX_REST_BYTES = 64 * 1024
 """Maximum bytes of a body beside its files."""
@@ -18,6 +18,7 @@ MAX_NAME_LENGTH = 64  # of a field, in an answer
 PIECE_BYTES = 1024 * 1024  # of base64; Python lets other threads run between pieces
 LONGEST_ESCAPE = len(r"\u0000")
 NOT_BASE64 = "expected base64 or a data URL"
+TOO_LONG_REST = f"body: more than {MAX_REST_BYTES} bytes beside the files"
 
 
 def split(body: bytes, file_fields: Collection[str]) -> tuple[dict[str, memoryview], dict[str, Any]]:
@@ -84,7 +85,7 @@ def decode_file(field: str, text: memoryview, max_bytes: int) -> bytes:
 
 def _slice(body: bytes, start: int, end: int, rest: bytearray) -> bytes:
     if len(rest) + end - start > MAX_REST_BYTES:
-        raise UploadTooLargeError(f"body: more than {MAX_REST_BYTES} bytes beside the files")
+        raise UploadTooLargeError(TOO_LONG_REST)
     return body[start:end]
 
 
@@ -98,7 +99,7 @@ def _end_of_string(body: bytes, start: int) -> int:
             return quote
         before = quote + 1
     if longest < len(body):
-        raise UploadTooLargeError(f"body: more than {MAX_REST_BYTES} bytes beside the files")
+        raise UploadTooLargeError(TOO_LONG_REST)
     raise MalformedBodyError("body: invalid JSON: a string has no end")
 
 

@@ -27,7 +27,7 @@ from service.errors import (
     ParameterError,
     UploadTooLargeError,
 )
-from service.http.json_body import MAX_NAME_LENGTH, MAX_REST_BYTES, decode_file, split
+from service.http.json_body import MAX_NAME_LENGTH, MAX_REST_BYTES, TOO_LONG_REST, decode_file, split
 from service.scheduling.backlog import Place
 
 __all__ = ["check_options", "read_request"]
@@ -41,6 +41,7 @@ MAX_PROBLEMS = 20
 MAX_TYPE_LENGTH = 1024  # of a Content-Type; a boundary has up to 70 characters
 MAX_MESSAGE_LENGTH = 240
 CHARSETS = ("", "utf-8", "utf8", "us-ascii")
+NO_FILE = "expected a file part, which has a filename, got text"
 
 MESSAGES = {
     "extra_forbidden": "unknown field",
@@ -153,7 +154,7 @@ async def _read_multipart(
     limits = {"max_files": MAX_FIELDS, "max_fields": MAX_FIELDS, "max_part_size": MAX_REST_BYTES}
     try:
         async with aclosing(limited.stream()) as stream:
-            form = await _FormParser(limited.headers, stream, **limits).parse()
+            form = await _FormParser(limited.headers, stream, endpoint.files, **limits).parse()
     except MultiPartException as error:
         raise MalformedBodyError(f"body: {error.message}") from error
     try:
@@ -163,13 +164,28 @@ async def _read_multipart(
 
 
 class _FormParser(MultiPartParser):
-    """Refuses a form without its closing boundary, of which starlette's own drops the last part."""
+    """Refuses a form without its closing boundary, of which starlette's own drops the last part.
+
+    A text that is too long is refused as in JSON, and as no file where a file should be.
+    """
 
     spool_max_size = 0  # no file, whatever the size: a full disk refuses no photo, and none lies on it
 
-    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes], **limits: int) -> None:
+    def __init__(
+        self, headers: Headers, stream: AsyncGenerator[bytes], file_fields: Collection[str], **limits: int
+    ) -> None:
         super().__init__(headers, self._whole(stream), **limits)
+        self._file_fields = file_fields
         self._is_closed = False
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        try:
+            super().on_part_data(data, start, end)
+        except MultiPartException as error:
+            name = _field_of(self._current_part.field_name)
+            if name in self._file_fields:
+                raise ParameterError(FieldProblem(name, NO_FILE)) from error
+            raise UploadTooLargeError(TOO_LONG_REST) from error
 
     def on_end(self) -> None:
         self._is_closed = True
@@ -182,14 +198,14 @@ class _FormParser(MultiPartParser):
 
 
 async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> tuple[dict[str, bytes], P]:
-    items = [(name.removesuffix("[]"), value) for name, value in form.multi_items()]  # `image[]`: an array of one
+    items = [(_field_of(name), value) for name, value in form.multi_items()]
     counts = Counter(name for name, _ in items)
     twice = [_problem(name, "given more than once") for name, count in counts.items() if count > 1]
     if twice:
         raise ParameterError(*twice)
     values = dict(items)
     if sum(len(value) for value in values.values() if isinstance(value, str)) > MAX_REST_BYTES:
-        raise UploadTooLargeError(f"body: more than {MAX_REST_BYTES} bytes beside the files")
+        raise UploadTooLargeError(TOO_LONG_REST)
     files = {name: values.pop(name, None) for name in endpoint.files}
     known = endpoint.parameters.model_fields.keys()
     misplaced = [name for name, value in values.items() if isinstance(value, UploadFile) and name in known]
@@ -209,8 +225,13 @@ async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> 
         elif isinstance(file, UploadFile):
             uploads[name] = await file.read()
         else:
-            raise ParameterError(FieldProblem(name, "expected a file part, got text"))
+            raise ParameterError(FieldProblem(name, NO_FILE))
     return _checked(uploads, max_bytes), parameters
+
+
+def _field_of(name: str) -> str:
+    """Return which field a part's name means: `image[]` is an array of one."""
+    return name.removesuffix("[]")
 
 
 def _is_left_out(file: UploadFile | str | None) -> bool:

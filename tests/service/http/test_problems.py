@@ -239,7 +239,9 @@ PHOTO = png(1, 1)
     [
         ({"files": {"n": (None, "1")}}, 422, ["image", "required"]),
         ({"json": {"n": 1}}, 422, ["image", "required"]),
-        ({"files": {"image": (None, "AAAA")}}, 422, ["image", "file"]),
+        ({"files": {"image": (None, "AAAA")}}, 422, ["image: expected a file part, which has a filename, got text"]),
+        ({"files": {"image[]": (None, b"\xff" * 65_537)}}, 422, ["image: expected a file part, which has a filename"]),
+        ({"files": {"image": PHOTO}, "data": {"hints": " " * 65_537}}, 413, ["more than 65536 bytes beside the files"]),
         ({"files": {"image": (None, "")}}, 422, ["image: this field is required"]),
         ({"files": {"image": ("", b"")}}, 422, ["image: this field is required"]),
         ({"files": {"image": PHOTO, "hints": ("hints.json", b"[]")}}, 422, ["hints: expected text, got a file part"]),
@@ -251,12 +253,13 @@ PHOTO = png(1, 1)
         ({"files": [(f"image{i}", PHOTO) for i in range(33)]}, 400, ["number of files is 32"]),
     ],
     ids=[
-        "no image", "no image in JSON", "image as text", "empty image", "empty file part", "text as file", "no array",
-        "NaN", "another field", "field twice", "many photos", "many files",
+        "no image", "no image in JSON", "image as text", "large image as text", "long text", "empty image",
+        "empty file part", "text as file", "no array", "NaN", "another field", "field twice",
+        "many photos", "many files",
     ],
 )  # fmt: skip
 def test_a_body_whose_parts_do_not_fit(service, sent: dict[str, object], status: int, words: list[str]) -> None:
-    code = {400: "malformed_body", 422: "invalid_parameters"}[status]
+    code = {400: "malformed_body", 413: "upload_too_large", 422: "invalid_parameters"}[status]
     assert_problem(service.client.post(PATH, **sent), status, code, *words)
 
 
