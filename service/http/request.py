@@ -213,19 +213,16 @@ async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> 
         raise ParameterError(*(_problem(name, "expected text, got a file part") for name in misplaced))
     # browsers send fields empty that are not filled in; of an unknown field, its name is all that matters
     texts = {name: value for name, value in values.items() if value != "" or name not in known}
+    given = {name: file for name, file in files.items() if not _is_left_out(file)}
     try:
-        parameters = endpoint.parameters.model_validate(texts)
+        parameters = endpoint.request.model_validate(texts | dict.fromkeys(given, ""))
     except ValidationError as error:
         raise _parameter_error(error, endpoint) from error
     uploads = {}
-    for name, file in files.items():
-        if _is_left_out(file):
-            if name in endpoint.required_files:
-                raise ParameterError(FieldProblem(name, MESSAGES["missing"]))
-        elif isinstance(file, UploadFile):
-            uploads[name] = await file.read()
-        else:
+    for name, file in given.items():
+        if not isinstance(file, UploadFile):
             raise ParameterError(FieldProblem(name, NO_FILE))
+        uploads[name] = await file.read()
     return _checked(uploads, max_bytes), parameters
 
 
