@@ -264,7 +264,7 @@ class Pipeline:
         check_output_size(photo.width, photo.height, output_format)
         pixels, limit = samples * photo.width * photo.height, self._tools.settings.max_output_pixels
         if pixels > limit:
-            raise OutputSizeError(f"n: {samples} × {photo.width}×{photo.height} pixels are more than {limit}")
+            raise OutputSizeError(f"{samples} colorings of {photo.width}×{photo.height} are more than {limit} pixels")
         self.place.claim(bytes=min(MAX_UNREAD_BYTES, BYTES_PER_PIXEL * pixels))
         return pixels
 

@@ -22,6 +22,7 @@ from service.http.routes import _owner
 from tests.service.files import encoded, png
 
 PATH = "/v1/colorizations"
+BETWEEN = "/v1/interpolations"
 
 
 def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) -> None:
@@ -136,6 +137,14 @@ def test_too_long_for_the_output_format(service) -> None:
     assert_problem(service.post(photo, output_format="webp"), 422, "output_too_large", "webp", "16383")
     assert not service.colorizer.photos, "refused only after the work was done"
     assert service.post(photo, output_format="png").status_code == 200
+
+
+@pytest.mark.parametrize(("path", "fields"), [(PATH, {"n": 3}), (BETWEEN, {"steps": 3, "index": 0, "to_index": 1})])
+def test_too_many_pixels_in_one_answer(start, grey_png, path: str, fields: dict[str, int]) -> None:
+    service = start(max_output_pixels=2 * 40 * 24)
+    answer = service.post_to(path, grey_png, seed=7, **fields)
+    assert_problem(answer, 422, "output_too_large")
+    assert answer.json()["detail"] == "3 colorings of 40×24 are more than 1920 pixels"
 
 
 @pytest.mark.parametrize(
