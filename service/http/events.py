@@ -132,7 +132,8 @@ class Stream(Response):
             raise
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        if self._sending and self._is_broken_off and not task.cancelled() and task.exception():
+        error = None if task.cancelled() else task.exception()
+        if self._sending and self._is_broken_off and error and not isinstance(error, ClientGoneError):
             self._failure.reschedule(asyncio.get_running_loop().time())  # nobody may be reading what is left
         self._ended = True
         self._opened.set()

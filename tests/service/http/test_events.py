@@ -127,13 +127,15 @@ def test_silence_is_filled_with_comments(held, grey_png: bytes, monkeypatch) -> 
     assert [name for name, _ in parse(rest.lstrip("\n"))] == ["coloring", "done"]
 
 
-def test_a_cut_connection_ends_the_work(held, grey_png: bytes) -> None:
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json", "application/zip"])
+def test_a_cut_connection_ends_the_work(held, grey_png: bytes, accept: str) -> None:
     service, permit, made = held
-    form = {"files": {"image": grey_png}, "data": {"n": "16"}, "headers": EVENTS}
+    form = {"files": {"image": grey_png}, "data": {"n": "16"}, "headers": {"Accept": accept}}
     permit()
     with service.log() as lines, service.client.stream("POST", "/v1/colorizations", **form) as answer:
-        assert next(answer.iter_lines()) == "event: coloring"
+        assert next(answer.iter_raw(16))
     assert [line["code"] for line in lines if line["event"] == "request"] == ["client_gone"]
+    assert not [line for line in lines if line["log_level"] == "warning"], "nothing is wrong with the service"
     for _ in range(16):
         permit()
     time.sleep(0.5)
