@@ -193,6 +193,6 @@ def _numbers(words: dict[str, Any]) -> Callable[[Any], Any]:
             raise PydanticCustomError(
                 "no_word", "expected {words}, or numbers with commas between them", {"words": expected}
             )
-        return [int(part) if part.isdecimal() else part for part in parts]
+        return [strict_json.whole_number(part) if part.isdecimal() else part for part in parts]
 
     return read

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-__all__ = ["RepeatedKeyError", "loads"]
+__all__ = ["RepeatedKeyError", "loads", "whole_number"]
+
+MAX_DIGITS = 300  # of an int; `int` itself refuses 4300, in words about Python
 
 
 class RepeatedKeyError(ValueError):
@@ -16,7 +18,12 @@ class RepeatedKeyError(ValueError):
 
 def loads(text: str | bytes) -> Any:
     """Parse JSON. Raises RepeatedKeyError, another ValueError, or RecursionError."""
-    return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    return json.loads(text, object_pairs_hook=_object, parse_int=whole_number, parse_constant=_no_constant)
+
+
+def whole_number(digits: str) -> int | float:
+    """Read a whole number. One that is far out of every range is a float, and may be infinite, as 1e999 is."""
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -65,6 +65,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) 
         ("hints", '{"a":' * 3000, ["JSON array"]),
         ("hints", "{}", ["expected an array"]),
         ("hints", "[1]", ["0: expected an object"]),
+        ("hints", f"[{'9' * 5000}]", ["0: expected an object"]),
         ("n", None, ["got null"]),
         ("n", "", []),
         ("colour", "red", ["unknown"]),
@@ -79,6 +80,21 @@ def test_parameter(service, grey_png, field: str, value: object, words: list[str
         assert_problem(answer, 422, "invalid_parameters", field, *words)
         assert [each["field"] for each in answer.json()["errors"]] == [field]
     assert not service.colorizer.photos
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        (PATH, '"seed": %s', "seed: Input should be a finite number"),
+        ("/v1/transfers", '"reference": "AAAA", "weights": "1,1,1,%s"', "weights: 3: Input should be a finite number"),
+        ("/v1/variations", '"seed": 7, "index": 0, "levels": "%s"', "levels: 0: Input should be 8, 16, 32 or 64"),
+    ],
+)
+def test_a_number_of_thousands_of_digits(service, path: str, body: str, words: str) -> None:
+    content = f'{{"image": "AAAA", {body}}}'.replace("%s", "9" * 5000)
+    answer = service.client.post(path, content=content, headers={"Content-Type": "application/json"})
+    assert_problem(answer, 422, "invalid_parameters", words)
+    assert "digits" not in answer.text
 
 
 @pytest.mark.parametrize("weights", ["1,1,1", "1,1,1,1,1"])
