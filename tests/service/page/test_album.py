@@ -19,10 +19,31 @@ def album(photo, tmp_path) -> list[Path]:
     return [Path(copy(photo, tmp_path / name)) for name in ("a.png", "b.png", "c.png")]
 
 
+@pytest.fixture
+def colored(page, album) -> Page:
+    """The page with the album, all of it colorized."""
+    page.set_input_files("#files", album)
+    done(page, 3)
+    return page
+
+
+@pytest.fixture
+def stored(page, upload) -> Page:
+    """The page with a photo and its colorings, which the browser has stored."""
+    upload(page)
+    until_stored(page, "files", 5)
+    return page
+
+
 def done(page: Page, photos: int) -> None:
     expect(page.locator("#strip .photo")).to_have_count(photos)
     expect(page.locator("#strip .busy, #strip .waiting")).to_have_count(0)
     expect(page.locator("#album-bar")).to_be_hidden()
+
+
+def sources(page: Page) -> list[str]:
+    """Return the addresses of the pictures in the strip."""
+    return page.locator("#strip img").evaluate_all("all => all.map((each) => each.src)")
 
 
 def answer_only(page: Page, count: int, others: str = "hold") -> None:
@@ -38,42 +59,28 @@ def answer_only(page: Page, count: int, others: str = "hold") -> None:
     page.route("**/v1/colorizations", answer)
 
 
-def test_all_photos_each_of_its_own_seed(page, album, service) -> None:
-    page.set_input_files("#files", album)
-    done(page, 3)
-    expect(page.locator("#strip img.gray")).to_have_count(0)  # each shows its first coloring
+def test_all_photos_each_of_its_own_seed_and_undo_of_all(colored, service) -> None:
+    expect(colored.locator("#strip img.gray")).to_have_count(0)  # each shows its first coloring
     assert len({each.seed for each in service.colorizer.options}) == 3
-    page.locator("#strip .photo").nth(2).click()
-    expect(page.get_by_alt_text("c.png, the gray photo")).to_be_visible()
-    expect(page.locator("#run-facts")).to_have_text("c.png · Balanced")
-    expect(page.locator(".card.new")).to_have_count(4)
-    page.locator("#album-run").click()
-    expect(page.locator("#history li")).to_have_count(2)
-    done(page, 3)
+    colored.locator("#strip .photo").nth(2).click()
+    expect(colored.get_by_alt_text("c.png, the gray photo")).to_be_visible()
+    expect(colored.locator("#run-facts")).to_have_text("c.png · Balanced")
+    expect(colored.locator(".card.new")).to_have_count(4)
+    before = sources(colored)
+    colored.locator("#album-run").click()
+    expect(colored.locator("#history li")).to_have_count(2)
+    done(colored, 3)
     assert [each.n for each in service.colorizer.options] == [4] * 6
     assert len({each.seed for each in service.colorizer.options}) == 6
+    assert not set(sources(colored)) & set(before)
+    colored.keyboard.press("Control+z")
+    assert sources(colored) == before
 
 
-def test_the_strip_shows_the_one_kept(page, album) -> None:
-    page.set_input_files("#files", album)
-    done(page, 3)
-    kept = page.locator(".card.new").nth(2)
+def test_the_strip_shows_the_one_kept(colored) -> None:
+    kept = colored.locator(".card.new").nth(2)
     kept.locator(".keep").click()
-    expect(page.locator("#strip img").first).to_have_attribute("src", kept.locator("img").get_attribute("src"))
-
-
-def test_progress_cancel_and_on(page, photo, tmp_path) -> None:
-    paths = [Path(copy(photo, tmp_path / f"{i:02}.png")) for i in range(MANY)]
-    answer_only(page, 3)
-    page.set_input_files("#files", paths)
-    expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos")
-    page.click("#album-cancel")
-    expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos, stopped")
-    expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
-    page.unroute("**/v1/colorizations")
-    page.click("#album-resume")
-    done(page, MANY)
-    expect(page.locator("#strip img:not(.gray)")).to_have_count(MANY)
+    expect(colored.locator("#strip img").first).to_have_attribute("src", kept.locator("img").get_attribute("src"))
 
 
 def test_photos_that_failed_go_on(open_page, album, service) -> None:
@@ -104,11 +111,13 @@ def test_what_failed_for_good_is_still_said_when_all_is_done(open_page, album, p
     expect(page.locator("#album-bar")).to_be_hidden()
 
 
-def test_photos_that_come_later_are_counted_with_what_is_left(page, album, photo, tmp_path) -> None:
+def test_progress_cancel_and_on_with_photos_that_come_later(page, album, photo, tmp_path) -> None:
     answer_only(page, 1)
     page.set_input_files("#files", album)
     expect(page.locator("#album-words")).to_have_text("1 of 3 photos")
     page.click("#album-cancel")
+    expect(page.locator("#album-words")).to_have_text("1 of 3 photos, stopped")
+    expect(page.locator("#strip img:not(.gray)")).to_have_count(1)
     page.set_input_files("#files", [Path(copy(photo, tmp_path / name)) for name in ("d.png", "e.png")])
     expect(page.locator("#album-words")).to_have_text("1 of 5 photos")
     page.click("#album-cancel")
@@ -152,97 +161,72 @@ def test_undo_of_photos_stops_the_work_on_them(page, album) -> None:
     done(page, 3)
 
 
-def test_same_colors_for_all(page, album, service) -> None:
-    page.set_input_files("#files", album)
-    done(page, 3)
-    page.locator(".card.new .open").nth(1).click()
-    page.locator("#saturation").fill("0.5")
-    page.click("#spread")
-    done(page, 3)
+def test_same_colors_for_all(colored, service) -> None:
+    colored.locator(".card.new .open").nth(1).click()
+    colored.locator("#saturation").fill("0.5")
+    colored.click("#spread")
+    done(colored, 3)
     for i in (1, 2):
-        page.locator("#strip .photo").nth(i).click()
-        expect(page.locator("#run-title")).to_have_text("Colors of a.png")
-        expect(page.locator(".card.new")).to_have_count(1)
-        expect(page.locator("#colorize")).to_have_text("Colorize")  # more would be the same
-        page.locator(".card.new .open").click()
-        expect(page.locator("#saturation-out")).to_have_text("50 %")
-        page.click("#viewer-close")
+        colored.locator("#strip .photo").nth(i).click()
+        expect(colored.locator("#run-title")).to_have_text("Colors of a.png")
+        expect(colored.locator(".card.new")).to_have_count(1)
+        expect(colored.locator("#colorize")).to_have_text("Colorize")  # more would be the same
+        colored.locator(".card.new .open").click()
+        expect(colored.locator("#saturation-out")).to_have_text("50 %")
+        colored.click("#viewer-close")
     assert [each.weights for each in service.colorizer.options[-2:]] == [(1, 1, 0, 0)] * 2
     assert all(each.shape == (200, 300, 3) for each in service.colorizer.references[-2:])
 
 
-def sources(page: Page) -> list[str]:
-    """Return the addresses of the pictures in the strip."""
-    return page.locator("#strip img").evaluate_all("all => all.map((each) => each.src)")
-
-
-def test_same_colors_for_all_can_be_undone(page, album) -> None:
-    page.set_input_files("#files", album)
-    done(page, 3)
-    before = sources(page)
-    page.locator(".card.new .open").nth(1).click()
-    page.click("#spread")
-    done(page, 3)
-    after = sources(page)
+def test_same_colors_for_all_can_be_undone(colored) -> None:
+    before = sources(colored)
+    colored.locator(".card.new .open").nth(1).click()
+    colored.click("#spread")
+    done(colored, 3)
+    after = sources(colored)
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, False]
-    page.keyboard.press("Control+z")
-    assert sources(page) == before
-    page.click("#redo")
-    assert sources(page) == after
-    page.click("#undo")
-    page.locator("#strip .photo").nth(1).click()
-    expect(page.locator("#run-title")).to_have_text("Colorings")
-    expect(page.locator(".card.new")).to_have_count(4)
-    page.locator("#history button").first.click()  # it was tried all the same
-    expect(page.locator("#run-title")).to_have_text("Colors of a.png")
+    colored.keyboard.press("Control+z")
+    assert sources(colored) == before
+    colored.click("#redo")
+    assert sources(colored) == after
+    colored.click("#undo")
+    colored.locator("#strip .photo").nth(1).click()
+    expect(colored.locator("#run-title")).to_have_text("Colorings")
+    expect(colored.locator(".card.new")).to_have_count(4)
+    colored.locator("#history button").first.click()  # it was tried all the same
+    expect(colored.locator("#run-title")).to_have_text("Colors of a.png")
 
 
-def test_new_colorings_of_all_can_be_undone(page, album) -> None:
-    page.set_input_files("#files", album)
-    done(page, 3)
-    before = sources(page)
-    page.click("#album-run")
-    expect(page.locator("#history li")).to_have_count(2)
-    done(page, 3)
-    assert not set(sources(page)) & set(before)
-    page.keyboard.press("Control+z")
-    assert sources(page) == before
-
-
-def test_what_was_undone_is_neither_shown_nor_saved(page, album, colorize_again) -> None:
+def test_what_was_undone_is_neither_shown_nor_saved(colored, colorize_again) -> None:
     """Each photo remembers what it showed, also after a reload."""
-    page.set_input_files("#files", album)
-    done(page, 3)
-    colorize_again(page, 77)
-    done(page, 3)
+    colorize_again(colored, 77)
+    done(colored, 3)
     for _ in range(2):  # the colorings and the seed
-        page.keyboard.press("Control+z")
-    page.locator("#strip .photo").nth(1).click()
-    page.locator("#strip .photo").first.click()
-    expect(page.locator("#history [aria-current=true]")).to_have_count(1)
-    expect(page.locator("#history button").last).to_have_attribute("aria-current", "true")
-    page.locator("#strip .photo").nth(1).click()
-    until_state(page, "view.photo === view.photos[1]")
-    page.reload()
-    expect(page.locator("#strip .photo")).to_have_count(3)
-    _, content = downloaded(page, "#album-download")
+        colored.keyboard.press("Control+z")
+    colored.locator("#strip .photo").nth(1).click()
+    colored.locator("#strip .photo").first.click()
+    expect(colored.locator("#history [aria-current=true]")).to_have_count(1)
+    expect(colored.locator("#history button").last).to_have_attribute("aria-current", "true")
+    colored.locator("#strip .photo").nth(1).click()
+    until_state(colored, "view.photo === view.photos[1]")
+    colored.reload()
+    expect(colored.locator("#strip .photo")).to_have_count(3)
+    _, content = downloaded(colored, "#album-download")
     with zipfile.ZipFile(io.BytesIO(content)) as files:
         assert not [name for name in files.namelist() if "seed-77" in name]
-    page.locator("#strip .photo").first.click()
-    expect(page.locator("#history button").last).to_have_attribute("aria-current", "true")
+    colored.locator("#strip .photo").first.click()
+    expect(colored.locator("#history button").last).to_have_attribute("aria-current", "true")
 
 
-def test_one_of_each_in_a_zip(page, album) -> None:
-    page.set_input_files("#files", album)
-    done(page, 3)
-    _, content = downloaded(page, "#album-download")
+def test_one_of_each_in_a_zip(colored) -> None:
+    _, content = downloaded(colored, "#album-download")
     with zipfile.ZipFile(io.BytesIO(content)) as files:
         assert [name.split("-seed-")[0] for name in files.namelist()] == ["a", "b", "c"]
-    for kept in page.locator(".card.new .keep").all()[:2]:
+    for kept in colored.locator(".card.new .keep").all()[:2]:
         kept.click()
-    page.locator("#strip .photo").nth(1).click()
-    page.locator(".card.new .keep").first.click()
-    _, content = downloaded(page, "#download-kept")
+    colored.locator("#strip .photo").nth(1).click()
+    colored.locator(".card.new .keep").first.click()
+    _, content = downloaded(colored, "#download-kept")
     with zipfile.ZipFile(io.BytesIO(content)) as files:
         assert [name.split("/")[0] for name in files.namelist()] == ["a", "a", "b"]
 
@@ -303,18 +287,15 @@ def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, serv
     assert not seeds & {each.seed for each in service.colorizer.options[1:]}
 
 
-def test_a_reload_at_once_keeps_what_was_done_last(page, photo) -> None:
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.new")).to_have_count(4)
-    expect(page.locator("#run-progress")).to_be_hidden()
+def test_a_reload_at_once_keeps_what_was_done_last(page, upload) -> None:
+    upload(page)
     page.evaluate("document.querySelector('.card.new .keep').click(); location.reload()")
     expect(page.locator("#kept-words")).to_have_text("1 kept")
 
 
-def test_a_reload_amid_changes_keeps_what_came_before(page, photo) -> None:
+def test_a_reload_amid_changes_keeps_what_came_before(page, upload) -> None:
     """Changes that follow each other closely, as colorings do, put off no writing."""
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.new")).to_have_count(4)
+    upload(page)
     page.evaluate("""async () => {
       const { notify } = await import('/page/store.js');
       setInterval(notify, 20);
@@ -324,25 +305,20 @@ def test_a_reload_amid_changes_keeps_what_came_before(page, photo) -> None:
     until_state(page, "view.kept.length === 1")
 
 
-def test_what_is_removed_is_not_stored(page, album) -> None:
-    page.set_input_files("#files", album)
-    done(page, 3)
-    until_stored(page, "files", 3 + 3 * 4)
-    page.click("#album-remove")
-    expect(page.locator("#welcome")).to_be_visible()
-    until_stored(page, "files", 0)
-    page.click("#undo")
-    expect(page.locator("#strip .photo")).to_have_count(3)
-    until_stored(page, "files", 3 + 3 * 4)
-    page.reload()
-    done(page, 3)
+def test_what_is_removed_is_not_stored(colored) -> None:
+    until_stored(colored, "files", 3 + 3 * 4)
+    colored.click("#album-remove")
+    expect(colored.locator("#welcome")).to_be_visible()
+    until_stored(colored, "files", 0)
+    colored.click("#undo")
+    expect(colored.locator("#strip .photo")).to_have_count(3)
+    until_stored(colored, "files", 3 + 3 * 4)
+    colored.reload()
+    done(colored, 3)
 
 
-def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(page, photo, color_photo) -> None:
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.new")).to_have_count(4)
-    until_stored(page, "files", 5)
-    page.evaluate("""() => {
+def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(stored, color_photo) -> None:
+    stored.evaluate("""() => {
       const put = IDBObjectStore.prototype.put;
       IDBObjectStore.prototype.put = function (...args) {
         const request = put.apply(this, args);
@@ -353,30 +329,26 @@ def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(page, photo, co
         return request;
       };
     }""")
-    with page.expect_console_message(lambda line: line.text == "full"):
-        page.set_input_files("#files", color_photo)
-    expect(page.locator("#notices")).to_contain_text("a reload would lose what comes from now on")
-    done(page, 2)
-    assert page.get_by_role("alert").count() <= 1  # said once, and gone after a while
-    page.click("#album-remove")
-    until_stored(page, "files", 0)
+    with stored.expect_console_message(lambda line: line.text == "full"):
+        stored.set_input_files("#files", color_photo)
+    expect(stored.locator("#notices")).to_contain_text("a reload would lose what comes from now on")
+    done(stored, 2)
+    assert stored.get_by_role("alert").count() <= 1  # said once, and gone after a while
+    stored.click("#album-remove")
+    until_stored(stored, "files", 0)
 
 
-def test_another_tab_begins_anew(page, photo) -> None:
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.new")).to_have_count(4)
-    until_stored(page, "files", 5)
-    other = page.context.new_page()
-    other.goto(page.url)
+def test_another_tab_begins_anew(stored, upload) -> None:
+    other = stored.context.new_page()
+    other.goto(stored.url)
     expect(other.locator("#welcome")).to_be_visible()
-    other.set_input_files("#files", photo)
-    expect(other.locator(".card.new")).to_have_count(4)
+    upload(other)
     until_stored(other, "files", 10)
-    other.evaluate("([from]) => sessionStorage.setItem('tintflow', from)", [page.evaluate("sessionStorage.tintflow")])
+    other.evaluate("([from]) => sessionStorage.setItem('tintflow', from)", [stored.evaluate("sessionStorage.tintflow")])
     other.reload()  # as in a duplicated tab: the session is the first one's
     expect(other.locator("#welcome")).to_be_visible()
-    page.reload()
-    expect(page.locator(".card.new")).to_have_count(4)
+    stored.reload()
+    expect(stored.locator(".card.new")).to_have_count(4)
 
 
 def store_as_old(page: Page, name: str) -> None:
@@ -393,37 +365,22 @@ def store_as_old(page: Page, name: str) -> None:
     page.evaluate(script, [name])
 
 
-def test_old_sessions_are_forgotten(page, photo) -> None:
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.new")).to_have_count(4)
-    until_stored(page, "files", 5)
-    address = page.url
-    for name in ("old", "older"):
-        store_as_old(page, name)
-    until_stored(page, "states", 3)
-    other = page.context.new_page()
+def test_old_sessions_are_forgotten_but_for_that_of_an_open_tab(stored) -> None:
+    address = stored.url
+    for name in ("old", "older", stored.evaluate("sessionStorage.tintflow")):
+        store_as_old(stored, name)
+    until_stored(stored, "states", 3)
+    other = stored.context.new_page()
     other.goto(address)
     until_stored(other, "states", 2)  # that of each tab
+    stored.reload()
+    expect(stored.locator(".card.new")).to_have_count(4)
 
 
-def test_a_tab_that_is_open_for_days_is_not_forgotten(page, photo) -> None:
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.new")).to_have_count(4)
-    until_stored(page, "files", 5)
-    store_as_old(page, page.evaluate("sessionStorage.tintflow"))
-    other = page.context.new_page()
-    other.goto(page.url)
-    until_stored(other, "states", 2)
-    page.reload()
-    expect(page.locator(".card.new")).to_have_count(4)
-
-
-def test_a_browser_without_storage(open_page, photo) -> None:
-    page = open_page(ready=False)
+def test_a_browser_without_storage(page, upload) -> None:
     page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('none') } })")
     page.reload()
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.new")).to_have_count(4)
+    upload(page)
 
 
 def test_a_photo_without_colorings_comes_back_from_what_an_earlier_version_stored(page) -> None:

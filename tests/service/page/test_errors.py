@@ -137,17 +137,12 @@ def test_before_the_service_says_it_judges_each_file(open_page, photo) -> None:
     expect(page.locator("#run-error")).to_contain_text("AVIF, HEIC")
 
 
-def test_many_files_that_are_no_photos_are_one_short_message(open_page, start) -> None:
+def test_many_files_that_are_no_photos_are_one_short_message(open_page, start, tmp_path) -> None:
     page = open_page(of=start(max_bytes=2_000_000))
-    kinds = [("notes.txt", "text/plain", 1), ("scan.png", "image/png", 3_000_000)]
-    page.set_input_files(
-        "#files",
-        [
-            {"name": f"{i} {name}", "mimeType": kind, "buffer": bytes(size)}
-            for name, kind, size in kinds
-            for i in range(5)
-        ],
-    )
+    files = [tmp_path / f"{i} {name}" for name in ("notes.txt", "scan.png") for i in range(5)]
+    for file in files:
+        file.write_bytes(bytes(3_000_000 if file.suffix == ".png" else 1))
+    page.set_input_files("#files", files)
     words, large = page.get_by_role("alert").all_inner_texts()
     assert words.startswith("Not a photo: 0 notes.txt, 1 notes.txt, 2 notes.txt and 2 others. Photos are JPEG,")
     assert large == "0 scan.png: 3 MB, 1 scan.png: 3 MB, 2 scan.png: 3 MB and 2 others; the limit is 2 MB."

@@ -5,6 +5,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
 from model.options import TRANSFER_WEIGHTS
+from tests.service.fakes import Service
 from tests.service.page.steps import hold
 
 WALK = "(dot, key) => { for (let i = 0; i < 45; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
@@ -245,8 +246,8 @@ def test_the_palette_leaves_the_point_in_sight(fixing) -> None:
         expect(fixing.locator("#palette")).to_be_hidden()
 
 
-def test_of_a_point_that_is_almost_black_the_palette_says_so(open_page, upload, tmp_path) -> None:
-    page, shadow = open_page(), tmp_path / "shadow.png"
+def test_of_a_point_that_is_almost_black_the_palette_says_so(page, upload, tmp_path) -> None:
+    shadow = tmp_path / "shadow.png"
     Image.new("L", (60, 40), 12).save(shadow)
     upload(page, shadow)
     page.get_by_role("button", name="Fix a color", exact=True).first.click()
@@ -258,14 +259,19 @@ def test_of_a_point_that_is_almost_black_the_palette_says_so(open_page, upload, 
         expect(swatches).not_to_contain_text(light)
 
 
+def expect_red(service: Service) -> None:
+    """Expect that the latest colorings were asked to follow one color, a red."""
+    (hint,) = service.colorizer.options[-1].hints
+    red, green, blue = hint.color
+    assert red > green + 50
+    assert red > blue + 50
+
+
 def test_another_color_is_brought_to_the_lightness(fixing, service) -> None:
     click_at(fixing, 0.5, 0.5)
     fixing.locator("#palette-color").fill("#c81e1e")
     followed(fixing, 1)
-    ((hint,),) = [service.colorizer.options[-1].hints]
-    red, green, blue = hint.color
-    assert red > green + 50
-    assert red > blue + 50
+    expect_red(service)
 
 
 def centre(dot: Locator) -> tuple[float, float]:
@@ -419,10 +425,9 @@ def test_a_reference_says_that_fixed_colors_are_off(fixing, drop, color_photo) -
     expect(fixing.locator("#run-facts")).to_have_text("fixed colors are off here")
 
 
-def test_the_eyedropper_takes_a_color_from_the_screen(open_page, photo, service) -> None:
-    page = open_page()
+def test_the_eyedropper_takes_a_color_from_the_screen(fixing, service) -> None:
     # The browser's own needs a hand on the mouse: this one picks red, after it was left once with Escape.
-    page.evaluate("""() => {
+    fixing.evaluate("""() => {
       let left = false;
       window.EyeDropper = class {
         open() {
@@ -432,34 +437,24 @@ def test_the_eyedropper_takes_a_color_from_the_screen(open_page, photo, service)
         }
       };
     }""")
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.new")).to_have_count(4)
-    page.get_by_role("button", name="Fix a color", exact=True).first.click()
-    click_at(page, 0.5, 0.5)
-    page.click("#palette-pick")
-    expect(page.locator("#palette")).to_be_visible()
-    expect(page.locator("#hint-list li")).to_have_count(0)
-    page.click("#palette-pick")
-    expect(page.locator("#palette")).to_be_hidden()
-    followed(page, 1)
-    ((hint,),) = [service.colorizer.options[-1].hints]
-    red, green, blue = hint.color
-    assert red > green + 50
-    assert red > blue + 50
+    click_at(fixing, 0.5, 0.5)
+    fixing.click("#palette-pick")
+    expect(fixing.locator("#palette")).to_be_visible()
+    expect(fixing.locator("#hint-list li")).to_have_count(0)
+    fixing.click("#palette-pick")
+    expect(fixing.locator("#palette")).to_be_hidden()
+    followed(fixing, 1)
+    expect_red(service)
 
 
-def test_without_an_eyedropper_there_is_no_button_for_it(browser, service, photo) -> None:
-    context = browser.new_context()
-    context.add_init_script("delete window.EyeDropper")
-    page = context.new_page()
-    page.goto(str(service.client.base_url))
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.new")).to_have_count(4)
+def test_without_an_eyedropper_there_is_no_button_for_it(page, upload) -> None:
+    page.add_init_script("delete window.EyeDropper")
+    page.reload()
+    upload(page)
     page.get_by_role("button", name="Fix a color", exact=True).first.click()
     page.click("#hint-add")
     expect(page.locator("#palette-color")).to_be_visible()
     expect(page.locator("#palette-pick")).to_be_hidden()
-    context.close()
 
 
 def test_one_color_too_many_is_told(open_page, upload) -> None:

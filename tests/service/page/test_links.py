@@ -235,15 +235,24 @@ def test_another_photo_is_told(open_page, upload) -> None:
     expect(page.locator("#notices")).to_contain_text("The link was made for another photo")
 
 
-def test_colors_of_a_picture_have_no_link(page, upload, drop, color_photo) -> None:
+def test_colors_of_a_picture_and_what_is_made_of_them_have_no_link(page, upload, drop, color_photo) -> None:
     upload(page)
+    page.locator(".card.new .keep").first.click()
     drop(page, "#reference-zone", color_photo)
     expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
     expect(page.locator(".card.new")).to_have_count(2)
     page.locator(".card.new .open").first.click()
     no_link(page, "Coloring 1 has no link, because a link holds no picture: the colors come from another photo.")
+    page.click("#keep")
     vary(page)
     no_link(page, "it is like coloring 1, whose colors come from another photo.")
+    page.click("#viewer-close")
+    page.click("#compare-open")
+    page.click("#interpolate")
+    expect(page.locator("#run-title")).to_have_text("From one to the other")
+    expect(page.locator("#run-progress")).to_be_hidden()
+    page.locator(".card.new .open").nth(1).click()
+    no_link(page, "Step 2 of 5 has no link, because a link holds no picture: it comes of coloring 1, whose colors")
 
 
 @pytest.mark.parametrize("end", ["a variation", "fixed colors"])
@@ -282,21 +291,6 @@ def test_a_step_to_what_has_no_name(open_page, upload, link_of, service, end: st
     expect(second.locator("#viewer-title")).to_have_text("Variation 1")
     assert pixels(second.locator("#after")) == seen
     assert len(service.colorizer.options) > drawn
-
-
-def test_a_step_to_the_colors_of_a_picture_has_no_link(page, upload, drop, color_photo) -> None:
-    upload(page)
-    page.locator(".card.new .keep").first.click()
-    drop(page, "#reference-zone", color_photo)
-    expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
-    expect(page.locator(".card.new")).to_have_count(2)
-    page.locator(".card.new .keep").first.click()
-    page.click("#compare-open")
-    page.click("#interpolate")
-    expect(page.locator("#run-title")).to_have_text("From one to the other")
-    expect(page.locator("#run-progress")).to_be_hidden()
-    page.locator(".card.new .open").nth(1).click()
-    no_link(page, "Step 2 of 5 has no link, because a link holds no picture: it comes of coloring 1, whose colors")
 
 
 def test_a_step_without_its_other_end_is_no_link(open_page) -> None:
