@@ -141,16 +141,7 @@ def test_the_main_button_works_at_any_temperature(open_page, upload, service) ->
     assert [each.temperature for each in service.colorizer.options] == [0.83, 0.83]
 
 
-def test_of_a_seed_that_is_set_the_next_ones_come(page, upload, colorize_again, service) -> None:
-    upload(page)
-    colorize_again(page, 5)
-    expect(page.locator("#colorize")).to_have_text("4 more")
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(8)
-    assert [(each.seed, each.offset) for each in service.colorizer.options[1:]] == [(5, 0), (5, 4)]
-
-
-def test_a_seed_that_is_set_is_used_to_its_end(open_page, upload, service) -> None:
+def test_of_a_seed_that_is_set_the_next_ones_come_to_its_end(open_page, upload, service) -> None:
     page = open_page("/#seed=5&n=16")
     upload(page, colorings=16)
     slide(page, "number", 15)
@@ -161,7 +152,8 @@ def test_a_seed_that_is_set_is_used_to_its_end(open_page, upload, service) -> No
     page.click("#colorize")
     expect(page.locator(".card.new")).to_have_count(64)
     expect(page.locator("#run-progress")).to_be_hidden()
-    assert [(each.seed, each.offset, each.n) for each in service.colorizer.options[-2:]] == [(5, 46, 15), (5, 61, 3)]
+    made = [(each.seed, each.offset, each.n) for each in service.colorizer.options]
+    assert made == [(5, 0, 16), (5, 16, 15), (5, 31, 15), (5, 46, 15), (5, 61, 3)]
     expect(page.locator("#colorize")).to_be_disabled()
     expect(page.locator(".card.more")).to_have_count(0)
     expect(page.locator("#seed-note")).to_contain_text("Seed 5 has no further colorings.")
@@ -226,7 +218,7 @@ def test_likelihood_in_words(page, upload) -> None:
     expect(explained).to_be_visible()
 
 
-def test_undo_by_the_keys_of_another_script(page, upload) -> None:
+def test_undo_by_the_keys_of_another_script_and_of_a_removal(page, upload) -> None:
     upload(page)
     press = """([shiftKey]) => document.body.dispatchEvent(
       new KeyboardEvent('keydown', {key: 'я', code: 'KeyZ', ctrlKey: true, shiftKey, bubbles: true}))"""
@@ -234,10 +226,6 @@ def test_undo_by_the_keys_of_another_script(page, upload) -> None:
     expect(page.locator("#welcome")).to_be_visible()
     page.evaluate(press, [True])
     expect(page.locator(".card.new")).to_have_count(4)
-
-
-def test_a_removed_photo_comes_back_by_undo(page, upload) -> None:
-    upload(page)
     page.get_by_role("button", name="Remove bridge.png").click()
     expect(page.locator("#welcome")).to_be_visible()
     page.click("#undo")

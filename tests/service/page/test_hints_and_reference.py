@@ -308,9 +308,10 @@ def test_points_move_change_vanish_and_come_back(fixing, service) -> None:
     followed(fixing, 0)
 
 
-def test_a_point_that_comes_back_has_its_color_again(fixing) -> None:
+def test_a_point_that_comes_back_or_is_shown_again_has_its_color_again(fixing) -> None:
     """On its way it crosses light parts of the photo, where sRGB holds hardly any red."""
     fix(fixing, 0.5, 0.5, "red")
+    followed(fixing, 1)
     dot = fixing.locator(".dot").first
     before = dot.evaluate(SHOWN)
     dot.evaluate(WALK, "ArrowRight")
@@ -318,13 +319,6 @@ def test_a_point_that_comes_back_has_its_color_again(fixing) -> None:
     dot.evaluate(WALK, "ArrowLeft")
     assert dot.evaluate(SHOWN) == before
     expect(fixing.locator("#hint-list li")).to_contain_text("red")
-
-
-def test_a_point_that_is_shown_again_has_its_name_and_chroma_again(fixing) -> None:
-    fix(fixing, 0.5, 0.5, "red")
-    followed(fixing, 1)
-    dot = fixing.locator(".dot").first
-    before = dot.evaluate(SHOWN)
     dot.evaluate(WALK, "ArrowRight")
     followed(fixing, 1)
     fixing.click("#fix-done")

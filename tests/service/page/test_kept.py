@@ -23,27 +23,27 @@ def kept(page, upload) -> Page:
     return page
 
 
-def test_keep_and_undo(kept) -> None:
+def test_keep_and_undo_which_closes_the_view_side_by_side(kept) -> None:
     expect(kept.locator("#kept-words")).to_have_text("2 kept")
     expect(kept.locator(".card.new .keep[aria-pressed=true]")).to_have_count(2)
     kept.locator(".card.new .keep").nth(0).click()
     expect(kept.locator("#kept-words")).to_have_text("1 kept")
     kept.keyboard.press("Control+z")
     expect(kept.locator("#kept-words")).to_have_text("2 kept")
+    kept.click("#compare-open")
+    kept.keyboard.press("Control+z")
+    expect(kept.locator("#compare")).to_be_hidden()
+    expect(kept.locator("#kept-words")).to_have_text("1 kept")
     kept.locator("#keep-none").press("Enter")
     expect(kept.locator("#kept")).to_be_hidden()
     expect(kept.locator("#undo")).to_be_focused()
 
 
-def test_every_card_has_a_download(kept, service) -> None:
+def test_downloads_of_one_and_of_all(kept, service) -> None:
     asked = len(service.colorizer.options)
     name, content = downloaded(kept, ".card.new .save")
     assert name.startswith("bridge-seed-")
     assert Image.open(io.BytesIO(content)).size == (300, 200)
-    assert len(service.colorizer.options) == asked  # the file at hand is the one
-
-
-def test_zips(kept) -> None:
     for button, wanted, count in (("#download-all", "bridge.zip", 4), ("#download-kept", "kept-colorings.zip", 2)):
         name, content = downloaded(kept, button)
         assert name == wanted
@@ -53,15 +53,7 @@ def test_zips(kept) -> None:
             pictures = [np.asarray(Image.open(files.open(each))) for each in files.namelist()]
         assert all(each.shape == (200, 300, 3) for each in pictures)
         assert not (pictures[0] == pictures[1]).all()
-
-
-def test_a_zip_of_variations_holds_their_source(kept) -> None:
-    kept.locator(".card.new .open").first.click()
-    more_like(kept, "coloring 1")
-    _, content = downloaded(kept, "#download-all")
-    with zipfile.ZipFile(io.BytesIO(content)) as files:
-        names = [name.split("-")[1] for name in files.namelist()]
-    assert names == ["seed", *4 * ["variation"]]
+    assert len(service.colorizer.options) == asked  # the files at hand are the ones
 
 
 def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
@@ -134,13 +126,6 @@ def test_of_more_than_two_each_can_be_compared(kept) -> None:
     expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 2"])
     kept.locator("#compare figure").nth(1).get_by_role("button", name="Next").click()
     expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 1"])
-
-
-def test_undo_of_one_that_was_kept_closes_the_view_side_by_side(kept) -> None:
-    kept.click("#compare-open")
-    kept.keyboard.press("Control+z")
-    expect(kept.locator("#compare")).to_be_hidden()
-    expect(kept.locator("#kept-words")).to_have_text("1 kept")
 
 
 @pytest.mark.parametrize(("view", "opener"), [("#viewer", ".card.new .open"), ("#compare", "#compare-open")])

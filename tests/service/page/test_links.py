@@ -204,14 +204,15 @@ def test_of_a_seed_that_is_there_the_temperature_counts(page, upload, colorize_a
     expect(page.locator("#facts")).to_contain_text("Temperature1.5")
 
 
-def test_another_model_is_told(open_page, upload) -> None:
-    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&model=older-1.12345678")
+def test_another_model_and_another_photo_are_told(open_page, upload) -> None:
+    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&model=older-1.12345678&photo=00000000")
     expect(page.locator("#link-note")).to_contain_text(
         "made by older-1, and this service runs fake-1: colors will differ"
     )
     upload(page)
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
     expect(page.locator("#notices")).to_contain_text("made by older-1")
+    expect(page.locator("#notices")).to_contain_text("The link was made for another photo")
     expect(page.locator("#viewer #notices")).to_have_count(1)  # elsewhere the full view would cover it
     page.click("#viewer-close")
     expect(page.locator("body > #notices")).to_have_count(1)
@@ -226,13 +227,6 @@ def test_other_weights_of_the_same_name_are_told_but_no_name_that_is_cut_off(ope
     expect(page.locator("#link-note")).to_have_text(
         "This link shows coloring 2 of a photo. Add the photo that it was made for."
     )
-
-
-def test_another_photo_is_told(open_page, upload) -> None:
-    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&photo=00000000")
-    upload(page)
-    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
-    expect(page.locator("#notices")).to_contain_text("The link was made for another photo")
 
 
 def test_colors_of_a_picture_and_what_is_made_of_them_have_no_link(page, upload, drop, color_photo) -> None:
