@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.testing import assert_close
 from typer.testing import CliRunner
 
-from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.pixels import color
@@ -24,7 +23,6 @@ from training.objectives.objective import draw_noise
 from training.objectives.scored import ScoredObjective, energy_score
 from training.perception import Perception, lab_to_rgb
 from training.processes import Share
-from training.run import RunConfig, run_scored
 from training.standardize import standardize
 
 WEIGHTS = ("LOOKS", "COLORFULNESS", "REWARD", "DIVERGENCE", "DIVERSITY")
@@ -243,8 +241,3 @@ def test_command(cinn: Cinn, photos: Path, tmp_path: Path) -> None:
     assert {name.partition(".")[0] for name in after if (after[name] != before[name]).any()} == {"distilled"}
     assert CliRunner().invoke(app, options).exit_code == 2
     assert CliRunner().invoke(app, [*options, "--minutes", "0.01", "--resume"]).exit_code == 0
-
-
-def test_it_needs_weights_to_begin_with(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="init"):
-        run_scored(RunConfig(photos, tmp_path / "out", 1), LoopConfig())

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -41,7 +43,7 @@ from training.loop import LoopConfig, Trainer, stop_signals
 from training.objectives.coarsest import CoarsestObjective
 from training.objectives.details import DetailsObjective
 from training.objectives.prior import PriorObjective
-from training.run import OBJECTIVES, SHARES, RunConfig, join, prepare, run
+from training.run import OBJECTIVES, SHARES, RunConfig, join, prepare, run, run_scored, run_thin, run_worn
 from training.standardize import DETAIL_SCALE, standardize
 
 PHOTOS = 24  # of the fixture, and two more that are too gray
@@ -199,10 +201,31 @@ def test_what_the_command_says_of_draws(monkeypatch: pytest.MonkeyPatch, photos:
     assert CliRunner().invoke(app, [*command, "--draw-temperature", "1"]).exit_code == 2
 
 
-def test_no_more_draws_are_kept_than_there_are(photos: Path, tmp_path: Path) -> None:
-    config = RunConfig(photos, tmp_path / "run", 1, draws=DrawConfig(tries=2, keep=3))
-    with pytest.raises(InputError, match="keep: expected at most as many as there are tries, 2"):
-        run(config, TINY)
+@pytest.mark.parametrize(
+    ("options", "loop", "words"),
+    [
+        ({"draws": DrawConfig(tries=2, keep=3)}, {}, "keep: expected at most as many as there are tries, 2"),
+        ({"name": "彩色-1"}, {}, "name: expected 1 to 64 letters"),  # which no service could use
+        ({"parts": ("coarser",)}, {}, "part: expected some of"),
+        ({}, {"network_learning_rate": 1e-4}, "together with h"),
+    ],
+)
+def test_what_a_run_refuses_before_it_trains(
+    photos: Path, tmp_path: Path, options: dict[str, Any], loop: dict[str, float], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        run(RunConfig(photos, tmp_path, 1, **options), TINY, LoopConfig(**loop))  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def thin(config: RunConfig, loop: LoopConfig) -> Path | None:
+    return run_thin(config, TINY.details, loop)
+
+
+@pytest.mark.parametrize("go_on", [run_scored, run_worn, thin])
+def test_what_goes_on_from_weights_needs_them(photos: Path, tmp_path: Path, go_on: Callable[..., object]) -> None:
+    with pytest.raises(InputError, match="init"):
+        go_on(RunConfig(photos, tmp_path, 1), LoopConfig(steps=1))
 
 
 def test_learning_rates_hold_and_then_fall(prepared: tuple[Cinn, Path]) -> None:
@@ -229,11 +252,6 @@ def test_training_h_beside_a_part_changes_h_where_it_may_change(prepared: tuple[
     again = trainer(prepared, "coarsest", network_learning_rate=1e-4)
     again._load(tmp_path / "state.pt")
     assert_close(again.network.state_dict(), loop.network.state_dict())
-
-
-def test_h_is_not_trained_without_the_part_that_it_feeds(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="together with h"):
-        run(RunConfig(photos, tmp_path, 1), loop=LoopConfig(network_learning_rate=1e-4))
 
 
 def test_steps_that_are_not_finite_are_skipped_and_counted(prepared: tuple[Cinn, Path]) -> None:
@@ -360,12 +378,6 @@ def test_joining_tells_how_to_sample(tiny_weights: Path, tmp_path: Path) -> None
         join(parts, tmp_path / "joined.safetensors", temperature=3.0)
 
 
-def test_a_name_that_no_service_could_use_is_refused_before_training(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="name: expected 1 to 64 letters"):
-        run(RunConfig(photos, tmp_path, 1, name="彩色-1"), TINY)
-    assert not list(tmp_path.iterdir())
-
-
 def test_an_average_lies_between(tiny_checkpoint: Checkpoint, tiny_weights: Path, tmp_path: Path) -> None:
     other = Cinn(tiny_checkpoint.cinn.config)
     save_checkpoint(replace(tiny_checkpoint, cinn=other), tmp_path / "other.safetensors")
@@ -463,11 +475,6 @@ def test_h_with_imagenet_weights_knows_a_cat() -> None:
         source = torch.load(path, weights_only=True)
     logits = features.at_1 @ source["_fc.weight"].T + source["_fc.bias"]
     assert 281 <= logits.argmax().item() <= 285  # ImageNet's classes of cats
-
-
-def test_an_unknown_part(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="part: expected some of"):
-        run(RunConfig(photos, tmp_path, minutes=0.01, parts=("coarser",)), TINY)
 
 
 def test_too_few_photos(tmp_path: Path, photos: Path) -> None:

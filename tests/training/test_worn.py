@@ -10,7 +10,6 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.pixels.resizing import SHARPEST, resize_lightness
@@ -121,11 +120,6 @@ def test_unworn_photos_look_as_before(cinn: Cinn, lightness: Path) -> None:
         losses = objective.held_out(batch, torch.Generator())
         assert losses.shape == (4, 2)
         assert (objective.held_out(batch._replace(worn=batch.whole), torch.Generator()) < losses.mean(0) / 50).all()
-
-
-def test_it_needs_weights(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="init"):
-        run_worn(RunConfig(photos, tmp_path, 1), LoopConfig(steps=1))
 
 
 def test_the_command(monkeypatch: pytest.MonkeyPatch, photos: Path, weights: Path, tmp_path: Path) -> None:
