@@ -10,12 +10,16 @@ from benchmarks.peers.work import BATCH_REQUESTS, BATCH_WAIT_SECONDS, Job, Work
 from model.protocol import Drawn
 
 
-class Read(Worker):  # type: ignore[misc] # mosec has no types where it isn't installed
-    """Parses and decodes."""
+class Step(Worker):  # type: ignore[misc] # mosec has no types where it isn't installed
+    """A process with a model of its own."""
 
     def __init__(self) -> None:
         super().__init__()
         self.work = Work()
+
+
+class Read(Step):
+    """Parses and decodes."""
 
     def deserialize(self, data: bytes) -> tuple[bytes, int]:
         """Parse a form; mosec shows no headers, so its boundary is taken from its first line."""
@@ -40,23 +44,15 @@ class Read(Worker):  # type: ignore[misc] # mosec has no types where it isn't in
         return self.work.read(*data)
 
 
-class Draw(Worker):  # type: ignore[misc]
+class Draw(Step):
     """Draws for a batch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.work = Work()
 
     def forward(self, data: list[Job]) -> list[tuple[Job, Drawn]]:
         return list(zip(data, self.work.draw(data), strict=True))
 
 
-class Write(Worker):  # type: ignore[misc]
+class Write(Step):
     """Brings samples to full size and encodes them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.work = Work()
 
     def forward(self, data: tuple[Job, Drawn]) -> dict[str, Any]:
         return self.work.write(*data)
