@@ -123,23 +123,19 @@ class Client(ColoringCalls[ColorizationResponse]):
     def _answer(self, call: Call[Any], stream: bool) -> httpx.Response:
         """Return a good answer; of a stream, before its body is read."""
         with closing(exchange(self._http, call, self._retries, self._max_wait)) as steps:
-            step = next(steps)
-            while True:
-                outcome: Outcome = None
+            outcome: Outcome = None
+            while not isinstance(step := steps.send(outcome), httpx.Response):
+                outcome = None
                 if isinstance(step, Wait):
                     time.sleep(step.seconds)
-                else:
-                    try:
-                        outcome = self._http.send(step, stream=stream)
-                        if not outcome.is_success:
-                            outcome.read()
-                    except httpx.RequestError as error:
-                        outcome = error
+                    continue
                 try:
-                    step = steps.send(outcome)
-                except StopIteration as end:
-                    answer: httpx.Response = end.value
-                    return answer
+                    outcome = self._http.send(step, stream=stream)
+                    if not outcome.is_success:
+                        outcome.read()
+                except httpx.RequestError as error:
+                    outcome = error
+            return step
 
 
 class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
@@ -206,20 +202,16 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
         photos = await asyncio.to_thread(without_images, call.photos)  # else other tasks would wait for it
         call = replace(call, photos=photos)
         with closing(exchange(self._http, call, self._retries, self._max_wait)) as steps:
-            step = next(steps)
-            while True:
-                outcome: Outcome = None
+            outcome: Outcome = None
+            while not isinstance(step := steps.send(outcome), httpx.Response):
+                outcome = None
                 if isinstance(step, Wait):
                     await asyncio.sleep(step.seconds)
-                else:
-                    try:
-                        outcome = await self._http.send(step, stream=stream)
-                        if not outcome.is_success:
-                            await outcome.aread()
-                    except httpx.RequestError as error:
-                        outcome = error
+                    continue
                 try:
-                    step = steps.send(outcome)
-                except StopIteration as end:
-                    answer: httpx.Response = end.value
-                    return answer
+                    outcome = await self._http.send(step, stream=stream)
+                    if not outcome.is_success:
+                        await outcome.aread()
+                except httpx.RequestError as error:
+                    outcome = error
+            return step

@@ -36,15 +36,16 @@ class Wait:
     seconds: float
 
 
-Step = httpx.Request | Wait
+Step = httpx.Request | Wait | httpx.Response
+"""what to do next, or in the end the answer to the call"""
 Outcome = httpx.Response | httpx.RequestError | None
 """result of a request: its answer, or the error; of a wait: None"""
 
 
 def exchange(
     client: httpx.Client | httpx.AsyncClient, call: Call[Any], retries: int, max_wait: float
-) -> Generator[Step, Outcome, httpx.Response]:
-    """Yield what to do next, take its outcome, and in the end return the answer to the call, of status 2xx.
+) -> Generator[Step, Outcome, None]:
+    """Yield what to do next, take its outcome, and in the end yield the answer to the call, of status 2xx.
 
     The body of any other answer must have been read.
 
@@ -64,7 +65,8 @@ def exchange(
             seconds = FIRST_WAIT_SECONDS * 2**attempt
             if isinstance(outcome, httpx.Response):
                 if outcome.is_success:
-                    return outcome
+                    yield outcome
+                    return
                 error: TintflowError = problem_of(outcome)
                 if outcome.status_code not in RETRIED:
                     raise error
@@ -79,7 +81,6 @@ def exchange(
             if attempt == retries or seconds > max_wait:
                 raise error
             yield Wait(seconds)
-    raise AssertionError("the last attempt returns or raises")
 
 
 def read(call: Call[T], response: httpx.Response) -> T:
