@@ -484,10 +484,10 @@ def test_too_few_photos(tmp_path: Path, photos: Path) -> None:
         run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0.01, views=1), TINY)
 
 
-def test_sigterm_leaves_a_state_to_go_on_from(few_photos: Path, tmp_path: Path) -> None:
+def test_sigterm_leaves_a_state_to_go_on_from(few_photos: Path, tiny_file: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "training", "run", "--data", few_photos, "--out", tmp_path, "--minutes", "5"]
     with subprocess.Popen(  # noqa: S603
-        [*map(str, command), "--views", "1", "--part", "coarsest"],
+        [*map(str, command), "--views", "1", "--part", "coarsest", "--init", str(tiny_file)],
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
