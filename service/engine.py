@@ -71,10 +71,7 @@ class Engine:
         self._backlog = Backlog(limits, settings.deadline_seconds, floors=two_batches, share=settings.queue_share)
         self._network = network or InProcess(
             Batcher(
-                settings.batch_latents,
-                settings.batch_wait_seconds,
-                metrics.batch_size.observe,
-                settings.batch_seconds,
+                settings.batch_latents, settings.batch_wait_seconds, metrics.batch_size.observe, settings.batch_seconds
             )
         )
         self._canary = Canary(self._look, settings.canary_seconds, settings.deadline_seconds)

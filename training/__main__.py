@@ -120,10 +120,7 @@ def reward_command(
 @app.command("scored")
 def scored_command(
     data: Photos,
-    init: Annotated[
-        Path,
-        typer.Option(exists=True, help="Weights whose distilled decoder is taught."),
-    ],
+    init: Annotated[Path, typer.Option(exists=True, help="Weights whose distilled decoder is taught.")],
     out: Annotated[Path, typer.Option(help="Folder of features, the state and the checkpoint.")] = Path("runs/scored"),
     minutes: Annotated[float, typer.Option(min=0, help="Training time, without the features.")] = 20,
     views: Views = 1,

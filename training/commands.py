@@ -25,8 +25,7 @@ __all__ = [
 
 Photos = Annotated[Path, typer.Option(exists=True, help="Photos to train on: a folder of photos or tars, or a tar.")]
 HeldOutPhotos = Annotated[
-    Path,
-    typer.Option(exists=True, help="Photos to measure on: a tar or a folder; its folders are subsets."),
+    Path, typer.Option(exists=True, help="Photos to measure on: a tar or a folder; its folders are subsets.")
 ]
 Weights = Annotated[Path, typer.Option(help="Weights to measure.")]
 Init = Annotated[Path | None, typer.Option(exists=True, help="Weights to start from, or whose h to use.")]

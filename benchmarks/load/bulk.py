@@ -49,22 +49,11 @@ def measure(photos: int, folder: Path) -> Run:
     picture = made_up_photo(SIDE, SIDE)
     for i in range(photos):
         (source / f"{i:05}.jpg").write_bytes(picture)
-    command = [
-        sys.executable,
-        "-c",
-        COMMAND,
-        "bulk",
-        str(source),
-        str(out),
-        "--seed",
-        "7",
-    ]
+    command = [sys.executable, "-c", COMMAND, "bulk", str(source), str(out), "--seed", "7"]
     started, processors, memory = time.monotonic(), dict[int, float](), list[tuple[int, int]]()
     niceness = {"RAY_worker_niceness": "0"}  # as any other process: Ray's own is 15
     with subprocess.Popen(  # noqa: S603 - this Python, this package
-        command,
-        env=os.environ | niceness,
-        preexec_fn=end_with_parent,
+        command, env=os.environ | niceness, preexec_fn=end_with_parent
     ) as process:
         while process.poll() is None:
             time.sleep(POLL_SECONDS)

@@ -64,8 +64,7 @@ def make(
     ] = None,
     rung: Annotated[list[int] | None, typer.Option(help="Size up to which a*b* are true; of the first method.")] = None,
     pair: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME:NAME, two methods (or truth) to show side by side; may be repeated."),
+        list[str] | None, typer.Option(help="NAME:NAME, two methods (or truth) to show side by side; may be repeated.")
     ] = None,
     rotate: Annotated[
         bool,

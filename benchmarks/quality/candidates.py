@@ -68,8 +68,7 @@ def make(
     ] = False,
     each: Annotated[int, typer.Option(min=2, help="Most draws that a viewer rates.")] = 216,
     true_photos: Annotated[
-        int,
-        typer.Option(min=0, help="Other photos, if there are more, that each viewer sees in true colors."),
+        int, typer.Option(min=0, help="Other photos, if there are more, that each viewer sees in true colors.")
     ] = 24,
     side_by_side: Annotated[bool, typer.Option(help="Show all draws of a photo in one row.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Chooses and shuffles photos.")] = 0,

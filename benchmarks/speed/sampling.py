@@ -112,11 +112,7 @@ def variants(colorizer: CinnColorizer, compiled: bool) -> Iterator[Variant]:
 
 
 def _timed(
-    name: str,
-    see: Callable[[], list[Any]],
-    draw: Callable[[list[Any]], Tensor],
-    reference: Tensor | None,
-    device: str,
+    name: str, see: Callable[[], list[Any]], draw: Callable[[list[Any]], Tensor], reference: Tensor | None, device: str
 ) -> tuple[Variant, Tensor]:
     """Time the condition and the samples of one way; return its a*b*, too. reference: a*b* to compare them with."""
     started = time.perf_counter()

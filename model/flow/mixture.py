@@ -8,12 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.flow.mixture_arrays import (
-    CORRELATION_LIMIT,
-    NUCLEUS_EXPONENT,
-    SCALE_LIMITS,
-    SMALLEST_TEMPERATURE,
-)
+from model.flow.mixture_arrays import CORRELATION_LIMIT, NUCLEUS_EXPONENT, SCALE_LIMITS, SMALLEST_TEMPERATURE
 
 __all__ = ["Mixture"]
 
@@ -140,9 +135,7 @@ class Mixture(NamedTuple):
         log_weights = F.log_softmax(self.log_weights - 0.5 * u.square() - log_a, -1)
         scale_b = log_b.exp()
         return _Marginal(
-            log_weights,
-            mean_b + self.correlations * scale_b * u,
-            scale_b * (1 - self.correlations.square()).sqrt(),
+            log_weights, mean_b + self.correlations * scale_b * u, scale_b * (1 - self.correlations.square()).sqrt()
         )
 
 

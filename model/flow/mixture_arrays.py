@@ -18,10 +18,7 @@ NUCLEUS_EXPONENT = 0.5
 
 
 def draw_outputs(
-    output: NDArray[np.float32],
-    temperatures: NDArray[np.float64],
-    z: NDArray[np.float64],
-    given: NDArray[np.float32],
+    output: NDArray[np.float32], temperatures: NDArray[np.float64], z: NDArray[np.float64], given: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """Do what `Mixture.from_output` and `draw` do, in one call: (N, 2) of (N, 6·K).
 

@@ -21,17 +21,7 @@ from service.client.maker import is_of_all_photos
 from service.errors import ServiceError
 from service.settings import SettingsError
 
-__all__ = [
-    "STOPPED",
-    "Work",
-    "finish",
-    "printable",
-    "progress_columns",
-    "run_batch",
-    "run_client",
-    "share",
-    "show",
-]
+__all__ = ["STOPPED", "Work", "finish", "printable", "progress_columns", "run_batch", "run_client", "share", "show"]
 
 T = TypeVar("T")
 

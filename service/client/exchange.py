@@ -9,13 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from service.client.errors import (
-    ConnectionFailedError,
-    TimedOutError,
-    TintflowError,
-    UnreadableAnswerError,
-    problem_of,
-)
+from service.client.errors import ConnectionFailedError, TimedOutError, TintflowError, UnreadableAnswerError, problem_of
 from service.client.photos import opened
 from service.client.requests import Call
 

@@ -15,13 +15,7 @@ from service.codecs.jpeg import count_scans, load_without_end
 from service.codecs.profiles import gray_to_srgb, lab_to_srgb, to_srgb
 from service.codecs.tiff import ALPHA, CompressionError, mend_levels, mend_tiles, openable
 from service.codecs.webp import webp_size
-from service.errors import (
-    DecodingLimitError,
-    ImageTypeError,
-    ServiceError,
-    TooManyPixelsError,
-    UndecodableImageError,
-)
+from service.errors import DecodingLimitError, ImageTypeError, ServiceError, TooManyPixelsError, UndecodableImageError
 
 __all__ = ["FORMATS", "MAX_SCANS", "decode"]
 

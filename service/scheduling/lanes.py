@@ -19,16 +19,7 @@ from model.protocol import Finished, HintMatch
 from service.scheduling.turns import Turns
 from service.threads import be_nice, run_on
 
-__all__ = [
-    "LARGE_AT_ONCE",
-    "LARGE_PIXELS",
-    "LARGE_UNREAD",
-    "MAX_UNREAD_BYTES",
-    "SMALL_UNREAD",
-    "File",
-    "Lane",
-    "Lanes",
-]
+__all__ = ["LARGE_AT_ONCE", "LARGE_PIXELS", "LARGE_UNREAD", "MAX_UNREAD_BYTES", "SMALL_UNREAD", "File", "Lane", "Lanes"]
 
 LARGE_PIXELS = 4_000_000
 """Pixels of all samples of a request; larger requests never block others."""
@@ -124,12 +115,7 @@ class Lane:
                 raise TimeoutError(f"lane {self._name}: one piece of work has been running for {lasts:.0f} seconds")
 
     async def finish(
-        self,
-        images: Iterator[Finished],
-        encode: Encode,
-        timings: dict[str, float],
-        owner: str,
-        may_wait: bool = True,
+        self, images: Iterator[Finished], encode: Encode, timings: dict[str, float], owner: str, may_wait: bool = True
     ) -> AsyncGenerator[File]:
         """Pull images, encode each beside the next, and yield them in order, each as soon as it is encoded.
 

@@ -13,14 +13,7 @@ import openvino.opset13 as ops
 from numpy.typing import NDArray
 
 from model.flow.arrays import Layers
-from model.flow.constants import (
-    AFFINE_LIMIT,
-    CHROMA_LIMIT,
-    FREQUENCIES,
-    INPUT_LIMIT,
-    NORM_EPSILON,
-    SCALE_LIMIT,
-)
+from model.flow.constants import AFFINE_LIMIT, CHROMA_LIMIT, FREQUENCIES, INPUT_LIMIT, NORM_EPSILON, SCALE_LIMIT
 
 __all__ = [
     "Node",

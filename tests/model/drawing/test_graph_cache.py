@@ -145,10 +145,7 @@ def test_a_damaged_graph_is_compiled_anew(
 
 
 def test_a_folder_that_cannot_be_written_only_costs_time_and_one_warning(
-    tiny_checkpoint: Checkpoint,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("")
     computed(tiny_checkpoint, tmp_path / "file" / "cache")
