@@ -3,13 +3,14 @@
 import io
 import tarfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from model.errors import ModelError
 from model.flow.config import CinnConfig
@@ -33,6 +34,8 @@ _HEIF = {".heic", ".heics", ".heif", ".heifs", ".hif"}
 _JPEG = {".jfif", ".jpe", ".jpeg", ".jpg"}
 SUFFIXES = _HEIF | _JPEG | {".apng", ".avif", ".avifs", ".bmp", ".gif", ".png", ".tif", ".tiff", ".webp"}
 """Suffixes of photos, as the service reads them."""
+_SRGB = ImageCms.createProfile("sRGB")
+_INTENT, _FLAGS = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
 MIN_CHROMA = 4.0
 """A photo whose mean chroma √(a*² + b*²) is below this teaches only gray, and is dropped."""
 MIN_CROP = 0.75
@@ -72,13 +75,25 @@ def read_named_photos(path: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
                 upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I;16"):  # which `convert` would cut off at 255
                 upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-            photo = np.asarray(upright.convert("RGB"))
+            photo = np.asarray(_to_srgb(upright))
         except Exception:  # noqa: S112 (decoders raise anything on a broken file, and one photo is no loss)
             continue
         found = True
         yield name, photo
     if not found:
         raise NoPhotosError(f"no readable photo in {path}")
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Convert an image to RGB in sRGB, from its ICC profile as the service does; a broken or unfit one is ignored."""
+    profile = image.info.get("icc_profile")
+    if image.mode not in ("L", "RGB", "CMYK"):
+        image = image.convert("RGB")
+    if profile:
+        with suppress(ImageCms.PyCMSError):
+            transform = ImageCms.buildTransform(io.BytesIO(profile), _SRGB, image.mode, "RGB", _INTENT, _FLAGS)
+            return transform.apply(image)
+    return image.convert("RGB")
 
 
 def photo_files(path: Path) -> list[Path]:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.api.formats import PHOTO_SUFFIXES
+from service.codecs.decoding import decode
+from tests.service.files import icc_profile, swapped_srgb
 from training.data import SUFFIXES, NoPhotosError, is_near_gray, make_example, read_named_photos, read_photos
 
 
@@ -46,6 +48,17 @@ def test_photos_of_telephones_are_read(tmp_path: Path) -> None:
     ((name, read),) = read_named_photos(tmp_path)
     assert (name, read.shape) == ("IMG_1.HEIC", photo().shape)
     assert np.abs(read.astype(int) - photo()).mean() < 5  # lossy
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "CMYK"])
+@pytest.mark.parametrize("cut", [None, 40])
+def test_colors_are_those_that_the_service_sees(tmp_path: Path, mode: str, cut: int | None) -> None:
+    profile = icc_profile("GRAY", 1.0) if mode == "L" else swapped_srgb()
+    Image.fromarray(photo()).convert(mode).save(tmp_path / "a.tif", icc_profile=profile[:cut])
+    (read,) = read_photos(tmp_path)
+    seen = decode((tmp_path / "a.tif").read_bytes(), photo().size).pixels
+    colors = seen if seen.ndim == 3 else np.dstack([seen] * 3)
+    np.testing.assert_allclose(read.astype(int), colors, rtol=0, atol=mode == "L")  # LittleCMS rounds gray otherwise
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
