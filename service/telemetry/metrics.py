@@ -51,7 +51,7 @@ class Metrics:
             "tintflow_batch_size", "Latents in one batch of the model", buckets=BATCH_SIZES, registry=self._registry
         )
         self.samples = Counter("tintflow_samples", "Colorings made", registry=self._registry)
-        self.pixels = Counter("tintflow_pixels", "Pixels of the photos colorized", registry=self._registry)
+        self.pixels = Counter("tintflow_pixels", "Pixels of the photos colorized or scored", registry=self._registry)
 
     def watch(self, **values: Callable[[], float]) -> None:
         """Report, whenever asked, what these functions return, under the names that GAUGES has for them."""
