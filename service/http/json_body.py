@@ -16,6 +16,7 @@ MAX_REST_BYTES = 64 * 1024
 """Maximum bytes of a body beside its files."""
 MAX_NAME_LENGTH = 64  # of a field, in an answer
 PIECE_BYTES = 1024 * 1024  # of base64; Python lets other threads run between pieces
+MAX_PLACE_LENGTH = 20  # of a body, in an answer
 LONGEST_ESCAPE = len(r"\u0000")
 NOT_BASE64 = "expected base64 or a data URL"
 TOO_LONG_REST = f"body: more than {MAX_REST_BYTES} bytes beside the files"
@@ -135,8 +136,13 @@ def _loads(text: bytes) -> Any:
         raise MalformedBodyError("body: expected UTF-8") from error
     except strict_json.RepeatedKeyError as error:
         raise ParameterError(FieldProblem(error.key[:MAX_NAME_LENGTH], str(error))) from error
-    except (ValueError, RecursionError) as error:
-        raise MalformedBodyError(f"body: invalid JSON: {str(error) or 'nested too deep'}") from error
+    except json.JSONDecodeError as error:  # its line and column would be those of the body without its files
+        place = error.doc[error.pos : error.pos + MAX_PLACE_LENGTH]
+        raise MalformedBodyError(f"body: invalid JSON: {error.msg}: {repr(place) if place else 'the end'}") from error
+    except RecursionError as error:
+        raise MalformedBodyError("body: invalid JSON: nested too deep") from error
+    except ValueError as error:
+        raise MalformedBodyError(f"body: invalid JSON: {error}") from error
 
 
 def _check_unicode(parsed: Any) -> None:

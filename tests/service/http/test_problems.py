@@ -165,11 +165,15 @@ def test_too_many_pixels_in_one_answer(start, grey_png, path: str, fields: dict[
 
 @pytest.mark.parametrize(
     ("body", "words"),
-    [(b"", []), (b"{", []), (b"[]", ["object"]), (b'{"n": NaN}', ["NaN"]), (b"\xff", []), (b'{"image": "AAAA"', [])],
+    [
+        *((b"", "Expecting value: the end"), (b"{", ""), (b"[]", "object"), (b'{"n": NaN}', "NaN"), (b"\xff", "")),
+        *((b'{"image": "AAAA"', "the end"), (b'{"image": "AAAA" /* a */}', "Expecting ',' delimiter: '/* a */}'")),
+        (b'{"n":' + b"[" * 30_000, "nested too deep"),
+    ],
 )
-def test_malformed_json(service, body: bytes, words: list[str]) -> None:
+def test_malformed_json(service, body: bytes, words: str) -> None:
     answer = service.client.post(PATH, content=body, headers={"Content-Type": "application/json"})
-    assert_problem(answer, 400, "malformed_body", *words)
+    assert_problem(answer, 400, "malformed_body", words)
 
 
 @pytest.mark.parametrize(
