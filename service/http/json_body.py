@@ -18,7 +18,7 @@ MAX_NAME_LENGTH = 64  # of a field, in an answer
 PIECE_BYTES = 1024 * 1024  # of base64; Python lets other threads run between pieces
 MAX_PLACE_LENGTH = 20  # of a body, in an answer
 LONGEST_ESCAPE = len(r"\u0000")
-NOT_BASE64 = "expected base64 or a data URL"
+NOT_BASE64 = "expected base64 (A-Z a-z 0-9 + /, padded with =) or a data URL"
 TOO_LONG_REST = f"body: more than {MAX_REST_BYTES} bytes beside the files"
 
 
