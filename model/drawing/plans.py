@@ -157,7 +157,10 @@ class Planner:
         drawing = self._drawing(options.temperature, options.latent_norm)
         numbers = _numbers(options.offset, options.n)
         origin = self._recall(options.origin, drawing)
-        noise = self._latents(options.noise_seed, numbers, drawing)
+        noise_seed = options.noise_seed
+        if noise_seed == options.seed:  # else noise would be the very latent that it is mixed with
+            noise_seed = _other_seeds(noise_seed)[0]
+        noise = self._latents(noise_seed, numbers, drawing)
         kept = (1 - options.strength**2) ** 0.5
         weights = [kept if size in moved else 1.0 for size in self._sizes]
 
@@ -251,7 +254,7 @@ def _cells(chroma: Floats) -> Floats:
 
 
 def _other_seeds(seed: int) -> list[int]:
-    """Return the seeds of a coloring's further tries, far from those that people take one after another."""
+    """Return seeds of other latents, such as those of further tries, far from what people take one after another."""
     return [(seed + i * (MAX_SEED // TRIES)) % (MAX_SEED + 1) for i in range(1, TRIES)]
 
 

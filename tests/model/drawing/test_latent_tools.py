@@ -51,6 +51,17 @@ def test_strength_1_is_independent(colorizer: CinnColorizer, photo: NDArray[np.u
     )
 
 
+@pytest.mark.parametrize("strength", [0.7, 1.0])
+def test_noise_of_the_same_seed_is_independent_of_the_original(
+    colorizer: CinnColorizer, photo: NDArray[np.uint8], strength: float
+) -> None:
+    options = SampleOptions(4, 5, temperature=1.0)
+    original = colorize(colorizer, photo, options).images[2]
+    variations = vary(colorizer, photo, strength, 4, noise_seed=5, temperature=1.0)
+    assert min(distance(image, original) for image in variations.images) > 0
+    np.testing.assert_allclose(variations.latent_norms, 1, atol=0.05)  # z₀ as its own noise would have a norm of 1.41
+
+
 def test_distance_grows_with_strength(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
     original = colorize(colorizer, photo, SampleOptions(3, 5)).images[2]
     distances = [distance(vary(colorizer, photo, s, 8).images, original) for s in (0.0, 0.2, 0.5, 1.0)]
