@@ -7,12 +7,16 @@ const SECONDS = 7; // that a message stays, unless the pointer or the focus is o
 
 /** Say something to screen readers. */
 export function announce(text) {
+  place();
   byId("status").textContent = text;
 }
 
-/** Put the messages where they are seen: into a dialog that is open, as it covers all else. */
-const place = () => (document.querySelector("dialog[open]") ?? document.body).append(byId("notices"));
-addEventListener("close", place, true);
+/** Put the messages where they are seen and heard: into a dialog that is open, as it covers all else. */
+function place() {
+  const at = document.querySelector("dialog[open]") ?? document.body;
+  for (const each of [byId("notices"), byId("status")]) if (each.parentElement !== at) at.append(each);
+}
+for (const name of ["toggle", "close"]) addEventListener(name, place, true); // not every dialog says that it opens
 
 /** Show a message; it fades by itself. */
 export function notice(text) {

@@ -283,6 +283,22 @@ def test_all_of_it_by_keyboard(open_page, photo) -> None:
     pytest.fail("no way back to the choice of photos by Shift+Tab")
 
 
+def test_full_view_says_which_coloring_it_shows_and_what_is_ready(page, upload) -> None:
+    """Screen readers hear nothing from outside of a dialog."""
+    upload(page)
+    page.locator(".card.new .open").first.click()
+    expect(page.locator("#viewer #status")).to_have_count(1)  # before it says anything: else it may not be heard
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#viewer [aria-live=polite]")).to_have_text("Coloring 2")
+    page.click("#fix")
+    page.click("#hint-add")
+    page.locator("#status").evaluate("each => each.textContent = ''")
+    page.locator("#palette-swatches button").first.click()
+    expect(page.locator("#viewer #status")).to_have_text("4 colorings are ready")
+    page.click("#viewer-close")
+    expect(page.locator("body > #status")).to_have_count(1)
+
+
 def test_focus_stays_where_a_button_goes(page, upload, photo) -> None:
     upload(page)
     with page.expect_download():
