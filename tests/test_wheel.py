@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
     for folder in SHIPPED:
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("pyproject.toml", "README.md", "LICENSE"):
+    for file in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / file, source)
     run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", out, ".", cwd=source)
     (built,) = out.glob("tintflow-*.whl")
@@ -62,6 +62,7 @@ def test_the_wheel_holds_the_product_alone(wheel: Path) -> None:
     assert folders == set(SHIPPED)
     assert [name for name in names if name.endswith(".safetensors")] == ["weights/cinn.safetensors"]
     assert {"weights/SHA256SUMS", "service/page/index.html"} <= set(names)
+    assert {name.rpartition("/")[2] for name in names if "/licenses/" in name} == {"LICENSE", "NOTICE"}
     assert {f"{folder}/py.typed" for folder in ("tintflow", "service", "model")} <= set(names)  # what the client is of
 
 
