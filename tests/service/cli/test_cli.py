@@ -32,6 +32,15 @@ def test_the_version_is_that_of_the_code_not_of_older_metadata(tmp_path: Path) -
     assert done.stdout == f"0.1 {__version__}\ntintflow {__version__}\n"
 
 
+def test_it_is_imported_from_the_folder_above_a_clone(tmp_path: Path) -> None:
+    for name in ("tintflow", "service", "model"):
+        (tmp_path / name).mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", "from tintflow import Client"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_help_where_the_encoding_lacks_its_characters() -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii:strict", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([TINTFLOW, "--help"], env=environment, capture_output=True, text=True)  # noqa: S603
