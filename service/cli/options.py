@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from model.protocol import Look
 from service.api.endpoints import COLORIZATIONS, ColorEndpoint
 from service.api.parameters import bounds_of
-from service.client.client import checked_url, headers
+from service.client.client import Client, headers
 
 __all__ = [
     "ApiKey",
@@ -49,11 +49,13 @@ NOT_OPTIONS = {"response_format"}
 
 
 def _check_url(url: str | None) -> str | None:
-    """Return the URL of a server. Raises BadParameter if it is none."""
+    """Return the URL of a server. Raises BadParameter if it is none, or if the environment keeps it out of reach."""
     try:
-        return url and checked_url(url)
+        if url:
+            Client(url).close()
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+    return url
 
 
 def _check_key(key: str | None) -> str | None:

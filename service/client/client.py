@@ -3,8 +3,8 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Coroutine, Generator
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import replace
 from os import PathLike
 from typing import Any, Self, TypeVar, Unpack
@@ -54,6 +54,16 @@ def headers(api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
+@contextmanager
+def _environment_named() -> Iterator[None]:
+    """Raise ValueError, which names the variables, where httpx cannot use what the environment says."""
+    try:
+        yield
+    except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+        names = "ALL_PROXY, HTTP_PROXY, HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE or SSL_CERT_DIR"
+        raise ValueError(f"wrong value in the environment ({names}): {error}") from error
+
+
 class Client(ColoringCalls[ColorizationResponse]):
     """A blocking client; one may be shared by threads. Its connections are kept and used again until it is closed.
 
@@ -72,9 +82,9 @@ class Client(ColoringCalls[ColorizationResponse]):
         max_wait: float = MAX_WAIT_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._http = httpx.Client(
-            base_url=checked_url(url), headers=headers(api_key), timeout=timeout, transport=transport
-        )
+        base_url, head = checked_url(url), headers(api_key)
+        with _environment_named():
+            self._http = httpx.Client(base_url=base_url, headers=head, timeout=timeout, transport=transport)
         self._retries, self._max_wait = retries, max_wait
         self.stream = Streams(lambda call: self._answer(call, stream=True))
         """the same calls, whose colorings come one by one, each as soon as it is made"""
@@ -151,9 +161,9 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
         max_wait: float = MAX_WAIT_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=checked_url(url), headers=headers(api_key), timeout=timeout, transport=transport
-        )
+        base_url, head = checked_url(url), headers(api_key)
+        with _environment_named():
+            self._http = httpx.AsyncClient(base_url=base_url, headers=head, timeout=timeout, transport=transport)
         self._retries, self._max_wait = retries, max_wait
         self.stream = AsyncStreams(lambda call: self._answer(call, stream=True))
         """the same calls, whose colorings come one by one, each as soon as it is made"""

@@ -114,6 +114,15 @@ def test_a_url_that_is_none(refused: Callable, words: tuple[str, ...], url: str)
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ALL_PROXY", "socks9://proxy:1080"), ("HTTP_PROXY", "proxy:port"), ("NO_PROXY", "[::1]"), ("SSL_CERT_FILE", "-")],
+)
+def test_an_environment_that_httpx_cannot_use(refused: Callable, name: str, value: str, monkeypatch) -> None:
+    monkeypatch.setenv(name, value)
+    assert name in refused("models", "--server", "http://127.0.0.1:9")
+
+
 def test_a_key_that_no_header_holds(refused: Callable) -> None:
     shown = refused("colorize", "nothing.jpg", "--server", "http://127.0.0.1:9", "--api-key", "sécret")
     assert "expected ASCII characters" in shown

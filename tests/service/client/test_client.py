@@ -52,6 +52,14 @@ async def test_blocking_and_asynchronous_say_the_same(service, client: Client, g
         assert service.colorizer.options[0] == service.colorizer.options[1]
 
 
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_proxies_that_httpx_cannot_use(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "[::1]")
+    with pytest.raises(ValueError, match=r"NO_PROXY.*Invalid port"):
+        kind()
+    kind(transport=httpx.MockTransport(print))  # asks no proxy
+
+
 def test_the_public_methods_are_the_endpoints() -> None:
     names = {f"{each.name}s" for each in (*COLOR_ENDPOINTS, LIKELIHOODS)}
     for kind in (Client, AsyncClient):
