@@ -122,7 +122,8 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
         _write(target, data)
     except OSError as error:
         _end(f"{place}: {error.strerror}", MISUSED)
-    line = f"{source} → {place}   seed {answer.seed}, {coloring.bits_per_dim:.2f} bits/dim"
+    noise = "" if answer.noise_seed is None else f", noise seed {answer.noise_seed}"
+    line = f"{source} → {place}   seed {answer.seed}{noise}, {coloring.bits_per_dim:.2f} bits/dim"
     typer.echo(printable(line), err=True)
 
 

@@ -188,7 +188,10 @@ def test_closed_streams_are_empty(photo: Path, words: list[str], closed: str, st
 
 
 def test_other_commands_too(run: Callable, photo: Path) -> None:
-    run("variations", photo, "like.png", *SEED, "--index", "1")
+    said = run("variations", photo, "like.png", *SEED, "--index", "1").stderr
+    noise_seed = said.partition("seed 7, noise seed ")[2].partition(",")[0]  # with it, the same comes again
+    run("variations", photo, "again.png", *SEED, "--index", "1", "--noise-seed", noise_seed)
+    assert Path("again.png").read_bytes() == Path("like.png").read_bytes()
     run("transfer", photo, "colored.png", "-r", photo)
     assert {"like.png", "colored.png"} <= there()
 
