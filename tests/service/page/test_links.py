@@ -27,9 +27,15 @@ def link_of() -> Callable[[Page], str]:
     return copy
 
 
-def test_a_coloring(open_page, upload, link_of) -> None:
-    first = open_page(**CLIPBOARD)
-    upload(first)
+@pytest.fixture
+def first(open_page, upload) -> Page:
+    """A page with four colorings, on which links can be copied."""
+    page = open_page(**CLIPBOARD)
+    upload(page)
+    return page
+
+
+def test_a_coloring(first, open_page, upload, link_of) -> None:
     first.locator(".card.new .open").nth(2).click()
     link = link_of(first)
     assert "temperature=0.75&n=4&index=2&model=fake-1.00000000" in link
@@ -41,21 +47,17 @@ def test_a_coloring(open_page, upload, link_of) -> None:
     expect(second.locator("#notices > *")).to_have_count(0)
 
 
-def test_a_link_is_copied_outside_of_a_secure_context(open_page, upload, link_of) -> None:
-    page = open_page(**CLIPBOARD)
-    upload(page)
-    page.locator(".card.new .open").nth(2).click()
-    page.evaluate("navigator.clipboard.writeText = undefined")
-    assert "index=2&model=fake-1.00000000" in link_of(page)
-    page.evaluate("document.execCommand = () => false")
-    page.click("#share")
-    expect(page.locator("#share-note")).to_contain_text("index=2&model=fake-1.00000000")
-    assert page.locator(".tools").evaluate("each => each.scrollWidth <= each.clientWidth")
+def test_a_link_is_copied_outside_of_a_secure_context(first, link_of) -> None:
+    first.locator(".card.new .open").nth(2).click()
+    first.evaluate("navigator.clipboard.writeText = undefined")
+    assert "index=2&model=fake-1.00000000" in link_of(first)
+    first.evaluate("document.execCommand = () => false")
+    first.click("#share")
+    expect(first.locator("#share-note")).to_contain_text("index=2&model=fake-1.00000000")
+    assert first.locator(".tools").evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
-def test_of_those_added_later(open_page, upload, link_of) -> None:
-    first = open_page(**CLIPBOARD)
-    upload(first)
+def test_of_those_added_later(first, open_page, upload, link_of) -> None:
     first.click("#colorize")
     expect(first.locator(".card.new")).to_have_count(8)
     first.locator(".card.new .open").nth(6).click()
@@ -66,9 +68,7 @@ def test_of_those_added_later(open_page, upload, link_of) -> None:
     assert pixels(second.locator("#after")) == pixels(first.locator("#after"))
 
 
-def test_a_variation_with_its_look(open_page, upload, link_of, service) -> None:
-    first = open_page(**CLIPBOARD)
-    upload(first)
+def test_a_variation_with_its_look(first, open_page, upload, link_of, service) -> None:
     first.locator(".card.new .open").nth(1).click()
     first.click("#vary")
     expect(first.locator("#run-title")).to_have_text("More like coloring 2")
@@ -91,9 +91,7 @@ def test_a_variation_with_its_look(open_page, upload, link_of, service) -> None:
     assert [each.noise_seed for each in service.colorizer.options] == [service.colorizer.options[0].noise_seed]
 
 
-def test_fixed_colors(open_page, upload, link_of, service) -> None:
-    first = open_page(**CLIPBOARD)
-    upload(first)
+def test_fixed_colors(first, open_page, upload, link_of, service) -> None:
     fix_a_color(first)
     hints = service.colorizer.options[-1].hints
     second = open_page(at=link_of(first))
@@ -154,31 +152,29 @@ def test_among_photos_it_says_what_it_is_for(page, upload, color_photo) -> None:
 
 @pytest.mark.parametrize("way", ["in place", "anew"])
 def test_what_is_there_is_neither_asked_for_nor_made_again(
-    open_page, upload, link_of, color_photo, service, way: str
+    first, upload, link_of, color_photo, service, way: str
 ) -> None:
-    page = open_page(**CLIPBOARD)
-    upload(page)
-    page.locator(".card.new .open").nth(2).click()
-    link, seen = link_of(page), pixels(page.locator("#after"))
-    page.click("#viewer-close")
-    upload(page, color_photo)
-    until_stored(page, "files", 10)
-    address = page.url + link.removeprefix("/")
+    first.locator(".card.new .open").nth(2).click()
+    link, seen = link_of(first), pixels(first.locator("#after"))
+    first.click("#viewer-close")
+    upload(first, color_photo)
+    until_stored(first, "files", 10)
+    address = first.url + link.removeprefix("/")
     made = len(service.colorizer.options)
     if way == "anew":
-        page.goto("about:blank")
-    page.goto(address)
-    expect(page.locator("#viewer-title")).to_have_text("Coloring 3")
-    assert pixels(page.locator("#after")) == seen
-    expect(page.locator("#notices > *")).to_have_count(0)
-    expect(page.locator("#strip .photo")).to_have_count(2)
-    expect(page.locator("#strip [aria-current=true]")).to_have_attribute("aria-label", "bridge.png")
+        first.goto("about:blank")
+    first.goto(address)
+    expect(first.locator("#viewer-title")).to_have_text("Coloring 3")
+    assert pixels(first.locator("#after")) == seen
+    expect(first.locator("#notices > *")).to_have_count(0)
+    expect(first.locator("#strip .photo")).to_have_count(2)
+    expect(first.locator("#strip [aria-current=true]")).to_have_attribute("aria-label", "bridge.png")
     assert len(service.colorizer.options) == made
-    page.click("#viewer-close")
+    first.click("#viewer-close")
     print_of = re.search(r"photo=\w+", link)
     assert print_of
-    page.evaluate(f"location.hash = '#seed=987&temperature=0.75&n=4&index=2&{print_of[0]}'")
-    expect(page.locator("#viewer")).to_be_visible()
+    first.evaluate(f"location.hash = '#seed=987&temperature=0.75&n=4&index=2&{print_of[0]}'")
+    expect(first.locator("#viewer")).to_be_visible()
     assert len(service.colorizer.options) > made  # of another seed
 
 
@@ -250,10 +246,8 @@ def test_colors_of_a_picture_and_what_is_made_of_them_have_no_link(page, upload,
 
 
 @pytest.mark.parametrize("end", ["a variation", "fixed colors"])
-def test_a_step_to_what_has_no_name(open_page, upload, link_of, service, end: str) -> None:
+def test_a_step_to_what_has_no_name(first, open_page, upload, link_of, service, end: str) -> None:
     """The link holds how to make the end that is sent as a picture; so does that of a variation of the step."""
-    first = open_page(**CLIPBOARD)
-    upload(first)
     first.locator(".card.new .keep").first.click()
     if end == "fixed colors":
         fix_a_color(first)
@@ -323,10 +317,8 @@ def fix_a_color(page: Page) -> None:
 
 
 @pytest.mark.parametrize("root", ["a coloring", "fixed colors"])
-def test_a_variation_of_a_variation(open_page, upload, link_of, service, root: str) -> None:
+def test_a_variation_of_a_variation(first, open_page, upload, link_of, service, root: str) -> None:
     """Each is drawn from the picture of the one before, as it was when the link was made."""
-    first = open_page(**CLIPBOARD)
-    upload(first)
     if root == "fixed colors":
         fix_a_color(first)
     else:
@@ -357,9 +349,7 @@ def test_a_variation_of_a_variation(open_page, upload, link_of, service, root: s
     assert len(service.colorizer.options) == steps + 1  # it is there: nothing is drawn again
 
 
-def test_what_a_variation_begins_with_may_fail_and_go_on(open_page, upload, link_of, photo) -> None:
-    first = open_page(**CLIPBOARD)
-    upload(first)
+def test_what_a_variation_begins_with_may_fail_and_go_on(first, open_page, upload, link_of, photo) -> None:
     first.locator(".card.new .open").nth(2).click()
     for place in (1, 2, 0):
         vary(first, place)

@@ -49,7 +49,8 @@ def test_without_a_key_the_demonstration_stays_gray(open_page, start, tmp_path) 
     expect(page.locator("#hero-wipe")).to_be_disabled()
 
 
-def test_a_service_that_starts_says_so(open_page, start) -> None:
+def test_a_service_that_starts_says_so(open_page, start, monkeypatch) -> None:
+    monkeypatch.setattr("service.engine.RETRY_SECONDS", 1)
     loaded = threading.Event()
 
     def load(_: object) -> FakeColorizer:
