@@ -13,7 +13,7 @@ from PIL import Image
 
 from service.codecs.sandbox import Decoders
 from service.settings import Settings
-from tests.service.fakes import FakeColorizer, Service, running
+from tests.service.fakes import FakeColorizer, Service, ready, running
 from tests.service.files import encoded
 
 
@@ -56,9 +56,7 @@ def start() -> Iterator[Callable[..., Service]]:
 
 @pytest.fixture(scope="session")
 def shared_service() -> Iterator[Service]:
-    colorizer = FakeColorizer()
-    with running(lambda _: colorizer, colorizer) as service:
-        service.wait_until_ready()
+    with ready() as service:
         yield service
 
 

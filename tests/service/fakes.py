@@ -34,7 +34,7 @@ from service.cli.server import Server, server_config
 from service.settings import Settings
 from tests.service.waiting import eventually
 
-__all__ = ["FakeColorizer", "Service", "running", "tint"]
+__all__ = ["FakeColorizer", "Service", "ready", "running", "tint"]
 
 START_SECONDS = 30
 ANY_BATCH_SECONDS = 3600.0  # a closed gate makes no batch smaller
@@ -233,3 +233,12 @@ def running(load: Callable[[Settings], Any], colorizer: FakeColorizer, **setting
         colorizer.gate.set()
         server.should_exit = True
         thread.join(START_SECONDS)
+
+
+@contextmanager
+def ready(**settings: object) -> Iterator[Service]:
+    """A service with the fake colorizer that is ready."""
+    colorizer = FakeColorizer()
+    with running(lambda _: colorizer, colorizer, **settings) as service:
+        service.wait_until_ready()
+        yield service

@@ -4,6 +4,7 @@ import asyncio
 import random
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from service.edge.keys import KeyFileError, add_key
 from service.errors import RateLimitedError
 from service.http.problems import CHALLENGES, PROBLEMS
 from service.settings import Settings
+from tests.service.fakes import Service, ready
 
 PATH = "/v1/colorizations"
 HERE, ELSEWHERE = "https://here.example", "https://elsewhere.example"
@@ -47,6 +49,15 @@ def test_a_key_lets_in(start, grey_png, keys_file, key) -> None:
         assert service.post(grey_png, {"Authorization": authorization}).status_code == 200
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory) -> Iterator[Service]:
+    """A service that asks for a key."""
+    keys_file = tmp_path_factory.mktemp("keys") / "keys"
+    add_key(keys_file, "ann")
+    with ready(api_keys_file=keys_file) as service:
+        yield service
+
+
 @pytest.mark.parametrize(
     ("authorization", "code"),
     [
@@ -59,16 +70,15 @@ def test_a_key_lets_in(start, grey_png, keys_file, key) -> None:
         ("Bearer \xff\xfe", "invalid_key"),
     ],
 )
-def test_who_has_none_gets_401(start, grey_png, keys_file, key, authorization: str | None, code: str) -> None:
-    service = start(api_keys_file=keys_file)
+def test_who_has_none_gets_401(guarded, grey_png, authorization: str | None, code: str) -> None:
     headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
-    calls = len(service.colorizer.photos)
-    answer = service.post(grey_png, headers)
+    calls = len(guarded.colorizer.photos)
+    answer = guarded.post(grey_png, headers)
     assert (answer.status_code, answer.json()["code"]) == (401, code)
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert ("invalid_token" in answer.headers["www-authenticate"]) == (code == "invalid_key")
-    assert len(service.colorizer.photos) == calls
+    assert len(guarded.colorizer.photos) == calls
 
 
 def test_a_key_in_the_query_does_not_count(start, grey_png, keys_file, key) -> None:
@@ -246,6 +256,13 @@ def test_origins_of_the_settings_may(start, grey_png, keys_file, key, monkeypatc
     assert "access-control-allow-credentials" not in good.headers
 
 
+@pytest.fixture(scope="module")
+def named() -> Iterator[Service]:
+    """A service that pages of one other origin may use."""
+    with ready(cors_origins="http://named.example") as service:
+        yield service
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -263,12 +280,11 @@ def test_origins_of_the_settings_may(start, grey_png, keys_file, key, monkeypatc
         ({"Origin": "http://{host}", "Sec-Fetch-Site": "cross-site"}, 403),
     ],
 )
-def test_pages_of_other_origins_make_the_service_do_nothing(start, grey_png, headers, status) -> None:
-    service = start(cors_origins="http://named.example")
-    host = "{}:{}".format(*service.address)
-    before = len(service.colorizer.photos)
-    answer = service.post(grey_png, {name: value.format(host=host) for name, value in headers.items()})
+def test_pages_of_other_origins_make_the_service_do_nothing(named, grey_png, headers, status) -> None:
+    host = "{}:{}".format(*named.address)
+    before = len(named.colorizer.photos)
+    answer = named.post(grey_png, {name: value.format(host=host) for name, value in headers.items()})
     assert answer.status_code == status
     if status == 403:
         assert answer.json()["code"] == "foreign_origin"
-        assert len(service.colorizer.photos) == before
+        assert len(named.colorizer.photos) == before
