@@ -31,7 +31,7 @@ class Wait:
 
 
 Step = httpx.Request | Wait | httpx.Response
-"""what to do next, or in the end the answer to the call"""
+"""the next request or pause, or in the end the answer to the call"""
 Outcome = httpx.Response | httpx.RequestError | None
 """result of a request: its answer, or the error; of a wait: None"""
 
