@@ -22,7 +22,7 @@ from service.client.photos import PhotoSource, without_images
 from service.client.requests import Call
 from service.client.streams import AsyncStreams, Streams
 
-__all__ = ["AT_ONCE", "MAX_PORT", "AsyncClient", "Client", "checked_url", "headers"]
+__all__ = ["AT_ONCE", "MAX_PORT", "AsyncClient", "Client", "headers"]
 
 T = TypeVar("T")
 

@@ -41,9 +41,10 @@ def test_it_is_imported_from_the_folder_above_a_clone(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_help_where_the_encoding_lacks_its_characters() -> None:
+@pytest.mark.parametrize("command", [(TINTFLOW,), (sys.executable, "-m", "tintflow")], ids=["script", "module"])
+def test_help_where_the_encoding_lacks_its_characters(command: tuple[str | Path, ...]) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii:strict", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([TINTFLOW, "--help"], env=environment, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run([*command, "--help"], env=environment, capture_output=True, text=True)  # noqa: S603
     assert (done.returncode, done.stderr) == (0, "")
     assert "likelihood" in done.stdout
 
