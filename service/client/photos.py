@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from io import BytesIO
+from io import BytesIO, TextIOBase
 from os import SEEK_END, SEEK_SET, PathLike
 from pathlib import Path
 from threading import Lock
@@ -41,8 +41,8 @@ def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, I
                 return name, _written(photo)
             if isinstance(photo, str | PathLike):
                 photo = stack.enter_context(Path(photo).open("rb"))
-            if not hasattr(photo, "seekable"):
-                expected = "a path, bytes, a file open for reading or a Pillow image"
+            if not hasattr(photo, "seekable") or isinstance(photo, TextIOBase):
+                expected = "a path, bytes, a file open for reading bytes or a Pillow image"
                 raise TypeError(f"{name}: expected {expected}, got {type(photo).__name__}")
             return name, cast("IO[bytes]", _Sized(photo) if photo.seekable() else _Pipe(photo))
 

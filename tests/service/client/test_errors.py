@@ -243,7 +243,9 @@ def test_a_pipe_is_sent_whole_and_once(waits: list[float]) -> None:
     assert b"\r\n\r\nthe photo\r\n--" in body
 
 
-@pytest.mark.parametrize("photo", [bytearray(b"the photo"), [[0, 255]], SimpleNamespace(read=bytes), None])
+@pytest.mark.parametrize(
+    "photo", [bytearray(b"the photo"), [[0, 255]], SimpleNamespace(read=bytes), io.StringIO(), None]
+)
 def test_what_is_no_photo_is_named(photo: Any) -> None:
     expected = f"image: expected a path, bytes, .*, got {type(photo).__name__}"
     with Client(transport=answering(QUEUE_FULL)) as client, pytest.raises(TypeError, match=expected):
