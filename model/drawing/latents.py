@@ -140,10 +140,12 @@ def _interpolate(a: Floats, b: Floats, t: NDArray[np.float64], spherical: bool) 
 def _stratify(z: Floats, seed: int, index: int) -> Floats:
     """Move a sample's independent Gaussians, (dim,), each into the sample's part of the distribution."""
     shares = np.array([GAUSSIAN.cdf(each) for each in z.tolist()])
-    for place in reversed(range(STRATA)):  # the first of the digits decides last, which half
-        block = index % 2**place
-        flipped = _generator(seed, block, 1 + place).integers(0, 2, len(z))
-        shares = (shares + ((index >> place & 1) ^ flipped)) / 2
+    parts = np.zeros(len(z), np.int64)
+    for place in range(STRATA):  # halves first, then quarters, …
+        # flipped apart for each part and each block of samples, else samples 0 and 4 would share all their quarters
+        flipped = _generator(seed, index >> place + 1, 1 + place).integers(0, 2, (2**place, len(z)))
+        parts = 2 * parts + ((index >> place & 1) ^ flipped[parts, np.arange(len(z))])
+    shares = (parts + shares) / 2**STRATA
     return np.array([GAUSSIAN.inv_cdf(min(max(each, TINY), 1 - TINY)) for each in shares.tolist()], np.float32)
 
 

@@ -42,7 +42,7 @@ def test_the_numbers_of_a_seed_stay_what_they_are() -> None:
     independent, others = draw_latents((3, 3), (1.0, 1.0), 7, [1])
     stratified, same = draw_latents((3, 3), (1.0, 1.0), 7, [1], stratified=True)
     assert_allclose(independent, [[-1.3418404, 0.4716627, 0.7923804]], atol=1e-6)
-    assert_allclose(stratified, [[-0.0356556, -0.8482581, 0.9961245]], atol=1e-6)
+    assert_allclose(stratified, [[-0.9412886, -1.4527462, 0.8747873]], atol=1e-6)
     for finer in (others, same):
         assert_allclose(finer, [[-0.8346923, -0.6074706, -2.0489316]], atol=1e-6)
 
@@ -53,6 +53,12 @@ def test_a_block_of_samples_has_one_in_each_stratum(size: int, block: int) -> No
     latents = draw_latents(DIMS, FLAT, 7, range(block * size, (block + 1) * size), stratified=True)[0]
     shares = np.vectorize(NormalDist().cdf)(latents.astype(np.float64))
     assert (np.sort((shares * size).astype(int), 0) == np.arange(size)[:, None]).all()
+
+
+def test_no_two_samples_of_a_seed_are_alike() -> None:
+    latents = draw_latents((128,), FLAT[:1], 7, range(64), stratified=True)[0]
+    alike = np.corrcoef(latents) - np.eye(64)
+    assert alike.max() < 5 / math.sqrt(128)  # as of independent ones: within 5 standard errors of 0
 
 
 def test_a_sample_alone_is_gaussian_in_every_number() -> None:
