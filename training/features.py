@@ -31,7 +31,7 @@ __all__ = ["DONE", "STEPS_PER_STD", "begun_anew", "build_features", "standardize
 STEPS_PER_STD = 24
 STANDARDIZED_PHOTOS = 512
 """Photos from which h's channels are standardized."""
-BATCH = 8  # h is fastest on a CPU where a batch's activations stay in the cache
+BATCH = 8  # torch is fastest on a CPU where a batch's activations stay in the cache
 DONE = "done.json"
 
 Extract = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]

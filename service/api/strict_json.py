@@ -5,7 +5,7 @@ from typing import Any
 
 __all__ = ["RepeatedKeyError", "loads", "whole_number"]
 
-MAX_DIGITS = 300  # of an int; `int` itself refuses 4300, in words about Python
+MAX_DIGITS = 300  # of an int; `int` itself refuses more than 4300, in words about Python
 
 
 class RepeatedKeyError(ValueError):

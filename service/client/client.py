@@ -1,6 +1,7 @@
 """The two clients: one blocks, one is asynchronous; what they send and read is the same."""
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
@@ -22,9 +23,12 @@ from service.client.photos import PhotoSource, without_images
 from service.client.requests import Call
 from service.client.streams import AsyncStreams, Streams
 
-__all__ = ["AT_ONCE", "MAX_PORT", "AsyncClient", "Client", "headers"]
+__all__ = ["AT_ONCE", "ENVIRONMENT", "MAX_PORT", "AsyncClient", "Client", "headers"]
 
 T = TypeVar("T")
+
+ENVIRONMENT = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables that httpx reads."""
 
 URL = "http://localhost:8000"
 TIMEOUT = httpx.Timeout(150.0, connect=5.0)  # seconds; the service's own deadline is 120
@@ -56,12 +60,16 @@ def headers(api_key: str | None) -> dict[str, str]:
 
 @contextmanager
 def _environment_named() -> Iterator[None]:
-    """Raise ValueError, which names the variables, where httpx cannot use what the environment says."""
+    """Raise ValueError, which names the variables that are set, where httpx cannot use what they say."""
     try:
         yield
     except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
-        names = "ALL_PROXY, HTTP_PROXY, HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE or SSL_CERT_DIR"
-        raise ValueError(f"wrong value in the environment ({names}): {error}") from error
+        names = [name for name in ENVIRONMENT if os.environ.get(name) or os.environ.get(name.lower())]
+        if not names:
+            raise
+        # of a wrong URL, httpx may show a part of its password
+        reason = "expected a URL" if isinstance(error, httpx.InvalidURL) else error
+        raise ValueError(f"wrong value in the environment, of {' or '.join(names)}: {reason}") from None
 
 
 class Client(ColoringCalls[ColorizationResponse]):

@@ -10,6 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from service.cli.commands import add_commands
+from service.client.client import ENVIRONMENT
 
 
 @pytest.fixture
@@ -116,11 +117,22 @@ def test_a_url_that_is_none(refused: Callable, words: tuple[str, ...], url: str)
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ALL_PROXY", "socks9://proxy:1080"), ("HTTP_PROXY", "proxy:port"), ("NO_PROXY", "[::1]"), ("SSL_CERT_FILE", "-")],
+    [
+        *(
+            ("ALL_PROXY", "socks9://proxy:1080"),
+            ("HTTP_PROXY", "proxy:port"),
+            ("https_proxy", "http://me:se/cret@proxy"),
+        ),
+        *(("NO_PROXY", "[::1]"), ("SSL_CERT_FILE", "-")),
+    ],
 )
 def test_an_environment_that_httpx_cannot_use(refused: Callable, name: str, value: str, monkeypatch) -> None:
+    for each in ENVIRONMENT:
+        monkeypatch.delenv(each, raising=False)
     monkeypatch.setenv(name, value)
-    assert name in refused("models", "--server", "http://127.0.0.1:9")
+    shown = refused("models", "--server", "http://127.0.0.1:9")
+    assert [each for each in ENVIRONMENT if each in shown] == [name.upper()]
+    assert "'se'" not in shown  # of the password
 
 
 def test_a_key_that_no_header_holds(refused: Callable) -> None:
