@@ -24,7 +24,7 @@ from model.flow.arrays import Layers
 from model.flow.condition import ConditionNetwork
 from model.flow.constants import FEATURE_CHANNELS, SMALL_LIGHTNESS
 from training.data import Example, NoPhotosError, is_near_gray, make_example, read_photos
-from training.precision import mixed_precision
+from training.precision import computes_in_bfloat16, mixed_precision
 
 __all__ = ["DONE", "STEPS_PER_STD", "begun_anew", "build_features", "standardize_network"]
 
@@ -112,11 +112,10 @@ def _open_by_openvino(network: ConditionNetwork) -> Extract:
 
     from model.drawing.runtimes.graphs import features_graph
 
-    core = ov.Core()
-    in_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    options = {"INFERENCE_PRECISION_HINT": "bf16" if in_bfloat16 else "f32", "INFERENCE_NUM_THREADS": THREADS}
+    precision = "bf16" if computes_in_bfloat16(network.stem.weight.device) else "f32"
+    options = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": THREADS}
     weights = Layers({name: tensor.numpy() for name, tensor in network.state_dict().items()})
-    request = core.compile_model(features_graph(weights, 1), "CPU", options).create_infer_request()
+    request = ov.Core().compile_model(features_graph(weights, 1), "CPU", options).create_infer_request()
 
     def extract(lightness: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         parts = [[part.copy() for part in request.infer([photo[None]]).values()] for photo in lightness]

@@ -225,6 +225,16 @@ def test_other_weights_of_the_same_name_are_told_but_no_name_that_is_cut_off(ope
     )
 
 
+def see_step_2(page: Page) -> None:
+    """Leave full view, make the steps between the two that are kept, and look at the second."""
+    page.click("#viewer-close")
+    page.click("#compare-open")
+    page.click("#interpolate")
+    expect(page.locator("#run-title")).to_have_text("From one to the other")
+    expect(page.locator("#run-progress")).to_be_hidden()
+    page.locator(".card.new .open").nth(1).click()
+
+
 def test_colors_of_a_picture_and_what_is_made_of_them_have_no_link(page, upload, drop, color_photo) -> None:
     upload(page)
     page.locator(".card.new .keep").first.click()
@@ -236,12 +246,7 @@ def test_colors_of_a_picture_and_what_is_made_of_them_have_no_link(page, upload,
     page.click("#keep")
     vary(page)
     no_link(page, "it is like coloring 1, whose colors come from another photo.")
-    page.click("#viewer-close")
-    page.click("#compare-open")
-    page.click("#interpolate")
-    expect(page.locator("#run-title")).to_have_text("From one to the other")
-    expect(page.locator("#run-progress")).to_be_hidden()
-    page.locator(".card.new .open").nth(1).click()
+    see_step_2(page)
     no_link(page, "Step 2 of 5 has no link, because a link holds no picture: it comes of coloring 1, whose colors")
 
 
@@ -256,12 +261,7 @@ def test_a_step_to_what_has_no_name(first, open_page, upload, link_of, service, 
         for place in (2, 0):  # the second begins with the picture of the first
             vary(first, place)
     first.click("#keep")
-    first.click("#viewer-close")
-    first.click("#compare-open")
-    first.click("#interpolate")
-    expect(first.locator("#run-title")).to_have_text("From one to the other")
-    expect(first.locator("#run-progress")).to_be_hidden()
-    first.locator(".card.new .open").nth(1).click()
+    see_step_2(first)
     link, seen = link_of(first), pixels(first.locator("#after"))
     second = open_page(at=link, **CLIPBOARD)
     expect(second.locator("#link-note")).to_contain_text("shows step 2 of 5")
