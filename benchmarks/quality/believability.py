@@ -27,7 +27,7 @@ from rich.table import Table
 from benchmarks.network import decode, load_colorizer
 from benchmarks.quality.bootstrap import mean_and_error
 from benchmarks.quality.collection import seed_of
-from benchmarks.quality.sheets import Picture, draw_sheets, shrink
+from benchmarks.quality.sheets import SIDE, Picture, draw_sheets, shrink
 from model.colorizer import CinnColorizer, colorize
 from model.drawing.latents import deviations_at, draw_latents
 from model.drawing.passes import Passes
@@ -73,6 +73,10 @@ def make(
     each: Annotated[
         int, typer.Option(min=1, help="Pictures of each method, of each rung, and of the truth; or of each pair.")
     ] = 30,
+    side: Annotated[
+        int,
+        typer.Option(min=64, max=2048, help="Longest side of each picture, in pixels: viewers see more in large ones."),
+    ] = SIDE,
     seed: Annotated[int, typer.Option(min=0, help="Draws and shuffles the photos.")] = 0,
     device: Device = "auto",
 ) -> None:
@@ -101,7 +105,7 @@ def make(
         out.mkdir(parents=True, exist_ok=True)  # before all is drawn
         found = ((name, photo) for name, photo in read_named_photos(data) if name in methods_of)
         pictures = {
-            (name, method): painters[method](shrink(photo), seed_of(name))
+            (name, method): painters[method](shrink(photo, side), seed_of(name))
             for name, photo in track(found, "painting", wanted, console=console)
             for method in methods_of[name]
         }
@@ -114,7 +118,7 @@ def make(
                 key.append(
                     {"viewer": viewer, "number": number, "photo": name, "method": methods if pair else methods[0]}
                 )
-            draw_sheets(out / f"viewer-{viewer}" if rotate else out, cells)
+            draw_sheets(out / f"viewer-{viewer}" if rotate else out, cells, side)
         (out / "key.json").write_text(json.dumps(key, indent=1) + "\n")
     print(f"{out}: sheets for who rates, key.json for who counts")
 

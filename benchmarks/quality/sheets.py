@@ -1,4 +1,4 @@
-"""Numbered sheets of small pictures, for people to rate."""
+"""Numbered sheets of pictures, for people to rate."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,38 +10,40 @@ from PIL import Image, ImageDraw
 
 __all__ = ["SIDE", "Picture", "draw_sheets", "shrink"]
 
-COLUMNS, ROWS = 4, 3
+WIDTH, HEIGHT = 1056, 852
+"""The most that a sheet measures in pixels, if it holds more than one picture: viewers see larger ones made smaller."""
 SIDE = 256
-"""Longest side of a picture on a sheet, in pixels."""
-CAPTION = 18
+"""Longest side of a picture on a sheet, in pixels, if no other is asked for."""
+CAPTION, GAP = 18, 8
 PAPER, INK = (255, 255, 255), (0, 0, 0)
 
 Picture = NDArray[np.uint8]
 
 
-def shrink(photo: Picture) -> Picture:
-    """Make the longest side SIDE pixels."""
-    scale = SIDE / max(photo.shape[:2])
-    shape = tuple(max(1, round(side * scale)) for side in photo.shape[1::-1])
+def shrink(photo: Picture, side: int = SIDE) -> Picture:
+    """Make the longest side so many pixels."""
+    scale = side / max(photo.shape[:2])
+    shape = tuple(max(1, round(length * scale)) for length in photo.shape[1::-1])
     return np.asarray(
         cv2.resize(photo, shape, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8
     )
 
 
-def draw_sheets(folder: Path, cells: Sequence[tuple[str, Picture]]) -> None:
-    """Write captioned pictures to numbered sheets."""
+def draw_sheets(folder: Path, cells: Sequence[tuple[str, Picture]], side: int = SIDE) -> None:
+    """Write captioned pictures to numbered sheets. side: the longest of any picture, in pixels."""
     folder.mkdir(parents=True, exist_ok=True)
-    for index, start in enumerate(range(0, len(cells), COLUMNS * ROWS), 1):
-        _sheet(cells[start : start + COLUMNS * ROWS]).save(folder / f"sheet-{index:02}.png")
+    columns, rows = (max(1, most // (length + GAP)) for most, length in ((WIDTH, side), (HEIGHT, side + CAPTION)))
+    for index, start in enumerate(range(0, len(cells), columns * rows), 1):
+        _sheet(cells[start : start + columns * rows], side, columns, rows).save(folder / f"sheet-{index:02}.png")
 
 
-def _sheet(numbered: Sequence[tuple[str, Picture]]) -> Image.Image:
+def _sheet(numbered: Sequence[tuple[str, Picture]], side: int, columns: int, rows: int) -> Image.Image:
     """Put pictures on one sheet, each under its number."""
-    cell = SIDE + CAPTION
-    sheet = Image.new("RGB", (COLUMNS * (SIDE + 8), ROWS * (cell + 8)), PAPER)
+    width, height = side + GAP, side + CAPTION + GAP
+    sheet = Image.new("RGB", (columns * width, rows * height), PAPER)
     draw = ImageDraw.Draw(sheet)
     for place, (number, picture) in enumerate(numbered):
-        left, top = place % COLUMNS * (SIDE + 8) + 4, place // COLUMNS * (cell + 8)
+        left, top = place % columns * width + GAP // 2, place // columns * height
         draw.text((left, top + 3), number, fill=INK)
         sheet.paste(Image.fromarray(picture), (left, top + CAPTION))
     return sheet

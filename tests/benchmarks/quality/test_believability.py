@@ -77,6 +77,13 @@ def test_a_rung_at_the_finest_size_is_nearly_the_photo(photos: Path, sheets: Pat
         assert (far < 6) is (entry["method"] != "tiny")
 
 
+def test_large_pictures_have_a_sheet_each(photos: Path, tiny: str, tmp_path: Path) -> None:
+    make(photos, tmp_path, tiny, "--each", 1, "--side", 600)
+    sheets = [Image.open(path) for path in sorted(tmp_path.glob("sheet-*.png"))]
+    assert [sheet.size for sheet in sheets] == 2 * [(608, 626)]
+    assert all(np.ptp(np.asarray(sheet)[18:468, 590:604]) > 0 for sheet in sheets)  # 600 pixels wide, 450 high
+
+
 def ratings(path: Path, rows: list[str], columns: str = "number,real,stain,score") -> Path:
     path.write_text("\n".join((columns, *rows, "")))
     return path
