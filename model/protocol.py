@@ -122,6 +122,8 @@ class SmallPhoto:
     """(64, 64, 2), its own a*b*; None where only its lightness was asked for"""
     frame: Frame = NO_FRAME
     """around the photo; all arrays are of what is inside"""
+    longest: int = 256
+    """pixels of the longer side of what is inside, at the photo's own size: in large photos, grain is calmer"""
 
 
 @dataclass(frozen=True)

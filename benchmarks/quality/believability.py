@@ -29,7 +29,7 @@ from benchmarks.quality.bootstrap import mean_and_error
 from benchmarks.quality.collection import seed_of
 from benchmarks.quality.sheets import SIDE, Picture, draw_sheets, shrink
 from model.colorizer import CinnColorizer, colorize
-from model.drawing.latents import deviations_at, draw_latents
+from model.drawing.latents import deviations_at, draw_latents, exponents_at
 from model.drawing.passes import Passes
 from model.drawing.plans import own_chroma
 from model.errors import InputError
@@ -281,7 +281,8 @@ def _rung(colorizer: CinnColorizer, size: int) -> Painter:
         small = colorizer.shrink(photo, with_chroma=True)
         (condition,) = passes.condition([small.lightness])
         true = passes.encode(own_chroma(small), condition).latents
-        deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents)
+        exponents = exponents_at(checkpoint.temperature_exponents, small.longest)
+        deviations = deviations_at(checkpoint.temperature, exponents)
         drawn = draw_latents(cinn.dims, deviations, seed, [0])
         latents = [t if s <= size else d for t, d, s in zip(true, drawn, cinn.config.sizes, strict=True)]
         return paint(decode(passes, condition, latents).chroma, photo_to_lightness(photo), small.frame)[0]

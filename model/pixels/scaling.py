@@ -60,8 +60,9 @@ class Scaler:
         frame = find_frame(lightness)
         inside = frame.inside(photo.shape)
         chroma = photo_to_chroma(photo[inside], self._chroma_size) if with_chroma else None
-        squeezed = squeeze_lightness(lightness[inside])
-        return SmallPhoto(stretch_contrast(squeezed), squeezed.clip(0, 100), chroma, frame)
+        lightness = lightness[inside]
+        squeezed = squeeze_lightness(lightness)
+        return SmallPhoto(stretch_contrast(squeezed), squeezed.clip(0, 100), chroma, frame, max(lightness.shape))
 
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
         """Bring samples to the photo's own size, a few at a time; see `model.protocol.Colorizer`."""

@@ -16,7 +16,7 @@ from model.drawing.latents import latent_norms
 from model.errors import InputError, NonFiniteError
 from model.flow.checkpoint import Checkpoint
 from model.pixels.color import lightness_to_gray, photo_to_lightness
-from model.protocol import Colorizer, DrawTask, Hint, SampleOptions
+from model.protocol import Colorizer, DrawTask, Hint, SampleOptions, VariationOptions
 
 
 def spread(images: NDArray[np.uint8]) -> float:
@@ -135,6 +135,26 @@ def test_exponents_come_from_the_checkpoint(
         (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(photo), SampleOptions(3, 0, 0.5))])
         fine = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition_of(colorizer, photo))
         assert (float(torch.cat(fine.latents[1:], 1).abs().max()) < 1e-2) is is_cold
+
+
+@pytest.mark.parametrize(("temperature", "calmer"), [(0.5, 0.5**0.74), (1.0, 1.0)])
+def test_a_large_photo_has_calmer_grain(
+    tiny_checkpoint: Checkpoint, graphs: Path, temperature: float, calmer: float
+) -> None:
+    grainy = replace(tiny_checkpoint, temperature_exponents=(1.0, 3.0, 0.1, 0.1))
+    colorizer = CinnColorizer(grainy, "cpu", graphs)
+    small = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
+    norms = []
+    for photo in (small, small.repeat(3, 0).repeat(3, 1)):
+        shrunk = colorizer.shrink(photo)
+        (drawn,) = colorizer.draw_all([DrawTask(shrunk, SampleOptions(1, 5, temperature))])
+        encoded = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition_of(colorizer, small))
+        norms.append([float(z.square().mean().sqrt()) for z in encoded.latents])
+        original = VariationOptions(1, seed=5, index=0, strength=0, noise_seed=9, temperature=temperature)
+        (same,) = colorizer.draw_all([DrawTask(shrunk, original)])
+        np.testing.assert_array_equal(same.chroma, drawn.chroma)
+    expected = np.array(norms[0]) * (1, 1, calmer, calmer)
+    np.testing.assert_allclose(norms[1], expected, rtol=1e-3)  # latents go through bfloat16 draws and float32 levels
 
 
 def test_grain_leaves_the_coarsest_level_its_share_of_a_norm(

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from model.drawing.latents import (
     deviations_at,
     draw_latents,
+    exponents_at,
     interpolate_latents,
     latent_norms,
     mix_latents,
@@ -77,6 +78,14 @@ def test_temperature_scales_each_level_by_its_exponent() -> None:
     warm, cool = (draw_latents(DIMS, deviations_at(t, exponents), 7, range(2)) for t in (1.0, 0.5))
     for w, c, exponent in zip(warm, cool, exponents, strict=True):
         assert_allclose(c, 0.5**exponent * w, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("longest", "expected"),
+    [(1, 0.1), (512, 0.1), (549, 0.145), (627, 0.42), (768, 0.84), (10_000, 0.84)],
+)
+def test_grain_is_calmer_in_large_photos(longest: int, expected: float) -> None:
+    assert exponents_at((1.0, 2.0, 0.1), longest) == pytest.approx([1, 2, expected], abs=2e-3)
 
 
 @pytest.mark.parametrize("norm", [0.0, 0.7, 1.0, 2.0])
