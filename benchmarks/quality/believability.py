@@ -75,7 +75,7 @@ def make(
     ] = 30,
     side: Annotated[
         int,
-        typer.Option(min=64, max=2048, help="Longest side of each picture, in pixels: viewers see more in large ones."),
+        typer.Option(min=64, max=826, help="Longest side of each picture, in pixels: viewers see more in large ones."),
     ] = SIDE,
     seed: Annotated[int, typer.Option(min=0, help="Draws and shuffles the photos.")] = 0,
     device: Device = "auto",
@@ -113,12 +113,12 @@ def make(
         for viewer, plan in enumerate(plans, 1):
             cells = []
             for number, (name, methods) in enumerate(plan, 1):
-                captions = [f"{number} {side}" for side in SIDES] if pair else [str(number)]
+                captions = [f"{number} {half}" for half in SIDES] if pair else [str(number)]
                 cells += [(text, pictures[name, method]) for text, method in zip(captions, methods, strict=True)]
                 key.append(
                     {"viewer": viewer, "number": number, "photo": name, "method": methods if pair else methods[0]}
                 )
-            draw_sheets(out / f"viewer-{viewer}" if rotate else out, cells, side)
+            draw_sheets(out / f"viewer-{viewer}" if rotate else out, cells, side, len(SIDES) if pair else 1)
         (out / "key.json").write_text(json.dumps(key, indent=1) + "\n")
     print(f"{out}: sheets for who rates, key.json for who counts")
 

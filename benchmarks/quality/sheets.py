@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 __all__ = ["SIDE", "Picture", "draw_sheets", "shrink"]
 
 WIDTH, HEIGHT = 1056, 852
-"""The most that a sheet measures in pixels, if it holds more than one picture: viewers see larger ones made smaller."""
+"""The most that a sheet of single pictures measures, in pixels: viewers see larger ones made smaller."""
 SIDE = 256
 """Longest side of a picture on a sheet, in pixels, if no other is asked for."""
 CAPTION, GAP = 18, 8
@@ -21,7 +21,7 @@ Picture = NDArray[np.uint8]
 
 
 def shrink(photo: Picture, side: int = SIDE) -> Picture:
-    """Make the longest side so many pixels."""
+    """Make the longest side `side` pixels."""
     scale = side / max(photo.shape[:2])
     shape = tuple(max(1, round(length * scale)) for length in photo.shape[1::-1])
     return np.asarray(
@@ -29,10 +29,14 @@ def shrink(photo: Picture, side: int = SIDE) -> Picture:
     )
 
 
-def draw_sheets(folder: Path, cells: Sequence[tuple[str, Picture]], side: int = SIDE) -> None:
-    """Write captioned pictures to numbered sheets. side: the longest of any picture, in pixels."""
+def draw_sheets(folder: Path, cells: Sequence[tuple[str, Picture]], side: int = SIDE, together: int = 1) -> None:
+    """Write captioned pictures to numbered sheets.
+
+    side: the longest of any picture, in pixels. together: how many pictures that follow each other share a row.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     columns, rows = (max(1, most // (length + GAP)) for most, length in ((WIDTH, side), (HEIGHT, side + CAPTION)))
+    columns = max(together, columns // together * together)
     for index, start in enumerate(range(0, len(cells), columns * rows), 1):
         _sheet(cells[start : start + columns * rows], side, columns, rows).save(folder / f"sheet-{index:02}.png")
 

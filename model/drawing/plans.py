@@ -225,7 +225,7 @@ class Planner:
         return self._passes.encode(own_chroma(reference), condition).latents
 
     def _drawing(self, photo: SmallPhoto, temperature: float | None, norm: float | None) -> Drawing:
-        exponents = exponents_at(self._checkpoint.temperature_exponents, photo.longest)
+        exponents = self._checkpoint.temperature_exponents
         if norm is not None:
             # Grain that hardly cools would use up the norm, and leave the coarsest level nothing.
             as_cold = [max(exponents[0], exponent) for exponent in exponents]
@@ -233,7 +233,8 @@ class Planner:
             return Drawing(equal, deviations_at(equal, as_cold), 1.0, norm)
         chosen = self._checkpoint.temperature if temperature is None else temperature
         # The coarsest level is tempered where it is decoded, not in its latents.
-        return Drawing(chosen, [1.0, *deviations_at(chosen, exponents)[1:]], chosen, None)
+        deviations = deviations_at(chosen, exponents_at(exponents, photo.longest))
+        return Drawing(chosen, [1.0, *deviations[1:]], chosen, None)
 
     def _recall(self, name: LatentName, drawing: Drawing) -> list[Floats]:
         """Return the latents of an earlier sample, (1, dim) of each level."""

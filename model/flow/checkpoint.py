@@ -39,8 +39,9 @@ class Checkpoint:
     temperature: float
     """the recommended one"""
     temperature_exponents: tuple[float, ...]
-    """γ of each level, coarse to fine: below 1, a finer level's latents are drawn at temperature^γ; the coarsest's
-    counts only where a latent norm is asked for, since its mixtures are tempered themselves"""
+    """γ of each level, coarse to fine: below 1, a finer level's latents are drawn at temperature^γ, in large photos
+    with a larger γ; the coarsest's counts only where a latent norm is asked for, since its mixtures are tempered
+    themselves"""
     sha256: str = ""
 
     def __post_init__(self) -> None:

@@ -16,7 +16,15 @@ from model.drawing.latents import latent_norms
 from model.errors import InputError, NonFiniteError
 from model.flow.checkpoint import Checkpoint
 from model.pixels.color import lightness_to_gray, photo_to_lightness
-from model.protocol import Colorizer, DrawTask, Hint, SampleOptions, VariationOptions
+from model.protocol import (
+    Colorizer,
+    DrawTask,
+    Hint,
+    InterpolationOptions,
+    SampleOptions,
+    TransferOptions,
+    VariationOptions,
+)
 
 
 def spread(images: NDArray[np.uint8]) -> float:
@@ -151,8 +159,12 @@ def test_a_large_photo_has_calmer_grain(
         encoded = colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition_of(colorizer, small))
         norms.append([float(z.square().mean().sqrt()) for z in encoded.latents])
         original = VariationOptions(1, seed=5, index=0, strength=0, noise_seed=9, temperature=temperature)
-        (same,) = colorizer.draw_all([DrawTask(shrunk, original)])
-        np.testing.assert_array_equal(same.chroma, drawn.chroma)
+        path = InterpolationOptions(2, seed=5, index=0, to_index=1, temperature=temperature)
+        new = TransferOptions(1, seed=5, weights=(0, 0, 0, 0), temperature=temperature)
+        tasks = [DrawTask(shrunk, original), DrawTask(shrunk, path)]
+        tasks.append(DrawTask(shrunk, new, colorizer.shrink(np.zeros((9, 9, 3), np.uint8), with_chroma=True)))
+        for again in colorizer.draw_all(tasks):
+            np.testing.assert_array_equal(again.chroma[0], drawn.chroma[0])
     expected = np.array(norms[0]) * (1, 1, calmer, calmer)
     np.testing.assert_allclose(norms[1], expected, rtol=1e-3)  # latents go through bfloat16 draws and float32 levels
 

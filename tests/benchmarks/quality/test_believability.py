@@ -77,11 +77,19 @@ def test_a_rung_at_the_finest_size_is_nearly_the_photo(photos: Path, sheets: Pat
         assert (far < 6) is (entry["method"] != "tiny")
 
 
+@pytest.mark.parametrize(("side", "size"), [(300, (2 * 308, 2 * 326)), (600, (2 * 608, 626))])
+def test_pairs_stay_side_by_side(photos: Path, tiny: str, tmp_path: Path, side: int, size: tuple[int, int]) -> None:
+    make(photos, tmp_path, tiny, "--pair", "truth:tiny", "--each", 3, "--side", side)
+    sheets = [np.asarray(Image.open(path)) for path in tmp_path.glob("sheet-*.png")]
+    assert {sheet.shape[1::-1] for sheet in sheets} == {size}
+    assert len(sheets) == -(-6 // (2 * (size[1] // (side + 26))))
+
+
 def test_large_pictures_have_a_sheet_each(photos: Path, tiny: str, tmp_path: Path) -> None:
     make(photos, tmp_path, tiny, "--each", 1, "--side", 600)
-    sheets = [Image.open(path) for path in sorted(tmp_path.glob("sheet-*.png"))]
-    assert [sheet.size for sheet in sheets] == 2 * [(608, 626)]
-    assert all(np.ptp(np.asarray(sheet)[18:468, 590:604]) > 0 for sheet in sheets)  # 600 pixels wide, 450 high
+    sheets = [np.asarray(Image.open(path)) for path in tmp_path.glob("sheet-*.png")]
+    assert [sheet.shape for sheet in sheets] == 2 * [(626, 608, 3)]
+    assert all(np.ptp(sheet[18:468, 590:604]) > 0 for sheet in sheets)  # 600 pixels wide, 450 high
 
 
 def ratings(path: Path, rows: list[str], columns: str = "number,real,stain,score") -> Path:

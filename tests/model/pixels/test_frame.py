@@ -123,6 +123,7 @@ def test_a_framed_photo_is_colored_as_without(colorizer: Colorizer, photo: np.nd
     whole = framed(photo, 31, 31, 44, 44, tone=FILM)
     small, alone = colorizer.shrink(whole), colorizer.shrink(photo)
     np.testing.assert_array_equal(small.lightness, alone.lightness)
+    assert small.longest == alone.longest == max(photo.shape[:2])
     framed_draw, alone_draw = colorizer.draw_all([DrawTask(each, SampleOptions(1, 7)) for each in (small, alone)])
     np.testing.assert_array_equal(framed_draw.chroma, alone_draw.chroma)
     assert (framed_draw.frame, alone_draw.frame) == (small.frame, NO_FRAME)
