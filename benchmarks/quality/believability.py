@@ -27,7 +27,7 @@ from rich.table import Table
 from benchmarks.network import decode, load_colorizer
 from benchmarks.quality.bootstrap import mean_and_error
 from benchmarks.quality.collection import seed_of
-from benchmarks.quality.sheets import SIDE, Picture, draw_sheets, shrink
+from benchmarks.quality.sheets import LARGEST_SIDE, SIDE, Picture, draw_sheets, shrink
 from model.colorizer import CinnColorizer, colorize
 from model.drawing.latents import deviations_at, draw_latents, exponents_at
 from model.drawing.passes import Passes
@@ -75,7 +75,9 @@ def make(
     ] = 30,
     side: Annotated[
         int,
-        typer.Option(min=64, max=826, help="Longest side of each picture, in pixels: viewers see more in large ones."),
+        typer.Option(
+            min=64, max=LARGEST_SIDE, help="Longest side of each picture, in pixels: viewers see more in large ones."
+        ),
     ] = SIDE,
     seed: Annotated[int, typer.Option(min=0, help="Draws and shuffles the photos.")] = 0,
     device: Device = "auto",

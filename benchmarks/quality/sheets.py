@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-__all__ = ["SIDE", "Picture", "draw_sheets", "shrink"]
+__all__ = ["LARGEST_SIDE", "SIDE", "Picture", "draw_sheets", "shrink"]
 
 WIDTH, HEIGHT = 1056, 852
 """The most that a sheet of single pictures measures, in pixels: viewers see larger ones made smaller."""
 SIDE = 256
 """Longest side of a picture on a sheet, in pixels, if no other is asked for."""
 CAPTION, GAP = 18, 8
+LARGEST_SIDE = HEIGHT - CAPTION - GAP
+"""Longest side of a picture that is no larger than a sheet may be."""
 PAPER, INK = (255, 255, 255), (0, 0, 0)
 
 Picture = NDArray[np.uint8]
@@ -35,8 +37,8 @@ def draw_sheets(folder: Path, cells: Sequence[tuple[str, Picture]], side: int = 
     side: the longest of any picture, in pixels. together: how many pictures that follow each other share a row.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    columns, rows = (max(1, most // (length + GAP)) for most, length in ((WIDTH, side), (HEIGHT, side + CAPTION)))
-    columns = max(together, columns // together * together)
+    columns = max(together, WIDTH // (side + GAP) // together * together)
+    rows = max(1, HEIGHT // (side + CAPTION + GAP))
     for index, start in enumerate(range(0, len(cells), columns * rows), 1):
         _sheet(cells[start : start + columns * rows], side, columns, rows).save(folder / f"sheet-{index:02}.png")
 
