@@ -11,23 +11,19 @@ export function newPhoto(file, example = null) {
 /** Give a photo what cannot be stored. */
 export function enlivenPhoto(photo) {
   Object.assign(photo, { url: URL.createObjectURL(photo.file), shows: true, print: null });
-  measure(photo);
+  photo.measured = measure(photo);
   photo.printed = photo.file.arrayBuffer().then((buffer) => (photo.print = fingerprint(new Uint8Array(buffer))), () => {}); // its file may be gone
   return photo;
 }
 
 /** Find out whether the browser can show it (TIFF and HEIC often not), and its size. */
-function measure(photo) {
+async function measure(photo) {
   const image = new Image();
-  image.onload = () => {
-    Object.assign(photo, { width: image.naturalWidth, height: image.naturalHeight });
-    amend({});
-  };
-  image.onerror = () => {
-    photo.shows = false;
-    amend({});
-  };
+  const measured = new Promise((resolve) => Object.assign(image, { onload: () => resolve(true), onerror: () => resolve(false) }));
   image.src = photo.url;
+  photo.shows = await measured;
+  if (photo.shows) Object.assign(photo, { width: image.naturalWidth, height: image.naturalHeight });
+  amend({});
 }
 
 /** FNV-1a of the bytes, 32 bits: tells files apart, and needs no secure context. */

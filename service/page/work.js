@@ -114,6 +114,7 @@ async function finish(run, signal, seen = run) {
   if (run.ends && !run.samples.length && !settle(run)) throw changed(run);
   if (run.origin && run.origin !== modelName(store.model)) throw changed(run);
   if (run.recipe && !run.picture) await makePicture(run, signal);
+  await run.photo.measured; // by its size, more or fewer colorings come at once
   checkSizes(run);
   while (run.slots.includes(null)) {
     const before = run.samples;

@@ -13,6 +13,13 @@ from tests.service.fakes import Service, tint
 from tests.service.page.steps import begin_anew, hold, pixels, taken
 
 GRAY = 129.65  # the mean of the photo
+SLOW_IMAGES = """() => {
+  const { set } = Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, 'src');
+  window.Image = class extends Image {
+    set src(url) { setTimeout(() => set.call(this, url), 200) }
+  };
+}"""
+"""The browser takes its time to open a photo, as one that is busy does."""
 
 
 def color_of(page: Page, index: int) -> tuple[int, ...]:
@@ -143,6 +150,7 @@ def test_the_main_button_works_at_any_temperature(open_page, upload, service) ->
 
 def test_of_a_seed_that_is_set_the_next_ones_come_to_its_end(open_page, upload, service) -> None:
     page = open_page("/#seed=5&n=16")
+    page.evaluate(SLOW_IMAGES)  # how many come at once depends on the photo's size
     upload(page, colorings=16)
     slide(page, "number", 15)
     for count in (31, 46, 61):
