@@ -31,7 +31,7 @@ STRATA = 6
 GAUSSIAN = NormalDist()
 TINY = 2.0**-53
 """Least share of a distribution below or above a number: float64 holds 1 − 2⁻⁵³, and ∞ is no latent."""
-SMALL, LARGE = 512, 768
+SMALL, LARGE = 512, 600
 """Pixels of a photo's longer side up to which its grain is whole, and from which it is calmest."""
 LARGE_EXPONENT = 0.84
 """Least γ of a level in large photos.
