@@ -122,7 +122,8 @@ def test_a_long_head_is_fine(service) -> None:
 def test_one_request_at_a_time(service) -> None:
     """One is at work and one may wait; who sends more gets those two answers, and sends the rest again."""
     with connected(service) as connection:
-        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 5000)
+        # as many as are read at once: of a closed connection with unread bytes, TCP drops what is not sent
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 100)
         assert received(connection).count(b"HTTP/1.1 200") == 2
     with connected(service) as connection:
         for _ in range(3):  # one after the other is fine
