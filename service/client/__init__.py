@@ -6,30 +6,10 @@ with Client("http://localhost:8000") as client:
 """
 
 from service.api.schemas import ColorizationDone, LikelihoodResponse, Model, ModelList
+from service.client import errors
 from service.client.answers import Coloring, ColorizationResponse
 from service.client.client import AsyncClient, Client
-from service.client.errors import (
-    AuthenticationError,
-    ConnectionFailedError,
-    DeadlineError,
-    InvalidParameterError,
-    MalformedRequestError,
-    NotFoundError,
-    OutputTooLargeError,
-    ProblemError,
-    RequestError,
-    ServerError,
-    TimedOutError,
-    TintflowError,
-    TooLargeError,
-    TooManyPixelsError,
-    TooManyRequestsError,
-    UnavailableError,
-    UndecodableImageError,
-    UnprocessableError,
-    UnreadableAnswerError,
-    UnsupportedTypeError,
-)
+from service.client.errors import *  # noqa: F403  # its __all__ is part of the one below
 from service.client.fields import ColorizationFields, Hint, InterpolationFields, TransferFields, VariationFields
 from service.client.folder import FolderPhoto
 from service.client.photos import PhotoSource
@@ -38,39 +18,20 @@ from service.client.streams import AsyncColoringStream, ColoringStream
 __all__ = [
     "AsyncClient",
     "AsyncColoringStream",
-    "AuthenticationError",
     "Client",
     "Coloring",
     "ColoringStream",
     "ColorizationDone",
     "ColorizationFields",
     "ColorizationResponse",
-    "ConnectionFailedError",
-    "DeadlineError",
     "FolderPhoto",
     "Hint",
     "InterpolationFields",
-    "InvalidParameterError",
     "LikelihoodResponse",
-    "MalformedRequestError",
     "Model",
     "ModelList",
-    "NotFoundError",
-    "OutputTooLargeError",
     "PhotoSource",
-    "ProblemError",
-    "RequestError",
-    "ServerError",
-    "TimedOutError",
-    "TintflowError",
-    "TooLargeError",
-    "TooManyPixelsError",
-    "TooManyRequestsError",
     "TransferFields",
-    "UnavailableError",
-    "UndecodableImageError",
-    "UnprocessableError",
-    "UnreadableAnswerError",
-    "UnsupportedTypeError",
     "VariationFields",
 ]
+__all__ += errors.__all__

@@ -1,26 +1,4 @@
-"""Errors of the client: one tree, by the status and the code of the problem that the service answered.
-
-TintflowError
-├── ConnectionFailedError          no answer came: refused, reset, no such host
-├── TimedOutError                  no answer came within the client's own timeout
-├── UnreadableAnswerError          an answer came that is not tintflow's
-└── ProblemError                   the service said no, and why
-    ├── RequestError               4xx: the request is at fault
-    │   ├── MalformedRequestError  400
-    │   ├── AuthenticationError    401, 403
-    │   ├── NotFoundError          404
-    │   ├── TooLargeError          413
-    │   ├── UnsupportedTypeError   415
-    │   ├── UnprocessableError     422
-    │   │   ├── InvalidParameterError
-    │   │   ├── TooManyPixelsError
-    │   │   ├── UndecodableImageError
-    │   │   └── OutputTooLargeError
-    │   └── TooManyRequestsError   429, after the last retry
-    └── ServerError                5xx
-        ├── UnavailableError       503, after the last retry
-        └── DeadlineError          504
-"""
+"""Errors of the client: a tree (docs/client.md), by status and code of the problem that the service answered."""
 
 from http import HTTPStatus
 from typing import Any
@@ -50,8 +28,6 @@ __all__ = [
     "UnprocessableError",
     "UnreadableAnswerError",
     "UnsupportedTypeError",
-    "problem_in",
-    "problem_of",
 ]
 
 UNKNOWN_CODE = "unknown"
