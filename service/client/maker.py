@@ -85,13 +85,9 @@ class Maker:
         self._record = record
         self._asked = asked
         self._overwrite = overwrite
-        self._entries: dict[Photo, Entry] = {}
+        self.entries: dict[Photo, Entry] = {}
+        """colorings of each photo, made now or before"""
         self._lock = threading.Lock()
-
-    @property
-    def entries(self) -> dict[Photo, Entry]:
-        """Colorings of each photo, made now or before."""
-        return self._entries
 
     def sort_out(self, photos: list[Photo], replace_changed: bool = False) -> tuple[list[Photo], list[Trouble]]:
         """Return the photos that are still to be done, and those that cannot be, because files are in the way.
@@ -106,7 +102,7 @@ class Maker:
                 entry = self._record.find(identity, self._asked.given)
                 is_same = entry is not None and entry.is_of(identity)
                 if entry and is_same and self._record.is_complete(entry) and not self._overwrite:
-                    self._entries[photo] = entry
+                    self.entries[photo] = entry
                     continue
                 existing = numbered((self.out / photo.target).parent).get(self._stem(photo), set())
             except OSError as error:  # of the photo, or of the folder that its colorings go to
@@ -141,7 +137,7 @@ class Maker:
             ],
         )
         self._write(entry, answer, request)
-        self._entries[photo] = entry
+        self.entries[photo] = entry
         return entry
 
     def _write(self, entry: Entry, answer: ColorizationResponse, request: Request) -> None:

@@ -63,7 +63,7 @@ class Record:
 
     def __init__(self, out: Path) -> None:
         """Read the entries; a line that a kill left unfinished is as good as none."""
-        self._out = out
+        self._out, self._file = out, out / NAME
         self._of_photo: dict[str, Entry] = {}
         self._last: dict[str, Entry] = {}
         if self._file.exists():
@@ -99,10 +99,6 @@ class Record:
     def _keep(self, entry: Entry) -> None:
         self._of_photo[_key(_place(entry.model_dump()), entry.asked)] = entry
         self._last[_key(entry.asked)] = entry
-
-    @property
-    def _file(self) -> Path:
-        return self._out / NAME
 
 
 def _place(identity: dict[str, Any]) -> dict[str, Any]:
