@@ -1,8 +1,10 @@
-"""The calls of the interface: which photos and fields go to which path, and what comes back."""
+"""The calls of the interface: which photos and fields go to which path, by its own names, and what comes back."""
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, Generic, TypeVar, Unpack
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar, Unpack
 
 from pydantic import BaseModel
 
@@ -10,14 +12,25 @@ from service.api.schemas import LikelihoodResponse, ModelList
 from service.client.answers import ColorizationResponse
 from service.client.fields import ColorizationFields, InterpolationFields, TransferFields, VariationFields
 from service.client.photos import PhotoSource
-from service.client.requests import Call, form_values
 
-__all__ = ["MODELS", "ColoringCalls", "likelihoods"]
+__all__ = ["MODELS", "Call", "ColoringCalls", "likelihoods"]
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R", covariant=True)
 
-MODELS = Call("GET", "/v1/models", ModelList.model_validate_json)
+
+@dataclass(frozen=True)
+class Call(Generic[M]):
+    """One request, to be sent as often as it takes."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    answer: type[M]
+    photos: Mapping[str, PhotoSource] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+MODELS = Call("GET", "/v1/models", ModelList)
 
 
 def likelihoods(image: PhotoSource) -> Call[LikelihoodResponse]:
@@ -56,4 +69,17 @@ class ColoringCalls(ABC, Generic[R]):
 
 
 def _post(path: str, photos: Mapping[str, PhotoSource], fields: Mapping[str, Any], answer: type[M]) -> Call[M]:
-    return Call("POST", path, answer.model_validate_json, photos, form_values(fields))
+    return Call("POST", path, answer, photos, _form_values(fields))
+
+
+def _form_values(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Write fields as a form has them; None is left out."""
+    return {name: _as_text(value) for name, value in fields.items() if value is not None}
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return str(value)
+    if any(isinstance(each, Mapping) for each in value):
+        return json.dumps(list(value), default=float)  # of numpy
+    return ",".join(str(each) for each in value)

@@ -7,25 +7,26 @@ import time
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
+from pydantic import BaseModel
 
 from service.api.schemas import LikelihoodResponse, ModelList
 from service.client import calls
 from service.client.answers import ColorizationResponse
-from service.client.calls import ColoringCalls
-from service.client.exchange import Outcome, Wait, exchange, read
+from service.client.calls import Call, ColoringCalls
+from service.client.exchange import Outcome, exchange, read
 from service.client.fields import ColorizationFields
 from service.client.folder import Folder, FolderPhoto
 from service.client.photos import PhotoSource, without_images
-from service.client.requests import Call
 from service.client.streams import AsyncStreams, Streams
 
 __all__ = ["AT_ONCE", "ENVIRONMENT", "MAX_PORT", "AsyncClient", "Client", "headers"]
 
-T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 ENVIRONMENT = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables that httpx reads."""
@@ -94,7 +95,7 @@ class Client(ColoringCalls[ColorizationResponse]):
         with _environment_named():
             self._http = httpx.Client(base_url=base_url, headers=head, timeout=timeout, transport=transport)
         self._retries, self._max_wait = retries, max_wait
-        self.stream = Streams(lambda call: self._answer(call, stream=True))
+        self.stream = Streams(partial(self._answer, stream=True))
         """the same calls, whose colorings come one by one, each as soon as it is made"""
 
     def folder(
@@ -135,17 +136,17 @@ class Client(ColoringCalls[ColorizationResponse]):
     def _make(self, call: Call[ColorizationResponse]) -> ColorizationResponse:
         return self._send(call)
 
-    def _send(self, call: Call[T]) -> T:
+    def _send(self, call: Call[M]) -> M:
         return read(call, self._answer(call, stream=False))
 
     def _answer(self, call: Call[Any], stream: bool) -> httpx.Response:
         """Return a good answer; of a stream, before its body is read."""
-        with closing(exchange(self._http, call, self._retries, self._max_wait)) as steps:
+        with closing(exchange(self._http, call, stream, self._retries, self._max_wait)) as steps:
             outcome: Outcome = None
             while not isinstance(step := steps.send(outcome), httpx.Response):
                 outcome = None
-                if isinstance(step, Wait):
-                    time.sleep(step.seconds)
+                if isinstance(step, float):
+                    time.sleep(step)
                     continue
                 try:
                     outcome = self._http.send(step, stream=stream)
@@ -173,7 +174,7 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
         with _environment_named():
             self._http = httpx.AsyncClient(base_url=base_url, headers=head, timeout=timeout, transport=transport)
         self._retries, self._max_wait = retries, max_wait
-        self.stream = AsyncStreams(lambda call: self._answer(call, stream=True))
+        self.stream = AsyncStreams(partial(self._answer, stream=True))
         """the same calls, whose colorings come one by one, each as soon as it is made"""
 
     async def folder(
@@ -212,19 +213,19 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
     async def _make(self, call: Call[ColorizationResponse]) -> ColorizationResponse:
         return await self._send(call)
 
-    async def _send(self, call: Call[T]) -> T:
+    async def _send(self, call: Call[M]) -> M:
         return read(call, await self._answer(call, stream=False))
 
     async def _answer(self, call: Call[Any], stream: bool) -> httpx.Response:
         """Return a good answer; of a stream, before its body is read."""
         photos = await asyncio.to_thread(without_images, call.photos)  # else other tasks would wait for it
         call = replace(call, photos=photos)
-        with closing(exchange(self._http, call, self._retries, self._max_wait)) as steps:
+        with closing(exchange(self._http, call, stream, self._retries, self._max_wait)) as steps:
             outcome: Outcome = None
             while not isinstance(step := steps.send(outcome), httpx.Response):
                 outcome = None
-                if isinstance(step, Wait):
-                    await asyncio.sleep(step.seconds)
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
                     continue
                 try:
                     outcome = await self._http.send(step, stream=stream)

@@ -3,49 +3,44 @@
 import email.utils
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 import httpx
+from pydantic import BaseModel
 
+from service.client.calls import Call
 from service.client.errors import ConnectionFailedError, TimedOutError, TintflowError, UnreadableAnswerError, problem_of
 from service.client.photos import opened
-from service.client.requests import Call
 
-__all__ = ["Outcome", "Step", "Wait", "exchange", "read"]
+__all__ = ["EVENTS", "Outcome", "Step", "exchange", "read"]
 
-T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 RETRIED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 """connections that another try may mend"""
+EVENTS = "text/event-stream"
 FIRST_WAIT_SECONDS = 0.5  # doubled each time, where the service does not say how long to wait
 
 
-@dataclass(frozen=True)
-class Wait:
-    """A pause before the next request."""
-
-    seconds: float
-
-
-Step = httpx.Request | Wait | httpx.Response
-"""the next request or pause, or in the end the answer to the call"""
+Step = httpx.Request | float | httpx.Response
+"""the next request, or seconds to wait before it, or in the end the answer to the call"""
 Outcome = httpx.Response | httpx.RequestError | None
 """result of a request: its answer, or the error; of a wait: None"""
 
 
 def exchange(
-    client: httpx.Client | httpx.AsyncClient, call: Call[Any], retries: int, max_wait: float
+    client: httpx.Client | httpx.AsyncClient, call: Call[Any], stream: bool, retries: int, max_wait: float
 ) -> Generator[Step, Outcome, None]:
     """Yield what to do next, take its outcome, and in the end yield the answer to the call, of status 2xx.
 
-    The body of any other answer must have been read.
+    stream: ask for events. The body of an answer of any other status must have been read.
 
     429, 503 and broken connections are tried again, up to `retries` times, after as many seconds as Retry-After says;
     if these are more than `max_wait`, the error is raised at once. A file that cannot be read twice is sent once.
     """
+    headers = {"Accept": EVENTS} if stream else None
     if retries < 0:
         raise ValueError(f"retries: expected 0 or more, got {retries}")
     with opened(call.photos) as files:
@@ -53,7 +48,7 @@ def exchange(
             retries = 0
         for attempt in range(retries + 1):
             request = client.build_request(
-                call.method, call.path, data=call.values or None, files=files or None, headers=call.headers
+                call.method, call.path, data=call.values or None, files=files or None, headers=headers
             )
             outcome = yield request
             seconds = FIRST_WAIT_SECONDS * 2**attempt
@@ -74,13 +69,13 @@ def exchange(
                 raise ConnectionFailedError(f"{request.url}: {outcome}") from outcome
             if attempt == retries or seconds > max_wait:
                 raise error
-            yield Wait(seconds)
+            yield seconds
 
 
-def read(call: Call[T], response: httpx.Response) -> T:
+def read(call: Call[M], response: httpx.Response) -> M:
     """Return the result of a call. Raises UnreadableAnswerError."""
     try:
-        return call.read(response.content)
+        return call.answer.model_validate_json(response.content)
     except ValueError as error:
         raise UnreadableAnswerError(f"{response.request.url}: not an answer of tintflow's") from error
 

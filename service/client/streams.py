@@ -3,20 +3,18 @@
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import httpx
 
 from service.api.schemas import ColorizationDone
 from service.client.answers import Coloring
-from service.client.calls import ColoringCalls
+from service.client.calls import Call, ColoringCalls
 from service.client.errors import ConnectionFailedError, TimedOutError, UnreadableAnswerError, problem_in
-from service.client.requests import Call
+from service.client.exchange import EVENTS
 
 __all__ = ["AsyncColoringStream", "AsyncStreams", "ColoringStream", "Streams"]
-
-MEDIA_TYPE = "text/event-stream"
 
 
 class _Reader:
@@ -73,8 +71,8 @@ class _Reader:
 
 def _checked(response: httpx.Response) -> _Reader:
     media_type = response.headers.get("content-type", "").partition(";")[0]
-    if media_type != MEDIA_TYPE:
-        raise UnreadableAnswerError(f"{response.request.url}: expected {MEDIA_TYPE}, got {media_type or 'nothing'}")
+    if media_type != EVENTS:
+        raise UnreadableAnswerError(f"{response.request.url}: expected {EVENTS}, got {media_type or 'nothing'}")
     return _Reader(response)
 
 
@@ -157,10 +155,6 @@ class AsyncColoringStream:
             await response.aclose()
 
 
-def _as_events(call: Call[Any]) -> Call[Any]:
-    return replace(call, headers={"Accept": MEDIA_TYPE})
-
-
 class Streams(ColoringCalls[ColoringStream]):
     """The calls that make colorings, one by one: `for coloring in client.stream.colorizations("photo.jpg"): …`."""
 
@@ -168,7 +162,7 @@ class Streams(ColoringCalls[ColoringStream]):
         self._send = send
 
     def _make(self, call: Call[Any]) -> ColoringStream:
-        return ColoringStream(lambda: self._send(_as_events(call)))
+        return ColoringStream(partial(self._send, call))
 
 
 class AsyncStreams(ColoringCalls[AsyncColoringStream]):
@@ -178,4 +172,4 @@ class AsyncStreams(ColoringCalls[AsyncColoringStream]):
         self._send = send
 
     def _make(self, call: Call[Any]) -> AsyncColoringStream:
-        return AsyncColoringStream(lambda: self._send(_as_events(call)))
+        return AsyncColoringStream(partial(self._send, call))
