@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from types import FrameType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -21,7 +21,18 @@ from service.client.maker import is_of_all_photos
 from service.errors import ServiceError
 from service.settings import SettingsError
 
-__all__ = ["STOPPED", "Work", "finish", "printable", "progress_columns", "run_batch", "run_client", "share", "show"]
+__all__ = [
+    "STOPPED",
+    "Work",
+    "end",
+    "finish",
+    "printable",
+    "progress_columns",
+    "run_batch",
+    "run_client",
+    "share",
+    "show",
+]
 
 T = TypeVar("T")
 
@@ -35,6 +46,12 @@ CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F,
 def printable(text: str) -> str:
     """Escape control characters, which a file's name may hold: they break lines, and a terminal obeys them."""
     return text.translate(CONTROLS)
+
+
+def end(line: str, status: int) -> NoReturn:
+    """Say why, and end the program."""
+    typer.echo(line, err=True)
+    raise typer.Exit(status)
 
 
 class _RateColumn(ProgressColumn):
@@ -79,9 +96,8 @@ def run_client(
         for line in str(error).splitlines():
             typer.echo(printable(line), err=True)
         raise typer.Exit(MISUSED) from error
-    except KeyboardInterrupt as error:
-        typer.echo(stopped, err=True)
-        raise typer.Exit(status) from error
+    except KeyboardInterrupt:
+        end(stopped, status)
     finally:
         signal.signal(signal.SIGTERM, terminate)
 

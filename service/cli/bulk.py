@@ -15,14 +15,14 @@ from rich.progress import Progress
 from service.api.formats import OutputFormat
 from service.api.parameters import random_seed
 from service.cli import options as o
-from service.cli.batch import STOPPED, finish, progress_columns
+from service.cli.batch import STOPPED, end, finish, progress_columns
 from service.cli.places import make_folder
 from service.cli.statuses import FAILED, INTERRUPTED, MISUSED
 from service.client.found import Trouble, find_photos
 from service.client.whole_file import whole_file
 from service.cluster.bulk import Asked, Outcome, Source, colorize_all, count_rows, on_ray, read_folder, read_parquet
 
-__all__ = ["add_bulk_command"]
+__all__ = ["bulk"]
 
 ASKED_FILE, REPORT = "bulk.json", "bulk.jsonl"
 WHERE = "Where"  # a panel of --help
@@ -30,68 +30,55 @@ TOLD = 20
 """Photos not done that the command itself tells of; the report tells of all."""
 
 
-def add_bulk_command(app: typer.Typer) -> None:
-    """Add the command."""
+def bulk(
+    photos: Annotated[Path, typer.Argument(metavar="INPUT", exists=True, help="A folder of photos or of Parquet.")],
+    out: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for the colorings.")],
+    n: Annotated[int, o.option("n")] = 1,
+    temperature: Annotated[float | None, o.option("temperature")] = None,
+    seed: Annotated[int | None, o.option("seed")] = None,
+    output_format: Annotated[OutputFormat, o.option("output_format")] = "jpeg",
+    output_compression: Annotated[int, o.option("output_compression")] = 90,
+    image_column: Annotated[str, typer.Option(help="Column of a Parquet file with the images.")] = "image",
+    name_column: Annotated[str, typer.Option(help="Column of a Parquet file with unique names.")] = "name",
+    actors: Annotated[int, typer.Option(min=1, help="Number of processes with the model.", rich_help_panel=WHERE)] = 1,
+    gpus: Annotated[
+        float, typer.Option(min=0, help="Part of a GPU for each process, such as 0.5.", rich_help_panel=WHERE)
+    ] = 0.0,
+    address: Annotated[
+        str, typer.Option(help="Address of a Ray cluster; local starts one.", rich_help_panel=WHERE)
+    ] = "local",
+) -> None:
+    """Color very many photos on Ray, from a folder with all below it or from Parquet files.
 
-    @app.command(rich_help_panel="Photos", epilog="Example: tintflow bulk scans/ colored/ -n 2 --actors 4")
-    def bulk(
-        photos: Annotated[Path, typer.Argument(metavar="INPUT", exists=True, help="A folder of photos or of Parquet.")],
-        out: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder for the colorings.")],
-        n: Annotated[int, o.option("n")] = 1,
-        temperature: Annotated[float | None, o.option("temperature")] = None,
-        seed: Annotated[int | None, o.option("seed")] = None,
-        output_format: Annotated[OutputFormat, o.option("output_format")] = "jpeg",
-        output_compression: Annotated[int, o.option("output_compression")] = 90,
-        image_column: Annotated[str, typer.Option(help="Column of a Parquet file with the images.")] = "image",
-        name_column: Annotated[str, typer.Option(help="Column of a Parquet file with unique names.")] = "name",
-        actors: Annotated[
-            int, typer.Option(min=1, help="Number of processes with the model.", rich_help_panel=WHERE)
-        ] = 1,
-        gpus: Annotated[
-            float, typer.Option(min=0, help="Part of a GPU for each process, such as 0.5.", rich_help_panel=WHERE)
-        ] = 0.0,
-        address: Annotated[
-            str, typer.Option(help="Address of a Ray cluster; local starts one.", rich_help_panel=WHERE)
-        ] = "local",
-    ) -> None:
-        """Color very many photos on Ray, from a folder with all below it or from Parquet files.
-
-        Colorings become OUTPUT/NAME-SEED-INDEX.jpg; OUTPUT/bulk.jsonl has a line for every photo, bad ones included.
-        Finished photos are skipped: after Ctrl-C the same command goes on.
-        """
-        if not find_spec("ray"):
-            typer.echo("ray is not installed: pip install 'tintflow[ray]'", err=True)
-            raise typer.Exit(MISUSED)
-        make_folder(out, "OUTPUT")
-        try:
-            earlier = _asked_before(out / ASKED_FILE)
-            if seed is None:
-                seed = random_seed() if earlier is None else earlier.seed
-            asked = Asked(n, seed, temperature, output_format, output_compression)
-            if earlier is None:
-                with whole_file(out / ASKED_FILE) as part:
-                    part.write_text(json.dumps(asdict(asked)))
-        except (OSError, ValueError) as error:
-            typer.echo(f"{out / ASKED_FILE}: {Trouble.of(out / ASKED_FILE, error).reason}", err=True)
-            raise typer.Exit(MISUSED) from error
-        if earlier is not None and earlier != asked:
-            typer.echo(
-                f"{out} was made with other options: {asdict(earlier)}; repeat them, or choose another folder", err=True
-            )
-            raise typer.Exit(MISUSED)
-        work = _Work(photos.absolute(), out, image_column, name_column)  # other nodes are at work in other folders
-        try:
-            with on_ray(address, actors + 1 if address == "local" else None):  # one is for reading tables
-                work.run(asked, actors, gpus)
-        except KeyboardInterrupt as error:
-            typer.echo(STOPPED, err=True)
-            raise typer.Exit(INTERRUPTED) from error
-        except Exception as error:  # of Ray's many, none is about one photo
-            typer.echo(str(error), err=True)
-            raise typer.Exit(MISUSED) from error
-        typer.echo(f"{work.done} done, {work.before} done before, {work.failed} not done")
-        status = FAILED if work.found_any else MISUSED
-        finish(work.troubles, work.failed - len(work.troubles), f"see {out / REPORT}", status)
+    Colorings become OUTPUT/NAME-SEED-INDEX.jpg; OUTPUT/bulk.jsonl has a line for every photo, bad ones included.
+    Finished photos are skipped: after Ctrl-C the same command goes on.
+    """
+    if not find_spec("ray"):
+        end("ray is not installed: pip install 'tintflow[ray]'", MISUSED)
+    make_folder(out, "OUTPUT")
+    try:
+        earlier = _asked_before(out / ASKED_FILE)
+        if seed is None:
+            seed = random_seed() if earlier is None else earlier.seed
+        asked = Asked(n, seed, temperature, output_format, output_compression)
+        if earlier is None:
+            with whole_file(out / ASKED_FILE) as part:
+                part.write_text(json.dumps(asdict(asked)))
+    except (OSError, ValueError) as error:
+        end(f"{out / ASKED_FILE}: {Trouble.of(out / ASKED_FILE, error).reason}", MISUSED)
+    if earlier is not None and earlier != asked:
+        end(f"{out} was made with other options: {asdict(earlier)}; repeat them, or choose another folder", MISUSED)
+    work = _Work(photos.absolute(), out, image_column, name_column)  # other nodes are at work in other folders
+    try:
+        with on_ray(address, actors + 1 if address == "local" else None):  # one is for reading tables
+            work.run(asked, actors, gpus)
+    except KeyboardInterrupt:
+        end(STOPPED, INTERRUPTED)
+    except Exception as error:  # of Ray's many, none is about one photo
+        end(str(error), MISUSED)
+    typer.echo(f"{work.done} done, {work.before} done before, {work.failed} not done")
+    status = FAILED if work.found_any else MISUSED
+    finish(work.troubles, work.failed - len(work.troubles), f"see {out / REPORT}", status)
 
 
 class _Work:

@@ -1,7 +1,7 @@
 """The commands: their options are the interface's fields, and say which call to make of every photo."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -115,30 +115,27 @@ COMMANDS = (
 )
 
 
-WATCH = Command(
-    "watch",
-    """Color the photos of a folder, and new ones as they appear.
+WATCH = replace(
+    COMMANDS[0],
+    name="watch",
+    help="""Color the photos of a folder, and new ones as they appear.
 
     They become OUT/NAME-SEED-INDEX.jpg; folders are mirrored.
     A photo is colored once its file stays the same for --every seconds, and again if it changes.
     Ctrl-C ends it.
     """,
-    ("watch scans/ -n 2 -o colored/",),
-    COLORIZATIONS,
-    AsyncClient.colorizations,
-    lambda fields: f"{fields['seed']}",
-    draws="seed",
+    examples=("watch scans/ -n 2 -o colored/",),
 )
 
 
 def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> None:
     """Add the commands to a command line; `load` gives the model for work in this process."""
     for command in COMMANDS:
-        _add(app, command, [_parameter("photos", o.PhotosOrInput)], partial(_make, load=load, command=command))
+        _add(app, command, [o.parameter("photos", o.PhotosOrInput)], partial(_make, load=load, command=command))
     _add(
         app,
         WATCH,
-        [_parameter("folder", o.Folder), _parameter("every", o.Every, WATCH_SECONDS)],
+        [o.parameter("folder", o.Folder), o.parameter("every", o.Every, WATCH_SECONDS)],
         partial(_watch, load=load, command=WATCH),
     )
 
@@ -183,27 +180,23 @@ def _add(app: typer.Typer, command: Command, own: list[Parameter], work: Callabl
 
     required = [each for each in own if each.default is Parameter.empty]
     signature = [
-        _parameter("context", typer.Context),
+        o.parameter("context", typer.Context),
         *required,
         *o.field_options(command.endpoint),
         *(each for each in own if each not in required),
-        _parameter("out", o.Out, OUT),
-        _parameter("overwrite", o.Overwrite, False),
-        _parameter("strip", o.Strip, False),
-        _parameter("keep_gps", o.KeepGps, False),
-        *([] if command is WATCH else [_parameter("sheet", o.Sheet, False)]),
-        _parameter("url", o.Url, None),
-        _parameter("api_key", o.ApiKey, None),
-        _parameter("at_once", o.AtOnce, AT_ONCE),
+        o.parameter("out", o.Out, OUT),
+        o.parameter("overwrite", o.Overwrite, False),
+        o.parameter("strip", o.Strip, False),
+        o.parameter("keep_gps", o.KeepGps, False),
+        *([] if command is WATCH else [o.parameter("sheet", o.Sheet, False)]),
+        o.parameter("url", o.Url, None),
+        o.parameter("api_key", o.ApiKey, None),
+        o.parameter("at_once", o.AtOnce, AT_ONCE),
     ]
     run.__doc__ = command.help
     run.__signature__ = Signature(signature)  # type: ignore[attr-defined]  # what typer reads, and the annotations
     run.__annotations__ = {each.name: each.annotation for each in signature}
     app.command(command.name, rich_help_panel="Photos", epilog=_examples(*command.examples))(run)
-
-
-def _parameter(name: str, kind: Any, default: Any = Parameter.empty) -> Parameter:
-    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind)
 
 
 def _examples(*lines: str) -> str:

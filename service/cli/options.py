@@ -29,6 +29,7 @@ __all__ = [
     "Url",
     "field_options",
     "option",
+    "parameter",
 ]
 
 LOOK = {each.name for each in fields(Look)}
@@ -127,14 +128,15 @@ AtOnce = Annotated[
 def field_options(endpoint: ColorEndpoint) -> list[Parameter]:
     """Make an option of every field and every further file of an endpoint."""
     options = [
-        _parameter(name, _type(name, field), option(name, endpoint), _default(field))
+        parameter(name, Annotated[_type(name, field), option(name, endpoint)], _default(field))
         for name, field in endpoint.parameters.model_fields.items()
         if name not in NOT_OPTIONS
     ]
     for name in endpoint.files[1:]:
         required = name in endpoint.required_files
         file = typer.Option(*FLAGS[name], exists=True, dir_okay=False, help="A color photo.", rich_help_panel=MODEL)
-        options.append(_parameter(name, Path if required else Path | None, file, Parameter.empty if required else None))
+        kind: Any = Path if required else Path | None
+        options.append(parameter(name, Annotated[kind, file], Parameter.empty if required else None))
     return sorted(options, key=_place)
 
 
@@ -159,8 +161,8 @@ def option(name: str, endpoint: ColorEndpoint = COLORIZATIONS) -> Any:
     )
 
 
-def _parameter(name: str, kind: Any, details: Any, default: Any) -> Parameter:
-    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=Annotated[kind, details])
+def parameter(name: str, kind: Any, default: Any = Parameter.empty) -> Parameter:
+    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind)
 
 
 def _default(field: FieldInfo) -> Any:

@@ -1,18 +1,31 @@
-"""The command line: `tintflow serve`, and commands that colorize files."""
+"""The command line: `tintflow serve`, commands that colorize files, API keys, and programs beside the service."""
 
-from typing import Annotated
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from service import __version__
-from service.cli.bulk import add_bulk_command
+from service.cli.batch import end
+from service.cli.bulk import bulk
 from service.cli.commands import add_commands
-from service.cli.key_commands import app as keys
-from service.cli.passing import add_passing_commands
+from service.cli.statuses import MISUSED
 from service.client.client import MAX_PORT
+from service.edge.keys import KeyFileError, add_key
 from service.loading import load_colorizer
 
-app = typer.Typer(help="Colorize black-and-white photographs.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
+keys = typer.Typer(no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+PASS_ALL: dict[str, Any] = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
+    "add_help_option": False,
+    "rich_help_panel": "Model",
+}
 
 
 def _print_version(wanted: bool) -> None:
@@ -42,6 +55,50 @@ def serve(
 
 
 add_commands(app, load_colorizer)
-add_bulk_command(app)
-add_passing_commands(app)
-app.add_typer(keys, name="keys")
+app.command(rich_help_panel="Photos", epilog="Example: tintflow bulk scans/ colored/ -n 2 --actors 4")(bulk)
+
+
+@app.command(**PASS_ALL)
+def train(context: typer.Context) -> None:
+    """Train on your own photos; the options are those of `python -m training run`."""
+    _become("train", "training", "run", *context.args)
+
+
+@app.command("eval", **PASS_ALL)
+def evaluate(context: typer.Context) -> None:
+    """Measure weights; the options are those of `python -m benchmarks.quality`."""
+    _become("eval", "benchmarks.quality", *context.args)
+
+
+def _become(extra: str, module: str, *arguments: str) -> None:
+    """Replace this process by a module's, so that signals and the exit status are its own."""
+    if find_spec("torch") is None:
+        end(f"torch is not installed: pip install 'tintflow[{extra}]'", MISUSED)
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - this Python, our modules
+
+
+@keys.callback()
+def make_keys() -> None:
+    """Make API keys."""
+
+
+@keys.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Name of the owner: one word, which the log shows.")],
+    file: Annotated[
+        Path, typer.Option(envvar="TINTFLOW_API_KEYS_FILE", help="File of hashed keys; made if missing.")
+    ] = Path("api-keys.txt"),
+    rate_limit: Annotated[
+        str, typer.Option(help="Rate limit, such as 10/second;1000/hour; left out, the limit of the settings.")
+    ] = "",
+) -> None:
+    """Make a key, show it once, and add its hash to the file. A running service sees it at once.
+
+    To revoke a key, delete its line.
+    """
+    try:
+        secret = add_key(file, name, rate_limit)
+    except KeyFileError as error:
+        end(str(error), MISUSED)
+    typer.echo(secret)
+    typer.echo(f"{file} holds its hash. The key itself is not stored: keep it.", err=True)

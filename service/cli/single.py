@@ -5,12 +5,12 @@ import sys
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 
 from service.api.formats import PHOTO_SUFFIXES
-from service.cli.batch import printable, run_client
+from service.cli.batch import end, printable, run_client
 from service.cli.colorings import CommandAsked
 from service.cli.connection import Connection
 from service.cli.places import SUFFIXES, make_folder, named_suffixes
@@ -100,13 +100,13 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
     """Make one coloring. The program ends with status 1 if a file is in the way, and as `run_client` ends it."""
     target = single.target
     if target == STREAM and sys.stdout.isatty():
-        _end("standard output is a terminal; add `> coloring.jpg` or `-o coloring.jpg`", MISUSED)
+        end("standard output is a terminal; add `> coloring.jpg` or `-o coloring.jpg`", MISUSED)
     if target != STREAM and target.exists() and not overwrite:
-        _end(f"{target} exists; --overwrite replaces it", FAILED)
+        end(printable(f"{target} exists; --overwrite replaces it"), FAILED)
     try:
         photo = sys.stdin.buffer.read() if single.photo == STREAM else single.photo.read_bytes()
     except OSError as error:
-        _end(f"{single.photo}: {error.strerror}", MISUSED)
+        end(printable(f"{single.photo}: {error.strerror}"), MISUSED)
     if target != STREAM:
         make_folder(target.parent)
     request = asked.request(BytesIO(photo))
@@ -121,7 +121,7 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
     try:
         _write(target, data)
     except OSError as error:
-        _end(f"{place}: {error.strerror}", MISUSED)
+        end(printable(f"{place}: {error.strerror}"), MISUSED)
     noise = "" if answer.noise_seed is None else f", noise seed {answer.noise_seed}"
     line = f"{source} → {place}   seed {answer.seed}{noise}, {coloring.bits_per_dim:.2f} bits/dim"
     typer.echo(printable(line), err=True)
@@ -168,8 +168,3 @@ def _refuse_output(last: Path) -> None:
 
 def _is_file(target: Path) -> bool:
     return target == STREAM or (target.suffix.lower() in SUFFIXES and not target.is_dir())
-
-
-def _end(line: str, status: int) -> NoReturn:
-    typer.echo(printable(line), err=True)
-    raise typer.Exit(status)
