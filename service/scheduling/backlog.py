@@ -2,9 +2,8 @@
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from types import TracebackType
 
 from service.errors import QueueFullError
 
@@ -44,13 +43,13 @@ class Backlog:
         nobody else holds anything: see `_most`.
         """
         self._share = share
-        self._owned: dict[str, dict[str, int]] = {}
+        self._owned: dict[str, Counter[str]] = {}
         self._limits = dict(limits)
         self._floors = dict(floors or {})
         self._longest = math.ceil(longest_seconds)
         self._clock = clock
         self._held = dict.fromkeys(limits, 0)
-        self._promised: dict[str, dict[str, int]] = {}
+        self._promised: dict[str, Counter[str]] = {}
         """amounts that requests of each owner will hold, which wait for their turn"""
         self._places = 0
         self._rates = {name: _Throughput(clock) for name in limits}
@@ -69,39 +68,6 @@ class Backlog:
         self._places += 1
         return Place(self, owner)
 
-    def claim(self, amounts: Mapping[str, int], owner: str = "", before: Mapping[str, int] | None = None) -> None:
-        """Hold more of some resources, or of none. Raises QueueFullError, which says when there will be room.
-
-        before: what the same request holds already. With it, the request counts as if it claimed all at once.
-        """
-        owned, before = self._owned.get(owner, {}), before or {}
-        for name, amount in amounts.items():
-            own = before.get(name, 0)
-            self._check_share(name, own + amount, owned.get(name, 0) - own, owner)
-            self._check(name, own + amount, besides=-own)
-        self._hold(amounts, owner)
-
-    def promise(self, amounts: Mapping[str, int], owner: str = "") -> None:
-        """Promise some of resources to a request that has to wait for its turn before it may hold them.
-
-        Raises QueueFullError if there is no room beside what is held and promised. What is promised counts for those
-        alone that have to wait, too.
-        """
-        owned, promised = self._owned.get(owner, {}), self._promised.get(owner, {})
-        for name, amount in amounts.items():
-            self._check_share(name, amount, owned.get(name, 0) + promised.get(name, 0), owner)
-            self._check(name, amount, besides=sum(each.get(name, 0) for each in self._promised.values()))
-        _add(self._promised, owner, amounts)
-
-    def keep(self, amounts: Mapping[str, int], owner: str = "") -> None:
-        """Hold what was promised."""
-        self.forget(amounts, owner)
-        self._hold(amounts, owner)
-
-    def forget(self, amounts: Mapping[str, int], owner: str = "") -> None:
-        """Take a promise back."""
-        _add(self._promised, owner, {name: -amount for name, amount in amounts.items()})
-
     def _hold(self, amounts: Mapping[str, int], owner: str) -> None:
         _add(self._owned, owner, amounts)
         for name, amount in amounts.items():
@@ -109,14 +75,9 @@ class Backlog:
                 self._rates[name].begin()
             self._held[name] += amount
 
-    def leave(self, amounts: Mapping[str, int], answered: bool, owner: str = "") -> None:
-        """Give up a place and what is held in it; what was answered tells how long the next has to wait."""
-        self._places -= 1
-        self.give_back(amounts, answered, owner)
-
-    def give_back(self, amounts: Mapping[str, int], answered: bool, owner: str = "") -> None:
+    def _give_back(self, amounts: Mapping[str, int], answered: bool, owner: str) -> None:
         """Hold less of some resources; what was answered, or worked off, tells how long the next has to wait."""
-        _add(self._owned, owner, {name: -amount for name, amount in amounts.items()})
+        _add(self._owned, owner, amounts, -1)
         for name, amount in amounts.items():
             self._held[name] -= amount
             if answered:
@@ -163,7 +124,7 @@ class Backlog:
         if self._share == 1 or name not in self._floors:
             return self._held[name]
         most = max(int(self._share * limit), 1)
-        return sum(min(owned.get(name, 0), most) for owned in self._owned.values())
+        return sum(min(owned[name], most) for owned in self._owned.values())
 
     def _limit(self, name: str) -> int:
         """Return how much may be held: of what is worked off, no more than can be in time."""
@@ -173,11 +134,10 @@ class Backlog:
         return min(limit, max(int(TIMELY * self._longest * rate), self._floors[name]))
 
 
-def _add(sums: dict[str, dict[str, int]], owner: str, amounts: Mapping[str, int]) -> None:
+def _add(sums: dict[str, Counter[str]], owner: str, amounts: Mapping[str, int], sign: int = 1) -> None:
     """Add to an owner's sums; an owner that is left with nothing is forgotten."""
-    owned = sums.setdefault(owner, {})
-    for name, amount in amounts.items():
-        owned[name] = owned.get(name, 0) + amount
+    owned = sums.setdefault(owner, Counter())
+    owned.update({name: sign * amount for name, amount in amounts.items()})
     if not any(owned.values()):
         del sums[owner]
 
@@ -188,42 +148,60 @@ class Place:
     def __init__(self, backlog: Backlog, owner: str = "") -> None:
         self._backlog = backlog
         self.owner = owner
-        self._held: dict[str, int] = {}
+        self._held = Counter[str]()
         self._promised: Mapping[str, int] = {}
 
     def claim(self, **amounts: int) -> None:
-        """Hold more. Raises QueueFullError if that is too much."""
-        self._backlog.claim(amounts, self.owner, self._held)
-        self._count(amounts)
+        """Hold more of some resources, or of none: the request counts as if it claimed all that it holds at once.
+
+        Raises QueueFullError, which says when there will be room.
+        """
+        owned = self._backlog._owned.get(self.owner, Counter())
+        for name, amount in amounts.items():
+            own = self._held[name]
+            self._backlog._check_share(name, own + amount, owned[name] - own, self.owner)
+            self._backlog._check(name, own + amount, besides=-own)
+        self._hold(amounts)
 
     def promise(self, **amounts: int) -> None:
-        """Be promised what is held once it is the request's turn. Raises QueueFullError; see `Backlog.promise`."""
-        self._backlog.promise(amounts, self.owner)
+        """Be promised what the request may hold once it is its turn.
+
+        Raises QueueFullError if there is no room beside what is held and promised. What is promised counts for those
+        alone that have to wait, too.
+        """
+        promised = self._backlog._promised
+        owned = self._backlog._owned.get(self.owner, Counter()) + promised.get(self.owner, Counter())
+        for name, amount in amounts.items():
+            self._backlog._check_share(name, amount, owned[name], self.owner)
+            self._backlog._check(name, amount, besides=sum(each[name] for each in promised.values()))
+        _add(promised, self.owner, amounts)
         self._promised = amounts
 
     def keep(self) -> None:
         """Hold what was promised."""
-        amounts, self._promised = self._promised, {}
-        self._backlog.keep(amounts, self.owner)
-        self._count(amounts)
-
-    def _count(self, amounts: Mapping[str, int]) -> None:
-        for name, amount in amounts.items():
-            self._held[name] = self._held.get(name, 0) + amount
+        self._hold(self._forget_promise())
 
     def give_back(self, *names: str) -> None:
         """Hold no more of some resources: what was asked of them is worked off."""
-        self._backlog.give_back({name: self._held.pop(name, 0) for name in names}, answered=True, owner=self.owner)
+        self._backlog._give_back({name: self._held.pop(name, 0) for name in names}, answered=True, owner=self.owner)
 
     def __enter__(self) -> "Place":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._backlog.forget(self._promised, self.owner)
-        self._backlog.leave(self._held, answered=error is None, owner=self.owner)
-        self._held, self._promised = {}, {}
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._forget_promise()
+        self._backlog._places -= 1
+        self._backlog._give_back(self._held, answered=kind is None, owner=self.owner)
+        self._held = Counter()
+
+    def _hold(self, amounts: Mapping[str, int]) -> None:
+        self._backlog._hold(amounts, self.owner)
+        self._held.update(amounts)
+
+    def _forget_promise(self) -> Mapping[str, int]:
+        amounts, self._promised = self._promised, {}
+        _add(self._backlog._promised, self.owner, amounts, -1)
+        return amounts
 
 
 class _Throughput:
