@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from enum import Enum
 from typing import TypeVar
 
@@ -68,20 +68,14 @@ class QuickFirst:
         if owner in self._slow_owners:
             async with self._brief, self._unknown, self._decoders:
                 return await decode(Try.BRIEF)
-        if owner in self._quick_owners:
-            async with self._decoders:
-                return await self._judged(decode, owner)
-        async with self._unknown, self._decoders:
-            return await self._judged(decode, owner)
-
-    async def _judged(self, decode: Callable[[Try], Awaitable[T]], owner: str) -> T:
-        try:
-            result = await decode(Try.FIRST)
-        except SlowFileError:
-            self.mark(owner)
-            raise
-        self._quick_owners.add(owner)
-        return result
+        async with nullcontext() if owner in self._quick_owners else self._unknown, self._decoders:
+            try:
+                result = await decode(Try.FIRST)
+            except SlowFileError:
+                self.mark(owner)
+                raise
+            self._quick_owners.add(owner)
+            return result
 
 
 class _Lately:
