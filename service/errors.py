@@ -26,7 +26,6 @@ __all__ = [
     "RetryLaterError",
     "ServiceError",
     "TooManyPixelsError",
-    "UnauthorizedError",
     "UndecodableImageError",
     "UnhealthyError",
     "UploadTooLargeError",
@@ -41,15 +40,11 @@ class MalformedBodyError(ServiceError):
     """The body is not what its Content-Type says: broken JSON, broken multipart."""
 
 
-class UnauthorizedError(ServiceError):
-    """The request does not show an API key that is known."""
-
-
-class MissingKeyError(UnauthorizedError):
+class MissingKeyError(ServiceError):
     """The request shows no API key."""
 
 
-class InvalidKeyError(UnauthorizedError):
+class InvalidKeyError(ServiceError):
     """The request shows an API key that is not known."""
 
 

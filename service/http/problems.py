@@ -1,5 +1,6 @@
 """Errors as HTTP answers: RFC 9457 problem details, their statuses and their stable codes."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -88,6 +89,13 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = Field(default=None, description="the fields at fault, where it is theirs")
 
 
+ErrorMember = Callable[[Problem], Any]
+"""Makes a member `error` of a problem (RFC 9457, 3.2), in the shape that clients of another interface read.
+
+A route's class has it as its `error_member`.
+"""
+
+
 def _title(status: int) -> str:
     return TITLES.get(status) or HTTPStatus(status).phrase
 
@@ -96,10 +104,11 @@ def _problem(status: int, code: str, detail: str, fields: list[FieldProblem] | N
     return Problem(title=_title(status), status=status, code=code, detail=detail, errors=fields)
 
 
-def _answer(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(
-        problem.model_dump(exclude_none=True), status_code=problem.status, headers=headers, media_type=MEDIA_TYPE
-    )
+def _answer(problem: Problem, headers: dict[str, str] | None = None, member: ErrorMember | None = None) -> JSONResponse:
+    content = problem.model_dump(exclude_none=True)
+    if member is not None:
+        content["error"] = member(problem)
+    return JSONResponse(content, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def describe(error: Exception) -> Problem:
@@ -119,11 +128,11 @@ async def known_error(request: Request, error: Exception) -> JSONResponse:
     """Answer a service's or model's error by the table."""
     problem, headers = describe(error), {}
     request.state.code = problem.code  # for the log and the metrics
-    if isinstance(error, errors.UnauthorizedError):
+    if type(error) in CHALLENGES:
         headers["WWW-Authenticate"] = CHALLENGES[type(error)]
     if isinstance(error, errors.RetryLaterError):
         headers["Retry-After"] = str(error.retry_after_seconds)
-    return _answer(problem, headers)
+    return _answer(problem, headers, getattr(request.scope.get("route"), "error_member", None))
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -134,7 +143,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     detail = f"{request.method} {request.url.path[:MAX_PATH_LENGTH]}: {error.detail}"
     headers = dict(error.headers or {})
     if headers.get("Allow") == "GET":
-        headers["Allow"] = "GET, HEAD"  # see service.http.head
+        headers["Allow"] = "GET, HEAD"  # see service.http.request_log
     return _answer(_problem(status, code, detail), headers)
 
 
@@ -151,7 +160,6 @@ def internal_problem() -> Problem:
 
 
 def internal_error() -> JSONResponse:
-    """Answer an error that nobody foresaw."""
     return _answer(internal_problem())
 
 
@@ -168,17 +176,9 @@ def responses(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
     described: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
         status, code = PROBLEMS[kind]
-        example = {"type": "about:blank", "title": _title(status), "status": status, "code": code}
         summary = (kind.__doc__ or code).splitlines()[0]
-        entry = described.setdefault(
-            status,
-            {
-                "description": _title(status),
-                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
-            },
-        )
-        entry["content"][MEDIA_TYPE]["examples"][code] = {
-            "summary": summary,
-            "value": example | {"detail": summary},
-        }
+        content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
+        entry = described.setdefault(status, {"description": _title(status), "content": {MEDIA_TYPE: content}})
+        value = _problem(status, code, summary).model_dump(exclude_none=True)
+        entry["content"][MEDIA_TYPE]["examples"][code] = {"summary": summary, "value": value}
     return described

@@ -3,15 +3,14 @@
 Its inference request has no room for files; colorizations are asked for under /v1.
 """
 
-from typing import Any
-
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 from service.api.schemas import MODEL_EXAMPLE
 from service.errors import UnhealthyError
 from service.http import problems
-from service.http.compat.error_member import ErrorMemberRoute
+from service.http.problems import Problem
 from service.http.routes import NOT_READY, EngineOf
 
 __all__ = ["router"]
@@ -64,13 +63,12 @@ class ModelMetadata(BaseModel):
     ]
 
 
-class OpenInferenceRoute(ErrorMemberRoute):
-    """Errors as the protocol has them."""
+class OpenInferenceRoute(APIRoute):
+    """Errors as the protocol has them: a text."""
 
     @staticmethod
-    def error_member(problem: dict[str, Any]) -> str:
-        """Return the protocol's error: a text."""
-        return str(problem["detail"])
+    def error_member(problem: Problem) -> str:
+        return problem.detail
 
 
 router = APIRouter(prefix="/v2", tags=["open inference protocol"], route_class=OpenInferenceRoute)

@@ -1,16 +1,17 @@
 """`POST /v1/images/edits` as OpenAI's clients call it: colorizations under another name, with their defaults."""
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from pydantic import Field
 
 from model.protocol import SampleOptions
 from service.api.endpoints import COLORIZATIONS
 from service.api.formats import OutputFormat
 from service.api.parameters import Parameters, parameters_of
-from service.http.compat.error_member import ErrorMemberRoute
+from service.http.problems import Problem
 from service.http.routes import add_colorings
 
 __all__ = ["EDITS", "router"]
@@ -40,15 +41,14 @@ EDITS = replace(
 )
 
 
-class OpenAIRoute(ErrorMemberRoute):
+class OpenAIRoute(APIRoute):
     """Errors as OpenAI's clients read them."""
 
     @staticmethod
-    def error_member(problem: dict[str, Any]) -> dict[str, str | None]:
-        """Return OpenAI's error object."""
-        fields = problem.get("errors") or [{"field": None}]
-        kind = "invalid_request_error" if problem["status"] < 500 else "server_error"
-        return {"message": problem["detail"], "type": kind, "param": fields[0]["field"], "code": problem["code"]}
+    def error_member(problem: Problem) -> dict[str, str | None]:
+        param = problem.errors[0].field if problem.errors else None
+        kind = "invalid_request_error" if problem.status < 500 else "server_error"
+        return {"message": problem.detail, "type": kind, "param": param, "code": problem.code}
 
 
 router = APIRouter(route_class=OpenAIRoute)
