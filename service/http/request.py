@@ -14,7 +14,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive
+from starlette.types import Message
 
 from model.errors import InputError
 from model.options import Options, check_together
@@ -123,24 +123,19 @@ def _limited(request: Request, place: Place, endpoint: Endpoint[Any], bytes_per_
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_body_bytes:
         raise _too_large(fields, max_bytes)
-    counted = _count(request.receive, place, max_body_bytes, lambda: _too_large(fields, max_bytes))
-    return Request(request.scope, counted)
-
-
-def _count(receive: Receive, place: Place, limit: int, error: Callable[[], Exception]) -> Receive:
     received = 0
 
-    async def counted() -> Message:
+    async def receive() -> Message:
         nonlocal received
-        message = await receive()
+        message = await request.receive()
         more = len(message.get("body", b""))
         received += more
-        if received > limit:
-            raise error()
+        if received > max_body_bytes:
+            raise _too_large(fields, max_bytes)
         place.claim(bytes=more)
         return message
 
-    return counted
+    return Request(request.scope, receive)
 
 
 def _too_large(field: str, max_bytes: int) -> UploadTooLargeError:
@@ -223,7 +218,10 @@ async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> 
         if not isinstance(file, UploadFile):
             raise ParameterError(FieldProblem(name, NO_FILE))
         uploads[name] = await file.read()
-    return _checked(uploads, max_bytes), parameters
+    for name, upload in uploads.items():
+        if len(upload) > max_bytes:
+            raise _too_large(name, max_bytes)
+    return uploads, parameters
 
 
 def _field_of(name: str) -> str:
@@ -243,13 +241,6 @@ def _parse_json(body: bytes, endpoint: Endpoint[P], max_bytes: int) -> tuple[dic
     except ValidationError as error:
         raise _parameter_error(error, endpoint) from error
     return {name: decode_file(name, text, max_bytes) for name, text in texts.items()}, parsed
-
-
-def _checked(uploads: dict[str, bytes], max_bytes: int) -> dict[str, bytes]:
-    for name, upload in uploads.items():
-        if len(upload) > max_bytes:
-            raise _too_large(name, max_bytes)
-    return uploads
 
 
 def _parameter_error(error: ValidationError, endpoint: Endpoint[Any]) -> ParameterError:

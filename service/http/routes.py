@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import asdict
+from functools import partial
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from model.protocol import Options
 from service import errors
 from service.api.endpoints import COLOR_ENDPOINTS, LIKELIHOODS, ColorEndpoint, Endpoint
 from service.api.formats import PHOTO_FORMATS
@@ -18,8 +18,7 @@ from service.http import problems
 from service.http.events import EVENTS, Stream
 from service.http.openapi import body, coloring_answer
 from service.http.request import check_options, read_request
-from service.http.response import Form, answer, choose_form
-from service.pipeline import Pipeline
+from service.http.response import answer, choose_form
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
@@ -53,20 +52,12 @@ OF_PICTURES = (errors.NotAcceptableError, errors.OutputSizeError)
 SCORING_ERRORS = [kind for kind in COLORING_ERRORS if kind not in OF_PICTURES]
 
 
-def _described(endpoint: Endpoint[Any]) -> dict[str, Any]:
-    """Return what OpenAPI shows of an endpoint."""
-    if isinstance(endpoint, ColorEndpoint):
-        responses = {200: coloring_answer(endpoint)} | problems.responses(*COLORING_ERRORS)
-    else:
-        responses = problems.responses(*SCORING_ERRORS)
-    return {
-        "tags": [f"{endpoint.name}s"],
-        "responses": responses,
-        "openapi_extra": {"requestBody": body(endpoint)},
-    }
+def _described(endpoint: Endpoint[Any], responses: dict[int | str, dict[str, Any]]) -> dict[str, Any]:
+    extra = {"requestBody": body(endpoint)}
+    return {"tags": [f"{endpoint.name}s"], "responses": responses, "openapi_extra": extra}
 
 
-async def _colorings(endpoint: ColorEndpoint, request: Request, engine: Engine, settings: Settings) -> Response:
+async def _colorings(endpoint: ColorEndpoint, request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
     """Answer a request for colorings: each is sent as soon as it is made."""
 
     async def work(stream: Stream) -> None:
@@ -79,43 +70,31 @@ async def _colorings(endpoint: ColorEndpoint, request: Request, engine: Engine, 
             if form.is_image and options.samples > 1:
                 options = endpoint.asked(parameters.model_copy(update={"n": 1}))
             check_options(options, uploads)
-            quality = parameters.output_compression
-            await _while_connected(request, _make(pipeline, endpoint, uploads, options, form, quality, stream))
+
+            async def make() -> None:
+                if form.media_type == EVENTS:
+                    stream.open(EVENTS, {})  # so that comments keep the connection alive from now on
+                quality = parameters.output_compression
+                colorization = await pipeline.colorize(endpoint, uploads, options, form.output_format, quality)
+                pipeline.begin_answer()
+                await answer(colorization, form, stream, pipeline.run)
+
+            await _while_connected(request, make())
 
     return await Stream(request).start(work)
 
 
-async def _make(
-    pipeline: Pipeline,
-    endpoint: ColorEndpoint,
-    uploads: dict[str, bytes],
-    options: Options,
-    form: Form,
-    quality: int,
-    stream: Stream,
-) -> None:
-    if form.media_type == EVENTS:
-        stream.open(EVENTS, {})  # so that comments keep the connection alive from now on
-    colorization = await pipeline.colorize(endpoint, uploads, options, form.output_format, quality)
-    pipeline.begin_answer()
-    await answer(colorization, form, stream, pipeline.run)
-
-
 def add_colorings(router: APIRouter, path: str, endpoint: ColorEndpoint) -> None:
     """Add the route of an endpoint whose answer is colorings."""
-
-    async def create(request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
-        return await _colorings(endpoint, request, engine, settings)
-
     router.add_api_route(
         path,
-        create,
+        partial(_colorings, endpoint),
         methods=["POST"],
         name=f"create_{endpoint.name}s",
         summary=endpoint.summary,
         description=endpoint.description,
         response_model=ColorizationResponse,
-        **_described(endpoint),
+        **_described(endpoint, problems.responses(*COLORING_ERRORS) | {200: coloring_answer(endpoint)}),
     )
 
 
@@ -123,7 +102,11 @@ for each in COLOR_ENDPOINTS:
     add_colorings(router, f"/v1/{each.name}s", each)
 
 
-@router.post("/v1/likelihoods", summary="Say how plausible a photo's own colors are", **_described(LIKELIHOODS))
+@router.post(
+    "/v1/likelihoods",
+    summary="Say how plausible a photo's own colors are",
+    **_described(LIKELIHOODS, problems.responses(*SCORING_ERRORS)),
+)
 async def create_likelihoods(request: Request, engine: EngineOf, settings: SettingsOf) -> LikelihoodResponse:
     """Get the exact bits per dimension of a photo's own colors, given its own lightness."""
     async with engine.accept(_owner(request)) as pipeline:
