@@ -7,17 +7,16 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from model.protocol import Colorizer, DrawTask, HintMatch, Options, SampleOptions, SmallPhoto, VariationOptions
+from model.protocol import Colorizer, Drawn, DrawTask, HintMatch, Options, SampleOptions, SmallPhoto, VariationOptions
+from service.api import schemas
 from service.api.endpoints import ColorEndpoint, Endpoint
 from service.api.formats import FORMATS, OutputFormat
-from service.api.schemas import LevelBits, LikelihoodResponse, LikelihoodTimings
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.encoding import check_output_size, encode
 from service.codecs.sandbox import Decoders, Ticket
@@ -52,32 +51,18 @@ log = structlog.get_logger()
 class Sample:
     """One coloring as a file."""
 
-    index: int
     data: bytes
-    media_type: str
-    bits_per_dim: float
-    latent_norm: float
-    hints: tuple[HintMatch, ...]
+    coloring: schemas.Coloring
+    """its part of a JSON answer, without the file"""
 
 
 @dataclass(frozen=True)
 class Colorization:
     """N colorings of one photo, and what is known about them before the first is a file."""
 
-    id: str
-    created: int
-    """Unix time in seconds"""
-    model: str
-    seed: int
-    noise_seed: int | None
-    """seed of the noise; variations only"""
-    temperature: float
-    width: int
-    height: int
+    facts: schemas.ColorizationFacts
+    drawn: Drawn
     output_format: OutputFormat
-    indices: tuple[int, ...]
-    bits_per_dim: tuple[float, ...]
-    latent_norms: tuple[float, ...]
     samples: AsyncGenerator[Sample]
     """each as soon as it is encoded"""
     timings: dict[str, float]
@@ -133,10 +118,10 @@ class Pipeline:
             photo, reference = await self._decode(uploads)
         timer.stop("decode")
         pixels = self._claim_answer(photo, options.samples, output_format)
-        lane, may_wait = self._lane(pixels), MOST_BYTES_PER_PIXEL * pixels > MAX_UNREAD_BYTES
+        lane, may_wait = self._tools.lanes.of(pixels), MOST_BYTES_PER_PIXEL * pixels > MAX_UNREAD_BYTES
         # not before: a file that does not decode draws nothing; what waits for its turn keeps no other from it
-        (self.place.promise if lane.must_wait(self.place.owner) else self.place.claim)(latents=cost)
-        await self._held.enter_async_context(lane.turn(self.place.owner))
+        (self.place.promise if lane.turns.must_wait(self.place.owner) else self.place.claim)(latents=cost)
+        await self._held.enter_async_context(lane.turns.turn(self.place.owner))
         self.place.keep()
         with self._tools.network.coming():
             small = await self._shrink(lane, photo)
@@ -144,21 +129,30 @@ class Pipeline:
         drawn = await self._tools.network.draw(DrawTask(small, options, wanted), cost, self.place.owner)
         timer.stop("queue", but=drawn.timings)
         self.place.give_back("latents")  # the rest of the place is kept until the answer is read
-        to_file = partial(_encode, photo, output_format, quality)
+
+        def to_file(image: NDArray[np.uint8]) -> bytes:
+            return encode(image, photo.alpha, output_format, quality)
 
         async def samples() -> AsyncGenerator[Sample]:
-            facts = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
+            numbers = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
             finished = self._tools.steps.finish(photo.pixels, drawn, options)
             async with aclosing(lane.finish(finished, to_file, timer.seconds, self.place.owner, may_wait)) as files:
                 async for file in files:
-                    index, bits_per_dim, latent_norm = next(facts)
-                    media_type = FORMATS[output_format].media_type
-                    yield Sample(index, file.data, media_type, bits_per_dim, latent_norm, file.hints)
+                    index, bits_per_dim, latent_norm = next(numbers)
+                    coloring = schemas.Coloring(
+                        index=index,
+                        b64_json="",
+                        media_type=FORMATS[output_format].media_type,
+                        bits_per_dim=bits_per_dim,
+                        latent_norm=latent_norm,
+                        hints=[_report(match) for match in file.hints] or None,
+                    )
+                    yield Sample(file.data, coloring)
             self._tools.metrics.samples.inc(len(drawn.indices))
             self._report("colorized", endpoint, photo, timer.seconds, samples=len(drawn.indices))
 
-        return Colorization(
-            id=_new_id(endpoint),
+        facts = schemas.ColorizationFacts(
+            id=f"{endpoint.name}-{uuid.uuid4().hex}",
             created=int(time.time()),
             model=self._tools.steps.info.name,
             seed=options.seed,
@@ -166,48 +160,45 @@ class Pipeline:
             temperature=drawn.temperature,
             width=photo.width,
             height=photo.height,
-            output_format=output_format,
-            indices=drawn.indices,
-            bits_per_dim=drawn.bits_per_dim,
-            latent_norms=drawn.latent_norms,
-            samples=samples(),
-            timings=timer.seconds,
         )
+        return Colorization(facts, drawn, output_format, samples(), timer.seconds)
 
-    async def score(self, endpoint: Endpoint[Any], uploads: Mapping[str, bytes]) -> LikelihoodResponse:
+    async def score(self, endpoint: Endpoint[Any], uploads: Mapping[str, bytes]) -> schemas.LikelihoodResponse:
         """Say how plausible a photo's own colors are. Raises what `decode` raises, QueueFullError and ModelError."""
         timer = _Timer()
         with self._tools.network.coming():
             photo, _ = await self._decode(uploads)
             timer.stop("decode")
             self.place.claim(latents=1)
-            small = await self._shrink(self._lane(photo.width * photo.height), photo, with_chroma=True)
+            small = await self._shrink(self._tools.lanes.of(photo.width * photo.height), photo, with_chroma=True)
         found = await self._tools.network.score(small, self.place.owner)
         timer.stop("queue", but=found.timings)
         self._report("scored", endpoint, photo, timer.seconds)
-        return LikelihoodResponse(
-            id=_new_id(endpoint),
+        return schemas.LikelihoodResponse(
+            id=f"{endpoint.name}-{uuid.uuid4().hex}",
             created=int(time.time()),
             model=self._tools.steps.info.name,
             width=photo.width,
             height=photo.height,
             bits_per_dim=found.bits_per_dim,
-            levels=[LevelBits(**asdict(level)) for level in found.levels],
-            timings=LikelihoodTimings(**timer.seconds),
+            levels=[schemas.LevelBits(**asdict(level)) for level in found.levels],
+            timings=schemas.LikelihoodTimings(**timer.seconds),
         )
 
     async def check(self, upload: bytes) -> None:
         """Go the way of a coloring, and leave nothing of it. Raises whatever goes wrong."""
         photo, _ = await self._decode({"image": upload})
-        lane = self._lane(photo.width * photo.height)
+        lane = self._tools.lanes.of(photo.width * photo.height)
         options = SampleOptions(n=1, seed=0)
         small = await self._shrink(lane, photo)
         drawn = await self._tools.network.draw(DrawTask(small, options), options.latents, CHECK)
-        to_file = partial(_encode, photo, "jpeg", CHECK_QUALITY)
         finished = self._tools.steps.finish(photo.pixels, drawn, options)
-        async with aclosing(lane.finish(finished, to_file, {}, CHECK, may_wait=False)) as files:
-            async for _ in files:
-                pass
+
+        def to_file(image: NDArray[np.uint8]) -> bytes:
+            return encode(image, photo.alpha, "jpeg", CHECK_QUALITY)
+
+        async for _ in lane.finish(finished, to_file, {}, CHECK, may_wait=False):
+            pass
 
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
         """Run work of pure bytes and pixels beside the event loop."""
@@ -268,9 +259,6 @@ class Pipeline:
         self.place.claim(bytes=min(MAX_UNREAD_BYTES, BYTES_PER_PIXEL * pixels))
         return pixels
 
-    def _lane(self, pixels: int) -> Lane:
-        return self._tools.lanes.of(pixels)
-
     async def _shrink(self, lane: Lane, photo: DecodedPhoto, with_chroma: bool = False) -> SmallPhoto:
         return await lane.run(self._tools.steps.shrink, photo.pixels, with_chroma)
 
@@ -301,12 +289,9 @@ class _Timer:
         self._last = now
 
 
-def _encode(photo: DecodedPhoto, output_format: OutputFormat, quality: int, image: NDArray[np.uint8]) -> bytes:
-    return encode(image, photo.alpha, output_format, quality)
-
-
-def _new_id(endpoint: Endpoint[Any]) -> str:
-    return f"{endpoint.name}-{uuid.uuid4().hex}"
+def _report(match: HintMatch) -> schemas.HintReport:
+    color = f"#{bytes(match.color).hex()}"
+    return schemas.HintReport(color=color, delta_e=match.delta_e, delta_chroma=match.delta_chroma)
 
 
 async def _ends(work: asyncio.Future[Any], seconds: float) -> bool:

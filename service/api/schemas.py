@@ -11,6 +11,7 @@ __all__ = [
     "TEMPERATURE_EXAMPLE",
     "Coloring",
     "ColorizationDone",
+    "ColorizationFacts",
     "ColorizationResponse",
     "HintReport",
     "LevelBits",
@@ -65,8 +66,8 @@ class Timings(BaseModel):
     encode: float = Field(examples=[0.045])
 
 
-class ColorizationDone(BaseModel):
-    """Facts about the colorings of one photo: the last event of a stream."""
+class ColorizationFacts(BaseModel):
+    """Facts about the colorings of one photo, known before the first is a file."""
 
     id: str = Field(examples=["colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
     created: int = Field(description="Unix time in seconds", examples=[1767225600])
@@ -79,6 +80,11 @@ class ColorizationDone(BaseModel):
     )
     width: int = Field(description="of the photo, upright, and of every coloring", examples=[1024])
     height: int = Field(examples=[768])
+
+
+class ColorizationDone(ColorizationFacts):
+    """Facts about the colorings of one photo: the last event of a stream."""
+
     timings: Timings
 
 

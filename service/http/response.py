@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from model.protocol import HintMatch
 from service.api.formats import FORMATS, OutputFormat
 from service.api.parameters import Parameters
-from service.api.schemas import Coloring, ColorizationDone, HintReport, Timings
+from service.api.schemas import ColorizationDone, Timings
 from service.errors import NotAcceptableError
 from service.http.events import EVENTS, Stream, write_event
 from service.pipeline import Colorization, Sample
@@ -110,8 +109,8 @@ async def answer(colorization: Colorization, form: Form, stream: Stream, run: Ru
     async with aclosing(colorization.samples) as samples:
         if form.media_type == EVENTS:
             async for sample in samples:
-                await stream.emit(await run(_event, sample))
-            await stream.emit(await run(write_event, "done", done(colorization)))
+                await stream.emit(await run(_write, sample, b"event: coloring\ndata: ", b"\n\n"))
+            await stream.emit(await run(write_event, "done", _done(colorization)))
         elif form.media_type in (JSON, ZIP):
             first = await anext(samples)
             writer = (_JsonWriter if form.media_type == JSON else _ZipWriter)(colorization)
@@ -122,43 +121,36 @@ async def answer(colorization: Colorization, form: Form, stream: Stream, run: Ru
             await stream.emit(await run(writer.end))
         else:
             (sample,) = [each async for each in samples]
-            stream.open(form.media_type, _headers(colorization, form) | _distances(sample), len(sample.data))
+            distances = {"Tintflow-Delta-E": _delta_e(sample)} if sample.coloring.hints else {}
+            stream.open(form.media_type, _headers(colorization, form) | distances, len(sample.data))
             await stream.emit(sample.data)
     await stream.sent()
 
 
 def _headers(colorization: Colorization, form: Form) -> dict[str, str]:
-    timing = {"Server-Timing": _server_timing(colorization.timings)}
-    return timing if form.media_type == JSON else timing | _facts(colorization)
-
-
-def _distances(sample: Sample) -> dict[str, str]:
-    return {"Tintflow-Delta-E": _delta_e(sample)} if sample.hints else {}
+    """Return the time of each step, and what JSON says in its body; of samples, comma-separated in their order."""
+    steps = colorization.timings.items()
+    headers = {"Server-Timing": ", ".join(f"{step};dur={1000 * seconds:.1f}" for step, seconds in steps)}
+    if form.media_type == JSON:
+        return headers
+    facts, drawn = colorization.facts, colorization.drawn
+    headers |= {
+        "Tintflow-Id": facts.id,
+        "Tintflow-Model": facts.model,
+        "Tintflow-Seed": str(facts.seed),
+        "Tintflow-Temperature": str(facts.temperature),
+        "Tintflow-Index": ", ".join(map(str, drawn.indices)),
+        "Tintflow-Bits-Per-Dim": ", ".join(map(str, drawn.bits_per_dim)),
+        "Tintflow-Latent-Norm": ", ".join(map(str, drawn.latent_norms)),
+    }
+    if facts.noise_seed is not None:
+        headers["Tintflow-Noise-Seed"] = str(facts.noise_seed)
+    return headers
 
 
 def _delta_e(sample: Sample) -> str:
     """Say how far a sample missed each hint."""
-    return " ".join(f"{hint.delta_e:.2f}" for hint in sample.hints)
-
-
-def _facts(colorization: Colorization) -> dict[str, str]:
-    """Return in headers what JSON says in its body; what belongs to a sample, comma-separated in their order."""
-    facts = {
-        "Tintflow-Id": colorization.id,
-        "Tintflow-Model": colorization.model,
-        "Tintflow-Seed": str(colorization.seed),
-        "Tintflow-Temperature": str(colorization.temperature),
-        "Tintflow-Index": ", ".join(map(str, colorization.indices)),
-        "Tintflow-Bits-Per-Dim": ", ".join(map(str, colorization.bits_per_dim)),
-        "Tintflow-Latent-Norm": ", ".join(map(str, colorization.latent_norms)),
-    }
-    if colorization.noise_seed is not None:
-        facts["Tintflow-Noise-Seed"] = str(colorization.noise_seed)
-    return facts
-
-
-def _server_timing(timings: dict[str, float]) -> str:
-    return ", ".join(f"{stage};dur={1000 * seconds:.1f}" for stage, seconds in timings.items())
+    return " ".join(f"{hint.delta_e:.2f}" for hint in sample.coloring.hints or ())
 
 
 class _JsonWriter:
@@ -166,21 +158,16 @@ class _JsonWriter:
 
     def __init__(self, colorization: Colorization) -> None:
         self._colorization = colorization
-        self._begun = False
+        facts = colorization.facts.model_dump_json(exclude_none=True)
+        self._before = facts[:-1].encode() + b',"data":['
 
     def add(self, sample: Sample) -> bytes:
-        """Return the part that holds this sample, and before the first the head."""
-        before = b"," if self._begun else self._head()
-        self._begun = True
+        """Return the part that holds this sample, and before the first the facts."""
+        before, self._before = self._before, b","
         return _write(sample, before)
 
     def end(self) -> bytes:
-        """Return what comes after the samples."""
         return b'],"timings":' + _timings(self._colorization).model_dump_json().encode() + b"}"
-
-    def _head(self) -> bytes:
-        facts = done(self._colorization).model_dump_json(exclude_none=True, exclude={"timings"})
-        return facts[:-1].encode() + b',"data":['
 
 
 class _ZipWriter:
@@ -192,15 +179,13 @@ class _ZipWriter:
         self._archive = zipfile.ZipFile(self._window, "w", zipfile.ZIP_STORED)  # images are compressed already
 
     def add(self, sample: Sample) -> bytes:
-        """Return the part that holds this sample."""
         # ZipInfo without a date, so that the same images are the same bytes
-        member = zipfile.ZipInfo(f"{sample.index}.{self._suffix}")
+        member = zipfile.ZipInfo(f"{sample.coloring.index}.{self._suffix}")
         member.comment = _delta_e(sample).encode()
         self._archive.writestr(member, sample.data)
         return self._window.take()
 
     def end(self) -> bytes:
-        """Return the directory."""
         self._archive.close()
         return self._window.take()
 
@@ -227,51 +212,19 @@ class _Window(BytesIO):
         return written
 
 
-def _event(sample: Sample) -> bytes:
-    return _write(sample, b"event: coloring\ndata: ", b"\n\n")
-
-
 def _write(sample: Sample, before: bytes, after: bytes = b"") -> bytes:
     """Write a sample as JSON between other bytes, its base64 in pieces, so that no other thread waits for long."""
-    head, tail = coloring(sample, "").model_dump_json(exclude_none=True).encode().split(b'""', 1)
+    head, tail = sample.coloring.model_dump_json(exclude_none=True).encode().split(b'""', 1)
     data = memoryview(sample.data)
     pieces = (base64.b64encode(data[start : start + PIECE_BYTES]) for start in range(0, len(data), PIECE_BYTES))
     return b"".join((before, head, b'"', *pieces, b'"', tail, after))
 
 
-def coloring(sample: Sample, b64_json: str) -> Coloring:
-    """Return a sample as an answer holds it."""
-    return Coloring(
-        index=sample.index,
-        b64_json=b64_json,
-        media_type=sample.media_type,
-        bits_per_dim=sample.bits_per_dim,
-        latent_norm=sample.latent_norm,
-        hints=[_report(match) for match in sample.hints] or None,
-    )
-
-
-def done(colorization: Colorization) -> ColorizationDone:
+def _done(colorization: Colorization) -> ColorizationDone:
     """Return what an answer says beside the colorings, once the last of them is made."""
-    return ColorizationDone(
-        id=colorization.id,
-        created=colorization.created,
-        model=colorization.model,
-        seed=colorization.seed,
-        noise_seed=colorization.noise_seed,
-        temperature=colorization.temperature,
-        width=colorization.width,
-        height=colorization.height,
-        timings=_timings(colorization),
-    )
+    return ColorizationDone(**dict(colorization.facts), timings=_timings(colorization))
 
 
 def _timings(colorization: Colorization) -> Timings:
     """Return the seconds of each stage; of those that are not over, 0."""
     return Timings(**{stage: colorization.timings.get(stage, 0.0) for stage in Timings.model_fields})
-
-
-def _report(match: HintMatch) -> HintReport:
-    red, green, blue = match.color
-    color = f"#{red:02x}{green:02x}{blue:02x}"
-    return HintReport(color=color, delta_e=match.delta_e, delta_chroma=match.delta_chroma)

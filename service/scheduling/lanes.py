@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from threading import get_native_id
 from time import monotonic, perf_counter
@@ -77,26 +77,15 @@ class Lane:
         """
         self._name = name
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=be_nice, initargs=(nice,))
-        self._drawn = Turns(drawn)
+        self.turns = Turns(drawn)
+        """held from before a request is drawn to its end: who does not read its answers lets no more be drawn"""
         self._pieces: dict[int, _Piece] = {}
         """the piece of each thread that is at work"""
-        self._begun, self._turns = asyncio.Semaphore(at_once + unread), Turns(max(1, (at_once + unread) // 2))
+        self._begun, self._finishing = asyncio.Semaphore(at_once + unread), Turns(max(1, (at_once + unread) // 2))
         self._at_once = asyncio.Semaphore(at_once)
         self._encoded_at_once = encoded_at_once
 
-    def turn(self, owner: str) -> AbstractAsyncContextManager[None]:
-        """Wait for an owner's turn, before its request is drawn, and hold it to the request's end.
-
-        So who does not read its answers lets no more be drawn.
-        """
-        return self._drawn.turn(owner)
-
-    def must_wait(self, owner: str) -> bool:
-        """Whether an owner's next request would wait for its turn."""
-        return self._drawn.must_wait(owner)
-
     def run(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
-        """Run work beside the event loop."""
         return run_on(self._threads, self._work, work, *arguments)
 
     def check(self, seconds: float) -> None:
@@ -126,7 +115,7 @@ class Lane:
         Raises what `images` raises, after the files before it, and what `encode` raises.
         """
         begun = self._begun if may_wait else nullcontext()
-        async with self._turns.turn(owner), begun, _Turn(self._at_once) as turn:
+        async with self._finishing.turn(owner), begun, _Turn(self._at_once) as turn:
             started, upsampling, more = perf_counter(), 0.0, True
             failure: BaseException | None = None
             pulling: asyncio.Future[tuple[Finished | None, float]] | None = None
@@ -255,6 +244,5 @@ class Lanes:
         self.large.check(seconds)
 
     def close(self) -> None:
-        """Close both."""
         self.small.close()
         self.large.close()
