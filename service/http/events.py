@@ -47,8 +47,8 @@ class Stream(Response):
         super().__init__()
         del self.headers["content-length"]
         self._request = request
-        self._opened = asyncio.Event()
-        self._more, self._fewer = asyncio.Event(), asyncio.Event()
+        self._change = asyncio.Event()
+        self._is_open = False
         self._parts: deque[bytes] = deque()
         self._unread = 0
         self._ended = False
@@ -64,25 +64,26 @@ class Stream(Response):
         known = {} if length is None else {"Content-Length": str(length)}
         events = EVENT_HEADERS if media_type == EVENTS else {}
         self.headers.update({"Content-Type": media_type, "Vary": "Accept"} | dict(headers) | known | events)
-        self._opened.set()
+        self._is_open = True
+        self._change.set()
 
     async def emit(self, part: bytes) -> None:
         """Send a part after those before it. Waits while too much is unread."""
         self._parts.append(part)
         self._unread += len(part)
-        self._more.set()
-        await self._until_unread(MAX_UNREAD_BYTES)
+        self._change.set()
+        await self._until(lambda: self._unread <= MAX_UNREAD_BYTES)
 
     async def sent(self) -> None:
         """Wait until the client has read nearly all."""
-        await self._until_unread(0)
+        await self._until(lambda: not self._unread)
 
     async def start(self, work: Work) -> Response:
         """Begin to work. Return this stream once it has something to send. Raises what `work` raises until then."""
         self._task = task = asyncio.create_task(self._work(work))
         task.add_done_callback(self._end)
         try:
-            await self._opened.wait()
+            await self._until(lambda: self._is_open or self._ended)
             if not await self._wait_for_more():
                 await task
                 raise RuntimeError("the work ended without an answer")
@@ -121,7 +122,7 @@ class Stream(Response):
                 piece = part[start : start + PIECE_BYTES]
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 self._unread -= len(piece)
-                self._fewer.set()
+                self._change.set()
 
     async def _work(self, work: Work) -> None:
         try:
@@ -136,26 +137,23 @@ class Stream(Response):
         if self._sending and self._is_broken_off and error and not isinstance(error, ClientGoneError):
             self._failure.reschedule(asyncio.get_running_loop().time())  # nobody may be reading what is left
         self._ended = True
-        self._opened.set()
-        self._more.set()
+        self._change.set()
 
     @property
     def _is_broken_off(self) -> bool:
         """Whether a failure after the first part breaks the answer off: all but events."""
         return self.headers.get("content-type") != EVENTS
 
-    async def _until_unread(self, most: int) -> None:
-        while self._unread > most:
-            self._fewer.clear()
-            await self._fewer.wait()
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._change.clear()
+            await self._change.wait()
 
     async def _wait_for_more(self) -> bool:
         """Say whether there is more to send: parts, or, of events, nothing for long; False after the last."""
         try:
             async with asyncio.timeout(None if self._is_broken_off else KEEP_ALIVE_SECONDS):
-                while not self._parts and not self._ended:
-                    self._more.clear()
-                    await self._more.wait()
+                await self._until(lambda: bool(self._parts) or self._ended)
         except TimeoutError:
             return True
         return bool(self._parts)
