@@ -75,8 +75,7 @@ class Engine:
             )
         )
         self._canary = Canary(self._look, settings.canary_seconds, settings.deadline_seconds)
-        self._watching: asyncio.Task[None] | None = None
-        self._giving_back: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._done = 0
         self._lanes = Lanes(settings.codec_threads)
         self._decoding = ThreadPoolExecutor(settings.codec_threads, thread_name_prefix="decoding")  # they only wait
@@ -105,13 +104,11 @@ class Engine:
         started = time.perf_counter()
         try:
             self._decoders.start(quick=True)
-            steps, _ = await self._network.start(partial(load_and_warm_up, load, self._settings, warm_up))
-        except (ModelError, OSError) as error:  # its text says it all: missing or damaged weights, no such device
-            log.error("load_failed", reason=str(error))
-            self._state = State.FAILED
-            return
+            steps = await self._network.start(partial(load_and_warm_up, load, self._settings, warm_up))
         except Exception as error:  # whatever it is, the service answers health checks and says that it isn't ready
-            log.exception("load_failed", reason=str(error))
+            # of a model's, the text says it all: missing or damaged weights, no such device
+            write = log.error if isinstance(error, ModelError | OSError) else log.exception
+            write("load_failed", reason=str(error))
             self._state = State.FAILED
             return
         self._tools = Tools(
@@ -127,10 +124,8 @@ class Engine:
         self._metrics.model_loaded(steps)
         if self._state is State.LOADING:
             self._state = State.READY
-        self._watching = asyncio.create_task(self._canary.watch())
-        self._giving_back = asyncio.create_task(
-            give_back_regularly(lambda: self._done, lambda: self._backlog.held("requests") > 0)
-        )
+        giving_back = give_back_regularly(lambda: self._done, lambda: self._backlog.held("requests") > 0)
+        self._tasks = [asyncio.create_task(work) for work in (self._canary.watch(), giving_back)]
         log.info("ready", model=self.info.name, device=self.info.device, seconds=time.perf_counter() - started)
 
     def drain(self) -> None:
@@ -140,9 +135,8 @@ class Engine:
 
     def close(self) -> None:
         """Drop what has not begun and let the threads end."""
-        for task in (self._watching, self._giving_back):
-            if task is not None:
-                task.cancel()
+        for task in self._tasks:
+            task.cancel()
         self._network.close()
         self._lanes.close()
         self._decoding.shutdown(wait=False, cancel_futures=True)

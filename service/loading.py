@@ -1,10 +1,9 @@
-"""Loading: the trained model, warmed up, and a task that shows whether it still works."""
+"""Loading: the trained model, warmed up."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread, main_thread
-from typing import NamedTuple
 
 import numpy as np
 import structlog
@@ -13,22 +12,15 @@ from model.errors import TORCH_MISSING
 from model.protocol import Colorizer, DrawTask, SampleOptions
 from service.settings import Settings
 
-__all__ = ["Load", "Loaded", "fill_cache", "load_and_warm_up", "load_colorizer", "user_cache"]
+__all__ = ["Load", "fill_cache", "load_and_warm_up", "load_colorizer", "small_task", "user_cache"]
 
 Load = Callable[[Settings], Colorizer]
-WARM_UP_SIDE = 256  # pixels
+RAMP = np.tile(np.linspace(0, 255, 256).astype(np.uint8), (256, 1))
+"""photo that is colorized first"""
 PAUSE_SECONDS = 1.0
 """Pause between two graphs that are prepared beside requests, so that the first of these have the processors"""
 
 log = structlog.get_logger()
-
-
-class Loaded(NamedTuple):
-    """A model that has colorized once."""
-
-    steps: Colorizer
-    canary: DrawTask
-    """a small task, for health checks"""
 
 
 def load_colorizer(settings: Settings) -> Colorizer:
@@ -55,22 +47,24 @@ def user_cache() -> Path | None:
         return None
 
 
-def load_and_warm_up(load: Load, settings: Settings, warm_up: bool = True) -> Loaded:
+def load_and_warm_up(load: Load, settings: Settings, warm_up: bool = True) -> Colorizer:
     """Load the model and colorize a ramp with it, so that the first request is as fast as any.
 
     warm_up: without it, that is left to the first request.
     """
     steps = load(settings)
-    ramp = np.linspace(0, 255, WARM_UP_SIDE).astype(np.uint8)
-    photo = np.tile(ramp, (WARM_UP_SIDE, 1))
-    canary = DrawTask(steps.shrink(photo), SampleOptions(n=1, seed=0))
     if warm_up:
-        (drawn,) = steps.draw_all([canary])
-        for _ in steps.finish(photo, drawn):
+        (drawn,) = steps.draw_all([small_task(steps)])
+        for _ in steps.finish(RAMP, drawn):
             pass
         # no daemon, whoever starts it: cut off within OpenVINO, it would abort the process
         Thread(target=_prepare_rest, args=(steps,), name="rest", daemon=False).start()
-    return Loaded(steps, canary)
+    return steps
+
+
+def small_task(steps: Colorizer) -> DrawTask:
+    """Return what shows whether a model works."""
+    return DrawTask(steps.shrink(RAMP), SampleOptions(n=1, seed=0))
 
 
 def _prepare_rest(steps: Colorizer) -> None:
@@ -92,6 +86,5 @@ def _pause() -> bool:
 
 def fill_cache(settings: Settings) -> None:
     """Compile the network for requests of every kind, into a cache that nobody can write to later: that of an image."""
-    steps, _ = load_and_warm_up(load_colorizer, settings)
-    for _ in steps.prepare_rest():
+    for _ in load_and_warm_up(load_colorizer, settings).prepare_rest():
         pass

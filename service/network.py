@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from model.protocol import Colorizer, Drawn, DrawTask, Likelihood, SmallPhoto
-from service.loading import Loaded
 from service.scheduling.batching import TURN_LATENTS, Batcher
 from service.scheduling.parts import is_divisible, join, part_of, samples_in_parts
 
@@ -21,11 +20,9 @@ class Network(Protocol):
     @property
     def depth(self) -> int:
         """Number of requests that wait."""
-        ...
 
-    async def start(self, load: Callable[[], Loaded]) -> Loaded:
+    async def start(self, load: Callable[[], Colorizer]) -> Colorizer:
         """Load the model beside the event loop. Call this once, before anything is drawn."""
-        ...
 
     async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
         """Draw a task's samples.
@@ -33,19 +30,15 @@ class Network(Protocol):
         latents: that it costs. owner: whose it is: a key or an address.
         Raises what the model raises. Cancelled, it drops the task, if its batch has not begun.
         """
-        ...
 
     async def score(self, photo: SmallPhoto, owner: str) -> Likelihood:
         """Score a photo's own colors; raises and cancels as `draw` does."""
-        ...
 
     def coming(self) -> AbstractContextManager[None]:
         """Announce a request that will draw or score soon."""
-        ...
 
     def close(self) -> None:
         """Drop what has not begun."""
-        ...
 
 
 class InProcess:
@@ -58,14 +51,11 @@ class InProcess:
 
     @property
     def depth(self) -> int:
-        """Number of requests that wait."""
         return self._batcher.depth
 
-    async def start(self, load: Callable[[], Loaded]) -> Loaded:
-        """Load the model on the network's thread."""
-        loaded = await self._batcher.call(load)
-        self._steps = loaded.steps
-        return loaded
+    async def start(self, load: Callable[[], Colorizer]) -> Colorizer:
+        self._steps = await self._batcher.call(load)
+        return self._steps
 
     async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
         """Draw a task's samples, in a batch with others; see Network. Beside others, as many at a time as fit one."""
@@ -83,15 +73,12 @@ class InProcess:
         return parts[0] if len(parts) == 1 else join(parts, task.options)
 
     async def score(self, photo: SmallPhoto, owner: str) -> Likelihood:
-        """Score a photo's own colors, in a batch with others; see Network."""
         return await self._batcher.submit(self._loaded().score_all, photo, 1, owner)
 
     def coming(self) -> AbstractContextManager[None]:
-        """Announce a request that will draw or score soon."""
         return self._batcher.coming()
 
     def close(self) -> None:
-        """Drop what has not begun, and let the thread end."""
         self._batcher.close()
 
     def _loaded(self) -> Colorizer:

@@ -41,7 +41,7 @@ class ServeBatch:
     """The model as `service.cluster.serve.Model` has it, batched by Ray."""
 
     def __init__(self) -> None:
-        self._colorizer, _ = load_and_warm_up(load_colorizer, Settings())
+        self._colorizer = load_and_warm_up(load_colorizer, Settings())
 
     async def info(self) -> ModelInfo:
         """Say what is loaded."""

@@ -21,11 +21,11 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, 
 from ray.serve.handle import DeploymentHandle
 from ray.util.metrics import Histogram
 
-from model.protocol import PLAIN, Drawn, DrawTask, Finished, Likelihood, Look, ModelInfo, Photo, SmallPhoto
+from model.protocol import PLAIN, Colorizer, Drawn, DrawTask, Finished, Likelihood, Look, ModelInfo, Photo, SmallPhoto
 from service.app import create_app
 from service.engine import State
 from service.errors import QueueFullError, ReplicaLostError
-from service.loading import Loaded, load_and_warm_up, load_colorizer
+from service.loading import load_and_warm_up, load_colorizer, small_task
 from service.network import CHECK, InProcess
 from service.scheduling.batching import Batcher
 from service.settings import Settings, refuse_unknown
@@ -67,20 +67,18 @@ class Model:
         settings = Settings()
         logs.configure(settings.log_format)
         sizes = Histogram("tintflow_batch_size", "Latents in one batch of the model", boundaries=list(BATCH_SIZES))
-        self._colorizer, self._canary = load_and_warm_up(load_colorizer, settings)
+        self._colorizer = load_and_warm_up(load_colorizer, settings)
+        self._canary = small_task(self._colorizer)
         batcher = Batcher(settings.batch_latents, settings.batch_wait_seconds, sizes.observe, settings.batch_seconds)
         self._network = InProcess(batcher, self._colorizer)
 
     async def info(self) -> ModelInfo:
-        """Say what is loaded."""
         return self._colorizer.info
 
     async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
-        """Draw one task's samples, in a batch with others."""
         return await self._network.draw(task, latents, owner)
 
     async def score(self, photo: SmallPhoto, owner: str) -> Likelihood:
-        """Score one photo, in a batch with others."""
         return await self._network.score(photo, owner)
 
     async def check_health(self) -> None:
@@ -118,7 +116,7 @@ class Ingress:
 
 
 class RemoteSteps:
-    """A colorizer whose network is elsewhere; see `model.protocol.Colorizer`."""
+    """A colorizer that draws and scores elsewhere, and does all else here; see `model.protocol.Colorizer`."""
 
     memory = None
 
@@ -132,27 +130,21 @@ class RemoteSteps:
 
     @property
     def info(self) -> ModelInfo:
-        """The model that is loaded there."""
         return self._info
 
     def prepare_rest(self) -> Iterator[None]:
-        """Replicas of the model do so themselves."""
         return iter(())
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
-        """Work here."""
         return self._scaler.shrink(photo, with_chroma)
 
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
-        """Work there."""
         return [self._model.draw.remote(task, 1, CHECK).result() for task in tasks]
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
-        """Work there."""
         return [self._model.score.remote(photo, CHECK).result() for photo in photos]
 
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
-        """Work here."""
         return self._scaler.finish(photo, drawn, look)
 
 
@@ -166,26 +158,23 @@ class Replicas:
 
     @property
     def depth(self) -> int:
-        """How many requests wait."""
         return self._waiting
 
-    async def start(self, load: Callable[[], Loaded]) -> Loaded:
+    async def start(self, load: Callable[[], Colorizer]) -> Colorizer:
         """Wait, beside the event loop, until the model answers."""
         return await run_on(self._thread, load)
 
     async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
-        """Let a replica draw. Raises what it raises, QueueFullError or ReplicaLostError."""
         with self._asking():
             return await self._model.draw.remote(task, latents, owner)
 
     async def score(self, photo: SmallPhoto, owner: str) -> Likelihood:
-        """Let a replica score. Raises what it raises, QueueFullError or ReplicaLostError."""
         with self._asking():
             return await self._model.score.remote(photo, owner)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        """Count a request that waits, and translate Ray's errors."""
+        """Count a request that waits. Raises what the replica raises, QueueFullError or ReplicaLostError."""
         self._waiting += 1
         try:
             yield
@@ -204,7 +193,6 @@ class Replicas:
         yield
 
     def close(self) -> None:
-        """Let the thread end."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
