@@ -1,13 +1,13 @@
 """Endpoints: the files and fields that each takes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field, create_model
 
 from model.protocol import InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
-from service.api.parameters import LikelihoodParameters, Parameters, options_from, parameters_of
+from service.api.parameters import LikelihoodParameters, Parameters, parameters_of
 
 __all__ = [
     "COLORIZATIONS",
@@ -70,7 +70,10 @@ class ColorEndpoint(Endpoint[Parameters]):
 
     def asked(self, parameters: Parameters) -> Options:
         """Return what the parameters ask of the model."""
-        return options_from(parameters, self.options)
+        values = {each.name: getattr(parameters, each.name) for each in fields(self.options)}
+        if "hints" in values:
+            values["hints"] = tuple(point.hint() for point in values["hints"])
+        return self.options(**values)
 
 
 def _endpoint(name: str, options: type[Options], summary: str, description: str, **details: Any) -> ColorEndpoint:

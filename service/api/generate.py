@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from pydantic_core import PydanticUndefined
 
 from model.options import MAX_CANDIDATES, MAX_HINTS, MAX_SEED, RANDOM, TRANSFER_WEIGHTS, Hint
-from service.api.endpoints import COLOR_ENDPOINTS, ColorEndpoint
+from service.api.endpoints import COLOR_ENDPOINTS, COLORIZATIONS, INTERPOLATIONS, VARIATIONS, ColorEndpoint
 from service.api.formats import OutputFormat
 from service.api.parameters import Parameters, bounds_of, option_of, parts_of
 
@@ -57,7 +57,6 @@ PAGE_HEAD = (
 
 
 def generated() -> dict[Path, str]:
-    """Return what each generated file should hold."""
     return {
         CLIENT_FIELDS: _client_fields(),
         PAGE_OPTIONS: _page_options(),
@@ -66,18 +65,13 @@ def generated() -> dict[Path, str]:
 
 
 def _page_options() -> str:
-    defaults = {
-        f"{endpoint.name} {name}": field.default
-        for endpoint in COLOR_ENDPOINTS
-        for name, field in endpoint.parameters.model_fields.items()
-    }
     numbers = {
         "MAX_SEED": MAX_SEED,
         "MAX_INDEX": MAX_CANDIDATES - 1,
         "MAX_HINTS": MAX_HINTS,
-        "COUNT": defaults["colorization n"],
-        "STRENGTH": defaults["variation strength"],
-        "STEPS": defaults["interpolation steps"],
+        "COUNT": COLORIZATIONS.parameters.model_fields["n"].default,
+        "STRENGTH": VARIATIONS.parameters.model_fields["strength"].default,
+        "STEPS": INTERPOLATIONS.parameters.model_fields["steps"].default,
         "CLOSENESS": TRANSFER_WEIGHTS[8],
     }
     return PAGE_HEAD + "".join(f"export const {name} = {value};\n" for name, value in numbers.items())
@@ -124,7 +118,6 @@ def _quoted(text: str) -> str:
 
 
 def _written(hint: Any) -> str:
-    """Write a type as source."""
     if get_origin(hint) is Annotated:
         base = get_args(hint)[0]
         words = next((each.words for each in get_args(hint)[1:] if getattr(each, "words", None)), None)
@@ -176,7 +169,8 @@ def _rows(endpoint: ColorEndpoint) -> Iterator[str]:
         else:
             shown = "none" if default in (None, (), PydanticUndefined) else f"`{default}`"
         values = _values(hints[name] if name in hints else Annotated[field.annotation, *field.metadata, None])
-        yield f"| `{name}` | {values} | {shown} | {_escaped(field.description or '')} |"
+        meaning = (field.description or "").replace("|", "\\|")
+        yield f"| `{name}` | {values} | {shown} | {meaning} |"
 
 
 def _values(hint: Any) -> str:
@@ -187,10 +181,6 @@ def _values(hint: Any) -> str:
     if choices := next((get_args(part) for part in parts if get_origin(part) is Literal), None):
         return ", ".join(f"`{each}`" for each in choices)
     return f"{f'{longest} numbers of ' if longest else ''}{low} … {high}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def main() -> None:

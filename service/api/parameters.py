@@ -19,7 +19,6 @@ __all__ = [
     "PointColor",
     "bounds_of",
     "option_of",
-    "options_from",
     "parameters_of",
     "parts_of",
     "random_seed",
@@ -27,7 +26,6 @@ __all__ = [
 
 
 def random_seed() -> int:
-    """Draw a seed."""
     return secrets.randbelow(MAX_SEED + 1)
 
 
@@ -118,14 +116,6 @@ def option_of(hint: Any) -> Option:
     """Return what an annotation says of its option."""
     (option,) = (each for each in get_args(hint) if isinstance(each, Option))
     return option
-
-
-def options_from(parameters: Parameters, kind: type[Options]) -> Options:
-    """Return the options that a request's fields ask for."""
-    values = {each.name: getattr(parameters, each.name) for each in fields(kind)}
-    if "hints" in values:
-        values["hints"] = tuple(point.hint() for point in values["hints"])
-    return kind(**values)
 
 
 def _wire_type(hint: Any, option: Option) -> Any:

@@ -27,26 +27,25 @@ PHOTO = BINARY | {"description": f"the file: {named_photo_formats()}; of several
 
 def body(endpoint: Endpoint[Any]) -> dict[str, Any]:
     """Describe a body that is a form or JSON, with an example that works."""
+    schema = endpoint.request.model_json_schema(ref_template=REFERENCE)
+    schema.pop("$defs", None)  # they are among the components
     example = dict.fromkeys(endpoint.required_files, PIXEL) | endpoint.example
     return {
         "required": True,
         "content": {
             "multipart/form-data": {"schema": _multipart(endpoint)},
-            "application/json": {
-                "schema": _without_definitions(endpoint.request.model_json_schema(ref_template=REFERENCE)),
-                "example": example,
-            },
+            "application/json": {"schema": schema, "example": example},
         },
     }
 
 
-def _without_definitions(schema: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in schema.items() if name != "$defs"}  # they are among the components
-
-
 def _multipart(endpoint: Endpoint[Any]) -> dict[str, Any]:
     schema = endpoint.parameters.model_json_schema()
-    fields = {name: _as_text(field) | _prefilled(name, endpoint) for name, field in schema["properties"].items()}
+    fields = {
+        # the example is what /docs fills the field in with: empty, which is as if left out
+        name: _as_text(field) | {"examples": [endpoint.example.get(name, "")]}
+        for name, field in schema["properties"].items()
+    }
     return {
         "title": endpoint.parameters.__name__,
         "description": endpoint.parameters.__doc__,
@@ -67,11 +66,6 @@ def _as_text(field: dict[str, Any]) -> dict[str, Any]:
     return {"type": "string", "description": field["description"], "examples": [text]}
 
 
-def _prefilled(name: str, endpoint: Endpoint[Any]) -> dict[str, Any]:
-    """Return the example of a form's field, with which /docs fills it in: empty, which is as if left out."""
-    return {"examples": [endpoint.example.get(name, "")]}
-
-
 def _header(description: str, example: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}, "example": example}
 
@@ -83,7 +77,6 @@ EVENTS_EXAMPLE = (
 
 
 def coloring_answer(endpoint: ColorEndpoint) -> dict[str, Any]:
-    """Describe an answer that is colorings."""
     forms = (
         "The colorings: as JSON, as events (each coloring as soon as it is made) or as a zip of files named by their "
         "index"
