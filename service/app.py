@@ -14,9 +14,8 @@ from service.edge.slow_readers import Sending
 from service.engine import Engine
 from service.http import problems, site
 from service.http.compat import open_inference, openai_images
-from service.http.head import Head
 from service.http.openapi import describe_schemas
-from service.http.request_log import LastResort, RequestLog
+from service.http.request_log import Head, LastResort, RequestLog
 from service.http.routes import router
 from service.loading import Load
 from service.network import Network

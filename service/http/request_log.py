@@ -1,4 +1,4 @@
-"""The middlewares around every request: a number, a log line, counts, and an answer to errors that nobody foresaw."""
+"""Middlewares around every request: a number, a log line, counts, an answer to errors that nobody foresaw, and HEAD."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from service.http.problems import INTERNAL_ERROR, internal_error
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import QUIET_PATHS, hide_query, trace_id
 
-__all__ = ["LastResort", "RequestLog"]
+__all__ = ["Head", "LastResort", "RequestLog"]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -90,3 +90,21 @@ class LastResort:
                 raise
             scope.setdefault("state", {})["code"] = INTERNAL_ERROR[1]
             await internal_error()(scope, receive, send)
+
+
+class Head:
+    """ASGI middleware for HEAD, wherever there is GET: routes see GET; the server knows it, and sends no body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        seen = {**scope, "method": "GET"}
+        try:
+            await self._app(seen, receive, send)
+        finally:
+            if "route" in seen:
+                scope["route"] = seen["route"]  # for the log and the metrics

@@ -22,21 +22,16 @@ router = APIRouter(include_in_schema=False)
 files = StaticFiles(directory=PAGE)
 
 
-@router.get("/")
-async def page(request: Request) -> Response:
-    """Return the page."""
-    response = await _file("index.html", request)
-    response.headers["Link"] = MODULES
-    return response
-
-
 @router.get("/page/{name:path}")
 async def page_file(name: str, request: Request) -> Response:
     """Return one of the page's files; without its own 404, for the router has one."""
-    return await _file(name, request)
-
-
-async def _file(name: str, request: Request) -> Response:
     response = await files.get_response(name, request.scope)
     response.headers.update(PAGE_HEADERS)
+    return response
+
+
+@router.get("/")
+async def page(request: Request) -> Response:
+    response = await page_file("index.html", request)
+    response.headers["Link"] = MODULES
     return response
