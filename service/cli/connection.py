@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -16,6 +16,7 @@ from structlog.typing import EventDict
 from model.protocol import Colorizer
 from service.client import AsyncClient, ProblemError, UnavailableError
 from service.settings import Settings, read_settings
+from service.telemetry.logs import console_renderer
 
 __all__ = ["Connection"]
 
@@ -45,7 +46,8 @@ class Connection:
                 client = AsyncClient(self.url, api_key=self.api_key, retries=RETRIES, max_wait=MAX_WAIT_SECONDS)
                 yield await stack.enter_async_context(client)
                 return
-            with _told("loading the model…"):
+            console = Console(stderr=True)
+            with console.status("loading the model…") if console.is_terminal else nullcontext():
                 client = await self._load(stack)
             yield client
 
@@ -54,12 +56,8 @@ class Connection:
         from service.app import create_app  # late: a client of a server needs none
         from service.engine import State
 
-        # the default writes all local variables into a traceback: megabytes of them
-        plain = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr is not None and sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
         structlog.configure(
-            processors=[_without_load_failed, *structlog.get_config()["processors"][:-1], plain],
+            processors=[_without_load_failed, *structlog.get_config()["processors"][:-1], console_renderer()],
             wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),  # standard output may be a photo
         )
@@ -103,11 +101,3 @@ def _without_load_failed(logger: object, method: str, event: EventDict) -> Event
     if event["event"] == "load_failed":
         raise structlog.DropEvent
     return event
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Say on a terminal what goes on, for as long as it does."""
-    console = Console(stderr=True)
-    with console.status(what) if console.is_terminal else nullcontext():
-        yield

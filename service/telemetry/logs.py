@@ -6,24 +6,25 @@ from typing import Literal
 
 import structlog
 
-__all__ = ["configure"]
+__all__ = ["configure", "console_renderer"]
+
+
+def console_renderer() -> structlog.dev.ConsoleRenderer:
+    """Return what writes lines for people, without the values of local variables: megabytes of uploads."""
+    colors = sys.stderr is not None and sys.stderr.isatty()
+    return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
 
 
 def configure(log_format: Literal["console", "json"]) -> None:
     """Write the process's log lines, those of libraries too, to standard error."""
-    renderers: dict[str, structlog.typing.Processor] = {
-        "json": structlog.processors.JSONRenderer(),
-        "console": structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,  # the default prints local variables: uploads
-        ),
-    }
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    tracebacks = [structlog.processors.format_exc_info] if log_format == "json" else []
+    rendering: list[structlog.typing.Processor] = [console_renderer()]
+    if log_format == "json":
+        rendering = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -33,11 +34,7 @@ def configure(log_format: Literal["console", "json"]) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *tracebacks,
-                renderers[log_format],
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)

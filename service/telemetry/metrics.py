@@ -32,26 +32,26 @@ class Metrics:
     media_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        Info("tintflow_build", "This release", registry=self._registry).info({"version": __version__})
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        Info("tintflow_build", "This release", registry=registry).info({"version": __version__})
         self.requests = Counter(
-            "tintflow_requests", "Requests answered", ["method", "path", "status"], registry=self._registry
+            "tintflow_requests", "Requests answered", ["method", "path", "status"], registry=registry
         )
         self.rejected = Counter(
-            "tintflow_rejected", "Requests answered by a problem, by its code", ["code"], registry=self._registry
+            "tintflow_rejected", "Requests answered by a problem, by its code", ["code"], registry=registry
         )
         self.request_seconds = Histogram(
-            "tintflow_request_seconds", "Time to answer", ["path"], buckets=SECONDS, registry=self._registry
+            "tintflow_request_seconds", "Time to answer", ["path"], buckets=SECONDS, registry=registry
         )
         self.stage_seconds = Histogram(
-            "tintflow_stage_seconds", "Time of each step", ["stage"], buckets=SECONDS, registry=self._registry
+            "tintflow_stage_seconds", "Time of each step", ["stage"], buckets=SECONDS, registry=registry
         )
         self.batch_size = Histogram(
-            "tintflow_batch_size", "Latents in one batch of the model", buckets=BATCH_SIZES, registry=self._registry
+            "tintflow_batch_size", "Latents in one batch of the model", buckets=BATCH_SIZES, registry=registry
         )
-        self.samples = Counter("tintflow_samples", "Colorings made", registry=self._registry)
-        self.pixels = Counter("tintflow_pixels", "Pixels of the photos colorized or scored", registry=self._registry)
+        self.samples = Counter("tintflow_samples", "Colorings made", registry=registry)
+        self.pixels = Counter("tintflow_pixels", "Pixels of the photos colorized or scored", registry=registry)
 
     def watch(self, **values: Callable[[], float]) -> None:
         """Report, whenever asked, what these functions return, under the names that GAUGES has for them."""
@@ -67,7 +67,6 @@ class Metrics:
         self._registry.register(_DeviceMemory(colorizer))
 
     def text(self) -> bytes:
-        """Return the metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 

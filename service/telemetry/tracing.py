@@ -33,7 +33,7 @@ def telemetry(tracing: bool) -> TelemetryConfig:
         metrics=False,  # Prometheus is told
         logs=False,  # they hold the texts of exceptions
         operation_spans=False,
-        exclude=_is_quiet,
+        exclude=lambda scope: scope.get("path") in QUIET_PATHS,
     )
 
 
@@ -59,10 +59,6 @@ def trace_id() -> dict[str, str]:
     """Return what lets a log line be found from its trace: nothing where there is none."""
     context = trace.get_current_span().get_span_context()
     return {"trace_id": trace.format_trace_id(context.trace_id)} if context.is_valid else {}
-
-
-def _is_quiet(scope: Scope) -> bool:
-    return scope.get("path") in QUIET_PATHS
 
 
 def _is_installed(module: str) -> bool:
