@@ -21,18 +21,7 @@ from service.client.maker import is_of_all_photos
 from service.errors import ServiceError
 from service.settings import SettingsError
 
-__all__ = [
-    "STOPPED",
-    "Work",
-    "end",
-    "finish",
-    "printable",
-    "progress_columns",
-    "run_batch",
-    "run_client",
-    "share",
-    "show",
-]
+__all__ = ["STOPPED", "end", "finish", "printable", "progress_columns", "run_batch", "run_client", "share", "show"]
 
 T = TypeVar("T")
 
@@ -58,13 +47,11 @@ class _RateColumn(ProgressColumn):
     """Photos a minute."""
 
     def render(self, task: Task) -> Text:
-        """Show it, once it is known."""
         speed = task.finished_speed or task.speed
         return Text(f"{60 * speed:.1f} photos/min" if speed else "", style="cyan")
 
 
 def progress_columns() -> Sequence[ProgressColumn]:
-    """Return what tells how far photos are."""
     return TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn()
 
 

@@ -49,14 +49,6 @@ class Command:
     """name of the seed that is drawn if it is not given, once for all photos"""
 
 
-def _variation_name(fields: dict[str, Any]) -> str:
-    return f"{fields['seed']}-{fields['index']}-variation-{fields['noise_seed']}"
-
-
-def _transfer_name(fields: dict[str, Any]) -> str:
-    return f"transfer-{Path(fields['reference']).stem}-{fields['seed']}"
-
-
 def _interpolation_name(fields: dict[str, Any]) -> str:
     begin = f"{fields['seed']}-{fields['index']}"
     if "reference" in fields:
@@ -91,7 +83,7 @@ COMMANDS = (
         ("variations photo.jpg --seed 7 --index 1 --strength 0.3",),
         VARIATIONS,
         AsyncClient.variations,
-        _variation_name,
+        lambda fields: f"{fields['seed']}-{fields['index']}-variation-{fields['noise_seed']}",
         draws="noise_seed",
     ),
     Command(
@@ -100,7 +92,7 @@ COMMANDS = (
         ("transfer gray.jpg --reference color.jpg",),
         TRANSFERS,
         AsyncClient.transfers,
-        _transfer_name,
+        lambda fields: f"transfer-{Path(fields['reference']).stem}-{fields['seed']}",
         draws="seed",
     ),
     Command(

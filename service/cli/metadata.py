@@ -71,8 +71,10 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
     try:
         with Image.open(photo, formats=list(FORMATS)) as image:
             profile, exif = image.info.get("icc_profile"), image.getexif()
-            if image.format != "TIFF" and "dpi" in image.info and image.info.get("jfif_unit") != NO_UNIT:
-                _keep_resolution(exif, image.info["dpi"])
+            has_resolution = "dpi" in image.info and image.info.get("jfif_unit") != NO_UNIT
+            if image.format != "TIFF" and has_resolution and Base.XResolution not in exif:
+                exif[Base.XResolution], exif[Base.YResolution] = image.info["dpi"]
+                exif[Base.ResolutionUnit] = INCH
             return Metadata(_exif_bytes(exif, keep_gps), *_fitting(profile), _dots_per_meter(exif), max(image.size))
     except Exception:  # on broken files Pillow raises whatever it likes
         return Metadata()
@@ -114,13 +116,6 @@ def _directories(exif: Image.Exif) -> list[MutableMapping[int, Any]]:
     return [exif, *(exif.get_ifd(ifd) for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo) if ifd in exif)]
 
 
-def _keep_resolution(exif: Image.Exif, dpi: tuple[float, float]) -> None:
-    """Write a photo's dots per inch into its EXIF, unless that says them."""
-    if Base.XResolution not in exif:
-        exif[Base.XResolution], exif[Base.YResolution] = dpi
-        exif[Base.ResolutionUnit] = INCH
-
-
 def _dots_per_meter(exif: Image.Exif) -> tuple[int, int] | None:
     meters = METERS.get(exif.get(Base.ResolutionUnit, INCH))
     with suppress(TypeError, ValueError, ZeroDivisionError):
@@ -149,8 +144,7 @@ def _holds_grays(profile: ImageCms.ImageCmsProfile) -> bool:
     grays = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2)
     image = Image.fromarray(grays)
     for source, target in ((SRGB, profile), (profile, SRGB)):
-        transform = ImageCms.buildTransform(source, target, "RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
-        ImageCms.applyTransform(image, transform, inPlace=True)
+        ImageCms.profileToProfile(image, source, target, ImageCms.Intent.RELATIVE_COLORIMETRIC, inPlace=True)
     return bool(np.abs(np.asarray(image, np.int16) - grays).max() <= 1)
 
 
@@ -160,8 +154,7 @@ def to_profile(png: bytes, profile: bytes, output_format: OutputFormat, quality:
         alpha = np.asarray(image.getchannel("A")) if "A" in image.getbands() else None
         rgb = image.convert("RGB")
     target = ImageCms.ImageCmsProfile(BytesIO(profile))
-    transform = ImageCms.buildTransform(SRGB, target, "RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
-    ImageCms.applyTransform(rgb, transform, inPlace=True)
+    ImageCms.profileToProfile(rgb, SRGB, target, ImageCms.Intent.RELATIVE_COLORIMETRIC, inPlace=True)
     return encode(np.asarray(rgb), alpha, output_format, quality)
 
 
@@ -169,12 +162,11 @@ def embed(data: bytes, output_format: OutputFormat, metadata: Metadata) -> bytes
     """Put metadata into an encoded image that has none, without touching its pixels."""
     if metadata.exif is None and metadata.profile is None:
         return data
-    if output_format == "png":
-        return _into_png(data, metadata.exif, metadata.profile, metadata.dots_per_meter)
-    return {"jpeg": _into_jpeg, "webp": _into_webp}[output_format](data, metadata.exif, metadata.profile)
+    return {"jpeg": _into_jpeg, "png": _into_png, "webp": _into_webp}[output_format](data, metadata)
 
 
-def _into_jpeg(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
+def _into_jpeg(data: bytes, metadata: Metadata) -> bytes:
+    exif, profile = metadata.exif, metadata.profile
     segments = b""
     if exif:
         exif = _for_a_segment(exif)
@@ -215,22 +207,24 @@ def _length(value: Any) -> int:
     return 8 * len(value) if isinstance(value, tuple) else 8
 
 
-def _into_png(data: bytes, exif: bytes | None, profile: bytes | None, dots_per_meter: tuple[int, int] | None) -> bytes:
+def _into_png(data: bytes, metadata: Metadata) -> bytes:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     chunks = b""
-    if profile:
-        chunks += chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
-    if dots_per_meter:
-        chunks += chunk(b"pHYs", struct.pack(">IIB", *dots_per_meter, PER_METER))
-    if exif:
-        chunks += chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    if metadata.profile:
+        chunks += chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.profile))
+    if metadata.dots_per_meter:
+        chunks += chunk(b"pHYs", struct.pack(">IIB", *metadata.dots_per_meter, PER_METER))
+    if metadata.exif:
+        chunks += chunk(b"eXIf", metadata.exif.removeprefix(b"Exif\0\0"))
     after_header = 8 + 25  # signature, IHDR
     return data[:after_header] + chunks + data[after_header:]
 
 
-def _into_webp(data: bytes, exif: bytes | None, profile: bytes | None) -> bytes:
+def _into_webp(data: bytes, metadata: Metadata) -> bytes:
+    exif, profile = metadata.exif, metadata.profile
+
     def chunk(name: bytes, body: bytes) -> bytes:
         return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 

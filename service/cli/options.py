@@ -1,17 +1,17 @@
 """Options of the commands: the interface's fields by their own names, and those about files."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from inspect import Parameter
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
 from model.protocol import Look
 from service.api.endpoints import COLORIZATIONS, ColorEndpoint
-from service.api.parameters import bounds_of
+from service.api.parameters import bounds_of, parts_of
 from service.client.client import Client, headers
 
 __all__ = [
@@ -49,23 +49,18 @@ WORDS = {
 NOT_OPTIONS = {"response_format"}
 
 
-def _check_url(url: str | None) -> str | None:
-    """Return the URL of a server. Raises BadParameter if it is none, or if the environment keeps it out of reach."""
-    try:
-        if url:
-            Client(url).close()
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    return url
+def _checked(check: Callable[[str], object]) -> Callable[[str | None], str | None]:
+    """Return the callback of an option that turns what a check says into a BadParameter."""
 
+    def callback(text: str | None) -> str | None:
+        try:
+            if text:
+                check(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+        return text
 
-def _check_key(key: str | None) -> str | None:
-    """Return an API key. Raises BadParameter if no header can hold it."""
-    try:
-        headers(key)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    return key
+    return callback
 
 
 def _photo(text: str) -> Path:
@@ -111,14 +106,14 @@ Url = Annotated[
         "--server",
         "--url",
         envvar="TINTFLOW_URL",
-        callback=_check_url,
+        callback=_checked(lambda url: Client(url).close()),  # which looks at the environment, too
         help="URL of a running service; left out, this process does the work.",
         rich_help_panel=SERVER,
     ),
 ]
 ApiKey = Annotated[
     str | None,
-    typer.Option(envvar="TINTFLOW_API_KEY", callback=_check_key, help="For the server.", rich_help_panel=SERVER),
+    typer.Option(envvar="TINTFLOW_API_KEY", callback=_checked(headers), help="For the server.", rich_help_panel=SERVER),
 ]
 AtOnce = Annotated[
     int, typer.Option("--at-once", min=1, max=64, help="Photos in work at a time.", rich_help_panel=SERVER)
@@ -147,7 +142,6 @@ def _place(parameter: Parameter) -> tuple[bool, bool, bool]:
 
 
 def option(name: str, endpoint: ColorEndpoint = COLORIZATIONS) -> Any:
-    """Make the option of one field: its flags, range and sentence."""
     field = endpoint.parameters.model_fields[name]
     text = WORDS.get(name) or field.description or name
     low, high, items = bounds_of(field.annotation, *field.metadata)  # of arrays, which are text here, those of an item
@@ -175,15 +169,7 @@ def _type(name: str, field: FieldInfo) -> Any:
     """Return the type of an option: arrays are text, as in a form; hints are given one by one."""
     if name == "hints":
         return list[str] | None
-    kinds = [kind for kind in _parts(field.annotation) if kind is not NoneType]
-    kind = str if any(get_origin(each) is tuple for each in kinds) else kinds[0]
+    parts = list(parts_of(field.annotation))
+    kinds: list[Any] = [each for each in parts if get_origin(each) is Literal or each in (int, float)]
+    kind = str if any(get_origin(each) is tuple for each in parts) else kinds[0]
     return kind | None if _default(field) is None else kind
-
-
-def _parts(annotation: Any) -> list[Any]:
-    """Return the types that a union joins, without their ranges."""
-    if get_origin(annotation) is Annotated:
-        return _parts(get_args(annotation)[0])
-    if annotation is None or isinstance(annotation, type) or get_origin(annotation) in (Literal, tuple):
-        return [annotation]
-    return [kind for part in get_args(annotation) for kind in _parts(part)]

@@ -71,7 +71,6 @@ def _allow_files(count: int) -> None:
 
 
 def server_config(application: FastAPI, settings: Settings, **options: Any) -> uvicorn.Config:
-    """Return uvicorn's own settings."""
     return uvicorn.Config(
         application,
         log_config=None,
@@ -104,5 +103,4 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Say whether to stop now."""
         return await super().on_tick(counter) or self._engine.state is State.FAILED
