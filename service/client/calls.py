@@ -61,23 +61,21 @@ class ColoringCalls(ABC, Generic[R]):
         return self._color("/v1/interpolations", photos, values)
 
     def _color(self, path: str, photos: Mapping[str, PhotoSource], fields: Mapping[str, Any]) -> R:
-        return self._make(_post(path, photos, fields, ColorizationResponse))
+        return self._send(_post(path, photos, fields, ColorizationResponse))
 
     @abstractmethod
-    def _make(self, call: Call[ColorizationResponse]) -> R:
+    def _send(self, call: Call[ColorizationResponse]) -> R:
         """Send a call, now or later."""
 
 
 def _post(path: str, photos: Mapping[str, PhotoSource], fields: Mapping[str, Any], answer: type[M]) -> Call[M]:
-    return Call("POST", path, answer, photos, _form_values(fields))
-
-
-def _form_values(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Write fields as a form has them; None is left out."""
-    return {name: _as_text(value) for name, value in fields.items() if value is not None}
+    """Ask with photos and fields; None is left out."""
+    values = {name: _as_text(value) for name, value in fields.items() if value is not None}
+    return Call("POST", path, answer, photos, values)
 
 
 def _as_text(value: Any) -> str:
+    """Write a value as a form has it."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         return str(value)
     if any(isinstance(each, Mapping) for each in value):

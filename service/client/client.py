@@ -22,7 +22,7 @@ from service.client.exchange import Outcome, exchange, read
 from service.client.fields import ColorizationFields
 from service.client.folder import Folder, FolderPhoto
 from service.client.photos import PhotoSource, without_images
-from service.client.streams import AsyncStreams, Streams
+from service.client.streams import AsyncColoringStream, ColoringStream, Streams
 
 __all__ = ["AT_ONCE", "ENVIRONMENT", "MAX_PORT", "AsyncClient", "Client", "headers"]
 
@@ -95,7 +95,7 @@ class Client(ColoringCalls[ColorizationResponse]):
         with _environment_named():
             self._http = httpx.Client(base_url=base_url, headers=head, timeout=timeout, transport=transport)
         self._retries, self._max_wait = retries, max_wait
-        self.stream = Streams(partial(self._answer, stream=True))
+        self.stream = Streams(lambda call: ColoringStream(partial(self._answer, call, stream=True)))
         """the same calls, whose colorings come one by one, each as soon as it is made"""
 
     def folder(
@@ -132,9 +132,6 @@ class Client(ColoringCalls[ColorizationResponse]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _make(self, call: Call[ColorizationResponse]) -> ColorizationResponse:
-        return self._send(call)
 
     def _send(self, call: Call[M]) -> M:
         return read(call, self._answer(call, stream=False))
@@ -174,7 +171,7 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
         with _environment_named():
             self._http = httpx.AsyncClient(base_url=base_url, headers=head, timeout=timeout, transport=transport)
         self._retries, self._max_wait = retries, max_wait
-        self.stream = AsyncStreams(partial(self._answer, stream=True))
+        self.stream = Streams(lambda call: AsyncColoringStream(partial(self._answer, call, stream=True)))
         """the same calls, whose colorings come one by one, each as soon as it is made"""
 
     async def folder(
@@ -209,9 +206,6 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    async def _make(self, call: Call[ColorizationResponse]) -> ColorizationResponse:
-        return await self._send(call)
 
     async def _send(self, call: Call[M]) -> M:
         return read(call, await self._answer(call, stream=False))

@@ -114,7 +114,6 @@ class Folder:
             await asyncio.gather(*working, return_exceptions=True)
 
     def _settled(self) -> Generator[FolderPhoto]:
-        """Yield the photos that need no work."""
         for trouble in self._troubles:
             yield self._count(Path(trouble.name), error=trouble.reason, is_new=False)
         for photo, entry in list(self._maker.entries.items()):

@@ -10,17 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from service.api.formats import FORMATS, OutputFormat
+from service.client import errors
 from service.client.answers import Coloring, ColorizationResponse
-from service.client.errors import (
-    AuthenticationError,
-    ConnectionFailedError,
-    InvalidParameterError,
-    NotFoundError,
-    ProblemError,
-    RequestError,
-    UnavailableError,
-    UnreadableAnswerError,
-)
 from service.client.found import Photo, Trouble
 from service.client.record import Entry, Made, Record, identify
 from service.client.whole_file import whole_file
@@ -28,12 +19,12 @@ from service.client.whole_file import whole_file
 __all__ = ["Asked", "Maker", "Request", "is_of_all_photos"]
 
 OF_ALL_PHOTOS = (
-    AuthenticationError,
-    ConnectionFailedError,
-    InvalidParameterError,
-    NotFoundError,
-    UnavailableError,
-    UnreadableAnswerError,
+    errors.AuthenticationError,
+    errors.ConnectionFailedError,
+    errors.InvalidParameterError,
+    errors.NotFoundError,
+    errors.UnavailableError,
+    errors.UnreadableAnswerError,
 )
 """errors that the next photo would meet, too, but for those of these codes:"""
 OF_ONE_PHOTO = {"decoder_lost", "out_of_memory"}
@@ -41,9 +32,9 @@ OF_ONE_PHOTO = {"decoder_lost", "out_of_memory"}
 
 def is_of_all_photos(error: Exception) -> bool:
     """Say whether the next photo would meet an error, too."""
-    if isinstance(error, ProblemError) and error.code in OF_ONE_PHOTO:
+    if isinstance(error, errors.ProblemError) and error.code in OF_ONE_PHOTO:
         return False
-    is_of_reference = isinstance(error, RequestError) and error.detail.startswith("reference: ")
+    is_of_reference = isinstance(error, errors.RequestError) and error.detail.startswith("reference: ")
     return is_of_reference or isinstance(error, OF_ALL_PHOTOS)
 
 
@@ -68,12 +59,9 @@ class Asked:
 
     @property
     def output_format(self) -> OutputFormat:
-        """The format of the files."""
-        chosen: OutputFormat = self.fields.get("output_format", "jpeg")
-        return chosen
+        return self.fields.get("output_format", "jpeg")
 
     def request(self, photo: Path) -> Request:
-        """Return the request for one photo."""
         return Request(self.fields, lambda coloring: coloring.content)
 
 

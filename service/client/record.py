@@ -83,7 +83,6 @@ class Record:
         return None if last is None else getattr(last, name)
 
     def is_complete(self, entry: Entry) -> bool:
-        """Say whether all the files of an entry are there."""
         return all((self._out / made.file).exists() for made in entry.files)
 
     def add(self, entry: Entry) -> None:

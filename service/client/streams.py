@@ -3,8 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 
@@ -14,16 +13,22 @@ from service.client.calls import Call, ColoringCalls
 from service.client.errors import ConnectionFailedError, TimedOutError, UnreadableAnswerError, problem_in
 from service.client.exchange import EVENTS
 
-__all__ = ["AsyncColoringStream", "AsyncStreams", "ColoringStream", "Streams"]
+__all__ = ["AsyncColoringStream", "ColoringStream", "Streams"]
+
+R = TypeVar("R", covariant=True)
 
 
 class _Reader:
     """Makes colorings of the pieces of an answer, and keeps what the last event says."""
 
     def __init__(self, response: httpx.Response) -> None:
+        """Raise UnreadableAnswerError for an answer that is no stream."""
+        media_type = response.headers.get("content-type", "").partition(";")[0]
+        if media_type != EVENTS:
+            raise UnreadableAnswerError(f"{response.request.url}: expected {EVENTS}, got {media_type or 'nothing'}")
         self._response = response
         self._buffer = bytearray()
-        self.done: ColorizationDone | None = None
+        self._done: ColorizationDone | None = None
 
     def feed(self, piece: bytes) -> Iterator[Coloring]:
         """Yield the colorings that are complete. Raises ProblemError for an `error`, UnreadableAnswerError."""
@@ -37,10 +42,11 @@ class _Reader:
             if coloring is not None:
                 yield coloring
 
-    def end(self) -> None:
-        """Raise ConnectionFailedError if the answer is not complete."""
-        if self.done is None:
+    def end(self) -> ColorizationDone:
+        """Return what the last event says. Raises ConnectionFailedError if the answer is not complete."""
+        if self._done is None:
             raise ConnectionFailedError(f"{self._response.request.url}: the answer ended before its last event")
+        return self._done
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -60,20 +66,13 @@ class _Reader:
             if name == b"coloring":
                 return Coloring.model_validate_json(data)
             if name == b"done":
-                self.done = ColorizationDone.model_validate_json(data)
+                self._done = ColorizationDone.model_validate_json(data)
             problem = json.loads(data) if name == b"error" else None
         except ValueError as error:
             raise UnreadableAnswerError(f"{self._response.request.url}: not an event of tintflow's") from error
         if problem is not None:
             raise problem_in(problem, self._response)
         return None
-
-
-def _checked(response: httpx.Response) -> _Reader:
-    media_type = response.headers.get("content-type", "").partition(";")[0]
-    if media_type != EVENTS:
-        raise UnreadableAnswerError(f"{response.request.url}: expected {EVENTS}, got {media_type or 'nothing'}")
-    return _Reader(response)
 
 
 class ColoringStream:
@@ -107,12 +106,11 @@ class ColoringStream:
     def _read(self, send: Callable[[], httpx.Response]) -> Generator[Coloring]:
         response = send()
         try:
-            reader = _checked(response)
+            reader = _Reader(response)
             with reader.translated():
                 for piece in response.iter_bytes():
                     yield from reader.feed(piece)
-            reader.end()
-            self.done = reader.done
+            self.done = reader.end()
         finally:
             response.close()
 
@@ -144,32 +142,22 @@ class AsyncColoringStream:
     async def _read(self, send: Callable[[], Awaitable[httpx.Response]]) -> AsyncGenerator[Coloring]:
         response = await send()
         try:
-            reader = _checked(response)
+            reader = _Reader(response)
             with reader.translated():
                 async for piece in response.aiter_bytes():
                     for coloring in reader.feed(piece):
                         yield coloring
-            reader.end()
-            self.done = reader.done
+            self.done = reader.end()
         finally:
             await response.aclose()
 
 
-class Streams(ColoringCalls[ColoringStream]):
+class Streams(ColoringCalls[R]):
     """The calls that make colorings, one by one: `for coloring in client.stream.colorizations("photo.jpg"): …`."""
 
-    def __init__(self, send: Callable[[Call[Any]], httpx.Response]) -> None:
-        self._send = send
+    def __init__(self, begin: Callable[[Call[Any]], R]) -> None:
+        """begin: makes a stream, whose request is sent later."""
+        self._begin = begin
 
-    def _make(self, call: Call[Any]) -> ColoringStream:
-        return ColoringStream(partial(self._send, call))
-
-
-class AsyncStreams(ColoringCalls[AsyncColoringStream]):
-    """The same as `Streams`, for `async for`."""
-
-    def __init__(self, send: Callable[[Call[Any]], Awaitable[httpx.Response]]) -> None:
-        self._send = send
-
-    def _make(self, call: Call[Any]) -> AsyncColoringStream:
-        return AsyncColoringStream(partial(self._send, call))
+    def _send(self, call: Call[Any]) -> R:
+        return self._begin(call)
