@@ -168,19 +168,16 @@ class Painter:
                     outcomes.append(Outcome(photo, self._asked.files(place), []))
                     continue
                 content = _bytes(data) if self._columns else Path(photo).read_bytes()
-                waiting.append((photo, place, self._decode(content)))
+                decoded = self._decoders.decode(content, self._settings.max_pixels)
+                check_output_size(decoded.width, decoded.height, self._asked.output_format)
+                waiting.append((photo, place, decoded))
             except (ServiceError, OSError, ValueError) as error:
                 outcomes.append(Outcome(photo, [], [], Trouble.of(photo, error).reason))
-            if sum(decoded.width * decoded.height for *_, decoded in waiting) >= PIXELS_AT_ONCE:
+            if sum(each.width * each.height for *_, each in waiting) >= PIXELS_AT_ONCE:
                 outcomes += self._paint(waiting)
                 waiting.clear()
         outcomes += self._paint(waiting)
         return {"outcome": np.array([json.dumps(asdict(each)) for each in outcomes], dtype=object)}
-
-    def _decode(self, data: bytes) -> DecodedPhoto:
-        decoded = self._decoders.decode(data, self._settings.max_pixels)
-        check_output_size(decoded.width, decoded.height, self._asked.output_format)
-        return decoded
 
     def _paint(self, photos: list[tuple[str, str, DecodedPhoto]]) -> Iterator[Outcome]:
         """Draw for all at once, or for each alone where that fails; then write."""

@@ -55,9 +55,13 @@ def decode(
         raise DecodingLimitError(f"{field}: the JPEG has more than {MAX_SCANS} scans")
 
     def announce(size: tuple[int, int]) -> None:
-        _check_size(size, max_pixels, field)
+        width, height = size
+        if width < 1 or height < 1:
+            raise UndecodableImageError(f"{field}: its header says {width}×{height} pixels")
+        if width * height > max_pixels:
+            raise TooManyPixelsError(f"{field}: {width}×{height} pixels are more than {max_pixels}")
         if allow is not None:
-            allow(size[0] * size[1])
+            allow(width * height)
 
     try:
         if formats == ["WEBP"] and (size := webp_size(data)) is not None:
@@ -96,14 +100,6 @@ def _identify(data: bytes) -> list[str]:
     prefix = data[:PREFIX_BYTES]
     openers = {name: Image.OPEN[name][1] for name in FORMATS}
     return [name for name, accepts in openers.items() if accepts is not None and accepts(prefix)]
-
-
-def _check_size(size: tuple[int, int], max_pixels: int, field: str) -> None:
-    width, height = size
-    if width < 1 or height < 1:
-        raise UndecodableImageError(f"{field}: its header says {width}×{height} pixels")
-    if width * height > max_pixels:
-        raise TooManyPixelsError(f"{field}: {width}×{height} pixels are more than {max_pixels}")
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -33,8 +33,10 @@ def encode(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, output_forma
 
 def _encode_jpeg(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, quality: int) -> bytes:
     sampling = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
-    flat = rgb if alpha is None else _over_white(rgb, alpha)
-    return _encode_by_opencv(flat, ".jpg", (cv2.IMWRITE_JPEG_QUALITY, quality, *sampling))
+    if alpha is not None:
+        image = Image.fromarray(rgb)
+        rgb = np.asarray(Image.composite(image, Image.new("RGB", image.size, "white"), Image.fromarray(alpha)))
+    return _encode_by_opencv(rgb, ".jpg", (cv2.IMWRITE_JPEG_QUALITY, quality, *sampling))
 
 
 def _encode_png(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, quality: int) -> bytes:
@@ -61,8 +63,3 @@ def _encode_by_opencv(pixels: NDArray[np.uint8], suffix: str, options: tuple[int
     if not is_written:
         raise RuntimeError(f"OpenCV wrote no {suffix} of {pixels.shape[1]}×{pixels.shape[0]} pixels")
     return data.tobytes()
-
-
-def _over_white(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    image = Image.fromarray(rgb)
-    return np.asarray(Image.composite(image, Image.new("RGB", image.size, "white"), Image.fromarray(alpha)))

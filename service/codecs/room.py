@@ -63,7 +63,6 @@ class Room:
             self._change.notify_all()
 
     def leave(self, share: Share) -> None:
-        """Make room again."""
         with self._change:
             self._shares.remove(share)
             self._change.notify_all()

@@ -173,10 +173,6 @@ class Decoders:
         return DecoderLostError(f"{field}: its decoder was killed; retry later", RETRY_SECONDS)
 
 
-def _inherited() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if INHERITED.fullmatch(name)}
-
-
 class Ticket:
     """Lets one thread end the decoding that another waits for. Thread-safe."""
 
@@ -221,6 +217,7 @@ class _Decoder:
         self._share: Share | None = None
         self._before = 0.0
         self._ending = Lock()
+        inherited = {name: value for name, value in os.environ.items() if INHERITED.fullmatch(name)}
         self._channel, channel = socket.socketpair()
         with ExitStack() as ours, ExitStack() as theirs:
             ours.enter_context(self._channel)
@@ -234,7 +231,7 @@ class _Decoder:
                 stdout=subprocess.DEVNULL,
                 pass_fds=[channel.fileno(), life],
                 process_group=0,  # Ctrl-C ends the service, which first finishes what it has accepted
-                env=_inherited() | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"} | ONE_THREAD,
+                env=inherited | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"} | ONE_THREAD,
             )
             ours.pop_all()  # it started, so what is ours stays open
         if slow_nice and not quick:

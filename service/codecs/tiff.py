@@ -119,7 +119,9 @@ def mend_levels(image: Image.Image) -> Image.Image:
     if _has_extras(image):
         return _without_extras(image, is_negative)
     if image.mode in ("I", "F"):
-        levels = _scaled(_wide_values(image))
+        values: NDArray[Any] = np.asarray(image)
+        is_unsigned = image.mode == "I" and image.tag_v2.get(Base.SampleFormat, UNSIGNED) == UNSIGNED
+        levels = _scaled(values.view(np.uint32) if is_unsigned else values)
         return _like(image, MAX_16 - levels if is_negative else levels)
     if not image.mode.startswith("I;16"):
         return image
@@ -156,12 +158,6 @@ def _without_extras(image: TiffImageFile, is_negative: bool) -> Image.Image:
     if extra != UNSPECIFIED:
         mended.info[ALPHA] = (beside >> 8 * (beside.itemsize - 1)).astype(np.uint8)
     return mended
-
-
-def _wide_values(image: TiffImageFile) -> NDArray[Any]:
-    values: NDArray[Any] = np.asarray(image)
-    is_unsigned = image.mode == "I" and image.tag_v2.get(Base.SampleFormat, UNSIGNED) == UNSIGNED
-    return values.view(np.uint32) if is_unsigned else values
 
 
 def _scaled(values: NDArray[Any]) -> NDArray[np.uint16]:
