@@ -8,7 +8,6 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import HTTPBearer
-from limits import RateLimitItem
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
@@ -110,7 +109,8 @@ class Access:
         limits = key.limits or self._limits
         full = [limit for limit in limits if not self._limiter.test(limit, key.name)]
         if full:
-            seconds = max(self._seconds_until_free(limit, key) for limit in full)
+            free = max(self._limiter.get_window_stats(limit, key.name).reset_time for limit in full)
+            seconds = max(math.ceil(free - time.time()), 1)
             raise RateLimitedError(f"{key.name} may make no more than {' and '.join(map(str, full))}", seconds)
         for limit in limits:
             self._limiter.hit(limit, key.name)
@@ -120,10 +120,6 @@ class Access:
         before, self._clock_offset = self._clock_offset, _clock_offset()
         if abs(self._clock_offset - before) > CLOCK_STEP_SECONDS:
             self._counts.reset()
-
-    def _seconds_until_free(self, limit: RateLimitItem, key: Key) -> int:
-        stats = self._limiter.get_window_stats(limit, key.name)
-        return max(math.ceil(stats.reset_time - time.time()), 1)
 
 
 def _is_at(origin: str, host: str) -> bool:

@@ -6,6 +6,7 @@ import re
 import secrets
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from hmac import compare_digest
 from pathlib import Path
@@ -56,10 +57,10 @@ class KeyRing:
 
         Raises KeyFileError, once a change, if it is missing or malformed: then no key is good until it is mended.
         """
-        missing: OSError | None = None
-        try:
+        state: tuple[int, ...] = ()  # of no file
+        with suppress(OSError):
             status = self._path.stat()
-            state: tuple[int, ...] = (
+            state = (
                 status.st_mtime_ns,
                 status.st_ino,
                 status.st_size,
@@ -67,17 +68,13 @@ class KeyRing:
                 status.st_uid,
                 status.st_gid,
             )  # a clock's tick may see several changes
-        except OSError as error:
-            state, missing = (), error
         if state == self._state:
             return False
         self._state, self._keys = state, ()  # whoever was taken out must not stay because of a mistake beside it
         try:
-            if missing is not None:
-                raise missing
             text = self._path.read_text()
         except (OSError, UnicodeDecodeError) as error:
-            if missing is None and isinstance(error, OSError):
+            if state and isinstance(error, OSError):
                 self._state = None  # it may be read next time, though nothing will have changed
                 if str(error) == self._unread:
                     return False

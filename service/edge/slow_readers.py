@@ -27,7 +27,7 @@ LOOKS = 4
 log = structlog.get_logger()
 
 
-class Watched(asyncio.Transport):
+class Watched:
     """A transport that aborts where its client reads nothing for SEND_SECONDS, or where an answer is broken off.
 
     A plain `close` waits until all that was written is read: for ever, where nobody reads.
@@ -35,7 +35,6 @@ class Watched(asyncio.Transport):
 
     def __init__(self, transport: asyncio.Transport, is_answering: Callable[[], bool]) -> None:
         """is_answering: whether an answer is begun and not complete."""
-        super().__init__()
         self._transport = transport
         self._is_answering = is_answering
         self._loop = asyncio.get_running_loop()
@@ -98,7 +97,6 @@ class Watched(asyncio.Transport):
         return waiting + int.from_bytes(left, sys.byteorder)
 
     def stop(self) -> None:
-        """Stop watching."""
         self._timer.cancel()
 
     def _look(self) -> None:
@@ -123,19 +121,8 @@ class Watched(asyncio.Transport):
         poll.register(self._socket.fileno(), select.POLLRDHUP)
         return bool(poll.poll(0))
 
-    # whatever else a transport does, this one does in the same way
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._transport.get_extra_info(name, default)
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def get_write_buffer_size(self) -> int:
-        return self._transport.get_write_buffer_size()
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._transport.set_protocol(protocol)
+    def __getattr__(self, name: str) -> Any:  # whatever else a transport does, this one does in the same way
+        return getattr(self._transport, name)
 
 
 class Sending:

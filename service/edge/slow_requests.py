@@ -5,7 +5,7 @@ import json
 import re
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -68,7 +68,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Watch what is sent; where there are too many connections, close one that is not at work, or else this one."""
         self._watched = Watched(transport, self._is_answering)
-        super().connection_made(self._watched)
+        super().connection_made(cast(asyncio.Transport, self._watched))
         if self._max_connections is not None and len(self.connections) > self._max_connections:
             others = (each for each in self.connections if isinstance(each, Connection) and each is not self)
             free = [each for each in others if not each._is_at_work() and not each.transport.is_closing()]
@@ -78,7 +78,6 @@ class Connection(HttpToolsProtocol):
                 self._refuse(TOO_MANY)
 
     def on_message_begin(self) -> None:
-        """Begin to wait for a head."""
         if self.pipeline:
             self._ignoring = True
             self.cycle.keep_alive = False
@@ -97,12 +96,10 @@ class Connection(HttpToolsProtocol):
             self._refuse(TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take it in."""
         if not self._ignoring:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Let the request go its way."""
         if self._ignoring:
             return
         self._timer.cancel()
@@ -126,7 +123,6 @@ class Connection(HttpToolsProtocol):
         self._chunks += 1
 
     def on_body(self, body: bytes) -> None:
-        """Let the request count it."""
         if self._ignoring:
             return
         self._bytes = 0
@@ -134,7 +130,6 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Know that all of a request is there."""
         if self._ignoring:
             return
         self._timer.cancel()
@@ -165,13 +160,11 @@ class Connection(HttpToolsProtocol):
         if self._ignoring:
             self._throw_away(self._unparsed)
             return
-        if self._bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self.send_400_response("The head of the request is too long.")
-        if (
-            self._chunks - 2 > max(MAX_SMALL_CHUNKS, self._chunk_bytes // SMALL_CHUNK)
-            and not self.transport.is_closing()
-        ):
-            self.send_400_response("The body of the request has too many small chunks.")
+        if not self.transport.is_closing():
+            if self._bytes > MAX_HEAD_BYTES:
+                self.send_400_response("The head of the request is too long.")
+            elif self._chunks - 2 > max(MAX_SMALL_CHUNKS, self._chunk_bytes // SMALL_CHUNK):
+                self.send_400_response("The body of the request has too many small chunks.")
         self._watched.hold_reading(bool(self._unparsed))
         if self._unparsed:
             self.loop.call_soon(self._parse)
