@@ -55,14 +55,10 @@ class Backlog:
         self._rates = {name: _Throughput(clock) for name in limits}
 
     def held(self, resource: str) -> int:
-        """Return how much is held now."""
         return self._held[resource]
 
     def enter(self, owner: str = "") -> "Place":
-        """Return an empty place, to be left again. Raises QueueFullError if nothing more can be claimed in it.
-
-        owner: whose it is: a key or an address.
-        """
+        """Return an empty place, to be left again. Raises QueueFullError if nothing more can be claimed in it."""
         for name, held in self._held.items():
             self._check(name, 1, likely=held // max(self._places, 1))
         self._places += 1

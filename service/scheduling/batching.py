@@ -77,7 +77,6 @@ class Batcher:
 
     @property
     def depth(self) -> int:
-        """How many requests wait."""
         return len(self._waiting)
 
     async def submit(self, run: Run[ItemT, ResultT], item: ItemT, latents: int, owner: str = "") -> ResultT:
@@ -94,8 +93,7 @@ class Batcher:
             # in a context of its own, since it outlives the request that started it
             self._worker = asyncio.get_running_loop().create_task(self._work(), context=Context())
         try:
-            found: ResultT = await job.result
-            return found
+            return await job.result
         finally:
             self._waiting.discard(job, owner)
             self._see(owner)

@@ -48,11 +48,9 @@ class FairQueue(Generic[T]):
 
     @property
     def owners(self) -> list[str]:
-        """Owners of the items that wait."""
         return list(self._lines)
 
     def add(self, item: T, cost: int, owner: str) -> None:
-        """Let an item wait."""
         self._lines.setdefault(owner, deque()).append(_Waiting(item, cost, self._now, next(self._numbers)))
 
     def first(self) -> T:
