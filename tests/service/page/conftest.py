@@ -9,6 +9,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from benchmarks.figures.browser import MissingBrowserError, launch
+from tests.service.page.steps import expect_colorings
 
 TIMEOUT = 30_000  # milliseconds; a busy machine takes its time
 SLOW = "GPU stall due to ReadPixels"  # software WebGL says so of every picture that is read back
@@ -109,8 +110,7 @@ def upload(photo: Path) -> Callable[..., None]:
 
     def choose(page: Page, *paths: Path, colorings: int = 4) -> None:
         page.set_input_files("#files", list(paths) or [photo])
-        expect(page.locator(".card.new")).to_have_count(colorings)
-        expect(page.locator("#run-progress")).to_be_hidden()
+        expect_colorings(page, colorings)
 
     return choose
 

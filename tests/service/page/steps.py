@@ -1,14 +1,36 @@
 """Steps that many tests of the page take."""
 
+from pathlib import Path
+
 from playwright.sync_api import Locator, Page, Route, expect
 
-__all__ = ["begin_anew", "downloaded", "hold", "more_like", "pixels", "taken"]
+__all__ = [
+    "add_more",
+    "begin_anew",
+    "colorize_again",
+    "downloaded",
+    "drop",
+    "expect_colorings",
+    "hold",
+    "more_like",
+    "pixels",
+    "taken",
+]
 
 
 def begin_anew(page: Page) -> None:
     """Take back the only photo by undo: the page is as it was at first."""
     page.keyboard.press("Control+z")
     expect(page.locator("#welcome")).to_be_visible()
+
+
+def colorize_again(page: Page, seed: int) -> None:
+    """Colorize a photo that was colorized once, with a seed set under *Details*."""
+    page.get_by_text("Details").first.click()
+    page.fill("#seed", str(seed))
+    page.locator("#seed").blur()
+    page.click("#colorize")
+    expect(page.locator("#history li")).to_have_count(2)
 
 
 def downloaded(page: Page, selector: str) -> tuple[str, bytes]:
@@ -18,6 +40,19 @@ def downloaded(page: Page, selector: str) -> tuple[str, bytes]:
     return started.value.suggested_filename, started.value.path().read_bytes()
 
 
+def drop(page: Page, selector: str, path: Path, kinds: tuple[str, ...] = ("dragover", "drop")) -> None:
+    """Drop a file on what a selector finds, as a drag from a folder does; or only hold it there."""
+    script = """(target, {bytes, name, kinds}) => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
+      for (const kind of kinds) {
+        target.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+      }
+    }"""
+    file = {"bytes": list(path.read_bytes()), "name": path.name, "kinds": kinds}
+    page.locator(selector).evaluate(script, file)
+
+
 def hold(page: Page, endpoint: str, times: int | None = None) -> list[Route]:
     """Leave an endpoint's requests unanswered, all or so many; return them as they come."""
     held: list[Route] = []
@@ -25,12 +60,23 @@ def hold(page: Page, endpoint: str, times: int | None = None) -> list[Route]:
     return held
 
 
+def expect_colorings(page: Page, count: int) -> None:
+    """Wait until the grid has so many colorings, and no more are being made."""
+    expect(page.locator(".card.new")).to_have_count(count)
+    expect(page.locator("#run-progress")).to_be_hidden()
+
+
+def add_more(page: Page, count: int) -> None:
+    """Press the main button, and wait until the grid has so many colorings."""
+    page.click("#colorize")
+    expect_colorings(page, count)
+
+
 def more_like(page: Page, title: str) -> None:
     """Ask for more like the coloring in full view, which has this title, and wait for all four."""
     page.click("#vary")
     expect(page.locator("#run-title")).to_have_text(f"More like {title}")
-    expect(page.locator(".card.new")).to_have_count(4)
-    expect(page.locator("#run-progress")).to_be_hidden()
+    expect_colorings(page, 4)
 
 
 def pixels(image: Locator, side: int = 8) -> list[int]:
