@@ -5,12 +5,12 @@ from pathlib import Path
 from shutil import copy
 
 import numpy as np
-import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.service.fakes import Service, tint
-from tests.service.page.steps import begin_anew, hold, pixels, taken
+from tests.service.page.steps import add_more, begin_anew, drop, expect_colorings, hold, pixels, taken
+from tests.service.page.stored import until_state
 
 GRAY = 129.65  # the mean of the photo
 SLOW_IMAGES = """() => {
@@ -39,7 +39,8 @@ def slide(page: Page, name: str, value: float) -> None:
     page.locator(f"#{name}").fill(str(value))
 
 
-def test_gray_at_once_then_colorings_of_one_request(page, photo, service) -> None:
+def test_gray_at_once_then_colorings_of_one_request_and_how_likely_they_are(page, photo, service) -> None:
+    """The fake's samples have 2.5 bits and an eighth more each."""
     held = hold(page, "colorizations")
     page.set_input_files("#files", photo)
     expect(page.locator(".card")).to_have_count(5)  # the gray photo, and places for four
@@ -48,11 +49,18 @@ def test_gray_at_once_then_colorings_of_one_request(page, photo, service) -> Non
     assert gray.evaluate("image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])") == [300, 200]
     expect(page.locator("#progress-text")).to_have_text("0 of 4")
     taken(page, held).continue_()
-    expect(page.locator(".card.new")).to_have_count(4)
-    expect(page.locator("#run-progress")).to_be_hidden()
+    expect_colorings(page, 4)
     expect(page.locator("#status")).to_have_text("4 colorings are ready")
     assert [(each.n, each.offset) for each in service.colorizer.options] == [(4, 0)]  # one upload
     expect_colors(page, service)
+    expect(page.locator(".card .likelihood")).to_have_text(["very likely", "likely", "likely", "unusual"])
+    expect(page.locator("#cards")).not_to_contain_text("bits", use_inner_text=True)
+    explained = page.get_by_text(
+        re.compile("other colorings: the words are relative, .* These take 2.5 bits per dimension")
+    )
+    expect(explained).to_be_hidden()
+    page.locator(".card .likelihood").first.click()
+    expect(explained).to_be_visible()
 
 
 def test_settings_reach_the_service(page, upload, service) -> None:
@@ -91,9 +99,7 @@ def test_the_main_button_adds_new_ones(page, upload, service) -> None:
       }).observe(cards, {childList: true});
     }""")
     first = page.locator(".card.new").first.element_handle()
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(8)
-    expect(page.locator("#run-progress")).to_be_hidden()
+    add_more(page, 8)
     page.locator(".card.more .open").click()
     expect(page.locator(".card.new")).to_have_count(12)
     expect_colors(page, service)
@@ -107,44 +113,32 @@ def test_the_main_button_adds_new_ones(page, upload, service) -> None:
 
 
 def test_more_may_be_asked_for_before_the_first_have_come(page, photo, service) -> None:
-    held = hold(page, "colorizations", times=1)
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.pending.working")).to_have_count(4)
-    expect(page.locator("#colorize")).to_have_text("4 more")
-    page.click("#colorize")
-    expect(page.locator(".card.pending")).to_have_count(8)
-    taken(page, held).continue_()
-    expect(page.locator(".card.new")).to_have_count(8)
-    expect_colors(page, service)
-    expect(page.locator("#history li")).to_have_count(1)
-
-
-def test_more_may_be_asked_for_of_a_photo_that_came_before_the_model_was_known(page, photo, service) -> None:
-    held, models = [], []
-    page.route("**/v1/models", lambda route: models.append(route))
+    """Also of a photo that came before the model was known."""
+    models = hold(page, "models")
     page.reload()
-    page.route("**/v1/colorizations", lambda route: held.append(route), times=1)
+    held = hold(page, "colorizations", times=1)
     page.set_input_files("#files", photo)
     expect(page.locator(".card.pending.working")).to_have_count(4)
     page.unroute("**/v1/models")
     for route in models:
         route.continue_()
     expect(page.locator("#model")).not_to_be_empty()
-    expect(page.locator("#colorize")).to_have_text("4 more")
-    page.click("#colorize")
-    expect(page.locator(".card.pending")).to_have_count(8)
-    expect(page.locator("#colorize")).to_have_text("4 more")
+    for count in (8, 12):
+        expect(page.locator("#colorize")).to_have_text("4 more")
+        page.click("#colorize")
+        expect(page.locator(".card.pending")).to_have_count(count)
     taken(page, held).continue_()
-    expect(page.locator(".card.new")).to_have_count(8)
-    assert [each.temperature for each in service.colorizer.options] == [None, None]
+    expect(page.locator(".card.new")).to_have_count(12)
+    assert [each.temperature for each in service.colorizer.options] == [None] * 3
+    assert len({each.seed for each in service.colorizer.options}) == 3
+    expect(page.locator("#history li")).to_have_count(1)
 
 
 def test_the_main_button_works_at_any_temperature(open_page, upload, service) -> None:
     """Also between the steps of its field, which Details hide."""
     page = open_page("/#temperature=0.83&n=2")
     upload(page, colorings=2)
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(4)
+    add_more(page, 4)
     assert [each.temperature for each in service.colorizer.options] == [0.83, 0.83]
 
 
@@ -154,12 +148,9 @@ def test_of_a_seed_that_is_set_the_next_ones_come_to_its_end(open_page, upload, 
     upload(page, colorings=16)
     slide(page, "number", 15)
     for count in (31, 46, 61):
-        page.click("#colorize")
-        expect(page.locator(".card.new")).to_have_count(count)
+        add_more(page, count)
     expect(page.locator("#colorize")).to_have_text("3 more")
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(64)
-    expect(page.locator("#run-progress")).to_be_hidden()
+    add_more(page, 64)
     made = [(each.seed, each.offset, each.n) for each in service.colorizer.options]
     assert made == [(5, 0, 16), (5, 16, 15), (5, 31, 15), (5, 46, 15), (5, 61, 3)]
     expect(page.locator("#colorize")).to_be_disabled()
@@ -178,8 +169,7 @@ def test_at_the_safe_end_there_is_one_coloring(page, upload, service) -> None:
     expect(page.locator("#boldness-words")).to_contain_text("one coloring, as more would look the same")
     page.click("#colorize")
     expect(page.locator("#history li")).to_have_count(2)
-    expect(page.locator(".card.new")).to_have_count(1)
-    expect(page.locator("#run-progress")).to_be_hidden()
+    expect_colorings(page, 1)
     expect(page.locator("#colorize")).to_be_disabled()
     expect(page.locator(".card.more")).to_have_count(0)
     made = len(service.colorizer.options)
@@ -191,12 +181,21 @@ def test_at_the_safe_end_there_is_one_coloring(page, upload, service) -> None:
     assert len(service.colorizer.options) == made
     slide(page, "boldness", 0.4)
     expect(page.locator("#colorize")).to_be_enabled()
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(4)
+    add_more(page, 4)
 
 
 def test_undo_and_history(page, upload) -> None:
     upload(page)
+    press_by_place = """([shiftKey]) => document.body.dispatchEvent(
+      new KeyboardEvent('keydown', {key: 'я', code: 'KeyZ', ctrlKey: true, shiftKey, bubbles: true}))"""
+    page.evaluate(press_by_place, [False])
+    expect(page.locator("#welcome")).to_be_visible()
+    page.evaluate(press_by_place, [True])
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.get_by_role("button", name="Remove bridge.png").click()
+    expect(page.locator("#welcome")).to_be_visible()
+    page.click("#undo")
+    expect(page.locator(".card.new")).to_have_count(4)
     color = color_of(page, 0)
     slide(page, "boldness", 0.4)
     page.click("#colorize")
@@ -213,57 +212,46 @@ def test_undo_and_history(page, upload) -> None:
     assert color_of(page, 0) == color
 
 
-def test_likelihood_in_words(page, upload) -> None:
-    """The fake's samples have 2.5 bits and an eighth more each."""
-    upload(page)
-    expect(page.locator(".card .likelihood")).to_have_text(["very likely", "likely", "likely", "unusual"])
-    expect(page.locator("#cards")).not_to_contain_text("bits", use_inner_text=True)
-    explained = page.get_by_text(
-        re.compile("other colorings: the words are relative, .* These take 2.5 bits per dimension")
-    )
-    expect(explained).to_be_hidden()
-    page.locator(".card .likelihood").first.click()
-    expect(explained).to_be_visible()
+def test_a_file_that_no_browser_shows(open_page, upload, tmp_path, start) -> None:
+    """A coloring stands in for the photo, since it has the same lightness.
 
-
-def test_undo_by_the_keys_of_another_script_and_of_a_removal(page, upload) -> None:
-    upload(page)
-    press = """([shiftKey]) => document.body.dispatchEvent(
-      new KeyboardEvent('keydown', {key: 'я', code: 'KeyZ', ctrlKey: true, shiftKey, bubbles: true}))"""
-    page.evaluate(press, [False])
-    expect(page.locator("#welcome")).to_be_visible()
-    page.evaluate(press, [True])
-    expect(page.locator(".card.new")).to_have_count(4)
-    page.get_by_role("button", name="Remove bridge.png").click()
-    expect(page.locator("#welcome")).to_be_visible()
-    page.click("#undo")
-    expect(page.locator(".card.new")).to_have_count(4)
-
-
-def test_a_file_that_no_browser_shows(page, upload, tmp_path) -> None:
-    """A coloring stands in for the photo, since it has the same lightness."""
+    The first request asks for no more than the service answers of the largest photo, for the browser knows no size.
+    """
+    service = start(max_pixels=5000, max_output_pixels=16_800)
+    page = open_page(of=service)
     path = tmp_path / "scan.tiff"
-    Image.new("L", (60, 40), 120).save(path)
+    Image.new("L", (60, 70), 120).save(path)
     upload(page, path)
+    assert [(each.offset, each.n) for each in service.colorizer.options] == [(0, 3), (3, 1)]
     gray = page.locator(".card .open img.gray")
-    assert gray.evaluate("image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])") == [60, 40]
+    assert gray.evaluate("image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])") == [60, 70]
     page.locator(".card .open").first.click()
     expect(page.locator("#hint-tools")).to_be_visible()
+    page.click("#viewer-close")
+    for keep in page.locator(".card.new .keep").all()[:2]:
+        keep.click()
+    until_state(page, "view.kept.length === 2")
+    page.reload()
+    page.click("#compare-open")
+    expect(page.locator("#steps-out")).to_have_text("4")  # as many as the service makes of such a photo
+    page.click("#interpolate")
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator(".card.new .foot").last).to_contain_text("Step 4 of 4")
 
 
-def test_as_many_of_a_photo_whose_size_the_browser_does_not_know(open_page, upload, tmp_path, start) -> None:
-    """The first request asks for no more than the service answers of the largest photo."""
-    service = start(max_pixels=5000, max_output_pixels=10_000)
-    page = open_page("/#n=3", of=service)
-    path = tmp_path / "scan.tiff"
-    Image.new("L", (60, 40), 120).save(path)
-    upload(page, path, colorings=3)
-    assert [(each.offset, each.n) for each in service.colorizer.options] == [(0, 2), (2, 1)]
-
-
-def test_other_ways_in(page, photo, drop) -> None:
+def test_other_ways_in(page, photo) -> None:
+    """By a drop and by a paste; where a photo would go is shown, and a picture of the page is no new photo."""
+    hint = "getComputedStyle(document.querySelector('main'), '::after').display"
+    assert page.evaluate(hint) != "grid"
+    drop(page, "#welcome", photo, ("dragover",))
+    assert page.evaluate(hint) == "grid"
     drop(page, "#welcome", photo)
     expect(page.locator(".card.new")).to_have_count(4)
+    drop(page, "#cards", photo, ("dragover",))
+    assert page.evaluate(hint) == "grid"
+    drop(page, "#reference-zone", photo, ("dragover",))
+    assert page.evaluate(hint) == "none"
+    assert page.locator("#reference-zone").evaluate("zone => getComputedStyle(zone).outlineStyle") == "solid"
     begin_anew(page)
     script = """(bytes) => {
       const clipboardData = new DataTransfer();
@@ -273,6 +261,12 @@ def test_other_ways_in(page, photo, drop) -> None:
     page.evaluate(script, list(photo.read_bytes()))
     expect(page.get_by_alt_text("image.png, the gray photo")).to_be_visible()
     expect(page.locator(".card.new")).to_have_count(4)
+    page.locator(".card.new img").first.dispatch_event("dragstart")
+    drop(page, "#cards", photo)
+    expect(page.locator("#strip .photo")).to_have_count(1)
+    page.mouse.move(20, 20)  # the drag is over
+    drop(page, "#cards", photo)
+    expect(page.locator("#strip .photo")).to_have_count(2)
 
 
 def test_a_folder_that_is_dropped_brings_its_photos(page, photo, tmp_path) -> None:
@@ -298,27 +292,20 @@ def test_a_folder_that_is_dropped_brings_its_photos(page, photo, tmp_path) -> No
     assert second.startswith("Not a photo: notes.txt. Photos are")
 
 
-def test_a_picture_of_the_page_that_is_dropped_is_no_new_photo(page, upload, photo, drop) -> None:
+def test_all_colorings_are_seen_at_once(page, upload) -> None:
+    def boxes() -> list[dict[str, float]]:
+        return [card.bounding_box() for card in page.locator(".card").all()]
+
     upload(page)
-    page.locator(".card.new img").first.dispatch_event("dragstart")
-    drop(page, "#cards", photo)
-    expect(page.locator("#strip .photo")).to_have_count(1)
-    page.mouse.move(20, 20)  # the drag is over
-    drop(page, "#cards", photo)
-    expect(page.locator("#strip .photo")).to_have_count(2)
-
-
-@pytest.mark.parametrize(("width", "height", "n"), [(1280, 800, 4), (1920, 1080, 8)])
-def test_all_colorings_are_seen_at_once(open_page, upload, width: int, height: int, n: int) -> None:
-    page = open_page(at=f"/#n={n}", viewport={"width": width, "height": height})
-    upload(page, colorings=n)
-    boxes = [card.bounding_box() for card in page.locator(".card").all()]
-    assert all(box["y"] + box["height"] <= height for box in boxes)
-    assert all(box["width"] >= 200 for box in boxes)
+    assert all(box["y"] + box["height"] <= 800 for box in boxes())
+    assert all(box["width"] >= 200 for box in boxes())
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    add_more(page, 8)
+    assert all(box["y"] + box["height"] <= 1080 for box in boxes())
+    assert all(box["width"] >= 200 for box in boxes())
     page.set_viewport_size({"width": 390, "height": 780})
     expect(page.locator("#cards")).to_have_css("grid-template-columns", re.compile(r"^1\d\d(\.\d+)?px"))  # two in a row
-    narrow = [card.bounding_box() for card in page.locator(".card").all()]
-    assert all(box["x"] + box["width"] <= 390 for box in narrow)
+    assert all(box["x"] + box["width"] <= 390 for box in boxes())
 
 
 def test_a_long_name_stays_within_the_window(open_page, photo, tmp_path) -> None:
@@ -340,22 +327,15 @@ def test_a_long_name_stays_within_the_window(open_page, photo, tmp_path) -> None
 
 def test_cards_hold_what_is_on_them_whatever_the_photo(page, upload, tmp_path) -> None:
     fits = "all => all.every((each) => each.scrollWidth <= each.clientWidth)"
-    for size, (width, height) in (((800, 200), (390, 844)), ((900, 100), (320, 560)), ((100, 600), (1280, 800))):
+    sizes = (((800, 200), (390, 844)), ((900, 100), (320, 560)), ((100, 600), (1280, 800)), ((200, 300), (900, 700)))
+    for size, (width, height) in sizes:
         Image.new("L", size, 90).save(tmp_path / "long.png")
         page.set_viewport_size({"width": width, "height": height})
         upload(page, tmp_path / "long.png")
-        assert page.locator(".card .foot").evaluate_all(fits)
+        assert page.locator(".card .foot, .card:has(.fix) .words").evaluate_all(fits)
+        expect(page.locator(".card .fix")).to_be_visible()
         more = page.locator(".card.more .open")
         assert more.evaluate("each => each.scrollHeight <= each.clientHeight")
         for card in page.locator(".card .open").all():
             assert card.bounding_box()["height"] <= height
         begin_anew(page)
-
-
-def test_words_and_buttons_below_a_narrow_card_are_apart(open_page, upload, tmp_path) -> None:
-    Image.new("L", (200, 300), 90).save(tmp_path / "upright.png")
-    page = open_page(viewport={"width": 900, "height": 700})
-    upload(page, tmp_path / "upright.png")
-    foot = page.locator(".card:has(.fix) .foot")
-    assert foot.locator(".words").evaluate("each => each.scrollWidth <= each.clientWidth")
-    expect(foot.locator(".fix")).to_be_visible()

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.service.page.steps import downloaded, more_like
-from tests.service.page.stored import until_state
+from tests.service.page.steps import downloaded, drop, more_like
 
 
 @pytest.fixture
@@ -63,28 +62,18 @@ def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
     assert first != second
     boxes = [each.bounding_box() for each in kept.locator("#compare figure img").all()]
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    kept.click("#compare-close")
+    kept.locator(".card.new .keep").nth(1).click()
+    kept.click("#compare-open")
+    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 2"])
+    kept.locator("#compare figure").nth(1).get_by_role("button", name="Next").click()
+    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 1"])
     kept.locator("#steps").fill("6")
     kept.click("#interpolate")
     expect(kept.locator(".card.new")).to_have_count(6)
     options = service.colorizer.options[-1]
-    assert (options.start.index, options.end.index, options.steps) == (0, 3, 6)
+    assert (options.start.index, options.end.index, options.steps) == (3, 0, 6)
     expect(kept.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
-
-
-def test_of_a_large_photo_as_many_steps_as_the_service_makes(open_page, upload, start, tmp_path) -> None:
-    page = open_page(of=start(max_pixels=5000, max_output_pixels=16_800))
-    path = tmp_path / "scan.tiff"  # the browser does not know its size
-    Image.new("L", (60, 70), 120).save(path)
-    upload(page, path)
-    for keep in page.locator(".card.new .keep").all()[:2]:
-        keep.click()
-    until_state(page, "view.kept.length === 2")
-    page.reload()
-    page.click("#compare-open")
-    expect(page.locator("#steps-out")).to_have_text("4")
-    page.click("#interpolate")
-    expect(page.locator(".card.new")).to_have_count(4)
-    expect(page.locator(".card.new .foot").last).to_contain_text("Step 4 of 4")
 
 
 def test_where_the_window_is_low_pictures_are_large_all_the_same(kept) -> None:
@@ -103,7 +92,8 @@ def test_where_the_window_is_low_pictures_are_large_all_the_same(kept) -> None:
         kept.click("#viewer-close")
 
 
-def test_the_bar_says_how_many_are_of_the_photo_that_is_shown(kept, color_photo) -> None:
+def test_the_bar_holds_what_is_kept_of_any_photo(kept, color_photo) -> None:
+    """It says how many are of the photo that is shown; more like one of another photo shows that photo."""
     kept.set_input_files("#files", color_photo)
     expect(kept.locator("#kept-words")).to_have_text("2 kept, none of this photo")
     expect(kept.locator("#compare-open")).to_be_hidden()
@@ -118,54 +108,21 @@ def test_the_bar_says_how_many_are_of_the_photo_that_is_shown(kept, color_photo)
         assert picture["width"] > 80
         assert end["x"] + end["width"] <= bar["x"] + bar["width"]
     expect(kept.locator("#compare-open")).to_be_visible()
-
-
-def test_of_more_than_two_each_can_be_compared(kept) -> None:
-    kept.locator(".card.new .keep").nth(1).click()
-    kept.click("#compare-open")
-    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 2"])
-    kept.locator("#compare figure").nth(1).get_by_role("button", name="Next").click()
-    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 1"])
-
-
-@pytest.mark.parametrize(("view", "opener"), [("#viewer", ".card.new .open"), ("#compare", "#compare-open")])
-def test_a_photo_that_is_dropped_on_a_view_takes_its_place(kept, drop, color_photo, view: str, opener: str) -> None:
-    kept.locator(opener).first.click()
-    drop(kept, view, color_photo, ("dragover",))
-    hint = "view => getComputedStyle(view, '::after').content"
-    assert kept.locator(view).evaluate(hint) == '"Drop to add"'
-    drop(kept, view, color_photo)
-    expect(kept.locator(view)).to_be_hidden()
+    kept.locator("#strip .photo").last.click()
     expect(kept.get_by_alt_text("beach.png, the gray photo")).to_be_visible()
-
-
-def test_more_like_one_of_another_photo_shows_that_photo(kept, color_photo) -> None:
-    kept.set_input_files("#files", color_photo)
-    expect(kept.get_by_alt_text("beach.png, the gray photo")).to_be_visible()
-    expect(kept.locator(".card.new")).to_have_count(4)
     kept.locator("#kept-pictures button").first.click()
     more_like(kept, "coloring 1")
     expect(kept.get_by_alt_text("bridge.png, the gray photo")).to_be_visible()
     expect(kept.get_by_alt_text("beach.png, the gray photo")).to_have_count(0)
 
 
-def test_one_that_is_not_in_the_grid_has_no_neighbors(kept, colorize_again) -> None:
-    kept.locator(".card.new .open").nth(0).click()
-    expect(kept.locator("#next")).to_be_visible()
-    kept.click("#viewer-close")
-    colorize_again(kept, 7)
-    expect(kept.locator(".card.new")).to_have_count(4)
-    kept.locator("#kept-pictures button").first.click()
-    expect(kept.locator("#viewer-title")).to_have_text("Coloring 1")
-    expect(kept.locator("#next, #previous").filter(visible=True)).to_have_count(0)
-
-
-def test_no_steps_between_two_variations(page, upload) -> None:
-    upload(page)
-    page.locator(".card.new .open").nth(0).click()
-    more_like(page, "coloring 1")
-    page.locator(".card.new .keep").nth(1).click()
-    page.locator(".card.new .keep").nth(2).click()
-    page.click("#compare-open")
-    expect(page.locator("#between")).to_be_hidden()
-    expect(page.locator("#between-not")).to_be_visible()
+def test_a_photo_that_is_dropped_on_a_view_takes_its_place(kept, color_photo) -> None:
+    hint = "view => getComputedStyle(view, '::after').content"
+    for view, opener in (("#viewer", ".card.new .open"), ("#compare", "#compare-open")):
+        kept.locator(opener).first.click()
+        drop(kept, view, color_photo, ("dragover",))
+        assert kept.locator(view).evaluate(hint) == '"Drop to add"'
+        drop(kept, view, color_photo)
+        expect(kept.locator(view)).to_be_hidden()
+        expect(kept.get_by_alt_text("beach.png, the gray photo")).to_be_visible()
+        kept.locator("#strip .photo").first.click()
