@@ -1,4 +1,4 @@
-"""Accessibility: axe-core, the keyboard, phones, light and dark; and nothing from other hosts."""
+"""Accessibility: axe-core, the keyboard, phones, light and dark."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.service.page.steps import hold, taken
+from tests.service.page.steps import add_more, hold, taken
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 TABLET = {"viewport": {"width": 768, "height": 1024}, "has_touch": True}
@@ -42,7 +42,7 @@ SCREENS = (  # each size and each scheme is seen; the slow tests see every pair
 
 @pytest.mark.parametrize(("scheme", "device"), [*SCREENS, pytest.param("light", TABLET, id="tablet")])
 def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str, device: dict[str, object]) -> None:
-    page = open_page(demo=True, color_scheme=scheme, reduced_motion="reduce", **device)
+    page = open_page(demo=True, color_scheme=scheme, **device)
     check(page)
     upload(page)
     page.locator(".card.new .keep").nth(0).click()
@@ -74,7 +74,7 @@ def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str
 def test_every_state_is_accessible(
     open_page, photo, color_photo, service, tmp_path, scheme: str, device: dict[str, object]
 ) -> None:
-    page = open_page(expected="Failed to load resource", color_scheme=scheme, reduced_motion="reduce", **device)
+    page = open_page(expected="Failed to load resource", color_scheme=scheme, **device)
     problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
     starting = {"status": 503, "json": problem, "headers": {"Retry-After": "60"}}
     page.route("**/v1/models", lambda route: route.fulfill(**starting))
@@ -105,7 +105,9 @@ def test_every_state_is_accessible(
     page.locator(".card.new .keep").nth(0).click()
     page.locator(".card.new .keep").nth(1).click()
     page.click("#compare-open")
-    check(page)  # two between which there are no steps
+    expect(page.locator("#between")).to_be_hidden()
+    expect(page.locator("#between-not")).to_be_visible()
+    check(page)  # two variations, between which there are no steps
     page.click("#compare-close")
     page.locator("#history button").last.click()
     page.click("#keep-none")
@@ -146,7 +148,19 @@ def test_every_state_is_accessible(
 
 def test_on_a_phone_nothing_is_hidden_or_without_a_name(open_page, upload, photo, tmp_path) -> None:
     page = open_page(**PHONE)
+    expect(page.get_by_text("Choose a photo", exact=True)).to_be_in_viewport()
+    expect(page.locator("#hero")).to_be_in_viewport()
+    expect(page.get_by_text("Or drop photos")).to_be_hidden()
     upload(page)
+    for words in (page.locator("#run-facts"), *page.locator(".card .likelihood").all()):
+        note = page.locator(f"#{words.get_attribute('aria-describedby')}")
+        expect(note).to_be_hidden()
+        words.tap()
+        expect(note).to_be_in_viewport(ratio=1)
+        above, below = sorted((words.bounding_box(), note.bounding_box()), key=lambda box: box["y"])
+        assert 0 < below["y"] - above["y"] - above["height"] < 20  # beside its words, not over them
+    page.locator("h1").tap()
+    expect(page.locator(".explanation:popover-open")).to_have_count(0)
     size = "each => parseFloat(getComputedStyle(each).fontSize)"
     assert page.locator(".card .fix").evaluate(size) > 10
     expect(page.locator("#reference-words")).to_have_text("Choose a color photo", use_inner_text=True)
@@ -173,43 +187,12 @@ def test_on_a_phone_what_is_asked_for_comes_into_view_and_what_is_wrong(open_pag
     upload(page)
     page.locator("#history").scroll_into_view_if_needed()
     expect(page.locator(".card.new").first).not_to_be_in_viewport()
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(8)
+    add_more(page, 8)
     expect(page.locator(".card .open").nth(5)).to_be_in_viewport(ratio=1)
     page.route("**/v1/colorizations", lambda route: route.abort())
     page.locator("#history").scroll_into_view_if_needed()
     page.click("#colorize")
     expect(page.locator("#run-error")).to_be_in_viewport(ratio=1)
-
-
-def test_explanations_by_finger(open_page, upload) -> None:
-    page = open_page(**PHONE)
-    upload(page)
-    for words in (page.locator("#run-facts"), *page.locator(".card .likelihood").all()):
-        note = page.locator(f"#{words.get_attribute('aria-describedby')}")
-        expect(note).to_be_hidden()
-        words.tap()
-        expect(note).to_be_in_viewport(ratio=1)
-        above, below = sorted((words.bounding_box(), note.bounding_box()), key=lambda box: box["y"])
-        assert 0 < below["y"] - above["y"] - above["height"] < 20  # beside its words, not over them
-    page.locator("h1").tap()
-    expect(page.locator(".explanation:popover-open")).to_have_count(0)
-
-
-def test_explanations_by_keyboard(page, upload) -> None:
-    upload(page)
-    page.locator(".card.new .open").first.focus()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    note = page.locator(".card.new .explanation").first
-    expect(note).to_contain_text("How likely the model finds these colors")
-    expect(note).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(note).to_be_hidden()
-    expect(page.locator(".card .likelihood").first).to_be_focused()
-    expect(page.locator(".card .likelihood").first).to_have_accessible_description(
-        re.compile("How likely the model finds")
-    )
 
 
 def check(page: Page) -> None:
@@ -248,8 +231,8 @@ def test_light_and_dark_follow_the_system_until_told(open_page) -> None:
 
 
 def test_all_of_it_by_keyboard(open_page, photo) -> None:
-    """Choose, open, wipe, download and close without a pointer."""
-    page = open_page(demo=True)
+    """Choose, explain, open, wipe, download and close without a pointer."""
+    page = open_page(demo=True, reduced_motion="no-preference")
 
     def tab_to(selector: str) -> None:
         for _ in range(40):
@@ -265,7 +248,17 @@ def test_all_of_it_by_keyboard(open_page, photo) -> None:
         page.keyboard.press("Space")
     chooser.value.set_files(photo)
     expect(page.locator(".card.new")).to_have_count(4)
-    tab_to(".card.new .open")
+    tab_to(".card.new .likelihood")
+    page.keyboard.press("Enter")
+    likelihood, note = (page.locator(f".card.new {each}").first for each in (".likelihood", ".explanation"))
+    expect(note).to_contain_text("How likely the model finds these colors")
+    expect(note).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(note).to_be_hidden()
+    expect(likelihood).to_be_focused()
+    expect(likelihood).to_have_accessible_description(re.compile("How likely the model finds"))
+    page.keyboard.press("Shift+Tab")
+    expect(page.locator(".card.new .open").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#stage")).to_be_focused()
     tab_to("#wipe")
@@ -329,22 +322,6 @@ def test_focus_stays_where_a_button_goes(page, upload, photo) -> None:
     for button in ("#album-cancel", "#album-resume"):
         page.locator(button).press("Enter")
         expect(title).to_be_focused()
-
-
-def test_nothing_from_elsewhere(open_page, service, upload) -> None:
-    """Offline, so to say: no other host is asked, and the policy would not let it."""
-    page = open_page(demo=True)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.reload()
-    upload(page)
-    own = (str(service.client.base_url), "blob:", "data:")
-    assert asked
-    assert [url for url in asked if not url.startswith(own)] == []
-    policy = service.client.get("/").headers["content-security-policy"]
-    assert "default-src 'self'" in policy
-    assert "unsafe" not in policy
-    assert "http" not in policy
 
 
 def test_files_of_the_page(service) -> None:

@@ -1,24 +1,28 @@
 """Errors are shown in words, and nothing is lost on one."""
 
-import json
 import os
-from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from shutil import copy
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, expect
 
 from model.errors import NonFiniteError
 from service.edge.keys import add_key
-from tests.service.page.steps import begin_anew, hold
+from tests.service.page.steps import begin_anew, drop, hold
 from tests.service.page.stored import until_state
 
 FAILED = "Failed to load resource"  # what the browser itself writes of any answer that is an error
 
 
-def test_an_error_in_words_and_on_from_there(open_page, upload, service) -> None:
-    page = open_page(expected=FAILED)
+@pytest.fixture
+def page(open_page) -> Page:
+    """The page, in a browser that may write of answers that are errors."""
+    return open_page(expected=FAILED)
+
+
+def test_an_error_in_words_and_on_from_there(page, upload, service) -> None:
     upload(page)
     service.colorizer.error = NonFiniteError("the flow returned a*b* that are not finite numbers")
     page.click("#colorize")
@@ -32,8 +36,8 @@ def test_an_error_in_words_and_on_from_there(open_page, upload, service) -> None
     expect(page.locator("#history li")).to_have_count(1)
 
 
-def test_a_file_that_is_no_photo(open_page, upload, tmp_path, photo) -> None:
-    page = open_page(expected=FAILED)
+def test_a_file_that_is_no_photo(page, upload, tmp_path, photo) -> None:
+    """Its error stands as before when its photo is shown again, and after a reload."""
     broken, text = tmp_path / "broken.png", tmp_path / "notes.txt"
     broken.write_bytes(photo.read_bytes()[:200])
     text.write_text("not a photo")
@@ -44,15 +48,7 @@ def test_a_file_that_is_no_photo(open_page, upload, tmp_path, photo) -> None:
     upload(page, photo)
     page.locator("#strip .photo").first.click()
     expect(page.locator("#run-error")).to_contain_text("This file is damaged")
-
-
-def test_after_a_reload_an_error_stands_as_before(open_page, upload, drop, tmp_path, photo) -> None:
-    page = open_page(expected=FAILED)
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(photo.read_bytes()[:200])
-    page.set_input_files("#files", broken)
-    expect(page.locator("#run-error")).to_contain_text("This file is damaged")
-    upload(page, photo)
+    page.locator("#strip .photo").last.click()
     drop(page, "#reference-zone", broken)
     expect(page.locator("#error-detail")).to_have_text("Reference: the PNG file ends too early.")
     until_state(page, "view.runs[0].status === 'failed'")
@@ -65,21 +61,21 @@ def test_after_a_reload_an_error_stands_as_before(open_page, upload, drop, tmp_p
         expect(page.locator("#retry")).to_be_hidden()
 
 
-def test_a_request_that_a_reload_ends_is_stopped(open_page, photo) -> None:
-    """Browsers may end it a moment before they say that the page goes."""
-    page = open_page(expected=FAILED)
-    page.route("**/v1/colorizations", lambda route: route.abort())
+def test_while_the_service_is_away(page, photo) -> None:
+    """Buttons have their icons. What a reload ends has stopped: browsers may end it a moment before."""
+    page.context.set_offline(True)
     page.set_input_files("#files", photo)
     expect(page.locator("#error-title")).to_have_text("The service does not answer. Is it still running?")
-    page.unroute("**/v1/colorizations")
+    for icon in page.locator(".card .foot use").all():
+        assert icon.evaluate("each => each.getBBox().width") > 0
+    page.context.set_offline(False)
     page.reload()
     expect(page.locator("#error-title")).to_have_text("Stopped.")
     page.click("#retry")
     expect(page.locator(".card.new")).to_have_count(4)
 
 
-def test_what_nothing_can_be_seen_of_cannot_be_opened(open_page, upload, tmp_path, photo) -> None:
-    page = open_page(expected=FAILED)
+def test_what_nothing_can_be_seen_of_cannot_be_opened(page, upload, tmp_path, photo) -> None:
     text = tmp_path / "notes.jpg"
     text.write_text("not a photo")
     page.set_input_files("#files", text)
@@ -92,19 +88,9 @@ def test_what_nothing_can_be_seen_of_cannot_be_opened(open_page, upload, tmp_pat
     expect(page.locator("#strip use")).to_have_attribute("href", "#icon-photo")
 
 
-def test_buttons_have_their_icons_while_the_service_is_away(open_page, photo) -> None:
-    page = open_page(expected=FAILED)
-    page.context.set_offline(True)
-    page.set_input_files("#files", photo)
-    expect(page.locator("#run-error")).to_contain_text("The service does not answer.")
-    for icon in page.locator(".card .foot use").all():
-        assert icon.evaluate("each => each.getBBox().width") > 0
-
-
-def test_photos_are_what_the_service_says(open_page, service, tmp_path) -> None:
+def test_photos_are_what_the_service_says(page, service, tmp_path) -> None:
     models = service.client.get("/v1/models").json()
     models["data"][0]["photo_formats"] = {"JPEG": [".jpg"], "GIF": [".gif"], "JPEG XL": [".jxl"]}
-    page = open_page(expected=FAILED, ready=False)
     page.route("**/v1/models", lambda route: route.fulfill(json=models))
     page.reload()
     for chooser in ("#files", "#reference"):
@@ -120,9 +106,8 @@ def test_photos_are_what_the_service_says(open_page, service, tmp_path) -> None:
     expect(page.locator("#run-title")).to_have_text("Colorings")
 
 
-def test_before_the_service_says_it_judges_each_file(open_page, photo) -> None:
+def test_before_the_service_says_it_judges_each_file(page, photo) -> None:
     """The page does not know yet which files are photos: it takes all, and the service refuses what is none."""
-    page = open_page(expected=FAILED, ready=False)
     held = hold(page, "models")
     page.reload()
     text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
@@ -137,51 +122,24 @@ def test_before_the_service_says_it_judges_each_file(open_page, photo) -> None:
     expect(page.locator("#run-error")).to_contain_text("AVIF, HEIC")
 
 
-def test_many_files_that_are_no_photos_are_one_short_message(open_page, start, tmp_path) -> None:
-    page = open_page(of=start(max_bytes=2_000_000))
+def test_many_files_that_are_no_photos_are_one_short_message_that_fades(open_page, start, tmp_path) -> None:
+    page = open_page(of=start(max_bytes=2_000_000), reduced_motion="no-preference")
+    page.clock.install()
     files = [tmp_path / f"{i} {name}" for name in ("notes.txt", "scan.png") for i in range(5)]
     for file in files:
         file.write_bytes(bytes(3_000_000 if file.suffix == ".png" else 1))
     page.set_input_files("#files", files)
-    words, large = page.get_by_role("alert").all_inner_texts()
-    assert words.startswith("Not a photo: 0 notes.txt, 1 notes.txt, 2 notes.txt and 2 others. Photos are JPEG,")
-    assert large == "0 scan.png: 3 MB, 1 scan.png: 3 MB, 2 scan.png: 3 MB and 2 others; the limit is 2 MB."
+    for seconds in (0, 5):
+        page.clock.run_for(1000 * seconds)
+        words, large = page.get_by_role("alert").all_inner_texts()
+        assert words.startswith("Not a photo: 0 notes.txt, 1 notes.txt, 2 notes.txt and 2 others. Photos are JPEG,")
+        assert large == "0 scan.png: 3 MB, 1 scan.png: 3 MB, 2 scan.png: 3 MB and 2 others; the limit is 2 MB."
+    page.clock.run_for(5000)
+    expect(page.locator("#notices > *")).to_have_count(0)
     expect(page.locator("#welcome")).to_be_visible()  # none is taken, so none is sent
 
 
-def test_a_notice_fades(page, tmp_path) -> None:
-    page.clock.install()
-    text = tmp_path / "notes.txt"
-    text.write_text("not a photo")
-    page.set_input_files("#files", text)
-    expect(page.locator("#notices")).to_contain_text("Not a photo: notes.txt")
-    page.clock.run_for(5000)
-    expect(page.locator("#notices")).to_contain_text("Not a photo: notes.txt")
-    page.clock.run_for(5000)
-    expect(page.locator("#notices > *")).to_have_count(0)
-
-
-def test_where_a_photo_would_go_is_shown(page, upload) -> None:
-    """On the first look, and with photos there: the grid, or the place of the reference."""
-    over = """target => {
-      const data = new DataTransfer();
-      data.items.add(new File(['x'], 'a.png', {type: 'image/png'}));
-      target.dispatchEvent(new DragEvent('dragover', {dataTransfer: data, bubbles: true, cancelable: true}));
-    }"""
-    hint = "getComputedStyle(document.querySelector('main'), '::after').display"
-    assert page.evaluate(hint) != "grid"
-    page.locator("#welcome").evaluate(over)
-    assert page.evaluate(hint) == "grid"
-    upload(page)
-    page.locator("#cards").evaluate(over)
-    assert page.evaluate(hint) == "grid"
-    page.locator("#reference-zone").evaluate(over)
-    assert page.evaluate(hint) == "none"
-    assert page.locator("#reference-zone").evaluate("zone => getComputedStyle(zone).outlineStyle") == "solid"
-
-
-def test_stopped_colorings_go_on(open_page, photo) -> None:
-    page = open_page(expected=FAILED)
+def test_stopped_colorings_go_on(page, photo) -> None:
     hold(page, "colorizations", times=1)
     page.set_input_files("#files", photo)
     expect(page.locator(".card.pending")).to_have_count(4)
@@ -198,8 +156,7 @@ def test_stopped_colorings_go_on(open_page, photo) -> None:
     expect(page.locator(".card.new")).to_have_count(4)
 
 
-def test_a_fixed_color_that_failed_is_tried_again_where_it_was_fixed(open_page, upload) -> None:
-    page = open_page(expected=FAILED)
+def test_a_fixed_color_that_failed_is_tried_again_where_it_was_fixed(page, upload) -> None:
     upload(page)
     page.get_by_role("button", name="Fix a color", exact=True).first.click()
     page.route("**/v1/colorizations", lambda route: route.abort())
@@ -215,23 +172,10 @@ def test_a_fixed_color_that_failed_is_tried_again_where_it_was_fixed(open_page, 
     expect(page.locator("#view-error")).to_be_hidden()
 
 
-def test_a_busy_service_is_waited_for(open_page, photo, color_photo) -> None:
-    page = open_page(expected=FAILED)
+def test_a_busy_service_is_waited_for(page, photo, color_photo) -> None:
     busy = {"status": 429, "code": "queue_full", "detail": "16 requests are waiting"}
-    answered: list[Route] = []
-
-    def refuse_once(route: Route) -> None:
-        answered.append(route)
-        if len(answered) == 1:
-            route.fulfill(
-                status=429,
-                headers={"Retry-After": "2", "Content-Type": "application/problem+json"},
-                body=json.dumps(busy),
-            )
-        else:
-            route.continue_()
-
-    page.route("**/v1/colorizations", refuse_once)
+    answer = {"status": 429, "headers": {"Retry-After": "2"}, "json": busy}
+    page.route("**/v1/colorizations", lambda route: route.fulfill(**answer), times=1)
     page.set_input_files("#files", [photo, color_photo])
     words = "The service is busy with other photos. Trying again in 2 s"
     expect(page.locator("#progress-text")).to_have_text(words)
@@ -240,8 +184,7 @@ def test_a_busy_service_is_waited_for(open_page, photo, color_photo) -> None:
     expect(page.locator(".card.new")).to_have_count(4)
 
 
-def test_a_download_says_what_it_waits_for(open_page, upload) -> None:
-    page = open_page(expected=FAILED)
+def test_a_download_says_what_it_waits_for(page, upload) -> None:
     upload(page)
     busy = {"status": 429, "code": "rate_limited", "detail": "20 requests a minute"}
     page.route("**/v1/models", lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}, json=busy))
@@ -261,10 +204,8 @@ PROXY = [  # status, what is said, whether it may be tried again
 ]
 
 
-@pytest.mark.parametrize("endpoint", ["models", "colorizations"])
-def test_the_answers_of_a_proxy_in_words(open_page, photo, endpoint: str) -> None:
-    page = open_page(expected=FAILED)
-    for status, words, again in PROXY:
+def test_the_answers_of_a_proxy_in_words(page, photo) -> None:
+    for endpoint, (status, words, again) in product(("models", "colorizations"), PROXY):
         page.route(
             f"**/v1/{endpoint}",
             lambda route, _, status=status: route.fulfill(status=status, body="<html>", content_type="text/html"),
@@ -276,24 +217,21 @@ def test_the_answers_of_a_proxy_in_words(open_page, photo, endpoint: str) -> Non
         begin_anew(page)
 
 
-@pytest.mark.parametrize("spoil", [Path.unlink, lambda file: os.utime(file, (0, 0))], ids=["gone", "changed"])
-def test_a_file_that_is_gone_or_changed_is_said_to_be(
-    open_page, upload, tmp_path, photo, spoil: Callable[[Path], None]
-) -> None:
-    page = open_page(expected=FAILED)
-    file = tmp_path / "scan.png"
-    copy(photo, file)
-    upload(page, file)
-    spoil(file)
-    page.click("#colorize")
-    expect(page.locator("#error-title")).to_have_text("Your browser can no longer read this file.")
-    expect(page.locator("#error-detail")).to_have_text(
-        "The file scan.png changed after it was chosen, or is gone. Choose it again."
-    )
-    expect(page.locator(".card.new")).to_have_count(4)
+def test_a_file_that_is_gone_or_changed_is_said_to_be(page, upload, tmp_path, photo) -> None:
+    for name, spoil in (("gone.png", Path.unlink), ("changed.png", lambda file: os.utime(file, (0, 0)))):
+        file = Path(copy(photo, tmp_path / name))
+        upload(page, file)
+        spoil(file)
+        page.click("#colorize")
+        expect(page.locator("#error-title")).to_have_text("Your browser can no longer read this file.")
+        expect(page.locator("#error-detail")).to_have_text(
+            f"The file {name} changed after it was chosen, or is gone. Choose it again."
+        )
+        expect(page.locator(".card.new")).to_have_count(4)
 
 
 def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None:
+    """Also in a browser that blocks cookies, and all storage with them: there, the page asks after a reload."""
     key = add_key(tmp_path / "keys", "ann")
     page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, ready=False)
     expect(page.locator("#key-title")).to_have_text("This service asks for a key")
@@ -306,28 +244,9 @@ def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None
         page.fill("#key", given)
         page.get_by_role("button", name="Use it").click()
     expect(page.locator("#key-dialog")).to_be_hidden()
-    upload(page)
+    expect(page.locator("#model")).not_to_be_empty()
     page.reload()
     upload(page)  # the tab still knows it
-
-
-def test_without_a_key_several_photos_ask_for_it_once(open_page, start, photo, tmp_path) -> None:
-    key = add_key(tmp_path / "keys", "ann")
-    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, ready=False)
-    page.click("#key-cancel")
-    page.set_input_files("#files", [copy(photo, tmp_path / f"{i}.png") for i in range(3)])
-    page.click("#key-cancel")
-    expect(page.locator("#album-words")).to_have_text("0 of 3 photos, 3 failed")
-    page.click("#album-resume")
-    page.fill("#key", key)
-    page.get_by_role("button", name="Use it").click()
-    expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
-
-
-def test_a_browser_that_blocks_cookies(open_page, start, upload, tmp_path) -> None:
-    """It blocks all storage with them. The key lasts as long as the page is open."""
-    key = add_key(tmp_path / "keys", "ann")
-    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, ready=False)
     for storage in ("localStorage", "sessionStorage", "indexedDB"):
         page.add_init_script(f"Object.defineProperty(window, '{storage}', {{ get() {{ throw new Error('none') }} }})")
     page.reload()
@@ -338,9 +257,26 @@ def test_a_browser_that_blocks_cookies(open_page, start, upload, tmp_path) -> No
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def test_a_file_that_is_too_large_waits_for_the_limits(open_page, tmp_path, service) -> None:
+def test_without_a_key(open_page, start, photo, tmp_path) -> None:
+    """The demonstration stays gray, and several photos ask for a key once."""
+    key = add_key(tmp_path / "keys", "ann")
+    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, ready=False, demo=True)
+    page.click("#key-cancel")
+    expect(page.locator("#model-note")).to_contain_text("asks for a key")
+    expect(page.get_by_text("Colored just now")).to_be_hidden()
+    expect(page.locator("#hero-colorings li")).to_have_count(0)
+    expect(page.locator("#hero-wipe")).to_be_disabled()
+    page.set_input_files("#files", [copy(photo, tmp_path / f"{i}.png") for i in range(3)])
+    page.click("#key-cancel")
+    expect(page.locator("#album-words")).to_have_text("0 of 3 photos, 3 failed")
+    page.click("#album-resume")
+    page.fill("#key", key)
+    page.get_by_role("button", name="Use it").click()
+    expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
+
+
+def test_a_file_that_is_too_large_waits_for_the_limits(page, tmp_path) -> None:
     """It is chosen before the service has said what it takes, and not sent for all that."""
-    page = open_page()
     held, sent = hold(page, "models"), list[str]()
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     page.reload()
