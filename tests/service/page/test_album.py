@@ -8,7 +8,7 @@ from shutil import copy
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.service.page.steps import downloaded, hold, pixels, taken
+from tests.service.page.steps import colorize_again, downloaded, hold, pixels, taken
 from tests.service.page.stored import until_state, until_stored
 
 MANY = 20
@@ -77,33 +77,21 @@ def test_all_photos_each_of_its_own_seed_and_undo_of_all(colored, service) -> No
     assert sources(colored) == before
 
 
-def test_the_strip_shows_the_one_kept(colored) -> None:
-    kept = colored.locator(".card.new").nth(2)
-    kept.locator(".keep").click()
-    expect(colored.locator("#strip img").first).to_have_attribute("src", kept.locator("img").get_attribute("src"))
-
-
-def test_photos_that_failed_go_on(open_page, album, service) -> None:
+def test_photos_that_failed_go_on_or_are_said_to_have_failed_for_good(open_page, album, photo, service) -> None:
     page = open_page(expected="Failed to load resource")
+    album[1].write_bytes(photo.read_bytes()[:200])
     answer_only(page, 1, "abort")
     page.set_input_files("#files", album)
     expect(page.locator("#album-words")).to_have_text("1 of 3 photos, 2 failed")
     expect(page.locator("#album-why")).to_have_text("The service does not answer. Is it still running?")
     page.unroute("**/v1/colorizations")
     page.click("#album-resume")
-    done(page, 3)
-    expect(page.locator("#strip img.gray")).to_have_count(0)
-    assert len(service.colorizer.options) == 3
-
-
-def test_what_failed_for_good_is_still_said_when_all_is_done(open_page, album, photo) -> None:
-    page = open_page(expected="Failed to load resource")
-    album[1].write_bytes(photo.read_bytes()[:200])
-    page.set_input_files("#files", album)
     expect(page.locator("#album-words")).to_have_text("2 of 3 photos, 1 failed")
     expect(page.locator("#strip .busy, #strip .waiting")).to_have_count(0)
+    expect(page.locator("#strip img.gray")).to_have_count(1)
     expect(page.locator("#album-why")).to_have_text("This file is damaged or incomplete.")
     expect(page.locator("#album-bar button:visible")).to_have_count(0)  # none can help
+    assert len(service.colorizer.options) == 2
     page.set_input_files("#files", [photo, photo])
     expect(page.locator("#album-words")).to_have_text("4 of 5 photos, 1 failed")
     page.locator("#strip .photo").nth(1).click()
@@ -127,17 +115,7 @@ def test_progress_cancel_and_on_with_photos_that_come_later(page, album, photo, 
     expect(page.locator("#strip img.gray")).to_have_count(0)
 
 
-def test_all_anew_takes_the_place_of_what_is_left(page, album, service) -> None:
-    hold(page, "colorizations", times=1)
-    page.set_input_files("#files", album)
-    expect(page.locator("#strip .busy")).to_have_count(1)
-    page.locator("#number").fill("2")
-    page.click("#album-run")
-    done(page, 3)
-    assert [each.n for each in service.colorizer.options] == [2] * 3
-
-
-def test_what_is_asked_for_goes_before_the_album(page, album, service) -> None:
+def test_what_is_asked_for_goes_before_the_album_and_all_anew_takes_its_place(page, album, service) -> None:
     held = hold(page, "colorizations", times=1)
     page.set_input_files("#files", album)
     request = taken(page, held)
@@ -145,7 +123,13 @@ def test_what_is_asked_for_goes_before_the_album(page, album, service) -> None:
     page.click("#colorize")
     request.continue_()
     done(page, 3)
-    assert [each.n for each in service.colorizer.options] == [4, 1, 4, 4]
+    hold(page, "colorizations", times=1)
+    page.click("#album-run")
+    expect(page.locator("#strip .busy")).to_have_count(1)
+    page.locator("#number").fill("2")
+    page.click("#album-run")
+    done(page, 3)
+    assert [each.n for each in service.colorizer.options] == [4, 1, 4, 4] + 3 * [2]
 
 
 def test_undo_of_photos_stops_the_work_on_them(page, album) -> None:
@@ -162,10 +146,13 @@ def test_undo_of_photos_stops_the_work_on_them(page, album) -> None:
 
 
 def test_same_colors_for_all(colored, service) -> None:
+    before = sources(colored)
     colored.locator(".card.new .open").nth(1).click()
     colored.locator("#saturation").fill("0.5")
     colored.click("#spread")
     done(colored, 3)
+    after = sources(colored)
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, False]
     for i in (1, 2):
         colored.locator("#strip .photo").nth(i).click()
         expect(colored.locator("#run-title")).to_have_text("Colors of a.png")
@@ -174,17 +161,9 @@ def test_same_colors_for_all(colored, service) -> None:
         colored.locator(".card.new .open").click()
         expect(colored.locator("#saturation-out")).to_have_text("50 %")
         colored.click("#viewer-close")
+        colored.keyboard.press("Control+z")  # to the photo before
     assert [each.weights for each in service.colorizer.options[-2:]] == [(1, 1, 0, 0)] * 2
     assert all(each.shape == (200, 300, 3) for each in service.colorizer.references[-2:])
-
-
-def test_same_colors_for_all_can_be_undone(colored) -> None:
-    before = sources(colored)
-    colored.locator(".card.new .open").nth(1).click()
-    colored.click("#spread")
-    done(colored, 3)
-    after = sources(colored)
-    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, False]
     colored.keyboard.press("Control+z")
     assert sources(colored) == before
     colored.click("#redo")
@@ -197,7 +176,7 @@ def test_same_colors_for_all_can_be_undone(colored) -> None:
     expect(colored.locator("#run-title")).to_have_text("Colors of a.png")
 
 
-def test_what_was_undone_is_neither_shown_nor_saved(colored, colorize_again) -> None:
+def test_what_was_undone_is_neither_shown_nor_saved(colored) -> None:
     """Each photo remembers what it showed, also after a reload."""
     colorize_again(colored, 77)
     done(colored, 3)
@@ -222,8 +201,10 @@ def test_one_of_each_in_a_zip(colored) -> None:
     _, content = downloaded(colored, "#album-download")
     with zipfile.ZipFile(io.BytesIO(content)) as files:
         assert [name.split("-seed-")[0] for name in files.namelist()] == ["a", "b", "c"]
-    for kept in colored.locator(".card.new .keep").all()[:2]:
-        kept.click()
+    kept = colored.locator(".card.new").nth(2)
+    kept.locator(".keep").click()
+    expect(colored.locator("#strip img").first).to_have_attribute("src", kept.locator("img").get_attribute("src"))
+    colored.locator(".card.new .keep").first.click()
     colored.locator("#strip .photo").nth(1).click()
     colored.locator(".card.new .keep").first.click()
     _, content = downloaded(colored, "#download-kept")
@@ -231,25 +212,19 @@ def test_one_of_each_in_a_zip(colored) -> None:
         assert [name.split("/")[0] for name in files.namelist()] == ["a", "a", "b"]
 
 
-@pytest.mark.parametrize(
-    ("name", "stem"),
-    [(f"{70 * 'é’'}.png", 40 * "é’"), ("...png", "photo"), (".png", "photo"), ("..a. .png", "a")],
-    ids=["long", "dots", "ending", "hidden"],
-)
-def test_names_that_can_be_unpacked_whatever_the_photo(page, photo, name: str, stem: str) -> None:
+def test_names_that_can_be_unpacked_whatever_the_photo(page, photo) -> None:
+    stems = {f"{70 * 'é’'}.png": 40 * "é’", "...png": "photo", ".png": "photo", "..a. .png": "a", "b.png": "b"}
     content = photo.read_bytes()
-    page.set_input_files(
-        "#files", [{"name": each, "mimeType": "image/png", "buffer": content} for each in (name, "b.png")]
-    )
-    done(page, 2)
-    for i in (0, 1):
+    page.set_input_files("#files", [{"name": name, "mimeType": "image/png", "buffer": content} for name in stems])
+    done(page, len(stems))
+    for i in range(len(stems)):
         page.locator("#strip .photo").nth(i).click()
         page.locator(".card.new .keep").nth(0).click()
         page.locator(".card.new .keep").nth(1).click()
     _, content = downloaded(page, "#download-kept")
     with zipfile.ZipFile(io.BytesIO(content)) as files:
         paths = [each.split("/") for each in files.namelist()]
-    assert [folder for folder, _ in paths] == [stem, stem, "b", "b"]
+    assert [folder for folder, _ in paths] == [stem for stem in stems.values() for _ in range(2)]
     assert all(file.startswith(f"{folder}-seed-") for folder, file in paths)
 
 
@@ -338,19 +313,6 @@ def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(stored, color_p
     until_stored(stored, "files", 0)
 
 
-def test_another_tab_begins_anew(stored, upload) -> None:
-    other = stored.context.new_page()
-    other.goto(stored.url)
-    expect(other.locator("#welcome")).to_be_visible()
-    upload(other)
-    until_stored(other, "files", 10)
-    other.evaluate("([from]) => sessionStorage.setItem('tintflow', from)", [stored.evaluate("sessionStorage.tintflow")])
-    other.reload()  # as in a duplicated tab: the session is the first one's
-    expect(other.locator("#welcome")).to_be_visible()
-    stored.reload()
-    expect(stored.locator(".card.new")).to_have_count(4)
-
-
 def store_as_old(page: Page, name: str) -> None:
     """Store the page's session by a name, as if it had last changed more than a day ago."""
     script = """([name]) => new Promise((resolve) => {
@@ -365,22 +327,21 @@ def store_as_old(page: Page, name: str) -> None:
     page.evaluate(script, [name])
 
 
-def test_old_sessions_are_forgotten_but_for_that_of_an_open_tab(stored) -> None:
-    address = stored.url
+def test_another_tab_begins_anew_and_old_sessions_are_forgotten_but_for_that_of_an_open_tab(stored, upload) -> None:
     for name in ("old", "older", stored.evaluate("sessionStorage.tintflow")):
         store_as_old(stored, name)
     until_stored(stored, "states", 3)
     other = stored.context.new_page()
-    other.goto(address)
+    other.goto(stored.url)
+    expect(other.locator("#welcome")).to_be_visible()
     until_stored(other, "states", 2)  # that of each tab
+    upload(other)
+    until_stored(other, "files", 10)
+    other.evaluate("([from]) => sessionStorage.setItem('tintflow', from)", [stored.evaluate("sessionStorage.tintflow")])
+    other.reload()  # as in a duplicated tab: the session is the first one's
+    expect(other.locator("#welcome")).to_be_visible()
     stored.reload()
     expect(stored.locator(".card.new")).to_have_count(4)
-
-
-def test_a_browser_without_storage(page, upload) -> None:
-    page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('none') } })")
-    page.reload()
-    upload(page)
 
 
 def test_a_photo_without_colorings_comes_back_from_what_an_earlier_version_stored(page) -> None:
