@@ -5,8 +5,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
 from model.options import TRANSFER_WEIGHTS
-from tests.service.fakes import Service
-from tests.service.page.steps import hold
+from tests.service.page.steps import add_more, colorize_again, drop, expect_colorings, hold
 
 WALK = "(dot, key) => { for (let i = 0; i < 45; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
 SHOWN = "dot => dot.style.getPropertyValue('--dot')"
@@ -42,7 +41,8 @@ def followed(page: Page, count: int) -> None:
     expect(page.locator("#fix-status")).to_have_text("")
 
 
-def test_colorings_follow_a_color(fixing, service) -> None:
+def test_colorings_follow_a_color(fixing, service, color_photo) -> None:
+    expect(fixing.locator("#reference-note")).to_be_hidden()
     seed = service.colorizer.options[0].seed
     before = fixing.locator("#after").get_attribute("src")
     fix(fixing, 0.75, 0.5, "sky")
@@ -62,33 +62,37 @@ def test_colorings_follow_a_color(fixing, service) -> None:
     expect(fixing.locator(".badge")).to_have_text("1 fixed color")
     expect(fixing.locator("#hint-count")).to_contain_text("1 fixed color")
     expect(fixing.locator("#history li")).to_have_count(2)
+    expect(fixing.locator("#reference-note")).to_be_visible()
+    drop(fixing, "#reference-zone", color_photo)
+    expect(fixing.locator("#run-facts")).to_have_text("fixed colors are off here")
 
 
-@pytest.mark.parametrize("way", ["fix-done", "viewer-close"])
-def test_colorings_follow_a_color_that_is_left_at_once(fixing, service, way: str) -> None:
+def test_colorings_follow_colors_that_are_left_at_once(fixing, service) -> None:
+    """By *Done*, by closing the view and by a reload; within the pause, however busy."""
+
+    def leave(x: float, way: str) -> None:
+        click_at(fixing, x, 0.5)
+        fixing.evaluate(f"document.querySelector('#palette-swatches button').click(); {way}")
+
     before = fixing.locator("#after").get_attribute("src")
-    click_at(fixing, 0.75, 0.5)
-    choose = "document.querySelector('#palette-swatches button').click()"
-    fixing.evaluate(f"{choose}; document.querySelector('#{way}').click()")  # within the pause, however busy
+    leave(0.75, "document.querySelector('#fix-done').click()")
     expect(fixing.locator("#run-facts")).to_contain_text("1 fixed color")
     expect(fixing.locator("#run-progress")).to_be_hidden()
     assert len(service.colorizer.options[-1].hints) == 1
-    if way == "fix-done":  # the view follows, too
-        expect(fixing.locator("#after")).not_to_have_attribute("src", before)
-        fixing.keyboard.press("Escape")
+    expect(fixing.locator("#after")).not_to_have_attribute("src", before)  # the view follows, too
+    fixing.click("#fix")
+    leave(0.5, "document.querySelector('#viewer-close').click()")
     expect(fixing.locator("#viewer")).to_be_hidden()
-
-
-def test_colorings_follow_a_color_that_a_reload_follows_at_once(fixing, service) -> None:
-    fix(fixing, 0.75, 0.5, "sky")
-    followed(fixing, 1)
-    click_at(fixing, 0.25, 0.5)
-    fixing.evaluate("document.querySelector('#palette-swatches button').click(); location.reload()")
+    expect(fixing.locator("#run-facts")).to_contain_text("2 fixed colors")
+    expect(fixing.locator("#run-progress")).to_be_hidden()
+    assert len(service.colorizer.options[-1].hints) == 2
+    fixing.get_by_role("button", name="Fix a color", exact=True).first.click()
+    leave(0.25, "location.reload()")
     for words in (".badge", "#run-facts", "#hint-count"):
-        expect(fixing.locator(words)).to_contain_text("2 fixed colors")
+        expect(fixing.locator(words)).to_contain_text("3 fixed colors")
     fixing.click("#retry")
     expect(fixing.locator(".card.new")).to_have_count(4)
-    assert len(service.colorizer.options[-1].hints) == 2
+    assert len(service.colorizer.options[-1].hints) == 3
 
 
 def test_a_fixed_color_keeps_the_look(page, upload) -> None:
@@ -121,8 +125,7 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
 
 def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, upload, service) -> None:
     upload(page)
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(8)
+    add_more(page, 8)
     seeds = [each.seed for each in service.colorizer.options]
     assert seeds[0] != seeds[1]
     page.locator(".card.new .open").nth(5).click()
@@ -152,12 +155,14 @@ def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, u
     expect(page.locator(".badge")).to_have_count(0)
 
 
-def test_a_coloring_that_is_not_in_the_grid_brings_its_own(page, upload, colorize_again, service) -> None:
+def test_a_coloring_that_is_not_in_the_grid_has_no_neighbors_and_brings_its_own(page, upload, service) -> None:
     upload(page)
     page.locator(".card.new .keep").nth(1).click()
     colorize_again(page, 77)
-    expect(page.locator("#run-progress")).to_be_hidden()
+    expect_colorings(page, 4)
     page.locator("#kept-pictures button").first.click()
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+    expect(page.locator("#next, #previous").filter(visible=True)).to_have_count(0)
     before = page.locator("#after").get_attribute("src")
     page.click("#fix")
     fix(page, 0.75, 0.5, "sky")
@@ -173,9 +178,7 @@ def test_without_fixed_colors_only_what_was_added_with_them_is_drawn(fixing, ser
     followed(fixing, 1)
     fixing.click("#fix-done")
     fixing.click("#viewer-close")
-    fixing.click("#colorize")
-    expect(fixing.locator(".card.new")).to_have_count(8)
-    expect(fixing.locator("#run-progress")).to_be_hidden()
+    add_more(fixing, 8)
     fixing.locator(".card.new .open").first.click()
     fixing.click("#fix")
     fixing.get_by_role("button", name="Remove fixed color 1").click()
@@ -189,9 +192,7 @@ def test_without_fixed_colors_only_what_was_added_with_them_is_drawn(fixing, ser
 
 def test_undo_finishes_what_a_further_color_stopped(page, upload, service) -> None:
     upload(page)
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(8)
-    expect(page.locator("#run-progress")).to_be_hidden()
+    add_more(page, 8)
     page.locator(".card.new .open").first.click()
     page.click("#fix")
     held: list[Route] = []
@@ -215,7 +216,7 @@ def test_undo_finishes_what_a_further_color_stopped(page, upload, service) -> No
     expect(page.locator("#fix-colorings li")).to_have_count(8)
 
 
-def test_the_palette_fits_the_lightness(fixing) -> None:
+def test_the_palette_fits_the_lightness(fixing, upload, tmp_path) -> None:
     """The photo is dark on its left, where no sky is, and light on its right, where no navy is."""
     click_at(fixing, 0.02, 0.02)
     swatches = fixing.locator("#palette-swatches")
@@ -229,9 +230,31 @@ def test_the_palette_fits_the_lightness(fixing) -> None:
     expect(swatches).not_to_contain_text("navy")
     assert swatches.locator("button").count() <= 10
     expect(fixing.locator("#palette-note")).to_be_hidden()
+    shadow = tmp_path / "shadow.png"
+    Image.new("L", (60, 40), 12).save(shadow)
+    upload(fixing, shadow)
+    fixing.get_by_role("button", name="Fix a color", exact=True).first.click()
+    click_at(fixing, 0.5, 0.5)
+    expect(fixing.locator("#palette-note")).to_have_text("This point is almost black: a color hardly shows here.")
+    expect(swatches).to_contain_text("navy")
+    for light in ("light skin", "sky", "cream", "sand"):
+        expect(swatches).not_to_contain_text(light)
 
 
-def test_the_palette_leaves_the_point_in_sight(fixing) -> None:
+def test_the_palette_opens_on_a_click_alone_and_leaves_the_point_in_sight(fixing) -> None:
+    image = fixing.locator("#stage").bounding_box()
+    x, y = image["x"] + 300, image["y"] + 300
+    fixing.mouse.move(x, y)
+    fixing.mouse.down()
+    fixing.mouse.move(x + 40, y + 30, steps=4)
+    fixing.mouse.up()
+    expect(fixing.locator("#palette")).to_be_hidden()
+    fixing.mouse.move(x, y)
+    fixing.mouse.down()
+    expect(fixing.locator("#stage.peeking")).to_be_visible()
+    fixing.mouse.up()
+    expect(fixing.locator("#palette")).to_be_hidden()
+    fixing.click("#zoom-fit")  # the drag has moved the photo
     for width, height, x in ((900, 700, 0.5), (844, 390, 0.5), (604, 800, 0.5), (740, 360, 0.42)):
         fixing.set_viewport_size({"width": width, "height": height})
         click_at(fixing, x, 0.5)
@@ -246,32 +269,32 @@ def test_the_palette_leaves_the_point_in_sight(fixing) -> None:
         expect(fixing.locator("#palette")).to_be_hidden()
 
 
-def test_of_a_point_that_is_almost_black_the_palette_says_so(page, upload, tmp_path) -> None:
-    shadow = tmp_path / "shadow.png"
-    Image.new("L", (60, 40), 12).save(shadow)
-    upload(page, shadow)
-    page.get_by_role("button", name="Fix a color", exact=True).first.click()
-    click_at(page, 0.5, 0.5)
-    expect(page.locator("#palette-note")).to_have_text("This point is almost black: a color hardly shows here.")
-    swatches = page.locator("#palette-swatches")
-    expect(swatches).to_contain_text("navy")
-    for light in ("light skin", "sky", "cream", "sand"):
-        expect(swatches).not_to_contain_text(light)
-
-
-def expect_red(service: Service) -> None:
-    """Expect that the latest colorings were asked to follow one color, a red."""
-    (hint,) = service.colorizer.options[-1].hints
-    red, green, blue = hint.color
-    assert red > green + 50
-    assert red > blue + 50
-
-
-def test_another_color_is_brought_to_the_lightness(fixing, service) -> None:
+def test_another_color_and_one_from_the_screen_are_brought_to_the_lightness(fixing, service) -> None:
+    # The browser's own eyedropper needs a hand on the mouse: this one picks red, after it was left once with Escape.
+    fixing.evaluate("""() => {
+      let left = false;
+      window.EyeDropper = class {
+        open() {
+          if (left) return Promise.resolve({ sRGBHex: '#c81e1e' });
+          left = true;
+          return Promise.reject(new DOMException('left', 'AbortError'));
+        }
+      };
+    }""")
     click_at(fixing, 0.5, 0.5)
-    fixing.locator("#palette-color").fill("#c81e1e")
+    fixing.click("#palette-pick")
+    expect(fixing.locator("#palette")).to_be_visible()
+    expect(fixing.locator("#hint-list li")).to_have_count(0)
+    fixing.click("#palette-pick")
+    expect(fixing.locator("#palette")).to_be_hidden()
     followed(fixing, 1)
-    expect_red(service)
+    click_at(fixing, 0.25, 0.5)
+    fixing.locator("#palette-color").fill("#c81e1e")
+    followed(fixing, 2)
+    for hint in service.colorizer.options[-1].hints:
+        red, green, blue = hint.color
+        assert red > green + 50
+        assert red > blue + 50
 
 
 def centre(dot: Locator) -> tuple[float, float]:
@@ -341,22 +364,8 @@ def test_several_changes_are_one_request(fixing, service) -> None:
     expect(fixing.locator("#history li")).to_have_count(2)
 
 
-def test_dragging_or_holding_the_photo_fixes_nothing(fixing) -> None:
-    image = fixing.locator("#stage").bounding_box()
-    x, y = image["x"] + 300, image["y"] + 300
-    fixing.mouse.move(x, y)
-    fixing.mouse.down()
-    fixing.mouse.move(x + 40, y + 30, steps=4)
-    fixing.mouse.up()
-    expect(fixing.locator("#palette")).to_be_hidden()
-    fixing.mouse.move(x, y)
-    fixing.mouse.down()
-    expect(fixing.locator("#stage.peeking")).to_be_visible()
-    fixing.mouse.up()
-    expect(fixing.locator("#palette")).to_be_hidden()
-
-
-def test_a_reference_lends_its_colors(page, upload, drop, color_photo, service) -> None:
+def test_a_reference_lends_its_colors(page, upload, color_photo, service) -> None:
+    """More of them is as safe or bold as is set."""
     upload(page)
     drop(page, "#reference-zone", color_photo)
     expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
@@ -365,36 +374,25 @@ def test_a_reference_lends_its_colors(page, upload, drop, color_photo, service) 
     expect(page.locator("#reference-picture")).to_be_visible()
     assert service.colorizer.references[-1][0, 0].tolist() == [200, 120, 40]
     assert service.colorizer.options[-1].weights == (*TRANSFER_WEIGHTS.values(), 0, 0)  # as without any
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(6)  # "4 more"
+    page.locator("#boldness").fill("0.4")
+    add_more(page, 6)  # "4 more"
+    page.locator("#boldness").fill("0")
+    expect(page.locator("#colorize")).to_have_text("1 more")  # as others would be equal to it
+    add_more(page, 7)
+    expect(page.locator("#colorize")).to_have_text("Colorize")
+    assert [(each.n, each.temperature) for each in service.colorizer.options[2:]] == [(4, 0.4), (1, 0)]
+    page.locator("#boldness").fill("0.4")
+    expect(page.locator("#colorize")).to_have_text("4 more")
     expect(page.locator("#strip .photo")).to_have_count(1)  # it is no photo to colorize
     page.locator("#closeness").fill("1")
-    expect(page.locator(".card.new")).to_have_count(1)  # as nothing is left to differ
-    expect(page.locator("#run-progress")).to_be_hidden()
+    expect_colorings(page, 1)  # as nothing is left to differ
     expect(page.locator("#colorize")).to_have_text("Colorize")  # and more would be the same
     expect(page.locator(".card.more")).to_have_count(0)
     page.set_input_files("#reference", color_photo)
     expect(page.locator("#history li")).to_have_count(4)
 
 
-def test_more_of_a_reference_is_as_safe_as_is_set(page, upload, drop, color_photo, service) -> None:
-    upload(page)
-    drop(page, "#reference-zone", color_photo)
-    expect(page.locator(".card.new")).to_have_count(2)
-    page.locator("#boldness").fill("0.4")
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(6)
-    page.locator("#boldness").fill("0")
-    expect(page.locator("#colorize")).to_have_text("1 more")  # as others would be equal to it
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(7)
-    expect(page.locator("#colorize")).to_have_text("Colorize")
-    assert [(each.n, each.temperature) for each in service.colorizer.options[2:]] == [(4, 0.4), (1, 0)]
-    page.locator("#boldness").fill("0.4")
-    expect(page.locator("#colorize")).to_have_text("4 more")
-
-
-def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, drop, color_photo, service) -> None:
+def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, color_photo, service) -> None:
     upload(page)
     hold(page, "transfers", times=1)
     drop(page, "#reference-zone", color_photo)
@@ -409,40 +407,10 @@ def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, drop, c
     assert options.weights[0] == pytest.approx(float(page.locator("#closeness").input_value()))
 
 
-def test_a_reference_says_that_fixed_colors_are_off(fixing, drop, color_photo) -> None:
-    expect(fixing.locator("#reference-note")).to_be_hidden()
-    fix(fixing, 0.8, 0.5, "sky")
-    followed(fixing, 1)
-    fixing.click("#viewer-close")
-    expect(fixing.locator("#reference-note")).to_be_visible()
-    drop(fixing, "#reference-zone", color_photo)
-    expect(fixing.locator("#run-facts")).to_have_text("fixed colors are off here")
-
-
-def test_the_eyedropper_takes_a_color_from_the_screen(fixing, service) -> None:
-    # The browser's own needs a hand on the mouse: this one picks red, after it was left once with Escape.
-    fixing.evaluate("""() => {
-      let left = false;
-      window.EyeDropper = class {
-        open() {
-          if (left) return Promise.resolve({ sRGBHex: '#c81e1e' });
-          left = true;
-          return Promise.reject(new DOMException('left', 'AbortError'));
-        }
-      };
-    }""")
-    click_at(fixing, 0.5, 0.5)
-    fixing.click("#palette-pick")
-    expect(fixing.locator("#palette")).to_be_visible()
-    expect(fixing.locator("#hint-list li")).to_have_count(0)
-    fixing.click("#palette-pick")
-    expect(fixing.locator("#palette")).to_be_hidden()
-    followed(fixing, 1)
-    expect_red(service)
-
-
-def test_without_an_eyedropper_there_is_no_button_for_it(page, upload) -> None:
+def test_a_browser_without_eyedropper_and_storage(page, upload) -> None:
+    """There is no button for the one, and the page works without the other."""
     page.add_init_script("delete window.EyeDropper")
+    page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('none') } })")
     page.reload()
     upload(page)
     page.get_by_role("button", name="Fix a color", exact=True).first.click()
