@@ -1,30 +1,24 @@
 """A link opens exactly what was seen, or says why it cannot."""
 
 import re
-from collections.abc import Callable
 from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.service.page.steps import pixels
-from tests.service.page.stored import until_stored
+from tests.service.page.steps import add_more, colorize_again, drop, pixels
+from tests.service.page.stored import until_state, until_stored
 
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
 
 
-@pytest.fixture
-def link_of() -> Callable[[Page], str]:
-    """A function that copies the link of the coloring in full view."""
-
-    def copy(page: Page) -> str:
-        page.click("#share")
-        expect(page.get_by_role("status").and_(page.locator("#share-note"))).to_contain_text("Copied")
-        link = page.evaluate("navigator.clipboard.readText()")
-        return "/" + link[link.index("#") :]
-
-    return copy
+def link_of(page: Page) -> str:
+    """Copy the link of the coloring in full view."""
+    page.click("#share")
+    expect(page.get_by_role("status").and_(page.locator("#share-note"))).to_contain_text("Copied")
+    link = page.evaluate("navigator.clipboard.readText()")
+    return "/" + link[link.index("#") :]
 
 
 @pytest.fixture
@@ -35,40 +29,27 @@ def first(open_page, upload) -> Page:
     return page
 
 
-def test_a_coloring(first, open_page, upload, link_of) -> None:
-    first.locator(".card.new .open").nth(2).click()
-    link = link_of(first)
-    assert "temperature=0.75&n=4&index=2&model=fake-1.00000000" in link
-    second = open_page(at=link)
-    expect(second.locator("#link-note")).to_contain_text("shows coloring 3")
-    upload(second)
-    expect(second.locator("#viewer-title")).to_have_text("Coloring 3")
-    assert pixels(second.locator("#after")) == pixels(first.locator("#after"))
-    expect(second.locator("#notices > *")).to_have_count(0)
-
-
-def test_a_link_is_copied_outside_of_a_secure_context(first, link_of) -> None:
-    first.locator(".card.new .open").nth(2).click()
-    first.evaluate("navigator.clipboard.writeText = undefined")
-    assert "index=2&model=fake-1.00000000" in link_of(first)
-    first.evaluate("document.execCommand = () => false")
-    first.click("#share")
-    expect(first.locator("#share-note")).to_contain_text("index=2&model=fake-1.00000000")
-    assert first.locator(".tools").evaluate("each => each.scrollWidth <= each.clientWidth")
-
-
-def test_of_those_added_later(first, open_page, upload, link_of) -> None:
-    first.click("#colorize")
-    expect(first.locator(".card.new")).to_have_count(8)
+def test_a_coloring_also_outside_of_a_secure_context(first, open_page, upload) -> None:
+    add_more(first, 8)
     first.locator(".card.new .open").nth(6).click()
-    second = open_page(at=link_of(first))
+    link = link_of(first)
+    assert "temperature=0.75&n=4&index=2&first=4&model=fake-1.00000000" in link
+    second = open_page(at=link)
     expect(second.locator("#link-note")).to_contain_text("This link shows coloring 7")
     upload(second)
     expect(second.locator("#viewer-title")).to_have_text("Coloring 7")
     assert pixels(second.locator("#after")) == pixels(first.locator("#after"))
+    expect(second.locator("#notices > *")).to_have_count(0)
+    first.click("#previous")
+    first.evaluate("navigator.clipboard.writeText = undefined")
+    assert "index=1&first=4&model=fake-1.00000000" in link_of(first)
+    first.evaluate("document.execCommand = () => false")
+    first.click("#share")
+    expect(first.locator("#share-note")).to_contain_text("index=1&first=4&model=fake-1.00000000")
+    assert first.locator(".tools").evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
-def test_a_variation_with_its_look(first, open_page, upload, link_of, service) -> None:
+def test_a_variation_with_its_look(first, open_page, upload, service) -> None:
     first.locator(".card.new .open").nth(1).click()
     first.click("#vary")
     expect(first.locator("#run-title")).to_have_text("More like coloring 2")
@@ -91,38 +72,41 @@ def test_a_variation_with_its_look(first, open_page, upload, link_of, service) -
     assert [each.noise_seed for each in service.colorizer.options] == [service.colorizer.options[0].noise_seed]
 
 
-def test_fixed_colors(first, open_page, upload, link_of, service) -> None:
+def test_fixed_colors(first, open_page, upload, service) -> None:
+    """They can be removed. There are no colorings from before them; the same seed draws anew, once."""
     fix_a_color(first)
-    hints = service.colorizer.options[-1].hints
+    drawn = service.colorizer.options[-1]
     second = open_page(at=link_of(first))
     upload(second)
     expect(second.locator("#viewer-title")).to_have_text("Coloring 1")
-    assert service.colorizer.options[-1].hints == hints
     expect(second.locator(".badge")).to_have_text("1 fixed color")
+    second.click("#fix")
+    second.get_by_role("button", name="Remove fixed color 1").click()
+    expect(second.locator("#run-facts")).not_to_contain_text("fixed color")
+    expect(second.locator("#fix-status")).to_have_text("")
+    second.wait_for_timeout(600)  # longer than the page waits for another change
+    assert [(each.seed, each.hints) for each in service.colorizer.options] == [
+        (drawn.seed, drawn.hints),
+        (drawn.seed, ()),
+    ]
+    expect(second.locator("#viewer-title")).to_have_text("Coloring 1")
 
 
-def test_fixed_colors_of_a_link_can_be_removed(open_page, upload, service) -> None:
-    """There are no colorings from before them; the same seed draws anew, once."""
-    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&hints=0.5,0.5,a03c28")
-    upload(page)
-    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
-    page.click("#fix")
-    page.get_by_role("button", name="Remove fixed color 1").click()
-    expect(page.locator("#run-facts")).not_to_contain_text("fixed color")
-    expect(page.locator("#fix-status")).to_have_text("")
-    page.wait_for_timeout(1200)  # twice as long as the page waits for another change
-    assert [(each.seed, len(each.hints)) for each in service.colorizer.options] == [(3, 1), (3, 0)]
-    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
-
-
-def test_of_a_sample_the_link_holds_all(open_page, link_of) -> None:
+def test_of_a_sample_the_link_holds_all(open_page, service) -> None:
     first = open_page(**CLIPBOARD)
-    first.get_by_role("button", name="An astronaut").click()
+    expect(first.locator("#samples button")).to_have_count(3)
+    first.get_by_role("button", name="A cup of coffee").click()
     expect(first.locator(".card.new")).to_have_count(4)
+    expect(first.get_by_alt_text("coffee.jpg, the gray photo")).to_be_visible()
+    assert service.colorizer.photos[-1].shape[:2] == (400, 600)
     first.locator(".card.new .open").nth(3).click()
-    second = open_page(at=link_of(first), ready=False)
+    link = link_of(first)
+    second = open_page(at=link, ready=False)
     expect(second.locator("#viewer-title")).to_have_text("Coloring 4")
     assert pixels(second.locator("#after")) == pixels(first.locator("#after"))
+    second.evaluate("location.hash = '#seed=3&temperature=0.75&n=4&index=1&example=coffee'")
+    expect(second.locator("#viewer-title")).to_have_text("Coloring 2")
+    expect(second.locator("#strip .photo")).to_have_count(1)  # it is not added again
 
 
 def test_a_reload_does_not_open_it_again(open_page, service) -> None:
@@ -140,20 +124,23 @@ def test_a_reload_does_not_open_it_again(open_page, service) -> None:
 
 
 def test_among_photos_it_says_what_it_is_for(page, upload, color_photo) -> None:
+    """Of a seed that is there, the temperature counts."""
     upload(page)
-    until_stored(page, "files", 5)
-    page.evaluate("location.hash = '#seed=3&temperature=0.75&n=4&index=1'")
+    colorize_again(page, 3)
+    until_stored(page, "files", 9)
+    page.evaluate("location.hash = '#seed=3&temperature=1.5&n=4&index=1'")
     expect(page.locator("#notices")).to_contain_text("Add the photo that it was made for.")
+    page.locator("#number").fill("5")  # a change, after which the page looks whether the coloring is there
+    expect(page.locator("#viewer")).to_be_hidden()
     page.reload()  # as a link that is opened in the tab of other photos
     expect(page.locator("#notices")).to_contain_text("Add the photo that it was made for.")
-    page.set_input_files("#files", color_photo)
+    upload(page, color_photo)
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+    page.locator("#sample-tools summary").click()
+    expect(page.locator("#facts")).to_contain_text("Temperature1.5")
 
 
-@pytest.mark.parametrize("way", ["in place", "anew"])
-def test_what_is_there_is_neither_asked_for_nor_made_again(
-    first, upload, link_of, color_photo, service, way: str
-) -> None:
+def test_what_is_there_is_neither_asked_for_nor_made_again(first, upload, color_photo, service) -> None:
     first.locator(".card.new .open").nth(2).click()
     link, seen = link_of(first), pixels(first.locator("#after"))
     first.click("#viewer-close")
@@ -161,50 +148,37 @@ def test_what_is_there_is_neither_asked_for_nor_made_again(
     until_stored(first, "files", 10)
     address = first.url + link.removeprefix("/")
     made = len(service.colorizer.options)
-    if way == "anew":
-        first.goto("about:blank")
-    first.goto(address)
-    expect(first.locator("#viewer-title")).to_have_text("Coloring 3")
-    assert pixels(first.locator("#after")) == seen
-    expect(first.locator("#notices > *")).to_have_count(0)
-    expect(first.locator("#strip .photo")).to_have_count(2)
-    expect(first.locator("#strip [aria-current=true]")).to_have_attribute("aria-label", "bridge.png")
-    assert len(service.colorizer.options) == made
-    first.click("#viewer-close")
-    print_of = re.search(r"photo=\w+", link)
-    assert print_of
-    first.evaluate(f"location.hash = '#seed=987&temperature=0.75&n=4&index=2&{print_of[0]}'")
-    expect(first.locator("#viewer")).to_be_visible()
-    assert len(service.colorizer.options) > made  # of another seed
-
-
-def test_a_sample_that_is_there_is_not_added_again(page) -> None:
-    page.get_by_role("button", name="An astronaut").click()
-    expect(page.locator(".card.new")).to_have_count(4)
-    page.evaluate("location.hash = '#seed=3&temperature=0.75&n=4&index=1&example=astronaut'")
-    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
-    expect(page.locator("#strip .photo")).to_have_count(1)
-
-
-def test_of_a_seed_that_is_there_the_temperature_counts(page, upload, colorize_again) -> None:
-    upload(page)
-    colorize_again(page, 3)
-    expect(page.locator("#run-progress")).to_be_hidden()
-    page.evaluate("location.hash = '#seed=3&temperature=1.5&n=4&index=1'")
-    expect(page.locator("#notices")).to_contain_text("Add the photo that it was made for.")
-    page.locator("#number").fill("5")  # a change, after which the page looks whether the coloring is there
-    expect(page.locator("#viewer")).to_be_hidden()
-    upload(page)
-    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
-    page.locator("#sample-tools summary").click()
-    expect(page.locator("#facts")).to_contain_text("Temperature1.5")
+    for leave in (lambda: None, lambda: first.goto("about:blank")):
+        leave()
+        first.goto(address)
+        expect(first.locator("#viewer-title")).to_have_text("Coloring 3")
+        assert pixels(first.locator("#after")) == seen
+        expect(first.locator("#notices > *")).to_have_count(0)
+        expect(first.locator("#strip .photo")).to_have_count(2)
+        expect(first.locator("#strip [aria-current=true]")).to_have_attribute("aria-label", "bridge.png")
+        assert len(service.colorizer.options) == made
+        first.click("#viewer-close")
+        first.locator("#strip .photo").last.click()
+        until_state(first, "view.photo === view.photos[1]")
+    for seed, temperature in ((987, 0.75), (service.colorizer.options[0].seed, 1.5)):
+        other = re.sub(r"seed=\d+&temperature=0.75", f"seed={seed}&temperature={temperature}", link)
+        first.evaluate("address => { location.hash = address; }", other[1:])
+        expect(first.locator("#viewer")).to_be_visible()
+        drawn = service.colorizer.options[-1]
+        assert (drawn.seed, drawn.temperature) == (seed, temperature)
+        first.click("#viewer-close")
 
 
 def test_another_model_and_another_photo_are_told(open_page, upload) -> None:
-    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&model=older-1.12345678&photo=00000000")
-    expect(page.locator("#link-note")).to_contain_text(
-        "made by older-1, and this service runs fake-1: colors will differ"
-    )
+    named = "/#seed=3&temperature=0.75&n=4&index=1&model="
+    page = open_page(at=f"{named}fake-1.12345678")
+    note = page.locator("#link-note")
+    expect(note).to_contain_text("It was made by other weights of fake-1, or by an earlier version: colors may differ.")
+    open_link = "address => { location.hash = address; }"
+    page.evaluate(open_link, f"{named[1:]}tintflow-cw")  # a name that is cut off
+    expect(note).to_have_text("This link shows coloring 2 of a photo. Add the photo that it was made for.")
+    page.evaluate(open_link, f"{named[1:]}older-1.12345678&photo=00000000")
+    expect(note).to_contain_text("made by older-1, and this service runs fake-1: colors will differ")
     upload(page)
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
     expect(page.locator("#notices")).to_contain_text("made by older-1")
@@ -212,17 +186,6 @@ def test_another_model_and_another_photo_are_told(open_page, upload) -> None:
     expect(page.locator("#viewer #notices")).to_have_count(1)  # elsewhere the full view would cover it
     page.click("#viewer-close")
     expect(page.locator("body > #notices")).to_have_count(1)
-
-
-def test_other_weights_of_the_same_name_are_told_but_no_name_that_is_cut_off(open_page) -> None:
-    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&model=fake-1.12345678")
-    expect(page.locator("#link-note")).to_contain_text(
-        "It was made by other weights of fake-1, or by an earlier version: colors may differ."
-    )
-    page.evaluate("location.hash = '#seed=3&temperature=0.75&n=4&index=1&model=tintflow-cw'")
-    expect(page.locator("#link-note")).to_have_text(
-        "This link shows coloring 2 of a photo. Add the photo that it was made for."
-    )
 
 
 def see_step_2(page: Page) -> None:
@@ -235,7 +198,7 @@ def see_step_2(page: Page) -> None:
     page.locator(".card.new .open").nth(1).click()
 
 
-def test_colors_of_a_picture_and_what_is_made_of_them_have_no_link(page, upload, drop, color_photo) -> None:
+def test_colors_of_a_picture_and_what_is_made_of_them_have_no_link(page, upload, color_photo) -> None:
     upload(page)
     page.locator(".card.new .keep").first.click()
     drop(page, "#reference-zone", color_photo)
@@ -250,16 +213,12 @@ def test_colors_of_a_picture_and_what_is_made_of_them_have_no_link(page, upload,
     no_link(page, "Step 2 of 5 has no link, because a link holds no picture: it comes of coloring 1, whose colors")
 
 
-@pytest.mark.parametrize("end", ["a variation", "fixed colors"])
-def test_a_step_to_what_has_no_name(first, open_page, upload, link_of, service, end: str) -> None:
+def test_a_step_to_what_has_no_name(first, open_page, upload, service) -> None:
     """The link holds how to make the end that is sent as a picture; so does that of a variation of the step."""
     first.locator(".card.new .keep").first.click()
-    if end == "fixed colors":
-        fix_a_color(first)
-    else:
-        first.locator(".card.new .open").nth(1).click()
-        for place in (2, 0):  # the second begins with the picture of the first
-            vary(first, place)
+    first.locator(".card.new .open").nth(1).click()
+    for place in (2, 0):  # the second begins with the picture of the first
+        vary(first, place)
     first.click("#keep")
     see_step_2(first)
     link, seen = link_of(first), pixels(first.locator("#after"))
@@ -270,6 +229,7 @@ def test_a_step_to_what_has_no_name(first, open_page, upload, link_of, service, 
     assert pixels(second.locator("#after")) == seen
     assert link_of(second) == link
     expect(second.locator("#run-title")).to_have_text("From one to the other")
+    expect(second.locator("#history li")).to_have_count(3)  # after two variations, the first from a seed and an index
     expect(second.locator(".card.source")).to_have_count(0)
     drawn = len(service.colorizer.options)
     vary(first)
@@ -279,17 +239,6 @@ def test_a_step_to_what_has_no_name(first, open_page, upload, link_of, service, 
     expect(second.locator("#viewer-title")).to_have_text("Variation 1")
     assert pixels(second.locator("#after")) == seen
     assert len(service.colorizer.options) > drawn
-
-
-def test_a_step_without_its_other_end_is_no_link(open_page) -> None:
-    page = open_page(at="/#kind=interpolations&seed=3&of=0&steps=4&index=1")
-    page.evaluate("location.hash = 'n=7'")  # which sets the number, once the page reads addresses
-    expect(page.locator("#number")).to_have_value("7")
-    expect(page.locator("#link-note")).to_be_hidden()
-    page.evaluate("location.hash = 'kind=interpolations&seed=3&of=0&steps=4&index=1'")
-    page.evaluate("location.hash = 'n=6'")
-    expect(page.locator("#number")).to_have_value("6")
-    expect(page.locator("#link-note")).to_be_hidden()
 
 
 def vary(page: Page, place: int = 0) -> None:
@@ -316,51 +265,36 @@ def fix_a_color(page: Page) -> None:
     page.click("#fix-done")
 
 
-@pytest.mark.parametrize("root", ["a coloring", "fixed colors"])
-def test_a_variation_of_a_variation(first, open_page, upload, link_of, service, root: str) -> None:
-    """Each is drawn from the picture of the one before, as it was when the link was made."""
-    if root == "fixed colors":
-        fix_a_color(first)
-    else:
-        first.locator(".card.new .open").nth(2).click()
+def test_a_variation_of_a_variation(first, open_page, upload, service, photo) -> None:
+    """Each is drawn from the picture of the one before, as it was when the link was made; what failed goes on."""
+    fix_a_color(first)
     for place in (1, 2, 0):
         vary(first, place)
     link, seen = link_of(first), pixels(first.locator("#after"))
     drawn = service.colorizer.references[-2:]
     assert not np.array_equal(*drawn)
-    second = open_page(at=link, **CLIPBOARD)
+    second = open_page(at=link, expected="Failed to load resource", **CLIPBOARD)
     expect(second.locator("#link-note")).to_contain_text("shows variation 1")
-    upload(second)
-    expect(second.locator("#viewer-title")).to_have_text("Variation 1")
-    assert pixels(second.locator("#after")) == seen
-    assert [np.array_equal(*pair) for pair in zip(drawn, service.colorizer.references[-2:], strict=True)] == [True] * 2
-    expect(second.locator("#notices > *")).to_have_count(0)
-    expect(second.locator("#run-title")).to_have_text("More like variation 3")
-    expect(second.locator(".card.source")).to_contain_text("Source: variation 3")
-    steps = 3 if root == "fixed colors" else 2  # a variation of a coloring needs no picture of it
-    expect(second.locator("#history li")).to_have_count(steps + 1)
-    redrawn = service.colorizer.options
-    assert [each.n for each in redrawn] == [1] * steps + [4]
-    assert bool(getattr(redrawn[0], "hints", ())) == (root == "fixed colors")
-    assert link_of(second) == link
-    second.click("#viewer-close")
-    second.evaluate("address => { location.hash = address; }", link[1:])
-    expect(second.locator("#viewer")).to_be_visible()
-    assert len(service.colorizer.options) == steps + 1  # it is there: nothing is drawn again
-
-
-def test_what_a_variation_begins_with_may_fail_and_go_on(first, open_page, upload, link_of, photo) -> None:
-    first.locator(".card.new .open").nth(2).click()
-    for place in (1, 2, 0):
-        vary(first, place)
-    second = open_page(at=link_of(first), expected="Failed to load resource")
     second.route("**/v1/transfers", lambda route: route.abort(), times=1)
     second.set_input_files("#files", photo)
     expect(second.locator("#run-error")).to_contain_text("The service does not answer.")
     second.click("#retry")
     expect(second.locator("#viewer-title")).to_have_text("Variation 1")
-    assert pixels(second.locator("#after")) == pixels(first.locator("#after"))
-    expect(second.locator("#history li")).to_have_count(3)  # no step is there twice
+    expect(second.locator("#run-progress")).to_be_hidden()
+    assert pixels(second.locator("#after")) == seen
+    assert [np.array_equal(*pair) for pair in zip(drawn, service.colorizer.references[-2:], strict=True)] == [True] * 2
+    expect(second.locator("#notices > *")).to_have_count(0)
+    expect(second.locator("#run-title")).to_have_text("More like variation 3")
+    expect(second.locator(".card.source")).to_contain_text("Source: variation 3")
+    expect(second.locator("#history li")).to_have_count(4)  # no step is there twice
+    redrawn = service.colorizer.options
+    assert [each.n for each in redrawn] == [1, 1, 1, 1, 4]  # the first of them twice
+    assert redrawn[1].hints
+    assert link_of(second) == link
+    second.click("#viewer-close")
+    second.evaluate("address => { location.hash = address; }", link[1:])
+    expect(second.locator("#viewer")).to_be_visible()
+    assert len(service.colorizer.options) == 5  # it is there: nothing is drawn again
 
 
 def test_too_many_variations_of_variations_have_no_link(page, upload) -> None:
@@ -377,22 +311,26 @@ def test_too_many_variations_of_variations_have_no_link(page, upload) -> None:
 
 
 def test_a_recipe_that_leads_nowhere_is_no_link(page) -> None:
-    begin = "#kind=transfers&seed=3&strength=0.3&n=2&index=0&"
+    like = "#kind=transfers&seed=3&strength=0.3&n=2&index=0&"
     lone, next_one = "seed=1&index=0", "kind=transfers&seed=1&strength=0.3&index=0"
-    for steps in ([], [next_one], [lone, "seed=2&index=0"], ["seed=1"], [lone] + [next_one] * 5):
+    recipes = ([], [next_one], [lone, "seed=2&index=0"], ["seed=1"], [lone] + [next_one] * 5)
+    links = [like + urlencode({"from": steps}, doseq=True) for steps in recipes]
+    for link in (*links, "#kind=interpolations&seed=3&of=0&steps=4&index=1"):  # which has no other end
         open_link = "address => { document.getElementById('notices').replaceChildren(); location.hash = address; }"
-        page.evaluate(open_link, begin + urlencode({"from": steps}, doseq=True))
+        page.evaluate(open_link, link)
         expect(page.locator("#notices")).to_contain_text("This link is damaged or incomplete: it names no coloring.")
         expect(page.locator("#link-note")).to_be_hidden()
         expect(page.locator("#number")).to_have_value("4")
 
 
-@pytest.mark.parametrize(
-    "nonsense",
-    ["seed=-5&temperature=NaN&n=1e9", "kind=constructor&n=1e9&seed=-5", "n=1e9&seed=-5&index=<script>&hints=;;,"],
-)
-def test_nonsense_does_no_harm(open_page, upload, nonsense: str) -> None:
-    page = open_page(at=f"/#{nonsense}")
+def test_nonsense_does_no_harm(open_page, upload) -> None:
+    page = open_page(at="/#seed=-5&temperature=NaN&n=1e9")
     expect(page.locator("#number")).to_have_value("16")
+    for nonsense in ("kind=constructor&n=1e9&seed=-5", "n=1e9&seed=-5&index=<script>&hints=;;,"):
+        page.evaluate("location.hash = 'n=7&seed=3'")
+        expect(page.locator("#number")).to_have_value("7")
+        page.evaluate("address => { location.hash = address; }", nonsense)
+        expect(page.locator("#number")).to_have_value("16")
+        expect(page.locator("#seed")).to_have_value("0")
     upload(page, colorings=16)
     expect(page.locator("#seed")).to_have_value("0")
