@@ -12,8 +12,10 @@ from playwright.sync_api import Page, Route, expect
 
 from model.protocol import Drawn, Options
 from tests.service.fakes import Service
-from tests.service.page.steps import downloaded, hold, more_like
+from tests.service.page.steps import add_more, downloaded, hold, more_like
 from tests.service.page.stored import until_stored
+
+OTHER_WEIGHTS = {"sha256": "1" * 64}  # of the same name
 
 
 @pytest.fixture
@@ -38,16 +40,15 @@ def download(page: Page, selector: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
 
 
-@pytest.mark.parametrize(("facts", "file_format"), [({"name": "fake-2"}, "png"), ({"sha256": "1" * 64}, "webp")])
-def test_downloads_hold_what_was_drawn(page, upload, other_model, service, facts: dict[str, str], file_format) -> None:
+def test_downloads_hold_what_was_drawn(page, upload, other_model, service) -> None:
     upload(page)
     seen = download(page, ".card.new .save")
     page.locator(".card.new .open").first.click()
-    page.select_option("#format", file_format)
+    page.select_option("#format", "png")
     redrawn = download(page, "#download")
     assert np.abs(redrawn - seen).mean() < 3  # but for JPEG's losses
     expect(page.locator("#notices > *")).to_have_count(0)
-    other_model(**facts)
+    other_model(**OTHER_WEIGHTS)
     asked = len(service.colorizer.options)
     assert np.abs(download(page, "#download") - seen).mean() < 3
     expect(page.locator("#notices")).to_contain_text("The file holds what you see here")
@@ -80,14 +81,21 @@ def test_a_zip_holds_what_is_seen_with_its_source_and_asks_for_nothing(page, upl
     expect(page.locator("#notices > *")).to_have_count(0)
 
 
-def test_more_like_an_earlier_one_begins_with_its_picture(page, upload, other_model, service) -> None:
-    """Its seed names another coloring now. The page knows as soon as the service has answered by the new name."""
+def test_of_two_models_in_a_grid_each_coloring_knows_its_own(open_page, upload, other_model, service) -> None:
+    """The page knows the new one as soon as the service has answered by its name."""
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
     upload(page)
-    other_model(name="fake-2")
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(8)
+    info = service.colorizer.info
+    other_model(name="fake-2", sha256="2" * 64)
+    add_more(page, 8)
     expect(page.locator("#model")).to_contain_text("fake-2")
-    page.locator(".card.new .open").first.click()
+    for place, name in ((0, "fake-1.00000000"), (5, "fake-2.22222222")):
+        page.locator(".card.new .open").nth(place).click()
+        page.click("#share")
+        expect(page.locator("#share-note")).to_contain_text("Copied")
+        assert f"model={name}&" in page.evaluate("navigator.clipboard.readText()")
+        page.click("#viewer-close")
+    page.locator(".card.new .open").first.click()  # its seed names another coloring now: its picture does not
     more_like(page, "coloring 1")
     assert service.colorizer.references[-1] is not None
     page.locator(".card.new .open").first.click()
@@ -97,9 +105,20 @@ def test_more_like_an_earlier_one_begins_with_its_picture(page, upload, other_mo
     page.locator(".card.new .open").nth(5).click()  # drawn by the new model: its seed is enough
     more_like(page, "coloring 6")
     assert service.colorizer.references[-1] is None
+    page.locator("#history button").last.click()
+    page.locator(".card.new .keep").nth(6).click()
+    page.locator(".card.new .keep").nth(3).click()
+    other_model(name=info.name, sha256=info.sha256)  # the first one is back, which the page does not know yet
+    page.click("#compare-open")
+    page.locator("#steps").fill("3")
+    page.click("#interpolate")
+    expect(page.locator(".card.new")).to_have_count(3)
+    options = service.colorizer.options[-1]
+    assert options.start.index == 3  # the fourth coloring, by its seed; the other one by its picture
+    assert service.colorizer.references[-1] is not None
 
 
-@pytest.mark.parametrize(("facts", "reloaded"), [({"name": "fake-2"}, False), ({"sha256": "1" * 64}, True)])
+@pytest.mark.parametrize(("facts", "reloaded"), [({"name": "fake-2"}, False), (OTHER_WEIGHTS, True)])
 def test_more_like_one_at_once_after_the_change(
     page, upload, other_model, service, facts: dict[str, str], reloaded: bool
 ) -> None:
@@ -116,30 +135,25 @@ def test_more_like_one_at_once_after_the_change(
     assert service.colorizer.references[-1] is not None
 
 
-@pytest.mark.parametrize("facts", [{"name": "fake-2"}, {"sha256": "1" * 64}], ids=["its name", "its weights"])
-def test_more_of_those_at_once_after_the_change(page, upload, other_model, service, facts: dict[str, str]) -> None:
+def test_more_of_those_at_once_after_the_change(page, upload, other_model, service) -> None:
     upload(page)
     page.locator(".card.new .open").nth(1).click()
     page.click("#vary")
     expect(page.locator("#colorize")).to_have_text("4 more like it")
     expect(page.locator("#run-progress")).to_be_hidden()
     assert service.colorizer.references[-1] is None
-    other_model(**facts)
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(8)
-    assert service.colorizer.references[-1] is not None
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(12)
-    assert service.colorizer.references[-1] is not None
+    other_model(**OTHER_WEIGHTS)
+    for count in (8, 12):
+        add_more(page, count)
+        assert service.colorizer.references[-1] is not None
 
 
-@pytest.mark.parametrize("facts", [{"name": "fake-2"}, {"sha256": "1" * 64}], ids=["its name", "its weights"])
-def test_steps_at_once_after_the_change(page, upload, other_model, service, facts: dict[str, str]) -> None:
+def test_steps_at_once_after_the_change(page, upload, other_model, service) -> None:
     """Neither end can be drawn again, and steps need one that can."""
     upload(page)
     for place in (0, 3):
         page.locator(".card.new .keep").nth(place).click()
-    other_model(**facts)
+    other_model(**OTHER_WEIGHTS)
     asked = len(service.colorizer.options)
     page.click("#compare-open")
     page.click("#interpolate")
@@ -148,40 +162,6 @@ def test_steps_at_once_after_the_change(page, upload, other_model, service, fact
     assert len(service.colorizer.options) == asked
     page.click("#compare-open")
     expect(page.locator("#between-not")).to_contain_text("by the model that the service has now")
-
-
-def test_steps_begin_with_the_end_that_can_be_drawn_again(page, upload, other_model, service) -> None:
-    """The first end's model has gone and the second's has come back, which the page does not know yet."""
-    upload(page)
-    info = service.colorizer.info
-    other_model(name="fake-2")
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(8)
-    expect(page.locator("#model")).to_contain_text("fake-2")
-    page.locator(".card.new .keep").nth(6).click()
-    page.locator(".card.new .keep").nth(3).click()
-    other_model(name=info.name)
-    page.click("#compare-open")
-    page.locator("#steps").fill("3")
-    page.click("#interpolate")
-    expect(page.locator(".card.new")).to_have_count(3)
-    options = service.colorizer.options[-1]
-    assert options.start.index == 3  # the fourth coloring, by its seed; the other one by its picture
-    assert service.colorizer.references[-1] is not None
-
-
-def test_links_name_the_model_that_drew(open_page, upload, other_model) -> None:
-    page = open_page(permissions=["clipboard-read", "clipboard-write"])
-    upload(page)
-    other_model(name="fake-2", sha256="2" * 64)
-    page.click("#colorize")
-    expect(page.locator(".card.new")).to_have_count(8)
-    for place, name in ((0, "fake-1.00000000"), (5, "fake-2.22222222")):
-        page.locator(".card.new .open").nth(place).click()
-        page.click("#share")
-        expect(page.locator("#share-note")).to_contain_text("Copied")
-        assert f"model={name}&" in page.evaluate("navigator.clipboard.readText()")
-        page.click("#viewer-close")
 
 
 def test_stopped_variations_without_any_begin_with_the_picture(page, upload, other_model, service) -> None:
@@ -202,7 +182,7 @@ def test_variations_of_a_link_do_not_go_on_with_another_model(open_page, upload,
     page = open_page(at="/#kind=variations&seed=3&temperature=0.75&of=1&strength=0.3&noise_seed=5&n=4&index=1")
     upload(page)
     page.click("#viewer-close")
-    other_model(sha256="1" * 64)
+    other_model(**OTHER_WEIGHTS)
     made = len(service.colorizer.options)
     page.click("#colorize")
     expect(page.locator("#run-error")).to_contain_text("The service has another model now.")
