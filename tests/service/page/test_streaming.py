@@ -14,7 +14,7 @@ from playwright.sync_api import Route, expect
 STREAM = "text/event-stream"
 
 
-def test_a_stream_that_ends_early(open_page, photo, service) -> None:
+def test_a_stream_that_ends_early_or_with_an_error(open_page, photo, service) -> None:
     page = open_page("/#seed=5")
     whole = service.post(photo.read_bytes(), {"Accept": STREAM}, n=4, seed=5).text
 
@@ -29,18 +29,18 @@ def test_a_stream_that_ends_early(open_page, photo, service) -> None:
     page.click("#retry")
     expect(page.locator(".card.new")).to_have_count(4)
     assert [(each.n, each.offset) for each in service.colorizer.options] == [(4, 0), (1, 3)]
-
-
-def test_an_error_in_a_stream(page, photo) -> None:
     problem = {"status": 503, "code": "out_of_memory", "detail": "the device has no memory left"}
     body = f"event: error\ndata: {json.dumps(problem)}\n\n"
     page.route("**/v1/colorizations", lambda route: route.fulfill(body=body, content_type=STREAM))
-    page.set_input_files("#files", photo)
+    page.click("#colorize")
     expect(page.locator("#run-error")).to_contain_text("no memory left")
 
 
 def test_events_come_out_as_soon_as_they_are_whole(page) -> None:
-    """However the bytes are cut: line ends of all kinds, comments, data of more than one line, letters of two bytes."""
+    """However the bytes are cut: line ends of all kinds, comments, data of more than one line, letters of two bytes.
+
+    A large picture takes time that grows as its size.
+    """
     text = (
         'data: a\n\n: comment\nevent: coloring\r\ndata: {"ä": 1,\r\ndata: "b": 2}\r\n\r\n'
         "event: empty\n\nid: 3\rdata:x\r\rdata: never ended"
@@ -62,9 +62,6 @@ def test_events_come_out_as_soon_as_they_are_whole(page) -> None:
         [text, [1, 2, 7, 1000]],
     )
     assert found == 4 * [[["message", "a"], ["coloring", '{"ä": 1,\n"b": 2}'], ["message", "x"]]]
-
-
-def test_a_large_picture_is_read_in_time_that_grows_as_its_size(page) -> None:
     seconds = page.evaluate(
         """async () => {
           const { events } = await import('/page/events.js');
@@ -85,7 +82,7 @@ def test_a_large_picture_is_read_in_time_that_grows_as_its_size(page) -> None:
 
 
 class Wire:
-    """A wire to a service that is slow, held or cut. It counts the colorings that go over it."""
+    """A wire to a service that is slow, or held and then cut. It counts the colorings that go over it."""
 
     MARK = b"event: coloring"
 
@@ -94,13 +91,12 @@ class Wire:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.left: int | None = None  # colorings until it is held; None: all pass
-        self.cuts = False  # once it is released
-        self.released = threading.Event()
+        self.cut = threading.Event()
         self.piece, self.pause = 65_536, 0.0  # bytes at a time, seconds between two
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        self.released.set()
+        self.cut.set()
         self._listener.close()
 
     def _accept(self) -> None:
@@ -122,7 +118,7 @@ class Wire:
                     each.shutdown(socket.SHUT_RDWR)  # closing would not end the other direction's recv
 
     def _split(self, data: bytes) -> Iterator[bytes]:
-        """Yield what may pass now, then the rest. Raises OSError where the wire is cut."""
+        """Yield what may pass. Raises OSError where the wire is cut."""
         threading.Event().wait(self.pause)
         begins = [place.start() for place in re.finditer(self.MARK, data)]
         if self.left is None or len(begins) <= self.left:
@@ -132,10 +128,8 @@ class Wire:
         first = begins[self.left]
         self.left = None
         yield data[:first]
-        self.released.wait(30)
-        if self.cuts:
-            raise OSError("cut")
-        yield data[first:]
+        self.cut.wait(30)
+        raise OSError("cut")
 
 
 @pytest.fixture
@@ -145,40 +139,22 @@ def wire(service) -> Iterator[Wire]:
     wire.close()
 
 
-@pytest.fixture
-def wired_page(open_page, service, wire: Wire):
+def test_a_connection_that_is_cut_and_then_slow(open_page, wire: Wire, photo, service) -> None:
+    """Each coloring is shown while the next is on its way, and stays when that never comes."""
     url = f"http://127.0.0.1:{wire.port}/"
-    return open_page(
-        of=SimpleNamespace(client=SimpleNamespace(base_url=url), colorizer=service.colorizer),
-        expected="net::ERR_",
-    )
-
-
-def test_each_coloring_is_shown_while_the_next_is_on_its_way(wired_page, wire: Wire, photo) -> None:
+    wired = SimpleNamespace(client=SimpleNamespace(base_url=url), colorizer=service.colorizer)
+    page = open_page(of=wired, expected="net::ERR_", reduced_motion="no-preference")
     wire.left = 2
-    wired_page.set_input_files("#files", photo)
-    expect(wired_page.locator(".card.new")).to_have_count(2)
-    expect(wired_page.locator("#progress-text")).to_have_text("2 of 4")
-    wire.released.set()
-    expect(wired_page.locator(".card.new")).to_have_count(4)
-    expect(wired_page.locator("#run-error")).to_be_hidden()
-
-
-def test_a_cut_connection_keeps_what_has_come(wired_page, wire: Wire, photo, service) -> None:
-    wire.left, wire.cuts = 2, True
-    wired_page.set_input_files("#files", photo)
-    expect(wired_page.locator(".card.new")).to_have_count(2)
-    wire.released.set()
-    expect(wired_page.locator("#run-error")).to_contain_text("does not answer")
-    expect(wired_page.locator(".card.new")).to_have_count(2)
-    wired_page.click("#retry")
-    expect(wired_page.locator(".card.new")).to_have_count(4)
-    assert [(each.n, each.offset) for each in service.colorizer.options] == [(4, 0), (2, 2)]
-
-
-def test_a_slow_connection(wired_page, wire: Wire, photo) -> None:
+    page.set_input_files("#files", photo)
+    expect(page.locator(".card.new")).to_have_count(2)
+    expect(page.locator("#progress-text")).to_have_text("2 of 4")
+    wire.cut.set()
+    expect(page.locator("#run-error")).to_contain_text("does not answer")
+    expect(page.locator(".card.new")).to_have_count(2)
     wire.piece, wire.pause = 512, 0.002
-    wired_page.set_input_files("#files", photo)
-    expect(wired_page.locator(".card.new")).to_have_count(4)
-    pictures = wired_page.locator(".card.new img").evaluate_all("all => all.map((each) => each.decode())")
+    page.click("#retry")
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.locator("#run-error")).to_be_hidden()
+    assert [(each.n, each.offset) for each in service.colorizer.options] == [(4, 0), (2, 2)]
+    pictures = page.locator(".card.new img").evaluate_all("all => all.map((each) => each.decode())")
     assert len(pictures) == 4  # each is whole
