@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from skimage.color import rgb2lab
 
-from tests.service.page.steps import downloaded, more_like
+from tests.service.page.steps import add_more, downloaded, more_like
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def chroma(pixel: tuple[int, int, int]) -> int:
     return max(pixel) - min(pixel)
 
 
-def test_wipe_begins_in_the_middle(viewed) -> None:
+def test_wipe_begins_in_the_middle_and_anew_with_each_photo(viewed, color_photo) -> None:
     box = viewed.locator("#stage").bounding_box()
     left, right, y = box["x"] + 0.25 * box["width"], box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "50")
@@ -45,9 +45,21 @@ def test_wipe_begins_in_the_middle(viewed) -> None:
     viewed.locator("#wipe").press("End")
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuetext", "all gray")
     assert chroma(screen_pixel(viewed, right, y)) <= 2
+    viewed.click("#next")
+    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "100")  # of one photo, it stays
+    viewed.click("#viewer-close")
+    viewed.set_input_files("#files", color_photo)
+    expect(viewed.locator("#strip .photo")).to_have_count(2)
+    expect(viewed.locator(".card.new")).to_have_count(4)
+    viewed.locator(".card.new .open").first.click()
+    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "50")
 
 
-def test_the_gray_photo_as_long_as_it_is_held(viewed) -> None:
+def transform(page: Page) -> str:
+    return page.locator("#after").evaluate("image => image.style.transform")
+
+
+def test_the_gray_photo_as_long_as_it_is_held_zoom_and_pan(viewed) -> None:
     box = viewed.locator("#stage").bounding_box()
     x, y = box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
     keyboard, mouse = viewed.keyboard, viewed.mouse
@@ -59,13 +71,6 @@ def test_the_gray_photo_as_long_as_it_is_held(viewed) -> None:
         expect(viewed.locator("#stage.peeking")).to_have_count(0)
         assert chroma(screen_pixel(viewed, x, y)) > 5
         mouse.move(x, y)
-
-
-def transform(page: Page) -> str:
-    return page.locator("#after").evaluate("image => image.style.transform")
-
-
-def test_zoom_and_pan(viewed) -> None:
     fitted = transform(viewed)
     viewed.locator("#stage").press("1")
     expect(viewed.locator("#zoom-percent")).to_have_text("100 %")
@@ -75,19 +80,18 @@ def test_zoom_and_pan(viewed) -> None:
     viewed.locator("#stage").press("Shift+ArrowRight")
     moved = transform(viewed)
     assert moved != large
-    box = viewed.locator("#stage").bounding_box()
-    viewed.mouse.move(box["x"] + 400, box["y"] + 200)
-    viewed.mouse.down()
-    viewed.mouse.move(box["x"] + 430, box["y"] + 220, steps=3)
-    viewed.mouse.up()
+    mouse.move(box["x"] + 400, box["y"] + 200)
+    mouse.down()
+    mouse.move(box["x"] + 430, box["y"] + 220, steps=3)
+    mouse.up()
     assert transform(viewed) not in (large, moved)
-    viewed.mouse.wheel(0, -200)
+    mouse.wheel(0, -200)
     expect(viewed.locator("#zoom-percent")).not_to_have_text("596 %")
     viewed.click("#zoom-fit")
     assert transform(viewed) == fitted
 
 
-def test_facts_and_neighbors(viewed) -> None:
+def test_facts_and_how_likely_the_colors_are_among_all_that_have_come(viewed) -> None:
     expect(viewed.locator("#chance")).to_have_text(
         "The model finds these colors likely: of this photo's 4 colorings, 1 is likelier."
     )
@@ -99,10 +103,18 @@ def test_facts_and_neighbors(viewed) -> None:
     viewed.keyboard.press("Escape")
     expect(viewed.locator("#viewer")).to_be_hidden()
     expect(viewed.locator(".card.new .open").nth(1)).to_be_focused()
+    add_more(viewed, 8)
+    viewed.locator(".card.new .open").nth(3).click()
+    expect(viewed.locator("#chance")).to_contain_text("of this photo's 8 colorings, 6 are likelier")
 
 
-def test_arrow_keys_step_through(viewed) -> None:
-    title = viewed.locator("#viewer-title")
+def test_keys_work_after_every_press(viewed) -> None:
+    title, stage = viewed.locator("#viewer-title"), viewed.locator("#stage")
+    viewed.keyboard.press("Control+z")  # of its photo
+    expect(viewed.locator("#viewer")).to_be_hidden()
+    expect(viewed.locator("#welcome")).to_be_visible()
+    viewed.keyboard.press("Control+Shift+z")
+    viewed.locator(".card.new .open").nth(1).click()
     viewed.click("#next")
     expect(title).to_have_text("Coloring 3")
     for key, number in (("ArrowLeft", 2), ("ArrowLeft", 1), ("ArrowLeft", 4), ("ArrowRight", 1), ("PageDown", 2)):
@@ -111,10 +123,6 @@ def test_arrow_keys_step_through(viewed) -> None:
     viewed.locator("#wipe").press("ArrowRight")  # has a use of its own there
     expect(title).to_have_text("Coloring 2")
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "52")
-
-
-def test_keys_work_after_every_press(viewed) -> None:
-    title, stage = viewed.locator("#viewer-title"), viewed.locator("#stage")
     viewed.click("#keep")
     viewed.keyboard.press("ArrowRight")
     viewed.keyboard.down(" ")
@@ -135,23 +143,7 @@ def test_keys_work_after_every_press(viewed) -> None:
     expect(title).to_have_text("Coloring 2")
 
 
-def test_undo_of_its_photo_closes_the_view(viewed) -> None:
-    viewed.keyboard.press("Control+z")
-    expect(viewed.locator("#viewer")).to_be_hidden()
-    expect(viewed.locator("#welcome")).to_be_visible()
-    viewed.keyboard.press("Control+Shift+z")
-    expect(viewed.locator(".card.new")).to_have_count(4)
-
-
-def test_the_likelihood_is_of_all_that_have_come(viewed) -> None:
-    viewed.keyboard.press("Escape")
-    viewed.click("#colorize")
-    expect(viewed.locator(".card.new")).to_have_count(8)
-    viewed.locator(".card.new .open").nth(3).click()
-    expect(viewed.locator("#chance")).to_contain_text("of this photo's 8 colorings, 6 are likelier")
-
-
-def test_download(viewed, service) -> None:
+def test_download(viewed, upload, service, tmp_path) -> None:
     for kind, quality, requests in (("JPEG", 90, 0), ("WEBP", 30, 1), ("PNG", 90, 1)):
         service.colorizer.forget()
         viewed.locator("#quality").fill(str(quality))  # before the format, as PNG has none
@@ -162,16 +154,47 @@ def test_download(viewed, service) -> None:
         assert name.startswith("bridge-seed-")
         asked = service.colorizer.options  # the JPEG at hand is the one; else this sample alone is made anew
         assert [(each.n, each.offset) for each in asked] == [(1, 1)] * requests
+    viewed.check("#beside")
+    both = downloaded_lab(viewed)
+    assert both.shape == (200, 600, 3)
+    assert np.abs(both[:, :300, 1:]).max() < 1.5
+    assert np.abs(both[:, 300:, 1:]).mean() > 1.5  # on average more than any gray pixel has
+    assert np.abs(both[:, :300, 0] - both[:, 300:, 0]).max() < 1
+    path = tmp_path / "cutout.png"
+    Image.new("LA", (300, 200), (90, 0)).save(path)
+    upload(viewed, path)
+    viewed.locator(".card.new .open").first.click()
+    viewed.select_option("#format", "jpeg")
+    adjust(viewed, saturation=0.5)
+    for beside in (False, True):  # what is transparent is white in a JPEG, as it is seen
+        viewed.locator("#beside").set_checked(beside)
+        _, content = downloaded(viewed, "#download")
+        assert Image.open(io.BytesIO(content)).getextrema() == 3 * ((255, 255),)
 
 
-def test_more_like_this(viewed, service) -> None:
+def test_more_like_this_looks_like_it(viewed, service) -> None:
     seed = service.colorizer.options[0].seed
-    viewed.locator("#strength").fill("0.4")
+    adjust(viewed, saturation=0, warmth=0, strength=0.4)
     more_like(viewed, "coloring 2")
     expect(viewed.locator(".card.source")).to_contain_text("Source: coloring 2")
-    options = service.colorizer.options[-1]
-    assert (options.origin.seed, options.origin.index, options.strength) == (seed, 1, 0.4)
-
+    first = service.colorizer.options[-1]
+    assert (first.origin.seed, first.origin.index, first.strength) == (seed, 1, 0.4)
+    expect(viewed.locator("#colorize")).to_have_text("4 more like it")
+    expect(viewed.locator("#source-note")).to_have_text("More like it is as safe or bold as its source.")
+    add_more(viewed, 8)
+    second = service.colorizer.options[-1]
+    assert (first.origin, first.strength) == (second.origin, second.strength)
+    assert first.noise_seed != second.noise_seed
+    for i in (0, 6):
+        viewed.locator(".card.new .open").nth(i).click()
+        expect(viewed.locator("#saturation-out")).to_have_text("0 %")
+        viewed.select_option("#format", "png")
+        assert np.abs(downloaded_lab(viewed)[..., 1:]).max() < 1.5  # gray
+        viewed.click("#look-reset")
+        expect(viewed.locator("#saturation-out")).to_have_text("100 %")
+        assert np.abs(downloaded_lab(viewed)[..., 1:]).mean() > 1.5
+        viewed.click("#viewer-close")
+    assert service.colorizer.options[-1].saturation == 1  # the look is the browser's
     viewed.locator(".card.new .open").nth(0).click()  # of a variation: it has no name, so its picture is the reference
     more_like(viewed, "variation 1")
     expect(viewed.locator("#history li")).to_have_count(3)
@@ -208,18 +231,6 @@ def test_saturation_and_warmth_keep_the_lightness(viewed) -> None:
     assert np.abs(downloaded_lab(viewed) - before).max() == 0
 
 
-def test_what_is_transparent_is_white_in_a_jpeg_as_it_is_seen(page, upload, tmp_path) -> None:
-    path = tmp_path / "cutout.png"
-    Image.new("LA", (300, 200), (90, 0)).save(path)
-    upload(page, path)
-    page.locator(".card.new .open").first.click()
-    adjust(page, saturation=0.5)
-    for beside in (False, True):
-        page.locator("#beside").set_checked(beside)
-        _, content = downloaded(page, "#download")
-        assert Image.open(io.BytesIO(content)).getextrema() == 3 * ((255, 255),)
-
-
 def test_without_webgl_all_say_why_there_is_no_look(viewed) -> None:
     viewed.evaluate("HTMLCanvasElement.prototype.getContext = () => null")
     viewed.locator("#saturation").fill("0.5")
@@ -247,8 +258,13 @@ def test_a_look_is_seen_at_once_and_on_its_card(viewed) -> None:
     expect(viewed.locator(".card.new img").nth(1)).to_have_attribute("src", plain)
 
 
-def test_of_many_looks_the_last_alone_is_made(viewed) -> None:
+def test_of_many_looks_the_last_alone_is_made_and_all_thumbnails_have_it(viewed, color_photo) -> None:
     """A key that is held down sets one after another, and each takes seconds of a large photo."""
+    viewed.click("#viewer-close")
+    viewed.set_input_files("#files", color_photo)
+    expect(viewed.locator("#strip img:not(.gray)")).to_have_count(2)
+    viewed.locator("#strip .photo").first.click()
+    viewed.locator(".card.new .open").first.click()
     plain = viewed.locator("#after").get_attribute("src")
     viewed.evaluate("""() => {
       const toBlob = HTMLCanvasElement.prototype.toBlob;
@@ -261,54 +277,10 @@ def test_of_many_looks_the_last_alone_is_made(viewed) -> None:
     }""")
     expect(viewed.locator("#after")).not_to_have_attribute("src", plain)
     assert viewed.evaluate("window.made") == 1
-
-
-def test_thumbnails_have_the_look(viewed, color_photo) -> None:
-    viewed.click("#viewer-close")
-    viewed.set_input_files("#files", color_photo)
-    expect(viewed.locator("#strip img:not(.gray)")).to_have_count(2)
-    viewed.locator("#strip .photo").first.click()
-    viewed.locator(".card.new .open").first.click()
-    plain = viewed.locator("#after").get_attribute("src")
-    adjust(viewed, saturation=0.5)
-    expect(viewed.locator("#after")).not_to_have_attribute("src", plain)
     seen = viewed.locator("#after").get_attribute("src")
     viewed.click("#fix")
     for thumbnail in ("#history img", "#strip img", "#fix-colorings img"):
         expect(viewed.locator(thumbnail).first).to_have_attribute("src", seen)
-
-
-def test_side_by_side(viewed) -> None:
-    viewed.select_option("#format", "png")
-    viewed.check("#beside")
-    both = downloaded_lab(viewed)
-    assert both.shape == (200, 600, 3)
-    assert np.abs(both[:, :300, 1:]).max() < 1.5
-    assert np.abs(both[:, 300:, 1:]).mean() > 1.5  # on average more than any gray pixel has
-    assert np.abs(both[:, :300, 0] - both[:, 300:, 0]).max() < 1
-
-
-def test_more_like_it_looks_like_it(viewed, service) -> None:
-    adjust(viewed, saturation=0, warmth=0)
-    more_like(viewed, "coloring 2")
-    expect(viewed.locator("#colorize")).to_have_text("4 more like it")
-    expect(viewed.locator("#source-note")).to_have_text("More like it is as safe or bold as its source.")
-    viewed.click("#colorize")
-    expect(viewed.locator(".card.new")).to_have_count(8)
-    expect(viewed.locator("#run-progress")).to_be_hidden()
-    first, second = service.colorizer.options[-2:]
-    assert (first.origin, first.strength) == (second.origin, second.strength)
-    assert first.noise_seed != second.noise_seed
-    for i in (0, 6):
-        viewed.locator(".card.new .open").nth(i).click()
-        expect(viewed.locator("#saturation-out")).to_have_text("0 %")
-        viewed.select_option("#format", "png")
-        assert np.abs(downloaded_lab(viewed)[..., 1:]).max() < 1.5  # gray
-        viewed.click("#look-reset")
-        expect(viewed.locator("#saturation-out")).to_have_text("100 %")
-        assert np.abs(downloaded_lab(viewed)[..., 1:]).mean() > 1.5
-        viewed.click("#viewer-close")
-    assert service.colorizer.options[-1].saturation == 1  # the look is the browser's
 
 
 def test_the_steps_between_two_looks(viewed) -> None:
@@ -327,15 +299,3 @@ def test_the_steps_between_two_looks(viewed) -> None:
         expect(viewed.locator("#saturation-out")).to_have_text(saturation)
         expect(viewed.locator("#warmth-out")).to_have_text(warmth)
         viewed.click("#viewer-close")
-
-
-def test_the_wipe_begins_anew_with_each_photo(viewed, color_photo) -> None:
-    viewed.locator("#wipe").press("End")
-    viewed.click("#next")
-    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "100")  # of one photo, it stays
-    viewed.click("#viewer-close")
-    viewed.set_input_files("#files", color_photo)
-    expect(viewed.locator("#strip .photo")).to_have_count(2)
-    expect(viewed.locator(".card.new")).to_have_count(4)
-    viewed.locator(".card.new .open").first.click()
-    expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "50")
