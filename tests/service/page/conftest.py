@@ -24,7 +24,7 @@ window.fetch = (what, ...more) =>
 """The page cannot have the photo of its demonstration, which takes a fifth of the time of opening it."""
 
 
-@pytest.fixture(scope="module")  # no longer: while it is open, its event loop runs, and no other can in this thread
+@pytest.fixture(scope="package")  # no longer: while it is open, its event loop runs, and no other can in this thread
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
@@ -113,35 +113,3 @@ def upload(photo: Path) -> Callable[..., None]:
         expect_colorings(page, colorings)
 
     return choose
-
-
-@pytest.fixture
-def colorize_again() -> Callable[[Page, int], None]:
-    """A function that colorizes a photo that was colorized once, with a seed set under *Details*."""
-
-    def colorize(page: Page, seed: int) -> None:
-        page.get_by_text("Details").first.click()
-        page.fill("#seed", str(seed))
-        page.locator("#seed").blur()
-        page.click("#colorize")
-        expect(page.locator("#history li")).to_have_count(2)
-
-    return colorize
-
-
-@pytest.fixture
-def drop() -> Callable[..., None]:
-    """A function that drops a file on what a selector finds, as a drag from a folder does; or only holds it there."""
-    script = """(target, {bytes, name, kinds}) => {
-      const data = new DataTransfer();
-      data.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
-      for (const kind of kinds) {
-        target.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
-      }
-    }"""
-
-    def on(page: Page, selector: str, path: Path, kinds: tuple[str, ...] = ("dragover", "drop")) -> None:
-        file = {"bytes": list(path.read_bytes()), "name": path.name, "kinds": kinds}
-        page.locator(selector).evaluate(script, file)
-
-    return on

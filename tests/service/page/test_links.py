@@ -124,7 +124,7 @@ def test_a_reload_does_not_open_it_again(open_page, service) -> None:
 
 
 def test_among_photos_it_says_what_it_is_for(page, upload, color_photo) -> None:
-    """Of a seed that is there, the temperature counts."""
+    """The temperature counts, too, where its seed is there."""
     upload(page)
     colorize_again(page, 3)
     until_stored(page, "files", 9)
