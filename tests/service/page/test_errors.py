@@ -75,19 +75,6 @@ def test_while_the_service_is_away(page, photo) -> None:
     expect(page.locator(".card.new")).to_have_count(4)
 
 
-def test_what_nothing_can_be_seen_of_cannot_be_opened(page, upload, tmp_path, photo) -> None:
-    text = tmp_path / "notes.jpg"
-    text.write_text("not a photo")
-    page.set_input_files("#files", text)
-    expect(page.locator("#run-error")).to_contain_text("The service cannot read this type of file.")
-    card = page.locator(".card").first
-    expect(card.locator(".none")).to_have_text("Your browser cannot preview this file type.")
-    expect(card.locator(".open")).to_be_disabled()
-    expect(card.locator(".fix")).to_be_disabled()
-    upload(page, photo)
-    expect(page.locator("#strip use")).to_have_attribute("href", "#icon-photo")
-
-
 def test_photos_are_what_the_service_says(page, service, tmp_path) -> None:
     models = service.client.get("/v1/models").json()
     models["data"][0]["photo_formats"] = {"JPEG": [".jpg"], "GIF": [".gif"], "JPEG XL": [".jxl"]}
@@ -107,7 +94,10 @@ def test_photos_are_what_the_service_says(page, service, tmp_path) -> None:
 
 
 def test_before_the_service_says_it_judges_each_file(page, photo) -> None:
-    """The page does not know yet which files are photos: it takes all, and the service refuses what is none."""
+    """The page does not know yet which files are photos: it takes all, and the service refuses what is none.
+
+    What nothing can be seen of cannot be opened.
+    """
     held = hold(page, "models")
     page.reload()
     text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
@@ -120,6 +110,11 @@ def test_before_the_service_says_it_judges_each_file(page, photo) -> None:
     page.locator("#strip .photo").last.click()
     expect(page.locator("#run-error")).to_contain_text("The service cannot read this type of file.")
     expect(page.locator("#run-error")).to_contain_text("AVIF, HEIC")
+    card = page.locator(".card").first
+    expect(card.locator(".none")).to_have_text("Your browser cannot preview this file type.")
+    expect(card.locator(".open")).to_be_disabled()
+    expect(card.locator(".fix")).to_be_disabled()
+    expect(page.locator("#strip use")).to_have_attribute("href", "#icon-photo")
 
 
 def test_many_files_that_are_no_photos_are_one_short_message_that_fades(open_page, start, tmp_path) -> None:
