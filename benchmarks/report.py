@@ -3,27 +3,28 @@
 import json
 import os
 import platform
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.box import MARKDOWN
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from model.device import THREADS, choose_device
 
-__all__ = ["JsonFile", "Target", "rows", "write", "write_json"]
+__all__ = ["JsonFile", "Target", "progress", "show", "table", "write", "write_json"]
 
+Item = TypeVar("Item")
 JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file, - for standard output.")
 ]
 
-WIDTH = 160  # of tables, in characters, where the terminal's is not known
+WIDTH = 400  # of tables, in characters, where the terminal's is not known: no line is broken
 
 
 @dataclass(frozen=True)
@@ -35,36 +36,53 @@ class Target:
     kept: bool
 
 
-def rows(*header: str, title: str, cells: Sequence[Sequence[object]]) -> Table:
-    """Return a table; numbers are shown to three digits, None as nothing."""
-    table = Table(*header, title=title, box=MARKDOWN)
-    for row in cells:
-        table.add_row(*map(_shown, row))
-    return table
+def table(title: str, rows: Sequence[Mapping[str, object]]) -> Table:
+    """Return a table with a column for each name; numbers have four digits, pairs are a value and its error."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    shown = Table(*(name.replace("_", " ") for name in names), title=title, box=MARKDOWN)
+    for row in rows:
+        shown.add_row(*(_shown(row.get(name)) for name in names))
+    return shown
 
 
-def write(
-    title: str, targets: Sequence[Target], figures: Mapping[str, object], file: str | None, tables: Sequence[Table] = ()
-) -> None:
-    """Print what was measured; with a file, write the figures too. Exits with status 1 if a promise was not kept."""
-    console = Console(file=sys.stderr if file == "-" else sys.stdout)
+def show(tables: Iterable[Table], file: str | None = None) -> None:
+    """Print tables; where a report goes to standard output, to standard error."""
+    console = Console(stderr=file == "-")
     if not console.is_terminal:
         console.width = WIDTH
-    for table in tables:
-        console.print(table)
-    if targets:
-        kept = [(each.promise, each.measured, "yes" if each.kept else "NO") for each in targets]
-        console.print(rows("promise", "measured", "kept", title=title, cells=kept))
-    if file:
-        report = {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "hardware": _hardware(),
-            "targets": [asdict(each) for each in targets],
-            **figures,
-        }
-        write_json(report, file)
+    for each in tables:
+        if each.rows:
+            console.print(each)
+
+
+def progress(doing: str, items: Iterable[Item], total: int | None = None) -> Iterable[Item]:
+    """Show on standard error how far a loop has come."""
+    return track(items, doing, total, console=Console(stderr=True))
+
+
+def write(title: str, targets: Sequence[Target], figures: Mapping[str, object], file: str | None) -> None:
+    """Print figures and targets as tables; with a file, write them too. Exits with status 1 if a promise was not kept.
+
+    figures: each list of rows and each mapping is a table of its own.
+    """
+    show(_tables(title, targets, figures), file)
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json({"date": date, "hardware": _hardware(), "targets": [asdict(t) for t in targets], **figures}, file)
     if not all(target.kept for target in targets):
         raise SystemExit(1)
+
+
+def _tables(title: str, targets: Sequence[Target], figures: Mapping[str, object]) -> Iterator[Table]:
+    single = {}
+    for name, figure in figures.items():
+        if isinstance(figure, Mapping):
+            yield table(name, [{name: key, "value": value} for key, value in figure.items()])
+        elif isinstance(figure, list):
+            yield table(name, figure)
+        else:
+            single[name] = figure
+    yield table("figures", [{"figure": name, "value": value} for name, value in single.items()])
+    yield table(title, [asdict(each) | {"kept": "yes" if each.kept else "NO"} for each in targets])
 
 
 def write_json(report: Mapping[str, object], file: str | None) -> None:
@@ -79,9 +97,12 @@ def write_json(report: Mapping[str, object], file: str | None) -> None:
 def _shown(cell: object) -> str:
     if cell is None:
         return ""
+    if isinstance(cell, tuple):
+        value, error = cell
+        return f"{_shown(value)} ± {error:.2g}"
     if not isinstance(cell, float):
         return str(cell)
-    return f"{cell:.3g}" if abs(cell) < 1000 else f"{cell:.0f}"
+    return f"{cell:.4g}" if abs(cell) < 10_000 else f"{cell:.0f}"
 
 
 def _hardware() -> dict[str, object]:

@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-__all__ = ["COMMAND", "PATH", "Service", "end_with_parent", "free_port", "made_up_photo", "running"]
+__all__ = ["COMMAND", "PATH", "Service", "end_with_parent", "free_port", "made_up_photo", "running", "wait_until_ready"]
 
 START_SECONDS = 600.0
 """Longest time to load the network, on a machine that has other work, too."""
@@ -94,11 +94,11 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(url: str, process: subprocess.Popen[bytes] | None = None) -> None:
     """Raise RuntimeError if the service ends, or does not become ready."""
     deadline = time.monotonic() + START_SECONDS
     with httpx.Client(base_url=url) as client:
-        while time.monotonic() < deadline and process.poll() is None:
+        while time.monotonic() < deadline and (process is None or process.poll() is None):
             try:
                 if client.get("/readyz").status_code == 200:
                     return

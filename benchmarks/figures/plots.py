@@ -23,9 +23,9 @@ def upsampling(figures: dict[str, Any], left: Axes, right: Axes) -> None:
     """Plot the seconds of each method at each size, and beside it the seconds of first calls."""
     found = figures["results"]
     _lines(left, found, "method", "megapixels", "seconds")
-    left.set(xscale="log", yscale="log", title=f"{found[0]['samples']} maps to full size")
+    left.set(xscale="log", yscale="log", title=f"{figures['samples']} maps to full size")
     left.legend(fontsize=8)
-    first = {row["method"]: row["first_seconds"] for row in found if row["first_seconds"] is not None}
+    first = {row["method"]: row["first_seconds"] for row in found if "first_seconds" in row}
     _bars(right, first, "seconds", "first call in a process")
 
 

@@ -11,8 +11,6 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
 from benchmarks.figures.sheet import draw_sheet
 from benchmarks.network import load_colorizer
@@ -20,6 +18,7 @@ from benchmarks.quality.collection import seed_of, square
 from benchmarks.quality.measures import rmse
 from benchmarks.quality.methods import CinnMethod, Method
 from benchmarks.quality.records import as_floats
+from benchmarks.report import progress
 from model.pixels.color import photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
@@ -51,7 +50,6 @@ def main(
     device: Device = "auto",
 ) -> None:
     """Draw a contact sheet, and print the photos' names from top to bottom."""
-    console = Console(stderr=True)
     with errors_printed():
         method = CinnMethod(load_colorizer(weights, device))
         chosen = method.default_temperature if temperature is None else temperature
@@ -59,7 +57,7 @@ def main(
         drawn = names if failures else np.random.default_rng(seed).permutation(names)[:photos].tolist()
         wanted = {name: i for i, name in enumerate(drawn)}
         found = (each for each in read_named_photos(data) if each[0] in wanted)
-        rows = [_row(method, *each, chosen) for each in track(found, "colorizing", len(wanted), console=console)]
+        rows = [_row(method, *each, chosen) for each in progress("colorizing", found, len(wanted))]
     rows.sort(key=lambda row: -row.error if failures else wanted[row.name])
     rows = rows[:photos]
     titles = ["gray", "truth", "temperature 0", *(f"sample {i}, T = {chosen:g}" for i in range(SAMPLES))]

@@ -10,14 +10,13 @@ from typing import Annotated
 import numpy as np
 import typer
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.progress import track
 
 from benchmarks.network import load_colorizer
 from benchmarks.quality.collection import photos_of_subsets, seed_of
 from benchmarks.quality.methods import CinnMethod
 from benchmarks.quality.records import Record, Reference, measure
 from benchmarks.quality.subset import Subset
+from benchmarks.report import progress
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
 __all__ = ["main"]
@@ -45,10 +44,9 @@ def main(
     device: Device = "auto",
 ) -> None:
     """Measure at several temperatures."""
-    console = Console(stderr=True)
     with errors_printed():
         method = CinnMethod(load_colorizer(weights, device))
-        records = _measure(method, data, limit, console)
+        records = _measure(method, data, limit)
     reports = {f"{temperature:g}": Subset(parts).report(SAMPLES) for temperature, parts in records.items()}
     out.mkdir(parents=True, exist_ok=True)
     (out / "temperatures.json").write_text(json.dumps(method.settings | reports, indent=2) + "\n")
@@ -56,10 +54,10 @@ def main(
     print(f"{out / 'temperatures.json'}, {out / 'temperatures.png'}")
 
 
-def _measure(method: CinnMethod, data: Path, limit: int, console: Console) -> dict[float, list[Record]]:
-    mean_chroma = np.broadcast_to(method.colorizer.cinn.chroma_mean.cpu().numpy(), (2, 64, 64))
+def _measure(method: CinnMethod, data: Path, limit: int) -> dict[float, list[Record]]:
+    mean_chroma = method.colorizer.cinn.chroma_mean.cpu().numpy()
     records: dict[float, list[Record]] = {temperature: [] for temperature in TEMPERATURES}
-    for _, name, photo in track(photos_of_subsets(data, limit), "measuring", console=console):
+    for _, name, photo in progress("measuring", photos_of_subsets(data, limit)):
         reference = Reference(photo, mean_chroma)
         for temperature, parts in records.items():
             parts.append(measure(method, reference, SAMPLES, temperature, seed_of(name)))

@@ -7,13 +7,13 @@ Then one client asks for small pictures, alone, and beside another that keeps a 
 import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from benchmarks.load.serving import OURS, SAMPLES, SIDE, Outcome, ask_in_loops, measure_server, tintflow
-from benchmarks.report import JsonFile, Target, rows, write
+from benchmarks.load.serving import OURS, REQUEST, SAMPLES, SIDE, ask_in_loops, measure_server, tintflow
+from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import made_up_photo
 from service.settings import Settings
 
@@ -29,7 +29,7 @@ FAIR = 0.2
 """Largest share of a large request's time that a small one beside it may take."""
 
 
-def by_settings(seconds: float) -> Iterator[tuple[int, float, Outcome]]:
+def by_settings(seconds: float) -> Iterator[dict[str, Any]]:
     """Ask a service with one size after the other at the default wait, then the other waits."""
     default = Settings()
     choices = [(latents, default.batch_wait_seconds) for latents in LATENTS]
@@ -37,7 +37,8 @@ def by_settings(seconds: float) -> Iterator[tuple[int, float, Outcome]]:
     for latents, wait in choices:
         settings = {"TINTFLOW_BATCH_LATENTS": str(latents), "TINTFLOW_BATCH_WAIT_SECONDS": str(wait)} | ANY_SECONDS
         with tintflow(settings) as url:
-            yield latents, wait, measure_server(OURS, url, CLIENTS, seconds)
+            outcome = measure_server(OURS, url, CLIENTS, seconds)
+        yield {"batch_latents": latents, "batch_wait_seconds": wait, **asdict(outcome)}
 
 
 async def beside(url: str, seconds: float) -> tuple[float, float, int]:
@@ -54,35 +55,21 @@ def main(
     json_file: JsonFile = None,
 ) -> None:
     """Measure, and print tables."""
-    choices = list(by_settings(seconds))
+    outcomes = list(by_settings(seconds))
     with tintflow() as url:
         asyncio.run(ask_in_loops(url, made_up_photo(SIDE, SIDE), SAMPLES, 1, WARM_UP_SECONDS))
         found, _ = asyncio.run(ask_in_loops(url, made_up_photo(SIDE, SIDE), SAMPLES, 1, seconds))
         alone = float(np.median(found))
         small, large, failed = asyncio.run(beside(url, 2 * seconds))
-    tables = [
-        rows(
-            "latents of a batch", "wait, seconds", "requests/s", "p50, seconds", "p99, seconds", "errors",
-            title=f"{CLIENTS} clients, {SIDE}×{SIDE} JPEG, n={SAMPLES}",
-            cells=[(latents, wait, *list(asdict(found).values())[2:]) for latents, wait, found in choices],
-        ),
-        rows(
-            "request", "median seconds", title="a small request beside a large one",
-            cells=[(f"{SIDE}×{SIDE}, n={SAMPLES}, alone", alone), ("the same, beside", small),
-                   (f"12 megapixels, n={LARGE_SAMPLES}", large)],
-        ),
-    ]  # fmt: skip
-    fair = Target(
-        f"a small one takes at most {FAIR:g} of a large one's time", f"{small / large:.3f}", small <= FAIR * large
-    )
-    errors = failed + sum(found.errors for _, _, found in choices)
-    figures = {
-        "outcomes": [
-            {"batch_latents": latents, "batch_wait_seconds": wait, **asdict(found)} for latents, wait, found in choices
-        ],
-        "fairness_seconds": {"small alone": alone, "small beside large": small, "large": large},
-    }
-    write("batching", [fair, Target("no error", str(errors), errors == 0)], figures, json_file, tables)
+    fair = f"a small one takes at most {FAIR:g} of a large one's time"
+    errors = failed + sum(each["errors"] for each in outcomes)
+    targets = [
+        Target(fair, f"{small / large:.3f}", small <= FAIR * large),
+        Target("no error", str(errors), errors == 0),
+    ]
+    fairness = {f"small, {REQUEST}": alone, "small beside large": small, f"large, n={LARGE_SAMPLES}": large}
+    figures = {"request": REQUEST, "outcomes": outcomes, "fairness_seconds": fairness}
+    write("batching", targets, figures, json_file)
 
 
 if __name__ == "__main__":

@@ -5,21 +5,19 @@ Every process has one thread for the network. `serve.batch` stands beside our ba
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any, cast
 
-import httpx
 import ray
 import typer
 from ray import serve
 
-from benchmarks.load.serving import SAMPLES, SIDE, Outcome, measure_server
-from benchmarks.report import JsonFile, rows, write
-from benchmarks.running import PATH, free_port, running
+from benchmarks.load.serving import REQUEST, measure_server
+from benchmarks.report import JsonFile, write
+from benchmarks.running import PATH, free_port, running, wait_until_ready
 from model.protocol import Drawn, DrawTask, ModelInfo
 from service.cluster.serve import Ingress, Model
 from service.loading import load_and_warm_up, load_colorizer
@@ -28,7 +26,6 @@ from service.settings import Settings
 __all__ = ["main"]
 
 CLIENTS = 8
-READY_SECONDS = 300.0
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TINTFLOW_DEVICE": "cpu",
@@ -77,11 +74,8 @@ def on_ray(replicas: int, model: Any) -> Iterator[str]:
         serve.start(http_options={"host": "127.0.0.1", "port": port})
         ingress = cast(Any, Ingress).options(num_replicas=1, **fixed)
         serve.run(ingress.bind(model.options(name="Model", num_replicas=replicas, **fixed).bind()), name="tintflow")
-        url, end = f"http://127.0.0.1:{port}", time.monotonic() + READY_SECONDS
-        while httpx.get(f"{url}/readyz", timeout=30).status_code != 200:
-            if time.monotonic() > end:
-                raise RuntimeError("the cluster did not become ready")
-            time.sleep(0.2)
+        url = f"http://127.0.0.1:{port}"
+        wait_until_ready(url)
         yield f"{url}{PATH}"
     finally:
         serve.shutdown()  # type: ignore[no-untyped-call] # of Ray
@@ -102,14 +96,11 @@ def main(
         "Ray, 1 replica, serve.batch": partial(on_ray, 1, batched_by_ray),
         "Ray, 2 replicas, serve.batch": partial(on_ray, 2, batched_by_ray),
     }
-    outcomes: list[Outcome] = []
+    outcomes = []
     for name, way in ways.items():
         with way() as url:
-            outcomes.append(measure_server(name, url, CLIENTS, seconds))
-    cells = [(each.server, each.per_second, each.p50_seconds, each.errors) for each in outcomes]
-    title = f"{CLIENTS} clients, {SIDE}×{SIDE} JPEG, n={SAMPLES}"
-    table = rows("way", "requests/s", "median s", "errors", title=title, cells=cells)
-    write("cluster", [], {"results": [asdict(each) for each in outcomes]}, json_file, [table])
+            outcomes.append(asdict(measure_server(name, url, CLIENTS, seconds)))
+    write("cluster", [], {"request": REQUEST, "results": outcomes}, json_file)
 
 
 if __name__ == "__main__":

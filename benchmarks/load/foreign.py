@@ -17,7 +17,7 @@ import pillow_heif
 import typer
 from PIL import Image, ImageOps
 
-from benchmarks.report import JsonFile, Target, rows, write
+from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, running
 
 __all__ = ["main"]
@@ -60,10 +60,8 @@ def main(
         Target("colorings of the file's own size", ", ".join(wrong_sizes) or "0 others", not wrong_sizes),
         Target("every file was sent", f"{answers.total()} sent, {left} left; slowest {slowest:.1f} s", not left),
     ]
-    statuses = sorted(answers)
-    cells = [(name, each.total(), *(each[status] for status in statuses)) for name, each in counts.items()]
-    table = rows("folder", "files", *statuses, title="foreign files", cells=cells)
-    write("foreign files", targets, {"answers": counts, "slowest_seconds": slowest, "left": left}, json_file, [table])
+    answered = [{"folder": name, "files": each.total(), **dict(sorted(each.items()))} for name, each in counts.items()]
+    write("foreign files", targets, {"answers": answered, "slowest_seconds": slowest, "left": left}, json_file)
 
 
 def _files(folder: Path, most: int) -> list[Path]:

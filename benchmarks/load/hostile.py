@@ -29,7 +29,7 @@ from PIL import Image
 from benchmarks.running import PATH, Service, end_with_parent, made_up_photo, running
 from service.codecs.decoding import MAX_SCANS
 
-__all__ = ["ATTACKS", "MEGA", "ROUNDS", "Row", "measure", "measure_ends"]
+__all__ = ["ATTACKS", "ROUNDS", "measure", "measure_ends"]
 
 SECONDS = 10.0
 """How long an attack holds what it has."""
@@ -49,34 +49,9 @@ NEIGHBOR = "127.0.0.2"
 ACCOMPLICES = [f"127.0.0.{last}" for last in range(3, 9)]
 """Addresses that attack together"""
 NORMAL = {"n": "1", "seed": "7"}
-MEGA = 1_000_000
 
+Row = dict[str, object]
 Attack = Callable[[str], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """Cost of one attack, over all rounds."""
-
-    attack: str
-    extra_bytes: int
-    """resident, of all the service's processes, beyond what they had before"""
-    blocked_seconds: float
-    """longest time in which the event loop answered no `GET /livez`"""
-    computed_seconds: float
-    """most that the event loop's thread computed during one of these; in the rest, others had the processor"""
-    requests: int
-    """number of a normal client's, beside the attack: a photo of 256×256, one coloring"""
-    p50_seconds: float
-    p99_seconds: float
-    quiet_ratio: float
-    """p99 over that beside nobody"""
-    round_ratios: tuple[float, ...]
-    """the same in each round"""
-    slowest: str
-    """seconds of each stage in the slowest twentieth of the requests, on average"""
-    refused: str
-    """number of its requests that were not answered 200, by code"""
 
 
 @dataclass
@@ -89,10 +64,6 @@ class _Round:
     normal: list[float] = field(default_factory=list)
     stages: list[dict[str, float]] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def p99_seconds(self) -> float:
-        return _percentile(self.normal, 99)
 
 
 def quiet() -> Attack:
@@ -218,25 +189,25 @@ ATTACKS: dict[str, Callable[[], Attack]] = {
 """Builder of each attack: it makes the files, and returns the attack"""
 
 
-def measure(rounds: int = ROUNDS, attacks: Sequence[str] = tuple(ATTACKS)) -> Iterator[Row]:
-    """Run attacks one after the other against a service, and again in each round; then yield a row for each."""
+def measure(rounds: int = ROUNDS, attacks: Sequence[str] = tuple(ATTACKS)) -> list[Row]:
+    """Run attacks one after the other against a service, and again in each round."""
     names = dict.fromkeys((QUIET, *attacks))
     seen: dict[str, list[_Round]] = {name: [] for name in names}
     for _ in range(rounds):
         with running() as service:
             for name in names:
                 seen[name].append(asyncio.run(_measure(service, name)))
-    for name in names:
-        yield _row(name, seen[name], seen[QUIET])
+    return [_row(name, seen[name], seen[QUIET]) for name in names]
 
 
-def measure_ends() -> Iterator[tuple[str, float]]:
+def measure_ends() -> Iterator[Row]:
     """End services that are busy; yield how each was ended, and the seconds until all of its processes were gone."""
-    with running() as service:
-        attack = pipelining()
-        yield "SIGTERM, 30 connections that pipeline and read nothing", asyncio.run(_end(service, SIGTERM, attack))
-    with running() as service:
-        yield "SIGKILL, all decoders at work", asyncio.run(_end(service, SIGKILL, hang_ups()))
+    for what, how, build in (
+        ("SIGTERM, 30 connections that pipeline and read nothing", SIGTERM, pipelining),
+        ("SIGKILL, all decoders at work", SIGKILL, hang_ups),
+    ):
+        with running() as service:
+            yield {"ended by": what, "until all processes were gone, s": asyncio.run(_end(service, how, build()))}
 
 
 async def _end(service: Service, how: Signals, attack: Attack) -> float:
@@ -339,25 +310,27 @@ async def _settle(client: httpx.AsyncClient) -> None:
 
 def _row(name: str, rounds: Sequence[_Round], quiet_rounds: Sequence[_Round]) -> Row:
     normal = [seconds for each in rounds for seconds in each.normal]
-    p99, quiet_p99 = (_percentile([s for each in of for s in each.normal], 99) for of in (rounds, quiet_rounds))
+    p50, p99 = np.percentile(normal, (50, 99)).tolist()
+    quiet_p99 = np.percentile([seconds for each in quiet_rounds for seconds in each.normal], 99).item()
     blocked, computing = (max(each) for each in zip(*(probe for each in rounds for probe in each.probes), strict=True))
-    return Row(
-        attack=name,
-        extra_bytes=max(each.extra_bytes for each in rounds),
-        blocked_seconds=blocked,
-        computed_seconds=computing,
-        requests=len(normal),
-        p50_seconds=_percentile(normal, 50),
-        p99_seconds=p99,
-        quiet_ratio=p99 / quiet_p99,
-        round_ratios=tuple(a.p99_seconds / b.p99_seconds for a, b in zip(rounds, quiet_rounds, strict=True)),
-        slowest=_slowest(normal, [stages for each in rounds for stages in each.stages]),
-        refused=_counted(sum((each.refused for each in rounds), Counter())),
-    )
-
-
-def _percentile(values: Sequence[float], percent: int) -> float:
-    return float(np.percentile(values, percent))
+    ratios = [
+        np.percentile(each.normal, 99) / np.percentile(beside.normal, 99)
+        for each, beside in zip(rounds, quiet_rounds, strict=True)
+    ]
+    refused = sum((each.refused for each in rounds), Counter[str]())
+    return {
+        "attack": name,
+        "extra memory, MB": max(each.extra_bytes for each in rounds) / 1e6,  # beyond what all processes had before
+        "loop blocked, s": blocked,  # longest time in which the event loop answered no `GET /livez`
+        "loop computing, s": computing,  # most that its thread computed meanwhile; in the rest, others did
+        "normal requests": len(normal),
+        "p50, s": p50,
+        "p99, s": p99,
+        "against nobody's p99": p99 / quiet_p99,
+        "in each round": ", ".join(f"{ratio:.1f}" for ratio in ratios),
+        "the slowest 5 %, s": _slowest(normal, [stages for each in rounds for stages in each.stages]),
+        "refused": ", ".join(f"{number} × {code}" for code, number in refused.items()) or "0",
+    }
 
 
 def _slowest(normal: Sequence[float], stages: Sequence[dict[str, float]]) -> str:
@@ -366,10 +339,6 @@ def _slowest(normal: Sequence[float], stages: Sequence[dict[str, float]]) -> str
     parts = [stages[i] | {"else": normal[i] - sum(stages[i].values())} for i in last]
     means = {stage: sum(each.get(stage, 0.0) for each in parts) / len(parts) for part in parts for stage in part}
     return ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in means.items())
-
-
-def _counted(refused: Counter[str]) -> str:
-    return ", ".join(f"{number} × {code}" for code, number in refused.items()) or "0"
 
 
 async def _bounded(attack: Awaitable[None]) -> None:

@@ -18,7 +18,7 @@ import httpx
 import numpy as np
 import typer
 
-from benchmarks.load.serving import OURS, SAMPLES, SIDE, measure_server
+from benchmarks.load.serving import OURS, REQUEST, SAMPLES, SIDE, measure_server
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, made_up_photo, running
 from service.settings import Settings
@@ -159,7 +159,7 @@ def main(
     ]
     figures = {
         "seconds": seconds,
-        "request": f"{SIDE}×{SIDE} JPEG, n={SAMPLES}",
+        "request": REQUEST,
         "capacity_per_second": capacity,
         "statuses": dict(outcome.statuses),
         "throughput_per_second": throughput,

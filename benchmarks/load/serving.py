@@ -24,12 +24,13 @@ import typer
 
 from benchmarks.environment import environment
 from benchmarks.peers.work import PLAIN_TORCH
-from benchmarks.report import JsonFile, Target, rows, write
+from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, end_with_parent, free_port, made_up_photo, running
 
 __all__ = ["Outcome", "ask_in_loops", "main", "measure_server"]
 
 SIDE, SAMPLES = 512, 4
+REQUEST = f"{SIDE}×{SIDE} JPEG, n={SAMPLES}"
 CLIENTS = (1, 4, 16, 64)
 SECONDS, WARM_UP_SECONDS = 30.0, 5.0
 START_SECONDS = 180.0
@@ -53,32 +54,22 @@ class Outcome:
     errors: int
 
 
-@dataclass(frozen=True)
-class Peer:
-    """Another server, and how it is started."""
-
-    package: str
-    module: str
-    port_option: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
-
-    @contextmanager
-    def serve(self, plain_torch: bool = False) -> Iterator[str]:
-        """Yield the URL to ask."""
-        python, port = environment(self.module.removesuffix("_server"), self.package), free_port()
-        module = ["-m", f"benchmarks.peers.{self.module}"]
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            [str(python), *module, *self.port_option, str(port), *self.options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=os.environ | ({PLAIN_TORCH: "1"} if plain_torch else {}),
-            preexec_fn=end_with_parent,
-        )
-        try:
-            yield f"http://127.0.0.1:{port}/colorize"
-        finally:
-            _end(process)
+@contextmanager
+def peer(package: str, module: str, plain_torch: bool = False) -> Iterator[str]:
+    """Start another server; yield the URL to ask."""
+    python, port = environment(module.removesuffix("_server"), package), free_port()
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        [str(python), "-m", f"benchmarks.peers.{module}", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env=os.environ | ({PLAIN_TORCH: "1"} if plain_torch else {}),
+        preexec_fn=end_with_parent,
+    )
+    try:
+        yield f"http://127.0.0.1:{port}/colorize"
+    finally:
+        _end(process)
 
 
 @contextmanager
@@ -89,24 +80,23 @@ def tintflow(environment: Mapping[str, str] | None = None) -> Iterator[str]:
 
 
 PEERS = {
-    "LitServe": Peer("litserve", "litserve_server"),
-    "mosec": Peer("mosec", "mosec_server", ("--port",), ("--timeout", "120000", "--log-level", "error")),
-    "Ray Serve": Peer("ray[serve]", "ray_server"),
+    "LitServe": partial(peer, "litserve", "litserve_server"),
+    "mosec": partial(peer, "mosec", "mosec_server"),
+    "Ray Serve": partial(peer, "ray[serve]", "ray_server"),
 }
 TORCH = " in plain torch"
 SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     OURS: tintflow,
-    **{name: peer.serve for name, peer in PEERS.items()},
-    **{name + TORCH: partial(peer.serve, plain_torch=True) for name, peer in PEERS.items()},
+    **PEERS,
+    **{name + TORCH: partial(serve, plain_torch=True) for name, serve in PEERS.items()},
 }
 
 
 def measure(names: Sequence[str], clients: Sequence[int], seconds: float) -> Iterator[Outcome]:
     """Start one server after the other, and ask each with more and more clients."""
-    photo = made_up_photo(SIDE, SIDE)
     for name in names:
         with SERVERS[name]() as url:
-            if not _answers(url, photo):
+            if not _answers(url):
                 print(f"{name} does not answer: left out", file=sys.stderr)
                 continue
             for count in clients if not name.endswith(TORCH) else [JUDGED_CLIENTS]:
@@ -150,9 +140,9 @@ async def ask_in_loops(url: str, photo: bytes, samples: int, clients: int, secon
     return answered, errors
 
 
-def _answers(url: str, photo: bytes) -> bool:
+def _answers(url: str) -> bool:
     """Ask until an answer comes, or it takes too long. Raises RuntimeError if the answer isn't whole."""
-    deadline = time.monotonic() + START_SECONDS
+    photo, deadline = made_up_photo(SIDE, SIDE), time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
             answer = httpx.post(url, files={"image": photo}, data={"n": str(SAMPLES)}, timeout=REQUEST_SECONDS)
@@ -178,8 +168,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _targets(outcomes: Sequence[Outcome]) -> Iterator[Target]:
     rates = {each.server: each.per_second for each in outcomes if each.clients == JUDGED_CLIENTS}
-    for peer in PEERS:
-        for name, least in ((peer, AS_FAST), (peer + TORCH, FASTER_THAN_TORCH)):
+    for other in PEERS:
+        for name, least in ((other, AS_FAST), (other + TORCH, FASTER_THAN_TORCH)):
             if OURS in rates and name in rates:
                 ratio = rates[OURS] / rates[name]
                 yield Target(f"{least:g} times {name}, {JUDGED_CLIENTS} clients", f"{ratio:.2f} times", ratio >= least)
@@ -204,13 +194,8 @@ def main(
     if device:
         os.environ["TINTFLOW_DEVICE"] = device
     outcomes = list(measure(servers, clients, seconds))
-    table = rows(
-        "server", "clients", "requests/s", "p50, seconds", "p99, seconds", "errors",
-        title=f"{SIDE}×{SIDE} JPEG, n={SAMPLES}, {seconds:g} s each",
-        cells=[list(asdict(each).values()) for each in outcomes],
-    )  # fmt: skip
-    figures = {"seconds": seconds, "outcomes": [asdict(each) for each in outcomes]}
-    write("serving", list(_targets(outcomes)), figures, json_file, [table])
+    figures = {"request": REQUEST, "seconds": seconds, "outcomes": [asdict(each) for each in outcomes]}
+    write("serving", list(_targets(outcomes)), figures, json_file)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 import typer
 
+from benchmarks.report import show, table
 from model.protocol import Colorizer, Drawn, DrawTask, Hint, SampleOptions, SmallPhoto
 from service.network import InProcess
 from service.scheduling.batching import Batcher
@@ -94,13 +95,14 @@ def _drawn(options: SampleOptions) -> Drawn:
 
 def main() -> None:
     """Print one row a case."""
-    typer.echo("| others | normal requests | p50, s | p99, s | against nobody's p99 |\n|---|---|---|---|---|")
-    quiet = math.nan
+    rows, quiet = [], math.nan
     for name in CASES:
         taken = measure(name)
-        p50, p99 = np.percentile(taken, (50, 99))
+        p50, p99 = np.percentile(taken, (50, 99)).tolist()
         quiet = p99 if name == "nobody" else quiet
-        typer.echo(f"| {name} | {len(taken)} | {p50:.2f} | {p99:.2f} | {p99 / quiet:.1f} |")
+        row = {"others": name, "normal requests": len(taken), "p50, s": p50, "p99, s": p99}
+        rows.append(row | {"against nobody's p99": p99 / quiet})
+    show([table("turns", rows)])
 
 
 if __name__ == "__main__":

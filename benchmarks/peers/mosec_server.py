@@ -1,5 +1,6 @@
-"""The same model behind mosec, in three processes: `python -m benchmarks.peers.mosec_server --port PORT`."""
+"""The same model behind mosec, in three processes: `python -m benchmarks.peers.mosec_server PORT`."""
 
+import sys
 from io import BytesIO
 from typing import Any
 
@@ -59,6 +60,7 @@ class Write(Step):
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = ["--port", sys.argv[1], "--timeout", "120000", "--log-level", "error"]  # which mosec reads
     server = Server()
     wait, route = round(1000 * BATCH_WAIT_SECONDS), "/colorize"
     server.append_worker(Read, timeout=120, route=route)

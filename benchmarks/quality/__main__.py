@@ -16,7 +16,7 @@ from pathlib import Path
 import typer
 
 from benchmarks.network import load_colorizer
-from benchmarks.quality.comparison import Comparison, Judge, Labels, Limit, Samples, Temperature, compare
+from benchmarks.quality.comparison import Judge, Labels, Limit, Samples, Temperature, compare
 from benchmarks.quality.methods import CinnMethod
 from benchmarks.report import JsonFile
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
@@ -38,7 +38,7 @@ def main(
     """Measure the colors of photos whose true colors are known."""
     with errors_printed():
         cinn = CinnMethod(load_colorizer(weights, device))
-        compare(cinn, (), Comparison(data, labels, judge, temperature, samples, limit, json_file))
+        compare(cinn, (), data, labels, judge, temperature, samples, limit, json_file)
 
 
 if __name__ == "__main__":

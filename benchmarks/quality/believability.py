@@ -20,14 +20,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
 from benchmarks.network import decode, load_colorizer
 from benchmarks.quality.bootstrap import mean_and_error
 from benchmarks.quality.collection import seed_of
 from benchmarks.quality.sheets import LARGEST_SIDE, SIDE, Picture, draw_sheets, shrink
+from benchmarks.report import progress, show, table
 from model.colorizer import CinnColorizer, colorize
 from model.drawing.latents import deviations_at, draw_latents, exponents_at
 from model.drawing.passes import Passes
@@ -52,7 +50,6 @@ Painter = Callable[[Picture, int], Picture]
 """From a photo and its seed to one picture."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-console = Console(stderr=True)
 
 
 @app.command("make")
@@ -108,7 +105,7 @@ def make(
         found = ((name, photo) for name, photo in read_named_photos(data) if name in methods_of)
         pictures = {
             (name, method): painters[method](shrink(photo, side), seed_of(name))
-            for name, photo in track(found, "painting", wanted, console=console)
+            for name, photo in progress("painting", found, wanted)
             for method in methods_of[name]
         }
         key = []
@@ -150,15 +147,11 @@ def score(
             raise InputError("ratings", f"{len(keys)} files, one for each viewer's sheets", len(ratings))
         seen = [keys[viewer if len(keys) > 1 else 1] for viewer in range(1, len(ratings) + 1)]
         if isinstance(seen[0][1]["method"], str):
-            table = Table("method", "photos", "real %", "stained %", "score 1–10", "real %, less the first's")
             rows = _shares(seen, [read_ratings(path, methods) for path, methods in zip(ratings, seen, strict=True)])
         else:
             methods = {number: entry["method"] for number, entry in seen[0].items()}
-            table = Table("pair", "photos", "first chosen %")
             rows = _contests(methods, [read_choices(path, methods) for path in ratings])
-    for name, photos, figures in rows:
-        table.add_row(name, str(photos), *(f"{value:.1f} ± {error:.1f}" for value, error in figures))
-    Console().print(table)
+    show([table("", list(rows))])
 
 
 def read_ratings(path: Path, methods: Mapping[int, Any]) -> dict[int, tuple[float, ...]]:
@@ -207,21 +200,19 @@ def _number(text: str | None, name: str = "ratings") -> float:
         raise InputError(name, "numbers", text) from error
 
 
-def _contests(
-    methods: Mapping[int, Sequence[str]], rated: Sequence[Mapping[int, str]]
-) -> Iterator[tuple[str, int, list[tuple[float, float]]]]:
+def _contests(methods: Mapping[int, Sequence[str]], rated: Sequence[Mapping[int, str]]) -> Iterator[dict[str, object]]:
     """Yield each pair, its photos, and on what percentage of them its first method (by name) was chosen."""
     numbers = defaultdict(list)
     for number, pair in methods.items():
         numbers[tuple(sorted(pair))].append(number)
     for pair, of_pair in sorted(numbers.items()):
         chosen = 100 * np.array([[viewer[number] == pair[0] for number in of_pair] for viewer in rated]).mean(0)
-        yield " : ".join(pair), len(of_pair), [mean_and_error(chosen)]
+        yield {"pair": " : ".join(pair), "photos": len(of_pair), "first chosen %": mean_and_error(chosen)}
 
 
 def _shares(
     seen: Sequence[Mapping[int, Any]], rated: Sequence[Mapping[int, tuple[float, ...]]]
-) -> Iterator[tuple[str, int, list[tuple[float, float]]]]:
+) -> Iterator[dict[str, object]]:
     """Yield each method, its photos, its shares in percent and mean score, and its difference from the first method.
 
     Methods can be subtracted photo by photo only where their photos are the same.
@@ -236,10 +227,11 @@ def _shares(
     }
     first = next(iter(means.values()))
     for method, photos in means.items():
-        columns = np.array([*photos.values()]).T
+        columns = zip(("real %", "stained %", "score 1–10"), np.array([*photos.values()]).T, strict=True)
+        row = {"method": method, "photos": len(photos)} | {name: mean_and_error(column) for name, column in columns}
         if photos is not first and set(photos) == set(first):
-            columns = np.vstack((columns, [photos[photo][0] - first[photo][0] for photo in photos]))
-        yield method, len(photos), [mean_and_error(column) for column in columns]
+            row["real %, less the first's"] = mean_and_error([photos[photo][0] - first[photo][0] for photo in photos])
+        yield row
 
 
 def _painters(methods: Sequence[str], rungs: Sequence[int], device: str) -> dict[str, Painter]:

@@ -16,12 +16,11 @@ import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
 from benchmarks.network import load_colorizer
 from benchmarks.quality.collection import seed_of
 from benchmarks.quality.sheets import Picture, draw_sheets, shrink
+from benchmarks.report import progress
 from model.colorizer import CinnColorizer
 from model.drawing.latents import deviations_at, draw_latents
 from model.drawing.passes import Passes
@@ -86,7 +85,7 @@ def make(
         others = set(order[photos:][: 0 if side_by_side else true_photos]) - wanted
         true, drawn = list[Picture](), list[Candidates]()
         chosen = ((name, photo) for name, photo in read_named_photos(data) if name in wanted | others)
-        for name, photo in track(chosen, "drawing", len(wanted | others), console=Console(stderr=True)):
+        for name, photo in progress("drawing", chosen, len(wanted | others)):
             if name in others:
                 true.append(shrink(photo))
             else:

@@ -5,17 +5,14 @@ which is measured on latents. Color differences are ΔE76.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
+from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.cost import cost
 from benchmarks.network import load_colorizer
@@ -24,16 +21,15 @@ from benchmarks.quality.measures import pairwise_difference
 from benchmarks.quality.measures import rmse as errors
 from benchmarks.quality.methods import bits_of, condition_of
 from benchmarks.quality.records import as_floats
-from benchmarks.report import JsonFile, Target, rows, write
+from benchmarks.report import JsonFile, Target, progress, write
 from model.colorizer import CinnColorizer, colorize
-from model.device import THREADS
 from model.errors import InputError
 from model.pixels.color import rgb_to_lab
 from model.protocol import DrawTask, Hint, SampleOptions, TransferOptions, VariationOptions
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 from training.data import read_named_photos
 
-__all__ = ["PROMISES", "Promise"]
+__all__ = ["PROMISES", "Promise", "pooled"]
 
 SEED = 0
 STRENGTHS = (0.0, 0.2, 0.5, 1.0)
@@ -43,17 +39,18 @@ N = 4
 MAX_PSNR = 100.0
 
 Photo = NDArray[np.uint8]
-Figures = dict[str, float]
+Figures = Mapping[str, ArrayLike]
+"""One or several values of each figure, of one photo"""
+Pooled = Mapping[str, NDArray[np.float64]]
+"""all values of each figure, of all photos"""
 
 
-@dataclass(frozen=True)
-class Promise:
+class Promise(NamedTuple):
     """A measurement of one photo, and what the figures of all photos must be."""
 
     measure: Callable[[CinnColorizer, Photo, int], Figures]
     photos: int
-    report: Callable[[Sequence[Figures]], Figures]
-    keeps: Callable[[Figures], bool]
+    keeps: Callable[[Pooled], bool | np.bool]
     wanted: str
 
 
@@ -76,41 +73,40 @@ def round_trip(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
 def variation(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     """Vary a sample: the mean color difference to it at each strength, and whether strength 0 is it to the byte."""
     original = colorize(colorizer, photo, SampleOptions(N, SEED)).images[1]
-    figures: Figures = {}
-    for strength in STRENGTHS:
-        options = VariationOptions(N, SEED, 1, strength, noise_seed=1)
-        images = colorize(colorizer, photo, options).images
-        figures[f"strength_{strength:g}"] = float(np.mean([difference(image, original) for image in images]))
-        if strength == 0:
-            figures["identical"] = float(all(np.array_equal(image, original) for image in images))
-    distances = [figures[f"strength_{strength:g}"] for strength in STRENGTHS]
-    figures["monotone"] = float(all(a < b for a, b in itertools.pairwise(distances)))
-    return figures
+    varied = [
+        colorize(colorizer, photo, VariationOptions(N, SEED, 1, strength, noise_seed=1)).images
+        for strength in STRENGTHS
+    ]
+    distances = [np.mean([mean_pairwise(np.stack((image, original))) for image in images]) for images in varied]
+    return {
+        **{f"strength_{strength:g}": distance for strength, distance in zip(STRENGTHS, distances, strict=True)},
+        "identical": all(np.array_equal(image, original) for image in varied[0]),
+        "monotone": _rising(distances),
+    }
 
 
 def self_transfer(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     """Transfer a photo's own colors to it, all levels copied: the PSNR against the photo, and against a coloring."""
-    whole = (1.0,) * len(colorizer.cinn.dims)
+    options = TransferOptions(1, SEED, (1.0,) * len(colorizer.cinn.dims))
     coloring = colorize(colorizer, photo, SampleOptions(1, SEED)).images[0]
     return {
-        "psnr": psnr(colorize(colorizer, photo, TransferOptions(1, SEED, whole), photo).images[0], photo),
-        "psnr_of_coloring": psnr(
-            colorize(colorizer, photo, TransferOptions(1, SEED, whole), coloring).images[0], coloring
-        ),
+        name: psnr(colorize(colorizer, photo, options, colors).images[0], colors)
+        for name, colors in (("psnr", photo), ("psnr_of_coloring", coloring))
     }
 
 
 def selection(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     """Choose 4 of 32 candidates: the mean difference between those chosen, and what choosing costs."""
     plain, diverse = SampleOptions(N, SEED), SampleOptions(N, SEED, candidates=CANDIDATES, select="diverse")
-    first, chosen = colorize(colorizer, photo, plain).images, colorize(colorizer, photo, diverse).images
-    of_first, of_chosen = mean_pairwise(first), mean_pairwise(chosen)
+    of_first, of_chosen = (mean_pairwise(colorize(colorizer, photo, options).images) for options in (plain, diverse))
+    of_4, of_32 = (cost(colorize, colorizer, photo, options).seconds for options in (plain, diverse))
     return {
         "first": of_first,
         "diverse": of_chosen,
-        "diverse_wins": float(of_chosen > of_first),
-        "seconds_of_4": cost(colorize, colorizer, photo, plain).seconds,
-        "seconds_of_32": cost(colorize, colorizer, photo, diverse).seconds,
+        "diverse_wins": of_chosen > of_first,
+        "seconds_of_4": of_4,
+        "seconds_of_32": of_32,
+        "cost_ratio": of_32 / of_4,
     }
 
 
@@ -128,20 +124,15 @@ def hinting(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
     hinted = colorize(colorizer, photo, task)
     rmse_plain, rmse_hinted = rmse(plain.images, photo), rmse(hinted.images, photo)
     return {
-        **{f"delta_e_{i}": match.delta_e for i, match in enumerate(itertools.chain(*hinted.matches))},
+        "delta_e": [match.delta_e for match in itertools.chain(*hinted.matches)],
         "rmse": rmse_plain,
         "rmse_hinted": rmse_hinted,
-        "hinted_wins": float(rmse_hinted < rmse_plain),
+        "hinted_wins": rmse_hinted < rmse_plain,
         "pairwise": mean_pairwise(plain.images),
         "pairwise_hinted": mean_pairwise(hinted.images),
         "seconds": took.seconds,
         "cpu_seconds": took.cpu_seconds,
     }
-
-
-def difference(a: Photo, b: Photo) -> float:
-    """Return the mean ΔE76 between two images."""
-    return mean_pairwise(np.stack((a, b)))
 
 
 def mean_pairwise(images: Photo) -> float:
@@ -159,72 +150,44 @@ def psnr(image: Photo, truth: Photo) -> float:
     return min(MAX_PSNR, float(-20 * np.log10(max(rmse(image[None], truth), 1e-9) / 100)))
 
 
-def _means(photos: Sequence[Figures]) -> Figures:
-    return {name: float(np.mean([figures[name] for figures in photos])) for name in photos[0]}
-
-
-def _worst(photos: Sequence[Figures]) -> Figures:
-    return {name: max(figures[name] for figures in photos) for name in photos[0]}
-
-
-def _report_transfer(photos: Sequence[Figures]) -> Figures:
-    lowest = {f"lowest_{name}": min(figures[name] for figures in photos) for name in photos[0]}
-    return _means(photos) | lowest | {"above_35_dB": float(np.mean([figures["psnr"] > 35 for figures in photos]))}
-
-
-def _report_selection(photos: Sequence[Figures]) -> Figures:
-    figures = _means(photos)
-    return figures | {"cost_ratio": figures["seconds_of_32"] / figures["seconds_of_4"]}
-
-
-def _report_hinting(photos: Sequence[Figures]) -> Figures:
-    distances = [value for figures in photos for name, value in figures.items() if name.startswith("delta_e_")]
-    means = {name: value for name, value in _means(photos).items() if not name.startswith("delta_e_")}
-    return {
-        "median_delta_e": float(np.median(distances)),
-        "p90_delta_e": float(np.percentile(distances, 90)),
-        **means,
-        "most_seconds": max(figures["seconds"] for figures in photos),
-    }
-
-
 PROMISES = {
     "round_trip": Promise(
         round_trip,
         20,
-        _worst,
-        lambda found: found["latent_error"] < 1e-3 and found["bits_per_dim_error"] < 1e-3,
+        lambda found: found["latent_error"].max() < 1e-3 and found["bits_per_dim_error"].max() < 1e-3,
         "relative error of latents and error of bits per dimension below 1e-3",
     ),
     "variation": Promise(
         variation,
         20,
-        _means,
-        lambda found: found["identical"] == 1 and _rising([found[f"strength_{s:g}"] for s in STRENGTHS]),
+        lambda found: found["identical"].all() and _rising([found[f"strength_{s:g}"].mean() for s in STRENGTHS]),
         "strength 0 is the original to the byte, and the mean difference grows with strength",
     ),
-    "self_transfer": Promise(
-        self_transfer, 20, _report_transfer, lambda found: found["psnr"] > 35, "mean PSNR above 35 dB"
-    ),
+    "self_transfer": Promise(self_transfer, 20, lambda found: found["psnr"].mean() > 35, "mean PSNR above 35 dB"),
     "selection": Promise(
         selection,
         100,
-        _report_selection,
-        lambda found: found["diverse_wins"] >= 0.9 and found["cost_ratio"] < 2,
+        lambda found: found["diverse_wins"].mean() >= 0.9 and found["cost_ratio"].mean() < 2,
         "4 of 32 more diverse than 4 of 4 on 90% of photos, at less than twice the cost",
     ),
     "hints": Promise(
         hinting,
         50,
-        _report_hinting,
-        lambda found: found["median_delta_e"] < 6 and found["hinted_wins"] >= 0.8 and found["seconds"] <= 3,
+        lambda found: (
+            np.median(found["delta_e"]) < 6 and found["hinted_wins"].mean() >= 0.8 and found["seconds"].mean() <= 3
+        ),
         "median ΔE below 6, RMSE below that of unhinted samples on 80% of photos, n = 4 in 3 seconds",
     ),
 }
 
 
-def _rising(values: Sequence[float]) -> bool:
-    return all(a < b for a, b in itertools.pairwise(values))
+def pooled(photos: Sequence[Figures]) -> Pooled:
+    """Put the values of each figure of all photos together."""
+    return {name: np.hstack([np.asarray(each[name], np.float64) for each in photos]) for name in photos[0]}
+
+
+def _rising(values: ArrayLike) -> bool:
+    return bool((np.diff(values) > 0).all())
 
 
 def _spread(photos: Sequence[Photo], count: int) -> Iterator[Photo]:
@@ -242,30 +205,25 @@ def main(
     device: Device = "auto",
 ) -> None:
     """Measure what the latent tools promise; exit with 1 where a promise is not kept."""
-    console = Console(stderr=True)
     with errors_printed():
         unknown = set(only or ()) - set(PROMISES)
         if unknown:
             raise InputError("only", f"some of {list(PROMISES)}", sorted(unknown))
-        chosen = {name: PROMISES[name] for name in only or PROMISES}
         colorizer = load_colorizer(weights, device)
-        photos = [square(photo) for _, photo in track(read_named_photos(data), "reading", console=console)]
-    report: dict[str, object] = {}
-    cells: list[tuple[str, str, float]] = []
-    targets = []
-    for name, promise in chosen.items():
+        photos = [square(photo) for _, photo in progress("reading", read_named_photos(data))]
+    rows, targets = [], []
+    for name in only or PROMISES:
+        promise = PROMISES[name]
         count = min(promise.photos, limit or promise.photos, len(photos))
-        each = [
-            promise.measure(colorizer, photo, i)
-            for i, photo in enumerate(track(_spread(photos, count), name, total=count, console=console))
-        ]
-        found = promise.report(each)
-        report[name] = {"photos": count, **found}
-        cells += [(name, figure, value) for figure, value in found.items()]
-        targets.append(Target(f"{name}: {promise.wanted}", f"on {count} photos", promise.keeps(found)))
-    table = rows("promise", "figure", "value", title="figures", cells=cells)
-    facts = {"weights": colorizer.info.sha256, "device": colorizer.device, "threads": THREADS}
-    write("latent tools", targets, report | {"settings": facts}, json_file, [table])
+        some = enumerate(progress(name, _spread(photos, count), count))
+        found = pooled([promise.measure(colorizer, photo, i) for i, photo in some])
+        for figure, values in found.items():
+            quantiles = np.quantile(values, (0, 0.5, 0.9, 1)).tolist()
+            summary = zip(("lowest", "median", "90th percentile", "highest"), quantiles, strict=True)
+            rows.append({"promise": name, "figure": figure, "mean": values.mean().item(), **dict(summary)})
+        targets.append(Target(f"{name}: {promise.wanted}", f"on {count} photos", bool(promise.keeps(found))))
+    figures = {"weights": colorizer.info.sha256, "device": colorizer.device, "figures": rows}
+    write("latent tools", targets, figures, json_file)
 
 
 if __name__ == "__main__":

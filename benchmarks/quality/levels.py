@@ -16,14 +16,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import typer
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
 from benchmarks.network import load_colorizer
 from benchmarks.quality.bootstrap import mean, ratio, standard_error
 from benchmarks.quality.collection import photos_of_subsets, seed_of, square
 from benchmarks.quality.methods import condition_of
+from benchmarks.report import progress
 from model.colorizer import CinnColorizer
 from model.drawing.latents import draw_latents
 from model.flow.haar import split
@@ -72,11 +71,10 @@ def main(
     device: Device = "auto",
 ) -> None:
     """Measure every level alone; print JSON."""
-    console = Console(stderr=True)
     found: dict[str, list[dict[str, float]]] = defaultdict(list)
     with errors_printed():
         colorizer = load_colorizer(weights, device)
-        for subset, name, photo in track(photos_of_subsets(data, limit), "measuring", console=console):
+        for subset, name, photo in progress("measuring", photos_of_subsets(data, limit)):
             found[subset].append(measure_levels(colorizer, square(photo), seed_of(name)))
     report = {}
     for subset, rows in found.items():

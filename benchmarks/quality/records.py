@@ -49,7 +49,8 @@ class Reference:
         classifier: Classifier | None = None,
         label: int | None = None,
     ) -> None:
-        """photo: (H, W, 3) sRGB. mean_chroma: (2, 64, 64), the mean a*b* of the training photos."""
+        """photo: (H, W, 3) sRGB. mean_chroma: (2, 1, 1), the mean a*b* of the training photos."""
+        mean_chroma = np.broadcast_to(mean_chroma, (2, 64, 64))
         self.photo, self.classifier, self.label = square(photo), classifier, label
         self.lightness = photo_to_lightness(self.photo)
         self.truth = as_floats(self.photo)

@@ -1,7 +1,8 @@
 """Figures of one subset of photos, with their bootstrap errors."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from benchmarks.quality.bootstrap import Statistic, Weights, mean, ratio, standa
 from benchmarks.quality.distances import Fid, Kid
 from benchmarks.quality.records import Record
 
-__all__ = ["Subset"]
+__all__ = ["Subset", "cell"]
 
 FID_REPLICATES = 20
 """Bootstrap replicates of FID, which takes long."""
@@ -96,6 +97,12 @@ class Subset:
         rankings = (record.judgements[pictures].ranking[:, :best] for record in self.records)
         labels = (-1 if record.label is None else record.label for record in self.records)
         return np.array([(ranking == label).any(1).mean() for ranking, label in zip(rankings, labels, strict=True)])
+
+
+def cell(report: Mapping[str, Any], name: str) -> object:
+    """Return a figure of a report for a table, with its error if it has one."""
+    errors = report["standard_errors"]
+    return (report[name], errors[name]) if name in errors else report.get(name)
 
 
 def _scaled(statistic: Statistic, scale: float) -> Statistic:

@@ -13,15 +13,12 @@ import cv2
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
 from benchmarks.network import load_colorizer
 from benchmarks.quality.bootstrap import mean_and_error
 from benchmarks.quality.collection import photos_of_subsets, seed_of, square
-from benchmarks.report import JsonFile, rows, write
+from benchmarks.report import JsonFile, progress, write
 from model.colorizer import CinnColorizer
-from model.device import THREADS
 from model.pixels.resizing import photo_to_chroma, resize_chroma
 from model.protocol import NO_FRAME, Drawn, DrawTask, SampleOptions
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
@@ -130,20 +127,16 @@ def main(
     device: Device = "auto",
 ) -> None:
     """Measure colorings of worn photos."""
-    console = Console(stderr=True)
     with errors_printed():
         colorizer = load_colorizer(weights, device)
-        photos = track(photos_of_subsets(data, limit), "measuring", console=console)
+        photos = progress("measuring", photos_of_subsets(data, limit))
         found = [measure_wear(colorizer, square(photo), seed_of(name)) for _, name, photo in photos]
-    report = {
-        kind: {figure: mean_and_error([each[kind][figure] for each in found]) for figure in figures}
+    wear = [
+        {"wear": kind} | {figure: mean_and_error([each[kind][figure] for each in found]) for figure in figures}
         for kind, figures in found[0].items()
-    }
-    names = found[0]["unworn"]
-    cells = [(kind, *(f"{value:.2f} ± {error:.2f}" for value, error in each.values())) for kind, each in report.items()]
-    table = rows("wear", *names, title="figures", cells=cells)
-    facts = {"weights": colorizer.info.sha256, "device": colorizer.device, "threads": THREADS, "photos": len(found)}
-    write("worn photos", [], report | {"settings": facts}, json_file, [table])
+    ]
+    facts = {"weights": colorizer.info.sha256, "device": colorizer.device, "photos": len(found)}
+    write("worn photos", [], {"figures": wear, **facts}, json_file)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.environment import environment, measured_in
-from benchmarks.report import JsonFile, rows, write
+from benchmarks.report import JsonFile, write
 
 __all__ = ["main"]
 
@@ -26,11 +26,7 @@ def main(
     python = environment("codecs", *PEERS) if peers else Path(sys.executable)
     found = measured_in(python, "benchmarks.peers.encoders", OMP_NUM_THREADS="1", VIPS_CONCURRENCY="1")
     found.sort(key=lambda row: (row["what"], row["seconds"]))
-    cells = [
-        (row["what"], row["name"], 1000 * row["seconds"], row.get("megabytes"), row.get("decibel")) for row in found
-    ]
-    table = rows("what", "by", "ms", "MB", "dB", title="12 megapixels, one thread", cells=cells)
-    write("codecs", [], {"results": found}, json_file, [table])
+    write("codecs", [], {"results": found}, json_file)
 
 
 if __name__ == "__main__":

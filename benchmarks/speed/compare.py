@@ -13,18 +13,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 
-from benchmarks.load.serving import OURS, SAMPLES, SIDE, measure_server
+from benchmarks.load.serving import OURS, REQUEST, SAMPLES, SIDE, measure_server
 from benchmarks.report import JsonFile, Target, write
-from benchmarks.report import rows as as_table
 from benchmarks.running import COMMAND, PATH, Service, made_up_photo, running
 
 __all__ = ["main"]
@@ -43,43 +40,19 @@ FLOOR = "import cv2, fastapi, numba, openvino, torch, typer, uvicorn"
 """The packages that a start cannot do without."""
 
 
-@dataclass
-class Figures:
-    """Measurements of one checkout, medians of the rounds."""
-
-    ready_seconds: float
-    ready_cpu_seconds: float
-    command_seconds: float
-    command_cpu_seconds: float
-    first_seconds: float
-    """the first request after a start, n=4"""
-    first_to_tenth: float
-    """its ratio to later requests of the same start"""
-    request_seconds: dict[int, float]
-    """by n, 512×512 JPEG, one client"""
-    request_cpu_seconds: dict[int, float]
-    """by n: the least, of all processes of the service"""
-    requests_per_second: float
-    """answers to 16 clients"""
-
-
-def measure(folder: Path, photo: bytes, repetitions: int, seconds: float) -> Figures:
-    """Start one checkout's service and command once, and ask."""
+def measure(folder: Path, photo: bytes, repetitions: int, seconds: float) -> dict[str, float]:
+    """Start one checkout's service and command once, and ask; seconds by the clock and of the processors."""
     with running(folder=folder) as service, httpx.Client(base_url=service.url, timeout=300) as client:
-        ready = service.start_seconds, service.cpu_seconds
+        found = {"ready": service.start_seconds, "ready, CPU": service.cpu_seconds}
         first, *others = (_request(service, client, photo, SAMPLES)[0] for _ in range(REQUESTS))
-        asked = {n: [_request(service, client, photo, n) for _ in range(repetitions + 1)][1:] for n in NUMBERS}
-        rate = measure_server(OURS, f"{service.url}{PATH}", CLIENTS, seconds).per_second
-    command = _command(folder, photo)
-    return Figures(
-        *ready,
-        *command,
-        first,
-        first / statistics.median(others[SETTLED - 1 :]),
-        {n: statistics.median(wall for wall, _ in each) for n, each in asked.items()},
-        {n: min(cpu for _, cpu in each) for n, each in asked.items()},
-        rate,
-    )
+        found |= {"first": first, "first by the tenth": first / statistics.median(others[SETTLED - 1 :])}
+        for n in NUMBERS:
+            asked = [_request(service, client, photo, n) for _ in range(repetitions + 1)][1:]
+            found[f"n={n}"] = statistics.median(wall for wall, _ in asked)
+            found[f"n={n}, CPU"] = min(cpu for _, cpu in asked)
+        found["requests/s"] = measure_server(OURS, f"{service.url}{PATH}", CLIENTS, seconds).per_second
+    found["command"], found["command, CPU"] = _command(folder, photo)
+    return found
 
 
 def timed(command: Sequence[str], folder: Path) -> tuple[float, float]:
@@ -129,64 +102,44 @@ def main(
         _command(folder, photo)  # fills caches: bytecode, machine code, compiled networks
     turns = [[measure(each, photo, repetitions, seconds) for each in folders] for _ in range(rounds)]
     floors = [timed((sys.executable, "-c", FLOOR), ROOT) for _ in range(rounds)]
-    floor = statistics.median(each[0] for each in floors), min(each[1] for each in floors)
-    figures = [_median([each[i] for each in turns]) for i in range(len(folders))]
-    now, before = figures[-1], figures[0] if before_commit else None
-    shown: dict[str, Callable[[Figures], str]] = {
-        "ready, s (CPU s)": lambda f: f"{f.ready_seconds:.2f} ({f.ready_cpu_seconds:.2f})",
-        "`tintflow colorize`, one photo, s (CPU s)": lambda f: f"{f.command_seconds:.2f} ({f.command_cpu_seconds:.2f})",
-        "first request, s (times the tenth)": lambda f: f"{f.first_seconds:.2f} ({f.first_to_tenth:.2f})",
-        **{f"n={n}, CPU ms of the service (ms)": partial(_request_cost, n) for n in NUMBERS},
-        "n=16 by n=4, CPU": lambda f: f"{f.request_cpu_seconds[16] / f.request_cpu_seconds[4]:.2f}",
-        f"requests/s, {CLIENTS} clients, n={SAMPLES}": lambda f: f"{f.requests_per_second:.2f}",
-    }
-    cells = [(name, None if before is None else show(before), show(now)) for name, show in shown.items()]
-    imports = f"importing its packages alone takes {floor[0]:.2f} s ({floor[1]:.2f} CPU s)"
+    figures = [_summary([each[i] for each in turns]) for i in range(len(folders))]
+    now, before = figures[-1], figures[0] if before_commit else {}
+    floor = _summary([{"imports": wall, "imports, CPU": cpu} for wall, cpu in floors])
+    imports = "importing its packages alone takes {:.2f} s ({:.2f} CPU s)".format(*floor.values())
+    one, four, sixteen = (now[f"n={n}, CPU"] for n in NUMBERS)
+    another = f"another sample takes {1e3 * (sixteen - four) / 12:.0f} CPU ms, n=1 {1e3 * one:.0f}"
+    first, ratio = now["first"], now["first by the tenth"]
+    ready, command = f"{now['ready']:.2f} s; {imports}", f"{now['command']:.2f} s; {imports}"
     targets = [
-        Target(
-            f"ready in {READY_SECONDS:g} s", f"{now.ready_seconds:.2f} s; {imports}", now.ready_seconds <= READY_SECONDS
-        ),
-        Target(
-            f"`tintflow colorize` in {COMMAND_SECONDS:g} s",
-            f"{now.command_seconds:.2f} s; {imports}",
-            now.command_seconds <= COMMAND_SECONDS,
-        ),
+        Target(f"ready in {READY_SECONDS:g} s", ready, now["ready"] <= READY_SECONDS),
+        Target(f"`tintflow colorize` in {COMMAND_SECONDS:g} s", command, now["command"] <= COMMAND_SECONDS),
         Target(
             f"first request at most {FIRST_TO_TENTH:g} times the tenth",
-            f"{now.first_seconds:.3f} s: {now.first_to_tenth:.2f} times",
-            now.first_to_tenth <= FIRST_TO_TENTH,
+            f"{first:.3f} s: {ratio:.2f} times",
+            ratio <= FIRST_TO_TENTH,
         ),
-        _ratio_target(now),
+        Target(
+            f"n=16 at most {N16_TO_N4:g} times n=4",
+            f"{sixteen / four:.2f} times; {another}",
+            sixteen <= N16_TO_N4 * four,
+        ),
     ]
     if before:
-        more = now.requests_per_second / before.requests_per_second
-        per_second = len(os.sched_getaffinity(0)) / now.request_cpu_seconds[SAMPLES]
+        more = now["requests/s"] / before["requests/s"]
+        per_second = len(os.sched_getaffinity(0)) / now[f"n={SAMPLES}, CPU"]
         measured = f"{more:.2f} times; no more than {per_second:.1f} a second fit the processors at the CPU time of one"
         targets.append(Target(f"{MORE_REQUESTS:g} times the requests/s of before", measured, more >= MORE_REQUESTS))
-    header = f"{SIDE}×{SIDE} JPEG", f"before: {before_commit or 'not measured'}", "now"
-    table = as_table(*header, title="before and now", cells=cells)
-    report = {"before": None if before is None else asdict(before), "now": asdict(now), "floor": floor}
-    write("compare", targets, report, json_file, [table])
+    compared = [{"figure": name, "before": before.get(name), "now": figure} for name, figure in now.items()]
+    report = {"request": REQUEST, "before": before_commit or None, "compared": compared, "floor": floor}
+    write("compare", targets, report, json_file)
 
 
-def _request_cost(n: int, figures: Figures) -> str:
-    return f"{1e3 * figures.request_cpu_seconds[n]:.0f} ({1e3 * figures.request_seconds[n]:.0f})"
-
-
-def _ratio_target(now: Figures) -> Target:
-    one, four, sixteen = (now.request_cpu_seconds[n] for n in NUMBERS)
-    each = (sixteen - four) / 12
-    measured = f"{sixteen / four:.2f} times; another sample takes {1e3 * each:.0f} CPU ms, n=1 {1e3 * one:.0f}"
-    return Target(f"n=16 at most {N16_TO_N4:g} times n=4", measured, sixteen <= N16_TO_N4 * four)
-
-
-def _median(found: Sequence[Figures]) -> Figures:
-    names = [each.name for each in fields(Figures) if each.type is float]
-    return Figures(
-        **{name: statistics.median(getattr(each, name) for each in found) for name in names},
-        request_seconds={n: statistics.median(each.request_seconds[n] for each in found) for n in NUMBERS},
-        request_cpu_seconds={n: min(each.request_cpu_seconds[n] for each in found) for n in NUMBERS},
-    )
+def _summary(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the medians of several rounds, and the least of CPU seconds."""
+    return {
+        name: (min if name.endswith("CPU") else statistics.median)([each[name] for each in rounds])
+        for name in rounds[0]
+    }
 
 
 if __name__ == "__main__":

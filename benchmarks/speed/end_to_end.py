@@ -20,7 +20,7 @@ import numpy as np
 import typer
 
 from benchmarks.environment import environment
-from benchmarks.report import JsonFile, Target, rows, write
+from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, made_up_photo, running
 from service.codecs.decoding import decode
 from service.codecs.encoding import encode
@@ -98,17 +98,6 @@ def main(
     stages = {name: statistics.median(timings[name] for _, timings in answers) for name in answers[0][1]}
     stages["the rest: HTTP, base64"] = p50 - sum(stages.values())
     decoding, encoding = floor_seconds(photo)
-    busy = sum(spied.values())
-    tables = [
-        rows(
-            "stage", "seconds", "%", title=f"p50 {p50:.2f} s, CPU {spent:.2f} s",
-            cells=[(k, s, 100 * s / p50) for k, s in stages.items()],
-        ),
-        rows("floor", "seconds", title="alone", cells=[("decode", decoding), (f"encode {SAMPLES}", encoding)]),
-    ]  # fmt: skip
-    shares = [(name, 100 * count / busy) for name, count in spied.most_common(PROFILE_ROWS)]
-    if shares:
-        tables.append(rows("function", "% of busy threads", title="profile", cells=shares))
     figures = {
         "requests": requests,
         "p50_seconds": p50,
@@ -116,11 +105,11 @@ def main(
         "cpu_seconds": spent,
         "stages": stages,
         "floor_seconds": {"decode": decoding, "encode": encoding},
-        "profile": dict(shares),
+        "profile": {name: 100 * count / spied.total() for name, count in spied.most_common(PROFILE_ROWS)},
     }
     task = f"{WIDTH * HEIGHT / 1e6:g} megapixels, n={SAMPLES}, JPEG"
     target = Target(f"{task}: p50 in {P50_SECONDS:g} s", f"{p50:.2f} s", p50 <= P50_SECONDS)
-    write("end to end", [target], figures, json_file, tables)
+    write("end to end", [target], figures, json_file)
 
 
 if __name__ == "__main__":

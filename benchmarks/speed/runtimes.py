@@ -7,7 +7,7 @@ torch, of the condition's features or of a* b*.
 import typer
 
 from benchmarks.environment import environment, measured_in
-from benchmarks.report import JsonFile, rows, write
+from benchmarks.report import JsonFile, write
 
 __all__ = ["main"]
 
@@ -17,12 +17,7 @@ PEERS = ("onnxruntime", "onnx", "onnxscript")
 def main(json_file: JsonFile = None) -> None:
     """Measure, and print a table."""
     found = measured_in(environment("runtimes", *PEERS), "benchmarks.peers.runtimes", OMP_NUM_THREADS="1")
-    cells = [
-        (row["part"], row["runtime"], 1000 * row["seconds"], 1000 * row["least_seconds"], row["mean_difference"])
-        for row in found
-    ]
-    table = rows("part", "by", "ms", "least", "mean difference", title="one thread", cells=cells)
-    write("runtimes", [], {"results": found}, json_file, [table])
+    write("runtimes", [], {"results": found}, json_file)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from torch import Tensor
 from benchmarks.network import decode, load_colorizer
 from benchmarks.peers.authors import Authors
 from benchmarks.photos import made_up_lightness
-from benchmarks.report import JsonFile, Target, rows, write
+from benchmarks.report import JsonFile, Target, write
 from model.colorizer import CinnColorizer, colorize
 from model.device import choose_device
 from model.drawing.latents import draw_latents
@@ -208,27 +208,15 @@ def main(
     ways = list(variants(colorizer, compiled))
     numbers = list(by_number(colorizer))
     whole = {n: photo_seconds(colorizer, n) for n in (JUDGED, LARGE_BATCH)}
-    tables = [
-        rows("n", "condition, s", "sample, s", "each, s", title="passes", cells=[list(e.values()) for e in numbers]),
-        rows(
-            "variant", "condition, s", "sample, s", "first call, s", "mean ΔE", "largest ΔE",
-            title=f"n={JUDGED}", cells=[list(asdict(way).values()) for way in ways],
-        ),
-        rows(
-            f"{SIDE}×{SIDE} photo, pixels to pixels", "seconds", "colorings/s",
-            title="whole", cells=[(f"n={n}", seconds, n / seconds) for n, seconds in whole.items()],
-        ),
-        rows("the authors' network", "seconds", title="peer", cells=[(f"n={JUDGED}", authors)]),
-    ]  # fmt: skip
     figures = {
         "device": colorizer.device,
         "by_number": numbers,
         "variants": [asdict(way) for way in ways],
         "authors_seconds": authors,
-        "photo_seconds": whole,
+        "photos": [{"n": n, "seconds": seconds, "per_second": n / seconds} for n, seconds in whole.items()],
     }
     targets = list(_targets(numbers, ways, authors, whole[JUDGED], colorizer.device))
-    write("sampling", targets, figures, json_file, tables)
+    write("sampling", targets, figures, json_file)
 
 
 if __name__ == "__main__":

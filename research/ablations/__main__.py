@@ -1,33 +1,21 @@
 """`python -m research.ablations`: train and measure a flow of couplings with one thing left out at a time."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.quality.subset import cell
+from benchmarks.report import show, table
 from model.device import choose_device
 from model.errors import InputError
 from model.flow.checkpoint import load_checkpoint
 from model.flow.cinn import Cinn
-from research.ablations.study import COLUMNS, Row, StudyConfig, figure, study
+from research.ablations.study import COLUMNS, StudyConfig, figure, study
 from research.ablations.variants import VARIANTS
 from training.commands import Device, Features, HeldOutPhotos, Init, Photos, Views, errors_printed
 from training.run import RunConfig, origin, prepare
-
-
-def _table(rows: Mapping[str, Row]) -> Table:
-    table = Table("variant", *(name.replace("_", " ") for name in COLUMNS))
-    for name, row in rows.items():
-        cells = []
-        for column in COLUMNS:
-            error = row["standard_errors"].get(column)
-            cells.append(f"{row.get(column, float('nan')):.4g}" + (f" ± {error:.2g}" if error else ""))
-        table.add_row(name, *cells)
-    return table
 
 
 def main(
@@ -43,7 +31,6 @@ def main(
     device: Device = "auto",
 ) -> None:
     """Train and measure a flow of couplings with one thing left out at a time: one table and one figure."""
-    console = Console(stderr=True, width=200)
     names = variant or list(VARIANTS)
     with errors_printed():
         unknown = set(names) - set(VARIANTS)
@@ -56,7 +43,7 @@ def main(
         rows = dict(study(config, source.network, dataset, names))
     if not rows:
         raise typer.Exit(1)
-    console.print(_table(rows))
+    show([table("", [{"variant": name} | {c: cell(row, c) for c in COLUMNS} for name, row in rows.items()])])
     out.mkdir(parents=True, exist_ok=True)
     (out / "ablations.json").write_text(json.dumps(rows, indent=2) + "\n")
     figure(rows, out / "ablations.png")

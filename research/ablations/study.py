@@ -154,7 +154,7 @@ def _train(
 
 def _measure(cinn: CouplingCinn, config: StudyConfig) -> Row:
     method = CouplingMethod(cinn)
-    mean_chroma = np.broadcast_to(cinn.chroma_mean.cpu().numpy(), (2, cinn.chroma_size, cinn.chroma_size))
+    mean_chroma = cinn.chroma_mean.cpu().numpy()
     tried = 0
     records: list[Record] = []
     for _, name, photo in photos_of_subsets(config.photos, config.limit):

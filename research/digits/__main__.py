@@ -1,6 +1,5 @@
 """`python -m research.digits`: train a cINN on MNIST, draw the paper's figures with it, and measure it."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -8,10 +7,8 @@ from typing import Annotated
 
 import torch
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.report import JsonFile, write_json
+from benchmarks.report import JsonFile, show, table, write_json
 from research.digits.checkpoint import load_classifier, load_flow, save_classifier, save_flow
 from research.digits.classifier import train_classifier
 from research.digits.digits import read_digits
@@ -32,7 +29,6 @@ Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
 Temperatures = Annotated[list[float], typer.Option(min=0, max=2, help="Of the digits judged; may be repeated.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-console = Console(stderr=True)
 
 
 @app.command("train")
@@ -108,15 +104,10 @@ def measure_command(
         train, test = read_digits(data, "train"), read_digits(data, "t10k")
     report = measure(flow, judge, train, test, temperature, per_class, seed)
     for title, columns in report.items():
-        console.print(_table(title, columns))
+        names = next(iter(columns.values()))
+        rows = [{title: name} | {kind: figures[name] for kind, figures in columns.items()} for name in names]
+        show([table("", rows)], json_file)
     write_json(report, json_file)
-
-
-def _table(title: str, columns: Mapping[str, Mapping[str, float]]) -> Table:
-    table = Table(title, *columns)
-    for name in next(iter(columns.values())):
-        table.add_row(name, *(f"{column[name]:.4f}" for column in columns.values()))
-    return table
 
 
 if __name__ == "__main__":

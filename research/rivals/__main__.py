@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.network import load_colorizer
-from benchmarks.quality.comparison import Comparison, Judge, Labels, Limit, Samples, Temperature, compare
+from benchmarks.quality.comparison import Judge, Labels, Limit, Samples, Temperature, compare
 from benchmarks.quality.methods import CinnMethod
 from benchmarks.report import JsonFile
 from research.rivals.checkpoint import load_rival
@@ -68,7 +68,7 @@ def measure_command(
     with errors_printed():
         cinn = CinnMethod(load_colorizer(weights, device))
         others = [RivalMethod(load_rival(path, cinn.colorizer.device), path.stem) for path in rivals]
-        compare(cinn, others, Comparison(data, labels, judge, temperature, samples, limit, json_file))
+        compare(cinn, others, data, labels, judge, temperature, samples, limit, json_file)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.quality.latents import MAX_PSNR, PROMISES, difference, mean_pairwise, psnr, rmse
+from benchmarks.quality.latents import MAX_PSNR, PROMISES, mean_pairwise, pooled, psnr, rmse
 from model.colorizer import CinnColorizer
 
 
@@ -19,8 +19,8 @@ def photo() -> NDArray[np.uint8]:
 @pytest.mark.parametrize("name", PROMISES)
 def test_every_promise_is_measured(colorizer: CinnColorizer, photo: NDArray[np.uint8], name: str) -> None:
     promise = PROMISES[name]
-    found = promise.report([promise.measure(colorizer, photo, 0)])
-    assert all(math.isfinite(value) for value in found.values())
+    found = pooled([promise.measure(colorizer, photo, 0)] * 2)
+    assert all(np.isfinite(values).all() for values in found.values())
     if name in ("round_trip", "variation"):  # which hold for every network, trained or not
         assert promise.keeps(found)
 
@@ -29,7 +29,6 @@ def test_measures(photo: NDArray[np.uint8]) -> None:
     skimage = pytest.importorskip("skimage.color")
     other = photo[::-1].copy()
     expected = np.linalg.norm(skimage.rgb2lab(photo) - skimage.rgb2lab(other), axis=2).mean()
-    assert difference(photo, other) == pytest.approx(expected, rel=1e-3)
     assert mean_pairwise(np.stack((photo, photo, other))) == pytest.approx(2 / 3 * expected, rel=1e-3)
     gray, darker = np.full((4, 4, 3), 100, np.uint8), np.full((4, 4, 3), 49, np.uint8)
     assert rmse(gray[None], darker) == pytest.approx(20)

@@ -55,7 +55,7 @@ class FakeMethod:
 @pytest.fixture
 def record() -> Record:
     photo = np.full((64, 64, 3), 128, np.uint8)
-    return measure(FakeMethod(), Reference(photo, np.zeros((2, 64, 64), np.float32)), 3, 1.0, 0)
+    return measure(FakeMethod(), Reference(photo, np.zeros((2, 1, 1), np.float32)), 3, 1.0, 0)
 
 
 def test_errors_are_averaged_over_photos_after_the_root(record: Record) -> None:

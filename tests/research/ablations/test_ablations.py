@@ -129,7 +129,7 @@ def test_one_command(
     arguments += ["--photos", str(photos), "--init", str(tiny_weights), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert "3 ± 0.5" in result.stderr
+    assert "3 ± 0.5" in result.stdout
     assert json.loads((tmp_path / "out" / "ablations.json").read_text()) == rows
     assert (tmp_path / "out" / "ablations.png").exists()
     result = CliRunner().invoke(app, [*arguments, "--variant", "no flow"])
