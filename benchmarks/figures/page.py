@@ -6,17 +6,15 @@ The photos come with scikit-image: coffee (CC0), astronaut (NASA, public domain)
 import io
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
-import numpy as np
 import skimage.data
 import typer
-from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, Route, ViewportSize, sync_playwright
 
@@ -38,18 +36,13 @@ PHONE_GAP = 16  # pixels between the phones of one picture
 PATIENCE = 300  # seconds; a busy machine takes its time
 QUALITIES = (90, 80, 70, 60)
 MAX_BYTES = 200_000
+COLORIZATIONS = "**/v1/colorizations"
 Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
-class Part(StrEnum):
-    """A part of the walk through the page."""
-
-    WELCOME = "welcome"
-    DESKTOP = "desktop"
-    VIEWER = "viewer"
-    SELDOM = "seldom"
-    TABLET = "tablet"
-    PHONE = "phone"
+Part = StrEnum("Part", ["WELCOME", "DESKTOP", "VIEWER", "SELDOM", "TABLET", "PHONE"])
+"""The parts of the walk through the page."""
 
 
 def main(
@@ -78,219 +71,183 @@ class _Walk:
 
     def welcome(self) -> None:
         """Picture the first look, opened links, a file that is too large, a start, and the question for a key."""
-        page = self._open(DESKTOP, "light")
-        self._save(page, "welcome")
-        with TemporaryDirectory() as folder:
+        with self._page(DESKTOP, "light") as page, TemporaryDirectory() as folder:
+            self._save(page, "welcome")
             file = Path(folder, "scan.tif")
             with file.open("wb") as large:
                 large.truncate(60_000_000)
             page.set_input_files("#files", file)
-        self._save(page, "too-large")
-        page.context.close()
-        page = self._open(DESKTOP, "dark", LINK)
-        self._save(page, "link")
-        page.context.close()
-        page = self._open(DESKTOP, "light", LINK + EARLIER)
-        page.get_by_text("colors will differ").wait_for()
-        self._save(page, "model-changed")
-        page.context.close()
-        page = self._open(DESKTOP, "dark", before=_still_start, demo=False)
-        page.wait_for_selector("#model-note:not([hidden])")
-        self._save(page, "starting")
-        page.context.close()
-        page = self._open(DESKTOP, "light", before=_ask_for_key, demo=False)
-        page.wait_for_selector("#key-dialog[open]")
-        self._save(page, "key")
-        page.context.close()
+            self._save(page, "too-large")
+        with self._page(DESKTOP, "dark", LINK) as page:
+            self._save(page, "link")
+        with self._page(DESKTOP, "light", LINK + EARLIER) as page:
+            page.get_by_text("colors will differ").wait_for()
+            self._save(page, "model-changed")
+        loading = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
+        with self._page(DESKTOP, "dark", problem=loading) as page:
+            page.wait_for_selector("#model-note:not([hidden])")
+            self._save(page, "starting")
+        missing_key = {"status": 401, "code": "missing_key", "detail": "this service asks for an API key"}
+        with self._page(DESKTOP, "light", problem=missing_key) as page:
+            page.wait_for_selector("#key-dialog[open]")
+            self._save(page, "key")
 
     def desktop(self) -> None:
         """Picture several photos in work, the grid, what is kept, steps, hints, variations, a reference, and errors."""
-        page = self._open(DESKTOP, "light")
-        with _held(page, after=1):
-            page.set_input_files("#files", _files(*PHOTOS))
-            page.wait_for_selector("#strip li:first-child img:not(.gray)")
-            self._save(page, "album")
-        _finish(page)
-        self._save(page, "grid")
-        page.locator(".card .likelihood").nth(1).click()
-        self._save(page, "explanation")
-        page.keyboard.press("Escape")
-        page.evaluate("document.activeElement.blur()")
-        _drag(page, "dragover")
-        self._save(page, "drag")
-        _drag(page, "dragleave")
-        with _held(page, after=0):
-            page.locator("#seed").evaluate("each => { each.value = ''; each.dispatchEvent(new Event('change')) }")
+        with self._page(DESKTOP, "light") as page:
+            with _first_of_several(page):
+                self._save(page, "album")
+            _finish(page)
+            self._save(page, "grid")
+            page.locator(".card .likelihood").nth(1).click()
+            self._save(page, "explanation")
+            page.keyboard.press("Escape")
+            page.evaluate("document.activeElement.blur()")
+            _drag(page, "dragover")
+            self._save(page, "drag")
+            _drag(page, "dragleave")
+            with _held(page, after=0):
+                _choose(page, "#seed", "")
+                page.click("#colorize")
+                page.wait_for_selector(".card.pending.working")
+                self._save(page, "working")
+                page.click("#stop")
+                page.wait_for_selector("#run-error:not([hidden])")
+                self._save(page, "stopped")
+            page.click("#retry")
+            _finish(page)
+            _keep(page, 1, 3)
+            self._save(page, "kept")
+            _compare(page)
+            self._save(page, "compare")
+            page.click("#interpolate")
+            _finish(page)
+            self._save(page, "steps")
+            page.locator("#keep-none").click()
+            _fix_colors(page)
+            self._save(page, "hints")
+            page.locator("#viewer-close").click()
+            page.locator("#history button").last.click()
+            _view(page, 1)
+            page.click("#vary")
+            _finish(page)
+            self._save(page, "variations")
+            page.locator("#strip .photo").nth(1).click()
+            page.set_input_files("#reference", _files(REFERENCE, gray=False))
+            _finish(page)
+            self._save(page, "reference")
+            page.route(COLORIZATIONS, lambda route: route.abort())
+            page.locator("#history button").last.click()
             page.click("#colorize")
-            page.wait_for_selector(".card.pending.working")
-            self._save(page, "working")
-            page.click("#stop")
             page.wait_for_selector("#run-error:not([hidden])")
-            self._save(page, "stopped")
-        page.click("#retry")
-        _finish(page)
-        for place in (1, 3):
-            page.locator(".card.new .keep").nth(place).click()
-        self._save(page, "kept")
-        page.get_by_role("button", name="Compare", exact=True).click()
-        self._save(page, "compare")
-        page.click("#interpolate")
-        _finish(page)
-        self._save(page, "steps")
-        page.locator("#keep-none").click()
-        _fix_colors(page)
-        self._save(page, "hints")
-        page.locator("#viewer-close").click()
-        page.locator("#history button").last.click()
-        page.locator(".card.new .open").nth(1).click()
-        page.click("#vary")
-        _finish(page)
-        self._save(page, "variations")
-        page.locator("#strip .photo").nth(1).click()
-        page.set_input_files("#reference", _files(REFERENCE, gray=False))
-        _finish(page)
-        self._save(page, "reference")
-        page.route("**/v1/colorizations", lambda route: route.abort())
-        page.locator("#history button").last.click()
-        page.click("#colorize")
-        page.wait_for_selector("#run-error:not([hidden])")
-        self._save(page, "error")
-        page.context.close()
+            self._save(page, "error")
 
     def viewer(self) -> None:
         """Picture one coloring in full view, then with its colors adjusted, in the dark."""
-        page = self._colored(DESKTOP, "dark")
-        page.locator(".card.new .open").nth(1).click()
-        self._save(page, "viewer")
-        page.locator("#saturation").fill("1.4")
-        page.locator("#warmth").fill("0.3")
-        page.wait_for_selector("#look-reset:not([hidden])")
-        self._save(page, "adjust")
-        page.context.close()
+        with self._page(DESKTOP, "dark") as page:
+            _color(page, *PHOTOS)
+            _view(page, 1)
+            self._save(page, "viewer")
+            page.locator("#saturation").fill("1.4")
+            page.locator("#warmth").fill("0.3")
+            page.wait_for_selector("#look-reset:not([hidden])")
+            self._save(page, "adjust")
 
     def seldom(self) -> None:
         """Picture albums in trouble and of one color, and what has no link, steps or variations."""
-        page = self._open(DESKTOP, "light")
-        with _held(page, after=1):
+        with self._page(DESKTOP, "light") as page:
+            with _first_of_several(page):
+                page.click("#album-cancel")
+                page.wait_for_selector("#album-resume:not([hidden])")
+                self._save(page, "album-stopped")
+            page.click("#album-resume")
+            _finish(page)
+            _fix_colors(page)
+            page.keyboard.press("Escape")
+            page.locator("#viewer-close").click()
+            page.set_input_files("#reference", _files(REFERENCE, gray=False))
+            _finish(page)
+            self._save(page, "colors-off")
+            _view(page, 0)
+            page.locator("#share-note").scroll_into_view_if_needed()
+            self._save(page, "no-link")
+            page.locator("#viewer-close").click()
+            _keep(page, 0, 1)
+            _compare(page)
+            self._save(page, "no-steps")
+            page.locator("#compare-close").click()
+            page.locator("#keep-none").click()
+            page.locator("#strip .photo").nth(1).click()
+            _choose(page, "#boldness", "0")
+            page.click("#colorize")
+            _finish(page)
+            _view(page, 0)
+            self._save(page, "safest")
+        with self._page(DESKTOP, "light") as page:
+            _fail_second(page)
             page.set_input_files("#files", _files(*PHOTOS))
-            page.wait_for_selector("#strip li:first-child img:not(.gray)")
-            page.click("#album-cancel")
             page.wait_for_selector("#album-resume:not([hidden])")
-            self._save(page, "album-stopped")
-        page.click("#album-resume")
-        _finish(page)
-        _fix_colors(page)
-        page.keyboard.press("Escape")
-        page.locator("#viewer-close").click()
-        page.set_input_files("#reference", _files(REFERENCE, gray=False))
-        _finish(page)
-        self._save(page, "colors-off")
-        page.locator(".card.new .open").first.click()
-        page.locator("#share-note").scroll_into_view_if_needed()
-        self._save(page, "no-link")
-        page.locator("#viewer-close").click()
-        for place in (0, 1):
-            page.locator(".card.new .keep").nth(place).click()
-        page.get_by_role("button", name="Compare", exact=True).click()
-        self._save(page, "no-steps")
-        page.locator("#compare-close").click()
-        page.locator("#keep-none").click()
-        page.locator("#strip .photo").nth(1).click()
-        page.locator("#boldness").evaluate("each => { each.value = 0; each.dispatchEvent(new Event('change')) }")
-        page.click("#colorize")
-        _finish(page)
-        page.locator(".card.new .open").first.click()
-        self._save(page, "safest")
-        page.context.close()
-        page = self._open(DESKTOP, "light")
-        _fail_second(page)
-        page.set_input_files("#files", _files(*PHOTOS))
-        page.wait_for_selector("#album-resume:not([hidden])")
-        page.locator("#strip .photo").nth(1).click()
-        self._save(page, "album-failed")
-        page.click("#album-resume")
-        _finish(page)
-        page.locator("#strip .photo").nth(1).click()
-        page.locator(".card.new .open").first.click()
-        page.click("#spread")
-        _finish(page)
-        page.locator("#strip .photo").nth(2).click()
-        self._save(page, "spread")
-        page.context.close()
+            page.locator("#strip .photo").nth(1).click()
+            self._save(page, "album-failed")
+            page.click("#album-resume")
+            _finish(page)
+            page.locator("#strip .photo").nth(1).click()
+            _view(page, 0)
+            page.click("#spread")
+            _finish(page)
+            page.locator("#strip .photo").nth(2).click()
+            self._save(page, "spread")
 
     def tablet(self) -> None:
         """Picture the grid on a tablet, in the dark."""
-        page = self._colored(TABLET, "dark")
-        self._save(page, "tablet")
-        page.context.close()
+        with self._page(TABLET, "dark") as page:
+            _color(page, *PHOTOS)
+            self._save(page, "tablet")
 
     def phone(self) -> None:
-        """Picture a phone, in light and dark, and with several photos."""
-        self._phone("light")
-        self._phone("dark")
-        self._phone_of_several()
-
-    def _phone(self, scheme: Scheme) -> None:
-        """Picture the first look, the grid, the full view and fixed colors on a phone, side by side."""
-        page = self._open(PHONE, scheme)
-        states = [_shot(page)]
-        page.set_input_files("#files", _files(PHOTOS[0]))
-        _finish(page)
-        states.append(_shot(page))
-        page.locator(".card.new .open").nth(1).click()
-        states.append(_shot(page))
-        page.locator("#viewer-close").click()
-        _fix_colors(page)
-        states.append(_shot(page))
-        self._write(_side_by_side(states), f"phone-{scheme}")
-        page.context.close()
-
-    def _phone_of_several(self) -> None:
-        """Picture the work on an album, and two colorings compared, on a phone, side by side."""
-        page = self._open(PHONE, "light")
-        with _held(page, after=1):
-            page.set_input_files("#files", _files(*PHOTOS))
-            page.wait_for_selector("#strip li:first-child img:not(.gray)")
-            states = [_shot(page)]
-        _finish(page)
-        for place in (0, 3):
-            page.locator(".card.new .keep").nth(place).click()
-        states.append(_shot(page))
-        page.get_by_role("button", name="Compare", exact=True).click()
-        states.append(_shot(page))
+        """Picture a phone in light and dark, then with several photos, each state beside the one before."""
+        for scheme in SCHEMES:
+            with self._page(PHONE, scheme) as page:
+                states = [_shot(page)]
+                _color(page, PHOTOS[0])
+                states.append(_shot(page))
+                _view(page, 1)
+                states.append(_shot(page))
+                page.locator("#viewer-close").click()
+                _fix_colors(page)
+                states.append(_shot(page))
+            self._write(_side_by_side(states), f"phone-{scheme}")
+        with self._page(PHONE, "light") as page:
+            with _first_of_several(page):
+                states = [_shot(page)]
+            _finish(page)
+            _keep(page, 0, 3)
+            states.append(_shot(page))
+            _compare(page)
+            states.append(_shot(page))
         self._write(_side_by_side(states), "phone-several")
-        page.context.close()
 
-    def _open(
-        self,
-        size: ViewportSize,
-        scheme: Scheme,
-        at: str = SETTINGS,
-        before: Callable[[Page], None] = lambda page: None,
-        demo: bool = True,
-    ) -> Page:
-        """Open the page in a browser of its own; `before` prepares it. Wait for the demonstration, if there is one."""
-        context = self._browser.new_context(
-            viewport=size,
-            color_scheme=scheme,
-            reduced_motion="reduce",
-            has_touch=size is PHONE,
-            is_mobile=size is PHONE,
-        )
-        page = context.new_page()
-        page.set_default_timeout(1000 * PATIENCE)
-        before(page)
-        page.goto(self._address + at)
-        if demo:
-            page.wait_for_selector("#hero-colorings li:nth-child(4)")
-        return page
+    @contextmanager
+    def _page(
+        self, size: ViewportSize, scheme: Scheme, at: str = SETTINGS, problem: dict[str, object] | None = None
+    ) -> Iterator[Page]:
+        """Open the page in a browser of its own, with its demonstration.
 
-    def _colored(self, size: ViewportSize, scheme: Scheme) -> Page:
-        """Open the page, and wait for colorings of all photos."""
-        page = self._open(size, scheme)
-        page.set_input_files("#files", _files(*PHOTOS))
-        _finish(page)
-        return page
+        problem: the service's answer when it is asked for its model; then there is no demonstration.
+        """
+        phone = size is PHONE
+        with self._browser.new_context(
+            viewport=size, color_scheme=scheme, reduced_motion="reduce", has_touch=phone, is_mobile=phone
+        ) as context:
+            page = context.new_page()
+            page.set_default_timeout(1000 * PATIENCE)
+            if problem:
+                answer = {"status": problem["status"], "json": problem, "headers": {"Retry-After": "60"}}
+                page.route("**/v1/models", lambda route: route.fulfill(**answer))
+            page.goto(self._address + at)
+            if not problem:
+                page.wait_for_selector("#hero-colorings li:nth-child(4)")
+            yield page
 
     def _save(self, page: Page, state: str) -> None:
         self._write(_shot(page), state)
@@ -319,16 +276,20 @@ def _held(page: Page, after: int) -> Iterator[None]:
         else:
             held.append(route)
 
-    page.route("**/v1/colorizations", hold)
+    page.route(COLORIZATIONS, hold)
     yield
     left = math.inf
     for route in held:
         route.continue_()
 
 
-def _still_start(page: Page) -> None:
-    problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
-    page.route("**/v1/models", lambda route: route.fulfill(status=503, json=problem, headers={"Retry-After": "60"}))
+@contextmanager
+def _first_of_several(page: Page) -> Iterator[None]:
+    """Choose several photos, and hold all but the first once it is colored."""
+    with _held(page, after=1):
+        page.set_input_files("#files", _files(*PHOTOS))
+        page.wait_for_selector("#strip li:first-child img:not(.gray)")
+        yield
 
 
 def _fail_second(page: Page) -> None:
@@ -342,7 +303,7 @@ def _fail_second(page: Page) -> None:
         else:
             route.continue_()
 
-    page.route("**/v1/colorizations", answer)
+    page.route(COLORIZATIONS, answer)
 
 
 def _drag(page: Page, kind: str) -> None:
@@ -355,9 +316,28 @@ def _drag(page: Page, kind: str) -> None:
     page.evaluate(script, kind)
 
 
-def _ask_for_key(page: Page) -> None:
-    problem = {"status": 401, "code": "missing_key", "detail": "this service asks for an API key"}
-    page.route("**/v1/models", lambda route: route.fulfill(status=401, json=problem))
+def _choose(page: Page, setting: str, value: str) -> None:
+    script = "(each, value) => { each.value = value; each.dispatchEvent(new Event('change')) }"
+    page.locator(setting).evaluate(script, value)
+
+
+def _color(page: Page, *photos: str) -> None:
+    """Choose photos, and wait for their colorings."""
+    page.set_input_files("#files", _files(*photos))
+    _finish(page)
+
+
+def _view(page: Page, place: int) -> None:
+    page.locator(".card.new .open").nth(place).click()
+
+
+def _keep(page: Page, *places: int) -> None:
+    for place in places:
+        page.locator(".card.new .keep").nth(place).click()
+
+
+def _compare(page: Page) -> None:
+    page.get_by_role("button", name="Compare", exact=True).click()
 
 
 def _finish(page: Page) -> None:
@@ -385,16 +365,12 @@ def _click(page: Page, x: float, y: float) -> None:
 
 
 def _files(*names: str, gray: bool = True) -> list[FilePayload]:
-    def png(pixels: NDArray[np.uint8]) -> bytes:
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG")
-        return buffer.getvalue()
-
-    photos = {name: getattr(skimage.data, name)() for name in names}
-    return [
-        {"name": f"{name}.png", "mimeType": "image/png", "buffer": png(gray_of(photo) if gray else photo)}
-        for name, photo in photos.items()
-    ]
+    files: list[FilePayload] = []
+    for name in names:
+        photo, buffer = getattr(skimage.data, name)(), io.BytesIO()
+        Image.fromarray(gray_of(photo) if gray else photo).save(buffer, "PNG")
+        files.append({"name": f"{name}.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
+    return files
 
 
 def _side_by_side(states: list[Image.Image]) -> Image.Image:
