@@ -99,9 +99,7 @@ def main(
     memory = max(run.most_bytes / run.early_bytes for run in runs[1:] or runs)
     targets = [
         Target(
-            f"linear: another photo takes at most {MORE_PER_PHOTO:g} times as long",
-            f"{growth:.2f}",
-            growth <= MORE_PER_PHOTO,
+            f"another photo takes at most {MORE_PER_PHOTO:g} times as long", f"{growth:.2f}", growth <= MORE_PER_PHOTO
         ),
         Target(f"memory grows to at most {MORE_MEMORY:g} times", f"{memory:.2f}", memory <= MORE_MEMORY),
     ]

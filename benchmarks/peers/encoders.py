@@ -75,11 +75,8 @@ def encoders(rgb: Pixels) -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     if find_spec("pyvips"):
         yield "jpeg", "pyvips", partial(vips, rgb, ".jpg", Q=QUALITY, subsample_mode="off")
         for level, name in ((1, "none"), (1, "sub"), (3, "sub")):
-            yield (
-                "png",
-                f"pyvips, level {level}, filter {name}",
-                partial(vips, rgb, ".png", compression=level, filter=name),
-            )
+            encoder = partial(vips, rgb, ".png", compression=level, filter=name)
+            yield "png", f"pyvips, level {level}, filter {name}", encoder
         yield "webp", "pyvips, effort 0", partial(vips, rgb, ".webp", Q=QUALITY, effort=0)
 
 
@@ -122,15 +119,8 @@ def main() -> None:
         error = np.asarray(Image.open(BytesIO(data)).convert("RGB")).astype(np.float32) - rgb
         mean = float(np.square(error).mean())
         decibel = 10 * np.log10(255**2 / mean) if mean else None
-        found.append(
-            {
-                "what": f"encode {file_format}",
-                "name": name,
-                "seconds": spent.seconds,
-                "megabytes": len(data) / 1e6,
-                "decibel": decibel,
-            }
-        )
+        row = {"what": f"encode {file_format}", "name": name, "seconds": spent.seconds}
+        found.append(row | {"megabytes": len(data) / 1e6, "decibel": decibel})
     for kind, name, decoding in decoders(made_up_photo(WIDTH, HEIGHT), colors):
         spent = cost(decoding, repetitions=REPETITIONS)
         found.append({"what": f"decode {kind}", "name": name, "seconds": spent.seconds})
