@@ -28,9 +28,9 @@ from research.couplings.chain import ChainConfig
 from research.couplings.cinn import CouplingCinn, CouplingConfig
 from research.couplings.method import CouplingMethod
 from research.couplings.objective import LevelsObjective
-from research.couplings.standardize import standardize
 from training.dataset import Batch, FeatureDataset
 from training.loop import LoopConfig, Trainer
+from training.standardize import draw_chroma
 from training.unfreeze import refine
 
 __all__ = ["COLUMNS", "Row", "StudyConfig", "figure", "study"]
@@ -130,7 +130,7 @@ def _train(
     cinn.network.load_state_dict(network.state_dict())
     cinn.network.requires_grad_(False)
     cinn.to(network.stem.weight.device)
-    standardize(cinn, dataset)
+    cinn.standardize(draw_chroma(dataset).to(cinn.chroma_mean.device))
     sizes = [level.size for level in cinn.config.levels]
     together = [size for size in sizes if size in TOGETHER]
     turns = [turn for turn in (together, *([size] for size in sizes if size not in TOGETHER)) if turn]

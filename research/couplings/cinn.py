@@ -4,6 +4,7 @@ p(ab₆₄|L) = p(ab₈|L)·p(d₁₆|ab₈, L)·p(d₃₂|ab₁₆, L)·p(d₆�
 mean and the details d, and each level is a conditional flow of its own (Yu et al. 2020, arXiv 2010.13821).
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,35 +85,49 @@ class CouplingCinn(nn.Module):
 
         chroma: (B, 2, 64, 64) a*b*. condition: of `condition`, for B photos or for one.
         """
-        sizes = pyramid((chroma - self.chroma_mean) / self.chroma_std, len(self.levels) - 1)
         parts, latents = [], []
-        for i, level in enumerate(self.levels):
-            data = detail(sizes[i]) if i else sizes[0]
-            z, log_det = level(data, level.sample_condition(condition[i], sizes[i - 1] if i else None))
+        for i, (level, (data, coarser)) in enumerate(zip(self.levels, self.level_data(chroma), strict=True)):
+            z, log_det = level(data, level.sample_condition(condition[i], coarser))
             latents.append(z)
-            parts.append(gaussian_log_prob(z) + log_det + self._constant(i))
+            parts.append(gaussian_log_prob(z) + log_det + self.constant(i))
         return LogProb(torch.stack(parts, 1), latents)
 
     def sample(self, condition: Sequence[Tensor], latents: Sequence[Tensor]) -> Samples:
         """Decode latents.
 
-        condition: of `condition`, for N photos or for one. latents: (N, dims) of each level, coarse to fine; where fine
-        levels are left out, the result is the a*b* at the size of the last one given.
+        condition: of `condition`, for N photos or for one. latents: (N, dims) of each level, coarse to fine.
         """
         parts = []
-        chroma = latents[0].new_empty(0)
-        for i, z in enumerate(latents):
-            level = self.levels[i]
-            data, log_det = level.inverse(z, level.sample_condition(condition[i], chroma if i else None))
-            chroma = join_detail(chroma, data) if i else data
-            parts.append(gaussian_log_prob(z) - log_det + self._constant(i))
+        chroma: Tensor | None = None
+        for i, (level, z) in enumerate(zip(self.levels, latents, strict=True)):
+            data, log_det = level.inverse(z, level.sample_condition(condition[i], chroma))
+            chroma = data if chroma is None else join_detail(chroma, data)
+            parts.append(gaussian_log_prob(z) - log_det + self.constant(i))
+        assert chroma is not None  # noqa: S101 - there is always a level
         return Samples(chroma * self.chroma_std + self.chroma_mean, torch.stack(parts, 1), latents[0])
 
-    def _constant(self, level: int) -> Tensor:
-        """Log-det of what surrounds a level: standardized a*b*, and bands of twice the mean."""
-        log_std = self.chroma_std.log().sum()
-        size = self.config.levels[level].size
-        pixels = size**2 if level == 0 else 3 * (size // 2) ** 2
-        # On the way down to a level, each halving takes the mean, which is half of the orthonormal Haar's first band.
+    def level_data(self, chroma: Tensor) -> list[tuple[Tensor, Tensor | None]]:
+        """Return what each level maps to its latent, and the coarser a*b* that it is conditioned on, coarse to fine.
+
+        chroma: (B, 2, 64, 64) a*b*. All results are in standardized a*b*.
+        """
+        sizes = pyramid((chroma - self.chroma_mean) / self.chroma_std, len(self.levels) - 1)
+        return [(sizes[0], None), *((detail(finer), coarser) for coarser, finer in itertools.pairwise(sizes))]
+
+    @torch.no_grad()
+    def standardize(self, chroma: Tensor) -> None:
+        """Set the mean and standard deviation of a* and b*, then each level's mean and scale, from photos' a*b*.
+
+        Details keep a mean of 0, so that a latent of 0 adds none.
+        """
+        self.chroma_mean.copy_(chroma.mean((0, 2, 3))[:, None, None])
+        self.chroma_std.copy_(chroma.std((0, 2, 3))[:, None, None])
+        for level, (data, coarser) in zip(self.levels, self.level_data(chroma), strict=True):
+            if coarser is None:
+                level.mean.copy_(data.mean((0, 2, 3))[:, None, None])
+            level.std.copy_(data.std((0, 2, 3))[:, None, None])
+
+    def constant(self, level: int) -> Tensor:
+        """Log-det of what surrounds a level: standardized a*b*, and bands of twice the mean; see `Cinn.constant`."""
         halvings = len(self.levels) - 1 - level
-        return -pixels * (log_std + 2 * halvings * math.log(2))
+        return -self.dims[level] * (self.chroma_std.log().mean() + halvings * math.log(2))

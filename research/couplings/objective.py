@@ -11,15 +11,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from model.flow.haar import pyramid
 from research.couplings.cinn import CouplingCinn
-from research.couplings.smooth_detail import detail
 from training.dataset import Batch
 from training.objectives.objective import NATS_PER_BIT, Losses, Objective, draw_noise
 from training.precision import mixed_precision
 from training.processes import Share
 
-__all__ = ["LevelLoss", "LevelsObjective", "Noise", "level_data", "level_loss"]
+__all__ = ["LevelLoss", "LevelsObjective", "Noise", "level_loss"]
 
 REGRESSION = 2.0
 """Weight of the regression beside the likelihood."""
@@ -75,26 +73,17 @@ class LevelsObjective(Objective[Batch]):
         """Subnets run in mixed precision, the flow's arithmetic in float32."""
         cinn, chroma = self.cinn, batch.chroma
         noisy = chroma + noise.finest * cinn.chroma_std * draw_noise(chroma, generator, share)
-        data, coarser = level_data(cinn, level, noisy)
+        data, coarser = cinn.level_data(noisy)[level]
         if coarser is not None:
             coarser = coarser + noise.coarser * draw_noise(coarser, generator, share)
         with mixed_precision(chroma.device):
             return level_loss(cinn, level, batch, data, coarser)
 
 
-def level_data(cinn: CouplingCinn, level: int, chroma: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return what a level maps to its latent, and the coarser a*b* that it is conditioned on.
-
-    chroma: (B, 2, 64, 64) a*b*. Both results are in standardized a*b*.
-    """
-    sizes = pyramid((chroma - cinn.chroma_mean) / cinn.chroma_std, len(cinn.levels) - 1)
-    return (detail(sizes[level]), sizes[level - 1]) if level else (sizes[0], None)
-
-
 def level_loss(cinn: CouplingCinn, level: int, batch: Batch, data: Tensor, coarser: Tensor | None) -> LevelLoss:
     """Losses of each photo's level data.
 
-    data, coarser: of `level_data`. Source: Ardizzone et al. 2019 (arXiv 1907.02392), equation 7.
+    data, coarser: of `CouplingCinn.level_data`. Source: Ardizzone et al. 2019 (arXiv 1907.02392), equation 7.
     """
     flow = cinn.levels[level]
     photo = flow.photo_condition(batch.features, batch.lightness)

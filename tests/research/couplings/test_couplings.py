@@ -15,13 +15,13 @@ from model.flow.haar import pyramid
 from research.couplings.chain import ChainConfig, ChainLevel
 from research.couplings.cinn import CouplingCinn, CouplingConfig
 from research.couplings.level import FlowLevel, LevelConfig
-from research.couplings.objective import LevelsObjective, Noise, level_data, level_loss
+from research.couplings.objective import LevelsObjective, Noise, level_loss
 from research.couplings.smooth_detail import detail, join_detail
-from research.couplings.standardize import standardize
 from tests.loops import steps
 from tests.networks import default_dtype, draw, spread
 from training.dataset import Batch, FeatureDataset
 from training.loop import LoopConfig, Trainer
+from training.standardize import draw_chroma
 
 SMALL = CouplingConfig(
     levels=(
@@ -166,7 +166,7 @@ def new_cinn(dataset: FeatureDataset) -> CouplingCinn:
     levels = (LevelConfig(size, 2, 8, head_width=8, head_blocks=1, joint_blocks=1) for size in sizes)
     cinn = CouplingCinn(CouplingConfig(tuple(levels)))
     cinn.network.requires_grad_(False)
-    standardize(cinn, dataset)
+    cinn.standardize(draw_chroma(dataset))
     return cinn
 
 
@@ -174,7 +174,7 @@ def test_data_are_standardized(dataset: FeatureDataset) -> None:
     cinn = new_cinn(dataset)
     batch = next(dataset.batches(len(dataset.train), np.random.default_rng(0)))
     for level, flow in enumerate(cinn.levels):
-        seen = flow.standardize(level_data(cinn, level, batch.chroma)[0])
+        seen = flow.standardize(cinn.level_data(batch.chroma)[level][0])
         # Haar bands of one photo need not have unit variance each, but all of them together do.
         assert seen.square().mean().item() == pytest.approx(1, rel=0.05)
 
@@ -185,8 +185,8 @@ def test_the_loss_is_the_networks_own_likelihood(dataset: FeatureDataset) -> Non
     condition = [level.photo_condition(batch.features, batch.lightness) for level in cinn.levels]
     log_prob = cinn.log_prob(batch.chroma, condition).log_prob
     for level, flow in enumerate(cinn.levels):
-        nats = level_loss(cinn, level, batch, *level_data(cinn, level, batch.chroma)).nats
-        assert_close(-nats * flow.dims + cinn._constant(level), log_prob[:, level], rtol=1e-4, atol=1e-2)
+        nats = level_loss(cinn, level, batch, *cinn.level_data(batch.chroma)[level]).nats
+        assert_close(-nats * flow.dims + cinn.constant(level), log_prob[:, level], rtol=1e-4, atol=1e-2)
 
 
 def test_the_held_out_losses_are_likelihoods_in_bits(dataset: FeatureDataset) -> None:
@@ -197,7 +197,7 @@ def test_the_held_out_losses_are_likelihoods_in_bits(dataset: FeatureDataset) ->
     losses = objective.held_out(batch, torch.Generator().manual_seed(0))
     assert losses.shape == (3, 2)
     for level in (0, 1):
-        nats = level_loss(cinn, level, batch, *level_data(cinn, level, batch.chroma)).nats
+        nats = level_loss(cinn, level, batch, *cinn.level_data(batch.chroma)[level]).nats
         assert_close(losses[:, level], nats / math.log(2), rtol=1e-2, atol=1e-2)  # subnets may run in bfloat16
 
 
