@@ -47,7 +47,7 @@ def main(
     with errors_printed():
         method = CinnMethod(load_colorizer(weights, device))
         records = _measure(method, data, limit)
-    reports = {f"{temperature:g}": Subset(parts).report(SAMPLES) for temperature, parts in records.items()}
+    reports = {f"{temperature:g}": Subset(parts).report() for temperature, parts in records.items()}
     out.mkdir(parents=True, exist_ok=True)
     (out / "temperatures.json").write_text(json.dumps(method.settings | reports, indent=2) + "\n")
     draw(reports, out / "temperatures.png")

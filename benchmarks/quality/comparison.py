@@ -64,7 +64,7 @@ def compare(
         records[ALL] = everything
     settings = {"samples": samples, "default_samples": DEFAULT_SAMPLES, "temperature": temperature}
     reports: dict[str, Report] = {
-        subset: {m.name: Subset(parts[m.name]).report(samples) | settings | m.settings for m in methods}
+        subset: {m.name: Subset(parts[m.name]).report() | settings | m.settings for m in methods}
         for subset, parts in progress("bootstrapping", records.items())
     }
     own = {subset: report[cinn.name] for subset, report in reports.items()}

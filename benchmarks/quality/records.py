@@ -33,6 +33,7 @@ class Record:
     """Measurements of one photo."""
 
     values: Mapping[str, float]
+    """figures of this photo, by the names that the model card uses; errors in hundredths of the sRGB range"""
     judgements: Mapping[str, Judgement] = field(default_factory=dict)
     """judgements of the pictures `drawn`, `default`, `zero`, `gray` and `truth`; empty without a classifier"""
     label: int | None = None
@@ -55,10 +56,10 @@ class Reference:
         self.lightness = photo_to_lightness(self.photo)
         self.truth = as_floats(self.photo)
         plain = self.paint(np.stack((0 * mean_chroma, mean_chroma)))
-        gray, mean_color = rmse(as_floats(plain), self.truth).tolist()
+        gray, mean_color = rmse(as_floats(plain), self.truth)
         self.values = {
-            "gray": gray,
-            "mean_color": mean_color,
+            "gray": 100 * gray,
+            "mean_color": 100 * mean_color,
             "colorfulness_truth": colorfulness(self.truth),
             "smooth_gradient_truth": smooth_gradient(self.truth),
         }
@@ -87,18 +88,19 @@ def measure(method: Method, reference: Reference, samples: int, temperature: flo
     truth = reference.truth
     errors = rmse(drawn, truth)
     values = {
-        "best_pixel": best_of_pixel(drawn, truth),
-        "best_photo": float(errors.min()),
-        "first": float(errors[0]),
-        "zero": float(rmse(zero, truth)[0]),
-        "variance": variance(drawn),
-        "colorfulness": float(np.mean([colorfulness(image) for image in drawn])),
-        "colorfulness_default": float(np.mean([colorfulness(image) for image in default])),
-        "smooth_gradient": float(np.mean([smooth_gradient(image) for image in drawn[:JUDGED]])),
-        "smooth_gradient_default": float(np.mean([smooth_gradient(image) for image in default])),
-        "pairwise_difference": pairwise_difference(colors.drawn),
-        "pairwise_difference_default": pairwise_difference(colors.default),
+        f"best_of_{samples}_pixel": 100 * best_of_pixel(drawn, truth),
+        f"best_of_{samples}_photo": 100 * errors.min(),
+        "best_of_1": 100 * errors[0],
+        "temperature_0": 100 * rmse(zero, truth)[0],
+        "variance": 1e4 * variance(drawn),
     }
+    for suffix, images, blotched, chroma in (
+        ("", drawn, drawn[:JUDGED], colors.drawn),
+        ("_default", default, default, colors.default),
+    ):
+        values[f"colorfulness{suffix}"] = float(np.mean([colorfulness(image) for image in images]))
+        values[f"smooth_gradient{suffix}"] = float(np.mean([smooth_gradient(image) for image in blotched]))
+        values[f"pairwise_difference{suffix}"] = pairwise_difference(chroma)
     if colors.bits is not None:
         values |= calibration(colors.bits)
     pictures = dict(zip(("drawn", "default", "zero"), np.split(painted, counts), strict=True))

@@ -25,12 +25,12 @@ class Subset:
     def __init__(self, records: Sequence[Record] = ()) -> None:
         self.records = list(records)
 
-    def report(self, samples: int) -> dict[str, object]:
+    def report(self) -> dict[str, object]:
         """Figures under the names that the model card uses, and `standard_errors` under the same names."""
         photos = len(self.records)
         figures: dict[str, float] = {}
         errors: dict[str, float] = {}
-        for name, statistic in self._statistics(samples):
+        for name, statistic in self._statistics():
             figure = statistic(np.ones(photos))
             if np.isfinite(figure):
                 figures[name] = figure
@@ -38,35 +38,17 @@ class Subset:
                 errors[name] = standard_error(statistic, photos, **replicates)
         return {"photos": photos} | figures | {"standard_errors": errors}
 
-    def _statistics(self, samples: int) -> Iterator[tuple[str, Statistic]]:
+    def _statistics(self) -> Iterator[tuple[str, Statistic]]:
         values: dict[str, list[float]] = defaultdict(list)
         for record in self.records:
             for name, value in record.values.items():
                 values[name].append(value)
-        for name in ("bits_per_dim", "bits_per_dim_noisy"):
-            if name in values:
-                yield name, mean(values[name])
-        names = {
-            "best_pixel": f"best_of_{samples}_pixel",
-            "best_photo": f"best_of_{samples}_photo",
-            "first": "best_of_1",
-            "zero": "temperature_0",
-            "gray": "gray",
-            "mean_color": "mean_color",
-        }
-        for name, title in names.items():
-            yield title, mean(values[name], 100)
-        yield "variance", mean(values["variance"], 1e4)
-        yield "colorfulness", mean(values["colorfulness"])
-        yield "colorfulness_truth", mean(values["colorfulness_truth"])
+        for name, column in values.items():
+            if not name.startswith("smooth_gradient"):
+                yield name, mean(column)
         for suffix in ("", "_default"):
             yield f"colorfulness_share{suffix}", ratio(values[f"colorfulness{suffix}"], values["colorfulness_truth"])
             yield f"blotch{suffix}", ratio(values[f"smooth_gradient{suffix}"], values["smooth_gradient_truth"])
-            yield f"pairwise_difference{suffix}", mean(values[f"pairwise_difference{suffix}"])
-        for name in ("truth_in_range", "truth_rank"):
-            if name in values:
-                yield name, mean(values[name])
-                yield f"{name}_without_noise", mean(values[f"{name}_without_noise"])
         if all(record.judgements for record in self.records):
             yield from self._distances()
             if any(record.label is not None for record in self.records):

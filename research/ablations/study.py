@@ -163,7 +163,7 @@ def _measure(cinn: CouplingCinn, config: StudyConfig) -> Row:
             records.append(measure(method, Reference(photo, mean_chroma), SAMPLES, 1.0, seed_of(name)))
         except NonFiniteError:
             continue
-    report = Subset(records).report(SAMPLES) if records else {"standard_errors": {}}
+    report = Subset(records).report() if records else {"standard_errors": {}}
     return report | {"failed": 1 - len(records) / tried}
 
 

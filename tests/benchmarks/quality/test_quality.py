@@ -42,26 +42,27 @@ def test_each_channel_of_each_pixel_takes_its_best_sample() -> None:
 
 
 class FakeMethod:
-    """Paints every pixel of sample i in a* = b* = 10·i."""
+    """Paints every pixel of sample i in a* = b* = 10·(i + 1)."""
 
     name = "fake"
     settings: ClassVar[dict[str, object]] = {}
 
     def colorize(self, photo: np.ndarray, samples: int, temperature: float, seed: int) -> Colors:
-        drawn = np.arange(samples, dtype=np.float32)[:, None, None, None] * 10 * np.ones((1, 2, 64, 64), np.float32)
+        drawn = np.arange(10, 10 * samples + 1, 10, np.float32)[:, None, None, None].repeat(2, 1)
+        drawn = np.broadcast_to(drawn, (samples, 2, 64, 64))
         return Colors(drawn, drawn[:3], drawn[:1], Bits(2.0, 3.5, np.arange(samples, dtype=float)))
 
 
 @pytest.fixture
 def record() -> Record:
     photo = np.full((64, 64, 3), 128, np.uint8)
-    return measure(FakeMethod(), Reference(photo, np.zeros((2, 1, 1), np.float32)), 3, 1.0, 0)
+    return measure(FakeMethod(), Reference(photo, np.full((2, 1, 1), 20, np.float32)), 3, 1.0, 0)
 
 
 def test_errors_are_averaged_over_photos_after_the_root(record: Record) -> None:
-    records = [Record(dict.fromkeys(record.values, error)) for error in (0.01, 0.03)]
-    report: Any = Subset(records).report(8)
-    for name in ("best_of_8_pixel", "best_of_8_photo", "best_of_1", "temperature_0", "gray", "mean_color"):
+    records = [Record(dict.fromkeys(record.values, error)) for error in (1, 3)]
+    report: Any = Subset(records).report()
+    for name in ("best_of_3_pixel", "best_of_3_photo", "best_of_1", "temperature_0", "gray", "mean_color"):
         assert report[name] == pytest.approx(2)
         # Drawn anew, two photos have means of 1, 2, 2 and 3; 256 replicates give their spread to some percent.
         assert report["standard_errors"][name] == pytest.approx(0.5**0.5, rel=0.15)
@@ -69,7 +70,13 @@ def test_errors_are_averaged_over_photos_after_the_root(record: Record) -> None:
 
 def test_a_record_of_known_colorings(record: Record) -> None:
     values = record.values
-    assert values["zero"] == values["first"] == values["best_photo"] == pytest.approx(0, abs=1e-6)
+    gray, ten, twenty, thirty = (skimage.color.lab2rgb((53.585, ab, ab)) for ab in (0, 10, 20, 30))  # of 128 levels
+    errors = [100 * np.sqrt(np.square(each - gray).mean()) for each in (ten, twenty)]
+    assert values["temperature_0"] == values["best_of_1"] == values["best_of_3_photo"]
+    # 8 bits know each channel to 0.1 of the hundredths that errors are in.
+    assert (values["best_of_1"], values["mean_color"]) == pytest.approx(errors, abs=0.2)
+    assert values["gray"] == pytest.approx(0, abs=0.1)
+    assert values["variance"] == pytest.approx(1e4 * np.var((ten, twenty, thirty), 0).mean(), rel=0.05)
     # Samples lie 10·√2, 10·√2 and 20·√2 apart.
     assert values["pairwise_difference"] == pytest.approx(40 * 2**0.5 / 3)
     assert values["smooth_gradient"] == pytest.approx(0, abs=0.01)
