@@ -13,7 +13,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,6 +46,8 @@ UNIT = (1.0,) * 4
 JUDGED = 8
 SIDE = 512
 LARGE_BATCH = 64
+Variant = dict[str, Any]
+"""One way to run the same network, on JUDGED samples"""
 CHUNK = {"cpu": 4, "cuda": 16}
 """Samples of a pass, for the variants; more did not make them faster."""
 REPETITIONS = 7
@@ -56,20 +57,6 @@ DELTA_E = 0.5
 """Mean distance of a*b* from float32 that the runtime may have."""
 CUDA_SECONDS = 0.025
 """Target for a 512×512 photo and n=8 on a GPU."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One way to run the same network, on JUDGED samples."""
-
-    name: str
-    condition_seconds: float
-    sample_seconds: float
-    first_seconds: float
-    """time of both, at the first call in this process; a compiler may use its cache"""
-    delta_e: float
-    """ΔE76 to float32, the mean over pixels"""
-    largest_delta_e: float
 
 
 def by_number(colorizer: CinnColorizer) -> Iterator[dict[str, float]]:
@@ -114,14 +101,23 @@ def variants(colorizer: CinnColorizer, compiled: bool) -> Iterator[Variant]:
 def _timed(
     name: str, see: Callable[[], list[Any]], draw: Callable[[list[Any]], Tensor], reference: Tensor | None, device: str
 ) -> tuple[Variant, Tensor]:
-    """Time the condition and the samples of one way; return its a*b*, too. reference: a*b* to compare them with."""
+    """Time the condition and the samples of one way, and the first call of both; return its a*b*, too.
+
+    reference: a*b* from which ΔE76 is taken, over pixels; if there is none, they are their own.
+    """
     started = time.perf_counter()
     condition = see()
     chroma = draw(condition)
     first = time.perf_counter() - started
     far = (chroma - (chroma if reference is None else reference)).norm(dim=1)
-    seconds = median_seconds(see, device), median_seconds(partial(draw, condition), device)
-    return Variant(name, *seconds, first, float(far.mean()), float(far.max())), chroma
+    return {
+        "name": name,
+        "condition_seconds": median_seconds(see, device),
+        "sample_seconds": median_seconds(partial(draw, condition), device),
+        "first_seconds": first,
+        "delta_e": float(far.mean()),
+        "largest_delta_e": float(far.max()),
+    }, chroma
 
 
 Context = Callable[[], AbstractContextManager[Any]]
@@ -189,8 +185,8 @@ def _targets(
     promise = f"{FASTER_THAN_AUTHORS:g} times the authors' network at n={JUDGED}"
     yield Target(promise, f"{ratio:.1f} times", ratio >= FASTER_THAN_AUTHORS)
     default = ways[-1] if device == "cpu" else ways[1]
-    promise = f"default ({default.name}) within a mean ΔE of {DELTA_E:g} of float32"
-    yield Target(promise, f"{default.delta_e:.2g}", default.delta_e < DELTA_E)
+    promise = f"default ({default['name']}) within a mean ΔE of {DELTA_E:g} of float32"
+    yield Target(promise, f"{default['delta_e']:.2g}", default["delta_e"] < DELTA_E)
     if device == "cuda":
         promise = f"a {SIDE}×{SIDE} photo, n={JUDGED}, in {CUDA_SECONDS:g} s on a GPU"
         yield Target(promise, f"{photo:.4f} s", photo <= CUDA_SECONDS)
@@ -211,7 +207,7 @@ def main(
     figures = {
         "device": colorizer.device,
         "by_number": numbers,
-        "variants": [asdict(way) for way in ways],
+        "variants": ways,
         "authors_seconds": authors,
         "photos": [{"n": n, "seconds": seconds, "per_second": n / seconds} for n, seconds in whole.items()],
     }
