@@ -11,7 +11,6 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Annotated
 
 import httpx
@@ -35,48 +34,50 @@ THROUGHPUT = 0.75
 """Share of the capacity still answered under overload, where refusing and idle clients cost something too."""
 
 
-@dataclass
-class Outcome:
-    """Outcome of the requests."""
-
-    statuses: Counter[str] = field(default_factory=Counter)
-    seconds: list[float] = field(default_factory=list)
-    """waiting time of each request answered 200"""
-    times: list[float] = field(default_factory=list)
-    """when they were answered"""
-    retry_after: list[int] = field(default_factory=list)
-
-
 class Load:
-    """One client process, and all that it does to a service."""
+    """One client process, all that it does to a service, and what becomes of it."""
 
     def __init__(self, url: str, deadline_seconds: float) -> None:
         self._url = httpx.URL(url)
         self._timeout = deadline_seconds + 10
         self._photo = made_up_photo(SIDE, SIDE)
+        self.statuses = Counter[str]()
+        self.answered: list[tuple[float, float]] = []
+        """when each request answered 200 was sent and answered, in seconds since the first"""
+        self.retry_after: list[int] = []
+        self.idle_answers, self.slow_uploads = Counter[str](), Counter[str]()
 
-    async def overload(self, rate: float, seconds: float) -> Outcome:
-        """Send requests at a rate, and return what became of them once all are answered; times are since the first."""
-        outcome, started = Outcome(), time.perf_counter()
+    async def run(self, rate: float, seconds: float, idle_connections: int, slow_uploaders: int) -> None:
+        """Overload the service beside idle connections and slow uploads, until all requests are answered."""
+        hangers_on = [asyncio.create_task(self._idle()) for _ in range(idle_connections)]
+        hangers_on += [asyncio.create_task(self._upload_slowly()) for _ in range(slow_uploaders)]
+        try:
+            await self._overload(rate, seconds)
+        finally:
+            for task in hangers_on:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*hangers_on)
+
+    async def _overload(self, rate: float, seconds: float) -> None:
+        started = time.perf_counter()
         async with self._client() as client, asyncio.TaskGroup() as tasks:
             for i in range(round(rate * seconds)):
                 await asyncio.sleep(started + i / rate - time.perf_counter())
-                tasks.create_task(self._ask(client, outcome))
-        outcome.times = [each - started for each in outcome.times]
-        return outcome
+                tasks.create_task(self._ask(client, started))
 
-    async def idle(self, seen: Counter[str]) -> None:
+    async def _idle(self) -> None:
         """Keep a connection alive and idle; open another when the service closes it."""
         while True:
             reader, writer = await asyncio.open_connection(self._url.host, self._url.port)
             writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             answer = await reader.readuntil(b"\r\n")
-            seen[answer.split()[1].decode()] += 1
+            self.idle_answers[answer.split()[1].decode()] += 1
             while await reader.read(4096):
                 pass
             writer.close()
 
-    async def upload_slowly(self, seen: Counter[str]) -> None:
+    async def _upload_slowly(self) -> None:
         """Send a photo, a kilobyte a second, again and again."""
         async with self._client() as client:
             whole = client.build_request("POST", PATH, files={"image": self._photo}, data={"n": "1"})
@@ -89,44 +90,25 @@ class Load:
 
             while True:
                 answer = await client.post(PATH, content=trickle(), headers=content_type)
-                seen[str(answer.status_code)] += 1
+                self.slow_uploads[str(answer.status_code)] += 1
                 await asyncio.sleep(int(answer.headers.get("Retry-After", 0)))
 
     def _client(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=CLIENTS)
         return httpx.AsyncClient(base_url=self._url, timeout=self._timeout, limits=limits)
 
-    async def _ask(self, client: httpx.AsyncClient, outcome: Outcome) -> None:
-        started = time.perf_counter()
-        data = {"n": str(SAMPLES)}
+    async def _ask(self, client: httpx.AsyncClient, started: float) -> None:
+        sent, data = time.perf_counter() - started, {"n": str(SAMPLES)}
         try:
             answer = await client.post(PATH, files={"image": self._photo}, data=data)
         except httpx.HTTPError as error:
-            outcome.statuses[type(error).__name__] += 1
+            self.statuses[type(error).__name__] += 1
             return
-        outcome.statuses[str(answer.status_code)] += 1
+        self.statuses[str(answer.status_code)] += 1
         if answer.status_code == 200:
-            outcome.times.append(time.perf_counter())
-            outcome.seconds.append(outcome.times[-1] - started)
+            self.answered.append((sent, time.perf_counter() - started))
         if answer.status_code == 429:
-            outcome.retry_after.append(int(answer.headers["Retry-After"]))
-
-
-async def _measure(
-    load: Load, rate: float, seconds: float, idle_connections: int, slow_uploaders: int
-) -> tuple[Outcome, Counter[str], Counter[str]]:
-    idle: Counter[str] = Counter()
-    slow: Counter[str] = Counter()
-    hangers_on = [asyncio.create_task(load.idle(idle)) for _ in range(idle_connections)]
-    hangers_on += [asyncio.create_task(load.upload_slowly(slow)) for _ in range(slow_uploaders)]
-    try:
-        outcome = await load.overload(rate, seconds)
-    finally:
-        for task in hangers_on:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*hangers_on)
-    return outcome, idle, slow
+            self.retry_after.append(int(answer.headers["Retry-After"]))
 
 
 def main(
@@ -142,12 +124,13 @@ def main(
     with running() as service:
         capacity = measure_server(OURS, f"{service.url}{PATH}", CLIENTS, CAPACITY_SECONDS).per_second
         load = Load(service.url, deadline)
-        outcome, kept, uploads = asyncio.run(_measure(load, OVERLOAD * capacity, seconds, idle, slow))
-    p50, p99 = (float(each) for each in np.percentile(outcome.seconds or [np.inf], (50, 99)))
-    throughput = sum(each <= seconds for each in outcome.times) / seconds
-    counted = ", ".join(f"{count} × {status}" for status, count in outcome.statuses.most_common())
+        asyncio.run(load.run(OVERLOAD * capacity, seconds, idle, slow))
+    p50, p99 = np.percentile([end - sent for sent, end in load.answered] or [np.inf], (50, 99)).tolist()
+    throughput = sum(end <= seconds for _, end in load.answered) / seconds
+    kept, uploads = load.idle_answers, load.slow_uploads
+    counted = ", ".join(f"{count} × {status}" for status, count in load.statuses.most_common())
     targets = [
-        Target("only 200 and 429", counted, set(outcome.statuses) == {"200", "429"}),
+        Target("only 200 and 429", counted, set(load.statuses) == {"200", "429"}),
         Target(f"p99 of those accepted below the deadline, {deadline:g} s", f"{p99:.1f} s", p99 < deadline),
         Target(
             f"answered at no less than {THROUGHPUT:g} of the capacity, {capacity:.2f}/s",
@@ -161,11 +144,11 @@ def main(
         "seconds": seconds,
         "request": REQUEST,
         "capacity_per_second": capacity,
-        "statuses": dict(outcome.statuses),
+        "statuses": dict(load.statuses),
         "throughput_per_second": throughput,
         "p50_seconds": p50,
         "p99_seconds": p99,
-        "median_retry_after_seconds": statistics.median(outcome.retry_after) if outcome.retry_after else None,
+        "median_retry_after_seconds": statistics.median(load.retry_after) if load.retry_after else None,
         "slow_uploads": dict(uploads),
     }
     write(f"{OVERLOAD:g} times the capacity", targets, figures, json_file)
