@@ -62,7 +62,6 @@ class _Round:
     probes: list[tuple[float, float]] = field(default_factory=list)
     """seconds that `GET /livez` took, and that the event loop's thread computed meanwhile"""
     normal: list[float] = field(default_factory=list)
-    stages: list[dict[str, float]] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
 
 
@@ -230,10 +229,7 @@ async def _measure(service: Service, name: str) -> _Round:
             started = time.perf_counter()
             answer = await client.post(PATH, files={"image": photo}, data=NORMAL)
             seen.normal.append(time.perf_counter() - started)
-            if answer.status_code == 200:
-                seen.stages.append(_stages(answer))
-            else:
-                seen.stages.append({})
+            if answer.status_code != 200:
                 seen.refused[answer.json()["code"] + ": " + answer.json()["detail"]] += 1
                 await asyncio.sleep(REFUSED_SECONDS)
 
@@ -294,13 +290,6 @@ def _attack(url: str, name: str, is_ready: Event, begins: Event) -> None:
     asyncio.run(repeat())
 
 
-def _stages(answer: httpx.Response) -> dict[str, float]:
-    """Return the seconds of each stage; that of the queue stands in a header alone."""
-    parts = (each.partition(";dur=") for each in answer.headers["server-timing"].split(", "))
-    head = {stage: float(milliseconds) / 1000 for stage, _, milliseconds in parts}
-    return head | dict(answer.json()["timings"])
-
-
 async def _settle(client: httpx.AsyncClient) -> None:
     """Wait until the service has no request of an attack before."""
     end = time.monotonic() + SETTLE_SECONDS
@@ -328,17 +317,8 @@ def _row(name: str, rounds: Sequence[_Round], quiet_rounds: Sequence[_Round]) ->
         "p99, s": p99,
         "against nobody's p99": p99 / quiet_p99,
         "in each round": ", ".join(f"{ratio:.1f}" for ratio in ratios),
-        "the slowest 5 %, s": _slowest(normal, [stages for each in rounds for stages in each.stages]),
         "refused": ", ".join(f"{number} × {code}" for code, number in refused.items()) or "0",
     }
-
-
-def _slowest(normal: Sequence[float], stages: Sequence[dict[str, float]]) -> str:
-    """Say where the slowest twentieth of the requests spent their time, on average; what no stage has is `else`."""
-    last = sorted(range(len(normal)), key=lambda i: normal[i])[-max(1, len(normal) // 20) :]
-    parts = [stages[i] | {"else": normal[i] - sum(stages[i].values())} for i in last]
-    means = {stage: sum(each.get(stage, 0.0) for each in parts) / len(parts) for part in parts for stage in part}
-    return ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in means.items())
 
 
 async def _bounded(attack: Awaitable[None]) -> None:

@@ -7,7 +7,6 @@ while idle connections are kept alive and slow uploaders hold on to theirs.
 import asyncio
 import contextlib
 import resource
-import statistics
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -44,7 +43,6 @@ class Load:
         self.statuses = Counter[str]()
         self.answered: list[tuple[float, float]] = []
         """when each request answered 200 was sent and answered, in seconds since the first"""
-        self.retry_after: list[int] = []
         self.idle_answers, self.slow_uploads = Counter[str](), Counter[str]()
 
     async def run(self, rate: float, seconds: float, idle_connections: int, slow_uploaders: int) -> None:
@@ -107,8 +105,6 @@ class Load:
         self.statuses[str(answer.status_code)] += 1
         if answer.status_code == 200:
             self.answered.append((sent, time.perf_counter() - started))
-        if answer.status_code == 429:
-            self.retry_after.append(int(answer.headers["Retry-After"]))
 
 
 def main(
@@ -148,7 +144,6 @@ def main(
         "throughput_per_second": throughput,
         "p50_seconds": p50,
         "p99_seconds": p99,
-        "median_retry_after_seconds": statistics.median(load.retry_after) if load.retry_after else None,
         "slow_uploads": dict(uploads),
     }
     write(f"{OVERLOAD:g} times the capacity", targets, figures, json_file)

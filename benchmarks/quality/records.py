@@ -16,7 +16,7 @@ from benchmarks.quality.measures import (
     smooth_gradient,
     variance,
 )
-from benchmarks.quality.methods import Bits, Method
+from benchmarks.quality.methods import Method
 from model.pixels.color import photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
 
@@ -102,25 +102,14 @@ def measure(method: Method, reference: Reference, samples: int, temperature: flo
         values[f"smooth_gradient{suffix}"] = float(np.mean([smooth_gradient(image) for image in blotched]))
         values[f"pairwise_difference{suffix}"] = pairwise_difference(chroma)
     if colors.bits is not None:
-        values |= calibration(colors.bits)
+        values["bits_per_dim"], noisy, drawn_bits = colors.bits
+        values["bits_per_dim_noisy"] = noisy
+        # Of N samples' range: if true colors were drawn as they are, on (N − 1)/(N + 1) of the photos. A flow trained
+        # with noise draws noise too, so it is the truth with that noise which compares.
+        values["truth_in_range"] = float(drawn_bits.min() <= noisy <= drawn_bits.max())
     pictures = dict(zip(("drawn", "default", "zero"), np.split(painted, counts), strict=True))
     judgements = reference.judge(pictures | {"drawn": painted[:JUDGED]})
     return Record(reference.values | values, reference.judgements | judgements, reference.label)
-
-
-def calibration(bits: Bits) -> dict[str, float]:
-    """Place the bits per dimension of the true colors among those of the samples.
-
-    `truth_rank` is the share of the N samples that have fewer bits. If true colors were drawn as samples are, its mean
-    over photos would be 1/2, and the truth would lie in the samples' range on (N − 1)/(N + 1) of the photos.
-    A flow trained with noise draws noise too, so it is the truth with that noise which compares; without noise the
-    truth is likelier than nearly every sample of even a perfect model.
-    """
-    values = {"bits_per_dim": bits.truth, "bits_per_dim_noisy": bits.noisy_truth}
-    for suffix, truth in (("", bits.noisy_truth), ("_without_noise", bits.truth)):
-        values[f"truth_in_range{suffix}"] = float(bits.samples.min() <= truth <= bits.samples.max())
-        values[f"truth_rank{suffix}"] = float((bits.samples < truth).mean())
-    return values
 
 
 def as_floats(pictures: Pictures) -> NDArray[np.float32]:

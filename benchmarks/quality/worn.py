@@ -97,7 +97,6 @@ def measure_wear(colorizer: CinnColorizer, photo: NDArray[np.uint8], seed: int) 
         kind: {
             "to the truth": _distance(chroma, true),
             "to the unworn": _distance(chroma, unworn),
-            "chroma": float(np.hypot(chroma[:, 0], chroma[:, 1])[INSIDE].mean()),
         }
         for kind, chroma in zip(KINDS, map(_whole, drawn), strict=True)
     }

@@ -116,7 +116,6 @@ def _timed(
         "sample_seconds": median_seconds(partial(draw, condition), device),
         "first_seconds": first,
         "delta_e": float(far.mean()),
-        "largest_delta_e": float(far.max()),
     }, chroma
 
 

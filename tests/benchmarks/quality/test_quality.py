@@ -50,7 +50,7 @@ class FakeMethod:
     def colorize(self, photo: np.ndarray, samples: int, temperature: float, seed: int) -> Colors:
         drawn = np.arange(10, 10 * samples + 1, 10, np.float32)[:, None, None, None].repeat(2, 1)
         drawn = np.broadcast_to(drawn, (samples, 2, 64, 64))
-        return Colors(drawn, drawn[:3], drawn[:1], Bits(2.0, 3.5, np.arange(samples, dtype=float)))
+        return Colors(drawn, drawn[:3], drawn[:1], Bits(3.5, 1.5, np.arange(samples, dtype=float)))
 
 
 @pytest.fixture
@@ -80,8 +80,7 @@ def test_a_record_of_known_colorings(record: Record) -> None:
     # Samples lie 10·√2, 10·√2 and 20·√2 apart.
     assert values["pairwise_difference"] == pytest.approx(40 * 2**0.5 / 3)
     assert values["smooth_gradient"] == pytest.approx(0, abs=0.01)
-    assert (values["bits_per_dim"], values["truth_rank_without_noise"], values["truth_rank"]) == (2, 2 / 3, 1)
-    assert (values["truth_in_range_without_noise"], values["truth_in_range"]) == (1, 0)
+    assert (values["bits_per_dim"], values["bits_per_dim_noisy"], values["truth_in_range"]) == (3.5, 1.5, 1)
 
 
 def test_gradients_count_where_the_lightness_is_smooth() -> None:
