@@ -126,64 +126,63 @@ def large_answers() -> Attack:
     return attack
 
 
-def many_scans() -> Attack:
-    """Send 12 JPEGs of 3,000 scans."""
-    requests = [{"files": {"image": _jpeg(1024, scans=3000)}, "data": NORMAL}] * 12
-    return lambda url: _post_all(url, requests)
+def posts(
+    build: Callable[[], list[dict[str, Any]]], seconds: float = 2 * SECONDS, addresses: Sequence[str | None] = (None,)
+) -> Callable[[], Attack]:
+    """Post requests all at once, from each address, and hang up where an answer takes longer."""
+
+    def prepare() -> Attack:
+        requests = build()
+
+        async def attack(url: str) -> None:
+            await asyncio.gather(*(_post_all(url, requests, seconds, address) for address in addresses))
+
+        return attack
+
+    return prepare
 
 
-def hang_ups() -> Attack:
-    """Send 12 JPEGs of as many scans as may be, which take seconds each, and hang up while they are decoded."""
-    requests = [{"files": {"image": _jpeg(4096, MAX_SCANS - 10)}, "data": NORMAL}] * 12
-    return lambda url: _post_all(url, requests, HANG_UP_SECONDS)
+def _asked(image: bytes, data: dict[str, str] = NORMAL) -> dict[str, Any]:
+    return {"url": PATH, "files": {"image": image}, "data": data}
 
 
-def slow_files() -> Attack:
-    """Send JPEGs of as many scans as may be, four each from six addresses, half of them of 49 megapixels."""
-    files = [_jpeg(side, MAX_SCANS - 10) for side in (4096, 7000)] * 2
-    requests = [{"files": {"image": file}, "data": NORMAL} for file in files]
-
-    async def attack(url: str) -> None:
-        await asyncio.gather(*(_post_all(url, requests, address=address) for address in ACCOMPLICES))
-
-    return attack
-
-
-def slow_references() -> Attack:
-    """Ask for 64 transfers, each of a photo that decodes at once and a reference that waits among the slow files."""
+def _slow_references() -> list[dict[str, Any]]:
+    """Return 64 transfers, each of a photo that decodes at once and a reference that waits among the slow files."""
     files = {"image": _flat_png(3600), "reference": _flat_png(7000)}
-    requests = [{"url": "/v1/transfers", "files": files, "data": NORMAL}] * 64
-    return lambda url: _post_all(url, requests, MOST_SECONDS)
+    return [{"url": "/v1/transfers", "files": files, "data": NORMAL}] * 64
 
 
-def many_candidates() -> Attack:
-    """Choose among 64 candidates, four times, of a photo that does not decode and of one that does."""
+def _many_candidates() -> list[dict[str, Any]]:
+    """Return four choices among 64 candidates, of a photo that does not decode and of one that does."""
     photo = made_up_photo(256, 256)
-    files, data = [photo[: len(photo) // 2], photo, photo, photo], {"candidates": "64", "select": "diverse"}
-    requests = [{"files": {"image": file}, "data": data} for file in files]
-    return lambda url: _post_all(url, requests)
+    files = [photo[: len(photo) // 2], photo, photo, photo]
+    return [_asked(file, {"candidates": "64", "select": "diverse"}) for file in files]
 
 
-def many_hints() -> Attack:
-    """Ask for colorings that follow 32 hints, from two clients at once."""
+def _many_hints() -> list[dict[str, Any]]:
+    """Return two requests for colorings that follow 32 hints."""
     hints = json.dumps([{"x": i / 32, "y": i / 32, "color": "#a03c28"} for i in range(32)])
-    asked = {"files": {"image": made_up_photo(256, 256)}, "data": {"n": "16", "hints": hints}}
-    return lambda url: _post_all(url, [asked] * 2)
+    return [_asked(made_up_photo(256, 256), {"n": "16", "hints": hints})] * 2
 
 
 QUIET = "nobody"
+SLOWEST = MAX_SCANS - 10
+"""As many scans as may be: such a JPEG takes seconds."""
+hang_ups = posts(lambda: [_asked(_jpeg(4096, SLOWEST))] * 12, HANG_UP_SECONDS)
 ATTACKS: dict[str, Callable[[], Attack]] = {
     QUIET: quiet,
     "1 JSON bombs": json_bomb,
     "2 pipelining, unread": pipelining,
     "3 answers unread": unread_answers,
     "4 two large answers": large_answers,
-    "5 JPEGs of many scans": many_scans,
+    "5 JPEGs of many scans": posts(lambda: [_asked(_jpeg(1024, scans=3000))] * 12),
     "5 slow JPEGs, hung up": hang_ups,
-    "5 slow JPEGs, six addresses": slow_files,
-    "5 slow references": slow_references,
-    "5 many candidates": many_candidates,
-    "10 many hints": many_hints,
+    "5 slow JPEGs, six addresses": posts(
+        lambda: [_asked(_jpeg(side, SLOWEST)) for side in (4096, 7000)] * 2, addresses=ACCOMPLICES
+    ),
+    "5 slow references": posts(_slow_references, MOST_SECONDS),
+    "5 many candidates": posts(_many_candidates),
+    "10 many hints": posts(_many_hints),
 }
 """Builder of each attack: it makes the files, and returns the attack"""
 
@@ -344,13 +343,10 @@ def _flat_png(side: int) -> bytes:
     return buffer.getvalue()
 
 
-async def _post_all(
-    url: str, requests: list[dict[str, Any]], seconds: float = 2 * SECONDS, address: str | None = None
-) -> None:
+async def _post_all(url: str, requests: list[dict[str, Any]], seconds: float, address: str | None) -> None:
     transport = httpx.AsyncHTTPTransport(local_address=address)
     async with httpx.AsyncClient(base_url=url, timeout=seconds, transport=transport) as client:
-        posts = (client.post(**{"url": PATH} | request) for request in requests)
-        await asyncio.gather(*posts, return_exceptions=True)
+        await asyncio.gather(*(client.post(**request) for request in requests), return_exceptions=True)
 
 
 async def _unread(url: str, sent: bytes) -> None:

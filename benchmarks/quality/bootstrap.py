@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Statistic", "Weights", "mean", "mean_and_error", "ratio", "standard_error"]
+__all__ = ["Statistic", "Weights", "mean", "mean_and_error", "ratio", "standard_error", "with_error"]
 
 REPLICATES = 256
 SEED = 0
@@ -44,6 +44,11 @@ def standard_error(statistic: Statistic, photos: int, replicates: int = REPLICAT
     return float(values.std()) if values.size else 0.0
 
 
+def with_error(statistic: Statistic, photos: int, replicates: int = REPLICATES) -> tuple[float, float]:
+    """Return a statistic over photos, and its standard error."""
+    return statistic(np.ones(photos)), standard_error(statistic, photos, replicates)
+
+
 def mean_and_error(values: Sequence[float] | NDArray[np.floating]) -> tuple[float, float]:
     """Return the mean of one value a photo, and its standard error."""
-    return float(np.mean(values)), standard_error(mean(values), len(values))
+    return with_error(mean(values), len(values))

@@ -19,7 +19,7 @@ import typer
 from torch import Tensor
 
 from benchmarks.network import load_colorizer
-from benchmarks.quality.bootstrap import mean, ratio, standard_error
+from benchmarks.quality.bootstrap import mean, ratio, with_error
 from benchmarks.quality.collection import photos_of_subsets, seed_of, square
 from benchmarks.quality.methods import condition_of
 from benchmarks.report import progress
@@ -83,9 +83,8 @@ def main(
         for level in colorizer.cinn.details:
             size = f"{level.config.size}²"
             statistics[f"unexplained {size}"] = ratio(columns[f"left {size}"], columns[f"bicubic {size}"])
-        ones = np.ones(len(rows))
         report[subset] = {
-            name: [round(statistic(ones), 4), round(standard_error(statistic, len(rows)), 4)]
+            name: [round(value, 4) for value in with_error(statistic, len(rows))]
             for name, statistic in statistics.items()
         } | {"photos": len(rows)}
     print(json.dumps(report, indent=1, ensure_ascii=False))

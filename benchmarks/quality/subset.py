@@ -1,13 +1,12 @@
 """Figures of one subset of photos, with their bootstrap errors."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.quality.bootstrap import Statistic, mean, ratio, standard_error
+from benchmarks.quality.bootstrap import Statistic, mean, ratio, with_error
 from benchmarks.quality.distances import Fid, Kid
 from benchmarks.quality.records import Record
 
@@ -22,8 +21,8 @@ PICTURES = {"": "drawn", "_default": "default", "_temperature_0": "zero", "_gray
 class Subset:
     """Records of the photos of one subset, by one method."""
 
-    def __init__(self, records: Sequence[Record] = ()) -> None:
-        self.records = list(records)
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
 
     def report(self) -> dict[str, object]:
         """Figures under the names that the model card uses, and `standard_errors` under the same names."""
@@ -31,18 +30,14 @@ class Subset:
         figures: dict[str, float] = {}
         errors: dict[str, float] = {}
         for name, statistic in self._statistics():
-            figure = statistic(np.ones(photos))
+            replicates = {"replicates": FID_REPLICATES} if isinstance(statistic, Fid) else {}
+            figure, error = with_error(statistic, photos, **replicates)
             if np.isfinite(figure):
-                figures[name] = figure
-                replicates = {"replicates": FID_REPLICATES} if isinstance(statistic, Fid) else {}
-                errors[name] = standard_error(statistic, photos, **replicates)
+                figures[name], errors[name] = figure, error
         return {"photos": photos} | figures | {"standard_errors": errors}
 
     def _statistics(self) -> Iterator[tuple[str, Statistic]]:
-        values: dict[str, list[float]] = defaultdict(list)
-        for record in self.records:
-            for name, value in record.values.items():
-                values[name].append(value)
+        values = {name: [record.values[name] for record in self.records] for name in self.records[0].values}
         for name, column in values.items():
             if not name.startswith("smooth_gradient"):
                 yield name, mean(column)

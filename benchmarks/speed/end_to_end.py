@@ -19,6 +19,7 @@ import httpx
 import numpy as np
 import typer
 
+from benchmarks.cost import cost
 from benchmarks.environment import environment
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, made_up_photo, running
@@ -47,16 +48,12 @@ def ask(client: httpx.Client, photo: bytes) -> tuple[float, dict[str, float]]:
 def floor_seconds(photo: bytes) -> tuple[float, float]:
     """Time decoding the photo and encoding the samples alone, in this process."""
     colors = np.asarray(decode(made_up_photo(WIDTH, HEIGHT, color=True), WIDTH * HEIGHT).pixels, np.uint8)
-    decoding, encoding = [], []
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        for _ in range(3):
-            started = time.perf_counter()
-            decode(photo, WIDTH * HEIGHT)
-            decoding.append(time.perf_counter() - started)
-            started = time.perf_counter()
+
+        def encode_all() -> None:
             list(threads.map(lambda _: encode(colors, None, "jpeg", QUALITY), range(SAMPLES)))
-            encoding.append(time.perf_counter() - started)
-    return min(decoding), min(encoding)
+
+        return cost(decode, photo, WIDTH * HEIGHT).seconds, cost(encode_all).seconds
 
 
 def profile(process: int, client: httpx.Client, photo: bytes) -> Counter[str]:

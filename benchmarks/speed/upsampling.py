@@ -6,7 +6,6 @@ environment of their own, are timed on one channel of one megapixel, after bilin
 and multiplied. Each method's first call, which may compile, is timed apart.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -44,7 +43,7 @@ def measure(megapixels: Sequence[float], samples: int, peers: bool) -> Iterator[
     chroma = made_up_chroma(samples)
     tiny = made_up_lightness((256, 256))
     pictures = {name: _canvas(samples, tiny) for name in methods}
-    first = {name: _seconds(method, chroma, tiny, pictures[name]) for name, method in methods.items()}
+    first = {n: cost(method, chroma, tiny, pictures[n], repetitions=1).seconds for n, method in methods.items()}
     filters = _filter_costs() if peers else {}
     for size in megapixels:
         height = max(1, round((size * 1e6 * 3 / 4) ** 0.5))
@@ -93,12 +92,6 @@ def _plainly(chroma: Floats, lightness: Floats, out: NDArray[np.uint8]) -> None:
 
 def _canvas(samples: int, lightness: Floats) -> NDArray[np.uint8]:
     return np.full((samples, *lightness.shape, 3), 255, np.uint8)  # touched, so that it does not count as extra
-
-
-def _seconds(call: Callable[..., object], *arguments: object) -> float:
-    started = time.perf_counter()
-    call(*arguments)
-    return time.perf_counter() - started
 
 
 def _filter_costs() -> dict[str, Cost]:
