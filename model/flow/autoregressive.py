@@ -9,7 +9,7 @@ Rush 2016, Sequence-Level Knowledge Distillation (arXiv 1606.07947).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE, cell_exponents, dispersed_order
 from model.flow.cells import CellDecoder, CellStream
+from model.flow.composition import module_list
 from model.flow.condition import ConditionFeatures
 from model.flow.config import AutoregressiveConfig
 from model.flow.constants import FEATURE_CHANNELS, NORM_EPSILON, SMALL_LIGHTNESS
@@ -74,8 +75,7 @@ class AutoregressiveLevel(CellDecoder):
         self.patch = SMALL_LIGHTNESS // 2 // SIDE
         self.lightness = nn.Linear(self.patch**2, width)
         self.places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
-        encoder = (TransformerBlock(width, config.heads) for _ in range(config.encoder_blocks))
-        self.encoder = cast(Sequence[TransformerBlock], nn.ModuleList(encoder))
+        self.encoder = module_list(TransformerBlock(width, config.heads) for _ in range(config.encoder_blocks))
         self.encoder_norm = nn.LayerNorm(width, NORM_EPSILON)
 
         self.before = nn.Linear(width, width)

@@ -5,13 +5,12 @@ prior is a small one that does not.
 """
 
 import math
-from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from model.flow.cell_order import causal_mask
+from model.flow.composition import module_list
 from model.flow.config import PriorConfig
 from model.flow.constants import CHROMA_LIMIT, FREQUENCIES, NORM_EPSILON
 from model.flow.mixture import Mixture
@@ -48,9 +47,7 @@ class CellDecoder(nn.Module):
         self.register_buffer("mask", torch.from_numpy(causal_mask()), persistent=False)
         self.chroma = ChromaEmbedding(width)
         self.start = nn.Parameter(torch.zeros(width))
-        self.decoder = cast(
-            Sequence[TransformerBlock], nn.ModuleList(TransformerBlock(width, heads) for _ in range(blocks))
-        )
+        self.decoder = module_list(TransformerBlock(width, heads) for _ in range(blocks))
         self.decoder_norm = nn.LayerNorm(width, NORM_EPSILON)
         self.output = nn.Linear(width, 6 * components)
         self._start_output(components, generator)

@@ -7,7 +7,7 @@ is autoregressive over its cells; the finer ones propagate colors along the phot
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from model.flow.autoregressive import AutoregressiveLevel
 from model.flow.cells import CellDecoder, Prior
+from model.flow.composition import module_list
 from model.flow.condition import ConditionNetwork
 from model.flow.config import CinnConfig
 from model.flow.decoder import Decoder
@@ -58,8 +59,7 @@ class Cinn(nn.Module):
         self.network = ConditionNetwork()
         self.coarsest = AutoregressiveLevel(self.config.coarsest, generator)
         self.decoder = Decoder(self.config.decoder)
-        details = [DetailLevel(level, generator) for level in self.config.details]
-        self.details = cast(Sequence[DetailLevel], nn.ModuleList(details))
+        self.details = module_list(DetailLevel(level, generator) for level in self.config.details)
         level = self.config.coarsest
         self.distilled = CellDecoder(level.width, level.heads, level.decoder_blocks, level.components, generator)
         # What follows is for training alone: the distilled decoder learns from draws that they guide and choose.

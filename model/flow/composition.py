@@ -1,11 +1,13 @@
 """Invertible blocks in a row: each with its condition, and the log-dets added up."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar, cast
 
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["Invertible", "Step", "alternate", "run", "run_inverse"]
+__all__ = ["Invertible", "Step", "alternate", "module_list", "run", "run_inverse"]
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class Invertible(Protocol):
@@ -42,3 +44,8 @@ def alternate(firsts: Sequence[Invertible], seconds: Sequence[Invertible], share
     """Put couplings and mixings, or others, in turns; both of a pair get its share of the condition."""
     pairs = zip(firsts, seconds, shares, strict=True)
     return [step for first, second, share in pairs for step in ((first, share), (second, share))]
+
+
+def module_list(modules: Iterable[Module]) -> Sequence[Module]:
+    """Return a ModuleList whose items keep their type, which torch's own hides."""
+    return cast(Sequence[Module], nn.ModuleList(modules))

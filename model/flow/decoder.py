@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.flow.composition import module_list
 from model.flow.condition import ConditionFeatures
 from model.flow.config import DecoderConfig
 from model.flow.constants import FEATURE_CHANNELS, SKIPS, SMALL_LIGHTNESS
@@ -49,7 +50,7 @@ class Decoder(nn.Module):
         for width in reversed(config.stem_widths):
             stem.append(nn.Conv2d(finer, width, 3, padding=1))
             finer = 4 * width
-        self.stem = cast(Sequence[nn.Conv2d], nn.ModuleList(stem))
+        self.stem = module_list(stem)
         self.down = _convs((wide, narrow, True) for wide, narrow in zip(config.widths, rest, strict=False))
         self.skips = cast(
             Mapping[str, nn.Conv2d],
@@ -62,18 +63,16 @@ class Decoder(nn.Module):
             ),
         )
         self.edges = _convs((stem, width, False) for stem, width in zip(config.stem_widths, rest, strict=True))
-        blocks = [
+        self.blocks = module_list(
             nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
             for width, count in zip(config.widths, config.blocks, strict=True)
-        ]
-        self.blocks = cast(Sequence[nn.Sequential], nn.ModuleList(blocks))
-        attention = [
+        )
+        self.attention = module_list(
             Attention(width, size, heads, count) if count else nn.Identity()
             for width, size, heads, count in zip(
                 config.widths, config.sizes, config.heads, config.attention, strict=True
             )
-        ]
-        self.attention = cast(Sequence[nn.Module], nn.ModuleList(attention))
+        )
 
     def forward(self, features: ConditionFeatures, lightness: Tensor) -> list[Tensor]:
         """Return maps of 16², 32² and 64², (B, width, S, S) each, coarse to fine.
@@ -109,4 +108,4 @@ class Decoder(nn.Module):
 
 def _convs(channels: Iterable[tuple[int, int, bool]]) -> Sequence[nn.Conv2d]:
     """Return 1×1 convolutions of so many channels in and out, with a bias or without."""
-    return cast(Sequence[nn.Conv2d], nn.ModuleList(nn.Conv2d(i, o, 1, bias=bias) for i, o, bias in channels))
+    return module_list(nn.Conv2d(i, o, 1, bias=bias) for i, o, bias in channels)

@@ -1,7 +1,6 @@
 """A finer level of the conditional wavelet flow: the Haar details that lead from one size of a*b* to the next."""
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -9,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
-from model.flow.composition import Step, alternate, run, run_inverse
+from model.flow.composition import Step, alternate, module_list, run, run_inverse
 from model.flow.config import DetailConfig
 from model.flow.constants import COARSER_LIMIT, DETAIL_CHANNELS, RECALL_WIDTH, TAPS
 from model.flow.coupling import AffineCoupling, ConvSubnet
@@ -94,10 +93,9 @@ class DetailLevel(nn.Module):
         self.ends = nn.Conv2d(4 * width, 2 * 2 * DETAIL_CHANNELS, 1)
         nn.init.zeros_(self.ends.weight)
         nn.init.zeros_(cast(Tensor, self.ends.bias))
-        couplings = [AffineCoupling(DETAIL_CHANNELS, ConvSubnet, config.width) for _ in range(config.blocks)]
-        mixings = [OrthogonalMixing(DETAIL_CHANNELS, generator) for _ in range(config.blocks)]
-        self.couplings = cast(Sequence[AffineCoupling], nn.ModuleList(couplings))
-        self.mixings = cast(Sequence[OrthogonalMixing], nn.ModuleList(mixings))
+        blocks = range(config.blocks)
+        self.couplings = module_list(AffineCoupling(DETAIL_CHANNELS, ConvSubnet, config.width) for _ in blocks)
+        self.mixings = module_list(OrthogonalMixing(DETAIL_CHANNELS, generator) for _ in blocks)
 
     def sample_condition(self, photo: Tensor, coarser: Tensor) -> DetailCondition:
         """Compute what every layer needs of the condition.

@@ -5,13 +5,11 @@ the photo says of each, its a*b*, and how likely both find these. It learns from
 same photo. Source: Stiennon et al. 2020, Learning to Summarize from Human Feedback (arXiv 2009.01325), best of n.
 """
 
-from collections.abc import Sequence
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
 from model.flow.cells import ChromaEmbedding
+from model.flow.composition import module_list
 from model.flow.config import RewardConfig
 from model.flow.constants import NORM_EPSILON, PRIOR_SHARE
 from model.flow.sizes import CELLS
@@ -37,8 +35,7 @@ class RewardModel(nn.Module):
         self.chroma = ChromaEmbedding(width)
         self.densities = nn.Linear(2, width)
         self.places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
-        blocks = (TransformerBlock(width, config.heads) for _ in range(config.blocks))
-        self.blocks = cast(Sequence[TransformerBlock], nn.ModuleList(blocks))
+        self.blocks = module_list(TransformerBlock(width, config.heads) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(width, NORM_EPSILON)
         self.last = nn.Linear(width, 1)
         self.fit = nn.Linear(2, 1, bias=False)

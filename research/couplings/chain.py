@@ -1,15 +1,15 @@
 """The authors' arrangement, for comparison: one chain of couplings from 64×64 down to a vector."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
-from model.flow.composition import Step, alternate, run, run_inverse
+from model.flow.composition import Step, alternate, module_list, run, run_inverse
 from model.flow.condition import ConditionFeatures
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import HaarDownsampling
@@ -70,20 +70,18 @@ class ChainLevel(nn.Module):
         self.affine = ConditionalAffine()
 
         widths = config.head_widths
-        heads = (Head(g, w, config.head_blocks, config.dropout) for g, w in zip(GRIDS, widths, strict=True))
-        self.heads = cast(Sequence[Head], nn.ModuleList(heads))
+        self.heads = module_list(
+            Head(g, w, config.head_blocks, config.dropout) for g, w in zip(GRIDS, widths, strict=True)
+        )
         stages = list(zip(CHANNELS, config.widths, config.blocks, widths, strict=True))
         self.shares = nn.ModuleList(nn.Conv2d(head, blocks * width, 1) for _, width, blocks, head in stages)
-        couplings = (AffineCoupling(c, ConvSubnet, width) for c, width, blocks, _ in stages for _ in range(blocks))
-        mixings = (OrthogonalMixing(c, generator) for c, _, blocks, _ in stages for _ in range(blocks))
-        self.couplings = cast(Sequence[AffineCoupling], nn.ModuleList(couplings))
-        self.mixings = cast(Sequence[OrthogonalMixing], nn.ModuleList(mixings))
+        each = [(channels, width) for channels, width, blocks, _ in stages for _ in range(blocks)]
+        self.couplings = module_list(AffineCoupling(channels, ConvSubnet, width) for channels, width in each)
+        self.mixings = module_list(OrthogonalMixing(channels, generator) for channels, _ in each)
 
         kept, dense = LAST_CHANNELS * LAST_GRID**2, range(config.dense_blocks)
-        dense_couplings = (AffineCoupling(kept, DenseSubnet, config.dense_width) for _ in dense)
-        self.dense_couplings = cast(Sequence[AffineCoupling], nn.ModuleList(dense_couplings))
-        dense_mixings = (OrthogonalMixing(kept, generator) for _ in dense)
-        self.dense_mixings = cast(Sequence[OrthogonalMixing], nn.ModuleList(dense_mixings))
+        self.dense_couplings = module_list(AffineCoupling(kept, DenseSubnet, config.dense_width) for _ in dense)
+        self.dense_mixings = module_list(OrthogonalMixing(kept, generator) for _ in dense)
         self.dense_squeeze = nn.Conv2d(4 * widths[-1], SQUEEZED, 1)
         self.dense_shares = nn.Linear(SQUEEZED * LAST_GRID**2, config.dense_blocks * config.dense_width)
 

@@ -8,13 +8,13 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.cinn import LogProb, Samples, gaussian_log_prob
+from model.flow.composition import module_list
 from model.flow.condition import ConditionNetwork
 from model.flow.haar import pyramid
 from research.couplings.chain import ChainConfig, ChainLevel
@@ -53,11 +53,10 @@ class CouplingCinn(nn.Module):
         self.config = config
         generator = torch.Generator().manual_seed(self.config.seed)
         self.network = ConditionNetwork()
-        levels = [
+        self.levels = module_list(
             FlowLevel(level, generator) if isinstance(level, LevelConfig) else ChainLevel(level, generator)
             for level in self.config.levels
-        ]
-        self.levels = cast(Sequence[FlowLevel | ChainLevel], nn.ModuleList(levels))
+        )
         self.register_buffer("chroma_mean", torch.zeros(2, 1, 1))
         self.register_buffer("chroma_std", torch.ones(2, 1, 1))
 

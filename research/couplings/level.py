@@ -1,8 +1,7 @@
 """One level of the conditional wavelet flow: a conditional flow of its own, with its own head."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from model.errors import InputError
 from model.flow.affine import ConditionalAffine
-from model.flow.composition import Step, alternate, run, run_inverse
+from model.flow.composition import Step, alternate, module_list, run, run_inverse
 from model.flow.condition import ConditionFeatures
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import HaarDownsampling
@@ -110,15 +109,11 @@ class FlowLevel(nn.Module):
         self.ends = zero_conv(condition, 2 * 2 * channels) if config.conditional_affine else None
 
         mixing, coupling = MIXINGS[config.mixing], AffineCoupling if config.soft_clamp else UnclampedCoupling
-        couplings = [coupling(channels, ConvSubnet, config.width) for _ in range(config.blocks)]
-        mixings = [mixing(channels, generator) for _ in range(config.blocks)]
-        dense = range(config.dense_blocks)
-        dense_couplings = [coupling(self.dims, DenseSubnet, config.dense_width) for _ in dense]
-        dense_mixings = [mixing(self.dims, generator) for _ in dense]
-        self.couplings = cast(Sequence[AffineCoupling], nn.ModuleList(couplings))
-        self.mixings = cast(Sequence[Mixing], nn.ModuleList(mixings))
-        self.dense_couplings = cast(Sequence[AffineCoupling], nn.ModuleList(dense_couplings))
-        self.dense_mixings = cast(Sequence[Mixing], nn.ModuleList(dense_mixings))
+        blocks, dense = range(config.blocks), range(config.dense_blocks)
+        self.couplings = module_list(coupling(channels, ConvSubnet, config.width) for _ in blocks)
+        self.mixings = module_list(mixing(channels, generator) for _ in blocks)
+        self.dense_couplings = module_list(coupling(self.dims, DenseSubnet, config.dense_width) for _ in dense)
+        self.dense_mixings = module_list(mixing(self.dims, generator) for _ in dense)
         if config.dense_blocks:
             self.dense_squeeze = nn.Conv2d(condition, 32, 1)
             self.dense_shares = nn.Linear(32 * self.grid**2, config.dense_blocks * config.dense_width)

@@ -1,15 +1,13 @@
 """The class-conditional cINN: fully connected couplings, with random permutations between."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
-from model.flow.composition import Step, alternate, run, run_inverse
+from model.flow.composition import Step, alternate, module_list, run, run_inverse
 from model.flow.constants import AFFINE_LIMIT
 from model.flow.coupling import AffineCoupling
 from research.couplings.dense import DenseSubnet
@@ -48,10 +46,9 @@ class DigitFlow(nn.Module):
         generator = torch.Generator().manual_seed(config.seed)
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("std", torch.ones(()))
-        permutations = (RandomPermutation(PIXELS, generator) for _ in range(config.blocks))
-        couplings = (AffineCoupling(PIXELS, DenseSubnet, config.width) for _ in range(config.blocks))
-        self.permutations = cast(Sequence[RandomPermutation], nn.ModuleList(permutations))
-        self.couplings = cast(Sequence[AffineCoupling], nn.ModuleList(couplings))
+        blocks = range(config.blocks)
+        self.permutations = module_list(RandomPermutation(PIXELS, generator) for _ in blocks)
+        self.couplings = module_list(AffineCoupling(PIXELS, DenseSubnet, config.width) for _ in blocks)
         self.shares = nn.Embedding(CLASSES, config.blocks * config.width)
         nn.init.normal_(self.shares.weight, std=0.1)
         self.last = ConditionalAffine()

@@ -1,13 +1,12 @@
 """The network that all rivals paint with: from h's features to a*b* at 64×64."""
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.flow.composition import module_list
 from model.flow.condition import ConditionFeatures
 from model.flow.residual import ResidualBlock
 from research.couplings.head import Head
@@ -40,8 +39,7 @@ class Decoder(nn.Module):
         self.config = config
         widths = config.widths
         sizes = list(zip(GRIDS, widths, strict=True))
-        heads = (Head(grid, width, config.head_blocks, config.dropout) for grid, width in sizes)
-        self.heads = cast(Sequence[Head], nn.ModuleList(heads))
+        self.heads = module_list(Head(grid, width, config.head_blocks, config.dropout) for grid, width in sizes)
         self.refine = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(width) for _ in range(config.blocks))) for width in widths
         )
