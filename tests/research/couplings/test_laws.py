@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from research.couplings.dense import DenseSubnet
 from research.couplings.level import FlowLevel, LevelCondition, LevelConfig
 from research.couplings.permutation import RandomPermutation
 from research.couplings.reshaping import ReshapeDownsampling
 from research.couplings.unclamped import UnclampedAffine, UnclampedCoupling
+from research.digits.digits import PIXELS
+from research.digits.flow import DigitFlow, DigitFlowConfig
 from tests.model.flow.laws import Case, generator, laws_of
 from tests.networks import draw
 
@@ -39,6 +43,9 @@ BLOCKS = {
     "dense coupling": Case(lambda: AffineCoupling(9, DenseSubnet, 8), (3, 9), lambda: draw(3, 8)),
     "unclamped coupling": Case(lambda: UnclampedCoupling(6, ConvSubnet, 8), (3, 6, 4, 4), lambda: draw(3, 8, 4, 4)),
     "unclamped conditional affine": Case(UnclampedAffine, (3, 4, 2, 3), lambda: draw(3, 8, 2, 3)),
+    "couplings of digits": Case(
+        lambda: DigitFlow(DigitFlowConfig(blocks=3, width=8)), (3, PIXELS), lambda: torch.tensor((0, 4, 9))
+    ),
     "level 8": Case(lambda: level(8, dense_blocks=2), (3, 2, 8, 8), level_condition(8, 4, dense=2)),
     "level 16": Case(lambda: level(16), (3, 6, 8, 8), level_condition(6, 8)),
     "level with permutations": Case(
