@@ -15,9 +15,9 @@ import ray
 import typer
 from ray import serve
 
-from benchmarks.load.serving import REQUEST, measure_server
+from benchmarks.load.serving import REQUEST, measure_server, tintflow
 from benchmarks.report import JsonFile, write
-from benchmarks.running import PATH, free_port, running, wait_until_ready
+from benchmarks.running import PATH, free_port, wait_until_ready
 from model.protocol import Drawn, DrawTask, ModelInfo
 from service.cluster.serve import Ingress, Model
 from service.loading import load_and_warm_up, load_colorizer
@@ -58,13 +58,6 @@ class ServeBatch:
 
 
 @contextmanager
-def one_process() -> Iterator[str]:
-    """Serve in one process; yield the URL to ask."""
-    with running(ENVIRONMENT) as service:
-        yield f"{service.url}{PATH}"
-
-
-@contextmanager
 def on_ray(replicas: int, model: Any) -> Iterator[str]:
     """Serve on a Ray cluster of this machine alone; yield the URL to ask."""
     port = free_port()
@@ -90,7 +83,7 @@ def main(
     os.environ.update(ENVIRONMENT)
     batched_by_ray = serve.deployment(ServeBatch, max_ongoing_requests=32)
     ways: dict[str, Callable[[], Any]] = {
-        "one process": one_process,
+        "one process": partial(tintflow, ENVIRONMENT),
         "Ray, 1 replica": partial(on_ray, 1, Model),
         "Ray, 2 replicas": partial(on_ray, 2, Model),
         "Ray, 1 replica, serve.batch": partial(on_ray, 1, batched_by_ray),
