@@ -94,16 +94,8 @@ def _lines(axes: Axes, rows: list[dict[str, Any]], name: str, x: str, y: str) ->
 def _bars(axes: Axes, values: dict[str, float], label: str, title: str) -> None:
     names = list(values)
     colors = [OURS_COLOR if "tintflow" in name else OTHERS[0] for name in names]
-    axes.barh(names, list(values.values()), color=colors)
-    for y, value in enumerate(values.values()):
-        axes.annotate(
-            f"{value:.3g}" if value < 1000 else f"{value:.0f}",
-            (value, y),
-            fontsize=7,
-            va="center",
-            xytext=(3, 0),
-            textcoords="offset points",
-        )
+    bars = axes.barh(names, list(values.values()), color=colors)
+    axes.bar_label(bars, fmt=lambda v: f"{v:.3g}" if v < 1000 else f"{v:.0f}", fontsize=7, padding=3)
     axes.invert_yaxis()
     axes.margins(x=0.18)
     axes.tick_params(axis="y", labelsize=7)

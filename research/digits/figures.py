@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageDraw
 from torch import Tensor
 
+from benchmarks.figures.sheet import draw_sheet
 from model.drawing.latents import draw_latents, interpolate_latents
 from research.digits.digits import CLASSES, PIXELS, SIDE, Digits, read_digits
 from research.digits.flow import DigitFlow
@@ -21,8 +21,6 @@ AXES = 3
 WALK = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 """in standard deviations of the test latents along an axis"""
 ZOOM = 2
-GAP = 2
-TITLE = 16
 GRAYS = 32
 """gray levels of a figure: noise of fewer levels makes smaller files"""
 
@@ -112,22 +110,11 @@ FIGURES: Mapping[str, Figure] = {
 
 def write_grid(grid: Grid, path: Path) -> None:
     """Draw dark digits on white paper, a row for each row of the grid, with the columns' titles above."""
-    rows, columns, _ = grid.images.shape
-    cell, per_group = SIDE * ZOOM + GAP, columns // grid.groups
-    lefts = [column * cell + column // per_group * 4 * GAP for column in range(columns)]
-    top = TITLE if any(grid.columns) else 0
-    sheet = Image.new("L", (lefts[-1] + cell - GAP, top + rows * cell - GAP), 255)
-    draw = ImageDraw.Draw(sheet)
     step = 256 // GRAYS
     ink = (255 - (grid.images // step).int() * 255 // (GRAYS - 1)).to(torch.uint8)
-    pictures = ink.view(rows, columns, SIDE, SIDE).numpy()
-    for column, left in enumerate(lefts):
-        draw.text((left + SIDE * ZOOM // 2, TITLE // 2), grid.columns[column], fill=32, anchor="mm")
-        for row in range(rows):
-            digit = Image.fromarray(pictures[row, column]).resize((SIDE * ZOOM, SIDE * ZOOM), Image.Resampling.NEAREST)
-            sheet.paste(digit, (left, top + row * cell))
+    pictures = ink.view(*ink.shape[:2], SIDE, SIDE).repeat_interleave(ZOOM, 2).repeat_interleave(ZOOM, 3).numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, optimize=True)
+    draw_sheet(list(map(list, pictures)), grid.columns, grid.groups).convert("L").save(path, optimize=True)
 
 
 def _decode(flow: DigitFlow, z: Tensor, labels: Tensor) -> Tensor:
