@@ -62,7 +62,7 @@ def on_ray(replicas: int, model: Any) -> Iterator[str]:
     """Serve on a Ray cluster of this machine alone; yield the URL to ask."""
     port = free_port()
     fixed = {"autoscaling_config": None, "ray_actor_options": {"num_cpus": 1}}
-    ray.init(num_cpus=replicas + 1, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=replicas + 1, include_dashboard=False, log_to_driver=False)
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": port})
         ingress = cast(Any, Ingress).options(num_replicas=1, **fixed)
