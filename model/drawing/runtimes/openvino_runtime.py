@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from model.drawing.runtimes import graphs
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.numbers import Numbers
-from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Samples
+from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Runtime, Samples
 from model.drawing.runtimes.stepping import Stepper, draw_alike
 from model.errors import CheckpointError, NonFiniteError
 from model.flow.arrays import CinnArrays
@@ -35,12 +35,14 @@ STEP = "step-"
 """Names of graphs of the coarsest level's steps begin with it."""
 
 
-class OpenvinoRuntime:
+class OpenvinoRuntime(Runtime):
     """Runs the network in as many passes at once as there are threads, each by one thread; see `Runtime`.
 
     A graph is compiled for the number of rows that it is first called with, and kept. Only what the cache lacks needs
     the weights.
     """
+
+    concatenate = staticmethod(np.concatenate)
 
     def __init__(
         self,
@@ -89,43 +91,26 @@ class OpenvinoRuntime:
                 return
             more *= 2
 
-    def begin_thread(self) -> None:
-        """See `Runtime.begin_thread`: `_options` say so."""
-
-    def wait(self) -> None:
-        """See `Runtime.wait`: no call returns before it is done."""
-
-    def free_memory(self) -> None:
-        """See `Runtime.free_memory`: graphs are needed again."""
-
     def condition(self, lightness: Floats) -> Condition:
-        """See `Runtime.condition`."""
         parts = self._run("condition", lightness)
         return Condition(tuple(parts[:2]), tuple(parts[2:]))
-
-    def join(self, conditions: Sequence[Condition]) -> Condition:
-        """See `Runtime.join`."""
-        return Condition.join(conditions, np.concatenate)
 
     def draw_coarsest(
         self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
     ) -> Floats:
-        """See `Runtime.draw_coarsest`."""
         known = self.numbers.standardize(given)
         upcoming, past = condition.cells
         cells = self._stepper(len(z)).draw(upcoming, past, photo, z, temperature, known)
         return self.numbers.to_chroma(self.numbers.from_rows(cells))
 
     def draws_alike(self, rows: int, more: int) -> bool:
-        """See `Runtime.draws_alike`; tried once, for made-up rows."""
-        key = (rows, more)
+        key = (rows, more)  # tried once, for made-up rows
         with self._comparing:
             if key not in self._alike:
                 self._alike[key] = draw_alike(self._new_stepper(rows), self._new_stepper(more))
             return self._alike[key]
 
     def add_details(self, condition: Condition, photo: Indices, coarsest: Floats, latents: Sequence[Floats]) -> Samples:
-        """See `Runtime.add_details`."""
         x = self.numbers.standardize(coarsest)
         z, of_cells = self._encode_cells(condition, photo, x)
         chroma, *terms = self._run("details", x, *(level[photo] for level in condition.maps), *latents)
@@ -134,7 +119,6 @@ class OpenvinoRuntime:
         return Samples(self.numbers.to_chroma(chroma), log_prob, z.astype(np.float32))
 
     def encode(self, condition: Condition, photo: Indices, chroma: Floats) -> Encoded:
-        """See `Runtime.encode`."""
         finest = self.numbers.standardize(chroma)
         x, *outputs = self._run("encode", finest, *(level[photo] for level in condition.maps))
         latents, terms = outputs[: len(outputs) // 2], outputs[len(outputs) // 2 :]

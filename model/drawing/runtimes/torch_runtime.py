@@ -1,7 +1,6 @@
 """The network in torch, as it is defined."""
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -9,15 +8,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.drawing.runtimes.numbers import Numbers
-from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Samples
+from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Runtime, Samples
 from model.flow.arrays import CinnArrays
 from model.flow.cinn import Cinn
 
 __all__ = ["TorchRuntime"]
 
 
-class TorchRuntime:
+class TorchRuntime(Runtime):
     """Runs the network on a device; see `Runtime`. Conditions stay there, all else comes and goes as numpy arrays."""
+
+    concatenate = staticmethod(torch.cat)
 
     def __init__(self, cinn: Cinn, device: str = "cpu") -> None:
         if device == "cuda":
@@ -27,52 +28,31 @@ class TorchRuntime:
         self.numbers = Numbers.of(CinnArrays.of(cinn))
         self._device = device
 
-    def prepare(self, photos: int, draws: int, samples: int) -> None:
-        """See `Runtime.prepare`: all is there."""
-
-    def prepare_rest(self, draws: int, most_draws: int, samples: int) -> Iterator[None]:
-        """See `Runtime.prepare_rest`: all is there."""
-        return iter(())
-
     def begin_thread(self) -> None:
-        """See `Runtime.begin_thread`: several threads of one operation would wait for each other, spinning."""
-        torch.set_num_threads(1)
+        torch.set_num_threads(1)  # several threads of one operation would wait for each other, spinning
 
     def wait(self) -> None:
-        """See `Runtime.wait`."""
         if self._device == "cuda":
             torch.cuda.synchronize()
 
     def free_memory(self) -> None:
-        """See `Runtime.free_memory`."""
         if self._device == "cuda":
             torch.cuda.empty_cache()
 
     @torch.no_grad()
     def condition(self, lightness: Floats) -> Condition:
-        """See `Runtime.condition`."""
         cells, *maps = self.cinn.condition(self._tensor(lightness))
         return Condition((cells,), tuple(maps))
-
-    def join(self, conditions: Sequence[Condition]) -> Condition:
-        """See `Runtime.join`."""
-        return Condition.join(conditions, partial(torch.cat, dim=0))
 
     @torch.no_grad()
     def draw_coarsest(
         self, condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats
     ) -> Floats:
-        """See `Runtime.draw_coarsest`."""
         rows, *numbers = (self._tensor(each) for each in (photo, z, temperature, given))
         return _array(self.cinn.draw_coarsest(condition.cells[0][rows], *numbers))
 
-    def draws_alike(self, rows: int, more: int) -> bool:
-        """See `Runtime.draws_alike`: torch takes other kernels."""
-        return False
-
     @torch.no_grad()
     def add_details(self, condition: Condition, photo: Indices, coarsest: Floats, latents: Sequence[Floats]) -> Samples:
-        """See `Runtime.add_details`."""
         noise = [self._tensor(z) for z in latents]
         samples = self.cinn.add_details(self._levels(condition, photo), self._tensor(coarsest), noise)
         log_prob = samples.log_prob.double().cpu().numpy()
@@ -80,7 +60,6 @@ class TorchRuntime:
 
     @torch.no_grad()
     def encode(self, condition: Condition, photo: Indices, chroma: Floats) -> Encoded:
-        """See `Runtime.encode`."""
         encoded = self.cinn.log_prob(self._tensor(chroma), self._levels(condition, photo))
         return Encoded(encoded.log_prob.double().cpu().numpy(), [_array(z) for z in encoded.latents])
 
