@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -58,29 +58,21 @@ class Stepper:
             cells[place] = x
         if not np.isfinite(cells).all():
             for stream in streams:
-                stream.step.forget()
+                stream.forget()
         by_row = np.argsort(order, axis=1).T[..., None]
         return np.take_along_axis(cells, by_row, 0).transpose(1, 0, 2)
 
 
-class _DrawOrder(NamedTuple):
-    """See `model.flow.autoregressive.DrawOrder`."""
-
-    order: Indices
-    known: Floats
-    latents: Floats
-    temperatures: Floats
-    share: Floats
-
-
-def _draw_order(numbers: Numbers, z: Floats, temperature: Floats, given: Floats) -> _DrawOrder:
+def _draw_order(
+    numbers: Numbers, z: Floats, temperature: Floats, given: Floats
+) -> tuple[Indices, Floats, Floats, Floats, Floats]:
     """Mirror `AutoregressiveLevel.draw_order`."""
     known = numbers.cells_in_order(given, numbers.order)
     ranks = np.argsort(~np.isfinite(known).all(-1), axis=1, kind="stable")
     calm, at = numbers.distilled_temperatures
     share = np.maximum((temperature - at) / (1 - at), 1 - temperature / calm)
     colder = np.minimum(temperature / at, 1)[:, None] ** numbers.exponents[ranks]
-    return _DrawOrder(
+    return (
         numbers.order[ranks],
         np.take_along_axis(known, ranks[..., None], 1),
         np.take_along_axis(z.reshape(-1, CELLS, 2), ranks[..., None], 1),
@@ -101,33 +93,14 @@ def draw_alike(few: Stepper, many: Stepper) -> bool:
     """Say whether each row's step is the same to the bit among many rows as among few. Neither may be in use."""
     draws = np.random.default_rng(0)
     pairs = ((few.level, many.level), (few.distilled, many.distilled))
-    return all(one.step.repeats(other.step, draws) for one, other in pairs)
+    return all(one.repeats(other, draws) for one, other in pairs)
 
 
 class _Stream:
-    """Mirrors `CellStream`."""
+    """Mirrors `CellStream`: the compiled step with its inputs and outputs, memory that it reads and writes in place."""
 
     def __init__(self, start: Floats, model: Any) -> None:
         self._start = start
-        self.step = _Step(model)
-        self._rest = np.zeros(0, np.float32)
-
-    def begin(self, upcoming: Floats, past: Floats) -> None:
-        """Begin with (64, N, width), cell by cell; `upcoming` is used up."""
-        upcoming[0] += self._start
-        upcoming[1:] += past[:-1]
-        self._rest = upcoming
-        self.step.begin()
-
-    def next(self, place: int, x: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the parameters of a cell's mixtures, given the last one's a*b*."""
-        return self.step(place, x, self._rest[place])
-
-
-class _Step:
-    """The compiled step with its inputs and outputs: memory that it reads and writes in place."""
-
-    def __init__(self, model: Any) -> None:
         rows, heads, _, head_width = model.input("keys0").shape
         width, blocks = heads * head_width, model.output(1).shape[0]
         dtype = model.input("keys0").element_type
@@ -147,15 +120,18 @@ class _Step:
         made = self._made.reshape(blocks, rows, 3 * width)
         self._request.set_output_tensor(1, ov.Tensor(made, made.shape, dtype))
 
-    def begin(self) -> None:
-        """Start with an empty cache."""
+    def begin(self, upcoming: Floats, past: Floats) -> None:
+        """Begin with (64, N, width), cell by cell, and an empty cache; `upcoming` is used up."""
+        upcoming[0] += self._start
+        upcoming[1:] += past[:-1]
+        self._rests = upcoming
         self._mask.fill(HIDDEN)
 
     def forget(self) -> None:
         """Remove what is not finite, for hidden places are multiplied by 0."""
         self._caches.fill(0)
 
-    def repeats(self, larger: "_Step", draws: np.random.Generator) -> bool:
+    def repeats(self, larger: "_Stream", draws: np.random.Generator) -> bool:
         """Say whether this step's rows, in several calls, are those of a larger one, for made-up inputs."""
         for array in (larger._x, larger._rest):
             array[:] = draws.standard_normal(array.shape)
@@ -176,9 +152,9 @@ class _Step:
                 return False
         return True
 
-    def __call__(self, place: int, x: NDArray[np.float64], rest: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the parameters of a cell's mixtures, given the last one's a*b* and the rest of its token."""
-        self._x[:], self._rest[:], self._begun[:] = x, rest, place > 0
+    def next(self, place: int, x: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the parameters of a cell's mixtures, given the last one's a*b*."""
+        self._x[:], self._rest[:], self._begun[:] = x, self._rests[place], place > 0
         self._request.infer()
         self._caches[0, :, :, :, place], self._caches[1, :, :, :, place] = self._made[:, :, 1], self._made[:, :, 2]
         self._mask[place] = 0
