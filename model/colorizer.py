@@ -18,7 +18,7 @@ from model.drawing.plans import Chosen, Draws, Planner, own_chroma
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.runtime import Condition, Encoded
 from model.drawing.timer import Timer
-from model.flow.checkpoint import Checkpoint, StoredCheckpoint, open_checkpoint
+from model.flow.checkpoint import Checkpoint, open_checkpoint
 from model.flow.mixture_arrays import begin_drawing
 from model.options import PLAIN, Look
 from model.pixels.scaling import Scaler
@@ -80,7 +80,7 @@ def colorize(colorizer: Colorizer, photo: Photo, options: Options, reference: Ph
 class CinnColorizer:
     """Colorizes with a trained cINN; see `model.protocol.Colorizer`."""
 
-    def __init__(self, checkpoint: Checkpoint | StoredCheckpoint, device: str, cache: Path | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, device: str, cache: Path | None = None) -> None:
         """cache: see `load_colorizer`; the checkpoint must be as its file is."""
         self.checkpoint = checkpoint
         self.device = device

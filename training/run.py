@@ -220,7 +220,7 @@ def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfi
         dataset = prepare(config, wide, processes)
         objective = ThinnedObjective(cinn, wide)
         trainer = Trainer(None, objective, dataset, replace(loop, minutes=config.minutes), processes)
-        return _train(trainer, config.out / "thinned.pt", replace(source, cinn=cinn))
+        return _train(trainer, config.out / "thinned.pt", replace(source, network=cinn))
 
 
 def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:

@@ -22,7 +22,7 @@ from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.numbers import Numbers
 from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Runtime
 from model.errors import NonFiniteError, OutOfMemoryError
-from model.flow.checkpoint import Checkpoint, StoredCheckpoint
+from model.flow.checkpoint import Checkpoint
 
 __all__ = ["Decoded", "Passes"]
 
@@ -58,7 +58,7 @@ class Passes:
 
     def __init__(
         self,
-        checkpoint: Checkpoint | StoredCheckpoint,
+        checkpoint: Checkpoint,
         device: str,
         runtime: Runtime | None = None,
         cache: GraphCache | None = None,

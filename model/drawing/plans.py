@@ -21,7 +21,7 @@ from model.drawing.latents import (
 from model.drawing.passes import Passes
 from model.drawing.runtimes.runtime import Condition, Floats
 from model.errors import InputError
-from model.flow.checkpoint import Checkpoint, StoredCheckpoint
+from model.flow.checkpoint import Checkpoint
 from model.flow.sizes import SIDE
 from model.options import MAX_CANDIDATES, MAX_SAMPLES, MAX_SEED, TRANSFER_WEIGHTS, check_range, check_together
 from model.protocol import (
@@ -97,7 +97,7 @@ Plan = Callable[[], Draws]
 class Planner:
     """Checks all that a task's options name before the network runs for it."""
 
-    def __init__(self, checkpoint: Checkpoint | StoredCheckpoint, passes: Passes) -> None:
+    def __init__(self, checkpoint: Checkpoint, passes: Passes) -> None:
         self._checkpoint = checkpoint
         self._passes = passes
         self._sizes: list[int] = passes.numbers.sizes.tolist()

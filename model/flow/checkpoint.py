@@ -1,12 +1,11 @@
 """The cINN's checkpoint: weights, configuration and how to sample them, in one file.
 
-Both are read without torch, as arrays; they become a module of torch when somebody asks for one.
+It is read without torch, as arrays; these become a module of torch when somebody asks for one.
 """
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from model.options import MAX_TEMPERATURE, check_range
 if TYPE_CHECKING:
     from model.flow.cinn import Cinn
 
-__all__ = ["Checkpoint", "StoredCheckpoint", "load_checkpoint", "open_checkpoint", "save_checkpoint"]
+__all__ = ["Checkpoint", "load_checkpoint", "open_checkpoint", "save_checkpoint"]
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Names of weights: the service sends them in a header and writes them into files."""
@@ -33,7 +32,8 @@ class Checkpoint:
     Raises InputError for a name, a temperature or exponents that the service could not use.
     """
 
-    cinn: "Cinn"
+    network: "Cinn | OpenedWeights"
+    """in memory, or a file's bytes, which are read when somebody first asks for arrays or for a module of torch"""
     name: str
     """name and version, as in `tintflow-cwf-1`"""
     temperature: float
@@ -45,48 +45,38 @@ class Checkpoint:
     sha256: str = ""
 
     def __post_init__(self) -> None:
-        _check(self.name, self.temperature, self.temperature_exponents, len(self.cinn.dims))
-
-    @property
-    def arrays(self) -> CinnArrays:
-        """The network's weights, which share its memory on a CPU."""
-        return CinnArrays.of(self.cinn)
-
-
-@dataclass(frozen=True)
-class StoredCheckpoint:
-    """A `Checkpoint` whose weights are read when they are first asked for, as arrays or as a module of torch.
-
-    It keeps the file's bytes: what later becomes of the file changes nothing.
-    """
-
-    file: OpenedWeights
-    name: str
-    temperature: float
-    temperature_exponents: tuple[float, ...]
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the file."""
-        return self.file.sha256
+        if not NAME.fullmatch(self.name):
+            raise InputError(
+                "name", "1 to 64 letters of a to z, digits, dots, underscores and hyphens", repr(self.name)
+            )
+        check_range("temperature", self.temperature, 0, MAX_TEMPERATURE)
+        exponents, levels = self.temperature_exponents, len(self.config.dims)
+        if len(exponents) != levels or not all(0 <= each < math.inf for each in exponents):
+            raise InputError("exponent", f"{levels} numbers of at least 0, one for each level", list(exponents))
 
     @cached_property
     def config(self) -> CinnConfig:
         """The network's configuration. Raises CheckpointError."""
-        with explained(self.file.path):
-            return _config(self.file.metadata["config"])
+        if not isinstance(self.network, OpenedWeights):
+            return self.network.config
+        with explained(self.network.path):
+            return _config(self.network.metadata["config"])
 
-    @cached_property
+    @property
     def arrays(self) -> CinnArrays:
-        """The network's weights. Raises CheckpointError."""
-        return CinnArrays.of_file(self.config, self.file.tensors())
+        """The network's weights; those of one in memory share it on a CPU. Raises CheckpointError."""
+        if isinstance(self.network, OpenedWeights):
+            return CinnArrays.of_file(self.config, self.network.tensors())
+        return CinnArrays.of(self.network)
 
     @cached_property
     def cinn(self) -> "Cinn":
-        """The network in torch, on the CPU. Raises CheckpointError."""
+        """The network in torch; a file's is on the CPU. Raises CheckpointError."""
+        if not isinstance(self.network, OpenedWeights):
+            return self.network
         from model.flow.cinn import Cinn  # late: it imports torch
 
-        return restore(Cinn(self.config), self.file.tensors(), self.file.path)
+        return restore(Cinn(self.config), self.network.tensors(), self.network.path)
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
@@ -104,47 +94,33 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
     return write_weights(checkpoint.cinn, metadata, path)
 
 
-def open_checkpoint(path: Path) -> StoredCheckpoint:
+def open_checkpoint(path: Path) -> Checkpoint:
     """Read the weights that `save_checkpoint` wrote, and check the file's SHA-256; without torch.
 
     Raises CheckpointError where the file is missing, differs from its SHA-256 in SHA256SUMS, is not ours, or holds what
     `Checkpoint` refuses.
     """
     file = open_weights(path)
-    metadata = file.metadata
+    facts = file.metadata
     with explained(path):
-        name, temperature = metadata["name"], float(metadata["temperature"])
-        exponents = tuple(metadata["temperature_exponents"])
-        _check(name, temperature, exponents, 1 + len(metadata["config"]["details"]))
-    return StoredCheckpoint(file, name, temperature, exponents)
+        exponents = tuple(facts["temperature_exponents"])
+        return Checkpoint(file, facts["name"], float(facts["temperature"]), exponents, file.sha256)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read weights that `save_checkpoint` wrote, on the CPU. Raises what `open_checkpoint` raises."""
-    stored = open_checkpoint(path)
-    return Checkpoint(stored.cinn, stored.name, stored.temperature, stored.temperature_exponents, stored.sha256)
-
-
-def _check(name: str, temperature: float, exponents: Sequence[float], levels: int) -> None:
-    """Raise InputError unless weights of so many levels can have this name, temperature and exponents."""
-    if not NAME.fullmatch(name):
-        raise InputError("name", "1 to 64 letters of a to z, digits, dots, underscores and hyphens", repr(name))
-    check_range("temperature", temperature, 0, MAX_TEMPERATURE)
-    if len(exponents) != levels or not all(0 <= each < math.inf for each in exponents):
-        raise InputError("exponent", f"{levels} numbers of at least 0, one for each level", list(exponents))
+    opened = open_checkpoint(path)
+    return replace(opened, network=opened.cinn)
 
 
 def _config(numbers: dict[str, Any]) -> CinnConfig:
+    # JSON makes lists of tuples
+    decoder: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in numbers["decoder"].items()}
     return CinnConfig(
         coarsest=AutoregressiveConfig(**numbers["coarsest"]),
-        decoder=DecoderConfig(**_with_tuples(numbers["decoder"])),
+        decoder=DecoderConfig(**decoder),
         details=tuple(DetailConfig(**level) for level in numbers["details"]),
         prior=PriorConfig(**numbers["prior"]),
         reward=RewardConfig(**numbers["reward"]),
         seed=numbers["seed"],
     )
-
-
-def _with_tuples(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Undo what JSON makes of tuples."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in numbers.items()}

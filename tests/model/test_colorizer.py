@@ -103,7 +103,7 @@ def test_never_a_picture_of_nans(
 ) -> None:
     cinn = copy.deepcopy(tiny_checkpoint.cinn)
     cinn.get_parameter(f"{part}.weight")[0] = value
-    broken = CinnColorizer(replace(tiny_checkpoint, cinn=cinn), "cpu")
+    broken = CinnColorizer(replace(tiny_checkpoint, network=cinn), "cpu")
     with pytest.raises(NonFiniteError):
         colorize(broken, photo, SampleOptions(1, 0))
 

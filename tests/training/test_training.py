@@ -380,7 +380,7 @@ def test_joining_tells_how_to_sample(tiny_weights: Path, tmp_path: Path) -> None
 
 def test_an_average_lies_between(tiny_checkpoint: Checkpoint, tiny_weights: Path, tmp_path: Path) -> None:
     other = Cinn(tiny_checkpoint.cinn.config)
-    save_checkpoint(replace(tiny_checkpoint, cinn=other), tmp_path / "other.safetensors")
+    save_checkpoint(replace(tiny_checkpoint, network=other), tmp_path / "other.safetensors")
     average([tiny_weights, tmp_path / "other.safetensors"], tmp_path / "mean.safetensors")
     mean = dict(load_checkpoint(tmp_path / "mean.safetensors").cinn.named_parameters())
     for name, parameter in tiny_checkpoint.cinn.named_parameters():
@@ -392,7 +392,7 @@ def test_an_average_lies_between(tiny_checkpoint: Checkpoint, tiny_weights: Path
 
 def test_joining_wants_the_same_h(tiny_checkpoint: Checkpoint, tiny_weights: Path, tmp_path: Path) -> None:
     other = Cinn(tiny_checkpoint.cinn.config)
-    save_checkpoint(replace(tiny_checkpoint, cinn=other), tmp_path / "other.safetensors")
+    save_checkpoint(replace(tiny_checkpoint, network=other), tmp_path / "other.safetensors")
     parts = dict.fromkeys(SHARES, tiny_weights) | {"details": tmp_path / "other.safetensors"}
     with pytest.raises(InputError, match="h and a"):
         join(parts, tmp_path / "joined.safetensors")

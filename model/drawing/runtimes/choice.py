@@ -6,12 +6,12 @@ from model.device import THREADS
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.runtime import Runtime
 from model.errors import TORCH_MISSING, InputError
-from model.flow.checkpoint import Checkpoint, StoredCheckpoint
+from model.flow.checkpoint import Checkpoint
 
 __all__ = ["choose_runtime"]
 
 
-def choose_runtime(checkpoint: Checkpoint | StoredCheckpoint, device: str, cache: GraphCache | None = None) -> Runtime:
+def choose_runtime(checkpoint: Checkpoint, device: str, cache: GraphCache | None = None) -> Runtime:
     """Return OpenVINO's on a CPU where it is installed, else torch's. cache: where compiled graphs are kept.
 
     Raises InputError where neither is installed.

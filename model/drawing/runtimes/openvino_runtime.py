@@ -23,7 +23,7 @@ from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, 
 from model.drawing.runtimes.stepping import Stepper, draw_alike
 from model.errors import CheckpointError, NonFiniteError
 from model.flow.arrays import CinnArrays
-from model.flow.checkpoint import Checkpoint, StoredCheckpoint
+from model.flow.checkpoint import Checkpoint
 from model.flow.mixture_arrays import begin_drawing, latents_of_outputs
 from model.flow.sizes import CELLS
 
@@ -46,7 +46,7 @@ class OpenvinoRuntime(Runtime):
 
     def __init__(
         self,
-        checkpoint: Checkpoint | StoredCheckpoint,
+        checkpoint: Checkpoint,
         threads: int,
         bfloat16: bool | None = None,
         cache: GraphCache | None = None,
@@ -188,8 +188,8 @@ class OpenvinoRuntime(Runtime):
     def _arrays(self) -> CinnArrays:
         """The network's weights, for what the cache lacks."""
         arrays = self._checkpoint.arrays
-        # a clamp, such as that of ReLU6, would make a number of a weight that is none; a file's were checked
-        if isinstance(self._checkpoint, Checkpoint) and not arrays.layers.are_finite():
+        # a clamp, such as that of ReLU6, would make a number of a weight that is none
+        if not arrays.layers.are_finite():
             raise NonFiniteError("the network has weights that are not finite numbers")
         return arrays
 

@@ -28,7 +28,7 @@ def colorizer(tiny_checkpoint: Checkpoint) -> CinnColorizer:
     cinn = copy.deepcopy(tiny_checkpoint.cinn)
     for level in cinn.details:
         level.std.fill_(0.02)
-    return CinnColorizer(replace(tiny_checkpoint, cinn=cinn), "cpu")
+    return CinnColorizer(replace(tiny_checkpoint, network=cinn), "cpu")
 
 
 @pytest.fixture(scope="module")
