@@ -14,20 +14,18 @@ from model.device import choose_device, device_memory, lacks_torch
 from model.drawing.hints import mend_hints
 from model.drawing.latents import latent_norms
 from model.drawing.passes import Decoded, Passes
-from model.drawing.plans import Chosen, Draws, Planner, own_chroma
+from model.drawing.plans import Draws, Planner, own_chroma
 from model.drawing.runtimes.graph_cache import GraphCache
-from model.drawing.runtimes.runtime import Condition, Encoded
+from model.drawing.runtimes.runtime import Condition, Encoded, Floats
 from model.drawing.timer import Timer
 from model.flow.checkpoint import Checkpoint, open_checkpoint
 from model.flow.mixture_arrays import begin_drawing
-from model.options import PLAIN, Look
 from model.pixels.scaling import Scaler
 from model.protocol import (
     Colorizer,
     DeviceMemory,
     Drawn,
     DrawTask,
-    Finished,
     Frame,
     Hint,
     HintMatch,
@@ -77,18 +75,18 @@ def colorize(colorizer: Colorizer, photo: Photo, options: Options, reference: Ph
     return Colorings(**vars(drawn), images=np.stack(images), matches=matches)
 
 
-class CinnColorizer:
-    """Colorizes with a trained cINN; see `model.protocol.Colorizer`."""
+class CinnColorizer(Scaler):
+    """Colorizes with a trained cINN; see `model.protocol.Colorizer` for its methods."""
 
     def __init__(self, checkpoint: Checkpoint, device: str, cache: Path | None = None) -> None:
         """cache: see `load_colorizer`; the checkpoint must be as its file is."""
         self.checkpoint = checkpoint
         self.device = device
         graphs = GraphCache(cache, checkpoint.sha256) if cache and device == "cpu" else None
-        self._passes = Passes(checkpoint, device, cache=graphs)
+        self._passes = Passes(checkpoint, device, graphs)
         self._planner = Planner(checkpoint, self._passes)
         self._numbers = self._passes.numbers
-        self._scaler = Scaler(int(self._numbers.sizes[-1]))
+        super().__init__(int(self._numbers.sizes[-1]))
 
     @property
     def cinn(self) -> "Cinn":
@@ -100,12 +98,10 @@ class CinnColorizer:
         self._passes.prepare()
 
     def prepare_rest(self) -> Iterator[None]:
-        """Load or compile what later photos may need; see `model.protocol.Colorizer`."""
         return self._passes.prepare_rest()
 
     @cached_property
     def info(self) -> ModelInfo:
-        """The loaded model and its device."""
         return ModelInfo(
             name=self.checkpoint.name,
             device=self.device,
@@ -117,43 +113,36 @@ class CinnColorizer:
 
     @property
     def memory(self) -> DeviceMemory:
-        """Memory of the device, now."""
         return device_memory(self.device)
 
-    def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
-        """Bring a photo to the network's sizes; see `model.protocol.Colorizer`."""
-        return self._scaler.shrink(photo, with_chroma)
-
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
-        """Draw the samples of several tasks in shared passes; see `model.protocol.Colorizer`."""
         with self._passes.running():
             plans = [self._planner.plan(task) for task in tasks]
             timer = Timer(self._passes.wait)
             conditions = self._passes.condition([task.photo.lightness for task in tasks])
             timer.stop("condition")
-            chosen = self._draw(conditions, [plan() for plan in plans])
-            coarsest, fine = [each.coarsest for each in chosen], [each.fine for each in chosen]
-            decoded = self._passes.add_details(conditions, coarsest, fine)
+            coarsest, draws = self._draw(conditions, [plan() for plan in plans])
+            decoded = self._passes.add_details(conditions, coarsest, [each.latents[1:] for each in draws])
             mended = [
                 self._mend(task.photo, each.hints_inside, condition, samples) if each.hints_inside else samples
-                for task, each, condition, samples in zip(tasks, chosen, conditions, decoded, strict=True)
+                for task, each, condition, samples in zip(tasks, draws, conditions, decoded, strict=True)
             ]
             timer.stop("sample")
         frames = [task.photo.frame for task in tasks]
-        return [_drawn(*each, timer.seconds) for each in zip(chosen, frames, decoded, mended, strict=True)]
+        return [_drawn(*each, timer.seconds) for each in zip(draws, coarsest, frames, decoded, mended, strict=True)]
 
-    def _draw(self, conditions: Sequence[Condition], draws: Sequence[Draws]) -> list[Chosen]:
+    def _draw(self, conditions: Sequence[Condition], draws: Sequence[Draws]) -> tuple[list[Floats], list[Draws]]:
         """Draw the coarsest level of all photos at once; return what each task chooses of its draws."""
-        coarsest = self._passes.draw_coarsest(
+        drawn = self._passes.draw_coarsest(
             conditions,
-            [each.latents for each in draws],
+            [each.latents[0] for each in draws],
             [each.decoding for each in draws],
             [each.given for each in draws],
         )
-        return [each.choose(condition, x) for each, condition, x in zip(draws, conditions, coarsest, strict=True)]
+        chosen = [each.chosen(condition, x) for each, condition, x in zip(draws, conditions, drawn, strict=True)]
+        return [coarsest for coarsest, _ in chosen], [kept for _, kept in chosen]
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
-        """Say how plausible the own colors of several photos are; see `model.protocol.Colorizer`."""
         with self._passes.running():
             timer = Timer(self._passes.wait)
             conditions = self._passes.condition([photo.lightness for photo in photos])
@@ -164,10 +153,6 @@ class CinnColorizer:
             ]
             timer.stop("likelihood")
         return [self._likelihood(each, timer.seconds) for each in encoded]
-
-    def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
-        """Bring samples to the photo's own size, a few at a time; see `model.protocol.Colorizer`."""
-        return self._scaler.finish(photo, drawn, look)
 
     def _mend(self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded) -> Decoded:
         """Correct samples at the points of hints; their likelihood and latents become those of the corrected a*b*."""
@@ -186,20 +171,22 @@ class CinnColorizer:
         return Likelihood(sum(bits) / self._numbers.total_dims, levels, dict(seconds))
 
 
-def _drawn(chosen: Chosen, frame: Frame, decoded: Decoded, samples: Decoded, seconds: dict[str, float]) -> Drawn:
+def _drawn(
+    draws: Draws, coarsest: Floats, frame: Frame, decoded: Decoded, samples: Decoded, seconds: dict[str, float]
+) -> Drawn:
     """Say of samples what the protocol promises; decoded: the same before they were corrected at hints."""
     bits_per_dim = samples.bits_per_dim
-    order = np.argsort(bits_per_dim, kind="stable") if chosen.ranked else np.arange(len(bits_per_dim))
+    order = np.argsort(bits_per_dim, kind="stable") if draws.ranked else np.arange(len(bits_per_dim))
     norms = latent_norms(samples.latents)
     return Drawn(
         chroma=samples.chroma[order],
-        indices=tuple(chosen.indices[i] for i in order),
+        indices=tuple(draws.indices[i] for i in order),
         bits_per_dim=tuple(bits_per_dim[order].tolist()),
         latent_norms=tuple(norms[order].tolist()),
-        temperature=chosen.temperature,
+        temperature=draws.temperature,
         timings=dict(seconds),
-        coarsest=chosen.coarsest[order],
+        coarsest=coarsest[order],
         bits_before_hints=tuple(decoded.bits_per_dim[order].tolist()),
-        hints=chosen.hints,
+        hints=draws.hints,
         frame=frame,
     )

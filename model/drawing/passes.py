@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from model.device import THREADS
 from model.drawing.runtimes.choice import choose_runtime
 from model.drawing.runtimes.graph_cache import GraphCache
-from model.drawing.runtimes.numbers import Numbers
-from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices, Runtime
+from model.drawing.runtimes.runtime import Condition, Encoded, Floats, Indices
 from model.errors import NonFiniteError, OutOfMemoryError
 from model.flow.checkpoint import Checkpoint
 
@@ -56,29 +55,15 @@ class Decoded(NamedTuple):
 class Passes:
     """The network on its device, numpy arrays in and out."""
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        device: str,
-        runtime: Runtime | None = None,
-        cache: GraphCache | None = None,
-    ) -> None:
-        """runtime: by default, the fastest for the device. cache: where it keeps compiled graphs."""
+    def __init__(self, checkpoint: Checkpoint, device: str, cache: GraphCache | None = None) -> None:
+        """cache: where compiled graphs are kept."""
         self.device = device
-        self._runtime = runtime or choose_runtime(checkpoint, device, cache)
+        self._runtime = choose_runtime(checkpoint, device, cache)
+        self.numbers, self.wait = self._runtime.numbers, self._runtime.wait
         self._halvings, self._since = 0, 0.0
         """how often passes were halved, and when their size last changed"""
         self._workers = 1 if device == "cuda" else THREADS
         self._threads = ThreadPoolExecutor(self._workers, "passes", initializer=self._runtime.begin_thread)
-
-    @property
-    def numbers(self) -> Numbers:
-        """Numbers of the network."""
-        return self._runtime.numbers
-
-    def wait(self) -> None:
-        """See `Runtime.wait`."""
-        self._runtime.wait()
 
     def prepare(self) -> None:
         """See `Runtime.prepare`."""

@@ -36,7 +36,7 @@ from model.protocol import (
 )
 from model.selection import select_diverse, select_likely, select_palette
 
-__all__ = ["Chosen", "Draws", "Planner", "own_chroma"]
+__all__ = ["Draws", "Planner", "own_chroma"]
 
 CALM = 4
 """A transfer's coarsest level decodes at T + (1 - T) * weight**CALM, for its weight of the reference.
@@ -48,22 +48,6 @@ TRIES = 4
 """Draws for each coloring of a transfer, of which the one is taken whose colors are most like the reference's."""
 
 
-class Chosen(NamedTuple):
-    """Draws to complete by the finer levels, and the facts that the answer states."""
-
-    coarsest: Floats
-    """(N, 2, 8, 8) a*b*"""
-    fine: Sequence[Floats]
-    """(N, dim) of each finer level"""
-    indices: Sequence[int]
-    temperature: float
-    hints: tuple[Hint, ...] = ()
-    hints_inside: Sequence[Hint] = ()
-    """the same without those on the photo's frame, with their points inside of it"""
-    ranked: bool = False
-    """the likeliest first"""
-
-
 class Drawing(NamedTuple):
     """How the latents of one task are drawn and decoded."""
 
@@ -73,21 +57,34 @@ class Drawing(NamedTuple):
     decoding: float
     """the temperature of the coarsest level's mixtures"""
     norm: float | None
-    given: Floats | None = None
-    """(2, 8, 8) a*b* of hinted cells, NaN elsewhere"""
 
 
 class Draws(NamedTuple):
-    """Draws of the coarsest level that a task asks for."""
+    """Draws that a task asks for, and what the answer says of them."""
 
-    latents: Floats
-    """(N, 128)"""
+    latents: Sequence[Floats]
+    """(N, dim) of each level"""
+    indices: Sequence[int]
+    temperature: float
     decoding: Floats
-    """(N,): the temperatures of the level's mixtures"""
-    choose: Callable[[Condition, Floats], Chosen]
-    """Takes the photo's condition and the draws, (N, 2, 8, 8) a*b*."""
+    """(N,): the temperatures of the coarsest level's mixtures"""
     given: Floats | None = None
     """(N, 2, 8, 8) a*b* of hinted cells, NaN elsewhere"""
+    choose: Callable[[Condition, Floats], Sequence[int]] | None = None
+    """Takes the photo's condition and the draws' (N, 2, 8, 8) a*b*; returns those to complete. None: all."""
+    hints: tuple[Hint, ...] = ()
+    hints_inside: Sequence[Hint] = ()
+    """the same without those on the photo's frame, with their points inside of it"""
+    ranked: bool = False
+    """the likeliest first"""
+
+    def chosen(self, condition: Condition, coarsest: Floats) -> tuple[Floats, "Draws"]:
+        """Return the draws to complete, and what is said of them."""
+        if self.choose is None:
+            return coarsest, self
+        rows = self.choose(condition, coarsest)
+        latents, indices = [z[rows] for z in self.latents], [self.indices[row] for row in rows]
+        return coarsest[rows], self._replace(latents=latents, indices=indices)
 
 
 Plan = Callable[[], Draws]
@@ -119,26 +116,16 @@ class Planner:
         drawing = self._drawing(photo, options.temperature, options.latent_norm)
         check_hints(options.hints)
         inside = hints_inside(options.hints, photo.frame)
-        if inside:
-            drawing = drawing._replace(given=given_cells(photo, inside))
         many = options.n if options.select == "first" else options.latents
-        numbers = _numbers(options.offset, many)
+        given = np.broadcast_to(given_cells(photo, inside), (many, 2, SIDE, SIDE)) if inside else None
+        numbers = range(options.offset, options.offset + many)
         latents = self._latents(options.seed, numbers, drawing)
-        fine = latents[1:]
 
-        def choose(condition: Condition, coarsest: Floats) -> Chosen:
-            indices = self._select(condition, coarsest, fine, options)
-            return Chosen(
-                coarsest[indices],
-                [z[indices] for z in fine],
-                [numbers[i] for i in indices],
-                drawing.temperature,
-                options.hints,
-                inside,
-                options.rank == "likelihood",
-            )
+        def choose(condition: Condition, coarsest: Floats) -> list[int]:
+            return self._select(condition, coarsest, latents[1:], options)
 
-        return lambda: _draws(latents[0], drawing, choose)
+        draws = _draws(latents, numbers, drawing)._replace(given=given, choose=choose)
+        return lambda: draws._replace(hints=options.hints, hints_inside=inside, ranked=options.rank == "likelihood")
 
     def _select(
         self, condition: Condition, coarsest: Floats, fine: Sequence[Floats], options: SampleOptions
@@ -156,7 +143,7 @@ class Planner:
         if not set(moved) <= set(self._sizes):
             raise InputError("levels", f"sizes among {self._sizes}", moved)
         drawing = self._drawing(photo, options.temperature, options.latent_norm)
-        numbers = _numbers(options.offset, options.n)
+        numbers = range(options.offset, options.offset + options.n)
         origin = self._recall(options.origin, drawing)
         noise_seed = options.noise_seed
         if noise_seed == options.seed:  # else noise would be the very latent that it is mixed with
@@ -168,7 +155,7 @@ class Planner:
         latents = mix_latents(origin, noise, weights)
         if options.latent_norm is not None and options.strength > 0:  # at 0, not even rounding may change a latent
             latents = rescale_latents(latents, options.latent_norm)
-        return lambda: _draw_each(latents, numbers, drawing)
+        return lambda: _draws(latents, numbers, drawing)
 
     def _transfer(self, photo: SmallPhoto, reference: SmallPhoto | None, options: TransferOptions) -> Plan:
         if reference is None:
@@ -177,7 +164,7 @@ class Planner:
         weights = options.weights
         if weights is None:
             weights = tuple(TRANSFER_WEIGHTS.get(size, 0.0) for size in self._sizes)
-        numbers = _numbers(options.offset, options.n)
+        numbers = range(options.offset, options.offset + options.n)
         noise = self._latents(options.seed, numbers, drawing)
         mix_latents(noise, noise, weights)  # raises for weights out of range
         if 0 < weights[0] < 1:  # else all tries would be equal, or have nothing of the reference
@@ -189,12 +176,12 @@ class Planner:
             latents = mix_latents(self._latents_of(reference), noise, weights)
             palette = _cells(own_chroma(reference)[0])
 
-            def choose(_: Condition, coarsest: Floats) -> Chosen:
+            def choose(_: Condition, coarsest: Floats) -> list[int]:
                 tries = np.arange(len(coarsest)).reshape(-1, options.n).T
-                chosen = [own[select_palette(coarsest[own], palette)] for own in tries]
-                return Chosen(coarsest[chosen], [z[chosen] for z in latents[1:]], numbers, drawing.temperature)
+                return [own[select_palette(coarsest[own], palette)] for own in tries]
 
-            return _draws(latents[0], drawing, choose)
+            indices = [*numbers] * (len(latents[0]) // options.n)
+            return _draws(latents, indices, drawing)._replace(choose=choose)
 
         return plan
 
@@ -210,7 +197,7 @@ class Planner:
             end = recalled if reference is None else self._latents_of(reference)
             latents = interpolate_latents(start, end, positions, options.path == "spherical")
             decoding = np.array([_between(drawing.decoding, last, t) for t in positions], np.float32)
-            return _draw_each(latents, range(options.steps), drawing)._replace(decoding=decoding)
+            return _draws(latents, range(options.steps), drawing)._replace(decoding=decoding)
 
         return plan
 
@@ -264,21 +251,6 @@ def _between(a: float, b: float, t: float) -> float:
     return (1 - t) * a + t * b
 
 
-def _numbers(offset: int, n: int) -> range:
-    return range(offset, offset + n)
-
-
-def _draw_each(latents: Sequence[Floats], numbers: Sequence[int], drawing: Drawing) -> Draws:
-    """Return draws of which all are kept. latents: (N, dim) of each level."""
-
-    def choose(_: Condition, coarsest: Floats) -> Chosen:
-        return Chosen(coarsest, latents[1:], numbers, drawing.temperature)
-
-    return _draws(latents[0], drawing, choose)
-
-
-def _draws(latents: Floats, drawing: Drawing, choose: Callable[[Condition, Floats], Chosen]) -> Draws:
-    given, many = drawing.given, len(latents)
-    if given is not None:
-        given = np.broadcast_to(given, (many, *given.shape))
-    return Draws(latents, np.full(many, drawing.decoding, np.float32), choose, given)
+def _draws(latents: Sequence[Floats], indices: Sequence[int], drawing: Drawing) -> Draws:
+    decoding = np.full(len(latents[0]), drawing.decoding, np.float32)
+    return Draws(latents, indices, drawing.temperature, decoding)

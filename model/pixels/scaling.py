@@ -48,14 +48,16 @@ def paint(
 
 
 class Scaler:
-    """Brings photos to the network's sizes, and samples to the photos'. May be used from several threads at once."""
+    """Brings photos to the network's sizes, and samples to the photos'; see `model.protocol.Colorizer`.
+
+    May be used from several threads at once.
+    """
 
     def __init__(self, chroma_size: int) -> None:
         """chroma_size: side of the network's a*b* maps, in pixels."""
         self._chroma_size = chroma_size
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
-        """Bring a photo to the network's sizes; see `model.protocol.Colorizer`."""
         lightness = photo_to_lightness(photo)
         frame = find_frame(lightness)
         inside = frame.inside(photo.shape)
@@ -65,7 +67,6 @@ class Scaler:
         return SmallPhoto(stretch_contrast(squeezed), squeezed.clip(0, 100), chroma, frame, max(lightness.shape))
 
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
-        """Bring samples to the photo's own size, a few at a time; see `model.protocol.Colorizer`."""
         lightness = photo_to_lightness(photo)
         most = max(1, FINISHED_BYTES // (3 * lightness.size))
         for chroma in np.array_split(drawn.chroma, -(-len(drawn.chroma) // most)):

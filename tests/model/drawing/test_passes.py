@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.colorizer import CinnColorizer
-from model.drawing.passes import DRAWS, RECOVERY_SECONDS, Passes
-from model.drawing.runtimes.choice import choose_runtime
-from model.drawing.runtimes.runtime import Condition, Floats, Indices, Samples
+from model.drawing.passes import DRAWS, RECOVERY_SECONDS, SAMPLES, Passes
+from model.drawing.runtimes.runtime import Condition, Floats, Indices
 from model.errors import InputError, OutOfMemoryError
 from model.flow.checkpoint import Checkpoint
 from model.protocol import (
@@ -181,51 +179,46 @@ def test_chroma_has_to_be_asked_for(colorizer: CinnColorizer) -> None:
         MemoryError(),
     ],
 )
-def test_no_memory_left(
-    tiny_checkpoint: Checkpoint, graphs: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception
-) -> None:
-    """Fewer passes run at once, of the same size: on a CPU, others would have to be compiled, by torch."""
-    colorizer = CinnColorizer(tiny_checkpoint, "cpu", graphs)
-    passes = colorizer._passes
-    passes._workers, passes._threads = 2, ThreadPoolExecutor(2)
-    asked = [task(colorizer, 0, SampleOptions(4, 0))]
-    (before,) = colorizer.draw_all(asked)
-    runtime, together = passes._runtime, threading.Barrier(2, timeout=10)
-    whole, sizes = runtime.add_details, list[int]()
+def test_no_memory_left(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, raised: Exception) -> None:
+    colorizer = CinnColorizer(tiny_checkpoint, "cpu")
 
-    def fail_beside_another(condition: Condition, photo: Indices, x: Floats, latents: Sequence[Floats]) -> Samples:
-        sizes.append(len(x))
-        try:
-            together.wait()
-        except threading.BrokenBarrierError:  # it is alone
-            return whole(condition, photo, x, latents)
+    def fail(*_: object) -> Condition:
         raise raised
 
-    monkeypatch.setattr(runtime, "add_details", fail_beside_another)
+    monkeypatch.setattr(colorizer._passes._runtime, "condition", fail)
     with pytest.raises(OutOfMemoryError):
-        colorizer.draw_all(asked)
-    together.abort()
-    at_once = list[int]()
+        colorizer.draw_all([task(colorizer, 0, SampleOptions(4, 0))])
 
-    def count_others(condition: Condition, photo: Indices, x: Floats, latents: Sequence[Floats]) -> Samples:
-        at_once.append(1)
+
+def test_fewer_passes_run_at_once_after_memory_ran_out(tiny_checkpoint: Checkpoint) -> None:
+    """They are of the same size: on a CPU, others would have to be compiled."""
+    passes = Passes(tiny_checkpoint, "cpu")
+    passes._workers, passes._threads = 2, ThreadPoolExecutor(2)
+    together, busy = threading.Barrier(2, timeout=10), list[int]()
+
+    def meet(rows: Floats) -> list[Floats]:
+        together.wait()
+        return [rows]
+
+    def be_alone(rows: Floats) -> list[Floats]:
+        assert not busy
+        busy.append(len(rows))
         time.sleep(0.1)
-        counted = len(at_once)
-        found = whole(condition, photo, x, latents)
-        assert at_once.pop() == 1
-        assert counted == 1
-        return found
+        assert busy.pop() == SAMPLES["cpu"]
+        return [rows]
 
-    monkeypatch.setattr(runtime, "add_details", count_others)
-    (after,) = colorizer.draw_all(asked)
-    assert sizes == [2, 2]
-    np.testing.assert_array_equal(after.chroma, before.chroma)
+    rows = np.arange(4.0)
+    passes._in_chunks(meet, SAMPLES, rows)
+    with pytest.raises(OutOfMemoryError), passes.running():
+        raise MemoryError
+    np.testing.assert_array_equal(passes._in_chunks(be_alone, SAMPLES, rows), [rows])
 
 
 def test_passes_grow_again_after_memory_ran_out(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("model.drawing.passes.monotonic", lambda: now)
-    passes = Passes(tiny_checkpoint, "cuda", choose_runtime(tiny_checkpoint, "cpu"))
+    passes = Passes(tiny_checkpoint, "cpu")
+    passes.device, passes._workers = "cuda", 1
 
     def draws_at_once() -> int:
         sizes = list[int]()
