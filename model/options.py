@@ -142,7 +142,7 @@ class Counted:
     @property
     def latents(self) -> int:
         """Number of latents drawn for them."""
-        return self.n
+        return self.samples
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,6 @@ class SampleOptions(Look, Counted):
 
     @property
     def latents(self) -> int:
-        """Number of latents drawn: every candidate's."""
         return max(self.n, self.candidates or 0)
 
 
@@ -231,7 +230,7 @@ class TransferOptions(Look, Counted):
 
 
 @dataclass(frozen=True)
-class InterpolationOptions(Look):
+class InterpolationOptions(Look, Counted):
     """Between which two colorings to go, and how."""
 
     steps: Annotated[int, Ge(2), Le(MAX_SAMPLES), Option("how many colorings, both ends included", 5, default=5)]
@@ -270,12 +269,6 @@ class InterpolationOptions(Look):
 
     @property
     def samples(self) -> int:
-        """Number of colorings in the answer."""
-        return self.steps
-
-    @property
-    def latents(self) -> int:
-        """Number of latents drawn for them."""
         return self.steps
 
 
