@@ -1,6 +1,7 @@
 """OpenVINO's operations for the layers of the network: arrays in, nodes of a graph out.
 
-Every shape is fixed when a graph is built. A layer's widths and kernels are those of its arrays.
+Every shape is fixed when a graph is built. A layer's widths and kernels are those of its arrays. Functions named as a
+layer or an operation of torch, or of `model.flow`, mirror it.
 """
 
 import math
@@ -13,7 +14,7 @@ import openvino.opset13 as ops
 from numpy.typing import NDArray
 
 from model.flow.arrays import Layers
-from model.flow.constants import AFFINE_LIMIT, CHROMA_LIMIT, FREQUENCIES, INPUT_LIMIT, NORM_EPSILON, SCALE_LIMIT
+from model.flow.constants import AFFINE_LIMIT, CHROMA_LIMIT, FREQUENCIES, NORM_EPSILON
 
 __all__ = [
     "Node",
@@ -27,8 +28,6 @@ __all__ = [
     "conv",
     "conv_by_matrix",
     "conv_of_patches",
-    "coupling_input",
-    "coupling_scale",
     "finish_block",
     "flatten_cells",
     "inverted_residual",
@@ -59,12 +58,10 @@ Array = NDArray[Any]
 
 
 def shape(x: Node) -> list[int]:
-    """Return the shape, which is fixed."""
     return list(x.get_output_shape(0) if hasattr(x, "get_output_shape") else x.get_shape())
 
 
 def parameter(name: str, size: Sequence[int], dtype: Any = np.float32) -> Node:
-    """Make an input of the graph."""
     return ops.parameter(list(size), dtype, name=name)
 
 
@@ -74,12 +71,10 @@ def constant(value: Array | float) -> Node:
 
 
 def add(x: Node, y: Node | Array | float) -> Node:
-    """Return x + y, broadcast as in torch."""
     return ops.add(x, _node(y))
 
 
 def multiply(x: Node, y: Node | Array | float) -> Node:
-    """x·y, broadcast as in torch."""
     return ops.multiply(x, _node(y))
 
 
@@ -89,12 +84,10 @@ def reshape(x: Node, *size: int) -> Node:
 
 
 def transpose(x: Node, *order: int) -> Node:
-    """Reorder the dimensions."""
     return ops.transpose(x, ops.constant(np.array(order, np.int64)))
 
 
 def concat(parts: Sequence[Node], axis: int) -> Node:
-    """Join along a dimension."""
     return ops.concat(list(parts), axis)
 
 
@@ -112,17 +105,14 @@ def mean(x: Node, *axes: int) -> Node:
 
 
 def relu6(x: Node) -> Node:
-    """Clamp to 0…6."""
     return ops.clamp(x, 0.0, 6.0)
 
 
 def soft_clamp(x: Node, limit: float) -> Node:
-    """Mirror `model.flow.affine.soft_clamp`."""
     return multiply(ops.atan(multiply(x, 1 / limit)), limit * 2 / math.pi)
 
 
 def unshuffle(x: Node, factor: int) -> Node:
-    """Mirror `F.pixel_unshuffle`."""
     return ops.space_to_depth(x, "depth_first", factor)
 
 
@@ -148,7 +138,6 @@ def nearest(x: Node) -> Node:
 
 
 def linear(x: Node, layer: Layers) -> Node:
-    """x·Wᵀ + b."""
     y = ops.matmul(x, constant(layer.weight), False, True)
     return add(y, layer.bias) if "bias" in layer else y
 
@@ -190,7 +179,6 @@ def conv_by_matrix(x: Node, matrix: Array) -> Node:
 
 
 def inverted_residual(x: Node, block: Layers, stride: int) -> Node:
-    """Mirror `InvertedResidual`."""
     h = relu6(conv(x, block.expand)) if "expand" in block else x
     h = conv(relu6(conv(h, block.depthwise, stride)), block.project)
     return add(x, h) if shape(x) == shape(h) else h
@@ -204,7 +192,6 @@ def residual(x: Node, blocks: Layers) -> Node:
 
 
 def subnet(x: Node, share: Node, layers: Layers) -> Node:
-    """Mirror `ConvSubnet`."""
     h = ops.relu(add(conv(x, layers.first), share))
     return conv(ops.relu(conv(h, layers.middle)), layers.last)
 
@@ -221,18 +208,7 @@ def affine_mean_and_log_scale(condition: Node) -> tuple[Node, Node]:
     return center, soft_clamp(raw, AFFINE_LIMIT)
 
 
-def coupling_input(x: Node) -> Node:
-    """Mirror what a coupling's subnet sees of what passes."""
-    return soft_clamp(x, INPUT_LIMIT)
-
-
-def coupling_scale(raw: Node) -> Node:
-    """Mirror a coupling's log-scale."""
-    return soft_clamp(raw, SCALE_LIMIT)
-
-
 def chroma_embedding(x: Node, layer: Layers) -> Node:
-    """Mirror `ChromaEmbedding`."""
     seen = ops.clamp(x, -CHROMA_LIMIT, CHROMA_LIMIT)
     waves = [wave(multiply(seen, f)) for f in FREQUENCIES for wave in (ops.sin, ops.cos)]
     return linear(concat((seen, *waves), -1), layer)

@@ -24,7 +24,9 @@ from model.flow.constants import (
     EARLY_STAGES,
     FEATURE_CHANNELS,
     HAAR_KERNELS,
+    INPUT_LIMIT,
     RECALL_WIDTH,
+    SCALE_LIMIT,
     SKIPS,
     SMALL_LIGHTNESS,
     STEM_STRIDE,
@@ -252,17 +254,8 @@ def _levels(cinn: CinnArrays) -> list[_Level]:
     return [_Level(*each) for each in zip(cinn.config.details, cinn.layers.details, strict=True)]
 
 
-class _LevelCondition(NamedTuple):
-    """See `model.flow.detail_level.DetailCondition`."""
-
-    prediction: Node
-    first: Node
-    shares: list[Node]
-    last: Node
-
-
-def _level_condition(photo: Node, coarser: Node, level: _Level) -> _LevelCondition:
-    """Mirror `DetailLevel.sample_condition`."""
+def _level_condition(photo: Node, coarser: Node, level: _Level) -> tuple[Node, Node, list[Node], Node]:
+    """Mirror `DetailLevel.sample_condition`: the parts of a `DetailCondition`."""
     seen = ops.clamp(coarser, -COARSER_LIMIT, COARSER_LIMIT)
     recalled = _recalled(photo, seen, level)
     colors = g.concat((g.nearest(seen), g.bilinear(seen), *recalled), 1)
@@ -270,7 +263,7 @@ def _level_condition(photo: Node, coarser: Node, level: _Level) -> _LevelConditi
     prediction = _propagated_details(coarser, g.conv(h, level.layers.logits), recalled)
     ends, shares = g.conv_of_patches(h, level.layers.ends, level.layers.shares)
     first, last = g.split(ends, 2, 1)
-    return _LevelCondition(prediction, first, g.split(shares, level.config.blocks, 1), last)
+    return prediction, first, g.split(shares, level.config.blocks, 1), last
 
 
 def _details(z: Node, photo: Node, coarser: Node, level: _Level) -> tuple[Node, list[Node]]:
@@ -282,8 +275,7 @@ def _details(z: Node, photo: Node, coarser: Node, level: _Level) -> tuple[Node, 
     terms = [log_scale]
     for coupling, mixing, share in reversed(level.blocks(shares)):
         x1, x2 = g.split(g.conv_by_matrix(x, mixing.matrix.T), 2, 1)
-        raw, shift = g.split(g.subnet(g.coupling_input(x1), share, coupling.subnet), 2, 1)
-        log_scale = g.coupling_scale(raw)
+        log_scale, shift = _scale_and_shift(x1, share, coupling)
         negative = g.multiply(log_scale, -1)
         x = g.concat((x1, ops.multiply(ops.subtract(x2, shift), ops.exp(negative))), 1)
         terms.append(negative)
@@ -300,13 +292,18 @@ def _latents(details: Node, photo: Node, coarser: Node, level: _Level) -> tuple[
     terms = [term]
     for coupling, mixing, share in level.blocks(shares):
         x1, x2 = g.split(x, 2, 1)
-        raw, shift = g.split(g.subnet(g.coupling_input(x1), share, coupling.subnet), 2, 1)
-        log_scale = g.coupling_scale(raw)
+        log_scale, shift = _scale_and_shift(x1, share, coupling)
         moved = g.add(g.multiply(x2, ops.exp(log_scale)), shift)
         x = g.conv_by_matrix(g.concat((x1, moved), 1), mixing.matrix)
         terms.append(log_scale)
     x, term = _standardized(x, last)
     return g.reshape(x, g.shape(x)[0], level.config.dims), [*terms, term]
+
+
+def _scale_and_shift(x1: Node, share: Node, coupling: Layers) -> tuple[Node, Node]:
+    """Mirror `AffineCoupling.scale_and_shift`."""
+    raw, shift = g.split(g.subnet(g.soft_clamp(x1, INPUT_LIMIT), share, coupling.subnet), 2, 1)
+    return g.soft_clamp(raw, SCALE_LIMIT), shift
 
 
 def _standardized(x: Node, condition: Node) -> tuple[Node, Node]:
