@@ -221,21 +221,18 @@ class Colorizer(Protocol):
     @property
     def memory(self) -> DeviceMemory | None:
         """Memory of the device, now; None where that is another machine's. May be asked from any thread."""
-        ...
 
     def prepare_rest(self) -> Iterator[None]:
         """Load or compile what the first photo does not need but others may: hints, likelihoods, many samples.
 
         A piece at each step; the caller, a thread of its own, may stop after any. Raises ModelError.
         """
-        ...
 
     def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
         """Bring a photo to the network's sizes; its own a*b*, which take longer, if they are asked for.
 
         Raises InputError for a photo out of range.
         """
-        ...
 
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
         """Draw the samples of several tasks in shared passes. No task's samples depend on the others.
@@ -243,7 +240,6 @@ class Colorizer(Protocol):
         Raises InputError for an option out of range, NonFiniteError rather than return broken colors, and
         OutOfMemoryError; fewer tasks may then succeed.
         """
-        ...
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
         """Score the own colors of several photos, which need their chroma; gray ones are a* = b* = 0.
@@ -251,14 +247,12 @@ class Colorizer(Protocol):
         Raises InputError for a photo without its chroma, NonFiniteError where a likelihood is not a number, and
         OutOfMemoryError.
         """
-        ...
 
     def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
         """Bring samples to the photo's own size, in order; a few at a time, so that they need not all be held.
 
         look: the task's options hold it. Raises InputError for a photo out of range.
         """
-        ...
 
 
 def _inside(side: int, before: float, after: float) -> slice:

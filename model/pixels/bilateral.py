@@ -8,7 +8,7 @@ This module defines it in plain numpy; `model.pixels.upsampling` is the same, co
 Source: Kopf et al. 2007, Joint Bilateral Upsampling; Irani and Peleg 1991 for the sharpening (back-projection).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -39,11 +39,17 @@ def upsample_to_rgb_plainly(chroma: Floats, lightness: Floats) -> NDArray[np.uin
 
     chroma: (N, 2, h, w) a*b*. lightness: (H, W), L* in [0, 100]. Returns (N, H, W, 3) sRGB.
     """
-    rgb = np.empty((len(chroma), *lightness.shape, 3), np.uint8)
-    for tile, upsampled in _upsampled_tiles(chroma, lightness):
-        shown = np.broadcast_to(lightness[tile], (len(chroma), 1, *upsampled.shape[2:]))
-        encoded = lab_to_rgb(map_to_gamut(np.concatenate((shown, upsampled), 1))).clip(0, 1)
-        rgb[:, *tile] = np.moveaxis(np.rint(encoded * 255).astype(np.uint8), 1, -1)
+    height, width = lightness.shape
+    rgb = np.empty((len(chroma), height, width, 3), np.uint8)
+    guide, sharp = sharpen(chroma, lightness)
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            tile = slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
+            taps = _taps(tile[0], height, guide.shape[0]), _taps(tile[1], width, guide.shape[1])
+            upsampled = _weighted_mean(sharp, _weights(lightness[tile], guide, taps), taps)
+            shown = np.broadcast_to(lightness[tile], (len(chroma), 1, *upsampled.shape[2:]))
+            encoded = lab_to_rgb(map_to_gamut(np.concatenate((shown, upsampled), 1))).clip(0, 1)
+            rgb[:, *tile] = np.moveaxis(np.rint(encoded * 255).astype(np.uint8), 1, -1)
     return rgb
 
 
@@ -59,17 +65,6 @@ def upsample_points(chroma: Floats, lightness: Floats, points: Sequence[tuple[in
         taps = _taps(pixel[0], lightness.shape[0], guide.shape[0]), _taps(pixel[1], lightness.shape[1], guide.shape[1])
         means.append(_weighted_mean(sharp, _weights(lightness[pixel], guide, taps), taps)[:, :, 0, 0])
     return np.stack(means, 1)
-
-
-def _upsampled_tiles(chroma: Floats, lightness: Floats) -> Iterator[tuple[tuple[slice, slice], Floats]]:
-    """Yield tiles of the photo, each with its upsampled (N, 2, rows, columns) chroma."""
-    height, width = lightness.shape
-    guide, sharp = sharpen(chroma, lightness)
-    for top in range(0, height, TILE):
-        for left in range(0, width, TILE):
-            tile = slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
-            taps = _taps(tile[0], height, guide.shape[0]), _taps(tile[1], width, guide.shape[1])
-            yield tile, _weighted_mean(sharp, _weights(lightness[tile], guide, taps), taps)
 
 
 def sharpen(chroma: Floats, lightness: Floats) -> tuple[Floats, Floats]:
