@@ -54,14 +54,13 @@ class AutoregressiveLevel(CellDecoder):
     std: Tensor
     order: Tensor
     exponents: Tensor
-    data_shape = (2, SIDE, SIDE)
 
     def __init__(self, config: AutoregressiveConfig, generator: torch.Generator) -> None:
         width = config.width
         super().__init__(width, config.heads, config.decoder_blocks, config.components, generator)
         self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
         self.config = config
-        self.dims = config.dims
+        self.dims = 2 * CELLS
         self.register_buffer("mean", torch.zeros(2, 1, 1))
         self.register_buffer("std", torch.ones(2, 1, 1))
         self.register_buffer("order", torch.from_numpy(dispersed_order()), persistent=False)
@@ -119,17 +118,13 @@ class AutoregressiveLevel(CellDecoder):
     def forward(self, x: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
         """x: (B, 2, 8, 8). Returns the latent (B, 128) and the log-det."""
         cells, _ = self.in_order(x)
-        return self.latents(self.mixtures(cells, photo), cells)
+        z, log_det = self.mixtures(cells, photo).double().forward(cells.double())
+        return z.flatten(1).to(cells.dtype), log_det.sum(1).to(cells.dtype) - CELLS * self.std.log().sum()
 
     def in_order(self, x: Tensor, order: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Standardize level data, (B, 2, 8, 8), and bring its cells to an order: (B, 64, 2) and that order, (B, 64)."""
         order = self._orders(order, len(x))
         return self._cells(x, order), order
-
-    def latents(self, mixtures: Mixture, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Do what `forward` does, once the mixtures of `in_order`'s cells are known."""
-        z, log_det = mixtures.double().forward(cells.double())
-        return z.flatten(1).to(cells.dtype), log_det.sum(1).to(cells.dtype) - self._log_scale()
 
     def inverse(self, z: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
         """z: (N, 128). Returns (N, 2, 8, 8) and the log-det of the inverse. photo: of N photos, or of one."""
@@ -212,9 +207,6 @@ class AutoregressiveLevel(CellDecoder):
     def _orders(self, order: Tensor | None, rows: int) -> Tensor:
         order = self.order if order is None else order
         return order.expand(rows, -1) if order.dim() == 1 else order
-
-    def _log_scale(self) -> Tensor:
-        return CELLS * self.std.log().sum()
 
 
 def _blend(own: Tensor, distilled: Tensor, share: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from model.flow.config import PriorConfig
 from model.flow.constants import CHROMA_LIMIT, FREQUENCIES, NORM_EPSILON
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
-from model.flow.transformer import TransformerBlock
+from model.flow.transformer import Cache, TransformerBlock
 
 __all__ = ["CellDecoder", "CellStream", "ChromaEmbedding", "Prior"]
 
@@ -82,7 +82,7 @@ class CellStream:
     def __init__(self, decoder: CellDecoder, upcoming: Tensor, past: Tensor) -> None:
         """See `CellDecoder`: (N, 64, width)."""
         self._decoder, self._upcoming, self._past = decoder, upcoming, past
-        self._caches = [block.new_cache(len(upcoming), CELLS, upcoming) for block in decoder.decoder]
+        self._caches = [Cache(upcoming, block.heads) for block in decoder.decoder]
         self._before = decoder.start.expand(len(upcoming), 1, -1)
         self._place = 0
 

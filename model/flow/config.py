@@ -59,16 +59,6 @@ class AutoregressiveConfig:
     dropout: float = 0.2
     """share of h's feature channels that training hides"""
 
-    @property
-    def size(self) -> int:
-        """Side of the a*b* that the level completes."""
-        return SIDE
-
-    @property
-    def dims(self) -> int:
-        """Latents of the level."""
-        return 2 * CELLS
-
 
 @dataclass(frozen=True)
 class PriorConfig:
@@ -162,9 +152,9 @@ class CinnConfig:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Side of the a*b* that each level completes, coarse to fine."""
-        return (self.coarsest.size, *(level.size for level in self.details))
+        return (SIDE, *(level.size for level in self.details))
 
     @property
     def dims(self) -> list[int]:
         """Latents of each level, coarse to fine."""
-        return [self.coarsest.dims, *(level.dims for level in self.details)]
+        return [2 * CELLS, *(level.dims for level in self.details)]

@@ -15,10 +15,12 @@ WIDENING = 4
 
 
 class Cache:
-    """Keys and values of one block for up to `length` tokens, filled one token at a time."""
+    """Keys and values of one block for some tokens, filled one token at a time."""
 
-    def __init__(self, rows: int, heads: int, length: int, head_width: int, like: Tensor) -> None:
-        self.keys = like.new_zeros(rows, heads, length, head_width)
+    def __init__(self, tokens: Tensor, heads: int) -> None:
+        """tokens: (rows, length, width), any of the shape and type of those to come."""
+        rows, length, width = tokens.shape
+        self.keys = tokens.new_zeros(rows, heads, length, width // heads)
         self.values = torch.zeros_like(self.keys)
 
     def push(self, place: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,10 +66,6 @@ class TransformerBlock(nn.Module):
         query, key, value = self._split(x)
         keys, values = cache.push(place, key, value)
         return self._finish(x, (query @ keys.transpose(-1, -2)).softmax(-1) @ values)
-
-    def new_cache(self, rows: int, length: int, like: Tensor) -> Cache:
-        """Return an empty cache."""
-        return Cache(rows, self.heads, length, self.project.in_features // self.heads, like)
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         parts = self.query_key_value(self.attention_norm(x)).unflatten(-1, (3, self.heads, -1))
