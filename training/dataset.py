@@ -5,7 +5,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -18,20 +18,19 @@ from training.data import NoPhotosError
 from training.features import DONE, STEPS_PER_STD
 from training.processes import Share
 
-__all__ = ["ArrayDataset", "Batch", "Dataset", "FeatureDataset", "Movable", "kept_back", "read_features", "shuffle"]
+__all__ = ["ArrayDataset", "Batch", "Dataset", "FeatureDataset", "kept_back", "read_features", "shuffle", "to_device"]
 
 TYPES = {**dict.fromkeys(FEATURE_CHANNELS, np.int8), "lightness": np.uint8, "chroma": np.float16}
 
 
-class Movable(Protocol):
-    """A batch that can move to a device."""
-
-    def to(self, device: torch.device, /) -> Self:
-        """Move it to a device."""
-        ...
+BatchT = TypeVar("BatchT", covariant=True)
 
 
-BatchT = TypeVar("BatchT", bound=Movable, covariant=True)
+def to_device(batch: Any, device: torch.device) -> Any:
+    """Move what a batch holds to a device: a tensor, a tuple of some, or something else that can move itself."""
+    if isinstance(batch, tuple):
+        return type(batch)(*(to_device(part, device) for part in batch))
+    return batch.to(device)
 
 
 def shuffle(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
@@ -124,11 +123,6 @@ class Batch(NamedTuple):
     """(B, 1, 128, 128), L* in [0, 100]"""
     chroma: Tensor
     """(B, 2, 64, 64), a*b*"""
-
-    def to(self, device: torch.device) -> "Batch":
-        """Move it to a device."""
-        features = ConditionFeatures(*(feature.to(device) for feature in self.features))
-        return Batch(features, self.lightness.to(device), self.chroma.to(device))
 
 
 class FeatureDataset(Dataset[Batch]):

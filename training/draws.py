@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.cinn import Cinn
 from model.flow.sizes import CELLS, SIDE
-from training.dataset import ArrayDataset, Batch, read_features
+from training.dataset import ArrayDataset, Batch, read_features, to_device
 from training.features import DONE, begun_anew
 from training.perception import Perception
 from training.teacher import DIVERSITY, TRIES, choose_best, draw_distilled, draw_guided
@@ -42,10 +42,6 @@ class DrawnBatch(NamedTuple):
     """(B, 64, 2): standardized a*b*, row by row; in a dataset's arrays (photos, kept draws, 64, 2)"""
     given: Tensor
     """(B, 64): 1 for cells that were given, in true colors"""
-
-    def to(self, device: torch.device) -> Self:
-        """Move it to a device."""
-        return type(self)(*(part.to(device) for part in self))
 
 
 class DrawnDataset(ArrayDataset[DrawnBatch]):
@@ -128,7 +124,7 @@ def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     perception = Perception().to(device) if config.nearness else None
     for batch in read_features(features, PHOTOS):
-        batch = batch.to(device)
+        batch = to_device(batch, device)
         photo = level.photo_condition(batch.features, batch.lightness)
         true = cinn.pyramid(batch.chroma)[0]
         hinted = torch.from_numpy(choose_hints(len(true), rng)).to(device)

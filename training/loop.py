@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from model.errors import InputError
 from model.flow.condition import ConditionNetwork
-from training.dataset import Batch, Dataset, Movable
+from training.dataset import Batch, Dataset, to_device
 from training.ema import Ema
 from training.objectives.objective import Losses, Objective
 from training.processes import Processes
@@ -27,7 +27,7 @@ from training.unfreeze import refine, unfreeze
 __all__ = ["LoopConfig", "Trainer", "stop_signals"]
 
 EVALUATION_SEED = 1
-BatchT = TypeVar("BatchT", bound=Movable)
+BatchT = TypeVar("BatchT")
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ class Trainer(Generic[BatchT]):
 
     def _on_device(self, batches: Iterator[BatchT]) -> Iterator[BatchT]:
         for batch in batches:
-            yield batch.to(self._device)
+            yield to_device(batch, self._device)
 
     @property
     def _device(self) -> torch.device:

@@ -10,10 +10,9 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -42,10 +41,6 @@ class RatedBatch(NamedTuple):
     """(B, K, 64, 2): see `RewardModel.forward`"""
     votes: Tensor
     """(B, K): the mean of a draw's ratings, in standard deviations of their viewers'; NaN where nobody has rated"""
-
-    def to(self, device: torch.device) -> Self:
-        """Move it to a device."""
-        return type(self)(*(part.to(device) for part in self))
 
 
 class RatedDataset(ArrayDataset[RatedBatch]):

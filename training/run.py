@@ -17,7 +17,7 @@ from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.config import CinnConfig, DetailConfig
 from training.data import is_tar, photo_files
-from training.dataset import Batch, FeatureDataset
+from training.dataset import Batch, FeatureDataset, to_device
 from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights
@@ -160,7 +160,7 @@ def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Process
     objective, dataset = DistilledObjective(cinn), DrawnDataset([out for _, out in folders], config.held_out)
     if not begun:
         device = cinn.chroma_mean.device
-        objective.start([batch.to(device) for batch in dataset.held_out_batches(loop.batch)])
+        objective.start([to_device(batch, device) for batch in dataset.held_out_batches(loop.batch)])
     return Trainer(None, objective, dataset, loop, processes)
 
 

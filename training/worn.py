@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -35,10 +35,6 @@ class WornBatch(NamedTuple):
     """without wear; where a frame is, the photo goes on as in a mirror"""
     shown: Tensor
     """1 for the photo, 0 for a frame"""
-
-    def to(self, device: torch.device) -> Self:
-        """Move it to a device."""
-        return type(self)(*(each.to(device) for each in self))
 
 
 class WornDataset(Dataset[WornBatch]):

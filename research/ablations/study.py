@@ -28,7 +28,7 @@ from research.couplings.chain import ChainConfig
 from research.couplings.cinn import CouplingCinn, CouplingConfig
 from research.couplings.method import CouplingMethod
 from research.couplings.objective import LevelsObjective
-from training.dataset import Batch, FeatureDataset
+from training.dataset import Batch, FeatureDataset, to_device
 from training.loop import LoopConfig, Trainer
 from training.standardize import draw_chroma
 from training.unfreeze import refine
@@ -117,7 +117,7 @@ class _RefinedDataset(FeatureDataset):
 
     @torch.no_grad()
     def _read(self, rows: NDArray[np.int64]) -> Batch:
-        batch = super()._read(rows).to(self.network.stem.weight.device)
+        batch = to_device(super()._read(rows), self.network.stem.weight.device)
         return batch._replace(features=refine(self.network, batch.features))
 
 
