@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -93,12 +93,11 @@ def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed:
             return int(done["photos"])
     shutil.rmtree(out, ignore_errors=True)  # of another teacher
     with begun_anew(out) as part:
-        batches = list(_draw(cinn, features, config, seed))
-        for name, arrays in zip(DrawnBatch._fields, zip(*batches, strict=True), strict=True):
-            np.save(part / f"{name}.npy", np.concatenate(arrays))
-        count = sum(len(batch.cells) for batch in batches)
-        (part / DONE).write_text(json.dumps({"photos": count, "teacher": teacher}))
-    return count
+        fields = [np.concatenate(parts) for parts in zip(*_draw(cinn, features, config, seed), strict=True)]
+        for name, array in zip(DrawnBatch._fields, fields, strict=True):
+            np.save(part / f"{name}.npy", array)
+        (part / DONE).write_text(json.dumps({"photos": len(fields[0]), "teacher": teacher}))
+    return len(fields[0])
 
 
 def _digest(cinn: Cinn, config: DrawConfig) -> str:
@@ -110,16 +109,9 @@ def _digest(cinn: Cinn, config: DrawConfig) -> str:
     return digest.hexdigest()
 
 
-class _Drawn(NamedTuple):
-    """A `DrawnBatch` as it is kept."""
-
-    photo: NDArray[np.float16]
-    cells: NDArray[np.float32]
-    given: NDArray[np.bool_]
-
-
 @torch.no_grad()
-def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator[_Drawn]:
+def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Yield the fields of a `DrawnBatch` as they are kept, of some photos at a time."""
     level, device = cinn.eval().coarsest, cinn.chroma_mean.device
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     perception = Perception().to(device) if config.nearness else None
@@ -135,7 +127,7 @@ def _draw(cinn: Cinn, features: Path, config: DrawConfig, seed: int) -> Iterator
         costs = config.nearness * _distances(perception, cinn, batch, true, cells) if perception else None
         best = choose_best(cinn, photos, cells, config.tries, known, config.keep, costs)
         best = best.float().view(len(photo), config.keep, CELLS, 2)
-        yield _Drawn(photo.half().cpu().numpy(), best.cpu().numpy(), hinted.cpu().numpy())
+        yield tuple(part.cpu().numpy() for part in (photo.half(), best, hinted))
 
 
 def _distances(perception: Perception, cinn: Cinn, batch: Batch, true: Tensor, cells: Tensor) -> Tensor:

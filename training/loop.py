@@ -245,15 +245,10 @@ class Trainer(Generic[BatchT]):
 
     def _refined(self, batch: BatchT) -> BatchT:
         """Return a batch with features of h as it is now, where h is trained too."""
-        if self.network is None or not self.trains_network:
+        if self.network is None or "network" not in self.trained:
             return batch
         photos = cast(Batch, batch)
         return cast(BatchT, photos._replace(features=refine(self.network, photos.features)))
-
-    @property
-    def trains_network(self) -> bool:
-        """Whether the late stages of h are trained too."""
-        return "network" in self.trained
 
     def _done(self) -> float:
         """Share of the training that is over."""

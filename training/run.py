@@ -22,11 +22,10 @@ from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig, Trainer
-from training.objectives.coarsest import CoarsestObjective
+from training.objectives.coarsest import CoarsestObjective, PriorObjective
 from training.objectives.details import DetailsObjective
 from training.objectives.distilled import DistilledObjective
 from training.objectives.objective import Objective
-from training.objectives.prior import PriorObjective
 from training.objectives.reward import RewardObjective
 from training.objectives.scored import ScoredObjective
 from training.objectives.thinned import ThinnedObjective
@@ -112,7 +111,11 @@ def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | N
 def _run(
     config: RunConfig, model: CinnConfig | None, loop: LoopConfig, device: str, processes: Processes
 ) -> Path | None:
-    source = replace(load_checkpoint(config.init), name=config.name) if config.init else _new(config.name, model)
+    if config.init:
+        source = replace(load_checkpoint(config.init), name=config.name)
+    else:
+        torch.manual_seed(0)  # else a run that goes on would have another reward model, and make its draws anew
+        source = Checkpoint(Cinn(model), config.name, DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS)
     cinn = source.cinn.requires_grad_(True).to(device)
     unknown = set(config.parts) - set(SHARES)
     if unknown:
@@ -282,11 +285,6 @@ def join(
     save_checkpoint(replace(joined, **{key: value for key, value in told.items() if value is not None}), out)  # type: ignore[arg-type]
 
 
-def _new(name: str, model: CinnConfig | None) -> Checkpoint:
-    torch.manual_seed(0)  # else a run that goes on would have another reward model, and make its draws anew
-    return Checkpoint(Cinn(model), name, DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS)
-
-
 def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     """Whether everything but the parts and the reward model is the same, and the scales that level and prior share."""
     parts = ("reward.", *(prefix for prefixes in MODULES.values() for prefix in prefixes))
@@ -327,11 +325,6 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _digest_of(cinn: Cinn) -> str:
-    """Return what tells the parameters of h from others, in the precision in which checkpoints keep them."""
-    return _digest(b"".join(p.half().cpu().numpy().tobytes() for p in cinn.network.parameters()))
-
-
 def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -> FeatureDataset:
     """Compute condition features that are not there yet and, for a new cINN, the scales that depend on the data.
 
@@ -344,7 +337,10 @@ def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -
         standardize_network(cinn.network, paths[0])
     cinn.network.requires_grad_(False).eval()
     if processes.first:
-        _claim(_features(config) / "features.json", "features", {"data": origin(config)["data"], "h": _digest_of(cinn)})
+        # in the precision in which checkpoints keep them
+        weights = b"".join(p.half().cpu().numpy().tobytes() for p in cinn.network.parameters())
+        belongs = {"data": origin(config)["data"], "h": _digest(weights)}
+        _claim(_features(config) / "features.json", "features", belongs)
     work = [(view, i) for view in range(config.views) for i in range(len(paths))]
     processes.wait()  # until the first has seen that the folder may be used
     for view, i in work[processes.share.rows]:

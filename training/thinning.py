@@ -1,6 +1,6 @@
 """Channel pruning: finer levels with fewer channels inside their blocks, those with the largest weights."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -60,16 +60,12 @@ def strongest_shares(wide: DetailLevel, width: int) -> Tensor:
     return torch.cat(found)
 
 
-def _joint(level: DetailLevel) -> list[ResidualBlock]:
-    return [cast(ResidualBlock, each) for each in level.joint]
-
-
 def _thin(wide: DetailLevel, level: DetailLevel) -> None:
     """Fill a level with a wider one's weights."""
     kept = wide.state_dict()
     changed = ("joint.", "shares.", "couplings.")
     level.load_state_dict({k: v for k, v in kept.items() if not k.startswith(changed)}, strict=False)
-    for old, new in zip(_joint(wide), _joint(level), strict=True):
+    for old, new in cast(Iterable[tuple[ResidualBlock, ResidualBlock]], zip(wide.joint, level.joint, strict=True)):
         hidden = _strongest(old.first.weight, old.last.weight, len(new.first.weight))
         _copy(new.first, old.first, hidden)
         _copy(new.last, old.last, None, hidden)

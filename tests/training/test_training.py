@@ -40,9 +40,8 @@ from training.ema import Ema
 from training.features import STEPS_PER_STD, build_features, standardize_network
 from training.imagenet import FILE, PACKAGE, load_imagenet_weights
 from training.loop import LoopConfig, Trainer, stop_signals
-from training.objectives.coarsest import CoarsestObjective
+from training.objectives.coarsest import CoarsestObjective, PriorObjective
 from training.objectives.details import DetailsObjective
-from training.objectives.prior import PriorObjective
 from training.run import OBJECTIVES, SHARES, RunConfig, join, prepare, run, run_scored, run_thin, run_worn
 from training.standardize import DETAIL_SCALE, standardize
 

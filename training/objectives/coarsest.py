@@ -1,4 +1,4 @@
-"""The coarsest level's objective: exact likelihood of its cells, under a little noise and in several orders."""
+"""The objective of the coarsest level, and of the prior: exact likelihood of the cells, in several orders."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from training.objectives.objective import NATS_PER_BIT, Losses, Objective, draw_
 from training.precision import mixed_precision
 from training.processes import Share
 
-__all__ = ["CoarsestObjective"]
+__all__ = ["CoarsestObjective", "PriorObjective"]
 
 NOISE = 0.02
 """Standard deviation of the noise on a*b* at 8×8, in standardized a*b* at 64×64."""
@@ -71,3 +71,16 @@ class CoarsestObjective(Objective[Batch]):
                 first = torch.from_numpy(rng.permutation(CELLS)[: rng.integers(1, MOST_HINTS + 1)])
                 orders[row] = torch.cat((first, order[~torch.isin(order, first)]))
         return orders
+
+
+class PriorObjective(CoarsestObjective):
+    """The same, whatever the photo."""
+
+    names = ("prior",)
+
+    def __init__(self, cinn: Cinn) -> None:
+        super().__init__(cinn)
+        self.module = self.decoder = cinn.prior
+
+    def _log_prob(self, batch: Batch, data: Tensor, orders: Tensor | None) -> Tensor:
+        return self.cinn.prior.log_prob(*self.cinn.coarsest.in_order(data, orders))
