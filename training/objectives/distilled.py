@@ -8,9 +8,8 @@ from torch import Tensor
 
 from model.flow.cinn import Cinn
 from training.draws import DrawnBatch
-from training.objectives.objective import NATS_PER_BIT, Losses, Objective
+from training.objectives.objective import NATS_PER_BIT, Objective
 from training.precision import mixed_precision
-from training.processes import Share
 
 __all__ = ["DistilledObjective"]
 
@@ -37,19 +36,8 @@ class DistilledObjective(Objective[DrawnBatch]):
         if of_before < self._mean(batches):
             self._decoder.load_state_dict(before)
 
-    def compute(self, batch: DrawnBatch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
-        bits = self._bits(batch).mean()
-        return Losses(bits.detach()[None], bits)
-
     def held_out(self, batch: DrawnBatch, generator: torch.Generator) -> Tensor:
-        return self._bits(batch)[:, None]
-
-    def _mean(self, batches: Sequence[DrawnBatch]) -> float:
-        self.module.eval()
-        return float(torch.cat([self._bits(batch) for batch in batches]).mean())
-
-    def _bits(self, batch: DrawnBatch) -> Tensor:
-        """Return the mean of the cells that were not given, (B,)."""
+        """Return the mean of the cells that were not given, (B, 1)."""
         given = batch.given.bool()
         order = self._level.given_first(given)
         cells = batch.cells.gather(1, order[..., None].expand(-1, -1, 2))
@@ -59,4 +47,8 @@ class DistilledObjective(Objective[DrawnBatch]):
             mixtures = self._decoder.decode(cells, *told)
         drawn = ~given.gather(1, order)
         nats = (mixtures.log_prob(cells) * drawn).sum(1) / drawn.sum(1).clamp_min(1)
-        return -nats / (2 * NATS_PER_BIT)
+        return -nats[:, None] / (2 * NATS_PER_BIT)
+
+    def _mean(self, batches: Sequence[DrawnBatch]) -> float:
+        self.module.eval()
+        return float(torch.cat([self.held_out(batch, torch.Generator()) for batch in batches]).mean())

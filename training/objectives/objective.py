@@ -34,12 +34,13 @@ class Objective(ABC, Generic[BatchT]):
     """its parameters are trained"""
     weight_decay: float
 
-    @abstractmethod
     def compute(self, batch: BatchT, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
-        """Compute the losses of one batch, under the noise of training.
+        """Compute the losses of one batch, under the noise of training; by default, there is none.
 
         share: which part of a joint batch this one is; it has the noise that it would have there.
         """
+        losses = self.held_out(batch, generator).mean(0)
+        return Losses(losses.detach(), losses.sum())
 
     @abstractmethod
     def held_out(self, batch: BatchT, generator: torch.Generator) -> Tensor:

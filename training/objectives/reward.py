@@ -26,24 +26,19 @@ class RewardObjective(Objective[RatedBatch]):
 
     def compute(self, batch: RatedBatch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
         noisy = batch.cells + NOISE * draw_noise(batch.cells, generator, share)
-        loss = self._losses(batch._replace(cells=noisy)).mean()
-        return Losses(loss.detach()[None], loss)
+        return super().compute(batch._replace(cells=noisy), generator, share)
 
     def held_out(self, batch: RatedBatch, generator: torch.Generator) -> Tensor:
-        return self._losses(batch)[:, None]
+        rewards = self.rewards(batch)
+        rated = batch.votes.isfinite()
+        votes = batch.votes.where(rated, 0)
+        errors = F.huber_loss(_centered(rewards, rated), _centered(votes, rated), reduction="none")
+        return ((errors * rated).sum(1) / rated.sum(1))[:, None]
 
     def rewards(self, batch: RatedBatch) -> Tensor:
         """Return what the reward model says of each draw, (B, K)."""
         photo = batch.photo[:, None].expand(-1, batch.votes.shape[1], -1, -1).flatten(0, 1)
         return self._reward(photo, batch.cells.flatten(0, 1), batch.densities.flatten(0, 1)).view_as(batch.votes)
-
-    def _losses(self, batch: RatedBatch) -> Tensor:
-        """Return the loss of each photo, (B,)."""
-        rewards = self.rewards(batch)
-        rated = batch.votes.isfinite()
-        votes = batch.votes.where(rated, 0)
-        errors = F.huber_loss(_centered(rewards, rated), _centered(votes, rated), reduction="none")
-        return (errors * rated).sum(1) / rated.sum(1)
 
 
 def _centered(values: Tensor, rated: Tensor) -> Tensor:

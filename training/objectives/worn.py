@@ -9,9 +9,8 @@ from torch import Tensor
 from model.flow.cinn import Cinn
 from model.flow.condition import ConditionFeatures, ConditionNetwork
 from model.flow.sizes import SIDE
-from training.objectives.objective import Losses, Objective
+from training.objectives.objective import Objective
 from training.precision import mixed_precision
-from training.processes import Share
 from training.unfreeze import unfreeze
 from training.worn import WornBatch
 
@@ -33,15 +32,7 @@ class WornObjective(Objective[WornBatch]):
         unfreeze(cinn.network, first=0)
         self.module = self._network = cinn.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
 
-    def compute(self, batch: WornBatch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
-        losses = self._losses(batch).mean(0)
-        return Losses(losses.detach(), losses.sum())
-
     def held_out(self, batch: WornBatch, generator: torch.Generator) -> Tensor:
-        return self._losses(batch)
-
-    def _losses(self, batch: WornBatch) -> Tensor:
-        """Return (B, 2)."""
         with mixed_precision(batch.worn.device):
             with torch.no_grad():
                 features, cells = self._see(self._before, batch.whole)
