@@ -1,5 +1,6 @@
 """`python -m training`: train on your own photos, and join parts that were trained apart."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,10 @@ from training.teacher import TRIES
 Part = Annotated[list[str] | None, typer.Option(help=f"Any of {', '.join(SHARES)}; repeatable; default: all.")]
 Name = Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")]
 Rate = Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")]
+Minutes = Annotated[float, typer.Option(min=0, help="Training time, without the features.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of all that is drawn.")]
+Start = Annotated[Path, typer.Option(exists=True, help="Weights to go on from.")]
+RunFolder = Annotated[Path, typer.Option(help="Folder of features, states and the checkpoint.")]
 Out = Annotated[Path, typer.Option(help="The checkpoint to write.")]
 NEW_RATES, TRAINED_RATES = (1e-3, 2e-3), (1e-4, 0.0)
 """Highest rates of AdamW and Muon, from the start and for weights that were trained already"""
@@ -28,8 +33,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 @app.command("run")
 def run_command(
     data: Photos,
-    out: Annotated[Path, typer.Option(help="Folder of features, states and the checkpoint.")] = Path("runs/train"),
-    minutes: Annotated[float, typer.Option(min=0, help="Training time for all parts, without the features.")] = 120,
+    out: RunFolder = Path("runs/train"),
+    minutes: Minutes = 120,
     part: Part = None,
     views: Views = 4,
     init: Init = None,
@@ -67,10 +72,9 @@ def run_command(
     network_learning_rate: Annotated[
         float, typer.Option(min=0, help="Rate of h's late stages, which train with the one part named; 0: frozen.")
     ] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the noise.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Train the cINN: part after part, or those that --part names."""
-    refuse_used(out, SHARES, resume)
     config = RunConfig(
         data,
         out,
@@ -90,9 +94,7 @@ def run_command(
         network_learning_rate=network_learning_rate,
         seed=seed,
     )
-    with errors_printed("train"):
-        path = run(config, loop=loop)
-    tell(path, out)
+    _start(run, SHARES, resume, config, loop=loop)
 
 
 @app.command("reward")
@@ -102,11 +104,11 @@ def reward_command(
         typer.Option(exists=True, help="A folder of rated draws: draws.npz, key.json, ratings-1.csv …; repeatable."),
     ],
     init: Annotated[Path, typer.Option(exists=True, help="Weights that made the draws; their reward model goes on.")],
-    out: Annotated[Path, typer.Option(help="Folder of the state and the checkpoint.")] = Path("runs/reward"),
+    out: RunFolder = Path("runs/reward"),
     steps: Annotated[int, typer.Option(min=0, help="Steps of 16 photos.")] = 1350,
     learning_rate: Rate = 1e-3,
     name: Name = RunConfig.name,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the noise.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Train the reward model, which chooses among draws, on what people said of draws of the same photo."""
     loop = LoopConfig(
@@ -120,19 +122,18 @@ def reward_command(
 @app.command("scored")
 def scored_command(
     data: Photos,
-    init: Annotated[Path, typer.Option(exists=True, help="Weights whose distilled decoder is taught.")],
-    out: Annotated[Path, typer.Option(help="Folder of features, the state and the checkpoint.")] = Path("runs/scored"),
-    minutes: Annotated[float, typer.Option(min=0, help="Training time, without the features.")] = 20,
+    init: Start,
+    out: RunFolder = Path("runs/scored"),
+    minutes: Minutes = 20,
     views: Views = 1,
     name: Name = RunConfig.name,
     device: Device = "auto",
     resume: Resume = False,
     features: Features = None,
     learning_rate: Rate = 4e-5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the draws.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Teach the distilled decoder by how its own draws look beside the true colors, and by the reward model."""
-    refuse_used(out, ["scored"], resume)
     config = RunConfig(data, out, minutes, views=views, init=init, name=name, device=device, features=features)
     loop = LoopConfig(
         batch=32,
@@ -143,57 +144,59 @@ def scored_command(
         warmup_steps=20,
         seed=seed,
     )
-    with errors_printed("train"):
-        path = run_scored(config, loop)
-    tell(path, out)
+    _start(run_scored, ["scored"], resume, config, loop=loop)
 
 
 @app.command("thin")
 def thin_command(
     data: Photos,
-    init: Annotated[Path, typer.Option(exists=True, help="Weights with wider finer levels.")],
-    out: Annotated[Path, typer.Option(help="Folder of features, the state and the checkpoint.")] = Path("runs/thin"),
-    minutes: Annotated[float, typer.Option(min=0, help="Training time, without the features.")] = 30,
+    init: Start,
+    out: RunFolder = Path("runs/thin"),
+    minutes: Minutes = 30,
     views: Views = 4,
     name: Name = RunConfig.name,
     device: Device = "auto",
     resume: Resume = False,
     features: Features = None,
     learning_rate: Rate = 1.5e-3,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the noise.")] = 0,
+    seed: Seed = 0,
 ) -> None:
-    """Prune the finer levels to the released widths, and teach them what the wide ones compute."""
-    refuse_used(out, ["thinned"], resume)
+    """Prune finer levels that are wider to the released widths, and teach them what the wide ones compute."""
     config = RunConfig(data, out, minutes, views=views, init=init, name=name, device=device, features=features)
     loop = LoopConfig(
         batch=16, learning_rate=learning_rate, matrix_learning_rate=0, clip=5.0, hold=0.4, ema_decay=0.997, seed=seed
     )
-    with errors_printed("train"):
-        path = run_thin(config, CinnConfig().details, loop)
-    tell(path, out)
+    _start(run_thin, ["thinned"], resume, config, details=CinnConfig().details, loop=loop)
 
 
 @app.command("worn")
 def worn_command(
     data: Photos,
-    init: Annotated[Path, typer.Option(exists=True, help="Weights whose h shall see through wear.")],
-    out: Annotated[Path, typer.Option(help="Folder of lightness, the state and the checkpoint.")] = Path("runs/worn"),
-    minutes: Annotated[float, typer.Option(min=0, help="Training time.")] = 60,
+    init: Start,
+    out: RunFolder = Path("runs/worn"),
+    minutes: Minutes = 60,
     name: Name = RunConfig.name,
     device: Device = "auto",
     resume: Resume = False,
     learning_rate: Rate = 3e-4,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of the wear.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Teach h to see faded, blurred, grainy and scratched photos as it sees good ones."""
-    refuse_used(out, ["worn"], resume)
     config = RunConfig(data, out, minutes, init=init, name=name, device=device)
     loop = LoopConfig(
         batch=32, learning_rate=learning_rate, matrix_learning_rate=0, hold=0.3, ema_decay=0.998, seed=seed
     )
+    _start(run_worn, ["worn"], resume, config, loop=loop)
+
+
+def _start(
+    train: Callable[..., Path | None], states: Iterable[str], resume: bool, config: RunConfig, **given: object
+) -> None:
+    """Train in a folder that holds none of these states, unless to go on from them; say where the weights are."""
+    refuse_used(config.out, states, resume)
     with errors_printed("train"):
-        path = run_worn(config, loop)
-    tell(path, out)
+        path = train(config, **given)
+    tell(path, config.out)
 
 
 @app.command("join")

@@ -9,6 +9,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from model.flow.checkpoint import Checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from tests.networks import TINY
 from training.features import build_features
@@ -44,10 +45,23 @@ def few_photos(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def features(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The features of one view of them, by a new network."""
+    """The features of one view of the photos, by a new network."""
     folder = tmp_path_factory.mktemp("features") / "all"
     build_features(Cinn(TINY).network, photos, folder, 0)
     return folder
+
+
+@pytest.fixture
+def cinn() -> Cinn:
+    return Cinn(TINY)
+
+
+@pytest.fixture
+def weights(cinn: Cinn, tmp_path: Path) -> Path:
+    """The network on disk: weights to go on from."""
+    path = tmp_path / "before" / "cinn.safetensors"
+    save_checkpoint(Checkpoint(cinn, "before", 0.8, (1.0, 2.0, 3.0, 4.0)), path)
+    return path
 
 
 class Second(Processes):

@@ -42,14 +42,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    path = tmp_path / "start" / "cinn.safetensors"
-    path.parent.mkdir()
-    save_checkpoint(Checkpoint(Cinn(TINY), "start", 0.8, (1.0, 2.0, 3.0, 4.0)), path)
-    return path
-
-
 def test_it_learns_to_choose_what_people_prefer(folder: Path, weights: Path, tmp_path: Path) -> None:
     loop = LoopConfig(steps=60, batch=8, learning_rate=1e-2, ema_decay=0.9, warmup_steps=5, checkpoint_steps=20)
     path = run_reward([folder], weights, tmp_path / "run", "rated", loop)

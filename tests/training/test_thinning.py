@@ -9,15 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
-from typer.testing import CliRunner
 
 from model.errors import InputError
-from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.flow.checkpoint import load_checkpoint
 from model.flow.cinn import Cinn
-from model.flow.config import CinnConfig, DetailConfig
+from model.flow.config import DetailConfig
 from model.flow.detail_level import DetailCondition, DetailLevel
 from tests.networks import TINY, draw, spread
-from training.__main__ import app
 from training.dataset import FeatureDataset
 from training.loop import LoopConfig
 from training.objectives.details import REGRESSION, level_losses
@@ -29,17 +27,10 @@ THIN = tuple(replace(each, width=3, joint_width=4) for each in TINY.details)
 
 
 @pytest.fixture
-def wide() -> Cinn:
+def cinn() -> Cinn:
     cinn = Cinn(TINY)
     spread(cinn.decoder, *cinn.details)
     return cinn.eval().requires_grad_(False)
-
-
-@pytest.fixture
-def weights(wide: Cinn, tmp_path: Path) -> Path:
-    path = tmp_path / "wide" / "cinn.safetensors"
-    save_checkpoint(Checkpoint(wide, "wide", 0.8, (1.0, 2.0, 3.0, 4.0)), path)
-    return path
 
 
 def outputs(cinn: Cinn) -> list[Tensor]:
@@ -64,25 +55,25 @@ def mute(cinn: Cinn, details: tuple[DetailConfig, ...]) -> None:
             subnet.last.weight[:, rng.permutation(6)[config.width :]] = 0
 
 
-def test_what_carries_nothing_goes(wide: Cinn) -> None:
+def test_what_carries_nothing_goes(cinn: Cinn) -> None:
     """The function stays the same where only silent channels go, and does not where others do."""
-    before = outputs(wide)
-    assert not all(torch.allclose(*pair, atol=1e-4) for pair in zip(before, outputs(thin(wide, THIN)), strict=True))
-    mute(wide, THIN)
-    muted, thinner = outputs(wide), thin(wide, THIN)
+    before = outputs(cinn)
+    assert not all(torch.allclose(*pair, atol=1e-4) for pair in zip(before, outputs(thin(cinn, THIN)), strict=True))
+    mute(cinn, THIN)
+    muted, thinner = outputs(cinn), thin(cinn, THIN)
     for of_wide, of_thin in zip(muted, outputs(thinner), strict=True):
         assert_close(of_thin, of_wide, rtol=1e-4, atol=1e-4)
-    assert sum(p.numel() for p in thinner.details.parameters()) < sum(p.numel() for p in wide.details.parameters())
+    assert sum(p.numel() for p in thinner.details.parameters()) < sum(p.numel() for p in cinn.details.parameters())
 
 
-def test_all_else_stays(wide: Cinn) -> None:
-    kept = {name: value for name, value in thin(wide, THIN).state_dict().items() if not name.startswith("details.")}
-    before = wide.state_dict()
+def test_all_else_stays(cinn: Cinn) -> None:
+    kept = {name: value for name, value in thin(cinn, THIN).state_dict().items() if not name.startswith("details.")}
+    before = cinn.state_dict()
     assert all(torch.equal(value, before[name]) for name, value in kept.items())
     assert any(name.startswith("distilled.") for name in kept)
 
 
-def test_what_is_learned_is_likelihood_and_what_was_lost(wide: Cinn, features: Path) -> None:
+def test_what_is_learned_is_likelihood_and_what_was_lost(cinn: Cinn, features: Path) -> None:
     """Where only what is silent was lost, the loss is that of the finer levels alone."""
     (batch,) = FeatureDataset([[features]], 0.5).held_out_batches(100)
     seen, lost = [], []
@@ -93,11 +84,11 @@ def test_what_is_learned_is_likelihood_and_what_was_lost(wide: Cinn, features: P
         return losses
 
     barely = tuple(replace(each, width=5, joint_width=7) for each in TINY.details)
-    mute(wide, barely)
+    mute(cinn, barely)
     for details in (barely, THIN):
         seen.clear()
         with patch("training.objectives.thinned.level_losses", spy):
-            objective = ThinnedObjective(thin(wide, details), wide)
+            objective = ThinnedObjective(thin(cinn, details), cinn)
             losses = objective.held_out(batch, torch.Generator().manual_seed(0))
         assert_close(objective.held_out(batch, torch.Generator().manual_seed(0)), losses, rtol=0, atol=0)
         assert losses.shape == (len(batch.chroma), 3)
@@ -106,7 +97,7 @@ def test_what_is_learned_is_likelihood_and_what_was_lost(wide: Cinn, features: P
     assert (lost[1] > 1e-2).all()
 
 
-def test_thin_levels_learn(wide: Cinn, weights: Path, photos: Path, tmp_path: Path) -> None:
+def test_thin_levels_learn(cinn: Cinn, weights: Path, photos: Path, tmp_path: Path) -> None:
     config = RunConfig(photos, tmp_path / "run", 1, views=1, held_out=0.2, init=weights, name="thin")
     loop = LoopConfig(steps=5, batch=8, learning_rate=3e-3, matrix_learning_rate=0, warmup_steps=1, ema_decay=0.8)
     path = run_thin(config, THIN, loop)
@@ -117,15 +108,15 @@ def test_thin_levels_learn(wide: Cinn, weights: Path, photos: Path, tmp_path: Pa
     features = next((tmp_path / "run" / "features").glob("*/"))
     batch = next(iter(FeatureDataset([[features]], 0.2).held_out_batches(4)))
     before, after = (
-        ThinnedObjective(thinner.eval(), wide).held_out(batch, torch.Generator().manual_seed(0))[0]
-        for thinner in (thin(wide, THIN), found.cinn)
+        ThinnedObjective(thinner.eval(), cinn).held_out(batch, torch.Generator().manual_seed(0))[0]
+        for thinner in (thin(cinn, THIN), found.cinn)
     )
     assert (after < before).all()
 
 
 @pytest.mark.usefixtures("second_process")
-def test_a_second_process_writes_no_result(weights: Path, photos: Path, tmp_path: Path) -> None:
-    config = RunConfig(photos, tmp_path / "run", 1, views=1, held_out=0.2, init=weights)
+def test_a_second_process_writes_no_result(weights: Path, few_photos: Path, tmp_path: Path) -> None:
+    config = RunConfig(few_photos, tmp_path / "run", 1, views=1, held_out=0.2, init=weights)
     assert run_thin(config, THIN, LoopConfig(steps=1, batch=8, matrix_learning_rate=0))
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"features"}  # its share of them
 
@@ -139,23 +130,6 @@ WRONG = {
 
 
 @pytest.mark.parametrize("details", WRONG.values(), ids=WRONG)
-def test_levels_have_to_become_thinner_and_nothing_else(wide: Cinn, details: tuple[DetailConfig, ...]) -> None:
+def test_levels_have_to_become_thinner_and_nothing_else(cinn: Cinn, details: tuple[DetailConfig, ...]) -> None:
     with pytest.raises(InputError):
-        thin(wide, details)
-
-
-def test_the_command(monkeypatch: pytest.MonkeyPatch, photos: Path, weights: Path, tmp_path: Path) -> None:
-    runs: list[tuple[RunConfig, object, LoopConfig]] = []
-    monkeypatch.setattr("training.__main__.run_thin", lambda *given: runs.append(given))
-    out = tmp_path / "out"
-    command = ["thin", "--data", str(photos), "--init", str(weights), "--out", str(out)]
-    command += ["--minutes", "3", "--seed", "5"]
-    assert CliRunner().invoke(app, command).exit_code == 0
-    ((config, details, loop),) = runs
-    assert (config.data, config.init, config.out, config.minutes) == (photos, weights, out, 3)
-    assert details == CinnConfig().details
-    assert (loop.seed, loop.matrix_learning_rate) == (5, 0)
-    out.mkdir()
-    (out / "thinned.pt").touch()
-    assert CliRunner().invoke(app, command).exit_code == 2
-    assert CliRunner().invoke(app, [*command, "--resume"]).exit_code == 0
+        thin(cinn, details)

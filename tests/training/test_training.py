@@ -4,8 +4,6 @@ import math
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +17,6 @@ import pytest
 import skimage.data
 import torch
 from torch.testing import assert_close
-from typer.testing import CliRunner
 
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -31,7 +28,6 @@ from model.pixels.color import photo_to_lightness
 from model.pixels.resizing import resize_lightness
 from tests.loops import steps
 from tests.networks import TINY
-from training.__main__ import app
 from training.average import average
 from training.data import NoPhotosError
 from training.dataset import FeatureDataset, read_features
@@ -142,24 +138,19 @@ def test_the_losses_are_the_models_own_likelihood(prepared: tuple[Cinn, Path]) -
 
 @pytest.mark.parametrize("part", ["coarsest", "prior", "details"])
 def test_training_lowers_the_held_out_loss(prepared: tuple[Cinn, Path], part: str) -> None:
+    """Muon trains the matrices, AdamW the rest, and nothing stays as it was."""
     loop = trainer(prepared, part, learning_rate=3e-3, minutes=100)
-    before = loop.evaluate()
-    steps(loop, STEPS)
-    assert loop.history.skipped == 0
-    assert all(after < start for start, after in zip(before, loop.evaluate(), strict=True))
-
-
-@pytest.mark.parametrize("part", ["coarsest", "prior", "details"])
-def test_muon_trains_the_matrices_and_adamw_the_rest(prepared: tuple[Cinn, Path], part: str) -> None:
-    loop = trainer(prepared, part)
+    module = loop.players[0].objective.module
     adamw, muon = (
         {p.data_ptr() for group in optimizer.param_groups for p in group["params"]} for optimizer in loop.optimizers
     )
     assert adamw.isdisjoint(muon)
-    assert adamw | muon == {p.data_ptr() for p in loop.players[0].objective.module.parameters()}
-    before = {name: p.clone() for name, p in loop.players[0].objective.module.named_parameters()}
-    steps(loop, 4)
-    assert not [name for name, p in loop.players[0].objective.module.named_parameters() if p.equal(before[name])]
+    assert adamw | muon == {p.data_ptr() for p in module.parameters()}
+    before, start = loop.evaluate(), {name: p.clone() for name, p in module.named_parameters()}
+    steps(loop, STEPS)
+    assert loop.history.skipped == 0
+    assert all(after < held for held, after in zip(before, loop.evaluate(), strict=True))
+    assert not [name for name, p in module.named_parameters() if p.equal(start[name])]
 
 
 def test_without_a_rate_for_muon_adamw_trains_all(prepared: tuple[Cinn, Path]) -> None:
@@ -167,37 +158,6 @@ def test_without_a_rate_for_muon_adamw_trains_all(prepared: tuple[Cinn, Path]) -
     (adamw,) = loop.optimizers
     trained = {p.data_ptr() for group in adamw.param_groups for p in group["params"]}
     assert trained == {p.data_ptr() for p in loop.players[0].objective.module.parameters()}
-
-
-@pytest.mark.parametrize(
-    ("options", "rates"),
-    [([], (1e-3, 2e-3)), (["--init", "WEIGHTS"], (1e-4, 0.0)), (["--learning-rate", "0.5"], (0.5, 2e-3))],
-)
-def test_rates_are_lower_for_weights_that_were_trained_already(
-    monkeypatch: pytest.MonkeyPatch,
-    photos: Path,
-    tiny_weights: Path,
-    tmp_path: Path,
-    options: list[str],
-    rates: tuple[float, float],
-) -> None:
-    loops: list[LoopConfig] = []
-    monkeypatch.setattr("training.__main__.run", lambda _, loop: loops.append(loop))
-    options = [str(tiny_weights) if option == "WEIGHTS" else option for option in options]
-    done = CliRunner().invoke(app, ["run", "--data", str(photos), "--out", str(tmp_path / "run"), *options])
-    assert done.exit_code == 0, done.output
-    assert [(loop.learning_rate, loop.matrix_learning_rate) for loop in loops] == [rates]
-
-
-def test_what_the_command_says_of_draws(monkeypatch: pytest.MonkeyPatch, photos: Path, tmp_path: Path) -> None:
-    runs: list[RunConfig] = []
-    monkeypatch.setattr("training.__main__.run", lambda config, loop: runs.append(config))
-    command = ["run", "--data", str(photos), "--out", str(tmp_path / "run")]
-    options = ["--own-draws", "--tries", "3", "--keep", "2", "--nearness", "0.01", "--draw-temperature", "0.9"]
-    for told in ([], options):
-        assert CliRunner().invoke(app, [*command, *told]).exit_code == 0
-    assert [config.draws for config in runs] == [DrawConfig(), DrawConfig(True, 3, 2, 0.01, 0.9)]
-    assert CliRunner().invoke(app, [*command, "--draw-temperature", "1"]).exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -242,7 +202,7 @@ def test_training_h_beside_a_part_changes_h_where_it_may_change(prepared: tuple[
     loop = trainer(prepared, "coarsest", learning_rate=3e-3, network_learning_rate=1e-4, minutes=100)
     before = {name: p.clone() for name, p in loop.network.named_parameters()}
     start = loop.evaluate()
-    steps(loop, STEPS)
+    steps(loop, STEPS // 2)
     assert all(after < held for held, after in zip(start, loop.evaluate(), strict=True))
     changed = {name for name, p in loop.network.named_parameters() if not torch.equal(p, before[name])}
     assert changed == {name for name, p in loop.network.named_parameters() if p.requires_grad}
@@ -273,22 +233,17 @@ def test_training_goes_on_from_its_state(prepared: tuple[Cinn, Path], tmp_path: 
     assert second.history.seconds >= 0.02 * 60
 
 
-@pytest.mark.parametrize("options", [{"matrix_learning_rate": 0}, {"network_learning_rate": 1e-4}])
-def test_the_state_of_a_run_with_other_options_is_refused(
-    prepared: tuple[Cinn, Path], tmp_path: Path, options: dict[str, float]
-) -> None:
-    trainer(prepared, "coarsest", minutes=0).train(tmp_path / "coarsest.pt")
-    with pytest.raises(InputError, match="run with the same options"):
-        trainer(prepared, "coarsest", minutes=0, **options).train(tmp_path / "coarsest.pt")
-
-
-@pytest.mark.parametrize("length", [0, 3, 1000])
-def test_a_damaged_state_is_refused(prepared: tuple[Cinn, Path], tmp_path: Path, length: int) -> None:
+def test_a_state_that_is_damaged_or_of_other_options_is_refused(prepared: tuple[Cinn, Path], tmp_path: Path) -> None:
     state = tmp_path / "coarsest.pt"
     trainer(prepared, "coarsest", minutes=0).train(state)
-    state.write_bytes(state.read_bytes()[:length])
-    with pytest.raises(InputError, match=r"the whole state .* got .*coarsest\.pt"):
-        trainer(prepared, "coarsest", minutes=0).train(state)
+    for options in ({"matrix_learning_rate": 0.0}, {"network_learning_rate": 1e-4}):
+        with pytest.raises(InputError, match="run with the same options"):
+            trainer(prepared, "coarsest", minutes=0, **options).train(state)
+    whole = state.read_bytes()
+    for length in (0, 3, 1000):
+        state.write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"the whole state .* got .*coarsest\.pt"):
+            trainer(prepared, "coarsest", minutes=0).train(state)
 
 
 def test_training_ends_with_the_weights_that_held_out_photos_were_likeliest_with(
@@ -358,23 +313,25 @@ def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
     assert any(not torch.equal(first[name], second[name]) for name in joined)
 
 
-def test_joining_wants_every_part(tiny_weights: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="one checkpoint for each of"):
-        join({"coarsest": tiny_weights}, tmp_path / "joined.safetensors")
-    done = CliRunner().invoke(app, ["join", "--part", "distilled", "--out", str(tmp_path / "joined.safetensors")])
-    assert (done.exit_code, done.stderr) == (2, "part: expected PART=WEIGHTS, got ['distilled']\n")
-
-
-def test_joining_tells_how_to_sample(tiny_weights: Path, tmp_path: Path) -> None:
-    parts = dict.fromkeys(SHARES, tiny_weights)
+def test_joining_tells_how_to_sample(tiny_file: Path, tmp_path: Path) -> None:
     exponents = (0.5, 1.0, 2.0, 3.0)
-    join(parts, tmp_path / "joined.safetensors", "mine-2", 0.7, exponents)
+    join(dict.fromkeys(SHARES, tiny_file), tmp_path / "joined.safetensors", "mine-2", 0.7, exponents)
     joined = load_checkpoint(tmp_path / "joined.safetensors")
     assert (joined.name, joined.temperature, joined.temperature_exponents) == ("mine-2", 0.7, exponents)
-    with pytest.raises(InputError, match="exponent"):
-        join(parts, tmp_path / "joined.safetensors", exponents=(1.0,))
-    with pytest.raises(InputError, match="temperature: expected 0 to 2, got 3"):
-        join(parts, tmp_path / "joined.safetensors", temperature=3.0)
+
+
+def test_what_joining_refuses(tiny_checkpoint: Checkpoint, tiny_file: Path, tmp_path: Path) -> None:
+    other, parts = tmp_path / "other.safetensors", dict.fromkeys(SHARES, tiny_file)
+    save_checkpoint(replace(tiny_checkpoint, network=Cinn(TINY)), other)
+    refused: tuple[tuple[dict[str, Path], dict[str, Any], str], ...] = (
+        ({"coarsest": tiny_file}, {}, "one checkpoint for each of"),
+        (parts | {"details": other}, {}, "h and a"),
+        (parts, {"exponents": (1.0,)}, "exponent"),
+        (parts, {"temperature": 3.0}, "temperature: expected 0 to 2, got 3"),
+    )
+    for asked, told, words in refused:
+        with pytest.raises(InputError, match=words):
+            join(asked, tmp_path / "joined.safetensors", **told)
 
 
 def test_an_average_lies_between(tiny_checkpoint: Checkpoint, tiny_weights: Path, tmp_path: Path) -> None:
@@ -389,73 +346,76 @@ def test_an_average_lies_between(tiny_checkpoint: Checkpoint, tiny_weights: Path
         average([], tmp_path / "mean.safetensors")
 
 
-def test_joining_wants_the_same_h(tiny_checkpoint: Checkpoint, tiny_weights: Path, tmp_path: Path) -> None:
-    other = Cinn(tiny_checkpoint.cinn.config)
-    save_checkpoint(replace(tiny_checkpoint, network=other), tmp_path / "other.safetensors")
-    parts = dict.fromkeys(SHARES, tiny_weights) | {"details": tmp_path / "other.safetensors"}
-    with pytest.raises(InputError, match="h and a"):
-        join(parts, tmp_path / "joined.safetensors")
-
-
 def test_a_part_that_the_folder_has_trained_is_not_left_out(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "coarsest.pt").touch()
     with pytest.raises(InputError, match=r"part: expected \['coarsest'\], too"):
         run(RunConfig(photos, tmp_path, minutes=0, parts=("details",), views=1), TINY, LoopConfig(batch=8))
 
 
-def test_photos_without_color(tmp_path: Path, photos: Path) -> None:
+def begin(data: Path, out: Path, **options: Any) -> Path | None:
+    """Do all that a run does before its first step, and write the weights."""
+    config = RunConfig(data, out, minutes=0, parts=("coarsest",), views=1, **options)
+    return run(config, None if config.init else TINY, LoopConfig(batch=8))
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the features of the few photos, by the tiny network on disk."""
+    return tmp_path_factory.mktemp("kept")
+
+
+def test_photos_without_color(tmp_path: Path, photos: Path, tiny_file: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "gray.png").write_bytes((photos / f"{PHOTOS}.png").read_bytes())
     for _ in range(2):  # nothing is kept of the first try
         with pytest.raises(NoPhotosError, match="only near-gray photos"):
-            run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0.01, views=1), TINY)
+            begin(tmp_path / "data", tmp_path / "run", init=tiny_file)
 
 
-def test_a_run_folder_belongs_to_its_data(tmp_path: Path, photos: Path, few_photos: Path) -> None:
-    loop = LoopConfig(batch=8)
-    run(RunConfig(few_photos, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
+def test_a_run_folder_belongs_to_its_data(
+    tmp_path: Path, photos: Path, few_photos: Path, tiny_file: Path, kept: Path
+) -> None:
+    begin(few_photos, tmp_path, init=tiny_file, features=kept)
     with pytest.raises(InputError, match="out: expected a new folder"):
-        run(RunConfig(photos, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
-    (tmp_path / "run" / "run.json").write_text('{"da')
+        begin(photos, tmp_path, init=tiny_file, features=kept)
+    (tmp_path / "run.json").write_text('{"da')
     with pytest.raises(InputError, match="out: expected a new folder"):
-        run(RunConfig(few_photos, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
+        begin(few_photos, tmp_path, init=tiny_file, features=kept)
 
 
 def test_a_run_folder_may_lie_among_its_photos(
-    tmp_path: Path, few_photos: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, few_photos: Path, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loop = LoopConfig(batch=8)
     shutil.copytree(few_photos, tmp_path, dirs_exist_ok=True)
-    run(RunConfig(tmp_path, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop)
+    begin(tmp_path, tmp_path / "run", init=tiny_file)
     (tmp_path / ".DS_Store").write_bytes(b"of a file manager")
     monkeypatch.chdir(tmp_path.parent)
     data = Path(tmp_path.name)  # the same folder by another name
-    assert run(RunConfig(data, tmp_path / "run", minutes=0, parts=("coarsest",), views=1), TINY, loop) is not None
+    assert begin(data, tmp_path / "run", init=tiny_file) is not None
 
 
 def test_a_folder_of_features_belongs_to_its_photos_and_h(tmp_path: Path, photos: Path, few_photos: Path) -> None:
-    loop = LoopConfig(batch=8)
-    first = RunConfig(
-        few_photos, tmp_path / "first", minutes=0, parts=("coarsest",), views=1, features=tmp_path / "features"
-    )
-    weights = run(first, TINY, loop)
+    features = tmp_path / "features"
+    weights = begin(few_photos, tmp_path / "first", features=features)
     assert weights is not None
-    assert run(replace(first, out=tmp_path / "more", init=weights), None, loop) is not None  # the same h, from a file
-    checkpoint = load_checkpoint(weights)
+    assert begin(few_photos, tmp_path / "more", features=features, init=weights) is not None  # the same h, from a file
+    checkpoint, other = load_checkpoint(weights), tmp_path / "other.safetensors"
     next(checkpoint.cinn.network.parameters()).mul_(2)
-    save_checkpoint(checkpoint, tmp_path / "other.safetensors")
+    save_checkpoint(checkpoint, other)
     with pytest.raises(InputError, match="features: expected a new folder"):
-        run(replace(first, out=tmp_path / "other", init=tmp_path / "other.safetensors"), None, loop)
+        begin(few_photos, tmp_path / "other-h", features=features, init=other)
     with pytest.raises(InputError, match="features: expected a new folder"):
-        run(replace(first, data=photos, out=tmp_path / "more-photos"), TINY, loop)
+        begin(photos, tmp_path / "more-photos", features=features)
 
 
-def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path) -> None:
+def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path, tiny_file: Path) -> None:
     (tmp_path / "data").mkdir()
     with tarfile.open(tmp_path / "data" / "some.v1.tar", "w") as tar:
         for i in range(4):
             tar.add(photos / f"0{i}.png", f"0{i}.png")
-    sharded, beside = (RunConfig(tmp_path / "data", tmp_path / name, minutes=0, views=1) for name in ("a", "b"))
+    sharded, beside = (
+        RunConfig(tmp_path / "data", tmp_path / name, minutes=0, views=1, init=tiny_file) for name in ("a", "b")
+    )
     (tmp_path / "a" / "features" / "some.part").mkdir(parents=True)  # where another process is at work on another shard
     assert len(prepare(sharded, Cinn(TINY)).train) == 3
     assert (tmp_path / "a" / "features" / "some.part").is_dir()
@@ -476,27 +436,11 @@ def test_h_with_imagenet_weights_knows_a_cat() -> None:
     assert 281 <= logits.argmax().item() <= 285  # ImageNet's classes of cats
 
 
-def test_too_few_photos(tmp_path: Path, photos: Path) -> None:
+def test_too_few_photos(tmp_path: Path, photos: Path, tiny_file: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "only.png").write_bytes((photos / "00.png").read_bytes())
     with pytest.raises(NoPhotosError, match="too few to train on"):
-        run(RunConfig(tmp_path / "data", tmp_path / "run", minutes=0.01, views=1), TINY)
-
-
-def test_sigterm_leaves_a_state_to_go_on_from(few_photos: Path, tiny_file: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training", "run", "--data", few_photos, "--out", tmp_path, "--minutes", "5"]
-    with subprocess.Popen(  # noqa: S603
-        [*map(str, command), "--views", "1", "--part", "coarsest", "--init", str(tiny_file)],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("training 8²"):  # from here on the signal is awaited
-                process.terminate()
-        assert process.wait(30) == 0
-    state = torch.load(tmp_path / "coarsest.pt", weights_only=True)
-    assert state["history"]["seconds"] < 5 * 60
+        begin(tmp_path / "data", tmp_path / "run", init=tiny_file)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
@@ -507,25 +451,11 @@ def test_a_full_disk_ends_a_run_in_words(prepared: tuple[Cinn, Path], tmp_path: 
     assert not (tmp_path / "coarsest.pt").exists()
 
 
-def test_a_run_goes_on_after_a_full_disk(few_photos: Path, tmp_path: Path) -> None:
-    config, claim = RunConfig(few_photos, tmp_path, minutes=0, parts=("coarsest",), views=1), tmp_path / "run.json"
+def test_a_run_goes_on_after_a_full_disk(few_photos: Path, tiny_file: Path, kept: Path, tmp_path: Path) -> None:
+    claim = tmp_path / "run.json"
     claim.touch()  # where there was no space for what it holds
-    assert run(config, TINY, LoopConfig(batch=8)) is not None
+    assert begin(few_photos, tmp_path, init=tiny_file, features=kept) is not None
     text = claim.read_text()
     os.utime(claim, ns=(0, 0))
-    assert run(config, TINY, LoopConfig(batch=8)) is not None
+    assert begin(few_photos, tmp_path, init=tiny_file, features=kept) is not None
     assert (claim.read_text(), claim.stat().st_mtime_ns) == (text, 0)  # not emptied to be written again
-
-
-def test_an_unusable_out_is_named(photos: Path, tmp_path: Path) -> None:
-    (tmp_path / "[").touch()
-    out = tmp_path / "[" / "b]"  # as an end of markup
-    done = CliRunner().invoke(app, ["run", "--data", str(photos), "--minutes", "0", "--out", str(out)])
-    assert (done.exit_code, f"Not a directory: '{out}" in done.stderr) == (2, True)
-
-
-def test_an_interrupted_run_is_not_begun_anew(photos: Path, tmp_path: Path) -> None:
-    (tmp_path / "coarsest.pt").write_bytes(b"")
-    done = CliRunner().invoke(app, ["run", "--data", str(photos), "--out", str(tmp_path)])
-    assert done.exit_code == 2
-    assert "--resume" in done.stderr

@@ -1,20 +1,17 @@
 """Wear, and h that learns to see through it."""
 
 import copy
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.flow.checkpoint import load_checkpoint
 from model.flow.cinn import Cinn
 from model.pixels.resizing import SHARPEST, resize_lightness
 from tests.networks import TINY
-from training.__main__ import app
 from training.loop import LoopConfig
 from training.objectives.worn import WornObjective
 from training.run import RunConfig, run_worn
@@ -35,13 +32,6 @@ def cinn() -> Cinn:
     cinn = Cinn(TINY)
     cinn.network.load_state_dict(load_checkpoint(Path("weights/cinn.safetensors")).cinn.network.state_dict())
     return cinn
-
-
-@pytest.fixture
-def weights(cinn: Cinn, tmp_path: Path) -> Path:
-    path = tmp_path / "before" / "cinn.safetensors"
-    save_checkpoint(Checkpoint(cinn, "before", 0.8, (1.0, 2.0, 3.0, 4.0)), path)
-    return path
 
 
 def test_wear_is_random_and_still_shows_the_photo() -> None:
@@ -120,19 +110,3 @@ def test_unworn_photos_look_as_before(cinn: Cinn, lightness: Path) -> None:
         losses = objective.held_out(batch, torch.Generator())
         assert losses.shape == (4, 2)
         assert (objective.held_out(batch._replace(worn=batch.whole), torch.Generator()) < losses.mean(0) / 50).all()
-
-
-def test_the_command(monkeypatch: pytest.MonkeyPatch, photos: Path, weights: Path, tmp_path: Path) -> None:
-    runs: list[tuple[RunConfig, LoopConfig]] = []
-    monkeypatch.setattr("training.__main__.run_worn", lambda *given: runs.append(given))
-    out = tmp_path / "out"
-    command = ["worn", "--data", str(photos), "--init", str(weights), "--out", str(out), "--minutes", "3"]
-    assert CliRunner().invoke(app, command).exit_code == 0
-    ((config, loop),) = runs
-    assert config == replace(RunConfig(photos, out, 3), init=weights, device="auto")
-    assert loop.matrix_learning_rate == 0
-    out.mkdir()
-    (out / "worn.pt").touch()
-    assert CliRunner().invoke(app, command).exit_code == 2
-    assert CliRunner().invoke(app, [*command, "--resume"]).exit_code == 0
-    assert CliRunner().invoke(app, [*command, "--resume", "--seed", "-1"]).exit_code == 2

@@ -1,0 +1,107 @@
+"""The commands of training: what they ask of a run, and what they refuse before one begins."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import Result
+from typer.testing import CliRunner
+
+from model.flow.config import CinnConfig
+from training.__main__ import app
+from training.draws import DrawConfig
+from training.run import RunConfig
+
+Runs = list[tuple[str, RunConfig, dict[str, Any]]]
+
+
+def invoke(*words: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, words)])
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    """Functions that the commands call, and what they give them; none runs."""
+    asked: Runs = []
+    for name in ("run", "run_scored", "run_thin", "run_worn"):
+        monkeypatch.setattr(
+            f"training.__main__.{name}", lambda config, name=name, **given: asked.append((name, config, given))
+        )
+    return asked
+
+
+def test_rates_are_lower_for_weights_that_were_trained_already(
+    runs: Runs, few_photos: Path, tiny_file: Path, tmp_path: Path
+) -> None:
+    for options, rates in (
+        ((), (1e-3, 2e-3)),
+        (("--init", tiny_file), (1e-4, 0.0)),
+        (("--learning-rate", 0.5), (0.5, 2e-3)),
+    ):
+        assert invoke("run", "--data", few_photos, "--out", tmp_path, *options).exit_code == 0
+        loop = runs.pop()[2]["loop"]
+        assert (loop.learning_rate, loop.matrix_learning_rate) == rates
+
+
+def test_what_the_command_says_of_draws(runs: Runs, few_photos: Path, tmp_path: Path) -> None:
+    command = ("run", "--data", few_photos, "--out", tmp_path)
+    options = ("--own-draws", "--tries", 3, "--keep", 2, "--nearness", 0.01, "--draw-temperature", 0.9)
+    for told in ((), options):
+        assert invoke(*command, *told).exit_code == 0
+    assert [config.draws for _, config, _ in runs] == [DrawConfig(), DrawConfig(True, 3, 2, 0.01, 0.9)]
+    assert invoke(*command, "--draw-temperature", 1).exit_code == 2
+
+
+def test_commands_that_go_on_from_weights(runs: Runs, few_photos: Path, tiny_file: Path, tmp_path: Path) -> None:
+    for command, state, views in (("scored", "scored", 1), ("thin", "thinned", 4), ("worn", "worn", 4)):
+        out = tmp_path / command
+        line = (command, "--data", few_photos, "--init", tiny_file, "--out", out, "--minutes", 3, "--name", "seen")
+        assert invoke(*line, "--seed", 5).exit_code == 0
+        name, config, given = runs.pop()
+        assert name == f"run_{command}"
+        assert config == RunConfig(few_photos, out, 3, views=views, init=tiny_file, name="seen", device="auto")
+        loop = given.pop("loop")
+        assert (loop.seed, loop.matrix_learning_rate) == (5, 0)
+        assert given == ({"details": CinnConfig().details} if command == "thin" else {})
+        out.mkdir()
+        (out / f"{state}.pt").touch()
+        assert invoke(*line).exit_code == 2
+        assert invoke(*line, "--resume").exit_code == 0
+        assert invoke(*line, "--resume", "--seed", -1).exit_code == 2
+
+
+def test_an_interrupted_run_is_not_begun_anew(few_photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "coarsest.pt").write_bytes(b"")
+    done = invoke("run", "--data", few_photos, "--out", tmp_path)
+    assert (done.exit_code, "--resume" in done.stderr) == (2, True)
+
+
+def test_an_unusable_out_is_named(few_photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "[").touch()
+    out = tmp_path / "[" / "b]"  # as an end of markup
+    done = invoke("run", "--data", few_photos, "--minutes", 0, "--out", out)
+    assert (done.exit_code, f"Not a directory: '{out}" in done.stderr) == (2, True)
+
+
+def test_parts_to_join_are_told_with_their_weights(tmp_path: Path) -> None:
+    done = invoke("join", "--part", "distilled", "--out", tmp_path / "joined.safetensors")
+    assert (done.exit_code, done.stderr) == (2, "part: expected PART=WEIGHTS, got ['distilled']\n")
+
+
+def test_sigterm_leaves_a_state_to_go_on_from(few_photos: Path, tiny_file: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training", "run", "--data", few_photos, "--out", tmp_path, "--minutes", "5"]
+    with subprocess.Popen(  # noqa: S603
+        [*map(str, command), "--views", "1", "--part", "coarsest", "--init", str(tiny_file)],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("training 8²"):  # from here on the signal is awaited
+                process.terminate()
+        assert process.wait(30) == 0
+    state = torch.load(tmp_path / "coarsest.pt", weights_only=True)
+    assert state["history"]["seconds"] < 5 * 60
