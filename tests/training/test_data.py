@@ -27,6 +27,14 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
+def write_tar(path: Path, files: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w") as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "sub").mkdir()
@@ -88,11 +96,7 @@ def test_a_photo_that_goes_while_others_are_read_is_passed_over(folder: Path) ->
 
 
 def test_half_a_tar_is_named(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
-        for name in ("0.png", "1.png"):
-            info = tarfile.TarInfo(name)
-            info.size = len(data := png(photo()))
-            tar.addfile(info, io.BytesIO(data))
+    write_tar(tmp_path / "shard.tar", dict.fromkeys(("0.png", "1.png"), png(photo())))
     whole = (tmp_path / "shard.tar").read_bytes()
     (tmp_path / "shard.tar").write_bytes(whole[: 512 + len(png(photo())) // 2])
     with pytest.raises(NoPhotosError, match=r"shard\.tar"):
@@ -100,11 +104,8 @@ def test_half_a_tar_is_named(tmp_path: Path) -> None:
 
 
 def test_a_tar_is_read(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
-        for name, data in (("x/0.png", png(photo(0))), ("x/1.txt", b"no photo"), ("x/2.png", png(photo(2))[:50])):
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
+    files = {"x/0.png": png(photo(0)), "x/1.txt": b"no photo", "x/2.png": png(photo(2))[:50]}
+    write_tar(tmp_path / "shard.tar", files)
     for path in (tmp_path, tmp_path / "shard.tar"):
         assert [name for name, _ in read_named_photos(path)] == ["x/0.png"]
 
