@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,21 @@ def test_memory_of_the_cpu_grows_with_what_is_held() -> None:
     assert 0 < after.used_bytes < after.total_bytes == before.total_bytes
 
 
+@pytest.mark.parametrize(("there", "device"), [(True, "cuda"), (False, "cpu")])
+def test_a_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch, there: bool, device: str) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: there)
+    monkeypatch.setattr("model.device._has_driver", lambda: True)
+    assert [choose_device(name) for name in ("cpu", "auto")] == ["cpu", device]
+    with nullcontext() if there else pytest.raises(InputError, match="on a machine without one"):
+        assert choose_device("cuda") == "cuda"
+    with pytest.raises(InputError, match="device"):
+        choose_device("tpu")
+
+
 def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: 1 / 0)
     monkeypatch.setattr("model.device.DRIVERS", ("libno-such-driver.so.1",))
     assert choose_device("auto") == choose_device("cpu") == "cpu"
-    with pytest.raises(InputError, match="on a machine without one"):
-        choose_device("cuda")
 
 
 def test_without_torch_a_gpu_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

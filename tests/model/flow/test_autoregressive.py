@@ -11,9 +11,7 @@ from torch.testing import assert_close
 from model.flow.autoregressive import AutoregressiveLevel
 from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE, dispersed_order
 from model.flow.cells import CellDecoder, CellStream, Prior
-from model.flow.condition import ConditionFeatures
 from model.flow.config import AutoregressiveConfig, PriorConfig
-from model.flow.constants import FEATURE_CHANNELS
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
 from tests.networks import draw, draw_parameters, spread
@@ -140,16 +138,6 @@ def test_every_cell_is_drawn_from_both_decoders_by_temperature(
     assert_close(by_decoding.means, level.mixtures(cells, photo).means)
 
 
-def test_a_row_is_drawn_the_same_whatever_the_temperature_of_others(
-    level: AutoregressiveLevel, distilled: CellDecoder
-) -> None:
-    photo, z = draw(1, CELLS, 16), draw(3, 2 * CELLS)
-    temperature = torch.tensor([0.6, 0.9, 1.2], dtype=torch.float64)
-    together = level.draw(z, photo, temperature, distilled)
-    for row in range(3):
-        assert_close(together[row], level.draw(z[row : row + 1], photo, temperature[row : row + 1], distilled)[0])
-
-
 @pytest.fixture(scope="module")
 def prior() -> Prior:
     prior = Prior(PriorConfig(width=8, heads=2, decoder_blocks=1, components=4), torch.Generator().manual_seed(4))
@@ -168,13 +156,3 @@ def test_the_prior_s_density_is_that_of_cells_in_any_order(prior: Prior) -> None
     again = copy.deepcopy(prior).requires_grad_(True)
     again.log_prob(x, order).sum().backward()
     assert [name for name, p in again.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
-
-
-def test_every_parameter_gets_a_gradient(level: AutoregressiveLevel) -> None:
-    level.requires_grad_(True)
-    features = ConditionFeatures(*(draw(2, c, *([n, n] if n > 1 else [])) for n, c in FEATURE_CHANNELS.values()))
-    photo = level.photo_condition(features, 50 + draw(2, 1, 128, 128))
-    level.log_prob(draw(2, 2, 8, 8), photo).sum().backward()
-    without = [name for name, p in level.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    level.requires_grad_(False)
-    assert without == []

@@ -62,11 +62,6 @@ def test_a_file_that_is_replaced_after_it_was_opened_changes_nothing(tiny_weight
     assert_close(opened.cinn.state_dict(), expected.cinn.state_dict(), rtol=0, atol=0)
 
 
-def test_missing_weights(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no weights at"):
-        load_checkpoint(tmp_path / "none.safetensors")
-
-
 def unlist(path: Path) -> None:
     (path.parent / "SHA256SUMS").write_text("0  other.safetensors\n")
 
@@ -99,6 +94,7 @@ def write_nan(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (Path.unlink, "no weights at"),
         (lambda path: (path.parent / "SHA256SUMS").unlink(), "no SHA256SUMS"),
         (unlist, "does not list"),
         (flip_one_bit, "is damaged"),
@@ -117,11 +113,9 @@ def test_spoiled_weights_are_refused(tiny_weights: Path, spoil: Callable[[Path],
     ("fact", "value", "message"),
     [
         ("name", "彩色-1", "name: expected 1 to 64 letters"),
-        ("name", "my colors", "name"),
         ("name", "", "name"),
         ("name", "x" * 65, "name"),
         ("temperature", 3.0, "temperature: expected 0 to 2, got 3.0"),
-        ("temperature", -0.1, "temperature"),
         ("temperature", math.nan, "temperature"),
         ("temperature_exponents", (1.0,), "exponent: expected 4 numbers"),
         ("temperature_exponents", (1.0, 1.0, 1.0, -1.0), "exponent"),

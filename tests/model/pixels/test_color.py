@@ -22,10 +22,6 @@ def rows(colors: NDArray[np.float64]) -> NDArray[np.float64]:
     return colors.T[None, :, None]
 
 
-def random_colors(generator: np.random.Generator, low: float, high: float) -> NDArray[np.float64]:
-    return generator.uniform(low, high, (10_000, 3))
-
-
 @pytest.mark.parametrize(("rgb", "lab"), KNOWN.items())
 def test_known_colors(rgb: tuple[int, ...], lab: tuple[float, ...]) -> None:
     encoded, expected = rows(np.array([rgb]) / 255), rows(np.array([lab]))
@@ -35,7 +31,7 @@ def test_known_colors(rgb: tuple[int, ...], lab: tuple[float, ...]) -> None:
 
 
 def test_agrees_with_scikit_image() -> None:
-    rgb = random_colors(np.random.default_rng(0), 0, 1)
+    rgb = np.random.default_rng(0).uniform(0, 1, (10_000, 3))
     # scikit-image's matrix has six decimals, and its rows miss the white point by up to 8·10⁻⁵: 0.02 in b*
     lab = rgb2lab(rgb)
     np.testing.assert_allclose(rgb_to_lab(rows(rgb)), rows(lab), atol=0.025, rtol=0)
@@ -50,14 +46,8 @@ def test_grays_have_no_chroma(dtype: type[np.floating]) -> None:
     assert np.abs(lab[:, 1:]).max() < 1e-4
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (-0.5, 2)], ids=["inside sRGB", "beyond sRGB"])
-def test_round_trip(low: float, high: float) -> None:
-    rgb = rows(random_colors(np.random.default_rng(1), low, high))
-    # sRGB's published constants leave a gap of 3·10⁻⁸ where its two pieces meet
-    np.testing.assert_allclose(lab_to_rgb(rgb_to_lab(rgb)), rgb, atol=1e-7, rtol=0)
-
-
-def test_round_trip_from_lab() -> None:
+def test_round_trip() -> None:
+    """Colors in sRGB and far beyond come back."""
     lab = rows(np.random.default_rng(2).uniform((0, -120, -120), (100, 120, 120), (10_000, 3)))
     np.testing.assert_allclose(rgb_to_lab(lab_to_rgb(lab)), lab, atol=1e-5, rtol=0)
 
@@ -78,11 +68,6 @@ def test_lightness_of_colors_is_that_of_lab() -> None:
     expected = rgb_to_lab(rows(photo.reshape(-1, 3) / 255))[0, 0, 0].reshape(700, 501)
     np.testing.assert_allclose(photo_to_lightness(photo), expected, atol=1e-4)
     np.testing.assert_array_equal(photo_to_lightness(photo[:, ::-1]), photo_to_lightness(photo)[:, ::-1])
-
-
-def test_gray_in_three_channels_is_gray() -> None:
-    gray = np.arange(256, dtype=np.uint8)[:, None]
-    np.testing.assert_allclose(photo_to_lightness(np.stack([gray] * 3, -1)), photo_to_lightness(gray), atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -127,20 +127,6 @@ def test_a_map_does_not_depend_on_its_neighbours(upsample: Upsample) -> None:
         np.testing.assert_array_equal(together[i], upsample(chroma[i : i + 1], lightness)[0])
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_one_color_stays_one_color(shape: tuple[int, int]) -> None:
-    color = np.array([30.0, -20.0])[None, :, None, None]
-    small, lightness = np.broadcast_to(color, (1, 2, 64, 64)), photo(shape).astype(np.float64)
-    points = [(y, x) for y in spaced(shape[0]) for x in spaced(shape[1])]
-    upsampled = upsample_points(small, lightness, points)
-    np.testing.assert_allclose(upsampled, np.broadcast_to(color[..., 0, 0], upsampled.shape), atol=1e-9, rtol=0)
-
-
-def spaced(size: int) -> list[int]:
-    """Return up to seven indices of an axis, both ends among them."""
-    return sorted(set(np.linspace(0, size - 1, 7).astype(int).tolist()))
-
-
 def test_smooth_areas_stay_smooth() -> None:
     slope = np.broadcast_to(np.linspace(-50, 50, 64), (1, 2, 64, 64))
     points = [(32, x) for x in range(128, 2048 - 128)]
