@@ -124,10 +124,12 @@ def test_a_coloring_of_a_transfer_is_the_try_whose_colors_are_most_like_the_refe
     colorizer: CinnColorizer, photo, colors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever else is drawn: its tries are its own."""
-    chosen = colorize(colorizer, photo, TransferOptions(3, 4), colors).images
-    for i, image in enumerate(chosen):
-        (alone,) = colorize(colorizer, photo, TransferOptions(1, 4, offset=i), colors).images
-        np.testing.assert_array_equal(alone, image)
+    chosen = colorize(colorizer, photo, TransferOptions(3, 4), colors)
+    assert chosen.indices == (0, 1, 2)
+    for i, image in enumerate(chosen.images):
+        alone = colorize(colorizer, photo, TransferOptions(1, 4, offset=i), colors)
+        assert alone.indices == (i,)
+        np.testing.assert_array_equal(alone.images[0], image)
     own = own_chroma(colorizer.shrink(colors, with_chroma=True))[0]
     offered = []
     monkeypatch.setattr(
