@@ -122,20 +122,13 @@ class Planner:
         latents = self._latents(options.seed, numbers, drawing)
 
         def choose(condition: Condition, coarsest: Floats) -> list[int]:
-            return self._select(condition, coarsest, latents[1:], options)
+            if options.select == "likely":
+                (decoded,) = self._passes.add_details([condition], [coarsest], [latents[1:]])
+                return select_likely(decoded.bits_per_dim, options.n)
+            return select_diverse(coarsest, options.n)  # finer levels change colors little
 
-        draws = _draws(latents, numbers, drawing)._replace(given=given, choose=choose)
+        draws = _draws(latents, numbers, drawing)._replace(given=given, choose=choose if many > options.n else None)
         return lambda: draws._replace(hints=options.hints, hints_inside=inside, ranked=options.rank == "likelihood")
-
-    def _select(
-        self, condition: Condition, coarsest: Floats, fine: Sequence[Floats], options: SampleOptions
-    ) -> list[int]:
-        if len(coarsest) == options.n:
-            return list(range(options.n))
-        if options.select == "likely":
-            (decoded,) = self._passes.add_details([condition], [coarsest], [fine])
-            return select_likely(decoded.bits_per_dim, options.n)
-        return select_diverse(coarsest, options.n)  # finer levels change colors little
 
     def _variations(self, photo: SmallPhoto, options: VariationOptions) -> Plan:
         check_range("strength", options.strength, 0, 1)
