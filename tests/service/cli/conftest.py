@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
-import structlog
 import typer
 from click.testing import Result
 from PIL import Image
@@ -16,18 +15,11 @@ from service.cli.commands import add_commands
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(own_logging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("TINTFLOW_URL", "TINTFLOW_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Any:
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture
@@ -43,9 +35,15 @@ def photo(folder: Path, pixels: np.ndarray) -> Path:
 
 
 @pytest.fixture
-def app(service) -> typer.Typer:
+def load(service) -> Mock:
+    """What loads the model."""
+    return Mock(return_value=service.colorizer)
+
+
+@pytest.fixture
+def app(load: Mock) -> typer.Typer:
     app = typer.Typer()
-    add_commands(app, lambda settings: service.colorizer)
+    add_commands(app, load)
     return app
 
 

@@ -1,4 +1,4 @@
-"""Programs of a few lines around the fake colorizer, each in a process of its own."""
+"""The whole command line around the fake colorizer, in a process of its own."""
 
 import os
 import subprocess
@@ -7,16 +7,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["ROOT", "started"]
+__all__ = ["ROOT", "started", "tintflow"]
 
 ROOT = Path(__file__).parents[3]
+PROGRAM = """
+import service.loading
+from service.cli import main
+from tests.service.fakes import FakeColorizer
+{more}
+service.loading.load_colorizer = lambda settings: FakeColorizer()
+main()
+"""
+
+
+def tintflow(*words: str, more: str = "") -> list[str]:
+    """Return a command; `more` changes the fake colorizer."""
+    return [sys.executable, "-c", PROGRAM.format(more=more), *words]
 
 
 @contextmanager
-def started(program: str) -> Iterator[subprocess.Popen[str]]:
+def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
     """Start a program in this folder, without this process's settings; end it where a test fails."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TINTFLOW_")}
-    command = [sys.executable, "-c", program]
     environment |= {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(  # noqa: S603
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

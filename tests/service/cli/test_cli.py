@@ -11,10 +11,9 @@ from typer.testing import CliRunner
 
 from service import __version__
 from service.cli.program import app
-from tests.service.cli.programs import started
+from tests.service.cli.programs import ROOT, started
 from training.__main__ import app as training
 
-ROOT = Path(__file__).parents[3]
 TINTFLOW = Path(sys.executable).with_name("tintflow")
 
 
@@ -69,7 +68,7 @@ main()
 
 
 def test_ctrl_c_while_modules_are_imported() -> None:
-    with started(INTERRUPTED) as process:
+    with started([sys.executable, "-c", INTERRUPTED]) as process:
         assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 130
 

@@ -3,34 +3,26 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
-import typer
-from click.testing import Result
-from typer.testing import CliRunner
 
-from service.cli.commands import add_commands
 from service.client.client import ENVIRONMENT
 
 
 @pytest.fixture
-def refused(folder: Path, photo: Path) -> Callable[..., str]:
+def refused(run: Callable, load: Mock, folder: Path, photo: Path, monkeypatch) -> Callable[..., str]:
     """A function that runs a command that must end with status 2, and load and write nothing; returns what it says."""
     Path("notes").touch()
     Path("empty").mkdir()
-    app = typer.Typer()
-
-    def load(_: object) -> object:
-        raise AssertionError("loaded")
-
-    add_commands(app, load)
+    monkeypatch.setenv("COLUMNS", "300")
 
     def invoke(*words: object) -> str:
         before = set(folder.rglob("*"))
-        result: Result = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "300"})
-        assert result.exit_code == 2, result.output
+        said: str = run(*words, status=2).stderr
         assert set(folder.rglob("*")) == before
-        return result.stderr
+        load.assert_not_called()
+        return said
 
     return invoke
 
@@ -59,9 +51,6 @@ def test_a_new_folder_in_the_place_of_a_photo(refused: Callable, photo: Path) ->
 @pytest.mark.parametrize("out", ["notes", "notes/below", "notes/below/x.jpg", "notes/x.jpg"])
 def test_a_file_in_the_place_of_a_folder(refused: Callable, photo: Path, out: str) -> None:
     assert "notes is a file, not a folder" in refused("colorize", photo, "-n", 1, "-o", out)
-
-
-def test_a_file_in_the_place_of_a_watcher_s_folder(refused: Callable) -> None:
     assert "notes is a file, not a folder" in refused("watch", "empty", "-o", "notes")
 
 

@@ -6,17 +6,15 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
-import typer
 from PIL import Image
-from typer.testing import CliRunner
 
 from model.errors import CheckpointError, NonFiniteError
-from service.cli.commands import add_commands
 from service.errors import QueueFullError
 from service.scheduling.backlog import Backlog, Place
-from tests.service.cli.programs import started
+from tests.service.cli.programs import started, tintflow
 from tests.service.waiting import eventually
 
 
@@ -174,30 +172,20 @@ def test_fields_that_are_refused_end_at_once(run: Callable, photos: list[str]) -
     assert not state()
 
 
-def test_a_model_that_cannot_be_loaded_is_one_line(photos: list[str]) -> None:
-    def load(settings: object) -> None:
-        raise CheckpointError("weights.safetensors: damaged")
-
-    app = typer.Typer()
-    add_commands(app, load)  # type: ignore[arg-type]
-    result = CliRunner().invoke(app, ["colorize", *photos])
-    assert (result.exit_code, result.stderr) == (2, "weights.safetensors: damaged\n")
+def test_a_model_that_cannot_be_loaded_is_one_line(run: Callable, load: Mock, photos: list[str]) -> None:
+    load.side_effect = CheckpointError("weights.safetensors: damaged")
+    assert run("colorize", *photos, status=2).stderr == "weights.safetensors: damaged\n"
 
 
 HELD = """
-import time, typer
+import time
 from pathlib import Path
-from service.cli.commands import add_commands
-from tests.service.fakes import FakeColorizer
-class Held(FakeColorizer):
-    # works on one photo, and holds the next for as long as there is a file `hold`
-    def _enter(self, photo, options, reference=None):
-        while list(Path("out").glob("*.jpg")) and Path("hold").exists():
-            time.sleep(0.01)
-        super()._enter(photo, options, reference)
-app = typer.Typer()
-add_commands(app, lambda settings: Held())
-app(["colorize", "in", "-n", "2", "--seed", "7", "--at-once", "1"])
+enter = FakeColorizer._enter
+def hold(*asked):  # works on one photo, and holds the next for as long as there is a file `hold`
+    while list(Path("out").glob("*.jpg")) and Path("hold").exists():
+        time.sleep(0.01)
+    enter(*asked)
+FakeColorizer._enter = hold
 """
 
 
@@ -207,7 +195,8 @@ def test_ctrl_c_and_the_same_command_goes_on(folder: Path) -> None:
         Image.new("L", (12, 8), 20 * shade + 30).save(f"in/{shade}.png")
     hold = Path("hold")
     hold.touch()
-    with started(HELD) as process:
+    command = tintflow("colorize", "in", "-n", "2", "--seed", "7", "--at-once", "1", more=HELD)
+    with started(command) as process:
         eventually(lambda: len(list(Path("out").glob("*.jpg"))) >= 2)
         process.send_signal(signal.SIGINT)
         assert process.stderr.readline() == "stopped; the same command goes on from here\n"
@@ -216,23 +205,12 @@ def test_ctrl_c_and_the_same_command_goes_on(folder: Path) -> None:
     assert process.returncode == 130
     before = state()
     assert sorted(before) == ["0-7-0.jpg", "0-7-1.jpg"]  # a whole photo, and no part of another
-    with started(HELD) as process:
+    with started(command) as process:
         process.communicate(timeout=60)
     assert process.returncode == 0
     after = state()
     assert len(after) == 8
     assert {name: after[name] for name in before} == before
-
-
-NAMED = """
-import sys
-import service.loading
-from tests.service.fakes import FakeColorizer
-service.loading.load_colorizer = lambda settings: FakeColorizer()
-from service.cli import main
-sys.argv = ["tintflow", "colorize", "in", "-n", "1", "--seed", "7", "--sheet"]
-main()
-"""
 
 
 def test_a_name_that_is_not_utf_8(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +219,7 @@ def test_a_name_that_is_not_utf_8(folder: Path, monkeypatch: pytest.MonkeyPatch)
     Path("in").mkdir()
     Image.new("L", (12, 8), 90).save(Path(os.fsdecode(photo)))
     for line in (r"in/caf\udce9.png → out/caf\udce9-7-0.jpg", "1 done before, 0 to do"):
-        with started(NAMED) as process:
+        with started(tintflow("colorize", "in", "-n", "1", "--seed", "7", "--sheet")) as process:
             stdout, stderr = process.communicate(timeout=60)
         assert (process.returncode, stderr) == (0, "")
         assert stdout.startswith(line)

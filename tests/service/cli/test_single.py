@@ -3,8 +3,6 @@
 import errno
 import io
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from tests.service.cli.programs import ROOT, started
+from tests.service.cli.programs import started, tintflow
 from tests.service.files import icc_profile
 
 SEED = ("--seed", "7")
@@ -140,36 +138,19 @@ def test_a_pipe_is_a_photo(run: Callable, expected: bytes, photo: Path) -> None:
 
 
 BROKEN = """
-import typer
-from service.cli.commands import add_commands
-from tests.service.fakes import FakeColorizer
-class Broken(FakeColorizer):
-    def _enter(self, photo, options, reference=None):
-        raise RuntimeError("odd")
-app = typer.Typer()
-add_commands(app, lambda settings: Broken())
-app(["colorize", "photo.png", "-"])
+def fail(*_):
+    raise RuntimeError("odd")
+FakeColorizer._enter = fail
 """
 
 
 def test_standard_output_holds_no_log_and_the_log_no_local_variables(photo: Path) -> None:
-    with started(BROKEN) as process:
+    with started(tintflow("colorize", "photo.png", "-", more=BROKEN)) as process:
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (2, "")
     assert "RuntimeError: odd" in stderr
     assert len(stderr) < 20_000, "local variables are in it"
     assert "\x1b" not in stderr, "colors are for terminals"
-
-
-WHOLE = """
-import typer
-import service.cli.program
-from service.cli.commands import add_commands
-from tests.service.fakes import FakeColorizer
-service.cli.program.app = typer.Typer()
-add_commands(service.cli.program.app, lambda settings: FakeColorizer())
-service.cli.main()
-"""
 
 
 @pytest.mark.parametrize(
@@ -180,10 +161,9 @@ service.cli.main()
     ],
 )
 def test_closed_streams_are_empty(photo: Path, words: list[str], closed: str, status: int, stderr: str) -> None:
-    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", WHOLE, "colorize", *words]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)  # noqa: S603
-    assert (done.returncode, done.stderr) == (status, stderr)
+    with started(["sh", "-c", f'exec "$@" {closed}', "sh", *tintflow("colorize", *words)]) as process:
+        assert process.communicate(timeout=60)[1] == stderr
+    assert process.returncode == status
     assert Path("new.png").exists() is (status == 0)
 
 

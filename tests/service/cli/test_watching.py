@@ -16,20 +16,11 @@ from service.cli.colorings import CommandAsked, CommandMaker
 from service.cli.watching import Watcher
 from service.client import AsyncClient, ConnectionFailedError
 from service.client.record import Record
-from tests.service.cli.programs import started
+from tests.service.cli.programs import started, tintflow
 
 SECONDS = 0.2
 PATIENCE_SECONDS = 60
 OUT = Path("out")
-
-PROGRAM = """
-import typer
-from service.cli.commands import add_commands
-from tests.service.fakes import FakeColorizer
-app = typer.Typer()
-add_commands(app, lambda settings: FakeColorizer())
-app(["watch", "in", "-n", "1", "--seed", "7", "--every", "0.2"])
-"""
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
@@ -189,7 +180,7 @@ def test_a_server_that_is_gone_ends_it(service, png: bytes, monkeypatch: pytest.
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_it_cleanly(folder: Path, png: bytes, end: signal.Signals) -> None:
     Path("in/a.png").write_bytes(png)
-    with started(PROGRAM) as process:
+    with started(tintflow("watch", "in", "-n", "1", "--seed", "7", "--every", "0.2")) as process:
         assert "in/a.png → out/a-7-0.jpg" in process.stdout.readline()
         process.send_signal(end)
         _, told = process.communicate(timeout=PATIENCE_SECONDS)
