@@ -4,11 +4,20 @@ import struct
 import zlib
 from io import BytesIO
 
+import numpy as np
 from PIL import Image, ImageCms
 
 import service.codecs.decoding  # noqa: F401 - it registers HEIC with Pillow
 
-__all__ = ["chunk", "encoded", "icc_profile", "png", "swapped_srgb"]
+__all__ = ["BOMB_BYTES", "COLORS", "SRGB", "chunk", "encoded", "icc_profile", "opened", "png", "swapped_srgb"]
+
+BOMB_BYTES = 100e6
+"""Memory that a refused file may take, in the service and its decoders together."""
+Y, X = np.mgrid[0:24, 0:40]
+COLORS = Image.fromarray(np.stack([6 * X, 10 * Y, 255 - 6 * X], axis=2).astype(np.uint8))
+"""A smooth image, 40 wide and 24 high, of three different channels."""
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+"""An ICC profile, which holds the time at which it was made."""
 
 
 def encoded(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
@@ -16,6 +25,11 @@ def encoded(image: Image.Image, file_format: str = "PNG", **options: object) -> 
     buffer = BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
+
+
+def opened(data: bytes) -> Image.Image:
+    """Open a file's bytes as an image."""
+    return Image.open(BytesIO(data))
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
@@ -63,5 +77,4 @@ def icc_profile(space: str, gamma: float, name: str = "test") -> bytes:
 
 def swapped_srgb() -> bytes:
     """An ICC profile with the name and the grays of sRGB, in which red and green are exchanged."""
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    return profile.replace(b"rXYZ", b"----").replace(b"gXYZ", b"rXYZ").replace(b"----", b"gXYZ")
+    return SRGB.replace(b"rXYZ", b"----").replace(b"gXYZ", b"rXYZ").replace(b"----", b"gXYZ")

@@ -1,6 +1,6 @@
 """EXIF and profiles of photos, in their colorings."""
 
-import io
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from service.api.formats import OutputFormat
+from service.api.formats import FORMATS, OutputFormat
 from service.cli.metadata import JPEG_SEGMENT_BYTES, Metadata, embed, read_metadata, to_profile
 from service.codecs.encoding import encode
-from tests.service.files import icc_profile, swapped_srgb
+from tests.service.files import SRGB, encoded, icc_profile, opened, swapped_srgb
 
-NAMES: list[OutputFormat] = ["jpeg", "png", "webp"]
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+COLORING = np.random.default_rng(3).integers(0, 256, (16, 24, 3), dtype=np.uint8)
 
 
 @pytest.fixture
@@ -27,15 +26,15 @@ def exif() -> Image.Exif:
     return exif
 
 
-@pytest.fixture
-def coloring() -> np.ndarray:
-    return np.random.default_rng(3).integers(0, 256, (16, 24, 3), dtype=np.uint8)
-
-
 def saved(folder: Path, file_format: str, mode: str = "L", **options: Any) -> Path:
     """Save a black photo, 24 wide and 16 high, with these of Pillow's options."""
     Image.new(mode, (24, 16)).save(folder / "photo", file_format, **options)
     return folder / "photo"
+
+
+def embedded(output_format: OutputFormat, metadata: Metadata) -> Image.Image:
+    """Return a coloring with metadata."""
+    return opened(embed(encode(COLORING, None, output_format, 90), output_format, metadata))
 
 
 def exif_of(metadata: Metadata) -> Image.Exif:
@@ -45,17 +44,18 @@ def exif_of(metadata: Metadata) -> Image.Exif:
 
 
 @pytest.mark.parametrize("alpha", [False, True])
-@pytest.mark.parametrize("output_format", NAMES)
+@pytest.mark.parametrize("output_format", FORMATS)
 @pytest.mark.parametrize("what", [("exif",), ("profile",), ("exif", "profile"), ()])
 def test_metadata_goes_in_and_pixels_stay(
-    tmp_path: Path, exif: Image.Exif, coloring: np.ndarray, output_format: OutputFormat, alpha: bool, what: tuple
+    tmp_path: Path, exif: Image.Exif, output_format: OutputFormat, alpha: bool, what: tuple
 ) -> None:
     options = {"exif": exif} if "exif" in what else {}
     options |= {"icc_profile": SRGB} if "profile" in what else {}
     transparency = np.tile(np.arange(24, dtype=np.uint8), (16, 1)) if alpha else None
-    plain = encode(coloring, transparency, output_format, 90)
+    plain = encode(COLORING, transparency, output_format, 90)
     with_metadata = embed(plain, output_format, read_metadata(saved(tmp_path, "JPEG", **options), keep_gps=True))
-    with Image.open(io.BytesIO(plain)) as one, Image.open(io.BytesIO(with_metadata)) as other:
+    assert what or with_metadata == plain
+    with opened(plain) as one, opened(with_metadata) as other:
         assert (one.mode, one.size) == (other.mode, other.size)
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
         assert other.info.get("icc_profile") == (SRGB if "profile" in what else None)
@@ -111,13 +111,10 @@ def test_the_sides_before_a_photo_was_turned_are_left_out(tmp_path: Path, exif: 
 
 @pytest.mark.parametrize("output_format", ["jpeg", "png"])
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF", "BMP"])
-def test_the_resolution_of_a_scan_is_kept(
-    tmp_path: Path, coloring: np.ndarray, input_format: str, output_format: OutputFormat
-) -> None:
-    source = saved(tmp_path, input_format, dpi=(600, 600))
-    data = embed(encode(coloring, None, output_format, 90), output_format, read_metadata(source))
-    with Image.open(io.BytesIO(data)) as image:
-        assert image.info["dpi"] == pytest.approx((600, 600), abs=0.01)  # PNG counts whole dots a meter
+def test_the_resolution_of_a_scan_is_kept(tmp_path: Path, input_format: str, output_format: OutputFormat) -> None:
+    metadata = read_metadata(saved(tmp_path, input_format, dpi=(600, 600)))
+    dots = embedded(output_format, metadata).info["dpi"]
+    assert dots == pytest.approx((600, 600), abs=0.01)  # PNG counts whole dots a meter
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -139,17 +136,15 @@ def test_a_photo_without_a_resolution_gets_none(tmp_path: Path, input_format: st
     assert dots == ((3780, 3780) if input_format == "BMP" else None)  # Pillow writes 96 dpi into every BMP
 
 
-def test_a_long_profile_takes_several_segments_of_a_jpeg(coloring: np.ndarray) -> None:
+def test_a_long_profile_takes_several_segments_of_a_jpeg() -> None:
     profile = np.random.default_rng(3).bytes(150_000)
-    for output_format in NAMES:
-        data = embed(encode(coloring, None, output_format, 90), output_format, Metadata(profile=profile))
-        with Image.open(io.BytesIO(data)) as image:
-            assert image.info["icc_profile"] == profile
+    for output_format in FORMATS:
+        assert embedded(output_format, Metadata(profile=profile)).info["icc_profile"] == profile
 
 
-@pytest.mark.parametrize("output_format", NAMES)
+@pytest.mark.parametrize("output_format", FORMATS)
 def test_a_jpeg_leaves_out_the_largest_tags_of_long_exif(
-    tmp_path: Path, exif: Image.Exif, coloring: np.ndarray, output_format: OutputFormat
+    tmp_path: Path, exif: Image.Exif, output_format: OutputFormat
 ) -> None:
     """Such as maker notes, and the private tags of a scanner's TIFF; the others hold any EXIF."""
     private, taken = 65_000, dict(exif[ExifTags.IFD.Exif])
@@ -157,8 +152,7 @@ def test_a_jpeg_leaves_out_the_largest_tags_of_long_exif(
     exif[ExifTags.Base.Artist] = "José".encode() * 10
     exif[ExifTags.IFD.Exif] = taken | {ExifTags.Base.MakerNote: bytes(70_000)}
     metadata = read_metadata(saved(tmp_path, "PNG", exif=exif, dpi=(600, 600)))
-    with Image.open(io.BytesIO(embed(encode(coloring, None, output_format, 90), output_format, metadata))) as image:
-        kept = image.getexif()
+    kept = embedded(output_format, metadata).getexif()
     assert kept[ExifTags.Base.ImageDescription] == "A town"
     assert kept[ExifTags.Base.Artist].encode("latin-1") == exif[ExifTags.Base.Artist]
     assert kept[ExifTags.Base.XResolution] == pytest.approx(600, abs=0.01)  # PNG counts whole dots a meter
@@ -168,18 +162,14 @@ def test_a_jpeg_leaves_out_the_largest_tags_of_long_exif(
 
 
 @pytest.mark.parametrize("value", [7, b"seven", b"a longer text"])
-def test_a_jpeg_leaves_out_small_tags_of_long_exif_many_at_a_time(
-    coloring: np.ndarray, monkeypatch: pytest.MonkeyPatch, value: object
-) -> None:
+def test_a_jpeg_leaves_out_small_tags_of_long_exif_many_at_a_time(monkeypatch, value: object) -> None:
     """To write them anew for each would take seconds."""
     exif, written = Image.Exif(), []
     for tag in range(5_600):
         exif[56_000 + tag] = value
     monkeypatch.setattr("service.cli.metadata._written", lambda exif: written.append(exif.tobytes()) or written[-1])
-    data = embed(encode(coloring, None, "jpeg", 90), "jpeg", Metadata(exif.tobytes()))
+    kept = embedded("jpeg", Metadata(exif.tobytes())).info["exif"]
     assert len(written) < 20
-    with Image.open(io.BytesIO(data)) as image:
-        kept = image.info["exif"]
     assert JPEG_SEGMENT_BYTES - 50 < len(kept) <= JPEG_SEGMENT_BYTES
 
 
@@ -196,36 +186,27 @@ def test_other_metadata_of_a_tiff_is_left_out(tmp_path: Path, tag: int, keep_gps
     assert dict(exif_of(read_metadata(source, keep_gps))) == {ExifTags.Base.ImageDescription: "A town"}
 
 
-@pytest.mark.parametrize("space", ["GRAY", "RGB "])
-def test_a_profile_of_another_space_becomes_srgbs(tmp_path: Path, space: str) -> None:
-    profile = icc_profile(space, 1.8)
-    metadata = read_metadata(saved(tmp_path, "PNG", "L" if space == "GRAY" else "RGB", icc_profile=profile))
-    assert metadata.converts == (space == "RGB ")
-    if space == "RGB ":
-        assert metadata.profile == profile
-    else:
-        opened = ImageCms.ImageCmsProfile(io.BytesIO(metadata.profile or b""))
-        assert "sRGB" in (opened.profile.profile_description or "")
-
-
-def test_pixels_are_brought_to_a_profile_of_another_gamut_with_srgb_in_its_name(tmp_path: Path) -> None:
-    profile = swapped_srgb()  # anew each time: it holds the time
+@pytest.mark.parametrize("profile", [icc_profile("RGB ", 1.8), swapped_srgb()], ids=["own", "sRGB in its name"])
+def test_pixels_are_brought_to_a_profile_of_other_colors(tmp_path: Path, profile: bytes) -> None:
     metadata = read_metadata(saved(tmp_path, "PNG", "RGB", icc_profile=profile))
     assert (metadata.profile, metadata.converts) == (profile, True)
 
 
-@pytest.mark.parametrize("name", ["Linear Rec709", "GIMP built-in Linear sRGB"])
-def test_a_profile_too_coarse_for_dark_grays_becomes_srgbs(tmp_path: Path, name: str) -> None:
-    metadata = read_metadata(saved(tmp_path, "PNG", "RGB", icc_profile=icc_profile("RGB ", 1.0, name)))
+@pytest.mark.parametrize(
+    ("mode", "profile"),
+    [
+        ("L", icc_profile("GRAY", 1.8)),
+        ("RGB", icc_profile("RGB ", 1.0, "Linear Rec709")),
+        ("RGB", icc_profile("RGB ", 1.0, "GIMP built-in Linear sRGB")),
+        ("RGB", b"no profile"),
+    ],
+    ids=["of grays", "too coarse for dark grays", "too coarse, with sRGB in its name", "broken"],
+)
+def test_a_profile_that_colors_cannot_have_becomes_srgbs(tmp_path: Path, mode: str, profile: bytes) -> None:
+    metadata = read_metadata(saved(tmp_path, "PNG", mode, icc_profile=profile))
     assert not metadata.converts
-    opened = ImageCms.ImageCmsProfile(io.BytesIO(metadata.profile or b""))
-    assert "sRGB built-in" in (opened.profile.profile_description or "")
-
-
-def test_a_broken_profile_becomes_srgbs(tmp_path: Path) -> None:
-    metadata = read_metadata(saved(tmp_path, "PNG", "RGB", icc_profile=b"no profile"))
-    assert not metadata.converts
-    assert metadata.profile != b"no profile"
+    made = ImageCms.ImageCmsProfile(BytesIO(metadata.profile or b""))
+    assert "sRGB built-in" in (made.profile.profile_description or "")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
@@ -233,14 +214,12 @@ def test_pixels_are_brought_to_the_profile(mode: str) -> None:
     """A ramp at gamma 1.8 has larger values than in sRGB; read back by its profile, it is the ramp again."""
     ramp = np.tile(np.linspace(20, 235, 24).astype(np.uint8), (16, 1))
     image = Image.fromarray(ramp).convert(mode)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
     profile = icc_profile("RGB ", 1.8)
-    with Image.open(io.BytesIO(to_profile(buffer.getvalue(), profile, "png", 90))) as converted:
-        assert (converted.mode, converted.size) == (mode, image.size)
-        rgb = converted.convert("RGB")
+    converted = opened(to_profile(encoded(image), profile, "png", 90))
+    assert (converted.mode, converted.size) == (mode, image.size)
+    rgb = converted.convert("RGB")
     assert np.abs(np.asarray(rgb).astype(int) - ramp[..., None]).max() > 3
-    target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    target = ImageCms.ImageCmsProfile(BytesIO(profile))
     back = ImageCms.profileToProfile(rgb, target, ImageCms.createProfile("sRGB"))
     assert np.abs(np.asarray(back).astype(int) - ramp[..., None]).max() <= 1  # two roundings to 8 bits
 
