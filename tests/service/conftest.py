@@ -45,11 +45,7 @@ def start() -> Iterator[Callable[..., Service]]:
     with ExitStack() as stack:
 
         def start_one(load: Callable[[Settings], Any] | None = None, **settings: object) -> Service:
-            colorizer = FakeColorizer()
-            service = stack.enter_context(running(load or (lambda _: colorizer), colorizer, **settings))
-            if load is None:
-                service.wait_until_ready()
-            return service
+            return stack.enter_context(running(load, FakeColorizer(), **settings) if load else ready(**settings))
 
         yield start_one
 

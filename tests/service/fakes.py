@@ -36,7 +36,7 @@ from tests.service.waiting import eventually
 
 __all__ = ["FakeColorizer", "Service", "ready", "running", "tint"]
 
-START_SECONDS = 30
+PATIENCE_SECONDS = 60  # on a busy machine; a decoder is given up after 20
 ANY_BATCH_SECONDS = 3600.0  # a closed gate makes no batch smaller
 NO_CANARY_SECONDS = 3600.0  # it would meet the errors that a test lets the fake raise, now and then
 
@@ -112,7 +112,7 @@ class FakeColorizer:
         self.options.append(options)
         self.threads.add(threading.current_thread().name)
         self.entered.release()
-        assert self.gate.wait(START_SECONDS), "the test left the gate closed"
+        assert self.gate.wait(PATIENCE_SECONDS), "the test left the gate closed"
         if self.error:
             raise self.error
 
@@ -209,7 +209,7 @@ class Service:
         """Keep the colorizer busy with one request until its gate is opened."""
         self.colorizer.close_gate()
         busy = pool.submit(self.post, image, **fields)
-        assert self.colorizer.entered.acquire(timeout=START_SECONDS)
+        assert self.colorizer.entered.acquire(timeout=PATIENCE_SECONDS)
         return busy
 
 
@@ -227,12 +227,12 @@ def running(load: Callable[[Settings], Any], colorizer: FakeColorizer, **setting
         eventually(lambda: server.started or not thread.is_alive())
         assert server.started
         port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=START_SECONDS) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as client:
             yield Service(app, server, client, colorizer)
     finally:
         colorizer.gate.set()
         server.should_exit = True
-        thread.join(START_SECONDS)
+        thread.join(PATIENCE_SECONDS)
 
 
 @contextmanager

@@ -1,11 +1,10 @@
 """Files made to be odd, to swell or to stall go through the HTTP interface: their answers, and what they cost."""
 
-import io
 import struct
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 
-import httpx
 import numpy as np
 import pillow_heif
 import pytest
@@ -13,16 +12,13 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
-from tests.service.files import chunk, encoded, png
+from tests.service.files import BOMB_BYTES, SRGB, chunk, encoded, opened, png
 from tests.service.waiting import eventually
 
-PATH = "/v1/colorizations"
-MAX_SECONDS = 60  # on a busy machine; a decoder is given up after 20
 SHORT_SECONDS = 4
-BOMB_BYTES = 100e6
-"""Memory that a refused file may take, in the service and its decoders together"""
 FRAMES = 300
 SIZE = (40, 24)
+PNG = {"Accept": "image/png"}
 
 
 def pattern(mode: str = "RGB", size: tuple[int, int] = SIZE, seed: int = 0) -> Image.Image:
@@ -104,7 +100,7 @@ def heif_of_many() -> bytes:
     file = pillow_heif.HeifFile()
     for seed in range(20):
         file.add_from_pillow(pattern(seed=seed))
-    buffer = io.BytesIO()
+    buffer = BytesIO()
     file.save(buffer)
     return buffer.getvalue()
 
@@ -140,13 +136,8 @@ def icc(profile: bytes, mode: str = "RGB", file_format: str = "JPEG") -> bytes:
     return encoded(pattern(mode), file_format, icc_profile=profile)
 
 
-def srgb() -> bytearray:
-    return bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-
-
-def zeroed(profile: bytearray, start: int, stop: int) -> bytes:
-    profile[start:stop] = bytes(stop - start)
-    return bytes(profile)
+def zeroed(start: int, stop: int) -> bytes:
+    return SRGB[:start] + bytes(stop - start) + SRGB[stop:]
 
 
 ACCEPTED: dict[str, Callable[[], bytes]] = {
@@ -181,10 +172,10 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
     "JPEG with an orientation of 99": lambda: orientation_of_type(3, 1, b"\x63"),
     "JPEG with an orientation in words": lambda: orientation_of_type(2, 3, b"6\0"),
     "JPEG with a fraction for its orientation": lambda: orientation_of_type(5, 1, b"\x08"),
-    "JPEG with an ICC profile without a size": lambda: icc(zeroed(srgb(), 0, 4)),
-    "JPEG with an ICC profile without tags": lambda: icc(zeroed(srgb(), 128, 400)),
-    "grey PNG with an ICC profile for colours": lambda: icc(bytes(srgb()), "L", "PNG"),
-    "CMYK JPEG with an ICC profile for RGB": lambda: icc(bytes(srgb()), "CMYK"),
+    "JPEG with an ICC profile without a size": lambda: icc(zeroed(0, 4)),
+    "JPEG with an ICC profile without tags": lambda: icc(zeroed(128, 400)),
+    "grey PNG with an ICC profile for colours": lambda: icc(SRGB, "L", "PNG"),
+    "CMYK JPEG with an ICC profile for RGB": lambda: icc(SRGB, "CMYK"),
     "PNG with more pixels than it says": lambda: png(*SIZE, chunk(b"IDAT", zlib.compress(bytes(50_000_000), 9))),
     "1 pixel": lambda: encoded(pattern(size=(1, 1)), "PNG"),
     "1 row": lambda: encoded(pattern(size=(5000, 1)), "PNG"),
@@ -250,23 +241,16 @@ EITHER: dict[str, Callable[[], bytes]] = {
 }
 
 
-def post(service, data: bytes) -> httpx.Response:
-    """Send a file, whose name and type say nothing, to be colorized once."""
-    files = {"image": ("photo.jpg", data)}
-    accept = {"Accept": "image/png"}
-    return service.client.post(PATH, files=files, data={"n": "1"}, headers=accept, timeout=MAX_SECONDS)
-
-
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_odd_but_a_photo(service, name: str) -> None:
-    answer = post(service, ACCEPTED[name]())
+    answer = service.post(ACCEPTED[name](), PNG, n=1)
     assert answer.status_code == 200, answer.text
-    assert Image.open(io.BytesIO(answer.content)).size == SIZES.get(name, SIZE)
+    assert opened(answer.content).size == SIZES.get(name, SIZE)
 
 
 @pytest.mark.parametrize("name", OF_OTHER_TYPES)
 def test_other_types(service, name: str) -> None:
-    answer = post(service, OF_OTHER_TYPES[name]())
+    answer = service.post(OF_OTHER_TYPES[name](), PNG, n=1)
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_image_type")
 
 
@@ -274,7 +258,7 @@ def test_other_types(service, name: str) -> None:
 def test_refused_at_little_cost(service, name: str) -> None:
     data = REFUSED[name]()
     with service.extra_memory() as extra:
-        answer = post(service, data)
+        answer = service.post(data, PNG, n=1)
         assert answer.status_code in (413, 422), answer.text
         assert answer.headers["content-type"] == "application/problem+json"
         assert extra() < BOMB_BYTES
@@ -282,14 +266,13 @@ def test_refused_at_little_cost(service, name: str) -> None:
 
 @pytest.mark.parametrize("name", EITHER)
 def test_answered_one_way_or_the_other(service, name: str) -> None:
-    files = {"image": EITHER[name]()}
-    answer = service.client.post("/v1/likelihoods", files=files, timeout=MAX_SECONDS)  # colorings take the fake long
+    answer = service.post_to("/v1/likelihoods", EITHER[name]())  # colorings take the fake long
     assert answer.is_success or answer.json()["code"] in ("undecodable_image", "decoding_limit"), answer.text
 
 
 def test_one_that_stalls_is_given_up(start, grey_png) -> None:
     service = start(decode_seconds=SHORT_SECONDS)
-    answer = post(service, many_scans())
+    answer = service.post(many_scans(), PNG, n=1)
     assert (answer.status_code, answer.json()["code"]) == (422, "decoding_limit")
     eventually(lambda: service.post(grey_png).status_code == 200)  # another decoder took its place
 
