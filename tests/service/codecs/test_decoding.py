@@ -3,27 +3,21 @@
 import re
 import struct
 import zlib
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.ExifTags import Base
 
 from service.codecs.decoding import decode
 from service.codecs.webp import webp_size
 from service.errors import TooManyPixelsError, UndecodableImageError
-from tests.service.files import chunk, encoded, icc_profile, png, swapped_srgb
+from tests.service.files import COLORS, SRGB, chunk, encoded, icc_profile, png, swapped_srgb
 
 MAX_PIXELS = 1_000_000
 LOSSY_LEVELS = 12  # a smooth ramp at a good quality; a wrong mode or order of bytes is off by more
 LINEAR_MIDDLE = 188  # sRGB encoding of linear light 128/255
-
-
-def colours() -> np.ndarray:
-    """A smooth image, 40 wide and 24 high, of three different channels."""
-    y, x = np.mgrid[0:24, 0:40]
-    return np.stack([6 * x, 10 * y, 255 - 6 * x], axis=2).astype(np.uint8)
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -43,9 +37,9 @@ def colours() -> np.ndarray:
     ],
 )
 def test_colour_of_each_format(file_format: str, options: dict[str, object], tolerance: int) -> None:
-    photo = decode(encoded(Image.fromarray(colours()), file_format, **options), MAX_PIXELS)
+    photo = decode(encoded(COLORS, file_format, **options), MAX_PIXELS)
     assert (photo.width, photo.height, photo.alpha) == (40, 24, None)
-    np.testing.assert_allclose(photo.pixels.astype(int), colours(), atol=tolerance)
+    np.testing.assert_allclose(photo.pixels.astype(int), COLORS, atol=tolerance)
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF", "GIF", "BMP", "HEIF"])
@@ -130,9 +124,9 @@ def test_cmyk(file_format: str) -> None:
 
 
 def test_ycbcr() -> None:
-    photo = decode(encoded(Image.fromarray(colours()).convert("YCbCr"), "TIFF"), MAX_PIXELS)
+    photo = decode(encoded(COLORS.convert("YCbCr"), "TIFF"), MAX_PIXELS)
     tolerance = 3  # rounding of Cb and Cr, times up to 1.8, twice
-    np.testing.assert_allclose(photo.pixels.astype(int), colours(), atol=tolerance)
+    np.testing.assert_allclose(photo.pixels.astype(int), COLORS, atol=tolerance)
 
 
 def test_lab() -> None:
@@ -215,9 +209,10 @@ def test_broken_exif_still_says_how_to_turn(grey_photo: Image.Image) -> None:
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 @pytest.mark.parametrize("space", ["GRAY", "RGB "])
-def test_icc_profile_of_linear_light(mode: str, space: str) -> None:
+@pytest.mark.parametrize("name", ["test", "GIMP built-in Linear sRGB"])
+def test_icc_profile_of_linear_light(mode: str, space: str, name: str) -> None:
     image = Image.new(mode, (4, 4), (128,) * len(Image.new(mode, (1, 1)).getbands()))
-    photo = decode(encoded(image, "PNG", icc_profile=icc_profile(space, 1.0)), MAX_PIXELS)
+    photo = decode(encoded(image, "PNG", icc_profile=icc_profile(space, 1.0, name)), MAX_PIXELS)
     unfit = space == "GRAY" and mode.startswith("RGB")  # a gray profile says nothing of colors
     np.testing.assert_allclose(photo.pixels.astype(int), 128 if unfit else LINEAR_MIDDLE, atol=1)  # lcms rounds
 
@@ -233,30 +228,18 @@ def test_icc_profile_of_16_bit_grey() -> None:
     assert len(np.unique(photo.pixels)) > 512, "16 bits fell to 8"  # 8 bits would leave 256 at most
 
 
-def test_srgb_profile_changes_nothing() -> None:
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=profile), MAX_PIXELS)
-    np.testing.assert_array_equal(photo.pixels, colours())
-
-
-@pytest.mark.parametrize(("mode", "space"), [("L", "GRAY"), ("L", "RGB "), ("RGB", "RGB ")])
-def test_linear_profile_with_srgb_in_its_name(mode: str, space: str) -> None:
-    profile = icc_profile(space, 1.0, "GIMP built-in Linear sRGB")
-    photo = decode(encoded(Image.new("L", (4, 4), 128).convert(mode), "PNG", icc_profile=profile), MAX_PIXELS)
-    np.testing.assert_allclose(photo.pixels.astype(int), LINEAR_MIDDLE, atol=1)
-
-
 def test_profile_of_another_gamut_with_srgb_in_its_name() -> None:
     """As those of phones: DCI-P3 D65 Gamut with sRGB Transfer. Here, red and green are exchanged."""
-    photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=swapped_srgb()), MAX_PIXELS)
-    np.testing.assert_allclose(photo.pixels.astype(int), colours()[..., [1, 0, 2]], atol=1)  # lcms rounds
+    photo = decode(encoded(COLORS, "PNG", icc_profile=swapped_srgb()), MAX_PIXELS)
+    np.testing.assert_allclose(photo.pixels.astype(int), np.asarray(COLORS)[..., [1, 0, 2]], atol=1)  # lcms rounds
 
 
-@pytest.mark.parametrize("profile", [lambda _: b"nonsense", lambda _: b"\0" * 200, lambda whole: whole[:-30]])
-def test_broken_profile_is_ignored(profile: Callable[[bytes], bytes]) -> None:
-    broken = profile(icc_profile("RGB ", 1.0))
-    photo = decode(encoded(Image.fromarray(colours()), "PNG", icc_profile=broken), MAX_PIXELS)
-    np.testing.assert_array_equal(photo.pixels, colours())
+@pytest.mark.parametrize(
+    "profile", [SRGB, b"nonsense", bytes(200), icc_profile("RGB ", 1.0)[:-30]], ids=["sRGB", "text", "zeros", "cut"]
+)
+def test_srgb_and_broken_profiles_change_nothing(profile: bytes) -> None:
+    photo = decode(encoded(COLORS, "PNG", icc_profile=profile), MAX_PIXELS)
+    np.testing.assert_array_equal(photo.pixels, COLORS)
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "TIFF", "WEBP", "PNG", "AVIF"])
@@ -274,8 +257,7 @@ def test_pixel_limit_is_inclusive(grey_png: bytes) -> None:
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"])
 def test_truncated_file(file_format: str) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    data = encoded(Image.fromarray(noise), file_format)
+    data = encoded(NOISE, file_format)
     said = "ends too early" if file_format in ("JPEG", "PNG", "BMP", "GIF") else None  # the other decoders do not tell
     with pytest.raises(UndecodableImageError, match=said):
         decode(data[: len(data) // 2], MAX_PIXELS)
@@ -293,7 +275,7 @@ def test_a_kind_that_is_not_supported(grey_photo: Image.Image) -> None:
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("cut", [0, 1, 2])
 def test_a_jpeg_that_lacks_its_end_marker_alone(mode: str, options: dict, cut: int) -> None:
-    jpeg = encoded(Image.fromarray(colours()).convert(mode), "JPEG", **options)
+    jpeg = encoded(COLORS.convert(mode), "JPEG", **options)
     photo = decode(jpeg[: len(jpeg) - cut], MAX_PIXELS)
     np.testing.assert_array_equal(photo.pixels, decode(jpeg, MAX_PIXELS).pixels)
 
@@ -313,8 +295,7 @@ def test_a_jpeg_that_lacks_its_end_marker_alone(mode: str, options: dict, cut: i
 )
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_a_jpeg_that_lacks_a_little_more_is_refused(mode: str, options: dict) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    jpeg = encoded(Image.fromarray(noise).convert(mode), "JPEG", **options)
+    jpeg = encoded(NOISE.convert(mode), "JPEG", **options)
     restarts = [len(jpeg) - each.start() for each in re.finditer(rb"\xff[\xd0-\xd7]", jpeg)]
     for cut in [*range(5, 40), 1000, *restarts]:
         for room in (b"", bytes(10_000)):  # which a broken download may leave

@@ -1,22 +1,17 @@
 """Files come out in the right format, with their alpha, at the quality asked for."""
 
-from io import BytesIO
-
 import numpy as np
 import pytest
-from PIL import Image, JpegImagePlugin
+from PIL import JpegImagePlugin
 
 from service.api.formats import FORMATS, OutputFormat
 from service.codecs.encoding import check_output_size, encode
 from service.errors import OutputSizeError
+from tests.service.files import opened
 
 RNG = np.random.default_rng(3)
 RGB = RNG.integers(0, 256, (24, 40, 3), dtype=np.uint8)
 ALPHA = RNG.integers(0, 255, (24, 40), dtype=np.uint8)
-
-
-def opened(data: bytes) -> Image.Image:
-    return Image.open(BytesIO(data))
 
 
 def test_jpeg_keeps_chroma_at_full_size() -> None:

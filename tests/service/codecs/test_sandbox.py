@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -32,12 +33,15 @@ from service.errors import (
     TooManyPixelsError,
     UndecodableImageError,
 )
-from tests.service.files import encoded
+from tests.service.files import BOMB_BYTES, encoded
 from tests.service.waiting import eventually
 
 MAX_PIXELS = 50_000_000
 SECONDS = 20
 needs_seals = pytest.mark.skipif(not HAS_SEALS, reason="Linux alone seals files")
+needs_linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="Linux alone limits what a process takes, and tells it"
+)
 
 
 @pytest.fixture
@@ -84,15 +88,11 @@ def test_refusals_are_those_of_decoding(decoders: Decoders, grey_png: bytes) -> 
     assert processes(decoders) == before, "a refusal costs no process"
 
 
-def test_processes_are_as_many_as_decode_at_once(own: Decoders, grey_png: bytes) -> None:
+def test_processes_are_as_many_as_decode_at_once(own: Decoders, pool, grey_png: bytes) -> None:
     for _ in range(3):
         own.decode(grey_png, MAX_PIXELS)
     assert len(processes(own)) == 1
-    threads = [threading.Thread(target=own.decode, args=(grey_png, MAX_PIXELS)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(SECONDS)
+    list(pool.map(own.decode, [grey_png] * 3, [MAX_PIXELS] * 3))
     assert 1 <= len(processes(own)) <= 3
 
 
@@ -129,19 +129,17 @@ def test_one_that_dies_at_work_is_replaced(
     own.decode(grey_png, MAX_PIXELS)
     (pid,) = processes(own)
     stopped(pid)  # so that it is at work until it dies
-    threading.Timer(0.1, os.kill, (pid, number)).start()
-    threading.Timer(0.2, _go_on, (pid,)).start()
+
+    def die() -> None:
+        os.kill(pid, number)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)  # a stopped process takes a signal other than SIGKILL only now
+
+    threading.Timer(0.1, die).start()
     with pytest.raises(error):
         own.decode(grey_png, MAX_PIXELS)
     assert own.decode(grey_png, MAX_PIXELS).width == 40
     assert pid not in processes(own)
-
-
-def _go_on(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGCONT)  # a stopped process takes a signal other than SIGKILL only now
-    except ProcessLookupError:
-        return
 
 
 def test_one_that_died_idle_costs_no_request_an_error(own: Decoders, grey_png: bytes) -> None:
@@ -181,21 +179,17 @@ def tiled_tiff(side: int, tile_side: int) -> bytes:
     return b"II*\0" + struct.pack("<I", 8 + len(tile)) + tile + directory + bytes(4)
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is limited on Linux alone")
+@needs_linux
 def test_memory_is_limited_by_the_size_in_the_header(own: Decoders, grey_png: bytes) -> None:
     """A tile of 268 megapixels, of which the photo is 16×16, would be 256 MiB in memory."""
     np.testing.assert_array_equal(own.decode(tiled_tiff(16, 16), MAX_PIXELS).pixels, np.zeros((16, 16)))
-    before = peak_bytes(own)
+    (pid,) = processes(own)
+    before = psutil.Process(pid).memory_info().rss
     with pytest.raises((DecodingLimitError, UndecodableImageError)):
         own.decode(tiled_tiff(16, 16_384), MAX_PIXELS)
-    assert peak_bytes(own) - before < 100e6
+    peak = Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0]
+    assert 1024 * int(peak) - before < BOMB_BYTES
     assert own.decode(grey_png, MAX_PIXELS).width == 40
-
-
-def peak_bytes(of: Decoders) -> int:
-    """Most resident memory that a process has had."""
-    statuses = [Path(f"/proc/{pid}/status").read_text() for pid in processes(of)]
-    return max(1024 * int(status.split("VmHWM:")[1].split()[0]) for status in statuses)
 
 
 def test_a_decoder_is_killed_when_nobody_waits_for_it(own: Decoders, grey_png: bytes) -> None:
@@ -251,7 +245,7 @@ def burning(monkeypatch, tmp_path) -> Path:
     return sign
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux alone tells")
+@needs_linux
 def test_a_small_file_has_little_time_however_long_a_large_one_may_take(burning, own, grey_png, monkeypatch) -> None:
     monkeypatch.setattr(sandbox, "PATIENCE", 100)  # on a very busy machine, too, it is processor time that ends it
     own._seconds = 60
@@ -259,7 +253,7 @@ def test_a_small_file_has_little_time_however_long_a_large_one_may_take(burning,
         own.decode(grey_png, MAX_PIXELS)
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux alone tells")
+@needs_linux
 def test_a_first_try_has_less_time(burning, own, grey_png) -> None:
     """On its second, the file would have 20,000 seconds."""
     own._seconds = 1e9
@@ -299,21 +293,15 @@ def test_a_first_try_decodes_12_megapixels_and_no_larger_photo(decoders: Decoder
     assert decoders.decode(large, MAX_PIXELS).width == 5000
 
 
-def test_a_decoder_ends_with_the_service_however_that_ended(burning, own, grey_png) -> None:
+def test_a_decoder_ends_with_the_service_however_that_ended(burning, own, pool, grey_png) -> None:
     own.start()
     (decoder,) = own._all
-    working = threading.Thread(target=_ignoring, args=(own, grey_png))
-    working.start()
+    working = pool.submit(own.decode, grey_png, MAX_PIXELS)
     eventually(burning.exists)
     os.close(decoder._life)  # as the kernel does when this process is killed
     decoder._life = -1
     assert decoder._process.wait(SECONDS) == -signal.SIGIO
-    working.join()
-
-
-def _ignoring(decoders: Decoders, data: bytes, ticket: Ticket | None = None) -> None:
-    with suppress(DecoderLostError):
-        decoders.decode(data, MAX_PIXELS, ticket=ticket)
+    assert isinstance(working.exception(), DecoderLostError)
 
 
 def test_a_jpeg_of_very_many_scans_is_refused_unseen() -> None:
@@ -339,16 +327,13 @@ def test_decoders_that_cannot_start_leave_nothing_open(monkeypatch: pytest.Monke
         raise OSError("too many open files")
 
     monkeypatch.setattr(step, refuse)
-    before, errors = open_files(), []
+    process, errors = psutil.Process(), []
+    before = process.num_fds()
     for _ in range(5):
         with pytest.raises(OSError, match="too many") as error:
             _Decoder(Room(1), quick=False, slow_nice=0)
         errors.append(error)  # whose frames keep what was not closed
-    assert open_files() == before
-
-
-def open_files() -> int:
-    return len([*Path("/proc/self/fd").iterdir()])
+    assert process.num_fds() == before
 
 
 def take(room: Room, pixels: int, seconds: float | None = 0, quick: bool = False) -> Share:
@@ -442,72 +427,64 @@ def test_a_file_that_holds_a_part_does_not_wait_for_one_that_waits_for_it() -> N
     assert first.held == 49
 
 
-def test_a_file_that_nobody_waits_for_waits_for_no_room(grey_png: bytes) -> None:
-    room, ticket = Room(40 * 24), Ticket()
-    decoders = Decoders(SECONDS, room)
+@pytest.fixture
+def room(own: Decoders) -> Room:
+    """Room of the decoders for one small photo."""
+    own._room = Room(40 * 24)
+    return own._room
+
+
+def test_a_file_that_nobody_waits_for_waits_for_no_room(own: Decoders, room: Room, pool, grey_png: bytes) -> None:
+    ticket = Ticket()
     take(room, 1)
-    working = threading.Thread(target=_ignoring, args=(decoders, grey_png, ticket), daemon=True)
-    working.start()
+    working = pool.submit(own.decode, grey_png, MAX_PIXELS, ticket=ticket)
     eventually(lambda: any(share.wanted for share in room._shares))
     ticket.cancel()
-    working.join(SECONDS / 4)
-    assert not working.is_alive()
-    decoders.close()
+    assert isinstance(working.exception(SECONDS / 4), DecoderLostError)
 
 
-def test_no_thread_waits_for_room_for_ever(grey_png: bytes) -> None:
-    room = Room(40 * 24)
-    decoders = Decoders(SECONDS, room)
-    decoders.decode(grey_png, MAX_PIXELS)  # it has started
+def test_no_thread_waits_for_room_for_ever(own: Decoders, room: Room, grey_png: bytes) -> None:
+    own.decode(grey_png, MAX_PIXELS)  # it has started
     held = take(room, 1)
-    decoders._seconds = 0.1
+    own._seconds = 0.1
     with pytest.raises(DecoderLostError):
-        decoders.decode(grey_png, MAX_PIXELS)
+        own.decode(grey_png, MAX_PIXELS)
     assert room._shares == [held]
     room.leave(held)
-    decoders._seconds = SECONDS
-    assert decoders.decode(grey_png, MAX_PIXELS).width == 40
-    decoders.close()
+    own._seconds = SECONDS
+    assert own.decode(grey_png, MAX_PIXELS).width == 40
 
 
-def test_a_photo_waits_for_room_before_it_is_decoded(grey_png: bytes) -> None:
-    room = Room(40 * 24)
-    decoders = Decoders(SECONDS, room)
+def test_a_photo_waits_for_room_before_it_is_decoded(own: Decoders, room: Room, pool, grey_png: bytes) -> None:
     held = take(room, 1)
-    done: list[int] = []
-    working = threading.Thread(target=lambda: done.append(decoders.decode(grey_png, MAX_PIXELS).width))
-    working.start()
+    working = pool.submit(own.decode, grey_png, MAX_PIXELS)
     eventually(lambda: any(share.wanted for share in room._shares))
-    assert not done
+    assert not working.done()
     room.leave(held)
-    working.join(SECONDS)
-    assert done == [40]
+    assert working.result(SECONDS).width == 40
     assert not room._shares
-    decoders.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells")
-def test_a_ticket_tells_what_its_file_cost(burning, own, grey_png) -> None:
+@needs_linux
+def test_a_ticket_tells_what_its_file_cost(burning, own, pool, grey_png) -> None:
     ticket = Ticket()
-    working = threading.Thread(target=_ignoring, args=(own, grey_png, ticket), daemon=True)
-    working.start()
+    working = pool.submit(own.decode, grey_png, MAX_PIXELS, ticket=ticket)
     eventually(burning.exists)
     (decoder,) = own._all
     eventually(lambda: decoder.spent_seconds >= 0.1)
     assert ticket.cancel() >= 0.1
-    working.join(SECONDS)
+    assert isinstance(working.exception(), DecoderLostError)
     assert ticket.cancel() == 0, "it is over"
 
 
-def test_slow_files_have_nicer_decoders_of_their_own(grey_png: bytes) -> None:
-    own = Decoders(SECONDS, slow_nice=SLOW_NICE)
+def test_slow_files_have_nicer_decoders_of_their_own(own: Decoders, grey_png: bytes) -> None:
+    own._slow_nice = SLOW_NICE
     for quick in (True, False, True, False):
         own.decode(grey_png, MAX_PIXELS, quick=quick)
     own_niceness = os.getpriority(os.PRIO_PROCESS, 0)
     nice = {each.quick: os.getpriority(os.PRIO_PROCESS, each._process.pid) - own_niceness for each in own._all}
     assert (len(own._all), nice[True]) == (2, 0)
     assert nice[False] > 0
-    own.close()
 
 
 @needs_seals
@@ -570,7 +547,7 @@ def test_decoders_inherit_no_secrets(own: Decoders, monkeypatch: pytest.MonkeyPa
     assert {"PATH", "PYTHONPATH"} <= set(given)
 
 
-def test_a_decoder_that_two_threads_end_closes_its_pipe_once(own: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_that_two_threads_end_closes_its_pipe_once(own: Decoders, pool, monkeypatch) -> None:
     own.start()
     (decoder,) = own._all
     close, life, closed = os.close, decoder._life, []
@@ -584,11 +561,8 @@ def test_a_decoder_that_two_threads_end_closes_its_pipe_once(own: Decoders, monk
         close(file)
 
     monkeypatch.setattr(os, "close", slow_close)
-    threads = [threading.Thread(target=decoder.end) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(SECONDS)
+    for ending in [pool.submit(decoder.end) for _ in range(2)]:
+        ending.result(SECONDS)
     assert closed == [life]
 
 
