@@ -27,14 +27,21 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-@pytest.fixture
-def keys_file(tmp_path) -> Path:
-    return tmp_path / "keys"
+@pytest.fixture(scope="module")
+def keys_file(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("keys") / "keys"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def key(keys_file) -> str:
     return add_key(keys_file, "ann")
+
+
+@pytest.fixture(scope="module")
+def guarded(keys_file, key) -> Iterator[Service]:
+    """A service that asks for a key."""
+    with ready(api_keys_file=keys_file) as service:
+        yield service
 
 
 def test_without_a_file_of_keys_everyone_may(service, grey_png) -> None:
@@ -43,19 +50,9 @@ def test_without_a_file_of_keys_everyone_may(service, grey_png) -> None:
     assert "securitySchemes" not in service.client.get("/openapi.json").json()["components"]
 
 
-def test_a_key_lets_in(start, grey_png, keys_file, key) -> None:
-    service = start(api_keys_file=keys_file)
+def test_a_key_lets_in(guarded, grey_png, key) -> None:
     for authorization in (f"Bearer {key}", f"bearer {key}", f"BEARER  {key}"):
-        assert service.post(grey_png, {"Authorization": authorization}).status_code == 200
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory) -> Iterator[Service]:
-    """A service that asks for a key."""
-    keys_file = tmp_path_factory.mktemp("keys") / "keys"
-    add_key(keys_file, "ann")
-    with ready(api_keys_file=keys_file) as service:
-        yield service
+        assert guarded.post(grey_png, {"Authorization": authorization}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -81,29 +78,27 @@ def test_who_has_none_gets_401(guarded, grey_png, authorization: str | None, cod
     assert len(guarded.colorizer.photos) == calls
 
 
-def test_a_key_in_the_query_does_not_count(start, grey_png, keys_file, key) -> None:
-    service = start(api_keys_file=keys_file)
-    assert service.client.post(f"{PATH}?key={key}", files={"image": grey_png}).status_code == 401
+def test_a_key_in_the_query_does_not_count(guarded, grey_png, key) -> None:
+    assert guarded.post_to(f"{PATH}?key={key}", grey_png).status_code == 401
 
 
 def test_every_401_has_a_challenge() -> None:
     assert set(CHALLENGES) == {kind for kind, (status, _) in PROBLEMS.items() if status == 401}
 
 
-def test_what_is_not_named_as_open_asks_for_a_key(start, keys_file, key) -> None:
-    service = start(api_keys_file=keys_file)
-    document = service.client.get("/openapi.json").json()
+def test_what_is_not_named_as_open_asks_for_a_key(guarded) -> None:
+    document = guarded.client.get("/openapi.json").json()
     asked = set()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            status = service.client.request(method, path).status_code
+            status = guarded.client.request(method, path).status_code
             assert (status == 401) == (path not in OPEN_PATHS | {METRICS_PATH}), path
             assert ("security" in operation) == (status == 401)
             asked |= {path} if status == 401 else set()
     assert {PATH, "/v1/variations", "/v1/transfers", "/v1/likelihoods", "/v1/models"} < asked
     for path in ("/livez", "/readyz", "/metrics", "/docs", "/redoc", "/static-offline-docs/swagger-ui.css"):
-        assert service.client.get(path).status_code == 200
-    assert service.client.get("/", follow_redirects=True).status_code == 200
+        assert guarded.client.get(path).status_code == 200
+    assert guarded.client.get("/", follow_redirects=True).status_code == 200
 
 
 def test_metrics_may_ask_for_a_key(start, keys_file, key) -> None:
@@ -112,15 +107,16 @@ def test_metrics_may_ask_for_a_key(start, keys_file, key) -> None:
     assert service.client.get("/metrics", headers=bearer(key)).status_code == 200
 
 
-def test_401_comes_before_the_body(start, keys_file, key) -> None:
-    service = start(api_keys_file=keys_file)
+def test_401_comes_before_the_body(guarded) -> None:
     head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
-    with socket.create_connection(service.address, timeout=5) as connection:
+    with socket.create_connection(guarded.address, timeout=5) as connection:
         connection.sendall(head.encode())  # and no body
         assert b" 401 " in connection.recv(4096)
 
 
-def test_keys_come_and_go_while_the_service_runs(start, grey_png, keys_file, key) -> None:
+def test_keys_come_and_go_while_the_service_runs(start, grey_png, tmp_path) -> None:
+    keys_file = tmp_path / "keys"
+    key = add_key(keys_file, "ann")
     service = start(api_keys_file=keys_file)
     assert service.post(grey_png, bearer(key)).status_code == 200
     bob = add_key(keys_file, "bob")
@@ -142,11 +138,10 @@ def test_keys_come_and_go_while_the_service_runs(start, grey_png, keys_file, key
     assert told == ["api_keys_revoked", "api_keys_reloaded", "api_keys_revoked"]
 
 
-def test_the_log_names_the_key_and_never_shows_it(start, grey_png, keys_file, key) -> None:
-    service = start(api_keys_file=keys_file)
-    with service.log() as lines:
-        service.post(grey_png, bearer(key))
-        service.post(grey_png, bearer(key + "x"))
+def test_the_log_names_the_key_and_never_shows_it(guarded, grey_png, key) -> None:
+    with guarded.log() as lines:
+        guarded.post(grey_png, bearer(key))
+        guarded.post(grey_png, bearer(key + "x"))
     (good, bad) = (line for line in lines if line["event"] == "request")
     assert (good["key"], good["status"]) == ("ann", 200)
     assert (bad["code"], bad["status"]) == ("invalid_key", 401)
@@ -168,9 +163,9 @@ def test_rate_limit_is_each_keys_own_and_retry_after_is_true(start, grey_png, ke
 
 
 @pytest.mark.parametrize("limits", ["1/second", "3/10 seconds", "2/second; 5/minute", "4/minute; 6/hour"])
-def test_retry_after_is_the_least_that_suffices(keys_file, monkeypatch, limits: str) -> None:
-    key, now = add_key(keys_file, "ann", limits), 1_000_000.0
-    access = Access(Settings(api_keys_file=keys_file))
+def test_retry_after_is_the_least_that_suffices(tmp_path, monkeypatch, limits: str) -> None:
+    key, now = add_key(tmp_path / "keys", "ann", limits), 1_000_000.0
+    access = Access(Settings(api_keys_file=tmp_path / "keys"))
     scope = {"type": "http", "route": type("Route", (), {"path": PATH}), "state": {}}
     scope["headers"] = [(b"authorization", f"Bearer {key}".encode())]
     for clock in ("time", "monotonic"):
@@ -197,9 +192,9 @@ def test_retry_after_is_the_least_that_suffices(keys_file, monkeypatch, limits: 
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
-def test_a_clock_that_jumps_locks_nobody_out(start, keys_file, monkeypatch, jump: float) -> None:
-    key, now = add_key(keys_file, "ann", "2/minute"), time.time
-    service = start(api_keys_file=keys_file)
+def test_a_clock_that_jumps_locks_nobody_out(start, tmp_path, monkeypatch, jump: float) -> None:
+    key, now = add_key(tmp_path / "keys", "ann", "2/minute"), time.time
+    service = start(api_keys_file=tmp_path / "keys")
 
     def answers() -> list[httpx.Response]:
         return [service.client.get("/v1/models", headers=bearer(key)) for _ in range(3)]
