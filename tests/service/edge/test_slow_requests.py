@@ -5,7 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,15 @@ def connected(service) -> Iterator[socket.socket]:
         yield connection
 
 
+def answers(service, *pieces: bytes) -> bytes:
+    """Send pieces, one a while after another; return all that comes until the connection is closed."""
+    with connected(service) as connection:
+        for i, piece in enumerate(pieces):
+            time.sleep(0.2 if i else 0)
+            connection.sendall(piece)
+        return received(connection)
+
+
 @contextmanager
 def at_work(service, photo: bytes) -> Iterator[socket.socket]:
     """Open a connection whose request is drawn once the colorizer's gate is opened."""
@@ -39,17 +48,19 @@ def at_work(service, photo: bytes) -> Iterator[socket.socket]:
         yield connection
 
 
-def half_heads(service, count: int) -> list[socket.socket]:
+@contextmanager
+def half_heads(service, count: int) -> Iterator[list[socket.socket]]:
     """Open connections, one after another, that send a part of a head each."""
-    halves: list[socket.socket] = []
-    for _ in range(count):
-        time.sleep(0.01)  # event loops count whole milliseconds
-        halves.append(socket.create_connection(service.address, PATIENCE_SECONDS))
-        halves[-1].sendall(b"GET /livez HTTP/1.1\r\n")
-        connections = service.server.server_state.connections
-        eventually(lambda: sum(each._receiving for each in list(connections)) == len(halves))  # noqa: B023
-    time.sleep(0.01)
-    return halves
+    with ExitStack() as opened:
+        halves: list[socket.socket] = []
+        for _ in range(count):
+            time.sleep(0.01)  # event loops count whole milliseconds
+            halves.append(opened.enter_context(connected(service)))
+            halves[-1].sendall(b"GET /livez HTTP/1.1\r\n")
+            connections = service.server.server_state.connections
+            eventually(lambda: sum(each._receiving for each in list(connections)) == len(halves))  # noqa: B023
+        time.sleep(0.01)
+        yield halves
 
 
 def upload(service, photo: bytes, framing: str = "") -> tuple[bytes, bytes]:
@@ -63,10 +74,7 @@ def upload(service, photo: bytes, framing: str = "") -> tuple[bytes, bytes]:
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost: t", WHOLE + b"GET /livez HTT"])
 def test_who_does_not_end_a_head_is_left(start, monkeypatch, sent: bytes) -> None:
     monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.3)
-    service = start()
-    with connected(service) as connection:
-        connection.sendall(sent)
-        assert received(connection).count(b"HTTP/1.1 200") == (WHOLE in sent)
+    assert answers(start(), sent).count(b"HTTP/1.1 200") == (WHOLE in sent)
 
 
 def test_a_body_is_not_read_for_ever_after_its_answer(start, monkeypatch) -> None:
@@ -74,15 +82,14 @@ def test_a_body_is_not_read_for_ever_after_its_answer(start, monkeypatch) -> Non
     with connected(start()) as connection:
         connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000000000\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 404")
-        give_up = time.monotonic() + PATIENCE_SECONDS
         with pytest.raises(ConnectionError):
-            trickle(connection, give_up)
+            send_often(connection, b"a", PATIENCE_SECONDS * 20, 0.05)
 
 
-def trickle(connection: socket.socket, until: float) -> None:
-    while time.monotonic() < until:
-        connection.sendall(b"a")
-        time.sleep(0.05)
+def send_often(connection: socket.socket, part: bytes, times: int, seconds: float = 0) -> None:
+    for _ in range(times):
+        connection.sendall(part)
+        time.sleep(seconds)
 
 
 def test_a_request_that_takes_longer_than_a_head_may_is_received(start, monkeypatch, grey_png) -> None:
@@ -105,14 +112,10 @@ CHUNKED = b"POST /v1/colorizations HTTP/1.1\r\nContent-Type: application/json\r\
 @pytest.mark.parametrize("begun", [b"GET /livez HTTP/1.1\r\n", CHUNKED + b"0\r\n", CHUNKED + b"1\r\n{\r\n0\r\n"])
 @pytest.mark.parametrize("more", [b"a" * 1000, b"a: b\r\n" * 200])
 def test_a_head_or_trailer_without_end_is_refused(service, begun: bytes, more: bytes) -> None:
-    def send_much(connection: socket.socket) -> None:
-        for _ in range(100 * MAX_HEAD_BYTES // len(more)):
-            connection.sendall(more)
-
     with connected(service) as connection:
         connection.sendall(begun)
         with pytest.raises(ConnectionError):
-            send_much(connection)
+            send_often(connection, more, 100 * MAX_HEAD_BYTES // len(more))
 
 
 def test_a_long_head_is_fine(service) -> None:
@@ -132,10 +135,7 @@ def test_who_sends_too_much_and_reads_late_gets_both_answers(service) -> None:
 
 def test_one_request_at_a_time(service) -> None:
     """One is at work and one may wait; who sends more gets those two answers, and sends the rest again."""
-    with connected(service) as connection:
-        # as many as are read at once: of a closed connection with unread bytes, TCP drops what is not sent
-        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 100)
-        assert received(connection).count(b"HTTP/1.1 200") == 2
+    assert answers(service, b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 5000).count(b"HTTP/1.1 200") == 2
     with connected(service) as connection:
         for _ in range(3):  # one after the other is fine
             connection.sendall(WHOLE)
@@ -216,11 +216,7 @@ def test_a_body_in_very_many_small_chunks_is_received(service) -> None:
 
 
 def test_the_body_of_a_request_is_not_mixed_with_the_next(service, grey_png) -> None:
-    head, body = upload(service, grey_png)
-    with connected(service) as connection:
-        connection.sendall((head + body) * 3)
-        answers = received(connection)
-    assert answers.count(b"HTTP/1.1 200") == 2
+    assert answers(service, b"".join(upload(service, grey_png)) * 3).count(b"HTTP/1.1 200") == 2
     assert len(service.colorizer.photos) == 2
 
 
@@ -251,28 +247,26 @@ def test_what_is_not_parsed_is_not_read_for_ever(start, grey_png) -> None:
 def test_connections_are_bounded_and_idle_ones_make_room(start) -> None:
     service = start(max_connections=3)
     service.client.close()  # it holds one
-    idle = [socket.create_connection(service.address) for _ in range(5)]
-    with connected(service) as connection:
-        connection.sendall(WHOLE)
-        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-        assert len(service.server.server_state.connections) <= 3
-    for each in idle:
-        each.close()
+    with ExitStack() as idle:
+        for _ in range(5):
+            idle.enter_context(connected(service))
+        with connected(service) as connection:
+            connection.sendall(WHOLE)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+            assert len(service.server.server_state.connections) <= 3
 
 
 def test_heads_half_sent_keep_nobody_out(start) -> None:
     service = start(max_connections=3)
     service.client.close()
-    halves = half_heads(service, 3)
-    with connected(service) as connection:
-        connection.sendall(WHOLE)
-        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-    with pytest.raises(ConnectionResetError):
-        halves[0].recv(1)  # the one that has sent a head for the longest
-    halves[1].sendall(b"Host: t\r\n\r\n")
-    assert halves[1].recv(4096).startswith(b"HTTP/1.1 200")
-    for each in halves:
-        each.close()
+    with half_heads(service, 3) as halves:
+        with connected(service) as connection:
+            connection.sendall(WHOLE)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        with pytest.raises(ConnectionResetError):
+            halves[0].recv(1)  # the one that has sent a head for the longest
+        halves[1].sendall(b"Host: t\r\n\r\n")
+        assert halves[1].recv(4096).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("sent", [b"", WHOLE])
@@ -281,22 +275,19 @@ def test_who_came_last_or_reads_its_answer_is_not_the_one_to_go(start, sent: byt
     service = start(max_connections=3)
     service.client.close()
     connections = service.server.server_state.connections
-    halves = half_heads(service, 2)
-    with connected(service) as connection:
+    with half_heads(service, 2) as halves, connected(service) as connection:
         if sent:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: t\r\n\r\n")
             eventually(lambda: any(each._watched.unread for each in list(connections)))
         eventually(lambda: len(connections) == 3)
-        halves.append(socket.create_connection(service.address, PATIENCE_SECONDS))
-        halves[-1].sendall(b"G")
-        with pytest.raises(ConnectionResetError):
-            halves[0].recv(1)
-        if not sent:
-            connection.sendall(WHOLE)
-        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-    for each in halves:
-        each.close()
+        with connected(service) as late:
+            late.sendall(b"G")
+            with pytest.raises(ConnectionResetError):
+                halves[0].recv(1)
+            if not sent:
+                connection.sendall(WHOLE)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 def test_where_all_connections_are_at_work_the_next_is_told_to_come_again(start, grey_png) -> None:
@@ -307,8 +298,7 @@ def test_where_all_connections_are_at_work_the_next_is_told_to_come_again(start,
     for each in busy:
         each.sendall(b"".join(upload(service, grey_png)))
     eventually(lambda: sum(each._is_at_work() for each in list(service.server.server_state.connections)) == 2)
-    with connected(service) as connection:
-        answer = received(connection)
+    answer = answers(service)
     assert answer.startswith(b"HTTP/1.1 503")
     assert b"retry-after: 1" in answer
     assert b"too_many_connections" in answer
@@ -320,9 +310,7 @@ def test_where_all_connections_are_at_work_the_next_is_told_to_come_again(start,
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_long_path_is_refused_before_any_folder_is_looked_for(service, whole: bool) -> None:
-    with connected(service) as connection:
-        connection.sendall(b"GET /page/" + b"a/" * 30_000 + b" HTTP/1.1\r\nHost: t\r\n\r\n" * whole)
-        answer = received(connection)
+    answer = answers(service, b"GET /page/" + b"a/" * 30_000 + b" HTTP/1.1\r\nHost: t\r\n\r\n" * whole)
     assert answer.startswith(b"HTTP/1.1 414")
     assert answer.count(b"HTTP/1.1") == 1
     assert b'"url_too_long"' in answer
@@ -369,32 +357,21 @@ def test_the_body_of_a_request_that_asks_for_an_upgrade_is_its_body(service, gre
     """As Java's client asks. Where the very word comes in two pieces, the request is refused, not taken apart."""
     head, body = upload(service, grey_png)
     head = head[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"
-    with connected(service) as connection:
-        connection.sendall(head[:at])
-        time.sleep(0.1)
-        connection.sendall(head[at:] + body + WHOLE)
-        answers = b""
-        while b'{"status":"live"}' not in answers:
-            more = connection.recv(4096)
-            assert more, answers
-            answers += more
-    assert answers.startswith(b"HTTP/1.1 200")
+    last = WHOLE.replace(b"Host", b"Connection: close\r\nHost")
+    answer = answers(service, head[:at], head[at:] + body + last)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b'{"status":"live"}')
 
 
 def test_an_upgrade_that_comes_in_pieces_is_refused(service) -> None:
-    with connected(service) as connection:
-        connection.sendall(b"POST /v1/colorizations HTTP/1.1\r\nHost: t\r\nConnection: upgrade\r\nUpgr")
-        time.sleep(0.2)
-        connection.sendall(b"ade: h2c\r\nContent-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE)
-        answer = received(connection)
+    first = b"POST /v1/colorizations HTTP/1.1\r\nHost: t\r\nConnection: upgrade\r\nUpgr"
+    answer = answers(service, first, b"ade: h2c\r\nContent-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE)
     assert answer.startswith(b"HTTP/1.1 501")
     assert answer.count(b"HTTP/1.1") == 1
 
 
 def test_what_is_no_request_gets_a_problem(service) -> None:
-    with connected(service) as connection:
-        connection.sendall(b"no request\r\n\r\n")
-        head, _, body = received(connection).partition(b"\r\n\r\n")
+    head, _, body = answers(service, b"no request\r\n\r\n").partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400")
     assert b"content-type: application/problem+json" in head
     assert b"x-request-id: " in head
@@ -403,9 +380,7 @@ def test_what_is_no_request_gets_a_problem(service) -> None:
 
 def test_a_body_of_very_small_chunks_alone_ends(service, monkeypatch) -> None:
     monkeypatch.setattr("service.edge.slow_requests.MAX_SMALL_CHUNKS", 5000)
-    with connected(service) as connection:
-        connection.sendall(CHUNKED + b"1\r\na\r\n" * 20_000)
-        assert b"too many small chunks" in received(connection)
+    assert b"too many small chunks" in answers(service, CHUNKED + b"1\r\na\r\n" * 20_000)
 
 
 def test_idle_connections_outlive_those_of_proxies(service) -> None:
@@ -424,8 +399,6 @@ def test_idle_connections_outlive_those_of_proxies(service) -> None:
 def test_http_1_0_gets_no_chunks(service, grey_png, accept: bytes, begin: bytes, end: bytes) -> None:
     head, body = upload(service, grey_png)
     head = head.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host: test", b"Accept: " + accept)
-    with connected(service) as connection:
-        connection.sendall(head + body)
-        lines, _, content = received(connection).partition(b"\r\n\r\n")
+    lines, _, content = answers(service, head + body).partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in lines.lower()
     assert (content[: len(begin)], content[len(content) - len(end) :]) == (begin, end)
