@@ -167,6 +167,11 @@ class Service:
         """Host and port."""
         return self.client.base_url.host, self.client.base_url.port
 
+    def hurry(self, photo: bytes, seconds: float) -> None:
+        """Give requests less time than a busy machine needs to start all that the first one starts: that has started."""
+        assert self.post(photo, n=1).status_code == 200
+        vars(self.app.state.engine._settings)["deadline_seconds"] = seconds
+
     def wait_until_ready(self) -> None:
         eventually(lambda: self.client.get("/readyz").status_code == 200)
 

@@ -464,11 +464,14 @@ def test_weights_that_cannot_be_used_end_the_start_with_one_line(
 
 
 def test_a_service_whose_decoders_do_not_work_is_not_ready(start) -> None:
-    service = start(canary_seconds=0.05, decode_seconds=0.4)  # a new decoder starts in 20 times this, on a busy machine
-    eventually(lambda: bool(service.app.state.engine._decoders._idle))
-    for decoder in list(service.app.state.engine._decoders._all):
+    service = start(canary_seconds=0.05)
+    decoders = service.app.state.engine._decoders
+    eventually(lambda: bool(decoders._idle))
+    decoders._seconds = 0.01
+    for decoder in list(decoders._all):
         os.kill(decoder._process.pid, signal.SIGSTOP)
     eventually(lambda: service.client.get("/readyz").json().get("code") == "unhealthy")
+    decoders._seconds = 20
     service.wait_until_ready()  # another took its place
 
 

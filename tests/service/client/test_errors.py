@@ -134,8 +134,9 @@ def test_errors_of_the_real_application(service, grey_png: bytes, upload, fields
         assert [each.field for each in caught.value.errors] == list(fields)
 
 
-def test_a_full_queue_is_waited_for(start: Callable, pool: Executor, grey_png: bytes) -> None:
+def test_a_full_queue_is_waited_for(start: Callable, pool: Executor, grey_png: bytes, monkeypatch) -> None:
     """Over a socket: refused while another holds the only place, then served, Retry-After's second later."""
+    monkeypatch.setattr("service.scheduling.backlog.UNKNOWN_SECONDS", 1)
     service = start(queue_length=1)
     url = str(service.client.base_url)
     service.occupy(pool, grey_png, n=1)

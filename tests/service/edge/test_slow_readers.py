@@ -28,7 +28,8 @@ def open_connections(service) -> int:
 
 
 def test_an_answer_that_is_not_read_is_not_held(start, noise) -> None:
-    service = start(deadline_seconds=8)
+    service = start()
+    service.hurry(noise, 3)
     with service.log() as lines, asked(service, noise) as connection:
         give_up = time.monotonic() + PATIENCE_SECONDS
         most = 0
