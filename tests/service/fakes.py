@@ -157,10 +157,11 @@ class Service:
     def post_to(
         self, path: str, image: bytes, headers: dict[str, str] | None = None, /, **fields: object
     ) -> httpx.Response:
-        """Send a photo and fields as a form; bytes are further files."""
+        """Send a photo and fields as a form; bytes are further files. The content counts, not the name or the type."""
         files = {name: ("other.jpg", value) for name, value in fields.items() if isinstance(value, bytes)}
         data = {name: str(value) for name, value in fields.items() if name not in files}
-        return self.client.post(path, files={"image": ("photo.jpg", image)} | files, data=data, headers=headers)
+        files = {"image": ("photo.txt", image, "text/plain")} | files
+        return self.client.post(path, files=files, data=data, headers=headers)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -168,7 +169,7 @@ class Service:
         return self.client.base_url.host, self.client.base_url.port
 
     def hurry(self, photo: bytes, seconds: float) -> None:
-        """Give requests less time than a busy machine needs to start all that the first one starts: that has started."""
+        """Give requests this much time; before, let start all that takes a busy machine long to start."""
         assert self.post(photo, n=1).status_code == 200
         vars(self.app.state.engine._settings)["deadline_seconds"] = seconds
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
 from tests.service.files import BOMB_BYTES, SRGB, chunk, encoded, opened, png
+from tests.service.problems import assert_problem
 from tests.service.waiting import eventually
 
 SHORT_SECONDS = 4
@@ -250,8 +251,7 @@ def test_odd_but_a_photo(service, name: str) -> None:
 
 @pytest.mark.parametrize("name", OF_OTHER_TYPES)
 def test_other_types(service, name: str) -> None:
-    answer = service.post(OF_OTHER_TYPES[name](), PNG, n=1)
-    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_image_type")
+    assert_problem(service.post(OF_OTHER_TYPES[name](), PNG, n=1), 415, "unsupported_image_type")
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -272,8 +272,7 @@ def test_answered_one_way_or_the_other(service, name: str) -> None:
 
 def test_one_that_stalls_is_given_up(start, grey_png) -> None:
     service = start(decode_seconds=SHORT_SECONDS)
-    answer = service.post(many_scans(), PNG, n=1)
-    assert (answer.status_code, answer.json()["code"]) == (422, "decoding_limit")
+    assert_problem(service.post(many_scans(), PNG, n=1), 422, "decoding_limit")
     eventually(lambda: service.post(grey_png).status_code == 200)  # another decoder took its place
 
 

@@ -18,6 +18,7 @@ from service.errors import RateLimitedError
 from service.http.problems import CHALLENGES, PROBLEMS
 from service.settings import Settings
 from tests.service.fakes import Service, ready
+from tests.service.problems import assert_problem
 
 PATH = "/v1/colorizations"
 HERE, ELSEWHERE = "https://here.example", "https://elsewhere.example"
@@ -71,8 +72,7 @@ def test_who_has_none_gets_401(guarded, grey_png, authorization: str | None, cod
     headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
     calls = len(guarded.colorizer.photos)
     answer = guarded.post(grey_png, headers)
-    assert (answer.status_code, answer.json()["code"]) == (401, code)
-    assert answer.headers["content-type"] == "application/problem+json"
+    assert_problem(answer, 401, code)
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert ("invalid_token" in answer.headers["www-authenticate"]) == (code == "invalid_key")
     assert len(guarded.colorizer.photos) == calls
@@ -154,8 +154,7 @@ def test_rate_limit_is_each_keys_own_and_retry_after_is_true(start, grey_png, ke
     service = start(api_keys_file=keys_file, rate_limit="2/second; 1000/hour")
     assert [service.client.get("/v1/models", headers=bearer(key)).status_code for _ in range(2)] == [200, 200]
     answer = service.post(grey_png, bearer(key))
-    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
-    assert answer.json()["detail"] == "ann may make no more than 2 per 1 second"
+    assert_problem(answer, 429, "rate_limited", "ann may make no more than 2 per 1 second")
     assert answer.headers["retry-after"] == "1"
     assert all(service.client.get("/v1/models", headers=bearer(bob)).status_code == 200 for _ in range(5))
     time.sleep(1)
@@ -281,5 +280,5 @@ def test_pages_of_other_origins_make_the_service_do_nothing(named, grey_png, hea
     answer = named.post(grey_png, {name: value.format(host=host) for name, value in headers.items()})
     assert answer.status_code == status
     if status == 403:
-        assert answer.json()["code"] == "foreign_origin"
+        assert_problem(answer, 403, "foreign_origin")
         assert len(named.colorizer.photos) == before

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.service.files import encoded
+from tests.service.files import encoded, opened
+from tests.service.problems import assert_problem
 
 PATH = "/v1/colorizations"
 
 
 def images_of(answer: httpx.Response) -> list[Image.Image]:
     assert answer.status_code == 200, answer.text
-    return [Image.open(BytesIO(base64.b64decode(each["b64_json"]))) for each in answer.json()["data"]]
+    return [opened(base64.b64decode(each["b64_json"])) for each in answer.json()["data"]]
 
 
 def test_answer_by_default(service, grey_png) -> None:
@@ -28,6 +29,7 @@ def test_answer_by_default(service, grey_png) -> None:
     assert 0 <= body["seed"] < 2**32
     assert set(body["timings"]) == {"decode", "condition", "sample", "upsample", "encode"}
     assert body["timings"]["sample"] == 0.002
+    assert set(body["data"][0]) == {"index", "b64_json", "media_type", "bits_per_dim", "latent_norm"}  # and no hints
     assert [each["index"] for each in body["data"]] == [0, 1, 2, 3]
     assert [each["bits_per_dim"] for each in body["data"]] == [2.5, 2.625, 2.75, 2.875]
     assert {each["media_type"] for each in body["data"]} == {"image/jpeg"}
@@ -90,11 +92,6 @@ def test_alpha_is_kept(service, grey_photo, output_format: str) -> None:
     np.testing.assert_array_equal(np.asarray(image)[..., 3], 255 - np.asarray(grey_photo))
 
 
-def test_content_counts_not_the_name(service, grey_png) -> None:
-    files = {"image": ("notes.txt", grey_png, "text/plain")}
-    assert service.client.post(PATH, files=files).status_code == 200
-
-
 @pytest.mark.parametrize("wrap", ["{}", "data:image/png;base64,{}", "\n{}\n"])
 def test_json_body(service, grey_png, wrap: str) -> None:
     image = wrap.format(base64.b64encode(grey_png).decode())
@@ -111,7 +108,7 @@ def test_zip(service, grey_png) -> None:
     with zipfile.ZipFile(BytesIO(answer.content)) as archive:
         assert archive.namelist() == ["0.png", "1.png", "2.png"]
         for name, image in zip(archive.namelist(), expected, strict=True):
-            np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(archive.read(name)))), np.asarray(image))
+            np.testing.assert_array_equal(np.asarray(opened(archive.read(name))), np.asarray(image))
     assert answer.headers["tintflow-seed"] == "7"
     assert answer.headers["tintflow-bits-per-dim"] == "2.5, 2.625, 2.75"
     assert service.post(grey_png, seed=7, n=3, response_format="zip", output_format="png").content == answer.content
@@ -177,7 +174,7 @@ def test_accept_decides_the_form(
 
 def test_several_accept_lines_are_one_list(service, grey_png) -> None:
     lines = [("Accept", "text/html"), ("Accept", "application/zip")]
-    answer = service.client.post("/v1/colorizations", files={"image": grey_png}, headers=lines)
+    answer = service.client.post(PATH, files={"image": grey_png}, headers=lines)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
 
 
@@ -213,7 +210,7 @@ def test_an_empty_field_is_as_if_left_out(service, grey_png, name: str) -> None:
 )
 def test_accept_that_cannot_be_met(service, grey_png, accept: str, fields: dict[str, object]) -> None:
     answer = service.post(grey_png, {"Accept": accept}, **fields)
-    assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
+    assert_problem(answer, 406, "not_acceptable")
     assert not service.colorizer.photos, "refused only after the work was done"
 
 

@@ -18,6 +18,7 @@ from service.http import json_body
 from service.http.json_body import MAX_REST_BYTES, decode_file, split
 from service.http.request import read_request
 from service.scheduling.backlog import Backlog
+from tests.service.problems import assert_problem
 
 PATH = "/v1/colorizations"
 JSON = {"Content-Type": "application/json"}
@@ -115,7 +116,7 @@ def test_at_most_20_problems_are_reported_with_names_cut(service, fields: dict) 
     body = json.dumps({"image": ENCODED} | fields)
     assert len(body) - len(ENCODED) < MAX_REST_BYTES
     answer = service.client.post(PATH, content=body, headers=JSON)
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameters")
+    assert_problem(answer, 422, "invalid_parameters")
     problems = answer.json()["errors"]
     assert 1 <= len(problems) <= 20
     assert max(len(each["field"]) for each in problems) <= 64
@@ -190,7 +191,7 @@ async def test_a_large_body_and_its_file_are_each_held_once() -> None:
 
 def test_texts_of_a_form_are_bounded_together(service, grey_png) -> None:
     answer = service.post(grey_png, **{f"unknown{i}": "a" * 16_000 for i in range(10)})
-    assert (answer.status_code, answer.json()["code"]) == (413, "upload_too_large")
+    assert_problem(answer, 413, "upload_too_large")
 
 
 @pytest.mark.parametrize(("text", "words"), [(b"\xff", "UTF-8"), (rb"\ud800", "surrogate")])

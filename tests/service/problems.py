@@ -1,0 +1,19 @@
+"""Problems in answers: what every one of them must say."""
+
+import httpx
+
+__all__ = ["assert_problem"]
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str, *words: str) -> None:
+    """Fail unless an answer is this problem with these words, and says when to come again where that may help."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["code"]) == (status, status, code)
+    assert body["type"] == "about:blank"
+    assert body["title"]
+    for word in words:
+        assert word in body["detail"]
+    assert answer.headers["x-request-id"]
+    if status in (429, 503) and code != "out_of_memory":  # which no waiting mends
+        assert int(answer.headers["retry-after"]) >= 1
