@@ -67,23 +67,9 @@ def test_inference_has_one_thread_of_its_own(start, pool, grey_png) -> None:
     assert service.colorizer.threads.pop().startswith("inference")
 
 
-def test_full_queue(start, pool, grey_png) -> None:
-    service = start(queue_length=2)
-    busy = service.occupy(pool, grey_png)
-    waiting = pool.submit(service.post, grey_png)
-    eventually(lambda: service.metric("accepted_requests") == 2)
-    answer = service.post(grey_png)
-    assert_problem(answer, 429, "queue_full")
-    assert int(answer.headers["retry-after"]) <= 60
-    service.colorizer.gate.set()
-    assert (busy.result().status_code, waiting.result().status_code) == (200, 200)
-    eventually(lambda: service.metric("accepted_requests") == 0)
-    assert service.post(grey_png).status_code == 200
-
-
 def test_deadline_drops_the_work_that_has_not_begun(start, pool, grey_png) -> None:
-    service = start(deadline_seconds=2)
-    eventually(lambda: service.post(grey_png).status_code == 200)  # all that starts has started
+    service = start()
+    service.hurry(grey_png, 1.5)
     before = len(service.colorizer.photos)
     busy = service.occupy(pool, grey_png)
     waiting = [pool.submit(service.post, grey_png) for _ in range(4)]
@@ -133,8 +119,8 @@ def test_who_goes_while_sending_holds_no_place(start) -> None:
 
 
 def test_no_more_samples_are_finished_for_who_is_late(start, grey_png, monkeypatch) -> None:
-    service = start(deadline_seconds=2)
-    eventually(lambda: service.post(grey_png, n=1).status_code == 200)  # all that starts has started
+    service = start()
+    service.hurry(grey_png, 1.5)
     finish, finished = service.colorizer.finish, []
 
     def slowly(photo, drawn, look):

@@ -75,6 +75,8 @@ def test_exif_and_profile_are_kept_unless_stripped_and_gps_if_asked(run: Callabl
     profile = icc_profile("RGB ", 1.8)
     Image.fromarray(pixels).convert("RGB").save("photo.png", exif=exif, icc_profile=profile)
     run("colorize", "photo.png", "-n", "1", "--seed", "7", "-o", "kept", "-f", "png", "-t", "0")
+    run("colorize", "photo.png", "kept.png", "--seed", "7", "-t", "0")
+    assert Path("kept.png").read_bytes() == Path("kept/photo-7-0.png").read_bytes()
     run("colorize", "photo.png", "-n", "1", "--seed", "7", "-o", "stripped", "-f", "png", "-t", "0", "--strip")
     run("colorize", "photo.png", "-n", "1", "--seed", "7", "-o", "placed", "-f", "png", "--keep-gps")
     with Image.open("placed/photo-7-0.png") as placed:

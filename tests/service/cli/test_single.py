@@ -1,18 +1,15 @@
 """One photo into one file, and from standard input to standard output."""
 
 import errno
-import io
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import ExifTags, Image
 
 from tests.service.cli.programs import started, tintflow
-from tests.service.files import icc_profile
+from tests.service.files import opened
 
 SEED = ("--seed", "7")
 
@@ -40,8 +37,8 @@ def test_a_photo_and_a_file(run: Callable, expected: bytes, words: tuple[str, ..
 @pytest.mark.parametrize(("name", "kind"), [("a.jpeg", "JPEG"), ("a.PNG", "PNG"), ("a.webp", "WEBP")])
 def test_the_name_says_the_format(run: Callable, photo: Path, name: str, kind: str) -> None:
     run("colorize", photo, name)
-    with Image.open(name) as image:
-        assert (image.format, image.size) == (kind, (30, 20))
+    image = opened(Path(name).read_bytes())
+    assert (image.format, image.size) == (kind, (30, 20))
 
 
 def test_a_file_is_written_over_only_if_told(run: Callable, expected: bytes) -> None:
@@ -114,8 +111,7 @@ def test_standard_input_and_output(run: Callable, expected: bytes) -> None:
         assert "standard input → standard output   seed 7" in result.stderr
     result = run("colorize", "photo.png", "-", *SEED, "-f", "png")
     assert "photo.png → standard output" in result.stderr
-    with Image.open(io.BytesIO(result.stdout_bytes)) as image:
-        assert image.format == "PNG"
+    assert opened(result.stdout_bytes).format == "PNG"
     assert "standard input → new.jpg" in run("colorize", "-", "new.jpg", *SEED, stdin=photo).stderr
     assert Path("new.jpg").read_bytes() == expected
 
@@ -190,15 +186,6 @@ def test_other_commands_too(run: Callable, photo: Path) -> None:
 def test_what_one_file_cannot_hold_is_refused(run: Callable, photo: Path, words: tuple[str, ...]) -> None:
     run(*words, status=2)
     assert there() == {"photo.png"}
-
-
-def test_metadata_is_kept_as_in_a_folder(run: Callable, pixels: np.ndarray) -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.ImageDescription] = "A town"
-    Image.fromarray(pixels).convert("RGB").save("photo.png", exif=exif, icc_profile=icc_profile("RGB ", 1.8))
-    run("colorize", "photo.png", "kept.png", *SEED)
-    run("colorize", "photo.png", "-n", "1", *SEED, "-f", "png", "-o", "folder")
-    assert Path("kept.png").read_bytes() == Path("folder/photo-7-0.png").read_bytes()
 
 
 def test_the_model_is_announced_on_a_terminal_alone(run: Callable, photo: Path, monkeypatch) -> None:

@@ -73,11 +73,16 @@ def test_photos_are_colored_as_they_appear(service, png: bytes) -> None:
         Path("in/sub/second.png").write_bytes(png)
         await eventually(lambda: (OUT / "sub/second-7-0.jpg").exists())
         await asyncio.sleep(3 * SECONDS)
+        assert len(service.colorizer.photos) == 2  # each once
+        before = (OUT / "first-7-0.jpg").read_bytes()
+        Image.new("L", (12, 8), 200).save("in/first.png")
+        await eventually(lambda: (OUT / "first-7-0.jpg").read_bytes() != before)  # what changes, again
+        assert not [line for line, failed in told if failed]
 
     watch(service, during)
-    assert len(service.colorizer.photos) == 2  # each once
+    assert len(service.colorizer.photos) == 3
     watch(service, lambda told: asyncio.sleep(5 * SECONDS))
-    assert len(service.colorizer.photos) == 2  # nor after a new start
+    assert len(service.colorizer.photos) == 3  # nor after a new start
 
 
 def test_a_photo_that_is_still_written_is_left_alone(service, png: bytes) -> None:
@@ -93,29 +98,20 @@ def test_a_photo_that_is_still_written_is_left_alone(service, png: bytes) -> Non
     watch(service, during)
 
 
-def test_a_photo_that_changes_is_colored_again(service, png: bytes) -> None:
-    Path("in/a.png").write_bytes(png)
+def test_a_bad_file_and_one_in_the_way_are_told_of_once_and_tried_again(service, png: bytes) -> None:
+    for name, content in (("bad", b"no image"), ("good", png), ("late", png)):
+        Path(f"in/{name}.png").write_bytes(content)
+    in_the_way = OUT / "late-7-0.jpg"
+    in_the_way.touch()
 
     async def during(told: list[tuple[str, bool]]) -> None:
-        await eventually(lambda: colored() == {"a-7-0.jpg"})
-        before = (OUT / "a-7-0.jpg").read_bytes()
-        Image.new("L", (12, 8), 200).save("in/a.png")
-        await eventually(lambda: (OUT / "a-7-0.jpg").read_bytes() != before)
-        assert not [line for line, failed in told if failed]
-
-    watch(service, during)
-
-
-def test_a_bad_file_is_told_of_once_and_again_when_it_changes(service, png: bytes) -> None:
-    async def during(told: list[tuple[str, bool]]) -> None:
-        Path("in/bad.png").write_bytes(b"no image")
-        Path("in/good.png").write_bytes(png)
-        await eventually(lambda: len(told) == 2)
+        await eventually(lambda: len(told) == 3)
         await asyncio.sleep(4 * SECONDS)
-        assert len(told) == 2
-        assert next(line for line, failed in told if failed).startswith("in/bad.png: ")
+        assert sorted(line.partition(".png")[0] for line, failed in told if failed) == ["in/bad", "in/late"]
+        assert len(told) == 3
         Path("in/bad.png").write_bytes(png)
-        await eventually(lambda: colored() == {"bad-7-0.jpg", "good-7-0.jpg"})
+        in_the_way.unlink()
+        await eventually(lambda: colored() == {"bad-7-0.jpg", "good-7-0.jpg", "late-7-0.jpg"})
 
     watch(service, during)
 
@@ -152,20 +148,6 @@ def test_a_folder_that_cannot_be_read_is_told_of_once_and_tried_again(
             await asyncio.sleep(4 * SECONDS)
         assert set(told) == {("in/sub: Permission denied", True), ("in/a.png: out: Permission denied", True)}
         await eventually(lambda: colored() == {"a-7-0.jpg"} and (OUT / "sub/b-7-0.jpg").exists())
-
-    watch(service, during)
-
-
-def test_a_file_in_the_way_is_told_of_once_and_may_go(service, png: bytes) -> None:
-    Path("in/a.png").write_bytes(png)
-    (OUT / "a-7-0.jpg").touch()
-
-    async def during(told: list[tuple[str, bool]]) -> None:
-        await eventually(lambda: bool(told))
-        await asyncio.sleep(4 * SECONDS)
-        assert len(told) == 1
-        (OUT / "a-7-0.jpg").unlink()
-        await eventually(lambda: colored() == {"a-7-0.jpg"})
 
     watch(service, during)
 

@@ -17,6 +17,7 @@ from PIL import Image
 from service import client as public
 from service.api.endpoints import COLOR_ENDPOINTS, LIKELIHOODS
 from service.client import AsyncClient, Client
+from tests.service.files import opened
 
 PILLOW_MODES = [
     "1", "L", "P", "LA", "PA", "La", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F",
@@ -69,9 +70,9 @@ def test_the_public_methods_are_the_endpoints() -> None:
 def test_colorings_as_bytes_images_and_files(client: Client, grey_png: bytes, tmp_path: Path) -> None:
     answer = client.colorizations(grey_png, n=2, seed=7, output_format="png")
     first = answer.data[0]
-    with Image.open(io.BytesIO(first.content)) as opened:
-        assert (opened.format, opened.size) == ("PNG", (answer.width, answer.height))
-        np.testing.assert_array_equal(np.asarray(first.image), np.asarray(opened))
+    image = opened(first.content)
+    assert (image.format, image.size) == ("PNG", (answer.width, answer.height))
+    np.testing.assert_array_equal(np.asarray(first.image), np.asarray(image))
     first.save(tmp_path / "first.png")
     assert (tmp_path / "first.png").read_bytes() == first.content
     assert first.content != answer.data[1].content
@@ -174,15 +175,11 @@ def test_an_upload_is_streamed() -> None:
 
 def test_connections_are_used_again(service, client: Client, grey_png: bytes) -> None:
     ports: set[int] = set()
-    transport = client._http._transport
-    handle = transport.handle_request
 
-    def watched(request: httpx.Request) -> httpx.Response:
-        response = handle(request)
-        ports.add(response.extensions["network_stream"].get_extra_info("client_addr")[1])
-        return response
+    def note(answer: httpx.Response) -> None:
+        ports.add(answer.extensions["network_stream"].get_extra_info("client_addr")[1])
 
-    transport.handle_request = watched  # type: ignore[method-assign]
+    client._http.event_hooks = {"response": [note]}
     for _ in range(3):
         client.colorizations(grey_png, n=1)
     assert len(ports) == 1

@@ -5,18 +5,20 @@ import threading
 import pytest
 
 
-def test_a_ready_service(service) -> None:
-    answers = {
-        path: service.client.get(f"/v2/{path}")
-        for path in ("health/live", "health/ready", "models/colorization/ready", "models/colorization")
-    }
-    assert {answer.status_code for answer in answers.values()} == {200}
-    assert answers["health/live"].json() == {"live": True}
-    assert answers["health/ready"].json() == {"ready": True}
-    assert answers["models/colorization/ready"].json() == {"name": "colorization", "ready": True}
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("health/live", {"live": True}),
+        ("health/ready", {"ready": True}),
+        ("models/colorization/ready", {"name": "colorization", "ready": True}),
+    ],
+)
+def test_a_ready_service(service, path: str, expected: dict[str, object]) -> None:
+    answer = service.client.get(f"/v2/{path}")
+    assert (answer.status_code, answer.json()) == (200, expected)
 
 
-def test_metadata_of_the_model(service) -> None:
+def test_metadata_of_the_model_are_those_of_colorizations(service, grey_png: bytes) -> None:
     metadata = service.client.get("/v2/models/colorization").json()
     assert metadata["name"] == "colorization"
     assert metadata["versions"] == ["fake-1"]
@@ -24,10 +26,6 @@ def test_metadata_of_the_model(service) -> None:
     assert set(metadata) == {"name", "versions", "platform", "inputs", "outputs"}
     for tensor in metadata["inputs"] + metadata["outputs"]:
         assert set(tensor) == {"name", "datatype", "shape"}
-
-
-def test_inputs_and_outputs_are_those_of_colorizations(service, grey_png: bytes) -> None:
-    metadata = service.client.get("/v2/models/colorization").json()
     values = {"n": 1, "seed": 7, "temperature": 0.5}
     assert {tensor["name"] for tensor in metadata["inputs"]} == {"image", *values}
     answer = service.post(grey_png, **values)
