@@ -9,7 +9,18 @@ from PIL import Image, ImageCms
 
 import service.codecs.decoding  # noqa: F401 - it registers HEIC with Pillow
 
-__all__ = ["BOMB_BYTES", "COLORS", "SRGB", "chunk", "encoded", "icc_profile", "opened", "png", "swapped_srgb"]
+__all__ = [
+    "BOMB_BYTES",
+    "COLORS",
+    "SRGB",
+    "chunk",
+    "encoded",
+    "icc_profile",
+    "opened",
+    "png",
+    "random_image",
+    "swapped_srgb",
+]
 
 BOMB_BYTES = 100e6
 """Memory that a refused file may take, in the service and its decoders together."""
@@ -30,6 +41,11 @@ def encoded(image: Image.Image, file_format: str = "PNG", **options: object) -> 
 def opened(data: bytes) -> Image.Image:
     """Open a file's bytes as an image."""
     return Image.open(BytesIO(data))
+
+
+def random_image(*shape: int) -> Image.Image:
+    """An image of random levels, of this height, width and number of channels."""
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

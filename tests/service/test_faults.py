@@ -7,11 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
 import structlog
 from PIL import Image
@@ -23,7 +22,8 @@ from service.codecs.sandbox import _Decoder
 from service.edge.keys import add_key
 from service.engine import CANARY_SIDE
 from service.scheduling.lanes import LARGE_DRAWN
-from tests.service.files import encoded
+from tests.service.fakes import Service
+from tests.service.files import encoded, random_image
 from tests.service.problems import assert_problem
 from tests.service.waiting import eventually, unread_answer
 
@@ -113,7 +113,7 @@ def test_a_large_lane_that_hangs_is_not_ready(start, pool, monkeypatch) -> None:
 
     monkeypatch.setattr(service.colorizer, "finish", hang)
     with structlog.testing.capture_logs() as lines:
-        large = pool.submit(service.post, encoded(Image.fromarray(np.zeros((100, 100), np.uint8))))
+        large = pool.submit(service.post, encoded(Image.new("L", (100, 100))))
         eventually(lambda: any("codec-large" in line.get("reason", "") for line in lines))
         assert service.client.get("/readyz").json()["code"] == "unhealthy"
         gate.set()
@@ -187,7 +187,7 @@ def test_slow_files_from_several_addresses_do_not_hold_all_decoders(start, grey_
     with ExitStack() as attack:
         for address in ("127.0.0.3", "127.0.0.4", "127.0.0.5"):
             for _ in range(2):
-                attack.enter_context(unread_answer(service, b"slow", "*/*", 1, 65_536, address))
+                attack.enter_context(unread_answer(service, b"slow", address=address))
         eventually(lambda: service.metric("accepted_requests") == 6)
         assert service.post(grey_png).status_code == 200
         eventually(lambda: service.metric("accepted_requests") == 6)  # no slow file was over
@@ -219,9 +219,9 @@ def test_a_slow_file_holds_its_place_until_its_decoder_is_gone(
     monkeypatch.setattr("service.pipeline.DEATH_SECONDS", 60)
     service = start(codec_threads=2, **ENDLESS)
     engine = service.app.state.engine
-    with unread_answer(service, b"slow", "*/*", 1, 65_536, "127.0.0.3", reference):
+    with unread_answer(service, b"slow", address="127.0.0.3", reference=reference):
         eventually(lambda: any(not each.quick for each in engine._decoders._all))
-    with unread_answer(service, b"slow", "*/*", 1, 65_536, "127.0.0.4"):
+    with unread_answer(service, b"slow", address="127.0.0.4"):
         eventually(lambda: len(engine._quick_first._slow_owners._until) == 2)
         assert pool.submit(service.post, grey_png).result(30).status_code == 200
         assert service.metric("accepted_requests") == 2  # of the first, the decoder is not gone
@@ -233,7 +233,7 @@ def test_a_slow_file_holds_its_place_until_its_decoder_is_gone(
 def test_a_decoder_that_does_not_end_keeps_no_request(start, monkeypatch) -> None:
     monkeypatch.setattr("service.pipeline.DEATH_SECONDS", 0.1)
     service = start(**ENDLESS)
-    with unread_answer(service, b"slow", "*/*", 1, 65_536):
+    with unread_answer(service, b"slow"):
         eventually(lambda: any(not each.quick for each in service.app.state.engine._decoders._all))
     eventually(lambda: service.metric("accepted_requests") == 0)
 
@@ -243,9 +243,9 @@ def test_a_decoded_photo_counts_while_its_reference_waits(start, grey_photo, gre
     """Else a photo that decodes at once and a reference that does not are room for thousands of photos."""
     pixels = grey_photo.width * grey_photo.height
     service = start(**ENDLESS, queue_pixels=3 * pixels - 1)
-    with unread_answer(service, grey_png, "*/*", 1, 65_536, reference=b"slow"):
+    with unread_answer(service, grey_png, reference=b"slow"):
         eventually(lambda: service.metric("queued_pixels") == pixels)
-        with unread_answer(service, grey_png, "*/*", 1, 65_536, reference=b"slow"):
+        with unread_answer(service, grey_png, reference=b"slow"):
             eventually(lambda: service.metric("queued_pixels") == 2 * pixels)
             assert service.post(grey_png).json()["code"] == "queue_full"
     eventually(lambda: service.metric("queued_pixels") == 0)
@@ -264,10 +264,8 @@ def test_who_hangs_up_on_a_slow_file_counts_as_slow(start, grey_png, monkeypatch
 def test_a_good_reference_beside_a_broken_photo_is_not_slow(start, grey_png) -> None:
     service = start()
     assert service.post(grey_png).status_code == 200
-    good = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (2000, 2000), np.uint8)))
-    files = {"image": grey_png[:-30], "reference": good}
-    answer = service.client.post("/v1/transfers", files=files, data={"n": "1"})
-    assert answer.json()["code"] == "undecodable_image"
+    answer = service.post_to("/v1/transfers", grey_png[:-30], reference=encoded(random_image(2000, 2000)), n=1)
+    assert_problem(answer, 422, "undecodable_image")
     decoders = service.app.state.engine._decoders
     eventually(lambda: len(decoders._idle) == len(decoders._all))  # the good file is over, or given up
     assert not service.app.state.engine._quick_first._slow_owners._until
@@ -285,10 +283,12 @@ def test_a_file_that_does_not_decode_takes_none_of_the_queues_latents(start, gre
         assert waiting.result().status_code == 200
 
 
-def neighbor(service) -> httpx.Client:
-    """Return a client at another address."""
+@contextmanager
+def neighbor(service) -> Iterator[Service]:
+    """The service for a client at another address."""
     transport = httpx.HTTPTransport(local_address="127.0.0.2")
-    return httpx.Client(transport=transport, base_url=service.client.base_url, timeout=60)
+    with httpx.Client(transport=transport, base_url=service.client.base_url, timeout=60) as client:
+        yield Service(service.app, service.server, client, service.colorizer)
 
 
 def test_one_address_holds_a_share_of_the_queue(start, pool, grey_png) -> None:
@@ -299,7 +299,7 @@ def test_one_address_holds_a_share_of_the_queue(start, pool, grey_png) -> None:
     eventually(lambda: service.metric("queued_latents") == 8)
     assert_problem(service.post(grey_png, n=1), 429, "queue_full")
     with neighbor(service) as other:
-        asked = pool.submit(other.post, "/v1/colorizations", files={"image": grey_png}, data={"n": "2"})
+        asked = pool.submit(other.post, grey_png, n=2)
         eventually(lambda: service.metric("queued_latents") == 10 or asked.done())
         answer = service.post(grey_png, n=1)
         assert "8 of this client's latents are waiting, and its limit is now 4" in answer.json()["detail"]
@@ -320,10 +320,9 @@ def test_a_choice_among_many_gives_way_to_others(start, pool, grey_png, monkeypa
 
     monkeypatch.setattr(service.colorizer, "draw_all", held)
     with neighbor(service) as other:
-        small = {"files": {"image": grey_png}, "data": {"n": "1"}}
-        assert other.post("/v1/colorizations", **small).status_code == 200
+        assert other.post(grey_png, n=1).status_code == 200
         large = service.occupy(pool, grey_png, n=4, candidates=64, select="diverse")
-        waiting = pool.submit(other.post, "/v1/colorizations", **small)
+        waiting = pool.submit(other.post, grey_png, n=1)
         eventually(lambda: service.metric("queue_depth") == 1)
         service.colorizer.gate.set()
         assert waiting.result(PATIENCE_SECONDS / 2).status_code == 200
@@ -337,8 +336,7 @@ def test_addresses_take_turns_at_the_model(start, pool, grey_png) -> None:
     many = [pool.submit(service.post, grey_png, n=2, seed=1) for _ in range(3)]
     eventually(lambda: service.metric("queue_depth") == 3)
     with neighbor(service) as other:
-        asked = {"files": {"image": grey_png}, "data": {"n": "2", "seed": "2"}}
-        last = pool.submit(other.post, "/v1/colorizations", **asked)
+        last = pool.submit(other.post, grey_png, n=2, seed=2)
         eventually(lambda: service.metric("queue_depth") == 4)
         service.colorizer.gate.set()
         assert {each.result().status_code for each in (busy, *many, last)} == {200}
@@ -374,7 +372,7 @@ def test_large_requests_do_not_stand_in_the_way(start, pool, grey_png, monkeypat
         yield from finish(photo, drawn, look)
 
     monkeypatch.setattr(service.colorizer, "finish", slow)
-    photo = encoded(Image.fromarray(np.zeros((200, 300), np.uint8)))
+    photo = encoded(Image.new("L", (300, 200)))
     busy = [pool.submit(service.post, photo, n=16) for _ in range(4)]
     for _ in range(1 if large else 2):
         assert held.acquire(timeout=PATIENCE_SECONDS)
@@ -394,14 +392,14 @@ def large_photo(monkeypatch) -> bytes:
     """A photo of 300 × 200 pixels, several colorings of which are a large request, of megabytes each."""
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 300 * 200)
     monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))
-    return encoded(Image.fromarray(np.zeros((200, 300), np.uint8)))
+    return encoded(Image.new("L", (300, 200)))
 
 
 def test_who_does_not_read_large_answers_lets_few_be_drawn(start, grey_png, large_photo) -> None:
     service = start()
     with ExitStack() as attack:
         for _ in range(6):
-            attack.enter_context(unread_answer(service, large_photo, "application/json", 4, 65_536, "127.0.0.3"))
+            attack.enter_context(unread_answer(service, large_photo, n=4, address="127.0.0.3"))
         eventually(lambda: service.metric("accepted_requests") == 6 and len(service.colorizer.options) > LARGE_DRAWN)
         assert service.post(grey_png, n=1).status_code == 200
         assert [options.n for options in service.colorizer.options[1:]] == [4] * LARGE_DRAWN + [1]  # after the warm-up
@@ -415,7 +413,7 @@ def test_a_large_request_is_refused_when_it_comes_or_not_at_all(start, pool, gre
     with ExitStack() as others:
         with ExitStack() as first:
             for _ in range(LARGE_DRAWN):
-                first.enter_context(unread_answer(service, large_photo, "application/json", 4, 65_536))
+                first.enter_context(unread_answer(service, large_photo, n=4))
             eventually(lambda: len(service.colorizer.options) == 1 + LARGE_DRAWN)  # after the warm-up
             eventually(lambda: service.metric("queued_latents") == 0)
             waits = pool.submit(service.post, large_photo, n=4)
@@ -424,8 +422,7 @@ def test_a_large_request_is_refused_when_it_comes_or_not_at_all(start, pool, gre
             others.callback(service.colorizer.gate.set)
             other = others.enter_context(neighbor(service))
             service.colorizer.gate.clear()
-            asked = {"files": {"image": grey_png}, "data": {"n": "8"}}
-            full = pool.submit(other.post, "/v1/colorizations", **asked)
+            full = pool.submit(other.post, grey_png, n=8)
             eventually(lambda: service.metric("queued_latents") == 8)
             assert_problem(service.post(large_photo, n=4), 429, "queue_full")  # while no turn is free
         eventually(lambda: service.metric("queued_latents") == 12 or waits.done())  # its turn has come

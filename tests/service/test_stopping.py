@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from PIL import Image
 
 from benchmarks.running import Service, running
 from service.cli.statuses import INTERRUPTED
-from tests.service.files import encoded
+from tests.service.files import encoded, random_image
 from tests.service.waiting import eventually
 
 CLIENTS = 12
@@ -88,10 +86,15 @@ class Clients:
             self.answers[number] = status, time.monotonic()
 
 
-def test_sigterm_under_load(process: Process) -> None:
-    levels = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
-    clients = Clients(process.service.url, encoded(Image.fromarray(levels)))
+@pytest.fixture
+def clients(process: Process) -> Clients:
+    """Clients of the process, enough of whose requests are in it."""
+    clients = Clients(process.service.url, encoded(random_image(256, 256)))
     eventually(lambda: process.metric("tintflow_accepted_requests") >= WAITING)
+    return clients
+
+
+def test_sigterm_under_load(process: Process, clients: Clients) -> None:
     told = time.monotonic()
     process.service.process.send_signal(signal.SIGTERM)
     eventually(lambda: not is_ready(process.service.url))
@@ -105,10 +108,7 @@ def test_sigterm_under_load(process: Process) -> None:
     assert sum(status == 200 and at > told for status, at in clients.answers.values()) >= WAITING
 
 
-def test_a_second_ctrl_c_waits_for_nobody(process: Process) -> None:
-    levels = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
-    clients = Clients(process.service.url, encoded(Image.fromarray(levels)))
-    eventually(lambda: process.metric("tintflow_accepted_requests") >= WAITING)
+def test_a_second_ctrl_c_waits_for_nobody(process: Process, clients: Clients) -> None:
     process.service.process.send_signal(signal.SIGINT)
     eventually(lambda: "Shutting down" in process.log.read_text())
     process.service.process.send_signal(signal.SIGINT)

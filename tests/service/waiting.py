@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["eventually", "received", "unread_answer"]
+__all__ = ["eventually", "received", "unread_answer", "upload"]
 
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.02
@@ -31,29 +31,36 @@ def received(connection: socket.socket) -> bytes:
     return found
 
 
+def upload(
+    service: Any, photo: bytes, *lines: str, reference: bytes | None = None, **fields: str
+) -> tuple[bytes, bytes]:
+    """Return the head, with more lines, and the body of a request for colorings, or for those of a reference."""
+    path, files = "/v1/colorizations", {"image": photo}
+    if reference is not None:
+        path, files = "/v1/transfers", files | {"reference": reference}
+    request = service.client.build_request("POST", path, files=files, data=fields)
+    body = request.read()
+    head = [f"POST {path} HTTP/1.1", "Host: test", f"Content-Type: {request.headers['content-type']}", *lines]
+    return "\r\n".join([*head, f"Content-Length: {len(body)}", "", ""]).encode(), body
+
+
 @contextmanager
 def unread_answer(
     service: Any,
     photo: bytes,
-    accept: str,
-    n: int,
-    buffer_bytes: int,
+    accept: str = "*/*",
+    n: int = 1,
+    buffer_bytes: int = 65_536,
     address: str = "127.0.0.1",
     reference: bytes | None = None,
 ) -> Iterator[socket.socket]:
-    """Open a connection that asks for colorings, or for those of a reference, and reads nothing of the answer."""
-    data = {"n": str(n), "seed": "7", "output_format": "png"}
-    path, files = "/v1/colorizations", {"image": photo}
-    if reference is not None:
-        path, files = "/v1/transfers", files | {"reference": reference}
-    request = service.client.build_request("POST", path, files=files, data=data)
-    body = request.read()
-    head = [f"POST {path} HTTP/1.1", "Host: test", f"Accept: {accept}", "Connection: close"]
-    head += [f"Content-Type: {request.headers['content-type']}", f"Content-Length: {len(body)}", "", ""]
+    """Open a connection that asks for colorings, and reads nothing of the answer."""
+    lines, fields = (f"Accept: {accept}", "Connection: close"), {"n": str(n), "seed": "7", "output_format": "png"}
+    request = b"".join(upload(service, photo, *lines, reference=reference, **fields))
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
         connection.settimeout(PATIENCE_SECONDS)
         connection.bind((address, 0))
         connection.connect(service.address)
-        connection.sendall("\r\n".join(head).encode() + body)
+        connection.sendall(request)
         yield connection

@@ -12,12 +12,11 @@ from PIL.ExifTags import Base
 from service.codecs.decoding import decode
 from service.codecs.webp import webp_size
 from service.errors import TooManyPixelsError, UndecodableImageError
-from tests.service.files import COLORS, SRGB, chunk, encoded, icc_profile, png, swapped_srgb
+from tests.service.files import COLORS, SRGB, chunk, encoded, icc_profile, png, random_image, swapped_srgb
 
 MAX_PIXELS = 1_000_000
 LOSSY_LEVELS = 12  # a smooth ramp at a good quality; a wrong mode or order of bytes is off by more
 LINEAR_MIDDLE = 188  # sRGB encoding of linear light 128/255
-NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -257,7 +256,7 @@ def test_pixel_limit_is_inclusive(grey_png: bytes) -> None:
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"])
 def test_truncated_file(file_format: str) -> None:
-    data = encoded(NOISE, file_format)
+    data = encoded(random_image(64, 64, 3), file_format)
     said = "ends too early" if file_format in ("JPEG", "PNG", "BMP", "GIF") else None  # the other decoders do not tell
     with pytest.raises(UndecodableImageError, match=said):
         decode(data[: len(data) // 2], MAX_PIXELS)
@@ -295,7 +294,7 @@ def test_a_jpeg_that_lacks_its_end_marker_alone(mode: str, options: dict, cut: i
 )
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_a_jpeg_that_lacks_a_little_more_is_refused(mode: str, options: dict) -> None:
-    jpeg = encoded(NOISE.convert(mode), "JPEG", **options)
+    jpeg = encoded(random_image(64, 64, 3).convert(mode), "JPEG", **options)
     restarts = [len(jpeg) - each.start() for each in re.finditer(rb"\xff[\xd0-\xd7]", jpeg)]
     for cut in [*range(5, 40), 1000, *restarts]:
         for room in (b"", bytes(10_000)):  # which a broken download may leave

@@ -33,7 +33,7 @@ from service.errors import (
     TooManyPixelsError,
     UndecodableImageError,
 )
-from tests.service.files import BOMB_BYTES, encoded
+from tests.service.files import BOMB_BYTES, encoded, random_image
 from tests.service.waiting import eventually
 
 MAX_PIXELS = 50_000_000
@@ -282,8 +282,7 @@ def test_a_brief_try_has_less_time(own: Decoders, grey_png, monkeypatch) -> None
 
 
 def test_a_first_try_decodes_12_megapixels_and_no_larger_photo(decoders: Decoders) -> None:
-    levels = np.random.default_rng(0).integers(0, 256, (384, 510, 3), np.uint8)
-    phone = Image.fromarray(levels).resize((4080, 3072))
+    phone = random_image(384, 510, 3).resize((4080, 3072))
     assert decoders.decode(encoded(phone, "JPEG", progressive=True), MAX_PIXELS, quick=True).width == 4080
     before = processes(decoders)
     large = encoded(Image.new("L", (5000, 3000)))

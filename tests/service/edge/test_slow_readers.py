@@ -19,7 +19,7 @@ def asked(service, photo: bytes) -> Iterator[socket.socket]:
     """A connection on which a coloring was asked for, and nothing read."""
     assert service.post(photo, n=1).status_code == 200  # all that starts has started
     service.client.close()
-    with unread_answer(service, photo, "application/zip", n=2, buffer_bytes=65_536) as connection:
+    with unread_answer(service, photo, "application/zip", n=2) as connection:
         yield connection
 
 

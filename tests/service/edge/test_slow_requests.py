@@ -8,16 +8,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import pytest
 import uvicorn
-from PIL import Image
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from service.edge.slow_requests import MAX_HEAD_BYTES, PIECE_BYTES, Connection
-from tests.service.files import encoded
-from tests.service.waiting import eventually, received
+from tests.service.files import encoded, random_image
+from tests.service.waiting import eventually, received, upload
 
 PATIENCE_SECONDS = 10
 WHOLE = b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -43,7 +41,7 @@ def at_work(service, photo: bytes) -> Iterator[socket.socket]:
     """Open a connection whose request is drawn once the colorizer's gate is opened."""
     service.colorizer.close_gate()
     with connected(service) as connection:
-        connection.sendall(b"".join(upload(service, photo)))
+        connection.sendall(b"".join(upload(service, photo, n="1")))
         assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS), "not at work"
         yield connection
 
@@ -61,14 +59,6 @@ def half_heads(service, count: int) -> Iterator[list[socket.socket]]:
             eventually(lambda: sum(each._receiving for each in list(connections)) == len(halves))  # noqa: B023
         time.sleep(0.01)
         yield halves
-
-
-def upload(service, photo: bytes, framing: str = "") -> tuple[bytes, bytes]:
-    """Return the head and the body of a request for one coloring."""
-    request = service.client.build_request("POST", "/v1/colorizations", files={"image": photo}, data={"n": "1"})
-    body = request.read()
-    lines = f"POST {request.url.path} HTTP/1.1", "Host: test", f"Content-Type: {request.headers['content-type']}"
-    return "\r\n".join((*lines, framing or f"Content-Length: {len(body)}", "", "")).encode(), body
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost: t", WHOLE + b"GET /livez HTT"])
@@ -95,7 +85,7 @@ def send_often(connection: socket.socket, part: bytes, times: int, seconds: floa
 def test_a_request_that_takes_longer_than_a_head_may_is_received(start, monkeypatch, grey_png) -> None:
     monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.2)
     service = start()
-    head, body = upload(service, grey_png)
+    head, body = upload(service, grey_png, n="1")
     with connected(service) as connection:
         connection.sendall(head + body[:50])
         time.sleep(0.5)
@@ -208,15 +198,15 @@ async def test_no_turn_of_the_event_loop_parses_more_than_a_piece(monkeypatch, b
 
 
 def test_a_body_in_very_many_small_chunks_is_received(service) -> None:
-    noise = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 300), np.uint8)))
-    head, body = upload(service, noise, "Transfer-Encoding: chunked")
+    head, body = upload(service, encoded(random_image(200, 300)), n="1")
+    head = head.replace(b"Content-Length: %d" % len(body), b"Transfer-Encoding: chunked")
     with connected(service) as connection:
         connection.sendall(head + b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 def test_the_body_of_a_request_is_not_mixed_with_the_next(service, grey_png) -> None:
-    assert answers(service, b"".join(upload(service, grey_png)) * 3).count(b"HTTP/1.1 200") == 2
+    assert answers(service, b"".join(upload(service, grey_png, n="1")) * 3).count(b"HTTP/1.1 200") == 2
     assert len(service.colorizer.photos) == 2
 
 
@@ -224,7 +214,7 @@ def test_the_body_of_a_request_is_not_mixed_with_the_next(service, grey_png) -> 
 def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(start, grey_png, monkeypatch, waits: str) -> None:
     monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 0.5)
     service = start()
-    large = b"".join(upload(service, bytes(100_000)))  # more than is read before its turn
+    large = b"".join(upload(service, bytes(100_000), n="1"))  # more than is read before its turn
     behind = {"nothing": b"", "a request": WHOLE, "more than one": WHOLE * 9, "a large one": large}[waits]
     with at_work(service, grey_png) as connection:
         connection.sendall(behind)
@@ -296,7 +286,7 @@ def test_where_all_connections_are_at_work_the_next_is_told_to_come_again(start,
     service.colorizer.gate.clear()
     busy = [socket.create_connection(service.address) for _ in range(2)]
     for each in busy:
-        each.sendall(b"".join(upload(service, grey_png)))
+        each.sendall(b"".join(upload(service, grey_png, n="1")))
     eventually(lambda: sum(each._is_at_work() for each in list(service.server.server_state.connections)) == 2)
     answer = answers(service)
     assert answer.startswith(b"HTTP/1.1 503")
@@ -332,7 +322,7 @@ def test_a_long_path_behind_a_request_at_work_leaves_its_answer_alone(start, gre
 @pytest.mark.parametrize("at", range(1, 5))
 def test_a_body_that_looks_like_a_head_is_left_alone(service, grey_png, monkeypatch, at: int) -> None:
     """Not even where the head's end comes in two pieces."""
-    head, body = upload(service, grey_png)
+    head, body = upload(service, grey_png, n="1")
     preamble = b"a\nupgrade: x\r\n\r\n"
     seen: list[bytes] = []
     on_body = Connection.on_body
@@ -355,7 +345,7 @@ def test_a_body_that_looks_like_a_head_is_left_alone(service, grey_png, monkeypa
 @pytest.mark.parametrize("at", [0, 20, 60, 1000])
 def test_the_body_of_a_request_that_asks_for_an_upgrade_is_its_body(service, grey_png, at: int) -> None:
     """As Java's client asks. Where the very word comes in two pieces, the request is refused, not taken apart."""
-    head, body = upload(service, grey_png)
+    head, body = upload(service, grey_png, n="1")
     head = head[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"
     last = WHOLE.replace(b"Host", b"Connection: close\r\nHost")
     answer = answers(service, head[:at], head[at:] + body + last)
@@ -397,7 +387,7 @@ def test_idle_connections_outlive_those_of_proxies(service) -> None:
     ],
 )
 def test_http_1_0_gets_no_chunks(service, grey_png, accept: bytes, begin: bytes, end: bytes) -> None:
-    head, body = upload(service, grey_png)
+    head, body = upload(service, grey_png, n="1")
     head = head.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host: test", b"Accept: " + accept)
     lines, _, content = answers(service, head + body).partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in lines.lower()

@@ -5,12 +5,10 @@ import json
 import zipfile
 from io import BytesIO
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from model.protocol import Hint, LatentName
-from tests.service.files import encoded
+from tests.service.files import encoded, random_image
 from tests.service.problems import assert_problem
 
 HINTS = [{"x": 0.25, "y": 0.5, "color": "#A03c28"}, {"x": 1, "y": 0, "color": "#000000"}]
@@ -20,7 +18,7 @@ PATH = {"seed": 7, "index": 0, "to_index": 1}
 
 @pytest.fixture
 def color_png() -> bytes:
-    return encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)))
+    return encoded(random_image(20, 30, 3))
 
 
 def in_json(files: dict[str, bytes], fields: dict[str, object]) -> dict[str, object]:

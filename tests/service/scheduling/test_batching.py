@@ -59,13 +59,26 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-async def behind_gate(batcher: Batcher, network: Network, jobs: Sequence[tuple[int, int]]) -> list[asyncio.Task[int]]:
-    """Let jobs, (number, latents), wait together while the network is busy with another; then free it."""
+async def busy(batcher: Batcher, network: Network, owner: str = "") -> asyncio.Task[int]:
+    """Keep the network busy with a job, 0, until its gate is opened."""
     network.gate.clear()
-    first = asyncio.create_task(batcher.submit(network.run, 0, 1))
+    job = asyncio.create_task(batcher.submit(network.run, 0, 1, owner))
     await until(lambda: bool(network.batches))
-    tasks = [asyncio.create_task(batcher.submit(network.run, *job)) for job in jobs]
-    await until(lambda: batcher.depth == len(jobs))
+    return job
+
+
+async def waiting(batcher: Batcher, run: Callable[..., list[int]], *jobs: tuple) -> list[asyncio.Task[int]]:
+    """Let jobs, (number, latents) or (number, latents, owner), wait behind the others."""
+    depth = batcher.depth
+    tasks = [asyncio.create_task(batcher.submit(run, *job)) for job in jobs]
+    await until(lambda: batcher.depth == depth + len(jobs))
+    return tasks
+
+
+async def behind_gate(batcher: Batcher, network: Network, jobs: Sequence[tuple[int, int]]) -> list[asyncio.Task[int]]:
+    """Let jobs wait together while the network is busy with another; then free it."""
+    first = await busy(batcher, network)
+    tasks = await waiting(batcher, network.run, *jobs)
     network.gate.set()
     assert await first == 0
     return tasks
@@ -94,15 +107,11 @@ async def test_first_come_first_served_and_never_too_many(latents: list[int], ma
 
 async def test_owners_take_turns() -> None:
     async with started() as (batcher, network):
-        network.gate.clear()
-        busy = asyncio.create_task(batcher.submit(network.run, 0, 1, "attacker"))
-        await until(lambda: bool(network.batches))
-        many = [asyncio.create_task(batcher.submit(network.run, i, 4, "attacker")) for i in range(1, 5)]
-        await until(lambda: batcher.depth == 4)
-        one = asyncio.create_task(batcher.submit(network.run, 9, 1, "normal"))
-        await until(lambda: batcher.depth == 5)
+        first = await busy(batcher, network, "attacker")
+        many = await waiting(batcher, network.run, *((i, 4, "attacker") for i in range(1, 5)))
+        one = await waiting(batcher, network.run, (9, 1, "normal"))
         network.gate.set()
-        await asyncio.gather(busy, *many, one)
+        await asyncio.gather(first, *many, *one)
         place = next(i for i, batch in enumerate(network.batches) if 9 in batch)
         assert place <= 2, "it waited for more than a turn of another"
         assert len(network.batches[place]) == 2, "owners share a batch"
@@ -135,15 +144,13 @@ async def test_who_comes_anew_waits_for_the_batch_in_work_alone() -> None:
 
 async def test_other_work_is_not_mixed_in() -> None:
     async with started() as (batcher, network):
-        network.gate.clear()
-        tasks = [asyncio.create_task(batcher.submit(network.run, i, 1)) for i in range(3)]
-        await until(lambda: len(network.batches) == 1)
-        tasks += [asyncio.create_task(batcher.submit(network.negate, i, 1)) for i in (5, 6)]
-        tasks += [asyncio.create_task(batcher.submit(network.run, 7, 1))]
-        await until(lambda: batcher.depth == 3)
+        tasks = [await busy(batcher, network)]
+        tasks += await waiting(batcher, network.run, (1, 1), (2, 1))
+        tasks += await waiting(batcher, network.negate, (5, 1), (6, 1))
+        tasks += await waiting(batcher, network.run, (7, 1))
         network.gate.set()
         assert await asyncio.gather(*tasks) == [0, 2, 4, -5, -6, 14]
-        assert network.batches == [[0, 1, 2], [5, 6], [7]]
+        assert network.batches == [[0], [1, 2], [5, 6], [7]]
 
 
 async def test_no_wait_when_nobody_is_coming() -> None:
@@ -192,9 +199,7 @@ def taking(monkeypatch: pytest.MonkeyPatch, seconds: Callable[[int], float]) -> 
     return run
 
 
-async def test_after_a_slow_batch_comes_a_small_one_and_after_a_quick_one_a_full_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_after_a_slow_batch_comes_a_small_one_and_after_a_quick_one_a_full_one(monkeypatch) -> None:
     sizes = list[int]()
     run = taking(monkeypatch, lambda _: 1.0 if len(sizes) == 1 else 0.01)
     batcher = Batcher(2 * TURN_LATENTS, 0, sizes.append, seconds=0.1)
@@ -213,9 +218,7 @@ async def test_a_small_batch_in_time_makes_the_next_no_smaller(monkeypatch: pyte
     assert sizes == [1, FIRST_LATENTS, 6, 6]
 
 
-async def test_the_first_parts_are_small_until_one_has_shown_how_many_are_in_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_the_first_parts_are_small_until_one_has_shown_how_many_are_in_time(monkeypatch) -> None:
     run = taking(monkeypatch, lambda _: 0.2)
     batcher = Batcher(16, 0, lambda _: None, seconds=0.5)
     await batcher.submit(run, 0, 1, "normal")  # which shows little: much of its time is the same for any number
@@ -255,11 +258,8 @@ async def test_a_failed_batch_holds_no_memory_while_its_halves_are_tried() -> No
 
 async def test_what_is_given_up_is_not_run() -> None:
     async with started() as (batcher, network):
-        network.gate.clear()
-        first = asyncio.create_task(batcher.submit(network.run, 0, 1))
-        await until(lambda: bool(network.batches))
-        given_up, kept = (asyncio.create_task(batcher.submit(network.run, i, 1)) for i in (1, 2))
-        await until(lambda: batcher.depth == 2)
+        first = await busy(batcher, network)
+        given_up, kept = await waiting(batcher, network.run, (1, 1), (2, 1))
         given_up.cancel()
         await until(lambda: batcher.depth == 1)
         first.cancel()  # its batch has begun, and ends for nobody
@@ -272,14 +272,13 @@ async def test_what_is_given_up_is_not_run() -> None:
 
 async def test_closing_gives_up_what_waits() -> None:
     async with started() as (batcher, network):
-        network.gate.clear()
-        tasks = [asyncio.create_task(batcher.submit(network.run, i, 8)) for i in range(2)]
-        await until(lambda: batcher.depth == 1 and bool(network.batches))
+        first = await busy(batcher, network)
+        (job,) = await waiting(batcher, network.run, (1, 8))
         batcher.close()
         network.gate.set()
-        await asyncio.wait(tasks[1:])
-        assert tasks[1].cancelled()
-        tasks[0].cancel()
+        await asyncio.wait([job])
+        assert job.cancelled()
+        first.cancel()
 
 
 async def test_an_error_of_the_batchers_own_is_told_to_those_who_wait() -> None:

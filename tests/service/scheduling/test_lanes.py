@@ -54,11 +54,11 @@ async def test_only_so_many_hold_images_for_clients_that_do_not_read(begun: list
 
 
 async def test_one_owner_that_does_not_read_leaves_room_for_others(begun: list[str]) -> None:
-    lanes, read, other_reads = Lanes(2), asyncio.Event(), asyncio.Event()
-    other_reads.set()
+    lanes, read, at_once = Lanes(2), asyncio.Event(), asyncio.Event()
+    at_once.set()
     slow = [ask(lanes, "slow", begun, read) for _ in range(4)]
     await asyncio.sleep(0.1)
-    assert await asyncio.wait_for(ask(lanes, "other", begun, other_reads), 5) == 2
+    assert await asyncio.wait_for(ask(lanes, "other", begun, at_once), 5) == 2
     assert begun == ["slow", "other"]
     read.set()
     assert await asyncio.gather(*slow) == [2, 2, 2, 2]

@@ -11,12 +11,11 @@ import zipfile
 from collections.abc import Iterator
 from io import BytesIO, StringIO
 
-import numpy as np
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
 from service.telemetry import logs
-from tests.service.files import encoded
+from tests.service.files import encoded, opened, random_image
 
 PATH = "/v1/colorizations"
 MARK = "a-private-word"
@@ -102,8 +101,7 @@ def test_uploads_are_not_logged(start, grey_photo, monkeypatch, caplog, log_form
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="files hand photos on to decoders")
 def test_no_upload_becomes_a_file(service, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))  # as good as full
-    noise = np.random.default_rng(0).integers(0, 256, (1100, 1100), dtype=np.uint8)
-    photo = encoded(Image.fromarray(noise), "PNG")
+    photo = encoded(random_image(1100, 1100))
     assert len(photo) > 1_100_000, "starlette would keep such a small one in memory anyway"
     assert service.post(photo, n=1, output_format="jpeg").status_code == 200
 
@@ -120,6 +118,6 @@ def test_where_a_photo_was_taken_does_not_come_back(service, grey_photo, input_f
     with zipfile.ZipFile(BytesIO(answer.content)) as archive:
         (made,) = map(archive.read, archive.namelist())
     assert MARK.encode() not in made
-    with Image.open(BytesIO(made)) as image:
-        assert not image.getexif()
-        assert not {"exif", "xmp", "XML:com.adobe.xmp", "comment"} & image.info.keys()
+    image = opened(made)
+    assert not image.getexif()
+    assert not {"exif", "xmp", "XML:com.adobe.xmp", "comment"} & image.info.keys()
