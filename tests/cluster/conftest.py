@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ import httpx
 import psutil
 import pytest
 import yaml
+
+from tests.service.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 RAY_SERVICE = ROOT / "deploy/ray/rayservice.yaml"
@@ -55,12 +56,9 @@ class Service:
         name = f"ray::ServeReplica:tintflow:{deployment}"
         return [each for each in psutil.process_iter() if name in " ".join(_command(each))]
 
-    def wait_for_replicas(self, count: int, seconds: float = START_SECONDS) -> None:
+    def wait_for_replicas(self, count: int) -> None:
         """Wait until as many replicas of the model are there. Raises AssertionError if they never are."""
-        end = time.monotonic() + seconds
-        while len(self.replicas()) != count:
-            assert time.monotonic() < end, f"{len(self.replicas())} replicas, expected {count}"
-            time.sleep(0.2)
+        eventually(lambda: len(self.replicas()) == count, START_SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -104,11 +102,8 @@ def service(
     file.write_text(yaml.safe_dump(config))
     with serve_run(file, address, cluster_environment) as process:
         url = f"http://127.0.0.1:{port}"
-        end = time.monotonic() + START_SECONDS
-        while not _is_ready(url):
-            assert process.poll() is None, "serve run ended"
-            assert time.monotonic() < end, "not ready in time"
-            time.sleep(0.2)
+        eventually(lambda: _is_ready(url) or process.poll() is not None, START_SECONDS)
+        assert process.poll() is None, "serve run ended"
         yield Service(url)
 
 

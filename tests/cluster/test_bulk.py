@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from PIL import Image
 
 from service.cli.bulk import REPORT
 from tests.cluster.conftest import BUSY_MACHINE
+from tests.service.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -97,11 +97,7 @@ def test_the_same_again_makes_nothing_anew(photos: Path, colored: Path) -> None:
 def test_after_an_interrupt_it_goes_on(photos: Path, tmp_path: Path) -> None:
     arguments = command(photos, tmp_path, "--seed", 7)
     with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=ENVIRONMENT) as process:  # noqa: S603
-        end = time.monotonic() + 300
-        while not list(tmp_path.rglob("*.jpg")):
-            assert time.monotonic() < end
-            assert process.poll() is None
-            time.sleep(0.05)
+        eventually(lambda: list(tmp_path.rglob("*.jpg")) or process.poll() is not None, 300)
         process.send_signal(signal.SIGINT)
         assert process.wait(120) == 130
     first = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.jpg")}

@@ -6,7 +6,6 @@
 import io
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from PIL import Image
 
 from benchmarks.running import running
 from service.client import Client
+from tests.service.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -27,6 +27,7 @@ PHOTO = Path(__file__).parents[2] / "docs/pictures/grey.jpg"
 SEEDS = (1, 2, 3)
 ASKED = {"n": 2, "output_format": "png"}
 CLIENTS = 8
+WAIT_SECONDS = 300
 WORK_SECONDS = 1.0  # of a processor, that a replica which takes part must have had
 
 Images = list[NDArray[np.int16]]
@@ -118,15 +119,16 @@ def test_two_replicas_answer_as_one_process_and_any_may_be_killed(service, expec
         service.wait_for_replicas(2)  # the load has called for the second
         replicas = service.replicas()
         begun = [each.cpu_times().user for each in replicas]
-        _wait(lambda: all(e.cpu_times().user > b + WORK_SECONDS for e, b in zip(replicas, begun, strict=True)))
+        pairs = list(zip(replicas, begun, strict=True))
+        eventually(lambda: all(each.cpu_times().user > since + WORK_SECONDS for each, since in pairs), WAIT_SECONDS)
         before = made.answered
-        _wait(lambda: made.answered >= before + CLIENTS)
+        eventually(lambda: made.answered >= before + CLIENTS, WAIT_SECONDS)
         killed = [replicas[0], *service.replicas("Ingress")]
         for replica in killed:  # first one of the model's, later the only one that has the routes
             replica.send_signal(signal.SIGKILL)
             replica.wait(30)
             at_kill = made.answered
-            _wait(lambda before=at_kill: made.answered >= before + 3 * CLIENTS)
+            eventually(lambda before=at_kill: made.answered >= before + 3 * CLIENTS, WAIT_SECONDS)
         service.wait_for_replicas(2)  # another has taken its place
     print(f"\n{made.answered} answers, {before} before the kills; at most {made.worst} levels from one process's")
     assert not made.failures
@@ -139,10 +141,3 @@ def test_it_scales_down_when_nobody_asks(service) -> None:
     service.wait_for_replicas(1)
     with Client(service.url) as client:
         assert len(ask(client, SEEDS[0])) == 2
-
-
-def _wait(condition, seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)

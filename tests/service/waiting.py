@@ -1,23 +1,31 @@
 """Waiting for what a running service does in other threads, and clients on bare sockets."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["eventually", "received", "unread_answer", "upload"]
+__all__ = ["eventually", "received", "unread_answer", "until", "upload"]
 
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.02
 
 
-def eventually(condition: Callable[[], object]) -> None:
+def eventually(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until a condition holds; fail if it does not in time."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
+    give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up, "did not happen in time"
         time.sleep(POLL_SECONDS)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let other tasks go on until a condition holds; fail if it does not in time."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 def received(connection: socket.socket) -> bytes:

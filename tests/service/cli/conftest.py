@@ -36,7 +36,7 @@ def photo(folder: Path, pixels: np.ndarray) -> Path:
 
 @pytest.fixture
 def load(service) -> Mock:
-    """What loads the model."""
+    """The loader of the model."""
     return Mock(return_value=service.colorizer)
 
 

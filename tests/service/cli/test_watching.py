@@ -4,7 +4,6 @@ import asyncio
 import errno
 import os
 import signal
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,17 +16,11 @@ from service.cli.watching import Watcher
 from service.client import AsyncClient, ConnectionFailedError
 from service.client.record import Record
 from tests.service.cli.programs import started, tintflow
+from tests.service.waiting import until
 
 SECONDS = 0.2
 PATIENCE_SECONDS = 60
 OUT = Path("out")
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < give_up
-        await asyncio.sleep(0.02)
 
 
 def colored() -> set[str]:
@@ -68,15 +61,15 @@ def test_photos_are_colored_as_they_appear(service, png: bytes) -> None:
     Path("in/first.png").write_bytes(png)
 
     async def during(told: list[tuple[str, bool]]) -> None:
-        await eventually(lambda: colored() == {"first-7-0.jpg"})
+        await until(lambda: colored() == {"first-7-0.jpg"})
         Path("in/sub").mkdir()
         Path("in/sub/second.png").write_bytes(png)
-        await eventually(lambda: (OUT / "sub/second-7-0.jpg").exists())
+        await until(lambda: (OUT / "sub/second-7-0.jpg").exists())
         await asyncio.sleep(3 * SECONDS)
         assert len(service.colorizer.photos) == 2  # each once
         before = (OUT / "first-7-0.jpg").read_bytes()
         Image.new("L", (12, 8), 200).save("in/first.png")
-        await eventually(lambda: (OUT / "first-7-0.jpg").read_bytes() != before)  # what changes, again
+        await until(lambda: (OUT / "first-7-0.jpg").read_bytes() != before)  # what changes, again
         assert not [line for line, failed in told if failed]
 
     watch(service, during)
@@ -92,7 +85,7 @@ def test_a_photo_that_is_still_written_is_left_alone(service, png: bytes) -> Non
                 file.write(png[start : start + 1 + len(png) // 12])
                 file.flush()
                 await asyncio.sleep(SECONDS / 3)
-        await eventually(lambda: colored() == {"slow-7-0.jpg"})
+        await until(lambda: colored() == {"slow-7-0.jpg"})
         assert not [line for line, failed in told if failed]
 
     watch(service, during)
@@ -105,13 +98,13 @@ def test_a_bad_file_and_one_in_the_way_are_told_of_once_and_tried_again(service,
     in_the_way.touch()
 
     async def during(told: list[tuple[str, bool]]) -> None:
-        await eventually(lambda: len(told) == 3)
+        await until(lambda: len(told) == 3)
         await asyncio.sleep(4 * SECONDS)
         assert sorted(line.partition(".png")[0] for line, failed in told if failed) == ["in/bad", "in/late"]
         assert len(told) == 3
         Path("in/bad.png").write_bytes(png)
         in_the_way.unlink()
-        await eventually(lambda: colored() == {"bad-7-0.jpg", "good-7-0.jpg", "late-7-0.jpg"})
+        await until(lambda: colored() == {"bad-7-0.jpg", "good-7-0.jpg", "late-7-0.jpg"})
 
     watch(service, during)
 
@@ -120,10 +113,10 @@ def test_a_photo_is_tried_again_after_a_passing_error(service, png: bytes) -> No
     async def during(told: list[tuple[str, bool]]) -> None:
         service.colorizer.error = NonFiniteError("no number")
         Path("in/a.png").write_bytes(png)
-        await eventually(lambda: len(service.colorizer.photos) >= 2)
+        await until(lambda: len(service.colorizer.photos) >= 2)
         assert [failed for _, failed in told] == [True]  # once
         service.colorizer.error = None
-        await eventually(lambda: colored() == {"a-7-0.jpg"})
+        await until(lambda: colored() == {"a-7-0.jpg"})
 
     watch(service, during)
 
@@ -144,10 +137,10 @@ def test_a_folder_that_cannot_be_read_is_told_of_once_and_tried_again(
         with monkeypatch.context() as patch:
             patch.setattr(os, "scandir", lambda folder: (refuse if folder == "in/sub" else scandir)(folder))
             patch.setattr(CommandMaker, "_numbered", lambda self, folder: refuse(folder))
-            await eventually(lambda: len(told) == 2)
+            await until(lambda: len(told) == 2)
             await asyncio.sleep(4 * SECONDS)
         assert set(told) == {("in/sub: Permission denied", True), ("in/a.png: out: Permission denied", True)}
-        await eventually(lambda: colored() == {"a-7-0.jpg"} and (OUT / "sub/b-7-0.jpg").exists())
+        await until(lambda: colored() == {"a-7-0.jpg"} and (OUT / "sub/b-7-0.jpg").exists())
 
     watch(service, during)
 

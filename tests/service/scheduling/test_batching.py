@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from service.scheduling import batching
 from service.scheduling.batching import FIRST_LATENTS, TURN_LATENTS, Batcher
+from tests.service.waiting import until
 
 PATIENCE_SECONDS = 5
 
@@ -52,11 +53,6 @@ async def started(max_latents: int = 8, max_wait: float = 0.0) -> AsyncIterator[
     finally:
         network.gate.set()
         batcher.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 async def busy(batcher: Batcher, network: Network, owner: str = "") -> asyncio.Task[int]:

@@ -13,6 +13,7 @@ import pytest
 from model.protocol import Finished
 from service.scheduling import lanes as lanes_module
 from service.scheduling.lanes import LARGE_AT_ONCE, LARGE_PIXELS, LARGE_UNREAD, SMALL_UNREAD, Lanes
+from tests.service.waiting import until
 
 
 @pytest.fixture
@@ -69,9 +70,7 @@ async def test_answers_that_fit_wait_for_none_that_are_not_read(begun: list[str]
     lanes, read, at_once = Lanes(2), asyncio.Event(), asyncio.Event()
     at_once.set()
     unread = [ask(lanes, f"owner {i % 4}", begun, read, LARGE_PIXELS) for i in range(12)]
-    async with asyncio.timeout(30):
-        while len(begun) < 2 + SMALL_UNREAD:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(begun) == 2 + SMALL_UNREAD)
     small = ask(lanes, "other", begun, at_once, LARGE_PIXELS, may_wait=False)
     assert await asyncio.wait_for(small, 30) == 2
     assert not any(each.done() for each in unread)
