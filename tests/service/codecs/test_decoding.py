@@ -99,39 +99,26 @@ def test_floats_a_little_outside_of_the_scale_are_clipped(white: float) -> None:
         np.testing.assert_allclose(photo.pixels / 65_535, (part / white).clip(0, 1), atol=1 / 65_535)
 
 
-def test_float_grey_with_negative_and_missing_values() -> None:
-    values = np.array([[-1.0, 0.0, 1.0, np.nan]], np.float32)
-    photo = decode(encoded(Image.fromarray(values), "TIFF"), MAX_PIXELS)
-    np.testing.assert_array_equal(photo.pixels, [[0, 32_768, 65_535, 32_768]])
+RED = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+WHITE = Image.merge("LAB", [Image.new("L", (4, 4), value) for value in (255, 128, 128)])
 
 
-def test_constant_wide_grey() -> None:
-    photo = decode(encoded(Image.fromarray(np.full((2, 2), -5, np.int32)), "TIFF"), MAX_PIXELS)
-    np.testing.assert_array_equal(photo.pixels, np.zeros((2, 2)))
-
-
-def test_1_bit() -> None:
-    photo = decode(encoded(Image.fromarray(np.eye(8, dtype=bool)), "PNG"), MAX_PIXELS)
-    np.testing.assert_array_equal(photo.pixels, 255 * np.eye(8))
-
-
-@pytest.mark.parametrize("file_format", ["JPEG", "TIFF"])
-def test_cmyk(file_format: str) -> None:
-    red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
-    photo = decode(encoded(red, file_format), MAX_PIXELS)
-    np.testing.assert_allclose(photo.pixels.astype(int), np.broadcast_to([255, 0, 0], (16, 16, 3)), atol=LOSSY_LEVELS)
-
-
-def test_ycbcr() -> None:
-    photo = decode(encoded(COLORS.convert("YCbCr"), "TIFF"), MAX_PIXELS)
-    tolerance = 3  # rounding of Cb and Cr, times up to 1.8, twice
-    np.testing.assert_allclose(photo.pixels.astype(int), COLORS, atol=tolerance)
-
-
-def test_lab() -> None:
-    lab = Image.merge("LAB", [Image.new("L", (4, 4), value) for value in (255, 128, 128)])  # white
-    photo = decode(encoded(lab, "TIFF"), MAX_PIXELS)
-    np.testing.assert_allclose(photo.pixels.astype(int), 255, atol=1)  # lcms rounds white by at most a level
+@pytest.mark.parametrize(
+    ("file_format", "image", "pixels", "tolerance"),
+    [
+        ("TIFF", Image.fromarray(np.array([[-1.0, 0.0, 1.0, np.nan]], np.float32)), [[0, 32_768, 65_535, 32_768]], 0),
+        ("TIFF", Image.fromarray(np.full((2, 2), -5, np.int32)), np.zeros((2, 2)), 0),
+        ("PNG", Image.fromarray(np.eye(8, dtype=bool)), 255 * np.eye(8), 0),
+        ("JPEG", RED, np.full((16, 16, 3), [255, 0, 0]), LOSSY_LEVELS),
+        ("TIFF", RED, np.full((16, 16, 3), [255, 0, 0]), LOSSY_LEVELS),
+        ("TIFF", COLORS.convert("YCbCr"), COLORS, 3),  # rounding of Cb and Cr, times up to 1.8, twice
+        ("TIFF", WHITE, np.full((4, 4, 3), 255), 1),  # lcms rounds white by at most a level
+    ],
+    ids=["floats", "constant", "1 bit", "CMYK JPEG", "CMYK TIFF", "YCbCr", "Lab"],
+)
+def test_other_modes(file_format: str, image: Image.Image, pixels: np.ndarray, tolerance: int) -> None:
+    photo = decode(encoded(image, file_format), MAX_PIXELS)
+    np.testing.assert_allclose(photo.pixels.astype(int), pixels, atol=tolerance)
 
 
 def test_palette() -> None:
