@@ -2,7 +2,6 @@
 
 import ast
 import re
-from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -16,7 +15,6 @@ def files() -> list[Path]:
     return [ROOT / "install.py", *(file for name in FOLDERS for file in sorted((ROOT / name).rglob("*.py")))]
 
 
-@cache
 def docstrings(file: Path) -> list[str]:
     """Return the docstrings of modules, classes and functions, and those below constants and fields."""
     bodies = [node.body for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, DOCUMENTED)]
@@ -27,21 +25,8 @@ def is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
-def test_first_lines_name_the_thing() -> None:
-    found = [
-        f"{file.relative_to(ROOT)}: {text.splitlines()[0]}"
-        for file in files()
-        for text in docstrings(file)
-        if text.lower().startswith(RIDDLES)
-    ]
-    assert not found
-
-
-def test_spelling_is_american() -> None:
-    found = [
-        f"{file.relative_to(ROOT)}: {text}"
-        for file in files()
-        for text in docstrings(file)
-        if BRITISH.search(re.sub(r"`[^`]*`|Measuring Colourfulness", "", text))
-    ]
-    assert not found
+def test_first_lines_name_the_thing_and_spelling_is_american() -> None:
+    for file in files():
+        for text in docstrings(file):
+            assert not text.lower().startswith(RIDDLES), file
+            assert not BRITISH.search(re.sub(r"`[^`]*`|Measuring Colourfulness", "", text)), file

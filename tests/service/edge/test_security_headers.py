@@ -21,15 +21,12 @@ def test_every_answer_has_them(service, path: str) -> None:
     assert policy(answer)["frame-ancestors"] == {"'none'"}
 
 
-def test_photos_are_not_for_caches(service, grey_png) -> None:
-    for answer in (service.post(grey_png), service.post(b""), service.client.get("/v1/models")):
-        assert answer.headers["cache-control"] == "no-store"
-
-
-def test_data_and_errors_may_load_nothing(service, grey_png) -> None:
-    answers = [service.post(grey_png), service.client.get("/livez"), service.client.get("/openapi.json")]
+def test_data_and_errors_may_load_nothing_and_photos_are_not_for_caches(service, grey_png) -> None:
+    of_photos = [service.post(grey_png), service.post(b""), service.client.get("/v1/models")]
+    assert {answer.headers["cache-control"] for answer in of_photos} == {"no-store"}
     service.colorizer.error = ZeroDivisionError("unforeseen")
-    for answer in (*answers, service.post(grey_png), service.post(b"")):
+    others = service.post(grey_png), service.client.get("/livez"), service.client.get("/openapi.json")
+    for answer in (*of_photos, *others):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert policy(answer)["default-src"] == {"'none'"}
         assert "script-src" not in policy(answer)
