@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+from unittest.mock import AsyncMock, Mock
 
 import httpx
 import pytest
@@ -45,14 +46,8 @@ def test_not_ready_until_loaded_and_warm(start, grey_png) -> None:
 
 
 def test_failed_load_is_told_and_stops_the_server(start, monkeypatch) -> None:
-    def load(settings):
-        raise FileNotFoundError("no weights")
-
-    async def go_on(*_: object) -> bool:
-        return False
-
-    monkeypatch.setattr("service.cli.server.Server.on_tick", go_on)
-    service = start(load)
+    monkeypatch.setattr("service.cli.server.Server.on_tick", AsyncMock(return_value=False))  # it goes on
+    service = start(Mock(side_effect=FileNotFoundError("no weights")))
     eventually(lambda: service.client.get("/readyz").json().get("code") == "load_failed")
     assert service.client.get("/livez").status_code == 200
     monkeypatch.undo()

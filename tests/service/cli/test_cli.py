@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner
@@ -90,10 +91,8 @@ def test_train_and_eval_become_their_programs(
 
 
 def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(config: object, loop: object) -> None:
-        raise ModuleNotFoundError("No module named 'some_weights'", name="some_weights")
-
-    monkeypatch.setattr("training.__main__.run", run)
+    missing = ModuleNotFoundError("No module named 'some_weights'", name="some_weights")
+    monkeypatch.setattr("training.__main__.run", Mock(side_effect=missing))
     result = CliRunner().invoke(training, ["run", "--data", str(folder)])
     assert result.exit_code == 2
     assert "some_weights is not installed: pip install 'tintflow[train]'" in result.stderr.replace("\n", " ")

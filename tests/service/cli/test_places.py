@@ -56,10 +56,7 @@ def test_a_file_in_the_place_of_a_folder(refused: Callable, photo: Path, out: st
 
 @pytest.mark.parametrize("out", ["new", "new/x.jpg"])
 def test_a_folder_that_cannot_be_made(refused: Callable, photo: Path, out: str, monkeypatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr(Path, "mkdir", Mock(side_effect=PermissionError(13, "Permission denied")))
     assert "the folder new cannot be made: Permission denied" in refused("colorize", photo, "-n", 1, "-o", out)
 
 

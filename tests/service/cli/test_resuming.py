@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from PIL import Image
@@ -146,24 +146,17 @@ def test_a_full_queue_is_waited_for(run: Callable, photos: list[str], monkeypatc
 
 
 def test_no_part_is_left_when_writing_fails(run: Callable, photos: list[str], monkeypatch) -> None:
-    def failing(*arguments: object) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr("service.client.record.Record.add", failing)
+    monkeypatch.setattr("service.client.record.Record.add", Mock(side_effect=OSError("disk full")))
     assert "disk full" in run("colorize", "a.png", status=1).stderr
     assert not list(Path("out").iterdir())
 
 
 def test_no_server_ends_soon(run: Callable, photos: list[str], monkeypatch) -> None:
-    waits: list[float] = []
-
-    async def wait(seconds: float) -> None:
-        waits.append(seconds)
-
+    wait = AsyncMock()
     monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=wait, to_thread=asyncio.to_thread))
     result = run("colorize", *photos, "--url", "http://127.0.0.1:9", status=2)
     assert result.stderr.count("127.0.0.1:9") == 1
-    assert sum(waits) < 5
+    assert sum(call.args[0] for call in wait.await_args_list) < 5
 
 
 def test_fields_that_are_refused_end_at_once(run: Callable, photos: list[str]) -> None:

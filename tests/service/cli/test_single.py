@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -117,10 +118,7 @@ def test_standard_input_and_output(run: Callable, expected: bytes) -> None:
 
 
 def test_a_full_disk_is_one_line(run: Callable, photo: Path, monkeypatch) -> None:
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(Path, "write_bytes", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
     assert run("colorize", photo, "new.jpg", status=2).stderr == "new.jpg: No space left on device\n"
     assert there() == {"photo.png"}
 
@@ -133,20 +131,13 @@ def test_a_pipe_is_a_photo(run: Callable, expected: bytes, photo: Path) -> None:
     assert Path("piped.jpg").read_bytes() == expected
 
 
-BROKEN = """
-def fail(*_):
-    raise RuntimeError("odd")
-FakeColorizer._enter = fail
-"""
-
-
-def test_standard_output_holds_no_log_and_the_log_no_local_variables(photo: Path) -> None:
-    with started(tintflow("colorize", "photo.png", "-", more=BROKEN)) as process:
-        stdout, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stdout) == (2, "")
-    assert "RuntimeError: odd" in stderr
-    assert len(stderr) < 20_000, "local variables are in it"
-    assert "\x1b" not in stderr, "colors are for terminals"
+def test_standard_output_holds_no_log_and_the_log_no_local_variables(service, run: Callable, photo: Path) -> None:
+    service.colorizer.error = RuntimeError("odd")
+    result = run("colorize", photo, "-", status=2)
+    assert result.stdout == ""
+    assert "RuntimeError: odd" in result.stderr
+    assert len(result.stderr) < 20_000, "local variables are in it"
+    assert "\x1b" not in result.stderr, "colors are for terminals"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from io import BytesIO
+from unittest.mock import Mock
 
 import numpy as np
 import pillow_heif
@@ -287,10 +288,7 @@ def test_one_that_stalls_is_given_up(start, grey_png) -> None:
 @pytest.mark.parametrize("step", ["open", "load"])
 def test_whatever_a_decoder_raises(monkeypatch, grey_png, error: type[Exception], step: str) -> None:
     """Broken files make decoders raise all of these: none is more than the file's own fault."""
-
-    def fail(*arguments: object, **options: object) -> None:
-        raise error("from within a decoder")
-
+    fail = Mock(side_effect=error("from within a decoder"))
     monkeypatch.setattr(*((Image, "open") if step == "open" else (PngImagePlugin.PngImageFile, "load")), fail)
     with pytest.raises(UndecodableImageError, match=r"reference: the PNG file (does not decode|ends too early)"):
         decode(grey_png, 10**6, "reference")

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import psutil
@@ -269,15 +270,11 @@ def test_a_first_try_of_few_bytes_has_the_time_that_these_take() -> None:
 
 
 def test_a_brief_try_has_less_time(own: Decoders, grey_png, monkeypatch) -> None:
-    orders = []
-
-    def noted(channel, order, data=()) -> None:
-        orders.append(order)
-        send(channel, order, data)
-
-    monkeypatch.setattr(sandbox, "send", noted)
+    sent = Mock(wraps=send)
+    monkeypatch.setattr(sandbox, "send", sent)
     for brief in (True, False):
         own.decode(grey_png, MAX_PIXELS, quick=True, brief=brief)
+    orders = [call.args[1] for call in sent.call_args_list]
     assert [order["seconds"] for order in orders if order] == [BRIEF_SECONDS, SECONDS]
 
 
@@ -322,10 +319,7 @@ def test_scans_are_those_of_the_picture_alone() -> None:
 
 @pytest.mark.parametrize("step", ["os.pipe", "subprocess.Popen"])
 def test_decoders_that_cannot_start_leave_nothing_open(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError("too many open files")
-
-    monkeypatch.setattr(step, refuse)
+    monkeypatch.setattr(step, Mock(side_effect=OSError("too many open files")))
     process, errors = psutil.Process(), []
     before = process.num_fds()
     for _ in range(5):
