@@ -114,10 +114,7 @@ sys.addaudithook(lambda event, details: refuse(details) if event == "pickle.find
 """sitecustomize.py of every process, those of decoders too"""
 
 COLORIZE = """
-import base64
-import io
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -127,18 +124,17 @@ from PIL import Image
 from service.app import create_app
 from service.loading import load_colorizer
 from service.settings import Settings
+from tests.service.files import encoded
+from tests.service.waiting import eventually
 
 def refuse(*arguments, **options):
     raise RuntimeError("torch.load")
 
 torch.load = torch.jit.load = torch.package.PackageImporter = refuse
-file = io.BytesIO()
-Image.linear_gradient("L").save(file, "PNG")
 with TestClient(create_app(Settings(weights=Path(sys.argv[1]), device="cpu"), load_colorizer)) as client:
-    give_up = time.monotonic() + 60
-    while client.get("/readyz").status_code != 200 and time.monotonic() < give_up:
-        time.sleep(0.05)
-    answer = client.post("/v1/colorizations", files={"image": file.getvalue()}, data={"n": 1})
+    eventually(lambda: client.get("/readyz").status_code == 200)
+    photo = encoded(Image.linear_gradient("L"))
+    answer = client.post("/v1/colorizations", files={"image": photo}, data={"n": 1})
     assert answer.status_code == 200, answer.text
     print(answer.json()["model"])
 """

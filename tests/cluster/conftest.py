@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 import yaml
 
+from benchmarks.running import free_port, wait_until_ready
 from tests.service.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -90,9 +89,7 @@ def service(
     address: str, cluster_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
     """The application as KubeRay would serve it, with numbers for a small machine; ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config: Any = yaml.safe_load(yaml.safe_load(RAY_SERVICE.read_text())["spec"]["serveConfigV2"])
     config["proxy_location"] = "HeadOnly"  # both nodes would open the same port of this one machine
     config["http_options"] = {"host": "127.0.0.1", "port": port}
@@ -102,8 +99,7 @@ def service(
     file.write_text(yaml.safe_dump(config))
     with serve_run(file, address, cluster_environment) as process:
         url = f"http://127.0.0.1:{port}"
-        eventually(lambda: _is_ready(url) or process.poll() is not None, START_SECONDS)
-        assert process.poll() is None, "serve run ended"
+        wait_until_ready(url, process)
         yield Service(url)
 
 
@@ -118,13 +114,6 @@ def serve_run(file: Path, address: str, environment: dict[str, str]) -> Iterator
         finally:
             process.send_signal(signal.SIGINT)  # it takes down what it runs
             process.wait(120)
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=10).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def _command(process: psutil.Process) -> list[str]:

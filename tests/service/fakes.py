@@ -1,6 +1,7 @@
 """A fake colorizer, and the service around it on a real socket."""
 
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
@@ -162,6 +163,12 @@ class Service:
         data = {name: str(value) for name, value in fields.items() if name not in files}
         files = {"image": ("photo.txt", image, "text/plain")} | files
         return self.client.post(path, files=files, data=data, headers=headers)
+
+    def post_json_to(self, path: str, image: bytes, /, **fields: object) -> httpx.Response:
+        """Send a photo and fields as JSON; bytes are further files."""
+        given = {"image": image} | fields
+        encoded = {name: b64encode(value).decode() for name, value in given.items() if isinstance(value, bytes)}
+        return self.client.post(path, json=given | encoded)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -90,14 +90,6 @@ def animated(file_format: str) -> bytes:
     return encoded(frames[0], file_format, save_all=True, append_images=frames[1:], duration=10)
 
 
-def mpo() -> bytes:
-    return encoded(pattern(), "MPO", save_all=True, append_images=[pattern(seed=9, size=(80, 48))])
-
-
-def pages() -> bytes:
-    return encoded(pattern(), "TIFF", save_all=True, append_images=[pattern(size=(400, 300))] * 30)
-
-
 def heif_of_many() -> bytes:
     file = pillow_heif.HeifFile()
     for seed in range(20):
@@ -107,9 +99,8 @@ def heif_of_many() -> bytes:
     return buffer.getvalue()
 
 
-def huge_jpeg() -> bytes:
-    data = encoded(pattern("L"), "JPEG")
-    return patched(data, struct.pack(">HH", 24, 40), struct.pack(">HH", 65_500, 65_500))
+def jpeg_of_size(height: int, width: int) -> bytes:
+    return patched(encoded(pattern("L"), "JPEG"), struct.pack(">HH", 24, 40), struct.pack(">HH", height, width))
 
 
 def many_scans() -> bytes:
@@ -147,9 +138,11 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
     "APNG of 300 frames": lambda: animated("PNG"),
     "WebP of 300 frames": lambda: animated("WEBP"),
     "AVIF of 300 frames": lambda: animated("AVIF"),
-    "TIFF of pages of other sizes": pages,
+    "TIFF of pages of other sizes": lambda: encoded(
+        pattern(), "TIFF", save_all=True, append_images=[pattern(size=(400, 300))] * 30
+    ),
     "HEIF of 20 photos": heif_of_many,
-    "MPO": mpo,
+    "MPO": lambda: encoded(pattern(), "MPO", save_all=True, append_images=[pattern(seed=9, size=(80, 48))]),
     "YCbCr TIFF in JPEG": lambda: encoded(pattern("YCbCr"), "TIFF", compression="jpeg"),
     "1 bit TIFF of a fax": lambda: encoded(pattern("1"), "TIFF", compression="group4"),
     "palette with transparency": lambda: encoded(pattern("P"), "PNG", transparency=bytes(range(200))),
@@ -223,9 +216,9 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "TIFF of 65,535 by 65,535": lambda: grey_tiff(65_535, 65_535),
     "TIFF of an unknown compression": lambda: grey_tiff(40, 24, compression=999),
     "TIFF in a JPEG that is none": lambda: grey_tiff(40, 24, compression=7),
-    "JPEG of 65,500 by 65,500": huge_jpeg,
+    "JPEG of 65,500 by 65,500": lambda: jpeg_of_size(65_500, 65_500),
     "JPEG without tables": without_tables,
-    "JPEG of 0 by 0": lambda: patched(encoded(pattern("L"), "JPEG"), struct.pack(">HH", 24, 40), bytes(4)),
+    "JPEG of 0 by 0": lambda: jpeg_of_size(0, 0),
     "AVIF of 32,768 by 32,768": lambda: of_huge_size("AVIF"),
     "HEIF of 32,768 by 32,768": lambda: of_huge_size("HEIF"),
     "AVIF that ends after its header": lambda: encoded(pattern(), "AVIF")[:200],

@@ -140,7 +140,7 @@ def test_arrays_are_counted_before_their_items_are_looked_at(
         text = json.dumps(value) if field == "hints" else ",".join(map(str, value))
         answer = service.post_to(path, grey_png, **{field: text})
     else:
-        answer = service.client.post(path, json={"image": ENCODED, field: value})
+        answer = service.post_json_to(path, grey_png, **{field: value})
     (problem,) = (each for each in answer.json()["errors"] if each["field"] == field)
     assert f"at most {most}" in problem["message"]
 

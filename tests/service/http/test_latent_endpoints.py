@@ -1,6 +1,5 @@
 """Variations, transfers, interpolations, likelihoods, and what colorizations choose from: every field and form."""
 
-import base64
 import json
 import zipfile
 from io import BytesIO
@@ -19,10 +18,6 @@ PATH = {"seed": 7, "index": 0, "to_index": 1}
 @pytest.fixture
 def color_png() -> bytes:
     return encoded(random_image(20, 30, 3))
-
-
-def in_json(files: dict[str, bytes], fields: dict[str, object]) -> dict[str, object]:
-    return {name: base64.b64encode(file).decode() for name, file in files.items()} | fields
 
 
 def test_rank(service, grey_png) -> None:
@@ -45,7 +40,7 @@ def test_a_reference_that_a_browser_sends_empty_is_left_out(service, grey_png, e
 
 def test_hints(service, grey_png) -> None:
     in_form = service.post(grey_png, n=1, hints=json.dumps(HINTS))
-    as_json = service.client.post("/v1/colorizations", json=in_json({"image": grey_png}, {"n": 1, "hints": HINTS}))
+    as_json = service.post_json_to("/v1/colorizations", grey_png, n=1, hints=HINTS)
     for answer, options in zip((in_form, as_json), service.colorizer.options, strict=True):
         assert options.hints == (Hint(0.25, 0.5, (160, 60, 40)), Hint(1.0, 0.0, (0, 0, 0)))
         (coloring,) = answer.json()["data"]
@@ -97,8 +92,8 @@ def test_noise_seed_left_out_is_drawn_and_returned(service, grey_png) -> None:
 def test_levels(service, grey_png, given: str, expected: tuple[int, ...]) -> None:
     service.post_to("/v1/variations", grey_png, **VARIATION, levels=given)
     for levels in (given, list(expected)):
-        body = in_json({"image": grey_png}, VARIATION | {"levels": levels})
-        assert service.client.post("/v1/variations", json=body).status_code == 200
+        answer = service.post_json_to("/v1/variations", grey_png, **VARIATION, levels=levels)
+        assert answer.status_code == 200
     assert {options.levels for options in service.colorizer.options} == {expected}
 
 
@@ -215,10 +210,8 @@ def test_parameter(service, grey_png, path: str, fields: dict[str, object], fiel
     ],
 )
 def test_what_levels_may_be_is_said(service, grey_png, levels: object, message: str) -> None:
-    fields = VARIATION | {"levels": levels}
-    answers = [service.client.post("/v1/variations", json=in_json({"image": grey_png}, fields))]
-    answers += [service.post_to("/v1/variations", grey_png, **fields)] if levels else []
-    for answer in answers:
+    for send in (service.post_json_to, service.post_to) if levels else (service.post_json_to,):
+        answer = send("/v1/variations", grey_png, **VARIATION, levels=levels)
         assert_problem(answer, 422, "invalid_parameters")
         assert answer.json()["errors"] == [{"field": "levels", "message": message}]
 
@@ -231,12 +224,9 @@ def test_a_bad_reference_is_named(service, grey_png, reference: bytes, status: i
 
 
 def test_each_file_may_be_as_large_as_the_limit(start, grey_png) -> None:
-    service = start(max_bytes=len(grey_png))
-    files = {"image": grey_png, "reference": grey_png}
-    assert service.client.post("/v1/transfers", files=files).status_code == 200
-    assert service.client.post("/v1/transfers", json=in_json(files, {})).status_code == 200
-    for name in files:
-        larger = files | {name: grey_png + b"\0"}
-        for body in ({"files": larger}, {"json": in_json(larger, {})}):
-            answer = service.client.post("/v1/transfers", **body)
+    service, larger = start(max_bytes=len(grey_png)), grey_png + b"\0"
+    for send in (service.post_to, service.post_json_to):
+        assert send("/v1/transfers", grey_png, reference=grey_png).status_code == 200
+        for name, image, reference in (("image", larger, grey_png), ("reference", grey_png, larger)):
+            answer = send("/v1/transfers", image, reference=reference)
             assert_problem(answer, 413, "upload_too_large", f"{name}:", str(len(grey_png)))

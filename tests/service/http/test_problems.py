@@ -1,7 +1,6 @@
 """Every bad request gets its 4xx with a clear problem, and the service goes on."""
 
 import ast
-import base64
 import json
 import re
 import socket
@@ -74,8 +73,7 @@ def test_parameter(service, grey_png, field: str, value: object, words: list[str
     text = json.dumps(value) if isinstance(value, list) else value
     answers = [] if value in (None, "") else [service.post(grey_png, **{field: text})]  # a form leaves these out
     if value not in ("nan", "inf"):
-        body = {"image": base64.b64encode(grey_png).decode(), field: value}
-        answers.append(service.client.post(PATH, json=body))
+        answers.append(service.post_json_to(PATH, grey_png, **{field: value}))
     for answer in answers:
         assert_problem(answer, 422, "invalid_parameters", field, *words)
         assert {each["field"] for each in answer.json()["errors"]} == {field}
@@ -107,8 +105,8 @@ def test_an_array_of_another_length(service, grey_png, weights: str) -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("n", True), ("seed", False), ("hints", [{"x": True, "y": 0}])])
 def test_booleans_are_no_numbers(service, grey_png, field: str, value: object) -> None:
-    body = {"image": base64.b64encode(grey_png).decode(), field: value}
-    assert_problem(service.client.post(PATH, json=body), 422, "invalid_parameters", field, "expected no boolean")
+    answer = service.post_json_to(PATH, grey_png, **{field: value})
+    assert_problem(answer, 422, "invalid_parameters", field, "expected no boolean")
 
 
 @pytest.mark.parametrize("path", [PATH, "/v1/likelihoods", "/v1/images/edits"])

@@ -1,7 +1,6 @@
 """`/v1/images/edits`, called by OpenAI's own client."""
 
 import base64
-import io
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,25 +17,20 @@ def client(service) -> Iterator[openai.OpenAI]:
         yield client
 
 
-@pytest.fixture
-def file(grey_png: bytes) -> io.BytesIO:
-    return io.BytesIO(grey_png)
-
-
 def decoded(image) -> Image.Image:
     return opened(base64.b64decode(image.b64_json))
 
 
-def test_an_edit_is_a_coloring_at_the_photos_own_size(client: openai.OpenAI, file: io.BytesIO) -> None:
-    answer = client.images.edit(image=file, prompt="make it red " * 5_000, model="gpt-image-1")
+def test_an_edit_is_a_coloring_at_the_photos_own_size(client: openai.OpenAI, grey_png: bytes) -> None:
+    answer = client.images.edit(image=grey_png, prompt="make it red " * 5_000, model="gpt-image-1")
     assert answer.created > 0
     (image,) = map(decoded, answer.data)
     assert (image.format, image.size) == ("PNG", (40, 24))
 
 
-def test_the_fields_of_openai(service, client: openai.OpenAI, file: io.BytesIO) -> None:
+def test_the_fields_of_openai(service, client: openai.OpenAI, grey_png: bytes) -> None:
     answer = client.images.edit(
-        image=file, prompt="", n=3, response_format="b64_json", output_format="jpeg", output_compression=50,
+        image=grey_png, prompt="", n=3, response_format="b64_json", output_format="jpeg", output_compression=50,
         user="somebody", size="auto", quality="auto", background="auto",
     )  # fmt: skip
     assert [decoded(image).format for image in answer.data] == ["JPEG"] * 3
@@ -45,23 +39,23 @@ def test_the_fields_of_openai(service, client: openai.OpenAI, file: io.BytesIO) 
 
 def test_the_prompt_changes_nothing_and_the_seed_does(service, client: openai.OpenAI, grey_png: bytes) -> None:
     def edit(prompt: str, seed: int) -> str | None:
-        answer = client.images.edit(image=io.BytesIO(grey_png), prompt=prompt, extra_body={"seed": seed})
+        answer = client.images.edit(image=grey_png, prompt=prompt, extra_body={"seed": seed})
         return answer.data[0].b64_json
 
     assert edit("red", 7) == edit("blue", 7) != edit("blue", 8)
 
 
 def test_the_same_picture_as_a_coloring(service, client: openai.OpenAI, grey_png: bytes) -> None:
-    edited = client.images.edit(image=io.BytesIO(grey_png), prompt="", n=2, extra_body={"seed": 7, "temperature": 0.5})
+    edited = client.images.edit(image=grey_png, prompt="", n=2, extra_body={"seed": 7, "temperature": 0.5})
     colored = service.post(grey_png, n=2, seed=7, temperature=0.5, output_format="png").json()
     for one, other in zip(edited.data, colored["data"], strict=True):
         np.testing.assert_array_equal(np.asarray(decoded(one)), np.asarray(decoded(openai.types.Image(**other))))
 
 
 def test_an_array_holds_one_image(client: openai.OpenAI, grey_png: bytes) -> None:
-    assert len(client.images.edit(image=[io.BytesIO(grey_png)], prompt="").data) == 1
+    assert len(client.images.edit(image=[grey_png], prompt="").data) == 1
     with pytest.raises(openai.UnprocessableEntityError) as caught:
-        client.images.edit(image=[io.BytesIO(grey_png), io.BytesIO(grey_png)], prompt="")
+        client.images.edit(image=[grey_png, grey_png], prompt="")
     assert caught.value.param == "image"
 
 
@@ -69,9 +63,9 @@ def test_an_array_holds_one_image(client: openai.OpenAI, grey_png: bytes) -> Non
     ("fields", "param"),
     [({"n": 99}, "n"), ({"response_format": "url"}, "response_format"), ({"size": "1024x1024"}, "size")],
 )
-def test_errors_name_the_field(client: openai.OpenAI, file: io.BytesIO, fields: dict, param: str) -> None:
+def test_errors_name_the_field(client: openai.OpenAI, grey_png: bytes, fields: dict, param: str) -> None:
     with pytest.raises(openai.UnprocessableEntityError) as caught:
-        client.images.edit(image=file, prompt="", **fields)
+        client.images.edit(image=grey_png, prompt="", **fields)
     error = caught.value
     assert (error.code, error.param, error.type) == ("invalid_parameters", param, "invalid_request_error")
     assert param in error.message
@@ -79,7 +73,7 @@ def test_errors_name_the_field(client: openai.OpenAI, file: io.BytesIO, fields: 
 
 def test_a_broken_file(client: openai.OpenAI) -> None:
     with pytest.raises(openai.APIStatusError) as caught:
-        client.images.edit(image=io.BytesIO(b"only text"), prompt="")
+        client.images.edit(image=b"only text", prompt="")
     assert (caught.value.status_code, caught.value.code) == (415, "unsupported_image_type")
 
 
@@ -99,6 +93,6 @@ def test_a_service_that_stops_says_when_to_come_back(start, grey_png: bytes) -> 
         openai.OpenAI(base_url=url, api_key="none", max_retries=0) as client,
         pytest.raises(openai.InternalServerError) as caught,
     ):
-        client.images.edit(image=io.BytesIO(grey_png), prompt="")
+        client.images.edit(image=grey_png, prompt="")
     assert (caught.value.code, caught.value.type) == ("draining", "server_error")
     assert caught.value.response.headers["retry-after"]

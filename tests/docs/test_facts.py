@@ -1,11 +1,13 @@
-"""Examples name the released weights, and their default temperature."""
+"""Documents name the released weights, their default temperature, and the formats of photos that are read."""
 
 import json
 import re
 from pathlib import Path
 
+import pytest
 from safetensors import safe_open
 
+from service.api.formats import PHOTO_FORMATS
 from service.api.schemas import MODEL_EXAMPLE, TEMPERATURE_EXAMPLE
 from service.http.openapi import EVENTS_EXAMPLE
 
@@ -23,3 +25,12 @@ def test_examples_name_the_released_weights() -> None:
     assert stored["temperature"] == TEMPERATURE_EXAMPLE
     answers = TEMPERATURE.findall(api) + TEMPERATURE.findall(EVENTS_EXAMPLE)
     assert {float(each) for each in answers} == {TEMPERATURE_EXAMPLE}
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/api.md", "docs/how-it-works.md", "docs/operations.md", "docs/training.md"]
+)
+def test_documents_name_the_formats_that_are_read(page: str) -> None:
+    *first, last = PHOTO_FORMATS
+    text = (ROOT / page).read_text("utf-8")
+    assert any(f"{', '.join(first)} {word} {last}" in text for word in ("and", "or"))
