@@ -81,7 +81,7 @@ def test_slow_upload_meets_the_deadline(start) -> None:
 
     def trickle():
         yield b'{"image": "'
-        time.sleep(1)
+        time.sleep(0.5)
         yield b'AAAA"}'
 
     answer = service.client.post(PATH, content=trickle(), headers={"Content-Type": "application/json"})

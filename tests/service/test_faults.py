@@ -101,9 +101,10 @@ def test_a_model_that_hangs_is_not_ready(start) -> None:
     service.wait_until_ready()
 
 
-def test_a_large_lane_that_hangs_is_not_ready(start, pool, monkeypatch) -> None:
+def test_a_large_lane_that_hangs_is_not_ready(start, pool, grey_png, monkeypatch) -> None:
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", CANARY_SIDE**2)
-    service = start(canary_seconds=0.05, deadline_seconds=4)  # the canary, in the small lane, is in time
+    service = start(canary_seconds=0.05)
+    service.hurry(grey_png, 1.5)  # the canary, in the small lane, is in time
     finish, gate = service.colorizer.finish, threading.Event()
 
     def hang(photo, drawn, look):

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -16,21 +17,25 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from model.colorizer import CinnColorizer
 from model.errors import NonFiniteError
 from service.cli import program as cli
 from service.cli.bulk import ASKED_FILE, REPORT, TOLD
 from service.cluster import bulk
 from service.cluster.bulk import Asked, Outcome, Painter
+from service.settings import Settings
 
 command = import_module("service.cli.bulk")
 ASKED = Asked(n=2, seed=7, temperature=None, output_format="png", output_compression=90)
 
 
 @pytest.fixture
-def painter(tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("TINTFLOW_WEIGHTS", str(tiny_weights))
+def painter(colorizer: CinnColorizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    load = Mock(return_value=colorizer)
+    monkeypatch.setattr(bulk, "load_colorizer", load)
     monkeypatch.setattr("structlog.configure", lambda **options: None)
     made = Painter(ASKED, str(tmp_path / "out"))
+    load.assert_called_once_with(Settings())
     yield made
     made._decoders.close()
 
@@ -81,7 +86,7 @@ def test_a_name_leads_nowhere_else(table_painter: Painter, grey_png: bytes, name
     assert not list(tmp_path.rglob("*.png"))
 
 
-def test_a_photo_that_the_model_fails_on_does_not_take_others_along(table_painter: Painter, grey_png: bytes) -> None:
+def test_a_photo_that_the_model_fails_on_does_not_take_others_along(table_painter, grey_png, monkeypatch) -> None:
     draw_all = table_painter._colorizer.draw_all
     seen: list[int] = []
 
@@ -92,26 +97,22 @@ def test_a_photo_that_the_model_fails_on_does_not_take_others_along(table_painte
             raise NonFiniteError("not a number")
         return draw_all(tasks)
 
-    table_painter._colorizer.draw_all = fail  # type: ignore[method-assign]
+    monkeypatch.setattr(table_painter._colorizer, "draw_all", fail)
     first, second = outcomes(table_painter, photo=["a", "b"], data=[grey_png, grey_png])
     assert seen == [2, 1, 1]
     assert (first["error"], second["error"]) == ("not a number", None)
 
 
-def test_photos_of_many_pixels_are_not_held_together(
-    table_painter: Painter, grey_png: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draw_all, seen = table_painter._colorizer.draw_all, []
-    monkeypatch.setattr(table_painter._colorizer, "draw_all", lambda tasks: seen.append(len(tasks)) or draw_all(tasks))
+def test_photos_of_many_pixels_are_not_held_together(table_painter: Painter, grey_png: bytes, monkeypatch) -> None:
+    draw_all = Mock(wraps=table_painter._colorizer.draw_all)
+    monkeypatch.setattr(table_painter._colorizer, "draw_all", draw_all)
     monkeypatch.setattr(bulk, "PIXELS_AT_ONCE", 2 * 40 * 24)
     made = outcomes(table_painter, photo=["a", "b", "c"], data=[grey_png] * 3)
-    assert seen == [2, 1]
+    assert [len(call.args[0]) for call in draw_all.call_args_list] == [2, 1]
     assert [each["error"] for each in made] == [None] * 3
 
 
-def test_a_full_disk_is_an_outcome_and_leaves_no_part(
-    table_painter: Painter, grey_png: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_an_outcome_and_leaves_no_part(table_painter, grey_png, tmp_path: Path, monkeypatch) -> None:
     def fill(file: Path, data: bytes) -> None:
         with file.open("wb") as out:
             out.write(data[:10])
@@ -150,9 +151,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(command, "read_folder", lambda photos: bulk.Source(None, len(photos)))
     monkeypatch.setattr(command, "read_parquet", lambda rows, *_: bulk.Source(None, sum(rows.values())))
 
-    def invoke(*made: Outcome) -> Any:
+    def invoke(*made: Outcome, photos: str = str(tmp_path / "in")) -> Any:
         monkeypatch.setattr(command, "colorize_all", lambda *_: iter(made))
-        return CliRunner().invoke(cli.app, ["bulk", str(tmp_path / "in"), str(tmp_path / "out"), "--seed", "7"])
+        return CliRunner().invoke(cli.app, ["bulk", photos, str(tmp_path / "out"), "--seed", "7"])
 
     return invoke
 
@@ -216,16 +217,13 @@ def test_a_note_of_the_options_is_never_there_in_part(run: Any, tmp_path: Path, 
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_nodes_that_work_in_another_folder_find_the_photos(
-    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nodes_that_work_in_another_folder_find_the_photos(run: Any, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "in" / "a.png").touch()
-    seen: dict[str, Path] = {}
-    monkeypatch.setattr(command, "read_folder", lambda photos: seen.update(photos) or bulk.Source(None, len(photos)))
-    monkeypatch.setattr(command, "colorize_all", lambda *_: iter(()))
+    read = Mock(return_value=bulk.Source(None, 1))
+    monkeypatch.setattr(command, "read_folder", read)
     monkeypatch.chdir(tmp_path)
-    CliRunner().invoke(cli.app, ["bulk", "in", "out"])
-    assert seen == {"a": tmp_path / "in" / "a.png"}
+    run(photos="in")
+    assert read.call_args.args == ({"a": tmp_path / "in" / "a.png"},)
 
 
 def test_of_many_bad_photos_the_first_are_shown_and_all_reported(run: Any, tmp_path: Path) -> None:
@@ -237,9 +235,9 @@ def test_of_many_bad_photos_the_first_are_shown_and_all_reported(run: Any, tmp_p
     assert len(reported(tmp_path)) == TOLD + 5
 
 
-def test_other_options_want_another_folder(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / ASKED_FILE).write_text(json.dumps(asdict(ASKED)))
-    refused = CliRunner().invoke(cli.app, ["bulk", str(tmp_path / "in"), str(tmp_path), "--seed", "7"])
+def test_other_options_want_another_folder(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ASKED_FILE).write_text(json.dumps(asdict(ASKED)))
+    refused = run()
     assert refused.exit_code == 2
     assert "made with other options" in refused.stderr

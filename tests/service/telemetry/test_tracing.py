@@ -14,6 +14,7 @@ import pytest
 
 from service.telemetry import tracing
 from service.telemetry.tracing import TracingUnavailableError, record_stages, telemetry
+from tests.service.fakes import Service, ready
 
 pytest.importorskip("opentelemetry.sdk", reason="the extra `otel` is not installed")
 from opentelemetry import trace
@@ -36,16 +37,21 @@ def exporter() -> InMemorySpanExporter:
 
 
 @pytest.fixture
-def spans(exporter) -> Iterator[InMemorySpanExporter]:
+def spans(exporter) -> InMemorySpanExporter:
     exporter.clear()
-    yield exporter
-    exporter.clear()
+    return exporter
 
 
-def test_a_request_and_its_stages_are_traced(start, grey_png, spans) -> None:
-    service = start(tracing=True)
-    with service.log() as lines:
-        answer = service.post(grey_png, {"traceparent": TRACEPARENT})
+@pytest.fixture(scope="module")
+def traced(exporter) -> Iterator[Service]:
+    """A service whose requests are traced."""
+    with ready(tracing=True) as service:
+        yield service
+
+
+def test_a_request_and_its_stages_are_traced(traced, grey_png, spans) -> None:
+    with traced.log() as lines:
+        answer = traced.post(grey_png, {"traceparent": TRACEPARENT})
     found = {span.name: span for span in spans.get_finished_spans()}
     request = found.pop("POST /v1/colorizations")
     assert request.attributes["http.response.status_code"] == 200
@@ -61,37 +67,32 @@ def test_a_request_and_its_stages_are_traced(start, grey_png, spans) -> None:
     assert {line["trace_id"] for line in lines} == {CALLER}
 
 
-def test_errors_are_traced_without_their_texts(start, grey_png, spans) -> None:
-    service = start(tracing=True)
-    service.colorizer.error = ZeroDivisionError("a secret of the inside")
-    service.post(grey_png)
-    service.wait_until_idle()
+def test_errors_are_traced_without_their_texts(traced, grey_png, spans, monkeypatch) -> None:
+    monkeypatch.setattr(traced.colorizer, "error", ZeroDivisionError("a secret of the inside"))
+    traced.post(grey_png)
+    traced.wait_until_idle()
     (span,) = spans.get_finished_spans()
     assert span.attributes["http.response.status_code"] == 500
     assert "secret" not in span.to_json()
 
 
-def test_a_query_string_is_not_traced(start, grey_png, spans) -> None:
-    service = start(tracing=True)
-    service.client.post("/v1/colorizations?api_key=secret", files={"image": grey_png})
-    service.client.get("/v1/models?secret")
-    service.wait_until_idle()
-    assert [span.attributes.get("url.query") for span in spans.get_finished_spans() if not span.parent] == [
-        "REDACTED"
-    ] * 2
-    assert "secret" not in "".join(span.to_json() for span in spans.get_finished_spans())
+def test_a_query_string_is_not_traced(traced, grey_png, spans) -> None:
+    traced.post_to("/v1/colorizations?api_key=secret", grey_png)
+    traced.client.get("/v1/models?secret")
+    traced.wait_until_idle()
+    found = spans.get_finished_spans()
+    assert [span.attributes.get("url.query") for span in found if not span.parent] == ["REDACTED"] * 2
+    assert "secret" not in "".join(span.to_json() for span in found)
 
 
-def test_machines_that_watch_are_not_traced(start, spans) -> None:
-    service = start(tracing=True)
+def test_machines_that_watch_are_not_traced(traced, spans) -> None:
     for path in ("/livez", "/readyz", "/metrics"):
-        service.client.get(path)
-    service.wait_until_idle()
+        traced.client.get(path)
+    traced.wait_until_idle()
     assert not spans.get_finished_spans()
 
 
-def test_nothing_is_traced_by_default(start, grey_png, spans) -> None:
-    service = start()
+def test_nothing_is_traced_by_default(service, grey_png, spans) -> None:
     service.post(grey_png, {"traceparent": TRACEPARENT})
     service.wait_until_idle()
     assert not spans.get_finished_spans()
