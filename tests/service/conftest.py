@@ -1,6 +1,7 @@
 """The fake colorizer's service, and photos to send."""
 
 import logging
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -95,3 +96,27 @@ def noise(monkeypatch: pytest.MonkeyPatch, grey_png: bytes) -> bytes:
     """A photo whose colorings are files of megabytes: more than sockets hold."""
     monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(range(256)) * 12_000)
     return grey_png
+
+
+SLOWLY = """
+import sys
+import service.codecs.sandbox_worker as worker
+decode = worker.decode
+def slowly(upload, max_pixels, field, allow):
+    if upload == b"slow":
+        allow(1000)
+        while True: pass
+    return decode(upload, max_pixels, field, allow)
+worker.decode = slowly
+worker.main(int(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def slow_files(monkeypatch) -> None:
+    """Let the file `slow` take for ever to decode."""
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        "service.codecs.sandbox.subprocess.Popen",
+        lambda command, **options: popen([command[0], "-c", SLOWLY, *command[3:]], **options),
+    )

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -154,32 +153,8 @@ def test_a_decoder_is_killed_when_its_client_hangs_up(start, grey_png) -> None:
     assert service.post(grey_png).status_code == 200
 
 
-SLOWLY = """
-import sys
-import service.codecs.sandbox_worker as worker
-decode = worker.decode
-def slowly(upload, max_pixels, field, allow):
-    if upload == b"slow":
-        allow(1000)
-        while True: pass
-    return decode(upload, max_pixels, field, allow)
-worker.decode = slowly
-worker.main(int(sys.argv[1]), int(sys.argv[2]))
-"""
-
-
 ENDLESS = {"decode_seconds": 86_400, "max_pixels": 64 * 64}
 """Settings by which a slow file has hours to decode."""
-
-
-@pytest.fixture
-def slow_files(monkeypatch) -> None:
-    """Let the file `slow` take for ever to decode."""
-    popen = subprocess.Popen
-    monkeypatch.setattr(
-        "service.codecs.sandbox.subprocess.Popen",
-        lambda command, **options: popen([command[0], "-c", SLOWLY, *command[3:]], **options),
-    )
 
 
 @pytest.mark.usefixtures("slow_files")

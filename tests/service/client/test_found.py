@@ -9,7 +9,8 @@ import pytest
 from service.client.found import Trouble, find_photos
 
 FILES = (
-    "a.jpg", "b.JPG", "notes.txt", ".hidden.jpg", "sub/c.tif", "sub/deep/d.heic", ".git/e.png", "out/a-7-0.jpg",
+    "scans/a.jpg", "scans/b.JPG", "scans/notes.txt", "scans/.hidden.jpg", "scans/sub/c.tif", "scans/sub/deep/d.heic",
+    "scans/.git/e.png", "scans/out/a-7-0.jpg", "odd/[1].jpg", "odd/a.jpg", "odd/a.png",
 )  # fmt: skip
 
 
@@ -22,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def scans(folder: Path) -> Path:
     for name in FILES:
-        file = folder / "scans" / name
+        file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     return Path("scans")
@@ -34,42 +35,28 @@ def found(*arguments: str, out: str = "scans/out") -> dict[str, str]:
     return {photo.source.as_posix(): photo.target.as_posix() for photo in photos}
 
 
-def test_a_folder_with_all_below_it_but_for_hidden_files_and_the_output(scans: Path) -> None:
-    assert found("scans") == {
-        "scans/a.jpg": "a",
-        "scans/b.JPG": "b",
-        "scans/sub/c.tif": "sub/c",
-        "scans/sub/deep/d.heic": "sub/deep/d",
-    }
+BELOW_SUB = {"scans/sub/c.tif": "c", "scans/sub/deep/d.heic": "deep/d"}
 
 
-def test_globs(scans: Path) -> None:
-    assert found("scans/*.jpg") == {"scans/a.jpg": "a"}
-    for pattern in ("scans/sub/**/*", "scans/sub/**"):
-        assert found(pattern) == {"scans/sub/c.tif": "c", "scans/sub/deep/d.heic": "deep/d"}
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("scans", {"scans/a.jpg": "a", "scans/b.JPG": "b"} | {file: f"sub/{BELOW_SUB[file]}" for file in BELOW_SUB}),
+        ("scans/*.jpg", {"scans/a.jpg": "a"}),
+        ("scans/sub/**/*", BELOW_SUB),
+        ("scans/sub/**", BELOW_SUB),
+        ("scans/notes.txt missing.jpg", {"scans/notes.txt": "notes", "missing.jpg": "missing"}),  # for they are named
+        ("odd/[1].jpg", {"odd/[1].jpg": "[1]"}),
+        ("odd/a.jpg odd/a.png scans/b.JPG", {"odd/a.jpg": "a.jpg", "odd/a.png": "a.png", "scans/b.JPG": "b"}),
+    ],
+)
+def test_what_names_folders_and_globs_find(scans: Path, arguments: str, expected: dict[str, str]) -> None:
+    assert found(*arguments.split()) == expected
+
+
+def test_absolute_names_find_each_photo_once(scans: Path) -> None:
     assert found(str(scans.resolve() / "s?b" / "*.tif")) == {(scans.resolve() / "sub/c.tif").as_posix(): "sub/c"}
-
-
-def test_a_file_that_is_named_is_taken_whatever_it_is(scans: Path) -> None:
-    assert found("scans/notes.txt", "missing.jpg") == {"scans/notes.txt": "notes", "missing.jpg": "missing"}
-
-
-def test_a_file_whose_name_looks_like_a_glob(scans: Path) -> None:
-    (scans / "[1].jpg").touch()
-    assert found("scans/[1].jpg") == {"scans/[1].jpg": "[1]"}
-
-
-def test_each_photo_once(scans: Path) -> None:
     assert list(found("scans/a.jpg", "scans/*.jpg", str((scans / "a.jpg").resolve()))) == ["scans/a.jpg"]
-
-
-def test_photos_of_one_name_keep_their_suffix(scans: Path) -> None:
-    (scans / "a.png").touch()
-    assert found("scans/a.jpg", "scans/a.png", "scans/b.JPG") == {
-        "scans/a.jpg": "a.jpg",
-        "scans/a.png": "a.png",
-        "scans/b.JPG": "b",
-    }
 
 
 def test_photos_that_would_become_the_same_file_are_told_of(scans: Path) -> None:

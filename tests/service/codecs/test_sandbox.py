@@ -4,12 +4,12 @@ import os
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from unittest.mock import Mock
@@ -222,44 +222,22 @@ def test_any_failure_ends_a_decoder_and_forgets_it(own: Decoders, grey_png: byte
     assert len(own._idle) == len(own._all) == 1
 
 
-BURN = """
-import os, sys
-import service.codecs.sandbox_worker as worker
-def burn(upload, max_pixels, field, allow):
-    allow(1000)
-    open(os.environ["BURNING"], "w").close()
-    while True: pass
-worker.decode = burn
-worker.main(int(sys.argv[1]), int(sys.argv[2]))
-"""
-
-
-@pytest.fixture
-def burning(monkeypatch, tmp_path) -> Path:
-    """Decoders that compute for ever; this file says that one does."""
-    start, sign = subprocess.Popen, tmp_path / "burning"
-
-    def popen(command, env, **options):
-        return start([command[0], "-c", BURN, *command[3:]], env=env | {"BURNING": str(sign)}, **options)
-
-    monkeypatch.setattr("service.codecs.sandbox.subprocess.Popen", popen)
-    return sign
-
-
 @needs_linux
-def test_a_small_file_has_little_time_however_long_a_large_one_may_take(burning, own, grey_png, monkeypatch) -> None:
+@pytest.mark.usefixtures("slow_files")
+def test_a_small_file_has_little_time_however_long_a_large_one_may_take(own: Decoders, monkeypatch) -> None:
     monkeypatch.setattr(sandbox, "PATIENCE", 100)  # on a very busy machine, too, it is processor time that ends it
     own._seconds = 60
     with pytest.raises(DecodingLimitError, match="too long"):
-        own.decode(grey_png, MAX_PIXELS)
+        own.decode(b"slow", MAX_PIXELS)
 
 
 @needs_linux
-def test_a_first_try_has_less_time(burning, own, grey_png) -> None:
+@pytest.mark.usefixtures("slow_files")
+def test_a_first_try_has_less_time(own: Decoders) -> None:
     """On its second, the file would have 20,000 seconds."""
     own._seconds = 1e9
     with pytest.raises(DecodingLimitError, match="too long"):
-        own.decode(grey_png, MAX_PIXELS, quick=True)
+        own.decode(b"slow", MAX_PIXELS, quick=True)
 
 
 def test_a_first_try_of_few_bytes_has_the_time_that_these_take() -> None:
@@ -289,11 +267,25 @@ def test_a_first_try_decodes_12_megapixels_and_no_larger_photo(decoders: Decoder
     assert decoders.decode(large, MAX_PIXELS).width == 5000
 
 
-def test_a_decoder_ends_with_the_service_however_that_ended(burning, own, pool, grey_png) -> None:
-    own.start()
+@pytest.fixture
+def computing(slow_files, own: Decoders, pool, grey_png: bytes) -> Callable[..., Future]:
+    """A function that begins to decode a slow file, and returns once its decoder computes."""
+
+    def begin(**options: Ticket) -> Future:
+        own.decode(grey_png, MAX_PIXELS)  # it has started
+        (pid,) = processes(own)
+        computed = psutil.Process(pid).cpu_times
+        before = computed().user
+        working = pool.submit(own.decode, b"slow", MAX_PIXELS, **options)
+        eventually(lambda: computed().user >= before + 0.2)
+        return working
+
+    return begin
+
+
+def test_a_decoder_ends_with_the_service_however_that_ended(own: Decoders, computing) -> None:
+    working = computing()
     (decoder,) = own._all
-    working = pool.submit(own.decode, grey_png, MAX_PIXELS)
-    eventually(burning.exists)
     os.close(decoder._life)  # as the kernel does when this process is killed
     decoder._life = -1
     assert decoder._process.wait(SECONDS) == -signal.SIGIO
@@ -459,12 +451,9 @@ def test_a_photo_waits_for_room_before_it_is_decoded(own: Decoders, room: Room, 
 
 
 @needs_linux
-def test_a_ticket_tells_what_its_file_cost(burning, own, pool, grey_png) -> None:
+def test_a_ticket_tells_what_its_file_cost(computing) -> None:
     ticket = Ticket()
-    working = pool.submit(own.decode, grey_png, MAX_PIXELS, ticket=ticket)
-    eventually(burning.exists)
-    (decoder,) = own._all
-    eventually(lambda: decoder.spent_seconds >= 0.1)
+    working = computing(ticket=ticket)
     assert ticket.cancel() >= 0.1
     assert isinstance(working.exception(), DecoderLostError)
     assert ticket.cancel() == 0, "it is over"
