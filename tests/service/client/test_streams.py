@@ -6,15 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.client import (
-    AsyncClient,
-    Client,
-    ConnectionFailedError,
-    DeadlineError,
-    InvalidParameterError,
-    TimedOutError,
-    UnreadableAnswerError,
-)
+from service import client as public
+from service.client import AsyncClient, Client
 
 HEADERS = {"content-type": "text/event-stream; charset=utf-8"}
 COLORING = (
@@ -91,25 +84,25 @@ def test_an_error_after_the_first_coloring_is_raised() -> None:
     with pieces(COLORING, ERROR) as client:
         stream = client.stream.colorizations(b"photo")
         next(stream)
-        with pytest.raises(DeadlineError, match="too late") as raised:
+        with pytest.raises(public.DeadlineError, match="too late") as raised:
             next(stream)
     assert (raised.value.code, raised.value.status) == ("deadline", 504)
 
 
 def test_an_error_before_it_is_raised_too(service, grey_png: bytes) -> None:
-    with Client(str(service.client.base_url)) as client, pytest.raises(InvalidParameterError):
+    with Client(str(service.client.base_url)) as client, pytest.raises(public.InvalidParameterError):
         next(client.stream.colorizations(grey_png, n=99))
 
 
 @pytest.mark.parametrize(
     ("parts", "error"),
     [
-        ([COLORING], ConnectionFailedError),  # it ends in time, but is not complete
-        ([COLORING, DONE[:-2]], ConnectionFailedError),
-        ([COLORING, b"event: coloring\ndata: []\n\n"], UnreadableAnswerError),
-        ([COLORING, httpx.ReadError("reset")], ConnectionFailedError),
-        ([COLORING, httpx.ReadTimeout("slow")], TimedOutError),
-        ([COLORING, httpx.DecodingError("damaged")], ConnectionFailedError),
+        ([COLORING], public.ConnectionFailedError),  # it ends in time, but is not complete
+        ([COLORING, DONE[:-2]], public.ConnectionFailedError),
+        ([COLORING, b"event: coloring\ndata: []\n\n"], public.UnreadableAnswerError),
+        ([COLORING, httpx.ReadError("reset")], public.ConnectionFailedError),
+        ([COLORING, httpx.ReadTimeout("slow")], public.TimedOutError),
+        ([COLORING, httpx.DecodingError("damaged")], public.ConnectionFailedError),
     ],
 )
 def test_an_answer_that_breaks_off(parts: list[bytes | Exception], error: type[Exception]) -> None:
@@ -123,7 +116,7 @@ def test_an_answer_that_breaks_off(parts: list[bytes | Exception], error: type[E
 
 def test_another_kind_of_answer_is_not_read() -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json={}))
-    with Client(transport=transport) as client, pytest.raises(UnreadableAnswerError):
+    with Client(transport=transport) as client, pytest.raises(public.UnreadableAnswerError):
         next(client.stream.colorizations(b"photo"))
 
 

@@ -6,7 +6,9 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import uvicorn
@@ -132,30 +134,17 @@ def test_one_request_at_a_time(service) -> None:
             assert connection.recv(65_536).count(b"HTTP/1.1 200") == 1
 
 
-class Wire(asyncio.Transport):
+@pytest.fixture
+def wire() -> Mock:
     """A transport that knows only whether the service reads from it, and whether it is closed."""
-
-    reading, closed = True, False
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def write(self, data: object) -> None: ...
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
+    wire = Mock(spec=asyncio.Transport, reading=True, closed=False)
+    wire.get_extra_info.side_effect = lambda name, default=None: default
+    wire.get_write_buffer_size.return_value = 0
+    wire.is_closing.side_effect = lambda: wire.closed
+    wire.close.side_effect = partial(setattr, wire, "closed", True)
+    wire.pause_reading.side_effect = partial(setattr, wire, "reading", False)
+    wire.resume_reading.side_effect = partial(setattr, wire, "reading", True)
+    return wire
 
 
 async def read_all(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -174,7 +163,7 @@ async def read_all(scope: dict[str, Any], receive: Any, send: Any) -> None:
         (CHUNKED, b"1\r\na\r\n", 600_000),
     ],
 )
-async def test_no_turn_of_the_event_loop_parses_more_than_a_piece(monkeypatch, begun, more, parsed: int) -> None:
+async def test_no_turn_of_the_event_loop_parses_more_than_a_piece(monkeypatch, wire, begun, more, parsed: int) -> None:
     sent = (begun + more * (600_000 // len(more) + 1))[:600_000]
     parse, turns = HttpToolsProtocol.data_received, [0]
 
@@ -185,7 +174,7 @@ async def test_no_turn_of_the_event_loop_parses_more_than_a_piece(monkeypatch, b
     monkeypatch.setattr(HttpToolsProtocol, "data_received", counted)
 
     config = uvicorn.Config(read_all, http=Connection, ws="none", log_config=None)
-    connection, wire = Connection(config, ServerState(), {}), Wire()
+    connection = Connection(config, ServerState(), {})
     connection.connection_made(wire)
     while sent[sum(turns) :] and not wire.closed:
         if wire.reading:
