@@ -37,15 +37,10 @@ def watch(service, during: Callable[[list[tuple[str, bool]]], Awaitable[None]]) 
             OUT, Record(OUT), CommandAsked(fields, fields, "7", AsyncClient.colorizations, True, False), False
         )
         watcher = Watcher(Path("in"), OUT, maker, 2, SECONDS, lambda line, failed: told.append((line, failed)))
-        async with AsyncClient(str(service.client.base_url), retries=0) as client:
-            watching = asyncio.create_task(watcher.run(client))
-            doing = asyncio.create_task(during(told))
-            await asyncio.wait((watching, doing), return_when=asyncio.FIRST_COMPLETED)
+        async with AsyncClient(str(service.client.base_url), retries=0) as client, asyncio.TaskGroup() as group:
+            watching = group.create_task(watcher.run(client))
+            await during(told)
             watching.cancel()
-            await asyncio.wait((watching,))
-            if not watching.cancelled():
-                watching.result()
-            await doing
 
     asyncio.run(run())
 
@@ -148,8 +143,9 @@ def test_a_folder_that_cannot_be_read_is_told_of_once_and_tried_again(
 def test_a_server_that_is_gone_ends_it(service, png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("in/a.png").write_bytes(png)
     monkeypatch.setattr(service.client, "base_url", "http://127.0.0.1:9")
-    with pytest.raises(ConnectionFailedError):
+    with pytest.raises(ExceptionGroup) as caught:
         watch(service, lambda told: asyncio.sleep(PATIENCE_SECONDS))
+    assert caught.group_contains(ConnectionFailedError)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
