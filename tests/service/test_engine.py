@@ -2,7 +2,6 @@
 
 import re
 import signal
-import socket
 import threading
 import time
 from unittest.mock import AsyncMock, Mock
@@ -14,7 +13,7 @@ from fastapi import FastAPI
 from service.cli.server import server_config
 from service.settings import Settings
 from tests.service.problems import assert_problem
-from tests.service.waiting import eventually
+from tests.service.waiting import begun_upload, eventually
 
 PATH = "/v1/colorizations"
 PATIENCE_SECONDS = 5
@@ -104,9 +103,8 @@ def test_disconnected_client_is_not_worked_for(start, pool, grey_png) -> None:
 
 def test_who_goes_while_sending_holds_no_place(start) -> None:
     service = start()
-    head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-    with socket.create_connection(service.address) as connection:
-        connection.sendall(head.encode() + b'{"image": "')
+    with begun_upload(service, "Content-Type: application/json", "Content-Length: 1000") as connection:
+        connection.sendall(b'{"image": "')
         eventually(lambda: service.metric("accepted_requests") == 1)
     eventually(lambda: service.metric("accepted_requests") == 0)
     service.wait_until_idle()

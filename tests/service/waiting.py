@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["eventually", "received", "unread_answer", "until", "upload"]
+__all__ = ["begun_upload", "eventually", "received", "unread_answer", "until", "upload"]
 
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.02
@@ -50,6 +50,13 @@ def upload(
     body = request.read()
     head = [f"POST {path} HTTP/1.1", "Host: test", f"Content-Type: {request.headers['content-type']}", *lines]
     return "\r\n".join([*head, f"Content-Length: {len(body)}", "", ""]).encode(), body
+
+
+def begun_upload(service: Any, *lines: str) -> socket.socket:
+    """Open a connection that sends the head of a request for colorings, with these lines, and no body yet."""
+    connection = socket.create_connection(service.address, PATIENCE_SECONDS)
+    connection.sendall("\r\n".join(["POST /v1/colorizations HTTP/1.1", "Host: test", *lines, "", ""]).encode())
+    return connection
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from service.http.problems import CHALLENGES, PROBLEMS
 from service.settings import Settings
 from tests.service.fakes import Service, ready
 from tests.service.problems import assert_problem
+from tests.service.waiting import begun_upload
 
 PATH = "/v1/colorizations"
 HERE, ELSEWHERE = "https://here.example", "https://elsewhere.example"
@@ -108,9 +108,7 @@ def test_metrics_may_ask_for_a_key(start, keys_file, key) -> None:
 
 
 def test_401_comes_before_the_body(guarded) -> None:
-    head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
-    with socket.create_connection(guarded.address, timeout=5) as connection:
-        connection.sendall(head.encode())  # and no body
+    with begun_upload(guarded, "Content-Type: application/json", "Content-Length: 1000000") as connection:
         assert b" 401 " in connection.recv(4096)
 
 

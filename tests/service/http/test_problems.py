@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from service.http.problems import INTERNAL_ERROR, PROBLEMS, ROUTER_CODES
 from service.http.routes import _owner
 from tests.service.files import encoded, png
 from tests.service.problems import assert_problem
+from tests.service.waiting import begun_upload
 
 PATH = "/v1/colorizations"
 BETWEEN = "/v1/interpolations"
@@ -319,24 +319,16 @@ def test_unforeseen_error(service, grey_png) -> None:
     assert service.post(grey_png).status_code == 200
 
 
-def post_head(address: tuple[str, int], headers: str) -> socket.socket:
-    connection = socket.create_connection(address, timeout=5)
-    connection.sendall(f"POST {PATH} HTTP/1.1\r\nHost: test\r\n{headers}\r\n\r\n".encode())
-    return connection
-
-
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
 def test_too_many_announced_bytes_are_refused_before_they_come(service, content_type: str) -> None:
-    headers = f"Content-Type: {content_type}\r\nContent-Length: 99000000"
-    with post_head(service.address, headers) as connection:
+    with begun_upload(service, f"Content-Type: {content_type}", "Content-Length: 99000000") as connection:
         assert b" 413 " in connection.recv(4096)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
 def test_too_many_streamed_bytes_are_refused_before_the_last(start, content_type: str) -> None:
     service = start(max_bytes=1000)
-    headers = f"Content-Type: {content_type}\r\nTransfer-Encoding: chunked"
-    with post_head(service.address, headers) as connection:
+    with begun_upload(service, f"Content-Type: {content_type}", "Transfer-Encoding: chunked") as connection:
         part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
         chunk = part + b"A" * 100_000
         connection.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))  # and no last chunk
