@@ -3,6 +3,8 @@
 import asyncio
 import subprocess
 import sys
+from itertools import chain, repeat
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -40,22 +42,12 @@ def test_memory_between_blocks_that_are_held_goes_back() -> None:
         ((0, 1, 2), True, 0.0, 2),  # at work, but for long
     ],
 )
-async def test_when(
-    monkeypatch: pytest.MonkeyPatch, done: tuple[int, ...], busy: bool, longest: float, times: int
-) -> None:
-    given: list[None] = []
-    numbers = iter(done)
-    latest = 0
-
-    def count() -> int:
-        nonlocal latest
-        latest = next(numbers, latest)
-        return latest
-
+async def test_when(monkeypatch, done: tuple[int, ...], busy: bool, longest: float, times: int) -> None:
+    numbers, give_back = chain(done, repeat(done[-1])), Mock()
     monkeypatch.setattr(memory, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(memory, "LONGEST_SECONDS", longest)
-    monkeypatch.setattr(memory, "give_back", lambda: given.append(None))
+    monkeypatch.setattr(memory, "give_back", give_back)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await give_back_regularly(count, lambda: busy)
-    assert len(given) == times
+            await give_back_regularly(lambda: next(numbers), lambda: busy)
+    assert give_back.call_count == times

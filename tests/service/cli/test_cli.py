@@ -81,13 +81,11 @@ def test_ctrl_c_while_modules_are_imported() -> None:
         (["eval", "--json", "-", "--data", "photos"], ["benchmarks.quality", "--json", "-", "--data", "photos"]),
     ],
 )
-def test_train_and_eval_become_their_programs(
-    words: list[str], module: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    became: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda program, arguments: became.append([program, *arguments]))
+def test_train_and_eval_become_their_programs(words: list[str], module: list[str], monkeypatch) -> None:
+    become = Mock()
+    monkeypatch.setattr(os, "execv", become)
     assert CliRunner().invoke(app, words).exit_code == 0
-    assert became == [[sys.executable, sys.executable, "-m", *module]]
+    become.assert_called_once_with(sys.executable, [sys.executable, "-m", *module])
 
 
 def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

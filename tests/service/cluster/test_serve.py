@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from fastapi.testclient import TestClient
@@ -61,13 +62,9 @@ def test_answers_are_those_of_one_process(model: Any, settings: Settings, grey_p
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )
 async def test_what_a_call_meets_is_told_in_the_services_words(error: Exception, raised: type[Exception]) -> None:
-    async def fail(*_: object) -> None:
-        raise error
-
-    task: Any = None
-    replicas = cluster.Replicas(SimpleNamespace(draw=SimpleNamespace(remote=fail)))  # type: ignore[arg-type]
+    replicas = cluster.Replicas(SimpleNamespace(draw=SimpleNamespace(remote=AsyncMock(side_effect=error))))
     with pytest.raises(raised):
-        await replicas.draw(task, 1, "")
+        await replicas.draw(None, 1, "")
     assert replicas.depth == 0
     replicas.close()
 

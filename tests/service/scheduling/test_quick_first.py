@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -35,11 +36,8 @@ class Files:
         self.at_work += 1
         await self.end.wait()
 
-    def normal(self) -> Callable[[Try], Awaitable[None]]:
-        async def decode(attempt: Try) -> None:
-            self.calls.append((NORMAL, attempt))
-
-        return decode
+    async def normal(self, attempt: Try) -> None:
+        self.calls.append((NORMAL, attempt))
 
 
 @pytest.fixture
@@ -59,7 +57,7 @@ async def test_slow_files_of_many_owners_leave_decoders_to_others(files: Files, 
     attack = [asyncio.create_task(order.run(files.slow(owner), owner)) for owner in "abcdefgh" for _ in range(decoders)]
     await settle()
     assert files.at_work == decoders // 2
-    await order.run(files.normal(), NORMAL)
+    await order.run(files.normal, NORMAL)
     assert files.calls[-1] == (NORMAL, Try.FIRST)
     files.end.set()
     await asyncio.gather(*attack)
@@ -71,7 +69,7 @@ async def test_with_a_single_decoder_others_come_between_slow_files(files: Files
     order = QuickFirst(1)
     attack = [asyncio.create_task(order.run(files.slow(owner), owner)) for owner in "abc"]
     await settle()
-    normal = asyncio.create_task(order.run(files.normal(), NORMAL))
+    normal = asyncio.create_task(order.run(files.normal, NORMAL))
     await settle()
     assert (files.at_work, normal.done()) == (1, False)
     before = len(files.calls)  # a's file is the slow one at work
@@ -119,42 +117,31 @@ async def test_one_owner_holds_half_of_the_decoders(files: Files) -> None:
 
 
 @pytest.mark.parametrize("error", [UndecodableImageError, DecodingLimitError])
-async def test_other_errors_are_final(files: Files, error: type[ServiceError]) -> None:
+async def test_other_errors_are_final(error: type[ServiceError]) -> None:
     """A JPEG of more scans than may be is such a one: it took no time."""
-    order = QuickFirst(2)
-
-    async def fail(attempt: Try) -> None:
-        files.calls.append(("a", attempt))
-        raise error
-
+    order, fail = QuickFirst(2), AsyncMock(side_effect=error)
     with pytest.raises(error):
         await order.run(fail, "a")
-    assert files.calls == [("a", Try.FIRST)]
+    fail.assert_awaited_once_with(Try.FIRST)
     assert not order._slow_owners._until
 
 
 async def test_a_large_photo_makes_no_other_file_of_its_owner_slow(files: Files) -> None:
-    order, calls = QuickFirst(2), list[Try]()
-
-    async def large(attempt: Try) -> None:
-        calls.append(attempt)
-        if attempt is Try.FIRST:
-            raise LargePhotoError
-
+    order, large = QuickFirst(2), AsyncMock(side_effect=[LargePhotoError, None])
     await order.run(large, NORMAL)
-    assert calls == [Try.FIRST, Try.WHOLE]
-    await order.run(files.normal(), NORMAL)
+    assert [call.args for call in large.await_args_list] == [(Try.FIRST,), (Try.WHOLE,)]
+    await order.run(files.normal, NORMAL)
     assert files.calls == [(NORMAL, Try.FIRST)]
 
 
 @pytest.mark.parametrize("decoders", [3, 4, 8])
 async def test_first_tries_of_many_newcomers_leave_a_decoder_to_known_owners(files: Files, decoders: int) -> None:
     order = QuickFirst(decoders)
-    await order.run(files.normal(), NORMAL)
+    await order.run(files.normal, NORMAL)
     burst = [asyncio.create_task(order.run(files.hang, str(i))) for i in range(3 * decoders)]
-    newcomer = asyncio.create_task(order.run(files.normal(), "a newcomer"))
+    newcomer = asyncio.create_task(order.run(files.normal, "a newcomer"))
     await settle()
-    await order.run(files.normal(), NORMAL)
+    await order.run(files.normal, NORMAL)
     assert not newcomer.done()
     files.end.set()
     await asyncio.gather(newcomer, *burst)
@@ -165,7 +152,7 @@ async def test_a_quick_file_of_an_owner_of_slow_ones_waits_for_none_of_them(file
     order = QuickFirst(4)
     attack = [asyncio.create_task(order.run(files.slow("a"), "a")) for _ in range(12)]
     await settle()
-    await order.run(files.normal(), "a")
+    await order.run(files.normal, "a")
     assert (files.calls[-1], files.at_work) == ((NORMAL, Try.BRIEF), 1)
     files.end.set()
     await asyncio.gather(*attack)
@@ -178,6 +165,6 @@ async def test_brief_tries_are_one_at_a_time_whoever_asks(files: Files) -> None:
     work = [asyncio.create_task(order.run(files.hang, owner)) for owner in "abc"]
     await settle()
     assert files.at_work == 1
-    await order.run(files.normal(), NORMAL)
+    await order.run(files.normal, NORMAL)
     files.end.set()
     await asyncio.gather(*work)
