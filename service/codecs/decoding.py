@@ -13,7 +13,7 @@ from service.api.formats import PHOTO_FORMATS
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.jpeg import count_scans, load_without_end
 from service.codecs.profiles import gray_to_srgb, lab_to_srgb, to_srgb
-from service.codecs.tiff import ALPHA, CompressionError, mend_levels, mend_tiles, openable
+from service.codecs.tiff import ALPHA, UnsupportedTiffError, mend_levels, mend_tiles, openable
 from service.codecs.webp import webp_size
 from service.errors import DecodingLimitError, ImageTypeError, ServiceError, TooManyPixelsError, UndecodableImageError
 
@@ -88,7 +88,7 @@ def _trouble(error: Exception) -> str:
     """Return what an error of a decoder says of the file."""
     if isinstance(error, UnidentifiedImageError):
         return "is broken, or of a kind that is not supported; save it as plain gray or RGB"
-    if isinstance(error, CompressionError):
+    if isinstance(error, UnsupportedTiffError):
         return str(error)
     if isinstance(error, EOFError) or "truncated" in str(error):
         return "ends too early"

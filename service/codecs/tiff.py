@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import COMPRESSION_INFO, II, MM, OPEN_INFO, PREFIXES, TiffImageFile
 
-__all__ = ["ALPHA", "CompressionError", "mend_levels", "mend_tiles", "openable"]
+__all__ = ["ALPHA", "UnsupportedTiffError", "mend_levels", "mend_tiles", "openable"]
 
 BIG_ENDIAN_BIG, FOR_PILLOW = b"MM\0\x2b", b"MM\x2b\0"
 """How a big-endian BigTIFF begins, and how Pillow expects it to, which looks for the version in the third byte"""
@@ -20,6 +20,7 @@ ALPHA = "alpha"
 MAX_8, MAX_12, MAX_16 = 255, 4_095, 65_535
 FLOATS_BELOW, FLOATS_ABOVE = 0.1, 1.0
 """Most by which floats may lie below black and above white, in units of white"""
+REDUCED = 1  # bit of NewSubfileType
 WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1  # of PhotometricInterpretation
 IN_PLANES = 2  # of PlanarConfiguration
 UNSPECIFIED, ASSOCIATED, UNASSOCIATED = range(3)
@@ -66,8 +67,8 @@ for (photometric, bits), modes in WITH_EXTRAS.items():
         OPEN_INFO |= {(order, photometric, UNSIGNED, PLAIN, bits, extras): modes for order in (II, MM)}
 
 
-class CompressionError(Exception):
-    """A compression that is not read."""
+class UnsupportedTiffError(Exception):
+    """A kind of TIFF that is not read, in words that follow the file's name."""
 
 
 def openable(data: bytes) -> bytes:
@@ -78,14 +79,20 @@ def openable(data: bytes) -> bytes:
 def mend_tiles(image: Image.Image, data: bytes) -> None:
     """Name the byte order and width of a TIFF's samples where Pillow forgets them. Call it before `load`.
 
-    data: the file itself, not what `openable` makes of it. Raises CompressionError, and UnidentifiedImageError for
+    data: the file itself, not what `openable` makes of it. Raises UnsupportedTiffError, and UnidentifiedImageError for
     planes that cannot be read together.
     """
     if not isinstance(image, TiffImageFile):
         return
+    if image.tag_v2.get(Base.NewSubfileType, 0) & REDUCED:
+        raise UnsupportedTiffError(
+            "begins with a small copy of its photo, as raw files do; save the photo as TIFF or JPEG"
+        )
     compression = image.info["compression"]
     if compression in UNREADABLE.values():
-        raise CompressionError(f"is compressed as {compression}, which is not supported; save it with LZW or Deflate")
+        raise UnsupportedTiffError(
+            f"is compressed as {compression}, which is not supported; save it with LZW or Deflate"
+        )
     if data.startswith(BIG_ENDIAN_BIG):
         image.fp = BytesIO(data)  # for libtiff, which knows its beginning
         exif = Image.Exif()  # Pillow does not find the file's own

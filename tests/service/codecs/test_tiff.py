@@ -2,10 +2,13 @@
 
 import struct
 import zlib
+from io import BytesIO
 from itertools import product
 
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.ExifTags import Base
 
 from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
@@ -143,6 +146,15 @@ def test_a_compression_that_is_not_read_is_named(number: int, name: str) -> None
     data = data.replace(told + struct.pack("<I", DEFLATE), told + struct.pack("<I", number))
     with pytest.raises(UndecodableImageError, match=f"the TIFF file is compressed as {name}, which is not supported"):
         decode(data, 1_000)
+
+
+def test_a_small_copy_of_the_photo_is_not_taken_for_it() -> None:
+    """Raw files, such as DNG and NEF, are TIFFs that begin with a thumbnail."""
+    thumbnail = Image.fromarray(LEVELS.astype(np.uint8))
+    file = BytesIO()
+    thumbnail.save(file, "TIFF", tiffinfo={Base.NewSubfileType: 1})
+    with pytest.raises(UndecodableImageError, match="the TIFF file begins with a small copy of its photo"):
+        decode(file.getvalue(), 1_000)
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
