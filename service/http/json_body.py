@@ -10,7 +10,7 @@ from typing import Any
 from service.api import strict_json
 from service.errors import FieldProblem, MalformedBodyError, ParameterError, UploadTooLargeError
 
-__all__ = ["MAX_NAME_LENGTH", "MAX_REST_BYTES", "TOO_LONG_REST", "decode_file", "split"]
+__all__ = ["MAX_NAME_LENGTH", "MAX_REST_BYTES", "LongRestError", "decode_file", "split"]
 
 MAX_REST_BYTES = 64 * 1024
 """Maximum bytes of a body beside its files."""
@@ -19,14 +19,17 @@ PIECE_BYTES = 1024 * 1024  # of base64; Python lets other threads run between pi
 MAX_PLACE_LENGTH = 20  # of a body, in an answer
 LONGEST_ESCAPE = len(r"\u0000")
 NOT_BASE64 = "expected base64 (A-Z a-z 0-9 + /, padded with =) or a data URL"
-TOO_LONG_REST = f"body: more than {MAX_REST_BYTES} bytes beside the files"
+
+
+class LongRestError(Exception):
+    """A body has more than MAX_REST_BYTES beside its files."""
 
 
 def split(body: bytes, file_fields: Collection[str]) -> tuple[dict[str, memoryview], dict[str, Any]]:
     """Return the text of each file, still as it stands in the JSON, and the whole object with "" in its place.
 
     Takes time in proportion to the body, and memory in proportion to MAX_REST_BYTES.
-    Raises UploadTooLargeError, MalformedBodyError, or ParameterError for a key that is given twice.
+    Raises LongRestError, MalformedBodyError, or ParameterError for a key that is given twice.
     """
     files: dict[str, memoryview] = {}
     rest = bytearray()
@@ -86,7 +89,7 @@ def decode_file(field: str, text: memoryview, max_bytes: int) -> bytes:
 
 def _slice(body: bytes, start: int, end: int, rest: bytearray) -> bytes:
     if len(rest) + end - start > MAX_REST_BYTES:
-        raise UploadTooLargeError(TOO_LONG_REST)
+        raise LongRestError
     return body[start:end]
 
 
@@ -100,7 +103,7 @@ def _end_of_string(body: bytes, start: int) -> int:
             return quote
         before = quote + 1
     if longest < len(body):
-        raise UploadTooLargeError(TOO_LONG_REST)
+        raise LongRestError
     raise MalformedBodyError("body: invalid JSON: a string has no end")
 
 

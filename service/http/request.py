@@ -27,7 +27,7 @@ from service.errors import (
     ParameterError,
     UploadTooLargeError,
 )
-from service.http.json_body import MAX_NAME_LENGTH, MAX_REST_BYTES, TOO_LONG_REST, decode_file, split
+from service.http.json_body import MAX_NAME_LENGTH, MAX_REST_BYTES, LongRestError, decode_file, split
 from service.scheduling.backlog import Place
 
 __all__ = ["check_options", "read_request"]
@@ -79,6 +79,10 @@ async def read_request(
             return await run(_parse_json, body.getvalue(), endpoint, max_bytes)
     except ClientDisconnect as error:
         raise ClientGoneError("the client closed the connection while sending") from error
+    except LongRestError as error:  # most often by a photo in another field
+        files = " and ".join(endpoint.files)
+        expected = f"expected files in {files} alone, got more than {MAX_REST_BYTES} bytes elsewhere"
+        raise UploadTooLargeError(f"body: {expected}") from error
     raise BodyTypeError(f"Content-Type: expected multipart/form-data or application/json, got {media_type or 'none'}")
 
 
@@ -180,7 +184,7 @@ class _FormParser(MultiPartParser):
             name = _field_of(self._current_part.field_name)
             if name in self._file_fields:
                 raise ParameterError(FieldProblem(name, NO_FILE)) from error
-            raise UploadTooLargeError(TOO_LONG_REST) from error
+            raise LongRestError from error
 
     def on_end(self) -> None:
         self._is_closed = True
@@ -200,7 +204,7 @@ async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> 
         raise ParameterError(*twice)
     values = dict(items)
     if sum(len(value) for value in values.values() if isinstance(value, str)) > MAX_REST_BYTES:
-        raise UploadTooLargeError(TOO_LONG_REST)
+        raise LongRestError
     files = {name: values.pop(name, None) for name in endpoint.files}
     known = endpoint.parameters.model_fields.keys()
     misplaced = [name for name, value in values.items() if isinstance(value, UploadFile) and name in known]
