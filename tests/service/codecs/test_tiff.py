@@ -150,11 +150,13 @@ def test_a_compression_that_is_not_read_is_named(number: int, name: str) -> None
 
 def test_a_small_copy_of_the_photo_is_not_taken_for_it() -> None:
     """Raw files, such as DNG and NEF, are TIFFs that begin with a thumbnail."""
-    thumbnail = Image.fromarray(LEVELS.astype(np.uint8))
-    file = BytesIO()
-    thumbnail.save(file, "TIFF", tiffinfo={Base.NewSubfileType: 1})
+    thumbnail, tags = Image.fromarray(LEVELS.astype(np.uint8)), {Base.NewSubfileType: 1}
+    alone, raw = BytesIO(), BytesIO()
+    thumbnail.save(alone, "TIFF", tiffinfo=tags)
+    thumbnail.save(raw, "TIFF", tiffinfo={**tags, Base.SubIFDs: 8})
+    assert decode(alone.getvalue(), 1_000).pixels.shape == LEVELS.shape
     with pytest.raises(UndecodableImageError, match="the TIFF file begins with a small copy of its photo"):
-        decode(file.getvalue(), 1_000)
+        decode(raw.getvalue(), 1_000)
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
