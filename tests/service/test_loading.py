@@ -59,4 +59,4 @@ def test_the_cache_of_an_image_holds_what_requests_of_every_kind_need(tiny_weigh
     fill_cache(Settings(weights=tiny_weights, device="cpu", cache=tmp_path))
     graphs = {path.name.partition("-")[0] for path in tmp_path.rglob("*-*")}
     assert graphs == {"condition", "details", "encode", "mixtures", "step"}
-    assert {path.name.split("-")[2] for path in tmp_path.rglob("step-*")} >= {"8", "16"}  # draws at once
+    assert {path.name.split("-")[2] for path in tmp_path.rglob("step-*")} >= {"4", "8"}  # draws at once
