@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from model.errors import InputError
+from model.flow.cinn import Cinn
 from model.flow.haar import pyramid
 from research.couplings.chain import ChainConfig, ChainLevel
 from research.couplings.cinn import CouplingCinn, CouplingConfig
@@ -18,7 +19,7 @@ from research.couplings.level import FlowLevel, LevelConfig
 from research.couplings.objective import LevelsObjective, Noise, level_loss
 from research.couplings.smooth_detail import detail, join_detail
 from tests.loops import steps
-from tests.networks import default_dtype, draw, spread
+from tests.networks import TINY, default_dtype, draw, spread
 from training.dataset import Batch, FeatureDataset
 from training.loop import LoopConfig, Trainer
 from training.standardize import draw_chroma
@@ -129,6 +130,14 @@ def test_the_log_det_of_the_chain_is_that_of_its_parts() -> None:
             p.zero_()
     condition = chain.sample_condition(cinn.condition(lightness())[0], None)
     assert_close(chain(draw(2, 2, 64, 64), condition)[1], torch.full((2,), -8192 * math.log(0.7), dtype=torch.float64))
+
+
+def test_what_surrounds_a_level_is_as_in_the_product() -> None:
+    couplings, product = CouplingCinn(CouplingConfig()), Cinn(TINY)
+    for cinn in (couplings, product):
+        cinn.chroma_std.fill_(12)
+    for level in range(4):
+        assert_close(couplings.constant(level), product.constant(level))
 
 
 def test_detail_is_undone() -> None:
