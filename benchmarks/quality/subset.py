@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.quality.bootstrap import Statistic, mean, ratio, with_error
+from benchmarks.quality.bootstrap import Statistic, Weights, mean, ratio, with_error
 from benchmarks.quality.distances import Fid, Kid
 from benchmarks.quality.records import Record
 
@@ -59,8 +59,11 @@ class Subset:
     def _recognition(self) -> Iterator[tuple[str, Statistic]]:
         known = np.array([record.label is not None for record in self.records], np.float64)
         for best in (1, 5):
+            shares = {name: ratio(self._hits(name, best), known) for name in (*PICTURES.values(), "truth")}
             for suffix, pictures in (PICTURES | {"_truth": "truth"}).items():
-                yield f"top_{best}{suffix}", _scaled(ratio(self._hits(pictures, best), known), 100)
+                yield f"top_{best}{suffix}", _scaled(shares[pictures], 100)
+            gap = _gap_closed(shares["default"], shares["gray"], shares["truth"])
+            yield f"top_{best}_gap_closed_default", gap
 
     def _features(self, pictures: str) -> NDArray[np.float32]:
         return np.stack([record.judgements[pictures].features for record in self.records])
@@ -80,3 +83,11 @@ def cell(report: Mapping[str, Any], name: str) -> object:
 
 def _scaled(statistic: Statistic, scale: float) -> Statistic:
     return lambda weights: scale * statistic(weights)
+
+
+def _gap_closed(colored: Statistic, gray: Statistic, truth: Statistic) -> Statistic:
+    def statistic(weights: Weights) -> float:
+        low, gap = gray(weights), truth(weights) - gray(weights)
+        return (colored(weights) - low) / gap if gap else float("nan")
+
+    return statistic

@@ -15,7 +15,7 @@ from benchmarks.quality.__main__ import main
 from benchmarks.quality.measures import best_of_pixel, colorfulness, rmse, smooth_gradient, variance
 from benchmarks.quality.methods import Bits, Colors
 from benchmarks.quality.records import Record, Reference, measure
-from benchmarks.quality.subset import Subset
+from benchmarks.quality.subset import Subset, _gap_closed
 
 app = Typer()
 app.command()(main)
@@ -111,6 +111,10 @@ def test_colorfulness() -> None:
     half[:2] = 0
     spread = np.hypot(127.5, 63.75)
     assert colorfulness(half) == pytest.approx(spread + 0.3 * spread)
+
+
+def test_the_share_of_the_gap_that_colors_close() -> None:
+    assert _gap_closed(lambda _: 0.6, lambda _: 0.5, lambda _: 0.75)(np.ones(3)) == pytest.approx(0.4)
 
 
 def test_one_object_for_each_subset(subsets: Path, tiny_weights: Path) -> None:
