@@ -127,7 +127,8 @@ def test_who_sends_too_much_and_reads_late_gets_both_answers(service) -> None:
 
 def test_one_request_at_a_time(service) -> None:
     """One is at work and one may wait; who sends more gets those two answers, and sends the rest again."""
-    assert answers(service, b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 5000).count(b"HTTP/1.1 200") == 2
+    # short answers: the reset that ends the connection cuts off what the client has not yet taken of long ones
+    assert answers(service, WHOLE * 5000).count(b"HTTP/1.1 200") == 2
     with connected(service) as connection:
         for _ in range(3):  # one after the other is fine
             connection.sendall(WHOLE)
