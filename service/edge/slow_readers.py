@@ -20,8 +20,6 @@ KERNEL_BYTES = 256 * 1024
 """Size of the socket's own send buffer (Linux doubles it); left alone, it grows to megabytes a connection."""
 SEND_SECONDS = 20.0
 """Longest time in which a client takes not a byte of what waits for it."""
-LINGER_SECONDS = 5.0
-"""Longest time in which a client whose further requests are ignored may read its last answer."""
 AT_ONCE = struct.pack("ii", 1, 0)  # struct linger
 LOOKS = 4
 """Number of looks at a connection in SEND_SECONDS."""
@@ -44,9 +42,7 @@ class Watched:
         self._read = 0
         """by the client, when it last read more"""
         self._since = self._loop.time()
-        self._is_paused = self._is_held = self._is_lingering = False
-        self.must_linger = False
-        """whether the client sent what is not read: a plain close would reset, and take its answers away"""
+        self._is_paused = self._is_held = False
         self._timer = self._loop.call_later(SEND_SECONDS / LOOKS, self._look)
         self._socket = transport.get_extra_info("socket")
         if self._socket is not None:
@@ -63,11 +59,6 @@ class Watched:
         """Close once all is read; break off an answer that is not complete."""
         if self._is_answering():
             self.abort()
-        elif self.must_linger and not self.is_closing():
-            self._is_lingering = True
-            self._transport.write_eof()
-            self.resume_reading()
-            self._loop.call_later(LINGER_SECONDS, self._transport.close)
         else:
             self._transport.close()
 
@@ -89,14 +80,11 @@ class Watched:
 
     def hold_reading(self, held: bool) -> None:
         """Read no more, even if the application asks, or let it decide again."""
-        self._is_held = held and not self._is_lingering
-        if self._is_held:
+        self._is_held = held
+        if held:
             self._transport.pause_reading()
         elif not self._is_paused:
             self._transport.resume_reading()
-
-    def is_closing(self) -> bool:
-        return self._is_lingering or self._transport.is_closing()
 
     @property
     def unread(self) -> int:

@@ -79,7 +79,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if self.pipeline:
-            self._ignore_further()
+            self._ignoring = True
+            self.cycle.keep_alive = False
         if self._ignoring:
             return
         super().on_message_begin()
@@ -195,17 +196,12 @@ class Connection(HttpToolsProtocol):
             self._before.message_event.set()
         super().connection_lost(exc)
 
-    def _ignore_further(self) -> None:
-        """Read no further request; close after the answers to those before it, once the client has read them."""
-        self._ignoring = self._watched.must_linger = True
-        self.cycle.keep_alive = False
-
     def _refuse(self, problem: tuple[int, str, str]) -> None:
         """Answer a problem, and close; behind a request at work, close after its answer. All else is thrown away."""
-        if self._is_at_work():
-            self._ignore_further()
-            return
         self._ignoring = True
+        if self._is_at_work():
+            self.cycle.keep_alive = False
+            return
         self.transport.write(_answer(*problem))
         self.transport.close()
 
