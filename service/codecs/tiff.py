@@ -84,7 +84,8 @@ def mend_tiles(image: Image.Image, data: bytes) -> None:
     """
     if not isinstance(image, TiffImageFile):
         return
-    if image.tag_v2.get(Base.NewSubfileType, 0) & REDUCED and Base.SubIFDs in image.tag_v2:
+    kind = image.tag_v2.get(Base.NewSubfileType)
+    if Base.SubIFDs in image.tag_v2 and isinstance(kind, int) and kind & REDUCED:
         raise UnsupportedTiffError(
             "begins with a small copy of its photo, as raw files do; save the photo as TIFF or JPEG"
         )

@@ -128,8 +128,11 @@ class Stream(Response):
         try:
             await work(self)
         except BaseException as error:
-            # error, frames and task hold each other: uploads and images would stay until the garbage collector runs
-            clear_frames(error.__traceback__)
+            # errors, frames and task hold each other: uploads and images would stay until the garbage collector runs
+            each: BaseException | None = error
+            while each is not None:
+                clear_frames(each.__traceback__)
+                each = each.__context__
             raise
 
     def _end(self, task: asyncio.Task[None]) -> None:

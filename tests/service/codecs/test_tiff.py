@@ -7,8 +7,9 @@ from itertools import product
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffTags
 from PIL.ExifTags import Base
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
@@ -150,11 +151,16 @@ def test_a_compression_that_is_not_read_is_named(number: int, name: str) -> None
 
 def test_a_small_copy_of_the_photo_is_not_taken_for_it() -> None:
     """Raw files, such as DNG and NEF, are TIFFs that begin with a thumbnail."""
-    thumbnail, tags = Image.fromarray(LEVELS.astype(np.uint8)), {Base.NewSubfileType: 1}
-    alone, raw = BytesIO(), BytesIO()
-    thumbnail.save(alone, "TIFF", tiffinfo=tags)
-    thumbnail.save(raw, "TIFF", tiffinfo={**tags, Base.SubIFDs: 8})
+    files = []
+    for kind, others in ((1, {}), ("no number", {Base.SubIFDs: 8}), (1, {Base.SubIFDs: 8})):
+        tags = ImageFileDirectory_v2()
+        tags.tagtype[Base.NewSubfileType] = TiffTags.LONG if kind == 1 else TiffTags.ASCII
+        tags.update({Base.NewSubfileType: kind, **others})
+        files.append(BytesIO())
+        Image.fromarray(LEVELS.astype(np.uint8)).save(files[-1], "TIFF", tiffinfo=tags)
+    alone, odd, raw = files
     assert decode(alone.getvalue(), 1_000).pixels.shape == LEVELS.shape
+    assert decode(odd.getvalue(), 1_000).pixels.shape == LEVELS.shape
     with pytest.raises(UndecodableImageError, match="the TIFF file begins with a small copy of its photo"):
         decode(raw.getvalue(), 1_000)
 
