@@ -19,10 +19,10 @@ from training.teacher import TRIES
 Part = Annotated[list[str] | None, typer.Option(help=f"Any of {', '.join(SHARES)}; repeatable; default: all.")]
 Name = Annotated[str, typer.Option(help="Name of the resulting weights, as the service shows it.")]
 Rate = Annotated[float, typer.Option(min=0, help="Highest rate of AdamW.")]
-Minutes = Annotated[float, typer.Option(min=0, help="Training time, without the features.")]
+Minutes = Annotated[float, typer.Option(min=0, help="Training time, without what is prepared for it.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the photos' order and of all that is drawn.")]
 Start = Annotated[Path, typer.Option(exists=True, help="Weights to go on from.")]
-RunFolder = Annotated[Path, typer.Option(help="Folder of features, states and the checkpoint.")]
+RunFolder = Annotated[Path, typer.Option(help="Folder of all that the run keeps, and of the checkpoint.")]
 Out = Annotated[Path, typer.Option(help="The checkpoint to write.")]
 NEW_RATES, TRAINED_RATES = (1e-3, 2e-3), (1e-4, 0.0)
 """Highest rates of AdamW and Muon, from the start and for weights that were trained already"""
@@ -34,7 +34,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 def run_command(
     data: Photos,
     out: RunFolder = Path("runs/train"),
-    minutes: Minutes = 120,
+    minutes: Annotated[float, typer.Option(min=0, help="Training time for all parts, without the features.")] = 120,
     part: Part = None,
     views: Views = 4,
     init: Init = None,

@@ -27,7 +27,7 @@ BatchT = TypeVar("BatchT", covariant=True)
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """Move what a batch holds to a device: a tensor, a tuple of some, or something else that can move itself."""
+    """Move what a batch holds to a device: a tensor, a named tuple of some, or something else that can move itself."""
     if isinstance(batch, tuple):
         return type(batch)(*(to_device(part, device) for part in batch))
     return batch.to(device)

@@ -37,6 +37,8 @@ def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("torch.cuda.is_available", lambda: 1 / 0)
     monkeypatch.setattr("model.device.DRIVERS", ("libno-such-driver.so.1",))
     assert choose_device("auto") == choose_device("cpu") == "cpu"
+    with pytest.raises(InputError, match="on a machine without one"):
+        choose_device("cuda")
 
 
 def test_without_torch_a_gpu_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
