@@ -127,8 +127,14 @@ class Planner:
                 return select_likely(decoded.bits_per_dim, options.n)
             return select_diverse(coarsest, options.n)  # finer levels change colors little
 
-        draws = _draws(latents, numbers, drawing)._replace(given=given, choose=choose if many > options.n else None)
-        return lambda: draws._replace(hints=options.hints, hints_inside=inside, ranked=options.rank == "likelihood")
+        draws = _draws(latents, numbers, drawing)._replace(
+            given=given,
+            choose=choose if many > options.n else None,
+            hints=options.hints,
+            hints_inside=inside,
+            ranked=options.rank == "likelihood",
+        )
+        return lambda: draws
 
     def _variations(self, photo: SmallPhoto, options: VariationOptions) -> Plan:
         check_range("strength", options.strength, 0, 1)
