@@ -185,9 +185,13 @@ class OpenvinoRuntime(Runtime):
         return self._compiled(name, lambda: graphs.step_graph(self._arrays, kind == "distilled", rows, dtype))
 
     @cached_property
+    def _weights(self) -> CinnArrays:
+        return self._checkpoint.arrays  # a file's are decoded once
+
+    @cached_property
     def _arrays(self) -> CinnArrays:
         """The network's weights, for what the cache lacks."""
-        arrays = self._checkpoint.arrays
+        arrays = self._weights
         # a clamp, such as that of ReLU6, would make a number of a weight that is none
         if not arrays.layers.are_finite():
             raise NonFiniteError("the network has weights that are not finite numbers")
@@ -197,7 +201,7 @@ class OpenvinoRuntime(Runtime):
         stored = None if self._cache is None else self._cache.load(NUMBERS)
         numbers = None if stored is None else Numbers.from_bytes(stored.tobytes())
         if numbers is None:
-            numbers = Numbers.of(self._checkpoint.arrays)
+            numbers = Numbers.of(self._weights)
             if self._cache is not None:
                 self._cache.store(NUMBERS, numbers.to_bytes())
         return numbers
