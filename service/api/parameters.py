@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from annotated_types import Ge, Le, MaxLen
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from model.options import MAX_SEED, RANDOM, Hint, Option, Options
@@ -33,6 +33,14 @@ class _Strict(BaseModel):
     """Refuses what pydantic would take for granted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, values: Any) -> Any:
+        """Take null for left out, as OpenAI's API does."""
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if value is not None or name not in cls.model_fields}
 
     @field_validator("*", mode="before")
     @classmethod
@@ -65,10 +73,8 @@ class Parameters(_Strict):
     )
 
 
-class LikelihoodParameters(BaseModel):
+class LikelihoodParameters(_Strict):
     """A likelihood has no parameters: the photo is all."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PointColor(_Strict):
@@ -120,8 +126,6 @@ def option_of(hint: Any) -> Option:
 
 def _wire_type(hint: Any, option: Option) -> Any:
     """Return the type of a request field, which also reads what a form sends as text."""
-    if option.default == RANDOM:
-        return Annotated[hint, BeforeValidator(lambda value: random_seed() if value is None else value)]
     base, *ranges = get_args(hint)
     *_, longest = bounds_of(hint)
     if longest is None:

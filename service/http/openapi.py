@@ -21,6 +21,8 @@ __all__ = ["body", "coloring_answer", "describe_schemas"]
 
 REFERENCE = "#/components/schemas/{model}"
 KEY_SCHEME = "API key"
+WORDS = ("title", "description", "default", "examples")
+"""Words about a field in a schema of OpenAPI, whatever its type."""
 BINARY = {"type": "string", "format": "binary"}
 PHOTO = BINARY | {"description": f"the file: {named_photo_formats()}; of several frames or pages, the first counts"}
 
@@ -29,6 +31,8 @@ def body(endpoint: Endpoint[Any]) -> dict[str, Any]:
     """Describe a body that is a form or JSON, with an example that works."""
     schema = endpoint.request.model_json_schema(ref_template=REFERENCE)
     schema.pop("$defs", None)  # they are among the components
+    optional = schema["properties"].keys() - schema["required"]
+    schema["properties"] |= {name: _or_null(schema["properties"][name]) for name in optional}
     example = dict.fromkeys(endpoint.required_files, PIXEL) | endpoint.example
     return {
         "required": True,
@@ -56,10 +60,20 @@ def _multipart(endpoint: Endpoint[Any]) -> dict[str, Any]:
     }
 
 
-def _as_text(field: dict[str, Any]) -> dict[str, Any]:
-    """Describe an array as a form sends it: numbers with commas between them, or else JSON."""
-    if "array" not in {kind.get("type") for kind in field.get("anyOf", [field])}:
+def _or_null(field: dict[str, Any]) -> dict[str, Any]:
+    """Describe a field of JSON that may be null, which means left out."""
+    if "anyOf" in field:
         return field
+    words = {name: value for name, value in field.items() if name in WORDS}
+    kind = {name: value for name, value in field.items() if name not in WORDS}
+    return {"anyOf": [kind, {"type": "null"}]} | words
+
+
+def _as_text(field: dict[str, Any]) -> dict[str, Any]:
+    """Describe a field as a form sends it: never null, and an array as numbers with commas between them, or as JSON."""
+    (kind,) = (each for each in field.get("anyOf", [field]) if each["type"] != "null")
+    if kind["type"] != "array":
+        return {name: value for name, value in field.items() if name != "anyOf"} | kind
     (example,) = field["examples"]
     is_numbers = all(isinstance(each, int | float) for each in example)
     text = ",".join(map(str, example)) if is_numbers else json.dumps(example)

@@ -108,7 +108,9 @@ def test_openapi_describes_bodies(service, name: str) -> None:
     options = {each.name for each in fields(endpoint.options)} if isinstance(endpoint, ColorEndpoint) else set()
     output = set(Parameters.model_fields) if options else set()
     original = {"seed", "index"} if name in ("variations", "interpolations") else set()
-    for body in bodies.values():
+    for kind, body in bodies.items():
+        nullable = {field for field, described in body["properties"].items() if '"null"' in json.dumps(described)}
+        assert nullable == (set(body["properties"]) - set(body["required"]) if kind == "application/json" else set())
         assert set(body["properties"]) == {*options, *output, *endpoint.files}
         assert set(body["required"]) == {*original, *endpoint.required_files}
         for field, described in body["properties"].items():
@@ -127,6 +129,22 @@ def test_examples_of_openapi_work(service, name: str) -> None:
     if name == "interpolations":
         del data["to_index"], data["to_seed"]  # the reference is the end
     assert service.client.post(f"/v1/{name}", files=files, data=data).status_code == 200
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_null_in_json_counts_as_left_out(service, name: str) -> None:
+    body = operation(service, name)["requestBody"]["content"]["application/json"]
+    required = {field: body["example"][field] for field in body["schema"]["required"]}
+    ends = {"to_index": 1} if name == "interpolations" else {}
+    nulls: dict[str, None] = dict.fromkeys(body["schema"]["properties"])
+    left_out, given = (
+        service.client.post(f"/v1/{name}", json=fields) for fields in (required | ends, nulls | required | ends)
+    )
+    assert (left_out.status_code, given.status_code) == (200, 200), given.text
+    assert len(given.json().get("data", ())) == len(left_out.json().get("data", ()))
+    answer = service.client.post(f"/v1/{name}", json=nulls | {"colour": None})
+    missing = (f"{field}: this field is required" for field in required)
+    assert_problem(answer, 422, "invalid_parameters", *missing, "colour: unknown field")
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
