@@ -20,6 +20,8 @@ KERNEL_BYTES = 256 * 1024
 """Size of the socket's own send buffer (Linux doubles it); left alone, it grows to megabytes a connection."""
 SEND_SECONDS = 20.0
 """Longest time in which a client takes not a byte of what waits for it."""
+LINGER_SECONDS = 30.0
+"""Longest time in which what a client still sends is read, and thrown away, after its last answer."""
 AT_ONCE = struct.pack("ii", 1, 0)  # struct linger
 LOOKS = 4
 """Number of looks at a connection in SEND_SECONDS."""
@@ -33,10 +35,17 @@ class Watched:
     A plain `close` waits until all that was written is read: for ever, where nobody reads.
     """
 
-    def __init__(self, transport: asyncio.Transport, is_answering: Callable[[], bool]) -> None:
-        """is_answering: whether an answer is begun and not complete."""
+    def __init__(
+        self, transport: asyncio.Transport, is_answering: Callable[[], bool], is_receiving: Callable[[], bool]
+    ) -> None:
+        """is_answering: whether an answer is begun and not complete.
+
+        is_receiving: whether the last answer is complete, and its client may still send.
+        """
         self._transport = transport
-        self._is_answering = is_answering
+        self._is_answering, self._is_receiving = is_answering, is_receiving
+        self.lingers = False
+        """whether our end is closed, and what still comes in is thrown away"""
         self._loop = asyncio.get_running_loop()
         self._written = 0
         self._read = 0
@@ -50,15 +59,25 @@ class Watched:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Count, and write; to a client that is gone, nothing."""
-        if self._transport.is_closing():
+        if self._transport.is_closing() or self.lingers:
             return
         self._written += len(data)
         self._transport.write(data)
 
     def close(self) -> None:
-        """Close once all is read; break off an answer that is not complete."""
+        """Close once all is read; break off an answer that is not complete.
+
+        While the client still sends, the first call closes our end alone: a reset would take the answer from it
+        (RFC 9112, 9.6).
+        """
         if self._is_answering():
             self.abort()
+        elif self._is_receiving() and not self.lingers and not self._transport.is_closing():
+            self.lingers = True
+            self._transport.write_eof()
+            self._is_paused = False
+            self.hold_reading(False)
+            self._loop.call_later(LINGER_SECONDS, self._transport.close)
         else:
             self._transport.close()
 

@@ -67,7 +67,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Watch what is sent; where there are too many connections, close one that is not at work, or else this one."""
-        self._watched = Watched(transport, self._is_answering)
+        self._watched = Watched(transport, self._is_answering, self._is_receiving)
         super().connection_made(cast(asyncio.Transport, self._watched))
         if self._max_connections is not None and len(self.connections) > self._max_connections:
             others = (each for each in self.connections if isinstance(each, Connection) and each is not self)
@@ -144,6 +144,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse a piece now, and the rest in later turns of the event loop; until then nothing more is read."""
+        if self._watched.lingers:
+            return
         if self._ignoring:
             self._throw_away(data)
             return
@@ -154,7 +156,7 @@ class Connection(HttpToolsProtocol):
     def _parse(self) -> None:
         """Refuse a head that is too long, and parse no further request while one is at work."""
         piece, self._unparsed = self._unparsed[:PIECE_BYTES], self._unparsed[PIECE_BYTES:]
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and not self._watched.lingers:
             self._bytes += len(piece)
             super().data_received(piece if self._in_body else self._without_upgrade(piece))
         if self._ignoring:
@@ -220,6 +222,10 @@ class Connection(HttpToolsProtocol):
         cycles = (each for each in (self._before, self.cycle) if each is not None)
         return any(each.response_started and not each.response_complete for each in cycles)
 
+    def _is_receiving(self) -> bool:
+        is_answered = self.cycle is not None and self.cycle.response_complete
+        return is_answered and (self._receiving or self._ignoring)
+
     def _wait(self) -> None:
         self._timer.cancel()
         self._timer = self.loop.call_later(HEAD_SECONDS, self._leave)
@@ -228,6 +234,7 @@ class Connection(HttpToolsProtocol):
         if self._is_at_work():  # the request before
             self._wait()
         else:
+            self._receiving = False  # it had its time
             self.transport.close()
 
 

@@ -69,19 +69,38 @@ def test_who_does_not_end_a_head_is_left(start, monkeypatch, sent: bytes) -> Non
     assert answers(start(), sent).count(b"HTTP/1.1 200") == (WHOLE in sent)
 
 
-def test_a_body_is_not_read_for_ever_after_its_answer(start, monkeypatch) -> None:
+@pytest.mark.parametrize("keeps", [b"keep-alive", b"close"])
+def test_a_body_is_not_read_for_ever_after_its_answer(start, monkeypatch, keeps: bytes) -> None:
     monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.5)
     with connected(start()) as connection:
-        connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000000000\r\n\r\n")
+        lines = b"Host: test", b"Connection: " + keeps, b"Content-Length: 1000000000000"
+        connection.sendall(b"\r\n".join([b"POST /nothing HTTP/1.1", *lines, b"", b""]))
         assert connection.recv(4096).startswith(b"HTTP/1.1 404")
         with pytest.raises(ConnectionError):
             send_often(connection, b"a", PATIENCE_SECONDS * 20, 0.05)
+
+
+def test_more_requests_are_not_read_for_ever(start, monkeypatch) -> None:
+    monkeypatch.setattr("service.edge.slow_readers.LINGER_SECONDS", 0.5)
+    with connected(start()) as connection:
+        connection.sendall(WHOLE * 3)
+        with pytest.raises(ConnectionError):
+            send_often(connection, WHOLE, PATIENCE_SECONDS * 20, 0.05)
 
 
 def send_often(connection: socket.socket, part: bytes, times: int, seconds: float = 0) -> None:
     for _ in range(times):
         connection.sendall(part)
         time.sleep(seconds)
+
+
+@pytest.mark.parametrize("head", [b"POST /nothing HTTP/1.0\r\n", b"POST /nothing HTTP/1.1\r\nConnection: close\r\n"])
+def test_who_sends_a_body_to_its_end_gets_the_answer_that_refused_it(service, head: bytes) -> None:
+    size = 20_000_000  # more than the kernel holds
+    with connected(service) as connection:
+        connection.sendall(head + f"Content-Length: {size}\r\n\r\n".encode())
+        connection.sendall(bytes(size))
+        assert received(connection).endswith(b': Not Found"}')
 
 
 def test_a_request_that_takes_longer_than_a_head_may_is_received(start, monkeypatch, grey_png) -> None:
@@ -116,12 +135,20 @@ def test_a_long_head_is_fine(service) -> None:
 
 def test_one_request_at_a_time(service) -> None:
     """One is at work and one may wait; who sends more gets those two answers, and sends the rest again."""
-    # short answers: the reset that ends the connection cuts off what the client has not yet taken of long ones
     assert answers(service, WHOLE * 5000).count(b"HTTP/1.1 200") == 2
     with connected(service) as connection:
         for _ in range(3):  # one after the other is fine
             connection.sendall(WHOLE)
             assert connection.recv(65_536).count(b"HTTP/1.1 200") == 1
+
+
+def test_who_sends_more_requests_gets_two_long_answers_to_their_ends(start, noise) -> None:
+    service = start()
+    with connected(service) as connection:
+        connection.sendall(b"".join(upload(service, noise, n="1")) * 2 + WHOLE * 10_000)
+        time.sleep(1)  # the end of the second answer is still in the kernel when the connection closes
+        found = received(connection)
+    assert found.count(b"HTTP/1.1 200") == found.count(b"\r\n0\r\n\r\n") == 2
 
 
 @pytest.fixture
