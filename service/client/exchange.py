@@ -40,7 +40,7 @@ def exchange(
     429, 503 and broken connections are tried again, up to `retries` times, after as many seconds as Retry-After says;
     if these are more than `max_wait`, the error is raised at once. A file that cannot be read twice is sent once.
     """
-    headers = {"Accept": EVENTS} if stream else None
+    headers = {"Accept": EVENTS if stream else "application/json"}
     if retries < 0:
         raise ValueError(f"retries: expected 0 or more, got {retries}")
     with opened(call.photos) as files:

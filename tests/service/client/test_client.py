@@ -53,6 +53,12 @@ async def test_blocking_and_asynchronous_say_the_same(service, client: Client, g
         assert service.colorizer.options[0] == service.colorizer.options[1]
 
 
+def test_a_zip_is_refused_in_words(client: Client, grey_png: bytes) -> None:
+    fields: dict[str, Any] = {"response_format": "zip"}
+    with pytest.raises(public.RequestError, match="application/zip"):
+        client.colorizations(grey_png, **fields)
+
+
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_proxies_that_httpx_cannot_use(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "[::1]")
