@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, Unpack
 
@@ -76,8 +76,9 @@ def _post(path: str, photos: Mapping[str, PhotoSource], fields: Mapping[str, Any
 
 def _as_text(value: Any) -> str:
     """Write a value as a form has it."""
-    if isinstance(value, str) or not isinstance(value, Sequence):
+    if isinstance(value, str) or not isinstance(value, Iterable):
         return str(value)
-    if any(isinstance(each, Mapping) for each in value):
-        return json.dumps(list(value), default=float)  # of numpy
-    return ",".join(str(each) for each in value)
+    items = list(value)
+    if any(isinstance(each, Iterable) and not isinstance(each, str) for each in items):
+        return json.dumps(items, default=float)  # of numpy
+    return ",".join(map(str, items))

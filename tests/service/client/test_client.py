@@ -53,6 +53,15 @@ async def test_blocking_and_asynchronous_say_the_same(service, client: Client, g
         assert service.colorizer.options[0] == service.colorizer.options[1]
 
 
+def test_arrays_of_every_kind(service, client: Client, grey_png: bytes) -> None:
+    for weights in ([1, 1, 0.5, 0], (1, 1, 0.5, 0), np.array([1, 1, 0.5, 0], np.float32), iter([1, 1, 0.5, 0])):
+        client.transfers(grey_png, grey_png, weights=weights, seed=3)
+    assert {options.weights for options in service.colorizer.options} == {(1, 1, 0.5, 0)}
+    hints: Any = [(0.25, 0.75, "#a03c28")]
+    with pytest.raises(public.InvalidParameterError, match="hints: 0: expected an object"):
+        client.colorizations(grey_png, hints=hints)
+
+
 def test_a_zip_is_refused_in_words(client: Client, grey_png: bytes) -> None:
     fields: dict[str, Any] = {"response_format": "zip"}
     with pytest.raises(public.RequestError, match="application/zip"):
