@@ -143,7 +143,7 @@ def allow_origins(app: FastAPI, settings: Settings) -> None:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            allow_headers=["*"],  # OpenAI's client and tracing add their own
             expose_headers=["*"],
             max_age=ONE_DAY,
         )

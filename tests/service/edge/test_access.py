@@ -220,7 +220,10 @@ def allowed_origin(answer: httpx.Response) -> str | None:
     return answer.headers.get("access-control-allow-origin")
 
 
-PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
+PREFLIGHT = {
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authorization,content-type,traceparent,x-stainless-os",  # OpenAI's
+}
 
 
 def test_no_other_origin_may_by_default(service, grey_png) -> None:
@@ -234,6 +237,7 @@ def test_origins_of_the_settings_may(start, grey_png, keys_file, key, monkeypatc
     service = start(api_keys_file=keys_file)
     preflight = service.client.options(PATH, headers=PREFLIGHT | {"Origin": HERE})
     assert (preflight.status_code, allowed_origin(preflight)) == (200, HERE)
+    assert preflight.headers["access-control-allow-headers"] == PREFLIGHT["Access-Control-Request-Headers"]
     with service.log() as lines:
         refused = service.client.options(PATH, headers=PREFLIGHT | {"Origin": ELSEWHERE, "X-Request-Id": "mine"})
     assert (refused.status_code, refused.headers["x-request-id"]) == (400, "mine")
