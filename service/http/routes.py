@@ -140,7 +140,12 @@ async def readyz(engine: EngineOf) -> Status:
     return Status(status=engine.state)
 
 
-@router.get("/metrics", tags=["health"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics",
+    tags=["health"],
+    response_class=Response,
+    responses=problems.responses(*UNAUTHORIZED, errors.RateLimitedError) | {200: {"content": {"text/plain": {}}}},
+)
 async def metrics(metrics: MetricsOf) -> Response:
     """Return metrics for Prometheus."""
     return Response(metrics.text(), media_type=Metrics.media_type)

@@ -104,6 +104,8 @@ def test_what_is_not_named_as_open_asks_for_a_key(guarded) -> None:
 def test_metrics_may_ask_for_a_key(start, keys_file, key) -> None:
     service = start(api_keys_file=keys_file, metrics_need_key=True)
     assert service.client.get("/metrics").status_code == 401
+    (operation,) = service.client.get("/openapi.json").json()["paths"]["/metrics"].values()
+    assert set(operation["responses"]) == {"200", "401", "429"}
     assert service.client.get("/metrics", headers=bearer(key)).status_code == 200
 
 
