@@ -79,6 +79,6 @@ def _as_text(value: Any) -> str:
     if isinstance(value, str) or not isinstance(value, Iterable):
         return str(value)
     items = list(value)
-    if any(isinstance(each, Iterable) and not isinstance(each, str) for each in items):
-        return json.dumps(items, default=float)  # of numpy
+    if not items or any(isinstance(each, Iterable) and not isinstance(each, str) for each in items):
+        return json.dumps(items, default=float)  # of numpy; an empty text would count as left out
     return ",".join(map(str, items))

@@ -57,6 +57,9 @@ def test_arrays_of_every_kind(service, client: Client, grey_png: bytes) -> None:
     for weights in ([1, 1, 0.5, 0], (1, 1, 0.5, 0), np.array([1, 1, 0.5, 0], np.float32), iter([1, 1, 0.5, 0])):
         client.transfers(grey_png, grey_png, weights=weights, seed=3)
     assert {options.weights for options in service.colorizer.options} == {(1, 1, 0.5, 0)}
+    client.colorizations(grey_png, hints=[])
+    with pytest.raises(public.InvalidParameterError, match="levels: expected coarse"):
+        client.variations(grey_png, seed=7, index=1, levels=[])
     hints: Any = [(0.25, 0.75, "#a03c28")]
     with pytest.raises(public.InvalidParameterError, match="hints: 0: expected an object"):
         client.colorizations(grey_png, hints=hints)
