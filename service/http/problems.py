@@ -179,6 +179,10 @@ def responses(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
         summary = (kind.__doc__ or code).splitlines()[0]
         content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
         entry = described.setdefault(status, {"description": _title(status), "content": {MEDIA_TYPE: content}})
+        if kind in CHALLENGES:
+            entry["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+        if issubclass(kind, errors.RetryLaterError):
+            entry["headers"] = {"Retry-After": {"description": "seconds to wait", "schema": {"type": "integer"}}}
         value = _problem(status, code, summary).model_dump(exclude_none=True)
         entry["content"][MEDIA_TYPE]["examples"][code] = {"summary": summary, "value": value}
     return described

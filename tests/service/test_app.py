@@ -162,6 +162,8 @@ def test_openapi_describes_answers_and_errors(service, name: str) -> None:
     codes = {problem for problem in PROBLEMS.values() if problem[0] != 499}
     of_pictures = {(406, "not_acceptable"), (422, "output_too_large")}
     assert described == codes - (of_pictures if name == "likelihoods" else set())
+    headers = {status: set(answer["headers"]) for status, answer in answers.items() if status in ("401", "429", "503")}
+    assert headers == {"401": {"WWW-Authenticate"}, "429": {"Retry-After"}, "503": {"Retry-After"}}
 
 
 def test_openapi_has_examples_of_answers(service) -> None:
