@@ -26,6 +26,7 @@ OPEN_PATHS = {
     "/openapi.json",
     "/livez",
     "/readyz",
+    "/v2",
     "/v2/health/live",
     "/v2/health/ready",
     "/v2/models/colorization",

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
+from service import __version__
 from service.api.schemas import MODEL_EXAMPLE
 from service.errors import UnhealthyError
 from service.http import problems
@@ -29,6 +30,14 @@ class Ready(BaseModel):
     """Whether colorizations are accepted."""
 
     ready: bool = True
+
+
+class ServerMetadata(BaseModel):
+    """The service itself."""
+
+    name: str = Field(default="tintflow", examples=["tintflow"])
+    version: str = Field(default=__version__, examples=[__version__])
+    extensions: list[str] = Field(default=[], description="parts of the protocol beyond what it requires")
 
 
 class ModelReady(Ready):
@@ -87,6 +96,12 @@ async def ready(engine: EngineOf) -> Ready:
     """Answer 200 while colorizations are accepted."""
     engine.check_ready()
     return Ready()
+
+
+@router.get("", summary="Server metadata")
+async def server_metadata() -> ServerMetadata:
+    """Say what serves, and in which version."""
+    return ServerMetadata()
 
 
 @router.get(f"/models/{MODEL}", summary="Model metadata", responses=unready)

@@ -4,17 +4,20 @@ import threading
 
 import pytest
 
+from service import __version__
+
 
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("health/live", {"live": True}),
-        ("health/ready", {"ready": True}),
-        ("models/colorization/ready", {"name": "colorization", "ready": True}),
+        ("", {"name": "tintflow", "version": __version__, "extensions": []}),
+        ("/health/live", {"live": True}),
+        ("/health/ready", {"ready": True}),
+        ("/models/colorization/ready", {"name": "colorization", "ready": True}),
     ],
 )
 def test_a_ready_service(service, path: str, expected: dict[str, object]) -> None:
-    answer = service.client.get(f"/v2/{path}")
+    answer = service.client.get(f"/v2{path}")
     assert (answer.status_code, answer.json()) == (200, expected)
 
 
