@@ -188,7 +188,8 @@ class Engine:
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            raise DeadlineError(f"not ready within {self._settings.deadline_seconds:g} seconds") from error
+            told = f"not ready within {self._settings.deadline_seconds:g} seconds, upload included"
+            raise DeadlineError(f"{told}; ask for fewer colorings, or try again later") from error
         finally:
             self._done += 1
 

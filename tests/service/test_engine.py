@@ -84,7 +84,7 @@ def test_slow_upload_meets_the_deadline(start) -> None:
         yield b'AAAA"}'
 
     answer = service.client.post(PATH, content=trickle(), headers={"Content-Type": "application/json"})
-    assert_problem(answer, 504, "deadline")
+    assert_problem(answer, 504, "deadline", "0.2 seconds, upload included", "try again later")
 
 
 def test_disconnected_client_is_not_worked_for(start, pool, grey_png) -> None:
