@@ -279,7 +279,9 @@ def check_together(options: Options, has_reference: bool) -> None:
     """Check the options whose range depends on others. Raises InputError."""
     if isinstance(options, InterpolationOptions):
         if (options.end is None) != has_reference:
-            raise InputError("reference", "exactly one of to_index and reference", "both or neither")
+            raise InputError(
+                "reference", "exactly one of to_index and reference", "both" if has_reference else "neither"
+            )
         if has_reference and options.to_seed is not None:
             raise InputError("to_seed", "none where a reference is the other end", options.to_seed)
         return

@@ -170,7 +170,8 @@ def _array(value: Any) -> Any:
     except strict_json.RepeatedKeyError as error:  # a ValueError's text would begin with "Value error"
         raise PydanticCustomError("given_twice", "{reason}", {"reason": f"{error.key}: {error}"}) from error
     except (ValueError, RecursionError) as error:
-        raise PydanticCustomError("no_array", "expected a JSON array ({reason})", {"reason": str(error)}) from error
+        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise PydanticCustomError("no_array", "expected a JSON array ({reason})", {"reason": reason}) from error
 
 
 def _numbers(words: dict[str, Any]) -> Callable[[Any], Any]:

@@ -216,6 +216,14 @@ def test_what_levels_may_be_is_said(service, grey_png, levels: object, message: 
         assert answer.json()["errors"] == [{"field": "levels", "message": message}]
 
 
+@pytest.mark.parametrize(
+    ("fields", "got"), [({"seed": 7, "index": 0}, "neither"), (PATH | {"reference": b"x"}, "both")]
+)
+def test_which_other_ends_a_path_got_is_said(service, grey_png, fields: dict[str, object], got: str) -> None:
+    answer = service.post_to("/v1/interpolations", grey_png, **fields)
+    assert_problem(answer, 422, "invalid_parameters", f"exactly one of to_index and reference, got {got}")
+
+
 @pytest.mark.parametrize(("reference", "status"), [(b"", 422), (b"just some words", 415)])
 def test_a_bad_reference_is_named(service, grey_png, reference: bytes, status: int) -> None:
     answer = service.post_to("/v1/transfers", grey_png, reference=reference)

@@ -51,7 +51,7 @@ BETWEEN = "/v1/interpolations"
         ("candidates", 65, ["less than or equal to 64"]),
         ("hints", "[{", []),
         ("hints", "red", []),
-        ("hints", "[" * 10_000, ["JSON array"]),
+        ("hints", "[" * 10_000, ["JSON array", "nested too deep"]),
         ("hints", '{"a":' * 3000, ["JSON array"]),
         ("hints", "{}", ["expected an array"]),
         ("hints", "[1]", ["0: expected an object"]),
