@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import COMPRESSION_INFO, II, MM, OPEN_INFO, PREFIXES, TiffImageFile
 
@@ -14,6 +14,7 @@ __all__ = ["ALPHA", "UnsupportedTiffError", "mend_levels", "mend_tiles", "openab
 BIG_ENDIAN_BIG, FOR_PILLOW = b"MM\0\x2b", b"MM\x2b\0"
 """How a big-endian BigTIFF begins, and how Pillow expects it to, which looks for the version in the third byte"""
 PREFIXES.append(FOR_PILLOW)
+TiffImagePlugin.READ_LIBTIFF = True  # Pillow's own decoder reads few kinds of planes and of YCbCr
 
 ALPHA = "alpha"
 """Name in an image's `info` of the alpha of gray, (H, W) of 8 bits, for which Pillow has no mode beside 16-bit gray"""
@@ -21,7 +22,7 @@ MAX_8, MAX_12, MAX_16 = 255, 4_095, 65_535
 FLOATS_BELOW, FLOATS_ABOVE = 0.1, 1.0
 """Most by which floats may lie below black and above white, in units of white"""
 REDUCED = 1  # bit of NewSubfileType
-WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1  # of PhotometricInterpretation
+WHITE_IS_ZERO, BLACK_IS_ZERO, YCBCR = 0, 1, 6  # of PhotometricInterpretation
 IN_PLANES = 2  # of PlanarConfiguration
 UNSPECIFIED, ASSOCIATED, UNASSOCIATED = range(3)
 """Values of ExtraSamples: no alpha, and alpha by which gray is multiplied or not"""
@@ -100,20 +101,18 @@ def mend_tiles(image: Image.Image, data: bytes) -> None:
         exif[Base.Orientation] = image.tag_v2.get(Base.Orientation, 1)
         image.info["exif"] = exif.tobytes()
     in_planes = image.tag_v2.get(Base.PlanarConfiguration) == IN_PLANES
-    if in_planes and image.mode == "I" and _has_extras(image):
-        raise UnidentifiedImageError("gray of 16 bits and alpha in planes")
-    wide = 16 in image.tag_v2.get(Base.BitsPerSample, ())
-    tiles = []
-    for tile in image.tile:
+    if in_planes and (image.mode in ("LA", "La") or (image.mode == "I" and _has_extras(image))):
+        raise UnidentifiedImageError("gray and alpha in planes")
+    if compression == "raw" and not in_planes and image.tag_v2.get(Base.PhotometricInterpretation) != YCBCR:
+        TiffImagePlugin.READ_LIBTIFF = False  # libtiff asks that all strips be there, with their lengths
+        try:
+            image._setup()
+        finally:
+            TiffImagePlugin.READ_LIBTIFF = True
+    if image.use_load_libtiff:
+        [tile] = image.tile
         raw_mode, *rest = cast(tuple[Any, ...], tile.args)
-        if tile.codec_name == "libtiff":
-            raw_mode = NATIVE.get(raw_mode, raw_mode)
-        elif in_planes and wide:  # Pillow keeps the first letter alone: R of RGB;16L, I of I;16
-            raw_mode += ";16B" if image.tag_v2.prefix == MM else ";16" if raw_mode == "I" else ";16L"
-        tiles.append(tile._replace(args=(raw_mode, *rest)))
-    if in_planes and len(tiles) > 1:  # those beside the colors are read over
-        del tiles[len(tiles) * len(image.getbands()) // image.tag_v2.get(Base.SamplesPerPixel, 1) :]
-    image.tile = tiles
+        image.tile = [tile._replace(args=(NATIVE.get(raw_mode, raw_mode), *rest))]
 
 
 def mend_levels(image: Image.Image) -> Image.Image:

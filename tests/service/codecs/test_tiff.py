@@ -15,7 +15,7 @@ from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
 
 DEFLATE = 8
-GRAY_WHITE_IS_ZERO, GRAY, RGB = 0, 1, 2
+GRAY_WHITE_IS_ZERO, GRAY, RGB, YCBCR = 0, 1, 2, 6
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 UNSPECIFIED, ASSOCIATED, UNASSOCIATED = 0, 1, 2
 LAYOUTS = list(product("<>", (False, True)))
@@ -35,7 +35,7 @@ def tiff(
     """A TIFF of 40 × 24 pixels, each plane in a strip. extras: kinds of the last channels."""
     strips = [zlib.compress(plane) for plane in planes] if packs else planes
     starts = [8 + sum(map(len, strips[:i])) for i in range(len(strips))]
-    count = max(len(strips), 1 + len(extras))
+    count = 3 if photometric == YCBCR else max(len(strips), 1 + len(extras))
     fields = {256: [40], 257: [24], 258: [bits] * count, 259: [DEFLATE if packs else 1], 262: [photometric]}
     fields |= {273: starts, 277: [count], 278: [24], 279: list(map(len, strips)), 284: [2 if len(strips) > 1 else 1]}
     fields |= ({338: list(extras)} if extras else {}) | {339: [kind] * count}
@@ -131,11 +131,35 @@ def test_gray_of_8_bits_with_other_channels(photometric: int, extras: tuple[int,
 
 
 @pytest.mark.parametrize("packs", [False, True])
-def test_gray_of_16_bits_with_alpha_in_planes_is_refused(packs: bool) -> None:
-    """Pillow must not take its planes for pixels of both channels."""
-    data = tiff([bytes(2 * 960)] * 2, "<", 16, GRAY, packs=packs, extras=(UNASSOCIATED,))
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
+@pytest.mark.parametrize("extra", [ASSOCIATED, UNASSOCIATED])
+def test_gray_with_alpha_in_planes_is_refused(extra: int, photometric: int, bits: int, packs: bool) -> None:
+    """Pillow takes the planes of 16 bits for pixels of both channels, and alpha of 8 bits for 0."""
+    data = tiff([bytes(bits // 8 * 960)] * 2, "<", bits, photometric, packs=packs, extras=(extra,))
     with pytest.raises(UndecodableImageError, match="of a kind that is not supported"):
         decode(data, 1_000)
+
+
+@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("extra", [ASSOCIATED, UNASSOCIATED])
+def test_color_with_alpha_in_planes(extra: int, bits: int, order: str, packs: bool) -> None:
+    channels = [LEVELS, LEVELS[::-1], LEVELS[:, ::-1], np.full_like(LEVELS, 32_896)]
+    stored = [channel // (2 if extra == ASSOCIATED else 1) for channel in channels[:3]] + channels[3:]
+    planes = [(each // 256 ** (2 - bits // 8)).astype(f"{order}u{bits // 8}").tobytes() for each in stored]
+    photo = decode(tiff(planes, order, bits, RGB, packs=packs, extras=(extra,)), 1_000)
+    np.testing.assert_allclose(photo.pixels.astype(int), np.dstack(channels[:3]) // 256, atol=2)  # twice a half
+    np.testing.assert_array_equal(photo.alpha, np.full(LEVELS.shape, 128))
+
+
+def test_ycbcr_that_is_not_compressed() -> None:
+    """Four levels of Y share a Cb and a Cr, all one behind the other."""
+    luma = (LEVELS / 257).astype(np.uint8)
+    blocks = luma.reshape(12, 2, 20, 2).transpose(0, 2, 1, 3).reshape(12, 20, 4)
+    data = tiff([np.dstack((blocks, np.full((12, 20, 2), 128, np.uint8))).tobytes()], "<", 8, YCBCR)
+    photo = decode(data, 1_000)
+    np.testing.assert_array_equal(photo.pixels, luma)
 
 
 @pytest.mark.parametrize(
@@ -166,13 +190,16 @@ def test_a_small_copy_of_the_photo_is_not_taken_for_it() -> None:
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
+@pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY, RGB])
-def test_planes_beside_those_of_16_bit_colors_are_read_over(photometric: int, order: str, packs: bool) -> None:
-    colors = [LEVELS, LEVELS[::-1], LEVELS[:, ::-1]] if photometric == RGB else [LEVELS]
-    planes = [plane.astype(f"{order}u2").tobytes() for plane in [*colors, np.zeros_like(LEVELS)]]
-    photo = decode(tiff(planes, order, 16, photometric, packs=packs, extras=(UNSPECIFIED,)), 1_000)
-    gray = 65_535 - LEVELS if photometric == GRAY_WHITE_IS_ZERO else LEVELS
-    np.testing.assert_array_equal(photo.pixels, np.dstack(colors).astype(int) >> 8 if photometric == RGB else gray)
+def test_planes_beside_those_of_colors_are_read_over(photometric: int, bits: int, order: str, packs: bool) -> None:
+    levels = LEVELS // 256 ** (2 - bits // 8)
+    colors = [levels, levels[::-1], levels[:, ::-1]] if photometric == RGB else [levels]
+    planes = [plane.astype(f"{order}u{bits // 8}").tobytes() for plane in [*colors, np.zeros_like(levels)]]
+    photo = decode(tiff(planes, order, bits, photometric, packs=packs, extras=(UNSPECIFIED,)), 1_000)
+    gray = 2**bits - 1 - levels if photometric == GRAY_WHITE_IS_ZERO else levels
+    rgb = np.dstack(colors).astype(int) >> (bits - 8)
+    np.testing.assert_array_equal(photo.pixels, rgb if photometric == RGB else gray)
     assert photo.alpha is None
 
 
