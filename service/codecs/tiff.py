@@ -26,7 +26,7 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, YCBCR = 0, 1, 6  # of PhotometricInterpretation
 IN_PLANES = 2  # of PlanarConfiguration
 UNSPECIFIED, ASSOCIATED, UNASSOCIATED = range(3)
 """Values of ExtraSamples: no alpha, and alpha by which gray is multiplied or not"""
-NATIVE = {"F;32BF": "F;32NF", "I;32B": "I;32N", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}
+NATIVE = {"F;32BF": "F;32NF", "F;64BF": "F;64NF", "I;32B": "I;32N", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}
 """Big-endian raw modes, and those of the bytes that libtiff hands over, which are in the machine's order"""
 
 UNREADABLE = {
@@ -45,13 +45,19 @@ UNREADABLE = {
 """Compressions that Pillow does not read; it opens files of those that it has a name for"""
 COMPRESSION_INFO |= UNREADABLE
 
-UNSIGNED, PLAIN = (1,), 1
+UNSIGNED, SIGNED, FLOAT, PLAIN = (1,), (2,), (3,), 1
 OPEN_INFO |= {
     (MM, WHITE_IS_ZERO, UNSIGNED, PLAIN, (16,), ()): ("I;16", "I;16B"),
     (II, WHITE_IS_ZERO, UNSIGNED, PLAIN, (12,), ()): ("I;16", "I;12"),
     (MM, WHITE_IS_ZERO, UNSIGNED, PLAIN, (12,), ()): ("I;16", "I;12"),
     (MM, BLACK_IS_ZERO, UNSIGNED, PLAIN, (12,), ()): ("I;16", "I;12"),
     (MM, BLACK_IS_ZERO, UNSIGNED, PLAIN, (32,), ()): ("I", "I;32B"),
+    (II, BLACK_IS_ZERO, SIGNED, PLAIN, (8,), ()): ("I", "I;8S"),
+    (MM, BLACK_IS_ZERO, SIGNED, PLAIN, (8,), ()): ("I", "I;8S"),
+    (II, WHITE_IS_ZERO, FLOAT, PLAIN, (64,), ()): ("F", "F;64F"),
+    (MM, WHITE_IS_ZERO, FLOAT, PLAIN, (64,), ()): ("F", "F;64BF"),
+    (II, BLACK_IS_ZERO, FLOAT, PLAIN, (64,), ()): ("F", "F;64F"),
+    (MM, BLACK_IS_ZERO, FLOAT, PLAIN, (64,), ()): ("F", "F;64BF"),
 }
 
 WITH_EXTRAS = {
@@ -128,7 +134,8 @@ def mend_levels(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F"):
         values: NDArray[Any] = np.asarray(image)
         is_unsigned = image.mode == "I" and image.tag_v2.get(Base.SampleFormat, UNSIGNED) == UNSIGNED
-        levels = _scaled(values.view(np.uint32) if is_unsigned else values)
+        top = MAX_16 if is_unsigned else 2 ** (image.tag_v2[Base.BitsPerSample][0] - 1) - 1
+        levels = _scaled(values.view(np.uint32) if is_unsigned else values, top)
         return _like(image, MAX_16 - levels if is_negative else levels)
     if not image.mode.startswith("I;16"):
         return image
@@ -167,14 +174,14 @@ def _without_extras(image: TiffImageFile, is_negative: bool) -> Image.Image:
     return mended
 
 
-def _scaled(values: NDArray[Any]) -> NDArray[np.uint16]:
-    """Bring 32-bit gray to 16 bits (Pillow's `convert("L")` would clip it).
+def _scaled(values: NDArray[Any], top: int) -> NDArray[np.uint16]:
+    """Bring wide or signed gray to 16 bits (Pillow's `convert("L")` would clip it).
 
     Integers and floats do not say where white is, so the smallest usual white that holds every value is taken (1 for
-    floats, 255, 65535); else the values are stretched. Floats may lie a little outside, as filters and highlights leave
-    them, and are clipped.
+    floats, 255, 65535, or `top`, the most that a sample holds, where that is less); else the values are stretched.
+    Floats may lie a little outside, as filters and highlights leave them, and are clipped.
     """
-    whites, below, above = [float(MAX_8), float(MAX_16)], 0.0, 0.0
+    whites, below, above = [float(min(white, top)) for white in (MAX_8, MAX_16)], 0.0, 0.0
     if values.dtype.kind == "f":
         whites, below, above = [1.0, *whites], FLOATS_BELOW, FLOATS_ABOVE
     values = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)

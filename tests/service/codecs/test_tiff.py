@@ -1,4 +1,4 @@
-"""TIFFs of 12, 16 and 32 bits, of either byte order, come out as the pixels that they hold."""
+"""TIFFs of 8 to 64 bits, of either byte order, come out as the pixels that they hold."""
 
 import struct
 import zlib
@@ -81,10 +81,25 @@ def test_wide_gray_of_either_byte_order(order: str, packs: bool, kind: int, numb
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
+@pytest.mark.parametrize("number", ["i1", "i2"])
+@pytest.mark.parametrize("is_stretched", [False, True])
+def test_signed_gray_of_8_and_16_bits(is_stretched: bool, number: str, order: str, packs: bool) -> None:
+    """From 0 to the most that a sample holds, or from the least."""
+    least, most = np.iinfo(number).min if is_stretched else 0, np.iinfo(number).max
+    samples = np.rint(least + LEVELS / 65_535 * (most - least)).astype(f"{order}{number}")
+    photo = decode(tiff([samples.tobytes()], order, 8 * samples.itemsize, GRAY, SIGNED, packs), 1_000)
+    expected = (samples.astype(float) - least) / (most - least) * 65_535
+    np.testing.assert_allclose(photo.pixels, expected, atol=0.51)  # rounding
+
+
+@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
+@pytest.mark.parametrize("number", ["f4", "f8"])
+@pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
 @pytest.mark.parametrize("white", [1, 255, 65_535])
-def test_gray_of_floats_with_white_as_0(white: int, order: str, packs: bool) -> None:
-    samples = ((1 - LEVELS / 65_535) * white).astype(f"{order}f4")
-    photo = decode(tiff([samples.tobytes()], order, 32, GRAY_WHITE_IS_ZERO, FLOAT, packs), 1_000)
+def test_gray_of_floats(white: int, photometric: int, number: str, order: str, packs: bool) -> None:
+    levels = LEVELS if photometric == GRAY else 65_535 - LEVELS
+    samples = (levels / 65_535 * white).astype(f"{order}{number}")
+    photo = decode(tiff([samples.tobytes()], order, 8 * samples.itemsize, photometric, FLOAT, packs), 1_000)
     np.testing.assert_array_equal(photo.pixels, LEVELS)
 
 
