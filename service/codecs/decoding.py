@@ -13,7 +13,7 @@ from service.api.formats import PHOTO_FORMATS
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.jpeg import count_scans, load_without_end
 from service.codecs.profiles import gray_to_srgb, lab_to_srgb, to_srgb
-from service.codecs.tiff import ALPHA, UnsupportedTiffError, mend_levels, mend_tiles, openable
+from service.codecs.tiff import ALPHA, UnsupportedTiffError, mend_levels, openable, prepare
 from service.codecs.webp import webp_size
 from service.errors import DecodingLimitError, ImageTypeError, ServiceError, TooManyPixelsError, UndecodableImageError
 
@@ -67,10 +67,10 @@ def decode(
         if formats == ["WEBP"] and (size := webp_size(data)) is not None:
             announce(size)
         with Image.open(BytesIO(openable(data)), formats=formats) as image:
+            prepare(image, data)
             announce(image.size)
             if image.format == "PNG":
                 _stretch_key(image, data[PNG_BITS])
-            mend_tiles(image, data)
             if not has_end:
                 load_without_end(image, data)
             image.load()

@@ -9,7 +9,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import COMPRESSION_INFO, II, MM, OPEN_INFO, PREFIXES, TiffImageFile
 
-__all__ = ["ALPHA", "UnsupportedTiffError", "mend_levels", "mend_tiles", "openable"]
+__all__ = ["ALPHA", "UnsupportedTiffError", "mend_levels", "openable", "prepare"]
 
 BIG_ENDIAN_BIG, FOR_PILLOW = b"MM\0\x2b", b"MM\x2b\0"
 """How a big-endian BigTIFF begins, and how Pillow expects it to, which looks for the version in the third byte"""
@@ -83,19 +83,23 @@ def openable(data: bytes) -> bytes:
     return FOR_PILLOW + data[len(FOR_PILLOW) :] if data.startswith(BIG_ENDIAN_BIG) else data
 
 
-def mend_tiles(image: Image.Image, data: bytes) -> None:
-    """Name the byte order and width of a TIFF's samples where Pillow forgets them. Call it before `load`.
+def prepare(image: Image.Image, data: bytes) -> None:
+    """Go to a TIFF's photo, past small copies, and name its samples' order where Pillow forgets it. Call before `load`.
 
     data: the file itself, not what `openable` makes of it. Raises UnsupportedTiffError, and UnidentifiedImageError for
     planes that cannot be read together.
     """
     if not isinstance(image, TiffImageFile):
         return
-    kind = image.tag_v2.get(Base.NewSubfileType)
-    if Base.SubIFDs in image.tag_v2 and isinstance(kind, int) and kind & REDUCED:
+    if _is_reduced(image) and Base.SubIFDs in image.tag_v2:
         raise UnsupportedTiffError(
             "begins with a small copy of its photo, as raw files do; save the photo as TIFF or JPEG"
         )
+    try:
+        while _is_reduced(image):
+            image.seek(image.tell() + 1)
+    except EOFError:  # there is nothing else
+        image.seek(0)
     compression = image.info["compression"]
     if compression in UNREADABLE.values():
         raise UnsupportedTiffError(
@@ -119,6 +123,11 @@ def mend_tiles(image: Image.Image, data: bytes) -> None:
         [tile] = image.tile
         raw_mode, *rest = cast(tuple[Any, ...], tile.args)
         image.tile = [tile._replace(args=(NATIVE.get(raw_mode, raw_mode), *rest))]
+
+
+def _is_reduced(image: TiffImageFile) -> bool:
+    kind = image.tag_v2.get(Base.NewSubfileType)
+    return isinstance(kind, int) and bool(kind & REDUCED)
 
 
 def mend_levels(image: Image.Image) -> Image.Image:

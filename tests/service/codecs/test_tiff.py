@@ -13,6 +13,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
+from tests.service.files import encoded
 
 DEFLATE = 8
 GRAY_WHITE_IS_ZERO, GRAY, RGB, YCBCR = 0, 1, 2, 6
@@ -202,6 +203,18 @@ def test_a_small_copy_of_the_photo_is_not_taken_for_it() -> None:
     assert decode(odd.getvalue(), 1_000).pixels.shape == LEVELS.shape
     with pytest.raises(UndecodableImageError, match="the TIFF file begins with a small copy of its photo"):
         decode(raw.getvalue(), 1_000)
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("kinds", [(1, 0), (1, 1, 0), (0, 1), (1, 1)])
+def test_the_first_page_that_is_no_small_copy_counts(kinds: tuple[int, ...], compression: str | None) -> None:
+    levels = (LEVELS / 257).astype(np.uint8)
+    pages = [Image.fromarray(levels[: 12 + i]) for i in range(len(kinds))]
+    for page, kind in zip(pages, kinds, strict=True):
+        page.encoderinfo = {"tiffinfo": {Base.NewSubfileType: kind}}
+    data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:], compression=compression)
+    chosen = kinds.index(0) if 0 in kinds else 0
+    np.testing.assert_array_equal(decode(data, 1_000).pixels, pages[chosen])
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
