@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImagePalette, TiffImagePlugin, UnidentifiedImageError
 from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import COMPRESSION_INFO, II, MM, OPEN_INFO, PREFIXES, TiffImageFile
 
@@ -119,6 +119,8 @@ def prepare(image: Image.Image, data: bytes) -> None:
             image._setup()
         finally:
             TiffImagePlugin.READ_LIBTIFF = True
+    if image.mode == "P" and max(colors := image.tag_v2[Base.ColorMap]) <= MAX_8:  # of 8 bits, not of 16
+        image.palette = ImagePalette.raw("RGB;L", bytes(colors))
     if image.use_load_libtiff:
         [tile] = image.tile
         raw_mode, *rest = cast(tuple[Any, ...], tile.args)

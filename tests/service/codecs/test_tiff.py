@@ -13,7 +13,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
-from tests.service.files import encoded
+from tests.service.files import COLORS, encoded, opened
 
 DEFLATE = 8
 GRAY_WHITE_IS_ZERO, GRAY, RGB, YCBCR = 0, 1, 2, 6
@@ -229,6 +229,17 @@ def test_planes_beside_those_of_colors_are_read_over(photometric: int, bits: int
     rgb = np.dstack(colors).astype(int) >> (bits - 8)
     np.testing.assert_array_equal(photo.pixels, rgb if photometric == RGB else gray)
     assert photo.alpha is None
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("scale", [1, 257])
+def test_a_palette_of_8_bits_is_read_as_one_of_16(scale: int, compression: str | None) -> None:
+    image = COLORS.quantize(256)
+    data = encoded(image, "TIFF", compression=compression)
+    colors = opened(data).tag_v2[Base.ColorMap]
+    written, other = (struct.pack("<768H", *(level // 256 * times for level in colors)) for times in (256, scale))
+    assert written in data
+    np.testing.assert_array_equal(decode(data.replace(written, other), 1_000).pixels, image.convert("RGB"))
 
 
 def big_tiff(samples: np.ndarray, order: str, packs: bool, orientation: int) -> bytes:
