@@ -73,6 +73,8 @@ def decode(
                 _stretch_key(image, data[PNG_BITS])
             if not has_end:
                 load_without_end(image, data)
+            _forget_xmp(image)  # a TIFF is turned as it is loaded
+            image._exif = None  # a JPEG's may have been read, with XMP's
             image.load()
             announce(image.size)  # HEIF may know better after decoding
             return _to_photo(_upright(mend_levels(image)))
@@ -103,6 +105,7 @@ def _identify(data: bytes) -> list[str]:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    _forget_xmp(image)  # a PNG may have it behind its pixels
     try:
         image.getexif()  # it is read now, and kept
         image.info.pop("exif", None)  # else it is written anew, which broken EXIF does not survive
@@ -112,6 +115,12 @@ def _upright(image: Image.Image) -> Image.Image:
     except Exception:  # broken EXIF, which says nothing about the pixels: the photo stays as it is stored
         return image
     return image
+
+
+def _forget_xmp(image: Image.Image) -> None:
+    """Let Pillow not turn a photo by what XMP says, which browsers and viewers do not."""
+    for name in ("xmp", "XML:com.adobe.xmp"):
+        image.info.pop(name, None)
 
 
 def _to_photo(image: Image.Image) -> DecodedPhoto:

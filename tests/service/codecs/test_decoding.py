@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.ExifTags import Base
+from PIL.PngImagePlugin import PngInfo
 
 from service.codecs.decoding import decode
 from service.codecs.webp import webp_size
@@ -183,6 +184,28 @@ def test_exif_orientation(grey_photo: Image.Image, file_format: str, orientation
     expected = UPRIGHT[orientation](np.asarray(grey_photo))
     assert grey.shape == expected.shape
     np.testing.assert_allclose(grey.astype(int), expected, atol=LOSSY_LEVELS)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF"])
+@pytest.mark.parametrize("tags", [{}, {Base.Make: "maker"}, {Base.Orientation: 3}], ids=str)
+def test_orientation_in_xmp_turns_nothing(grey_photo: Image.Image, file_format: str, tags: dict) -> None:
+    """Browsers and viewers look at EXIF alone."""
+    xmp, options = b'<rdf:Description tiff:Orientation="6"/>', {}
+    if file_format == "TIFF":
+        options["tiffinfo"] = tags | {Base.XMLPacket: xmp}
+    else:
+        exif = Image.Exif()
+        exif.update(tags)
+        options |= {"exif": exif} if tags else {}
+        options |= {"pnginfo": PngInfo()} if file_format == "PNG" else {"xmp": xmp}
+    if file_format == "PNG":
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    data = encoded(grey_photo, file_format, **options)
+    assert b"tiff:Orientation" in data
+    pixels = decode(data, MAX_PIXELS).pixels
+    expected = UPRIGHT[tags.get(Base.Orientation, 1)](np.asarray(grey_photo))
+    gray = pixels if pixels.ndim == 2 else pixels[..., 1]
+    np.testing.assert_allclose(gray.astype(int), expected, atol=LOSSY_LEVELS)
 
 
 def test_broken_exif_still_says_how_to_turn(grey_photo: Image.Image) -> None:
