@@ -13,7 +13,7 @@ __all__ = ["find_frame", "without_frame"]
 
 SIZE = 256
 """Longest side, in pixels, to which a photo is averaged to look for a frame."""
-WIDEST = 0.2
+WIDEST = 0.26
 """Share of a photo's side that a frame may cover at either end."""
 PAPER, FILM = 75.0, 16.0
 """L* of frames: at least of a print's, at most of a film's."""
@@ -30,8 +30,8 @@ LAYERS = 3
 def find_frame(lightness: NDArray[np.float32]) -> Frame:
     """Return the frame of a photo, (H, W) L*.
 
-    A frame is even, as light as paper or as dark as film, and ends at a straight line within a fifth of the photo. It
-    is at two opposite sides at the least. All else may be sky, snow, night, or a background.
+    A frame is even, as light as paper or as dark as film, and ends at a straight line within about a quarter
+    of the photo. It is at two opposite sides at the least. All else may be sky, snow, night, or a background.
     """
     frame = NO_FRAME
     for _ in range(LAYERS):

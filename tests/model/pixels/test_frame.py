@@ -37,7 +37,16 @@ def grainy(photo: np.ndarray, deviation: float) -> np.ndarray:
 
 @pytest.mark.parametrize("tone", [PAPER, FILM])
 @pytest.mark.parametrize(
-    "sides", [(20, 20, 30, 30), (10, 40, 25, 25), (30, 30, 0, 0), (0, 0, 60, 40), (4, 5, 6, 7), (31, 64, 48, 17)]
+    "sides",
+    [
+        (20, 20, 30, 30),
+        (10, 40, 25, 25),
+        (30, 30, 0, 0),
+        (0, 0, 60, 40),
+        (4, 5, 6, 7),
+        (31, 64, 48, 17),
+        (30, 110, 20, 20),
+    ],
 )
 def test_finds_a_frame_to_the_pixel(photo: np.ndarray, sides: tuple[int, ...], tone: int) -> None:
     top, _bottom, left, _right = sides
