@@ -6,7 +6,7 @@ from io import BytesIO
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin
 
 from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
@@ -88,13 +88,11 @@ def decode(
 
 def _trouble(error: Exception) -> str:
     """Return what an error of a decoder says of the file."""
-    if isinstance(error, UnidentifiedImageError):
-        return "is broken, or of a kind that is not supported; save it as plain gray or RGB"
     if isinstance(error, UnsupportedTiffError):
         return str(error)
     if isinstance(error, EOFError) or "truncated" in str(error):
         return "ends too early"
-    return "does not decode"
+    return "is broken, or of a kind that is not supported; save it as gray or RGB of 8 or 16 bits"
 
 
 def _identify(data: bytes) -> list[str]:
