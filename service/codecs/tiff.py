@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImagePalette, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImagePalette, TiffImagePlugin
 from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import COMPRESSION_INFO, II, MM, OPEN_INFO, PREFIXES, TiffImageFile
 
@@ -86,8 +86,7 @@ def openable(data: bytes) -> bytes:
 def prepare(image: Image.Image, data: bytes) -> None:
     """Go to a TIFF's photo, past small copies, and name its samples' order where Pillow forgets it. Call before `load`.
 
-    data: the file itself, not what `openable` makes of it. Raises UnsupportedTiffError, and UnidentifiedImageError for
-    planes that cannot be read together.
+    data: the file itself, not what `openable` makes of it. Raises UnsupportedTiffError.
     """
     if not isinstance(image, TiffImageFile):
         return
@@ -111,8 +110,8 @@ def prepare(image: Image.Image, data: bytes) -> None:
         exif[Base.Orientation] = image.tag_v2.get(Base.Orientation, 1)
         image.info["exif"] = exif.tobytes()
     in_planes = image.tag_v2.get(Base.PlanarConfiguration) == IN_PLANES
-    if in_planes and (image.mode in ("LA", "La") or (image.mode == "I" and _has_extras(image))):
-        raise UnidentifiedImageError("gray and alpha in planes")
+    if in_planes and (image.mode in ("LA", "La", "LAB") or (image.mode == "I" and _has_extras(image))):
+        raise UnsupportedTiffError("has planes of a kind that is not supported; save its channels interleaved")
     if compression == "raw" and not in_planes and image.tag_v2.get(Base.PhotometricInterpretation) != YCBCR:
         TiffImagePlugin.READ_LIBTIFF = False  # libtiff asks that all strips be there, with their lengths
         try:

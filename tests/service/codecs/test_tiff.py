@@ -16,7 +16,7 @@ from service.errors import UndecodableImageError
 from tests.service.files import COLORS, encoded, opened
 
 DEFLATE = 8
-GRAY_WHITE_IS_ZERO, GRAY, RGB, YCBCR = 0, 1, 2, 6
+GRAY_WHITE_IS_ZERO, GRAY, RGB, YCBCR, LAB = 0, 1, 2, 6, 8
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 UNSPECIFIED, ASSOCIATED, UNASSOCIATED = 0, 1, 2
 LAYOUTS = list(product("<>", (False, True)))
@@ -147,14 +147,17 @@ def test_gray_of_8_bits_with_other_channels(photometric: int, extras: tuple[int,
 
 
 @pytest.mark.parametrize("packs", [False, True])
-@pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
-@pytest.mark.parametrize("extra", [ASSOCIATED, UNASSOCIATED])
-def test_gray_with_alpha_in_planes_is_refused(extra: int, photometric: int, bits: int, packs: bool) -> None:
-    """Pillow takes the planes of 16 bits for pixels of both channels, and alpha of 8 bits for 0."""
-    data = tiff([bytes(bits // 8 * 960)] * 2, "<", bits, photometric, packs=packs, extras=(extra,))
-    with pytest.raises(UndecodableImageError, match="of a kind that is not supported"):
-        decode(data, 1_000)
+@pytest.mark.parametrize(
+    ("photometric", "bits", "extras"),
+    [*product((GRAY_WHITE_IS_ZERO, GRAY), (8, 16), ((ASSOCIATED,), (UNASSOCIATED,))), (LAB, 8, ())],
+)
+def test_planes_that_pillow_misreads_are_refused(
+    photometric: int, bits: int, extras: tuple[int, ...], packs: bool
+) -> None:
+    """It takes planes of 16 bits for pixels of both channels, alpha of 8 bits for 0, and a* and b* for unsigned."""
+    planes = [bytes(bits // 8 * 960)] * (3 if photometric == LAB else 2)
+    with pytest.raises(UndecodableImageError, match="has planes of a kind that is not supported; save its channels"):
+        decode(tiff(planes, "<", bits, photometric, packs=packs, extras=extras), 1_000)
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
