@@ -178,7 +178,8 @@ def _is_gray(rgb: NDArray[np.uint8]) -> bool:
 
 
 def _alpha(alpha: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    return None if alpha.min() == MAX_8 else alpha
+    """Return alpha that hides a part: where it hides all, as in many a BMP, it was never meant."""
+    return alpha if alpha.min() < MAX_8 and alpha.any() else None
 
 
 def _gray_alpha(gray: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
@@ -186,9 +187,7 @@ def _gray_alpha(gray: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
     if ALPHA in image.info:
         return _alpha(image.info[ALPHA])
     key = image.info.get("transparency")
-    if not isinstance(key, int) or not (gray == key).any():
-        return None
-    return np.where(gray == key, np.uint8(0), np.uint8(MAX_8))
+    return _alpha(np.where(gray == key, np.uint8(0), np.uint8(MAX_8))) if isinstance(key, int) else None
 
 
 def _stretch_key(image: Image.Image, bits: int) -> None:

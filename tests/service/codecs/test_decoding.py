@@ -144,8 +144,12 @@ def test_alpha_is_kept(grey_photo: Image.Image, file_format: str, mode: str) -> 
     np.testing.assert_array_equal(photo.alpha, 255 - np.asarray(grey_photo))
 
 
-def test_alpha_that_hides_nothing_is_none(grey_photo: Image.Image) -> None:
-    assert decode(encoded(grey_photo.convert("RGBA")), MAX_PIXELS).alpha is None
+@pytest.mark.parametrize("level", [0, 255])
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_alpha_that_hides_nothing_or_all_is_none(grey_photo: Image.Image, mode: str, level: int) -> None:
+    image = grey_photo.convert(mode)
+    image.putalpha(level)
+    assert decode(encoded(image), MAX_PIXELS).alpha is None
 
 
 @pytest.mark.parametrize(
