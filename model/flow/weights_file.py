@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load, save_file
+from safetensors.numpy import load, save
 
 from model.errors import CheckpointError
 
@@ -52,13 +52,20 @@ def write_weights(module: "nn.Module", metadata: dict[str, Any], path: Path) -> 
         name: np.ascontiguousarray((tensor.half() if name in parameters else tensor).cpu().numpy())
         for name, tensor in module.state_dict().items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, {METADATA: json.dumps(metadata)})  # one key, for safetensors would shuffle several
-    path.chmod(0o644)  # safetensors writes for the owner alone, but servers run as another user
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    data = save(tensors, {METADATA: json.dumps(metadata)})  # one key, for safetensors would shuffle several
+    digest = hashlib.sha256(data).hexdigest()
     sums = _read_sums(path.parent) | {path.name: digest}
-    (path.parent / CHECKSUMS).write_text("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, data)  # not by safetensors, whose errors hide that a disk is full
+    _replace(path.parent / CHECKSUMS, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode())
     return digest
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file that is never there in part. Raises OSError."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_bytes(data)
+    partial.replace(path)
 
 
 def open_weights(path: Path, *names: str) -> OpenedWeights:

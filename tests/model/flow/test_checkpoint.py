@@ -43,6 +43,18 @@ def test_writing_twice_gives_the_same_bytes(tiny_weights: Path, tmp_path: Path) 
     assert digest == load_checkpoint(tiny_weights).sha256
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize("file", ["tiny.safetensors", "SHA256SUMS"])
+def test_a_full_disk_is_named_and_spoils_nothing(tiny_weights: Path, file: str) -> None:
+    checkpoint, folder = load_checkpoint(tiny_weights), tiny_weights.parent
+    spoiled = folder / file
+    before = spoiled.read_bytes()
+    (folder / f"{file}.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(replace(checkpoint, name="other"), tiny_weights)
+    assert spoiled.read_bytes() == before
+
+
 def test_a_checkpoint_tells_of_itself_before_its_network_is_loaded(tiny_weights: Path) -> None:
     opened, loaded = open_checkpoint(tiny_weights), load_checkpoint(tiny_weights)
     for name in ("name", "temperature", "temperature_exponents", "sha256"):
