@@ -16,7 +16,7 @@ from model.errors import InputError
 from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.config import CinnConfig, DetailConfig
-from training.data import is_tar, photo_files
+from training.data import is_tar, photo_files, read_photos
 from training.dataset import Batch, FeatureDataset, to_device
 from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
 from training.features import build_features, standardize_network
@@ -313,7 +313,11 @@ def _claim(file: Path, option: str, belongs: Mapping[str, str]) -> None:
 
 
 def origin(config: RunConfig) -> dict[str, str]:
-    """Return what tells the photos and the weights that a run starts from, from others."""
+    """Return what tells the photos and the weights that a run starts from, from others.
+
+    Raises NoPhotosError for data without photos: no folder shall belong to a path that was named by mistake.
+    """
+    next(read_photos(config.data))
     files = [(file.relative_to(config.data).as_posix(), file.stat().st_size) for file in photo_files(config.data)]
     return {
         "data": _digest(repr(files).encode()),

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -122,10 +123,10 @@ def test_one_command(
     monkeypatch.setattr(command, "study", lambda *_: iter(rows.items()))
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "shard-0").symlink_to(made_up)
-    (tmp_path / "shard.tar").touch()  # whose features are there already
+    shutil.copy(photos / "pets" / "0.png", tmp_path / "shard.png")  # whose features are there already
     app = Typer()
     app.command()(main)
-    arguments = ["--data", str(tmp_path / "shard.tar"), "--features", str(tmp_path / "features"), "--views", "1"]
+    arguments = ["--data", str(tmp_path / "shard.png"), "--features", str(tmp_path / "features"), "--views", "1"]
     arguments += ["--photos", str(photos), "--init", str(tiny_weights), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output

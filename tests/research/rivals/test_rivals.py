@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import skimage.data
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.testing import assert_close
 from typer.testing import CliRunner
@@ -157,9 +159,9 @@ def test_a_rival_takes_h_and_features_of_a_cinn(
 ) -> None:
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "shard-0").symlink_to(made_up)
-    (tmp_path / "shard.tar").touch()  # whose features are there already
+    Image.fromarray(skimage.data.chelsea()).save(tmp_path / "shard.png")  # whose features are there already
     run = RunConfig(
-        tmp_path / "shard.tar", tmp_path / "out", 0.005, views=1, init=tiny_weights, features=tmp_path / "features"
+        tmp_path / "shard.png", tmp_path / "out", 0.005, views=1, init=tiny_weights, features=tmp_path / "features"
     )
     path = train_rival("regression", run, TINY, LoopConfig(batch=8))
     assert path == tmp_path / "out" / "regression.safetensors"
