@@ -323,9 +323,13 @@ def test_joining_tells_how_to_sample(tiny_file: Path, tmp_path: Path) -> None:
 def test_what_joining_refuses(tiny_checkpoint: Checkpoint, tiny_file: Path, tmp_path: Path) -> None:
     other, parts = tmp_path / "other.safetensors", dict.fromkeys(SHARES, tiny_file)
     save_checkpoint(replace(tiny_checkpoint, network=Cinn(TINY)), other)
+    retrained = load_checkpoint(tiny_file)
+    retrained.cinn.coarsest.output.bias += 1
+    save_checkpoint(retrained, tmp_path / "retrained.safetensors")
     refused: tuple[tuple[dict[str, Path], dict[str, Any], str], ...] = (
         ({"coarsest": tiny_file}, {}, "one checkpoint for each of"),
         (parts | {"details": other}, {}, "h and a"),
+        (parts | {"coarsest": tmp_path / "retrained.safetensors"}, {}, "a distilled decoder of the same level 8²"),
         (parts, {"exponents": (1.0,)}, "exponent"),
         (parts, {"temperature": 3.0}, "temperature: expected 0 to 2, got 3"),
     )
