@@ -205,7 +205,10 @@ def join_command(
     out: Out,
     name: Annotated[str | None, typer.Option(help="Name of the weights, as the service shows it.")] = None,
     temperature: Annotated[float | None, typer.Option(help="The service's default temperature.")] = None,
-    exponent: Annotated[list[float] | None, typer.Option(help="γ of each level, coarse to fine.")] = None,
+    exponent: Annotated[
+        list[float] | None,
+        typer.Option(help="γ of each level, coarse to fine; in photos from 600 pixels, 0.84 at least."),
+    ] = None,
 ) -> None:
     """Put parts that were trained in runs of their own into one checkpoint.
 
