@@ -27,7 +27,7 @@ from benchmarks.quality.collection import seed_of
 from benchmarks.quality.sheets import LARGEST_SIDE, SIDE, Picture, draw_sheets, shrink
 from benchmarks.report import progress, show, table
 from model.colorizer import CinnColorizer, colorize
-from model.drawing.latents import deviations_at, draw_latents, exponents_at
+from model.drawing.latents import deviations_at, draw_latents
 from model.drawing.passes import Passes
 from model.drawing.plans import own_chroma
 from model.errors import InputError
@@ -275,8 +275,7 @@ def _rung(colorizer: CinnColorizer, size: int) -> Painter:
         small = colorizer.shrink(photo, with_chroma=True)
         (condition,) = passes.condition([small.lightness])
         true = passes.encode(own_chroma(small), condition).latents
-        exponents = exponents_at(checkpoint.temperature_exponents, small.longest)
-        deviations = deviations_at(checkpoint.temperature, exponents)
+        deviations = deviations_at(checkpoint.temperature, checkpoint.temperature_exponents, small.longest)
         drawn = draw_latents(cinn.dims, deviations, seed, [0])
         latents = [t if s <= size else d for t, d, s in zip(true, drawn, cinn.config.sizes, strict=True)]
         return paint(decode(passes, condition, latents).chroma, photo_to_lightness(photo), small.frame)[0]

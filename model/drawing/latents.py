@@ -13,7 +13,6 @@ from model.options import MAX_LATENT_NORM, MAX_TEMPERATURE, check_range
 __all__ = [
     "deviations_at",
     "draw_latents",
-    "exponents_at",
     "interpolate_latents",
     "latent_norms",
     "mix_latents",
@@ -65,19 +64,16 @@ def draw_latents(
     return [np.float32(deviation) * z for deviation, z in zip(deviations, latents, strict=True)]
 
 
-def deviations_at(temperature: float, exponents: Sequence[float]) -> list[float]:
+def deviations_at(temperature: float, exponents: Sequence[float], longest: int = SMALL) -> list[float]:
     """Return each level's standard deviation at a temperature: temperature^γ, so that a γ above 1 cools a level first.
 
-    Above 1 all levels are warmed alike. Raises InputError for a temperature out of range.
+    Above 1 all levels are warmed alike. longest: pixels of the photo's longer side; where it is large, γ is at least
+    LARGE_EXPONENT. Raises InputError for a temperature out of range.
     """
     check_range("temperature", temperature, 0, MAX_TEMPERATURE)
-    return [float(temperature if temperature > 1 else temperature**exponent) for exponent in exponents]
-
-
-def exponents_at(exponents: Sequence[float], longest: int) -> list[float]:
-    """Return each level's γ for a photo whose longer side has so many pixels: the larger, the calmer its grain."""
     share = min(max(math.log(longest / SMALL) / math.log(LARGE / SMALL), 0), 1)
-    return [exponent + share * max(LARGE_EXPONENT - exponent, 0) for exponent in exponents]
+    own = [exponent + share * max(LARGE_EXPONENT - exponent, 0) for exponent in exponents]
+    return [float(temperature if temperature > 1 else temperature**exponent) for exponent in own]
 
 
 def temperature_of_norm(dims: Sequence[int], exponents: Sequence[float], norm: float) -> float:

@@ -12,7 +12,6 @@ from model.drawing.hints import check_hints, given_cells, hints_inside
 from model.drawing.latents import (
     deviations_at,
     draw_latents,
-    exponents_at,
     interpolate_latents,
     mix_latents,
     rescale_latents,
@@ -219,7 +218,7 @@ class Planner:
             return Drawing(equal, deviations_at(equal, as_cold), 1.0, norm)
         chosen = self._checkpoint.temperature if temperature is None else temperature
         # The coarsest level is tempered where it is decoded, not in its latents.
-        deviations = deviations_at(chosen, exponents_at(exponents, photo.longest))
+        deviations = deviations_at(chosen, exponents, photo.longest)
         return Drawing(chosen, [1.0, *deviations[1:]], chosen, None)
 
     def _recall(self, name: LatentName, drawing: Drawing) -> list[Floats]:

@@ -1,6 +1,7 @@
 """The blind judge: sheets that give nothing away, and ratings that are counted right."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from typer.testing import CliRunner
 from benchmarks.quality.believability import app, read_choices, read_ratings
 from benchmarks.quality.levels import measure_levels
 from model.colorizer import CinnColorizer
+from model.drawing.latents import draw_latents
 from model.errors import InputError
-from model.flow.checkpoint import Checkpoint
+from model.flow.checkpoint import Checkpoint, save_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,22 @@ def test_a_rung_at_the_finest_size_is_nearly_the_photo(photos: Path, sheets: Pat
         left, top = place % 4 * 264 + 4, place // 4 * 282 + 18
         far = difference(sheets / "sheet-01.png", left, top, photos / entry["photo"])
         assert (far < 6) is (entry["method"] != "tiny")
+
+
+def test_a_rung_has_the_grain_that_suits_its_size(
+    photos: Path, tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, told = tmp_path / "grainy.safetensors", []
+
+    def draw(dims: list[int], deviations: list[float], *rest: Any) -> list[Any]:
+        told.append(deviations[-1])
+        return draw_latents(dims, deviations, *rest)
+
+    monkeypatch.setattr("benchmarks.quality.believability.draw_latents", draw)
+    save_checkpoint(replace(tiny_checkpoint, temperature=0.5, temperature_exponents=(1.0, 0.1, 0.1, 0.1)), weights)
+    for side in (256, 600):
+        make(photos, tmp_path / f"{side}", f"grainy={weights}", "--rung", 8, "--each", 1, "--side", side)
+    assert told == pytest.approx([0.5**0.1, 0.5**0.84])
 
 
 @pytest.mark.parametrize(("side", "size"), [(300, (2 * 308, 2 * 326)), (600, (2 * 608, 626))])
