@@ -1,5 +1,6 @@
 """The commands of training: what they ask of a run, and what they refuse before one begins."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,13 @@ def test_commands_that_go_on_from_weights(runs: Runs, few_photos: Path, tiny_fil
         assert invoke(*line).exit_code == 2
         assert invoke(*line, "--resume").exit_code == 0
         assert invoke(*line, "--resume", "--seed", -1).exit_code == 2
+
+
+def test_scored_goes_on_from_its_own_state(few_photos: Path, weights: Path, tmp_path: Path) -> None:
+    line = ("scored", "--data", few_photos, "--init", weights, "--out", tmp_path / "out", "--minutes")
+    assert "training scored from step 0" in invoke(*line, 0.001).stdout
+    done = invoke(*line, 0.002, "--resume")
+    assert (done.exit_code, bool(re.search("training scored from step [1-9]", done.stdout))) == (0, True)
 
 
 def test_an_interrupted_run_is_not_begun_anew(few_photos: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from tests.networks import TINY
 from tests.pretended_gpu import pretended_gpu
 from training.draws import DrawConfig
 from training.loop import LoopConfig
-from training.run import RunConfig, run, run_thin
+from training.run import RunConfig, run, run_scored, run_thin
 
 
 @pytest.mark.filterwarnings("ignore:.*CUDA is not available")  # of autocast
@@ -25,3 +25,4 @@ def test_a_gpu_trains_every_part(few_photos: Path, tmp_path: Path, monkeypatch: 
         assert run(own, None, loop)
         thinner = [replace(level, width=3, joint_width=4) for level in TINY.details]
         assert run_thin(replace(again, out=tmp_path / "thin"), thinner, loop)
+        assert run_scored(replace(again, out=tmp_path / "scored"), loop)
