@@ -24,7 +24,7 @@ import typer
 from benchmarks.network import decode, load_colorizer
 from benchmarks.quality.bootstrap import mean_and_error
 from benchmarks.quality.collection import seed_of
-from benchmarks.quality.sheets import LARGEST_SIDE, SIDE, Picture, draw_sheets, shrink
+from benchmarks.quality.sheets import LARGEST_SIDE, SIDE, Picture, begin, draw_sheets, shrink
 from benchmarks.report import progress, show, table
 from model.colorizer import CinnColorizer, colorize
 from model.drawing.latents import deviations_at, draw_latents
@@ -36,6 +36,7 @@ from model.pixels.scaling import paint
 from model.protocol import SampleOptions
 from training.commands import Device, HeldOutPhotos, errors_printed
 from training.data import read_named_photos
+from training.rated import KEY_FILE
 
 __all__ = ["app", "make", "read_choices", "read_ratings", "score"]
 
@@ -101,7 +102,7 @@ def make(
         methods_of: dict[str, set[str]] = defaultdict(set)
         for name, methods in chain.from_iterable(plans):
             methods_of[name] |= set(methods)
-        out.mkdir(parents=True, exist_ok=True)  # before all is drawn
+        begin(out)  # before all is drawn
         found = ((name, photo) for name, photo in read_named_photos(data) if name in methods_of)
         pictures = {
             (name, method): painters[method](shrink(photo, side), seed_of(name))
@@ -118,7 +119,7 @@ def make(
                     {"viewer": viewer, "number": number, "photo": name, "method": methods if pair else methods[0]}
                 )
             draw_sheets(out / f"viewer-{viewer}" if rotate else out, cells, side, len(SIDES) if pair else 1)
-        (out / "key.json").write_text(json.dumps(key, indent=1) + "\n")
+        (out / KEY_FILE).write_text(json.dumps(key, indent=1) + "\n")
     print(f"{out}: sheets for who rates, key.json for who counts")
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.network import load_colorizer
 from benchmarks.quality.collection import seed_of
-from benchmarks.quality.sheets import Picture, draw_sheets, shrink
+from benchmarks.quality.sheets import Picture, begin, draw_sheets, shrink
 from benchmarks.report import progress
 from model.colorizer import CinnColorizer
 from model.drawing.latents import deviations_at, draw_latents
@@ -75,9 +75,9 @@ def make(
 ) -> None:
     """Draw photos several times, and write what people need to rate the draws."""
     with errors_printed():
+        begin(out)  # before all is drawn
         colorizer = load_colorizer(weights, device)
         passes = Passes(colorizer.checkpoint, colorizer.device)
-        out.mkdir(parents=True, exist_ok=True)  # before all is drawn
         names = [name for name, _ in read_named_photos(data)]
         rng = np.random.default_rng(seed)
         order = rng.permutation(names).tolist()

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-__all__ = ["LARGEST_SIDE", "SIDE", "Picture", "draw_sheets", "shrink"]
+from model.errors import InputError
+from training.rated import KEY_FILE
+
+__all__ = ["LARGEST_SIDE", "SIDE", "Picture", "begin", "draw_sheets", "shrink"]
 
 WIDTH, HEIGHT = 1056, 852
 """The most that a sheet of single pictures measures, in pixels: viewers see larger ones made smaller."""
@@ -20,6 +23,13 @@ LARGEST_SIDE = HEIGHT - CAPTION - GAP
 PAPER, INK = (255, 255, 255), (0, 0, 0)
 
 Picture = NDArray[np.uint8]
+
+
+def begin(folder: Path) -> None:
+    """Make a folder for sheets and their key. Raises InputError for one with a key: people may be rating its sheets."""
+    if (folder / KEY_FILE).exists():
+        raise InputError("out", "a new folder, for people may be rating the sheets of this one", str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def shrink(photo: Picture, side: int = SIDE) -> Picture:

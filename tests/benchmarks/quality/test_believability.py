@@ -72,6 +72,12 @@ def test_every_photo_once_and_the_key_tells_what_it_is(sheets: Path) -> None:
         assert not sheet.info.get("Comment")
 
 
+def test_sheets_that_people_may_be_rating_are_kept(photos: Path, sheets: Path) -> None:
+    before = {path.name: path.read_bytes() for path in sheets.iterdir()}
+    assert "out: expected a new folder" in run("make", "--data", photos, "--out", sheets, "--each", 1, status=2)
+    assert {path.name: path.read_bytes() for path in sheets.iterdir()} == before
+
+
 def test_a_rung_at_the_finest_size_is_nearly_the_photo(photos: Path, sheets: Path) -> None:
     for place, entry in enumerate(json.loads((sheets / "key.json").read_text())):
         left, top = place % 4 * 264 + 4, place // 4 * 282 + 18

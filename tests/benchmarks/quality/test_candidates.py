@@ -58,9 +58,12 @@ def test_an_unusable_out_is_named_before_anything_is_drawn(
 ) -> None:
     (tmp_path / "a file").touch()
     monkeypatch.setattr("benchmarks.quality.candidates.shrink", None)
-    words = ["--data", photos, "--weights", tiny_file, "--out", tmp_path / "a file" / "sheets"]
-    done = CliRunner().invoke(app, [str(word) for word in words])
-    assert (done.exit_code, "a file/sheets" in done.output) == (2, True)
+    (tmp_path / "rated").mkdir()
+    (tmp_path / "rated" / "key.json").write_text("[]")  # that ratings belong to
+    for name in ("a file/sheets", "rated"):
+        words = ["--data", photos, "--weights", tiny_file, "--out", tmp_path / name]
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        assert (done.exit_code, name in done.output) == (2, True)
 
 
 def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
