@@ -4,19 +4,21 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 from torch import Tensor
 
 from model.flow.cell_order import DISTILLED_TEMPERATURE
 from model.flow.cinn import Cinn
 from model.flow.sizes import CELLS, SIDE
-from training.dataset import ArrayDataset, Batch, read_features, to_device
+from training.dataset import Batch, Dataset, kept_back, read_features, to_device
 from training.features import DONE, begun_anew
 from training.perception import Perception
 from training.teacher import DIVERSITY, TRIES, choose_best, draw_distilled, draw_guided
@@ -39,30 +41,31 @@ class DrawnBatch(NamedTuple):
     photo: Tensor
     """(B, 64, width): see `AutoregressiveLevel.photo_condition`"""
     cells: Tensor
-    """(B, 64, 2): standardized a*b*, row by row; in a dataset's arrays (photos, kept draws, 64, 2)"""
+    """(B, 64, 2): standardized a*b*, row by row; on disk (photos, kept draws, 64, 2)"""
     given: Tensor
     """(B, 64): 1 for cells that were given, in true colors"""
 
 
-class DrawnDataset(ArrayDataset[DrawnBatch]):
-    """Photos with their best draws, of which a batch takes one at random."""
+class DrawnDataset(Dataset[DrawnBatch]):
+    """Photos with their best draws, of which a batch takes one at random; a row is (shard, photo, draw).
+
+    Held-out photos show their best draw.
+    """
 
     def __init__(self, folders: Sequence[Path], held_out: float) -> None:
         """folders: of `build_draws`. held_out: share of the photos kept back to choose by."""
-        arrays = {
-            name: np.concatenate([np.load(folder / f"{name}.npy") for folder in folders]) for name in DrawnBatch._fields
-        }
-        super().__init__(DrawnBatch, arrays, held_out)
+        self._shards = [[np.load(folder / f"{name}.npy", "r") for name in DrawnBatch._fields] for folder in folders]
+        rows = [(s, i, 0) for s, (photos, _, _) in enumerate(self._shards) for i in range(len(photos))]
+        super().__init__(np.array(rows), kept_back(held_out))
 
     def _pick(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw which of its draws each photo shows: (B, 2)."""
-        return np.stack((rows, rng.integers(self._arrays["cells"].shape[1], size=len(rows))), 1)
+        _, cells, _ = self._shards[0]
+        rows[:, 2] = rng.integers(cells.shape[1], size=len(rows))
+        return rows
 
     def _read(self, rows: NDArray[np.int64]) -> DrawnBatch:
-        """Held-out photos, (B,), show their best draw."""
-        photos, draws = rows.T if rows.ndim == 2 else (rows, np.zeros_like(rows))
-        batch = super()._read(photos)
-        return batch._replace(cells=batch.cells[torch.arange(len(rows)), torch.from_numpy(draws)])
+        examples = [(photo[i], cells[i, d], given[i]) for s, i, d in rows for photo, cells, given in [self._shards[s]]]
+        return DrawnBatch(*(torch.from_numpy(np.stack(each)).float() for each in zip(*examples, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,17 @@ def build_draws(cinn: Cinn, features: Path, out: Path, config: DrawConfig, seed:
         if done["teacher"] == teacher:
             return int(done["photos"])
     shutil.rmtree(out, ignore_errors=True)  # of another teacher
-    with begun_anew(out) as part:
-        fields = [np.concatenate(parts) for parts in zip(*_draw(cinn, features, config, seed), strict=True)]
-        for name, array in zip(DrawnBatch._fields, fields, strict=True):
-            np.save(part / f"{name}.npy", array)
-        (part / DONE).write_text(json.dumps({"photos": len(fields[0]), "teacher": teacher}))
-    return len(fields[0])
+    count = int(json.loads((features / DONE).read_text())["photos"])
+    with begun_anew(out) as part, ExitStack() as stack:
+        files = [stack.enter_context((part / f"{name}.npy").open("wb")) for name in DrawnBatch._fields]
+        for arrays in _draw(cinn, features, config, seed):
+            for file, array in zip(files, arrays, strict=True):
+                if not file.tell():
+                    shape = (count, *array.shape[1:])
+                    write_array_header_1_0(file, {"descr": array.dtype.str, "fortran_order": False, "shape": shape})
+                file.write(array.tobytes())
+        (part / DONE).write_text(json.dumps({"photos": count, "teacher": teacher}))
+    return count
 
 
 def _digest(cinn: Cinn, config: DrawConfig) -> str:

@@ -145,7 +145,8 @@ def test_draws_that_look_like_the_photo_are_taken(cinn: Cinn, features: Path, mo
     assert_close(best, cells[:, 1])
 
 
-def test_draws_of_photos_are_kept(cinn: Cinn, features: Path, tmp_path: Path) -> None:
+def test_draws_of_photos_are_kept(cinn: Cinn, features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.draws.PHOTOS", 10)  # so that there are several batches of photos
     config = DrawConfig(tries=3, temperature=0.9)
     (photos,) = read_features(features, 100)
     count = len(photos.chroma)
@@ -172,10 +173,16 @@ def test_draws_of_photos_are_kept(cinn: Cinn, features: Path, tmp_path: Path) ->
     assert not np.array_equal(several[:, 1:], after)
     dataset = DrawnDataset([tmp_path / "draws"], 0.1)
     (held_out,) = dataset.held_out_batches(count)
-    np.testing.assert_array_equal(held_out.cells, several[dataset.held_out, 0])
+    np.testing.assert_array_equal(held_out.cells, several[dataset.held_out[:, 1], 0])
     batches = dataset.batches(len(dataset.train), np.random.default_rng(0))
     seen = {cells.numpy().tobytes() for _ in range(20) for cells in next(batches).cells}
-    assert seen == {cells.tobytes() for cells in several[dataset.train].reshape(-1, CELLS, 2)}  # and none held out
+    trained = several[dataset.train[:, 1]].reshape(-1, CELLS, 2)
+    assert seen == {cells.tobytes() for cells in trained}  # and none held out
+    both = DrawnDataset([tmp_path / "draws"] * 2, 0.1)
+    assert len(both.train) + len(both.held_out) == 2 * count
+    np.load(tmp_path / "draws" / "cells.npy", "r+")[:] = 7
+    (held_out,) = both.held_out_batches(2 * count)
+    assert (held_out.cells == 7).all()  # read when they are needed: memory could not hold those of many photos
 
 
 @pytest.mark.parametrize("better", ["level", "distilled"])
