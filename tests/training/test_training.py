@@ -340,14 +340,18 @@ def test_what_joining_refuses(tiny_checkpoint: Checkpoint, tiny_file: Path, tmp_
 
 def test_an_average_lies_between(tiny_checkpoint: Checkpoint, tiny_weights: Path, tmp_path: Path) -> None:
     other = Cinn(tiny_checkpoint.cinn.config)
+    unlike = [tiny_weights, tmp_path / "unlike.safetensors"]
+    save_checkpoint(replace(tiny_checkpoint, network=other), unlike[1])
+    other.chroma_std.copy_(tiny_checkpoint.cinn.chroma_std)
     save_checkpoint(replace(tiny_checkpoint, network=other), tmp_path / "other.safetensors")
     average([tiny_weights, tmp_path / "other.safetensors"], tmp_path / "mean.safetensors")
     mean = dict(load_checkpoint(tmp_path / "mean.safetensors").cinn.named_parameters())
     for name, parameter in tiny_checkpoint.cinn.named_parameters():
         expected = (parameter + other.get_parameter(name)) / 2
         assert_close(mean[name], expected, rtol=2e-3, atol=3e-4)  # kept in float16
-    with pytest.raises(InputError, match="weights"):
-        average([], tmp_path / "mean.safetensors")
+    for refused in ([], unlike):
+        with pytest.raises(InputError, match="weights"):
+            average(refused, tmp_path / "mean.safetensors")
 
 
 def test_a_part_that_the_folder_has_trained_is_not_left_out(photos: Path, tmp_path: Path) -> None:
