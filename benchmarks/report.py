@@ -20,8 +20,20 @@ from model.device import THREADS, choose_device
 __all__ = ["JsonFile", "Target", "progress", "show", "table", "write", "write_json"]
 
 Item = TypeVar("Item")
+
+
+def _in_a_folder(file: str | None) -> str | None:
+    """Refuse a file in no folder, before anything is measured."""
+    if file and not Path(file).parent.is_dir():
+        raise typer.BadParameter(f"no folder {Path(file).parent}")
+    return file
+
+
 JsonFile = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write the figures to this file, - for standard output.")
+    str | None,
+    typer.Option(
+        "--json", metavar="FILE", help="Write the figures to this file, - for standard output.", callback=_in_a_folder
+    ),
 ]
 
 WIDTH = 400  # of tables, in characters, where the terminal's is not known: no line is broken

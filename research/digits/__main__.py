@@ -67,8 +67,9 @@ def classifier_command(
     """Train the classifier that judges generated digits, on real ones only."""
     with errors_printed():
         digits, test = read_digits(data, "train"), read_digits(data, "t10k")
-    classifier = train_classifier(digits, epochs, seed)
-    save_classifier(classifier, out)
+        out.parent.mkdir(parents=True, exist_ok=True)  # before all is trained
+        classifier = train_classifier(digits, epochs, seed)
+        save_classifier(classifier, out)
     print(f"recognizes {recognized(classifier, test)['all']:.2%} of the test digits; weights: {out}")
 
 

@@ -1,6 +1,7 @@
 """Handwritten digits, read from the IDX files that MNIST comes in, and between whole and continuous pixels."""
 
 import gzip
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -89,7 +90,7 @@ def _read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
         raise BadIdxError(f"no {name} or {name}.gz in {folder}")
     try:
         data = plain.read_bytes() if plain.is_file() else gzip.decompress(packed.read_bytes())
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BadIdxError(f"{packed}: {error}") from error
     start = 4 + 4 * data[3] if len(data) > 4 else 0
     if data[:3] != bytes((0, 0, UNSIGNED_BYTE)) or len(data) < start:

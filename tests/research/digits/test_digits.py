@@ -5,6 +5,7 @@ import json
 import math
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,10 +120,11 @@ def test_labels_of_other_digits_are_refused(data: Path, digits: Digits, tmp_path
         read_digits(tmp_path, "t10k")
 
 
-def test_a_cut_archive_is_refused(tmp_path: Path, digits: Digits) -> None:
+@pytest.mark.parametrize("spoil", [lambda data: data[:-100], lambda data: data[:10] + bytes([255]) * 100])
+def test_a_damaged_archive_is_refused(tmp_path: Path, digits: Digits, spoil: Callable[[bytes], bytes]) -> None:
     write_idx(tmp_path, "train", digits, packed=True)
     path = tmp_path / "train-images-idx3-ubyte.gz"
-    path.write_bytes(path.read_bytes()[:-100])
+    path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(BadIdxError):
         read_digits(tmp_path, "train")
 
@@ -314,6 +316,9 @@ def test_commands_from_training_to_figures(data: Path, tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, others)
     assert (refused.exit_code, "run with the same options" in refused.stderr) == (2, True)
     run("classifier", "--data", data, "--out", tmp_path / "classifier.safetensors", "--epochs", 1)
+    unusable = ["classifier", "--data", str(data), "--out", str(tmp_path / "cinn.safetensors" / "classifier")]
+    refused = CliRunner().invoke(app, unusable)
+    assert (refused.exit_code, refused.stdout, "cinn.safetensors" in refused.stderr) == (2, "", True)
     weights = ("--weights", tmp_path / "cinn.safetensors")
     for name in FIGURES:
         run("figure", name, "--data", data, *weights, "--out", tmp_path / f"{name}.png")
@@ -336,6 +341,7 @@ def test_commands_from_training_to_figures(data: Path, tmp_path: Path) -> None:
         (["train", "--data", "nowhere"], "nowhere"),
         (["figure", "samples", "--weights", "nowhere"], "nowhere"),
         (["measure", "--data", "data", "--weights", "nowhere"], "nowhere"),
+        (["measure", "--data", "data", "--json", "nowhere/report.json"], "nowhere"),
     ],
 )
 def test_what_is_missing_is_said(arguments: list[str], message: str) -> None:
