@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.errors import InputError
+from training.data import NoPhotosError
 from training.dataset import ArrayDataset
 
 __all__ = ["DRAWS_FILE", "KEY_FILE", "RATINGS_FILE", "SIGNS", "RatedBatch", "RatedDataset", "read_votes"]
@@ -54,6 +55,9 @@ class RatedDataset(ArrayDataset[RatedBatch]):
         found = [(np.load(folder / DRAWS_FILE), read_votes(folder)) for folder in folders]
         votes = np.concatenate([votes for _, votes in found])
         counted = np.isfinite(votes).sum(1) > 1
+        if not counted.any():
+            wanted = f"{RATINGS_FILE.format(1)} and so on beside {KEY_FILE}"
+            raise NoPhotosError(f"no photo with two rated draws, too few to train on: ratings are {wanted}")
         arrays = {
             name: np.concatenate([draws[name] for draws, _ in found])[counted] for name in RatedBatch._fields[:-1]
         }
@@ -88,7 +92,8 @@ def read_votes(folder: Path) -> NDArray[np.float64]:
 
 def _read(path: Path) -> tuple[list[str], NDArray[np.float64]]:
     """Read one viewer's ratings: the numbers, and (N, columns) values of which higher is better."""
-    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte order mark
+    # spreadsheets write a byte order mark, and remarks in other encodings
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in SIGNS if rows and name in rows[0]]
     if not names or "number" not in rows[0]:

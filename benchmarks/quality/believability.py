@@ -181,7 +181,8 @@ def read_choices(path: Path, methods: Mapping[int, Sequence[str]]) -> dict[int, 
 
 def _read(path: Path, columns: Sequence[str], methods: Mapping[int, Any]) -> dict[int, list[str]]:
     """Read a CSV: the cells of every number, which its first column holds."""
-    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte order mark
+    # spreadsheets write a byte order mark, and remarks in other encodings
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.DictReader(file)
         if not set(columns) <= set(rows.fieldnames or ()):
             raise InputError("ratings", f"a CSV with columns {', '.join(columns)}", rows.fieldnames)

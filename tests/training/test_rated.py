@@ -89,9 +89,14 @@ def test_each_viewer_counts_by_a_scale_of_their_own(folder: Path) -> None:
     assert np.isfinite(before).all()
 
 
-def test_a_byte_order_mark_changes_nothing(folder: Path) -> None:
+def test_a_byte_order_mark_and_remarks_in_other_encodings_change_nothing(folder: Path) -> None:
     before = read_votes(folder)
-    (folder / "ratings-1.csv").write_text((folder / "ratings-1.csv").read_text(), "utf-8-sig")
+    text = (folder / "ratings-1.csv").read_text()
+    (folder / "ratings-1.csv").write_text(text, "utf-8-sig")
+    np.testing.assert_array_equal(read_votes(folder), before)
+    (folder / "ratings-1.csv").write_text(
+        text.replace("\n", ",très joli\n").replace("très joli", "remark", 1), "cp1252"
+    )
     np.testing.assert_array_equal(read_votes(folder), before)
 
 
@@ -115,7 +120,9 @@ def test_ratings_that_do_not_fit_are_refused(folder: Path, text: str, said: str)
 
 def test_a_single_rated_draw_teaches_nothing(folder: Path) -> None:
     (folder / "ratings-1.csv").write_text("number,score\n0-0,1\n1-0,2\n2-0,3")
-    with pytest.raises(NoPhotosError, match="too few"):
+    with pytest.raises(
+        NoPhotosError, match=r"no photo with two rated draws.* ratings-1\.csv and so on beside key\.json"
+    ):
         RatedDataset([folder], held_out=0.1)
 
 

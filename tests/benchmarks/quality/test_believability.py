@@ -172,8 +172,9 @@ def test_ratings_that_do_not_fit_are_refused(tmp_path: Path, rows: list[str]) ->
         read_ratings(ratings(tmp_path / "r.csv", rows), {1: "a", 2: "b"})
 
 
-def test_ratings_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
-    (tmp_path / "r.csv").write_text("number,real,stain,score\n1,1,0,5\n", "utf-8-sig")
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252"])
+def test_ratings_may_have_a_byte_order_mark_or_another_encoding(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "r.csv").write_text("number,real,stain,score,remark\n1,1,0,5,très joli\n", encoding)
     assert read_ratings(tmp_path / "r.csv", {1: "a"}) == {1: (1, 0, 5)}
 
 
