@@ -21,8 +21,8 @@ __all__ = ["RewardModel"]
 class RewardModel(nn.Module):
     """Says how good each draw is: higher is better, to be compared among draws of one photo.
 
-    Before it is trained, the reward is Σ log p − λ·log q of the cells, with the density q of the prior and λ =
-    PRIOR_SHARE: the likelihood alone would call gray the best, which fits every photo (Li et al. 2016, A
+    Before it is trained, the reward is log p − λ·log q, averaged over the cells, with the density q of the prior and
+    λ = PRIOR_SHARE: the likelihood alone would call gray the best, which fits every photo (Li et al. 2016, A
     Diversity-Promoting Objective Function, arXiv 1510.03055, MMI-antiLM).
     """
 
