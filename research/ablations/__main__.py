@@ -15,6 +15,7 @@ from model.flow.cinn import Cinn
 from research.ablations.study import COLUMNS, StudyConfig, figure, study
 from research.ablations.variants import VARIANTS
 from training.commands import Device, Features, HeldOutPhotos, Init, Photos, Views, errors_printed
+from training.data import read_photos
 from training.run import RunConfig, origin, prepare
 
 
@@ -36,6 +37,7 @@ def main(
         unknown = set(names) - set(VARIANTS)
         if unknown:
             raise InputError("variant", f"some of {list(VARIANTS)}", sorted(unknown))
+        next(read_photos(photos))  # of a wrong path, this says so before anything is trained
         source = (load_checkpoint(init).cinn if init else Cinn()).to(choose_device(device))
         run = RunConfig(data, out, minutes, views=views, init=init, features=features)
         dataset = prepare(run, source)

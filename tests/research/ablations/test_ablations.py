@@ -133,6 +133,8 @@ def test_one_command(
     assert "3 ± 0.5" in result.stdout
     assert json.loads((tmp_path / "out" / "ablations.json").read_text()) == rows
     assert (tmp_path / "out" / "ablations.png").exists()
-    result = CliRunner().invoke(app, [*arguments, "--variant", "no flow"])
-    assert result.exit_code == 2
-    assert "no flow" in result.stderr
+    (tmp_path / "empty").mkdir()
+    for options, said in ((("--variant", "no flow"), "no flow"), (("--photos", str(tmp_path / "empty")), "empty")):
+        result = CliRunner().invoke(app, [*arguments, *options])
+        assert result.exit_code == 2
+        assert said in result.stderr
