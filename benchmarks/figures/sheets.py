@@ -51,6 +51,7 @@ def main(
 ) -> None:
     """Draw a contact sheet, and print the photos' names from top to bottom."""
     with errors_printed():
+        out.parent.mkdir(parents=True, exist_ok=True)  # before all is colorized
         method = CinnMethod(load_colorizer(weights, device))
         chosen = method.default_temperature if temperature is None else temperature
         names = [name for name, _ in read_named_photos(data)]
@@ -61,7 +62,6 @@ def main(
     rows.sort(key=lambda row: -row.error if failures else wanted[row.name])
     rows = rows[:photos]
     titles = ["gray", "truth", "temperature 0", *(f"sample {i}, T = {chosen:g}" for i in range(SAMPLES))]
-    out.parent.mkdir(parents=True, exist_ok=True)
     draw_sheet([row.pictures for row in rows], titles).save(out)
     for row in rows:
         print(f"{row.name}  {100 * row.error:.1f}")

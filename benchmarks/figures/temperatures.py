@@ -45,10 +45,10 @@ def main(
 ) -> None:
     """Measure at several temperatures."""
     with errors_printed():
+        out.mkdir(parents=True, exist_ok=True)  # before all is measured
         method = CinnMethod(load_colorizer(weights, device))
         records = _measure(method, data, limit)
     reports = {f"{temperature:g}": Subset(parts).report() for temperature, parts in records.items()}
-    out.mkdir(parents=True, exist_ok=True)
     (out / "temperatures.json").write_text(json.dumps(method.settings | reports, indent=2) + "\n")
     draw(reports, out / "temperatures.png")
     print(f"{out / 'temperatures.json'}, {out / 'temperatures.png'}")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from PIL import Image
@@ -11,12 +12,12 @@ from typer.testing import CliRunner
 from benchmarks.figures import sheets, temperatures
 
 
-def run(command: object, *arguments: object) -> str:
+def run(command: object, *arguments: object, status: int = 0) -> str:
     app = Typer()
     app.command()(command)  # type: ignore[type-var]
     result = CliRunner().invoke(app, [str(each) for each in arguments])
-    assert result.exit_code == 0, result.output
-    return result.stdout
+    assert result.exit_code == status, result.output
+    return result.stderr if status else result.stdout
 
 
 def test_a_seed_draws_the_photos(subsets: Path, tiny_weights: Path, tmp_path: Path) -> None:
@@ -45,3 +46,13 @@ def test_quality_against_temperature(
     assert reports["0"]["variance"] == 0 < reports["1"]["variance"]
     with Image.open(tmp_path / "temperatures.png") as image:
         assert image.width > 1000
+
+
+@pytest.mark.parametrize("figures", [sheets, temperatures])
+def test_an_unusable_out_is_named_before_anything_is_colorized(
+    figures: ModuleType, subsets: Path, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a file").touch()
+    monkeypatch.setattr(figures, "CinnMethod", None)
+    options = ["--data", subsets, "--weights", tiny_weights, "--out", tmp_path / "a file" / "figures" / "figure.png"]
+    assert "a file" in run(figures.main, *options, status=2)
