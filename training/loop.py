@@ -208,10 +208,12 @@ class Trainer(Generic[BatchT]):
                     saved = config.clock()
                     signals = processes.sum([len(stop)]).item()
                 stopped = signals > 0
+            if not stopped:
+                if not history.losses or history.losses[-1][0] != history.step:
+                    self._save(state_file)
+                stopped = processes.sum([len(stop)]).item() > 0
         if stopped:
             self._write(state_file)
-        elif not history.losses or history.losses[-1][0] != history.step:
-            self._save(state_file)
         self.ema.values = self._of_first(self.best or self.ema.values)  # only that one holds photos out
         self.ema.apply()
         return not stopped

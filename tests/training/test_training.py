@@ -233,6 +233,23 @@ def test_training_goes_on_from_its_state(prepared: tuple[Cinn, Path], tmp_path: 
     assert second.history.seconds >= 0.02 * 60
 
 
+def test_a_signal_while_the_end_is_judged_is_heeded(
+    prepared: tuple[Cinn, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = trainer(prepared, "coarsest", minutes=0.001)
+    evaluate = stopped.evaluate
+
+    def evaluate_and_stop() -> list[float]:
+        signal.raise_signal(signal.SIGINT)
+        return evaluate()
+
+    monkeypatch.setattr(stopped, "evaluate", evaluate_and_stop)
+    assert not stopped.train(tmp_path / "coarsest.pt")
+    again = trainer(prepared, "coarsest", minutes=0.001)
+    assert again.train(tmp_path / "coarsest.pt")
+    assert again.history == stopped.history  # nothing was lost
+
+
 def test_a_state_that_is_damaged_or_of_other_options_is_refused(prepared: tuple[Cinn, Path], tmp_path: Path) -> None:
     state = tmp_path / "coarsest.pt"
     trainer(prepared, "coarsest", minutes=0).train(state)
