@@ -306,7 +306,8 @@ def _claim(file: Path, option: str, belongs: Mapping[str, str]) -> None:
     """
     known, told = file.read_text() if file.exists() else "", json.dumps(belongs)
     if known and known != told:
-        raise InputError(option, "a new folder, or the data and weights that this one was begun with", str(file.parent))
+        begun = "a new folder, or the data, weights and draws that this one was begun with"
+        raise InputError(option, begun, str(file.parent))
     if not known:  # or empty, where the disk was full
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(told)

@@ -406,6 +406,8 @@ def test_a_run_folder_belongs_to_its_data(
     begin(few_photos, tmp_path, init=tiny_file, features=kept)
     with pytest.raises(InputError, match="out: expected a new folder"):
         begin(photos, tmp_path, init=tiny_file, features=kept)
+    with pytest.raises(InputError, match="weights and draws"):
+        begin(few_photos, tmp_path, init=tiny_file, features=kept, draws=DrawConfig(tries=3))
     (tmp_path / "run.json").write_text('{"da')
     with pytest.raises(InputError, match="out: expected a new folder"):
         begin(few_photos, tmp_path, init=tiny_file, features=kept)
