@@ -43,6 +43,8 @@ def main(
         dataset = prepare(run, source)
         config = StudyConfig(photos, out, minutes, limit, trained_on=origin(run) | {"views": views})
         rows = dict(study(config, source.network, dataset, names))
+    if len(rows) < len(names):
+        print("stopped; the same command goes on")
     if not rows:
         raise typer.Exit(1)
     show([table("", [{"variant": name} | {c: cell(row, c) for c in COLUMNS} for name, row in rows.items()])])

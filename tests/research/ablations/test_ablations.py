@@ -131,6 +131,7 @@ def test_one_command(
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "3 ± 0.5" in result.stdout
+    assert "stopped; the same command goes on" in result.stdout  # of one variant alone
     assert json.loads((tmp_path / "out" / "ablations.json").read_text()) == rows
     assert (tmp_path / "out" / "ablations.png").exists()
     (tmp_path / "empty").mkdir()
