@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.errors import InputError
 from model.flow.condition import ConditionFeatures
 from model.flow.constants import FEATURE_CHANNELS
 from training.data import NoPhotosError
@@ -132,7 +133,10 @@ class FeatureDataset(Dataset[Batch]):
     """
 
     def __init__(self, folders: Sequence[Sequence[Path]], held_out: float) -> None:
-        """folders: for each data path, its views. held_out: share of the photos kept back to choose by."""
+        """folders: for each data path, its views. held_out: share of the photos kept back to choose by.
+
+        Raises InputError for arrays that are not whole, NoPhotosError for too few photos.
+        """
         self.shards = [[_open(view) for view in views] for views in folders]
         rows = [(s, 0, i) for s, views in enumerate(self.shards) for i in range(len(views[0]["chroma"]))]
         super().__init__(np.array(rows), kept_back(held_out))
@@ -165,7 +169,12 @@ def _batch(rows: Sequence[tuple[Mapping[str, NDArray[np.generic]], int]]) -> Bat
 
 
 def _open(folder: Path) -> dict[str, NDArray[np.generic]]:
-    shapes = json.loads((folder / DONE).read_text())["shapes"]
-    return {
-        name: np.memmap(folder / f"{name}.raw", TYPES[name], "r").reshape(-1, *shape) for name, shape in shapes.items()
-    }
+    """Open a folder's arrays. Raises InputError where one is not whole."""
+    done = json.loads((folder / DONE).read_text())
+    try:
+        return {
+            name: np.memmap(folder / f"{name}.raw", TYPES[name], "r").reshape(done["photos"], *shape)
+            for name, shape in done["shapes"].items()
+        }
+    except ValueError as error:
+        raise InputError("features", "whole arrays, which no other process is writing", str(folder)) from error

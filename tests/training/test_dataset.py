@@ -1,10 +1,14 @@
 """Batches of features: what a run has had before can be skipped."""
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from model.errors import InputError
 from training.dataset import FeatureDataset
 
 
@@ -16,3 +20,11 @@ def test_batches_that_are_skipped_are_those_that_were_had(made_up: Path) -> None
     assert not torch.equal(had[0].chroma, had[7].chroma)
     for batch in had[7:]:
         assert torch.equal(next(rest).chroma, batch.chroma)
+
+
+@pytest.mark.parametrize("photos", [0, 20])
+def test_features_that_another_process_still_writes_are_refused(made_up: Path, tmp_path: Path, photos: int) -> None:
+    shutil.copytree(made_up, tmp_path, dirs_exist_ok=True)
+    os.truncate(tmp_path / "chroma.raw", photos * 2 * 64 * 64 * 2)
+    with pytest.raises(InputError, match="features: expected whole arrays"):
+        FeatureDataset([[tmp_path]], held_out=0.2)
