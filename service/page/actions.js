@@ -109,13 +109,14 @@ export function followLink(photo) {
   change({ photo, runs: withMore(link.run.follows ?? link.run), hints });
 }
 
-/** Whether a run has made the coloring that a link names, by the model that the link names. */
+/** Whether a run has made the coloring that a link names, by the model that the link names, or is making it. */
 function holds(run, { kind, fields, index, recipe, model }) {
   const { offset, temperature, hints, ...named } = fields;
   const drawnBy = model ?? (store.model && modelName(store.model));
+  const comes = isBusy(run) && index - (run.fields.offset ?? 0) in run.slots && JSON.stringify(run.recipe ?? []) === JSON.stringify(recipe);
   return run.kind === kind && (temperature === undefined || run.temperature === temperature)
     && Object.entries(named).every(([name, value]) => run.fields[name] === value) && sameHints(run.fields.hints, hints)
-    && run.samples.some((sample) => sample.index === index && JSON.stringify(recipeOf(sample)) === JSON.stringify(recipe) && (!drawnBy || modelOf(sample) === drawnBy));
+    && (comes || run.samples.some((sample) => sample.index === index && JSON.stringify(recipeOf(sample)) === JSON.stringify(recipe) && (!drawnBy || modelOf(sample) === drawnBy)));
 }
 
 function workOn(photos) {

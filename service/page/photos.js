@@ -4,7 +4,7 @@ import { colorizeFirst, lookAt, showing, withMore } from "./actions.js";
 import { accepted } from "./files.js";
 import { enlivenPhoto, newPhoto } from "./photo.js";
 import { amend, change, store } from "./store.js";
-import { enlivenRun } from "./work.js";
+import { enlivenRun, isBusy, start } from "./work.js";
 
 /** Add files; `example` names the sample that it is, of those that come with the page. */
 export function addFiles(files, example) {
@@ -32,12 +32,11 @@ export function removeAll() {
   change({ photos: [], ...lookAt(null), kept: [] });
 }
 
-/** Show what the browser has stored before a reload. What was in work then has stopped: browsers may end its request first. */
+/** Show what the browser has stored before a reload, and go on with what was in work then. */
 export function revive({ view, album }) {
   for (const photo of view.photos) {
     enlivenPhoto(photo);
     for (const run of photo.runs) {
-      if (run.status !== "done" && (!run.error || run.error.code === "unreachable")) Object.assign(run, { status: "stopped", error: null });
       run.picture ??= run.kind === "transfers" ? run.source : null; // stored by an earlier version
       enlivenRun(run);
     }
@@ -46,4 +45,7 @@ export function revive({ view, album }) {
   const latest = (photo) => photo.runs.findLast((run) => !run.follows && !run.superseded);
   view.grids ??= new Map(view.photos.filter(latest).map((photo) => [photo, withMore(latest(photo))])); // stored by an earlier version
   amend(view);
+  const shown = [...view.grids.values()].flat();
+  const isCut = (run) => run.error?.code === "unreachable" && shown.includes(run); // browsers may end its request before they say that the page goes
+  view.photos.flatMap(({ runs }) => runs).filter((run) => isBusy(run) || isCut(run)).forEach(start);
 }

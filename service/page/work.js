@@ -42,7 +42,7 @@ function madeRun(photo, kind, total, fields, more) {
   });
 }
 
-/** Give a run what cannot be stored. One that a reload has ended can go on. */
+/** Give a run what cannot be stored. */
 export function enlivenRun(run) {
   Object.assign(run, { id: ++runs, wait: null });
   Object.defineProperty(run, "samples", { get() { return this.slots.filter(Boolean) }, configurable: true });

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from model.errors import NonFiniteError
 from service.edge.keys import add_key
-from tests.service.page.steps import begin_anew, drop, hold
+from tests.service.page.steps import begin_anew, drop, expect_colorings, hold
 from tests.service.page.stored import until_state
 
 FAILED = "Failed to load resource"  # what the browser itself writes of any answer that is an error
@@ -62,7 +62,7 @@ def test_a_file_that_is_no_photo(page, upload, tmp_path, photo) -> None:
 
 
 def test_while_the_service_is_away(page, photo) -> None:
-    """Buttons have their icons. What a reload ends has stopped: browsers may end it a moment before."""
+    """Buttons have their icons. A reload asks again, as browsers may end a request a moment before."""
     page.context.set_offline(True)
     page.set_input_files("#files", photo)
     expect(page.locator("#error-title")).to_have_text("The service does not answer. Is it still running?")
@@ -70,9 +70,8 @@ def test_while_the_service_is_away(page, photo) -> None:
         assert icon.evaluate("each => each.getBBox().width") > 0
     page.context.set_offline(False)
     page.reload()
-    expect(page.locator("#error-title")).to_have_text("Stopped.")
-    page.click("#retry")
-    expect(page.locator(".card.new")).to_have_count(4)
+    expect_colorings(page, 4)
+    expect(page.locator("#run-error")).to_be_hidden()
 
 
 def test_photos_are_what_the_service_says(page, service, tmp_path) -> None:

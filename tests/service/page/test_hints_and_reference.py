@@ -90,8 +90,7 @@ def test_colorings_follow_colors_that_are_left_at_once(fixing, service) -> None:
     leave(0.25, "location.reload()")
     for words in (".badge", "#run-facts", "#hint-count"):
         expect(fixing.locator(words)).to_contain_text("3 fixed colors")
-    fixing.click("#retry")
-    expect(fixing.locator(".card.new")).to_have_count(4)
+    expect_colorings(fixing, 4)
     assert len(service.colorizer.options[-1].hints) == 3
 
 

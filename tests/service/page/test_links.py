@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.service.page.steps import add_more, colorize_again, drop, pixels
+from tests.service.page.steps import add_more, colorize_again, drop, expect_colorings, hold, pixels, taken
 from tests.service.page.stored import until_state, until_stored
 
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
@@ -121,6 +121,22 @@ def test_a_reload_does_not_open_it_again(open_page, service) -> None:
     expect(page.locator("#strip")).to_be_hidden()  # one photo
     expect(page.locator("#viewer")).to_be_hidden()
     assert service.colorizer.options == []
+
+
+def test_a_reload_meanwhile_does_not_make_it_twice(open_page, service) -> None:
+    page = open_page()
+    held = hold(page, "colorizations", times=2)
+    page.evaluate("location.hash = '#seed=3&temperature=0.75&n=4&index=1&saturation=0.5&example=astronaut'")
+    taken(page, held)
+    until_stored(page, "files", 1)
+    page.reload()
+    taken(page, held).continue_()
+    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
+    expect(page.locator("#saturation-out")).to_have_text("50 %")
+    page.click("#viewer-close")
+    expect_colorings(page, 4)
+    expect(page.locator("#history li")).to_have_count(1)
+    assert [each.seed for each in service.colorizer.options] == [3]
 
 
 def test_among_photos_it_says_what_it_is_for(page, upload, color_photo) -> None:
