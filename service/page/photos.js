@@ -33,7 +33,7 @@ export function removeAll() {
 }
 
 /** Show what the browser has stored before a reload, and go on with what was in work then. */
-export function revive({ view, album }) {
+export function revive({ view, album, reference = null }) {
   for (const photo of view.photos) {
     enlivenPhoto(photo);
     for (const run of photo.runs) {
@@ -41,7 +41,7 @@ export function revive({ view, album }) {
       enlivenRun(run);
     }
   }
-  store.album = album;
+  Object.assign(store, { album, reference });
   const latest = (photo) => photo.runs.findLast((run) => !run.follows && !run.superseded);
   view.grids ??= new Map(view.photos.filter(latest).map((photo) => [photo, withMore(latest(photo))])); // stored by an earlier version
   amend(view);

@@ -9,22 +9,31 @@ import { isBusy, stop } from "./work.js";
 
 const PAUSE = 500; // milliseconds after a change of the slider, in which another may come
 
-let reference = null;
+let shown = null; // the reference's file
 let run = null; // the transfer that was asked for last
 let timer = null;
 
 export function useReference(files) {
   const [file] = accepted(files.slice(0, 1));
   if (!file) return;
-  reference = file;
+  store.reference = { file, closeness: Number(byId("closeness").value) };
+  apply();
+}
+
+function show() {
+  const { reference, view: { photo } } = store;
+  byId("reference-note").hidden = !photo || !hintsOf(photo).length;
+  if (!reference || reference.file === shown) return;
+  shown = reference.file;
   const picture = byId("reference-picture");
   URL.revokeObjectURL(picture.src);
-  picture.src = URL.createObjectURL(file);
+  picture.src = URL.createObjectURL(shown);
   picture.hidden = false;
   picture.onerror = () => (picture.hidden = true);
   byId("reference-words").textContent = "Choose another";
+  byId("closeness").value = reference.closeness;
+  byId("closeness").oninput();
   byId("closeness-field").hidden = false;
-  apply();
 }
 
 /** Begin the transfer. It takes the place of an earlier one of this photo that is not finished. */
@@ -36,11 +45,12 @@ function apply() {
     run.superseded = !run.samples.length;
     stop(run);
   }
-  run = transfer(reference, Number(byId("closeness").value));
+  run = transfer(store.reference.file, store.reference.closeness);
 }
 
 /** Begin it a moment after the last change: a key that is held down changes the slider many times. */
-function applySoon() {
+function applySoon(closeness) {
+  store.reference.closeness = closeness;
   clearTimeout(timer);
   const { photo } = store.view;
   timer = setTimeout(() => store.view.photo === photo && apply(), PAUSE);
@@ -53,8 +63,5 @@ export function setUpReference() {
     input.value = "";
   };
   slider("closeness", CLOSENESS, applySoon, (value) => (byId("closeness-out").textContent = `${Math.round(100 * value)} %`));
-  listen(() => {
-    const { photo } = store.view;
-    byId("reference-note").hidden = !photo || !hintsOf(photo).length;
-  });
+  listen(show);
 }

@@ -119,6 +119,7 @@ async function read() {
       for (const sample of run.slots) if (sample) sample.blob = file(sample.blob);
     }
   }
+  if (found.reference) found.reference.file = file(found.reference.file);
   return found;
 }
 
@@ -155,7 +156,7 @@ async function write() {
 }
 
 /** Copy what can be stored. Photos, runs and samples refer to each other, in the copy as well; files become numbers. */
-function copyOf({ view, album }, numberOf) {
+function copyOf({ view, album, reference }, numberOf) {
   const copies = new Map();
   const once = (build) => (of) => {
     if (!of) return null;
@@ -186,5 +187,6 @@ function copyOf({ view, album }, numberOf) {
       grids, hints: keys(hints, photo), looks: keys(looks, sample), settings: view.settings,
     },
     album: album.filter(here).map(run),
+    reference: reference && view.photos.length ? { ...reference, file: numberOf(reference.file) } : null, // it goes with the last photo
   };
 }

@@ -14,6 +14,7 @@ export const store = {
   model: null,
   link: null, // the coloring that the address asks for, until it has come
   album: [], // runs of the latest work on all photos
+  reference: null, // {file, closeness}: the photo that lends its colors, and how closely they are followed
   view: {
     photos: [],
     photo: null,

@@ -6,6 +6,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from model.options import TRANSFER_WEIGHTS
 from tests.service.page.steps import add_more, colorize_again, drop, expect_colorings, hold
+from tests.service.page.stored import until_stored
 
 WALK = "(dot, key) => { for (let i = 0; i < 45; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
 SHOWN = "dot => dot.style.getPropertyValue('--dot')"
@@ -385,6 +386,23 @@ def test_a_reference_lends_its_colors(page, upload, color_photo, service) -> Non
     expect(page.locator(".card.more")).to_have_count(0)
     page.set_input_files("#reference", color_photo)
     expect(page.locator("#history li")).to_have_count(4)
+
+
+def test_a_reference_stays_after_a_reload_until_the_last_photo_goes(page, upload, color_photo, service) -> None:
+    upload(page)
+    drop(page, "#reference-zone", color_photo)
+    expect_colorings(page, 2)
+    page.locator("#closeness").fill("1")
+    expect_colorings(page, 1)
+    until_stored(page, "files", 1 + 4 + 1 + 2 + 1)
+    page.reload()
+    expect(page.locator("#reference-picture")).to_be_visible()
+    expect(page.locator("#closeness-out")).to_have_text("100 %")
+    page.locator("#closeness").fill("0.9")
+    expect_colorings(page, 2)
+    assert service.colorizer.references[-1][0, 0].tolist() == [200, 120, 40]
+    page.get_by_role("button", name="Remove bridge.png").click()
+    until_stored(page, "files", 0)
 
 
 def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, color_photo, service) -> None:
