@@ -12,6 +12,7 @@ export function setUpDrop() {
     addFiles([...input.files]);
     input.value = "";
   };
+  if (input.files.length) input.onchange(); // chosen while the page came
   let own = false; // the drag of a picture of the page: browsers say that it holds a file, too
   addEventListener("dragstart", () => (own = true));
   for (const end of ["dragend", "pointermove"]) addEventListener(end, () => (own = false)); // the first ends at a picture that has gone

@@ -23,7 +23,7 @@ import { setUpWelcome } from "./welcome.js";
 import { errorWords } from "./words.js";
 import { setUpWork } from "./work.js";
 
-const parts = [setUpWork, setUpTheme, setUpFiles, setUpDrop, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome];
+const parts = [setUpWork, setUpTheme, setUpFiles, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome];
 for (const setUp of parts) setUp();
 
 const note = byId("model-note");
@@ -37,6 +37,7 @@ function tell(problem) {
 listen(() => store.model && (note.hidden = true)); // another request may learn first that the service is ready
 await setUpSession(revive);
 setUpArrival(); // after the photos from before a reload: a link says what it is for
+setUpDrop();
 try {
   await refreshModel({ onWait: (problem) => store.model || tell(problem) });
 } catch (problem) {

@@ -2,9 +2,11 @@
 
 import threading
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.service.fakes import FakeColorizer
+from tests.service.page.steps import expect_colorings, taken
+from tests.service.page.stored import until_stored
 
 
 def test_the_demonstration_is_live_and_nothing_comes_from_elsewhere(open_page, upload, service) -> None:
@@ -61,3 +63,16 @@ def test_what_was_said_at_the_start_goes_once_another_request_is_answered(open_p
     expect(page.locator("#model-note")).to_contain_text("The service is still starting.")
     upload(page)
     expect(page.locator("#model-note")).to_be_hidden()
+
+
+def test_a_photo_that_is_chosen_while_the_page_comes_is_added(page, upload, photo, color_photo) -> None:
+    """To those from before a reload."""
+    upload(page)
+    until_stored(page, "files", 5)
+    held: list[Route] = []
+    page.route("**/page/main.js", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    page.set_input_files("#files", color_photo)
+    taken(page, held).continue_()
+    expect(page.locator("#strip .photo")).to_have_count(2)
+    expect_colorings(page, 4)
