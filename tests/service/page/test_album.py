@@ -8,6 +8,7 @@ from shutil import copy
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from benchmarks.figures.browser import executable
 from tests.service.page.steps import colorize_again, downloaded, hold, pixels, taken
 from tests.service.page.stored import until_state, until_stored
 
@@ -341,6 +342,19 @@ def test_another_tab_begins_anew_and_old_sessions_are_forgotten_but_for_that_of_
     expect(other.locator("#welcome")).to_be_visible()
     stored.reload()
     expect(stored.locator(".card.new")).to_have_count(4)
+
+
+def test_a_scrollbar_below_many_photos_stays_within_the_bar(browser, service, photo) -> None:
+    """Browsers without a window hide scrollbars, unless they are told not to."""
+    arguments = {"args": ["--no-sandbox"], "ignore_default_args": ["--hide-scrollbars"]}
+    with browser.browser_type.launch(executable_path=executable(), **arguments) as shown:
+        page = shown.new_page(viewport={"width": 900, "height": 600})
+        page.goto(f"{service.client.base_url}")
+        page.set_input_files("#files", [photo] * MANY)
+        expect(page.locator("#strip .photo")).to_have_count(MANY)
+        strip, bar = page.locator("#strip"), page.locator(".top")
+        assert strip.evaluate("each => each.offsetHeight > each.clientHeight")
+        assert strip.bounding_box()["height"] <= bar.bounding_box()["height"]
 
 
 def test_a_photo_without_colorings_comes_back_from_what_an_earlier_version_stored(page) -> None:
