@@ -50,9 +50,10 @@ function arrange() {
   if (!photo) return;
   const cards = byId("cards");
   const ratio = photo.width ? clamp(photo.width / photo.height, UPRIGHT, FLAT) : 1.5;
-  const room = { width: cards.clientWidth, height: innerHeight - cards.offsetTop };
+  const text = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16; // cards grow with it
+  const room = { width: cards.clientWidth / text, height: (innerHeight - cards.offsetTop) / text };
   const { columns, width } = columnsFor(cards.children.length, ratio, room);
-  for (const [name, value] of [["--ratio", ratio], ["--columns", columns], ["--card", `${width}px`]]) cards.style.setProperty(name, value);
+  for (const [name, value] of [["--ratio", ratio], ["--columns", columns], ["--card", `${width * text}px`]]) cards.style.setProperty(name, value);
 }
 
 function showHead(photo, runs) {

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from benchmarks.figures.browser import executable
 from tests.service.page.steps import add_more, hold, taken
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -31,6 +32,12 @@ def wide(page: Page) -> list[str]:
       && each.getBoundingClientRect().right > innerWidth + 1 && !each.closest('.strip, .away, .stage')
     ).map((each) => each.outerHTML.slice(0, 80))""")
 
+
+CUT = """() => [...document.querySelectorAll('button, .button, label, h2, h3')].filter((each) => each.checkVisibility()
+  && !each.closest('.away, .strip')
+  && (each.scrollWidth > each.clientWidth + 1 || each.getBoundingClientRect().right > innerWidth + 1)
+).map((each) => each.outerHTML.slice(0, 80))"""
+"""What is wider than its place, or sticks out to the right of the window."""
 
 SCREENS = (  # each size and each scheme is seen; the slow tests see every pair
     pytest.param("light", {}, id="desktop, light"),
@@ -180,6 +187,32 @@ def test_on_a_phone_nothing_is_hidden_or_without_a_name(open_page, upload, photo
     page.set_input_files("#files", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"x"})
     notice, bar = (page.locator(each).bounding_box() for each in ("#notices > *", "#kept"))
     assert notice["y"] + notice["height"] <= bar["y"]
+
+
+@pytest.mark.parametrize("device", [{"viewport": {"width": 1280, "height": 800}}, PHONE])
+def test_twice_as_large_text_grows_everywhere_and_fits(browser, service, upload, device: dict[str, object]) -> None:
+    """As it is set in the browser: then all text grows, and the layout is that of a smaller window."""
+    arguments = ["--no-sandbox", "--blink-settings=defaultFontSize=32"]
+
+    def check_size(page: Page, words: str) -> None:
+        assert page.evaluate(CUT) == []
+        for each in page.get_by_text(words, exact=True).locator("visible=true").all():
+            assert each.evaluate("each => parseFloat(getComputedStyle(each).fontSize)") > 22
+
+    with browser.browser_type.launch(executable_path=executable(), args=arguments) as large:
+        page = large.new_page(**device)
+        page.goto(f"{service.client.base_url}")
+        check_size(page, "Choose a photo")
+        upload(page)
+        check_size(page, "How many")
+        for keep in page.locator(".card.new .keep").all()[:2]:
+            keep.click()
+        check_size(page, "Download kept")
+        page.click("#compare-open")
+        check_size(page, "Steps")
+        page.click("#compare-close")
+        page.locator(".card.new .open").first.click()
+        check_size(page, "Saturation")
 
 
 def test_on_a_phone_what_is_asked_for_comes_into_view_and_what_is_wrong(open_page, upload) -> None:
