@@ -336,6 +336,31 @@ def test_points_move_change_vanish_and_come_back(fixing, service) -> None:
     followed(fixing, 0)
 
 
+def test_a_finger_moves_a_point(open_page, upload) -> None:
+    page = open_page(viewport={"width": 390, "height": 780}, has_touch=True)
+    upload(page)
+    page.get_by_role("button", name="Fix a color", exact=True).first.tap()
+    page.locator("#hint-add").tap()
+    page.locator("#palette-swatches button").first.tap()
+    dot = page.locator(".dot").first
+    x, y = centre(dot)
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: dict[str, float]) -> None:
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", {"x": x, "y": y})
+    for step in range(1, 11):
+        touch("touchMove", {"x": x + 10 * step, "y": y})
+    touch("touchEnd")
+    expect(page.locator("#hint-list li")).not_to_contain_text("50 %, 50 %")
+    assert centre(dot)[0] == pytest.approx(x + 100, abs=2)
+    expect(page.locator("#palette")).to_be_hidden()
+    followed(page, 1)
+    dot.tap()
+    expect(page.locator("#palette")).to_be_visible()
+
+
 def test_a_point_that_comes_back_or_is_shown_again_has_its_color_again(fixing) -> None:
     """On its way it crosses light parts of the photo, where sRGB holds hardly any red."""
     fix(fixing, 0.5, 0.5, "red")
