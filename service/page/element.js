@@ -69,4 +69,15 @@ export function slider(id, value, onSet = () => {}, show = (value) => (byId(`${i
   input.onchange = () => onSet(Number(input.value));
 }
 
+/** A finger that scrolls sets no slider on which it begins: browsers set it where the finger comes down, before they know. */
+export function setUpSliders() {
+  let held = null;
+  addEventListener("pointerdown", ({ target }) => (held = { target, value: target.value }), true);
+  addEventListener("pointercancel", ({ target }) => {
+    if (target !== held?.target || target.type !== "range" || target.value === held.value) return;
+    target.value = held.value;
+    target.dispatchEvent(new Event("input"));
+  }, true);
+}
+
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);

@@ -4,7 +4,7 @@ import { setUpAlbum } from "./album.js";
 import { setUpArrival } from "./arrival.js";
 import { setUpCompare } from "./compare.js";
 import { setUpDrop } from "./drop.js";
-import { byId } from "./element.js";
+import { byId, setUpSliders } from "./element.js";
 import { setUpFiles } from "./files.js";
 import { setUpGallery } from "./gallery.js";
 import { setUpHistory } from "./history.js";
@@ -23,7 +23,7 @@ import { setUpWelcome } from "./welcome.js";
 import { errorWords } from "./words.js";
 import { setUpWork } from "./work.js";
 
-const parts = [setUpWork, setUpTheme, setUpFiles, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome];
+const parts = [setUpSliders, setUpWork, setUpTheme, setUpFiles, setUpReference, setUpSettings, setUpGallery, setUpStrip, setUpAlbum, setUpHistory, setUpKept, setUpCompare, setUpViewer, setUpUndo, setUpWelcome];
 for (const setUp of parts) setUp();
 
 const note = byId("model-note");

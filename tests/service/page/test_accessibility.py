@@ -189,6 +189,30 @@ def test_on_a_phone_nothing_is_hidden_or_without_a_name(open_page, upload, photo
     assert notice["y"] + notice["height"] <= bar["y"]
 
 
+def test_a_finger_that_scrolls_sets_no_slider(open_page, upload, service) -> None:
+    page = open_page(**PHONE)
+    upload(page)
+    page.locator("#boldness").scroll_into_view_if_needed()
+    session = page.context.new_cdp_session(page)
+
+    def drag(dx: float, dy: float) -> None:
+        box = page.locator("#boldness").bounding_box()
+        for step in range(12):
+            point = {"x": box["x"] + box["width"] / 4 + dx * step, "y": box["y"] + box["height"] / 2 + dy * step}
+            kind = "touchMove" if step else "touchStart"
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    scrolled = page.evaluate("scrollY")
+    words = page.locator("#boldness-out").inner_text()
+    drag(0, -8)
+    page.wait_for_function(f"scrollY > {scrolled}")
+    expect(page.locator("#boldness-out")).to_have_text(words)
+    expect(page.locator("#colorize")).to_have_text("4 more")
+    drag(-5, 0)
+    expect(page.locator("#boldness-out")).to_have_text("Very safe")
+
+
 @pytest.mark.parametrize("device", [{"viewport": {"width": 1280, "height": 800}}, PHONE])
 def test_twice_as_large_text_grows_everywhere_and_fits(browser, service, upload, device: dict[str, object]) -> None:
     """As it is set in the browser: then all text grows, and the layout is that of a smaller window."""
