@@ -21,7 +21,18 @@ from service.client.maker import is_of_all_photos
 from service.errors import ServiceError
 from service.settings import SettingsError
 
-__all__ = ["STOPPED", "end", "finish", "printable", "progress_columns", "run_batch", "run_client", "share", "show"]
+__all__ = [
+    "STOPPED",
+    "end",
+    "finish",
+    "printable",
+    "progress_columns",
+    "run_batch",
+    "run_client",
+    "share",
+    "show",
+    "tell",
+]
 
 T = TypeVar("T")
 
@@ -119,21 +130,33 @@ def run_batch(
             task = progress.add_task(description, total=len(photos))
 
             async def work_on(photo: Photo) -> None:
+                line = None
                 try:
                     line = await work(client, photo)
-                    if line:
-                        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
                 except (TintflowError, OSError) as error:
                     if is_of_all_photos(error):
                         raise
                     troubles.append(Trouble.of(photo.source, error))
                 progress.advance(task)
+                if line:
+                    tell(console, printable(line))
 
             await share(photos, work_on, at_once)
 
     if photos:
         run_client(connection, ask)
     return troubles
+
+
+def tell(console: Console, line: str) -> None:
+    """Print a line, to a program as it is. Raises OSError, which ends the work, where it cannot be written."""
+    if console.is_terminal:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        return
+    try:
+        typer.echo(line, file=console.file)
+    except OSError as error:  # rich would end a task of asyncio's, which cannot be waited for then
+        raise OSError(f"standard output: {error.strerror}") from error
 
 
 def show(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:

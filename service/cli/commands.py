@@ -15,7 +15,7 @@ from model.protocol import Colorizer
 from service.api.endpoints import COLORIZATIONS, INTERPOLATIONS, TRANSFERS, VARIATIONS, ColorEndpoint
 from service.api.parameters import random_seed
 from service.cli import options as o
-from service.cli.batch import finish, printable, run_batch, run_client, show
+from service.cli.batch import finish, printable, run_batch, run_client, show, tell
 from service.cli.colorings import Call, CommandAsked, CommandMaker
 from service.cli.connection import Connection
 from service.cli.places import find_some, make_folder
@@ -235,10 +235,10 @@ def _watch(context: typer.Context, load: Callable[[Settings], Colorizer], comman
     record = Record(out)
     maker = CommandMaker(out, record, _asked(options, command, record), options["overwrite"])
 
-    def tell(line: str, failed: bool) -> None:
-        typer.echo(printable(line), err=failed)
+    def say(line: str, failed: bool) -> None:
+        tell(Console(stderr=failed), printable(line))
 
-    watcher = Watcher(folder, out, maker, options["at_once"], options["every"], tell)
+    watcher = Watcher(folder, out, maker, options["at_once"], options["every"], say)
     typer.echo(printable(f"watching {folder}; colorings go to {out}; Ctrl-C stops"), err=True)
     run_client(Connection(options["url"], options["api_key"], load), watcher.run, "stopped", 0)
 

@@ -74,7 +74,7 @@ class Watcher:
     async def _work_on(self, client: AsyncClient, photos: list[Photo]) -> None:
         async def make(photo: Photo) -> None:
             try:
-                self._tell(await self._maker.make(client, photo), False)
+                line, failed = await self._maker.make(client, photo), False
             except (TintflowError, OSError) as error:
                 if is_of_all_photos(error):
                     raise
@@ -82,7 +82,8 @@ class Watcher:
                 if not isinstance(error, OF_THE_PHOTO):
                     self._tell_once(str(photo.source), f"{reason}; it is tried again")
                     return
-                self._tell(f"{photo.source}: {reason}", True)
+                line, failed = f"{photo.source}: {reason}", True
+            self._tell(line, failed)
             self._failed.pop(str(photo.source), None)
             self._settled[photo.source] = self._seen[photo.source]
 

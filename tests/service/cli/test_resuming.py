@@ -206,6 +206,23 @@ def test_ctrl_c_and_the_same_command_goes_on(folder: Path) -> None:
     assert {name: after[name] for name in before} == before
 
 
+@pytest.mark.parametrize(("device", "why"), [(None, "Broken pipe"), ("/dev/full", "No space left on device")])
+@pytest.mark.parametrize("command", ["colorize", "watch"])
+def test_a_standard_output_that_cannot_be_written_ends_it_and_what_is_done_counts(
+    folder: Path, photo: Path, command: str, device: str | None, why: str
+) -> None:
+    Path("in").mkdir()
+    photo.rename("in/photo.png")
+    words = tintflow(command, "in", "-n", "1", "--seed", "7")
+    with started(words if device is None else ["sh", "-c", f'exec "$@" >{device}', "sh", *words]) as process:
+        process.stdout.close()
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr.splitlines()[-1]) == (2, f"standard output: {why}")
+    assert "Traceback" not in stderr
+    assert "done" not in stderr
+    assert sorted(state()) == ["photo-7-0.jpg"]
+
+
 def test_a_name_that_is_not_utf_8(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
     photo = os.fsencode(folder) + b"/in/caf\xe9.png"
