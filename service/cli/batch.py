@@ -1,7 +1,10 @@
 """Work on many photos: some at once, with progress; what fails is told at the end, and the others are done."""
 
 import asyncio
+import logging
 import signal
+import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import FrameType
 from typing import NoReturn, TypeVar
@@ -15,7 +18,7 @@ from rich.text import Text
 from model.errors import ModelError
 from service.cli.connection import Connection
 from service.cli.statuses import FAILED, INTERRUPTED, MISUSED
-from service.client import AsyncClient, TintflowError
+from service.client import AsyncClient, TintflowError, exchange
 from service.client.found import Photo, Trouble
 from service.client.maker import is_of_all_photos
 from service.errors import ServiceError
@@ -40,6 +43,8 @@ Work = Callable[[AsyncClient, Photo], Awaitable[str | None]]
 """does all there is to do with one photo, and may say in a line what was done"""
 
 STOPPED = "stopped; the same command goes on from here"
+WAIT_SECONDS = 10.0
+"""time between two lines about waits for a server"""
 CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
@@ -72,6 +77,20 @@ def _end_as_ctrl_c(number: int, frame: FrameType | None) -> None:
     (end if callable(end) else signal.default_int_handler)(signal.SIGINT, frame)
 
 
+class _Waits(logging.Handler):
+    """Tells why the client waits for a server: at once, but for the first seconds, and then from time to time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = time.monotonic() + WAIT_SECONDS
+
+    def emit(self, record: logging.LogRecord) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + WAIT_SECONDS
+            sys.stderr.write(f"{printable(record.getMessage())}\n")  # above a bar, if there is one
+
+
 def run_client(
     connection: Connection,
     ask: Callable[[AsyncClient], Awaitable[T]],
@@ -87,6 +106,9 @@ def run_client(
         async with connection.open() as client:
             return await ask(client)
 
+    waits = _Waits()
+    exchange.log.addHandler(waits)
+    exchange.log.setLevel(logging.INFO)
     terminate = signal.signal(signal.SIGTERM, _end_as_ctrl_c)
     try:
         return asyncio.run(run())
@@ -98,6 +120,7 @@ def run_client(
         end(stopped, status)
     finally:
         signal.signal(signal.SIGTERM, terminate)
+        exchange.log.removeHandler(waits)
 
 
 async def share(photos: Sequence[Photo], work: Callable[[Photo], Awaitable[None]], at_once: int) -> None:

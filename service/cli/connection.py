@@ -14,7 +14,7 @@ from rich.console import Console
 from structlog.typing import EventDict
 
 from model.protocol import Colorizer
-from service.client import AsyncClient, ProblemError, UnavailableError
+from service.client import AsyncClient, ServerError, TooManyRequestsError, UnavailableError
 from service.settings import Settings, read_settings
 from service.telemetry.logs import console_renderer
 
@@ -41,7 +41,7 @@ class Connection:
         async with AsyncExitStack() as stack:
             if self.url:
                 async with AsyncClient(self.url, api_key=self.api_key) as impatient:
-                    with suppress(ProblemError):  # a server is there
+                    with suppress(ServerError, TooManyRequestsError):  # a server is there
                         await impatient.models()
                 client = AsyncClient(self.url, api_key=self.api_key, retries=RETRIES, max_wait=MAX_WAIT_SECONDS)
                 yield await stack.enter_async_context(client)

@@ -130,7 +130,7 @@ class ServerError(ProblemError):
 
 
 class UnavailableError(ServerError):
-    """503: the service is loading, stopping or broken, even after the last retry."""
+    """502 or 503: the service is loading, stopping, broken or gone, even after the last retry."""
 
 
 class DeadlineError(ServerError):
@@ -152,6 +152,7 @@ BY_STATUS: dict[int, type[ProblemError]] = {
     415: UnsupportedTypeError,
     422: UnprocessableError,
     429: TooManyRequestsError,
+    502: UnavailableError,
     503: UnavailableError,
     504: DeadlineError,
 }

@@ -1,6 +1,7 @@
 """One call's requests, waits and result, without doing any of them: what the two clients share."""
 
 import email.utils
+import logging
 import time
 from collections.abc import Generator
 from http import HTTPStatus
@@ -13,15 +14,21 @@ from service.client.calls import Call
 from service.client.errors import ConnectionFailedError, TimedOutError, TintflowError, UnreadableAnswerError, problem_of
 from service.client.photos import opened
 
-__all__ = ["EVENTS", "Outcome", "Step", "exchange", "read"]
+__all__ = ["EVENTS", "Outcome", "Step", "exchange", "log", "read"]
 
 M = TypeVar("M", bound=BaseModel)
 
-RETRIED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+RETRIED = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,  # a proxy's, while the service behind it starts again
+    HTTPStatus.SERVICE_UNAVAILABLE,
+}
 BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 """connections that another try may mend"""
 EVENTS = "text/event-stream"
 FIRST_WAIT_SECONDS = 0.5  # doubled each time, where the service does not say how long to wait
+
+log = logging.getLogger(__name__)
 
 
 Step = httpx.Request | float | httpx.Response
@@ -37,8 +44,8 @@ def exchange(
 
     stream: ask for events. The body of an answer of any other status must have been read.
 
-    429, 503 and broken connections are tried again, up to `retries` times, after as many seconds as Retry-After says;
-    if these are more than `max_wait`, the error is raised at once. A file that cannot be read twice is sent once.
+    429, 502, 503 and broken connections are tried again, up to `retries` times, after as many seconds as Retry-After
+    says; if these are more than `max_wait`, the error is raised at once. A file that cannot be read twice is sent once.
     """
     headers = {"Accept": EVENTS if stream else "application/json"}
     if retries < 0:
@@ -69,6 +76,7 @@ def exchange(
                 raise ConnectionFailedError(f"{request.url}: {outcome}") from outcome
             if attempt == retries or seconds > max_wait:
                 raise error
+            log.info("%s; the next try is in %.3g s", error, seconds)
             yield seconds
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import AsyncMock, Mock
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -234,3 +235,29 @@ def test_a_name_that_is_not_utf_8(folder: Path, monkeypatch: pytest.MonkeyPatch)
         assert (process.returncode, stderr) == (0, "")
         assert stdout.startswith(line)
     assert os.fsencode(folder) + b"/out/caf\xe9-7-0.jpg" in map(os.fsencode, (folder / "out").iterdir())
+
+
+def test_a_server_that_is_gone_is_told_of_until_it_is_back(
+    service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.cli.batch.WAIT_SECONDS", 0)
+    connect, failures = httpx.AsyncHTTPTransport.handle_async_request, iter(range(5))
+
+    async def failing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and next(failures, None) is not None:
+            raise httpx.ConnectError("refused")
+        return await connect(self, request)
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", failing)
+    slept = AsyncMock()
+    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=slept, to_thread=asyncio.to_thread))
+    url = str(service.client.base_url)
+    told = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", "--url", url).stderr.splitlines()
+    waits = ("0.5", "1", "2", "4", "8")
+    assert told == [f"{url}/v1/colorizations: refused; the next try is in {seconds} s" for seconds in waits]
+    assert len(state()) == 3
+
+
+def test_what_is_no_server_of_ours_ends_it_at_once(service, run: Callable, photos: list[str]) -> None:
+    result = run("colorize", *photos, "--url", f"{service.client.base_url}/wrong", status=2)
+    assert len(result.stderr.splitlines()) == 1

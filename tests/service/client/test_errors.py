@@ -157,6 +157,7 @@ async def test_retry_after_is_honoured(waits: list[float]) -> None:
     ("answer", "kind"),
     [
         (QUEUE_FULL, public.TooManyRequestsError),
+        (httpx.Response(502, text="<html>"), public.UnavailableError),
         (httpx.Response(503), public.UnavailableError),
         (httpx.ConnectError("refused"), public.ConnectionFailedError),
         (httpx.RemoteProtocolError("closed"), public.ConnectionFailedError),
@@ -174,7 +175,6 @@ def test_after_the_last_retry_the_error_is_raised(waits: list[float], answer, ki
         (httpx.Response(401), public.AuthenticationError),
         (httpx.Response(404), public.NotFoundError),
         (httpx.Response(418), public.RequestError),
-        (httpx.Response(502, text="<html>"), public.ServerError),
         (httpx.Response(500, json=["no problem"]), public.ServerError),
         (httpx.Response(429, headers={"Retry-After": "61"}), public.TooManyRequestsError),
         (httpx.Response(200, text="<html>"), public.UnreadableAnswerError),
