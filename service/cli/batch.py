@@ -1,6 +1,7 @@
 """Work on many photos: some at once, with progress; what fails is told at the end, and the others are done."""
 
 import asyncio
+import errno
 import logging
 import signal
 import sys
@@ -42,6 +43,7 @@ T = TypeVar("T")
 Work = Callable[[AsyncClient, Photo], Awaitable[str | None]]
 """does all there is to do with one photo, and may say in a line what was done"""
 
+FULL = {errno.ENOSPC, errno.EDQUOT}
 STOPPED = "stopped; the same command goes on from here"
 WAIT_SECONDS = 10.0
 """time between two lines about waits for a server"""
@@ -159,7 +161,10 @@ def run_batch(
                 except (TintflowError, OSError) as error:
                     if is_of_all_photos(error):
                         raise
-                    troubles.append(Trouble.of(photo.source, error))
+                    trouble = Trouble.of(photo.source, error)
+                    if isinstance(error, OSError) and error.errno in FULL:  # each photo would be drawn in vain
+                        raise OSError(f"{trouble.name}: {trouble.reason}") from error
+                    troubles.append(trouble)
                 progress.advance(task)
                 if line:
                     tell(console, printable(line))

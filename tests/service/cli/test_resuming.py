@@ -1,6 +1,7 @@
 """Resuming: finished photos are skipped, existing files kept, failures reported, and the rest done."""
 
 import asyncio
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -150,6 +151,14 @@ def test_no_part_is_left_when_writing_fails(run: Callable, photos: list[str], mo
     monkeypatch.setattr("service.client.record.Record.add", Mock(side_effect=OSError("disk full")))
     assert "disk full" in run("colorize", "a.png", status=1).stderr
     assert not list(Path("out").iterdir())
+
+
+def test_a_full_disk_ends_it_at_once(service, run: Callable, photos: list[str], monkeypatch) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "out/.a-7-0.jpg.part")
+    monkeypatch.setattr(Path, "write_bytes", Mock(side_effect=full))
+    result = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", status=2)
+    assert result.stderr == "a.png: out/a-7-0.jpg: No space left on device\n"
+    assert len(service.colorizer.photos) == 1
 
 
 def test_no_server_ends_soon(run: Callable, photos: list[str], monkeypatch) -> None:
