@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from stat import S_ISREG
 
 import typer
 
@@ -24,13 +25,20 @@ def named_suffixes() -> str:
 
 
 def find_some(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo], list[Trouble]]:
-    """Return the photos that are there, and what is not. Without any photo, the program ends with status 2."""
+    """Return the photos that are there, and what is not. Without any photo, the program ends with status 2.
+
+    A pipe, which can be read only once, cannot be colored into a folder: its metadata are read by themselves.
+    """
     found, troubles = find_photos(arguments, out)
     photos = []
     for photo in found:
         try:
-            photo.source.stat()
-            photos.append(photo)
+            mode = photo.source.stat().st_mode
+            if out is None or S_ISREG(mode):
+                photos.append(photo)
+            else:
+                reason = f"not a file; for one coloring, give a second name that ends in {named_suffixes()}"
+                troubles.append(Trouble(str(photo.source), reason))
         except OSError as error:
             troubles.append(Trouble.of(photo.source, error))
     if not photos:

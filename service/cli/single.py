@@ -87,7 +87,8 @@ def choose_options(context: typer.Context, single: Single) -> dict[str, Any]:
     if "n" not in options:
         raise typer.BadParameter("one file cannot hold several colorings; give a folder", param_hint="--out")
     if options["n"] > 1 and _is_given(context, "n"):
-        raise typer.BadParameter("one file holds one coloring; give a folder, or n=1", param_hint="-n")
+        several = "" if single.photo == STREAM else "a folder, or "
+        raise typer.BadParameter(f"one file holds one coloring; give {several}n=1", param_hint="-n")
     if options["sheet"]:
         raise typer.BadParameter("a contact sheet needs a folder", param_hint="--sheet")
     named = SUFFIXES.get(single.target.suffix.lower())
