@@ -147,10 +147,10 @@ def _asked_before(file: Path) -> Asked | None:
 
 
 def _told_of(report: Path) -> set[str]:
-    """Return the photos in an earlier report; a line that a kill left unfinished is as good as none."""
+    """Return the photos in an earlier report; a line that is damaged or unfinished is as good as none."""
     names = set()
     if report.exists():
-        with report.open(encoding="utf-8") as lines:
+        with report.open("rb") as lines:
             for line in lines:
                 with suppress(ValueError):
                     names.add(json.loads(line)["photo"])

@@ -62,12 +62,12 @@ class Record:
     """The entries of one output folder, the newest of a photo and of what was asked."""
 
     def __init__(self, out: Path) -> None:
-        """Read the entries; a line that a kill left unfinished is as good as none."""
+        """Read the entries; a line that a kill left unfinished, or that is damaged, is as good as none."""
         self._out, self._file = out, out / NAME
         self._of_photo: dict[str, Entry] = {}
         self._last: dict[str, Entry] = {}
         if self._file.exists():
-            for line in self._file.read_text("utf-8").splitlines():
+            for line in self._file.read_bytes().splitlines():
                 try:
                     self._keep(Entry.model_validate(json.loads(line)))
                 except ValueError:

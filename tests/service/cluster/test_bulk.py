@@ -165,11 +165,11 @@ def reported(tmp_path: Path) -> list[dict[str, Any]]:
 def test_what_was_made_but_not_told_of_before_a_kill_is_told_of(run: Any, tmp_path: Path) -> None:
     (tmp_path / "in" / "a.png").touch()
     assert run(Outcome("a", ["a-7-0.jpg"], [2.5])).exit_code == 0
-    with (tmp_path / "out" / REPORT).open("a") as report:
-        report.write('{"photo": "b", "fi\n')  # a kill
+    with (tmp_path / "out" / REPORT).open("ab") as report:
+        report.write(b'{"photo": "b", "fi\xe9\n')  # a kill
     again = run(Outcome("a", ["a-7-0.jpg"], []), Outcome("b", ["b-7-0.jpg"], []))
     assert "0 done, 2 done before, 0 not done" in again.stdout
-    lines = (tmp_path / "out" / REPORT).read_text().splitlines()
+    lines = (tmp_path / "out" / REPORT).read_bytes().splitlines()
     assert [json.loads(line)["photo"] for line in (lines[0], *lines[2:])] == ["a", "b"]
 
 
