@@ -41,6 +41,16 @@ def test_it_is_imported_from_the_folder_above_a_clone(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", ["model.py", "service/__init__.py"])
+def test_a_package_of_the_same_name_is_named(tmp_path: Path, name: str) -> None:
+    own = tmp_path / name
+    own.parent.mkdir(exist_ok=True)
+    own.touch()
+    command = [sys.executable, "-c", "from tintflow import Client"]
+    done = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    assert f"ImportError: {own} hides tintflow's own package" in done.stderr
+
+
 @pytest.mark.parametrize("command", [(TINTFLOW,), (sys.executable, "-m", "tintflow")], ids=["script", "module"])
 def test_help_where_the_encoding_lacks_its_characters(command: tuple[str | Path, ...]) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii:strict", "PYTHONPATH": str(ROOT)}
