@@ -1,6 +1,6 @@
 """The commands: their options are the interface's fields, and say which call to make of every photo."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import Parameter, Signature
@@ -142,17 +142,11 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
             return None
 
         console = Console()
-        troubles += run_batch(Connection(url, api_key, load), found, score, at_once, "likelihood", console)
-        if answers:
-            levels = next(iter(answers.values())).levels
-            sizes = (f"{level.size}²" for level in levels)
-            columns = Column("photo", overflow="fold"), *(Column(head, no_wrap=True) for head in ("bits/dim", *sizes))
-            rows = []
-            for photo in filter(answers.__contains__, found):
-                answer = answers[photo]
-                bits = (answer.bits_per_dim, *(level.bits_per_dim for level in answer.levels))
-                rows.append((str(photo.source), *(f"{each:.3f}" for each in bits)))
-            show(console, columns, rows)
+        try:
+            troubles += run_batch(Connection(url, api_key, load), found, score, at_once, "likelihood", console)
+        finally:  # also after Ctrl-C, or without its server
+            if answers:
+                _show_likelihoods(console, [(photo, answers[photo]) for photo in found if photo in answers])
         finish(troubles)
 
     @app.command(rich_help_panel="Model", epilog=_examples("models --server http://localhost:8000"))
@@ -164,6 +158,16 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
             shown = model.model_dump(exclude={"object", "photo_formats", "limits"}) | limits
             for name, value in shown.items():
                 typer.echo(f"{name:20} {value}")
+
+
+def _show_likelihoods(console: Console, answers: Sequence[tuple[Photo, LikelihoodResponse]]) -> None:
+    sizes = (f"{level.size}²" for level in answers[0][1].levels)
+    columns = Column("photo", overflow="fold"), *(Column(head, no_wrap=True) for head in ("bits/dim", *sizes))
+    rows = []
+    for photo, answer in answers:
+        bits = (answer.bits_per_dim, *(level.bits_per_dim for level in answer.levels))
+        rows.append((str(photo.source), *(f"{each:.3f}" for each in bits)))
+    show(console, columns, rows)
 
 
 def _add(app: typer.Typer, command: Command, own: list[Parameter], work: Callable[[typer.Context], None]) -> None:

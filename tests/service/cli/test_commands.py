@@ -10,6 +10,7 @@ import typer
 from PIL import ExifTags, Image
 
 from service.api.endpoints import COLOR_ENDPOINTS, ColorEndpoint
+from service.client import AsyncClient, ConnectionFailedError, LikelihoodResponse
 from tests.service.files import icc_profile
 
 COMMANDS = {
@@ -147,6 +148,22 @@ def test_likelihoods_are_shown(service, run: Callable, photo: Path) -> None:
         assert result.stdout.count("4.750") == 2
         assert "photo.png" in result.stdout
         assert "other.png" in result.stdout
+
+
+@pytest.mark.parametrize(("error", "status"), [(ConnectionFailedError("gone"), 2), (KeyboardInterrupt(), 130)])
+def test_likelihoods_before_an_early_end_are_shown(
+    run: Callable, photo: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int
+) -> None:
+    score = AsyncClient.likelihoods
+
+    async def scored(client: AsyncClient, image: Path) -> LikelihoodResponse:
+        if image.name == "other.png":
+            raise error
+        return await score(client, image)
+
+    monkeypatch.setattr(AsyncClient, "likelihoods", scored)
+    Path("other.png").write_bytes(photo.read_bytes())
+    assert "photo.png\t4.750" in run("likelihood", photo, "other.png", "--at-once", "1", status=status).stdout
 
 
 @pytest.mark.parametrize("content", [b"", b"only text"])
