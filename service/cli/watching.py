@@ -1,6 +1,7 @@
 """Colors the photos of a folder as they appear."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,8 @@ class Watcher:
     def _find_new(self) -> list[Photo]:
         """Return the photos that are complete and not settled: those that did not change since the last look."""
         photos, unread = find_photos([self._folder], self._out)
+        if not os.path.isdir(self._folder):  # noqa: PTH112 - Path's own raises where a network folder is cut off
+            unread.append(Trouble(str(self._folder), "the folder is gone; it is looked for again"))
         states = {photo.source: state for photo in photos if (state := _state(photo.source)) is not None}
         before, self._seen = self._seen, states
         self._settled = {path: state for path, state in self._settled.items() if states.get(path) == state}

@@ -140,6 +140,19 @@ def test_a_folder_that_cannot_be_read_is_told_of_once_and_tried_again(
     watch(service, during)
 
 
+def test_a_folder_that_goes_is_told_of_once_and_looked_for_again(service, png: bytes) -> None:
+    async def during(told: list[tuple[str, bool]]) -> None:
+        Path("in").rename("away")
+        await until(lambda: len(told) == 1)
+        await asyncio.sleep(4 * SECONDS)
+        assert told == [("in: the folder is gone; it is looked for again", True)]
+        Path("away").rename("in")
+        Path("in/a.png").write_bytes(png)
+        await until(lambda: colored() == {"a-7-0.jpg"})
+
+    watch(service, during)
+
+
 def test_a_server_that_is_gone_ends_it(service, png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("in/a.png").write_bytes(png)
     monkeypatch.setattr(service.client, "base_url", "http://127.0.0.1:9")
