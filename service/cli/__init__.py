@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import signal
 import sys
 from io import TextIOWrapper
 from typing import NoReturn
@@ -21,15 +22,17 @@ def main() -> NoReturn:
     _open_closed_streams()
     if isinstance(sys.stdout, TextIOWrapper):  # as standard error does with what its encoding, or a name, does not hold
         sys.stdout.reconfigure(errors="backslashreplace")
+    interrupt = signal.getsignal(signal.SIGINT)
+    if interrupt is signal.default_int_handler:  # what it raises within pydantic becomes another error
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     try:
         from service.cli.program import app  # late: the thresholds come first
 
+        signal.signal(signal.SIGINT, interrupt)
         app()
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except KeyboardInterrupt:  # while modules were imported; later, the commands answer for it
-        status = INTERRUPTED
     except OSError as error:  # of what a user can mend, such as a full disk or a folder that may not be read
         sys.stderr.write(f"{error}\n")
         status = MISUSED

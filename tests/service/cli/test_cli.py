@@ -67,12 +67,16 @@ def test_a_full_disk_behind_standard_output_is_one_line() -> None:
 
 
 INTERRUPTED = """
+import signal
 import sys
 from service.cli import main
 class Interrupt:
     def find_spec(self, name, path, target=None):
         if name == "service.cli.program":
-            raise KeyboardInterrupt
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt as interrupt:
+                raise ValueError("as pydantic does") from interrupt
 sys.meta_path.insert(0, Interrupt())
 main()
 """
