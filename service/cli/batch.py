@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeVar, cast
 
 import typer
 from rich.console import Console
@@ -46,7 +46,7 @@ Work = Callable[[AsyncClient, Photo], Awaitable[str | None]]
 FULL = {errno.ENOSPC, errno.EDQUOT}
 STOPPED = "stopped; the same command goes on from here"
 WAIT_SECONDS = 10.0
-"""time between two lines about waits for a server"""
+"""longest wait for a server of which nothing is said"""
 CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
@@ -80,16 +80,16 @@ def _end_as_ctrl_c(number: int, frame: FrameType | None) -> None:
 
 
 class _Waits(logging.Handler):
-    """Tells why the client waits for a server: at once, but for the first seconds, and then from time to time."""
+    """Tells why the client waits for a server, unless that is soon over, or told already."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._next = time.monotonic() + WAIT_SECONDS
+        self._until = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + WAIT_SECONDS
+        until = time.monotonic() + cast("tuple[object, float]", record.args)[1]
+        if until > self._until + WAIT_SECONDS:
+            self._until = until
             sys.stderr.write(f"{printable(record.getMessage())}\n")  # above a bar, if there is one
 
 

@@ -21,7 +21,6 @@ from service.telemetry.logs import console_renderer
 __all__ = ["Connection"]
 
 RETRIES = 10  # a batch is patient
-MAX_WAIT_SECONDS = 300.0
 DAY_SECONDS = 86_400.0
 
 
@@ -43,7 +42,7 @@ class Connection:
                 async with AsyncClient(self.url, api_key=self.api_key) as impatient:
                     with suppress(ServerError, TooManyRequestsError):  # a server is there
                         await impatient.models()
-                client = AsyncClient(self.url, api_key=self.api_key, retries=RETRIES, max_wait=MAX_WAIT_SECONDS)
+                client = AsyncClient(self.url, api_key=self.api_key, retries=RETRIES, max_wait=DAY_SECONDS)
                 yield await stack.enter_async_context(client)
                 return
             console = Console(stderr=True)

@@ -76,7 +76,7 @@ def exchange(
                 raise ConnectionFailedError(f"{request.url}: {outcome}") from outcome
             if attempt == retries or seconds > max_wait:
                 raise error
-            log.info("%s; the next try is in %.3g s", error, seconds)
+            log.info("%s; the next try is in %g s", error, seconds)
             yield seconds
 
 

@@ -270,3 +270,21 @@ def test_a_server_that_is_gone_is_told_of_until_it_is_back(
 def test_what_is_no_server_of_ours_ends_it_at_once(service, run: Callable, photos: list[str]) -> None:
     result = run("colorize", *photos, "--url", f"{service.client.base_url}/wrong", status=2)
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_rate_that_is_used_up_is_waited_for(
+    service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, refusals = httpx.AsyncHTTPTransport.handle_async_request, iter(range(2))
+
+    async def refusing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and next(refusals, None) is not None:
+            return httpx.Response(429, json={"detail": "1000 an hour"}, headers={"Retry-After": "1800"})
+        return await connect(self, request)
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", refusing)
+    slept = AsyncMock()
+    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=slept, to_thread=asyncio.to_thread))
+    result = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "2", "--url", service.client.base_url)
+    assert result.stderr == "1000 an hour; the next try is in 1800 s\n"
+    assert len(state()) == 3
