@@ -1,9 +1,7 @@
 """An uploaded file's bytes become pixels, or a clear error. Nothing here trusts the file or its name."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -29,8 +27,6 @@ MAX_SCANS = 100
 PNG_BITS = 24  # where a PNG says how many bits a sample has
 GRAY_AND_ALPHA = 4  # a PNG's type of color
 ROWS_AT_ONCE = 64
-SCREEN_GAMMA, NO_POWER, MIN_POWER = 2.2, 0.05, 1 / 8
-"""Gamma of a screen, how near to its inverse a PNG's is no other, and what is no gamma"""
 MAX_8 = 255
 
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
@@ -81,7 +77,7 @@ def decode(
             image._exif = None  # a JPEG's may have been read, with XMP's
             image.load()
             announce(image.size)  # HEIF may know better after decoding
-            return _without_gamma(_to_photo(_upright(mend_levels(image))), image.info)
+            return _to_photo(_upright(mend_levels(image)))
     except ServiceError:
         raise
     except MemoryError as error:
@@ -157,16 +153,6 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
     if _is_gray(rgb):
         return DecodedPhoto(gray_to_srgb(np.ascontiguousarray(rgb[..., 0]), profile, ("RGB",)), None)
     return DecodedPhoto(np.asarray(to_srgb(image, profile)), None)
-
-
-def _without_gamma(photo: DecodedPhoto, info: dict[Any, Any]) -> DecodedPhoto:
-    """Undo the gamma that a PNG names where nothing says more of its colors, as libpng and browsers do."""
-    power = SCREEN_GAMMA * info.get("gamma", 0)
-    if "icc_profile" in info or "srgb" in info or not MIN_POWER <= power <= 1 / MIN_POWER or abs(power - 1) < NO_POWER:
-        return photo
-    top = np.iinfo(photo.pixels.dtype).max
-    table = np.rint(top * (np.arange(top + 1) / top) ** (1 / power)).astype(photo.pixels.dtype)
-    return replace(photo, pixels=np.take(table, photo.pixels))
 
 
 def _is_gray(rgb: NDArray[np.uint8]) -> bool:

@@ -230,20 +230,6 @@ def test_icc_profile_of_linear_light(mode: str, space: str, name: str) -> None:
     np.testing.assert_allclose(photo.pixels.astype(int), 128 if unfit else LINEAR_MIDDLE, atol=1)  # lcms rounds
 
 
-@pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("color", [0, 2])
-@pytest.mark.parametrize("beside", [b"", b"sRGB", b"iCCP"])
-@pytest.mark.parametrize(("gamma", "middle"), [(1.0, 186), (1 / 1.8, 145), (0.45455, 128), (0.44, 128), (1e-5, 128)])
-def test_gamma_of_a_png(gamma: float, middle: int, beside: bytes, color: int, bits: int) -> None:
-    """It counts where nothing else says what the levels mean, and is not a screen's anyway."""
-    row = b"\0" + b"".join(level * ((1 + color) * bits // 8) for level in (b"\0", b"\x80", b"\xff"))
-    others = {b"": b"", b"sRGB": chunk(b"sRGB", b"\0"), b"iCCP": chunk(b"iCCP", b"srgb\0\0" + zlib.compress(SRGB))}
-    gama = chunk(b"gAMA", struct.pack(">I", round(gamma * 100_000)))
-    photo = decode(png(3, 1, others[beside], gama, chunk(b"IDAT", zlib.compress(row)), bits=bits, color=color), 10)
-    levels = photo.pixels / (photo.pixels.max() / 255)
-    np.testing.assert_allclose(levels, [[0, 128 if beside else middle, 255]], atol=0.5)
-
-
 def test_icc_profile_of_16_bit_grey() -> None:
     levels = np.arange(0, 65_536, 64, dtype=np.uint16)[None, :]
     photo = decode(encoded(Image.fromarray(levels), "PNG", icc_profile=icc_profile("GRAY", 1.0)), MAX_PIXELS)
