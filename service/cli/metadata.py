@@ -66,10 +66,14 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
 
     What is broken is left out; whether the photo decodes is for others to say.
     """
-    from service.codecs.decoding import FORMATS  # late: it registers HEIC, which a server leaves to its decoders
+    from service.codecs.decoding import FORMATS, forget_xmp  # late: HEIC, which a server leaves to its decoders
+    from service.codecs.tiff import skip_small_copies
 
     try:
         with Image.open(photo, formats=list(FORMATS)) as image:
+            skip_small_copies(image)
+            forget_xmp(image)
+            image._exif = None  # a JPEG's may have been read, with XMP's
             profile, exif = image.info.get("icc_profile"), image.getexif()
             has_resolution = "dpi" in image.info and image.info.get("jfif_unit") != NO_UNIT
             if image.format != "TIFF" and has_resolution and Base.XResolution not in exif:

@@ -17,7 +17,7 @@ from service.codecs.tiff import ALPHA, UnsupportedTiffError, mend_levels, openab
 from service.codecs.webp import webp_size
 from service.errors import DecodingLimitError, ImageTypeError, ServiceError, TooManyPixelsError, UndecodableImageError
 
-__all__ = ["FORMATS", "MAX_SCANS", "decode"]
+__all__ = ["FORMATS", "MAX_SCANS", "decode", "forget_xmp"]
 
 FORMATS = {"HEIF" if name == "HEIC" else name.upper(): name for name in PHOTO_FORMATS}
 """Pillow's names of what the service reads, and people's"""
@@ -73,7 +73,7 @@ def decode(
                 _stretch_key(image, data[PNG_BITS])
             if not has_end:
                 load_without_end(image, data)
-            _forget_xmp(image)  # a TIFF is turned as it is loaded
+            forget_xmp(image)  # a TIFF is turned as it is loaded
             image._exif = None  # a JPEG's may have been read, with XMP's
             image.load()
             announce(image.size)  # HEIF may know better after decoding
@@ -103,7 +103,7 @@ def _identify(data: bytes) -> list[str]:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    _forget_xmp(image)  # a PNG may have it behind its pixels
+    forget_xmp(image)  # a PNG may have it behind its pixels
     try:
         image.getexif()  # it is read now, and kept
         image.info.pop("exif", None)  # else it is written anew, which broken EXIF does not survive
@@ -115,7 +115,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _forget_xmp(image: Image.Image) -> None:
+def forget_xmp(image: Image.Image) -> None:
     """Let Pillow not turn a photo by what XMP says, which browsers and viewers do not."""
     for name in ("xmp", "XML:com.adobe.xmp"):
         image.info.pop(name, None)

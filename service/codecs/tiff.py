@@ -9,7 +9,7 @@ from PIL import Image, ImagePalette, TiffImagePlugin
 from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import COMPRESSION_INFO, II, MM, OPEN_INFO, PREFIXES, TiffImageFile
 
-__all__ = ["ALPHA", "UnsupportedTiffError", "mend_levels", "openable", "prepare"]
+__all__ = ["ALPHA", "UnsupportedTiffError", "mend_levels", "openable", "prepare", "skip_small_copies"]
 
 BIG_ENDIAN_BIG, FOR_PILLOW = b"MM\0\x2b", b"MM\x2b\0"
 """How a big-endian BigTIFF begins, and how Pillow expects it to, which looks for the version in the third byte"""
@@ -22,6 +22,7 @@ MAX_8, MAX_12, MAX_16 = 255, 4_095, 65_535
 FLOATS_BELOW, FLOATS_ABOVE = 0.1, 1.0
 """Most by which floats may lie below black and above white, in units of white"""
 REDUCED = 1  # bit of NewSubfileType
+MOST_SMALL_COPIES = 32
 WHITE_IS_ZERO, BLACK_IS_ZERO, YCBCR = 0, 1, 6  # of PhotometricInterpretation
 IN_PLANES = 2  # of PlanarConfiguration
 UNSPECIFIED, ASSOCIATED, UNASSOCIATED = range(3)
@@ -86,7 +87,8 @@ def openable(data: bytes) -> bytes:
 def prepare(image: Image.Image, data: bytes) -> None:
     """Go to a TIFF's photo, past small copies, and name its samples' order where Pillow forgets it. Call before `load`.
 
-    data: the file itself, not what `openable` makes of it. Raises UnsupportedTiffError.
+    data: the file itself, not what `openable` makes of it. Raises UnsupportedTiffError. Not for several
+    threads, for it changes what Pillow does.
     """
     if not isinstance(image, TiffImageFile):
         return
@@ -94,11 +96,7 @@ def prepare(image: Image.Image, data: bytes) -> None:
         raise UnsupportedTiffError(
             "begins with a small copy of its photo, as raw files do; save the photo as TIFF or JPEG"
         )
-    try:
-        while _is_reduced(image):
-            image.seek(image.tell() + 1)
-    except EOFError:  # there is nothing else
-        image.seek(0)
+    skip_small_copies(image)
     compression = image.info["compression"]
     if compression in UNREADABLE.values():
         raise UnsupportedTiffError(
@@ -109,21 +107,41 @@ def prepare(image: Image.Image, data: bytes) -> None:
         exif = Image.Exif()  # Pillow does not find the file's own
         exif[Base.Orientation] = image.tag_v2.get(Base.Orientation, 1)
         image.info["exif"] = exif.tobytes()
+    if image.tag_v2.get(Base.SamplesPerPixel, 1) == 1:  # a single plane
+        image.tag_v2[Base.PlanarConfiguration] = 1
     in_planes = image.tag_v2.get(Base.PlanarConfiguration) == IN_PLANES
     if in_planes and (image.mode in ("LA", "La", "LAB") or (image.mode == "I" and _has_extras(image))):
         raise UnsupportedTiffError("has planes of a kind that is not supported; save its channels interleaved")
-    if compression == "raw" and not in_planes and image.tag_v2.get(Base.PhotometricInterpretation) != YCBCR:
+    is_plain = not in_planes or (image.mode in ("RGB", "RGBA") and Base.ExtraSamples not in image.tag_v2)
+    if compression == "raw" and is_plain and image.tag_v2.get(Base.PhotometricInterpretation) != YCBCR:
         TiffImagePlugin.READ_LIBTIFF = False  # libtiff asks that all strips be there, with their lengths
         try:
             image._setup()
         finally:
             TiffImagePlugin.READ_LIBTIFF = True
+        if in_planes and 16 in image.tag_v2.get(Base.BitsPerSample, ()):  # Pillow keeps the first letter alone
+            order = ";16B" if image.tag_v2.prefix == MM else ";16L"
+            for i, tile in enumerate(image.tile):
+                raw_mode, *rest = cast(tuple[Any, ...], tile.args)
+                image.tile[i] = tile._replace(args=(raw_mode + order, *rest))
     if image.mode == "P" and max(colors := image.tag_v2[Base.ColorMap]) <= MAX_8:  # of 8 bits, not of 16
         image.palette = ImagePalette.raw("RGB;L", bytes(colors))
     if image.use_load_libtiff:
         [tile] = image.tile
         raw_mode, *rest = cast(tuple[Any, ...], tile.args)
         image.tile = [tile._replace(args=(NATIVE.get(raw_mode, raw_mode), *rest))]
+
+
+def skip_small_copies(image: Image.Image) -> None:
+    """Go to the first page of a TIFF that is no small copy of another, if there is one."""
+    if not isinstance(image, TiffImageFile):
+        return
+    try:
+        while _is_reduced(image) and image.tell() < MOST_SMALL_COPIES:
+            image.info.pop("icc_profile", None)  # else the next page has it, too
+            image.seek(image.tell() + 1)
+    except (EOFError, TypeError):  # there is nothing else, or nothing that is an image
+        image.seek(0)
 
 
 def _is_reduced(image: TiffImageFile) -> bool:
@@ -174,7 +192,7 @@ def _without_extras(image: TiffImageFile, is_negative: bool) -> Image.Image:
     gray, beside = samples[..., 0], samples[..., 1]
     top = np.iinfo(samples.dtype).max
     extra = image.tag_v2[Base.ExtraSamples][0]
-    if extra == ASSOCIATED:
+    if extra == ASSOCIATED and beside.any():
         wide = gray * np.uint32(top)
         wide //= np.maximum(beside, 1)
         gray = np.minimum(wide, top, out=wide).astype(samples.dtype)

@@ -130,6 +130,20 @@ def test_the_resolution_turns_with_the_photo(tmp_path: Path, input_format: str, 
     assert metadata.dots_per_meter == tuple(round(dots / 0.0254) for dots in upright)
 
 
+def test_xmp_turns_no_resolution(tmp_path: Path) -> None:
+    xmp = b'<rdf:Description tiff:Orientation="6"/>'
+    assert read_metadata(saved(tmp_path, "JPEG", dpi=(300, 600), xmp=xmp)).dots_per_meter == (11811, 23622)
+
+
+def test_a_small_copy_of_a_photo_says_nothing_of_it(tmp_path: Path) -> None:
+    small, photo = Image.new("L", (8, 8)), Image.new("L", (24, 16))
+    small.encoderinfo = {"tiffinfo": {ExifTags.Base.NewSubfileType: 1}, "icc_profile": SRGB, "dpi": (72, 72)}
+    photo.encoderinfo = {"dpi": (600, 600)}
+    (tmp_path / "photo").write_bytes(encoded(small, "TIFF", save_all=True, append_images=[photo]))
+    metadata = read_metadata(tmp_path / "photo")
+    assert (metadata.dots_per_meter, metadata.profile, metadata.longest_side) == ((23622, 23622), None, 24)
+
+
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF", "BMP"])
 def test_a_photo_without_a_resolution_gets_none(tmp_path: Path, input_format: str) -> None:
     dots = read_metadata(saved(tmp_path, input_format)).dots_per_meter

@@ -13,7 +13,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
-from tests.service.files import COLORS, encoded, opened
+from tests.service.files import COLORS, encoded, icc_profile, opened
 
 DEFLATE = 8
 GRAY_WHITE_IS_ZERO, GRAY, RGB, YCBCR, LAB = 0, 1, 2, 6, 8
@@ -109,6 +109,19 @@ def test_color_of_16_bits_in_planes(order: str, packs: bool) -> None:
     channels = np.stack([LEVELS, LEVELS[::-1], LEVELS[:, ::-1]]).astype(f"{order}u2")
     photo = decode(tiff([channel.tobytes() for channel in channels], order, 16, RGB, packs=packs), 1_000)
     np.testing.assert_array_equal(photo.pixels, channels.transpose(1, 2, 0) >> 8)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("others", [0, 1])
+def test_planes_whose_lengths_and_kinds_are_not_told(others: int, bits: int, order: str) -> None:
+    size = bits // 8
+    channels = [LEVELS, LEVELS[::-1], LEVELS[:, ::-1], 0 * LEVELS][: 3 + others]
+    planes = [(each // 256 ** (2 - size)).astype(f"{order}u{size}").tobytes() for each in channels]
+    lengths = struct.pack(f"{order}{len(planes)}I", *map(len, planes))
+    data = tiff(planes, order, bits, RGB).replace(lengths, bytes(len(lengths)))
+    assert lengths not in data
+    np.testing.assert_array_equal(decode(data, 1_000).pixels, np.dstack(channels[:3]).astype(int) // 256)
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
@@ -218,6 +231,13 @@ def test_the_first_page_that_is_no_small_copy_counts(kinds: tuple[int, ...], com
     data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:], compression=compression)
     chosen = kinds.index(0) if 0 in kinds else 0
     np.testing.assert_array_equal(decode(data, 1_000).pixels, pages[chosen])
+
+
+def test_a_profile_of_a_small_copy_is_not_the_photos() -> None:
+    small, photo = (Image.fromarray((LEVELS / 257).astype(np.uint8)) for _ in range(2))
+    small.encoderinfo = {"tiffinfo": {Base.NewSubfileType: 1}, "icc_profile": icc_profile("GRAY", 1.0)}
+    data = encoded(small, "TIFF", save_all=True, append_images=[photo])
+    np.testing.assert_array_equal(decode(data, 1_000).pixels, photo)
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)

@@ -37,7 +37,7 @@ CUT = """() => [...document.querySelectorAll('button, .button, label, h2, h3')].
   && !each.closest('.away, .strip')
   && (each.scrollWidth > each.clientWidth + 1 || each.getBoundingClientRect().right > innerWidth + 1)
 ).map((each) => each.outerHTML.slice(0, 80))"""
-"""What is wider than its place, or sticks out to the right of the window."""
+"""Elements wider than their place, or that stick out to the right of the window."""
 
 SCREENS = (  # each size and each scheme is seen; the slow tests see every pair
     pytest.param("light", {}, id="desktop, light"),
