@@ -76,9 +76,17 @@ def _post(path: str, photos: Mapping[str, PhotoSource], fields: Mapping[str, Any
 
 def _as_text(value: Any) -> str:
     """Write a value as a form has it."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         return str(value)
-    items = list(value)
+    try:
+        items = list(value)
+    except TypeError:  # a numpy array without dimensions
+        return str(value)
     if not items or any(isinstance(each, Iterable) and not isinstance(each, str) for each in items):
-        return json.dumps(items, default=float)  # of numpy; an empty text would count as left out
+        return json.dumps(items, default=_plain)  # an empty text would count as left out
     return ",".join(map(str, items))
+
+
+def _plain(value: Any) -> Any:
+    """Write what numpy has as JSON has it, and anything else as text, which the service refuses."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)

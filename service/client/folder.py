@@ -1,7 +1,7 @@
 """Folders of photos: colored some at once, with progress; the same call goes on where an earlier one ended."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -51,6 +51,7 @@ class Folder:
     ) -> None:
         if at_once < 1:
             raise ValueError(f"at_once: expected 1 or more, got {at_once}")
+        fields = {name: list(value) if isinstance(value, Iterator) else value for name, value in fields.items()}
         self._at_once = at_once
         self._out = Path(out)
         self._out.mkdir(parents=True, exist_ok=True)

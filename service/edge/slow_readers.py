@@ -46,6 +46,7 @@ class Watched:
         self._is_answering, self._is_receiving = is_answering, is_receiving
         self.lingers = False
         """whether our end is closed, and what still comes in is thrown away"""
+        self._lingering: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._written = 0
         self._read = 0
@@ -77,7 +78,7 @@ class Watched:
             self._transport.write_eof()
             self._is_paused = False
             self.hold_reading(False)
-            self._loop.call_later(LINGER_SECONDS, self._transport.close)
+            self._lingering = self._loop.call_later(LINGER_SECONDS, self._transport.close)
         else:
             self._transport.close()
 
@@ -117,6 +118,8 @@ class Watched:
 
     def stop(self) -> None:
         self._timer.cancel()
+        if self._lingering is not None:
+            self._lingering.cancel()
 
     def _look(self) -> None:
         if (self._is_paused or self._is_held) and self._has_left():

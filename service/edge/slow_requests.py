@@ -139,12 +139,16 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the rest of a request that is answered already, but not for ever."""
         super().on_response_complete()
+        if self._watched.lingers:
+            self._unset_keepalive_if_required()  # it may be shorter
         if self._receiving:
             self._wait()
 
     def data_received(self, data: bytes) -> None:
         """Parse a piece now, and the rest in later turns of the event loop; until then nothing more is read."""
         if self._watched.lingers:
+            self._watched.hold_reading(True)  # else uvloop reads on, for megabytes in one turn of the event loop
+            self.loop.call_soon(self._watched.hold_reading, False)
             return
         if self._ignoring:
             self._throw_away(data)
@@ -170,6 +174,12 @@ class Connection(HttpToolsProtocol):
         self._watched.hold_reading(bool(self._unparsed))
         if self._unparsed:
             self.loop.call_soon(self._parse)
+
+    def shutdown(self) -> None:
+        """Close; whoever has its answer and only sends on is not waited for."""
+        super().shutdown()
+        if self._watched.lingers:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answer a problem, and close; uvicorn's own answer is a text."""

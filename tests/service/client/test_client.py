@@ -60,9 +60,15 @@ def test_arrays_of_every_kind(service, client: Client, grey_png: bytes) -> None:
     client.colorizations(grey_png, hints=[])
     with pytest.raises(public.InvalidParameterError, match="levels: expected coarse"):
         client.variations(grey_png, seed=7, index=1, levels=[])
-    hints: Any = [(0.25, 0.75, "#a03c28")]
-    with pytest.raises(public.InvalidParameterError, match="hints: 0: expected an object"):
-        client.colorizations(grey_png, hints=hints)
+    wrong: Any
+    for wrong in ([(0.25, 0.75, "#a03c28")], np.eye(3), [(0.25, 0.75, b"#a03c28")]):
+        with pytest.raises(public.InvalidParameterError, match="hints: 0: expected an object"):
+            client.colorizations(grey_png, hints=wrong)
+    wrong = {1: 2, 0.5: 1, 0: 3, 0.25: 0}
+    with pytest.raises(public.InvalidParameterError, match="weights: "):
+        client.transfers(grey_png, grey_png, weights=wrong)
+    without_dimensions: Any = np.array(3)
+    assert client.colorizations(grey_png, seed=without_dimensions).seed == 3
 
 
 def test_a_zip_is_refused_in_words(client: Client, grey_png: bytes) -> None:

@@ -137,6 +137,12 @@ def test_no_photo_at_once_is_refused(take: Take, folder: Path, tmp_path: Path) -
     assert not (tmp_path / "out").exists()
 
 
+def test_an_iterator_of_hints_is_for_all_photos(service, take: Take, folder: Path, tmp_path: Path) -> None:
+    hint = {"x": 0.25, "y": 0.75, "color": "#a03c28"}
+    assert all(each.error is None for each in take(folder, tmp_path / "out", n=1, hints=iter([hint])))
+    assert [len(options.hints) for options in service.colorizer.options] == [1] * PHOTOS
+
+
 def test_suffixes_are_those_of_the_formats_that_are_read() -> None:
     Image.init()
     known = {name: set[str]() for name in PHOTO_FORMATS}

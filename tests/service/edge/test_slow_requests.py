@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from service.edge.slow_requests import MAX_HEAD_BYTES, PIECE_BYTES, Connection
+from tests.service.fakes import ready
 from tests.service.files import encoded, random_image
 from tests.service.waiting import eventually, received, upload
 
@@ -86,6 +87,16 @@ def test_more_requests_are_not_read_for_ever(start, monkeypatch) -> None:
         connection.sendall(WHOLE * 3)
         with pytest.raises(ConnectionError):
             send_often(connection, WHOLE, PATIENCE_SECONDS * 20, 0.05)
+
+
+def test_the_end_of_the_service_waits_for_no_body_of_an_answered_request() -> None:
+    with ready() as service, connected(service) as connection:
+        connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 404")
+        stopped = time.monotonic()
+        service.server.should_exit = True
+        eventually(lambda: not service.server.started or not service.server.server_state.connections)
+        assert time.monotonic() - stopped < PATIENCE_SECONDS / 2
 
 
 def send_often(connection: socket.socket, part: bytes, times: int, seconds: float = 0) -> None:
