@@ -63,9 +63,15 @@ def write_weights(module: "nn.Module", metadata: dict[str, Any], path: Path) -> 
 
 def _replace(path: Path, data: bytes) -> None:
     """Write a file that is never there in part. Raises OSError."""
+    path = path.resolve()  # of a link, what it leads to
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(data)
-    partial.replace(path)
+    try:
+        partial.write_bytes(data)
+        partial.chmod(0o644)  # whatever the umask, for servers run as another user
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def open_weights(path: Path, *names: str) -> OpenedWeights:

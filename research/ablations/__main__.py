@@ -43,7 +43,7 @@ def main(
         dataset = prepare(run, source)
         config = StudyConfig(photos, out, minutes, limit, trained_on=origin(run) | {"views": views})
         rows = dict(study(config, source.network, dataset, names))
-    if len(rows) < len(names):
+    if len(rows) < len(set(names)):
         print("stopped; the same command goes on")
     if not rows:
         raise typer.Exit(1)

@@ -33,6 +33,8 @@ def main() -> NoReturn:
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:  # while typer makes the commands; later, they answer for it
+        status = INTERRUPTED
     except OSError as error:  # of what a user can mend, such as a full disk or a folder that may not be read
         sys.stderr.write(f"{error}\n")
         status = MISUSED

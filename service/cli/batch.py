@@ -45,6 +45,8 @@ Work = Callable[[AsyncClient, Photo], Awaitable[str | None]]
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 STOPPED = "stopped; the same command goes on from here"
+SHORT_SECONDS = 3.0
+"""waits of a busy service, or of a rate limit by the second, of which nothing is said"""
 WAIT_SECONDS = 10.0
 """longest wait for a server of which nothing is said"""
 CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -87,8 +89,9 @@ class _Waits(logging.Handler):
         self._until = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
-        until = time.monotonic() + cast("tuple[object, float]", record.args)[1]
-        if until > self._until + WAIT_SECONDS:
+        seconds = cast("tuple[object, float]", record.args)[1]
+        until = time.monotonic() + seconds
+        if seconds > SHORT_SECONDS and until > self._until + WAIT_SECONDS:
             self._until = until
             sys.stderr.write(f"{printable(record.getMessage())}\n")  # above a bar, if there is one
 
@@ -179,7 +182,7 @@ def run_batch(
 def tell(console: Console, line: str) -> None:
     """Print a line, to a program as it is. Raises OSError, which ends the work, where it cannot be written."""
     if console.is_terminal:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
         return
     try:
         typer.echo(line, file=console.file)

@@ -113,7 +113,7 @@ export function followLink(photo) {
 function holds(run, { kind, fields, index, recipe, model }) {
   const { offset, temperature, hints, ...named } = fields;
   const drawnBy = model ?? (store.model && modelName(store.model));
-  const comes = isBusy(run) && index - (run.fields.offset ?? 0) in run.slots && JSON.stringify(run.recipe ?? []) === JSON.stringify(recipe);
+  const comes = run.status !== "done" && index - (run.fields.offset ?? 0) in run.slots && JSON.stringify(run.recipe ?? []) === JSON.stringify(recipe);
   return run.kind === kind && (temperature === undefined || run.temperature === temperature)
     && Object.entries(named).every(([name, value]) => run.fields[name] === value) && sameHints(run.fields.hints, hints)
     && (comes || run.samples.some((sample) => sample.index === index && JSON.stringify(recipeOf(sample)) === JSON.stringify(recipe) && (!drawnBy || modelOf(sample) === drawnBy)));

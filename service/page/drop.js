@@ -6,11 +6,14 @@ import { errorNotice, notice } from "./notices.js";
 import { addFiles } from "./photos.js";
 import { useReference } from "./reference.js";
 
-export function setUpDrop() {
+/** What comes before `ready`, the photos from before a reload, waits for these. */
+export function setUpDrop(ready) {
   const input = byId("files");
-  input.onchange = () => {
-    addFiles([...input.files]);
+  input.onchange = async () => {
+    const files = [...input.files];
     input.value = "";
+    await ready;
+    addFiles(files);
   };
   if (input.files.length) input.onchange(); // chosen while the page came
   let own = false; // the drag of a picture of the page: browsers say that it holds a file, too
@@ -30,20 +33,21 @@ export function setUpDrop() {
     if (!holdsFiles(event)) return;
     event.preventDefault();
     settle();
-    take(event.dataTransfer, isOverReference(event) ? useReference : addFiles);
+    take(event.dataTransfer, isOverReference(event) ? useReference : addFiles, ready);
   });
   addEventListener("paste", ({ clipboardData }) => {
-    if (clipboardData?.types.includes("Files")) take(clipboardData, addFiles);
+    if (clipboardData?.types.includes("Files")) take(clipboardData, addFiles, ready);
   });
 }
 
 /** Hand on the files of a drop or a paste, and those in its folders. */
-async function take({ items }, use) {
+async function take({ items }, use, ready) {
   const files = [...items].filter(({ kind }) => kind === "file").map((item) => {
     const entry = item.webkitGetAsEntry();
     return entry?.isDirectory ? filesIn(entry) : item.getAsFile();
   });
   const all = (await Promise.all(files).catch(errorNotice))?.flat().filter(Boolean); // undefined: a folder cannot be read
+  await ready;
   if (all?.length) use(all);
   else if (all && files.length) notice("There is no file in this folder.");
 }

@@ -146,7 +146,7 @@ function dot(i) {
     button.style.left = `${left}px`;
     button.style.top = `${top}px`;
   });
-  button.addEventListener("pointerup", () => last && move(i, last)); // no click follows where a finger has dragged
+  button.addEventListener("pointerup", ({ pointerId }) => last && button.hasPointerCapture(pointerId) && move(i, last)); // no click follows where a finger has dragged
   button.addEventListener("click", () => last || recolor(i));
   button.addEventListener("keydown", (event) => {
     const way = WAYS[event.key];

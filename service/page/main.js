@@ -35,9 +35,10 @@ function tell(problem) {
 }
 
 listen(() => store.model && (note.hidden = true)); // another request may learn first that the service is ready
-await setUpSession(revive);
+const ready = setUpSession(revive);
+setUpDrop(ready);
+await ready;
 setUpArrival(); // after the photos from before a reload: a link says what it is for
-setUpDrop();
 try {
   await refreshModel({ onWait: (problem) => store.model || tell(problem) });
 } catch (problem) {

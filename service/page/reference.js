@@ -10,8 +10,8 @@ import { isBusy, stop } from "./work.js";
 const PAUSE = 500; // milliseconds after a change of the slider, in which another may come
 
 let shown = null; // the reference's file
-let run = null; // the transfer that was asked for last
 let timer = null;
+let due = null; // what the timer waits for
 
 export function useReference(files) {
   const [file] = accepted(files.slice(0, 1));
@@ -39,13 +39,14 @@ function show() {
 /** Begin the transfer. It takes the place of an earlier one of this photo that is not finished. */
 function apply() {
   clearTimeout(timer);
+  due = null;
   const { photo } = store.view;
   if (!photo) return;
-  if (run?.photo === photo && isBusy(run)) {
+  for (const run of photo.runs.filter((each) => each.kind === "transfers" && !each.source && !each.album && !each.follows && isBusy(each))) {
     run.superseded = !run.samples.length;
     stop(run);
   }
-  run = transfer(store.reference.file, store.reference.closeness);
+  transfer(store.reference.file, store.reference.closeness);
 }
 
 /** Begin it a moment after the last change: a key that is held down changes the slider many times. */
@@ -53,7 +54,13 @@ function applySoon(closeness) {
   store.reference.closeness = closeness;
   clearTimeout(timer);
   const { photo } = store.view;
-  timer = setTimeout(() => store.view.photo === photo && apply(), PAUSE);
+  due = () => store.view.photo === photo && apply();
+  timer = setTimeout(applyDue, PAUSE);
+}
+
+function applyDue() {
+  due?.();
+  due = null;
 }
 
 export function setUpReference() {
@@ -63,5 +70,6 @@ export function setUpReference() {
     input.value = "";
   };
   slider("closeness", CLOSENESS, applySoon, (value) => (byId("closeness-out").textContent = `${Math.round(100 * value)} %`));
+  addEventListener("pagehide", applyDue); // before the session is stored
   listen(show);
 }

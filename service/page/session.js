@@ -55,12 +55,26 @@ const lockOf = (name) => `${NAME} ${name}`;
 
 /** Hold the name of a session as long as the page is open; false if another tab holds it. */
 function claim(name) {
-  if (!navigator.locks) return Promise.resolve(true); // outside of a secure context
+  if (!navigator.locks) return ask(name); // outside of a secure context
   return new Promise((resolve) => {
     navigator.locks.request(lockOf(name), { ifAvailable: true }, (lock) => {
       resolve(Boolean(lock));
       return lock ? new Promise(() => {}) : undefined;
     });
+  });
+}
+
+/** The same without locks: the tab that holds the name answers. */
+function ask(name) {
+  const channel = new BroadcastChannel(lockOf(name));
+  return new Promise((resolve) => {
+    channel.onmessage = ({ data }) => data === "taken" && resolve(false);
+    channel.postMessage("free?");
+    setTimeout(resolve, 100, true);
+  }).then((free) => {
+    if (free) channel.onmessage = ({ data }) => data === "free?" && channel.postMessage("taken");
+    else channel.close();
+    return free;
   });
 }
 

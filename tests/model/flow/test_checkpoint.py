@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -41,6 +42,18 @@ def test_writing_twice_gives_the_same_bytes(tiny_weights: Path, tmp_path: Path) 
     again.mkdir()
     digest = save_checkpoint(load_checkpoint(tiny_weights), again / "tiny.safetensors")
     assert digest == load_checkpoint(tiny_weights).sha256
+
+
+def test_other_users_may_read_weights_and_a_link_stays(tiny_weights: Path) -> None:
+    link = tiny_weights.with_name("link.safetensors")
+    link.symlink_to(tiny_weights)
+    umask = os.umask(0o077)
+    try:
+        save_checkpoint(load_checkpoint(tiny_weights), link)
+    finally:
+        os.umask(umask)
+    assert link.is_symlink()
+    assert {path.stat().st_mode & 0o777 for path in (tiny_weights, tiny_weights.with_name("SHA256SUMS"))} == {0o644}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")

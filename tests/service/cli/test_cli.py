@@ -82,8 +82,18 @@ main()
 """
 
 
-def test_ctrl_c_while_modules_are_imported() -> None:
-    with started([sys.executable, "-c", INTERRUPTED]) as process:
+MAKING = """
+import signal
+import typer.main
+from service.cli import main
+typer.main.get_command = lambda app: signal.raise_signal(signal.SIGINT)
+main()
+"""
+
+
+@pytest.mark.parametrize("program", [INTERRUPTED, MAKING])
+def test_ctrl_c_while_modules_are_imported_or_commands_made(program: str) -> None:
+    with started([sys.executable, "-c", program]) as process:
         assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 130
 

@@ -250,6 +250,7 @@ def test_a_server_that_is_gone_is_told_of_until_it_is_back(
     service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.cli.batch.WAIT_SECONDS", 0)
+    monkeypatch.setattr("service.cli.batch.SHORT_SECONDS", 0)
     connect, failures = httpx.AsyncHTTPTransport.handle_async_request, iter(range(5))
 
     async def failing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:

@@ -344,6 +344,21 @@ def test_another_tab_begins_anew_and_old_sessions_are_forgotten_but_for_that_of_
     expect(stored.locator(".card.new")).to_have_count(4)
 
 
+def test_a_duplicated_tab_begins_anew_also_over_plain_http(stored) -> None:
+    """There, browsers offer no locks."""
+    stored.context.add_init_script("Object.defineProperty(navigator, 'locks', {value: undefined})")
+    stored.reload()
+    expect(stored.locator(".card.new")).to_have_count(4)
+    other = stored.context.new_page()
+    other.goto(stored.url)
+    other.evaluate("([from]) => sessionStorage.setItem('tintflow', from)", [stored.evaluate("sessionStorage.tintflow")])
+    other.reload()
+    expect(other.locator("#model")).not_to_be_empty()
+    expect(other.locator("#welcome")).to_be_visible()
+    stored.reload()
+    expect(stored.locator(".card.new")).to_have_count(4)
+
+
 def test_a_scrollbar_below_many_photos_stays_within_the_bar(browser, service, photo) -> None:
     """Browsers without a window hide scrollbars, unless they are told not to."""
     arguments = {"args": ["--no-sandbox"], "ignore_default_args": ["--hide-scrollbars"]}

@@ -357,6 +357,9 @@ def test_a_finger_moves_a_point(open_page, upload) -> None:
     assert centre(dot)[0] == pytest.approx(x + 100, abs=2)
     expect(page.locator("#palette")).to_be_hidden()
     followed(page, 1)
+    moved = page.locator("#hint-list li").inner_text()
+    dot.dispatch_event("pointerup")  # of a press elsewhere
+    expect(page.locator("#hint-list li")).to_have_text(moved)
     dot.tap()
     expect(page.locator("#palette")).to_be_visible()
 
