@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from model.errors import InputError
 from model.flow.condition import ConditionNetwork
+from model.flow.weights_file import write_whole
 from training.dataset import Batch, Dataset, to_device
 from training.ema import Ema
 from training.objectives.objective import Losses, Objective
@@ -349,11 +350,9 @@ class Trainer(Generic[BatchT]):
             "history": vars(self.history),
             "running": self.running,
         }
-        partial = state_file.with_suffix(".partial")
         buffer = io.BytesIO()  # for torch hides that a disk is full
         torch.save(state, buffer)
-        partial.write_bytes(buffer.getbuffer())
-        partial.replace(state_file)
+        write_whole(state_file, buffer.getbuffer())
 
     def _load(self, state_file: Path) -> None:
         try:

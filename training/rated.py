@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,16 @@ from model.errors import InputError
 from training.data import NoPhotosError
 from training.dataset import ArrayDataset
 
-__all__ = ["DRAWS_FILE", "KEY_FILE", "RATINGS_FILE", "SIGNS", "RatedBatch", "RatedDataset", "read_votes"]
+__all__ = [
+    "DRAWS_FILE",
+    "KEY_FILE",
+    "RATINGS_FILE",
+    "SIGNS",
+    "RatedBatch",
+    "RatedDataset",
+    "open_ratings",
+    "read_votes",
+]
 
 DRAWS_FILE, KEY_FILE, RATINGS_FILE = "draws.npz", "key.json", "ratings-{}.csv"
 SIGNS = {"real": 1, "stain": -1, "score": 1}
@@ -90,10 +99,14 @@ def read_votes(folder: Path) -> NDArray[np.float64]:
     return np.where(counts > 0, sums / counts.clip(1), np.nan)
 
 
+def open_ratings(path: Path) -> TextIO:
+    """Open a CSV as spreadsheets write it: with a byte order mark, and remarks in any encoding."""
+    return path.open(newline="", encoding="utf-8-sig", errors="replace")
+
+
 def _read(path: Path) -> tuple[list[str], NDArray[np.float64]]:
     """Read one viewer's ratings: the numbers, and (N, columns) values of which higher is better."""
-    # spreadsheets write a byte order mark, and remarks in other encodings
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+    with open_ratings(path) as file:
         rows = list(csv.DictReader(file))
     names = [name for name in SIGNS if rows and name in rows[0]]
     if not names or "number" not in rows[0]:

@@ -36,7 +36,7 @@ from model.pixels.scaling import paint
 from model.protocol import SampleOptions
 from training.commands import Device, HeldOutPhotos, errors_printed
 from training.data import read_named_photos
-from training.rated import KEY_FILE
+from training.rated import KEY_FILE, open_ratings
 
 __all__ = ["app", "make", "read_choices", "read_ratings", "score"]
 
@@ -181,8 +181,7 @@ def read_choices(path: Path, methods: Mapping[int, Sequence[str]]) -> dict[int, 
 
 def _read(path: Path, columns: Sequence[str], methods: Mapping[int, Any]) -> dict[int, list[str]]:
     """Read a CSV: the cells of every number, which its first column holds."""
-    # spreadsheets write a byte order mark, and remarks in other encodings
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+    with open_ratings(path) as file:
         rows = csv.DictReader(file)
         if not set(columns) <= set(rows.fieldnames or ()):
             raise InputError("ratings", f"a CSV with columns {', '.join(columns)}", rows.fieldnames)

@@ -18,7 +18,7 @@ from model.errors import CheckpointError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["OpenedWeights", "explained", "open_weights", "restore", "write_weights"]
+__all__ = ["OpenedWeights", "explained", "open_weights", "restore", "write_weights", "write_whole"]
 
 CHECKSUMS = "SHA256SUMS"
 METADATA = "tintflow"
@@ -56,12 +56,12 @@ def write_weights(module: "nn.Module", metadata: dict[str, Any], path: Path) -> 
     digest = hashlib.sha256(data).hexdigest()
     sums = _read_sums(path.parent) | {path.name: digest}
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, data)  # not by safetensors, whose errors hide that a disk is full
-    _replace(path.parent / CHECKSUMS, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode())
+    write_whole(path, data)  # not by safetensors, whose errors hide that a disk is full
+    write_whole(path.parent / CHECKSUMS, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode())
     return digest
 
 
-def _replace(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Write a file that is never there in part. Raises OSError."""
     path = path.resolve()  # of a link, what it leads to
     partial = path.with_name(f"{path.name}.partial")

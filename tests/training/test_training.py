@@ -475,7 +475,7 @@ def test_too_few_photos(tmp_path: Path, photos: Path, tiny_file: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_full_disk_ends_a_run_in_words(prepared: tuple[Cinn, Path], tmp_path: Path) -> None:
-    (tmp_path / "coarsest.partial").symlink_to("/dev/full")
+    (tmp_path / "coarsest.pt.partial").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         trainer(prepared, "coarsest", minutes=0).train(tmp_path / "coarsest.pt")
     assert not (tmp_path / "coarsest.pt").exists()
