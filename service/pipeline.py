@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -129,9 +130,7 @@ class Pipeline:
         drawn = await self._tools.network.draw(DrawTask(small, options, wanted), cost, self.place.owner)
         timer.stop("queue", but=drawn.timings)
         self.place.give_back("latents")  # the rest of the place is kept until the answer is read
-
-        def to_file(image: NDArray[np.uint8]) -> bytes:
-            return encode(image, photo.alpha, output_format, quality)
+        to_file = partial(_encode, photo, output_format, quality)
 
         async def samples() -> AsyncGenerator[Sample]:
             numbers = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
@@ -193,10 +192,7 @@ class Pipeline:
         small = await self._shrink(lane, photo)
         drawn = await self._tools.network.draw(DrawTask(small, options), options.latents, CHECK)
         finished = self._tools.steps.finish(photo.pixels, drawn, options)
-
-        def to_file(image: NDArray[np.uint8]) -> bytes:
-            return encode(image, photo.alpha, "jpeg", CHECK_QUALITY)
-
+        to_file = partial(_encode, photo, "jpeg", CHECK_QUALITY)
         async for _ in lane.finish(finished, to_file, {}, CHECK, may_wait=False):
             pass
 
@@ -287,6 +283,10 @@ class _Timer:
         now, parts = time.perf_counter(), but or {}
         self.seconds |= {step: max(now - self._last - sum(parts.values()), 0.0), **parts}
         self._last = now
+
+
+def _encode(photo: DecodedPhoto, output_format: OutputFormat, quality: int, image: NDArray[np.uint8]) -> bytes:
+    return encode(image, photo.alpha, output_format, quality)
 
 
 def _report(match: HintMatch) -> schemas.HintReport:
