@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.figures.browser import executable
 from tests.service.page.steps import add_more, hold, taken
+from tests.service.waiting import eventually
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 TABLET = {"viewport": {"width": 768, "height": 1024}, "has_touch": True}
@@ -206,9 +207,17 @@ def test_a_finger_that_scrolls_sets_no_slider(open_page, upload, service) -> Non
     scrolled = page.evaluate("scrollY")
     words = page.locator("#boldness-out").inner_text()
     drag(0, -8)
-    page.wait_for_function(f"scrollY > {scrolled}")
+    eventually(lambda: page.evaluate("scrollY") > scrolled)
     expect(page.locator("#boldness-out")).to_have_text(words)
     expect(page.locator("#colorize")).to_have_text("4 more")
+
+    def is_still() -> bool:
+        before = page.evaluate("scrollY")
+        page.wait_for_timeout(200)
+        return page.evaluate("scrollY") == before
+
+    eventually(is_still)  # a page goes on for a while after the finger
+    page.locator("#boldness").scroll_into_view_if_needed()
     drag(-5, 0)
     expect(page.locator("#boldness-out")).to_have_text("Very safe")
 

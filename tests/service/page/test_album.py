@@ -165,6 +165,7 @@ def test_same_colors_for_all(colored, service) -> None:
         colored.keyboard.press("Control+z")  # to the photo before
     assert [each.weights for each in service.colorizer.options[-2:]] == [(1, 1, 0, 0)] * 2
     assert all(each.shape == (200, 300, 3) for each in service.colorizer.references[-2:])
+    after = sources(colored)  # by now with the look, which is drawn a moment later
     colored.keyboard.press("Control+z")
     assert sources(colored) == before
     colored.click("#redo")
