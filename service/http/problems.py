@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
@@ -20,9 +19,9 @@ __all__ = [
     "PROBLEMS",
     "ROUTER_CODES",
     "Problem",
+    "answer",
     "describe",
     "install",
-    "internal_error",
     "internal_problem",
     "known_error",
     "responses",
@@ -104,7 +103,8 @@ def _problem(status: int, code: str, detail: str, fields: list[FieldProblem] | N
     return Problem(title=_title(status), status=status, code=code, detail=detail, errors=fields)
 
 
-def _answer(problem: Problem, headers: dict[str, str] | None = None, member: ErrorMember | None = None) -> JSONResponse:
+def answer(problem: Problem, headers: dict[str, str] | None = None, member: ErrorMember | None = None) -> JSONResponse:
+    """Return the answer that tells a client of a problem."""
     content = problem.model_dump(exclude_none=True)
     if member is not None:
         content["error"] = member(problem)
@@ -132,7 +132,7 @@ async def known_error(request: Request, error: Exception) -> JSONResponse:
         headers["WWW-Authenticate"] = CHALLENGES[type(error)]
     if isinstance(error, errors.RetryLaterError):
         headers["Retry-After"] = str(error.retry_after_seconds)
-    return _answer(problem, headers, getattr(request.scope.get("route"), "error_member", None))
+    return answer(problem, headers, getattr(request.scope.get("route"), "error_member", None))
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -144,14 +144,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     headers = dict(error.headers or {})
     if headers.get("Allow") == "GET":
         headers["Allow"] = "GET, HEAD"  # see service.http.request_log
-    return _answer(_problem(status, code, detail), headers)
-
-
-async def _validation_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer what FastAPI itself refuses, in the service's own words."""
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type alone
-    found = [FieldProblem(str(each["loc"][-1]), each["msg"]) for each in error.errors()]
-    return await known_error(request, errors.ParameterError(*found))
+    return answer(_problem(status, code, detail), headers)
 
 
 def internal_problem() -> Problem:
@@ -159,16 +152,11 @@ def internal_problem() -> Problem:
     return _problem(*INTERNAL_ERROR, "unexpected error; quote this answer's X-Request-Id when you report it")
 
 
-def internal_error() -> JSONResponse:
-    return _answer(internal_problem())
-
-
 def install(app: FastAPI) -> None:
     """Let every error that leaves a route become a problem."""
     app.add_exception_handler(errors.ServiceError, known_error)
     app.add_exception_handler(ModelError, known_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
 
 
 def responses(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:

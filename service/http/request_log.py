@@ -8,7 +8,7 @@ from urllib.parse import quote
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.problems import INTERNAL_ERROR, internal_error
+from service.http.problems import answer, internal_problem
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import QUIET_PATHS, hide_query, trace_id
 
@@ -88,8 +88,9 @@ class LastResort:
             log.exception("unexpected_error")
             if begun or scope["type"] != "http":  # too late for another answer; the server closes the connection
                 raise
-            scope.setdefault("state", {})["code"] = INTERNAL_ERROR[1]
-            await internal_error()(scope, receive, send)
+            problem = internal_problem()
+            scope.setdefault("state", {})["code"] = problem.code
+            await answer(problem)(scope, receive, send)
 
 
 class Head:
