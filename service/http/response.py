@@ -110,7 +110,8 @@ async def answer(colorization: Colorization, form: Form, stream: Stream, run: Ru
         if form.media_type == EVENTS:
             async for sample in samples:
                 await stream.emit(await run(_write, sample, b"event: coloring\ndata: ", b"\n\n"))
-            await stream.emit(await run(write_event, "done", _done(colorization)))
+            done = ColorizationDone(**dict(colorization.facts), timings=Timings(**colorization.timings))
+            await stream.emit(await run(write_event, "done", done))
         elif form.media_type in (JSON, ZIP):
             first = await anext(samples)
             writer = (_JsonWriter if form.media_type == JSON else _ZipWriter)(colorization)
@@ -157,7 +158,7 @@ class _JsonWriter:
     """The parts of a ColorizationResponse, in the order of its fields."""
 
     def __init__(self, colorization: Colorization) -> None:
-        self._colorization = colorization
+        self._timings = colorization.timings
         facts = colorization.facts.model_dump_json(exclude_none=True)
         self._before = facts[:-1].encode() + b',"data":['
 
@@ -167,7 +168,7 @@ class _JsonWriter:
         return _write(sample, before)
 
     def end(self) -> bytes:
-        return b'],"timings":' + _timings(self._colorization).model_dump_json().encode() + b"}"
+        return b'],"timings":' + Timings(**self._timings).model_dump_json().encode() + b"}"
 
 
 class _ZipWriter:
@@ -218,13 +219,3 @@ def _write(sample: Sample, before: bytes, after: bytes = b"") -> bytes:
     data = memoryview(sample.data)
     pieces = (base64.b64encode(data[start : start + PIECE_BYTES]) for start in range(0, len(data), PIECE_BYTES))
     return b"".join((before, head, b'"', *pieces, b'"', tail, after))
-
-
-def _done(colorization: Colorization) -> ColorizationDone:
-    """Return what an answer says beside the colorings, once the last of them is made."""
-    return ColorizationDone(**dict(colorization.facts), timings=_timings(colorization))
-
-
-def _timings(colorization: Colorization) -> Timings:
-    """Return the seconds of each stage; of those that are not over, 0."""
-    return Timings(**{stage: colorization.timings.get(stage, 0.0) for stage in Timings.model_fields})
