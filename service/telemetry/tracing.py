@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from importlib.util import find_spec
+from importlib import import_module
 
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
@@ -25,8 +25,12 @@ def telemetry(tracing: bool) -> TelemetryConfig:
 
     Raises TracingUnavailableError.
     """
-    if tracing and not _is_installed(EXPORTER):
-        raise TracingUnavailableError("TINTFLOW_TRACING needs more packages: pip install 'tintflow[otel]'")
+    if tracing:
+        try:
+            import_module(EXPORTER)
+        except ImportError as error:
+            message = "TINTFLOW_TRACING needs more packages: pip install 'tintflow[otel]'"
+            raise TracingUnavailableError(message) from error
     return TelemetryConfig(
         tracing=tracing,
         auto_configure=tracing,
@@ -59,10 +63,3 @@ def trace_id() -> dict[str, str]:
     """Return what lets a log line be found from its trace: nothing where there is none."""
     context = trace.get_current_span().get_span_context()
     return {"trace_id": trace.format_trace_id(context.trace_id)} if context.is_valid else {}
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # of a package above it
-        return False
