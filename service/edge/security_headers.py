@@ -1,5 +1,6 @@
 """Security headers of every answer."""
 
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["HEADERS", "NOTHING", "SecurityHeaders"]
@@ -45,10 +46,9 @@ class SecurityHeaders:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = message.get("headers", [])
-                names = {name.lower() for name, _ in given}
-                encoded = [(name.lower().encode(), value.encode()) for name, value in added.items()]
-                message["headers"] = [*given, *((name, value) for name, value in encoded if name not in names)]
+                headers = MutableHeaders(scope=message)
+                for name, value in added.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_guarded)
