@@ -43,6 +43,8 @@ class Stream(Response):
     see: it has no end.
     """
 
+    _task: asyncio.Task[None]
+
     def __init__(self, request: Request) -> None:
         super().__init__()
         del self.headers["content-length"]
@@ -54,7 +56,6 @@ class Stream(Response):
         self._ended = False
         self._sending = False
         self._failure = asyncio.timeout(None)
-        self._task: asyncio.Task[None] | None = None
 
     def open(self, media_type: str, headers: Mapping[str, str], length: int | None = None) -> None:
         """Announce parts. The head is sent with the first, or, of events, once the silence has become long.
@@ -80,15 +81,15 @@ class Stream(Response):
 
     async def start(self, work: Work) -> Response:
         """Begin to work. Return this stream once it has something to send. Raises what `work` raises until then."""
-        self._task = task = asyncio.create_task(self._work(work))
-        task.add_done_callback(self._end)
+        self._task = asyncio.create_task(self._work(work))
+        self._task.add_done_callback(self._end)
         try:
             await self._until(lambda: self._is_open or self._ended)
             if not await self._wait_for_more():
-                await task
+                await self._task
                 raise RuntimeError("the work ended without an answer")
         except BaseException:
-            task.cancel()
+            self._task.cancel()
             raise
         return self
 
@@ -108,8 +109,7 @@ class Stream(Response):
             if last is not None:
                 await send({"type": "http.response.body", "body": last})
         finally:
-            if self._task is not None:
-                self._task.cancel()
+            self._task.cancel()
 
     async def _send_parts(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -167,8 +167,7 @@ class Stream(Response):
         The status is sent already, so the problem has it alone.
         """
         try:
-            if self._task is not None:
-                await self._task
+            await self._task
             return b""
         except (ServiceError, ModelError) as error:
             problem, gone = describe(error), isinstance(error, ClientGoneError)
