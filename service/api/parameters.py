@@ -184,10 +184,8 @@ def _numbers(words: dict[str, Any]) -> Callable[[Any], Any]:
             return words[value]
         parts = [part.strip() for part in value.split(",")]
         if words and not all(part.isdecimal() for part in parts):
-            expected = ", ".join(words)
-            raise PydanticCustomError(
-                "no_word", "expected {words}, or numbers with commas between them", {"words": expected}
-            )
+            expected = f"expected {', '.join(words)}, or numbers with commas between them"
+            raise PydanticCustomError("no_word", expected)
         return [strict_json.whole_number(part) if part.isdecimal() else part for part in parts]
 
     return read
