@@ -11,8 +11,6 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic_core import PydanticUndefined
-
 from model.options import MAX_CANDIDATES, MAX_HINTS, MAX_SEED, RANDOM, TRANSFER_WEIGHTS, Hint
 from service.api.endpoints import COLOR_ENDPOINTS, COLORIZATIONS, INTERPOLATIONS, VARIATIONS, ColorEndpoint
 from service.api.formats import OutputFormat
@@ -167,7 +165,7 @@ def _rows(endpoint: ColorEndpoint) -> Iterator[str]:
         elif field.default_factory:
             shown = "random"
         else:
-            shown = "none" if default in (None, (), PydanticUndefined) else f"`{default}`"
+            shown = "none" if default in (None, ()) else f"`{default}`"
         values = _values(hints[name] if name in hints else Annotated[field.annotation, *field.metadata, None])
         meaning = (field.description or "").replace("|", "\\|")
         yield f"| `{name}` | {values} | {shown} | {meaning} |"
