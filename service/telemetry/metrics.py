@@ -1,12 +1,12 @@
 """Metrics for Prometheus."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
 
 from model.protocol import Colorizer
 from service import __version__
@@ -64,25 +64,12 @@ class Metrics:
         info = colorizer.info
         facts = {"name": info.name, "device": info.device, "sha256": info.sha256}
         Info("tintflow_model", "The model that is loaded", registry=self._registry).info(facts)
-        self._registry.register(_DeviceMemory(colorizer))
+        if colorizer.memory is not None:
+            description = "Memory of the model's device: used by this process, and in all"
+            memory = Gauge("tintflow_device_memory_bytes", description, ["device", "kind"], registry=self._registry)
+            for kind in ("used", "total"):
+                now = partial(attrgetter(f"memory.{kind}_bytes"), colorizer)
+                memory.labels(info.device, kind).set_function(now)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
-
-
-class _DeviceMemory(Collector):
-    """Asks the model for its device's memory whenever the metrics are read."""
-
-    def __init__(self, colorizer: Colorizer) -> None:
-        self._colorizer = colorizer
-        self._device = colorizer.info.device
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        memory = self._colorizer.memory
-        if memory is None:
-            return
-        description = "Memory of the model's device: used by this process, and in all"
-        family = GaugeMetricFamily("tintflow_device_memory_bytes", description, labels=["device", "kind"])
-        family.add_metric([self._device, "used"], memory.used_bytes)
-        family.add_metric([self._device, "total"], memory.total_bytes)
-        yield family
