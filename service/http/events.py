@@ -53,7 +53,6 @@ class Stream(Response):
         self._is_open = False
         self._parts: deque[bytes] = deque()
         self._unread = 0
-        self._ended = False
         self._sending = False
         self._failure = asyncio.timeout(None)
 
@@ -84,7 +83,7 @@ class Stream(Response):
         self._task = asyncio.create_task(self._work(work))
         self._task.add_done_callback(self._end)
         try:
-            await self._until(lambda: self._is_open or self._ended)
+            await self._until(lambda: self._is_open or self._task.done())
             if not await self._wait_for_more():
                 await self._task
                 raise RuntimeError("the work ended without an answer")
@@ -139,7 +138,6 @@ class Stream(Response):
         error = None if task.cancelled() else task.exception()
         if self._sending and self._is_broken_off and error and not isinstance(error, ClientGoneError):
             self._failure.reschedule(asyncio.get_running_loop().time())  # nobody may be reading what is left
-        self._ended = True
         self._change.set()
 
     @property
@@ -156,7 +154,7 @@ class Stream(Response):
         """Say whether there is more to send: parts, or, of events, nothing for long; False after the last."""
         try:
             async with asyncio.timeout(None if self._is_broken_off else KEEP_ALIVE_SECONDS):
-                await self._until(lambda: bool(self._parts) or self._ended)
+                await self._until(lambda: bool(self._parts) or self._task.done())
         except TimeoutError:
             return True
         return bool(self._parts)

@@ -36,11 +36,6 @@ class Form:
     media_type: str
     output_format: OutputFormat
 
-    @property
-    def is_image(self) -> bool:
-        """Whether the body is one bare image."""
-        return self.media_type.startswith("image/")
-
 
 def choose_form(accept: str, parameters: Parameters, samples: int) -> Form:
     """Choose the form that the Accept header likes best among those that the parameters leave open.

@@ -67,7 +67,7 @@ async def _colorings(endpoint: ColorEndpoint, request: Request, engine: EngineOf
             )
             options = endpoint.asked(parameters)
             form = choose_form(", ".join(request.headers.getlist("accept")), parameters, options.samples)
-            if form.is_image and options.samples > 1:
+            if form.media_type.startswith("image/") and options.samples > 1:
                 options = endpoint.asked(parameters.model_copy(update={"n": 1}))
             check_options(options, uploads)
 
