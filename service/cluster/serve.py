@@ -21,7 +21,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, 
 from ray.serve.handle import DeploymentHandle
 from ray.util.metrics import Histogram
 
-from model.protocol import PLAIN, Colorizer, Drawn, DrawTask, Finished, Likelihood, Look, ModelInfo, Photo, SmallPhoto
+from model.protocol import Colorizer, Drawn, DrawTask, Likelihood, ModelInfo, SmallPhoto
 from service.app import create_app
 from service.engine import State
 from service.errors import QueueFullError, ReplicaLostError
@@ -125,27 +125,18 @@ class RemoteSteps:
         from model.colorizer import Scaler  # late: it imports OpenCV
 
         self._model = model
-        self._info = model.info.remote().result()
-        self._scaler = Scaler(isqrt(self._info.latents // 2))  # a* and b* have as many dimensions as their latents
-
-    @property
-    def info(self) -> ModelInfo:
-        return self._info
+        self.info: ModelInfo = model.info.remote().result()
+        scaler = Scaler(isqrt(self.info.latents // 2))  # a* and b* have as many dimensions as their latents
+        self.shrink, self.finish = scaler.shrink, scaler.finish
 
     def prepare_rest(self) -> Iterator[None]:
         return iter(())
-
-    def shrink(self, photo: Photo, with_chroma: bool = False) -> SmallPhoto:
-        return self._scaler.shrink(photo, with_chroma)
 
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
         return [self._model.draw.remote(task, 1, CHECK).result() for task in tasks]
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
         return [self._model.score.remote(photo, CHECK).result() for photo in photos]
-
-    def finish(self, photo: Photo, drawn: Drawn, look: Look = PLAIN) -> Iterator[Finished]:
-        return self._scaler.finish(photo, drawn, look)
 
 
 class Replicas:
