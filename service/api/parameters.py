@@ -105,9 +105,9 @@ def parameters_of(
     made: dict[str, Any] = {}
     for each in fields(options):
         option = option_of(hints[each.name])
-        default = option.default if each.default is MISSING else each.default
-        if default is None and each.default is MISSING:
-            default = ...  # required
+        default = each.default
+        if default is MISSING:
+            default = ... if option.default is None else option.default  # ... = required
         given: dict[str, Any] = {"default": defaults.get(each.name, default)}
         if default == RANDOM:
             given = {"default_factory": random_seed}

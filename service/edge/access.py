@@ -58,8 +58,7 @@ class Access:
         self._ring = KeyRing(settings.api_keys_file) if settings.api_keys_file else None
         self._open_paths = frozenset(OPEN_PATHS if settings.metrics_need_key else OPEN_PATHS | {METRICS_PATH})
         self._limits = parse_limits(settings.rate_limit)
-        self._counts = MemoryStorage()
-        self._limiter = MovingWindowRateLimiter(self._counts)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._clock_offset = _clock_offset()
         self._origins = frozenset(settings.cors_origins)
 
@@ -120,7 +119,7 @@ class Access:
         """Forget all counts if the clock was set: `limits` would refuse until it shows again what it did."""
         before, self._clock_offset = self._clock_offset, _clock_offset()
         if abs(self._clock_offset - before) > CLOCK_STEP_SECONDS:
-            self._counts.reset()
+            self._limiter.storage.reset()
 
 
 def _is_at(origin: str, host: str) -> bool:

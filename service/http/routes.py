@@ -53,8 +53,7 @@ SCORING_ERRORS = [kind for kind in COLORING_ERRORS if kind not in OF_PICTURES]
 
 
 def _described(endpoint: Endpoint[Any], responses: dict[int | str, dict[str, Any]]) -> dict[str, Any]:
-    extra = {"requestBody": body(endpoint)}
-    return {"tags": [f"{endpoint.name}s"], "responses": responses, "openapi_extra": extra}
+    return {"tags": [f"{endpoint.name}s"], "responses": responses, "openapi_extra": {"requestBody": body(endpoint)}}
 
 
 async def _colorings(endpoint: ColorEndpoint, request: Request, engine: EngineOf, settings: SettingsOf) -> Response:
