@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
 from time import monotonic, perf_counter
@@ -152,13 +152,11 @@ class Batcher:
                     job.result.set_exception(error)
 
     async def _wait_for_more(self) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._max_wait):
                 while self._coming and sum(job.latents for job in self._waiting) < self._fitting:
                     self._change.clear()
                     await self._change.wait()
-        except TimeoutError:
-            pass
 
     def _take(self) -> list[_Job]:
         """Take what is next, of one kind, and fits into one batch, and always one."""
