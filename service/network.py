@@ -66,9 +66,8 @@ class InProcess:
         while start < samples:
             most = self._batcher.most_latents(owner, CHECK) / cost
             count = min(samples - start, max(TURN_LATENTS, int(min(most, samples))))
-            whole = count == samples
-            part = task if whole else part_of(task, start, count)
-            parts.append(await self._batcher.submit(run, part, latents if whole else round(count * cost), owner))
+            part = task if count == samples else part_of(task, start, count)
+            parts.append(await self._batcher.submit(run, part, round(count * cost), owner))
             start += count
         return parts[0] if len(parts) == 1 else join(parts, task.options)
 

@@ -182,7 +182,6 @@ def _values(hint: Any) -> str:
 
 
 def main() -> None:
-    """Write what changed."""
     for path, text in generated().items():
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")

@@ -104,7 +104,6 @@ def _problem(status: int, code: str, detail: str, fields: list[FieldProblem] | N
 
 
 def answer(problem: Problem, headers: dict[str, str] | None = None, member: ErrorMember | None = None) -> JSONResponse:
-    """Return the answer that tells a client of a problem."""
     content = problem.model_dump(exclude_none=True)
     if member is not None:
         content["error"] = member(problem)

@@ -222,7 +222,6 @@ class _Throughput:
         self._last = self.rate()
 
     def count(self, amount: int) -> None:
-        """Count what was answered now."""
         self._answered.append((self._forget(), amount))
         self._total += amount
 
