@@ -1,5 +1,6 @@
 """TIFFs that Pillow reads as other pixels than they hold, or not: of over 8 bits, white as 0, big-endian, in planes."""
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any, cast
 
@@ -49,17 +50,13 @@ COMPRESSION_INFO |= UNREADABLE
 UNSIGNED, SIGNED, FLOAT, PLAIN = (1,), (2,), (3,), 1
 OPEN_INFO |= {
     (MM, WHITE_IS_ZERO, UNSIGNED, PLAIN, (16,), ()): ("I;16", "I;16B"),
-    (II, WHITE_IS_ZERO, UNSIGNED, PLAIN, (12,), ()): ("I;16", "I;12"),
-    (MM, WHITE_IS_ZERO, UNSIGNED, PLAIN, (12,), ()): ("I;16", "I;12"),
-    (MM, BLACK_IS_ZERO, UNSIGNED, PLAIN, (12,), ()): ("I;16", "I;12"),
     (MM, BLACK_IS_ZERO, UNSIGNED, PLAIN, (32,), ()): ("I", "I;32B"),
-    (II, BLACK_IS_ZERO, SIGNED, PLAIN, (8,), ()): ("I", "I;8S"),
-    (MM, BLACK_IS_ZERO, SIGNED, PLAIN, (8,), ()): ("I", "I;8S"),
-    (II, WHITE_IS_ZERO, FLOAT, PLAIN, (64,), ()): ("F", "F;64F"),
-    (MM, WHITE_IS_ZERO, FLOAT, PLAIN, (64,), ()): ("F", "F;64BF"),
-    (II, BLACK_IS_ZERO, FLOAT, PLAIN, (64,), ()): ("F", "F;64F"),
-    (MM, BLACK_IS_ZERO, FLOAT, PLAIN, (64,), ()): ("F", "F;64BF"),
 }
+for order, float_mode in ((II, "F;64F"), (MM, "F;64BF")):
+    OPEN_INFO[order, BLACK_IS_ZERO, SIGNED, PLAIN, (8,), ()] = ("I", "I;8S")
+    for photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO):
+        OPEN_INFO[order, photometric, UNSIGNED, PLAIN, (12,), ()] = ("I;16", "I;12")
+        OPEN_INFO[order, photometric, FLOAT, PLAIN, (64,), ()] = ("F", float_mode)
 
 WITH_EXTRAS = {
     (WHITE_IS_ZERO, (8, 8)): ("LA", "LA"),
@@ -121,15 +118,17 @@ def prepare(image: Image.Image, data: bytes) -> None:
             TiffImagePlugin.READ_LIBTIFF = True
         if in_planes and 16 in image.tag_v2.get(Base.BitsPerSample, ()):  # Pillow keeps the first letter alone
             order = ";16B" if image.tag_v2.prefix == MM else ";16L"
-            for i, tile in enumerate(image.tile):
-                raw_mode, *rest = cast(tuple[Any, ...], tile.args)
-                image.tile[i] = tile._replace(args=(raw_mode + order, *rest))
+            _rename_raw_modes(image, lambda mode: mode + order)
     if image.mode == "P" and max(colors := image.tag_v2[Base.ColorMap]) <= MAX_8:  # of 8 bits, not of 16
         image.palette = ImagePalette.raw("RGB;L", bytes(colors))
     if image.use_load_libtiff:
-        [tile] = image.tile
+        _rename_raw_modes(image, lambda mode: NATIVE.get(mode, mode))
+
+
+def _rename_raw_modes(image: TiffImageFile, renamed: Callable[[str], str]) -> None:
+    for i, tile in enumerate(image.tile):
         raw_mode, *rest = cast(tuple[Any, ...], tile.args)
-        image.tile = [tile._replace(args=(NATIVE.get(raw_mode, raw_mode), *rest))]
+        image.tile[i] = tile._replace(args=(renamed(raw_mode), *rest))
 
 
 def skip_small_copies(image: Image.Image) -> None:
@@ -167,9 +166,7 @@ def mend_levels(image: Image.Image) -> Image.Image:
         return _like(image, MAX_16 - levels if is_negative else levels)
     if not image.mode.startswith("I;16"):
         return image
-    scale, offset = 1.0, 0
-    if image.tag_v2.get(Base.BitsPerSample) == (12,):
-        scale = MAX_16 / MAX_12
+    scale, offset = MAX_16 / MAX_12 if image.tag_v2.get(Base.BitsPerSample) == (12,) else 1.0, 0
     if is_negative:
         scale, offset = -scale, MAX_16
     return image if scale == 1 else image.point(lambda level: level * scale + offset)
