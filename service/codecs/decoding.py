@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -125,17 +126,15 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
     profile = image.info.get("icc_profile")
     if image.mode == "1":
         image = image.convert("L")
-    if image.mode.startswith("I;16"):
-        gray = np.asarray(image).astype(np.uint16)  # to the machine's byte order
-        return DecodedPhoto(gray_to_srgb(gray, profile), _gray_alpha(gray, image))
+    if image.mode == "L" or image.mode.startswith("I;16"):
+        levels: NDArray[Any] = np.asarray(image)
+        levels = levels.astype(levels.dtype.newbyteorder("="), copy=False)
+        return DecodedPhoto(gray_to_srgb(levels, profile), _gray_alpha(levels, image))
     if image.mode == "I":  # a PNG's gray and alpha, of 16 bits each
         both = np.asarray(image).view(">u2").reshape(image.height, -1, 2)
         gray, beside = both[..., 0].astype(np.uint16), (both[..., 1] >> 8).astype(np.uint8)
         del both  # else the largest photos would need more memory than they may take
         return DecodedPhoto(gray_to_srgb(gray, profile), _alpha(beside))
-    if image.mode == "L":
-        levels: NDArray[np.uint8] = np.asarray(image)
-        return DecodedPhoto(gray_to_srgb(levels, profile), _gray_alpha(levels, image))
     if image.mode in ("LA", "La"):
         gray_band, alpha_band = image.convert("LA").split()
         return DecodedPhoto(gray_to_srgb(np.asarray(gray_band), profile), _alpha(np.asarray(alpha_band)))

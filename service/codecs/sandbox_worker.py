@@ -41,15 +41,12 @@ def main(file: int, life: int) -> None:
         except EOFError:
             return
         try:
-            photo = _decode(channel, bytes(upload), **order)
+            note, contents = _decode(channel, bytes(upload), **order).packed()
         except ServiceError as error:
-            _unlimit()
-            send(channel, {"error": type(error).__name__, "detail": str(error)})
-        else:
-            _unlimit()
-            send(channel, *photo.packed())
-            del photo  # before the next one comes
-        del upload
+            note, contents = {"error": type(error).__name__, "detail": str(error)}, []
+        _unlimit()
+        send(channel, note, contents)
+        del upload, contents  # before the next one comes
         give_back()
 
 
@@ -60,9 +57,10 @@ def _decode(
 
     seconds, quick: see `processor_seconds`. A quick try raises LargePhotoError if there are over QUICK_PIXELS.
     """
-    _limit_memory(HEADER_BYTES + 2 * len(upload))
-    quick_bytes = len(upload) if quick else None
-    _limit_time(processor_seconds(seconds, 0, max_pixels, quick_bytes))
+
+    def limit(pixels: int) -> None:
+        _limit_memory(HEADER_BYTES + 2 * len(upload) + BYTES_PER_PIXEL * pixels)
+        _limit_time(processor_seconds(seconds, pixels, max_pixels, len(upload) if quick else None))
 
     announced = 0
 
@@ -75,9 +73,9 @@ def _decode(
         send(channel, {"pixels": pixels - announced})
         receive(channel)  # there is room
         announced = pixels
-        _limit_memory(HEADER_BYTES + 2 * len(upload) + BYTES_PER_PIXEL * pixels)
-        _limit_time(processor_seconds(seconds, pixels, max_pixels, quick_bytes))
+        limit(pixels)
 
+    limit(0)
     return decode(upload, max_pixels, field, allow)
 
 
