@@ -1,6 +1,5 @@
 """Colorings with the metadata of their photos: what the commands make."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -53,9 +52,7 @@ class CommandMaker(Maker):
 
     async def make(self, client: AsyncClient, photo: Photo) -> str:
         """Make the colorings of one photo, and say where they are. Raises what the client raises, and OSError."""
-        identity, request = await asyncio.to_thread(self.begin, photo)
-        answer = await self._call(client, photo.source, **request.fields)
-        entry = await asyncio.to_thread(self.end, photo, identity, request, answer)
+        entry = await self.make_by(partial(self._call, client), photo)
         indices = ",".join(str(made.index) for made in entry.files)
         braced = f"{{{indices}}}" if len(entry.files) > 1 else indices  # as a shell expands it
         bits = ", ".join(f"{made.bits_per_dim:.2f}" for made in entry.files)

@@ -55,10 +55,9 @@ class ColoringCalls(ABC, Generic[R]):
 
     def interpolations(self, image: PhotoSource, **fields: Unpack[InterpolationFields]) -> R:
         """Get the colorings on the way from one to another, or to a reference's colors."""
-        values = {name: value for name, value in fields.items() if name != "reference"}
-        reference = fields.get("reference")
+        reference = fields.pop("reference", None)
         photos = {"image": image} if reference is None else {"image": image, "reference": reference}
-        return self._color("/v1/interpolations", photos, values)
+        return self._color("/v1/interpolations", photos, fields)
 
     def _color(self, path: str, photos: Mapping[str, PhotoSource], fields: Mapping[str, Any]) -> R:
         return self._send(_post(path, photos, fields, ColorizationResponse))

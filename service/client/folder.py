@@ -95,9 +95,7 @@ class Folder:
 
         async def make(photo: Photo) -> Result:
             try:
-                identity, request = await asyncio.to_thread(self._maker.begin, photo)
-                answer = await send(photo.source, **request.fields)
-                return photo, await asyncio.to_thread(self._maker.end, photo, identity, request, answer)
+                return photo, await self._maker.make_by(send, photo)
             except (TintflowError, OSError) as error:
                 return photo, error
 

@@ -1,8 +1,9 @@
 """Files of colorings: none is overwritten, none is made twice, and none is ever there in part."""
 
+import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -110,8 +111,17 @@ class Maker:
         """Return which state of the photo is colored, and the request. Raises OSError."""
         return identify(photo), self._asked.request(photo.source)
 
+    async def make_by(self, send: Callable[..., Awaitable[ColorizationResponse]], photo: Photo) -> Entry:
+        """Make the files of a photo. Raises what `send`, a method of a client, raises, and OSError."""
+        identity, request = await asyncio.to_thread(self.begin, photo)
+        answer = await send(photo.source, **request.fields)
+        return await asyncio.to_thread(self.end, photo, identity, request, answer)
+
     def end(self, photo: Photo, identity: dict[str, Any], request: Request, answer: ColorizationResponse) -> Entry:
-        """Write the files of an answer, and note them. Raises OSError."""
+        """Write the files of an answer beside their places, note them, and put them into place. Raises OSError.
+
+        Killed before the note, the work is done again; killed after it, the note says whose the files are.
+        """
         entry = Entry(
             **identity,
             asked=self._asked.given,
@@ -124,15 +134,6 @@ class Maker:
                 for each in answer.data
             ],
         )
-        self._write(entry, answer, request)
-        self.entries[photo] = entry
-        return entry
-
-    def _write(self, entry: Entry, answer: ColorizationResponse, request: Request) -> None:
-        """Write all files beside their places, note them, and put them into place.
-
-        Killed before the note, the work is done again; killed after it, the note says whose the files are.
-        """
         with ExitStack() as files:
             for made, coloring in zip(entry.files, answer.data, strict=True):
                 file = self.out / made.file
@@ -140,6 +141,8 @@ class Maker:
                 files.enter_context(whole_file(file)).write_bytes(request.as_file(coloring))
             with self._lock:
                 self._record.add(entry)
+        self.entries[photo] = entry
+        return entry
 
     def file_name(self, photo: Photo, index: int | str) -> str:
         """Return the path of a coloring, below the output folder."""
