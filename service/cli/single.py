@@ -62,10 +62,10 @@ def find_single(context: typer.Context) -> Single | None:
     if len(photos) != 2 or not _is_file(photos[1]):
         return None
     first, last = photos
-    if first != STREAM and not first.exists() and not _names_several(first):  # mistyped: `last` may be its output
-        raise typer.BadParameter(f"{first} is not there", param_hint="PHOTO")
     if _names_several(first):
         return None
+    if first != STREAM and not first.exists():  # mistyped: `last` may be its output
+        raise typer.BadParameter(f"{first} is not there", param_hint="PHOTO")
     single = Single(first, last)
     if not last.exists():
         return single
@@ -120,22 +120,17 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
     data = request.as_file(coloring)
     source, place = _or_stream(single.photo, "standard input"), _or_stream(target, "standard output")
     try:
-        _write(target, data)
+        if target == STREAM:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            with whole_file(target) as part:
+                part.write_bytes(data)
     except OSError as error:
         end(printable(f"{place}: {error.strerror}"), MISUSED)
     noise = "" if answer.noise_seed is None else f", noise seed {answer.noise_seed}"
     line = f"{source} → {place}   seed {answer.seed}{noise}, {coloring.bits_per_dim:.2f} bits/dim"
     typer.echo(printable(line), err=True)
-
-
-def _write(target: Path, data: bytes) -> None:
-    """Write a file, which is never there in part, or standard output. Raises OSError."""
-    if target == STREAM:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    with whole_file(target) as part:
-        part.write_bytes(data)
 
 
 def _or_stream(path: Path, stream: str) -> str:
