@@ -107,8 +107,9 @@ COMMANDS = (
 )
 
 
+COLORIZE = COMMANDS[0]
 WATCH = replace(
-    COMMANDS[0],
+    COLORIZE,
     name="watch",
     help="""Color the photos of a folder, and new ones as they appear.
 
@@ -128,7 +129,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         app,
         WATCH,
         [o.parameter("folder", o.Folder), o.parameter("every", o.Every, WATCH_SECONDS)],
-        partial(_watch, load=load, command=WATCH),
+        partial(_watch, load=load),
     )
 
     @app.command(rich_help_panel="Photos", epilog=_examples("likelihood photos/"))
@@ -212,9 +213,7 @@ def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command
         raise typer.BadParameter("the coloring of standard input needs a file: -o coloring.jpg", param_hint="PHOTO")
     console, out = Console(), Path(options["out"])
     photos, troubles = find_some(named, out)
-    make_folder(out)
-    record = Record(out)
-    maker = CommandMaker(out, record, _asked(options, command, record), overwrite)
+    maker = _maker(options, command)
     left, in_the_way = maker.sort_out(photos)
     if maker.entries:
         console.print(f"{len(maker.entries)} done before, {len(left)} to do")
@@ -229,29 +228,33 @@ def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command
     finish(troubles)
 
 
-def _watch(context: typer.Context, load: Callable[[Settings], Colorizer], command: Command) -> None:
+def _watch(context: typer.Context, load: Callable[[Settings], Colorizer]) -> None:
     """Make colorings of the photos in a folder, and of those that come."""
     options = context.params
     folder, out = Path(options["folder"]), Path(options["out"])
     if is_within(folder, out):
         raise typer.BadParameter(f"{out} holds the photos; choose another folder", param_hint="--out")
-    make_folder(out)
-    record = Record(out)
-    maker = CommandMaker(out, record, _asked(options, command, record), options["overwrite"])
 
     def say(line: str, failed: bool) -> None:
         tell(Console(stderr=failed), printable(line))
 
-    watcher = Watcher(folder, out, maker, options["at_once"], options["every"], say)
+    watcher = Watcher(folder, _maker(options, COLORIZE), options["at_once"], options["every"], say)
     typer.echo(printable(f"watching {folder}; colorings go to {out}; Ctrl-C stops"), err=True)
     run_client(Connection(options["url"], options["api_key"], load), watcher.run, "stopped", 0)
+
+
+def _maker(options: dict[str, Any], command: Command) -> CommandMaker:
+    """Make the output folder, if it is not there, and return what makes its files."""
+    out = Path(options["out"])
+    make_folder(out)
+    record = Record(out)
+    return CommandMaker(out, record, _asked(options, command, record), options["overwrite"])
 
 
 def _asked(options: dict[str, Any], command: Command, record: Record | None = None) -> CommandAsked:
     """Return what is asked of every photo; the seed, if it is not given, is that of the same work before."""
     fields = _fields(options, command.endpoint)
-    recorded_as = "colorize" if command is WATCH else command.name  # the same work
-    given = {"command": recorded_as, "strip": options["strip"], "keep_gps": options["keep_gps"], **fields}
+    given = {"command": command.name, "strip": options["strip"], "keep_gps": options["keep_gps"], **fields}
     if command.draws and command.draws not in fields:
         earlier = record.seed(given, command.draws) if record else None
         fields[command.draws] = random_seed() if earlier is None else earlier

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from service.cli.batch import share
@@ -26,14 +27,13 @@ class Watcher:
     def __init__(
         self,
         folder: Path,
-        out: Path,
         maker: CommandMaker,
         at_once: int,
         seconds: float,
         tell: Callable[[str, bool], None],
     ) -> None:
         """seconds: between two looks. tell: takes a line, and whether it is about a failure."""
-        self._folder, self._out, self._maker = folder, out, maker
+        self._folder, self._maker = folder, maker
         self._at_once, self._seconds, self._tell = at_once, seconds, tell
         self._seen: dict[Path, State] = {}
         self._settled: dict[Path, State] = {}
@@ -44,24 +44,19 @@ class Watcher:
     async def run(self, client: AsyncClient) -> None:
         """Color what is there and what comes, until cancelled. Raises what the next photo would meet, too."""
         while True:
-            await self._work_on(client, await asyncio.to_thread(self._find_new))
+            photos = await asyncio.to_thread(self._find_new)
+            await share(photos, partial(self._make, client), self._at_once)
             await asyncio.sleep(self._seconds)
 
     def _find_new(self) -> list[Photo]:
         """Return the photos that are complete and not settled: those that did not change since the last look."""
-        photos, unread = find_photos([self._folder], self._out)
+        photos, unread = find_photos([self._folder], self._maker.out)
         if not os.path.isdir(self._folder):  # noqa: PTH112 - Path's own raises where a network folder is cut off
             unread.append(Trouble(str(self._folder), "the folder is gone; it is looked for again"))
         states = {photo.source: state for photo in photos if (state := _state(photo.source)) is not None}
-        before, self._seen = self._seen, states
-        self._settled = {path: state for path, state in self._settled.items() if states.get(path) == state}
-        complete = [
-            photo
-            for photo in photos
-            if photo.source in states
-            and before.get(photo.source) == states[photo.source]
-            and photo.source not in self._settled
-        ]
+        same, self._seen = dict(self._seen.items() & states.items()), states
+        self._settled = dict(self._settled.items() & states.items())
+        complete = [photo for photo in photos if photo.source in same and photo.source not in self._settled]
         left, troubles = self._maker.sort_out(complete, replace_changed=True)
         troubles += [trouble for trouble in unread if trouble.reason != NONE_FOUND]
         for trouble in troubles:
@@ -74,23 +69,20 @@ class Watcher:
                 self._settled[photo.source] = states[photo.source]
         return left
 
-    async def _work_on(self, client: AsyncClient, photos: list[Photo]) -> None:
-        async def make(photo: Photo) -> None:
-            try:
-                line, failed = await self._maker.make(client, photo), False
-            except (TintflowError, OSError) as error:
-                if is_of_all_photos(error):
-                    raise
-                reason = Trouble.of(photo.source, error).reason
-                if not isinstance(error, OF_THE_PHOTO):
-                    self._tell_once(str(photo.source), f"{reason}; it is tried again")
-                    return
-                line, failed = f"{photo.source}: {reason}", True
-            self._tell(line, failed)
-            self._failed.pop(str(photo.source), None)
-            self._settled[photo.source] = self._seen[photo.source]
-
-        await share(photos, make, self._at_once)
+    async def _make(self, client: AsyncClient, photo: Photo) -> None:
+        try:
+            line, failed = await self._maker.make(client, photo), False
+        except (TintflowError, OSError) as error:
+            if is_of_all_photos(error):
+                raise
+            reason = Trouble.of(photo.source, error).reason
+            if not isinstance(error, OF_THE_PHOTO):
+                self._tell_once(str(photo.source), f"{reason}; it is tried again")
+                return
+            line, failed = f"{photo.source}: {reason}", True
+        self._tell(line, failed)
+        self._failed.pop(str(photo.source), None)
+        self._settled[photo.source] = self._seen[photo.source]
 
     def _tell_once(self, name: str, reason: str) -> None:
         if self._failed.get(name) != reason:

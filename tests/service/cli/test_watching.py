@@ -36,7 +36,7 @@ def watch(service, during: Callable[[list[tuple[str, bool]]], Awaitable[None]]) 
         maker = CommandMaker(
             OUT, Record(OUT), CommandAsked(fields, fields, "7", AsyncClient.colorizations, True, False), False
         )
-        watcher = Watcher(Path("in"), OUT, maker, 2, SECONDS, lambda line, failed: told.append((line, failed)))
+        watcher = Watcher(Path("in"), maker, 2, SECONDS, lambda line, failed: told.append((line, failed)))
         async with AsyncClient(str(service.client.base_url), retries=0) as client, asyncio.TaskGroup() as group:
             watching = group.create_task(watcher.run(client))
             await during(told)
