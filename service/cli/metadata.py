@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from service.api.formats import OutputFormat
 from service.codecs.encoding import encode
-from service.codecs.profiles import is_srgb
+from service.codecs.profiles import INTENT, SRGB, is_srgb
 
 __all__ = ["Metadata", "embed", "read_metadata", "to_profile"]
 
@@ -38,7 +38,6 @@ QUARTER_TURNS = range(5, 9)
 NO_UNIT, PER_METER = 0, 1  # of JFIF's density, and of pHYs
 INCH, CENTIMETER = 2, 3  # of EXIF's ResolutionUnit
 METERS = {INCH: 0.0254, CENTIMETER: 0.01}
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 JPEG_SEGMENT_BYTES = 65_533
 ENTRY_BYTES = 14  # most that a tag of EXIF has beside its value: 12, a zero behind text, one to be even
 ICC_MARK = b"ICC_PROFILE\0"
@@ -148,7 +147,7 @@ def _holds_grays(profile: ImageCms.ImageCmsProfile) -> bool:
     grays = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2)
     image = Image.fromarray(grays)
     for source, target in ((SRGB, profile), (profile, SRGB)):
-        ImageCms.profileToProfile(image, source, target, ImageCms.Intent.RELATIVE_COLORIMETRIC, inPlace=True)
+        ImageCms.profileToProfile(image, source, target, INTENT, inPlace=True)
     return bool(np.abs(np.asarray(image, np.int16) - grays).max() <= 1)
 
 
@@ -157,8 +156,7 @@ def to_profile(png: bytes, profile: bytes, output_format: OutputFormat, quality:
     with Image.open(BytesIO(png)) as image:
         alpha = np.asarray(image.getchannel("A")) if "A" in image.getbands() else None
         rgb = image.convert("RGB")
-    target = ImageCms.ImageCmsProfile(BytesIO(profile))
-    ImageCms.profileToProfile(rgb, SRGB, target, ImageCms.Intent.RELATIVE_COLORIMETRIC, inPlace=True)
+    ImageCms.profileToProfile(rgb, SRGB, ImageCms.ImageCmsProfile(BytesIO(profile)), INTENT, inPlace=True)
     return encode(np.asarray(rgb), alpha, output_format, quality)
 
 

@@ -8,13 +8,13 @@ from PIL import Image, ImageCms
 
 from model.protocol import Photo
 
-__all__ = ["gray_to_srgb", "is_srgb", "lab_to_srgb", "to_srgb"]
+__all__ = ["INTENT", "SRGB", "gray_to_srgb", "is_srgb", "lab_to_srgb", "to_srgb"]
 
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
 """the Pillow mode of an ICC color space's name"""
-SRGB = ImageCms.createProfile("sRGB")
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 LEVELS = np.arange(256, dtype=np.uint8)
 RAMP = Image.fromarray(LEVELS[None, :])
 GRAYS_AND_TINTS = Image.fromarray(np.stack([np.stack([LEVELS] * 3, 1), np.stack([LEVELS, LEVELS[::-1], LEVELS], 1)]))
