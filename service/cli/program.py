@@ -18,7 +18,7 @@ from service.edge.keys import KeyFileError, add_key
 from service.loading import load_colorizer
 
 app = typer.Typer(no_args_is_help=True)
-keys = typer.Typer(no_args_is_help=True)
+keys = typer.Typer(help="Make API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 
 PASS_ALL: dict[str, Any] = {
@@ -75,11 +75,6 @@ def _become(extra: str, module: str, *arguments: str) -> None:
     if find_spec("torch") is None:
         end(f"torch is not installed: pip install 'tintflow[{extra}]'", MISUSED)
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - this Python, our modules
-
-
-@keys.callback()
-def make_keys() -> None:
-    """Make API keys."""
 
 
 @keys.command()
