@@ -43,11 +43,11 @@ class Connection:
                     with suppress(ServerError, TooManyRequestsError):  # a server is there
                         await impatient.models()
                 client = AsyncClient(self.url, api_key=self.api_key, retries=RETRIES, max_wait=DAY_SECONDS)
-                yield await stack.enter_async_context(client)
-                return
-            console = Console(stderr=True)
-            with console.status("loading the model…") if console.is_terminal else nullcontext():
-                client = await self._load(stack)
+                await stack.enter_async_context(client)
+            else:
+                console = Console(stderr=True)
+                with console.status("loading the model…") if console.is_terminal else nullcontext():
+                    client = await self._load(stack)
             yield client
 
     async def _load(self, stack: AsyncExitStack) -> AsyncClient:
