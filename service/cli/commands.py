@@ -124,13 +124,9 @@ WATCH = replace(
 def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> None:
     """Add the commands to a command line; `load` gives the model for work in this process."""
     for command in COMMANDS:
-        _add(app, command, [o.parameter("photos", o.PhotosOrInput)], partial(_make, load=load, command=command))
-    _add(
-        app,
-        WATCH,
-        [o.parameter("folder", o.Folder), o.parameter("every", o.Every, WATCH_SECONDS)],
-        partial(_watch, load=load),
-    )
+        _add(app, command, partial(_make, load=load, command=command), o.parameter("photos", o.PhotosOrInput))
+    every = o.parameter("every", o.Every, WATCH_SECONDS)
+    _add(app, WATCH, partial(_watch, load=load), o.parameter("folder", o.Folder), every)
 
     @app.command(rich_help_panel="Photos", epilog=_examples("likelihood photos/"))
     def likelihood(photos: o.Photos, url: o.Url = None, api_key: o.ApiKey = None, at_once: o.AtOnce = AT_ONCE) -> None:
@@ -171,16 +167,17 @@ def _show_likelihoods(console: Console, answers: Sequence[tuple[Photo, Likelihoo
     show(console, columns, rows)
 
 
-def _add(app: typer.Typer, command: Command, own: list[Parameter], work: Callable[[typer.Context], None]) -> None:
+def _add(
+    app: typer.Typer, command: Command, work: Callable[[typer.Context], None], argument: Parameter, *own: Parameter
+) -> None:
     def run(context: typer.Context, **_: Any) -> None:
         work(context)
 
-    required = [each for each in own if each.default is Parameter.empty]
     signature = [
         o.parameter("context", typer.Context),
-        *required,
+        argument,
         *o.field_options(command.endpoint),
-        *(each for each in own if each not in required),
+        *own,
         o.parameter("out", o.Out, OUT),
         o.parameter("overwrite", o.Overwrite, False),
         o.parameter("strip", o.Strip, False),
@@ -224,7 +221,7 @@ def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command
         sheets, unwritten = write_sheets(out, entries, overwrite)
         troubles += unwritten
         for sheet in sheets:
-            console.print(printable(str(sheet)), highlight=False, markup=False, soft_wrap=True)
+            tell(console, printable(str(sheet)))
     finish(troubles)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from click.testing import Result
 from PIL import ExifTags, Image
 
 from service.api.endpoints import COLOR_ENDPOINTS, ColorEndpoint
@@ -127,17 +128,20 @@ def test_a_folder_and_a_sheet(run: Callable, photo: Path) -> None:
 
 
 def test_a_sheet_is_written_over_and_nothing_else_is(run: Callable, photo: Path) -> None:
-    sheet = Path("out/sheet.jpg")
-    run("colorize", photo, "-n", "1", "--seed", "7", "--sheet")
+    sheet = Path(":cat:/sheet.jpg")  # no emoji
+
+    def write(seed: int, *more: str, status: int = 0) -> Result:
+        return run("colorize", photo, "-n", "1", "--seed", seed, "--sheet", "-o", sheet.parent, *more, status=status)
+
+    assert write(7).stdout.splitlines()[-1] == str(sheet)
     first = sheet.read_bytes()
-    run("colorize", photo, "-n", "1", "--seed", "8", "--sheet")
+    write(8)
     assert sheet.read_bytes() != first
     Image.new("RGB", (8, 8)).save(sheet)
     mine = sheet.read_bytes()
-    result = run("colorize", photo, "-n", "1", "--seed", "8", "--sheet", status=1)
-    assert "not a contact sheet" in result.stderr
+    assert "not a contact sheet" in write(8, status=1).stderr
     assert sheet.read_bytes() == mine
-    run("colorize", photo, "-n", "1", "--seed", "8", "--sheet", "--overwrite")
+    write(8, "--overwrite")
     assert sheet.read_bytes() != mine
 
 
