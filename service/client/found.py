@@ -60,12 +60,10 @@ def find_photos(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo
         for photo in found:
             photos.setdefault(os.path.realpath(photo.source), photo)
     counts = Counter(photo.target for photo in photos.values())
-    named = [
-        replace(photo, target=photo.target.with_name(photo.source.name)) if counts[photo.target] > 1 else photo
-        for photo in photos.values()
-    ]
     seen: dict[Path, Photo] = {}
-    for photo in named:
+    for photo in photos.values():
+        if counts[photo.target] > 1:
+            photo = replace(photo, target=photo.target.with_name(photo.source.name))
         first = seen.setdefault(photo.target, photo)
         if first is not photo:
             troubles.append(
