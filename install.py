@@ -154,7 +154,6 @@ def has_nvidia_gpu() -> bool:
 
 
 def say(line: str) -> None:
-    """Print a line at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

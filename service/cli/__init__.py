@@ -39,7 +39,7 @@ def main() -> NoReturn:
         sys.stderr.write(f"{error}\n")
         status = MISUSED
     atexit._run_exitfuncs()
-    for stream in filter(None, (sys.stdout, sys.stderr)):
+    for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:  # nobody reads it, or the disk is full

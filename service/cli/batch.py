@@ -58,14 +58,11 @@ def printable(text: str) -> str:
 
 
 def end(line: str, status: int) -> NoReturn:
-    """Say why, and end the program."""
     typer.echo(line, err=True)
     raise typer.Exit(status)
 
 
 class _RateColumn(ProgressColumn):
-    """Photos a minute."""
-
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text(f"{60 * speed:.1f} photos/min" if speed else "", style="cyan")

@@ -226,7 +226,6 @@ def _make(context: typer.Context, load: Callable[[Settings], Colorizer], command
 
 
 def _watch(context: typer.Context, load: Callable[[Settings], Colorizer]) -> None:
-    """Make colorings of the photos in a folder, and of those that come."""
     options = context.params
     folder, out = Path(options["folder"]), Path(options["out"])
     if is_within(folder, out):

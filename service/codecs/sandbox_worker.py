@@ -93,7 +93,6 @@ def _limit_memory(more: int) -> None:
 
 
 def _unlimit() -> None:
-    """Limit neither time nor memory, until the next file comes."""
     signal.setitimer(signal.ITIMER_PROF, 0)
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
