@@ -216,15 +216,14 @@ class _Decoder:
         self._room = room
         self._share: Share | None = None
         self._before = 0.0
-        self._ending = Lock()
         inherited = {name: value for name, value in os.environ.items() if INHERITED.fullmatch(name)}
         self._channel, channel = socket.socketpair()
         with ExitStack() as ours, ExitStack() as theirs:
             ours.enter_context(self._channel)
             theirs.enter_context(channel)
-            life, self._life = os.pipe()  # its end is the end of this process, however that came
-            ours.callback(os.close, self._life)
+            life, end = os.pipe()
             theirs.callback(os.close, life)
+            self._life = ours.enter_context(os.fdopen(end, "wb", 0))  # ends with this process, however that came
             self._process = subprocess.Popen(  # noqa: S603 - this Python, this package
                 [sys.executable, "-m", "service.codecs.sandbox_worker", str(channel.fileno()), str(life)],
                 stdin=subprocess.DEVNULL,
@@ -281,10 +280,7 @@ class _Decoder:
         self.kill()
         ending = self._process.wait()
         self._channel.close()
-        with self._ending:  # two threads may be here, and the number may already be another file's
-            if self._life >= 0:
-                os.close(self._life)
-                self._life = -1
+        self._life.close()
         return ending
 
     def _computed(self) -> float:

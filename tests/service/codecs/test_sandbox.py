@@ -10,7 +10,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -286,8 +286,7 @@ def computing(slow_files, own: Decoders, pool, grey_png: bytes) -> Callable[...,
 def test_a_decoder_ends_with_the_service_however_that_ended(own: Decoders, computing) -> None:
     working = computing()
     (decoder,) = own._all
-    os.close(decoder._life)  # as the kernel does when this process is killed
-    decoder._life = -1
+    decoder._life.close()  # as the kernel does when this process is killed
     assert decoder._process.wait(SECONDS) == -signal.SIGIO
     assert isinstance(working.exception(), DecoderLostError)
 
@@ -529,23 +528,17 @@ def test_decoders_inherit_no_secrets(own: Decoders, monkeypatch: pytest.MonkeyPa
     assert {"PATH", "PYTHONPATH"} <= set(given)
 
 
-def test_a_decoder_that_two_threads_end_closes_its_pipe_once(own: Decoders, pool, monkeypatch) -> None:
+def test_a_decoder_that_is_ended_twice_closes_no_other_file(own: Decoders) -> None:
     own.start()
     (decoder,) = own._all
-    close, life, closed = os.close, decoder._life, []
-
-    def slow_close(file: int) -> None:
-        if file == life:
-            closed.append(file)
-            time.sleep(0.1)
-            if len(closed) > 1:
-                return
-        close(file)
-
-    monkeypatch.setattr(os, "close", slow_close)
-    for ending in [pool.submit(decoder.end) for _ in range(2)]:
-        ending.result(SECONDS)
-    assert closed == [life]
+    numbers = {decoder._life.fileno(), decoder._channel.fileno()}
+    decoder.end()
+    with ExitStack() as files:
+        others = {files.enter_context(Path(os.devnull).open("rb")).fileno() for _ in range(10)}
+        assert numbers < others
+        decoder.end()
+        for number in others:
+            os.fstat(number)
 
 
 def test_a_decoder_that_comes_back_after_the_end_is_not_kept(own: Decoders) -> None:
