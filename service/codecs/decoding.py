@@ -13,7 +13,7 @@ from model.protocol import Photo
 from service.api.formats import PHOTO_FORMATS
 from service.codecs.decoded_photo import DecodedPhoto
 from service.codecs.jpeg import count_scans, load_without_end
-from service.codecs.profiles import gray_to_srgb, lab_to_srgb, to_srgb
+from service.codecs.profiles import gray_to_srgb, to_srgb
 from service.codecs.tiff import ALPHA, UnsupportedTiffError, mend_levels, openable, prepare
 from service.codecs.webp import webp_size
 from service.errors import DecodingLimitError, ImageTypeError, ServiceError, TooManyPixelsError, UndecodableImageError
@@ -138,10 +138,8 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
     if image.mode in ("LA", "La"):
         gray_band, alpha_band = image.convert("LA").split()
         return DecodedPhoto(gray_to_srgb(np.asarray(gray_band), profile), _alpha(np.asarray(alpha_band)))
-    if image.mode == "CMYK":
+    if image.mode in ("CMYK", "LAB"):
         return DecodedPhoto(np.asarray(to_srgb(image, profile)), None)
-    if image.mode == "LAB":
-        return DecodedPhoto(np.asarray(lab_to_srgb(image)), None)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         alpha = _alpha(np.asarray(image.getchannel("A")))

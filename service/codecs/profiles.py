@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 from model.protocol import Photo
 
-__all__ = ["INTENT", "SRGB", "gray_to_srgb", "is_srgb", "lab_to_srgb", "to_srgb"]
+__all__ = ["INTENT", "SRGB", "gray_to_srgb", "is_srgb", "to_srgb"]
 
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
@@ -24,16 +24,13 @@ NEAR = 3
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert an image of mode RGB or CMYK to RGB in sRGB."""
+    """Convert an image of mode RGB, CMYK or LAB (CIELAB, D50, whatever the profile) to RGB in sRGB."""
+    if image.mode == "LAB":
+        return ImageCms.buildTransform(ImageCms.createProfile("LAB"), SRGB, "LAB", "RGB", INTENT, FLAGS).apply(image)
     transform = _transform(profile, image.mode)
     if transform is not None:
         return transform.apply(image)
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def lab_to_srgb(image: Image.Image) -> Image.Image:
-    """Convert an image of mode LAB (CIELAB, D50) to RGB in sRGB."""
-    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), SRGB, "LAB", "RGB", INTENT, FLAGS).apply(image)
 
 
 def gray_to_srgb(
