@@ -42,10 +42,7 @@ FLAGS = {
     "reference": ("--reference", "-r"),
 }
 """flags of fields whose options are not just their names"""
-WORDS = {
-    "hints": "color that all colorings follow at a point of the photo, x and y from 0 to 1; may be given several times"
-}
-"""sentences of options that are given in another way than their fields"""
+HINT = "color that all colorings follow at a point of the photo, x and y from 0 to 1; may be given several times"
 NOT_OPTIONS = {"response_format"}
 
 
@@ -143,13 +140,14 @@ def _place(parameter: Parameter) -> tuple[bool, bool, bool]:
 
 def option(name: str, endpoint: ColorEndpoint = COLORIZATIONS) -> Any:
     field = endpoint.parameters.model_fields[name]
-    text = WORDS.get(name) or field.description or name
+    is_hint = name == "hints"  # given one by one, unlike its field
+    text = HINT if is_hint else field.description or name
     low, high, items = bounds_of(field.annotation, *field.metadata)  # of arrays, which are text here, those of an item
     return typer.Option(
         *FLAGS.get(name, ()),
         min=None if items else low,
         max=None if items else high,
-        metavar="X,Y,#RRGGBB" if name == "hints" else None,
+        metavar="X,Y,#RRGGBB" if is_hint else None,
         help=f"{text[0].upper()}{text[1:]}.".replace("'", "’"),  # in zsh, completion loses the straight one
         rich_help_panel=FILES if name.startswith("output_") else MODEL,
     )
