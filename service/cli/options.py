@@ -67,6 +67,10 @@ def _photo(text: str) -> Path:
     return Path(text)
 
 
+def _flag(name: str, text: str) -> Any:
+    return Annotated[bool, typer.Option(name, help=text, rich_help_panel=FILES)]
+
+
 Photos = Annotated[
     list[Path],
     typer.Argument(parser=_photo, metavar="PHOTO", help="Files, folders (with all below them), or globs in quotes."),
@@ -84,19 +88,10 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", exists=True, file_okay
 Every = Annotated[float, typer.Option("--every", min=0.1, help="Seconds between two looks at the folder.")]
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the colorings, or one file.", rich_help_panel=FILES)]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Make finished colorings again, and replace files.", rich_help_panel=FILES)
-]
-Strip = Annotated[
-    bool,
-    typer.Option(
-        "--strip",
-        help="Leave out EXIF and ICC profile. By default, colorings keep them, except the GPS position.",
-        rich_help_panel=FILES,
-    ),
-]
-KeepGps = Annotated[bool, typer.Option("--keep-gps", help="Keep the GPS position, too.", rich_help_panel=FILES)]
-Sheet = Annotated[bool, typer.Option("--sheet", help="Also write a contact sheet, sheet.jpg.", rich_help_panel=FILES)]
+Overwrite = _flag("--overwrite", "Make finished colorings again, and replace files.")
+Strip = _flag("--strip", "Leave out EXIF and ICC profile. By default, colorings keep them, except the GPS position.")
+KeepGps = _flag("--keep-gps", "Keep the GPS position, too.")
+Sheet = _flag("--sheet", "Also write a contact sheet, sheet.jpg.")
 Url = Annotated[
     str | None,
     typer.Option(
