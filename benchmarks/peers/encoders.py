@@ -4,12 +4,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.util import find_spec
 from io import BytesIO
 from typing import Any
 
 import cv2
 import numpy as np
+import pyvips
+import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -41,17 +42,8 @@ def opencv(rgb: Pixels, suffix: str, *options: int) -> bytes:
 
 
 def vips(rgb: Pixels, suffix: str, **options: Any) -> bytes:
-    import pyvips
-
     image = pyvips.Image.new_from_memory(rgb, WIDTH, HEIGHT, 3, "uchar").copy(interpretation="srgb")
     data: bytes = image.write_to_buffer(suffix, **options)
-    return data
-
-
-def turbo(rgb: Pixels) -> bytes:
-    import simplejpeg
-
-    data: bytes = simplejpeg.encode_jpeg(rgb, QUALITY, "RGB", "444", fastdct=False)
     return data
 
 
@@ -70,14 +62,11 @@ def encoders(rgb: Pixels) -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     for method in (0, 2, 4):
         yield "webp", f"Pillow, method {method}", partial(pillow, rgb, "WEBP", quality=QUALITY, method=method)
     yield "webp", "OpenCV", partial(opencv, rgb, ".webp", cv2.IMWRITE_WEBP_QUALITY, QUALITY)
-    if find_spec("simplejpeg"):
-        yield "jpeg", "simplejpeg", partial(turbo, rgb)
-    if find_spec("pyvips"):
-        yield "jpeg", "pyvips", partial(vips, rgb, ".jpg", Q=QUALITY, subsample_mode="off")
-        for level, name in ((1, "none"), (1, "sub"), (3, "sub")):
-            encoder = partial(vips, rgb, ".png", compression=level, filter=name)
-            yield "png", f"pyvips, level {level}, filter {name}", encoder
-        yield "webp", "pyvips, effort 0", partial(vips, rgb, ".webp", Q=QUALITY, effort=0)
+    yield "jpeg", "simplejpeg", partial(simplejpeg.encode_jpeg, rgb, QUALITY, "RGB", "444", fastdct=False)
+    yield "jpeg", "pyvips", partial(vips, rgb, ".jpg", Q=QUALITY, subsample_mode="off")
+    for level, name in ((1, "none"), (1, "sub"), (3, "sub")):
+        yield "png", f"pyvips, level {level}, filter {name}", partial(vips, rgb, ".png", compression=level, filter=name)
+    yield "webp", "pyvips, effort 0", partial(vips, rgb, ".webp", Q=QUALITY, effort=0)
 
 
 def decode_by_pillow(data: bytes, mode: str | None = None) -> NDArray[np.uint8]:
@@ -89,20 +78,13 @@ def decode_by_opencv(data: bytes) -> object:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
-def decode_by_turbo(data: bytes, space: str) -> object:
-    import simplejpeg
-
-    return simplejpeg.decode_jpeg(data, space)
-
-
 def decoders(gray: bytes, colors: bytes) -> Iterator[tuple[str, str, Callable[[], object]]]:
     """Yield the file's kind, a name, and a call that decodes; `to lightness` goes on to L*."""
     for kind, data, space in (("gray JPEG", gray, "GRAY"), ("color JPEG", colors, "RGB")):
         yield kind, OURS, partial(decode, data, WIDTH * HEIGHT)
         yield kind, "Pillow", partial(decode_by_pillow, data)
         yield kind, "OpenCV", partial(decode_by_opencv, data)
-        if find_spec("simplejpeg"):
-            yield kind, "simplejpeg", partial(decode_by_turbo, data, space)
+        yield kind, "simplejpeg", partial(simplejpeg.decode_jpeg, data, space)
     yield "gray JPEG to lightness", OURS, lambda: photo_to_lightness(decode(gray, WIDTH * HEIGHT).pixels)
     yield "gray JPEG to lightness", "through RGB", lambda: photo_to_lightness(decode_by_pillow(gray, "RGB"))
 

@@ -4,10 +4,6 @@ Peers come from PyPI, in an environment of their own. What is encoded is a made-
 there is such a thing; how near the file comes to it is told in decibel (PSNR).
 """
 
-import sys
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from benchmarks.environment import environment, measured_in
@@ -18,12 +14,9 @@ __all__ = ["main"]
 PEERS = ("pyvips[binary]", "simplejpeg")
 
 
-def main(
-    peers: Annotated[bool, typer.Option(help="Measure what has to be installed first, too.")] = True,
-    json_file: JsonFile = None,
-) -> None:
-    """Measure, and print tables."""
-    python = environment("codecs", *PEERS) if peers else Path(sys.executable)
+def main(json_file: JsonFile = None) -> None:
+    """Measure, and print a table."""
+    python = environment("codecs", *PEERS)
     found = measured_in(python, "benchmarks.peers.encoders", OMP_NUM_THREADS="1", VIPS_CONCURRENCY="1")
     found.sort(key=lambda row: (row["what"], row["seconds"]))
     write("codecs", [], {"results": found}, json_file)
