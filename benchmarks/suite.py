@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["BENCHMARKS", "FOLDER", "main"]
+__all__ = ["main"]
 
 BENCHMARKS = (
     "speed.upsampling",
@@ -27,14 +27,13 @@ FOLDER = Path("build/benchmarks")
 
 
 def main(
-    names: Annotated[list[str], typer.Argument(help=f"Any of {', '.join(BENCHMARKS)}.")] = list(BENCHMARKS),  # noqa: B006 - typer copies it
     compiled: Annotated[bool, typer.Option("--compile", help="Measure what compilers make too: many minutes.")] = False,
     before: Annotated[str, typer.Option(metavar="COMMIT", help="Commit that speed.compare measures too.")] = "",
 ) -> None:
     """Run benchmarks, one after the other, and plot their figures."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     missed = []
-    for name in names:
+    for name in BENCHMARKS:
         command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(FOLDER / f"{name.split('.')[-1]}.json")]
         if compiled and name == "speed.sampling":
             command.append("--compile")

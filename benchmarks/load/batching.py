@@ -7,7 +7,7 @@ Then one client asks for small pictures beside another that keeps a 12-megapixel
 import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import typer
@@ -29,7 +29,7 @@ FAIR = 0.2
 """Largest share of a large request's time that a small one beside it may take."""
 
 
-def by_settings(seconds: float) -> Iterator[dict[str, Any]]:
+def by_settings() -> Iterator[dict[str, Any]]:
     """Ask a service with one size after the other at the default wait, then the other waits."""
     default = Settings()
     choices = [(latents, default.batch_wait_seconds) for latents in LATENTS]
@@ -37,28 +37,25 @@ def by_settings(seconds: float) -> Iterator[dict[str, Any]]:
     for latents, wait in choices:
         settings = {"TINTFLOW_BATCH_LATENTS": str(latents), "TINTFLOW_BATCH_WAIT_SECONDS": str(wait)} | ANY_SECONDS
         with tintflow(settings) as url:
-            outcome = measure_server(OURS, url, CLIENTS, seconds)
+            outcome = measure_server(OURS, url, CLIENTS, SECONDS)
         yield {"batch_latents": latents, "batch_wait_seconds": wait, **asdict(outcome)}
 
 
-async def beside(url: str, seconds: float) -> tuple[float, float, int]:
+async def beside(url: str) -> tuple[float, float, int]:
     """Return the median seconds of small requests, and of a large one, asked for at once; and the errors of both."""
     small, large = made_up_photo(SIDE, SIDE), made_up_photo(*LARGE)
     (found, failed), (large_found, large_failed) = await asyncio.gather(
-        ask_in_loops(url, small, SAMPLES, 1, seconds), ask_in_loops(url, large, LARGE_SAMPLES, 1, seconds)
+        ask_in_loops(url, small, SAMPLES, 1, 2 * SECONDS), ask_in_loops(url, large, LARGE_SAMPLES, 1, 2 * SECONDS)
     )
     return float(np.median(found)), float(np.median(large_found)), failed + large_failed
 
 
-def main(
-    seconds: Annotated[float, typer.Option(help="Seconds for each choice of settings.")] = SECONDS,
-    json_file: JsonFile = None,
-) -> None:
+def main(json_file: JsonFile = None) -> None:
     """Measure, and print tables."""
-    outcomes = list(by_settings(seconds))
+    outcomes = list(by_settings())
     with tintflow() as url:
         asyncio.run(ask_in_loops(url, made_up_photo(SIDE, SIDE), SAMPLES, 1, WARM_UP_SECONDS))
-        small, large, failed = asyncio.run(beside(url, 2 * seconds))
+        small, large, failed = asyncio.run(beside(url))
     fair = f"a small one takes at most {FAIR:g} of a large one's time"
     errors = failed + sum(each["errors"] for each in outcomes)
     targets = [

@@ -12,7 +12,6 @@ import time
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
 
 import psutil
 import typer
@@ -23,6 +22,7 @@ from benchmarks.running import COMMAND, end_with_parent, made_up_photo
 __all__ = ["main"]
 
 SIDE = 64
+PHOTOS = (100, 1000, 5000)
 MORE_PER_PHOTO = 1.15
 """Processor time of a photo among the most photos, as a multiple of that among the second most."""
 MORE_MEMORY = 1.1
@@ -83,20 +83,17 @@ def _look(pid: int, processors: dict[int, float]) -> int:
     return held
 
 
-def main(
-    photos: Annotated[list[int], typer.Option(help="How many photos; may be repeated.")] = [100, 1000, 5000],  # noqa: B006 - typer copies it
-    json_file: JsonFile = None,
-) -> None:
+def main(json_file: JsonFile = None) -> None:
     """Measure, and print tables."""
     with tempfile.TemporaryDirectory() as folder:
         runs = []
-        for number in sorted(photos):
+        for number in PHOTOS:
             runs.append(measure(number, Path(folder)))
             print(runs[-1], file=sys.stderr, flush=True)
-    pairs = list(pairwise(runs))  # of which the difference is free of what starting takes
-    per_photo = [(b.processor_seconds - a.processor_seconds) / (b.photos - a.photos) for a, b in pairs]
-    growth = max((b / a for a, b in pairwise(per_photo)), default=1.0)
-    memory = max(run.most_bytes / run.early_bytes for run in runs[1:] or runs)
+    # differences are free of what starting takes
+    per_photo = [(b.processor_seconds - a.processor_seconds) / (b.photos - a.photos) for a, b in pairwise(runs)]
+    growth = per_photo[1] / per_photo[0]
+    memory = max(run.most_bytes / run.early_bytes for run in runs[1:])
     targets = [
         Target(
             f"another photo takes at most {MORE_PER_PHOTO:g} times as long", f"{growth:.2f}", growth <= MORE_PER_PHOTO

@@ -10,7 +10,6 @@ import resource
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Annotated
 
 import httpx
 import numpy as np
@@ -24,7 +23,7 @@ from service.settings import Settings
 __all__ = ["main"]
 
 CLIENTS = 8
-CAPACITY_SECONDS = 15.0
+CAPACITY_SECONDS, SECONDS = 15.0, 60.0
 OVERLOAD = 2.0
 IDLE_CONNECTIONS = 500
 SLOW_UPLOADERS = 50
@@ -45,22 +44,22 @@ class Load:
         """when each request answered 200 was sent and answered, in seconds since the first"""
         self.idle_answers, self.slow_uploads = Counter[str](), Counter[str]()
 
-    async def run(self, rate: float, seconds: float, idle_connections: int, slow_uploaders: int) -> None:
+    async def run(self, rate: float) -> None:
         """Overload the service beside idle connections and slow uploads, until all requests are answered."""
-        hangers_on = [asyncio.create_task(self._idle()) for _ in range(idle_connections)]
-        hangers_on += [asyncio.create_task(self._upload_slowly()) for _ in range(slow_uploaders)]
+        hangers_on = [asyncio.create_task(self._idle()) for _ in range(IDLE_CONNECTIONS)]
+        hangers_on += [asyncio.create_task(self._upload_slowly()) for _ in range(SLOW_UPLOADERS)]
         try:
-            await self._overload(rate, seconds)
+            await self._overload(rate)
         finally:
             for task in hangers_on:
                 task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.gather(*hangers_on)
 
-    async def _overload(self, rate: float, seconds: float) -> None:
+    async def _overload(self, rate: float) -> None:
         started = time.perf_counter()
         async with self._client() as client, asyncio.TaskGroup() as tasks:
-            for i in range(round(rate * seconds)):
+            for i in range(round(rate * SECONDS)):
                 await asyncio.sleep(started + i / rate - time.perf_counter())
                 tasks.create_task(self._ask(client, started))
 
@@ -107,12 +106,7 @@ class Load:
             self.answered.append((sent, time.perf_counter() - started))
 
 
-def main(
-    seconds: Annotated[float, typer.Option(help="Seconds of overload.")] = 60.0,
-    idle: Annotated[int, typer.Option(help="Connections that are kept alive.")] = IDLE_CONNECTIONS,
-    slow: Annotated[int, typer.Option(help="Uploads at a kilobyte a second.")] = SLOW_UPLOADERS,
-    json_file: JsonFile = None,
-) -> None:
+def main(json_file: JsonFile = None) -> None:
     """Measure, and print tables."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -120,9 +114,9 @@ def main(
     with running() as service:
         capacity = measure_server(OURS, f"{service.url}{PATH}", CLIENTS, CAPACITY_SECONDS).per_second
         load = Load(service.url, deadline)
-        asyncio.run(load.run(OVERLOAD * capacity, seconds, idle, slow))
+        asyncio.run(load.run(OVERLOAD * capacity))
     p50, p99 = np.percentile([end - sent for sent, end in load.answered] or [np.inf], (50, 99)).tolist()
-    throughput = sum(end <= seconds for _, end in load.answered) / seconds
+    throughput = sum(end <= SECONDS for _, end in load.answered) / SECONDS
     kept, uploads = load.idle_answers, load.slow_uploads
     counted = ", ".join(f"{count} × {status}" for status, count in load.statuses.most_common())
     targets = [
@@ -133,11 +127,11 @@ def main(
             f"{throughput:.2f}/s",
             throughput >= THROUGHPUT * capacity,
         ),
-        Target(f"{idle} idle connections answered", f"{kept['200']} × 200", set(kept) <= {"200"}),
-        Target(f"{slow} slow uploads get 200 or 429", f"{dict(uploads)}", set(uploads) <= {"200", "429"}),
+        Target(f"{IDLE_CONNECTIONS} idle connections answered", f"{kept['200']} × 200", set(kept) <= {"200"}),
+        Target(f"{SLOW_UPLOADERS} slow uploads get 200 or 429", f"{dict(uploads)}", set(uploads) <= {"200", "429"}),
     ]
     figures = {
-        "seconds": seconds,
+        "seconds": SECONDS,
         "request": REQUEST,
         "capacity_per_second": capacity,
         "statuses": dict(load.statuses),
