@@ -6,7 +6,7 @@ The photos come with scikit-image: camera (CC0), coffee (CC0), astronaut (NASA, 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -43,19 +43,15 @@ NARROW = 180
 QUALITY = 90
 
 
-def main(
-    weights: Annotated[Path, typer.Option(help="Weights to paint with.")] = Path("weights/cinn.safetensors"),
-    out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = PICTURES,
-) -> None:
+def main() -> None:
     """Write `grey.jpg`, a photo to try the service with, and what colorings, temperatures and levels look like."""
-    out.mkdir(parents=True, exist_ok=True)
-    colorizer = load_colorizer(weights, "cpu")
-    Image.fromarray(_gray("coffee")).save(out / "grey.jpg", quality=QUALITY)
-    _save(out / "strip.jpg", [_colorings(colorizer, STRIP)])
-    _save(out / "colorings.jpg", [_colorings(colorizer, name) for name in ROWS])
-    _save(out / "worn.jpg", [_colorings(colorizer, *row) for row in WORN_ROWS.items()])
-    _temperatures(colorizer, out)
-    _levels(colorizer, out)
+    colorizer = load_colorizer(Path("weights/cinn.safetensors"), "cpu")
+    Image.fromarray(_gray("coffee")).save(PICTURES / "grey.jpg", quality=QUALITY)
+    _save("strip.jpg", [_colorings(colorizer, STRIP)])
+    _save("colorings.jpg", [_colorings(colorizer, name) for name in ROWS])
+    _save("worn.jpg", [_colorings(colorizer, *row) for row in WORN_ROWS.items()])
+    _temperatures(colorizer)
+    _levels(colorizer)
 
 
 def _colorings(colorizer: CinnColorizer, name: str, wear: str = "unworn") -> list[NDArray[np.uint8]]:
@@ -64,18 +60,17 @@ def _colorings(colorizer: CinnColorizer, name: str, wear: str = "unworn") -> lis
     return [_rgb(gray), *colorize(colorizer, gray, SampleOptions(COLORINGS, SEED)).images]
 
 
-def _temperatures(colorizer: CinnColorizer, out: Path) -> None:
+def _temperatures(colorizer: CinnColorizer) -> None:
     """Draw the same latents at several temperatures."""
     rows: list[list[NDArray[np.uint8]]] = []
     for name in TEMPERATURE_ROWS:
         gray = _small(_gray(name), NARROW)
         columns = [colorize(colorizer, gray, SampleOptions(EACH, SEED, each)).images for each in TEMPERATURES]
         rows += ([column[i] for column in columns] for i in range(EACH))
-    titles = [f"T = {each:g}" for each in TEMPERATURES]
-    _save(out / "temperatures.jpg", rows, titles)
+    _save("temperatures.jpg", rows, [f"T = {each:g}" for each in TEMPERATURES])
 
 
-def _levels(colorizer: CinnColorizer, out: Path) -> None:
+def _levels(colorizer: CinnColorizer) -> None:
     """Show what each level adds to one coloring: its a*b* at each size, then with the photo's own lightness."""
     gray = _small(_gray(STRIP), WIDTH)
     (drawn,) = colorizer.draw_all([DrawTask(colorizer.shrink(gray), SampleOptions(1, SEED))])
@@ -83,7 +78,7 @@ def _levels(colorizer: CinnColorizer, out: Path) -> None:
     small = [resize_chroma(drawn.chroma[0].transpose(1, 2, 0), size) for size in SIZES]
     shown = [_shown(cv2.resize(each, gray.shape[::-1], interpolation=cv2.INTER_NEAREST)) for each in small]
     titles = ["gray photo", *(f"a*b* at {size} x {size}" for size in SIZES), "full size"]
-    _save(out / "levels.jpg", [[_rgb(gray), *shown, coloring.image]], titles)
+    _save("levels.jpg", [[_rgb(gray), *shown, coloring.image]], titles)
 
 
 def _shown(chroma: NDArray[Any]) -> NDArray[np.uint8]:
@@ -112,8 +107,8 @@ def _small(gray: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(gray).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def _save(path: Path, rows: Sequence[Sequence[NDArray[np.uint8]]], titles: Sequence[str] = ()) -> None:
-    draw_sheet(rows, titles or [""] * len(rows[0])).save(path, quality=QUALITY, subsampling=0)
+def _save(name: str, rows: Sequence[Sequence[NDArray[np.uint8]]], titles: Sequence[str] = ()) -> None:
+    draw_sheet(rows, titles or [""] * len(rows[0])).save(PICTURES / name, quality=QUALITY, subsampling=0)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from benchmarks.figures.sheet import draw_sheet
 from benchmarks.network import load_colorizer
 from benchmarks.quality.collection import seed_of, square
 from benchmarks.quality.measures import rmse
-from benchmarks.quality.methods import CinnMethod, Method
+from benchmarks.quality.methods import CinnMethod
 from benchmarks.quality.records import as_floats
 from benchmarks.report import progress
 from model.pixels.color import photo_to_lightness
@@ -45,7 +45,6 @@ def main(
     photos: Annotated[int, typer.Option(min=1, help="How many to show.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Draws the photos.")] = 0,
     failures: Annotated[bool, typer.Option(help="Show those that fail most.")] = False,
-    temperature: Annotated[float | None, typer.Option(help="Default: the model's own.")] = None,
     out: Annotated[Path, typer.Option(help="Where the sheet goes.")] = Path("out/sheet.png"),
     device: Device = "auto",
 ) -> None:
@@ -53,23 +52,23 @@ def main(
     with errors_printed():
         out.parent.mkdir(parents=True, exist_ok=True)  # before all is colorized
         method = CinnMethod(load_colorizer(weights, device))
-        chosen = method.default_temperature if temperature is None else temperature
         names = [name for name, _ in read_named_photos(data)]
         drawn = names if failures else np.random.default_rng(seed).permutation(names)[:photos].tolist()
         wanted = {name: i for i, name in enumerate(drawn)}
         found = (each for each in read_named_photos(data) if each[0] in wanted)
-        rows = [_row(method, *each, chosen) for each in progress("colorizing", found, len(wanted))]
+        rows = [_row(method, *each) for each in progress("colorizing", found, len(wanted))]
     rows.sort(key=lambda row: -row.error if failures else wanted[row.name])
     rows = rows[:photos]
-    titles = ["gray", "truth", "temperature 0", *(f"sample {i}, T = {chosen:g}" for i in range(SAMPLES))]
+    samples = (f"sample {i}, T = {method.default_temperature:g}" for i in range(SAMPLES))
+    titles = ["gray", "truth", "temperature 0", *samples]
     draw_sheet([row.pictures for row in rows], titles).save(out)
     for row in rows:
         print(f"{row.name}  {100 * row.error:.1f}")
 
 
-def _row(method: Method, name: str, photo: NDArray[np.uint8], temperature: float) -> Row:
+def _row(method: CinnMethod, name: str, photo: NDArray[np.uint8]) -> Row:
     truth = square(photo)
-    colors = method.colorize(truth, SAMPLES, temperature, seed_of(name))
+    colors = method.colorize(truth, SAMPLES, method.default_temperature, seed_of(name))
     chroma = np.concatenate((0 * colors.zero, colors.zero, colors.drawn))
     gray, zero, *drawn = upsample_to_rgb(chroma, photo_to_lightness(truth))
     error = float(rmse(as_floats(np.stack(drawn)), as_floats(truth)).min())

@@ -33,6 +33,8 @@ NUMBERS = (1, 4, 16)
 READY_SECONDS, COMMAND_SECONDS = 3.0, 4.0
 N16_TO_N4 = 2.5
 FIRST_TO_TENTH = 1.5
+ROUNDS, REPETITIONS, SECONDS = 3, 5, 20.0
+"""Times that all is measured, times that each request is sent, and for how long CLIENTS ask."""
 REQUESTS, SETTLED = 12, 7
 """Requests after a start, and from where on one counts as the tenth: one alone may be late for reasons of its own."""
 MORE_REQUESTS = 1.25
@@ -40,17 +42,17 @@ FLOOR = "import cv2, fastapi, numba, openvino, torch, typer, uvicorn"
 """The packages that a start cannot do without."""
 
 
-def measure(folder: Path, photo: bytes, repetitions: int, seconds: float) -> dict[str, float]:
+def measure(folder: Path, photo: bytes) -> dict[str, float]:
     """Start one checkout's service and command once, and ask; seconds by the clock and of the processors."""
     with running(folder=folder) as service, httpx.Client(base_url=service.url, timeout=300) as client:
         found = {"ready": service.start_seconds, "ready, CPU": service.cpu_seconds}
         first, *others = (_request(service, client, photo, SAMPLES)[0] for _ in range(REQUESTS))
         found |= {"first": first, "first by the tenth": first / statistics.median(others[SETTLED - 1 :])}
         for n in NUMBERS:
-            asked = [_request(service, client, photo, n) for _ in range(repetitions + 1)][1:]
+            asked = [_request(service, client, photo, n) for _ in range(REPETITIONS + 1)][1:]
             found[f"n={n}"] = statistics.median(wall for wall, _ in asked)
             found[f"n={n}, CPU"] = min(cpu for _, cpu in asked)
-        found["requests/s"] = measure_server(OURS, f"{service.url}{PATH}", CLIENTS, seconds).per_second
+        found["requests/s"] = measure_server(OURS, f"{service.url}{PATH}", CLIENTS, SECONDS).per_second
     found["command"], found["command, CPU"] = _command(folder, photo)
     return found
 
@@ -89,9 +91,6 @@ def _command(folder: Path, photo: bytes) -> tuple[float, float]:
 
 def main(
     before_commit: Annotated[str, typer.Option("--before", help="The commit; default: this checkout alone.")] = "",
-    rounds: int = 3,
-    repetitions: Annotated[int, typer.Option(help="Times that each request is sent.")] = 5,
-    seconds: Annotated[float, typer.Option(help=f"For which {CLIENTS} clients ask.")] = 20,
     json_file: JsonFile = None,
 ) -> None:
     """Measure, and print tables."""
@@ -100,29 +99,22 @@ def main(
     timed((sys.executable, "-c", COMMAND, "--help"), ROOT)
     for folder in folders:
         _command(folder, photo)  # fills caches: bytecode, machine code, compiled networks
-    turns = [[measure(each, photo, repetitions, seconds) for each in folders] for _ in range(rounds)]
-    floors = [timed((sys.executable, "-c", FLOOR), ROOT) for _ in range(rounds)]
+    turns = [[measure(each, photo) for each in folders] for _ in range(ROUNDS)]
+    floors = [timed((sys.executable, "-c", FLOOR), ROOT) for _ in range(ROUNDS)]
     figures = [_summary([each[i] for each in turns]) for i in range(len(folders))]
     now, before = figures[-1], figures[0] if before_commit else {}
     floor = _summary([{"imports": wall, "imports, CPU": cpu} for wall, cpu in floors])
     imports = "importing its packages alone takes {:.2f} s ({:.2f} CPU s)".format(*floor.values())
     one, four, sixteen = (now[f"n={n}, CPU"] for n in NUMBERS)
     another = f"another sample takes {1e3 * (sixteen - four) / 12:.0f} CPU ms, n=1 {1e3 * one:.0f}"
-    first, ratio = now["first"], now["first by the tenth"]
     ready, command = f"{now['ready']:.2f} s; {imports}", f"{now['command']:.2f} s; {imports}"
+    ratio = now["first by the tenth"]
+    first, times = f"{now['first']:.3f} s: {ratio:.2f} times", f"{sixteen / four:.2f} times; {another}"
     targets = [
         Target(f"ready in {READY_SECONDS:g} s", ready, now["ready"] <= READY_SECONDS),
         Target(f"`tintflow colorize` in {COMMAND_SECONDS:g} s", command, now["command"] <= COMMAND_SECONDS),
-        Target(
-            f"first request at most {FIRST_TO_TENTH:g} times the tenth",
-            f"{first:.3f} s: {ratio:.2f} times",
-            ratio <= FIRST_TO_TENTH,
-        ),
-        Target(
-            f"n=16 at most {N16_TO_N4:g} times n=4",
-            f"{sixteen / four:.2f} times; {another}",
-            sixteen <= N16_TO_N4 * four,
-        ),
+        Target(f"first request at most {FIRST_TO_TENTH:g} times the tenth", first, ratio <= FIRST_TO_TENTH),
+        Target(f"n=16 at most {N16_TO_N4:g} times n=4", times, sixteen <= N16_TO_N4 * four),
     ]
     if before:
         more = now["requests/s"] / before["requests/s"]

@@ -76,9 +76,7 @@ def profile(process: int, client: httpx.Client, photo: bytes) -> Counter[str]:
 
 
 def main(
-    requests: int = REQUESTS,
     device: Annotated[str | None, typer.Option(help="Device of the model: cpu, cuda, auto.")] = None,
-    profiled: Annotated[bool, typer.Option("--profile/--no-profile", help="Install py-spy, and profile.")] = True,
     json_file: JsonFile = None,
 ) -> None:
     """Measure, and print tables."""
@@ -88,15 +86,15 @@ def main(
         for _ in range(WARM_UP_REQUESTS):
             ask(client, photo)
         before = service.cpu_seconds
-        answers = [ask(client, photo) for _ in range(requests)]
-        spent = (service.cpu_seconds - before) / requests
-        spied = profile(service.process.pid, client, photo) if profiled else Counter[str]()
+        answers = [ask(client, photo) for _ in range(REQUESTS)]
+        spent = (service.cpu_seconds - before) / REQUESTS
+        spied = profile(service.process.pid, client, photo)
     p50, p99 = (float(each) for each in np.percentile([elapsed for elapsed, _ in answers], (50, 99)))
     stages = {name: statistics.median(timings[name] for _, timings in answers) for name in answers[0][1]}
     stages["the rest: HTTP, base64"] = p50 - sum(stages.values())
     decoding, encoding = floor_seconds(photo)
     figures = {
-        "requests": requests,
+        "requests": REQUESTS,
         "p50_seconds": p50,
         "p99_seconds": p99,
         "cpu_seconds": spent,
