@@ -5,7 +5,7 @@ which is measured on latents. Color differences are ΔE76.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -23,7 +23,6 @@ from benchmarks.quality.methods import bits_of, condition_of
 from benchmarks.quality.records import as_floats
 from benchmarks.report import JsonFile, Target, progress, write
 from model.colorizer import CinnColorizer, colorize
-from model.errors import InputError
 from model.pixels.color import rgb_to_lab
 from model.protocol import DrawTask, Hint, SampleOptions, TransferOptions, VariationOptions
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
@@ -191,33 +190,22 @@ def _rising(values: ArrayLike) -> bool:
     return bool((np.diff(values) > 0).all())
 
 
-def _spread(photos: Sequence[Photo], count: int) -> Iterator[Photo]:
-    """Yield count photos, evenly from all."""
-    count = min(count, len(photos))
-    return (photos[i * len(photos) // count] for i in range(count))
-
-
 def main(
     data: HeldOutPhotos,
     weights: Weights = Path("weights/cinn.safetensors"),
     json_file: JsonFile = None,
-    only: Annotated[list[str] | None, typer.Option(help=f"Measure only some of {', '.join(PROMISES)}.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Measure at most so many photos for each promise.")] = None,
     device: Device = "auto",
 ) -> None:
     """Measure what the latent tools promise; exit with 1 where a promise is not kept."""
     with errors_printed():
-        unknown = set(only or ()) - set(PROMISES)
-        if unknown:
-            raise InputError("only", f"some of {list(PROMISES)}", sorted(unknown))
         colorizer = load_colorizer(weights, device)
         photos = [square(photo) for _, photo in progress("reading", read_named_photos(data))]
     rows, targets = [], []
-    for name in only or PROMISES:
-        promise = PROMISES[name]
+    for name, promise in PROMISES.items():
         count = min(promise.photos, limit or promise.photos, len(photos))
-        some = enumerate(progress(name, _spread(photos, count), count))
-        found = pooled([promise.measure(colorizer, photo, i) for i, photo in some])
+        evenly = [photos[i * len(photos) // count] for i in range(count)]
+        found = pooled([promise.measure(colorizer, photo, i) for i, photo in enumerate(progress(name, evenly))])
         for figure, values in found.items():
             quantiles = np.quantile(values, (0, 0.5, 0.9, 1)).tolist()
             summary = zip(("lowest", "median", "90th percentile", "highest"), quantiles, strict=True)
