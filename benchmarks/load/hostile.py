@@ -86,28 +86,35 @@ def json_bomb() -> Attack:
     return attack
 
 
-def pipelining() -> Attack:
-    """Ask for much on 30 connections and read nothing."""
-    asked = b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 50_000
+def unread(build: Callable[[], bytes], connections: int) -> Callable[[], Attack]:
+    """Send the same on many connections, read nothing for a while, and leave."""
 
-    async def attack(url: str) -> None:
-        await asyncio.gather(*(_unread(url, asked) for _ in range(30)))
+    def prepare() -> Attack:
+        sent = build()
 
-    return attack
+        async def send(host: str | None, port: int | None) -> None:
+            _, writer = await asyncio.open_connection(host, port, limit=1024)
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(sent)
+            await asyncio.sleep(SECONDS)
+            writer.transport.abort()
+
+        async def attack(url: str) -> None:
+            address = urlsplit(url)
+            await asyncio.gather(*(send(address.hostname, address.port) for _ in range(connections)))
+
+        return attack
+
+    return prepare
 
 
-def unread_answers() -> Attack:
-    """Ask for large answers on 16 connections and read nothing."""
+def _large_answer() -> bytes:
+    """Return a request for a large answer."""
     data = {"n": "4", "output_format": "png"}
     request = httpx.Request("POST", f"http://test{PATH}", files={"image": made_up_photo(1500, 1500)}, data=data)
     content = request.read()
     head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: {request.headers['content-type']}\r\n"
-    sent = f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
-
-    async def attack(url: str) -> None:
-        await asyncio.gather(*(_unread(url, sent) for _ in range(16)))
-
-    return attack
+    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
 
 def large_answers() -> Attack:
@@ -168,12 +175,13 @@ def _many_hints() -> list[dict[str, Any]]:
 QUIET = "nobody"
 SLOWEST = MAX_SCANS - 10
 """As many scans as may be: such a JPEG takes seconds."""
+pipelining = unread(lambda: b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 50_000, 30)
 hang_ups = posts(lambda: [_asked(_jpeg(4096, SLOWEST))] * 12, HANG_UP_SECONDS)
 ATTACKS: dict[str, Callable[[], Attack]] = {
     QUIET: quiet,
     "1 JSON bombs": json_bomb,
     "2 pipelining, unread": pipelining,
-    "3 answers unread": unread_answers,
+    "3 answers unread": unread(_large_answer, 16),
     "4 two large answers": large_answers,
     "5 JPEGs of many scans": posts(lambda: [_asked(_jpeg(1024, scans=3000))] * 12),
     "5 slow JPEGs, hung up": hang_ups,
@@ -347,16 +355,6 @@ async def _post_all(url: str, requests: list[dict[str, Any]], seconds: float, ad
     transport = httpx.AsyncHTTPTransport(local_address=address)
     async with httpx.AsyncClient(base_url=url, timeout=seconds, transport=transport) as client:
         await asyncio.gather(*(client.post(**request) for request in requests), return_exceptions=True)
-
-
-async def _unread(url: str, sent: bytes) -> None:
-    """Send, read nothing for a while, and leave."""
-    address = urlsplit(url)
-    _, writer = await asyncio.open_connection(address.hostname, address.port, limit=1024)
-    writer.transport.pause_reading()  # type: ignore[attr-defined]
-    writer.write(sent)
-    await asyncio.sleep(SECONDS)
-    writer.transport.abort()
 
 
 def _computed(service: Service) -> float:
