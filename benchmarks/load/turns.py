@@ -19,7 +19,7 @@ from service.network import InProcess
 from service.scheduling.batching import Batcher
 from service.scheduling.parts import cost_of
 
-__all__ = ["CASES", "measure"]
+__all__ = ["main"]
 
 SECONDS = 40.0
 BATCH_LATENTS, BATCH_WAIT_SECONDS, BATCH_SECONDS = 16, 0.01, 0.5  # as the service's own settings
@@ -54,16 +54,12 @@ class Sleeping:
         return [_drawn(each) for each in options]
 
 
-def measure(name: str, seconds: float = SECONDS) -> list[float]:
+async def measure(attack: SampleOptions | None, requests: int, addresses: int) -> list[float]:
     """Return how long each request of a normal client took, n = 1, one after another."""
-    return asyncio.run(_measure(*CASES[name], seconds))
-
-
-async def _measure(attack: SampleOptions | None, requests: int, addresses: int, seconds: float) -> list[float]:
     batcher = Batcher(BATCH_LATENTS, BATCH_WAIT_SECONDS, lambda _: None, BATCH_SECONDS)
     network = InProcess(batcher, cast(Colorizer, Sleeping()))
     lightness = np.zeros((2, 2), np.float32)
-    photo, taken, end = SmallPhoto(lightness, lightness, None), list[float](), time.monotonic() + seconds
+    photo, taken, end = SmallPhoto(lightness, lightness, None), list[float](), time.monotonic() + SECONDS
 
     async def ask(options: SampleOptions, owner: str) -> float:
         started = time.monotonic()
@@ -96,8 +92,8 @@ def _drawn(options: SampleOptions) -> Drawn:
 def main() -> None:
     """Print one row a case."""
     rows, quiet = [], math.nan
-    for name in CASES:
-        taken = measure(name)
+    for name, case in CASES.items():
+        taken = asyncio.run(measure(*case))
         p50, p99 = np.percentile(taken, (50, 99)).tolist()
         quiet = p99 if name == "nobody" else quiet
         row = {"others": name, "normal requests": len(taken), "p50, s": p50, "p99, s": p99}
