@@ -79,7 +79,8 @@ def write(title: str, targets: Sequence[Target], figures: Mapping[str, object], 
     """
     show(_tables(title, targets, figures), file)
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json({"date": date, "hardware": _hardware(), "targets": [asdict(t) for t in targets], **figures}, file)
+    hardware = {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "threads": THREADS, "gpu": _gpu()}
+    write_json({"date": date, "hardware": hardware, "targets": [asdict(t) for t in targets], **figures}, file)
     if not all(target.kept for target in targets):
         raise SystemExit(1)
 
@@ -115,10 +116,6 @@ def _shown(cell: object) -> str:
     if not isinstance(cell, float):
         return str(cell)
     return f"{cell:.4g}" if abs(cell) < 10_000 else f"{cell:.0f}"
-
-
-def _hardware() -> dict[str, object]:
-    return {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "threads": THREADS, "gpu": _gpu()}
 
 
 def _gpu() -> str | None:

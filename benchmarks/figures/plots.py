@@ -1,7 +1,6 @@
 """Plots of `make bench`: `python -m benchmarks.figures.plots`, from build/benchmarks/ to docs/pictures/."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,13 +72,7 @@ def end_to_end(figures: dict[str, Any], left: Axes, right: Axes) -> None:
     _bars(right, figures["profile"], "% of busy threads", "innermost Python function")
 
 
-PLOTS: dict[str, Callable[[dict[str, Any], Axes, Axes], None]] = {
-    "upsampling": upsampling,
-    "sampling": sampling,
-    "codecs": codecs,
-    "serving": serving,
-    "end_to_end": end_to_end,
-}
+PLOTS = {plot.__name__: plot for plot in (upsampling, sampling, codecs, serving, end_to_end)}
 
 
 def _lines(axes: Axes, rows: list[dict[str, Any]], name: str, x: str, y: str) -> None:

@@ -59,7 +59,9 @@ class Authors(nn.Module):
             self._add(fm.GLOWCouplingBlock, {"clamp": CLAMP, "subnet_constructor": _dense}, vector)
         ends = [*self._outputs, ff.OutputNode(self._nodes[-1])]
         self.flow = ff.GraphINN([*self._nodes, *ends, features, vector])
-        self.vector = nn.Sequential(*_strided((FEATURES, 128, 256, 256)), *_vector_end())
+        last = nn.Conv2d(256, DENSE_CONDITION, 3, stride=2, padding=1)
+        end = (last, nn.AvgPool2d(4), nn.Flatten(), nn.BatchNorm1d(DENSE_CONDITION))
+        self.vector = nn.Sequential(*_strided((FEATURES, 128, 256, 256)), *end)
         self.eval()
 
     @property
@@ -107,14 +109,9 @@ def _strided(widths: Sequence[int]) -> list[nn.Module]:
     return layers
 
 
-def _vector_end() -> list[nn.Module]:
-    last = nn.Conv2d(256, DENSE_CONDITION, 3, stride=2, padding=1)
-    return [last, nn.AvgPool2d(4), nn.Flatten(), nn.BatchNorm1d(DENSE_CONDITION)]
-
-
 def _convolutions(width: int, kernel: int) -> Any:
     def subnet(channels_in: int, channels_out: int) -> nn.Module:
-        shapes = ((channels_in, width), (width, width), (width, channels_out))
+        shapes = pairwise((channels_in, width, width, channels_out))
         first, middle, last = (nn.Conv2d(*shape, kernel, padding=kernel // 2) for shape in shapes)
         return nn.Sequential(first, nn.LeakyReLU(), middle, nn.LeakyReLU(), last)
 
@@ -122,7 +119,6 @@ def _convolutions(width: int, kernel: int) -> Any:
 
 
 def _dense(channels_in: int, channels_out: int) -> nn.Module:
-    wide = DENSE_WIDTH
-    shapes = ((channels_in, wide), (wide, wide), (wide, wide), (wide, channels_out))
+    shapes = pairwise((channels_in, DENSE_WIDTH, DENSE_WIDTH, DENSE_WIDTH, channels_out))
     first, second, third, last = (nn.Linear(*shape) for shape in shapes)
     return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), third, nn.ReLU(), last)

@@ -237,21 +237,20 @@ def _shares(
 
 def _painters(methods: Sequence[str], rungs: Sequence[int], device: str) -> dict[str, Painter]:
     painters: dict[str, Painter] = {TRUTH: lambda photo, seed: photo}
-    first: CinnColorizer | None = None
+    colorizers = list[CinnColorizer]()
     for text in methods:
         name, _, rest = text.partition("=")
         weights, _, temperature = rest.partition("@")
         if not name or not weights or name in painters:
             raise InputError("method", "NAME=WEIGHTS or NAME=WEIGHTS@TEMPERATURE, each name once", text)
         warmth = _number(temperature, "method") if temperature else None
-        colorizer = load_colorizer(Path(weights), device)
-        first = first or colorizer
-        painters[name] = _drawn(colorizer, warmth)
+        colorizers.append(load_colorizer(Path(weights), device))
+        painters[name] = _drawn(colorizers[-1], warmth)
     for size in rungs:
-        assert first is not None  # noqa: S101 (there is always a method)
-        if size not in first.cinn.config.sizes:
-            raise InputError("rung", f"one of {first.cinn.config.sizes}", size)
-        painters[f"truth up to {size}²"] = _rung(first, size)
+        sizes = colorizers[0].cinn.config.sizes
+        if size not in sizes:
+            raise InputError("rung", f"one of {sizes}", size)
+        painters[f"truth up to {size}²"] = _rung(colorizers[0], size)
     return painters
 
 

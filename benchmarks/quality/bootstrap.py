@@ -15,10 +15,10 @@ Weights = NDArray[np.float64]
 Statistic = Callable[[Weights], float]
 
 
-def mean(values: Sequence[float] | NDArray[np.floating], scale: float = 1.0) -> Statistic:
+def mean(values: Sequence[float] | NDArray[np.floating]) -> Statistic:
     """Weighted mean of one value a photo."""
     array = np.asarray(values, np.float64)
-    return lambda weights: float(scale * (weights @ array) / weights.sum())
+    return lambda weights: float(weights @ array / weights.sum())
 
 
 def ratio(above: Sequence[float] | NDArray[np.floating], below: Sequence[float] | NDArray[np.floating]) -> Statistic:

@@ -60,18 +60,15 @@ def compare(
         for method in methods:
             records[subset][method.name].append(measure(method, reference, samples, temperature, seed_of(name)))
     if len(records) > 1:
-        everything = {m.name: [record for part in records.values() for record in part[m.name]] for m in methods}
-        records[ALL] = everything
+        records[ALL] = {m.name: [record for part in records.values() for record in part[m.name]] for m in methods}
     settings = {"samples": samples, "default_samples": DEFAULT_SAMPLES, "temperature": temperature}
     reports: dict[str, Report] = {
         subset: {m.name: Subset(parts[m.name]).report() | settings | m.settings for m in methods}
         for subset, parts in progress("bootstrapping", records.items())
     }
     own = {subset: report[cinn.name] for subset, report in reports.items()}
-    show(
-        [_table(subset, report) for subset, report in reports.items()] if others else [_table("measure", own)],
-        json_file,
-    )
+    shown = reports if others else {"measure": own}
+    show([_table(title, columns) for title, columns in shown.items()], json_file)
     if others:
         for subset, report in reports.items():
             own[subset] |= {"rivals": {method.name: report[method.name] for method in others}}

@@ -94,10 +94,7 @@ def measure_wear(colorizer: CinnColorizer, photo: NDArray[np.uint8], seed: int) 
     drawn = colorizer.draw_all([DrawTask(colorizer.shrink(each), SampleOptions(SAMPLES, seed)) for each in worn])
     unworn, true = _whole(drawn[0]), photo_to_chroma(photo, 64).transpose(2, 0, 1)
     return {
-        kind: {
-            "to the truth": _distance(chroma, true),
-            "to the unworn": _distance(chroma, unworn),
-        }
+        kind: {"to the truth": _distance(chroma, true), "to the unworn": _distance(chroma, unworn)}
         for kind, chroma in zip(KINDS, map(_whole, drawn), strict=True)
     }
 
