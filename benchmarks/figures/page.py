@@ -46,7 +46,6 @@ Part = StrEnum("Part", ["WELCOME", "DESKTOP", "VIEWER", "SELDOM", "TABLET", "PHO
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = PICTURES,
     only: Annotated[list[Part] | None, typer.Option(help="A part of the walk; give it again for more parts.")] = None,
 ) -> None:
     """Write `page-STATE.webp` of each state of the page, or of some parts of the walk, at most 200 KB each."""
@@ -54,10 +53,9 @@ def main(
         executable()
     except MissingBrowserError as error:
         raise typer.BadParameter(f"a picture of the page {error}") from error
-    out.mkdir(parents=True, exist_ok=True)
     with running() as service, sync_playwright() as playwright:
         browser = launch(playwright)
-        walk = _Walk(browser, f"{service.url}/", out)
+        walk = _Walk(browser, f"{service.url}/")
         for part in only or Part:
             getattr(walk, part)()
         browser.close()
@@ -66,8 +64,8 @@ def main(
 class _Walk:
     """A walk through the page, with a picture of each state."""
 
-    def __init__(self, browser: Browser, address: str, out: Path) -> None:
-        self._browser, self._address, self._out = browser, address, out
+    def __init__(self, browser: Browser, address: str) -> None:
+        self._browser, self._address = browser, address
 
     def welcome(self) -> None:
         """Picture the first look, opened links, a file that is too large, a start, and the question for a key."""
@@ -258,7 +256,7 @@ class _Walk:
             picture.save(buffer, "WEBP", quality=quality, method=6)
             if buffer.tell() <= MAX_BYTES:
                 break
-        (self._out / f"page-{state}.webp").write_bytes(buffer.getvalue())
+        (PICTURES / f"page-{state}.webp").write_bytes(buffer.getvalue())
         print(f"page-{state}.webp  {picture.width} × {picture.height}  {buffer.tell() / 1000:.0f} KB")
 
 
