@@ -17,14 +17,11 @@ __all__ = [
     "TRANSFER_WEIGHTS",
     "Hint",
     "InterpolationOptions",
-    "InterpolationPath",
     "LatentName",
     "Look",
     "Option",
     "Options",
-    "Rank",
     "SampleOptions",
-    "Select",
     "TransferOptions",
     "VariationOptions",
     "check_range",
@@ -45,10 +42,6 @@ TRANSFER_WEIGHTS: Final = {8: 0.9, 16: 0.81}
 
 With 1 and 1, colorings of different seeds can hardly be told apart. 0.81 is 0.9².
 """
-
-Select = Literal["first", "diverse", "likely"]
-Rank = Literal["none", "likelihood"]
-InterpolationPath = Literal["spherical", "linear"]
 
 
 @dataclass(frozen=True)
@@ -158,7 +151,7 @@ class SampleOptions(Look, Counted):
         Option("how many are drawn for `select` to choose n from; at least n, and left out = n", 32),
     ] = None
     select: Annotated[
-        Select,
+        Literal["first", "diverse", "likely"],
         Option(
             "choice among the candidates: the first n, n that lie far apart in color, or the n of the highest "
             "likelihood",
@@ -166,7 +159,8 @@ class SampleOptions(Look, Counted):
         ),
     ] = "first"
     rank: Annotated[
-        Rank, Option("`likelihood` sorts the colorings, the likeliest first; `none` keeps the drawn order", "none")
+        Literal["none", "likelihood"],
+        Option("`likelihood` sorts the colorings, the likeliest first; `none` keeps the drawn order", "none"),
     ] = "none"
     hints: Annotated[
         tuple[Hint, ...],
@@ -243,7 +237,7 @@ class InterpolationOptions(Look, Counted):
         Index | None, Option("index of the coloring at the other end; left out where a reference is that end", 3)
     ] = None
     path: Annotated[
-        InterpolationPath,
+        Literal["spherical", "linear"],
         Option("`spherical` keeps the norm of the latents; `linear` makes it smaller between the ends", "spherical"),
     ] = "spherical"
     temperature: Temperature = None
