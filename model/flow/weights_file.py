@@ -80,7 +80,17 @@ def open_weights(path: Path, *names: str) -> OpenedWeights:
     names: what the network may be called; any name, where none is given. Raises CheckpointError where the file is
     missing, differs from its SHA-256 in SHA256SUMS, is not ours, or holds another network.
     """
-    data, digest = _checked(path)
+    if not path.is_file():
+        raise CheckpointError(f"no weights at {path}")
+    sums = _read_sums(path.parent)
+    if not sums:
+        raise CheckpointError(f"no {CHECKSUMS} beside {path}: it must hold the file's SHA-256")
+    if path.name not in sums:
+        raise CheckpointError(f"{path.parent / CHECKSUMS} does not list {path.name}")
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != sums[path.name]:
+        raise CheckpointError(f"{path} is damaged: its SHA-256 {digest} is not the one in {CHECKSUMS}")
     with explained(path):
         length = int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
         header = json.loads(data[HEADER_LENGTH_BYTES : HEADER_LENGTH_BYTES + length])
@@ -100,22 +110,6 @@ def restore(module: Network, tensors: dict[str, NDArray[Any]], path: Path) -> Ne
     except RuntimeError as error:
         raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
     return module.eval().requires_grad_(False)
-
-
-def _checked(path: Path) -> tuple[bytes, str]:
-    """Return the file's bytes and their SHA-256, which SHA256SUMS must name."""
-    if not path.is_file():
-        raise CheckpointError(f"no weights at {path}")
-    sums = _read_sums(path.parent)
-    if not sums:
-        raise CheckpointError(f"no {CHECKSUMS} beside {path}: it must hold the file's SHA-256")
-    if path.name not in sums:
-        raise CheckpointError(f"{path.parent / CHECKSUMS} does not list {path.name}")
-    data = path.read_bytes()
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != sums[path.name]:
-        raise CheckpointError(f"{path} is damaged: its SHA-256 {digest} is not the one in {CHECKSUMS}")
-    return data, digest
 
 
 @contextmanager
