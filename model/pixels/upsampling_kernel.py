@@ -249,12 +249,6 @@ def _average_block(
     _average(small_chroma, weights, its_total, start, opponents)
 
 
-@compiled(inline="always")
-def _deepest(width: int, columns: int) -> int:
-    """Return the most rows of a block."""
-    return max(1, BLOCK // -(-width // columns))
-
-
 @compiled(numba.void(*ARGUMENTS[2:], FLOATS[:, :, :, :, ::1]), cache=True, nogil=True, fastmath=FAST)
 def average_squares(
     lightness: Floats,
@@ -346,9 +340,10 @@ def fill_rows(
     origin = np.empty(SPAN, np.int64)
     lefts = np.empty(SPAN + 1, np.int64)
     numbers = per_sigma_space, per_sigma_lightness, floor
+    deepest = max(1, BLOCK // -(-width // columns))
     top = first
     while top < last:
-        bottom = min(_next_taps(top, height, rows), top + _deepest(width, columns), last)
+        bottom = min(_next_taps(top, height, rows), top + deepest, last)
         left = 0
         while left < width:
             blocks, pixels = 0, 0
