@@ -33,7 +33,6 @@ __all__ = [
     "inverted_residual",
     "layer_norm",
     "linear",
-    "mean",
     "multiply",
     "nearest",
     "parameter",
@@ -80,11 +79,11 @@ def multiply(x: Node, y: Node | Array | float) -> Node:
 
 def reshape(x: Node, *size: int) -> Node:
     """Give x another shape; one size may be −1."""
-    return ops.reshape(x, ops.constant(np.array(size, np.int64)), special_zero=False)
+    return ops.reshape(x, size, special_zero=False)
 
 
 def transpose(x: Node, *order: int) -> Node:
-    return ops.transpose(x, ops.constant(np.array(order, np.int64)))
+    return ops.transpose(x, order)
 
 
 def concat(parts: Sequence[Node], axis: int) -> Node:
@@ -93,15 +92,8 @@ def concat(parts: Sequence[Node], axis: int) -> Node:
 
 def split(x: Node, parts: int | Sequence[int], axis: int) -> list[Node]:
     """Cut into a number of equal parts, or into parts of these lengths."""
-    at = ops.constant(np.int64(axis))
-    if isinstance(parts, int):
-        return list(ops.split(x, at, parts).outputs())
-    return list(ops.variadic_split(x, at, ops.constant(np.array(parts, np.int64))).outputs())
-
-
-def mean(x: Node, *axes: int) -> Node:
-    """Average over dimensions, which go."""
-    return ops.reduce_mean(x, ops.constant(np.array(axes, np.int64)), keep_dims=False)
+    cut = ops.split if isinstance(parts, int) else ops.variadic_split
+    return list(cut(x, axis, parts).outputs())
 
 
 def relu6(x: Node) -> Node:
@@ -144,7 +136,7 @@ def linear(x: Node, layer: Layers) -> Node:
 
 def layer_norm(x: Node, norm: Layers) -> Node:
     """Mirror `nn.LayerNorm` over the last dimension."""
-    y = ops.mvn(x, ops.constant(np.array([-1], np.int64)), True, NORM_EPSILON, "inside_sqrt")
+    y = ops.mvn(x, [-1], True, NORM_EPSILON, "inside_sqrt")
     return add(multiply(y, norm.weight), norm.bias)
 
 
@@ -261,6 +253,5 @@ def _node(value: Node | Array | float) -> Node:
 
 
 def _double(x: Node, mode: str, coordinates: str) -> Node:
-    size = ops.constant(np.array([2 * n for n in shape(x)[2:]], np.int64))
-    axes = ops.constant(np.array([2, 3], np.int64))
-    return ops.interpolate(x, size, mode, "sizes", None, None, coordinates, "floor", False, -0.75, axes)
+    size = [2 * n for n in shape(x)[2:]]
+    return ops.interpolate(x, size, mode, "sizes", None, None, coordinates, "floor", False, -0.75, [2, 3])

@@ -86,7 +86,7 @@ def step_graph(cinn: CinnArrays, distilled: bool, rows: int, dtype: Any) -> ov.M
         query, key, value = (g.reshape(part, rows, heads, 1, head_width) for part in g.split(packed, 3, 1))
         query = g.multiply(query, 1 / math.sqrt(head_width))
         old = g.add(ops.matmul(query, ops.convert(old_keys, np.float32), False, True), mask)
-        new = ops.reduce_sum(g.multiply(query, key), ops.constant(np.array([-1], np.int64)), keep_dims=True)
+        new = ops.reduce_sum(g.multiply(query, key), [-1], keep_dims=True)
         shares = ops.softmax(g.concat((old, new), -1), -1)
         of_old, of_new = g.split(shares, (CELLS, 1), -1)
         attended = ops.matmul(of_old, ops.convert(old_values, np.float32), False, False)
@@ -110,11 +110,11 @@ def mixtures_graph(cinn: CinnArrays, rows: int) -> ov.Model:
     width = config.width
     x = g.parameter("x", (rows, CELLS, 2))
     upcoming, past = (g.parameter(name, (rows, CELLS, width)) for name in ("upcoming", "past"))
-    order, axis = ops.constant(dispersed_order()), ops.constant(np.int64(1))
-    tokens = g.add(g.chroma_embedding(x, level.chroma), ops.gather(past, order, axis))
+    order = dispersed_order()
+    tokens = g.add(g.chroma_embedding(x, level.chroma), ops.gather(past, order, 1))
     before, _ = g.split(tokens, (CELLS - 1, 1), 1)
     start = g.constant(np.broadcast_to(level.start, (rows, 1, width)))
-    h = g.add(g.concat((start, before), 1), ops.gather(upcoming, order, axis))
+    h = g.add(g.concat((start, before), 1), ops.gather(upcoming, order, 1))
     for block in level.decoder:
         h = g.transformer_block(h, block, config.heads, causal_mask())
     return ov.Model([g.linear(g.layer_norm(h, level.decoder_norm), level.output)], [x, upcoming, past], "mixtures")
@@ -170,7 +170,7 @@ def _features(lightness: Node, network: Layers) -> dict[str, Node]:
             x = g.inverted_residual(x, block, stride)
         outputs.append(x)
     at_32, _, at_16, _, at_8 = outputs[EARLY_STAGES - 1 :]
-    at_1 = g.mean(g.relu6(g.conv(x, network.top)), 2, 3)
+    at_1 = ops.reduce_mean(g.relu6(g.conv(x, network.top)), [2, 3], keep_dims=False)
     raw = {"at_32": at_32, "at_16": at_16, "at_8": at_8, "at_1": at_1}
     return {
         name: g.standardize(feature, network[f"mean_{name}"], network[f"std_{name}"]) for name, feature in raw.items()
@@ -331,20 +331,15 @@ def _recalled(photo: Node, coarser: Node, level: _Level) -> list[Node]:
 def _propagated_details(coarser: Node, logits: Node, recalled: list[Node]) -> Node:
     """Mirror `split(propagate(coarser, logits, recalled))[1]`, without the map itself: (B, 6, s, s) of (B, 2, s, s)."""
     rows, channels, side, _ = g.shape(coarser)
-    reach = TAPS // 2
-    pads = ops.constant(np.array([0, 0, reach, reach], np.int64))
+    pads = [0, 0, TAPS // 2, TAPS // 2]
     padded = ops.pad(coarser, pads, pads, "edge")
     shifted = [
-        ops.slice(
-            padded, *(ops.constant(np.array(each, np.int64)) for each in ([y, x], [y + side, x + side], [1, 1], [2, 3]))
-        )
-        for y in range(TAPS)
-        for x in range(TAPS)
+        ops.slice(padded, [y, x], [y + side, x + side], [1, 1], [2, 3]) for y in range(TAPS) for x in range(TAPS)
     ]
     near, *far = g.split(ops.softmax(logits, 1), (TAPS**2, *(1 for _ in recalled)), 1)
     neighbors = g.concat([g.reshape(each, rows, channels, 1, 1, side, side) for each in shifted], 2)
     weights = g.reshape(g.unshuffle(near, 2), rows, 1, TAPS**2, 4, side, side)
-    mixed = ops.reduce_sum(ops.multiply(neighbors, weights), ops.constant(np.array([2], np.int64)), keep_dims=False)
+    mixed = ops.reduce_sum(ops.multiply(neighbors, weights), [2], keep_dims=False)
     patches = g.reshape(mixed, rows, channels * 4, side, side)
     for share, color in zip(far, recalled, strict=True):
         patches = g.add(patches, g.unshuffle(g.multiply(color, share), 2))
