@@ -17,7 +17,7 @@ __all__ = ["photos_of_subsets", "seed_of", "square"]
 SIZE = 256
 
 
-def photos_of_subsets(data: Path, limit: int | None = None) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
+def photos_of_subsets(data: Path, limit: int | None) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
     """Yield (subset, name, photo); the subset is the first folder of a photo's name.
 
     limit: how many to yield of each subset, the first ones; None means all.

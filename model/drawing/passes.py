@@ -7,7 +7,7 @@ On a CPU, chunks run side by side with one thread each. This is faster than seve
 gives the same bits on any number of cores.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
@@ -66,16 +66,14 @@ class Passes:
         self._threads = ThreadPoolExecutor(self._workers, "passes", initializer=self._runtime.begin_thread)
 
     def prepare(self) -> None:
-        """See `Runtime.prepare`."""
         self._runtime.prepare(PHOTOS[self.device], DRAWS[self.device], SAMPLES[self.device])
 
     def prepare_rest(self) -> Iterator[None]:
-        """See `Runtime.prepare_rest`."""
         return self._runtime.prepare_rest(DRAWS[self.device], MOST_DRAWS[self.device], SAMPLES[self.device])
 
     def condition(self, lightness: Sequence[Floats]) -> list[Condition]:
         """Compute the condition of each photo, from (256, 256) L* in [0, 100]."""
-        found = self._map_chunks(self._runtime.condition, PHOTOS, np.stack(lightness)[:, None])
+        found = self._map_chunks(self._runtime.condition, PHOTOS[self.device], np.stack(lightness)[:, None])
         return [each for condition in found for each in condition.split()][: len(lightness)]
 
     def draw_coarsest(
@@ -123,7 +121,7 @@ class Passes:
             return runtime.add_details(condition, photo, x, fine)
 
         rows: list[NDArray[Any]] = [_photos(numbers), np.concatenate(coarsest), *fine]
-        chroma, log_prob, latent = self._in_chunks(add, SAMPLES, *rows)
+        chroma, log_prob, latent = self._in_chunks(add, SAMPLES[self.device], *rows)
         parts = (_split(part, numbers) for part in (chroma, self.bits_per_dim(log_prob), latent))
         results = [Decoded(c, b, [z, *each]) for c, b, z, each in zip(*parts, latents, strict=True)]
         for found in results:
@@ -138,7 +136,7 @@ class Passes:
             encoded = self._runtime.encode(condition, photo, rows)
             return [encoded.log_prob, *encoded.latents]
 
-        log_prob, *latents = self._in_chunks(encode, SAMPLES, _photos([len(chroma)]), chroma)
+        log_prob, *latents = self._in_chunks(encode, SAMPLES[self.device], _photos([len(chroma)]), chroma)
         if not all(np.isfinite(part).all() for part in (log_prob, *latents)):
             raise NonFiniteError("the flow returned latents that are not finite numbers")
         return Encoded(log_prob, latents)
@@ -147,30 +145,28 @@ class Passes:
         """Return bits per dimension, (N,), of the nats of each level, (N, levels)."""
         return np.asarray(-log_prob.sum(1) / (np.log(2) * self.numbers.total_dims))
 
-    def _draws_of(self, count: int) -> Mapping[str, int]:
+    def _draws_of(self, count: int) -> int:
         """Return how many draws a chunk has: more where each thread has more to do, if that changes no bit."""
         base = size = DRAWS[self.device]
         while not self._halvings and size * self._workers < count and 2 * size <= MOST_DRAWS[self.device]:
             if not self._runtime.draws_alike(base, 2 * size):
                 break
             size *= 2
-        return {self.device: size}
+        return size
 
     def _in_chunks(
-        self, function: Callable[..., Sequence[NDArray[Any]]], sizes: Mapping[str, int], *rows: NDArray[Any]
+        self, function: Callable[..., Sequence[NDArray[Any]]], most: int, *rows: NDArray[Any]
     ) -> list[NDArray[Any]]:
         """Call a function with chunks of equal size, side by side; return its results, one row for each row given.
 
-        sizes: of a chunk on each device, while memory suffices.
+        most: rows of a chunk, while memory suffices.
         """
-        results = self._map_chunks(function, sizes, *rows)
+        results = self._map_chunks(function, most, *rows)
         return [np.concatenate(parts)[: len(rows[0])] for parts in zip(*results, strict=True)]
 
-    def _map_chunks(
-        self, function: Callable[..., Result], sizes: Mapping[str, int], *rows: NDArray[Any]
-    ) -> list[Result]:
+    def _map_chunks(self, function: Callable[..., Result], most: int, *rows: NDArray[Any]) -> list[Result]:
         fewer = self._halvings if self.device == "cuda" else 0
-        count, size = len(rows[0]), max(1, sizes[self.device] >> fewer)
+        count, size = len(rows[0]), max(1, most >> fewer)
         missing = -count % size
         filled = [np.concatenate((part, *[part[-1:]] * missing)) if missing else part for part in rows]
         chunks = [[part[start : start + size] for part in filled] for start in range(0, count, size)]

@@ -208,10 +208,10 @@ def test_fewer_passes_run_at_once_after_memory_ran_out(tiny_checkpoint: Checkpoi
         return [rows]
 
     rows = np.arange(4.0)
-    passes._in_chunks(meet, SAMPLES, rows)
+    passes._in_chunks(meet, SAMPLES["cpu"], rows)
     with pytest.raises(OutOfMemoryError), passes.running():
         raise MemoryError
-    np.testing.assert_array_equal(passes._in_chunks(be_alone, SAMPLES, rows), [rows])
+    np.testing.assert_array_equal(passes._in_chunks(be_alone, SAMPLES["cpu"], rows), [rows])
 
 
 def test_passes_grow_again_after_memory_ran_out(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +223,7 @@ def test_passes_grow_again_after_memory_ran_out(tiny_checkpoint: Checkpoint, mon
     def draws_at_once() -> int:
         sizes = list[int]()
         with passes.running():
-            passes._in_chunks(lambda rows: sizes.append(len(rows)) or [rows], DRAWS, np.zeros(300))  # type: ignore[func-returns-value]
+            passes._in_chunks(lambda rows: sizes.append(len(rows)) or [rows], DRAWS["cuda"], np.zeros(300))  # type: ignore[func-returns-value]
         return max(sizes)
 
     assert draws_at_once() == 256
