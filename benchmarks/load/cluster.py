@@ -41,7 +41,6 @@ class ServeBatch:
         self._colorizer = load_and_warm_up(load_colorizer, Settings())
 
     async def info(self) -> ModelInfo:
-        """Say what is loaded."""
         return self._colorizer.info
 
     @serve.batch(

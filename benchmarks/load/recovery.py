@@ -40,7 +40,6 @@ class Faults:
         return "200" if answer.status_code == 200 else f"{answer.status_code} {answer.json()['code']}"
 
     def decoders(self) -> int:
-        """Return the number of decoders."""
         return len(self._service.processes) - 1
 
     def stop_decoders(self) -> tuple[float, float]:

@@ -97,7 +97,6 @@ class CinnMethod:
 
     @torch.inference_mode()
     def colorize(self, photo: NDArray[np.uint8], samples: int, temperature: float, seed: int) -> Colors:
-        """Colorize; see Method."""
         small = self.colorizer.shrink(photo)
         tasks = [
             DrawTask(small, SampleOptions(samples, seed, temperature)),

@@ -48,7 +48,6 @@ class Layers(SimpleNamespace):
         return getattr(self, str(name))
 
     def __iter__(self) -> Iterator["Layers"]:
-        """Iterate over a list's layers."""
         return (self[i] for i in range(len(vars(self))))
 
     def are_finite(self) -> bool:

@@ -138,7 +138,6 @@ class DetailLevel(nn.Module):
 
     @property
     def subnets(self) -> list[ConvSubnet]:
-        """The couplings' subnets."""
         return [cast(ConvSubnet, coupling.subnet) for coupling in self.couplings]
 
     def _steps(self, condition: DetailCondition) -> list[Step]:

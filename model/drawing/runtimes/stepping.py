@@ -27,12 +27,10 @@ class Stepper:
 
     @cached_property
     def level(self) -> "_Stream":
-        """The level's own steps."""
         return _Stream(self._numbers.start, self._model("level"))
 
     @cached_property
     def distilled(self) -> "_Stream":
-        """Steps of the distilled decoder."""
         return _Stream(self._numbers.distilled_start, self._model("distilled"))
 
     def draw(
