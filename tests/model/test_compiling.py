@@ -1,11 +1,14 @@
 """Compiled functions are kept where they can be, and serve where they cannot."""
 
+import errno
 import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numba
 import pytest
+from numba.core import caching
 
 MODULE = """
 from model.compiling import compiled
@@ -14,40 +17,35 @@ from model.compiling import compiled
 def added(x):
     return x + {}
 """
-FULL = """
-import errno
-from numba.core import caching
-
-def refuse(*_):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-caching.IndexDataCacheFile.{} = refuse
-"""
 
 
 @pytest.fixture
-def kept(tmp_path: Path):
-    """A function that starts a program which compiles x + n, and returns what it makes of 1."""
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], float]:
+    """A function that compiles x + n, or takes what is kept of it, and returns what it makes of 1."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
 
-    def added(n: int, before: str = "", **variables: str) -> float:
+    def added(n: int) -> float:
         path = tmp_path / "kept.py"
         path.write_text(MODULE.format(n))
         os.utime(path, (n, n))  # numba looks at the date
-        code = f"{before}\nimport kept\nprint(kept.added(1.0))"
-        search = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
-        environment = os.environ | {"PYTHONPATH": search, "NUMBA_CACHE_DIR": str(tmp_path / "cache")} | variables
-        command = [sys.executable, "-c", code]
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
-        return float(result.stdout)
+        module: dict[str, Any] = {"__name__": "kept"}
+        exec(compile(path.read_text(), path, "exec"), module)  # noqa: S102 - our own words
+        return module["added"](1.0)
 
     return added
 
 
 @pytest.mark.parametrize("step", ["save", "_save_data", "_save_index"])
-def test_a_full_disk_keeps_nobody_from_compiling(kept, step: str) -> None:
+def test_a_full_disk_keeps_nobody_from_compiling(kept, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Nor does what was kept of an earlier version pass for the new one."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     assert kept(1) == 2
-    assert kept(100, FULL.format(step)) == 101
+    with monkeypatch.context() as full:
+        full.setattr(caching.IndexDataCacheFile, step, refuse)
+        assert kept(100) == 101
     assert kept(100) == 101
 
 
@@ -58,9 +56,11 @@ def test_what_cannot_be_read_is_compiled_anew(kept, tmp_path: Path) -> None:
     assert kept(1) == 2
 
 
-def test_without_compiling_there_is_the_function(kept) -> None:
-    assert kept(1, NUMBA_DISABLE_JIT="1") == 2
+def test_without_compiling_there_is_the_function(kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    assert kept(1) == 2
 
 
-def test_no_folder_keeps_nobody_from_compiling(kept) -> None:
-    assert kept(1, "from numba.core import caching\ncaching.CacheImpl._locator_classes = []") == 2
+def test_no_folder_keeps_nobody_from_compiling(kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    assert kept(1) == 2
