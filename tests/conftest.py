@@ -26,10 +26,10 @@ from training.features import DONE
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 
-# Compiled networks are kept for this run of the tests alone.
-CACHE = tempfile.mkdtemp(prefix="tintflow-cache-")
-atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
-os.environ["TINTFLOW_CACHE"] = CACHE
+# Compiled networks are kept for this run of the tests alone, by the first of its processes for all.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["TINTFLOW_CACHE"] = tempfile.mkdtemp(prefix="tintflow-cache-")
+    atexit.register(shutil.rmtree, os.environ["TINTFLOW_CACHE"], ignore_errors=True)
 
 # Where SIGINT is ignored, as in `nohup make test &`, the programs that tests start would ignore it, too, and never end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -53,9 +53,9 @@ def tiny_checkpoint() -> Checkpoint:
 
 
 @pytest.fixture(scope="session")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def graphs() -> Path:
     """A folder of the tiny network's compiled graphs; networks with other weights must not use it."""
-    return tmp_path_factory.mktemp("graphs")
+    return Path(os.environ["TINTFLOW_CACHE"]) / "tiny"
 
 
 @pytest.fixture(scope="session")
