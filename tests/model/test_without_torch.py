@@ -1,4 +1,4 @@
-"""Servers and commands on a CPU need no torch, whether their graphs are compiled already or not."""
+"""Servers and commands on a CPU need no torch, whether their graphs are compiled already or not, and no pickles."""
 
 import json
 import os
@@ -23,10 +23,31 @@ from service.loading import load_and_warm_up, load_colorizer
 from service.settings import Settings
 from tests.model.test_without_torch import color_everything
 
-weights, cache = map(Path, sys.argv[1:])
-load_and_warm_up(load_colorizer, Settings(weights=weights, cache=cache, device="cpu"))
+weights, *caches = map(Path, sys.argv[1:])
+for cache in caches:
+    load_and_warm_up(load_colorizer, Settings(weights=weights, cache=cache, device="cpu"))
 served = set(sys.modules)
-print(json.dumps([color_everything(weights, cache), sorted(served)]))
+print(json.dumps([[color_everything(weights, cache) for cache in caches], sorted(served)]))
+"""
+NO_PICKLE = """
+import pickle
+import sys
+import traceback
+
+NUMBA = "numba/core/caching.py"  # machine code that numba compiled here, and no one else could have written
+
+def refuse(name):
+    if not any(frame.filename.endswith(NUMBA) for frame in traceback.extract_stack()):
+        raise RuntimeError(f"a pickle is loaded: {name}")
+
+def guarded(name, original):
+    def load(*arguments, **options):
+        refuse(name)
+        return original(*arguments, **options)
+    return load
+
+pickle.load, pickle.loads = guarded("load", pickle.load), guarded("loads", pickle.loads)
+sys.addaudithook(lambda event, details: refuse(details) if event == "pickle.find_class" else None)
 """
 ROOT = Path(__file__).parents[2]
 HINT = '[{"x": 0.5, "y": 0.5, "color": "#a03c28"}]'
@@ -74,27 +95,31 @@ def with_torch(tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
     return colors, cache
 
 
-@pytest.mark.parametrize("compiled", [True, False], ids=["compiled graphs", "an empty cache"])
 def test_colors_are_the_same_without_torch(
-    with_torch: tuple[list[float], Path], tiny_file: Path, tmp_path: Path, compiled: bool
+    with_torch: tuple[list[float], Path], tiny_file: Path, tmp_path: Path
 ) -> None:
+    """From graphs that are compiled already, and from an empty cache."""
     colors, cache = with_torch
-    command = (sys.executable, "-c", ALONE, str(tiny_file), str(cache if compiled else tmp_path / "empty"))
+    command = (sys.executable, "-c", ALONE, str(tiny_file), str(cache), str(tmp_path / "empty"))
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     answer = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout  # noqa: S603 - this Python
     again, served = json.loads(answer.splitlines()[-1])
-    assert again == colors
+    assert again == [colors, colors]
     assert "openvino" in served
     assert not OF_DECODERS & set(served)
 
 
-def test_a_server_answers_requests_of_every_kind_without_torch(tiny_weights: Path, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['torch'] = None")  # its decoders have none, too
-    environment = {
-        "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}",
-        "TINTFLOW_CACHE": str(tmp_path / "cache"),
-        "TINTFLOW_WEIGHTS": str(tiny_weights),
-    }
+def in_every_process(code: str, folder: Path) -> dict[str, str]:
+    """Return an environment in which every Python runs this first, those of decoders too."""
+    (folder / "sitecustomize.py").write_text(code)
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+
+
+def test_a_server_answers_requests_of_every_kind_without_torch_or_a_pickle(
+    with_torch: tuple[list[float], Path], tiny_file: Path, tmp_path: Path
+) -> None:
+    environment = in_every_process(f"{NO_PICKLE}\nsys.modules['torch'] = None", tmp_path)
+    environment |= {"TINTFLOW_CACHE": str(with_torch[1]), "TINTFLOW_WEIGHTS": str(tiny_file)}
     photo = made_up_photo(96, 64, color=True)
     with running(environment) as service, httpx.Client(base_url=service.url, timeout=120) as client:
         for path, fields, files in REQUESTS:
@@ -102,3 +127,13 @@ def test_a_server_answers_requests_of_every_kind_without_torch(tiny_weights: Pat
             assert answer.status_code == 200, (path, answer.text)
         for path in ("/v1/models", "/metrics", "/livez", "/readyz", "/v2/models/colorization", "/"):
             assert client.get(path).status_code == 200, path
+
+
+@pytest.mark.parametrize(
+    "code", ["import pickle; pickle.loads(pickle.dumps(1))", "import _pickle; _pickle.loads(_pickle.dumps(print))"]
+)
+def test_a_pickle_would_have_been_seen(tmp_path: Path, code: str) -> None:
+    environment = os.environ | in_every_process(NO_PICKLE, tmp_path)
+    done = subprocess.run((sys.executable, "-c", code), env=environment, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    assert done.returncode != 0
+    assert "a pickle is loaded" in done.stderr
