@@ -8,24 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from benchmarks.quality.believability import app, read_choices, read_ratings
+from benchmarks.quality.believability import _rung, app, read_choices, read_ratings
 from benchmarks.quality.levels import measure_levels
 from model.colorizer import CinnColorizer
 from model.drawing.latents import draw_latents
 from model.errors import InputError
-from model.flow.checkpoint import Checkpoint, save_checkpoint
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(0)
-    for i in range(9):
-        colors = rng.integers(0, 256, (3, 4, 3), np.uint8)
-        Image.fromarray(colors).resize((80, 60), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
-    return folder
+from model.flow.checkpoint import Checkpoint
+from tests.benchmarks import programs
+from tests.benchmarks.quality.conftest import is_shown
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +26,7 @@ def tiny(tiny_file: Path) -> str:
 
 
 def run(*words: object, status: int = 0) -> str:
-    done = CliRunner().invoke(app, [str(word) for word in words])
-    assert done.exit_code == status, done.output
-    return done.output
+    return programs.run(app, *words, status=status).output
 
 
 def make(photos: Path, out: Path, method: str, *options: object) -> list[dict[str, Any]]:
@@ -52,12 +41,6 @@ def sheets(photos: Path, tiny: str, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("sheets")
     make(photos, folder, f"{tiny}@0.5", "--rung", 64, "--each", 3)
     return folder
-
-
-def difference(sheet: Path, left: int, top: int, photo: Path) -> float:
-    """Return how far the picture at a place of a sheet is from a photo, in levels."""
-    shown = np.asarray(Image.open(sheet)).astype(int)[top : top + 192, left : left + 256]
-    return float(np.abs(shown - np.asarray(Image.open(photo).resize((256, 192), Image.Resampling.BICUBIC))).mean())
 
 
 def test_every_photo_once_and_the_key_tells_what_it_is(sheets: Path) -> None:
@@ -80,40 +63,42 @@ def test_sheets_that_people_may_be_rating_are_kept(photos: Path, sheets: Path) -
 
 def test_a_rung_at_the_finest_size_is_nearly_the_photo(photos: Path, sheets: Path) -> None:
     for place, entry in enumerate(json.loads((sheets / "key.json").read_text())):
-        left, top = place % 4 * 264 + 4, place // 4 * 282 + 18
-        far = difference(sheets / "sheet-01.png", left, top, photos / entry["photo"])
-        assert (far < 6) is (entry["method"] != "tiny")
+        assert is_shown(photos / entry["photo"], sheets, place) is (entry["method"] != "tiny")
 
 
 def test_a_rung_has_the_grain_that_suits_its_size(
-    photos: Path, tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_checkpoint: Checkpoint, graphs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights, told = tmp_path / "grainy.safetensors", []
+    told = []
 
     def draw(dims: list[int], deviations: list[float], *rest: Any) -> list[Any]:
         told.append(deviations[-1])
         return draw_latents(dims, deviations, *rest)
 
     monkeypatch.setattr("benchmarks.quality.believability.draw_latents", draw)
-    save_checkpoint(replace(tiny_checkpoint, temperature=0.5, temperature_exponents=(1.0, 0.1, 0.1, 0.1)), weights)
+    grainy = replace(tiny_checkpoint, temperature=0.5, temperature_exponents=(1.0, 0.1, 0.1, 0.1))
+    paint = _rung(CinnColorizer(grainy, "cpu", graphs), 8)
     for side in (256, 600):
-        make(photos, tmp_path / f"{side}", f"grainy={weights}", "--rung", 8, "--each", 1, "--side", side)
+        paint(np.full((side, side, 3), 99, np.uint8), 0)
     assert told == pytest.approx([0.5**0.1, 0.5**0.84])
 
 
-@pytest.mark.parametrize(("side", "size"), [(300, (2 * 308, 2 * 326)), (600, (2 * 608, 626))])
-def test_pairs_stay_side_by_side(photos: Path, tiny: str, tmp_path: Path, side: int, size: tuple[int, int]) -> None:
-    make(photos, tmp_path, tiny, "--pair", "truth:tiny", "--each", 3, "--side", side)
+@pytest.mark.parametrize(
+    ("options", "side", "shapes"),
+    [
+        (["--pair", "truth:tiny", "--each", 3], 300, 2 * [(2 * 326, 2 * 308, 3)]),
+        (["--pair", "truth:tiny", "--each", 3], 600, 3 * [(626, 2 * 608, 3)]),
+        (["--each", 1], 600, 2 * [(626, 608, 3)]),
+    ],
+)
+def test_large_pictures_have_a_sheet_each_but_pairs_stay_side_by_side(
+    photos: Path, tiny: str, tmp_path: Path, options: list[object], side: int, shapes: list[tuple[int, ...]]
+) -> None:
+    make(photos, tmp_path, tiny, *options, "--side", side)
     sheets = [np.asarray(Image.open(path)) for path in tmp_path.glob("sheet-*.png")]
-    assert {sheet.shape[1::-1] for sheet in sheets} == {size}
-    assert len(sheets) == -(-6 // (2 * (size[1] // (side + 26))))
-
-
-def test_large_pictures_have_a_sheet_each(photos: Path, tiny: str, tmp_path: Path) -> None:
-    make(photos, tmp_path, tiny, "--each", 1, "--side", 600)
-    sheets = [np.asarray(Image.open(path)) for path in tmp_path.glob("sheet-*.png")]
-    assert [sheet.shape for sheet in sheets] == 2 * [(626, 608, 3)]
-    assert all(np.ptp(sheet[18:468, 590:604]) > 0 for sheet in sheets)  # 600 pixels wide, 450 high
+    assert [sheet.shape for sheet in sheets] == shapes
+    # pictures are as wide as asked for, and three quarters as high
+    assert all(np.ptp(sheet[18 : 18 + side * 3 // 4, side - 10 : side + 4]) > 0 for sheet in sheets)
 
 
 def ratings(path: Path, rows: list[str], columns: str = "number,real,stain,score") -> Path:
@@ -183,8 +168,7 @@ def test_a_pair_shows_one_photo_in_two_versions(photos: Path, tiny: str, tmp_pat
     assert len({entry["photo"] for entry in key}) == 9
     assert {tuple(entry["method"]) for entry in key} == {("tiny", "truth"), ("truth", "tiny")}
     for place, entry in enumerate(key[:6]):
-        left, top = place % 2 * 528 + 4 + 264 * entry["method"].index("truth"), place // 2 * 282 + 18
-        assert difference(tmp_path / "sheet-01.png", left, top, photos / entry["photo"]) < 6
+        assert is_shown(photos / entry["photo"], tmp_path, 2 * place + entry["method"].index("truth"))
 
 
 @pytest.mark.parametrize("pair", ["tiny", "tiny:tiny", "tiny:other", "tiny:truth:truth"])
@@ -224,9 +208,8 @@ def test_choices_that_do_not_fit_are_refused(tmp_path: Path, rows: list[str]) ->
         read_choices(ratings(tmp_path / "r.csv", rows, "number,better"), {1: ("a", "b"), 2: ("a", "b")})
 
 
-def test_levels_are_measured_alone(photos: Path, tiny_checkpoint: Checkpoint) -> None:
-    photo = np.asarray(Image.open(photos / "0.png"))
-    found = measure_levels(CinnColorizer(tiny_checkpoint, "cpu"), photo, 0)
+def test_levels_are_measured_alone(photos: Path, colorizer: CinnColorizer) -> None:
+    found = measure_levels(colorizer, np.asarray(Image.open(photos / "0.png")), 0)
     assert set(found) == {
         "nats 8²", "energy 8²", *(f"{what} {size}²" for what in ("left", "bicubic") for size in (16, 32, 64)),
     }  # fmt: skip

@@ -8,17 +8,13 @@ import numpy as np
 import pytest
 import skimage.color
 import skimage.data
-from typer import Typer
-from typer.testing import CliRunner
 
 from benchmarks.quality.__main__ import main
 from benchmarks.quality.measures import best_of_pixel, colorfulness, rmse, smooth_gradient, variance
 from benchmarks.quality.methods import Bits, Colors
 from benchmarks.quality.records import Record, Reference, measure
 from benchmarks.quality.subset import Subset, _gap_closed
-
-app = Typer()
-app.command()(main)
+from tests.benchmarks.programs import run
 
 
 def flat(*rgb: float) -> np.ndarray:
@@ -117,13 +113,11 @@ def test_the_share_of_the_gap_that_colors_close() -> None:
     assert _gap_closed(lambda _: 0.6, lambda _: 0.5, lambda _: 0.75)(np.ones(3)) == pytest.approx(0.4)
 
 
-def test_one_object_for_each_subset(subsets: Path, tiny_weights: Path) -> None:
+def test_one_object_for_each_subset(subsets: Path, tiny_file: Path) -> None:
     labels = subsets.parent / "labels.tsv"
     labels.write_text("file\tclass_index\npets/0.png\t285\n")
-    arguments = ["--data", str(subsets), "--weights", str(tiny_weights), "--labels", str(labels), "--json", "-"]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    report = json.loads(result.stdout)
+    done = run(main, "--data", subsets, "--weights", tiny_file, "--labels", labels, "--json", "-")
+    report = json.loads(done.stdout)
     assert [(name, figures["photos"]) for name, figures in report.items()] == [("people", 1), ("pets", 1), ("all", 2)]
     for figures in report.values():
         assert all(np.isfinite(value) for value in figures.values() if isinstance(value, float))
@@ -142,11 +136,8 @@ def test_one_object_for_each_subset(subsets: Path, tiny_weights: Path) -> None:
         ("file\tclass_index\n0.png\t285\n", "of 0.png"),  # without its folder
     ],
 )
-def test_labels_that_do_not_fit(subsets: Path, tiny_weights: Path, tmp_path: Path, content: str, message: str) -> None:
+def test_labels_that_do_not_fit(subsets: Path, tiny_file: Path, tmp_path: Path, content: str, message: str) -> None:
     labels = tmp_path / "labels.tsv"
     labels.write_text(content)
-    result = CliRunner().invoke(
-        app, ["--data", str(subsets), "--weights", str(tiny_weights), "--labels", str(labels), "--no-judge"]
-    )
-    assert result.exit_code == 2
-    assert message in " ".join(result.stderr.split())
+    words = ["--data", subsets, "--weights", tiny_file, "--labels", labels, "--no-judge"]
+    assert message in " ".join(run(main, *words, status=2).stderr.split())

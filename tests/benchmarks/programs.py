@@ -1,0 +1,19 @@
+"""Programs of benchmarks, run in this process."""
+
+from collections.abc import Callable
+
+from click.testing import Result
+from typer import Typer
+from typer.testing import CliRunner
+
+__all__ = ["run"]
+
+
+def run(program: Typer | Callable[..., None], *words: object, status: int = 0) -> Result:
+    """Run a program, or the one command that it is; it must end with this status."""
+    app = program if isinstance(program, Typer) else Typer()
+    if app is not program:
+        app.command()(program)
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == status, done.output
+    return done

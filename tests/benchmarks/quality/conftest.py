@@ -1,0 +1,36 @@
+"""Photos that people rate, and their pictures on sheets."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of nine."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for i in range(9):
+        colors = rng.integers(0, 256, (3, 4, 3), np.uint8)
+        Image.fromarray(colors).resize((80, 60), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
+    return folder
+
+
+def shown(sheets: Path, place: int) -> NDArray[np.uint8]:
+    """Return the picture at a place, from 0, of a folder's sheets."""
+    left, top = place % 4 * 264 + 4, place % 12 // 4 * 282 + 18
+    sheet = np.asarray(Image.open(sheets / f"sheet-{place // 12 + 1:02}.png"))
+    return sheet[top : top + 192, left : left + 256]
+
+
+def enlarged(photo: Path) -> NDArray[np.uint8]:
+    """Return a photo as large as it is shown."""
+    return np.asarray(Image.open(photo).resize((256, 192), Image.Resampling.BICUBIC))
+
+
+def is_shown(photo: Path, sheets: Path, place: int) -> bool:
+    """Say whether a photo is shown at a place in its true colors, or nearly so."""
+    return float(np.abs(np.subtract(shown(sheets, place), enlarged(photo), dtype=int)).mean()) < 6
