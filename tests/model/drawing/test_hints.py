@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import skimage.data
 from numpy.typing import NDArray
+from skimage.color import rgb2lab
 
 from model.colorizer import CinnColorizer, colorize
 from model.drawing.hints import LEAST_SHARE, given_cells, match_hints, mend_hints
@@ -60,13 +61,12 @@ def test_samples_come_to_the_hints_and_still_differ(colorizer: CinnColorizer, ph
 
 
 def test_matches_are_what_the_picture_shows(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    skimage = pytest.importorskip("skimage.color")
     colorings = colorize(colorizer, photo, SampleOptions(2, 1, hints=HINTS))
     for image, sample in zip(colorings.images, colorings.matches, strict=True):
         for hint, match in zip(HINTS, sample, strict=True):
             pixel = image[int(hint.y * 90), int(hint.x * 120)]
             assert match.color == tuple(pixel)
-            got, wished = (skimage.rgb2lab(np.array(color, float) / 255) for color in (pixel, hint.color))
+            got, wished = (rgb2lab(np.array(color, float) / 255) for color in (pixel, hint.color))
             assert match.delta_e == pytest.approx(np.linalg.norm(got - wished), abs=1e-2)
             assert match.delta_chroma == pytest.approx(np.linalg.norm((got - wished)[1:]), abs=1e-2)
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,9 +107,9 @@ def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer, mo
 
 @pytest.mark.parametrize(("alike", "sizes"), [(True, {4, 8}), (False, {4})])
 def test_many_draws_share_larger_chunks_where_no_bit_changes(
-    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, alike: bool, sizes: set[int]
+    tiny_checkpoint: Checkpoint, graphs: Path, monkeypatch: pytest.MonkeyPatch, alike: bool, sizes: set[int]
 ) -> None:
-    colorizer, seen = CinnColorizer(tiny_checkpoint, "cpu"), []
+    colorizer, seen = CinnColorizer(tiny_checkpoint, "cpu", graphs), []
     passes = colorizer._passes
     runtime, passes._workers = passes._runtime, 1
     draw = runtime.draw_coarsest
