@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from tests.networks import default_dtype, draw
+from tests.networks import default_dtype, draw, draw_parameters
 
 __all__ = ["Case", "generator", "laws_of"]
 
@@ -31,13 +31,10 @@ def randomized(case: Case) -> nn.Module:
     """Build a block and move every parameter off its (partly zero) start, so that each has an effect."""
     with default_dtype(torch.float64):  # the mixing matrices are orthogonal to the precision they are built in
         block = case.build()
-    draws = torch.Generator().manual_seed(11)
-    with torch.no_grad():
-        for p in block.parameters():
-            p.copy_(0.3 * torch.randn(p.shape, dtype=p.dtype, generator=draws))
-        for name, value in (("mean", 0.4), ("std", 1.7)):
-            if hasattr(block, name):
-                getattr(block, name).fill_(value)
+    draw_parameters(block, 0.3, seed=11)
+    for name, value in (("mean", 0.4), ("std", 1.7)):
+        if hasattr(block, name):
+            getattr(block, name).fill_(value)
     return block
 
 

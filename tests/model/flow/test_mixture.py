@@ -12,18 +12,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from model.flow.mixture import LEAST_DENSITY, Mixture
 from model.flow.mixture_arrays import draw_outputs, latents_of_outputs
+from tests.networks import draw
 
 ROWS = 300
 
 
 @pytest.fixture(scope="module")
 def mixture() -> Mixture:
-    generator = torch.Generator().manual_seed(2)
-    return Mixture.from_output(1.5 * torch.randn(ROWS, 6 * 8, generator=generator, dtype=torch.float64))
+    return Mixture.from_output(1.5 * draw(ROWS, 6 * 8, seed=2))
 
 
 def latents(scale: float = 1.0) -> Tensor:
-    return scale * torch.randn(ROWS, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    return scale * draw(ROWS, 2, seed=3)
 
 
 def at(temperature: float) -> Tensor:
@@ -64,7 +64,7 @@ def test_the_compiled_draw_is_the_definition(mixture: Mixture, temperature: floa
 @pytest.mark.parametrize("size", [0.5, 2.0, 8.0, 20.0])
 def test_the_compiled_latents_are_the_definition(size: float) -> None:
     """At points from the middle of a mixture to far in its tails, on either side."""
-    output = 1.5 * torch.randn(ROWS, 6 * 8, generator=torch.Generator().manual_seed(7))
+    output = 1.5 * draw(ROWS, 6 * 8, seed=7, dtype=torch.float32)
     mixture = Mixture.from_output(output.double())
     x, _ = mixture.inverse(size * latents().clamp(-1.3, 1.3))
     expected = mixture.forward(x)
@@ -80,7 +80,7 @@ def test_compiled_latents_of_what_is_not_finite_are_not() -> None:
 
 @pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0, 1.4])
 def test_the_compiled_draw_of_outputs_is_the_definition(temperature: float) -> None:
-    output = 1.5 * torch.randn(ROWS, 6 * 8, generator=torch.Generator().manual_seed(6))
+    output = 1.5 * draw(ROWS, 6 * 8, seed=6, dtype=torch.float32)
     given = torch.full((ROWS, 2), torch.nan)
     given[1] = torch.tensor([0.5, -0.25])
     expected = Mixture.from_output(output).double().draw(latents(), at(temperature))
@@ -117,8 +117,7 @@ def test_cooling_drops_light_components_and_narrows_the_others(mixture: Mixture)
 def test_an_attached_draw_has_the_gradient_of_the_quantile(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against finite differences of the inverse at fixed latents."""
     monkeypatch.setattr("model.flow.mixture.LEAST_DENSITY", 0.0)
-    output = 0.4 * torch.randn(40, 6 * 4, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
-    direction = torch.randn(40, 6 * 4, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    output, direction = 0.4 * draw(40, 6 * 4, seed=6), draw(40, 6 * 4, seed=7)
     z = 0.5 * latents()[:40]
     ahead, behind = (Mixture.from_output(output + step * direction).inverse(z)[0] for step in (1e-5, -1e-5))
     here = Mixture.from_output(output).inverse(z)[0]

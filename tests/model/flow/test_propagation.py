@@ -7,6 +7,7 @@ from torch.testing import assert_close
 from model.flow.constants import TAPS
 from model.flow.detail_level import Recall
 from model.flow.propagation import propagate
+from tests.networks import draw
 
 
 def nothing(coarser: Tensor) -> Tensor:
@@ -25,9 +26,7 @@ def test_a_chosen_neighbor_gives_its_color() -> None:
 
 
 def test_no_color_comes_out_that_is_not_around() -> None:
-    generator = torch.Generator().manual_seed(0)
-    coarser = torch.randn(2, 2, 8, 8, generator=generator)
-    logits = 3 * torch.randn(2, TAPS**2, 16, 16, generator=generator)
+    coarser, logits = draw(2, 2, 8, 8), 3 * draw(2, TAPS**2, 16, 16, seed=1)
     finer = propagate(coarser, logits, nothing(coarser))
     assert (finer <= coarser.amax((2, 3), keepdim=True) + 1e-6).all()
     assert (finer >= coarser.amin((2, 3), keepdim=True) - 1e-6).all()
