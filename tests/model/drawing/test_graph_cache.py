@@ -42,10 +42,6 @@ def computed(checkpoint: Checkpoint, folder: Path) -> list[Floats]:
     return [*condition.cells, *condition.maps, runtime.draw_coarsest(condition, photo, z, between, given)]
 
 
-def same(one: list[Floats], other: list[Floats]) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-
-
 def loaded(cache: GraphCache) -> bytes | None:
     found = cache.load("graph")
     return None if found is None else found.tobytes()
@@ -77,7 +73,7 @@ def test_a_second_process_compiles_nothing_and_computes_the_same_bits(
 ) -> None:
     for name in ("condition_graph", "step_graph"):
         monkeypatch.setattr(graphs, name, None)  # whatever builds one fails
-    assert same(computed(tiny_checkpoint, tmp_path), compiled)
+    np.testing.assert_equal(computed(tiny_checkpoint, tmp_path), compiled)
 
 
 @pytest.mark.parametrize(("draws", "count"), [(2, 2), (8, 1)])
@@ -141,7 +137,7 @@ def test_a_damaged_graph_is_compiled_anew(
     before = files(tmp_path)
     for path in before:
         damage(path)
-    assert same(computed(tiny_checkpoint, tmp_path), compiled)
+    np.testing.assert_equal(computed(tiny_checkpoint, tmp_path), compiled)
     if damage is not block:
         assert files(tmp_path) == before
         mended = [GraphCache(tmp_path, "weights").load(path.name) for path in before]

@@ -1,6 +1,6 @@
 """OpenVINO computes what torch defines, and gives each row the same whatever stands beside it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -42,10 +42,6 @@ def exact(tiny_checkpoint: Checkpoint) -> OpenvinoRuntime:
 def fast(tiny_checkpoint: Checkpoint) -> OpenvinoRuntime:
     """In bfloat16, where this processor has it."""
     return OpenvinoRuntime(tiny_checkpoint, threads=2)
-
-
-def same(one: Iterable[Floats], other: Iterable[Floats]) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def normal(*shape: int, seed: int) -> Floats:
@@ -163,9 +159,9 @@ def test_a_row_is_the_same_to_the_bit_whatever_stands_beside_it(cinn: Cinn, fast
         alike = fast.draw_coarsest(condition, photo[order], z[order], temperature[order], given[order])
         assert np.array_equal(alike, x[order])
         again = fast.add_details(condition, photo[order], x[order], [each[order] for each in fine(cinn)])
-        assert same(again, (each[order] for each in decoded))
+        np.testing.assert_equal(again, [each[order] for each in decoded])
         log_prob, latents = fast.encode(condition, photo[order], decoded.chroma[order])
-        assert same((log_prob, *latents), (each[order] for each in (encoded.log_prob, *encoded.latents)))
+        np.testing.assert_equal([log_prob, *latents], [each[order] for each in (encoded.log_prob, *encoded.latents)])
 
 
 def test_torch_draws_a_row_the_same_whatever_the_temperature_of_others(cinn: Cinn) -> None:
