@@ -30,9 +30,6 @@ from model.protocol import (
 
 PHOTOS = [np.random.default_rng(i).integers(0, 256, (20 + 9 * i, 60 - 7 * i, 3), np.uint8) for i in range(4)]
 HINT = Hint(0.5, 0.5, (160, 60, 40))
-
-
-Mix = Sequence[tuple[int, Options]]
 CHOICES = ["likely", "diverse"]
 
 
@@ -59,31 +56,20 @@ def images(colorizer: CinnColorizer, photo: int, drawn: Drawn) -> np.ndarray:
     return np.stack([each.image for each in colorizer.finish(PHOTOS[photo], drawn)]).astype(int)
 
 
-def mixes() -> st.SearchStrategy[Mix]:
-    return st.lists(st.tuples(st.integers(0, len(PHOTOS) - 1), options()), min_size=2, max_size=4)
+@pytest.mark.parametrize("examples", [8, pytest.param(100, marks=pytest.mark.slow)])
+def test_a_picture_is_the_same_alone_and_in_any_batch(colorizer: CinnColorizer, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None, derandomize=examples == 8)
+    @given(mix=st.lists(st.tuples(st.integers(0, len(PHOTOS) - 1), options()), min_size=2, max_size=4))
+    def check(mix: Sequence[tuple[int, Options]]) -> None:
+        tasks = [task(colorizer, *each) for each in mix]
+        for (photo, _), each, together in zip(mix, tasks, colorizer.draw_all(tasks), strict=True):
+            (alone,) = colorizer.draw_all([each])
+            assert together.indices == alone.indices
+            assert together.bits_per_dim == pytest.approx(alone.bits_per_dim, abs=1e-4)
+            # chunks of one size take the same kernels: at most a rounding apart, and in fact nothing
+            assert np.abs(images(colorizer, photo, together) - images(colorizer, photo, alone)).max() <= 1
 
-
-@settings(max_examples=8, deadline=None, derandomize=True)
-@given(mix=mixes())
-def test_a_picture_is_the_same_alone_and_in_any_batch(colorizer: CinnColorizer, mix: Mix) -> None:
-    check_alone_and_together(colorizer, mix)
-
-
-@pytest.mark.slow
-@settings(max_examples=100, deadline=None)
-@given(mix=mixes())
-def test_a_picture_is_the_same_alone_and_in_any_of_many_batches(colorizer: CinnColorizer, mix: Mix) -> None:
-    check_alone_and_together(colorizer, mix)
-
-
-def check_alone_and_together(colorizer: CinnColorizer, mix: Mix) -> None:
-    tasks = [task(colorizer, *each) for each in mix]
-    for (photo, _), each, together in zip(mix, tasks, colorizer.draw_all(tasks), strict=True):
-        (alone,) = colorizer.draw_all([each])
-        assert together.indices == alone.indices
-        assert together.bits_per_dim == pytest.approx(alone.bits_per_dim, abs=1e-4)
-        # chunks of one size take the same kernels: at most a rounding apart, and in fact nothing
-        assert np.abs(images(colorizer, photo, together) - images(colorizer, photo, alone)).max() <= 1
+    check()
 
 
 def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
