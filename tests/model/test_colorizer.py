@@ -33,10 +33,6 @@ def grainy(tiny_checkpoint: Checkpoint, graphs: Path) -> CinnColorizer:
     return CinnColorizer(replace(tiny_checkpoint, temperature_exponents=(1.0, 3.0, 0.1, 0.1)), "cpu", graphs)
 
 
-def spread(images: NDArray[np.uint8]) -> float:
-    return float(images.astype(np.float64).var(0).mean())
-
-
 def encoded(colorizer: CinnColorizer, photo: NDArray[np.uint8], drawn: Drawn) -> LogProb:
     """Return the latents and likelihoods that the network itself gives what was drawn."""
     return colorizer.cinn.log_prob(torch.from_numpy(drawn.chroma), condition_of(colorizer, photo))
@@ -66,7 +62,7 @@ def test_a_sample_does_not_depend_on_n(colorizer: CinnColorizer, photo: NDArray[
 
 
 def test_variance_grows_with_temperature_from_zero(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    spreads = [spread(colorize(colorizer, photo, SampleOptions(4, 3, t)).images) for t in (0.0, 0.5, 1.0)]
+    spreads = [colorize(colorizer, photo, SampleOptions(4, 3, t)).images.var(0).mean() for t in (0.0, 0.5, 1.0)]
     assert spreads[0] == 0 < spreads[1] < spreads[2]
 
 
