@@ -106,12 +106,17 @@ def ratings(path: Path, rows: list[str], columns: str = "number,real,stain,score
     return path
 
 
+def score(folder: Path, methods: list[object], columns: str, *viewers: list[str]) -> str:
+    """Score what viewers say of one photo for each of the methods."""
+    key = [{"viewer": 1, "number": n, "photo": f"{n}.png", "method": method} for n, method in enumerate(methods, 1)]
+    (folder / "key.json").write_text(json.dumps(key))
+    files = [ratings(folder / f"{i}.csv", rows, columns) for i, rows in enumerate(viewers)]
+    return run("score", "--key", folder / "key.json", *files)
+
+
 def test_shares_are_counted(tmp_path: Path) -> None:
-    key = [{"viewer": 1, "number": n, "photo": f"{n}.png", "method": "a" if n < 3 else "b"} for n in range(1, 5)]
-    (tmp_path / "key.json").write_text(json.dumps(key))
-    one = ratings(tmp_path / "one.csv", ["1,1,0,5", "2,0,1,1", "3,1,0,4", "4,1,0,4"])
-    two = ratings(tmp_path / "two.csv", ["1,1,0,5", "2,1,1,10", "3,1,0,4", "4,0,0,3"])
-    scored = run("score", "--key", tmp_path / "key.json", one, two)
+    one, two = ["1,1,0,5", "2,0,1,1", "3,1,0,4", "4,1,0,4"], ["1,1,0,5", "2,1,1,10", "3,1,0,4", "4,0,0,3"]
+    scored = score(tmp_path, ["a", "a", "b", "b"], "number,real,stain,score", one, two)
     lines = {line.split()[1]: line for line in scored.splitlines() if "±" in line}
     assert all(text in lines["a"] for text in (" 75 ±", " 50 ±", " 5.25 ±"))
     assert all(text in lines["b"] for text in (" 75 ±", " 0 ±"))
@@ -191,14 +196,8 @@ def test_what_cannot_be_used_is_named_before_anything_is_drawn(
 
 
 def test_choices_are_counted_whichever_side_they_were_on(tmp_path: Path) -> None:
-    key = [
-        {"viewer": 1, "number": n, "photo": f"{n}.png", "method": ["a", "b"] if n < 3 else ["b", "a"]}
-        for n in range(1, 5)
-    ]
-    (tmp_path / "key.json").write_text(json.dumps(key))
-    one = ratings(tmp_path / "one.csv", ["1,left", "2,right", "3,right", "4,left"], "number,better")
-    two = ratings(tmp_path / "two.csv", ["1,left", "2,left", "3,right", "4,left"], "number,better")
-    scored = run("score", "--key", tmp_path / "key.json", one, two)
+    one, two = ["1,left", "2,right", "3,right", "4,left"], ["1,left", "2,left", "3,right", "4,left"]
+    scored = score(tmp_path, 2 * [["a", "b"]] + 2 * [["b", "a"]], "number,better", one, two)
     assert "62.5 ±" in next(line for line in scored.splitlines() if "a : b" in line)
 
 
