@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ class Service:
     def replicas(self, deployment: str = "Model") -> list[psutil.Process]:
         """Return the processes of a deployment's replicas."""
         name = f"ray::ServeReplica:tintflow:{deployment}"
-        return [each for each in psutil.process_iter() if name in " ".join(_command(each))]
+        return [each for each in psutil.process_iter(["cmdline"]) if name in " ".join(each.info["cmdline"] or ())]
 
     def wait_for_replicas(self, count: int) -> None:
         """Wait until as many replicas of the model are there. Raises AssertionError if they never are."""
@@ -61,21 +60,12 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def cluster_environment() -> dict[str, str]:
-    return os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "service.cluster.proxy:middlewares",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        **BUSY_MACHINE,
-    }
-
-
-@pytest.fixture(scope="session")
-def address(cluster_environment: dict[str, str]) -> Iterator[str]:
+def address() -> Iterator[str]:
     """A cluster of two nodes: one has processors for the ingress and one replica, the other for one more."""
     from ray.cluster_utils import Cluster
 
-    os.environ.update(cluster_environment)
+    os.environ.update(BUSY_MACHINE, PYTHONPATH=str(ROOT), RAY_USAGE_STATS_ENABLED="0")
+    os.environ["RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"] = "service.cluster.proxy:middlewares"
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     try:
         cluster.add_node(num_cpus=1)
@@ -85,9 +75,7 @@ def address(cluster_environment: dict[str, str]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def service(
-    address: str, cluster_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
+def service(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The application as KubeRay would serve it, with numbers for a small machine; ready."""
     port = free_port()
     config: Any = yaml.safe_load(yaml.safe_load(RAY_SERVICE.read_text())["spec"]["serveConfigV2"])
@@ -97,27 +85,13 @@ def service(
     application["deployments"] = [{"name": "Ingress", **INGRESS}, {"name": "Model", **MODEL}]
     file = tmp_path_factory.mktemp("serve") / "serve.yaml"
     file.write_text(yaml.safe_dump(config))
-    with serve_run(file, address, cluster_environment) as process:
-        url = f"http://127.0.0.1:{port}"
-        wait_until_ready(url, process)
-        yield Service(url)
-
-
-@contextmanager
-def serve_run(file: Path, address: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `serve run`, until the end of the block."""
-    command = [Path(sys.executable).with_name("serve"), "run", str(file), "--address", address]
+    command = [Path(sys.executable).with_name("serve"), "run", file, "--address", address]
     with file.with_suffix(".log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603
+        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
         try:
-            yield process
+            url = f"http://127.0.0.1:{port}"
+            wait_until_ready(url, process)
+            yield Service(url)
         finally:
             process.send_signal(signal.SIGINT)  # it takes down what it runs
             process.wait(120)
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:  # it is gone
-        return []
