@@ -34,14 +34,19 @@ def cinn(tiny_checkpoint: Checkpoint) -> Cinn:
 
 
 @pytest.fixture(scope="module")
-def exact(tiny_checkpoint: Checkpoint) -> OpenvinoRuntime:
-    return OpenvinoRuntime(tiny_checkpoint, threads=2, bfloat16=False)
+def cache(tiny_checkpoint: Checkpoint, graphs: Path) -> GraphCache:
+    return GraphCache(graphs, tiny_checkpoint.sha256)
 
 
 @pytest.fixture(scope="module")
-def fast(tiny_checkpoint: Checkpoint) -> OpenvinoRuntime:
+def exact(tiny_checkpoint: Checkpoint, cache: GraphCache) -> OpenvinoRuntime:
+    return OpenvinoRuntime(tiny_checkpoint, threads=2, bfloat16=False, cache=cache)
+
+
+@pytest.fixture(scope="module")
+def fast(tiny_checkpoint: Checkpoint, cache: GraphCache) -> OpenvinoRuntime:
     """In bfloat16, where this processor has it."""
-    return OpenvinoRuntime(tiny_checkpoint, threads=2)
+    return OpenvinoRuntime(tiny_checkpoint, threads=2, cache=cache)
 
 
 def normal(*shape: int, seed: int) -> Floats:
