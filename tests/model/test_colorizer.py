@@ -55,14 +55,14 @@ def test_it_is_a_colorizer(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -
     assert len(colorings.bits_per_dim) == len(colorings.latent_norms) == 2
 
 
-def test_a_sample_does_not_depend_on_n(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    eight = colorize(colorizer, photo, SampleOptions(n=8, seed=5)).images
+def test_a_sample_does_not_depend_on_n(color) -> None:
+    eight = color(SampleOptions(n=8, seed=5)).images
     for n in (1, 3, 4, 5):
-        np.testing.assert_array_equal(colorize(colorizer, photo, SampleOptions(n=n, seed=5)).images, eight[:n])
+        np.testing.assert_array_equal(color(SampleOptions(n=n, seed=5)).images, eight[:n])
 
 
-def test_variance_grows_with_temperature_from_zero(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    spreads = [colorize(colorizer, photo, SampleOptions(4, 3, t)).images.var(0).mean() for t in (0.0, 0.5, 1.0)]
+def test_variance_grows_with_temperature_from_zero(color) -> None:
+    spreads = [color(SampleOptions(4, 3, t)).images.var(0).mean() for t in (0.0, 0.5, 1.0)]
     assert spreads[0] == 0 < spreads[1] < spreads[2]
 
 

@@ -50,9 +50,9 @@ def mean_chroma_distance(matches) -> float:
     return float(np.mean([match.delta_chroma for sample in matches for match in sample]))
 
 
-def test_samples_come_to_the_hints_and_still_differ(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    plain = colorize(colorizer, photo, SampleOptions(4, 1))
-    hinted = colorize(colorizer, photo, SampleOptions(4, 1, hints=HINTS))
+def test_samples_come_to_the_hints_and_still_differ(color, photo: NDArray[np.uint8]) -> None:
+    plain = color(SampleOptions(4, 1))
+    hinted = color(SampleOptions(4, 1, hints=HINTS))
     assert [len(sample) for sample in hinted.matches] == [2] * 4
     assert mean_chroma_distance(match_hints(plain.images, HINTS)) > 10
     assert mean_chroma_distance(hinted.matches) < 1.5  # 8 bits, and the small photo's lightness in place of the whole's
@@ -60,8 +60,8 @@ def test_samples_come_to_the_hints_and_still_differ(colorizer: CinnColorizer, ph
         assert np.abs(hinted.images[i].astype(int) - hinted.images[i + 1]).mean() > 1
 
 
-def test_matches_are_what_the_picture_shows(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    colorings = colorize(colorizer, photo, SampleOptions(2, 1, hints=HINTS))
+def test_matches_are_what_the_picture_shows(color) -> None:
+    colorings = color(SampleOptions(2, 1, hints=HINTS))
     for image, sample in zip(colorings.images, colorings.matches, strict=True):
         for hint, match in zip(HINTS, sample, strict=True):
             pixel = image[int(hint.y * 90), int(hint.x * 120)]
@@ -81,14 +81,14 @@ def test_no_place_or_color_is_an_error(
         assert np.isfinite(colorings.matches[0][0].delta_e)
 
 
-def test_temperature_0_follows_hints_too(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    plain, hinted = (colorize(colorizer, photo, SampleOptions(1, 1, 0.0, hints=hints)) for hints in ((), HINTS))
+def test_temperature_0_follows_hints_too(color) -> None:
+    plain, hinted = (color(SampleOptions(1, 1, 0.0, hints=hints)) for hints in ((), HINTS))
     assert np.abs(plain.images.astype(int) - hinted.images).max() > 1
 
 
-def test_hints_move_what_is_drawn_elsewhere(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+def test_hints_move_what_is_drawn_elsewhere(color) -> None:
     """The rest is drawn given them: cells far from a hint change, where a correction at its point would not reach."""
-    plain, hinted = (colorize(colorizer, photo, SampleOptions(2, 1, 1.0, hints=h)).images for h in ((), HINTS[:1]))
+    plain, hinted = (color(SampleOptions(2, 1, 1.0, hints=h)).images for h in ((), HINTS[:1]))
     assert np.abs(plain[:, -20:, -20:].astype(int) - hinted[:, -20:, -20:]).mean() > 0.02  # untrained cells heed little
 
 
@@ -116,9 +116,9 @@ def test_a_small_thing_colors_its_cell_the_less() -> None:
     assert part == pytest.approx(whole * (LEAST_SHARE + (1 - LEAST_SHARE) / 8), rel=1e-3)
 
 
-def test_two_hints_at_one_place_average(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
+def test_two_hints_at_one_place_average(color) -> None:
     both = (replace(HINTS[0], color=(190, 110, 100)), replace(HINTS[0], color=(150, 130, 100)))
-    (matches,) = colorize(colorizer, photo, SampleOptions(1, 1, hints=both)).matches
+    (matches,) = color(SampleOptions(1, 1, hints=both)).matches
     assert matches[0].delta_chroma == pytest.approx(matches[1].delta_chroma, rel=0.2)
 
 
@@ -158,7 +158,7 @@ def test_a_hint_on_an_edge_is_met_by_what_is_like_its_point() -> None:
         HINTS * 17,
     ],
 )
-def test_hints_out_of_range(colorizer: CinnColorizer, photo: NDArray[np.uint8], hints: tuple[Hint, ...]) -> None:
+def test_hints_out_of_range(color, hints: tuple[Hint, ...]) -> None:
     with pytest.raises(InputError) as error:
-        colorize(colorizer, photo, SampleOptions(1, 1, hints=hints))
+        color(SampleOptions(1, 1, hints=hints))
     assert error.value.name == "hints"

@@ -28,57 +28,51 @@ def distance(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     return float(np.abs(a.astype(float) - b).mean())
 
 
-def vary(colorizer: CinnColorizer, photo: NDArray[np.uint8], strength: float, n: int = 2, **options: object):
+def vary(color, strength: float, n: int = 2, **options: object):
     settings = {"seed": 5, "index": 2, "noise_seed": 9} | options
-    return colorize(colorizer, photo, VariationOptions(n=n, strength=strength, **settings))  # type: ignore[arg-type]
+    return color(VariationOptions(n=n, strength=strength, **settings))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
 @pytest.mark.parametrize("norm", [None, 1.0])
-def test_strength_0_is_the_original_to_the_byte(
-    colorizer: CinnColorizer, photo: NDArray[np.uint8], n: int, norm: float | None
-) -> None:
-    original = colorize(colorizer, photo, SampleOptions(7, 5, latent_norm=norm))
-    variations = vary(colorizer, photo, 0.0, n, latent_norm=norm)
+def test_strength_0_is_the_original_to_the_byte(color, n: int, norm: float | None) -> None:
+    original = color(SampleOptions(7, 5, latent_norm=norm))
+    variations = vary(color, 0.0, n, latent_norm=norm)
     for image, bits in zip(variations.images, variations.bits_per_dim, strict=True):
         np.testing.assert_array_equal(image, original.images[2])
         assert bits == original.bits_per_dim[2]
 
 
-def test_strength_1_is_independent(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    np.testing.assert_array_equal(
-        vary(colorizer, photo, 1.0).images, colorize(colorizer, photo, SampleOptions(2, 9)).images
-    )
+def test_strength_1_is_independent(color) -> None:
+    np.testing.assert_array_equal(vary(color, 1.0).images, color(SampleOptions(2, 9)).images)
 
 
 @pytest.mark.parametrize("strength", [0.7, 1.0])
-def test_noise_of_the_same_seed_is_independent_of_the_original(
-    colorizer: CinnColorizer, photo: NDArray[np.uint8], strength: float
-) -> None:
+def test_noise_of_the_same_seed_is_independent_of_the_original(color, strength: float) -> None:
     options = SampleOptions(4, 5, temperature=1.0)
-    original = colorize(colorizer, photo, options).images[2]
-    variations = vary(colorizer, photo, strength, 4, noise_seed=5, temperature=1.0)
+    original = color(options).images[2]
+    variations = vary(color, strength, 4, noise_seed=5, temperature=1.0)
     assert min(distance(image, original) for image in variations.images) > 0
     np.testing.assert_allclose(variations.latent_norms, 1, atol=0.05)  # z₀ as its own noise would have a norm of 1.41
 
 
-def test_distance_grows_with_strength(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    original = colorize(colorizer, photo, SampleOptions(3, 5)).images[2]
-    distances = [distance(vary(colorizer, photo, s, 8).images, original) for s in (0.0, 0.2, 0.5, 1.0)]
+def test_distance_grows_with_strength(color) -> None:
+    original = color(SampleOptions(3, 5)).images[2]
+    distances = [distance(vary(color, s, 8).images, original) for s in (0.0, 0.2, 0.5, 1.0)]
     assert distances[0] == 0
     assert distances == sorted(set(distances))
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
-def test_variations_keep_the_latent_norm(colorizer: CinnColorizer, photo: NDArray[np.uint8], strength: float) -> None:
-    np.testing.assert_allclose(vary(colorizer, photo, strength, latent_norm=1.25).latent_norms, 1.25, rtol=1e-5)
+def test_variations_keep_the_latent_norm(color, strength: float) -> None:
+    np.testing.assert_allclose(vary(color, strength, latent_norm=1.25).latent_norms, 1.25, rtol=1e-5)
 
 
-def test_only_chosen_levels_move(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    original = colorize(colorizer, photo, SampleOptions(3, 5)).images[2]
-    none = vary(colorizer, photo, 1.0, levels=()).images
+def test_only_chosen_levels_move(color) -> None:
+    original = color(SampleOptions(3, 5)).images[2]
+    none = vary(color, 1.0, levels=()).images
     np.testing.assert_array_equal(none, np.stack((original, original)))
-    coarse, fine = (distance(vary(colorizer, photo, 1.0, levels=levels).images, original) for levels in ((8,), (64,)))
+    coarse, fine = (distance(vary(color, 1.0, levels=levels).images, original) for levels in ((8,), (64,)))
     assert coarse > 0
     assert fine > 0
 
@@ -89,24 +83,20 @@ def test_transfer_of_all_levels_gives_the_reference_back(colorizer: CinnColorize
     assert distance(image, colors) < 2
 
 
-def test_transfer_of_no_level_is_a_sample(colorizer: CinnColorizer, photo, colors) -> None:
-    drawn = colorize(colorizer, photo, TransferOptions(3, 4, NONE), colors)
-    np.testing.assert_array_equal(drawn.images, colorize(colorizer, photo, SampleOptions(3, 4)).images)
+def test_transfer_of_no_level_is_a_sample(color, colors) -> None:
+    drawn = color(TransferOptions(3, 4, NONE), colors)
+    np.testing.assert_array_equal(drawn.images, color(SampleOptions(3, 4)).images)
 
 
-def test_transfer_by_default_keeps_much_of_the_coarse_levels_and_draws_the_fine_ones(
-    colorizer: CinnColorizer, photo, colors
-) -> None:
-    default = colorize(colorizer, photo, TransferOptions(2, 4), colors).images
-    np.testing.assert_array_equal(
-        default, colorize(colorizer, photo, TransferOptions(2, 4, (0.9, 0.81, 0.0, 0.0)), colors).images
-    )
-    copies = colorize(colorizer, photo, TransferOptions(2, 4, (1.0, 1.0, 0.0, 0.0)), colors).images
+def test_transfer_by_default_keeps_much_of_the_coarse_levels_and_draws_the_fine_ones(color, colors) -> None:
+    default = color(TransferOptions(2, 4), colors).images
+    np.testing.assert_array_equal(default, color(TransferOptions(2, 4, (0.9, 0.81, 0.0, 0.0)), colors).images)
+    copies = color(TransferOptions(2, 4, (1.0, 1.0, 0.0, 0.0)), colors).images
     assert distance(default[0], default[1]) > distance(copies[0], copies[1])
 
 
 def test_the_more_comes_from_the_reference_the_nearer_to_its_own_temperature_it_is_decoded(
-    colorizer: CinnColorizer, photo, colors, monkeypatch: pytest.MonkeyPatch
+    colorizer: CinnColorizer, color, colors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded, draw = [], colorizer._passes.draw_coarsest
     monkeypatch.setattr(
@@ -115,19 +105,19 @@ def test_the_more_comes_from_the_reference_the_nearer_to_its_own_temperature_it_
         lambda c, z, warmth, given: decoded.append(warmth[0][0]) or draw(c, z, warmth, given),
     )
     for weight in (0.0, 0.5, 0.9, 1.0):
-        colorize(colorizer, photo, TransferOptions(1, 4, (weight, 0.0, 0.0, 0.0), 0.6), colors)
+        color(TransferOptions(1, 4, (weight, 0.0, 0.0, 0.0), 0.6), colors)
     assert decoded == pytest.approx([0.6, 0.625, 0.86244, 1.0])
     assert decoded[-1] == 1  # exactly, for only then the level's own decoder is alone
 
 
 def test_a_coloring_of_a_transfer_is_the_try_whose_colors_are_most_like_the_reference(
-    colorizer: CinnColorizer, photo, colors, monkeypatch: pytest.MonkeyPatch
+    colorizer: CinnColorizer, color, colors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever else is drawn: its tries are its own."""
-    chosen = colorize(colorizer, photo, TransferOptions(3, 4), colors)
+    chosen = color(TransferOptions(3, 4), colors)
     assert chosen.indices == (0, 1, 2)
     for i, image in enumerate(chosen.images):
-        alone = colorize(colorizer, photo, TransferOptions(1, 4, offset=i), colors)
+        alone = color(TransferOptions(1, 4, offset=i), colors)
         assert alone.indices == (i,)
         np.testing.assert_array_equal(alone.images[0], image)
     own = own_chroma(colorizer.shrink(colors, with_chroma=True))[0]
@@ -135,31 +125,31 @@ def test_a_coloring_of_a_transfer_is_the_try_whose_colors_are_most_like_the_refe
     monkeypatch.setattr(
         "model.drawing.plans.select_palette", lambda tries, wanted: offered.append((tries, wanted)) or 0
     )
-    colorize(colorizer, photo, TransferOptions(3, 4), colors)
+    color(TransferOptions(3, 4), colors)
     assert [len(tries) for tries, _ in offered] == [4] * 3
     assert len(np.unique(np.concatenate([tries for tries, _ in offered]), axis=0)) == 12
     for _, wanted in offered:
         np.testing.assert_allclose(wanted, own.reshape(2, 8, 8, 8, 8).mean((2, 4)), atol=1e-3)
 
 
-def test_interpolation_begins_and_ends_at_its_ends(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    path = colorize(colorizer, photo, InterpolationOptions(5, 5, 1, 6, 0))
-    np.testing.assert_array_equal(path.images[0], colorize(colorizer, photo, SampleOptions(2, 5)).images[1])
-    np.testing.assert_array_equal(path.images[-1], colorize(colorizer, photo, SampleOptions(1, 6)).images[0])
+def test_interpolation_begins_and_ends_at_its_ends(color) -> None:
+    path = color(InterpolationOptions(5, 5, 1, 6, 0))
+    np.testing.assert_array_equal(path.images[0], color(SampleOptions(2, 5)).images[1])
+    np.testing.assert_array_equal(path.images[-1], color(SampleOptions(1, 6)).images[0])
 
 
 @pytest.mark.parametrize(("shape", "keeps"), [("spherical", True), ("linear", False)])
-def test_spherical_path_keeps_the_norm(colorizer: CinnColorizer, photo, shape, keeps: bool) -> None:
-    norms = colorize(colorizer, photo, InterpolationOptions(3, 5, 0, 5, 1, shape, 1.0)).latent_norms
+def test_spherical_path_keeps_the_norm(color, shape, keeps: bool) -> None:
+    norms = color(InterpolationOptions(3, 5, 0, 5, 1, shape, 1.0)).latent_norms
     low = min(norms[0], norms[2])
     assert (norms[1] >= low * 0.999) is keeps  # of independent latents, a line's middle has 1/√2 of the norm
     if not keeps:
         assert math.isclose(norms[1], math.sqrt(0.5), rel_tol=0.05)
 
 
-def test_interpolation_to_a_reference(colorizer: CinnColorizer, photo, colors) -> None:
-    path = colorize(colorizer, photo, InterpolationOptions(3, 5, 0), colors)
-    expected = colorize(colorizer, photo, TransferOptions(1, 0, ALL), colors).images[0]
+def test_interpolation_to_a_reference(color, colors) -> None:
+    path = color(InterpolationOptions(3, 5, 0), colors)
+    expected = color(TransferOptions(1, 0, ALL), colors).images[0]
     np.testing.assert_array_equal(path.images[-1], expected)
 
 
@@ -187,9 +177,9 @@ def test_gray_photo_is_scored_as_gray(colorizer: CinnColorizer, photo: NDArray[n
 
 
 @pytest.mark.parametrize("select", ["diverse", "likely"])
-def test_chosen_samples_are_those_of_their_index(colorizer: CinnColorizer, photo, select) -> None:
-    chosen = colorize(colorizer, photo, SampleOptions(3, 5, candidates=12, select=select))
-    everything = colorize(colorizer, photo, SampleOptions(12, 5))
+def test_chosen_samples_are_those_of_their_index(color, select) -> None:
+    chosen = color(SampleOptions(3, 5, candidates=12, select=select))
+    everything = color(SampleOptions(12, 5))
     assert len(set(chosen.indices)) == 3
     assert list(chosen.indices) == sorted(chosen.indices)
     for image, index in zip(chosen.images, chosen.indices, strict=True):
@@ -198,13 +188,13 @@ def test_chosen_samples_are_those_of_their_index(colorizer: CinnColorizer, photo
         assert sorted(chosen.bits_per_dim) == sorted(everything.bits_per_dim)[:3]
 
 
-def test_first_takes_the_first_of_any_number(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    assert colorize(colorizer, photo, SampleOptions(2, 5, candidates=64)).indices == (0, 1)
+def test_first_takes_the_first_of_any_number(color) -> None:
+    assert color(SampleOptions(2, 5, candidates=64)).indices == (0, 1)
 
 
-def test_rank_sorts_and_keeps_the_index(colorizer: CinnColorizer, photo: NDArray[np.uint8]) -> None:
-    drawn = colorize(colorizer, photo, SampleOptions(5, 5))
-    ranked = colorize(colorizer, photo, SampleOptions(5, 5, rank="likelihood"))
+def test_rank_sorts_and_keeps_the_index(color) -> None:
+    drawn = color(SampleOptions(5, 5))
+    ranked = color(SampleOptions(5, 5, rank="likelihood"))
     assert drawn.indices == (0, 1, 2, 3, 4)
     assert list(ranked.bits_per_dim) == sorted(drawn.bits_per_dim)
     for image, index, norm in zip(ranked.images, ranked.indices, ranked.latent_norms, strict=True):
@@ -241,7 +231,7 @@ def test_rank_sorts_and_keeps_the_index(colorizer: CinnColorizer, photo: NDArray
         (InterpolationOptions(2, 0, 0, 0, 1), True, "reference"),
     ],
 )
-def test_options_out_of_range(colorizer: CinnColorizer, photo, options: Options, given: bool, name: str) -> None:
+def test_options_out_of_range(color, photo, options: Options, given: bool, name: str) -> None:
     with pytest.raises(InputError) as error:
-        colorize(colorizer, photo, options, photo if given else None)
+        color(options, photo if given else None)
     assert error.value.name == name
