@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.service.waiting import eventually
 
 START_SECONDS = 200  # on a busy machine
 END_SECONDS = 30
@@ -22,11 +23,9 @@ def test_a_soak_that_is_killed_leaves_no_service(tiny_weights: Path) -> None:
         stderr=subprocess.DEVNULL,
     )
     started = psutil.Process(soak.pid)
-    give_up = time.monotonic() + START_SECONDS
-    while len(left := started.children(recursive=True)) < 2:  # the service and its first decoder
-        assert soak.poll() is None
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
+    eventually(lambda: soak.poll() is not None or len(started.children(recursive=True)) > 1, START_SECONDS)
+    left = started.children(recursive=True)  # the service and its first decoder
+    assert soak.poll() is None
     soak.kill()
     soak.wait()
     _, alive = psutil.wait_procs(left, END_SECONDS)
