@@ -20,19 +20,12 @@ def in_bytes(text: str) -> int:
     return int(number) * UNITS[unit]
 
 
-def container(kind: str) -> int:
-    """Return the memory of a container."""
-    if kind == "compose":
-        service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["tintflow"]
-        return in_bytes(re.search(r":-(\w+)", service["mem_limit"]).group(1))
+def test_all_that_may_be_in_flight_fits_the_containers() -> None:
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["tintflow"]
     pod = yaml.safe_load((ROOT / "deploy/deployment.yaml").read_text())["spec"]["template"]["spec"]
-    return in_bytes(pod["containers"][0]["resources"]["limits"]["memory"])
-
-
-@pytest.mark.parametrize("kind", ["compose", "kubernetes"])
-def test_all_that_may_be_in_flight_fits_the_container(kind: str) -> None:
+    limits = [re.search(r":-(\w+)", service["mem_limit"])[1], pod["containers"][0]["resources"]["limits"]["memory"]]
     parts = most_memory(Settings())
-    assert sum(parts.values()) < container(kind), parts
+    assert sum(parts.values()) < min(map(in_bytes, limits)), parts
 
 
 def ray() -> tuple[dict[str, dict[str, float]], dict[str, str], list[dict[str, Any]]]:

@@ -1,6 +1,7 @@
 """Variations, transfer, interpolation, choice and likelihood by their laws, through the door that the service uses."""
 
 import math
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -98,14 +99,11 @@ def test_transfer_by_default_keeps_much_of_the_coarse_levels_and_draws_the_fine_
 def test_the_more_comes_from_the_reference_the_nearer_to_its_own_temperature_it_is_decoded(
     colorizer: CinnColorizer, color, colors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoded, draw = [], colorizer._passes.draw_coarsest
-    monkeypatch.setattr(
-        colorizer._passes,
-        "draw_coarsest",
-        lambda c, z, warmth, given: decoded.append(warmth[0][0]) or draw(c, z, warmth, given),
-    )
+    draw = Mock(wraps=colorizer._passes.draw_coarsest)
+    monkeypatch.setattr(colorizer._passes, "draw_coarsest", draw)
     for weight in (0.0, 0.5, 0.9, 1.0):
         color(TransferOptions(1, 4, (weight, 0.0, 0.0, 0.0), 0.6), colors)
+    decoded = [call.args[2][0][0] for call in draw.call_args_list]
     assert decoded == pytest.approx([0.6, 0.625, 0.86244, 1.0])
     assert decoded[-1] == 1  # exactly, for only then the level's own decoder is alone
 
@@ -121,11 +119,10 @@ def test_a_coloring_of_a_transfer_is_the_try_whose_colors_are_most_like_the_refe
         assert alone.indices == (i,)
         np.testing.assert_array_equal(alone.images[0], image)
     own = own_chroma(colorizer.shrink(colors, with_chroma=True))[0]
-    offered = []
-    monkeypatch.setattr(
-        "model.drawing.plans.select_palette", lambda tries, wanted: offered.append((tries, wanted)) or 0
-    )
+    select = Mock(return_value=0)
+    monkeypatch.setattr("model.drawing.plans.select_palette", select)
     color(TransferOptions(3, 4), colors)
+    offered = [call.args for call in select.call_args_list]
     assert [len(tries) for tries, _ in offered] == [4] * 3
     assert len(np.unique(np.concatenate([tries for tries, _ in offered]), axis=0)) == 12
     for _, wanted in offered:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from model.colorizer import CinnColorizer
 from model.drawing.passes import DRAWS, RECOVERY_SECONDS, SAMPLES, Passes
-from model.drawing.runtimes.runtime import Condition, Floats, Indices
+from model.drawing.runtimes.runtime import Condition, Floats
 from model.errors import InputError, OutOfMemoryError
 from model.flow.checkpoint import Checkpoint
 from model.protocol import (
@@ -77,58 +78,43 @@ def test_to_the_bit_wherever_it_stands_in_the_batch(colorizer: CinnColorizer, mo
     mine, other = (task(colorizer, photo, SampleOptions(1, seed)) for photo, seed in ((0, 5), (1, 6)))
     warm = task(colorizer, 2, SampleOptions(3, 5, 1.0, hints=(HINT,)))
     (alone,) = colorizer.draw_all([mine])
-    calls, draw = [], colorizer._passes.draw_coarsest
-
-    def count(*arguments: Sequence[object]) -> list[Floats]:
-        calls.append(len(arguments[0]))
-        return draw(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(colorizer._passes, "draw_coarsest", count)
+    draw = Mock(wraps=colorizer._passes.draw_coarsest)
+    monkeypatch.setattr(colorizer._passes, "draw_coarsest", draw)
     for place in (0, 3, 4):
         batch = [other, warm] * 3
         batch[place] = mine
         np.testing.assert_array_equal(colorizer.draw_all(batch)[place].chroma, alone.chroma)
-    assert calls == [6, 6, 6]
+    assert [len(call.args[0]) for call in draw.call_args_list] == [6, 6, 6]
 
 
 @pytest.mark.parametrize(("alike", "sizes"), [(True, {4, 8}), (False, {4})])
 def test_many_draws_share_larger_chunks_where_no_bit_changes(
     tiny_checkpoint: Checkpoint, graphs: Path, monkeypatch: pytest.MonkeyPatch, alike: bool, sizes: set[int]
 ) -> None:
-    colorizer, seen = CinnColorizer(tiny_checkpoint, "cpu", graphs), []
+    colorizer = CinnColorizer(tiny_checkpoint, "cpu", graphs)
     passes = colorizer._passes
     runtime, passes._workers = passes._runtime, 1
-    draw = runtime.draw_coarsest
-
-    def watch(condition: Condition, photo: Indices, *rows: Floats) -> Floats:
-        seen.append(len(photo))
-        return draw(condition, photo, *rows)
-
-    monkeypatch.setattr(runtime, "draw_coarsest", watch)
+    draw = Mock(wraps=runtime.draw_coarsest)
+    monkeypatch.setattr(runtime, "draw_coarsest", draw)
     really = runtime.draws_alike(4, 8)
     monkeypatch.setattr(runtime, "draws_alike", lambda rows, more: alike)
     small = colorizer.shrink(PHOTOS[0])
     drawn = [colorizer.draw_all([DrawTask(small, SampleOptions(n, 1, 1.0))])[0].chroma for n in (2, 8, 32)]
-    assert set(seen) == sizes
+    assert {len(call.args[1]) for call in draw.call_args_list} == sizes
     if really or not alike:
         assert all(np.array_equal(each[:2], drawn[0]) for each in drawn)
 
 
 def test_draws_of_one_temperature_share_chunks(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunk of several temperatures may need both decoders for all of its rows."""
-    passes, seen = colorizer._passes, list[set[float]]()
-    draw = passes._runtime.draw_coarsest
-
-    def watch(condition: Condition, photo: Indices, z: Floats, temperature: Floats, given: Floats) -> Floats:
-        seen.append(set(temperature.tolist()))
-        return draw(condition, photo, z, temperature, given)
-
-    monkeypatch.setattr(passes._runtime, "draw_coarsest", watch)
+    passes = colorizer._passes
+    draw = Mock(wraps=passes._runtime.draw_coarsest)
+    monkeypatch.setattr(passes._runtime, "draw_coarsest", draw)
     monkeypatch.setattr(passes, "_workers", 4)  # so many that chunks stay small
     temperatures = [1.0, 0.5, 1.0, 0.5]
     tasks = [task(colorizer, i, SampleOptions(3 if i < 2 else 1, i, t)) for i, t in enumerate(temperatures)]
     together = colorizer.draw_all(tasks)
-    assert sorted(seen, key=min) == [{0.5}, {1.0}]
+    assert sorted(({*call.args[3].tolist()} for call in draw.call_args_list), key=min) == [{0.5}, {1.0}]
     for each, drawn in zip(tasks, together, strict=True):
         np.testing.assert_array_equal(colorizer.draw_all([each])[0].coarsest, drawn.coarsest)
 
