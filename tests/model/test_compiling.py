@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numba
 import pytest
@@ -38,13 +39,9 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], flo
 @pytest.mark.parametrize("step", ["save", "_save_data", "_save_index"])
 def test_a_full_disk_keeps_nobody_from_compiling(kept, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Nor does what was kept of an earlier version pass for the new one."""
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     assert kept(1) == 2
     with monkeypatch.context() as full:
-        full.setattr(caching.IndexDataCacheFile, step, refuse)
+        full.setattr(caching.IndexDataCacheFile, step, Mock(side_effect=OSError(errno.ENOSPC, "No space left")))
         assert kept(100) == 101
     assert kept(100) == 101
 

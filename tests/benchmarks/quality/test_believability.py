@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -69,18 +70,13 @@ def test_a_rung_at_the_finest_size_is_nearly_the_photo(photos: Path, sheets: Pat
 def test_a_rung_has_the_grain_that_suits_its_size(
     tiny_checkpoint: Checkpoint, graphs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = []
-
-    def draw(dims: list[int], deviations: list[float], *rest: Any) -> list[Any]:
-        told.append(deviations[-1])
-        return draw_latents(dims, deviations, *rest)
-
+    draw = Mock(wraps=draw_latents)
     monkeypatch.setattr("benchmarks.quality.believability.draw_latents", draw)
     grainy = replace(tiny_checkpoint, temperature=0.5, temperature_exponents=(1.0, 0.1, 0.1, 0.1))
     paint = _rung(CinnColorizer(grainy, "cpu", graphs), 8)
     for side in (256, 600):
         paint(np.full((side, side, 3), 99, np.uint8), 0)
-    assert told == pytest.approx([0.5**0.1, 0.5**0.84])
+    assert [call.args[1][-1] for call in draw.call_args_list] == pytest.approx([0.5**0.1, 0.5**0.84])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import openvino
@@ -152,19 +153,13 @@ def test_a_folder_that_cannot_be_written_only_costs_time_and_one_warning(
     (warning,) = caplog.messages
     assert warning.startswith(f"{tmp_path / 'file' / 'cache'}: cannot keep compiled networks")
 
-    def refuse(**_: object) -> None:
-        raise OSError(errno.EROFS, "Read-only file system")
-
-    monkeypatch.setattr(graph_cache.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(graph_cache.tempfile, "mkstemp", Mock(side_effect=OSError(errno.EROFS, "Read-only")))
     GraphCache(tmp_path / "other", "weights").store("graph", b"blob")
     assert files(tmp_path) == [tmp_path / "file"]
 
 
 def test_a_full_disk_leaves_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Path, target: Path) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(Path, "replace", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
     cache = GraphCache(tmp_path, "weights")
     cache.store("graph", b"blob")
     assert cache.load("graph") is None

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from model.colorizer import CinnColorizer
 from model.drawing.passes import DRAWS, RECOVERY_SECONDS, SAMPLES, Passes
-from model.drawing.runtimes.runtime import Condition, Floats
+from model.drawing.runtimes.runtime import Floats
 from model.errors import InputError, OutOfMemoryError
 from model.flow.checkpoint import Checkpoint
 from model.protocol import (
@@ -155,10 +155,7 @@ def test_chroma_has_to_be_asked_for(colorizer: CinnColorizer) -> None:
 def test_no_memory_left(tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, raised: Exception) -> None:
     colorizer = CinnColorizer(tiny_checkpoint, "cpu")
 
-    def fail(*_: object) -> Condition:
-        raise raised
-
-    monkeypatch.setattr(colorizer._passes._runtime, "condition", fail)
+    monkeypatch.setattr(colorizer._passes._runtime, "condition", Mock(side_effect=raised))
     with pytest.raises(OutOfMemoryError):
         colorizer.draw_all([task(colorizer, 0, SampleOptions(4, 0))])
 
@@ -214,9 +211,7 @@ def test_passes_grow_again_after_memory_ran_out(tiny_checkpoint: Checkpoint, mon
 
 
 def test_other_errors_stay_what_they_are(colorizer: CinnColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*arguments: object) -> None:
-        raise RuntimeError("shapes do not match")
-
-    monkeypatch.setattr(colorizer._passes._runtime, "add_details", fail)
+    error = RuntimeError("shapes do not match")
+    monkeypatch.setattr(colorizer._passes._runtime, "add_details", Mock(side_effect=error))
     with pytest.raises(RuntimeError, match="shapes"):
         colorizer.draw_all([task(colorizer, 0, SampleOptions(1, 0))])
