@@ -32,7 +32,8 @@ BLOCK = re.compile(
 OUTPUT = {"json", "text"}
 OTHERS = {"mermaid", "caddyfile", "nginx"}
 """diagrams, and configurations of other programs"""
-CURL = '#!/bin/sh\nexec {curl} --fail-with-body --silent --show-error "$@"\n'  # by itself curl takes a 422 for success
+CURL = "fail-with-body\nsilent\nshow-error\n"
+"""Configuration of curl, which by itself takes a 422 for success"""
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
 
 @pytest.fixture(scope="module")
 def environment(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    programs = tmp_path_factory.mktemp("bin")
-    shim = programs / "curl"
-    shim.write_text(CURL.format(curl=shutil.which("curl")))
-    shim.chmod(0o755)
-    path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+    home = tmp_path_factory.mktemp("curl")
+    (home / ".curlrc").write_text(CURL)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TINTFLOW_")}
-    return kept | {"PATH": path, "TINTFLOW_URL": server, "OMP_NUM_THREADS": "1"}
+    return kept | {"PATH": path, "CURL_HOME": str(home), "TINTFLOW_URL": server}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
