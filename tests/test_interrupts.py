@@ -7,8 +7,6 @@ from pathlib import Path
 
 PATIENCE_SECONDS = 60
 SLEEP = "import time; print(flush=True); time.sleep(600)"
-IGNORING = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
-"""Prefix of a command that runs as in `nohup make test &`: with SIGINT ignored."""
 
 
 def test_a_program_ends_by_sigint() -> None:
@@ -25,5 +23,6 @@ def test_a_program_ends_by_sigint() -> None:
 
 def test_a_program_ends_by_sigint_where_the_tests_ignore_it() -> None:
     one = f"{__file__}::{test_a_program_ends_by_sigint.__name__}"
-    command = [*IGNORING, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", one]
+    ignoring = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as `nohup make test &` does
+    command = [*ignoring, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", one]
     subprocess.run(command, cwd=Path(__file__).parents[1], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
