@@ -35,8 +35,10 @@ def photo(folder: Path, pixels: np.ndarray) -> Path:
 
 
 @pytest.fixture
-def load(service) -> Mock:
-    """The loader of the model."""
+def load(service, monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """The loader of the model. Commands take the service's decoders, for one of their own takes long to start."""
+    decoders = service.app.state.engine._decoders
+    monkeypatch.setattr("service.engine.Decoders", Mock(return_value=Mock(decode=decoders.decode)))
     return Mock(return_value=service.colorizer)
 
 
