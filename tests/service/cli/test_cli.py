@@ -18,43 +18,45 @@ from training.__main__ import app as training
 TINTFLOW = Path(sys.executable).with_name("tintflow")
 
 
-def test_the_version_is_that_of_the_code_not_of_older_metadata(tmp_path: Path) -> None:
-    metadata = tmp_path / "tintflow-0.1.dist-info/METADATA"
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python of its own in this folder."""
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=100)  # noqa: S603
+
+
+def test_the_version_is_that_of_the_code_not_of_older_metadata(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metadata = folder / "tintflow-0.1.dist-info/METADATA"
     metadata.parent.mkdir()
     metadata.write_text("Metadata-Version: 2.1\nName: tintflow\nVersion: 0.1\n")
-    code = (
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(ROOT)]))
+    done = python(
+        "-c",
         "from importlib.metadata import version; import tintflow; from service.cli.program import app; "
-        "print(version('tintflow'), tintflow.__version__, flush=True); app(['--version'])"
+        "print(version('tintflow'), tintflow.__version__, flush=True); app(['--version'])",
     )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout == f"0.1 {__version__}\ntintflow {__version__}\n"
 
 
-def test_it_is_imported_from_the_folder_above_a_clone(tmp_path: Path) -> None:
+def test_it_is_imported_from_the_folder_above_a_clone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("tintflow", "service", "model"):
-        (tmp_path / name).mkdir()
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-c", "from tintflow import Client"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)  # noqa: S603
+        (folder / name).mkdir()
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    done = python("-c", "from tintflow import Client")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["model.py", "service/__init__.py"])
-def test_a_package_of_the_same_name_is_named(tmp_path: Path, name: str) -> None:
-    own = tmp_path / name
+def test_a_package_of_the_same_name_is_named(folder: Path, name: str) -> None:
+    own = folder / name
     own.parent.mkdir(exist_ok=True)
     own.touch()
-    command = [sys.executable, "-c", "from tintflow import Client"]
-    done = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    done = python("-c", "from tintflow import Client")
     assert f"ImportError: {own} hides tintflow's own package" in done.stderr
 
 
-@pytest.mark.parametrize("command", [(TINTFLOW,), (sys.executable, "-m", "tintflow")], ids=["script", "module"])
-def test_help_where_the_encoding_lacks_its_characters(command: tuple[str | Path, ...]) -> None:
-    environment = os.environ | {"PYTHONIOENCODING": "ascii:strict", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([*command, "--help"], env=environment, capture_output=True, text=True)  # noqa: S603
+def test_help_where_the_encoding_lacks_its_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    done = python("-m", "tintflow", "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "likelihood" in done.stdout
 
@@ -131,21 +133,9 @@ print(*{name.partition(".")[0] for name in sys.modules})
 """
 
 
-def imports(*commands: list[object]) -> set[str]:
-    """Run commands in a Python of its own, and return the packages that they imported."""
-    command = [sys.executable, "-c", LIST_IMPORTS, json.dumps(commands, default=str)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)  # noqa: S603
+def test_help_and_a_client_of_a_server_import_nothing_heavy(service, photo: Path) -> None:
+    colorize = ["colorize", str(photo), "-n", "1", "--url", str(service.client.base_url)]
+    done = python("-c", LIST_IMPORTS, json.dumps([["--help"], ["serve", "--help"], ["colorize", "--help"], colorize]))
     assert done.returncode == 0, done.stderr
-    return set(done.stdout.splitlines()[-1].split())
-
-
-def test_help_imports_nothing_heavy() -> None:
-    assert not imports(["--help"], ["serve", "--help"], ["colorize", "--help"]) & HEAVY
-
-
-def test_a_client_of_a_server_imports_nothing_heavy(service, grey_png: bytes, tmp_path: Path) -> None:
-    photo = tmp_path / "photo.png"
-    photo.write_bytes(grey_png)
-    url = service.client.base_url
-    assert not imports(["colorize", photo, "-n", "1", "-o", tmp_path, "--url", str(url)]) & HEAVY
-    assert list(tmp_path.glob("photo-*.jpg"))
+    assert not {*done.stdout.splitlines()[-1].split()} & HEAVY
+    assert list(Path("out").glob("photo-*.jpg"))

@@ -192,14 +192,14 @@ FakeColorizer._enter = hold
 """
 
 
-def test_ctrl_c_and_the_same_command_goes_on(folder: Path) -> None:
+def test_ctrl_c_and_the_same_command_goes_on(run: Callable) -> None:
     Path("in").mkdir()
     for shade in range(4):
         Image.new("L", (12, 8), 20 * shade + 30).save(f"in/{shade}.png")
     hold = Path("hold")
     hold.touch()
-    command = tintflow("colorize", "in", "-n", "2", "--seed", "7", "--at-once", "1", more=HELD)
-    with started(command) as process:
+    command = ("colorize", "in", "-n", "2", "--seed", "7", "--at-once", "1")
+    with started(tintflow(*command, more=HELD)) as process:
         eventually(lambda: len(list(Path("out").glob("*.jpg"))) >= 2)
         process.send_signal(signal.SIGINT)
         assert process.stderr.readline() == "stopped; the same command goes on from here\n"
@@ -208,16 +208,16 @@ def test_ctrl_c_and_the_same_command_goes_on(folder: Path) -> None:
     assert process.returncode == 130
     before = state()
     assert sorted(before) == ["0-7-0.jpg", "0-7-1.jpg"]  # a whole photo, and no part of another
-    with started(command) as process:
-        process.communicate(timeout=60)
-    assert process.returncode == 0
+    run(*command)
     after = state()
     assert len(after) == 8
     assert {name: after[name] for name in before} == before
 
 
-@pytest.mark.parametrize(("device", "why"), [(None, "Broken pipe"), ("/dev/full", "No space left on device")])
-@pytest.mark.parametrize("command", ["colorize", "watch"])
+@pytest.mark.parametrize(
+    ("command", "device", "why"),
+    [("colorize", "/dev/full", "No space left on device"), ("watch", None, "Broken pipe")],
+)
 def test_a_standard_output_that_cannot_be_written_ends_it_and_what_is_done_counts(
     folder: Path, photo: Path, command: str, device: str | None, why: str
 ) -> None:
@@ -233,17 +233,18 @@ def test_a_standard_output_that_cannot_be_written_ends_it_and_what_is_done_count
     assert sorted(state()) == ["photo-7-0.jpg"]
 
 
-def test_a_name_that_is_not_utf_8(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_not_utf_8(folder: Path, run: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
     photo = os.fsencode(folder) + b"/in/caf\xe9.png"
     Path("in").mkdir()
     Image.new("L", (12, 8), 90).save(Path(os.fsdecode(photo)))
-    for line in (r"in/caf\udce9.png → out/caf\udce9-7-0.jpg", "1 done before, 0 to do"):
-        with started(tintflow("colorize", "in", "-n", "1", "--seed", "7", "--sheet")) as process:
-            stdout, stderr = process.communicate(timeout=60)
-        assert (process.returncode, stderr) == (0, "")
-        assert stdout.startswith(line)
+    command = ("colorize", "in", "-n", "1", "--seed", "7", "--sheet")
+    with started(tintflow(*command)) as process:
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (0, "")
+    assert stdout.startswith(r"in/caf\udce9.png → out/caf\udce9-7-0.jpg")
     assert os.fsencode(folder) + b"/out/caf\xe9-7-0.jpg" in map(os.fsencode, (folder / "out").iterdir())
+    assert run(*command).stdout.startswith("1 done before, 0 to do")
 
 
 def test_a_server_that_is_gone_is_told_of_until_it_is_back(
