@@ -18,7 +18,7 @@ from service.client.record import Record
 from tests.service.cli.programs import started, tintflow
 from tests.service.waiting import until
 
-SECONDS = 0.2
+SECONDS = 0.05
 PATIENCE_SECONDS = 60
 OUT = Path("out")
 
