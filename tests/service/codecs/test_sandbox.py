@@ -161,13 +161,12 @@ def test_service_that_stops_is_not_deserted(decoders: Decoders, grey_png: bytes)
     assert decoders.decode(grey_png, MAX_PIXELS).width == 40
 
 
-def test_no_process_outlives_it(grey_png: bytes) -> None:
-    decoders = Decoders(SECONDS)
-    decoders.decode(grey_png, MAX_PIXELS)
-    decoders.start()
-    pids = processes(decoders)
+def test_no_process_outlives_it(own: Decoders, grey_png: bytes) -> None:
+    own.decode(grey_png, MAX_PIXELS)
+    own.start()
+    pids = processes(own)
     assert len(pids) == 2
-    decoders.close()
+    own.close()
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
 
@@ -224,20 +223,13 @@ def test_any_failure_ends_a_decoder_and_forgets_it(own: Decoders, grey_png: byte
 
 @needs_linux
 @pytest.mark.usefixtures("slow_files")
-def test_a_small_file_has_little_time_however_long_a_large_one_may_take(own: Decoders, monkeypatch) -> None:
+@pytest.mark.parametrize(("seconds", "quick"), [(0.2, False), (1e9, True)])
+def test_a_file_that_takes_too_long_is_ended(own: Decoders, monkeypatch, seconds: float, quick: bool) -> None:
+    """On its second try, the latter would have 20,000 seconds."""
     monkeypatch.setattr(sandbox, "PATIENCE", 100)  # on a very busy machine, too, it is processor time that ends it
-    own._seconds = 60
+    own._seconds = seconds
     with pytest.raises(DecodingLimitError, match="too long"):
-        own.decode(b"slow", MAX_PIXELS)
-
-
-@needs_linux
-@pytest.mark.usefixtures("slow_files")
-def test_a_first_try_has_less_time(own: Decoders) -> None:
-    """On its second, the file would have 20,000 seconds."""
-    own._seconds = 1e9
-    with pytest.raises(DecodingLimitError, match="too long"):
-        own.decode(b"slow", MAX_PIXELS, quick=True)
+        own.decode(b"slow", MAX_PIXELS, quick=quick)
 
 
 def test_a_first_try_of_few_bytes_has_the_time_that_these_take() -> None:
@@ -247,11 +239,11 @@ def test_a_first_try_of_few_bytes_has_the_time_that_these_take() -> None:
     assert processor_seconds(20, 60_000, 50_000_000, 3_000_000) == pytest.approx(0.512)
 
 
-def test_a_brief_try_has_less_time(own: Decoders, grey_png, monkeypatch) -> None:
+def test_a_brief_try_has_less_time(decoders: Decoders, grey_png, monkeypatch) -> None:
     sent = Mock(wraps=send)
     monkeypatch.setattr(sandbox, "send", sent)
     for brief in (True, False):
-        own.decode(grey_png, MAX_PIXELS, quick=True, brief=brief)
+        decoders.decode(grey_png, MAX_PIXELS, quick=True, brief=brief)
     orders = [call.args[1] for call in sent.call_args_list]
     assert [order["seconds"] for order in orders if order] == [BRIEF_SECONDS, SECONDS]
 
