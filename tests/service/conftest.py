@@ -1,10 +1,12 @@
 """The fake colorizer's service, and photos to send."""
 
+import asyncio
 import logging
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,20 @@ def service(shared_service: Service) -> Service:
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(16) as threads:
         yield threads
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the client waited, without waiting."""
+    waited: list[float] = []
+
+    async def later(seconds: float) -> None:
+        waited.append(seconds)
+
+    # the module's own names alone: the server of other tests sleeps too
+    monkeypatch.setattr("service.client.client.time", SimpleNamespace(sleep=waited.append))
+    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=later, to_thread=asyncio.to_thread))
+    return waited
 
 
 @pytest.fixture(scope="module")

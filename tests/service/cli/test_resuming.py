@@ -1,13 +1,11 @@
 """Resuming: finished photos are skipped, existing files kept, failures reported, and the rest done."""
 
-import asyncio
 import errno
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from unittest.mock import AsyncMock, Mock
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -161,12 +159,10 @@ def test_a_full_disk_ends_it_at_once(service, run: Callable, photos: list[str], 
     assert len(service.colorizer.photos) == 1
 
 
-def test_no_server_ends_soon(run: Callable, photos: list[str], monkeypatch) -> None:
-    wait = AsyncMock()
-    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=wait, to_thread=asyncio.to_thread))
+def test_no_server_ends_soon(run: Callable, photos: list[str], waits: list[float]) -> None:
     result = run("colorize", *photos, "--url", "http://127.0.0.1:9", status=2)
     assert result.stderr.count("127.0.0.1:9") == 1
-    assert sum(call.args[0] for call in wait.await_args_list) < 5
+    assert sum(waits) < 5
 
 
 def test_fields_that_are_refused_end_at_once(run: Callable, photos: list[str]) -> None:
@@ -247,6 +243,7 @@ def test_a_name_that_is_not_utf_8(folder: Path, run: Callable, monkeypatch: pyte
     assert run(*command).stdout.startswith("1 done before, 0 to do")
 
 
+@pytest.mark.usefixtures("waits")
 def test_a_server_that_is_gone_is_told_of_until_it_is_back(
     service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,8 +257,6 @@ def test_a_server_that_is_gone_is_told_of_until_it_is_back(
         return await connect(self, request)
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", failing)
-    slept = AsyncMock()
-    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=slept, to_thread=asyncio.to_thread))
     url = str(service.client.base_url)
     told = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", "--url", url).stderr.splitlines()
     waits = ("0.5", "1", "2", "4", "8")
@@ -274,6 +269,7 @@ def test_what_is_no_server_of_ours_ends_it_at_once(service, run: Callable, photo
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.usefixtures("waits")
 def test_a_rate_that_is_used_up_is_waited_for(
     service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,8 +281,6 @@ def test_a_rate_that_is_used_up_is_waited_for(
         return await connect(self, request)
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", refusing)
-    slept = AsyncMock()
-    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=slept, to_thread=asyncio.to_thread))
     result = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "2", "--url", service.client.base_url)
     assert result.stderr == "1000 an hour; the next try is in 1800 s\n"
     assert len(state()) == 3

@@ -1,6 +1,5 @@
 """The client's errors are made of the service's problems, and it waits where waiting helps."""
 
-import asyncio
 import email.utils
 import inspect
 import io
@@ -28,20 +27,6 @@ from tests.service.waiting import eventually
 GZIP = {"Content-Encoding": "gzip"}
 MODELS = {"object": "list", "data": []}
 QUEUE_FULL = httpx.Response(429, json={"code": "queue_full", "detail": "full"}, headers={"Retry-After": "7"})
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that the client waited, without waiting."""
-    waited: list[float] = []
-
-    async def later(seconds: float) -> None:
-        waited.append(seconds)
-
-    # the module's own names alone: the server of other tests sleeps too
-    monkeypatch.setattr("service.client.client.time", SimpleNamespace(sleep=waited.append))
-    monkeypatch.setattr("service.client.client.asyncio", SimpleNamespace(sleep=later, to_thread=asyncio.to_thread))
-    return waited
 
 
 def answering(*answers: httpx.Response | Exception) -> httpx.MockTransport:
