@@ -17,29 +17,35 @@ from tests.service.files import COLORS, encoded, icc_profile, opened
 
 DEFLATE = 8
 GRAY_WHITE_IS_ZERO, GRAY, RGB, YCBCR, LAB = 0, 1, 2, 6, 8
-UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 UNSPECIFIED, ASSOCIATED, UNASSOCIATED = 0, 1, 2
 LAYOUTS = list(product("<>", (False, True)))
 """Byte orders, and whether the strips are packed"""
 LEVELS = np.linspace(0, 65_535, 40 * 24).round().reshape(24, 40)
 
 
+def stored(levels: np.ndarray, photometric: int, white: int = 65_535) -> np.ndarray:
+    """Levels as a file of this kind holds them."""
+    return white - levels if photometric == GRAY_WHITE_IS_ZERO else levels
+
+
 def tiff(
-    planes: list[bytes],
-    order: str,
-    bits: int,
-    photometric: int,
-    kind: int = UNSIGNED,
+    planes: list[np.ndarray],
+    photometric: int = GRAY,
+    order: str = "<",
     packs: bool = False,
     extras: tuple[int, ...] = (),
+    bits: int | None = None,
 ) -> bytes:
-    """A TIFF of 40 × 24 pixels, each plane in a strip. extras: kinds of the last channels."""
-    strips = [zlib.compress(plane) for plane in planes] if packs else planes
+    """A TIFF of 40 × 24 pixels, each plane in a strip. extras: kinds of the last channels. bits: if not the array's."""
+    strips = [plane.astype(plane.dtype.newbyteorder(order)).tobytes() for plane in planes]
+    strips = [zlib.compress(strip) for strip in strips] if packs else strips
     starts = [8 + sum(map(len, strips[:i])) for i in range(len(strips))]
     count = 3 if photometric == YCBCR else max(len(strips), 1 + len(extras))
-    fields = {256: [40], 257: [24], 258: [bits] * count, 259: [DEFLATE if packs else 1], 262: [photometric]}
-    fields |= {273: starts, 277: [count], 278: [24], 279: list(map(len, strips)), 284: [2 if len(strips) > 1 else 1]}
-    fields |= ({338: list(extras)} if extras else {}) | {339: [kind] * count}
+    dtype = planes[0].dtype
+    fields = {256: [40], 257: [24], 258: [bits or 8 * dtype.itemsize] * count, 259: [DEFLATE if packs else 1]}
+    fields |= {262: [photometric], 273: starts, 277: [count], 278: [24], 279: list(map(len, strips))}
+    fields |= {284: [2 if len(strips) > 1 else 1]} | ({338: list(extras)} if extras else {})
+    fields |= {339: ["uif".index(dtype.kind) + 1] * count}
     behind = 8 + sum(map(len, strips)) + 2 + 12 * len(fields) + 4
     directory, values = struct.pack(f"{order}H", len(fields)), b""
     for tag, numbers in fields.items():
@@ -53,10 +59,13 @@ def tiff(
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
-@pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
-def test_gray_of_16_bits_keeps_them(order: str, photometric: int, packs: bool) -> None:
-    samples = (LEVELS if photometric == GRAY else 65_535 - LEVELS).astype(f"{order}u2")
-    photo = decode(tiff([samples.tobytes()], order, 16, photometric, packs=packs), 1_000)
+@pytest.mark.parametrize(
+    ("photometric", "number", "scale"),
+    [(GRAY_WHITE_IS_ZERO, "u2", 1), (GRAY, "u2", 1), (GRAY, "i4", 1), (GRAY, "u4", 1), (GRAY, "u4", 65_537)],
+)
+def test_gray_of_16_bits_and_more_keeps_16(photometric: int, number: str, scale: int, order: str, packs: bool) -> None:
+    samples = (stored(LEVELS, photometric) * scale).astype(number)
+    photo = decode(tiff([samples], photometric, order, packs), 1_000)
     assert photo.pixels.dtype == np.uint16  # in this machine's order
     np.testing.assert_array_equal(photo.pixels, LEVELS)
 
@@ -65,20 +74,9 @@ def test_gray_of_16_bits_keeps_them(order: str, photometric: int, packs: bool) -
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_gray_of_12_bits_fills_the_scale(order: str, photometric: int) -> None:
     levels = np.rint(LEVELS / 65_535 * 4_095).astype(int)
-    samples = levels if photometric == GRAY else 4_095 - levels
-    packed = bytes.fromhex("".join(f"{sample:03x}" for sample in samples.flat))
-    photo = decode(tiff([packed], order, 12, photometric), 1_000)
+    packed = bytes.fromhex("".join(f"{sample:03x}" for sample in stored(levels, photometric, 4_095).flat))
+    photo = decode(tiff([np.frombuffer(packed, np.uint8)], photometric, order, bits=12), 1_000)
     np.testing.assert_allclose(photo.pixels.astype(int), levels * 65_535 / 4_095, atol=1)  # cut, not rounded
-
-
-@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
-@pytest.mark.parametrize(
-    ("kind", "number", "scale"), [(FLOAT, "f4", 1), (SIGNED, "i4", 1), (UNSIGNED, "u4", 1), (UNSIGNED, "u4", 65_537)]
-)
-def test_wide_gray_of_either_byte_order(order: str, packs: bool, kind: int, number: str, scale: int) -> None:
-    samples = (LEVELS * scale).astype(f"{order}{number}")
-    photo = decode(tiff([samples.tobytes()], order, 32, GRAY, kind, packs), 1_000)
-    np.testing.assert_array_equal(photo.pixels, LEVELS)
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
@@ -87,8 +85,8 @@ def test_wide_gray_of_either_byte_order(order: str, packs: bool, kind: int, numb
 def test_signed_gray_of_8_and_16_bits(is_stretched: bool, number: str, order: str, packs: bool) -> None:
     """From 0 to the most that a sample holds, or from the least."""
     least, most = np.iinfo(number).min if is_stretched else 0, np.iinfo(number).max
-    samples = np.rint(least + LEVELS / 65_535 * (most - least)).astype(f"{order}{number}")
-    photo = decode(tiff([samples.tobytes()], order, 8 * samples.itemsize, GRAY, SIGNED, packs), 1_000)
+    samples = np.rint(least + LEVELS / 65_535 * (most - least)).astype(number)
+    photo = decode(tiff([samples], GRAY, order, packs), 1_000)
     expected = (samples.astype(float) - least) / (most - least) * 65_535
     np.testing.assert_allclose(photo.pixels, expected, atol=0.51)  # rounding
 
@@ -98,16 +96,15 @@ def test_signed_gray_of_8_and_16_bits(is_stretched: bool, number: str, order: st
 @pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
 @pytest.mark.parametrize("white", [1, 255, 65_535])
 def test_gray_of_floats(white: int, photometric: int, number: str, order: str, packs: bool) -> None:
-    levels = LEVELS if photometric == GRAY else 65_535 - LEVELS
-    samples = (levels / 65_535 * white).astype(f"{order}{number}")
-    photo = decode(tiff([samples.tobytes()], order, 8 * samples.itemsize, photometric, FLOAT, packs), 1_000)
+    samples = (stored(LEVELS, photometric) / 65_535 * white).astype(number)
+    photo = decode(tiff([samples], photometric, order, packs), 1_000)
     np.testing.assert_array_equal(photo.pixels, LEVELS)
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 def test_color_of_16_bits_in_planes(order: str, packs: bool) -> None:
-    channels = np.stack([LEVELS, LEVELS[::-1], LEVELS[:, ::-1]]).astype(f"{order}u2")
-    photo = decode(tiff([channel.tobytes() for channel in channels], order, 16, RGB, packs=packs), 1_000)
+    channels = np.stack([LEVELS, LEVELS[::-1], LEVELS[:, ::-1]]).astype(np.uint16)
+    photo = decode(tiff([*channels], RGB, order, packs), 1_000)
     np.testing.assert_array_equal(photo.pixels, channels.transpose(1, 2, 0) >> 8)
 
 
@@ -117,9 +114,9 @@ def test_color_of_16_bits_in_planes(order: str, packs: bool) -> None:
 def test_planes_whose_lengths_and_kinds_are_not_told(others: int, bits: int, order: str) -> None:
     size = bits // 8
     channels = [LEVELS, LEVELS[::-1], LEVELS[:, ::-1], 0 * LEVELS][: 3 + others]
-    planes = [(each // 256 ** (2 - size)).astype(f"{order}u{size}").tobytes() for each in channels]
-    lengths = struct.pack(f"{order}{len(planes)}I", *map(len, planes))
-    data = tiff(planes, order, bits, RGB).replace(lengths, bytes(len(lengths)))
+    planes = [(each // 256 ** (2 - size)).astype(f"u{size}") for each in channels]
+    lengths = struct.pack(f"{order}{len(planes)}I", *(each.nbytes for each in planes))
+    data = tiff(planes, RGB, order).replace(lengths, bytes(len(lengths)))
     assert lengths not in data
     np.testing.assert_array_equal(decode(data, 1_000).pixels, np.dstack(channels[:3]).astype(int) // 256)
 
@@ -131,11 +128,11 @@ def test_gray_of_16_bits_with_another_channel(extra: int, photometric: int, orde
     """Alpha is kept, and what a scanner saw in infrared is not."""
     gray, beside = LEVELS.astype(np.uint16), LEVELS[:, ::-1].astype(np.uint16)
     beside[0, 0] = 0
-    stored = 65_535 - gray if photometric == GRAY_WHITE_IS_ZERO else gray
+    written = stored(gray, photometric)
     if extra == ASSOCIATED:
-        stored = np.rint(stored * (beside / 65_535))
-    samples = np.stack([stored, beside], axis=2).astype(f"{order}u2").tobytes()
-    photo = decode(tiff([samples], order, 16, photometric, packs=packs, extras=(extra,)), 1_000)
+        written = np.rint(written * (beside / 65_535))
+    samples = np.stack([written, beside], axis=2).astype(np.uint16)
+    photo = decode(tiff([samples], photometric, order, packs, (extra,)), 1_000)
     assert photo.pixels.dtype == np.uint16
     np.testing.assert_array_equal(photo.alpha, None if extra == UNSPECIFIED else beside >> 8)
     firm = beside > 0 if extra != ASSOCIATED else beside > 32_768  # below, a level of the product is several of gray
@@ -143,8 +140,8 @@ def test_gray_of_16_bits_with_another_channel(extra: int, photometric: int, orde
 
 
 def test_alpha_of_16_bits_that_hides_nothing_is_none() -> None:
-    samples = np.stack([LEVELS, np.full_like(LEVELS, 65_535)], axis=2).astype("<u2").tobytes()
-    assert decode(tiff([samples], "<", 16, GRAY, extras=(UNASSOCIATED,)), 1_000).alpha is None
+    samples = np.stack([LEVELS, np.full_like(LEVELS, 65_535)], axis=2).astype(np.uint16)
+    assert decode(tiff([samples], extras=(UNASSOCIATED,)), 1_000).alpha is None
 
 
 @pytest.mark.parametrize("packs", [False, True])
@@ -152,9 +149,8 @@ def test_alpha_of_16_bits_that_hides_nothing_is_none() -> None:
 @pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
 def test_gray_of_8_bits_with_other_channels(photometric: int, extras: tuple[int, ...], packs: bool) -> None:
     gray, alpha = (LEVELS / 257).astype(np.uint8), (LEVELS[::-1] / 257).astype(np.uint8)
-    stored = 255 - gray if photometric == GRAY_WHITE_IS_ZERO else gray
-    samples = np.stack([stored, alpha, gray[:, ::-1]][: 1 + len(extras)], axis=2).tobytes()
-    photo = decode(tiff([samples], "<", 8, photometric, packs=packs, extras=extras), 1_000)
+    samples = np.stack([stored(gray, photometric, 255), alpha, gray[:, ::-1]][: 1 + len(extras)], axis=2)
+    photo = decode(tiff([samples], photometric, packs=packs, extras=extras), 1_000)
     np.testing.assert_array_equal(photo.pixels, gray)
     np.testing.assert_array_equal(photo.alpha, None if extras[0] == UNSPECIFIED else alpha)
 
@@ -168,9 +164,9 @@ def test_planes_that_pillow_misreads_are_refused(
     photometric: int, bits: int, extras: tuple[int, ...], packs: bool
 ) -> None:
     """It takes planes of 16 bits for pixels of both channels, alpha of 8 bits for 0, and a* and b* for unsigned."""
-    planes = [bytes(bits // 8 * 960)] * (3 if photometric == LAB else 2)
+    planes = [np.zeros((24, 40), f"u{bits // 8}")] * (3 if photometric == LAB else 2)
     with pytest.raises(UndecodableImageError, match="has planes of a kind that is not supported; save its channels"):
-        decode(tiff(planes, "<", bits, photometric, packs=packs, extras=extras), 1_000)
+        decode(tiff(planes, photometric, packs=packs, extras=extras), 1_000)
 
 
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
@@ -178,9 +174,9 @@ def test_planes_that_pillow_misreads_are_refused(
 @pytest.mark.parametrize("extra", [ASSOCIATED, UNASSOCIATED])
 def test_color_with_alpha_in_planes(extra: int, bits: int, order: str, packs: bool) -> None:
     channels = [LEVELS, LEVELS[::-1], LEVELS[:, ::-1], np.full_like(LEVELS, 32_896)]
-    stored = [channel // (2 if extra == ASSOCIATED else 1) for channel in channels[:3]] + channels[3:]
-    planes = [(each // 256 ** (2 - bits // 8)).astype(f"{order}u{bits // 8}").tobytes() for each in stored]
-    photo = decode(tiff(planes, order, bits, RGB, packs=packs, extras=(extra,)), 1_000)
+    written = [channel // (2 if extra == ASSOCIATED else 1) for channel in channels[:3]] + channels[3:]
+    planes = [(each // 256 ** (2 - bits // 8)).astype(f"u{bits // 8}") for each in written]
+    photo = decode(tiff(planes, RGB, order, packs, (extra,)), 1_000)
     np.testing.assert_allclose(photo.pixels.astype(int), np.dstack(channels[:3]) // 256, atol=2)  # twice a half
     np.testing.assert_array_equal(photo.alpha, np.full(LEVELS.shape, 128))
 
@@ -189,8 +185,7 @@ def test_ycbcr_that_is_not_compressed() -> None:
     """Four levels of Y share a Cb and a Cr, all one behind the other."""
     luma = (LEVELS / 257).astype(np.uint8)
     blocks = luma.reshape(12, 2, 20, 2).transpose(0, 2, 1, 3).reshape(12, 20, 4)
-    data = tiff([np.dstack((blocks, np.full((12, 20, 2), 128, np.uint8))).tobytes()], "<", 8, YCBCR)
-    photo = decode(data, 1_000)
+    photo = decode(tiff([np.dstack((blocks, np.full((12, 20, 2), 128, np.uint8)))], YCBCR), 1_000)
     np.testing.assert_array_equal(photo.pixels, luma)
 
 
@@ -198,7 +193,7 @@ def test_ycbcr_that_is_not_compressed() -> None:
     ("number", "name"), [(34712, "JPEG 2000"), (50001, "WebP"), (50002, "JPEG XL"), (34887, "LERC"), (34933, "PNG")]
 )
 def test_a_compression_that_is_not_read_is_named(number: int, name: str) -> None:
-    data = tiff([bytes(960)], "<", 8, GRAY, packs=True)
+    data = tiff([np.zeros((24, 40), np.uint8)], packs=True)
     told = struct.pack("<HHI", 259, 4, 1)
     data = data.replace(told + struct.pack("<I", DEFLATE), told + struct.pack("<I", number))
     with pytest.raises(UndecodableImageError, match=f"the TIFF file is compressed as {name}, which is not supported"):
@@ -246,9 +241,9 @@ def test_a_profile_of_a_small_copy_is_not_the_photos() -> None:
 def test_planes_beside_those_of_colors_are_read_over(photometric: int, bits: int, order: str, packs: bool) -> None:
     levels = LEVELS // 256 ** (2 - bits // 8)
     colors = [levels, levels[::-1], levels[:, ::-1]] if photometric == RGB else [levels]
-    planes = [plane.astype(f"{order}u{bits // 8}").tobytes() for plane in [*colors, np.zeros_like(levels)]]
-    photo = decode(tiff(planes, order, bits, photometric, packs=packs, extras=(UNSPECIFIED,)), 1_000)
-    gray = 2**bits - 1 - levels if photometric == GRAY_WHITE_IS_ZERO else levels
+    planes = [plane.astype(f"u{bits // 8}") for plane in [*colors, np.zeros_like(levels)]]
+    photo = decode(tiff(planes, photometric, order, packs, (UNSPECIFIED,)), 1_000)
+    gray = stored(levels, photometric, 2**bits - 1)
     rgb = np.dstack(colors).astype(int) >> (bits - 8)
     np.testing.assert_array_equal(photo.pixels, rgb if photometric == RGB else gray)
     assert photo.alpha is None
