@@ -26,10 +26,10 @@ def exif() -> Image.Exif:
     return exif
 
 
-def saved(folder: Path, file_format: str, mode: str = "L", **options: Any) -> Path:
-    """Save a black photo, 24 wide and 16 high, with these of Pillow's options."""
-    Image.new(mode, (24, 16)).save(folder / "photo", file_format, **options)
-    return folder / "photo"
+def metadata_of(file_format: str, mode: str = "L", keep_gps: bool = False, **options: Any) -> Metadata:
+    """Return the metadata of a black photo, 24 wide and 16 high, that is saved with these of Pillow's options."""
+    Image.new(mode, (24, 16)).save("photo", file_format, **options)
+    return read_metadata(Path("photo"), keep_gps)
 
 
 def embedded(output_format: OutputFormat, metadata: Metadata) -> Image.Image:
@@ -47,13 +47,13 @@ def exif_of(metadata: Metadata) -> Image.Exif:
 @pytest.mark.parametrize("output_format", FORMATS)
 @pytest.mark.parametrize("what", [("exif",), ("profile",), ("exif", "profile"), ()])
 def test_metadata_goes_in_and_pixels_stay(
-    tmp_path: Path, exif: Image.Exif, output_format: OutputFormat, alpha: bool, what: tuple
+    exif: Image.Exif, output_format: OutputFormat, alpha: bool, what: tuple
 ) -> None:
     options = {"exif": exif} if "exif" in what else {}
     options |= {"icc_profile": SRGB} if "profile" in what else {}
     transparency = np.tile(np.arange(24, dtype=np.uint8), (16, 1)) if alpha else None
     plain = encode(COLORING, transparency, output_format, 90)
-    with_metadata = embed(plain, output_format, read_metadata(saved(tmp_path, "JPEG", **options), keep_gps=True))
+    with_metadata = embed(plain, output_format, metadata_of("JPEG", keep_gps=True, **options))
     assert what or with_metadata == plain
     with opened(plain) as one, opened(with_metadata) as other:
         assert (one.mode, one.size) == (other.mode, other.size)
@@ -71,29 +71,26 @@ def test_metadata_goes_in_and_pixels_stay(
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
-def test_text_keeps_its_bytes(tmp_path: Path, input_format: str, encoding: str) -> None:
+def test_text_keeps_its_bytes(input_format: str, encoding: str) -> None:
     exif, text = Image.Exif(), "Großmutter Käthe, © 1932".encode(encoding)
     place = "?" * len(text)
     exif[ExifTags.Base.ImageDescription] = exif[ExifTags.Base.Copyright] = place
     exif[ExifTags.IFD.Exif] = {ExifTags.Base.LensModel: place}
-    source = saved(tmp_path, input_format, exif=exif.tobytes().replace(place.encode(), text))
-    kept = exif_of(read_metadata(source))
+    kept = exif_of(metadata_of(input_format, exif=exif.tobytes().replace(place.encode(), text)))
     texts = [kept[ExifTags.Base.ImageDescription], kept[ExifTags.Base.Copyright]]
     texts.append(kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel])
     assert [each.encode("latin-1") for each in texts] == [text] * 3
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
-def test_text_of_a_tiff_keeps_its_bytes(tmp_path: Path, encoding: str) -> None:
+def test_text_of_a_tiff_keeps_its_bytes(encoding: str) -> None:
     text = "Großmutter Käthe, © 1932".encode(encoding)
-    source = saved(tmp_path, "TIFF", tiffinfo={ExifTags.Base.ImageDescription: text})
-    assert text in (read_metadata(source).exif or b"")
+    assert text in (metadata_of("TIFF", tiffinfo={ExifTags.Base.ImageDescription: text}).exif or b"")
 
 
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
-def test_where_a_photo_was_taken_stays_here_unless_asked(tmp_path: Path, exif: Image.Exif, input_format: str) -> None:
-    source = saved(tmp_path, input_format, exif=exif.tobytes())
-    asked, unasked = (read_metadata(source, keep_gps) for keep_gps in (True, False))
+def test_where_a_photo_was_taken_stays_here_unless_asked(exif: Image.Exif, input_format: str) -> None:
+    asked, unasked = (metadata_of(input_format, keep_gps=keep_gps, exif=exif.tobytes()) for keep_gps in (True, False))
     assert b"TOKYO" in (asked.exif or b"")
     assert b"TOKYO" not in (unasked.exif or b"")
     kept = exif_of(unasked)
@@ -101,28 +98,28 @@ def test_where_a_photo_was_taken_stays_here_unless_asked(tmp_path: Path, exif: I
     assert kept.get_ifd(ExifTags.IFD.Exif) == exif[ExifTags.IFD.Exif]
 
 
-def test_the_sides_before_a_photo_was_turned_are_left_out(tmp_path: Path, exif: Image.Exif) -> None:
+def test_the_sides_before_a_photo_was_turned_are_left_out(exif: Image.Exif) -> None:
     taken = dict(exif[ExifTags.IFD.Exif])
     sides = {ExifTags.Base.ExifImageWidth: 24, ExifTags.Base.ExifImageHeight: 16}
     exif[ExifTags.IFD.Exif] = taken | sides
-    kept = exif_of(read_metadata(saved(tmp_path, "JPEG", exif=exif)))
+    kept = exif_of(metadata_of("JPEG", exif=exif))
     assert kept.get_ifd(ExifTags.IFD.Exif) == taken
 
 
 @pytest.mark.parametrize("output_format", ["jpeg", "png"])
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF", "BMP"])
-def test_the_resolution_of_a_scan_is_kept(tmp_path: Path, input_format: str, output_format: OutputFormat) -> None:
-    metadata = read_metadata(saved(tmp_path, input_format, dpi=(600, 600)))
+def test_the_resolution_of_a_scan_is_kept(input_format: str, output_format: OutputFormat) -> None:
+    metadata = metadata_of(input_format, dpi=(600, 600))
     dots = embedded(output_format, metadata).info["dpi"]
     assert dots == pytest.approx((600, 600), abs=0.01)  # PNG counts whole dots a meter
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF"])
-def test_the_resolution_turns_with_the_photo(tmp_path: Path, input_format: str, orientation: int) -> None:
+def test_the_resolution_turns_with_the_photo(input_format: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    metadata = read_metadata(saved(tmp_path, input_format, dpi=(300, 600), exif=exif))
+    metadata = metadata_of(input_format, dpi=(300, 600), exif=exif)
     kept = exif_of(metadata)
     upright = (300, 600) if orientation <= 4 else (600, 300)
     sides = kept[ExifTags.Base.XResolution], kept[ExifTags.Base.YResolution]
@@ -130,23 +127,23 @@ def test_the_resolution_turns_with_the_photo(tmp_path: Path, input_format: str, 
     assert metadata.dots_per_meter == tuple(round(dots / 0.0254) for dots in upright)
 
 
-def test_xmp_turns_no_resolution(tmp_path: Path) -> None:
+def test_xmp_turns_no_resolution() -> None:
     xmp = b'<rdf:Description tiff:Orientation="6"/>'
-    assert read_metadata(saved(tmp_path, "JPEG", dpi=(300, 600), xmp=xmp)).dots_per_meter == (11811, 23622)
+    assert metadata_of("JPEG", dpi=(300, 600), xmp=xmp).dots_per_meter == (11811, 23622)
 
 
-def test_a_small_copy_of_a_photo_says_nothing_of_it(tmp_path: Path) -> None:
+def test_a_small_copy_of_a_photo_says_nothing_of_it() -> None:
     small, photo = Image.new("L", (8, 8)), Image.new("L", (24, 16))
     small.encoderinfo = {"tiffinfo": {ExifTags.Base.NewSubfileType: 1}, "icc_profile": SRGB, "dpi": (72, 72)}
     photo.encoderinfo = {"dpi": (600, 600)}
-    (tmp_path / "photo").write_bytes(encoded(small, "TIFF", save_all=True, append_images=[photo]))
-    metadata = read_metadata(tmp_path / "photo")
+    Path("photo").write_bytes(encoded(small, "TIFF", save_all=True, append_images=[photo]))
+    metadata = read_metadata(Path("photo"))
     assert (metadata.dots_per_meter, metadata.profile, metadata.longest_side) == ((23622, 23622), None, 24)
 
 
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF", "BMP"])
-def test_a_photo_without_a_resolution_gets_none(tmp_path: Path, input_format: str) -> None:
-    dots = read_metadata(saved(tmp_path, input_format)).dots_per_meter
+def test_a_photo_without_a_resolution_gets_none(input_format: str) -> None:
+    dots = metadata_of(input_format).dots_per_meter
     assert dots == ((3780, 3780) if input_format == "BMP" else None)  # Pillow writes 96 dpi into every BMP
 
 
@@ -157,15 +154,13 @@ def test_a_long_profile_takes_several_segments_of_a_jpeg() -> None:
 
 
 @pytest.mark.parametrize("output_format", FORMATS)
-def test_a_jpeg_leaves_out_the_largest_tags_of_long_exif(
-    tmp_path: Path, exif: Image.Exif, output_format: OutputFormat
-) -> None:
+def test_a_jpeg_leaves_out_the_largest_tags_of_long_exif(exif: Image.Exif, output_format: OutputFormat) -> None:
     """Such as maker notes, and the private tags of a scanner's TIFF; the others hold any EXIF."""
     private, taken = 65_000, dict(exif[ExifTags.IFD.Exif])
     exif[private] = bytes(60_000)
     exif[ExifTags.Base.Artist] = "José".encode() * 10
     exif[ExifTags.IFD.Exif] = taken | {ExifTags.Base.MakerNote: bytes(70_000)}
-    metadata = read_metadata(saved(tmp_path, "PNG", exif=exif, dpi=(600, 600)))
+    metadata = metadata_of("PNG", exif=exif, dpi=(600, 600))
     kept = embedded(output_format, metadata).getexif()
     assert kept[ExifTags.Base.ImageDescription] == "A town"
     assert kept[ExifTags.Base.Artist].encode("latin-1") == exif[ExifTags.Base.Artist]
@@ -187,22 +182,23 @@ def test_a_jpeg_leaves_out_small_tags_of_long_exif_many_at_a_time(monkeypatch, v
     assert JPEG_SEGMENT_BYTES - 50 < len(kept) <= JPEG_SEGMENT_BYTES
 
 
-def test_what_a_tiff_says_of_its_own_pixels_is_left_out(tmp_path: Path) -> None:
-    source = saved(tmp_path, "TIFF", "I;16", description="A town", compression="tiff_lzw")
-    assert dict(exif_of(read_metadata(source))) == {ExifTags.Base.ImageDescription: "A town"}
+def test_what_a_tiff_says_of_its_own_pixels_is_left_out() -> None:
+    metadata = metadata_of("TIFF", "I;16", description="A town", compression="tiff_lzw")
+    assert dict(exif_of(metadata)) == {ExifTags.Base.ImageDescription: "A town"}
 
 
 @pytest.mark.parametrize("keep_gps", [False, True])
 @pytest.mark.parametrize("tag", [700, 33723, 34377, 37724], ids=["XMP", "IPTC", "Photoshop", "layers"])
-def test_other_metadata_of_a_tiff_is_left_out(tmp_path: Path, tag: int, keep_gps: bool) -> None:
+def test_other_metadata_of_a_tiff_is_left_out(tag: int, keep_gps: bool) -> None:
     tags = {ExifTags.Base.ImageDescription: "A town", tag: b"GPSLatitude 48,1.5N " * 4000}
-    source = saved(tmp_path, "TIFF", tiffinfo=tags)
-    assert dict(exif_of(read_metadata(source, keep_gps))) == {ExifTags.Base.ImageDescription: "A town"}
+    assert dict(exif_of(metadata_of("TIFF", keep_gps=keep_gps, tiffinfo=tags))) == {
+        ExifTags.Base.ImageDescription: "A town"
+    }
 
 
 @pytest.mark.parametrize("profile", [icc_profile("RGB ", 1.8), swapped_srgb()], ids=["own", "sRGB in its name"])
-def test_pixels_are_brought_to_a_profile_of_other_colors(tmp_path: Path, profile: bytes) -> None:
-    metadata = read_metadata(saved(tmp_path, "PNG", "RGB", icc_profile=profile))
+def test_pixels_are_brought_to_a_profile_of_other_colors(profile: bytes) -> None:
+    metadata = metadata_of("PNG", "RGB", icc_profile=profile)
     assert (metadata.profile, metadata.converts) == (profile, True)
 
 
@@ -216,8 +212,8 @@ def test_pixels_are_brought_to_a_profile_of_other_colors(tmp_path: Path, profile
     ],
     ids=["of grays", "too coarse for dark grays", "too coarse, with sRGB in its name", "broken"],
 )
-def test_a_profile_that_colors_cannot_have_becomes_srgbs(tmp_path: Path, mode: str, profile: bytes) -> None:
-    metadata = read_metadata(saved(tmp_path, "PNG", mode, icc_profile=profile))
+def test_a_profile_that_colors_cannot_have_becomes_srgbs(mode: str, profile: bytes) -> None:
+    metadata = metadata_of("PNG", mode, icc_profile=profile)
     assert not metadata.converts
     made = ImageCms.ImageCmsProfile(BytesIO(metadata.profile or b""))
     assert "sRGB built-in" in (made.profile.profile_description or "")
@@ -238,6 +234,6 @@ def test_pixels_are_brought_to_the_profile(mode: str) -> None:
     assert np.abs(np.asarray(back).astype(int) - ramp[..., None]).max() <= 1  # two roundings to 8 bits
 
 
-def test_a_file_that_is_no_image_has_none(tmp_path: Path) -> None:
-    (tmp_path / "photo.jpg").write_text("only text")
-    assert read_metadata(tmp_path / "photo.jpg") == read_metadata(tmp_path / "missing.jpg")
+def test_a_file_that_is_no_image_has_none() -> None:
+    Path("photo.jpg").write_text("only text")
+    assert read_metadata(Path("photo.jpg")) == read_metadata(Path("missing.jpg"))
