@@ -4,11 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
 
-import numpy as np
 import pytest
 import typer
 from click.testing import Result
-from PIL import Image
 from typer.testing import CliRunner
 
 from service.cli.commands import add_commands
@@ -23,14 +21,9 @@ def folder(own_logging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 @pytest.fixture
-def pixels() -> np.ndarray:
-    """Gray, 30 wide and 20 high."""
-    return np.arange(600, dtype=np.uint16).astype(np.uint8).reshape(20, 30)
-
-
-@pytest.fixture
-def photo(folder: Path, pixels: np.ndarray) -> Path:
-    Image.fromarray(pixels).save(folder / "photo.png")
+def photo(folder: Path, grey_png: bytes) -> Path:
+    """A gray photo, 40 wide and 24 high."""
+    (folder / "photo.png").write_bytes(grey_png)
     return Path("photo.png")
 
 

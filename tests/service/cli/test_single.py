@@ -39,7 +39,7 @@ def test_a_photo_and_a_file(run: Callable, expected: bytes, words: tuple[str, ..
 def test_the_name_says_the_format(run: Callable, photo: Path, name: str, kind: str) -> None:
     run("colorize", photo, name)
     image = opened(Path(name).read_bytes())
-    assert (image.format, image.size) == (kind, (30, 20))
+    assert (image.format, image.size) == (kind, (40, 24))
 
 
 def test_a_file_is_written_over_only_if_told(run: Callable, expected: bytes) -> None:
