@@ -164,6 +164,18 @@ def test_a_pipe_goes_into_one_file(refused: Callable) -> None:
     assert "give n=1" in refused("colorize", "-", "-n", 2)
 
 
-@pytest.mark.parametrize("photos", ["empty", "*.png"])
-def test_one_file_for_several_photos(refused: Callable, photos: str) -> None:
-    assert "one file cannot hold colorings of several photos" in refused("colorize", photos, "-o", "x.jpg")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("colorize", "empty"), "one file cannot hold colorings of several photos; give a folder"),
+        (("colorize", "*.png"), "one file cannot hold colorings of several photos; give a folder"),
+        (("colorize", "photo.png", "photo.png"), "one file cannot hold colorings of several photos; give a folder"),
+        (("colorize", "photo.png", "-n", "2"), "one file holds one coloring; give a folder, or n=1"),
+        (("colorize", "photo.png", "-f", "png"), "x.jpg has the suffix of another format"),
+        (("colorize", "photo.png", "--sheet"), "a contact sheet needs a folder"),
+        (("colorize", "missing.png"), "missing.png: No such file or directory"),
+        (("interpolations", "photo.png", "--seed", "7", "--index", "0"), "one file cannot hold several colorings"),
+    ],
+)
+def test_what_one_file_cannot_hold(refused: Callable, words: tuple[str, ...], expected: str) -> None:
+    assert expected in refused(*words, "-o", "x.jpg")

@@ -163,22 +163,6 @@ def test_other_commands_too(run: Callable, photo: Path) -> None:
     assert {"like.png", "colored.png"} <= there()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("colorize", "photo.png", "photo.png", "-o", "a.jpg"),
-        ("colorize", "photo.png", "-o", "a.jpg", "-n", "2"),
-        ("colorize", "photo.png", "-o", "a.jpg", "-f", "png"),
-        ("colorize", "photo.png", "-o", "a.jpg", "--sheet"),
-        ("colorize", "missing.png", "-o", "a.jpg"),
-        ("interpolations", "photo.png", "-o", "a.jpg", "--seed", "7", "--index", "0", "--to-index", "1"),
-    ],
-)
-def test_what_one_file_cannot_hold_is_refused(run: Callable, photo: Path, words: tuple[str, ...]) -> None:
-    run(*words, status=2)
-    assert there() == {"photo.png"}
-
-
 def test_the_model_is_announced_on_a_terminal_alone(run: Callable, photo: Path, monkeypatch) -> None:
     assert "loading" not in run("colorize", photo, "quiet.jpg").stderr
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal
