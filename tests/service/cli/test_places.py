@@ -91,14 +91,10 @@ def test_a_photo_that_may_not_be_read_keeps_no_other_from_being_done(run: Callab
     assert "secret.png" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "url", ["http://localhost:99999", "http://[::1", "localhost:8000", "http://", "http://host?x=1"]
-)
 @pytest.mark.parametrize("words", [("colorize", "photo.png"), ("models",)])
-def test_a_url_that_is_none(refused: Callable, words: tuple[str, ...], url: str) -> None:
-    assert f"expected a URL such as http://localhost:8000, without ? or #, got {url}" in refused(
-        *words, "--server", url
-    )
+def test_a_url_that_is_none(refused: Callable, words: tuple[str, ...]) -> None:
+    said = refused(*words, "--server", "localhost:8000")
+    assert "expected a URL such as http://localhost:8000, without ? or #, got localhost:8000" in said
 
 
 @pytest.mark.parametrize(
