@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.service.cli.programs import ROOT
+
 ASK = {
     "bash": """
 source "$HOME/.bash_completions/tintflow.sh"
