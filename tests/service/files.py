@@ -20,6 +20,7 @@ __all__ = [
     "png",
     "random_image",
     "swapped_srgb",
+    "tiff",
 ]
 
 BOMB_BYTES = 100e6
@@ -57,6 +58,14 @@ def png(width: int, height: int, *chunks: bytes, bits: int = 8, color: int = 0) 
     """A PNG of this size, gray by default, that holds no more than these chunks."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+def tiff(entries: dict[int, tuple[int, int, int]], after: bytes = b"", following: int = 0) -> bytes:
+    """A TIFF whose directory has entries tag: (type, count, value), before other bytes."""
+    directory = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", tag, *entry) for tag, entry in sorted(entries.items())
+    )
+    return b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", following) + after
 
 
 def icc_profile(space: str, gamma: float, name: str = "test") -> bytes:

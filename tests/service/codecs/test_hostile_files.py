@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
-from tests.service.files import BOMB_BYTES, SRGB, chunk, encoded, opened, png
+from tests.service.files import BOMB_BYTES, SRGB, chunk, encoded, opened, png, tiff
 from tests.service.problems import assert_problem
 
 FRAMES = 300
@@ -41,14 +41,6 @@ def exif(*entries: tuple[int, int, int, bytes], rest: bytes = b"") -> bytes:
         struct.pack("<HHI", tag, kind, count) + value.ljust(4, b"\0") for tag, kind, count, value in entries
     )
     return b"Exif\0\0II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 0) + rest
-
-
-def tiff(entries: dict[int, tuple[int, int, int]], after: bytes = b"", following: int = 0) -> bytes:
-    """A TIFF whose directory has entries tag: (type, count, value), before other bytes."""
-    directory = struct.pack("<H", len(entries)) + b"".join(
-        struct.pack("<HHII", tag, *entry) for tag, entry in sorted(entries.items())
-    )
-    return b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", following) + after
 
 
 def grey_tiff(width: int, height: int, compression: int = 1, **more: tuple[int, int, int]) -> bytes:

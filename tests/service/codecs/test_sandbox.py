@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import struct
 import sys
 import threading
 import time
@@ -34,7 +33,7 @@ from service.errors import (
     TooManyPixelsError,
     UndecodableImageError,
 )
-from tests.service.files import BOMB_BYTES, encoded, random_image
+from tests.service.files import BOMB_BYTES, encoded, random_image, tiff
 from tests.service.waiting import eventually
 
 MAX_PIXELS = 50_000_000
@@ -56,6 +55,14 @@ def own() -> Iterator[Decoders]:
 def processes(of: Decoders) -> list[int]:
     """Process ids, those at work included."""
     return sorted(each._process.pid for each in of._all)
+
+
+@pytest.fixture
+def pid(own: Decoders, grey_png: bytes) -> int:
+    """The process of `own`, which has decoded a photo."""
+    own.decode(grey_png, MAX_PIXELS)
+    (pid,) = processes(own)
+    return pid
 
 
 def stopped(pid: int) -> None:
@@ -98,10 +105,8 @@ def test_processes_are_as_many_as_decode_at_once(own: Decoders, pool, grey_png: 
 
 
 def test_one_that_does_not_answer_is_killed_and_replaced_and_no_file_is_to_blame(
-    own: Decoders, grey_png: bytes
+    own: Decoders, pid: int, grey_png: bytes
 ) -> None:
-    own.decode(grey_png, MAX_PIXELS)
-    (pid,) = processes(own)
     stopped(pid)
     own._seconds = 0.01
     started = time.monotonic()
@@ -125,10 +130,8 @@ def test_one_that_does_not_answer_is_killed_and_replaced_and_no_file_is_to_blame
     ],
 )
 def test_one_that_dies_at_work_is_replaced(
-    own: Decoders, grey_png: bytes, number: signal.Signals, error: type[Exception]
+    own: Decoders, pid: int, grey_png: bytes, number: signal.Signals, error: type[Exception]
 ) -> None:
-    own.decode(grey_png, MAX_PIXELS)
-    (pid,) = processes(own)
     stopped(pid)  # so that it is at work until it dies
 
     def die() -> None:
@@ -143,9 +146,7 @@ def test_one_that_dies_at_work_is_replaced(
     assert pid not in processes(own)
 
 
-def test_one_that_died_idle_costs_no_request_an_error(own: Decoders, grey_png: bytes) -> None:
-    own.decode(grey_png, MAX_PIXELS)
-    (pid,) = processes(own)
+def test_one_that_died_idle_costs_no_request_an_error(own: Decoders, pid: int, grey_png: bytes) -> None:
     os.kill(pid, signal.SIGKILL)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it is dead, and nobody has been told
     assert own.decode(grey_png, MAX_PIXELS).width == 40
@@ -173,17 +174,15 @@ def test_no_process_outlives_it(own: Decoders, grey_png: bytes) -> None:
 def tiled_tiff(side: int, tile_side: int) -> bytes:
     """A gray TIFF, stored as one tile of zeros that may be larger than it."""
     tile = zlib.compress(bytes(tile_side * tile_side), 1)
-    entries = [(256, side), (257, side), (258, 8), (259, 8), (262, 1), (277, 1)]
-    entries += [(322, tile_side), (323, tile_side), (324, 8), (325, len(tile))]
-    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", tag, 4, 1, v) for tag, v in entries)
-    return b"II*\0" + struct.pack("<I", 8 + len(tile)) + tile + directory + bytes(4)
+    values = {256: side, 257: side, 258: 8, 259: 8, 262: 1, 277: 1, 322: tile_side, 323: tile_side, 325: len(tile)}
+    values[324] = 8 + 2 + 12 * (len(values) + 1) + 4
+    return tiff({tag: (4, 1, value) for tag, value in values.items()}, tile)
 
 
 @needs_linux
-def test_memory_is_limited_by_the_size_in_the_header(own: Decoders, grey_png: bytes) -> None:
+def test_memory_is_limited_by_the_size_in_the_header(own: Decoders, pid: int, grey_png: bytes) -> None:
     """A tile of 268 megapixels, of which the photo is 16×16, would be 256 MiB in memory."""
     np.testing.assert_array_equal(own.decode(tiled_tiff(16, 16), MAX_PIXELS).pixels, np.zeros((16, 16)))
-    (pid,) = processes(own)
     before = psutil.Process(pid).memory_info().rss
     with pytest.raises((DecodingLimitError, UndecodableImageError)):
         own.decode(tiled_tiff(16, 16_384), MAX_PIXELS)
@@ -209,10 +208,8 @@ def test_a_decoder_is_killed_when_nobody_waits_for_it(own: Decoders, grey_png: b
     assert processes(own) == left, "no decoder was to blame"
 
 
-def test_any_failure_ends_a_decoder_and_forgets_it(own: Decoders, grey_png: bytes, monkeypatch) -> None:
+def test_any_failure_ends_a_decoder_and_forgets_it(own: Decoders, pid: int, grey_png: bytes, monkeypatch) -> None:
     """Such as a process that has as many files open as it may: what comes with a note is lost then."""
-    own.start()
-    (pid,) = processes(own)
     monkeypatch.setattr("socket.recv_fds", lambda *_: (b"{}", [], 0, None))
     with pytest.raises(DecoderLostError):
         own.decode(grey_png, MAX_PIXELS)
@@ -260,12 +257,10 @@ def test_a_first_try_decodes_12_megapixels_and_no_larger_photo(decoders: Decoder
 
 
 @pytest.fixture
-def computing(slow_files, own: Decoders, pool, grey_png: bytes) -> Callable[..., Future]:
+def computing(slow_files, own: Decoders, pid: int, pool) -> Callable[..., Future]:
     """A function that begins to decode a slow file, and returns once its decoder computes."""
 
     def begin(**options: Ticket) -> Future:
-        own.decode(grey_png, MAX_PIXELS)  # it has started
-        (pid,) = processes(own)
         computed = psutil.Process(pid).cpu_times
         before = computed().user
         working = pool.submit(own.decode, b"slow", MAX_PIXELS, **options)
