@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms
+from PIL import Image, ImageCms
+from PIL.ExifTags import GPS, IFD, Base
 
 from service.api.formats import FORMATS, OutputFormat
 from service.cli.metadata import JPEG_SEGMENT_BYTES, Metadata, embed, read_metadata, to_profile
@@ -19,10 +20,10 @@ COLORING = np.random.default_rng(3).integers(0, 256, (16, 24, 3), dtype=np.uint8
 @pytest.fixture
 def exif() -> Image.Exif:
     exif = Image.Exif()
-    exif[ExifTags.Base.ImageDescription] = "A town"
-    exif[ExifTags.Base.Orientation] = 6
-    exif[ExifTags.IFD.Exif] = {ExifTags.Base.DateTimeOriginal: "1931:05:06 07:08:09"}
-    exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSMapDatum: "TOKYO", ExifTags.GPS.GPSLatitude: (48.0, 1.0, 2.0)}
+    exif[Base.ImageDescription] = "A town"
+    exif[Base.Orientation] = 6
+    exif[IFD.Exif] = {Base.DateTimeOriginal: "1931:05:06 07:08:09"}
+    exif[IFD.GPSInfo] = {GPS.GPSMapDatum: "TOKYO", GPS.GPSLatitude: (48.0, 1.0, 2.0)}
     return exif
 
 
@@ -63,9 +64,9 @@ def test_metadata_goes_in_and_pixels_stay(
     if "exif" not in what:
         assert not kept
         return
-    assert kept[ExifTags.Base.ImageDescription] == "A town"
-    assert kept[ExifTags.Base.Orientation] == 1
-    for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+    assert kept[Base.ImageDescription] == "A town"
+    assert kept[Base.Orientation] == 1
+    for ifd in (IFD.Exif, IFD.GPSInfo):
         assert kept.get_ifd(ifd) == exif[ifd]
 
 
@@ -74,18 +75,18 @@ def test_metadata_goes_in_and_pixels_stay(
 def test_text_keeps_its_bytes(input_format: str, encoding: str) -> None:
     exif, text = Image.Exif(), "Großmutter Käthe, © 1932".encode(encoding)
     place = "?" * len(text)
-    exif[ExifTags.Base.ImageDescription] = exif[ExifTags.Base.Copyright] = place
-    exif[ExifTags.IFD.Exif] = {ExifTags.Base.LensModel: place}
+    exif[Base.ImageDescription] = exif[Base.Copyright] = place
+    exif[IFD.Exif] = {Base.LensModel: place}
     kept = exif_of(metadata_of(input_format, exif=exif.tobytes().replace(place.encode(), text)))
-    texts = [kept[ExifTags.Base.ImageDescription], kept[ExifTags.Base.Copyright]]
-    texts.append(kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel])
+    texts = [kept[Base.ImageDescription], kept[Base.Copyright]]
+    texts.append(kept.get_ifd(IFD.Exif)[Base.LensModel])
     assert [each.encode("latin-1") for each in texts] == [text] * 3
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
 def test_text_of_a_tiff_keeps_its_bytes(encoding: str) -> None:
     text = "Großmutter Käthe, © 1932".encode(encoding)
-    assert text in (metadata_of("TIFF", tiffinfo={ExifTags.Base.ImageDescription: text}).exif or b"")
+    assert text in (metadata_of("TIFF", tiffinfo={Base.ImageDescription: text}).exif or b"")
 
 
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
@@ -94,16 +95,16 @@ def test_where_a_photo_was_taken_stays_here_unless_asked(exif: Image.Exif, input
     assert b"TOKYO" in (asked.exif or b"")
     assert b"TOKYO" not in (unasked.exif or b"")
     kept = exif_of(unasked)
-    assert ExifTags.IFD.GPSInfo not in kept
-    assert kept.get_ifd(ExifTags.IFD.Exif) == exif[ExifTags.IFD.Exif]
+    assert IFD.GPSInfo not in kept
+    assert kept.get_ifd(IFD.Exif) == exif[IFD.Exif]
 
 
 def test_the_sides_before_a_photo_was_turned_are_left_out(exif: Image.Exif) -> None:
-    taken = dict(exif[ExifTags.IFD.Exif])
-    sides = {ExifTags.Base.ExifImageWidth: 24, ExifTags.Base.ExifImageHeight: 16}
-    exif[ExifTags.IFD.Exif] = taken | sides
+    taken = dict(exif[IFD.Exif])
+    sides = {Base.ExifImageWidth: 24, Base.ExifImageHeight: 16}
+    exif[IFD.Exif] = taken | sides
     kept = exif_of(metadata_of("JPEG", exif=exif))
-    assert kept.get_ifd(ExifTags.IFD.Exif) == taken
+    assert kept.get_ifd(IFD.Exif) == taken
 
 
 @pytest.mark.parametrize("output_format", ["jpeg", "png"])
@@ -118,11 +119,11 @@ def test_the_resolution_of_a_scan_is_kept(input_format: str, output_format: Outp
 @pytest.mark.parametrize("input_format", ["JPEG", "PNG", "TIFF"])
 def test_the_resolution_turns_with_the_photo(input_format: str, orientation: int) -> None:
     exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
+    exif[Base.Orientation] = orientation
     metadata = metadata_of(input_format, dpi=(300, 600), exif=exif)
     kept = exif_of(metadata)
     upright = (300, 600) if orientation <= 4 else (600, 300)
-    sides = kept[ExifTags.Base.XResolution], kept[ExifTags.Base.YResolution]
+    sides = kept[Base.XResolution], kept[Base.YResolution]
     assert sides == pytest.approx(upright, abs=0.01)  # PNG counts whole dots a meter
     assert metadata.dots_per_meter == tuple(round(dots / 0.0254) for dots in upright)
 
@@ -134,7 +135,7 @@ def test_xmp_turns_no_resolution() -> None:
 
 def test_a_small_copy_of_a_photo_says_nothing_of_it() -> None:
     small, photo = Image.new("L", (8, 8)), Image.new("L", (24, 16))
-    small.encoderinfo = {"tiffinfo": {ExifTags.Base.NewSubfileType: 1}, "icc_profile": SRGB, "dpi": (72, 72)}
+    small.encoderinfo = {"tiffinfo": {Base.NewSubfileType: 1}, "icc_profile": SRGB, "dpi": (72, 72)}
     photo.encoderinfo = {"dpi": (600, 600)}
     Path("photo").write_bytes(encoded(small, "TIFF", save_all=True, append_images=[photo]))
     metadata = read_metadata(Path("photo"))
@@ -156,18 +157,18 @@ def test_a_long_profile_takes_several_segments_of_a_jpeg() -> None:
 @pytest.mark.parametrize("output_format", FORMATS)
 def test_a_jpeg_leaves_out_the_largest_tags_of_long_exif(exif: Image.Exif, output_format: OutputFormat) -> None:
     """Such as maker notes, and the private tags of a scanner's TIFF; the others hold any EXIF."""
-    private, taken = 65_000, dict(exif[ExifTags.IFD.Exif])
+    private, taken = 65_000, dict(exif[IFD.Exif])
     exif[private] = bytes(60_000)
-    exif[ExifTags.Base.Artist] = "José".encode() * 10
-    exif[ExifTags.IFD.Exif] = taken | {ExifTags.Base.MakerNote: bytes(70_000)}
+    exif[Base.Artist] = "José".encode() * 10
+    exif[IFD.Exif] = taken | {Base.MakerNote: bytes(70_000)}
     metadata = metadata_of("PNG", exif=exif, dpi=(600, 600))
     kept = embedded(output_format, metadata).getexif()
-    assert kept[ExifTags.Base.ImageDescription] == "A town"
-    assert kept[ExifTags.Base.Artist].encode("latin-1") == exif[ExifTags.Base.Artist]
-    assert kept[ExifTags.Base.XResolution] == pytest.approx(600, abs=0.01)  # PNG counts whole dots a meter
+    assert kept[Base.ImageDescription] == "A town"
+    assert kept[Base.Artist].encode("latin-1") == exif[Base.Artist]
+    assert kept[Base.XResolution] == pytest.approx(600, abs=0.01)  # PNG counts whole dots a meter
     assert kept[private] == bytes(60_000)
-    whole = taken | {ExifTags.Base.MakerNote: bytes(70_000)}
-    assert kept.get_ifd(ExifTags.IFD.Exif) == (taken if output_format == "jpeg" else whole)
+    whole = taken | {Base.MakerNote: bytes(70_000)}
+    assert kept.get_ifd(IFD.Exif) == (taken if output_format == "jpeg" else whole)
 
 
 @pytest.mark.parametrize("value", [7, b"seven", b"a longer text"])
@@ -184,16 +185,14 @@ def test_a_jpeg_leaves_out_small_tags_of_long_exif_many_at_a_time(monkeypatch, v
 
 def test_what_a_tiff_says_of_its_own_pixels_is_left_out() -> None:
     metadata = metadata_of("TIFF", "I;16", description="A town", compression="tiff_lzw")
-    assert dict(exif_of(metadata)) == {ExifTags.Base.ImageDescription: "A town"}
+    assert dict(exif_of(metadata)) == {Base.ImageDescription: "A town"}
 
 
 @pytest.mark.parametrize("keep_gps", [False, True])
 @pytest.mark.parametrize("tag", [700, 33723, 34377, 37724], ids=["XMP", "IPTC", "Photoshop", "layers"])
 def test_other_metadata_of_a_tiff_is_left_out(tag: int, keep_gps: bool) -> None:
-    tags = {ExifTags.Base.ImageDescription: "A town", tag: b"GPSLatitude 48,1.5N " * 4000}
-    assert dict(exif_of(metadata_of("TIFF", keep_gps=keep_gps, tiffinfo=tags))) == {
-        ExifTags.Base.ImageDescription: "A town"
-    }
+    tags = {Base.ImageDescription: "A town", tag: b"GPSLatitude 48,1.5N " * 4000}
+    assert dict(exif_of(metadata_of("TIFF", keep_gps=keep_gps, tiffinfo=tags))) == {Base.ImageDescription: "A town"}
 
 
 @pytest.mark.parametrize("profile", [icc_profile("RGB ", 1.8), swapped_srgb()], ids=["own", "sRGB in its name"])

@@ -79,10 +79,7 @@ def test_16_bit_png_with_alpha_keeps_its_bits_and_profile(orientation: int, gamm
     ("values", "white"),
     [
         (np.array([[0, 100, 255]], np.int32), 255),
-        (np.array([[0, 1000, 65_535]], np.int32), 65_535),
         (np.array([[0, 500_000, 1_000_000]], np.int32), 1_000_000),
-        (np.array([[0.0, 0.25, 1.0]], np.float32), 1),
-        (np.array([[0.0, 64.0, 255.0]], np.float32), 255),
         (np.array([[0.0, 300.0, 60_000.0]], np.float32), 65_535),
     ],
 )
