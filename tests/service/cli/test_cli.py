@@ -15,8 +15,6 @@ from service.cli.program import app
 from tests.service.cli.programs import ROOT, started
 from training.__main__ import app as training
 
-TINTFLOW = Path(sys.executable).with_name("tintflow")
-
 
 def python(*words: str) -> subprocess.CompletedProcess[str]:
     """Run a Python of its own in this folder."""
@@ -63,8 +61,9 @@ def test_help_where_the_encoding_lacks_its_characters(monkeypatch: pytest.Monkey
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
 def test_a_full_disk_behind_standard_output_is_one_line() -> None:
+    command = [Path(sys.executable).with_name("tintflow"), "--version"]
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([TINTFLOW, "--version"], stdout=full, stderr=subprocess.PIPE, text=True)  # noqa: S603
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)  # noqa: S603
     assert (done.returncode, done.stderr) == (2, "[Errno 28] No space left on device\n")
 
 

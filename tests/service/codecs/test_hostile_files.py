@@ -35,12 +35,12 @@ def with_segment(jpeg: bytes, marker: int, content: bytes) -> bytes:
     return jpeg[:2] + struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content + jpeg[2:]
 
 
-def exif(*entries: tuple[int, int, int, bytes], rest: bytes = b"") -> bytes:
+def exif(*entries: tuple[int, int, int, bytes]) -> bytes:
     """EXIF whose one directory has entries (tag, type, count, value or where it is)."""
     directory = struct.pack("<H", len(entries)) + b"".join(
         struct.pack("<HHI", tag, kind, count) + value.ljust(4, b"\0") for tag, kind, count, value in entries
     )
-    return b"Exif\0\0II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 0) + rest
+    return b"Exif\0\0II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 0)
 
 
 def grey_tiff(width: int, height: int, compression: int = 1, **more: tuple[int, int, int]) -> bytes:

@@ -307,9 +307,9 @@ def test_decoders_that_cannot_start_leave_nothing_open(monkeypatch: pytest.Monke
     assert process.num_fds() == before
 
 
-def take(room: Room, pixels: int, seconds: float | None = 0, quick: bool = False) -> Share:
+def take(room: Room, pixels: int, quick: bool = False) -> Share:
     share = room.enter(quick)
-    room.take(share, pixels, seconds)
+    room.take(share, pixels, 0)
     return share
 
 
