@@ -251,7 +251,7 @@ def test_answered_one_way_or_the_other(service, name: str) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone limits what a process takes")
 @pytest.mark.usefixtures("slow_files")
 def test_one_that_stalls_is_given_up(start, grey_png, monkeypatch) -> None:
-    monkeypatch.setattr("service.codecs.sandbox.PATIENCE", 100)  # on a busy machine, a decoder starts slowly
+    monkeypatch.setattr("service.codecs.sandbox.PATIENCE", 500)  # on a busy machine, a decoder starts slowly
     service = start(decode_seconds=0.2)
     assert_problem(service.post(b"slow", PNG, n=1), 422, "decoding_limit")
     assert service.post(grey_png).status_code == 200  # another decoder took its place
