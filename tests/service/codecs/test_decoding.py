@@ -50,14 +50,6 @@ def test_grey_stays_grey(grey_photo: Image.Image, file_format: str) -> None:
     np.testing.assert_allclose(grey.astype(int), np.asarray(grey_photo), atol=LOSSY_LEVELS)
 
 
-def test_16_bit_tiff_turned_by_exif() -> None:
-    levels = np.arange(40 * 24, dtype=np.uint16).reshape(24, 40) * 60
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    photo = decode(encoded(Image.fromarray(levels), "TIFF", exif=exif), MAX_PIXELS)
-    np.testing.assert_array_equal(photo.pixels, np.rot90(levels, -1))
-
-
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("gamma", [None, 1.0])
 def test_16_bit_png_with_alpha_keeps_its_bits_and_profile(orientation: int, gamma: float | None) -> None:
