@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -123,11 +123,10 @@ def test_a_full_disk_is_one_line(run: Callable, photo: Path, monkeypatch) -> Non
     assert there() == {"photo.png"}
 
 
-def test_a_pipe_is_a_photo(run: Callable, expected: bytes, photo: Path) -> None:
+def test_a_pipe_is_a_photo(run: Callable, expected: bytes, photo: Path, pool: Executor) -> None:
     os.mkfifo("pipe")
-    with ThreadPoolExecutor() as pool:
-        pool.submit(Path("pipe").write_bytes, photo.read_bytes())
-        run("colorize", "pipe", "piped.jpg", *SEED)
+    pool.submit(Path("pipe").write_bytes, photo.read_bytes())
+    run("colorize", "pipe", "piped.jpg", *SEED)
     assert Path("piped.jpg").read_bytes() == expected
 
 
