@@ -4,11 +4,14 @@ import re
 import threading
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from model.errors import NonFiniteError
 from model.protocol import ModelInfo
 from service.telemetry.metrics import GAUGES
+from tests.service.fakes import ready
+from tests.service.files import COLORS, encoded
 from tests.service.waiting import eventually
 
 PATH = "/v1/colorizations"
@@ -25,36 +28,56 @@ def scraped(service, at_work: bool = False) -> dict[str, dict[tuple[str, ...], f
     return found
 
 
-def test_rejections_are_counted_by_their_code(start, grey_png) -> None:
-    service = start()
-    service.post(grey_png)
-    assert "tintflow_rejected_total" not in scraped(service)
-    service.post(b"")
-    service.post(grey_png, n=99)
-    service.client.get("/v1/nothing")
-    service.client.get(PATH)
-    service.colorizer.error = NonFiniteError("a*b* are not finite")
-    service.post(grey_png)
-    service.colorizer.error = ZeroDivisionError("unforeseen")
-    service.post(grey_png)
-    of_requests = ("undecodable_image", "invalid_parameters", "not_found", "method_not_allowed")
-    codes = (*of_requests, "non_finite", "internal_error")
-    assert scraped(service)["tintflow_rejected_total"] == {(code,): 1.0 for code in codes}
+@pytest.fixture(scope="module")
+def counted() -> dict[str, dict[tuple[str, ...], float]]:
+    """Metrics of a service, as scraped after some requests and errors."""
+    photo = encoded(COLORS)
+    with ready() as service:
+        service.post(photo, n=3)
+        assert "tintflow_rejected_total" not in scraped(service)
+        service.post_to("/v1/variations", photo, seed=7, index=2, n=2)
+        service.post_to("/v1/likelihoods", photo)
+        service.post(b"")
+        service.post(photo, n=99)
+        for path in ("/v1/nothing", "/v1/nothing/else", PATH, "/openapi.json"):
+            service.client.get(path)
+        for error in (NonFiniteError("a*b* are not finite"), ZeroDivisionError("unforeseen")):
+            service.colorizer.error = error
+            service.post(photo)
+        return scraped(service)
 
 
-def test_work_is_counted(start, grey_png) -> None:
-    service = start()
-    service.post(grey_png, n=3)
-    service.post(b"", n=3)
-    service.post_to("/v1/variations", grey_png, seed=7, index=2, n=2)
-    service.post_to("/v1/likelihoods", grey_png)
-    found = scraped(service)
-    for path, status in ((PATH, "200"), (PATH, "422"), ("/v1/variations", "200"), ("/v1/likelihoods", "200")):
-        assert found["tintflow_requests_total"]["POST", path, status] == 1
-    assert found["tintflow_samples_total"] == {(): 5}
-    assert found["tintflow_pixels_total"] == {(): 3 * 40 * 24}
-    stages = found["tintflow_stage_seconds_count"]
+def test_rejections_are_counted_by_their_code(counted) -> None:
+    once = ("undecodable_image", "invalid_parameters", "method_not_allowed", "non_finite", "internal_error")
+    assert counted["tintflow_rejected_total"] == {("not_found",): 2} | {(code,): 1 for code in once}
+
+
+def test_requests_are_counted_and_paths_of_no_route_do_not_become_labels(counted) -> None:
+    requests = counted["tintflow_requests_total"]
+    assert {labels: count for labels, count in requests.items() if labels[1] not in ("/readyz", "/metrics")} == {
+        ("POST", PATH, "200"): 1,
+        ("POST", PATH, "422"): 2,
+        ("POST", PATH, "500"): 2,
+        ("POST", "/v1/variations", "200"): 1,
+        ("POST", "/v1/likelihoods", "200"): 1,
+        ("GET", "unmatched", "404"): 2,
+        ("GET", PATH, "405"): 1,
+        ("GET", "/openapi.json", "200"): 1,
+    }
+
+
+def test_work_is_counted(counted) -> None:
+    assert counted["tintflow_samples_total"] == {(): 5}
+    assert counted["tintflow_pixels_total"] == {(): 3 * 40 * 24}
+    stages = counted["tintflow_stage_seconds_count"]
     assert (stages["encode",], stages["likelihood",]) == (2, 1)
+
+
+def test_page_of_operations_names_every_metric(counted) -> None:
+    told = {name for name in counted if name.startswith("tintflow_") and not name.endswith("_created")}
+    families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in told} | {name for name, _ in GAUGES.values()}
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    assert families == set(re.findall(r"^\| `(tintflow_\w+)`", page, re.MULTILINE))
 
 
 def test_model_and_its_device_are_told_once_it_is_loaded(start) -> None:
@@ -73,28 +96,7 @@ def test_model_and_its_device_are_told_once_it_is_loaded(start) -> None:
     assert found["tintflow_ready"] == {(): 1.0}
 
 
-def test_paths_of_no_route_do_not_become_labels(start) -> None:
-    service = start()
-    for i in range(20):
-        service.client.get(f"/v1/{i}")
-    service.client.get("/openapi.json")
-    paths = {labels[1] for labels in scraped(service)["tintflow_requests_total"]}
-    assert {path for path in paths if path.startswith("/v1")} == set()
-    assert {"unmatched", "/openapi.json"} <= paths
-
-
-def test_page_of_operations_names_every_metric(start, grey_png) -> None:
-    service = start()
-    service.post(grey_png)
-    service.post(b"")
-    told = {name for name in scraped(service) if name.startswith("tintflow_") and not name.endswith("_created")}
-    families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in told} | {name for name, _ in GAUGES.values()}
-    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
-    assert families == set(re.findall(r"^\| `(tintflow_\w+)`", page, re.MULTILINE))
-
-
-def test_the_queue_is_told_while_it_lasts(start, pool, grey_png) -> None:
-    service = start(batch_wait_seconds=0, canary_seconds=1000)
+def test_the_queue_is_told_while_it_lasts(service, pool, grey_png) -> None:
     before = scraped(service)
     assert {name for name, _ in GAUGES.values()} <= set(before), "a gauge that nobody sets"
     answers = [service.occupy(pool, grey_png, n=2), *(pool.submit(service.post, grey_png, n=3) for _ in range(2))]

@@ -4,12 +4,11 @@ import base64
 import logging
 import os
 import socket
-import sys
 import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator
-from io import BytesIO, StringIO
+from io import BytesIO
 
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
@@ -70,11 +69,9 @@ def test_no_url_is_fetched(service, grey_png, trap, calls, image: str) -> None:
 
 @pytest.mark.parametrize("log_format", ["console", "json"])
 @pytest.mark.usefixtures("own_logging")
-def test_uploads_are_not_logged(start, grey_photo, monkeypatch, caplog, log_format: str) -> None:
-    monkeypatch.setattr(sys, "stderr", StringIO())
+def test_uploads_are_not_logged(service, grey_photo, capsys, caplog, log_format: str) -> None:
     logs.configure(log_format)  # type: ignore[arg-type]
     caplog.set_level(logging.WARNING, logger="httpx")  # the client's own lines
-    service = start()
     text = PngImagePlugin.PngInfo()
     text.add_text("Comment", MARK)
     photo = encoded(grey_photo, "PNG", pnginfo=text)
@@ -92,7 +89,8 @@ def test_uploads_are_not_logged(start, grey_photo, monkeypatch, caplog, log_form
     assert all(answer.is_client_error for answer in bad)
     service.colorizer.error = ZeroDivisionError("unforeseen")
     assert service.post(photo).status_code == 500
-    written = sys.stderr.getvalue()
+    service.wait_until_idle()  # it logs after its answers
+    written = capsys.readouterr().err
     assert "ZeroDivisionError" in written, "the log was not captured"
     for private in (MARK, in_base64[:40], repr(photo[:20])[2:-1], "photo.txt"):
         assert private not in written
