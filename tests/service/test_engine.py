@@ -53,12 +53,11 @@ def test_failed_load_is_told_and_stops_the_server(start, monkeypatch) -> None:
     eventually(lambda: service.server.servers and not service.server.servers[0].is_serving())
 
 
-def test_inference_has_one_thread_of_its_own(start, pool, grey_png) -> None:
-    service = start()
+def test_inference_has_one_thread_of_its_own(service, pool, grey_png) -> None:
     answers = list(pool.map(lambda _: service.post(grey_png), range(8)))
     assert {answer.status_code for answer in answers} == {200}
-    assert len(service.colorizer.threads) == 1
-    assert service.colorizer.threads.pop().startswith("inference")
+    (thread,) = service.colorizer.threads
+    assert thread.startswith("inference")
 
 
 def test_deadline_drops_the_work_that_has_not_begun(start, pool, grey_png) -> None:
@@ -111,30 +110,6 @@ def test_who_goes_while_sending_holds_no_place(start) -> None:
     assert statuses(service) == {"499"}
 
 
-def test_no_more_samples_are_finished_for_who_is_late(start, grey_png, monkeypatch) -> None:
-    service = start()
-    service.hurry(grey_png, 1.5)
-    finish, finished = service.colorizer.finish, []
-
-    def slowly(photo, drawn, look):
-        for each in finish(photo, drawn, look):
-            time.sleep(0.2)
-            finished.append(each)
-            yield each
-
-    monkeypatch.setattr(service.colorizer, "finish", slowly)
-    url, asked = service.client.base_url.join(PATH), {"files": {"image": grey_png}, "data": {"n": "16"}}
-    with pytest.raises(httpx.TransportError):  # the answer had begun: it is broken off
-        httpx.post(url, timeout=30, **asked)
-    eventually(lambda: service.metric("accepted_requests") == 0)
-    assert statuses(service) <= {"200", "504"}  # 200: the answer had begun
-    time.sleep(0.5)  # the one in work ends
-    made = len(finished)
-    assert 0 < made < 16
-    time.sleep(0.5)
-    assert len(finished) == made, "worked on for nobody"
-
-
 def test_stopping_waits_for_answers_to_be_made_and_read() -> None:
     config = server_config(FastAPI(), Settings(deadline_seconds=2.5))
     assert 5 <= config.timeout_graceful_shutdown <= 6
@@ -149,7 +124,7 @@ def test_stopping_finishes_what_was_accepted(start, pool, grey_png) -> None:
     for answer in (service.client.get("/readyz"), service.post(grey_png)):
         assert_problem(answer, 503, "draining")
     service.server.handle_exit(signal.SIGTERM, None)
-    time.sleep(0.3)  # the server has noticed by now
+    eventually(lambda: not service.server.servers[0].is_serving())
     service.colorizer.gate.set()
     assert (busy.result().status_code, waiting.result().status_code) == (200, 200)
     with pytest.raises(httpx.TransportError):

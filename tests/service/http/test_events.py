@@ -5,8 +5,9 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from service.http import events as module
@@ -51,6 +52,12 @@ def held(start, monkeypatch) -> Iterator[tuple]:
     permits.release(100)
 
 
+def assert_no_more_is_made(permit: Callable[[int], None], made: list[object]) -> None:
+    permit(16)
+    time.sleep(0.5)
+    assert len(made) <= 2, "worked on for nobody"  # the one that was begun may end
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_events_say_what_json_says(service, grey_png: bytes, path: str) -> None:
     fields = PATHS[path] | ({"reference": grey_png} if path == "/v1/transfers" else {})
@@ -93,19 +100,19 @@ def test_what_is_wrong_before_the_first_coloring_is_a_problem(service, grey_png:
 def test_what_goes_wrong_later_is_an_event(start, grey_png: bytes, monkeypatch, error, code: str) -> None:
     service = start()
     service.hurry(grey_png, 30 if error else 1.5)
-    finish = service.colorizer.finish
+    finish, late = service.colorizer.finish, threading.Event()
 
     def failing(photo, drawn, look):
         images = finish(photo, drawn, look)
         yield next(images)
         if error:
             raise error
-        time.sleep(3)
-        yield next(images)
+        assert late.wait(PATIENCE_SECONDS)
 
     monkeypatch.setattr(service.colorizer, "finish", failing)
     with service.log() as lines:
         answer = service.post(grey_png, EVENTS, n=2)
+        late.set()
         (coloring, _), (name, problem) = parse(answer.text)
     assert (answer.status_code, coloring, name) == (200, "coloring", "error")
     assert (problem["code"], problem["type"]) == (code, "about:blank")
@@ -136,11 +143,20 @@ def test_a_cut_connection_ends_the_work(held, grey_png: bytes, accept: str) -> N
         assert next(answer.iter_raw(16))
     assert [line["code"] for line in lines if line["event"] == "request"] == ["client_gone"]
     assert not [line for line in lines if line["log_level"] == "warning"], "nothing is wrong with the service"
-    for _ in range(16):
-        permit()
-    time.sleep(0.5)
-    assert len(made) <= 2, "worked on for nobody"  # the one that was begun may end
+    assert_no_more_is_made(permit, made)
     assert service.client.get("/readyz").status_code == 200
+
+
+def test_no_more_is_made_for_who_is_late(held, grey_png: bytes) -> None:
+    service, permit, made = held
+    permit()
+    service.hurry(grey_png, 1.5)
+    made.clear()
+    permit()
+    with service.log() as lines, pytest.raises(httpx.TransportError):  # the answer had begun: it is broken off
+        service.post(grey_png, n=16)
+    assert [line["code"] for line in lines if line["event"] == "request"] == ["deadline"]
+    assert_no_more_is_made(permit, made)
 
 
 def test_a_slow_reader_gets_all_and_stands_in_nobodys_way(start, noise: bytes, grey_png: bytes) -> None:

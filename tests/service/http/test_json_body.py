@@ -30,7 +30,7 @@ MANY = 10**9
 @pytest.mark.parametrize(
     "text",
     [
-        *(ENCODED, base64.encodebytes(FILE).decode(), ""),
+        *(ENCODED, f"\n{base64.encodebytes(FILE).decode()}", ""),
         *(f"data:image/png;base64,{ENCODED}", f"Data:image/png;Base64,{ENCODED}"),
     ],
 )
