@@ -34,8 +34,8 @@ def backlog(clock: Clock) -> Backlog:
     return Backlog({"latents": 10, "pixels": 1000}, LONGEST, clock)
 
 
-def occupy(backlog: Backlog, **amounts: int) -> Place:
-    place = backlog.enter()
+def occupy(backlog: Backlog, owner: str = "", **amounts: int) -> Place:
+    place = backlog.enter(owner)
     place.claim(**amounts)
     return place
 
@@ -43,6 +43,13 @@ def occupy(backlog: Backlog, **amounts: int) -> Place:
 def answer(place: Place) -> None:
     with place:
         pass
+
+
+def work(backlog: Backlog, clock: Clock, seconds: float, **amounts: int) -> None:
+    """Answer a request within some seconds."""
+    place = occupy(backlog, **amounts)
+    clock.now += seconds
+    answer(place)
 
 
 def refusal(ask: Callable[..., object], **amounts: int) -> QueueFullError:
@@ -109,9 +116,8 @@ def test_the_rate_is_known_without_a_sum_over_a_minute_of_answers(clock: Clock) 
 
     backlog = Backlog({"bytes": 10}, LONGEST, clock, floors={"bytes": 1})
     backlog._rates["bytes"]._answered = Unsummed()
-    first, _ = occupy(backlog, bytes=4), occupy(backlog, bytes=1)
-    clock.now += 1
-    answer(first)
+    occupy(backlog, bytes=1)
+    work(backlog, clock, 1, bytes=4)
     occupy(backlog, bytes=1)
     assert backlog._rates["bytes"].rate() == 4
 
@@ -130,14 +136,14 @@ def _comes_again_when_told(amounts: list[int], seconds_each: float, asked: int) 
     backlog = Backlog({"latents": 10}, LONGEST, clock)
     waiting: list[tuple[Place, int]] = []
 
-    def work() -> None:
+    def work_off() -> None:
         place, amount = waiting.pop(0)
         clock.now += amount * seconds_each
         answer(place)
 
     for amount in amounts:
         while waiting and backlog.held("latents") + amount > 10:
-            work()
+            work_off()
         waiting.append((occupy(backlog, latents=amount), amount))
     answered = sum(amounts) - backlog.held("latents")
     if answered == 0 or backlog.held("latents") + asked <= 10:
@@ -146,21 +152,15 @@ def _comes_again_when_told(amounts: list[int], seconds_each: float, asked: int) 
     over = backlog.held("latents") + asked - 10
     assert 0 <= told - min(max(1, over * seconds_each), LONGEST) < 1 + 1e-6  # whole seconds, and no more than needed
     while waiting and backlog.held("latents") + asked > 10:
-        work()
+        work_off()
     # what is answered last may be larger than what was over: it leaves as a whole
     assert clock.now - begun <= told + max(amounts) * seconds_each
 
 
 def test_rate_is_that_of_the_last_minute(backlog: Backlog, clock: Clock) -> None:
     held = occupy(backlog, latents=2)
-    for _ in range(100):  # slow ones, one every ten seconds
-        other = occupy(backlog, latents=1)
-        clock.now += 10
-        answer(other)
-    for _ in range(60):  # fast ones, one a second
-        other = occupy(backlog, latents=1)
-        clock.now += 1
-        answer(other)
+    for seconds in [10] * 100 + [1] * 60:  # slow ones, and then fast ones
+        work(backlog, clock, seconds, latents=1)
     occupy(backlog, latents=8)
     assert refusal(Place(backlog).claim, latents=5).retry_after_seconds == pytest.approx(5, abs=1)
     answer(held)
@@ -168,9 +168,7 @@ def test_rate_is_that_of_the_last_minute(backlog: Backlog, clock: Clock) -> None
 
 def test_idle_time_is_no_slowness(backlog: Backlog, clock: Clock) -> None:
     for _ in range(3):
-        place = occupy(backlog, latents=5)
-        clock.now += 1
-        answer(place)
+        work(backlog, clock, 1, latents=5)
         clock.now += 1000
     occupy(backlog, latents=10)
     assert refusal(Place(backlog).claim, latents=5).retry_after_seconds == 1
@@ -178,9 +176,7 @@ def test_idle_time_is_no_slowness(backlog: Backlog, clock: Clock) -> None:
 
 def test_never_longer_than_any_request_lives(backlog: Backlog, clock: Clock) -> None:
     occupy(backlog, latents=9)
-    other = occupy(backlog, latents=1)
-    clock.now += 10_000
-    answer(other)
+    work(backlog, clock, 10_000, latents=1)
     assert refusal(Place(backlog).claim, latents=9).retry_after_seconds == LONGEST
 
 
@@ -222,28 +218,23 @@ def test_what_is_worked_off_is_given_back_before_the_place(backlog: Backlog, clo
 
 def test_one_owner_holds_at_most_its_share(clock: Clock) -> None:
     backlog = Backlog({"latents": 10}, LONGEST, clock, share=0.5)
-    mine, again, theirs = backlog.enter("a"), backlog.enter("a"), backlog.enter("b")
-    theirs.claim(latents=1)
-    mine.claim(latents=4)
+    theirs, mine, again = occupy(backlog, "b", latents=1), occupy(backlog, "a", latents=4), backlog.enter("a")
     assert "this client" in str(refusal(again.claim, latents=2))
     again.claim(latents=1)
     theirs.claim(latents=4)
     answer(mine)
-    mine = backlog.enter("a")
-    mine.claim(latents=4)
+    mine = occupy(backlog, "a", latents=4)
     for place in (mine, again, theirs):
         answer(place)
     assert not backlog._owned, "owners are not remembered"
-    alone = backlog.enter("a")
-    alone.claim(latents=9)  # larger than the share by itself, or it would be told to come again for ever
+    occupy(backlog, "a", latents=9)  # larger than the share by itself, or it would be told to come again for ever
 
 
 def test_one_owner_may_hold_more_while_nobody_else_holds_anything(clock: Clock) -> None:
     """All of what is worked off, here latents; of bytes, a quarter is left for others."""
     backlog = Backlog({"latents": 16, "bytes": 16}, LONGEST, clock, floors={"latents": 2}, share=0.5)
-    mine, (late, theirs) = [backlog.enter("a") for _ in range(4)], map(backlog.enter, "ab")
-    for place in mine:
-        place.claim(latents=4, bytes=3)
+    late, theirs = map(backlog.enter, "ab")
+    mine = [occupy(backlog, "a", latents=4, bytes=3) for _ in range(4)]
     assert "16 of this client's latents are waiting, and its limit is now 16" in str(refusal(late.claim, latents=1))
     assert "12 of this client's bytes are waiting, and its limit is now 12" in str(refusal(late.claim, bytes=1))
     theirs.claim(latents=8, bytes=4)
@@ -256,8 +247,8 @@ def test_one_owner_may_hold_more_while_nobody_else_holds_anything(clock: Clock) 
 
 def test_what_a_request_claims_bit_by_bit_is_one_claim(clock: Clock) -> None:
     backlog = Backlog({"pixels": 100}, LONGEST, clock, share=0.5)
-    transfer, other, theirs = map(backlog.enter, "aab")
-    theirs.claim(pixels=20)
+    transfer, other = map(backlog.enter, "aa")
+    theirs = occupy(backlog, "b", pixels=20)
     transfer.claim(pixels=40)
     transfer.claim(pixels=40)  # larger than the share by itself
     assert "80 of this client's pixels are waiting, and its limit is now 50" in str(refusal(other.claim, pixels=1))
@@ -271,18 +262,18 @@ def test_whatever_one_owner_holds_another_gets_in(asked: list[tuple[int, int]], 
     backlog = Backlog({"latents": 100, "bytes": 100}, LONGEST, Clock(), floors={"latents": 2}, share=share)
     for latents, size in asked:
         with contextlib.suppress(QueueFullError):
-            backlog.enter("a").claim(latents=latents, bytes=size)
+            occupy(backlog, "a", latents=latents, bytes=size)
     free = int(100 * min(share, (1 - share) / 2))
-    backlog.enter("b").claim(latents=free, bytes=free)
+    occupy(backlog, "b", latents=free, bytes=free)
 
 
 def test_one_large_request_is_no_reason_to_refuse_others(clock: Clock) -> None:
     backlog = Backlog({"latents": 10}, LONGEST, clock, floors={"latents": 2}, share=0.5)
-    backlog.enter("a").claim(latents=100)
-    others = [backlog.enter(owner) for owner in "bc"]
-    others[0].claim(latents=4)
-    refusal(others[1].claim, latents=2)
-    others[1].claim(latents=1)
+    occupy(backlog, "a", latents=100)
+    occupy(backlog, "b", latents=4)
+    other = backlog.enter("c")
+    refusal(other.claim, latents=2)
+    other.claim(latents=1)
 
 
 def test_what_is_promised_to_those_that_wait_is_no_more_than_there_is(backlog: Backlog) -> None:
@@ -290,19 +281,14 @@ def test_what_is_promised_to_those_that_wait_is_no_more_than_there_is(backlog: B
     waiting[0].promise(latents=6)
     waiting[1].promise(latents=4)
     refusal(waiting[2].promise, latents=1)
-    other = backlog.enter("d")
-    other.claim(latents=9)  # one that need not wait does not see them
+    other = occupy(backlog, "d", latents=9)  # one that need not wait does not see them
     for place in waiting[:2]:
         place.keep()
     assert backlog.held("latents") == 19
     for place in (*waiting, other):
         answer(place)
     assert backlog.held("latents") == 0
-    backlog.enter("e").promise(latents=10)
-
-
-def test_a_promise_ends_with_its_request(backlog: Backlog) -> None:
-    place = backlog.enter("a")
-    place.promise(latents=10)
-    answer(place)
-    backlog.enter("b").promise(latents=10)
+    for owner in "ef":
+        place = backlog.enter(owner)
+        place.promise(latents=10)
+        answer(place)  # a promise ends with its request

@@ -277,18 +277,11 @@ async def test_closing_gives_up_what_waits() -> None:
         first.cancel()
 
 
-async def test_an_error_of_the_batchers_own_is_told_to_those_who_wait() -> None:
-    async with started() as (batcher, network):
-        with pytest.raises(ValueError, match="zip"):
-            await batcher.submit(lambda numbers: [], 1, 1)  # fewer results than items
-        assert await batcher.submit(network.run, 2, 1) == 4
-
-
 async def test_who_clears_the_frames_of_its_error_ends_nothing_for_others() -> None:
-    """As requests do, so that what they hold is freed at once."""
+    """As requests do, so that what they hold is freed at once. It may be an error of the batcher's own."""
     async with started() as (batcher, network):
         network.gate.clear()
-        failing = asyncio.create_task(batcher.submit(lambda numbers: [], 1, 1))
+        failing = asyncio.create_task(batcher.submit(lambda numbers: [], 1, 1))  # fewer results than items
         other = asyncio.create_task(batcher.submit(network.run, 2, 1))
         with pytest.raises(ValueError, match="zip") as caught:
             await failing

@@ -4,8 +4,9 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
@@ -91,59 +92,55 @@ async def test_threads_for_large_requests_and_those_that_they_start_are_nicer() 
     lanes.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells what a thread computes")
-async def test_a_nice_thread_that_gets_on_slowly_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, computed = 0.0, 0.0
-    monkeypatch.setattr(lanes_module, "monotonic", lambda: now)
+@asynccontextmanager
+async def at_work(lanes: Lanes) -> AsyncIterator[None]:
+    """Let one piece of work hang in the large lane; then let it end, and close the lanes."""
     began, gate = threading.Event(), threading.Event()
 
-    def get_on() -> None:
+    def hang() -> None:
         began.set()
         assert gate.wait(5)
 
-    lanes = Lanes(1)
-    monkeypatch.setattr(lanes_module, "_computed", lambda thread: computed)
-    working = lanes.large.run(get_on)
+    hanging = lanes.large.run(hang)
     assert await asyncio.to_thread(began.wait, 5)
-    for _ in range(10):
-        now, computed = now + 30, computed + 1
-        lanes.check(100)
-    now += 30
-    with pytest.raises(TimeoutError, match="codec-large"):  # it stands still
-        lanes.check(100)
-    computed += 100
-    with pytest.raises(TimeoutError, match="codec-large"):  # it computes without end
-        lanes.check(100)
+    yield
     gate.set()
-    await working
+    await hanging
     lanes.check(100)
     lanes.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells what a thread computes")
+async def test_a_nice_thread_that_gets_on_slowly_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, computed, lanes = 0.0, 0.0, Lanes(1)
+    monkeypatch.setattr(lanes_module, "monotonic", lambda: now)
+    monkeypatch.setattr(lanes_module, "_computed", lambda thread: computed)
+    async with at_work(lanes):
+        for _ in range(10):
+            now, computed = now + 30, computed + 1
+            lanes.check(100)
+        now += 30
+        with pytest.raises(TimeoutError, match="codec-large"):  # it stands still
+            lanes.check(100)
+        computed += 100
+        with pytest.raises(TimeoutError, match="codec-large"):  # it computes without end
+            lanes.check(100)
 
 
 async def test_a_lane_that_hangs_is_told_from_one_that_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     now, lanes = 0.0, Lanes(1)
     monkeypatch.setattr(lanes_module, "monotonic", lambda: now)
-    began, gate = threading.Event(), threading.Event()
 
     def wait() -> None:
         nonlocal now
         now += 90
         lanes.check(100)
 
-    def hang() -> None:
-        began.set()
-        assert gate.wait(5)
-
     for _ in range(3):  # one after the other, they take longer than any one may
         await lanes.large.run(wait)
-    hanging = lanes.large.run(hang)
-    assert await asyncio.to_thread(began.wait, 5)
-    now += 90
-    lanes.check(100)
-    now += 20
-    with pytest.raises(TimeoutError, match="codec-large"):
+    async with at_work(lanes):
+        now += 90
         lanes.check(100)
-    gate.set()
-    await hanging
-    lanes.check(100)
-    lanes.close()
+        now += 20
+        with pytest.raises(TimeoutError, match="codec-large"):
+            lanes.check(100)
