@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -51,6 +52,15 @@ def start() -> Iterator[Callable[..., Service]]:
             return stack.enter_context(running(load, FakeColorizer(), **settings) if load else ready(**settings))
 
         yield start_one
+
+
+@pytest.fixture
+def loading(start: Callable[..., Service]) -> Iterator[tuple[Service, threading.Event]]:
+    """A service that has its model once an event is set."""
+    loaded = threading.Event()
+    service: Service = start(lambda _: loaded.wait() and service.colorizer)
+    yield service, loaded
+    loaded.set()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import re
 import signal
-import threading
 import time
 from unittest.mock import AsyncMock, Mock
 
@@ -23,20 +22,13 @@ def statuses(service) -> set[str]:
     return set(re.findall(r'path="/v1/colorizations",status="(\d+)"', service.client.get("/metrics").text))
 
 
-def test_not_ready_until_loaded_and_warm(start, grey_png) -> None:
-    loading, services = threading.Event(), []
-
-    def load(settings):
-        assert loading.wait(PATIENCE_SECONDS)
-        return services[0].colorizer
-
-    service = start(load)
-    services.append(service)
+def test_not_ready_until_loaded_and_warm(loading, grey_png) -> None:
+    service, loaded = loading
     service.colorizer.gate.clear()
     for answer in (service.client.get("/readyz"), service.client.get("/v1/models"), service.post(grey_png)):
         assert_problem(answer, 503, "loading")
     assert service.client.get("/livez").status_code == 200
-    loading.set()
+    loaded.set()
     assert service.colorizer.entered.acquire(timeout=PATIENCE_SECONDS), "not warmed up"
     assert service.client.get("/readyz").status_code == 503, "ready before it was warm"
     service.colorizer.gate.set()

@@ -48,10 +48,12 @@ def test_server_timing_names_every_step_and_the_queue(service, grey_png) -> None
 
 
 def test_fields_reach_the_colorizer(service, grey_png) -> None:
-    body = service.post(grey_png, n=3, seed=2**32 - 1, temperature=0.5, latent_norm=1.25).json()
+    fields = {"n": 3, "seed": 2**32 - 1, "temperature": 0.5, "latent_norm": 1.25, "offset": 5}
+    body = service.post(grey_png, **fields).json()
     (options,) = service.colorizer.options
-    assert (options.n, options.seed, options.temperature, options.latent_norm) == (3, 2**32 - 1, 0.5, 1.25)
-    assert (body["seed"], body["temperature"], len(body["data"])) == (2**32 - 1, 0.5, 3)
+    assert {name: getattr(options, name) for name in fields} == fields
+    assert (body["seed"], body["temperature"]) == (2**32 - 1, 0.5)
+    assert [each["index"] for each in body["data"]] == [5, 6, 7]
     assert [each["latent_norm"] for each in body["data"]] == [1.25] * 3
 
 

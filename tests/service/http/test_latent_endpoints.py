@@ -58,24 +58,14 @@ def test_hints_of_an_image_are_in_a_header_and_those_of_a_zip_in_its_members_com
 
 
 def test_variation(service, grey_png) -> None:
-    answer = service.post_to(
-        "/v1/variations", grey_png, **VARIATION, n=3, strength=0.25, noise_seed=11, levels="8,16", temperature=0.5
-    )
+    fields = {"n": 3, "strength": 0.25, "noise_seed": 11, "temperature": 0.5, "offset": 5}
+    body = service.post_to("/v1/variations", grey_png, **VARIATION, **fields, levels="8,16").json()
     (options,) = service.colorizer.options
-    assert (options.n, options.strength, options.noise_seed, options.levels) == (3, 0.25, 11, (8, 16))
-    assert (options.origin, options.temperature, options.latent_norm) == (LatentName(7, 2), 0.5, None)
-    body = answer.json()
+    assert {name: getattr(options, name) for name in fields} == fields
+    assert (options.origin, options.levels, options.latent_norm) == (LatentName(7, 2), (8, 16), None)
     assert body["id"].startswith("variation-")
-    assert (body["seed"], body["noise_seed"], len(body["data"])) == (7, 11, 3)
-
-
-@pytest.mark.parametrize("path", ["/v1/colorizations", "/v1/variations", "/v1/transfers"])
-def test_offset(service, grey_png, color_png, path: str) -> None:
-    fields = {"/v1/variations": VARIATION, "/v1/transfers": {"reference": color_png, "seed": 7}}.get(path, {"seed": 7})
-    body = service.post_to(path, grey_png, **fields, n=2, offset=5).json()
-    (options,) = service.colorizer.options
-    assert (options.n, options.offset) == (2, 5)
-    assert [each["index"] for each in body["data"]] == [5, 6]
+    assert (body["seed"], body["noise_seed"]) == (7, 11)
+    assert [each["index"] for each in body["data"]] == [5, 6, 7]
 
 
 def test_noise_seed_left_out_is_drawn_and_returned(service, grey_png) -> None:
@@ -98,13 +88,15 @@ def test_levels(service, grey_png, given: str, expected: tuple[int, ...]) -> Non
 
 
 def test_transfer(service, grey_png, color_png) -> None:
-    fields = {"n": 2, "seed": 5, "weights": "1,1,0.5,0", "temperature": 0.5}
-    answer = service.post_to("/v1/transfers", grey_png, reference=color_png, **fields)
+    fields = {"n": 2, "seed": 5, "temperature": 0.5, "offset": 5}
+    answer = service.post_to("/v1/transfers", grey_png, reference=color_png, **fields, weights="1,1,0.5,0")
     (options,) = service.colorizer.options
-    assert (options.n, options.seed, options.weights, options.temperature) == (2, 5, (1, 1, 0.5, 0), 0.5)
+    assert {name: getattr(options, name) for name in fields} == fields
+    assert options.weights == (1, 1, 0.5, 0)
     assert (service.colorizer.photos[0].shape, service.colorizer.references[0].shape) == ((24, 40), (20, 30, 3))
     assert answer.json()["id"].startswith("transfer-")
     assert (answer.json()["width"], answer.json()["height"]) == (40, 24)
+    assert [each["index"] for each in answer.json()["data"]] == [5, 6]
 
 
 def test_interpolation(service, grey_png) -> None:

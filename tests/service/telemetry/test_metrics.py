@@ -1,7 +1,6 @@
 """Prometheus is told what the service does, in a format that its own parser reads."""
 
 import re
-import threading
 from pathlib import Path
 
 import pytest
@@ -80,13 +79,12 @@ def test_page_of_operations_names_every_metric(counted) -> None:
     assert families == set(re.findall(r"^\| `(tintflow_\w+)`", page, re.MULTILINE))
 
 
-def test_model_and_its_device_are_told_once_it_is_loaded(start) -> None:
-    loading = threading.Event()
-    service = start(lambda _: loading.wait(10) and service.colorizer)
+def test_model_and_its_device_are_told_once_it_is_loaded(loading) -> None:
+    service, loaded = loading
     found = scraped(service)
     assert "tintflow_model_info" not in found
     assert found["tintflow_ready"] == {(): 0.0}
-    loading.set()
+    loaded.set()
     service.wait_until_ready()
     found = scraped(service)
     info: ModelInfo = service.colorizer.info

@@ -1,10 +1,9 @@
 """Health and metadata by the Open Inference Protocol."""
 
-import threading
-
 import pytest
 
 from service import __version__
+from tests.service.problems import assert_problem
 
 
 @pytest.mark.parametrize(
@@ -36,18 +35,13 @@ def test_metadata_of_the_model_are_those_of_colorizations(service, grey_png: byt
     assert "bits_per_dim" in answer.json()["data"][0]
 
 
-@pytest.mark.parametrize("path", ["health/ready", "models/colorization/ready", "models/colorization"])
-def test_while_loading(start, path: str) -> None:
-    gate = threading.Event()
-    service = start(lambda settings: gate.wait(10))
-    try:
+def test_while_loading(loading) -> None:
+    service, _ = loading
+    for path in ("health/ready", "models/colorization/ready", "models/colorization"):
         answer = service.client.get(f"/v2/{path}")
-        assert answer.status_code == 503
-        assert answer.headers["retry-after"]
-        assert answer.json()["error"] == answer.json()["detail"] == "the model is being loaded"
-        assert service.client.get("/v2/health/live").status_code == 200
-    finally:
-        gate.set()
+        assert_problem(answer, 503, "loading", "the model is being loaded")
+        assert answer.json()["error"] == answer.json()["detail"]
+    assert service.client.get("/v2/health/live").status_code == 200
 
 
 def test_another_model_is_not_found(service) -> None:
