@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 import structlog
 from fastapi import FastAPI
 
@@ -175,10 +176,10 @@ class Service:
         """Host and port."""
         return self.client.base_url.host, self.client.base_url.port
 
-    def hurry(self, photo: bytes, seconds: float) -> None:
+    def hurry(self, photo: bytes, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give requests this much time; before, let start all that takes a busy machine long to start."""
         assert self.post(photo, n=1).status_code == 200
-        vars(self.app.state.engine._settings)["deadline_seconds"] = seconds
+        monkeypatch.setitem(vars(self.app.state.engine._settings), "deadline_seconds", seconds)
 
     def wait_until_ready(self) -> None:
         eventually(lambda: self.client.get("/readyz").status_code == 200)

@@ -52,15 +52,15 @@ def test_inference_has_one_thread_of_its_own(service, pool, grey_png) -> None:
     assert thread.startswith("inference")
 
 
-def test_deadline_drops_the_work_that_has_not_begun(start, pool, grey_png) -> None:
-    service = start()
-    service.hurry(grey_png, 1.5)
+def test_deadline_drops_the_work_that_has_not_begun(service, pool, grey_png, monkeypatch) -> None:
+    service.hurry(grey_png, 1.5, monkeypatch)
     before = len(service.colorizer.photos)
     busy = service.occupy(pool, grey_png)
     waiting = [pool.submit(service.post, grey_png) for _ in range(4)]
     for late in (busy, *waiting):
         assert_problem(late.result(), 504, "deadline")
     eventually(lambda: service.metric("accepted_requests") == 0)
+    monkeypatch.undo()
     service.colorizer.gate.set()
     assert service.post(grey_png).status_code == 200
     assert len(service.colorizer.photos) - before == 2, "an expired request was worked on"

@@ -100,7 +100,7 @@ def test_a_model_that_hangs_is_not_ready(start) -> None:
 def test_a_large_lane_that_hangs_is_not_ready(start, pool, grey_png, monkeypatch) -> None:
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", CANARY_SIDE**2)
     service = start(canary_seconds=0.05)
-    service.hurry(grey_png, 1.5)  # the canary, in the small lane, is in time
+    service.hurry(grey_png, 1.5, monkeypatch)  # the canary, in the small lane, is in time
     finish, gate = service.colorizer.finish, threading.Event()
 
     def hang(photo, drawn, look):
@@ -155,18 +155,6 @@ ENDLESS = {"decode_seconds": 86_400, "max_pixels": 64 * 64}
 """Settings by which a slow file has hours to decode."""
 
 
-@pytest.mark.usefixtures("slow_files")
-def test_slow_files_from_several_addresses_do_not_hold_all_decoders(start, grey_png) -> None:
-    service = start(codec_threads=2, **ENDLESS)
-    with ExitStack() as attack:
-        for address in ("127.0.0.3", "127.0.0.4", "127.0.0.5"):
-            attack.enter_context(unread_answer(service, b"slow", address=address))
-        eventually(lambda: len(service.app.state.engine._quick_first._slow_owners._until) == 3)
-        assert service.post(grey_png).status_code == 200
-        eventually(lambda: service.metric("accepted_requests") == 3)  # no slow file was over
-    eventually(lambda: service.metric("accepted_requests") == 0)
-
-
 @pytest.fixture
 def may_end(start, monkeypatch) -> Iterator[threading.Event]:
     """An event, before which no decoder of slow files is gone; services stop after it."""
@@ -184,15 +172,12 @@ def may_end(start, monkeypatch) -> Iterator[threading.Event]:
 
 
 @pytest.mark.usefixtures("slow_files")
-@pytest.mark.parametrize("reference", [None, b"slow"])  # of two files, the end of one cancels the other once more
-def test_a_slow_file_holds_its_place_until_its_decoder_is_gone(
-    start, pool, grey_png, monkeypatch, may_end, reference
-) -> None:
-    """Else others would come after it, and files on their first try would wait for a thread."""
+def test_slow_files_hold_their_place_until_their_decoders_are_gone(start, pool, grey_png, monkeypatch, may_end) -> None:
+    """Else others would come after them, and files on their first try would wait for a thread."""
     monkeypatch.setattr("service.pipeline.DEATH_SECONDS", 60)
     service = start(codec_threads=2, **ENDLESS)
     engine = service.app.state.engine
-    with unread_answer(service, b"slow", address="127.0.0.3", reference=reference):
+    with unread_answer(service, b"slow", address="127.0.0.3", reference=b"slow"):  # the end of one cancels the other
         eventually(lambda: any(not each.quick for each in engine._decoders._all))
     with unread_answer(service, b"slow", address="127.0.0.4"):
         eventually(lambda: len(engine._quick_first._slow_owners._until) == 2)
@@ -289,20 +274,6 @@ def test_a_choice_among_many_gives_way_to_others(start, pool, grey_png, monkeypa
         assert waiting.result(PATIENCE_SECONDS / 2).status_code == 200
         answered.set()
         assert len(large.result().json()["data"]) == 4
-
-
-def test_addresses_take_turns_at_the_model(start, pool, grey_png) -> None:
-    service = start(batch_latents=1)
-    busy = service.occupy(pool, grey_png)
-    many = [pool.submit(service.post, grey_png, n=2, seed=1) for _ in range(3)]
-    eventually(lambda: service.metric("queue_depth") == 3)
-    with neighbor(service) as other:
-        last = pool.submit(other.post, grey_png, n=2, seed=2)
-        eventually(lambda: service.metric("queue_depth") == 4)
-        service.colorizer.gate.set()
-        assert {each.result().status_code for each in (busy, *many, last)} == {200}
-    seeds = [options.seed for options in service.colorizer.options[-4:]]
-    assert seeds == [2, 1, 1, 1], "who comes anew passes who is at work"
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])

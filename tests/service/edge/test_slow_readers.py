@@ -24,9 +24,9 @@ def open_connections(service) -> int:
     return len(service.server.server_state.connections)
 
 
-def test_an_answer_that_is_not_read_is_not_held(start, noise) -> None:
+def test_an_answer_that_is_not_read_is_not_held(start, noise, monkeypatch) -> None:
     service = start()
-    service.hurry(noise, 3)
+    service.hurry(noise, 3, monkeypatch)
     with service.log() as lines, asked(service, noise) as connection:
         buffered = [0]
 

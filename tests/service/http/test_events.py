@@ -36,10 +36,9 @@ def parse(text: str) -> list[tuple[str, dict]]:
 
 
 @pytest.fixture
-def held(start, monkeypatch) -> Iterator[tuple]:
+def held(service, monkeypatch) -> Iterator[tuple]:
     """A service that makes one coloring for each permit, and a function that gives permits."""
-    service, permits = start(), threading.Semaphore(0)
-    finish, made = service.colorizer.finish, []
+    permits, finish, made = threading.Semaphore(0), service.colorizer.finish, []
 
     def one_by_one(photo, drawn, look):
         for each in finish(photo, drawn, look):
@@ -97,9 +96,8 @@ def test_what_is_wrong_before_the_first_coloring_is_a_problem(service, grey_png:
 
 
 @pytest.mark.parametrize(("error", "code"), [(MemoryError("foreseen by nobody"), "internal_error"), (None, "deadline")])
-def test_what_goes_wrong_later_is_an_event(start, grey_png: bytes, monkeypatch, error, code: str) -> None:
-    service = start()
-    service.hurry(grey_png, 30 if error else 1.5)
+def test_what_goes_wrong_later_is_an_event(service, grey_png: bytes, monkeypatch, error, code: str) -> None:
+    service.hurry(grey_png, 30 if error else 1.5, monkeypatch)
     finish, late = service.colorizer.finish, threading.Event()
 
     def failing(photo, drawn, look):
@@ -147,10 +145,10 @@ def test_a_cut_connection_ends_the_work(held, grey_png: bytes, accept: str) -> N
     assert service.client.get("/readyz").status_code == 200
 
 
-def test_no_more_is_made_for_who_is_late(held, grey_png: bytes) -> None:
+def test_no_more_is_made_for_who_is_late(held, grey_png: bytes, monkeypatch) -> None:
     service, permit, made = held
     permit()
-    service.hurry(grey_png, 1.5)
+    service.hurry(grey_png, 1.5, monkeypatch)
     made.clear()
     permit()
     with service.log() as lines, pytest.raises(httpx.TransportError):  # the answer had begun: it is broken off
