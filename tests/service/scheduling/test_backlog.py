@@ -80,7 +80,7 @@ def test_too_much_is_refused_and_nothing_of_it_held(backlog: Backlog, first, sec
 
 def test_a_full_queue_refuses_at_the_door(backlog: Backlog) -> None:
     full = occupy(backlog, latents=10)
-    refusal(backlog.enter)
+    assert refusal(backlog.enter).retry_after_seconds == UNKNOWN_SECONDS
     answer(full)
     backlog.enter()
 
@@ -91,11 +91,6 @@ def test_the_door_tells_when_there_is_room_for_a_likely_request(backlog: Backlog
     answer(places[0])  # one latent in two seconds
     occupy(backlog, latents=5)
     assert refusal(backlog.enter).retry_after_seconds == 10
-
-
-def test_nothing_measured_yet(backlog: Backlog) -> None:
-    occupy(backlog, latents=10)
-    assert refusal(backlog.enter).retry_after_seconds == UNKNOWN_SECONDS
 
 
 def test_a_service_that_is_never_at_rest_remembers_no_more_than_the_window(backlog: Backlog, clock: Clock) -> None:

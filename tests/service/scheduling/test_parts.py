@@ -1,6 +1,6 @@
 """Parts: a request that is drawn a few samples at a time has the samples that it has when drawn at once."""
 
-from collections.abc import Sequence
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -38,18 +38,6 @@ DIVIDED = [
 UNDIVIDED = [InterpolationOptions(steps=5, seed=3, index=0, to_index=1)]
 
 
-class Counting:
-    """A colorizer that notes how many samples are drawn at once."""
-
-    def __init__(self, colorizer: CinnColorizer) -> None:
-        self._colorizer = colorizer
-        self.drawn: list[int] = []
-
-    def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
-        self.drawn.extend(task.options.samples for task in tasks)
-        return self._colorizer.draw_all(tasks)
-
-
 @pytest.fixture(autouse=True)
 def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others are remembered, however slow this machine is."""
@@ -62,16 +50,16 @@ def photo() -> np.ndarray:
 
 
 async def draw(colorizer: CinnColorizer, task: DrawTask, latents: int, others: bool) -> tuple[Drawn, list[int]]:
-    """Draw beside others, or alone, where only TURN_LATENTS are drawn in time."""
-    counting = Counting(colorizer)
+    """Draw beside others, or alone, where only TURN_LATENTS are drawn in time; return how many at once, too."""
+    watched = Mock(wraps=colorizer)
     batcher = Batcher(16, 0, lambda _: None, seconds=0)
-    network = InProcess(batcher, counting)  # type: ignore[arg-type] # draw_all is all it needs
+    network = InProcess(batcher, watched)
     one = DrawTask(task.photo, SampleOptions(n=1, seed=0))
     await network.draw(one, 1, "other" if others else "attacker")
-    counting.drawn.clear()
+    watched.draw_all.reset_mock()
     drawn = await network.draw(task, latents, "attacker")
     batcher.close()
-    return drawn, counting.drawn
+    return drawn, [part.options.samples for call in watched.draw_all.call_args_list for part in call.args[0]]
 
 
 @pytest.mark.parametrize("options", [*DIVIDED, *UNDIVIDED], ids=repr)
