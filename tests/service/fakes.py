@@ -176,10 +176,15 @@ class Service:
         """Host and port."""
         return self.client.base_url.host, self.client.base_url.port
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings by name, for monkeypatch.setitem: those that each request reads, not those that the start reads."""
+        return vars(self.app.state.engine._settings)
+
     def hurry(self, photo: bytes, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give requests this much time; before, let start all that takes a busy machine long to start."""
         assert self.post(photo, n=1).status_code == 200
-        monkeypatch.setitem(vars(self.app.state.engine._settings), "deadline_seconds", seconds)
+        monkeypatch.setitem(self.settings, "deadline_seconds", seconds)
 
     def wait_until_ready(self) -> None:
         eventually(lambda: self.client.get("/readyz").status_code == 200)

@@ -66,8 +66,8 @@ def test_deadline_drops_the_work_that_has_not_begun(service, pool, grey_png, mon
     assert len(service.colorizer.photos) - before == 2, "an expired request was worked on"
 
 
-def test_slow_upload_meets_the_deadline(start) -> None:
-    service = start(deadline_seconds=0.2)
+def test_slow_upload_meets_the_deadline(service, monkeypatch) -> None:
+    monkeypatch.setitem(service.settings, "deadline_seconds", 0.2)
 
     def trickle():
         yield b'{"image": "'

@@ -222,8 +222,9 @@ def test_a_bad_reference_is_named(service, grey_png, reference: bytes, status: i
     assert answer.json()["detail"].startswith("reference:")
 
 
-def test_each_file_may_be_as_large_as_the_limit(start, grey_png) -> None:
-    service, larger = start(max_bytes=len(grey_png)), grey_png + b"\0"
+def test_each_file_may_be_as_large_as_the_limit(service, grey_png, monkeypatch) -> None:
+    monkeypatch.setitem(service.settings, "max_bytes", len(grey_png))
+    larger = grey_png + b"\0"
     for send in (service.post_to, service.post_json_to):
         assert send("/v1/transfers", grey_png, reference=grey_png).status_code == 200
         for name, image, reference in (("image", larger, grey_png), ("reference", grey_png, larger)):

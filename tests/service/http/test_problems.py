@@ -154,8 +154,8 @@ def test_too_long_for_the_output_format(service) -> None:
 
 
 @pytest.mark.parametrize(("path", "fields"), [(PATH, {"n": 3}), (BETWEEN, {"steps": 3, "index": 0, "to_index": 1})])
-def test_too_many_pixels_in_one_answer(start, grey_png, path: str, fields: dict[str, int]) -> None:
-    service = start(max_output_pixels=2 * 40 * 24)
+def test_too_many_pixels_in_one_answer(service, grey_png, monkeypatch, path: str, fields: dict[str, int]) -> None:
+    monkeypatch.setitem(service.settings, "max_output_pixels", 2 * 40 * 24)
     answer = service.post_to(path, grey_png, seed=7, **fields)
     assert_problem(answer, 422, "output_too_large")
     assert answer.json()["detail"] == "3 colorings of 40×24 are more than 1920 pixels"
@@ -324,8 +324,8 @@ def test_too_many_announced_bytes_are_refused_before_they_come(service, content_
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x"])
-def test_too_many_streamed_bytes_are_refused_before_the_last(start, content_type: str) -> None:
-    service = start(max_bytes=1000)
+def test_too_many_streamed_bytes_are_refused_before_the_last(service, monkeypatch, content_type: str) -> None:
+    monkeypatch.setitem(service.settings, "max_bytes", 1000)
     with begun_upload(service, f"Content-Type: {content_type}", "Transfer-Encoding: chunked") as connection:
         part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
         chunk = part + b"A" * 100_000
