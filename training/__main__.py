@@ -1,6 +1,7 @@
 """`python -m training`: train on your own photos, and join parts that were trained apart."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,9 @@ RunFolder = Annotated[Path, typer.Option(help="Folder of all that the run keeps,
 Out = Annotated[Path, typer.Option(help="The checkpoint to write.")]
 NEW_RATES, TRAINED_RATES = (1e-3, 2e-3), (1e-4, 0.0)
 """Highest rates of AdamW and Muon, from the start and for weights that were trained already"""
+SCORED = LoopConfig(batch=32, matrix_learning_rate=0, hold=0.4, ema_decay=0.98, warmup_steps=20)
+THIN = LoopConfig(batch=16, matrix_learning_rate=0, clip=5.0, hold=0.4, ema_decay=0.997)
+WORN = LoopConfig(batch=32, matrix_learning_rate=0, hold=0.3, ema_decay=0.998)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -75,20 +79,13 @@ def run_command(
     seed: Seed = 0,
 ) -> None:
     """Train the cINN: part after part, or those that --part names."""
+    draws = DrawConfig(own=own_draws, tries=tries, keep=keep, nearness=nearness, temperature=draw_temperature)
     config = RunConfig(
-        data,
-        out,
-        minutes,
-        tuple(part or ()),
-        views,
-        draws=DrawConfig(own=own_draws, tries=tries, keep=keep, nearness=nearness, temperature=draw_temperature),
-        init=init,
-        name=name,
-        device=device,
-        features=features,
+        data, out, tuple(part or ()), views, draws=draws, init=init, name=name, device=device, features=features
     )
     usual, usual_of_muon = TRAINED_RATES if init else NEW_RATES
     loop = LoopConfig(
+        minutes,
         learning_rate=usual if learning_rate is None else learning_rate,
         matrix_learning_rate=usual_of_muon if matrix_learning_rate is None else matrix_learning_rate,
         network_learning_rate=network_learning_rate,
@@ -134,16 +131,8 @@ def scored_command(
     seed: Seed = 0,
 ) -> None:
     """Teach the distilled decoder by how its own draws look beside the true colors, and by the reward model."""
-    config = RunConfig(data, out, minutes, views=views, init=init, name=name, device=device, features=features)
-    loop = LoopConfig(
-        batch=32,
-        learning_rate=learning_rate,
-        matrix_learning_rate=0,
-        hold=0.4,
-        ema_decay=0.98,
-        warmup_steps=20,
-        seed=seed,
-    )
+    config = RunConfig(data, out, views=views, init=init, name=name, device=device, features=features)
+    loop = replace(SCORED, minutes=minutes, learning_rate=learning_rate, seed=seed)
     _start(run_scored, ["scored"], resume, config, loop=loop)
 
 
@@ -162,10 +151,8 @@ def thin_command(
     seed: Seed = 0,
 ) -> None:
     """Prune finer levels that are wider to the released widths, and teach them what the wide ones compute."""
-    config = RunConfig(data, out, minutes, views=views, init=init, name=name, device=device, features=features)
-    loop = LoopConfig(
-        batch=16, learning_rate=learning_rate, matrix_learning_rate=0, clip=5.0, hold=0.4, ema_decay=0.997, seed=seed
-    )
+    config = RunConfig(data, out, views=views, init=init, name=name, device=device, features=features)
+    loop = replace(THIN, minutes=minutes, learning_rate=learning_rate, seed=seed)
     _start(run_thin, ["thinned"], resume, config, details=CinnConfig().details, loop=loop)
 
 
@@ -182,10 +169,8 @@ def worn_command(
     seed: Seed = 0,
 ) -> None:
     """Teach h to see faded, blurred, grainy and scratched photos as it sees good ones."""
-    config = RunConfig(data, out, minutes, init=init, name=name, device=device)
-    loop = LoopConfig(
-        batch=32, learning_rate=learning_rate, matrix_learning_rate=0, hold=0.3, ema_decay=0.998, seed=seed
-    )
+    config = RunConfig(data, out, init=init, name=name, device=device)
+    loop = replace(WORN, minutes=minutes, learning_rate=learning_rate, seed=seed)
     _start(run_worn, ["worn"], resume, config, loop=loop)
 
 

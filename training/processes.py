@@ -16,6 +16,7 @@ __all__ = ["Processes", "Share", "joined"]
 PATIENCE = timedelta(days=1)
 """To wait for each other: one may be at work on the last features for long."""
 Result = TypeVar("Result")
+Work = TypeVar("Work")
 
 
 class Share(NamedTuple):
@@ -59,8 +60,16 @@ class Processes:
             dist.all_reduce(total)
         return total
 
-    def wait(self) -> None:
-        """Wait until all are here."""
+    def divide(self, work: Sequence[Work]) -> Iterator[Work]:
+        """Yield this process's share of some work, once all are here; end when all have done theirs.
+
+        So the first has claimed a folder before any writes to it, and all is there before any reads it.
+        """
+        self._wait()
+        yield from work[self.share.rows]
+        self._wait()
+
+    def _wait(self) -> None:
         if self.share.of > 1:
             dist.barrier()
 

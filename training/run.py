@@ -77,7 +77,6 @@ class RunConfig:
     data: Path
     """a folder of photos or of tar shards, or one shard"""
     out: Path
-    minutes: float
     parts: tuple[str, ...] = ()
     """any of `SHARES`, one after another; none means all"""
     views: int = 4
@@ -103,50 +102,58 @@ def run(config: RunConfig, model: CinnConfig | None = None, loop: LoopConfig | N
     Raises InputError for a part that the network does not have, without one that the folder has the state of, and where
     `Checkpoint` does; NoPhotosError for data without photos.
     """
+    loop = loop or LoopConfig()
+    with _begun(config, model) as (source, processes):
+        cinn = source.cinn.requires_grad_(True)
+        unknown = set(config.parts) - set(SHARES)
+        if unknown:
+            raise InputError("part", f"some of {list(SHARES)}", sorted(unknown))
+        parts = [part for part in SHARES if part in config.parts or not config.parts]
+        if config.draws.own and not (config.init and parts == ["distilled"]):
+            raise InputError("own_draws", "weights to start from, and no part but distilled", parts)
+        if config.draws.keep > config.draws.tries:
+            raise InputError("keep", f"at most as many as there are tries, {config.draws.tries}", config.draws.keep)
+        if loop.network_learning_rate and (len(parts) != 1 or parts[0] in ("prior", "distilled")):
+            # The other parts would be left with features that they have never seen; these see none.
+            raise InputError("part", "coarsest or details alone to train together with h", parts)
+        left_out = [part for part in SHARES if part not in parts and (config.out / f"{part}.pt").exists()]
+        if left_out:  # the result would hold them untrained
+            raise InputError("part", f"{left_out}, too, which {config.out} has the state of, or a new folder", parts)
+        _claim_run(config, cinn, processes)
+        dataset = prepare(config, cinn, processes)
+        total = sum(SHARES[part] for part in parts)
+        for part in parts:
+            settings = replace(loop, minutes=loop.minutes * SHARES[part] / total)
+            state = config.out / f"{part}.pt"
+            trainer: Trainer[Any]
+            if part == "distilled":
+                trainer = _distill(config, cinn, settings, processes, begun=state.exists())
+            else:
+                trainer = Trainer(cinn.network, OBJECTIVES[part](cinn), dataset, settings, processes)
+            if not trainer.train(state):
+                return None
+        return _write(source, config.out, processes)
+
+
+@contextmanager
+def _begun(
+    config: RunConfig, model: CinnConfig | None = None, wanted: str | None = None
+) -> Iterator[tuple[Checkpoint, Processes]]:
+    """Yield the weights to begin with, on their device, and the processes that train together.
+
+    wanted: what `init` should be, for the InputError without it; None where a run may begin anew, with this model.
+    """
+    if wanted and config.init is None:
+        raise InputError("init", wanted, None)
     device = choose_device(config.device)
     with joined(device) as processes:
-        return _run(config, model, loop or LoopConfig(), device, processes)
-
-
-def _run(
-    config: RunConfig, model: CinnConfig | None, loop: LoopConfig, device: str, processes: Processes
-) -> Path | None:
-    if config.init:
-        source = replace(load_checkpoint(config.init), name=config.name)
-    else:
-        torch.manual_seed(0)  # else a run that goes on would have another reward model, and make its draws anew
-        source = Checkpoint(Cinn(model), config.name, DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS)
-    cinn = source.cinn.requires_grad_(True).to(device)
-    unknown = set(config.parts) - set(SHARES)
-    if unknown:
-        raise InputError("part", f"some of {list(SHARES)}", sorted(unknown))
-    parts = [part for part in SHARES if part in config.parts or not config.parts]
-    if config.draws.own and not (config.init and parts == ["distilled"]):
-        raise InputError("own_draws", "weights to start from, and no part but distilled", parts)
-    if config.draws.keep > config.draws.tries:
-        raise InputError("keep", f"at most as many as there are tries, {config.draws.tries}", config.draws.keep)
-    if loop.network_learning_rate and (len(parts) != 1 or parts[0] in ("prior", "distilled")):
-        # The other parts would be left with features that they have never seen; these see none.
-        raise InputError("part", "coarsest or details alone to train together with h", parts)
-    left_out = [part for part in SHARES if part not in parts and (config.out / f"{part}.pt").exists()]
-    if left_out:  # the result would hold them untrained
-        raise InputError("part", f"{left_out}, too, which {config.out} has the state of, or a new folder", parts)
-    _claim_run(config, cinn, processes)
-    dataset = prepare(config, cinn, processes)
-    total = sum(SHARES[part] for part in parts)
-    for part in parts:
-        settings = replace(loop, minutes=config.minutes * SHARES[part] / total)
-        state = config.out / f"{part}.pt"
-        if part == "distilled":
-            done = _distill(config, cinn, settings, processes, begun=state.exists()).train(state)
+        if config.init:
+            source = replace(load_checkpoint(config.init), name=config.name)
         else:
-            done = Trainer(cinn.network, OBJECTIVES[part](cinn), dataset, settings, processes).train(state)
-        if not done:
-            return None
-    path = config.out / WEIGHTS_FILE
-    if processes.first:
-        save_checkpoint(source, path)
-    return path
+            torch.manual_seed(0)  # else a run that goes on would have another reward model, and make its draws anew
+            source = Checkpoint(Cinn(model), config.name, DEFAULT_TEMPERATURE, DEFAULT_EXPONENTS)
+        source.cinn.to(device)
+        yield source, processes
 
 
 def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Processes, begun: bool) -> Trainer[DrawnBatch]:
@@ -155,11 +162,9 @@ def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Process
     begun: whether there is a state to go on from, which replaces any start.
     """
     folders = [(views[0], config.out / "draws" / path.stem) for path, views in _folders(config)]
-    processes.wait()
-    for i, (features, out) in list(enumerate(folders))[processes.share.rows]:
+    for i, (features, out) in processes.divide(list(enumerate(folders))):
         count = build_draws(cinn, features, out, config.draws, seed=i)
         print(f"draws of {out.name}: {count} photos", flush=True)
-    processes.wait()
     objective, dataset = DistilledObjective(cinn), DrawnDataset([out for _, out in folders], config.held_out)
     if not begun:
         device = cinn.chroma_mean.device
@@ -176,23 +181,9 @@ def run_reward(folders: Sequence[Path], init: Path, out: Path, name: str, loop: 
         source = replace(load_checkpoint(init), name=name)
         reward = source.cinn.reward.requires_grad_(True)
         dataset = RatedDataset(folders, held_out=0.1)
-        if processes.first:
-            _claim(out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
+        _claim(processes, out / "run.json", "out", {"data": dataset.digest, "start": _digest(init.read_bytes())})
         trainer = Trainer(None, RewardObjective(reward), dataset, loop, processes)
         return _train(trainer, out / "reward.pt", source)
-
-
-@contextmanager
-def _from_init(config: RunConfig, wanted: str) -> Iterator[tuple[Checkpoint, str, Processes]]:
-    """Yield the weights to go on from, the device, and the processes that train together.
-
-    wanted: what `init` should be, for the InputError without it.
-    """
-    if config.init is None:
-        raise InputError("init", wanted, None)
-    device = choose_device(config.device)
-    with joined(device) as processes:
-        yield replace(load_checkpoint(config.init), name=config.name), device, processes
 
 
 def run_scored(config: RunConfig, loop: LoopConfig) -> Path | None:
@@ -201,12 +192,10 @@ def run_scored(config: RunConfig, loop: LoopConfig) -> Path | None:
     config: `parts` and `draws` have no say. Raises InputError without `init`, and for another run's folder.
     """
     wanted = "weights with a distilled decoder and a reward model that were trained"
-    with _from_init(config, wanted) as (source, device, processes):
-        cinn = source.cinn.to(device)
-        _claim_run(config, cinn, processes)
-        dataset = prepare(config, cinn, processes)
-        objective = ScoredObjective(cinn, Perception())
-        trainer = Trainer(None, objective, dataset, replace(loop, minutes=config.minutes), processes)
+    with _begun(config, wanted=wanted) as (source, processes):
+        _claim_run(config, source.cinn, processes)
+        dataset = prepare(config, source.cinn, processes)
+        trainer = Trainer(None, ScoredObjective(source.cinn, Perception()), dataset, loop, processes)
         return _train(trainer, config.out / "scored.pt", source)
 
 
@@ -216,41 +205,40 @@ def run_thin(config: RunConfig, details: Sequence[DetailConfig], loop: LoopConfi
     config: `parts` and `draws` have no say; `init` has the wide levels. details: see `thin`. Raises InputError without
     `init`, for another run's folder, and where `thin` does.
     """
-    with _from_init(config, "weights whose finer levels shall be thinner") as (source, device, processes):
-        wide = source.cinn.to(device)
-        cinn = thin(wide, details).requires_grad_(True).to(device)
+    with _begun(config, wanted="weights whose finer levels shall be thinner") as (source, processes):
+        wide = source.cinn
+        cinn = thin(wide, details).requires_grad_(True).to(wide.chroma_mean.device)
         _claim_run(config, cinn, processes)
         dataset = prepare(config, wide, processes)
-        objective = ThinnedObjective(cinn, wide)
-        trainer = Trainer(None, objective, dataset, replace(loop, minutes=config.minutes), processes)
+        trainer = Trainer(None, ThinnedObjective(cinn, wide), dataset, loop, processes)
         return _train(trainer, config.out / "thinned.pt", replace(source, network=cinn))
 
 
 def run_worn(config: RunConfig, loop: LoopConfig) -> Path | None:
     """Teach h to see worn photos as it sees others, and write the weights with it; see `run`.
 
-    config: only `data`, `out`, `minutes`, `held_out`, `init`, `name` and `device` count. Raises InputError without
-    `init`, and for another run's folder.
+    config: only `data`, `out`, `held_out`, `init`, `name` and `device` count. Raises InputError without `init`, and for
+    another run's folder.
     """
-    with _from_init(config, "weights whose h shall see through wear") as (source, device, processes):
-        cinn = source.cinn.to(device)
-        _claim_run(config, cinn, processes)
-        processes.wait()
+    with _begun(config, wanted="weights whose h shall see through wear") as (source, processes):
+        _claim_run(config, source.cinn, processes)
         folders = [(path, config.out / "lightness" / path.stem) for path in _shards(config)]
-        for path, folder in folders[processes.share.rows]:
+        for path, folder in processes.divide(folders):
             print(f"lightness of {path.name}: {build_lightness(path, folder)} photos", flush=True)
-        processes.wait()
         dataset = WornDataset([folder for _, folder in folders], config.held_out)
-        trainer = Trainer(None, WornObjective(cinn), dataset, replace(loop, minutes=config.minutes), processes)
+        trainer = Trainer(None, WornObjective(source.cinn), dataset, loop, processes)
         return _train(trainer, config.out / "worn.pt", source)
 
 
 def _train(trainer: Trainer[Any], state: Path, result: Checkpoint) -> Path | None:
     """Train what the result holds, and write it beside the state; return its path, or None for a signal."""
-    if not trainer.train(state):
-        return None
-    path = state.with_name(WEIGHTS_FILE)
-    if trainer.processes.first:
+    return _write(result, state.parent, trainer.processes) if trainer.train(state) else None
+
+
+def _write(result: Checkpoint, out: Path, processes: Processes) -> Path:
+    """Write the weights that a run leads to: the first process does. Return their path."""
+    path = out / WEIGHTS_FILE
+    if processes.first:
         save_checkpoint(result, path)
     return path
 
@@ -293,17 +281,17 @@ def _shares_surroundings(one: Mapping[str, Tensor], other: Mapping[str, Tensor])
 
 
 def _claim_run(config: RunConfig, cinn: Cinn, processes: Processes) -> None:
-    """Claim the folder of a run: the first process does."""
-    if processes.first:
-        belongs = origin(config) | {"model": repr(cinn.config), "draws": repr(config.draws)}
-        _claim(config.out / "run.json", "out", belongs)
+    belongs = origin(config) | {"model": repr(cinn.config), "draws": repr(config.draws)}
+    _claim(processes, config.out / "run.json", "out", belongs)
 
 
-def _claim(file: Path, option: str, belongs: Mapping[str, str]) -> None:
+def _claim(processes: Processes, file: Path, option: str, belongs: Mapping[str, str]) -> None:
     """Write down what a folder belongs to, so that what it holds is not reused for anything else.
 
-    Raises InputError, which names the option, if it belongs to something else.
+    The first process does. Raises InputError, which names the option, if it belongs to something else.
     """
+    if not processes.first:
+        return
     known, told = file.read_text() if file.exists() else "", json.dumps(belongs)
     if known and known != told:
         begun = "a new folder, or the data, weights and draws that this one was begun with"
@@ -341,17 +329,14 @@ def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -
         load_imagenet_weights(cinn.network)
         standardize_network(cinn.network, paths[0])
     cinn.network.requires_grad_(False).eval()
-    if processes.first:
-        # in the precision in which checkpoints keep them
-        weights = b"".join(p.half().cpu().numpy().tobytes() for p in cinn.network.parameters())
-        belongs = {"data": origin(config)["data"], "h": _digest(weights)}
-        _claim(_features(config) / "features.json", "features", belongs)
+    # in the precision in which checkpoints keep them
+    weights = b"".join(p.half().cpu().numpy().tobytes() for p in cinn.network.parameters())
+    belongs = {"data": origin(config)["data"], "h": _digest(weights)}
+    _claim(processes, _features(config) / "features.json", "features", belongs)
     work = [(view, i) for view in range(config.views) for i in range(len(paths))]
-    processes.wait()  # until the first has seen that the folder may be used
-    for view, i in work[processes.share.rows]:
+    for view, i in processes.divide(work):
         count = build_features(cinn.network, paths[i], folders[i][view], view, seed=i)
         print(f"features of {paths[i].name}, view {view + 1} of {config.views}: {count} photos", flush=True)
-    processes.wait()
     dataset = FeatureDataset(folders, config.held_out)
     if not config.init:
         standardize(cinn, dataset)

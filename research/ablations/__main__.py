@@ -39,7 +39,7 @@ def main(
             raise InputError("variant", f"some of {list(VARIANTS)}", sorted(unknown))
         next(read_photos(photos))  # of a wrong path, this says so before anything is trained
         source = (load_checkpoint(init).cinn if init else Cinn()).to(choose_device(device))
-        run = RunConfig(data, out, minutes, views=views, init=init, features=features)
+        run = RunConfig(data, out, views=views, init=init, features=features)
         dataset = prepare(run, source)
         config = StudyConfig(photos, out, minutes, limit, trained_on=origin(run) | {"views": views})
         rows = dict(study(config, source.network, dataset, names))

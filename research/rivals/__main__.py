@@ -26,6 +26,7 @@ from training.commands import (
     refuse_used,
     tell,
 )
+from training.loop import LoopConfig
 from training.run import RunConfig
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -46,8 +47,8 @@ def train_command(
     """Train a rival of the cINN, with the same h, features and budget."""
     refuse_used(out, [name], resume)
     with errors_printed():
-        run = RunConfig(data, out, minutes, (), views, init=init, device=device, features=features)
-        path = train_rival(name, run)
+        run = RunConfig(data, out, views=views, init=init, device=device, features=features)
+        path = train_rival(name, run, LoopConfig(minutes=minutes, processor_time=True))
     tell(path, out)
 
 

@@ -59,9 +59,7 @@ def make_trainer(colorizer: RivalColorizer, dataset: FeatureDataset, loop: LoopC
     return Trainer(None, objectives, dataset, settings)
 
 
-def train_rival(
-    name: str, run: RunConfig, config: DecoderConfig | None = None, loop: LoopConfig | None = None
-) -> Path | None:
+def train_rival(name: str, run: RunConfig, loop: LoopConfig, config: DecoderConfig | None = None) -> Path | None:
     """Train a rival with h and the scales of `run.init`, or of a new cINN; return the path of its weights.
 
     None if a signal ended it early. Raises InputError for an unknown name, NoPhotosError for data without photos.
@@ -74,7 +72,7 @@ def train_rival(
     colorizer = RivalColorizer(name, config or DecoderConfig())
     colorizer.surround(cinn)
     colorizer.to(cinn.chroma_mean.device)
-    trainer = make_trainer(colorizer, dataset, replace(loop or LoopConfig(processor_time=True), minutes=run.minutes))
+    trainer = make_trainer(colorizer, dataset, loop)
     if not trainer.train(run.out / f"{name}.pt"):
         return None
     path = run.out / f"{name}.safetensors"

@@ -63,9 +63,9 @@ def test_commands_that_go_on_from_weights(runs: Runs, few_photos: Path, tiny_fil
         assert invoke(*line, "--seed", 5).exit_code == 0
         name, config, given = runs.pop()
         assert name == f"run_{command}"
-        assert config == RunConfig(few_photos, out, 3, views=views, init=tiny_file, name="seen", device="auto")
+        assert config == RunConfig(few_photos, out, views=views, init=tiny_file, name="seen", device="auto")
         loop = given.pop("loop")
-        assert (loop.seed, loop.matrix_learning_rate) == (5, 0)
+        assert (loop.minutes, loop.seed, loop.matrix_learning_rate) == (3, 5, 0)
         assert given == ({"details": CinnConfig().details} if command == "thin" else {})
         out.mkdir()
         (out / f"{state}.pt").touch()

@@ -229,7 +229,7 @@ def test_the_decoder_learns_to_draw_what_looks_like_the_truth(
 
 
 def test_a_run_changes_the_distilled_decoder_alone(weights: Path, few_photos: Path, tmp_path: Path) -> None:
-    config = RunConfig(few_photos, tmp_path / "out", 1, views=1, init=weights, name="seen")
+    config = RunConfig(few_photos, tmp_path / "out", views=1, init=weights, name="seen")
     path = run_scored(config, LoopConfig(steps=2, batch=2, learning_rate=1e-2, matrix_learning_rate=0, warmup_steps=1))
     assert path
     found, before = load_checkpoint(path), load_checkpoint(weights).cinn.state_dict()

@@ -98,7 +98,7 @@ def test_what_is_learned_is_likelihood_and_what_was_lost(cinn: Cinn, features: P
 
 
 def test_thin_levels_learn(cinn: Cinn, weights: Path, photos: Path, tmp_path: Path) -> None:
-    config = RunConfig(photos, tmp_path / "run", 1, views=1, held_out=0.2, init=weights, name="thin")
+    config = RunConfig(photos, tmp_path / "run", views=1, held_out=0.2, init=weights, name="thin")
     loop = LoopConfig(steps=5, batch=8, learning_rate=3e-3, matrix_learning_rate=0, warmup_steps=1, ema_decay=0.8)
     path = run_thin(config, THIN, loop)
     assert path
@@ -116,7 +116,7 @@ def test_thin_levels_learn(cinn: Cinn, weights: Path, photos: Path, tmp_path: Pa
 
 @pytest.mark.usefixtures("second_process")
 def test_a_second_process_writes_no_result(weights: Path, few_photos: Path, tmp_path: Path) -> None:
-    config = RunConfig(few_photos, tmp_path / "run", 1, views=1, held_out=0.2, init=weights)
+    config = RunConfig(few_photos, tmp_path / "run", views=1, held_out=0.2, init=weights)
     assert run_thin(config, THIN, LoopConfig(steps=1, batch=8, matrix_learning_rate=0))
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"features"}  # its share of them
 

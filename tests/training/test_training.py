@@ -173,7 +173,7 @@ def test_what_a_run_refuses_before_it_trains(
     photos: Path, tmp_path: Path, options: dict[str, Any], loop: dict[str, float], words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
-        run(RunConfig(photos, tmp_path, 1, **options), TINY, LoopConfig(**loop))  # type: ignore[arg-type]
+        run(RunConfig(photos, tmp_path, **options), TINY, LoopConfig(**loop))  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
 
 
@@ -184,7 +184,7 @@ def thin(config: RunConfig, loop: LoopConfig) -> Path | None:
 @pytest.mark.parametrize("go_on", [run_scored, run_worn, thin])
 def test_what_goes_on_from_weights_needs_them(photos: Path, tmp_path: Path, go_on: Callable[..., object]) -> None:
     with pytest.raises(InputError, match="init"):
-        go_on(RunConfig(photos, tmp_path, 1), LoopConfig(steps=1))
+        go_on(RunConfig(photos, tmp_path), LoopConfig(steps=1))
 
 
 def test_learning_rates_hold_and_then_fall(prepared: tuple[Cinn, Path]) -> None:
@@ -305,8 +305,8 @@ def test_signals_are_collected_and_handed_back() -> None:
 
 
 def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
-    loop = LoopConfig(batch=8, warmup_steps=1)
-    config = RunConfig(photos, tmp_path, minutes=0.004, views=2)
+    loop = LoopConfig(minutes=0.004, batch=8, warmup_steps=1)
+    config = RunConfig(photos, tmp_path, views=2)
     path = run(config, TINY, loop)
     assert path is not None
     checkpoint = load_checkpoint(path)
@@ -318,7 +318,7 @@ def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
     assert run(config, TINY, loop) == path
     assert (draws.stat().st_mtime_ns, load_checkpoint(path).sha256) == (before, sha256)
     # From these weights, one part more; then joined with the others.
-    more = run(RunConfig(photos, tmp_path / "more", minutes=0.004, parts=("details",), views=1, init=path), None, loop)
+    more = run(RunConfig(photos, tmp_path / "more", parts=("details",), views=1, init=path), None, loop)
     assert more is not None
     join({"coarsest": path, "prior": path, "distilled": path, "details": more}, tmp_path / "joined.safetensors")
     joined, first, second = (
@@ -374,13 +374,13 @@ def test_an_average_lies_between(tiny_checkpoint: Checkpoint, tiny_weights: Path
 def test_a_part_that_the_folder_has_trained_is_not_left_out(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "coarsest.pt").touch()
     with pytest.raises(InputError, match=r"part: expected \['coarsest'\], too"):
-        run(RunConfig(photos, tmp_path, minutes=0, parts=("details",), views=1), TINY, LoopConfig(batch=8))
+        run(RunConfig(photos, tmp_path, parts=("details",), views=1), TINY, LoopConfig(minutes=0))
 
 
 def begin(data: Path, out: Path, **options: Any) -> Path | None:
     """Do all that a run does before its first step, and write the weights."""
-    config = RunConfig(data, out, minutes=0, parts=("coarsest",), views=1, **options)
-    return run(config, None if config.init else TINY, LoopConfig(batch=8))
+    config = RunConfig(data, out, parts=("coarsest",), views=1, **options)
+    return run(config, None if config.init else TINY, LoopConfig(minutes=0))
 
 
 @pytest.fixture(scope="session")
@@ -443,9 +443,7 @@ def test_photos_beside_a_tar_are_trained_on(tmp_path: Path, photos: Path, tiny_f
     with tarfile.open(tmp_path / "data" / "some.v1.tar", "w") as tar:
         for i in range(4):
             tar.add(photos / f"0{i}.png", f"0{i}.png")
-    sharded, beside = (
-        RunConfig(tmp_path / "data", tmp_path / name, minutes=0, views=1, init=tiny_file) for name in ("a", "b")
-    )
+    sharded, beside = (RunConfig(tmp_path / "data", tmp_path / name, views=1, init=tiny_file) for name in ("a", "b"))
     (tmp_path / "a" / "features" / "some.part").mkdir(parents=True)  # where another process is at work on another shard
     assert len(prepare(sharded, Cinn(TINY)).train) == 3
     assert (tmp_path / "a" / "features" / "some.part").is_dir()

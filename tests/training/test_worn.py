@@ -84,7 +84,7 @@ def test_h_learns_to_see_through_wear(
     """One kind of wear is enough to learn in a few steps."""
     monkeypatch.setattr("training.worn.wear", lambda lightness, rng: cv2.GaussianBlur(lightness, (0, 0), 2))
 
-    config = RunConfig(photos, tmp_path / "out", 1, held_out=0.2, init=weights, name="robust")
+    config = RunConfig(photos, tmp_path / "out", held_out=0.2, init=weights, name="robust")
     loop = LoopConfig(steps=5, batch=4, learning_rate=1e-4, matrix_learning_rate=0, warmup_steps=1, ema_decay=0.5)
     path = run_worn(config, loop)
     assert path

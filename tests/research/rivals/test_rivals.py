@@ -161,9 +161,9 @@ def test_a_rival_takes_h_and_features_of_a_cinn(
     (tmp_path / "features" / "shard-0").symlink_to(made_up)
     Image.fromarray(skimage.data.chelsea()).save(tmp_path / "shard.png")  # whose features are there already
     run = RunConfig(
-        tmp_path / "shard.png", tmp_path / "out", 0.005, views=1, init=tiny_weights, features=tmp_path / "features"
+        tmp_path / "shard.png", tmp_path / "out", views=1, init=tiny_weights, features=tmp_path / "features"
     )
-    path = train_rival("regression", run, TINY, LoopConfig(batch=8))
+    path = train_rival("regression", run, LoopConfig(minutes=0.005, batch=8), TINY)
     assert path == tmp_path / "out" / "regression.safetensors"
     loaded = load_rival(path)
     assert loaded.config == TINY
@@ -173,7 +173,7 @@ def test_a_rival_takes_h_and_features_of_a_cinn(
 
 def test_unknown_names_and_states_of_another_run_are_refused(made_up: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="regression or cvae or cgan"):
-        train_rival("diffusion", RunConfig(made_up, tmp_path, 0.01))
+        train_rival("diffusion", RunConfig(made_up, tmp_path), LoopConfig())
     (tmp_path / "cvae.pt").touch()
     result = CliRunner().invoke(app, ["train", "cvae", "--data", str(made_up), "--out", str(tmp_path)])
     assert result.exit_code == 2
