@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig, DetailConfig, PriorConfig, RewardConfig
 
-__all__ = ["TINY", "default_dtype", "draw", "draw_parameters", "spread"]
+__all__ = ["TINY", "changed_parts", "default_dtype", "draw", "draw_parameters", "spread"]
 
 TINY = CinnConfig(
     coarsest=AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=1, components=3),
@@ -40,6 +40,12 @@ def spread(*modules: nn.Module, gain: float = 0.5, seed: int = 3) -> None:
         for module in modules:
             for p in module.parameters():
                 p.copy_(torch.randn(p.shape, generator=draws) * (gain / max(p[0].numel(), 1) ** 0.5))
+
+
+def changed_parts(before: nn.Module, after: nn.Module) -> set[str]:
+    """Return the parts of a network of which some tensor is another than before."""
+    kept = before.state_dict()
+    return {name.partition(".")[0] for name, value in after.state_dict().items() if not value.equal(kept[name])}
 
 
 @contextmanager

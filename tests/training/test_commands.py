@@ -11,7 +11,9 @@ import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
+from model.flow.checkpoint import load_checkpoint
 from model.flow.config import CinnConfig
+from tests.networks import changed_parts
 from training.__main__ import app
 from training.draws import DrawConfig
 from training.run import RunConfig
@@ -57,34 +59,39 @@ def test_what_the_command_says_of_draws(runs: Runs, few_photos: Path, tmp_path: 
 
 
 def test_commands_that_go_on_from_weights(runs: Runs, few_photos: Path, tiny_file: Path, tmp_path: Path) -> None:
-    for command, state, views in (("scored", "scored", 1), ("thin", "thinned", 4), ("worn", "worn", 4)):
+    for command, function, state, views in (
+        ("run", "run", "prior", 4),
+        ("scored", "run_scored", "scored", 1),
+        ("thin", "run_thin", "thinned", 4),
+        ("worn", "run_worn", "worn", 4),
+    ):
         out = tmp_path / command
         line = (command, "--data", few_photos, "--init", tiny_file, "--out", out, "--minutes", 3, "--name", "seen")
         assert invoke(*line, "--seed", 5).exit_code == 0
         name, config, given = runs.pop()
-        assert name == f"run_{command}"
+        assert name == function
         assert config == RunConfig(few_photos, out, views=views, init=tiny_file, name="seen", device="auto")
         loop = given.pop("loop")
         assert (loop.minutes, loop.seed, loop.matrix_learning_rate) == (3, 5, 0)
         assert given == ({"details": CinnConfig().details} if command == "thin" else {})
         out.mkdir()
         (out / f"{state}.pt").touch()
-        assert invoke(*line).exit_code == 2
+        refused = invoke(*line)
+        assert (refused.exit_code, "--resume" in refused.stderr) == (2, True)
         assert invoke(*line, "--resume").exit_code == 0
         assert invoke(*line, "--resume", "--seed", -1).exit_code == 2
 
 
-def test_scored_goes_on_from_its_own_state(few_photos: Path, weights: Path, tmp_path: Path) -> None:
-    line = ("scored", "--data", few_photos, "--init", weights, "--out", tmp_path / "out", "--minutes")
-    assert "training scored from step 0" in invoke(*line, 0.001).stdout
-    done = invoke(*line, 0.002, "--resume")
+def test_scored_changes_the_distilled_decoder_alone_and_goes_on_from_its_state(
+    few_photos: Path, weights: Path, tmp_path: Path
+) -> None:
+    line = ("scored", "--data", few_photos, "--init", weights, "--out", tmp_path, "--name", "seen")
+    line += ("--learning-rate", 1)
+    assert "training scored from step 0" in invoke(*line, "--minutes", 0.001).stdout
+    done = invoke(*line, "--minutes", 0.002, "--resume")
     assert (done.exit_code, bool(re.search("training scored from step [1-9]", done.stdout))) == (0, True)
-
-
-def test_an_interrupted_run_is_not_begun_anew(few_photos: Path, tmp_path: Path) -> None:
-    (tmp_path / "coarsest.pt").write_bytes(b"")
-    done = invoke("run", "--data", few_photos, "--out", tmp_path)
-    assert (done.exit_code, "--resume" in done.stderr) == (2, True)
+    found = load_checkpoint(tmp_path / "cinn.safetensors")
+    assert (found.name, changed_parts(load_checkpoint(weights).cinn, found.cinn)) == ("seen", {"distilled"})
 
 
 def test_an_unusable_out_is_named(few_photos: Path, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_draws_that_look_like_the_photo_are_taken(cinn: Cinn, features: Path, mo
 
 
 def test_draws_of_photos_are_kept(cinn: Cinn, features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.draws.PHOTOS", 10)  # so that there are several batches of photos
+    monkeypatch.setattr("training.draws.PHOTOS", 16)  # so that there are several batches of photos
     config = DrawConfig(tries=3, temperature=0.9)
     (photos,) = read_features(features, 100)
     count = len(photos.chroma)

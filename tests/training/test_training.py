@@ -7,7 +7,6 @@ import signal
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -29,13 +28,13 @@ from model.pixels.resizing import resize_lightness
 from tests.loops import steps
 from tests.networks import TINY
 from training.average import average
-from training.data import NoPhotosError
+from training.data import NoPhotosError, make_example, read_photos
 from training.dataset import FeatureDataset, read_features
 from training.draws import DrawConfig
 from training.ema import Ema
 from training.features import STEPS_PER_STD, build_features, standardize_network
-from training.imagenet import FILE, PACKAGE, load_imagenet_weights
-from training.loop import LoopConfig, Trainer, stop_signals
+from training.imagenet import FILE, PACKAGE, load_imagenet_weights, read_package
+from training.loop import LoopConfig, Trainer
 from training.objectives.coarsest import CoarsestObjective, PriorObjective
 from training.objectives.details import DetailsObjective
 from training.run import OBJECTIVES, SHARES, RunConfig, join, prepare, run, run_scored, run_thin, run_worn
@@ -73,8 +72,6 @@ def trainer(prepared: tuple[Cinn, Path], part: str, **settings: float) -> Traine
 
 def test_features_are_those_of_h(prepared: tuple[Cinn, Path], photos: Path) -> None:
     cinn, folder = prepared
-    from training.data import make_example, read_photos
-
     example = make_example(next(read_photos(photos)))
     dataset = FeatureDataset([[folder]], held_out=0.2)
     batch = dataset._read([(0, 0, 0)])
@@ -93,13 +90,6 @@ def test_features_are_the_same_without_openvino(prepared: tuple[Cinn, Path], pho
     ours, others = (next(read_features(each, PHOTOS)).features for each in (folder, tmp_path / "0"))
     for one, other in zip(ours, others, strict=True):
         assert (one - other).abs().mean() < 0.05  # in standard deviations, both from bfloat16
-
-
-def test_finished_features_are_kept(prepared: tuple[Cinn, Path], photos: Path) -> None:
-    cinn, folder = prepared
-    before = (folder / "chroma.raw").stat().st_mtime_ns
-    assert build_features(cinn.network, photos, folder, view=0) == PHOTOS
-    assert (folder / "chroma.raw").stat().st_mtime_ns == before
 
 
 def test_data_are_standardized(prepared: tuple[Cinn, Path]) -> None:
@@ -233,11 +223,14 @@ def test_training_goes_on_from_its_state(prepared: tuple[Cinn, Path], tmp_path: 
     assert second.history.seconds >= 0.02 * 60
 
 
-def test_a_signal_while_the_end_is_judged_is_heeded(
-    prepared: tuple[Cinn, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("settings", [{"steps": 1}, {"steps": 2, "checkpoint_steps": 1}], ids=["the end", "a part"])
+def test_a_signal_while_what_was_learned_is_judged_is_heeded(
+    prepared: tuple[Cinn, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, int]
 ) -> None:
-    stopped = trainer(prepared, "coarsest", minutes=0.001)
-    evaluate = stopped.evaluate
+    """And afterwards, signals do again what they did before."""
+    stopped = trainer(prepared, "coarsest", **settings)
+    evaluate, numbers = stopped.evaluate, (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.getsignal(number) for number in numbers]
 
     def evaluate_and_stop() -> list[float]:
         signal.raise_signal(signal.SIGINT)
@@ -245,9 +238,12 @@ def test_a_signal_while_the_end_is_judged_is_heeded(
 
     monkeypatch.setattr(stopped, "evaluate", evaluate_and_stop)
     assert not stopped.train(tmp_path / "coarsest.pt")
-    again = trainer(prepared, "coarsest", minutes=0.001)
+    assert [signal.getsignal(number) for number in numbers] == handlers
+    assert stopped.history.step == 1
+    again = trainer(prepared, "coarsest", **settings)
     assert again.train(tmp_path / "coarsest.pt")
-    assert again.history == stopped.history  # nothing was lost
+    assert again.history.step == settings["steps"]
+    assert again.history.losses[:1] == stopped.history.losses  # nothing was lost
 
 
 def test_a_state_that_is_damaged_or_of_other_options_is_refused(prepared: tuple[Cinn, Path], tmp_path: Path) -> None:
@@ -292,18 +288,6 @@ def test_ema_averages_and_gives_back() -> None:
     assert module.weight.item() == 3.0
 
 
-def test_signals_are_collected_and_handed_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with stop_signals() as received:
-        assert not received
-        handler = signal.getsignal(signal.SIGTERM)
-        assert callable(handler)
-        # not sent: where libraries of earlier tests have set a stack for signals, a real one ends this process
-        handler(signal.SIGTERM, None)
-        assert received == [signal.SIGTERM]
-    assert signal.getsignal(signal.SIGTERM) == before
-
-
 def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
     loop = LoopConfig(minutes=0.004, batch=8, warmup_steps=1)
     config = RunConfig(photos, tmp_path, views=2)
@@ -313,10 +297,11 @@ def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
     assert checkpoint.cinn.config == TINY
     assert {file.stem for file in tmp_path.glob("*.pt")} == {"coarsest", "prior", "distilled", "details"}
     # The same command finds all that was done.
-    (draws,) = tmp_path.glob("draws/*/done.json")
-    before, sha256 = draws.stat().st_mtime_ns, checkpoint.sha256
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("done.json")}
+    assert len(before) == 3  # features of two views, and draws
     assert run(config, TINY, loop) == path
-    assert (draws.stat().st_mtime_ns, load_checkpoint(path).sha256) == (before, sha256)
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("done.json")} == before
+    assert load_checkpoint(path).sha256 == checkpoint.sha256
     # From these weights, one part more; then joined with the others.
     more = run(RunConfig(photos, tmp_path / "more", parts=("details",), views=1, init=path), None, loop)
     assert more is not None
@@ -389,12 +374,13 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("kept")
 
 
-def test_photos_without_color(tmp_path: Path, photos: Path, tiny_file: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "gray.png").write_bytes((photos / f"{PHOTOS}.png").read_bytes())
+@pytest.mark.parametrize(
+    ("photo", "said"), [("00.png", "too few to train on"), (f"{PHOTOS}.png", "only near-gray photos")]
+)
+def test_a_single_photo_or_a_gray_one(tmp_path: Path, photos: Path, tiny_file: Path, photo: str, said: str) -> None:
     for _ in range(2):  # nothing is kept of the first try
-        with pytest.raises(NoPhotosError, match="only near-gray photos"):
-            begin(tmp_path / "data", tmp_path / "run", init=tiny_file)
+        with pytest.raises(NoPhotosError, match=said):
+            begin(photos / photo, tmp_path / "run", init=tiny_file)
 
 
 def test_a_run_folder_belongs_to_its_data(
@@ -458,17 +444,9 @@ def test_h_with_imagenet_weights_knows_a_cat() -> None:
     load_imagenet_weights(network)
     lightness = resize_lightness(photo_to_lightness(skimage.data.chelsea()))
     features = network(torch.from_numpy(lightness)[None, None])
-    with resources.as_file(resources.files(PACKAGE) / FILE) as path:
-        source = torch.load(path, weights_only=True)
+    source = read_package(PACKAGE, FILE)
     logits = features.at_1 @ source["_fc.weight"].T + source["_fc.bias"]
     assert 281 <= logits.argmax().item() <= 285  # ImageNet's classes of cats
-
-
-def test_too_few_photos(tmp_path: Path, photos: Path, tiny_file: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "only.png").write_bytes((photos / "00.png").read_bytes())
-    with pytest.raises(NoPhotosError, match="too few to train on"):
-        begin(tmp_path / "data", tmp_path / "run", init=tiny_file)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
