@@ -58,17 +58,23 @@ def build(config: CouplingConfig) -> CouplingCinn:
     for level in cinn.levels:
         level.std.fill_(0.7)
     cinn.chroma_std.fill_(12)
+    cinn.network.requires_grad_(False)
     return cinn.eval()
+
+
+@pytest.fixture(scope="module", params=CONFIGS)
+def of_photo(request: pytest.FixtureRequest) -> tuple[CouplingCinn, list[Tensor]]:
+    """A cINN of each kind, and its condition of a photo."""
+    cinn = build(CONFIGS[request.param])
+    return cinn, cinn.condition(lightness())
 
 
 def lightness(seed: int = 0) -> Tensor:
     return 50 + 20 * draw(1, 1, 256, 256, seed=seed).clamp(-2, 2)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_round_trip_and_log_prob_agree_in_both_directions(name: str) -> None:
-    cinn = build(CONFIGS[name])
-    condition = cinn.condition(lightness())
+def test_round_trip_and_log_prob_agree_in_both_directions(of_photo: tuple[CouplingCinn, list[Tensor]]) -> None:
+    cinn, condition = of_photo
     latents = [draw(3, dims, seed=i) for i, dims in enumerate(cinn.dims)]
     samples = cinn.sample(condition, latents)
     encoded = cinn.log_prob(samples.chroma, condition)
@@ -76,21 +82,20 @@ def test_round_trip_and_log_prob_agree_in_both_directions(name: str) -> None:
     assert_close(encoded.log_prob, samples.log_prob)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_samples_depend_on_the_photo_and_on_nothing_else_in_the_batch(name: str) -> None:
-    cinn = build(CONFIGS[name])
+def test_samples_depend_on_the_photo_and_on_nothing_else_in_the_batch(
+    of_photo: tuple[CouplingCinn, list[Tensor]],
+) -> None:
+    cinn, condition = of_photo
     latents = [draw(3, dims, seed=i) for i, dims in enumerate(cinn.dims)]
-    condition = cinn.condition(lightness())
     together = cinn.sample(condition, latents).chroma
     assert_close(cinn.sample(condition, [z[1:2] for z in latents]).chroma[0], together[1])
     assert not torch.allclose(cinn.sample(cinn.condition(lightness(1)), latents).chroma, together)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_every_parameter_of_the_levels_gets_a_gradient(name: str) -> None:
-    cinn = build(CONFIGS[name])
+def test_every_parameter_of_the_levels_gets_a_gradient(of_photo: tuple[CouplingCinn, list[Tensor]]) -> None:
+    cinn, condition = of_photo
     size = cinn.chroma_size
-    cinn.log_prob(10 * draw(2, 2, size, size), cinn.condition(lightness())).log_prob.sum().backward()
+    cinn.log_prob(10 * draw(2, 2, size, size), condition).log_prob.sum().backward()
     unmoved = [key for key, p in cinn.levels.named_parameters() if p.grad is None or not p.grad.any()]  # type: ignore[attr-defined]
     assert unmoved == []
 
@@ -152,15 +157,13 @@ def test_detail_of_a_smooth_ramp_is_small() -> None:
 
 
 def test_a_level_wants_its_coarser_chroma() -> None:
-    cinn = build(SMALL)
     with pytest.raises(InputError, match="coarser: expected a\\*b\\* of size 8, got None"):
-        cinn.levels[1].sample_condition(cinn.condition(lightness())[1], None)
+        build(SMALL).levels[1].sample_condition(draw(1, 8, 8, 8), None)
 
 
 def test_what_a_level_takes_from_the_coarser_chroma_is_bounded() -> None:
-    cinn = build(SMALL)
-    condition, direction = cinn.condition(lightness())[1], draw(1, 2, 8, 8).sign()
-    far, farther = (cinn.levels[1].sample_condition(condition, r * direction) for r in (1e6, 1e9))
+    level, photo, direction = build(SMALL).levels[1], draw(1, 8, 8, 8), draw(1, 2, 8, 8).sign()
+    far, farther = (level.sample_condition(photo, r * direction) for r in (1e6, 1e9))
     assert_close(far, farther)
 
 

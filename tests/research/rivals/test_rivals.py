@@ -127,12 +127,16 @@ def test_a_cinn_is_no_rival(tiny_weights: Path) -> None:
 def test_a_run_of_two_players_that_was_stopped_goes_on_to_the_same_weights(
     made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, stopped, resumed = (trainer("cgan", made_up, steps=5, checkpoint_steps=2) for _ in range(3))
+    """After what it had judged, and before it judges again; at the end, it is in its second epoch."""
+    whole, *parts = (trainer("cgan", made_up, steps=5, checkpoint_steps=2) for _ in range(4))
     assert whole[1].train(tmp_path / "whole.pt")
-    stop_after(stopped[1], 3, monkeypatch)
-    assert not stopped[1].train(tmp_path / "state.pt")
-    assert stopped[1].history.step == 3
+    for (_, stopped), step in zip(parts, (2, 3), strict=False):
+        stop_after(stopped, step, monkeypatch)
+        assert not stopped.train(tmp_path / "state.pt")
+        assert stopped.history.step == step
+    resumed = parts[2]
     assert resumed[1].train(tmp_path / "state.pt")
+    assert resumed[1].history.losses == whole[1].history.losses
     for name, p in whole[0].rival.named_parameters():
         assert torch.equal(resumed[0].rival.get_parameter(name), p), name
 
