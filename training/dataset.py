@@ -1,9 +1,8 @@
 """Batches of condition features, lightness and chroma, from the folders that `training.features` wrote."""
 
-import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -19,7 +18,7 @@ from training.data import NoPhotosError
 from training.features import DONE, STEPS_PER_STD
 from training.processes import Share
 
-__all__ = ["ArrayDataset", "Batch", "Dataset", "FeatureDataset", "kept_back", "read_features", "shuffle", "to_device"]
+__all__ = ["Batch", "Dataset", "FeatureDataset", "kept_back", "read_features", "to_device"]
 
 TYPES = {**dict.fromkeys(FEATURE_CHANNELS, np.int8), "lightness": np.uint8, "chroma": np.float16}
 
@@ -32,14 +31,6 @@ def to_device(batch: Any, device: torch.device) -> Any:
     if isinstance(batch, tuple):
         return type(batch)(*(to_device(part, device) for part in batch))
     return batch.to(device)
-
-
-def shuffle(count: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Yield the indices of shuffled batches without end, none shorter than the others."""
-    while True:
-        order = rng.permutation(count)
-        for start in range(0, count - size + 1, size):
-            yield order[start : start + size]
 
 
 def kept_back(share: float) -> slice:
@@ -69,16 +60,18 @@ class Dataset(ABC, Generic[BatchT]):
         share: Share = Share(),  # noqa: B008 - it is immutable
         skip: int = 0,
     ) -> Iterator[BatchT]:
-        """Yield shuffled batches without end, or a process's share of each.
+        """Yield shuffled batches without end, none shorter than the others, or a process's share of each.
 
         skip: so many that a run has had before; those that follow are the ones that would have followed.
         """
-        for chosen in shuffle(len(self.train), size, rng):
-            rows = self._pick(self.train[chosen], rng)
-            if skip:
-                skip -= 1
-            else:
-                yield self._read(rows[share.rows])
+        while True:
+            order = rng.permutation(len(self.train))
+            for start in range(0, len(order) - size + 1, size):
+                rows = self._pick(self.train[order[start : start + size]], rng)
+                if skip:
+                    skip -= 1
+                else:
+                    yield self._read(rows[share.rows])
 
     def held_out_batches(self, size: int) -> Iterator[BatchT]:
         """Yield the examples that are held out, in order."""
@@ -91,29 +84,6 @@ class Dataset(ABC, Generic[BatchT]):
 
     @abstractmethod
     def _read(self, rows: NDArray[np.int64]) -> BatchT: ...
-
-
-class ArrayDataset(Dataset[BatchT]):
-    """Photos by arrays in memory."""
-
-    def __init__(self, batch: Callable[..., BatchT], arrays: Mapping[str, NDArray[Any]], held_out: float) -> None:
-        """Arrays: (photos, …) by the names of the batch's fields. held_out: share of the photos kept back to choose by.
-
-        Raises NoPhotosError for too few photos.
-        """
-        super().__init__(np.arange(len(next(iter(arrays.values())))), kept_back(held_out))
-        self._batch, self._arrays = batch, arrays
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of all arrays."""
-        digest = hashlib.sha256()
-        for array in self._arrays.values():
-            digest.update(array.tobytes())
-        return digest.hexdigest()
-
-    def _read(self, rows: NDArray[np.int64]) -> BatchT:
-        return self._batch(**{name: torch.from_numpy(array[rows]).float() for name, array in self._arrays.items()})
 
 
 class Batch(NamedTuple):

@@ -6,6 +6,7 @@ viewers what is real, and nobody learns from their ratings.
 """
 
 import csv
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from model.errors import InputError
 from training.data import NoPhotosError
-from training.dataset import ArrayDataset
+from training.dataset import Dataset, kept_back
 
 __all__ = [
     "DRAWS_FILE",
@@ -53,7 +55,7 @@ class RatedBatch(NamedTuple):
     """(B, K): the mean of a draw's ratings, in standard deviations of their viewers'; NaN where nobody has rated"""
 
 
-class RatedDataset(ArrayDataset[RatedBatch]):
+class RatedDataset(Dataset[RatedBatch]):
     """Photos with rated draws."""
 
     def __init__(self, folders: Sequence[Path], held_out: float) -> None:
@@ -67,10 +69,20 @@ class RatedDataset(ArrayDataset[RatedBatch]):
         if not counted.any():
             wanted = f"{RATINGS_FILE.format(1)} and so on beside {KEY_FILE}"
             raise NoPhotosError(f"no photo with two rated draws, too few to train on: ratings are {wanted}")
-        arrays = {
-            name: np.concatenate([draws[name] for draws, _ in found])[counted] for name in RatedBatch._fields[:-1]
-        }
-        super().__init__(RatedBatch, arrays | {"votes": votes[counted].astype(np.float32)}, held_out)
+        super().__init__(np.arange(counted.sum()), kept_back(held_out))
+        parts = [np.concatenate([draws[name] for draws, _ in found])[counted] for name in RatedBatch._fields[:-1]]
+        self._arrays = (*parts, votes[counted].astype(np.float32))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all arrays."""
+        digest = hashlib.sha256()
+        for array in self._arrays:
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def _read(self, rows: NDArray[np.int64]) -> RatedBatch:
+        return RatedBatch(*(torch.from_numpy(array[rows]).float() for array in self._arrays))
 
 
 def read_votes(folder: Path) -> NDArray[np.float64]:
