@@ -37,8 +37,8 @@ __all__ = ["COLUMNS", "Row", "StudyConfig", "figure", "study"]
 
 SHARES: Mapping[int, float] = {8: 0.27, 16: 0.26, 32: 0.23, 64: 0.24}
 """Each level's share of the minutes. Coarse levels decide coherence, and see several times more samples for theirs."""
-TOGETHER = (8, 16)
-"""Sizes of the levels that train on the same batches, and with h where it is trained."""
+TURNS = ((8, 16), (32,), (64,))
+"""Sizes of the levels that train on the same batches; in the first turn, with h where it is trained."""
 SHOWN = {
     "bits_per_dim_noisy": "bits per dimension",
     "best_of_8_pixel": "best of 8, per pixel",
@@ -81,7 +81,6 @@ def study(
     for name in names:
         folder = config.out / name.replace(",", "").replace(" ", "-")
         file = folder / "result.json"
-        about = {"minutes": config.minutes, "limit": config.limit}
         _claim(folder, config, VARIANTS[name])
         row: Row | None = json.loads(file.read_text()) if file.exists() else None
         if row is None or row["limit"] != config.limit:
@@ -90,7 +89,8 @@ def study(
             if trained is None:
                 return
             cinn, progress = trained
-            row = _measure(cinn, config) | progress | about | {"against": VARIANTS[name].against}
+            row = _measure(cinn, config) | progress | {"minutes": config.minutes, "limit": config.limit}
+            row["against"] = VARIANTS[name].against
             file.write_text(json.dumps(row, indent=2) + "\n")
         yield name, row
 
@@ -132,13 +132,12 @@ def _train(
     cinn.to(network.stem.weight.device)
     cinn.standardize(draw_chroma(dataset).to(cinn.chroma_mean.device))
     sizes = [level.size for level in cinn.config.levels]
-    together = [size for size in sizes if size in TOGETHER]
-    turns = [turn for turn in (together, *([size] for size in sizes if size not in TOGETHER)) if turn]
+    turns = [turn for turn in TURNS if set(turn) <= set(sizes)]
     total = sum(SHARES[size] for size in sizes)
     data, skipped, seen = dataset, 0, 0
     for turn in turns:
         options = dict(variant.loop)
-        if turn != together and options.pop("network_learning_rate", 0):
+        if turn != TURNS[0] and options.pop("network_learning_rate", 0):
             data = _RefinedDataset(dataset, cinn)
         minutes = config.minutes * sum(SHARES[size] for size in turn) / total
         loop = replace(config.loop, minutes=minutes, **options)  # type: ignore[arg-type]

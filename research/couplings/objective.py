@@ -17,7 +17,7 @@ from training.objectives.objective import NATS_PER_BIT, Losses, Objective, draw_
 from training.precision import mixed_precision
 from training.processes import Share
 
-__all__ = ["LevelLoss", "LevelsObjective", "Noise", "level_loss"]
+__all__ = ["LevelsObjective", "Noise"]
 
 REGRESSION = 2.0
 """Weight of the regression beside the likelihood."""
@@ -37,15 +37,6 @@ class Noise(NamedTuple):
     """more of it on the coarser a*b* that a level is given: samples of coarser levels are never quite like data"""
 
 
-class LevelLoss(NamedTuple):
-    """Losses of each photo."""
-
-    nats: Tensor
-    """(B,): negative log-likelihood in nats per dimension of the level"""
-    regression: Tensor
-    """mean squared error of what z = 0 decodes to, in what the first layer sees; of the batch's first photos alone"""
-
-
 class LevelsObjective(Objective[Batch]):
     """Negative log-likelihood of one or several levels on the same batches, in bits per dimension of each."""
 
@@ -60,37 +51,32 @@ class LevelsObjective(Objective[Batch]):
 
     def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
         losses = [self._loss(level, batch, self.noise, generator, share) for level in self.levels]
-        nats = torch.stack([loss.nats.mean() for loss in losses])
-        errors = torch.stack([loss.regression.mean() for loss in losses])
+        nats, errors = (torch.stack([each.mean() for each in kind]) for kind in zip(*losses, strict=True))
         return Losses(nats.detach() / NATS_PER_BIT, nats.sum() + REGRESSION * errors.sum())
 
     def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
         noise = self.noise._replace(coarser=0.0)
         losses = [self._loss(level, batch, noise, generator, Share()) for level in self.levels]
-        return torch.stack([loss.nats for loss in losses], 1) / NATS_PER_BIT
+        return torch.stack([nats for nats, _ in losses], 1) / NATS_PER_BIT
 
-    def _loss(self, level: int, batch: Batch, noise: Noise, generator: torch.Generator, share: Share) -> LevelLoss:
-        """Subnets run in mixed precision, the flow's arithmetic in float32."""
-        cinn, chroma = self.cinn, batch.chroma
+    def _loss(
+        self, level: int, batch: Batch, noise: Noise, generator: torch.Generator, share: Share
+    ) -> tuple[Tensor, Tensor]:
+        """Return the nats of each photo per dimension of the level, (B,), and what z = 0 decodes to misses.
+
+        The latter is the mean squared error of the batch's first photos, in what the first layer sees. Subnets run in
+        mixed precision, the flow's arithmetic in float32. Source: Ardizzone et al. 2019 (arXiv 1907.02392), equation 7.
+        """
+        cinn, chroma, flow = self.cinn, batch.chroma, self.cinn.levels[level]
         noisy = chroma + noise.finest * cinn.chroma_std * draw_noise(chroma, generator, share)
         data, coarser = cinn.level_data(noisy)[level]
         if coarser is not None:
             coarser = coarser + noise.coarser * draw_noise(coarser, generator, share)
         with mixed_precision(chroma.device):
-            return level_loss(cinn, level, batch, data, coarser)
-
-
-def level_loss(cinn: CouplingCinn, level: int, batch: Batch, data: Tensor, coarser: Tensor | None) -> LevelLoss:
-    """Losses of each photo's level data.
-
-    data, coarser: of `CouplingCinn.level_data`. Source: Ardizzone et al. 2019 (arXiv 1907.02392), equation 7.
-    """
-    flow = cinn.levels[level]
-    photo = flow.photo_condition(batch.features, batch.lightness)
-    condition = flow.sample_condition(photo, coarser)
-    z, log_det = flow(data, condition)
-    nats = 0.5 * z.square().sum(1) + 0.5 * flow.dims * math.log(2 * math.pi) - log_det
-    some = data[: -(-len(data) // REGRESSED)]
-    zero, _ = flow.inverse(torch.zeros_like(z[: len(some)]), condition.of_first(len(some)))
-    errors = (flow.standardize(zero) - flow.standardize(some)).square()
-    return LevelLoss(nats / flow.dims, errors.flatten(1).mean(1))
+            condition = flow.sample_condition(flow.photo_condition(batch.features, batch.lightness), coarser)
+            z, log_det = flow(data, condition)
+            nats = 0.5 * z.square().sum(1) + 0.5 * flow.dims * math.log(2 * math.pi) - log_det
+            some = data[: -(-len(data) // REGRESSED)]
+            zero, _ = flow.inverse(torch.zeros_like(z[: len(some)]), condition.of_first(len(some)))
+            errors = (flow.standardize(zero) - flow.standardize(some)).square()
+        return nats / flow.dims, errors.flatten(1).mean(1)
