@@ -1,7 +1,6 @@
-"""Photos to train on, and a process among several."""
+"""Photos to train on, their features, and weights to go on from."""
 
 import shutil
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from model.flow.checkpoint import Checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from tests.networks import TINY
 from training.features import build_features
-from training.processes import Processes
 
 COLORED_PHOTOS = 24
 
@@ -62,15 +60,3 @@ def weights(cinn: Cinn, tmp_path: Path) -> Path:
     path = tmp_path / "before" / "cinn.safetensors"
     save_checkpoint(Checkpoint(cinn, "before", 0.8, (1.0, 2.0, 3.0, 4.0)), path)
     return path
-
-
-class Second(Processes):
-    """A process that is not the first, and waits for no other."""
-
-    first = False
-
-
-@pytest.fixture
-def second_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs find themselves in a process that is not the first of several."""
-    monkeypatch.setattr("training.run.joined", lambda device: nullcontext(Second(device=device)))

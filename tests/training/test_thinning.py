@@ -111,8 +111,10 @@ def test_thin_levels_learn(cinn: Cinn, weights: Path, photos: Path, tmp_path: Pa
     assert (after < before).all()
 
 
-@pytest.mark.usefixtures("second_process")
-def test_a_second_process_writes_no_result(weights: Path, few_photos: Path, tmp_path: Path) -> None:
+def test_a_second_process_writes_no_result(
+    weights: Path, few_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.processes.Processes.first", False)
     config = RunConfig(few_photos, tmp_path / "run", views=1, held_out=0.2, init=weights)
     assert run_thin(config, THIN, LoopConfig(steps=1, batch=8, matrix_learning_rate=0))
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"features"}  # its share of them
