@@ -58,6 +58,5 @@ def tell(path: Path | None, out: Path) -> None:
 
 
 def _refuse(reason: str) -> None:
-    """Print a reason and exit with 2."""
     typer.echo(reason, err=True)  # as it is: rich would take brackets of a path for markup
     raise typer.Exit(2)

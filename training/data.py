@@ -104,7 +104,6 @@ def photo_files(path: Path) -> list[Path]:
 
 
 def is_tar(path: Path) -> bool:
-    """Whether a file's name says that it is a tar shard."""
     return path.suffix.lower() == ".tar"
 
 

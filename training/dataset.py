@@ -53,13 +53,7 @@ class Dataset(ABC, Generic[BatchT]):
         if not len(self.train):
             raise NoPhotosError(f"only {len(rows)} usable photos: too few to train on")
 
-    def batches(
-        self,
-        size: int,
-        rng: np.random.Generator,
-        share: Share = Share(),  # noqa: B008 - it is immutable
-        skip: int = 0,
-    ) -> Iterator[BatchT]:
+    def batches(self, size: int, rng: np.random.Generator, share: Share = Share(), skip: int = 0) -> Iterator[BatchT]:
         """Yield shuffled batches without end, none shorter than the others, or a process's share of each.
 
         skip: so many that a run has had before; those that follow are the ones that would have followed.

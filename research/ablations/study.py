@@ -64,7 +64,7 @@ class StudyConfig:
     minutes: float
     limit: int = 50
     """photos measured of each subset"""
-    flow: CouplingConfig = CouplingConfig()  # noqa: RUF009 - it is immutable
+    flow: CouplingConfig = CouplingConfig()
     chain: ChainConfig = SMALL_CHAIN
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(batch=32, processor_time=True))
     trained_on: Mapping[str, object] = field(default_factory=dict)

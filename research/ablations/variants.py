@@ -27,7 +27,7 @@ class Variant:
     """the variant from which it differs in one thing"""
     model: Callable[[CouplingConfig, ChainConfig], CouplingConfig] = lambda flow, _: flow
     """the network's configuration, from those of the wavelet flow and of the chain"""
-    noise: Noise = Noise()  # noqa: RUF009 - it is immutable
+    noise: Noise = Noise()
     """noise of training"""
     loop: Mapping[str, float] = field(default_factory=dict)
     """changed options of the training loop"""

@@ -40,7 +40,7 @@ class Noise(NamedTuple):
 class LevelsObjective(Objective[Batch]):
     """Negative log-likelihood of one or several levels on the same batches, in bits per dimension of each."""
 
-    def __init__(self, cinn: CouplingCinn, levels: Sequence[int], noise: Noise = Noise()) -> None:  # noqa: B008
+    def __init__(self, cinn: CouplingCinn, levels: Sequence[int], noise: Noise = Noise()) -> None:
         """levels: their indices, coarse to fine."""
         self.cinn, self.levels, self.noise = cinn, levels, noise
         sizes = [cinn.config.levels[level].size for level in levels]
@@ -49,7 +49,7 @@ class LevelsObjective(Objective[Batch]):
         self.module = nn.ModuleList(cinn.levels[level] for level in levels)
         self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
 
-    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:
         losses = [self._loss(level, batch, self.noise, generator, share) for level in self.levels]
         nats, errors = (torch.stack([each.mean() for each in kind]) for kind in zip(*losses, strict=True))
         return Losses(nats.detach() / NATS_PER_BIT, nats.sum() + REGRESSION * errors.sum())

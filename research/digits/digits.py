@@ -41,11 +41,9 @@ class Digits:
         return len(self.labels)
 
     def part(self, chosen: slice | Tensor) -> "Digits":
-        """Return some of the digits."""
         return Digits(self.images[chosen], self.labels[chosen])
 
     def to(self, device: torch.device) -> "Digits":
-        """Move them to a device."""
         return Digits(self.images.to(device), self.labels.to(device))
 
 
@@ -61,12 +59,7 @@ def read_digits(folder: Path, part: Literal["train", "t10k"]) -> Digits:
     return Digits(torch.from_numpy(images.reshape(-1, PIXELS)), torch.from_numpy(labels.astype(np.int64)))
 
 
-def continuous(
-    images: Tensor,
-    noise: float,
-    generator: torch.Generator,
-    share: Share = Share(),  # noqa: B008 - it is immutable
-) -> Tensor:
+def continuous(images: Tensor, noise: float, generator: torch.Generator, share: Share = Share()) -> Tensor:
     """Turn uint8 pixels into real ones: uniform within each of 256 steps of [0, 1), then Gaussian noise on top.
 
     images: (B, 784). noise: standard deviation in units of [0, 1]. share: which part of a joint batch these are.

@@ -43,7 +43,7 @@ class DigitObjective(Objective[Digits]):
     def __init__(self, flow: DigitFlow) -> None:
         self.flow = self.module = flow
 
-    def compute(self, batch: Digits, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+    def compute(self, batch: Digits, generator: torch.Generator, share: Share = Share()) -> Losses:
         pixels = continuous(batch.images, self.flow.config.noise, generator, share)
         with mixed_precision(pixels.device):  # subnets only: the couplings compute in the pixels' float32
             bits = self.flow.nats(pixels, batch.labels).mean() / NATS_PER_BIT

@@ -51,7 +51,6 @@ class Rival(nn.Module):
         return self.decoder(batch.features, batch.lightness, z).float()
 
     def draw(self, photos: int, like: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw latents."""
         return torch.randn(photos, *self.decoder.latent_shape, generator=generator).to(like.device)
 
 
@@ -99,7 +98,6 @@ class ConditionalGan(Rival):
         self.discriminator = _strided(config.widths, nn.LeakyReLU(0.2), 1)
 
     def players(self) -> dict[str, nn.Module]:
-        """Return generator and discriminator."""
         return {"painter": self.decoder, "discriminator": self.discriminator}
 
     def loss(self, player: str, batch: Batch, target: Tensor, generator: torch.Generator) -> Tensor:

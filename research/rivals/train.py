@@ -33,7 +33,7 @@ class PlayerObjective(Objective[Batch]):
         self.names = (colorizer.name,) if shown else ()
         self.module = colorizer.rival.players()[player]
 
-    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:
         """Compute the losses; see `Objective`. Latents are drawn for this process's photos alone."""
         with mixed_precision(batch.chroma.device):
             loss = self.colorizer.rival.loss(self.player, batch, self._target(batch), generator)

@@ -32,7 +32,7 @@ class CoarsestObjective(Objective[Batch]):
         self.decoder: CellDecoder = cinn.coarsest
         self.module = self.decoder
 
-    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:
         data = self._data(batch)
         data = data + NOISE * draw_noise(data, generator, share)
         orders = self._draw_orders(len(data) * share.of, generator)[share.rows].to(data.device)

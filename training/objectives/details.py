@@ -42,7 +42,7 @@ class DetailsObjective(Objective[Batch]):
         self.module = nn.ModuleList((cinn.decoder, *cinn.details))
         self.names = tuple(f"{level.config.size}²" for level in cinn.details)
 
-    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:
         """Compute the losses; see `Objective`. A level that this step leaves out shows NaN."""
         sizes = self._sizes(batch, NOISE * draw_noise(batch.chroma, generator, share))
         use = [float(torch.rand((), generator=generator)) < rate for rate in SHARES]

@@ -34,7 +34,7 @@ class Objective(ABC, Generic[BatchT]):
     """its parameters are trained"""
     weight_decay: float
 
-    def compute(self, batch: BatchT, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+    def compute(self, batch: BatchT, generator: torch.Generator, share: Share = Share()) -> Losses:
         """Compute the losses of one batch, under the noise of training; by default, there is none.
 
         share: which part of a joint batch this one is; it has the noise that it would have there.

@@ -24,7 +24,7 @@ class RewardObjective(Objective[RatedBatch]):
     def __init__(self, reward: RewardModel) -> None:
         self.module = self._reward = reward
 
-    def compute(self, batch: RatedBatch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+    def compute(self, batch: RatedBatch, generator: torch.Generator, share: Share = Share()) -> Losses:
         noisy = batch.cells + NOISE * draw_noise(batch.cells, generator, share)
         return super().compute(batch._replace(cells=noisy), generator, share)
 

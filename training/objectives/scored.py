@@ -88,7 +88,7 @@ class ScoredObjective(Objective[Batch]):
         self._before = copy.deepcopy(cinn.distilled)
         self.module = self._decoder = cinn.distilled.requires_grad_(True)
 
-    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:
         draws = self._draw(batch, generator, share)
         seen, cells = (draws.cells.clone().requires_grad_() for _ in range(2))
         told = self._told(draws)

@@ -39,7 +39,7 @@ class ThinnedObjective(DetailsObjective):
         pairs = zip(cinn.details, wide.eval().requires_grad_(False).details, strict=True)
         self._pairs = [(level, other, strongest_shares(other, level.config.width)) for level, other in pairs]
 
-    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:  # noqa: B008
+    def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:
         losses = self._losses(batch, generator, share)
         return Losses(losses.detach(), losses.sum())
 
