@@ -11,9 +11,11 @@ from PIL import Image
 from model.flow.checkpoint import Checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from tests.networks import TINY
-from training.features import build_features
+from training.features import build_features, standardize_network
+from training.imagenet import load_imagenet_weights
 
-COLORED_PHOTOS = 24
+PHOTOS = 24
+"""of the fixture, and two more that are too gray"""
 
 
 @pytest.fixture(scope="session")
@@ -22,11 +24,11 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     whole = [skimage.data.astronaut(), skimage.data.chelsea(), skimage.data.coffee()]
-    for i in range(COLORED_PHOTOS + 2):
+    for i in range(PHOTOS + 2):
         photo = whole[i % 3]
         top, left = (rng.integers(side - 160 + 1) for side in photo.shape[:2])
         piece = photo[top : top + 160, left : left + 160].copy()
-        if i >= COLORED_PHOTOS:
+        if i >= PHOTOS:
             piece[...] = piece[..., :1]
         Image.fromarray(piece).save(folder / f"{i:02}.png")
     return folder
@@ -42,11 +44,19 @@ def few_photos(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def features(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The features of one view of the photos, by a new network."""
-    folder = tmp_path_factory.mktemp("features") / "all"
-    build_features(Cinn(TINY).network, photos, folder, 0)
-    return folder
+def prepared(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Cinn, Path]:
+    """A new network with ImageNet's h, and the features of one view of the photos."""
+    cinn = Cinn(TINY)
+    load_imagenet_weights(cinn.network)
+    standardize_network(cinn.network, photos)
+    folder = tmp_path_factory.mktemp("features") / "0"
+    assert build_features(cinn.network, photos, folder, view=0) == PHOTOS
+    return cinn, folder
+
+
+@pytest.fixture(scope="session")
+def features(prepared: tuple[Cinn, Path]) -> Path:
+    return prepared[1]
 
 
 @pytest.fixture

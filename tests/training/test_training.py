@@ -27,12 +27,13 @@ from model.pixels.color import photo_to_lightness
 from model.pixels.resizing import resize_lightness
 from tests.loops import steps
 from tests.networks import TINY
+from tests.training.conftest import PHOTOS
 from training.average import average
 from training.data import NoPhotosError, make_example, read_photos
 from training.dataset import FeatureDataset, read_features
 from training.draws import DrawConfig
 from training.ema import Ema
-from training.features import STEPS_PER_STD, build_features, standardize_network
+from training.features import STEPS_PER_STD, build_features
 from training.imagenet import FILE, PACKAGE, load_imagenet_weights, read_package
 from training.loop import LoopConfig, Trainer
 from training.objectives.coarsest import CoarsestObjective, PriorObjective
@@ -40,19 +41,7 @@ from training.objectives.details import DetailsObjective
 from training.run import OBJECTIVES, SHARES, RunConfig, join, prepare, run, run_scored, run_thin, run_worn
 from training.standardize import DETAIL_SCALE, standardize
 
-PHOTOS = 24  # of the fixture, and two more that are too gray
 STEPS = 10
-
-
-@pytest.fixture(scope="session")
-def prepared(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Cinn, Path]:
-    """A new network with ImageNet's h, and the features of one view."""
-    cinn = Cinn(TINY)
-    load_imagenet_weights(cinn.network)
-    standardize_network(cinn.network, photos)
-    folder = tmp_path_factory.mktemp("features") / "0"
-    assert build_features(cinn.network, photos, folder, view=0) == PHOTOS
-    return cinn, folder
 
 
 def new_cinn(prepared: tuple[Cinn, Path]) -> tuple[Cinn, FeatureDataset]:
@@ -201,16 +190,6 @@ def test_training_h_beside_a_part_changes_h_where_it_may_change(prepared: tuple[
     again = trainer(prepared, "coarsest", network_learning_rate=1e-4)
     again._load(tmp_path / "state.pt")
     assert_close(again.network.state_dict(), loop.network.state_dict())
-
-
-def test_steps_that_are_not_finite_are_skipped_and_counted(prepared: tuple[Cinn, Path]) -> None:
-    loop = trainer(prepared, "coarsest")
-    before = {name: p.clone() for name, p in loop.players[0].objective.module.named_parameters()}
-    batch = next(loop.dataset.batches(8, np.random.default_rng(0)))
-    loop._step(batch._replace(chroma=batch.chroma * math.nan), torch.Generator().manual_seed(0))
-    assert (loop.history.step, loop.history.skipped) == (1, 1)
-    for name, p in loop.players[0].objective.module.named_parameters():
-        assert_close(p, before[name], rtol=0, atol=0)
 
 
 def test_training_goes_on_from_its_state(prepared: tuple[Cinn, Path], tmp_path: Path) -> None:
