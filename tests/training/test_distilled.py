@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -79,10 +80,9 @@ def test_every_cell_is_drawn_from_the_guided_mixture(cinn: Cinn) -> None:
         (temperature ** level.exponents.double()).expand(2, -1)
     )
     latents, _ = tempered.forward(cells)
-    noise, draws = [], generator()
-    for _ in range(CELLS):
-        noise.append(torch.randn(2, 2, generator=draws))
-    assert_close(latents, torch.stack(noise, 1).double(), rtol=1e-5, atol=1e-5)
+    draws = generator()
+    noise = torch.stack([torch.randn(2, 2, generator=draws) for _ in range(CELLS)], 1)
+    assert_close(latents, noise.double(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("draw_cells", [draw_guided, draw_distilled])
@@ -150,37 +150,37 @@ def test_draws_of_photos_are_kept(cinn: Cinn, features: Path, tmp_path: Path, mo
     config = DrawConfig(tries=3, temperature=0.9)
     (photos,) = read_features(features, 100)
     count = len(photos.chroma)
-    assert build_draws(cinn, features, tmp_path / "draws", config) == count
-    before = np.load(tmp_path / "draws" / "cells.npy")
+
+    def drawn(seed: int = 0, **changed: object) -> NDArray[np.float32]:
+        """Return the draws that are there afterwards."""
+        assert build_draws(cinn, features, tmp_path, replace(config, **changed), seed) == count  # type: ignore[arg-type]
+        return np.load(tmp_path / "cells.npy")
+
+    before = drawn()
     assert before.shape == (count, 1, CELLS, 2)
-    assert build_draws(cinn, features, tmp_path / "draws", config, seed=9) == count
-    np.testing.assert_array_equal(np.load(tmp_path / "draws" / "cells.npy"), before)
+    np.testing.assert_array_equal(drawn(seed=9), before)
     spread(cinn.reward, seed=9)
-    build_draws(cinn, features, tmp_path / "draws", config)
-    after = np.load(tmp_path / "draws" / "cells.npy")
+    after = drawn()
     assert not np.array_equal(after, before)  # of another teacher
     for other in ({"tries": 2}, {"temperature": 0.5}, {"nearness": 1.0}, {"own": True}):
-        build_draws(cinn, features, tmp_path / "draws", replace(config, **other))
-        drawn = np.load(tmp_path / "draws" / "cells.npy")
-        assert np.isfinite(drawn).all()
-        assert not np.array_equal(drawn, after)
-    dataset = DrawnDataset([tmp_path / "draws"], 0.1)
-    assert len(dataset.train) + len(dataset.held_out) == count
-    assert build_draws(cinn, features, tmp_path / "draws", replace(config, keep=2)) == count
-    several = np.load(tmp_path / "draws" / "cells.npy")
+        cells = drawn(**other)
+        assert np.isfinite(cells).all()
+        assert not np.array_equal(cells, after)
+    several = drawn(keep=2)
     assert several.shape == (count, 2, CELLS, 2)
     np.testing.assert_array_equal(several[:, :1], after)
     assert not np.array_equal(several[:, 1:], after)
-    dataset = DrawnDataset([tmp_path / "draws"], 0.1)
+    dataset = DrawnDataset([tmp_path], 0.1)
+    assert len(dataset.train) + len(dataset.held_out) == count
     (held_out,) = dataset.held_out_batches(count)
     np.testing.assert_array_equal(held_out.cells, several[dataset.held_out[:, 1], 0])
     batches = dataset.batches(len(dataset.train), np.random.default_rng(0))
     seen = {cells.numpy().tobytes() for _ in range(20) for cells in next(batches).cells}
     trained = several[dataset.train[:, 1]].reshape(-1, CELLS, 2)
     assert seen == {cells.tobytes() for cells in trained}  # and none held out
-    both = DrawnDataset([tmp_path / "draws"] * 2, 0.1)
+    both = DrawnDataset([tmp_path] * 2, 0.1)
     assert len(both.train) + len(both.held_out) == 2 * count
-    np.load(tmp_path / "draws" / "cells.npy", "r+")[:] = 7
+    np.load(tmp_path / "cells.npy", "r+")[:] = 7
     (held_out,) = both.held_out_batches(2 * count)
     assert (held_out.cells == 7).all()  # read when they are needed: memory could not hold those of many photos
 

@@ -7,6 +7,7 @@ import signal
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -156,14 +157,10 @@ def test_what_a_run_refuses_before_it_trains(
     assert not list(tmp_path.iterdir())
 
 
-def thin(config: RunConfig, loop: LoopConfig) -> Path | None:
-    return run_thin(config, TINY.details, loop)
-
-
-@pytest.mark.parametrize("go_on", [run_scored, run_worn, thin])
+@pytest.mark.parametrize("go_on", [run_scored, run_worn, partial(run_thin, details=TINY.details)])
 def test_what_goes_on_from_weights_needs_them(photos: Path, tmp_path: Path, go_on: Callable[..., object]) -> None:
     with pytest.raises(InputError, match="init"):
-        go_on(RunConfig(photos, tmp_path), LoopConfig(steps=1))
+        go_on(RunConfig(photos, tmp_path), loop=LoopConfig(steps=1))
 
 
 def test_learning_rates_hold_and_then_fall(prepared: tuple[Cinn, Path]) -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import skimage.data
 import torch
 from PIL import Image
 from typer import Typer
@@ -37,16 +36,9 @@ QUICK = ("h trained too", "one chain, reshape")
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    (tmp_path / "photos" / "pets").mkdir(parents=True)
-    Image.fromarray(skimage.data.chelsea()[::4, ::4]).save(tmp_path / "photos" / "pets" / "0.png")
-    return tmp_path / "photos"
-
-
-@pytest.fixture
-def config(photos: Path, tmp_path: Path) -> StudyConfig:
+def config(subsets: Path, tmp_path: Path) -> StudyConfig:
     loop = LoopConfig(batch=8, warmup_steps=1, steps=2)
-    return StudyConfig(photos, tmp_path / "out", 0.01, flow=TINY_FLOW, chain=TINY_CHAIN, loop=loop)
+    return StudyConfig(subsets / "pets", tmp_path / "out", 0.01, flow=TINY_FLOW, chain=TINY_CHAIN, loop=loop)
 
 
 def run(config: StudyConfig, made_up: Path, names: Sequence[str]) -> dict[str, Row]:
@@ -117,17 +109,17 @@ def test_samples_that_overflow_are_counted(config: StudyConfig) -> None:
 
 
 def test_one_command(
-    photos: Path, made_up: Path, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    subsets: Path, made_up: Path, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = {WHOLE: {"standard_errors": {"variance": 0.5}, "variance": 3.0}}
     monkeypatch.setattr(command, "study", lambda *_: iter(rows.items()))
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "shard-0").symlink_to(made_up)
-    shutil.copy(photos / "pets" / "0.png", tmp_path / "shard.png")  # whose features are there already
+    shutil.copy(subsets / "pets" / "0.png", tmp_path / "shard.png")  # whose features are there already
     app = Typer()
     app.command()(main)
     arguments = ["--data", str(tmp_path / "shard.png"), "--features", str(tmp_path / "features"), "--views", "1"]
-    arguments += ["--photos", str(photos), "--init", str(tiny_weights), "--out", str(tmp_path / "out")]
+    arguments += ["--photos", str(subsets), "--init", str(tiny_weights), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "3 ± 0.5" in result.stdout

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import Result
 from PIL import Image
 from torch import Tensor
 from torch.testing import assert_close
@@ -254,19 +255,20 @@ def test_a_figure_of_each_kind(flow: DigitFlow, data: Path) -> None:
     assert len(transferred[0].unique(dim=0)) == CLASSES
 
 
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
 def test_commands_from_training_to_figures(data: Path, tmp_path: Path) -> None:
-    def run(*arguments: str | Path) -> str:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    def run(*arguments: object) -> None:
+        result = invoke(*arguments)
         assert result.exit_code == 0, result.output
-        return result.stdout
 
     run("train", "--data", data, "--out", tmp_path, "--epochs", 1, "--blocks", 2, "--width", 8)
-    others = ["train", "--data", str(data), "--out", str(tmp_path), "--blocks", "3", "--width", "8", "--resume"]
-    refused = CliRunner().invoke(app, others)
+    refused = invoke("train", "--data", data, "--out", tmp_path, "--blocks", 3, "--width", 8, "--resume")
     assert (refused.exit_code, "run with the same options" in refused.stderr) == (2, True)
     run("classifier", "--data", data, "--out", tmp_path / "classifier.safetensors", "--epochs", 1)
-    unusable = ["classifier", "--data", str(data), "--out", str(tmp_path / "cinn.safetensors" / "classifier")]
-    refused = CliRunner().invoke(app, unusable)
+    refused = invoke("classifier", "--data", data, "--out", tmp_path / "cinn.safetensors" / "classifier")
     assert (refused.exit_code, refused.stdout, "cinn.safetensors" in refused.stderr) == (2, "", True)
     weights = ("--weights", tmp_path / "cinn.safetensors")
     for name in FIGURES:
@@ -285,18 +287,18 @@ def test_commands_from_training_to_figures(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "arguments",
     [
-        (["train", "--data", "nowhere"], "nowhere"),
-        (["figure", "samples", "--weights", "nowhere"], "nowhere"),
-        (["measure", "--data", "data", "--weights", "nowhere"], "nowhere"),
-        (["measure", "--data", "data", "--json", "nowhere/report.json"], "nowhere"),
+        "train --data nowhere",
+        "figure samples --weights nowhere",
+        "measure --data data --weights nowhere",
+        "measure --data data --json nowhere/report.json",
     ],
 )
-def test_what_is_missing_is_said(arguments: list[str], message: str) -> None:
-    result = CliRunner().invoke(app, arguments)
+def test_what_is_missing_is_said(arguments: str) -> None:
+    result = invoke(*arguments.split())
     assert result.exit_code == 2
-    assert message in result.stderr
+    assert "nowhere" in result.stderr
 
 
 def test_the_released_weights_draw_digits_that_are_recognized() -> None:
