@@ -14,8 +14,7 @@ from tests.networks import TINY
 from training.features import build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 
-PHOTOS = 24
-"""of the fixture, and two more that are too gray"""
+PHOTOS = 24  # two more are too gray
 
 
 @pytest.fixture(scope="session")
