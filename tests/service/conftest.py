@@ -71,9 +71,10 @@ def shared_service() -> Iterator[Service]:
 
 @pytest.fixture
 def service(shared_service: Service) -> Service:
-    """A ready service with default settings, whose colorizer has not been called in this test."""
+    """A ready service with default settings, whose colorizer draws and has not been called in this test."""
     shared_service.colorizer.forget()
     shared_service.colorizer.error = None
+    shared_service.colorizer.gate.set()
     return shared_service
 
 

@@ -51,9 +51,10 @@ def test_without_a_file_of_keys_everyone_may(service, grey_png) -> None:
     assert "securitySchemes" not in service.client.get("/openapi.json").json()["components"]
 
 
-def test_a_key_lets_in(guarded, grey_png, key) -> None:
+def test_a_key_lets_in_as_a_header_alone(guarded, grey_png, key) -> None:
     for authorization in (f"Bearer {key}", f"bearer {key}", f"BEARER  {key}"):
         assert guarded.post(grey_png, {"Authorization": authorization}).status_code == 200
+    assert guarded.post_to(f"{PATH}?key={key}", grey_png).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -76,10 +77,6 @@ def test_who_has_none_gets_401(guarded, grey_png, authorization: str | None, cod
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert ("invalid_token" in answer.headers["www-authenticate"]) == (code == "invalid_key")
     assert len(guarded.colorizer.photos) == calls
-
-
-def test_a_key_in_the_query_does_not_count(guarded, grey_png, key) -> None:
-    assert guarded.post_to(f"{PATH}?key={key}", grey_png).status_code == 401
 
 
 def test_every_401_has_a_challenge() -> None:
@@ -190,19 +187,14 @@ def test_retry_after_is_the_least_that_suffices(tmp_path, monkeypatch, limits: s
     assert max(waits) > 0
 
 
-@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
-def test_a_clock_that_jumps_locks_nobody_out(start, tmp_path, monkeypatch, jump: float) -> None:
+def test_a_clock_that_jumps_locks_nobody_out(start, tmp_path, monkeypatch) -> None:
     key, now = add_key(tmp_path / "keys", "ann", "2/minute"), time.time
     service = start(api_keys_file=tmp_path / "keys")
-
-    def answers() -> list[httpx.Response]:
-        return [service.client.get("/v1/models", headers=bearer(key)) for _ in range(3)]
-
-    assert [answer.status_code for answer in answers()] == [200, 200, 429]
-    monkeypatch.setattr(time, "time", lambda: now() + jump)
-    after = answers()
-    assert [answer.status_code for answer in after] == [200, 200, 429]
-    assert 1 <= int(after[-1].headers["retry-after"]) <= 60
+    for jump in (0, -86_400, 86_400):
+        monkeypatch.setattr(time, "time", lambda jump=jump: now() + jump)
+        answers = [service.client.get("/v1/models", headers=bearer(key)) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def open_connections(service) -> int:
 
 def test_an_answer_that_is_not_read_is_not_held(start, noise, monkeypatch) -> None:
     service = start()
-    service.hurry(noise, 3, monkeypatch)
+    service.hurry(noise, 1.5, monkeypatch)
     with service.log() as lines, asked(service, noise) as connection:
         buffered = [0]
 
@@ -58,12 +58,12 @@ def test_a_client_that_reads_nothing_is_cut_off(impatient, start, noise) -> None
 
 
 def test_a_client_that_reads_a_little_now_and_then_is_not_cut_off(monkeypatch, start, noise) -> None:
-    monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 2.0)
+    monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 1.5)
     service = start()
     with asked(service, noise) as connection:
         whole = bytearray()
-        for _ in range(8):
-            time.sleep(0.5)  # twice SEND_SECONDS in all
+        for _ in range(5):
+            time.sleep(0.4)  # in all, more than SEND_SECONDS and a look's time
             whole += connection.recv(300_000)
         whole += received(connection)
     assert whole.startswith(b"HTTP/1.1 200")

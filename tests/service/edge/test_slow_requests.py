@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from service.edge.slow_requests import MAX_HEAD_BYTES, PIECE_BYTES, Connection
-from tests.service.fakes import ready
+from tests.service.fakes import Service
 from tests.service.files import encoded, random_image
 from tests.service.waiting import eventually, received, upload
 
@@ -65,33 +65,38 @@ def half_heads(service, count: int) -> Iterator[list[socket.socket]]:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost: t", WHOLE + b"GET /livez HTT"])
-def test_who_does_not_end_a_head_is_left(start, monkeypatch, sent: bytes) -> None:
+def test_who_does_not_end_a_head_is_left(service, monkeypatch, sent: bytes) -> None:
     monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.3)
-    assert answers(start(), sent).count(b"HTTP/1.1 200") == (WHOLE in sent)
+    assert answers(service, sent).count(b"HTTP/1.1 200") == (WHOLE in sent)
 
 
-@pytest.mark.parametrize("keeps", [b"keep-alive", b"close"])
-def test_a_body_is_not_read_for_ever_after_its_answer(start, monkeypatch, keeps: bytes) -> None:
-    monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.5)
-    with connected(start()) as connection:
-        lines = b"Host: test", b"Connection: " + keeps, b"Content-Length: 1000000000000"
-        connection.sendall(b"\r\n".join([b"POST /nothing HTTP/1.1", *lines, b"", b""]))
-        assert connection.recv(4096).startswith(b"HTTP/1.1 404")
+NOTHING = b"POST /nothing HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000000000\r\n"
+"""It is answered before its body."""
+
+
+@pytest.mark.parametrize(
+    ("limit", "sent", "more"),
+    [
+        ("slow_requests.HEAD_SECONDS", NOTHING + b"\r\n", b"a"),
+        ("slow_requests.HEAD_SECONDS", NOTHING + b"Connection: close\r\n\r\n", b"a"),
+        ("slow_readers.LINGER_SECONDS", WHOLE * 3, WHOLE),
+    ],
+)
+def test_what_follows_an_answer_is_not_read_for_ever(
+    service, monkeypatch, limit: str, sent: bytes, more: bytes
+) -> None:
+    monkeypatch.setattr(f"service.edge.{limit}", 0.3)
+    with connected(service) as connection:
+        connection.sendall(sent)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 404" if sent.startswith(NOTHING) else b"HTTP/1.1 200")
         with pytest.raises(ConnectionError):
-            send_often(connection, b"a", PATIENCE_SECONDS * 20, 0.05)
+            send_often(connection, more, PATIENCE_SECONDS * 20, 0.05)
 
 
-def test_more_requests_are_not_read_for_ever(start, monkeypatch) -> None:
-    monkeypatch.setattr("service.edge.slow_readers.LINGER_SECONDS", 0.5)
-    with connected(start()) as connection:
-        connection.sendall(WHOLE * 3)
-        with pytest.raises(ConnectionError):
-            send_often(connection, WHOLE, PATIENCE_SECONDS * 20, 0.05)
-
-
-def test_the_end_of_the_service_waits_for_no_body_of_an_answered_request() -> None:
-    with ready() as service, connected(service) as connection:
-        connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n")
+def test_the_end_of_the_service_waits_for_no_body_of_an_answered_request(start) -> None:
+    service = start()
+    with connected(service) as connection:
+        connection.sendall(NOTHING + b"\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 404")
         stopped = time.monotonic()
         service.server.should_exit = True
@@ -114,16 +119,15 @@ def test_who_sends_a_body_to_its_end_gets_the_answer_that_refused_it(service, he
         assert received(connection).endswith(b': Not Found"}')
 
 
-def test_a_request_that_takes_longer_than_a_head_may_is_received(start, monkeypatch, grey_png) -> None:
+def test_a_request_that_takes_longer_than_a_head_may_is_received(service, monkeypatch, grey_png) -> None:
     monkeypatch.setattr("service.edge.slow_requests.HEAD_SECONDS", 0.2)
-    service = start()
     head, body = upload(service, grey_png, n="1")
     with connected(service) as connection:
         connection.sendall(head + body[:50])
-        time.sleep(0.5)
+        time.sleep(0.3)
         service.colorizer.gate.clear()
         connection.sendall(body[50:] + b"GET /livez HTT")  # and a part of the next
-        time.sleep(0.5)
+        time.sleep(0.3)
         service.colorizer.gate.set()
         assert received(connection).startswith(b"HTTP/1.1 200")
 
@@ -153,8 +157,7 @@ def test_one_request_at_a_time(service) -> None:
             assert connection.recv(65_536).count(b"HTTP/1.1 200") == 1
 
 
-def test_who_sends_more_requests_gets_two_long_answers_to_their_ends(start, noise) -> None:
-    service = start()
+def test_who_sends_more_requests_gets_two_long_answers_to_their_ends(service, noise) -> None:
     with connected(service) as connection:
         connection.sendall(b"".join(upload(service, noise, n="1")) * 2 + WHOLE * 10_000)
         time.sleep(1)  # the end of the second answer is still in the kernel when the connection closes
@@ -192,6 +195,7 @@ async def read_all(scope: dict[str, Any], receive: Any, send: Any) -> None:
     ],
 )
 async def test_no_turn_of_the_event_loop_parses_more_than_a_piece(monkeypatch, wire, begun, more, parsed: int) -> None:
+    monkeypatch.setattr("service.edge.slow_readers.LINGER_SECONDS", 0.2)  # then the wire is closed
     sent = (begun + more * (600_000 // len(more) + 1))[:600_000]
     parse, turns = HttpToolsProtocol.data_received, [0]
 
@@ -228,9 +232,8 @@ def test_the_body_of_a_request_is_not_mixed_with_the_next(service, grey_png) -> 
 
 
 @pytest.mark.parametrize("waits", ["nothing", "a request", "more than one", "a large one"])
-def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(start, grey_png, monkeypatch, waits: str) -> None:
+def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(service, grey_png, monkeypatch, waits: str) -> None:
     monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 0.5)
-    service = start()
     large = b"".join(upload(service, bytes(100_000), n="1"))  # more than is read before its turn
     behind = {"nothing": b"", "a request": WHOLE, "more than one": WHOLE * 9, "a large one": large}[waits]
     with at_work(service, grey_png) as connection:
@@ -242,77 +245,80 @@ def test_the_work_of_who_goes_away_ends_whatever_waits_behind_it(start, grey_png
     assert time.monotonic() - left < PATIENCE_SECONDS  # a gate that stays closed ends the work later
 
 
-def test_what_is_not_parsed_is_not_read_for_ever(start, grey_png) -> None:
+def test_what_is_not_parsed_is_not_read_for_ever(service, grey_png) -> None:
     """A client may send without end while its first request is at work."""
-    service = start()
     with at_work(service, grey_png) as connection:
-        connection.settimeout(2)
+        connection.settimeout(0.5)
         with pytest.raises(TimeoutError):
-            connection.sendall(WHOLE * 2_000_000)
+            connection.sendall(WHOLE * 1_000_000)
 
 
-def test_connections_are_bounded_and_idle_ones_make_room(start) -> None:
+@pytest.fixture
+def small(start) -> Service:
+    """A service that takes three connections, of which none is open."""
     service = start(max_connections=3)
     service.client.close()  # it holds one
+    return service
+
+
+def expect_life(connection: socket.socket) -> None:
+    """Ask whether the service lives."""
+    connection.sendall(WHOLE)
+    assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_connections_are_bounded_and_idle_ones_make_room(small) -> None:
     with ExitStack() as idle:
         for _ in range(5):
-            idle.enter_context(connected(service))
-        with connected(service) as connection:
-            connection.sendall(WHOLE)
-            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-            assert len(service.server.server_state.connections) <= 3
+            idle.enter_context(connected(small))
+        with connected(small) as connection:
+            expect_life(connection)
+            assert len(small.server.server_state.connections) <= 3
 
 
-def test_heads_half_sent_keep_nobody_out(start) -> None:
-    service = start(max_connections=3)
-    service.client.close()
-    with half_heads(service, 3) as halves:
-        with connected(service) as connection:
-            connection.sendall(WHOLE)
-            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+def test_heads_half_sent_keep_nobody_out(small) -> None:
+    with half_heads(small, 3) as halves:
+        with connected(small) as connection:
+            expect_life(connection)
         with pytest.raises(ConnectionResetError):
             halves[0].recv(1)  # the one that has sent a head for the longest
         halves[1].sendall(b"Host: t\r\n\r\n")
         assert halves[1].recv(4096).startswith(b"HTTP/1.1 200")
 
 
-@pytest.mark.parametrize("sent", [b"", WHOLE])
-def test_who_came_last_or_reads_its_answer_is_not_the_one_to_go(start, sent: bytes) -> None:
+@pytest.mark.parametrize("is_reading", [False, True])
+def test_who_came_last_or_reads_its_answer_is_not_the_one_to_go(small, is_reading: bool) -> None:
     """Such as a client whose connection is open, and whose request is on its way."""
-    service = start(max_connections=3)
-    service.client.close()
-    connections = service.server.server_state.connections
-    with half_heads(service, 2) as halves, connected(service) as connection:
-        if sent:
+    connections = small.server.server_state.connections
+    with half_heads(small, 2) as halves, connected(small) as connection:
+        if is_reading:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: t\r\n\r\n")
             eventually(lambda: any(each._watched.unread for each in list(connections)))
         eventually(lambda: len(connections) == 3)
-        with connected(service) as late:
+        with connected(small) as late:
             late.sendall(b"G")
             with pytest.raises(ConnectionResetError):
                 halves[0].recv(1)
-            if not sent:
+            if not is_reading:
                 connection.sendall(WHOLE)
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
 
 
-def test_where_all_connections_are_at_work_the_next_is_told_to_come_again(start, grey_png) -> None:
-    service = start(max_connections=2)
-    service.client.close()
-    service.colorizer.gate.clear()
-    busy = [socket.create_connection(service.address) for _ in range(2)]
-    for each in busy:
-        each.sendall(b"".join(upload(service, grey_png, n="1")))
-    eventually(lambda: sum(each._is_at_work() for each in list(service.server.server_state.connections)) == 2)
-    answer = answers(service)
-    assert answer.startswith(b"HTTP/1.1 503")
-    assert b"retry-after: 1" in answer
-    assert b"too_many_connections" in answer
-    service.colorizer.gate.set()
-    for each in busy:
-        assert each.recv(4096).startswith(b"HTTP/1.1 200")
-        each.close()
+def test_where_all_connections_are_at_work_the_next_is_told_to_come_again(small, grey_png) -> None:
+    with ExitStack() as opened:
+        small.colorizer.gate.clear()
+        busy = [opened.enter_context(connected(small)) for _ in range(3)]
+        for each in busy:
+            each.sendall(b"".join(upload(small, grey_png, n="1")))
+        eventually(lambda: all(each._is_at_work() for each in list(small.server.server_state.connections)))
+        answer = answers(small)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: 1" in answer
+        assert b"too_many_connections" in answer
+        small.colorizer.gate.set()
+        for each in busy:
+            assert each.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -325,8 +331,7 @@ def test_a_long_path_is_refused_before_any_folder_is_looked_for(service, whole: 
     assert b"x-request-id: " in answer
 
 
-def test_a_long_path_behind_a_request_at_work_leaves_its_answer_alone(start, grey_png) -> None:
-    service = start()
+def test_a_long_path_behind_a_request_at_work_leaves_its_answer_alone(service, grey_png) -> None:
     with at_work(service, grey_png) as connection:
         connection.sendall(b"GET /" + b"a" * 2000 + b" HTTP/1.1\r\nHost: t\r\n\r\n")
         time.sleep(0.2)
