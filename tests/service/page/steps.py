@@ -1,5 +1,7 @@
 """Steps that many tests of the page take."""
 
+import io
+import zipfile
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, Route, expect
@@ -7,14 +9,22 @@ from playwright.sync_api import Locator, Page, Route, expect
 __all__ = [
     "add_more",
     "begin_anew",
+    "borrow",
     "colorize_again",
     "downloaded",
+    "drag",
     "drop",
     "expect_colorings",
+    "fix_a_color",
     "hold",
+    "keep",
     "more_like",
+    "open_link",
     "pixels",
+    "release",
+    "swipe",
     "taken",
+    "unzipped",
 ]
 
 
@@ -40,6 +50,56 @@ def downloaded(page: Page, selector: str) -> tuple[str, bytes]:
     return started.value.suggested_filename, started.value.path().read_bytes()
 
 
+def unzipped(page: Page, selector: str) -> tuple[str, dict[str, bytes]]:
+    """Press what brings a zip; return its name, and the content of each file in it, whose checksum is right."""
+    name, content = downloaded(page, selector)
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
+        return name, {each: files.read(each) for each in files.namelist()}
+
+
+def drag(page: Page, x: float, y: float, dx: float, dy: float = 0) -> None:
+    """Move the mouse from a place while its button is held."""
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + dx, y + dy, steps=4)
+    page.mouse.up()
+
+
+def swipe(page: Page, x: float, y: float, dx: float, dy: float) -> None:
+    """Move a finger from a place, in ten steps."""
+    session = page.context.new_cdp_session(page)
+    for step in range(11):
+        points = [{"x": x + dx * step / 10, "y": y + dy * step / 10}]
+        kind = "touchMove" if step else "touchStart"
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def keep(page: Page, *places: int) -> None:
+    """Keep colorings in the grid."""
+    for place in places:
+        page.locator(".card.new .keep").nth(place).click()
+
+
+def fix_a_color(page: Page) -> None:
+    """Fix the first color that is offered in the middle of the photo, which opens from the grid."""
+    page.get_by_role("button", name="Fix a color", exact=True).first.click()
+    page.click("#hint-add")
+    page.locator("#palette-swatches button").first.click()
+
+
+def borrow(page: Page, path: Path) -> None:
+    """Give the shown photo the colors of another one, and wait for the two colorings."""
+    drop(page, "#reference-zone", path)
+    expect(page.locator("#run-title")).to_have_text(f"Colors of {path.name}")
+    expect_colorings(page, 2)
+
+
+def open_link(page: Page, address: str) -> None:
+    """Change the part of the page's address that links differ in, as a link does that is opened in its tab."""
+    page.evaluate("address => { location.hash = address; }", address)
+
+
 def drop(page: Page, selector: str, path: Path, kinds: tuple[str, ...] = ("dragover", "drop")) -> None:
     """Drop a file on what a selector finds, as a drag from a folder does; or only hold it there."""
     script = """(target, {bytes, name, kinds}) => {
@@ -58,6 +118,13 @@ def hold(page: Page, endpoint: str, times: int | None = None) -> list[Route]:
     held: list[Route] = []
     page.route(f"**/v1/{endpoint}", lambda route: held.append(route), times=times)
     return held
+
+
+def release(page: Page, endpoint: str, held: list[Route]) -> None:
+    """Let an endpoint's requests go on."""
+    for route in held:
+        route.continue_()
+    page.unroute(f"**/v1/{endpoint}")
 
 
 def expect_colorings(page: Page, count: int) -> None:

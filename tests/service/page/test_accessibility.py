@@ -5,12 +5,13 @@ from pathlib import Path
 from shutil import copy
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from benchmarks.figures.browser import executable
-from tests.service.page.steps import add_more, hold, taken
+from tests.service.page.steps import add_more, borrow, drop, hold, keep, swipe, taken
 from tests.service.waiting import eventually
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -19,7 +20,8 @@ TABLET = {"viewport": {"width": 768, "height": 1024}, "has_touch": True}
 
 def findings(page: Page) -> list[str]:
     """List what axe finds, of every impact and by all of its rules."""
-    violations = Axe().run(page).response["violations"]
+    axe = Axe("" if page.evaluate("'axe' in window") else AXE_SCRIPT)
+    violations = axe.run(page).response["violations"]
     return [
         f"{each['id']} ({each['impact']}): {node['html'][:120]} {node.get('failureSummary', '')}"
         for each in violations
@@ -53,8 +55,7 @@ def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str
     page = open_page(demo=True, color_scheme=scheme, **device)
     check(page)
     upload(page)
-    page.locator(".card.new .keep").nth(0).click()
-    page.locator(".card.new .keep").nth(1).click()
+    keep(page, 0, 1)
     page.get_by_text("Details").first.click()
     check(page)
     page.locator(".card .likelihood").first.click()
@@ -110,8 +111,7 @@ def test_every_state_is_accessible(
     expect(page.locator(".card.source")).to_be_visible()
     expect(page.locator(".card.new")).to_have_count(4)
     check(page)  # variations, adjusted, with their source
-    page.locator(".card.new .keep").nth(0).click()
-    page.locator(".card.new .keep").nth(1).click()
+    keep(page, 0, 1)
     page.click("#compare-open")
     expect(page.locator("#between")).to_be_hidden()
     expect(page.locator("#between-not")).to_be_visible()
@@ -119,21 +119,15 @@ def test_every_state_is_accessible(
     page.click("#compare-close")
     page.locator("#history button").last.click()
     page.click("#keep-none")
-    for i in (0, 1):
-        page.locator(".card.new .keep").nth(i).click()
+    keep(page, 0, 1)
     page.click("#compare-open")
     page.click("#interpolate")
     expect(page.locator(".card.new")).to_have_count(5)
     check(page)  # the steps between two
-    drag = "kind => document.body.dispatchEvent(new DragEvent(kind, {dataTransfer: %s, bubbles: true}))"
-    files = "(() => { const data = new DataTransfer(); data.items.add(new File(['x'], 'x.png')); return data; })()"
-    page.evaluate(drag % files, "dragover")
+    drop(page, "body", photo, ("dragover",))
     expect(page.locator("body.dragging")).to_be_visible()
     check(page)  # a file is held over the page
-    page.evaluate(drag % files, "dragleave")
-    page.set_input_files("#reference", color_photo)
-    expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
-    expect(page.locator(".card.new")).to_have_count(2)
+    borrow(page, color_photo)
     page.locator(".card.new .open").first.click()
     check(page)  # a coloring that has no link
     page.click("#viewer-close")
@@ -190,40 +184,7 @@ def test_on_a_phone_nothing_is_hidden_or_without_a_name(open_page, upload, photo
     assert notice["y"] + notice["height"] <= bar["y"]
 
 
-def test_a_finger_that_scrolls_sets_no_slider(open_page, upload, service) -> None:
-    page = open_page(**PHONE)
-    upload(page)
-    page.locator("#boldness").scroll_into_view_if_needed()
-    session = page.context.new_cdp_session(page)
-
-    def drag(dx: float, dy: float) -> None:
-        box = page.locator("#boldness").bounding_box()
-        for step in range(12):
-            point = {"x": box["x"] + box["width"] / 4 + dx * step, "y": box["y"] + box["height"] / 2 + dy * step}
-            kind = "touchMove" if step else "touchStart"
-            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
-        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-    scrolled = page.evaluate("scrollY")
-    words = page.locator("#boldness-out").inner_text()
-    drag(0, -8)
-    eventually(lambda: page.evaluate("scrollY") > scrolled)
-    expect(page.locator("#boldness-out")).to_have_text(words)
-    expect(page.locator("#colorize")).to_have_text("4 more")
-
-    def is_still() -> bool:
-        before = page.evaluate("scrollY")
-        page.wait_for_timeout(200)
-        return page.evaluate("scrollY") == before
-
-    eventually(is_still)  # a page goes on for a while after the finger
-    page.locator("#boldness").scroll_into_view_if_needed()
-    drag(-5, 0)
-    expect(page.locator("#boldness-out")).to_have_text("Very safe")
-
-
-@pytest.mark.parametrize("device", [{"viewport": {"width": 1280, "height": 800}}, PHONE])
-def test_twice_as_large_text_grows_everywhere_and_fits(browser, service, upload, device: dict[str, object]) -> None:
+def test_twice_as_large_text_grows_everywhere_and_fits(browser, service, upload) -> None:
     """As it is set in the browser: then all text grows, and the layout is that of a smaller window."""
     arguments = ["--no-sandbox", "--blink-settings=defaultFontSize=32"]
 
@@ -233,28 +194,51 @@ def test_twice_as_large_text_grows_everywhere_and_fits(browser, service, upload,
             assert each.evaluate("each => parseFloat(getComputedStyle(each).fontSize)") > 22
 
     with browser.browser_type.launch(executable_path=executable(), args=arguments) as large:
-        page = large.new_page(**device)
-        page.goto(f"{service.client.base_url}")
-        check_size(page, "Choose a photo")
-        upload(page)
-        check_size(page, "How many")
-        for keep in page.locator(".card.new .keep").all()[:2]:
-            keep.click()
-        check_size(page, "Download kept")
-        page.click("#compare-open")
-        check_size(page, "Steps")
-        page.click("#compare-close")
-        page.locator(".card.new .open").first.click()
-        check_size(page, "Saturation")
+        for device in ({"viewport": {"width": 1280, "height": 800}}, PHONE):
+            page = large.new_page(**device)
+            page.goto(f"{service.client.base_url}")
+            check_size(page, "Choose a photo")
+            upload(page)
+            check_size(page, "How many")
+            keep(page, 0, 1)
+            check_size(page, "Download kept")
+            page.click("#compare-open")
+            check_size(page, "Steps")
+            page.click("#compare-close")
+            page.locator(".card.new .open").first.click()
+            check_size(page, "Saturation")
 
 
-def test_on_a_phone_what_is_asked_for_comes_into_view_and_what_is_wrong(open_page, upload) -> None:
+def test_scrolling_on_a_phone(open_page, upload) -> None:
+    """What is asked for comes into view, and what is wrong; a finger that scrolls sets no slider."""
     page = open_page(expected="Failed to load resource", **PHONE)
     upload(page)
     page.locator("#history").scroll_into_view_if_needed()
     expect(page.locator(".card.new").first).not_to_be_in_viewport()
     add_more(page, 8)
     expect(page.locator(".card .open").nth(5)).to_be_in_viewport(ratio=1)
+
+    def move_finger(dx: float, dy: float) -> None:
+        page.locator("#boldness").scroll_into_view_if_needed()
+        box = page.locator("#boldness").bounding_box()
+        swipe(page, box["x"] + box["width"] / 4, box["y"] + box["height"] / 2, dx, dy)
+
+    def is_still() -> bool:
+        before = page.evaluate("scrollY")
+        page.wait_for_timeout(200)
+        return page.evaluate("scrollY") == before
+
+    eventually(is_still)
+    page.locator("#boldness").scroll_into_view_if_needed()
+    scrolled = page.evaluate("scrollY")
+    words = page.locator("#boldness-out").inner_text()
+    move_finger(0, -88)
+    eventually(lambda: page.evaluate("scrollY") > scrolled)
+    expect(page.locator("#boldness-out")).to_have_text(words)
+    expect(page.locator("#colorize")).to_have_text("4 more")
+    eventually(is_still)  # a page goes on for a while after the finger
+    move_finger(-55, 0)
+    expect(page.locator("#boldness-out")).to_have_text("Very safe")
     page.route("**/v1/colorizations", lambda route: route.abort())
     page.locator("#history").scroll_into_view_if_needed()
     page.click("#colorize")
@@ -269,20 +253,6 @@ def check(page: Page) -> None:
 def brightness(page: Page) -> float:
     """Return the lightness of the page's background, 0 … 1."""
     return float(re.match(r"oklch\(([\d.]+)", page.evaluate("getComputedStyle(document.body).backgroundColor"))[1])
-
-
-def test_forced_colors_leave_what_shows_a_color(open_page, upload) -> None:
-    page = open_page(forced_colors="active")
-    upload(page)
-    page.locator(".card.new .open").first.click()
-    page.click("#fix")
-    page.click("#hint-add")
-    colors = page.locator("#palette-swatches i").evaluate_all("all => all.map((i) => getComputedStyle(i).background)")
-    assert len(set(colors)) == len(colors) > 1
-    page.locator("#palette-swatches button").first.click()
-    for mark in ("#dots .dot", "#hint-list i"):
-        color = page.locator(mark).evaluate("each => getComputedStyle(each).background")
-        assert color == colors[0]
 
 
 def test_light_and_dark_follow_the_system_until_told(open_page) -> None:
@@ -342,8 +312,9 @@ def test_all_of_it_by_keyboard(open_page, photo) -> None:
     pytest.fail("no way back to the choice of photos by Shift+Tab")
 
 
-def test_full_view_says_which_coloring_it_shows_and_what_is_ready(page, upload) -> None:
-    """Screen readers hear nothing from outside of a dialog."""
+def test_full_view_by_ear_and_in_forced_colors(open_page, upload) -> None:
+    """Screen readers hear nothing from outside of a dialog. What shows a color keeps it."""
+    page = open_page(forced_colors="active")
     upload(page)
     page.locator(".card.new .open").first.click()
     expect(page.locator("#viewer #status")).to_have_count(1)  # before it says anything: else it may not be heard
@@ -351,8 +322,12 @@ def test_full_view_says_which_coloring_it_shows_and_what_is_ready(page, upload) 
     expect(page.locator("#viewer [aria-live=polite]")).to_have_text("Coloring 2")
     page.click("#fix")
     page.click("#hint-add")
+    colors = page.locator("#palette-swatches i").evaluate_all("all => all.map((i) => getComputedStyle(i).background)")
+    assert len(set(colors)) == len(colors) > 1
     page.locator("#status").evaluate("each => each.textContent = ''")
     page.locator("#palette-swatches button").first.click()
+    for mark in ("#dots .dot", "#hint-list i"):
+        assert page.locator(mark).evaluate("each => getComputedStyle(each).background") == colors[0]
     expect(page.locator("#viewer #status")).to_have_text("4 colorings are ready")
     page.click("#viewer-close")
     expect(page.locator("body > #status")).to_have_count(1)
