@@ -1,7 +1,5 @@
 """Several photos: all of them, each by a seed of its own, with progress and an end before time."""
 
-import io
-import zipfile
 from pathlib import Path
 from shutil import copy
 
@@ -9,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from benchmarks.figures.browser import executable
-from tests.service.page.steps import colorize_again, downloaded, hold, pixels, taken
+from tests.service.page.steps import colorize_again, hold, keep, pixels, taken, unzipped
 from tests.service.page.stored import until_state, until_stored
 
 MANY = 20
@@ -100,16 +98,20 @@ def test_photos_that_failed_go_on_or_are_said_to_have_failed_for_good(open_page,
     expect(page.locator("#album-bar")).to_be_hidden()
 
 
-def test_progress_cancel_and_on_with_photos_that_come_later(page, album, photo, tmp_path) -> None:
+def test_progress_and_on_with_photos_that_come_later_after_undo_or_cancel(page, album, photo, tmp_path) -> None:
     answer_only(page, 1)
     page.set_input_files("#files", album)
     expect(page.locator("#album-words")).to_have_text("1 of 3 photos")
-    page.click("#album-cancel")
+    expect(page.locator("#strip .busy")).to_have_count(1)
+    page.keyboard.press("Control+z")
+    expect(page.locator("#welcome")).to_be_visible()
+    page.click("#redo")
     expect(page.locator("#album-words")).to_have_text("1 of 3 photos, stopped")
     expect(page.locator("#strip img:not(.gray)")).to_have_count(1)
     page.set_input_files("#files", [Path(copy(photo, tmp_path / name)) for name in ("d.png", "e.png")])
     expect(page.locator("#album-words")).to_have_text("1 of 5 photos")
     page.click("#album-cancel")
+    expect(page.locator("#album-words")).to_have_text("1 of 5 photos, stopped")
     page.unroute("**/v1/colorizations")
     page.click("#album-resume")
     done(page, 5)
@@ -131,19 +133,6 @@ def test_what_is_asked_for_goes_before_the_album_and_all_anew_takes_its_place(pa
     page.click("#album-run")
     done(page, 3)
     assert [each.n for each in service.colorizer.options] == [4, 1, 4, 4] + 3 * [2]
-
-
-def test_undo_of_photos_stops_the_work_on_them(page, album) -> None:
-    hold(page, "colorizations")
-    page.set_input_files("#files", album)
-    expect(page.locator("#strip .busy")).to_have_count(1)
-    page.keyboard.press("Control+z")
-    expect(page.locator("#welcome")).to_be_visible()
-    page.click("#redo")
-    expect(page.locator("#album-words")).to_have_text("0 of 3 photos, stopped")
-    page.unroute("**/v1/colorizations")
-    page.click("#album-resume")
-    done(page, 3)
 
 
 def test_same_colors_for_all(colored, service) -> None:
@@ -178,8 +167,17 @@ def test_same_colors_for_all(colored, service) -> None:
     expect(colored.locator("#run-title")).to_have_text("Colors of a.png")
 
 
-def test_what_was_undone_is_neither_shown_nor_saved(colored) -> None:
+def test_what_is_removed_is_not_stored_and_what_was_undone_neither_shown_nor_saved(colored) -> None:
     """Each photo remembers what it showed, also after a reload."""
+    until_stored(colored, "files", 3 + 3 * 4)
+    colored.click("#album-remove")
+    expect(colored.locator("#welcome")).to_be_visible()
+    until_stored(colored, "files", 0)
+    colored.click("#undo")
+    expect(colored.locator("#strip .photo")).to_have_count(3)
+    until_stored(colored, "files", 3 + 3 * 4)
+    colored.reload()
+    done(colored, 3)
     colorize_again(colored, 77)
     done(colored, 3)
     for _ in range(2):  # the colorings and the seed
@@ -192,40 +190,29 @@ def test_what_was_undone_is_neither_shown_nor_saved(colored) -> None:
     until_state(colored, "view.photo === view.photos[1]")
     colored.reload()
     expect(colored.locator("#strip .photo")).to_have_count(3)
-    _, content = downloaded(colored, "#album-download")
-    with zipfile.ZipFile(io.BytesIO(content)) as files:
-        assert not [name for name in files.namelist() if "seed-77" in name]
+    _, files = unzipped(colored, "#album-download")
+    assert not [name for name in files if "seed-77" in name]
     colored.locator("#strip .photo").first.click()
     expect(colored.locator("#history button").last).to_have_attribute("aria-current", "true")
 
 
-def test_one_of_each_in_a_zip(colored) -> None:
-    _, content = downloaded(colored, "#album-download")
-    with zipfile.ZipFile(io.BytesIO(content)) as files:
-        assert [name.split("-seed-")[0] for name in files.namelist()] == ["a", "b", "c"]
-    kept = colored.locator(".card.new").nth(2)
-    kept.locator(".keep").click()
-    expect(colored.locator("#strip img").first).to_have_attribute("src", kept.locator("img").get_attribute("src"))
-    colored.locator(".card.new .keep").first.click()
-    colored.locator("#strip .photo").nth(1).click()
-    colored.locator(".card.new .keep").first.click()
-    _, content = downloaded(colored, "#download-kept")
-    with zipfile.ZipFile(io.BytesIO(content)) as files:
-        assert [name.split("/")[0] for name in files.namelist()] == ["a", "a", "b"]
-
-
-def test_names_that_can_be_unpacked_whatever_the_photo(page, photo) -> None:
+def test_one_of_each_and_all_that_are_kept_in_a_zip_that_can_be_unpacked(page, photo) -> None:
+    """Whatever names the photos have."""
     stems = {f"{70 * 'é’'}.png": 40 * "é’", "...png": "photo", ".png": "photo", "..a. .png": "a", "b.png": "b"}
     content = photo.read_bytes()
     page.set_input_files("#files", [{"name": name, "mimeType": "image/png", "buffer": content} for name in stems])
     done(page, len(stems))
-    for i in range(len(stems)):
+    _, files = unzipped(page, "#album-download")
+    assert [name.split("-seed-")[0] for name in files] == list(stems.values())
+    keep(page, 2)
+    shown = page.locator(".card.new img").nth(2).get_attribute("src")
+    expect(page.locator("#strip img").first).to_have_attribute("src", shown)
+    keep(page, 0)
+    for i in range(1, len(stems)):
         page.locator("#strip .photo").nth(i).click()
-        page.locator(".card.new .keep").nth(0).click()
-        page.locator(".card.new .keep").nth(1).click()
-    _, content = downloaded(page, "#download-kept")
-    with zipfile.ZipFile(io.BytesIO(content)) as files:
-        paths = [each.split("/") for each in files.namelist()]
+        keep(page, 0, 1)
+    _, files = unzipped(page, "#download-kept")
+    paths = [each.split("/") for each in files]
     assert [folder for folder, _ in paths] == [stem for stem in stems.values() for _ in range(2)]
     assert all(file.startswith(f"{folder}-seed-") for folder, file in paths)
 
@@ -264,33 +251,17 @@ def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, serv
 
 
 def test_a_reload_at_once_keeps_what_was_done_last(page, upload) -> None:
+    """So does one amid changes that follow each other closely, as colorings do: they put off no writing."""
     upload(page)
     page.evaluate("document.querySelector('.card.new .keep').click(); location.reload()")
     expect(page.locator("#kept-words")).to_have_text("1 kept")
-
-
-def test_a_reload_amid_changes_keeps_what_came_before(page, upload) -> None:
-    """Changes that follow each other closely, as colorings do, put off no writing."""
-    upload(page)
     page.evaluate("""async () => {
       const { notify } = await import('/page/store.js');
       setInterval(notify, 20);
     }""")
-    page.locator(".card.new .keep").first.click()
+    keep(page, 1)
     until_stored(page, "files", 5)
-    until_state(page, "view.kept.length === 1")
-
-
-def test_what_is_removed_is_not_stored(colored) -> None:
-    until_stored(colored, "files", 3 + 3 * 4)
-    colored.click("#album-remove")
-    expect(colored.locator("#welcome")).to_be_visible()
-    until_stored(colored, "files", 0)
-    colored.click("#undo")
-    expect(colored.locator("#strip .photo")).to_have_count(3)
-    until_stored(colored, "files", 3 + 3 * 4)
-    colored.reload()
-    done(colored, 3)
+    until_state(page, "view.kept.length === 2")
 
 
 def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(stored, color_photo) -> None:
@@ -328,7 +299,17 @@ def store_as_old(page: Page, name: str) -> None:
     page.evaluate(script, [name])
 
 
-def test_another_tab_begins_anew_and_old_sessions_are_forgotten_but_for_that_of_an_open_tab(stored, upload) -> None:
+def begin_anew_in_duplicate(first: Page, other: Page) -> None:
+    """Make a tab a duplicate of the first, whose session it has, and reload both: the first alone goes on with it."""
+    other.evaluate("name => sessionStorage.setItem('tintflow', name)", first.evaluate("sessionStorage.tintflow"))
+    other.reload()
+    expect(other.locator("#model")).not_to_be_empty()
+    expect(other.locator("#welcome")).to_be_visible()
+    first.reload()
+    expect(first.locator(".card.new")).to_have_count(4)
+
+
+def test_other_tabs_begin_anew_and_old_sessions_are_forgotten_but_for_that_of_an_open_tab(stored, upload) -> None:
     for name in ("old", "older", stored.evaluate("sessionStorage.tintflow")):
         store_as_old(stored, name)
     until_stored(stored, "states", 3)
@@ -338,26 +319,13 @@ def test_another_tab_begins_anew_and_old_sessions_are_forgotten_but_for_that_of_
     until_stored(other, "states", 2)  # that of each tab
     upload(other)
     until_stored(other, "files", 10)
-    other.evaluate("([from]) => sessionStorage.setItem('tintflow', from)", [stored.evaluate("sessionStorage.tintflow")])
-    other.reload()  # as in a duplicated tab: the session is the first one's
-    expect(other.locator("#welcome")).to_be_visible()
-    stored.reload()
-    expect(stored.locator(".card.new")).to_have_count(4)
-
-
-def test_a_duplicated_tab_begins_anew_also_over_plain_http(stored) -> None:
-    """There, browsers offer no locks."""
+    begin_anew_in_duplicate(stored, other)
+    # Over plain HTTP, browsers offer no locks.
     stored.context.add_init_script("Object.defineProperty(navigator, 'locks', {value: undefined})")
     stored.reload()
     expect(stored.locator(".card.new")).to_have_count(4)
-    other = stored.context.new_page()
-    other.goto(stored.url)
-    other.evaluate("([from]) => sessionStorage.setItem('tintflow', from)", [stored.evaluate("sessionStorage.tintflow")])
     other.reload()
-    expect(other.locator("#model")).not_to_be_empty()
-    expect(other.locator("#welcome")).to_be_visible()
-    stored.reload()
-    expect(stored.locator(".card.new")).to_have_count(4)
+    begin_anew_in_duplicate(stored, other)
 
 
 def test_a_scrollbar_below_many_photos_stays_within_the_bar(browser, service, photo) -> None:
