@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.service.fakes import Service, tint
-from tests.service.page.steps import add_more, begin_anew, drop, expect_colorings, hold, pixels, taken
+from tests.service.page.steps import add_more, begin_anew, drop, expect_colorings, hold, keep, pixels, release, taken
 from tests.service.page.stored import until_state
 
 GRAY = 129.65  # the mean of the photo
@@ -119,9 +119,7 @@ def test_more_may_be_asked_for_before_the_first_have_come(page, photo, service) 
     held = hold(page, "colorizations", times=1)
     page.set_input_files("#files", photo)
     expect(page.locator(".card.pending.working")).to_have_count(4)
-    page.unroute("**/v1/models")
-    for route in models:
-        route.continue_()
+    release(page, "models", models)
     expect(page.locator("#model")).not_to_be_empty()
     for count in (8, 12):
         expect(page.locator("#colorize")).to_have_text("4 more")
@@ -134,16 +132,9 @@ def test_more_may_be_asked_for_before_the_first_have_come(page, photo, service) 
     expect(page.locator("#history li")).to_have_count(1)
 
 
-def test_the_main_button_works_at_any_temperature(open_page, upload, service) -> None:
-    """Also between the steps of its field, which Details hide."""
-    page = open_page("/#temperature=0.83&n=2")
-    upload(page, colorings=2)
-    add_more(page, 4)
-    assert [each.temperature for each in service.colorizer.options] == [0.83, 0.83]
-
-
 def test_of_a_seed_that_is_set_the_next_ones_come_to_its_end(open_page, upload, service) -> None:
-    page = open_page("/#seed=5&n=16")
+    """At any temperature: also between the steps of its field, which Details hide."""
+    page = open_page("/#seed=5&temperature=0.83&n=16")
     page.evaluate(SLOW_IMAGES)  # how many come at once depends on the photo's size
     upload(page, colorings=16)
     slide(page, "number", 15)
@@ -153,6 +144,7 @@ def test_of_a_seed_that_is_set_the_next_ones_come_to_its_end(open_page, upload, 
     add_more(page, 64)
     made = [(each.seed, each.offset, each.n) for each in service.colorizer.options]
     assert made == [(5, 0, 16), (5, 16, 15), (5, 31, 15), (5, 46, 15), (5, 61, 3)]
+    assert {each.temperature for each in service.colorizer.options} == {0.83}
     expect(page.locator("#colorize")).to_be_disabled()
     expect(page.locator(".card.more")).to_have_count(0)
     expect(page.locator("#seed-note")).to_contain_text("Seed 5 has no further colorings.")
@@ -228,8 +220,7 @@ def test_a_file_that_no_browser_shows(open_page, upload, tmp_path, start) -> Non
     page.locator(".card .open").first.click()
     expect(page.locator("#hint-tools")).to_be_visible()
     page.click("#viewer-close")
-    for keep in page.locator(".card.new .keep").all()[:2]:
-        keep.click()
+    keep(page, 0, 1)
     until_state(page, "view.kept.length === 2")
     page.reload()
     page.click("#compare-open")
@@ -292,22 +283,6 @@ def test_a_folder_that_is_dropped_brings_its_photos(page, photo, tmp_path) -> No
     assert second.startswith("Not a photo: notes.txt. Photos are")
 
 
-def test_all_colorings_are_seen_at_once(page, upload) -> None:
-    def boxes() -> list[dict[str, float]]:
-        return [card.bounding_box() for card in page.locator(".card").all()]
-
-    upload(page)
-    assert all(box["y"] + box["height"] <= 800 for box in boxes())
-    assert all(box["width"] >= 200 for box in boxes())
-    page.set_viewport_size({"width": 1920, "height": 1080})
-    add_more(page, 8)
-    assert all(box["y"] + box["height"] <= 1080 for box in boxes())
-    assert all(box["width"] >= 200 for box in boxes())
-    page.set_viewport_size({"width": 390, "height": 780})
-    expect(page.locator("#cards")).to_have_css("grid-template-columns", re.compile(r"^1\d\d(\.\d+)?px"))  # two in a row
-    assert all(box["x"] + box["width"] <= 390 for box in boxes())
-
-
 def test_a_long_name_stays_within_the_window(open_page, photo, tmp_path) -> None:
     page = open_page(viewport={"width": 390, "height": 780})
     paths = [Path(copy(photo, tmp_path / f"{'long_' * 30}{i}.png")) for i in range(2)]
@@ -325,7 +300,10 @@ def test_a_long_name_stays_within_the_window(open_page, photo, tmp_path) -> None
     assert page.locator("#run-facts").bounding_box()["width"] > 300  # the button beside the title does not narrow it
 
 
-def test_cards_hold_what_is_on_them_whatever_the_photo(page, upload, tmp_path) -> None:
+def test_cards_are_seen_at_once_and_hold_what_is_on_them_whatever_the_photo(page, upload, tmp_path) -> None:
+    def boxes() -> list[dict[str, float]]:
+        return [card.bounding_box() for card in page.locator(".card").all()]
+
     fits = "all => all.every((each) => each.scrollWidth <= each.clientWidth)"
     sizes = (((800, 200), (390, 844)), ((900, 100), (320, 560)), ((100, 600), (1280, 800)), ((200, 300), (900, 700)))
     for size, (width, height) in sizes:
@@ -339,3 +317,14 @@ def test_cards_hold_what_is_on_them_whatever_the_photo(page, upload, tmp_path) -
         for card in page.locator(".card .open").all():
             assert card.bounding_box()["height"] <= height
         begin_anew(page)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    upload(page)
+    assert all(box["y"] + box["height"] <= 800 for box in boxes())
+    assert all(box["width"] >= 200 for box in boxes())
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    add_more(page, 8)
+    assert all(box["y"] + box["height"] <= 1080 for box in boxes())
+    assert all(box["width"] >= 200 for box in boxes())
+    page.set_viewport_size({"width": 390, "height": 780})
+    expect(page.locator("#cards")).to_have_css("grid-template-columns", re.compile(r"^1\d\d(\.\d+)?px"))  # two in a row
+    assert all(box["x"] + box["width"] <= 390 for box in boxes())
