@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from model.errors import NonFiniteError
 from service.edge.keys import add_key
-from tests.service.page.steps import begin_anew, drop, expect_colorings, hold
+from tests.service.page.steps import begin_anew, drop, expect_colorings, fix_a_color, hold, release
 from tests.service.page.stored import until_state
 
 FAILED = "Failed to load resource"  # what the browser itself writes of any answer that is an error
@@ -22,7 +22,7 @@ def page(open_page) -> Page:
     return open_page(expected=FAILED)
 
 
-def test_an_error_in_words_and_on_from_there(page, upload, service) -> None:
+def test_an_error_in_words_and_on_from_there(page, upload, service, tmp_path, photo) -> None:
     upload(page)
     service.colorizer.error = NonFiniteError("the flow returned a*b* that are not finite numbers")
     page.click("#colorize")
@@ -34,6 +34,16 @@ def test_an_error_in_words_and_on_from_there(page, upload, service) -> None:
     expect(page.locator(".card.new")).to_have_count(8)
     expect(page.locator("#run-error")).to_be_hidden()
     expect(page.locator("#history li")).to_have_count(1)
+    for name, spoil in (("gone.png", Path.unlink), ("changed.png", lambda file: os.utime(file, (0, 0)))):
+        file = Path(copy(photo, tmp_path / name))
+        upload(page, file)
+        spoil(file)
+        page.click("#colorize")
+        expect(page.locator("#error-title")).to_have_text("Your browser can no longer read this file.")
+        expect(page.locator("#error-detail")).to_have_text(
+            f"The file {name} changed after it was chosen, or is gone. Choose it again."
+        )
+        expect(page.locator(".card.new")).to_have_count(4)
 
 
 def test_a_file_that_is_no_photo(page, upload, tmp_path, photo) -> None:
@@ -61,8 +71,8 @@ def test_a_file_that_is_no_photo(page, upload, tmp_path, photo) -> None:
         expect(page.locator("#retry")).to_be_hidden()
 
 
-def test_while_the_service_is_away(page, photo) -> None:
-    """Buttons have their icons. A reload asks again, as browsers may end a request a moment before."""
+def test_colorings_go_on_that_are_stopped_or_meet_no_service(page, photo) -> None:
+    """While it is away, buttons have their icons. A reload asks again: browsers may end a request a moment before."""
     page.context.set_offline(True)
     page.set_input_files("#files", photo)
     expect(page.locator("#error-title")).to_have_text("The service does not answer. Is it still running?")
@@ -72,6 +82,20 @@ def test_while_the_service_is_away(page, photo) -> None:
     page.reload()
     expect_colorings(page, 4)
     expect(page.locator("#run-error")).to_be_hidden()
+    hold(page, "colorizations", times=1)
+    page.click("#colorize")
+    expect(page.locator(".card.pending")).to_have_count(4)
+    page.click("#stop")
+    expect(page.locator("#run-error")).to_contain_text("Stopped.")
+    title, text = page.locator("#error-title"), page.locator("#run-title")
+    color = "each => getComputedStyle(each).color"
+    assert title.evaluate(color) == text.evaluate(color)  # nothing is wrong
+    page.route("**/v1/colorizations", lambda route: route.abort(), times=1)
+    page.click("#retry")
+    expect(page.locator("#run-error")).to_contain_text("The service does not answer.")
+    assert title.evaluate(color) != text.evaluate(color)
+    page.click("#retry")
+    expect_colorings(page, 8)
 
 
 def test_photos_are_what_the_service_says(page, service, tmp_path) -> None:
@@ -102,9 +126,7 @@ def test_before_the_service_says_it_judges_each_file(page, photo) -> None:
     text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
     page.set_input_files("#files", [{"name": "scan.hif", "mimeType": "", "buffer": photo.read_bytes()}, text])
     expect(page.locator("#strip .photo")).to_have_count(2)
-    for route in held:
-        route.continue_()
-    page.unroute("**/v1/models")
+    release(page, "models", held)
     expect(page.locator(".card.new")).to_have_count(4)
     page.locator("#strip .photo").last.click()
     expect(page.locator("#run-error")).to_contain_text("The service cannot read this type of file.")
@@ -133,29 +155,11 @@ def test_many_files_that_are_no_photos_are_one_short_message_that_fades(open_pag
     expect(page.locator("#welcome")).to_be_visible()  # none is taken, so none is sent
 
 
-def test_stopped_colorings_go_on(page, photo) -> None:
-    hold(page, "colorizations", times=1)
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.pending")).to_have_count(4)
-    page.click("#stop")
-    expect(page.locator("#run-error")).to_contain_text("Stopped.")
-    title, text = page.locator("#error-title"), page.locator("#run-title")
-    color = "each => getComputedStyle(each).color"
-    assert title.evaluate(color) == text.evaluate(color)  # nothing is wrong
-    page.route("**/v1/colorizations", lambda route: route.abort(), times=1)
-    page.click("#retry")
-    expect(page.locator("#run-error")).to_contain_text("The service does not answer.")
-    assert title.evaluate(color) != text.evaluate(color)
-    page.click("#retry")
-    expect(page.locator(".card.new")).to_have_count(4)
-
-
-def test_a_fixed_color_that_failed_is_tried_again_where_it_was_fixed(page, upload) -> None:
+def test_full_view_says_what_failed_and_what_it_waits_for(page, upload) -> None:
+    """A fixed color is tried again where it was fixed."""
     upload(page)
-    page.get_by_role("button", name="Fix a color", exact=True).first.click()
     page.route("**/v1/colorizations", lambda route: route.abort())
-    page.click("#hint-add")
-    page.locator("#palette-swatches button").first.click()
+    fix_a_color(page)
     expect(page.locator("#view-error")).to_contain_text("The service does not answer.")
     page.click("#fix-done")
     expect(page.locator("#view-error")).to_be_visible()  # the coloring does not follow yet
@@ -164,6 +168,14 @@ def test_a_fixed_color_that_failed_is_tried_again_where_it_was_fixed(page, uploa
     expect(page.locator("#run-facts")).to_contain_text("1 fixed color")
     expect(page.locator(".card.new")).to_have_count(4)
     expect(page.locator("#view-error")).to_be_hidden()
+    busy = {"status": 429, "code": "rate_limited", "detail": "20 requests a minute"}
+    page.route("**/v1/models", lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}, json=busy))
+    page.select_option("#format", "png")
+    page.click("#download")
+    expect(page.locator("#notices")).to_contain_text("as it may for now. Trying again in 1 s")
+    with page.expect_download():
+        page.unroute("**/v1/models")
+    assert page.get_by_role("alert").count() <= 1  # said once, and gone after a while
 
 
 def test_a_busy_service_is_waited_for(page, photo, color_photo) -> None:
@@ -176,19 +188,6 @@ def test_a_busy_service_is_waited_for(page, photo, color_photo) -> None:
     expect(page.locator("#album-words")).to_have_text(f"0 of 2 photos. {words}")  # whichever photo is shown
     expect(page.locator("#album-bar")).to_be_hidden()
     expect(page.locator(".card.new")).to_have_count(4)
-
-
-def test_a_download_says_what_it_waits_for(page, upload) -> None:
-    upload(page)
-    busy = {"status": 429, "code": "rate_limited", "detail": "20 requests a minute"}
-    page.route("**/v1/models", lambda route: route.fulfill(status=429, headers={"Retry-After": "1"}, json=busy))
-    page.locator(".card.new .open").first.click()
-    page.select_option("#format", "png")
-    page.click("#download")
-    expect(page.locator("#notices")).to_contain_text("as it may for now. Trying again in 1 s")
-    with page.expect_download():
-        page.unroute("**/v1/models")
-    assert page.get_by_role("alert").count() <= 1  # said once, and gone after a while
 
 
 PROXY = [  # status, what is said, whether it may be tried again
@@ -209,19 +208,6 @@ def test_the_answers_of_a_proxy_in_words(page, photo) -> None:
         expect(page.locator("#retry")).to_be_visible(visible=again)
         page.unroute(f"**/v1/{endpoint}")
         begin_anew(page)
-
-
-def test_a_file_that_is_gone_or_changed_is_said_to_be(page, upload, tmp_path, photo) -> None:
-    for name, spoil in (("gone.png", Path.unlink), ("changed.png", lambda file: os.utime(file, (0, 0)))):
-        file = Path(copy(photo, tmp_path / name))
-        upload(page, file)
-        spoil(file)
-        page.click("#colorize")
-        expect(page.locator("#error-title")).to_have_text("Your browser can no longer read this file.")
-        expect(page.locator("#error-detail")).to_have_text(
-            f"The file {name} changed after it was chosen, or is gone. Choose it again."
-        )
-        expect(page.locator(".card.new")).to_have_count(4)
 
 
 def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None:
@@ -279,9 +265,7 @@ def test_a_file_that_is_too_large_waits_for_the_limits(page, tmp_path) -> None:
         file.truncate(60_000_000)
     page.set_input_files("#files", large)
     expect(page.locator("#strip")).to_be_hidden()
-    for route in held:
-        route.continue_()
-    page.unroute("**/v1/models")
+    release(page, "models", held)
     expect(page.locator("#run-error")).to_contain_text("60 MB; the limit is 50 MB.")
     expect(page.locator("#retry")).to_be_hidden()
     assert sent == []
