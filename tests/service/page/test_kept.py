@@ -1,14 +1,13 @@
 """Kept colorings, and their way into files."""
 
 import io
-import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.service.page.steps import downloaded, drop, more_like
+from tests.service.page.steps import downloaded, drop, keep, more_like, unzipped
 
 
 @pytest.fixture
@@ -16,13 +15,23 @@ def kept(page, upload) -> Page:
     """The page with the first and the fourth coloring kept."""
     upload(page)
     places = [card.bounding_box() for card in page.locator(".card").all()]
-    page.locator(".card.new .keep").nth(0).click()
-    page.locator(".card.new .keep").nth(3).click()
+    keep(page, 0, 3)
     assert [card.bounding_box() for card in page.locator(".card").all()] == places
     return page
 
 
-def test_keep_and_undo_which_closes_the_view_side_by_side(kept) -> None:
+def test_downloads_and_undo_which_closes_the_view_side_by_side(kept, service) -> None:
+    asked = len(service.colorizer.options)
+    name, content = downloaded(kept, ".card.new .save")
+    assert name.startswith("bridge-seed-")
+    assert Image.open(io.BytesIO(content)).size == (300, 200)
+    for button, wanted, count in (("#download-all", "bridge.zip", 4), ("#download-kept", "kept-colorings.zip", 2)):
+        name, files = unzipped(kept, button)
+        assert (name, len(files)) == (wanted, count)
+        pictures = [np.asarray(Image.open(io.BytesIO(each))) for each in files.values()]
+        assert all(each.shape == (200, 300, 3) for each in pictures)
+        assert not (pictures[0] == pictures[1]).all()
+    assert len(service.colorizer.options) == asked  # the files at hand are the ones
     expect(kept.locator("#kept-words")).to_have_text("2 kept")
     expect(kept.locator(".card.new .keep[aria-pressed=true]")).to_have_count(2)
     kept.locator(".card.new .keep").nth(0).click()
@@ -38,46 +47,8 @@ def test_keep_and_undo_which_closes_the_view_side_by_side(kept) -> None:
     expect(kept.locator("#undo")).to_be_focused()
 
 
-def test_downloads_of_one_and_of_all(kept, service) -> None:
-    asked = len(service.colorizer.options)
-    name, content = downloaded(kept, ".card.new .save")
-    assert name.startswith("bridge-seed-")
-    assert Image.open(io.BytesIO(content)).size == (300, 200)
-    for button, wanted, count in (("#download-all", "bridge.zip", 4), ("#download-kept", "kept-colorings.zip", 2)):
-        name, content = downloaded(kept, button)
-        assert name == wanted
-        with zipfile.ZipFile(io.BytesIO(content)) as files:
-            assert files.testzip() is None  # every checksum is right
-            assert len(set(files.namelist())) == count
-            pictures = [np.asarray(Image.open(files.open(each))) for each in files.namelist()]
-        assert all(each.shape == (200, 300, 3) for each in pictures)
-        assert not (pictures[0] == pictures[1]).all()
-    assert len(service.colorizer.options) == asked  # the files at hand are the ones
-
-
 def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
-    kept.click("#compare-open")
-    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 1", "Coloring 4"])
-    first, second = (each.get_attribute("src") for each in kept.locator("#compare figure img").all())
-    assert first != second
-    boxes = [each.bounding_box() for each in kept.locator("#compare figure img").all()]
-    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
-    kept.click("#compare-close")
-    kept.locator(".card.new .keep").nth(1).click()
-    kept.click("#compare-open")
-    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 2"])
-    kept.locator("#compare figure").nth(1).get_by_role("button", name="Next").click()
-    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 1"])
-    kept.locator("#steps").fill("6")
-    kept.click("#interpolate")
-    expect(kept.locator(".card.new")).to_have_count(6)
-    options = service.colorizer.options[-1]
-    assert (options.start.index, options.end.index, options.steps) == (3, 0, 6)
-    expect(kept.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
-
-
-def test_where_the_window_is_low_pictures_are_large_all_the_same(kept) -> None:
-    """At 200 % zoom, and on a phone held sideways: beside each other, and beside the tools."""
+    """Where the window is low, at 200 % zoom and on a phone held sideways, pictures are large all the same."""
     for width, height in ((640, 400), (740, 360)):
         kept.set_viewport_size({"width": width, "height": height})
         kept.click("#compare-open")
@@ -90,11 +61,42 @@ def test_where_the_window_is_low_pictures_are_large_all_the_same(kept) -> None:
         assert stage["x"] + stage["width"] <= actions["x"]
         assert stage["height"] > 0.8 * height
         kept.click("#viewer-close")
+    kept.set_viewport_size({"width": 1280, "height": 800})
+    kept.click("#compare-open")
+    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 1", "Coloring 4"])
+    first, second = (each.get_attribute("src") for each in kept.locator("#compare figure img").all())
+    assert first != second
+    boxes = [each.bounding_box() for each in kept.locator("#compare figure img").all()]
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    kept.click("#compare-close")
+    keep(kept, 1)
+    kept.click("#compare-open")
+    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 2"])
+    kept.locator("#compare figure").nth(1).get_by_role("button", name="Next").click()
+    expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 4", "Coloring 1"])
+    kept.locator("#steps").fill("6")
+    kept.click("#interpolate")
+    expect(kept.locator(".card.new")).to_have_count(6)
+    options = service.colorizer.options[-1]
+    assert (options.start.index, options.end.index, options.steps) == (3, 0, 6)
+    expect(kept.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
 
 
 def test_the_bar_holds_what_is_kept_of_any_photo(kept, color_photo) -> None:
-    """It says how many are of the photo that is shown; more like one of another photo shows that photo."""
-    kept.set_input_files("#files", color_photo)
+    """It says how many are of the photo that is shown; more like one of another photo shows that photo.
+
+    A photo that is dropped on a view takes its place.
+    """
+    hint = "view => getComputedStyle(view, '::after').content"
+    for view, opener in (("#viewer", ".card.new .open"), ("#compare", "#compare-open")):
+        kept.locator(opener).first.click()
+        drop(kept, view, color_photo, ("dragover",))
+        assert kept.locator(view).evaluate(hint) == '"Drop to add"'
+        drop(kept, view, color_photo)
+        expect(kept.locator(view)).to_be_hidden()
+        expect(kept.get_by_alt_text("beach.png, the gray photo")).to_be_visible()
+        kept.locator("#strip .photo").first.click()
+    kept.locator("#strip .photo").last.click()
     expect(kept.locator("#kept-words")).to_have_text("2 kept, none of this photo")
     expect(kept.locator("#compare-open")).to_be_hidden()
     kept.locator(".card.new .keep").first.click()
@@ -114,15 +116,3 @@ def test_the_bar_holds_what_is_kept_of_any_photo(kept, color_photo) -> None:
     more_like(kept, "coloring 1")
     expect(kept.get_by_alt_text("bridge.png, the gray photo")).to_be_visible()
     expect(kept.get_by_alt_text("beach.png, the gray photo")).to_have_count(0)
-
-
-def test_a_photo_that_is_dropped_on_a_view_takes_its_place(kept, color_photo) -> None:
-    hint = "view => getComputedStyle(view, '::after').content"
-    for view, opener in (("#viewer", ".card.new .open"), ("#compare", "#compare-open")):
-        kept.locator(opener).first.click()
-        drop(kept, view, color_photo, ("dragover",))
-        assert kept.locator(view).evaluate(hint) == '"Drop to add"'
-        drop(kept, view, color_photo)
-        expect(kept.locator(view)).to_be_hidden()
-        expect(kept.get_by_alt_text("beach.png, the gray photo")).to_be_visible()
-        kept.locator("#strip .photo").first.click()
