@@ -5,7 +5,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
 from model.options import TRANSFER_WEIGHTS
-from tests.service.page.steps import add_more, colorize_again, drop, expect_colorings, hold
+from tests.service.page.steps import add_more, borrow, colorize_again, drag, drop, expect_colorings, hold, keep, swipe
 from tests.service.page.stored import until_stored
 
 WALK = "(dot, key) => { for (let i = 0; i < 45; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
@@ -42,7 +42,16 @@ def followed(page: Page, count: int) -> None:
     expect(page.locator("#fix-status")).to_have_text("")
 
 
-def test_colorings_follow_a_color(fixing, service, color_photo) -> None:
+def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service, color_photo) -> None:
+    """By *Done*, by closing the view and by a reload; within the pause, however busy."""
+
+    def leave(x: float, way: str) -> None:
+        click_at(fixing, x, 0.5)
+        fixing.evaluate(f"document.querySelector('#palette-swatches button').click(); {way}")
+
+    def begin_to_fix() -> None:
+        fixing.get_by_role("button", name="Fix a color", exact=True).first.click()
+
     expect(fixing.locator("#reference-note")).to_be_hidden()
     seed = service.colorizer.options[0].seed
     before = fixing.locator("#after").get_attribute("src")
@@ -64,35 +73,27 @@ def test_colorings_follow_a_color(fixing, service, color_photo) -> None:
     expect(fixing.locator("#hint-count")).to_contain_text("1 fixed color")
     expect(fixing.locator("#history li")).to_have_count(2)
     expect(fixing.locator("#reference-note")).to_be_visible()
-    drop(fixing, "#reference-zone", color_photo)
-    expect(fixing.locator("#run-facts")).to_have_text("fixed colors are off here")
-
-
-def test_colorings_follow_colors_that_are_left_at_once(fixing, service) -> None:
-    """By *Done*, by closing the view and by a reload; within the pause, however busy."""
-
-    def leave(x: float, way: str) -> None:
-        click_at(fixing, x, 0.5)
-        fixing.evaluate(f"document.querySelector('#palette-swatches button').click(); {way}")
-
+    begin_to_fix()
     before = fixing.locator("#after").get_attribute("src")
-    leave(0.75, "document.querySelector('#fix-done').click()")
-    expect(fixing.locator("#run-facts")).to_contain_text("1 fixed color")
-    expect(fixing.locator("#run-progress")).to_be_hidden()
-    assert len(service.colorizer.options[-1].hints) == 1
-    expect(fixing.locator("#after")).not_to_have_attribute("src", before)  # the view follows, too
-    fixing.click("#fix")
-    leave(0.5, "document.querySelector('#viewer-close').click()")
-    expect(fixing.locator("#viewer")).to_be_hidden()
+    leave(0.6, "document.querySelector('#fix-done').click()")
     expect(fixing.locator("#run-facts")).to_contain_text("2 fixed colors")
     expect(fixing.locator("#run-progress")).to_be_hidden()
     assert len(service.colorizer.options[-1].hints) == 2
-    fixing.get_by_role("button", name="Fix a color", exact=True).first.click()
+    expect(fixing.locator("#after")).not_to_have_attribute("src", before)  # the view follows, too
+    fixing.click("#fix")
+    leave(0.4, "document.querySelector('#viewer-close').click()")
+    expect(fixing.locator("#viewer")).to_be_hidden()
+    expect(fixing.locator("#run-facts")).to_contain_text("3 fixed colors")
+    expect(fixing.locator("#run-progress")).to_be_hidden()
+    assert len(service.colorizer.options[-1].hints) == 3
+    begin_to_fix()
     leave(0.25, "location.reload()")
     for words in (".badge", "#run-facts", "#hint-count"):
-        expect(fixing.locator(words)).to_contain_text("3 fixed colors")
+        expect(fixing.locator(words)).to_contain_text("4 fixed colors")
     expect_colorings(fixing, 4)
-    assert len(service.colorizer.options[-1].hints) == 3
+    assert len(service.colorizer.options[-1].hints) == 4
+    drop(fixing, "#reference-zone", color_photo)
+    expect(fixing.locator("#run-facts")).to_have_text("fixed colors are off here")
 
 
 def test_a_fixed_color_keeps_the_look(page, upload) -> None:
@@ -157,7 +158,7 @@ def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, u
 
 def test_a_coloring_that_is_not_in_the_grid_has_no_neighbors_and_brings_its_own(page, upload, service) -> None:
     upload(page)
-    page.locator(".card.new .keep").nth(1).click()
+    keep(page, 1)
     colorize_again(page, 77)
     expect_colorings(page, 4)
     page.locator("#kept-pictures button").first.click()
@@ -216,8 +217,33 @@ def test_undo_finishes_what_a_further_color_stopped(page, upload, service) -> No
     expect(page.locator("#fix-colorings li")).to_have_count(8)
 
 
-def test_the_palette_fits_the_lightness(fixing, upload, tmp_path) -> None:
+def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_the_lightness(
+    fixing, upload, tmp_path
+) -> None:
     """The photo is dark on its left, where no sky is, and light on its right, where no navy is."""
+    image = fixing.locator("#stage").bounding_box()
+    x, y = image["x"] + 300, image["y"] + 300
+    drag(fixing, x, y, 40, 30)
+    expect(fixing.locator("#palette")).to_be_hidden()
+    fixing.mouse.move(x, y)
+    fixing.mouse.down()
+    expect(fixing.locator("#stage.peeking")).to_be_visible()
+    fixing.mouse.up()
+    expect(fixing.locator("#palette")).to_be_hidden()
+    fixing.click("#zoom-fit")  # the drag has moved the photo
+    for width, height, x in ((900, 700, 0.5), (844, 390, 0.5), (604, 800, 0.5), (740, 360, 0.42)):
+        fixing.set_viewport_size({"width": width, "height": height})
+        click_at(fixing, x, 0.5)
+        expect(fixing.locator("#palette")).to_be_visible()
+        found = ("pending-dot", "palette", "stage")
+        point, palette, stage = (fixing.locator(f"#{each}").bounding_box() for each in found)
+        right = palette["x"] + palette["width"]
+        assert right <= point["x"] or palette["x"] >= point["x"] + point["width"]
+        assert stage["x"] <= palette["x"]
+        assert right <= stage["x"] + stage["width"]
+        fixing.keyboard.press("Escape")
+        expect(fixing.locator("#palette")).to_be_hidden()
+    fixing.set_viewport_size({"width": 1280, "height": 800})
     click_at(fixing, 0.02, 0.02)
     swatches = fixing.locator("#palette-swatches")
     expect(swatches).to_contain_text("navy")
@@ -239,34 +265,6 @@ def test_the_palette_fits_the_lightness(fixing, upload, tmp_path) -> None:
     expect(swatches).to_contain_text("navy")
     for light in ("light skin", "sky", "cream", "sand"):
         expect(swatches).not_to_contain_text(light)
-
-
-def test_the_palette_opens_on_a_click_alone_and_leaves_the_point_in_sight(fixing) -> None:
-    image = fixing.locator("#stage").bounding_box()
-    x, y = image["x"] + 300, image["y"] + 300
-    fixing.mouse.move(x, y)
-    fixing.mouse.down()
-    fixing.mouse.move(x + 40, y + 30, steps=4)
-    fixing.mouse.up()
-    expect(fixing.locator("#palette")).to_be_hidden()
-    fixing.mouse.move(x, y)
-    fixing.mouse.down()
-    expect(fixing.locator("#stage.peeking")).to_be_visible()
-    fixing.mouse.up()
-    expect(fixing.locator("#palette")).to_be_hidden()
-    fixing.click("#zoom-fit")  # the drag has moved the photo
-    for width, height, x in ((900, 700, 0.5), (844, 390, 0.5), (604, 800, 0.5), (740, 360, 0.42)):
-        fixing.set_viewport_size({"width": width, "height": height})
-        click_at(fixing, x, 0.5)
-        expect(fixing.locator("#palette")).to_be_visible()
-        found = ("pending-dot", "palette", "stage")
-        point, palette, stage = (fixing.locator(f"#{each}").bounding_box() for each in found)
-        right = palette["x"] + palette["width"]
-        assert right <= point["x"] or palette["x"] >= point["x"] + point["width"]
-        assert stage["x"] <= palette["x"]
-        assert right <= stage["x"] + stage["width"]
-        fixing.keyboard.press("Escape")
-        expect(fixing.locator("#palette")).to_be_hidden()
 
 
 def test_another_color_and_one_from_the_screen_are_brought_to_the_lightness(fixing, service) -> None:
@@ -315,10 +313,7 @@ def test_points_move_change_vanish_and_come_back(fixing, service) -> None:
     dot.press("ArrowRight")
     expect(fixing.locator("#hint-list li")).to_contain_text("51 %, 54 %")
     x, y = centre(dot)
-    fixing.mouse.move(x, y)
-    fixing.mouse.down()
-    fixing.mouse.move(x + 100, y, steps=4)
-    fixing.mouse.up()
+    drag(fixing, x, y, 100)
     expect(fixing.locator("#hint-list li")).not_to_contain_text("51 %")
     assert centre(dot)[0] == pytest.approx(x + 100, abs=2)
     dot.press("Enter")
@@ -344,15 +339,7 @@ def test_a_finger_moves_a_point(open_page, upload) -> None:
     page.locator("#palette-swatches button").first.tap()
     dot = page.locator(".dot").first
     x, y = centre(dot)
-    session = page.context.new_cdp_session(page)
-
-    def touch(kind: str, *points: dict[str, float]) -> None:
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-    touch("touchStart", {"x": x, "y": y})
-    for step in range(1, 11):
-        touch("touchMove", {"x": x + 10 * step, "y": y})
-    touch("touchEnd")
+    swipe(page, x, y, 100, 0)
     expect(page.locator("#hint-list li")).not_to_contain_text("50 %, 50 %")
     assert centre(dot)[0] == pytest.approx(x + 100, abs=2)
     expect(page.locator("#palette")).to_be_hidden()
@@ -388,13 +375,10 @@ def test_a_point_that_comes_back_or_is_shown_again_has_its_color_again(fixing) -
     assert dot.evaluate(SHOWN) == before
 
 
-def test_a_reference_lends_its_colors(page, upload, color_photo, service) -> None:
-    """More of them is as safe or bold as is set."""
+def test_a_reference_lends_its_colors_until_the_last_photo_goes(page, upload, color_photo, service) -> None:
+    """Also after a reload. More of them is as safe or bold as is set."""
     upload(page)
-    drop(page, "#reference-zone", color_photo)
-    expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
-    expect(page.locator("#run-progress")).to_be_hidden()
-    expect(page.locator(".card.new")).to_have_count(2)  # few at first
+    borrow(page, color_photo)  # few at first
     expect(page.locator("#reference-picture")).to_be_visible()
     assert service.colorizer.references[-1][0, 0].tolist() == [200, 120, 40]
     assert service.colorizer.options[-1].weights == (*TRANSFER_WEIGHTS.values(), 0, 0)  # as without any
@@ -412,23 +396,15 @@ def test_a_reference_lends_its_colors(page, upload, color_photo, service) -> Non
     expect_colorings(page, 1)  # as nothing is left to differ
     expect(page.locator("#colorize")).to_have_text("Colorize")  # and more would be the same
     expect(page.locator(".card.more")).to_have_count(0)
-    page.set_input_files("#reference", color_photo)
-    expect(page.locator("#history li")).to_have_count(4)
-
-
-def test_a_reference_stays_after_a_reload_until_the_last_photo_goes(page, upload, color_photo, service) -> None:
-    upload(page)
-    drop(page, "#reference-zone", color_photo)
-    expect_colorings(page, 2)
-    page.locator("#closeness").fill("1")
-    expect_colorings(page, 1)
-    until_stored(page, "files", 1 + 4 + 1 + 2 + 1)
+    until_stored(page, "files", 1 + 4 + 1 + 7 + 1)
     page.reload()
     expect(page.locator("#reference-picture")).to_be_visible()
     expect(page.locator("#closeness-out")).to_have_text("100 %")
     page.locator("#closeness").fill("0.9")
     expect_colorings(page, 2)
     assert service.colorizer.references[-1][0, 0].tolist() == [200, 120, 40]
+    page.set_input_files("#reference", color_photo)
+    expect(page.locator("#history li")).to_have_count(5)
     page.get_by_role("button", name="Remove bridge.png").click()
     until_stored(page, "files", 0)
 
