@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.service.page.steps import add_more, colorize_again, drop, expect_colorings, hold, pixels, taken
+from tests.service.page.steps import (
+    add_more,
+    borrow,
+    colorize_again,
+    expect_colorings,
+    fix_a_color,
+    hold,
+    keep,
+    open_link,
+    pixels,
+    taken,
+)
 from tests.service.page.stored import until_state, until_stored
 
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
@@ -74,7 +85,7 @@ def test_a_variation_with_its_look(first, open_page, upload, service) -> None:
 
 def test_fixed_colors(first, open_page, upload, service) -> None:
     """They can be removed. There are no colorings from before them; the same seed draws anew, once."""
-    fix_a_color(first)
+    follow_a_color(first)
     drawn = service.colorizer.options[-1]
     second = open_page(at=link_of(first))
     upload(second)
@@ -104,37 +115,27 @@ def test_of_a_sample_the_link_holds_all(open_page, service) -> None:
     second = open_page(at=link, ready=False)
     expect(second.locator("#viewer-title")).to_have_text("Coloring 4")
     assert pixels(second.locator("#after")) == pixels(first.locator("#after"))
-    second.evaluate("location.hash = '#seed=3&temperature=0.75&n=4&index=1&example=coffee'")
+    open_link(second, "#seed=3&temperature=0.75&n=4&index=1&example=coffee")
     expect(second.locator("#viewer-title")).to_have_text("Coloring 2")
     expect(second.locator("#strip .photo")).to_have_count(1)  # it is not added again
 
 
-def test_a_reload_does_not_open_it_again(open_page, service) -> None:
-    page = open_page(at="/#seed=3&temperature=0.75&n=4&index=1&example=astronaut", ready=False)
-    expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
-    expect(page.locator("#run-progress")).to_be_hidden()
-    until_stored(page, "files", 5)
-    service.colorizer.forget()
-    page.reload()
-    expect(page.locator(".card.new")).to_have_count(4)
-    expect(page.get_by_alt_text("astronaut.jpg, the gray photo")).to_be_visible()
-    expect(page.locator("#strip")).to_be_hidden()  # one photo
-    expect(page.locator("#viewer")).to_be_hidden()
-    assert service.colorizer.options == []
-
-
-def test_a_reload_meanwhile_does_not_make_it_twice(open_page, service) -> None:
-    page = open_page()
+def test_a_reload_neither_makes_it_twice_nor_opens_it_again(page, service) -> None:
     held = hold(page, "colorizations", times=2)
-    page.evaluate("location.hash = '#seed=3&temperature=0.75&n=4&index=1&saturation=0.5&example=astronaut'")
+    open_link(page, "#seed=3&temperature=0.75&n=4&index=1&saturation=0.5&example=astronaut")
     taken(page, held)
     until_stored(page, "files", 1)
     page.reload()
     taken(page, held).continue_()
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
     expect(page.locator("#saturation-out")).to_have_text("50 %")
-    page.click("#viewer-close")
     expect_colorings(page, 4)
+    until_stored(page, "files", 5)
+    page.reload()
+    expect(page.locator(".card.new")).to_have_count(4)
+    expect(page.get_by_alt_text("astronaut.jpg, the gray photo")).to_be_visible()
+    expect(page.locator("#strip")).to_be_hidden()  # one photo
+    expect(page.locator("#viewer")).to_be_hidden()
     expect(page.locator("#history li")).to_have_count(1)
     assert [each.seed for each in service.colorizer.options] == [3]
 
@@ -144,7 +145,7 @@ def test_among_photos_it_says_what_it_is_for(page, upload, color_photo) -> None:
     upload(page)
     colorize_again(page, 3)
     until_stored(page, "files", 9)
-    page.evaluate("location.hash = '#seed=3&temperature=1.5&n=4&index=1'")
+    open_link(page, "#seed=3&temperature=1.5&n=4&index=1")
     expect(page.locator("#notices")).to_contain_text("Add the photo that it was made for.")
     page.locator("#number").fill("5")  # a change, after which the page looks whether the coloring is there
     expect(page.locator("#viewer")).to_be_hidden()
@@ -178,7 +179,7 @@ def test_what_is_there_is_neither_asked_for_nor_made_again(first, upload, color_
         until_state(first, "view.photo === view.photos[1]")
     for seed, temperature in ((987, 0.75), (service.colorizer.options[0].seed, 1.5)):
         other = re.sub(r"seed=\d+&temperature=0.75", f"seed={seed}&temperature={temperature}", link)
-        first.evaluate("address => { location.hash = address; }", other[1:])
+        open_link(first, other[1:])
         expect(first.locator("#viewer")).to_be_visible()
         drawn = service.colorizer.options[-1]
         assert (drawn.seed, drawn.temperature) == (seed, temperature)
@@ -190,10 +191,9 @@ def test_another_model_and_another_photo_are_told(open_page, upload) -> None:
     page = open_page(at=f"{named}fake-1.12345678")
     note = page.locator("#link-note")
     expect(note).to_contain_text("It was made by other weights of fake-1, or by an earlier version: colors may differ.")
-    open_link = "address => { location.hash = address; }"
-    page.evaluate(open_link, f"{named[1:]}tintflow-cw")  # a name that is cut off
+    open_link(page, f"{named[1:]}tintflow-cw")  # a name that is cut off
     expect(note).to_have_text("This link shows coloring 2 of a photo. Add the photo that it was made for.")
-    page.evaluate(open_link, f"{named[1:]}older-1.12345678&photo=00000000")
+    open_link(page, f"{named[1:]}older-1.12345678&photo=00000000")
     expect(note).to_contain_text("made by older-1, and this service runs fake-1: colors will differ")
     upload(page)
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
@@ -216,10 +216,8 @@ def see_step_2(page: Page) -> None:
 
 def test_colors_of_a_picture_and_what_is_made_of_them_have_no_link(page, upload, color_photo) -> None:
     upload(page)
-    page.locator(".card.new .keep").first.click()
-    drop(page, "#reference-zone", color_photo)
-    expect(page.locator("#run-title")).to_have_text("Colors of beach.png")
-    expect(page.locator(".card.new")).to_have_count(2)
+    keep(page, 0)
+    borrow(page, color_photo)
     page.locator(".card.new .open").first.click()
     no_link(page, "Coloring 1 has no link, because a link holds no picture: the colors come from another photo.")
     page.click("#keep")
@@ -251,7 +249,7 @@ def test_a_step_to_what_has_no_name(first, open_page, upload, service) -> None:
     vary(first)
     link, seen = link_of(first), pixels(first.locator("#after"))
     second.click("#viewer-close")
-    second.evaluate("address => { location.hash = address; }", link[1:])
+    open_link(second, link[1:])
     expect(second.locator("#viewer-title")).to_have_text("Variation 1")
     assert pixels(second.locator("#after")) == seen
     assert len(service.colorizer.options) > drawn
@@ -271,11 +269,9 @@ def no_link(page: Page, words: str) -> None:
     expect(page.locator("#share-note")).to_contain_text(words)
 
 
-def fix_a_color(page: Page) -> None:
+def follow_a_color(page: Page) -> None:
     """Fix a color of the photo in the grid, and look at the first coloring that follows it."""
-    page.get_by_role("button", name="Fix a color", exact=True).first.click()
-    page.click("#hint-add")
-    page.locator("#palette-swatches button").first.click()
+    fix_a_color(page)
     expect(page.locator("#run-facts")).to_contain_text("1 fixed color")
     expect(page.locator("#fix-status")).to_have_text("")
     page.click("#fix-done")
@@ -283,7 +279,7 @@ def fix_a_color(page: Page) -> None:
 
 def test_a_variation_of_a_variation(first, open_page, upload, service, photo) -> None:
     """Each is drawn from the picture of the one before, as it was when the link was made; what failed goes on."""
-    fix_a_color(first)
+    follow_a_color(first)
     for place in (1, 2, 0):
         vary(first, place)
     link, seen = link_of(first), pixels(first.locator("#after"))
@@ -308,7 +304,7 @@ def test_a_variation_of_a_variation(first, open_page, upload, service, photo) ->
     assert redrawn[1].hints
     assert link_of(second) == link
     second.click("#viewer-close")
-    second.evaluate("address => { location.hash = address; }", link[1:])
+    open_link(second, link[1:])
     expect(second.locator("#viewer")).to_be_visible()
     assert len(service.colorizer.options) == 5  # it is there: nothing is drawn again
 
@@ -326,26 +322,25 @@ def test_too_many_variations_of_variations_have_no_link(page, upload) -> None:
     )
 
 
-def test_a_recipe_that_leads_nowhere_is_no_link(page) -> None:
+def test_nonsense_does_no_harm(page, upload, service) -> None:
+    """Such as a recipe that leads nowhere."""
     like = "#kind=transfers&seed=3&strength=0.3&n=2&index=0&"
     lone, next_one = "seed=1&index=0", "kind=transfers&seed=1&strength=0.3&index=0"
     recipes = ([], [next_one], [lone, "seed=2&index=0"], ["seed=1"], [lone] + [next_one] * 5)
     links = [like + urlencode({"from": steps}, doseq=True) for steps in recipes]
     for link in (*links, "#kind=interpolations&seed=3&of=0&steps=4&index=1"):  # which has no other end
-        open_link = "address => { document.getElementById('notices').replaceChildren(); location.hash = address; }"
-        page.evaluate(open_link, link)
+        page.evaluate("document.getElementById('notices').replaceChildren()")
+        open_link(page, link)
         expect(page.locator("#notices")).to_contain_text("This link is damaged or incomplete: it names no coloring.")
         expect(page.locator("#link-note")).to_be_hidden()
         expect(page.locator("#number")).to_have_value("4")
-
-
-def test_nonsense_does_no_harm(open_page, upload) -> None:
-    page = open_page(at="/#seed=-5&temperature=NaN&n=1e9")
+    page.goto("about:blank")
+    page.goto(f"{service.client.base_url}/#seed=-5&temperature=NaN&n=1e9")
     expect(page.locator("#number")).to_have_value("16")
     for nonsense in ("kind=constructor&n=1e9&seed=-5", "n=1e9&seed=-5&index=<script>&hints=;;,"):
-        page.evaluate("location.hash = 'n=7&seed=3'")
+        open_link(page, "n=7&seed=3")
         expect(page.locator("#number")).to_have_value("7")
-        page.evaluate("address => { location.hash = address; }", nonsense)
+        open_link(page, nonsense)
         expect(page.locator("#number")).to_have_value("16")
         expect(page.locator("#seed")).to_have_value("0")
     upload(page, colorings=16)
