@@ -1,7 +1,6 @@
 """The service has another model than the one that drew the colorings: what was drawn stays, and says so."""
 
 import io
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from model.protocol import Drawn, Options
 from tests.service.fakes import Service
-from tests.service.page.steps import add_more, downloaded, hold, more_like
+from tests.service.page.steps import add_more, downloaded, hold, keep, more_like, unzipped
 from tests.service.page.stored import until_stored
 
 OTHER_WEIGHTS = {"sha256": "1" * 64}  # of the same name
@@ -70,12 +69,10 @@ def test_a_zip_holds_what_is_seen_with_its_source_and_asks_for_nothing(page, upl
     asked = len(service.colorizer.options)
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
-    _, content = downloaded(page, "#download-all")
-    with zipfile.ZipFile(io.BytesIO(content)) as files:
-        names = files.namelist()
-        assert [name.split("-")[1] for name in names] == ["seed", *4 * ["variation"]]
-        first = np.asarray(Image.open(files.open(names[1]))).astype(int)
-    assert np.abs(first - seen).mean() < 3  # but for JPEG's losses
+    _, files = unzipped(page, "#download-all")
+    assert [name.split("-")[1] for name in files] == ["seed", *4 * ["variation"]]
+    _, first, *_ = files.values()
+    assert np.abs(np.asarray(Image.open(io.BytesIO(first))).astype(int) - seen).mean() < 3  # but for JPEG's losses
     assert len(service.colorizer.options) == asked
     assert not [url for url in requests if "/v1/" in url]
     expect(page.locator("#notices > *")).to_have_count(0)
@@ -106,8 +103,7 @@ def test_of_two_models_in_a_grid_each_coloring_knows_its_own(open_page, upload, 
     more_like(page, "coloring 6")
     assert service.colorizer.references[-1] is None
     page.locator("#history button").last.click()
-    page.locator(".card.new .keep").nth(6).click()
-    page.locator(".card.new .keep").nth(3).click()
+    keep(page, 6, 3)
     other_model(name=info.name, sha256=info.sha256)  # the first one is back, which the page does not know yet
     page.click("#compare-open")
     page.locator("#steps").fill("3")
@@ -151,8 +147,7 @@ def test_more_of_those_at_once_after_the_change(page, upload, other_model, servi
 def test_steps_at_once_after_the_change(page, upload, other_model, service) -> None:
     """Neither end can be drawn again, and steps need one that can."""
     upload(page)
-    for place in (0, 3):
-        page.locator(".card.new .keep").nth(place).click()
+    keep(page, 0, 3)
     other_model(**OTHER_WEIGHTS)
     asked = len(service.colorizer.options)
     page.click("#compare-open")
