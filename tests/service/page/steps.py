@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, Route, expect
 
 __all__ = [
+    "CLIPBOARD",
     "add_more",
     "begin_anew",
     "borrow",
@@ -18,6 +19,7 @@ __all__ = [
     "fix_a_color",
     "hold",
     "keep",
+    "link_of",
     "more_like",
     "open_link",
     "pixels",
@@ -26,6 +28,9 @@ __all__ = [
     "taken",
     "unzipped",
 ]
+
+CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
+"""What `link_of` needs."""
 
 
 def begin_anew(page: Page) -> None:
@@ -93,6 +98,14 @@ def borrow(page: Page, path: Path) -> None:
     drop(page, "#reference-zone", path)
     expect(page.locator("#run-title")).to_have_text(f"Colors of {path.name}")
     expect_colorings(page, 2)
+
+
+def link_of(page: Page) -> str:
+    """Copy the link of the coloring in full view; the browser must let the page use the clipboard."""
+    page.click("#share")
+    expect(page.get_by_role("status").and_(page.locator("#share-note"))).to_contain_text("Copied")
+    link = page.evaluate("navigator.clipboard.readText()")
+    return "/" + link[link.index("#") :]
 
 
 def open_link(page: Page, address: str) -> None:

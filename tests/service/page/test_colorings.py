@@ -63,10 +63,28 @@ def test_gray_at_once_then_colorings_of_one_request_and_how_likely_they_are(page
     expect(explained).to_be_visible()
 
 
-def test_settings_reach_the_service(page, upload, service) -> None:
+def test_settings_reach_the_service_and_at_the_safe_end_there_is_one_coloring(page, upload, service) -> None:
+    """At temperature 0 more would be the same."""
     upload(page)
     expect(page.locator("#boldness-out")).to_have_text("Balanced")
     expect(page.locator("#boldness-words")).to_have_text("as the model recommends")
+    slide(page, "boldness", 0)
+    expect(page.locator("#boldness-words")).to_contain_text("one coloring, as more would look the same")
+    page.click("#colorize")
+    expect(page.locator("#history li")).to_have_count(2)
+    expect_colorings(page, 1)
+    expect(page.locator("#colorize")).to_be_disabled()
+    expect(page.locator(".card.more")).to_have_count(0)
+    made = len(service.colorizer.options)
+    page.locator("#number").press("Enter")
+    page.locator(".card.new .open").click()
+    expect(page.locator("#vary")).to_be_disabled()
+    expect(page.locator("#vary-not")).to_be_visible()
+    page.click("#viewer-close")
+    assert len(service.colorizer.options) == made
+    slide(page, "boldness", 0.4)
+    expect(page.locator("#colorize")).to_be_enabled()
+    add_more(page, 4)
     slide(page, "number", 3)
     slide(page, "boldness", 1.2)
     expect(page.locator("#boldness-out")).to_have_text("Bold")
@@ -154,28 +172,6 @@ def test_of_a_seed_that_is_set_the_next_ones_come_to_its_end(open_page, upload, 
     expect(page.locator("#colorize")).to_have_text("15 more")
 
 
-def test_at_the_safe_end_there_is_one_coloring(page, upload, service) -> None:
-    """At temperature 0 more would be the same."""
-    upload(page)
-    slide(page, "boldness", 0)
-    expect(page.locator("#boldness-words")).to_contain_text("one coloring, as more would look the same")
-    page.click("#colorize")
-    expect(page.locator("#history li")).to_have_count(2)
-    expect_colorings(page, 1)
-    expect(page.locator("#colorize")).to_be_disabled()
-    expect(page.locator(".card.more")).to_have_count(0)
-    made = len(service.colorizer.options)
-    page.locator("#number").press("Enter")
-    page.locator(".card.new .open").click()
-    expect(page.locator("#vary")).to_be_disabled()
-    expect(page.locator("#vary-not")).to_be_visible()
-    page.click("#viewer-close")
-    assert len(service.colorizer.options) == made
-    slide(page, "boldness", 0.4)
-    expect(page.locator("#colorize")).to_be_enabled()
-    add_more(page, 4)
-
-
 def test_undo_and_history(page, upload) -> None:
     upload(page)
     press_by_place = """([shiftKey]) => document.body.dispatchEvent(
@@ -230,8 +226,29 @@ def test_a_file_that_no_browser_shows(open_page, upload, tmp_path, start) -> Non
     expect(page.locator(".card.new .foot").last).to_contain_text("Step 4 of 4")
 
 
-def test_other_ways_in(page, photo) -> None:
-    """By a drop and by a paste; where a photo would go is shown, and a picture of the page is no new photo."""
+def test_drops_and_pastes(page, photo, tmp_path) -> None:
+    """Where a photo would go is shown, a folder brings its photos, and a picture of the page is no new photo."""
+    inner, empty = tmp_path / "holiday" / "beach", tmp_path / "empty"
+    inner.mkdir(parents=True)
+    empty.mkdir()
+    for i in range(120):  # more than the browser reads at once
+        (inner / f".{i}").write_text("hidden")
+    for path in (inner / "a10.png", inner / "a9.png"):
+        copy(photo, path)
+    for name in ("notes.txt", "LICENSE"):  # nobody is told of the second
+        (inner.parent / name).write_text("not a photo")
+    session = page.context.new_cdp_session(page)
+    for folders in ([empty], [inner.parent, photo]):
+        data = {"items": [], "files": [str(each) for each in folders], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            session.send("Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 400, "data": data})
+    expect(page.locator("#strip .photo")).to_have_count(3)
+    titles = [each.get_attribute("title") for each in page.locator("#strip .photo").all()]
+    assert titles == ["a9.png", "a10.png", photo.name]
+    first, second = page.get_by_role("alert").all_inner_texts()
+    assert first == "There is no file in this folder."
+    assert second.startswith("Not a photo: notes.txt. Photos are")
+    begin_anew(page)
     hint = "getComputedStyle(document.querySelector('main'), '::after').display"
     assert page.evaluate(hint) != "grid"
     drop(page, "#welcome", photo, ("dragover",))
@@ -258,29 +275,6 @@ def test_other_ways_in(page, photo) -> None:
     page.mouse.move(20, 20)  # the drag is over
     drop(page, "#cards", photo)
     expect(page.locator("#strip .photo")).to_have_count(2)
-
-
-def test_a_folder_that_is_dropped_brings_its_photos(page, photo, tmp_path) -> None:
-    inner, empty = tmp_path / "holiday" / "beach", tmp_path / "empty"
-    inner.mkdir(parents=True)
-    empty.mkdir()
-    for i in range(120):  # more than the browser reads at once
-        (inner / f".{i}").write_text("hidden")
-    for path in (inner / "a10.png", inner / "a9.png"):
-        copy(photo, path)
-    for name in ("notes.txt", "LICENSE"):  # nobody is told of the second
-        (inner.parent / name).write_text("not a photo")
-    session = page.context.new_cdp_session(page)
-    for folders in ([empty], [inner.parent, photo]):
-        data = {"items": [], "files": [str(each) for each in folders], "dragOperationsMask": 1}
-        for kind in ("dragEnter", "dragOver", "drop"):
-            session.send("Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 400, "data": data})
-    expect(page.locator("#strip .photo")).to_have_count(3)
-    titles = [each.get_attribute("title") for each in page.locator("#strip .photo").all()]
-    assert titles == ["a9.png", "a10.png", photo.name]
-    first, second = page.get_by_role("alert").all_inner_texts()
-    assert first == "There is no file in this folder."
-    assert second.startswith("Not a photo: notes.txt. Photos are")
 
 
 def test_a_long_name_stays_within_the_window(open_page, photo, tmp_path) -> None:

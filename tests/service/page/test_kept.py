@@ -1,12 +1,10 @@
 """Kept colorings, and their way into files."""
 
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.service.files import opened
 from tests.service.page.steps import downloaded, drop, keep, more_like, unzipped
 
 
@@ -24,11 +22,11 @@ def test_downloads_and_undo_which_closes_the_view_side_by_side(kept, service) ->
     asked = len(service.colorizer.options)
     name, content = downloaded(kept, ".card.new .save")
     assert name.startswith("bridge-seed-")
-    assert Image.open(io.BytesIO(content)).size == (300, 200)
+    assert opened(content).size == (300, 200)
     for button, wanted, count in (("#download-all", "bridge.zip", 4), ("#download-kept", "kept-colorings.zip", 2)):
         name, files = unzipped(kept, button)
         assert (name, len(files)) == (wanted, count)
-        pictures = [np.asarray(Image.open(io.BytesIO(each))) for each in files.values()]
+        pictures = [np.asarray(opened(each)) for each in files.values()]
         assert all(each.shape == (200, 300, 3) for each in pictures)
         assert not (pictures[0] == pictures[1]).all()
     assert len(service.colorizer.options) == asked  # the files at hand are the ones

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.service.page.steps import (
+    CLIPBOARD,
     add_more,
     borrow,
     colorize_again,
@@ -15,21 +16,13 @@ from tests.service.page.steps import (
     fix_a_color,
     hold,
     keep,
+    link_of,
     open_link,
     pixels,
     taken,
 )
 from tests.service.page.stored import until_state, until_stored
-
-CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
-
-
-def link_of(page: Page) -> str:
-    """Copy the link of the coloring in full view."""
-    page.click("#share")
-    expect(page.get_by_role("status").and_(page.locator("#share-note"))).to_contain_text("Copied")
-    link = page.evaluate("navigator.clipboard.readText()")
-    return "/" + link[link.index("#") :]
+from tests.service.waiting import eventually
 
 
 @pytest.fixture
@@ -75,11 +68,7 @@ def test_a_variation_with_its_look(first, open_page, upload, service) -> None:
     expect(second.locator("#viewer-title")).to_have_text("Variation 3")
     expect(second.locator("#saturation-out")).to_have_text("50 %")
     wanted = pixels(first.locator("#after"))
-    for _ in range(500):  # until the look has been drawn
-        if pixels(second.locator("#after")) == wanted:
-            break
-        second.wait_for_timeout(20)
-    assert pixels(second.locator("#after")) == wanted
+    eventually(lambda: pixels(second.locator("#after")) == wanted)  # the look is drawn a moment later
     assert [each.noise_seed for each in service.colorizer.options] == [service.colorizer.options[0].noise_seed]
 
 

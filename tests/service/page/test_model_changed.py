@@ -1,17 +1,16 @@
 """The service has another model than the one that drew the colorings: what was drawn stays, and says so."""
 
-import io
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from model.protocol import Drawn, Options
 from tests.service.fakes import Service
-from tests.service.page.steps import add_more, downloaded, hold, keep, more_like, unzipped
+from tests.service.files import opened
+from tests.service.page.steps import CLIPBOARD, add_more, downloaded, hold, keep, link_of, more_like, unzipped
 from tests.service.page.stored import until_stored
 
 OTHER_WEIGHTS = {"sha256": "1" * 64}  # of the same name
@@ -36,7 +35,7 @@ def other_model(service: Service, monkeypatch: pytest.MonkeyPatch) -> Callable[.
 
 def download(page: Page, selector: str) -> np.ndarray:
     _, content = downloaded(page, selector)
-    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
+    return np.asarray(opened(content).convert("RGB")).astype(int)
 
 
 def test_downloads_hold_what_was_drawn(page, upload, other_model, service) -> None:
@@ -72,7 +71,7 @@ def test_a_zip_holds_what_is_seen_with_its_source_and_asks_for_nothing(page, upl
     _, files = unzipped(page, "#download-all")
     assert [name.split("-")[1] for name in files] == ["seed", *4 * ["variation"]]
     _, first, *_ = files.values()
-    assert np.abs(np.asarray(Image.open(io.BytesIO(first))).astype(int) - seen).mean() < 3  # but for JPEG's losses
+    assert np.abs(np.asarray(opened(first)).astype(int) - seen).mean() < 3  # but for JPEG's losses
     assert len(service.colorizer.options) == asked
     assert not [url for url in requests if "/v1/" in url]
     expect(page.locator("#notices > *")).to_have_count(0)
@@ -80,7 +79,7 @@ def test_a_zip_holds_what_is_seen_with_its_source_and_asks_for_nothing(page, upl
 
 def test_of_two_models_in_a_grid_each_coloring_knows_its_own(open_page, upload, other_model, service) -> None:
     """The page knows the new one as soon as the service has answered by its name."""
-    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    page = open_page(**CLIPBOARD)
     upload(page)
     info = service.colorizer.info
     other_model(name="fake-2", sha256="2" * 64)
@@ -88,9 +87,7 @@ def test_of_two_models_in_a_grid_each_coloring_knows_its_own(open_page, upload, 
     expect(page.locator("#model")).to_contain_text("fake-2")
     for place, name in ((0, "fake-1.00000000"), (5, "fake-2.22222222")):
         page.locator(".card.new .open").nth(place).click()
-        page.click("#share")
-        expect(page.locator("#share-note")).to_contain_text("Copied")
-        assert f"model={name}&" in page.evaluate("navigator.clipboard.readText()")
+        assert f"model={name}&" in link_of(page)
         page.click("#viewer-close")
     page.locator(".card.new .open").first.click()  # its seed names another coloring now: its picture does not
     more_like(page, "coloring 1")

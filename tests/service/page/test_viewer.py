@@ -1,14 +1,13 @@
 """The full view: wipe and gray photo, zoom and pan, facts, looks, downloads and variations."""
 
-import io
-
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 from skimage.color import rgb2lab
 
-from tests.service.page.steps import add_more, downloaded, more_like
+from tests.service.files import opened
+from tests.service.page.steps import add_more, downloaded, drag, more_like
 
 
 @pytest.fixture
@@ -21,26 +20,51 @@ def viewed(page, upload) -> Page:
 
 
 def screen_pixel(page: Page, x: float, y: float) -> tuple[int, int, int]:
-    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    return image.getpixel((round(x), round(y)))
+    return opened(page.screenshot()).convert("RGB").getpixel((round(x), round(y)))
 
 
 def chroma(pixel: tuple[int, int, int]) -> int:
     return max(pixel) - min(pixel)
 
 
-def test_wipe_begins_in_the_middle_and_anew_with_each_photo(viewed, color_photo) -> None:
+def transform(page: Page) -> str:
+    return page.locator("#after").evaluate("image => image.style.transform")
+
+
+def test_gray_photo_zoom_pan_and_wipe(viewed, color_photo) -> None:
+    """The gray photo is seen as long as it is held; wipe begins in the middle, and anew with each photo."""
     box = viewed.locator("#stage").bounding_box()
     left, right, y = box["x"] + 0.25 * box["width"], box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
+    keyboard, mouse = viewed.keyboard, viewed.mouse
+    for press, release in ((lambda: keyboard.down(" "), lambda: keyboard.up(" ")), (mouse.down, mouse.up)):
+        press()
+        expect(viewed.locator("#stage.peeking")).to_be_visible()
+        assert chroma(screen_pixel(viewed, right, y)) <= 2  # the file is gray; the screen may round
+        release()
+        expect(viewed.locator("#stage.peeking")).to_have_count(0)
+        assert chroma(screen_pixel(viewed, right, y)) > 5
+        mouse.move(right, y)
+    fitted = transform(viewed)
+    viewed.locator("#stage").press("1")
+    expect(viewed.locator("#zoom-percent")).to_have_text("100 %")
+    for _ in range(8):
+        viewed.click("#zoom-in")
+    large = transform(viewed)
+    viewed.locator("#stage").press("Shift+ArrowRight")
+    moved = transform(viewed)
+    assert moved != large
+    drag(viewed, box["x"] + 400, box["y"] + 200, 30, 20)
+    assert transform(viewed) not in (large, moved)
+    mouse.wheel(0, -200)
+    expect(viewed.locator("#zoom-percent")).not_to_have_text("596 %")
+    viewed.click("#zoom-fit")
+    assert transform(viewed) == fitted
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "50")
-    assert chroma(screen_pixel(viewed, left, y)) <= 2  # the file is gray; the screen may round
+    assert chroma(screen_pixel(viewed, left, y)) <= 2
     assert chroma(screen_pixel(viewed, right, y)) > 5
     handle = viewed.locator("#wipe span").bounding_box()
     x, middle = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
-    viewed.mouse.move(x, middle)
-    viewed.mouse.down()
-    viewed.mouse.move(box["x"], middle, steps=4)
-    viewed.mouse.up()
+    drag(viewed, x, middle, box["x"] - x)
     assert chroma(screen_pixel(viewed, left, y)) > 5
     viewed.locator("#wipe").press("End")
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuetext", "all gray")
@@ -53,42 +77,6 @@ def test_wipe_begins_in_the_middle_and_anew_with_each_photo(viewed, color_photo)
     expect(viewed.locator(".card.new")).to_have_count(4)
     viewed.locator(".card.new .open").first.click()
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "50")
-
-
-def transform(page: Page) -> str:
-    return page.locator("#after").evaluate("image => image.style.transform")
-
-
-def test_the_gray_photo_as_long_as_it_is_held_zoom_and_pan(viewed) -> None:
-    box = viewed.locator("#stage").bounding_box()
-    x, y = box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
-    keyboard, mouse = viewed.keyboard, viewed.mouse
-    for press, release in ((lambda: keyboard.down(" "), lambda: keyboard.up(" ")), (mouse.down, mouse.up)):
-        press()
-        expect(viewed.locator("#stage.peeking")).to_be_visible()
-        assert chroma(screen_pixel(viewed, x, y)) <= 2
-        release()
-        expect(viewed.locator("#stage.peeking")).to_have_count(0)
-        assert chroma(screen_pixel(viewed, x, y)) > 5
-        mouse.move(x, y)
-    fitted = transform(viewed)
-    viewed.locator("#stage").press("1")
-    expect(viewed.locator("#zoom-percent")).to_have_text("100 %")
-    for _ in range(8):
-        viewed.click("#zoom-in")
-    large = transform(viewed)
-    viewed.locator("#stage").press("Shift+ArrowRight")
-    moved = transform(viewed)
-    assert moved != large
-    mouse.move(box["x"] + 400, box["y"] + 200)
-    mouse.down()
-    mouse.move(box["x"] + 430, box["y"] + 220, steps=3)
-    mouse.up()
-    assert transform(viewed) not in (large, moved)
-    mouse.wheel(0, -200)
-    expect(viewed.locator("#zoom-percent")).not_to_have_text("596 %")
-    viewed.click("#zoom-fit")
-    assert transform(viewed) == fitted
 
 
 def test_facts_and_how_likely_the_colors_are_among_all_that_have_come(viewed) -> None:
@@ -149,8 +137,7 @@ def test_download(viewed, upload, service, tmp_path) -> None:
         viewed.locator("#quality").fill(str(quality))  # before the format, as PNG has none
         viewed.select_option("#format", kind.lower())
         name, content = downloaded(viewed, "#download")
-        with Image.open(io.BytesIO(content)) as image:
-            assert (image.format, image.size) == (kind, (300, 200))
+        assert (opened(content).format, opened(content).size) == (kind, (300, 200))
         assert name.startswith("bridge-seed-")
         asked = service.colorizer.options  # the JPEG at hand is the one; else this sample alone is made anew
         assert [(each.n, each.offset) for each in asked] == [(1, 1)] * requests
@@ -171,7 +158,7 @@ def test_download(viewed, upload, service, tmp_path) -> None:
     for beside in (False, True):  # what is transparent is white in a JPEG, as it is seen
         viewed.locator("#beside").set_checked(beside)
         _, content = downloaded(viewed, "#download")
-        assert all(low >= 253 for low, _ in Image.open(io.BytesIO(content)).getextrema())
+        assert all(low >= 253 for low, _ in opened(content).getextrema())
 
 
 def test_more_like_this_looks_like_it(viewed, service) -> None:
@@ -206,7 +193,7 @@ def test_more_like_this_looks_like_it(viewed, service) -> None:
 
 def downloaded_lab(page: Page) -> np.ndarray:
     _, content = downloaded(page, "#download")
-    return rgb2lab(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
+    return rgb2lab(np.asarray(opened(content).convert("RGB")))
 
 
 def adjust(page: Page, **values: float) -> None:
@@ -242,7 +229,8 @@ def test_without_webgl_all_say_why_there_is_no_look(viewed) -> None:
     expect(viewed.locator("#notices")).to_contain_text("no WebGL, which saturation and warmth need")
 
 
-def test_a_look_is_seen_at_once_and_on_its_card(viewed) -> None:
+def test_a_look_is_seen_at_once_and_on_its_card_and_of_many_the_last_alone_is_made(viewed, color_photo) -> None:
+    """A key that is held down sets one after another, and each takes seconds of a large photo."""
     plain = viewed.locator("#after").get_attribute("src")
     drag = "slider => { slider.value = 0; slider.dispatchEvent(new Event('%s')); }"
     viewed.locator("#saturation").evaluate(drag % "input")
@@ -258,11 +246,6 @@ def test_a_look_is_seen_at_once_and_on_its_card(viewed) -> None:
     expect(viewed.locator(".card.new img").nth(1)).not_to_have_attribute("src", plain)
     viewed.keyboard.press("Control+z")
     expect(viewed.locator(".card.new img").nth(1)).to_have_attribute("src", plain)
-
-
-def test_of_many_looks_the_last_alone_is_made_and_all_thumbnails_have_it(viewed, color_photo) -> None:
-    """A key that is held down sets one after another, and each takes seconds of a large photo."""
-    viewed.click("#viewer-close")
     viewed.set_input_files("#files", color_photo)
     expect(viewed.locator("#strip img:not(.gray)")).to_have_count(2)
     viewed.locator("#strip .photo").first.click()

@@ -54,7 +54,10 @@ def test_a_service_that_starts_says_so(open_page, start, monkeypatch) -> None:
     expect(note).to_be_hidden()
 
 
-def test_what_was_said_at_the_start_goes_once_another_request_is_answered(open_page, upload) -> None:
+def test_a_photo_is_added_that_is_chosen_while_the_service_starts_or_the_page_comes(
+    open_page, upload, color_photo
+) -> None:
+    """What was said at the start goes once another request is answered. Photos from before a reload stay."""
     page: Page = open_page(expected="Failed to load resource")
     problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
     starting = {"status": 503, "json": problem, "headers": {"Retry-After": "600"}}
@@ -63,11 +66,6 @@ def test_what_was_said_at_the_start_goes_once_another_request_is_answered(open_p
     expect(page.locator("#model-note")).to_contain_text("The service is still starting.")
     upload(page)
     expect(page.locator("#model-note")).to_be_hidden()
-
-
-def test_a_photo_that_is_chosen_while_the_page_comes_is_added(page, upload, photo, color_photo) -> None:
-    """To those from before a reload."""
-    upload(page)
     until_stored(page, "files", 5)
     held: list[Route] = []
     page.route("**/page/main.js", lambda route: held.append(route))
