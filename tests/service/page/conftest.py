@@ -13,6 +13,11 @@ from tests.service.page.steps import expect_colorings
 
 TIMEOUT = 30_000  # milliseconds; a busy machine takes its time
 SLOW = "GPU stall due to ReadPixels"  # software WebGL says so of every picture that is read back
+DEFAULTS = {
+    "viewport": {"width": 1280, "height": 800},
+    "reduced_motion": "reduce",  # what moves by itself takes a quarter of the time
+    "permissions": ["clipboard-read", "clipboard-write"],
+}
 SEEDS = """const random = crypto.getRandomValues.bind(crypto);
 let last = %d;
 crypto.getRandomValues = (array) =>
@@ -42,7 +47,7 @@ def open_page(browser: Browser, service) -> Iterator[Callable[..., Page]]:
 
     Arguments are those of a browser's context, `at` what follows the address, `of` another service, and `expected`
     words of console errors that the test means to see. The page is waited for to know the model, unless not `ready`;
-    with `demo`, it colorizes its demonstration first. Nothing moves by itself, which takes a quarter of the time.
+    with `demo`, it colorizes its demonstration first.
     """
     contexts: list[BrowserContext] = []
     unexpected: list[str] = []
@@ -50,8 +55,7 @@ def open_page(browser: Browser, service) -> Iterator[Callable[..., Page]]:
     def open_one(
         at: str = "", of=service, expected: str = "", ready: bool = True, demo: bool = False, **options: object
     ) -> Page:
-        defaults = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
-        context = browser.new_context(**{**defaults, **options})
+        context = browser.new_context(**DEFAULTS | options)
         contexts.append(context)
         context.add_init_script(SEEDS % len(contexts))
         if not demo:

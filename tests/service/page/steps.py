@@ -7,7 +7,6 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, Route, expect
 
 __all__ = [
-    "CLIPBOARD",
     "add_more",
     "begin_anew",
     "borrow",
@@ -28,9 +27,6 @@ __all__ = [
     "taken",
     "unzipped",
 ]
-
-CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
-"""What `link_of` needs."""
 
 
 def begin_anew(page: Page) -> None:
@@ -101,7 +97,7 @@ def borrow(page: Page, path: Path) -> None:
 
 
 def link_of(page: Page) -> str:
-    """Copy the link of the coloring in full view; the browser must let the page use the clipboard."""
+    """Copy the link of the coloring in full view."""
     page.click("#share")
     expect(page.get_by_role("status").and_(page.locator("#share-note"))).to_contain_text("Copied")
     link = page.evaluate("navigator.clipboard.readText()")
@@ -126,10 +122,12 @@ def drop(page: Page, selector: str, path: Path, kinds: tuple[str, ...] = ("drago
     page.locator(selector).evaluate(script, file)
 
 
-def hold(page: Page, endpoint: str, times: int | None = None) -> list[Route]:
-    """Leave an endpoint's requests unanswered, all or so many; return them as they come."""
+def hold(page: Page, endpoint: str, times: int | None = None, after: int = 0) -> list[Route]:
+    """Leave an endpoint's requests unanswered, all or so many after the first few; return them as they come."""
     held: list[Route] = []
     page.route(f"**/v1/{endpoint}", lambda route: held.append(route), times=times)
+    if after:
+        page.route(f"**/v1/{endpoint}", lambda route: route.continue_(), times=after)
     return held
 
 

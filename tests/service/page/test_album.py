@@ -4,7 +4,7 @@ from pathlib import Path
 from shutil import copy
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from benchmarks.figures.browser import executable
 from tests.service.page.steps import colorize_again, hold, keep, pixels, taken, unzipped
@@ -45,19 +45,6 @@ def sources(page: Page) -> list[str]:
     return page.locator("#strip img").evaluate_all("all => all.map((each) => each.src)")
 
 
-def answer_only(page: Page, count: int, others: str = "hold") -> None:
-    """Leave requests for colorings after the first few unanswered, or `abort` them, until the route is taken away."""
-    left = iter(range(count))
-
-    def answer(route: Route) -> None:
-        if next(left, None) is not None:
-            route.continue_()
-        elif others == "abort":
-            route.abort()
-
-    page.route("**/v1/colorizations", answer)
-
-
 def test_all_photos_each_of_its_own_seed_and_undo_of_all(colored, service) -> None:
     expect(colored.locator("#strip img.gray")).to_have_count(0)  # each shows its first coloring
     assert len({each.seed for each in service.colorizer.options}) == 3
@@ -79,7 +66,8 @@ def test_all_photos_each_of_its_own_seed_and_undo_of_all(colored, service) -> No
 def test_photos_that_failed_go_on_or_are_said_to_have_failed_for_good(open_page, album, photo, service) -> None:
     page = open_page(expected="Failed to load resource")
     album[1].write_bytes(photo.read_bytes()[:200])
-    answer_only(page, 1, "abort")
+    page.route("**/v1/colorizations", lambda route: route.abort())
+    page.route("**/v1/colorizations", lambda route: route.continue_(), times=1)
     page.set_input_files("#files", album)
     expect(page.locator("#album-words")).to_have_text("1 of 3 photos, 2 failed")
     expect(page.locator("#album-why")).to_have_text("The service does not answer. Is it still running?")
@@ -99,7 +87,7 @@ def test_photos_that_failed_go_on_or_are_said_to_have_failed_for_good(open_page,
 
 
 def test_progress_and_on_with_photos_that_come_later_after_undo_or_cancel(page, album, photo, tmp_path) -> None:
-    answer_only(page, 1)
+    hold(page, "colorizations", after=1)
     page.set_input_files("#files", album)
     expect(page.locator("#album-words")).to_have_text("1 of 3 photos")
     expect(page.locator("#strip .busy")).to_have_count(1)
@@ -219,7 +207,7 @@ def test_one_of_each_and_all_that_are_kept_in_a_zip_that_can_be_unpacked(page, p
 
 def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, service) -> None:
     paths = [Path(copy(photo, tmp_path / f"{i:02}.png")) for i in range(MANY)]
-    answer_only(page, 3)
+    hold(page, "colorizations", after=3)
     page.locator("#number").evaluate("each => { each.value = 2; each.dispatchEvent(new Event('change')) }")
     page.set_input_files("#files", paths)
     expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos")

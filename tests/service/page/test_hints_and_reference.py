@@ -2,7 +2,7 @@
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from model.options import TRANSFER_WEIGHTS
 from tests.service.page.steps import add_more, borrow, colorize_again, drag, drop, expect_colorings, hold, keep, swipe
@@ -196,16 +196,7 @@ def test_undo_finishes_what_a_further_color_stopped(page, upload, service) -> No
     add_more(page, 8)
     page.locator(".card.new .open").first.click()
     page.click("#fix")
-    held: list[Route] = []
-    orders = iter((False, True))
-
-    def hold_the_second(route: Route) -> None:
-        if next(orders, False):
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/v1/colorizations", hold_the_second)
+    hold(page, "colorizations", times=1, after=1)
     fix(page, 0.75, 0.5, "sky")
     expect(page.locator("#fix-colorings li")).to_have_count(4)
     expect(page.locator("#fix-status")).to_have_text("Coloring again …")

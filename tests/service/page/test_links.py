@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.service.page.steps import (
-    CLIPBOARD,
     add_more,
     borrow,
     colorize_again,
@@ -26,9 +25,8 @@ from tests.service.waiting import eventually
 
 
 @pytest.fixture
-def first(open_page, upload) -> Page:
-    """A page with four colorings, on which links can be copied."""
-    page = open_page(**CLIPBOARD)
+def first(page, upload) -> Page:
+    """The page with four colorings."""
     upload(page)
     return page
 
@@ -93,7 +91,7 @@ def test_fixed_colors(first, open_page, upload, service) -> None:
 
 
 def test_of_a_sample_the_link_holds_all(open_page, service) -> None:
-    first = open_page(**CLIPBOARD)
+    first = open_page()
     expect(first.locator("#samples button")).to_have_count(3)
     first.get_by_role("button", name="A cup of coffee").click()
     expect(first.locator(".card.new")).to_have_count(4)
@@ -225,7 +223,7 @@ def test_a_step_to_what_has_no_name(first, open_page, upload, service) -> None:
     first.click("#keep")
     see_step_2(first)
     link, seen = link_of(first), pixels(first.locator("#after"))
-    second = open_page(at=link, **CLIPBOARD)
+    second = open_page(at=link)
     expect(second.locator("#link-note")).to_contain_text("shows step 2 of 5")
     upload(second, colorings=5)
     expect(second.locator("#viewer-title")).to_have_text("Step 2 of 5")
@@ -274,7 +272,7 @@ def test_a_variation_of_a_variation(first, open_page, upload, service, photo) ->
     link, seen = link_of(first), pixels(first.locator("#after"))
     drawn = service.colorizer.references[-2:]
     assert not np.array_equal(*drawn)
-    second = open_page(at=link, expected="Failed to load resource", **CLIPBOARD)
+    second = open_page(at=link, expected="Failed to load resource")
     expect(second.locator("#link-note")).to_contain_text("shows variation 1")
     second.route("**/v1/transfers", lambda route: route.abort(), times=1)
     second.set_input_files("#files", photo)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from model.protocol import Drawn, Options
 from tests.service.fakes import Service
 from tests.service.files import opened
-from tests.service.page.steps import CLIPBOARD, add_more, downloaded, hold, keep, link_of, more_like, unzipped
+from tests.service.page.steps import add_more, downloaded, hold, keep, link_of, more_like, unzipped
 from tests.service.page.stored import until_stored
 
 OTHER_WEIGHTS = {"sha256": "1" * 64}  # of the same name
@@ -77,9 +77,8 @@ def test_a_zip_holds_what_is_seen_with_its_source_and_asks_for_nothing(page, upl
     expect(page.locator("#notices > *")).to_have_count(0)
 
 
-def test_of_two_models_in_a_grid_each_coloring_knows_its_own(open_page, upload, other_model, service) -> None:
+def test_of_two_models_in_a_grid_each_coloring_knows_its_own(page, upload, other_model, service) -> None:
     """The page knows the new one as soon as the service has answered by its name."""
-    page = open_page(**CLIPBOARD)
     upload(page)
     info = service.colorizer.info
     other_model(name="fake-2", sha256="2" * 64)

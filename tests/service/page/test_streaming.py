@@ -1,15 +1,14 @@
 """Colorings that the service streams are shown one by one; a stream that ends early is gone on with."""
 
 import json
-import re
-import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from types import SimpleNamespace
+from collections.abc import Iterator
+from typing import Any
 
-import pytest
 from playwright.sync_api import Route, expect
+
+from model.protocol import Finished
+from tests.service.waiting import PATIENCE_SECONDS
 
 STREAM = "text/event-stream"
 
@@ -81,77 +80,25 @@ def test_events_come_out_as_soon_as_they_are_whole(page) -> None:
     assert seconds < 5
 
 
-class Wire:
-    """A wire to a service that is slow, or held and then cut. It counts the colorings that go over it."""
-
-    MARK = b"event: coloring"
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.left: int | None = None  # colorings until it is held; None: all pass
-        self.cut = threading.Event()
-        self.piece, self.pause = 65_536, 0.0  # bytes at a time, seconds between two
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self.cut.set()
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._port))
-                threading.Thread(target=self._carry, args=(near, far, lambda data: [data]), daemon=True).start()
-                threading.Thread(target=self._carry, args=(far, near, self._split), daemon=True).start()
-
-    def _carry(self, source: socket.socket, target: socket.socket, split: Callable[[bytes], Iterable[bytes]]) -> None:
-        with source, target:
-            with suppress(OSError):
-                while data := source.recv(self.piece):
-                    for part in split(data):
-                        target.sendall(part)
-            for each in (source, target):
-                with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)  # closing would not end the other direction's recv
-
-    def _split(self, data: bytes) -> Iterator[bytes]:
-        """Yield what may pass. Raises OSError where the wire is cut."""
-        threading.Event().wait(self.pause)
-        begins = [place.start() for place in re.finditer(self.MARK, data)]
-        if self.left is None or len(begins) <= self.left:
-            self.left = None if self.left is None else self.left - len(begins)
-            yield data
-            return
-        first = begins[self.left]
-        self.left = None
-        yield data[:first]
-        self.cut.wait(30)
-        raise OSError("cut")
-
-
-@pytest.fixture
-def wire(service) -> Iterator[Wire]:
-    wire = Wire(service.client.base_url.port)
-    yield wire
-    wire.close()
-
-
-def test_a_connection_that_is_cut_and_then_slow(open_page, wire: Wire, photo, service) -> None:
+def test_a_connection_that_is_cut(open_page, photo, service, monkeypatch) -> None:
     """Each coloring is shown while the next is on its way, and stays when that never comes."""
-    url = f"http://127.0.0.1:{wire.port}/"
-    wired = SimpleNamespace(client=SimpleNamespace(base_url=url), colorizer=service.colorizer)
-    page = open_page(of=wired, expected="net::ERR_", reduced_motion="no-preference")
-    wire.left = 2
+    page = open_page(expected="net::ERR_", reduced_motion="no-preference")
+    is_cut, finish = threading.Event(), service.colorizer.finish
+
+    def finish_two(*arguments: Any) -> Iterator[Finished]:
+        for i, finished in enumerate(finish(*arguments)):
+            assert i < 2 or is_cut.wait(PATIENCE_SECONDS)
+            yield finished
+
+    monkeypatch.setattr(service.colorizer, "finish", finish_two)
     page.set_input_files("#files", photo)
     expect(page.locator(".card.new")).to_have_count(2)
     expect(page.locator("#progress-text")).to_have_text("2 of 4")
-    wire.cut.set()
+    (connection,) = (each for each in service.server.server_state.connections if each._is_at_work())
+    connection.loop.call_soon_threadsafe(connection.transport.abort)
     expect(page.locator("#run-error")).to_contain_text("does not answer")
+    is_cut.set()
     expect(page.locator(".card.new")).to_have_count(2)
-    wire.piece, wire.pause = 512, 0.002
     page.click("#retry")
     expect(page.locator(".card.new")).to_have_count(4)
     expect(page.locator("#run-error")).to_be_hidden()
