@@ -210,7 +210,7 @@ def test_twice_as_large_text_grows_everywhere_and_fits(browser, service, upload)
 
 
 def test_scrolling_on_a_phone(open_page, upload) -> None:
-    """What is asked for comes into view, and what is wrong; a finger that scrolls sets no slider."""
+    """Colorings that are asked for come into view, and what is wrong; a finger that scrolls sets no slider."""
     page = open_page(expected="Failed to load resource", **PHONE)
     upload(page)
     page.locator("#history").scroll_into_view_if_needed()

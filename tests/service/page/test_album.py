@@ -45,7 +45,7 @@ def sources(page: Page) -> list[str]:
     return page.locator("#strip img").evaluate_all("all => all.map((each) => each.src)")
 
 
-def test_all_photos_each_of_its_own_seed_and_undo_of_all(colored, service) -> None:
+def test_all_photos_each_of_its_own_seed_or_of_the_same_colors_and_undo(colored, service) -> None:
     expect(colored.locator("#strip img.gray")).to_have_count(0)  # each shows its first coloring
     assert len({each.seed for each in service.colorizer.options}) == 3
     colored.locator("#strip .photo").nth(2).click()
@@ -61,6 +61,35 @@ def test_all_photos_each_of_its_own_seed_and_undo_of_all(colored, service) -> No
     assert not set(sources(colored)) & set(before)
     colored.keyboard.press("Control+z")
     assert sources(colored) == before
+    colored.locator("#strip .photo").first.click()
+    colored.locator(".card.new .open").nth(1).click()
+    colored.locator("#saturation").fill("0.5")
+    colored.click("#spread")
+    done(colored, 3)
+    after = sources(colored)
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, False]
+    for i in (1, 2):
+        colored.locator("#strip .photo").nth(i).click()
+        expect(colored.locator("#run-title")).to_have_text("Colors of a.png")
+        expect(colored.locator(".card.new")).to_have_count(1)
+        expect(colored.locator("#colorize")).to_have_text("Colorize")  # more would be the same
+        colored.locator(".card.new .open").click()
+        expect(colored.locator("#saturation-out")).to_have_text("50 %")
+        colored.click("#viewer-close")
+        colored.keyboard.press("Control+z")  # to the photo before
+    assert [each.weights for each in service.colorizer.options[-2:]] == [(1, 1, 0, 0)] * 2
+    assert all(each.shape == (200, 300, 3) for each in service.colorizer.references[-2:])
+    after = sources(colored)  # by now with the look, which is drawn a moment later
+    colored.keyboard.press("Control+z")
+    assert sources(colored) == before
+    colored.click("#redo")
+    assert sources(colored) == after
+    colored.click("#undo")
+    colored.locator("#strip .photo").nth(1).click()
+    expect(colored.locator("#run-title")).to_have_text("Colorings")
+    expect(colored.locator(".card.new")).to_have_count(4)
+    colored.locator("#history button").first.click()  # it was tried all the same
+    expect(colored.locator("#run-title")).to_have_text("Colors of a.png")
 
 
 def test_photos_that_failed_go_on_or_are_said_to_have_failed_for_good(open_page, album, photo, service) -> None:
@@ -121,38 +150,6 @@ def test_what_is_asked_for_goes_before_the_album_and_all_anew_takes_its_place(pa
     page.click("#album-run")
     done(page, 3)
     assert [each.n for each in service.colorizer.options] == [4, 1, 4, 4] + 3 * [2]
-
-
-def test_same_colors_for_all(colored, service) -> None:
-    before = sources(colored)
-    colored.locator(".card.new .open").nth(1).click()
-    colored.locator("#saturation").fill("0.5")
-    colored.click("#spread")
-    done(colored, 3)
-    after = sources(colored)
-    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, False]
-    for i in (1, 2):
-        colored.locator("#strip .photo").nth(i).click()
-        expect(colored.locator("#run-title")).to_have_text("Colors of a.png")
-        expect(colored.locator(".card.new")).to_have_count(1)
-        expect(colored.locator("#colorize")).to_have_text("Colorize")  # more would be the same
-        colored.locator(".card.new .open").click()
-        expect(colored.locator("#saturation-out")).to_have_text("50 %")
-        colored.click("#viewer-close")
-        colored.keyboard.press("Control+z")  # to the photo before
-    assert [each.weights for each in service.colorizer.options[-2:]] == [(1, 1, 0, 0)] * 2
-    assert all(each.shape == (200, 300, 3) for each in service.colorizer.references[-2:])
-    after = sources(colored)  # by now with the look, which is drawn a moment later
-    colored.keyboard.press("Control+z")
-    assert sources(colored) == before
-    colored.click("#redo")
-    assert sources(colored) == after
-    colored.click("#undo")
-    colored.locator("#strip .photo").nth(1).click()
-    expect(colored.locator("#run-title")).to_have_text("Colorings")
-    expect(colored.locator(".card.new")).to_have_count(4)
-    colored.locator("#history button").first.click()  # it was tried all the same
-    expect(colored.locator("#run-title")).to_have_text("Colors of a.png")
 
 
 def test_what_is_removed_is_not_stored_and_what_was_undone_neither_shown_nor_saved(colored) -> None:

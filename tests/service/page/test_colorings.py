@@ -39,9 +39,12 @@ def slide(page: Page, name: str, value: float) -> None:
     page.locator(f"#{name}").fill(str(value))
 
 
-def test_gray_at_once_then_colorings_of_one_request_and_how_likely_they_are(page, photo, service) -> None:
-    """The fake's samples have 2.5 bits and an eighth more each."""
-    held = hold(page, "colorizations")
+def test_gray_at_once_then_colorings_and_how_likely_they_are_then_more(page, photo, service) -> None:
+    """The first four are of one request. More are of a new seed each time, below the others, which are not touched.
+
+    The fake's samples have 2.5 bits and an eighth more each.
+    """
+    held = hold(page, "colorizations", times=1)
     page.set_input_files("#files", photo)
     expect(page.locator(".card")).to_have_count(5)  # the gray photo, and places for four
     expect(page.locator(".card.new")).to_have_count(0)
@@ -61,6 +64,26 @@ def test_gray_at_once_then_colorings_of_one_request_and_how_likely_they_are(page
     expect(explained).to_be_hidden()
     page.locator(".card .likelihood").first.click()
     expect(explained).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#colorize")).to_have_text("4 more")
+    page.locator("#cards").evaluate("""cards => {
+      window.gone = 0;
+      new MutationObserver((all) => {
+        for (const each of all) window.gone += each.removedNodes.length;
+      }).observe(cards, {childList: true});
+    }""")
+    first = page.locator(".card.new").first.element_handle()
+    add_more(page, 8)
+    page.locator(".card.more .open").click()
+    expect(page.locator(".card.new")).to_have_count(12)
+    expect_colors(page, service)
+    assert len({each.seed for each in service.colorizer.options}) == 3
+    assert first.evaluate("card => card.isConnected")
+    assert page.evaluate("window.gone") <= 2  # the last card alone, which made room
+    expect(page.locator(".card.new .title").nth(8)).to_have_text("Coloring 9")
+    expect(page.locator("#history li")).to_have_count(1)
+    page.keyboard.press("Control+z")
+    expect(page.locator(".card.new")).to_have_count(8)
 
 
 def test_settings_reach_the_service_and_at_the_safe_end_there_is_one_coloring(page, upload, service) -> None:
@@ -104,30 +127,6 @@ def test_settings_reach_the_service_and_at_the_safe_end_there_is_one_coloring(pa
     expect(page.locator(".card.new")).to_have_count(3)
     options = service.colorizer.options[-1]
     assert (options.n, options.offset, options.seed, options.temperature) == (3, 0, 77, 1.5)
-
-
-def test_the_main_button_adds_new_ones(page, upload, service) -> None:
-    """Each time of a new seed, below those that are there, which are not touched."""
-    upload(page)
-    expect(page.locator("#colorize")).to_have_text("4 more")
-    page.locator("#cards").evaluate("""cards => {
-      window.gone = 0;
-      new MutationObserver((all) => {
-        for (const each of all) window.gone += each.removedNodes.length;
-      }).observe(cards, {childList: true});
-    }""")
-    first = page.locator(".card.new").first.element_handle()
-    add_more(page, 8)
-    page.locator(".card.more .open").click()
-    expect(page.locator(".card.new")).to_have_count(12)
-    expect_colors(page, service)
-    assert len({each.seed for each in service.colorizer.options}) == 3
-    assert first.evaluate("card => card.isConnected")
-    assert page.evaluate("window.gone") <= 2  # the last card alone, which made room
-    expect(page.locator(".card.new .title").nth(8)).to_have_text("Coloring 9")
-    expect(page.locator("#history li")).to_have_count(1)
-    page.keyboard.press("Control+z")
-    expect(page.locator(".card.new")).to_have_count(8)
 
 
 def test_more_may_be_asked_for_before_the_first_have_come(page, photo, service) -> None:

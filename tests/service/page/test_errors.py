@@ -116,11 +116,24 @@ def test_photos_are_what_the_service_says(page, service, tmp_path) -> None:
     expect(page.locator("#run-title")).to_have_text("Colorings")
 
 
-def test_before_the_service_says_it_judges_each_file(page, photo) -> None:
+def test_before_the_service_says_what_it_takes(page, photo, tmp_path) -> None:
     """The page does not know yet which files are photos: it takes all, and the service refuses what is none.
 
-    What nothing can be seen of cannot be opened.
+    A file waits for the limits, and is not sent where it is too large. What nothing can be seen of cannot be opened.
     """
+    held, sent = hold(page, "models"), list[str]()
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.reload()
+    large = tmp_path / "scan.png"
+    with large.open("wb") as file:
+        file.truncate(60_000_000)
+    page.set_input_files("#files", large)
+    expect(page.locator("#strip")).to_be_hidden()
+    release(page, "models", held)
+    expect(page.locator("#run-error")).to_contain_text("60 MB; the limit is 50 MB.")
+    expect(page.locator("#retry")).to_be_hidden()
+    assert sent == []
+    begin_anew(page)
     held = hold(page, "models")
     page.reload()
     text = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
@@ -178,18 +191,6 @@ def test_full_view_says_what_failed_and_what_it_waits_for(page, upload) -> None:
     assert page.get_by_role("alert").count() <= 1  # said once, and gone after a while
 
 
-def test_a_busy_service_is_waited_for(page, photo, color_photo) -> None:
-    busy = {"status": 429, "code": "queue_full", "detail": "16 requests are waiting"}
-    answer = {"status": 429, "headers": {"Retry-After": "2"}, "json": busy}
-    page.route("**/v1/colorizations", lambda route: route.fulfill(**answer), times=1)
-    page.set_input_files("#files", [photo, color_photo])
-    words = "The service is busy with other photos. Trying again in 2 s"
-    expect(page.locator("#progress-text")).to_have_text(words)
-    expect(page.locator("#album-words")).to_have_text(f"0 of 2 photos. {words}")  # whichever photo is shown
-    expect(page.locator("#album-bar")).to_be_hidden()
-    expect(page.locator(".card.new")).to_have_count(4)
-
-
 PROXY = [  # status, what is said, whether it may be tried again
     (413, "This file is larger than the service accepts.", False),
     (502, "The service does not answer. Is it still running?", True),
@@ -197,7 +198,7 @@ PROXY = [  # status, what is said, whether it may be tried again
 ]
 
 
-def test_the_answers_of_a_proxy_in_words(page, photo) -> None:
+def test_the_answers_of_a_proxy_and_of_a_busy_service_in_words(page, photo, color_photo) -> None:
     for endpoint, (status, words, again) in product(("models", "colorizations"), PROXY):
         page.route(
             f"**/v1/{endpoint}",
@@ -208,6 +209,15 @@ def test_the_answers_of_a_proxy_in_words(page, photo) -> None:
         expect(page.locator("#retry")).to_be_visible(visible=again)
         page.unroute(f"**/v1/{endpoint}")
         begin_anew(page)
+    busy = {"status": 429, "code": "queue_full", "detail": "16 requests are waiting"}
+    answer = {"status": 429, "headers": {"Retry-After": "2"}, "json": busy}
+    page.route("**/v1/colorizations", lambda route: route.fulfill(**answer), times=1)
+    page.set_input_files("#files", [photo, color_photo])
+    words = "The service is busy with other photos. Trying again in 2 s"
+    expect(page.locator("#progress-text")).to_have_text(words)
+    expect(page.locator("#album-words")).to_have_text(f"0 of 2 photos. {words}")  # whichever photo is shown
+    expect(page.locator("#album-bar")).to_be_hidden()
+    expect(page.locator(".card.new")).to_have_count(4)
 
 
 def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None:
@@ -253,19 +263,3 @@ def test_without_a_key(open_page, start, photo, tmp_path) -> None:
     page.fill("#key", key)
     page.get_by_role("button", name="Use it").click()
     expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
-
-
-def test_a_file_that_is_too_large_waits_for_the_limits(page, tmp_path) -> None:
-    """It is chosen before the service has said what it takes, and not sent for all that."""
-    held, sent = hold(page, "models"), list[str]()
-    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
-    page.reload()
-    large = tmp_path / "scan.png"
-    with large.open("wb") as file:
-        file.truncate(60_000_000)
-    page.set_input_files("#files", large)
-    expect(page.locator("#strip")).to_be_hidden()
-    release(page, "models", held)
-    expect(page.locator("#run-error")).to_contain_text("60 MB; the limit is 50 MB.")
-    expect(page.locator("#retry")).to_be_hidden()
-    assert sent == []

@@ -415,24 +415,20 @@ def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, color_p
     assert options.weights[0] == pytest.approx(float(page.locator("#closeness").input_value()))
 
 
-def test_a_browser_without_eyedropper_and_storage(page, upload) -> None:
+def test_one_color_too_many_is_told_also_in_a_browser_without_eyedropper_and_storage(open_page, upload) -> None:
     """There is no button for the one, and the page works without the other."""
+    points = ";".join(f"0.{i + 10},0.5,a03c28" for i in range(32))
+    page = open_page(at=f"/#seed=3&n=4&index=0&hints={points}")
     page.add_init_script("delete window.EyeDropper")
     page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('none') } })")
     page.reload()
-    upload(page)
-    page.get_by_role("button", name="Fix a color", exact=True).first.click()
-    page.click("#hint-add")
-    expect(page.locator("#palette-color")).to_be_visible()
-    expect(page.locator("#palette-pick")).to_be_hidden()
-
-
-def test_one_color_too_many_is_told(open_page, upload) -> None:
-    points = ";".join(f"0.{i + 10},0.5,a03c28" for i in range(32))
-    page = open_page(at=f"/#seed=3&n=4&index=0&hints={points}")
     upload(page)
     page.click("#fix")
     expect(page.locator("#hint-list li")).to_have_count(32)
     page.click("#hint-add")
     expect(page.locator("#viewer #notices")).to_contain_text("A photo takes at most 32 fixed colors.")
     expect(page.locator("#palette")).to_be_hidden()
+    page.get_by_role("button", name="Remove fixed color 1", exact=True).click()
+    page.click("#hint-add")
+    expect(page.locator("#palette-color")).to_be_visible()
+    expect(page.locator("#palette-pick")).to_be_hidden()

@@ -57,7 +57,7 @@ def test_a_service_that_starts_says_so(open_page, start, monkeypatch) -> None:
 def test_a_photo_is_added_that_is_chosen_while_the_service_starts_or_the_page_comes(
     open_page, upload, color_photo
 ) -> None:
-    """What was said at the start goes once another request is answered. Photos from before a reload stay."""
+    """The note of the start goes once another request is answered. Photos from before a reload stay."""
     page: Page = open_page(expected="Failed to load resource")
     problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
     starting = {"status": 503, "json": problem, "headers": {"Retry-After": "600"}}
