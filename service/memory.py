@@ -1,6 +1,5 @@
 """Memory that was freed goes back to the system: malloc keeps some in every thread's arena, and more with time."""
 
-import asyncio
 import ctypes
 import time
 from collections.abc import Callable
@@ -26,6 +25,8 @@ async def give_back_regularly(done: Callable[[], int], busy: Callable[[], bool])
 
     done: how many requests have come to an end. busy: whether any is at work.
     """
+    import asyncio  # late: decoders, which give back too, need none of it
+
     before, last = done(), time.monotonic()
     while True:
         await asyncio.sleep(LOOK_SECONDS)
