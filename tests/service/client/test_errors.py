@@ -181,7 +181,7 @@ def test_a_file_is_sent_again_from_its_beginning(waits: list[float]) -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         bodies.append(request.read().split(b"\r\n\r\n", 1)[1].split(b"\r\n--")[0])
-        return QUEUE_FULL
+        return httpx.Response(429)  # a new one: the client changes it
 
     with Client(transport=httpx.MockTransport(answer), retries=2) as client, pytest.raises(public.TooManyRequestsError):
         client.likelihoods(io.BytesIO(b"the photo"))
@@ -199,7 +199,7 @@ def test_a_pipe_is_sent_whole_and_once(waits: list[float]) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         assert "Content-Length" not in request.headers  # nobody knows it
         bodies.append(request.read())
-        return QUEUE_FULL
+        return httpx.Response(429)  # a new one: the client changes it
 
     reading, writing = os.pipe()
     os.write(writing, b"the photo")
