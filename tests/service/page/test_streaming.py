@@ -94,7 +94,7 @@ def test_a_connection_that_is_cut(open_page, photo, service, monkeypatch) -> Non
     page.set_input_files("#files", photo)
     expect(page.locator(".card.new")).to_have_count(2)
     expect(page.locator("#progress-text")).to_have_text("2 of 4")
-    (connection,) = (each for each in service.server.server_state.connections if each._is_at_work())
+    (connection,) = (each for each in list(service.server.server_state.connections) if each._is_at_work())
     connection.loop.call_soon_threadsafe(connection.transport.abort)
     expect(page.locator("#run-error")).to_contain_text("does not answer")
     is_cut.set()
