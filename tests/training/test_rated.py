@@ -127,7 +127,9 @@ def test_a_run_folder_belongs_to_its_ratings_and_weights(folder: Path, weights: 
     save_checkpoint(Checkpoint(Cinn(TINY), "other", 0.8, (1.0, 2.0, 3.0, 4.0)), other)
     with pytest.raises(InputError, match="out: expected a new folder"):
         run_reward([folder], other, tmp_path / "run", "rated", loop)
-    lines = (folder / "ratings-1.csv").read_text().splitlines()
-    (folder / "ratings-1.csv").write_text("\n".join(lines[:-3]))
+    with pytest.raises(InputError, match="out: expected a new folder"):
+        run_reward([folder, folder], weights, tmp_path / "run", "rated", loop)
+    *lines, last = (folder / "ratings-1.csv").read_text().splitlines()
+    (folder / "ratings-1.csv").write_text("\n".join([*lines, last.split(",")[0] + ",9"]))
     with pytest.raises(InputError, match="out: expected a new folder"):
         run_reward([folder], weights, tmp_path / "run", "rated", loop)
