@@ -161,7 +161,7 @@ def test_a_server_that_is_gone_ends_it(service, png: bytes, monkeypatch: pytest.
     assert caught.group_contains(ConnectionFailedError)
 
 
-def test_sigterm_ends_it_cleanly_as_ctrl_c_does(png: bytes) -> None:
+def test_sigterm_ends_it_cleanly_as_ctrl_c_does_and_colorize_goes_on(run: Callable, png: bytes) -> None:
     Path("in/a.png").write_bytes(png)
     with started(tintflow("watch", "in", "-n", "1", "--seed", "7", "--every", "0.2")) as process:
         assert "in/a.png → out/a-7-0.jpg" in process.stdout.readline()
@@ -169,3 +169,4 @@ def test_sigterm_ends_it_cleanly_as_ctrl_c_does(png: bytes) -> None:
         _, told = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, told.splitlines()[-1]) == (0, "stopped")
     assert not [file for file in OUT.rglob("*") if file.name.endswith(".part")]
+    assert run("colorize", "in", "-n", "1", "--seed", "7").stdout.startswith("1 done before, 0 to do")
