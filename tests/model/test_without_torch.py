@@ -96,10 +96,10 @@ def with_torch(tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
 def test_colors_are_the_same_without_torch(
     with_torch: tuple[list[float], Path], tiny_file: Path, tmp_path: Path
 ) -> None:
-    """From graphs that are compiled already, and from an empty cache."""
+    """From graphs that are compiled already, and from an empty cache, neither by a pickle."""
     colors, cache = with_torch
     command = (sys.executable, "-c", ALONE, str(tiny_file), str(cache), str(tmp_path / "empty"))
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | in_every_process(NO_PICKLE, tmp_path)
     answer = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout  # noqa: S603 - this Python
     again, served = json.loads(answer.splitlines()[-1])
     assert again == [colors, colors]
