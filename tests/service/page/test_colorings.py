@@ -252,6 +252,8 @@ def test_drops_and_pastes(page, photo, tmp_path) -> None:
     assert page.evaluate(hint) != "grid"
     drop(page, "#welcome", photo, ("dragover",))
     assert page.evaluate(hint) == "grid"
+    drop(page, "#welcome", photo, ("dragleave",))
+    assert page.evaluate(hint) != "grid"
     drop(page, "#welcome", photo)
     expect(page.locator(".card.new")).to_have_count(4)
     drop(page, "#cards", photo, ("dragover",))
