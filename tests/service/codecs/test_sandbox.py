@@ -93,6 +93,8 @@ def test_refusals_are_those_of_decoding(decoders: Decoders, grey_png: bytes) -> 
         decoders.decode(grey_png[:-30], MAX_PIXELS)
     with pytest.raises(UndecodableImageError, match="empty"):
         decoders.decode(b"", MAX_PIXELS)
+    with pytest.raises(ImageTypeError):  # more than the limits of the small ones before would let it take
+        decoders.decode(bytes(80_000_000), MAX_PIXELS)
     assert processes(decoders) == before, "a refusal costs no process"
 
 
