@@ -97,6 +97,7 @@ def test_a_bad_file_and_one_in_the_way_are_told_of_once_and_tried_again(service,
         await asyncio.sleep(4 * SECONDS)
         assert sorted(line.partition(".png")[0] for line, failed in told if failed) == ["in/bad", "in/late"]
         assert len(told) == 3
+        assert not [line for line, _ in told if "tried again" in line]  # before it changes
         Path("in/bad.png").write_bytes(png)
         in_the_way.unlink()
         await until(lambda: colored() == {"bad-7-0.jpg", "good-7-0.jpg", "late-7-0.jpg"})
