@@ -166,7 +166,8 @@ def mend_levels(image: Image.Image) -> Image.Image:
         return _like(image, MAX_16 - levels if is_negative else levels)
     if not image.mode.startswith("I;16"):
         return image
-    scale, offset = MAX_16 / MAX_12 if image.tag_v2.get(Base.BitsPerSample) == (12,) else 1.0, 0
+    scale = MAX_16 / MAX_12 if image.tag_v2.get(Base.BitsPerSample) == (12,) else 1.0
+    offset = 0
     if is_negative:
         scale, offset = -scale, MAX_16
     return image if scale == 1 else image.point(lambda level: level * scale + offset)
