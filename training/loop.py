@@ -21,6 +21,7 @@ from model.flow.condition import ConditionNetwork
 from model.flow.weights_file import write_whole
 from training.dataset import Batch, Dataset, to_device
 from training.ema import Ema
+from training.memory import keep_freed_memory
 from training.objectives.objective import Losses, Objective
 from training.processes import Processes
 from training.unfreeze import refine, unfreeze
@@ -184,6 +185,7 @@ class Trainer(Generic[BatchT]):
         """
         if state_file.exists():
             self._load(state_file)
+        keep_freed_memory()
         config, history, processes = self.config, self.history, self.processes
         generator = torch.Generator()
         rng = np.random.default_rng(config.seed)

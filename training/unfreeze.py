@@ -37,34 +37,35 @@ class FixedDepthwise(nn.Module):
         if torch.is_autocast_enabled(x.device.type):
             dtype = torch.get_autocast_dtype(x.device.type)
             x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
-        kernel = weight.shape[-1]
-        total = [max((-(-size // self.stride) - 1) * self.stride + kernel - size, 0) for size in x.shape[-2:]]
-        padding = (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2)
-        return cast(Tensor, _Depthwise.apply(F.pad(x, padding), weight, bias, self.stride))  # type: ignore[no-untyped-call]
+        return cast(Tensor, _Depthwise.apply(x, weight, bias, self.stride))  # type: ignore[no-untyped-call]
 
 
 class _Depthwise(torch.autograd.Function):
-    """Depthwise convolution of an input that is already padded; only the input has a gradient."""
+    """Depthwise convolution with "SAME" padding; only the input has a gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
+        border = weight.shape[-1] - 1
+        total = [max((-(-size // stride) - 1) * stride + border + 1 - size, 0) for size in x.shape[-2:]]
         ctx.save_for_backward(weight)
-        ctx.stride, ctx.shape = stride, x.shape
-        return F.conv2d(x, weight, bias, stride, groups=len(weight))
+        ctx.stride, ctx.shape, ctx.before = stride, x.shape, [each // 2 for each in total]
+        if stride == 1:  # padded evenly, without a copy
+            return F.conv2d(x, weight, bias, padding=border // 2, groups=len(weight))
+        (top, left), (bottom, right) = ctx.before, (each - each // 2 for each in total)
+        return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, bias, stride, groups=len(weight))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         (weight,), (gradient,) = ctx.saved_tensors, gradients
-        if ctx.stride > 1:
-            height, width = ((size - 1) * ctx.stride + 1 for size in gradient.shape[-2:])
-            spread = gradient.new_zeros(*gradient.shape[:2], height, width)
-            spread[:, :, :: ctx.stride, :: ctx.stride] = gradient
-            gradient = spread.contiguous(memory_format=torch.channels_last)
-        border = weight.shape[-1] - 1
-        # Rows and columns that no window reached, at the bottom and at the right, have no gradient.
-        bottom, right = (ctx.shape[i] - gradient.shape[i] - border for i in (2, 3))
-        padded = F.pad(gradient, (border, border + right, border, border + bottom))
-        return F.conv2d(padded, weight.flip(2, 3), groups=len(weight)), None, None, None
+        border, flipped = weight.shape[-1] - 1, weight.flip(2, 3)
+        if ctx.stride == 1:
+            return F.conv2d(gradient, flipped, padding=border // 2, groups=len(weight)), None, None, None
+        batch, channels, height, width = ctx.shape
+        spread = gradient.new_zeros(batch, height + border, width + border, channels).permute(0, 3, 1, 2)
+        top, left = (border - each for each in ctx.before)
+        rows, columns = gradient.shape[-2:]
+        spread[:, :, top :: ctx.stride, left :: ctx.stride][:, :, :rows, :columns] = gradient
+        return F.conv2d(spread, flipped, groups=len(weight)), None, None, None
 
 
 def unfreeze(network: ConditionNetwork, first: int = EARLY_STAGES) -> list[nn.Parameter]:
