@@ -14,7 +14,7 @@ from training.average import average
 from training.commands import Device, Features, Init, Photos, Resume, Views, errors_printed, refuse_used, tell
 from training.draws import DrawConfig
 from training.loop import LoopConfig
-from training.run import SHARES, RunConfig, join, run, run_reward, run_scored, run_thin, run_worn
+from training.run import SHARES, RunConfig, join, run, run_end_to_end, run_reward, run_scored, run_thin, run_worn
 from training.teacher import TRIES
 
 Part = Annotated[list[str] | None, typer.Option(help=f"Any of {', '.join(SHARES)}; repeatable; default: all.")]
@@ -29,6 +29,7 @@ NEW_RATES, TRAINED_RATES = (1e-3, 2e-3), (1e-4, 0.0)
 """Highest rates of AdamW and Muon, from the start and for weights that were trained already"""
 SCORED = LoopConfig(batch=32, matrix_learning_rate=0, hold=0.4, ema_decay=0.98, warmup_steps=20)
 THIN = LoopConfig(batch=16, matrix_learning_rate=0, clip=5.0, hold=0.4, ema_decay=0.997)
+END_TO_END = LoopConfig(batch=64, matrix_learning_rate=0, hold=0.5, ema_decay=0.998)
 WORN = LoopConfig(batch=32, matrix_learning_rate=0, hold=0.3, ema_decay=0.998)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -92,6 +93,25 @@ def run_command(
         seed=seed,
     )
     _start(run, SHARES, resume, config, loop=loop)
+
+
+@app.command("end-to-end")
+def end_to_end_command(
+    data: Photos,
+    init: Start,
+    out: RunFolder = Path("runs/end-to-end"),
+    minutes: Minutes = 60,
+    views: Views = 1,
+    name: Name = RunConfig.name,
+    device: Device = "auto",
+    resume: Resume = False,
+    learning_rate: Rate = 5e-4,
+    seed: Seed = 0,
+) -> None:
+    """Train all of h, level 8² and the finer levels together, from the photos themselves."""
+    config = RunConfig(data, out, views=views, init=init, name=name, device=device)
+    loop = replace(END_TO_END, minutes=minutes, learning_rate=learning_rate, seed=seed)
+    _start(run_end_to_end, ["end-to-end"], resume, config, loop=loop)
 
 
 @app.command("reward")

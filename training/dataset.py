@@ -14,16 +14,31 @@ from torch import Tensor
 from model.errors import InputError
 from model.flow.condition import ConditionFeatures
 from model.flow.constants import FEATURE_CHANNELS
+from model.pixels.resizing import resize_lightness
 from training.data import NoPhotosError
 from training.features import DONE, STEPS_PER_STD
 from training.processes import Share
+from training.wear import wear
 
-__all__ = ["Batch", "Dataset", "FeatureDataset", "kept_back", "read_features", "to_device"]
+__all__ = [
+    "Batch",
+    "Dataset",
+    "FeatureDataset",
+    "PhotoBatch",
+    "PhotoDataset",
+    "kept_back",
+    "read_features",
+    "to_device",
+]
 
+WORN = 0.2
+"""Share of the photos that are shown to h with wear."""
 TYPES = {**dict.fromkeys(FEATURE_CHANNELS, np.int8), "lightness": np.uint8, "chroma": np.float16}
 
 
 BatchT = TypeVar("BatchT", covariant=True)
+Pixels = NDArray[Any]
+"""(H, W) of L*, or (H, W, 2) of a*b*"""
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
@@ -90,8 +105,8 @@ class Batch(NamedTuple):
     """(B, 2, 64, 64), a*b*"""
 
 
-class FeatureDataset(Dataset[Batch]):
-    """Photos by their features; each photo has one or more views, of which a batch takes one at random.
+class ViewDataset(Dataset[BatchT]):
+    """Photos in one or more views each, of which a batch takes one at random.
 
     A row is (shard, view, photo). Held-out photos are seen in their first view.
     """
@@ -109,8 +124,45 @@ class FeatureDataset(Dataset[Batch]):
         rows[:, 1] = rng.integers(0, [len(self.shards[s]) for s in rows[:, 0]])
         return rows
 
+
+class FeatureDataset(ViewDataset[Batch]):
+    """Photos by their features."""
+
     def _read(self, rows: NDArray[np.int64]) -> Batch:
         return _batch([(self.shards[s][view], i) for s, view, i in rows])
+
+
+class PhotoBatch(NamedTuple):
+    """A batch of photos, by their lightness as h sees it."""
+
+    lightness: Tensor
+    """(B, 1, 256, 256), L* in [0, 100]"""
+    chroma: Tensor
+    """(B, 2, 64, 64), a*b*"""
+
+
+class PhotoDataset(ViewDataset[PhotoBatch]):
+    """Photos by their lightness, half of them mirrored and some of them worn; held-out ones as they are."""
+
+    def _pick(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        return np.column_stack((super()._pick(rows, rng), rng.integers(2**32, size=len(rows))))
+
+    def _read(self, rows: NDArray[np.int64]) -> PhotoBatch:
+        examples = [self._example(*row) for row in rows.tolist()]
+        lightness, chroma = (np.stack(each) for each in zip(*examples, strict=True))
+        return PhotoBatch(torch.from_numpy(lightness)[:, None], torch.from_numpy(chroma).movedim(-1, 1))
+
+    def _example(self, shard: int, view: int, photo: int, seed: int | None = None) -> tuple[Pixels, Pixels]:
+        """Return L* and a*b* of a photo; without a seed as they are."""
+        arrays = self.shards[shard][view]
+        lightness, chroma = (arrays[name][photo].astype(np.float32) for name in PhotoBatch._fields)
+        lightness = lightness[..., 0] / 2.55
+        if seed is None:
+            return lightness, chroma
+        rng = np.random.default_rng(seed)
+        if rng.random() < 0.5:
+            lightness, chroma = lightness[:, ::-1], chroma[:, ::-1]
+        return resize_lightness(wear(lightness, rng)) if rng.random() < WORN else lightness, chroma
 
 
 def read_features(folder: Path, size: int) -> Iterator[Batch]:

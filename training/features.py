@@ -1,4 +1,4 @@
-"""Condition features of every training photo, computed once and kept on disk.
+"""Condition features of every training photo, or its lightness alone, computed once and kept on disk.
 
 h is frozen while the flow trains and costs as much as a level of the flow does, so its features are stored in
 memory-mapped arrays, as int8 with a step of 1/24 of a channel's standard deviation, far below the noise that training
@@ -10,9 +10,11 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -26,7 +28,7 @@ from model.flow.constants import FEATURE_CHANNELS, SMALL_LIGHTNESS
 from training.data import Example, NoPhotosError, is_near_gray, make_example, read_photos
 from training.precision import computes_in_bfloat16, mixed_precision
 
-__all__ = ["DONE", "STEPS_PER_STD", "begun_anew", "build_features", "standardize_network"]
+__all__ = ["DONE", "STEPS_PER_STD", "begun_anew", "build_examples", "build_features", "standardize_network"]
 
 STEPS_PER_STD = 24
 STANDARDIZED_PHOTOS = 512
@@ -36,6 +38,8 @@ DONE = "done.json"
 
 Extract = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
 """h: (B, 1, 256, 256) L* in [0, 100] to its features, channels first"""
+Store = Callable[[Sequence[Example]], dict[str, NDArray[np.generic]]]
+"""Turns photos into arrays as they are kept on disk."""
 
 
 def standardize_network(network: ConditionNetwork, path: Path) -> None:
@@ -55,21 +59,31 @@ def build_features(network: ConditionNetwork, path: Path, out: Path, view: int, 
     View 0 shows whole photos, every other view a random crop, half of them mirrored. A finished folder is kept,
     an unfinished one begun anew. Near-gray photos are dropped; raises NoPhotosError if no other is there.
     """
+    return _build(lambda: partial(_quantize, _open(network)), path, out, view, seed)
+
+
+def build_examples(path: Path, out: Path, view: int, seed: int = 0) -> int:
+    """Write views of photos by their lightness and a*b*, which all of h can be trained on; see `build_features`."""
+    return _build(lambda: _as_bytes, path, out, view, seed)
+
+
+def _build(open_store: Callable[[], Store], path: Path, out: Path, view: int, seed: int) -> int:
     if (out / DONE).exists():
         return int(json.loads((out / DONE).read_text())["photos"])
     rng = np.random.default_rng((seed, view))
     photos = (photo for photo in read_photos(path) if not is_near_gray(photo))
     examples = (make_example(photo, rng if view else None) for photo in photos)
     shapes: dict[str, list[int]] = {}
-    extract = _open(network)
+    store = open_store()
     count = 0
     with begun_anew(out) as part, ExitStack() as stack:
-        names = (*FEATURE_CHANNELS, "lightness", "chroma")
-        files = {name: stack.enter_context((part / f"{name}.raw").open("wb")) for name in names}
+        files: dict[str, BinaryIO] = {}
         for batch in _batched(examples):
             count += len(batch)
-            for name, array in _quantize(extract, batch).items():
-                shapes[name] = [*array.shape[1:]]
+            for name, array in store(batch).items():
+                if name not in files:
+                    shapes[name] = [*array.shape[1:]]
+                    files[name] = stack.enter_context((part / f"{name}.raw").open("wb"))
                 files[name].write(array.tobytes())
         if not count:
             raise NoPhotosError(f"only near-gray photos in {path}: they teach no color")
@@ -134,7 +148,13 @@ def _quantize(extract: Extract, batch: Sequence[Example]) -> dict[str, NDArray[n
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, array in zip(FEATURE_CHANNELS, _compute(extract, batch), strict=True):
         arrays[name] = (array * STEPS_PER_STD).round().clip(-127, 127).astype(np.int8)
-    small = [cv2.resize(e.lightness, (SMALL_LIGHTNESS, SMALL_LIGHTNESS), interpolation=cv2.INTER_AREA) for e in batch]
-    arrays["lightness"] = (np.stack(small)[..., None] * 2.55).round().astype(np.uint8)
-    arrays["chroma"] = np.stack([example.chroma for example in batch]).astype(np.float16)
-    return arrays
+    size = (SMALL_LIGHTNESS, SMALL_LIGHTNESS)
+    small = [cv2.resize(e.lightness, size, interpolation=cv2.INTER_AREA).astype(np.float32) for e in batch]
+    return arrays | _as_bytes([e._replace(lightness=each) for e, each in zip(batch, small, strict=True)])
+
+
+def _as_bytes(batch: Sequence[Example]) -> dict[str, NDArray[np.generic]]:
+    return {
+        "lightness": (np.stack([e.lightness for e in batch])[..., None] * 2.55).round().astype(np.uint8),
+        "chroma": np.stack([e.chroma for e in batch]).astype(np.float16),
+    }

@@ -94,9 +94,13 @@ class Player(Generic[BatchT]):
         self.trained = nn.ModuleDict({"part": objective.module})
         matrices = objective.matrices() if config.matrix_learning_rate else []
         names = {id(matrix) for matrix in matrices}
-        others = [p for p in objective.module.parameters() if id(p) not in names]
-        self.clipped = [others]
-        groups = [{"params": others, "lr": config.learning_rate}]
+        others = [(name, p) for name, p in objective.module.named_parameters() if id(p) not in names]
+        self.clipped = [[p for _, p in others]]
+        groups = []
+        for begin, pace in (*objective.paces.items(), ("", 1.0)):
+            own = [(name, p) for name, p in others if name.startswith(begin)]
+            others = [(name, p) for name, p in others if not name.startswith(begin)]
+            groups.append({"params": [p for _, p in own], "lr": pace * config.learning_rate})
         if network is not None:
             self.trained["network"] = network
             self.clipped.append(list(network.parameters()))

@@ -17,14 +17,15 @@ from model.flow.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.config import CinnConfig, DetailConfig
 from training.data import is_tar, photo_files, read_photos
-from training.dataset import Batch, FeatureDataset, to_device
+from training.dataset import Batch, FeatureDataset, PhotoDataset, to_device
 from training.draws import DrawConfig, DrawnBatch, DrawnDataset, build_draws
-from training.features import build_features, standardize_network
+from training.features import build_examples, build_features, standardize_network
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig, Trainer
 from training.objectives.coarsest import CoarsestObjective, PriorObjective
 from training.objectives.details import DetailsObjective
 from training.objectives.distilled import DistilledObjective
+from training.objectives.end_to_end import EndToEndObjective
 from training.objectives.objective import Objective
 from training.objectives.reward import RewardObjective
 from training.objectives.scored import ScoredObjective
@@ -44,6 +45,7 @@ __all__ = [
     "origin",
     "prepare",
     "run",
+    "run_end_to_end",
     "run_reward",
     "run_scored",
     "run_thin",
@@ -170,6 +172,28 @@ def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Process
         device = cinn.chroma_mean.device
         objective.start([to_device(batch, device) for batch in dataset.held_out_batches(loop.batch)])
     return Trainer(None, objective, dataset, loop, processes)
+
+
+def run_end_to_end(config: RunConfig, loop: LoopConfig) -> Path | None:
+    """Train h with level 8² and the finer levels of weights that are there; see `run`.
+
+    config: `parts`, `draws` and `features` have no say. Raises InputError without `init`, and for another run's folder.
+    """
+    with _begun(config, wanted="weights whose h is trained") as (source, processes):
+        cinn = source.cinn.requires_grad_(True)
+        _claim_run(config, cinn, processes)
+        folders = [
+            (path, [config.out / "photos" / f"{path.stem}-{i}" for i in range(config.views)])
+            for path in _shards(config)
+        ]
+        work = [(i, view) for view in range(config.views) for i in range(len(folders))]
+        for i, view in processes.divide(work):
+            path, views = folders[i]
+            count = build_examples(path, views[view], view, seed=i)
+            print(f"lightness of {path.name}, view {view + 1} of {config.views}: {count} photos", flush=True)
+        dataset = PhotoDataset([views for _, views in folders], config.held_out)
+        trainer = Trainer(None, EndToEndObjective(cinn), dataset, loop, processes)
+        return _train(trainer, config.out / "end-to-end.pt", source)
 
 
 def run_reward(folders: Sequence[Path], init: Path, out: Path, name: str, loop: LoopConfig) -> Path | None:

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Generic, NamedTuple, TypeVar, cast
 
 import torch
@@ -33,6 +34,8 @@ class Objective(ABC, Generic[BatchT]):
     module: nn.Module
     """its parameters are trained"""
     weight_decay: float
+    paces: Mapping[str, float] = {}
+    """shares of AdamW's rate, of parameters whose names begin so; of the others, it is the whole"""
 
     def compute(self, batch: BatchT, generator: torch.Generator, share: Share = Share()) -> Losses:
         """Compute the losses of one batch, under the noise of training; by default, there is none.
