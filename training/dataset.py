@@ -162,7 +162,9 @@ class PhotoDataset(ViewDataset[PhotoBatch]):
         rng = np.random.default_rng(seed)
         if rng.random() < 0.5:
             lightness, chroma = lightness[:, ::-1], chroma[:, ::-1]
-        return resize_lightness(wear(lightness, rng)) if rng.random() < WORN else lightness, chroma
+        if rng.random() < WORN:
+            lightness = resize_lightness(wear(lightness, rng))
+        return lightness, chroma
 
 
 def read_features(folder: Path, size: int) -> Iterator[Batch]:
