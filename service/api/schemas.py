@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-MODEL_EXAMPLE = "tintflow-cwf-23"
+MODEL_EXAMPLE = "tintflow-cwf-24"
 """the released weights (tests/docs/test_model_name.py)"""
 TEMPERATURE_EXAMPLE = 0.6
 """their default temperature"""
