@@ -30,8 +30,9 @@ STRIP = "camera"
 ROWS = ("coffee", "astronaut", "chelsea", "rocket")
 TEMPERATURE_ROWS = ("camera", "coffee")
 WORN_ROWS = {"camera": "faded", "coffee": "soft", "astronaut": "grainy", "chelsea": "old: faded, soft, grainy"}
-COLORINGS = 5
 SEED = 7
+FIRST = SampleOptions(5, SEED)
+DIVERSE = SampleOptions(5, SEED, candidates=16, select="diverse")
 TEMPERATURES = (0.0, 0.3, 0.7, 0.85, 1.0, 1.2, 1.5)
 EACH = 2
 """colorings of each temperature, one above the other"""
@@ -47,17 +48,19 @@ def main() -> None:
     """Write `grey.jpg`, a photo to try the service with, and what colorings, temperatures and levels look like."""
     colorizer = load_colorizer(Path("weights/cinn.safetensors"), "cpu")
     Image.fromarray(_gray("coffee")).save(PICTURES / "grey.jpg", quality=QUALITY)
-    _save("strip.jpg", [_colorings(colorizer, STRIP)])
+    _save("strip.jpg", [_colorings(colorizer, STRIP, DIVERSE)])
     _save("colorings.jpg", [_colorings(colorizer, name) for name in ROWS])
-    _save("worn.jpg", [_colorings(colorizer, *row) for row in WORN_ROWS.items()])
+    _save("worn.jpg", [_colorings(colorizer, name, wear=wear) for name, wear in WORN_ROWS.items()])
     _temperatures(colorizer)
     _levels(colorizer)
 
 
-def _colorings(colorizer: CinnColorizer, name: str, wear: str = "unworn") -> list[NDArray[np.uint8]]:
+def _colorings(
+    colorizer: CinnColorizer, name: str, options: SampleOptions = FIRST, wear: str = "unworn"
+) -> list[NDArray[np.uint8]]:
     """Return a gray photo, worn or not, and its colorings."""
     gray = age(_small(_gray(name), WIDTH), wear, np.random.default_rng(SEED))
-    return [_rgb(gray), *colorize(colorizer, gray, SampleOptions(COLORINGS, SEED)).images]
+    return [_rgb(gray), *colorize(colorizer, gray, options).images]
 
 
 def _temperatures(colorizer: CinnColorizer) -> None:
