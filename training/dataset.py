@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from torch import Tensor
 from model.errors import InputError
 from model.flow.condition import ConditionFeatures
 from model.flow.constants import FEATURE_CHANNELS
-from model.pixels.resizing import resize_lightness
+from model.pixels.resizing import SHARPEST, resize_lightness
 from training.data import NoPhotosError
 from training.features import DONE, STEPS_PER_STD
 from training.processes import Share
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 WORN = 0.2
-"""Share of the photos that are shown to h with wear."""
+"""Share of the photos that are given to `wear`, which leaves a fifth of them as they are."""
 TYPES = {**dict.fromkeys(FEATURE_CHANNELS, np.int8), "lightness": np.uint8, "chroma": np.float16}
 
 
@@ -163,7 +164,10 @@ class PhotoDataset(ViewDataset[PhotoBatch]):
         if rng.random() < 0.5:
             lightness, chroma = lightness[:, ::-1], chroma[:, ::-1]
         if rng.random() < WORN:
-            lightness = resize_lightness(wear(lightness, rng))
+            small = cv2.resize(lightness, (SHARPEST, SHARPEST), interpolation=cv2.INTER_AREA)
+            worn = wear(small, rng)
+            if worn is not small:
+                lightness = resize_lightness(worn)
         return lightness, chroma
 
 

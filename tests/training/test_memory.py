@@ -1,7 +1,7 @@
 """Memory of a process that trains."""
 
+import platform
 import resource
-import sys
 
 import pytest
 import torch
@@ -11,14 +11,14 @@ from training.memory import keep_freed_memory
 SIZE = 100 * 2**20  # more than glibc keeps by itself
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other libraries have no mallopt")
 def test_freed_memory_serves_the_next_tensor() -> None:
     keep_freed_memory()
     _fill()
     before = _faults()
     for _ in range(5):
         _fill()
-    assert _faults() - before < SIZE // resource.getpagesize() / 10
+    assert _faults() - before < SIZE // resource.getpagesize() / 1000
 
 
 def _fill() -> None:
