@@ -169,7 +169,7 @@ class Trainer(Generic[BatchT]):
             if network is None:
                 raise InputError("network_learning_rate", "0 where there is no h", config.network_learning_rate)
             late = unfreeze(network)
-            self.trained["network"] = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+            self.trained["network"] = network
         first, *rest = objectives
         self.players = [Player(first, network if late else None, late, config)]
         self.players += [Player(each, None, (), config) for each in rest]

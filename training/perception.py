@@ -32,7 +32,7 @@ class Perception(nn.Module):
         network = ConditionNetwork()
         load_imagenet_weights(network)
         unfreeze(network, 0)  # for the faster way back through its depthwise convolutions
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+        self.network = network
         self.requires_grad_(False)
 
     def forward(self, lightness: Tensor, chroma: Tensor) -> Tensor:

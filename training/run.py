@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,8 @@ def _distill(config: RunConfig, cinn: Cinn, loop: LoopConfig, processes: Process
 
     begun: whether there is a state to go on from, which replaces any start.
     """
-    folders = [(views[0], config.out / "draws" / path.stem) for path, views in _folders(config)]
+    views_of = _folders(config, _features(config))
+    folders = [(views[0], config.out / "draws" / path.stem) for path, views in views_of]
     for i, (features, out) in processes.divide(list(enumerate(folders))):
         count = build_draws(cinn, features, out, config.draws, seed=i)
         print(f"draws of {out.name}: {count} photos", flush=True)
@@ -182,16 +184,8 @@ def run_end_to_end(config: RunConfig, loop: LoopConfig) -> Path | None:
     with _begun(config, wanted="weights whose h is trained") as (source, processes):
         cinn = source.cinn.requires_grad_(True)
         _claim_run(config, cinn, processes)
-        folders = [
-            (path, [config.out / "photos" / f"{path.stem}-{i}" for i in range(config.views)])
-            for path in _shards(config)
-        ]
-        work = [(i, view) for view in range(config.views) for i in range(len(folders))]
-        for i, view in processes.divide(work):
-            path, views = folders[i]
-            count = build_examples(path, views[view], view, seed=i)
-            print(f"lightness of {path.name}, view {view + 1} of {config.views}: {count} photos", flush=True)
-        dataset = PhotoDataset([views for _, views in folders], config.held_out)
+        folders = _build_views(config, config.out / "photos", "lightness", build_examples, processes)
+        dataset = PhotoDataset(folders, config.held_out)
         trainer = Trainer(None, EndToEndObjective(cinn), dataset, loop, processes)
         return _train(trainer, config.out / "end-to-end.pt", source)
 
@@ -348,19 +342,16 @@ def prepare(config: RunConfig, cinn: Cinn, processes: Processes | None = None) -
     Raises InputError for a folder that has the features of other photos or of another h.
     """
     processes = processes or Processes()
-    paths, folders = (list(each) for each in zip(*_folders(config), strict=True))
     if not config.init:
         load_imagenet_weights(cinn.network)
-        standardize_network(cinn.network, paths[0])
+        standardize_network(cinn.network, _shards(config)[0])
     cinn.network.requires_grad_(False).eval()
     # in the precision in which checkpoints keep them
     weights = b"".join(p.half().cpu().numpy().tobytes() for p in cinn.network.parameters())
     belongs = {"data": origin(config)["data"], "h": _digest(weights)}
     _claim(processes, _features(config) / "features.json", "features", belongs)
-    work = [(view, i) for view in range(config.views) for i in range(len(paths))]
-    for view, i in processes.divide(work):
-        count = build_features(cinn.network, paths[i], folders[i][view], view, seed=i)
-        print(f"features of {paths[i].name}, view {view + 1} of {config.views}: {count} photos", flush=True)
+    build = partial(build_features, cinn.network)
+    folders = _build_views(config, _features(config), "features", build, processes)
     dataset = FeatureDataset(folders, config.held_out)
     if not config.init:
         standardize(cinn, dataset)
@@ -371,10 +362,22 @@ def _features(config: RunConfig) -> Path:
     return config.features or config.out / "features"
 
 
-def _folders(config: RunConfig) -> list[tuple[Path, list[Path]]]:
+def _build_views(
+    config: RunConfig, out: Path, what: str, build: Callable[..., int], processes: Processes
+) -> list[list[Path]]:
+    """Build views that are not there yet, and return the folders of each path's; see `build_features`."""
+    paths, folders = (list(each) for each in zip(*_folders(config, out), strict=True))
+    work = [(view, i) for view in range(config.views) for i in range(len(paths))]
+    for view, i in processes.divide(work):
+        count = build(paths[i], folders[i][view], view, seed=i)
+        print(f"{what} of {paths[i].name}, view {view + 1} of {config.views}: {count} photos", flush=True)
+    return folders
+
+
+def _folders(config: RunConfig, out: Path) -> list[tuple[Path, list[Path]]]:
     """Return the paths of photos, and the folders of each one's views."""
     views = range(config.views)
-    return [(path, [_features(config) / f"{path.stem}-{view}" for view in views]) for path in _shards(config)]
+    return [(path, [out / f"{path.stem}-{view}" for view in views]) for path in _shards(config)]
 
 
 def _shards(config: RunConfig) -> list[Path]:

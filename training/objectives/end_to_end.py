@@ -30,7 +30,7 @@ class EndToEndObjective(Objective[PhotoBatch]):
 
     def __init__(self, cinn: Cinn) -> None:
         unfreeze(cinn.network, first=0)
-        self._network = cinn.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+        self._network = cinn.network
         self._parts = (CoarsestObjective(cinn), DetailsObjective(cinn))
         self.names = tuple(name for part in self._parts for name in part.names)
         coarsest, details = (part.module for part in self._parts)

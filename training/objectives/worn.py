@@ -30,7 +30,7 @@ class WornObjective(Objective[WornBatch]):
         self._level = cinn.coarsest.eval().requires_grad_(False)
         self._before = copy.deepcopy(cinn.network).eval().requires_grad_(False)
         unfreeze(cinn.network, first=0)
-        self.module = self._network = cinn.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
+        self.module = self._network = cinn.network
 
     def held_out(self, batch: WornBatch, generator: torch.Generator) -> Tensor:
         with mixed_precision(batch.worn.device):
