@@ -85,8 +85,7 @@ class CinnColorizer(Scaler):
         graphs = GraphCache(cache, checkpoint.sha256) if cache and device == "cpu" else None
         self._passes = Passes(checkpoint, device, graphs)
         self._planner = Planner(checkpoint, self._passes)
-        self._numbers = self._passes.numbers
-        super().__init__(int(self._numbers.sizes[-1]))
+        super().__init__(checkpoint.config.sizes[-1])
 
     @property
     def cinn(self) -> "Cinn":
@@ -105,8 +104,8 @@ class CinnColorizer(Scaler):
         return ModelInfo(
             name=self.checkpoint.name,
             device=self.device,
-            parameters=int(self._numbers.parameters[0]),
-            latents=self._numbers.total_dims,
+            parameters=int(self._passes.numbers.parameters[0]),
+            latents=sum(self.checkpoint.config.dims),
             default_temperature=self.checkpoint.temperature,
             sha256=self.checkpoint.sha256,
         )
@@ -162,13 +161,12 @@ class CinnColorizer(Scaler):
 
     def _likelihood(self, encoded: Encoded, seconds: dict[str, float]) -> Likelihood:
         bits = (-encoded.log_prob[0] / np.log(2)).tolist()
+        config = self.checkpoint.config
         levels = tuple(
             LevelLikelihood(size, dims, level_bits / dims, float(latent_norms([z])[0]))
-            for size, dims, level_bits, z in zip(
-                self._numbers.sizes.tolist(), self._numbers.dims.tolist(), bits, encoded.latents, strict=True
-            )
+            for size, dims, level_bits, z in zip(config.sizes, config.dims, bits, encoded.latents, strict=True)
         )
-        return Likelihood(sum(bits) / self._numbers.total_dims, levels, dict(seconds))
+        return Likelihood(sum(bits) / sum(config.dims), levels, dict(seconds))
 
 
 def _drawn(

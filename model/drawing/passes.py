@@ -60,6 +60,7 @@ class Passes:
         self.device = device
         self._runtime = choose_runtime(checkpoint, device, cache)
         self.numbers, self.wait = self._runtime.numbers, self._runtime.wait
+        self._dims = sum(checkpoint.config.dims)
         self._halvings, self._since = 0, 0.0
         """how often passes were halved, and when their size last changed"""
         self._workers = 1 if device == "cuda" else THREADS
@@ -143,7 +144,7 @@ class Passes:
 
     def bits_per_dim(self, log_prob: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return bits per dimension, (N,), of the nats of each level, (N, levels)."""
-        return np.asarray(-log_prob.sum(1) / (np.log(2) * self.numbers.total_dims))
+        return np.asarray(-log_prob.sum(1) / (np.log(2) * self._dims))
 
     def _draws_of(self, count: int) -> int:
         """Return how many draws a chunk has: more where each thread has more to do, if that changes no bit."""

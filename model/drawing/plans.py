@@ -96,8 +96,7 @@ class Planner:
     def __init__(self, checkpoint: Checkpoint, passes: Passes) -> None:
         self._checkpoint = checkpoint
         self._passes = passes
-        self._sizes: list[int] = passes.numbers.sizes.tolist()
-        self._dims: list[int] = passes.numbers.dims.tolist()
+        self._sizes, self._dims = list(checkpoint.config.sizes), checkpoint.config.dims
 
     def plan(self, task: DrawTask) -> Plan:
         """Raise InputError for an option out of range, else return what is left to do."""

@@ -47,13 +47,6 @@ class GraphCache:
                 if OUR_FOLDER.fullmatch(part.parent.name) and time.time() - part.stat().st_mtime > LEFTOVER_SECONDS:
                     part.unlink()
 
-    def names(self) -> list[str]:
-        """Return what is stored, in the order in which it was."""
-        with suppress(OSError):
-            found = [path for path in self._folder.iterdir() if not path.name.startswith(".")]
-            return [path.name for path in sorted(found, key=lambda path: path.stat().st_mtime_ns)]
-        return []
-
     def load(self, name: str) -> NDArray[np.uint8] | None:
         """Map what was stored into memory; return None where there is nothing, or what is there is damaged."""
         try:

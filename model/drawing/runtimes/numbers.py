@@ -9,7 +9,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from model.flow.arrays import CinnArrays
-from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE, cell_exponents, dispersed_order
+from model.flow.cell_order import dispersed_order
+from model.flow.sizes import SIDE
 
 __all__ = ["Numbers"]
 
@@ -17,10 +18,6 @@ __all__ = ["Numbers"]
 class Numbers(NamedTuple):
     """Numbers around a network's graphs; levels are coarse to fine."""
 
-    sizes: NDArray[np.int64]
-    """side of the a*b* that each level completes"""
-    dims: NDArray[np.int64]
-    """latents of each level"""
     parameters: NDArray[np.int64]
     """(1,): how many the network has"""
     chroma_mean: NDArray[np.float32]
@@ -31,12 +28,6 @@ class Numbers(NamedTuple):
     cells_std: NDArray[np.float32]
     log_scales: NDArray[np.float64]
     """log-det of all that surrounds each level on the way to its latents; see `Cinn.constant`"""
-    order: NDArray[np.int64]
-    """(64,): which cell is drawn when"""
-    exponents: NDArray[np.float32]
-    """(64,): γ by which a temperature t < 1 of mixtures becomes t^γ, in that order"""
-    distilled_temperatures: NDArray[np.float32]
-    """(2,): from the first to the second, the distilled decoder draws alone"""
     start: NDArray[np.float32]
     """(width,): what the coarsest level sees before the first cell"""
     distilled_start: NDArray[np.float32]
@@ -45,21 +36,16 @@ class Numbers(NamedTuple):
     @classmethod
     def of(cls, cinn: CinnArrays) -> "Numbers":
         """Read them from the network's weights."""
-        config, layers = cinn.config, cinn.layers
+        layers = cinn.layers
         level = layers.coarsest
         stds = [level.std, *(each.std for each in layers.details)]
         return cls(
-            np.array(config.sizes),
-            np.array(config.dims),
             np.array([cinn.parameters]),
             layers.chroma_mean,
             layers.chroma_std,
             level.mean,
             level.std,
             np.array([_log_scale(cinn, i, std) for i, std in enumerate(stds)]),
-            dispersed_order(),
-            cell_exponents(),
-            np.array([CALM_TEMPERATURE, DISTILLED_TEMPERATURE], np.float32),
             level.start.astype(np.float32),
             layers.distilled.start.astype(np.float32),
         )
@@ -76,11 +62,6 @@ class Numbers(NamedTuple):
         except (SafetensorError, TypeError):
             return None
 
-    @property
-    def total_dims(self) -> int:
-        """Latents of all levels."""
-        return int(self.dims.sum())
-
     def standardize(self, chroma: NDArray[np.float32]) -> NDArray[np.float32]:
         """Bring a*b* to what the network's levels work on."""
         return (chroma - self.chroma_mean) / self.chroma_std
@@ -89,18 +70,14 @@ class Numbers(NamedTuple):
         """Undo `standardize`."""
         return x * self.chroma_std + self.chroma_mean
 
-    def cells_in_order(self, x: NDArray[np.float32], order: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Bring standardized coarsest a*b*, (N, 2, 8, 8), to what the coarsest level works on: (N, 64, 2) in an order.
-
-        order: (64,), or one for each of N, (N, 64).
-        """
+    def cells_in_order(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring standardized coarsest a*b*, (N, 2, 8, 8), to what the coarsest level works on: (N, 64, 2) in order."""
         cells = ((x - self.cells_mean) / self.cells_std).reshape(len(x), 2, -1).transpose(0, 2, 1)
-        return np.take_along_axis(cells, np.broadcast_to(order, cells.shape[:2])[..., None], 1)
+        return cells[:, dispersed_order()]
 
     def from_rows(self, cells: NDArray[np.float32]) -> NDArray[np.float32]:
         """Undo `cells_in_order` of cells that are row by row."""
-        side = math.isqrt(cells.shape[1])
-        return cells.transpose(0, 2, 1).reshape(-1, 2, side, side) * self.cells_std + self.cells_mean
+        return cells.transpose(0, 2, 1).reshape(-1, 2, SIDE, SIDE) * self.cells_std + self.cells_mean
 
 
 def _log_scale(cinn: CinnArrays, level: int, std: NDArray[np.float32]) -> float:

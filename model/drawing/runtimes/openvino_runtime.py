@@ -57,7 +57,7 @@ class OpenvinoRuntime(Runtime):
         self._core = ov.Core()
         if bfloat16 is None:
             bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self._bfloat16 = bfloat16
+        self._step_type = ov.Type.bf16 if bfloat16 else ov.Type.f32
         self._cache = cache
         self._locking = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
@@ -72,10 +72,15 @@ class OpenvinoRuntime(Runtime):
 
     def prepare(self, photos: int, draws: int, samples: int) -> None:
         """See `Runtime.prepare`. Graphs come from the cache on a thread of their own, which needs no Python."""
-        rows = {"condition": photos, f"{STEP}distilled": draws, "mixtures": samples, "details": samples}
-        wanted = tuple(f"{graph}-{count}-" for graph, count in rows.items())
-        if self._cache is not None:
-            threading.Thread(target=self._load_all, args=(wanted,), name="graphs", daemon=False).start()
+        rows = {"condition": photos, "mixtures": samples, "details": samples}
+        names = [self._step_name("distilled", draws), *(f"{graph}-{count}-f32" for graph, count in rows.items())]
+
+        def load() -> None:
+            for name in names:
+                with self._lock_of(name):
+                    self._load(name)
+
+        threading.Thread(target=load, name="graphs", daemon=False).start()
         begin_drawing()
 
     def prepare_rest(self, draws: int, most_draws: int, samples: int) -> Iterator[None]:
@@ -130,7 +135,7 @@ class OpenvinoRuntime(Runtime):
         self, condition: Condition, photo: Indices, x: Floats
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Encode standardized a*b* of the coarsest size: its latents, (N, 128), and the log-det of the mixtures."""
-        cells = self.numbers.cells_in_order(x, self.numbers.order)
+        cells = self.numbers.cells_in_order(x)
         (output,) = self._run("mixtures", cells, *(part[photo] for part in condition.cells))
         flat = np.ascontiguousarray(cells.reshape(-1, 2), np.float64)
         z, log_dets = latents_of_outputs(output.reshape(-1, output.shape[-1]), flat)
@@ -180,9 +185,13 @@ class OpenvinoRuntime(Runtime):
 
     def _step(self, kind: str, rows: int) -> Any:
         """Return the graph of steps, in bfloat16 where draws are. kind: `level`, or `distilled` for that decoder's."""
-        precision, dtype = ("bf16", ov.Type.bf16) if self._bfloat16 else ("f32", ov.Type.f32)
-        name = f"{STEP}{kind}-{rows}-{precision}"
-        return self._compiled(name, lambda: graphs.step_graph(self._arrays, kind == "distilled", rows, dtype))
+        return self._compiled(
+            self._step_name(kind, rows),
+            lambda: graphs.step_graph(self._arrays, kind == "distilled", rows, self._step_type),
+        )
+
+    def _step_name(self, kind: str, rows: int) -> str:
+        return f"{STEP}{kind}-{rows}-{self._step_type.get_type_name()}"
 
     @cached_property
     def _weights(self) -> CinnArrays:
@@ -209,7 +218,7 @@ class OpenvinoRuntime(Runtime):
     def _compiled(self, name: str, build: Callable[[], Any]) -> Any:
         """Return a graph, compiled once for all threads. name: it ends with the precision."""
         with self._lock_of(name):
-            if name not in self._models and not self._load(name):
+            if not self._load(name):
                 self._models[name] = self._core.compile_model(_built(build), "CPU", self._options(name))
                 if self._cache is not None:
                     exported = BytesIO()
@@ -217,21 +226,15 @@ class OpenvinoRuntime(Runtime):
                     self._cache.store(name, exported.getvalue())
             return self._models[name]
 
-    def _load_all(self, prefixes: tuple[str, ...]) -> None:
-        """Load every graph that the cache has of those whose names begin so."""
-        for name in self._cache.names() if self._cache else ():
-            if name.startswith(prefixes):
-                with self._lock_of(name):
-                    if name not in self._models:
-                        self._load(name)
-
     def _lock_of(self, name: str) -> threading.Lock:
         """Return the lock of one graph: who compiles one keeps nobody from another."""
         with self._locking:
             return self._locks.setdefault(name, threading.Lock())
 
     def _load(self, name: str) -> bool:
-        """Load a graph if the cache has it."""
+        """Load a graph, unless it is there, if the cache has it; say whether it is there now."""
+        if name in self._models:
+            return True
         blob = None if self._cache is None else self._cache.load(name)
         if blob is None:
             return False

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.drawing.runtimes.numbers import Numbers
 from model.drawing.runtimes.runtime import Floats, Indices
-from model.flow.cell_order import HIDDEN
+from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE, HIDDEN, cell_exponents, dispersed_order
 from model.flow.mixture_arrays import draw_outputs
 from model.flow.sizes import CELLS
 
@@ -65,13 +65,13 @@ def _draw_order(
     numbers: Numbers, z: Floats, temperature: Floats, given: Floats
 ) -> tuple[Indices, Floats, Floats, Floats, Floats]:
     """Mirror `AutoregressiveLevel.draw_order`."""
-    known = numbers.cells_in_order(given, numbers.order)
+    known = numbers.cells_in_order(given)
     ranks = np.argsort(~np.isfinite(known).all(-1), axis=1, kind="stable")
-    calm, at = numbers.distilled_temperatures
+    calm, at = np.float32(CALM_TEMPERATURE), np.float32(DISTILLED_TEMPERATURE)
     share = np.maximum((temperature - at) / (1 - at), 1 - temperature / calm)
-    colder = np.minimum(temperature / at, 1)[:, None] ** numbers.exponents[ranks]
+    colder = np.minimum(temperature / at, 1)[:, None] ** cell_exponents()[ranks]
     return (
-        numbers.order[ranks],
+        dispersed_order()[ranks],
         np.take_along_axis(known, ranks[..., None], 1),
         np.take_along_axis(z.reshape(-1, CELLS, 2), ranks[..., None], 1),
         colder * np.maximum(temperature, 1)[:, None],
