@@ -23,7 +23,6 @@ __all__ = [
     "average_pool",
     "bilinear",
     "chroma_embedding",
-    "concat",
     "constant",
     "conv",
     "conv_by_matrix",
@@ -47,7 +46,6 @@ __all__ = [
     "store_in_bfloat16",
     "subnet",
     "transformer_block",
-    "transpose",
     "unshuffle",
 ]
 
@@ -82,14 +80,6 @@ def reshape(x: Node, *size: int) -> Node:
     return ops.reshape(x, size, special_zero=False)
 
 
-def transpose(x: Node, *order: int) -> Node:
-    return ops.transpose(x, order)
-
-
-def concat(parts: Sequence[Node], axis: int) -> Node:
-    return ops.concat(list(parts), axis)
-
-
 def split(x: Node, parts: int | Sequence[int], axis: int) -> list[Node]:
     """Cut into a number of equal parts, or into parts of these lengths."""
     cut = ops.split if isinstance(parts, int) else ops.variadic_split
@@ -116,7 +106,7 @@ def average_pool(x: Node, factor: int = 2) -> Node:
 def flatten_cells(x: Node) -> Node:
     """(B, C, H, W) to (B, H·W, C)."""
     b, channels, height, width = shape(x)
-    return transpose(reshape(x, b, channels, height * width), 0, 2, 1)
+    return ops.transpose(reshape(x, b, channels, height * width), [0, 2, 1])
 
 
 def bilinear(x: Node) -> Node:
@@ -203,7 +193,7 @@ def affine_mean_and_log_scale(condition: Node) -> tuple[Node, Node]:
 def chroma_embedding(x: Node, layer: Layers) -> Node:
     seen = ops.clamp(x, -CHROMA_LIMIT, CHROMA_LIMIT)
     waves = [wave(multiply(seen, f)) for f in FREQUENCIES for wave in (ops.sin, ops.cos)]
-    return linear(concat((seen, *waves), -1), layer)
+    return linear(ops.concat([seen, *waves], -1), layer)
 
 
 def query_key_value(x: Node, block: Layers) -> Node:
@@ -224,11 +214,11 @@ def transformer_block(x: Node, block: Layers, heads: int, mask: Array | None = N
     head_width = width // heads
     parts = reshape(query_key_value(x, block), b, tokens, 3, heads, head_width)
     query, key, value = (reshape(part, b, tokens, heads, head_width) for part in split(parts, 3, 2))
-    query, key, value = (transpose(part, 0, 2, 1, 3) for part in (query, key, value))
+    query, key, value = (ops.transpose(part, [0, 2, 1, 3]) for part in (query, key, value))
     scores = ops.matmul(multiply(query, 1 / math.sqrt(head_width)), key, False, True)
     shares = ops.softmax(scores if mask is None else add(scores, mask), -1)
     attended = ops.matmul(shares, value, False, False)
-    return finish_block(x, reshape(transpose(attended, 0, 2, 1, 3), b, tokens, width), block)
+    return finish_block(x, reshape(ops.transpose(attended, [0, 2, 1, 3]), b, tokens, width), block)
 
 
 def store_in_bfloat16(graph: ov.Model) -> None:

@@ -87,13 +87,13 @@ def step_graph(cinn: CinnArrays, distilled: bool, rows: int, dtype: Any) -> ov.M
         query = g.multiply(query, 1 / math.sqrt(head_width))
         old = g.add(ops.matmul(query, ops.convert(old_keys, np.float32), False, True), mask)
         new = ops.reduce_sum(g.multiply(query, key), [-1], keep_dims=True)
-        shares = ops.softmax(g.concat((old, new), -1), -1)
+        shares = ops.softmax(ops.concat([old, new], -1), -1)
         of_old, of_new = g.split(shares, (CELLS, 1), -1)
         attended = ops.matmul(of_old, ops.convert(old_values, np.float32), False, False)
         attended = g.add(attended, g.multiply(of_new, value))
         h = g.finish_block(h, g.reshape(attended, rows, width), block)
     output = g.linear(g.layer_norm(h, decoder.decoder_norm), decoder.output)
-    packed = ops.convert(g.concat([g.reshape(each, 1, rows, 3 * width) for each in made], 0), dtype)
+    packed = ops.convert(ops.concat([g.reshape(each, 1, rows, 3 * width) for each in made], 0), dtype)
     step = ov.Model([output, packed], [x, begun, rest, mask, *keys, *values], "step")
     if dtype == ov.Type.bf16:
         g.store_in_bfloat16(step)
@@ -114,7 +114,7 @@ def mixtures_graph(cinn: CinnArrays, rows: int) -> ov.Model:
     tokens = g.add(g.chroma_embedding(x, level.chroma), ops.gather(past, order, 1))
     before, _ = g.split(tokens, (CELLS - 1, 1), 1)
     start = g.constant(np.broadcast_to(level.start, (rows, 1, width)))
-    h = g.add(g.concat((start, before), 1), ops.gather(upcoming, order, 1))
+    h = g.add(ops.concat([start, before], 1), ops.gather(upcoming, order, 1))
     for block in level.decoder:
         h = g.transformer_block(h, block, config.heads, causal_mask())
     return ov.Model([g.linear(g.layer_norm(h, level.decoder_norm), level.output)], [x, upcoming, past], "mixtures")
@@ -135,7 +135,7 @@ def details_graph(cinn: CinnArrays, rows: int) -> ov.Model:
         latents.append(g.parameter(f"z{size}", (rows, level.config.dims)))
         data, parts = _details(latents[-1], maps[-1], chroma, level)
         chroma = _join(chroma, data)
-        terms.append(g.concat([g.reshape(part, rows, -1) for part in parts], 1))
+        terms.append(ops.concat([g.reshape(part, rows, -1) for part in parts], 1))
     return ov.Model([chroma, *terms], [coarsest, *maps, *latents], "details")
 
 
@@ -155,7 +155,7 @@ def encode_graph(cinn: CinnArrays, rows: int) -> ov.Model:
         coarser = g.average_pool(finer)
         z, parts = _latents(_split_details(g.unshuffle(finer, 2)), maps[0], coarser, level)
         latents.insert(0, z)
-        terms.insert(0, g.concat([g.reshape(part, rows, -1) for part in parts], 1))
+        terms.insert(0, ops.concat([g.reshape(part, rows, -1) for part in parts], 1))
         finer = coarser
     return ov.Model([finer, *latents, *terms], [finest, *maps], "encode")
 
@@ -163,7 +163,7 @@ def encode_graph(cinn: CinnArrays, rows: int) -> ov.Model:
 def _features(lightness: Node, network: Layers) -> dict[str, Node]:
     """Mirror `ConditionNetwork.forward`."""
     gray = _gray_input(lightness)
-    x = g.relu6(g.conv(g.concat((gray, gray, gray), 1), network.stem, STEM_STRIDE))
+    x = g.relu6(g.conv(ops.concat([gray, gray, gray], 1), network.stem, STEM_STRIDE))
     outputs = []
     for stage, blocks in zip(LITE0_STAGES, network.stages, strict=True):
         for stride, block in zip(stage.strides, blocks, strict=True):
@@ -236,7 +236,7 @@ def _refined(x: Node, i: int, config: DecoderConfig, decoder: Layers) -> Node:
     h = g.add(g.flatten_cells(x), layer.places)
     for block in layer.blocks:
         h = g.transformer_block(h, block, config.heads[i])
-    return g.reshape(g.transpose(h, 0, 2, 1), *size)
+    return g.reshape(ops.transpose(h, [0, 2, 1]), *size)
 
 
 class _Level(NamedTuple):
@@ -258,7 +258,7 @@ def _level_condition(photo: Node, coarser: Node, level: _Level) -> tuple[Node, N
     """Mirror `DetailLevel.sample_condition`: the parts of a `DetailCondition`."""
     seen = ops.clamp(coarser, -COARSER_LIMIT, COARSER_LIMIT)
     recalled = _recalled(photo, seen, level)
-    colors = g.concat((g.nearest(seen), g.bilinear(seen), *recalled), 1)
+    colors = ops.concat([g.nearest(seen), g.bilinear(seen), *recalled], 1)
     h = ops.relu(g.residual(g.add(photo, g.conv(colors, level.layers.coarser)), level.layers.joint))
     prediction = _propagated_details(coarser, g.conv(h, level.layers.logits), recalled)
     ends, shares = g.conv_of_patches(h, level.layers.ends, level.layers.shares)
@@ -277,7 +277,7 @@ def _details(z: Node, photo: Node, coarser: Node, level: _Level) -> tuple[Node, 
         x1, x2 = g.split(g.conv_by_matrix(x, mixing.matrix.T), 2, 1)
         log_scale, shift = _scale_and_shift(x1, share, coupling)
         negative = g.multiply(log_scale, -1)
-        x = g.concat((x1, ops.multiply(ops.subtract(x2, shift), ops.exp(negative))), 1)
+        x = ops.concat([x1, ops.multiply(ops.subtract(x2, shift), ops.exp(negative))], 1)
         terms.append(negative)
     center, log_scale = g.affine_mean_and_log_scale(first)
     x = g.add(g.multiply(x, ops.exp(log_scale)), center)
@@ -294,7 +294,7 @@ def _latents(details: Node, photo: Node, coarser: Node, level: _Level) -> tuple[
         x1, x2 = g.split(x, 2, 1)
         log_scale, shift = _scale_and_shift(x1, share, coupling)
         moved = g.add(g.multiply(x2, ops.exp(log_scale)), shift)
-        x = g.conv_by_matrix(g.concat((x1, moved), 1), mixing.matrix)
+        x = g.conv_by_matrix(ops.concat([x1, moved], 1), mixing.matrix)
         terms.append(log_scale)
     x, term = _standardized(x, last)
     return g.reshape(x, g.shape(x)[0], level.config.dims), [*terms, term]
@@ -337,7 +337,7 @@ def _propagated_details(coarser: Node, logits: Node, recalled: list[Node]) -> No
         ops.slice(padded, [y, x], [y + side, x + side], [1, 1], [2, 3]) for y in range(TAPS) for x in range(TAPS)
     ]
     near, *far = g.split(ops.softmax(logits, 1), (TAPS**2, *(1 for _ in recalled)), 1)
-    neighbors = g.concat([g.reshape(each, rows, channels, 1, 1, side, side) for each in shifted], 2)
+    neighbors = ops.concat([g.reshape(each, rows, channels, 1, 1, side, side) for each in shifted], 2)
     weights = g.reshape(g.unshuffle(near, 2), rows, 1, TAPS**2, 4, side, side)
     mixed = ops.reduce_sum(ops.multiply(neighbors, weights), [2], keep_dims=False)
     patches = g.reshape(mixed, rows, channels * 4, side, side)
@@ -356,7 +356,7 @@ def _join(coarser: Node, details: Node) -> Node:
     """Mirror `model.flow.haar.join`."""
     channels = g.shape(coarser)[1]
     matrix = _per_channel(HAAR_KERNELS, channels).T
-    patches = g.conv_by_matrix(g.concat((g.multiply(coarser, 2), details), 1), matrix)
+    patches = g.conv_by_matrix(ops.concat([g.multiply(coarser, 2), details], 1), matrix)
     return ops.depth_to_space(patches, "depth_first", 2)
 
 
