@@ -3,10 +3,11 @@
 Decoders and encoders are in `service.codecs`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["FORMATS", "PHOTO_FORMATS", "PHOTO_SUFFIXES", "Format", "OutputFormat", "named_photo_formats"]
+__all__ = ["FORMATS", "PHOTO_FORMATS", "PHOTO_SUFFIXES", "Format", "OutputFormat", "alternatives"]
 
 OutputFormat = Literal["jpeg", "png", "webp"]
 
@@ -24,9 +25,9 @@ PHOTO_FORMATS = {
 PHOTO_SUFFIXES = frozenset(suffix for suffixes in PHOTO_FORMATS.values() for suffix in suffixes)
 
 
-def named_photo_formats() -> str:
-    """Return the formats of photos that come in as a sentence says them."""
-    *first, last = PHOTO_FORMATS
+def alternatives(words: Iterable[str]) -> str:
+    """Return words as a sentence says them: a, b or c."""
+    *first, last = words
     return f"{', '.join(first)} or {last}"
 
 

@@ -7,21 +7,16 @@ from stat import S_ISREG
 
 import typer
 
-from service.api.formats import FORMATS, OutputFormat
+from service.api.formats import FORMATS, OutputFormat, alternatives
 from service.cli.batch import finish
 from service.cli.statuses import MISUSED
 from service.client.found import Photo, Trouble, find_photos
 
-__all__ = ["SUFFIXES", "find_some", "make_folder", "named_suffixes"]
+__all__ = ["NAMED_SUFFIXES", "SUFFIXES", "find_some", "make_folder"]
 
 SUFFIXES: dict[str, OutputFormat] = {FORMATS[name].suffix: name for name in FORMATS} | {".jpeg": "jpeg"}
 """suffixes of the files that are written"""
-
-
-def named_suffixes() -> str:
-    """Return them as a sentence says them."""
-    *first, last = sorted(SUFFIXES)
-    return f"{', '.join(first)} or {last}"
+NAMED_SUFFIXES = alternatives(sorted(SUFFIXES))
 
 
 def find_some(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo], list[Trouble]]:
@@ -37,7 +32,7 @@ def find_some(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo],
             if out is None or S_ISREG(mode):
                 photos.append(photo)
             else:
-                reason = f"not a file; for one coloring, give a second name that ends in {named_suffixes()}"
+                reason = f"not a file; for one coloring, give a second name that ends in {NAMED_SUFFIXES}"
                 troubles.append(Trouble(str(photo.source), reason))
         except OSError as error:
             troubles.append(Trouble.of(photo.source, error))
@@ -51,7 +46,7 @@ def make_folder(folder: Path, hint: str = "--out") -> None:
     above = next((each for each in (folder, *folder.parents) if os.path.lexists(each)), folder)
     if above.exists() and not above.is_dir():
         raise typer.BadParameter(
-            f"{above} is a file, not a folder; give a folder, or a file that ends in {named_suffixes()}",
+            f"{above} is a file, not a folder; give a folder, or a file that ends in {NAMED_SUFFIXES}",
             param_hint=hint,
         )
     try:

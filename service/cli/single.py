@@ -13,7 +13,7 @@ from service.api.formats import PHOTO_SUFFIXES
 from service.cli.batch import end, printable, run_client
 from service.cli.colorings import CommandAsked
 from service.cli.connection import Connection
-from service.cli.places import SUFFIXES, make_folder, named_suffixes
+from service.cli.places import NAMED_SUFFIXES, SUFFIXES, make_folder
 from service.cli.statuses import FAILED, MISUSED
 from service.client import AsyncClient, ColorizationResponse
 from service.client.whole_file import whole_file
@@ -45,7 +45,7 @@ def find_single(context: typer.Context) -> Single | None:
         if not _is_file(out):
             if out.suffix.lower() in NOT_WRITTEN and not out.is_dir():
                 raise typer.BadParameter(
-                    f"{out.suffix} is no format that tintflow writes; give a file that ends in {named_suffixes()}, "
+                    f"{out.suffix} is no format that tintflow writes; give a file that ends in {NAMED_SUFFIXES}, "
                     "or a folder",
                     param_hint="--out",
                 )
@@ -155,7 +155,7 @@ def _refuse_output(last: Path) -> None:
     if suffix in NOT_WRITTEN:
         raise typer.BadParameter(
             f"{last} is not there, and {suffix} is no format that tintflow writes; "
-            f"for one coloring, give a file that ends in {named_suffixes()}",
+            f"for one coloring, give a file that ends in {NAMED_SUFFIXES}",
             param_hint="PHOTO",
         )
     if not suffix:

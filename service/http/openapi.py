@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.routing import Route
 
 from service.api.endpoints import PIXEL, ColorEndpoint, Endpoint
-from service.api.formats import FORMATS, named_photo_formats
+from service.api.formats import FORMATS, PHOTO_FORMATS, alternatives
 from service.api.parameters import PointColor
 from service.api.schemas import MODEL_EXAMPLE, TEMPERATURE_EXAMPLE
 from service.http.problems import Problem
@@ -24,7 +24,9 @@ KEY_SCHEME = "API key"
 WORDS = ("title", "description", "default", "examples")
 """Words about a field in a schema of OpenAPI, whatever its type."""
 BINARY = {"type": "string", "format": "binary"}
-PHOTO = BINARY | {"description": f"the file: {named_photo_formats()}; of several frames or pages, the first counts"}
+PHOTO = BINARY | {
+    "description": f"the file: {alternatives(PHOTO_FORMATS)}; of several frames or pages, the first counts"
+}
 
 
 def body(endpoint: Endpoint[Any]) -> dict[str, Any]:
