@@ -17,7 +17,6 @@ __all__ = [
     "TRANSFER_WEIGHTS",
     "Hint",
     "InterpolationOptions",
-    "LatentName",
     "Look",
     "Option",
     "Options",
@@ -97,14 +96,6 @@ class Hint:
     """0 top … 1 bottom"""
     color: tuple[int, int, int]
     """sRGB, 0 … 255; the photo keeps its own lightness, so that a*b* alone are wished for"""
-
-
-@dataclass(frozen=True)
-class LatentName:
-    """The name of a drawn latent, beside the photo, temperature and latent norm."""
-
-    seed: int
-    index: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,11 +190,6 @@ class VariationOptions(Look, Counted):
     latent_norm: LatentNorm = None
     offset: Offset = 0
 
-    @property
-    def origin(self) -> LatentName:
-        """The name of z₀."""
-        return LatentName(self.seed, self.index)
-
 
 @dataclass(frozen=True)
 class TransferOptions(Look, Counted):
@@ -250,18 +236,6 @@ class InterpolationOptions(Look, Counted):
     ] = None
 
     @property
-    def start(self) -> LatentName:
-        """The name of the first latent."""
-        return LatentName(self.seed, self.index)
-
-    @property
-    def end(self) -> LatentName | None:
-        """The name of the last latent; None where a reference photo is the end."""
-        if self.to_index is None:
-            return None
-        return LatentName(self.seed if self.to_seed is None else self.to_seed, self.to_index)
-
-    @property
     def samples(self) -> int:
         return self.steps
 
@@ -272,7 +246,7 @@ Options = SampleOptions | VariationOptions | TransferOptions | InterpolationOpti
 def check_together(options: Options, has_reference: bool) -> None:
     """Check the options whose range depends on others. Raises InputError."""
     if isinstance(options, InterpolationOptions):
-        if (options.end is None) != has_reference:
+        if (options.to_index is None) != has_reference:
             raise InputError(
                 "reference", "exactly one of to_index and reference", "both" if has_reference else "neither"
             )

@@ -27,7 +27,6 @@ from model.protocol import (
     DrawTask,
     Hint,
     InterpolationOptions,
-    LatentName,
     SampleOptions,
     SmallPhoto,
     TransferOptions,
@@ -141,7 +140,7 @@ class Planner:
             raise InputError("levels", f"sizes among {self._sizes}", moved)
         drawing = self._drawing(photo, options.temperature, options.latent_norm)
         numbers = range(options.offset, options.offset + options.n)
-        origin = self._recall(options.origin, drawing)
+        origin = self._recall(options.seed, options.index, drawing)
         noise_seed = options.noise_seed
         if noise_seed == options.seed:  # else noise would be the very latent that it is mixed with
             noise_seed = _other_seeds(noise_seed)[0]
@@ -185,8 +184,9 @@ class Planner:
     def _interpolation(self, photo: SmallPhoto, reference: SmallPhoto | None, options: InterpolationOptions) -> Plan:
         check_range("steps", options.steps, 2, MAX_SAMPLES)
         drawing = self._drawing(photo, options.temperature, options.latent_norm)
-        start = self._recall(options.start, drawing)
-        recalled = [] if options.end is None else self._recall(options.end, drawing)
+        start = self._recall(options.seed, options.index, drawing)
+        to_seed = options.seed if options.to_seed is None else options.to_seed
+        recalled = [] if options.to_index is None else self._recall(to_seed, options.to_index, drawing)
         last = drawing.decoding if reference is None else 1.0
         positions = np.linspace(0, 1, options.steps).tolist()
 
@@ -220,10 +220,10 @@ class Planner:
         deviations = deviations_at(chosen, exponents, photo.longest)
         return Drawing(chosen, [1.0, *deviations[1:]], chosen, None)
 
-    def _recall(self, name: LatentName, drawing: Drawing) -> list[Floats]:
+    def _recall(self, seed: int, index: int, drawing: Drawing) -> list[Floats]:
         """Return the latents of an earlier sample, (1, dim) of each level."""
-        check_range("index", name.index, 0, MAX_CANDIDATES - 1)
-        return self._latents(name.seed, [name.index], drawing)
+        check_range("index", index, 0, MAX_CANDIDATES - 1)
+        return self._latents(seed, [index], drawing)
 
 
 def own_chroma(photo: SmallPhoto) -> Floats:

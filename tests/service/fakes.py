@@ -126,8 +126,8 @@ class FakeColorizer:
             indices = tuple(range(shift, shift + options.n))
         if getattr(options, "rank", "none") == "likelihood":
             indices = tuple(reversed(indices))
-        seed = options.noise_seed if isinstance(options, VariationOptions) else getattr(options, "seed", None)
-        names = [(options.start.seed if seed is None else seed, i) for i in indices]
+        seed = options.noise_seed if isinstance(options, VariationOptions) else options.seed
+        names = [(seed, i) for i in indices]
         temperature = self.info.default_temperature if options.temperature is None else options.temperature
         norm = getattr(options, "latent_norm", None)
         return Drawn(

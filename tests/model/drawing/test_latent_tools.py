@@ -129,10 +129,11 @@ def test_a_coloring_of_a_transfer_is_the_try_whose_colors_are_most_like_the_refe
         np.testing.assert_allclose(wanted, own.reshape(2, 8, 8, 8, 8).mean((2, 4)), atol=1e-3)
 
 
-def test_interpolation_begins_and_ends_at_its_ends(color) -> None:
-    path = color(InterpolationOptions(5, 5, 1, 6, 0))
+@pytest.mark.parametrize(("to_seed", "seed"), [(6, 6), (None, 5)])
+def test_interpolation_begins_and_ends_at_its_ends(color, to_seed, seed) -> None:
+    path = color(InterpolationOptions(5, 5, 1, to_seed, 0))
     np.testing.assert_array_equal(path.images[0], color(SampleOptions(2, 5)).images[1])
-    np.testing.assert_array_equal(path.images[-1], color(SampleOptions(1, 6)).images[0])
+    np.testing.assert_array_equal(path.images[-1], color(SampleOptions(1, seed)).images[0])
 
 
 @pytest.mark.parametrize(("shape", "keeps"), [("spherical", True), ("linear", False)])

@@ -6,7 +6,7 @@ from io import BytesIO
 
 import pytest
 
-from model.protocol import Hint, LatentName
+from model.protocol import Hint
 from tests.service.files import encoded, random_image
 from tests.service.problems import assert_problem
 
@@ -62,7 +62,7 @@ def test_variation(service, grey_png) -> None:
     body = service.post_to("/v1/variations", grey_png, **VARIATION, **fields, levels="8,16").json()
     (options,) = service.colorizer.options
     assert {name: getattr(options, name) for name in fields} == fields
-    assert (options.origin, options.levels, options.latent_norm) == (LatentName(7, 2), (8, 16), None)
+    assert (options.seed, options.index, options.levels, options.latent_norm) == (7, 2, (8, 16), None)
     assert body["id"].startswith("variation-")
     assert (body["seed"], body["noise_seed"]) == (7, 11)
     assert [each["index"] for each in body["data"]] == [5, 6, 7]
@@ -102,17 +102,17 @@ def test_transfer(service, grey_png, color_png) -> None:
 def test_interpolation(service, grey_png) -> None:
     answer = service.post_to("/v1/interpolations", grey_png, **PATH, to_seed=9, steps=3, path="linear")
     (options,) = service.colorizer.options
-    assert (options.start, options.end) == (LatentName(7, 0), LatentName(9, 1))
+    assert (options.seed, options.index, options.to_seed, options.to_index) == (7, 0, 9, 1)
     assert (options.steps, options.path) == (3, "linear")
     assert service.colorizer.references == [None]
     assert [each["index"] for each in answer.json()["data"]] == [0, 1, 2]
     service.post_to("/v1/interpolations", grey_png, **PATH)
-    assert service.colorizer.options[1].end == LatentName(7, 1)
+    assert (service.colorizer.options[1].to_seed, service.colorizer.options[1].to_index) == (None, 1)
 
 
 def test_interpolation_to_a_reference(service, grey_png, color_png) -> None:
     assert service.post_to("/v1/interpolations", grey_png, seed=7, index=0, reference=color_png).status_code == 200
-    assert service.colorizer.options[0].end is None
+    assert service.colorizer.options[0].to_index is None
     assert service.colorizer.references[0].shape == (20, 30, 3)
 
 

@@ -76,7 +76,7 @@ def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
     kept.click("#interpolate")
     expect(kept.locator(".card.new")).to_have_count(6)
     options = service.colorizer.options[-1]
-    assert (options.start.index, options.end.index, options.steps) == (3, 0, 6)
+    assert (options.index, options.to_index, options.steps) == (3, 0, 6)
     expect(kept.locator(".card.new .foot").first).to_contain_text("Step 1 of 6")
 
 

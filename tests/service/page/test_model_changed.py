@@ -106,7 +106,7 @@ def test_of_two_models_in_a_grid_each_coloring_knows_its_own(page, upload, other
     page.click("#interpolate")
     expect(page.locator(".card.new")).to_have_count(3)
     options = service.colorizer.options[-1]
-    assert options.start.index == 3  # the fourth coloring, by its seed; the other one by its picture
+    assert options.index == 3  # the fourth coloring, by its seed; the other one by its picture
     assert service.colorizer.references[-1] is not None
 
 
