@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,6 @@ from model.drawing.passes import Decoded, Passes
 from model.drawing.plans import Draws, Planner, own_chroma
 from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.runtime import Condition, Encoded, Floats
-from model.drawing.timer import Timer
 from model.flow.checkpoint import Checkpoint, open_checkpoint
 from model.flow.mixture_arrays import begin_drawing
 from model.pixels.scaling import Scaler
@@ -117,18 +117,18 @@ class CinnColorizer(Scaler):
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
         with self._passes.running():
             plans = [self._planner.plan(task) for task in tasks]
-            timer = Timer(self._passes.wait)
+            started = perf_counter()
             conditions = self._passes.condition([task.photo.lightness for task in tasks])
-            timer.stop("condition")
+            conditioned = self._passes.now()
             coarsest, draws = self._draw(conditions, [plan() for plan in plans])
             decoded = self._passes.add_details(conditions, coarsest, [each.latents[1:] for each in draws])
             mended = [
                 self._mend(task.photo, each.hints_inside, condition, samples) if each.hints_inside else samples
                 for task, each, condition, samples in zip(tasks, draws, conditions, decoded, strict=True)
             ]
-            timer.stop("sample")
+            timings = {"condition": conditioned - started, "sample": self._passes.now() - conditioned}
         frames = [task.photo.frame for task in tasks]
-        return [_drawn(*each, timer.seconds) for each in zip(draws, coarsest, frames, decoded, mended, strict=True)]
+        return [_drawn(*each, timings) for each in zip(draws, coarsest, frames, decoded, mended, strict=True)]
 
     def _draw(self, conditions: Sequence[Condition], draws: Sequence[Draws]) -> tuple[list[Floats], list[Draws]]:
         """Draw the coarsest level of all photos at once; return what each task chooses of its draws."""
@@ -143,15 +143,15 @@ class CinnColorizer(Scaler):
 
     def score_all(self, photos: Sequence[SmallPhoto]) -> list[Likelihood]:
         with self._passes.running():
-            timer = Timer(self._passes.wait)
+            started = perf_counter()
             conditions = self._passes.condition([photo.lightness for photo in photos])
-            timer.stop("condition")
+            conditioned = self._passes.now()
             encoded = [
                 self._passes.encode(own_chroma(photo), condition)
                 for photo, condition in zip(photos, conditions, strict=True)
             ]
-            timer.stop("likelihood")
-        return [self._likelihood(each, timer.seconds) for each in encoded]
+            timings = {"condition": conditioned - started, "likelihood": self._passes.now() - conditioned}
+        return [self._likelihood(each, timings) for each in encoded]
 
     def _mend(self, photo: SmallPhoto, hints: Sequence[Hint], condition: Condition, samples: Decoded) -> Decoded:
         """Correct samples at the points of hints; their likelihood and latents become those of the corrected a*b*."""

@@ -10,7 +10,7 @@ gives the same bits on any number of cores.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -59,7 +59,7 @@ class Passes:
         """cache: where compiled graphs are kept."""
         self.device = device
         self._runtime = choose_runtime(checkpoint, device, cache)
-        self.numbers, self.wait = self._runtime.numbers, self._runtime.wait
+        self.numbers = self._runtime.numbers
         self._dims = sum(checkpoint.config.dims)
         self._halvings, self._since = 0, 0.0
         """how often passes were halved, and when their size last changed"""
@@ -71,6 +71,11 @@ class Passes:
 
     def prepare_rest(self) -> Iterator[None]:
         return self._runtime.prepare_rest(DRAWS[self.device], MOST_DRAWS[self.device], SAMPLES[self.device])
+
+    def now(self) -> float:
+        """Return the time, in seconds of `perf_counter`, once the device has done all that it was given."""
+        self._runtime.wait()
+        return perf_counter()
 
     def condition(self, lightness: Sequence[Floats]) -> list[Condition]:
         """Compute the condition of each photo, from (256, 256) L* in [0, 100]."""
