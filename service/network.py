@@ -4,9 +4,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from model.protocol import Colorizer, Drawn, DrawTask, Likelihood, SmallPhoto
+from model.protocol import Colorizer, Drawn, DrawTask, InterpolationOptions, Likelihood, SmallPhoto
 from service.scheduling.batching import TURN_LATENTS, Batcher
-from service.scheduling.parts import is_divisible, join, part_of, samples_in_parts
+from service.scheduling.parts import join, part_of, samples_in_parts
 
 __all__ = ["CHECK", "InProcess", "Network"]
 
@@ -60,7 +60,7 @@ class InProcess:
     async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
         """Draw a task's samples, in a batch with others; see Network. Beside others, as many at a time as fit one."""
         run, samples = self._loaded().draw_all, samples_in_parts(task.options)
-        if not is_divisible(task.options):
+        if isinstance(task.options, InterpolationOptions):
             return await self._batcher.submit(run, task, latents, owner)
         cost, start, parts = latents / samples, 0, list[Drawn]()
         while start < samples:

@@ -6,28 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from model.errors import InputError
-from model.options import check_together
 from model.protocol import Drawn, DrawTask, InterpolationOptions, Options, SampleOptions, TransferOptions
 from model.selection import select_diverse, select_likely
 
-__all__ = ["HINT_COST", "TRANSFER_COST", "cost_of", "is_divisible", "join", "part_of", "samples_in_parts"]
+__all__ = ["HINT_COST", "TRANSFER_COST", "cost_of", "join", "part_of", "samples_in_parts"]
 
 HINT_COST = 2
 """Cost of a sample that follows hints, in samples that follow none: on a CPU, 1.8 of one sample and of four."""
 TRANSFER_COST = 3
 """The same of a sample with the colors of a reference, of which several are drawn: 2.2 of one sample, 3.0 of four."""
-
-
-def is_divisible(options: Options) -> bool:
-    """Say whether samples may be drawn apart: not interpolations, nor what the model refuses as a whole."""
-    if isinstance(options, InterpolationOptions):
-        return False
-    try:
-        check_together(options, has_reference=False)
-    except InputError:
-        return False
-    return True
 
 
 def samples_in_parts(options: Options) -> int:
@@ -47,7 +34,7 @@ def cost_of(options: Options) -> int:
 
 
 def part_of(task: DrawTask, start: int, count: int) -> DrawTask:
-    """Return the task to draw samples start … start + count − 1, in drawn order, of a divisible task."""
+    """Return the task to draw samples start … start + count − 1, in drawn order, of any task but interpolations."""
     if isinstance(task.options, InterpolationOptions):
         raise TypeError("interpolations are drawn at once")
     changes: dict[str, Any] = {"n": count, "offset": task.options.offset + start}

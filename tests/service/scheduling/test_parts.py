@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from model.colorizer import CinnColorizer
-from model.errors import InputError
 from model.protocol import (
     Drawn,
     DrawTask,
@@ -86,22 +85,6 @@ async def test_a_part_has_the_samples_of_a_turn_even_if_they_cost_more(
     task = DrawTask(colorizer.shrink(photo), DIVIDED[2])
     _, parts = await draw(colorizer, task, 2 * DIVIDED[2].latents, others=True)
     assert parts == [TURN_LATENTS, TURN_LATENTS, 1]
-
-
-@pytest.mark.parametrize(
-    ("options", "allowed"),
-    [
-        (SampleOptions(n=6, seed=3, offset=60), "0 to 58"),
-        (SampleOptions(n=6, seed=3, candidates=32, select="diverse", offset=33), "0 to 32"),
-        (SampleOptions(n=6, seed=3, candidates=5), "6 to 64"),
-    ],
-    ids=repr,
-)
-async def test_options_out_of_range_are_refused_as_one(
-    colorizer: CinnColorizer, photo: np.ndarray, options: SampleOptions, allowed: str
-) -> None:
-    with pytest.raises(InputError, match=allowed):
-        await draw(colorizer, DrawTask(colorizer.shrink(photo), options), options.latents, others=True)
 
 
 @pytest.mark.parametrize(
