@@ -136,7 +136,7 @@ class Pipeline:
             numbers = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
             finished = self._tools.steps.finish(photo.pixels, drawn, options)
             async with aclosing(lane.finish(finished, to_file, timer.seconds, self.place.owner, may_wait)) as files:
-                async for file in files:
+                async for data, hints in files:
                     index, bits_per_dim, latent_norm = next(numbers)
                     coloring = schemas.Coloring(
                         index=index,
@@ -144,9 +144,9 @@ class Pipeline:
                         media_type=FORMATS[output_format].media_type,
                         bits_per_dim=bits_per_dim,
                         latent_norm=latent_norm,
-                        hints=[_report(match) for match in file.hints] or None,
+                        hints=[_report(match) for match in hints] or None,
                     )
-                    yield Sample(file.data, coloring)
+                    yield Sample(data, coloring)
             self._tools.metrics.samples.inc(len(drawn.indices))
             self._report("colorized", endpoint, photo, timer.seconds, samples=len(drawn.indices))
 

@@ -19,7 +19,7 @@ from model.protocol import Finished, HintMatch
 from service.scheduling.turns import Turns
 from service.threads import be_nice, run_on
 
-__all__ = ["LARGE_AT_ONCE", "LARGE_PIXELS", "LARGE_UNREAD", "MAX_UNREAD_BYTES", "SMALL_UNREAD", "File", "Lane", "Lanes"]
+__all__ = ["LARGE_AT_ONCE", "LARGE_PIXELS", "LARGE_UNREAD", "MAX_UNREAD_BYTES", "SMALL_UNREAD", "Lane", "Lanes"]
 
 LARGE_PIXELS = 4_000_000
 """Pixels of all samples of a request; larger requests never block others."""
@@ -48,14 +48,6 @@ LARGE_NICE = 5
 
 T = TypeVar("T")
 Encode = Callable[[NDArray[np.uint8]], bytes]
-
-
-@dataclass(frozen=True)
-class File:
-    """One sample as a file."""
-
-    data: bytes
-    hints: tuple[HintMatch, ...]
 
 
 class Lane:
@@ -105,8 +97,8 @@ class Lane:
 
     async def finish(
         self, images: Iterator[Finished], encode: Encode, timings: dict[str, float], owner: str, may_wait: bool = True
-    ) -> AsyncGenerator[File]:
-        """Pull images, encode each beside the next, and yield them in order, each as soon as it is encoded.
+    ) -> AsyncGenerator[tuple[bytes, tuple[HintMatch, ...]]]:
+        """Pull images, encode each beside the next, and yield it with its hints in order, as soon as it is encoded.
 
         timings: gets the seconds of `upsample`, and of `encode` what it took beyond upsampling.
         may_wait: for its client; not where the whole answer is within MAX_UNREAD_BYTES. Then it waits for no client.
@@ -137,10 +129,10 @@ class Lane:
                             encodings.append((self.run(encode, finished.image), finished.hints))
                     elif encodings[0][0].done():
                         encoding, hints = encodings.popleft()
-                        file = File(encoding.result(), hints)
+                        file = encoding.result()
                         del encoding
                         async with turn.lent() if may_wait else nullcontext():
-                            yield file
+                            yield file, hints
                 if failure is not None:
                     raise failure
             finally:
@@ -235,7 +227,6 @@ class Lanes:
         self.large = Lane("codec-large", at_once, LARGE_AT_ONCE, LARGE_UNREAD, 0, LARGE_DRAWN, LARGE_NICE)
 
     def of(self, pixels: int) -> Lane:
-        """Return the lane of a request that makes this many pixels."""
         return self.large if pixels > LARGE_PIXELS else self.small
 
     def check(self, seconds: float) -> None:
