@@ -89,7 +89,6 @@ class PointColor(_Strict):
     )
 
     def hint(self) -> Hint:
-        """Return it as the model takes it."""
         red, green, blue = bytes.fromhex(self.color[1:])
         return Hint(self.x, self.y, (red, green, blue))
 
@@ -119,7 +118,6 @@ def parameters_of(
 
 
 def option_of(hint: Any) -> Option:
-    """Return what an annotation says of its option."""
     (option,) = (each for each in get_args(hint) if isinstance(each, Option))
     return option
 
@@ -162,7 +160,6 @@ def _at_most(items: int) -> BeforeValidator:
 
 
 def _array(value: Any) -> Any:
-    """Read JSON."""
     if not isinstance(value, str):
         return value
     try:

@@ -57,7 +57,6 @@ class Room:
                 self._change.notify_all()
 
     def give_up(self, share: Share) -> None:
-        """Let a file wait no longer."""
         with self._change:
             share.is_given_up = True
             self._change.notify_all()

@@ -94,7 +94,6 @@ def _slice(body: bytes, start: int, end: int, rest: bytearray) -> bytes:
 
 
 def _end_of_string(body: bytes, start: int) -> int:
-    """Return where a string that starts here has its closing quote."""
     longest = min(start + MAX_REST_BYTES, len(body))
     before = start
     while (quote := body.find(b'"', before, longest)) >= 0:

@@ -35,7 +35,6 @@ class Numbers(NamedTuple):
 
     @classmethod
     def of(cls, cinn: CinnArrays) -> "Numbers":
-        """Read them from the network's weights."""
         layers = cinn.layers
         level = layers.coarsest
         stds = [level.std, *(each.std for each in layers.details)]
