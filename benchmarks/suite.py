@@ -11,8 +11,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["main"]
-
 BENCHMARKS = (
     "speed.upsampling",
     "speed.sampling",

@@ -22,8 +22,6 @@ from benchmarks.figures.browser import MissingBrowserError, executable, launch
 from benchmarks.figures.pictures import PICTURES, gray_of
 from benchmarks.running import running
 
-__all__ = ["main"]
-
 PHOTOS = ("coffee", "astronaut", "chelsea")
 REFERENCE = "coffee"
 SETTINGS = "#seed=7&n=4"

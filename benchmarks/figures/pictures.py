@@ -23,7 +23,7 @@ from model.pixels.color import lab_to_rgb, lightness_to_gray, photo_to_lightness
 from model.pixels.resizing import resize_chroma
 from model.protocol import DrawTask, SampleOptions
 
-__all__ = ["PICTURES", "gray_of", "main"]
+__all__ = ["PICTURES", "gray_of"]
 
 PICTURES = Path("docs/pictures")
 STRIP = "camera"

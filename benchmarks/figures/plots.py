@@ -11,8 +11,6 @@ mpl.use("agg")  # draws into files alone
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-__all__ = ["main"]
-
 PICTURES = Path("docs/pictures")
 OURS_COLOR = "#c2410c"
 OTHERS = ("#334155", "#0e7490", "#7c6f9b", "#8a8f98", "#15803d", "#a16207", "#be185d")

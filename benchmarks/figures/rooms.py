@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-__all__ = ["drawn", "main"]
+__all__ = ["PAGE", "drawn"]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "CONTRIBUTING.md"

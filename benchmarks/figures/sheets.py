@@ -24,8 +24,6 @@ from model.pixels.upsampling import upsample_to_rgb
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 from training.data import read_named_photos
 
-__all__ = ["main"]
-
 SAMPLES = 4
 
 

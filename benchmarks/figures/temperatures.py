@@ -19,8 +19,6 @@ from benchmarks.quality.subset import Subset
 from benchmarks.report import progress
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
-__all__ = ["main"]
-
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0, 1.2)
 SHOWN = {
     "best_of_8_photo": "best of 8, per photo",

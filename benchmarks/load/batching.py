@@ -17,8 +17,6 @@ from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import made_up_photo
 from service.settings import Settings
 
-__all__ = ["main"]
-
 CLIENTS = 16
 SECONDS, WARM_UP_SECONDS = 10.0, 3.0
 LATENTS = (4, 8, 16, 32)

@@ -19,8 +19,6 @@ import typer
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import COMMAND, end_with_parent, made_up_photo
 
-__all__ = ["main"]
-
 SIDE = 64
 PHOTOS = (100, 1000, 5000)
 MORE_PER_PHOTO = 1.15

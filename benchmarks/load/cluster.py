@@ -23,8 +23,6 @@ from service.cluster.serve import Ingress, Model
 from service.loading import load_and_warm_up, load_colorizer
 from service.settings import Settings
 
-__all__ = ["main"]
-
 CLIENTS = 8
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",

@@ -20,8 +20,6 @@ from PIL import Image, ImageOps
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, running
 
-__all__ = ["main"]
-
 TIMEOUT_SECONDS = 180.0
 EXPECTED = {200, 415, 422}
 

@@ -20,8 +20,6 @@ from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, made_up_photo, running
 from service.settings import Settings
 
-__all__ = ["main"]
-
 CLIENTS = 8
 CAPACITY_SECONDS, SECONDS = 15.0, 60.0
 OVERLOAD = 2.0

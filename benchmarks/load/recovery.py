@@ -16,8 +16,6 @@ from service.codecs.sandbox import PATIENCE
 from service.codecs.sandbox_limits import FIRST_SECONDS
 from service.settings import Settings
 
-__all__ = ["main"]
-
 PHOTOS = 8
 POLL_SECONDS = 0.1
 TIMEOUT_SECONDS = 300.0

@@ -27,7 +27,7 @@ from benchmarks.peers.work import PLAIN_TORCH
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, end_with_parent, free_port, made_up_photo, running
 
-__all__ = ["Outcome", "ask_in_loops", "main", "measure_server"]
+__all__ = ["OURS", "REQUEST", "SAMPLES", "SIDE", "ask_in_loops", "measure_server", "tintflow"]
 
 SIDE, SAMPLES = 512, 4
 REQUEST = f"{SIDE}×{SIDE} JPEG, n={SAMPLES}"

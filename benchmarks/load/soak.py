@@ -23,8 +23,6 @@ import typer
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, Service, made_up_photo, running
 
-__all__ = ["main"]
-
 FIRST = 1000
 """requests after which the service has met everything, and from one look at it to the next"""
 MINUTES = 60

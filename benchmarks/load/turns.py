@@ -19,8 +19,6 @@ from service.network import InProcess
 from service.scheduling.batching import Batcher
 from service.scheduling.parts import cost_of
 
-__all__ = ["main"]
-
 SECONDS = 40.0
 BATCH_LATENTS, BATCH_WAIT_SECONDS, BATCH_SECONDS = 16, 0.01, 0.5  # as the service's own settings
 REST_SECONDS = 0.05

@@ -21,8 +21,6 @@ from service.api.formats import FORMATS
 from service.codecs.decoding import decode
 from service.codecs.encoding import encode
 
-__all__ = ["main"]
-
 WIDTH, HEIGHT = 4000, 3000
 QUALITY = 95
 REPETITIONS = 2

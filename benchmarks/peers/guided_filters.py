@@ -10,8 +10,6 @@ import numpy as np
 from benchmarks.cost import cost
 from benchmarks.photos import bilinear, made_up_lightness
 
-__all__ = ["DIAMETER", "main"]
-
 DIAMETER = 33
 """Diameter of the joint bilateral filter in pixels; 5 small pixels of a megapixel photo are 78."""
 SMALL = 64

@@ -27,8 +27,6 @@ from model.flow.cinn import Cinn
 from model.flow.haar import join
 from model.pixels.resizing import resize_lightness
 
-__all__ = ["main"]
-
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "cinn.safetensors"
 SAMPLES = 2
 ROUNDS = 15

@@ -21,8 +21,6 @@ from benchmarks.quality.methods import CinnMethod
 from benchmarks.report import JsonFile
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
-__all__ = ["main"]
-
 
 def main(
     data: HeldOutPhotos,

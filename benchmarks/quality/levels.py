@@ -29,7 +29,7 @@ from model.flow.haar import split
 from model.pixels.resizing import photo_to_chroma
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
-__all__ = ["main", "measure_levels"]
+__all__ = ["measure_levels"]
 
 SAMPLES = 8
 

@@ -24,8 +24,6 @@ from benchmarks.load.serving import OURS, REQUEST, SAMPLES, SIDE, measure_server
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import COMMAND, PATH, Service, made_up_photo, running
 
-__all__ = ["main"]
-
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "before"
 CLIENTS = 16

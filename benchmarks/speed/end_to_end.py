@@ -26,8 +26,6 @@ from benchmarks.running import PATH, made_up_photo, running
 from service.codecs.decoding import decode
 from service.codecs.encoding import encode
 
-__all__ = ["main"]
-
 WIDTH, HEIGHT, SAMPLES = 4000, 3000, 4
 QUALITY = 95
 REQUESTS, WARM_UP_REQUESTS = 15, 2

@@ -9,8 +9,6 @@ import typer
 from benchmarks.environment import environment, measured_in
 from benchmarks.report import JsonFile, write
 
-__all__ = ["main"]
-
 PEERS = ("onnxruntime", "onnx", "onnxscript")
 
 

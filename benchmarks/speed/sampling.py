@@ -37,8 +37,6 @@ from model.pixels.resizing import resize_lightness
 from model.protocol import SampleOptions
 from training.commands import Device
 
-__all__ = ["main"]
-
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "cinn.safetensors"
 NUMBERS = (1, 2, 4, 8, 16, 32)
 UNIT = (1.0,) * 4
