@@ -1,4 +1,4 @@
-"""Thousands of requests: `python -m benchmarks.load.soak [--requests 10000] [--small] [--json -]`.
+"""Thousands of requests: `python -m benchmarks.load.soak [--requests 10000] [--json -]`.
 
 First all decoders are made to work at once, for each stays once it was needed. Most photos are small, a few large; some
 files are broken, and some clients go away. Most colorings have the default temperature, some the model's own.
@@ -11,9 +11,8 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
-from typing import Annotated
 
 import httpx
 import pillow_heif
@@ -85,14 +84,13 @@ class Look:
 class Soak:
     """One client process, and all that it asks of a service."""
 
-    def __init__(self, service: Service, kinds: Sequence[Kind]) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
-        self._kinds = kinds
         self._draws = random.Random(0)  # noqa: S311 - it chooses the next request
         self._photos = [
-            [made_up_photo(*size, file_format=name) for size in kind.sizes for name in kind.formats] for kind in kinds
+            [made_up_photo(*size, file_format=name) for size in kind.sizes for name in kind.formats] for kind in KINDS
         ]
-        self._broken = _broken(self._photos[:2][-1][0])
+        self._broken = _broken(self._photos[1][0])
         self.answers: Counter[str] = Counter()
         self.surprises: Counter[str] = Counter()
         self.looks: list[Look] = []
@@ -138,8 +136,8 @@ class Soak:
         await self._ask(client, "/v1/likelihoods", {"image": self._draws.choice(self._photos[0])}, {})
 
     async def _colorize(self, client: httpx.AsyncClient) -> None:
-        shares = [kind.share for kind in self._kinds]
-        ((kind, photos),) = self._draws.choices(list(zip(self._kinds, self._photos, strict=True)), shares)
+        shares = [kind.share for kind in KINDS]
+        ((kind, photos),) = self._draws.choices(list(zip(KINDS, self._photos, strict=True)), shares)
         fields = {
             "n": str(self._draws.randint(1, kind.most_samples)),
             "seed": str(self._draws.randrange(2**32)),
@@ -165,7 +163,7 @@ class Soak:
 
     async def _go_away(self, client: httpx.AsyncClient) -> None:
         """Close the connection while the photo is sent, or while its colorings are made."""
-        whole = client.build_request("POST", PATH, files={"image": self._draws.choice(self._photos[:2][-1])})
+        whole = client.build_request("POST", PATH, files={"image": self._draws.choice(self._photos[1])})
         content_type = {"Content-Type": whole.headers["Content-Type"]}
         try:
             async with asyncio.timeout(self._draws.uniform(0, PATIENCE_SECONDS)):
@@ -218,11 +216,7 @@ def _own(process: psutil.Process) -> int:
     return int(memory.rss - memory.shared)
 
 
-def main(
-    requests: int = 10_000,
-    small: Annotated[bool, typer.Option("--small", help="Small photos alone, one coloring each.")] = False,
-    json_file: JsonFile = None,
-) -> None:
+def main(requests: int = 10_000, json_file: JsonFile = None) -> None:
     """Measure, and print tables."""
     pillow_heif.register_heif_opener()
     started = time.monotonic()
@@ -231,7 +225,7 @@ def main(
         "TINTFLOW_CODEC_THREADS": str(DECODERS),
     }
     with running(environment) as service:
-        soak = Soak(service, KINDS[:1] if small else KINDS)
+        soak = Soak(service)
         asyncio.run(soak.run(requests))
     first, last = soak.looks[0], soak.looks[-1]
     since = f"after {last.requests} against {first.requests}"

@@ -15,19 +15,19 @@ END_SECONDS = 30
 
 
 @pytest.mark.skipif(not psutil.LINUX, reason="only Linux tells a process that its parent ended")
-def test_a_soak_that_is_killed_leaves_no_service(tiny_weights: Path) -> None:
-    soak = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.load.soak", "--small"],
+def test_a_benchmark_that_is_killed_leaves_no_service(tiny_weights: Path) -> None:
+    benchmark = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.load.recovery"],
         env=os.environ | {"TINTFLOW_WEIGHTS": str(tiny_weights), "TINTFLOW_DEVICE": "cpu"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    started = psutil.Process(soak.pid)
-    eventually(lambda: soak.poll() is not None or len(started.children(recursive=True)) > 1, START_SECONDS)
+    started = psutil.Process(benchmark.pid)
+    eventually(lambda: benchmark.poll() is not None or len(started.children(recursive=True)) > 1, START_SECONDS)
     left = started.children(recursive=True)  # the service and its first decoder
-    assert soak.poll() is None
-    soak.kill()
-    soak.wait()
+    assert benchmark.poll() is None
+    benchmark.kill()
+    benchmark.wait()
     _, alive = psutil.wait_procs(left, END_SECONDS)
     for each in alive:
         each.kill()
