@@ -23,12 +23,6 @@ class Colorizations(litserve.LitAPI):  # type: ignore[misc] # LitServe has no ty
     def predict(self, jobs: list[Job]) -> list[tuple[Job, Drawn]]:
         return list(zip(jobs, self.work.draw(jobs), strict=True))
 
-    def batch(self, inputs: list[Job]) -> list[Job]:
-        return inputs
-
-    def unbatch(self, output: list[tuple[Job, Drawn]]) -> list[tuple[Job, Drawn]]:
-        return output
-
     def encode_response(self, output: tuple[Job, Drawn]) -> dict[str, Any]:
         return self.work.write(*output)
 
