@@ -9,12 +9,10 @@ import typer
 from benchmarks.environment import environment, measured_in
 from benchmarks.report import JsonFile, write
 
-PEERS = ("pyvips[binary]", "simplejpeg")
-
 
 def main(json_file: JsonFile = None) -> None:
     """Measure, and print a table."""
-    python = environment("codecs", *PEERS)
+    python = environment("codecs", "pyvips[binary]", "simplejpeg")
     found = measured_in(python, "benchmarks.peers.encoders", OMP_NUM_THREADS="1", VIPS_CONCURRENCY="1")
     found.sort(key=lambda row: (row["what"], row["seconds"]))
     write("codecs", [], {"results": found}, json_file)

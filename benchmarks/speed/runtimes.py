@@ -9,12 +9,11 @@ import typer
 from benchmarks.environment import environment, measured_in
 from benchmarks.report import JsonFile, write
 
-PEERS = ("onnxruntime", "onnx", "onnxscript")
-
 
 def main(json_file: JsonFile = None) -> None:
     """Measure, and print a table."""
-    found = measured_in(environment("runtimes", *PEERS), "benchmarks.peers.runtimes", OMP_NUM_THREADS="1")
+    python = environment("runtimes", "onnxruntime", "onnx", "onnxscript")
+    found = measured_in(python, "benchmarks.peers.runtimes", OMP_NUM_THREADS="1")
     write("runtimes", [], {"results": found}, json_file)
 
 
