@@ -15,7 +15,7 @@ from benchmarks.network import load_colorizer
 from benchmarks.quality.collection import photos_of_subsets, seed_of
 from benchmarks.quality.methods import CinnMethod
 from benchmarks.quality.records import Record, Reference, measure
-from benchmarks.quality.subset import Subset
+from benchmarks.quality.subset import figures_of
 from benchmarks.report import progress
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
@@ -46,7 +46,7 @@ def main(
         out.mkdir(parents=True, exist_ok=True)  # before all is measured
         method = CinnMethod(load_colorizer(weights, device))
         records = _measure(method, data, limit)
-    reports = {f"{temperature:g}": Subset(parts).report() for temperature, parts in records.items()}
+    reports = {f"{temperature:g}": figures_of(parts) for temperature, parts in records.items()}
     (out / "temperatures.json").write_text(json.dumps(method.settings | reports, indent=2) + "\n")
     draw(reports, out / "temperatures.png")
     print(f"{out / 'temperatures.json'}, {out / 'temperatures.png'}")

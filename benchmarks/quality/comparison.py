@@ -13,7 +13,7 @@ from benchmarks.quality.classifier import load_classifier
 from benchmarks.quality.collection import photos_of_subsets, seed_of
 from benchmarks.quality.methods import DEFAULT_SAMPLES, CinnMethod, Method
 from benchmarks.quality.records import Record, Reference, measure
-from benchmarks.quality.subset import Subset, cell
+from benchmarks.quality.subset import cell, figures_of
 from benchmarks.report import progress, show, table, write_json
 from model.errors import InputError
 
@@ -63,7 +63,7 @@ def compare(
         records[ALL] = {m.name: [record for part in records.values() for record in part[m.name]] for m in methods}
     settings = {"samples": samples, "default_samples": DEFAULT_SAMPLES, "temperature": temperature}
     reports: dict[str, Report] = {
-        subset: {m.name: Subset(parts[m.name]).report() | settings | m.settings for m in methods}
+        subset: {m.name: figures_of(parts[m.name]) | settings | m.settings for m in methods}
         for subset, parts in progress("bootstrapping", records.items())
     }
     own = {subset: report[cinn.name] for subset, report in reports.items()}

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.quality.bootstrap import Statistic, Weights, mean, ratio, with_error
 from benchmarks.quality.distances import Fid, Kid
 from benchmarks.quality.records import Record
 
-__all__ = ["Subset", "cell"]
+__all__ = ["cell", "figures_of"]
 
 FID_REPLICATES = 20
 """Bootstrap replicates of FID, which takes long."""
@@ -18,67 +17,61 @@ PICTURES = {"": "drawn", "_default": "default", "_temperature_0": "zero", "_gray
 """Suffix of a figure's name, and the judged pictures that it is of."""
 
 
-class Subset:
-    """Records of the photos of one subset, by one method."""
-
-    def __init__(self, records: Sequence[Record]) -> None:
-        self.records = records
-
-    def report(self) -> dict[str, object]:
-        """Figures under the names that the model card uses, and `standard_errors` under the same names."""
-        photos = len(self.records)
-        figures: dict[str, float] = {}
-        errors: dict[str, float] = {}
-        for name, statistic in self._statistics():
-            replicates = {"replicates": FID_REPLICATES} if isinstance(statistic, Fid) else {}
-            figure, error = with_error(statistic, photos, **replicates)
-            if np.isfinite(figure):
-                figures[name], errors[name] = figure, error
-        return {"photos": photos} | figures | {"standard_errors": errors}
-
-    def _statistics(self) -> Iterator[tuple[str, Statistic]]:
-        values = {name: [record.values[name] for record in self.records] for name in self.records[0].values}
-        for name, column in values.items():
-            if not name.startswith("smooth_gradient"):
-                yield name, mean(column)
-        for suffix in ("", "_default"):
-            yield f"colorfulness_share{suffix}", ratio(values[f"colorfulness{suffix}"], values["colorfulness_truth"])
-            yield f"blotch{suffix}", ratio(values[f"smooth_gradient{suffix}"], values["smooth_gradient_truth"])
-        if all(record.judgements for record in self.records):
-            yield from self._distances()
-            if any(record.label is not None for record in self.records):
-                yield from self._recognition()
-
-    def _distances(self) -> Iterator[tuple[str, Statistic]]:
-        truth = self._features("truth")[:, 0]
-        for suffix, pictures in PICTURES.items():
-            features = self._features(pictures)
-            yield f"kid{suffix}", _scaled(Kid(features, truth), 1e3)
-            yield f"fid{suffix}", Fid(features[:, 0], truth)
-
-    def _recognition(self) -> Iterator[tuple[str, Statistic]]:
-        known = np.array([record.label is not None for record in self.records], np.float64)
-        for best in (1, 5):
-            shares = {name: ratio(self._hits(name, best), known) for name in (*PICTURES.values(), "truth")}
-            for suffix, pictures in (PICTURES | {"_truth": "truth"}).items():
-                yield f"top_{best}{suffix}", _scaled(shares[pictures], 100)
-            gap = _gap_closed(shares["default"], shares["gray"], shares["truth"])
-            yield f"top_{best}_gap_closed_default", gap
-
-    def _features(self, pictures: str) -> NDArray[np.float32]:
-        return np.stack([record.judgements[pictures].features for record in self.records])
-
-    def _hits(self, pictures: str, best: int) -> NDArray[np.float64]:
-        """Share of a photo's pictures whose class is among the best ones; 0 where the class is not known."""
-        rankings = (record.judgements[pictures].ranking[:, :best] for record in self.records)
-        labels = (-1 if record.label is None else record.label for record in self.records)
-        return np.array([(ranking == label).any(1).mean() for ranking, label in zip(rankings, labels, strict=True)])
+def figures_of(records: Sequence[Record]) -> dict[str, object]:
+    """Figures of a subset by one method, as the model card names them, and `standard_errors` under the same names."""
+    figures: dict[str, float] = {}
+    errors: dict[str, float] = {}
+    for name, statistic in _statistics(records):
+        replicates = {"replicates": FID_REPLICATES} if isinstance(statistic, Fid) else {}
+        figure, error = with_error(statistic, len(records), **replicates)
+        if np.isfinite(figure):
+            figures[name], errors[name] = figure, error
+    return {"photos": len(records)} | figures | {"standard_errors": errors}
 
 
 def cell(report: Mapping[str, Any], name: str) -> object:
     """Return a figure of a report for a table, with its error if it has one."""
     errors = report["standard_errors"]
     return (report[name], errors[name]) if name in errors else report.get(name)
+
+
+def _statistics(records: Sequence[Record]) -> Iterator[tuple[str, Statistic]]:
+    values = {name: [record.values[name] for record in records] for name in records[0].values}
+    for name, column in values.items():
+        if not name.startswith("smooth_gradient"):
+            yield name, mean(column)
+    for suffix in ("", "_default"):
+        yield f"colorfulness_share{suffix}", ratio(values[f"colorfulness{suffix}"], values["colorfulness_truth"])
+        yield f"blotch{suffix}", ratio(values[f"smooth_gradient{suffix}"], values["smooth_gradient_truth"])
+    if all(record.judgements for record in records):
+        yield from _distances(records)
+        if any(record.label is not None for record in records):
+            yield from _recognition(records)
+
+
+def _distances(records: Sequence[Record]) -> Iterator[tuple[str, Statistic]]:
+    truth = np.concatenate([record.judgements["truth"].features for record in records])
+    for suffix, pictures in PICTURES.items():
+        features = np.stack([record.judgements[pictures].features for record in records])
+        yield f"kid{suffix}", _scaled(Kid(features, truth), 1e3)
+        yield f"fid{suffix}", Fid(features[:, 0], truth)
+
+
+def _recognition(records: Sequence[Record]) -> Iterator[tuple[str, Statistic]]:
+    known = np.array([record.label is not None for record in records], np.float64)
+    for best in (1, 5):
+        shares = {name: ratio(_hits(records, name, best), known) for name in (*PICTURES.values(), "truth")}
+        for suffix, pictures in (PICTURES | {"_truth": "truth"}).items():
+            yield f"top_{best}{suffix}", _scaled(shares[pictures], 100)
+        gap = _gap_closed(shares["default"], shares["gray"], shares["truth"])
+        yield f"top_{best}_gap_closed_default", gap
+
+
+def _hits(records: Sequence[Record], pictures: str, best: int) -> list[float]:
+    """Share of a photo's pictures whose class is among the best ones; 0 where the class is not known."""
+    rankings = [record.judgements[pictures].ranking[:, :best] for record in records]
+    labels = [-1 if record.label is None else record.label for record in records]
+    return [float((ranking == label).any(1).mean()) for ranking, label in zip(rankings, labels, strict=True)]
 
 
 def _scaled(statistic: Statistic, scale: float) -> Statistic:

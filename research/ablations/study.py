@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.quality.collection import photos_of_subsets, seed_of
 from benchmarks.quality.records import Record, Reference, measure
-from benchmarks.quality.subset import Subset
+from benchmarks.quality.subset import figures_of
 from model.errors import NonFiniteError
 from model.flow.condition import ConditionNetwork
 from research.ablations.variants import SMALL_CHAIN, VARIANTS, Variant
@@ -162,7 +162,7 @@ def _measure(cinn: CouplingCinn, config: StudyConfig) -> Row:
             records.append(measure(method, Reference(photo, mean_chroma), SAMPLES, 1.0, seed_of(name)))
         except NonFiniteError:
             continue
-    report = Subset(records).report() if records else {"standard_errors": {}}
+    report = figures_of(records) if records else {"standard_errors": {}}
     return report | {"failed": 1 - len(records) / tried}
 
 

@@ -13,7 +13,7 @@ from benchmarks.quality.__main__ import main
 from benchmarks.quality.measures import best_of_pixel, colorfulness, rmse, smooth_gradient, variance
 from benchmarks.quality.methods import Bits, Colors
 from benchmarks.quality.records import Record, Reference, measure
-from benchmarks.quality.subset import Subset, _gap_closed
+from benchmarks.quality.subset import _gap_closed, figures_of
 from tests.benchmarks.programs import run
 
 
@@ -57,7 +57,7 @@ def record() -> Record:
 
 def test_errors_are_averaged_over_photos_after_the_root(record: Record) -> None:
     records = [Record(dict.fromkeys(record.values, error)) for error in (1, 3)]
-    report: Any = Subset(records).report()
+    report: Any = figures_of(records)
     for name in ("best_of_3_pixel", "best_of_3_photo", "best_of_1", "temperature_0", "gray", "mean_color"):
         assert report[name] == pytest.approx(2)
         # Drawn anew, two photos have means of 1, 2, 2 and 3; 256 replicates give their spread to some percent.
