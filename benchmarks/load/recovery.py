@@ -11,7 +11,7 @@ import psutil
 import typer
 
 from benchmarks.report import JsonFile, Target, write
-from benchmarks.running import PATH, Service, made_up_photo, running
+from benchmarks.running import PATH, made_up_photo, running
 from service.codecs.sandbox import PATIENCE
 from service.codecs.sandbox_limits import FIRST_SECONDS
 from service.settings import Settings
@@ -24,62 +24,48 @@ STANDARD_FILES = 3
 """Limit of open files at which a process cannot open another."""
 
 
-class Faults:
-    """A service, and what is done to its decoders."""
+def color(client: httpx.Client) -> str:
+    """Return the status that a good photo gets, and the code if there is one."""
+    answer = client.post(PATH, files={"image": made_up_photo(256, 256)}, data={"n": "1"})
+    return "200" if answer.status_code == 200 else f"{answer.status_code} {answer.json()['code']}"
 
-    def __init__(self, service: Service, client: httpx.Client) -> None:
-        self._service = service
-        self._client = client
-        self._photo = made_up_photo(256, 256)
 
-    def color(self) -> str:
-        """Return the status that a good photo gets, and the code if there is one."""
-        answer = self._client.post(PATH, files={"image": self._photo}, data={"n": "1"})
-        return "200" if answer.status_code == 200 else f"{answer.status_code} {answer.json()['code']}"
+def take_files(process: psutil.Process, client: httpx.Client) -> Counter[str]:
+    """Return what good photos get while the service's process cannot open a file."""
+    before = process.rlimit(psutil.RLIMIT_NOFILE)
+    process.rlimit(psutil.RLIMIT_NOFILE, (STANDARD_FILES, before[1]))
+    try:
+        return Counter(color(client) for _ in range(PHOTOS))
+    finally:
+        process.rlimit(psutil.RLIMIT_NOFILE, before)
+        seconds_until(200, client)
 
-    def decoders(self) -> int:
-        return len(self._service.processes) - 1
 
-    def stop_decoders(self) -> tuple[float, float]:
-        """Stop all decoders. Returns the seconds until /readyz says 503, and from then on until it says 200."""
-        for decoder in self._service.processes[1:]:
-            decoder.suspend()
-        return self._seconds_until(503), self._seconds_until(200)
-
-    def take_files(self) -> Counter[str]:
-        """Return what good photos get while the service cannot open a file."""
-        process = self._service.process
-        before = process.rlimit(psutil.RLIMIT_NOFILE)
-        process.rlimit(psutil.RLIMIT_NOFILE, (STANDARD_FILES, before[1]))
-        try:
-            return Counter(self.color() for _ in range(PHOTOS))
-        finally:
-            process.rlimit(psutil.RLIMIT_NOFILE, before)
-            self._seconds_until(200)
-
-    def _seconds_until(self, status: int) -> float:
-        started = time.monotonic()
-        while self._client.get("/readyz").status_code != status:
-            time.sleep(POLL_SECONDS)
-        return time.monotonic() - started
+def seconds_until(status: int, client: httpx.Client) -> float:
+    """Wait until /readyz says so."""
+    started = time.monotonic()
+    while client.get("/readyz").status_code != status:
+        time.sleep(POLL_SECONDS)
+    return time.monotonic() - started
 
 
 def main(json_file: JsonFile = None) -> None:
     """Measure, and print a table."""
     with running() as service, httpx.Client(base_url=service.url, timeout=TIMEOUT_SECONDS) as client:
-        faults = Faults(service, client)
-        faults.color()
-        before = faults.decoders()
-        refused = faults.take_files()
-        after = Counter(faults.color() for _ in range(PHOTOS))
-        left = faults.decoders()
-        until_503, until_200 = faults.stop_decoders()
-        answered = faults.color()
+        color(client)
+        before = len(service.processes) - 1
+        refused = take_files(service.process, client)
+        after = Counter(color(client) for _ in range(PHOTOS))
+        _, *decoders = service.processes
+        for decoder in decoders:
+            decoder.suspend()
+        until_503, until_200 = seconds_until(503, client), seconds_until(200, client)
+        answered = color(client)
     longest = Settings().canary_seconds + PATIENCE * FIRST_SECONDS + MARGIN_SECONDS
     targets = [
         Target("photos where no file can be opened: 503 only", _told(refused), set(refused) == {"503 decoder_lost"}),
         Target("the same photos after that", _told(after), set(after) == {"200"}),
-        Target("decoders before and after", f"{before} and {left}", left <= before),
+        Target("decoders before and after", f"{before} and {len(decoders)}", len(decoders) <= before),
         Target(f"all decoders stopped: /readyz is 503 within {longest:g} s", f"{until_503:.0f} s", until_503 < longest),
         Target("and 200 again, with new decoders", f"{until_200:.0f} s later", answered == "200"),
     ]
