@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -51,7 +52,8 @@ ACCOMPLICES = [f"127.0.0.{last}" for last in range(3, 9)]
 NORMAL = {"n": "1", "seed": "7"}
 
 Row = dict[str, object]
-Attack = Callable[[str], Awaitable[None]]
+Attack = Callable[[str, Any], Awaitable[object]]
+"""From the service's URL, and what was built before, to an attack"""
 
 
 @dataclass
@@ -65,47 +67,56 @@ class _Round:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def quiet() -> Attack:
+async def stay_away(url: str, nothing: None) -> None:
     """Attack nobody."""
-
-    async def attack(url: str) -> None:
-        await asyncio.sleep(SECONDS)
-
-    return attack
+    await asyncio.sleep(SECONDS)
 
 
-def json_bomb() -> Attack:
-    """Send JSON of megabytes of empty hints, again and again."""
-    body = b'{"image":"x","hints":[' + b"{}," * 1_000_000 + b"{}]}"
-
-    async def attack(url: str) -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
-            for _ in range(20):
-                await client.post(PATH, content=body, headers={"Content-Type": "application/json"})
-
-    return attack
+async def post_json(url: str, body: bytes) -> None:
+    """Send JSON again and again."""
+    async with httpx.AsyncClient(base_url=url, timeout=SECONDS) as client:
+        for _ in range(20):
+            await client.post(PATH, content=body, headers={"Content-Type": "application/json"})
 
 
-def unread(build: Callable[[], bytes], connections: int) -> Callable[[], Attack]:
+async def read_nothing(url: str, sent: bytes, connections: int) -> None:
     """Send the same on many connections, read nothing for a while, and leave."""
+    address = urlsplit(url)
 
-    def prepare() -> Attack:
-        sent = build()
+    async def send() -> None:
+        _, writer = await asyncio.open_connection(address.hostname, address.port, limit=1024)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(sent)
+        await asyncio.sleep(SECONDS)
+        writer.transport.abort()
 
-        async def send(host: str | None, port: int | None) -> None:
-            _, writer = await asyncio.open_connection(host, port, limit=1024)
-            writer.transport.pause_reading()  # type: ignore[attr-defined]
-            writer.write(sent)
-            await asyncio.sleep(SECONDS)
-            writer.transport.abort()
+    await asyncio.gather(*(send() for _ in range(connections)))
 
-        async def attack(url: str) -> None:
-            address = urlsplit(url)
-            await asyncio.gather(*(send(address.hostname, address.port) for _ in range(connections)))
 
-        return attack
+async def read_large(url: str, photo: bytes) -> None:
+    """Ask twice at once for 16 colorings as PNG, and read them."""
 
-    return prepare
+    async def read() -> None:
+        data = {"n": "16", "output_format": "png"}
+        async with client.stream("POST", PATH, files={"image": photo}, data=data) as answer:
+            async for _ in answer.aiter_raw():
+                pass
+
+    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+        await asyncio.gather(read(), read())
+
+
+async def post_all(
+    url: str, requests: list[dict[str, Any]], seconds: float = 2 * SECONDS, addresses: Sequence[str | None] = (None,)
+) -> None:
+    """Post requests all at once, from each address, and hang up where an answer takes longer."""
+
+    async def post_from(address: str | None) -> None:
+        transport = httpx.AsyncHTTPTransport(local_address=address)
+        async with httpx.AsyncClient(base_url=url, timeout=seconds, transport=transport) as client:
+            await asyncio.gather(*(client.post(**request) for request in requests), return_exceptions=True)
+
+    await asyncio.gather(*map(post_from, addresses))
 
 
 def _large_answer() -> bytes:
@@ -115,38 +126,6 @@ def _large_answer() -> bytes:
     content = request.read()
     head = f"POST {PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: {request.headers['content-type']}\r\n"
     return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
-
-
-def large_answers() -> Attack:
-    """Ask twice at once for 16 colorings of 12.5 megapixels as PNG, and read them."""
-    files, data = {"image": made_up_photo(4000, 3100)}, {"n": "16", "output_format": "png"}
-
-    async def attack(url: str) -> None:
-        async def read() -> None:
-            async with client.stream("POST", PATH, files=files, data=data) as answer:
-                async for _ in answer.aiter_raw():
-                    pass
-
-        async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-            await asyncio.gather(read(), read())
-
-    return attack
-
-
-def posts(
-    build: Callable[[], list[dict[str, Any]]], seconds: float = 2 * SECONDS, addresses: Sequence[str | None] = (None,)
-) -> Callable[[], Attack]:
-    """Post requests all at once, from each address, and hang up where an answer takes longer."""
-
-    def prepare() -> Attack:
-        requests = build()
-
-        async def attack(url: str) -> None:
-            await asyncio.gather(*(_post_all(url, requests, seconds, address) for address in addresses))
-
-        return attack
-
-    return prepare
 
 
 def _asked(image: bytes, data: dict[str, str] = NORMAL) -> dict[str, Any]:
@@ -175,24 +154,28 @@ def _many_hints() -> list[dict[str, Any]]:
 QUIET = "nobody"
 SLOWEST = MAX_SCANS - 10
 """As many scans as may be: such a JPEG takes seconds."""
-pipelining = unread(lambda: b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 50_000, 30)
-hang_ups = posts(lambda: [_asked(_jpeg(4096, SLOWEST))] * 12, HANG_UP_SECONDS)
-ATTACKS: dict[str, Callable[[], Attack]] = {
-    QUIET: quiet,
-    "1 JSON bombs": json_bomb,
-    "2 pipelining, unread": pipelining,
-    "3 answers unread": unread(_large_answer, 16),
-    "4 two large answers": large_answers,
-    "5 JPEGs of many scans": posts(lambda: [_asked(_jpeg(1024, scans=3000))] * 12),
-    "5 slow JPEGs, hung up": hang_ups,
-    "5 slow JPEGs, six addresses": posts(
-        lambda: [_asked(_jpeg(side, SLOWEST)) for side in (4096, 7000)] * 2, addresses=ACCOMPLICES
+PIPELINING = (
+    lambda: b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 50_000,
+    partial(read_nothing, connections=30),
+)
+HANG_UPS = (lambda: [_asked(_jpeg(4096, SLOWEST))] * 12, partial(post_all, seconds=HANG_UP_SECONDS))
+ATTACKS: dict[str, tuple[Callable[[], Any], Attack]] = {
+    QUIET: (lambda: None, stay_away),
+    "1 JSON bombs": (lambda: b'{"image":"x","hints":[' + b"{}," * 1_000_000 + b"{}]}", post_json),
+    "2 pipelining, unread": PIPELINING,
+    "3 answers unread": (_large_answer, partial(read_nothing, connections=16)),
+    "4 two large answers": (lambda: made_up_photo(4000, 3100), read_large),
+    "5 JPEGs of many scans": (lambda: [_asked(_jpeg(1024, scans=3000))] * 12, post_all),
+    "5 slow JPEGs, hung up": HANG_UPS,
+    "5 slow JPEGs, six addresses": (
+        lambda: [_asked(_jpeg(side, SLOWEST)) for side in (4096, 7000)] * 2,
+        partial(post_all, addresses=ACCOMPLICES),
     ),
-    "5 slow references": posts(_slow_references, MOST_SECONDS),
-    "5 many candidates": posts(_many_candidates),
-    "10 many hints": posts(_many_hints),
+    "5 slow references": (_slow_references, partial(post_all, seconds=MOST_SECONDS)),
+    "5 many candidates": (_many_candidates, post_all),
+    "10 many hints": (_many_hints, post_all),
 }
-"""Builder of each attack: it makes the files, and returns the attack"""
+"""What builds an attack's files or requests, before it begins, and the attack"""
 
 
 def measure(rounds: int = ROUNDS, attacks: Sequence[str] = tuple(ATTACKS)) -> list[Row]:
@@ -208,16 +191,17 @@ def measure(rounds: int = ROUNDS, attacks: Sequence[str] = tuple(ATTACKS)) -> li
 
 def measure_ends() -> Iterator[Row]:
     """End services that are busy; yield how each was ended, and the seconds until all of its processes were gone."""
-    for what, how, build in (
-        ("SIGTERM, 30 connections that pipeline and read nothing", SIGTERM, pipelining),
-        ("SIGKILL, all decoders at work", SIGKILL, hang_ups),
+    for what, how, (build, attack) in (
+        ("SIGTERM, 30 connections that pipeline and read nothing", SIGTERM, PIPELINING),
+        ("SIGKILL, all decoders at work", SIGKILL, HANG_UPS),
     ):
         with running() as service:
-            yield {"ended by": what, "until all processes were gone, s": asyncio.run(_end(service, how, build()))}
+            seconds = asyncio.run(_end(service, how, attack(service.url, build())))
+            yield {"ended by": what, "until all processes were gone, s": seconds}
 
 
-async def _end(service: Service, how: Signals, attack: Attack) -> float:
-    attacking = asyncio.create_task(_bounded(attack(service.url)))
+async def _end(service: Service, how: Signals, attack: Awaitable[object]) -> float:
+    attacking = asyncio.create_task(_bounded(attack))
     await asyncio.sleep(1)
     processes, started = service.processes, time.perf_counter()
     service.process.send_signal(how)
@@ -286,11 +270,12 @@ def _check_alive(process: BaseProcess, name: str) -> None:
 
 def _attack(url: str, name: str, is_ready: Event, begins: Event) -> None:
     end_with_parent()
-    attack = ATTACKS[name]()
+    build, attack = ATTACKS[name]
+    built = build()
 
     async def repeat() -> None:
         while True:
-            await _bounded(attack(url))
+            await _bounded(attack(url, built))
 
     is_ready.set()
     begins.wait()
@@ -328,7 +313,7 @@ def _row(name: str, rounds: Sequence[_Round], quiet_rounds: Sequence[_Round]) ->
     }
 
 
-async def _bounded(attack: Awaitable[None]) -> None:
+async def _bounded(attack: Awaitable[object]) -> None:
     try:
         async with asyncio.timeout(MOST_SECONDS):
             await attack
@@ -349,12 +334,6 @@ def _flat_png(side: int) -> bytes:
     buffer = BytesIO()
     Image.new("RGB", (side, side), (200, 90, 60)).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-async def _post_all(url: str, requests: list[dict[str, Any]], seconds: float, address: str | None) -> None:
-    transport = httpx.AsyncHTTPTransport(local_address=address)
-    async with httpx.AsyncClient(base_url=url, timeout=seconds, transport=transport) as client:
-        await asyncio.gather(*(client.post(**request) for request in requests), return_exceptions=True)
 
 
 def _computed(service: Service) -> float:
