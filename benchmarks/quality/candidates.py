@@ -32,14 +32,10 @@ from training.data import read_named_photos
 from training.rated import DRAWS_FILE, KEY_FILE
 from training.teacher import densities_of, draw_distilled, draw_guided
 
-__all__ = ["app", "make"]
-
 LETTERS = "ABCDEFGH"
 """Captions of a row's pictures."""
 Shown = tuple[str, int, int | None]
 """A caption, which photo and which of its draws; without a draw, which of the true photos."""
-
-app = typer.Typer(add_completion=False)
 
 
 class Candidates(NamedTuple):
@@ -54,8 +50,7 @@ class Candidates(NamedTuple):
     """(K, 64, 2); see `RewardModel.forward` for all three"""
 
 
-@app.command()
-def make(
+def main(
     data: Photos,
     out: Annotated[Path, typer.Option(help="Draws, key and a folder of sheets for each viewer.")] = Path("out/rated"),
     weights: Weights = Path("weights/cinn.safetensors"),
@@ -164,4 +159,4 @@ def _draw(
 
 
 if __name__ == "__main__":
-    app()
+    typer.run(main)

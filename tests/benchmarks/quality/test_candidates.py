@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.quality.candidates import app
+from benchmarks.quality.candidates import main
 from model.flow.checkpoint import load_checkpoint
 from model.pixels.color import photo_to_lightness
 from tests.benchmarks.programs import run
@@ -23,7 +23,7 @@ PHOTOS, DRAWS = 9, 3
 def make(photos: Path, weights: Path, out: Path, *options: object) -> list[dict[str, Any]]:
     """Draw candidates, and return their key."""
     words = ["--data", photos, "--weights", weights, "--out", out, "--draws", DRAWS, "--temperature", 0.6, *options]
-    run(app, *words)
+    run(main, *words)
     return json.loads((out / "key.json").read_text())
 
 
@@ -53,7 +53,7 @@ def test_an_unusable_out_is_named_before_anything_is_drawn(
     (tmp_path / "rated" / "key.json").write_text("[]")  # that ratings belong to
     for name in ("a file/sheets", "rated"):
         words = ["--data", photos, "--weights", tiny_file, "--out", tmp_path / name]
-        assert name in run(app, *words, status=2).output
+        assert name in run(main, *words, status=2).output
 
 
 def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
