@@ -26,7 +26,7 @@ from training.objectives.objective import Losses, Objective
 from training.processes import Processes
 from training.unfreeze import refine, unfreeze
 
-__all__ = ["LoopConfig", "Trainer", "stop_signals"]
+__all__ = ["LoopConfig", "Trainer"]
 
 EVALUATION_SEED = 1
 BatchT = TypeVar("BatchT")

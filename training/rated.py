@@ -22,16 +22,7 @@ from model.errors import InputError
 from training.data import NoPhotosError
 from training.dataset import Dataset, kept_back
 
-__all__ = [
-    "DRAWS_FILE",
-    "KEY_FILE",
-    "RATINGS_FILE",
-    "SIGNS",
-    "RatedBatch",
-    "RatedDataset",
-    "open_ratings",
-    "read_votes",
-]
+__all__ = ["DRAWS_FILE", "KEY_FILE", "RatedBatch", "RatedDataset", "open_ratings", "read_votes"]
 
 DRAWS_FILE, KEY_FILE, RATINGS_FILE = "draws.npz", "key.json", "ratings-{}.csv"
 SIGNS = {"real": 1, "stain": -1, "score": 1}

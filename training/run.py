@@ -40,7 +40,6 @@ from training.thinning import thin
 from training.worn import WornDataset, build_lightness
 
 __all__ = [
-    "WEIGHTS_FILE",
     "RunConfig",
     "join",
     "origin",

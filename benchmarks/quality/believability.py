@@ -38,7 +38,7 @@ from training.commands import Device, HeldOutPhotos, errors_printed
 from training.data import read_named_photos
 from training.rated import KEY_FILE, open_ratings
 
-__all__ = ["app", "make", "read_choices", "read_ratings", "score"]
+__all__ = ["app", "read_choices", "read_ratings"]
 
 TRUTH = "truth"
 COLUMN_NAMES = ("number", "real", "stain", "score")

@@ -17,7 +17,7 @@ from benchmarks.quality.subset import cell, figures_of
 from benchmarks.report import progress, show, table, write_json
 from model.errors import InputError
 
-__all__ = ["Judge", "Labels", "Limit", "Samples", "Temperature", "compare", "read_labels"]
+__all__ = ["Judge", "Labels", "Limit", "Samples", "Temperature", "compare"]
 
 ALL = "all"
 """Name of the subset of all photos, where there are several."""

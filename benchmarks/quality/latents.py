@@ -28,7 +28,7 @@ from model.protocol import DrawTask, Hint, SampleOptions, TransferOptions, Varia
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 from training.data import read_named_photos
 
-__all__ = ["PROMISES", "Promise", "pooled"]
+__all__ = ["PROMISES", "pooled"]
 
 SEED = 0
 STRENGTHS = (0.0, 0.2, 0.5, 1.0)

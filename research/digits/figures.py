@@ -13,7 +13,7 @@ from research.digits.digits import CLASSES, PIXELS, SIDE, Digits, read_digits
 from research.digits.flow import DigitFlow
 from research.digits.measure import decode, encode, sample
 
-__all__ = ["FIGURES", "Figure", "Grid", "Source", "write_grid"]
+__all__ = ["FIGURES", "Source", "write_grid"]
 
 COLUMNS = 10
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0, 1.1, 1.2)

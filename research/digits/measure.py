@@ -11,7 +11,7 @@ from research.digits.digits import CLASSES, PIXELS, Digits, continuous, whole
 from research.digits.flow import DigitFlow
 from training.objectives.objective import NATS_PER_BIT
 
-__all__ = ["Report", "bits_per_dim", "decode", "encode", "latent_statistics", "measure", "recognized", "sample"]
+__all__ = ["bits_per_dim", "decode", "encode", "latent_statistics", "measure", "recognized", "sample"]
 
 BATCH = 500
 BITS_PER_PIXEL = 8

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from research.rivals.decoder import Decoder, DecoderConfig
 from training.dataset import Batch
 
-__all__ = ["RIVALS", "ConditionalGan", "ConditionalVae", "Regression", "Rival"]
+__all__ = ["RIVALS"]
 
 MIN_ERROR = 1e-4
 """Mean squared error below which the VAE gains nothing more by it."""
