@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -99,11 +99,9 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes] | None = None) -
     deadline = time.monotonic() + START_SECONDS
     with httpx.Client(base_url=url) as client:
         while time.monotonic() < deadline and (process is None or process.poll() is None):
-            try:
+            with suppress(httpx.TransportError):
                 if client.get("/readyz").status_code == 200:
                     return
-            except httpx.TransportError:
-                pass
             time.sleep(POLL_SECONDS)
     raise RuntimeError("the service did not become ready")
 

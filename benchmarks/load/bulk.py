@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -67,17 +68,13 @@ def measure(photos: int, folder: Path) -> Run:
 def _look(pid: int, processors: dict[int, float]) -> int:
     """Note the processor seconds of a process and all that it started, and return their memory in bytes."""
     held = 0
-    try:
-        tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    except psutil.Error:  # it has ended meanwhile
-        return 0
-    for each in tree:
-        try:
-            spent = each.cpu_times()
-            processors[each.pid] = spent.user + spent.system
-            held += each.memory_full_info().pss
-        except psutil.Error:
-            continue
+    with suppress(psutil.Error):  # it has ended meanwhile
+        first = psutil.Process(pid)
+        for each in (first, *first.children(recursive=True)):
+            with suppress(psutil.Error):
+                spent = each.cpu_times()
+                processors[each.pid] = spent.user + spent.system
+                held += each.memory_full_info().pss
     return held
 
 

@@ -11,7 +11,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
@@ -314,11 +314,9 @@ def _row(name: str, rounds: Sequence[_Round], quiet_rounds: Sequence[_Round]) ->
 
 
 async def _bounded(attack: Awaitable[object]) -> None:
-    try:
+    with suppress(TimeoutError, httpx.HTTPError, OSError):  # it was cut off, as it should be
         async with asyncio.timeout(MOST_SECONDS):
             await attack
-    except (TimeoutError, httpx.HTTPError, OSError):
-        pass  # it was cut off, as it should be
 
 
 def _jpeg(side: int, scans: int) -> bytes:
@@ -345,8 +343,6 @@ def _computed(service: Service) -> float:
 def _memory(service: Service) -> int:
     total = 0
     for process in service.processes:
-        try:
+        with suppress(psutil.NoSuchProcess):
             total += process.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
     return total

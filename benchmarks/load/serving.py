@@ -144,14 +144,12 @@ def _answers(url: str) -> bool:
     """Ask until an answer comes, or it takes too long. Raises RuntimeError if the answer isn't whole."""
     photo, deadline = made_up_photo(SIDE, SIDE), time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        try:
+        with suppress(httpx.TransportError):
             answer = httpx.post(url, files={"image": photo}, data={"n": str(SAMPLES)}, timeout=REQUEST_SECONDS)
-        except httpx.TransportError:
-            answer = None
-        if answer is not None and answer.is_success:
-            if len(answer.json()["data"]) != SAMPLES:
-                raise RuntimeError(f"{url} does not answer with {SAMPLES} samples")
-            return True
+            if answer.is_success:
+                if len(answer.json()["data"]) != SAMPLES:
+                    raise RuntimeError(f"{url} does not answer with {SAMPLES} samples")
+                return True
         time.sleep(0.2)
     return False
 
