@@ -175,7 +175,7 @@ ATTACKS: dict[str, tuple[Callable[[], Any], Attack]] = {
     "5 many candidates": (_many_candidates, post_all),
     "10 many hints": (_many_hints, post_all),
 }
-"""What builds an attack's files or requests, before it begins, and the attack"""
+"""Each attack, after the builder of its files or requests, which is called before it begins"""
 
 
 def measure(rounds: int = ROUNDS, attacks: Sequence[str] = tuple(ATTACKS)) -> list[Row]:
