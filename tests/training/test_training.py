@@ -281,21 +281,18 @@ def test_a_run_of_all_parts(photos: Path, tmp_path: Path) -> None:
     # From these weights, one part more; then joined with the others.
     more = run(RunConfig(photos, tmp_path / "more", parts=("details",), views=1, init=path), None, loop)
     assert more is not None
-    join({"coarsest": path, "prior": path, "distilled": path, "details": more}, tmp_path / "joined.safetensors")
-    joined, first, second = (
-        load_checkpoint(each).cinn.state_dict() for each in (tmp_path / "joined.safetensors", path, more)
-    )
+    parts, out = dict.fromkeys(SHARES, path) | {"details": more}, tmp_path / "joined.safetensors"
+    join(parts, out)
+    told = load_checkpoint(out)
+    assert (told.name, told.temperature_exponents) == (checkpoint.name, checkpoint.temperature_exponents)
+    join(parts, out, "mine-2", 0.7, (0.5, 1.0, 2.0, 3.0))
+    told = load_checkpoint(out)
+    assert (told.name, told.temperature, told.temperature_exponents) == ("mine-2", 0.7, (0.5, 1.0, 2.0, 3.0))
+    joined, first, second = (load_checkpoint(each).cinn.state_dict() for each in (out, path, more))
     for name, tensor in joined.items():
         source = second if name.startswith(("decoder.", "details.")) else first
         assert_close(tensor, source[name], rtol=0, atol=0)
     assert any(not torch.equal(first[name], second[name]) for name in joined)
-
-
-def test_joining_tells_how_to_sample(tiny_file: Path, tmp_path: Path) -> None:
-    exponents = (0.5, 1.0, 2.0, 3.0)
-    join(dict.fromkeys(SHARES, tiny_file), tmp_path / "joined.safetensors", "mine-2", 0.7, exponents)
-    joined = load_checkpoint(tmp_path / "joined.safetensors")
-    assert (joined.name, joined.temperature, joined.temperature_exponents) == ("mine-2", 0.7, exponents)
 
 
 def test_what_joining_refuses(tiny_checkpoint: Checkpoint, tiny_file: Path, tmp_path: Path) -> None:

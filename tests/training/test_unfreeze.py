@@ -6,6 +6,7 @@ from torch.testing import assert_close
 
 from model.flow.condition import ConditionNetwork, SameConv
 from model.flow.constants import EARLY_STAGES, FEATURE_CHANNELS
+from tests.networks import generator
 from training.imagenet import load_imagenet_weights
 from training.unfreeze import FixedDepthwise, refine, unfreeze
 
@@ -26,30 +27,23 @@ def test_a_fixed_depthwise_convolution_is_the_convolution_and_has_its_gradient(
     assert_close(torch.autograd.grad(got, x, towards), torch.autograd.grad(expected, x, towards))
 
 
-def test_only_what_comes_after_32_by_32_is_trained_and_its_names_stay() -> None:
-    network = ConditionNetwork()
-    names = list(network.state_dict())
-    trained = unfreeze(network)
-    assert list(network.state_dict()) == names
-    early = [*network.stem.parameters(), *network.stages[:EARLY_STAGES].parameters()]
-    assert trained
-    assert not any(parameter.requires_grad for parameter in early)
-    assert all(parameter.requires_grad for parameter in network.top.parameters())
-    ConditionNetwork().load_state_dict(network.state_dict())
-
-
-def test_refined_features_are_those_of_h_and_train_all_that_may_be_trained() -> None:
+def test_what_comes_after_32_by_32_is_trained_and_makes_the_features_of_h() -> None:
     network = ConditionNetwork()
     load_imagenet_weights(network)
     for name in FEATURE_CHANNELS:
         network.get_buffer(f"std_{name}").fill_(3)
-    lightness = 100 * torch.rand(2, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+    lightness, names = 100 * torch.rand(2, 1, 256, 256, generator=generator()), list(network.state_dict())
     with torch.no_grad():
         whole = network(lightness)
     trained = unfreeze(network)
+    assert list(network.state_dict()) == names
+    early = [*network.stem.parameters(), *network.stages[:EARLY_STAGES].parameters()]
+    assert not any(parameter.requires_grad for parameter in early)
+    assert all(parameter.requires_grad for parameter in network.top.parameters())
     refined = refine(network, whole)
     for expected, got in zip(whole, refined, strict=True):
         # bfloat16, where it is used, keeps 8 bits, through some thirty layers: 3% was seen
         assert (got - expected).abs().mean() < 0.06 * expected.abs().mean()
     sum(feature.square().mean() for feature in refined).backward()  # type: ignore[union-attr]
+    assert trained
     assert all(parameter.grad is not None and parameter.grad.abs().max() > 0 for parameter in trained)
