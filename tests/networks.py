@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from model.flow.config import AutoregressiveConfig, CinnConfig, DecoderConfig, DetailConfig, PriorConfig, RewardConfig
 
-__all__ = ["TINY", "changed_parts", "default_dtype", "draw", "draw_parameters", "spread"]
+__all__ = ["TINY", "changed_parts", "default_dtype", "draw", "generator", "spread"]
 
 TINY = CinnConfig(
     coarsest=AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=1, components=3),
@@ -20,22 +20,18 @@ TINY = CinnConfig(
 """All four levels of the released network, with few channels."""
 
 
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     """Draw from N(0, 1)."""
-    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
-
-
-def draw_parameters(module: nn.Module, std: float, seed: int) -> None:
-    """Draw all parameters from N(0, std²)."""
-    draws = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in module.parameters():
-            p.copy_(std * torch.randn(p.shape, generator=draws, dtype=p.dtype))
+    return torch.randn(*shape, dtype=dtype, generator=generator(seed))
 
 
 def spread(*modules: nn.Module, gain: float = 0.5, seed: int = 3) -> None:
     """Move all parameters off their (partly zero) start, so that each has an effect, and none a large one."""
-    draws = torch.Generator().manual_seed(seed)
+    draws = generator(seed)
     with torch.no_grad():
         for module in modules:
             for p in module.parameters():

@@ -8,21 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import Result
-from typer.testing import CliRunner
 
 from model.flow.checkpoint import load_checkpoint
 from model.flow.config import CinnConfig
 from tests.networks import changed_parts
+from tests.programs import run
 from training.__main__ import app
 from training.draws import DrawConfig
 from training.run import RunConfig
 
 Runs = list[tuple[str, RunConfig, dict[str, Any]]]
-
-
-def invoke(*words: object) -> Result:
-    return CliRunner().invoke(app, [*map(str, words)])
 
 
 @pytest.fixture
@@ -44,7 +39,7 @@ def test_rates_are_lower_for_weights_that_were_trained_already(
         (("--init", tiny_file), (1e-4, 0.0)),
         (("--learning-rate", 0.5), (0.5, 2e-3)),
     ):
-        assert invoke("run", "--data", few_photos, "--out", tmp_path, *options).exit_code == 0
+        run(app, "run", "--data", few_photos, "--out", tmp_path, *options)
         loop = runs.pop()[2]["loop"]
         assert (loop.learning_rate, loop.matrix_learning_rate) == rates
 
@@ -53,9 +48,9 @@ def test_what_the_command_says_of_draws(runs: Runs, few_photos: Path, tmp_path: 
     command = ("run", "--data", few_photos, "--out", tmp_path)
     options = ("--own-draws", "--tries", 3, "--keep", 2, "--nearness", 0.01, "--draw-temperature", 0.9)
     for told in ((), options):
-        assert invoke(*command, *told).exit_code == 0
+        run(app, *command, *told)
     assert [config.draws for _, config, _ in runs] == [DrawConfig(), DrawConfig(True, 3, 2, 0.01, 0.9)]
-    assert invoke(*command, "--draw-temperature", 1).exit_code == 2
+    run(app, *command, "--draw-temperature", 1, status=2)
 
 
 def test_commands_that_go_on_from_weights(runs: Runs, few_photos: Path, tiny_file: Path, tmp_path: Path) -> None:
@@ -67,7 +62,7 @@ def test_commands_that_go_on_from_weights(runs: Runs, few_photos: Path, tiny_fil
     ):
         out = tmp_path / command
         line = (command, "--data", few_photos, "--init", tiny_file, "--out", out, "--minutes", 3, "--name", "seen")
-        assert invoke(*line, "--seed", 5).exit_code == 0
+        run(app, *line, "--seed", 5)
         name, config, given = runs.pop()
         assert name == function
         assert config == RunConfig(few_photos, out, views=views, init=tiny_file, name="seen", device="auto")
@@ -76,10 +71,9 @@ def test_commands_that_go_on_from_weights(runs: Runs, few_photos: Path, tiny_fil
         assert given == ({"details": CinnConfig().details} if command == "thin" else {})
         out.mkdir()
         (out / f"{state}.pt").touch()
-        refused = invoke(*line)
-        assert (refused.exit_code, "--resume" in refused.stderr) == (2, True)
-        assert invoke(*line, "--resume").exit_code == 0
-        assert invoke(*line, "--resume", "--seed", -1).exit_code == 2
+        assert "--resume" in run(app, *line, status=2).stderr
+        run(app, *line, "--resume")
+        run(app, *line, "--resume", "--seed", -1, status=2)
 
 
 def test_scored_changes_the_distilled_decoder_alone_and_goes_on_from_its_state(
@@ -87,9 +81,8 @@ def test_scored_changes_the_distilled_decoder_alone_and_goes_on_from_its_state(
 ) -> None:
     line = ("scored", "--data", few_photos, "--init", weights, "--out", tmp_path, "--name", "seen")
     line += ("--learning-rate", 1)
-    assert "training scored from step 0" in invoke(*line, "--minutes", 0.001).stdout
-    done = invoke(*line, "--minutes", 0.002, "--resume")
-    assert (done.exit_code, bool(re.search("training scored from step [1-9]", done.stdout))) == (0, True)
+    assert "training scored from step 0" in run(app, *line, "--minutes", 0.001).stdout
+    assert re.search("training scored from step [1-9]", run(app, *line, "--minutes", 0.002, "--resume").stdout)
     found = load_checkpoint(tmp_path / "cinn.safetensors")
     assert (found.name, changed_parts(load_checkpoint(weights).cinn, found.cinn)) == ("seen", {"distilled"})
 
@@ -97,13 +90,13 @@ def test_scored_changes_the_distilled_decoder_alone_and_goes_on_from_its_state(
 def test_an_unusable_out_is_named(few_photos: Path, tmp_path: Path) -> None:
     (tmp_path / "[").touch()
     out = tmp_path / "[" / "b]"  # as an end of markup
-    done = invoke("run", "--data", few_photos, "--minutes", 0, "--out", out)
-    assert (done.exit_code, f"Not a directory: '{out}" in done.stderr) == (2, True)
+    done = run(app, "run", "--data", few_photos, "--minutes", 0, "--out", out, status=2)
+    assert f"Not a directory: '{out}" in done.stderr
 
 
 def test_parts_to_join_are_told_with_their_weights(tmp_path: Path) -> None:
-    done = invoke("join", "--part", "distilled", "--out", tmp_path / "joined.safetensors")
-    assert (done.exit_code, done.stderr) == (2, "part: expected PART=WEIGHTS, got ['distilled']\n")
+    done = run(app, "join", "--part", "distilled", "--out", tmp_path / "joined.safetensors", status=2)
+    assert done.stderr == "part: expected PART=WEIGHTS, got ['distilled']\n"
 
 
 def test_sigterm_leaves_a_state_to_go_on_from(few_photos: Path, tiny_file: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from model.flow.checkpoint import load_checkpoint
 from model.flow.cinn import Cinn
 from model.flow.condition import ConditionFeatures
-from tests.networks import TINY, changed_parts
+from tests.networks import TINY, changed_parts, generator
 from tests.training.conftest import PHOTOS
 from training.data import make_example, read_photos
 from training.dataset import Batch, PhotoDataset
@@ -63,14 +63,14 @@ def test_losses_are_those_of_the_parts_by_h_as_it_is(dataset: PhotoDataset) -> N
     objective = EndToEndObjective(cinn)
     cinn.eval()
     (batch,) = dataset.held_out_batches(4)
-    losses = objective.held_out(batch, torch.Generator().manual_seed(0))
+    losses = objective.held_out(batch, generator())
     with mixed_precision(batch.lightness.device):
         features = ConditionFeatures(*(each.float() for each in cinn.network(batch.lightness)))
-    seen, generator = Batch(features, F.avg_pool2d(batch.lightness, 2), batch.chroma), torch.Generator().manual_seed(0)
-    expected = [part(cinn).held_out(seen, generator) for part in (CoarsestObjective, DetailsObjective)]
+    seen, draws = Batch(features, F.avg_pool2d(batch.lightness, 2), batch.chroma), generator()
+    expected = [part(cinn).held_out(seen, draws) for part in (CoarsestObjective, DetailsObjective)]
     assert_close(losses, torch.cat(expected, 1), rtol=0, atol=1e-2)
     assert losses.shape == (4, len(objective.names))
-    objective.compute(batch, torch.Generator().manual_seed(0)).minimized.backward()  # type: ignore[no-untyped-call]
+    objective.compute(batch, generator()).minimized.backward()  # type: ignore[no-untyped-call]
     for part in ("network.stem", "network.top", "coarsest.encoder", "details.0", "details.1"):
         gradients = [p.grad for name, p in objective.module.named_parameters() if name.startswith(part)]
         assert any(gradient is not None and gradient.abs().max() > 0 for gradient in gradients), part

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from model.flow.cinn import Cinn
 from model.pixels import color
-from tests.networks import TINY, changed_parts, draw, spread
+from tests.networks import TINY, changed_parts, draw, generator, spread
 from training.dataset import Batch, FeatureDataset
 from training.loop import LoopConfig, Trainer
 from training.objectives import scored
@@ -54,10 +54,6 @@ def hinted(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def batch(dataset: FeatureDataset) -> Batch:
     return next(iter(dataset.held_out_batches(4)))
-
-
-def generator() -> torch.Generator:
-    return torch.Generator().manual_seed(1)
 
 
 def little_noise(like: Tensor, generator: torch.Generator, share: Share) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.figures import sheets, temperatures
-from tests.benchmarks.programs import run
+from tests.programs import run
 
 
 def test_a_seed_draws_the_photos_and_failures_are_those_farthest_from_the_truth(

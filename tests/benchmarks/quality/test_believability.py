@@ -16,7 +16,7 @@ from model.colorizer import CinnColorizer
 from model.drawing.latents import draw_latents
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
-from tests.benchmarks import programs
+from tests import programs
 from tests.benchmarks.quality.conftest import is_shown
 
 

@@ -12,8 +12,8 @@ import torch
 from benchmarks.quality.candidates import main
 from model.flow.checkpoint import load_checkpoint
 from model.pixels.color import photo_to_lightness
-from tests.benchmarks.programs import run
 from tests.benchmarks.quality.conftest import enlarged, is_shown, shown
+from tests.programs import run
 from training.__main__ import app as training
 from training.rated import read_votes
 

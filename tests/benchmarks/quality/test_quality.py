@@ -14,7 +14,7 @@ from benchmarks.quality.measures import best_of_pixel, colorfulness, rmse, smoot
 from benchmarks.quality.methods import Bits, Colors
 from benchmarks.quality.records import Record, Reference, measure
 from benchmarks.quality.subset import _gap_closed, figures_of
-from tests.benchmarks.programs import run
+from tests.programs import run
 
 
 def flat(*rgb: float) -> np.ndarray:

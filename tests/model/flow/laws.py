@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from tests.networks import default_dtype, draw, draw_parameters
+from tests.networks import default_dtype, draw, spread
 
-__all__ = ["Case", "generator", "laws_of"]
+__all__ = ["Case", "laws_of"]
 
 
 class Case(NamedTuple):
@@ -22,16 +22,11 @@ class Case(NamedTuple):
     condition: Callable[[], Any]
 
 
-def generator() -> torch.Generator:
-    """Return what blocks draw their fixed parts from."""
-    return torch.Generator().manual_seed(5)
-
-
 def randomized(case: Case) -> nn.Module:
     """Build a block and move every parameter off its (partly zero) start, so that each has an effect."""
     with default_dtype(torch.float64):  # the mixing matrices are orthogonal to the precision they are built in
         block = case.build()
-    draw_parameters(block, 0.3, seed=11)
+    spread(block)
     for name, value in (("mean", 0.4), ("std", 1.7)):
         if hasattr(block, name):
             getattr(block, name).fill_(value)

@@ -14,14 +14,14 @@ from model.flow.cells import CellDecoder, CellStream, Prior
 from model.flow.config import AutoregressiveConfig, PriorConfig
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
-from tests.networks import draw, draw_parameters, spread
+from tests.networks import draw, generator, spread
 
 
 @pytest.fixture(scope="module")
 def level() -> AutoregressiveLevel:
     config = AutoregressiveConfig(width=16, heads=2, encoder_blocks=1, decoder_blocks=2, components=3)
-    level = AutoregressiveLevel(config, torch.Generator().manual_seed(1)).double()
-    draw_parameters(level, 0.3, seed=2)
+    level = AutoregressiveLevel(config, generator()).double()
+    spread(level)
     level.mean.fill_(0.3)
     level.std.fill_(1.4)
     return level.eval().requires_grad_(False)
@@ -29,8 +29,8 @@ def level() -> AutoregressiveLevel:
 
 @pytest.fixture(scope="module")
 def distilled(level: AutoregressiveLevel) -> CellDecoder:
-    decoder = CellDecoder(16, 2, 2, 3, torch.Generator().manual_seed(5)).double()
-    draw_parameters(decoder, 0.3, seed=6)
+    decoder = CellDecoder(16, 2, 2, 3, generator()).double()
+    spread(decoder, seed=6)
     return decoder.eval().requires_grad_(False)
 
 
@@ -140,7 +140,7 @@ def test_every_cell_is_drawn_from_both_decoders_by_temperature(
 
 @pytest.fixture(scope="module")
 def prior() -> Prior:
-    prior = Prior(PriorConfig(width=8, heads=2, decoder_blocks=1, components=4), torch.Generator().manual_seed(4))
+    prior = Prior(PriorConfig(width=8, heads=2, decoder_blocks=1, components=4), generator())
     spread(prior.double(), gain=1.0)
     return prior.eval().requires_grad_(False)
 

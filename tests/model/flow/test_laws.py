@@ -12,8 +12,8 @@ from model.flow.detail_level import DetailCondition, DetailLevel
 from model.flow.haar import HaarDownsampling
 from model.flow.mixing import OrthogonalMixing
 from model.flow.mixture import Mixture
-from tests.model.flow.laws import Case, generator, laws_of
-from tests.networks import draw
+from tests.model.flow.laws import Case, laws_of
+from tests.networks import draw, generator
 
 
 def detail_level() -> DetailLevel:

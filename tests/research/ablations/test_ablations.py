@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from typer import Typer
-from typer.testing import CliRunner
 
 from model.flow.condition import ConditionNetwork
 from research.ablations import __main__ as command
@@ -22,6 +20,7 @@ from research.ablations.variants import CHAIN, VARIANTS, WHOLE
 from research.couplings.chain import ChainConfig
 from research.couplings.cinn import CouplingCinn, CouplingConfig
 from research.couplings.level import LevelConfig
+from tests.programs import run
 from training.dataset import FeatureDataset
 from training.imagenet import load_imagenet_weights
 from training.loop import LoopConfig
@@ -41,7 +40,7 @@ def config(subsets: Path, tmp_path: Path) -> StudyConfig:
     return StudyConfig(subsets / "pets", tmp_path / "out", 0.01, flow=TINY_FLOW, chain=TINY_CHAIN, loop=loop)
 
 
-def run(config: StudyConfig, made_up: Path, names: Sequence[str]) -> dict[str, Row]:
+def rows_of(config: StudyConfig, made_up: Path, names: Sequence[str]) -> dict[str, Row]:
     network = ConditionNetwork()
     load_imagenet_weights(network)
     return dict(study(config, network, FeatureDataset([[made_up]], held_out=0.2), names))
@@ -61,7 +60,7 @@ def states(config: StudyConfig) -> dict[Path, int]:
 
 
 def test_variants_are_trained_and_measured_once_for_the_same_photos(config: StudyConfig, made_up: Path) -> None:
-    rows = run(config, made_up, QUICK)
+    rows = rows_of(config, made_up, QUICK)
     check(rows, QUICK)
     assert rows["one chain, reshape"]["against"] == CHAIN
     with_h = torch.load(config.out / "h-trained-too" / "level-8-16.pt", weights_only=True)["trained"]
@@ -69,13 +68,13 @@ def test_variants_are_trained_and_measured_once_for_the_same_photos(config: Stud
     load_imagenet_weights(untrained)
     assert not torch.equal(with_h["network.top.weight"], untrained.top.weight)
     before = states(config)
-    assert run(config, made_up, QUICK) == rows
+    assert rows_of(config, made_up, QUICK) == rows
     assert states(config) == before
     others = replace(config, trained_on={"data": "others"})
-    run(others, made_up, QUICK[1:])
+    rows_of(others, made_up, QUICK[1:])
     anew = states(config)
     assert {file.parent.name for file in anew if anew[file] != before[file]} == {"one-chain-reshape"}
-    run(others, made_up, QUICK[1:])
+    rows_of(others, made_up, QUICK[1:])
     assert states(config) == anew
     figure(rows, config.out / "it.png")
     with Image.open(config.out / "it.png") as image:
@@ -84,7 +83,7 @@ def test_variants_are_trained_and_measured_once_for_the_same_photos(config: Stud
 
 @pytest.mark.slow
 def test_every_variant(config: StudyConfig, made_up: Path) -> None:
-    check(run(config, made_up, list(VARIANTS)), list(VARIANTS))
+    check(rows_of(config, made_up, list(VARIANTS)), list(VARIANTS))
 
 
 def test_variants_differ_from_what_they_are_compared_with() -> None:
@@ -116,18 +115,13 @@ def test_one_command(
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "shard-0").symlink_to(made_up)
     shutil.copy(subsets / "pets" / "0.png", tmp_path / "shard.png")  # whose features are there already
-    app = Typer()
-    app.command()(main)
-    arguments = ["--data", str(tmp_path / "shard.png"), "--features", str(tmp_path / "features"), "--views", "1"]
-    arguments += ["--photos", str(subsets), "--init", str(tiny_weights), "--out", str(tmp_path / "out")]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    assert "3 ± 0.5" in result.stdout
-    assert "stopped; the same command goes on" in result.stdout  # of one variant alone
+    words = ("--data", tmp_path / "shard.png", "--features", tmp_path / "features", "--views", 1)
+    words += ("--photos", subsets, "--init", tiny_weights, "--out", tmp_path / "out")
+    shown = run(main, *words).stdout
+    assert "3 ± 0.5" in shown
+    assert "stopped; the same command goes on" in shown  # of one variant alone
     assert json.loads((tmp_path / "out" / "ablations.json").read_text()) == rows
     assert (tmp_path / "out" / "ablations.png").exists()
     (tmp_path / "empty").mkdir()
-    for options, said in ((("--variant", "no flow"), "no flow"), (("--photos", str(tmp_path / "empty")), "empty")):
-        result = CliRunner().invoke(app, [*arguments, *options])
-        assert result.exit_code == 2
-        assert said in result.stderr
+    for options, said in ((("--variant", "no flow"), "no flow"), (("--photos", tmp_path / "empty"), "empty")):
+        assert said in run(main, *words, *options, status=2).stderr

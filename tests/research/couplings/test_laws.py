@@ -13,8 +13,8 @@ from research.couplings.reshaping import ReshapeDownsampling
 from research.couplings.unclamped import UnclampedAffine, UnclampedCoupling
 from research.digits.digits import PIXELS
 from research.digits.flow import DigitFlow, DigitFlowConfig
-from tests.model.flow.laws import Case, generator, laws_of
-from tests.networks import draw
+from tests.model.flow.laws import Case, laws_of
+from tests.networks import draw, generator
 
 
 def level(size: int, dense_blocks: int = 0, **ablation: Any) -> FlowLevel:

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import Result
 from PIL import Image
 from torch import Tensor
 from torch.testing import assert_close
-from typer.testing import CliRunner
 
 from model.errors import CheckpointError
 from research.digits.__main__ import CLASSIFIER_FILE, FLOW_FILE, app
@@ -22,15 +20,13 @@ from research.digits.classifier import DigitClassifier, train_classifier
 from research.digits.digits import CLASSES, PIXELS, SIDE, BadIdxError, Digits, continuous, read_digits, whole
 from research.digits.figures import FIGURES, Source
 from research.digits.flow import DigitFlow, DigitFlowConfig
-from research.digits.measure import bits_per_dim, decode, encode, latent_statistics, recognized, sample
+from research.digits.measure import bits_per_dim, encode, latent_statistics, recognized, sample
 from research.digits.train import LOOP, make_trainer
+from tests.networks import generator
+from tests.programs import run
 
 ROOT = Path(__file__).parents[3]
 TINY = DigitFlowConfig(blocks=3, width=8)
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +129,6 @@ def test_noise_has_the_given_standard_deviation() -> None:
     # Of 156,800 draws the standard deviation is known to 0.2%.
     assert pixels.std().item() == pytest.approx(0.08, rel=0.01)
     assert pixels.mean().item() == pytest.approx(100.5 / 256, abs=0.001)
-
-
-def test_the_class_changes_what_a_latent_means(flow: DigitFlow) -> None:
-    z = torch.randn(1, PIXELS, generator=generator()).expand(CLASSES, -1)
-    drawn = decode(flow, z, torch.arange(CLASSES))
-    assert len(drawn.unique(dim=0)) == CLASSES
 
 
 def test_an_untrained_flow_has_latents_of_mean_0_and_variance_1(digits: Digits) -> None:
@@ -255,29 +245,21 @@ def test_a_figure_of_each_kind(flow: DigitFlow, data: Path) -> None:
     assert len(transferred[0].unique(dim=0)) == CLASSES
 
 
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [*map(str, arguments)])
-
-
 def test_commands_from_training_to_figures(data: Path, tmp_path: Path) -> None:
-    def run(*arguments: object) -> None:
-        result = invoke(*arguments)
-        assert result.exit_code == 0, result.output
-
-    run("train", "--data", data, "--out", tmp_path, "--epochs", 1, "--blocks", 2, "--width", 8)
-    refused = invoke("train", "--data", data, "--out", tmp_path, "--blocks", 3, "--width", 8, "--resume")
-    assert (refused.exit_code, "run with the same options" in refused.stderr) == (2, True)
-    run("classifier", "--data", data, "--out", tmp_path / "classifier.safetensors", "--epochs", 1)
-    refused = invoke("classifier", "--data", data, "--out", tmp_path / "cinn.safetensors" / "classifier")
-    assert (refused.exit_code, refused.stdout, "cinn.safetensors" in refused.stderr) == (2, "", True)
+    run(app, "train", "--data", data, "--out", tmp_path, "--epochs", 1, "--blocks", 2, "--width", 8)
+    others = ("--data", data, "--out", tmp_path, "--blocks", 3, "--width", 8, "--resume")
+    assert "run with the same options" in run(app, "train", *others, status=2).stderr
+    run(app, "classifier", "--data", data, "--out", tmp_path / "classifier.safetensors", "--epochs", 1)
+    refused = run(app, "classifier", "--data", data, "--out", tmp_path / "cinn.safetensors" / "classifier", status=2)
+    assert (refused.stdout, "cinn.safetensors" in refused.stderr) == ("", True)
     weights = ("--weights", tmp_path / "cinn.safetensors")
     for name in FIGURES:
-        run("figure", name, "--data", data, *weights, "--out", tmp_path / f"{name}.png")
+        run(app, "figure", name, "--data", data, *weights, "--out", tmp_path / f"{name}.png")
         with Image.open(tmp_path / f"{name}.png") as picture:
             assert picture.size > (CLASSES * SIDE, CLASSES * SIDE)
     report = tmp_path / "report.json"
     run(
-        *("measure", "--data", data, *weights, "--classifier", tmp_path / "classifier.safetensors"),
+        *(app, "measure", "--data", data, *weights, "--classifier", tmp_path / "classifier.safetensors"),
         *("--per-class", 2, "--temperature", 0.5, "--json", report),
     )
     found = json.loads(report.read_text())
@@ -296,9 +278,7 @@ def test_commands_from_training_to_figures(data: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_missing_is_said(arguments: str) -> None:
-    result = invoke(*arguments.split())
-    assert result.exit_code == 2
-    assert "nowhere" in result.stderr
+    assert "nowhere" in run(app, *arguments.split(), status=2).stderr
 
 
 def test_the_released_weights_draw_digits_that_are_recognized() -> None:

@@ -1,4 +1,4 @@
-"""Programs of benchmarks, run in this process."""
+"""Programs of typer, run in this process."""
 
 from collections.abc import Callable
 
