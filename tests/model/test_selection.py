@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.selection import select_diverse, select_likely, select_palette
+from model.selection import select_diverse, select_palette
 
 
 def flat(*colors: float) -> np.ndarray:  # type: ignore[type-arg]
@@ -21,10 +21,6 @@ def test_diverse_takes_the_farthest_each_time() -> None:
 def test_equal_maps_are_chosen_once_each(n: int) -> None:
     chosen = select_diverse(flat(*([3.0] * 5)), n)
     assert len(set(chosen)) == n
-
-
-def test_likely_takes_the_fewest_bits() -> None:
-    assert select_likely([3.0, 1.0, 2.0, 1.5], 2) == [1, 3]
 
 
 def test_a_palette_is_what_colors_there_are_and_not_where() -> None:

@@ -89,18 +89,6 @@ def test_grain_is_calmer_in_large_photos(longest: int, expected: float) -> None:
     assert_allclose(exponents, [1, 2, expected], atol=2e-3)
 
 
-@pytest.mark.parametrize("norm", [0.0, 0.7, 1.0, 2.0])
-def test_rescaled_latents_have_the_norm(norm: float) -> None:
-    latents = rescale_latents(draw_latents(DIMS, deviations_at(0.8, FLAT), 7, range(3)), norm)
-    assert_allclose(latent_norms(latents), norm, rtol=1e-6)
-
-
-def test_drawn_latents_have_the_norm_of_the_temperature() -> None:
-    # The norm of 8192 Gaussians is within 5 standard errors, 1/√(2·8192) each, of the temperature.
-    norms = latent_norms(draw_latents(DIMS, deviations_at(0.5, FLAT), 7, range(8)))
-    assert_allclose(norms, 0.5, rtol=5 / math.sqrt(2 * 8192))
-
-
 def test_a_latent_of_zero_has_no_direction() -> None:
     zero = draw_latents(DIMS, deviations_at(0.0, FLAT), 7, [0])
     with pytest.raises(InputError, match="no direction"):

@@ -1,7 +1,6 @@
 """OpenVINO computes what torch defines, and gives each row the same whatever stands beside it."""
 
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -177,18 +176,6 @@ def test_torch_draws_a_row_the_same_whatever_the_temperature_of_others(cinn: Cin
     for row, temperature in enumerate(mixed):
         alike = runtime.draw_coarsest(condition, photo, z, np.full(ROWS, temperature), given)
         assert np.array_equal(together[row], alike[row])
-
-
-@pytest.mark.parametrize("name", ["exact", "fast"])
-def test_larger_chunks_are_taken_only_where_they_draw_the_same_bits(
-    cinn: Cinn, name: str, request: pytest.FixtureRequest
-) -> None:
-    runtime = request.getfixturevalue(name)
-    condition, (photo, *rest) = conditions(runtime), rows(cinn)
-    few = runtime.draw_coarsest(condition, photo, *rest)
-    many = runtime.draw_coarsest(condition, np.tile(photo, 4), *(np.concatenate([each] * 4) for each in rest))
-    if runtime.draws_alike(ROWS, 4 * ROWS):
-        assert all(np.array_equal(*each) for each in pairwise((*np.split(many, 4), few)))
 
 
 @pytest.mark.parametrize("stream", ["level", "distilled"])

@@ -91,14 +91,6 @@ def test_hints_first_is_what_training_sees(level: AutoregressiveLevel) -> None:
     assert_close(latents[:, 1:], expected)
 
 
-@pytest.mark.parametrize("rows", [1, 3])
-def test_temperature_0_is_one_coloring(level: AutoregressiveLevel, distilled: CellDecoder, rows: int) -> None:
-    photo = draw(1, CELLS, 16)
-    x = level.draw(draw(rows, 2 * CELLS, seed=rows), photo, 0 * ones(rows), distilled)
-    one = level.draw(0 * draw(1, 2 * CELLS), photo, 0 * ones(1), distilled)
-    assert_close(x, one.expand(rows, -1, -1, -1))
-
-
 def test_cold_draws_are_colder_between_the_first_cells_and_warm_ones_all_alike(level: AutoregressiveLevel) -> None:
     given = torch.full((1, 2, 8, 8), math.nan, dtype=torch.float64)
     given[..., 5, 5] = 0.5
