@@ -53,7 +53,4 @@ BLOCKS = {
     ),
 }
 
-
-@laws_of(BLOCKS)
-def test_the_law_holds(law: Callable[[Case], None], case: Case) -> None:
-    law(case)
+test_the_law_holds = laws_of(BLOCKS)
