@@ -12,7 +12,6 @@ from skimage.color import rgb2lab
 
 from model.colorizer import CinnColorizer, colorize
 from model.drawing.hints import LEAST_SHARE, given_cells, match_hints, mend_hints
-from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
 from model.pixels.bilateral import upsample_points
 from model.pixels.color import photo_to_lightness, rgb_to_lab
@@ -146,19 +145,3 @@ def test_a_hint_on_an_edge_is_met_by_what_is_like_its_point() -> None:
     (color,) = upsample_points(mended, lightness, [(128, 128)])[0]
     assert color == pytest.approx(rgb_to_lab(np.array([[70], [40], [40]], np.float32)[None] / 255)[0, 1:, 0], abs=3)
     assert np.abs(mended).max() < 25
-
-
-@pytest.mark.parametrize(
-    "hints",
-    [
-        (replace(HINTS[0], x=-0.1),),
-        (replace(HINTS[0], y=1.1),),
-        (replace(HINTS[0], x=float("nan")),),
-        (replace(HINTS[0], color=(0, 0, 256)),),
-        HINTS * 17,
-    ],
-)
-def test_hints_out_of_range(color, hints: tuple[Hint, ...]) -> None:
-    with pytest.raises(InputError) as error:
-        color(SampleOptions(1, 1, hints=hints))
-    assert error.value.name == "hints"

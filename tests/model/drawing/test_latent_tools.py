@@ -12,10 +12,10 @@ from benchmarks.quality.methods import condition_of
 from model.colorizer import CinnColorizer, colorize
 from model.drawing.plans import own_chroma
 from model.errors import InputError
-from model.protocol import InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
+from model.protocol import Hint, InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
 
 ALL = (1.0, 1.0, 1.0, 1.0)
-NONE = (0.0, 0.0, 0.0, 0.0)
+RED = (190, 110, 100)
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +82,6 @@ def test_transfer_of_all_levels_gives_the_reference_back(colorizer: CinnColorize
     """The photo is as gray as the reference, so the flow undoes its own encoding, up to what 64×64 pixels hold."""
     (image,) = colorize(colorizer, colors, TransferOptions(1, 0, ALL), colors).images
     assert distance(image, colors) < 2
-
-
-def test_transfer_of_no_level_is_a_sample(color, colors) -> None:
-    drawn = color(TransferOptions(3, 4, NONE), colors)
-    np.testing.assert_array_equal(drawn.images, color(SampleOptions(3, 4)).images)
 
 
 def test_transfer_by_default_keeps_much_of_the_coarse_levels_and_draws_the_fine_ones(color, colors) -> None:
@@ -213,6 +208,11 @@ def test_rank_sorts_and_keeps_the_index(color) -> None:
         (SampleOptions(4, 0, candidates=65), False, "candidates"),
         (SampleOptions(4, 0, offset=61), False, "offset"),
         (SampleOptions(1, 0, offset=-1), False, "offset"),
+        (SampleOptions(1, 0, hints=(Hint(-0.1, 0.3, RED),)), False, "hints"),
+        (SampleOptions(1, 0, hints=(Hint(0.2, 1.1, RED),)), False, "hints"),
+        (SampleOptions(1, 0, hints=(Hint(math.nan, 0.3, RED),)), False, "hints"),
+        (SampleOptions(1, 0, hints=(Hint(0.2, 0.3, (0, 0, 256)),)), False, "hints"),
+        (SampleOptions(1, 0, hints=33 * (Hint(0.2, 0.3, RED),)), False, "hints"),
         (VariationOptions(4, 0, 0, 0.5, 0, offset=61), False, "offset"),
         (TransferOptions(4, 0, offset=61), True, "offset"),
         (VariationOptions(0, 0, 0, 0.5, 0), False, "n"),
