@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from benchmarks.quality.candidates import main
 from model.flow.checkpoint import load_checkpoint
 from model.pixels.color import photo_to_lightness
 from tests.benchmarks.quality.conftest import enlarged, is_shown, shown
+from tests.networks import changed_parts
 from tests.programs import run
 from training.__main__ import app as training
 from training.rated import read_votes
@@ -95,9 +95,7 @@ def test_the_reward_model_learns_from_the_folder(candidates: Path, tiny_file: Pa
         (rated / f"ratings-{viewer}.csv").write_text("\n".join(["number,score", *lines]))
     run(training, "reward", "--data", rated, "--init", tiny_file, "--out", tmp_path / "run", "--steps", 3)
     before, after = (load_checkpoint(each).cinn for each in (tiny_file, tmp_path / "run" / "cinn.safetensors"))
-    changed = {name for name, value in after.state_dict().items() if not torch.equal(value, before.state_dict()[name])}
-    assert changed
-    assert all(name.startswith("reward.") for name in changed)
+    assert changed_parts(before, after) == {"reward"}
 
 
 def test_draws_are_the_teachers_or_the_services_own(

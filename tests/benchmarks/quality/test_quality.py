@@ -10,7 +10,7 @@ import skimage.color
 import skimage.data
 
 from benchmarks.quality.__main__ import main
-from benchmarks.quality.measures import best_of_pixel, colorfulness, rmse, smooth_gradient, variance
+from benchmarks.quality.measures import best_of_pixel, colorfulness, rmse, smooth_gradient
 from benchmarks.quality.methods import Bits, Colors
 from benchmarks.quality.records import Record, Reference, measure
 from benchmarks.quality.subset import _gap_closed, figures_of
@@ -92,11 +92,6 @@ def test_gradients_count_where_the_lightness_is_smooth() -> None:
 
 def painted(lightness: np.ndarray, a: np.ndarray) -> np.ndarray:
     return skimage.color.lab2rgb(np.dstack((lightness, a, 0 * a))).astype(np.float32)
-
-
-def test_variance_over_samples() -> None:
-    assert variance(np.stack([flat(0, 0, 0), flat(1, 0, 0)])) == pytest.approx(0.25 / 3)
-    assert variance(np.stack([flat(0.2, 0.4, 0.6)] * 3)) == pytest.approx(0)
 
 
 def test_colorfulness() -> None:
