@@ -120,14 +120,6 @@ def test_gray_of_16_bits_is_kept(upsample: Upsample) -> None:
         assert np.abs(back - gray / 257).max() < 0.7
 
 
-@PATHS
-def test_a_map_does_not_depend_on_its_neighbours(upsample: Upsample) -> None:
-    chroma, lightness = maps(5, (64, 64), 20), photo((70, 300))
-    together = upsample(chroma, lightness)
-    for i in range(5):
-        np.testing.assert_array_equal(together[i], upsample(chroma[i : i + 1], lightness)[0])
-
-
 def test_smooth_areas_stay_smooth() -> None:
     slope = np.broadcast_to(np.linspace(-50, 50, 64), (1, 2, 64, 64))
     points = [(32, x) for x in range(128, 2048 - 128)]
