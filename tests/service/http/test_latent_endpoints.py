@@ -13,6 +13,8 @@ from tests.service.problems import assert_problem
 HINTS = [{"x": 0.25, "y": 0.5, "color": "#A03c28"}, {"x": 1, "y": 0, "color": "#000000"}]
 VARIATION = {"seed": 7, "index": 2}
 PATH = {"seed": 7, "index": 0, "to_index": 1}
+NUMBERS = "numbers with commas between them, got"
+ONE_END = "expected exactly one of to_index and reference, got"
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ def test_transfer(service, grey_png, color_png) -> None:
     assert [each["index"] for each in answer.json()["data"]] == [5, 6]
 
 
-def test_interpolation(service, grey_png) -> None:
+def test_interpolation(service, grey_png, color_png) -> None:
     answer = service.post_to("/v1/interpolations", grey_png, **PATH, to_seed=9, steps=3, path="linear")
     (options,) = service.colorizer.options
     assert (options.seed, options.index, options.to_seed, options.to_index) == (7, 0, 9, 1)
@@ -108,12 +110,9 @@ def test_interpolation(service, grey_png) -> None:
     assert [each["index"] for each in answer.json()["data"]] == [0, 1, 2]
     service.post_to("/v1/interpolations", grey_png, **PATH)
     assert (service.colorizer.options[1].to_seed, service.colorizer.options[1].to_index) == (None, 1)
-
-
-def test_interpolation_to_a_reference(service, grey_png, color_png) -> None:
     assert service.post_to("/v1/interpolations", grey_png, seed=7, index=0, reference=color_png).status_code == 200
-    assert service.colorizer.options[0].to_index is None
-    assert service.colorizer.references[0].shape == (20, 30, 3)
+    assert service.colorizer.options[2].to_index is None
+    assert service.colorizer.references[2].shape == (20, 30, 3)
 
 
 def test_likelihood(service, color_png) -> None:
@@ -153,7 +152,7 @@ def test_forms_of_the_answer(service, grey_png, color_png, path: str, fields: di
 
 
 @pytest.mark.parametrize(
-    ("path", "fields", "field"),
+    ("path", "fields", "problem"),
     [
         ("variations", {"index": 2}, "seed"),
         ("variations", {"seed": 7}, "index"),
@@ -161,7 +160,14 @@ def test_forms_of_the_answer(service, grey_png, color_png, path: str, fields: di
         ("variations", VARIATION | {"strength": 1.1}, "strength"),
         ("variations", VARIATION | {"strength": "nan"}, "strength"),
         ("variations", VARIATION | {"levels": "12"}, "levels"),
-        ("variations", VARIATION | {"levels": "rough"}, "levels"),
+        *(
+            (
+                "variations",
+                VARIATION | {"levels": levels},
+                f"levels: expected coarse, fine, all, or {NUMBERS} {levels!r}",
+            )
+            for levels in ("rough", "8;16")
+        ),
         ("variations", VARIATION | {"n": 17}, "n"),
         ("variations", VARIATION | {"noise_seed": -1}, "noise_seed"),
         ("variations", VARIATION | {"hints": "[]"}, "hints"),
@@ -170,12 +176,16 @@ def test_forms_of_the_answer(service, grey_png, color_png, path: str, fields: di
         ("transfers", {"reference": "text"}, "reference"),
         ("transfers", {"reference": b"x", "weights": "1,1,1,2"}, "weights"),
         ("transfers", {"reference": b"x", "weights": "much"}, "weights"),
+        ("transfers", {"reference": b"x", "weights": "1,1,1"}, "weights: expected at least 4 items, got 3"),
+        ("transfers", {"reference": b"x", "weights": "1,1,1,1,1"}, "weights: expected at most 4 items, got 5"),
         ("interpolations", PATH | {"steps": 1}, "steps"),
         ("interpolations", PATH | {"steps": 17}, "steps"),
         ("interpolations", PATH | {"path": "crooked"}, "path"),
         ("interpolations", PATH | {"to_index": -1}, "to_index"),
         ("interpolations", PATH | {"n": 4}, "n"),
         ("interpolations", {"seed": 7, "index": 0, "to_seed": 9, "reference": b"x"}, "to_seed"),
+        ("interpolations", {"seed": 7, "index": 0}, f"reference: {ONE_END} neither"),
+        ("interpolations", PATH | {"reference": b"x"}, f"reference: {ONE_END} both"),
         ("colorizations", {"n": 4, "candidates": 2}, "candidates"),
         ("colorizations", {"candidates": 32, "offset": 33}, "offset"),
         ("transfers", {"reference": b"x", "offset": 62}, "offset"),
@@ -183,36 +193,11 @@ def test_forms_of_the_answer(service, grey_png, color_png, path: str, fields: di
         ("likelihoods", {"n": 4}, "n"),
     ],
 )
-def test_parameter(service, grey_png, path: str, fields: dict[str, object], field: str) -> None:
+def test_parameter(service, path: str, fields: dict[str, object], problem: str) -> None:
     answer = service.post_to(f"/v1/{path}", b"no photo", **fields)
-    assert_problem(answer, 422, "invalid_parameters")
-    assert [each["field"] for each in answer.json()["errors"]] == [field]
+    assert_problem(answer, 422, "invalid_parameters", problem)
+    assert [each["field"] for each in answer.json()["errors"]] == [problem.partition(":")[0]]
     assert not service.colorizer.options
-
-
-@pytest.mark.parametrize(
-    ("levels", "message"),
-    [
-        ([], "expected at least 1 items, got 0"),
-        ("foo", "expected coarse, fine, all, or numbers with commas between them, got 'foo'"),
-        ("8;16", "expected coarse, fine, all, or numbers with commas between them, got '8;16'"),
-    ],
-)
-def test_what_levels_may_be_is_said(service, grey_png, levels: object, message: str) -> None:
-    for send in (service.post_json_to, service.post_to) if levels else (service.post_json_to,):
-        answer = send("/v1/variations", grey_png, **VARIATION, levels=levels)
-        assert_problem(answer, 422, "invalid_parameters")
-        assert answer.json()["errors"] == [{"field": "levels", "message": message}]
-
-
-@pytest.mark.parametrize(
-    ("fields", "got"), [({"seed": 7, "index": 0}, "neither"), (PATH | {"reference": b"x"}, "both")]
-)
-def test_which_other_ends_a_path_got_is_said(service, grey_png, fields: dict[str, object], got: str) -> None:
-    answer = service.post_to("/v1/interpolations", grey_png, **fields)
-    assert_problem(
-        answer, 422, "invalid_parameters", f"reference: expected exactly one of to_index and reference, got {got}"
-    )
 
 
 @pytest.mark.parametrize(("reference", "status"), [(b"", 422), (b"just some words", 415)])
