@@ -15,6 +15,7 @@ def refused(run: Callable, load: Mock, folder: Path, photo: Path, monkeypatch) -
     """A function that runs a command that must end with status 2, and load and write nothing; returns what it says."""
     Path("notes").touch()
     Path("empty").mkdir()
+    os.mkfifo("pipe")
     monkeypatch.setenv("COLUMNS", "300")
 
     def invoke(*words: object) -> str:
@@ -27,13 +28,44 @@ def refused(run: Callable, load: Mock, folder: Path, photo: Path, monkeypatch) -
     return invoke
 
 
-@pytest.mark.parametrize("words", [["x.gif"], ["-o", "x.gif"], ["-o", "new/x.TIFF"], ["-o", "x.pdf"]])
-@pytest.mark.parametrize("command", ["colorize", "variations"])
-def test_a_format_that_is_not_written(refused: Callable, photo: Path, words: list[str], command: str) -> None:
-    seed = ["--seed", "7", "--index", "0"] if command == "variations" else []
-    said = refused(command, photo, *words, *seed)
-    assert "no format that tintflow writes" in said
-    assert ".jpeg, .jpg, .png or .webp" in said
+NO_FORMAT = "no format that tintflow writes;"
+FOR_ONE_FILE = "give a file that ends in .jpeg, .jpg, .png or .webp"
+REFUSED = {
+    f"{NO_FORMAT} for one coloring, {FOR_ONE_FILE}": ["colorize photo.png x.gif"],
+    f"{NO_FORMAT} {FOR_ONE_FILE}, or a folder": [
+        "colorize photo.png -o new/x.TIFF",
+        "colorize photo.png -o x.pdf",
+        "variations photo.png -o x.gif --seed 7 --index 0",
+    ],
+    "for a new output folder, give -o colored": ["colorize photo.png colored"],
+    "notes is a file, not a folder": [
+        *(f"colorize photo.png -n 1 -o {out}" for out in ("notes", "notes/below", "notes/below/x.jpg", "notes/x.jpg")),
+        "watch empty -o notes",
+    ],
+    "expected a URL such as http://localhost:8000, without ? or #, got localhost:8000": [
+        "colorize photo.png --server localhost:8000",
+        "models --server localhost:8000",
+    ],
+    "the output folder . holds it; choose another": ["colorize . -o .", "colorize *.png -o .", "colorize empty -o ."],
+    ". holds the photos": ["watch . -o .", "watch empty -o ."],
+    "the coloring of standard input needs a file": ["colorize - -o new/", "colorize - photo.png missing.png"],
+    "pipe\tnot a file; for one coloring, give a second name": ["colorize pipe -n 1"],
+    "one file holds one coloring; give n=1": ["colorize - -n 2"],
+    "one file holds one coloring; give a folder, or n=1": ["colorize photo.png -n 2 -o x.jpg"],
+    "one file cannot hold several colorings": ["interpolations photo.png --seed 7 --index 0 -o x.jpg"],
+    "one file cannot hold colorings of several photos; give a folder": [
+        f"colorize {photos} -o x.jpg" for photos in ("empty", "*.png", "photo.png photo.png")
+    ],
+    "x.jpg has the suffix of another format": ["colorize photo.png -f png -o x.jpg"],
+    "a contact sheet needs a folder": ["colorize photo.png --sheet -o x.jpg"],
+    "missing.png: No such file or directory": ["colorize missing.png -o x.jpg"],
+    "phto.png is not there": ["colorize phto.png photo.png"],
+}
+
+
+@pytest.mark.parametrize(("words", "expected"), [(words, said) for said, lines in REFUSED.items() for words in lines])
+def test_what_cannot_be_meant(refused: Callable, words: str, expected: str) -> None:
+    assert expected in refused(*words.split())
 
 
 def test_a_folder_may_look_like_a_file_if_it_is_there(run: Callable, photo: Path) -> None:
@@ -42,16 +74,6 @@ def test_a_folder_may_look_like_a_file_if_it_is_there(run: Callable, photo: Path
     run("colorize", photo, "-n", 1, "-o", "scans.2026")
     assert list(Path("x.gif").glob("photo-*.jpg"))
     assert list(Path("scans.2026").glob("photo-*.jpg"))
-
-
-def test_a_new_folder_in_the_place_of_a_photo(refused: Callable, photo: Path) -> None:
-    assert "for a new output folder, give -o colored" in refused("colorize", photo, "colored")
-
-
-@pytest.mark.parametrize("out", ["notes", "notes/below", "notes/below/x.jpg", "notes/x.jpg"])
-def test_a_file_in_the_place_of_a_folder(refused: Callable, photo: Path, out: str) -> None:
-    assert "notes is a file, not a folder" in refused("colorize", photo, "-n", 1, "-o", out)
-    assert "notes is a file, not a folder" in refused("watch", "empty", "-o", "notes")
 
 
 @pytest.mark.parametrize("out", ["new", "new/x.jpg"])
@@ -91,12 +113,6 @@ def test_a_photo_that_may_not_be_read_keeps_no_other_from_being_done(run: Callab
     assert "secret.png" in result.stderr
 
 
-@pytest.mark.parametrize("words", [("colorize", "photo.png"), ("models",)])
-def test_a_url_that_is_none(refused: Callable, words: tuple[str, ...]) -> None:
-    said = refused(*words, "--server", "localhost:8000")
-    assert "expected a URL such as http://localhost:8000, without ? or #, got localhost:8000" in said
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -123,55 +139,22 @@ def test_a_key_that_no_header_holds(refused: Callable) -> None:
     assert "sécret" not in shown
 
 
-@pytest.mark.parametrize(("name", "value"), [("DEVICE", "gpu"), ("MAX_PIXELS", "abc"), ("RATE_LIMIT", "ten")])
-def test_a_setting_that_is_wrong(refused: Callable, name: str, value: str, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        *(("DEVICE", "gpu", "got 'gpu'"), ("MAX_PIXELS", "abc", "got 'abc'"), ("RATE_LIMIT", "ten", "got 'ten'")),
+        ("RATE_LIMIT", "10/second", "TINTFLOW_RATE_LIMIT and TINTFLOW_METRICS_NEED_KEY need a TINTFLOW_API_KEYS_FILE"),
+        ("METRICS_NEED_KEY", "true", "TINTFLOW_RATE_LIMIT and TINTFLOW_METRICS_NEED_KEY need a TINTFLOW_API_KEYS_FILE"),
+    ],
+)
+def test_a_setting_that_is_wrong(refused: Callable, name: str, value: str, expected: str, monkeypatch) -> None:
     monkeypatch.setenv(f"TINTFLOW_{name}", value)
     said = refused("models")
-    assert f"TINTFLOW_{name}: " in said
-    assert f"got '{value}'" in said
+    assert f"TINTFLOW_{name}" in said
+    assert expected in said
     assert "pydantic" not in said
-
-
-def test_settings_that_contradict_each_other(refused: Callable, monkeypatch) -> None:
-    monkeypatch.setenv("TINTFLOW_RATE_LIMIT", "10/second")
-    assert "TINTFLOW_RATE_LIMIT and TINTFLOW_METRICS_NEED_KEY need a TINTFLOW_API_KEYS_FILE" in refused("models")
-
-
-@pytest.mark.parametrize("words", [(".", "-o", "."), ("*.png", "-o", "."), ("empty", "-o", ".")])
-def test_an_output_folder_that_holds_the_photos(refused: Callable, photo: Path, words: tuple[str, ...]) -> None:
-    assert "the output folder . holds it; choose another" in refused("colorize", *words)
-    if not words[0].startswith("*"):
-        assert ". holds the photos" in refused("watch", *words)
 
 
 def test_likelihoods_of_colorings(run: Callable, photo: Path) -> None:
     run("colorize", photo, "-n", 1, "--seed", 7)
     assert "out/photo-7-0.jpg" in run("likelihood", "out").stdout
-
-
-@pytest.mark.parametrize("words", [("-", "-o", "new/"), ("-", "photo.png", "missing.png")])
-def test_standard_input_needs_a_file(refused: Callable, words: tuple[str, ...]) -> None:
-    assert "the coloring of standard input needs a file" in refused("colorize", *words)
-
-
-def test_a_pipe_goes_into_one_file(refused: Callable) -> None:
-    os.mkfifo("pipe")
-    assert "pipe\tnot a file; for one coloring, give a second name" in refused("colorize", "pipe", "-n", 1)
-    assert "give n=1" in refused("colorize", "-", "-n", 2)
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("colorize", "empty"), "one file cannot hold colorings of several photos; give a folder"),
-        (("colorize", "*.png"), "one file cannot hold colorings of several photos; give a folder"),
-        (("colorize", "photo.png", "photo.png"), "one file cannot hold colorings of several photos; give a folder"),
-        (("colorize", "photo.png", "-n", "2"), "one file holds one coloring; give a folder, or n=1"),
-        (("colorize", "photo.png", "-f", "png"), "x.jpg has the suffix of another format"),
-        (("colorize", "photo.png", "--sheet"), "a contact sheet needs a folder"),
-        (("colorize", "missing.png"), "missing.png: No such file or directory"),
-        (("interpolations", "photo.png", "--seed", "7", "--index", "0"), "one file cannot hold several colorings"),
-    ],
-)
-def test_what_one_file_cannot_hold(refused: Callable, words: tuple[str, ...], expected: str) -> None:
-    assert expected in refused(*words, "-o", "x.jpg")

@@ -85,13 +85,6 @@ def test_what_one_file_cannot_hold_colors_both_photos(run: Callable, photo: Path
     assert {Path(file).name.split("-")[0] for file in there() if file.startswith("out/")} >= {"photo", "other"}
 
 
-def test_a_photo_that_is_not_there_is_no_reason_to_color_its_output(run: Callable, photo: Path) -> None:
-    Path("colored.png").write_bytes(photo.read_bytes())
-    said = run("colorize", "phto.png", "colored.png", status=2).stderr
-    assert "phto.png is not there" in said
-    assert there() == {"photo.png", "colored.png"}
-
-
 def test_behind_standard_input_only_replacing_is_advised(run: Callable, expected: bytes) -> None:
     photo = Path("photo.png").read_bytes()
     Path("other.jpg").write_bytes(b"mine")
