@@ -207,16 +207,6 @@ def test_control_characters_in_names_are_escaped(run: Callable, photo: Path, mon
     assert f"{escaped}.png → one.jpg" in run("colorize", good, "one.jpg").stderr
 
 
-def test_why_a_file_could_not_be_written_is_said_without_a_number(run: Callable, photo: Path) -> None:
-    inner = Path("in/sub/photo.png")
-    inner.parent.mkdir(parents=True)
-    photo.rename(inner)
-    Path("out").mkdir()
-    Path("out/sub").touch()
-    result = run("colorize", "in", "-o", "out", status=1)
-    assert result.stderr == "1 not done\nin/sub/photo.png\tout/sub: File exists\n"
-
-
 def test_models_are_shown(service, run: Callable) -> None:
     for url in ([], ["--url", str(service.client.base_url)]):
         shown = run("models", *url).stdout

@@ -12,8 +12,6 @@ import pytest
 from PIL import Image
 
 from model.errors import CheckpointError, NonFiniteError
-from service.errors import QueueFullError
-from service.scheduling.backlog import Backlog, Place
 from tests.service.cli.programs import started, tintflow
 from tests.service.waiting import eventually
 
@@ -123,20 +121,6 @@ def test_one_photo_that_the_model_fails_on(service, run: Callable, photos: list[
     monkeypatch.setattr(service.colorizer, "_enter", failing)
     assert "no number" in run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", status=1).stderr
     assert sorted(state()) == ["a-7-0.jpg", "c-7-0.jpg"]
-
-
-def test_a_full_queue_is_waited_for(run: Callable, photos: list[str], monkeypatch) -> None:
-    refusals = iter([QueueFullError("full", 0)] * 10)
-    enter = Backlog.enter
-
-    def refusing(backlog: Backlog, owner: str = "") -> Place:
-        for refusal in refusals:
-            raise refusal
-        return enter(backlog, owner)
-
-    monkeypatch.setattr(Backlog, "enter", refusing)
-    run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "2")
-    assert sorted(state()) == ["a-7-0.jpg", "b-7-0.jpg", "c-7-0.jpg"]
 
 
 def test_no_part_is_left_when_writing_fails(run: Callable, photos: list[str], monkeypatch) -> None:
@@ -267,7 +251,7 @@ def test_what_is_no_server_of_ours_ends_it_at_once(service, run: Callable, photo
 def test_a_rate_that_is_used_up_is_waited_for(
     service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect, refusals = httpx.AsyncHTTPTransport.handle_async_request, iter(range(2))
+    connect, refusals = httpx.AsyncHTTPTransport.handle_async_request, iter(range(10))
 
     async def refusing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
         if request.method == "POST" and next(refusals, None) is not None:
