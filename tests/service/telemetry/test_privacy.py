@@ -7,7 +7,6 @@ import socket
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterator
 from io import BytesIO
 
 import pytest
@@ -18,14 +17,6 @@ from tests.service.files import encoded, opened, random_image
 
 PATH = "/v1/colorizations"
 MARK = "a-private-word"
-
-
-@pytest.fixture
-def trap() -> Iterator[socket.socket]:
-    """A listener that nobody should call."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setblocking(False)
-        yield listener
 
 
 @pytest.fixture
@@ -48,10 +39,15 @@ def calls(monkeypatch) -> list[tuple[str, object]]:
 
 
 @pytest.mark.parametrize(
-    "image", ["http://{trap}/a.jpg", "data:image/png,http://{trap}/a.png", "//{trap}/a.jpg", "file:///etc/hostname"]
+    "url",
+    [
+        "http://127.0.0.1:9/a.jpg",
+        "data:image/png,http://127.0.0.1:9/a.png",
+        "//127.0.0.1:9/a.jpg",
+        "file:///etc/hostname",
+    ],
 )
-def test_no_url_is_fetched(service, grey_png, trap, calls, image: str) -> None:
-    url = image.format(trap=f"127.0.0.1:{trap.getsockname()[1]}")
+def test_no_url_is_fetched(service, grey_png, calls, url: str) -> None:
     good = base64.b64encode(grey_png).decode()
     answers = [
         service.client.post(PATH, json={"image": url}),
@@ -63,8 +59,6 @@ def test_no_url_is_fetched(service, grey_png, trap, calls, image: str) -> None:
     ]
     assert all(answer.is_client_error for answer in answers), [answer.status_code for answer in answers]
     assert calls == []
-    with pytest.raises(BlockingIOError):
-        trap.accept()
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])
