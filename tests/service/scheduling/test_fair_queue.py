@@ -42,15 +42,6 @@ def test_owners_get_equal_shares_of_cost_whatever_their_items_cost(cheap: int, d
         assert abs(had["a"] - had["b"]) <= 2 * TURN
 
 
-def test_who_comes_anew_waits_for_one_turn_of_another() -> None:
-    queue = FairQueue[tuple[str, int]]()
-    for i in range(100):
-        queue.add(("a", i), 1, "a")
-    queue.pop()
-    queue.add(("b", 0), TURN, "b")
-    assert leave(queue).index(("b", 0)) <= TURN
-
-
 def test_who_comes_anew_passes_one_that_had_its_turn_and_had_nothing_waiting_for_a_moment() -> None:
     queue = FairQueue[str]()
     queue.add("a, in work", TURN, "a")

@@ -94,18 +94,6 @@ async def test_owners_of_slow_files_get_brief_tries_for_a_while(files: Files) ->
     assert order._slow_owners._until.keys() == {"b"}, "owners are not remembered for ever"
 
 
-async def test_who_is_given_up_during_a_first_try_is_not_slow(files: Files) -> None:
-    """Such as a good reference beside a broken photo."""
-    order = QuickFirst(2)
-    task = asyncio.create_task(order.run(lambda attempt: asyncio.Event().wait(), "a"))
-    await settle()
-    task.cancel()
-    await settle()
-    assert "a" not in order._slow_owners
-    order.mark("a")
-    assert "a" in order._slow_owners
-
-
 async def test_one_owner_holds_half_of_the_decoders(files: Files) -> None:
     order = QuickFirst(4)
     work = [asyncio.create_task(order.run(files.hang, "a")) for _ in range(5)]
