@@ -37,7 +37,7 @@ LINEAR_MIDDLE = 188  # sRGB encoding of linear light 128/255
     ],
 )
 def test_colour_of_each_format(file_format: str, options: dict[str, object], tolerance: int) -> None:
-    photo = decode(encoded(COLORS, file_format, **options), MAX_PIXELS)
+    photo = decode(encoded(COLORS, file_format, **options), 40 * 24)  # the most that it may have
     assert (photo.width, photo.height, photo.alpha) == (40, 24, None)
     np.testing.assert_allclose(photo.pixels.astype(int), COLORS, atol=tolerance)
 
@@ -249,12 +249,6 @@ def test_first_frame_of_several(file_format: str) -> None:
     frames = [Image.new("RGB", (16, 16), colour) for colour in ((200, 200, 200), (20, 20, 20))]
     data = encoded(frames[0], file_format, save_all=True, append_images=frames[1:])
     np.testing.assert_allclose(decode(data, MAX_PIXELS).pixels.astype(int), 200, atol=LOSSY_LEVELS)
-
-
-def test_pixel_limit_is_inclusive(grey_png: bytes) -> None:
-    assert decode(grey_png, 40 * 24).width == 40
-    with pytest.raises(TooManyPixelsError):
-        decode(grey_png, 40 * 24 - 1)
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF"])

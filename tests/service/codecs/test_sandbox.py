@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -193,23 +193,6 @@ def test_memory_is_limited_by_the_size_in_the_header(own: Decoders, pid: int, gr
     assert own.decode(grey_png, MAX_PIXELS).width == 40
 
 
-def test_a_decoder_is_killed_when_nobody_waits_for_it(own: Decoders, grey_png: bytes) -> None:
-    ticket = Ticket()
-    own.start()
-    (pid,) = processes(own)
-    stopped(pid)
-    threading.Timer(0.2, ticket.cancel).start()
-    started = time.monotonic()
-    with pytest.raises(DecoderLostError):
-        own.decode(grey_png, MAX_PIXELS, ticket=ticket)
-    assert time.monotonic() - started < SECONDS / 2
-    assert pid not in processes(own)
-    left = processes(own)
-    with pytest.raises(DecoderLostError):  # given up before it began
-        own.decode(grey_png, MAX_PIXELS, ticket=ticket)
-    assert processes(own) == left, "no decoder was to blame"
-
-
 def test_any_failure_ends_a_decoder_and_forgets_it(own: Decoders, pid: int, grey_png: bytes, monkeypatch) -> None:
     """Such as a process that has as many files open as it may: what comes with a note is lost then."""
     monkeypatch.setattr("socket.recv_fds", lambda *_: (b"{}", [], 0, None))
@@ -368,17 +351,6 @@ def test_a_large_file_gets_its_room_however_many_come_after_it() -> None:
     assert small.held, "there is room beside it"
 
 
-def test_those_that_fit_beside_a_large_file_pass_it_while_it_waits() -> None:
-    room = Room(50, beside=13)
-    first, second = take(room, 49), room.enter()
-    thread = waiting(room, second, 49)
-    for _ in range(3):
-        room.leave(take(room, 12, quick=True))
-    room.leave(first)
-    thread.join(SECONDS)
-    assert second.held == 49
-
-
 def test_two_files_that_hold_a_part_of_the_room_do_not_wait_for_each_other() -> None:
     room = Room(50)
     first, second = take(room, 30), take(room, 20)
@@ -441,12 +413,19 @@ def test_a_photo_waits_for_room_before_it_is_decoded(own: Decoders, room: Room, 
 
 
 @needs_linux
-def test_a_ticket_tells_what_its_file_cost(computing) -> None:
+def test_a_decoder_is_killed_when_nobody_waits_for_it_and_a_ticket_tells_what_its_file_cost(
+    own: Decoders, computing, pid: int, grey_png: bytes
+) -> None:
     ticket = Ticket()
     working = computing(ticket=ticket)
     assert ticket.cancel() >= 0.1
-    assert isinstance(working.exception(), DecoderLostError)
+    assert isinstance(working.exception(SECONDS / 2), DecoderLostError)
     assert ticket.cancel() == 0, "it is over"
+    left = processes(own)
+    assert pid not in left
+    with pytest.raises(DecoderLostError):  # given up before it began
+        own.decode(grey_png, MAX_PIXELS, ticket=ticket)
+    assert processes(own) == left, "no decoder was to blame"
 
 
 def test_slow_files_have_nicer_decoders_of_their_own(own: Decoders, grey_png: bytes) -> None:
@@ -517,19 +496,6 @@ def test_decoders_inherit_no_secrets(own: Decoders, monkeypatch: pytest.MonkeyPa
         own.start()
     assert names & set(given) == {"LC_ALL", "MALLOC_ARENA_MAX"}
     assert {"PATH", "PYTHONPATH"} <= set(given)
-
-
-def test_a_decoder_that_is_ended_twice_closes_no_other_file(own: Decoders) -> None:
-    own.start()
-    (decoder,) = own._all
-    numbers = {decoder._life.fileno(), decoder._channel.fileno()}
-    decoder.end()
-    with ExitStack() as files:
-        others = {files.enter_context(Path(os.devnull).open("rb")).fileno() for _ in range(10)}
-        assert numbers < others
-        decoder.end()
-        for number in others:
-            os.fstat(number)
 
 
 def test_a_decoder_that_comes_back_after_the_end_is_not_kept(own: Decoders) -> None:
