@@ -1,19 +1,13 @@
 """Time and size limits on request heads, trailers and refused bodies."""
 
-import asyncio
 import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from typing import Any
-from unittest.mock import Mock
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
-import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from service.edge.slow_requests import MAX_HEAD_BYTES, PIECE_BYTES, Connection
 from tests.service.fakes import Service
@@ -167,26 +161,6 @@ def test_who_sends_more_requests_gets_two_long_answers_to_their_ends(service, no
     assert found.count(b"HTTP/1.1 200") == found.count(b"\r\n0\r\n\r\n") == 2
 
 
-@pytest.fixture
-def wire() -> Mock:
-    """A transport that knows only whether the service reads from it, and whether it is closed."""
-    wire = Mock(spec=asyncio.Transport, reading=True, closed=False)
-    wire.get_extra_info.side_effect = lambda name, default=None: default
-    wire.get_write_buffer_size.return_value = 0
-    wire.is_closing.side_effect = lambda: wire.closed
-    wire.close.side_effect = partial(setattr, wire, "closed", True)
-    wire.pause_reading.side_effect = partial(setattr, wire, "reading", False)
-    wire.resume_reading.side_effect = partial(setattr, wire, "reading", True)
-    return wire
-
-
-async def read_all(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    while (await receive()).get("more_body"):
-        pass
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
-    await send({"type": "http.response.body"})
-
-
 @pytest.mark.parametrize(
     ("begun", "more", "parsed"),
     [
@@ -196,27 +170,21 @@ async def read_all(scope: dict[str, Any], receive: Any, send: Any) -> None:
         (CHUNKED, b"1\r\na\r\n", 600_000),
     ],
 )
-async def test_no_turn_of_the_event_loop_parses_more_than_a_piece(monkeypatch, wire, begun, more, parsed: int) -> None:
-    monkeypatch.setattr("service.edge.slow_readers.LINGER_SECONDS", 0.2)  # then the wire is closed
-    sent = (begun + more * (600_000 // len(more) + 1))[:600_000]
+def test_no_turn_of_the_event_loop_parses_more_than_a_piece(service, monkeypatch, begun, more, parsed: int) -> None:
+    monkeypatch.setattr("service.edge.slow_readers.LINGER_SECONDS", 0.2)
     parse, turns = HttpToolsProtocol.data_received, [0]
 
     def counted(connection: Connection, data: bytes) -> None:
         turns[-1] += len(data)
+        connection.loop.call_soon(turns.append, 0)
         parse(connection, data)
 
     monkeypatch.setattr(HttpToolsProtocol, "data_received", counted)
-
-    config = uvicorn.Config(read_all, http=Connection, ws="none", log_config=None)
-    connection = Connection(config, ServerState(), {})
-    connection.connection_made(wire)
-    while sent[sum(turns) :] and not wire.closed:
-        if wire.reading:
-            connection.data_received(sent[sum(turns) :][:250_000])
-        await asyncio.sleep(0)
-        turns.append(0)
-    connection.connection_lost(None)
-    assert max(turns) <= 2 * PIECE_BYTES  # what came in one turn and what was left before it
+    with connected(service) as connection, suppress(ConnectionError):
+        connection.sendall((begun + more * (600_000 // len(more) + 1))[:600_000])
+        connection.shutdown(socket.SHUT_WR)
+        received(connection)
+    assert 0 < max(turns) <= 2 * PIECE_BYTES  # what came in one turn and what was left before it
     assert sum(turns) <= parsed
 
 
