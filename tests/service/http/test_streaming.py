@@ -1,6 +1,5 @@
 """JSON and zips are sent while they are made: what waits for the client is bounded."""
 
-import asyncio
 import base64
 import gc
 import json
@@ -8,19 +7,17 @@ import re
 import time
 import weakref
 import zipfile
+from contextlib import nullcontext
 from io import BytesIO
+from itertools import islice
 from unittest.mock import Mock
 
 import httpx
 import pytest
-from fastapi import Request
-from starlette.types import Message
 
 from model.errors import NonFiniteError
-from service.errors import ClientGoneError
-from service.http.events import Stream
-from service.http.routes import _while_connected
 from service.scheduling.lanes import MAX_UNREAD_BYTES
+from tests.service.problems import assert_problem
 
 PATH = "/v1/colorizations"
 SAMPLE_BYTES = 3_000_000
@@ -93,7 +90,8 @@ def test_a_failure_before_the_first_sample_is_a_problem_and_a_later_one_breaks_o
     service, monkeypatch, grey_png, accept: str
 ) -> None:
     failing_at(service, monkeypatch, 0)
-    assert service.post(grey_png, {"Accept": accept}).json()["code"] == "non_finite"
+    for form in (accept, "text/event-stream"):
+        assert_problem(service.post(grey_png, {"Accept": form}), 500, "non_finite")
     monkeypatch.undo()
     failing_at(service, monkeypatch, 2)
     with pytest.raises(httpx.TransportError):
@@ -106,54 +104,30 @@ class Image:
     """Large in truth."""
 
 
-@pytest.mark.parametrize("is_open", [True, False])
-@pytest.mark.parametrize("is_gone", [True, False])
-def test_what_a_failed_request_holds_does_not_wait_for_the_collector(is_open: bool, is_gone: bool) -> None:
-    images: list[weakref.ref[Image]] = []
-
-    async def receive() -> Message:
-        if not is_gone:
-            await asyncio.Event().wait()
-        return {"type": "http.disconnect"}
+@pytest.mark.parametrize("sample", [0, 1])
+def test_what_a_failed_request_holds_does_not_wait_for_the_collector(
+    service, monkeypatch, grey_png, sample: int
+) -> None:
+    finish, images = service.colorizer.finish, list[weakref.ref[Image]]()
 
     def fail() -> None:
         image = Image()
         images.append(weakref.ref(image))
         raise ValueError(str(image))
 
-    async def make(stream: Stream) -> None:
-        image = Image()
-        images.append(weakref.ref(image))
-        if is_open:
-            stream.open("application/json", {})
-            await stream.emit(b"{")
-        await asyncio.sleep(0.1)
+    def failing(*asked):
+        yield from islice(finish(*asked), sample)
         try:
             fail()
         except ValueError as error:
-            raise NonFiniteError("chroma") from error
+            raise NonFiniteError("no number") from error
 
-    async def work(stream: Stream) -> None:
-        async with asyncio.timeout(60):
-            upload = Image()
-            images.append(weakref.ref(upload))
-            await _while_connected(request, make(stream))
-
-    async def send(message: Message) -> None:
-        pass
-
-    async def answer() -> None:
-        stream = Stream(request)
-        try:
-            await stream.start(work)
-        except (NonFiniteError, ClientGoneError):
-            return
-        await stream({}, receive, send)
-
-    request = Request({"type": "http", "state": {}}, receive)
+    monkeypatch.setattr(service.colorizer, "finish", failing)
     gc.disable()
     try:
-        asyncio.run(answer())
-        assert [image() for image in images] == [None] * (2 if is_gone else 3)
+        with pytest.raises(httpx.TransportError) if sample else nullcontext():
+            service.post(grey_png)
+        service.wait_until_idle()
+        assert [image() for image in images] == [None]
     finally:
         gc.enable()
