@@ -53,6 +53,17 @@ async def test_blocking_and_asynchronous_say_the_same(service, client: Client, g
         assert service.colorizer.options[0] == service.colorizer.options[1]
 
 
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in ("likelihoods", "models")])
+async def test_streams_bring_what_answers_hold(service, client: Client, grey_png: bytes, name: str) -> None:
+    async with AsyncClient(str(service.client.base_url)) as other, CALLS[name](other.stream, grey_png) as colorings:
+        assert colorings.done is None
+        asynchronous = [coloring async for coloring in colorings], colorings.done
+    whole, colorings = CALLS[name](client, grey_png), CALLS[name](client.stream, grey_png)
+    for found, done in ((list(colorings), colorings.done), asynchronous):
+        assert found == whole.data
+        assert (done.seed, done.noise_seed, done.width) == (whole.seed, whole.noise_seed, whole.width)
+
+
 def test_arrays_of_every_kind(service, client: Client, grey_png: bytes) -> None:
     for weights in ([1, 1, 0.5, 0], (1, 1, 0.5, 0), np.array([1, 1, 0.5, 0], np.float32), iter([1, 1, 0.5, 0])):
         client.transfers(grey_png, grey_png, weights=weights, seed=3)
@@ -107,10 +118,13 @@ def test_photos_come_as_paths_bytes_files_and_images(
 ) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(grey_png)
-    with path.open("rb") as file:
-        for source in (path, str(path), grey_png, file, grey_photo):
+    with gzip.open(tmp_path / "photo.png.gz", "wb") as file:
+        file.write(grey_png + bytes(100_000))
+    with path.open("rb") as file, gzip.open(tmp_path / "photo.png.gz") as decompressed:
+        for source in (path, str(path), grey_png, file, grey_photo, decompressed):
             client.colorizations(source, n=1)
         assert not file.closed
+    assert len(service.colorizer.photos) == 6
     for photo in service.colorizer.photos:
         np.testing.assert_array_equal(photo, np.asarray(grey_photo))
     with pytest.raises(FileNotFoundError):
@@ -135,13 +149,6 @@ def test_a_file_that_changes_while_it_is_sent(service, grey_png: bytes, tmp_path
 
     with Client(str(service.client.base_url), transport=Changing()) as client, expected:
         client.colorizations(photo, n=1)
-
-
-def test_a_file_that_is_decompressed(client: Client, grey_png: bytes, tmp_path: Path) -> None:
-    with gzip.open(tmp_path / "photo.png.gz", "wb") as file:
-        file.write(grey_png + bytes(100_000))
-    with gzip.open(tmp_path / "photo.png.gz") as file:
-        client.colorizations(file, n=1)
 
 
 @pytest.mark.parametrize("mode", PILLOW_MODES)
@@ -248,9 +255,3 @@ def test_an_api_key_that_no_header_holds_is_refused_and_not_shown(kind: type[Cli
     with pytest.raises(ValueError, match="api_key: expected ASCII") as caught:
         kind(api_key=key)
     assert key.strip() not in str(caught.value)
-
-
-async def test_many_at_once(service, grey_png: bytes) -> None:
-    async with AsyncClient(str(service.client.base_url)) as client:
-        answers = await asyncio.gather(*(client.colorizations(grey_png, n=1, seed=seed) for seed in range(8)))
-    assert [answer.seed for answer in answers] == list(range(8))

@@ -67,14 +67,6 @@ def test_photos_that_would_become_the_same_file_are_told_of(scans: Path) -> None
     assert "scans/a.jpg" in troubles[0].reason
 
 
-def test_nothing_there_is_told_of(scans: Path) -> None:
-    (scans / "empty").mkdir()
-    for argument in ("scans/empty", "scans/*.gif"):
-        photos, troubles = find_photos([Path(argument)], Path("out"))
-        assert not photos
-        assert [trouble.name for trouble in troubles] == [argument]
-
-
 def test_what_cannot_be_read_below_a_folder_is_told_of(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scandir = os.scandir
 

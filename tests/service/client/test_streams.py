@@ -1,13 +1,12 @@
-"""Colorings that come one by one: from the real application, and from answers that break off."""
+"""Colorings that come one by one: in pieces, with errors, and from answers that break off."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from service import client as public
-from service.client import AsyncClient, Client
+from service.client import Client
 
 HEADERS = {"content-type": "text/event-stream; charset=utf-8"}
 COLORING = (
@@ -19,13 +18,6 @@ DONE = (
     b'"timings":{"decode":0,"condition":0,"sample":0,"upsample":0,"encode":0}}\n\n'
 )
 ERROR = b'event: error\ndata: {"title":"Gateway Timeout","status":504,"code":"deadline","detail":"too late"}\n\n'
-
-CALLS: dict[str, Callable[[Any, bytes], Any]] = {
-    "colorizations": lambda calls, png: calls.colorizations(png, n=3, seed=7, temperature=None),
-    "variations": lambda calls, png: calls.variations(png, seed=7, index=1, levels=[8, 16], noise_seed=3),
-    "transfers": lambda calls, png: calls.transfers(png, png, weights=[1, 1, 0.5, 0], seed=3),
-    "interpolations": lambda calls, png: calls.interpolations(png, seed=7, index=0, to_index=2, steps=3),
-}
 
 
 def pieces(*parts: bytes | Exception, sent: list[bytes] | None = None) -> Client:
@@ -45,21 +37,6 @@ def pieces(*parts: bytes | Exception, sent: list[bytes] | None = None) -> Client
         return httpx.Response(200, headers=HEADERS, content=content())
 
     return Client(transport=httpx.MockTransport(answer))
-
-
-@pytest.mark.parametrize("name", CALLS)
-async def test_streams_bring_what_answers_hold(service, grey_png: bytes, name: str) -> None:
-    url = str(service.client.base_url)
-    async with AsyncClient(url) as client, CALLS[name](client.stream, grey_png) as colorings:
-        assert colorings.done is None
-        asynchronous = [coloring async for coloring in colorings], colorings.done
-    with Client(url) as client:
-        whole = CALLS[name](client, grey_png)
-        colorings = CALLS[name](client.stream, grey_png)
-        blocking = list(colorings), colorings.done
-    for found, done in (blocking, asynchronous):
-        assert found == whole.data
-        assert (done.seed, done.noise_seed, done.width) == (whole.seed, whole.noise_seed, whole.width)
 
 
 def test_events_may_be_cut_anywhere() -> None:
