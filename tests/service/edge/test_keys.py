@@ -151,31 +151,24 @@ def test_command_shows_the_key_once_and_writes_its_hash(path) -> None:
     assert len(path.read_text().splitlines()) == 2
 
 
-def test_command_names_a_file_that_cannot_be_read_or_written_and_leaves_nothing(tmp_path, monkeypatch) -> None:
-    path = tmp_path / "keys"
-
+def test_command_names_a_file_that_cannot_be_read_or_written_and_leaves_nothing(path, tmp_path, monkeypatch) -> None:
     def refuse_to_add(file: Path, words: str) -> None:
         result = CliRunner().invoke(app, ["keys", "add", "ann", "--file", str(file)])
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.startswith(f"{file}: {words}")
 
+    loop, pipe, folder = tmp_path / "loop", tmp_path / "pipe", tmp_path / "folder"
+    loop.symlink_to(loop)
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for no_file in (loop, pipe, folder):  # as /dev/null is none, which root could replace by a file
+        refuse_to_add(no_file, "expected a file\n")
+    assert pipe.is_fifo()
     refuse_to_add(tmp_path / "none" / "keys", "cannot be written: No such file or directory")
     path.write_bytes(b"\xff")
     refuse_to_add(path, "cannot be read: 'utf-8'")
     path.write_text("# ours\n")
     monkeypatch.setattr(Path, "write_text", Mock(side_effect=OSError(28, "No space left on device")))
     refuse_to_add(path, "cannot be written: No space left on device")
-    assert [each.name for each in tmp_path.iterdir()] == ["keys"]
+    assert {*tmp_path.iterdir()} == {path, loop, pipe, folder}
     assert path.read_text() == "# ours\n"
-
-
-def test_command_replaces_nothing_that_is_no_file(tmp_path) -> None:
-    """Such as /dev/null, which root could replace by a file."""
-    loop, pipe, folder = tmp_path / "loop", tmp_path / "pipe", tmp_path / "folder"
-    loop.symlink_to(loop)
-    os.mkfifo(pipe)
-    folder.mkdir()
-    for path in (loop, pipe, folder):
-        result = CliRunner().invoke(app, ["keys", "add", "ann", "--file", str(path)])
-        assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{path}: expected a file\n")
-    assert pipe.is_fifo()
