@@ -5,8 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from service.edge.slow_readers import PIECE_BYTES
 from tests.service.waiting import eventually, received, unread_answer
 
@@ -44,17 +42,19 @@ def test_an_answer_that_is_not_read_is_not_held(start, noise, monkeypatch) -> No
     assert 0 < max(buffered) < 2 * PIECE_BYTES
 
 
-@pytest.fixture
-def impatient(monkeypatch) -> None:
+def test_a_client_that_reads_nothing_is_cut_off_and_the_end_does_not_wait_for_it(monkeypatch, start, noise) -> None:
     monkeypatch.setattr("service.edge.slow_readers.SEND_SECONDS", 0.5)
-
-
-def test_a_client_that_reads_nothing_is_cut_off(impatient, start, noise) -> None:
     service = start()
     with service.log() as lines, asked(service, noise):
         eventually(lambda: open_connections(service) == 1)
         eventually(lambda: open_connections(service) == 0)
     assert "client_does_not_read" in [line["event"] for line in lines]
+    with unread_answer(service, noise, "application/zip", n=2):
+        eventually(lambda: open_connections(service) == 1)
+        started = time.monotonic()
+        service.server.should_exit = True
+        eventually(lambda: open_connections(service) == 0)
+    assert time.monotonic() - started < service.server.config.timeout_graceful_shutdown
 
 
 def test_a_client_that_reads_a_little_now_and_then_is_not_cut_off(monkeypatch, start, noise) -> None:
@@ -68,27 +68,3 @@ def test_a_client_that_reads_a_little_now_and_then_is_not_cut_off(monkeypatch, s
         whole += received(connection)
     assert whole.startswith(b"HTTP/1.1 200")
     assert whole.endswith(b"\r\n0\r\n\r\n"), "the end of chunks"
-
-
-def test_stopping_does_not_wait_for_who_reads_nothing(impatient, start, noise) -> None:
-    service = start()
-    with asked(service, noise):
-        eventually(lambda: open_connections(service) == 1)
-        started = time.monotonic()
-        service.server.should_exit = True
-        eventually(lambda: open_connections(service) == 0)
-    assert time.monotonic() - started < service.server.config.timeout_graceful_shutdown
-
-
-def test_a_request_keeps_its_place_until_its_last_byte_is_read(start, noise) -> None:
-    service = start()
-    backlog = service.app.state.engine._backlog
-    with asked(service, noise) as connection:
-        eventually(lambda: backlog.held("requests") == 1)
-        head = connection.recv(1000)
-        assert head.startswith(b"HTTP/1.1 200")
-        time.sleep(0.5)
-        assert backlog.held("requests") == 1, "most of it is still unread"
-        received(connection)
-        eventually(lambda: backlog.held("requests") == 0)
-    assert not backlog._owned, "and nothing is left of its owner"
