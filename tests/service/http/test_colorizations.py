@@ -12,8 +12,6 @@ from PIL import Image
 from tests.service.files import encoded, opened
 from tests.service.problems import assert_problem
 
-PATH = "/v1/colorizations"
-
 
 def images_of(answer: httpx.Response) -> list[Image.Image]:
     assert answer.status_code == 200, answer.text
@@ -90,13 +88,6 @@ def test_the_output_format_is_made_and_alpha_is_kept(service, grey_photo, output
     np.testing.assert_array_equal(np.asarray(image)[..., 3], 255 - np.asarray(grey_photo))
 
 
-def test_json_body(service, grey_png) -> None:
-    fields = {"seed": 7, "n": 2, "output_format": "png"}
-    answer = service.post_json_to(PATH, grey_png, temperature=None, **fields)
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["data"] == service.post(grey_png, **fields).json()["data"]
-
-
 def test_a_zip_is_the_same_bytes_as_one_written_at_once(service, grey_png) -> None:
     fields = {"seed": 7, "n": 3, "output_format": "png"}
     answer = service.post(grey_png, response_format="zip", **fields)
@@ -141,7 +132,8 @@ def test_bare_image(service, grey_png) -> None:
         ("*/*", {"response_format": "zip"}, "application/zip"),
         ("application/zip", {"response_format": "zip"}, "application/zip"),
         ("image/*", {"n": 1}, "image/jpeg"),
-        ("image/*", {}, "image/jpeg"),  # a default yields
+        ("image/*", {}, "image/jpeg"),  # a default n yields to one image
+        ("application/json, image/jpeg", {}, "application/json"),  # and to nothing else
         ("image/png", {}, "image/png"),
         ("image/png", {"n": 1}, "image/png"),
         ("image/webp", {"n": 1}, "image/webp"),
@@ -170,15 +162,8 @@ def test_accept_decides_the_form(
 
 def test_several_accept_lines_are_one_list(service, grey_png) -> None:
     lines = [("Accept", "text/html"), ("Accept", "application/zip")]
-    answer = service.client.post(PATH, files={"image": grey_png}, headers=lines)
+    answer = service.client.post("/v1/colorizations", files={"image": grey_png}, headers=lines)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
-
-
-def test_a_default_n_yields_to_one_image_alone(service, grey_png) -> None:
-    one = service.post(grey_png, {"Accept": "image/jpeg"}, seed=7)
-    assert one.headers["tintflow-index"] == "0"
-    assert one.content == service.post(grey_png, {"Accept": "image/jpeg"}, seed=7, n=1).content
-    assert len(service.post(grey_png, {"Accept": "application/json, image/jpeg"}).json()["data"]) == 4
 
 
 def test_an_empty_field_is_as_if_left_out(service, grey_png) -> None:
