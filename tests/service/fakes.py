@@ -61,7 +61,6 @@ class FakeColorizer:
         self.references: list[Photo | None] = []
         self.options: list[Any] = []
         self.threads: set[str] = set()
-        self.batches: list[int] = []
         self.finishing: list[tuple[int, ...]] = []
         self.error: Exception | None = None
         self.entered = threading.Semaphore(0)
@@ -89,7 +88,6 @@ class FakeColorizer:
         return SmallPhoto(photo, photo, photo if with_chroma else None)  # it sees the whole photo
 
     def draw_all(self, tasks: Sequence[DrawTask]) -> list[Drawn]:
-        self.batches.append(len(tasks))
         for task in tasks:
             self._enter(task.photo.lightness, task.options, None if task.reference is None else task.reference.chroma)
         return [self._draw(task.options) for task in tasks]

@@ -30,25 +30,6 @@ SMALL_FILE_SECONDS = 2
 """The least time that a file has."""
 
 
-def behind_gate(service, pool, image: bytes, *asked: dict) -> list:
-    """Let requests wait together while the model is busy with another; then free it, and return their answers."""
-    first = service.occupy(pool, image)
-    waiting = [pool.submit(service.post, image, **fields) for fields in asked]
-    eventually(lambda: service.metric("queue_depth") == len(asked))
-    service.colorizer.gate.set()
-    assert first.result().status_code == 200
-    return [each.result() for each in waiting]
-
-
-def test_those_that_wait_share_a_batch(service, pool, grey_png) -> None:
-    asked = [{"n": n, "seed": n, "temperature": n / 4} for n in (1, 2, 3)]
-    answers = behind_gate(service, pool, grey_png, *asked)
-    assert service.colorizer.batches[-1] == 3
-    for fields, answer in zip(asked, answers, strict=True):
-        assert answer.json()["data"] == service.post(grey_png, **fields).json()["data"]
-        assert (answer.json()["seed"], answer.json()["temperature"]) == (fields["seed"], fields["temperature"])
-
-
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
@@ -57,18 +38,30 @@ def test_those_that_wait_share_a_batch(service, pool, grey_png) -> None:
         (RuntimeError("nobody foresaw this"), 500, "internal_error"),
     ],
 )
-def test_a_failure_is_one_requests_own(service, pool, grey_png, monkeypatch, error, status, code) -> None:
-    draw_all = service.colorizer.draw_all
+def test_those_that_wait_share_a_batch_and_a_failure_is_one_requests_own(
+    service, pool, grey_png, monkeypatch, error, status, code
+) -> None:
+    draw_all, sizes = service.colorizer.draw_all, []
 
     def failing(tasks):
-        if any(task.options.seed == 13 for task in tasks):
+        sizes.append(len(tasks))
+        if any(task.options.seed == 3 for task in tasks):
             raise error
         return draw_all(tasks)
 
     monkeypatch.setattr(service.colorizer, "draw_all", failing)
-    answers = behind_gate(service, pool, grey_png, *({"seed": seed} for seed in (11, 12, 13, 14, 15)))
+    asked = [{"n": n, "seed": n, "temperature": n / 4} for n in (1, 2, 3, 4, 5)]
+    first = service.occupy(pool, grey_png)
+    waiting = [pool.submit(service.post, grey_png, **fields) for fields in asked]
+    eventually(lambda: service.metric("queue_depth") == len(asked))
+    service.colorizer.gate.set()
+    assert first.result().status_code == 200
+    answers = [each.result() for each in waiting]
+    assert sizes[1] == 5, "all that waited are one batch"
     assert_problem(answers.pop(2), status, code)
-    assert [answer.status_code for answer in answers] == [200] * 4
+    for fields, answer in zip((asked[i] for i in (0, 1, 3, 4)), answers, strict=True):
+        assert answer.json()["data"] == service.post(grey_png, **fields).json()["data"]
+        assert (answer.json()["seed"], answer.json()["temperature"]) == (fields["seed"], fields["temperature"])
 
 
 def test_readiness_tells_the_truth_and_a_model_that_stays_broken_asks_for_a_restart(start, grey_png) -> None:
@@ -311,16 +304,11 @@ def test_large_requests_do_not_stand_in_the_way(start, pool, grey_png, monkeypat
     assert [each.result().status_code for each in busy] == [200] * 4
 
 
-@pytest.fixture
-def large_photo(monkeypatch) -> bytes:
-    """A photo of 300 × 200 pixels, several colorings of which are a large request, of megabytes each."""
+def test_a_large_request_is_refused_when_it_comes_or_not_at_all(start, pool, grey_png, monkeypatch) -> None:
+    """Not when its turn has come, after it waited for others that are not read; meanwhile it is in no queue."""
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 300 * 200)
     monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))
-    return encoded(Image.new("L", (300, 200)))
-
-
-def test_a_large_request_is_refused_when_it_comes_or_not_at_all(start, pool, grey_png, large_photo) -> None:
-    """Not when its turn has come, after it waited for others that are not read; meanwhile it is in no queue."""
+    large_photo = encoded(Image.new("L", (300, 200)))  # several colorings are a large request, of megabytes each
     service = start(queue_latents=8, batch_latents=1)
     with ExitStack() as others:
         with ExitStack() as first:
