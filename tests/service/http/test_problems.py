@@ -23,7 +23,6 @@ from tests.service.problems import assert_problem
 from tests.service.waiting import begun_upload
 
 PATH = "/v1/colorizations"
-BETWEEN = "/v1/interpolations"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +140,9 @@ def test_too_long_for_the_output_format(service) -> None:
     assert service.post(photo, output_format="png").status_code == 200
 
 
-@pytest.mark.parametrize(("path", "fields"), [(PATH, {"n": 3}), (BETWEEN, {"steps": 3, "index": 0, "to_index": 1})])
+@pytest.mark.parametrize(
+    ("path", "fields"), [(PATH, {"n": 3}), ("/v1/interpolations", {"steps": 3, "index": 0, "to_index": 1})]
+)
 def test_too_many_pixels_in_one_answer(service, grey_png, monkeypatch, path: str, fields: dict[str, int]) -> None:
     monkeypatch.setitem(service.settings, "max_output_pixels", 2 * 40 * 24)
     answer = service.post_to(path, grey_png, seed=7, **fields)
