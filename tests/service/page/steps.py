@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, Route, expect
 
 __all__ = [
+    "FAILED",
     "add_more",
     "begin_anew",
     "borrow",
@@ -27,6 +28,9 @@ __all__ = [
     "taken",
     "unzipped",
 ]
+
+FAILED = "Failed to load resource"
+"""What the browser itself writes to its console of any answer that is an error"""
 
 
 def begin_anew(page: Page) -> None:
