@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from model.protocol import Drawn, Options
 from tests.service.fakes import Service
 from tests.service.files import opened
-from tests.service.page.steps import add_more, downloaded, hold, keep, link_of, more_like, unzipped
+from tests.service.page.steps import FAILED, add_more, downloaded, hold, keep, link_of, more_like, unzipped
 from tests.service.page.stored import until_stored
 
 OTHER_WEIGHTS = {"sha256": "1" * 64}  # of the same name
@@ -38,16 +38,30 @@ def download(page: Page, selector: str) -> np.ndarray:
     return np.asarray(opened(content).convert("RGB")).astype(int)
 
 
-def test_downloads_hold_what_was_drawn(page, upload, other_model, service) -> None:
+def test_downloads_and_zips_hold_what_was_drawn(page, upload, other_model, service) -> None:
+    """The zip with the source of variations, asking for nothing."""
     upload(page)
     seen = download(page, ".card.new .save")
     page.locator(".card.new .open").first.click()
     page.select_option("#format", "png")
     redrawn = download(page, "#download")
     assert np.abs(redrawn - seen).mean() < 3  # but for JPEG's losses
+    page.locator("#warmth").fill("0.5")
+    more_like(page, "coloring 1")
+    warm = download(page, ".card.new .save")
     expect(page.locator("#notices > *")).to_have_count(0)
     other_model(**OTHER_WEIGHTS)
     asked = len(service.colorizer.options)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    _, files = unzipped(page, "#download-all")
+    assert [name.split("-")[1] for name in files] == ["seed", *4 * ["variation"]]
+    _, first, *_ = files.values()
+    assert np.abs(np.asarray(opened(first)).astype(int) - warm).mean() < 3  # but for JPEG's losses
+    assert not [url for url in requests if "/v1/" in url]
+    expect(page.locator("#notices > *")).to_have_count(0)
+    page.locator(".card.source .open").click()
+    page.click("#look-reset")
     assert np.abs(download(page, "#download") - seen).mean() < 3
     expect(page.locator("#notices")).to_contain_text("The file holds what you see here")
     page.locator("#saturation").fill("0.5")  # a look is made from a lossless picture where there is one
@@ -56,25 +70,6 @@ def test_downloads_hold_what_was_drawn(page, upload, other_model, service) -> No
     assert np.abs(dulled - gray).mean() < np.abs(seen - gray).mean()
     assert np.abs(dulled - seen).mean() < np.abs(dulled - (2 * gray - seen)).mean()  # of these, not the opposite colors
     assert len(service.colorizer.options) == asked
-
-
-def test_a_zip_holds_what_is_seen_with_its_source_and_asks_for_nothing(page, upload, other_model, service) -> None:
-    upload(page)
-    page.locator(".card.new .open").first.click()
-    page.locator("#warmth").fill("0.5")
-    more_like(page, "coloring 1")
-    seen = download(page, ".card.new .save")
-    other_model(name="fake-2")
-    asked = len(service.colorizer.options)
-    requests: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
-    _, files = unzipped(page, "#download-all")
-    assert [name.split("-")[1] for name in files] == ["seed", *4 * ["variation"]]
-    _, first, *_ = files.values()
-    assert np.abs(np.asarray(opened(first)).astype(int) - seen).mean() < 3  # but for JPEG's losses
-    assert len(service.colorizer.options) == asked
-    assert not [url for url in requests if "/v1/" in url]
-    expect(page.locator("#notices > *")).to_have_count(0)
 
 
 def test_of_two_models_in_a_grid_each_coloring_knows_its_own(page, upload, other_model, service) -> None:
@@ -110,34 +105,44 @@ def test_of_two_models_in_a_grid_each_coloring_knows_its_own(page, upload, other
     assert service.colorizer.references[-1] is not None
 
 
-@pytest.mark.parametrize(("facts", "reloaded"), [({"name": "fake-2"}, False), (OTHER_WEIGHTS, True)])
-def test_more_like_one_at_once_after_the_change(
-    page, upload, other_model, service, facts: dict[str, str], reloaded: bool
-) -> None:
-    """The page asks which model the service has before it chooses how to begin."""
+def test_what_is_asked_for_at_once_after_the_change(page, upload, other_model, service) -> None:
+    """The page asks which model the service has before it chooses how to begin: here by the picture, not by a seed."""
+
+    def begin_anew() -> None:
+        page.get_by_role("button", name="Remove bridge.png").click()
+        upload(page)
+        page.locator(".card.new .open").nth(1).click()
+
     upload(page)
-    other_model(**facts)
-    if reloaded:
-        until_stored(page, "files", 5)
-        hold(page, "models", times=1)  # the page knows no model
-        page.reload()
-        expect(page.locator(".card.new")).to_have_count(4)
+    other_model(name="fake-2")
     page.locator(".card.new .open").nth(1).click()
     more_like(page, "coloring 2")
     assert service.colorizer.references[-1] is not None
-
-
-def test_more_of_those_at_once_after_the_change(page, upload, other_model, service) -> None:
-    upload(page)
-    page.locator(".card.new .open").nth(1).click()
+    begin_anew()
+    hold(page, "variations", times=1)
     page.click("#vary")
-    expect(page.locator("#colorize")).to_have_text("4 more like it")
-    expect(page.locator("#run-progress")).to_be_hidden()
+    expect(page.locator(".card.pending.working")).to_have_count(4)
+    page.click("#stop")
+    other_model(name="fake-3")
+    page.click("#retry")  # none has come that others could go on from
+    expect(page.locator(".card.new")).to_have_count(4)
+    assert service.colorizer.references[-1] is not None
+    begin_anew()
+    more_like(page, "coloring 2")
     assert service.colorizer.references[-1] is None
     other_model(**OTHER_WEIGHTS)
     for count in (8, 12):
         add_more(page, count)
         assert service.colorizer.references[-1] is not None
+    begin_anew()
+    until_stored(page, "files", 5)
+    other_model(name="fake-4")
+    hold(page, "models", times=1)  # the page knows no model
+    page.reload()
+    expect(page.locator(".card.new")).to_have_count(4)
+    page.locator(".card.new .open").nth(1).click()
+    more_like(page, "coloring 2")
+    assert service.colorizer.references[-1] is not None
 
 
 def test_steps_at_once_after_the_change(page, upload, other_model, service) -> None:
@@ -155,19 +160,6 @@ def test_steps_at_once_after_the_change(page, upload, other_model, service) -> N
     expect(page.locator("#between-not")).to_contain_text("by the model that the service has now")
 
 
-def test_stopped_variations_without_any_begin_with_the_picture(page, upload, other_model, service) -> None:
-    upload(page)
-    page.locator(".card.new .open").nth(1).click()
-    hold(page, "variations", times=1)
-    page.click("#vary")
-    expect(page.locator(".card.pending.working")).to_have_count(4)
-    page.click("#stop")
-    other_model(name="fake-2")
-    page.click("#retry")
-    expect(page.locator(".card.new")).to_have_count(4)
-    assert service.colorizer.references[-1] is not None
-
-
 def test_variations_of_a_link_do_not_go_on_with_another_model(open_page, upload, other_model, service) -> None:
     """Its seeds name other colorings, so more would be like another one; and the page has no picture of the first."""
     page = open_page(at="/#kind=variations&seed=3&temperature=0.75&of=1&strength=0.3&noise_seed=5&n=4&index=1")
@@ -183,7 +175,7 @@ def test_variations_of_a_link_do_not_go_on_with_another_model(open_page, upload,
 
 
 def test_variations_that_another_model_drew_meanwhile_do_not_count(open_page, upload, other_model) -> None:
-    page = open_page(expected="Failed to load resource")
+    page = open_page(expected=FAILED)
     upload(page)
     page.locator(".card.new .open").nth(1).click()
 
