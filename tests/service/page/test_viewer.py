@@ -79,7 +79,7 @@ def test_gray_photo_zoom_pan_and_wipe(viewed, color_photo) -> None:
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "50")
 
 
-def test_facts_and_how_likely_the_colors_are_among_all_that_have_come(viewed) -> None:
+def test_facts_how_likely_the_colors_are_among_all_that_have_come_and_why_there_is_no_look(viewed) -> None:
     expect(viewed.locator("#chance")).to_have_text(
         "The model finds these colors likely: of this photo's 4 colorings, 1 is likelier."
     )
@@ -94,6 +94,12 @@ def test_facts_and_how_likely_the_colors_are_among_all_that_have_come(viewed) ->
     add_more(viewed, 8)
     viewed.locator(".card.new .open").nth(3).click()
     expect(viewed.locator("#chance")).to_contain_text("of this photo's 8 colorings, 6 are likelier")
+    viewed.evaluate("HTMLCanvasElement.prototype.getContext = () => null")
+    viewed.locator("#saturation").fill("0.5")
+    expect(viewed.locator("#tools-error")).to_contain_text("no WebGL, which saturation and warmth need")
+    viewed.click("#viewer-close")
+    viewed.click("#download-all")
+    expect(viewed.locator("#notices")).to_contain_text("no WebGL, which saturation and warmth need")
 
 
 def test_keys_work_after_every_press(viewed) -> None:
@@ -201,7 +207,7 @@ def adjust(page: Page, **values: float) -> None:
         page.locator(f"#{name}").fill(str(value))
 
 
-def test_saturation_and_warmth_keep_the_lightness(viewed) -> None:
+def test_saturation_and_warmth_keep_the_lightness_and_steps_lead_from_look_to_look(viewed) -> None:
     viewed.select_option("#format", "png")
     before = downloaded_lab(viewed)
     adjust(viewed, saturation=0.5)
@@ -218,15 +224,21 @@ def test_saturation_and_warmth_keep_the_lightness(viewed) -> None:
     assert np.median((warm - after)[..., 1][middle]) == pytest.approx(2.4, abs=1)
     viewed.click("#look-reset")
     assert np.abs(downloaded_lab(viewed) - before).max() == 0
-
-
-def test_without_webgl_all_say_why_there_is_no_look(viewed) -> None:
-    viewed.evaluate("HTMLCanvasElement.prototype.getContext = () => null")
-    viewed.locator("#saturation").fill("0.5")
-    expect(viewed.locator("#tools-error")).to_contain_text("no WebGL, which saturation and warmth need")
+    adjust(viewed, saturation=2)
+    viewed.click("#keep")
+    viewed.click("#next")
+    adjust(viewed, warmth=1)
+    viewed.click("#keep")
     viewed.click("#viewer-close")
-    viewed.click("#download-all")
-    expect(viewed.locator("#notices")).to_contain_text("no WebGL, which saturation and warmth need")
+    viewed.click("#compare-open")
+    viewed.locator("#steps").fill("5")
+    viewed.click("#interpolate")
+    expect(viewed.locator(".card.new")).to_have_count(5)
+    for i, saturation, warmth in ((0, "200 %", "0"), (2, "150 %", "+50"), (4, "100 %", "+100")):
+        viewed.locator(".card.new .open").nth(i).click()
+        expect(viewed.locator("#saturation-out")).to_have_text(saturation)
+        expect(viewed.locator("#warmth-out")).to_have_text(warmth)
+        viewed.click("#viewer-close")
 
 
 def test_a_look_is_seen_at_once_and_on_its_card_and_of_many_the_last_alone_is_made(viewed, color_photo) -> None:
@@ -266,21 +278,3 @@ def test_a_look_is_seen_at_once_and_on_its_card_and_of_many_the_last_alone_is_ma
     viewed.click("#fix")
     for thumbnail in ("#history img", "#strip img", "#fix-colorings img"):
         expect(viewed.locator(thumbnail).first).to_have_attribute("src", seen)
-
-
-def test_the_steps_between_two_looks(viewed) -> None:
-    adjust(viewed, saturation=2)
-    viewed.click("#keep")
-    viewed.click("#next")
-    adjust(viewed, warmth=1)
-    viewed.click("#keep")
-    viewed.click("#viewer-close")
-    viewed.click("#compare-open")
-    viewed.locator("#steps").fill("5")
-    viewed.click("#interpolate")
-    expect(viewed.locator(".card.new")).to_have_count(5)
-    for i, saturation, warmth in ((0, "200 %", "0"), (2, "150 %", "+50"), (4, "100 %", "+100")):
-        viewed.locator(".card.new .open").nth(i).click()
-        expect(viewed.locator("#saturation-out")).to_have_text(saturation)
-        expect(viewed.locator("#warmth-out")).to_have_text(warmth)
-        viewed.click("#viewer-close")
