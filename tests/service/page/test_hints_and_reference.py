@@ -125,6 +125,7 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
 
 
 def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, upload, service) -> None:
+    """Undo finishes what a further color stopped. Without colors, only what was added with them is drawn."""
     upload(page)
     add_more(page, 8)
     seeds = [each.seed for each in service.colorizer.options]
@@ -154,6 +155,31 @@ def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, u
     page.click("#viewer-close")
     expect(page.locator(".card.new")).to_have_count(8)
     expect(page.locator(".badge")).to_have_count(0)
+    page.locator(".card.new .open").first.click()
+    before = page.locator("#after").get_attribute("src")
+    page.click("#fix")
+    hold(page, "colorizations", times=1, after=1)
+    fix(page, 0.75, 0.5, "gold")
+    expect(page.locator("#fix-colorings li")).to_have_count(4)
+    expect(page.locator("#fix-status")).to_have_text("Coloring again …")
+    fix(page, 0.6, 0.5, "grass")
+    followed(page, 2)
+    expect(page.locator("#fix-colorings li")).to_have_count(8)
+    page.keyboard.press("Control+z")
+    followed(page, 1)
+    expect(page.locator("#fix-colorings li")).to_have_count(8)
+    page.click("#fix-done")
+    page.click("#viewer-close")
+    add_more(page, 12)
+    page.locator(".card.new .open").first.click()
+    page.click("#fix")
+    page.get_by_role("button", name="Remove fixed color 1").click()
+    followed(page, 0)
+    expect(page.locator("#after")).to_have_attribute("src", before)
+    expect(page.locator("#fix-colorings li")).to_have_count(12)
+    (added, hints), last = [(each.seed, len(each.hints)) for each in service.colorizer.options[-2:]]
+    assert hints == 1
+    assert last == (added, 0)
 
 
 def test_a_coloring_that_is_not_in_the_grid_has_no_neighbors_and_brings_its_own(page, upload, service) -> None:
@@ -171,41 +197,6 @@ def test_a_coloring_that_is_not_in_the_grid_has_no_neighbors_and_brings_its_own(
     assert service.colorizer.options[-1].seed == service.colorizer.options[0].seed
     expect(page.locator("#after")).not_to_have_attribute("src", before)
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
-
-
-def test_without_fixed_colors_only_what_was_added_with_them_is_drawn(fixing, service) -> None:
-    before = fixing.locator("#after").get_attribute("src")
-    fix(fixing, 0.75, 0.5, "sky")
-    followed(fixing, 1)
-    fixing.click("#fix-done")
-    fixing.click("#viewer-close")
-    add_more(fixing, 8)
-    fixing.locator(".card.new .open").first.click()
-    fixing.click("#fix")
-    fixing.get_by_role("button", name="Remove fixed color 1").click()
-    followed(fixing, 0)
-    expect(fixing.locator("#after")).to_have_attribute("src", before)
-    expect(fixing.locator("#fix-colorings li")).to_have_count(8)
-    first, hinted, more, last = [(each.seed, len(each.hints)) for each in service.colorizer.options]
-    assert (first[0], first[1], more[1]) == (hinted[0], 0, 1)
-    assert last == (more[0], 0)
-
-
-def test_undo_finishes_what_a_further_color_stopped(page, upload, service) -> None:
-    upload(page)
-    add_more(page, 8)
-    page.locator(".card.new .open").first.click()
-    page.click("#fix")
-    hold(page, "colorizations", times=1, after=1)
-    fix(page, 0.75, 0.5, "sky")
-    expect(page.locator("#fix-colorings li")).to_have_count(4)
-    expect(page.locator("#fix-status")).to_have_text("Coloring again …")
-    fix(page, 0.6, 0.5, "grass")
-    followed(page, 2)
-    expect(page.locator("#fix-colorings li")).to_have_count(8)
-    page.keyboard.press("Control+z")
-    followed(page, 1)
-    expect(page.locator("#fix-colorings li")).to_have_count(8)
 
 
 def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_the_lightness(
@@ -258,40 +249,13 @@ def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_t
         expect(swatches).not_to_contain_text(light)
 
 
-def test_another_color_and_one_from_the_screen_are_brought_to_the_lightness(fixing, service) -> None:
-    # The browser's own eyedropper needs a hand on the mouse: this one picks red, after it was left once with Escape.
-    fixing.evaluate("""() => {
-      let left = false;
-      window.EyeDropper = class {
-        open() {
-          if (left) return Promise.resolve({ sRGBHex: '#c81e1e' });
-          left = true;
-          return Promise.reject(new DOMException('left', 'AbortError'));
-        }
-      };
-    }""")
-    click_at(fixing, 0.5, 0.5)
-    fixing.click("#palette-pick")
-    expect(fixing.locator("#palette")).to_be_visible()
-    expect(fixing.locator("#hint-list li")).to_have_count(0)
-    fixing.click("#palette-pick")
-    expect(fixing.locator("#palette")).to_be_hidden()
-    followed(fixing, 1)
-    click_at(fixing, 0.25, 0.5)
-    fixing.locator("#palette-color").fill("#c81e1e")
-    followed(fixing, 2)
-    for hint in service.colorizer.options[-1].hints:
-        red, green, blue = hint.color
-        assert red > green + 50
-        assert red > blue + 50
-
-
 def centre(dot: Locator) -> tuple[float, float]:
     box = dot.bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def test_points_move_change_vanish_and_come_back(fixing, service) -> None:
+def test_points_move_change_vanish_and_come_back_and_take_any_color(fixing, service) -> None:
+    """Another color and one from the screen are brought to the lightness."""
     fixing.click("#hint-add")
     fixing.locator("#palette-swatches button").first.click()
     dot = fixing.locator(".dot").first
@@ -320,6 +284,31 @@ def test_points_move_change_vanish_and_come_back(fixing, service) -> None:
     fixing.click("#palette-remove")
     expect(dot).to_be_hidden()
     followed(fixing, 0)
+    # The browser's own eyedropper needs a hand on the mouse: this one picks red, after it was left once with Escape.
+    fixing.evaluate("""() => {
+      let left = false;
+      window.EyeDropper = class {
+        open() {
+          if (left) return Promise.resolve({ sRGBHex: '#c81e1e' });
+          left = true;
+          return Promise.reject(new DOMException('left', 'AbortError'));
+        }
+      };
+    }""")
+    click_at(fixing, 0.5, 0.5)
+    fixing.click("#palette-pick")
+    expect(fixing.locator("#palette")).to_be_visible()
+    expect(fixing.locator("#hint-list li")).to_have_count(0)
+    fixing.click("#palette-pick")
+    expect(fixing.locator("#palette")).to_be_hidden()
+    followed(fixing, 1)
+    click_at(fixing, 0.25, 0.5)
+    fixing.locator("#palette-color").fill("#c81e1e")
+    followed(fixing, 2)
+    for hint in service.colorizer.options[-1].hints:
+        red, green, blue = hint.color
+        assert red > green + 50
+        assert red > blue + 50
 
 
 def test_a_finger_moves_a_point(open_page, upload) -> None:
@@ -418,10 +407,10 @@ def test_keys_on_how_closely_ask_once_and_end_what_is_busy(page, upload, color_p
 def test_one_color_too_many_is_told_also_in_a_browser_without_eyedropper_and_storage(open_page, upload) -> None:
     """There is no button for the one, and the page works without the other."""
     points = ";".join(f"0.{i + 10},0.5,a03c28" for i in range(32))
-    page = open_page(at=f"/#seed=3&n=4&index=0&hints={points}")
+    page = open_page(None)
     page.add_init_script("delete window.EyeDropper")
     page.add_init_script("Object.defineProperty(window, 'indexedDB', { get() { throw new Error('none') } })")
-    page.reload()
+    page.goto(f"/#seed=3&n=4&index=0&hints={points}")
     upload(page)
     page.click("#fix")
     expect(page.locator("#hint-list li")).to_have_count(32)
