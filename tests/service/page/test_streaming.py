@@ -13,28 +13,6 @@ from tests.service.waiting import PATIENCE_SECONDS
 STREAM = "text/event-stream"
 
 
-def test_a_stream_that_ends_early_or_with_an_error(open_page, photo, service) -> None:
-    page = open_page("/#seed=5")
-    whole = service.post(photo.read_bytes(), {"Accept": STREAM}, n=4, seed=5).text
-
-    def answer(route: Route) -> None:
-        assert STREAM in route.request.headers["accept"]
-        route.fulfill(body=whole[: whole.rindex("event: coloring")], content_type=STREAM)
-
-    page.route("**/v1/colorizations", answer, times=1)
-    page.set_input_files("#files", photo)
-    expect(page.locator(".card.new")).to_have_count(3)
-    expect(page.locator("#run-error")).to_contain_text("does not answer")
-    page.click("#retry")
-    expect(page.locator(".card.new")).to_have_count(4)
-    assert [(each.n, each.offset) for each in service.colorizer.options] == [(4, 0), (1, 3)]
-    problem = {"status": 503, "code": "out_of_memory", "detail": "the device has no memory left"}
-    body = f"event: error\ndata: {json.dumps(problem)}\n\n"
-    page.route("**/v1/colorizations", lambda route: route.fulfill(body=body, content_type=STREAM))
-    page.click("#colorize")
-    expect(page.locator("#run-error")).to_contain_text("no memory left")
-
-
 def test_events_come_out_as_soon_as_they_are_whole(page) -> None:
     """However the bytes are cut: line ends of all kinds, comments, data of more than one line, letters of two bytes.
 
@@ -80,9 +58,11 @@ def test_events_come_out_as_soon_as_they_are_whole(page) -> None:
     assert seconds < 5
 
 
-def test_a_connection_that_is_cut(open_page, photo, service, monkeypatch) -> None:
+def test_a_connection_that_is_cut_a_stream_that_ends_early_and_one_that_ends_with_an_error(
+    open_page, photo, service, monkeypatch
+) -> None:
     """Each coloring is shown while the next is on its way, and stays when that never comes."""
-    page = open_page(expected="net::ERR_", reduced_motion="no-preference")
+    page = open_page("/#seed=5", expected="net::ERR_", reduced_motion="no-preference")
     is_cut, finish = threading.Event(), service.colorizer.finish
 
     def finish_two(*arguments: Any) -> Iterator[Finished]:
@@ -102,6 +82,23 @@ def test_a_connection_that_is_cut(open_page, photo, service, monkeypatch) -> Non
     page.click("#retry")
     expect(page.locator(".card.new")).to_have_count(4)
     expect(page.locator("#run-error")).to_be_hidden()
-    assert [(each.n, each.offset) for each in service.colorizer.options] == [(4, 0), (2, 2)]
     pictures = page.locator(".card.new img").evaluate_all("all => all.map((each) => each.decode())")
     assert len(pictures) == 4  # each is whole
+    whole = service.post(photo.read_bytes(), {"Accept": STREAM}, n=4, offset=4, seed=5).text
+
+    def answer(route: Route) -> None:
+        assert STREAM in route.request.headers["accept"]
+        route.fulfill(body=whole[: whole.rindex("event: coloring")], content_type=STREAM)
+
+    page.route("**/v1/colorizations", answer, times=1)
+    page.click("#colorize")
+    expect(page.locator(".card.new")).to_have_count(7)
+    expect(page.locator("#run-error")).to_contain_text("does not answer")
+    page.click("#retry")
+    expect(page.locator(".card.new")).to_have_count(8)
+    assert [(each.n, each.offset) for each in service.colorizer.options] == [(4, 0), (2, 2), (4, 4), (1, 7)]
+    problem = {"status": 503, "code": "out_of_memory", "detail": "the device has no memory left"}
+    body = f"event: error\ndata: {json.dumps(problem)}\n\n"
+    page.route("**/v1/colorizations", lambda route: route.fulfill(body=body, content_type=STREAM))
+    page.click("#colorize")
+    expect(page.locator("#run-error")).to_contain_text("no memory left")
