@@ -129,10 +129,11 @@ def test_settings_reach_the_service_and_at_the_safe_end_there_is_one_coloring(pa
     assert (options.n, options.offset, options.seed, options.temperature) == (3, 0, 77, 1.5)
 
 
-def test_more_may_be_asked_for_before_the_first_have_come(page, photo, service) -> None:
+def test_more_may_be_asked_for_before_the_first_have_come(open_page, photo, service) -> None:
     """Also of a photo that came before the model was known."""
+    page = open_page(None)
     models = hold(page, "models")
-    page.reload()
+    page.goto("/")
     held = hold(page, "colorizations", times=1)
     page.set_input_files("#files", photo)
     expect(page.locator(".card.pending.working")).to_have_count(4)
@@ -199,13 +200,14 @@ def test_undo_and_history(page, upload) -> None:
     assert color_of(page, 0) == color
 
 
-def test_a_file_that_no_browser_shows(open_page, upload, tmp_path, start) -> None:
+def test_a_file_that_no_browser_shows(open_page, upload, tmp_path, service, monkeypatch) -> None:
     """A coloring stands in for the photo, since it has the same lightness.
 
     The first request asks for no more than the service answers of the largest photo, for the browser knows no size.
     """
-    service = start(max_pixels=5000, max_output_pixels=16_800)
-    page = open_page(of=service)
+    monkeypatch.setitem(service.settings, "max_pixels", 5000)
+    monkeypatch.setitem(service.settings, "max_output_pixels", 16_800)
+    page = open_page()
     path = tmp_path / "scan.tiff"
     Image.new("L", (60, 70), 120).save(path)
     upload(page, path)

@@ -10,10 +10,8 @@ from playwright.sync_api import Page, expect
 
 from model.errors import NonFiniteError
 from service.edge.keys import add_key
-from tests.service.page.steps import begin_anew, drop, expect_colorings, fix_a_color, hold, release
+from tests.service.page.steps import FAILED, begin_anew, drop, expect_colorings, fix_a_color, hold, release
 from tests.service.page.stored import until_state
-
-FAILED = "Failed to load resource"  # what the browser itself writes of any answer that is an error
 
 
 @pytest.fixture
@@ -98,11 +96,12 @@ def test_colorings_go_on_that_are_stopped_or_meet_no_service(page, photo) -> Non
     expect_colorings(page, 8)
 
 
-def test_photos_are_what_the_service_says(page, service, tmp_path) -> None:
+def test_photos_are_what_the_service_says(open_page, service, tmp_path) -> None:
+    page = open_page(None, expected=FAILED)
     models = service.client.get("/v1/models").json()
     models["data"][0]["photo_formats"] = {"JPEG": [".jpg"], "GIF": [".gif"], "JPEG XL": [".jxl"]}
     page.route("**/v1/models", lambda route: route.fulfill(json=models))
-    page.reload()
+    page.goto("/")
     for chooser in ("#files", "#reference"):
         expect(page.locator(chooser)).to_have_attribute("accept", "image/*,.jpg,.gif,.jxl")
     files = [tmp_path / name for name in ("a.txt", "A.JXL", "scan0001", "b.xyz")]
@@ -116,14 +115,15 @@ def test_photos_are_what_the_service_says(page, service, tmp_path) -> None:
     expect(page.locator("#run-title")).to_have_text("Colorings")
 
 
-def test_before_the_service_says_what_it_takes(page, photo, tmp_path) -> None:
+def test_before_the_service_says_what_it_takes(open_page, photo, tmp_path) -> None:
     """The page does not know yet which files are photos: it takes all, and the service refuses what is none.
 
     A file waits for the limits, and is not sent where it is too large. What nothing can be seen of cannot be opened.
     """
+    page = open_page(None, expected=FAILED)
     held, sent = hold(page, "models"), list[str]()
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
-    page.reload()
+    page.goto("/")
     large = tmp_path / "scan.png"
     with large.open("wb") as file:
         file.truncate(60_000_000)
@@ -151,8 +151,11 @@ def test_before_the_service_says_what_it_takes(page, photo, tmp_path) -> None:
     expect(page.locator("#strip use")).to_have_attribute("href", "#icon-photo")
 
 
-def test_many_files_that_are_no_photos_are_one_short_message_that_fades(open_page, start, tmp_path) -> None:
-    page = open_page(of=start(max_bytes=2_000_000), reduced_motion="no-preference")
+def test_many_files_that_are_no_photos_are_one_short_message_that_fades(
+    open_page, service, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setitem(service.settings, "max_bytes", 2_000_000)
+    page = open_page(reduced_motion="no-preference")
     page.clock.install()
     files = [tmp_path / f"{i} {name}" for name in ("notes.txt", "scan.png") for i in range(5)]
     for file in files:
@@ -220,37 +223,15 @@ def test_the_answers_of_a_proxy_and_of_a_busy_service_in_words(page, photo, colo
     expect(page.locator(".card.new")).to_have_count(4)
 
 
-def test_a_key_is_asked_for_and_sent(open_page, start, upload, tmp_path) -> None:
-    """Also in a browser that blocks cookies, and all storage with them: there, the page asks after a reload."""
-    key = add_key(tmp_path / "keys", "ann")
-    page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, ready=False)
-    expect(page.locator("#key-title")).to_have_text("This service asks for a key")
-    first, again = (
-        "Ask its operator for one. The key stays in this tab.",
-        "The service does not know this key. Is it spelled right?",
-    )
-    for why, given in ((first, "a-wrong-one"), (again, key)):
-        expect(page.locator("#key-dialog")).to_have_accessible_description(why)
-        page.fill("#key", given)
-        page.get_by_role("button", name="Use it").click()
-    expect(page.locator("#key-dialog")).to_be_hidden()
-    expect(page.locator("#model")).not_to_be_empty()
-    page.reload()
-    upload(page)  # the tab still knows it
-    for storage in ("localStorage", "sessionStorage", "indexedDB"):
-        page.add_init_script(f"Object.defineProperty(window, '{storage}', {{ get() {{ throw new Error('none') }} }})")
-    page.reload()
-    page.fill("#key", key)
-    page.get_by_role("button", name="Use it").click()
-    upload(page)
-    page.click("#theme")
-    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+def test_a_key_is_asked_for_and_sent(open_page, start, upload, photo, tmp_path) -> None:
+    """Without it, the demonstration stays gray. Several photos ask for it once.
 
-
-def test_without_a_key(open_page, start, photo, tmp_path) -> None:
-    """The demonstration stays gray, and several photos ask for a key once."""
+    Also in a browser that blocks cookies, and all storage with them: there, the page asks after a reload.
+    """
     key = add_key(tmp_path / "keys", "ann")
     page = open_page(of=start(api_keys_file=tmp_path / "keys"), expected=FAILED, ready=False, demo=True)
+    use = page.get_by_role("button", name="Use it")
+    expect(page.locator("#key-title")).to_have_text("This service asks for a key")
     page.click("#key-cancel")
     expect(page.locator("#model-note")).to_contain_text("asks for a key")
     expect(page.get_by_text("Colored just now")).to_be_hidden()
@@ -260,6 +241,24 @@ def test_without_a_key(open_page, start, photo, tmp_path) -> None:
     page.click("#key-cancel")
     expect(page.locator("#album-words")).to_have_text("0 of 3 photos, 3 failed")
     page.click("#album-resume")
-    page.fill("#key", key)
-    page.get_by_role("button", name="Use it").click()
+    first, again = (
+        "Ask its operator for one. The key stays in this tab.",
+        "The service does not know this key. Is it spelled right?",
+    )
+    for why, given in ((first, "a-wrong-one"), (again, key)):
+        expect(page.locator("#key-dialog")).to_have_accessible_description(why)
+        page.fill("#key", given)
+        use.click()
     expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
+    page.reload()
+    upload(page)  # the tab still knows it
+    for storage in ("localStorage", "sessionStorage", "indexedDB"):
+        page.add_init_script(f"Object.defineProperty(window, '{storage}', {{ get() {{ throw new Error('none') }} }})")
+    page.reload()
+    page.fill("#key", key)
+    use.click()
+    expect(page.locator("#key-dialog")).to_be_hidden()
+    expect(page.locator("#model")).not_to_be_empty()
+    upload(page)
+    page.click("#theme")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")

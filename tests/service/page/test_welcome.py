@@ -1,11 +1,8 @@
 """The first look: a live before and after, and what it says while the service starts."""
 
-import threading
+from playwright.sync_api import Route, expect
 
-from playwright.sync_api import Page, Route, expect
-
-from tests.service.fakes import FakeColorizer
-from tests.service.page.steps import expect_colorings, taken
+from tests.service.page.steps import FAILED, expect_colorings, taken
 from tests.service.page.stored import until_stored
 
 
@@ -37,15 +34,10 @@ def test_the_demonstration_is_live_and_nothing_comes_from_elsewhere(open_page, u
     assert "http" not in policy
 
 
-def test_a_service_that_starts_says_so(open_page, start, monkeypatch) -> None:
+def test_a_service_that_starts_says_so(open_page, loading, monkeypatch) -> None:
     monkeypatch.setattr("service.engine.RETRY_SECONDS", 1)
-    loaded = threading.Event()
-
-    def load(_: object) -> FakeColorizer:
-        loaded.wait(60)
-        return FakeColorizer()
-
-    page = open_page(of=start(load=load), expected="Failed to load resource", ready=False, demo=True)
+    starting, loaded = loading
+    page = open_page(of=starting, expected=FAILED, ready=False, demo=True)
     note = page.locator("#model-note")
     expect(note).to_have_text("The service is still starting. The model is being loaded.")
     expect(page.get_by_text("Colored just now")).to_be_hidden()
@@ -58,11 +50,11 @@ def test_a_photo_is_added_that_is_chosen_while_the_service_starts_or_the_page_co
     open_page, upload, color_photo
 ) -> None:
     """The note of the start goes once another request is answered. Photos from before a reload stay."""
-    page: Page = open_page(expected="Failed to load resource")
+    page = open_page(None, expected=FAILED)
     problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
     starting = {"status": 503, "json": problem, "headers": {"Retry-After": "600"}}
     page.route("**/v1/models", lambda route: route.fulfill(**starting), times=1)
-    page.reload()
+    page.goto("/")
     expect(page.locator("#model-note")).to_contain_text("The service is still starting.")
     upload(page)
     expect(page.locator("#model-note")).to_be_hidden()
