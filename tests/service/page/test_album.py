@@ -7,10 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.figures.browser import executable
-from tests.service.page.steps import colorize_again, hold, keep, pixels, taken, unzipped
+from tests.service.page.steps import FAILED, colorize_again, hold, keep, pixels, taken, unzipped
 from tests.service.page.stored import until_state, until_stored
-
-MANY = 20
 
 
 @pytest.fixture
@@ -93,7 +91,7 @@ def test_all_photos_each_of_its_own_seed_or_of_the_same_colors_and_undo(colored,
 
 
 def test_photos_that_failed_go_on_or_are_said_to_have_failed_for_good(open_page, album, photo, service) -> None:
-    page = open_page(expected="Failed to load resource")
+    page = open_page(expected=FAILED)
     album[1].write_bytes(photo.read_bytes()[:200])
     page.route("**/v1/colorizations", lambda route: route.abort())
     page.route("**/v1/colorizations", lambda route: route.continue_(), times=1)
@@ -115,7 +113,24 @@ def test_photos_that_failed_go_on_or_are_said_to_have_failed_for_good(open_page,
     expect(page.locator("#album-bar")).to_be_hidden()
 
 
-def test_progress_and_on_with_photos_that_come_later_after_undo_or_cancel(page, album, photo, tmp_path) -> None:
+def test_what_is_asked_for_goes_before_the_album_and_the_rest_goes_on_after_all_anew_undo_or_cancel(
+    page, album, photo, service, tmp_path
+) -> None:
+    held = hold(page, "colorizations", times=1)
+    page.set_input_files("#files", album)
+    request = taken(page, held)
+    page.locator("#number").fill("1")
+    page.click("#colorize")
+    request.continue_()
+    done(page, 3)
+    hold(page, "colorizations", times=1)
+    page.click("#album-run")
+    expect(page.locator("#strip .busy")).to_have_count(1)
+    page.locator("#number").fill("2")
+    page.click("#album-run")
+    done(page, 3)
+    assert [each.n for each in service.colorizer.options] == [4, 1, 4, 4] + 3 * [2]
+    page.click("#album-remove")
     hold(page, "colorizations", after=1)
     page.set_input_files("#files", album)
     expect(page.locator("#album-words")).to_have_text("1 of 3 photos")
@@ -133,23 +148,6 @@ def test_progress_and_on_with_photos_that_come_later_after_undo_or_cancel(page, 
     page.click("#album-resume")
     done(page, 5)
     expect(page.locator("#strip img.gray")).to_have_count(0)
-
-
-def test_what_is_asked_for_goes_before_the_album_and_all_anew_takes_its_place(page, album, service) -> None:
-    held = hold(page, "colorizations", times=1)
-    page.set_input_files("#files", album)
-    request = taken(page, held)
-    page.locator("#number").fill("1")
-    page.click("#colorize")
-    request.continue_()
-    done(page, 3)
-    hold(page, "colorizations", times=1)
-    page.click("#album-run")
-    expect(page.locator("#strip .busy")).to_have_count(1)
-    page.locator("#number").fill("2")
-    page.click("#album-run")
-    done(page, 3)
-    assert [each.n for each in service.colorizer.options] == [4, 1, 4, 4] + 3 * [2]
 
 
 def test_what_is_removed_is_not_stored_and_what_was_undone_neither_shown_nor_saved(colored) -> None:
@@ -203,23 +201,24 @@ def test_one_of_each_and_all_that_are_kept_in_a_zip_that_can_be_unpacked(page, p
 
 
 def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, service) -> None:
-    paths = [Path(copy(photo, tmp_path / f"{i:02}.png")) for i in range(MANY)]
+    many = 8
+    paths = [Path(copy(photo, tmp_path / f"{i}.png")) for i in range(many)]
     hold(page, "colorizations", after=3)
     page.locator("#number").evaluate("each => { each.value = 2; each.dispatchEvent(new Event('change')) }")
     page.set_input_files("#files", paths)
-    expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos")
+    expect(page.locator("#album-words")).to_have_text(f"3 of {many} photos")
     page.locator(".card.new .keep").nth(1).click()
     page.locator(".card.new .open").nth(0).click()
     page.locator("#saturation").fill("0")
     page.click("#viewer-close")
     picture = pixels(page.locator(".card.new img").nth(1), 100)
-    until_stored(page, "files", MANY + 3 * 2)
+    until_stored(page, "files", many + 3 * 2)
     until_state(page, "view.kept.length === 1 && view.looks.size === 1")  # the latest changes
     seeds = {each.seed for each in service.colorizer.options}
     service.colorizer.forget()
     page.reload()
-    expect(page.locator("#album-words")).to_have_text(f"3 of {MANY} photos")
-    expect(page.locator("#strip .photo")).to_have_count(MANY)
+    expect(page.locator("#album-words")).to_have_text(f"3 of {many} photos")
+    expect(page.locator("#strip .photo")).to_have_count(many)
     expect(page.locator("#strip img:not(.gray)")).to_have_count(3)
     expect(page.locator(".card.new")).to_have_count(2)
     assert pixels(page.locator(".card.new img").nth(1), 100) == picture
@@ -229,9 +228,9 @@ def test_a_reload_loses_nothing_and_the_rest_goes_on(page, photo, tmp_path, serv
     expect(page.locator("#saturation-out")).to_have_text("0 %")
     page.click("#viewer-close")
     page.unroute("**/v1/colorizations")  # what it held goes on
-    done(page, MANY)
-    expect(page.locator("#strip img:not(.gray)")).to_have_count(MANY)
-    assert len(service.colorizer.options) == MANY - 3
+    done(page, many)
+    expect(page.locator("#strip img:not(.gray)")).to_have_count(many)
+    assert len(service.colorizer.options) == many - 3
     assert not seeds & {each.seed for each in service.colorizer.options[1:]}
 
 
@@ -250,6 +249,7 @@ def test_a_reload_at_once_keeps_what_was_done_last(page, upload) -> None:
 
 
 def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(stored, color_photo) -> None:
+    """What an earlier version stored comes back, also a photo without colorings."""
     stored.evaluate("""() => {
       const put = IDBObjectStore.prototype.put;
       IDBObjectStore.prototype.put = function (...args) {
@@ -268,6 +268,12 @@ def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(stored, color_p
     assert stored.get_by_role("alert").count() <= 1  # said once, and gone after a while
     stored.click("#album-remove")
     until_stored(stored, "files", 0)
+    stored.evaluate("""async () => {
+      const { revive } = await import('/page/photos.js');
+      const photo = { file: new File(['x'], 'a.png'), name: 'a.png', example: null, runs: [] };
+      revive({ view: { photos: [photo], photo, runs: [] }, album: [] });
+    }""")
+    expect(stored.locator("#strip .photo")).to_have_count(1)
 
 
 def store_as_old(page: Page, name: str) -> None:
@@ -315,21 +321,13 @@ def test_other_tabs_begin_anew_and_old_sessions_are_forgotten_but_for_that_of_an
 
 def test_a_scrollbar_below_many_photos_stays_within_the_bar(browser, service, photo) -> None:
     """Browsers without a window hide scrollbars, unless they are told not to."""
+    count = 20
     arguments = {"args": ["--no-sandbox"], "ignore_default_args": ["--hide-scrollbars"]}
     with browser.browser_type.launch(executable_path=executable(), **arguments) as shown:
         page = shown.new_page(viewport={"width": 900, "height": 600})
         page.goto(f"{service.client.base_url}")
-        page.set_input_files("#files", [photo] * MANY)
-        expect(page.locator("#strip .photo")).to_have_count(MANY)
+        page.set_input_files("#files", [photo] * count)
+        expect(page.locator("#strip .photo")).to_have_count(count)
         strip, bar = page.locator("#strip"), page.locator(".top")
         assert strip.evaluate("each => each.offsetHeight > each.clientHeight")
         assert strip.bounding_box()["height"] <= bar.bounding_box()["height"]
-
-
-def test_a_photo_without_colorings_comes_back_from_what_an_earlier_version_stored(page) -> None:
-    page.evaluate("""async () => {
-      const { revive } = await import('/page/photos.js');
-      const photo = { file: new File(['x'], 'a.png'), name: 'a.png', example: null, runs: [] };
-      revive({ view: { photos: [photo], photo, runs: [] }, album: [] });
-    }""")
-    expect(page.locator("#strip .photo")).to_have_count(1)
