@@ -10,8 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from benchmarks.figures.browser import executable
-from tests.service.page.steps import add_more, borrow, drop, hold, keep, swipe, taken
+from tests.service.page.steps import FAILED, add_more, borrow, drop, expect_colorings, hold, keep, release, swipe, taken
 from tests.service.waiting import eventually
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -81,20 +80,18 @@ def test_every_view_is_accessible_and_fits(open_page, upload, photo, scheme: str
 
 @pytest.mark.parametrize(("scheme", "device"), SCREENS)
 def test_every_state_is_accessible(
-    open_page, photo, color_photo, service, tmp_path, scheme: str, device: dict[str, object]
+    open_page, photo, color_photo, tmp_path, scheme: str, device: dict[str, object]
 ) -> None:
-    page = open_page(expected="Failed to load resource", color_scheme=scheme, **device)
+    page = open_page(None, expected=FAILED, color_scheme=scheme, **device)
     problem = {"status": 503, "code": "loading", "detail": "the model is being loaded"}
-    starting = {"status": 503, "json": problem, "headers": {"Retry-After": "60"}}
-    page.route("**/v1/models", lambda route: route.fulfill(**starting))
-    page.reload()
+    held = hold(page, "models")
+    page.goto("/#seed=3&n=4&index=1&model=older-1.12345678")
+    taken(page, held).fulfill(status=503, json=problem, headers={"Retry-After": "1"})
     expect(page.locator("#model-note")).to_be_visible()
-    check(page)  # the service starts
-    page.unroute("**/v1/models")
-    page.goto("about:blank")
-    page.goto(f"{service.client.base_url}/#seed=3&n=4&index=1&model=older-1.12345678")
+    check(page)  # a link was opened, and the service starts
+    release(page, "models", held)
     expect(page.locator("#link-note")).to_contain_text("colors will differ")
-    check(page)  # a link was opened, and the model is another
+    check(page)  # the model is another
     hold(page, "colorizations")
     page.set_input_files("#files", photo)
     expect(page.locator(".card.pending.working")).to_have_count(4)
@@ -141,15 +138,18 @@ def test_every_state_is_accessible(
     page.set_input_files("#files", [odd, photo])
     expect(page.locator("#strip .bad")).to_have_count(3)
     check(page)  # a file that no browser shows, in an album that failed
-    page.unroute("**/v1/colorizations")
-    page.route("**/v1/models", lambda route: route.fulfill(status=401, json={"status": 401, "code": "missing_key"}))
-    page.reload()
+    missing = {"status": 401, "json": {"status": 401, "code": "missing_key"}}
+    page.route("**/v1/colorizations", lambda route: route.fulfill(**missing))
+    page.click("#album-resume")
     expect(page.locator("#key-dialog")).to_be_visible()
     check(page)  # the question for a key
 
 
-def test_on_a_phone_nothing_is_hidden_or_without_a_name(open_page, upload, photo, tmp_path) -> None:
-    page = open_page(**PHONE)
+def test_on_a_phone_nothing_is_hidden_or_without_a_name_and_what_is_new_comes_into_view(
+    open_page, upload, photo, tmp_path
+) -> None:
+    """Colorings that are asked for come into view, and what is wrong; a finger that scrolls sets no slider."""
+    page = open_page(expected=FAILED, **PHONE)
     expect(page.get_by_text("Choose a photo", exact=True)).to_be_in_viewport()
     expect(page.locator("#hero")).to_be_in_viewport()
     expect(page.get_by_text("Or drop photos")).to_be_hidden()
@@ -173,6 +173,7 @@ def test_on_a_phone_nothing_is_hidden_or_without_a_name(open_page, upload, photo
     page.click("#fix")
     expect(page.locator("#fix-done")).to_be_in_viewport(ratio=1)
     page.click("#viewer-close")
+    scroll(page)
     more = [Path(copy(photo, tmp_path / f"{i}.png")) for i in range(4)]
     page.set_input_files("#files", more)
     expect(page.locator("#album-bar")).to_be_hidden()
@@ -184,35 +185,8 @@ def test_on_a_phone_nothing_is_hidden_or_without_a_name(open_page, upload, photo
     assert notice["y"] + notice["height"] <= bar["y"]
 
 
-def test_twice_as_large_text_grows_everywhere_and_fits(browser, service, upload) -> None:
-    """As it is set in the browser: then all text grows, and the layout is that of a smaller window."""
-    arguments = ["--no-sandbox", "--blink-settings=defaultFontSize=32"]
-
-    def check_size(page: Page, words: str) -> None:
-        assert page.evaluate(CUT) == []
-        for each in page.get_by_text(words, exact=True).locator("visible=true").all():
-            assert each.evaluate("each => parseFloat(getComputedStyle(each).fontSize)") > 22
-
-    with browser.browser_type.launch(executable_path=executable(), args=arguments) as large:
-        for device in ({"viewport": {"width": 1280, "height": 800}}, PHONE):
-            page = large.new_page(**device)
-            page.goto(f"{service.client.base_url}")
-            check_size(page, "Choose a photo")
-            upload(page)
-            check_size(page, "How many")
-            keep(page, 0, 1)
-            check_size(page, "Download kept")
-            page.click("#compare-open")
-            check_size(page, "Steps")
-            page.click("#compare-close")
-            page.locator(".card.new .open").first.click()
-            check_size(page, "Saturation")
-
-
-def test_scrolling_on_a_phone(open_page, upload) -> None:
-    """Colorings that are asked for come into view, and what is wrong; a finger that scrolls sets no slider."""
-    page = open_page(expected="Failed to load resource", **PHONE)
-    upload(page)
+def scroll(page: Page) -> None:
+    """Scroll away from the colorings, and ask for more, by a finger too, until one request fails; try that again."""
     page.locator("#history").scroll_into_view_if_needed()
     expect(page.locator(".card.new").first).not_to_be_in_viewport()
     add_more(page, 8)
@@ -243,6 +217,33 @@ def test_scrolling_on_a_phone(open_page, upload) -> None:
     page.locator("#history").scroll_into_view_if_needed()
     page.click("#colorize")
     expect(page.locator("#run-error")).to_be_in_viewport(ratio=1)
+    page.unroute("**/v1/colorizations")
+    page.click("#retry")
+    expect_colorings(page, 4)
+
+
+def test_twice_as_large_text_grows_everywhere_and_fits(open_page, upload) -> None:
+    """As it is set in the browser: then all text grows, and the layout is that of a smaller window."""
+
+    def check_size(words: str) -> None:
+        assert page.evaluate(CUT) == []
+        for each in page.get_by_text(words, exact=True).locator("visible=true").all():
+            assert each.evaluate("each => parseFloat(getComputedStyle(each).fontSize)") > 22
+
+    for device in ({}, PHONE):
+        page = open_page(None, **device)
+        page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
+        page.goto("/")
+        check_size("Choose a photo")
+        upload(page)
+        check_size("How many")
+        keep(page, 0, 1)
+        check_size("Download kept")
+        page.click("#compare-open")
+        check_size("Steps")
+        page.click("#compare-close")
+        page.locator(".card.new .open").first.click()
+        check_size("Saturation")
 
 
 def check(page: Page) -> None:
