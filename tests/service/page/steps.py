@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 FAILED = "Failed to load resource"
-"""What the browser itself writes to its console of any answer that is an error"""
+"""The browser's own words, in its console, for any answer that is an error"""
 
 
 def begin_anew(page: Page) -> None:

@@ -249,7 +249,7 @@ def test_a_reload_at_once_keeps_what_was_done_last(page, upload) -> None:
 
 
 def test_a_full_storage_is_said_and_what_is_removed_goes_from_it(stored, color_photo) -> None:
-    """What an earlier version stored comes back, also a photo without colorings."""
+    """A photo without colorings comes back, too, as an earlier version stored it."""
     stored.evaluate("""() => {
       const put = IDBObjectStore.prototype.put;
       IDBObjectStore.prototype.put = function (...args) {
