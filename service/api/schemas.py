@@ -26,7 +26,7 @@ __all__ = [
 
 
 MODEL_EXAMPLE = "tintflow-cwf-24"
-"""the released weights (tests/docs/test_model_name.py)"""
+"""the released weights (tests/docs/test_facts.py)"""
 TEMPERATURE_EXAMPLE = 0.6
 """their default temperature"""
 
