@@ -73,6 +73,12 @@ def machine(install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     return run
 
 
+def test_without_a_gpu_the_wheels_at_hand_come_first(machine, capsys) -> None:
+    asked = machine('case "$UV_FIND_LINKS $*" in /wheels*--no-index*) exit 0;; *) exit 1;; esac')
+    assert capsys.readouterr().out == "No NVIDIA GPU: torch comes from /wheels.\n"
+    assert not [each for each in asked if "--torch-backend" in each]
+
+
 @pytest.mark.parametrize(("gpu", "chosen", "backend"), [(False, "", "cpu"), (True, "", "auto"), (False, "cu1", "cu1")])
 def test_pytorchs_index_is_asked_for_what_the_machine_runs(
     machine, monkeypatch, capsys, gpu: bool, chosen: str, backend: str
