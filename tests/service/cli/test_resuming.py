@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from model.errors import CheckpointError, NonFiniteError
+from service.errors import QueueFullError
+from service.scheduling.backlog import Backlog, Place
 from tests.service.cli.programs import started, tintflow
 from tests.service.waiting import eventually
 
@@ -121,6 +123,20 @@ def test_one_photo_that_the_model_fails_on(service, run: Callable, photos: list[
     monkeypatch.setattr(service.colorizer, "_enter", failing)
     assert "no number" in run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", status=1).stderr
     assert sorted(state()) == ["a-7-0.jpg", "c-7-0.jpg"]
+
+
+def test_a_full_queue_is_waited_for(run: Callable, photos: list[str], monkeypatch) -> None:
+    refusals = iter([QueueFullError("full", 0)] * 10)
+    enter = Backlog.enter
+
+    def refusing(backlog: Backlog, owner: str = "") -> Place:
+        for refusal in refusals:
+            raise refusal
+        return enter(backlog, owner)
+
+    monkeypatch.setattr(Backlog, "enter", refusing)
+    run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "2")
+    assert sorted(state()) == ["a-7-0.jpg", "b-7-0.jpg", "c-7-0.jpg"]
 
 
 def test_no_part_is_left_when_writing_fails(run: Callable, photos: list[str], monkeypatch) -> None:
