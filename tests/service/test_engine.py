@@ -101,3 +101,10 @@ def test_who_goes_holds_no_place_and_is_not_worked_for(start, pool, grey_png) ->
 def test_stopping_waits_for_answers_to_be_made_and_read() -> None:
     config = server_config(FastAPI(), Settings(deadline_seconds=2.5))
     assert 5 <= config.timeout_graceful_shutdown <= 6
+
+
+def test_who_stops_is_not_ready(start, grey_png) -> None:
+    service = start()
+    service.app.state.engine.drain()
+    for answer in (service.client.get("/readyz"), service.post(grey_png)):
+        assert_problem(answer, 503, "draining")
