@@ -351,6 +351,17 @@ def test_a_large_file_gets_its_room_however_many_come_after_it() -> None:
     assert small.held, "there is room beside it"
 
 
+def test_those_that_fit_beside_a_large_file_pass_it_while_it_waits() -> None:
+    room = Room(50, beside=13)
+    first, second = take(room, 49), room.enter()
+    thread = waiting(room, second, 49)
+    for _ in range(3):
+        room.leave(take(room, 12, quick=True))
+    room.leave(first)
+    thread.join(SECONDS)
+    assert second.held == 49
+
+
 def test_two_files_that_hold_a_part_of_the_room_do_not_wait_for_each_other() -> None:
     room = Room(50)
     first, second = take(room, 30), take(room, 20)
