@@ -16,8 +16,10 @@ import httpx
 import pytest
 
 from model.errors import NonFiniteError
+from service.http.request import read_request
 from service.scheduling.lanes import MAX_UNREAD_BYTES
 from tests.service.problems import assert_problem
+from tests.service.waiting import unread_answer
 
 PATH = "/v1/colorizations"
 SAMPLE_BYTES = 3_000_000
@@ -129,5 +131,29 @@ def test_what_a_failed_request_holds_does_not_wait_for_the_collector(
             service.post(grey_png)
         service.wait_until_idle()
         assert [image() for image in images] == [None]
+    finally:
+        gc.enable()
+
+
+class Uploads(dict[str, bytes]):
+    """Large in truth, too."""
+
+
+def test_nor_does_what_a_request_held_whose_client_went(service, monkeypatch, noise) -> None:
+    uploads = list[weakref.ref[Uploads]]()
+
+    async def read(*asked):
+        files, parameters = await read_request(*asked)
+        held = Uploads(files)
+        uploads.append(weakref.ref(held))
+        return held, parameters
+
+    monkeypatch.setattr("service.http.routes.read_request", read)
+    gc.disable()
+    try:
+        with unread_answer(service, noise, "application/zip", n=2) as connection:
+            assert connection.recv(1000)
+        service.wait_until_idle()
+        assert [each() for each in uploads] == [None]
     finally:
         gc.enable()
