@@ -105,7 +105,7 @@ class CinnColorizer(Scaler):
             name=self.checkpoint.name,
             device=self.device,
             parameters=int(self._passes.numbers.parameters[0]),
-            latents=sum(self.checkpoint.config.dims),
+            latents=self.checkpoint.config.total_dims,
             default_temperature=self.checkpoint.temperature,
             sha256=self.checkpoint.sha256,
         )
@@ -166,7 +166,7 @@ class CinnColorizer(Scaler):
             LevelLikelihood(size, dims, level_bits / dims, float(latent_norms([z])[0]))
             for size, dims, level_bits, z in zip(config.sizes, config.dims, bits, encoded.latents, strict=True)
         )
-        return Likelihood(sum(bits) / sum(config.dims), levels, dict(seconds))
+        return Likelihood(sum(bits) / config.total_dims, levels, dict(seconds))
 
 
 def _drawn(

@@ -60,7 +60,7 @@ class Passes:
         self.device = device
         self._runtime = choose_runtime(checkpoint, device, cache)
         self.numbers = self._runtime.numbers
-        self._dims = sum(checkpoint.config.dims)
+        self._dims = checkpoint.config.total_dims
         self._halvings, self._since = 0, 0.0
         """how often passes were halved, and when their size last changed"""
         self._workers = 1 if device == "cuda" else THREADS

@@ -158,3 +158,8 @@ class CinnConfig:
     def dims(self) -> list[int]:
         """Latents of each level, coarse to fine."""
         return [2 * CELLS, *(level.dims for level in self.details)]
+
+    @property
+    def total_dims(self) -> int:
+        """Latents of all levels."""
+        return sum(self.dims)

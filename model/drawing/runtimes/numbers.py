@@ -12,7 +12,10 @@ from model.flow.arrays import CinnArrays
 from model.flow.cell_order import dispersed_order
 from model.flow.sizes import SIDE
 
-__all__ = ["Numbers"]
+__all__ = ["ORDER", "Numbers"]
+
+ORDER = dispersed_order()
+"""(64,): which cell is drawn when"""
 
 
 class Numbers(NamedTuple):
@@ -72,7 +75,7 @@ class Numbers(NamedTuple):
     def cells_in_order(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Bring standardized coarsest a*b*, (N, 2, 8, 8), to what the coarsest level works on: (N, 64, 2) in order."""
         cells = ((x - self.cells_mean) / self.cells_std).reshape(len(x), 2, -1).transpose(0, 2, 1)
-        return cells[:, dispersed_order()]
+        return cells[:, ORDER]
 
     def from_rows(self, cells: NDArray[np.float32]) -> NDArray[np.float32]:
         """Undo `cells_in_order` of cells that are row by row."""

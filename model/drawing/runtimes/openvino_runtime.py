@@ -72,15 +72,14 @@ class OpenvinoRuntime(Runtime):
 
     def prepare(self, photos: int, draws: int, samples: int) -> None:
         """See `Runtime.prepare`. Graphs come from the cache on a thread of their own, which needs no Python."""
-        rows = {"condition": photos, "mixtures": samples, "details": samples}
-        names = [self._step_name("distilled", draws), *(f"{graph}-{count}-f32" for graph, count in rows.items())]
-
-        def load() -> None:
-            for name in names:
-                with self._lock_of(name):
-                    self._load(name)
-
-        threading.Thread(target=load, name="graphs", daemon=False).start()
+        names = (
+            _graph_name("condition", photos),
+            self._step_name("distilled", draws),
+            _graph_name("mixtures", samples),
+            _graph_name("details", samples),
+        )
+        if self._cache is not None:
+            threading.Thread(target=self._load_all, args=(names,), name="graphs", daemon=False).start()
         begin_drawing()
 
     def prepare_rest(self, draws: int, most_draws: int, samples: int) -> Iterator[None]:
@@ -171,7 +170,7 @@ class OpenvinoRuntime(Runtime):
     def _graph(self, graph: str, rows: int) -> Any:
         """Return a graph in float32 for so many rows."""
         build = getattr(graphs, f"{graph}_graph")
-        return self._compiled(f"{graph}-{rows}-f32", lambda: build(self._arrays, rows))
+        return self._compiled(_graph_name(graph, rows), lambda: build(self._arrays, rows))
 
     def _stepper(self, rows: int) -> Stepper:
         """Return this thread's own stepper."""
@@ -226,6 +225,11 @@ class OpenvinoRuntime(Runtime):
                     self._cache.store(name, exported.getvalue())
             return self._models[name]
 
+    def _load_all(self, names: Sequence[str]) -> None:
+        for name in names:
+            with self._lock_of(name):
+                self._load(name)
+
     def _lock_of(self, name: str) -> threading.Lock:
         """Return the lock of one graph: who compiles one keeps nobody from another."""
         with self._locking:
@@ -255,6 +259,11 @@ class OpenvinoRuntime(Runtime):
         }
         # OpenVINO 2026.4 crashes where it fuses elementwise operations of a small step in float32; none gains by it
         return options | ({"SNIPPETS_MODE": "DISABLE"} if name.startswith(STEP) else {})
+
+
+def _graph_name(graph: str, rows: int) -> str:
+    """Return what a graph in float32 is called in the cache."""
+    return f"{graph}-{rows}-f32"
 
 
 def _built(build: Callable[[], Any]) -> Any:

@@ -8,13 +8,15 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from model.drawing.runtimes.numbers import Numbers
+from model.drawing.runtimes.numbers import ORDER, Numbers
 from model.drawing.runtimes.runtime import Floats, Indices
-from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE, HIDDEN, cell_exponents, dispersed_order
+from model.flow.cell_order import CALM_TEMPERATURE, DISTILLED_TEMPERATURE, HIDDEN, cell_exponents
 from model.flow.mixture_arrays import draw_outputs
 from model.flow.sizes import CELLS
 
 __all__ = ["Stepper", "draw_alike"]
+
+EXPONENTS = cell_exponents()
 
 
 class Stepper:
@@ -69,9 +71,9 @@ def _draw_order(
     ranks = np.argsort(~np.isfinite(known).all(-1), axis=1, kind="stable")
     calm, at = np.float32(CALM_TEMPERATURE), np.float32(DISTILLED_TEMPERATURE)
     share = np.maximum((temperature - at) / (1 - at), 1 - temperature / calm)
-    colder = np.minimum(temperature / at, 1)[:, None] ** cell_exponents()[ranks]
+    colder = np.minimum(temperature / at, 1)[:, None] ** EXPONENTS[ranks]
     return (
-        dispersed_order()[ranks],
+        ORDER[ranks],
         np.take_along_axis(known, ranks[..., None], 1),
         np.take_along_axis(z.reshape(-1, CELLS, 2), ranks[..., None], 1),
         colder * np.maximum(temperature, 1)[:, None],

@@ -74,9 +74,8 @@ PATH = "/v1/colorizations"
 )
 def test_parameter(service, grey_png, field: str, value: object, words: list[str]) -> None:
     text = json.dumps(value) if isinstance(value, list) else value
-    in_form = value != "" and not isinstance(
-        value, bool
-    )  # it leaves out what is empty, and has numbers and texts alone
+    # a form leaves out what is empty, and has numbers and texts alone
+    in_form = value != "" and not isinstance(value, bool)
     answers = [service.post(grey_png, **{field: text})] if in_form else []
     if value not in ("nan", "inf"):
         answers.append(service.post_json_to(PATH, grey_png, **{field: value}))
