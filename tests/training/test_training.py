@@ -26,7 +26,7 @@ from model.flow.haar import pyramid, split
 from model.flow.sizes import CELLS
 from model.pixels.color import photo_to_lightness
 from model.pixels.resizing import resize_lightness
-from tests.loops import steps
+from tests.loops import send, steps
 from tests.networks import TINY
 from tests.training.conftest import PHOTOS
 from training.average import average
@@ -209,7 +209,7 @@ def test_a_signal_while_what_was_learned_is_judged_is_heeded(
     handlers = [signal.getsignal(number) for number in numbers]
 
     def evaluate_and_stop() -> list[float]:
-        signal.raise_signal(signal.SIGINT)
+        send(signal.SIGINT)
         return evaluate()
 
     monkeypatch.setattr(stopped, "evaluate", evaluate_and_stop)
