@@ -1,6 +1,7 @@
 """The tiny network on disk, made-up features and colors to train on, and photos to measure on."""
 
 import atexit
+import gc
 import json
 import os
 import shutil
@@ -25,6 +26,8 @@ from training.features import DONE
 # threads that wait for one another take many times longer.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
+
+gc.disable()  # until all tests are collected
 
 # Compiled networks are kept for this run of the tests alone, by the first of its processes for all.
 if "PYTEST_XDIST_WORKER" not in os.environ:
@@ -110,3 +113,9 @@ def subsets(tmp_path: Path) -> Path:
         (tmp_path / "data" / subset).mkdir(parents=True)
         Image.fromarray(photo[::4, ::4]).save(tmp_path / "data" / subset / "0.png")
     return tmp_path / "data"
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector from looking again and again at what was imported and collected."""
+    gc.freeze()
+    gc.enable()

@@ -1,5 +1,6 @@
 """Photos that people rate, and their pictures on sheets."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,18 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@lru_cache(8)
+def _pixels(sheet: Path) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(sheet))
+
+
 def shown(sheets: Path, place: int) -> NDArray[np.uint8]:
     """Return the picture at a place, from 0, of a folder's sheets."""
     left, top = place % 4 * 264 + 4, place % 12 // 4 * 282 + 18
-    sheet = np.asarray(Image.open(sheets / f"sheet-{place // 12 + 1:02}.png"))
-    return sheet[top : top + 192, left : left + 256]
+    return _pixels(sheets / f"sheet-{place // 12 + 1:02}.png")[top : top + 192, left : left + 256]
 
 
+@lru_cache(9)
 def enlarged(photo: Path) -> NDArray[np.uint8]:
     """Return a photo as large as it is shown."""
     return np.asarray(Image.open(photo).resize((256, 192), Image.Resampling.BICUBIC))
