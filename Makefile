@@ -10,8 +10,6 @@ DOCKER ?= docker
 DOCKER_BUILD ?=# more options for building the image
 IMAGE ?= tintflow:cpu
 BIN := .venv/bin
-# not by file: schemathesis's tests share one name, and of these xdist would run one
-QUICK := --numprocesses 2 --dist worksteal -m 'not slow and not gpu and not docker and not cluster'
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
 .PHONY: serve test check audit lock image docker-test cluster-test train eval bench docs dist api format clean
@@ -33,11 +31,9 @@ serve: .venv/for-serving  ## serve on http://localhost:$(PORT)
 # Bytecode is kept, also where the environment says otherwise: tests start many programs, and to compile modules anew
 # takes each of them seconds.
 test: export PYTHONDONTWRITEBYTECODE :=
-# In processes of their own: where OpenVINO is loaded, a signal to a process that trains in bfloat16 ends it.
+# Three processes, for some tests wait. Not by file: schemathesis's tests share one name, and of these xdist would run one.
 test: .venv/for-test  ## all tests but the slow, GPU, Docker and cluster ones
-	$(BIN)/pytest $(QUICK) tests/research tests/training
-	$(BIN)/pytest $(QUICK) tests/service
-	$(BIN)/pytest $(QUICK) --ignore tests/research --ignore tests/training --ignore tests/service
+	$(BIN)/pytest --numprocesses 3 --dist worksteal -m 'not slow and not gpu and not docker and not cluster'
 
 check: .venv/for-dev  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
