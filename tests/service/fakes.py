@@ -33,6 +33,7 @@ from model.protocol import (
 )
 from service.app import create_app
 from service.cli.server import Server, server_config
+from service.engine import State
 from service.settings import Settings
 from tests.service.waiting import eventually
 
@@ -257,5 +258,7 @@ def ready(**settings: object) -> Iterator[Service]:
     """A service with the fake colorizer that is ready."""
     colorizer = FakeColorizer()
     with running(lambda _: colorizer, colorizer, **settings) as service:
+        # /readyz is asked only then: before, it refuses, and that would be counted
+        eventually(lambda: service.app.state.engine.state is not State.LOADING)
         service.wait_until_ready()
         yield service

@@ -32,8 +32,7 @@ def counted() -> dict[str, dict[tuple[str, ...], float]]:
     """Metrics of a service, as scraped after some requests and errors."""
     photo = encoded(COLORS)
     with ready() as service:
-        answer = service.post(photo, n=3)
-        assert answer.status_code == 200, answer.text
+        service.post(photo, n=3)
         assert "tintflow_rejected_total" not in scraped(service)
         service.post_to("/v1/variations", photo, seed=7, index=2, n=2)
         service.post_to("/v1/likelihoods", photo)
