@@ -78,7 +78,7 @@ class PretendedGpu(TorchFunctionMode):
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    """Find tensors within tuples, lists and dictionaries: five times as fast as by torch's pytree."""
+    """Find tensors within tuples, lists and dictionaries, faster than torch's pytree does."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, tuple | list | dict):
