@@ -24,6 +24,7 @@ __all__ = [
     "open_link",
     "pixels",
     "release",
+    "resize",
     "swipe",
     "taken",
     "unzipped",
@@ -68,6 +69,19 @@ def drag(page: Page, x: float, y: float, dx: float, dy: float = 0) -> None:
     page.mouse.down()
     page.mouse.move(x + dx, y + dy, steps=4)
     page.mouse.up()
+
+
+def resize(page: Page, width: int, height: int) -> None:
+    """Give the window a size, and wait until the page is laid out anew: its observers run before the next frame."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate(
+        """async (size) => {
+          const frame = () => new Promise(requestAnimationFrame);
+          while (String([innerWidth, innerHeight]) !== String(size)) await frame();
+          await frame().then(frame);
+        }""",
+        [width, height],
+    )
 
 
 def swipe(page: Page, x: float, y: float, dx: float, dy: float) -> None:

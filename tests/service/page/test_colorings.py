@@ -9,7 +9,18 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.service.fakes import Service, tint
-from tests.service.page.steps import add_more, begin_anew, drop, expect_colorings, hold, keep, pixels, release, taken
+from tests.service.page.steps import (
+    add_more,
+    begin_anew,
+    drop,
+    expect_colorings,
+    hold,
+    keep,
+    pixels,
+    release,
+    resize,
+    taken,
+)
 from tests.service.page.stored import until_state
 
 GRAY = 129.65  # the mean of the photo
@@ -292,7 +303,7 @@ def test_a_long_name_stays_within_the_window(open_page, photo, tmp_path) -> None
     alert = page.get_by_role("alert").bounding_box()
     assert alert["x"] + alert["width"] <= 390
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.set_viewport_size({"width": 360, "height": 740})
+    resize(page, 360, 740)
     expect(page.locator("#download-all")).to_be_visible()
     assert page.locator("#run-facts").bounding_box()["width"] > 300  # the button beside the title does not narrow it
 
@@ -305,7 +316,7 @@ def test_cards_are_seen_at_once_and_hold_what_is_on_them_whatever_the_photo(page
     sizes = (((800, 200), (390, 844)), ((900, 100), (320, 560)), ((100, 600), (1280, 800)), ((200, 300), (900, 700)))
     for size, (width, height) in sizes:
         Image.new("L", size, 90).save(tmp_path / "long.png")
-        page.set_viewport_size({"width": width, "height": height})
+        resize(page, width, height)
         upload(page, tmp_path / "long.png")
         assert page.locator(".card .foot, .card:has(.fix) .words").evaluate_all(fits)
         expect(page.locator(".card .fix")).to_be_visible()
@@ -314,14 +325,14 @@ def test_cards_are_seen_at_once_and_hold_what_is_on_them_whatever_the_photo(page
         for card in page.locator(".card .open").all():
             assert card.bounding_box()["height"] <= height
         begin_anew(page)
-    page.set_viewport_size({"width": 1280, "height": 800})
+    resize(page, 1280, 800)
     upload(page)
     assert all(box["y"] + box["height"] <= 800 for box in boxes())
     assert all(box["width"] >= 200 for box in boxes())
-    page.set_viewport_size({"width": 1920, "height": 1080})
+    resize(page, 1920, 1080)
     add_more(page, 8)
     assert all(box["y"] + box["height"] <= 1080 for box in boxes())
     assert all(box["width"] >= 200 for box in boxes())
-    page.set_viewport_size({"width": 390, "height": 780})
+    resize(page, 390, 780)
     expect(page.locator("#cards")).to_have_css("grid-template-columns", re.compile(r"^1\d\d(\.\d+)?px"))  # two in a row
     assert all(box["x"] + box["width"] <= 390 for box in boxes())

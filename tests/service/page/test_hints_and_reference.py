@@ -5,7 +5,18 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from model.options import TRANSFER_WEIGHTS
-from tests.service.page.steps import add_more, borrow, colorize_again, drag, drop, expect_colorings, hold, keep, swipe
+from tests.service.page.steps import (
+    add_more,
+    borrow,
+    colorize_again,
+    drag,
+    drop,
+    expect_colorings,
+    hold,
+    keep,
+    resize,
+    swipe,
+)
 from tests.service.page.stored import until_stored
 
 WALK = "(dot, key) => { for (let i = 0; i < 45; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
@@ -214,7 +225,7 @@ def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_t
     expect(fixing.locator("#palette")).to_be_hidden()
     fixing.click("#zoom-fit")  # the drag has moved the photo
     for width, height, x in ((900, 700, 0.5), (844, 390, 0.5), (604, 800, 0.5), (740, 360, 0.42)):
-        fixing.set_viewport_size({"width": width, "height": height})
+        resize(fixing, width, height)
         click_at(fixing, x, 0.5)
         expect(fixing.locator("#palette")).to_be_visible()
         found = ("pending-dot", "palette", "stage")
@@ -225,7 +236,7 @@ def test_the_palette_opens_on_a_click_alone_leaves_the_point_in_sight_and_fits_t
         assert right <= stage["x"] + stage["width"]
         fixing.keyboard.press("Escape")
         expect(fixing.locator("#palette")).to_be_hidden()
-    fixing.set_viewport_size({"width": 1280, "height": 800})
+    resize(fixing, 1280, 800)
     click_at(fixing, 0.02, 0.02)
     swatches = fixing.locator("#palette-swatches")
     expect(swatches).to_contain_text("navy")

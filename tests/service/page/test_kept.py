@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.service.files import opened
-from tests.service.page.steps import downloaded, drop, keep, more_like, unzipped
+from tests.service.page.steps import downloaded, drop, keep, more_like, resize, unzipped
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_downloads_and_undo_which_closes_the_view_side_by_side(kept, service) ->
 def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
     """Where the window is low, at 200 % zoom and on a phone held sideways, pictures are large all the same."""
     for width, height in ((640, 400), (740, 360)):
-        kept.set_viewport_size({"width": width, "height": height})
+        resize(kept, width, height)
         kept.click("#compare-open")
         first, second = (each.bounding_box() for each in kept.locator("#compare figure img").all())
         assert first["x"] + first["width"] <= second["x"]
@@ -59,7 +59,7 @@ def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
         assert stage["x"] + stage["width"] <= actions["x"]
         assert stage["height"] > 0.8 * height
         kept.click("#viewer-close")
-    kept.set_viewport_size({"width": 1280, "height": 800})
+    resize(kept, 1280, 800)
     kept.click("#compare-open")
     expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 1", "Coloring 4"])
     first, second = (each.get_attribute("src") for each in kept.locator("#compare figure img").all())
@@ -103,7 +103,7 @@ def test_the_bar_holds_what_is_kept_of_any_photo(kept, color_photo) -> None:
     expect(kept.locator("#kept-words")).to_have_text("3 kept, 2 of this photo")
     kept.locator(".card.new .keep").nth(2).click()
     for width in (1051, 844):  # two pictures are seen, and nothing lies beside the bar
-        kept.set_viewport_size({"width": width, "height": 390})
+        resize(kept, width, 390)
         bar, picture, end = (kept.locator(each).bounding_box() for each in ("#kept", "#kept-pictures", "#keep-none"))
         assert picture["width"] > 80
         assert end["x"] + end["width"] <= bar["x"] + bar["width"]
