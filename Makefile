@@ -31,10 +31,9 @@ serve: .venv/for-serving  ## serve on http://localhost:$(PORT)
 # Bytecode is kept, also where the environment says otherwise: tests start many programs, and to compile modules anew
 # takes each of them seconds.
 test: export PYTHONDONTWRITEBYTECODE :=
-# Three processes, for some tests wait. Not by file: schemathesis's tests share one name, and of these xdist would run
-# one.
+# Not by file: schemathesis's tests share one name, and of these xdist would run one.
 test: .venv/for-test  ## all tests but the slow, GPU, Docker and cluster ones
-	$(BIN)/pytest --numprocesses 3 --dist worksteal -m 'not slow and not gpu and not docker and not cluster'
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m 'not slow and not gpu and not docker and not cluster'
 
 check: .venv/for-dev  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -182,7 +182,8 @@ def test_no_turn_of_the_event_loop_parses_more_than_a_piece(service, monkeypatch
     monkeypatch.setattr(HttpToolsProtocol, "data_received", counted)
     with connected(service) as connection, suppress(ConnectionError):
         connection.sendall((begun + more * (600_000 // len(more) + 1))[:600_000])
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # it may be broken off already
+            connection.shutdown(socket.SHUT_WR)
         received(connection)
     assert 0 < max(turns) <= 2 * PIECE_BYTES  # what came in one turn and what was left before it
     assert sum(turns) <= parsed
