@@ -10,6 +10,8 @@ DOCKER ?= docker
 DOCKER_BUILD ?=# more options for building the image
 IMAGE ?= tintflow:cpu
 BIN := .venv/bin
+# not by file: schemathesis's tests share one name, and of these xdist would run one
+QUICK := --numprocesses 2 --dist worksteal -m 'not slow and not gpu and not docker and not cluster'
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
 .PHONY: serve test check audit lock image docker-test cluster-test train eval bench docs dist api format clean
@@ -31,9 +33,10 @@ serve: .venv/for-serving  ## serve on http://localhost:$(PORT)
 # Bytecode is kept, also where the environment says otherwise: tests start many programs, and to compile modules anew
 # takes each of them seconds.
 test: export PYTHONDONTWRITEBYTECODE :=
-# Not by file: schemathesis's tests share one name, and of these xdist would run one.
+# Trainings apart: they keep memory that was freed, which would hide from other tests how much more these take.
 test: .venv/for-test  ## all tests but the slow, GPU, Docker and cluster ones
-	$(BIN)/pytest --numprocesses 2 --dist worksteal -m 'not slow and not gpu and not docker and not cluster'
+	$(BIN)/pytest $(QUICK) tests/research tests/training
+	$(BIN)/pytest $(QUICK) --ignore tests/research --ignore tests/training
 
 check: .venv/for-dev  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
