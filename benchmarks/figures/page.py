@@ -4,8 +4,6 @@ The photos come with scikit-image: coffee (CC0), astronaut (NASA, public domain)
 """
 
 import io
-import itertools
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -16,10 +14,11 @@ from typing import Annotated, Literal
 import skimage.data
 import typer
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, Route, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, sync_playwright
 
 from benchmarks.figures.browser import MissingBrowserError, executable, launch
 from benchmarks.figures.pictures import PICTURES, gray_of
+from benchmarks.figures.steps import click_at, hold, keep, release
 from benchmarks.running import running
 
 PHOTOS = ("coffee", "astronaut", "chelsea")
@@ -102,17 +101,18 @@ class _Walk:
             _drag(page, "dragover")
             self._save(page, "drag")
             _drag(page, "dragleave")
-            with _held(page, after=0):
-                _choose(page, "#seed", "")
-                page.click("#colorize")
-                page.wait_for_selector(".card.pending.working")
-                self._save(page, "working")
-                page.click("#stop")
-                page.wait_for_selector("#run-error:not([hidden])")
-                self._save(page, "stopped")
+            held = hold(page, "colorizations")
+            _choose(page, "#seed", "")
+            page.click("#colorize")
+            page.wait_for_selector(".card.pending.working")
+            self._save(page, "working")
+            page.click("#stop")
+            page.wait_for_selector("#run-error:not([hidden])")
+            self._save(page, "stopped")
+            release(page, "colorizations", held)
             page.click("#retry")
             _finish(page)
-            _keep(page, 1, 3)
+            keep(page, 1, 3)
             self._save(page, "kept")
             _compare(page)
             self._save(page, "compare")
@@ -168,7 +168,7 @@ class _Walk:
             page.locator("#share-note").scroll_into_view_if_needed()
             self._save(page, "no-link")
             page.locator("#viewer-close").click()
-            _keep(page, 0, 1)
+            keep(page, 0, 1)
             _compare(page)
             self._save(page, "no-steps")
             page.locator("#compare-close").click()
@@ -180,7 +180,9 @@ class _Walk:
             _view(page, 0)
             self._save(page, "safest")
         with self._page(DESKTOP, "light") as page:
-            _fail_second(page)
+            problem = {"status": 500, "code": "model_error", "detail": "the device was reset"}
+            page.route(COLORIZATIONS, lambda route: route.fulfill(status=500, json=problem), times=1)
+            page.route(COLORIZATIONS, lambda route: route.continue_(), times=1)  # the first photo's
             page.set_input_files("#files", _files(*PHOTOS))
             page.wait_for_selector("#album-resume:not([hidden])")
             page.locator("#strip .photo").nth(1).click()
@@ -217,7 +219,7 @@ class _Walk:
             with _first_of_several(page):
                 states = [_shot(page)]
             _finish(page)
-            _keep(page, 0, 3)
+            keep(page, 0, 3)
             states.append(_shot(page))
             _compare(page)
             states.append(_shot(page))
@@ -259,47 +261,13 @@ class _Walk:
 
 
 @contextmanager
-def _held(page: Page, after: int) -> Iterator[None]:
-    """Hold requests for colorings, after some that go through."""
-    held: list[Route] = []
-    left: float = after
-
-    def hold(route: Route) -> None:
-        nonlocal left
-        left -= 1
-        if left >= 0:
-            route.continue_()
-        else:
-            held.append(route)
-
-    page.route(COLORIZATIONS, hold)
-    yield
-    left = math.inf
-    for route in held:
-        route.continue_()
-
-
-@contextmanager
 def _first_of_several(page: Page) -> Iterator[None]:
     """Choose several photos, and hold all but the first once it is colored."""
-    with _held(page, after=1):
-        page.set_input_files("#files", _files(*PHOTOS))
-        page.wait_for_selector("#strip li:first-child img:not(.gray)")
-        yield
-
-
-def _fail_second(page: Page) -> None:
-    """Answer the second request for colorings with an error of the model."""
-    problem = {"status": 500, "code": "model_error", "detail": "the device was reset"}
-    order = itertools.count()
-
-    def answer(route: Route) -> None:
-        if next(order) == 1:
-            route.fulfill(status=500, json=problem)
-        else:
-            route.continue_()
-
-    page.route(COLORIZATIONS, answer)
+    held = hold(page, "colorizations", after=1)
+    page.set_input_files("#files", _files(*PHOTOS))
+    page.wait_for_selector("#strip li:first-child img:not(.gray)")
+    yield
+    release(page, "colorizations", held)
 
 
 def _drag(page: Page, kind: str) -> None:
@@ -327,11 +295,6 @@ def _view(page: Page, place: int) -> None:
     page.locator(".card.new .open").nth(place).click()
 
 
-def _keep(page: Page, *places: int) -> None:
-    for place in places:
-        page.locator(".card.new .keep").nth(place).click()
-
-
 def _compare(page: Page) -> None:
     page.get_by_role("button", name="Compare", exact=True).click()
 
@@ -346,18 +309,11 @@ def _fix_colors(page: Page) -> None:
     """Fix two colors, and ask for a third."""
     page.locator(".card .fix").first.click()
     for x, y, name in ((0.86, 0.3, "wood"), (0.3, 0.75, "brick, rust")):
-        _click(page, x, y)
-        with page.expect_response("**/v1/colorizations"):
+        click_at(page, x, y)
+        with page.expect_response(COLORIZATIONS):
             page.locator("#palette-swatches").get_by_role("button", name=name).click()
         page.wait_for_selector("#fix-status:empty", state="attached")
-    _click(page, 0.5, 0.25)
-
-
-def _click(page: Page, x: float, y: float) -> None:
-    """Click on the photo in full view, at fractions of its width and height."""
-    photo = page.locator("#after").bounding_box()
-    assert photo  # noqa: S101 - it is shown
-    page.mouse.click(photo["x"] + x * photo["width"], photo["y"] + y * photo["height"])
+    click_at(page, 0.5, 0.25)
 
 
 def _files(*names: str, gray: bool = True) -> list[FilePayload]:
@@ -370,12 +326,10 @@ def _files(*names: str, gray: bool = True) -> list[FilePayload]:
 
 
 def _side_by_side(states: list[Image.Image]) -> Image.Image:
-    width = sum(each.width for each in states) + PHONE_GAP * (len(states) - 1)
-    joined = Image.new("RGBA", (width, states[0].height))
-    left = 0
-    for each in states:
-        joined.paste(each, (left, 0))
-        left += each.width + PHONE_GAP
+    step = PHONE["width"] + PHONE_GAP
+    joined = Image.new("RGBA", (len(states) * step - PHONE_GAP, PHONE["height"]))
+    for i, state in enumerate(states):
+        joined.paste(state, (i * step, 0))
     return joined
 
 

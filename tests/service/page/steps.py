@@ -6,30 +6,6 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, Route, expect
 
-__all__ = [
-    "FAILED",
-    "add_more",
-    "begin_anew",
-    "borrow",
-    "colorize_again",
-    "downloaded",
-    "drag",
-    "drop",
-    "expect_colorings",
-    "fix_a_color",
-    "hold",
-    "keep",
-    "link_of",
-    "more_like",
-    "open_link",
-    "pixels",
-    "release",
-    "resize",
-    "swipe",
-    "taken",
-    "unzipped",
-]
-
 FAILED = "Failed to load resource"
 """The browser's own words, in its console, for any answer that is an error"""
 
@@ -94,12 +70,6 @@ def swipe(page: Page, x: float, y: float, dx: float, dy: float) -> None:
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
-def keep(page: Page, *places: int) -> None:
-    """Keep colorings in the grid."""
-    for place in places:
-        page.locator(".card.new .keep").nth(place).click()
-
-
 def fix_a_color(page: Page) -> None:
     """Fix the first color that is offered in the middle of the photo, which opens from the grid."""
     page.get_by_role("button", name="Fix a color", exact=True).first.click()
@@ -140,22 +110,6 @@ def drop(page: Page, selector: str, path: Path, kinds: tuple[str, ...] = ("drago
     page.locator(selector).evaluate(script, file)
 
 
-def hold(page: Page, endpoint: str, times: int | None = None, after: int = 0) -> list[Route]:
-    """Leave an endpoint's requests unanswered, all or so many after the first few; return them as they come."""
-    held: list[Route] = []
-    page.route(f"**/v1/{endpoint}", lambda route: held.append(route), times=times)
-    if after:
-        page.route(f"**/v1/{endpoint}", lambda route: route.continue_(), times=after)
-    return held
-
-
-def release(page: Page, endpoint: str, held: list[Route]) -> None:
-    """Let an endpoint's requests go on."""
-    for route in held:
-        route.continue_()
-    page.unroute(f"**/v1/{endpoint}")
-
-
 def expect_colorings(page: Page, count: int) -> None:
     """Wait until the grid has so many colorings, and no more are being made."""
     expect(page.locator(".card.new")).to_have_count(count)
@@ -173,6 +127,15 @@ def more_like(page: Page, title: str) -> None:
     page.click("#vary")
     expect(page.locator("#run-title")).to_have_text(f"More like {title}")
     expect_colorings(page, 4)
+
+
+def make_steps(page: Page, count: int) -> None:
+    """Make so many steps between the last two that are kept, and wait for all."""
+    page.click("#compare-open")
+    page.fill("#steps", str(count))
+    page.click("#interpolate")
+    expect(page.locator("#run-title")).to_have_text("From one to the other")
+    expect_colorings(page, count)
 
 
 def pixels(image: Locator, side: int = 8) -> list[int]:

@@ -10,7 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.service.page.steps import FAILED, add_more, borrow, drop, expect_colorings, hold, keep, release, swipe, taken
+from benchmarks.figures.steps import hold, keep, release
+from tests.service.page.steps import FAILED, add_more, borrow, drop, expect_colorings, make_steps, swipe, taken
 from tests.service.waiting import eventually
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -117,9 +118,7 @@ def test_every_state_is_accessible(
     page.locator("#history button").last.click()
     page.click("#keep-none")
     keep(page, 0, 1)
-    page.click("#compare-open")
-    page.click("#interpolate")
-    expect(page.locator(".card.new")).to_have_count(5)
+    make_steps(page, 5)
     check(page)  # the steps between two
     drop(page, "body", photo, ("dragover",))
     expect(page.locator("body.dragging")).to_be_visible()

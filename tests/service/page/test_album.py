@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.figures.browser import executable
-from tests.service.page.steps import FAILED, colorize_again, hold, keep, pixels, taken, unzipped
+from benchmarks.figures.steps import hold, keep
+from tests.service.page.steps import FAILED, colorize_again, pixels, taken, unzipped
 from tests.service.page.stored import until_state, until_stored
 
 

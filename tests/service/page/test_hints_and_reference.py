@@ -4,19 +4,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from benchmarks.figures.steps import click_at, hold, keep
 from model.options import TRANSFER_WEIGHTS
-from tests.service.page.steps import (
-    add_more,
-    borrow,
-    colorize_again,
-    drag,
-    drop,
-    expect_colorings,
-    hold,
-    keep,
-    resize,
-    swipe,
-)
+from tests.service.page.steps import add_more, borrow, colorize_again, drag, drop, expect_colorings, resize, swipe
 from tests.service.page.stored import until_stored
 
 WALK = "(dot, key) => { for (let i = 0; i < 45; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"
@@ -31,12 +21,6 @@ def fixing(page, upload) -> Page:
     page.get_by_role("button", name="Fix a color", exact=True).first.click()
     expect(page.locator("#hint-tools")).to_be_visible()
     return page
-
-
-def click_at(page: Page, x: float, y: float) -> None:
-    """Click on the photo, at fractions of its width and height."""
-    image = page.locator("#after").bounding_box()
-    page.mouse.click(image["x"] + x * image["width"], image["y"] + y * image["height"])
 
 
 def fix(page: Page, x: float, y: float, name: str) -> None:

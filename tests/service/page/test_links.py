@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks.figures.steps import hold, keep
 from tests.service.page.steps import (
     FAILED,
     add_more,
@@ -14,9 +15,9 @@ from tests.service.page.steps import (
     colorize_again,
     expect_colorings,
     fix_a_color,
-    hold,
-    keep,
     link_of,
+    make_steps,
+    more_like,
     open_link,
     pixels,
     taken,
@@ -36,9 +37,7 @@ def test_a_variation_with_its_look_and_a_coloring_also_outside_of_a_secure_conte
     first, open_page, upload, service
 ) -> None:
     first.locator(".card.new .open").nth(1).click()
-    first.click("#vary")
-    expect(first.locator("#run-title")).to_have_text("More like coloring 2")
-    expect(first.locator(".card.new")).to_have_count(4)
+    more_like(first, "coloring 2")
     first.locator(".card.new .open").nth(2).click()
     plain = first.locator("#after").get_attribute("src")
     first.locator("#saturation").fill("0.5")
@@ -176,10 +175,7 @@ def test_another_model_and_another_photo_are_told(open_page, upload) -> None:
 def see_step_2(page: Page) -> None:
     """Leave full view, make the steps between the two that are kept, and look at the second."""
     page.click("#viewer-close")
-    page.click("#compare-open")
-    page.click("#interpolate")
-    expect(page.locator("#run-title")).to_have_text("From one to the other")
-    expect(page.locator("#run-progress")).to_be_hidden()
+    make_steps(page, 5)
     page.locator(".card.new .open").nth(1).click()
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from benchmarks.figures.steps import hold, keep
 from model.protocol import Drawn, Options
 from tests.service.fakes import Service
 from tests.service.files import opened
-from tests.service.page.steps import FAILED, add_more, downloaded, hold, keep, link_of, more_like, unzipped
+from tests.service.page.steps import FAILED, add_more, downloaded, link_of, make_steps, more_like, unzipped
 from tests.service.page.stored import until_stored
 
 OTHER_WEIGHTS = {"sha256": "1" * 64}  # of the same name
@@ -96,10 +97,7 @@ def test_of_two_models_in_a_grid_each_coloring_knows_its_own(page, upload, other
     page.locator("#history button").last.click()
     keep(page, 6, 3)
     other_model(name=info.name, sha256=info.sha256)  # the first one is back, which the page does not know yet
-    page.click("#compare-open")
-    page.locator("#steps").fill("3")
-    page.click("#interpolate")
-    expect(page.locator(".card.new")).to_have_count(3)
+    make_steps(page, 3)
     options = service.colorizer.options[-1]
     assert options.index == 3  # the fourth coloring, by its seed; the other one by its picture
     assert service.colorizer.references[-1] is not None

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from skimage.color import rgb2lab
 
 from tests.service.files import opened
-from tests.service.page.steps import add_more, downloaded, drag, more_like
+from tests.service.page.steps import add_more, downloaded, drag, make_steps, more_like
 
 
 @pytest.fixture
@@ -230,10 +230,7 @@ def test_saturation_and_warmth_keep_the_lightness_and_steps_lead_from_look_to_lo
     adjust(viewed, warmth=1)
     viewed.click("#keep")
     viewed.click("#viewer-close")
-    viewed.click("#compare-open")
-    viewed.locator("#steps").fill("5")
-    viewed.click("#interpolate")
-    expect(viewed.locator(".card.new")).to_have_count(5)
+    make_steps(viewed, 5)
     for i, saturation, warmth in ((0, "200 %", "0"), (2, "150 %", "+50"), (4, "100 %", "+100")):
         viewed.locator(".card.new .open").nth(i).click()
         expect(viewed.locator("#saturation-out")).to_have_text(saturation)

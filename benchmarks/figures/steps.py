@@ -1,0 +1,34 @@
+"""Steps on the page that its pictures and its tests take."""
+
+from playwright.sync_api import Page, Route
+
+__all__ = ["click_at", "hold", "keep", "release"]
+
+
+def keep(page: Page, *places: int) -> None:
+    """Keep colorings in the grid."""
+    for place in places:
+        page.locator(".card.new .keep").nth(place).click()
+
+
+def click_at(page: Page, x: float, y: float) -> None:
+    """Click on the photo in full view, at fractions of its width and height."""
+    photo = page.locator("#after").bounding_box()
+    assert photo  # noqa: S101 - it is shown
+    page.mouse.click(photo["x"] + x * photo["width"], photo["y"] + y * photo["height"])
+
+
+def hold(page: Page, endpoint: str, times: int | None = None, after: int = 0) -> list[Route]:
+    """Leave an endpoint's requests unanswered, all or so many after the first few; return them as they come."""
+    held: list[Route] = []
+    page.route(f"**/v1/{endpoint}", lambda route: held.append(route), times=times)
+    if after:
+        page.route(f"**/v1/{endpoint}", lambda route: route.continue_(), times=after)
+    return held
+
+
+def release(page: Page, endpoint: str, held: list[Route]) -> None:
+    """Let an endpoint's requests go on."""
+    for route in held:
+        route.continue_()
+    page.unroute(f"**/v1/{endpoint}")
