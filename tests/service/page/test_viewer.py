@@ -19,11 +19,9 @@ def viewed(page, upload) -> Page:
     return page
 
 
-def screen_pixel(page: Page, x: float, y: float) -> tuple[int, int, int]:
-    return opened(page.screenshot()).convert("RGB").getpixel((round(x), round(y)))
-
-
-def chroma(pixel: tuple[int, int, int]) -> int:
+def screen_chroma(page: Page, x: float, y: float) -> int:
+    """Return how far the screen is from gray at a place."""
+    pixel = opened(page.screenshot()).convert("RGB").getpixel((round(x), round(y)))
     return max(pixel) - min(pixel)
 
 
@@ -39,10 +37,10 @@ def test_gray_photo_zoom_pan_and_wipe(viewed, color_photo) -> None:
     for press, release in ((lambda: keyboard.down(" "), lambda: keyboard.up(" ")), (mouse.down, mouse.up)):
         press()
         expect(viewed.locator("#stage.peeking")).to_be_visible()
-        assert chroma(screen_pixel(viewed, right, y)) <= 2  # the file is gray; the screen may round
+        assert screen_chroma(viewed, right, y) <= 2  # the file is gray; the screen may round
         release()
         expect(viewed.locator("#stage.peeking")).to_have_count(0)
-        assert chroma(screen_pixel(viewed, right, y)) > 5
+        assert screen_chroma(viewed, right, y) > 5
         mouse.move(right, y)
     fitted = transform(viewed)
     viewed.locator("#stage").press("1")
@@ -60,15 +58,15 @@ def test_gray_photo_zoom_pan_and_wipe(viewed, color_photo) -> None:
     viewed.click("#zoom-fit")
     assert transform(viewed) == fitted
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "50")
-    assert chroma(screen_pixel(viewed, left, y)) <= 2
-    assert chroma(screen_pixel(viewed, right, y)) > 5
+    assert screen_chroma(viewed, left, y) <= 2
+    assert screen_chroma(viewed, right, y) > 5
     handle = viewed.locator("#wipe span").bounding_box()
     x, middle = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
     drag(viewed, x, middle, box["x"] - x)
-    assert chroma(screen_pixel(viewed, left, y)) > 5
+    assert screen_chroma(viewed, left, y) > 5
     viewed.locator("#wipe").press("End")
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuetext", "all gray")
-    assert chroma(screen_pixel(viewed, right, y)) <= 2
+    assert screen_chroma(viewed, right, y) <= 2
     viewed.click("#next")
     expect(viewed.locator("#wipe")).to_have_attribute("aria-valuenow", "100")  # of one photo, it stays
     viewed.click("#viewer-close")
@@ -246,11 +244,11 @@ def test_a_look_is_seen_at_once_and_on_its_card_and_of_many_the_last_alone_is_ma
     expect(viewed.locator("#after-look")).to_be_visible()
     box = viewed.locator("#stage").bounding_box()
     x, y = box["x"] + 0.75 * box["width"], box["y"] + 0.4 * box["height"]
-    assert chroma(screen_pixel(viewed, x, y)) <= 2
+    assert screen_chroma(viewed, x, y) <= 2
     viewed.locator("#saturation").evaluate(drag % "change")
     expect(viewed.locator("#after-look")).to_be_hidden()  # the finished picture has come
     assert viewed.locator("#after").get_attribute("src") != plain
-    assert chroma(screen_pixel(viewed, x, y)) <= 2
+    assert screen_chroma(viewed, x, y) <= 2
     viewed.keyboard.press("Escape")
     expect(viewed.locator(".card.new img").nth(1)).not_to_have_attribute("src", plain)
     viewed.keyboard.press("Control+z")
