@@ -36,10 +36,6 @@ def expect_colors(page: Page, service: Service) -> None:
         np.testing.assert_allclose(color_of(page, at)[:3], GRAY + tint(*name), atol=8)
 
 
-def slide(page: Page, name: str, value: float) -> None:
-    page.locator(f"#{name}").fill(str(value))
-
-
 def test_gray_at_once_then_colorings_and_how_likely_they_are_then_more(page, photo, service) -> None:
     """The first four are of one request. More are of a new seed each time, below the others, which are not touched.
 
@@ -92,7 +88,7 @@ def test_settings_reach_the_service_and_at_the_safe_end_there_is_one_coloring(pa
     upload(page)
     expect(page.locator("#boldness-out")).to_have_text("Balanced")
     expect(page.locator("#boldness-words")).to_have_text("as the model recommends")
-    slide(page, "boldness", 0)
+    page.fill("#boldness", "0")
     expect(page.locator("#boldness-words")).to_contain_text("one coloring, as more would look the same")
     page.click("#colorize")
     expect(page.locator("#history li")).to_have_count(2)
@@ -106,11 +102,11 @@ def test_settings_reach_the_service_and_at_the_safe_end_there_is_one_coloring(pa
     expect(page.locator("#vary-not")).to_be_visible()
     page.click("#viewer-close")
     assert len(service.colorizer.options) == made
-    slide(page, "boldness", 0.4)
+    page.fill("#boldness", "0.4")
     expect(page.locator("#colorize")).to_be_enabled()
     add_more(page, 4)
-    slide(page, "number", 3)
-    slide(page, "boldness", 1.2)
+    page.fill("#number", "3")
+    page.fill("#boldness", "1.2")
     expect(page.locator("#boldness-out")).to_have_text("Bold")
     expect(page.locator("#temperature")).to_be_hidden()  # numbers are under Details
     page.get_by_text("Details").first.click()
@@ -156,7 +152,7 @@ def test_of_a_seed_that_is_set_the_next_ones_come_to_its_end(open_page, upload, 
     page = open_page("/#seed=5&temperature=0.83&n=16")
     page.evaluate(SLOW_IMAGES)  # how many come at once depends on the photo's size
     upload(page, colorings=16)
-    slide(page, "number", 15)
+    page.fill("#number", "15")
     for count in (31, 46, 61):
         add_more(page, count)
     expect(page.locator("#colorize")).to_have_text("3 more")
@@ -186,7 +182,7 @@ def test_undo_and_history(page, upload) -> None:
     page.click("#undo")
     expect(page.locator(".card.new")).to_have_count(4)
     color = color_of(page, 0)
-    slide(page, "boldness", 0.4)
+    page.fill("#boldness", "0.4")
     page.click("#colorize")
     expect(page.locator("#history li")).to_have_count(2)
     expect(page.locator(".card.new")).to_have_count(4)

@@ -122,7 +122,7 @@ def test_keys_work_after_every_press(viewed) -> None:
     viewed.keyboard.up(" ")
     expect(title).to_have_text("Coloring 3")
     expect(viewed.locator("#kept-pictures li")).to_have_count(1)
-    adjust(viewed, warmth=0.5)
+    viewed.fill("#warmth", "0.5")
     viewed.locator("#look-reset").press("Enter")
     expect(stage).to_be_focused()
     viewed.locator("#fix").press("Enter")
@@ -158,7 +158,7 @@ def test_download(viewed, upload, service, tmp_path) -> None:
     upload(viewed, path)
     viewed.locator(".card.new .open").first.click()
     viewed.select_option("#format", "jpeg")
-    adjust(viewed, saturation=0.5)
+    viewed.fill("#saturation", "0.5")
     for beside in (False, True):  # what is transparent is white in a JPEG, as it is seen
         viewed.locator("#beside").set_checked(beside)
         _, content = downloaded(viewed, "#download")
@@ -167,7 +167,8 @@ def test_download(viewed, upload, service, tmp_path) -> None:
 
 def test_more_like_this_looks_like_it(viewed, service) -> None:
     seed = service.colorizer.options[0].seed
-    adjust(viewed, saturation=0, warmth=0, strength=0.4)
+    viewed.fill("#saturation", "0")
+    viewed.fill("#strength", "0.4")
     more_like(viewed, "coloring 2")
     expect(viewed.locator(".card.source")).to_contain_text("Source: coloring 2")
     first = service.colorizer.options[-1]
@@ -200,21 +201,16 @@ def downloaded_lab(page: Page) -> np.ndarray:
     return rgb2lab(np.asarray(opened(content).convert("RGB")))
 
 
-def adjust(page: Page, **values: float) -> None:
-    for name, value in values.items():
-        page.locator(f"#{name}").fill(str(value))
-
-
 def test_saturation_and_warmth_keep_the_lightness_and_steps_lead_from_look_to_look(viewed) -> None:
     viewed.select_option("#format", "png")
     before = downloaded_lab(viewed)
-    adjust(viewed, saturation=0.5)
+    viewed.fill("#saturation", "0.5")
     after = downloaded_lab(viewed)
     assert np.abs(after[..., 0] - before[..., 0]).max() < 0.6  # of 8 bits
     chroma_before = np.abs(before[..., 1:]).max(axis=2)
     inside = chroma_before >= chroma_before.max() / 2  # whatever color the seed drew
     assert np.abs(after[..., 1:] - 0.5 * before[..., 1:])[inside].max() < 1.5
-    adjust(viewed, warmth=1)
+    viewed.fill("#warmth", "1")
     warm = downloaded_lab(viewed)
     assert np.abs(warm[..., 0] - before[..., 0]).max() < 1
     middle = (before[..., 0] > 40) & (before[..., 0] < 70)
@@ -222,10 +218,10 @@ def test_saturation_and_warmth_keep_the_lightness_and_steps_lead_from_look_to_lo
     assert np.median((warm - after)[..., 1][middle]) == pytest.approx(2.4, abs=1)
     viewed.click("#look-reset")
     assert np.abs(downloaded_lab(viewed) - before).max() == 0
-    adjust(viewed, saturation=2)
+    viewed.fill("#saturation", "2")
     viewed.click("#keep")
     viewed.click("#next")
-    adjust(viewed, warmth=1)
+    viewed.fill("#warmth", "1")
     viewed.click("#keep")
     viewed.click("#viewer-close")
     make_steps(viewed, 5)
