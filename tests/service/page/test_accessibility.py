@@ -270,12 +270,12 @@ def test_all_of_it_by_keyboard(open_page, photo) -> None:
     """Choose, explain, open, wipe, download and close without a pointer."""
     page = open_page(demo=True, reduced_motion="no-preference")
 
-    def tab_to(selector: str) -> None:
-        for _ in range(40):
-            page.keyboard.press("Tab")
+    def tab_to(selector: str, key: str = "Tab") -> None:
+        for _ in range(20):
+            page.keyboard.press(key)
             if page.locator(selector).first.evaluate("each => each === document.activeElement"):
                 return
-        pytest.fail(f"no way to {selector} by Tab")
+        pytest.fail(f"no way to {selector} by {key}")
 
     # Listened for from the start: the browser may take the key before it has been told to report the chooser.
     page.on("filechooser", lambda _: None)
@@ -305,11 +305,7 @@ def test_all_of_it_by_keyboard(open_page, photo) -> None:
         page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     expect(page.locator(".card.new .open").first).to_be_focused()
-    for _ in range(20):  # and another photo, from where the first one is
-        page.keyboard.press("Shift+Tab")
-        if page.locator("#files").evaluate("each => each === document.activeElement"):
-            return
-    pytest.fail("no way back to the choice of photos by Shift+Tab")
+    tab_to("#files", "Shift+Tab")  # and another photo, from where the first one is
 
 
 def test_full_view_by_ear_and_in_forced_colors(open_page, upload) -> None:
