@@ -40,12 +40,12 @@ def followed(page: Page, count: int) -> None:
 def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service, color_photo) -> None:
     """By *Done*, by closing the view and by a reload; within the pause, however busy."""
 
-    def leave(x: float, way: str) -> None:
+    def leave(x: float, way: str, count: int) -> None:
         click_at(fixing, x, 0.5)
         fixing.evaluate(f"document.querySelector('#palette-swatches button').click(); {way}")
-
-    def begin_to_fix() -> None:
-        fixing.get_by_role("button", name="Fix a color", exact=True).first.click()
+        expect(fixing.locator("#run-facts")).to_contain_text(f"{count} fixed colors")
+        expect_colorings(fixing, 4)
+        assert len(service.colorizer.options[-1].hints) == count
 
     expect(fixing.locator("#reference-note")).to_be_hidden()
     seed = service.colorizer.options[0].seed
@@ -68,25 +68,17 @@ def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service, col
     expect(fixing.locator("#hint-count")).to_contain_text("1 fixed color")
     expect(fixing.locator("#history li")).to_have_count(2)
     expect(fixing.locator("#reference-note")).to_be_visible()
-    begin_to_fix()
+    fixing.locator(".card .fix").click()
     before = fixing.locator("#after").get_attribute("src")
-    leave(0.6, "document.querySelector('#fix-done').click()")
-    expect(fixing.locator("#run-facts")).to_contain_text("2 fixed colors")
-    expect(fixing.locator("#run-progress")).to_be_hidden()
-    assert len(service.colorizer.options[-1].hints) == 2
+    leave(0.6, "document.querySelector('#fix-done').click()", 2)
     expect(fixing.locator("#after")).not_to_have_attribute("src", before)  # the view follows, too
     fixing.click("#fix")
-    leave(0.4, "document.querySelector('#viewer-close').click()")
+    leave(0.4, "document.querySelector('#viewer-close').click()", 3)
     expect(fixing.locator("#viewer")).to_be_hidden()
-    expect(fixing.locator("#run-facts")).to_contain_text("3 fixed colors")
-    expect(fixing.locator("#run-progress")).to_be_hidden()
-    assert len(service.colorizer.options[-1].hints) == 3
-    begin_to_fix()
-    leave(0.25, "location.reload()")
-    for words in (".badge", "#run-facts", "#hint-count"):
+    fixing.locator(".card .fix").click()
+    leave(0.25, "location.reload()", 4)
+    for words in (".badge", "#hint-count"):
         expect(fixing.locator(words)).to_contain_text("4 fixed colors")
-    expect_colorings(fixing, 4)
-    assert len(service.colorizer.options[-1].hints) == 4
     drop(fixing, "#reference-zone", color_photo)
     expect(fixing.locator("#run-facts")).to_have_text("fixed colors are off here")
 
