@@ -48,7 +48,7 @@ def test_downloads_and_undo_which_closes_the_view_side_by_side(kept, service) ->
 
 def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
     """Where the window is low, at 200 % zoom and on a phone held sideways, pictures are large all the same."""
-    for width, height in ((640, 400), (740, 360)):
+    for width, height in ((640, 400), (740, 360), (1280, 800)):
         resize(kept, width, height)
         kept.click("#compare-open")
         first, second = (each.bounding_box() for each in kept.locator("#compare figure img").all())
@@ -60,13 +60,10 @@ def test_two_side_by_side_and_the_steps_between(kept, service) -> None:
         assert stage["x"] + stage["width"] <= actions["x"]
         assert stage["height"] > 0.8 * height
         kept.click("#viewer-close")
-    resize(kept, 1280, 800)
     kept.click("#compare-open")
     expect(kept.locator("#compare figure strong")).to_have_text(["Coloring 1", "Coloring 4"])
     first, second = (each.get_attribute("src") for each in kept.locator("#compare figure img").all())
     assert first != second
-    boxes = [each.bounding_box() for each in kept.locator("#compare figure img").all()]
-    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
     kept.click("#compare-close")
     keep(kept, 1)
     kept.click("#compare-open")
