@@ -234,20 +234,15 @@ def no_link(page: Page, words: str) -> None:
     expect(page.locator("#share-note")).to_contain_text(words)
 
 
-def follow_a_color(page: Page) -> None:
-    """Fix a color of the photo in the grid, and look at the first coloring that follows it."""
-    fix_a_color(page)
-    expect(page.locator("#run-facts")).to_contain_text("1 fixed color")
-    expect(page.locator("#fix-status")).to_have_text("")
-    page.click("#fix-done")
-
-
 def test_fixed_colors_and_a_variation_of_a_variation_of_them(first, open_page, upload, service, photo) -> None:
     """They can be removed. There are no colorings from before them; the same seed draws anew, once.
 
     Each variation is drawn from the picture of the one before, as it was when the link was made; what failed goes on.
     """
-    follow_a_color(first)
+    fix_a_color(first)
+    expect(first.locator("#run-facts")).to_contain_text("1 fixed color")
+    expect(first.locator("#fix-status")).to_have_text("")
+    first.click("#fix-done")
     drawn = service.colorizer.options[-1]
     second = open_page(at=link_of(first))
     upload(second)
