@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, sync_p
 
 from benchmarks.figures.browser import MissingBrowserError, executable, launch
 from benchmarks.figures.pictures import PICTURES, gray_of
-from benchmarks.figures.steps import click_at, hold, keep, release
+from benchmarks.figures.steps import click_at, drop, hold, keep, release
 from benchmarks.running import running
 
 PHOTOS = ("coffee", "astronaut", "chelsea")
@@ -98,11 +98,11 @@ class _Walk:
             self._save(page, "explanation")
             page.keyboard.press("Escape")
             page.evaluate("document.activeElement.blur()")
-            _drag(page, "dragover")
+            drop(page, "body", PICTURES / "grey.jpg", ("dragover",))
             self._save(page, "drag")
-            _drag(page, "dragleave")
+            page.dispatch_event("body", "dragleave")
             held = hold(page, "colorizations")
-            _choose(page, "#seed", "")
+            page.locator("#seed").evaluate("seed => { seed.value = ''; seed.dispatchEvent(new Event('change')) }")
             page.click("#colorize")
             page.wait_for_selector(".card.pending.working")
             self._save(page, "working")
@@ -114,7 +114,7 @@ class _Walk:
             _finish(page)
             keep(page, 1, 3)
             self._save(page, "kept")
-            _compare(page)
+            page.click("#compare-open")
             self._save(page, "compare")
             page.click("#interpolate")
             _finish(page)
@@ -169,12 +169,12 @@ class _Walk:
             self._save(page, "no-link")
             page.locator("#viewer-close").click()
             keep(page, 0, 1)
-            _compare(page)
+            page.click("#compare-open")
             self._save(page, "no-steps")
             page.locator("#compare-close").click()
             page.locator("#keep-none").click()
             page.locator("#strip .photo").nth(1).click()
-            _choose(page, "#boldness", "0")
+            page.fill("#boldness", "0")
             page.click("#colorize")
             _finish(page)
             _view(page, 0)
@@ -221,7 +221,7 @@ class _Walk:
             _finish(page)
             keep(page, 0, 3)
             states.append(_shot(page))
-            _compare(page)
+            page.click("#compare-open")
             states.append(_shot(page))
         self._write(_side_by_side(states), "phone-several")
 
@@ -270,21 +270,6 @@ def _first_of_several(page: Page) -> Iterator[None]:
     release(page, "colorizations", held)
 
 
-def _drag(page: Page, kind: str) -> None:
-    """Hold a file over the page, or take it away."""
-    script = """kind => {
-      const dataTransfer = new DataTransfer();
-      dataTransfer.items.add(new File(["photo"], "photo.png", { type: "image/png" }));
-      document.body.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
-    }"""
-    page.evaluate(script, kind)
-
-
-def _choose(page: Page, setting: str, value: str) -> None:
-    script = "(each, value) => { each.value = value; each.dispatchEvent(new Event('change')) }"
-    page.locator(setting).evaluate(script, value)
-
-
 def _color(page: Page, *photos: str) -> None:
     """Choose photos, and wait for their colorings."""
     page.set_input_files("#files", _files(*photos))
@@ -293,10 +278,6 @@ def _color(page: Page, *photos: str) -> None:
 
 def _view(page: Page, place: int) -> None:
     page.locator(".card.new .open").nth(place).click()
-
-
-def _compare(page: Page) -> None:
-    page.get_by_role("button", name="Compare", exact=True).click()
 
 
 def _finish(page: Page) -> None:

@@ -1,8 +1,10 @@
 """Steps on the page that its pictures and its tests take."""
 
+from pathlib import Path
+
 from playwright.sync_api import Page, Route
 
-__all__ = ["click_at", "hold", "keep", "release"]
+__all__ = ["click_at", "drop", "hold", "keep", "release"]
 
 
 def keep(page: Page, *places: int) -> None:
@@ -16,6 +18,19 @@ def click_at(page: Page, x: float, y: float) -> None:
     photo = page.locator("#after").bounding_box()
     assert photo  # noqa: S101 - it is shown
     page.mouse.click(photo["x"] + x * photo["width"], photo["y"] + y * photo["height"])
+
+
+def drop(page: Page, selector: str, path: Path, kinds: tuple[str, ...] = ("dragover", "drop")) -> None:
+    """Drop a file on what a selector finds, as a drag from a folder does; or only hold it there."""
+    script = """(target, {bytes, name, kinds}) => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
+      for (const kind of kinds) {
+        target.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+      }
+    }"""
+    file = {"bytes": list(path.read_bytes()), "name": path.name, "kinds": kinds}
+    page.locator(selector).evaluate(script, file)
 
 
 def hold(page: Page, endpoint: str, times: int | None = None, after: int = 0) -> list[Route]:

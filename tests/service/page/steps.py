@@ -6,6 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, Route, expect
 
+from benchmarks.figures.steps import drop
+
 FAILED = "Failed to load resource"
 """The browser's own words, in its console, for any answer that is an error"""
 
@@ -95,19 +97,6 @@ def link_of(page: Page) -> str:
 def open_link(page: Page, address: str) -> None:
     """Change the part of the page's address that links differ in, as a link does that is opened in its tab."""
     page.evaluate("address => { location.hash = address; }", address)
-
-
-def drop(page: Page, selector: str, path: Path, kinds: tuple[str, ...] = ("dragover", "drop")) -> None:
-    """Drop a file on what a selector finds, as a drag from a folder does; or only hold it there."""
-    script = """(target, {bytes, name, kinds}) => {
-      const data = new DataTransfer();
-      data.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
-      for (const kind of kinds) {
-        target.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
-      }
-    }"""
-    file = {"bytes": list(path.read_bytes()), "name": path.name, "kinds": kinds}
-    page.locator(selector).evaluate(script, file)
 
 
 def expect_colorings(page: Page, count: int) -> None:

@@ -10,8 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from benchmarks.figures.steps import hold, keep, release
-from tests.service.page.steps import FAILED, add_more, borrow, drop, expect_colorings, make_steps, swipe, taken
+from benchmarks.figures.steps import drop, hold, keep, release
+from tests.service.page.steps import FAILED, add_more, borrow, expect_colorings, make_steps, swipe, taken
 from tests.service.waiting import eventually
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}

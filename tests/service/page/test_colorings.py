@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from benchmarks.figures.steps import hold, keep, release
+from benchmarks.figures.steps import drop, hold, keep, release
 from tests.service.fakes import Service, tint
-from tests.service.page.steps import add_more, begin_anew, drop, expect_colorings, pixels, resize, taken
+from tests.service.page.steps import add_more, begin_anew, expect_colorings, pixels, resize, taken
 from tests.service.page.stored import until_state
 
 GRAY = 129.65  # the mean of the photo

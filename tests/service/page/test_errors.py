@@ -8,10 +8,10 @@ from shutil import copy
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmarks.figures.steps import hold, release
+from benchmarks.figures.steps import drop, hold, release
 from model.errors import NonFiniteError
 from service.edge.keys import add_key
-from tests.service.page.steps import FAILED, begin_anew, drop, expect_colorings, fix_a_color
+from tests.service.page.steps import FAILED, begin_anew, expect_colorings, fix_a_color
 from tests.service.page.stored import until_state
 
 

@@ -4,9 +4,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from benchmarks.figures.steps import click_at, hold, keep
+from benchmarks.figures.steps import click_at, drop, hold, keep
 from model.options import TRANSFER_WEIGHTS
-from tests.service.page.steps import add_more, borrow, colorize_again, drag, drop, expect_colorings, resize, swipe
+from tests.service.page.steps import add_more, borrow, colorize_again, drag, expect_colorings, resize, swipe
 from tests.service.page.stored import until_stored
 
 WALK = "(dot, key) => { for (let i = 0; i < 45; i++) dot.dispatchEvent(new KeyboardEvent('keydown', {key})); }"

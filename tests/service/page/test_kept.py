@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmarks.figures.steps import keep
+from benchmarks.figures.steps import drop, keep
 from tests.service.files import opened
-from tests.service.page.steps import downloaded, drop, more_like, resize, unzipped
+from tests.service.page.steps import downloaded, more_like, resize, unzipped
 
 
 @pytest.fixture
