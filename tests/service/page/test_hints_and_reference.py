@@ -23,11 +23,6 @@ def fixing(page, upload) -> Page:
     return page
 
 
-def fix(page: Page, x: float, y: float, name: str) -> None:
-    click_at(page, x, y)
-    page.locator("#palette-swatches").get_by_role("button", name=name).click()
-
-
 def followed(page: Page, count: int) -> None:
     """Wait until the colorings follow this many colors."""
     expect(page.locator("#hint-list li")).to_have_count(count)
@@ -35,6 +30,13 @@ def followed(page: Page, count: int) -> None:
     if count == 1:
         expect(page.locator("#hint-count")).to_have_text("Every coloring follows 1 fixed color.")
     expect(page.locator("#fix-status")).to_have_text("")
+
+
+def fix(page: Page, x: float, name: str, count: int) -> None:
+    """Fix a color halfway down the photo, and wait until the colorings follow this many."""
+    click_at(page, x, 0.5)
+    page.locator("#palette-swatches").get_by_role("button", name=name).click()
+    followed(page, count)
 
 
 def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service, color_photo) -> None:
@@ -50,8 +52,7 @@ def test_colorings_follow_colors_also_that_are_left_at_once(fixing, service, col
     expect(fixing.locator("#reference-note")).to_be_hidden()
     seed = service.colorizer.options[0].seed
     before = fixing.locator("#after").get_attribute("src")
-    fix(fixing, 0.75, 0.5, "sky")
-    followed(fixing, 1)
+    fix(fixing, 0.75, "sky", 1)
     options = service.colorizer.options[-1]
     assert (options.seed, options.n, options.offset) == (seed, 4, 0)  # the same colorings, but for the color
     (hint,) = options.hints
@@ -90,8 +91,7 @@ def test_a_fixed_color_keeps_the_look(page, upload) -> None:
     page.locator("#warmth").fill("0.3")
     page.click("#fix")
     for count, (x, name) in enumerate([(0.75, "sky"), (0.6, "grass")], 1):
-        fix(page, x, 0.5, name)
-        followed(page, count)
+        fix(page, x, name, count)
     page.click("#fix-done")
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
     expect(page.locator("#saturation-out")).to_have_text("50 %")
@@ -120,17 +120,13 @@ def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, u
     page.locator(".card.new .open").nth(5).click()
     page.click("#fix")
     before = page.locator("#after").get_attribute("src")
-    fix(page, 0.75, 0.5, "sky")
-    followed(page, 1)
-    assert [(each.seed, each.offset, len(each.hints)) for each in service.colorizer.options[2:]] == [
-        (seeds[1], 0, 1),
-        (seeds[0], 0, 1),
-    ]
+    fix(page, 0.75, "sky", 1)
+    drawn = [(each.seed, each.offset, len(each.hints)) for each in service.colorizer.options[2:]]
+    assert drawn == [(seeds[1], 0, 1), (seeds[0], 0, 1)]
     expect(page.locator("#viewer-title")).to_have_text("Coloring 6")
     expect(page.locator("#after")).not_to_have_attribute("src", before)
     expect(page.locator("#fix-colorings li")).to_have_count(8)
-    fix(page, 0.6, 0.5, "grass")
-    followed(page, 2)
+    fix(page, 0.6, "grass", 2)
     assert [each.seed for each in service.colorizer.options[4:]] == seeds[::-1]
     for _ in range(2):
         page.get_by_role("button", name="Remove fixed color 1").click()
@@ -146,11 +142,11 @@ def test_after_more_all_colorings_follow_the_one_that_is_looked_at_first(page, u
     before = page.locator("#after").get_attribute("src")
     page.click("#fix")
     hold(page, "colorizations", times=1, after=1)
-    fix(page, 0.75, 0.5, "gold")
+    click_at(page, 0.75, 0.5)
+    page.locator("#palette-swatches").get_by_role("button", name="gold").click()
     expect(page.locator("#fix-colorings li")).to_have_count(4)
     expect(page.locator("#fix-status")).to_have_text("Coloring again …")
-    fix(page, 0.6, 0.5, "grass")
-    followed(page, 2)
+    fix(page, 0.6, "grass", 2)
     expect(page.locator("#fix-colorings li")).to_have_count(8)
     page.keyboard.press("Control+z")
     followed(page, 1)
@@ -179,8 +175,7 @@ def test_a_coloring_that_is_not_in_the_grid_has_no_neighbors_and_brings_its_own(
     expect(page.locator("#next, #previous").filter(visible=True)).to_have_count(0)
     before = page.locator("#after").get_attribute("src")
     page.click("#fix")
-    fix(page, 0.75, 0.5, "sky")
-    followed(page, 1)
+    fix(page, 0.75, "sky", 1)
     assert service.colorizer.options[-1].seed == service.colorizer.options[0].seed
     expect(page.locator("#after")).not_to_have_attribute("src", before)
     expect(page.locator("#viewer-title")).to_have_text("Coloring 2")
@@ -320,8 +315,7 @@ def test_a_finger_moves_a_point(open_page, upload) -> None:
 
 def test_a_point_that_comes_back_or_is_shown_again_has_its_color_again(fixing) -> None:
     """On its way it crosses light parts of the photo, where sRGB holds hardly any red."""
-    fix(fixing, 0.5, 0.5, "red")
-    followed(fixing, 1)
+    fix(fixing, 0.5, "red", 1)
     dot = fixing.locator(".dot").first
     before = dot.evaluate(SHOWN)
     dot.evaluate(WALK, "ArrowRight")

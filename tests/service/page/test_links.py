@@ -253,10 +253,8 @@ def test_fixed_colors_and_a_variation_of_a_variation_of_them(first, open_page, u
     expect(second.locator("#run-facts")).not_to_contain_text("fixed color")
     expect(second.locator("#fix-status")).to_have_text("")
     second.wait_for_timeout(600)  # longer than the page waits for another change
-    assert [(each.seed, each.hints) for each in service.colorizer.options] == [
-        (drawn.seed, drawn.hints),
-        (drawn.seed, ()),
-    ]
+    made = [(each.seed, each.hints) for each in service.colorizer.options]
+    assert made == [(drawn.seed, drawn.hints), (drawn.seed, ())]
     expect(second.locator("#viewer-title")).to_have_text("Coloring 1")
     for place in (1, 2, 0):
         vary(first, place)
