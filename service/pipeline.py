@@ -10,9 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from model.protocol import Colorizer, Drawn, DrawTask, HintMatch, Options, SampleOptions, SmallPhoto, VariationOptions
 from service.api import schemas
@@ -130,7 +128,7 @@ class Pipeline:
         drawn = await self._tools.network.draw(DrawTask(small, options, wanted), cost, self.place.owner)
         timer.stop("queue", but=drawn.timings)
         self.place.give_back("latents")  # the rest of the place is kept until the answer is read
-        to_file = partial(_encode, photo, output_format, quality)
+        to_file = partial(encode, alpha=photo.alpha, output_format=output_format, quality=quality)
 
         async def samples() -> AsyncGenerator[Sample]:
             numbers = zip(drawn.indices, drawn.bits_per_dim, drawn.latent_norms, strict=True)
@@ -192,7 +190,7 @@ class Pipeline:
         small = await self._shrink(lane, photo)
         drawn = await self._tools.network.draw(DrawTask(small, options), options.latents, CHECK)
         finished = self._tools.steps.finish(photo.pixels, drawn, options)
-        to_file = partial(_encode, photo, "jpeg", CHECK_QUALITY)
+        to_file = partial(encode, alpha=photo.alpha, output_format="jpeg", quality=CHECK_QUALITY)
         async for _ in lane.finish(finished, to_file, {}, CHECK, may_wait=False):
             pass
 
@@ -283,10 +281,6 @@ class _Timer:
         now, parts = time.perf_counter(), but or {}
         self.seconds |= {step: max(now - self._last - sum(parts.values()), 0.0), **parts}
         self._last = now
-
-
-def _encode(photo: DecodedPhoto, output_format: OutputFormat, quality: int, image: NDArray[np.uint8]) -> bytes:
-    return encode(image, photo.alpha, output_format, quality)
 
 
 def _report(match: HintMatch) -> schemas.HintReport:

@@ -121,7 +121,7 @@ def grey_png(grey_photo: Image.Image) -> bytes:
 @pytest.fixture
 def noise(monkeypatch: pytest.MonkeyPatch, grey_png: bytes) -> bytes:
     """A photo whose colorings are files of megabytes: more than sockets hold."""
-    monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(range(256)) * 12_000)
+    monkeypatch.setattr("service.pipeline.encode", lambda *_, **__: bytes(range(256)) * 12_000)
     return grey_png
 
 

@@ -307,7 +307,7 @@ def test_large_requests_do_not_stand_in_the_way(start, pool, grey_png, monkeypat
 def test_a_large_request_is_refused_when_it_comes_or_not_at_all(start, pool, grey_png, monkeypatch) -> None:
     """Not when its turn has come, after it waited for others that are not read; meanwhile it is in no queue."""
     monkeypatch.setattr("service.scheduling.lanes.LARGE_PIXELS", 300 * 200)
-    monkeypatch.setattr("service.pipeline.encode", lambda *_: bytes(3_000_000))
+    monkeypatch.setattr("service.pipeline.encode", lambda *_, **__: bytes(3_000_000))
     large_photo = encoded(Image.new("L", (300, 200)))  # several colorings are a large request, of megabytes each
     service = start(queue_latents=8, batch_latents=1)
     with ExitStack() as others:

@@ -30,7 +30,7 @@ def counting(monkeypatch) -> list[int]:
     """Sizes of the files made so far; each is of megabytes."""
     made = []
 
-    def encode(*_: object) -> bytes:
+    def encode(*_: object, **__: object) -> bytes:
         made.append(SAMPLE_BYTES)
         return bytes(SAMPLE_BYTES)
 
