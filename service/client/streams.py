@@ -1,7 +1,7 @@
 """Colorings as they are made: server-sent events, read one by one."""
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
@@ -75,7 +75,7 @@ class _Reader:
         return None
 
 
-class ColoringStream:
+class ColoringStream(Iterator[Coloring]):
     """Iterates over the colorings of one photo, each as soon as it is made. The request is sent by the first `next`.
 
     Raises what the client's calls raise; ProblemError and ConnectionFailedError also between two colorings. `with`
@@ -86,9 +86,6 @@ class ColoringStream:
         self.done: ColorizationDone | None = None
         """seed, temperature, timings and the like, once all colorings have come"""
         self._colorings = self._read(send)
-
-    def __iter__(self) -> Self:
-        return self
 
     def __next__(self) -> Coloring:
         return next(self._colorings)
@@ -115,16 +112,13 @@ class ColoringStream:
             response.close()
 
 
-class AsyncColoringStream:
+class AsyncColoringStream(AsyncIterator[Coloring]):
     """The same as `ColoringStream`, for `async for` and `async with`."""
 
     def __init__(self, send: Callable[[], Awaitable[httpx.Response]]) -> None:
         self.done: ColorizationDone | None = None
         """seed, temperature, timings and the like, once all colorings have come"""
         self._colorings = self._read(send)
-
-    def __aiter__(self) -> Self:
-        return self
 
     async def __anext__(self) -> Coloring:
         return await anext(self._colorings)
