@@ -56,14 +56,10 @@ class Stream(Response):
         self._sending = False
         self._failure = asyncio.timeout(None)
 
-    def open(self, media_type: str, headers: Mapping[str, str], length: int | None = None) -> None:
-        """Announce parts. The head is sent with the first, or, of events, once the silence has become long.
-
-        length: of the whole answer, where it is known.
-        """
-        known = {} if length is None else {"Content-Length": str(length)}
+    def open(self, media_type: str, headers: Mapping[str, str]) -> None:
+        """Announce parts. The head is sent with the first, or, of events, once the silence has become long."""
         events = EVENT_HEADERS if media_type == EVENTS else {}
-        self.headers.update({"Content-Type": media_type, "Vary": "Accept"} | dict(headers) | known | events)
+        self.headers.update({"Content-Type": media_type, "Vary": "Accept"} | dict(headers) | events)
         self._is_open = True
         self._change.set()
 

@@ -118,7 +118,8 @@ async def answer(colorization: Colorization, form: Form, stream: Stream, run: Ru
         else:
             (sample,) = [each async for each in samples]
             distances = {"Tintflow-Delta-E": _delta_e(sample)} if sample.coloring.hints else {}
-            stream.open(form.media_type, _headers(colorization, form) | distances, len(sample.data))
+            length = {"Content-Length": str(len(sample.data))}
+            stream.open(form.media_type, _headers(colorization, form) | distances | length)
             await stream.emit(sample.data)
     await stream.sent()
 
