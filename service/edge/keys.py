@@ -60,14 +60,8 @@ class KeyRing:
         state: tuple[int, ...] = ()  # of no file
         with suppress(OSError):
             status = self._path.stat()
-            state = (
-                status.st_mtime_ns,
-                status.st_ino,
-                status.st_size,
-                status.st_mode,
-                status.st_uid,
-                status.st_gid,
-            )  # a clock's tick may see several changes
+            # a clock's tick may see several changes
+            state = (status.st_mtime_ns, status.st_ino, status.st_size, status.st_mode, status.st_uid, status.st_gid)
         if state == self._state:
             return False
         self._state, self._keys = state, ()  # whoever was taken out must not stay because of a mistake beside it

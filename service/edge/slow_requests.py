@@ -269,9 +269,8 @@ async def _unchunked(app: ASGIApp, cycle: RequestResponseCycle, scope: Scope, re
 
 def _answer(status: int, code: str, detail: str) -> bytes:
     title = HTTPStatus(status).phrase
-    body = json.dumps(
-        {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-    ).encode()
+    problem = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+    body = json.dumps(problem).encode()
     head = (
         f"HTTP/1.1 {status} {title}",
         "content-type: application/problem+json",
