@@ -25,8 +25,6 @@ from service.telemetry.tracing import telemetry
 
 __all__ = ["create_app"]
 
-DESCRIPTION = "POST a black-and-white photo, get N different, plausible colorings at its own size."
-
 
 def create_app(settings: Settings, load: Load, network: Network | None = None, warm_up: bool = True) -> FastAPI:
     """Build the application. `load` is called once, at startup, off the event loop; until then /readyz says 503.
@@ -48,7 +46,7 @@ def create_app(settings: Settings, load: Load, network: Network | None = None, w
     app = FastAPIOffline(
         title="tintflow",
         version=__version__,
-        description=DESCRIPTION,
+        description="POST a black-and-white photo, get N different, plausible colorings at its own size.",
         lifespan=lifespan,
         dependencies=[Depends(access.check)],
         telemetry=telemetry(settings.tracing),
