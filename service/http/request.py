@@ -34,6 +34,8 @@ __all__ = ["check_options", "read_request"]
 
 P = TypeVar("P", bound=BaseModel)
 Runner = Callable[..., Awaitable[Any]]
+Body = tuple[dict[str, bytes], P]
+"""the uploaded files, by the names of their fields, and the parameters"""
 
 MAX_FIELDS = 32
 MAX_PROBLEMS = 20
@@ -53,10 +55,8 @@ MESSAGES = {
 """pydantic's error types that read better in other words"""
 
 
-async def read_request(
-    request: Request, place: Place, run: Runner, endpoint: Endpoint[P], max_bytes: int
-) -> tuple[dict[str, bytes], P]:
-    """Return the uploaded files, by the names of their fields, and the parameters.
+async def read_request(request: Request, place: Place, run: Runner, endpoint: Endpoint[P], max_bytes: int) -> Body[P]:
+    """Read the body of a request for an endpoint.
 
     place: holds the bytes that came in. run: runs a function beside the event loop.
 
@@ -146,9 +146,7 @@ def _too_large(field: str, max_bytes: int) -> UploadTooLargeError:
     return UploadTooLargeError(f"{field}: more than {max_bytes} bytes")
 
 
-async def _read_multipart(
-    request: Request, place: Place, endpoint: Endpoint[P], max_bytes: int
-) -> tuple[dict[str, bytes], P]:
+async def _read_multipart(request: Request, place: Place, endpoint: Endpoint[P], max_bytes: int) -> Body[P]:
     limited = _limited(request, place, endpoint, max_bytes, max_bytes)
     limits = {"max_files": MAX_FIELDS, "max_fields": MAX_FIELDS, "max_part_size": MAX_REST_BYTES}
     try:
@@ -196,7 +194,7 @@ class _FormParser(MultiPartParser):
             raise MultiPartException("the form has no closing boundary")
 
 
-async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> tuple[dict[str, bytes], P]:
+async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> Body[P]:
     items = [(_field_of(name), value) for name, value in form.multi_items()]
     counts = Counter(name for name, _ in items)
     twice = [_problem(name, "given more than once") for name, count in counts.items() if count > 1]
@@ -238,7 +236,7 @@ def _is_left_out(file: UploadFile | str | None) -> bool:
     return not (file.filename or file.size) if isinstance(file, UploadFile) else not file
 
 
-def _parse_json(body: bytes, endpoint: Endpoint[P], max_bytes: int) -> tuple[dict[str, bytes], P]:
+def _parse_json(body: bytes, endpoint: Endpoint[P], max_bytes: int) -> Body[P]:
     texts, values = split(body, endpoint.files)
     try:
         parsed = endpoint.request.model_validate(values)
