@@ -14,7 +14,6 @@ from service.edge.keys import parse_limits
 
 __all__ = ["Settings", "SettingsError", "read_settings", "refuse_unknown"]
 
-
 PREFIX = "TINTFLOW_"
 CLIENT_KEY, KEYS_FILE = "TINTFLOW_API_KEY", "TINTFLOW_API_KEYS_FILE"
 NOT_SETTINGS = {"TINTFLOW_URL", CLIENT_KEY, "TINTFLOW_IMAGE"}

@@ -47,7 +47,6 @@ class Hint(TypedDict):
     """`#rrggbb`"""
 '''
 
-
 PAGE_HEAD = (
     "/** Limits and defaults of the service's options. Made from model/options.py by `python -m service.api.generate`: "
     "do not edit. */\n\n"
@@ -172,7 +171,6 @@ def _rows(endpoint: ColorEndpoint) -> Iterator[str]:
 
 
 def _values(hint: Any) -> str:
-    """Say which values a type has."""
     parts, (low, high, longest) = [*parts_of(hint)], bounds_of(hint)
     if longest and Hint in parts:
         return f"up to {longest} points"

@@ -24,7 +24,6 @@ __all__ = [
     "Timings",
 ]
 
-
 MODEL_EXAMPLE = "tintflow-cwf-24"
 """the released weights (tests/docs/test_facts.py)"""
 TEMPERATURE_EXAMPLE = 0.6

@@ -30,7 +30,6 @@ FIRST_WAIT_SECONDS = 0.5  # doubled each time, where the service does not say ho
 
 log = logging.getLogger(__name__)
 
-
 Step = httpx.Request | float | httpx.Response
 """the next request, or seconds to wait before it, or in the end the answer to the call"""
 Outcome = httpx.Response | httpx.RequestError | None

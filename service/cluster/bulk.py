@@ -147,7 +147,6 @@ class Painter:
     """Colorizes batches of photos, and writes the colorings. A bad photo is no error, but an outcome."""
 
     def __init__(self, asked: Asked, out: str, columns: tuple[str, str] | None = None) -> None:
-        """columns: see Source."""
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
         self._asked, self._out, self._columns = asked, Path(out), columns
         self._settings = Settings()

@@ -57,5 +57,4 @@ class ProxyProblems:
 
 
 def middlewares() -> list[Middleware]:
-    """Return what the proxies are to be wrapped in."""
     return [Middleware(ProxyProblems)]
