@@ -66,9 +66,8 @@ def find_photos(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo
             photo = replace(photo, target=photo.target.with_name(photo.source.name))
         first = seen.setdefault(photo.target, photo)
         if first is not photo:
-            troubles.append(
-                Trouble(str(photo.source), f"its colorings would have the same names as those of {first.source}")
-            )
+            reason = f"its colorings would have the same names as those of {first.source}"
+            troubles.append(Trouble(str(photo.source), reason))
     return list(seen.values()), troubles
 
 
