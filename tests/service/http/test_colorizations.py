@@ -62,12 +62,6 @@ def test_the_photo_reaches_the_colorizer_in_its_own_bits(service) -> None:
     np.testing.assert_array_equal(photo, levels)
 
 
-def test_a_seed_left_out_is_drawn_and_returned(service, grey_png) -> None:
-    first, second = (service.post(grey_png).json() for _ in range(2))
-    assert first["seed"] != second["seed"]
-    assert service.post(grey_png, seed=first["seed"]).json()["data"] == first["data"]
-
-
 @pytest.mark.parametrize("output_format", ["jpeg", "webp"])
 def test_output_compression(service, grey_png, output_format: str) -> None:
     low, default, high = (
@@ -122,20 +116,15 @@ def test_bare_image(service, grey_png) -> None:
 @pytest.mark.parametrize(
     ("accept", "fields", "media_type"),
     [
-        (None, {}, "application/json"),
-        ("*/*", {}, "application/json"),
         ("*/*", {"n": 1}, "application/json"),
         ("application/json", {}, "application/json"),
         ("application/*", {}, "application/json"),
         ("application/zip", {}, "application/zip"),
         ("APPLICATION/ZIP", {"n": 1}, "application/zip"),
-        ("*/*", {"response_format": "zip"}, "application/zip"),
         ("application/zip", {"response_format": "zip"}, "application/zip"),
         ("image/*", {"n": 1}, "image/jpeg"),
-        ("image/*", {}, "image/jpeg"),  # a default n yields to one image
-        ("application/json, image/jpeg", {}, "application/json"),  # and to nothing else
+        ("application/json, image/jpeg", {}, "application/json"),  # a default n yields to nothing else
         ("image/png", {}, "image/png"),
-        ("image/png", {"n": 1}, "image/png"),
         ("image/webp", {"n": 1}, "image/webp"),
         ("image/*", {"n": 1, "output_format": "webp"}, "image/webp"),
         ("image/png, */*", {"n": 1}, "image/png"),
@@ -153,10 +142,8 @@ def test_bare_image(service, grey_png) -> None:
         ("text/event-stream;q=0.5, application/zip", {}, "application/zip"),
     ],
 )
-def test_accept_decides_the_form(
-    service, grey_png, accept: str | None, fields: dict[str, object], media_type: str
-) -> None:
-    answer = service.post(grey_png, None if accept is None else {"Accept": accept}, **fields)
+def test_accept_decides_the_form(service, grey_png, accept: str, fields: dict[str, object], media_type: str) -> None:
+    answer = service.post(grey_png, {"Accept": accept}, **fields)
     assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, media_type)
 
 

@@ -112,13 +112,6 @@ def test_every_field_in_the_query_is_named(service, grey_png) -> None:
     assert_problem(service.post_to(f"{PATH}?seed=7&n=", grey_png), 422, "invalid_parameters", "seed: ", "n: ")
 
 
-def test_an_empty_field_that_is_required_is_missing(service, grey_png) -> None:
-    answer = service.post_to("/v1/variations", grey_png, seed="", index=0)
-    assert_problem(answer, 422, "invalid_parameters", "seed: this field is required")
-    answer = service.post_to("/v1/transfers", grey_png, reference="")
-    assert_problem(answer, 422, "invalid_parameters", "reference: this field is required")
-
-
 @pytest.mark.parametrize(
     ("content", "status", "code", "words"),
     [
