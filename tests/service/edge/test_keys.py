@@ -112,11 +112,6 @@ def test_malformed_file(path, text: str, words: str) -> None:
     assert "tintflow_secret" not in str(error.value), "a key written in clear by mistake must not reach the log"
 
 
-def test_an_empty_file_lets_nobody_in(path) -> None:
-    path.touch()
-    assert KeyRing(path).find("") is None
-
-
 @pytest.mark.parametrize("replaced", [True, False])
 def test_a_change_within_one_tick_of_the_clock_is_seen(path, tmp_path, replaced: bool) -> None:
     ann = add_key(path, "ann")
