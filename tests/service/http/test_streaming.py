@@ -7,6 +7,7 @@ import re
 import time
 import weakref
 import zipfile
+from collections.abc import Iterator
 from contextlib import nullcontext
 from io import BytesIO
 from itertools import islice
@@ -102,19 +103,27 @@ def test_a_failure_before_the_first_sample_is_a_problem_and_a_later_one_breaks_o
     assert service.post(grey_png, {"Accept": accept}).status_code == 200
 
 
-class Image:
-    """Large in truth."""
+class Held(dict[str, bytes]):
+    """Large in truth, and unlike a plain dict something that a weak reference can be to."""
+
+
+@pytest.fixture
+def held() -> Iterator[list[weakref.ref[Held]]]:
+    """For references to what a request holds, which are to be dead once it has ended: nothing collects garbage."""
+    gc.disable()
+    yield []
+    gc.enable()
 
 
 @pytest.mark.parametrize("sample", [0, 1])
 def test_what_a_failed_request_holds_does_not_wait_for_the_collector(
-    service, monkeypatch, grey_png, sample: int
+    service, monkeypatch, grey_png, held, sample: int
 ) -> None:
-    finish, images = service.colorizer.finish, list[weakref.ref[Image]]()
+    finish = service.colorizer.finish
 
     def fail() -> None:
-        image = Image()
-        images.append(weakref.ref(image))
+        image = Held()
+        held.append(weakref.ref(image))
         raise ValueError(str(image))
 
     def failing(*asked):
@@ -125,35 +134,21 @@ def test_what_a_failed_request_holds_does_not_wait_for_the_collector(
             raise NonFiniteError("no number") from error
 
     monkeypatch.setattr(service.colorizer, "finish", failing)
-    gc.disable()
-    try:
-        with pytest.raises(httpx.TransportError) if sample else nullcontext():
-            service.post(grey_png)
-        service.wait_until_idle()
-        assert [image() for image in images] == [None]
-    finally:
-        gc.enable()
+    with pytest.raises(httpx.TransportError) if sample else nullcontext():
+        service.post(grey_png)
+    service.wait_until_idle()
+    assert [each() for each in held] == [None]
 
 
-class Uploads(dict[str, bytes]):
-    """Large in truth, too."""
-
-
-def test_nor_does_what_a_request_held_whose_client_went(service, monkeypatch, noise) -> None:
-    uploads = list[weakref.ref[Uploads]]()
-
+def test_nor_does_what_a_request_held_whose_client_went(service, monkeypatch, noise, held) -> None:
     async def read(*asked):
         files, parameters = await read_request(*asked)
-        held = Uploads(files)
-        uploads.append(weakref.ref(held))
-        return held, parameters
+        uploads = Held(files)
+        held.append(weakref.ref(uploads))
+        return uploads, parameters
 
     monkeypatch.setattr("service.http.routes.read_request", read)
-    gc.disable()
-    try:
-        with unread_answer(service, noise, "application/zip", n=2) as connection:
-            assert connection.recv(1000)
-        service.wait_until_idle()
-        assert [each() for each in uploads] == [None]
-    finally:
-        gc.enable()
+    with unread_answer(service, noise, "application/zip", n=2) as connection:
+        assert connection.recv(1000)
+    service.wait_until_idle()
+    assert [each() for each in held] == [None]
