@@ -12,14 +12,13 @@ import httpx
 import pytest
 
 from service.http import events as module
-from tests.service.waiting import eventually, unread_answer
+from tests.service.waiting import PATIENCE_SECONDS, eventually, unread_answer
 
 EVENTS = {"Accept": "text/event-stream"}
 PATHS = {
     "/v1/colorizations": {"n": 3, "seed": 7},
     "/v1/images/edits": {"n": 3, "seed": 7, "prompt": "colorize"},
 }
-PATIENCE_SECONDS = 60
 
 
 def parse(text: str) -> list[tuple[str, dict]]:

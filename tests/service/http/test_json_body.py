@@ -52,9 +52,7 @@ def test_files_are_cut_out(monkeypatch, text: str, escape: tuple[str, str], piec
 @pytest.mark.parametrize("text", ["AAA", "-_-_", "AA=A", "====", "ü", r"\u00e9", r"\q", r"\"", "AA==AAAA" * 100])
 def test_what_is_not_base64_is_refused(monkeypatch, text: str) -> None:
     monkeypatch.setattr(json_body, "PIECE_BYTES", 64)
-    with pytest.raises(
-        ParameterError, match=r"image: expected base64 \(A-Z a-z 0-9 \+ /, padded with =\) or a data URL"
-    ):
+    with pytest.raises(ParameterError, match="image: expected base64 "):
         decode_file("image", split(f'{{"image": "{text}"}}'.encode(), ("image",))[0]["image"], MANY)
 
 
