@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import openai
 import pytest
 
-from tests.service.files import opened
+from tests.service.files import opened, png
 from tests.service.problems import assert_problem
+
+PHOTO = png(1, 1)
 
 
 @pytest.fixture
@@ -26,21 +28,16 @@ def test_an_edit_is_a_coloring_whatever_the_prompt(service, client: openai.OpenA
     assert edited.created > 0
     colored = service.post(grey_png, **form, **more).json()["data"]
     assert [image.b64_json for image in edited.data] == [each["b64_json"] for each in colored]
-    (one,) = client.images.edit(image=grey_png, prompt="").data
+    (one,) = client.images.edit(image=[grey_png], prompt="").data  # an array holds one image
     assert opened(base64.b64decode(one.b64_json)).format == "PNG"
 
 
-def test_an_array_holds_one_image(client: openai.OpenAI, grey_png: bytes) -> None:
-    assert len(client.images.edit(image=[grey_png], prompt="").data) == 1
+@pytest.mark.parametrize(
+    "fields", [{"n": 99}, {"response_format": "url"}, {"size": "1024x1024"}, {"image": [PHOTO] * 2}]
+)
+def test_errors_name_the_field(client: openai.OpenAI, fields: dict) -> None:
     with pytest.raises(openai.UnprocessableEntityError) as caught:
-        client.images.edit(image=[grey_png, grey_png], prompt="")
-    assert caught.value.param == "image"
-
-
-@pytest.mark.parametrize("fields", [{"n": 99}, {"response_format": "url"}, {"size": "1024x1024"}], ids=str)
-def test_errors_name_the_field(client: openai.OpenAI, grey_png: bytes, fields: dict) -> None:
-    with pytest.raises(openai.UnprocessableEntityError) as caught:
-        client.images.edit(image=grey_png, prompt="", **fields)
+        client.images.edit(**{"image": PHOTO, "prompt": ""} | fields)
     (param,), error = fields, caught.value
     assert (error.code, error.param, error.type) == ("invalid_parameters", param, "invalid_request_error")
     assert param in error.message
