@@ -10,16 +10,12 @@ from model.protocol import Hint
 from tests.service.files import encoded, random_image
 from tests.service.problems import assert_problem
 
+COLOR_PNG = encoded(random_image(20, 30, 3))
 HINTS = [{"x": 0.25, "y": 0.5, "color": "#A03c28"}, {"x": 1, "y": 0, "color": "#000000"}]
 VARIATION = {"seed": 7, "index": 2}
 PATH = {"seed": 7, "index": 0, "to_index": 1}
 LEVELS = "levels: expected coarse, fine, all, or numbers with commas between them, got"
 ONE_END = "expected exactly one of to_index and reference, got"
-
-
-@pytest.fixture
-def color_png() -> bytes:
-    return encoded(random_image(20, 30, 3))
 
 
 def test_rank(service, grey_png) -> None:
@@ -92,9 +88,9 @@ def test_levels(service, grey_png, given: str, expected: tuple[int, ...]) -> Non
     assert {options.levels for options in service.colorizer.options} == {expected}
 
 
-def test_transfer(service, grey_png, color_png) -> None:
+def test_transfer(service, grey_png) -> None:
     fields = {"n": 2, "seed": 5, "temperature": 0.5, "offset": 5}
-    answer = service.post_to("/v1/transfers", grey_png, reference=color_png, **fields, weights="1,1,0.5,0")
+    answer = service.post_to("/v1/transfers", grey_png, reference=COLOR_PNG, **fields, weights="1,1,0.5,0")
     (options,) = service.colorizer.options
     assert {name: getattr(options, name) for name in fields} == fields
     assert options.weights == (1, 1, 0.5, 0)
@@ -104,7 +100,7 @@ def test_transfer(service, grey_png, color_png) -> None:
     assert [each["index"] for each in answer.json()["data"]] == [5, 6]
 
 
-def test_interpolation(service, grey_png, color_png) -> None:
+def test_interpolation(service, grey_png) -> None:
     answer = service.post_to("/v1/interpolations", grey_png, **PATH, to_seed=9, steps=3, path="linear")
     (options,) = service.colorizer.options
     assert (options.seed, options.index, options.to_seed, options.to_index) == (7, 0, 9, 1)
@@ -113,13 +109,13 @@ def test_interpolation(service, grey_png, color_png) -> None:
     assert [each["index"] for each in answer.json()["data"]] == [0, 1, 2]
     service.post_to("/v1/interpolations", grey_png, **PATH)
     assert (service.colorizer.options[1].to_seed, service.colorizer.options[1].to_index) == (None, 1)
-    assert service.post_to("/v1/interpolations", grey_png, seed=7, index=0, reference=color_png).status_code == 200
+    assert service.post_to("/v1/interpolations", grey_png, seed=7, index=0, reference=COLOR_PNG).status_code == 200
     assert service.colorizer.options[2].to_index is None
     assert service.colorizer.references[2].shape == (20, 30, 3)
 
 
-def test_likelihood(service, color_png) -> None:
-    answer = service.post_to("/v1/likelihoods", color_png).json()
+def test_likelihood(service) -> None:
+    answer = service.post_to("/v1/likelihoods", COLOR_PNG).json()
     assert answer.pop("id").startswith("likelihood-")
     assert answer.pop("created") > 0
     assert set(answer.pop("timings")) == {"decode", "condition", "likelihood"}
@@ -136,20 +132,21 @@ def test_likelihood(service, color_png) -> None:
     assert service.colorizer.photos[0].shape == (20, 30, 3)
 
 
-@pytest.mark.parametrize(("path", "fields"), [("variations", VARIATION), ("transfers", {}), ("interpolations", PATH)])
-def test_forms_of_the_answer(service, grey_png, color_png, path: str, fields: dict[str, object]) -> None:
-    files = {"reference": color_png} if path == "transfers" else {}
-    archive = service.post_to(f"/v1/{path}", grey_png, **fields, **files, output_format="png", response_format="zip")
+@pytest.mark.parametrize(
+    ("path", "fields"), [("variations", VARIATION), ("transfers", {"reference": COLOR_PNG}), ("interpolations", PATH)]
+)
+def test_forms_of_the_answer(service, grey_png, path: str, fields: dict[str, object]) -> None:
+    archive = service.post_to(f"/v1/{path}", grey_png, **fields, output_format="png", response_format="zip")
     names = zipfile.ZipFile(BytesIO(archive.content)).namelist()
     assert names == [f"{i}.png" for i in range(len(names))]
     assert ("tintflow-noise-seed" in archive.headers) is (path == "variations")
     if path != "interpolations":  # which has two colorings at least
-        bare = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/webp"}, **fields, **files, n=1)
+        bare = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/webp"}, **fields, n=1)
         assert bare.headers["content-type"] == "image/webp"
-        yielding = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields, **files)
+        yielding = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields)
         assert (yielding.status_code, yielding.headers["content-type"]) == (200, "image/png")  # n is 1 where left out
     several = {} if path == "interpolations" else {"n": 2}
-    refused = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields, **files, **several)
+    refused = service.post_to(f"/v1/{path}", grey_png, {"Accept": "image/png"}, **fields, **several)
     assert refused.status_code == 406
     assert ("n=1" in refused.json()["detail"]) is (path != "interpolations")
 
