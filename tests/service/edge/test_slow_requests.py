@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from unittest.mock import patch
 
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -296,26 +297,19 @@ def test_a_long_path_behind_a_request_at_work_leaves_its_answer_alone(service, g
 
 
 @pytest.mark.parametrize("at", range(1, 5))
-def test_a_body_that_looks_like_a_head_is_left_alone(service, grey_png, monkeypatch, at: int) -> None:
+def test_a_body_that_looks_like_a_head_is_left_alone(service, grey_png, at: int) -> None:
     """Not even where the head's end comes in two pieces."""
     head, body = upload(service, grey_png, n="1")
     preamble = b"a\nupgrade: x\r\n\r\n"
-    seen: list[bytes] = []
-    on_body = Connection.on_body
-
-    def noted(connection: Connection, part: bytes) -> None:
-        seen.append(part)
-        on_body(connection, part)
-
-    monkeypatch.setattr(Connection, "on_body", noted)
-    with connected(service) as connection:
+    watched = patch.object(Connection, "on_body", autospec=True, side_effect=Connection.on_body)
+    with watched as on_body, connected(service) as connection:
         head = head.replace(b"Content-Length: ", b"Upgrade: h2c\r\nConnection: upgrade\r\nX-Length: ")
         head = head[:-2] + b"Content-Length: %d\r\n\r\n" % len(preamble + body)
         connection.sendall(head[:-at])
         time.sleep(0.1)
         connection.sendall(head[-at:] + preamble + body)
         connection.recv(4096)
-    assert b"".join(seen) == preamble + body
+    assert b"".join(call.args[1] for call in on_body.call_args_list) == preamble + body
 
 
 @pytest.mark.parametrize("at", [0, 20, 60, 1000])
