@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import numpy as np
@@ -206,28 +207,20 @@ def test_an_upload_is_streamed() -> None:
 
 
 def test_connections_are_used_again(service, client: Client, grey_png: bytes) -> None:
-    ports: set[int] = set()
-
-    def note(answer: httpx.Response) -> None:
-        ports.add(answer.extensions["network_stream"].get_extra_info("client_addr")[1])
-
-    client._http.event_hooks = {"response": [note]}
+    answered = Mock()
+    client._http.event_hooks = {"response": [answered]}
     for _ in range(3):
         client.colorizations(grey_png, n=1)
-    assert len(ports) == 1
+    streams = [call.args[0].extensions["network_stream"] for call in answered.call_args_list]
+    assert len({stream.get_extra_info("client_addr") for stream in streams}) == 1
 
 
 def test_an_api_key_is_a_bearer_token() -> None:
-    seen: list[str | None] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request.headers.get("authorization"))
-        return httpx.Response(200, json={"object": "list", "data": []})
-
+    answer = Mock(side_effect=lambda _: httpx.Response(200, json={"object": "list", "data": []}))
     for key in ("secret", None):
         with Client(api_key=key, transport=httpx.MockTransport(answer)) as client:
             client.models()
-    assert seen == ["Bearer secret", None]
+    assert [call.args[0].headers.get("authorization") for call in answer.call_args_list] == ["Bearer secret", None]
 
 
 NO_URL = "expected a URL such as http://localhost:8000, without ? or #, got "

@@ -145,11 +145,8 @@ def test_an_iterator_of_hints_is_for_all_photos(service, take: Take, folder: Pat
 
 def test_suffixes_are_those_of_the_formats_that_are_read() -> None:
     Image.init()
-    known = {name: set[str]() for name in PHOTO_FORMATS}
-    for suffix, name in Image.registered_extensions().items():
-        if name in FORMATS:
-            known[FORMATS[name]].add(suffix)
-    assert known == {name: set(suffixes) for name, suffixes in PHOTO_FORMATS.items()}
+    known = {(FORMATS[name], suffix) for suffix, name in Image.registered_extensions().items() if name in FORMATS}
+    assert known == {(name, suffix) for name, suffixes in PHOTO_FORMATS.items() for suffix in suffixes}
 
 
 def test_iterators_are_what_the_types_say(service, folder: Path, tmp_path: Path) -> None:
