@@ -5,7 +5,7 @@ import base64
 import json
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -143,7 +143,7 @@ def test_arrays_are_counted_before_their_items_are_looked_at(
     assert f"at most {most}" in problem["message"]
 
 
-async def read(pieces: Iterable[bytes], run: Callable[..., Awaitable[Any]] = asyncio.to_thread) -> int:
+async def read(pieces: Iterable[bytes]) -> int:
     """Read a JSON body that comes in pieces; return the size of its photo."""
 
     async def messages() -> AsyncIterator[dict[str, Any]]:
@@ -155,7 +155,7 @@ async def read(pieces: Iterable[bytes], run: Callable[..., Awaitable[Any]] = asy
     scope = {"type": "http", "query_string": b"", "headers": [(b"content-type", b"application/json")]}
     request = Request(scope, coming.__anext__)
     with Backlog({"bytes": MANY}, 60).enter() as place:
-        uploads, _ = await read_request(request, place, run, COLORIZATIONS, MANY)
+        uploads, _ = await read_request(request, place, asyncio.to_thread, COLORIZATIONS, MANY)
     return len(uploads["image"])
 
 
@@ -176,11 +176,8 @@ async def test_a_large_body_and_its_file_are_each_held_once() -> None:
             yield b"A".ljust(size, b"A")
         yield b'"}'
 
-    async def at_once(work: Callable[..., Any], *arguments: object) -> Any:
-        return work(*arguments)
-
     tracemalloc.start()
-    uploaded = await read(body(), at_once)
+    uploaded = await read(body())
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert uploaded == size * pieces * 3 // 4
