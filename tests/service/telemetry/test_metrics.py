@@ -7,7 +7,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from model.errors import NonFiniteError
-from model.protocol import ModelInfo
 from service.telemetry.metrics import GAUGES
 from tests.service.fakes import ready
 from tests.service.files import COLORS, encoded
@@ -87,8 +86,7 @@ def test_model_and_its_device_are_told_once_it_is_loaded(loading) -> None:
     loaded.set()
     service.wait_until_ready()
     found = scraped(service)
-    info: ModelInfo = service.colorizer.info
-    assert set(found["tintflow_model_info"]) == {(info.device, info.name, info.sha256)}
+    assert set(found["tintflow_model_info"]) == {("cpu", "fake-1", "0" * 64)}
     assert found["tintflow_device_memory_bytes"] == {("cpu", "used"): 1000.0, ("cpu", "total"): 5000.0}
     assert found["tintflow_build_info"].values()
     assert found["tintflow_ready"] == {(): 1.0}
