@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -175,7 +174,7 @@ async def test_other_tasks_go_on_while_an_image_is_written(service, monkeypatch:
         asyncio.run_coroutine_threadsafe(written.wait(), loop).result(10)
         Image.Image.save(image, *arguments, **options)
 
-    monkeypatch.setattr(Image.Image, "convert", lambda self, mode: SimpleNamespace(save=save))
+    monkeypatch.setattr(Image.Image, "convert", lambda self, mode: Mock(save=save))
     async with AsyncClient("http://test", transport=httpx.ASGITransport(service.app)) as client:
         call = asyncio.create_task(client.colorizations(image, n=1))
         await asyncio.sleep(0)
@@ -231,17 +230,12 @@ NO_KEY = "api_key: expected ASCII characters without spaces or line breaks"
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        *(
-            ({"url": url}, NO_URL + url)
-            for url in ("http://localhost:99999", "http://[::1", "localhost:8000", "http://")
-        ),
-        *(({"url": url}, NO_URL + url) for url in ("http://host?x=1", "http://host?", "http://host#x")),
+        *(({"url": url}, NO_URL + url) for url in ("http://localhost:99999", "http://[::1", "http://", "http://host?")),
+        *(({"url": url}, NO_URL + url) for url in ("localhost:8000", "http://host?x=1", "http://host#x")),
         ({"url": "http://me:secret@host?x=1"}, NO_URL + "http://…@host?x=1"),
         *(({"api_key": key}, NO_KEY) for key in ("secret\n", "se cret", "sécret")),
     ],
 )
-def test_a_url_or_key_that_is_none_is_refused_and_no_secret_is_shown(
-    kind: type[Client], given: dict[str, str], message: str
-) -> None:
+def test_a_wrong_url_or_key_shows_no_secret(kind: type[Client], given: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         kind(**given)

@@ -56,10 +56,8 @@ def test_every_problem_has_a_class_of_its_status_and_crosses_processes(status: i
 
 def test_a_redirect_says_where_to() -> None:
     moved = httpx.Response(308, headers={"Location": "https://host/v1/models"})
-    with (
-        Client(transport=answering(moved)) as client,
-        pytest.raises(public.RequestError, match=r"^308 Permanent Redirect to https://host/v1/models$"),
-    ):
+    said = "^308 Permanent Redirect to https://host/v1/models$"
+    with Client(transport=answering(moved)) as client, pytest.raises(public.RequestError, match=said):
         client.models()
 
 

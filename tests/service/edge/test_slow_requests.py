@@ -338,9 +338,7 @@ HALF_UPGRADE = b"POST /v1/colorizations HTTP/1.1\r\nHost: t\r\nConnection: upgra
     ],
     ids=["half a long path", "a long path", "an upgrade in pieces", "no request", "very small chunks"],
 )
-def test_what_is_refused_before_any_route_gets_one_problem(
-    service, monkeypatch, pieces: list[bytes], status: int, words: str
-) -> None:
+def test_what_is_refused_gets_one_problem(service, monkeypatch, pieces: list[bytes], status: int, words: str) -> None:
     monkeypatch.setattr("service.edge.slow_requests.MAX_SMALL_CHUNKS", 5000)
     head, _, body = answers(service, *pieces).decode().partition("\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ")
