@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar, cast
 
 from torch import Tensor, nn
 
-__all__ = ["Invertible", "Step", "alternate", "module_list", "run", "run_inverse"]
+__all__ = ["Invertible", "Step", "alternate", "module_list", "run", "run_inverse", "zeroed"]
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -49,3 +49,10 @@ def alternate(firsts: Sequence[Invertible], seconds: Sequence[Invertible], share
 def module_list(modules: Iterable[Module]) -> Sequence[Module]:
     """Return a ModuleList whose items keep their type, which torch's own hides."""
     return cast(Sequence[Module], nn.ModuleList(modules))
+
+
+def zeroed(layer: Module) -> Module:
+    """Return a layer with all its weights, and its bias, set to zero."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.affine import soft_clamp
+from model.flow.composition import zeroed
 from model.flow.constants import INPUT_LIMIT, SCALE_LIMIT
 
 __all__ = ["AffineCoupling", "ConvSubnet"]
@@ -23,9 +24,7 @@ class ConvSubnet(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(in_channels, width, 3, padding=1)
         self.middle = nn.Conv2d(width, width, 1)
-        self.last = nn.Conv2d(width, out_channels, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        self.last = zeroed(nn.Conv2d(width, out_channels, 3, padding=1))
 
     def forward(self, x: Tensor, share: Tensor) -> Tensor:
         """x: (B, in, H, W); share: (B or 1, width, H, W). Returns (B, out, H, W)."""

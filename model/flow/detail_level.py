@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
-from model.flow.composition import Step, alternate, module_list, run, run_inverse
+from model.flow.composition import Step, alternate, module_list, run, run_inverse, zeroed
 from model.flow.config import DetailConfig
 from model.flow.constants import COARSER_LIMIT, DETAIL_CHANNELS, RECALL_WIDTH, TAPS
 from model.flow.coupling import AffineCoupling, ConvSubnet
@@ -90,9 +90,7 @@ class DetailLevel(nn.Module):
         self.joint = nn.Sequential(*(ResidualBlock(width, config.joint_width) for _ in range(config.joint_blocks)))
         self.logits = nn.Conv2d(width, TAPS**2 + config.recalled, 1)
         self.shares = nn.Conv2d(4 * width, config.blocks * config.width, 1)
-        self.ends = nn.Conv2d(4 * width, 2 * 2 * DETAIL_CHANNELS, 1)
-        nn.init.zeros_(self.ends.weight)
-        nn.init.zeros_(cast(Tensor, self.ends.bias))
+        self.ends = zeroed(nn.Conv2d(4 * width, 2 * 2 * DETAIL_CHANNELS, 1))
         blocks = range(config.blocks)
         self.couplings = module_list(AffineCoupling(DETAIL_CHANNELS, ConvSubnet, config.width) for _ in blocks)
         self.mixings = module_list(OrthogonalMixing(DETAIL_CHANNELS, generator) for _ in blocks)

@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.flow.composition import zeroed
+
 __all__ = ["ResidualBlock"]
 
 
@@ -14,9 +16,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         hidden = hidden or channels
         self.first = nn.Conv2d(channels, hidden, 3, padding=1)
-        self.last = nn.Conv2d(hidden, channels, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        self.last = zeroed(nn.Conv2d(hidden, channels, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C, H, W), and so is what is returned."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from model.flow.cells import ChromaEmbedding
-from model.flow.composition import module_list
+from model.flow.composition import module_list, zeroed
 from model.flow.config import RewardConfig
 from model.flow.constants import NORM_EPSILON, PRIOR_SHARE
 from model.flow.sizes import CELLS
@@ -37,13 +37,11 @@ class RewardModel(nn.Module):
         self.places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
         self.blocks = module_list(TransformerBlock(width, config.heads) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(width, NORM_EPSILON)
-        self.last = nn.Linear(width, 1)
+        self.last = zeroed(nn.Linear(width, 1))
         self.fit = nn.Linear(2, 1, bias=False)
         self.dropout = nn.Dropout(config.dropout)
         with torch.no_grad():
             self.fit.weight.copy_(torch.tensor([[1.0, -PRIOR_SHARE]]))
-            for parameter in self.last.parameters():
-                parameter.zero_()
 
     def forward(self, photo: Tensor, cells: Tensor, densities: Tensor) -> Tensor:
         """Rate N draws: (N,).

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.flow.composition import zeroed
 from model.flow.constants import NORM_EPSILON
 
 __all__ = ["Cache", "TransformerBlock"]
@@ -42,13 +43,10 @@ class TransformerBlock(nn.Module):
         self.heads = heads
         self.attention_norm = nn.LayerNorm(width, NORM_EPSILON)
         self.query_key_value = nn.Linear(width, 3 * width)
-        self.project = nn.Linear(width, width)
+        self.project = zeroed(nn.Linear(width, width))
         self.feed_forward_norm = nn.LayerNorm(width, NORM_EPSILON)
         self.expand = nn.Linear(width, WIDENING * width)
-        self.contract = nn.Linear(WIDENING * width, width)
-        for last in (self.project, self.contract):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        self.contract = zeroed(nn.Linear(WIDENING * width, width))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Process all tokens at once.

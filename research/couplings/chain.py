@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
-from model.flow.composition import Step, alternate, module_list, run, run_inverse
+from model.flow.composition import Step, alternate, module_list, run, run_inverse, zeroed
 from model.flow.condition import ConditionFeatures
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import HaarDownsampling
 from model.flow.mixing import OrthogonalMixing
 from research.couplings.dense import DenseSubnet
 from research.couplings.head import Head
-from research.couplings.level import LevelCondition, zero_conv
+from research.couplings.level import LevelCondition
 from research.couplings.reshaping import ReshapeDownsampling
 
 __all__ = ["ChainConfig", "ChainLevel"]
@@ -85,15 +85,15 @@ class ChainLevel(nn.Module):
         self.dense_squeeze = nn.Conv2d(4 * widths[-1], SQUEEZED, 1)
         self.dense_shares = nn.Linear(SQUEEZED * LAST_GRID**2, config.dense_blocks * config.dense_width)
 
-        self.first = zero_conv(widths[0], 2 * CHANNELS[0])
+        self.first = zeroed(nn.Conv2d(widths[0], 2 * CHANNELS[0], 1))
         staying = (*CHANNELS[1:], LAST_CHANNELS)
         self.leaving = [4 * above - stays for above, stays in zip(CHANNELS, staying, strict=True)]
         seen = (*widths[1:], 4 * widths[-1])
         self.last = nn.ModuleList(
-            zero_conv(width, 2 * left) if left else nn.Identity()
+            zeroed(nn.Conv2d(width, 2 * left, 1)) if left else nn.Identity()
             for width, left in zip(seen, self.leaving, strict=True)
         )
-        self.last_dense = zero_conv(4 * widths[-1], 2 * LAST_CHANNELS)
+        self.last_dense = zeroed(nn.Conv2d(4 * widths[-1], 2 * LAST_CHANNELS, 1))
 
     def photo_condition(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
         """Compute what depends on the lightness alone: what all heads say, flattened into (B, …)."""

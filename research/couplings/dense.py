@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.flow.composition import zeroed
+
 __all__ = ["DenseSubnet"]
 
 
@@ -13,9 +15,7 @@ class DenseSubnet(nn.Module):
         super().__init__()
         self.first = nn.Linear(in_channels, width)
         self.middle = nn.Linear(width, width)
-        self.last = nn.Linear(width, out_channels)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.last = zeroed(nn.Linear(width, out_channels))
 
     def forward(self, x: Tensor, share: Tensor) -> Tensor:
         """x: (B, in); share: (B or 1, width). Returns (B, out)."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from model.errors import InputError
 from model.flow.affine import ConditionalAffine
-from model.flow.composition import Step, alternate, module_list, run, run_inverse
+from model.flow.composition import Step, alternate, module_list, run, run_inverse, zeroed
 from model.flow.condition import ConditionFeatures
 from model.flow.coupling import AffineCoupling, ConvSubnet
 from model.flow.haar import HaarDownsampling
@@ -106,7 +106,7 @@ class FlowLevel(nn.Module):
         self.joint = nn.Sequential(*(ResidualBlock(config.head_width) for _ in range(config.joint_blocks)))
         condition = config.head_width * (4 if self.coarsest else 1)
         self.shares = nn.Conv2d(condition, config.blocks * config.width, 1)
-        self.ends = zero_conv(condition, 2 * 2 * channels) if config.conditional_affine else None
+        self.ends = zeroed(nn.Conv2d(condition, 2 * 2 * channels, 1)) if config.conditional_affine else None
 
         mixing, coupling = MIXINGS[config.mixing], AffineCoupling if config.soft_clamp else UnclampedCoupling
         blocks, dense = range(config.blocks), range(config.dense_blocks)
@@ -177,14 +177,6 @@ class FlowLevel(nn.Module):
 
     def _log_scale(self) -> Tensor:
         return self.std.log().sum() * (self.dims // self.data_shape[0])
-
-
-def zero_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """Return a 1×1 convolution that starts at zero."""
-    conv = nn.Conv2d(in_channels, out_channels, 1)
-    nn.init.zeros_(conv.weight)
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
-    return conv
 
 
 def _start_as_torch_does(module: nn.Module) -> None:

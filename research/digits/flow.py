@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from model.flow.affine import ConditionalAffine
-from model.flow.composition import Step, alternate, module_list, run, run_inverse
+from model.flow.composition import Step, alternate, module_list, run, run_inverse, zeroed
 from model.flow.constants import AFFINE_LIMIT
 from model.flow.coupling import AffineCoupling
 from research.couplings.dense import DenseSubnet
@@ -52,8 +52,7 @@ class DigitFlow(nn.Module):
         self.shares = nn.Embedding(CLASSES, config.blocks * config.width)
         nn.init.normal_(self.shares.weight, std=0.1)
         self.last = ConditionalAffine()
-        self.mean_and_log_scale = nn.Embedding(CLASSES, 2 * PIXELS)
-        nn.init.zeros_(self.mean_and_log_scale.weight)
+        self.mean_and_log_scale = zeroed(nn.Embedding(CLASSES, 2 * PIXELS))
 
     def forward(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """pixels: (B, 784) about [0, 1]; labels: (B,) int64."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.flow.composition import module_list
+from model.flow.composition import module_list, zeroed
 from model.flow.condition import ConditionFeatures
 from model.flow.residual import ResidualBlock
 from research.couplings.head import Head
@@ -45,9 +45,7 @@ class Decoder(nn.Module):
         )
         self.widen = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for coarse, fine in itertools.pairwise(widths))
         self.latent = nn.Conv2d(config.latent_channels, widths[0], 1) if config.latent_channels else None
-        self.last = nn.Conv2d(widths[-1], 2 * 2**2, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        self.last = zeroed(nn.Conv2d(widths[-1], 2 * 2**2, 3, padding=1))
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
