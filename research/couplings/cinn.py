@@ -1,8 +1,4 @@
-"""The conditional invertible neural network: a conditional wavelet flow over a*b* at 64×64.
-
-p(ab₆₄|L) = p(ab₈|L)·p(d₁₆|ab₈, L)·p(d₃₂|ab₁₆, L)·p(d₆₄|ab₃₂, L): the Haar transform splits each size into the half-size
-mean and the details d, and each level is a conditional flow of its own (Yu et al. 2020, arXiv 2010.13821).
-"""
+"""A cINN of couplings at every level: a conditional wavelet flow as `model.flow.cinn` is, or the authors' one chain."""
 
 import itertools
 import math
@@ -71,19 +67,13 @@ class CouplingCinn(nn.Module):
         return [level.dims for level in self.levels]
 
     def condition(self, lightness: Tensor) -> list[Tensor]:
-        """Compute all that depends on the photo alone.
-
-        lightness: (B, 1, 256, 256), L* in [0, 100]. Returns the photo condition of each level.
-        """
+        """Compute all that depends on the photo alone: the photo condition of each level; see `Cinn.condition`."""
         features = self.network(lightness)
         small = F.avg_pool2d(lightness, 2)
         return [level.photo_condition(features, small) for level in self.levels]
 
     def log_prob(self, chroma: Tensor, condition: Sequence[Tensor]) -> LogProb:
-        """Encode chroma.
-
-        chroma: (B, 2, 64, 64) a*b*. condition: of `condition`, for B photos or for one.
-        """
+        """Encode chroma; see `Cinn.log_prob`."""
         parts, latents = [], []
         for i, (level, (data, coarser)) in enumerate(zip(self.levels, self.level_data(chroma), strict=True)):
             z, log_det = level(data, level.sample_condition(condition[i], coarser))
@@ -92,10 +82,7 @@ class CouplingCinn(nn.Module):
         return LogProb(torch.stack(parts, 1), latents)
 
     def sample(self, condition: Sequence[Tensor], latents: Sequence[Tensor]) -> Samples:
-        """Decode latents.
-
-        condition: of `condition`, for N photos or for one. latents: (N, dims) of each level, coarse to fine.
-        """
+        """Decode latents; see `Cinn.sample`."""
         parts = []
         chroma: Tensor | None = None
         for i, (level, z) in enumerate(zip(self.levels, latents, strict=True)):

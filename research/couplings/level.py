@@ -121,10 +121,7 @@ class FlowLevel(nn.Module):
             self.apply(_start_as_torch_does)
 
     def photo_condition(self, features: ConditionFeatures, lightness: Tensor) -> Tensor:
-        """Compute what depends on the lightness alone, once per photo: (B, head_width, …).
-
-        features: of h. lightness: (B, 1, 128, 128), L* in [0, 100].
-        """
+        """Compute what depends on the lightness alone, once per photo: (B, head_width, …); see `Head`."""
         return self.head(features, lightness)
 
     def sample_condition(self, photo: Tensor, coarser: Tensor | None) -> LevelCondition:

@@ -33,21 +33,18 @@ class CoarsestObjective(Objective[Batch]):
         self.module = self.decoder
 
     def compute(self, batch: Batch, generator: torch.Generator, share: Share = Share()) -> Losses:
-        data = self._data(batch)
+        data = self.cinn.pyramid(batch.chroma)[0]
         data = data + NOISE * draw_noise(data, generator, share)
         orders = self._draw_orders(len(data) * share.of, generator)[share.rows].to(data.device)
         bits = self._bits(batch, data, orders).mean()
         return Losses(bits.detach()[None], bits)
 
     def held_out(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        return self._bits(batch, self._data(batch), None)[:, None]
+        return self._bits(batch, self.cinn.pyramid(batch.chroma)[0], None)[:, None]
 
     def matrices(self) -> list[nn.Parameter]:
         """Return the linear layers' weights, but for the mixtures'."""
         return [weight for weight in matrices_of(self.decoder) if weight is not self.decoder.output.weight]
-
-    def _data(self, batch: Batch) -> Tensor:
-        return self.cinn.pyramid(batch.chroma)[0]
 
     def _bits(self, batch: Batch, data: Tensor, orders: Tensor | None) -> Tensor:
         level = self.cinn.coarsest

@@ -158,22 +158,18 @@ class ScoredObjective(Objective[Batch]):
 
     def _scores(self, batch: Batch, drawn: Tensor) -> Tensor:
         """Return the weighted sum of both energy scores, (B,). drawn: a*b*, (B·DRAWS, 2, 8, 8)."""
-        true = SATURATION * (self._true(batch) * self._cinn.chroma_std + self._cinn.chroma_mean)
+        true = SATURATION * (self._cinn.pyramid(batch.chroma)[0] * self._cinn.chroma_std + self._cinn.chroma_mean)
         looks = self._perception(batch.lightness.repeat_interleave(DRAWS, 0), drawn)
         strength, true_strength = (_length(each.flatten(2)).mean(1, keepdim=True) for each in (drawn, true))
         with torch.no_grad():
             true_looks = self._perception(batch.lightness, true)
         return LOOKS * energy_score(looks, true_looks, APART) + COLORFULNESS * energy_score(strength, true_strength)
 
-    def _true(self, batch: Batch) -> Tensor:
-        """Return the photo's own level data, (B, 2, 8, 8)."""
-        return self._cinn.pyramid(batch.chroma)[0]
-
     def _given(self, batch: Batch, generator: torch.Generator, share: Share) -> Tensor:
         """Return level data of the cells that are given, as hints are: (B, 2, 8, 8), NaN elsewhere."""
         rng = np.random.default_rng(int(torch.randint(2**31, (), generator=generator)))
         hinted = torch.from_numpy(choose_hints(len(batch.chroma) * share.of, rng)[share.rows]).to(batch.chroma.device)
-        return given_cells(self._true(batch), hinted)
+        return given_cells(self._cinn.pyramid(batch.chroma)[0], hinted)
 
 
 def energy_score(drawn: Tensor, true: Tensor, apart: float = 0.5) -> Tensor:
