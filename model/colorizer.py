@@ -20,6 +20,7 @@ from model.drawing.runtimes.graph_cache import GraphCache
 from model.drawing.runtimes.runtime import Condition, Encoded, Floats
 from model.flow.checkpoint import Checkpoint, open_checkpoint
 from model.flow.mixture_arrays import begin_drawing
+from model.options import Hint, Options
 from model.pixels.scaling import Scaler
 from model.protocol import (
     Colorizer,
@@ -27,12 +28,10 @@ from model.protocol import (
     Drawn,
     DrawTask,
     Frame,
-    Hint,
     HintMatch,
     LevelLikelihood,
     Likelihood,
     ModelInfo,
-    Options,
     Photo,
     SmallPhoto,
 )

@@ -8,39 +8,22 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from model.options import (
-    PLAIN,
-    Hint,
-    InterpolationOptions,
-    Look,
-    Options,
-    SampleOptions,
-    TransferOptions,
-    VariationOptions,
-)
+from model.options import PLAIN, Hint, Look, Options
 
 __all__ = [
     "NO_FRAME",
-    "PLAIN",
     "Colorizer",
     "DeviceMemory",
     "DrawTask",
     "Drawn",
     "Finished",
     "Frame",
-    "Hint",
     "HintMatch",
-    "InterpolationOptions",
     "LevelLikelihood",
     "Likelihood",
-    "Look",
     "ModelInfo",
-    "Options",
     "Photo",
-    "SampleOptions",
     "SmallPhoto",
-    "TransferOptions",
-    "VariationOptions",
 ]
 
 Photo = NDArray[np.uint8] | NDArray[np.uint16]

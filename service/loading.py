@@ -9,7 +9,8 @@ import numpy as np
 import structlog
 
 from model.errors import TORCH_MISSING
-from model.protocol import Colorizer, DrawTask, SampleOptions
+from model.options import SampleOptions
+from model.protocol import Colorizer, DrawTask
 from service.settings import Settings
 
 __all__ = ["Load", "fill_cache", "load_and_warm_up", "load_colorizer", "small_task", "user_cache"]

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from model.protocol import Colorizer, Drawn, DrawTask, InterpolationOptions, Likelihood, SmallPhoto
+from model.options import InterpolationOptions
+from model.protocol import Colorizer, Drawn, DrawTask, Likelihood, SmallPhoto
 from service.scheduling.batching import TURN_LATENTS, Batcher
 from service.scheduling.parts import join, part_of, samples_in_parts
 

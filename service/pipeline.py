@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import structlog
 
-from model.protocol import Colorizer, Drawn, DrawTask, HintMatch, Options, SampleOptions, SmallPhoto, VariationOptions
+from model.options import Options, SampleOptions, VariationOptions
+from model.protocol import Colorizer, Drawn, DrawTask, HintMatch, SmallPhoto
 from service.api import schemas
 from service.api.endpoints import ColorEndpoint, Endpoint
 from service.api.formats import FORMATS, OutputFormat

@@ -19,9 +19,10 @@ from benchmarks.figures.sheet import draw_sheet
 from benchmarks.network import load_colorizer
 from benchmarks.quality.worn import age
 from model.colorizer import CinnColorizer, colorize
+from model.options import SampleOptions
 from model.pixels.color import lab_to_rgb, lightness_to_gray, photo_to_lightness
 from model.pixels.resizing import resize_chroma
-from model.protocol import DrawTask, SampleOptions
+from model.protocol import DrawTask
 
 __all__ = ["PICTURES", "gray_of"]
 

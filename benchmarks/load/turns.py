@@ -14,7 +14,8 @@ import numpy as np
 import typer
 
 from benchmarks.report import show, table
-from model.protocol import Colorizer, Drawn, DrawTask, Hint, SampleOptions, SmallPhoto
+from model.options import Hint, SampleOptions
+from model.protocol import Colorizer, Drawn, DrawTask, SmallPhoto
 from service.network import InProcess
 from service.scheduling.batching import Batcher
 from service.scheduling.parts import cost_of

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.protocol import Drawn, DrawTask, Photo, SampleOptions
+from model.options import SampleOptions
+from model.protocol import Drawn, DrawTask, Photo
 from service.codecs.decoding import decode
 from service.codecs.encoding import encode
 from service.loading import load_colorizer

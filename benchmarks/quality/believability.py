@@ -31,9 +31,9 @@ from model.drawing.latents import deviations_at, draw_latents
 from model.drawing.passes import Passes
 from model.drawing.plans import own_chroma
 from model.errors import InputError
+from model.options import SampleOptions
 from model.pixels.color import photo_to_lightness
 from model.pixels.scaling import paint
-from model.protocol import SampleOptions
 from training.commands import Device, HeldOutPhotos, errors_printed
 from training.data import read_named_photos
 from training.rated import KEY_FILE, open_ratings

@@ -23,8 +23,9 @@ from benchmarks.quality.methods import bits_of, condition_of
 from benchmarks.quality.records import as_floats
 from benchmarks.report import JsonFile, Target, progress, write
 from model.colorizer import CinnColorizer, colorize
+from model.options import Hint, SampleOptions, TransferOptions, VariationOptions
 from model.pixels.color import rgb_to_lab
-from model.protocol import DrawTask, Hint, SampleOptions, TransferOptions, VariationOptions
+from model.protocol import DrawTask
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 from training.data import read_named_photos
 

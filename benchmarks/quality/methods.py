@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from model.colorizer import CinnColorizer
+from model.options import SampleOptions
 from model.pixels.resizing import photo_to_chroma
-from model.protocol import DrawTask, SampleOptions
+from model.protocol import DrawTask
 from training.objectives.details import NOISE
 
 __all__ = ["DEFAULT_SAMPLES", "Bits", "CinnMethod", "Colors", "Method", "bits_of", "condition_of", "truth_bits"]

@@ -19,8 +19,9 @@ from benchmarks.quality.bootstrap import mean_and_error
 from benchmarks.quality.collection import photos_of_subsets, seed_of, square
 from benchmarks.report import JsonFile, progress, write
 from model.colorizer import CinnColorizer
+from model.options import SampleOptions
 from model.pixels.resizing import photo_to_chroma, resize_chroma
-from model.protocol import NO_FRAME, Drawn, DrawTask, SampleOptions
+from model.protocol import NO_FRAME, Drawn, DrawTask
 from training.commands import Device, HeldOutPhotos, Weights, errors_printed
 
 __all__ = ["KINDS", "age", "measure_wear"]

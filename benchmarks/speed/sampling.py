@@ -32,9 +32,9 @@ from model.drawing.latents import draw_latents
 from model.drawing.passes import Passes
 from model.drawing.runtimes.runtime import Condition
 from model.flow.cinn import Cinn
+from model.options import SampleOptions
 from model.pixels.color import lightness_to_gray
 from model.pixels.resizing import resize_lightness
-from model.protocol import SampleOptions
 from training.commands import Device
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "cinn.safetensors"

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from model.errors import InputError
 from model.flow.sizes import SIDE
-from model.options import MAX_HINTS
+from model.options import MAX_HINTS, Hint
 from model.pixels.bilateral import TAPS, area_average, upsample_points
 from model.pixels.color import rgb_to_lab
 from model.pixels.gamut import map_to_gamut
-from model.protocol import Frame, Hint, HintMatch, SmallPhoto
+from model.protocol import Frame, HintMatch, SmallPhoto
 
 __all__ = ["check_hints", "given_cells", "hints_inside", "match_hints", "mend_hints"]
 

@@ -22,16 +22,20 @@ from model.drawing.runtimes.runtime import Condition, Floats
 from model.errors import InputError
 from model.flow.checkpoint import Checkpoint
 from model.flow.sizes import SIDE
-from model.options import MAX_CANDIDATES, MAX_SAMPLES, MAX_SEED, TRANSFER_WEIGHTS, check_range, check_together
-from model.protocol import (
-    DrawTask,
+from model.options import (
+    MAX_CANDIDATES,
+    MAX_SAMPLES,
+    MAX_SEED,
+    TRANSFER_WEIGHTS,
     Hint,
     InterpolationOptions,
     SampleOptions,
-    SmallPhoto,
     TransferOptions,
     VariationOptions,
+    check_range,
+    check_together,
 )
+from model.protocol import DrawTask, SmallPhoto
 from model.selection import select_diverse, select_likely, select_palette
 
 __all__ = ["Draws", "Planner", "own_chroma"]

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field, create_model
 
-from model.protocol import InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
+from model.options import InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
 from service.api.parameters import LikelihoodParameters, Parameters, parameters_of
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from model.protocol import Look
+from model.options import Look
 from service.api.endpoints import COLORIZATIONS, ColorEndpoint
 from service.api.parameters import bounds_of, parts_of
 from service.client.client import Client, headers

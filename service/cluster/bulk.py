@@ -17,7 +17,8 @@ import structlog
 from numpy.typing import NDArray
 
 from model.errors import ModelError
-from model.protocol import Drawn, DrawTask, SampleOptions
+from model.options import SampleOptions
+from model.protocol import Drawn, DrawTask
 from service.api.formats import FORMATS, OutputFormat
 from service.client.found import Trouble
 from service.client.whole_file import whole_file

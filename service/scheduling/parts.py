@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from model.protocol import Drawn, DrawTask, InterpolationOptions, Options, SampleOptions, TransferOptions
+from model.options import InterpolationOptions, Options, SampleOptions, TransferOptions
+from model.protocol import Drawn, DrawTask
 from model.selection import select_diverse, select_likely
 
 __all__ = ["HINT_COST", "TRANSFER_COST", "cost_of", "join", "part_of", "samples_in_parts"]

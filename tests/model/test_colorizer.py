@@ -15,16 +15,8 @@ from model.drawing.latents import latent_norms
 from model.errors import NonFiniteError
 from model.flow.checkpoint import Checkpoint
 from model.flow.cinn import LogProb
-from model.protocol import (
-    Colorizer,
-    Drawn,
-    DrawTask,
-    Hint,
-    InterpolationOptions,
-    SampleOptions,
-    TransferOptions,
-    VariationOptions,
-)
+from model.options import Hint, InterpolationOptions, SampleOptions, TransferOptions, VariationOptions
+from model.protocol import Colorizer, Drawn, DrawTask
 
 
 @pytest.fixture

@@ -10,16 +10,8 @@ from numpy.typing import NDArray
 from model.colorizer import CinnColorizer
 from model.drawing import passes
 from model.flow.checkpoint import Checkpoint
-from model.protocol import (
-    DrawTask,
-    Hint,
-    InterpolationOptions,
-    Options,
-    SampleOptions,
-    SmallPhoto,
-    TransferOptions,
-    VariationOptions,
-)
+from model.options import Hint, InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
+from model.protocol import DrawTask, SmallPhoto
 from tests.pretended_gpu import pretended_gpu
 
 OPTIONS: list[Options] = [

@@ -14,22 +14,18 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
+from model.options import PLAIN, InterpolationOptions, Look, Options, VariationOptions
 from model.protocol import (
-    PLAIN,
     DeviceMemory,
     Drawn,
     DrawTask,
     Finished,
     HintMatch,
-    InterpolationOptions,
     LevelLikelihood,
     Likelihood,
-    Look,
     ModelInfo,
-    Options,
     Photo,
     SmallPhoto,
-    VariationOptions,
 )
 from service.app import create_app
 from service.cli.server import Server, server_config

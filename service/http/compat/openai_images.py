@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from pydantic import Field
 
-from model.protocol import SampleOptions
+from model.options import SampleOptions
 from service.api.endpoints import COLORIZATIONS
 from service.api.formats import OutputFormat
 from service.api.parameters import Parameters, parameters_of

@@ -13,11 +13,12 @@ from skimage.color import rgb2lab
 from model.colorizer import CinnColorizer, colorize
 from model.drawing.hints import LEAST_SHARE, given_cells, match_hints, mend_hints
 from model.flow.checkpoint import Checkpoint
+from model.options import Hint, SampleOptions
 from model.pixels.bilateral import upsample_points
 from model.pixels.color import photo_to_lightness, rgb_to_lab
 from model.pixels.resizing import resize_lightness
 from model.pixels.scaling import Scaler
-from model.protocol import Hint, SampleOptions, SmallPhoto
+from model.protocol import SmallPhoto
 
 RED, BLUE = (190, 110, 100), (100, 120, 180)
 

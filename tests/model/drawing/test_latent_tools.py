@@ -12,7 +12,7 @@ from benchmarks.quality.methods import condition_of
 from model.colorizer import CinnColorizer, colorize
 from model.drawing.plans import own_chroma
 from model.errors import InputError
-from model.protocol import Hint, InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
+from model.options import Hint, InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
 
 ALL = (1.0, 1.0, 1.0, 1.0)
 RED = (190, 110, 100)

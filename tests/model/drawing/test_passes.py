@@ -18,16 +18,8 @@ from model.drawing.passes import DRAWS, RECOVERY_SECONDS, SAMPLES, Passes
 from model.drawing.runtimes.runtime import Floats
 from model.errors import InputError, OutOfMemoryError
 from model.flow.checkpoint import Checkpoint
-from model.protocol import (
-    Drawn,
-    DrawTask,
-    Hint,
-    InterpolationOptions,
-    Options,
-    SampleOptions,
-    TransferOptions,
-    VariationOptions,
-)
+from model.options import Hint, InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
+from model.protocol import Drawn, DrawTask
 
 PHOTOS = [np.random.default_rng(i).integers(0, 256, (20 + 9 * i, 60 - 7 * i, 3), np.uint8) for i in range(4)]
 HINT = Hint(0.5, 0.5, (160, 60, 40))

@@ -6,7 +6,7 @@ from io import BytesIO
 
 import pytest
 
-from model.protocol import Hint
+from model.options import Hint
 from tests.service.files import encoded, random_image
 from tests.service.problems import assert_problem
 

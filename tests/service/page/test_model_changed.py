@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from benchmarks.figures.steps import hold, keep
-from model.protocol import Drawn, Options
+from model.options import Options
+from model.protocol import Drawn
 from tests.service.fakes import Service
 from tests.service.files import opened
 from tests.service.page.steps import FAILED, add_more, downloaded, link_of, make_steps, more_like, unzipped

@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 
 from model.colorizer import CinnColorizer
-from model.protocol import (
-    Drawn,
-    DrawTask,
-    Hint,
-    InterpolationOptions,
-    Options,
-    SampleOptions,
-    TransferOptions,
-    VariationOptions,
-)
+from model.options import Hint, InterpolationOptions, Options, SampleOptions, TransferOptions, VariationOptions
+from model.protocol import Drawn, DrawTask
 from service.network import InProcess
 from service.scheduling.batching import TURN_LATENTS, Batcher
 from service.scheduling.parts import HINT_COST, TRANSFER_COST, cost_of, samples_in_parts
