@@ -86,10 +86,8 @@ class History:
 class Player(Generic[BatchT]):
     """An objective with what trains it."""
 
-    def __init__(
-        self, objective: Objective[BatchT], network: nn.Module | None, late: Sequence[nn.Parameter], config: LoopConfig
-    ) -> None:
-        """network: h, of which `late` is trained beside the objective's module; None where it is not."""
+    def __init__(self, objective: Objective[BatchT], network: ConditionNetwork | None, config: LoopConfig) -> None:
+        """network: h, whose late stages are trained beside the objective's module; None where they are not."""
         self.objective = objective
         self.trained = nn.ModuleDict({"part": objective.module})
         matrices = objective.matrices() if config.matrix_learning_rate else []
@@ -103,8 +101,8 @@ class Player(Generic[BatchT]):
             groups.append({"params": [p for _, p in own], "lr": pace * config.learning_rate})
         if network is not None:
             self.trained["network"] = network
+            groups.append({"params": unfreeze(network), "lr": config.network_learning_rate})
             self.clipped.append(list(network.parameters()))
-            groups.append({"params": list(late), "lr": config.network_learning_rate})
         decay = objective.weight_decay
         self.optimizers: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(groups, betas=config.betas, weight_decay=decay, fused=True)
@@ -155,7 +153,8 @@ class Trainer(Generic[BatchT]):
         Several objectives are those of players, as a GAN has them. Raises InputError for fewer examples than processes,
         or to train an h that is not there.
         """
-        self.network, self.dataset, self.config = network, dataset, config
+        self.network = network if config.network_learning_rate else None
+        self.dataset, self.config = dataset, config
         self.processes = processes or Processes()
         most, count = min(config.batch, len(dataset.train)), self.processes.share.of
         self.batch = most - most % count
@@ -164,15 +163,12 @@ class Trainer(Generic[BatchT]):
         objectives = list(objective) if isinstance(objective, Sequence) else [objective]
         self.names = [name for each in objectives for name in each.names]
         self.trained = nn.ModuleDict({f"part{i or ''}": each.module for i, each in enumerate(objectives)})
-        late: list[nn.Parameter] = []
-        if config.network_learning_rate:
-            if network is None:
-                raise InputError("network_learning_rate", "0 where there is no h", config.network_learning_rate)
-            late = unfreeze(network)
-            self.trained["network"] = network
+        if self.network is not None:
+            self.trained["network"] = self.network
+        elif config.network_learning_rate:
+            raise InputError("network_learning_rate", "0 where there is no h", config.network_learning_rate)
         first, *rest = objectives
-        self.players = [Player(first, network if late else None, late, config)]
-        self.players += [Player(each, None, (), config) for each in rest]
+        self.players = [Player(first, self.network, config), *(Player(each, None, config) for each in rest)]
         self._losses = [self._losses_of(player) for player in self.players]
         self.ema = Ema(self.trained, config.ema_decay)
         self.history = History()
@@ -193,7 +189,7 @@ class Trainer(Generic[BatchT]):
         config, history, processes = self.config, self.history, self.processes
         generator = torch.Generator()
         rng = np.random.default_rng(config.seed)
-        batches = self._on_device(self.dataset.batches(self.batch, rng, processes.share, history.step))
+        batches = self.dataset.batches(self.batch, rng, processes.share, history.step)
         resumed, begun = history.seconds, config.clock()
         saved = begun
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -204,7 +200,7 @@ class Trainer(Generic[BatchT]):
             task = bar.add_task("", total=1.0)
             while self._done() < 1 and not stopped:
                 self._seed(generator)
-                self._step(next(batches), generator)
+                self._step(to_device(next(batches), self._device), generator)
                 now = config.clock()
                 # one clock for all, and all save at one time
                 told = [resumed + now - begun, float(self._is_due(now - saved))] if processes.first else [0.0, 0.0]
@@ -239,14 +235,10 @@ class Trainer(Generic[BatchT]):
         generator = torch.Generator().manual_seed(EVALUATION_SEED)
         losses = []
         with torch.inference_mode():
-            for batch in self._on_device(self.dataset.held_out_batches(self.config.batch)):
-                seen = self._refined(batch)
+            for batch in self.dataset.held_out_batches(self.config.batch):
+                seen = self._refined(to_device(batch, self._device))
                 losses.append(torch.cat([player.objective.held_out(seen, generator) for player in self.players], 1))
         return torch.cat(losses).mean(0).tolist()
-
-    def _on_device(self, batches: Iterator[BatchT]) -> Iterator[BatchT]:
-        for batch in batches:
-            yield to_device(batch, self._device)
 
     @property
     def _device(self) -> torch.device:
@@ -254,7 +246,7 @@ class Trainer(Generic[BatchT]):
 
     def _refined(self, batch: BatchT) -> BatchT:
         """Return a batch with features of h as it is now, where h is trained too."""
-        if self.network is None or "network" not in self.trained:
+        if self.network is None:
             return batch
         photos = cast(Batch, batch)
         return cast(BatchT, photos._replace(features=refine(self.network, photos.features)))

@@ -26,10 +26,8 @@ class FixedDepthwise(nn.Module):
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        self.weight, self.bias = conv.weight.requires_grad_(False), conv.bias
-        if self.bias is not None:
-            self.bias.requires_grad_(False)
-        self.stride = conv.stride[0]
+        conv.requires_grad_(False)
+        self.weight, self.bias, self.stride = conv.weight, conv.bias, conv.stride[0]
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C, H, W). Returns (B, C, ⌈H/stride⌉, ⌈W/stride⌉)."""
