@@ -56,8 +56,8 @@ class AutoregressiveLevel(CellDecoder):
     exponents: Tensor
 
     def __init__(self, config: AutoregressiveConfig, generator: torch.Generator) -> None:
+        super().__init__(config, generator)
         width = config.width
-        super().__init__(width, config.heads, config.decoder_blocks, config.components, generator)
         self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, width, generator=generator))
         self.config = config
         self.dims = 2 * CELLS

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from model.flow.cell_order import causal_mask
 from model.flow.composition import module_list
-from model.flow.config import PriorConfig
+from model.flow.config import AutoregressiveConfig, PriorConfig
 from model.flow.constants import CHROMA_LIMIT, FREQUENCIES, NORM_EPSILON
 from model.flow.mixture import Mixture
 from model.flow.sizes import CELLS
@@ -42,15 +42,16 @@ class CellDecoder(nn.Module):
 
     mask: Tensor
 
-    def __init__(self, width: int, heads: int, blocks: int, components: int, generator: torch.Generator) -> None:
+    def __init__(self, config: AutoregressiveConfig | PriorConfig, generator: torch.Generator) -> None:
         super().__init__()
+        width = config.width
         self.register_buffer("mask", torch.from_numpy(causal_mask()), persistent=False)
         self.chroma = ChromaEmbedding(width)
         self.start = nn.Parameter(torch.zeros(width))
-        self.decoder = module_list(TransformerBlock(width, heads) for _ in range(blocks))
+        self.decoder = module_list(TransformerBlock(width, config.heads) for _ in range(config.decoder_blocks))
         self.decoder_norm = nn.LayerNorm(width, NORM_EPSILON)
-        self.output = nn.Linear(width, 6 * components)
-        self._start_output(components, generator)
+        self.output = nn.Linear(width, 6 * config.components)
+        self._start_output(config.components, generator)
 
     def decode(self, x: Tensor, upcoming: Tensor, past: Tensor) -> Mixture:
         """Return every cell's mixture given the cells before it, all at once. x: (B, 64, 2) standardized a*b*."""
@@ -103,8 +104,7 @@ class Prior(CellDecoder):
     """p(cells), whatever the photo: what guidance takes away from the coarsest level's mixtures. For training alone."""
 
     def __init__(self, config: PriorConfig, generator: torch.Generator) -> None:
-        super().__init__(config.width, config.heads, config.decoder_blocks, config.components, generator)
-        self.config = config
+        super().__init__(config, generator)
         self.decoder_places = nn.Parameter(0.02 * torch.randn(CELLS, config.width, generator=generator))
 
     def log_prob(self, x: Tensor, order: Tensor) -> Tensor:

@@ -60,11 +60,10 @@ class Cinn(nn.Module):
         self.coarsest = AutoregressiveLevel(self.config.coarsest, generator)
         self.decoder = Decoder(self.config.decoder)
         self.details = module_list(DetailLevel(level, generator) for level in self.config.details)
-        level = self.config.coarsest
-        self.distilled = CellDecoder(level.width, level.heads, level.decoder_blocks, level.components, generator)
+        self.distilled = CellDecoder(self.config.coarsest, generator)
         # What follows is for training alone: the distilled decoder learns from draws that they guide and choose.
         self.prior = Prior(self.config.prior, generator)
-        self.reward = RewardModel(self.config.reward, level.width, generator)
+        self.reward = RewardModel(self.config.reward, self.config.coarsest.width, generator)
         self.register_buffer("chroma_mean", torch.zeros(2, 1, 1))
         self.register_buffer("chroma_std", torch.ones(2, 1, 1))
 

@@ -29,7 +29,7 @@ def level() -> AutoregressiveLevel:
 
 @pytest.fixture(scope="module")
 def distilled(level: AutoregressiveLevel) -> CellDecoder:
-    decoder = CellDecoder(16, 2, 2, 3, generator()).double()
+    decoder = CellDecoder(level.config, generator()).double()
     spread(decoder, seed=6)
     return decoder.eval().requires_grad_(False)
 
