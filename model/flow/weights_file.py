@@ -104,20 +104,18 @@ def restore(module: Network, tensors: dict[str, NDArray[Any]], path: Path) -> Ne
     """Fill a module with what was read from a file, ready to use. Raises CheckpointError if it does not fit."""
     import torch  # late: what describes weights is read without it
 
-    try:
+    with explained(path):
         # copies float16 into float32
         module.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
     return module.eval().requires_grad_(False)
 
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Raise CheckpointError for what a safetensors file turns out not to hold."""
+    """Raise CheckpointError for what a safetensors file turns out not to hold, or to hold for another network."""
     try:
         yield
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} does not hold weights of this version: {error}") from error
 
 
