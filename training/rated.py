@@ -66,7 +66,6 @@ class RatedDataset(Dataset[RatedBatch]):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all arrays."""
         digest = hashlib.sha256()
         for array in self._arrays:
             digest.update(array.tobytes())

@@ -40,18 +40,15 @@ class Layers(SimpleNamespace):
         raise MissingLayerError(f"the weights hold no {name}")
 
     def __contains__(self, name: str) -> bool:
-        """Say whether there is an array or a layer of this name."""
         return name in vars(self)
 
     def __getitem__(self, name: int | str) -> Any:
-        """Return a layer of a list or of a table."""
         return getattr(self, str(name))
 
     def __iter__(self) -> Iterator["Layers"]:
         return (self[i] for i in range(len(vars(self))))
 
     def are_finite(self) -> bool:
-        """Say whether all arrays hold finite numbers alone."""
         parts = vars(self).values()
         return all(part.are_finite() if isinstance(part, Layers) else np.isfinite(part).all() for part in parts)
 
