@@ -44,7 +44,6 @@ __all__ = [
     "split",
     "standardize",
     "store_in_bfloat16",
-    "subnet",
     "transformer_block",
     "unshuffle",
 ]
@@ -171,11 +170,6 @@ def residual(x: Node, blocks: Layers) -> Node:
     for block in blocks:
         x = add(x, conv(ops.relu(conv(ops.relu(x), block.first)), block.last))
     return x
-
-
-def subnet(x: Node, share: Node, layers: Layers) -> Node:
-    h = ops.relu(add(conv(x, layers.first), share))
-    return conv(ops.relu(conv(h, layers.middle)), layers.last)
 
 
 def standardize(x: Node, center: Array, std: Array) -> Node:

@@ -302,7 +302,9 @@ def _latents(details: Node, photo: Node, coarser: Node, level: _Level) -> tuple[
 
 def _scale_and_shift(x1: Node, share: Node, coupling: Layers) -> tuple[Node, Node]:
     """Mirror `AffineCoupling.scale_and_shift`."""
-    raw, shift = g.split(g.subnet(g.soft_clamp(x1, INPUT_LIMIT), share, coupling.subnet), 2, 1)
+    subnet = coupling.subnet
+    h = ops.relu(g.add(g.conv(g.soft_clamp(x1, INPUT_LIMIT), subnet.first), share))
+    raw, shift = g.split(g.conv(ops.relu(g.conv(h, subnet.middle)), subnet.last), 2, 1)
     return g.soft_clamp(raw, SCALE_LIMIT), shift
 
 
