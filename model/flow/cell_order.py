@@ -5,15 +5,7 @@ from numpy.typing import NDArray
 
 from model.flow.sizes import CELLS, SIDE
 
-__all__ = [
-    "CALM_TEMPERATURE",
-    "CELL_EXPONENTS",
-    "DISTILLED_TEMPERATURE",
-    "HIDDEN",
-    "causal_mask",
-    "cell_exponents",
-    "dispersed_order",
-]
+__all__ = ["CALM_TEMPERATURE", "DISTILLED_TEMPERATURE", "HIDDEN", "causal_mask", "cell_exponents", "dispersed_order"]
 
 CELL_EXPONENTS = {4: 1.0, 16: 1.5, CELLS: 2.0}
 """γ by which a temperature t < 1 of mixtures becomes t^γ, for the first cells of dispersed-dot order up to each.
