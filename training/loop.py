@@ -4,9 +4,10 @@ import io
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Generic, TypeVar, cast
@@ -169,7 +170,8 @@ class Trainer(Generic[BatchT]):
             raise InputError("network_learning_rate", "0 where there is no h", config.network_learning_rate)
         first, *rest = objectives
         self.players = [Player(first, self.network, config), *(Player(each, None, config) for each in rest)]
-        self._losses = [self._losses_of(player) for player in self.players]
+        averaging = self.processes.averaging  # gradients are means over all processes
+        self._losses = [averaging(player.trained, partial(self._compute, player)) for player in self.players]
         self.ema = Ema(self.trained, config.ema_decay)
         self.history = History()
         self.best: dict[str, Tensor] = {}
@@ -306,13 +308,8 @@ class Trainer(Generic[BatchT]):
         broken = float(not (bool(torch.isfinite(loss)) and bool(torch.isfinite(norms).all())))
         return self.processes.sum([broken]).item() == 0
 
-    def _losses_of(self, player: Player[BatchT]) -> Callable[[BatchT, torch.Generator], Losses]:
-        """Return what computes a player's losses; gradients are means over all processes."""
-
-        def compute(batch: BatchT, generator: torch.Generator) -> Losses:
-            return player.objective.compute(self._refined(batch), generator, self.processes.share)
-
-        return self.processes.averaging(player.trained, compute)
+    def _compute(self, player: Player[BatchT], batch: BatchT, generator: torch.Generator) -> Losses:
+        return player.objective.compute(self._refined(batch), generator, self.processes.share)
 
     def _describe(self) -> str:
         losses = ", ".join(f"{name}: {loss:.4f}" for name, loss in zip(self.names, self.running, strict=True))

@@ -50,8 +50,7 @@ class Processes:
         """
         if self.share.of == 1:
             return compute
-        computation = _Computation(trained, compute)
-        return DistributedDataParallel(computation, find_unused_parameters=True)
+        return DistributedDataParallel(_Computation(trained, compute), find_unused_parameters=True)
 
     def sum(self, values: Sequence[float] | Tensor) -> Tensor:
         """Return the sums over all processes, the same in each."""
