@@ -18,9 +18,8 @@ from ray import serve
 from benchmarks.load.serving import REQUEST, measure_server, tintflow
 from benchmarks.report import JsonFile, write
 from benchmarks.running import PATH, free_port, wait_until_ready
-from model.protocol import Drawn, DrawTask, ModelInfo
+from model.protocol import Drawn, DrawTask
 from service.cluster.serve import Ingress, Model
-from service.loading import load_and_warm_up, load_colorizer
 from service.settings import Settings
 
 CLIENTS = 8
@@ -32,14 +31,8 @@ ENVIRONMENT = {
 }
 
 
-class ServeBatch:
-    """The model as `service.cluster.serve.Model` has it, batched by Ray."""
-
-    def __init__(self) -> None:
-        self._colorizer = load_and_warm_up(load_colorizer, Settings())
-
-    async def info(self) -> ModelInfo:
-        return self._colorizer.info
+class ServeBatch(cast(Any, Model).func_or_class):  # type: ignore[misc] # Ray's decorator hides the class
+    """The model as the service has it, batched by Ray."""
 
     @serve.batch(
         max_batch_size=Settings.model_fields["batch_latents"].default,
@@ -49,8 +42,7 @@ class ServeBatch:
     async def _draw(self, items: list[tuple[DrawTask, int]]) -> list[Drawn]:
         return await asyncio.to_thread(self._colorizer.draw_all, [task for task, _ in items])
 
-    async def draw(self, task: DrawTask, latents: int) -> Drawn:
-        """Draw one task's samples, in a batch with others."""
+    async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
         return await cast(Any, self._draw)((task, latents))
 
 
