@@ -16,9 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.cost import cost
 from benchmarks.network import load_colorizer
+from benchmarks.quality import measures
 from benchmarks.quality.collection import square
-from benchmarks.quality.measures import pairwise_difference
-from benchmarks.quality.measures import rmse as errors
 from benchmarks.quality.methods import bits_of, condition_of
 from benchmarks.quality.records import as_floats
 from benchmarks.report import JsonFile, Target, progress, write
@@ -136,12 +135,12 @@ def hinting(colorizer: CinnColorizer, photo: Photo, number: int) -> Figures:
 
 def mean_pairwise(images: Photo) -> float:
     """Return the mean ΔE76 over all pairs of (N, H, W, 3) images."""
-    return pairwise_difference(rgb_to_lab(as_floats(images).transpose(0, 3, 1, 2)))
+    return measures.pairwise_difference(rgb_to_lab(as_floats(images).transpose(0, 3, 1, 2)))
 
 
 def rmse(images: Photo, truth: Photo) -> float:
     """Return the root mean square error over all (N, H, W, 3) images, in hundredths of the sRGB range."""
-    return float(100 * np.sqrt(np.square(errors(as_floats(images), as_floats(truth))).mean()))
+    return float(100 * np.sqrt(np.square(measures.rmse(as_floats(images), as_floats(truth))).mean()))
 
 
 def psnr(image: Photo, truth: Photo) -> float:

@@ -6,16 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quality import measures
 from benchmarks.quality.classifier import Classifier, Judgement
 from benchmarks.quality.collection import square
-from benchmarks.quality.measures import (
-    best_of_pixel,
-    colorfulness,
-    pairwise_difference,
-    rmse,
-    smooth_gradient,
-    variance,
-)
 from benchmarks.quality.methods import Method
 from model.pixels.color import photo_to_lightness
 from model.pixels.upsampling import upsample_to_rgb
@@ -56,12 +49,12 @@ class Reference:
         self.lightness = photo_to_lightness(self.photo)
         self.truth = as_floats(self.photo)
         plain = self.paint(np.stack((0 * mean_chroma, mean_chroma)))
-        gray, mean_color = rmse(as_floats(plain), self.truth)
+        gray, mean_color = measures.rmse(as_floats(plain), self.truth)
         self.values = {
             "gray": 100 * gray,
             "mean_color": 100 * mean_color,
-            "colorfulness_truth": colorfulness(self.truth),
-            "smooth_gradient_truth": smooth_gradient(self.truth),
+            "colorfulness_truth": measures.colorfulness(self.truth),
+            "smooth_gradient_truth": measures.smooth_gradient(self.truth),
         }
         self.judgements = self.judge({"truth": self.photo[None], "gray": plain[:1]})
 
@@ -84,31 +77,31 @@ def measure(method: Method, reference: Reference, samples: int, temperature: flo
     colors = method.colorize(reference.photo, samples, temperature, seed)
     counts = np.cumsum((len(colors.drawn), len(colors.default)))
     painted = reference.paint(np.concatenate((colors.drawn, colors.default, colors.zero)))
-    drawn, default, zero = np.split(as_floats(painted), counts)
+    pictures = dict(zip(("drawn", "default", "zero"), np.split(painted, counts), strict=True))
+    drawn, default, zero = map(as_floats, pictures.values())
     truth = reference.truth
-    errors = rmse(drawn, truth)
+    errors = measures.rmse(drawn, truth)
     values = {
-        f"best_of_{samples}_pixel": 100 * best_of_pixel(drawn, truth),
+        f"best_of_{samples}_pixel": 100 * measures.best_of_pixel(drawn, truth),
         f"best_of_{samples}_photo": 100 * errors.min(),
         "best_of_1": 100 * errors[0],
-        "temperature_0": 100 * rmse(zero, truth)[0],
-        "variance": 1e4 * variance(drawn),
+        "temperature_0": 100 * measures.rmse(zero, truth)[0],
+        "variance": 1e4 * measures.variance(drawn),
     }
     for suffix, images, blotched, chroma in (
         ("", drawn, drawn[:JUDGED], colors.drawn),
         ("_default", default, default, colors.default),
     ):
-        values[f"colorfulness{suffix}"] = float(np.mean([colorfulness(image) for image in images]))
-        values[f"smooth_gradient{suffix}"] = float(np.mean([smooth_gradient(image) for image in blotched]))
-        values[f"pairwise_difference{suffix}"] = pairwise_difference(chroma)
+        values[f"colorfulness{suffix}"] = float(np.mean([measures.colorfulness(image) for image in images]))
+        values[f"smooth_gradient{suffix}"] = float(np.mean([measures.smooth_gradient(image) for image in blotched]))
+        values[f"pairwise_difference{suffix}"] = measures.pairwise_difference(chroma)
     if colors.bits is not None:
         values["bits_per_dim"], noisy, drawn_bits = colors.bits
         values["bits_per_dim_noisy"] = noisy
         # Of N samples' range: if true colors were drawn as they are, on (N − 1)/(N + 1) of the photos. A flow trained
         # with noise draws noise too, so it is the truth with that noise which compares.
         values["truth_in_range"] = float(drawn_bits.min() <= noisy <= drawn_bits.max())
-    pictures = dict(zip(("drawn", "default", "zero"), np.split(painted, counts), strict=True))
-    judgements = reference.judge(pictures | {"drawn": painted[:JUDGED]})
+    judgements = reference.judge(pictures | {"drawn": pictures["drawn"][:JUDGED]})
     return Record(reference.values | values, reference.judgements | judgements, reference.label)
 
 
