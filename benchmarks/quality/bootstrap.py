@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Statistic", "Weights", "mean", "mean_and_error", "ratio", "standard_error", "with_error"]
+__all__ = ["Statistic", "Weights", "mean", "mean_and_error", "ratio", "with_error"]
 
 REPLICATES = 256
 SEED = 0
@@ -32,21 +32,17 @@ def ratio(above: Sequence[float] | NDArray[np.floating], below: Sequence[float] 
     return statistic
 
 
-def standard_error(statistic: Statistic, photos: int, replicates: int = REPLICATES) -> float:
-    """Return the standard deviation of a statistic over photos drawn anew with replacement, NaN left out.
+def with_error(statistic: Statistic, photos: int, replicates: int = REPLICATES) -> tuple[float, float]:
+    """Return a statistic over photos, and its standard error.
 
+    The error is the standard deviation over photos drawn anew with replacement, NaN left out.
     Source: Efron 1979, Bootstrap Methods: Another Look at the Jackknife.
     """
     rng = np.random.default_rng(SEED)
     draws = rng.multinomial(photos, np.full(photos, 1 / photos), replicates).astype(np.float64)
     values = np.array([statistic(weights) for weights in draws])
     values = values[np.isfinite(values)]
-    return float(values.std()) if values.size else 0.0
-
-
-def with_error(statistic: Statistic, photos: int, replicates: int = REPLICATES) -> tuple[float, float]:
-    """Return a statistic over photos, and its standard error."""
-    return statistic(np.ones(photos)), standard_error(statistic, photos, replicates)
+    return statistic(np.ones(photos)), float(values.std()) if values.size else 0.0
 
 
 def mean_and_error(values: Sequence[float] | NDArray[np.floating]) -> tuple[float, float]:
