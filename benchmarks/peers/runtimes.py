@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -36,32 +37,27 @@ Arrays = list[NDArray[np.float32]]
 Run = Callable[[Arrays], Arrays]
 
 
-class See(nn.Module):
-    """The part that is computed once per photo."""
+class Part(nn.Module):
+    """A part of the network."""
 
-    def __init__(self, cinn: Cinn) -> None:
+    def __init__(self, cinn: Cinn, compute: Callable[..., Any]) -> None:
         super().__init__()
-        self.cinn = cinn
+        self.cinn, self.compute = cinn, compute
 
-    def forward(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """lightness: (1, 1, 256, 256). Returns the condition of each level."""
-        return tuple(self.cinn.condition(lightness))
+    def forward(self, *inputs: Tensor) -> Any:
+        return self.compute(self.cinn, *inputs)
 
 
-class Complete(nn.Module):
-    """The inverse of the finer levels, without its log-det."""
+def complete(cinn: Cinn, coarsest: Tensor, *others: Tensor) -> Tensor:
+    """Decode the finer levels, without their log-dets.
 
-    def __init__(self, cinn: Cinn) -> None:
-        super().__init__()
-        self.cinn = cinn
-
-    def forward(self, coarsest: Tensor, *others: Tensor) -> Tensor:
-        """coarsest: (N, 2, 8, 8). others: the condition of each finer level, then its latents."""
-        cinn, count = self.cinn, len(self.cinn.details)
-        chroma = (coarsest - cinn.chroma_mean) / cinn.chroma_std
-        for level, condition, z in zip(cinn.details, others[:count], others[count:], strict=True):
-            chroma = join(chroma, level.inverse(z, level.sample_condition(condition, chroma))[0])
-        return chroma * cinn.chroma_std + cinn.chroma_mean
+    coarsest: (N, 2, 8, 8). others: the condition of each finer level, then its latents.
+    """
+    count = len(cinn.details)
+    chroma = (coarsest - cinn.chroma_mean) / cinn.chroma_std
+    for level, condition, z in zip(cinn.details, others[:count], others[count:], strict=True):
+        chroma = join(chroma, level.inverse(z, level.sample_condition(condition, chroma))[0])
+    return chroma * cinn.chroma_std + cinn.chroma_mean
 
 
 def runtimes(module: nn.Module, inputs: Sequence[Tensor], file: Path) -> Iterator[tuple[str, Run]]:
@@ -70,7 +66,7 @@ def runtimes(module: nn.Module, inputs: Sequence[Tensor], file: Path) -> Iterato
     def by_torch(arrays: Arrays) -> Arrays:
         with torch.inference_mode():
             found = module(*map(torch.from_numpy, arrays))
-        return [each.numpy() for each in (found if isinstance(found, tuple) else (found,))]
+        return [each.numpy() for each in ([found] if isinstance(found, Tensor) else found)]
 
     yield "torch, float32", by_torch
     torch.onnx.export(module, tuple(inputs), file, dynamo=True, opset_version=OPSET, verbose=False)
@@ -116,13 +112,12 @@ def main() -> None:
     cinn = load_checkpoint(WEIGHTS).cinn.eval().requires_grad_(False)
     lightness = torch.from_numpy(resize_lightness(made_up_lightness((512, 512))))[None, None]
     latents = [torch.from_numpy(z) for z in draw_latents(cinn.dims, [1.0] * len(cinn.dims), 0, range(SAMPLES))]
-    see, complete = See(cinn).eval(), Complete(cinn).eval()
     with torch.inference_mode():
-        condition = see(lightness)
+        condition = cinn.condition(lightness)
     coarsest = cinn.draw_coarsest(condition[0], latents[0], torch.ones(SAMPLES))
     parts = {
-        "condition of a photo": (see, [lightness]),
-        f"finer levels of {SAMPLES} samples": (complete, [coarsest, *condition[1:], *latents[1:]]),
+        "condition of a photo": (Part(cinn, Cinn.condition).eval(), [lightness]),
+        f"finer levels of {SAMPLES} samples": (Part(cinn, complete).eval(), [coarsest, *condition[1:], *latents[1:]]),
     }
     with TemporaryDirectory() as folder:
         found = [
