@@ -71,13 +71,10 @@ def _reduced(graph: Graph) -> Graph:
 def _reaches(graph: Graph, start: str, end: str) -> bool:
     seen, waiting = {start}, [start]
     while waiting:
-        for room in graph.get(waiting.pop(), ()):
-            if room == end:
-                return True
-            if room not in seen:
-                seen.add(room)
-                waiting.append(room)
-    return False
+        new = graph.get(waiting.pop(), set()) - seen
+        seen |= new
+        waiting += new
+    return end in seen
 
 
 def _mermaid(graph: Graph) -> str:
