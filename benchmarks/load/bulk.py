@@ -86,14 +86,10 @@ def main(json_file: JsonFile = None) -> None:
             runs.append(measure(number, Path(folder)))
             print(runs[-1], file=sys.stderr, flush=True)
     # differences are free of what starting takes
-    per_photo = [
-        {
-            "from": a.photos,
-            "to": b.photos,
-            "seconds": (b.processor_seconds - a.processor_seconds) / (b.photos - a.photos),
-        }
-        for a, b in pairwise(runs)
-    ]
+    per_photo = []
+    for a, b in pairwise(runs):
+        seconds = (b.processor_seconds - a.processor_seconds) / (b.photos - a.photos)
+        per_photo.append({"from": a.photos, "to": b.photos, "seconds": seconds})
     growth = per_photo[1]["seconds"] / per_photo[0]["seconds"]
     memory = max(run.most_bytes / run.early_bytes for run in runs[1:])
     targets = [

@@ -15,7 +15,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.cost import Cost, cost
+from benchmarks.cost import cost
 from benchmarks.environment import environment, measured_in
 from benchmarks.photos import bilinear, made_up_lightness
 from benchmarks.report import JsonFile, Target, write
@@ -44,7 +44,10 @@ def measure(megapixels: Sequence[float], samples: int, peers: bool) -> Iterator[
     tiny = made_up_lightness((256, 256))
     pictures = {name: _canvas(samples, tiny) for name in methods}
     first = {n: cost(method, chroma, tiny, pictures[n], repetitions=1).seconds for n, method in methods.items()}
-    filters = _filter_costs() if peers else {}
+    filters: dict[str, dict[str, float]] = {}
+    if peers:
+        python = environment("opencv", "opencv-contrib-python-headless")
+        filters = measured_in(python, "benchmarks.peers.guided_filters")
     for size in megapixels:
         height = max(1, round((size * 1e6 * 3 / 4) ** 0.5))
         lightness = made_up_lightness((height, height * 4 // 3))
@@ -66,7 +69,7 @@ def measure(megapixels: Sequence[float], samples: int, peers: bool) -> Iterator[
                 "most_levels_off": float(off.max()),
             }
         for name, each in filters.items():
-            seconds, cpu_seconds = (2 * samples * size * took for took in (each.seconds, each.cpu_seconds))
+            seconds, cpu_seconds = (2 * samples * size * each[clock] for clock in ("seconds", "cpu_seconds"))
             ratio = cpu_seconds / ours.cpu_seconds
             yield {"megapixels": size, "method": name, "seconds": seconds, "cpu_seconds": cpu_seconds, "ratio": ratio}
 
@@ -92,12 +95,6 @@ def _plainly(chroma: Floats, lightness: Floats, out: NDArray[np.uint8]) -> None:
 
 def _canvas(samples: int, lightness: Floats) -> NDArray[np.uint8]:
     return np.full((samples, *lightness.shape, 3), 255, np.uint8)  # touched, so that it does not count as extra
-
-
-def _filter_costs() -> dict[str, Cost]:
-    python = environment("opencv", "opencv-contrib-python-headless")
-    found = measured_in(python, "benchmarks.peers.guided_filters")
-    return {name: Cost(**costs) for name, costs in found.items()}
 
 
 def _targets(results: Sequence[dict[str, Any]], samples: int) -> Iterator[Target]:
