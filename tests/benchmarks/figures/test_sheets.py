@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.figures import sheets, temperatures
+from benchmarks.quality import candidates
 from tests.programs import run
 
 
@@ -35,11 +36,20 @@ def test_quality_against_temperature(
         assert image.width > 1000
 
 
-@pytest.mark.parametrize("figures", [sheets, temperatures])
+@pytest.mark.parametrize(
+    ("program", "out"),
+    [
+        (sheets, "a file/figures/sheet.png"),
+        (temperatures, "a file/figures"),
+        (candidates, "a file/rated"),
+        (candidates, "rated"),
+    ],
+)
 def test_an_unusable_out_is_named_before_anything_is_colorized(
-    figures: ModuleType, subsets: Path, tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: ModuleType, out: str, subsets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a file").touch()
-    monkeypatch.setattr(figures, "CinnMethod", None)
-    options = ["--data", subsets, "--weights", tiny_file, "--out", tmp_path / "a file" / "figures" / "figure.png"]
-    assert "a file" in run(figures.main, *options, status=2).stderr
+    (tmp_path / "rated").mkdir()
+    (tmp_path / "rated" / "key.json").touch()  # that ratings belong to
+    monkeypatch.setattr(program, "load_colorizer", None)
+    assert out.split("/")[0] in run(program.main, "--data", subsets, "--out", tmp_path / out, status=2).output

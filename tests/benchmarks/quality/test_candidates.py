@@ -44,18 +44,6 @@ def test_no_viewer_sees_a_photo_twice_and_every_draw_is_seen_once(candidates: Pa
     assert sorted(seen) == [(photo, draw) for photo in range(PHOTOS) for draw in range(DRAWS)]
 
 
-def test_an_unusable_out_is_named_before_anything_is_drawn(
-    photos: Path, tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "a file").touch()
-    monkeypatch.setattr("benchmarks.quality.candidates.shrink", None)
-    (tmp_path / "rated").mkdir()
-    (tmp_path / "rated" / "key.json").write_text("[]")  # that ratings belong to
-    for name in ("a file/sheets", "rated"):
-        words = ["--data", photos, "--weights", tiny_file, "--out", tmp_path / name]
-        assert name in run(main, *words, status=2).output
-
-
 def test_true_photos_are_among_the_pictures_and_teach_nothing(photos: Path, tiny_file: Path, tmp_path: Path) -> None:
     key = make(photos, tiny_file, tmp_path, "--photos", 4, "--true-photos", 2)
     assert len(key) == DRAWS
