@@ -9,13 +9,12 @@ import contextlib
 import resource
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 
 import httpx
 import numpy as np
 import typer
 
-from benchmarks.load.serving import OURS, REQUEST, SAMPLES, SIDE, measure_server
+from benchmarks.load.serving import OURS, REQUEST, SAMPLES, SIDE, measure_server, upload_slowly
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, made_up_photo, running
 from service.settings import Settings
@@ -75,16 +74,8 @@ class Load:
     async def _upload_slowly(self) -> None:
         """Send a photo, a kilobyte a second, again and again."""
         async with self._client() as client:
-            whole = client.build_request("POST", PATH, files={"image": self._photo}, data={"n": "1"})
-            body, content_type = whole.read(), {"Content-Type": whole.headers["Content-Type"]}
-
-            async def trickle() -> AsyncIterator[bytes]:
-                for start in range(0, len(body), SLOW_BYTES):
-                    yield body[start : start + SLOW_BYTES]
-                    await asyncio.sleep(1)
-
             while True:
-                answer = await client.post(PATH, content=trickle(), headers=content_type)
+                answer = await upload_slowly(client, self._photo, SLOW_BYTES, 1, n="1")
                 self.slow_uploads[str(answer.status_code)] += 1
                 await asyncio.sleep(int(answer.headers.get("Retry-After", 0)))
 

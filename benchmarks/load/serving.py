@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -27,7 +27,7 @@ from benchmarks.peers.work import PLAIN_TORCH
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, end_with_parent, free_port, made_up_photo, running
 
-__all__ = ["OURS", "REQUEST", "SAMPLES", "SIDE", "ask_in_loops", "measure_server", "tintflow"]
+__all__ = ["OURS", "REQUEST", "SAMPLES", "SIDE", "ask_in_loops", "measure_server", "tintflow", "upload_slowly"]
 
 SIDE, SAMPLES = 512, 4
 REQUEST = f"{SIDE}×{SIDE} JPEG, n={SAMPLES}"
@@ -138,6 +138,21 @@ async def ask_in_loops(url: str, photo: bytes, samples: int, clients: int, secon
     async with httpx.AsyncClient(timeout=REQUEST_SECONDS, limits=limits) as client:
         await asyncio.gather(*(loop(client) for _ in range(clients)))
     return answered, errors
+
+
+async def upload_slowly(
+    client: httpx.AsyncClient, photo: bytes, piece_bytes: int, pause_seconds: float, **fields: str
+) -> httpx.Response:
+    """Ask for colorings of a photo that is sent a piece at a time."""
+    whole = client.build_request("POST", PATH, files={"image": photo}, data=fields)
+    body = whole.read()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), piece_bytes):
+            yield body[start : start + piece_bytes]
+            await asyncio.sleep(pause_seconds)
+
+    return await client.post(PATH, content=pieces(), headers={"Content-Type": whole.headers["Content-Type"]})
 
 
 def _answers(url: str) -> bool:

@@ -11,7 +11,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import httpx
@@ -19,6 +19,7 @@ import pillow_heif
 import psutil
 import typer
 
+from benchmarks.load.serving import upload_slowly
 from benchmarks.report import JsonFile, Target, write
 from benchmarks.running import PATH, Service, made_up_photo, running
 
@@ -163,11 +164,11 @@ class Soak:
 
     async def _go_away(self, client: httpx.AsyncClient) -> None:
         """Close the connection while the photo is sent, or while its colorings are made."""
-        whole = client.build_request("POST", PATH, files={"image": self._draws.choice(self._photos[1])})
-        content_type = {"Content-Type": whole.headers["Content-Type"]}
+        photo = self._draws.choice(self._photos[1])
+        pause = PATIENCE_SECONDS / 2 / PIECES  # it is sent in some half of the time within which the client goes
         try:
             async with asyncio.timeout(self._draws.uniform(0, PATIENCE_SECONDS)):
-                answer = await client.post(PATH, content=_in_pieces(whole.read()), headers=content_type)
+                answer = await upload_slowly(client, photo, len(photo) // PIECES + 1, pause)
         except TimeoutError:
             self._count("gone", True)
         else:
@@ -200,14 +201,6 @@ def _broken(photo: bytes) -> list[bytes]:
     size = (20_000).to_bytes(4, "big")
     huge = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + size + size + b"\x08\0\0\0\0" + bytes(16)
     return [b"", b"hello", photo[:40], photo[: len(photo) // 2], huge, bytes(100_000), b"GIF89a" + bytes(40)]
-
-
-async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
-    """Yield a body a piece at a time, for half of the time within which its client goes away."""
-    size = len(body) // PIECES + 1
-    for start in range(0, len(body), size):
-        yield body[start : start + size]
-        await asyncio.sleep(PATIENCE_SECONDS / 2 / PIECES)
 
 
 def _own(process: psutil.Process) -> int:

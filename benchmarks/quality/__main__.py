@@ -2,9 +2,7 @@
 
 Every photo is squeezed to 256×256. Its own lightness is colorized and compared with its own colors. Errors are root
 mean squares over the pixels and channels of a photo, in hundredths of the sRGB range, then averaged over the photos; so
-is the variance over samples. This is how the paper's authors compute their table (Ardizzone et al. 2019, arXiv
-1907.02392, table 3; vislearn/conditional_INNs, colorization_cINN/compare_methods.py).
-All figures come with bootstrap errors over the photos.
+is the variance over samples: see `benchmarks.quality.measures`. All figures come with bootstrap errors over the photos.
 
 Figures are at the temperature that is measured, those named `_default` at the one that the service uses; `gray` is the
 photo's lightness alone. A classifier that is not h (EfficientNet-Lite2) gives KID (×10³), FID and, where ImageNet

@@ -87,7 +87,5 @@ def read_labels(path: Path) -> dict[str, int]:
 
 def _table(title: str, columns: Report) -> Table:
     """Put the figures of subsets or of methods side by side, with their errors."""
-    names = dict.fromkeys(
-        name for figures in columns.values() for name in figures if name not in ("standard_errors", "rivals")
-    )
+    names = dict.fromkeys(name for figures in columns.values() for name in figures if name != "standard_errors")
     return table("", [{title: name} | {column: cell(f, name) for column, f in columns.items()} for name in names])
