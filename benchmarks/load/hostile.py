@@ -93,34 +93,25 @@ async def read_nothing(url: str, sent: bytes, connections: int) -> None:
     await asyncio.gather(*(send() for _ in range(connections)))
 
 
-async def read_large(url: str, photo: bytes) -> None:
-    """Ask twice at once for 16 colorings as PNG, and read them."""
-
-    async def read() -> None:
-        data = {"n": "16", "output_format": "png"}
-        async with client.stream("POST", PATH, files={"image": photo}, data=data) as answer:
-            async for _ in answer.aiter_raw():
-                pass
-
-    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-        await asyncio.gather(read(), read())
-
-
 async def post_all(
     url: str, requests: list[dict[str, Any]], seconds: float = 2 * SECONDS, addresses: Sequence[str | None] = (None,)
 ) -> None:
-    """Post requests all at once, from each address, and hang up where an answer takes longer."""
+    """Post requests all at once, from each address, read the answers, and hang up where one takes longer."""
+
+    async def post(client: httpx.AsyncClient, request: dict[str, Any]) -> None:
+        async with client.stream("POST", **request) as answer:
+            async for _ in answer.aiter_raw():  # an answer may be larger than memory
+                pass
 
     async def post_from(address: str | None) -> None:
         transport = httpx.AsyncHTTPTransport(local_address=address)
         async with httpx.AsyncClient(base_url=url, timeout=seconds, transport=transport) as client:
-            await asyncio.gather(*(client.post(**request) for request in requests), return_exceptions=True)
+            await asyncio.gather(*(post(client, request) for request in requests), return_exceptions=True)
 
     await asyncio.gather(*map(post_from, addresses))
 
 
 def _large_answer() -> bytes:
-    """Return a request for a large answer."""
     data = {"n": "4", "output_format": "png"}
     request = httpx.Request("POST", f"http://test{PATH}", files={"image": made_up_photo(1500, 1500)}, data=data)
     content = request.read()
@@ -164,7 +155,10 @@ ATTACKS: dict[str, tuple[Callable[[], Any], Attack]] = {
     "1 JSON bombs": (lambda: b'{"image":"x","hints":[' + b"{}," * 1_000_000 + b"{}]}", post_json),
     "2 pipelining, unread": PIPELINING,
     "3 answers unread": (_large_answer, partial(read_nothing, connections=16)),
-    "4 two large answers": (lambda: made_up_photo(4000, 3100), read_large),
+    "4 two large answers": (
+        lambda: [_asked(made_up_photo(4000, 3100), {"n": "16", "output_format": "png"})] * 2,
+        partial(post_all, seconds=120),
+    ),
     "5 JPEGs of many scans": (lambda: [_asked(_jpeg(1024, scans=3000))] * 12, post_all),
     "5 slow JPEGs, hung up": HANG_UPS,
     "5 slow JPEGs, six addresses": (
@@ -178,7 +172,7 @@ ATTACKS: dict[str, tuple[Callable[[], Any], Attack]] = {
 """Each attack, after the builder of its files or requests, which is called before it begins"""
 
 
-def measure(rounds: int = ROUNDS, attacks: Sequence[str] = tuple(ATTACKS)) -> list[Row]:
+def measure(rounds: int, attacks: Sequence[str]) -> list[Row]:
     """Run attacks one after the other against a service, and again in each round."""
     names = dict.fromkeys((QUIET, *attacks))
     seen: dict[str, list[_Round]] = {name: [] for name in names}

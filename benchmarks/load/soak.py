@@ -46,7 +46,6 @@ BAD_SHARE, GONE_SHARE, SCORED_SHARE = 0.04, 0.03, 0.1
 OWN_SHARE = 0.1
 """Share of the colorings at temperature 1: the model's own draws"""
 TRANSFERRED_SHARE = 0.05
-"""Share of the colorings that are transfers"""
 OUTPUTS = ("jpeg", "png", "webp")
 
 
