@@ -1,10 +1,14 @@
-"""Made-up lightness: smooth areas, hard edges and grain, so that no benchmark of speed needs a photo."""
+"""Made-up lightness: smooth areas, hard edges and grain, so that no benchmark of speed needs a photo; and files."""
+
+from io import BytesIO
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-__all__ = ["bilinear", "made_up_lightness"]
+__all__ = ["as_file", "bilinear", "made_up_lightness"]
 
 Floats = NDArray[np.float32]
 
@@ -23,3 +27,10 @@ def made_up_lightness(shape: tuple[int, int]) -> Floats:
 def bilinear(image: Floats, shape: tuple[int, ...]) -> Floats:
     """Resize (h, w) to (H, W)."""
     return np.asarray(cv2.resize(image, shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def as_file(pixels: NDArray[np.uint8], file_format: str, **options: Any) -> bytes:
+    """Encode (H, W) gray or (H, W, 3) sRGB by Pillow, with its options."""
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, file_format, **options)
+    return buffer.getvalue()

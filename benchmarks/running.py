@@ -10,14 +10,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import cv2
 import httpx
 import numpy as np
 import psutil
-from PIL import Image
+
+from benchmarks.photos import as_file
 
 __all__ = ["COMMAND", "PATH", "Service", "end_with_parent", "free_port", "made_up_photo", "running", "wait_until_ready"]
 
@@ -114,6 +114,4 @@ def made_up_photo(width: int, height: int, file_format: str = "JPEG", color: boo
     hard = cv2.resize(generator.uniform(-30, 30, (20, 30)), (width, height), interpolation=cv2.INTER_NEAREST)
     grain = generator.normal(0, 3, (height, width))
     pixels = soft.reshape(height, width, channels) + (hard + grain)[..., None]
-    buffer = BytesIO()
-    Image.fromarray(pixels.clip(0, 255).astype(np.uint8).squeeze()).save(buffer, file_format)
-    return buffer.getvalue()
+    return as_file(pixels.clip(0, 255).astype(np.uint8).squeeze(), file_format)

@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from io import BytesIO
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -25,8 +24,8 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import psutil
-from PIL import Image
 
+from benchmarks.photos import as_file
 from benchmarks.running import PATH, Service, end_with_parent, made_up_photo, running
 from service.codecs.decoding import MAX_SCANS
 
@@ -315,17 +314,13 @@ async def _bounded(attack: Awaitable[object]) -> None:
 
 def _jpeg(side: int, scans: int) -> bytes:
     """Return a JPEG that repeats its last scan."""
-    buffer = BytesIO()
-    Image.fromarray(np.zeros((side, side), np.uint8)).save(buffer, "JPEG", progressive=True)
-    jpeg = buffer.getvalue()
+    jpeg = as_file(np.zeros((side, side), np.uint8), "JPEG", progressive=True)
     scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
     return jpeg[:-2] + scan * scans + jpeg[-2:]
 
 
 def _flat_png(side: int) -> bytes:
-    buffer = BytesIO()
-    Image.new("RGB", (side, side), (200, 90, 60)).save(buffer, "PNG")
-    return buffer.getvalue()
+    return as_file(np.full((side, side, 3), (200, 90, 60), np.uint8), "PNG")
 
 
 def _computed(service: Service) -> float:

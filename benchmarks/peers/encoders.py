@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.cost import cost
+from benchmarks.photos import as_file
 from benchmarks.running import made_up_photo
 from model.pixels.color import photo_to_lightness
 from service.api.formats import FORMATS
@@ -27,12 +28,6 @@ REPETITIONS = 2
 OURS = "tintflow"
 
 Pixels = NDArray[np.uint8]
-
-
-def pillow(rgb: Pixels, file_format: str, **options: Any) -> bytes:
-    buffer = BytesIO()
-    Image.fromarray(rgb).save(buffer, file_format, **options)
-    return buffer.getvalue()
 
 
 def opencv(rgb: Pixels, suffix: str, *options: int) -> bytes:
@@ -49,16 +44,16 @@ def encoders(rgb: Pixels) -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     """Yield format, name and a call that encodes."""
     for file_format in FORMATS:
         yield file_format, OURS, partial(encode, rgb, None, file_format, QUALITY)
-    yield "jpeg", "Pillow", partial(pillow, rgb, "JPEG", quality=QUALITY, subsampling="4:4:4")
+    yield "jpeg", "Pillow", partial(as_file, rgb, "JPEG", quality=QUALITY, subsampling="4:4:4")
     for level in (1, 3, 6):
-        yield "png", f"Pillow, level {level}", partial(pillow, rgb, "PNG", compress_level=level)
+        yield "png", f"Pillow, level {level}", partial(as_file, rgb, "PNG", compress_level=level)
     level_1 = (cv2.IMWRITE_PNG_COMPRESSION, 1)
     yield "png", "OpenCV, level 1, its defaults", partial(opencv, rgb, ".png", *level_1)
     for name in ("SUB", "UP", "AVG", "PAETH"):
         chosen = (cv2.IMWRITE_PNG_FILTER, getattr(cv2, f"IMWRITE_PNG_FILTER_{name}"))
         yield "png", f"OpenCV, level 1, filter {name}", partial(opencv, rgb, ".png", *level_1, *chosen)
     for method in (0, 2, 4):
-        yield "webp", f"Pillow, method {method}", partial(pillow, rgb, "WEBP", quality=QUALITY, method=method)
+        yield "webp", f"Pillow, method {method}", partial(as_file, rgb, "WEBP", quality=QUALITY, method=method)
     yield "webp", "OpenCV", partial(opencv, rgb, ".webp", cv2.IMWRITE_WEBP_QUALITY, QUALITY)
     yield "jpeg", "simplejpeg", partial(simplejpeg.encode_jpeg, rgb, QUALITY, "RGB", "444", fastdct=False)
     yield "jpeg", "pyvips", partial(vips, rgb, ".jpg", Q=QUALITY, subsample_mode="off")
