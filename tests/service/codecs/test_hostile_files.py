@@ -9,6 +9,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
+from PIL.ExifTags import Base
 
 from service.codecs.decoding import decode
 from service.errors import UndecodableImageError
@@ -27,28 +28,18 @@ def pattern(mode: str = "RGB", size: tuple[int, int] = SIZE, seed: int = 0) -> I
     return Image.fromarray(levels.astype(np.uint8)).convert(mode)
 
 
-def with_segment(jpeg: bytes, marker: int, content: bytes) -> bytes:
-    """Put a segment behind a JPEG's first marker."""
-    return jpeg[:2] + struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content + jpeg[2:]
+def with_exif(content: bytes) -> bytes:
+    """A JPEG with this content for EXIF."""
+    return encoded(pattern(), "JPEG", exif=b"Exif\0\0" + content)
 
 
-def exif(*entries: tuple[int, int, int, bytes]) -> bytes:
-    """EXIF whose one directory has entries (tag, type, count, value or where it is)."""
-    directory = struct.pack("<H", len(entries)) + b"".join(
-        struct.pack("<HHI", tag, kind, count) + value.ljust(4, b"\0") for tag, kind, count, value in entries
-    )
-    return b"Exif\0\0II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 0)
-
-
-def grey_tiff(width: int, height: int, compression: int = 1, **more: tuple[int, int, int]) -> bytes:
-    """A gray TIFF in one strip, with further entries `t270=(type, count, value)`; of many pixels, most are missing."""
+def grey_tiff(width: int, height: int, compression: int = 1, bits: tuple[int, int, int] = (3, 1, 8)) -> bytes:
+    """A gray TIFF in one strip; of many pixels, most are missing. bits: the entry of a sample's bits."""
     entries = {
-        256: (4, 1, width), 257: (4, 1, height), 258: (3, 1, 8), 259: (3, 1, compression), 262: (3, 1, 1),
-        277: (3, 1, 1), 278: (4, 1, height),
+        256: (4, 1, width), 257: (4, 1, height), 258: bits, 259: (3, 1, compression), 262: (3, 1, 1),
+        277: (3, 1, 1), 278: (4, 1, height), 279: (4, 1, min(width * height, 10_000)),
     }  # fmt: skip
-    entries |= {int(name[1:]): entry for name, entry in more.items()}
-    start = 8 + 2 + 12 * (len(entries) + 2) + 4
-    entries |= {273: (4, 1, start), 279: (4, 1, min(width * height, 10_000))}
+    entries[273] = (4, 1, 8 + 2 + 12 * (len(entries) + 1) + 4)
     return tiff(entries, bytes(min(width * height, 10_000)))
 
 
@@ -93,10 +84,6 @@ def of_huge_size(file_format: str) -> bytes:
     return patched(encoded(pattern(size=(64, 64)), file_format), size + before, size + after)
 
 
-def orientation_of_type(kind: int, count: int, value: bytes) -> bytes:
-    return with_segment(encoded(pattern(), "JPEG"), 0xE1, exif((0x0112, kind, count, value)))
-
-
 def icc(profile: bytes, mode: str = "RGB", file_format: str = "JPEG") -> bytes:
     return encoded(pattern(mode), file_format, icc_profile=profile)
 
@@ -124,21 +111,15 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
     "PNG with unknown chunks": lambda: png(
         *SIZE, chunk(b"abCd", bytes(99)), chunk(b"IDAT", zlib.compress(bytes(24 * 41)))
     ),
-    "JPEG with garbage for EXIF": lambda: with_segment(
-        encoded(pattern(), "JPEG"), 0xE1, b"Exif\0\0" + bytes(range(256))
+    "JPEG with garbage for EXIF": lambda: with_exif(bytes(range(256))),
+    "JPEG with EXIF that is nowhere": lambda: with_exif(b"MM\0*\xff\xff\xff\xff"),
+    "JPEG with EXIF that holds itself": lambda: with_exif(tiff({0x8769: (4, 1, 8), 0xA005: (4, 1, 8)})),
+    "JPEG with EXIF of four thousand million values": lambda: with_exif(
+        tiff({270: (2, 2**32 - 1, 8), 0x8769: (13, 2**31, 2**32 - 1)})
     ),
-    "JPEG with EXIF that is nowhere": lambda: encoded(pattern(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"),
-    "JPEG with EXIF that holds itself": lambda: with_segment(
-        encoded(pattern(), "JPEG"),
-        0xE1,
-        exif((0x8769, 4, 1, struct.pack("<I", 8)), (0xA005, 4, 1, struct.pack("<I", 8))),
-    ),
-    "JPEG with EXIF of four thousand million values": lambda: with_segment(
-        encoded(pattern(), "JPEG"), 0xE1, exif((270, 2, 2**32 - 1, b"\x08"), (0x8769, 13, 2**31, b"\xff" * 4))
-    ),
-    "JPEG with an orientation of 99": lambda: orientation_of_type(3, 1, b"\x63"),
-    "JPEG with an orientation in words": lambda: orientation_of_type(2, 3, b"6\0"),
-    "JPEG with a fraction for its orientation": lambda: orientation_of_type(5, 1, b"\x08"),
+    "JPEG with an orientation of 99": lambda: with_exif(tiff({Base.Orientation: (3, 1, 99)})),
+    "JPEG with an orientation in words": lambda: with_exif(tiff({Base.Orientation: (2, 3, ord("6"))})),
+    "JPEG with a fraction for its orientation": lambda: with_exif(tiff({Base.Orientation: (5, 1, 8)})),
     "JPEG with an ICC profile without a size": lambda: icc(zeroed(0, 4)),
     "JPEG with an ICC profile without tags": lambda: icc(zeroed(128, 400)),
     "grey PNG with an ICC profile for colours": lambda: icc(SRGB, "L", "PNG"),
@@ -200,7 +181,7 @@ REFUSED: dict[str, Callable[[], bytes]] = {
 }  # fmt: skip
 
 EITHER: dict[str, Callable[[], bytes]] = {
-    "TIFF of four thousand million values": lambda: grey_tiff(40, 24, t258=(3, 2**32 - 1, 8)),
+    "TIFF of four thousand million values": lambda: grey_tiff(40, 24, bits=(3, 2**32 - 1, 8)),
     "BMP whose runs jump about": lambda: bmp(5000, 5000, 8, 1, b"\0\x02\xff\xff" * 20_000),
     "BMP of runs of one pixel": lambda: bmp(5000, 5000, 8, 1, b"\x01\x07" * 1_000_000),
     "TIFF whose strips are all one": lambda: grey_tiff(5000, 5000),
