@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from io import BytesIO
 from itertools import product
 
 import numpy as np
@@ -21,6 +20,8 @@ UNSPECIFIED, ASSOCIATED, UNASSOCIATED = 0, 1, 2
 LAYOUTS = list(product("<>", (False, True)))
 """Byte orders, and whether the strips are packed"""
 LEVELS = np.linspace(0, 65_535, 40 * 24).round().reshape(24, 40)
+BYTES = (LEVELS / 257).astype(np.uint8)
+"""The same of 8 bits"""
 
 
 def stored(levels: np.ndarray, photometric: int, white: int = 65_535) -> np.ndarray:
@@ -148,10 +149,10 @@ def test_alpha_of_16_bits_that_hides_nothing_is_none() -> None:
 @pytest.mark.parametrize("extras", [(UNASSOCIATED,), (UNSPECIFIED,), (UNASSOCIATED, UNSPECIFIED), (UNSPECIFIED,) * 2])
 @pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
 def test_gray_of_8_bits_with_other_channels(photometric: int, extras: tuple[int, ...], packs: bool) -> None:
-    gray, alpha = (LEVELS / 257).astype(np.uint8), (LEVELS[::-1] / 257).astype(np.uint8)
-    samples = np.stack([stored(gray, photometric, 255), alpha, gray[:, ::-1]][: 1 + len(extras)], axis=2)
+    alpha = BYTES[::-1]
+    samples = np.stack([stored(BYTES, photometric, 255), alpha, BYTES[:, ::-1]][: 1 + len(extras)], axis=2)
     photo = decode(tiff([samples], photometric, packs=packs, extras=extras), 1_000)
-    np.testing.assert_array_equal(photo.pixels, gray)
+    np.testing.assert_array_equal(photo.pixels, BYTES)
     np.testing.assert_array_equal(photo.alpha, None if extras[0] == UNSPECIFIED else alpha)
 
 
@@ -183,17 +184,16 @@ def test_color_with_alpha_in_planes(extra: int, bits: int, order: str, packs: bo
 
 def test_ycbcr_that_is_not_compressed() -> None:
     """Four levels of Y share a Cb and a Cr, all one behind the other."""
-    luma = (LEVELS / 257).astype(np.uint8)
-    blocks = luma.reshape(12, 2, 20, 2).transpose(0, 2, 1, 3).reshape(12, 20, 4)
+    blocks = BYTES.reshape(12, 2, 20, 2).transpose(0, 2, 1, 3).reshape(12, 20, 4)
     photo = decode(tiff([np.dstack((blocks, np.full((12, 20, 2), 128, np.uint8)))], YCBCR), 1_000)
-    np.testing.assert_array_equal(photo.pixels, luma)
+    np.testing.assert_array_equal(photo.pixels, BYTES)
 
 
 @pytest.mark.parametrize(
     ("number", "name"), [(34712, "JPEG 2000"), (50001, "WebP"), (50002, "JPEG XL"), (34887, "LERC"), (34933, "PNG")]
 )
 def test_a_compression_that_is_not_read_is_named(number: int, name: str) -> None:
-    data = tiff([np.zeros((24, 40), np.uint8)], packs=True)
+    data = tiff([BYTES], packs=True)
     told = struct.pack("<HHI", 259, 4, 1)
     data = data.replace(told + struct.pack("<I", DEFLATE), told + struct.pack("<I", number))
     with pytest.raises(UndecodableImageError, match=f"the TIFF file is compressed as {name}, which is not supported"):
@@ -207,20 +207,18 @@ def test_a_small_copy_of_the_photo_is_not_taken_for_it() -> None:
         tags = ImageFileDirectory_v2()
         tags.tagtype[Base.NewSubfileType] = TiffTags.LONG if kind == 1 else TiffTags.ASCII
         tags.update({Base.NewSubfileType: kind, **others})
-        files.append(BytesIO())
-        Image.fromarray(LEVELS.astype(np.uint8)).save(files[-1], "TIFF", tiffinfo=tags)
+        files.append(encoded(Image.fromarray(BYTES), "TIFF", tiffinfo=tags))
     alone, odd, raw = files
-    assert decode(alone.getvalue(), 1_000).pixels.shape == LEVELS.shape
-    assert decode(odd.getvalue(), 1_000).pixels.shape == LEVELS.shape
+    for photo in (alone, odd):
+        np.testing.assert_array_equal(decode(photo, 1_000).pixels, BYTES)
     with pytest.raises(UndecodableImageError, match="the TIFF file begins with a small copy of its photo"):
-        decode(raw.getvalue(), 1_000)
+        decode(raw, 1_000)
 
 
 @pytest.mark.parametrize("compression", [None, "tiff_lzw"])
 @pytest.mark.parametrize("kinds", [(1, 0), (1, 1, 0), (0, 1), (1, 1)])
 def test_the_first_page_that_is_no_small_copy_counts(kinds: tuple[int, ...], compression: str | None) -> None:
-    levels = (LEVELS / 257).astype(np.uint8)
-    pages = [Image.fromarray(levels[: 12 + i]) for i in range(len(kinds))]
+    pages = [Image.fromarray(BYTES[: 12 + i]) for i in range(len(kinds))]
     for page, kind in zip(pages, kinds, strict=True):
         page.encoderinfo = {"tiffinfo": {Base.NewSubfileType: kind}}
     data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:], compression=compression)
@@ -229,7 +227,7 @@ def test_the_first_page_that_is_no_small_copy_counts(kinds: tuple[int, ...], com
 
 
 def test_a_profile_of_a_small_copy_is_not_the_photos() -> None:
-    small, photo = (Image.fromarray((LEVELS / 257).astype(np.uint8)) for _ in range(2))
+    small, photo = (Image.fromarray(BYTES) for _ in range(2))
     small.encoderinfo = {"tiffinfo": {Base.NewSubfileType: 1}, "icc_profile": icc_profile("GRAY", 1.0)}
     data = encoded(small, "TIFF", save_all=True, append_images=[photo])
     np.testing.assert_array_equal(decode(data, 1_000).pixels, photo)
@@ -276,6 +274,6 @@ def big_tiff(samples: np.ndarray, order: str, packs: bool, orientation: int) -> 
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("number", ["u1", "u2"])
 def test_a_big_tiff_of_either_byte_order(order: str, number: str, packs: bool, orientation: int) -> None:
-    levels = (LEVELS if number == "u2" else LEVELS / 257).astype(f"{order}{number}")
+    levels = (LEVELS if number == "u2" else BYTES).astype(f"{order}{number}")
     photo = decode(big_tiff(levels, order, packs, orientation), 1_000)
     np.testing.assert_array_equal(photo.pixels, levels if orientation == 1 else np.rot90(levels, -1))
