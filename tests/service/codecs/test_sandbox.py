@@ -65,11 +65,6 @@ def pid(own: Decoders, grey_png: bytes) -> int:
     return pid
 
 
-def stopped(pid: int) -> None:
-    """Let a process answer no more, as one that loops forever."""
-    os.kill(pid, signal.SIGSTOP)
-
-
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16"])
 def test_photo_is_the_one_decoded_here(decoders: Decoders, mode: str) -> None:
     draws = np.random.default_rng(5)
@@ -109,7 +104,7 @@ def test_processes_are_as_many_as_decode_at_once(own: Decoders, pool, grey_png: 
 def test_one_that_does_not_answer_is_killed_and_replaced_and_no_file_is_to_blame(
     own: Decoders, pid: int, grey_png: bytes
 ) -> None:
-    stopped(pid)
+    os.kill(pid, signal.SIGSTOP)  # it answers no more, as one that loops forever
     own._seconds = 0.01
     started = time.monotonic()
     with pytest.raises(DecoderLostError, match="did not answer"):
@@ -134,7 +129,7 @@ def test_one_that_does_not_answer_is_killed_and_replaced_and_no_file_is_to_blame
 def test_one_that_dies_at_work_is_replaced(
     own: Decoders, pid: int, grey_png: bytes, number: signal.Signals, error: type[Exception]
 ) -> None:
-    stopped(pid)  # so that it is at work until it dies
+    os.kill(pid, signal.SIGSTOP)  # so that it is at work until it dies
 
     def die() -> None:
         os.kill(pid, number)
@@ -298,23 +293,20 @@ def take(room: Room, pixels: int, quick: bool = False) -> Share:
     return share
 
 
-def waiting(room: Room, share: Share, pixels: int) -> threading.Thread:
-    """Return a thread that waits for room without end."""
-    thread = threading.Thread(target=room.take, args=(share, pixels), daemon=True)
-    thread.start()
+def wait(room: Room, share: Share, pixels: int) -> None:
+    """Have another thread wait for room without end."""
+    threading.Thread(target=room.take, args=(share, pixels), daemon=True).start()
     eventually(lambda: share.wanted)
-    return thread
 
 
 def test_no_more_pixels_are_decoded_at_once_than_there_is_room_for() -> None:
     room = Room(10)
     first, second = take(room, 8), room.enter()
-    thread = waiting(room, second, 5)
+    wait(room, second, 5)
     third = take(room, 2)  # what fits beside does not wait
     assert not second.held
     room.leave(first)
-    thread.join(SECONDS)
-    assert second.held == 5
+    eventually(lambda: second.held == 5)
     for share in (second, third):
         room.leave(share)
     take(room, 11)  # alone, or it would wait for ever
@@ -339,13 +331,13 @@ def test_a_large_file_gets_its_room_however_many_come_after_it() -> None:
     room = Room(50, beside=13)
     passing = [take(room, 12, quick=True) for _ in range(2)]
     large = room.enter()
-    thread = waiting(room, large, 49)
+    wait(room, large, 49)
     for _ in range(5):
         with suppress(TimeoutError):
             passing.append(take(room, 12, quick=True))
         room.leave(passing.pop(0))
         if len(passing) == 1:
-            thread.join(1)
+            eventually(lambda: large.held == 49)
     assert large.held == 49
     small = take(room, 1, quick=True)
     assert small.held, "there is room beside it"
@@ -354,35 +346,32 @@ def test_a_large_file_gets_its_room_however_many_come_after_it() -> None:
 def test_those_that_fit_beside_a_large_file_pass_it_while_it_waits() -> None:
     room = Room(50, beside=13)
     first, second = take(room, 49), room.enter()
-    thread = waiting(room, second, 49)
+    wait(room, second, 49)
     for _ in range(3):
         room.leave(take(room, 12, quick=True))
     room.leave(first)
-    thread.join(SECONDS)
-    assert second.held == 49
+    eventually(lambda: second.held == 49)
 
 
 def test_two_files_that_hold_a_part_of_the_room_do_not_wait_for_each_other() -> None:
     room = Room(50)
     first, second = take(room, 30), take(room, 20)
-    thread = waiting(room, first, 15)
+    wait(room, first, 15)
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="another file waits"):
         room.take(second, 15, SECONDS / 4)
     assert time.monotonic() - began < SECONDS / 8
     room.leave(second)
-    thread.join(SECONDS)
-    assert first.held == 45
+    eventually(lambda: first.held == 45)
 
 
 def test_a_file_that_holds_a_part_does_not_wait_for_one_that_waits_for_it() -> None:
     room = Room(50)
     first, second = room.enter(), take(room, 10)
-    thread = waiting(room, first, 49)
+    wait(room, first, 49)
     room.take(second, 5, 0)
     room.leave(second)
-    thread.join(SECONDS)
-    assert first.held == 49
+    eventually(lambda: first.held == 49)
 
 
 @pytest.fixture
