@@ -93,14 +93,6 @@ def test_refusals_are_those_of_decoding(decoders: Decoders, grey_png: bytes) -> 
     assert processes(decoders) == before, "a refusal costs no process"
 
 
-def test_processes_are_as_many_as_decode_at_once(own: Decoders, pool, grey_png: bytes) -> None:
-    for _ in range(3):
-        own.decode(grey_png, MAX_PIXELS)
-    assert len(processes(own)) == 1
-    list(pool.map(own.decode, [grey_png] * 3, [MAX_PIXELS] * 3))
-    assert 1 <= len(processes(own)) <= 3
-
-
 def test_one_that_does_not_answer_is_killed_and_replaced_and_no_file_is_to_blame(
     own: Decoders, pid: int, grey_png: bytes
 ) -> None:
