@@ -12,7 +12,6 @@ import httpx
 import pytest
 import structlog
 from PIL import Image
-from typer.testing import CliRunner
 
 from model.errors import NonFiniteError, OutOfMemoryError
 from service.cli import program as cli
@@ -20,6 +19,7 @@ from service.codecs.sandbox import _Decoder
 from service.edge.keys import add_key
 from service.engine import CANARY_SIDE
 from service.scheduling.lanes import LARGE_DRAWN
+from tests.programs import run
 from tests.service.fakes import Service
 from tests.service.files import encoded, random_image
 from tests.service.problems import assert_problem
@@ -348,8 +348,7 @@ def test_weights_that_cannot_be_used_end_the_start_with_one_line(
     monkeypatch.setenv("TINTFLOW_DEVICE", "cpu")
     monkeypatch.setattr("service.telemetry.logs.configure", lambda log_format: None)
     with structlog.testing.capture_logs() as lines:
-        result = CliRunner().invoke(cli.app, ["serve", "--port", "0"])
-    assert result.exit_code == 1
+        run(cli.app, "serve", "--port", 0, status=1)
     starting, line = lines
     assert (starting["event"], starting["keys_required"]) == ("starting", keys)
     assert (line["event"], line.get("exc_info")) == ("load_failed", None)  # one line, without a traceback

@@ -6,12 +6,12 @@ import resource
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from service.cli import program
 from service.cli.server import _allow_files
 from service.engine import CANARY_SIDE
 from service.settings import Settings, SettingsError, read_settings, refuse_unknown
+from tests.programs import run
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,8 +39,7 @@ def test_page_names_every_setting_and_its_default() -> None:
 
 def test_a_typo_is_refused_with_the_nearest_name(monkeypatch) -> None:
     monkeypatch.setenv("TINTFLOW_API_KEY_FILE", "keys.txt")
-    result = CliRunner().invoke(program.app, ["serve", "--port", "0"])
-    assert result.exit_code == 2
+    result = run(program.app, "serve", "--port", 0, status=2)
     assert "TINTFLOW_API_KEY_FILE" in result.output
     assert "TINTFLOW_API_KEYS_FILE" in result.output
 
@@ -61,8 +60,8 @@ def test_a_typo_is_refused_with_the_nearest_name(monkeypatch) -> None:
 )
 def test_a_value_that_cannot_be_is_refused_in_one_line(name: str, value: str, monkeypatch) -> None:
     monkeypatch.setenv(f"TINTFLOW_{name}", value)
-    result = CliRunner().invoke(program.app, ["serve", "--port", "0"])
-    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    result = run(program.app, "serve", "--port", 0, status=2)
+    assert result.stderr.count("\n") == 1
     assert result.stderr.startswith(f"TINTFLOW_{name}: ")
 
 
@@ -70,9 +69,8 @@ def test_a_value_that_cannot_be_is_refused_in_one_line(name: str, value: str, mo
 def test_wrong_settings_are_logged_as_json_where_log_lines_are(monkeypatch) -> None:
     monkeypatch.setenv("TINTFLOW_LOG_FORMAT", "json")
     monkeypatch.setenv("TINTFLOW_MAX_PIXELS", "1")
-    result = CliRunner().invoke(program.app, ["serve", "--port", "0"])
-    line = json.loads(result.stderr)
-    assert (result.exit_code, line["event"], line["level"]) == (2, "not_started", "error")
+    line = json.loads(run(program.app, "serve", "--port", 0, status=2).stderr)
+    assert (line["event"], line["level"]) == ("not_started", "error")
     assert line["reason"].startswith("TINTFLOW_MAX_PIXELS: ")
 
 
@@ -88,9 +86,7 @@ def test_a_low_limit_on_open_files_is_raised() -> None:
 
 @pytest.mark.parametrize("port", ["-1", "65536"])
 def test_a_port_that_is_none_is_refused(port: str) -> None:
-    result = CliRunner().invoke(program.app, ["serve", "--port", port])
-    assert result.exit_code == 2
-    assert "--port" in result.stderr
+    assert "--port" in run(program.app, "serve", "--port", port, status=2).stderr
 
 
 def test_origins_are_as_browsers_send_them(monkeypatch) -> None:
