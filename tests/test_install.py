@@ -1,6 +1,5 @@
 """The installer: pip's configuration reaches uv, and torch comes from the source that fits the machine."""
 
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -8,19 +7,12 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+import install
+
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def install() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("install", ROOT / "install.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(
@@ -34,11 +26,11 @@ def install() -> ModuleType:
         ("global.cert='/a.pem'\ninstall.cert='/b.pem'\nfreeze.cert='/c.pem'", {"SSL_CERT_FILE": "/b.pem"}),
     ],
 )
-def test_uv_is_told_what_pip_is_configured_with(install, configuration: str, variables: dict[str, str]) -> None:
+def test_uv_is_told_what_pip_is_configured_with(configuration: str, variables: dict[str, str]) -> None:
     assert install.uv_variables(configuration) == variables
 
 
-def test_torch_keeps_to_the_ranges_of_all_that_is_installed(install) -> None:
+def test_torch_keeps_to_the_ranges_of_all_that_is_installed() -> None:
     serving, gpu, training, everything = (
         list(install.torch_requirements(extra)) for extra in ("", "gpu", "train", "dev")
     )
@@ -47,7 +39,7 @@ def test_torch_keeps_to_the_ranges_of_all_that_is_installed(install) -> None:
     assert training == everything
 
 
-def test_torch_comes_with_a_gpu_whatever_else_is_asked_for(install, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_comes_with_a_gpu_whatever_else_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UV_TORCH_BACKEND", raising=False)
     assert [install.wanted_extras(extra, gpu=False) for extra in ("", "ray")] == [[], ["ray"]]
     assert [install.wanted_extras(extra, gpu=True) for extra in ("", "ray")] == [["gpu"], ["ray", "gpu"]]
@@ -56,7 +48,7 @@ def test_torch_comes_with_a_gpu_whatever_else_is_asked_for(install, monkeypatch:
 
 
 @pytest.fixture
-def machine(install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
     """A machine whose uv answers as a line of shell says; returns what it was asked."""
     monkeypatch.delenv("UV_TORCH_BACKEND", raising=False)
     monkeypatch.setenv("UV_FIND_LINKS", "/wheels")
@@ -107,9 +99,7 @@ def test_where_pytorchs_index_fails_or_hangs_the_plain_one_follows_within_second
     assert "torch comes from the plain index" in capsys.readouterr().out
 
 
-def test_the_real_uv_takes_a_wheel_at_hand_and_leaves_what_is_there(
-    install, tmp_path: Path, monkeypatch, capsys
-) -> None:
+def test_the_real_uv_takes_a_wheel_at_hand_and_leaves_what_is_there(tmp_path: Path, monkeypatch, capsys) -> None:
     if not install.UV.exists():
         pytest.skip("no uv beside this Python: install.py puts it there")
     monkeypatch.delenv("UV_TORCH_BACKEND", raising=False)
