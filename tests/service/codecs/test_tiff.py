@@ -62,9 +62,14 @@ def tiff(
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 @pytest.mark.parametrize(
     ("photometric", "number", "scale"),
-    [(GRAY_WHITE_IS_ZERO, "u2", 1), (GRAY, "u2", 1), (GRAY, "i4", 1), (GRAY, "u4", 1), (GRAY, "u4", 65_537)],
+    [
+        *((GRAY_WHITE_IS_ZERO, "u2", 1), (GRAY, "u2", 1), (GRAY, "i4", 1), (GRAY, "u4", 1), (GRAY, "u4", 65_537)),
+        *product((GRAY_WHITE_IS_ZERO, GRAY), ("f4", "f8"), (1 / 65_535, 255 / 65_535, 1)),
+    ],
 )
-def test_gray_of_16_bits_and_more_keeps_16(photometric: int, number: str, scale: int, order: str, packs: bool) -> None:
+def test_gray_of_16_bits_and_more_keeps_16(
+    photometric: int, number: str, scale: float, order: str, packs: bool
+) -> None:
     samples = (stored(LEVELS, photometric) * scale).astype(number)
     photo = decode(tiff([samples], photometric, order, packs), 1_000)
     assert photo.pixels.dtype == np.uint16  # in this machine's order
@@ -90,23 +95,6 @@ def test_signed_gray_of_8_and_16_bits(is_stretched: bool, number: str, order: st
     photo = decode(tiff([samples], GRAY, order, packs), 1_000)
     expected = (samples.astype(float) - least) / (most - least) * 65_535
     np.testing.assert_allclose(photo.pixels, expected, atol=0.51)  # rounding
-
-
-@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
-@pytest.mark.parametrize("number", ["f4", "f8"])
-@pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY])
-@pytest.mark.parametrize("white", [1, 255, 65_535])
-def test_gray_of_floats(white: int, photometric: int, number: str, order: str, packs: bool) -> None:
-    samples = (stored(LEVELS, photometric) / 65_535 * white).astype(number)
-    photo = decode(tiff([samples], photometric, order, packs), 1_000)
-    np.testing.assert_array_equal(photo.pixels, LEVELS)
-
-
-@pytest.mark.parametrize(("order", "packs"), LAYOUTS)
-def test_color_of_16_bits_in_planes(order: str, packs: bool) -> None:
-    channels = np.stack([LEVELS, LEVELS[::-1], LEVELS[:, ::-1]]).astype(np.uint16)
-    photo = decode(tiff([*channels], RGB, order, packs), 1_000)
-    np.testing.assert_array_equal(photo.pixels, channels.transpose(1, 2, 0) >> 8)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -236,11 +224,14 @@ def test_a_profile_of_a_small_copy_is_not_the_photos() -> None:
 @pytest.mark.parametrize(("order", "packs"), LAYOUTS)
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("photometric", [GRAY_WHITE_IS_ZERO, GRAY, RGB])
-def test_planes_beside_those_of_colors_are_read_over(photometric: int, bits: int, order: str, packs: bool) -> None:
+@pytest.mark.parametrize("extras", [(), (UNSPECIFIED,)])
+def test_planes_are_read_and_those_beside_colors_are_read_over(
+    extras: tuple[int, ...], photometric: int, bits: int, order: str, packs: bool
+) -> None:
     levels = LEVELS // 256 ** (2 - bits // 8)
     colors = [levels, levels[::-1], levels[:, ::-1]] if photometric == RGB else [levels]
-    planes = [plane.astype(f"u{bits // 8}") for plane in [*colors, np.zeros_like(levels)]]
-    photo = decode(tiff(planes, photometric, order, packs, (UNSPECIFIED,)), 1_000)
+    planes = [plane.astype(f"u{bits // 8}") for plane in [*colors, *(np.zeros_like(levels) for _ in extras)]]
+    photo = decode(tiff(planes, photometric, order, packs, extras), 1_000)
     gray = stored(levels, photometric, 2**bits - 1)
     rgb = np.dstack(colors).astype(int) >> (bits - 8)
     np.testing.assert_array_equal(photo.pixels, rgb if photometric == RGB else gray)
