@@ -13,6 +13,10 @@ from tests.docker.budget import most_memory
 ROOT = Path(__file__).parents[2]
 RAY_BYTES = 2**30  # of its own processes on a node
 UNITS = {"m": 2**20, "g": 2**30, "Mi": 2**20, "Gi": 2**30}
+RAY_SERVICE: Any = yaml.safe_load((ROOT / "deploy/ray/rayservice.yaml").read_text())["spec"]
+(APPLICATION,) = yaml.safe_load(RAY_SERVICE["serveConfigV2"])["applications"]
+ASKED = {each["name"]: each["ray_actor_options"] for each in APPLICATION["deployments"]}
+"""Share of a node that each deployment asks for"""
 
 
 def in_bytes(text: str) -> int:
@@ -28,31 +32,21 @@ def test_all_that_may_be_in_flight_fits_the_containers() -> None:
     assert sum(parts.values()) < min(map(in_bytes, limits)), parts
 
 
-def ray() -> tuple[dict[str, dict[str, float]], dict[str, str], list[dict[str, Any]]]:
-    """Return what each deployment asks of a node, the environment of both, and the groups of nodes that run them."""
-    spec = yaml.safe_load((ROOT / "deploy/ray/rayservice.yaml").read_text())["spec"]
-    (application,) = yaml.safe_load(spec["serveConfigV2"])["applications"]
-    asked = {each["name"]: each["ray_actor_options"] for each in application["deployments"]}
-    return asked, application["runtime_env"]["env_vars"], spec["rayClusterConfig"]["workerGroupSpecs"]
-
-
 def test_replicas_of_ray_are_given_all_that_may_be_in_flight_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, environment, _ = ray()
-    for name, value in environment.items():
+    for name, value in APPLICATION["runtime_env"]["env_vars"].items():
         monkeypatch.setenv(name, value)
     parts = most_memory(Settings())
-    assert sum(parts.values()) < asked["Ingress"]["memory"], parts
-    assert parts["rest"] < asked["Model"]["memory"]
+    assert sum(parts.values()) < ASKED["Ingress"]["memory"], parts
+    assert parts["rest"] < ASKED["Model"]["memory"]
 
 
 def test_replicas_fit_rays_nodes_and_nodes_their_pods() -> None:
-    asked, _, groups = ray()
     fitting = set()
-    for group in groups:
+    for group in RAY_SERVICE["rayClusterConfig"]["workerGroupSpecs"]:
         (container,) = group["template"]["spec"]["containers"]
         limits, start = container["resources"]["limits"], group["rayStartParams"]
         node = {"num_cpus": int(limits["cpu"]), "memory": int(start["memory"])}
         node["num_gpus"] = int(limits.get("nvidia.com/gpu", 0))
         assert node["memory"] + int(start["object-store-memory"]) + RAY_BYTES <= in_bytes(limits["memory"])
-        fitting |= {name for name, each in asked.items() if all(node[kind] >= amount for kind, amount in each.items())}
-    assert fitting == asked.keys()
+        fitting |= {name for name, each in ASKED.items() if all(node[kind] >= amount for kind, amount in each.items())}
+    assert fitting == ASKED.keys()
