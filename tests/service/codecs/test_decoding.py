@@ -177,16 +177,11 @@ def test_exif_orientation(grey_photo: Image.Image, file_format: str, orientation
 @pytest.mark.parametrize("tags", [{}, {Base.Make: "maker"}, {Base.Orientation: 3}], ids=str)
 def test_orientation_in_xmp_turns_nothing(grey_photo: Image.Image, file_format: str, tags: dict) -> None:
     """Browsers and viewers look at EXIF alone."""
-    xmp, options = b'<rdf:Description tiff:Orientation="6"/>', {}
-    if file_format == "TIFF":
-        options["tiffinfo"] = tags | {Base.XMLPacket: xmp}
-    else:
-        exif = Image.Exif()
-        exif.update(tags)
-        options |= {"exif": exif} if tags else {}
-        options |= {"pnginfo": PngInfo()} if file_format == "PNG" else {"xmp": xmp}
-    if file_format == "PNG":
-        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    xmp, exif, text = b'<rdf:Description tiff:Orientation="6"/>', Image.Exif(), PngInfo()
+    exif.update(tags)
+    text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    places = {"PNG": {"pnginfo": text}, "TIFF": {"tiffinfo": tags | {Base.XMLPacket: xmp}}}  # TIFF: EXIF's place, too
+    options = {"exif": exif.tobytes() if tags else b""} | places.get(file_format, {"xmp": xmp})
     data = encoded(grey_photo, file_format, **options)
     assert b"tiff:Orientation" in data
     pixels = decode(data, MAX_PIXELS).pixels
