@@ -17,6 +17,8 @@ from tests.service.files import BOMB_BYTES, SRGB, chunk, encoded, opened, png, t
 from tests.service.problems import assert_problem
 
 SIZE = (40, 24)
+PIXELS = chunk(b"IDAT", zlib.compress(bytes(24 * 41)))
+"""Pixels of a gray PNG of this size"""
 PNG = {"Accept": "image/png"}
 
 
@@ -108,9 +110,7 @@ ACCEPTED: dict[str, Callable[[], bytes]] = {
     "palette of one colour": lambda: encoded(pattern("P").quantize(1), "PNG"),
     "JPEG with bytes behind its end": lambda: encoded(pattern(), "JPEG") + bytes(range(256)) * 40,
     "PNG with bytes behind its end": lambda: encoded(pattern(), "PNG") + b"PK\x03\x04" + bytes(1000),
-    "PNG with unknown chunks": lambda: png(
-        *SIZE, chunk(b"abCd", bytes(99)), chunk(b"IDAT", zlib.compress(bytes(24 * 41)))
-    ),
+    "PNG with unknown chunks": lambda: png(*SIZE, chunk(b"abCd", bytes(99)), PIXELS),
     "JPEG with garbage for EXIF": lambda: with_exif(bytes(range(256))),
     "JPEG with EXIF that is nowhere": lambda: with_exif(b"MM\0*\xff\xff\xff\xff"),
     "JPEG with EXIF that holds itself": lambda: with_exif(tiff({0x8769: (4, 1, 8), 0xA005: (4, 1, 8)})),
@@ -147,13 +147,11 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "PNG of 0 columns": lambda: png(0, 10),
     "PNG of 2³¹−1 by 2³¹−1": lambda: png(2**31 - 1, 2**31 - 1, chunk(b"IDAT", b"")),
     "PNG of 4 thousand million rows": lambda: png(1, 2**32 - 1, chunk(b"IDAT", b"")),
-    "PNG of 17 bits": lambda: png(*SIZE, chunk(b"IDAT", zlib.compress(bytes(24 * 41))), bits=17),
+    "PNG of 17 bits": lambda: png(*SIZE, PIXELS, bits=17),
     "PNG without pixels": lambda: png(*SIZE),
     "PNG of text alone": lambda: png(*SIZE, *[chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000), 9))] * 200),
     "PNG with a bomb for an ICC profile": lambda: png(
-        *SIZE,
-        chunk(b"iCCP", b"bomb\0\0" + zlib.compress(bytes(50_000_000), 9)),
-        chunk(b"IDAT", zlib.compress(bytes(24 * 41))),
+        *SIZE, chunk(b"iCCP", b"bomb\0\0" + zlib.compress(bytes(50_000_000), 9)), PIXELS
     ),
     "PNG with text that swells": lambda: png(*SIZE, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(50_000_000), 9))),
     "GIF of 0 by 0": lambda: gif((0, 0), (0, 0)),
