@@ -1,11 +1,11 @@
 """A proxy's own errors become problems; a replica's answers pass through."""
 
-import asyncio
 from typing import Any
 
 import httpx
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from service.cluster.proxy import middlewares
@@ -14,12 +14,7 @@ from service.cluster.proxy import middlewares
 def ask(app: ASGIApp, path: str = "/v1/models") -> httpx.Response:
     for middleware in middlewares():
         app = middleware.cls(app)  # type: ignore[call-arg]
-
-    async def get() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://proxy") as client:
-            return await client.get(path)
-
-    return asyncio.run(get())
+    return TestClient(app).get(path)
 
 
 async def lost(scope: Any, receive: Any, send: Any) -> None:
