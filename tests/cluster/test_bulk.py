@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 PHOTOS = 40
 SIDE = 64
+TINTFLOW = [sys.executable, "-c", "from service.cli.program import app; app()"]
 ENVIRONMENT = os.environ | {
     "COLUMNS": "300",  # so that no name is folded
     **BUSY_MACHINE,
@@ -40,14 +41,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-c", "from service.cli.program import app; app()", "bulk", *map(str, arguments)]
-
-
 def bulk(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603
-        command(*arguments), capture_output=True, text=True, check=False, env=ENVIRONMENT
-    )
+    command = [*TINTFLOW, "bulk", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)  # noqa: S603
 
 
 def outcomes(out: Path) -> list[dict[str, object]]:
@@ -80,7 +76,7 @@ def test_a_folder_is_mirrored_and_bad_files_are_reported(colored: Path) -> None:
 def test_colorings_are_those_of_colorize(photos: Path, colored: Path, tmp_path: Path) -> None:
     photo = photos / "box-1" / "001.png"
     options = ["colorize", str(photo), "-n", "1", "--seed", "7", "-o", str(tmp_path)]
-    subprocess.run([*command()[:3], *options], check=True, env=ENVIRONMENT | {"OMP_NUM_THREADS": "1"})  # noqa: S603
+    subprocess.run([*TINTFLOW, *options], check=True, env=ENVIRONMENT | {"OMP_NUM_THREADS": "1"})  # noqa: S603
     one, many = (
         np.asarray(Image.open(file), np.int16) for file in (tmp_path / "001-7-0.jpg", colored / "box-1" / "001-7-0.jpg")
     )
@@ -95,8 +91,8 @@ def test_the_same_again_makes_nothing_anew(photos: Path, colored: Path) -> None:
 
 
 def test_after_an_interrupt_it_goes_on(photos: Path, tmp_path: Path) -> None:
-    arguments = command(photos, tmp_path, "--seed", 7)
-    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=ENVIRONMENT) as process:  # noqa: S603
+    command = [*TINTFLOW, "bulk", photos, tmp_path, "--seed", "7"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=ENVIRONMENT) as process:  # noqa: S603
         eventually(lambda: list(tmp_path.rglob("*.jpg")) or process.poll() is not None, 300)
         process.send_signal(signal.SIGINT)
         assert process.wait(120) == 130
