@@ -17,6 +17,7 @@ PhotoSource = str | PathLike[str] | bytes | IO[bytes] | Image.Image
 TIFF_MODES = ("CMYK", "F", "I", "LAB")
 """modes of Pillow that PNG cannot hold, and the service reads"""
 CONVERTED = {"HSV": "RGB", "La": "LA", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGBA", "YCbCr": "RGB"}
+CONVERTED |= {"I;16L": "I", "I;16N": "I"}  # to I;16, Pillow would clip them to 8 bits
 """modes that are converted, because neither format holds them"""
 _WRITING = Lock()  # Pillow loads an image when it is first used, which two threads must not do at once
 
@@ -83,8 +84,9 @@ def _written(image: Image.Image) -> BytesIO:
     """Return a Pillow image as a file: PNG, or TIFF for what PNG cannot hold."""
     file = BytesIO()
     with _WRITING:
+        image = image.convert(CONVERTED.get(image.mode, image.mode))
         if image.mode in TIFF_MODES:
             image.save(file, "TIFF", compression="tiff_adobe_deflate")
         else:
-            image.convert(CONVERTED.get(image.mode, image.mode)).save(file, "PNG")
+            image.save(file, "PNG")
     return file

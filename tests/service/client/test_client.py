@@ -20,10 +20,6 @@ from service.api.endpoints import COLOR_ENDPOINTS, LIKELIHOODS
 from service.client import AsyncClient, Client
 from tests.service.files import opened
 
-PILLOW_MODES = [
-    "1", "L", "P", "LA", "PA", "La", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F",
-]  # fmt: skip
-
 HINTS: list[public.Hint] = [{"x": 0.25, "y": np.float32(0.75), "color": "#a03c28"}]
 
 CALLS: dict[str, Callable[[Any, bytes], Any]] = {
@@ -152,10 +148,18 @@ def test_a_file_that_changes_while_it_is_sent(service, grey_png: bytes, tmp_path
         client.colorizations(photo, n=1)
 
 
-@pytest.mark.parametrize("mode", PILLOW_MODES)
+@pytest.mark.parametrize("mode", Image.MODES)
 def test_pillow_images_of_every_mode(service, client: Client, mode: str) -> None:
     client.colorizations(Image.new(mode, (12, 8)), n=1)
     assert service.colorizer.photos[0].shape[:2] == (8, 12)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in Image.MODES if mode.startswith("I;16")])
+def test_pillow_images_of_16_bits_keep_them(service, client: Client, mode: str) -> None:
+    order = {"I;16B": ">u2", "I;16N": "=u2"}.get(mode, "<u2")
+    levels = np.linspace(0, 65_535, 96).astype(order).reshape(8, 12)
+    client.colorizations(Image.frombytes(mode, (12, 8), levels.tobytes()), n=1)
+    np.testing.assert_array_equal(service.colorizer.photos[0], levels)
 
 
 async def test_calls_at_once_may_share_an_image(service, tmp_path: Path) -> None:
