@@ -81,15 +81,11 @@ def test_no_place_or_color_is_an_error(
         assert np.isfinite(colorings.matches[0][0].delta_e)
 
 
-def test_temperature_0_follows_hints_too(color) -> None:
-    plain, hinted = (color(SampleOptions(1, 1, 0.0, hints=hints)) for hints in ((), HINTS))
-    assert np.abs(plain.images.astype(int) - hinted.images).max() > 1
-
-
-def test_hints_move_what_is_drawn_elsewhere(color) -> None:
+@pytest.mark.parametrize(("temperature", "least"), [(0.0, 0.01), (1.0, 0.02)])
+def test_hints_move_what_is_drawn_elsewhere(color, temperature: float, least: float) -> None:
     """The rest is drawn given them: cells far from a hint change, where a correction at its point would not reach."""
-    plain, hinted = (color(SampleOptions(2, 1, 1.0, hints=h)).images for h in ((), HINTS[:1]))
-    assert np.abs(plain[:, -20:, -20:].astype(int) - hinted[:, -20:, -20:]).mean() > 0.02  # untrained cells heed little
+    plain, hinted = (color(SampleOptions(2, 1, temperature, hints=h)).images[:, -20:, -20:] for h in ((), HINTS[:1]))
+    assert np.abs(plain.astype(int) - hinted).mean() > least  # untrained cells heed little
 
 
 def test_hints_are_met_at_the_lightness_that_a_faded_photo_has() -> None:
