@@ -1,6 +1,5 @@
 """OpenVINO computes what torch defines, and gives each row the same whatever stands beside it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -109,11 +108,6 @@ def test_latents_of_colors_are_those_of_the_definition(cinn: Cinn, exact: Openvi
     np.testing.assert_allclose(computed.log_prob, defined.log_prob, rtol=1e-5, atol=1e-2)  # sums of thousands of nats
     for one, other in zip(computed.latents, defined.latents, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
-    samples = exact.add_details(
-        conditions(exact), rows(cinn)[0], chroma.reshape(ROWS, 2, 8, 8, 8, 8).mean((3, 5)), computed.latents[1:]
-    )
-    np.testing.assert_allclose(samples.chroma, chroma, rtol=1e-3, atol=1e-2)
-    np.testing.assert_allclose(samples.log_prob, computed.log_prob, rtol=1e-5, atol=1e-2)
 
 
 @needs_bfloat16
@@ -210,11 +204,7 @@ def test_numbers_that_are_not_finite_do_not_outlive_their_draw(cinn: Cinn, fast:
     ("cuda", True, TorchRuntime),
 ])  # fmt: skip
 def test_choice(
-    tiny_checkpoint: Checkpoint,
-    monkeypatch: pytest.MonkeyPatch,
-    device: str,
-    installed: bool,
-    runtime: Callable[..., Runtime],
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, device: str, installed: bool, runtime: type[Runtime]
 ) -> None:
     monkeypatch.setattr(
         "model.drawing.runtimes.choice.find_spec", lambda name: object() if installed or name == "torch" else None
