@@ -94,11 +94,6 @@ def test_temperature_0_is_the_heaviest_component(mixture: Mixture) -> None:
     assert_close(mixture.draw(latents(), at(0.0)), expected)
 
 
-def test_temperature_1_changes_nothing(mixture: Mixture) -> None:
-    for part, same in zip(mixture, mixture.tempered(at(1.0)), strict=True):
-        assert_close(part, same)
-
-
 def test_cooling_drops_light_components_and_narrows_the_others(mixture: Mixture) -> None:
     cool = mixture.tempered(at(0.25))
     assert_close(cool.log_scales, mixture.log_scales + math.log(0.25))
