@@ -71,12 +71,6 @@ def test_bits_per_dim_is_the_likelihood_of_the_chroma(
     np.testing.assert_allclose(drawn.latent_norms, latent_norms([z.numpy() for z in latents]), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (37, 3), (64, 64)])
-def test_any_size(colorizer: CinnColorizer, shape: tuple[int, int]) -> None:
-    photo = np.full(shape, 128, np.uint8)
-    assert colorize(colorizer, photo, SampleOptions(1, 0)).images.shape == (1, *shape, 3)
-
-
 @pytest.mark.parametrize("part", ["network.stem", "coarsest.next", "details.2.couplings.0.subnet.last"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_never_a_picture_of_nans(
