@@ -360,7 +360,7 @@ def test_a_run_folder_belongs_to_its_data(
     tmp_path: Path, photos: Path, few_photos: Path, tiny_file: Path, kept: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(NoPhotosError, match="no readable photo"):
+    with pytest.raises(NoPhotosError, match="no readable photo in"):
         begin(tmp_path / "empty", tmp_path, init=tiny_file, features=kept)
     begin(few_photos, tmp_path, init=tiny_file, features=kept)
     with pytest.raises(InputError, match="out: expected a new folder"):
