@@ -169,8 +169,7 @@ def dataset(made_up: Path) -> FeatureDataset:
 
 def new_cinn(dataset: FeatureDataset) -> CouplingCinn:
     torch.manual_seed(0)
-    sizes = (8, 16, 32, 64)
-    levels = (LevelConfig(size, 2, 8, head_width=8, head_blocks=1, joint_blocks=1) for size in sizes)
+    levels = (LevelConfig(size, 2, 8, head_width=8, head_blocks=1, joint_blocks=1) for size in (8, 16, 32, 64))
     cinn = CouplingCinn(CouplingConfig(tuple(levels)))
     cinn.network.requires_grad_(False)
     cinn.standardize(draw_chroma(dataset))
@@ -200,10 +199,8 @@ def test_the_held_out_losses_are_the_networks_own_likelihood(dataset: FeatureDat
 
 @pytest.mark.parametrize("levels", [(0,), (1,), (2, 3)])
 def test_training_lowers_the_held_out_loss(dataset: FeatureDataset, levels: tuple[int, ...]) -> None:
-    cinn = new_cinn(dataset)
-    loop = Trainer(
-        cinn.network, LevelsObjective(cinn, levels), dataset, LoopConfig(batch=8, warmup_steps=1, learning_rate=3e-3)
-    )
+    cinn, config = new_cinn(dataset), LoopConfig(batch=8, warmup_steps=1, learning_rate=3e-3)
+    loop = Trainer(cinn.network, LevelsObjective(cinn, levels), dataset, config)
     before = loop.evaluate()
     steps(loop, 30)
     assert loop.history.skipped == 0
