@@ -24,17 +24,6 @@ def clamp_of(limit: float) -> Callable[[Tensor], Tensor]:
     return lambda raw: (2 / math.pi) * torch.atan(raw / limit)  # FrEIA multiplies by its clamp
 
 
-class Subnet(nn.Module):
-    """A function as the subnet that FrEIA builds."""
-
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
-
-
 def test_haar_downsampling() -> None:
     x = draw(2, 3, 8, 6)
     ours, log_det = HaarDownsampling()(x)
@@ -54,9 +43,13 @@ def test_affine_coupling(shape: tuple[int, ...]) -> None:
     ours = AffineCoupling(shape[0], kind, 16)
     nn.init.normal_(ours.subnet.last.weight, std=0.3)
     x, share = draw(5, *shape), draw(5, 16, *shape[1:], seed=1)
+
+    def subnet(x1: Tensor) -> Tensor:
+        return ours.subnet(soft_clamp(x1, INPUT_LIMIT), share)
+
     theirs = fm.AffineCouplingOneSided(
         [shape],
-        subnet_constructor=lambda _in, _out: Subnet(lambda x1: ours.subnet(soft_clamp(x1, INPUT_LIMIT), share)),
+        subnet_constructor=lambda _in, _out: subnet,
         clamp=SCALE_LIMIT,
         clamp_activation=clamp_of(SCALE_LIMIT),
         split_len=shape[0] // 2,
@@ -70,11 +63,15 @@ def test_affine_coupling(shape: tuple[int, ...]) -> None:
 def test_conditional_affine() -> None:
     ours = ConditionalAffine()
     x, condition = draw(5, 4, 3, 3), draw(5, 8, 3, 3, seed=1)
+
+    def subnet(c: Tensor) -> Tensor:
+        """FrEIA's direction z → x: x = z·exp(s) + t, its subnet gives s before the clamp, then t."""
+        return torch.cat(c.chunk(2, 1)[::-1], 1)
+
     theirs = fm.ConditionalAffineTransform(
         [(4, 3, 3)],
         dims_c=[(8, 3, 3)],
-        # FrEIA's direction z → x: x = z·exp(s) + t, its subnet gives s before the clamp, then t.
-        subnet_constructor=lambda _in, _out: Subnet(lambda c: torch.cat(c.chunk(2, 1)[::-1], 1)),
+        subnet_constructor=lambda _in, _out: subnet,
         clamp=AFFINE_LIMIT,
         clamp_activation=clamp_of(AFFINE_LIMIT),
     )
