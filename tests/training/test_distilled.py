@@ -44,8 +44,8 @@ def cinn() -> Cinn:
     return cinn.eval().requires_grad_(False)
 
 
-def photo(rows: int, seed: int = 0) -> Tensor:
-    return draw(rows, CELLS, WIDTH, seed=seed, dtype=torch.float32)
+def photo(rows: int) -> Tensor:
+    return draw(rows, CELLS, WIDTH, dtype=torch.float32)
 
 
 def test_guidance_favors_what_the_prior_does_not_say() -> None:

@@ -32,16 +32,15 @@ PATHS = pytest.mark.parametrize("upsample", [upsample_to_rgb, upsample_to_rgb_pl
 SHAPES = [(1, 1), (1, 37), (45, 3), (16, 12), (23, 31), (60, 90), (3, 700)]
 
 
-def photo(shape: tuple[int, int], seed: int = 0) -> Floats:
+def photo(shape: tuple[int, int]) -> Floats:
     """Return the lightness of soft shapes with hard edges, from black to white."""
-    generator = np.random.default_rng(seed)
-    soft = cv2.resize(generator.uniform(-20, 120, (6, 6)), shape[::-1], interpolation=cv2.INTER_CUBIC)
+    soft = cv2.resize(np.random.default_rng(0).uniform(-20, 120, (6, 6)), shape[::-1], interpolation=cv2.INTER_CUBIC)
     hard = np.where(np.add.outer(np.arange(shape[0]), np.arange(shape[1])) // 7 % 2, 25, 0)
     return np.asarray(np.reshape(soft + hard, shape).clip(0, 100), np.float32)
 
 
-def maps(samples: int, size: tuple[int, int], sigma: float, seed: int = 0) -> Floats:
-    return np.random.default_rng(seed).normal(0, sigma, (samples, 2, *size)).astype(np.float32)
+def maps(samples: int, size: tuple[int, int], sigma: float) -> Floats:
+    return np.random.default_rng(0).normal(0, sigma, (samples, 2, *size)).astype(np.float32)
 
 
 def reference_average(image: Doubles, shape: tuple[int, int]) -> Doubles:
