@@ -21,23 +21,17 @@ from training.run import run_reward
 PHOTOS, DRAWS = 40, 3
 
 
-def green_of(cells: np.ndarray) -> np.ndarray:
-    """How green each draw is, (P, K): what the viewer of these tests prefers, whatever the densities say."""
-    return -cells[..., 0].mean(-1)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Rated draws of a viewer who likes green."""
+    """Rated draws of a viewer who likes green, whatever the densities say."""
     rng = np.random.default_rng(0)
-    cells = (rng.standard_normal((PHOTOS, DRAWS, 1, 2)) + 0.3 * rng.standard_normal((PHOTOS, DRAWS, CELLS, 2))).astype(
-        np.float32
-    )
+    cells = rng.standard_normal((PHOTOS, DRAWS, 1, 2)) + 0.3 * rng.standard_normal((PHOTOS, DRAWS, CELLS, 2))
+    cells = cells.astype(np.float32)
     photo = rng.standard_normal((PHOTOS, CELLS, TINY.coarsest.width)).astype(np.float16)
     np.savez(tmp_path / "draws.npz", photo=photo, cells=cells, densities=0 * cells)
     key = {f"{p}-{k}": [p, k] for p in range(PHOTOS) for k in range(DRAWS)}
     (tmp_path / "key.json").write_text(json.dumps([key]))
-    lines = [f"{number},{green_of(cells)[p, k]:.4f}" for number, (p, k) in key.items()]
+    lines = [f"{number},{-cells[p, k, :, 0].mean():.4f}" for number, (p, k) in key.items()]
     (tmp_path / "ratings-1.csv").write_text("\n".join(["number,score", *lines]))
     return tmp_path
 

@@ -118,19 +118,16 @@ def test_two_hints_at_one_place_average(color) -> None:
     assert matches[0].delta_chroma == pytest.approx(matches[1].delta_chroma, rel=0.2)
 
 
-def side_by_side(count: int, pixels: int) -> tuple[Hint, ...]:
-    """Return red and blue hints in turns, in rows of six, so many pixels of 256 apart."""
-    places = [(0.45 + i % 6 * pixels / 256, 0.45 + i // 6 * pixels / 256) for i in range(count)]
-    return tuple(Hint(x, y, ((230, 30, 30), (30, 30, 230))[i % 2]) for i, (x, y) in enumerate(places))
-
-
 @pytest.mark.parametrize("pixels", [2, 3, 4, 8, 16])
 @pytest.mark.parametrize("count", [2, 32])
 def test_near_hints_that_contradict_each_other_keep_to_their_colors(count: int, pixels: int) -> None:
+    """Red and blue hints in turns, in rows of six, so many pixels of 256 apart."""
+    places = [(0.45 + i % 6 * pixels / 256, 0.45 + i // 6 * pixels / 256) for i in range(count)]
+    hints = [Hint(x, y, ((230, 30, 30), (30, 30, 230))[i % 2]) for i, (x, y) in enumerate(places)]
     coffee = cv2.cvtColor(skimage.data.coffee(), cv2.COLOR_RGB2GRAY)
     for photo in (coffee, np.full((256, 256), 128, np.uint8)):
         small = small_photo(resize_lightness(photo_to_lightness(photo)))
-        mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small, side_by_side(count, pixels))
+        mended = mend_hints(np.zeros((1, 2, 64, 64), np.float32), small, hints)
         assert np.abs(mended).max() < 130  # a* and b* of sRGB are at most 108; and a margin of 20
 
 

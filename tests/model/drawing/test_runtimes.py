@@ -23,7 +23,6 @@ ROWS = 4
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 BFLOAT16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 needs_bfloat16 = pytest.mark.skipif(not BFLOAT16, reason="this processor multiplies no matrices of bfloat16")
-Rows = tuple[Indices, Floats, Floats, Floats]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def photos(count: int = 2) -> Floats:
     return 100 * np.random.default_rng(1).random((count, 1, 256, 256), np.float32)
 
 
-def rows(cinn: Cinn) -> Rows:
+def rows(cinn: Cinn) -> tuple[Indices, Floats, Floats, Floats]:
     """Draws of two photos: at several temperatures, one of them with given cells."""
     given = np.full((ROWS, 2, 8, 8), np.nan, np.float32)
     given[1, :, 2, 5] = 30, -20

@@ -30,11 +30,6 @@ def found(photo: np.ndarray) -> Frame:
     return find_frame(photo_to_lightness(photo))
 
 
-def grainy(photo: np.ndarray, deviation: float) -> np.ndarray:
-    noise = np.random.default_rng(0).normal(0, deviation, photo.shape)
-    return (photo + noise).clip(0, 255).round().astype(np.uint8)
-
-
 @pytest.mark.parametrize("tone", [PAPER, FILM])
 @pytest.mark.parametrize(
     "sides",
@@ -58,7 +53,9 @@ def test_finds_a_frame_to_the_pixel(photo: np.ndarray, sides: tuple[int, ...], t
 
 
 def test_finds_a_frame_with_grain_and_a_soft_edge(photo: np.ndarray) -> None:
-    whole = grainy(cv2.GaussianBlur(framed(photo, 25, 25, 30, 30), (0, 0), 2), 6)
+    soft = cv2.GaussianBlur(framed(photo, 25, 25, 30, 30), (0, 0), 2)
+    grain = np.random.default_rng(0).normal(0, 6, soft.shape)
+    whole = (soft + grain).clip(0, 255).round().astype(np.uint8)
     rows, columns = found(whole).inside(whole.shape)
     assert rows.start == pytest.approx(25, abs=5)
     assert columns.start == pytest.approx(30, abs=5)
