@@ -4,7 +4,8 @@ import asyncio
 import errno
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -27,22 +28,18 @@ def colored() -> set[str]:
     return {file.name for file in OUT.glob("*.jpg")}
 
 
-def watch(service, during: Callable[[list[tuple[str, bool]]], Awaitable[None]]) -> None:
-    """Watch the folder `in` while something is done; it gets what the watcher tells."""
+@asynccontextmanager
+async def watching(service) -> AsyncIterator[list[tuple[str, bool]]]:
+    """Watch the folder `in` meanwhile; gives what the watcher tells."""
     fields = {"n": 1, "seed": 7, "output_format": "jpeg", "output_compression": 90}
+    asked = CommandAsked(fields, fields, "7", AsyncClient.colorizations, True, False)
+    maker = CommandMaker(OUT, Record(OUT), asked, False)
     told: list[tuple[str, bool]] = []
-
-    async def run() -> None:
-        maker = CommandMaker(
-            OUT, Record(OUT), CommandAsked(fields, fields, "7", AsyncClient.colorizations, True, False), False
-        )
-        watcher = Watcher(Path("in"), maker, 2, SECONDS, lambda line, failed: told.append((line, failed)))
-        async with AsyncClient(str(service.client.base_url), retries=0) as client, asyncio.TaskGroup() as group:
-            watching = group.create_task(watcher.run(client))
-            await during(told)
-            watching.cancel()
-
-    asyncio.run(run())
+    watcher = Watcher(Path("in"), maker, 2, SECONDS, lambda line, failed: told.append((line, failed)))
+    async with AsyncClient(str(service.client.base_url), retries=0) as client, asyncio.TaskGroup() as group:
+        task = group.create_task(watcher.run(client))
+        yield told
+        task.cancel()
 
 
 @pytest.fixture
@@ -52,10 +49,9 @@ def png(photo: Path) -> bytes:
     return photo.read_bytes()
 
 
-def test_photos_are_colored_as_they_appear(service, png: bytes) -> None:
+async def test_photos_are_colored_as_they_appear(service, png: bytes) -> None:
     Path("in/first.png").write_bytes(png)
-
-    async def during(told: list[tuple[str, bool]]) -> None:
+    async with watching(service) as told:
         await until(lambda: colored() == {"first-7-0.jpg"})
         Path("in/sub").mkdir()
         Path("in/sub/second.png").write_bytes(png)
@@ -66,15 +62,14 @@ def test_photos_are_colored_as_they_appear(service, png: bytes) -> None:
         Image.new("L", (12, 8), 200).save("in/first.png")
         await until(lambda: (OUT / "first-7-0.jpg").read_bytes() != before)  # what changes, again
         assert not [line for line, failed in told if failed]
-
-    watch(service, during)
     assert len(service.colorizer.photos) == 3
-    watch(service, lambda told: asyncio.sleep(5 * SECONDS))
+    async with watching(service):
+        await asyncio.sleep(5 * SECONDS)
     assert len(service.colorizer.photos) == 3  # nor after a new start
 
 
-def test_a_photo_that_is_still_written_is_left_alone(service, png: bytes) -> None:
-    async def during(told: list[tuple[str, bool]]) -> None:
+async def test_a_photo_that_is_still_written_is_left_alone(service, png: bytes) -> None:
+    async with watching(service) as told:
         with Path("in/slow.png").open("wb") as file:
             for start in range(0, len(png), 1 + len(png) // 12):
                 file.write(png[start : start + 1 + len(png) // 12])
@@ -83,16 +78,13 @@ def test_a_photo_that_is_still_written_is_left_alone(service, png: bytes) -> Non
         await until(lambda: colored() == {"slow-7-0.jpg"})
         assert not [line for line, failed in told if failed]
 
-    watch(service, during)
 
-
-def test_a_bad_file_and_one_in_the_way_are_told_of_once_and_tried_again(service, png: bytes) -> None:
+async def test_a_bad_file_and_one_in_the_way_are_told_of_once_and_tried_again(service, png: bytes) -> None:
     for name, content in (("bad", b"no image"), ("good", png), ("late", png)):
         Path(f"in/{name}.png").write_bytes(content)
     in_the_way = OUT / "late-7-0.jpg"
     in_the_way.touch()
-
-    async def during(told: list[tuple[str, bool]]) -> None:
+    async with watching(service) as told:
         await until(lambda: len(told) == 3)
         await asyncio.sleep(4 * SECONDS)
         assert sorted(line.partition(".png")[0] for line, failed in told if failed) == ["in/bad", "in/late"]
@@ -102,11 +94,9 @@ def test_a_bad_file_and_one_in_the_way_are_told_of_once_and_tried_again(service,
         in_the_way.unlink()
         await until(lambda: colored() == {"bad-7-0.jpg", "good-7-0.jpg", "late-7-0.jpg"})
 
-    watch(service, during)
 
-
-def test_a_photo_is_tried_again_after_a_passing_error(service, png: bytes) -> None:
-    async def during(told: list[tuple[str, bool]]) -> None:
+async def test_a_photo_is_tried_again_after_a_passing_error(service, png: bytes) -> None:
+    async with watching(service) as told:
         service.colorizer.error = NonFiniteError("no number")
         Path("in/a.png").write_bytes(png)
         await until(lambda: len(service.colorizer.photos) >= 2)
@@ -114,10 +104,8 @@ def test_a_photo_is_tried_again_after_a_passing_error(service, png: bytes) -> No
         service.colorizer.error = None
         await until(lambda: colored() == {"a-7-0.jpg"})
 
-    watch(service, during)
 
-
-def test_a_folder_that_cannot_be_read_is_told_of_once_and_tried_again(
+async def test_a_folder_that_cannot_be_read_is_told_of_once_and_tried_again(
     service, png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("in/sub").mkdir()
@@ -128,8 +116,7 @@ def test_a_folder_that_cannot_be_read_is_told_of_once_and_tried_again(
         raise PermissionError(errno.EACCES, "Permission denied", str(folder))
 
     scandir = os.scandir
-
-    async def during(told: list[tuple[str, bool]]) -> None:
+    async with watching(service) as told:
         with monkeypatch.context() as patch:
             patch.setattr(os, "scandir", lambda folder: (refuse if folder == "in/sub" else scandir)(folder))
             patch.setattr(CommandMaker, "_numbered", lambda self, folder: refuse(folder))
@@ -138,11 +125,9 @@ def test_a_folder_that_cannot_be_read_is_told_of_once_and_tried_again(
         assert set(told) == {("in/sub: Permission denied", True), ("in/a.png: out: Permission denied", True)}
         await until(lambda: colored() == {"a-7-0.jpg"} and (OUT / "sub/b-7-0.jpg").exists())
 
-    watch(service, during)
 
-
-def test_a_folder_that_goes_is_told_of_once_and_looked_for_again(service, png: bytes) -> None:
-    async def during(told: list[tuple[str, bool]]) -> None:
+async def test_a_folder_that_goes_is_told_of_once_and_looked_for_again(service, png: bytes) -> None:
+    async with watching(service) as told:
         Path("in").rename("away")
         await until(lambda: len(told) == 1)
         await asyncio.sleep(4 * SECONDS)
@@ -151,14 +136,13 @@ def test_a_folder_that_goes_is_told_of_once_and_looked_for_again(service, png: b
         Path("in/a.png").write_bytes(png)
         await until(lambda: colored() == {"a-7-0.jpg"})
 
-    watch(service, during)
 
-
-def test_a_server_that_is_gone_ends_it(service, png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_is_gone_ends_it(service, png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("in/a.png").write_bytes(png)
     monkeypatch.setattr(service.client, "base_url", "http://127.0.0.1:9")
     with pytest.raises(ExceptionGroup) as caught:
-        watch(service, lambda told: asyncio.sleep(PATIENCE_SECONDS))
+        async with watching(service):
+            await asyncio.sleep(PATIENCE_SECONDS)
     assert caught.group_contains(ConnectionFailedError)
 
 
