@@ -1,6 +1,7 @@
 """Requests that wait together share a batch; what befalls one does not befall the others."""
 
 import asyncio
+import math
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -26,13 +27,10 @@ class Network:
         self.sizes: list[int] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.too_many: int | None = None
 
     def run(self, numbers: Sequence[int]) -> list[int]:
         self.batches.append(list(numbers))
         assert self.gate.wait(PATIENCE_SECONDS)
-        if self.too_many is not None and len(numbers) >= self.too_many:
-            raise MemoryError
         if any(number < 0 for number in numbers):
             raise ValueError("negative")
         return [2 * number for number in numbers]
@@ -43,10 +41,12 @@ class Network:
 
 
 @asynccontextmanager
-async def started(max_latents: int = 8, max_wait: float = 0.0) -> AsyncIterator[tuple[Batcher, Network]]:
+async def started(
+    max_latents: int = 8, max_wait: float = 0.0, seconds: float = math.inf
+) -> AsyncIterator[tuple[Batcher, Network]]:
     """A batcher, which notes its batches' latents in `sizes` of a network, and that network."""
     network = Network()
-    batcher = Batcher(max_latents, max_wait, network.sizes.append)
+    batcher = Batcher(max_latents, max_wait, network.sizes.append, seconds)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             yield batcher, network
@@ -196,43 +196,30 @@ def taking(monkeypatch: pytest.MonkeyPatch, seconds: Callable[[int], float]) -> 
 
 
 async def test_after_a_slow_batch_comes_a_small_one_and_after_a_quick_one_a_full_one(monkeypatch) -> None:
-    sizes = list[int]()
-    run = taking(monkeypatch, lambda _: 1.0 if len(sizes) == 1 else 0.01)
-    batcher = Batcher(2 * TURN_LATENTS, 0, sizes.append, seconds=0.1)
-    await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(5 * TURN_LATENTS)))
-    batcher.close()
-    assert sizes == [2 * TURN_LATENTS, TURN_LATENTS, 2 * TURN_LATENTS]
+    async with started(2 * TURN_LATENTS, seconds=0.1) as (batcher, network):
+        run = taking(monkeypatch, lambda _: 1.0 if len(network.sizes) == 1 else 0.01)
+        await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(5 * TURN_LATENTS)))
+    assert network.sizes == [2 * TURN_LATENTS, TURN_LATENTS, 2 * TURN_LATENTS]
 
 
 async def test_a_small_batch_in_time_makes_the_next_no_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = list[int]()
     run = taking(monkeypatch, lambda size: 0.25 + 0.02 * size)
-    batcher = Batcher(8, 0, sizes.append, seconds=0.5)
-    await batcher.submit(run, 0, 1)
-    await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(16)))
-    batcher.close()
-    assert sizes == [1, FIRST_LATENTS, 6, 6]
+    async with started(seconds=0.5) as (batcher, network):
+        await batcher.submit(run, 0, 1)
+        await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(16)))
+    assert network.sizes == [1, FIRST_LATENTS, 6, 6]
 
 
 async def test_the_first_parts_are_small_until_one_has_shown_how_many_are_in_time(monkeypatch) -> None:
     run = taking(monkeypatch, lambda _: 0.2)
-    batcher = Batcher(16, 0, lambda _: None, seconds=0.5)
-    await batcher.submit(run, 0, 1, "normal")  # which shows little: much of its time is the same for any number
-    assert batcher.most_latents("other") == FIRST_LATENTS
-    await batcher.submit(run, 0, 2, "other")
-    assert batcher.most_latents("other") == 5
-    batcher.close()
+    async with started(16, seconds=0.5) as (batcher, _):
+        await batcher.submit(run, 0, 1, "normal")  # which shows little: much of its time is the same for any number
+        assert batcher.most_latents("other") == FIRST_LATENTS
+        await batcher.submit(run, 0, 2, "other")
+        assert batcher.most_latents("other") == 5
 
 
-async def test_out_of_memory_halves_the_batch() -> None:
-    async with started() as (batcher, network):
-        network.too_many = 3
-        tasks = await behind_gate(batcher, network, [(i, 1) for i in range(8)])
-        assert await asyncio.gather(*tasks) == [2 * i for i in range(8)]
-        assert [batch for batch in network.batches if len(batch) == 2] == [[0, 1], [2, 3], [4, 5], [6, 7]]
-
-
-async def test_a_failed_batch_holds_no_memory_while_its_halves_are_tried() -> None:
+async def test_a_batch_that_runs_out_of_memory_holds_none_while_its_halves_are_tried() -> None:
     class Memory:
         pass
 
@@ -247,8 +234,9 @@ async def test_a_failed_batch_holds_no_memory_while_its_halves_are_tried() -> No
             raise MemoryError
         return list(numbers)
 
-    async with started() as (batcher, _):
-        await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(4)))
+    async with started() as (batcher, network):
+        assert await asyncio.gather(*(batcher.submit(run, i, 1) for i in range(4))) == [0, 1, 2, 3]
+    assert network.sizes == [4, 2, 1, 1, 2, 1, 1]
     assert held == [0] * 7
 
 
