@@ -237,44 +237,32 @@ def test_a_name_that_is_not_utf_8(folder: Path, run: Callable, monkeypatch: pyte
     assert run(*command).stdout.startswith("1 done before, 0 to do")
 
 
-@pytest.mark.usefixtures("waits")
-def test_a_server_that_is_gone_is_told_of_until_it_is_back(
-    service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.cli.batch.WAIT_SECONDS", 0)
-    monkeypatch.setattr("service.cli.batch.SHORT_SECONDS", 0)
-    connect, failures = httpx.AsyncHTTPTransport.handle_async_request, iter(range(5))
-
-    async def failing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
-        if request.method == "POST" and next(failures, None) is not None:
-            raise httpx.ConnectError("refused")
-        return await connect(self, request)
-
-    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", failing)
-    url = str(service.client.base_url)
-    told = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", "--url", url).stderr.splitlines()
-    waits = ("0.5", "1", "2", "4", "8")
-    assert told == [f"{url}/v1/colorizations: refused; the next try is in {seconds} s" for seconds in waits]
-    assert len(state()) == 3
-
-
 def test_what_is_no_server_of_ours_ends_it_at_once(service, run: Callable, photos: list[str]) -> None:
     result = run("colorize", *photos, "--url", f"{service.client.base_url}/wrong", status=2)
     assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.usefixtures("waits")
-def test_a_rate_that_is_used_up_is_waited_for(
+def test_a_server_is_waited_for_and_why_is_told_once_if_it_takes_long(
     service, run: Callable, photos: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect, refusals = httpx.AsyncHTTPTransport.handle_async_request, iter(range(10))
+    monkeypatch.setattr("service.cli.batch.time", Mock(monotonic=lambda: 0.0))
+    used_up = {"json": {"detail": "1000 an hour"}, "headers": {"Retry-After": "1800"}}
+    outcomes = iter([httpx.ConnectError("refused")] * 6 + [httpx.Response(429, **used_up) for _ in range(4)])
+    connect = httpx.AsyncHTTPTransport.handle_async_request
 
-    async def refusing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
-        if request.method == "POST" and next(refusals, None) is not None:
-            return httpx.Response(429, json={"detail": "1000 an hour"}, headers={"Retry-After": "1800"})
-        return await connect(self, request)
+    async def failing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        outcome = next(outcomes, None) if request.method == "POST" else None
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome or await connect(self, request)
 
-    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", refusing)
-    result = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "2", "--url", service.client.base_url)
-    assert result.stderr == "1000 an hour; the next try is in 1800 s\n"
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", failing)
+    url = str(service.client.base_url)
+    told = run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", "--url", url).stderr.splitlines()
+    assert told == [
+        f"{url}/v1/colorizations: refused; the next try is in 16 s",  # up to 8 s, nothing is said
+        "1000 an hour; the next try is in 1800 s",
+    ]
+    assert next(outcomes, None) is None
     assert len(state()) == 3
