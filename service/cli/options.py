@@ -67,21 +67,17 @@ def _photo(text: str) -> Path:
     return Path(text)
 
 
+def _photos(text: str) -> Any:
+    return typer.Argument(parser=_photo, metavar="PHOTO", help=text)
+
+
 def _flag(name: str, text: str) -> Any:
     return Annotated[bool, typer.Option(name, help=text, rich_help_panel=FILES)]
 
 
-Photos = Annotated[
-    list[Path],
-    typer.Argument(parser=_photo, metavar="PHOTO", help="Files, folders (with all below them), or globs in quotes."),
-]
+Photos = Annotated[list[Path], _photos("Files, folders (with all below them), or globs in quotes.")]
 PhotosOrInput = Annotated[
-    list[Path],
-    typer.Argument(
-        parser=_photo,
-        metavar="PHOTO",
-        help="Files, folders (with all below them), globs in quotes, or - (standard input).",
-    ),
+    list[Path], _photos("Files, folders (with all below them), globs in quotes, or - (standard input).")
 ]
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", exists=True, file_okay=False, help="A folder of photos.")]
