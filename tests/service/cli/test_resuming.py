@@ -11,7 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from model.errors import CheckpointError, NonFiniteError
+from model.errors import CheckpointError
 from service.errors import QueueFullError
 from service.scheduling.backlog import Backlog, Place
 from tests.service.cli.programs import started, tintflow
@@ -112,19 +112,6 @@ def test_a_torn_record_is_none(run: Callable, photos: list[str]) -> None:
     assert "1 done before" in run("colorize", "c.png", "-n", "1", "-o", "out").stdout  # noted on a line of its own
 
 
-def test_one_photo_that_the_model_fails_on(service, run: Callable, photos: list[str], monkeypatch) -> None:
-    enter = service.colorizer._enter
-
-    def failing(photo, options, reference=None):
-        if photo[0, 0] == 90:
-            raise NonFiniteError("no number")
-        enter(photo, options, reference)
-
-    monkeypatch.setattr(service.colorizer, "_enter", failing)
-    assert "no number" in run("colorize", *photos, "-n", "1", "--seed", "7", "--at-once", "1", status=1).stderr
-    assert sorted(state()) == ["a-7-0.jpg", "c-7-0.jpg"]
-
-
 def test_a_full_queue_is_waited_for(run: Callable, photos: list[str], monkeypatch) -> None:
     refusals = iter([QueueFullError("full", 0)] * 10)
     enter = Backlog.enter
@@ -157,12 +144,6 @@ def test_no_server_ends_soon(run: Callable, photos: list[str], waits: list[float
     result = run("colorize", *photos, "--url", "http://127.0.0.1:9", status=2)
     assert result.stderr.count("127.0.0.1:9") == 1
     assert sum(waits) < 5
-
-
-def test_fields_that_are_refused_end_at_once(run: Callable, photos: list[str]) -> None:
-    result = run("colorize", *photos, "--hint", "0,0,red", status=2)
-    assert result.stderr.count("hints") == 1
-    assert not state()
 
 
 def test_a_model_that_cannot_be_loaded_is_one_line(run: Callable, load: Mock, photos: list[str]) -> None:
