@@ -71,7 +71,7 @@ async def waiting(batcher: Batcher, run: Callable[..., list[int]], *jobs: tuple)
     return tasks
 
 
-async def behind_gate(batcher: Batcher, network: Network, jobs: Sequence[tuple[int, int]]) -> list[asyncio.Task[int]]:
+async def behind_gate(batcher: Batcher, network: Network, jobs: Sequence[tuple]) -> list[asyncio.Task[int]]:
     """Let jobs wait together while the network is busy with another; then free it."""
     first = await busy(batcher, network)
     tasks = await waiting(batcher, network.run, *jobs)
@@ -80,9 +80,10 @@ async def behind_gate(batcher: Batcher, network: Network, jobs: Sequence[tuple[i
     return tasks
 
 
-async def test_those_that_wait_together_share_batches() -> None:
+async def test_those_that_wait_together_share_batches_whoever_they_are() -> None:
     async with started() as (batcher, network):
-        tasks = await behind_gate(batcher, network, [(1, 4), (2, 4), (3, 1), (4, 16), (5, 8)])
+        jobs = [(1, 4, "a"), (2, 4, "b"), (3, 1, "b"), (4, 16, "b"), (5, 8, "b")]
+        tasks = await behind_gate(batcher, network, jobs)
         assert await asyncio.gather(*tasks) == [2, 4, 6, 8, 10]
         assert network.batches == [[0], [1, 2], [3], [4], [5]]
         assert batcher.depth == 0
@@ -99,18 +100,6 @@ async def test_first_come_first_served_and_never_too_many(latents: list[int], ma
         assert [i for batch in batches for i in batch] == list(range(len(latents)))
         for batch in batches:
             assert len(batch) == 1 or sum(latents[i] for i in batch) <= max_latents
-
-
-async def test_owners_take_turns() -> None:
-    async with started() as (batcher, network):
-        first = await busy(batcher, network, "attacker")
-        many = await waiting(batcher, network.run, *((i, 4, "attacker") for i in range(1, 5)))
-        one = await waiting(batcher, network.run, (9, 1, "normal"))
-        network.gate.set()
-        await asyncio.gather(first, *many, *one)
-        place = next(i for i, batch in enumerate(network.batches) if 9 in batch)
-        assert place <= 2, "it waited for more than a turn of another"
-        assert len(network.batches[place]) == 2, "owners share a batch"
 
 
 async def test_who_comes_anew_waits_for_the_batch_in_work_alone() -> None:
