@@ -42,17 +42,6 @@ def test_owners_get_equal_shares_of_cost_whatever_their_items_cost(cheap: int, d
         assert abs(had["a"] - had["b"]) <= 2 * TURN
 
 
-def test_who_comes_anew_passes_one_that_had_its_turn_and_had_nothing_waiting_for_a_moment() -> None:
-    queue = FairQueue[str]()
-    queue.add("a, in work", TURN, "a")
-    assert queue.pop() == "a, in work"
-    queue.add("a, its next part", TURN, "a")
-    queue.add("b", TURN, "b")
-    assert queue.pop() == "b"
-    queue.add("b, its next part", TURN, "b")
-    assert [queue.pop(), queue.pop()] == ["a, its next part", "b, its next part"]
-
-
 def test_what_costs_much_leaves_after_as_much_of_others() -> None:
     queue = FairQueue[tuple[str, int]]()
     queue.add(("a", 0), 3 * TURN, "a")
