@@ -61,8 +61,7 @@ class QuickFirst:
 
     def mark(self, owner: str) -> None:
         """Count an owner's files as slow from now on, for MEMORY_SECONDS."""
-        self._slow_owners.add(owner)
-        self._quick_owners.remove(owner)
+        self._slow_owners.add(owner)  # which outlasts that the owner was quick before
 
     async def _first_try(self, decode: Callable[[Try], Awaitable[T]], owner: str) -> T:
         if owner in self._slow_owners:
@@ -92,9 +91,6 @@ class _Lately:
         self._until[owner] = now + MEMORY_SECONDS
         while self._until[first := next(iter(self._until))] <= now:
             del self._until[first]
-
-    def remove(self, owner: str) -> None:
-        self._until.pop(owner, None)
 
     def __contains__(self, owner: str) -> bool:
         return self._until.get(owner, 0.0) > self._clock()
