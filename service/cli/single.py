@@ -118,7 +118,8 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
     answer = run_client(connection, ask)
     (coloring,) = answer.data
     data = request.as_file(coloring)
-    source, place = _or_stream(single.photo, "standard input"), _or_stream(target, "standard output")
+    source = "standard input" if single.photo == STREAM else single.photo
+    place = "standard output" if target == STREAM else target
     try:
         if target == STREAM:
             sys.stdout.buffer.write(data)
@@ -131,11 +132,6 @@ def make_single(connection: Connection, single: Single, asked: CommandAsked, ove
     noise = "" if answer.noise_seed is None else f", noise seed {answer.noise_seed}"
     line = f"{source} → {place}   seed {answer.seed}{noise}, {coloring.bits_per_dim:.2f} bits/dim"
     typer.echo(printable(line), err=True)
-
-
-def _or_stream(path: Path, stream: str) -> str:
-    """Return a path as people read it: a stream by its name."""
-    return stream if path == STREAM else str(path)
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
