@@ -47,7 +47,6 @@ class Backlog:
         self._limits = dict(limits)
         self._floors = dict(floors or {})
         self._longest = math.ceil(longest_seconds)
-        self._clock = clock
         self._held = dict.fromkeys(limits, 0)
         self._promised: dict[str, Counter[str]] = {}
         """amounts that requests of each owner will hold, which wait for their turn"""
@@ -205,11 +204,10 @@ class _Throughput:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._begun = clock()
         self._answered: deque[tuple[float, int]] = deque()
         """when and how much, in the last WINDOW_SECONDS"""
-        self._total = 0
         self._last: float | None = None
+        self.begin()
 
     def begin(self) -> None:
         """Begin to count anew: nothing was held until now."""
