@@ -68,14 +68,14 @@ NewSeed = Annotated[
     Seed, Option("the same photo, seed and temperature give the same colorings; left out = random", 7, default=RANDOM)
 ]
 OriginalSeed = Annotated[
-    Seed, Option("seed of the coloring; photo, temperature and latent_norm must be those it was made with", 7)
+    Seed, Option("seed of the coloring; send the photo, temperature and latent_norm that made it, too", 7)
 ]
 OriginalIndex = Annotated[Index, Option("index of the coloring", 2)]
 Temperature = Annotated[
     Annotated[float, Ge(0), Le(MAX_TEMPERATURE)] | None,
     Option(
         "how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; "
-        "left out = what the model card recommends",
+        "left out = the model's default",
         0.6,
     ),
 ]
@@ -95,7 +95,7 @@ class Hint:
     y: float
     """0 top … 1 bottom"""
     color: tuple[int, int, int]
-    """sRGB, 0 … 255; the photo keeps its own lightness, so that a*b* alone are wished for"""
+    """sRGB, 0 … 255; the photo keeps its own lightness, so only a*b* count"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +139,7 @@ class SampleOptions(Look, Counted):
     latent_norm: LatentNorm = None
     candidates: Annotated[
         Annotated[int, Ge(1), Le(MAX_CANDIDATES)] | None,
-        Option("how many are drawn for `select` to choose n from; at least n, and left out = n", 32),
+        Option("number of samples drawn, from which `select` chooses n; at least n; left out = n", 32),
     ] = None
     select: Annotated[
         Literal["first", "diverse", "likely"],
@@ -157,7 +157,7 @@ class SampleOptions(Look, Counted):
         tuple[Hint, ...],
         MaxLen(MAX_HINTS),
         Option(
-            "colors that the colorings follow at points of the photo; in a form as a JSON array",
+            "colors to follow at points of the photo; in a form, a JSON array",
             [{"x": 0.31, "y": 0.62, "color": "#a03c28"}],
         ),
     ] = ()
@@ -176,11 +176,11 @@ class VariationOptions(Look, Counted):
     seed: OriginalSeed
     index: OriginalIndex
     strength: Annotated[ZeroToOne, Option("0 = the coloring itself, 1 = independent of it", 0.3, default=0.3)]
-    noise_seed: Annotated[Seed, Option("seed of what is new in the variations; left out = random", 11, default=RANDOM)]
+    noise_seed: Annotated[Seed, Option("seed of the new noise; left out = random", 11, default=RANDOM)]
     levels: Annotated[
         Annotated[tuple[Literal[8, 16, 32, 64], ...], MinLen(1), MaxLen(4)] | None,
         Option(
-            "sizes of the levels whose latents move: `coarse` = 8,16 (which colors), `fine` = 32,64 (their detail), "
+            "sizes of the levels whose latents change: `coarse` = 8,16 (which colors), `fine` = 32,64 (their detail), "
             "`all`, or sizes; left out = all",
             [8, 16],
             words={"coarse": (8, 16), "fine": (32, 64), "all": (8, 16, 32, 64)},
@@ -217,14 +217,14 @@ class InterpolationOptions(Look, Counted):
     seed: OriginalSeed
     index: OriginalIndex
     to_seed: Annotated[
-        Seed | None, Option("seed of the coloring at the other end, where no reference is that end; left out = seed", 7)
+        Seed | None, Option("seed of the coloring at the other end; left out = seed; not allowed with a reference", 7)
     ] = None
     to_index: Annotated[
-        Index | None, Option("index of the coloring at the other end; left out where a reference is that end", 3)
+        Index | None, Option("index of the coloring at the other end; give exactly one of this and a reference", 3)
     ] = None
     path: Annotated[
         Literal["spherical", "linear"],
-        Option("`spherical` keeps the norm of the latents; `linear` makes it smaller between the ends", "spherical"),
+        Option("`spherical` keeps the norm of the latents; `linear` shrinks it between the ends", "spherical"),
     ] = "spherical"
     temperature: Temperature = None
     latent_norm: Annotated[

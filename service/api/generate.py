@@ -21,7 +21,7 @@ __all__ = ["generated"]
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_FIELDS, API_PAGE = ROOT / "service/client/fields.py", ROOT / "docs/api.md"
 PAGE_OPTIONS = ROOT / "service/page/options.js"
-FILE_MEANINGS = {"image": "the photo to colorize", "reference": "a color photo, whose colors are wanted"}
+FILE_MEANINGS = {"image": "the photo to colorize", "reference": "the color photo to take colors from"}
 WIDTH, INDENT = 118, " " * 4
 ANSWER_FORM = "response_format"  # the client decides on it
 

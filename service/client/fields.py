@@ -29,7 +29,7 @@ class SharedFields(TypedDict, total=False):
     """shift of all colors toward warm (1, as in afternoon light) or cool (−1)"""
     temperature: float | None
     """how daring the colors are: 0 = one coloring, the same for every seed; 1 = the model's own distribution; left
-    out = what the model card recommends"""
+    out = the model's default"""
     output_format: OutputFormat
     """format of the files; JPEG keeps the colors at full size (4:4:4)"""
     output_compression: int
@@ -46,13 +46,13 @@ class ColorizationFields(SharedFields, total=False):
     latent_norm: float | None
     """in place of temperature: rescale each latent to this norm, in units of √dim; left out = as drawn"""
     candidates: int | None
-    """how many are drawn for `select` to choose n from; at least n, and left out = n"""
+    """number of samples drawn, from which `select` chooses n; at least n; left out = n"""
     select: Literal["first", "diverse", "likely"]
     """choice among the candidates: the first n, n that lie far apart in color, or the n of the highest likelihood"""
     rank: Literal["none", "likelihood"]
     """`likelihood` sorts the colorings, the likeliest first; `none` keeps the drawn order"""
     hints: Sequence[Hint]
-    """colors that the colorings follow at points of the photo; in a form as a JSON array"""
+    """colors to follow at points of the photo; in a form, a JSON array"""
     offset: int
     """index of the first coloring: n=2 and offset=4 are colorings 4 and 5 of the seed; indices end at 63"""
 
@@ -63,15 +63,15 @@ class VariationFields(SharedFields, total=False):
     n: int
     """how many colorings"""
     seed: Required[int]
-    """seed of the coloring; photo, temperature and latent_norm must be those it was made with"""
+    """seed of the coloring; send the photo, temperature and latent_norm that made it, too"""
     index: Required[int]
     """index of the coloring"""
     strength: float
     """0 = the coloring itself, 1 = independent of it"""
     noise_seed: int | None
-    """seed of what is new in the variations; left out = random"""
+    """seed of the new noise; left out = random"""
     levels: Sequence[Literal[8, 16, 32, 64]] | Literal["coarse", "fine", "all"] | None
-    """sizes of the levels whose latents move: `coarse` = 8,16 (which colors), `fine` = 32,64 (their detail), `all`,
+    """sizes of the levels whose latents change: `coarse` = 8,16 (which colors), `fine` = 32,64 (their detail), `all`,
     or sizes; left out = all"""
     latent_norm: float | None
     """in place of temperature: rescale each latent to this norm, in units of √dim; left out = as drawn"""
@@ -99,15 +99,15 @@ class InterpolationFields(SharedFields, total=False):
     steps: int
     """how many colorings, both ends included"""
     seed: Required[int]
-    """seed of the coloring; photo, temperature and latent_norm must be those it was made with"""
+    """seed of the coloring; send the photo, temperature and latent_norm that made it, too"""
     index: Required[int]
     """index of the coloring"""
     to_seed: int | None
-    """seed of the coloring at the other end, where no reference is that end; left out = seed"""
+    """seed of the coloring at the other end; left out = seed; not allowed with a reference"""
     to_index: int | None
-    """index of the coloring at the other end; left out where a reference is that end"""
+    """index of the coloring at the other end; give exactly one of this and a reference"""
     path: Literal["spherical", "linear"]
-    """`spherical` keeps the norm of the latents; `linear` makes it smaller between the ends"""
+    """`spherical` keeps the norm of the latents; `linear` shrinks it between the ends"""
     latent_norm: float | None
     """latent_norm of the colorings at the ends, in place of temperature; steps between them are not rescaled"""
     reference: PhotoSource | None
