@@ -1,6 +1,6 @@
 #!/bin/sh
-# numba reads its cache only from a folder that it can write: hand it a copy of the one made with the image.
-# On another kind of processor than the image was built on, it compiles for some seconds instead.
+# numba reads its cache only from a writable folder, so copy the image's cache to one.
+# On a kind of processor other than the build machine's, numba compiles instead, for some seconds.
 set -eu
 cp -R /app/numba/. "$NUMBA_CACHE_DIR"
 exec tintflow "$@"
