@@ -50,6 +50,13 @@ def test_smooth_png_is_small() -> None:
     assert len(encode(ramp, None, "png", 1)) < ramp.size / 50
 
 
+def test_webp_whose_alpha_fades_from_row_to_row_is_small() -> None:
+    fading = np.ascontiguousarray(np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (256, 256)))
+    data = encode(np.full((256, 256, 3), 90, np.uint8), fading, "webp", 90)
+    assert len(data) < fading.size / 50
+    np.testing.assert_array_equal(np.asarray(opened(data))[..., 3], fading)
+
+
 @pytest.mark.parametrize("output_format", FORMATS)
 def test_same_pixels_same_bytes(output_format: OutputFormat) -> None:
     assert encode(RGB, ALPHA, output_format, 80) == encode(RGB, ALPHA, output_format, 80)
