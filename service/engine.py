@@ -184,12 +184,17 @@ class Engine:
             with self._backlog.enter(owner) as place:
                 place.claim(requests=1)
                 async with deadline, AsyncExitStack() as held:
-                    yield Pipeline(tools, place, deadline, held)
+                    pipeline = Pipeline(tools, place, deadline, held)
+                    yield pipeline
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            told = f"not ready within {self._settings.deadline_seconds:g} seconds, upload included"
-            raise DeadlineError(f"{told}; ask for fewer colorings, or try again later") from error
+            seconds = f"{self._settings.deadline_seconds:g} seconds"
+            if pipeline.is_answering:  # its client may be what is slow
+                told = f"not made and read within {seconds} of being drawn; ask for fewer colorings, or read faster"
+            else:
+                told = f"not ready within {seconds}, upload included; ask for fewer colorings, or try again later"
+            raise DeadlineError(told) from error
         finally:
             self._done += 1
 

@@ -95,9 +95,11 @@ class Pipeline:
         self._deadline = deadline
         self._held = held
         self.place = place
+        self.is_answering = False
 
     def begin_answer(self) -> None:
         """Count the deadline anew: the answer has as long to be read as it had to be made."""
+        self.is_answering = True
         self._deadline.reschedule(asyncio.get_running_loop().time() + self._tools.settings.deadline_seconds)
 
     async def colorize(

@@ -104,6 +104,7 @@ def test_what_goes_wrong_later_is_an_event(service, grey_png: bytes, monkeypatch
     assert (answer.status_code, coloring, name) == (200, "coloring", "error")
     assert (problem["code"], problem["type"]) == (code, "about:blank")
     assert "foreseen" not in answer.text
+    assert ("read faster" in problem["detail"]) == (code == "deadline"), "its upload was in time"
     assert [line["code"] for line in lines if line["event"] == "request"] == [code]
     assert service.client.get("/readyz").status_code == 200
 
