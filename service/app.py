@@ -1,4 +1,4 @@
-"""The application: settings and a way to load the model in, an ASGI application out."""
+"""The ASGI application, built from settings and a function that loads the model."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ __all__ = ["create_app"]
 def create_app(settings: Settings, load: Load, network: Network | None = None, warm_up: bool = True) -> FastAPI:
     """Build the application. `load` is called once, at startup, off the event loop; until then /readyz says 503.
 
-    network: None runs what was loaded in this process. warm_up: whether to colorize once before the first request.
+    network: None runs the loaded model in this process. warm_up: whether to colorize once before the first request.
     """
     metrics = Metrics()
     engine = Engine(settings, metrics, network)

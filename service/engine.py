@@ -1,4 +1,4 @@
-"""The model's life: loading, ready, draining; and which requests are accepted meanwhile."""
+"""Life cycle of the model (loading, ready, draining), and admission of requests."""
 
 import asyncio
 import math
@@ -33,7 +33,7 @@ from service.telemetry.metrics import Metrics
 
 __all__ = ["Engine", "State"]
 
-RETRY_SECONDS = 5  # where nothing better is known
+RETRY_SECONDS = 5  # without a better estimate
 FAILED_RETRY_SECONDS = 60
 
 CANARY_SIDE = 64  # pixels
@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 
 class State(StrEnum):
-    """How far the engine is."""
+    """State of the engine."""
 
     LOADING = "loading"
     READY = "ready"
@@ -53,7 +53,7 @@ class State(StrEnum):
 
 
 class Engine:
-    """Loads the model, watches it, and accepts requests while it works."""
+    """Loads the model, checks its health, and accepts requests while it works."""
 
     def __init__(self, settings: Settings, metrics: Metrics, network: Network | None = None) -> None:
         """network: None runs the model in this process."""
@@ -96,17 +96,17 @@ class Engine:
 
     @property
     def info(self) -> ModelInfo:
-        """Return what is loaded. Raises LoadingError or LoadFailedError while nothing is."""
+        """Return the loaded model. Raises LoadingError or LoadFailedError if there is none."""
         return self._loaded().steps.info
 
     async def load(self, load: Load, warm_up: bool = True) -> None:
-        """Load the model and warm it up, on its thread; then be ready. A failure is logged and kept as the state."""
+        """Load the model and warm it up, on its thread; then be ready. A failure is logged and becomes the state."""
         started = time.perf_counter()
         try:
             self._decoders.start(quick=True)
             steps = await self._network.start(partial(load_and_warm_up, load, self._settings, warm_up))
-        except Exception as error:  # whatever it is, the service answers health checks and says that it isn't ready
-            # of a model's, the text says it all: missing or damaged weights, no such device
+        except Exception as error:  # after any error, the service answers health checks, as not ready
+            # a ModelError's text is enough: missing or damaged weights, no such device
             write = log.error if isinstance(error, ModelError | OSError) else log.exception
             write("load_failed", reason=str(error))
             self._state = State.FAILED
@@ -129,12 +129,12 @@ class Engine:
         log.info("ready", model=self.info.name, device=self.info.device, seconds=time.perf_counter() - started)
 
     def drain(self) -> None:
-        """Accept no more requests; those accepted are finished."""
+        """Accept no more requests; finish the accepted ones."""
         if self._state is not State.FAILED:
             self._state = State.DRAINING
 
     def close(self) -> None:
-        """Drop what has not begun and let the threads end."""
+        """Drop work that has not begun, and let the threads end."""
         for task in self._tasks:
             task.cancel()
         self._network.close()
@@ -153,15 +153,15 @@ class Engine:
             )
 
     def check_alive(self) -> None:
-        """Raise UnhealthyError once so many canaries failed that a restart is the only hope."""
+        """Raise UnhealthyError once so many canaries have failed that only a restart can help."""
         if self._state is State.READY and self._canary.broken:
             raise UnhealthyError("the model keeps failing; the service needs a restart", FAILED_RETRY_SECONDS)
 
     async def _look(self) -> None:
-        """Send a photo the whole way: through a decoder, the network, and a lane.
+        """Send a photo through the whole pipeline: a decoder, the network, and a lane.
 
-        Not through the large lane, where it would wait behind large requests. Instead, both lanes are looked at: no
-        piece of a request's work may take longer than the whole request.
+        It skips the large lane, where it would wait behind large requests. Instead, both lanes are checked: no piece of
+        a request's work may take longer than the whole request.
         """
         self._lanes.check(self._settings.deadline_seconds)
         backlog = Backlog({"pixels": CANARY_SIDE**2}, self._settings.deadline_seconds)  # its own, with room for it
@@ -170,12 +170,12 @@ class Engine:
 
     @asynccontextmanager
     async def accept(self, owner: str = "") -> AsyncIterator[Pipeline]:
-        """Hold a place among the accepted requests, and the deadline, around all of a request's work.
+        """Hold a place among the accepted requests, and enforce the deadline, for all of a request's work.
 
-        owner: whose request it is, a key or an address: each has a share of every limit.
-        This is the only way in; the pipeline that it yields does the work.
+        owner: the key or address that sends the request; each has a share of every limit.
+        All requests enter here; the pipeline that it yields does the work.
 
-        Raises what `check_ready` raises, QueueFullError, or DeadlineError.
+        Raises the errors of `check_ready`, QueueFullError, or DeadlineError.
         """
         self.check_ready()
         tools = self._loaded()

@@ -1,4 +1,4 @@
-"""Errors of the service. They know what went wrong, not which HTTP status says so: `problems` does."""
+"""Errors of the service, without HTTP statuses: `service.http.problems` maps them."""
 
 from dataclasses import dataclass
 
@@ -43,11 +43,11 @@ class MalformedBodyError(ServiceError):
 
 
 class MissingKeyError(ServiceError):
-    """The request shows no API key."""
+    """The request has no API key."""
 
 
 class InvalidKeyError(ServiceError):
-    """The request shows an API key that is not known."""
+    """The request has an unknown API key."""
 
 
 class BodyTypeError(ServiceError):
@@ -55,11 +55,11 @@ class BodyTypeError(ServiceError):
 
 
 class ForeignOriginError(ServiceError):
-    """A page of another origin asked, and the settings do not name that origin."""
+    """The request comes from a page of an origin that the settings do not name."""
 
 
 class NotAcceptableError(ServiceError):
-    """The answer cannot have any of the forms that the Accept header allows."""
+    """The Accept header allows none of the answer's possible forms."""
 
 
 class UploadTooLargeError(ServiceError):
@@ -75,11 +75,11 @@ class UndecodableImageError(ServiceError):
 
 
 class DecodingLimitError(ServiceError):
-    """The photo takes more time or memory to decode than it may."""
+    """The photo exceeds its time or memory to decode."""
 
 
 class SlowFileError(DecodingLimitError):
-    """The photo took all the processor time that it may."""
+    """The photo used up its processor time."""
 
 
 class LargePhotoError(DecodingLimitError):
@@ -119,19 +119,19 @@ class RetryLaterError(ServiceError):
 
 
 class DecoderLostError(RetryLaterError):
-    """The process that decoded the photo was ended from outside; another takes its place."""
+    """The process that decoded the photo was killed from outside; another replaces it."""
 
 
 class QueueFullError(RetryLaterError):
-    """The requests in flight hold as much as the limits allow."""
+    """The requests in flight have reached a limit."""
 
 
 class RateLimitedError(RetryLaterError):
-    """The API key made as many requests as its rate limits allow."""
+    """The API key has reached a rate limit."""
 
 
 class ReplicaLostError(RetryLaterError):
-    """The replica of the model that worked on the request was lost; others are there, or soon will be."""
+    """The model replica at work on the request was lost; others are available, or soon will be."""
 
 
 class LoadingError(RetryLaterError):
@@ -139,7 +139,7 @@ class LoadingError(RetryLaterError):
 
 
 class DrainingError(RetryLaterError):
-    """The service is stopping: it finishes what it accepted and takes no more."""
+    """The service is stopping: it finishes accepted requests and takes no more."""
 
 
 class UnhealthyError(RetryLaterError):
@@ -151,8 +151,8 @@ class LoadFailedError(RetryLaterError):
 
 
 class DeadlineError(ServiceError):
-    """The answer was not ready in time; what was left of its work is dropped."""
+    """The answer was not ready in time; its remaining work is dropped."""
 
 
 class ClientGoneError(ServiceError):
-    """The client closed the connection before its answer was ready. Nobody reads this error but the log."""
+    """The client closed the connection before its answer was ready. Only the log shows this error."""

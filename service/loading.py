@@ -19,7 +19,7 @@ Load = Callable[[Settings], Colorizer]
 RAMP = np.tile(np.linspace(0, 255, 256).astype(np.uint8), (256, 1))
 """photo that is colorized first"""
 PAUSE_SECONDS = 1.0
-"""Pause between two graphs that are prepared beside requests, so that the first of these have the processors"""
+"""Pause between two graphs prepared in the background, so that the first requests have the processors"""
 
 log = structlog.get_logger()
 
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 def load_colorizer(settings: Settings) -> Colorizer:
     """Load the trained weights, from a file or from a folder that holds one.
 
-    Raises FileNotFoundError, or what the model raises. Imports the model only now: around another one, none is needed.
+    Raises FileNotFoundError, or the model's errors. Imports the model late: a service of another one does not need it.
     """
     found = sorted(settings.weights.glob("*.safetensors")) if settings.weights.is_dir() else [settings.weights]
     if len(found) != 1:
@@ -40,7 +40,7 @@ def load_colorizer(settings: Settings) -> Colorizer:
 
 
 def user_cache() -> Path | None:
-    """Return the folder of the user's own cache that is for tintflow; None for a user without a home."""
+    """Return tintflow's folder in the user's cache; None for a user without a home."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     try:
         return (Path(base) if base else Path.home() / ".cache") / "tintflow"
@@ -49,16 +49,16 @@ def user_cache() -> Path | None:
 
 
 def load_and_warm_up(load: Load, settings: Settings, warm_up: bool = True) -> Colorizer:
-    """Load the model and colorize a ramp with it, so that the first request is as fast as any.
+    """Load the model and colorize a ramp with it, so that the first request is as fast as later ones.
 
-    warm_up: without it, that is left to the first request.
+    warm_up: if False, the first request does this work.
     """
     steps = load(settings)
     if warm_up:
         (drawn,) = steps.draw_all([small_task(steps)])
         for _ in steps.finish(RAMP, drawn):
             pass
-        # no daemon, whoever starts it: cut off within OpenVINO, it would abort the process
+        # never a daemon: ended inside OpenVINO, it would abort the process
         Thread(target=_prepare_rest, args=(steps,), name="rest", daemon=False).start()
     return steps
 
@@ -69,23 +69,23 @@ def small_task(steps: Colorizer) -> DrawTask:
 
 
 def _prepare_rest(steps: Colorizer) -> None:
-    """Load or compile what the ramp did not need, beside requests. A failure leaves it to the first that needs it."""
+    """Load or compile the other graphs in the background. After a failure, the first request that needs one does it."""
     try:
         if _pause():
             for _ in steps.prepare_rest():
                 if not _pause():
                     return
-    except Exception as error:  # whatever it is, requests go on
+    except Exception as error:  # after any error, requests go on
         log.warning("not_prepared", reason=f"{type(error).__name__}: {error}")
 
 
 def _pause() -> bool:
-    """Leave the processors to requests for a while; return whether the process goes on."""
+    """Leave the processors to requests for a while; return whether the process is still running."""
     main_thread().join(PAUSE_SECONDS)
     return main_thread().is_alive()
 
 
 def fill_cache(settings: Settings) -> None:
-    """Compile the network for requests of every kind, into a cache that nobody can write to later: that of an image."""
+    """Compile the network for all kinds of requests into an image's cache, which is read-only later."""
     for _ in load_and_warm_up(load_colorizer, settings).prepare_rest():
         pass

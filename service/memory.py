@@ -1,4 +1,4 @@
-"""Memory that was freed goes back to the system: malloc keeps some in every thread's arena, and more with time."""
+"""Return of freed memory to the system: malloc keeps some in every thread's arena, and more over time."""
 
 import ctypes
 import time
@@ -8,11 +8,11 @@ __all__ = ["give_back", "give_back_regularly"]
 
 LOOK_SECONDS = 1.0
 LONGEST_SECONDS = 30.0
-"""Between two times under constant load; a service at rest does not wait so long."""
+"""Interval under constant load; an idle service returns memory earlier."""
 
 
 def give_back() -> None:
-    """Let malloc give back what it holds free; only GNU's has to be told."""
+    """Let malloc return its free memory. Only GNU's needs the call."""
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):
@@ -21,11 +21,11 @@ def give_back() -> None:
 
 
 async def give_back_regularly(done: Callable[[], int], busy: Callable[[], bool]) -> None:
-    """Give back after work, as soon as nothing is at work, or every LONGEST_SECONDS; until cancelled.
+    """Return memory after work, as soon as the service is idle or every LONGEST_SECONDS, until cancelled.
 
-    done: how many requests have come to an end. busy: whether any is at work.
+    done: returns the number of finished requests. busy: says whether any is at work.
     """
-    import asyncio  # late: decoders, which give back too, need none of it
+    import asyncio  # late: decoders use this module without asyncio
 
     before, last = done(), time.monotonic()
     while True:

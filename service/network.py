@@ -1,4 +1,4 @@
-"""The network as the service sees it: `draw` and `score`, in this process or elsewhere."""
+"""The service's interface to the network: `draw` and `score`, in this process or elsewhere."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,7 +12,7 @@ from service.scheduling.parts import join, part_of, samples_in_parts
 __all__ = ["CHECK", "InProcess", "Network"]
 
 CHECK = "check"
-"""Owner of what the service asks itself, to see whether it works."""
+"""Owner of the service's own health checks."""
 
 
 class Network(Protocol):
@@ -20,33 +20,33 @@ class Network(Protocol):
 
     @property
     def depth(self) -> int:
-        """Number of requests that wait."""
+        """Number of waiting requests."""
 
     async def start(self, load: Callable[[], Colorizer]) -> Colorizer:
-        """Load the model beside the event loop. Call this once, before anything is drawn."""
+        """Load the model off the event loop. Call once, before anything is drawn."""
 
     async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
         """Draw a task's samples.
 
-        latents: that it costs. owner: whose it is: a key or an address.
-        Raises what the model raises. Cancelled, it drops the task, if its batch has not begun.
+        latents: cost of the task. owner: the key or address that sent it.
+        Raises the model's errors. If cancelled before its batch has begun, drops the task.
         """
 
     async def score(self, photo: SmallPhoto, owner: str) -> Likelihood:
-        """Score a photo's own colors; raises and cancels as `draw` does."""
+        """Score a photo's own colors. Errors and cancellation are as in `draw`."""
 
     def coming(self) -> AbstractContextManager[None]:
         """Announce a request that will draw or score soon."""
 
     def close(self) -> None:
-        """Drop what has not begun."""
+        """Drop work that has not begun."""
 
 
 class InProcess:
-    """The network in this process: requests that wait together share its passes; see Network."""
+    """The network in this process. Waiting requests share its passes; see Network."""
 
     def __init__(self, batcher: Batcher, steps: Colorizer | None = None) -> None:
-        """Take the loaded model as `steps`, where there is no need to `start`."""
+        """Take the loaded model as `steps` if `start` is not needed."""
         self._batcher = batcher
         self._steps = steps
 

@@ -1,4 +1,4 @@
-"""One photo's way: decode → shrink → draw → finish → encode."""
+"""The pipeline of one photo: decode → shrink → draw → finish → encode."""
 
 import asyncio
 import time
@@ -35,15 +35,15 @@ __all__ = ["Colorization", "Pipeline", "Sample", "Tools"]
 
 T = TypeVar("T")
 
-BYTES_PER_PIXEL = 3  # of a PNG, at most about
-MOST_BYTES_PER_PIXEL = 6  # of a PNG with alpha, in base64
+BYTES_PER_PIXEL = 3  # approximate maximum of a PNG
+MOST_BYTES_PER_PIXEL = 6  # maximum of a PNG with alpha, in base64
 CHECK_QUALITY = 90
 GRACE_SECONDS = 0.5
-"""A first try whose client hangs up may go on for so long: most are over sooner than another decoder starts."""
+"""Time for which a first try may go on after its client hangs up: most end sooner than a new decoder starts."""
 DEATH_SECONDS = 10.0
-"""Time that a decoder has to end after it was killed. A process that the system does not end keeps no request."""
+"""Maximum wait for a killed decoder to end. A process that the system cannot end does not hold up a request."""
 ORDINARY_SECONDS = 1.5
-"""Processor time that no ordinary file takes on its first try. Who hangs up after that sent a slow file, too."""
+"""Processor time above which a file counts as slow if its client hangs up. Ordinary first tries take less."""
 log = structlog.get_logger()
 
 
@@ -53,26 +53,26 @@ class Sample:
 
     data: bytes
     coloring: schemas.Coloring
-    """its part of a JSON answer, without the file"""
+    """the coloring's part of a JSON answer, without the file"""
 
 
 @dataclass(frozen=True)
 class Colorization:
-    """N colorings of one photo, and what is known about them before the first is a file."""
+    """N colorings of one photo, and the facts known before the first is encoded."""
 
     facts: schemas.ColorizationFacts
     drawn: Drawn
     output_format: OutputFormat
     samples: AsyncGenerator[Sample]
-    """each as soon as it is encoded"""
+    """yields each coloring as soon as it is encoded"""
     timings: dict[str, float]
-    """seconds: `decode`, `queue` (spent waiting for the network), `condition`, `sample`; with the last sample come
-    `upsample` and `encode`"""
+    """seconds of `decode`, `queue` (waiting for the network), `condition` and `sample`; `upsample` and `encode` come
+    with the last sample"""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """Everything that the requests of one process share."""
+    """Resources that the requests of one process share."""
 
     settings: Settings
     metrics: Metrics
@@ -81,13 +81,13 @@ class Tools:
     lanes: Lanes
     decoders: Decoders
     decoding: Executor
-    """threads that wait for the decoders"""
+    """threads that wait for decoders"""
     quick_first: QuickFirst
-    """order of files at the decoders"""
+    """order in which files are decoded"""
 
 
 class Pipeline:
-    """The steps of one accepted request. `Engine.accept` makes it, and holds its place and its deadline."""
+    """The steps of one accepted request. `Engine.accept` makes it, holds its place and enforces its deadline."""
 
     def __init__(self, tools: Tools, place: Place, deadline: asyncio.Timeout, held: AsyncExitStack) -> None:
         """held: what the request holds besides, until its last byte is sent."""
@@ -98,7 +98,7 @@ class Pipeline:
         self.is_answering = False
 
     def begin_answer(self) -> None:
-        """Count the deadline anew: the answer has as long to be read as it had to be made."""
+        """Restart the deadline: reading the answer may take as long as making it."""
         self.is_answering = True
         self._deadline.reschedule(asyncio.get_running_loop().time() + self._tools.settings.deadline_seconds)
 
@@ -112,8 +112,8 @@ class Pipeline:
     ) -> Colorization:
         """Turn uploads into drawn colorings, which are finished and encoded as they are taken.
 
-        Cancelled or closed, it drops what its threads have not begun.
-        Raises what `decode` raises, OutputSizeError, QueueFullError and ModelError.
+        If cancelled or closed, drops work that its threads have not begun.
+        Raises the errors of `decode`, OutputSizeError, QueueFullError and ModelError.
         """
         timer, cost = _Timer(), cost_of(options)
         with self._tools.network.coming():
@@ -130,7 +130,7 @@ class Pipeline:
             wanted = None if reference is None else await self._shrink(lane, reference, with_chroma=True)
         drawn = await self._tools.network.draw(DrawTask(small, options, wanted), cost, self.place.owner)
         timer.stop("queue", but=drawn.timings)
-        self.place.give_back("latents")  # the rest of the place is kept until the answer is read
+        self.place.give_back("latents")  # keep the rest of the place until the answer is read
         to_file = partial(encode, alpha=photo.alpha, output_format=output_format, quality=quality)
 
         async def samples() -> AsyncGenerator[Sample]:
@@ -164,7 +164,7 @@ class Pipeline:
         return Colorization(facts, drawn, output_format, samples(), timer.seconds)
 
     async def score(self, endpoint: Endpoint[Any], uploads: Mapping[str, bytes]) -> schemas.LikelihoodResponse:
-        """Say how plausible a photo's own colors are. Raises what `decode` raises, QueueFullError and ModelError."""
+        """Score a photo's own colors. Raises the errors of `decode`, QueueFullError and ModelError."""
         timer = _Timer()
         with self._tools.network.coming():
             photo, _ = await self._decode(uploads)
@@ -186,7 +186,7 @@ class Pipeline:
         )
 
     async def check(self, upload: bytes) -> None:
-        """Go the way of a coloring, and leave nothing of it. Raises whatever goes wrong."""
+        """Colorize a photo through all steps, and discard the result. Raises any error."""
         photo, _ = await self._decode({"image": upload})
         lane = self._tools.lanes.of(photo.width * photo.height)
         options = SampleOptions(n=1, seed=0)
@@ -198,26 +198,26 @@ class Pipeline:
             pass
 
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
-        """Run work of pure bytes and pixels beside the event loop."""
+        """Run a function of bytes or pixels off the event loop."""
         return await self._tools.lanes.small.run(work, *arguments)
 
     async def _decode(self, uploads: Mapping[str, bytes]) -> tuple[DecodedPhoto, DecodedPhoto | None]:
-        """Decode the photo, and the reference if there is one, side by side."""
+        """Decode the photo and the reference, if any, in parallel."""
         work = [asyncio.ensure_future(self._decode_one(name, upload)) for name, upload in uploads.items()]
         try:
             photos = dict(zip(uploads, await asyncio.gather(*work), strict=True))
         except BaseException:
             for each in work:
                 each.cancel()
-            # the request keeps its place as long as one of them does
+            # the request keeps its place until both have ended
             await _ends(asyncio.gather(*work, return_exceptions=True), GRACE_SECONDS + DEATH_SECONDS)
             raise
         return photos["image"], photos.get("reference")
 
     async def _decode_one(self, name: str, upload: bytes) -> DecodedPhoto:
-        """Decode a file, and claim its pixels at once: it may have to wait for another.
+        """Decode a file, and claim its pixels at once, even while it waits for another.
 
-        Cancelled, kill its decoder, if it is not about to be ready.
+        If cancelled, kill its decoder, unless it is about to finish.
         """
         tools = self._tools
 
@@ -225,7 +225,7 @@ class Pipeline:
             ticket, quick, brief = Ticket(), attempt is not Try.WHOLE, attempt is Try.BRIEF
             asked = (upload, tools.settings.max_pixels, name, ticket, quick, brief)
             decoding = run_on(tools.decoding, tools.decoders.decode, *asked)
-            decoding.add_done_callback(lambda each: each.cancelled() or each.exception())  # nobody may be waiting
+            decoding.add_done_callback(lambda each: each.cancelled() or each.exception())  # there may be no waiter
             try:
                 return await asyncio.shield(decoding)
             except asyncio.CancelledError:
@@ -237,7 +237,7 @@ class Pipeline:
                 raise
             finally:
                 ticket.cancel()
-                if not await _ends(decoding, DEATH_SECONDS):  # until its decoder is gone, it holds its place
+                if not await _ends(decoding, DEATH_SECONDS):  # the request holds its place until its decoder has ended
                     log.warning("decoder_not_ended", seconds=DEATH_SECONDS)
 
         photo = await tools.quick_first.run(decode, self.place.owner)
@@ -245,9 +245,9 @@ class Pipeline:
         return photo
 
     def _claim_answer(self, photo: DecodedPhoto, samples: int, output_format: OutputFormat) -> int:
-        """Return how many pixels all samples have; claim the bytes of the answer's unread part.
+        """Return the pixels of all samples together; claim the bytes of the answer's unread part.
 
-        Their pixels are not claimed: samples leave as they are made. Raises OutputSizeError and QueueFullError.
+        Does not claim the pixels: samples are sent as they are made. Raises OutputSizeError and QueueFullError.
         """
         check_output_size(photo.width, photo.height, output_format)
         pixels, limit = samples * photo.width * photo.height, self._tools.settings.max_output_pixels
@@ -262,7 +262,7 @@ class Pipeline:
     def _report(
         self, event: str, endpoint: Endpoint[Any], photo: DecodedPhoto, timings: dict[str, float], **facts: int
     ) -> None:
-        """Tell log, metrics and trace of a finished request."""
+        """Report a finished request to log, metrics and trace."""
         pixels = photo.width * photo.height
         self._tools.metrics.pixels.inc(pixels)
         for stage, seconds in timings.items():
@@ -280,7 +280,7 @@ class _Timer:
         self._last = time.perf_counter()
 
     def stop(self, step: str, but: Mapping[str, float] | None = None) -> None:
-        """End a step; `but` lists the parts of it that have names of their own."""
+        """End a step; `but`: seconds of its parts that are listed under their own names."""
         now, parts = time.perf_counter(), but or {}
         self.seconds |= {step: max(now - self._last - sum(parts.values()), 0.0), **parts}
         self._last = now
@@ -292,9 +292,9 @@ def _report(match: HintMatch) -> schemas.HintReport:
 
 
 async def _ends(work: asyncio.Future[Any], seconds: float) -> bool:
-    """Return whether work is over within some time, however often who waits for it is cancelled meanwhile.
+    """Return whether work ends within some seconds, even if the caller is cancelled meanwhile.
 
-    These cancellations are lost: only for who raises an error afterwards.
+    Such cancellations are lost, so the caller must raise an error afterwards.
     """
     end = time.monotonic() + seconds
     while not work.done() and time.monotonic() < end:

@@ -17,13 +17,13 @@ __all__ = ["Settings", "SettingsError", "read_settings", "refuse_unknown"]
 PREFIX = "TINTFLOW_"
 CLIENT_KEY, KEYS_FILE = "TINTFLOW_API_KEY", "TINTFLOW_API_KEYS_FILE"
 NOT_SETTINGS = {"TINTFLOW_URL", CLIENT_KEY, "TINTFLOW_IMAGE"}
-"""Variables that are no settings: the command line and the tests read them."""
+"""Variables of the command line and the tests, which are not settings."""
 OF_KUBERNETES = re.compile(
     r"TINTFLOW_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
 """Variables that Kubernetes sets in every pod of a service named tintflow."""
 DAY_SECONDS = 86_400
-"""Maximum of settings that are times: timers of operating systems do not take any number."""
+"""Maximum of settings in seconds, because operating systems' timers are limited."""
 ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d+)?")
 
 
@@ -32,15 +32,15 @@ class SettingsError(ValueError):
 
 
 def refuse_unknown(environment: Iterable[str]) -> None:
-    """Raise ValueError for a variable that looks like a setting and is none: a typo must not open the service.
+    """Raise ValueError for an unknown variable that looks like a setting: a typo must not open the service.
 
-    A client's API key is refused where the service would ask for none.
+    Also refuses a client's API key if the service would require none.
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     names = sorted(environment)
     for name in names:
         if name.upper() == CLIENT_KEY and KEYS_FILE not in map(str.upper, names):
-            raise ValueError(f"{name}: a client's key, and the service would ask for none; did you mean {KEYS_FILE}?")
+            raise ValueError(f"{name}: a client's key, but the service would need none; did you mean {KEYS_FILE}?")
         if name.upper().startswith(PREFIX) and name.upper() not in known | NOT_SETTINGS:
             if OF_KUBERNETES.fullmatch(name):
                 continue
@@ -108,13 +108,13 @@ class Settings(BaseSettings):
 
     @property
     def answer_seconds(self) -> float:
-        """Maximum time from accepting a request to its answer's last byte: to make the answer, and again to read it."""
+        """Maximum time from accepting a request to its answer's last byte: one deadline to make it, one to read it."""
         return 2 * self.deadline_seconds
 
     @field_validator("weights", "cache", "api_keys_file", mode="before")
     @classmethod
     def _is_path(cls, path: object) -> object:
-        if path == "":  # it would be the folder that the service happens to start in
+        if path == "":  # an empty path would mean the current folder
             raise ValueError("expected a path")
         return path
 
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     def _split(cls, origins: object) -> object:
         if not isinstance(origins, str):
             return origins
-        # browsers send no slash and no capital letters
+        # browsers send neither slash nor capital letters
         return tuple(filter(None, (each.strip().rstrip("/").lower() for each in origins.split(","))))
 
     @field_validator("cors_origins")
@@ -157,5 +157,5 @@ def read_settings() -> Settings:
 def _explain(error: ErrorDetails) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
-        return message  # of several settings
+        return message  # a message about several settings
     return f"{PREFIX}{str(error['loc'][0]).upper()}: {message}, got {error['input']!r}"

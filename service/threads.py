@@ -1,4 +1,4 @@
-"""Work on threads, beside the event loop, and their niceness: where processors are busy, others go first."""
+"""Work on threads, off the event loop, and their niceness: on busy processors, other threads go first."""
 
 import asyncio
 import os
@@ -17,13 +17,13 @@ T = TypeVar("T")
 def run_on(threads: Executor, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
     """Run work on a thread. Its StopIteration becomes a RuntimeError, as a generator's does (PEP 479).
 
-    Up to Python 3.12, a future that such an error is meant for never ends, and neither does who waits for it.
+    Up to Python 3.12, a future that gets a StopIteration never ends, and its waiters wait for ever.
     """
     return asyncio.get_running_loop().run_in_executor(threads, _run, work, *arguments)
 
 
 def be_nice(nice: int) -> None:
-    """Make this thread, and those that it starts later, nicer, where threads can be."""
+    """Raise the niceness of this thread, and of those that it starts later, if the system allows it per thread."""
     if nice and sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + nice)

@@ -33,12 +33,12 @@ class Endpoint(Generic[P]):
     """The fields of a request."""
 
     name: str
-    """name of one answer; its id starts with it"""
+    """name of one answer, such as colorization; the answer's id starts with it"""
     parameters: type[P]
     required_files: tuple[str, ...] = ("image",)
     optional_files: tuple[str, ...] = ()
     example: dict[str, Any] = field(default_factory=dict)
-    """parameters that make a small request which works; /docs fills them in, and nothing else"""
+    """parameters of a small request that works; /docs fills in these alone"""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -63,13 +63,13 @@ class ColorEndpoint(Endpoint[Parameters]):
     """An endpoint whose answer is colorings."""
 
     options: type[Options]
-    """the model's options, whose fields its parameters are"""
+    """the model's options; its parameters have the same fields"""
     summary: str
     description: str
-    """text of OpenAPI"""
+    """description in OpenAPI"""
 
     def asked(self, parameters: Parameters) -> Options:
-        """Return what the parameters ask of the model."""
+        """Return the model's options that the parameters stand for."""
         values = {each.name: getattr(parameters, each.name) for each in fields(self.options)}
         if "hints" in values:
             values["hints"] = tuple(point.hint() for point in values["hints"])

@@ -1,4 +1,4 @@
-"""Formats of files: what comes in, by suffix; what goes out, with media types and limits.
+"""File formats: of photos, by suffix; of colorings, with media types and limits.
 
 Decoders and encoders are in `service.codecs`.
 """
@@ -21,12 +21,12 @@ PHOTO_FORMATS = {
     "AVIF": [".avif", ".avifs"],
     "HEIC": [".heic", ".heics", ".heif", ".heifs", ".hif"],
 }
-"""Formats of photos that come in, each with the suffixes of its files, in lower case"""
+"""Formats of photos that are read, each with its suffixes in lower case"""
 PHOTO_SUFFIXES = frozenset(suffix for suffixes in PHOTO_FORMATS.values() for suffix in suffixes)
 
 
 def alternatives(words: Iterable[str]) -> str:
-    """Return words as a sentence says them: a, b or c."""
+    """Join words as in a sentence: a, b or c."""
     *first, last = words
     return f"{', '.join(first)} or {last}"
 

@@ -1,4 +1,4 @@
-"""Generator of all that is written out from the options: `python -m service.api.generate`.
+"""Generator of the files that derive from the options: `python -m service.api.generate`.
 
 It writes the client's typed fields, the page's numbers and the tables of docs/api.md, and says which files changed.
 """
@@ -23,7 +23,7 @@ CLIENT_FIELDS, API_PAGE = ROOT / "service/client/fields.py", ROOT / "docs/api.md
 PAGE_OPTIONS = ROOT / "service/page/options.js"
 FILE_MEANINGS = {"image": "the photo to colorize", "reference": "the color photo to take colors from"}
 WIDTH, INDENT = 118, " " * 4
-ANSWER_FORM = "response_format"  # the client decides on it
+ANSWER_FORM = "response_format"  # the client sets it
 
 HEAD = '''"""Typed fields of each call. Made from model/options.py by `python -m service.api.generate`: do not edit."""
 

@@ -1,4 +1,4 @@
-"""Request fields: pydantic models made from the model's options, and what every answer's files have besides."""
+"""Request fields: pydantic models made from the model's options, and the fields about the answer's form."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -30,14 +30,14 @@ def random_seed() -> int:
 
 
 class _Strict(BaseModel):
-    """Refuses what pydantic would take for granted."""
+    """Strict validation: refuses unknown fields, booleans for numbers, and infinite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _without_null(cls, values: Any) -> Any:
-        """Take null for left out, as OpenAI's API does."""
+        """Treat null as left out, as OpenAI's API does."""
         if not isinstance(values, dict):
             return values
         return {name: value for name, value in values.items() if value is not None or name not in cls.model_fields}
@@ -98,7 +98,7 @@ def parameters_of(
 ) -> type[Parameters]:
     """Make the request fields of an options class: same names, types, ranges and sentences.
 
-    base: has further fields. defaults: in place of the options' own.
+    base: a class with further fields. defaults: values that replace the options' own.
     """
     hints = get_type_hints(options, include_extras=True)
     made: dict[str, Any] = {}
@@ -123,7 +123,7 @@ def option_of(hint: Any) -> Option:
 
 
 def _wire_type(hint: Any, option: Option) -> Any:
-    """Return the type of a request field, which also reads what a form sends as text."""
+    """Return the type of a request field, which also parses the text of a form."""
     base, *ranges = get_args(hint)
     *_, longest = bounds_of(hint)
     if longest is None:
@@ -134,14 +134,14 @@ def _wire_type(hint: Any, option: Option) -> Any:
 
 
 def parts_of(hint: Any) -> Iterator[Any]:
-    """Yield the types that a type is made of, and what stands beside each of them, such as its range."""
+    """Yield a type, the types inside it, and their annotations, such as a range."""
     yield hint
     for part in get_args(hint):
         yield from parts_of(part)
 
 
 def bounds_of(*hints: Any) -> tuple[Any, Any, int | None]:
-    """Return the least and the greatest number that types take, and how many items; None where nothing says so."""
+    """Return the lower and upper bound and the maximum length that types declare; None for each they do not."""
     parts = [part for hint in hints for part in parts_of(hint)]
     low = next((each.ge for each in parts if isinstance(each, Ge)), None)
     high = next((each.le for each in parts if isinstance(each, Le)), None)
@@ -149,7 +149,7 @@ def bounds_of(*hints: Any) -> tuple[Any, Any, int | None]:
 
 
 def _at_most(items: int) -> BeforeValidator:
-    """Refuse a longer array before its items are looked at: each could be at fault, and take its own words."""
+    """Refuse a longer array before its items are validated: each could add an error to the answer."""
 
     def check(value: Any) -> Any:
         if isinstance(value, list) and len(value) > items:
@@ -164,7 +164,7 @@ def _array(value: Any) -> Any:
         return value
     try:
         return strict_json.loads(value)
-    except strict_json.RepeatedKeyError as error:  # a ValueError's text would begin with "Value error"
+    except strict_json.RepeatedKeyError as error:  # pydantic would prefix a ValueError's text with "Value error"
         raise PydanticCustomError("given_twice", "{reason}", {"reason": f"{error.key}: {error}"}) from error
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
@@ -172,7 +172,7 @@ def _array(value: Any) -> Any:
 
 
 def _numbers(words: dict[str, Any]) -> Callable[[Any], Any]:
-    """Read numbers with commas between them, or a word that stands for them."""
+    """Parse comma-separated numbers, or a word that stands for them."""
 
     def read(value: Any) -> Any:
         if not isinstance(value, str):

@@ -27,18 +27,18 @@ __all__ = [
 MODEL_EXAMPLE = "tintflow-cwf-24"
 """the released weights (tests/docs/test_facts.py)"""
 TEMPERATURE_EXAMPLE = 0.6
-"""their default temperature"""
+"""default temperature of these weights"""
 
 
 class HintReport(BaseModel):
     """How well a sample follows a hint."""
 
-    color: str = Field(description="of the coloring at the hint's point", examples=["#94412f"])
+    color: str = Field(description="color of the coloring at the hint's point", examples=["#94412f"])
     delta_e: float = Field(
-        description="ΔE76 between this and the hint's color, the photo's own lightness included", examples=[6.1]
+        description="ΔE76 between this color and the hint's, including the difference in lightness", examples=[6.1]
     )
     delta_chroma: float = Field(
-        description="the part of it that is a*b*: all that colorizing can change", examples=[2.3]
+        description="distance in a*b* alone, the only part that colorizing can change", examples=[2.3]
     )
 
 
@@ -52,7 +52,7 @@ class Coloring(BaseModel):
         description="−log₂ p(a*b* | L*) / dim, before saturation and warmth; smaller is likelier", examples=[2.91]
     )
     latent_norm: float = Field(description="‖z‖/√dim, before saturation and warmth", examples=[0.81])
-    hints: list[HintReport] | None = Field(default=None, description="for each hint, where some were given")
+    hints: list[HintReport] | None = Field(default=None, description="one item for each hint; absent without hints")
 
 
 class Timings(BaseModel):
@@ -71,13 +71,13 @@ class ColorizationFacts(BaseModel):
     id: str = Field(examples=["colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
     created: int = Field(description="Unix time in seconds", examples=[1767225600])
     model: str = Field(examples=[MODEL_EXAMPLE])
-    seed: int = Field(description="the one used", examples=[7])
-    noise_seed: int | None = Field(default=None, description="of variations: the one used", examples=[11])
+    seed: int = Field(description="seed used", examples=[7])
+    noise_seed: int | None = Field(default=None, description="noise seed used; variations only", examples=[11])
     temperature: float = Field(
-        description="the one used; with latent_norm, the mean factor of the coarsest level's latents",
+        description="temperature used; with latent_norm, the mean factor of the coarsest level's latents",
         examples=[TEMPERATURE_EXAMPLE],
     )
-    width: int = Field(description="of the photo, upright, and of every coloring", examples=[1024])
+    width: int = Field(description="width of the upright photo and of every coloring", examples=[1024])
     height: int = Field(examples=[768])
 
 
@@ -96,9 +96,9 @@ class ColorizationResponse(ColorizationDone):
 class LevelBits(BaseModel):
     """One level's share of a likelihood."""
 
-    size: int = Field(description="of the a*b* that the level completes", examples=[8])
-    dims: int = Field(description="latents of the level", examples=[128])
-    bits_per_dim: float = Field(description="of this level's own dimensions", examples=[5.2])
+    size: int = Field(description="size of the a*b* that the level completes", examples=[8])
+    dims: int = Field(description="number of the level's latents", examples=[128])
+    bits_per_dim: float = Field(description="bits per dimension of this level alone", examples=[5.2])
     latent_norm: float = Field(
         description="‖z‖/√dim of this level: about 1 where the colors are as the model expects", examples=[1.04]
     )
@@ -118,7 +118,7 @@ class LikelihoodResponse(BaseModel):
     id: str = Field(examples=["likelihood-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"])
     created: int = Field(description="Unix time in seconds", examples=[1767225600])
     model: str = Field(examples=[MODEL_EXAMPLE])
-    width: int = Field(description="of the photo, upright", examples=[1024])
+    width: int = Field(description="width of the upright photo", examples=[1024])
     height: int = Field(examples=[768])
     bits_per_dim: float = Field(
         description="−log₂ p(a*b* | L*) / dim of the photo's own colors; smaller is likelier", examples=[2.91]
@@ -130,13 +130,13 @@ class LikelihoodResponse(BaseModel):
 class Limits(BaseModel):
     """The largest photos and answers that this service takes; more is refused."""
 
-    bytes: int = Field(description="of one uploaded file", examples=[50_000_000])
-    pixels: int = Field(description="width × height of one photo", examples=[50_000_000])
-    output_pixels: int = Field(description="n × width × height of one request", examples=[200_000_000])
+    bytes: int = Field(description="maximum bytes of one uploaded file", examples=[50_000_000])
+    pixels: int = Field(description="maximum width × height of one photo", examples=[50_000_000])
+    output_pixels: int = Field(description="maximum n × width × height of one request", examples=[200_000_000])
 
 
 class Model(BaseModel):
-    """A model that is loaded."""
+    """The loaded model."""
 
     id: str = Field(examples=[MODEL_EXAMPLE])
     object: Literal["model"] = "model"
@@ -144,23 +144,23 @@ class Model(BaseModel):
     parameters: int = Field(examples=[14_000_000])
     latents: int = Field(description="dimensions of the latent z", examples=[8192])
     default_temperature: float = Field(examples=[TEMPERATURE_EXAMPLE])
-    sha256: str = Field(description="of the weights' file", examples=["0" * 64])
+    sha256: str = Field(description="SHA-256 of the weights' file", examples=["0" * 64])
     photo_formats: dict[str, list[str]] = Field(
-        default_factory=dict,  # a service of version 1.0 does not say
-        description="formats of photos that this service reads, each with the suffixes of its files",
+        default_factory=dict,  # version 1.0 of the service does not send it
+        description="photo formats that this service reads, each with its suffixes",
         examples=[PHOTO_FORMATS],
     )
     limits: Limits
 
 
 class ModelList(BaseModel):
-    """The models that are loaded: one."""
+    """List with the one model that is loaded."""
 
     object: Literal["list"] = "list"
     data: list[Model]
 
 
 class Status(BaseModel):
-    """How the service is."""
+    """State of the service."""
 
     status: str = Field(examples=["ready"])

@@ -1,15 +1,15 @@
-"""JSON in which no key comes twice in an object, and NaN and Infinity are no numbers."""
+"""Strict JSON: no key occurs twice in an object, and NaN and Infinity are errors."""
 
 import json
 from typing import Any
 
 __all__ = ["RepeatedKeyError", "loads", "whole_number"]
 
-MAX_DIGITS = 300  # of an int; `int` itself refuses more than 4300, in words about Python
+MAX_DIGITS = 300  # of an int; beyond 4300, `int` raises an error about Python
 
 
 class RepeatedKeyError(ValueError):
-    """A key that comes twice in one object."""
+    """A key occurs twice in one object."""
 
     def __init__(self, key: str) -> None:
         super().__init__("given more than once")
@@ -22,7 +22,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def whole_number(digits: str) -> int | float:
-    """Read a whole number. One that is far out of every range is a float, and may be infinite, as 1e999 is."""
+    """Parse a whole number. One of more than MAX_DIGITS digits becomes a float, possibly infinite, like 1e999."""
     return int(digits) if len(digits) <= MAX_DIGITS else float(digits)
 
 

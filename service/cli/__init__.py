@@ -13,17 +13,17 @@ from service.cli.statuses import INTERRUPTED, MISUSED
 __all__ = ["main"]
 
 GARBAGE_THRESHOLDS = (100_000, 50, 100)
-"""Python's own would look for garbage hundreds of times while the model is imported, and find none."""
+"""Python's defaults would run the collector hundreds of times during the model's import, and free nothing."""
 
 
 def main() -> NoReturn:
-    """Run a command and leave at once: Python would take long to take all that was loaded apart."""
+    """Run a command and exit at once, without Python's slow teardown of loaded modules."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     _open_closed_streams()
-    if isinstance(sys.stdout, TextIOWrapper):  # as standard error does with what its encoding, or a name, does not hold
+    if isinstance(sys.stdout, TextIOWrapper):  # characters outside the encoding: as on standard error
         sys.stdout.reconfigure(errors="backslashreplace")
     interrupt = signal.getsignal(signal.SIGINT)
-    if interrupt is signal.default_int_handler:  # what it raises within pydantic becomes another error
+    if interrupt is signal.default_int_handler:  # pydantic would turn its KeyboardInterrupt into another error
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     try:
         from service.cli.program import app  # late: the thresholds come first
@@ -35,7 +35,7 @@ def main() -> NoReturn:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:  # while typer makes the commands; later, they answer for it
         status = INTERRUPTED
-    except OSError as error:  # of what a user can mend, such as a full disk or a folder that may not be read
+    except OSError as error:  # the user can fix it: a full disk, an unreadable folder
         sys.stderr.write(f"{error}\n")
         status = MISUSED
     atexit._run_exitfuncs()
@@ -48,9 +48,9 @@ def main() -> NoReturn:
 
 
 def _open_closed_streams() -> None:
-    """Take a standard stream that whoever started this has closed for an empty one, which decoders inherit."""
+    """Replace closed standard streams by empty ones, which decoders inherit."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free, so the stream's own
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest free number: the closed stream's own
             os.set_inheritable(number, True)
             setattr(sys, name, os.fdopen(number, mode))

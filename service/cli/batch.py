@@ -1,4 +1,4 @@
-"""Work on many photos: some at once, with progress; what fails is told at the end, and the others are done."""
+"""Work on many photos: some at once, with progress. Failures do not stop it and are listed at the end."""
 
 import asyncio
 import errno
@@ -41,19 +41,19 @@ __all__ = [
 T = TypeVar("T")
 
 Work = Callable[[AsyncClient, Photo], Awaitable[str | None]]
-"""does all there is to do with one photo, and may say in a line what was done"""
+"""does all the work on one photo; may return a line to print"""
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 STOPPED = "stopped; the same command goes on from here"
 SHORT_SECONDS = 3.0
-"""waits of a busy service, or of a rate limit by the second, of which nothing is said"""
+"""longest single wait that is never announced: for a busy service, or a rate limit per second"""
 WAIT_SECONDS = 10.0
-"""longest wait for a server of which nothing is said"""
+"""longest wait that is not announced, counted from the end of the last announced one"""
 CONTROLS = {code: ascii(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
 def printable(text: str) -> str:
-    """Escape control characters, which a file's name may hold: they break lines, and a terminal obeys them."""
+    """Escape control characters, as in a file's name: they break lines, and a terminal obeys them."""
     return text.translate(CONTROLS)
 
 
@@ -73,13 +73,13 @@ def progress_columns() -> Sequence[ProgressColumn]:
 
 
 def _end_as_ctrl_c(number: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C does. asyncio's own way raises nothing, which a callback between two steps could swallow."""
+    """End as Ctrl-C does. Its handler in asyncio raises no exception, which a callback could swallow."""
     end = signal.getsignal(signal.SIGINT)
     (end if callable(end) else signal.default_int_handler)(signal.SIGINT, frame)
 
 
 class _Waits(logging.Handler):
-    """Tells why the client waits for a server, unless that is soon over, or told already."""
+    """Tells why the client waits for a server, unless the wait is short or already announced."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,9 +99,9 @@ def run_client(
     stopped: str = STOPPED,
     status: int = INTERRUPTED,
 ) -> T:
-    """Connect, and ask. On what a user can mend, the program says it and ends with status 2.
+    """Connect, and run `ask`. An error that the user can fix is printed, and the program ends with status 2.
 
-    stopped, status: what the program says, and its exit status, on Ctrl-C or SIGTERM.
+    stopped, status: message and exit status on Ctrl-C or SIGTERM.
     """
 
     async def run() -> T:
@@ -126,7 +126,7 @@ def run_client(
 
 
 async def share(photos: Sequence[Photo], work: Callable[[Photo], Awaitable[None]], at_once: int) -> None:
-    """Work on photos, some at once. An error ends all of it."""
+    """Work on photos, `at_once` at a time. An error ends all work."""
     waiting = iter(photos)
 
     async def worker() -> None:
@@ -162,7 +162,7 @@ def run_batch(
                     if is_of_all_photos(error):
                         raise
                     trouble = Trouble.of(photo.source, error)
-                    if isinstance(error, OSError) and error.errno in FULL:  # each photo would be drawn in vain
+                    if isinstance(error, OSError) and error.errno in FULL:  # the disk is full for all further photos
                         raise OSError(f"{trouble.name}: {trouble.reason}") from error
                     troubles.append(trouble)
                 progress.advance(task)
@@ -177,18 +177,18 @@ def run_batch(
 
 
 def tell(console: Console, line: str) -> None:
-    """Print a line, to a program as it is. Raises OSError, which ends the work, where it cannot be written."""
+    """Print a line, unformatted if a program reads it. Raises OSError, which ends the work, if writing fails."""
     if console.is_terminal:
         console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
         return
     try:
         typer.echo(line, file=console.file)
-    except OSError as error:  # rich would end a task of asyncio's, which cannot be waited for then
+    except OSError as error:  # rich would exit inside an asyncio task, which then cannot be awaited
         raise OSError(f"standard output: {error.strerror}") from error
 
 
 def show(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Show a table: to a program, or in a file, as lines with tabs between the columns, so that no name is cut."""
+    """Show a table. To a program or a file, write tab-separated lines, so that no name is cut."""
     rows = [list(map(printable, row)) for row in rows]
     if not console.is_terminal:
         heads = title or "\t".join(str(column.header) for column in columns)
@@ -201,7 +201,7 @@ def show(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[st
 
 
 def finish(troubles: Sequence[Trouble], more: int = 0, where: str = "", status: int = FAILED) -> None:
-    """Tell what failed, how many more did and where these are told of; end with this status if anything did."""
+    """List failures, the number of further ones and where to find these; if any, end with this status."""
     if not troubles:
         return
     rows = [(trouble.name, trouble.reason) for trouble in troubles]

@@ -1,4 +1,4 @@
-"""`tintflow bulk`: very many photos, by as many processes and machines as there are."""
+"""`tintflow bulk`: very many photos, on any number of processes and machines."""
 
 import json
 from contextlib import suppress
@@ -27,7 +27,7 @@ __all__ = ["bulk"]
 ASKED_FILE, REPORT = "bulk.json", "bulk.jsonl"
 WHERE = "Where"  # a panel of --help
 TOLD = 20
-"""Photos not done that the command itself tells of; the report tells of all."""
+"""Maximum failures that the command lists; the report has all."""
 
 
 def bulk(
@@ -68,13 +68,13 @@ def bulk(
         end(f"{out / ASKED_FILE}: {Trouble.of(out / ASKED_FILE, error).reason}", MISUSED)
     if earlier is not None and earlier != asked:
         end(f"{out} was made with other options: {asdict(earlier)}; repeat them, or choose another folder", MISUSED)
-    work = _Work(photos.absolute(), out, image_column, name_column)  # other nodes are at work in other folders
+    work = _Work(photos.absolute(), out, image_column, name_column)  # absolute: other nodes have other working folders
     try:
-        with on_ray(address, actors + 1 if address == "local" else None):  # one is for reading tables
+        with on_ray(address, actors + 1 if address == "local" else None):  # one more to read tables
             work.run(asked, actors, gpus)
     except KeyboardInterrupt:
         end(STOPPED, INTERRUPTED)
-    except Exception as error:  # of Ray's many, none is about one photo
+    except Exception as error:  # Ray raises many types; none is about a single photo
         end(str(error), MISUSED)
     typer.echo(f"{work.done} done, {work.before} done before, {work.failed} not done")
     status = FAILED if work.found_any else MISUSED
@@ -82,14 +82,14 @@ def bulk(
 
 
 class _Work:
-    """One command's photos, and what becomes of them."""
+    """One command's photos and their outcomes."""
 
     def __init__(self, photos: Path, out: Path, image: str, name: str) -> None:
         self._photos, self._out, self._columns = photos, out, (image, name)
         self.done = self.before = self.failed = 0
         self.found_any = False
         self.troubles: list[Trouble] = []
-        """the first few"""
+        """the first failures"""
 
     def run(self, asked: Asked, actors: int, gpus: float) -> None:
         """Colorize them all; show progress, and write the report."""
@@ -112,7 +112,7 @@ class _Work:
                     report.write(json.dumps(asdict(outcome)) + "\n")
 
     def _read(self) -> tuple[Source | None, list[Trouble]]:
-        """Return the photos, if there are any, and what is none."""
+        """Return the photos, if there are any, and the paths that are not photos."""
         troubles: list[Trouble] = []
         tables = sorted(self._photos.rglob("*.parquet")) if self._photos.is_dir() else [self._photos]
         if not tables:
@@ -139,7 +139,7 @@ class _Work:
 
 
 def _asked_before(file: Path) -> Asked | None:
-    """Return what an earlier command asked for, if there was one. Raises OSError, and ValueError for a damaged file."""
+    """Return the request of an earlier command, if there was one. Raises OSError, and ValueError for a damaged file."""
     try:
         return Asked(**json.loads(file.read_text())) if file.exists() else None
     except (ValueError, TypeError) as error:
@@ -147,7 +147,7 @@ def _asked_before(file: Path) -> Asked | None:
 
 
 def _told_of(report: Path) -> set[str]:
-    """Return the photos in an earlier report; a line that is damaged or unfinished is as good as none."""
+    """Return the photos in an earlier report; damaged or unfinished lines are skipped."""
     names = set()
     if report.exists():
         with report.open("rb") as lines:

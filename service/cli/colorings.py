@@ -1,4 +1,4 @@
-"""Colorings with the metadata of their photos: what the commands make."""
+"""Colorings that carry the metadata of their photos."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ class CommandAsked(Asked):
     """keep the GPS position in the metadata"""
 
     def request(self, photo: Path | IO[bytes]) -> Request:
-        """Return the request for one photo: pixels that are still to be converted must come without loss."""
+        """Return the request for one photo: as PNG, without loss, if the pixels are still to be converted."""
         metadata = read_metadata(photo, self.keeps_gps) if self.keeps_metadata else Metadata()
-        fits = metadata.longest_side <= FORMATS[self.output_format].max_side  # else it is refused, as without a profile
+        fits = metadata.longest_side <= FORMATS[self.output_format].max_side  # else it is refused either way
         fields = self.fields | {"output_format": "png" if metadata.converts and fits else self.output_format}
         return Request(fields, partial(self._as_file, metadata))
 
@@ -44,14 +44,14 @@ class CommandAsked(Asked):
 
 
 class CommandMaker(Maker):
-    """Makes the colorings that a command asks for."""
+    """Makes the colorings of a command."""
 
     def __init__(self, out: Path, record: Record, asked: CommandAsked, overwrite: bool) -> None:
         super().__init__(out, record, asked, overwrite)
         self._call = asked.call
 
     async def make(self, client: AsyncClient, photo: Photo) -> str:
-        """Make the colorings of one photo, and say where they are. Raises what the client raises, and OSError."""
+        """Make the colorings of one photo; return a line with their paths. Raises the client's errors, and OSError."""
         entry = await self.make_by(partial(self._call, client), photo)
         indices = ",".join(str(made.index) for made in entry.files)
         braced = f"{{{indices}}}" if len(entry.files) > 1 else indices  # as a shell expands it

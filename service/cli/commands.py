@@ -1,4 +1,4 @@
-"""The commands: their options are the interface's fields, and say which call to make of every photo."""
+"""The commands: their options are the interface's fields, and each makes one call for every photo."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ class Command:
     file_name: Callable[[dict[str, Any]], str]
     """makes the names of a photo's files from the fields"""
     draws: str | None
-    """name of the seed that is drawn if it is not given, once for all photos"""
+    """name of the seed; if left out, one is drawn for all photos"""
 
 
 def _interpolation_name(fields: dict[str, Any]) -> str:
@@ -122,7 +122,7 @@ WATCH = replace(
 
 
 def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> None:
-    """Add the commands to a command line; `load` gives the model for work in this process."""
+    """Add the commands to a command line; `load` loads the model into this process."""
     for command in COMMANDS:
         _add(app, command, partial(_make, load=load, command=command), o.parameter("photos", o.PhotosOrInput))
     every = o.parameter("every", o.Every, WATCH_SECONDS)
@@ -141,7 +141,7 @@ def add_commands(app: typer.Typer, load: Callable[[Settings], Colorizer]) -> Non
         console = Console()
         try:
             troubles += run_batch(Connection(url, api_key, load), found, score, at_once, "likelihood", console)
-        finally:  # also after Ctrl-C, or without its server
+        finally:  # also after Ctrl-C, or when the server is gone
             if answers:
                 _show_likelihoods(console, [(photo, answers[photo]) for photo in found if photo in answers])
         finish(troubles)
@@ -188,7 +188,7 @@ def _add(
         o.parameter("at_once", o.AtOnce, AT_ONCE),
     ]
     run.__doc__ = command.help
-    run.__signature__ = Signature(signature)  # type: ignore[attr-defined]  # what typer reads, and the annotations
+    run.__signature__ = Signature(signature)  # type: ignore[attr-defined]  # typer reads it, and the annotations
     run.__annotations__ = {each.name: each.annotation for each in signature}
     app.command(command.name, rich_help_panel="Photos", epilog=_examples(*command.examples))(run)
 
@@ -240,7 +240,7 @@ def _watch(context: typer.Context, load: Callable[[Settings], Colorizer]) -> Non
 
 
 def _maker(options: dict[str, Any], command: Command) -> CommandMaker:
-    """Make the output folder, if it is not there, and return what makes its files."""
+    """Make the output folder, if missing, and return the maker of its files."""
     out = Path(options["out"])
     make_folder(out)
     record = Record(out)
@@ -248,7 +248,7 @@ def _maker(options: dict[str, Any], command: Command) -> CommandMaker:
 
 
 def _asked(options: dict[str, Any], command: Command, record: Record | None = None) -> CommandAsked:
-    """Return what is asked of every photo; the seed, if it is not given, is that of the same work before."""
+    """Return the request for every photo; a seed left out is that of the same work before."""
     fields = _fields(options, command.endpoint)
     given = {"command": command.name, "strip": options["strip"], "keep_gps": options["keep_gps"], **fields}
     if command.draws and command.draws not in fields:
@@ -260,7 +260,7 @@ def _asked(options: dict[str, Any], command: Command, record: Record | None = No
 
 
 def _fields(options: dict[str, Any], endpoint: ColorEndpoint) -> dict[str, Any]:
-    """Return the interface's fields among the options, but for those left out."""
+    """Return the options that are fields of the interface and are given."""
     names = {*endpoint.parameters.model_fields, *endpoint.files}
     fields = {name: value for name, value in options.items() if name in names and value not in (None, [], ())}
     if "hints" in fields:

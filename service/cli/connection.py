@@ -1,4 +1,4 @@
-"""A client of a server, or of the same application in this process: the commands do not see the difference."""
+"""A client of a server, or of the same application in this process. Commands use both alike."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ class Connection:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AsyncClient]:
-        """Connect, or load the model. Raises what loading raises, and ConnectionFailedError where no server answers."""
+        """Connect, or load the model. Raises the errors of loading, and ConnectionFailedError if no server answers."""
         async with AsyncExitStack() as stack:
             if self.url:
                 async with AsyncClient(self.url, api_key=self.api_key) as impatient:
@@ -60,7 +60,7 @@ class Connection:
             wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),  # standard output may be a photo
         )
-        # nobody else asks, so that nobody is kept out or given up; the queue's other limits bound the memory
+        # the only client needs no keys, queue length or deadline; the queue's other limits bound the memory
         settings = read_settings().model_copy(
             update={"api_keys_file": None, "queue_length": 2**16, "deadline_seconds": DAY_SECONDS, "tracing": False}
         )
@@ -87,7 +87,7 @@ class Connection:
 
 
 class _Patient(httpx.ASGITransport):
-    """Waits until the queue has room, as long as it takes."""
+    """Waits until the queue has room, without a time limit."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         while (response := await super().handle_async_request(request)).status_code == HTTPStatus.TOO_MANY_REQUESTS:
@@ -96,7 +96,7 @@ class _Patient(httpx.ASGITransport):
 
 
 def _without_load_failed(logger: object, method: str, event: EventDict) -> EventDict:
-    """Drop what the command itself says of a model that cannot be loaded."""
+    """Drop the log line of a failed load, which the command itself reports."""
     if event["event"] == "load_failed":
         raise structlog.DropEvent
     return event

@@ -29,17 +29,17 @@ HOW_PIXELS_ARE_STORED = {
     Base.YCbCrCoefficients, Base.YCbCrSubSampling, Base.YCbCrPositioning, Base.ReferenceBlackWhite,
     Base.InterColorProfile,
 }  # fmt: skip
-"""tags that a TIFF has for its pixels, not for the photo"""
+"""TIFF tags about the layout of pixels, not about the photo"""
 PHOTOSHOP_LAYERS = 37724
 NOT_EXIF = {Base.XMLPacket, Base.IPTCNAA, Base.ImageResources, PHOTOSHOP_LAYERS}
-"""tags in which a TIFF holds other metadata: XMP, IPTC and Photoshop's, with GPS positions of their own"""
+"""TIFF tags that hold other metadata: XMP, IPTC and Photoshop's, each with a GPS position of its own"""
 QUARTER_TURNS = range(5, 9)
 """orientations that exchange width and height"""
 NO_UNIT, PER_METER = 0, 1  # of JFIF's density, and of pHYs
 INCH, CENTIMETER = 2, 3  # of EXIF's ResolutionUnit
 METERS = {INCH: 0.0254, CENTIMETER: 0.01}
 JPEG_SEGMENT_BYTES = 65_533
-ENTRY_BYTES = 14  # most that a tag of EXIF has beside its value: 12, a zero behind text, one to be even
+ENTRY_BYTES = 14  # maximum overhead of an EXIF tag: 12, a zero after text, one byte to be even
 ICC_MARK = b"ICC_PROFILE\0"
 WEBP_ICC, WEBP_ALPHA, WEBP_EXIF = 0x20, 0x10, 0x08  # flags of VP8X
 
@@ -49,21 +49,21 @@ class Metadata:
     """Metadata that a coloring keeps of its photo."""
 
     exif: bytes | None = None
-    """beginning with `Exif\\0\\0`; upright, without what is about the pixels of the old file"""
+    """starts with `Exif\\0\\0`; orientation upright, without tags about the old file's pixels"""
     profile: bytes | None = None
     """RGB profile; sRGB's where the photo's is of another space, such as gray, or too coarse at 8 bits"""
     converts: bool = False
-    """whether the coloring's pixels, which are sRGB, must be brought to the profile"""
+    """whether the coloring's sRGB pixels must be converted to the profile"""
     dots_per_meter: tuple[int, int] | None = None
-    """across and down, for PNG; JPEG and WebP have it in their EXIF"""
+    """horizontal and vertical resolution, for PNG; JPEG and WebP have it in EXIF"""
     longest_side: int = 0
-    """the photo's, in pixels"""
+    """longest side of the photo, in pixels"""
 
 
 def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
-    """Read the header of a photo: where it was taken only if told to.
+    """Read the metadata of a photo; its GPS position only if told to.
 
-    What is broken is left out; whether the photo decodes is for others to say.
+    Broken metadata are left out. Does not check that the photo decodes.
     """
     from service.codecs.decoding import FORMATS, forget_xmp  # late: HEIC, which a server leaves to its decoders
     from service.codecs.tiff import skip_small_copies
@@ -72,7 +72,7 @@ def read_metadata(photo: Path | IO[bytes], keep_gps: bool = False) -> Metadata:
         with Image.open(photo, formats=list(FORMATS)) as image:
             skip_small_copies(image)
             forget_xmp(image)
-            image._exif = None  # a JPEG's may have been read, with XMP's
+            image._exif = None  # drop EXIF that Pillow read from a JPEG together with XMP's
             profile, exif = image.info.get("icc_profile"), image.getexif()
             has_resolution = "dpi" in image.info and image.info.get("jfif_unit") != NO_UNIT
             if image.format != "TIFF" and has_resolution and Base.XResolution not in exif:
@@ -100,10 +100,10 @@ def _exif_bytes(exif: Image.Exif, keep_gps: bool) -> bytes | None:
 
 
 class _Text(str):
-    """Text of EXIF, in which Pillow reads every byte as a character, and would write those of ASCII alone."""
+    """Text of EXIF. Pillow reads every byte as a character, but writes only ASCII."""
 
     def encode(self, *_: str) -> bytes:
-        """Return the bytes that were read, whatever their encoding."""
+        """Return the bytes as read, in any encoding."""
         return super().encode("latin-1")
 
 
@@ -129,7 +129,7 @@ def _dots_per_meter(exif: Image.Exif) -> tuple[int, int] | None:
 
 
 def _fitting(profile: bytes | None) -> tuple[bytes | None, bool]:
-    """Return the profile that a coloring can have, and whether its pixels must be converted."""
+    """Return the profile for a coloring, and whether the coloring's pixels must be converted to it."""
     if not profile:
         return None, False
     with suppress(ImageCms.PyCMSError, OSError):
@@ -143,7 +143,7 @@ def _fitting(profile: bytes | None) -> tuple[bytes | None, bool]:
 
 
 def _holds_grays(profile: ImageCms.ImageCmsProfile) -> bool:
-    """Say whether 8 bits of a profile hold sRGB's grays to a level: in linear light, they do not hold the dark ones."""
+    """Say whether a profile's 8 bits keep sRGB's grays to within a level. Linear light loses the dark ones."""
     grays = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2)
     image = Image.fromarray(grays)
     for source, target in ((SRGB, profile), (profile, SRGB)):
@@ -152,7 +152,7 @@ def _holds_grays(profile: ImageCms.ImageCmsProfile) -> bool:
 
 
 def to_profile(png: bytes, profile: bytes, output_format: OutputFormat, quality: int) -> bytes:
-    """Bring a coloring from sRGB to an RGB profile, and encode it."""
+    """Convert a coloring from sRGB to an RGB profile, and encode it."""
     with Image.open(BytesIO(png)) as image:
         alpha = np.asarray(image.getchannel("A")) if "A" in image.getbands() else None
         rgb = image.convert("RGB")
@@ -203,7 +203,7 @@ def _for_a_segment(data: bytes) -> bytes:
 
 
 def _length(value: Any) -> int:
-    """Return about how many bytes a value of EXIF has; a number has at most 8."""
+    """Estimate the bytes of an EXIF value; a number has at most 8."""
     if isinstance(value, (bytes, str)):
         return len(value)
     return 8 * len(value) if isinstance(value, tuple) else 8

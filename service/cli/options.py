@@ -1,4 +1,4 @@
-"""Options of the commands: the interface's fields by their own names, and those about files."""
+"""Options of the commands: the interface's fields under their own names, and options about files."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -41,13 +41,13 @@ FLAGS = {
     "hints": ("--hint",),
     "reference": ("--reference", "-r"),
 }
-"""flags of fields whose options are not just their names"""
+"""flags of fields whose option is not simply their name"""
 HINT = "color that all colorings follow at a point of the photo, x and y from 0 to 1; may be given several times"
 NOT_OPTIONS = {"response_format"}
 
 
 def _checked(check: Callable[[str], object]) -> Callable[[str | None], str | None]:
-    """Return the callback of an option that turns what a check says into a BadParameter."""
+    """Return an option's callback that turns the ValueError of a check into a BadParameter."""
 
     def callback(text: str | None) -> str | None:
         try:
@@ -61,7 +61,7 @@ def _checked(check: Callable[[str], object]) -> Callable[[str | None], str | Non
 
 
 def _photo(text: str) -> Path:
-    """Return the path of a photo. Raises BadParameter for an empty one, which would be the folder of the shell."""
+    """Return the path of a photo. Raises BadParameter for an empty one, which would mean the current folder."""
     if not text:
         raise typer.BadParameter("a name is empty")
     return Path(text)
@@ -81,7 +81,7 @@ PhotosOrInput = Annotated[
 ]
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", exists=True, file_okay=False, help="A folder of photos.")]
-Every = Annotated[float, typer.Option("--every", min=0.1, help="Seconds between two looks at the folder.")]
+Every = Annotated[float, typer.Option("--every", min=0.1, help="Seconds between two checks of the folder.")]
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the colorings, or one file.", rich_help_panel=FILES)]
 Overwrite = _flag("--overwrite", "Make finished colorings again, and replace files.")
@@ -94,7 +94,7 @@ Url = Annotated[
         "--server",
         "--url",
         envvar="TINTFLOW_URL",
-        callback=_checked(lambda url: Client(url).close()),  # which looks at the environment, too
+        callback=_checked(lambda url: Client(url).close()),  # checks the environment, too
         help="URL of a running service; left out, this process does the work.",
         rich_help_panel=SERVER,
     ),
@@ -109,7 +109,7 @@ AtOnce = Annotated[
 
 
 def field_options(endpoint: ColorEndpoint) -> list[Parameter]:
-    """Make an option of every field and every further file of an endpoint."""
+    """Make an option for every field and every further file of an endpoint."""
     options = [
         parameter(name, Annotated[_type(name, field), option(name, endpoint)], _default(field))
         for name, field in endpoint.parameters.model_fields.items()
@@ -124,22 +124,22 @@ def field_options(endpoint: ColorEndpoint) -> list[Parameter]:
 
 
 def _place(parameter: Parameter) -> tuple[bool, bool, bool]:
-    """Sort options as people need them: required ones, what to draw, how it looks, then files."""
+    """Sort options for --help: required ones, what to draw, appearance, files."""
     name = parameter.name
     return parameter.default is not Parameter.empty, name.startswith("output_"), name in LOOK
 
 
 def option(name: str, endpoint: ColorEndpoint = COLORIZATIONS) -> Any:
     field = endpoint.parameters.model_fields[name]
-    is_hint = name == "hints"  # given one by one, unlike its field
+    is_hint = name == "hints"  # the option is repeated; its field is an array
     text = HINT if is_hint else field.description or name
-    low, high, items = bounds_of(field.annotation, *field.metadata)  # of arrays, which are text here, those of an item
+    low, high, items = bounds_of(field.annotation, *field.metadata)  # of arrays, which are text here: those of an item
     return typer.Option(
         *FLAGS.get(name, ()),
         min=None if items else low,
         max=None if items else high,
         metavar="X,Y,#RRGGBB" if is_hint else None,
-        help=f"{text[0].upper()}{text[1:]}.".replace("'", "’"),  # in zsh, completion loses the straight one
+        help=f"{text[0].upper()}{text[1:]}.".replace("'", "’"),  # zsh's completion loses straight ones
         rich_help_panel=FILES if name.startswith("output_") else MODEL,
     )
 

@@ -1,4 +1,4 @@
-"""Photos and folders that a command line names, checked before anything is loaded."""
+"""Checks of the photos and folders in a command line, before anything is loaded."""
 
 import os
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from service.client.found import Photo, Trouble, find_photos
 __all__ = ["NAMED_SUFFIXES", "SUFFIXES", "find_some", "make_folder"]
 
 SUFFIXES: dict[str, OutputFormat] = {FORMATS[name].suffix: name for name in FORMATS} | {".jpeg": "jpeg"}
-"""suffixes of the files that are written"""
+"""suffixes that tintflow writes"""
 NAMED_SUFFIXES = alternatives(sorted(SUFFIXES))
 
 
 def find_some(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo], list[Trouble]]:
-    """Return the photos that are there, and what is not. Without any photo, the program ends with status 2.
+    """Return the photos that exist, and troubles for the others. Without any photo, end with status 2.
 
-    A pipe, which can be read only once, cannot be colored into a folder: its metadata are read by themselves.
+    A pipe cannot be colored into a folder: it can be read only once, but metadata are read separately.
     """
     found, troubles = find_photos(arguments, out)
     photos = []
@@ -42,7 +42,7 @@ def find_some(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo],
 
 
 def make_folder(folder: Path, hint: str = "--out") -> None:
-    """Make the folder that the colorings go to, with those above it. Raises BadParameter if that cannot be done."""
+    """Make the output folder and its parents. Raises BadParameter if that fails."""
     above = next((each for each in (folder, *folder.parents) if os.path.lexists(each)), folder)
     if above.exists() and not above.is_dir():
         raise typer.BadParameter(

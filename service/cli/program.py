@@ -71,7 +71,7 @@ def evaluate(context: typer.Context) -> None:
 
 
 def _become(extra: str, module: str, *arguments: str) -> None:
-    """Replace this process by a module's, so that signals and the exit status are its own."""
+    """Replace this process by one that runs a module, which then gets signals and sets the exit status."""
     if find_spec("torch") is None:
         end(f"torch is not installed: pip install 'tintflow[{extra}]'", MISUSED)
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - this Python, our modules

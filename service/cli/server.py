@@ -26,11 +26,11 @@ __all__ = ["Server", "run", "server_config"]
 log = structlog.get_logger()
 
 SWITCH_SECONDS = 0.0005
-"""Time after which a thread leaves the interpreter to others that wait for it, in place of Python's 5 ms: a draw needs
-it for a moment between its many small steps, while routes parse and write."""
+"""Interpreter switch interval, in place of Python's 5 ms: while routes parse and write, a draw needs the interpreter
+briefly between its many small steps."""
 
 OWN_FILES = 200
-"""Open files beside connections: 30 at rest, and a few for each decoder."""
+"""Open files besides connections: 30 at rest, and a few for each decoder."""
 
 
 def run(host: str, port: int, load: Load) -> int:
@@ -56,9 +56,9 @@ def run(host: str, port: int, load: Load) -> int:
 
 
 def _allow_files(count: int) -> None:
-    """Let this process open so many files. Raises SettingsError where the system does not allow it.
+    """Raise this process's limit of open files. Raises SettingsError if the system does not allow it.
 
-    Without a file for the next connection, none is closed for it, and nobody gets in.
+    If connections used up all files, no idle one would be closed for a new one, and no client could connect.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < count:
@@ -86,16 +86,16 @@ def server_config(application: FastAPI, settings: Settings, **options: Any) -> u
 
 
 class Server(uvicorn.Server):
-    """Ends readiness as soon as a signal asks to stop, and stops by itself if the model can't be loaded."""
+    """Stops being ready as soon as a signal asks to stop, and stops by itself if the model can't be loaded."""
 
     def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
         super().__init__(config)
         self._engine = engine
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain, then stop after the requests in work; a second Ctrl-C waits for none, and for no thread.
+        """Drain, then stop after the requests in work. A second Ctrl-C exits at once, without waiting for threads.
 
-        uvicorn's own would raise the signal again at the end: the exit status would not be 0.
+        uvicorn's own handler would raise the signal again at the end, so the exit status would not be 0.
         """
         if self.should_exit and sig == signal.SIGINT:
             os._exit(INTERRUPTED)  # decoders end with this process

@@ -1,4 +1,4 @@
-"""Contact sheets: a row a photo, first the photo in gray, then its colorings."""
+"""Contact sheets: one row per photo, with the gray photo and its colorings."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,12 +18,12 @@ ROWS = 12  # of one sheet
 MAX_PIXELS = 2**31
 """the photo was decoded before: the limit was looked at there"""
 COMMENT = b"contact sheet by tintflow"
-"""in each sheet, so that only sheets are written over"""
+"""mark in each sheet, so that only sheets are overwritten"""
 INK, PAPER = "black", "white"
 
 
 def write_sheets(out: Path, entries: Mapping[Photo, Entry], overwrite: bool) -> tuple[list[Path], list[Trouble]]:
-    """Write `sheet.jpg`, `sheet-2.jpg`, … and return them, and what stood in the way."""
+    """Write `sheet.jpg`, `sheet-2.jpg`, … and return them, and the failures."""
     rows = list(entries.items())
     sheets, troubles = [], []
     for number, start in enumerate(range(0, len(rows), ROWS), 1):
@@ -87,7 +87,7 @@ def _over_paper(image: Image.Image) -> Image.Image:
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """Return the end of a text, as much as there is room for."""
+    """Return as much of a text's end as fits."""
     while font.getlength(text) > CELL:
         text = "…" + text.removeprefix("…")[1:]
     return text

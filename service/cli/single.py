@@ -23,21 +23,21 @@ __all__ = ["STREAM", "Single", "choose_options", "find_single", "make_single"]
 STREAM = Path("-")
 """standard input or output"""
 NOT_WRITTEN = (PHOTO_SUFFIXES | {".jp2", ".jxl", ".ico", ".pdf", ".psd", ".svg", ".tga"}) - set(SUFFIXES)
-"""suffixes of pictures that are not written; another suffix may be that of a folder, as in scans.2026"""
+"""image suffixes that tintflow does not write; any other may belong to a folder, as in scans.2026"""
 
 
 @dataclass(frozen=True)
 class Single:
-    """A photo, and the one file that its coloring goes to."""
+    """A photo, and the file for its single coloring."""
 
     photo: Path
     target: Path
 
 
 def find_single(context: typer.Context) -> Single | None:
-    """Return what the command line says if it asks for one file: `in.jpg out.jpg`, `in.jpg -o out.jpg` or `-`.
+    """Return the photo and the file of `in.jpg out.jpg`, `in.jpg -o out.jpg` or `-`; None for any other command line.
 
-    Raises BadParameter where one file cannot hold what is asked for.
+    Raises BadParameter if one file cannot hold the request.
     """
     options = context.params
     photos, out = [Path(each) for each in options["photos"]], Path(options["out"])
@@ -69,13 +69,13 @@ def find_single(context: typer.Context) -> Single | None:
     single = Single(first, last)
     if not last.exists():
         return single
-    # It is the output of the same command before, or the second photo of `*.jpg`: which, no one can tell.
+    # Ambiguous: the output of an earlier run, or the second photo of `*.jpg`.
     try:
         choose_options(context, single)
     except typer.BadParameter:
         if first == STREAM:
             raise
-        return None  # one file cannot hold what is asked for, so both are photos
+        return None  # one file cannot hold the request, so both are photos
     replace = f"{last} exists; to replace it, give {first} -o {last} --overwrite"
     both = "" if first == STREAM else f"; to color both, add -o {options['out']}/"
     raise typer.BadParameter(replace + both, param_hint="PHOTO")
@@ -98,7 +98,7 @@ def choose_options(context: typer.Context, single: Single) -> dict[str, Any]:
 
 
 def make_single(connection: Connection, single: Single, asked: CommandAsked, overwrite: bool) -> None:
-    """Make one coloring. The program ends with status 1 if a file is in the way, and as `run_client` ends it."""
+    """Make one coloring. Ends the program with status 1 if the file exists, and as `run_client` does."""
     target = single.target
     if target == STREAM and sys.stdout.isatty():
         end("standard output is a terminal; add `> coloring.jpg` or `-o coloring.jpg`", MISUSED)
@@ -144,7 +144,7 @@ def _names_several(photo: Path) -> bool:
 
 
 def _refuse_output(last: Path) -> None:
-    """Raise BadParameter if the last photo is none, but the name of what was to be written."""
+    """Raise BadParameter if the last photo does not exist, but looks like the name of an output."""
     if last == STREAM or last.exists() or glob.has_magic(str(last)):
         return
     suffix = last.suffix.lower()

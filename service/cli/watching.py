@@ -15,14 +15,14 @@ from service.client.maker import is_of_all_photos
 __all__ = ["Watcher"]
 
 OF_THE_PHOTO = (TooLargeError, UnprocessableError, UnsupportedTypeError)
-"""errors that the same photo would meet again"""
+"""errors that would recur with the same photo"""
 
 State = tuple[int, int]
-"""bytes and time of the last change: a file whose state stays is complete"""
+"""size and time of the last change; a file is complete once both stay the same"""
 
 
 class Watcher:
-    """Looks at a folder again and again. It holds the names of the files that are there, and some photos in work."""
+    """Checks a folder periodically. Holds in memory the names of its files, and the photos in work."""
 
     def __init__(
         self,
@@ -32,27 +32,27 @@ class Watcher:
         seconds: float,
         tell: Callable[[str, bool], None],
     ) -> None:
-        """seconds: between two looks. tell: takes a line, and whether it is about a failure."""
+        """seconds: between two checks. tell: takes a line, and whether it is about a failure."""
         self._folder, self._maker = folder, maker
         self._at_once, self._seconds, self._tell = at_once, seconds, tell
         self._seen: dict[Path, State] = {}
         self._settled: dict[Path, State] = {}
-        """done or refused: looked at again only if the file changes"""
+        """done or refused; tried again only if the file changes"""
         self._failed: dict[str, str] = {}
-        """why others, and folders, failed: they are tried again, and each reason is told once"""
+        """reasons why other photos, and folders, failed: these are retried, and each reason is reported once"""
 
     async def run(self, client: AsyncClient) -> None:
-        """Color what is there and what comes, until cancelled. Raises what the next photo would meet, too."""
+        """Color present and new photos until cancelled. Raises errors that the next photo would meet, too."""
         while True:
             photos = await asyncio.to_thread(self._find_new)
             await share(photos, partial(self._make, client), self._at_once)
             await asyncio.sleep(self._seconds)
 
     def _find_new(self) -> list[Photo]:
-        """Return the photos that are complete and not settled: those that did not change since the last look."""
+        """Return photos that are not settled and complete: unchanged since the last check."""
         photos, unread = find_photos([self._folder], self._maker.out)
-        if not os.path.isdir(self._folder):  # noqa: PTH112 - Path's own raises where a network folder is cut off
-            unread.append(Trouble(str(self._folder), "the folder is gone; it is looked for again"))
+        if not os.path.isdir(self._folder):  # noqa: PTH112 - Path.is_dir raises if a network folder is cut off
+            unread.append(Trouble(str(self._folder), "the folder is gone; looking for it again"))
         states = {photo.source: state for photo in photos if (state := _state(photo.source)) is not None}
         same, self._seen = dict(self._seen.items() & states.items()), states
         self._settled = dict(self._settled.items() & states.items())
@@ -77,7 +77,7 @@ class Watcher:
                 raise
             reason = Trouble.of(photo.source, error).reason
             if not isinstance(error, OF_THE_PHOTO):
-                self._tell_once(str(photo.source), f"{reason}; it is tried again")
+                self._tell_once(str(photo.source), f"{reason}; trying again")
                 return
             line, failed = f"{photo.source}: {reason}", True
         self._tell(line, failed)
@@ -93,6 +93,6 @@ class Watcher:
 def _state(path: Path) -> State | None:
     try:
         status = path.stat()
-    except OSError:  # it went meanwhile
+    except OSError:  # it was deleted meanwhile
         return None
     return status.st_size, status.st_mtime_ns

@@ -1,4 +1,4 @@
-"""Answers: those of the interface, and images in them as bytes, as Pillow images and as files."""
+"""Answers of the interface, with their images as bytes, Pillow images and files."""
 
 import base64
 from io import BytesIO
@@ -22,15 +22,15 @@ class Coloring(schemas.Coloring):
 
     @property
     def image(self) -> Image.Image:
-        """The file, opened by Pillow; decoded when it is first looked at."""
+        """The file, opened by Pillow, which decodes it at first use."""
         return Image.open(BytesIO(self.content))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the file, whatever its name ends with."""
+        """Write the file in its own format, whatever the suffix of its name."""
         Path(path).write_bytes(self.content)
 
 
 class ColorizationResponse(schemas.ColorizationResponse):
     """N colorings of one photo."""
 
-    data: list[Coloring]  # type: ignore[assignment]  # a list is invariant, but nobody appends to an answer's
+    data: list[Coloring]  # type: ignore[assignment]  # lists are invariant, but nobody appends to this one

@@ -1,4 +1,4 @@
-"""The calls of the interface: which photos and fields go to which path, by its own names, and what comes back."""
+"""The calls of the interface: path, photos, fields and answer of each."""
 
 import json
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ R = TypeVar("R", covariant=True)
 
 @dataclass(frozen=True)
 class Call(Generic[M]):
-    """One request, to be sent as often as it takes."""
+    """One request, which may be sent several times."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -39,7 +39,7 @@ def likelihoods(image: PhotoSource) -> Call[LikelihoodResponse]:
 
 
 class ColoringCalls(ABC, Generic[R]):
-    """The calls that make colorings. R is what a call returns: an answer, a stream, or one of them to be awaited."""
+    """The calls that make colorings. R: the type that a call returns: an answer, a stream, or an awaitable of one."""
 
     def colorizations(self, image: PhotoSource, **fields: Unpack[ColorizationFields]) -> R:
         """Get n colorings of a photo."""
@@ -68,13 +68,13 @@ class ColoringCalls(ABC, Generic[R]):
 
 
 def _post(path: str, photos: Mapping[str, PhotoSource], fields: Mapping[str, Any], answer: type[M]) -> Call[M]:
-    """Ask with photos and fields; None is left out."""
+    """Make a call of photos and fields; fields that are None are left out."""
     values = {name: _as_text(value) for name, value in fields.items() if value is not None}
     return Call("POST", path, answer, photos, values)
 
 
 def _as_text(value: Any) -> str:
-    """Write a value as a form has it."""
+    """Write a value as text of a form."""
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         return str(value)
     try:
@@ -82,10 +82,10 @@ def _as_text(value: Any) -> str:
     except TypeError:  # a numpy array without dimensions
         return str(value)
     if not items or any(isinstance(each, Iterable) and not isinstance(each, str) for each in items):
-        return json.dumps(items, default=_plain)  # an empty text would count as left out
+        return json.dumps(items, default=_plain)  # not an empty text, which would count as left out
     return ",".join(map(str, items))
 
 
 def _plain(value: Any) -> Any:
-    """Write what numpy has as JSON has it, and anything else as text, which the service refuses."""
+    """Convert numpy values for JSON, and anything else to text, which the service refuses."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -1,4 +1,4 @@
-"""The two clients: one blocks, one is asynchronous; what they send and read is the same."""
+"""Two clients, blocking and asynchronous, with the same requests and answers."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ __all__ = ["AT_ONCE", "ENVIRONMENT", "MAX_PORT", "AsyncClient", "Client", "heade
 M = TypeVar("M", bound=BaseModel)
 
 ENVIRONMENT = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Variables that httpx reads."""
+"""Environment variables that httpx reads."""
 
 URL = "http://localhost:8000"
 TIMEOUT = httpx.Timeout(150.0, connect=5.0)  # seconds; the service's own deadline is 120
@@ -53,7 +53,7 @@ def checked_url(url: str) -> str:
 
 
 def headers(api_key: str | None) -> dict[str, str]:
-    """Return the headers of every request. Raises ValueError for a key that none can hold, without showing it."""
+    """Return the headers of every request. Raises ValueError, without the key, for a key that no header can hold."""
     if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
         raise ValueError("api_key: expected ASCII characters without spaces or line breaks")
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -61,24 +61,24 @@ def headers(api_key: str | None) -> dict[str, str]:
 
 @contextmanager
 def _environment_named() -> Iterator[None]:
-    """Raise ValueError, which names the variables that are set, where httpx cannot use what they say."""
+    """Raise ValueError, which names the variables that are set, if httpx cannot use their values."""
     try:
         yield
     except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
         names = [name for name in ENVIRONMENT if os.environ.get(name) or os.environ.get(name.lower())]
         if not names:
             raise
-        # of a wrong URL, httpx may show a part of its password
+        # httpx may show part of a wrong URL's password
         reason = "expected a URL" if isinstance(error, httpx.InvalidURL) else error
         raise ValueError(f"wrong value in the environment, of {' or '.join(names)}: {reason}") from None
 
 
 class Client(ColoringCalls[ColorizationResponse]):
-    """A blocking client; one may be shared by threads. Its connections are kept and used again until it is closed.
+    """A blocking client, which threads may share. It keeps and reuses connections until it is closed.
 
-    timeout: seconds, or httpx's own. retries: how often a call is repeated that met 429, 503 or a broken connection.
-    max_wait: the longest Retry-After, in seconds, that is waited for. Calls raise what `errors` lists, and OSError
-    for a photo's path that cannot be read.
+    timeout: seconds, or an httpx.Timeout. retries: maximum per call, after 429, 502, 503 or a broken connection.
+    max_wait: longest Retry-After to wait for, in seconds. Calls raise the errors in `errors`, and OSError for a photo's
+    path that cannot be read.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Client(ColoringCalls[ColorizationResponse]):
             self._http = httpx.Client(base_url=base_url, headers=head, timeout=timeout, transport=transport)
         self._retries, self._max_wait = retries, max_wait
         self.stream = Streams(lambda call: ColoringStream(partial(self._answer, call, stream=True)))
-        """the same calls, whose colorings come one by one, each as soon as it is made"""
+        """the same calls, but each coloring comes as soon as it is made"""
 
     def folder(
         self,
@@ -109,9 +109,9 @@ class Client(ColoringCalls[ColorizationResponse]):
     ) -> Generator[FolderPhoto]:
         """Color all photos below a folder, `at_once` at a time, into files OUT/NAME-SEED-INDEX.jpg.
 
-        Yields each photo when it is dealt with. Photos that an earlier call with the same fields colored are skipped,
-        so the same call goes on where that one ended. An error of one photo is in its result. An error that the next
-        photo would meet, too, is raised.
+        Yields each photo when it is done. Skips photos that an earlier call with the same fields colored, so the same
+        call resumes an earlier one. The error of one photo is in its result. An error that the next photo would meet,
+        too, is raised.
         """
         yield from Folder(photos, out, fields, overwrite, at_once).run(self.colorizations)
 
@@ -120,7 +120,7 @@ class Client(ColoringCalls[ColorizationResponse]):
         return self._send(calls.likelihoods(image))
 
     def models(self) -> ModelList:
-        """Get what is loaded, and where it runs."""
+        """Get the loaded model, with its device and limits."""
         return self._send(calls.MODELS)
 
     def close(self) -> None:
@@ -137,7 +137,7 @@ class Client(ColoringCalls[ColorizationResponse]):
         return read(call, self._answer(call, stream=False))
 
     def _answer(self, call: Call[Any], stream: bool) -> httpx.Response:
-        """Return a good answer; of a stream, before its body is read."""
+        """Return a successful answer; for a stream, before its body is read."""
         with closing(exchange(self._http, call, stream, self._retries, self._max_wait)) as steps:
             outcome: Outcome = None
             while not isinstance(step := steps.send(outcome), httpx.Response):
@@ -155,7 +155,7 @@ class Client(ColoringCalls[ColorizationResponse]):
 
 
 class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
-    """The same as `Client`, to be awaited."""
+    """An asynchronous `Client`: the same calls, to be awaited."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
             self._http = httpx.AsyncClient(base_url=base_url, headers=head, timeout=timeout, transport=transport)
         self._retries, self._max_wait = retries, max_wait
         self.stream = Streams(lambda call: AsyncColoringStream(partial(self._answer, call, stream=True)))
-        """the same calls, whose colorings come one by one, each as soon as it is made"""
+        """the same calls, but each coloring comes as soon as it is made"""
 
     async def folder(
         self,
@@ -194,7 +194,7 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
         return await self._send(calls.likelihoods(image))
 
     async def models(self) -> ModelList:
-        """Get what is loaded, and where it runs."""
+        """Get the loaded model, with its device and limits."""
         return await self._send(calls.MODELS)
 
     async def close(self) -> None:
@@ -211,8 +211,8 @@ class AsyncClient(ColoringCalls[Coroutine[Any, Any, ColorizationResponse]]):
         return read(call, await self._answer(call, stream=False))
 
     async def _answer(self, call: Call[Any], stream: bool) -> httpx.Response:
-        """Return a good answer; of a stream, before its body is read."""
-        photos = await asyncio.to_thread(without_images, call.photos)  # else other tasks would wait for it
+        """Return a successful answer; for a stream, before its body is read."""
+        photos = await asyncio.to_thread(without_images, call.photos)  # not on the event loop, which it would block
         call = replace(call, photos=photos)
         with closing(exchange(self._http, call, stream, self._retries, self._max_wait)) as steps:
             outcome: Outcome = None

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 UNKNOWN_CODE = "unknown"
-"""code of an answer that tintflow did not write, such as a proxy's"""
+"""code of an answer from another server, such as a proxy"""
 
 
 class TintflowError(Exception):
@@ -47,7 +47,7 @@ class TimedOutError(TintflowError):
 
 
 class UnreadableAnswerError(TintflowError):
-    """An answer came that is not tintflow's: something else listens there."""
+    """The answer is not tintflow's: another server listens at this URL."""
 
 
 class ProblemError(TintflowError):
@@ -70,10 +70,10 @@ class ProblemError(TintflowError):
         self.errors = errors
         """the fields at fault"""
         self.request_id = request_id
-        """the service's log knows it"""
+        """id of the request, as in the service's log"""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy the attributes, too, where the error is pickled: an exception alone would lose its keywords."""
+        """Pickle the attributes, too: by default, an exception loses its keyword arguments."""
         return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
@@ -98,11 +98,11 @@ class TooLargeError(RequestError):
 
 
 class UnsupportedTypeError(RequestError):
-    """415: the file is no image of a type that is read."""
+    """415: the file is not an image of a supported type."""
 
 
 class UnprocessableError(RequestError):
-    """422: the photo or a field cannot be worked with."""
+    """422: the photo or a field is not usable."""
 
 
 class InvalidParameterError(UnprocessableError):
@@ -122,7 +122,7 @@ class OutputTooLargeError(UnprocessableError):
 
 
 class TooManyRequestsError(RequestError):
-    """429: the queue is full, or the key's rate is used up, even after the last retry."""
+    """429: the queue is full, or the key's rate limit is reached, even after the last retry."""
 
 
 class ServerError(ProblemError):
@@ -159,7 +159,7 @@ BY_STATUS: dict[int, type[ProblemError]] = {
 
 
 def problem_of(response: httpx.Response) -> ProblemError:
-    """Return the error that an answer of 4xx or 5xx stands for; its body must have been read."""
+    """Return the error for an answer of 4xx or 5xx, whose body must have been read."""
     try:
         body = response.json()
     except ValueError:
@@ -168,7 +168,7 @@ def problem_of(response: httpx.Response) -> ProblemError:
 
 
 def problem_in(body: object, response: httpx.Response) -> ProblemError:
-    """Return the error that a problem stands for, which is an answer's body or, with a status of its own, an event."""
+    """Return the error for a problem: the body of an answer, or an event, which has a status of its own."""
     problem = body if isinstance(body, dict) else {}
     told = problem.get("status")
     status = told if response.is_success and isinstance(told, int) else response.status_code
@@ -177,7 +177,7 @@ def problem_in(body: object, response: httpx.Response) -> ProblemError:
     by_class = ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else RequestError
     kind = BY_CODE.get(code) or BY_STATUS.get(status) or by_class
     unexplained = f"{status} {response.reason_phrase}"
-    if "location" in response.headers:  # a redirect, which a proxy answers; it is not followed
+    if "location" in response.headers:  # a proxy's redirect, which is not followed
         unexplained += f" to {response.headers['location']}"
     return kind(
         str(problem.get("detail") or unexplained),

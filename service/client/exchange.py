@@ -1,4 +1,4 @@
-"""One call's requests, waits and result, without doing any of them: what the two clients share."""
+"""One call's requests, waits and result as steps that either client carries out."""
 
 import email.utils
 import logging
@@ -20,31 +20,31 @@ M = TypeVar("M", bound=BaseModel)
 
 RETRIED = {
     HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.BAD_GATEWAY,  # a proxy's, while the service behind it starts again
+    HTTPStatus.BAD_GATEWAY,  # from a proxy while its service restarts
     HTTPStatus.SERVICE_UNAVAILABLE,
 }
 BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
-"""connections that another try may mend"""
+"""connection errors that a retry may solve"""
 EVENTS = "text/event-stream"
-FIRST_WAIT_SECONDS = 0.5  # doubled each time, where the service does not say how long to wait
+FIRST_WAIT_SECONDS = 0.5  # without Retry-After; doubled each time
 
 log = logging.getLogger(__name__)
 
 Step = httpx.Request | float | httpx.Response
-"""the next request, or seconds to wait before it, or in the end the answer to the call"""
+"""the next request, seconds to wait before it, or at the end the answer to the call"""
 Outcome = httpx.Response | httpx.RequestError | None
-"""result of a request: its answer, or the error; of a wait: None"""
+"""result of a request: its answer, or the error; None after a wait"""
 
 
 def exchange(
     client: httpx.Client | httpx.AsyncClient, call: Call[Any], stream: bool, retries: int, max_wait: float
 ) -> Generator[Step, Outcome, None]:
-    """Yield what to do next, take its outcome, and in the end yield the answer to the call, of status 2xx.
+    """Yield steps and receive their outcomes. The last step is the answer to the call, of status 2xx.
 
-    stream: ask for events. The body of an answer of any other status must have been read.
+    stream: ask for events. Answers of any other status must have their body read.
 
-    429, 502, 503 and broken connections are tried again, up to `retries` times, after as many seconds as Retry-After
-    says; if these are more than `max_wait`, the error is raised at once. A file that cannot be read twice is sent once.
+    Retries up to `retries` times after 429, 502, 503 and broken connections, each after the seconds in Retry-After.
+    If these exceed `max_wait`, raises the error at once. A file that cannot be read twice is sent once.
     """
     headers = {"Accept": EVENTS if stream else "application/json"}
     if retries < 0:
@@ -88,7 +88,7 @@ def read(call: Call[M], response: httpx.Response) -> M:
 
 
 def _retry_after(response: httpx.Response, default: float) -> float:
-    """Return the seconds that Retry-After asks for, as a number or as a date (RFC 9110, 10.2.3)."""
+    """Return the seconds in Retry-After, which is a number or a date (RFC 9110, 10.2.3)."""
     text = response.headers.get("retry-after", "")
     if text.isdecimal():
         return float(text)

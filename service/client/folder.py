@@ -1,4 +1,4 @@
-"""Folders of photos: colored some at once, with progress; the same call goes on where an earlier one ended."""
+"""Folders of photos: colored some at once, with progress. Repeating a call resumes it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
@@ -33,13 +33,13 @@ class FolderPhoto:
     is_new: bool
     """False: an earlier call colored it"""
     number: int
-    """how many photos of the folder are dealt with, this one included"""
+    """number of photos done so far, this one included"""
     total: int
-    """how many photos the folder holds"""
+    """number of photos in the folder"""
 
 
 class Folder:
-    """The photos of one call, and what becomes of them."""
+    """The photos of one call, and their outcomes."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Folder:
         self._number = 0
 
     def run(self, send: Callable[..., ColorizationResponse]) -> Generator[FolderPhoto]:
-        """Yield each photo when it is dealt with. If the caller leaves early, photos in work are finished first."""
+        """Yield each photo when it is done. If the caller stops early, photos in work are finished first."""
         yield from self._settled()
 
         def make(photo: Photo) -> Result:
@@ -89,7 +89,7 @@ class Folder:
                 working |= {pool.submit(make, photo) for photo in islice(waiting, len(done))}
 
     async def run_async(self, send: Callable[..., Awaitable[ColorizationResponse]]) -> AsyncGenerator[FolderPhoto]:
-        """Yield each photo when it is dealt with. If the caller leaves early, photos in work are dropped."""
+        """Yield each photo when it is done. If the caller stops early, photos in work are dropped."""
         for each in self._settled():
             yield each
 
@@ -119,7 +119,7 @@ class Folder:
             yield self._count(photo.source, self._files(entry), is_new=False)
 
     def _made(self, photo: Photo, result: Entry | Exception) -> FolderPhoto:
-        """Count a photo. Raises the errors that the next photo would meet, too."""
+        """Count a photo. Raises errors that the next photo would meet, too."""
         if isinstance(result, Entry):
             return self._count(photo.source, self._files(result))
         if is_of_all_photos(result):

@@ -18,11 +18,11 @@ NONE_FOUND = "no photos found"
 
 @dataclass(frozen=True)
 class Photo:
-    """A file, and the name of what is made of it."""
+    """A photo's file, and the name for its colorings."""
 
     source: Path
     target: Path
-    """below the output folder, without a suffix; folders are mirrored"""
+    """path below the output folder, without a suffix; folders are mirrored"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Trouble:
 
     @classmethod
     def of(cls, name: object, error: Exception) -> Self:
-        """Return what an error is for a photo: without its number, and without a path that is the photo's name."""
+        """Return the trouble that an error means for a photo, without errno and without the photo's own path."""
         if not isinstance(error, OSError) or error.strerror is None:
             return cls(str(name), str(error))
         is_named = error.filename is None or str(error.filename) == str(name)
@@ -42,11 +42,11 @@ class Trouble:
 
 
 def find_photos(arguments: Sequence[Path], out: Path | None) -> tuple[list[Photo], list[Trouble]]:
-    """Return the photos in order, each once, and what named none.
+    """Return the photos in order, each once, and the arguments that name none.
 
-    Of folders and globs, files with the suffix of an image are taken, but for hidden ones and what is in the output
-    folder, if there is one; a file that is named itself is always taken. Links to folders are not followed. Two photos
-    of one name, such as a.jpg and a.tif, keep their suffix in the names of what is made of them.
+    Folders and globs give files with an image suffix, except hidden ones and those in the output folder; a file that is
+    named itself is always taken. Links to folders are not followed. Two photos with the same stem, such as a.jpg and
+    a.tif, keep their suffix in the names of their colorings.
     """
     photos: dict[str, Photo] = {}
     troubles: list[Trouble] = []
@@ -78,7 +78,7 @@ def _find(argument: Path, out: Path | None, troubles: list[Trouble]) -> Iterator
     elif mode is None and glob.has_magic(str(argument)):
         root = next(parent for parent in argument.parents if not glob.has_magic(str(parent)))
         if argument.name == "**":
-            argument /= "*"  # before Python 3.13, ** alone finds folders, and no files
+            argument /= "*"  # before Python 3.13, ** alone finds only folders
         yield from _images(root, root.glob(str(argument.relative_to(root))), out)
     else:
         yield Photo(argument, Path(argument.stem))
@@ -102,12 +102,12 @@ def _images(root: Path, files: Iterable[Path], out: Path | None) -> Iterator[Pho
         if file.suffix.lower() not in PHOTO_SUFFIXES or left_out:
             continue
         mode = _mode(file)
-        if mode is None or S_ISREG(mode):  # what cannot be seen, such as a broken link, is told of later
+        if mode is None or S_ISREG(mode):  # an unreadable path, such as a broken link, is reported later
             yield Photo(file, relative.with_suffix(""))
 
 
 def _mode(path: Path) -> int | None:
-    """Return what kind of file this is, as `stat` has it, or None if that cannot be seen."""
+    """Return the mode of a file, as in `stat`, or None if `stat` fails."""
     try:
         return path.stat().st_mode
     except OSError:
@@ -115,5 +115,5 @@ def _mode(path: Path) -> int | None:
 
 
 def is_within(path: Path, folder: Path) -> bool:
-    """Say whether a folder holds a path, or is it."""
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))  # `resolve` raises at a loop of links
+    """Say whether a path is a folder or lies in it."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))  # `resolve` raises on a loop of links

@@ -1,4 +1,4 @@
-"""Files of colorings: none is overwritten, none is made twice, and none is ever there in part."""
+"""Files of colorings: never overwritten, never made twice, never partly written."""
 
 import asyncio
 import threading
@@ -41,7 +41,7 @@ def is_of_all_photos(error: Exception) -> bool:
 
 @dataclass(frozen=True)
 class Request:
-    """The request for one photo, and what its colorings become."""
+    """The request for one photo, and how to turn its colorings into files."""
 
     fields: dict[str, Any]
     as_file: Callable[[Coloring], bytes]
@@ -52,11 +52,11 @@ class Asked:
     """The request made for every photo."""
 
     fields: dict[str, Any]
-    """fields under the interface's names, seeds included"""
+    """fields of the interface, seeds included"""
     given: dict[str, Any]
-    """the command and its options, without a seed that was not given: the same again is the same work"""
+    """the command and its options, without drawn seeds; equal values mean the same work"""
     name: str
-    """middle part of the files' names: PHOTO-NAME-INDEX"""
+    """middle part of file names: PHOTO-NAME-INDEX"""
 
     @property
     def output_format(self) -> OutputFormat:
@@ -79,12 +79,12 @@ class Maker:
         self._lock = threading.Lock()
 
     def sort_out(self, photos: list[Photo], replace_changed: bool = False) -> tuple[list[Photo], list[Trouble]]:
-        """Return the photos that are still to be done, and those that cannot be, because files are in the way.
+        """Return the photos still to be done, and those that cannot be done because files are in the way.
 
-        replace_changed: the files of a photo that changed since are not in the way.
+        replace_changed: replace the files of photos that have changed since.
         """
         left, troubles = [], []
-        numbered = cache(self._numbered)  # to look into a folder for each of its photos would take long
+        numbered = cache(self._numbered)  # reads each folder once, not once per photo
         for photo in photos:
             try:
                 identity = identify(photo)
@@ -108,19 +108,19 @@ class Maker:
         return left, troubles
 
     def begin(self, photo: Photo) -> tuple[dict[str, Any], Request]:
-        """Return which state of the photo is colored, and the request. Raises OSError."""
+        """Return the photo's identity and state, and the request. Raises OSError."""
         return identify(photo), self._asked.request(photo.source)
 
     async def make_by(self, send: Callable[..., Awaitable[ColorizationResponse]], photo: Photo) -> Entry:
-        """Make the files of a photo. Raises what `send`, a method of a client, raises, and OSError."""
+        """Make the files of a photo. Raises the errors of `send`, a client's method, and OSError."""
         identity, request = await asyncio.to_thread(self.begin, photo)
         answer = await send(photo.source, **request.fields)
         return await asyncio.to_thread(self.end, photo, identity, request, answer)
 
     def end(self, photo: Photo, identity: dict[str, Any], request: Request, answer: ColorizationResponse) -> Entry:
-        """Write the files of an answer beside their places, note them, and put them into place. Raises OSError.
+        """Write the files of an answer under temporary names, record them, and rename them. Raises OSError.
 
-        Killed before the note, the work is done again; killed after it, the note says whose the files are.
+        If killed before the record, the work is done again; if after, the record says which photo the files belong to.
         """
         entry = Entry(
             **identity,
@@ -156,7 +156,7 @@ class Maker:
         return f"{photo.target.name}-{self._asked.name}"
 
     def _numbered(self, folder: Path) -> dict[str, set[Path]]:
-        """Return the files of a folder that are named as colorings are, by their names without the number."""
+        """Return the files of a folder that have names of colorings, grouped by name without the number."""
         found: dict[str, set[Path]] = defaultdict(set)
         for file in folder.iterdir() if folder.is_dir() else ():
             stem, _, number = file.stem.rpartition("-")

@@ -1,4 +1,4 @@
-"""Photos that a call sends, from wherever they are."""
+"""Photos that a call sends: paths, bytes, open files and Pillow images."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,20 +18,20 @@ TIFF_MODES = ("CMYK", "F", "I", "LAB")
 """modes of Pillow that PNG cannot hold, and the service reads"""
 CONVERTED = {"HSV": "RGB", "La": "LA", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGBA", "YCbCr": "RGB"}
 CONVERTED |= {"I;16L": "I", "I;16N": "I"}  # to I;16, Pillow would clip them to 8 bits
-"""modes that are converted, because neither format holds them"""
-_WRITING = Lock()  # Pillow loads an image when it is first used, which two threads must not do at once
+"""Pillow modes converted first, because neither PNG nor TIFF holds them"""
+_WRITING = Lock()  # Pillow loads an image at first use; two threads must not do so at once
 
 
 def without_images(photos: Mapping[str, PhotoSource]) -> dict[str, PhotoSource]:
-    """Write the Pillow images among photos as files, which takes seconds if they are large."""
+    """Write Pillow images among the photos as files. Takes seconds for large ones."""
     return {name: _written(photo) if isinstance(photo, Image.Image) else photo for name, photo in photos.items()}
 
 
 @contextmanager
 def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, IO[bytes]]]]:
-    """Open photos as files, named by their fields, for as long as it takes; those given open stay open.
+    """Open photos as files by field name, and close them at exit, except those given open.
 
-    Raises OSError for a path that cannot be read, and TypeError for what is no photo.
+    Raises OSError for an unreadable path, and TypeError for anything that is not a photo.
     """
     with ExitStack() as stack:
 
@@ -51,9 +51,9 @@ def opened(photos: Mapping[str, PhotoSource]) -> Iterator[dict[str, tuple[str, I
 
 
 class _Sized:
-    """A file of the length that it has now: httpx announces it, and must not send more of one that grows meanwhile.
+    """A file cut at its present length: httpx announces this, and must not send more if the file grows.
 
-    It has no `fileno`: where a file is decompressed, httpx would take the length of the compressed one.
+    Has no `fileno`: for a file that is decompressed as it is read, httpx would take the compressed length.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -74,14 +74,14 @@ class _Sized:
 
 
 class _Pipe:
-    """A file that cannot be read twice, without its `fileno`: from a pipe's, httpx would take a length of 0."""
+    """A file that cannot be read twice. Has no `fileno`: for a pipe, httpx would take a length of 0."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.read, self.seekable = file.read, file.seekable
 
 
 def _written(image: Image.Image) -> BytesIO:
-    """Return a Pillow image as a file: PNG, or TIFF for what PNG cannot hold."""
+    """Return a Pillow image as a file: PNG, or TIFF for modes that PNG cannot hold."""
     file = BytesIO()
     with _WRITING:
         image = image.convert(CONVERTED.get(image.mode, image.mode))

@@ -1,4 +1,4 @@
-"""`tintflow.jsonl` in the output folder: what was made of which photo, and how; so nothing is made twice."""
+"""`tintflow.jsonl` in the output folder: a record of colorings, their photos and options. Prevents duplicate work."""
 
 import json
 from os import SEEK_END
@@ -13,7 +13,7 @@ __all__ = ["Entry", "Made", "Record", "identify"]
 
 NAME = "tintflow.jsonl"
 FileName = SkipValidation[str]
-"""a name whose bytes may not be UTF-8, which Python has as surrogates"""
+"""a file name; bytes that are not UTF-8 are surrogates, as Python has them"""
 
 
 class Made(BaseModel):
@@ -32,7 +32,7 @@ class Entry(BaseModel):
     """path of the photo"""
     photo_bytes: int
     photo_modified: int
-    """nanoseconds of Unix time"""
+    """Unix time in nanoseconds"""
     target: FileName
     asked: dict[str, Any]
     """the command and its options, as they were given"""
@@ -43,12 +43,12 @@ class Entry(BaseModel):
     files: list[Made]
 
     def is_of(self, identity: dict[str, Any]) -> bool:
-        """Say whether the photo is still as it was."""
+        """Say whether the photo is unchanged."""
         return self.model_dump(include=set(identity)) == identity
 
 
 def identify(photo: Photo) -> dict[str, Any]:
-    """Return what tells one photo, and one state of it, from others. Raises OSError."""
+    """Return the fields that identify a photo and its state. Raises OSError."""
     status = photo.source.stat()
     return {
         "photo": str(photo.source.resolve()),
@@ -59,10 +59,10 @@ def identify(photo: Photo) -> dict[str, Any]:
 
 
 class Record:
-    """The entries of one output folder, the newest of a photo and of what was asked."""
+    """The entries of one output folder: the newest for each photo and request."""
 
     def __init__(self, out: Path) -> None:
-        """Read the entries; a line that a kill left unfinished, or that is damaged, is as good as none."""
+        """Read the entries; skip unfinished (after a kill) and damaged lines."""
         self._out, self._file = out, out / NAME
         self._of_photo: dict[str, Entry] = {}
         self._last: dict[str, Entry] = {}
@@ -74,11 +74,11 @@ class Record:
                     continue
 
     def find(self, identity: dict[str, Any], asked: dict[str, Any]) -> Entry | None:
-        """Return what was last made of the photo when the same was asked; the photo may have changed since."""
+        """Return the last entry for the photo and the same request; the photo may have changed since."""
         return self._of_photo.get(_key(_place(identity), asked))
 
     def seed(self, asked: dict[str, Any], name: str) -> int | None:
-        """Return the seed, `seed` or `noise_seed`, of the last photo of which the same was asked."""
+        """Return the `seed` or `noise_seed` of the last photo with the same request."""
         last = self._last.get(_key(asked))
         return None if last is None else getattr(last, name)
 
@@ -86,7 +86,7 @@ class Record:
         return all((self._out / made.file).exists() for made in entry.files)
 
     def add(self, entry: Entry) -> None:
-        """Write an entry, on a line of its own also behind one that a kill or a full disk left unfinished."""
+        """Append an entry; begin a new line if a kill or a full disk left the last one unfinished."""
         line = json.dumps(entry.model_dump(), default=str).encode() + b"\n"
         with self._file.open("ab+") as file:
             if file.tell():
@@ -101,7 +101,7 @@ class Record:
 
 
 def _place(identity: dict[str, Any]) -> dict[str, Any]:
-    """Return what stays where a photo changes."""
+    """Return the parts of an identity that stay when the photo changes."""
     return {name: identity[name] for name in ("photo", "target")}
 
 

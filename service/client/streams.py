@@ -1,4 +1,4 @@
-"""Colorings as they are made: server-sent events, read one by one."""
+"""Streams of colorings, read from server-sent events as they are made."""
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
@@ -19,10 +19,10 @@ R = TypeVar("R", covariant=True)
 
 
 class _Reader:
-    """Makes colorings of the pieces of an answer, and keeps what the last event says."""
+    """Parses the pieces of an answer into colorings, and keeps the last event."""
 
     def __init__(self, response: httpx.Response) -> None:
-        """Raise UnreadableAnswerError for an answer that is no stream."""
+        """Raise UnreadableAnswerError for an answer that is not a stream."""
         media_type = response.headers.get("content-type", "").partition(";")[0]
         if media_type != EVENTS:
             raise UnreadableAnswerError(f"{response.request.url}: expected {EVENTS}, got {media_type or 'nothing'}")
@@ -43,14 +43,14 @@ class _Reader:
                 yield coloring
 
     def end(self) -> ColorizationDone:
-        """Return what the last event says. Raises ConnectionFailedError if the answer is not complete."""
+        """Return the last event. Raises ConnectionFailedError if the answer is incomplete."""
         if self._done is None:
             raise ConnectionFailedError(f"{self._response.request.url}: the answer ended before its last event")
         return self._done
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Raise TimedOutError and ConnectionFailedError for what goes wrong while the answer comes."""
+        """Raise TimedOutError and ConnectionFailedError for failures while the answer arrives."""
         url = self._response.request.url
         try:
             yield
@@ -78,8 +78,8 @@ class _Reader:
 class ColoringStream(Iterator[Coloring]):
     """Iterates over the colorings of one photo, each as soon as it is made. The request is sent by the first `next`.
 
-    Raises what the client's calls raise; ProblemError and ConnectionFailedError also between two colorings. `with`
-    closes the connection, and so ends the work, if you leave before the last.
+    Raises the errors of the client's calls; ProblemError and ConnectionFailedError also between two colorings. If you
+    leave early, `with` closes the connection, which stops the work.
     """
 
     def __init__(self, send: Callable[[], httpx.Response]) -> None:
@@ -113,7 +113,7 @@ class ColoringStream(Iterator[Coloring]):
 
 
 class AsyncColoringStream(AsyncIterator[Coloring]):
-    """The same as `ColoringStream`, for `async for` and `async with`."""
+    """A `ColoringStream` for `async for` and `async with`."""
 
     def __init__(self, send: Callable[[], Awaitable[httpx.Response]]) -> None:
         self.done: ColorizationDone | None = None

@@ -1,4 +1,4 @@
-"""A file that is never there in part."""
+"""A file that is written whole or not at all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +9,9 @@ __all__ = ["whole_file"]
 
 @contextmanager
 def whole_file(file: Path) -> Iterator[Path]:
-    """Yield a path beside the file's, to write to; then put it into the file's place, or remove it after an error.
+    """Yield a temporary path beside the file; then move it into the file's place, or remove it after an error.
 
-    Raises OSError, which names the file itself, where it cannot be put there.
+    Raises OSError, which names the file itself, if that fails.
     """
     part = file.with_name(f".{file.name}.part")
     try:
@@ -21,6 +21,6 @@ def whole_file(file: Path) -> Iterator[Path]:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        if str(error.filename) == str(part):  # nobody knows it by this name
+        if str(error.filename) == str(part):  # the user does not know the temporary name
             error.filename = str(file)
         raise

@@ -1,1 +1,1 @@
-"""The service on a Ray cluster: replicas, proxies, work in bulk."""
+"""The service on a Ray cluster: replicas, proxies, bulk work."""

@@ -1,6 +1,6 @@
 """Colorings of very many photos, on Ray Data: photos stream past actors that hold the model; needs the extra `ray`.
 
-What is done is seen by its files, so that the same work, begun anew, goes on where it was.
+Finished photos are recognized by their files, so that repeating the work resumes it.
 """
 
 import json
@@ -32,7 +32,7 @@ from service.settings import Settings
 __all__ = ["Asked", "Outcome", "Source", "colorize_all", "count_rows", "on_ray", "read_folder", "read_parquet"]
 
 PHOTOS_AT_ONCE = 16
-"""Photos of a batch: they share passes through the network."""
+"""Photos in a batch, which share passes through the network."""
 PIXELS_AT_ONCE = 50_000_000
 """Photos with so many pixels together are finished before another is decoded."""
 Batch = dict[str, NDArray[Any]]
@@ -59,16 +59,16 @@ class Outcome:
 
     photo: str
     files: list[str]
-    """below the output folder"""
+    """path below the output folder"""
     bits_per_dim: list[float]
     """bits per dimension of each coloring; empty if the files existed before"""
     error: str | None = None
-    """why there are no files"""
+    """reason why there are no files"""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Photos to be read, as a Ray Dataset, and how many they are."""
+    """Photos to be read, as a Ray Dataset, and their number."""
 
     dataset: Any
     count: int
@@ -78,9 +78,9 @@ class Source:
 
 @contextmanager
 def on_ray(address: str, processors: int | None) -> Iterator[None]:
-    """Connect to a Ray cluster, or start one on this machine with so many processors if the address is `local`."""
-    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # what it tells of, progress and the report tell better
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray tells its makers of the machine
+    """Connect to a Ray cluster; address `local` starts one on this machine, with this number of processors."""
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "ERROR")  # progress and the report say it better
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports the machine to its makers
     import ray
 
     ray.init(address, num_cpus=processors, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
@@ -92,17 +92,17 @@ def on_ray(address: str, processors: int | None) -> Iterator[None]:
 
 
 def read_folder(photos: Mapping[str, Path]) -> Source:
-    """Read files, each for the name that its colorings get; every node must see them under the same path."""
+    """Read files by the name of their colorings. Every node must see them under the same path."""
     import ray
 
-    # as bytes: what Unix calls a name need not be text
+    # as bytes: a Unix file name need not be text
     rows = [{"photo": os.fsencode(path), "target": os.fsencode(target)} for target, path in photos.items()]
     blocks = -(-len(rows) // PHOTOS_AT_ONCE)
     return Source(ray.data.from_items(rows, override_num_blocks=blocks), len(rows))
 
 
 def count_rows(file: Path, *columns: str) -> int:
-    """Return how many rows a Parquet file says it has.
+    """Return the number of rows that a Parquet file declares.
 
     Raises ValueError or OSError for a broken one, and for one without these columns.
     """
@@ -117,7 +117,7 @@ def count_rows(file: Path, *columns: str) -> int:
 
 
 def read_parquet(files: Mapping[Path, int], image: str, name: str) -> Source:
-    """Read photos from Parquet files of so many rows: columns of images and of names, which must differ."""
+    """Read photos from Parquet files with these numbers of rows: a column of images, and one of unique names."""
     import ray
 
     # the newer reader lists files by a task with a processor of its own; but the actors may have them all, and would
@@ -129,7 +129,7 @@ def read_parquet(files: Mapping[Path, int], image: str, name: str) -> Source:
 
 
 def colorize_all(source: Source, asked: Asked, out: Path, actors: int, gpus: float) -> Iterator[Outcome]:
-    """Colorize photos by as many actors, each with a processor and a share of a GPU; yield outcomes as they come."""
+    """Colorize photos on actors, each with a processor and a share of a GPU; yield outcomes as they come."""
     import ray
 
     outcomes = source.dataset.map_batches(
@@ -145,7 +145,7 @@ def colorize_all(source: Source, asked: Asked, out: Path, actors: int, gpus: flo
 
 
 class Painter:
-    """Colorizes batches of photos, and writes the colorings. A bad photo is no error, but an outcome."""
+    """Colorizes batches of photos and writes the colorings. A bad photo gives an outcome, not an error."""
 
     def __init__(self, asked: Asked, out: str, columns: tuple[str, str] | None = None) -> None:
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
@@ -180,7 +180,7 @@ class Painter:
         return {"outcome": np.array([json.dumps(asdict(each)) for each in outcomes], dtype=object)}
 
     def _paint(self, photos: list[tuple[str, str, DecodedPhoto]]) -> Iterator[Outcome]:
-        """Draw for all at once, or for each alone where that fails; then write."""
+        """Draw all photos at once, or each alone if that fails; then write."""
         asked = self._asked
         options = SampleOptions(n=asked.n, seed=asked.seed, temperature=asked.temperature)
         try:
@@ -191,7 +191,7 @@ class Painter:
                 yield Outcome(photos[0][0], [], [], str(error))
                 return
             drawn = None
-        if drawn is None:  # the error is gone: it held on to all memory that the failed pass had taken
+        if drawn is None:  # the error is gone by now; it held all memory of the failed pass
             for each in photos:
                 yield from self._paint([each])
             return
@@ -214,7 +214,7 @@ class Painter:
 
 
 def _bytes(image: Any) -> bytes:
-    """Return the bytes of an image from a table: itself, or as data sets of Hugging Face's have it, in a struct."""
+    """Return the bytes of an image in a table: plain, or in a struct as in Hugging Face's data sets."""
     found = image.get("bytes") if isinstance(image, dict) else image
     if not isinstance(found, bytes):
         raise ValueError(f"expected the bytes of an image, got {type(found).__name__}")

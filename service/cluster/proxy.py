@@ -1,6 +1,6 @@
-"""Answers of Ray's HTTP proxies, in the service's own words.
+"""Errors of Ray's HTTP proxies, as the service's own problems.
 
-They take it in where RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=service.cluster.proxy:middlewares.
+Set RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=service.cluster.proxy:middlewares to use it.
 """
 
 from starlette.middleware import Middleware
@@ -18,7 +18,7 @@ REFUSALS: dict[int, RetryLaterError] = {
     500: ReplicaLostError("the replica at work on the request was lost; retry later", RETRY_SECONDS),
     503: ReplicaLostError("no replica is available; retry later", RETRY_SECONDS),
 }
-"""meaning of a proxy's statuses; the service itself answers these by problems"""
+"""meaning of a proxy's statuses; the service's own are problems already"""
 OWN_PATHS = "/-/"
 REQUEST_ID = b"x-request-id"
 
@@ -49,7 +49,7 @@ class ProxyProblems:
                 await send(message)
 
         await self._app(scope, receive, send_on)
-        if not begun:  # the replica died at work
+        if not begun:  # the replica died while at work
             refusal = REFUSALS[500]
         if refusal is not None:
             answer = await known_error(Request(scope), refusal)

@@ -1,8 +1,8 @@
 """The service on a Ray cluster: `serve run service.cluster.serve:app`; needs the extra `ray`.
 
-The routes are those of one process, in replicas that decode, upsample and encode on CPUs. The model is a deployment of
-its own, on GPUs where there are some: it gets photos at the network's size and gives back small a*b* maps. How many
-replicas, and of what, a Serve configuration says, as in deploy/ray.
+The routes are those of one process, in replicas that decode, upsample and encode on CPUs. The model is a separate
+deployment, on GPUs if available: it gets photos at the network's size and returns small a*b* maps. A Serve
+configuration, as in deploy/ray, sets the numbers of replicas and their resources.
 """
 
 import os
@@ -39,16 +39,16 @@ log = structlog.get_logger()
 
 RETRY_SECONDS = 2
 DEFAULTS = Settings.model_construct()
-"""Settings without the environment: a Serve configuration that sets another deadline sets the two below, too."""
+"""Default settings, without the environment. A configuration with another deadline must set the next two, too."""
 DRAW_SECONDS = int(DEFAULTS.deadline_seconds) + 10
-"""Longer than what is in work at the model takes."""
+"""Longer than any work in progress at the model."""
 ANSWER_SECONDS = int(DEFAULTS.answer_seconds) + 10
-"""Longer than any accepted request takes: its answer is made and read."""
+"""Longer than any accepted request, until its answer is read."""
 LOST = (
     RayActorError,
     ReplicaUnavailableError,
     DeploymentUnavailableError,
-    ObjectLostError,  # the answer was there, on a node that is not any more
+    ObjectLostError,  # the node that held the answer was lost
 )
 
 
@@ -57,10 +57,10 @@ LOST = (
     max_queued_requests=256,  # more is 429
     autoscaling_config={"min_replicas": 1, "max_replicas": 8, "target_ongoing_requests": 8},
     graceful_shutdown_timeout_s=DRAW_SECONDS,
-    health_check_timeout_s=DRAW_SECONDS,  # it waits behind what is in work
+    health_check_timeout_s=DRAW_SECONDS,  # the check waits behind work in progress
 )
 class Model:
-    """The network, for requests of every ingress replica: those that wait together share passes."""
+    """The network, for requests of all ingress replicas; waiting requests share passes."""
 
     def __init__(self) -> None:
         refuse_unknown(os.environ)
@@ -82,12 +82,12 @@ class Model:
         return await self._network.score(photo, owner)
 
     async def check_health(self) -> None:
-        """Draw a sample; where that fails, Ray replaces the replica."""
+        """Draw a sample; if that fails, Ray replaces the replica."""
         await self._network.draw(self._canary, 1, CHECK)
 
 
 @serve.deployment(
-    max_ongoing_requests=512,  # more than TINTFLOW_QUEUE_LENGTH, which says who must wait
+    max_ongoing_requests=512,  # more than TINTFLOW_QUEUE_LENGTH, which is the effective limit
     max_queued_requests=512,
     backpressure_config={"status_code": 429, "retry_after_s": RETRY_SECONDS},
     autoscaling_config={"min_replicas": 1, "max_replicas": 8, "target_ongoing_requests": 16},
@@ -95,7 +95,7 @@ class Model:
 )
 @serve.ingress()
 class Ingress:
-    """The routes; all but the network's work is done here."""
+    """The routes, and all work but the network's."""
 
     def __init__(self, model: DeploymentHandle[Model]) -> None:
         self._model = model
@@ -116,7 +116,7 @@ class Ingress:
 
 
 class RemoteSteps:
-    """A colorizer that draws and scores elsewhere, and does all else here; see `model.protocol.Colorizer`."""
+    """A colorizer that draws and scores in other replicas, and does the rest here; see `model.protocol.Colorizer`."""
 
     memory = None
 
@@ -126,7 +126,7 @@ class RemoteSteps:
 
         self._model = model
         self.info: ModelInfo = model.info.remote().result()
-        scaler = Scaler(isqrt(self.info.latents // 2))  # a* and b* have as many dimensions as their latents
+        scaler = Scaler(isqrt(self.info.latents // 2))  # a* and b* together have as many values as latents
         self.shrink, self.finish = scaler.shrink, scaler.finish
 
     def prepare_rest(self) -> Iterator[None]:
@@ -140,7 +140,7 @@ class RemoteSteps:
 
 
 class Replicas:
-    """Replicas of the model in place of a network in this process; see `service.network.Network`."""
+    """A network that runs in replicas of the model, not in this process; see `service.network.Network`."""
 
     def __init__(self, model: DeploymentHandle[Model]) -> None:
         self._model = model
@@ -152,7 +152,7 @@ class Replicas:
         return self._waiting
 
     async def start(self, load: Callable[[], Colorizer]) -> Colorizer:
-        """Wait, beside the event loop, until the model answers."""
+        """Wait, off the event loop, until the model answers."""
         return await run_on(self._thread, load)
 
     async def draw(self, task: DrawTask, latents: int, owner: str) -> Drawn:
@@ -165,7 +165,7 @@ class Replicas:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        """Count a request that waits. Raises what the replica raises, QueueFullError or ReplicaLostError."""
+        """Count a waiting request. Raises the replica's errors, QueueFullError or ReplicaLostError."""
         self._waiting += 1
         try:
             yield
@@ -180,7 +180,7 @@ class Replicas:
 
     @contextmanager
     def coming(self) -> Iterator[None]:
-        """Tell nobody: replicas do not wait for what may go to another."""
+        """Do nothing: replicas do not wait for requests that may go to another."""
         yield
 
     def close(self) -> None:

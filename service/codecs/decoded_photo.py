@@ -1,4 +1,4 @@
-"""Decoded photos, and how they go from one process to another."""
+"""Decoded photos, and their transfer between processes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ class DecodedPhoto:
     pixels: Photo
     """(H, W) gray of 8 or 16 bits, or (H, W, 3) sRGB of 8 bits"""
     alpha: NDArray[np.uint8] | None
-    """(H, W), 255 = opaque; None where every pixel is"""
+    """(H, W), 255 = opaque; None if every pixel is opaque"""
 
     @property
     def width(self) -> int:
@@ -29,16 +29,16 @@ class DecodedPhoto:
         return int(self.pixels.shape[0])
 
     def packed(self) -> tuple[dict[str, Any], list[memoryview]]:
-        """Return a note of what this is, and its arrays as bytes, for another process."""
+        """Return a description, and the arrays as bytes, for another process."""
         arrays = [self.pixels] if self.alpha is None else [self.pixels, self.alpha]
         note = {"shape": self.pixels.shape, "type": self.pixels.dtype.name, "alpha": self.alpha is not None}
         return note, [np.ascontiguousarray(array).data for array in arrays]
 
     @staticmethod
     def unpacked(note: dict[str, Any], contents: memoryview, most: int) -> "DecodedPhoto":
-        """Undo `packed`, whose bytes lie behind each other in `contents`; they are shared, not copied.
+        """Undo `packed`, whose arrays follow each other in `contents`; they are shared, not copied.
 
-        Raises ValueError where it is no photo, or one of more than `most` pixels: who packed it is not trusted.
+        Raises ValueError for anything but a photo of at most `most` pixels: the sender is not trusted.
         """
         shape, kind = tuple(note["shape"]), np.dtype(note["type"])
         is_gray = len(shape) == 2 and kind in (np.uint8, np.uint16)

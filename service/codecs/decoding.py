@@ -1,4 +1,4 @@
-"""An uploaded file's bytes become pixels, or a clear error. Nothing here trusts the file or its name."""
+"""Decoding of uploaded files to pixels, or a clear error. Trusts neither the file nor its name."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -21,28 +21,28 @@ from service.errors import DecodingLimitError, ImageTypeError, ServiceError, Too
 __all__ = ["FORMATS", "MAX_SCANS", "decode", "forget_xmp"]
 
 FORMATS = {"HEIF" if name == "HEIC" else name.upper(): name for name in PHOTO_FORMATS}
-"""Pillow's names of what the service reads, and people's"""
-PREFIX_BYTES = 16  # what Pillow's own identification looks at
+"""formats that the service reads: Pillow's name and the common name"""
+PREFIX_BYTES = 16  # as many as Pillow uses to identify a file
 MAX_SCANS = 100
-"""Maximum scans of a JPEG: real ones have some ten, and each costs as much as the whole picture."""
-PNG_BITS = 24  # where a PNG says how many bits a sample has
-GRAY_AND_ALPHA = 4  # a PNG's type of color
+"""Maximum scans of a JPEG. Real ones have about ten; each costs as much as decoding the whole picture."""
+PNG_BITS = 24  # offset of the bits per sample in a PNG
+GRAY_AND_ALPHA = 4  # color type in a PNG
 ROWS_AT_ONCE = 64
 MAX_8 = 255
 
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 Image.init()
-PngImagePlugin._MODES[16, GRAY_AND_ALPHA] = ("I", "I;32N")  # Pillow would keep 8 bits of each
-Image.MAX_IMAGE_PIXELS = None  # the service has its own limit, looked at before decoding
+PngImagePlugin._MODES[16, GRAY_AND_ALPHA] = ("I", "I;32N")  # by default, Pillow keeps 8 bits of each
+Image.MAX_IMAGE_PIXELS = None  # the service checks its own limit before decoding
 
 
 def decode(
     data: bytes, max_pixels: int, field: str = "image", allow: Callable[[int], None] | None = None
 ) -> DecodedPhoto:
-    """Decode a photo (of several frames or pages, the first), turn it upright and bring it to sRGB.
+    """Decode a photo (the first frame or page), turn it upright and convert it to sRGB.
 
-    Gray stays gray, and 16-bit gray keeps its 16 bits. The size is judged from the header, before any pixel is decoded;
-    then `allow` is told how many pixels are coming. Errors name the field.
+    Gray stays gray, and 16-bit gray keeps its 16 bits. The header's size is checked before any pixel is decoded; then
+    `allow` gets the number of pixels. Errors name the field.
     Raises ImageTypeError, TooManyPixelsError, UndecodableImageError, or DecodingLimitError where memory is limited.
     """
     if not data:
@@ -75,20 +75,20 @@ def decode(
             if not has_end:
                 load_without_end(image, data)
             forget_xmp(image)  # a TIFF is turned as it is loaded
-            image._exif = None  # a JPEG's may have been read, with XMP's
+            image._exif = None  # drop EXIF that Pillow read from a JPEG together with XMP's
             image.load()
-            announce(image.size)  # HEIF may know better after decoding
+            announce(image.size)  # HEIF may change it in decoding
             return _to_photo(_upright(mend_levels(image)))
     except ServiceError:
         raise
     except MemoryError as error:
         raise DecodingLimitError(f"{field}: needs more memory to decode than its size allows") from error
-    except Exception as error:  # on broken files decoders raise whatever they like: TypeError, KeyError, IndexError, …
+    except Exception as error:  # decoders raise any type on broken files: TypeError, KeyError, IndexError, …
         raise UndecodableImageError(f"{field}: the {FORMATS[formats[0]]} file {_trouble(error)}") from error
 
 
 def _trouble(error: Exception) -> str:
-    """Return what an error of a decoder says of the file."""
+    """Describe what a decoder's error means for the file."""
     if isinstance(error, UnsupportedTiffError):
         return str(error)
     if isinstance(error, EOFError) or "truncated" in str(error):
@@ -97,27 +97,27 @@ def _trouble(error: Exception) -> str:
 
 
 def _identify(data: bytes) -> list[str]:
-    """List the formats that the file's first bytes speak for."""
+    """List the formats that match the file's first bytes."""
     prefix = data[:PREFIX_BYTES]
     openers = {name: Image.OPEN[name][1] for name in FORMATS}
     return [name for name, accepts in openers.items() if accepts is not None and accepts(prefix)]
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    forget_xmp(image)  # a PNG may have it behind its pixels
+    forget_xmp(image)  # a PNG may have it after its pixels
     try:
-        image.getexif()  # it is read now, and kept
-        image.info.pop("exif", None)  # else it is written anew, which broken EXIF does not survive
+        image.getexif()  # read and cached now
+        image.info.pop("exif", None)  # else Pillow would write it again, which fails for broken EXIF
         ImageOps.exif_transpose(image, in_place=True)  # else even an upright photo is copied
     except MemoryError:
         raise
-    except Exception:  # broken EXIF, which says nothing about the pixels: the photo stays as it is stored
+    except Exception:  # broken EXIF does not affect the pixels: keep the stored orientation
         return image
     return image
 
 
 def forget_xmp(image: Image.Image) -> None:
-    """Let Pillow not turn a photo by what XMP says, which browsers and viewers do not."""
+    """Remove XMP, or Pillow would use its orientation, which browsers and viewers ignore."""
     for name in ("xmp", "XML:com.adobe.xmp"):
         image.info.pop(name, None)
 
@@ -133,7 +133,7 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
     if image.mode == "I":  # a PNG's gray and alpha, of 16 bits each
         both = np.asarray(image).view(">u2").reshape(image.height, -1, 2)
         gray, beside = both[..., 0].astype(np.uint16), (both[..., 1] >> 8).astype(np.uint8)
-        del both  # else the largest photos would need more memory than they may take
+        del both  # else the largest photos would exceed their memory limit
         return DecodedPhoto(gray_to_srgb(gray, profile), _alpha(beside))
     if image.mode in ("LA", "La"):
         gray_band, alpha_band = image.convert("LA").split()
@@ -153,7 +153,7 @@ def _to_photo(image: Image.Image) -> DecodedPhoto:
 
 
 def _is_gray(rgb: NDArray[np.uint8]) -> bool:
-    """Say whether red, green and blue are equal everywhere; of colors, a few rows are looked at."""
+    """Say whether red, green and blue are equal everywhere. For color photos, a few rows decide."""
     bands = (rgb[top : top + ROWS_AT_ONCE] for top in range(0, len(rgb), ROWS_AT_ONCE))
     return all(
         np.array_equal(band[..., 0], band[..., 1]) and np.array_equal(band[..., 1], band[..., 2]) for band in bands
@@ -161,12 +161,12 @@ def _is_gray(rgb: NDArray[np.uint8]) -> bool:
 
 
 def _alpha(alpha: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Return alpha that hides a part: where it hides all, as in many a BMP, it was never meant."""
+    """Return alpha that hides only some pixels. Alpha that hides all, as in many BMPs, is a mistake and ignored."""
     return alpha if alpha.min() < MAX_8 and alpha.any() else None
 
 
 def _gray_alpha(gray: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
-    """Return the alpha that a gray TIFF has, or a gray PNG that names one level as transparent."""
+    """Return the alpha of a gray TIFF, or of a gray PNG with one transparent level."""
     if ALPHA in image.info:
         return _alpha(image.info[ALPHA])
     key = image.info.get("transparency")
@@ -174,7 +174,7 @@ def _gray_alpha(gray: Photo, image: Image.Image) -> NDArray[np.uint8] | None:
 
 
 def _stretch_key(image: Image.Image, bits: int) -> None:
-    """Bring the transparent level of a gray PNG of few bits to the 8 bits to which Pillow brings its pixels."""
+    """Scale the transparent level of a gray PNG of under 8 bits to 8 bits, as Pillow does with its pixels."""
     key, top = image.info.get("transparency"), 2**bits - 1
     if isinstance(key, int) and image.mode in ("1", "L") and bits < 8:
         image.info["transparency"] = (key & top) * (MAX_8 // top)

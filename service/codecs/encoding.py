@@ -1,4 +1,4 @@
-"""Pixels become a file's bytes, by the encoders that `python -m benchmarks.speed.codecs` found to be worth it."""
+"""Encoding of pixels, by the encoders that did best in `python -m benchmarks.speed.codecs`."""
 
 from io import BytesIO
 
@@ -12,9 +12,9 @@ from service.errors import OutputSizeError
 
 __all__ = ["ENCODERS", "check_output_size", "encode"]
 
-PNG_LEVEL = 1  # of zlib: 9 is small, but takes many times as long
-WEBP_METHOD = 0  # 0 fast … 6 small: on photos, the slow ones save next to nothing
-ALPHA_METHOD = 1  # with alpha: 0 writes a byte a pixel where it fades from row to row, as at a photo's lower end
+PNG_LEVEL = 1  # zlib level; 9 gives smaller files, but takes many times as long
+WEBP_METHOD = 0  # 0 fast … 6 small; on photos, slow methods save almost nothing
+ALPHA_METHOD = 1  # with alpha; method 0 stores alpha that fades from row to row uncompressed
 
 
 def check_output_size(width: int, height: int, output_format: OutputFormat) -> None:
@@ -25,7 +25,7 @@ def check_output_size(width: int, height: int, output_format: OutputFormat) -> N
 
 
 def encode(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, output_format: OutputFormat, quality: int) -> bytes:
-    """Encode an image, with its alpha for PNG and WebP, over white for JPEG, which has none.
+    """Encode an image, with its alpha in PNG and WebP, over white in JPEG, which has no alpha.
 
     rgb: (H, W, 3) sRGB. alpha: (H, W) or None = opaque. quality: 1 … 100; PNG is lossless and ignores it.
     """
@@ -41,7 +41,7 @@ def _encode_jpeg(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, qualit
 
 
 def _encode_png(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, quality: int) -> bytes:
-    # the one filter that suits photos, and flat areas no less; to choose one for each row takes half as long again
+    # this filter suits photos and flat areas; choosing one for each row takes 50% longer
     options = (cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG)
     return _encode_by_opencv(rgb if alpha is None else np.dstack((rgb, alpha)), ".png", options)
 
@@ -56,7 +56,7 @@ def _encode_webp(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, qualit
 
 
 ENCODERS = {"jpeg": _encode_jpeg, "png": _encode_png, "webp": _encode_webp}
-"""one for each of `service.api.formats`"""
+"""one encoder for each format in `service.api.formats`"""
 
 
 def _encode_by_opencv(pixels: NDArray[np.uint8], suffix: str, options: tuple[int, ...]) -> bytes:

@@ -1,4 +1,4 @@
-"""ICC profiles: colors and grays of other spaces become sRGB. A broken or unfit profile is ignored."""
+"""ICC profiles: conversion of colors and grays to sRGB. Broken or unsuitable profiles are ignored."""
 
 from io import BytesIO
 
@@ -13,14 +13,14 @@ __all__ = ["INTENT", "SRGB", "gray_to_srgb", "is_srgb", "to_srgb"]
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
-"""the Pillow mode of an ICC color space's name"""
+"""Pillow mode by ICC color space name"""
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 LEVELS = np.arange(256, dtype=np.uint8)
 RAMP = Image.fromarray(LEVELS[None, :])
 GRAYS_AND_TINTS = Image.fromarray(np.stack([np.stack([LEVELS] * 3, 1), np.stack([LEVELS, LEVELS[::-1], LEVELS], 1)]))
 """gray from black to white, and colors from green to magenta"""
 NEAR = 3
-"""Most 8-bit levels by which colors of profiles that are sRGB's differ: their curves are tables of some length"""
+"""Maximum difference, in 8-bit levels, between profiles of sRGB: their curves are tables of different lengths"""
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -36,7 +36,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 def gray_to_srgb(
     gray: NDArray[np.uint8] | NDArray[np.uint16], profile: bytes | None, modes: tuple[str, ...] = ("L", "RGB")
 ) -> Photo:
-    """Convert gray levels to sRGB-encoded gray of the same bits; a profile of RGB is asked for its neutral axis.
+    """Convert gray levels to sRGB-encoded gray of the same bits; of an RGB profile, the neutral axis is used.
 
     A profile for none of the modes is ignored.
     """
@@ -47,14 +47,14 @@ def gray_to_srgb(
         table: NDArray[np.uint8] = np.asarray(transform.apply(RAMP.convert(mode)).getchannel("G"))[0]
         if gray.dtype == np.uint8:
             return np.take(table, gray)
-        # Pillow has no 16-bit sRGB gray to convert to; the curve is smooth, so its 256 levels are interpolated
+        # Pillow cannot convert to 16-bit sRGB gray; the curve is smooth, so its 256 levels are interpolated
         curve = np.rint(np.interp(np.arange(65_536), LEVELS * 257.0, table * 257.0))
         return np.take(curve.astype(np.uint16), gray)
     return gray
 
 
 def is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
-    """Say whether a profile is sRGB's, by its name and by its colors: some of linear light or another gamut have it."""
+    """Say whether a profile is sRGB's, by name and colors: some of linear light or another gamut have the same name."""
     if "sRGB" not in (profile.profile.profile_description or ""):
         return False
     mode = MODES[profile.profile.xcolor_space]
@@ -72,5 +72,5 @@ def _transform(profile: bytes | None, mode: str, flags: ImageCms.Flags = FLAGS) 
         if MODES.get(source.profile.xcolor_space) != mode or is_srgb(source):
             return None
         return ImageCms.buildTransform(source, SRGB, mode, "RGB", INTENT, flags)
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):  # what Pillow raises for a broken profile
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):  # Pillow raises these for a broken profile
         return None

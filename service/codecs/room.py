@@ -1,4 +1,4 @@
-"""Room for pixels: how many may be decoded at once, and whose turn it is to decode more."""
+"""Limit on the pixels decoded at once, and the order of the files that wait."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,27 +9,27 @@ __all__ = ["Room", "Share"]
 
 @dataclass(eq=False)
 class Share:
-    """Pixels of one file."""
+    """The pixels of one file."""
 
     quick: bool
     held: int = 0
     wanted: int = 0
-    """more, for which it waits"""
+    """further pixels for which it waits"""
     is_given_up: bool = False
 
 
 class Room:
-    """How many pixels may be decoded at once, by all decoders together. Thread-safe."""
+    """Limit on the pixels that all decoders hold together. Thread-safe."""
 
     def __init__(self, pixels: int, beside: int = 0) -> None:
-        """pixels: of files on their second try. beside: how many more there are if some are on their first."""
+        """pixels: limit for files on their second try. beside: further pixels, for files on their first try only."""
         self._slow_pixels, self._pixels = pixels, pixels + beside
         self._shares: list[Share] = []
-        """in the order in which the files came"""
+        """in order of arrival"""
         self._change = Condition()
 
     def enter(self, quick: bool = False) -> Share:
-        """Return an empty share, for a file that comes now. quick: on its first try."""
+        """Return an empty share for a new file. quick: the file is on its first try."""
         with self._change:
             self._shares.append(Share(quick))
             return self._shares[-1]
@@ -37,10 +37,10 @@ class Room:
     def take(self, share: Share, pixels: int, seconds: float | None = None) -> None:
         """Wait until there is room for more pixels of a file. Raises TimeoutError, or EOFError if it is given up.
 
-        A file that waits lets a later one pass only if there is room for both, so however many come, it waits for none
-        of them. Alone, a file may take more than there is. seconds: None waits for ever.
-        A file that holds pixels already passes those that wait and hold none. If another waits that holds some, too, it
-        gets TimeoutError at once. Else they would wait for each other.
+        A later file passes a waiting one only if there is room for both, so later files never delay it. A lone file may
+        exceed the limit. seconds: None waits without limit.
+        A file that already holds pixels passes waiting files that hold none. If another file with pixels waits, it gets
+        TimeoutError at once: else the two would wait for each other.
         """
         with self._change:
             share.wanted = pixels
@@ -78,7 +78,7 @@ class Room:
         return [each for each in self._shares if each is not share]
 
     def _have_room(self, shares: Sequence[Share], *waiting: Share) -> bool:
-        """Say whether there is room for what some shares hold, with what those of them that wait want."""
+        """Say whether there is room for the pixels that `shares` hold and those that `waiting` want."""
         pixels = [(each.held + (each.wanted if each in waiting else 0), each.quick) for each in shares]
         slow = sum(count for count, quick in pixels if not quick)
         return slow <= self._slow_pixels and sum(count for count, _ in pixels) <= self._pixels

@@ -1,4 +1,4 @@
-"""Decoding in processes of its own: a file that hangs, crashes or swells its decoder takes nothing else down."""
+"""Decoding in separate processes: a file that hangs, crashes or bloats its decoder affects nothing else."""
 
 import os
 import re
@@ -31,30 +31,30 @@ REFUSALS: tuple[type[ServiceError], ...] = (
 )
 """errors that a decoder may report"""
 CRASHES = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP, signal.SIGSYS}
-"""how a process ends itself: the file's doing, as far as anyone can tell"""
+"""signals of a crash, for which the file is blamed"""
 RETRY_SECONDS = 1
 PATIENCE = 20
-"""How many times as long as its processor time a file may take, on a machine that is busy. Then it is no file's doing:
-the system ends a decoder that has used up its processor time."""
+"""Maximum time of a file, as a multiple of its processor time, for a busy machine. A file that exceeds it is not to
+blame: the system ends a decoder that has used up its processor time."""
 SLOW_NICE = 10
-"""Niceness of decoders of slow files: beside the model and other files, they get a tenth of a processor."""
+"""Niceness of slow files' decoders: in competition with the model and other files, a tenth of a processor."""
 INHERITED = re.compile(r"PATH|HOME|TMPDIR|LANG|LC_.*|(LD|DYLD|MALLOC|GLIBC|NUMBA|OPENCV|OMP)(_.*)?|PYTHON.*")
-"""Environment variables that decoders get; others may be secrets, of which a decoder's own environment holds none."""
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # decoders have none of the sums that these speed up
+"""Environment variables that decoders inherit. Others are withheld, since they may be secrets."""
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # decoders do no linear algebra
 
 log = structlog.get_logger()
 
 
 class Decoders:
-    """Decoding processes, as many as work at once; they stay for the next files. Thread-safe.
+    """Decoding processes, which are reused for later files. Thread-safe.
 
-    First tries have processes of their own: one that was made nicer cannot go back.
+    First tries have separate processes: a process with raised niceness cannot lower it again.
     """
 
     def __init__(self, seconds: float, room: Room | None = None, slow_nice: int = 0) -> None:
-        """seconds: of processor time for one file; see `processor_seconds`. room: for pixels; None: no limit.
+        """seconds: processor time for one file; see `processor_seconds`. room: limit on pixels; None: no limit.
 
-        slow_nice: niceness of processes for files that are not on a first try.
+        slow_nice: niceness of processes for files after their first try.
         """
         self._seconds = seconds
         self._slow_nice = slow_nice
@@ -65,7 +65,7 @@ class Decoders:
         self._closed = False
 
     def start(self, quick: bool = False) -> None:
-        """Start one process, without waiting for it, so that it is there for the next file. quick: for first tries."""
+        """Start a process for the next file, without waiting for it. quick: for first tries."""
         self._keep(self._new(quick))
 
     def decode(
@@ -79,9 +79,9 @@ class Decoders:
     ) -> DecodedPhoto:
         """Do what `service.codecs.decoding.decode` does, within limits of time and memory.
 
-        ticket: lets another thread end this. quick: a first try, with little time (see `processor_seconds`) and for at
-        most QUICK_PIXELS. brief: it has BRIEF_SECONDS.
-        Raises what `decode` raises, and SlowFileError, LargePhotoError or DecoderLostError.
+        ticket: lets another thread cancel. quick: a first try, with little time (see `processor_seconds`) and at most
+        QUICK_PIXELS. brief: a first try with BRIEF_SECONDS.
+        Raises the errors of `decode`, and SlowFileError, LargePhotoError or DecoderLostError.
         """
         ticket = ticket or Ticket()
         if ticket.cancelled:
@@ -93,7 +93,7 @@ class Decoders:
         except ServiceError:
             self._put_back(decoder, ticket)
             raise
-        except Exception as error:  # whatever it is, nobody knows what this decoder does now
+        except Exception as error:  # after an unexpected error, the decoder's state is unknown
             ending = self._end(decoder)
             if not ticket.cancelled:
                 log.warning("decoder_lost", ending=ending, reason=type(error).__name__, bytes=len(data), quick=quick)
@@ -105,7 +105,7 @@ class Decoders:
         return photo
 
     def close(self) -> None:
-        """End all processes, those at work too."""
+        """End all processes, including those at work."""
         with self._lock:
             self._closed = True
             decoders = list(self._all)
@@ -116,14 +116,14 @@ class Decoders:
     def _new(self, quick: bool) -> "_Decoder":
         try:
             decoder = _Decoder(self._room, quick, self._slow_nice)
-        except OSError as error:  # no memory, no more processes or files
+        except OSError as error:  # out of memory, processes or files
             raise DecoderLostError("no decoder can be started; retry later", RETRY_SECONDS) from error
         with self._lock:
             self._all.add(decoder)
         return decoder
 
     def _take(self, quick: bool) -> "_Decoder":
-        """Return one that is idle and lives, or a new one."""
+        """Return a live idle decoder, or a new one."""
         while True:
             with self._lock:
                 decoder = next((each for each in self._idle if each.quick == quick), None)
@@ -141,13 +141,13 @@ class Decoders:
             self._all.discard(decoder)
 
     def _put_back(self, decoder: "_Decoder", ticket: "Ticket") -> None:
-        if ticket.cancelled:  # it may have been killed just after its answer
+        if ticket.cancelled:  # its process may have been killed just after the answer
             self._end(decoder)
         else:
             self._keep(decoder)
 
     def _keep(self, decoder: "_Decoder") -> None:
-        """Have a decoder ready for the next file; after `close`, there is none."""
+        """Keep a decoder for the next file; after `close`, end it."""
         with self._lock:
             if not self._closed:
                 self._idle.append(decoder)
@@ -155,11 +155,11 @@ class Decoders:
         self._end(decoder)
 
     def _end(self, decoder: "_Decoder") -> int:
-        """End a decoder, and have another ready for the next file."""
+        """End a decoder, and start another for the next file."""
         ending = decoder.end()
         self._forget(decoder)
         if not self._closed:
-            with suppress(DecoderLostError):  # then the next file starts one, or is told why not
+            with suppress(DecoderLostError):  # the next file will start one, or report why it cannot
                 self.start(decoder.quick)
         return ending
 
@@ -174,7 +174,7 @@ class Decoders:
 
 
 class Ticket:
-    """Lets one thread end the decoding that another waits for. Thread-safe."""
+    """Lets one thread cancel the decoding that another waits for. Thread-safe."""
 
     def __init__(self) -> None:
         self._decoder: _Decoder | None = None
@@ -182,9 +182,9 @@ class Ticket:
         self.cancelled = False
 
     def cancel(self) -> float:
-        """Kill the decoder that is at work, if one is; one that would be is not.
+        """Kill the decoder at work, if any, and start none for this file.
 
-        Returns the processor time that it had spent on the file.
+        Returns the processor seconds spent on the file.
         """
         with self._lock:
             self.cancelled = True
@@ -196,7 +196,7 @@ class Ticket:
 
     @contextmanager
     def holding(self, decoder: "_Decoder") -> Iterator[None]:
-        """Say who is at work meanwhile. Raises EOFError if nobody waits for it any more."""
+        """Register the decoder at work, for `cancel`. Raises EOFError if the ticket is already cancelled."""
         with self._lock:
             if self.cancelled:
                 raise EOFError("nobody waits for it")
@@ -223,16 +223,16 @@ class _Decoder:
             theirs.enter_context(channel)
             life, end = os.pipe()
             theirs.callback(os.close, life)
-            self._life = ours.enter_context(os.fdopen(end, "wb", 0))  # ends with this process, however that came
+            self._life = ours.enter_context(os.fdopen(end, "wb", 0))  # closes when this process ends, for any reason
             self._process = subprocess.Popen(  # noqa: S603 - this Python, this package
                 [sys.executable, "-m", "service.codecs.sandbox_worker", str(channel.fileno()), str(life)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[channel.fileno(), life],
-                process_group=0,  # Ctrl-C ends the service, which first finishes what it has accepted
+                process_group=0,  # keeps Ctrl-C from decoders: the service first finishes its accepted requests
                 env=inherited | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"} | ONE_THREAD,
             )
-            ours.pop_all()  # it started, so what is ours stays open
+            ours.pop_all()  # it started: keep our ends open
         if slow_nice and not quick:
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + slow_nice)
@@ -243,11 +243,11 @@ class _Decoder:
 
     @property
     def spent_seconds(self) -> float:
-        """Processor time that the file at work has taken; 0 where the system does not tell."""
+        """Processor seconds spent on the current file; 0 if the system does not tell."""
         return self._computed() - self._before
 
     def decode(self, data: bytes, max_pixels: int, field: str, seconds: float, brief: bool = False) -> DecodedPhoto:
-        """Raise TimeoutError, EOFError, OSError or ValueError if no good answer comes: then end this decoder."""
+        """Raise TimeoutError, EOFError, OSError or ValueError without a valid answer; then end this decoder."""
         self._before = self._computed()
         self._channel.settimeout(PATIENCE * processor_seconds(seconds, 0, max_pixels))
         own = min(seconds, BRIEF_SECONDS) if brief else seconds
@@ -270,13 +270,13 @@ class _Decoder:
         return DecodedPhoto.unpacked(note, contents, share.held)
 
     def kill(self) -> None:
-        """Kill the process; who waits for its answer, or for room, finds that it ended."""
+        """Kill the process. Threads that wait for its answer, or for room, get an error."""
         self._process.kill()
         if self._share is not None:
             self._room.give_up(self._share)
 
     def end(self) -> int:
-        """Kill the process, if it lives. Returns its exit status; below 0, the signal that ended it."""
+        """Kill the process if it is alive. Returns its exit status; below 0, minus the signal that ended it."""
         self.kill()
         ending = self._process.wait()
         self._channel.close()
@@ -286,6 +286,6 @@ class _Decoder:
     def _computed(self) -> float:
         """Return the processor time of the process."""
         try:
-            return time.clock_gettime(~self._process.pid << 3 | 2)  # Linux's name of that clock: clock_getcpuclockid(3)
+            return time.clock_gettime(~self._process.pid << 3 | 2)  # Linux's id of this clock: clock_getcpuclockid(3)
         except OSError:
             return 0.0

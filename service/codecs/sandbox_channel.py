@@ -1,4 +1,4 @@
-"""A channel between two processes of one machine: a short note in JSON, and bytes that are shared, not sent."""
+"""A channel between two processes on one machine: short notes in JSON, and bytes in shared memory."""
 
 import errno
 import fcntl
@@ -15,11 +15,11 @@ __all__ = ["receive", "send"]
 MAX_NOTE_BYTES = 16 * 1024
 HAS_SEALS = hasattr(os, "memfd_create")
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL if HAS_SEALS else 0
-"""Nobody can do these any more to contents that were sent; to shrink a mapped file would end who reads it by SIGBUS."""
+"""Seals on sent contents: no process can change them. Shrinking a mapped file would kill its reader by SIGBUS."""
 
 
 def send(channel: socket.socket, note: dict[str, Any], contents: Iterable[bytes | memoryview] = ()) -> None:
-    """Send a note and contents, which lie behind each other in a file without a name. Raises OSError."""
+    """Send a note and contents, which follow each other in an anonymous file. Raises OSError."""
     with _nameless_file() as file:
         for content in contents:
             file.write(content)
@@ -30,7 +30,7 @@ def send(channel: socket.socket, note: dict[str, Any], contents: Iterable[bytes 
 
 
 def receive(channel: socket.socket) -> tuple[dict[str, Any], memoryview]:
-    """Wait for a note and its contents, which cannot be written to.
+    """Wait for a note and its contents, which are read-only.
 
     Raises EOFError once the other end is closed, TimeoutError, PermissionError if the contents may still change, or
     another OSError.
@@ -38,13 +38,13 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any], memoryview]:
     note, files, _, _ = socket.recv_fds(channel, MAX_NOTE_BYTES, 1)
     if not note:
         raise EOFError("the other end is closed")
-    if not files:  # this process has as many open as it may
+    if not files:  # this process has reached its limit of open files
         raise OSError(errno.EMFILE, "no file came with the note")
     try:
         if HAS_SEALS and fcntl.fcntl(files[0], fcntl.F_GET_SEALS) & SEALS != SEALS:
             raise PermissionError(errno.EPERM, "the contents are not sealed")
         size = os.fstat(files[0]).st_size
-        # private, for Linux before 6.7 maps nothing shared that is sealed against writing
+        # private: Linux before 6.7 cannot map a file shared that is sealed against writing
         pages = mmap.mmap(files[0], size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) if size else b""
     finally:
         os.close(files[0])
@@ -52,7 +52,7 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any], memoryview]:
 
 
 def _nameless_file() -> IO[bytes]:
-    # memory, where the system can; unlike /dev/shm, containers do not limit it to 64 MB
+    # in memory if the system can; unlike /dev/shm, not limited to 64 MB in containers
     if HAS_SEALS:
         return open(os.memfd_create("tintflow", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "wb")  # noqa: PTH123
     return tempfile.TemporaryFile()

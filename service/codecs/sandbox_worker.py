@@ -1,7 +1,7 @@
 """The decoding process: `python -m service.codecs.sandbox_worker FD LIFE` reads file after file from an open socket.
 
-It is killed, not asked, when a file takes too long; here it limits its own memory and processor time, anew for each
-file. It ends with the service, however that ends: then nobody holds the other end of the pipe LIFE any more.
+The service kills it when a file takes too long. The process limits its own memory and processor time anew for each
+file. It ends with the service, for any reason, because the other end of the pipe LIFE then closes.
 """
 
 import fcntl
@@ -46,7 +46,7 @@ def main(file: int, life: int) -> None:
             note, contents = {"error": type(error).__name__, "detail": str(error)}, []
         _unlimit()
         send(channel, note, contents)
-        del upload, contents  # before the next one comes
+        del upload, contents  # free the memory before the next file
         give_back()
 
 
@@ -55,7 +55,7 @@ def _decode(
 ) -> DecodedPhoto:
     """Announce the pixels, wait for room for them, and decode.
 
-    seconds, quick: see `processor_seconds`. A quick try raises LargePhotoError if there are over QUICK_PIXELS.
+    seconds, quick: see `processor_seconds`. A quick try raises LargePhotoError for more than QUICK_PIXELS.
     """
 
     def limit(pixels: int) -> None:
@@ -71,7 +71,7 @@ def _decode(
         if pixels <= announced:
             return
         send(channel, {"pixels": pixels - announced})
-        receive(channel)  # there is room
+        receive(channel)  # an answer means that there is room
         announced = pixels
         limit(pixels)
 
@@ -80,12 +80,12 @@ def _decode(
 
 
 def _limit_time(more: float) -> None:
-    """Let this process, with all its threads, compute for so many seconds more; then SIGPROF ends it."""
-    signal.setitimer(signal.ITIMER_PROF, max(more, 1e-3))  # unlike RLIMIT_CPU, it knows parts of a second; 0 is none
+    """Limit the processor time of this process and its threads to `more` seconds from now; then SIGPROF ends it."""
+    signal.setitimer(signal.ITIMER_PROF, max(more, 1e-3))  # RLIMIT_CPU has whole seconds only; 0 would mean no limit
 
 
 def _limit_memory(more: int) -> None:
-    """Let this process take so many bytes more than it has."""
+    """Limit the memory of this process to `more` bytes above its present size."""
     if STATM.exists():
         in_use = int(STATM.read_text().split()[5]) * resource.getpagesize()
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
@@ -99,23 +99,23 @@ def _unlimit() -> None:
 
 
 def _be_expendable() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # the service finishes what it has accepted, then closes the socket
+    for number in (signal.SIGINT, signal.SIGTERM):  # ignored: the service closes the socket after its accepted requests
         signal.signal(number, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would keep the upload
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would contain the upload
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")  # out of memory, the kernel ends this, not the service
-    AvifImagePlugin.DEFAULT_MAX_THREADS = DECODER_THREADS  # each thread's stack and buffers count
+        Path("/proc/self/oom_score_adj").write_text("1000")  # out of memory, the kernel kills this, not the service
+    AvifImagePlugin.DEFAULT_MAX_THREADS = DECODER_THREADS  # each thread's stack and buffers count as memory
     warnings.simplefilter("ignore")
     silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, sys.stderr.fileno())  # decoders print, and warn of, what files make them
+    os.dup2(silence, sys.stderr.fileno())  # drop what decoders print and warn about files
 
 
 def _end_with(life: int) -> None:
-    """Let SIGIO end this process as soon as the other end of a pipe is closed: even amid a decoder's own code."""
+    """Let SIGIO end this process as soon as the other end of a pipe closes, even inside a decoder's native code."""
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([life], [], [], 0)[0]:  # it was closed before
+    if select.select([life], [], [], 0)[0]:  # already closed
         sys.exit()
 
 

@@ -1,4 +1,4 @@
-"""TIFFs that Pillow reads as other pixels than they hold, or not: of over 8 bits, white as 0, big-endian, in planes."""
+"""TIFFs that Pillow misreads or cannot read: over 8 bits, white as 0, big-endian, in planes."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -13,15 +13,15 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO, II, MM, OPEN_INFO, PREFIXES, T
 __all__ = ["ALPHA", "UnsupportedTiffError", "mend_levels", "openable", "prepare", "skip_small_copies"]
 
 BIG_ENDIAN_BIG, FOR_PILLOW = b"MM\0\x2b", b"MM\x2b\0"
-"""How a big-endian BigTIFF begins, and how Pillow expects it to, which looks for the version in the third byte"""
+"""Start of a big-endian BigTIFF, and the start that Pillow expects: it reads the version from the third byte"""
 PREFIXES.append(FOR_PILLOW)
-TiffImagePlugin.READ_LIBTIFF = True  # Pillow's own decoder reads few kinds of planes and of YCbCr
+TiffImagePlugin.READ_LIBTIFF = True  # Pillow's own decoder supports few kinds of planes and YCbCr
 
 ALPHA = "alpha"
-"""Name in an image's `info` of the alpha of gray, (H, W) of 8 bits, for which Pillow has no mode beside 16-bit gray"""
+"""Key in `info` of the alpha (H, W) of gray images, 8 bits: Pillow has no mode of 16-bit gray with alpha"""
 MAX_8, MAX_12, MAX_16 = 255, 4_095, 65_535
 FLOATS_BELOW, FLOATS_ABOVE = 0.1, 1.0
-"""Most by which floats may lie below black and above white, in units of white"""
+"""Maximum distance of floats below black or above white, in units of white"""
 REDUCED = 1  # bit of NewSubfileType
 MOST_SMALL_COPIES = 32
 WHITE_IS_ZERO, BLACK_IS_ZERO, YCBCR = 0, 1, 6  # of PhotometricInterpretation
@@ -29,7 +29,7 @@ IN_PLANES = 2  # of PlanarConfiguration
 UNSPECIFIED, ASSOCIATED, UNASSOCIATED = range(3)
 """Values of ExtraSamples: no alpha, and alpha by which gray is multiplied or not"""
 NATIVE = {"F;32BF": "F;32NF", "F;64BF": "F;64NF", "I;32B": "I;32N", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}
-"""Big-endian raw modes, and those of the bytes that libtiff hands over, which are in the machine's order"""
+"""Big-endian raw modes, and the modes of libtiff's output, which has the machine's byte order"""
 
 UNREADABLE = {
     33003: "JPEG 2000",
@@ -44,7 +44,7 @@ UNREADABLE = {
     50002: "JPEG XL",
     52546: "JPEG XL",
 }
-"""Compressions that Pillow does not read; it opens files of those that it has a name for"""
+"""Compressions that Pillow cannot decode, though it opens files of those that it has a name for"""
 COMPRESSION_INFO |= UNREADABLE
 
 UNSIGNED, SIGNED, FLOAT, PLAIN = (1,), (2,), (3,), 1
@@ -65,7 +65,7 @@ WITH_EXTRAS = {
     (WHITE_IS_ZERO, (16, 16)): ("I", "I;32N"),
     (BLACK_IS_ZERO, (16, 16)): ("I", "I;32N"),
 }
-"""Pillow's modes that hold all bytes of a pixel, by how gray is stored, and the bits of it and of channels beside it"""
+"""Pillow modes that hold all bytes of a pixel, by the storage of gray and the bits of gray and extra channels"""
 for (photometric, bits), modes in WITH_EXTRAS.items():
     for extra in (UNSPECIFIED, ASSOCIATED, UNASSOCIATED):
         extras = (extra, UNSPECIFIED)[: len(bits) - 1]
@@ -73,19 +73,19 @@ for (photometric, bits), modes in WITH_EXTRAS.items():
 
 
 class UnsupportedTiffError(Exception):
-    """A kind of TIFF that is not read, in words that follow the file's name."""
+    """An unsupported kind of TIFF. The text continues a sentence that begins with the file."""
 
 
 def openable(data: bytes) -> bytes:
-    """Return a file as Pillow can open it."""
+    """Return a file, changed if needed so that Pillow can open it."""
     return FOR_PILLOW + data[len(FOR_PILLOW) :] if data.startswith(BIG_ENDIAN_BIG) else data
 
 
 def prepare(image: Image.Image, data: bytes) -> None:
-    """Go to a TIFF's photo, past small copies, and name its samples' order where Pillow forgets it. Call before `load`.
+    """Go to a TIFF's photo, past small copies, and set its byte order where Pillow loses it. Call before `load`.
 
-    data: the file itself, not what `openable` makes of it. Raises UnsupportedTiffError. Not for several
-    threads, for it changes what Pillow does.
+    data: the original file, not the result of `openable`. Raises UnsupportedTiffError. Not thread-safe, since it
+    changes Pillow's state.
     """
     if not isinstance(image, TiffImageFile):
         return
@@ -100,8 +100,8 @@ def prepare(image: Image.Image, data: bytes) -> None:
             f"is compressed as {compression}, which is not supported; save it with LZW or Deflate"
         )
     if data.startswith(BIG_ENDIAN_BIG):
-        image.fp = BytesIO(data)  # for libtiff, which knows its beginning
-        exif = Image.Exif()  # Pillow does not find the file's own
+        image.fp = BytesIO(data)  # for libtiff, which accepts the original start
+        exif = Image.Exif()  # Pillow does not find it in the file
         exif[Base.Orientation] = image.tag_v2.get(Base.Orientation, 1)
         image.info["exif"] = exif.tobytes()
     if image.tag_v2.get(Base.SamplesPerPixel, 1) == 1:  # a single plane
@@ -111,12 +111,12 @@ def prepare(image: Image.Image, data: bytes) -> None:
         raise UnsupportedTiffError("has planes of a kind that is not supported; save its channels interleaved")
     is_plain = not in_planes or (image.mode in ("RGB", "RGBA") and Base.ExtraSamples not in image.tag_v2)
     if compression == "raw" and is_plain and image.tag_v2.get(Base.PhotometricInterpretation) != YCBCR:
-        TiffImagePlugin.READ_LIBTIFF = False  # libtiff asks that all strips be there, with their lengths
+        TiffImagePlugin.READ_LIBTIFF = False  # libtiff requires all strips, with their lengths
         try:
             image._setup()
         finally:
             TiffImagePlugin.READ_LIBTIFF = True
-        if in_planes and 16 in image.tag_v2.get(Base.BitsPerSample, ()):  # Pillow keeps the first letter alone
+        if in_planes and 16 in image.tag_v2.get(Base.BitsPerSample, ()):  # Pillow keeps only the first letter
             order = ";16B" if image.tag_v2.prefix == MM else ";16L"
             _rename_raw_modes(image, lambda mode: mode + order)
     if image.mode == "P" and max(colors := image.tag_v2[Base.ColorMap]) <= MAX_8:  # of 8 bits, not of 16
@@ -132,14 +132,14 @@ def _rename_raw_modes(image: TiffImageFile, renamed: Callable[[str], str]) -> No
 
 
 def skip_small_copies(image: Image.Image) -> None:
-    """Go to the first page of a TIFF that is no small copy of another, if there is one."""
+    """Go to the first page of a TIFF that is not a small copy of another, if there is one."""
     if not isinstance(image, TiffImageFile):
         return
     try:
         while _is_reduced(image) and image.tell() < MOST_SMALL_COPIES:
             image.info.pop("icc_profile", None)  # else the next page has it, too
             image.seek(image.tell() + 1)
-    except (EOFError, TypeError):  # there is nothing else, or nothing that is an image
+    except (EOFError, TypeError):  # no further page, or not an image
         image.seek(0)
 
 
@@ -149,9 +149,9 @@ def _is_reduced(image: TiffImageFile) -> bool:
 
 
 def mend_levels(image: Image.Image) -> Image.Image:
-    """Bring a loaded gray TIFF of more than 8 bits to 16 bits with black as 0; return other images as they are.
+    """Convert a loaded gray TIFF of more than 8 bits to 16 bits with black as 0; return other images unchanged.
 
-    Gray with other channels loses these, but for alpha, which comes in `info` as ALPHA.
+    Extra channels of gray are dropped, except alpha, which goes to `info` as ALPHA.
     """
     if not isinstance(image, TiffImageFile):
         return image
@@ -174,17 +174,17 @@ def mend_levels(image: Image.Image) -> Image.Image:
 
 
 def _has_extras(image: TiffImageFile) -> bool:
-    """Say whether the image is of WITH_EXTRAS; of gray in planes, Pillow may have read the first alone."""
+    """Say whether the image is one of WITH_EXTRAS. Of gray in planes, Pillow may have read only the first."""
     tags = image.tag_v2
     channels = tags.get(Base.SamplesPerPixel, 1)
-    bits = (tags.get(Base.BitsPerSample, ()) * channels)[:channels]  # for one, or for each
+    bits = (tags.get(Base.BitsPerSample, ()) * channels)[:channels]  # one value for all channels, or one for each
     mode, _ = WITH_EXTRAS.get((tags.get(Base.PhotometricInterpretation, WHITE_IS_ZERO), bits), (None, None))
     return image.mode == mode
 
 
 def _without_extras(image: TiffImageFile, is_negative: bool) -> Image.Image:
     samples: NDArray[Any] = np.asarray(image)
-    if image.mode == "I":  # libtiff hands samples over in the machine's order, others stay as they are
+    if image.mode == "I":  # libtiff's output has the machine's byte order; other samples keep the file's
         order = ">" if image.tag_v2.prefix == MM and image.info["compression"] == "raw" else "="
         samples = samples.view(f"{order}u2").astype(np.uint16).reshape(*samples.shape, 2)
     gray, beside = samples[..., 0], samples[..., 1]
@@ -201,11 +201,11 @@ def _without_extras(image: TiffImageFile, is_negative: bool) -> Image.Image:
 
 
 def _scaled(values: NDArray[Any], top: int) -> NDArray[np.uint16]:
-    """Bring wide or signed gray to 16 bits (Pillow's `convert("L")` would clip it).
+    """Convert wide or signed gray to 16 bits (Pillow's `convert("L")` would clip it).
 
-    Integers and floats do not say where white is, so the smallest usual white that holds every value is taken (1 for
-    floats, 255, 65535, or `top`, the most that a sample holds, where that is less); else the values are stretched.
-    Floats may lie a little outside, as filters and highlights leave them, and are clipped.
+    The file does not say which value is white. The smallest usual white that holds all values is taken (1 for floats,
+    255, 65535, or `top`, a sample's maximum, if smaller); else the values are stretched. Floats a little outside, as
+    filters and highlights leave them, are clipped.
     """
     whites, below, above = [float(min(white, top)) for white in (MAX_8, MAX_16)], 0.0, 0.0
     if values.dtype.kind == "f":
@@ -220,7 +220,7 @@ def _scaled(values: NDArray[Any], top: int) -> NDArray[np.uint16]:
 
 
 def _like(image: Image.Image, levels: NDArray[Any]) -> Image.Image:
-    """Return an image of these levels with the profile and all else of another."""
+    """Return an image of these levels, with the profile and other metadata of another."""
     mended = Image.fromarray(levels)
     mended.info = dict(image.info)
     return mended

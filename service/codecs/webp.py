@@ -1,4 +1,4 @@
-"""The size of a WebP, from its first bytes: Pillow makes room for the whole canvas as soon as it opens the file."""
+"""Size of a WebP, read from its first bytes: Pillow allocates the whole canvas when it opens the file."""
 
 __all__ = ["webp_size"]
 

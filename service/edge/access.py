@@ -32,9 +32,9 @@ OPEN_PATHS = {
     "/v2/models/colorization",
     "/v2/models/colorization/ready",
 }
-"""routes that ask for no key: they show nothing of a photo, and cost nothing"""
+"""routes that need no key: they reveal nothing about photos, and cost nothing"""
 METRICS_PATH = "/metrics"
-"""asks for a key if the settings say so"""
+"""needs a key only if the settings say so"""
 
 BEARER = HTTPBearer(auto_error=False)
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
@@ -48,13 +48,13 @@ log = structlog.get_logger()
 
 
 class Access:
-    """Lets in who shows a key of the file, as often as the key's rate limits allow.
+    """Admits requests with a key of the file, within the key's rate limits.
 
-    A limit counts a moving window, so that no instant, such as a new hour, lets twice as many in.
+    A limit counts a moving window: a fixed one would admit twice as many around its boundary.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Read the keys, if there is a file of them. Raises KeyFileError."""
+        """Read the file of keys, if the settings name one. Raises KeyFileError."""
         self._ring = KeyRing(settings.api_keys_file) if settings.api_keys_file else None
         self._open_paths = frozenset(OPEN_PATHS if settings.metrics_need_key else OPEN_PATHS | {METRICS_PATH})
         self._limits = parse_limits(settings.rate_limit)
@@ -64,11 +64,11 @@ class Access:
 
     @property
     def open_paths(self) -> frozenset[str] | None:
-        """The routes that ask for no key; None where none does."""
+        """The routes that need no key; None if no route needs one."""
         return self._open_paths if self._ring else None
 
     async def check(self, request: Request) -> None:
-        """Let a request pass, before its body is read, or raise what it lacks.
+        """Check a request before its body is read.
 
         Raises ForeignOriginError, MissingKeyError, InvalidKeyError, RateLimitedError.
         """
@@ -86,11 +86,11 @@ class Access:
         self._count(key)
 
     def _check_origin(self, request: Request) -> None:
-        """Refuse what a page of another origin makes a browser send: work whose answer it could not read."""
+        """Refuse requests from pages of other origins, which could not read the answer anyway."""
         origin = request.headers.get("origin")
         if origin is None or request.method not in CHANGING or not self._origins.isdisjoint((origin, "*")):
             return
-        site = request.headers.get("sec-fetch-site")  # what a browser says itself; no proxy changes it
+        site = request.headers.get("sec-fetch-site")  # set by the browser; no proxy changes it
         own = site in OWN_SITES if site else _is_at(origin, request.headers.get("host", ""))
         if not own:
             raise ForeignOriginError(
@@ -116,19 +116,19 @@ class Access:
             self._limiter.hit(limit, key.name)
 
     def _mind_the_clock(self) -> None:
-        """Forget all counts if the clock was set: `limits` would refuse until it shows again what it did."""
+        """Reset all counts if the clock was set: after a step back, `limits` would refuse until it catches up."""
         before, self._clock_offset = self._clock_offset, _clock_offset()
         if abs(self._clock_offset - before) > CLOCK_STEP_SECONDS:
             self._limiter.storage.reset()
 
 
 def _is_at(origin: str, host: str) -> bool:
-    """Whether an origin, such as `https://example.org`, is that of a host, such as `example.org:443`."""
+    """Say whether an origin, such as `https://example.org`, matches a host, such as `example.org:443`."""
     try:
         ours, theirs = urlsplit(f"//{host}"), urlsplit(origin)
         default = DEFAULT_PORTS.get(theirs.scheme)
         return ours.hostname == theirs.hostname is not None and (ours.port or default) == (theirs.port or default)
-    except ValueError:  # no address at all
+    except ValueError:  # not a URL
         return False
 
 
@@ -137,7 +137,7 @@ def _clock_offset() -> float:
 
 
 def allow_origins(app: FastAPI, settings: Settings) -> None:
-    """Let pages of the origins in the settings use the interface: none by default."""
+    """Allow pages of the origins in the settings to use the interface; by default, of none."""
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -1,4 +1,4 @@
-"""API keys: made at random, kept as hashes, recognized in constant time."""
+"""API keys: random, stored as hashes, compared in constant time."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from limits import RateLimitItem, parse_many
 __all__ = ["Key", "KeyFileError", "KeyRing", "add_key", "parse_limits"]
 
 PREFIX = "tintflow_"
-"""marks a key as such for people and for scanners of leaked secrets"""
+"""prefix by which people and secret scanners recognize a key"""
 SECRET_BYTES = 32
 DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -27,20 +27,20 @@ class KeyFileError(ValueError):
 
 @dataclass(frozen=True)
 class Key:
-    """Facts about a key: all but the key itself."""
+    """A key's name, hash and limits, without the key itself."""
 
     name: str
     digest: str
-    """SHA-256, in hexadecimal"""
+    """SHA-256 of the key, in hexadecimal"""
     limits: tuple[RateLimitItem, ...] = ()
-    """the key's own limits; empty: those of the settings"""
+    """the key's own rate limits; empty: those of the settings"""
 
 
 class KeyRing:
-    """The keys in a file, one a line: `SHA-256  name  [rate limits]`; lines that start with # are comments.
+    """The keys in a file, one per line: `SHA-256  name  [rate limits]`; lines that start with # are comments.
 
-    SHA-256 suits, since a key is 256 random bits: there is nothing to guess that a slow hash would make slower to
-    guess. It only would make each request slower, of those too who have no key.
+    SHA-256 is enough: a key is 256 random bits, which nobody can guess, so a slow hash would protect nothing and only
+    delay every request, including those without a valid key.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,28 +48,28 @@ class KeyRing:
         self._path = path
         self._state: tuple[int, ...] | None = None
         self._unread = ""
-        """why the file, which is there, could not be read when it was last tried"""
+        """reason why the existing file could not be read at the last attempt"""
         self._keys: tuple[Key, ...] = ()
         self.reload()
 
     def reload(self) -> bool:
         """Read the file again if it has changed, and say whether it had.
 
-        Raises KeyFileError, once a change, if it is missing or malformed: then no key is good until it is mended.
+        Raises KeyFileError, once per change, if it is missing or malformed; no key is valid until that is fixed.
         """
-        state: tuple[int, ...] = ()  # of no file
+        state: tuple[int, ...] = ()  # state of a missing file
         with suppress(OSError):
             status = self._path.stat()
-            # a clock's tick may see several changes
+            # several changes may fall into one tick of the clock
             state = (status.st_mtime_ns, status.st_ino, status.st_size, status.st_mode, status.st_uid, status.st_gid)
         if state == self._state:
             return False
-        self._state, self._keys = state, ()  # whoever was taken out must not stay because of a mistake beside it
+        self._state, self._keys = state, ()  # a malformed file must not keep a removed key valid
         try:
             text = self._path.read_text()
         except (OSError, UnicodeDecodeError) as error:
             if state and isinstance(error, OSError):
-                self._state = None  # it may be read next time, though nothing will have changed
+                self._state = None  # try again next time, even if the file has not changed
                 if str(error) == self._unread:
                     return False
                 self._unread = str(error)
@@ -79,7 +79,7 @@ class KeyRing:
         return True
 
     def find(self, secret: str) -> Key | None:
-        """Return the key that this is, or None. Takes the same time wherever they differ, and whichever it is."""
+        """Return the matching key, or None. Takes constant time, whether and wherever keys differ."""
         digest = _digest(secret)
         found = None
         for key in self._keys:
@@ -89,16 +89,16 @@ class KeyRing:
 
 
 def add_key(path: Path, name: str, limits: str = "") -> str:
-    """Add a new key's hash to a file, which is made if missing; return the key, which is kept nowhere.
+    """Add a new key's hash to a file, which is made if missing; return the key, which is not stored.
 
-    Raises KeyFileError if what is added, or was there, is malformed, the file has that name already, is another's, or
-    cannot be read or written.
+    Raises KeyFileError if the name, the limits or the file are malformed, the name is taken, or another user owns the
+    file, or it cannot be read or written.
     """
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     line = "  ".join(part for part in (_digest(secret), name, limits) if part)
     if len(line.splitlines()) != 1 or name.split() != [name]:
         raise KeyFileError(f"name: expected one word, got {name!r}")
-    path = Path(os.path.realpath(path))  # a link stays one; `resolve` raises at a loop of links
+    path = Path(os.path.realpath(path))  # keeps links as links; `resolve` raises on a loop of links
     if os.path.lexists(path) and not path.is_file():  # a device or a pipe must not become a file
         raise KeyFileError(f"{path}: expected a file")
     try:
@@ -112,16 +112,16 @@ def add_key(path: Path, name: str, limits: str = "") -> str:
             new = Path(folder, path.name)
             new.touch(0o600)  # for its owner alone
             new.write_text(text)
-            if path.exists():  # whoever could read it still can, such as the service
+            if path.exists():  # keep its readers, such as the service
                 _let_read(new, path)
-            new.replace(path)  # at once
+            new.replace(path)  # atomic
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be written: {error.strerror}") from error
     return secret
 
 
 def parse_limits(text: str) -> tuple[RateLimitItem, ...]:
-    """Parse `10/second; 1000/hour`; no text, no limits. Raises ValueError."""
+    """Parse `10/second; 1000/hour`; empty text means no limits. Raises ValueError."""
     limits = tuple(parse_many(text)) if text else ()
     if any(limit.amount < 1 for limit in limits):
         raise ValueError(f"expected a rate limit of at least 1, got {text}")
@@ -129,7 +129,7 @@ def parse_limits(text: str) -> tuple[RateLimitItem, ...]:
 
 
 def _let_read(new: Path, path: Path) -> None:
-    """Let those read a new file who may read another."""
+    """Give a new file the owner and permissions of another."""
     status = path.stat()
     try:
         os.chown(new, status.st_uid, status.st_gid)
@@ -146,7 +146,7 @@ def _parse(text: str, path: Path) -> tuple[Key, ...]:
         place = f"{path}, line {number}"
         digest, name, limits = [*line.split(maxsplit=2), "", ""][:3]
         if not DIGEST.fullmatch(digest) or not name:
-            raise KeyFileError(f"{place}: expected a SHA-256 in hexadecimal and a name")  # never the line: a key, maybe
+            raise KeyFileError(f"{place}: expected a SHA-256 in hexadecimal and a name")  # not the line: maybe a key
         if name in keys:
             raise KeyFileError(f"{place}: a second key named {name}")
         try:

@@ -15,21 +15,21 @@ HEADERS = {
 }
 
 NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-"""policy of answers that are data, should a browser show them as a page"""
+"""policy of data answers, in case a browser shows one as a page"""
 
 DOCS = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' blob: data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-"""policy of Swagger UI and ReDoc, which start by a script in the page and show this service's own text alone"""
+"""policy of Swagger UI and ReDoc, which need an inline script and show only this service's own text"""
 DOCS_PATHS = ("/docs", "/redoc")
 
 
 class SecurityHeaders:
-    """ASGI middleware: adds these headers to every answer, where it has none of its own.
+    """ASGI middleware: adds these headers to every answer that does not set them itself.
 
-    Answers under /v1/ are photos and what is known of them: no cache may keep them.
+    Answers under /v1/ are photos and facts about them, so no cache may keep them.
     """
 
     def __init__(self, app: ASGIApp) -> None:

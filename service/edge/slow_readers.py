@@ -1,4 +1,4 @@
-"""Answers leave as fast as their clients read them; a client that stops reading is cut off."""
+"""Flow control of answers: sent as fast as clients read; a client that stops reading is cut off."""
 
 import asyncio
 import fcntl
@@ -17,40 +17,40 @@ __all__ = ["Sending", "Watched"]
 
 PIECE_BYTES = 256 * 1024
 KERNEL_BYTES = 256 * 1024
-"""Size of the socket's own send buffer (Linux doubles it); left alone, it grows to megabytes a connection."""
+"""Size of the socket's send buffer (Linux doubles it). By default it grows to megabytes per connection."""
 SEND_SECONDS = 20.0
-"""Longest time in which a client takes not a byte of what waits for it."""
+"""Maximum time in which a client reads nothing of a pending answer."""
 LINGER_SECONDS = 30.0
-"""Longest time in which what a client still sends is read, and thrown away, after its last answer."""
+"""Maximum time for which input is read and discarded after a client's last answer."""
 AT_ONCE = struct.pack("ii", 1, 0)  # struct linger
 LOOKS = 4
-"""Number of looks at a connection in SEND_SECONDS."""
+"""Number of checks of a connection in SEND_SECONDS."""
 
 log = structlog.get_logger()
 
 
 class Watched:
-    """A transport that aborts where its client reads nothing for SEND_SECONDS, or where an answer is broken off.
+    """A transport that aborts if its client reads nothing for SEND_SECONDS, or if an answer is broken off.
 
-    A plain `close` waits until all that was written is read: for ever, where nobody reads.
+    A plain `close` waits until all written bytes are read, which may be never.
     """
 
     def __init__(
         self, transport: asyncio.Transport, is_answering: Callable[[], bool], is_receiving: Callable[[], bool]
     ) -> None:
-        """is_answering: whether an answer is begun and not complete.
+        """is_answering: whether an answer has begun but is not complete.
 
         is_receiving: whether the last answer is complete, and its client may still send.
         """
         self._transport = transport
         self._is_answering, self._is_receiving = is_answering, is_receiving
         self.lingers = False
-        """whether our end is closed, and what still comes in is thrown away"""
+        """whether our end is closed, and further input is discarded"""
         self._lingering: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._written = 0
         self._read = 0
-        """by the client, when it last read more"""
+        """bytes that the client had read when it last read more"""
         self._since = self._loop.time()
         self._is_paused = self._is_held = False
         self._timer = self._loop.call_later(SEND_SECONDS / LOOKS, self._look)
@@ -59,16 +59,16 @@ class Watched:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Count, and write; to a client that is gone, nothing."""
+        """Count the bytes and write them, unless the client is gone."""
         if self._transport.is_closing() or self.lingers:
             return
         self._written += len(data)
         self._transport.write(data)
 
     def close(self) -> None:
-        """Close once all is read; break off an answer that is not complete.
+        """Close once all is read; break off an incomplete answer.
 
-        While the client still sends, the first call closes our end alone: a reset would take the answer from it
+        While the client still sends, the first call closes only our end: a reset could make the client lose the answer
         (RFC 9112, 9.6).
         """
         if self._is_answering():
@@ -83,23 +83,23 @@ class Watched:
             self._transport.close()
 
     def abort(self) -> None:
-        """Drop what is not sent, in the kernel too, and let the client know by a reset."""
+        """Drop unsent bytes, including the kernel's, and reset the connection."""
         if self._socket is not None and not self._transport.is_closing():
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         self._transport.abort()
 
     def pause_reading(self) -> None:
-        """Read no more, as long as the application does not ask."""
+        """Stop reading until the application asks for more."""
         self._is_paused = True
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on, unless reading is held."""
+        """Resume reading, unless it is held."""
         self._is_paused = False
         self.hold_reading(self._is_held)
 
     def hold_reading(self, held: bool) -> None:
-        """Read no more, even if the application asks, or let it decide again."""
+        """Stop reading, even if the application asks for more, or let the application decide again."""
         self._is_held = held
         if held:
             self._transport.pause_reading()
@@ -136,25 +136,25 @@ class Watched:
         self._timer = self._loop.call_later(SEND_SECONDS / LOOKS, self._look)
 
     def _has_left(self) -> bool:
-        """Say whether the client closed its end (on Linux). The event loop sees that only while it reads."""
+        """Say whether the client closed its end (Linux only). The event loop notices this only while it reads."""
         if sys.platform != "linux" or self._socket is None:
             return False
         poll = select.poll()
         poll.register(self._socket.fileno(), select.POLLRDHUP)
         return bool(poll.poll(0))
 
-    def __getattr__(self, name: str) -> Any:  # whatever else a transport does, this one does in the same way
+    def __getattr__(self, name: str) -> Any:  # everything else is the transport's own
         return getattr(self._transport, name)
 
 
 class Sending:
-    """ASGI middleware: hands a body on in pieces, each once the client has read nearly all before it.
+    """ASGI middleware: passes a body on in pieces, each once the client has read nearly all before it.
 
-    Handed on at once, it would stay in the server's memory until the client has read it, be that never.
+    Passed on whole, it would stay in the server's memory until the client has read it, which may be never.
     """
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
-        """seconds: for a whole answer; a client that has not read it by then gets no more of it."""
+        """seconds: maximum time to read a whole answer, which is then broken off."""
         self._app = app
         self._seconds = seconds
 
@@ -176,7 +176,7 @@ class Sending:
         try:
             async with deadline:
                 await self._app(scope, receive, send_in_pieces)
-        except TimeoutError:  # the server breaks the connection off, since the answer is not complete
+        except TimeoutError:  # the answer is incomplete, so the server aborts the connection
             if not deadline.expired():
                 raise
             log.warning("answer_not_read", path=scope["path"])

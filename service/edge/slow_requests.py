@@ -17,35 +17,35 @@ from service.edge.slow_readers import Watched
 __all__ = ["Connection"]
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Maximum bytes of a request's head, and of what follows its body."""
+"""Maximum bytes of a request's head, and of its trailers."""
 MAX_TARGET_BYTES = 1024
-"""Maximum bytes of a request's path and query: none here is longer."""
+"""Maximum bytes of a request's path and query; all routes are shorter."""
 HEAD_SECONDS = 30.0
-"""From the connection, or the first byte of a further request, to the end of the head; then the deadline holds."""
+"""Maximum time from connecting, or a further request's first byte, to the end of its head. Then the deadline holds."""
 PIECE_BYTES = 16 * 1024
-"""Maximum bytes that one turn of the event loop parses: 256 KiB of small requests, chunks or headers take 30 ms."""
+"""Maximum bytes parsed in one turn of the event loop: 256 KiB of small requests, chunks or headers take 30 ms."""
 SMALL_CHUNK = 64
 """bytes that a chunk of a body should have"""
 MAX_SMALL_CHUNKS = 250_000
-"""Maximum chunks of a body that has fewer bytes a chunk: they take the event loop 0.1 s."""
+"""Maximum chunks of a body with fewer bytes per chunk: these take the event loop 0.1 s."""
 HEAD_END = b"\r\n\r\n"
 UPGRADE = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 BODY_HEADERS = {b"content-length", b"transfer-encoding"}
 NO_UPGRADE = b"ignored"
-"""A word of the same length: no other protocol is spoken here, and httptools drops the body of who asks for one."""
+"""A word of the same length: no upgrade is supported, and httptools drops the body of a request for one."""
 RETRY_SECONDS = 1
 MALFORMED = (400, "malformed_request")
 TOO_MANY = (503, "too_many_connections", "as many connections as the limit allows are at work")
 TOO_LONG = (414, "url_too_long", f"path and query are longer than {MAX_TARGET_BYTES} bytes")
-UPGRADING = (501, "no_upgrade", "Upgrade: no other protocol is spoken here")
+UPGRADING = (501, "no_upgrade", "Upgrade: not supported; send the request without this header")
 
 
 class Connection(HttpToolsProtocol):
     """uvicorn's connection, with limits of its own.
 
-    It takes one request at a time, and lets one wait: an answer may be complete for its client before it is for us.
-    Where a client sends still more, the connection is closed after the answer to the one that waits (RFC 9112, 9.3.2:
-    such a client sends the rest again). uvicorn would keep them all.
+    It handles one request at a time and lets one wait, because an answer may be complete for the client before it is
+    for the server. If a client sends more, the connection closes after the answer to the waiting request (RFC 9112,
+    9.3.2: the client then sends the rest again). uvicorn would queue them all.
     """
 
     _watched: Watched
@@ -53,20 +53,20 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._max_connections = self.limit_concurrency
-        self.limit_concurrency = None  # uvicorn's own answer is no problem, and it counts idle connections, too
+        self.limit_concurrency = None  # uvicorn would not answer with a problem, and counts idle connections, too
         self._timer = self.loop.call_later(HEAD_SECONDS, self._leave)
         self._bytes = 0
-        """bytes that came since a head, a piece of a body or a request ended"""
+        """bytes received since the end of a head, a piece of a body or a request"""
         self._receiving = self._in_body = False
         self._chunks = self._chunk_bytes = 0
         self._tail = b""
-        """the last bytes of a head of which there is more to come"""
+        """the last bytes of an incomplete head"""
         self._ignoring = False
         self._before: RequestResponseCycle | None = None
         self._unparsed = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Watch what is sent; where there are too many connections, close one that is not at work, or else this one."""
+        """Watch the transport. If there are too many connections, close one that is not at work, or else this one."""
         self._watched = Watched(transport, self._is_answering, self._is_receiving)
         super().connection_made(cast(asyncio.Transport, self._watched))
         if self._max_connections is not None and len(self.connections) > self._max_connections:
@@ -88,7 +88,7 @@ class Connection(HttpToolsProtocol):
         self._wait()
 
     def on_url(self, url: bytes) -> None:
-        """Take it in, unless it is too long: to look for a file of thousands of folders takes long."""
+        """Accept the target, unless it is too long: looking up a path of thousands of folders is slow."""
         if self._ignoring:
             return
         super().on_url(url)
@@ -106,12 +106,12 @@ class Connection(HttpToolsProtocol):
         self._bytes = self._chunks = self._chunk_bytes = 0
         self._in_body = True
         if self.parser.should_upgrade() and BODY_HEADERS.intersection(name for name, _ in self.headers):
-            self._refuse(UPGRADING)  # the header came in pieces; see NO_UPGRADE
+            self._refuse(UPGRADING)  # the header arrived in pieces; see NO_UPGRADE
             return
         self._before = self.cycle
         super().on_headers_complete()
         if self.pipeline:
-            self.flow.resume_reading()  # uvicorn reads no more, and so would not see that the client goes away
+            self.flow.resume_reading()  # uvicorn stops reading, and would not notice that the client leaves
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if cycle.scope["http_version"] == "1.0":
@@ -119,7 +119,7 @@ class Connection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_chunk_header(self) -> None:
-        """Count chunks: a body of very small ones takes as long as one many times its size."""
+        """Count chunks: a body of very small ones takes as much time as a far larger body."""
         self._chunks += 1
 
     def on_body(self, body: bytes) -> None:
@@ -137,7 +137,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Wait for the rest of a request that is answered already, but not for ever."""
+        """Wait for the rest of a request that is already answered, for a limited time."""
         super().on_response_complete()
         if self._watched.lingers:
             self._unset_keepalive_if_required()  # it may be shorter
@@ -145,9 +145,9 @@ class Connection(HttpToolsProtocol):
             self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Parse a piece now, and the rest in later turns of the event loop; until then nothing more is read."""
+        """Parse a piece now, and the rest in later turns of the event loop. Read nothing more until then."""
         if self._watched.lingers:
-            self._watched.hold_reading(True)  # else uvloop reads on, for megabytes in one turn of the event loop
+            self._watched.hold_reading(True)  # else uvloop would read megabytes in one turn of the event loop
             self.loop.call_soon(self._watched.hold_reading, False)
             return
         if self._ignoring:
@@ -176,31 +176,31 @@ class Connection(HttpToolsProtocol):
             self.loop.call_soon(self._parse)
 
     def shutdown(self) -> None:
-        """Close; whoever has its answer and only sends on is not waited for."""
+        """Close, without waiting for a client that has its answer and still sends."""
         super().shutdown()
         if self._watched.lingers:
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer a problem, and close; uvicorn's own answer is a text."""
+        """Answer with a problem, and close; uvicorn would answer with plain text."""
         self.transport.write(_answer(*MALFORMED, msg))
         self.transport.close()
 
     def _without_upgrade(self, piece: bytes) -> bytes:
-        """Return a piece that begins in a head, changed up to the head's end, which an earlier piece may have begun."""
+        """Return a piece that begins in a head, changed up to the head's end. An earlier piece may begin the head."""
         head, end, body = (self._tail + piece).partition(HEAD_END)
         changed = UPGRADE.sub(NO_UPGRADE, head) + end + body
         before, self._tail = len(self._tail), b"" if end else head[1 - len(HEAD_END) :]
         return changed[before:]
 
     def _throw_away(self, data: bytes) -> None:
-        """Read some of what is not parsed, so that the client's going away is seen, but not without end."""
+        """Read a limited amount without parsing it, to notice when the client leaves."""
         self._unparsed = b""
         self._bytes += len(data)
         self._watched.hold_reading(self._bytes > MAX_HEAD_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting, and let the request at work know: uvicorn tells the latest alone, which may wait behind it."""
+        """Stop waiting, and tell the request at work: uvicorn tells only the latest, which may be waiting behind it."""
         self._timer.cancel()
         self._watched.stop()
         if self._before is not None:
@@ -209,7 +209,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _refuse(self, problem: tuple[int, str, str]) -> None:
-        """Answer a problem, and close; behind a request at work, close after its answer. All else is thrown away."""
+        """Answer with a problem, and close; behind a request at work, close after its answer. Discard other input."""
         self._ignoring = True
         if self._is_at_work():
             self.cycle.keep_alive = False
@@ -220,7 +220,7 @@ class Connection(HttpToolsProtocol):
     def _worth(self) -> tuple[bool, float]:
         """Order connections that are not at work: idle ones, then by the time since which a head is awaited.
 
-        Those whose clients still read their answers come last.
+        Connections whose clients still read an answer come last.
         """
         is_awaited = self._receiving or self.cycle is None
         return self._watched.unread > 0, self._timer.when() if is_awaited else 0.0
@@ -241,17 +241,17 @@ class Connection(HttpToolsProtocol):
         self._timer = self.loop.call_later(HEAD_SECONDS, self._leave)
 
     def _leave(self) -> None:
-        if self._is_at_work():  # the request before
+        if self._is_at_work():  # on the previous request
             self._wait()
         else:
-            self._receiving = False  # it had its time
+            self._receiving = False  # its time is over
             self.transport.close()
 
 
 async def _unchunked(app: ASGIApp, cycle: RequestResponseCycle, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run an application for HTTP/1.0, which has no chunks (RFC 9112, 6.1), though uvicorn sends them.
+    """Run an application for HTTP/1.0, which has no chunks (RFC 9112, 6.1), although uvicorn sends them.
 
-    A body of unknown length ends with the connection.
+    A body of unknown length ends when the connection closes.
     """
     is_known = True
 
@@ -261,7 +261,7 @@ async def _unchunked(app: ASGIApp, cycle: RequestResponseCycle, scope: Scope, re
             is_known = any(name.lower() == b"content-length" for name, _ in message["headers"])
             cycle.chunked_encoding = None if is_known else False
         elif not is_known:
-            cycle.expected_content_length = len(message.get("body", b""))  # else uvicorn takes it for too long
+            cycle.expected_content_length = len(message.get("body", b""))  # else uvicorn reports it as too long
         await send(message)
 
     await app(scope, receive, send_plain)

@@ -1,4 +1,4 @@
-"""Answers that are sent while they are made: JSON, zips, and server-sent events."""
+"""Streamed answers: JSON, zips and server-sent events, sent while they are made."""
 
 import asyncio
 from collections import deque
@@ -19,7 +19,7 @@ __all__ = ["EVENTS", "Stream", "write_event"]
 
 EVENTS = "text/event-stream"
 KEEP_ALIVE_SECONDS = 15.0
-"""Longest silence on the connection: many proxies close one that is idle for a minute."""
+"""Maximum silence on the connection: many proxies close one that is idle for a minute."""
 KEEP_ALIVE = b": keep-alive\n\n"
 PIECE_BYTES = 64 * 1024
 """Sent at once; the next piece follows when the client has read nearly all before it."""
@@ -32,15 +32,15 @@ Work = Callable[["Stream"], Coroutine[None, None, None]]
 
 
 def write_event(name: str, data: BaseModel) -> bytes:
-    """Write one event. Takes time where the data hold an image: not for the event loop."""
+    """Write one event. Slow if the data hold an image: not for the event loop."""
     return f"event: {name}\ndata: {data.model_dump_json(exclude_none=True)}\n\n".encode()
 
 
 class Stream(Response):
-    """The parts of an answer that work emits. The work goes on until the last of them is sent.
+    """The parts of an answer, emitted by work that goes on until the last part is sent.
 
-    Should it fail after the first part, events end with an `error`; any other answer is broken off, as its client can
-    see: it has no end.
+    If the work fails after the first part, events end with an `error`. Any other answer is broken off, which its client
+    notices by the missing end.
     """
 
     _task: asyncio.Task[None]
@@ -57,14 +57,14 @@ class Stream(Response):
         self._failure = asyncio.timeout(None)
 
     def open(self, media_type: str, headers: Mapping[str, str]) -> None:
-        """Announce parts. The head is sent with the first, or, of events, once the silence has become long."""
+        """Announce parts. The head is sent with the first part or, for events, after a long silence."""
         events = EVENT_HEADERS if media_type == EVENTS else {}
         self.headers.update({"Content-Type": media_type, "Vary": "Accept"} | dict(headers) | events)
         self._is_open = True
         self._change.set()
 
     async def emit(self, part: bytes) -> None:
-        """Send a part after those before it. Waits while too much is unread."""
+        """Send a part, in order. Waits while too much is unread."""
         self._parts.append(part)
         self._unread += len(part)
         self._change.set()
@@ -75,7 +75,7 @@ class Stream(Response):
         await self._until(lambda: not self._unread)
 
     async def start(self, work: Work) -> Response:
-        """Begin to work. Return this stream once it has something to send. Raises what `work` raises until then."""
+        """Begin to work. Return this stream once it has something to send. Raises the errors of `work` until then."""
         self._task = asyncio.create_task(self._work(work))
         self._task.add_done_callback(self._end)
         try:
@@ -89,7 +89,7 @@ class Stream(Response):
         return self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the parts, and drop what is still in work if the client is gone."""
+        """Send the parts. If the client is gone, drop work in progress."""
         try:
             try:
                 async with self._failure:
@@ -123,7 +123,7 @@ class Stream(Response):
         try:
             await work(self)
         except BaseException as error:
-            # errors, frames and task hold each other: uploads and images would stay until the garbage collector runs
+            # errors, frames and task form a cycle, which would hold uploads and images until the garbage collector runs
             each: BaseException | None = error
             while each is not None:
                 clear_frames(each.__traceback__)
@@ -133,7 +133,7 @@ class Stream(Response):
     def _end(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if self._sending and self._is_broken_off and error and not isinstance(error, ClientGoneError):
-            self._failure.reschedule(asyncio.get_running_loop().time())  # nobody may be reading what is left
+            self._failure.reschedule(asyncio.get_running_loop().time())  # the rest may have no reader
         self._change.set()
 
     @property
@@ -147,7 +147,7 @@ class Stream(Response):
             await self._change.wait()
 
     async def _wait_for_more(self) -> bool:
-        """Say whether there is more to send: parts, or, of events, nothing for long; False after the last."""
+        """Wait for more to send: parts or, for events, a comment after a long silence. False after the last part."""
         try:
             async with asyncio.timeout(None if self._is_broken_off else KEEP_ALIVE_SECONDS):
                 await self._until(lambda: bool(self._parts) or self._task.done())
@@ -156,16 +156,16 @@ class Stream(Response):
         return bool(self._parts)
 
     async def _last_part(self) -> bytes | None:
-        """Return what is sent last: an `error` if the work failed; None breaks the answer off.
+        """Return the last bytes: an `error` event if the work failed; None breaks the answer off.
 
-        The status is sent already, so the problem has it alone.
+        The HTTP status is already sent, so only the problem has the error's status.
         """
         try:
             await self._task
             return b""
         except (ServiceError, ModelError) as error:
             problem, gone = describe(error), isinstance(error, ClientGoneError)
-        except Exception:  # the last resort: whatever it was, the client is told
+        except Exception:  # last resort: tell the client about any error
             log.exception("unexpected_error")
             problem, gone = internal_problem(), False
         self._request.state.code = problem.code  # for the log and the metrics

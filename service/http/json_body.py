@@ -1,4 +1,4 @@
-"""JSON bodies: files are cut out first, so that what is parsed and validated is always short."""
+"""JSON bodies. Files are cut out first, so that only a short text is parsed and validated."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ from service.errors import FieldProblem, MalformedBodyError, ParameterError, Upl
 __all__ = ["MAX_NAME_LENGTH", "MAX_REST_BYTES", "LongRestError", "decode_file", "split"]
 
 MAX_REST_BYTES = 64 * 1024
-"""Maximum bytes of a body beside its files."""
+"""Maximum bytes of a body without its files."""
 MAX_NAME_LENGTH = 64  # of a field, in an answer
 PIECE_BYTES = 1024 * 1024  # of base64; Python lets other threads run between pieces
 MAX_PLACE_LENGTH = 20  # of a body, in an answer
@@ -22,13 +22,13 @@ NOT_BASE64 = "expected base64 (A-Z a-z 0-9 + /, padded with =) or a data URL"
 
 
 class LongRestError(Exception):
-    """A body has more than MAX_REST_BYTES beside its files."""
+    """A body has more than MAX_REST_BYTES besides its files."""
 
 
 def split(body: bytes, file_fields: Collection[str]) -> tuple[dict[str, memoryview], dict[str, Any]]:
-    """Return the text of each file, still as it stands in the JSON, and the whole object with "" in its place.
+    """Return the raw JSON text of each file, and the whole object with "" in place of files.
 
-    Takes time in proportion to the body, and memory in proportion to MAX_REST_BYTES.
+    Takes time proportional to the body, and memory proportional to MAX_REST_BYTES.
     Raises LongRestError, MalformedBodyError, or ParameterError for a key that is given twice.
     """
     files: dict[str, memoryview] = {}
@@ -61,14 +61,14 @@ def split(body: bytes, file_fields: Collection[str]) -> tuple[dict[str, memoryvi
 
 
 def decode_file(field: str, text: memoryview, max_bytes: int) -> bytes:
-    """Decode base64, or a data URL, from within a JSON string. Raises ParameterError or UploadTooLargeError."""
+    """Decode base64, or a data URL, in a JSON string. Raises ParameterError or UploadTooLargeError."""
     start = 0
     if bytes(text[:5]).lower() == b"data:":
         head, comma, _ = bytes(text[:1024]).partition(b",")
         if not comma or not head.lower().endswith(b";base64"):
             raise ParameterError(FieldProblem(field, "expected a data URL in base64"))
         start = len(head) + 1
-    decoded, pending = BytesIO(), b""  # which gives away what it holds, without a copy
+    decoded, pending = BytesIO(), b""  # BytesIO returns its content without a copy
     try:
         while start < len(text):
             end = _before_escape(text, start, min(start + PIECE_BYTES, len(text)))
@@ -116,7 +116,7 @@ def _end_of_file(body: bytes, start: int, field: str) -> int:
 
 
 def _before_escape(text: memoryview, start: int, end: int) -> int:
-    """Return an end of a piece that splits no escape sequence."""
+    """Return the end of a piece that does not split an escape sequence."""
     if end < len(text):
         last = bytes(text[end - LONGEST_ESCAPE : end]).rfind(b"\\")
         if last >= 0 and end - LONGEST_ESCAPE + last > start:
@@ -125,7 +125,7 @@ def _before_escape(text: memoryview, start: int, end: int) -> int:
 
 
 def _plain(piece: bytes) -> bytes:
-    """Resolve JSON's escapes, and leave out white space."""
+    """Resolve JSON's escapes and remove white space."""
     if b"\\" in piece:
         piece = json.loads(b'"' + piece + b'"', strict=False).encode("ascii")
     return piece.translate(None, b" \t\r\n\f\v")
@@ -138,7 +138,7 @@ def _loads(text: bytes) -> Any:
         raise MalformedBodyError("body: expected UTF-8") from error
     except strict_json.RepeatedKeyError as error:
         raise ParameterError(FieldProblem(error.key[:MAX_NAME_LENGTH], str(error))) from error
-    except json.JSONDecodeError as error:  # its line and column would be those of the body without its files
+    except json.JSONDecodeError as error:  # its line and column refer to the body without its files
         place = error.doc[error.pos : error.pos + MAX_PLACE_LENGTH]
         raise MalformedBodyError(f"body: invalid JSON: {error.msg}: {repr(place) if place else 'the end'}") from error
     except RecursionError as error:
@@ -148,7 +148,7 @@ def _loads(text: bytes) -> Any:
 
 
 def _check_unicode(parsed: Any) -> None:
-    """Refuse escaped halves of surrogate pairs, which no answer could name."""
+    """Refuse escaped halves of surrogate pairs, which no answer could quote."""
     try:
         json.dumps(parsed, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:

@@ -1,4 +1,4 @@
-"""Parts of OpenAPI that types do not tell: a body of two kinds, an answer of three, and problems."""
+"""Parts of OpenAPI that types do not express: bodies of two kinds, answers of three, and problems."""
 
 import json
 from collections.abc import Collection
@@ -22,17 +22,17 @@ __all__ = ["body", "coloring_answer", "describe_schemas"]
 REFERENCE = "#/components/schemas/{model}"
 KEY_SCHEME = "API key"
 WORDS = ("title", "description", "default", "examples")
-"""Words about a field in a schema of OpenAPI, whatever its type."""
+"""Schema keywords about a field that do not depend on its type."""
 BINARY = {"type": "string", "format": "binary"}
 PHOTO = BINARY | {
-    "description": f"the file: {alternatives(PHOTO_FORMATS)}; of several frames or pages, the first counts"
+    "description": f"the file: {alternatives(PHOTO_FORMATS)}; of several frames or pages, the first is used"
 }
 
 
 def body(endpoint: Endpoint[Any]) -> dict[str, Any]:
     """Describe a body that is a form or JSON, with an example that works."""
     schema = endpoint.request.model_json_schema(ref_template=REFERENCE)
-    schema.pop("$defs", None)  # they are among the components
+    schema.pop("$defs", None)  # they are in the components
     optional = schema["properties"].keys() - schema["required"]
     schema["properties"] |= {name: _or_null(schema["properties"][name]) for name in optional}
     example = dict.fromkeys(endpoint.required_files, PIXEL) | endpoint.example
@@ -48,7 +48,7 @@ def body(endpoint: Endpoint[Any]) -> dict[str, Any]:
 def _multipart(endpoint: Endpoint[Any]) -> dict[str, Any]:
     schema = endpoint.parameters.model_json_schema()
     fields = {
-        # the example is what /docs fills the field in with: empty, which is as if left out
+        # /docs fills in the example: empty, which counts as left out
         name: _as_text(field) | {"examples": [endpoint.example.get(name, "")]}
         for name, field in schema["properties"].items()
     }
@@ -63,7 +63,7 @@ def _multipart(endpoint: Endpoint[Any]) -> dict[str, Any]:
 
 
 def _or_null(field: dict[str, Any]) -> dict[str, Any]:
-    """Describe a field of JSON that may be null, which means left out."""
+    """Describe a JSON field that may be null, which means left out."""
     if "anyOf" in field:
         return field
     words = {name: value for name, value in field.items() if name in WORDS}
@@ -72,7 +72,7 @@ def _or_null(field: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_text(field: dict[str, Any]) -> dict[str, Any]:
-    """Describe a field as a form sends it: never null, and an array as numbers with commas between them, or as JSON."""
+    """Describe a field of a form: never null; an array as comma-separated numbers, or as JSON."""
     (kind,) = (each for each in field.get("anyOf", [field]) if each["type"] != "null")
     if kind["type"] != "array":
         return {name: value for name, value in field.items() if name != "anyOf"} | kind
@@ -101,7 +101,7 @@ def coloring_answer(endpoint: ColorEndpoint) -> dict[str, Any]:
         "text/event-stream": {"schema": {"type": "string"}, "example": EVENTS_EXAMPLE},
         "application/zip": {"schema": BINARY},
     }
-    if "n" in endpoint.parameters.model_fields:  # else there are always several
+    if "n" in endpoint.parameters.model_fields:  # without `n`, there are always several
         forms += "; one alone also as the bare image (choose `image/jpeg` as the media type to see it)"
         content |= {each.media_type: {"schema": BINARY} for each in FORMATS.values()}
     return {
@@ -109,17 +109,17 @@ def coloring_answer(endpoint: ColorEndpoint) -> dict[str, Any]:
         "content": content,
         "headers": {
             "Server-Timing": _header(
-                "of all but events: milliseconds of each step", "decode;dur=21.0, queue;dur=0.2, sample;dur=87.1"
+                "milliseconds of each step; not for events", "decode;dur=21.0, queue;dur=0.2, sample;dur=87.1"
             ),
-            "X-Request-Id": _header("as sent, or made up; the log knows it", "6b1f0c"),
-            "Tintflow-Seed": _header("of a zip or a bare image: the seed used", "7"),
-            "Tintflow-Noise-Seed": _header("of a zip or a bare image of variations: the one used", "11"),
-            "Tintflow-Temperature": _header("of a zip or a bare image: the temperature used", str(TEMPERATURE_EXAMPLE)),
+            "X-Request-Id": _header("id of the request, as sent or generated; the log shows it", "6b1f0c"),
+            "Tintflow-Seed": _header("seed used; for a zip or a bare image", "7"),
+            "Tintflow-Noise-Seed": _header("noise seed used; for a zip or a bare image of variations", "11"),
+            "Tintflow-Temperature": _header("temperature used; for a zip or a bare image", str(TEMPERATURE_EXAMPLE)),
             "Tintflow-Index": _header("of a zip or a bare image: of each sample", "0"),
             "Tintflow-Bits-Per-Dim": _header("of a zip or a bare image: of each sample", "2.91"),
             "Tintflow-Latent-Norm": _header("of a zip or a bare image: of each sample", "0.81"),
             "Tintflow-Delta-E": _header(
-                "of a bare image: how far each hint was missed; a zip says it in comments", "6.10 2.41"
+                "how far each hint was missed; for a bare image (a zip has it in comments)", "6.10 2.41"
             ),
             "Tintflow-Model": _header("of a zip or a bare image", MODEL_EXAMPLE),
             "Tintflow-Id": _header("of a zip or a bare image", "colorization-5f0c8f1b9d3e4a6c8b7a2f1e0d9c8b7a"),
@@ -128,9 +128,9 @@ def coloring_answer(endpoint: ColorEndpoint) -> dict[str, Any]:
 
 
 def describe_schemas(app: FastAPI, open_paths: Collection[str] | None) -> None:
-    """Add the schemas that no route returns by type to the application's OpenAPI document, and who may ask what.
+    """Add schemas that no route's return type declares, and access control, to the application's OpenAPI document.
 
-    open_paths: those that ask for no API key; None where none does.
+    open_paths: paths that need no API key; None if no path needs one.
     """
     _, schemas = models_json_schema([(Problem, "serialization"), (PointColor, "validation")], ref_template=REFERENCE)
     generate = app.openapi
@@ -145,12 +145,12 @@ def describe_schemas(app: FastAPI, open_paths: Collection[str] | None) -> None:
                     operation["security"] = [{KEY_SCHEME: []}]
         return document
 
-    app.openapi = described  # type: ignore[method-assign]  # how FastAPI's documentation extends it
+    app.openapi = described  # type: ignore[method-assign]  # as FastAPI's documentation recommends
     _serve_once_made(app)
 
 
 def _serve_once_made(app: FastAPI) -> None:
-    """Replace FastAPI's route, which writes the document anew for each request, in the event loop."""
+    """Replace FastAPI's route, which serializes the document on the event loop for each request."""
 
     @cache
     def written() -> bytes:
@@ -158,8 +158,8 @@ def _serve_once_made(app: FastAPI) -> None:
 
     making = Lock()
 
-    def document(request: Request) -> Response:  # not async, so a thread makes it
-        with making:  # or all who ask at first would each make it
+    def document(request: Request) -> Response:  # not async, so it runs on a thread
+        with making:  # else each of the first requests would make it
             return Response(written(), media_type="application/json")
 
     path = str(app.openapi_url)

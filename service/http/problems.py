@@ -59,7 +59,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     errors.LoadFailedError: (503, "load_failed"),
     errors.DeadlineError: (504, "deadline"),
 }
-"""(status, code) of every error that a request may meet, of the service and of the model"""
+"""(status, code) of every service and model error that a request may meet"""
 
 ROUTER_CODES = {404: "not_found", 405: "method_not_allowed"}
 
@@ -73,19 +73,19 @@ CHALLENGES: dict[type[Exception], str] = {
 """WWW-Authenticate of every 401 (RFC 6750)"""
 
 MAX_PATH_LENGTH = 200
-"""Maximum length of a path that an answer names"""
+"""Maximum length of a path quoted in an answer"""
 TITLES = {499: "Client Closed Request"}
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 describes it. Programs look at `code`; people read `detail`."""
+    """An error in the form of RFC 9457. Programs use `code`; people read `detail`."""
 
     type: str = Field(default="about:blank", examples=["about:blank"])
     title: str = Field(description="the status in words", examples=["Unprocessable Content"])
     status: int = Field(examples=[422])
     code: str = Field(description="stable, for programs", examples=["invalid_parameters"])
     detail: str = Field(description="for people", examples=["temperature: Input should be less than or equal to 2"])
-    errors: list[FieldProblem] | None = Field(default=None, description="the fields at fault, where it is theirs")
+    errors: list[FieldProblem] | None = Field(default=None, description="the fields at fault, if any")
 
 
 ErrorMember = Callable[[Problem], Any]
@@ -111,11 +111,11 @@ def answer(problem: Problem, headers: dict[str, str] | None = None, member: Erro
 
 
 def describe(error: Exception) -> Problem:
-    """Return the problem that a service's or model's error is, by the table."""
+    """Return the problem for a service's or model's error, by the table."""
     status, code = next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
     fields, detail = None, str(error)
     if isinstance(error, ModelError):
-        detail = detail.partition("\n")[0]  # below, libraries tell of their own insides
+        detail = detail.partition("\n")[0]  # later lines are libraries' internals
     if isinstance(error, errors.ParameterError):
         fields = list(error.problems)
     if isinstance(error, InputError):
@@ -135,7 +135,7 @@ async def known_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer what the router itself refuses: no such path (404), no such method (405)."""
+    """Answer requests that the router refuses: unknown path (404), wrong method (405)."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
     status = int(error.status_code)
     request.state.code = code = ROUTER_CODES.get(status, "http_error")
@@ -147,19 +147,19 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def internal_problem() -> Problem:
-    """Return the problem that an error is which nobody foresaw; it is in the log, under the request's id."""
+    """Return the problem for an unexpected error, which the log has under the request's id."""
     return _problem(*INTERNAL_ERROR, "unexpected error; quote this answer's X-Request-Id when you report it")
 
 
 def install(app: FastAPI) -> None:
-    """Let every error that leaves a route become a problem."""
+    """Turn every error that leaves a route into a problem."""
     app.add_exception_handler(errors.ServiceError, known_error)
     app.add_exception_handler(ModelError, known_error)
     app.add_exception_handler(HTTPException, _http_error)
 
 
 def responses(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
-    """Describe these errors for OpenAPI: one entry a status, one example a code."""
+    """Describe these errors for OpenAPI: one entry per status, one example per code."""
     described: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
         status, code = PROBLEMS[kind]

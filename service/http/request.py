@@ -35,12 +35,12 @@ __all__ = ["check_options", "read_request"]
 P = TypeVar("P", bound=BaseModel)
 Runner = Callable[..., Awaitable[Any]]
 Body = tuple[dict[str, bytes], P]
-"""the uploaded files, by the names of their fields, and the parameters"""
+"""the uploaded files, by field name, and the parameters"""
 
 MAX_FIELDS = 32
 MAX_PROBLEMS = 20
-"""Maximum number of fields at fault that an answer names."""
-MAX_TYPE_LENGTH = 1024  # of a Content-Type; a boundary has up to 70 characters
+"""Maximum number of faulty fields that an answer names."""
+MAX_TYPE_LENGTH = 1024  # of Content-Type; a boundary has up to 70 characters
 MAX_MESSAGE_LENGTH = 240
 CHARSETS = ("", "utf-8", "utf8", "us-ascii")
 NO_FILE = "expected a file part, which has a filename, got text"
@@ -52,13 +52,13 @@ MESSAGES = {
     "model_type": "expected an object",
     "too_short": "expected at least {min_length} items, got {actual_length}",
 }
-"""pydantic's error types that read better in other words"""
+"""clearer texts for some of pydantic's error types"""
 
 
 async def read_request(request: Request, place: Place, run: Runner, endpoint: Endpoint[P], max_bytes: int) -> Body[P]:
     """Read the body of a request for an endpoint.
 
-    place: holds the bytes that came in. run: runs a function beside the event loop.
+    place: the request's place, which reserves the bytes received. run: runs a function off the event loop.
 
     Raises BodyTypeError, UploadTooLargeError as soon as too much has come in, MalformedBodyError, ParameterError,
     ClientGoneError, QueueFullError.
@@ -73,13 +73,13 @@ async def read_request(request: Request, place: Place, run: Runner, endpoint: En
             return await _read_multipart(request, place, endpoint, max_bytes)
         if media_type == "application/json":
             in_base64 = math.ceil(max_bytes / 3) * 4
-            body = BytesIO()  # `Request.body` would hold it twice
+            body = BytesIO()  # `Request.body` would hold the body twice
             async for piece in _limited(request, place, endpoint, in_base64, max_bytes).stream():
                 body.write(piece)
             return await run(_parse_json, body.getvalue(), endpoint, max_bytes)
     except ClientDisconnect as error:
         raise ClientGoneError("the client closed the connection while sending") from error
-    except LongRestError as error:  # most often by a photo in another field
+    except LongRestError as error:  # usually a photo in the wrong field
         files = " and ".join(endpoint.files)
         expected = f"expected files in {files} alone, got more than {MAX_REST_BYTES} bytes elsewhere"
         raise UploadTooLargeError(f"body: {expected}") from error
@@ -87,7 +87,7 @@ async def read_request(request: Request, place: Place, run: Runner, endpoint: En
 
 
 def check_options(options: Options, files: Collection[str]) -> None:
-    """Raise ParameterError for options that contradict each other or the files that came with them."""
+    """Raise ParameterError for options that contradict each other or the uploaded files."""
     try:
         check_together(options, "reference" in files)
     except InputError as error:
@@ -95,7 +95,7 @@ def check_options(options: Options, files: Collection[str]) -> None:
 
 
 def _refuse_query(request: Request, endpoint: Endpoint[Any]) -> None:
-    """Raise ParameterError for fields in the query string, where none is read; what else is there may be a proxy's."""
+    """Raise ParameterError for fields in the query string. Other query parameters may be a proxy's."""
     fields = {*endpoint.parameters.model_fields, *endpoint.files}
     misplaced = [name for name in dict.fromkeys(request.query_params) if name in fields]
     if misplaced:
@@ -105,10 +105,10 @@ def _refuse_query(request: Request, endpoint: Endpoint[Any]) -> None:
 def _media_type(request: Request) -> str:
     """Return the body's media type.
 
-    Raises MalformedBodyError for a header that is too long, and for a charset other than UTF-8: some take seconds.
+    Raises MalformedBodyError for a header that is too long, and for charsets except UTF-8: some take seconds to decode.
     """
     header = request.headers.get("content-type", "")
-    if len(header) > MAX_TYPE_LENGTH:  # its parser takes a tenth of a second for 64 KiB
+    if len(header) > MAX_TYPE_LENGTH:  # the parser takes 0.1 s for 64 KiB
         raise MalformedBodyError(f"Content-Type: more than {MAX_TYPE_LENGTH} characters")
     media_type, parameters = parse_options_header(header)
     charset = parameters.get(b"charset", b"").decode("latin-1").lower()
@@ -118,9 +118,9 @@ def _media_type(request: Request) -> str:
 
 
 def _limited(request: Request, place: Place, endpoint: Endpoint[Any], bytes_per_file: int, max_bytes: int) -> Request:
-    """Return the same request, whose body raises UploadTooLargeError once it is longer than all files may be.
+    """Return the same request with a body that raises UploadTooLargeError above the limit of all files together.
 
-    What has come in is held in the request's place.
+    The request's place reserves the bytes received.
     """
     fields = " and ".join(endpoint.files)
     max_body_bytes = len(endpoint.files) * bytes_per_file + MAX_REST_BYTES
@@ -161,12 +161,12 @@ async def _read_multipart(request: Request, place: Place, endpoint: Endpoint[P],
 
 
 class _FormParser(MultiPartParser):
-    """Refuses a form without its closing boundary, of which starlette's own drops the last part.
+    """A parser that refuses a form without its closing boundary; starlette's own silently drops the last part.
 
     A text that is too long is refused as in JSON, and as no file where a file should be.
     """
 
-    spool_max_size = 0  # no file, whatever the size: a full disk refuses no photo, and none lies on it
+    spool_max_size = 0  # never on disk: a full disk then refuses no photo, and no photo stays there
 
     def __init__(
         self, headers: Headers, stream: AsyncGenerator[bytes], file_fields: Collection[str], **limits: int
@@ -208,7 +208,7 @@ async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> 
     misplaced = [name for name, value in values.items() if isinstance(value, UploadFile) and name in known]
     if misplaced:
         raise ParameterError(*(_problem(name, "expected text, got a file part") for name in misplaced))
-    # browsers send fields empty that are not filled in; of an unknown field, its name is all that matters
+    # browsers send empty fields for those not filled in; unknown fields are refused by name alone
     texts = {name: value for name, value in values.items() if value != "" or name not in known}
     given = {name: file for name, file in files.items() if not _is_left_out(file)}
     try:
@@ -227,12 +227,12 @@ async def _parse_form(form: FormData, endpoint: Endpoint[P], max_bytes: int) -> 
 
 
 def _field_of(name: str) -> str:
-    """Return which field a part's name means: `image[]` is an array of one."""
+    """Return the field that a part's name means: `image[]` is an array of one."""
     return name.removesuffix("[]")
 
 
 def _is_left_out(file: UploadFile | str | None) -> bool:
-    """Say whether no file is meant: browsers send a part without a name or content where none was chosen."""
+    """Say whether a part stands for no file: browsers send one without name or content if none was chosen."""
     return not (file.filename or file.size) if isinstance(file, UploadFile) else not file
 
 
@@ -246,12 +246,12 @@ def _parse_json(body: bytes, endpoint: Endpoint[P], max_bytes: int) -> Body[P]:
 
 
 def _parameter_error(error: ValidationError, endpoint: Endpoint[Any]) -> ParameterError:
-    """Name fields at fault, with what they expect and what they got, but for the content of files."""
+    """List the faulty fields, with expected and received values, but without the content of files."""
     problems: list[FieldProblem] = []
     for each in error.errors(include_url=False)[:MAX_PROBLEMS]:
         field, *place = (str(part) for part in each["loc"])
         if each["type"] == "too_short" and any(problem.field == field for problem in problems):
-            continue  # pydantic counts only the items that are not at fault
+            continue  # pydantic counts only valid items
         if each["type"] in MESSAGES:
             message = MESSAGES[each["type"]].format_map(each.get("ctx", {}))
         else:

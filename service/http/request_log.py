@@ -1,4 +1,4 @@
-"""Middlewares around every request: a number, a log line, counts, an answer to errors that nobody foresaw, and HEAD."""
+"""Middlewares around every request: an id, a log line, metrics, an answer to unexpected errors, and HEAD."""
 
 import re
 import time
@@ -20,9 +20,9 @@ log = structlog.get_logger()
 
 
 class RequestLog:
-    """ASGI middleware: numbers, times, counts and logs each request.
+    """ASGI middleware: identifies, times, counts and logs each request.
 
-    A request's number comes from its X-Request-Id header if that is a sane one, and goes back in the answer's.
+    A request's id comes from its X-Request-Id header, if valid, and is returned in the answer's.
     Neither bodies nor query strings are logged.
     """
 
@@ -66,9 +66,9 @@ class RequestLog:
 
 
 class LastResort:
-    """ASGI middleware: answers errors that nobody foresaw, so that every client gets an answer.
+    """ASGI middleware: answers unexpected errors, so that every client gets an answer.
 
-    It stands within CORS: pages of other origins can read this answer, too.
+    It is inside the CORS middleware, so pages of other origins can read this answer, too.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -84,9 +84,9 @@ class LastResort:
 
         try:
             await self._app(scope, receive, send_on)
-        except Exception:  # whatever it was
+        except Exception:  # any error
             log.exception("unexpected_error")
-            if begun or scope["type"] != "http":  # too late for another answer; the server closes the connection
+            if begun or scope["type"] != "http":  # too late for an answer; the server closes the connection
                 raise
             problem = internal_problem()
             scope.setdefault("state", {})["code"] = problem.code
@@ -94,7 +94,7 @@ class LastResort:
 
 
 class Head:
-    """ASGI middleware for HEAD, wherever there is GET: routes see GET; the server knows it, and sends no body."""
+    """ASGI middleware for HEAD: routes see GET; the server knows about HEAD and sends no body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""The answer's form: JSON, events, a zip, or the bare image; parameters and Accept header choose it together."""
+"""Forms of answers: JSON, events, a zip, or the bare image, chosen by parameters and Accept header."""
 
 import base64
 import re
@@ -21,31 +21,31 @@ __all__ = ["Form", "answer", "choose_form"]
 JSON = "application/json"
 ZIP = "application/zip"
 MAX_ACCEPT_LENGTH = 4096
-"""Browsers send some 150 characters. To parse 64 KiB of commas takes 50 ms."""
+"""Maximum length of Accept. Browsers send about 150 characters; parsing 64 KiB of commas takes 50 ms."""
 QVALUE = re.compile(r"0?\.\d+|0\.?|1(\.0*)?")
-"""a quality in RFC 9110, but with any number of decimals, and without its 0: Java sends .2, and some more than three"""
+"""a quality as in RFC 9110, or with over three decimals, or without its 0, as Java sends .2"""
 PIECE_BYTES = 3 * 2**18
-"""Bytes that become base64 at a time: some whole threes, so that the pieces follow each other."""
+"""Bytes encoded as base64 at a time: a multiple of three, so that the pieces can be joined."""
 Runner = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True)
 class Form:
-    """How to answer: the body's media type, and the format of the images, in it or as it."""
+    """Form of an answer: the body's media type, and the format of the images."""
 
     media_type: str
     output_format: OutputFormat
 
 
 def choose_form(accept: str, parameters: Parameters, samples: int) -> Form:
-    """Choose the form that the Accept header likes best among those that the parameters leave open.
+    """Choose the form that the Accept header prefers among those that the parameters allow.
 
-    accept: all lines of the header as one list; without any, "".
+    accept: all lines of the header, joined; "" without the header.
 
-    An explicit `response_format` leaves only itself open: a zip, or base64, which JSON and events have. Else all forms
-    are, for one coloring also the bare image, as JPEG, PNG or WebP unless `output_format` is explicit.
-    If none of these is acceptable, but a bare image is and `n` is left out, the answer is one image: a default yields.
-    Raises NotAcceptableError if none is acceptable.
+    An explicit `response_format` allows only itself: a zip, or base64, which JSON and events have. Else all forms are
+    allowed; for one coloring also the bare image, as JPEG, PNG or WebP unless `output_format` is explicit.
+    If Accept allows none of these but a bare image, and `n` is left out, the answer is one image.
+    Raises NotAcceptableError if no form is acceptable.
     """
     offers = _offers(parameters, samples)
     accept = accept or "*/*"
@@ -53,7 +53,7 @@ def choose_form(accept: str, parameters: Parameters, samples: int) -> Form:
         raise NotAcceptableError(f"Accept: expected at most {MAX_ACCEPT_LENGTH} characters, got {len(accept)}")
     ranges = _parse_accept(accept)
     liked = [(_preference(form.media_type, ranges), form) for form in offers]
-    (quality, _), best = max(liked, key=lambda each: each[0])  # of equals, max takes the first
+    (quality, _), best = max(liked, key=lambda each: each[0])  # max takes the first of equals
     if quality > 0:
         return best
     if samples > 1 and "n" in type(parameters).model_fields.keys() - parameters.model_fields_set:
@@ -77,7 +77,7 @@ def _offers(parameters: Parameters, samples: int) -> list[Form]:
 
 
 def _parse_accept(accept: str) -> dict[str, float]:
-    """Return each media range's quality (RFC 9110, 12.5.1); a broken quality counts as 0."""
+    """Return each media range's quality (RFC 9110, 12.5.1); a malformed quality counts as 0."""
     ranges = {}
     for part in accept.split(","):
         name, *attributes = (piece.strip().lower() for piece in part.split(";"))
@@ -98,8 +98,8 @@ def _preference(media_type: str, ranges: dict[str, float]) -> tuple[float, int]:
 async def answer(colorization: Colorization, form: Form, stream: Stream, run: Runner) -> None:
     """Send the colorings in this form, each as soon as it is made.
 
-    run: runs a function beside the event loop: base64 and zips take time.
-    The status is 200 only once the first is made.
+    run: runs a function off the event loop, since base64 and zips take time.
+    The status 200 is sent only once the first is made.
     """
     async with aclosing(colorization.samples) as samples:
         if form.media_type == EVENTS:
@@ -125,7 +125,7 @@ async def answer(colorization: Colorization, form: Form, stream: Stream, run: Ru
 
 
 def _headers(colorization: Colorization, form: Form) -> dict[str, str]:
-    """Return the time of each step, and what JSON says in its body; of samples, comma-separated in their order."""
+    """Return each step's time and, except for JSON, the facts of a JSON body; values of samples are comma-separated."""
     steps = colorization.timings.items()
     headers = {"Server-Timing": ", ".join(f"{step};dur={1000 * seconds:.1f}" for step, seconds in steps)}
     if form.media_type == JSON:
@@ -159,7 +159,7 @@ class _JsonWriter:
         self._before = facts[:-1].encode() + b',"data":['
 
     def add(self, sample: Sample) -> bytes:
-        """Return the part that holds this sample, and before the first the facts."""
+        """Return the part with this sample, preceded by the facts if it is the first."""
         before, self._before = self._before, b","
         return _write(sample, before)
 
@@ -168,12 +168,12 @@ class _JsonWriter:
 
 
 class _ZipWriter:
-    """The parts of a zip: the same bytes as of one that is written at once."""
+    """The parts of a zip; together, the same bytes as a zip written at once."""
 
     def __init__(self, colorization: Colorization) -> None:
         self._suffix = colorization.output_format
         self._window = _Window()
-        self._archive = zipfile.ZipFile(self._window, "w", zipfile.ZIP_STORED)  # images are compressed already
+        self._archive = zipfile.ZipFile(self._window, "w", zipfile.ZIP_STORED)  # images are already compressed
 
     def add(self, sample: Sample) -> bytes:
         # ZipInfo without a date, so that the same images are the same bytes
@@ -188,7 +188,7 @@ class _ZipWriter:
 
 
 class _Window(BytesIO):
-    """A file of which all that is before the last `take` is gone; zipfile seeks within its last member alone."""
+    """A file that forgets all bytes before the last `take`; zipfile seeks only within its last member."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -201,7 +201,7 @@ class _Window(BytesIO):
         return self._gone + super().seek(position - self._gone if whence == 0 else position, whence)
 
     def take(self) -> bytes:
-        """Return what was written since, and forget it."""
+        """Return the bytes written since the last call, and forget them."""
         written = self.getvalue()
         self._gone += len(written)
         super().seek(0)
@@ -210,7 +210,7 @@ class _Window(BytesIO):
 
 
 def _write(sample: Sample, before: bytes, after: bytes = b"") -> bytes:
-    """Write a sample as JSON between other bytes, its base64 in pieces, so that no other thread waits for long."""
+    """Write a sample as JSON between other bytes; base64 in pieces, so that no other thread waits for long."""
     head, tail = sample.coloring.model_dump_json(exclude_none=True).encode().split(b'""', 1)
     data = memoryview(sample.data)
     pieces = (base64.b64encode(data[start : start + PIECE_BYTES]) for start in range(0, len(data), PIECE_BYTES))

@@ -1,4 +1,4 @@
-"""The HTTP interface, version 1: each route validates, makes one call and answers."""
+"""Routes of the HTTP interface, version 1. Each validates, makes one call and answers."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -25,7 +25,7 @@ from service.telemetry.metrics import Metrics
 __all__ = ["NOT_READY", "EngineOf", "add_colorings", "router"]
 
 CUSTOMER_BITS = 64
-"""Bits of an IPv6 address that tell one customer from others."""
+"""Length in bits of the IPv6 prefix that identifies one customer."""
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ router = APIRouter()
 
 
 def _part(name: str) -> Any:
-    """Return what gives a route a part of the application."""
+    """Return a dependency that gives a route a part of the application."""
 
     def of(request: Request) -> Any:
         return getattr(request.app.state, name)
@@ -60,7 +60,7 @@ async def _colorings(endpoint: ColorEndpoint, request: Request, engine: EngineOf
     """Answer a request for colorings: each is sent as soon as it is made."""
 
     async def work(stream: Stream) -> None:
-        async with engine.accept(_owner(request)) as pipeline:  # it keeps its place until the last byte is sent
+        async with engine.accept(_owner(request)) as pipeline:  # keeps the place until the last byte is sent
             uploads, parameters = await read_request(
                 request, pipeline.place, pipeline.run, endpoint, settings.max_bytes
             )
@@ -119,7 +119,7 @@ async def create_likelihoods(request: Request, engine: EngineOf, settings: Setti
     responses=problems.responses(*UNAUTHORIZED, errors.RateLimitedError, *NOT_READY),
 )
 async def list_models(engine: EngineOf, settings: SettingsOf) -> ModelList:
-    """Say what is loaded, where it runs, and which photos it takes: of which formats, and how large."""
+    """Return the loaded model, its device, and the formats and limits of photos."""
     facts = asdict(engine.info)
     limits = Limits(bytes=settings.max_bytes, pixels=settings.max_pixels, output_pixels=settings.max_output_pixels)
     return ModelList(data=[Model(id=facts.pop("name"), photo_formats=PHOTO_FORMATS, limits=limits, **facts)])
@@ -127,7 +127,7 @@ async def list_models(engine: EngineOf, settings: SettingsOf) -> ModelList:
 
 @router.get("/livez", tags=["health"], responses=problems.responses(errors.UnhealthyError))
 async def livez(engine: EngineOf) -> Status:
-    """Answer 200 while the process lives, and 503 once only a restart can help: the model failed again and again."""
+    """Answer 200 while the process is alive, and 503 once the model failed so often that only a restart can help."""
     engine.check_alive()
     return Status(status="live")
 
@@ -151,14 +151,14 @@ async def metrics(metrics: MetricsOf) -> Response:
 
 
 def _owner(request: Request) -> str:
-    """Return whose request it is: the name of its key, or else its address; of IPv6, the network of one customer."""
+    """Return the owner of a request: its key's name, or else its address; for IPv6, the network of one customer."""
     key: str | None = getattr(request.state, "key", None)
     if key is not None:
         return f"key {key}"
     host = request.client.host if request.client else ""
     try:
         address = ip_address(host)
-    except ValueError:  # a test's client, or a Unix socket's
+    except ValueError:  # no address: a test's client, or a Unix socket
         return host
     if isinstance(address, IPv6Address) and not address.ipv4_mapped:
         return str(ip_network((address, CUSTOMER_BITS), strict=False))
@@ -166,7 +166,7 @@ def _owner(request: Request) -> str:
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Await work, or cancel it and raise ClientGoneError as soon as the client closes the connection."""
+    """Await work; if the client closes the connection, cancel it and raise ClientGoneError."""
     working, leaving = asyncio.create_task(work), asyncio.create_task(_disconnection(request))
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -180,6 +180,6 @@ async def _while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _disconnection(request: Request) -> None:
-    """Return once the client is gone; the body must have been read."""
+    """Wait until the client is gone; the body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

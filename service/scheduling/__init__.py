@@ -1,1 +1,1 @@
-"""When work runs: what is accepted, what shares a pass, whether the model still works."""
+"""Scheduling: admission of requests, batches, lanes, and the model's health checks."""

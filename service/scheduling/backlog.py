@@ -1,4 +1,4 @@
-"""How much may be accepted at once, and when there will be room again."""
+"""Limits on work in flight, and estimates of when there will be room."""
 
 import math
 import time
@@ -10,12 +10,12 @@ from service.errors import QueueFullError
 __all__ = ["Backlog", "Place"]
 
 WINDOW_SECONDS = 60.0
-"""Throughput is that of this last while."""
+"""Window over which throughput is measured."""
 UNKNOWN_SECONDS = 5
-"""To wait, where nothing has been measured yet."""
+"""Retry-After before anything has been measured."""
 
 TIMELY = 0.5
-"""Share of the longest time in which all that is accepted should be answered, at the present pace."""
+"""Share of the maximum time within which all accepted work should be answered, at the present throughput."""
 
 Clock = Callable[[], float]
 
@@ -23,9 +23,8 @@ Clock = Callable[[], float]
 class Backlog:
     """Resources that requests in flight hold. The sum stays below each limit; a lone request may exceed it.
 
-    Of some resources it is less than their limit while answers come so slowly that more would come too late. A request
-    that is larger than a limit by itself is accepted when nobody else holds any, or it would be told to come again for
-    ever.
+    Some resources have a lower limit while answers are so slow that further work would be late. A request that exceeds
+    a limit by itself is accepted when nobody else holds any of the resource, or it would be refused for ever.
     """
 
     def __init__(
@@ -36,10 +35,10 @@ class Backlog:
         floors: Mapping[str, int] | None = None,
         share: float = 1.0,
     ) -> None:
-        """limits: of each resource. longest_seconds: after which any request is over, whatever became of it.
+        """limits: maximum of each resource. longest_seconds: time after which any request has ended.
 
-        floors: of resources that are worked off one after another: what may be held of them, however slow that is.
-        share: of each limit, what one owner may hold; alone, one request may exceed it. An owner may hold more while
+        floors: for resources that are worked off one after another: the amount that may be held at any throughput.
+        share: part of each limit that one owner may hold; a lone request may exceed it. An owner may hold more while
         nobody else holds anything: see `_most`.
         """
         self._share = share
@@ -49,7 +48,7 @@ class Backlog:
         self._longest = math.ceil(longest_seconds)
         self._held = dict.fromkeys(limits, 0)
         self._promised: dict[str, Counter[str]] = {}
-        """amounts that requests of each owner will hold, which wait for their turn"""
+        """amounts promised to each owner's requests that wait for their turn"""
         self._places = 0
         self._rates = {name: _Throughput(clock) for name in limits}
 
@@ -57,7 +56,7 @@ class Backlog:
         return self._held[resource]
 
     def enter(self, owner: str = "") -> "Place":
-        """Return an empty place, to be left again. Raises QueueFullError if nothing more can be claimed in it."""
+        """Return an empty place, to be used as a context manager. Raises QueueFullError if there is no room at all."""
         for name, held in self._held.items():
             self._check(name, 1, likely=held // max(self._places, 1))
         self._places += 1
@@ -71,7 +70,7 @@ class Backlog:
             self._held[name] += amount
 
     def _give_back(self, amounts: Mapping[str, int], answered: bool, owner: str) -> None:
-        """Hold less of some resources; what was answered, or worked off, tells how long the next has to wait."""
+        """Hold less of some resources. Answered or worked-off amounts update the estimate of waits."""
         _add(self._owned, owner, amounts, -1)
         for name, amount in amounts.items():
             self._held[name] -= amount
@@ -81,9 +80,9 @@ class Backlog:
                 self._rates[name].end()
 
     def _check(self, name: str, amount: int, likely: int = 0, besides: int = 0) -> None:
-        """Raise QueueFullError if there is no room for an amount; it says when there is, for as much as is likely.
+        """Raise QueueFullError, with an estimate of when there will be room, if there is no room for an amount.
 
-        besides: what counts more than what is held; less than 0, what is not counted of it.
+        besides: amount counted in addition to what is held; below 0, subtracted from it.
         """
         limit = self._limit(name)
         held = self._counted(name, limit) + besides
@@ -93,7 +92,7 @@ class Backlog:
             raise QueueFullError(f"{held} {name} are waiting, and the limit is now {limit}", told)
 
     def _check_share(self, name: str, amount: int, owned: int, owner: str) -> None:
-        """Raise QueueFullError if one owner would hold more than it may."""
+        """Raise QueueFullError if one owner would exceed its limit."""
         most = self._most(name, owner)
         if self._share < 1 and owned and owned + amount > most:
             seconds = self._rates[name].seconds(owned + amount - most)
@@ -101,10 +100,10 @@ class Backlog:
             raise QueueFullError(f"{owned} of this client's {name} are waiting, and its limit is now {most}", told)
 
     def _most(self, name: str, owner: str) -> int:
-        """Return what an owner may hold: its share, and more while nobody else holds anything.
+        """Return the amount that an owner may hold: its share, or more while nobody else holds anything.
 
-        Then it may hold all of what is worked off, because others do not count what is over its share (see `_counted`).
-        Of all else, such as bytes, it leaves half of what is not its share, so that there is room for who comes next.
+        Then it may hold all of a resource that is worked off, because amounts above its share do not count for others
+        (see `_counted`). Of other resources, such as bytes, it leaves half of the rest free for the next owner.
         """
         share = self._share
         if not self._owned.keys() - {owner}:
@@ -112,9 +111,9 @@ class Backlog:
         return max(int(share * self._limit(name)), 1)
 
     def _counted(self, name: str, limit: int) -> int:
-        """Return what is held; of what is worked off, no owner counts for more than its share.
+        """Return the amount held. For resources that are worked off, no owner counts for more than its share.
 
-        So one that holds more, as a lone owner may, is no reason to refuse others.
+        So an owner that holds more, as a lone one may, is no reason to refuse others.
         """
         if self._share == 1 or name not in self._floors:
             return self._held[name]
@@ -122,7 +121,7 @@ class Backlog:
         return sum(min(owned[name], most) for owned in self._owned.values())
 
     def _limit(self, name: str) -> int:
-        """Return how much may be held: of what is worked off, no more than can be in time."""
+        """Return the amount that may be held. For resources that are worked off, as much as can be answered in time."""
         limit = self._limits[name]
         if name not in self._floors or (rate := self._rates[name].rate()) is None:
             return limit
@@ -130,7 +129,7 @@ class Backlog:
 
 
 def _add(sums: dict[str, Counter[str]], owner: str, amounts: Mapping[str, int], sign: int = 1) -> None:
-    """Add to an owner's sums; an owner that is left with nothing is forgotten."""
+    """Add to an owner's amounts; forget an owner that holds nothing."""
     owned = sums.setdefault(owner, Counter())
     owned.update({name: sign * amount for name, amount in amounts.items()})
     if not any(owned.values()):
@@ -147,7 +146,7 @@ class Place:
         self._promised: Mapping[str, int] = {}
 
     def claim(self, **amounts: int) -> None:
-        """Hold more of some resources, or of none: the request counts as if it claimed all that it holds at once.
+        """Hold more of some resources, or none. Checked as if the request claimed all that it holds at once.
 
         Raises QueueFullError, which says when there will be room.
         """
@@ -159,10 +158,10 @@ class Place:
         self._hold(amounts)
 
     def promise(self, **amounts: int) -> None:
-        """Be promised what the request may hold once it is its turn.
+        """Reserve amounts that the request will hold at its turn.
 
-        Raises QueueFullError if there is no room beside what is held and promised. What is promised counts for those
-        alone that have to wait, too.
+        Raises QueueFullError if there is no room besides all held and promised amounts. Promised amounts count only for
+        requests that must wait, too.
         """
         promised = self._backlog._promised
         owned = self._backlog._owned.get(self.owner, Counter()) + promised.get(self.owner, Counter())
@@ -173,11 +172,11 @@ class Place:
         self._promised = amounts
 
     def keep(self) -> None:
-        """Hold what was promised."""
+        """Hold the promised amounts."""
         self._hold(self._forget_promise())
 
     def give_back(self, *names: str) -> None:
-        """Hold no more of some resources: what was asked of them is worked off."""
+        """Release some resources, whose work is done."""
         self._backlog._give_back({name: self._held.pop(name, 0) for name in names}, answered=True, owner=self.owner)
 
     def __enter__(self) -> "Place":
@@ -200,23 +199,23 @@ class Place:
 
 
 class _Throughput:
-    """How much of a resource is answered a second, while any is held."""
+    """Throughput of a resource: amount answered per second, while any is held."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._answered: deque[tuple[float, int]] = deque()
-        """when and how much, in the last WINDOW_SECONDS"""
+        """(time, amount) in the last WINDOW_SECONDS"""
         self._last: float | None = None
         self.begin()
 
     def begin(self) -> None:
-        """Begin to count anew: nothing was held until now."""
+        """Start counting: nothing was held until now."""
         self._begun = self._clock()
         self._answered.clear()
         self._total = 0
 
     def end(self) -> None:
-        """Remember the rate: nothing is held any more."""
+        """Stop counting and keep the rate: nothing is held any more."""
         self._last = self.rate()
 
     def count(self, amount: int) -> None:
@@ -224,19 +223,19 @@ class _Throughput:
         self._total += amount
 
     def seconds(self, amount: int) -> int:
-        """Say how long this much will take."""
+        """Estimate the seconds for an amount."""
         rate = self.rate()
         return math.ceil(amount / rate) if rate else UNKNOWN_SECONDS
 
     def rate(self) -> float | None:
-        """Return the rate of the last while; before anything was answered in it, the one before."""
+        """Return the rate in the window, or the previous rate if nothing was answered in it."""
         elapsed = min(self._forget() - self._begun, WINDOW_SECONDS)
         if not self._answered or elapsed <= 0:
             return self._last
         return self._total / elapsed
 
     def _forget(self) -> float:
-        """Forget what is longer ago than the window, and return the time: a service never at rest counts for ever."""
+        """Forget answers before the window, and return the time. A service that never rests counts without end."""
         now = self._clock()
         while self._answered and self._answered[0][0] <= now - WINDOW_SECONDS:
             self._total -= self._answered.popleft()[1]

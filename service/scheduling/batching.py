@@ -1,4 +1,4 @@
-"""Requests that wait together share one pass through the network, on a thread of its own."""
+"""Batches: waiting requests share one pass through the network, on a separate thread."""
 
 import asyncio
 import math
@@ -24,15 +24,15 @@ T = TypeVar("T")
 Run = Callable[[Sequence[ItemT]], list[ResultT]]
 
 TURN_LATENTS = 2
-"""Samples that an owner draws in one turn, where others wait and the machine is slow; a batch has room for no fewer.
+"""Samples that an owner draws in one turn if others wait and the machine is slow; minimum size of a batch.
 
 On a CPU, one sample takes as long as two, which share their passes. n = 4 in two turns takes about a fifth more
-processor time than at once, and whoever comes meanwhile waits half as long.
+processor time than at once, but a request that arrives meanwhile waits half as long.
 """
 FIRST_LATENTS = 2 * TURN_LATENTS
-"""Latents of a batch, until one has shown how many are in time: else the first of a slow machine delays others most."""
+"""Latents of the first batches, until one was measured. Larger ones would delay others most on a slow machine."""
 SHARED_SECONDS = 10.0
-"""How long an owner is expected to come back."""
+"""Time for which an owner counts as present after its last request."""
 
 log = structlog.get_logger()
 
@@ -49,17 +49,16 @@ class Batcher:
     """Runs work in batches on one thread; use it from one event loop.
 
     Owners take turns; work of several shares a batch.
-    A batch begins as soon as the network is free. Only while other requests are on their way here, and the batch isn't
-    full, it waits for them a little. A batch that fails is halved until the failure is one request's own.
+    A batch begins as soon as the network is free. It waits a little only if it is not full and other requests are about
+    to arrive. A batch that fails is halved until only one request fails.
     """
 
     def __init__(
         self, max_latents: int, max_wait_seconds: float, observe: Callable[[int], object], seconds: float = math.inf
     ) -> None:
-        """max_latents: of one batch, unless a request alone has more. observe: is told each batch's latents.
+        """max_latents: maximum of one batch, unless one request has more. observe: gets each batch's latents.
 
-        seconds: that a batch should take, since whoever comes meanwhile waits for its end. If the last one was slower
-        than that, the next is smaller.
+        seconds: target time of a batch, because new requests wait for its end. If one is slower, the next is smaller.
         """
         self._max_latents = max_latents
         self._seconds = seconds
@@ -82,15 +81,15 @@ class Batcher:
     async def submit(self, run: Run[ItemT, ResultT], item: ItemT, latents: int, owner: str = "") -> ResultT:
         """Run `run` on a batch that holds the item, and return the item's result, or raise its error.
 
-        latents: that it costs. owner: whose it is: a key or an address.
-        Cancelled, it drops the item, if its batch has not begun.
+        latents: cost of the item. owner: the key or address that sent it.
+        If cancelled before its batch has begun, drops the item.
         """
         self._see(owner)
         job = _Job(run, item, latents, asyncio.get_running_loop().create_future())
         self._waiting.add(job, latents, owner)
         self._change.set()
         if self._worker is None or self._worker.done():
-            # in a context of its own, since it outlives the request that started it
+            # in its own context, since it outlives the request that started it
             self._worker = asyncio.get_running_loop().create_task(self._work(), context=Context())
         try:
             return await job.result
@@ -99,7 +98,7 @@ class Batcher:
             self._see(owner)
 
     def most_latents(self, *owners: str) -> float:
-        """Return how many latents these owners should submit at once: no limit while nobody else is about."""
+        """Return the maximum latents that these owners should submit at once: no limit if no other owner is present."""
         recent = monotonic() - SHARED_SECONDS
         seen = (owner for owner, when in self._seen.items() if when > recent)
         others = {*self._waiting.owners, *seen} - {*owners}
@@ -116,7 +115,7 @@ class Batcher:
             self._change.set()
 
     async def call(self, work: Callable[..., T], *arguments: object) -> T:
-        """Run something else on the network's thread."""
+        """Run another function on the network's thread."""
         return await run_on(self._thread, work, *arguments)
 
     def close(self) -> None:
@@ -138,10 +137,10 @@ class Batcher:
         self._waiting.rest()
 
     async def _run_or_fail(self, batch: Sequence[_Job]) -> None:
-        """Run a batch, and tell its jobs of an error that nobody foresaw; others must not wait for it.
+        """Run a batch, and pass an unexpected error to its jobs; the worker goes on with others.
 
-        A frame of its own, which ends here: requests clear the frames of their errors, and up to Python 3.12 that would
-        end the worker.
+        A separate frame, which ends here: requests clear the frames of their errors, which up to Python 3.12 would end
+        the worker.
         """
         try:
             await self._run(batch)
@@ -159,7 +158,7 @@ class Batcher:
                     await self._change.wait()
 
     def _take(self) -> list[_Job]:
-        """Take what is next, of one kind, and fits into one batch, and always one."""
+        """Take the next jobs of one kind that fit into one batch, at least one."""
         batch: list[_Job] = []
         latents = 0
         while self._waiting:
@@ -171,22 +170,22 @@ class Batcher:
         return batch
 
     async def _run(self, jobs: Sequence[_Job]) -> None:
-        batch = [job for job in jobs if not job.result.done()]  # a request may have been given up meanwhile
+        batch = [job for job in jobs if not job.result.done()]  # requests may have been cancelled meanwhile
         if not batch:
             return
         self._observe(sum(job.latents for job in batch))
         if not await self._succeeds(batch):
-            # no sooner than here, where the error is gone: it holds on to all memory that the failed pass had taken
+            # only here, where the error is gone: it holds all memory of the failed pass
             middle = len(batch) // 2
             await self._run(batch[:middle])
             await self._run(batch[middle:])
 
     async def _succeeds(self, batch: Sequence[_Job]) -> bool:
-        """Run a batch and tell its jobs what came of it, or say that it is to be halved."""
+        """Run a batch and set its jobs' results, or say that the batch is to be halved."""
         started = perf_counter()
         try:
             results = await self.call(batch[0].run, [job.item for job in batch])
-        except Exception as error:  # whatever it is, it is told to those whom it is about
+        except Exception as error:  # any error goes to the jobs that caused it
             if len(batch) > 1:
                 log.warning("batch_halved", requests=len(batch), reason=f"{type(error).__name__}: {error}"[:200])
                 return False
@@ -196,7 +195,7 @@ class Batcher:
         elapsed = perf_counter() - started
         pace = sum(job.latents for job in batch) / elapsed
         fitting = min(max(pace * self._seconds, TURN_LATENTS), self._max_latents)
-        # a small batch that is in time does not show how many would be: much of its time is the same for any number
+        # a small batch in time does not show the maximum: much of its time does not depend on its size
         keep = min if elapsed > self._seconds else max
         self._fitting = keep(fitting, self._fitting)
         for job, result in zip(batch, results, strict=True):

@@ -1,4 +1,4 @@
-"""A small photo that is colorized from time to time, which tells whether the service still works."""
+"""Canary: a small photo that is colorized periodically, to check that the service works."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,18 +10,18 @@ from service.errors import QueueFullError, ReplicaLostError
 __all__ = ["Canary"]
 
 AGAIN_SECONDS = 5.0
-"""After a failure; a shorter interval stays."""
+"""Interval after a failure, unless the usual one is shorter."""
 MAX_FAILURES = 5
-"""Failures in a row after which the service does not mend itself any more."""
+"""Consecutive failures after which only a restart can help."""
 
 log = structlog.get_logger()
 
 
 class Canary:
-    """Sends a photo the way of every request, every so often."""
+    """Sends a photo through the pipeline of requests, periodically."""
 
     def __init__(self, look: Callable[[], Awaitable[None]], interval_seconds: float, patience_seconds: float) -> None:
-        """look: goes the whole way, or raises. patience_seconds: after which having no answer is a failure."""
+        """look: one check, which raises on failure. patience_seconds: time without an answer that counts as failure."""
         self._look = look
         self._interval = interval_seconds
         self._patience = patience_seconds
@@ -29,21 +29,21 @@ class Canary:
 
     @property
     def healthy(self) -> bool:
-        """Whether the last look succeeded."""
+        """Whether the last check succeeded."""
         return self._failures == 0
 
     @property
     def broken(self) -> bool:
-        """Whether so many failed one after the other that a restart is the only hope."""
+        """Whether so many checks failed in a row that only a restart can help."""
         return self._failures >= MAX_FAILURES
 
     @property
     def retry_seconds(self) -> float:
-        """When to look again, where the service does not work."""
+        """Seconds until the next check while the service does not work."""
         return min(AGAIN_SECONDS, self._interval)
 
     async def watch(self) -> None:
-        """Look again and again, until cancelled."""
+        """Check periodically, until cancelled."""
         while True:
             await asyncio.sleep(self._interval if self.healthy else self.retry_seconds)
             await self._look_once()
@@ -53,8 +53,8 @@ class Canary:
             async with asyncio.timeout(self._patience):
                 await self._look()
         except (QueueFullError, ReplicaLostError):
-            pass  # busy, which tells nothing
-        except Exception as error:  # whatever it is, it would have been a request's answer
+            pass  # busy: neither success nor failure
+        except Exception as error:  # any error would have been a request's answer
             if self.healthy:
                 log.error("canary_failed", reason=f"{type(error).__name__}: {error}")
             self._failures += 1

@@ -1,4 +1,4 @@
-"""A queue that owners, keys or addresses, take turns in."""
+"""Fair queue: owners (keys or addresses) take turns."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ class _Waiting(NamedTuple, Generic[T]):
     item: T
     cost: int
     since: float
-    """the queue's virtual time when it came"""
+    """virtual time of the item's arrival"""
     number: int
-    """order in which items came"""
+    """number in order of arrival"""
 
 
 class FairQueue(Generic[T]):
-    """Items that wait. Owners get equal shares of cost; items of one owner leave in FIFO order.
+    """Waiting items. Owners get equal shares of cost; items of one owner leave in FIFO order.
 
-    Each item would end at a virtual time: its owner's last item's end, or its own arrival if that was later, and its
-    cost. The item that ends first leaves first. So whoever comes anew passes all who had their share just now, even
-    those that had nothing waiting for a moment, and what costs much leaves after as much of others. Virtual time goes
-    on by what leaves, divided among the owners that wait; so an item's end comes, however many others come anew.
+    An item's virtual end is its cost plus its owner's last virtual end, or plus its own arrival if that is later. The
+    item with the earliest end leaves first. So a new owner passes all owners that just had their share, even if these
+    had nothing waiting for a moment, and a costly item leaves after equal cost of other owners. Virtual time advances
+    by the cost that leaves, divided by the number of waiting owners, so every item's turn comes, however many arrive.
     Source: A. Demers, S. Keshav, S. Shenker, "Analysis and simulation of a fair queueing algorithm", 1989.
     """
 
@@ -33,11 +33,11 @@ class FairQueue(Generic[T]):
         self._lines: dict[str, deque[_Waiting[T]]] = {}
         """by owner"""
         self._ends: dict[str, float] = {}
-        """virtual end of the last item of each owner that left; of owners that wait, or had more than others"""
+        """virtual end of each owner's last item that left; kept for owners that wait, or had more than others"""
         self._now = 0.0
-        """the virtual time when the last item left"""
+        """virtual time when the last item left"""
         self._last_cost = 0
-        """cost of that item, which virtual time has not gone on by yet"""
+        """cost of that item, not yet added to virtual time"""
         self._numbers = count()
 
     def __iter__(self) -> Iterator[T]:
@@ -54,11 +54,11 @@ class FairQueue(Generic[T]):
         self._lines.setdefault(owner, deque()).append(_Waiting(item, cost, self._now, next(self._numbers)))
 
     def first(self) -> T:
-        """Return the item that is next; one must wait."""
+        """Return the next item; the queue must not be empty."""
         return self._lines[self._next()][0].item
 
     def pop(self) -> T:
-        """Take out the item that is next; one must wait."""
+        """Remove and return the next item; the queue must not be empty."""
         owner = self._next()
         begin = self._begin(owner)
         self._now = max(self._now + self._last_cost / len(self._lines), begin)
@@ -70,7 +70,7 @@ class FairQueue(Generic[T]):
         return waiting.item
 
     def discard(self, item: T, owner: str) -> None:
-        """Take out an item, if it still waits."""
+        """Remove an item, if it still waits."""
         line = self._lines.get(owner, deque())
         for waiting in line:
             if waiting.item == item:
@@ -79,7 +79,7 @@ class FairQueue(Generic[T]):
                 return
 
     def rest(self) -> None:
-        """Forget what owners had: nobody waits, and nothing that left is still in work."""
+        """Forget the owners' shares: no item waits or is in work."""
         self._ends.clear()
         self._last_cost = 0
 

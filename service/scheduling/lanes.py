@@ -22,36 +22,36 @@ from service.threads import be_nice, run_on
 __all__ = ["LARGE_AT_ONCE", "LARGE_PIXELS", "LARGE_UNREAD", "MAX_UNREAD_BYTES", "SMALL_UNREAD", "Lane", "Lanes"]
 
 LARGE_PIXELS = 4_000_000
-"""Pixels of all samples of a request; larger requests never block others."""
+"""Maximum pixels of all samples of a small request; larger requests never block others."""
 PATIENCE_SECONDS = 0.5
-"""A request whose files wait longer than this for their client does not keep others from working."""
+"""A request whose files wait longer than this for their client lends its place to others."""
 ENCODED_AT_ONCE = 2
-"""Samples of a small request that are encoded while the next is upsampled; of large ones none is.
+"""Samples of a small request that are encoded while the next is upsampled; large requests encode none meanwhile.
 
 The memory budget (tests/docker/budget.py) counts on this.
 """
 
 MAX_UNREAD_BYTES = 8 * 1024 * 1024
-"""Maximum bytes of an answer that wait for the client; where there are more, no further sample is made meanwhile."""
+"""Maximum unread bytes of an answer; above it, no further sample is made."""
 LARGE_AT_ONCE = 1
 """Large requests whose samples are made at once."""
 LARGE_UNREAD, SMALL_UNREAD = 1, 5
-"""Requests of each lane beyond these that may wait for their clients, with what they hold; half of all are one owner's.
+"""Further requests of each lane that may wait for their clients and keep their memory; one owner may have half of all.
 
-Only answers of more than MAX_UNREAD_BYTES wait so.
+Only answers of more than MAX_UNREAD_BYTES wait in this way.
 """
 
 LARGE_DRAWN = 2
-"""Large requests of one owner from drawing to their last byte: one is finished, and the next drawn meanwhile."""
+"""Large requests of one owner between drawing and their last byte: one is finished while the next is drawn."""
 LARGE_NICE = 5
-"""Niceness of threads for large requests: beside small ones, they get a quarter of a processor."""
+"""Niceness of threads for large requests: in competition with small ones, they get a quarter of a processor."""
 
 T = TypeVar("T")
 Encode = Callable[[NDArray[np.uint8]], bytes]
 
 
 class Lane:
-    """Threads for work on pixels, and how many requests may hold full-size images for it at once."""
+    """Threads for work on pixels, and a limit on the requests that hold full-size images at once."""
 
     def __init__(
         self,
@@ -63,16 +63,16 @@ class Lane:
         drawn: int = sys.maxsize,
         nice: int = 0,
     ) -> None:
-        """at_once: requests that are worked on. unread: more of them that have begun, and wait for their clients.
+        """at_once: maximum requests in work. unread: further requests that have begun and wait for their clients.
 
-        drawn: requests of one owner that hold a turn. nice: niceness of the threads, and of those that they start.
+        drawn: maximum requests of one owner that hold a turn. nice: niceness of the threads and those that they start.
         """
         self._name = name
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=be_nice, initargs=(nice,))
         self.turns = Turns(drawn)
-        """held from before a request is drawn to its end: who does not read its answers lets no more be drawn"""
+        """held from before drawing to the last byte: an owner that does not read its answers gets no more drawn"""
         self._pieces: dict[int, _Piece] = {}
-        """the piece of each thread that is at work"""
+        """the piece of work of each busy thread"""
         self._begun, self._finishing = asyncio.Semaphore(at_once + unread), Turns(max(1, (at_once + unread) // 2))
         self._at_once = asyncio.Semaphore(at_once)
         self._encoded_at_once = encoded_at_once
@@ -83,8 +83,8 @@ class Lane:
     def check(self, seconds: float) -> None:
         """Raise TimeoutError if one piece of work has been running for longer than this, and hangs.
 
-        It hangs if its thread has computed nothing since the last look, or as long as this in all. On a busy machine a
-        nice thread takes long, but gets on.
+        It hangs if its thread has used no processor time since the last check, or this much in all. On a busy machine,
+        a nice thread is slow, but makes progress.
         """
         for thread, piece in list(self._pieces.items()):
             computed, before = _computed(thread), piece.computed
@@ -98,13 +98,13 @@ class Lane:
     async def finish(
         self, images: Iterator[Finished], encode: Encode, timings: dict[str, float], owner: str, may_wait: bool = True
     ) -> AsyncGenerator[tuple[bytes, tuple[HintMatch, ...]]]:
-        """Pull images, encode each beside the next, and yield it with its hints in order, as soon as it is encoded.
+        """Pull images, encode each beside the next, and yield it with its hints, in order, as soon as it is encoded.
 
-        timings: gets the seconds of `upsample`, and of `encode` what it took beyond upsampling.
-        may_wait: for its client; not where the whole answer is within MAX_UNREAD_BYTES. Then it waits for no client.
-        A consumer that takes longer than PATIENCE_SECONDS for a file lets others into the lane meanwhile, as many as
-        there is memory for. Closed or cancelled, it drops what has not begun.
-        Raises what `images` raises, after the files before it, and what `encode` raises.
+        timings: gets the seconds of `upsample`, and the seconds of `encode` beyond upsampling.
+        may_wait: whether it may wait for its client; False if the whole answer is within MAX_UNREAD_BYTES.
+        If the consumer takes longer than PATIENCE_SECONDS for a file, others use the lane meanwhile, as many as memory
+        allows. If closed or cancelled, drops work that has not begun.
+        Raises the errors of `images`, after the files before them, and the errors of `encode`.
         """
         begun = self._begun if may_wait else nullcontext()
         async with self._finishing.turn(owner), begun, _Turn(self._at_once) as turn:
@@ -143,7 +143,7 @@ class Lane:
             timings["encode"] = perf_counter() - started - upsampling
 
     def close(self) -> None:
-        """Drop what has not begun, and let the threads end."""
+        """Drop work that has not begun, and let the threads end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _work(self, work: Callable[..., T], *arguments: object) -> T:
@@ -158,21 +158,21 @@ class Lane:
 
 @dataclass
 class _Piece:
-    """A piece of work that runs."""
+    """A running piece of work."""
 
     since: float
     begin: float
-    """processor time that its thread had taken before"""
+    """processor time of its thread at its start"""
     computed: float | None
-    """the same at the last look"""
+    """processor time of its thread at the last check"""
 
 
 def _computed(thread: int) -> float | None:
-    """Return the processor time of a thread; None where the system does not tell."""
+    """Return the processor time of a thread; None if the system does not tell."""
     if sys.platform != "linux":
         return None
     try:
-        return time.clock_gettime(~thread << 3 | 6)  # Linux's name of that clock: pthread_getcpuclockid(3)
+        return time.clock_gettime(~thread << 3 | 6)  # Linux's id of this clock: pthread_getcpuclockid(3)
     except OSError:  # it has ended
         return None
 
@@ -193,7 +193,7 @@ class _Turn:
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[None]:
-        """Give the place to others if this takes longer than PATIENCE_SECONDS; then wait for one again."""
+        """Lend the place to others if this takes longer than PATIENCE_SECONDS; then wait for a place again."""
         timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._give_back)
         try:
             yield
@@ -219,7 +219,7 @@ def _pull(images: Iterator[Finished], submitted: float) -> tuple[Finished | None
 
 
 class Lanes:
-    """One lane for large requests, so that small ones never wait behind them, and one for all others."""
+    """Two lanes, for large and for small requests, so that small ones never wait behind large ones."""
 
     def __init__(self, threads: int) -> None:
         self.small = Lane("codec", threads, threads, SMALL_UNREAD, ENCODED_AT_ONCE)

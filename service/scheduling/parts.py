@@ -1,4 +1,4 @@
-"""Parts of a task: where others wait, a request is drawn a few samples at a time."""
+"""Parts of a task: while others wait, a request is drawn a few samples at a time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,21 +13,21 @@ from model.selection import select_diverse, select_likely
 __all__ = ["HINT_COST", "TRANSFER_COST", "cost_of", "join", "part_of", "samples_in_parts"]
 
 HINT_COST = 2
-"""Cost of a sample that follows hints, in samples that follow none: on a CPU, 1.8 of one sample and of four."""
+"""Cost of a sample with hints, in samples without: measured on a CPU as 1.8, for one sample and for four."""
 TRANSFER_COST = 3
-"""The same of a sample with the colors of a reference, of which several are drawn: 2.2 of one sample, 3.0 of four."""
+"""Cost of a sample with a reference's colors, for several samples: measured as 2.2 for one sample, 3.0 for four."""
 
 
 def samples_in_parts(options: Options) -> int:
-    """Return how many samples all parts of a task have together: of a choice, all candidates."""
+    """Return the number of samples in all parts of a task together: for a choice, all candidates."""
     is_choice = isinstance(options, SampleOptions) and options.select != "first"
     return options.latents if is_choice else options.samples
 
 
 def cost_of(options: Options) -> int:
-    """Return what drawing costs, in samples without hints: in parts, for who asks does not know whether others wait.
+    """Return the cost of drawing in parts, in samples without hints. The caller does not know whether others wait.
 
-    So a choice costs a whole sample for each candidate, and one among candidates that follow hints as many with hints.
+    In parts, a choice costs a whole sample for each candidate, with hints if the candidates follow hints.
     """
     if isinstance(options, TransferOptions):
         return TRANSFER_COST * options.samples
@@ -35,7 +35,7 @@ def cost_of(options: Options) -> int:
 
 
 def part_of(task: DrawTask, start: int, count: int) -> DrawTask:
-    """Return the task to draw samples start … start + count − 1, in drawn order, of any task but interpolations."""
+    """Return the task that draws samples start … start + count − 1, in drawn order. Not for interpolations."""
     if isinstance(task.options, InterpolationOptions):
         raise TypeError("interpolations are drawn at once")
     changes: dict[str, Any] = {"n": count, "offset": task.options.offset + start}
@@ -45,7 +45,7 @@ def part_of(task: DrawTask, start: int, count: int) -> DrawTask:
 
 
 def join(parts: Sequence[Drawn], options: Options) -> Drawn:
-    """Return what drawing all samples at once would have returned; stages take as long as in all parts together."""
+    """Join the results of all parts into that of drawing all samples at once; seconds of stages are added up."""
     joined = replace(
         parts[0],
         chroma=np.concatenate([part.chroma for part in parts]),

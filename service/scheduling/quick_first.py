@@ -1,4 +1,4 @@
-"""Quick first: files that take long to decode wait for each other, and no other file waits for them."""
+"""Quick first: slow files wait for each other, and no quick file waits for a slow one."""
 
 import asyncio
 import time
@@ -13,13 +13,13 @@ from service.scheduling.turns import Turns
 __all__ = ["MEMORY_SECONDS", "QuickFirst", "Try"]
 
 MEMORY_SECONDS = 300.0
-"""How long it is remembered that an owner's file took too long, or that one was quick."""
+"""Time for which an owner counts as slow or quick after such a file."""
 
 T = TypeVar("T")
 
 
 class Try(Enum):
-    """How much time a file has."""
+    """Time allowed for decoding a file."""
 
     FIRST = "first"
     BRIEF = "brief"
@@ -27,19 +27,19 @@ class Try(Enum):
 
 
 class QuickFirst:
-    """Shares the decoders among files, so that slow ones never hold all of them, from however many owners they come.
+    """Shares the decoders among files, so that slow files never hold all of them, however many owners send them.
 
-    Each file has a short first try. A file that fails it is slow: it begins anew, with all of its time, where all slow
-    files share half of the decoders. A header could not replace the try, because it does not say what decoding costs
-    in eight formats. For MEMORY_SECONDS, first tries of that owner are brief, and one at a time, whoever's they are;
-    else an owner could keep the rest of the decoders busy with them. Only a file's own processor time makes its owner
-    slow. Where there are three decoders and more, one is left to owners whose files were quick lately: who comes for
-    the first time waits, if very many do at once. Where one file is decoded at a time, all share that place: a slow
-    file holds it to its end, but never two in a row while others wait.
+    Each file has a short first try. A file that fails it is slow: it starts again with its full time, and slow files
+    share half of the decoders. The header cannot replace the try, because it does not tell the cost of decoding in
+    eight formats. For MEMORY_SECONDS, the owner of a slow file gets brief first tries, and all such owners together one
+    at a time; else an owner could keep the other decoders busy with them. Only a file's own processor time makes its
+    owner slow. With three or more decoders, one is reserved for owners whose files were quick lately, so if very many
+    new owners come at once, they wait. With one decoder, all files share it: a slow file holds it to its end, but two
+    slow files never follow each other while others wait.
     """
 
     def __init__(self, decoders: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the number of decoders. One owner has first tries in half of them, and one slow file, at once."""
+        """Take the number of decoders. One owner may use half of them for first tries, and one for a slow file."""
         half = max(1, decoders // 2)
         self._decoders, self._slow = asyncio.Semaphore(decoders), asyncio.Semaphore(half)
         self._unknown = asyncio.Semaphore(decoders - 1 if decoders > 2 else decoders)
@@ -48,10 +48,10 @@ class QuickFirst:
         self._slow_owners, self._quick_owners = _Lately(clock), _Lately(clock)
 
     async def run(self, decode: Callable[[Try], Awaitable[T]], owner: str) -> T:
-        """Return what `decode` returns, which is told how much time the file has.
+        """Call `decode` with the time that the file has, and return its result.
 
-        A first try that raises SlowFileError or LargePhotoError is followed by a second call. All other errors are
-        raised. owner: whose file it is: a key or an address.
+        If a first try raises SlowFileError or LargePhotoError, calls it a second time. Raises all other errors.
+        owner: the key or address that sent the file.
         """
         with suppress(SlowFileError, LargePhotoError):
             async with self._turns.turn(owner):
@@ -60,8 +60,8 @@ class QuickFirst:
             return await decode(Try.WHOLE)
 
     def mark(self, owner: str) -> None:
-        """Count an owner's files as slow from now on, for MEMORY_SECONDS."""
-        self._slow_owners.add(owner)  # which outlasts that the owner was quick before
+        """Treat an owner as slow for MEMORY_SECONDS from now."""
+        self._slow_owners.add(owner)  # stronger than having been quick before
 
     async def _first_try(self, decode: Callable[[Try], Awaitable[T]], owner: str) -> T:
         if owner in self._slow_owners:
@@ -78,7 +78,7 @@ class QuickFirst:
 
 
 class _Lately:
-    """Owners of whom something was true in the last MEMORY_SECONDS."""
+    """Owners that were added in the last MEMORY_SECONDS."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

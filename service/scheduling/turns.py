@@ -1,4 +1,4 @@
-"""Turns: no owner, a key or an address, does more at once than its share."""
+"""Turns: a limit on each owner's (key's or address's) work at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ __all__ = ["Turns"]
 
 
 class Turns:
-    """Up to so many pieces of work at once for each owner; others of the same owner wait, first come, first served."""
+    """A number of pieces of work at once for each owner; further pieces of the same owner wait in FIFO order."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
@@ -29,6 +29,6 @@ class Turns:
         finally:
             _, users = self._turns[owner]
             if users == 1:
-                del self._turns[owner]  # owners come and go
+                del self._turns[owner]  # forget idle owners
             else:
                 self._turns[owner] = semaphore, users - 1

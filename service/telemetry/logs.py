@@ -10,13 +10,13 @@ __all__ = ["configure", "console_renderer"]
 
 
 def console_renderer() -> structlog.dev.ConsoleRenderer:
-    """Return what writes lines for people, without the values of local variables: megabytes of uploads."""
+    """Return the renderer of lines for people. It omits local variables, which may hold megabytes of uploads."""
     colors = sys.stderr is not None and sys.stderr.isatty()
     return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
 
 
 def configure(log_format: Literal["console", "json"]) -> None:
-    """Write the process's log lines, those of libraries too, to standard error."""
+    """Write the process's log lines, including those of libraries, to standard error."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

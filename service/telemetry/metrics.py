@@ -23,11 +23,11 @@ GAUGES = {
     "queued_latents": ("tintflow_queued_latents", "Latents of the requests accepted and unanswered"),
     "queued_pixels": ("tintflow_queued_pixels", "Pixels of the requests accepted and unanswered"),
 }
-"""name and description of what `watch` can be given"""
+"""names and descriptions of the gauges that `watch` takes"""
 
 
 class Metrics:
-    """The metrics of one application, in a registry of its own."""
+    """The metrics of one application, in a separate registry."""
 
     media_type = CONTENT_TYPE_LATEST
 
@@ -54,18 +54,18 @@ class Metrics:
         self.pixels = Counter("tintflow_pixels", "Pixels of the photos colorized or scored", registry=registry)
 
     def watch(self, **values: Callable[[], float]) -> None:
-        """Report, whenever asked, what these functions return, under the names that GAUGES has for them."""
+        """Report the values of these functions at each scrape, as the gauges of their names in GAUGES."""
         for key, value in values.items():
             name, description = GAUGES[key]
             Gauge(name, description, registry=self._registry).set_function(value)
 
     def model_loaded(self, colorizer: Colorizer) -> None:
-        """Report from now on which model is loaded, and the memory of its device."""
+        """Report the loaded model, and the memory of its device, from now on."""
         info = colorizer.info
         facts = {"name": info.name, "device": info.device, "sha256": info.sha256}
         Info("tintflow_model", "The model that is loaded", registry=self._registry).info(facts)
         if colorizer.memory is not None:
-            description = "Memory of the model's device: used by this process, and in all"
+            description = "Memory of the model's device: used by this process, and in total"
             memory = Gauge("tintflow_device_memory_bytes", description, ["device", "kind"], registry=self._registry)
             for kind in ("used", "total"):
                 now = partial(attrgetter(f"memory.{kind}_bytes"), colorizer)

@@ -1,4 +1,4 @@
-"""OpenTelemetry: a span for each request, which FastAPI makes, and within it one for each stage."""
+"""OpenTelemetry: FastAPI's span for each request, and inside it one for each stage."""
 
 import time
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from starlette.types import Scope
 __all__ = ["QUIET_PATHS", "TracingUnavailableError", "hide_query", "record_stages", "telemetry", "trace_id"]
 
 QUIET_PATHS = {"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"}
-"""asked every few seconds by machines"""
+"""paths that machines request every few seconds"""
 NANOSECONDS = 1_000_000_000
 EXPORTER = "opentelemetry.exporter.otlp.proto.http"
 
 
 class TracingUnavailableError(RuntimeError):
-    """Tracing is asked for, and the extra for it is not installed."""
+    """Tracing is on, but its extra is not installed."""
 
 
 def telemetry(tracing: bool) -> TelemetryConfig:
-    """Say what FastAPI traces: requests if wanted, sent to where OTEL_EXPORTER_OTLP_ENDPOINT says.
+    """Configure FastAPI's tracing: requests, if wanted, sent to OTEL_EXPORTER_OTLP_ENDPOINT.
 
     Raises TracingUnavailableError.
     """
@@ -34,8 +34,8 @@ def telemetry(tracing: bool) -> TelemetryConfig:
     return TelemetryConfig(
         tracing=tracing,
         auto_configure=tracing,
-        metrics=False,  # Prometheus is told
-        logs=False,  # they hold the texts of exceptions
+        metrics=False,  # Prometheus has them
+        logs=False,  # they would hold the texts of exceptions
         operation_spans=False,
         exclude=lambda scope: scope.get("path") in QUIET_PATHS,
     )
@@ -54,12 +54,12 @@ def record_stages(timings: Mapping[str, float]) -> None:
 
 
 def hide_query(scope: Scope) -> None:
-    """Keep the query string out of the current request's span: it may hold a key, by mistake."""
+    """Remove the query string from the current request's span: it may hold a key by mistake."""
     if scope["query_string"]:
         trace.get_current_span().set_attribute("url.query", "REDACTED")
 
 
 def trace_id() -> dict[str, str]:
-    """Return what lets a log line be found from its trace: nothing where there is none."""
+    """Return the ids that link a log line to its trace; empty without a trace."""
     context = trace.get_current_span().get_span_context()
     return {"trace_id": trace.format_trace_id(context.trace_id)} if context.is_valid else {}

@@ -1,6 +1,6 @@
-"""Health and metadata by the Open Inference Protocol, version 2, for what watches models that way.
+"""Health and metadata by the Open Inference Protocol, version 2, for tools that monitor models.
 
-Its inference request has no room for files; colorizations are asked for under /v1.
+The protocol's inference request cannot hold files; request colorizations under /v1.
 """
 
 from fastapi import APIRouter
@@ -17,11 +17,11 @@ from service.http.routes import NOT_READY, EngineOf
 __all__ = ["router"]
 
 MODEL = "colorization"
-PLATFORM = "tintflow_safetensors"  # project and format of the weights, whatever executes them
+PLATFORM = "tintflow_safetensors"  # project and format of the weights, independent of the runtime
 
 
 class Live(BaseModel):
-    """Whether the process lives."""
+    """Whether the process is alive."""
 
     live: bool = True
 
@@ -73,7 +73,7 @@ class ModelMetadata(BaseModel):
 
 
 class OpenInferenceRoute(APIRoute):
-    """Errors as the protocol has them: a text."""
+    """The protocol's form of an error: a text."""
 
     @staticmethod
     def error_member(problem: Problem) -> str:
@@ -100,13 +100,13 @@ async def ready(engine: EngineOf) -> Ready:
 
 @router.get("", summary="Server metadata")
 async def server_metadata() -> ServerMetadata:
-    """Say what serves, and in which version."""
+    """Return the server's name and version."""
     return ServerMetadata()
 
 
 @router.get(f"/models/{MODEL}", summary="Model metadata", responses=unready)
 async def model_metadata(engine: EngineOf) -> ModelMetadata:
-    """Say what is loaded, what goes in and what comes out."""
+    """Return the loaded model, its inputs and its outputs."""
     return ModelMetadata(versions=[engine.info.name])
 
 

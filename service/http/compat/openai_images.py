@@ -42,7 +42,7 @@ EDITS = replace(
 
 
 class OpenAIRoute(APIRoute):
-    """Errors as OpenAI's clients read them."""
+    """Errors in the form that OpenAI's clients read."""
 
     @staticmethod
     def error_member(problem: Problem) -> dict[str, str | None]:
